@@ -1,5 +1,8 @@
 //! Embeds `stdlib/` whole: a table of names and texts, so that a new file can't be forgotten.
-#![expect(clippy::disallowed_methods, reason = "runs before the ports exist, on the machine that builds")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "runs before the ports exist, on the machine that builds"
+)]
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,14 +14,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut files: Vec<String> = Vec::new();
     if folder.is_dir() {
         for entry in std::fs::read_dir(&folder)? {
-            let name = entry?.file_name().into_string().map_err(|name| format!("stdlib/{} is not UTF-8", name.display()))?;
+            let name = entry?
+                .file_name()
+                .into_string()
+                .map_err(|name| format!("stdlib/{} is not UTF-8", name.display()))?;
             // A topic's tests stand beside it and are no topic.
-            files.extend(name.strip_suffix(".rhai").filter(|name| !name.ends_with("_test")).map(str::to_owned));
+            files.extend(
+                name.strip_suffix(".rhai")
+                    .filter(|name| !name.ends_with("_test"))
+                    .map(str::to_owned),
+            );
         }
     }
     files.sort_unstable();
     for name in files {
-        write!(table, "({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/stdlib/{name}.rhai\"))),")?;
+        write!(
+            table,
+            "({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/stdlib/{name}.rhai\"))),"
+        )?;
     }
     table.push(']');
     std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("stdlib.rs"), table)?;

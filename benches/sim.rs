@@ -1,8 +1,14 @@
-//! What simulations cost: an `up` of the reference stack, its crash sweep, `spc check`, and plans of large stacks.
+//! What simulations cost: an `up` of the reference stack, its crash sweep, `spc check`, and plans
+//! of large stacks.
 //!
-//! `tools/bench.sh --sim` runs it; `cargo bench --bench sim -- up`, `sweep`, `check` or `plan` only one part of it. Every value
-//! goes to `target/bench/sim.json`. A plan is made in a process of its own, so that its peak of memory is its own.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a measurement looks at the real clock, files and processes")]
+//! `tools/bench.sh --sim` runs it; `cargo bench --bench sim -- up`, `sweep`, `check` or `plan` only
+//! one part of it. Every value goes to `target/bench/sim.json`. A plan is made in a process of its
+//! own, so that its peak of memory is its own.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a measurement looks at the real clock, files and processes"
+)]
 #![expect(clippy::print_stdout, reason = "the table")]
 #![expect(clippy::unwrap_used, reason = "nobody goes on after a figure that could not be taken")]
 
@@ -48,7 +54,9 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["one-plan", size, changed, rounds] => one_plan(size.parse().unwrap(), *changed == "changed", rounds.parse().unwrap()),
+        ["one-plan", size, changed, rounds] => {
+            one_plan(size.parse().unwrap(), *changed == "changed", rounds.parse().unwrap());
+        }
         [] => measure(&["up", "sweep", "check", "plan"]),
         parts => measure(parts),
     }
@@ -91,7 +99,13 @@ impl Row {
 }
 
 impl Figures {
-    fn add(&mut self, name: impl Into<String>, target: Option<Duration>, times: Vec<Duration>, peak: Option<u64>) {
+    fn add(
+        &mut self,
+        name: impl Into<String>,
+        target: Option<Duration>,
+        times: Vec<Duration>,
+        peak: Option<u64>,
+    ) {
         self.rows.push(Row { name: name.into(), target, times, peak });
     }
 
@@ -122,7 +136,8 @@ impl Figures {
         stage.env_file = Some(example.into());
         let run = || {
             let begun = Instant::now();
-            let report = sweep(&stage, &task, &Options::default(), &|_, _| {}).unwrap_or_else(|error| panic!("{error:?}"));
+            let report = sweep(&stage, &task, &Options::default(), &|_, _| {})
+                .unwrap_or_else(|error| panic!("{error:?}"));
             assert!(report.findings.is_empty(), "{}", report.summary());
             (begun.elapsed(), report.points + report.recoveries)
         };
@@ -138,7 +153,11 @@ impl Figures {
         std::fs::write(folder.path().join("long.rhai"), long_runbook(1_000)).unwrap();
         let run = || {
             let begun = Instant::now();
-            let output = Command::new(env!("CARGO_BIN_EXE_spc")).args(["check", "long.rhai"]).current_dir(folder.path()).output().unwrap();
+            let output = Command::new(env!("CARGO_BIN_EXE_spc"))
+                .args(["check", "long.rhai"])
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             begun.elapsed()
         };
@@ -150,24 +169,45 @@ impl Figures {
             for size in SIZES {
                 let rounds = if size > TARGET_SIZE { "3" } else { "7" };
                 let own = std::env::current_exe().unwrap();
-                let output = Command::new(own).args(["one-plan", &size.to_string(), kind, rounds]).output().unwrap();
+                let output = Command::new(own)
+                    .args(["one-plan", &size.to_string(), kind, rounds])
+                    .output()
+                    .unwrap();
                 assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
                 let made: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-                let times = made["seconds"].as_array().unwrap().iter().map(|time| Duration::from_secs_f64(time.as_f64().unwrap()));
+                let times = made["seconds"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|time| Duration::from_secs_f64(time.as_f64().unwrap()));
                 let target = (size == TARGET_SIZE).then_some(PLAN);
-                self.add(format!("plan of {size} services, {kind}"), target, times.collect(), made["peak"].as_u64());
+                self.add(
+                    format!("plan of {size} services, {kind}"),
+                    target,
+                    times.collect(),
+                    made["peak"].as_u64(),
+                );
             }
         }
     }
 
     fn print(&self) {
-        println!("{:<40} {:>10} {:>10} {:>10} {:>4} {:>10}", "figure", "min", "median", "max", "n", "peak");
+        println!(
+            "{:<40} {:>10} {:>10} {:>10} {:>4} {:>10}",
+            "figure", "min", "median", "max", "n", "peak"
+        );
         let shown = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
         for row in &self.rows {
             let (min, max) = (row.times.iter().min().unwrap(), row.times.iter().max().unwrap());
-            let peak = row.peak.map_or_else(String::new, |bytes| format!("{} MB", bytes / 1_000_000));
+            let peak =
+                row.peak.map_or_else(String::new, |bytes| format!("{} MB", bytes / 1_000_000));
             let (name, n) = (&row.name, row.times.len());
-            println!("{name:<40} {:>10} {:>10} {:>10} {n:>4} {peak:>10}", shown(*min), shown(row.median()), shown(*max));
+            println!(
+                "{name:<40} {:>10} {:>10} {:>10} {n:>4} {peak:>10}",
+                shown(*min),
+                shown(row.median()),
+                shown(*max)
+            );
         }
         for row in &self.rows {
             let Some(target) = row.target else { continue };
@@ -176,10 +216,15 @@ impl Figures {
         }
         for kind in ["unchanged", "changed"] {
             let each = |size: usize| {
-                let row = self.rows.iter().find(|row| row.name == format!("plan of {size} services, {kind}"))?;
+                let row = self
+                    .rows
+                    .iter()
+                    .find(|row| row.name == format!("plan of {size} services, {kind}"))?;
                 Some(row.median().as_secs_f64() / f64::from(u32::try_from(size).ok()?))
             };
-            let (Some(least), Some(most)) = (each(SIZES[0]), each(SIZES[SIZES.len() - 1])) else { continue };
+            let (Some(least), Some(most)) = (each(SIZES[0]), each(SIZES[SIZES.len() - 1])) else {
+                continue;
+            };
             let verdict = if most < least * LINEAR { "met" } else { "MISSED" };
             let (least, most) = (least * 1e6, most * 1e6);
             println!(
@@ -190,11 +235,20 @@ impl Figures {
 
     fn write(&self) {
         let seconds = |row: &Row| row.times.iter().map(Duration::as_secs_f64).collect::<Vec<_>>();
-        let all: BTreeMap<&str, _> =
-            self.rows.iter().map(|row| (row.name.as_str(), json!({ "unit": "s", "values": seconds(row), "peak": row.peak }))).collect();
+        let all: BTreeMap<&str, _> = self
+            .rows
+            .iter()
+            .map(|row| {
+                (
+                    row.name.as_str(),
+                    json!({ "unit": "s", "values": seconds(row), "peak": row.peak }),
+                )
+            })
+            .collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("sim.json"), serde_json::to_string_pretty(&all).unwrap() + "\n").unwrap();
+        std::fs::write(folder.join("sim.json"), serde_json::to_string_pretty(&all).unwrap() + "\n")
+            .unwrap();
     }
 }
 
@@ -204,7 +258,8 @@ fn reference() -> (Subject, Vec<u8>) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let (root, policy) = place::project_of(&*host, &root).unwrap();
     let directory = policy.project_directory().to_path_buf();
-    let example = host.read(&CheckedPath::trusted(directory.join(".env.example"))).unwrap().to_vec();
+    let example =
+        host.read(&CheckedPath::trusted(directory.join(".env.example"))).unwrap().to_vec();
     (Subject::new(host, root.unwrap(), directory, []), example)
 }
 
@@ -232,7 +287,11 @@ fn long_runbook(lines: usize) -> String {
 /// A stack of so many services on one network, in chains of ten; every tenth has a volume.
 fn large_stack(size: usize, colour: &str) -> String {
     let service = |number: usize| {
-        let after = if number.is_multiple_of(10) { String::new() } else { format!(", depends_on: [\"s{}\"]", number - 1) };
+        let after = if number.is_multiple_of(10) {
+            String::new()
+        } else {
+            format!(", depends_on: [\"s{}\"]", number - 1)
+        };
         let volume = if number.is_multiple_of(10) { ", volumes: [\"data:/data\"]" } else { "" };
         format!(
             "    s{number}: #{{ image: \"web:{}\", environment: #{{ COLOUR: \"{colour}\", N: \"{number}\" }}{after}{volume} }},\n",
@@ -245,11 +304,13 @@ fn large_stack(size: usize, colour: &str) -> String {
     )
 }
 
-/// Brings a stack up and plans it again, so many times; prints what each plan took, and the peak of memory.
+/// Brings a stack up and plans it again, so many times; prints what each plan took, and the peak of
+/// memory.
 fn one_plan(size: usize, changed: bool, rounds: usize) {
     let conductor = SimConductor::new(7);
     let host = |colour: &str| -> Arc<SimHost> {
-        let host = SimHost::new(conductor.clone()).with_file(format!("{ROOT}/spc.toml"), "spc = \"0.1\"\n");
+        let host = SimHost::new(conductor.clone())
+            .with_file(format!("{ROOT}/spc.toml"), "spc = \"0.1\"\n");
         Arc::new(host.with_file(format!("{ROOT}/up.rhai"), large_stack(size, colour)))
     };
     let engine = SimEngine::builder(conductor.clone()).open_registry().build();
@@ -263,7 +324,8 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
     let mut seconds = Vec::new();
     for _ in 0..rounds {
         let begun = Instant::now();
-        let place = place::find(&*host, &Wanted::default(), Path::new(ROOT)).unwrap_or_else(|error| panic!("{error:?}"));
+        let place = place::find(&*host, &Wanted::default(), Path::new(ROOT))
+            .unwrap_or_else(|error| panic!("{error:?}"));
         let live = engine.clone();
         let planning = Planning {
             host: host.clone(),
@@ -279,7 +341,8 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
             width: None,
             say: Arc::new(|_: &str| {}),
         };
-        let planned = plan(&planning, &Runbook::File(PathBuf::from(ROOT).join("up.rhai"))).unwrap_or_else(|error| panic!("{error:?}"));
+        let planned = plan(&planning, &Runbook::File(PathBuf::from(ROOT).join("up.rhai")))
+            .unwrap_or_else(|error| panic!("{error:?}"));
         seconds.push(begun.elapsed().as_secs_f64());
         let Planned::Preview(preview) = planned else { panic!("help was not asked for") };
         let replaced = preview.summary.get("replace").copied().unwrap_or_default();

@@ -12,7 +12,8 @@
 //! - [`ui`]: everything printed: progress, tables, diagnostics, JSON lines
 //! - [`apply`]: walks a plan: observe, create, readiness, lock, run records
 //! - [`engine`]: the port to the Docker Engine API, real and simulated
-//! - [`host`]: the port to everything outside the process that is not the engine, real and simulated
+//! - [`host`]: the port to everything outside the process that is not the engine, real and
+//!   simulated
 //! - [`policy`]: what a script may do; pure
 //! - [`compose`]: Compose's own syntax: compose files, interpolation and `.env`; pure
 //! - [`model`]: what a stack is, what is there, and the plan between the two; pure

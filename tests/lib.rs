@@ -1,6 +1,10 @@
 //! The integration tests: one binary, so that none can be forgotten.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic anywhere, helpers included")]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests stand outside of the ports, with the real world")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests stand outside of the ports, with the real world"
+)]
 
 mod conformance;
 mod docker;

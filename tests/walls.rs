@@ -1,13 +1,16 @@
-//! The walls of the house, read from its sources: which room may name which, and where foreign crates and printing may be.
+//! The walls of the house, read from its sources: which room may name which, and where foreign
+//! crates and printing may be.
 //!
-//! Sources are read as tokens, so that comments, documentation and texts count for nothing and macros hide nothing.
+//! Sources are read as tokens, so that comments, documentation and texts count for nothing and
+//! macros hide nothing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// Each room of `src/` and the rooms right below it; it may name those below them too. No room but these may be there.
+/// Each room of `src/` and the rooms right below it; it may name those below them too. No room but
+/// these may be there.
 const ROOMS: &[(&str, &[&str])] = &[
     ("cli", &["repl", "testing", "lsp", "ui"]),
     ("repl", &["check", "ui"]),
@@ -27,12 +30,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
 ];
 
-/// Paths that may stand only in some files: what they begin with, where, and why there. The first that fits a path counts.
+/// Paths that may stand only in some files: what they begin with, where, and why there. The first
+/// that fits a path counts.
 const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
-    (&["rhai"], &["script/", "api/", "value/", "repl/", "testing/", "check/"], "what is below knows nothing of scripts"),
+    (
+        &["rhai"],
+        &["script/", "api/", "value/", "repl/", "testing/", "check/"],
+        "what is below knows nothing of scripts",
+    ),
     (&["clap"], &["cli/"], "the command line is read in one place"),
     (&["rustyline"], &["repl/"], "only the prompt is a prompt"),
-    // What is minted here is opened. Scripts' paths are `Policy::read_path`'s and `write_path`'s to mint, spc's own files `own_path`'s.
+    // What is minted here is opened. Scripts' paths are `Policy::read_path`'s and `write_path`'s
+    // to mint, spc's own files `own_path`'s.
     (
         &["CheckedPath", "trusted"],
         &[
@@ -59,17 +68,34 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
         "only the folders that scripts are imported from are roots beside the policy's",
     ),
     (&["rustix", "fs"], &["host/", "apply/context/tests.rs"], "files are the host port's"),
-    // Tests of `apply` put things on the simulated engine as somebody else would: through its port.
+    // Tests of `apply` put things on the simulated engine as somebody else would: through its
+    // port.
     (
         &["bollard", "models"],
         &["engine/", "apply/observe.rs", "apply/create.rs", "apply/moved.rs", "apply/tests/"],
         "three files convert between Docker's models and ours",
     ),
     (&["bollard"], &["engine/docker/"], "the client has one home: the rest sees the port"),
-    (&["std", "io", "stdout"], &["ui/", "host/real/"], "what is printed goes through the terminal, which masks it"),
-    (&["std", "io", "stderr"], &["ui/", "host/real/"], "what is printed goes through the terminal, which masks it"),
-    (&["io", "stdout"], &["ui/", "host/real/"], "what is printed goes through the terminal, which masks it"),
-    (&["io", "stderr"], &["ui/", "host/real/"], "what is printed goes through the terminal, which masks it"),
+    (
+        &["std", "io", "stdout"],
+        &["ui/", "host/real/"],
+        "what is printed goes through the terminal, which masks it",
+    ),
+    (
+        &["std", "io", "stderr"],
+        &["ui/", "host/real/"],
+        "what is printed goes through the terminal, which masks it",
+    ),
+    (
+        &["io", "stdout"],
+        &["ui/", "host/real/"],
+        "what is printed goes through the terminal, which masks it",
+    ),
+    (
+        &["io", "stderr"],
+        &["ui/", "host/real/"],
+        "what is printed goes through the terminal, which masks it",
+    ),
 ];
 
 /// Macros that print.
@@ -104,7 +130,9 @@ fn walk(tokens: TokenStream, found: &mut Vec<Named>, depth: usize) {
     while at < tokens.len() {
         match &tokens[at] {
             TokenTree::Group(group) => {
-                let is_module = at >= 2 && is_word(&tokens[at - 2], "mod") && group.delimiter() == Delimiter::Brace;
+                let is_module = at >= 2
+                    && is_word(&tokens[at - 2], "mod")
+                    && group.delimiter() == Delimiter::Brace;
                 walk(group.stream(), found, depth + usize::from(is_module));
                 at += 1;
             }
@@ -115,7 +143,13 @@ fn walk(tokens: TokenStream, found: &mut Vec<Named>, depth: usize) {
 }
 
 /// Reads the path that begins at `at`, below `before`; the place after it.
-fn path(tokens: &[TokenTree], mut at: usize, before: &[String], found: &mut Vec<Named>, depth: usize) -> usize {
+fn path(
+    tokens: &[TokenTree],
+    mut at: usize,
+    before: &[String],
+    found: &mut Vec<Named>,
+    depth: usize,
+) -> usize {
     let mut path = before.to_vec();
     let line = tokens[at].span().start().line;
     // `use bollard as docker` names the crate alone.
@@ -131,13 +165,17 @@ fn path(tokens: &[TokenTree], mut at: usize, before: &[String], found: &mut Vec<
             && group.delimiter() == Delimiter::Brace
         {
             let inside: Vec<TokenTree> = group.stream().into_iter().collect();
-            for part in inside.split(|token| is_punct(Some(token), ',')).filter(|part| !part.is_empty()) {
+            for part in
+                inside.split(|token| is_punct(Some(token), ',')).filter(|part| !part.is_empty())
+            {
                 self::path(part, 0, &path, found, depth);
             }
             return at + 1;
         }
     }
-    let is_macro = path.len() == 1 && is_punct(tokens.get(at), '!') && matches!(tokens.get(at + 1), Some(TokenTree::Group(_)));
+    let is_macro = path.len() == 1
+        && is_punct(tokens.get(at), '!')
+        && matches!(tokens.get(at + 1), Some(TokenTree::Group(_)));
     if is_macro {
         path[0].push('!');
     }
@@ -185,7 +223,8 @@ fn room(file: &str) -> Option<&str> {
 
 /// All rooms below one.
 fn below(room: &str) -> BTreeSet<&'static str> {
-    let right_below = |room: &str| ROOMS.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, next)| next);
+    let right_below =
+        |room: &str| ROOMS.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, next)| next);
     let mut below: BTreeSet<&'static str> = BTreeSet::new();
     let mut rooms: Vec<&'static str> = right_below(room).to_vec();
     while let Some(room) = rooms.pop() {
@@ -207,7 +246,9 @@ fn pointing_up(file: &str, source: &str) -> Vec<String> {
         }
         named.path[0] == "crate" && named.path[1] != own && !below.contains(named.path[1].as_str())
     };
-    let said = |named: &Named| format!("{file}:{}: \"{own}\" may not name \"{}\"", named.line, named.path.join("::"));
+    let said = |named: &Named| {
+        format!("{file}:{}: \"{own}\" may not name \"{}\"", named.line, named.path.join("::"))
+    };
     named(source).iter().filter(|named| wrong(named)).map(said).collect()
 }
 
@@ -221,15 +262,26 @@ fn height(file: &str) -> usize {
 fn out_of_place(file: &str, source: &str) -> (Vec<String>, BTreeSet<(usize, usize)>) {
     let (mut wrong, mut needed) = (Vec::new(), BTreeSet::new());
     for named in named(source) {
-        let Some((rule, (_, places, why))) = OUTSIDE.iter().enumerate().find(|(_, (start, _, _))| named.starts_with(start)) else {
-            if PRINTING.iter().any(|name| named.path == [format!("{name}!")]) && room(file) != Some("ui") {
-                wrong.push(format!("{file}:{}: \"{}\" prints past the terminal, which masks secrets", named.line, named.path[0]));
+        let Some((rule, (_, places, why))) =
+            OUTSIDE.iter().enumerate().find(|(_, (start, _, _))| named.starts_with(start))
+        else {
+            if PRINTING.iter().any(|name| named.path == [format!("{name}!")])
+                && room(file) != Some("ui")
+            {
+                wrong.push(format!(
+                    "{file}:{}: \"{}\" prints past the terminal, which masks secrets",
+                    named.line, named.path[0]
+                ));
             }
             continue;
         };
         match places.iter().position(|place| file.starts_with(place)) {
             Some(place) => drop(needed.insert((rule, place))),
-            None => wrong.push(format!("{file}:{}: \"{}\" has no place here: {why}", named.line, named.path.join("::"))),
+            None => wrong.push(format!(
+                "{file}:{}: \"{}\" has no place here: {why}",
+                named.line,
+                named.path.join("::")
+            )),
         }
     }
     (wrong, needed)
@@ -237,7 +289,8 @@ fn out_of_place(file: &str, source: &str) -> (Vec<String>, BTreeSet<(usize, usiz
 
 #[test]
 fn imports_point_down_only() {
-    let wrong: Vec<String> = sources().iter().flat_map(|(file, source)| pointing_up(file, source)).collect();
+    let wrong: Vec<String> =
+        sources().iter().flat_map(|(file, source)| pointing_up(file, source)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -245,7 +298,11 @@ fn imports_point_down_only() {
 fn every_room_has_its_place() {
     let known: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
     let sources = sources();
-    let unknown: BTreeSet<&str> = sources.iter().filter_map(|(file, _)| room(file)).filter(|room| !known.contains(room)).collect();
+    let unknown: BTreeSet<&str> = sources
+        .iter()
+        .filter_map(|(file, _)| room(file))
+        .filter(|room| !known.contains(room))
+        .collect();
     assert!(unknown.is_empty(), "no place is told for: {unknown:?}");
     for (room, _) in ROOMS {
         assert!(!below(room).contains(room), "\"{room}\" is below itself");
@@ -253,8 +310,10 @@ fn every_room_has_its_place() {
     // What stands outside of the rooms only opens them.
     for (file, source) in sources.iter().filter(|(file, _)| room(file).is_none()) {
         let expected: &[&str] = if file == "main.rs" { &["spc", "cli"] } else { &[] };
-        let strange: Vec<Named> =
-            named(source).into_iter().filter(|named| named.path[0] != "std" && !named.starts_with(expected)).collect();
+        let strange: Vec<Named> = named(source)
+            .into_iter()
+            .filter(|named| named.path[0] != "std" && !named.starts_with(expected))
+            .collect();
         assert!(strange.is_empty(), "{file}: {strange:?}");
     }
 }
@@ -285,14 +344,20 @@ fn foreign_crates_and_printing_stay_where_they_belong() {
 fn no_file_of_tests_is_forgotten() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
     while let Some(folder) = folders.pop() {
-        let declares = ["lib.rs", "mod.rs"].map(|name| folder.join(name)).into_iter().find(|path| path.exists());
+        let declares = ["lib.rs", "mod.rs"]
+            .map(|name| folder.join(name))
+            .into_iter()
+            .find(|path| path.exists());
         let Some(declares) = declares else { continue };
         let source = std::fs::read_to_string(&declares).unwrap();
         for path in entries(&folder).into_iter().filter(|path| *path != declares) {
-            let is_module = path.is_dir() && path.join("mod.rs").exists() || path.extension().is_some_and(|extension| extension == "rs");
+            let is_module = path.is_dir() && path.join("mod.rs").exists()
+                || path.extension().is_some_and(|extension| extension == "rs");
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let declared =
-                source.lines().any(|line| line.trim_start_matches("pub ").trim_start_matches("(crate) ") == format!("mod {name};"));
+            let declared = source.lines().any(|line| {
+                line.trim_start_matches("pub ").trim_start_matches("(crate) ")
+                    == format!("mod {name};")
+            });
             assert!(!is_module || declared, "\"{}\" is in no module", path.display());
             if path.is_dir() {
                 folders.push(path);
@@ -311,10 +376,26 @@ fn a_name_that_points_up_is_found_however_it_is_written() {
         ("host/mod.rs", "mod tests { use super::super::api; }", 1),
         ("host/real/files.rs", "use super::super::super::api;", 1),
         ("ui/help.rs", "use crate::policy::Policy;", 1),
-        ("host/mod.rs", "use crate::policy::Policy; use crate::model::Failure; use crate::host::real;", 0),
-        ("host/real/files.rs", "use super::super::error; mod tests { use super::super::super::Host; }", 0),
-        ("host/mod.rs", "/// See [`crate::engine`].\nfn f() { g(\"crate::engine\") } // crate::engine", 0),
-        ("cli/mod.rs", "use crate::{model::Failure, policy, engine::docker::connect, ui::help};", 0),
+        (
+            "host/mod.rs",
+            "use crate::policy::Policy; use crate::model::Failure; use crate::host::real;",
+            0,
+        ),
+        (
+            "host/real/files.rs",
+            "use super::super::error; mod tests { use super::super::super::Host; }",
+            0,
+        ),
+        (
+            "host/mod.rs",
+            "/// See [`crate::engine`].\nfn f() { g(\"crate::engine\") } // crate::engine",
+            0,
+        ),
+        (
+            "cli/mod.rs",
+            "use crate::{model::Failure, policy, engine::docker::connect, ui::help};",
+            0,
+        ),
     ] {
         assert_eq!(pointing_up(file, source).len(), expected, "{file}: {source}");
     }
@@ -333,7 +414,11 @@ fn a_name_out_of_place_is_found_however_it_is_written() {
         ("api/log.rs", "use std::io::{self, stderr}; fn f() { io::stdout() }", 2),
         ("ui/terminal.rs", "use std::io; fn f() { println!(); io::stdout() }", 0),
         ("engine/docker/mod.rs", "use bollard::{Docker, models};", 0),
-        ("api/log.rs", "fn f() { print(rhai, clap); x.println; let bollard = 1; fn print() {} }", 0),
+        (
+            "api/log.rs",
+            "fn f() { print(rhai, clap); x.println; let bollard = 1; fn print() {} }",
+            0,
+        ),
     ] {
         assert_eq!(out_of_place(file, source).0.len(), expected, "{file}: {source}");
     }

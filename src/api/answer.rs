@@ -1,4 +1,5 @@
-//! `.lines() .int() .json()` of a record that carries text: what a command printed, or a server answered.
+//! `.lines() .int() .json()` of a record that carries text: what a command printed, or a server
+//! answered.
 
 use rhai::Array;
 use rhai::plugin::{Dynamic, Engine, export_module};
@@ -18,7 +19,10 @@ pub fn register(engine: &mut Engine) {
 const TEXTS: [&str; 2] = ["stdout", "body"];
 
 fn text_of(record: &Record) -> Result<String, Failure> {
-    let text = TEXTS.iter().find_map(|name| record.fields().get(*name)).and_then(|text| text.clone().into_string().ok());
+    let text = TEXTS
+        .iter()
+        .find_map(|name| record.fields().get(*name))
+        .and_then(|text| text.clone().into_string().ok());
     text.ok_or_else(|| Failure::usage(format!("The {} has no text to read", record.what())))
 }
 
@@ -43,7 +47,10 @@ mod methods {
     #[rhai_fn(pure, return_raw)]
     pub fn int(record: &mut Record) -> Raw<i64> {
         let text = text_of(record)?;
-        Ok(text.trim().parse().map_err(|_| Failure::usage(format!("{} is not an integer", quoted(&text))))?)
+        Ok(text
+            .trim()
+            .parse()
+            .map_err(|_| Failure::usage(format!("{} is not an integer", quoted(&text))))?)
     }
 
     /// The value that was printed or answered as JSON. Throws `usage` if it is none.

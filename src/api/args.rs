@@ -1,7 +1,7 @@
 //! `args` and `arg::`: the options of a runbook.
 //!
-//! A runbook declares its options in a map; `_` in a key is `-` on the command line. A value is typed like its default.
-//! Under `--help` the declarations are kept, and the script ends there.
+//! A runbook declares its options in a map; `_` in a key is `-` on the command line. A value is
+//! typed like its default. Under `--help` the declarations are kept, and the script ends there.
 
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, EvalAltResult, FnPtr, Map};
@@ -54,7 +54,8 @@ pub(super) struct Declared {
 impl Declared {
     /// A declaration whose default, if it is a value already, is of the right type.
     fn new(takes: Takes, default: Dynamic, help: &str) -> Result<Self, Failure> {
-        let declared = Self { takes, default: default.flatten(), help: help.to_owned(), kept: None };
+        let declared =
+            Self { takes, default: default.flatten(), help: help.to_owned(), kept: None };
         if !declared.default.is::<FnPtr>() {
             let _ = declared.checked(declared.default.clone())?;
         }
@@ -66,8 +67,13 @@ impl Declared {
         if default.is_unit() {
             return Ok(default);
         }
-        let wrong =
-            |what: &str| Failure::usage(format!("{} takes {what} as its default, not {}", self.function(), type_words::a(&default)));
+        let wrong = |what: &str| {
+            Failure::usage(format!(
+                "{} takes {what} as its default, not {}",
+                self.function(),
+                type_words::a(&default)
+            ))
+        };
         match &self.takes {
             Takes::Text if default.is_string() => Ok(default),
             Takes::Text => Err(wrong("a string")),
@@ -76,8 +82,14 @@ impl Declared {
             Takes::Number if number(&default).is_some() => Ok(default),
             Takes::Number => Err(wrong("a number")),
             Takes::Duration => duration_of(&default).map(Dynamic::from),
-            Takes::OneOf(choices) if choices.contains(&plain(&default)) => Ok(plain(&default).into()),
-            Takes::OneOf(choices) => Err(Failure::usage(format!("The default \"{}\" is none of: {}", plain(&default), choices.join(", ")))),
+            Takes::OneOf(choices) if choices.contains(&plain(&default)) => {
+                Ok(plain(&default).into())
+            }
+            Takes::OneOf(choices) => Err(Failure::usage(format!(
+                "The default \"{}\" is none of: {}",
+                plain(&default),
+                choices.join(", ")
+            ))),
             Takes::Flag | Takes::Rest => Ok(default),
         }
     }
@@ -108,7 +120,9 @@ impl Declared {
     }
 
     fn shown_default(&self) -> Option<String> {
-        let is_shown = !self.default.is_unit() && !self.default.is::<FnPtr>() && !matches!(self.takes, Takes::Flag);
+        let is_shown = !self.default.is_unit()
+            && !self.default.is::<FnPtr>()
+            && !matches!(self.takes, Takes::Flag);
         is_shown.then(|| words::written(&self.default)).filter(|text| !text.is_empty())
     }
 }
@@ -116,37 +130,59 @@ impl Declared {
 /// The options of `args`, in the order of their names.
 pub(super) type Declarations = Vec<(String, Declared)>;
 
-/// Refuses options that spc takes for itself, however they are declared: the runbook would never see them.
+/// Refuses options that spc takes for itself, however they are declared: the runbook would never
+/// see them.
 pub(super) fn free_names(map: &Map) -> Result<(), Failure> {
-    let Some((key, own)) = map.keys().find_map(|key| Some((key, own_option(key)?))) else { return Ok(()) };
-    Err(Failure::usage(format!("A runbook can't declare the option \"{key}\": --{} is an option of spc itself", words::option_name(own)))
-        .hint(format!("give it another name, such as my_{own}"))
-        .at(SpecPath { keys: vec![key.to_string()], on_key: true }))
+    let Some((key, own)) = map.keys().find_map(|key| Some((key, own_option(key)?))) else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!(
+        "A runbook can't declare the option \"{key}\": --{} is an option of spc itself",
+        words::option_name(own)
+    ))
+    .hint(format!("give it another name, such as my_{own}"))
+    .at(SpecPath { keys: vec![key.to_string()], on_key: true }))
 }
 
 fn declarations_of(map: &Map) -> Result<Declarations, Failure> {
     free_names(map)?;
-    let declared = |(key, value): (&rhai::Identifier, &Dynamic)| match value.read_lock::<Declared>() {
+    let declared = |(key, value): (&rhai::Identifier, &Dynamic)| match value.read_lock::<Declared>()
+    {
         Some(declared) => Ok((key.to_string(), declared.clone())),
-        None => Err(Failure::usage(format!("The option \"{key}\" is declared with arg::…, not with {}", type_words::a(value)))
-            .hint(format!("write {key}: arg::text(\"default\", \"What it is\")"))),
+        None => Err(Failure::usage(format!(
+            "The option \"{key}\" is declared with arg::…, not with {}",
+            type_words::a(value)
+        ))
+        .hint(format!("write {key}: arg::text(\"default\", \"What it is\")"))),
     };
     let declarations: Declarations = map.iter().map(declared).collect::<Result<_, _>>()?;
-    let rest: Vec<&str> = declarations.iter().filter(|(_, one)| matches!(one.takes, Takes::Rest)).map(|(key, _)| key.as_str()).collect();
+    let rest: Vec<&str> = declarations
+        .iter()
+        .filter(|(_, one)| matches!(one.takes, Takes::Rest))
+        .map(|(key, _)| key.as_str())
+        .collect();
     if rest.len() > 1 {
-        return Err(Failure::usage(format!("Only one option can take the rest of the words, not {}", rest.join(" and "))));
+        return Err(Failure::usage(format!(
+            "Only one option can take the rest of the words, not {}",
+            rest.join(" and ")
+        )));
     }
     Ok(declarations)
 }
 
 fn help_of(context: &Context, declarations: &Declarations) -> Help {
-    let (rest, options): (Vec<_>, Vec<_>) = declarations.iter().partition(|(_, declared)| matches!(declared.takes, Takes::Rest));
+    let (rest, options): (Vec<_>, Vec<_>) =
+        declarations.iter().partition(|(_, declared)| matches!(declared.takes, Takes::Rest));
     let option = |(key, declared): &(String, Declared)| HelpOption {
         name: words::option_name(key),
         value: declared.placeholder(),
         doc: declared.help.clone(),
         default: declared.shown_default(),
-        choices: if let Takes::OneOf(choices) = &declared.takes { choices.clone() } else { Vec::new() },
+        choices: if let Takes::OneOf(choices) = &declared.takes {
+            choices.clone()
+        } else {
+            Vec::new()
+        },
     };
     let argument = |(key, declared): &(String, Declared)| HelpArgument {
         name: words::option_name(key),
@@ -165,9 +201,10 @@ fn help_of(context: &Context, declarations: &Declarations) -> Help {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// The options of this runbook as the command line gives them: a record with the declared names. The command line
-    /// writes `_` as `-`: `--max-errors 0.02`, `--max-errors=0.02`, `--build`, `--no-build`; a list is separated by
-    /// commas or given several times; after `--` come no options. Throws `usage` for what is not declared or does not
+    /// The options of this runbook as the command line gives them: a record with the declared
+    /// names. The command line writes `_` as `-`: `--max-errors 0.02`, `--max-errors=0.02`,
+    /// `--build`, `--no-build`; a list is separated by commas or given several times; after
+    /// `--` come no options. Throws `usage` for what is not declared or does not
     /// fit. With `--help` the script ends here and its options are shown.
     ///
     /// ```rhai
@@ -184,7 +221,11 @@ mod functions {
         }
         let read = words::read(&declarations, &context.command.words);
         let mut values = read.map_err(|failure| failure.field(COMMAND_LINE, true))?;
-        let kept = declarations.iter().any(|(_, declared)| declared.kept.is_some()).then(|| Kept::of(&context)).transpose()?;
+        let kept = declarations
+            .iter()
+            .any(|(_, declared)| declared.kept.is_some())
+            .then(|| Kept::of(&context))
+            .transpose()?;
         for (key, declared) in declarations {
             let is_given = values.contains_key(key.as_str());
             if !is_given {
@@ -192,7 +233,10 @@ mod functions {
                     Some(function) => declared.checked(call(&call_context, &function)?)?,
                     None => declared.checked(declared.default.clone())?,
                 };
-                let value = kept.as_ref().and_then(|kept| kept.value(&key, &declared, &default)).unwrap_or(default);
+                let value = kept
+                    .as_ref()
+                    .and_then(|kept| kept.value(&key, &declared, &default))
+                    .unwrap_or(default);
                 values.insert(key.as_str().into(), value);
             }
             if let Some(kept) = &kept {
@@ -202,32 +246,41 @@ mod functions {
         Ok(Record::new("args", values))
     }
 
-    /// The option, kept by `up`: where the command line doesn't say it, it is what the project was last brought up with. The
-    /// environment variable that its default reads counts before that, and `.env` once its line was changed since. `down` forgets none of it.
+    /// The option, kept by `up`: where the command line doesn't say it, it is what the project was
+    /// last brought up with. The environment variable that its default reads counts before
+    /// that, and `.env` once its line was changed since. `down` forgets none of it.
     ///
     /// ```rhai
     /// let o = args(#{ target: arg::one_of(["development", "production"], env("BUILD_TARGET", "development"), "Image stage").kept("BUILD_TARGET") });
     /// ```
     #[rhai_fn(pure)]
     pub fn kept(option: &mut Declared, variable: &str) -> Declared {
-        Declared { kept: Some(Keeping { variable: variable.to_owned(), reads: true }), ..option.clone() }
+        Declared {
+            kept: Some(Keeping { variable: variable.to_owned(), reads: true }),
+            ..option.clone()
+        }
     }
 
-    /// The option, kept by `up` for the runs after it, with its own default here: for a runbook that means one thing.
+    /// The option, kept by `up` for the runs after it, with its own default here: for a runbook
+    /// that means one thing.
     ///
     /// ```rhai
     /// let o = args(#{ target: arg::one_of(["production"], "production", "Image stage").keeps("BUILD_TARGET") });
     /// ```
     #[rhai_fn(pure)]
     pub fn keeps(option: &mut Declared, variable: &str) -> Declared {
-        Declared { kept: Some(Keeping { variable: variable.to_owned(), reads: false }), ..option.clone() }
+        Declared {
+            kept: Some(Keeping { variable: variable.to_owned(), reads: false }),
+            ..option.clone()
+        }
     }
 }
 
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod declarations {
-    /// An option that takes text. The default is text, `()`, or a function that gives one of them when it is needed.
+    /// An option that takes text. The default is text, `()`, or a function that gives one of them
+    /// when it is needed.
     #[rhai_fn(return_raw)]
     pub fn text(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<Declared> {
         placed(&call, |_| Declared::new(Takes::Text, default, help))
@@ -263,8 +316,15 @@ mod declarations {
 
     /// An option that takes one of the words of a list.
     #[rhai_fn(return_raw)]
-    pub fn one_of(call: NativeCallContext, choices: Array, default: Dynamic, help: &str) -> Raw<Declared> {
-        placed(&call, |_| Declared::new(Takes::OneOf(choices.iter().map(plain).collect()), default, help))
+    pub fn one_of(
+        call: NativeCallContext,
+        choices: Array,
+        default: Dynamic,
+        help: &str,
+    ) -> Raw<Declared> {
+        placed(&call, |_| {
+            Declared::new(Takes::OneOf(choices.iter().map(plain).collect()), default, help)
+        })
     }
 }
 
@@ -290,7 +350,10 @@ mod tests {
 
     #[test]
     fn without_words_the_defaults_count() {
-        assert_eq!(text(&[], "[o.tag, o.to, o.build, o.services]"), r#"[(), "backups", false, ()]"#);
+        assert_eq!(
+            text(&[], "[o.tag, o.to, o.build, o.services]"),
+            r#"[(), "backups", false, ()]"#
+        );
         assert_eq!(
             text(&[], "[o.steps, o.profile, o.keep, o.max_errors, o.bake, o.target]"),
             r#"[[5, 25], [], 7, 0.01, 30s, "development"]"#
@@ -299,24 +362,52 @@ mod tests {
 
     #[test]
     fn words_are_typed_like_the_defaults() {
-        let words =
-            ["--tag=v2", "--build", "db", "--steps", "1,2", "--steps=3", "redis", "--max-errors", "1", "--bake", "1m30s", "--keep", "-1"];
-        assert_eq!(text(&words, "[o.tag, o.build, o.services, o.steps]"), r#"["v2", true, ["db", "redis"], [1, 2, 3]]"#);
+        let words = [
+            "--tag=v2",
+            "--build",
+            "db",
+            "--steps",
+            "1,2",
+            "--steps=3",
+            "redis",
+            "--max-errors",
+            "1",
+            "--bake",
+            "1m30s",
+            "--keep",
+            "-1",
+        ];
+        assert_eq!(
+            text(&words, "[o.tag, o.build, o.services, o.steps]"),
+            r#"["v2", true, ["db", "redis"], [1, 2, 3]]"#
+        );
         assert_eq!(text(&words, "[o.max_errors, o.bake, o.keep]"), "[1.0, 1m30s, -1]");
-        assert_eq!(text(&["--no-build", "--", "--tag"], "[o.build, o.services]"), r#"[false, ["--tag"]]"#);
+        assert_eq!(
+            text(&["--no-build", "--", "--tag"], "[o.build, o.services]"),
+            r#"[false, ["--tag"]]"#
+        );
     }
 
     #[test]
     fn what_does_not_fit_is_named_with_the_mend() {
         for (words, expected) in [
             (vec!["--taget", "x"], "There is no option \"--taget\" | did you mean \"--target\"?"),
-            (vec!["--target", "prod"], "\"--target\" is one of development, production, not \"prod\" | did you mean \"production\"?"),
+            (
+                vec!["--target", "prod"],
+                "\"--target\" is one of development, production, not \"prod\" | did you mean \"production\"?",
+            ),
             (vec!["--keep", "many"], "\"--keep\" takes an integer, not \"many\" |"),
             (vec!["--keep", "7.5"], "\"--keep\" takes an integer, not \"7.5\" |"),
-            (vec!["--bake", "30"], "\"--bake\": \"30\" is not a duration; write it like \"1m30s\" or \"500ms\" |"),
+            (
+                vec!["--bake", "30"],
+                "\"--bake\": \"30\" is not a duration; write it like \"1m30s\" or \"500ms\" |",
+            ),
             (vec!["--steps", "1,x"], "\"--steps\" takes integers, not \"x\" |"),
             (vec!["--tag"], "\"--tag\" needs a value | write --tag TEXT"),
-            (vec!["--tag", "--build"], "\"--tag\" needs a value | write --tag TEXT, or --tag=--build"),
+            (
+                vec!["--tag", "--build"],
+                "\"--tag\" needs a value | write --tag TEXT, or --tag=--build",
+            ),
             (vec!["--build=yes"], "\"--build\" takes no value | write --build or --no-build"),
             (vec!["--tag", "a", "--tag", "b"], "\"--tag\" is given twice |"),
             (vec!["-t"], "There is no option \"-t\" | did you mean \"--tag\"?"),
@@ -324,10 +415,17 @@ mod tests {
                 vec!["-v"],
                 "There is no option \"-v\" | spc's own \"-v\" stands before the runbook's name: spc run -v … RUNBOOK; after it write --verbose",
             ),
-            (vec!["-C", "x"], "There is no option \"-C\" | spc's own \"-C\" stands before the runbook's name: spc run -C … RUNBOOK"),
+            (
+                vec!["-C", "x"],
+                "There is no option \"-C\" | spc's own \"-C\" stands before the runbook's name: spc run -C … RUNBOOK",
+            ),
         ] {
             let failure = Fixture::with_words(&words).fails(OPTIONS);
-            assert_eq!(format!("{} | {}", failure.message, failure.hint.unwrap_or_default()).trim_end(), expected, "{words:?}");
+            assert_eq!(
+                format!("{} | {}", failure.message, failure.hint.unwrap_or_default()).trim_end(),
+                expected,
+                "{words:?}"
+            );
             assert_eq!(failure.kind.word(), "usage");
         }
     }
@@ -350,9 +448,18 @@ mod tests {
     #[test]
     fn declarations_are_checked() {
         let run = Fixture::new();
-        assert_eq!(run.fails("arg::text(5, \"\")").message, "arg::text takes a string as its default, not an integer");
-        assert_eq!(run.fails("arg::one_of([\"a\"], \"b\", \"\")").message, "The default \"b\" is none of: a");
-        assert_eq!(run.fails("args(#{ tag: \"v1\" })").message, "The option \"tag\" is declared with arg::…, not with a string");
+        assert_eq!(
+            run.fails("arg::text(5, \"\")").message,
+            "arg::text takes a string as its default, not an integer"
+        );
+        assert_eq!(
+            run.fails("arg::one_of([\"a\"], \"b\", \"\")").message,
+            "The default \"b\" is none of: a"
+        );
+        assert_eq!(
+            run.fails("args(#{ tag: \"v1\" })").message,
+            "The option \"tag\" is declared with arg::…, not with a string"
+        );
         assert_eq!(
             run.fails("args(#{ a: arg::rest(\"\"), b: arg::rest(\"\") })").message,
             "Only one option can take the rest of the words, not a and b"
@@ -381,7 +488,12 @@ mod tests {
             .collect();
         assert_eq!(
             shown[..4],
-            ["bake DURATION 30s Watch", "build - - Build first", "keep NUMBER 7 Backups kept", "max-errors NUMBER 0.01 Error rate"]
+            [
+                "bake DURATION 30s Watch",
+                "build - - Build first",
+                "keep NUMBER 7 Backups kept",
+                "max-errors NUMBER 0.01 Error rate"
+            ]
         );
         assert_eq!(help.options[7].choices, ["development", "production"]);
         assert_eq!((help.arguments[0].name.as_str(), help.arguments[0].many), ("services", true));

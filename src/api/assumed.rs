@@ -1,5 +1,5 @@
-//! The option `assume`: the answer that a plan is to go on with, where nobody can know the real one yet. A run reads it and goes by the
-//! real answer.
+//! The option `assume`: the answer that a plan is to go on with, where nobody can know the real one
+//! yet. A run reads it and goes by the real answer.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ const KEY: &str = "assume";
 /// Characters of an assumed text that a plan shows.
 const SHOWN: usize = 60;
 
-/// How a command is taken to end: a text or a number is what it prints, as is a list as JSON; a map has `code`, `stdout` and `stderr`.
+/// How a command is taken to end: a text or a number is what it prints, as is a list as JSON; a map
+/// has `code`, `stdout` and `stderr`.
 pub(super) fn end(options: &mut Options) -> Result<Option<Ended>, Failure> {
     options.take(KEY).map(|value| end_of(&value).map_err(placed)).transpose()
 }
@@ -30,7 +31,11 @@ fn end_of(value: &Dynamic) -> Result<Ended, Failure> {
     if !value.is_map() {
         return Ok(Ended { stdout: text(value)?.into_bytes(), ..Ended::default() });
     }
-    let mut parts = parts(value, &["code", "stdout", "stderr"], "what it prints is a part of its own: assume: #{ stdout: … }")?;
+    let mut parts = parts(
+        value,
+        &["code", "stdout", "stderr"],
+        "what it prints is a part of its own: assume: #{ stdout: … }",
+    )?;
     let stdout = parts.take("stdout").map(|value| text(&value)).transpose()?.unwrap_or_default();
     let ended = Ended {
         code: parts.integer("code")?.unwrap_or(0),
@@ -42,21 +47,26 @@ fn end_of(value: &Dynamic) -> Result<Ended, Failure> {
     Ok(ended)
 }
 
-/// How a request is taken to be answered: an integer is the status, a text the body, as is a list as JSON; a map has `status`, `body` (a value
-/// other than a text is JSON) and `headers`.
+/// How a request is taken to be answered: an integer is the status, a text the body, as is a list
+/// as JSON; a map has `status`, `body` (a value other than a text is JSON) and `headers`.
 pub(super) fn response(options: &mut Options) -> Result<Option<HttpResponse>, Failure> {
     options.take(KEY).map(|value| response_of(&value).map_err(placed)).transpose()
 }
 
 fn response_of(value: &Dynamic) -> Result<HttpResponse, Failure> {
-    let of_body = |body: String| HttpResponse { status: 200, headers: Vec::new(), body: Bytes::from(body) };
+    let of_body =
+        |body: String| HttpResponse { status: 200, headers: Vec::new(), body: Bytes::from(body) };
     if let Ok(status) = value.as_int() {
         return Ok(HttpResponse { status: status_of(status)?, ..of_body(String::new()) });
     }
     if !value.is_map() {
         return Ok(of_body(text(value)?));
     }
-    let mut parts = parts(value, &["status", "body", "headers"], "a body of JSON is a part of its own: assume: #{ body: #{ … } }")?;
+    let mut parts = parts(
+        value,
+        &["status", "body", "headers"],
+        "a body of JSON is a part of its own: assume: #{ body: #{ … } }",
+    )?;
     let body = parts.take("body").map(|value| text(&value)).transpose()?.unwrap_or_default();
     let status = parts.integer("status")?.unwrap_or(200);
     let headers = parts.map_of_text("headers")?.unwrap_or_default();
@@ -67,12 +77,16 @@ fn response_of(value: &Dynamic) -> Result<HttpResponse, Failure> {
 
 fn status_of(status: i64) -> Result<u16, Failure> {
     let known = u16::try_from(status).ok().filter(|status| (200..600).contains(status));
-    known.ok_or_else(|| Failure::usage(format!("{status} is not a status of an answer")).hint("it is 200 to 599, as in 200, 404 or 503"))
+    known.ok_or_else(|| {
+        Failure::usage(format!("{status} is not a status of an answer"))
+            .hint("it is 200 to 599, as in 200, 404 or 503")
+    })
 }
 
 /// The failure at its place in the options.
 fn placed(failure: Failure) -> Failure {
-    let inner = failure.path.as_deref().cloned().unwrap_or(SpecPath { keys: Vec::new(), on_key: false });
+    let inner =
+        failure.path.as_deref().cloned().unwrap_or(SpecPath { keys: Vec::new(), on_key: false });
     let keys = [vec![KEY.to_owned()], inner.keys].concat();
     // The key itself is one that there is.
     failure.at(SpecPath { on_key: inner.on_key && keys.len() > 1, keys })
@@ -80,11 +94,13 @@ fn placed(failure: Failure) -> Failure {
 
 /// A map of these parts, some at least: one that has none is meant as the answer's value.
 fn parts(value: &Dynamic, known: &[&str], hint: &str) -> Result<Options, Failure> {
-    let wrong = value
-        .read_lock::<Map>()
-        .and_then(|map| map.keys().next().filter(|_| !map.keys().any(|key| known.contains(&key.as_str()))).cloned());
+    let wrong = value.read_lock::<Map>().and_then(|map| {
+        map.keys().next().filter(|_| !map.keys().any(|key| known.contains(&key.as_str()))).cloned()
+    });
     match wrong {
-        Some(key) => Err(Failure::usage(format!("An assumed answer has no part \"{key}\"")).hint(hint)),
+        Some(key) => {
+            Err(Failure::usage(format!("An assumed answer has no part \"{key}\"")).hint(hint))
+        }
         None => Options::of(value, "parts of an assumed answer"),
     }
 }
@@ -94,10 +110,14 @@ fn text(value: &Dynamic) -> Result<String, Failure> {
     if value.read_lock::<Array>().is_some() || value.read_lock::<Map>().is_some() {
         return Ok(to_json(value)?.to_string());
     }
-    if value.is_string() || value.is_int() || value.is_float() || value.is_bool() || value.is_char() {
+    if value.is_string() || value.is_int() || value.is_float() || value.is_bool() || value.is_char()
+    {
         return Ok(plain(value));
     }
-    Err(Failure::usage(format!("An assumed answer is a text, a number, a list or a map, not {}", words::a(value))))
+    Err(Failure::usage(format!(
+        "An assumed answer is a text, a number, a list or a map, not {}",
+        words::a(value)
+    )))
 }
 
 /// What a file or log of a container is taken to hold, as a text: a list or map as JSON.
@@ -114,14 +134,23 @@ pub(super) fn lines(options: &mut Options) -> Result<Option<Vec<String>>, Failur
     options.take(KEY).map(|value| lines(value).map_err(placed)).transpose()
 }
 
-/// What a plan assumes of a file or log, `what`, of a container, if nobody can know that yet; the plan shows it.
-pub(super) fn told_content<'a, T>(context: &Context, container: &str, what: &str, assumed: Option<&'a T>) -> Option<&'a T>
+/// What a plan assumes of a file or log, `what`, of a container, if nobody can know that yet; the
+/// plan shows it.
+pub(super) fn told_content<'a, T>(
+    context: &Context,
+    container: &str,
+    what: &str,
+    assumed: Option<&'a T>,
+) -> Option<&'a T>
 where
     T: Shown + ?Sized,
 {
     let (watch, assumed) = (context.watch.as_ref()?, assumed?);
     let name = watch.unknown(container)?;
-    watch.assumes(&format!("{what} the container {name}"), &format!("it holds {}, as `assume` says", assumed.shown()));
+    watch.assumes(
+        &format!("{what} the container {name}"),
+        &format!("it holds {}, as `assume` says", assumed.shown()),
+    );
     Some(assumed)
 }
 
@@ -175,15 +204,26 @@ pub(super) fn told_end(context: &Context, assumed: Option<Ended>) -> Option<Ende
     let (watch, ended) = (context.watch.as_ref()?, assumed?);
     let printed = String::from_utf8_lossy(&ended.stdout);
     let prints = if printed.is_empty() { "nothing".to_owned() } else { shortened(&printed) };
-    watch.answers(&format!("it ends with code {} and prints {prints}, as `assume` says", ended.code)).then_some(ended)
+    watch
+        .answers(&format!("it ends with code {} and prints {prints}, as `assume` says", ended.code))
+        .then_some(ended)
 }
 
 /// The same of an answer to a request.
-pub(super) fn told_response(context: &Context, assumed: Option<HttpResponse>) -> Option<HttpResponse> {
+pub(super) fn told_response(
+    context: &Context,
+    assumed: Option<HttpResponse>,
+) -> Option<HttpResponse> {
     let (watch, response) = (context.watch.as_ref()?, assumed?);
     let body = String::from_utf8_lossy(&response.body);
-    let body = if body.is_empty() { "an empty body".to_owned() } else { format!("the body {}", shortened(&body)) };
-    watch.answers(&format!("status {}, {body}, as `assume` says", response.status)).then_some(response)
+    let body = if body.is_empty() {
+        "an empty body".to_owned()
+    } else {
+        format!("the body {}", shortened(&body))
+    };
+    watch
+        .answers(&format!("status {}, {body}, as `assume` says", response.status))
+        .then_some(response)
 }
 
 /// A text in quotes, cut.
@@ -223,7 +263,11 @@ mod tests {
                 "The parts of an assumed answer have no \"cod\"",
                 "did you mean \"code\"?",
             ),
-            (r#"sh(["x"], #{ assume: || 1 })"#, "An assumed answer is a text, a number, a list or a map, not a function", ""),
+            (
+                r#"sh(["x"], #{ assume: || 1 })"#,
+                "An assumed answer is a text, a number, a list or a map, not a function",
+                "",
+            ),
             (
                 r#"http::get("http://localhost/", #{ assume: 7 })"#,
                 "7 is not a status of an answer",
@@ -236,7 +280,11 @@ mod tests {
             ),
         ] {
             let failure = trial.fails(script);
-            assert_eq!((failure.kind.word(), failure.message.as_str()), ("usage", message), "{script}");
+            assert_eq!(
+                (failure.kind.word(), failure.message.as_str()),
+                ("usage", message),
+                "{script}"
+            );
             assert_eq!(failure.hint.unwrap_or_default(), hint, "{script}");
         }
     }

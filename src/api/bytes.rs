@@ -28,8 +28,9 @@ fn count(number: i64) -> Option<u64> {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// A size, from Compose's text: a number with `b k m g t`, powers of 1024. It is compared, added, multiplied;
-    /// `.bytes` is an integer; printed it is text again. Throws `usage` for text that is none.
+    /// A size, from Compose's text: a number with `b k m g t`, powers of 1024. It is compared,
+    /// added, multiplied; `.bytes` is an integer; printed it is text again. Throws `usage` for
+    /// text that is none.
     ///
     /// ```rhai
     /// assert_eq(bytes("64m").bytes, 67108864);
@@ -119,6 +120,9 @@ mod tests {
         }
         assert_eq!(run.fails(r#"bytes("1k") - bytes("1m")"#).message, "The size is out of range");
         assert_eq!(run.fails(r#"bytes("1k") / 0"#).message, "The size is out of range");
-        assert_eq!(run.fails(r#"bytes("x")"#).message, "\"x\" is not a size; write it like \"64m\" or \"1gb\"");
+        assert_eq!(
+            run.fails(r#"bytes("x")"#).message,
+            "\"x\" is not a size; write it like \"64m\" or \"1gb\""
+        );
     }
 }

@@ -48,7 +48,8 @@ impl Request {
 
     fn checked_names(&self) -> Result<Vec<Name>, Failure> {
         if self.names.is_empty() {
-            return Err(Failure::usage("A certificate needs at least one name").hint("write names: [\"localhost\", \"127.0.0.1\"]"));
+            return Err(Failure::usage("A certificate needs at least one name")
+                .hint("write names: [\"localhost\", \"127.0.0.1\"]"));
         }
         self.names.iter().map(|name| Name::parse(name)).collect()
     }
@@ -57,17 +58,30 @@ impl Request {
         if (1..=MOST_DAYS).contains(&self.days) {
             return Ok(self.days);
         }
-        Err(Failure::usage(format!("A certificate is valid for 1 to {MOST_DAYS} days, not for {}", self.days)).hint("change \"days\""))
+        Err(Failure::usage(format!(
+            "A certificate is valid for 1 to {MOST_DAYS} days, not for {}",
+            self.days
+        ))
+        .hint("change \"days\""))
     }
 }
 
 /// Writes a new key, then its certificate.
-fn write_self_signed(context: &Context, certificate: &str, key: &str, options: &Dynamic) -> Result<(), Failure> {
+fn write_self_signed(
+    context: &Context,
+    certificate: &str,
+    key: &str,
+    options: &Dynamic,
+) -> Result<(), Failure> {
     let request = Request::read(options)?;
     let (names, days) = (request.checked_names()?, request.checked_days()?);
-    let (certificate, key_file) = (paths::to_create(context, certificate)?, paths::to_create(context, key)?);
+    let (certificate, key_file) =
+        (paths::to_create(context, certificate)?, paths::to_create(context, key)?);
     if certificate == key_file {
-        return Err(Failure::usage(format!("The certificate and its key would both be written to \"{key}\"")).hint("name two files"));
+        return Err(Failure::usage(format!(
+            "The certificate and its key would both be written to \"{key}\""
+        ))
+        .hint("name two files"));
     }
     let host = context.host.as_ref();
     let made = SelfSigned::make(&names, host.now(), days, &mut |buffer| host.random(buffer))?;
@@ -78,48 +92,71 @@ fn write_self_signed(context: &Context, certificate: &str, key: &str, options: &
 /// What the first certificate in a file says.
 fn inspect(context: &Context, path: &str) -> Result<Record, Failure> {
     let content = context.host.read(&paths::to_read(context, path)?)?;
-    let wrong =
-        || Failure::usage(format!("\"{path}\" is not a certificate in PEM form")).hint("it begins with -----BEGIN CERTIFICATE-----");
+    let wrong = || {
+        Failure::usage(format!("\"{path}\" is not a certificate in PEM form"))
+            .hint("it begins with -----BEGIN CERTIFICATE-----")
+    };
     let der = CertificateDer::from_pem_slice(&content).map_err(|_| wrong())?;
     let (rest, certificate) = X509Certificate::from_der(&der).map_err(|_| wrong())?;
-    let time = |seconds| chrono::DateTime::from_timestamp(seconds, 0).map(|time| Dynamic::from(Time(time)));
+    let time = |seconds| {
+        chrono::DateTime::from_timestamp(seconds, 0).map(|time| Dynamic::from(Time(time)))
+    };
     let validity = certificate.validity();
-    let (Some(starts), Some(ends), []) = (time(validity.not_before.timestamp()), time(validity.not_after.timestamp()), rest) else {
+    let (Some(starts), Some(ends), []) =
+        (time(validity.not_before.timestamp()), time(validity.not_after.timestamp()), rest)
+    else {
         return Err(wrong());
     };
     let alternatives = certificate.subject_alternative_name().map_err(|_| wrong())?;
-    let names: Array = alternatives.iter().flat_map(|extension| &extension.value.general_names).filter_map(text_of).collect();
-    Ok(Record::new("certificate", [("names".into(), names.into()), ("starts".into(), starts), ("ends".into(), ends)]))
+    let names: Array = alternatives
+        .iter()
+        .flat_map(|extension| &extension.value.general_names)
+        .filter_map(text_of)
+        .collect();
+    Ok(Record::new(
+        "certificate",
+        [("names".into(), names.into()), ("starts".into(), starts), ("ends".into(), ends)],
+    ))
 }
 
 /// A host name or address; other kinds of names are none of a server's.
 fn text_of(name: &GeneralName<'_>) -> Option<Dynamic> {
     match name {
         GeneralName::DNSName(name) => Some((*name).into()),
-        GeneralName::IPAddress(bytes) => names::address(bytes).map(|address| address.to_string().into()),
+        GeneralName::IPAddress(bytes) => {
+            names::address(bytes).map(|address| address.to_string().into())
+        }
         _ => None,
     }
 }
 
 #[export_module]
 mod module {
-    /// Writes a new key and a self-signed certificate for it, both in PEM form. The key file can be read by its owner only. It
-    /// is written first, so where the certificate is, its key is too. Files that are there are replaced.
+    /// Writes a new key and a self-signed certificate for it, both in PEM form. The key file can be
+    /// read by its owner only. It is written first, so where the certificate is, its key is
+    /// too. Files that are there are replaced.
     ///
-    /// Options: `names`, the host names (also `*.example.org`) and IP addresses of the server; `days`, how long it is valid (365).
-    /// A name in another alphabet is written in its ASCII form. Throws `usage` for what is neither a name nor an address.
+    /// Options: `names`, the host names (also `*.example.org`) and IP addresses of the server;
+    /// `days`, how long it is valid (365). A name in another alphabet is written in its ASCII
+    /// form. Throws `usage` for what is neither a name nor an address.
     ///
     /// ```rhai
     /// certificate::write_self_signed("tls.crt", "tls.key", #{ names: ["localhost", "127.0.0.1"], days: 90 });
     /// assert_eq(fs::info("tls.key").mode, 0o600);
     /// ```
     #[rhai_fn(return_raw, volatile)]
-    pub fn write_self_signed(call: NativeCallContext, certificate: &str, key: &str, options: Dynamic) -> Raw<()> {
+    pub fn write_self_signed(
+        call: NativeCallContext,
+        certificate: &str,
+        key: &str,
+        options: Dynamic,
+    ) -> Raw<()> {
         placed(&call, |context| super::write_self_signed(context, certificate, key, &options))
     }
 
-    /// Reads a certificate in PEM form, the first one in the file. The result has `names` (host names and addresses it is for),
-    /// `starts` and `ends` (the times between which it is valid). Throws `usage` if the file holds no certificate.
+    /// Reads a certificate in PEM form, the first one in the file. The result has `names` (host
+    /// names and addresses it is for), `starts` and `ends` (the times between which it is
+    /// valid). Throws `usage` if the file holds no certificate.
     ///
     /// ```rhai
     /// certificate::write_self_signed("tls.crt", "tls.key", #{ names: ["localhost"], days: 90 });

@@ -114,14 +114,19 @@ pub struct Checked {
     pub faults: Option<Faults>,
 }
 
-/// Reads a compose file of the project as [`functions::compose_of`] does; nothing where it can't be opened.
+/// Reads a compose file of the project as [`functions::compose_of`] does; nothing where it can't be
+/// opened.
 pub fn check(context: &Arc<Context>, path: &str) -> Option<Checked> {
     let checked = paths::to_read(context, path).ok()?;
     let content = context.host.read(&checked).ok()?;
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
-    let file = match ComposeFile::read(source.clone(), &content, &|name| context.variable(name).map(str::to_owned)) {
+    let file = match ComposeFile::read(source.clone(), &content, &|name| {
+        context.variable(name).map(str::to_owned)
+    }) {
         Ok(file) => file,
-        Err(failure) => return Some(Checked { source, notes: Vec::new(), faults: Some(Faults::one(failure)) }),
+        Err(failure) => {
+            return Some(Checked { source, notes: Vec::new(), faults: Some(Faults::one(failure)) });
+        }
     };
     let notes = file.notes.clone();
     let folder = checked.as_path().parent().unwrap_or(Path::new("/"));
@@ -129,35 +134,49 @@ pub fn check(context: &Arc<Context>, path: &str) -> Option<Checked> {
     Some(Checked { source, notes, faults })
 }
 
-/// The compose files that the project names, or the one that is found by its name; those that are named need not be there.
+/// The compose files that the project names, or the one that is found by its name; those that are
+/// named need not be there.
 pub fn default_files(context: &Context) -> Vec<String> {
     let named = named_files(context);
     if !named.is_empty() {
         return named;
     }
-    FILE_NAMES.into_iter().find(|name| paths::exists(context, name).unwrap_or(false)).map(str::to_owned).into_iter().collect()
+    FILE_NAMES
+        .into_iter()
+        .find(|name| paths::exists(context, name).unwrap_or(false))
+        .map(str::to_owned)
+        .into_iter()
+        .collect()
 }
 
 /// The failure for one of the [`default_files`] that can't be read.
 pub fn unreadable(context: &Context, name: &str) -> Failure {
     let by = if named_files(context).is_empty() { "" } else { ", which COMPOSE_FILE names" };
     let failure = Failure::usage(format!("Could not read the compose file \"{name}\"{by}"));
-    let kind = paths::to_read(context, name).ok().and_then(|path| context.host.info(&path).ok()).map(|found| found.kind);
+    let kind = paths::to_read(context, name)
+        .ok()
+        .and_then(|path| context.host.info(&path).ok())
+        .map(|found| found.kind);
     match kind {
-        Some(FileKind::Folder) => failure.hint("it is a folder: a compose file is a file of that name"),
+        Some(FileKind::Folder) => {
+            failure.hint("it is a folder: a compose file is a file of that name")
+        }
         Some(_) => failure.hint("see whether you may read it"),
         None => failure.hint("a path is relative to the project directory"),
     }
 }
 
-/// The project at hand, where no runbook describes one: a name that was given, the compose file's own, or the project directory's.
+/// The project at hand, where no runbook describes one: a name that was given, the compose file's
+/// own, or the project directory's.
 pub fn project_at_hand(context: &Context) -> Result<String, Failure> {
     let of_file = || {
         let [path] = &default_files(context)[..] else { return None };
         let checked = paths::to_read(context, path).ok()?;
         let content = context.host.read(&checked).ok()?;
         let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
-        let file = ComposeFile::read(source, &content, &|name| context.variable(name).map(str::to_owned)).ok()?;
+        let file =
+            ComposeFile::read(source, &content, &|name| context.variable(name).map(str::to_owned))
+                .ok()?;
         file.project_name().ok()?
     };
     match context.project.name.is_none().then(of_file).flatten() {
@@ -170,14 +189,18 @@ pub fn project_at_hand(context: &Context) -> Result<String, Failure> {
 pub fn wrong_names(context: &Context) -> Option<Failure> {
     let named = named_files(context);
     (named.len() > 1).then(|| {
-        Failure::usage(format!("{FILE} names several files, \"{}\", which is not supported yet", named.join("\", \"")))
-            .hint(format!("name one: compose(\"{}\")", named[0]))
+        Failure::usage(format!(
+            "{FILE} names several files, \"{}\", which is not supported yet",
+            named.join("\", \"")
+        ))
+        .hint(format!("name one: compose(\"{}\")", named[0]))
     })
 }
 
 /// The files of `COMPOSE_FILE`: between them stands `COMPOSE_PATH_SEPARATOR`, else a colon.
 fn named_files(context: &Context) -> Vec<String> {
-    let separator = context.variable(SEPARATOR).filter(|separator| !separator.is_empty()).unwrap_or(":");
+    let separator =
+        context.variable(SEPARATOR).filter(|separator| !separator.is_empty()).unwrap_or(":");
     let given = context.variable(FILE).unwrap_or_default();
     given.split(separator).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
@@ -191,7 +214,9 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
     })?;
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
     context.keep_text(Arc::new(Source { name: source.name.clone(), text: veiled(&source.text) }));
-    let file = ComposeFile::read(source.clone(), &content, &|name| context.variable(name).map(str::to_owned))?;
+    let file = ComposeFile::read(source.clone(), &content, &|name| {
+        context.variable(name).map(str::to_owned)
+    })?;
     for note in &file.notes {
         warn(context, format!("{}:{}: {}", file.name(), note.line, note.text));
     }
@@ -201,14 +226,18 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
 
 fn missing(context: &Context, path: &str) -> Failure {
     let failure = Failure::usage(format!("There is no compose file \"{path}\""));
-    let there: Vec<&str> = FILE_NAMES.into_iter().filter(|name| paths::exists(context, name).unwrap_or(false)).collect();
+    let there: Vec<&str> = FILE_NAMES
+        .into_iter()
+        .filter(|name| paths::exists(context, name).unwrap_or(false))
+        .collect();
     match nearest(path, there.iter().copied()).or(there.first().copied()) {
         Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
         None => failure.hint("a path is relative to the project directory"),
     }
 }
 
-/// The compose file of the project: `COMPOSE_FILE`, or the first that is there of the names that Compose knows.
+/// The compose file of the project: `COMPOSE_FILE`, or the first that is there of the names that
+/// Compose knows.
 fn found(context: &Context) -> Result<String, Failure> {
     if let Some(failure) = wrong_names(context) {
         return Err(failure);
@@ -217,28 +246,46 @@ fn found(context: &Context) -> Result<String, Failure> {
         return Ok(named);
     }
     let there = |names: [&'static str; 4]| -> Result<Vec<&str>, Failure> {
-        names.into_iter().filter_map(|name| paths::exists(context, name).map(|yes| yes.then_some(name)).transpose()).collect()
+        names
+            .into_iter()
+            .filter_map(|name| {
+                paths::exists(context, name).map(|yes| yes.then_some(name)).transpose()
+            })
+            .collect()
     };
     let files = there(FILE_NAMES)?;
     let Some((first, others)) = files.split_first() else {
         let folder = shown(&*context.host, &context.project.directory);
-        return Err(Failure::usage(format!("There is no compose file in \"{folder}\""))
-            .hint(format!("it is called {}; another name is given: compose(\"stack.yaml\")", FILE_NAMES.join(", "))));
+        return Err(Failure::usage(format!("There is no compose file in \"{folder}\"")).hint(
+            format!(
+                "it is called {}; another name is given: compose(\"stack.yaml\")",
+                FILE_NAMES.join(", ")
+            ),
+        ));
     };
     if let Some(over) = there(OVERRIDE_NAMES)?.first() {
         // Left out silently, the stack would be another than Compose's.
-        return Err(Failure::usage(format!("Compose would merge \"{over}\" into \"{first}\", which is not supported yet"))
-            .hint(format!("for the one file without the other: compose(\"{first}\")")));
+        return Err(Failure::usage(format!(
+            "Compose would merge \"{over}\" into \"{first}\", which is not supported yet"
+        ))
+        .hint(format!("for the one file without the other: compose(\"{first}\")")));
     }
     if !others.is_empty() {
-        warn(context, format!("of several compose files \"{first}\" is taken, as Compose does, not \"{}\"", others.join("\", \"")));
+        warn(
+            context,
+            format!(
+                "of several compose files \"{first}\" is taken, as Compose does, not \"{}\"",
+                others.join("\", \"")
+            ),
+        );
     }
     Ok((*first).to_owned())
 }
 
 /// The project's name by the folder of the file.
 fn of_folder(folder: &Path) -> Result<String, Failure> {
-    let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder =
+        folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = normalise_project(&folder);
     if name.is_empty() {
         return Err(Failure::usage(format!("The folder \"{folder}\" gives no project name"))
@@ -264,9 +311,10 @@ type Raw<T> = Result<T, Box<EvalAltResult>>;
 mod functions {
     use super::*;
 
-    /// The stack that the project's compose file describes: that of `COMPOSE_FILE`, else the first of `compose.yaml`,
-    /// `compose.yml`, `docker-compose.yml` and `docker-compose.yaml` in the project directory. Nothing is done with it.
-    /// `COMPOSE_PATH_SEPARATOR`, else a colon, stands between several files of `COMPOSE_FILE`, which are refused.
+    /// The stack that the project's compose file describes: that of `COMPOSE_FILE`, else the first
+    /// of `compose.yaml`, `compose.yml`, `docker-compose.yml` and `docker-compose.yaml` in the
+    /// project directory. Nothing is done with it. `COMPOSE_PATH_SEPARATOR`, else a colon,
+    /// stands between several files of `COMPOSE_FILE`, which are refused.
     ///
     /// Throws `not_found` if there is none, and all that `compose(path)` throws.
     ///
@@ -280,16 +328,19 @@ mod functions {
         Ok(described(&context, &found(&context)?, Map::new())?)
     }
 
-    /// The stack that a compose file describes, as `stack("name", #{ … })` has it. Nothing is done with it.
+    /// The stack that a compose file describes, as `stack("name", #{ … })` has it. Nothing is done
+    /// with it.
     ///
-    /// The path is relative to the project directory, the paths in the file to the file's folder. Variables are those of
-    /// the process environment and of the project's `.env`; one that is not set and has no default is empty, with a
-    /// warning. Active profiles are those of `COMPOSE_PROFILES`. The project is called as `--project` or
-    /// `COMPOSE_PROJECT_NAME` says, else as `name:` in the file, else as the file's folder.
+    /// The path is relative to the project directory, the paths in the file to the file's folder.
+    /// Variables are those of the process environment and of the project's `.env`; one that is
+    /// not set and has no default is empty, with a warning. Active profiles are those of
+    /// `COMPOSE_PROFILES`. The project is called as `--project` or `COMPOSE_PROJECT_NAME` says,
+    /// else as `name:` in the file, else as the file's folder.
     ///
-    /// Throws `not_found` if there is no such file, `policy` if it may not be read, and `usage`, at line and column of the
-    /// file, for what is not YAML, for an unknown key, for a key of Compose's that is not supported yet, for a wrong value,
-    /// and for a variable that is required and not set.
+    /// Throws `not_found` if there is no such file, `policy` if it may not be read, and `usage`, at
+    /// line and column of the file, for what is not YAML, for an unknown key, for a key of
+    /// Compose's that is not supported yet, for a wrong value, and for a variable that is
+    /// required and not set.
     ///
     /// ```rhai
     /// fs::write("docker-compose.yml", "name: shop\nservices:\n  cache:\n    image: redis:${REDIS:-7}-alpine\n");
@@ -301,8 +352,8 @@ mod functions {
         Ok(described(&Context::of(&context)?, path, Map::new())?)
     }
 
-    /// The same, with `profiles`, the active ones in place of those of `COMPOSE_PROFILES`, and `project`, the name in place
-    /// of the file's own.
+    /// The same, with `profiles`, the active ones in place of those of `COMPOSE_PROFILES`, and
+    /// `project`, the name in place of the file's own.
     ///
     /// ```rhai
     /// fs::write("compose.yaml", "services:\n  cache:\n    image: redis:7-alpine\n    profiles: [production]\n");
@@ -343,15 +394,20 @@ services:
 
     fn trial(variables: &'static [(&'static str, &'static str)]) -> Trial {
         let given = |host: crate::host::sim::SimHost| {
-            host.with_file("/project/app/compose.yaml", FILE).with_file("/project/app/a.env", "A=of the file\n")
+            host.with_file("/project/app/compose.yaml", FILE)
+                .with_file("/project/app/a.env", "A=of the file\n")
         };
         Trial::with(given, "", |context| {
-            context.project.environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            context.project.environment = variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
         })
     }
 
     fn stack(trial: &Trial, options: Map) -> Stack {
-        described(&trial.context, "app/compose.yaml", options).unwrap_or_else(|failure| panic!("{failure}"))
+        described(&trial.context, "app/compose.yaml", options)
+            .unwrap_or_else(|failure| panic!("{failure}"))
     }
 
     #[test]
@@ -370,17 +426,29 @@ services:
                 .with_file("/project/1.env", "ONE=1\nOURS=file\n")
                 .with_file("/project/2.env", "T=${ONE}${OURS}\n")
         };
-        let trial = Trial::with(with, "", |context| context.project.environment = [("OURS".to_owned(), "project".to_owned())].into());
+        let trial = Trial::with(with, "", |context| {
+            context.project.environment = [("OURS".to_owned(), "project".to_owned())].into()
+        });
         let stack = described(&trial.context, "compose.yaml", Map::new()).unwrap();
         let services = &stack.described().unwrap().services;
-        assert_eq!((services["a"].environment["T"].as_str(), services["b"].environment["T"].as_str()), ("1project", "project"));
+        assert_eq!(
+            (services["a"].environment["T"].as_str(), services["b"].environment["T"].as_str()),
+            ("1project", "project")
+        );
     }
 
     #[test]
     fn profiles_are_those_of_the_option_or_of_the_variable() {
         let active = |trial: &Trial, options: Map| {
             let stack = stack(trial, options);
-            stack.described().unwrap().select(None).unwrap().into_iter().collect::<Vec<_>>().join(" ")
+            stack
+                .described()
+                .unwrap()
+                .select(None)
+                .unwrap()
+                .into_iter()
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         let option = |profiles: Dynamic| Map::from([("profiles".into(), profiles)]);
         let (plain, set) = (trial(&[]), trial(&[("COMPOSE_PROFILES", " production, ")]));
@@ -396,14 +464,27 @@ services:
             let map: Map = rhai::Engine::new().eval(map).unwrap();
             let trial = trial(Vec::leak(vec![(PROFILES, variable)]));
             let stack = Stack::describe(&trial.context, Some("shop"), &map)?;
-            Ok::<_, Failure>(stack.described().unwrap().select(None).unwrap().into_iter().collect::<Vec<_>>().join(" "))
+            Ok::<_, Failure>(
+                stack
+                    .described()
+                    .unwrap()
+                    .select(None)
+                    .unwrap()
+                    .into_iter()
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
         };
-        let services = "services: #{ web: #{ image: `x` }, proxy: #{ image: `x`, profiles: [`production`] } }";
+        let services =
+            "services: #{ web: #{ image: `x` }, proxy: #{ image: `x`, profiles: [`production`] } }";
         assert_eq!(with(&format!("#{{ {services} }}"), "production").unwrap(), "proxy web");
         assert_eq!(with(&format!("#{{ {services} }}"), "").unwrap(), "web");
         assert_eq!(with(&format!("#{{ {services}, profiles: [] }}"), "production").unwrap(), "web");
         let failure = with(&format!("#{{ {services} }}"), "prod").unwrap_err();
-        assert_eq!(failure.message, "No service has the profile \"prod\", which COMPOSE_PROFILES names");
+        assert_eq!(
+            failure.message,
+            "No service has the profile \"prod\", which COMPOSE_PROFILES names"
+        );
         // A stack without profiles is not meant.
         assert_eq!(with("#{ services: #{ web: #{ image: `x` } } }", "prod").unwrap(), "web");
     }
@@ -423,7 +504,10 @@ services:
                 "services: {a: {image: x, environment: {SET: , UNSET: }}}",
                 "services: #{a: #{image: `x`, environment: #{SET: (), UNSET: ()}}}",
             ),
-            ("services: {a: {image: x, labels: {one: }}}", "services: #{a: #{image: `x`, labels: #{one: ()}}}"),
+            (
+                "services: {a: {image: x, labels: {one: }}}",
+                "services: #{a: #{image: `x`, labels: #{one: ()}}}",
+            ),
             (
                 "services: {a: {build: {context: ., args: {SET: , UNSET: }}}}",
                 "services: #{a: #{build: #{context: `.`, args: #{SET: (), UNSET: ()}}}}",
@@ -439,18 +523,31 @@ services:
             ("services: {a: }", "services: #{a: ()}"),
             ("services: {a: {image: }}", "services: #{a: #{image: ()}}"),
             ("services: {a: {image: x, porst: }}", "services: #{a: #{image: `x`, porst: ()}}"),
-            ("services: {a: {image: x, extra_hosts: {h: }}}", "services: #{a: #{image: `x`, extra_hosts: #{h: ()}}}"),
-            ("services: {a: {image: x, secrets: [k]}}\nsecrets: {k: }", "services: #{a: #{image: `x`, secrets: [`k`]}}, secrets: #{k: ()}"),
+            (
+                "services: {a: {image: x, extra_hosts: {h: }}}",
+                "services: #{a: #{image: `x`, extra_hosts: #{h: ()}}}",
+            ),
+            (
+                "services: {a: {image: x, secrets: [k]}}\nsecrets: {k: }",
+                "services: #{a: #{image: `x`, secrets: [`k`]}}, secrets: #{k: ()}",
+            ),
             ("services: ", "services: ()"),
         ] {
-            let with = |host: crate::host::sim::SimHost| host.with_file("/project/compose.yaml", yaml);
-            let trial = Trial::with(with, "", |context| context.project.environment = [("SET".to_owned(), "1".to_owned())].into());
+            let with =
+                |host: crate::host::sim::SimHost| host.with_file("/project/compose.yaml", yaml);
+            let trial = Trial::with(with, "", |context| {
+                context.project.environment = [("SET".to_owned(), "1".to_owned())].into()
+            });
             let read = |stack: Result<Stack, Failure>| match stack {
                 Ok(stack) => Ok(stack.described().unwrap().clone()),
                 Err(failure) => Err(failure.message),
             };
             let map: Map = rhai::Engine::new().eval(&format!("#{{{map}}}")).unwrap();
-            let of_file = read(described(&trial.context, "compose.yaml", Map::from([("project".into(), "p".into())])));
+            let of_file = read(described(
+                &trial.context,
+                "compose.yaml",
+                Map::from([("project".into(), "p".into())]),
+            ));
             assert_eq!(read(Stack::describe(&trial.context, Some("p"), &map)), of_file, "{yaml}");
         }
     }

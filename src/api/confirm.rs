@@ -20,16 +20,21 @@ pub fn register(engine: &mut Engine) {
 pub async fn confirmed(context: &Context, question: &str) -> Result<bool, Failure> {
     let question = visible(&context.secrets.mask(question)).trim().to_owned();
     if context.project.assume_yes {
-        context.events.event(&Event::Log { level: Level::Info, text: format!("{question} yes (--yes)") });
+        context
+            .events
+            .event(&Event::Log { level: Level::Info, text: format!("{question} yes (--yes)") });
         return Ok(true);
     }
     if !context.host.is_terminal(StandardStream::Stdin) {
-        return Err(Failure::usage(format!("\"{question}\" can't be asked: standard input is no terminal"))
-            .hint("--yes answers every question with yes"));
+        return Err(Failure::usage(format!(
+            "\"{question}\" can't be asked: standard input is no terminal"
+        ))
+        .hint("--yes answers every question with yes"));
     }
     let mut asking = Asking::begin(&*context.events, &question);
     let answer = context.host.ask(&format!("{question} [y/N] ")).await?;
-    let yes = answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
+    let yes =
+        answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
     asking.answer = Some(yes);
     Ok(yes)
 }
@@ -42,7 +47,8 @@ pub(super) fn answer(given: Map) -> Result<Option<bool>, Failure> {
     Ok(answer)
 }
 
-/// A question that stands at the terminal until this is dropped: nothing is drawn over it meanwhile.
+/// A question that stands at the terminal until this is dropped: nothing is drawn over it
+/// meanwhile.
 struct Asking<'a> {
     events: &'a dyn Sink,
     question: &'a str,
@@ -64,7 +70,8 @@ impl Drop for Asking<'_> {
 
 #[export_module]
 mod functions {
-    /// Asks at the terminal and gives whether the answer was `y` or `yes`; anything else is no. `--yes` answers it.
+    /// Asks at the terminal and gives whether the answer was `y` or `yes`; anything else is no.
+    /// `--yes` answers it.
     ///
     /// Throws `usage` where there is no terminal.
     ///
@@ -88,7 +95,10 @@ mod functions {
         let assumed = answer(options)?;
         if let (Some(watch), Some(answer)) = (&context.watch, assumed) {
             let said = if answer { "yes, as `assume` says" } else { "no, as `assume` says" };
-            watch.assumes(&format!("the question \"{}\"", visible(&context.secrets.mask(question)).trim()), said);
+            watch.assumes(
+                &format!("the question \"{}\"", visible(&context.secrets.mask(question)).trim()),
+                said,
+            );
             return Ok(answer);
         }
         Ok(task::wait(&context, confirmed(&context, question))?)
@@ -102,7 +112,13 @@ mod tests {
 
     #[test]
     fn only_yes_is_yes() {
-        for (answer, expected) in [("y", "true"), (" YES ", "true"), ("n", "false"), ("", "false"), ("yesterday", "false")] {
+        for (answer, expected) in [
+            ("y", "true"),
+            (" YES ", "true"),
+            ("n", "false"),
+            ("", "false"),
+            ("yesterday", "false"),
+        ] {
             let trial = Trial::on(|host| host.with_answer(answer));
             assert_eq!(trial.text(r#"confirm("Remove all data?")"#), expected, "{answer}");
             assert_eq!(trial.host.questions(), ["Remove all data? [y/N] "]);
@@ -118,7 +134,10 @@ mod tests {
     #[test]
     fn without_a_terminal_it_names_the_option_that_answers() {
         let failure = Trial::new().fails(r#"confirm("Sure?")"#);
-        assert_eq!((failure.kind.word(), failure.message.as_str()), ("usage", "\"Sure?\" can't be asked: standard input is no terminal"));
+        assert_eq!(
+            (failure.kind.word(), failure.message.as_str()),
+            ("usage", "\"Sure?\" can't be asked: standard input is no terminal")
+        );
         assert_eq!(failure.hint.unwrap(), "--yes answers every question with yes");
     }
 
@@ -127,14 +146,20 @@ mod tests {
         let trial = Trial::on(|host| host.with_answer("y"));
         trial.text(r#"confirm("Sure?")"#);
         let text = "Sure?".to_owned();
-        assert_eq!(trial.events(), [Event::Question { text: text.clone() }, Event::Answer { text, answer: Some(true) }]);
+        assert_eq!(
+            trial.events(),
+            [Event::Question { text: text.clone() }, Event::Answer { text, answer: Some(true) }]
+        );
     }
 
     #[test]
     fn the_option_answers_and_says_so() {
         let trial = Trial::with(|host| host, "", |context| context.project.assume_yes = true);
         assert_eq!(trial.text(r#"confirm("Sure?")"#), "true");
-        assert_eq!(trial.events(), [Event::Log { level: Level::Info, text: "Sure? yes (--yes)".to_owned() }]);
+        assert_eq!(
+            trial.events(),
+            [Event::Log { level: Level::Info, text: "Sure? yes (--yes)".to_owned() }]
+        );
         assert!(trial.host.questions().is_empty());
     }
 

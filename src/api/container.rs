@@ -65,14 +65,17 @@ impl Container {
             Change::Kill(_) => "send a signal to",
             Change::Remove { .. } => "remove",
         };
-        let failed = |error: EngineError| of_engine(error, &format!("{verb} the container \"{name}\""));
+        let failed =
+            |error: EngineError| of_engine(error, &format!("{verb} the container \"{name}\""));
         project::finish(&self.context, async {
             let engine = self.context.engine().await?;
             let found = find_container(&*engine, name).await?.ok_or_else(|| self.missing())?;
             project::check_ours(&self.context, &format!("container \"{name}\""), &found.labels)?;
             let request = StopRequest::default();
             match change {
-                Change::Start | Change::Restart => return self.begin(change, verb, &found.id).await,
+                Change::Start | Change::Restart => {
+                    return self.begin(change, verb, &found.id).await;
+                }
                 Change::Stop => engine.container_stop(name, &request).await.map(drop),
                 Change::Kill(signal) => engine.container_kill(name, signal).await,
                 Change::Remove { volumes } => engine.container_remove(name, true, *volumes).await,
@@ -95,17 +98,29 @@ impl Container {
         match done {
             Ok(()) => Ok(()),
             Err(error) => {
-                let refused =
-                    RefusedStart { around: &around, verb, project: &project, described: None, service: None, container: name, id };
+                let refused = RefusedStart {
+                    around: &around,
+                    verb,
+                    project: &project,
+                    described: None,
+                    service: None,
+                    container: name,
+                    id,
+                };
                 Err(refused.explain(error).await)
             }
         }
     }
 
-    /// Refuses one of another project: what is in it, and what runs there, is not a script's to see or to start.
+    /// Refuses one of another project: what is in it, and what runs there, is not a script's to see
+    /// or to start.
     pub(super) fn check_project(&self) -> Result<(), Failure> {
         let found = self.find()?.ok_or_else(|| self.missing())?;
-        project::check_project(&self.context, &format!("container \"{}\"", self.name), &found.labels)?;
+        project::check_project(
+            &self.context,
+            &format!("container \"{}\"", self.name),
+            &found.labels,
+        )?;
         // A script chooses its project's name: the guard asks where the project was made too.
         task::wait(&self.context, async {
             let intent = Intent::LookIntoContainer(&self.name);
@@ -118,13 +133,18 @@ impl Container {
     }
 
     fn find(&self) -> Result<Option<Found>, Failure> {
-        task::wait(&self.context, async { find_container(&*self.context.engine().await?, &self.name).await })
+        task::wait(&self.context, async {
+            find_container(&*self.context.engine().await?, &self.name).await
+        })
     }
 
     fn logs(&self, options: Map) -> Result<Dynamic, Failure> {
         let request = logs::request(&self.context, options)?;
         self.check_project()?;
-        let selection = Selection::Container { project: project::name(&self.context)?, name: self.name.clone() };
+        let selection = Selection::Container {
+            project: project::name(&self.context)?,
+            name: self.name.clone(),
+        };
         logs::of(&self.context, selection, 0, &request, std::slice::from_ref(&self.name))
     }
 }
@@ -152,7 +172,8 @@ pub mod functions {
     /// A container has no tag.
     #[rhai_fn(get = "tag", return_raw, pure)]
     pub fn tag(container: &mut Container) -> Raw<Dynamic> {
-        Err(Failure::usage(format!("A container has no \"tag\" (asked of {})", container.name)).into())
+        Err(Failure::usage(format!("A container has no \"tag\" (asked of {})", container.name))
+            .into())
     }
 
     /// Whether it is there.
@@ -225,7 +246,8 @@ pub mod functions {
         Ok(files::read(&container.context, &container.name, path)?)
     }
 
-    /// The same with `assume`: the text, or a list or map as JSON, that a plan goes on with where it makes or changes the container.
+    /// The same with `assume`: the text, or a list or map as JSON, that a plan goes on with where
+    /// it makes or changes the container.
     #[rhai_fn(name = "read", return_raw, pure)]
     pub fn read_with(container: &mut Container, path: &str, options: Map) -> Raw<String> {
         container.check_project()?;
@@ -257,8 +279,14 @@ mod tests {
 
     #[test]
     fn what_is_no_signal_is_refused_before_the_engine_is_asked() {
-        let said = |call: &str| Trial::new().text(&format!("let e = attempt(|| {call}).error; `${{e.message}}; ${{e.hint}}`"));
-        assert_eq!(said("container(\"web\").kill(\"HUPP\")"), "\"HUPP\" is no signal; did you mean \"SIGHUP\"?");
+        let said = |call: &str| {
+            Trial::new()
+                .text(&format!("let e = attempt(|| {call}).error; `${{e.message}}; ${{e.hint}}`"))
+        };
+        assert_eq!(
+            said("container(\"web\").kill(\"HUPP\")"),
+            "\"HUPP\" is no signal; did you mean \"SIGHUP\"?"
+        );
         assert!(!said("container(\"web\").kill(\"sighup\")").contains("is no signal"));
     }
 }

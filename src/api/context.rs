@@ -32,14 +32,18 @@ use crate::apply::lock::Lock;
 /// What a `catch` does, as a plan says it.
 pub const CATCHES: &str = "catch goes on with an error";
 
-/// Connects to the engine; a run calls it at most once, when its script first needs it. A plan that is begun anew calls it again.
-pub type Connector = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> + Send + Sync>;
+/// Connects to the engine; a run calls it at most once, when its script first needs it. A plan that
+/// is begun anew calls it again.
+pub type Connector =
+    Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> + Send + Sync>;
 
-/// Follows a script as it runs, for a plan: where it is, and which answers it looks at that nobody can know yet.
+/// Follows a script as it runs, for a plan: where it is, and which answers it looks at that nobody
+/// can know yet.
 pub trait Watch: Send + Sync {
     /// The task on this thread is at this place.
     fn at(&self, source: &str, line: usize);
-    /// Who is to be told what the script reads of an answer that the task on this thread got just now.
+    /// Who is to be told what the script reads of an answer that the task on this thread got just
+    /// now.
     fn reader(self: Arc<Self>) -> Reader;
     /// The script is about to wait until this container's process has ended.
     fn awaits_end(&self, container: &str);
@@ -51,7 +55,8 @@ pub trait Watch: Send + Sync {
     fn unknown(&self, container: &str) -> Option<String>;
     /// The script goes on with something that nobody can know: what, and what is assumed of it.
     fn assumes(&self, what: &str, assumed: &str);
-    /// A call fails with this message, whatever nobody can know yet: a command that really ran, a name that does not exist.
+    /// A call fails with this message, whatever nobody can know yet: a command that really ran, a
+    /// name that does not exist.
     fn fails(&self, message: &str);
     /// The script goes a way back: in which line of a source, what it does, because of which error.
     fn goes_back(&self, at: Option<(&str, usize)>, what: &str, because: &str);
@@ -65,7 +70,8 @@ pub trait Watch: Send + Sync {
 pub trait Awaiting: Send + Sync {
     /// A script describes a stack.
     fn describes(&self, project: &Project);
-    /// It begins to wait until the containers of a service are so far; the answer is for [`Awaiting::ends`].
+    /// It begins to wait until the containers of a service are so far; the answer is for
+    /// [`Awaiting::ends`].
     fn begins(&self, service: &str, containers: &[String], until: Until) -> String;
     /// It waits no more.
     fn ends(&self, what: &str);
@@ -74,7 +80,8 @@ pub trait Awaiting: Send + Sync {
 /// The project a run belongs to, as `cli` found it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectSettings {
-    /// Root for relative paths in descriptions, for `.env`, `secrets/` and `fs::`. Absolute, canonical.
+    /// Root for relative paths in descriptions, for `.env`, `secrets/` and `fs::`. Absolute,
+    /// canonical.
     pub directory: PathBuf,
     /// `--project`, `COMPOSE_PROJECT_NAME`: overrides the name in `stack("name", …)`.
     pub name: Option<String>,
@@ -84,7 +91,8 @@ pub struct ProjectSettings {
     pub files: BTreeMap<String, FileVariable>,
     /// Whether questions are answered with yes (`--yes`).
     pub assume_yes: bool,
-    /// Root that imports may not leave: the folder of `spc.toml`. Absolute, canonical; the runbook's own folder if not given.
+    /// Root that imports may not leave: the folder of `spc.toml`. Absolute, canonical; the
+    /// runbook's own folder if not given.
     pub scripts: Option<PathBuf>,
     /// Default of `up`'s option: `--remove-orphans`.
     pub remove_orphans: bool,
@@ -116,7 +124,12 @@ pub struct Command {
 impl Command {
     /// Whether the runbook's help is asked for, and nothing else.
     pub fn wants_help(&self) -> bool {
-        self.help || self.words.iter().take_while(|word| *word != "--").any(|word| word == "--help" || word == "-h")
+        self.help
+            || self
+                .words
+                .iter()
+                .take_while(|word| *word != "--")
+                .any(|word| word == "--help" || word == "-h")
     }
 }
 
@@ -148,16 +161,18 @@ pub struct Context {
     pub awaiting: Option<Arc<dyn Awaiting>>,
     /// Set by `args` when help is asked for.
     help: OnceLock<Help>,
-    /// The variables that something asked for in this run, with the default that counted where one is not set.
+    /// The variables that something asked for in this run, with the default that counted where one
+    /// is not set.
     read: Mutex<BTreeMap<String, Option<String>>>,
     /// What `up` keeps of this run's options.
     choices: Mutex<Choices>,
     /// Those of these options that the command line or the environment gave.
     by_hand: Mutex<BTreeSet<String>>,
-    /// For each `guarded` that runs, the innermost last: its project, and whether that was brought up in it. Then the choices are kept if it
-    /// ends well.
+    /// For each `guarded` that runs, the innermost last: its project, and whether that was brought
+    /// up in it. Then the choices are kept if it ends well.
     undecided: Mutex<Vec<(String, bool)>>,
-    /// Projects of which only some services were brought up: what was chosen for them is kept if the run ends well.
+    /// Projects of which only some services were brought up: what was chosen for them is kept if
+    /// the run ends well.
     partly_up: Mutex<BTreeSet<String>>,
     /// See [`Self::saw_choices`].
     seen_choices: Mutex<Option<Choices>>,
@@ -178,7 +193,13 @@ pub struct Context {
 impl Context {
     /// A context; nothing is connected yet.
     /// It may do what a project without `spc.toml` may; see [`Context::with_policy`].
-    pub fn new(host: Arc<dyn Host>, conductor: Conductor, events: Arc<dyn Sink>, project: ProjectSettings, connector: Connector) -> Self {
+    pub fn new(
+        host: Arc<dyn Host>,
+        conductor: Conductor,
+        events: Arc<dyn Sink>,
+        project: ProjectSettings,
+        connector: Connector,
+    ) -> Self {
         let policy = Policy::of_folder(&project.directory, &|path| resolve(&*host, path));
         Self {
             host,
@@ -227,7 +248,8 @@ impl Context {
         self
     }
 
-    /// The same context with secrets that others mask already: those of the terminal and the event sink.
+    /// The same context with secrets that others mask already: those of the terminal and the event
+    /// sink.
     #[must_use]
     pub fn with_secrets(mut self, secrets: Arc<Secrets>) -> Self {
         self.secrets = secrets;
@@ -281,7 +303,8 @@ impl Context {
         self
     }
 
-    /// Tells the plan of an error that the last `catch` on this thread swallowed: nothing is evaluated any more.
+    /// Tells the plan of an error that the last `catch` on this thread swallowed: nothing is
+    /// evaluated any more.
     pub fn tell_swallowed(&self) {
         if let (Some(watch), Some(it)) = (&self.watch, swallowed::at_end()) {
             watch.goes_back(Some((&it.source, it.line)), CATCHES, &it.message);
@@ -295,7 +318,11 @@ impl Context {
 
     /// The project that was described last in this run.
     pub fn described_project(&self) -> Option<String> {
-        self.described.lock().unwrap_or_else(PoisonError::into_inner).last().map(|project| project.name.clone())
+        self.described
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last()
+            .map(|project| project.name.clone())
     }
 
     pub(super) fn add_described(&self, project: &Arc<Project>) {
@@ -304,7 +331,8 @@ impl Context {
         described.push(project.clone());
     }
 
-    /// The stack of this run that builds an image, and its service that does: of several the one that was described last.
+    /// The stack of this run that builds an image, and its service that does: of several the one
+    /// that was described last.
     pub(super) fn builder_of(&self, image: &str) -> Option<(Arc<Project>, String)> {
         let described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
         described.iter().rev().find_map(|project| {
@@ -325,7 +353,11 @@ impl Context {
 
     /// The value of a variable of the process environment or `.env`.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default();
+        self.read
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(name.to_owned())
+            .or_default();
         self.project.environment.get(name).map(String::as_str)
     }
 
@@ -336,17 +368,28 @@ impl Context {
 
     /// Remembers the default that counts for a variable that is not set.
     pub(super) fn defaulted(&self, name: &str, default: String) {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Some(default));
+        self.read
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), Some(default));
     }
 
     /// The variables that were asked for in this run and gave this text.
     pub(super) fn variables_that_gave(&self, text: &str) -> Vec<String> {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let gave = |name: &str, default: &Option<String>| {
-            let set = self.project.environment.get(name).map(String::as_str).filter(|value| !value.is_empty());
+            let set = self
+                .project
+                .environment
+                .get(name)
+                .map(String::as_str)
+                .filter(|value| !value.is_empty());
             set.or(default.as_deref()).is_some_and(|value| value.trim() == text)
         };
-        read.iter().filter(|(name, default)| gave(name, default)).map(|(name, _)| name.clone()).collect()
+        read.iter()
+            .filter(|(name, default)| gave(name, default))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// What the project was last brought up with.
@@ -354,7 +397,8 @@ impl Context {
         choices::read(&*self.host, &self.policy, self.project.name.as_deref())
     }
 
-    /// What the project was last brought up with when this run read its options, or when it kept its own.
+    /// What the project was last brought up with when this run read its options, or when it kept
+    /// its own.
     pub(super) fn saw_choices(&self, choices: &Choices) {
         *self.seen_choices.lock().unwrap_or_else(PoisonError::into_inner) = Some(choices.clone());
     }
@@ -366,7 +410,10 @@ impl Context {
 
     /// An option's value in this run, which the next `up` keeps.
     pub(super) fn choose(&self, option: &str, choice: Choice) {
-        self.choices.lock().unwrap_or_else(PoisonError::into_inner).insert(option.to_owned(), choice);
+        self.choices
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(option.to_owned(), choice);
     }
 
     /// A description is called so where `--project` says nothing.
@@ -383,11 +430,15 @@ impl Context {
     pub(super) fn unchosen(&self) -> Choices {
         let by_hand = self.by_hand.lock().unwrap_or_else(PoisonError::into_inner);
         let choices = self.choices.lock().unwrap_or_else(PoisonError::into_inner);
-        choices.iter().filter(|(option, _)| !by_hand.contains(*option)).map(|(option, choice)| (option.clone(), choice.clone())).collect()
+        choices
+            .iter()
+            .filter(|(option, _)| !by_hand.contains(*option))
+            .map(|(option, choice)| (option.clone(), choice.clone()))
+            .collect()
     }
 
-    /// Keeps what was chosen in this run for `project`, now or when the `guarded` around it ends well. That it can't be kept is said and is
-    /// no failure.
+    /// Keeps what was chosen in this run for `project`, now or when the `guarded` around it ends
+    /// well. That it can't be kept is said and is no failure.
     pub(super) fn keep_choices(&self, project: &str) {
         let mut undecided = self.undecided.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, is_up)) = undecided.iter_mut().rfind(|(guarded, _)| guarded == project) {
@@ -397,7 +448,8 @@ impl Context {
         drop(undecided);
         let chosen = self.choices.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A description of that name means the same project without `--project`.
-        let is_own = self.own_names.lock().unwrap_or_else(PoisonError::into_inner).contains(project);
+        let is_own =
+            self.own_names.lock().unwrap_or_else(PoisonError::into_inner).contains(project);
         let given = self.project.name.as_deref().filter(|_| !is_own);
         if let Err(error) = choices::keep(&*self.host, &self.policy, given, project, &chosen) {
             let text = format!("The options of this run are not kept for the next: {error}");
@@ -408,24 +460,32 @@ impl Context {
         }
     }
 
-    /// The same after some of the project's services were brought up: the others may fail later in this run, so its end decides.
+    /// The same after some of the project's services were brought up: the others may fail later in
+    /// this run, so its end decides.
     pub(super) fn keep_choices_at_the_end(&self, project: &str) {
         self.partly_up.lock().unwrap_or_else(PoisonError::into_inner).insert(project.to_owned());
     }
 
     /// The script has ended without an error.
     pub fn ended_well(&self) {
-        for project in std::mem::take(&mut *self.partly_up.lock().unwrap_or_else(PoisonError::into_inner)) {
+        for project in
+            std::mem::take(&mut *self.partly_up.lock().unwrap_or_else(PoisonError::into_inner))
+        {
             self.keep_choices(&project);
         }
     }
 
-    /// Until [`Self::decide_choices`] nothing is kept for `project`: what is brought up may be undone.
+    /// Until [`Self::decide_choices`] nothing is kept for `project`: what is brought up may be
+    /// undone.
     pub(super) fn defer_choices(&self, project: &str) {
-        self.undecided.lock().unwrap_or_else(PoisonError::into_inner).push((project.to_owned(), false));
+        self.undecided
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((project.to_owned(), false));
     }
 
-    /// What was brought up since stays, or was undone: then what the project was brought up with before counts on.
+    /// What was brought up since stays, or was undone: then what the project was brought up with
+    /// before counts on.
     pub(super) fn decide_choices(&self, project: &str, stays: bool) {
         let mut undecided = self.undecided.lock().unwrap_or_else(PoisonError::into_inner);
         let innermost = undecided.iter().rposition(|(guarded, _)| guarded == project);
@@ -438,7 +498,10 @@ impl Context {
 
     /// Keeps a file's text, so that a failure that is about it can be shown with its line.
     pub(super) fn keep_text(&self, source: Arc<Source>) {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(source.name.clone(), source);
+        self.texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(source.name.clone(), source);
     }
 
     /// The text of a file that was read in this run; without it, the name alone.
@@ -508,6 +571,10 @@ impl Context {
     /// The engine behind the policy: no script's call gets past it.
     async fn connect(&self) -> Result<Arc<dyn Engine>, EngineError> {
         let engine = (self.connector)().await?;
-        Ok(Arc::new(Guard::new(token_check::checked(engine), self.policy.clone(), self.host.clone())))
+        Ok(Arc::new(Guard::new(
+            token_check::checked(engine),
+            self.policy.clone(),
+            self.host.clone(),
+        )))
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn call(context: &NativeCallContext, function: &FnPtr) -> Raw<Dynamic
     function.call_raw(context, None, []).map(Dynamic::flatten)
 }
 
-/// Whether an error has to go on to the end of the run, whoever would catch it: an interrupt, a refusal, help.
+/// Whether an error has to go on to the end of the run, whoever would catch it: an interrupt, a
+/// refusal, help.
 pub(super) fn must_pass(error: &EvalAltResult) -> bool {
     match innermost(error).0 {
         EvalAltResult::ErrorTerminated(..) => true,
@@ -72,7 +73,11 @@ fn failure(kind: &str, message: &str, fields: &Map) -> Result<Failure, Failure> 
     for (name, value) in fields {
         match name.as_str() {
             "hint" => failure.hint = Some(plain(value)),
-            "kind" | "message" => return Err(Failure::usage(format!("fail takes its {name} as an argument, not as a field"))),
+            "kind" | "message" => {
+                return Err(Failure::usage(format!(
+                    "fail takes its {name} as an argument, not as a field"
+                )));
+            }
             _ => failure = failure.field(name, to_json(value)?),
         }
     }
@@ -81,8 +86,10 @@ fn failure(kind: &str, message: &str, fields: &Map) -> Result<Failure, Failure> 
 
 fn seconds(value: &Dynamic) -> Result<Duration, Failure> {
     let seconds = number(value).unwrap_or(f64::NAN);
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| Failure::usage(format!("Can't sleep for {} seconds", literal(value))).hint("take a duration: sleep(\"30s\")"))
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        Failure::usage(format!("Can't sleep for {} seconds", literal(value)))
+            .hint("take a duration: sleep(\"30s\")")
+    })
 }
 
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
@@ -90,9 +97,10 @@ fn seconds(value: &Dynamic) -> Result<Duration, Failure> {
 mod functions {
     /// Calls `f` and gives an error as a value in place of throwing it.
     ///
-    /// The answer has `ok`, `value` (what `f` returned, or `()`) and `error`: `()`, or a map with `kind`, `message`,
-    /// `hint`, `place` and the error's own fields. Errors of the script itself are of kind `usage`; what was thrown
-    /// with `throw` and is no error map is of kind `failed`. An interrupt and a refusal by policy go on.
+    /// The answer has `ok`, `value` (what `f` returned, or `()`) and `error`: `()`, or a map with
+    /// `kind`, `message`, `hint`, `place` and the error's own fields. Errors of the script
+    /// itself are of kind `usage`; what was thrown with `throw` and is no error map is of kind
+    /// `failed`. An interrupt and a refusal by policy go on.
     ///
     /// ```rhai
     /// let tried = attempt(|| "5 apples".int());
@@ -108,7 +116,11 @@ mod functions {
                 forget_thrown();
                 if let Some(watch) = &Context::of(&context)?.watch {
                     let at = context.call_source().zip(context.call_position().line());
-                    watch.goes_back(at, "attempt goes on with an error", &failure_of(&error).message);
+                    watch.goes_back(
+                        at,
+                        "attempt goes on with an error",
+                        &failure_of(&error).message,
+                    );
                 }
                 (false, Dynamic::UNIT, caught(&context, &error).into())
             }
@@ -117,8 +129,9 @@ mod functions {
         Ok(Record::new("answer of attempt", fields))
     }
 
-    /// Ends the script, or the `attempt` around it, with an error of `kind`: `usage`, `not_found`, `conflict`,
-    /// `unhealthy`, `timeout`, `image`, `build`, `exec`, `engine`, `policy`, `lock`, `interrupted` or `failed`.
+    /// Ends the script, or the `attempt` around it, with an error of `kind`: `usage`, `not_found`,
+    /// `conflict`, `unhealthy`, `timeout`, `image`, `build`, `exec`, `engine`, `policy`,
+    /// `lock`, `interrupted` or `failed`.
     ///
     /// ```rhai
     /// let tried = attempt(|| fail("unhealthy", "no worker answers"));
@@ -129,8 +142,8 @@ mod functions {
         Err(failure(kind, message, &Map::new())?.into())
     }
 
-    /// Ends the script, or the `attempt` around it, with an error of `kind` that has `fields` of its own; `hint` is
-    /// the next step for the reader.
+    /// Ends the script, or the `attempt` around it, with an error of `kind` that has `fields` of
+    /// its own; `hint` is the next step for the reader.
     ///
     /// ```rhai
     /// let tried = attempt(|| fail("conflict", "the database runs", #{ hint: "stop it first", service: "db" }));
@@ -182,7 +195,8 @@ mod functions {
         Ok(pause(&*Context::of(&context)?, super::seconds(&seconds.into())?)?)
     }
 
-    /// This moment, to measure from: `.elapsed` is the duration since, and one less another the duration between.
+    /// This moment, to measure from: `.elapsed` is the duration since, and one less another the
+    /// duration between.
     ///
     /// ```rhai
     /// let start = timestamp();
@@ -220,7 +234,8 @@ mod functions {
 }
 
 fn no_exit() -> Failure {
-    Failure::usage("There is no exit").hint("return ends a script well; fail(kind, message) ends it with an error")
+    Failure::usage("There is no exit")
+        .hint("return ends a script well; fail(kind, message) ends it with an error")
 }
 
 /// The error for a function's answer of the wrong type.
@@ -248,10 +263,14 @@ mod tests {
             (r#"throw #{ kind: "exec", message: "exit 1" }"#, "exec: exit 1"),
             (r#"fail("lock", "taken")"#, "lock: taken"),
             (r"1 / 0", "usage: Division by zero: 1 / 0"),
-            (r"nothing_of_that_name(1)", "usage: There is no function nothing_of_that_name(integer)"),
+            (
+                r"nothing_of_that_name(1)",
+                "usage: There is no function nothing_of_that_name(integer)",
+            ),
             (r#"fail("helthy", "x")"#, "usage: There is no error kind \"helthy\""),
         ] {
-            let script = format!("let e = attempt(|| {{ {thrown} }}).error; `${{e.kind}}: ${{e.message}}`");
+            let script =
+                format!("let e = attempt(|| {{ {thrown} }}).error; `${{e.kind}}: ${{e.message}}`");
             assert_eq!(run.text(&script), expected, "{thrown}");
         }
     }
@@ -283,12 +302,20 @@ mod tests {
         run.text(r#"sleep("1m"); sleep(duration("30s")); sleep(2); sleep(0.5);"#);
         assert_eq!(run.sim.now(), Duration::from_millis(92_500));
         assert_eq!(run.fails("sleep(-1)").message, "Can't sleep for -1 seconds");
-        assert_eq!(run.fails("sleep(\"soon\")").message, "\"soon\" is not a duration; write it like \"1m30s\" or \"500ms\"");
+        assert_eq!(
+            run.fails("sleep(\"soon\")").message,
+            "\"soon\" is not a duration; write it like \"1m30s\" or \"500ms\""
+        );
     }
 
     #[test]
     fn a_cancelled_run_ends_a_sleep_and_an_endless_loop() {
-        for script in [r#"sleep("1h")"#, "loop {}", "let f = || loop {}; attempt(f)", "fn f() { loop {} } f()"] {
+        for script in [
+            r#"sleep("1h")"#,
+            "loop {}",
+            "let f = || loop {}; attempt(f)",
+            "fn f() { loop {} } f()",
+        ] {
             let run = Fixture::new();
             run.context.cancel.cancel();
             assert_eq!(run.fails(script).kind.word(), "interrupted", "{script}");

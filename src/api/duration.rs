@@ -37,8 +37,12 @@ where
 {
     for (operator, holds) in ORDER {
         engine.register_fn(operator, move |left: T, right: T| holds(left.cmp(&right)));
-        engine.register_fn(operator, move |left: T, right: ImmutableString| -> Raw<bool> { Ok(holds(left.cmp(&read(&right.into())?))) });
-        engine.register_fn(operator, move |left: ImmutableString, right: T| -> Raw<bool> { Ok(holds(read(&left.into())?.cmp(&right))) });
+        engine.register_fn(operator, move |left: T, right: ImmutableString| -> Raw<bool> {
+            Ok(holds(left.cmp(&read(&right.into())?)))
+        });
+        engine.register_fn(operator, move |left: ImmutableString, right: T| -> Raw<bool> {
+            Ok(holds(read(&left.into())?.cmp(&right)))
+        });
     }
 }
 
@@ -48,8 +52,9 @@ fn too_long() -> Failure {
 
 fn scaled(time: Duration, factor: f64) -> Raw<Duration> {
     let seconds = time.as_secs_f64() * factor;
-    let scaled = Duration::try_from_secs_f64(seconds)
-        .map_err(|_| Failure::usage(format!("{} times {factor} is no duration", format_duration(time))))?;
+    let scaled = Duration::try_from_secs_f64(seconds).map_err(|_| {
+        Failure::usage(format!("{} times {factor} is no duration", format_duration(time)))
+    })?;
     if scaled > LONGEST { Err(too_long().into()) } else { Ok(scaled) }
 }
 
@@ -61,8 +66,9 @@ fn float(number: i64) -> f64 {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// A duration, from Compose's text: numbers with `us ms s m h`. It is compared, added, multiplied; `.seconds` is
-    /// a float, `.millis` an integer; printed it is text again. Throws `usage` for text that is none.
+    /// A duration, from Compose's text: numbers with `us ms s m h`. It is compared, added,
+    /// multiplied; `.seconds` is a float, `.millis` an integer; printed it is text again.
+    /// Throws `usage` for text that is none.
     ///
     /// ```rhai
     /// assert_eq(duration("1m30s").seconds, 90.0);
@@ -109,7 +115,13 @@ mod functions {
 
     #[rhai_fn(name = "-", return_raw)]
     pub fn subtract(left: Duration, right: Duration) -> Raw<Duration> {
-        let negative = || Failure::usage(format!("{} is less than {}", format_duration(left), format_duration(right)));
+        let negative = || {
+            Failure::usage(format!(
+                "{} is less than {}",
+                format_duration(left),
+                format_duration(right)
+            ))
+        };
         Ok(left.checked_sub(right).ok_or_else(negative)?)
     }
 
@@ -183,13 +195,19 @@ mod tests {
     #[test]
     fn what_is_no_duration_is_refused_with_the_mend() {
         let run = Fixture::new();
-        assert_eq!(run.fails(r#"duration("soon")"#).message, "\"soon\" is not a duration; write it like \"1m30s\" or \"500ms\"");
+        assert_eq!(
+            run.fails(r#"duration("soon")"#).message,
+            "\"soon\" is not a duration; write it like \"1m30s\" or \"500ms\""
+        );
         assert_eq!(run.fails("duration(30)").hint.unwrap(), "say of what: \"30s\" or \"30m\"");
         assert_eq!(run.fails(r#"duration("1s") - duration("2s")"#).message, "1s is less than 2s");
         assert_eq!(run.fails(r#"duration("1s") * -1"#).message, "1s times -1 is no duration");
         assert_eq!(run.fails(r#"duration("1s") / 0"#).message, "1s times inf is no duration");
         assert_eq!(run.fails(r#"duration("1s") > "soon""#).kind.word(), "usage");
         assert_eq!(run.fails(r#"duration("1s").tag"#).message, "A duration has no field \"tag\"");
-        assert_eq!(run.fails(r#"duration("1s").minutes"#).message, "A duration has no field \"minutes\"");
+        assert_eq!(
+            run.fails(r#"duration("1s").minutes"#).message,
+            "A duration has no field \"minutes\""
+        );
     }
 }

@@ -23,11 +23,19 @@ fn required(context: &Context, name: &str) -> Result<ImmutableString, Failure> {
     let environment = &context.project.environment;
     let Some(value) = set(context, name) else {
         let state = if environment.contains_key(name) { "empty" } else { "not set" };
-        let failure = Failure::usage(format!("The variable \"{name}\" is {state}")).field("variable", name);
-        return Err(match nearest(name, environment.keys().map(String::as_str)).filter(|near| *near != name) {
-            Some(near) => failure.hint(format!("did you mean \"{near}\"? Otherwise set it in the environment or in .env")),
-            None => failure.hint("set it in the environment or in .env, or give a default: env(name, default)"),
-        });
+        let failure =
+            Failure::usage(format!("The variable \"{name}\" is {state}")).field("variable", name);
+        return Err(
+            match nearest(name, environment.keys().map(String::as_str)).filter(|near| *near != name)
+            {
+                Some(near) => failure.hint(format!(
+                    "did you mean \"{near}\"? Otherwise set it in the environment or in .env"
+                )),
+                None => failure.hint(
+                    "set it in the environment or in .env, or give a default: env(name, default)",
+                ),
+            },
+        );
     };
     Ok(value.into())
 }
@@ -60,16 +68,25 @@ fn like(text: &str, example: &Dynamic) -> Result<Dynamic, String> {
         return text.parse::<i64>().map(Dynamic::from).map_err(|_| "a whole number".to_owned());
     }
     if example.is_float() {
-        return text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Dynamic::from).ok_or_else(|| "a number".to_owned());
+        return text
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .map(Dynamic::from)
+            .ok_or_else(|| "a number".to_owned());
     }
     if example.is_bool() {
         return boolean(text).map(Dynamic::from).ok_or_else(|| "\"true\" or \"false\"".to_owned());
     }
     if example.read_lock::<Duration>().is_some() {
-        return parse_duration(text).map(Dynamic::from).map_err(|_| "a duration like \"1m30s\"".to_owned());
+        return parse_duration(text)
+            .map(Dynamic::from)
+            .map_err(|_| "a duration like \"1m30s\"".to_owned());
     }
     if example.read_lock::<Bytes>().is_some() {
-        return parse_bytes(text).map(|size| Dynamic::from(Bytes(size))).map_err(|_| "a size like \"64m\"".to_owned());
+        return parse_bytes(text)
+            .map(|size| Dynamic::from(Bytes(size)))
+            .map_err(|_| "a size like \"64m\"".to_owned());
     }
     let Some(list) = example.read_lock::<Array>() else {
         return Err(format!("{}: a variable cannot hold one", words::a(example)));
@@ -77,7 +94,9 @@ fn like(text: &str, example: &Dynamic) -> Result<Dynamic, String> {
     let item = list.first().cloned().unwrap_or_else(|| "".into());
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     let items: Result<Array, String> = items.map(|text| like(text, &item)).collect();
-    items.map(Dynamic::from).map_err(|expected| format!("a list, separated by commas, of which each is {expected}"))
+    items
+        .map(Dynamic::from)
+        .map_err(|expected| format!("a list, separated by commas, of which each is {expected}"))
 }
 
 /// The spellings that people use; case does not matter.
@@ -93,7 +112,8 @@ fn boolean(text: &str) -> Option<bool> {
 mod functions {
     /// The value of an environment variable, or of the `.env` file where the process has none.
     ///
-    /// Variables are read once, when the run begins: what changes `.env` later, the run itself too, counts from the next run on.
+    /// Variables are read once, when the run begins: what changes `.env` later, the run itself too,
+    /// counts from the next run on.
     ///
     /// Throws `usage` if the variable is not set or empty.
     ///
@@ -108,8 +128,9 @@ mod functions {
 
     /// The value of an environment variable, or `default` if it is not set or empty.
     ///
-    /// The value has the type of the default: an integer, a float, a bool (`true yes on 1`, `false no off 0`), a duration,
-    /// a size in bytes, a string, or a list (separated by commas, each like the default's first). Throws `usage` if it is not of that type.
+    /// The value has the type of the default: an integer, a float, a bool (`true yes on 1`, `false
+    /// no off 0`), a duration, a size in bytes, a string, or a list (separated by commas, each
+    /// like the default's first). Throws `usage` if it is not of that type.
     ///
     /// ```rhai
     /// let port = env("POSTGRES_PORT", 5432);
@@ -135,7 +156,10 @@ mod tests {
     fn a_variable_that_is_not_set_or_empty_is_an_error_with_a_next_step() {
         let trial = Trial::with_variables(&[("POSTGRES_USER", "p"), ("EMPTY", "")]);
         let failure = trial.fails(r#"env("POSTGRES_USR")"#);
-        assert_eq!((failure.kind.word(), failure.message.as_str()), ("usage", "The variable \"POSTGRES_USR\" is not set"));
+        assert_eq!(
+            (failure.kind.word(), failure.message.as_str()),
+            ("usage", "The variable \"POSTGRES_USR\" is not set")
+        );
         assert!(failure.hint.unwrap().starts_with("did you mean \"POSTGRES_USER\"?"));
         assert_eq!(trial.fails(r#"env("EMPTY")"#).message, "The variable \"EMPTY\" is empty");
     }
@@ -174,10 +198,24 @@ mod tests {
     fn a_value_of_another_type_names_the_variable_and_the_value() {
         let trial = Trial::with_variables(&[("PORT", "high"), ("STEPS", "5,many")]);
         let failure = trial.fails(r#"env("PORT", 5432)"#);
-        assert_eq!(failure.message, "The variable \"PORT\" is \"high\", which is not a whole number");
-        assert_eq!((failure.kind.word(), failure.hint.as_deref()), ("usage", Some("its default is 5432")));
+        assert_eq!(
+            failure.message,
+            "The variable \"PORT\" is \"high\", which is not a whole number"
+        );
+        assert_eq!(
+            (failure.kind.word(), failure.hint.as_deref()),
+            ("usage", Some("its default is 5432"))
+        );
         let list = trial.fails(r#"env("STEPS", [1])"#).message;
-        assert_eq!(list, "The variable \"STEPS\" is \"5,many\", which is not a list, separated by commas, of which each is a whole number");
-        assert!(trial.fails(r#"env("PORT", #{})"#).message.contains("a map: a variable cannot hold one"));
+        assert_eq!(
+            list,
+            "The variable \"STEPS\" is \"5,many\", which is not a list, separated by commas, of which each is a whole number"
+        );
+        assert!(
+            trial
+                .fails(r#"env("PORT", #{})"#)
+                .message
+                .contains("a map: a variable cannot hold one")
+        );
     }
 }

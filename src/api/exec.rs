@@ -26,7 +26,8 @@ pub(super) const GO_ON: &str = "to go on all the same, give it check: false";
 /// Lines of standard error shown with a failure.
 const SHOWN_LINES: usize = 20;
 
-/// A command as a script gives it: a list is the argument vector, a string goes through the container's shell.
+/// A command as a script gives it: a list is the argument vector, a string goes through the
+/// container's shell.
 pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
     if let Some(line) = given.read_lock::<ImmutableString>() {
         if line.trim().is_empty() {
@@ -36,7 +37,10 @@ pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
         no_secret(&words)?;
         return Ok(words);
     }
-    let wrong = || Failure::usage("A command is a string, or a list of strings").hint("[\"program\", \"argument\"] runs without a shell");
+    let wrong = || {
+        Failure::usage("A command is a string, or a list of strings")
+            .hint("[\"program\", \"argument\"] runs without a shell")
+    };
     size::check(given)?;
     let list = given.read_lock::<Array>().ok_or_else(wrong)?;
     let words: Vec<String> = list
@@ -55,7 +59,8 @@ pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
     Ok(words)
 }
 
-/// Refuses a secret among the words of a command, exposed or not: the engine tells the words in its events.
+/// Refuses a secret among the words of a command, exposed or not: the engine tells the words in its
+/// events.
 fn no_secret(words: &[String]) -> Result<(), Failure> {
     match words.iter().find_map(|word| token::first(word)) {
         None => Ok(()),
@@ -77,8 +82,11 @@ pub(super) fn run(
     options: Map,
 ) -> Result<Record, Failure> {
     let words = command(given)?;
-    let shown = given.read_lock::<ImmutableString>().map_or_else(|| words.join(" "), |line| line.to_string());
-    let Asked { request, input, output, timeout, check, assumed } = Asked::read(context, words, options)?;
+    let shown = given
+        .read_lock::<ImmutableString>()
+        .map_or_else(|| words.join(" "), |line| line.to_string());
+    let Asked { request, input, output, timeout, check, assumed } =
+        Asked::read(context, words, options)?;
     // In a plan the file may get what is assumed, which is known only then.
     let is_late = context.watch.is_some() && assumed.is_some();
     let sink = output.as_ref().filter(|_| !is_late).map(|file| file.create(context)).transpose()?;
@@ -131,14 +139,21 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Reads the options of exec.
-    pub(super) fn read(context: &Context, command: Vec<String>, options: Map) -> Result<Self, Failure> {
+    pub(super) fn read(
+        context: &Context,
+        command: Vec<String>,
+        options: Map,
+    ) -> Result<Self, Failure> {
         let mut options = Options::new(options, "options of exec");
         let environment = options.map_of_text("environment")?.unwrap_or_default();
         let environment = secret::variables(context, environment, "the environment of a command")?;
         let timeout = options.duration("timeout")?;
         let request = ExecRequest {
             command,
-            environment: environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            environment: environment
+                .into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
             user: options.text("user")?,
             working_dir: options.text("working_dir")?,
             tty: no_terminal(&mut options)?,
@@ -156,7 +171,9 @@ impl Asked {
         };
         if request.read_only && !matches!(input, Input::None) {
             let hint = "leave `read_only` out: a plan then goes on with what `assume` says";
-            return Err(options.wrong("read_only", "A command that reads from `stdin` can't be `read_only`").hint(hint));
+            return Err(options
+                .wrong("read_only", "A command that reads from `stdin` can't be `read_only`")
+                .hint(hint));
         }
         let output = options.take("stdout").map(|value| file(&value, "stdout")).transpose()?;
         let check = options.bool("check")?.unwrap_or(true);
@@ -166,11 +183,14 @@ impl Asked {
     }
 }
 
-/// Refuses `tty: true`: nobody sits at that terminal, so a command that asks something waits for ever.
+/// Refuses `tty: true`: nobody sits at that terminal, so a command that asks something waits for
+/// ever.
 fn no_terminal(options: &mut Options) -> Result<bool, Failure> {
     if options.bool("tty")?.unwrap_or(false) {
         let hint = "leave it out; what the command reads goes into `stdin`, or run the command with `docker exec -it`";
-        return Err(options.wrong("tty", "exec has no terminal to connect: `tty: true` is not supported yet").hint(hint));
+        return Err(options
+            .wrong("tty", "exec has no terminal to connect: `tty: true` is not supported yet")
+            .hint(hint));
     }
     Ok(false)
 }
@@ -189,23 +209,36 @@ fn input(context: &Context, value: &Dynamic) -> Result<Input, Failure> {
 }
 
 fn file(value: &Dynamic, key: &str) -> Result<File, Failure> {
-    value.read_lock::<File>().map(|file| (*file).clone()).ok_or_else(|| Failure::usage(format!("\"{key}\" is a file: fs::file(\"path\")")))
+    value
+        .read_lock::<File>()
+        .map(|file| (*file).clone())
+        .ok_or_else(|| Failure::usage(format!("\"{key}\" is a file: fs::file(\"path\")")))
 }
 
 fn failed(shown: &str, name: &str, ended: &Ended) -> Failure {
-    let failure = Failure::new(Kind::Exec, format!("\"{shown}\" in \"{name}\" ended with code {}", ended.code));
+    let failure = Failure::new(
+        Kind::Exec,
+        format!("\"{shown}\" in \"{name}\" ended with code {}", ended.code),
+    );
     let failure = failure.hint(GO_ON).field("code", ended.code).field("service", name);
-    with_output(failure, &String::from_utf8_lossy(&ended.stdout), &String::from_utf8_lossy(&ended.stderr))
+    with_output(
+        failure,
+        &String::from_utf8_lossy(&ended.stdout),
+        &String::from_utf8_lossy(&ended.stderr),
+    )
 }
 
-/// The failure with what a command printed: all of it as fields, the last lines of each stream to be shown.
+/// The failure with what a command printed: all of it as fields, the last lines of each stream to
+/// be shown.
 pub(super) fn with_output(failure: Failure, stdout: &str, stderr: &str) -> Failure {
     let last = |text: &str| {
         let lines: Vec<&str> = text.trim_end().lines().collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     };
     let failure = failure.field("stdout", stdout).field("stderr", stderr);
-    failure.detail("last lines of its standard output", last(stdout)).detail("last lines of its standard error", last(stderr))
+    failure
+        .detail("last lines of its standard output", last(stdout))
+        .detail("last lines of its standard error", last(stderr))
 }
 
 /// How a command ended, as scripts have it.
@@ -217,7 +250,10 @@ pub(super) fn record(ended: &Ended) -> Record {
             ("ok".into(), (ended.code == 0).into()),
             ("stdout".into(), String::from_utf8_lossy(&ended.stdout).into_owned().into()),
             ("stderr".into(), String::from_utf8_lossy(&ended.stderr).into_owned().into()),
-            ("elapsed_ms".into(), i64::try_from(ended.elapsed.as_millis()).unwrap_or(i64::MAX).into()),
+            (
+                "elapsed_ms".into(),
+                i64::try_from(ended.elapsed.as_millis()).unwrap_or(i64::MAX).into(),
+            ),
         ]),
     )
 }
@@ -229,8 +265,9 @@ type Raw<T> = Result<T, Box<EvalAltResult>>;
 pub mod functions {
     use super::*;
 
-    /// Run a command in a service's first running container. A list is the argument vector, a string goes through its shell.
-    /// Throws `exec` unless it ends with code 0. It takes no lock: another run may change the project meanwhile; `guarded` keeps others out.
+    /// Run a command in a service's first running container. A list is the argument vector, a
+    /// string goes through its shell. Throws `exec` unless it ends with code 0. It takes no
+    /// lock: another run may change the project meanwhile; `guarded` keeps others out.
     ///
     /// ```
     /// let waiting = service("redis").exec("redis-cli llen celery").int();
@@ -240,14 +277,19 @@ pub mod functions {
         Ok(service.exec(&command, Map::new())?)
     }
 
-    /// The same with options: `user working_dir environment privileged stdin stdout timeout check assume read_only`. A secret goes into
-    /// `stdin` or, exposed, into `environment`; the words of a command take none. A command that is given up, at its timeout or by Ctrl-C,
-    /// is ended in the container with all that it started: the variable `SPC_EXEC` in its environment is for that.
+    /// The same with options: `user working_dir environment privileged stdin stdout timeout check
+    /// assume read_only`. A secret goes into `stdin` or, exposed, into `environment`; the words
+    /// of a command take none. A command that is given up, at its timeout or by Ctrl-C,
+    /// is ended in the container with all that it started: the variable `SPC_EXEC` in its
+    /// environment is for that.
     ///
-    /// `spc plan` runs no command, and takes it to end with code 0 and to print nothing, or what `assume` says: what it prints (a text, a
-    /// number, or a list as JSON), or `#{ code, stdout, stderr }`. A command that changes nothing can be declared `read_only: true`: a plan
-    /// runs it, in a container that it has not changed, if `read_only_execs = true` stands under `[allow]` in `spc.toml`. Such a command takes no
-    /// `stdin`: what is read from there changes something as a rule (`psql < file`), and in a plan it may be a file that is not there yet.
+    /// `spc plan` runs no command, and takes it to end with code 0 and to print nothing, or what
+    /// `assume` says: what it prints (a text, a number, or a list as JSON), or `#{ code,
+    /// stdout, stderr }`. A command that changes nothing can be declared `read_only: true`: a plan
+    /// runs it, in a container that it has not changed, if `read_only_execs = true` stands under
+    /// `[allow]` in `spc.toml`. Such a command takes no `stdin`: what is read from there
+    /// changes something as a rule (`psql < file`), and in a plan it may be a file that is not
+    /// there yet.
     ///
     /// ```
     /// let waiting = service("redis").exec("redis-cli llen celery", #{ read_only: true, assume: 0 }).int();
@@ -265,7 +307,11 @@ pub mod functions {
 
     /// Run a command in a container, with options.
     #[rhai_fn(name = "exec", return_raw)]
-    pub fn exec_container_with(container: Container, command: Dynamic, options: Map) -> Raw<Record> {
+    pub fn exec_container_with(
+        container: Container,
+        command: Dynamic,
+        options: Map,
+    ) -> Raw<Record> {
         Ok(container.exec(&command, options)?)
     }
 
@@ -277,7 +323,12 @@ pub mod functions {
 
     /// The same with options.
     #[rhai_fn(name = "exec", return_raw)]
-    pub fn exec_named_with(context: NativeCallContext, target: &str, command: Dynamic, options: Map) -> Raw<Record> {
+    pub fn exec_named_with(
+        context: NativeCallContext,
+        target: &str,
+        command: Dynamic,
+        options: Map,
+    ) -> Raw<Record> {
         Ok(Service::at_hand(&Context::of(&context)?, target)?.exec(&command, options)?)
     }
 }
@@ -293,18 +344,32 @@ mod tests {
 
     #[test]
     fn a_failed_command_shows_the_last_lines_of_each_stream_that_has_some() {
-        let lines = |word: &str| (0..30).map(|number| format!("{word} {number}\n")).collect::<String>();
-        let ended = |stdout: &str, stderr: &str| Ended { code: 2, stdout: stdout.into(), stderr: stderr.into(), ..Ended::default() };
+        let lines =
+            |word: &str| (0..30).map(|number| format!("{word} {number}\n")).collect::<String>();
+        let ended = |stdout: &str, stderr: &str| Ended {
+            code: 2,
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+            ..Ended::default()
+        };
         let shown = |ended: &Ended| -> Vec<(String, usize, String)> {
             let failure = failed("pg_dump", "db", ended);
             assert_eq!(failure.message, "\"pg_dump\" in \"db\" ended with code 2");
             let line = |detail: &crate::model::failure::Detail| {
-                (detail.title.clone(), detail.text.lines().count(), detail.text.lines().next_back().unwrap_or_default().to_owned())
+                (
+                    detail.title.clone(),
+                    detail.text.lines().count(),
+                    detail.text.lines().next_back().unwrap_or_default().to_owned(),
+                )
             };
             failure.details.iter().map(line).collect()
         };
-        let (out, error) = ("last lines of its standard output".to_owned(), "last lines of its standard error".to_owned());
-        let both = [(out.clone(), 20, "out 29".to_owned()), (error.clone(), 20, "err 29".to_owned())];
+        let (out, error) = (
+            "last lines of its standard output".to_owned(),
+            "last lines of its standard error".to_owned(),
+        );
+        let both =
+            [(out.clone(), 20, "out 29".to_owned()), (error.clone(), 20, "err 29".to_owned())];
         assert_eq!(shown(&ended(&lines("out"), &lines("err"))), both);
         assert_eq!(shown(&ended("", "no\n")), [(error, 1, "no".to_owned())]);
         assert_eq!(shown(&ended("yes\n", "")), [(out, 1, "yes".to_owned())]);

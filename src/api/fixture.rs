@@ -19,8 +19,8 @@ use super::task;
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::host::sim::conductor::SimConductor;
 use crate::host::{
-    self, CommandEvent, CommandRequest, Conductor, FileInfo, FileKind, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest,
-    HttpResponse, StandardStream,
+    self, CommandEvent, CommandRequest, Conductor, FileInfo, FileKind, FileSink, FolderEntry, Host,
+    HostError, HostErrorKind, HttpRequest, HttpResponse, StandardStream,
 };
 use crate::model::Failure;
 use crate::model::event::{Event, Sink};
@@ -70,13 +70,29 @@ impl Fixture {
             project.directory = "/work".into();
         }
         let sim = SimConductor::new(seed);
-        let host = Arc::new(MemoryHost { sim: sim.clone(), nodes: Mutex::default(), held: AtomicU64::default() });
+        let host = Arc::new(MemoryHost {
+            sim: sim.clone(),
+            nodes: Mutex::default(),
+            held: AtomicU64::default(),
+        });
         let seen = Arc::new(Seen::default());
-        let no_engine = || async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }.boxed();
-        let command =
-            Command { name: "spc run test.rhai".into(), words: words.iter().map(|word| (*word).to_owned()).collect(), help: false };
-        let context =
-            Context::new(host.clone(), Conductor::Sim(sim.clone()), seen.clone(), project, Box::new(no_engine)).with_command(command);
+        let no_engine = || {
+            async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }
+                .boxed()
+        };
+        let command = Command {
+            name: "spc run test.rhai".into(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            help: false,
+        };
+        let context = Context::new(
+            host.clone(),
+            Conductor::Sim(sim.clone()),
+            seen.clone(),
+            project,
+            Box::new(no_engine),
+        )
+        .with_command(command);
         Self { sim, host, seen, context: Arc::new(context) }
     }
 
@@ -100,9 +116,14 @@ impl Fixture {
     pub(crate) fn examples(register: fn(&mut rhai::Engine)) {
         let mut engine = rhai::Engine::new_raw();
         register(&mut engine);
-        let comments = engine.collect_fn_metadata(None, |info| Some(info.metadata.comments.join("\n")), true);
-        let text =
-            |comment: &str| comment.lines().map(|line| format!("{}\n", line.trim_start_matches('/').trim_start())).collect::<String>();
+        let comments =
+            engine.collect_fn_metadata(None, |info| Some(info.metadata.comments.join("\n")), true);
+        let text = |comment: &str| {
+            comment
+                .lines()
+                .map(|line| format!("{}\n", line.trim_start_matches('/').trim_start()))
+                .collect::<String>()
+        };
         let examples: Vec<String> = comments
             .iter()
             .flat_map(|comment| {
@@ -177,7 +198,10 @@ impl MemoryHost {
 }
 
 fn missing(path: &Path) -> HostError {
-    HostError::new(HostErrorKind::NotFound, format!("could not read \"{}\": there is no such file", path.display()))
+    HostError::new(
+        HostErrorKind::NotFound,
+        format!("could not read \"{}\": there is no such file", path.display()),
+    )
 }
 
 fn not_here<T>() -> host::Result<T> {
@@ -218,10 +242,14 @@ impl Host for MemoryHost {
         let real = self.canonicalize(path)?;
         match self.nodes.lock().unwrap().get(&real) {
             Some(Node::File(content)) => Ok(content.clone().into()),
-            Some(_) => {
-                Err(HostError::new(HostErrorKind::PermissionDenied, format!("could not read \"{}\": permission denied", path.display())))
-            }
-            None => Err(HostError::new(HostErrorKind::Invalid, format!("could not read \"{}\": it is a folder", path.display()))),
+            Some(_) => Err(HostError::new(
+                HostErrorKind::PermissionDenied,
+                format!("could not read \"{}\": permission denied", path.display()),
+            )),
+            None => Err(HostError::new(
+                HostErrorKind::Invalid,
+                format!("could not read \"{}\": it is a folder", path.display()),
+            )),
         }
     }
     fn write(&self, _: &CheckedPath, _: &[u8], _: Option<u32>) -> host::Result<()> {
@@ -237,10 +265,15 @@ impl Host for MemoryHost {
         let path = path.as_path();
         let nodes = self.nodes.lock().unwrap();
         let below = nodes.keys().filter_map(|known| known.strip_prefix(path).ok());
-        let names = below
-            .filter_map(|rest| Some((rest.components().next()?.as_os_str().to_string_lossy().into_owned(), rest.components().count())));
+        let names = below.filter_map(|rest| {
+            Some((
+                rest.components().next()?.as_os_str().to_string_lossy().into_owned(),
+                rest.components().count(),
+            ))
+        });
         let kind = |depth| if depth > 1 { FileKind::Folder } else { FileKind::File };
-        let entries: BTreeMap<String, FileKind> = names.map(|(name, depth)| (name, kind(depth))).collect();
+        let entries: BTreeMap<String, FileKind> =
+            names.map(|(name, depth)| (name, kind(depth))).collect();
         if entries.is_empty() {
             Err(missing(path))
         } else {
@@ -254,7 +287,9 @@ impl Host for MemoryHost {
             Some(_) => Some(FileKind::File),
             None => None,
         };
-        let kind = kind.or_else(|| self.folder(path).then_some(FileKind::Folder)).ok_or_else(|| missing(path))?;
+        let kind = kind
+            .or_else(|| self.folder(path).then_some(FileKind::Folder))
+            .ok_or_else(|| missing(path))?;
         Ok(FileInfo { kind, len: 0, mode: 0o644, modified: DateTime::UNIX_EPOCH })
     }
     fn link_target(&self, _: &CheckedPath) -> host::Result<PathBuf> {
@@ -289,7 +324,10 @@ impl Host for MemoryHost {
     fn create(&self, _: &CheckedPath) -> host::Result<Box<dyn FileSink>> {
         not_here()
     }
-    fn spawn(&self, _: &CommandRequest) -> host::Result<BoxStream<'static, host::Result<CommandEvent>>> {
+    fn spawn(
+        &self,
+        _: &CommandRequest,
+    ) -> host::Result<BoxStream<'static, host::Result<CommandEvent>>> {
         not_here()
     }
     async fn http(&self, _: &HttpRequest) -> host::Result<HttpResponse> {

@@ -30,8 +30,8 @@ pub fn register(engine: &mut Engine) {
 /// Permission bits of a new file that holds a secret: its owner's alone.
 const PRIVATE: u32 = 0o600;
 
-/// A file by its name, as a script hands it to what streams: `exec`'s `stdin` and `stdout`, an image's import.
-/// What may be done with it is checked when it is done.
+/// A file by its name, as a script hands it to what streams: `exec`'s `stdin` and `stdout`, an
+/// image's import. What may be done with it is checked when it is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     path: String,
@@ -55,7 +55,10 @@ impl File {
     }
 
     /// Its content as a stream.
-    pub fn open(&self, context: &Context) -> Result<BoxStream<'static, std::io::Result<Bytes>>, Failure> {
+    pub fn open(
+        &self,
+        context: &Context,
+    ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, Failure> {
         Ok(context.host.open(&paths::to_read(context, &self.path)?)?)
     }
 
@@ -69,7 +72,8 @@ impl File {
 pub(super) fn read(context: &Context, path: &str) -> Result<String, Failure> {
     let bytes = context.host.read(&paths::to_read(context, path)?)?;
     String::from_utf8(bytes.into()).map_err(|_| {
-        Failure::usage(format!("The file \"{path}\" is no text (UTF-8)")).hint("fs::file(path) hands it on as it is, fs::copy copies it")
+        Failure::usage(format!("The file \"{path}\" is no text (UTF-8)"))
+            .hint("fs::file(path) hands it on as it is, fs::copy copies it")
     })
 }
 
@@ -107,7 +111,12 @@ fn append(context: &Context, path: &str, text: &str) -> Result<(), Failure> {
 fn list(context: &Context, folder: &str) -> Result<Vec<String>, Failure> {
     let entries = context.host.list(&paths::to_read(context, folder)?)?;
     let folder = folder.trim_end_matches('/');
-    Ok(entries.into_iter().map(|entry| if matches!(folder, "" | ".") { entry.name } else { format!("{folder}/{}", entry.name) }).collect())
+    Ok(entries
+        .into_iter()
+        .map(|entry| {
+            if matches!(folder, "" | ".") { entry.name } else { format!("{folder}/{}", entry.name) }
+        })
+        .collect())
 }
 
 fn remove(context: &Context, path: &str) -> Result<(), Failure> {
@@ -172,7 +181,9 @@ pub(super) fn path_of(value: &Dynamic) -> Result<String, Failure> {
         return Ok(file.path.clone());
     }
     let text = value.read_lock::<rhai::ImmutableString>().map(|text| text.to_string());
-    text.ok_or_else(|| Failure::usage(format!("A path is a string or a file, not {}", words::a(value))))
+    text.ok_or_else(|| {
+        Failure::usage(format!("A path is a string or a file, not {}", words::a(value)))
+    })
 }
 
 /// The options of write.
@@ -180,7 +191,9 @@ pub(super) fn mode(options: &Dynamic) -> Result<Option<u32>, Failure> {
     let mut options = Options::of(options, "options of fs::write")?;
     let mode = options.count("mode")?;
     if let Some(mode) = mode.filter(|mode| *mode > 0o777 || is_decimal_mode(*mode)) {
-        return Err(options.wrong("mode", format!("{mode} is no mode of a file")).hint("write it in octal: 0o600"));
+        return Err(options
+            .wrong("mode", format!("{mode} is no mode of a file"))
+            .hint("write it in octal: 0o600"));
     }
     options.finish()?;
     Ok(mode.and_then(|mode| u32::try_from(mode).ok()))
@@ -188,8 +201,9 @@ pub(super) fn mode(options: &Dynamic) -> Result<Option<u32>, Failure> {
 
 #[export_module]
 mod module {
-    /// A file for what streams: `stdin` and `stdout` of `exec`, backups, imports. It is read or written then, not now; a
-    /// written one appears under its name when it is complete, and its folder is made if missing.
+    /// A file for what streams: `stdin` and `stdout` of `exec`, backups, imports. It is read or
+    /// written then, not now; a written one appears under its name when it is complete, and its
+    /// folder is made if missing.
     ///
     /// ```rhai
     /// let dump = fs::file("backups/spc_db.dump");
@@ -223,13 +237,19 @@ mod module {
         placed(&call, |context| super::write(context, &path_of(&path)?, text, None))
     }
 
-    /// Writes a text file with options: `mode`, the permission bits of a new file (`0o644`; `0o600` if a secret is in it).
+    /// Writes a text file with options: `mode`, the permission bits of a new file (`0o644`; `0o600`
+    /// if a secret is in it).
     ///
     /// ```rhai
     /// fs::write("run.sh", "#!/bin/sh\n", #{ mode: 0o755 });
     /// ```
     #[rhai_fn(name = "write", return_raw, volatile)]
-    pub fn write_with(call: NativeCallContext, path: Dynamic, text: &str, options: Dynamic) -> Raw<()> {
+    pub fn write_with(
+        call: NativeCallContext,
+        path: Dynamic,
+        text: &str,
+        options: Dynamic,
+    ) -> Raw<()> {
         placed(&call, |context| super::write(context, &path_of(&path)?, text, mode(&options)?))
     }
 
@@ -253,7 +273,8 @@ mod module {
         placed(&call, |context| paths::exists(context, &path_of(&path)?))
     }
 
-    /// What is known of a file or folder: `kind` (`file folder symlink other`), `size` in bytes, `mode` and `modified`, a time.
+    /// What is known of a file or folder: `kind` (`file folder symlink other`), `size` in bytes,
+    /// `mode` and `modified`, a time.
     ///
     /// ```rhai
     /// fs::write("note.txt", "hello");
@@ -272,7 +293,9 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn list(call: NativeCallContext, folder: &str) -> Raw<rhai::Array> {
-        placed(&call, |context| Ok(super::list(context, folder)?.into_iter().map(Dynamic::from).collect()))
+        placed(&call, |context| {
+            Ok(super::list(context, folder)?.into_iter().map(Dynamic::from).collect())
+        })
     }
 
     /// Removes a file, or a folder with all it holds. Throws `not_found` if there is none.
@@ -381,10 +404,15 @@ mod tests {
 
     #[test]
     fn outside_of_the_project_nothing_is_read_or_written() {
-        let trial = Trial::on(|host| host.with_file("/etc/passwd", "root").with_symlink("/project/out", "/etc"));
-        for script in
-            [r#"fs::read("/etc/passwd")"#, r#"fs::read("../etc/passwd")"#, r#"fs::exists("out/passwd")"#, r#"fs::write("out/x", "")"#]
-        {
+        let trial = Trial::on(|host| {
+            host.with_file("/etc/passwd", "root").with_symlink("/project/out", "/etc")
+        });
+        for script in [
+            r#"fs::read("/etc/passwd")"#,
+            r#"fs::read("../etc/passwd")"#,
+            r#"fs::exists("out/passwd")"#,
+            r#"fs::write("out/x", "")"#,
+        ] {
             assert_eq!(trial.fails(script).kind.word(), "policy", "{script}");
         }
         assert_eq!(
@@ -398,9 +426,18 @@ mod tests {
         let trial = Trial::on(|host| host.with_file("/project/image", vec![0xff, 0xfe]));
         let failure = trial.fails(r#"fs::read("nothing")"#);
         assert_eq!(failure.kind.word(), "not_found");
-        assert!(failure.message.starts_with("Could not read \"") && failure.message.contains("nothing"), "{failure}");
-        assert_eq!(trial.fails(r#"fs::read("image")"#).message, "The file \"image\" is no text (UTF-8)");
-        assert_eq!(trial.fails(r"fs::read(5)").message, "A path is a string or a file, not an integer");
+        assert!(
+            failure.message.starts_with("Could not read \"") && failure.message.contains("nothing"),
+            "{failure}"
+        );
+        assert_eq!(
+            trial.fails(r#"fs::read("image")"#).message,
+            "The file \"image\" is no text (UTF-8)"
+        );
+        assert_eq!(
+            trial.fails(r"fs::read(5)").message,
+            "A path is a string or a file, not an integer"
+        );
         assert_eq!(trial.fails(r#"fs::read("")"#).message, "A path is empty");
     }
 
@@ -414,14 +451,23 @@ mod tests {
         assert_eq!(failure.message, "The secret \"key\" would stand in the file \"key\"");
         trial.text(r#"fs::write("run.sh", "echo", #{ mode: 0o755 })"#);
         assert_eq!(trial.mode("/project/run.sh"), Some(0o755));
-        assert_eq!(trial.fails(r#"fs::write("a", "", #{ mode: 4096 })"#).message, "4096 is no mode of a file");
+        assert_eq!(
+            trial.fails(r#"fs::write("a", "", #{ mode: 4096 })"#).message,
+            "4096 is no mode of a file"
+        );
         let failure = trial.fails(r#"fs::write("a", "", #{ mode: 0400 })"#);
-        assert_eq!((failure.message.as_str(), failure.hint.unwrap().as_str()), ("400 is no mode of a file", "write it in octal: 0o600"));
+        assert_eq!(
+            (failure.message.as_str(), failure.hint.unwrap().as_str()),
+            ("400 is no mode of a file", "write it in octal: 0o600")
+        );
     }
 
     #[test]
     fn a_file_is_its_path() {
         assert_eq!(Trial::new().text(r#"let f = fs::file("a/b"); `${f} ${f.path}`"#), "a/b a/b");
-        assert_eq!(Trial::new().fails(r#"fs::file("a").tag"#).message, "A file has no field \"tag\"");
+        assert_eq!(
+            Trial::new().fails(r#"fs::file("a").tag"#).message,
+            "A file has no field \"tag\""
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Functions of Rhai's own by which a value grows, with a look at its size before it is made.
 //!
-//! Rhai looks at a value when it is there, which can be more than the machine holds, and it counts all of a list at every call
-//! that is given it, so that a loop over `list.push(x)` takes quadratic time. Its limits are off: here a text, a blob and a map
-//! are measured by their length, and a list is counted when its place runs out, which is when it is copied anyway.
+//! Rhai looks at a value when it is there, which can be more than the machine holds, and it counts
+//! all of a list at every call that is given it, so that a loop over `list.push(x)` takes quadratic
+//! time. Its limits are off: here a text, a blob and a map are measured by their length, and a list
+//! is counted when its place runs out, which is when it is copied anyway.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -105,8 +106,8 @@ fn append(list: &mut Array, more: Array) -> Raw<()> {
     Ok(())
 }
 
-/// Counts what is put into a map, and all of the map when its keys get twice as many: counting it at every call would take
-/// quadratic time.
+/// Counts what is put into a map, and all of the map when its keys get twice as many: counting it
+/// at every call would take quadratic time.
 fn may_mix(map: &Map, more: &Map) -> Raw<()> {
     let mut room = Room::new();
     room.map(more)?;
@@ -123,7 +124,8 @@ fn mix_in(map: &mut Map, more: Map) -> Raw<()> {
     Ok(())
 }
 
-/// Bytes of a value for each of which that were counted one more call of `take` goes by uncounted, [`MOST_UNCOUNTED`] at most.
+/// Bytes of a value for each of which that were counted one more call of `take` goes by uncounted,
+/// [`MOST_UNCOUNTED`] at most.
 const COUNTED: usize = 64 << 10;
 
 /// Few enough that what is nested deeper meanwhile is no matter for the stack.
@@ -134,7 +136,8 @@ thread_local! {
     static UNCOUNTED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts a value that is moved. Not at every call where it is large: a loop that moves it to and fro would take quadratic time.
+/// Counts a value that is moved. Not at every call where it is large: a loop that moves it to and
+/// fro would take quadratic time.
 fn may_move(value: &Dynamic) -> Raw<()> {
     if !value.is_array() && !value.is_map() {
         return Ok(());
@@ -151,13 +154,19 @@ fn may_move(value: &Dynamic) -> Raw<()> {
 }
 
 /// The pieces of a text, `count` at most; the last one is the rest.
-pub(super) fn collected<'t>(call: &NativeCallContext, length: usize, count: usize, pieces: impl Iterator<Item = &'t str>) -> Raw<Array> {
+pub(super) fn collected<'t>(
+    call: &NativeCallContext,
+    length: usize,
+    count: usize,
+    pieces: impl Iterator<Item = &'t str>,
+) -> Raw<Array> {
     Room::new().elements(count)?;
     let _room = room(call, length + count * TEXT_IN_LIST)?;
     Ok(pieces.map(Into::into).collect())
 }
 
-/// How many pieces `found` places of a separator make, of `most` at most; one that is not positive is one.
+/// How many pieces `found` places of a separator make, of `most` at most; one that is not positive
+/// is one.
 fn pieces_of(found: usize, most: i64) -> usize {
     found.saturating_add(1).min(usize::try_from(most).unwrap_or(0).max(1))
 }
@@ -186,17 +195,29 @@ mod texts {
     }
 
     #[rhai_fn(name = "+", return_raw)]
-    pub fn add_to_letter(call: NativeCallContext, first: char, second: &str) -> Raw<ImmutableString> {
+    pub fn add_to_letter(
+        call: NativeCallContext,
+        first: char,
+        second: &str,
+    ) -> Raw<ImmutableString> {
         joined(&call, first.encode_utf8(&mut [0; 4]), second)
     }
 
     #[rhai_fn(name = "+", return_raw, pure)]
-    pub fn add_value(call: NativeCallContext, first: &mut ImmutableString, second: Dynamic) -> Raw<ImmutableString> {
+    pub fn add_value(
+        call: NativeCallContext,
+        first: &mut ImmutableString,
+        second: Dynamic,
+    ) -> Raw<ImmutableString> {
         joined(&call, first, &text_of(&call, &second)?)
     }
 
     #[rhai_fn(name = "+", return_raw, pure)]
-    pub fn add_to_value(call: NativeCallContext, first: &mut Dynamic, second: &str) -> Raw<ImmutableString> {
+    pub fn add_to_value(
+        call: NativeCallContext,
+        first: &mut Dynamic,
+        second: &str,
+    ) -> Raw<ImmutableString> {
         joined(&call, &text_of(&call, first)?, second)
     }
 
@@ -211,17 +232,29 @@ mod texts {
     }
 
     #[rhai_fn(name = "+=", name = "append", return_raw)]
-    pub fn append_text(call: NativeCallContext, text: &mut ImmutableString, more: ImmutableString) -> Raw<()> {
+    pub fn append_text(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        more: ImmutableString,
+    ) -> Raw<()> {
         add(&call, text, &more)
     }
 
     #[rhai_fn(name = "+=", name = "append", return_raw)]
-    pub fn append_letter(call: NativeCallContext, text: &mut ImmutableString, more: char) -> Raw<()> {
+    pub fn append_letter(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        more: char,
+    ) -> Raw<()> {
         add(&call, text, more.encode_utf8(&mut [0; 4]))
     }
 
     #[rhai_fn(name = "+=", name = "append", return_raw)]
-    pub fn append_value(call: NativeCallContext, text: &mut ImmutableString, more: Dynamic) -> Raw<()> {
+    pub fn append_value(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        more: Dynamic,
+    ) -> Raw<()> {
         add(&call, text, &text_of(&call, &more)?)
     }
 
@@ -231,12 +264,22 @@ mod texts {
     }
 
     #[rhai_fn(name = "pad", return_raw)]
-    pub fn pad_letter(call: NativeCallContext, text: &mut ImmutableString, letters: i64, with: char) -> Raw<()> {
+    pub fn pad_letter(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        letters: i64,
+        with: char,
+    ) -> Raw<()> {
         pad_text(call, text, letters, with.encode_utf8(&mut [0; 4]))
     }
 
     #[rhai_fn(name = "pad", return_raw)]
-    pub fn pad_text(call: NativeCallContext, text: &mut ImmutableString, letters: i64, with: &str) -> Raw<()> {
+    pub fn pad_text(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        letters: i64,
+        with: &str,
+    ) -> Raw<()> {
         let missing = length(letters).saturating_sub(text.chars().count());
         let letters = with.chars().count();
         if missing == 0 || letters == 0 {
@@ -253,7 +296,12 @@ mod texts {
     }
 
     #[rhai_fn(name = "replace", return_raw)]
-    pub fn replace_text_with_letter(call: NativeCallContext, text: &mut ImmutableString, find: &str, with: char) -> Raw<()> {
+    pub fn replace_text_with_letter(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        find: &str,
+        with: char,
+    ) -> Raw<()> {
         crate::api::text::replace(&call, text, find, with.encode_utf8(&mut [0; 4]))
     }
 }
@@ -274,7 +322,12 @@ mod pieces {
         if text.is_empty() {
             return Ok(vec![text.into()]);
         }
-        collected(&call, text.len(), text.split_whitespace().take(ELEMENTS + 1).count(), text.split_whitespace())
+        collected(
+            &call,
+            text.len(),
+            text.split_whitespace().take(ELEMENTS + 1).count(),
+            text.split_whitespace(),
+        )
     }
 
     #[rhai_fn(return_raw)]
@@ -294,7 +347,12 @@ mod pieces {
     }
 
     #[rhai_fn(name = "split", return_raw)]
-    pub fn split_letter_most(call: NativeCallContext, text: &str, by: char, segments: i64) -> Raw<Array> {
+    pub fn split_letter_most(
+        call: NativeCallContext,
+        text: &str,
+        by: char,
+        segments: i64,
+    ) -> Raw<Array> {
         let count = pieces_of(text.matches(by).take(ELEMENTS + 1).count(), segments);
         collected(&call, text.len(), count, text.splitn(most(segments), by))
     }
@@ -305,7 +363,12 @@ mod pieces {
     }
 
     #[rhai_fn(name = "split_rev", return_raw)]
-    pub fn split_rev_most(call: NativeCallContext, text: &str, by: &str, segments: i64) -> Raw<Array> {
+    pub fn split_rev_most(
+        call: NativeCallContext,
+        text: &str,
+        by: &str,
+        segments: i64,
+    ) -> Raw<Array> {
         let count = pieces_of(text.matches(by).take(ELEMENTS + 1).count(), segments);
         collected(&call, text.len(), count, text.rsplitn(most(segments), by))
     }
@@ -316,7 +379,12 @@ mod pieces {
     }
 
     #[rhai_fn(name = "split_rev", return_raw)]
-    pub fn split_rev_letter_most(call: NativeCallContext, text: &str, by: char, segments: i64) -> Raw<Array> {
+    pub fn split_rev_letter_most(
+        call: NativeCallContext,
+        text: &str,
+        by: char,
+        segments: i64,
+    ) -> Raw<Array> {
         let count = pieces_of(text.matches(by).take(ELEMENTS + 1).count(), segments);
         collected(&call, text.len(), count, text.rsplitn(most(segments), by))
     }
@@ -346,14 +414,21 @@ mod collections {
     pub fn insert_item(list: &mut Array, index: i64, item: Dynamic) -> Raw<()> {
         may_grow(list, 1)?;
         may_hold(&item)?;
-        let from_end = || list.len().saturating_sub(usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX));
+        let from_end = || {
+            list.len().saturating_sub(usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX))
+        };
         let at = usize::try_from(index).unwrap_or_else(|_| from_end()).min(list.len());
         list.insert(at, item);
         Ok(())
     }
 
     #[rhai_fn(name = "pad", return_raw)]
-    pub fn pad_list(call: NativeCallContext, list: &mut Array, count: i64, item: Dynamic) -> Raw<()> {
+    pub fn pad_list(
+        call: NativeCallContext,
+        list: &mut Array,
+        count: i64,
+        item: Dynamic,
+    ) -> Raw<()> {
         let missing = length(count).saturating_sub(list.len());
         if missing == 0 {
             return Ok(());
@@ -435,7 +510,8 @@ mod collections {
         Ok(())
     }
 
-    /// Moves a value out of its variable: by this alone a value could get ever deeper without being copied.
+    /// Moves a value out of its variable: by this alone a value could get ever deeper without being
+    /// copied.
     #[rhai_fn(return_raw)]
     pub fn take(value: &mut Dynamic) -> Raw<Dynamic> {
         may_move(value)?;

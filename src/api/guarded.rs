@@ -47,12 +47,22 @@ struct Entry {
     limit: Duration,
 }
 
-fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -> Result<Dynamic, Box<EvalAltResult>> {
+fn run(
+    call: &NativeCallContext,
+    stack: &Stack,
+    label: &str,
+    function: &FnPtr,
+) -> Result<Dynamic, Box<EvalAltResult>> {
     let context = stack.context.clone();
     let nested = context.held_lock(&stack.name).is_some();
     if !nested {
         let lock = finish(&context, async {
-            let lock = lock::acquire(&surroundings(&context, &stack.name).await?, &stack.name, DEFAULT_LOCK_PATIENCE).await?;
+            let lock = lock::acquire(
+                &surroundings(&context, &stack.name).await?,
+                &stack.name,
+                DEFAULT_LOCK_PATIENCE,
+            )
+            .await?;
             match kept_meanwhile(&context, &stack.name) {
                 Ok(()) => Ok(lock),
                 Err(failure) => lock.release().await.and(Err(failure)),
@@ -60,7 +70,10 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
         })?;
         context.hold_lock(&stack.name, Arc::new(lock));
     }
-    let guard = Guard { entries: Arc::new(Mutex::new(Entries::default())), record: Record::begin(&context, &stack.name, label) };
+    let guard = Guard {
+        entries: Arc::new(Mutex::new(Entries::default())),
+        record: Record::begin(&context, &stack.name, label),
+    };
     context.defer_choices(&stack.name);
     let result = function.call_within_context::<Dynamic>(call, (guard.clone(),));
     let goes_back = result.is_err() && guard.undoes();
@@ -68,12 +81,20 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
         && goes_back
     {
         let at = call.call_source().zip(call.call_position().line());
-        watch.goes_back(at, &format!("guarded \"{label}\" undoes what it did"), &failure_of(error).message);
+        watch.goes_back(
+            at,
+            &format!("guarded \"{label}\" undoes what it did"),
+            &failure_of(error).message,
+        );
     }
     let undone = guard.to_undo(result.is_err());
     let troubles = clean_up(call, &context, label, &guard, result.is_err());
     context.decide_choices(&stack.name, !goes_back);
-    guard.record.end(if goes_back { troubles.iter().map(|(what, _)| what.clone()).collect() } else { Vec::new() });
+    guard.record.end(if goes_back {
+        troubles.iter().map(|(what, _)| what.clone()).collect()
+    } else {
+        Vec::new()
+    });
     if !nested && let Some(lock) = context.take_lock(&stack.name) {
         let released = finish(&context, async {
             match Arc::into_inner(lock) {
@@ -82,26 +103,42 @@ fn run(call: &NativeCallContext, stack: &Stack, label: &str, function: &FnPtr) -
             }
         });
         if let Err(failure) = released {
-            context.events.event(&Event::Log { level: Level::Warning, text: format!("{label}: {failure}") });
+            context
+                .events
+                .event(&Event::Log { level: Level::Warning, text: format!("{label}: {failure}") });
         }
     }
     match (result, troubles) {
         (Ok(value), troubles) => match troubles.into_iter().next() {
             None => Ok(value),
-            Some((what, failure)) => Err(Failure { message: format!("{label}: could not {what}: {}", failure.message), ..failure }.into()),
+            Some((what, failure)) => Err(Failure {
+                message: format!("{label}: could not {what}: {}", failure.message),
+                ..failure
+            }
+            .into()),
         },
-        (Err(error), troubles) => Err(amended(error, |failure| with_outcome(failure, label, &undone, troubles))),
+        (Err(error), troubles) => {
+            Err(amended(error, |failure| with_outcome(failure, label, &undone, troubles)))
+        }
     }
 }
 
-/// A failure with what became of the undo list. A hint to go on all the same would leave out what the list is for, and what was done by then
-/// need not stand any more.
-fn with_outcome(mut failure: Failure, label: &str, undone: &[String], troubles: Vec<(String, Failure)>) -> Failure {
+/// A failure with what became of the undo list. A hint to go on all the same would leave out what
+/// the list is for, and what was done by then need not stand any more.
+fn with_outcome(
+    mut failure: Failure,
+    label: &str,
+    undone: &[String],
+    troubles: Vec<(String, Failure)>,
+) -> Failure {
     if !undone.is_empty() {
         let advises = |hint: &str| {
-            hint.strip_suffix(GO_ON).or_else(|| hint.strip_suffix(GOES_ON)).map(|rest| rest.trim_end_matches([';', ' ']).to_owned())
+            hint.strip_suffix(GO_ON)
+                .or_else(|| hint.strip_suffix(GOES_ON))
+                .map(|rest| rest.trim_end_matches([';', ' ']).to_owned())
         };
-        failure.hint = failure.hint.map(|hint| advises(&hint).unwrap_or(hint)).filter(|hint| !hint.is_empty());
+        failure.hint =
+            failure.hint.map(|hint| advises(&hint).unwrap_or(hint)).filter(|hint| !hint.is_empty());
         if let Some(done) = failure.details.iter_mut().find(|detail| detail.title == DONE) {
             "done before the undo".clone_into(&mut done.title);
         }
@@ -115,14 +152,24 @@ fn with_outcome(mut failure: Failure, label: &str, undone: &[String], troubles: 
     failure
 }
 
-/// Undoes what was done, the last first, then does what is done always; each under a token and a limit of its own, so that an interrupt
-/// does not stop it, and one that hangs does not keep the others from being done.
-fn clean_up(call: &NativeCallContext, context: &Arc<Context>, label: &str, guard: &Guard, failed: bool) -> Vec<(String, Failure)> {
-    let entries = std::mem::take(&mut *guard.entries.lock().unwrap_or_else(PoisonError::into_inner));
+/// Undoes what was done, the last first, then does what is done always; each under a token and a
+/// limit of its own, so that an interrupt does not stop it, and one that hangs does not keep the
+/// others from being done.
+fn clean_up(
+    call: &NativeCallContext,
+    context: &Arc<Context>,
+    label: &str,
+    guard: &Guard,
+    failed: bool,
+) -> Vec<(String, Failure)> {
+    let entries =
+        std::mem::take(&mut *guard.entries.lock().unwrap_or_else(PoisonError::into_inner));
     let undo = if failed && !entries.committed { entries.undo } else { Vec::new() };
     let mut troubles = Vec::new();
     let undo = undo.into_iter().rev().map(|entry| (entry, true));
-    for (Entry { what, function, limit }, undoes) in undo.chain(entries.always.into_iter().rev().map(|entry| (entry, false))) {
+    for (Entry { what, function, limit }, undoes) in
+        undo.chain(entries.always.into_iter().rev().map(|entry| (entry, false)))
+    {
         context.events.event(&Event::Log { level: Level::Info, text: format!("{label}: {what}") });
         let token = CancellationToken::new();
         let _entered = task::enter(token.clone());
@@ -136,7 +183,12 @@ fn clean_up(call: &NativeCallContext, context: &Arc<Context>, label: &str, guard
         if let Err(error) = function.call_within_context::<Dynamic>(call, ()) {
             let failure = failure_of(&error);
             let is_late = token.is_cancelled() && failure.kind == Kind::Interrupted;
-            let late = || Failure::new(Kind::Timeout, format!("it did not end within {}", format_duration(limit)));
+            let late = || {
+                Failure::new(
+                    Kind::Timeout,
+                    format!("it did not end within {}", format_duration(limit)),
+                )
+            };
             troubles.push((what, if is_late { late() } else { failure }));
         } else if undoes {
             guard.record.undone(&what);
@@ -155,7 +207,11 @@ impl Guard {
     /// What is undone, the last first, if the function `failed`.
     fn to_undo(&self, failed: bool) -> Vec<String> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed && !entries.committed { entries.undo.iter().rev().map(|entry| entry.what.clone()).collect() } else { Vec::new() }
+        if failed && !entries.committed {
+            entries.undo.iter().rev().map(|entry| entry.what.clone()).collect()
+        } else {
+            Vec::new()
+        }
     }
 
     fn with(&self, change: impl FnOnce(&mut Entries)) {
@@ -170,8 +226,8 @@ type Raw<T> = Result<T, Box<EvalAltResult>>;
 pub mod functions {
     use super::*;
 
-    /// Call `function` with an undo list, holding the project's lock. On an error, an interrupt or a refusal what stands in the
-    /// list is undone, the last first.
+    /// Call `function` with an undo list, holding the project's lock. On an error, an interrupt or
+    /// a refusal what stands in the list is undone, the last first.
     ///
     /// ```
     /// guarded(stack("shop", #{ services: #{} }), "restore", |g| {
@@ -180,7 +236,12 @@ pub mod functions {
     /// });
     /// ```
     #[rhai_fn(name = "guarded", return_raw)]
-    pub fn guarded(context: NativeCallContext, stack: Stack, label: &str, function: FnPtr) -> Raw<Dynamic> {
+    pub fn guarded(
+        context: NativeCallContext,
+        stack: Stack,
+        label: &str,
+        function: FnPtr,
+    ) -> Raw<Dynamic> {
         run(&context, &stack, label, &function)
     }
 
@@ -188,12 +249,20 @@ pub mod functions {
     #[rhai_fn(name = "undo", pure)]
     pub fn undo(guard: &mut Guard, what: &str, function: FnPtr) {
         guard.record.add(what);
-        guard.with(|entries| entries.undo.push(Entry { what: what.to_owned(), function, limit: UNDO_LIMIT }));
+        guard.with(|entries| {
+            entries.undo.push(Entry { what: what.to_owned(), function, limit: UNDO_LIMIT })
+        });
     }
 
-    /// The same for what may take longer, or has to be shorter: `g.undo("restore the dump", || …, "10m")`.
+    /// The same for what may take longer, or has to be shorter: `g.undo("restore the dump", || …,
+    /// "10m")`.
     #[rhai_fn(name = "undo", return_raw, pure)]
-    pub fn undo_within(guard: &mut Guard, what: &str, function: FnPtr, timeout: Dynamic) -> Raw<()> {
+    pub fn undo_within(
+        guard: &mut Guard,
+        what: &str,
+        function: FnPtr,
+        timeout: Dynamic,
+    ) -> Raw<()> {
         let limit = duration_of(&timeout)?;
         guard.record.add(what);
         guard.with(|entries| entries.undo.push(Entry { what: what.to_owned(), function, limit }));
@@ -203,7 +272,9 @@ pub mod functions {
     /// Do `function` at the end, however it ends. It may take two minutes.
     #[rhai_fn(name = "always", pure)]
     pub fn always(guard: &mut Guard, what: &str, function: FnPtr) {
-        guard.with(|entries| entries.always.push(Entry { what: what.to_owned(), function, limit: UNDO_LIMIT }));
+        guard.with(|entries| {
+            entries.always.push(Entry { what: what.to_owned(), function, limit: UNDO_LIMIT })
+        });
     }
 
     /// From here on nothing is undone.
@@ -252,7 +323,11 @@ mod tests {
             failed.error.message
         "#;
         assert_eq!(trial.text(script), "no");
-        assert_eq!(sim.now().as_secs(), Duration::from_secs(125).as_secs(), "five seconds, and two minutes");
+        assert_eq!(
+            sim.now().as_secs(),
+            Duration::from_secs(125).as_secs(),
+            "five seconds, and two minutes"
+        );
         let told = format!("{:?}", trial.events());
         assert!(told.contains("change: third") && told.contains("first is undone"), "{told}");
     }
@@ -266,7 +341,12 @@ mod tests {
                 .with_mode("/usr/bin/migrate", 0o755)
                 .on_command(|_| Some(crate::host::sim::CommandAnswer::failure(1, "no")))
         };
-        let trial = Trial::on_engine(&sim, std::sync::Arc::new(engine), host, "[allow]\ncommands = [\"migrate\"]\n");
+        let trial = Trial::on_engine(
+            &sim,
+            std::sync::Arc::new(engine),
+            host,
+            "[allow]\ncommands = [\"migrate\"]\n",
+        );
         let script = |undo: &str| {
             format!(
                 r#"guarded(stack("shop", #{{ services: #{{}} }}), "restore", |g| {{
@@ -275,24 +355,54 @@ mod tests {
                 }})"#
             )
         };
-        let failure = trial.fails(&script(r#"g.undo("take the dump back", || 1); g.undo("start the old one", || 1);"#));
-        let details: Vec<_> = failure.details.iter().map(|detail| (detail.title.as_str(), detail.text.as_str())).collect();
-        assert!(details.contains(&("undone by guarded \"restore\"", "start the old one\ntake the dump back")), "{details:?}");
-        assert!(failure.hint.as_deref().is_some_and(|hint| !hint.contains(super::GO_ON)), "only that part is left out: {failure:?}");
-        let failure = trial.fails(&script(r#"g.undo("take the dump back", || fail("failed", "full")); g.undo("start", || 1);"#));
-        let details: Vec<_> = failure.details.iter().map(|detail| (detail.title.as_str(), detail.text.as_str())).collect();
+        let failure = trial.fails(&script(
+            r#"g.undo("take the dump back", || 1); g.undo("start the old one", || 1);"#,
+        ));
+        let details: Vec<_> = failure
+            .details
+            .iter()
+            .map(|detail| (detail.title.as_str(), detail.text.as_str()))
+            .collect();
+        assert!(
+            details.contains(&(
+                "undone by guarded \"restore\"",
+                "start the old one\ntake the dump back"
+            )),
+            "{details:?}"
+        );
+        assert!(
+            failure.hint.as_deref().is_some_and(|hint| !hint.contains(super::GO_ON)),
+            "only that part is left out: {failure:?}"
+        );
+        let failure = trial.fails(&script(
+            r#"g.undo("take the dump back", || fail("failed", "full")); g.undo("start", || 1);"#,
+        ));
+        let details: Vec<_> = failure
+            .details
+            .iter()
+            .map(|detail| (detail.title.as_str(), detail.text.as_str()))
+            .collect();
         assert!(details.contains(&("undone by guarded \"restore\"", "start")), "{details:?}");
         assert!(details.contains(&("could not take the dump back", "full")), "{details:?}");
         // What `up` says of an interrupt is what was done by then.
         let interrupt = r#"throw #{ kind: "failed", message: "x", hint: "run it again: it goes on from here", details: [#{ title: "done", text: "create web" }] };"#;
         let failure = trial.fails(&script(&format!(r#"g.undo("down", || 1); {interrupt}"#)));
         let titles: Vec<_> = failure.details.iter().map(|detail| detail.title.as_str()).collect();
-        assert_eq!((titles, failure.hint), (vec!["done before the undo", "undone by guarded \"restore\""], None));
+        assert_eq!(
+            (titles, failure.hint),
+            (vec!["done before the undo", "undone by guarded \"restore\""], None)
+        );
         // Nothing was undone: it is an error like any other.
         for undo in ["", r#"g.undo("take the dump back", || 1); g.commit();"#] {
             let failure = trial.fails(&script(undo));
-            assert!(failure.details.iter().all(|detail| !detail.title.contains("undone")), "{failure:?}");
-            assert!(failure.hint.as_deref().is_some_and(|hint| hint.ends_with(super::GO_ON)), "{failure:?}");
+            assert!(
+                failure.details.iter().all(|detail| !detail.title.contains("undone")),
+                "{failure:?}"
+            );
+            assert!(
+                failure.hint.as_deref().is_some_and(|hint| hint.ends_with(super::GO_ON)),
+                "{failure:?}"
+            );
         }
     }
 }

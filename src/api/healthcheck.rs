@@ -51,7 +51,12 @@ impl Asked {
 }
 
 /// Runs the effective check, or the given one, until it passes or the retries are used up.
-pub(super) fn once(context: &Arc<Context>, project: &str, container: &str, given: Map) -> Result<Record, Failure> {
+pub(super) fn once(
+    context: &Arc<Context>,
+    project: &str,
+    container: &str,
+    given: Map,
+) -> Result<Record, Failure> {
     let Asked { test, interval, retries, timeout, assumed } = Asked::read(given)?;
     task::wait(context, async {
         let around = surroundings(context, project).await?;
@@ -60,15 +65,23 @@ pub(super) fn once(context: &Arc<Context>, project: &str, container: &str, given
         let mut tries = 0;
         loop {
             let begun = around.host.monotonic();
-            let result = probe(&around, &seen, test.as_ref()).await?.unwrap_or_else(|| ProbeResult {
-                code: -1,
-                output: format!("no answer within {}", crate::model::time::format_duration(seen.timeout)),
-                elapsed: around.host.monotonic().saturating_sub(begun),
-            });
+            let result =
+                probe(&around, &seen, test.as_ref()).await?.unwrap_or_else(|| ProbeResult {
+                    code: -1,
+                    output: format!(
+                        "no answer within {}",
+                        crate::model::time::format_duration(seen.timeout)
+                    ),
+                    elapsed: around.host.monotonic().saturating_sub(begun),
+                });
             tries += 1;
             if let Some(assumed) = assumed::told_end(context, assumed.clone()) {
                 let output = String::from_utf8_lossy(&assumed.stdout).into_owned();
-                return Ok(context.answered(record(&ProbeResult { code: assumed.code, output, ..result })));
+                return Ok(context.answered(record(&ProbeResult {
+                    code: assumed.code,
+                    output,
+                    ..result
+                })));
             }
             if result.code == 0 || tries >= retries {
                 return Ok(context.answered(record(&result)));
@@ -85,7 +98,10 @@ fn record(result: &ProbeResult) -> Record {
             ("ok".into(), (result.code == 0).into()),
             ("code".into(), result.code.into()),
             ("output".into(), result.output.clone().into()),
-            ("elapsed_ms".into(), i64::try_from(result.elapsed.as_millis()).unwrap_or(i64::MAX).into()),
+            (
+                "elapsed_ms".into(),
+                i64::try_from(result.elapsed.as_millis()).unwrap_or(i64::MAX).into(),
+            ),
         ]),
     )
 }
@@ -97,7 +113,8 @@ type Raw<T> = Result<T, Box<EvalAltResult>>;
 pub mod functions {
     use super::*;
 
-    /// Run a service's effective health check now: `ok code output elapsed_ms`. Throws only where there is none.
+    /// Run a service's effective health check now: `ok code output elapsed_ms`. Throws only where
+    /// there is none.
     ///
     /// ```
     /// let health = healthcheck(service("db"));
@@ -107,7 +124,8 @@ pub mod functions {
         of_service_with(service, Map::new())
     }
 
-    /// With options: `test interval timeout retries`, and `assume`: what a plan takes it to answer, as in `exec` (a plan takes it to pass).
+    /// With options: `test interval timeout retries`, and `assume`: what a plan takes it to answer,
+    /// as in `exec` (a plan takes it to pass).
     #[rhai_fn(name = "healthcheck", return_raw)]
     pub fn of_service_with(service: Service, options: Map) -> Raw<Record> {
         let container = service.running()?;
@@ -121,7 +139,8 @@ pub mod functions {
         of_container_with(container, Map::new())
     }
 
-    /// With options: `test interval timeout retries`, and `assume`: what a plan takes it to answer, as in `exec` (a plan takes it to pass).
+    /// With options: `test interval timeout retries`, and `assume`: what a plan takes it to answer,
+    /// as in `exec` (a plan takes it to pass).
     #[rhai_fn(name = "healthcheck", return_raw)]
     pub fn of_container_with(container: Container, options: Map) -> Raw<Record> {
         let project = super::super::project::name(&container.context)?;

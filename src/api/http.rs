@@ -41,10 +41,12 @@ impl Content {
             .into_iter()
             .map(|(name, value)| {
                 secret::none_in(&name, "the name of a header")?;
-                secret::exposed_in(context, &value, "a request's headers").map(|value| (name.to_lowercase(), value))
+                secret::exposed_in(context, &value, "a request's headers")
+                    .map(|value| (name.to_lowercase(), value))
             })
             .collect::<Result<_, _>>()?;
-        let body = options.take("body").map(|body| body_of(context, &body, &mut headers)).transpose()?;
+        let body =
+            options.take("body").map(|body| body_of(context, &body, &mut headers)).transpose()?;
         let timeout = options.duration("timeout")?.unwrap_or(PATIENCE);
         let follow = options.bool("follow")?.unwrap_or(true);
         let assumed = assumed::response(&mut options)?;
@@ -54,7 +56,11 @@ impl Content {
 }
 
 /// A text as it is; any other value as JSON, and said so.
-fn body_of(context: &Context, body: &Dynamic, headers: &mut Vec<(String, String)>) -> Result<String, Failure> {
+fn body_of(
+    context: &Context,
+    body: &Dynamic,
+    headers: &mut Vec<(String, String)>,
+) -> Result<String, Failure> {
     const PLACE: &str = "a request's body";
     if let Some(text) = body.read_lock::<ImmutableString>() {
         return secret::exposed_in(context, &text, PLACE);
@@ -66,24 +72,41 @@ fn body_of(context: &Context, body: &Dynamic, headers: &mut Vec<(String, String)
 }
 
 /// Sends a request, and follows where it leads: each address is checked for itself.
-async fn send(context: &Context, method: &str, url: &str, content: Content) -> Result<Record, Failure> {
+async fn send(
+    context: &Context,
+    method: &str,
+    url: &str,
+    content: Content,
+) -> Result<Record, Failure> {
     let started = context.host.monotonic();
     let mut url = context.policy.address(url)?;
     let engines = context.policy.engines().clone();
-    let mut request =
-        HttpRequest { method: method.to_owned(), headers: content.headers, body: content.body, engines, ..HttpRequest::default() };
+    let mut request = HttpRequest {
+        method: method.to_owned(),
+        headers: content.headers,
+        body: content.body,
+        engines,
+        ..HttpRequest::default()
+    };
     for _ in 0..=MOST_REDIRECTS {
         url.as_str().clone_into(&mut request.url);
-        request.timeout = Some(content.timeout.saturating_sub(context.host.monotonic().saturating_sub(started)));
-        let mut response = context.host.http(&request).await.map_err(|error| unanswered(context, &url, error))?;
+        request.timeout =
+            Some(content.timeout.saturating_sub(context.host.monotonic().saturating_sub(started)));
+        let mut response =
+            context.host.http(&request).await.map_err(|error| unanswered(context, &url, error))?;
         if let Some(assumed) = assumed::told_response(context, content.assumed.clone()) {
             response = assumed;
         }
         if is_engines(&response) && !url.is_listed_with_port() {
             return Err(context.policy.answered_by_engine(&url).into());
         }
-        let location = response.headers.iter().find(|(name, _)| name == "location").map(|(_, value)| value.as_str());
-        let next = location.filter(|_| content.follow && matches!(response.status, 301 | 302 | 303 | 307 | 308));
+        let location = response
+            .headers
+            .iter()
+            .find(|(name, _)| name == "location")
+            .map(|(_, value)| value.as_str());
+        let next = location
+            .filter(|_| content.follow && matches!(response.status, 301 | 302 | 303 | 307 | 308));
         match next.and_then(|location| url.redirected(location)) {
             None => {
                 let elapsed = context.host.monotonic().saturating_sub(started);
@@ -97,31 +120,45 @@ async fn send(context: &Context, method: &str, url: &str, content: Content) -> R
             }
         }
     }
-    Err(Failure::usage(format!("\"{}\" leads in a circle: more than {MOST_REDIRECTS} redirects", url.as_str())))
+    Err(Failure::usage(format!(
+        "\"{}\" leads in a circle: more than {MOST_REDIRECTS} redirects",
+        url.as_str()
+    )))
 }
 
-/// The failure of a request that nobody answered. In a test that is so until the test says otherwise.
+/// The failure of a request that nobody answered. In a test that is so until the test says
+/// otherwise.
 fn unanswered(context: &Context, url: &CheckedUrl, error: HostError) -> Failure {
     let is_unreachable = error.kind == HostErrorKind::Unreachable;
     let failure = Failure::from(error);
     match &context.awaiting {
-        Some(_) if is_unreachable => failure.hint(format!("in a test, `sim::http(\"{}\", …)` says what is answered", url.as_str())),
+        Some(_) if is_unreachable => failure
+            .hint(format!("in a test, `sim::http(\"{}\", …)` says what is answered", url.as_str())),
         _ => failure,
     }
 }
 
-/// Whether an engine gave the answer, as one says of itself: it listens where spc could not know of it.
+/// Whether an engine gave the answer, as one says of itself: it listens where spc could not know of
+/// it.
 fn is_engines(response: &HttpResponse) -> bool {
-    let value = |wanted: &str| response.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
-    value("api-version").is_some() && value("server").is_some_and(|server| server.starts_with("Docker/") || server.starts_with("Libpod/"))
+    let value = |wanted: &str| {
+        response.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+    };
+    value("api-version").is_some()
+        && value("server")
+            .is_some_and(|server| server.starts_with("Docker/") || server.starts_with("Libpod/"))
 }
 
-/// Changes a request as browsers do: what another server must not see is left out, and a form sent once is not sent again.
+/// Changes a request as browsers do: what another server must not see is left out, and a form sent
+/// once is not sent again.
 fn redirect(request: &mut HttpRequest, status: u16, same_server: bool) {
     if !same_server {
-        request.headers.retain(|(name, _)| !matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization"));
+        request.headers.retain(|(name, _)| {
+            !matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization")
+        });
     }
-    let becomes_get = status == 303 && request.method != "HEAD" || matches!(status, 301 | 302) && request.method == "POST";
+    let becomes_get = status == 303 && request.method != "HEAD"
+        || matches!(status, 301 | 302) && request.method == "POST";
     if becomes_get {
         "GET".clone_into(&mut request.method);
         request.body = None;
@@ -132,7 +169,9 @@ fn redirect(request: &mut HttpRequest, status: u16, same_server: bool) {
 fn answer(url: String, response: &HttpResponse, elapsed: Duration) -> Record {
     let mut headers = rhai::Map::new();
     for (name, value) in &response.headers {
-        let all = headers.get(name.as_str()).map_or_else(|| value.clone(), |before: &Dynamic| format!("{before}, {value}"));
+        let all = headers
+            .get(name.as_str())
+            .map_or_else(|| value.clone(), |before: &Dynamic| format!("{before}, {value}"));
         headers.insert(name.into(), all.into());
     }
     Record::new(
@@ -148,12 +187,19 @@ fn answer(url: String, response: &HttpResponse, elapsed: Duration) -> Record {
     )
 }
 
-fn request(context: &Context, method: &str, url: &str, options: &Dynamic) -> Result<Record, Failure> {
+fn request(
+    context: &Context,
+    method: &str,
+    url: &str,
+    options: &Dynamic,
+) -> Result<Record, Failure> {
     let content = Content::read(context, options)?;
     let (credentials, server) = authority(url);
     if let Some(name) = context.secrets.named_in(server).into_iter().next() {
-        return Err(Failure::usage(format!("The secret \"{name}\" would stand in the name of a server, which others see"))
-            .hint("a secret may stand in the path, the query, a header or the body"));
+        return Err(Failure::usage(format!(
+            "The secret \"{name}\" would stand in the name of a server, which others see"
+        ))
+        .hint("a secret may stand in the path, the query, a header or the body"));
     }
     let is_hintable = context.secrets.named_in(credentials).is_empty();
     let url = secret::exposed_in(context, url, "a request's address")?;
@@ -167,7 +213,8 @@ fn request(context: &Context, method: &str, url: &str, options: &Dynamic) -> Res
     })
 }
 
-/// The parts of an address, as a script wrote it, before and after the `@` in front of its path: who asks, and which server.
+/// The parts of an address, as a script wrote it, before and after the `@` in front of its path:
+/// who asks, and which server.
 fn authority(url: &str) -> (&str, &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
@@ -176,12 +223,14 @@ fn authority(url: &str) -> (&str, &str) {
 
 #[export_module]
 mod module {
-    /// Gets an address. The answer has `status`, `ok` (a status of 200 to 299), `body` as text, `headers` (names in lower
-    /// case), `url` (after redirects) and `elapsed_ms`; `.json()` is the body as a value.
+    /// Gets an address. The answer has `status`, `ok` (a status of 200 to 299), `body` as text,
+    /// `headers` (names in lower case), `url` (after redirects) and `elapsed_ms`; `.json()` is
+    /// the body as a value.
     ///
-    /// A status is an answer, whatever it is. Throws `timeout` if none comes in time, `failed` if nobody listens, `policy` if
-    /// the address is on another machine and not listed in `spc.toml`, or leads to a Docker Engine. `localhost` and names
-    /// below it (`web.localhost`) are this machine, whatever a resolver says.
+    /// A status is an answer, whatever it is. Throws `timeout` if none comes in time, `failed` if
+    /// nobody listens, `policy` if the address is on another machine and not listed in
+    /// `spc.toml`, or leads to a Docker Engine. `localhost` and names below it (`web.
+    /// localhost`) are this machine, whatever a resolver says.
     ///
     /// ```rhai,no_run
     /// let answer = http::get("http://localhost:8000/api/health/");
@@ -192,11 +241,12 @@ mod module {
         placed(&call, |context| request(context, "GET", url, &Dynamic::UNIT))
     }
 
-    /// Gets an address with options: `headers` (a map; a secret in them has to be exposed), `timeout` (`"30s"`), `follow`
-    /// redirects (true), and `assume`.
+    /// Gets an address with options: `headers` (a map; a secret in them has to be exposed),
+    /// `timeout` (`"30s"`), `follow` redirects (true), and `assume`.
     ///
-    /// `spc plan` sends no request, and takes the answer to have the status 200 and an empty body, or what `assume` says: a status, a body (a
-    /// text, or a list as JSON), or `#{ status, body, headers }`, whose `body` is JSON if it is no text.
+    /// `spc plan` sends no request, and takes the answer to have the status 200 and an empty body,
+    /// or what `assume` says: a status, a body (a text, or a list as JSON), or `#{ status,
+    /// body, headers }`, whose `body` is JSON if it is no text.
     ///
     /// ```rhai,no_run
     /// http::get("http://localhost:5555/api/workers", #{ headers: #{ accept: "application/json" }, timeout: "5s" });
@@ -227,7 +277,8 @@ mod module {
         placed(&call, |context| request(context, "HEAD", url, &options))
     }
 
-    /// Posts to an address. Beside the options of `http::get`: `body`, a text as it is, or any other value as JSON.
+    /// Posts to an address. Beside the options of `http::get`: `body`, a text as it is, or any
+    /// other value as JSON.
     ///
     /// ```rhai,no_run
     /// http::post("http://localhost:8000/api/measurements/", #{ body: #{ value: 9.81 } });
@@ -290,14 +341,20 @@ mod tests {
     use crate::policy::{EngineAddress, EngineAddresses};
 
     /// A host where `answer` is given to every request.
-    fn answering(answer: impl Fn(&HttpRequest) -> HttpAnswer + Send + Sync + 'static) -> impl FnOnce(SimHost) -> SimHost {
+    fn answering(
+        answer: impl Fn(&HttpRequest) -> HttpAnswer + Send + Sync + 'static,
+    ) -> impl FnOnce(SimHost) -> SimHost {
         |host| host.on_http(move |request| Some(answer(request)))
     }
 
     #[test]
     fn an_answer_has_status_body_headers_and_its_value() {
-        let answer = |_: &HttpRequest| HttpAnswer::status(200, r#"{"status":"healthy"}"#).taking(Duration::from_millis(40));
-        let trial = Trial::on(answering(move |request| answer(request).with_header("content-type", "application/json")));
+        let answer = |_: &HttpRequest| {
+            HttpAnswer::status(200, r#"{"status":"healthy"}"#).taking(Duration::from_millis(40))
+        };
+        let trial = Trial::on(answering(move |request| {
+            answer(request).with_header("content-type", "application/json")
+        }));
         let script = r#"let a = http::get("http://localhost:8000/api/health/"); [a.status, a.ok, a.json().status, a.headers["content-type"], a.elapsed_ms]"#;
         assert_eq!(trial.text(script), r#"[200, true, "healthy", "application/json", 40]"#);
     }
@@ -305,14 +362,25 @@ mod tests {
     #[test]
     fn a_bad_status_is_an_answer_and_no_answer_is_an_error() {
         let trial = Trial::on(answering(|_| HttpAnswer::status(503, "busy")));
-        assert_eq!(trial.text(r#"let a = http::get("http://localhost/"); `${a.ok} ${a.status} ${a.body}`"#), "false 503 busy");
+        assert_eq!(
+            trial
+                .text(r#"let a = http::get("http://localhost/"); `${a.ok} ${a.status} ${a.body}`"#),
+            "false 503 busy"
+        );
         let failure = Trial::new().fails(r#"http::get("http://localhost:9/")"#);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
-            ("failed", "Could not reach \"http://localhost:9/\": connection refused: nobody listens there")
+            (
+                "failed",
+                "Could not reach \"http://localhost:9/\": connection refused: nobody listens there"
+            )
         );
-        let slow = Trial::on(answering(|_| HttpAnswer::status(200, "").taking(Duration::from_secs(60))));
-        assert_eq!(slow.fails(r#"http::get("http://localhost/", #{ timeout: "2s" })"#).kind.word(), "timeout");
+        let slow =
+            Trial::on(answering(|_| HttpAnswer::status(200, "").taking(Duration::from_secs(60))));
+        assert_eq!(
+            slow.fails(r#"http::get("http://localhost/", #{ timeout: "2s" })"#).kind.word(),
+            "timeout"
+        );
     }
 
     #[test]
@@ -323,17 +391,25 @@ mod tests {
         let sent = trial.host.requests();
         assert_eq!(sent[0].body, Some(Bytes::from(r#"{"value":9.81}"#)));
         assert_eq!(sent[0].headers, [("content-type".to_owned(), "application/json".to_owned())]);
-        assert_eq!((sent[1].method.as_str(), sent[1].body.clone()), ("PUT", Some(Bytes::from("a=1"))));
+        assert_eq!(
+            (sent[1].method.as_str(), sent[1].body.clone()),
+            ("PUT", Some(Bytes::from("a=1")))
+        );
         assert_eq!(sent[1].headers, [("content-type".to_owned(), "text/plain".to_owned())]);
     }
 
     #[test]
     fn another_machine_is_refused_also_behind_a_redirect() {
-        let to_outside = |_: &HttpRequest| HttpAnswer::status(302, "").with_header("location", "http://evil.example/");
+        let to_outside = |_: &HttpRequest| {
+            HttpAnswer::status(302, "").with_header("location", "http://evil.example/")
+        };
         let trial = Trial::on(answering(to_outside));
         assert_eq!(trial.fails(r#"http::get("http://evil.example/")"#).kind.word(), "policy");
         assert_eq!(trial.fails(r#"http::get("http://localhost/")"#).kind.word(), "policy");
-        assert_eq!(trial.text(r#"http::get("http://localhost/", #{ follow: false }).status"#), "302");
+        assert_eq!(
+            trial.text(r#"http::get("http://localhost/", #{ follow: false }).status"#),
+            "302"
+        );
         assert_eq!(trial.host.requests().len(), 2);
     }
 
@@ -341,11 +417,14 @@ mod tests {
     fn an_engine_is_refused_by_its_name_behind_a_redirect_and_by_what_a_name_resolves_to() {
         let trial = |toml: &str| {
             let answer = |request: &HttpRequest| match request.url.as_str() {
-                "http://localhost:1/" => HttpAnswer::status(307, "").with_header("location", "http://127.1:4000/containers/create"),
+                "http://localhost:1/" => HttpAnswer::status(307, "")
+                    .with_header("location", "http://127.1:4000/containers/create"),
                 _ => HttpAnswer::status(201, "created"),
             };
             let own = "192.0.2.7".parse().unwrap();
-            let given = move |host: SimHost| answering(answer)(host).with_address(own).with_name("me.example", [own]);
+            let given = move |host: SimHost| {
+                answering(answer)(host).with_address(own).with_name("me.example", [own])
+            };
             Trial::with(given, toml, |context| {
                 let engines = EngineAddresses::new([EngineAddress::new("0.0.0.0", 4000)]);
                 context.policy = context.policy.clone().with_engines(engines);
@@ -361,7 +440,13 @@ mod tests {
         ] {
             let failure = all.fails(&format!("http::post(\"{url}\", #{{}})"));
             assert_eq!((failure.kind.word(), failure.hint), ("policy", None), "{url}");
-            assert!(failure.message.ends_with("it leads to the Docker Engine at \"tcp://0.0.0.0:4000\""), "{}", failure.message);
+            assert!(
+                failure
+                    .message
+                    .ends_with("it leads to the Docker Engine at \"tcp://0.0.0.0:4000\""),
+                "{}",
+                failure.message
+            );
         }
         assert_eq!(all.host.requests().len(), 0);
         assert_eq!(all.fails(r#"http::post("http://localhost:1/", #{})"#).kind.word(), "policy");
@@ -372,16 +457,25 @@ mod tests {
     #[test]
     fn an_engine_that_nobody_knew_of_is_refused_by_its_port_or_its_answer() {
         let answer = |_: &HttpRequest| {
-            HttpAnswer::status(200, "[]").with_header("api-version", "1.41").with_header("server", "Docker/20.10.24 (linux)")
+            HttpAnswer::status(200, "[]")
+                .with_header("api-version", "1.41")
+                .with_header("server", "Docker/20.10.24 (linux)")
         };
         let trial = Trial::on(answering(answer));
         for port in [2375, 2376] {
             let failure = trial.fails(&format!("http::get(\"http://localhost:{port}/\")"));
             assert_eq!(
                 failure.message,
-                format!("A script may not send a request to \"http://localhost:{port}/\": it is the port of a Docker Engine")
+                format!(
+                    "A script may not send a request to \"http://localhost:{port}/\": it is the port of a Docker Engine"
+                )
             );
-            assert_eq!(failure.hint.unwrap(), format!("to allow it, write network = [\"localhost:{port}\"] under [allow] in spc.toml"));
+            assert_eq!(
+                failure.hint.unwrap(),
+                format!(
+                    "to allow it, write network = [\"localhost:{port}\"] under [allow] in spc.toml"
+                )
+            );
         }
         assert!(trial.host.requests().is_empty());
         let failure = trial.fails(r#"http::get("http://localhost/containers/json")"#);
@@ -390,15 +484,29 @@ mod tests {
             failure.message,
             "A script may not send a request to \"http://localhost/containers/json\": a Docker Engine answers there"
         );
-        assert_eq!(failure.hint.unwrap(), "to allow it, write network = [\"localhost:80\"] under [allow] in spc.toml");
-        let allowed = Trial::with(answering(answer), "[allow]\nnetwork = [\"localhost:2375\", \"localhost:80\"]\n", |_| {});
-        assert_eq!(allowed.text(r#"http::get("http://localhost:2375/").body + http::get("http://localhost/").body"#), "[][]");
+        assert_eq!(
+            failure.hint.unwrap(),
+            "to allow it, write network = [\"localhost:80\"] under [allow] in spc.toml"
+        );
+        let allowed = Trial::with(
+            answering(answer),
+            "[allow]\nnetwork = [\"localhost:2375\", \"localhost:80\"]\n",
+            |_| {},
+        );
+        assert_eq!(
+            allowed.text(
+                r#"http::get("http://localhost:2375/").body + http::get("http://localhost/").body"#
+            ),
+            "[][]"
+        );
     }
 
     #[test]
     fn a_redirect_to_another_server_loses_credentials_and_a_post_its_body() {
         let answer = |request: &HttpRequest| match request.url.as_str() {
-            "http://localhost:1/" => HttpAnswer::status(302, "").with_header("location", "http://localhost:2/done"),
+            "http://localhost:1/" => {
+                HttpAnswer::status(302, "").with_header("location", "http://localhost:2/done")
+            }
             _ => HttpAnswer::status(200, "done"),
         };
         let trial = Trial::on(answering(answer));
@@ -411,7 +519,8 @@ mod tests {
 
     #[test]
     fn a_circle_of_redirects_ends() {
-        let trial = Trial::on(answering(|_| HttpAnswer::status(307, "").with_header("location", "/again")));
+        let trial =
+            Trial::on(answering(|_| HttpAnswer::status(307, "").with_header("location", "/again")));
         assert_eq!(
             trial.fails(r#"http::get("http://localhost/")"#).message,
             "\"http://localhost/again\" leads in a circle: more than 10 redirects"
@@ -422,18 +531,29 @@ mod tests {
     fn a_secret_in_an_address_reaches_the_server_and_no_message() {
         let trial = Trial::on(|host| host.with_file("/project/secrets/hook", "T0/B0/abcdef"));
         let failure = trial.fails(r#"http::get("http://localhost:9/" + expose(secret("hook")))"#);
-        assert_eq!(failure.message, "Could not reach \"http://localhost:9/[secret hook]\": connection refused: nobody listens there");
+        assert_eq!(
+            failure.message,
+            "Could not reach \"http://localhost:9/[secret hook]\": connection refused: nobody listens there"
+        );
         assert_eq!(trial.host.requests()[0].url, "http://localhost:9/T0/B0/abcdef");
     }
 
     #[test]
     fn a_secret_names_no_server_and_none_is_in_a_hint() {
         let trial = Trial::on(|host| host.with_file("/project/secrets/key", "Evil.example/x@"));
-        for url in ["\"http://\" + KEY", "\"http://localhost:\" + KEY", "\"http://u@a.\" + KEY + \"/\""] {
-            let failure = trial.fails(&format!("http::get({})", url.replace("KEY", "expose(secret(\"key\"))")));
-            assert_eq!(failure.message, "The secret \"key\" would stand in the name of a server, which others see", "{url}");
+        for url in
+            ["\"http://\" + KEY", "\"http://localhost:\" + KEY", "\"http://u@a.\" + KEY + \"/\""]
+        {
+            let failure = trial
+                .fails(&format!("http::get({})", url.replace("KEY", "expose(secret(\"key\"))")));
+            assert_eq!(
+                failure.message,
+                "The secret \"key\" would stand in the name of a server, which others see",
+                "{url}"
+            );
         }
-        let failure = trial.fails("http::get(\"http://u:p@\" + expose(secret(\"key\")) + \"@localhost/\")");
+        let failure =
+            trial.fails("http::get(\"http://u:p@\" + expose(secret(\"key\")) + \"@localhost/\")");
         assert_eq!((failure.kind.word(), failure.hint), ("policy", None));
         assert!(!failure.message.to_lowercase().contains("evil"), "{}", failure.message);
     }
@@ -445,6 +565,9 @@ mod tests {
         assert_eq!(trial.host.requests()[0].headers[0].1.len(), "Bearer ".len() + 20);
         let failure = trial.fails(r#"http::get("http://localhost/", #{ headers: #{ authorization: random_secret("key", 20) } })"#);
         assert_eq!(failure.message, "The secret \"key\" would stand in a request's headers");
-        assert_eq!(trial.fails(r#"http::get("http://localhost/", #{ timout: "1s" })"#).hint.unwrap(), "did you mean \"timeout\"?");
+        assert_eq!(
+            trial.fails(r#"http::get("http://localhost/", #{ timout: "1s" })"#).hint.unwrap(),
+            "did you mean \"timeout\"?"
+        );
     }
 }

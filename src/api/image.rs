@@ -45,29 +45,50 @@ impl fmt::Display for Image {
 
 impl Image {
     fn missing(&self) -> Failure {
-        let failure = Failure::new(Kind::NotFound, format!("The image \"{}\" is not on the engine", self.name));
-        let failure = failure.hint("pull it, build it or import it").field("image", self.name.clone());
+        let failure = Failure::new(
+            Kind::NotFound,
+            format!("The image \"{}\" is not on the engine", self.name),
+        );
+        let failure =
+            failure.hint("pull it, build it or import it").field("image", self.name.clone());
         project::with_builder_of_image(&self.context, failure)
     }
 
     fn id(&self) -> Result<Option<String>, Failure> {
-        task::wait(&self.context, async { image_id(&*self.context.engine().await?, &self.name).await })
+        task::wait(&self.context, async {
+            image_id(&*self.context.engine().await?, &self.name).await
+        })
     }
 
     fn inspect(&self) -> Result<Found, Failure> {
-        task::wait(&self.context, async { find_image(&*self.context.engine().await?, &self.name).await?.ok_or_else(|| self.missing()) })
+        task::wait(&self.context, async {
+            find_image(&*self.context.engine().await?, &self.name)
+                .await?
+                .ok_or_else(|| self.missing())
+        })
     }
 
     fn build(&self, given: &Map) -> Result<String, Failure> {
         let build = described(&self.context, given)?;
-        self.context.policy.read_path(&build.context, &|path| resolve(&*self.context.host, path))?;
+        self.context
+            .policy
+            .read_path(&build.context, &|path| resolve(&*self.context.host, path))?;
         self.context.policy.namespace("network", build.network.as_deref().unwrap_or_default())?;
         let secrets = build_secrets(&self.context, &build)?;
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
-            let building = Building { image: &self.name, build: &build, of: None, project: &project, secrets: &secrets };
-            reported(&around, &self.name, ActionKind::Build, &self.name, async |told| images::build(&around, &building, told).await).await
+            let building = Building {
+                image: &self.name,
+                build: &build,
+                of: None,
+                project: &project,
+                secrets: &secrets,
+            };
+            reported(&around, &self.name, ActionKind::Build, &self.name, async |told| {
+                images::build(&around, &building, told).await
+            })
+            .await
         })
     }
 
@@ -75,8 +96,10 @@ impl Image {
         let project = project::name(&self.context)?;
         let pulled = task::wait(&self.context, async {
             let around = surroundings(&self.context, &project).await?;
-            reported(&around, &self.name, ActionKind::Pull, &self.name, async |told| images::pull(&around, &self.name, None, told).await)
-                .await
+            reported(&around, &self.name, ActionKind::Pull, &self.name, async |told| {
+                images::pull(&around, &self.name, None, told).await
+            })
+            .await
         });
         pulled.map_err(|failure| project::with_builder_of_image(&self.context, failure))
     }
@@ -97,10 +120,9 @@ impl Image {
         check_name(tag)?;
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
-            engine
-                .image_tag(&self.name, tag)
-                .await
-                .map_err(|error| of_engine(error, &format!("tag the image \"{}\" as \"{tag}\"", self.name)))
+            engine.image_tag(&self.name, tag).await.map_err(|error| {
+                of_engine(error, &format!("tag the image \"{}\" as \"{tag}\"", self.name))
+            })
         })
     }
 
@@ -124,13 +146,17 @@ impl Image {
         if are_of_image(&found) == Some(false)
             && let Some(of_base) = found.labels.remove(label::PROJECT)
         {
-            // Whoever built it on an image of the project's may have labelled it; what is the base's says nothing of it.
+            // Whoever built it on an image of the project's may have labelled it; what is the
+            // base's says nothing of it.
             found.labels.retain(|key, owner| key != compose_label::PROJECT || *owner != of_base);
         }
         project::check_ours(&self.context, &format!("image \"{}\"", self.name), &found.labels)?;
         task::wait(&self.context, async {
             let engine = self.context.engine().await?;
-            engine.image_remove(&self.name, false).await.map_err(|error| of_engine(error, &format!("remove the image \"{}\"", self.name)))
+            engine
+                .image_remove(&self.name, false)
+                .await
+                .map_err(|error| of_engine(error, &format!("remove the image \"{}\"", self.name)))
         })
     }
 }
@@ -150,14 +176,18 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
         return Err(Failure::usage("An image needs a name"));
     }
     match fault(name) {
-        Some(reason) => Err(Failure::usage(format!("\"{name}\" is no name of an image: {reason}")).hint(how_to_name(name))),
+        Some(reason) => Err(Failure::usage(format!("\"{name}\" is no name of an image: {reason}"))
+            .hint(how_to_name(name))),
         None => Ok(()),
     }
 }
 
 /// The secrets that a build names, by name.
 fn build_secrets(context: &Context, build: &Build) -> Result<BTreeMap<String, Secret>, Failure> {
-    let found = build.secrets.iter().map(|secret| Ok((secret.source.clone(), secret::described(context, &secret.source)?)));
+    let found = build
+        .secrets
+        .iter()
+        .map(|secret| Ok((secret.source.clone(), secret::described(context, &secret.source)?)));
     found.collect()
 }
 
@@ -212,7 +242,9 @@ pub mod functions {
     /// The digest it was pulled or pushed by; `()` for one that was only built.
     #[rhai_fn(get = "digest", return_raw, pure)]
     pub fn digest(image: &mut Image) -> Raw<Dynamic> {
-        Ok(image.inspect()?.json["RepoDigests"][0].as_str().map_or(Dynamic::UNIT, |digest| digest.to_owned().into()))
+        Ok(image.inspect()?.json["RepoDigests"][0]
+            .as_str()
+            .map_or(Dynamic::UNIT, |digest| digest.to_owned().into()))
     }
 
     /// All the engine knows of it.
@@ -221,10 +253,12 @@ pub mod functions {
         Ok(from_json(&image.inspect()?.json))
     }
 
-    /// Build it; Compose's keys of `build`: `context dockerfile target args labels no_cache pull network tags secrets`. Its id.
+    /// Build it; Compose's keys of `build`: `context dockerfile target args labels no_cache pull
+    /// network tags secrets`. Its id.
     ///
-    /// `secrets` names secrets as `secret` finds them; a step `RUN --mount=type=secret,id=<name>` reads them as files, and the image
-    /// keeps nothing of them. A build is done again if the value of one has changed.
+    /// `secrets` names secrets as `secret` finds them; a step `RUN --mount=type=secret,id=<name>`
+    /// reads them as files, and the image keeps nothing of them. A build is done again if the
+    /// value of one has changed.
     ///
     /// ```rhai,no_run
     /// image("local/app:dev").build(#{ context: "app", secrets: ["npm_token", #{ source: "ca", target: "ca.pem" }] });
@@ -300,11 +334,22 @@ mod tests {
     fn an_image_that_somebody_built_on_one_of_the_projects_is_not_the_projects_to_remove() {
         let sim = SimConductor::new(1);
         let labelled = |labels: &[(&str, &str)]| ImageSpec {
-            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            labels: labels
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
             ..ImageSpec::command(&["serve"])
         };
-        let own = [(label::PROJECT, "project"), (compose_label::PROJECT, "project"), (label::IMAGE, "base:1")];
-        let by_compose = [(label::PROJECT, "project"), (compose_label::PROJECT, "other"), (label::IMAGE, "base:1")];
+        let own = [
+            (label::PROJECT, "project"),
+            (compose_label::PROJECT, "project"),
+            (label::IMAGE, "base:1"),
+        ];
+        let by_compose = [
+            (label::PROJECT, "project"),
+            (compose_label::PROJECT, "other"),
+            (label::IMAGE, "base:1"),
+        ];
         let engine = SimEngine::builder(sim.clone())
             .image("base:1", labelled(&own))
             .image("theirs:1", labelled(&own))
@@ -315,7 +360,11 @@ mod tests {
         let trial = Trial::on_engine(&sim, Arc::new(engine), |host| host, "");
         let fails = |name: &str| trial.fails(&format!("image(\"{name}\").remove()")).message;
         assert!(fails("theirs:1").ends_with("no project made it"), "{}", fails("theirs:1"));
-        assert!(fails("composed:1").ends_with("Docker Compose made it, for the project \"other\""), "{}", fails("composed:1"));
+        assert!(
+            fails("composed:1").ends_with("Docker Compose made it, for the project \"other\""),
+            "{}",
+            fails("composed:1")
+        );
         trial.text(
             "image(\"base:1\").tag(\"again:1\"); image(\"again:1\").remove(); image(\"base:1\").remove(); image(\"old:1\").remove();",
         );

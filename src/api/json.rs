@@ -14,7 +14,8 @@ pub fn register(engine: &mut Engine) {
 
 fn written(value: &Value) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value);
-    text.map(|text| text + "\n").map_err(|error| Failure::usage(format!("The value can't be written as JSON: {error}")))
+    text.map(|text| text + "\n")
+        .map_err(|error| Failure::usage(format!("The value can't be written as JSON: {error}")))
 }
 
 #[export_module]
@@ -35,14 +36,17 @@ mod module {
         })
     }
 
-    /// Writes a value as a JSON file, indented; its folder is made if missing. Fields that are `()` are left out.
+    /// Writes a value as a JSON file, indented; its folder is made if missing. Fields that are `()`
+    /// are left out.
     ///
     /// ```rhai
     /// json::write("manifest.json", #{ release: "v2", files: ["a", "b"] });
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write(call: NativeCallContext, path: Dynamic, value: Dynamic) -> Raw<()> {
-        placed(&call, |context| fs::write_value(context, &fs::path_of(&path)?, to_json(&value)?, written))
+        placed(&call, |context| {
+            fs::write_value(context, &fs::path_of(&path)?, to_json(&value)?, written)
+        })
     }
 
     /// The value of a JSON text. Throws `usage` with line and column if it is not JSON.
@@ -73,23 +77,41 @@ mod tests {
     #[test]
     fn a_value_is_written_and_read_back() {
         let trial = Trial::new();
-        trial.text(r#"json::write("out/manifest.json", #{ release: "v2", files: ["a", ()], gone: () })"#);
-        assert_eq!(trial.file("/project/out/manifest.json"), "{\n  \"files\": [\n    \"a\",\n    null\n  ],\n  \"release\": \"v2\"\n}\n");
+        trial.text(
+            r#"json::write("out/manifest.json", #{ release: "v2", files: ["a", ()], gone: () })"#,
+        );
+        assert_eq!(
+            trial.file("/project/out/manifest.json"),
+            "{\n  \"files\": [\n    \"a\",\n    null\n  ],\n  \"release\": \"v2\"\n}\n"
+        );
         assert_eq!(trial.text(r#"json::read("out/manifest.json").files"#), r#"["a", ()]"#);
     }
 
     #[test]
     fn what_is_not_json_says_where() {
-        let trial = Trial::on(|host| host.with_file("/project/a.json", "\u{feff}{\n  \"a\": oops }"));
+        let trial =
+            Trial::on(|host| host.with_file("/project/a.json", "\u{feff}{\n  \"a\": oops }"));
         let failure = trial.fails(r#"json::read("a.json")"#);
-        assert_eq!(failure.message, "The file \"a.json\" is not JSON: expected value at line 2 column 8");
-        assert_eq!(trial.fails(r#"json::parse("")"#).message, "The text is not JSON: EOF while parsing a value at line 1 column 0");
+        assert_eq!(
+            failure.message,
+            "The file \"a.json\" is not JSON: expected value at line 2 column 8"
+        );
+        assert_eq!(
+            trial.fails(r#"json::parse("")"#).message,
+            "The text is not JSON: EOF while parsing a value at line 1 column 0"
+        );
     }
 
     #[test]
     fn a_text_is_on_one_line_and_functions_have_none() {
-        assert_eq!(Trial::new().text(r#"json::text(#{ a: [1, 0.5, "x"] })"#), r#"{"a":[1,0.5,"x"]}"#);
-        assert_eq!(Trial::new().fails(r"json::text(#{ f: || 1 })").message, "\"f\" is a function, which has no place in data");
+        assert_eq!(
+            Trial::new().text(r#"json::text(#{ a: [1, 0.5, "x"] })"#),
+            r#"{"a":[1,0.5,"x"]}"#
+        );
+        assert_eq!(
+            Trial::new().fails(r"json::text(#{ f: || 1 })").message,
+            "\"f\" is a function, which has no place in data"
+        );
     }
 
     #[test]

@@ -36,19 +36,29 @@ impl<'a> Kept<'a> {
         Ok(Self { context, choices, process: context.host.environment() })
     }
 
-    /// What the project was last brought up with, unless something newer says otherwise: the process's own environment, or a
-    /// `.env` that was changed since.
-    pub(super) fn value(&self, key: &str, declared: &Declared, default: &Dynamic) -> Option<Dynamic> {
+    /// What the project was last brought up with, unless something newer says otherwise: the
+    /// process's own environment, or a `.env` that was changed since.
+    pub(super) fn value(
+        &self,
+        key: &str,
+        declared: &Declared,
+        default: &Dynamic,
+    ) -> Option<Dynamic> {
         let Keeping { variable, .. } = declared.kept.as_ref().filter(|keeping| keeping.reads)?;
         let choice = self.choices.get(key)?;
-        if self.process.get(variable).is_some_and(|value| !value.is_empty()) || choice.described != self.described(variable) {
+        if self.process.get(variable).is_some_and(|value| !value.is_empty())
+            || choice.described != self.described(variable)
+        {
             return None;
         }
         // A word that is no choice any more is none.
         let value = words::typed(&words::option_name(key), declared, &choice.value).ok()?;
         if words::written(default) != choice.value {
             let option = words::option_name(key);
-            let text = format!("--{option} is \"{}\", as the project was last brought up; --{option} says otherwise", choice.value);
+            let text = format!(
+                "--{option} is \"{}\", as the project was last brought up; --{option} says otherwise",
+                choice.value
+            );
             self.context.events.event(&Event::Log { level: Level::Notice, text });
         }
         Some(value)
@@ -60,18 +70,35 @@ impl<'a> Kept<'a> {
             if is_given || self.process.get(variable).is_some_and(|value| !value.is_empty()) {
                 self.context.choose_by_hand(key);
             }
-            self.context.choose(key, Choice { value: words::written(value), described: self.described(variable), project: None });
+            self.context.choose(
+                key,
+                Choice {
+                    value: words::written(value),
+                    described: self.described(variable),
+                    project: None,
+                },
+            );
         }
     }
 
     fn described(&self, variable: &str) -> Option<String> {
-        self.context.project.files.get(variable).map(|variable| variable.value.clone()).filter(|value| !value.is_empty())
+        self.context
+            .project
+            .files
+            .get(variable)
+            .map(|variable| variable.value.clone())
+            .filter(|value| !value.is_empty())
     }
 }
 
-/// Fails where a person says that a project goes on in this folder, and it was brought up in its former one with other values of options
-/// that nobody chose now: production would become development.
-pub(super) async fn choices_of_former_folders(context: &Context, around: &Surroundings, project: &str) -> Result<(), Failure> {
+/// Fails where a person says that a project goes on in this folder, and it was brought up in its
+/// former one with other values of options that nobody chose now: production would become
+/// development.
+pub(super) async fn choices_of_former_folders(
+    context: &Context,
+    around: &Surroundings,
+    project: &str,
+) -> Result<(), Failure> {
     let unchosen = context.unchosen();
     if unchosen.is_empty() || !context.policy.is_given_project(project) {
         return Ok(());
@@ -84,33 +111,46 @@ pub(super) async fn choices_of_former_folders(context: &Context, around: &Surrou
     for folder in former_folders(around, project).await? {
         let there = choices::of_folder(&*context.host, &folder, project);
         for (option, here) in open() {
-            let Some(before) = there.get(option).filter(|before| before.value != here.value) else { continue };
+            let Some(before) = there.get(option).filter(|before| before.value != here.value) else {
+                continue;
+            };
             let option = words::option_name(option);
             let message = format!(
                 "The project \"{project}\" was last brought up with --{option} {}, in \"{folder}\"; here it would be {}",
                 before.value, here.value
             );
-            let hint =
-                format!("say which: --{option} {} or --{option} {}; it is kept in this folder from then on", before.value, here.value);
+            let hint = format!(
+                "say which: --{option} {} or --{option} {}; it is kept in this folder from then on",
+                before.value, here.value
+            );
             return Err(Failure::usage(message).hint(hint));
         }
     }
     Ok(())
 }
 
-/// Under the project's lock: fails where another run brought the project up with other values after this run had read its options. This run
-/// would undo the other's work. Options that a person gave, on the command line or in the environment, count all the same.
+/// Under the project's lock: fails where another run brought the project up with other values after
+/// this run had read its options. This run would undo the other's work. Options that a person gave,
+/// on the command line or in the environment, count all the same.
 pub(super) fn kept_meanwhile(context: &Context, project: &str) -> Result<(), Failure> {
     let Some(seen) = context.seen_choices() else { return Ok(()) };
     let now = context.kept_choices()?;
     for (option, here) in context.unchosen() {
-        let Some(kept) = now.get(&option).filter(|kept| seen.get(&option) != Some(*kept) && kept.value != here.value) else { continue };
+        let Some(kept) = now
+            .get(&option)
+            .filter(|kept| seen.get(&option) != Some(*kept) && kept.value != here.value)
+        else {
+            continue;
+        };
         let option = words::option_name(&option);
         let message = format!(
             "Another run brought the project \"{project}\" up with --{option} {} meanwhile; this one began with {}",
             kept.value, here.value
         );
-        let hint = format!("run it again to go on with {}, or with --{option} {} to go back", kept.value, here.value);
+        let hint = format!(
+            "run it again to go on with {}, or with --{option} {} to go back",
+            kept.value, here.value
+        );
         return Err(Failure::new(Kind::Conflict, message).hint(hint));
     }
     Ok(())

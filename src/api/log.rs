@@ -51,7 +51,8 @@ mod module {
         placed(&call, |context| report(context, Level::Error, &message))
     }
 
-    /// Says something that only `--verbose` shows: the level `debug`, whose name is a reserved word of scripts.
+    /// Says something that only `--verbose` shows: the level `debug`, whose name is a reserved word
+    /// of scripts.
     ///
     /// ```rhai
     /// log::verbose(#{ share: 25, requests: 1200 });
@@ -72,8 +73,12 @@ mod tests {
         let trial = Trial::new();
         trial.text(r#"log::verbose(#{ share: 25 }); log::info("moving"); log::warn("slow"); log::error("broken")"#);
         let line = |level, text: &str| Event::Log { level, text: text.to_owned() };
-        let expected =
-            [line(Level::Debug, "#{share: 25}"), line(Level::Info, "moving"), line(Level::Warning, "slow"), line(Level::Error, "broken")];
+        let expected = [
+            line(Level::Debug, "#{share: 25}"),
+            line(Level::Info, "moving"),
+            line(Level::Warning, "slow"),
+            line(Level::Error, "broken"),
+        ];
         assert_eq!(trial.events(), expected);
     }
 }

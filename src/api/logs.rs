@@ -27,7 +27,8 @@ use crate::value::size::Room;
 static FOLLOWED: AtomicUsize = AtomicUsize::new(0);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a script goes through a log as it is written. An interrupt is how that ends: it is no error then.
+/// Whether a script goes through a log as it is written. An interrupt is how that ends: it is no
+/// error then.
 pub fn is_followed() -> bool {
     FOLLOWED.load(Ordering::Relaxed) > 0
 }
@@ -65,7 +66,8 @@ impl Drop for Followed {
     }
 }
 
-/// Lines as they are written: what `for line in …` goes through. A clone goes on where the other is.
+/// Lines as they are written: what `for line in …` goes through. A clone goes on where the other
+/// is.
 #[derive(Clone)]
 pub struct LogStream {
     context: Arc<Context>,
@@ -113,7 +115,11 @@ pub(super) struct Request {
 }
 
 /// The logs of a stack's services: a list, or with `follow` a stream.
-pub(super) fn read(stack: &Stack, services: Option<Vec<String>>, given: Map) -> Result<Dynamic, Failure> {
+pub(super) fn read(
+    stack: &Stack,
+    services: Option<Vec<String>>,
+    given: Map,
+) -> Result<Dynamic, Failure> {
     let request = request(&stack.context, given)?;
     let known = stack.service_names()?;
     if let Some(unknown) = services.iter().flatten().find(|name| !known.contains(*name)) {
@@ -123,15 +129,36 @@ pub(super) fn read(stack: &Stack, services: Option<Vec<String>>, given: Map) -> 
 }
 
 /// The logs of the containers of some services, or of all.
-pub(super) fn of_services(stack: &Stack, services: Option<BTreeSet<String>>, request: &Request) -> Result<Dynamic, Failure> {
+pub(super) fn of_services(
+    stack: &Stack,
+    services: Option<BTreeSet<String>>,
+    request: &Request,
+) -> Result<Dynamic, Failure> {
     let containers = stack.observe()?;
-    let chosen = || containers.iter().filter(|container| services.as_ref().is_none_or(|names| names.contains(&container.service)));
+    let chosen = || {
+        containers.iter().filter(|container| {
+            services.as_ref().is_none_or(|names| names.contains(&container.service))
+        })
+    };
     let ids: Vec<String> = chosen().map(|container| container.id.clone()).collect();
     let width = chosen()
-        .map(|container| container.name.strip_prefix(&format!("{}-", stack.name)).unwrap_or(&container.name).chars().count())
+        .map(|container| {
+            container
+                .name
+                .strip_prefix(&format!("{}-", stack.name))
+                .unwrap_or(&container.name)
+                .chars()
+                .count()
+        })
         .max()
         .unwrap_or(0);
-    of(&stack.context, Selection::Project { project: stack.name.clone(), services }, width, request, &ids)
+    of(
+        &stack.context,
+        Selection::Project { project: stack.name.clone(), services },
+        width,
+        request,
+        &ids,
+    )
 }
 
 /// The logs of some containers, which `containers` names.
@@ -143,16 +170,30 @@ pub(super) fn of(
     containers: &[String],
 ) -> Result<Dynamic, Failure> {
     let Request { query, timestamps, ref assumed } = *request;
-    let told = |id: &String| assumed::told_content(context, id, "the log of", assumed.as_ref()).map(|lines| (id.clone(), lines));
+    let told = |id: &String| {
+        assumed::told_content(context, id, "the log of", assumed.as_ref())
+            .map(|lines| (id.clone(), lines))
+    };
     if let Some((id, lines)) = containers.iter().find_map(told) {
         let from = context.watch.as_ref().and_then(|watch| watch.unknown(&id)).unwrap_or(id);
         let lines = lines.iter().map(|text| {
-            let of = LogLine { from: from.clone(), service: String::new(), time: context.host.now(), stderr: false, text: text.clone() };
+            let of = LogLine {
+                from: from.clone(),
+                service: String::new(),
+                time: context.host.now(),
+                stderr: false,
+                text: text.clone(),
+            };
             Line { of, width, timestamps }
         });
         return Ok(if query.follow {
             let lines = stream::iter(lines.map(Ok).collect::<Vec<_>>()).boxed();
-            Dynamic::from(LogStream { context: context.clone(), lines: Arc::new(Mutex::new(lines)), grep: None, followed: None })
+            Dynamic::from(LogStream {
+                context: context.clone(),
+                lines: Arc::new(Mutex::new(lines)),
+                grep: None,
+                followed: None,
+            })
         } else {
             lines.map(Dynamic::from).collect::<Array>().into()
         });
@@ -160,7 +201,9 @@ pub(super) fn of(
     // Nobody will write anything while a plan is made.
     let read = LogQuery { follow: query.follow && context.watch.is_none(), ..query };
     let project = selection.project().to_owned();
-    let found = task::wait(context, async { lines(&surroundings(context, &project).await?, selection, read).await })?;
+    let found = task::wait(context, async {
+        lines(&surroundings(context, &project).await?, selection, read).await
+    })?;
     let mut width = width;
     let found = found.map(move |line| {
         let line = line?;
@@ -181,7 +224,9 @@ pub(super) fn of(
 
 /// All lines as a list, which has the size that a list may have.
 async fn collected(context: &Context, mut lines: Lines) -> Result<Array, Failure> {
-    let too_many = |failure: Failure| failure.hint("ask for fewer lines with tail or since, or go through them with follow: true");
+    let too_many = |failure: Failure| {
+        failure.hint("ask for fewer lines with tail or since, or go through them with follow: true")
+    };
     let (mut all, mut room, mut asked) = (Array::new(), Room::new(), 0);
     while let Some(line) = lines.next().await {
         let line = line?;
@@ -214,7 +259,10 @@ pub(super) fn request(context: &Context, given: Map) -> Result<Request, Failure>
 /// `"10m"` ago, or a time in RFC 3339; to the nanosecond.
 fn moment(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
     if let Ok(ago) = parse_duration(text) {
-        return Ok(TimeDelta::from_std(ago).ok().and_then(|ago| now.checked_sub_signed(ago)).unwrap_or(DateTime::UNIX_EPOCH));
+        return Ok(TimeDelta::from_std(ago)
+            .ok()
+            .and_then(|ago| now.checked_sub_signed(ago))
+            .unwrap_or(DateTime::UNIX_EPOCH));
     }
     DateTime::parse_from_rfc3339(text)
         .map(|time| time.to_utc())
@@ -227,9 +275,15 @@ impl Iterator for LogStream {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             self.followed.get_or_insert_with(Followed::begin);
-            let next = task::wait(&self.context, async { self.lines.lock().await.next().await.transpose() });
+            let next = task::wait(&self.context, async {
+                self.lines.lock().await.next().await.transpose()
+            });
             match next {
-                Ok(Some(line)) if self.grep.as_ref().is_some_and(|text| !line.of.text.contains(text.as_str())) => {}
+                Ok(Some(line))
+                    if self
+                        .grep
+                        .as_ref()
+                        .is_some_and(|text| !line.of.text.contains(text.as_str())) => {}
                 Ok(line) => return line.map(|line| Ok(Dynamic::from(line))),
                 Err(failure) => return Some(Err(failure.into())),
             }
@@ -262,7 +316,8 @@ pub mod functions {
         line.of.from.clone()
     }
 
-    /// When it was written, by the engine's clock: RFC 3339 with nanoseconds, as `since` and `"until"` take it.
+    /// When it was written, by the engine's clock: RFC 3339 with nanoseconds, as `since` and
+    /// `"until"` take it.
     #[rhai_fn(get = "time", pure)]
     pub fn time(line: &mut Line) -> String {
         Line::time(line)
@@ -277,7 +332,11 @@ pub mod functions {
     /// A line has no tag.
     #[rhai_fn(get = "tag", return_raw, pure)]
     pub fn tag(line: &mut Line) -> Raw<Dynamic> {
-        Err(Failure::usage(format!("A log line has no \"tag\" (asked of a line of {})", line.of.from)).into())
+        Err(Failure::usage(format!(
+            "A log line has no \"tag\" (asked of a line of {})",
+            line.of.from
+        ))
+        .into())
     }
 
     /// The line with the name of its container.

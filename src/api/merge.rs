@@ -29,7 +29,9 @@ fn merged(key: &str, base: &Dynamic, over: &Dynamic) -> Dynamic {
     if let (Some(base), Some(over)) = (fields(key, base), fields(key, over)) {
         return merged_maps(&base, &over).into();
     }
-    let (Some(first), Some(second)) = (base.read_lock::<Array>(), over.read_lock::<Array>()) else { return over.flatten_clone() };
+    let (Some(first), Some(second)) = (base.read_lock::<Array>(), over.read_lock::<Array>()) else {
+        return over.flatten_clone();
+    };
     if REPLACED.contains(&key) {
         return over.flatten_clone();
     }
@@ -38,9 +40,11 @@ fn merged(key: &str, base: &Dynamic, over: &Dynamic) -> Dynamic {
 }
 
 fn merged_maps(base: &Map, over: &Map) -> Map {
-    let mut result: Map = base.iter().map(|(key, value)| (key.clone(), value.flatten_clone())).collect();
+    let mut result: Map =
+        base.iter().map(|(key, value)| (key.clone(), value.flatten_clone())).collect();
     for (key, value) in over {
-        let together = base.get(key).map_or_else(|| value.flatten_clone(), |base| merged(key, base, value));
+        let together =
+            base.get(key).map_or_else(|| value.flatten_clone(), |base| merged(key, base, value));
         result.insert(key.clone(), together);
     }
     result
@@ -58,7 +62,10 @@ fn fields(key: &str, value: &Dynamic) -> Option<Map> {
     let named = |item: &Dynamic| -> Option<(rhai::Identifier, Dynamic)> {
         let text = plain(item);
         match key {
-            "depends_on" => Some((text.into(), Map::from([("condition".into(), "service_started".into())]).into())),
+            "depends_on" => Some((
+                text.into(),
+                Map::from([("condition".into(), "service_started".into())]).into(),
+            )),
             "networks" => Some((text.into(), Map::new().into())),
             _ if PAIRS.contains(&key) => match text.split_once('=') {
                 Some((name, value)) => Some((name.into(), value.into())),
@@ -70,7 +77,8 @@ fn fields(key: &str, value: &Dynamic) -> Option<Map> {
     list.iter().filter(|item| !item.is_unit()).map(named).collect()
 }
 
-/// Whether `new` takes the place of `old` in a list: the same value, or the same path in the container.
+/// Whether `new` takes the place of `old` in a list: the same value, or the same path in the
+/// container.
 fn replaces(key: &str, old: &Dynamic, new: &Dynamic) -> bool {
     match key {
         "volumes" | "devices" => target(old) == target(new),
@@ -94,7 +102,8 @@ fn map_of(who: &str, which: &str, value: &Dynamic) -> Result<Map, Failure> {
         return Ok(Map::new());
     }
     size::check(value)?;
-    let wrong = || Failure::usage(format!("{who} takes a map as its {which}, not {}", words::a(value)));
+    let wrong =
+        || Failure::usage(format!("{who} takes a map as its {which}, not {}", words::a(value)));
     value
         .read_lock::<Map>()
         .map(|map| map.clone())
@@ -105,10 +114,11 @@ fn map_of(who: &str, which: &str, value: &Dynamic) -> Result<Map, Failure> {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// `base` with `over` laid on it, by Compose's rules: maps are merged key by key, lists are added to without
-    /// doubles, everything else is replaced; `()` leaves what is there. `command`, `entrypoint` and `test` are
-    /// replaced whole; `environment`, `labels` and the like are merged by name also where they are lists of
-    /// `KEY=value`; mounts replace the mount of the same path.
+    /// `base` with `over` laid on it, by Compose's rules: maps are merged key by key, lists are
+    /// added to without doubles, everything else is replaced; `()` leaves what is there.
+    /// `command`, `entrypoint` and `test` are replaced whole; `environment`, `labels` and the
+    /// like are merged by name also where they are lists of `KEY=value`; mounts replace the
+    /// mount of the same path.
     ///
     /// ```rhai
     /// let base = #{ image: "a", environment: ["X=1", "Y=2"], ports: [80] };
@@ -120,8 +130,8 @@ mod functions {
         Ok(merged_maps(&map_of("merge", "base", &base)?, &map_of("merge", "second map", &over)?))
     }
 
-    /// The values of `given`, and of `defaults` where `given` has none or `()`. Throws `usage` for a key that
-    /// `defaults` has not, and so does the answer for a field that it has not.
+    /// The values of `given`, and of `defaults` where `given` has none or `()`. Throws `usage` for
+    /// a key that `defaults` has not, and so does the answer for a field that it has not.
     ///
     /// ```rhai
     /// let o = with_defaults(#{ drain: "1m" }, #{ drain: "30s", steps: [5, 25] });
@@ -132,8 +142,8 @@ mod functions {
     pub fn with_defaults(given: Dynamic, defaults: Map) -> Raw<Record> {
         let given = map_of("with_defaults", "given options", &given)?;
         if let Some(key) = given.keys().find(|key| !defaults.contains_key(key.as_str())) {
-            let failure =
-                Failure::usage(format!("There is no option \"{key}\"")).at(SpecPath { keys: vec![key.to_string()], on_key: true });
+            let failure = Failure::usage(format!("There is no option \"{key}\""))
+                .at(SpecPath { keys: vec![key.to_string()], on_key: true });
             let hint = did_you_mean(key, defaults.keys().map(rhai::Identifier::as_str));
             return Err(hint.map_or(failure.clone(), |hint| failure.hint(hint)).into());
         }
@@ -161,29 +171,58 @@ mod tests {
             ("ports: [80, 81]", "ports: [81, 82]", "#{ports: [80, 81, 82]}"),
             (r#"command: ["a", "b"]"#, r#"command: ["c"]"#, r#"#{command: ["c"]}"#),
             (r#"command: "a""#, r#"command: ["c"]"#, r#"#{command: ["c"]}"#),
-            (r#"environment: ["A=1", "B=2"]"#, r"environment: #{ B: 3 }", r#"#{environment: #{A: "1", B: 3}}"#),
-            (r#"labels: #{ a: "1" }"#, r#"labels: ["a=2", "b=x=y"]"#, r#"#{labels: #{a: "2", b: "x=y"}}"#),
-            (r#"volumes: ["./a:/app", "d:/data"]"#, r#"volumes: ["./b:/app:ro"]"#, r#"#{volumes: ["d:/data", "./b:/app:ro"]}"#),
+            (
+                r#"environment: ["A=1", "B=2"]"#,
+                r"environment: #{ B: 3 }",
+                r#"#{environment: #{A: "1", B: 3}}"#,
+            ),
+            (
+                r#"labels: #{ a: "1" }"#,
+                r#"labels: ["a=2", "b=x=y"]"#,
+                r#"#{labels: #{a: "2", b: "x=y"}}"#,
+            ),
+            (
+                r#"volumes: ["./a:/app", "d:/data"]"#,
+                r#"volumes: ["./b:/app:ro"]"#,
+                r#"#{volumes: ["d:/data", "./b:/app:ro"]}"#,
+            ),
             (
                 r#"depends_on: ["db"]"#,
                 r#"depends_on: #{ db: #{ condition: "service_healthy" } }"#,
                 r#"#{depends_on: #{db: #{condition: "service_healthy"}}}"#,
             ),
-            (r#"networks: ["a"]"#, r#"networks: #{ b: #{ aliases: ["x"] } }"#, r#"#{networks: #{a: #{}, b: #{aliases: ["x"]}}}"#),
+            (
+                r#"networks: ["a"]"#,
+                r#"networks: #{ b: #{ aliases: ["x"] } }"#,
+                r#"#{networks: #{a: #{}, b: #{aliases: ["x"]}}}"#,
+            ),
         ] {
-            assert_eq!(run.text(&format!("merge(#{{ {base} }}, #{{ {over} }})")), expected, "{base} + {over}");
+            assert_eq!(
+                run.text(&format!("merge(#{{ {base} }}, #{{ {over} }})")),
+                expected,
+                "{base} + {over}"
+            );
         }
-        assert_eq!(run.fails("merge(1, #{})").message, "merge takes a map as its base, not an integer");
+        assert_eq!(
+            run.fails("merge(1, #{})").message,
+            "merge takes a map as its base, not an integer"
+        );
     }
 
     #[test]
     fn defaults_fill_what_is_not_given_and_refuse_what_they_have_not() {
         let run = Fixture::new();
-        assert_eq!(run.text("with_defaults(#{ a: 1, b: () }, #{ a: 0, b: 2, c: 3 })"), "#{a: 1, b: 2, c: 3}");
+        assert_eq!(
+            run.text("with_defaults(#{ a: 1, b: () }, #{ a: 0, b: 2, c: 3 })"),
+            "#{a: 1, b: 2, c: 3}"
+        );
         assert_eq!(run.text("with_defaults((), #{ judge: |x| x + 1 }).judge.call(1)"), "2");
         let failure = run.fails("with_defaults(#{ stpes: 1 }, #{ steps: 0 })");
         assert_eq!(failure.message, "There is no option \"stpes\"");
         assert_eq!(failure.hint.unwrap(), "did you mean \"steps\"?");
-        assert_eq!(run.fails("with_defaults(#{}, #{ steps: 0 }).stpes").message, "The set of options has no field \"stpes\"");
+        assert_eq!(
+            run.fails("with_defaults(#{}, #{ steps: 0 }).stpes").message,
+            "The set of options has no field \"stpes\""
+        );
     }
 }

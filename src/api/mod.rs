@@ -12,8 +12,8 @@
     reason = "what rhai's `export_module` needs and expands to; no other code here unwraps"
 )]
 
-/// The module that `rhai::export_module` makes of a Rust module, with its name in scripts if it has one. Made once in a process:
-/// its functions find the run's context in the call.
+/// The module that `rhai::export_module` makes of a Rust module, with its name in scripts if it has
+/// one. Made once in a process: its functions find the run's context in the call.
 macro_rules! shared_module {
     ($module:ident) => {{
         static MODULE: std::sync::LazyLock<rhai::Shared<rhai::Module>> =
@@ -21,12 +21,13 @@ macro_rules! shared_module {
         MODULE.clone()
     }};
     ($module:ident, $name:literal) => {{
-        static MODULE: std::sync::LazyLock<rhai::Shared<rhai::Module>> = std::sync::LazyLock::new(|| {
-            let mut module = rhai::exported_module!($module);
-            // Without it Rhai copies the module to name it.
-            module.set_id($name);
-            module.into()
-        });
+        static MODULE: std::sync::LazyLock<rhai::Shared<rhai::Module>> =
+            std::sync::LazyLock::new(|| {
+                let mut module = rhai::exported_module!($module);
+                // Without it Rhai copies the module to name it.
+                module.set_id($name);
+                module.into()
+            });
         MODULE.clone()
     }};
 }
@@ -102,9 +103,12 @@ pub use context::Context;
 /// What a native function of scripts answers.
 pub type Raw<T> = Result<T, Box<EvalAltResult>>;
 
-/// Does the work of a module's function (`fs::read`), with the position of its call in an error: Rhai fills that in only
-/// where no `module::` stands before the name.
-fn placed<T>(call: &NativeCallContext, work: impl FnOnce(&Context) -> Result<T, Failure>) -> Raw<T> {
+/// Does the work of a module's function (`fs::read`), with the position of its call in an error:
+/// Rhai fills that in only where no `module::` stands before the name.
+fn placed<T>(
+    call: &NativeCallContext,
+    work: impl FnOnce(&Context) -> Result<T, Failure>,
+) -> Raw<T> {
     let result = Context::of(call).and_then(|context| work(&context));
     result.map_err(|failure| {
         let mut error = throw(failure);
@@ -171,16 +175,27 @@ mod tests {
         super::register(&mut engine, &Trial::new().context);
         let functions = engine.collect_fn_metadata(
             None,
-            |info| Some((format!("{} {}", info.namespace, info.metadata.name), info.metadata.comments.join("\n"))),
+            |info| {
+                Some((
+                    format!("{} {}", info.namespace, info.metadata.name),
+                    info.metadata.comments.join("\n"),
+                ))
+            },
             false,
         );
-        functions.into_iter().filter(|(name, _)| !name.contains('$') && name.contains(char::is_alphabetic)).collect()
+        functions
+            .into_iter()
+            .filter(|(name, _)| !name.contains('$') && name.contains(char::is_alphabetic))
+            .collect()
     }
 
     #[test]
     fn every_function_says_what_it_does() {
-        let silent: Vec<String> =
-            documented().into_iter().filter(|(name, comment)| comment.is_empty() && !name.contains("to_")).map(|(name, _)| name).collect();
+        let silent: Vec<String> = documented()
+            .into_iter()
+            .filter(|(name, comment)| comment.is_empty() && !name.contains("to_"))
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(silent, Vec::<String>::new());
     }
 
@@ -188,12 +203,15 @@ mod tests {
     fn every_example_runs() {
         let mut count = 0;
         for (name, comment) in documented() {
-            let text: String = comment.lines().map(|line| format!("{}\n", line.trim_start_matches('/').trim_start())).collect();
+            let text: String = comment
+                .lines()
+                .map(|line| format!("{}\n", line.trim_start_matches('/').trim_start()))
+                .collect();
             for example in text.split("```rhai\n").skip(1) {
                 let example = example.split("```").next().unwrap_or_default();
-                let asserts =
-                    "fn assert(yes) { if !yes { throw \"not so\"; } } fn assert_eq(a, b) { if a != b { throw `${a} is not ${b}`; } }";
-                let said = Trial::with_variables(&[("POSTGRES_USER", "postgres")]).try_text(&format!("{asserts}\n{example}"));
+                let asserts = "fn assert(yes) { if !yes { throw \"not so\"; } } fn assert_eq(a, b) { if a != b { throw `${a} is not ${b}`; } }";
+                let said = Trial::with_variables(&[("POSTGRES_USER", "postgres")])
+                    .try_text(&format!("{asserts}\n{example}"));
                 assert!(said.is_ok(), "{name}: {example}\n{said:?}");
                 count += 1;
             }

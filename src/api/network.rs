@@ -19,7 +19,8 @@ use crate::model::{Failure, Kind, names};
 use crate::value::Options;
 use crate::value::json::{description_to_json, from_json};
 
-/// A network as a script holds it, whether it is there or not. Its name is the engine's, or the key of a network of the project.
+/// A network as a script holds it, whether it is there or not. Its name is the engine's, or the key
+/// of a network of the project.
 #[derive(Clone)]
 pub struct Network {
     context: Arc<Context>,
@@ -43,35 +44,46 @@ impl Network {
     }
 
     async fn found(&self) -> Result<Found, Failure> {
-        self.find().await?.ok_or_else(|| Failure::new(Kind::NotFound, format!("There is no network \"{}\"", self.name)))
+        self.find().await?.ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("There is no network \"{}\"", self.name))
+        })
     }
 
     fn create(&self, given: &Map) -> Result<(), Failure> {
         let json = description_to_json(given)?;
         tokens::check(&json, Described::Object)?;
         let project = project::name(&self.context)?;
-        let described = spec::Network::read(&Field::root(&json), names::object(&project, &self.name))?;
-        self.context.policy.network(described.driver.as_deref().unwrap_or_default(), &described.driver_opts)?;
+        let described =
+            spec::Network::read(&Field::root(&json), names::object(&project, &self.name))?;
+        self.context
+            .policy
+            .network(described.driver.as_deref().unwrap_or_default(), &described.driver_opts)?;
         project::finish(&self.context, async {
             if self.find().await?.is_some() {
                 return Ok(());
             }
             let engine = self.context.engine().await?;
-            let body = create::network(&project, &self.context.project.directory, &self.name, &described);
-            engine
-                .network_create(body)
-                .await
-                .map(drop)
-                .map_err(|error| of_engine(error, &format!("create the network \"{}\"", described.name)))
+            let body =
+                create::network(&project, &self.context.project.directory, &self.name, &described);
+            engine.network_create(body).await.map(drop).map_err(|error| {
+                of_engine(error, &format!("create the network \"{}\"", described.name))
+            })
         })
     }
 
     fn remove(&self) -> Result<(), Failure> {
         project::finish(&self.context, async {
             let found = self.found().await?;
-            project::check_ours(&self.context, &format!("network \"{}\"", self.name), &found.labels)?;
+            project::check_ours(
+                &self.context,
+                &format!("network \"{}\"", self.name),
+                &found.labels,
+            )?;
             let engine = self.context.engine().await?;
-            engine.network_remove(&found.id).await.map_err(|error| of_engine(error, &format!("remove the network \"{}\"", self.name)))
+            engine
+                .network_remove(&found.id)
+                .await
+                .map_err(|error| of_engine(error, &format!("remove the network \"{}\"", self.name)))
         })
     }
 
@@ -84,7 +96,10 @@ impl Network {
             let endpoint = create::aliased(aliases);
             let engine = self.context.engine().await?;
             let doing = format!("connect \"{container}\" to the network \"{}\"", self.name);
-            engine.network_connect(&found.id, container, endpoint).await.map_err(|error| of_engine(error, &doing))
+            engine
+                .network_connect(&found.id, container, endpoint)
+                .await
+                .map_err(|error| of_engine(error, &doing))
         })
     }
 
@@ -95,14 +110,19 @@ impl Network {
             self.check_container(container).await?;
             let engine = self.context.engine().await?;
             let doing = format!("disconnect \"{container}\" from the network \"{}\"", self.name);
-            engine.network_disconnect(&found.id, container, false).await.map_err(|error| of_engine(error, &doing))
+            engine
+                .network_disconnect(&found.id, container, false)
+                .await
+                .map_err(|error| of_engine(error, &doing))
         })
     }
 
     async fn check_container(&self, container: &str) -> Result<(), Failure> {
         let engine = self.context.engine().await?;
         let found = find_container(&*engine, container).await?;
-        let found = found.ok_or_else(|| Failure::new(Kind::NotFound, format!("There is no container \"{container}\"")))?;
+        let found = found.ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("There is no container \"{container}\""))
+        })?;
         project::check_ours(&self.context, &format!("container \"{container}\""), &found.labels)
     }
 }
@@ -153,7 +173,8 @@ pub mod functions {
         let found = task::wait(&network.context.clone(), async {
             let found = network.found().await?;
             let intent = Intent::LookIntoNetwork(&found.id);
-            project::may_look(&network.context, intent, "network", &found.name, &found.labels).await?;
+            project::may_look(&network.context, intent, "network", &found.name, &found.labels)
+                .await?;
             Ok(found)
         })?;
         Ok(from_json(&found.json))

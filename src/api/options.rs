@@ -1,10 +1,14 @@
-//! Which functions take options, and their readers: what a call would refuse is told without the call.
+//! Which functions take options, and their readers: what a call would refuse is told without the
+//! call.
 
 use rhai::Map;
 
 use super::assumed::Patience;
 use super::context::Context;
-use super::{args, certificate, compose, confirm, exec, fs, healthcheck, http, image, logs, network, retry, run, sh, stack};
+use super::{
+    args, certificate, compose, confirm, exec, fs, healthcheck, http, image, logs, network, retry,
+    run, sh, stack,
+};
 use crate::model::Failure;
 
 /// A form of a function that takes a map of options.
@@ -20,11 +24,20 @@ pub struct Optional {
     pub read: fn(&Context, Map) -> Result<(), Failure>,
 }
 
-const fn last(name: &'static str, arguments: usize, read: fn(&Context, Map) -> Result<(), Failure>) -> Optional {
+const fn last(
+    name: &'static str,
+    arguments: usize,
+    read: fn(&Context, Map) -> Result<(), Failure>,
+) -> Optional {
     Optional { module: "", name, arguments, at: arguments - 1, read }
 }
 
-const fn of(module: &'static str, name: &'static str, arguments: usize, read: fn(&Context, Map) -> Result<(), Failure>) -> Optional {
+const fn of(
+    module: &'static str,
+    name: &'static str,
+    arguments: usize,
+    read: fn(&Context, Map) -> Result<(), Failure>,
+) -> Optional {
     Optional { module, name, arguments, at: arguments - 1, read }
 }
 
@@ -52,7 +65,9 @@ pub const ALL: &[Optional] = &[
     last("confirm", 2, |_, given| confirm::answer(given).map(drop)),
     last("wait", 3, |_, given| Patience::read(&given.into()).map(drop)),
     Optional { at: 0, ..last("wait_until", 2, |_, given| Patience::read(&given.into()).map(drop)) },
-    of("certificate", "write_self_signed", 3, |_, given| certificate::Request::read(&given.into()).map(drop)),
+    of("certificate", "write_self_signed", 3, |_, given| {
+        certificate::Request::read(&given.into()).map(drop)
+    }),
     of("fs", "write", 3, |_, given| fs::mode(&given.into()).map(drop)),
     of("http", "delete", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),
     of("http", "get", 2, |context, given| http::Content::read(context, &given.into()).map(drop)),

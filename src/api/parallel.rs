@@ -22,18 +22,22 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// Runs all functions, each a task of its own; the answers in their order, or the error that came first, the other
-/// tasks cancelled.
+/// Runs all functions, each a task of its own; the answers in their order, or the error that came
+/// first, the other tasks cancelled.
 fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<Dynamic>> {
     let context = Context::of(call_context)?;
     if functions.len() > MOST_TASKS {
-        let failure = Failure::usage(format!("parallel takes at most {MOST_TASKS} functions at once, not {}", functions.len()));
+        let failure = Failure::usage(format!(
+            "parallel takes at most {MOST_TASKS} functions at once, not {}",
+            functions.len()
+        ));
         return Err(failure.hint("go through the list in parts: list.chop(100)").into());
     }
     let group = task::current(&context).child_token();
     let first_error: Mutex<Option<Box<EvalAltResult>>> = Mutex::new(None);
     let jobs = functions.into_iter().map(|function| -> Job<'_, Dynamic> {
-        let (token, context, group, first_error) = (group.child_token(), &context, &group, &first_error);
+        let (token, context, group, first_error) =
+            (group.child_token(), &context, &group, &first_error);
         Box::new(move || {
             let _entered = task::enter(token);
             // A refusal ends the task even where the script caught it just before its end.
@@ -55,7 +59,8 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
     if let Some(error) = first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(rethrown(error));
     }
-    let answers = results.into_iter().map(|result| result.map_err(|panic| broke_off(&*panic).into()));
+    let answers =
+        results.into_iter().map(|result| result.map_err(|panic| broke_off(&*panic).into()));
     answers.collect()
 }
 
@@ -69,11 +74,13 @@ fn rethrown(error: Box<EvalAltResult>) -> Box<EvalAltResult> {
 fn isolated(value: &Dynamic, place: &str) -> Result<FnPtr, Failure> {
     let function = cut_off(value).try_cast::<FnPtr>();
     function.ok_or_else(|| {
-        Failure::usage(format!("{place} of parallel is a function, not {}", words::a(value))).hint("write it as a closure: || …")
+        Failure::usage(format!("{place} of parallel is a function, not {}", words::a(value)))
+            .hint("write it as a closure: || …")
     })
 }
 
-/// A copy in which no variable is shared: functions hold shared variables, and lists and maps hold functions.
+/// A copy in which no variable is shared: functions hold shared variables, and lists and maps hold
+/// functions.
 fn cut_off(value: &Dynamic) -> Dynamic {
     let mut value = value.flatten_clone();
     if let Some(mut function) = value.write_lock::<FnPtr>() {
@@ -95,15 +102,18 @@ fn cut_off(value: &Dynamic) -> Dynamic {
 mod functions {
     /// Calls all functions at the same time and gives their answers in the order of the list.
     ///
-    /// The first error cancels the others and is thrown. Each function works on copies of the variables it uses:
-    /// it returns what it found.
+    /// The first error cancels the others and is thrown. Each function works on copies of the
+    /// variables it uses: it returns what it found.
     ///
     /// ```rhai
     /// assert_eq(parallel([|| 1 + 1, || 2 + 2]), [2, 4]);
     /// ```
     #[rhai_fn(name = "parallel", return_raw, volatile)]
     pub fn parallel_list(context: NativeCallContext, functions: Array) -> Raw<Array> {
-        let named = functions.iter().enumerate().map(|(index, value)| isolated(value, &format!("Element {index}")));
+        let named = functions
+            .iter()
+            .enumerate()
+            .map(|(index, value)| isolated(value, &format!("Element {index}")));
         run_all(&context, named.collect::<Result<_, _>>()?)
     }
 
@@ -143,7 +153,10 @@ mod tests {
         let run = Fixture::new();
         run.sim.limit_threads(2);
         let failure = run.fails("parallel([|| print(1), || print(2), || print(3)])");
-        assert_eq!(failure.message, "Could not start 3 tasks at once: the system gives no more threads");
+        assert_eq!(
+            failure.message,
+            "Could not start 3 tasks at once: the system gives no more threads"
+        );
         assert!(failure.hint.unwrap().starts_with("run fewer at once"));
         assert_eq!(run.printed(), Vec::<String>::new());
         assert_eq!(run.text("attempt(|| parallel([|| 1, || 2, || 3])).error.kind"), "failed");
@@ -193,7 +206,10 @@ mod tests {
             .fails(r#"parallel([|| { sleep("1h"); 1 }, || { sleep(2); fail("exec", "second") }, || { sleep(3); fail("exec", "third") }])"#);
         assert_eq!((failure.kind.word(), failure.message.as_str()), ("exec", "second"));
         assert_eq!(run.sim.now(), Duration::from_secs(2));
-        assert_eq!(run.text(r#"attempt(|| parallel([|| fail("lock", "taken")])).error.kind"#), "lock");
+        assert_eq!(
+            run.text(r#"attempt(|| parallel([|| fail("lock", "taken")])).error.kind"#),
+            "lock"
+        );
     }
 
     #[test]
@@ -207,7 +223,13 @@ mod tests {
     #[test]
     fn what_is_no_function_is_named() {
         let run = Fixture::new();
-        assert_eq!(run.fails("parallel([|| 1, 5])").message, "Element 1 of parallel is a function, not an integer");
-        assert_eq!(run.fails("parallel(#{ db: \"x\" })").message, "\"db\" of parallel is a function, not a string");
+        assert_eq!(
+            run.fails("parallel([|| 1, 5])").message,
+            "Element 1 of parallel is a function, not an integer"
+        );
+        assert_eq!(
+            run.fails("parallel(#{ db: \"x\" })").message,
+            "\"db\" of parallel is a function, not a string"
+        );
     }
 }

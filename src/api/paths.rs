@@ -11,12 +11,16 @@ use crate::policy::CheckedPath;
 
 /// A path to read; relative to the project directory.
 pub fn to_read(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
-    Ok(context.policy.read_path(Path::new(not_empty(given)?), &|path| resolve(context.host.as_ref(), path))?)
+    Ok(context
+        .policy
+        .read_path(Path::new(not_empty(given)?), &|path| resolve(context.host.as_ref(), path))?)
 }
 
 /// A path to write, make or remove; relative to the project directory.
 pub fn to_write(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
-    Ok(context.policy.write_path(Path::new(not_empty(given)?), &|path| resolve(context.host.as_ref(), path))?)
+    Ok(context
+        .policy
+        .write_path(Path::new(not_empty(given)?), &|path| resolve(context.host.as_ref(), path))?)
 }
 
 /// The same, with the folder it is in made if missing.
@@ -39,5 +43,9 @@ pub fn exists(context: &Context, given: &str) -> Result<bool, Failure> {
 
 fn not_empty(given: &str) -> Result<&str, Failure> {
     secret::none_in(given, "a path")?;
-    if given.is_empty() { Err(Failure::usage("A path is empty").hint("\".\" is the project directory")) } else { Ok(given) }
+    if given.is_empty() {
+        Err(Failure::usage("A path is empty").hint("\".\" is the project directory"))
+    } else {
+        Ok(given)
+    }
 }

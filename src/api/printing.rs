@@ -1,5 +1,5 @@
-//! Values as text: `print`, `to_string`, `debug` and text that is put together, none larger than a text may be and none with a name of
-//! Rhai's or Rust's in it.
+//! Values as text: `print`, `to_string`, `debug` and text that is put together, none larger than a
+//! text may be and none with a name of Rhai's or Rust's in it.
 
 use std::fmt::Write;
 
@@ -15,7 +15,12 @@ const DEPTH: usize = 64;
 
 /// What `range(0, 10, 2)`, `"text".chars()` and `5.bits()` give has no name of its own in Rhai.
 pub(super) fn name_iterators(engine: &mut Engine) {
-    for (path, word) in [("StepRange<i64>", "range"), ("StepRange<f64>", "range"), ("CharsStream", "characters"), ("BitRange", "bits")] {
+    for (path, word) in [
+        ("StepRange<i64>", "range"),
+        ("StepRange<f64>", "range"),
+        ("CharsStream", "characters"),
+        ("BitRange", "bits"),
+    ] {
         engine.register_type_with_name_raw(format!("rhai::packages::iter_basic::{path}"), word);
     }
 }
@@ -67,7 +72,9 @@ fn write_value(call: &NativeCallContext, out: &mut Text, by: &str, value: &Dynam
     } else {
         let mut copy = value.flatten_clone();
         let own = call.call_native_fn_raw(by, true, &mut [&mut copy]);
-        out.push_str(&own.ok().and_then(|text| text.into_string().ok()).unwrap_or_else(|| literal(value)));
+        out.push_str(
+            &own.ok().and_then(|text| text.into_string().ok()).unwrap_or_else(|| literal(value)),
+        );
     }
 }
 
@@ -97,7 +104,11 @@ fn write_map(call: &NativeCallContext, out: &mut Text, map: &Map, depth: usize) 
 
 /// `Fn(name)`; a closure has no name that a script knows.
 fn function_text(function: &FnPtr) -> String {
-    if is_closure(function.fn_name()) { "(function)".to_owned() } else { format!("Fn({})", unmarked(function.fn_name())) }
+    if is_closure(function.fn_name()) {
+        "(function)".to_owned()
+    } else {
+        format!("Fn({})", unmarked(function.fn_name()))
+    }
 }
 
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
@@ -117,7 +128,8 @@ pub(super) mod functions {
         Ok(text.whole()?.into())
     }
 
-    // An error here would make Rhai write the value in its own way, however large it is: the text is cut off.
+    // An error here would make Rhai write the value in its own way, however large it is: the text
+    // is cut off.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn list_as_text(call: NativeCallContext, list: &mut Array) -> String {
         let mut text = Text::default();
@@ -145,6 +157,10 @@ pub(super) mod functions {
     /// The name of the function; a closure has none.
     #[rhai_fn(name = "name", get = "name", pure)]
     pub fn function_name(function: &mut FnPtr) -> String {
-        if is_closure(function.fn_name()) { String::new() } else { unmarked(function.fn_name()).to_owned() }
+        if is_closure(function.fn_name()) {
+            String::new()
+        } else {
+            unmarked(function.fn_name()).to_owned()
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! What the verbs of handles share: the surroundings of a call, the project's name, whose an object is.
+//! What the verbs of handles share: the surroundings of a call, the project's name, whose an object
+//! is.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -12,7 +13,8 @@ use crate::engine::Intent;
 use crate::model::names::{compose_label, label, normalise_project};
 use crate::model::{Failure, Kind};
 
-/// The surroundings of a call by the task that runs on this thread. `project`: whose lock is held, if it is.
+/// The surroundings of a call by the task that runs on this thread. `project`: whose lock is held,
+/// if it is.
 pub async fn surroundings(context: &Context, project: &str) -> Result<Surroundings, Failure> {
     Ok(Surroundings {
         engine: context.engine().await?,
@@ -29,19 +31,29 @@ pub async fn surroundings(context: &Context, project: &str) -> Result<Surroundin
     })
 }
 
-/// Waits for what ends itself in order when the task is cancelled: plans, execs, one-off containers.
-pub fn finish<T>(context: &Context, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+/// Waits for what ends itself in order when the task is cancelled: plans, execs, one-off
+/// containers.
+pub fn finish<T>(
+    context: &Context,
+    future: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     super::task::may_wait()?;
     let result = context.conductor.block_on(future);
-    result.map_err(|failure| with_builder_of_image(context, with_variable_of_port(context, failure)))
+    result
+        .map_err(|failure| with_builder_of_image(context, with_variable_of_port(context, failure)))
 }
 
-/// The same failure; of an image that is not there and could not be pulled, with the service that builds it, if a stack described in this
-/// run has one.
+/// The same failure; of an image that is not there and could not be pulled, with the service that
+/// builds it, if a stack described in this run has one.
 pub fn with_builder_of_image(context: &Context, failure: Failure) -> Failure {
-    let image =
-        failure.fields.get("image").and_then(|image| image.as_str()).filter(|_| matches!(failure.kind, Kind::Image | Kind::NotFound));
-    let Some((project, service)) = image.and_then(|image| context.builder_of(image)) else { return failure };
+    let image = failure
+        .fields
+        .get("image")
+        .and_then(|image| image.as_str())
+        .filter(|_| matches!(failure.kind, Kind::Image | Kind::NotFound));
+    let Some((project, service)) = image.and_then(|image| context.builder_of(image)) else {
+        return failure;
+    };
     let stack = &project.name;
     failure.hint(format!("the service \"{service}\" of the stack \"{stack}\" builds it: call that stack's `build([\"{service}\"])` before"))
 }
@@ -49,16 +61,19 @@ pub fn with_builder_of_image(context: &Context, failure: Failure) -> Failure {
 /// The same failure; of a port that is taken, with the variable that gave it, if one did.
 fn with_variable_of_port(context: &Context, failure: Failure) -> Failure {
     let port = failure.fields.get("port").filter(|_| failure.kind == Kind::Conflict);
-    let variables = port.map(|port| context.variables_that_gave(&port.to_string())).unwrap_or_default();
+    let variables =
+        port.map(|port| context.variables_that_gave(&port.to_string())).unwrap_or_default();
     let Some(first) = variables.first() else { return failure };
     let set = context.project.environment.get(first);
-    let is_outside = set.is_some() && context.project.files.get(first).map(|variable| &variable.value) != set;
+    let is_outside =
+        set.is_some() && context.project.files.get(first).map(|variable| &variable.value) != set;
     let place = if is_outside { "the environment" } else { ".env" };
     let variables = variables.join(" or ");
     failure.hint(format!("stop what holds it, or set {variables} to another port in {place}"))
 }
 
-/// The project at hand: `--project`, the stack described in this run, or the project directory's name.
+/// The project at hand: `--project`, the stack described in this run, or the project directory's
+/// name.
 pub fn name(context: &Context) -> Result<String, Failure> {
     if let Some(name) = &context.project.name {
         return Ok(name.clone());
@@ -66,16 +81,26 @@ pub fn name(context: &Context) -> Result<String, Failure> {
     if let Some(name) = context.described_project() {
         return Ok(name);
     }
-    let folder = context.project.directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = context
+        .project
+        .directory
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let name = normalise_project(&folder);
     if name.is_empty() {
-        return Err(Failure::usage(format!("The folder \"{folder}\" gives no project name")).hint("name the project with --project"));
+        return Err(Failure::usage(format!("The folder \"{folder}\" gives no project name"))
+            .hint("name the project with --project"));
     }
     Ok(name)
 }
 
 /// Refuses to change what does not carry the project's own label. `object`: `volume "x"`.
-pub fn check_ours(context: &Context, object: &str, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
+pub fn check_ours(
+    context: &Context,
+    object: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
     let project = name(context)?;
     let owner = labels.get(label::PROJECT);
     if owner.is_some_and(|owner| *owner == project || context.policy.names_project(owner)) {
@@ -83,22 +108,31 @@ pub fn check_ours(context: &Context, object: &str, labels: &BTreeMap<String, Str
     }
     if let (None, Some(owner)) = (owner, labels.get(compose_label::PROJECT)) {
         let (kind, name) = object.split_once(' ').unwrap_or(("object", object));
-        return Err(context.policy.of_compose(&format!("change the {kind}"), name.trim_matches('"'), owner).into());
+        return Err(context
+            .policy
+            .of_compose(&format!("change the {kind}"), name.trim_matches('"'), owner)
+            .into());
     }
     Err(of_another(context, "change the", object, owner))
 }
 
 /// Refuses to work in what is not of the project, made by spc or by Docker Compose.
-pub fn check_project(context: &Context, object: &str, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
+pub fn check_project(
+    context: &Context,
+    object: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
     let project = name(context)?;
-    let mut owners = [label::PROJECT, compose_label::PROJECT].into_iter().filter_map(|label| labels.get(label));
+    let mut owners =
+        [label::PROJECT, compose_label::PROJECT].into_iter().filter_map(|label| labels.get(label));
     if owners.clone().any(|owner| *owner == project || context.policy.names_project(owner)) {
         return Ok(());
     }
     Err(of_another(context, "look into the", object, owners.next()))
 }
 
-/// Refuses to look into a network or volume of another project, and into one of none that no description of this run uses.
+/// Refuses to look into a network or volume of another project, and into one of none that no
+/// description of this run uses.
 pub async fn may_look(
     context: &Context,
     intent: Intent<'_>,
@@ -106,7 +140,9 @@ pub async fn may_look(
     name: &str,
     labels: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
-    let is_of_nobody = [label::PROJECT, compose_label::PROJECT].iter().all(|key| labels.get(*key).is_none_or(String::is_empty));
+    let is_of_nobody = [label::PROJECT, compose_label::PROJECT]
+        .iter()
+        .all(|key| labels.get(*key).is_none_or(String::is_empty));
     if is_of_nobody && !context.uses_external(name) {
         return Err(context.policy.undescribed(&format!("look into the {kind}"), name).into());
     }
@@ -131,24 +167,46 @@ mod tests {
 
     fn hint(trial: &Trial) -> Option<String> {
         trial.text(r#"`${env("HTTP_PORT", 80)} ${env("HTTPS_PORT", 443)} ${env("NAME", "80s")}`"#);
-        let taken = Failure::new(Kind::Conflict, "The port 80 is taken").hint("publish another").field("port", 80);
+        let taken = Failure::new(Kind::Conflict, "The port 80 is taken")
+            .hint("publish another")
+            .field("port", 80);
         with_variable_of_port(&trial.context, taken).hint
     }
 
     #[test]
     fn a_port_that_is_taken_comes_with_the_variable_that_gave_it_and_its_place() {
-        assert_eq!(hint(&Trial::new()).unwrap(), "stop what holds it, or set HTTP_PORT to another port in .env");
-        let by_environment = hint(&Trial::with_variables(&[("HTTP_PORT", "8080"), ("HTTPS_PORT", "80"), ("OTHER", "80")]));
-        assert_eq!(by_environment.unwrap(), "stop what holds it, or set HTTPS_PORT to another port in the environment");
+        assert_eq!(
+            hint(&Trial::new()).unwrap(),
+            "stop what holds it, or set HTTP_PORT to another port in .env"
+        );
+        let by_environment = hint(&Trial::with_variables(&[
+            ("HTTP_PORT", "8080"),
+            ("HTTPS_PORT", "80"),
+            ("OTHER", "80"),
+        ]));
+        assert_eq!(
+            by_environment.unwrap(),
+            "stop what holds it, or set HTTPS_PORT to another port in the environment"
+        );
         let by_file = Trial::with(
             |host| host,
             "",
             |context| {
                 context.project.environment.insert("HTTP_PORT".to_owned(), "80".to_owned());
-                context.project.files.insert("HTTP_PORT".to_owned(), FileVariable { value: "80".to_owned(), place: ".env:1".to_owned() });
+                context.project.files.insert(
+                    "HTTP_PORT".to_owned(),
+                    FileVariable { value: "80".to_owned(), place: ".env:1".to_owned() },
+                );
             },
         );
-        assert_eq!(hint(&by_file).unwrap(), "stop what holds it, or set HTTP_PORT to another port in .env");
-        assert_eq!(hint(&Trial::with_variables(&[("HTTP_PORT", "8080")])).unwrap(), "publish another", "nobody's variable");
+        assert_eq!(
+            hint(&by_file).unwrap(),
+            "stop what holds it, or set HTTP_PORT to another port in .env"
+        );
+        assert_eq!(
+            hint(&Trial::with_variables(&[("HTTP_PORT", "8080")])).unwrap(),
+            "publish another",
+            "nobody's variable"
+        );
     }
 }

@@ -15,7 +15,8 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// Makes `.tag` of a type an error as any other field it hasn't; Rhai gives every value a `.tag` of 0.
+/// Makes `.tag` of a type an error as any other field it hasn't; Rhai gives every value a `.tag`,
+/// which is 0.
 pub fn no_fields<T: Clone + Send + Sync + 'static>(engine: &mut Engine, word: &'static str) {
     engine.register_get("tag", move |_: &mut T| -> Raw<Dynamic> {
         let mut message = with_article(word);
@@ -99,7 +100,11 @@ mod functions {
     }
 
     #[rhai_fn(name = "!=", pure, return_raw)]
-    pub fn differs_from_map(context: NativeCallContext, record: &mut Record, other: Map) -> Raw<bool> {
+    pub fn differs_from_map(
+        context: NativeCallContext,
+        record: &mut Record,
+        other: Map,
+    ) -> Raw<bool> {
         Ok(!equal(&context, record.fields(), &other)?)
     }
 
@@ -116,8 +121,12 @@ mod functions {
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_string(context: NativeCallContext, record: &mut Record) -> String {
         let fields = record.fields().iter();
-        let texts =
-            fields.map(|(name, value)| format!("{name}: {}", shown(&context, FUNC_TO_DEBUG, value).unwrap_or_else(|| literal(value))));
+        let texts = fields.map(|(name, value)| {
+            format!(
+                "{name}: {}",
+                shown(&context, FUNC_TO_DEBUG, value).unwrap_or_else(|| literal(value))
+            )
+        });
         format!("#{{{}}}", texts.collect::<Vec<_>>().join(", "))
     }
 }

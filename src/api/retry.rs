@@ -34,7 +34,11 @@ pub(super) struct Limited<T> {
 }
 
 /// Does `work` in a task of its own that is cancelled after `limit`.
-pub(super) fn within<T>(context: &Arc<Context>, limit: Option<Duration>, work: impl FnOnce() -> T) -> Limited<T> {
+pub(super) fn within<T>(
+    context: &Arc<Context>,
+    limit: Option<Duration>,
+    work: impl FnOnce() -> T,
+) -> Limited<T> {
     let Some(limit) = limit else { return Limited { result: work(), late: false } };
     let token = task::current(context).child_token();
     let late = Arc::new(AtomicBool::new(false));
@@ -78,7 +82,9 @@ impl Plan {
         };
         let kinds = match read.list_of_text("on")? {
             None => None,
-            Some(words) => Some(words.iter().map(|word| kind(&read, word)).collect::<Result<_, _>>()?),
+            Some(words) => {
+                Some(words.iter().map(|word| kind(&read, word)).collect::<Result<_, _>>()?)
+            }
         };
         let plan = Self {
             times: read.count("times")?.unwrap_or(3),
@@ -92,7 +98,9 @@ impl Plan {
             return Err(read.wrong("times", "\"times\" of the retry options is at least 1"));
         }
         if !(1.0..=100.0).contains(&plan.backoff) {
-            return Err(read.wrong("backoff", "\"backoff\" of the retry options is a factor from 1 to 100"));
+            return Err(
+                read.wrong("backoff", "\"backoff\" of the retry options is a factor from 1 to 100")
+            );
         }
         read.finish()?;
         Ok(plan)
@@ -107,10 +115,12 @@ impl Plan {
 }
 
 fn kind(options: &Options, word: &str) -> Result<Kind, Failure> {
-    Kind::from_word(word).ok_or_else(|| options.wrong("on", format!("There is no error kind \"{word}\"")))
+    Kind::from_word(word)
+        .ok_or_else(|| options.wrong("on", format!("There is no error kind \"{word}\"")))
 }
 
-/// While it is there, a plan tells each step of the task on this thread once, however often it is repeated.
+/// While it is there, a plan tells each step of the task on this thread once, however often it is
+/// repeated.
 struct Repeating<'a> {
     watch: Option<&'a dyn Watch>,
     before: bool,
@@ -131,8 +141,15 @@ impl Drop for Repeating<'_> {
     }
 }
 
-/// Attempts until one works, none may help, or the plan's times are used up; the last error as it was.
-fn attempts(call_context: &NativeCallContext, context: &Context, plan: &Plan, f: &FnPtr, last: &mut Option<Failure>) -> Raw<Dynamic> {
+/// Attempts until one works, none may help, or the plan's times are used up; the last error as it
+/// was.
+fn attempts(
+    call_context: &NativeCallContext,
+    context: &Context,
+    plan: &Plan,
+    f: &FnPtr,
+    last: &mut Option<Failure>,
+) -> Raw<Dynamic> {
     let mut delay = plan.delay;
     let _repeating = Repeating::of(context);
     for attempt in 1..=plan.times {
@@ -145,7 +162,12 @@ fn attempts(call_context: &NativeCallContext, context: &Context, plan: &Plan, f:
         if attempt == plan.times || !plan.may_help(&failure) {
             return Err(error);
         }
-        let text = format!("Attempt {attempt} of {} failed: {}; again in {}", plan.times, failure.message, format_duration(delay));
+        let text = format!(
+            "Attempt {attempt} of {} failed: {}; again in {}",
+            plan.times,
+            failure.message,
+            format_duration(delay)
+        );
         context.events.event(&Event::Log { level: Level::Info, text });
         *last = Some(failure);
         pause(context, delay)?;
@@ -155,7 +177,12 @@ fn attempts(call_context: &NativeCallContext, context: &Context, plan: &Plan, f:
 }
 
 /// Polls until `f` says true; the errors on the way are kept as the last one.
-fn polls(call_context: &NativeCallContext, context: &Context, f: &FnPtr, last: &mut Option<Failure>) -> Raw<()> {
+fn polls(
+    call_context: &NativeCallContext,
+    context: &Context,
+    f: &FnPtr,
+    last: &mut Option<Failure>,
+) -> Raw<()> {
     let mut poll = FIRST_POLL;
     let _repeating = Repeating::of(context);
     loop {
@@ -180,7 +207,12 @@ fn polls(call_context: &NativeCallContext, context: &Context, f: &FnPtr, last: &
 }
 
 /// The error of work that was late, if that is why it ended; else its own.
-fn late_or(late: bool, context: &Context, error: Box<EvalAltResult>, timeout: impl FnOnce() -> Failure) -> Box<EvalAltResult> {
+fn late_or(
+    late: bool,
+    context: &Context,
+    error: Box<EvalAltResult>,
+    timeout: impl FnOnce() -> Failure,
+) -> Box<EvalAltResult> {
     if ended_late(late, context, &error) { timeout().into() } else { error }
 }
 
@@ -193,7 +225,14 @@ fn with_last(failure: Failure, last: Option<Failure>) -> Failure {
     match last {
         Some(last) => {
             let message = format!("{}: {}", failure.message, last.message);
-            Failure { message, hint: last.hint, details: last.details, fields: last.fields, ..failure }.field("last", last.kind.word())
+            Failure {
+                message,
+                hint: last.hint,
+                details: last.details,
+                fields: last.fields,
+                ..failure
+            }
+            .field("last", last.kind.word())
         }
         None => failure,
     }
@@ -204,9 +243,9 @@ fn with_last(failure: Failure, last: Option<Failure>) -> Failure {
 mod functions {
     /// Calls `f` until it does not throw, and gives its answer; else its last error.
     ///
-    /// `options` is the number of times, or a map: `times` (3), `delay` before the second attempt (`"1s"`), `backoff`
-    /// by which it grows each time (2), `max_delay` (`"30s"`), `timeout` for all attempts together, `on`: the error
-    /// kinds to try again after (all but `usage`).
+    /// `options` is the number of times, or a map: `times` (3), `delay` before the second attempt
+    /// (`"1s"`), `backoff` by which it grows each time (2), `max_delay` (`"30s"`), `timeout`
+    /// for all attempts together, `on`: the error kinds to try again after (all but `usage`).
     ///
     /// ```rhai
     /// let answer = retry(#{ times: 5, delay: "10ms", on: ["exec", "unhealthy"] }, || 42);
@@ -217,18 +256,24 @@ mod functions {
         let context = Context::of(&call_context)?;
         let plan = Plan::read(&options)?;
         let mut last = None;
-        let Limited { result, late } = within(&context, plan.timeout, || attempts(&call_context, &context, &plan, &f, &mut last));
+        let Limited { result, late } = within(&context, plan.timeout, || {
+            attempts(&call_context, &context, &plan, &f, &mut last)
+        });
         let limit = format_duration(plan.timeout.unwrap_or_default());
         result.map_err(|error| {
-            late_or(late, &context, error, || with_last(Failure::new(Kind::Timeout, format!("Did not work within {limit}")), last))
+            late_or(late, &context, error, || {
+                with_last(Failure::new(Kind::Timeout, format!("Did not work within {limit}")), last)
+            })
         })
     }
 
-    /// Calls `f` until it answers true, and gives the time that took. Errors of `f` count as not yet, but for those of
-    /// kind `usage`. It is called again after 50 ms at first, then at growing intervals up to a second.
+    /// Calls `f` until it answers true, and gives the time that took. Errors of `f` count as not
+    /// yet, but for those of kind `usage`. It is called again after 50 ms at first, then at
+    /// growing intervals up to a second.
     ///
-    /// After `timeout` it throws `timeout` with the last error's message, and `f` is ended if it still runs. In a plan, where nothing on the
-    /// live machine goes on, it is then taken to have become true. In place of the time it takes a map with `timeout` and `assume`: with
+    /// After `timeout` it throws `timeout` with the last error's message, and `f` is ended if it
+    /// still runs. In a plan, where nothing on the live machine goes on, it is then taken to
+    /// have become true. In place of the time it takes a map with `timeout` and `assume`: with
     /// `assume: false` a plan takes it not to become true.
     ///
     /// ```rhai
@@ -236,18 +281,25 @@ mod functions {
     /// wait_until("5s", || start.elapsed > duration("100ms"));
     /// ```
     #[rhai_fn(return_raw, volatile)]
-    pub fn wait_until(call_context: NativeCallContext, timeout: Dynamic, f: FnPtr) -> Raw<Duration> {
+    pub fn wait_until(
+        call_context: NativeCallContext,
+        timeout: Dynamic,
+        f: FnPtr,
+    ) -> Raw<Duration> {
         let context = Context::of(&call_context)?;
         let patience = Patience::read(&timeout)?;
-        let wrong =
-            || Failure::usage("wait_until needs a time: how long it waits at most").hint("write it like \"1m\", or #{ timeout: \"1m\" }");
+        let wrong = || {
+            Failure::usage("wait_until needs a time: how long it waits at most")
+                .hint("write it like \"1m\", or #{ timeout: \"1m\" }")
+        };
         let timeout = patience.timeout.ok_or_else(wrong)?;
         if let Some(failure) = patience.refused(&context, "The condition") {
             return Err(failure.into());
         }
         let start = context.host.monotonic();
         let mut last = None;
-        let Limited { result, late } = within(&context, Some(timeout), || polls(&call_context, &context, &f, &mut last));
+        let Limited { result, late } =
+            within(&context, Some(timeout), || polls(&call_context, &context, &f, &mut last));
         let waited = context.host.monotonic().saturating_sub(start);
         let message = || format!("It did not become true within {}", format_duration(timeout));
         // What the live machine does meanwhile a plan can't see.
@@ -257,7 +309,11 @@ mod functions {
             watch.awaits_condition();
             return Ok(waited);
         }
-        result.map(|()| waited).map_err(|error| late_or(late, &context, error, || with_last(Failure::new(Kind::Timeout, message()), last)))
+        result.map(|()| waited).map_err(|error| {
+            late_or(late, &context, error, || {
+                with_last(Failure::new(Kind::Timeout, message()), last)
+            })
+        })
     }
 }
 
@@ -284,10 +340,16 @@ mod tests {
     #[test]
     fn retry_throws_the_last_error_and_none_is_retried_that_cannot_help() {
         let run = Fixture::new();
-        assert_eq!(run.fails(r#"let n = 0; retry(2, || { n += 1; fail("exec", `call ${n}`) })"#).message, "call 2");
+        assert_eq!(
+            run.fails(r#"let n = 0; retry(2, || { n += 1; fail("exec", `call ${n}`) })"#).message,
+            "call 2"
+        );
         assert_eq!(run.fails(r#"retry(#{ on: ["lock"] }, || fail("exec", "no"))"#).message, "no");
         assert_eq!(run.sim.now(), Duration::from_secs(1));
-        assert_eq!(run.fails("retry(9, || [].nonsense())").message, "There is no function nonsense(list)");
+        assert_eq!(
+            run.fails("retry(9, || [].nonsense())").message,
+            "There is no function nonsense(list)"
+        );
         assert_eq!(run.sim.now(), Duration::from_secs(1));
     }
 
@@ -296,22 +358,39 @@ mod tests {
         let run = Fixture::new();
         let script = r#"let n = 0; retry(#{ timeout: "10s" }, || { n += 1; if n > 1 { sleep("1h"); } fail("exec", "exit 1") })"#;
         let failure = run.fails(script);
-        assert_eq!((failure.kind.word(), failure.message.as_str()), ("timeout", "Did not work within 10s: exit 1"));
+        assert_eq!(
+            (failure.kind.word(), failure.message.as_str()),
+            ("timeout", "Did not work within 10s: exit 1")
+        );
         assert_eq!(run.sim.now(), Duration::from_secs(10));
     }
 
     #[test]
     fn retry_options_are_checked() {
         let run = Fixture::new();
-        assert_eq!(run.fails("retry(#{ attempts: 3 }, || 1)").message, "The retry options have no \"attempts\"");
-        assert_eq!(run.fails("retry(#{ on: [\"exce\"] }, || 1)").message, "There is no error kind \"exce\"");
-        assert_eq!(run.fails("retry(0, || 1)").message, "\"times\" of the retry options is at least 1");
+        assert_eq!(
+            run.fails("retry(#{ attempts: 3 }, || 1)").message,
+            "The retry options have no \"attempts\""
+        );
+        assert_eq!(
+            run.fails("retry(#{ on: [\"exce\"] }, || 1)").message,
+            "There is no error kind \"exce\""
+        );
+        assert_eq!(
+            run.fails("retry(0, || 1)").message,
+            "\"times\" of the retry options is at least 1"
+        );
     }
 
     #[test]
     fn wait_until_polls_until_true() {
         let run = Fixture::new();
-        assert_eq!(run.text("let n = 0; let took = wait_until(\"1m\", || { n += 1; n > 3 }); `${took} ${n}`"), "350ms 4");
+        assert_eq!(
+            run.text(
+                "let n = 0; let took = wait_until(\"1m\", || { n += 1; n > 3 }); `${took} ${n}`"
+            ),
+            "350ms 4"
+        );
     }
 
     #[test]
@@ -320,8 +399,14 @@ mod tests {
         let failure = run.fails(r#"wait_until("10s", || fail("exec", "connection refused"))"#);
         assert_eq!(failure.message, "It did not become true within 10s: connection refused");
         assert_eq!((failure.kind.word(), run.sim.now()), ("timeout", Duration::from_secs(10)));
-        assert_eq!(run.fails(r#"wait_until("1s", || "yes")"#).message, "wait_until wants true or false from its function, not a string");
-        assert_eq!(run.fails(r"wait_until(30, || true)").hint.unwrap(), "say of what: \"30s\" or \"30m\"");
+        assert_eq!(
+            run.fails(r#"wait_until("1s", || "yes")"#).message,
+            "wait_until wants true or false from its function, not a string"
+        );
+        assert_eq!(
+            run.fails(r"wait_until(30, || true)").hint.unwrap(),
+            "say of what: \"30s\" or \"30m\""
+        );
     }
 
     #[test]

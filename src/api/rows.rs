@@ -12,8 +12,11 @@ use crate::value::Record;
 impl Stack {
     /// What a verb did: `services`, a record per container; `changes`, their number; `changed`.
     pub(super) fn outcome(&self, outcome: &Outcome) -> Record {
-        let services: Array =
-            outcome.containers.iter().map(|container| Dynamic::from(self.row(container, outcome.ready.get(&container.id)))).collect();
+        let services: Array = outcome
+            .containers
+            .iter()
+            .map(|container| Dynamic::from(self.row(container, outcome.ready.get(&container.id))))
+            .collect();
         Record::new(
             "result",
             Map::from([
@@ -29,7 +32,10 @@ impl Stack {
         let ports: Array = container
             .ports
             .iter()
-            .map(|port| format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol).into())
+            .map(|port| {
+                format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol)
+                    .into()
+            })
             .collect();
         Record::new(
             "container",
@@ -46,13 +52,19 @@ impl Stack {
                 ("exit_code".into(), container.exit_code.map_or(Dynamic::UNIT, Dynamic::from)),
                 ("image_id".into(), container.image_id.clone().into()),
                 ("ports".into(), ports.into()),
-                ("ready_ms".into(), ready.map_or(Dynamic::UNIT, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX).into())),
+                (
+                    "ready_ms".into(),
+                    ready.map_or(Dynamic::UNIT, |time| {
+                        i64::try_from(time.as_millis()).unwrap_or(i64::MAX).into()
+                    }),
+                ),
                 ("url".into(), self.url(container).map_or(Dynamic::UNIT, Dynamic::from)),
             ]),
         )
     }
 
-    /// Where it is reached on this machine: a URL if it speaks HTTP as far as its check tells, else `host:port`.
+    /// Where it is reached on this machine: a URL if it speaks HTTP as far as its check tells, else
+    /// `host:port`.
     fn url(&self, container: &Container) -> Option<String> {
         let port = container.ports.iter().find(|port| port.protocol == "tcp")?;
         let host = match port.host_ip.as_str() {
@@ -64,7 +76,10 @@ impl Stack {
             .as_ref()
             .and_then(|project| project.services.get(&container.service))
             .and_then(|service| service.healthcheck.as_ref());
-        let test = check.and_then(|check| check.test.as_ref()).map(|test| test.to_engine().join(" ")).unwrap_or_default();
+        let test = check
+            .and_then(|check| check.test.as_ref())
+            .map(|test| test.to_engine().join(" "))
+            .unwrap_or_default();
         let scheme = match port.target {
             443 => Some("https"),
             80 | 5173 | 5555 | 8000 | 8080 => Some("http"),
@@ -81,7 +96,8 @@ impl Stack {
 
 /// Whether it runs and its check passes.
 fn is_ready(container: &Container) -> bool {
-    container.state == ContainerState::Running && matches!(container.health, Health::Healthy | Health::None)
+    container.state == ContainerState::Running
+        && matches!(container.health, Health::Healthy | Health::None)
 }
 
 /// Whether it has done its work: it exited with code 0.

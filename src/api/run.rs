@@ -26,13 +26,21 @@ pub(super) struct Given {
     assumed: Option<Ended>,
 }
 
-/// Reads the options of run. `no_deps` is only for a container of a service: one of an image depends on nothing.
-pub(super) fn options(context: &Context, given: Map, is_of_service: bool) -> Result<Given, Failure> {
+/// Reads the options of run. `no_deps` is only for a container of a service: one of an image
+/// depends on nothing.
+pub(super) fn options(
+    context: &Context,
+    given: Map,
+    is_of_service: bool,
+) -> Result<Given, Failure> {
     let mut options = Options::new(given, "options of run");
     let environment = options.map_of_text("environment")?.unwrap_or_default();
     let environment = secret::variables(context, environment, "the environment of a container")?;
     let read = Given {
-        environment: environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        environment: environment
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect(),
         user: options.text("user")?,
         working_dir: options.text("working_dir")?,
         check: options.bool("check")?.unwrap_or(true),
@@ -45,7 +53,11 @@ pub(super) fn options(context: &Context, given: Map, is_of_service: bool) -> Res
 }
 
 /// A command in a container made like the service's; the service's own if none is given.
-pub(super) fn for_service(service: &Service, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {
+pub(super) fn for_service(
+    service: &Service,
+    command: Option<&Dynamic>,
+    given: Map,
+) -> Result<Record, Failure> {
     let context = &service.stack.context;
     let project = service.stack.described()?.clone();
     let described = project.service(&service.name)?;
@@ -62,12 +74,24 @@ pub(super) fn for_service(service: &Service, command: Option<&Dynamic>, given: M
         with_dependencies: !given.no_deps,
         timeout: given.timeout,
     };
-    let ended = finish(context, async { run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await });
+    let ended = finish(context, async {
+        run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await
+    });
     let ended = service.stack.placed(ended)?;
-    checked(context, &assumed::told_end(context, given.assumed).unwrap_or(ended), given.check, &service.name)
+    checked(
+        context,
+        &assumed::told_end(context, given.assumed).unwrap_or(ended),
+        given.check,
+        &service.name,
+    )
 }
 
-fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: Map) -> Result<Record, Failure> {
+fn for_image(
+    context: &Context,
+    image: &str,
+    command: Option<&Dynamic>,
+    given: Map,
+) -> Result<Record, Failure> {
     super::image::check_name(image)?;
     let project = project::name(context)?;
     let given = options(context, given, false)?;
@@ -84,8 +108,15 @@ fn for_image(context: &Context, image: &str, command: Option<&Dynamic>, given: M
         with_dependencies: false,
         timeout: given.timeout,
     };
-    let ended = finish(context, async { run_one_off(&surroundings(context, &project).await?, &one_off).await })?;
-    checked(context, &assumed::told_end(context, given.assumed).unwrap_or(ended), given.check, image)
+    let ended = finish(context, async {
+        run_one_off(&surroundings(context, &project).await?, &one_off).await
+    })?;
+    checked(
+        context,
+        &assumed::told_end(context, given.assumed).unwrap_or(ended),
+        given.check,
+        image,
+    )
 }
 
 fn checked(context: &Context, ended: &Ended, check: bool, name: &str) -> Result<Record, Failure> {
@@ -95,10 +126,17 @@ fn checked(context: &Context, ended: &Ended, check: bool, name: &str) -> Result<
     }
     // Read here, so that a plan says on what it depends.
     let _ = answer.get("code")?;
-    let failure = Failure::new(Kind::Exec, format!("The one-off container of \"{name}\" ended with code {}", ended.code))
-        .hint(super::exec::GO_ON)
-        .field("code", ended.code);
-    Err(exec::with_output(failure, &String::from_utf8_lossy(&ended.stdout), &String::from_utf8_lossy(&ended.stderr)))
+    let failure = Failure::new(
+        Kind::Exec,
+        format!("The one-off container of \"{name}\" ended with code {}", ended.code),
+    )
+    .hint(super::exec::GO_ON)
+    .field("code", ended.code);
+    Err(exec::with_output(
+        failure,
+        &String::from_utf8_lossy(&ended.stdout),
+        &String::from_utf8_lossy(&ended.stderr),
+    ))
 }
 
 type Raw<T> = Result<T, Box<EvalAltResult>>;
@@ -108,8 +146,9 @@ type Raw<T> = Result<T, Box<EvalAltResult>>;
 pub mod functions {
     use super::*;
 
-    /// Run a command in a new container of an image and remove it: `code ok stdout stderr elapsed_ms`. An image that is missing is built if a
-    /// stack described before builds it, and pulled otherwise.
+    /// Run a command in a new container of an image and remove it: `code ok stdout stderr
+    /// elapsed_ms`. An image that is missing is built if a stack described before builds it,
+    /// and pulled otherwise.
     ///
     /// ```
     /// let version = run("redis:7-alpine", ["redis-server", "--version"]).stdout;
@@ -119,9 +158,15 @@ pub mod functions {
         Ok(for_image(&*Context::of(&context)?, image, Some(&command), Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir timeout check`, and `assume`, what a plan takes it to answer, as in `exec`.
+    /// The same with options: `environment user working_dir timeout check`, and `assume`, what a
+    /// plan takes it to answer, as in `exec`.
     #[rhai_fn(name = "run", return_raw)]
-    pub fn run_image_with(context: NativeCallContext, image: &str, command: Dynamic, options: Map) -> Raw<Record> {
+    pub fn run_image_with(
+        context: NativeCallContext,
+        image: &str,
+        command: Dynamic,
+        options: Map,
+    ) -> Raw<Record> {
         Ok(for_image(&*Context::of(&context)?, image, Some(&command), options)?)
     }
 }

@@ -25,7 +25,8 @@ pub fn register(engine: &mut Engine) {
     no_fields::<SecretToken>(engine, "secret");
 }
 
-/// Where secrets without a description are looked for, in the project directory: one file each, named as the secret.
+/// Where secrets without a description are looked for, in the project directory: one file each,
+/// named as the secret.
 const FOLDER: &str = "secrets";
 
 /// Where the value of a described secret is.
@@ -62,8 +63,11 @@ pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure
         Some(Source::Variable(variable)) => {
             let value = context.variable(&variable).filter(|value| !value.is_empty());
             value.map(str::to_owned).ok_or_else(|| {
-                Failure::new(Kind::NotFound, format!("The variable \"{variable}\" of the secret \"{name}\" is not set"))
-                    .hint("set it in the environment or in .env")
+                Failure::new(
+                    Kind::NotFound,
+                    format!("The variable \"{variable}\" of the secret \"{name}\" is not set"),
+                )
+                .hint("set it in the environment or in .env")
             })?
         }
         Some(Source::File(path)) => read(context, name, &path.to_string_lossy())?,
@@ -77,13 +81,17 @@ pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure
     Ok(issue(context.host.as_ref(), &context.secrets, name, &value))
 }
 
-/// Whether a secret may be called so: its name is a file's, and stands in every text that the secret is masked in.
+/// Whether a secret may be called so: its name is a file's, and stands in every text that the
+/// secret is masked in.
 fn check_name(name: &str) -> Result<(), Failure> {
-    let is_file_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !name.starts_with('.');
+    let is_file_name = !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && !name.starts_with('.');
     if is_file_name {
         return Ok(());
     }
-    Err(Failure::usage(format!("\"{name}\" is not the name of a secret")).hint("letters, digits, \"-\", \"_\" and \".\""))
+    Err(Failure::usage(format!("\"{name}\" is not the name of a secret"))
+        .hint("letters, digits, \"-\", \"_\" and \".\""))
 }
 
 fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
@@ -92,21 +100,24 @@ fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
     if paths::exists(context, &path)? {
         return read(context, name, &path);
     }
-    let fix =
-        format!("write it to {path}, or declare it in a description before this line: a description can't use a secret of its own here");
-    Err(Failure::new(Kind::NotFound, format!("There is no secret \"{name}\"")).hint(
-        match nearest(name, context.declared_secrets.names().iter().map(String::as_str)) {
-            Some(near) => format!("did you mean \"{near}\"? Otherwise {fix}"),
-            None => fix,
-        },
-    ))
+    let fix = format!(
+        "write it to {path}, or declare it in a description before this line: a description can't use a secret of its own here"
+    );
+    Err(Failure::new(Kind::NotFound, format!("There is no secret \"{name}\"")).hint(match nearest(
+        name,
+        context.declared_secrets.names().iter().map(String::as_str),
+    ) {
+        Some(near) => format!("did you mean \"{near}\"? Otherwise {fix}"),
+        None => fix,
+    }))
 }
 
 /// The text of a secret's file, without the line end that editors put at its end.
 fn read(context: &Context, name: &str, path: &str) -> Result<String, Failure> {
     let bytes = context.host.read(&paths::to_read(context, path)?)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
-        Failure::usage(format!("The secret \"{name}\" is no text")).hint("deliver it as a file, under \"secrets\" of a service")
+        Failure::usage(format!("The secret \"{name}\" is no text"))
+            .hint("deliver it as a file, under \"secrets\" of a service")
     })?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
@@ -138,13 +149,19 @@ pub fn none_in_value(value: &Value, place: &str) -> Result<(), Failure> {
     match value {
         Value::String(text) => none_in(text, place),
         Value::Array(items) => items.iter().try_for_each(|item| none_in_value(item, place)),
-        Value::Object(fields) => fields.iter().try_for_each(|(key, value)| none_in(key, place).and_then(|()| none_in_value(value, place))),
+        Value::Object(fields) => fields.iter().try_for_each(|(key, value)| {
+            none_in(key, place).and_then(|()| none_in_value(value, place))
+        }),
         _ => Ok(()),
     }
 }
 
 /// The variables of a process that takes exposed secrets, their values revealed.
-pub fn variables(context: &Context, given: BTreeMap<String, String>, place: &str) -> Result<BTreeMap<String, String>, Failure> {
+pub fn variables(
+    context: &Context,
+    given: BTreeMap<String, String>,
+    place: &str,
+) -> Result<BTreeMap<String, String>, Failure> {
     let variable = |(name, value): (String, String)| {
         none_in(&name, "the name of a variable")?;
         Ok((name, exposed_in(context, &value, place)?))
@@ -152,7 +169,8 @@ pub fn variables(context: &Context, given: BTreeMap<String, String>, place: &str
     given.into_iter().map(variable).collect()
 }
 
-/// The description of a secret for a build outside of a stack: the one that a stack of this run declared, or the file `secrets/<name>`.
+/// The description of a secret for a build outside of a stack: the one that a stack of this run
+/// declared, or the file `secrets/<name>`.
 pub(super) fn described(context: &Context, name: &str) -> Result<Secret, Failure> {
     // Found and masked first: what fails says where it was looked for.
     find(context, name)?;
@@ -164,8 +182,8 @@ pub(super) fn described(context: &Context, name: &str) -> Result<Secret, Failure
     Ok(Secret { source })
 }
 
-/// `text` with the values of its exposed secrets, for a place where others may see it; a failure if it holds one that was
-/// not exposed. `place`: `the environment of a command`.
+/// `text` with the values of its exposed secrets, for a place where others may see it; a failure if
+/// it holds one that was not exposed. `place`: `the environment of a command`.
 pub fn exposed_in(context: &Context, text: &str, place: &str) -> Result<String, Failure> {
     if let Some(name) = context.secrets.escaped_in(text) {
         return Err(Failure::usage(format!(
@@ -180,14 +198,20 @@ pub fn exposed_in(context: &Context, text: &str, place: &str) -> Result<String, 
     }
 }
 
-/// The same for every text in a value, keys among them: before it is written as JSON or YAML, so that it stays well-formed.
+/// The same for every text in a value, keys among them: before it is written as JSON or YAML, so
+/// that it stays well-formed.
 pub fn exposed_in_value(context: &Context, value: Value, place: &str) -> Result<Value, Failure> {
     Ok(match value {
         Value::String(text) => Value::String(exposed_in(context, &text, place)?),
-        Value::Array(items) => items.into_iter().map(|item| exposed_in_value(context, item, place)).collect::<Result<_, _>>()?,
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| exposed_in_value(context, item, place))
+            .collect::<Result<_, _>>()?,
         Value::Object(fields) => fields
             .into_iter()
-            .map(|(key, value)| Ok((exposed_in(context, &key, place)?, exposed_in_value(context, value, place)?)))
+            .map(|(key, value)| {
+                Ok((exposed_in(context, &key, place)?, exposed_in_value(context, value, place)?))
+            })
             .collect::<Result<_, Failure>>()?,
         other => other,
     })
@@ -200,22 +224,28 @@ fn random_text(host: &dyn Host, length: usize) -> String {
     let mut bytes = [0_u8; 64];
     while text.len() < length {
         host.random(&mut bytes);
-        // Bytes past the last whole multiple of 62 are left out: they would make some letters likelier.
-        let letters = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(LETTERS[usize::from(byte % 62)]));
+        // Bytes past the last whole multiple of 62 are left out: they would make some letters
+        // likelier.
+        let letters = bytes
+            .iter()
+            .filter(|byte| **byte < 248)
+            .map(|byte| char::from(LETTERS[usize::from(byte % 62)]));
         text.extend(letters.take(length - text.len()));
     }
     text
 }
 
-/// Random text is at least so long: shorter ones can be guessed, and are not masked in foreign output.
+/// Random text is at least so long: shorter ones can be guessed, and are not masked in foreign
+/// output.
 const SHORTEST: i64 = 8;
 const LONGEST: i64 = 4096;
 
 #[export_module]
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 mod functions {
-    /// The secret of that name, as a token: printed, interpolated or thrown it is masked, and only what delivers it turns
-    /// it back. It is the secret that a description before this line declares under `secrets`, else the file `secrets/<name>`.
+    /// The secret of that name, as a token: printed, interpolated or thrown it is masked, and only
+    /// what delivers it turns it back. It is the secret that a description before this line
+    /// declares under `secrets`, else the file `secrets/<name>`.
     ///
     /// Throws `not_found` if there is none.
     ///
@@ -228,7 +258,8 @@ mod functions {
         Ok(find(&*Context::of(&call)?, name)?)
     }
 
-    /// The secret as text that an environment, a file or a request takes. It is still masked wherever it is shown.
+    /// The secret as text that an environment, a file or a request takes. It is still masked
+    /// wherever it is shown.
     ///
     /// ```rhai
     /// let environment = #{ PASSWORD: expose(random_secret("password", 32)) };
@@ -237,8 +268,9 @@ mod functions {
         Secrets::exposed(&secret.token)
     }
 
-    /// A new secret of `length` random letters and digits (8 to 4096), masked under `name`. It is kept nowhere: written to
-    /// `secrets/<name>`, it is what `secret(name)` finds later, and a description delivers it with `file: "secrets/<name>"`.
+    /// A new secret of `length` random letters and digits (8 to 4096), masked under `name`. It is
+    /// kept nowhere: written to `secrets/<name>`, it is what `secret(name)` finds later, and a
+    /// description delivers it with `file: "secrets/<name>"`.
     ///
     /// ```rhai
     /// let key = random_secret("django_secret_key", 50);
@@ -292,10 +324,16 @@ mod tests {
             |host| host.with_file("/project/secrets/admin_password", "correct horse\n"),
             "",
             |context| {
-                context.project.environment.insert("POSTGRES_PASSWORD".to_owned(), "battery staple".to_owned());
+                context
+                    .project
+                    .environment
+                    .insert("POSTGRES_PASSWORD".to_owned(), "battery staple".to_owned());
             },
         );
-        trial.context.declared_secrets.declare("db_password", Source::Variable("POSTGRES_PASSWORD".to_owned()));
+        trial
+            .context
+            .declared_secrets
+            .declare("db_password", Source::Variable("POSTGRES_PASSWORD".to_owned()));
         trial.context.declared_secrets.declare("api_key", Source::Variable("API_KEY".to_owned()));
         trial.context.declared_secrets.declare("tls_key", Source::File("/etc/tls.key".into()));
         trial
@@ -304,11 +342,16 @@ mod tests {
     #[test]
     fn a_secret_is_a_token_that_is_masked_and_turned_back() {
         let trial = with_secrets();
-        for (name, value) in [("db_password", "battery staple"), ("admin_password", "correct horse")] {
+        for (name, value) in
+            [("db_password", "battery staple"), ("admin_password", "correct horse")]
+        {
             let token = trial.text(&format!("`${{secret(\"{name}\")}}`"));
             assert!(!token.contains(value), "{token}");
             assert_eq!(trial.context.secrets.reveal(&token), value);
-            assert_eq!(trial.context.secrets.mask(&format!("{token} {value}")), format!("[secret {name}] [secret {name}]"));
+            assert_eq!(
+                trial.context.secrets.mask(&format!("{token} {value}")),
+                format!("[secret {name}] [secret {name}]")
+            );
         }
     }
 
@@ -317,14 +360,20 @@ mod tests {
         let trial = with_secrets();
         assert_eq!(trial.text(r#"secret("db_password") == secret("db_password")"#), "true");
         assert_eq!(trial.text(r#"secret("db_password").name"#), "db_password");
-        assert_eq!(trial.fails(r#"secret("db_password").tag"#).message, "A secret has no field \"tag\"");
+        assert_eq!(
+            trial.fails(r#"secret("db_password").tag"#).message,
+            "A secret has no field \"tag\""
+        );
     }
 
     #[test]
     fn an_exposed_secret_may_stand_where_another_may_not() {
         let trial = with_secrets();
         let exposed = trial.text(r#"`postgres://app:${expose(secret("db_password"))}@db`"#);
-        assert_eq!(exposed_in(&trial.context, &exposed, "a place").unwrap(), "postgres://app:battery staple@db");
+        assert_eq!(
+            exposed_in(&trial.context, &exposed, "a place").unwrap(),
+            "postgres://app:battery staple@db"
+        );
         let hidden = trial.text(r#"`postgres://app:${secret("db_password")}@db`"#);
         let failure = exposed_in(&trial.context, &hidden, "a place").unwrap_err();
         assert_eq!(failure.message, "The secret \"db_password\" would stand in a place");
@@ -335,12 +384,26 @@ mod tests {
     fn a_secret_that_is_not_there_says_where_it_could_be() {
         let trial = with_secrets();
         let failure = trial.fails(r#"secret("db_pasword")"#);
-        assert_eq!((failure.kind.word(), failure.message.as_str()), ("not_found", "There is no secret \"db_pasword\""));
+        assert_eq!(
+            (failure.kind.word(), failure.message.as_str()),
+            ("not_found", "There is no secret \"db_pasword\"")
+        );
         assert!(failure.hint.unwrap().starts_with("did you mean \"db_password\"?"));
         let hint = trial.fails(r#"secret("other")"#).hint.unwrap();
-        assert!(hint.starts_with("write it to secrets/other, or declare it in a description before this line"), "{hint}");
-        assert_eq!(trial.fails(r#"secret("api_key")"#).message, "The variable \"API_KEY\" of the secret \"api_key\" is not set");
-        assert_eq!(trial.fails(r#"secret("../.env")"#).message, "\"../.env\" is not the name of a secret");
+        assert!(
+            hint.starts_with(
+                "write it to secrets/other, or declare it in a description before this line"
+            ),
+            "{hint}"
+        );
+        assert_eq!(
+            trial.fails(r#"secret("api_key")"#).message,
+            "The variable \"API_KEY\" of the secret \"api_key\" is not set"
+        );
+        assert_eq!(
+            trial.fails(r#"secret("../.env")"#).message,
+            "\"../.env\" is not the name of a secret"
+        );
         assert_eq!(trial.fails(r#"secret("tls_key")"#).kind.word(), "policy");
     }
 
@@ -349,7 +412,11 @@ mod tests {
         let trial = with_secrets();
         for name in ["", "a b", "a\\nb", "a:b", "../a", "⟨secret:a⟩"] {
             let failure = trial.fails(&format!("random_secret(\"{name}\", 20)"));
-            assert!(failure.message.ends_with("is not the name of a secret"), "{name}: {}", failure.message);
+            assert!(
+                failure.message.ends_with("is not the name of a secret"),
+                "{name}: {}",
+                failure.message
+            );
         }
         let nested = trial.fails(r#"random_secret(expose(secret("db_password")), 20)"#);
         assert!(nested.message.ends_with("is not the name of a secret"), "{}", nested.message);

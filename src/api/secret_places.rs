@@ -1,4 +1,5 @@
-//! A secret at every place where a script can write text: it is refused, or delivered. Its token reaches no engine.
+//! A secret at every place where a script can write text: it is refused, or delivered. Its token
+//! reaches no engine.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -37,16 +38,28 @@ impl Bench {
         let sent: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = sent.clone();
         let watched = Tap::new(Arc::new(engine.clone()), move |asked| {
-            let delivered: Vec<_> = asked.delivered.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
-            noted.lock().unwrap().push(format!("{} {} {:?} {} {delivered:?}", asked.method, asked.target, asked.member, asked.arguments));
+            let delivered: Vec<_> =
+                asked.delivered.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
+            noted.lock().unwrap().push(format!(
+                "{} {} {:?} {} {delivered:?}",
+                asked.method, asked.target, asked.member, asked.arguments
+            ));
             Ok(())
         });
         let files = |host: crate::host::sim::SimHost| {
             host.with_file("/project/secrets/key", VALUE)
-                .with_file("/project/app/Dockerfile", "FROM app:1\nRUN --mount=type=secret,id=key,required make\n")
+                .with_file(
+                    "/project/app/Dockerfile",
+                    "FROM app:1\nRUN --mount=type=secret,id=key,required make\n",
+                )
                 .with_file("/project/root.tar", "")
         };
-        let trial = Trial::on_engine(&sim, Arc::new(watched), files, "[allow]\ncommands = [\"*\"]\nnetwork = [\"*\"]\n");
+        let trial = Trial::on_engine(
+            &sim,
+            Arc::new(watched),
+            files,
+            "[allow]\ncommands = [\"*\"]\nnetwork = [\"*\"]\n",
+        );
         Self { trial, engine, sent }
     }
 
@@ -59,7 +72,11 @@ impl Bench {
 
     fn describe(&self, description: &Value) -> Result<Stack, Failure> {
         let context = &self.trial.context;
-        Ok(Stack::of(context, "shop".to_owned(), project(context, "shop", description, Path::new("/project"), Scope::Whole)?))
+        Ok(Stack::of(
+            context,
+            "shop".to_owned(),
+            project(context, "shop", description, Path::new("/project"), Scope::Whole)?,
+        ))
     }
 
     #[track_caller]
@@ -114,10 +131,14 @@ fn everything() -> Value {
 fn paths(value: &Value) -> Vec<Vec<String>> {
     let children: Vec<(String, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), value)).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).collect()
+        }
         _ => return vec![Vec::new()],
     };
-    let below = |(key, value): (String, &Value)| paths(value).into_iter().map(move |path| [vec![key.clone()], path].concat());
+    let below = |(key, value): (String, &Value)| {
+        paths(value).into_iter().map(move |path| [vec![key.clone()], path].concat())
+    };
     std::iter::once(Vec::new()).chain(children.into_iter().flat_map(below)).collect()
 }
 
@@ -147,7 +168,8 @@ fn with_text(path: &[String], text: &str) -> Vec<Value> {
 /// Whether the text is the value of a variable in `environment`.
 fn is_variables_value(description: &Value, text: &str) -> bool {
     let services = &description["services"];
-    services["app"]["environment"]["A"] == *text || services["db"]["environment"][0] == *text && text.starts_with("A=")
+    services["app"]["environment"]["A"] == *text
+        || services["db"]["environment"][0] == *text && text.starts_with("A=")
 }
 
 #[test]
@@ -161,12 +183,18 @@ fn a_secret_anywhere_in_a_description_is_refused_and_said_by_its_name() {
                     if token.contains("exposed:") && is_variables_value(&description, &text) {
                         continue;
                     }
-                    let failure = bench.describe(&description).err().unwrap_or_else(|| panic!("{path:?} took {text}"));
+                    let failure = bench
+                        .describe(&description)
+                        .err()
+                        .unwrap_or_else(|| panic!("{path:?} took {text}"));
                     let message = failure.message;
                     let is_told = message.starts_with("The secret \"key\" would stand in ")
                         || message.contains("takes the name of a secret")
                         || message.contains("takes where the secret");
-                    assert!(is_told && failure.hint.is_some() && failure.path.is_some(), "{path:?}: {message}");
+                    assert!(
+                        is_told && failure.hint.is_some() && failure.path.is_some(),
+                        "{path:?}: {message}"
+                    );
                     count += 1;
                 }
             }
@@ -219,7 +247,8 @@ fn what_is_delivered_is_the_value_and_the_engine_never_sees_a_token() {
     "#;
     bench.trial.text(script);
     bench.sent_no_token("delivered");
-    let environment = |container: &str| bench.engine.state().container(container).unwrap().environment.clone();
+    let environment =
+        |container: &str| bench.engine.state().container(container).unwrap().environment.clone();
     assert_eq!(environment("shop-app-1"), [format!("PW=a{VALUE}b")]);
     assert_eq!(bench.engine.file("shop-app-1", "/pw").unwrap(), format!("is {VALUE}"));
     assert_eq!(bench.engine.file("shop-app-1", "/run/secrets/key").unwrap(), VALUE);
@@ -232,7 +261,8 @@ fn what_is_delivered_is_the_value_and_the_engine_never_sees_a_token() {
     }
 }
 
-/// What is tried, with `S` a secret's token or its exposed form, in a project that has a container `app`.
+/// What is tried, with `S` a secret's token or its exposed form, in a project that has a container
+/// `app`.
 const REFUSED: [&str; 49] = [
     r#"stack(S, #{ services: #{} })"#,
     r#"stack(#{ name: S, services: #{} })"#,
@@ -293,7 +323,10 @@ fn a_secret_in_a_name_an_option_a_path_or_an_argument_is_refused() {
             bench.trial.text(r#"stack("project", #{ services: #{ app: #{ image: "app:1", container_name: "app" } } }).up()"#);
             let failure = bench.trial.fails(&format!("let S = {secret}; {attempt}"));
             let message = &failure.message;
-            assert!(message.contains("secret") && !message.contains('\u{27e8}'), "{attempt}: {message}");
+            assert!(
+                message.contains("secret") && !message.contains('\u{27e8}'),
+                "{attempt}: {message}"
+            );
             bench.sent_no_token(attempt);
             assert!(bench.trial.host.commands().is_empty());
         }
@@ -314,11 +347,13 @@ fn a_secret_itself_is_refused_like_its_text() {
 fn up_with_a_secret_everywhere_it_may_be_is_unchanged_the_second_time() {
     let bench = Bench::new();
     let [_, exposed] = bench.tokens();
-    let description = json!({"services": {"app": {"image": "app:1", "environment": {"PW": exposed}}}});
+    let description =
+        json!({"services": {"app": {"image": "app:1", "environment": {"PW": exposed}}}});
     let up = || bench.describe(&description).unwrap().up(None, Map::new()).unwrap();
     up();
     let before = bench.sent.lock().unwrap().len();
     up();
-    let changed = bench.sent.lock().unwrap()[before..].iter().filter(|call| call.contains("_create")).count();
+    let changed =
+        bench.sent.lock().unwrap()[before..].iter().filter(|call| call.contains("_create")).count();
     assert_eq!(changed, 0);
 }

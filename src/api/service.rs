@@ -22,7 +22,8 @@ use crate::model::spec::project::unknown;
 use crate::model::{Failure, Kind};
 use crate::value::Record;
 
-/// A service as a script holds it; cheap to clone. It only fetches: nothing is done until a verb is called.
+/// A service as a script holds it; cheap to clone. It only fetches: nothing is done until a verb is
+/// called.
 #[derive(Clone)]
 pub struct Service {
     pub(super) stack: Stack,
@@ -47,7 +48,12 @@ impl Service {
 
     /// A service of the project at hand.
     pub(super) fn at_hand(context: &Arc<Context>, name: &str) -> Result<Self, Failure> {
-        let stack = Stack { context: context.clone(), name: super::project::name(context)?, project: None, file: None };
+        let stack = Stack {
+            context: context.clone(),
+            name: super::project::name(context)?,
+            project: None,
+            file: None,
+        };
         Self::of(&stack, name)
     }
 
@@ -61,7 +67,10 @@ impl Service {
     pub(super) fn running(&self) -> Result<observed::Container, Failure> {
         let containers = self.containers()?;
         let there = containers.first().map(|container| container.status.clone());
-        let paused = containers.iter().find(|container| container.state == ContainerState::Paused).map(|container| container.name.clone());
+        let paused = containers
+            .iter()
+            .find(|container| container.state == ContainerState::Paused)
+            .map(|container| container.name.clone());
         containers.into_iter().find(|container| container.state == ContainerState::Running).ok_or_else(|| {
             if let Some(paused) = paused {
                 return Failure::paused(&paused).field("service", self.name.clone());
@@ -80,23 +89,31 @@ impl Service {
         })
     }
 
-    /// Whether it is described without a container, or `scale(0)` took the last one: `up` makes none.
+    /// Whether it is described without a container, or `scale(0)` took the last one: `up` makes
+    /// none.
     fn is_scaled_down(&self) -> bool {
         let context = &self.stack.context;
-        let described = self.stack.project.as_ref().and_then(|project| project.services.get(&self.name));
-        let set = Records::new(&*context.host, &context.policy, &self.stack.name).state().scales.get(&self.name).map(|scale| scale.wanted);
+        let described =
+            self.stack.project.as_ref().and_then(|project| project.services.get(&self.name));
+        let set = Records::new(&*context.host, &context.policy, &self.stack.name)
+            .state()
+            .scales
+            .get(&self.name)
+            .map(|scale| scale.wanted);
         match described {
             Some(service) if service.scale_is_described => service.scale == 0,
             _ => set == Some(0),
         }
     }
 
-    /// Refuses to do something with its containers where the project is not the script's own: `run a command in the service`. The
-    /// engine's guard would name a container that nobody asked for.
+    /// Refuses to do something with its containers where the project is not the script's own: `run
+    /// a command in the service`. The engine's guard would name a container that nobody asked
+    /// for.
     pub(super) fn may_use(&self, doing: &str) -> Result<(), Failure> {
         let context = &self.stack.context;
         task::wait(context, async {
-            let intent = Intent::UseService { doing, service: &self.name, project: &self.stack.name };
+            let intent =
+                Intent::UseService { doing, service: &self.name, project: &self.stack.name };
             may(&*context.engine().await?, intent).await
         })
     }
@@ -104,7 +121,14 @@ impl Service {
     pub(super) fn exec(&self, command: &Dynamic, options: Map) -> Result<Record, Failure> {
         let container = self.running()?;
         self.may_use("run a command in the service")?;
-        exec::run(&self.stack.context, &self.stack.name, &container.id, &self.name, command, options)
+        exec::run(
+            &self.stack.context,
+            &self.stack.name,
+            &container.id,
+            &self.name,
+            command,
+            options,
+        )
     }
 
     /// Waits until every container of the service is ready or completed.
@@ -113,19 +137,28 @@ impl Service {
             "ready" | "healthy" => Until::Ready,
             "completed" => Until::Completed,
             other => {
-                return Err(Failure::usage(format!("A service can't be waited for until \"{other}\"")).hint("there is: ready, completed"));
+                return Err(Failure::usage(format!(
+                    "A service can't be waited for until \"{other}\""
+                ))
+                .hint("there is: ready, completed"));
             }
         };
-        let described = self.stack.project.as_ref().and_then(|project| project.services.get(&self.name));
-        let ids: Vec<String> = self.containers()?.into_iter().map(|container| container.id).collect();
+        let described =
+            self.stack.project.as_ref().and_then(|project| project.services.get(&self.name));
+        let ids: Vec<String> =
+            self.containers()?.into_iter().map(|container| container.id).collect();
         if ids.is_empty() {
-            return Err(self
-                .running()
-                .err()
-                .unwrap_or_else(|| Failure::new(Kind::NotFound, format!("The service \"{}\" has no container", self.name))));
+            return Err(self.running().err().unwrap_or_else(|| {
+                Failure::new(
+                    Kind::NotFound,
+                    format!("The service \"{}\" has no container", self.name),
+                )
+            }));
         }
         self.may_use("wait for the service")?;
-        if let Some(failure) = patience.refused(&self.stack.context, &format!("The service \"{}\"", self.name)) {
+        if let Some(failure) =
+            patience.refused(&self.stack.context, &format!("The service \"{}\"", self.name))
+        {
             return Err(failure);
         }
         if let Some(watch) = &self.stack.context.watch {
@@ -140,7 +173,16 @@ impl Service {
         let told = awaiting.map(|awaiting| awaiting.begins(&self.name, &ids, until));
         let waited = finish(&self.stack.context, async {
             let around = surroundings(&self.stack.context, &self.stack.name).await?;
-            verbs::wait(&around, &self.stack.name, &self.name, described, &ids, until, patience.timeout).await
+            verbs::wait(
+                &around,
+                &self.stack.name,
+                &self.name,
+                described,
+                &ids,
+                until,
+                patience.timeout,
+            )
+            .await
         });
         if let (Some(awaiting), Some(told)) = (awaiting, told) {
             awaiting.ends(&told);
@@ -153,7 +195,10 @@ impl Service {
     }
 
     fn scale(&self, count: i64) -> Result<Record, Failure> {
-        let wrong = || Failure::usage(format!("A service can't have {count} containers")).hint("a number from 0 to 1000");
+        let wrong = || {
+            Failure::usage(format!("A service can't have {count} containers"))
+                .hint("a number from 0 to 1000")
+        };
         let count = u32::try_from(count).ok().filter(|count| *count <= 1000).ok_or_else(wrong)?;
         let project = self.stack.described()?.clone();
         let outcome = finish(&self.stack.context, async {
@@ -179,18 +224,28 @@ impl Service {
     fn port(&self, target: &Dynamic) -> Result<i64, Failure> {
         let text = target.as_int().map_or_else(|_| target.to_string(), |number| number.to_string());
         let (number, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
-        let wrong = || Failure::usage(format!("\"{text}\" is not a port")).hint("write 8000, or \"53/udp\"");
+        let wrong = || {
+            Failure::usage(format!("\"{text}\" is not a port")).hint("write 8000, or \"53/udp\"")
+        };
         let number: u16 = number.parse().map_err(|_| wrong())?;
         let containers = self.containers()?;
         if !containers.iter().any(|container| container.state == ContainerState::Running) {
             // Its ports are published while it runs.
             return self.running().map(|_| i64::from(number));
         }
-        let found =
-            containers.iter().flat_map(|container| &container.ports).find(|port| port.target == number && port.protocol == protocol);
+        let found = containers
+            .iter()
+            .flat_map(|container| &container.ports)
+            .find(|port| port.target == number && port.protocol == protocol);
         found.map(|port| i64::from(port.published)).ok_or_else(|| {
-            Failure::new(Kind::NotFound, format!("The service \"{}\" does not publish the port {number}/{protocol}", self.name))
-                .hint("publish it with `ports`, and bring the service up")
+            Failure::new(
+                Kind::NotFound,
+                format!(
+                    "The service \"{}\" does not publish the port {number}/{protocol}",
+                    self.name
+                ),
+            )
+            .hint("publish it with `ports`, and bring the service up")
         })
     }
 
@@ -198,9 +253,13 @@ impl Service {
         let containers = self.containers()?;
         Ok(match containers.first() {
             None => "missing".to_owned(),
-            Some(first) => {
-                containers.iter().find(|container| container.state != ContainerState::Running).unwrap_or(first).state.word().to_owned()
-            }
+            Some(first) => containers
+                .iter()
+                .find(|container| container.state != ContainerState::Running)
+                .unwrap_or(first)
+                .state
+                .word()
+                .to_owned(),
         })
     }
 }
@@ -233,7 +292,9 @@ pub mod functions {
     /// The image it is described with, or runs.
     #[rhai_fn(get = "image", return_raw, pure)]
     pub fn image(service: &mut Service) -> Raw<String> {
-        if let Some(described) = service.stack.project.as_ref().and_then(|project| project.services.get(&service.name)) {
+        if let Some(described) =
+            service.stack.project.as_ref().and_then(|project| project.services.get(&service.name))
+        {
             return Ok(described.image.clone());
         }
         Ok(service.running()?.image_id)
@@ -242,13 +303,19 @@ pub mod functions {
     /// A service has no tag.
     #[rhai_fn(get = "tag", return_raw, pure)]
     pub fn tag(service: &mut Service) -> Raw<Dynamic> {
-        Err(Failure::usage(format!("A service has no \"tag\" (asked of {})", service.name)).hint("its image has: .image").into())
+        Err(Failure::usage(format!("A service has no \"tag\" (asked of {})", service.name))
+            .hint("its image has: .image")
+            .into())
     }
 
     /// How many containers run.
     #[rhai_fn(return_raw, pure)]
     pub fn count(service: &mut Service) -> Raw<i64> {
-        let running = service.containers()?.iter().filter(|container| container.state == ContainerState::Running).count();
+        let running = service
+            .containers()?
+            .iter()
+            .filter(|container| container.state == ContainerState::Running)
+            .count();
         Ok(i64::try_from(running).unwrap_or(i64::MAX))
     }
 
@@ -259,7 +326,9 @@ pub mod functions {
         Ok(service
             .containers()?
             .into_iter()
-            .map(|container| Dynamic::from(Container { context: context.clone(), name: container.name }))
+            .map(|container| {
+                Dynamic::from(Container { context: context.clone(), name: container.name })
+            })
             .collect())
     }
 
@@ -269,8 +338,9 @@ pub mod functions {
         Ok(service.wait(until, &Patience::default())?)
     }
 
-    /// Wait until it is `"ready"` or `"completed"`, at most `timeout`; throws `timeout`. A map has the options `timeout` and `assume`: a plan
-    /// takes it to come in time, with `assume: false` not to.
+    /// Wait until it is `"ready"` or `"completed"`, at most `timeout`; throws `timeout`. A map has
+    /// the options `timeout` and `assume`: a plan takes it to come in time, with `assume:
+    /// false` not to.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait_for(service: &mut Service, until: &str, timeout: Dynamic) -> Raw<()> {
         Ok(service.wait(until, &Patience::read(&timeout)?)?)
@@ -281,11 +351,16 @@ pub mod functions {
     pub fn probe(service: &mut Service) -> Raw<Record> {
         let container = service.running()?;
         service.may_use("check the service")?;
-        Ok(healthcheck::once(&service.stack.context, &service.stack.name, &container.id, Map::new())?)
+        Ok(healthcheck::once(
+            &service.stack.context,
+            &service.stack.name,
+            &container.id,
+            Map::new(),
+        )?)
     }
 
-    /// Have so many containers. Later runs of `up` keep the number until `down`, and say so; where the description has a number, `scale` or
-    /// `replicas`, the next `up` goes by that.
+    /// Have so many containers. Later runs of `up` keep the number until `down`, and say so; where
+    /// the description has a number, `scale` or `replicas`, the next `up` goes by that.
     #[rhai_fn(name = "scale", return_raw, pure)]
     pub fn scale(service: &mut Service, count: i64) -> Raw<Record> {
         Ok(service.scale(count)?)
@@ -318,8 +393,13 @@ pub mod functions {
     /// Send a signal to its containers: `"HUP"`.
     #[rhai_fn(name = "kill", return_raw, pure)]
     pub fn kill_with(service: &mut Service, signal: &str) -> Raw<()> {
-        for container in service.containers()?.into_iter().filter(|container| container.state == ContainerState::Running) {
-            Container { context: service.stack.context.clone(), name: container.name }.kill(signal)?;
+        for container in service
+            .containers()?
+            .into_iter()
+            .filter(|container| container.state == ContainerState::Running)
+        {
+            Container { context: service.stack.context.clone(), name: container.name }
+                .kill(signal)?;
         }
         Ok(())
     }
@@ -350,7 +430,8 @@ pub mod functions {
         Ok(files::read(&service.stack.context, &container.id, path)?)
     }
 
-    /// The same with `assume`: the text, or a list or map as JSON, that a plan goes on with where it makes or changes the container.
+    /// The same with `assume`: the text, or a list or map as JSON, that a plan goes on with where
+    /// it makes or changes the container.
     #[rhai_fn(name = "read", return_raw, pure)]
     pub fn read_with(service: &mut Service, path: &str, options: Map) -> Raw<String> {
         let container = service.running()?;
@@ -360,7 +441,11 @@ pub mod functions {
     /// Write a file into each of its running containers; its folder has to be there.
     #[rhai_fn(name = "write", return_raw, pure)]
     pub fn write(service: &mut Service, path: &str, text: &str) -> Raw<()> {
-        let running: Vec<_> = service.containers()?.into_iter().filter(|container| container.state == ContainerState::Running).collect();
+        let running: Vec<_> = service
+            .containers()?
+            .into_iter()
+            .filter(|container| container.state == ContainerState::Running)
+            .collect();
         if !running.is_empty() {
             service.may_use("write a file of the service")?;
         }
@@ -370,16 +455,18 @@ pub mod functions {
         Ok(())
     }
 
-    /// Run the service's own command once, in a container of its own: `code ok stdout stderr elapsed_ms`. The container is made like the
-    /// service's, without its name, ports and addresses, and removed afterwards. Networks, volumes and services that it depends on are
+    /// Run the service's own command once, in a container of its own: `code ok stdout stderr
+    /// elapsed_ms`. The container is made like the service's, without its name, ports and
+    /// addresses, and removed afterwards. Networks, volumes and services that it depends on are
     /// made and brought up if they are missing.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run_own(service: &mut Service) -> Raw<Record> {
         Ok(run::for_service(service, None, Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir timeout check no_deps assume`. With `no_deps: true` no other service is brought up;
-    /// `assume` is what a plan takes it to answer, as in `exec`.
+    /// The same with options: `environment user working_dir timeout check no_deps assume`. With
+    /// `no_deps: true` no other service is brought up; `assume` is what a plan takes it to
+    /// answer, as in `exec`.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run_own_with(service: &mut Service, options: Map) -> Raw<Record> {
         Ok(run::for_service(service, None, options)?)

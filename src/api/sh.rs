@@ -52,16 +52,22 @@ impl Request {
         let mut options = Options::of(options, "sh options")?;
         let environment = options.map_of_text("environment")?.unwrap_or_default();
         let request = Self {
-            environment: secret::variables(context, environment, "the environment of a host command")?,
+            environment: secret::variables(
+                context,
+                environment,
+                "the environment of a host command",
+            )?,
             working_dir: options.text("working_dir")?,
-            stdin: options.take("stdin").map(|value| stdin(context, &options, &value)).transpose()?,
+            stdin: options
+                .take("stdin")
+                .map(|value| stdin(context, &options, &value))
+                .transpose()?,
             stdout: match options.take("stdout") {
                 None => None,
-                Some(value) => Some(
-                    value
-                        .try_cast::<File>()
-                        .ok_or_else(|| options.wrong("stdout", "\"stdout\" of the sh options is a file: fs::file(path)"))?,
-                ),
+                Some(value) => Some(value.try_cast::<File>().ok_or_else(|| {
+                    options
+                        .wrong("stdout", "\"stdout\" of the sh options is a file: fs::file(path)")
+                })?),
             },
             timeout: options.duration("timeout")?,
             check: options.bool("check")?.unwrap_or(true),
@@ -80,7 +86,10 @@ fn stdin(context: &Context, options: &Options, value: &Dynamic) -> Result<Bytes,
     }
     match text(value) {
         Some(text) => Ok(context.secrets.reveal(&text).into()),
-        None => Err(options.wrong("stdin", format!("\"stdin\" of the sh options is a string or a file, not {}", words::a(value)))),
+        None => Err(options.wrong(
+            "stdin",
+            format!("\"stdin\" of the sh options is a string or a file, not {}", words::a(value)),
+        )),
     }
 }
 
@@ -109,12 +118,17 @@ impl Kept {
         }
         self.length += chunk.len();
         if self.length > MOST_OUTPUT {
-            return Err(Failure::new(Kind::Exec, format!("The host command \"{from}\" printed more than {} MiB", MOST_OUTPUT >> 20))
-                .hint("send it to a file: stdout: fs::file(path)"));
+            return Err(Failure::new(
+                Kind::Exec,
+                format!("The host command \"{from}\" printed more than {} MiB", MOST_OUTPUT >> 20),
+            )
+            .hint("send it to a file: stdout: fs::file(path)"));
         }
         self.bytes.push(|| context.host.memory(), chunk).map_err(|full| match full {
             Full::Run(error) => error.into(),
-            Full::Value => Failure::new(Kind::Exec, format!("The host command \"{from}\" printed too much")),
+            Full::Value => {
+                Failure::new(Kind::Exec, format!("The host command \"{from}\" printed too much"))
+            }
         })
     }
 
@@ -133,7 +147,11 @@ fn report(context: &Context, from: &str, lines: impl IntoIterator<Item = String>
 }
 
 /// Runs the command to its end, its output reported as it comes.
-async fn run(context: &Context, command: &CheckedCommand, request: Request) -> Result<Answer, Failure> {
+async fn run(
+    context: &Context,
+    command: &CheckedCommand,
+    request: Request,
+) -> Result<Answer, Failure> {
     let shown = command.command().join(" ");
     let name = program_name(command);
     let started = context.host.monotonic();
@@ -145,7 +163,8 @@ async fn run(context: &Context, command: &CheckedCommand, request: Request) -> R
         working_dir: command.folder().to_owned(),
         stdin: request.stdin,
     };
-    let mut events = context.host.spawn(&wanted).map_err(|error| not_started(context, &wanted, error))?;
+    let mut events =
+        context.host.spawn(&wanted).map_err(|error| not_started(context, &wanted, error))?;
     let mut deadline = match request.timeout {
         Some(time) => context.host.sleep(time).fuse(),
         None => futures::future::pending().boxed().fuse(),
@@ -167,7 +186,12 @@ async fn run(context: &Context, command: &CheckedCommand, request: Request) -> R
             },
             Some(CommandEvent::Stderr(chunk)) => stderr.push(context, name, &chunk)?,
             Some(CommandEvent::Exit(code)) => break code,
-            None => return Err(Failure::new(Kind::Exec, format!("The host command \"{shown}\" was lost before it ended"))),
+            None => {
+                return Err(Failure::new(
+                    Kind::Exec,
+                    format!("The host command \"{shown}\" was lost before it ended"),
+                ));
+            }
         }
     };
     let mut answer = Answer {
@@ -186,7 +210,9 @@ async fn run(context: &Context, command: &CheckedCommand, request: Request) -> R
     }
     if request.check && answer.code != 0 {
         // Read here, so that a plan says on what it depends.
-        let _ = context.answered(Record::new("sh result", [("code".into(), answer.code.into())])).get("code")?;
+        let _ = context
+            .answered(Record::new("sh result", [("code".into(), answer.code.into())]))
+            .get("code")?;
         let is_elsewhere = request.working_dir.is_none() && wanted.working_dir == Path::new("/");
         return Err(failed(&shown, &answer, is_elsewhere));
     }
@@ -200,7 +226,10 @@ fn not_started(context: &Context, request: &CommandRequest, error: HostError) ->
     let is_missing = error.kind == HostErrorKind::NotFound;
     let failure = Failure::from(error);
     if is_missing && context.awaiting.is_some() {
-        return failure.hint(format!("in a test, `sim::command(\"{} *\", …)` says what it answers", request.name()));
+        return failure.hint(format!(
+            "in a test, `sim::command(\"{} *\", …)` says what it answers",
+            request.name()
+        ));
     }
     match request.program {
         None if !request.name().contains('/') => {
@@ -214,9 +243,12 @@ fn not_started(context: &Context, request: &CommandRequest, error: HostError) ->
 fn failed(shown: &str, answer: &Answer, is_elsewhere: bool) -> Failure {
     let folder = "it ran in \"/\", because scripts or containers can write the folder of spc.toml: \
                   name another with command_folder, under [allow] in spc.toml; ";
-    let failure = Failure::new(Kind::Exec, format!("The host command \"{shown}\" ended with code {}", answer.code))
-        .hint(format!("{}{}", if is_elsewhere { folder } else { "" }, super::exec::GO_ON))
-        .field("code", answer.code);
+    let failure = Failure::new(
+        Kind::Exec,
+        format!("The host command \"{shown}\" ended with code {}", answer.code),
+    )
+    .hint(format!("{}{}", if is_elsewhere { folder } else { "" }, super::exec::GO_ON))
+    .field("code", answer.code);
     with_output(failure, &answer.stdout, &answer.stderr)
 }
 
@@ -227,7 +259,11 @@ fn program_name(command: &CheckedCommand) -> &str {
 }
 
 /// The command that the policy allows. A text is a line for a shell.
-fn checked(context: &Context, command: &Dynamic, request: &Request) -> Result<CheckedCommand, Failure> {
+fn checked(
+    context: &Context,
+    command: &Dynamic,
+    request: &Request,
+) -> Result<CheckedCommand, Failure> {
     let words = words_of(command)?;
     if let Some(token) = words.iter().find_map(|word| token::first(word)) {
         return Err(Failure::usage(format!(
@@ -236,13 +272,27 @@ fn checked(context: &Context, command: &Dynamic, request: &Request) -> Result<Ch
         ))
         .hint("give it in stdin or environment"));
     }
-    let texts = words.iter().chain(request.environment.values()).map(String::as_str).chain(request.working_dir.as_deref());
+    let texts = words
+        .iter()
+        .chain(request.environment.values())
+        .map(String::as_str)
+        .chain(request.working_dir.as_deref());
     if texts.into_iter().any(|text| text.contains('\0')) {
-        return Err(Failure::usage("A host command can't be given a NUL character, except in stdin"));
+        return Err(Failure::usage(
+            "A host command can't be given a NUL character, except in stdin",
+        ));
     }
     let host = context.host.as_ref();
-    let wish = CommandWish { command: &words, environment: &request.environment, folder: request.working_dir.as_deref().map(Path::new) };
-    let machine = Machine { environment: &host.environment(), look: &|path| look(host, path), resolve: &|path| resolve(host, path) };
+    let wish = CommandWish {
+        command: &words,
+        environment: &request.environment,
+        folder: request.working_dir.as_deref().map(Path::new),
+    };
+    let machine = Machine {
+        environment: &host.environment(),
+        look: &|path| look(host, path),
+        resolve: &|path| resolve(host, path),
+    };
     Ok(context.policy.command(&wish, &machine)?)
 }
 
@@ -251,19 +301,28 @@ fn words_of(command: &Dynamic) -> Result<Vec<String>, Failure> {
         return Ok(["sh", "-c", line.as_str()].map(str::to_owned).to_vec());
     }
     let Some(list) = command.read_lock::<rhai::Array>() else {
-        return Err(
-            Failure::usage(format!("A command is a list of strings, not {}", words::a(command))).hint("write [\"git\", \"status\"]")
-        );
+        return Err(Failure::usage(format!(
+            "A command is a list of strings, not {}",
+            words::a(command)
+        ))
+        .hint("write [\"git\", \"status\"]"));
     };
     size::check(command)?;
     let word = |value: &Dynamic| {
-        let word = text(value).or_else(|| (value.is_int() || value.is_float()).then(|| value.to_string()));
-        word.ok_or_else(|| Failure::usage(format!("A word of a command is a string, not {}", words::a(value))))
+        let word =
+            text(value).or_else(|| (value.is_int() || value.is_float()).then(|| value.to_string()));
+        word.ok_or_else(|| {
+            Failure::usage(format!("A word of a command is a string, not {}", words::a(value)))
+        })
     };
     list.iter().map(word).collect()
 }
 
-fn execute(call: &NativeCallContext, command: &Dynamic, options: &Dynamic) -> Result<Record, Failure> {
+fn execute(
+    call: &NativeCallContext,
+    command: &Dynamic,
+    options: &Dynamic,
+) -> Result<Record, Failure> {
     let context = Context::of(call)?;
     let request = Request::read(&context, options)?;
     let command = checked(&context, command, &request)?;
@@ -275,21 +334,27 @@ fn execute(call: &NativeCallContext, command: &Dynamic, options: &Dynamic) -> Re
             ("ok".into(), (answer.code == 0).into()),
             ("stdout".into(), answer.stdout.into()),
             ("stderr".into(), answer.stderr.into()),
-            ("elapsed_ms".into(), i64::try_from(answer.elapsed.as_millis()).unwrap_or(i64::MAX).into()),
+            (
+                "elapsed_ms".into(),
+                i64::try_from(answer.elapsed.as_millis()).unwrap_or(i64::MAX).into(),
+            ),
         ],
     )))
 }
 
 #[export_module]
 mod functions {
-    /// Runs a command on the machine that spc runs on; its output is shown as it comes. The result has `code`, `ok`,
-    /// `stdout`, `stderr` and `elapsed_ms`; `.lines()`, `.int()` and `.json()` read what it printed.
+    /// Runs a command on the machine that spc runs on; its output is shown as it comes. The result
+    /// has `code`, `ok`, `stdout`, `stderr` and `elapsed_ms`; `.lines()`, `.int()` and
+    /// `.json()` read what it printed.
     ///
-    /// A list is the program and its arguments. A string is a line for `sh -c`, which `spc.toml` has to allow as `sh`, and
-    /// which then allows anything. The command runs in the folder of `spc.toml`, or in the `command_folder` it names; where
-    /// scripts or containers can write the former, in `/`. It gets `PATH`, `HOME`, the locale, and the variables of spc's own
-    /// environment that `command_env` lists. Throws `exec` if it ends with another code than 0, `not_found` if there is no such
-    /// program, `policy` if `spc.toml` does not list it under `commands`.
+    /// A list is the program and its arguments. A string is a line for `sh -c`, which `spc.toml`
+    /// has to allow as `sh`, and which then allows anything. The command runs in the folder of
+    /// `spc.toml`, or in the `command_folder` it names; where scripts or containers can write
+    /// the former, in `/`. It gets `PATH`, `HOME`, the locale, and the variables of spc's own
+    /// environment that `command_env` lists. Throws `exec` if it ends with another code than 0,
+    /// `not_found` if there is no such program, `policy` if `spc.toml` does not list it under
+    /// `commands`.
     ///
     /// ```rhai,no_run
     /// let revision = sh(["git", "rev-parse", "HEAD"]).stdout.trimmed();
@@ -299,11 +364,12 @@ mod functions {
         Ok(execute(&call, &command, &Dynamic::UNIT)?)
     }
 
-    /// Runs a command on the machine that spc runs on, with options: `working_dir` (relative to the project directory, but one
-    /// that scripts and containers can't write), `environment` (a map of variables that `spc.toml` lists under `command_env`; a
-    /// secret in it has to be exposed), `stdin` (a string, a secret or a file),
-    /// `stdout` (a file that takes it), `timeout` (none), `check` (true: another code than 0 throws `exec`), `quiet` (false:
-    /// its output is shown as it comes).
+    /// Runs a command on the machine that spc runs on, with options: `working_dir` (relative to the
+    /// project directory, but one that scripts and containers can't write), `environment` (a
+    /// map of variables that `spc.toml` lists under `command_env`; a secret in it has to be
+    /// exposed), `stdin` (a string, a secret or a file), `stdout` (a file that takes it),
+    /// `timeout` (none), `check` (true: another code than 0 throws `exec`), `quiet` (false: its
+    /// output is shown as it comes).
     ///
     /// ```rhai,no_run
     /// let dirty = !sh(["git", "diff", "--quiet"], #{ check: false, timeout: "10s" }).ok;
@@ -327,7 +393,9 @@ mod tests {
     use crate::model::event::Event;
 
     /// A project that may run everything, on a host where `answer` is given to every command.
-    fn answering(answer: impl Fn(&CommandRequest) -> CommandAnswer + Send + Sync + 'static) -> Trial {
+    fn answering(
+        answer: impl Fn(&CommandRequest) -> CommandAnswer + Send + Sync + 'static,
+    ) -> Trial {
         allowed(|host| host.on_command(move |request| Some(answer(request))))
     }
 
@@ -337,8 +405,10 @@ mod tests {
 
     #[test]
     fn a_command_answers_and_its_output_is_shown_as_it_comes() {
-        let trial =
-            answering(|_| CommandAnswer { stderr: "hint\n".into(), ..CommandAnswer::stdout("one\ntwo") }.taking(Duration::from_millis(30)));
+        let trial = answering(|_| {
+            CommandAnswer { stderr: "hint\n".into(), ..CommandAnswer::stdout("one\ntwo") }
+                .taking(Duration::from_millis(30))
+        });
         assert_eq!(
             trial.text(r#"let r = sh(["/usr/bin/git", "log"]); [r.code, r.ok, r.stdout, r.stderr, r.elapsed_ms, r.lines().len]"#),
             r#"[0, true, "one\ntwo", "hint\n", 30, 2]"#
@@ -353,7 +423,8 @@ mod tests {
     fn a_list_is_the_arguments_and_a_text_a_line_for_the_shell() {
         let trial = answering(|_| CommandAnswer::default());
         trial.text(r#"sh(["git", "log", "-n", 5]); sh("git log | head")"#);
-        let ran: Vec<Vec<String>> = trial.host.commands().into_iter().map(|request| request.command).collect();
+        let ran: Vec<Vec<String>> =
+            trial.host.commands().into_iter().map(|request| request.command).collect();
         assert_eq!(ran, [vec!["git", "log", "-n", "5"], vec!["sh", "-c", "git log | head"]]);
         assert_eq!(trial.host.commands()[0].working_dir, Path::new("/project"));
     }
@@ -363,7 +434,13 @@ mod tests {
         let trial = Trial::with(|host| host, "[allow]\ncommands = [\"git status\"]\n", |_| {});
         let failure = trial.fails(r#"sh("git status")"#);
         assert_eq!(failure.kind.word(), "policy");
-        assert!(failure.message.starts_with("A script may not run the host command \"sh\": a line for a shell"), "{}", failure.message);
+        assert!(
+            failure
+                .message
+                .starts_with("A script may not run the host command \"sh\": a line for a shell"),
+            "{}",
+            failure.message
+        );
         assert!(failure.hint.unwrap().contains("commands = [\"git status\", \"sh\"]"));
         assert_eq!(trial.fails(r#"sh(["git", "push"])"#).kind.word(), "policy");
         assert!(trial.host.commands().is_empty());
@@ -373,24 +450,40 @@ mod tests {
     fn another_code_than_0_is_an_error_unless_it_is_not_checked() {
         let trial = answering(|_| CommandAnswer::failure(128, "fatal: no remote\n"));
         let failure = trial.fails(r#"sh(["git", "push"])"#);
-        assert_eq!((failure.kind.word(), failure.message.as_str()), ("exec", "The host command \"git push\" ended with code 128"));
+        assert_eq!(
+            (failure.kind.word(), failure.message.as_str()),
+            ("exec", "The host command \"git push\" ended with code 128")
+        );
         assert_eq!(failure.fields["stderr"], "fatal: no remote\n");
         assert_eq!(failure.details[0].text, "fatal: no remote");
         assert_eq!(failure.hint.unwrap(), "to go on all the same, give it check: false");
         assert_eq!(trial.text(r#"sh(["git", "push"], #{ check: false }).code"#), "128");
         let trial = Trial::with(
-            |host| host.with_file("/usr/bin/git", "").with_mode("/usr/bin/git", 0o755).on_command(|_| Some(CommandAnswer::failure(1, ""))),
+            |host| {
+                host.with_file("/usr/bin/git", "")
+                    .with_mode("/usr/bin/git", 0o755)
+                    .on_command(|_| Some(CommandAnswer::failure(1, "")))
+            },
             "[allow]\ncommands = [\"git status\"]\n",
             |_| {},
         );
-        assert!(trial.fails(r#"sh(["git", "status"])"#).hint.unwrap().starts_with("it ran in \"/\", because scripts"));
+        assert!(
+            trial
+                .fails(r#"sh(["git", "status"])"#)
+                .hint
+                .unwrap()
+                .starts_with("it ran in \"/\", because scripts")
+        );
     }
 
     #[test]
     fn a_command_that_takes_too_long_or_is_not_there_is_an_error() {
         let trial = answering(|_| CommandAnswer::default().taking(Duration::from_secs(60)));
         let failure = trial.fails(r#"sh(["sleep", "60"], #{ timeout: "2s" })"#);
-        assert_eq!((failure.kind.word(), failure.message.as_str()), ("timeout", "The host command \"sleep 60\" did not end within 2s"));
+        assert_eq!(
+            (failure.kind.word(), failure.message.as_str()),
+            ("timeout", "The host command \"sleep 60\" did not end within 2s")
+        );
         let failure = allowed(|host| host).fails(r#"sh(["nothing"])"#);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
@@ -401,53 +494,90 @@ mod tests {
 
     #[test]
     fn options_give_folder_environment_and_input() {
-        let trial = allowed(|host| host.with_file("/project/sub/in.txt", "from a file").on_command(|_| Some(CommandAnswer::default())));
+        let trial = allowed(|host| {
+            host.with_file("/project/sub/in.txt", "from a file")
+                .on_command(|_| Some(CommandAnswer::default()))
+        });
         trial.text(r#"sh(["a"], #{ working_dir: "sub", environment: #{ DEBUG: true, GONE: () }, stdin: "text" })"#);
         trial.text(r#"sh(["b"], #{ stdin: fs::file("sub/in.txt") })"#);
         let ran = trial.host.commands();
         assert_eq!(ran[0].working_dir, Path::new("/project/sub"));
         let expected = [("DEBUG", "true"), ("PATH", crate::policy::SEARCH_PATH)];
-        assert_eq!(ran[0].environment, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-        assert_eq!((ran[0].stdin.clone(), ran[1].stdin.clone()), (Some(Bytes::from("text")), Some(Bytes::from("from a file"))));
-        assert_eq!(trial.fails(r#"sh(["a"], #{ stdin: 5 })"#).message, "\"stdin\" of the sh options is a string or a file, not an integer");
-        assert_eq!(trial.fails(r#"sh(["a"], #{ cwd: "x" })"#).message, "The sh options have no \"cwd\"");
+        assert_eq!(
+            ran[0].environment,
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        );
+        assert_eq!(
+            (ran[0].stdin.clone(), ran[1].stdin.clone()),
+            (Some(Bytes::from("text")), Some(Bytes::from("from a file")))
+        );
+        assert_eq!(
+            trial.fails(r#"sh(["a"], #{ stdin: 5 })"#).message,
+            "\"stdin\" of the sh options is a string or a file, not an integer"
+        );
+        assert_eq!(
+            trial.fails(r#"sh(["a"], #{ cwd: "x" })"#).message,
+            "The sh options have no \"cwd\""
+        );
     }
 
     #[test]
     fn a_listed_command_runs_beside_what_a_script_writes_and_with_listed_variables() {
         let toml = "project_directory = \"deploy\"\n[allow]\ncommands = [\"git status\"]\ncommand_env = [\"TOKEN\"]\n";
         let given = |host: SimHost| {
-            let host = host.with_folder("/project/deploy").with_variable("TOKEN", "t").with_variable("GIT_DIR", "/evil");
+            let host = host
+                .with_folder("/project/deploy")
+                .with_variable("TOKEN", "t")
+                .with_variable("GIT_DIR", "/evil");
             host.on_command(|_| Some(CommandAnswer::default()))
         };
         let trial = Trial::with(given, toml, |_| {});
         trial.text(r#"sh(["git", "status"])"#);
         let ran = &trial.host.commands()[0];
-        assert_eq!((ran.working_dir.as_path(), ran.program.as_deref()), (Path::new("/project"), None));
+        assert_eq!(
+            (ran.working_dir.as_path(), ran.program.as_deref()),
+            (Path::new("/project"), None)
+        );
         assert_eq!(ran.environment.keys().collect::<Vec<_>>(), ["PATH", "TOKEN"]);
-        for options in [r#"environment: #{ GIT_DIR: "x" }"#, r#"working_dir: ".""#, r#"working_dir: "new""#] {
-            assert_eq!(trial.fails(&format!(r#"sh(["git", "status"], #{{ {options} }})"#)).kind.word(), "policy", "{options}");
+        for options in
+            [r#"environment: #{ GIT_DIR: "x" }"#, r#"working_dir: ".""#, r#"working_dir: "new""#]
+        {
+            assert_eq!(
+                trial.fails(&format!(r#"sh(["git", "status"], #{{ {options} }})"#)).kind.word(),
+                "policy",
+                "{options}"
+            );
         }
         assert_eq!(trial.host.commands().len(), 1);
     }
 
     #[test]
     fn a_simulated_program_in_the_project_is_refused_as_a_real_one_is() {
-        let toml = "project_directory = \"deploy\"\n[allow]\ncommands = [\"./deploy/tool\", \"git\"]\n";
+        let toml =
+            "project_directory = \"deploy\"\n[allow]\ncommands = [\"./deploy/tool\", \"git\"]\n";
         let given = |host: SimHost| {
-            let host = host.with_file("/project/deploy/tool", "").with_mode("/project/deploy/tool", 0o755);
-            host.with_symlink("/usr/bin/git", "/project/deploy/tool").on_command(|_| Some(CommandAnswer::default()))
+            let host =
+                host.with_file("/project/deploy/tool", "").with_mode("/project/deploy/tool", 0o755);
+            host.with_symlink("/usr/bin/git", "/project/deploy/tool")
+                .on_command(|_| Some(CommandAnswer::default()))
         };
         let trial = Trial::with(given, toml, |_| {});
         for command in ["./deploy/tool", "git"] {
-            assert_eq!(trial.fails(&format!(r#"sh(["{command}"])"#)).kind.word(), "policy", "{command}");
+            assert_eq!(
+                trial.fails(&format!(r#"sh(["{command}"])"#)).kind.word(),
+                "policy",
+                "{command}"
+            );
         }
         assert!(trial.host.commands().is_empty());
     }
 
     #[test]
     fn output_goes_to_a_file_that_appears_only_when_all_is_well() {
-        let trial = answering(|request| CommandAnswer { code: i64::from(request.command[0] == "bad"), ..CommandAnswer::stdout("dump") });
+        let trial = answering(|request| CommandAnswer {
+            code: i64::from(request.command[0] == "bad"),
+            ..CommandAnswer::stdout("dump")
+        });
         assert_eq!(trial.text(r#"sh(["good"], #{ stdout: fs::file("out/a.sql") }).stdout"#), "");
         assert_eq!(trial.file("/project/out/a.sql"), "dump");
         trial.fails(r#"sh(["bad"], #{ stdout: fs::file("out/b.sql") })"#);
@@ -461,16 +591,29 @@ mod tests {
         let ran = &trial.host.commands()[0];
         assert_eq!(ran.stdin.as_ref().unwrap().len(), 20);
         assert_eq!(ran.environment["KEY"].len(), 20);
-        for script in [r#"sh(["a", random_secret("key", 20)])"#, r#"sh("a " + expose(random_secret("key", 20)))"#] {
-            assert!(trial.fails(script).message.contains("which every process can see"), "{script}");
+        for script in [
+            r#"sh(["a", random_secret("key", 20)])"#,
+            r#"sh("a " + expose(random_secret("key", 20)))"#,
+        ] {
+            assert!(
+                trial.fails(script).message.contains("which every process can see"),
+                "{script}"
+            );
         }
-        let failure = trial.fails(r#"sh(["a"], #{ environment: #{ KEY: random_secret("key", 20) } })"#);
-        assert_eq!(failure.message, "The secret \"key\" would stand in the environment of a host command");
+        let failure =
+            trial.fails(r#"sh(["a"], #{ environment: #{ KEY: random_secret("key", 20) } })"#);
+        assert_eq!(
+            failure.message,
+            "The secret \"key\" would stand in the environment of a host command"
+        );
     }
 
     #[test]
     fn endless_output_ends_with_an_error() {
         let trial = answering(|_| CommandAnswer::stdout(vec![b'a'; 17 << 20]));
-        assert_eq!(trial.fails(r#"sh(["yes"])"#).message, "The host command \"yes\" printed more than 16 MiB");
+        assert_eq!(
+            trial.fails(r#"sh(["yes"])"#).message,
+            "The host command \"yes\" printed more than 16 MiB"
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! `sort` of lists. Rhai's own ends with a panic where an order contradicts itself (a function that says so, numbers that are none),
-//! and goes on in any order where the function that compares fails, so that an error in it was lost.
+//! `sort` of lists. Rhai's own ends with a panic where an order contradicts itself (a function that
+//! says so, numbers that are none), and goes on in any order where the function that compares
+//! fails, so that an error in it was lost.
 
 use std::cmp::Ordering;
 
@@ -16,8 +17,8 @@ type Order<'a> = dyn FnMut(&Dynamic, &Dynamic) -> Raw<Ordering> + 'a;
 /// Elements of these types have an order of their own.
 const ORDERED: &str = "integers, floats, strings, characters or bools";
 
-/// Sorts by merging: equal elements stay as they stood, and any answer of `order` is one that it ends with. The list is left as it
-/// is where `order` fails.
+/// Sorts by merging: equal elements stay as they stood, and any answer of `order` is one that it
+/// ends with. The list is left as it is where `order` fails.
 fn sort(list: &mut Array, order: &mut Order<'_>) -> Raw<()> {
     let mut sorted: Vec<usize> = (0..list.len()).collect();
     let mut width = 1;
@@ -36,7 +37,13 @@ fn sort(list: &mut Array, order: &mut Order<'_>) -> Raw<()> {
 }
 
 /// Adds to `merged` the indices of two sorted parts of the list.
-fn merge(list: &Array, mut first: &[usize], mut second: &[usize], order: &mut Order<'_>, merged: &mut Vec<usize>) -> Raw<()> {
+fn merge(
+    list: &Array,
+    mut first: &[usize],
+    mut second: &[usize],
+    order: &mut Order<'_>,
+    merged: &mut Vec<usize>,
+) -> Raw<()> {
     if let (Some(last), Some(next)) = (first.last(), second.first())
         && order(&list[*last], &list[*next])? != Ordering::Greater
     {
@@ -58,7 +65,8 @@ fn merge(list: &Array, mut first: &[usize], mut second: &[usize], order: &mut Or
     Ok(())
 }
 
-/// The order of two elements of one type; nothing if it has none. A number that is none (`0.0 / 0.0`) comes last.
+/// The order of two elements of one type; nothing if it has none. A number that is none
+/// (`0.0 / 0.0`) comes last.
 fn natural(one: &Dynamic, other: &Dynamic) -> Option<Ordering> {
     fn both<T>(one: Result<T, &str>, other: Result<T, &str>) -> Option<(T, T)> {
         one.ok().zip(other.ok())
@@ -86,15 +94,28 @@ fn by_nature(one: &Dynamic, other: &Dynamic) -> Raw<Ordering> {
     natural(one, other).ok_or_else(|| {
         let (one, other) = (word(one), word(other));
         let failure = if one == other {
-            Failure::usage(format!("The elements of the list have no order of their own: each is of the type {one}"))
+            Failure::usage(format!(
+                "The elements of the list have no order of their own: each is of the type {one}"
+            ))
         } else {
-            Failure::usage(format!("The list holds values of different types, which have no order: {one} and {other}"))
+            Failure::usage(format!(
+                "The list holds values of different types, which have no order: {one} and {other}"
+            ))
         };
-        failure.hint(format!("sort takes {ORDERED}; of others, say which comes first: list.sort(|a, b| …)")).into()
+        failure
+            .hint(format!(
+                "sort takes {ORDERED}; of others, say which comes first: list.sort(|a, b| …)"
+            ))
+            .into()
     })
 }
 
-fn by_function(call: &NativeCallContext, function: &FnPtr, one: &Dynamic, other: &Dynamic) -> Raw<Ordering> {
+fn by_function(
+    call: &NativeCallContext,
+    function: &FnPtr,
+    one: &Dynamic,
+    other: &Dynamic,
+) -> Raw<Ordering> {
     let answer = function.call_raw(call, None, [one.clone(), other.clone()])?;
     if let Ok(number) = answer.as_int() {
         return Ok(number.cmp(&0));
@@ -145,10 +166,17 @@ mod tests {
             ("[3, 1, 2].sort(|a, b| b - a)", "[3, 2, 1]"),
             ("[3, 1, 2].sort(|a, b| a < b)", "[1, 2, 3]"),
             ("[3, 1, 2].sort_by(|a, b| a - b)", "[1, 2, 3]"),
-            ("[[1, 9], [0, 8], [1, 7], [0, 6]].sort(|a, b| a[0] - b[0])", "[[0, 8], [0, 6], [1, 9], [1, 7]]"),
+            (
+                "[[1, 9], [0, 8], [1, 7], [0, 6]].sort(|a, b| a[0] - b[0])",
+                "[[0, 8], [0, 6], [1, 9], [1, 7]]",
+            ),
         ] {
             let (list, call) = script.split_once("].").unwrap();
-            assert_eq!(run.text(&format!("let list = {list}]; list.{call}; list")), sorted, "{script}");
+            assert_eq!(
+                run.text(&format!("let list = {list}]; list.{call}; list")),
+                sorted,
+                "{script}"
+            );
         }
     }
 
@@ -174,12 +202,23 @@ mod tests {
     #[test]
     fn an_error_of_the_function_ends_sort_and_leaves_the_list() {
         let run = Fixture::new();
-        assert_eq!(run.text("let l = [2, 1]; try { l.sort(|a, b| throw \"no\"); } catch (e) { l.push(e); } l"), "[2, 1, \"no\"]");
+        assert_eq!(
+            run.text(
+                "let l = [2, 1]; try { l.sort(|a, b| throw \"no\"); } catch (e) { l.push(e); } l"
+            ),
+            "[2, 1, \"no\"]"
+        );
         for (script, message) in [
             ("[2, 1].sort(|a, b| \"x\")", "The function given to sort returns a string"),
             ("[2, 1].sort(|a| a)", "The function given takes another number of arguments than 2"),
-            ("[2, \"a\"].sort()", "The list holds values of different types, which have no order: integer and string"),
-            ("[[1], [2]].sort()", "The elements of the list have no order of their own: each is of the type list"),
+            (
+                "[2, \"a\"].sort()",
+                "The list holds values of different types, which have no order: integer and string",
+            ),
+            (
+                "[[1], [2]].sort()",
+                "The elements of the list have no order of their own: each is of the type list",
+            ),
         ] {
             assert_eq!(run.fails(script).message, message, "{script}");
         }

@@ -51,7 +51,12 @@ impl fmt::Display for Stack {
 impl Stack {
     /// The project at hand, from what runs.
     fn at_hand(context: &Arc<Context>) -> Result<Self, Failure> {
-        Ok(Self { context: context.clone(), name: project::name(context)?, project: None, file: None })
+        Ok(Self {
+            context: context.clone(),
+            name: project::name(context)?,
+            project: None,
+            file: None,
+        })
     }
 
     /// What was described; a usage failure for a stack that is only looked at.
@@ -110,7 +115,8 @@ impl Stack {
                     self.context.keep_choices_at_the_end(&self.name);
                 }
             };
-            let under_lock = UnderLock { first: &|| kept_meanwhile(&self.context, &self.name), last: &keep };
+            let under_lock =
+                UnderLock { first: &|| kept_meanwhile(&self.context, &self.name), last: &keep };
             let outcome = verbs::up_under_lock(&around, &project, &up, Some(under_lock)).await?;
             // Also where the verb needed no lock.
             keep();
@@ -119,11 +125,24 @@ impl Stack {
         Ok(self.outcome(&self.placed(outcome)?))
     }
 
-    pub(super) fn lifecycle(&self, services: Option<Vec<String>>, verb: Lifecycle, timeout: Option<Duration>) -> Result<Record, Failure> {
+    pub(super) fn lifecycle(
+        &self,
+        services: Option<Vec<String>>,
+        verb: Lifecycle,
+        timeout: Option<Duration>,
+    ) -> Result<Record, Failure> {
         let how = if services.is_some() { Chosen::ByName } else { Chosen::All };
         let services = self.chosen(services)?;
         let outcome = finish(&self.context, async {
-            verbs::lifecycle_of(&surroundings(&self.context, &self.name).await?, &self.name, &services, how, verb, timeout).await
+            verbs::lifecycle_of(
+                &surroundings(&self.context, &self.name).await?,
+                &self.name,
+                &services,
+                how,
+                verb,
+                timeout,
+            )
+            .await
         })?;
         Ok(self.outcome(&outcome))
     }
@@ -135,20 +154,31 @@ impl Stack {
             None => Ok(known),
             Some(names) => names
                 .into_iter()
-                .map(|name| if known.contains(&name) { Ok(name) } else { Err(spec::project::unknown("service", &name, known.iter())) })
+                .map(|name| {
+                    if known.contains(&name) {
+                        Ok(name)
+                    } else {
+                        Err(spec::project::unknown("service", &name, known.iter()))
+                    }
+                })
                 .collect(),
         }
     }
 
     fn down(&self, given: Map) -> Result<Record, Failure> {
         let options = down_options(&self.context, given)?;
-        let outcome =
-            finish(&self.context, async { verbs::down(&surroundings(&self.context, &self.name).await?, &self.name, options).await })?;
+        let outcome = finish(&self.context, async {
+            verbs::down(&surroundings(&self.context, &self.name).await?, &self.name, options).await
+        })?;
         Ok(self.outcome(&outcome))
     }
 
     /// Builds the images of the named services, each image once.
-    pub(super) fn build(&self, services: Option<Vec<String>>, given: Map) -> Result<Dynamic, Failure> {
+    pub(super) fn build(
+        &self,
+        services: Option<Vec<String>>,
+        given: Map,
+    ) -> Result<Dynamic, Failure> {
         let (no_cache, pull) = build_options(given)?;
         let project = self.described()?;
         let names: BTreeSet<String> = self.own_services(services)?.into_iter().collect();
@@ -168,7 +198,9 @@ impl Stack {
             let service = project.service(&name)?;
             let chosen = BTreeSet::from([name.clone()]);
             if project.builder_of(&service.image, &chosen).is_none() {
-                wanted.entry(canonical(&service.image)).or_insert_with(|| (service.image.clone(), name));
+                wanted
+                    .entry(canonical(&service.image))
+                    .or_insert_with(|| (service.image.clone(), name));
             }
         }
         let pulled = task::wait(&self.context, async {
@@ -179,8 +211,12 @@ impl Stack {
             let pulls = wanted.values().map(|(image, service)| {
                 let around = &around;
                 async move {
-                    let work = async |told: &Told<'_>| images::pull(around, image, None, told).await;
-                    Ok::<_, Failure>((image.clone(), reported(around, service, ActionKind::Pull, image, work).await?))
+                    let work =
+                        async |told: &Told<'_>| images::pull(around, image, None, told).await;
+                    Ok::<_, Failure>((
+                        image.clone(),
+                        reported(around, service, ActionKind::Pull, image, work).await?,
+                    ))
                 }
             });
             futures::future::try_join_all(pulls).await
@@ -192,23 +228,35 @@ impl Stack {
     fn own_services(&self, services: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
         let project = self.described()?;
         match services {
-            Some(names) => names.iter().map(|name| project.service(name).map(|service| service.name.clone())).collect(),
-            None => {
-                Ok(project.services.values().filter(|service| project.is_active(service)).map(|service| service.name.clone()).collect())
-            }
+            Some(names) => names
+                .iter()
+                .map(|name| project.service(name).map(|service| service.name.clone()))
+                .collect(),
+            None => Ok(project
+                .services
+                .values()
+                .filter(|service| project.is_active(service))
+                .map(|service| service.name.clone())
+                .collect()),
         }
     }
 }
 
-pub(super) fn up_options(context: &Context, services: Option<Vec<String>>, given: Map) -> Result<UpOptions, Failure> {
+pub(super) fn up_options(
+    context: &Context,
+    services: Option<Vec<String>>,
+    given: Map,
+) -> Result<UpOptions, Failure> {
     let mut options = Options::new(given, "options of up");
     let up = UpOptions {
         services,
         // What a person says on the command line counts, whatever the script says.
-        remove_orphans: options.bool("remove_orphans")?.unwrap_or(false) || context.project.remove_orphans,
+        remove_orphans: options.bool("remove_orphans")?.unwrap_or(false)
+            || context.project.remove_orphans,
         adopt: options.bool("adopt")?.unwrap_or(false) || context.project.adopt,
         build: options.bool("build")?.unwrap_or(false),
-        renew_anonymous_volumes: options.bool("renew_anonymous_volumes")?.unwrap_or(false) || context.project.renew_anonymous_volumes,
+        renew_anonymous_volumes: options.bool("renew_anonymous_volumes")?.unwrap_or(false)
+            || context.project.renew_anonymous_volumes,
         timeout: options.duration("timeout")?,
     };
     options.finish()?;
@@ -239,10 +287,13 @@ pub(super) fn names(value: &Dynamic) -> Result<Option<Vec<String>>, Failure> {
     if let Some(name) = value.read_lock::<ImmutableString>() {
         return Ok(Some(vec![name.to_string()]));
     }
-    let wrong = || Failure::usage("Services are named by a list of strings, a string, or () for all");
+    let wrong =
+        || Failure::usage("Services are named by a list of strings, a string, or () for all");
     let list = value.read_lock::<Array>().ok_or_else(wrong)?;
     list.iter()
-        .map(|item| item.read_lock::<ImmutableString>().map(|name| name.to_string()).ok_or_else(wrong))
+        .map(|item| {
+            item.read_lock::<ImmutableString>().map(|name| name.to_string()).ok_or_else(wrong)
+        })
         .collect::<Result<_, _>>()
         .map(Some)
 }
@@ -258,8 +309,10 @@ fn only_names(value: &Dynamic, function: &str) -> Result<Option<Vec<String>>, Fa
     };
     let shown = options.iter().map(entry).collect::<Vec<_>>().join(", ");
     let shown = if shown.is_empty() { "#{}".to_owned() } else { format!("#{{ {shown} }}") };
-    Err(Failure::usage(format!("The options of `{function}` are its second argument, after the services"))
-        .hint(format!("for all services, write `{function}((), {shown})`")))
+    Err(Failure::usage(format!(
+        "The options of `{function}` are its second argument, after the services"
+    ))
+    .hint(format!("for all services, write `{function}((), {shown})`")))
 }
 
 type Raw<T> = Result<T, Box<EvalAltResult>>;
@@ -271,7 +324,8 @@ pub mod functions {
 
     /// Describe a stack with a map of Compose's shape. Nothing is done with it.
     ///
-    /// Active are the `profiles` of the map, a list; without that key those of the variable `COMPOSE_PROFILES`.
+    /// Active are the `profiles` of the map, a list; without that key those of the variable
+    /// `COMPOSE_PROFILES`.
     ///
     /// ```
     /// let shop = stack("shop", #{ services: #{ cache: #{ image: "redis:7-alpine" } } });
@@ -311,7 +365,8 @@ pub mod functions {
         Ok(stack.up(None, Map::new())?)
     }
 
-    /// Bring the named services up, with what they need: `()` is all, `[]` none. A job that is named is run, also where it was done before.
+    /// Bring the named services up, with what they need: `()` is all, `[]` none. A job that is
+    /// named is run, also where it was done before.
     #[rhai_fn(name = "up", return_raw, pure)]
     pub fn up_named(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
         if let Some(options) = services.read_lock::<Map>() {
@@ -320,8 +375,10 @@ pub mod functions {
         Ok(stack.up(names(&services)?, Map::new())?)
     }
 
-    /// Bring services up, with `remove_orphans`, `adopt`, `build` (build what is built, also where its image is there),
-    /// `renew_anonymous_volumes` (new ones for containers that have some; the old ones stay on the engine), and `timeout` (how long a container may take to get ready).
+    /// Bring services up, with `remove_orphans`, `adopt`, `build` (build what is built, also where
+    /// its image is there), `renew_anonymous_volumes` (new ones for containers that have some;
+    /// the old ones stay on the engine), and `timeout` (how long a container may take to get
+    /// ready).
     #[rhai_fn(name = "up", return_raw, pure)]
     pub fn up_with(stack: &mut Stack, services: Dynamic, options: Map) -> Raw<Record> {
         Ok(stack.up(names(&services)?, options)?)
@@ -357,7 +414,8 @@ pub mod functions {
         Ok(stack.lifecycle(None, Lifecycle::Start, None)?)
     }
 
-    /// Start the stopped containers of the named services as they are; a job that is named is run again.
+    /// Start the stopped containers of the named services as they are; a job that is named is run
+    /// again.
     #[rhai_fn(name = "start", return_raw, pure)]
     pub fn start(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
         Ok(stack.lifecycle(names(&services)?, Lifecycle::Start, None)?)
@@ -405,16 +463,18 @@ pub mod functions {
         Ok(stack.pull(names(&services)?)?)
     }
 
-    /// The stack's containers: a list of records `id name service number state ready completed health status exit_code image_id ports
-    /// ready_ms url`. `ready` is one that runs and whose check passes, `completed` one that exited with code 0.
+    /// The stack's containers: a list of records `id name service number state ready completed
+    /// health status exit_code image_id ports ready_ms url`. `ready` is one that runs and whose
+    /// check passes, `completed` one that exited with code 0.
     #[rhai_fn(return_raw, pure)]
     pub fn ps(stack: &mut Stack) -> Raw<Array> {
         let containers = stack.observe()?;
         Ok(containers.iter().map(|container| Dynamic::from(stack.row(container, None))).collect())
     }
 
-    /// Wait until every container of the named services is ready, at most `timeout`. A map has the options `timeout` and `assume`: a plan
-    /// takes them to get ready in time, with `assume: false` not to.
+    /// Wait until every container of the named services is ready, at most `timeout`. A map has the
+    /// options `timeout` and `assume`: a plan takes them to get ready in time, with `assume:
+    /// false` not to.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait(stack: &mut Stack, services: Dynamic, timeout: Dynamic) -> Raw<()> {
         let patience = Patience::read(&timeout)?;
@@ -437,9 +497,11 @@ pub mod functions {
         Ok(logs::read(stack, only_names(&services, "logs")?, Map::new())?)
     }
 
-    /// The logs of the named services, sorted by the engine's times. `tail` is a number of lines of each container; `since` and `"until"`
-    /// are a time to the nanosecond, or `"10m"` for ten minutes ago. With `follow` it is a stream that goes on over restarts and
-    /// replacements, with containers that are started later, and ends when none of them runs any more. `timestamps` prints the times.
+    /// The logs of the named services, sorted by the engine's times. `tail` is a number of lines of
+    /// each container; `since` and `"until"` are a time to the nanosecond, or `"10m"` for ten
+    /// minutes ago. With `follow` it is a stream that goes on over restarts and replacements,
+    /// with containers that are started later, and ends when none of them runs any more.
+    /// `timestamps` prints the times.
     ///
     /// ```
     /// for line in stack().logs((), #{ since: "10m", "until": "5m", timestamps: true }) { print(line); }
@@ -461,7 +523,8 @@ pub mod functions {
         Ok(Service::of(&Stack::at_hand(&Context::of(&context)?)?, name)?)
     }
 
-    /// The promoted release of a service: `()` for now, as nothing promotes one yet. Give it a default: `released("web") ?? "v1"`.
+    /// The promoted release of a service: `()` for now, as nothing promotes one yet. Give it a
+    /// default: `released("web") ?? "v1"`.
     pub fn released(service: &str) -> Dynamic {
         let _ = service;
         Dynamic::UNIT
@@ -489,7 +552,9 @@ mod tests {
         let text = "name: \"${NOWHERE}\"\nservices: {a: {image: x}}\n";
         let trial = Trial::on(|host| host.with_file("/project/a.yaml", text));
         let services = "services: #{ a: #{ image: \"x\" } }";
-        let names = format!("[stack(#{{ name: \"\", {services} }}).name, stack(#{{ {services} }}).name, compose(\"a.yaml\").name]");
+        let names = format!(
+            "[stack(#{{ name: \"\", {services} }}).name, stack(#{{ {services} }}).name, compose(\"a.yaml\").name]"
+        );
         assert_eq!(trial.text(&names), r#"["project", "project", "project"]"#);
         assert_eq!(trial.text(&format!("stack(#{{ name: \"shop\", {services} }}).name")), "shop");
     }
@@ -502,9 +567,14 @@ mod tests {
             ("logs(#{})", "logs((), #{})"),
             ("build(#{ no_cache: true })", "build((), #{ no_cache: true })"),
         ] {
-            let failure = Trial::new().fails(&format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\" }} }} }}).{call}"));
+            let failure = Trial::new().fails(&format!(
+                "stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\" }} }} }}).{call}"
+            ));
             let function = call.split('(').next().unwrap();
-            assert_eq!(failure.message, format!("The options of `{function}` are its second argument, after the services"));
+            assert_eq!(
+                failure.message,
+                format!("The options of `{function}` are its second argument, after the services")
+            );
             assert_eq!(failure.hint.unwrap(), format!("for all services, write `{right}`"));
         }
     }

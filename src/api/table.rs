@@ -20,24 +20,32 @@ pub fn register(engine: &mut Engine) {
 
 /// A row's fields; `index` counts from 0. What is `()` is an empty cell.
 fn fields(index: usize, row: &Dynamic) -> Result<Map<String, Value>, Failure> {
-    let cells = |map: &rhai::Map| map.iter().map(|(name, value)| Ok((name.to_string(), to_json(value)?))).collect();
+    let cells = |map: &rhai::Map| {
+        map.iter().map(|(name, value)| Ok((name.to_string(), to_json(value)?))).collect()
+    };
     if let Some(map) = row.read_lock::<rhai::Map>() {
         return cells(&map);
     }
     match row.read_lock::<Record>() {
         Some(record) => cells(record.fields()),
-        None => Err(Failure::usage(format!("Row {} of the table is {}, not a map", index + 1, words::a(row)))
-            .hint("write rows as maps: [#{ name: \"db\" }]")),
+        None => Err(Failure::usage(format!(
+            "Row {} of the table is {}, not a map",
+            index + 1,
+            words::a(row)
+        ))
+        .hint("write rows as maps: [#{ name: \"db\" }]")),
     }
 }
 
 fn text(call: &NativeCallContext, rows: &Array, columns: Option<Vec<String>>) -> Raw<String> {
     let context = Context::of(call)?;
     Room::new().list(rows)?;
-    let rows: Result<Vec<_>, Failure> = rows.iter().enumerate().map(|(index, row)| fields(index, row)).collect();
+    let rows: Result<Vec<_>, Failure> =
+        rows.iter().enumerate().map(|(index, row)| fields(index, row)).collect();
     let table = Table::new(rows?, columns)?;
     // On a terminal no cell is wider than that; elsewhere one wide cell makes all rows as wide.
-    let _room = if context.width.is_none() { Some(text_room(call, table.filled_bytes())?) } else { None };
+    let _room =
+        if context.width.is_none() { Some(text_room(call, table.filled_bytes())?) } else { None };
     Ok(table.text(context.width, &|text| context.secrets.mask(text)))
 }
 
@@ -46,15 +54,17 @@ fn names(columns: &Array) -> Result<Vec<String>, Failure> {
         .iter()
         .map(|name| {
             let text = name.read_lock::<ImmutableString>().map(|text| text.to_string());
-            text.ok_or_else(|| Failure::usage(format!("A column of a table is a string, not {}", words::a(name))))
+            text.ok_or_else(|| {
+                Failure::usage(format!("A column of a table is a string, not {}", words::a(name)))
+            })
         })
         .collect()
 }
 
 #[export_module]
 mod functions {
-    /// Rows (maps or records) as text in columns, all their fields sorted by name. Numbers stand to the right; on a terminal
-    /// rows are fitted to its width. No rows at all are `(none)`.
+    /// Rows (maps or records) as text in columns, all their fields sorted by name. Numbers stand to
+    /// the right; on a terminal rows are fitted to its width. No rows at all are `(none)`.
     ///
     /// ```rhai
     /// print(table([#{ name: "db", state: "ready" }]));
@@ -87,22 +97,37 @@ mod tests {
         let script = r#"table([#{ name: "db", url: (), took: duration("90s") }, #{ name: "web", url: "http://localhost" }], ["name", "url", "took"])"#;
         let expected = "NAME   URL                TOOK\ndb                        1m30s\nweb    http://localhost";
         assert_eq!(Trial::new().text(script), expected);
-        assert_eq!(Trial::new().text(r#"table([attempt(|| 5)], ["ok", "value", "error"])"#), "OK     VALUE   ERROR\ntrue       5");
+        assert_eq!(
+            Trial::new().text(r#"table([attempt(|| 5)], ["ok", "value", "error"])"#),
+            "OK     VALUE   ERROR\ntrue       5"
+        );
     }
 
     #[test]
     fn rows_are_fitted_to_the_terminal() {
         let narrow = Trial::with(|host| host, "", |context| context.width = Some(20));
         let text = narrow.text(r#"table([#{ a: "0123456789abcdef", b: "0123456789abcdef" }])"#);
-        assert!(text.lines().all(|line| line.chars().count() <= 20) && text.contains('…'), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 20) && text.contains('…'),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_wrong_row_or_column_is_named() {
         let trial = Trial::new();
-        assert_eq!(trial.fails(r"table([#{ a: 1 }, 5])").message, "Row 2 of the table is an integer, not a map");
-        assert_eq!(trial.fails(r#"table([#{ name: 1 }], ["nmae"])"#).hint.unwrap(), "did you mean \"name\"?");
-        assert_eq!(trial.fails(r"table([#{ a: 1 }], [5])").message, "A column of a table is a string, not an integer");
+        assert_eq!(
+            trial.fails(r"table([#{ a: 1 }, 5])").message,
+            "Row 2 of the table is an integer, not a map"
+        );
+        assert_eq!(
+            trial.fails(r#"table([#{ name: 1 }], ["nmae"])"#).hint.unwrap(),
+            "did you mean \"name\"?"
+        );
+        assert_eq!(
+            trial.fails(r"table([#{ a: 1 }], [5])").message,
+            "A column of a table is a string, not an integer"
+        );
         assert_eq!(trial.text("table([])"), "(none)");
     }
 }

@@ -25,8 +25,8 @@ pub fn is_cancelled() -> bool {
     TOKEN.with_borrow(|token| token.as_ref().is_some_and(CancellationToken::is_cancelled))
 }
 
-/// Why the task on this thread has to end before anything else is evaluated: a refusal that was thrown, or its token.
-/// For `on_progress`, which gets no context.
+/// Why the task on this thread has to end before anything else is evaluated: a refusal that was
+/// thrown, or its token. For `on_progress`, which gets no context.
 pub fn ending() -> Option<Failure> {
     refused().or_else(|| is_cancelled().then(Failure::interrupted))
 }
@@ -49,7 +49,8 @@ impl Drop for Entered {
     }
 }
 
-/// Does `work`, a function that answers for a simulated machine while others wait: nothing in it may wait.
+/// Does `work`, a function that answers for a simulated machine while others wait: nothing in it
+/// may wait.
 pub fn answering<T>(work: impl FnOnce() -> T) -> T {
     let _entered = enter(CancellationToken::new());
     let before = ANSWERS.replace(true);
@@ -63,12 +64,18 @@ pub fn may_wait() -> Result<(), Failure> {
     if !ANSWERS.get() {
         return Ok(());
     }
-    let failure = Failure::usage("A function that answers for the simulated machine can't wait, nor use the engine");
+    let failure = Failure::usage(
+        "A function that answers for the simulated machine can't wait, nor use the engine",
+    );
     Err(failure.hint("`takes: \"5s\"` in its answer says how long that takes"))
 }
 
-/// Waits for `future` on the conductor; [`Failure::interrupted`] as soon as the task's token is cancelled.
-pub fn wait<T>(context: &Context, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+/// Waits for `future` on the conductor; [`Failure::interrupted`] as soon as the task's token is
+/// cancelled.
+pub fn wait<T>(
+    context: &Context,
+    future: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     may_wait()?;
     let token = current(context);
     context.conductor.block_on(async {

@@ -26,8 +26,14 @@ pub(super) fn quoted(text: &str) -> String {
     literal(&format!("{short}{more}").into())
 }
 
-/// Rhai's own looks at the size of what it made only when that is made, and that can be more than the machine holds.
-pub(super) fn replace(call: &NativeCallContext, text: &mut ImmutableString, find: &str, with: &str) -> Raw<()> {
+/// Rhai's own looks at the size of what it made only when that is made, and that can be more than
+/// the machine holds.
+pub(super) fn replace(
+    call: &NativeCallContext,
+    text: &mut ImmutableString,
+    find: &str,
+    with: &str,
+) -> Raw<()> {
     let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
     let _room = text_room(call, found.saturating_mul(with.len()).saturating_add(text.len()))?;
     *text = text.replace(find, with).into();
@@ -66,13 +72,23 @@ mod functions {
     /// assert_eq(text, "a, b, c");
     /// ```
     #[rhai_fn(name = "replace", return_raw)]
-    pub fn replace_text(call: NativeCallContext, text: &mut ImmutableString, find: &str, with: &str) -> Raw<()> {
+    pub fn replace_text(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        find: &str,
+        with: &str,
+    ) -> Raw<()> {
         replace(&call, text, find, with)
     }
 
     /// Puts a text in the place of each such letter.
     #[rhai_fn(name = "replace", return_raw)]
-    pub fn replace_letter(call: NativeCallContext, text: &mut ImmutableString, find: char, with: &str) -> Raw<()> {
+    pub fn replace_letter(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        find: char,
+        with: &str,
+    ) -> Raw<()> {
         replace(&call, text, find.encode_utf8(&mut [0; 4]), with)
     }
 
@@ -83,7 +99,10 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn int(text: &str) -> Raw<i64> {
-        Ok(text.trim().parse().map_err(|_| Failure::usage(format!("{} is not an integer", quoted(text))))?)
+        Ok(text
+            .trim()
+            .parse()
+            .map_err(|_| Failure::usage(format!("{} is not an integer", quoted(text))))?)
     }
 
     /// The integer that the text is. Throws `usage` if it is none.
@@ -96,7 +115,8 @@ mod functions {
         int(text)
     }
 
-    /// The integer that the text is with digits of a base from 2 to 36. Throws `usage` if it is none.
+    /// The integer that the text is with digits of a base from 2 to 36. Throws `usage` if it is
+    /// none.
     ///
     /// ```rhai
     /// assert_eq(parse_int("ff", 16), 255);
@@ -104,9 +124,13 @@ mod functions {
     #[rhai_fn(name = "parse_int", return_raw)]
     pub fn parse_int_of_base(text: &str, base: i64) -> Raw<i64> {
         let radix = u32::try_from(base).ok().filter(|radix| (2..=36).contains(radix));
-        let Some(radix) = radix else { return Err(Failure::usage(format!("{base} is not a base: it is 2 to 36")).into()) };
+        let Some(radix) = radix else {
+            return Err(Failure::usage(format!("{base} is not a base: it is 2 to 36")).into());
+        };
         let number = i64::from_str_radix(text.trim(), radix);
-        Ok(number.map_err(|_| Failure::usage(format!("{} is not an integer of base {base}", quoted(text))))?)
+        Ok(number.map_err(|_| {
+            Failure::usage(format!("{} is not an integer of base {base}", quoted(text)))
+        })?)
     }
 
     /// The number that the text is. Throws `usage` if it is none.
@@ -116,7 +140,10 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn parse_float(text: &str) -> Raw<f64> {
-        Ok(text.trim().parse().map_err(|_| Failure::usage(format!("{} is not a number", quoted(text))))?)
+        Ok(text
+            .trim()
+            .parse()
+            .map_err(|_| Failure::usage(format!("{} is not a number", quoted(text))))?)
     }
 
     /// The value that the text is in JSON. Throws `usage` if it is none.
@@ -139,7 +166,8 @@ mod functions {
         json(text)
     }
 
-    /// The map in JSON. `()` means not set and is left out. Throws `usage` for what has no place in data: a function.
+    /// The map in JSON. `()` means not set and is left out. Throws `usage` for what has no place in
+    /// data: a function.
     ///
     /// ```rhai
     /// assert_eq(#{ a: 1, b: () }.to_json(), `{"a":1}`);
@@ -201,7 +229,10 @@ mod tests {
     fn what_can_not_be_read_is_repeated_shortly() {
         let run = Fixture::new();
         assert_eq!(run.fails(r#""5 apples".int()"#).message, "\"5 apples\" is not an integer");
-        assert_eq!(run.fails(r#""{".json()"#).message, "\"{\" is not JSON: EOF while parsing an object at line 1 column 1");
+        assert_eq!(
+            run.fails(r#""{".json()"#).message,
+            "\"{\" is not JSON: EOF while parsing an object at line 1 column 1"
+        );
         let long = run.fails(r#"let x = ""; x.pad(500, "z"); x.int()"#).message;
         assert!(long.len() < 100 && long.contains("z…\""), "{long}");
     }

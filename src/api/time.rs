@@ -26,7 +26,10 @@ fn time_of(value: &Dynamic) -> Result<Time, Failure> {
         return Ok(*time);
     }
     let text = value.read_lock::<ImmutableString>().map(|text| text.to_string());
-    let failure = || Failure::usage(format!("{} is not a time", literal(value))).hint("write it like \"2026-01-01T00:00:00Z\"");
+    let failure = || {
+        Failure::usage(format!("{} is not a time", literal(value)))
+            .hint("write it like \"2026-01-01T00:00:00Z\"")
+    };
     text.and_then(|text| Time::parse(&text)).ok_or_else(failure)
 }
 
@@ -36,7 +39,8 @@ fn beyond() -> Failure {
 
 #[export_module]
 mod module {
-    /// The time now. Times are compared with `<`, subtracted to a duration, and printed as RFC 3339 in UTC.
+    /// The time now. Times are compared with `<`, subtracted to a duration, and printed as RFC 3339
+    /// in UTC.
     ///
     /// ```rhai
     /// let deadline = time::now() + duration("5m");
@@ -100,10 +104,14 @@ mod methods {
         Ok(a.earlier(b).ok_or_else(beyond)?)
     }
 
-    /// The duration from `b` to `a`. Throws `usage` if `b` is the later one: a duration has no sign.
+    /// The duration from `b` to `a`. Throws `usage` if `b` is the later one: a duration has no
+    /// sign.
     #[rhai_fn(name = "-", return_raw)]
     pub fn between(a: Time, b: Time) -> Raw<Duration> {
-        let failure = || Failure::usage(format!("{b} is later than {a}")).hint("subtract the earlier time from the later one");
+        let failure = || {
+            Failure::usage(format!("{b} is later than {a}"))
+                .hint("subtract the earlier time from the later one")
+        };
         Ok(a.since(b).ok_or_else(failure)?)
     }
 }
@@ -118,12 +126,21 @@ mod tests {
         for (script, expected) in [
             ("`${time::now()}`", "2026-01-01T00:00:00.000Z"),
             ("time::stamp()", "20260101T000000Z"),
-            ("let start = time::now(); sleep(duration(\"90s\")); `${time::now() - start}`", "1m30s"),
+            (
+                "let start = time::now(); sleep(duration(\"90s\")); `${time::now() - start}`",
+                "1m30s",
+            ),
             ("`${time::now() + duration(\"1h\") - duration(\"30m\")}`", "2026-01-01T00:31:30.000Z"),
             ("time::now() > \"2025-12-31T23:59:59Z\"", "true"),
-            ("time::parse(\"2026-01-01T01:00:00+01:00\") == time::parse(\"2026-01-01T00:00:00Z\")", "true"),
+            (
+                "time::parse(\"2026-01-01T01:00:00+01:00\") == time::parse(\"2026-01-01T00:00:00Z\")",
+                "true",
+            ),
             ("time::parse(\"1970-01-01T00:01:00Z\").unix", "60"),
-            ("json::text(#{ at: time::parse(\"2026-01-01T00:00:00Z\") })", "{\"at\":\"2026-01-01T00:00:00.000Z\"}"),
+            (
+                "json::text(#{ at: time::parse(\"2026-01-01T00:00:00Z\") })",
+                "{\"at\":\"2026-01-01T00:00:00.000Z\"}",
+            ),
         ] {
             assert_eq!(trial.text(script), expected, "{script}");
         }
@@ -132,9 +149,15 @@ mod tests {
     #[test]
     fn what_is_no_time_and_a_negative_duration_are_errors() {
         let trial = Trial::new();
-        assert_eq!(trial.fails(r#"time::parse("yesterday")"#).message, "\"yesterday\" is not a time");
+        assert_eq!(
+            trial.fails(r#"time::parse("yesterday")"#).message,
+            "\"yesterday\" is not a time"
+        );
         let failure = trial.fails(r#"let a = time::now(); sleep(duration("1s")); a - time::now()"#);
-        assert_eq!(failure.message, "2026-01-01T00:00:01.000Z is later than 2026-01-01T00:00:00.000Z");
+        assert_eq!(
+            failure.message,
+            "2026-01-01T00:00:01.000Z is later than 2026-01-01T00:00:00.000Z"
+        );
         assert_eq!(trial.fails("time::now().tag").message, "A time has no field \"tag\"");
     }
 }

@@ -48,13 +48,25 @@ impl Trial {
     }
 
     /// The same with an `spc.toml`, and settings of the run as `settle` makes them.
-    pub(crate) fn with(given: impl FnOnce(SimHost) -> SimHost, toml: &str, settle: impl FnOnce(&mut Context)) -> Self {
-        let no_engine = || async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }.boxed();
+    pub(crate) fn with(
+        given: impl FnOnce(SimHost) -> SimHost,
+        toml: &str,
+        settle: impl FnOnce(&mut Context),
+    ) -> Self {
+        let no_engine = || {
+            async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }
+                .boxed()
+        };
         Self::connected(&SimConductor::new(1), given, toml, settle, Box::new(no_engine))
     }
 
     /// A project whose scripts reach `engine`, in the virtual time of `sim`.
-    pub(crate) fn on_engine(sim: &Arc<SimConductor>, engine: Arc<dyn Engine>, given: impl FnOnce(SimHost) -> SimHost, toml: &str) -> Self {
+    pub(crate) fn on_engine(
+        sim: &Arc<SimConductor>,
+        engine: Arc<dyn Engine>,
+        given: impl FnOnce(SimHost) -> SimHost,
+        toml: &str,
+    ) -> Self {
         let connector = move || std::future::ready(Ok(engine.clone())).boxed();
         Self::connected(sim, given, toml, |_| {}, Box::new(connector))
     }
@@ -68,10 +80,21 @@ impl Trial {
     ) -> Self {
         let host = Arc::new(given(SimHost::new(sim.clone())));
         let seen = Arc::new(Seen::default());
-        let project = ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
-        let policy =
-            Policy::new(Path::new("/project"), Settings::parse(toml.as_bytes()).unwrap(), &|path| resolve(host.as_ref(), path)).unwrap();
-        let context = Context::new(host.clone(), Conductor::Sim(sim.clone()), seen.clone(), project, connector);
+        let project =
+            ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
+        let policy = Policy::new(
+            Path::new("/project"),
+            Settings::parse(toml.as_bytes()).unwrap(),
+            &|path| resolve(host.as_ref(), path),
+        )
+        .unwrap();
+        let context = Context::new(
+            host.clone(),
+            Conductor::Sim(sim.clone()),
+            seen.clone(),
+            project,
+            connector,
+        );
         let mut context = context.with_policy(policy);
         settle(&mut context);
         Self { host, context: Arc::new(context), seen }
@@ -79,7 +102,10 @@ impl Trial {
 
     /// A project with these variables.
     pub(crate) fn with_variables(variables: &[(&str, &str)]) -> Self {
-        let variables: BTreeMap<_, _> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let variables: BTreeMap<_, _> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         Self::with(|host| host, "", |context| context.project.environment = variables)
     }
 

@@ -1,5 +1,6 @@
-//! `guarded` functions that were cut off, by a kill, a lost machine or a second Ctrl-C, or whose undo failed. Their undo lists are
-//! closures and can't be run by another process, so that what is left of them is a warning for who runs the next `up`.
+//! `guarded` functions that were cut off, by a kill, a lost machine or a second Ctrl-C, or whose
+//! undo failed. Their undo lists are closures and can't be run by another process, so that what is
+//! left of them is a warning for who runs the next `up`.
 
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use super::context::Context;
 use crate::apply::records::{Records, State, Unfinished};
 use crate::model::event::{Event, Level};
 
-/// The record of one `guarded` function that runs. It spares a person a surprise, so that a record that can't be written is no failure.
+/// The record of one `guarded` function that runs. It spares a person a surprise, so that a record
+/// that can't be written is no failure.
 #[derive(Clone)]
 pub(super) struct Record {
     context: Arc<Context>,
@@ -17,11 +19,15 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn begin(context: &Arc<Context>, project: &str, label: &str) -> Self {
-        let record = Self { context: context.clone(), project: project.to_owned(), label: label.to_owned() };
+        let record =
+            Self { context: context.clone(), project: project.to_owned(), label: label.to_owned() };
         record.update(|state, label| {
             let since = context.host.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
             let (run, command) = (context.run.clone(), context.command.name.clone());
-            state.guarded.insert(label.to_owned(), Unfinished { run, command, since, undo: Vec::new(), failed: false });
+            state.guarded.insert(
+                label.to_owned(),
+                Unfinished { run, command, since, undo: Vec::new(), failed: false },
+            );
         });
         record
     }
@@ -67,15 +73,21 @@ impl Record {
 /// Warns of what was cut off in earlier runs and may have left the project half changed.
 pub(super) fn warn(context: &Context, project: &str) {
     let state = Records::new(&*context.host, &context.policy, project).state();
-    for (label, unfinished) in state.guarded.iter().filter(|(_, unfinished)| unfinished.run != context.run && !unfinished.undo.is_empty()) {
+    for (label, unfinished) in state
+        .guarded
+        .iter()
+        .filter(|(_, unfinished)| unfinished.run != context.run && !unfinished.undo.is_empty())
+    {
         let Unfinished { command, since, undo, failed, .. } = unfinished;
         let how = if *failed {
             format!("failed (it began at {since}), and this could not be undone")
         } else {
             format!("was cut off (it began at {since}), and this was not undone")
         };
-        let text =
-            format!("guarded \"{label}\" of \"{command}\" {how}: {}; the warning ends when it runs again to its end", undo.join("; "));
+        let text = format!(
+            "guarded \"{label}\" of \"{command}\" {how}: {}; the warning ends when it runs again to its end",
+            undo.join("; ")
+        );
         context.events.event(&Event::Log { level: Level::Warning, text });
     }
 }

@@ -1,4 +1,5 @@
-//! Lines of `.env` that nobody reads: most often a misspelt name, whose default then counts in silence.
+//! Lines of `.env` that nobody reads: most often a misspelt name, whose default then counts in
+//! silence.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,7 +18,9 @@ const READERS: [&str; 4] = ["rhai", "yml", "yaml", "example"];
 /// Says which lines of `.env` nothing has read in this run and no file of the project speaks of.
 pub(super) fn hint(context: &Context) {
     let read = context.variables_read();
-    let unread = |name: &&String| !read.contains(*name) && !OF_TOOLS.iter().any(|prefix| name.starts_with(prefix));
+    let unread = |name: &&String| {
+        !read.contains(*name) && !OF_TOOLS.iter().any(|prefix| name.starts_with(prefix))
+    };
     let names: Vec<&String> = context.project.files.keys().filter(unread).collect();
     if names.is_empty() {
         return;
@@ -32,11 +35,20 @@ pub(super) fn hint(context: &Context) {
     }
     let spoken_of: BTreeSet<&str> = texts.iter().flat_map(|text| words(text)).collect();
     for name in unspoken {
-        let known = read.iter().map(String::as_str).chain(spoken_of.iter().copied()).filter(|known| looks_like_one(known));
-        let meant = nearest(name, known).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+        let known = read
+            .iter()
+            .map(String::as_str)
+            .chain(spoken_of.iter().copied())
+            .filter(|known| looks_like_one(known));
+        let meant = nearest(name, known)
+            .map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
         // What looks otherwise may be a line of a key that lost its quotes.
-        let named = if looks_like_one(name) { format!(" \"{name}\"") } else { " of this line".to_owned() };
-        let text = format!("{}: nobody reads the variable{named}{meant}", context.project.files[name].place);
+        let named =
+            if looks_like_one(name) { format!(" \"{name}\"") } else { " of this line".to_owned() };
+        let text = format!(
+            "{}: nobody reads the variable{named}{meant}",
+            context.project.files[name].place
+        );
         context.events.event(&Event::Log { level: Level::Warning, text });
     }
 }
@@ -51,10 +63,14 @@ fn texts(context: &Context) -> Vec<String> {
     let directory = CheckedPath::root_itself(&context.project.directory);
     let folders = root.into_iter().flat_map(|root| [root.join("scripts"), root]).chain([directory]);
     // The same folder may be below two roots.
-    let folders: BTreeMap<PathBuf, CheckedPath> = folders.map(|folder| (folder.as_path().to_owned(), folder)).collect();
+    let folders: BTreeMap<PathBuf, CheckedPath> =
+        folders.map(|folder| (folder.as_path().to_owned(), folder)).collect();
     let paths = folders.values().flat_map(|folder| readers(context, folder));
     // What can't be read is no reader.
-    paths.filter_map(|path| context.host.read(&path).ok()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+    paths
+        .filter_map(|path| context.host.read(&path).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .collect()
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -63,6 +79,10 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 fn readers(context: &Context, folder: &CheckedPath) -> Vec<CheckedPath> {
     let entries = context.host.list(folder).unwrap_or_default().into_iter();
-    let is_reader = |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| READERS.contains(&end));
-    entries.filter(|entry| entry.kind == FileKind::File && is_reader(&entry.name)).map(|entry| folder.join(entry.name)).collect()
+    let is_reader =
+        |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| READERS.contains(&end));
+    entries
+        .filter(|entry| entry.kind == FileKind::File && is_reader(&entry.name))
+        .map(|entry| folder.join(entry.name))
+        .collect()
 }

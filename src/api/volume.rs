@@ -20,7 +20,8 @@ use crate::model::spec::tokens::{self, Described};
 use crate::model::{Failure, Kind, names};
 use crate::value::json::{description_to_json, from_json};
 
-/// A volume as a script holds it, whether it is there or not. Its name is the engine's, or the key of a volume of the project.
+/// A volume as a script holds it, whether it is there or not. Its name is the engine's, or the key
+/// of a volume of the project.
 #[derive(Clone)]
 pub struct Volume {
     context: Arc<Context>,
@@ -51,18 +52,23 @@ impl Volume {
         let json = description_to_json(given)?;
         tokens::check(&json, Described::Object)?;
         let project = project::name(&self.context)?;
-        let described = spec::Volume::read(&Field::root(&json), names::object(&project, &self.name), &self.context.project.directory)?;
-        self.context
-            .policy
-            .volume_options(described.driver.as_deref(), &described.driver_opts, &|path| resolve(&*self.context.host, path))?;
+        let described = spec::Volume::read(
+            &Field::root(&json),
+            names::object(&project, &self.name),
+            &self.context.project.directory,
+        )?;
+        self.context.policy.volume_options(
+            described.driver.as_deref(),
+            &described.driver_opts,
+            &|path| resolve(&*self.context.host, path),
+        )?;
         project::finish(&self.context, async {
             let engine = self.context.engine().await?;
-            let body = create::volume(&project, &self.context.project.directory, &self.name, &described);
-            engine
-                .volume_create(body)
-                .await
-                .map(drop)
-                .map_err(|error| of_engine(error, &format!("create the volume \"{}\"", described.name)))
+            let body =
+                create::volume(&project, &self.context.project.directory, &self.name, &described);
+            engine.volume_create(body).await.map(drop).map_err(|error| {
+                of_engine(error, &format!("create the volume \"{}\"", described.name))
+            })
         })
     }
 
@@ -74,7 +80,13 @@ impl Volume {
             project::may_look(&self.context, intent, "volume", &found.name, &found.labels).await?;
             Ok(found)
         })?;
-        for (key, value) in found.json.get_mut("Options").and_then(serde_json::Value::as_object_mut).into_iter().flatten() {
+        for (key, value) in found
+            .json
+            .get_mut("Options")
+            .and_then(serde_json::Value::as_object_mut)
+            .into_iter()
+            .flatten()
+        {
             if let Some(text) = value.as_str() {
                 *value = without_passwords(key, text).into();
             }
@@ -85,7 +97,11 @@ impl Volume {
     fn remove(&self) -> Result<(), Failure> {
         project::finish(&self.context, async {
             let found = self.find().await?.ok_or_else(|| self.missing())?;
-            project::check_ours(&self.context, &format!("volume \"{}\"", found.name), &found.labels)?;
+            project::check_ours(
+                &self.context,
+                &format!("volume \"{}\"", found.name),
+                &found.labels,
+            )?;
             let engine = self.context.engine().await?;
             engine
                 .volume_remove(&found.name, false)
@@ -127,7 +143,8 @@ pub mod functions {
         Ok(task::wait(&volume.context.clone(), async { Ok(volume.find().await?.is_some()) })?)
     }
 
-    /// All the engine knows of it; passwords in its options are hidden. Only of a volume of the project, or one that a stack uses.
+    /// All the engine knows of it; passwords in its options are hidden. Only of a volume of the
+    /// project, or one that a stack uses.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(volume: &mut Volume) -> Raw<Dynamic> {
         Ok(from_json(&volume.look()?))

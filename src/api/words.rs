@@ -37,11 +37,14 @@ pub(super) fn read(declarations: &Declarations, words: &[String]) -> Result<Map,
             reader.word(word)?;
             continue;
         };
-        let (name, given) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value.to_owned())));
+        let (name, given) = option
+            .split_once('=')
+            .map_or((option, None), |(name, value)| (name, Some(value.to_owned())));
         let (key, declared, negated) = reader.option(name)?;
         if let Takes::Flag = declared.takes {
             if given.is_some() {
-                return Err(Failure::usage(format!("\"--{name}\" takes no value")).hint(format!("write --{name} or --no-{name}")));
+                return Err(Failure::usage(format!("\"--{name}\" takes no value"))
+                    .hint(format!("write --{name} or --no-{name}")));
             }
             reader.set(key, name, (!negated).into())?;
             continue;
@@ -63,13 +66,16 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// The declaration of an option as it is written, and whether it is a flag's `no-`.
     fn option(&self, name: &str) -> Result<(&'a str, &'a Declared, bool), Failure> {
-        let options = self.declarations.iter().filter(|(_, declared)| !matches!(declared.takes, Takes::Rest));
+        let options =
+            self.declarations.iter().filter(|(_, declared)| !matches!(declared.takes, Takes::Rest));
         for (key, declared) in options {
             let own = option_name(key);
             if own == name {
                 return Ok((key, declared, false));
             }
-            if matches!(declared.takes, Takes::Flag) && name.strip_prefix("no-") == Some(own.as_str()) {
+            if matches!(declared.takes, Takes::Flag)
+                && name.strip_prefix("no-") == Some(own.as_str())
+            {
                 return Ok((key, declared, true));
             }
         }
@@ -86,7 +92,8 @@ impl<'a> Reader<'a> {
             .collect();
         // A single letter is meant as the start of a name.
         let begins = options.iter().find(|option| word.len() == 2 && option[1..].starts_with(word));
-        let meant = begins.map(|option| format!("did you mean \"{option}\"?")).or_else(|| own_letter(word));
+        let meant =
+            begins.map(|option| format!("did you mean \"{option}\"?")).or_else(|| own_letter(word));
         match meant.or_else(|| did_you_mean(word, options.iter().map(String::as_str))) {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -104,7 +111,9 @@ impl<'a> Reader<'a> {
     }
 
     fn set(&mut self, key: &str, name: &str, value: Dynamic) -> Result<(), Failure> {
-        if let Some(mut list) = self.values.get_mut(key).and_then(rhai::Dynamic::write_lock::<Array>) {
+        if let Some(mut list) =
+            self.values.get_mut(key).and_then(rhai::Dynamic::write_lock::<Array>)
+        {
             list.extend(value.cast::<Array>());
             return Ok(());
         }
@@ -116,9 +125,13 @@ impl<'a> Reader<'a> {
 
     fn finish(mut self) -> Result<Map, Failure> {
         let Some(first) = self.rest.first() else { return Ok(self.values) };
-        let rest = self.declarations.iter().find(|(_, declared)| matches!(declared.takes, Takes::Rest));
+        let rest =
+            self.declarations.iter().find(|(_, declared)| matches!(declared.takes, Takes::Rest));
         let Some((key, _)) = rest else {
-            let failure = Failure::usage(format!("There is no use for the word {}", quoted(&first.to_string())));
+            let failure = Failure::usage(format!(
+                "There is no use for the word {}",
+                quoted(&first.to_string())
+            ));
             return Err(failure.hint("this runbook takes options only; --help shows them"));
         };
         self.values.insert(key.as_str().into(), self.rest.into());
@@ -134,19 +147,29 @@ fn needs_value(name: &str, declared: &Declared, next: Option<&String>) -> Failur
 
 /// The value of a word, typed like the option's default.
 pub(super) fn typed(name: &str, declared: &Declared, word: &str) -> Result<Dynamic, Failure> {
-    let takes = |what: &str, part: &str| Failure::usage(format!("\"--{name}\" takes {what}, not {}", quoted(part)));
+    let takes = |what: &str, part: &str| {
+        Failure::usage(format!("\"--{name}\" takes {what}, not {}", quoted(part)))
+    };
     match &declared.takes {
-        Takes::Number if declared.default.is_int() => word.parse::<i64>().map(Dynamic::from).map_err(|_| takes("an integer", word)),
+        Takes::Number if declared.default.is_int() => {
+            word.parse::<i64>().map(Dynamic::from).map_err(|_| takes("an integer", word))
+        }
         Takes::Number => match word.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number.into()),
             _ => Err(takes("a number", word)),
         },
-        Takes::Duration => parse_duration(word).map(Dynamic::from).map_err(|wrong| Failure::usage(format!("\"--{name}\": {wrong}"))),
+        Takes::Duration => parse_duration(word)
+            .map(Dynamic::from)
+            .map_err(|wrong| Failure::usage(format!("\"--{name}\": {wrong}"))),
         Takes::OneOf(choices) if choices.iter().any(|choice| choice == word) => Ok(word.into()),
         Takes::OneOf(choices) => Err(none_of(name, choices, word)),
         Takes::List => {
             let parts = word.split(',').map(str::trim).filter(|part| !part.is_empty());
-            let first = declared.default.read_lock::<Array>().and_then(|list| list.first().cloned()).unwrap_or_default();
+            let first = declared
+                .default
+                .read_lock::<Array>()
+                .and_then(|list| list.first().cloned())
+                .unwrap_or_default();
             let element = |part: &str| {
                 if first.is_int() {
                     part.parse::<i64>().map(Dynamic::from).map_err(|_| takes("integers", part))
@@ -163,8 +186,17 @@ pub(super) fn typed(name: &str, declared: &Declared, word: &str) -> Result<Dynam
 }
 
 fn none_of(name: &str, choices: &[String], word: &str) -> Failure {
-    let failure = Failure::usage(format!("\"--{name}\" is one of {}, not {}", choices.join(", "), quoted(word)));
-    let begun = || choices.iter().map(String::as_str).find(|choice| !word.is_empty() && choice.starts_with(word));
+    let failure = Failure::usage(format!(
+        "\"--{name}\" is one of {}, not {}",
+        choices.join(", "),
+        quoted(word)
+    ));
+    let begun = || {
+        choices
+            .iter()
+            .map(String::as_str)
+            .find(|choice| !word.is_empty() && choice.starts_with(word))
+    };
     match nearest(word, choices.iter().map(String::as_str)).or_else(begun) {
         Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
         None => failure,

@@ -17,25 +17,26 @@ pub fn register(engine: &mut Engine) {
 /// The value of a YAML text, merge keys (`<<`) applied; `what` it is stands in the message.
 fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
     let wrong = |error: yaml::Unreadable| match error {
-        yaml::Unreadable::TooLong(_) => {
-            Failure::usage(format!("{what} can't be read: {error}")).hint("write it in quotes: a text keeps every digit")
-        }
+        yaml::Unreadable::TooLong(_) => Failure::usage(format!("{what} can't be read: {error}"))
+            .hint("write it in quotes: a text keeps every digit"),
         _ => Failure::usage(format!("{what} is not YAML: {error}")),
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut value: Yaml = yaml::read(text).map_err(wrong)?;
     yaml::merge(&mut value).map_err(|error| wrong(error.into()))?;
-    let value = yaml::to_json(value).map_err(|strange| Failure::usage(format!("{what} {}", strange.reason)))?;
+    let value = yaml::to_json(value)
+        .map_err(|strange| Failure::usage(format!("{what} {}", strange.reason)))?;
     Ok(from_json(&value))
 }
 
-/// A value as YAML text that YAML 1.1 readers take for the same: what they would read as a bool, a number of base 60
-/// or a date is quoted, which the library (YAML 1.2) doesn't do.
+/// A value as YAML text that YAML 1.1 readers take for the same: what they would read as a bool, a
+/// number of base 60 or a date is quoted, which the library (YAML 1.2) doesn't do.
 fn written(value: &Value) -> Result<String, Failure> {
     let mut quoted = Vec::new();
     let mut value = value.clone();
     set_aside(&mut value, &mut quoted);
-    let text = serde_yaml::to_string(&value).map_err(|error| Failure::usage(format!("The value can't be written as YAML: {error}")))?;
+    let text = serde_yaml::to_string(&value)
+        .map_err(|error| Failure::usage(format!("The value can't be written as YAML: {error}")))?;
     Ok(put_back(&text, &quoted))
 }
 
@@ -74,7 +75,8 @@ fn set_aside(value: &mut Value, quoted: &mut Vec<String>) {
     }
 }
 
-/// Around the number of a stand-in: letters of a private area. A text that holds one of them has a stand-in itself.
+/// Around the number of a stand-in: letters of a private area. A text that holds one of them has a
+/// stand-in itself.
 const BEGIN: char = '\u{f8f0}';
 const END: char = '\u{f8f1}';
 
@@ -82,18 +84,24 @@ fn stand_in(index: usize) -> String {
     format!("{BEGIN}{index}{END}")
 }
 
-/// Whether a reader of YAML 1.1 would not take the plain text for a string, or it could be taken for a stand-in.
+/// Whether a reader of YAML 1.1 would not take the plain text for a string, or it could be taken
+/// for a stand-in.
 fn is_ambiguous(text: &str) -> bool {
     let word = text.to_ascii_lowercase();
     let digits = |c: char| c.is_ascii_digit() || "+-._:,xob".contains(c);
     text.contains([BEGIN, END])
-        || matches!(word.as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null" | "~" | "=" | "<<")
-        || (text.chars().any(|c| c.is_ascii_digit()) && text.chars().all(|c| digits(c) || c.is_ascii_hexdigit() || "tTzZ ".contains(c)))
+        || matches!(
+            word.as_str(),
+            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null" | "~" | "=" | "<<"
+        )
+        || (text.chars().any(|c| c.is_ascii_digit())
+            && text.chars().all(|c| digits(c) || c.is_ascii_hexdigit() || "tTzZ ".contains(c)))
 }
 
 #[export_module]
 mod module {
-    /// The value in a YAML file. `null` is `()`; merge keys are applied, keys that are no text become text.
+    /// The value in a YAML file. `null` is `()`; merge keys are applied, keys that are no text
+    /// become text.
     ///
     /// Throws `not_found` if there is no such file, `usage` with line and column if it is not YAML.
     ///
@@ -109,14 +117,17 @@ mod module {
         })
     }
 
-    /// Writes a value as a YAML file; its folder is made if missing. Fields that are `()` are left out.
+    /// Writes a value as a YAML file; its folder is made if missing. Fields that are `()` are left
+    /// out.
     ///
     /// ```rhai
     /// yaml::write("a.yaml", #{ image: "redis:7" });
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write(call: NativeCallContext, path: Dynamic, value: Dynamic) -> Raw<()> {
-        placed(&call, |context| fs::write_value(context, &fs::path_of(&path)?, to_json(&value)?, written))
+        placed(&call, |context| {
+            fs::write_value(context, &fs::path_of(&path)?, to_json(&value)?, written)
+        })
     }
 
     /// The value of a YAML text. Throws `usage` with line and column if it is not YAML.
@@ -149,32 +160,47 @@ mod tests {
 
     #[test]
     fn a_file_is_read_with_anchors_merged_and_keys_as_text() {
-        let text = "base: &base\n  image: a\n  restart: no\nweb:\n  <<: *base\n  image: b\n80: http\n";
+        let text =
+            "base: &base\n  image: a\n  restart: no\nweb:\n  <<: *base\n  image: b\n80: http\n";
         let trial = Trial::on(|host| host.with_file("/project/a.yaml", text));
-        assert_eq!(trial.text(r#"let y = yaml::read("a.yaml"); [y.web.image, y.web.restart, y["80"]]"#), r#"["b", "no", "http"]"#);
+        assert_eq!(
+            trial.text(r#"let y = yaml::read("a.yaml"); [y.web.image, y.web.restart, y["80"]]"#),
+            r#"["b", "no", "http"]"#
+        );
     }
 
     #[test]
     fn what_is_not_yaml_says_where_and_a_tag_is_refused() {
         let trial = Trial::new();
         let failure = trial.fails(r#"yaml::parse("a: [1\nb: 2")"#);
-        assert!(failure.message.starts_with("The text is not YAML: ") && failure.message.contains("line 2"), "{failure}");
+        assert!(
+            failure.message.starts_with("The text is not YAML: ")
+                && failure.message.contains("line 2"),
+            "{failure}"
+        );
         // The library tells where it began, too, by another place.
         assert_eq!(failure.message.matches(" line ").count(), 1, "{failure}");
-        assert_eq!(trial.fails(r#"yaml::parse("a: !reset 1")"#).message, "The text has the tag !reset, which says nothing here");
-        assert_eq!(trial.fails(r#"yaml::parse("a: .nan")"#).message, "The text holds .nan, which is no number of scripts");
+        assert_eq!(
+            trial.fails(r#"yaml::parse("a: !reset 1")"#).message,
+            "The text has the tag !reset, which says nothing here"
+        );
+        assert_eq!(
+            trial.fails(r#"yaml::parse("a: .nan")"#).message,
+            "The text holds .nan, which is no number of scripts"
+        );
         for digits in ["18446744073709551616", "-9223372036854775809", "0x1FFFFFFFFFFFFFFFF"] {
             let said = trial.fails(&format!(r#"yaml::parse("a: {digits}")"#)).message;
-            assert_eq!(said, "The text can't be read: a whole number of more than 64 bits is no number of scripts at line 1 column 4");
+            assert_eq!(
+                said,
+                "The text can't be read: a whole number of more than 64 bits is no number of scripts at line 1 column 4"
+            );
         }
     }
 
     #[test]
     fn what_older_readers_would_take_for_something_else_is_quoted() {
-        let script =
-            r#"yaml::text(#{ a: "yes", b: "22:22", c: "0755", d: "2026-01-01", e: "1_000", f: "plain text", g: "1.5", no: "0x1F" })"#;
-        let expected =
-            "a: \"yes\"\nb: \"22:22\"\nc: \"0755\"\nd: \"2026-01-01\"\ne: \"1_000\"\nf: plain text\ng: \"1.5\"\n\"no\": \"0x1F\"\n";
+        let script = r#"yaml::text(#{ a: "yes", b: "22:22", c: "0755", d: "2026-01-01", e: "1_000", f: "plain text", g: "1.5", no: "0x1F" })"#;
+        let expected = "a: \"yes\"\nb: \"22:22\"\nc: \"0755\"\nd: \"2026-01-01\"\ne: \"1_000\"\nf: plain text\ng: \"1.5\"\n\"no\": \"0x1F\"\n";
         assert_eq!(Trial::new().text(script), expected);
     }
 

@@ -1,4 +1,5 @@
-//! Anonymous volumes of a container that is replaced: which of them go on with the new one, and what of that can surprise.
+//! Anonymous volumes of a container that is replaced: which of them go on with the new one, and
+//! what of that can surprise.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,9 @@ use crate::model::names::NEW_SUFFIX;
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{MountSource, Service};
 
-/// Target → volume of the container `old`, where the new one, `name`, has an anonymous volume too: their data goes on with it, unless they
-/// are to be renewed (`renews`). What goes on under another image, is renewed, or has no place any more is said.
+/// Target → volume of the container `old`, where the new one, `name`, has an anonymous volume too:
+/// their data goes on with it, unless they are to be renewed (`renews`). What goes on under another
+/// image, is renewed, or has no place any more is said.
 pub(super) async fn inherited(
     around: &Surroundings,
     service: &Service,
@@ -28,22 +30,32 @@ pub(super) async fn inherited(
     }
     let of_image = image_volumes(engine, &service.image).await?;
     let (volumes, left): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        volumes.into_iter().partition(|(target, _)| match service.volumes.iter().find(|mount| mount.place() == *target) {
-            Some(mount) => mount.source == MountSource::Anonymous,
-            None => of_image.contains(target),
+        volumes.into_iter().partition(|(target, _)| {
+            match service.volumes.iter().find(|mount| mount.place() == *target) {
+                Some(mount) => mount.source == MountSource::Anonymous,
+                None => of_image.contains(target),
+            }
         });
-    let is_other_image = image_id(engine, &service.image).await?.is_some_and(|id| id != replaced.image_id);
+    let is_other_image =
+        image_id(engine, &service.image).await?.is_some_and(|id| id != replaced.image_id);
     let service = &service.name;
     let warn = |text: String| around.log(Level::Warning, format!("{service}: {text}"));
     for (target, volume) in left {
-        warn(format!("\"{target}\" has no anonymous volume any more; the old one, \"{volume}\", stays on the engine"));
+        warn(format!(
+            "\"{target}\" has no anonymous volume any more; the old one, \"{volume}\", stays on the engine"
+        ));
     }
     for (target, volume) in &volumes {
         if renews {
-            warn(format!("the anonymous volume at \"{target}\" is a new one; the old one, \"{volume}\", stays on the engine"));
+            warn(format!(
+                "the anonymous volume at \"{target}\" is a new one; the old one, \"{volume}\", stays on the engine"
+            ));
         } else if is_other_image {
-            let text = format!("the image changed, and \"{target}\" keeps what the old container had there: an anonymous volume");
-            let how = "`up(#{ renew_anonymous_volumes: true })` or --renew-anon-volumes takes a new one";
+            let text = format!(
+                "the image changed, and \"{target}\" keeps what the old container had there: an anonymous volume"
+            );
+            let how =
+                "`up(#{ renew_anonymous_volumes: true })` or --renew-anon-volumes takes a new one";
             warn(format!("{text} goes on with {}; {how}", name.trim_end_matches(NEW_SUFFIX)));
         }
     }

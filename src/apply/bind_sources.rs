@@ -23,16 +23,29 @@ pub(super) fn place(service: &Service, index: usize) -> SpecPath {
 }
 
 /// Refuses a source that can't be: what it would be in is a file.
-pub(super) fn check(host: &dyn Host, service: &Service, index: usize, path: &Path) -> Result<(), Failure> {
+pub(super) fn check(
+    host: &dyn Host,
+    service: &Service,
+    index: usize,
+    path: &Path,
+) -> Result<(), Failure> {
     let Some(file) = file_above(host, path) else { return Ok(()) };
     let (source, file) = (shown(host, path), shown(host, &file));
-    Err(Failure::usage(format!("\"{source}\", which the service \"{}\" mounts, can't be there: \"{file}\" is not a folder", service.name))
-        .hint("mount the file itself, or another folder")
-        .at(place(service, index)))
+    Err(Failure::usage(format!(
+        "\"{source}\", which the service \"{}\" mounts, can't be there: \"{file}\" is not a folder",
+        service.name
+    ))
+    .hint("mount the file itself, or another folder")
+    .at(place(service, index)))
 }
 
-/// Refuses sources in `folder` that are below a file. For what is elsewhere the engine has to be known: it may be on another machine.
-pub fn check_in<'a>(host: &dyn Host, folder: &Path, services: impl Iterator<Item = &'a Service>) -> Result<(), Failure> {
+/// Refuses sources in `folder` that are below a file. For what is elsewhere the engine has to be
+/// known: it may be on another machine.
+pub fn check_in<'a>(
+    host: &dyn Host,
+    folder: &Path,
+    services: impl Iterator<Item = &'a Service>,
+) -> Result<(), Failure> {
     for service in services {
         for (index, mount) in service.volumes.iter().enumerate() {
             if let MountSource::Bind { path, .. } = &mount.source
@@ -48,7 +61,8 @@ pub fn check_in<'a>(host: &dyn Host, folder: &Path, services: impl Iterator<Item
 
 /// Says of each container to be made which folders the engine makes for its mounts.
 pub(super) fn note_made_folders(around: &Surroundings, project: &Project, plan: &mut Plan) {
-    let made = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));
+    let made =
+        plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));
     let services = made.filter_map(|step| project.services.get(step.service.as_deref()?));
     let mut notes: Vec<String> = Vec::new();
     for service in services {

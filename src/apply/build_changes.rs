@@ -1,4 +1,5 @@
-//! What of a build differs from what the image that is there was built from. `up` builds only what is missing: it says so.
+//! What of a build differs from what the image that is there was built from. `up` builds only what
+//! is missing: it says so.
 
 use chrono::DateTime;
 
@@ -21,16 +22,29 @@ pub struct ChangedBuild {
     note: String,
 }
 
-/// Those of the builds of `services` whose images are there. What can't be read is the build's to say, once it is asked for.
-pub async fn find<'a>(around: &Surroundings, project: &Project, services: impl Iterator<Item = &'a String>) -> Vec<ChangedBuild> {
+/// Those of the builds of `services` whose images are there. What can't be read is the build's to
+/// say, once it is asked for.
+pub async fn find<'a>(
+    around: &Surroundings,
+    project: &Project,
+    services: impl Iterator<Item = &'a String>,
+) -> Vec<ChangedBuild> {
     let mut found = Vec::new();
     for service in services.map(|name| &project.services[name]) {
         let Some(build) = &service.build else { continue };
         let of = Some(service.name.as_str());
-        let building = Building { image: &service.image, build, of, project: &project.name, secrets: &project.secrets };
+        let building = Building {
+            image: &service.image,
+            build,
+            of,
+            project: &project.name,
+            secrets: &project.secrets,
+        };
         let changed = changes(around, &building).await;
         // Two services may build one image, each spelling its name in its own way.
-        let is_known = |there: &ChangedBuild| there.image == canonical(&service.image) && there.changed == changed;
+        let is_known = |there: &ChangedBuild| {
+            there.image == canonical(&service.image) && there.changed == changed
+        };
         if !changed.is_empty() && !found.iter().any(is_known) {
             let note = format!(
                 "the image \"{}\" was built from something else than is described now ({}); `build()` or `up(#{{ build: true }})` builds it",
@@ -48,7 +62,11 @@ pub fn note(found: &[ChangedBuild], plan: &mut Plan) {
     let is_built = |image: &str| {
         plan.steps.iter().any(|step| matches!(&step.action, Action::BuildImage { image: built, .. } if canonical(built) == image))
     };
-    let notes: Vec<String> = found.iter().filter(|changed| !is_built(&changed.image)).map(|changed| changed.note.clone()).collect();
+    let notes: Vec<String> = found
+        .iter()
+        .filter(|changed| !is_built(&changed.image))
+        .map(|changed| changed.note.clone())
+        .collect();
     for note in notes {
         if !plan.notes.contains(&note) {
             plan.notes.push(note);
@@ -58,13 +76,17 @@ pub fn note(found: &[ChangedBuild], plan: &mut Plan) {
 
 /// What differs, in Compose's words; nothing where the image is not here or was not built by spc.
 async fn changes(around: &Surroundings, building: &Building<'_>) -> Vec<&'static str> {
-    let Ok(Some(image)) = find_image(&*around.engine, building.image).await else { return Vec::new() };
+    let Ok(Some(image)) = find_image(&*around.engine, building.image).await else {
+        return Vec::new();
+    };
     let has = |label: &str| image.labels.get(label).map_or("", String::as_str);
     if has(label::BUILD).is_empty() {
         return Vec::new();
     }
     let build = building.build;
-    let Ok(instructions) = context::check(&*around.host, &around.policy, build) else { return Vec::new() };
+    let Ok(instructions) = context::check(&*around.host, &around.policy, build) else {
+        return Vec::new();
+    };
     let bases = instructions.bases.iter().flatten().chain(&instructions.possible_bases);
     if !build_labels::are_own(&*around.engine, &image, bases).await {
         return Vec::new();
@@ -76,15 +98,29 @@ async fn changes(around: &Surroundings, building: &Building<'_>) -> Vec<&'static
     if has(label::ARGUMENTS) != arguments_hash(build, &instructions.dockerfile) {
         changed.push("arguments");
     }
-    let created = image.json["Created"].as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-    if has_other_context(around, build, has(label::BUILD), created.map_or(0, |created| created.timestamp())).await {
+    let created =
+        image.json["Created"].as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    if has_other_context(
+        around,
+        build,
+        has(label::BUILD),
+        created.map_or(0, |created| created.timestamp()),
+    )
+    .await
+    {
         changed.push("context");
     }
     changed
 }
 
-/// Whether the context is another than that with this digest. Its files are read only if one is newer than the image.
-async fn has_other_context(around: &Surroundings, build: &Build, digest: &str, created: i64) -> bool {
+/// Whether the context is another than that with this digest. Its files are read only if one is
+/// newer than the image.
+async fn has_other_context(
+    around: &Surroundings,
+    build: &Build,
+    digest: &str,
+    created: i64,
+) -> bool {
     match context::last_modified(&*around.host, &around.policy, build) {
         Ok(modified) if modified >= u64::try_from(created).unwrap_or(0) => {}
         _ => return false,

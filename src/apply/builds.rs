@@ -25,10 +25,16 @@ pub async fn build_services(
     asked: Rebuild,
 ) -> Result<Vec<(String, String)>, Failure> {
     let wanted = services.iter().map(|name| project.services[name].image.as_str());
-    let order = project.builds_of(wanted, services, &|_| true, &|build| images::bases(around, build))?;
+    let order =
+        project.builds_of(wanted, services, &|_| true, &|build| images::bases(around, build))?;
     let builders = || order.iter().map(|build| &project.services[&build.service]);
-    let asked = |build: &Build| Build { no_cache: build.no_cache || asked.no_cache, pull: build.pull || asked.pull, ..build.clone() };
-    let builds: Vec<Build> = builders().filter_map(|service| service.build.as_ref().map(asked)).collect();
+    let asked = |build: &Build| Build {
+        no_cache: build.no_cache || asked.no_cache,
+        pull: build.pull || asked.pull,
+        ..build.clone()
+    };
+    let builds: Vec<Build> =
+        builders().filter_map(|service| service.build.as_ref().map(asked)).collect();
     let buildings: Vec<Building<'_>> = builders()
         .zip(&builds)
         .map(|(service, build)| Building {
@@ -45,8 +51,11 @@ pub async fn build_services(
     }
     let mut ids: BTreeMap<usize, (String, String)> = BTreeMap::new();
     while ids.len() < order.len() {
-        // A build comes after those of its bases in the list: there is always one more that can begin.
-        let next = (0..order.len()).filter(|at| !ids.contains_key(at) && order[*at].after.iter().all(|before| ids.contains_key(before)));
+        // A build comes after those of its bases in the list: there is always one more that can
+        // begin.
+        let next = (0..order.len()).filter(|at| {
+            !ids.contains_key(at) && order[*at].after.iter().all(|before| ids.contains_key(before))
+        });
         let round = next.map(|at| {
             let (building, service) = (&buildings[at], &order[at].service);
             async move {
@@ -60,7 +69,8 @@ pub async fn build_services(
     Ok(ids.into_values().collect())
 }
 
-/// Reports a piece of work outside of a plan as its steps are; it is given what to tell where it stands.
+/// Reports a piece of work outside of a plan as its steps are; it is given what to tell where it
+/// stands.
 pub async fn reported<T>(
     around: &Surroundings,
     service: &str,
@@ -69,12 +79,19 @@ pub async fn reported<T>(
     work: impl AsyncFnOnce(&Told<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let begun = around.host.monotonic();
-    let label = StepLabel { step: 0, service: Some(service.to_owned()), action, object: Object::image(image) };
+    let label = StepLabel {
+        step: 0,
+        service: Some(service.to_owned()),
+        action,
+        object: Object::image(image),
+    };
     let events = &*around.events;
     events.event(&Event::StepStarted { label: label.clone(), cause: String::new() });
     // An interrupt drops the work and is reported as well.
     let dropped = Interrupted { events, label: Some(label.clone()) };
-    let result = work(&|standing| events.event(&Event::StepProgress { label: label.clone(), standing })).await;
+    let result =
+        work(&|standing| events.event(&Event::StepProgress { label: label.clone(), standing }))
+            .await;
     dropped.disarm();
     events.event(&match &result {
         Ok(_) => Event::StepDone { label, elapsed: around.host.monotonic().saturating_sub(begun) },

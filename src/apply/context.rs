@@ -1,7 +1,8 @@
-//! The build context: what of a folder an image is built from, its digest, and the tar stream the engine is sent.
+//! The build context: what of a folder an image is built from, its digest, and the tar stream the
+//! engine is sent.
 //!
-//! The folder is read twice, so that a large one is never in memory: once by [`collect`], for the digest that says whether
-//! anything has to be built, and once more while it is sent.
+//! The folder is read twice, so that a large one is never in memory: once by [`collect`], for the
+//! digest that says whether anything has to be built, and once more while it is sent.
 
 mod archive;
 mod bases;
@@ -21,7 +22,9 @@ use super::dockerignore::{Dockerignore, Judgement};
 use super::records;
 use crate::host::resolve::resolve;
 use crate::host::{FileKind, FolderEntry, Host, HostError, HostErrorKind};
-use crate::model::dockerfile::{Download, SYNTAX_ARGUMENT, downloads, possible_bases, possible_downloads, possible_frontends};
+use crate::model::dockerfile::{
+    Download, SYNTAX_ARGUMENT, downloads, possible_bases, possible_downloads, possible_frontends,
+};
 use crate::model::spec::Build;
 use crate::model::{Failure, Kind, hash};
 use crate::policy::{CheckedPath, OwnAccess, Policy};
@@ -34,7 +37,8 @@ const MODE_BITS: u32 = 0o7777;
 /// What a build is sent. Holds names and sizes, not content.
 #[derive(Debug)]
 pub struct BuildContext {
-    /// Hexadecimal SHA-256 over path, kind, mode, link target and content of all that is sent; times don't count.
+    /// Hexadecimal SHA-256 over path, kind, mode, link target and content of all that is sent;
+    /// times don't count.
     pub digest: String,
     /// Files sent; folders and symlinks don't count.
     pub files: usize,
@@ -51,15 +55,18 @@ pub struct BuildContext {
 /// What a build takes from elsewhere, as its Dockerfile says.
 #[derive(Debug)]
 pub struct Instructions {
-    /// Path of the Dockerfile inside the context, symlinks followed, as spc sends it to the engine.
+    /// Path of the Dockerfile inside the context, symlinks followed, as spc sends it to the
+    /// engine.
     pub dockerfile: String,
-    /// What the Dockerfile lets the engine download: what can be read out of it, then what a builder could read in it.
+    /// What the Dockerfile lets the engine download: what can be read out of it, then what a
+    /// builder could read in it.
     pub downloads: Vec<Download>,
     /// The images that are to read the Dockerfile in the builder's place.
     pub frontends: Vec<String>,
     /// The images that a builder could begin with, as they are written.
     pub possible_bases: BTreeSet<String>,
-    /// The images that the Dockerfile begins with and copies from; nothing where that can't be read out of it.
+    /// The images that the Dockerfile begins with and copies from; nothing where that can't be
+    /// read out of it.
     pub bases: Option<BTreeSet<String>>,
 }
 
@@ -69,8 +76,9 @@ struct Entry {
     /// Relative to the context, with `/` between names.
     path: String,
     mode: u32,
-    /// Seconds since 1970. Both builders leave times out of their cache, so the true one costs nothing; with a constant one,
-    /// what compares times inside the image (collectstatic, ETags) would miss changes.
+    /// Seconds since 1970. Both builders leave times out of their cache, so the true one costs
+    /// nothing; with a constant one, what compares times inside the image (collectstatic,
+    /// ETags) would miss changes.
     modified: u64,
     content: Content,
 }
@@ -84,24 +92,30 @@ enum Content {
         /// Bytes.
         len: u64,
     },
-    /// A file whose content was checked: it is sent as it was then, whatever is under its name by now.
+    /// A file whose content was checked: it is sent as it was then, whatever is under its name by
+    /// now.
     Checked(Bytes),
 }
 
 impl BuildContext {
-    /// The context as an uncompressed tar. Files are read as they are sent; one that has another size by then ends the
-    /// stream with an error that names it.
+    /// The context as an uncompressed tar. Files are read as they are sent; one that has another
+    /// size by then ends the stream with an error that names it.
     pub fn stream(&self, host: &Arc<dyn Host>) -> BoxStream<'static, std::io::Result<Bytes>> {
         archive::stream(host.clone(), self.folder.clone(), self.entries.clone())
     }
 }
 
-/// Finds what `build` sends: all of the context folder but what `<Dockerfile>.dockerignore`, or else `.dockerignore`, leaves out.
-/// That file and the Dockerfile are always sent, and spc's own records never: they change with every run.
+/// Finds what `build` sends: all of the context folder but what `<Dockerfile>.dockerignore`, or
+/// else `.dockerignore`, leaves out. That file and the Dockerfile are always sent, and spc's own
+/// records never: they change with every run.
 ///
-/// Fails with [`Kind::Usage`] if the folder or the Dockerfile is missing, or the description or a line of `.dockerignore` is wrong, and
-/// [`Kind::Build`] if something can't be read.
-pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<BuildContext, Failure> {
+/// Fails with [`Kind::Usage`] if the folder or the Dockerfile is missing, or the description or a
+/// line of `.dockerignore` is wrong, and [`Kind::Build`] if something can't be read.
+pub async fn collect(
+    host: &dyn Host,
+    policy: &Policy,
+    build: &Build,
+) -> Result<BuildContext, Failure> {
     let Opened { folder, own, ignore, content, instructions } = open(host, policy, build)?;
     let mut notes = Vec::new();
     let mut found = walk(host, &folder, &own, &ignore, &mut notes)?;
@@ -118,7 +132,8 @@ pub async fn collect(host: &dyn Host, policy: &Policy, build: &Build) -> Result<
     })
 }
 
-/// When something of what would be sent was changed last, or the folder that holds it: seconds since 1970.
+/// When something of what would be sent was changed last, or the folder that holds it: seconds
+/// since 1970.
 pub fn last_modified(host: &dyn Host, policy: &Policy, build: &Build) -> Result<u64, Failure> {
     let Opened { folder, own, ignore, .. } = open(host, policy, build)?;
     let found = walk(host, &folder, &own, &ignore, &mut Vec::new())?;
@@ -126,7 +141,8 @@ pub fn last_modified(host: &dyn Host, policy: &Policy, build: &Build) -> Result<
     Ok(found.iter().map(|entry| entry.modified).chain(u64::try_from(top)).max().unwrap_or(0))
 }
 
-/// What of a build can be wrong without a look at each file: the folder, the Dockerfile, what is ignored.
+/// What of a build can be wrong without a look at each file: the folder, the Dockerfile, what is
+/// ignored.
 pub fn check(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Instructions, Failure> {
     open(host, policy, build).map(|opened| opened.instructions)
 }
@@ -151,16 +167,26 @@ fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Opened, Failu
         return Err(Records::refused(&dockerfile.path));
     }
     let ignore = read_ignore_file(host, policy, &folder, &dockerfile)?;
-    let content = host.read_source(&folder.join(&dockerfile.path)).map_err(|error| match error.kind {
-        HostErrorKind::SymlinkInPath => of_host(error),
-        _ => Failure::new(Kind::Build, error.message).field("path", dockerfile.path.as_str()),
-    })?;
+    let content =
+        host.read_source(&folder.join(&dockerfile.path)).map_err(|error| match error.kind {
+            HostErrorKind::SymlinkInPath => of_host(error),
+            _ => Failure::new(Kind::Build, error.message).field("path", dockerfile.path.as_str()),
+        })?;
     let text = String::from_utf8_lossy(&content).into_owned();
     labels::refuse_reserved(&text, build, &dockerfile.path)?;
     let instructions = Instructions {
         dockerfile: dockerfile.path,
-        downloads: downloads(&text, &build.args).into_iter().chain(possible_downloads(&text)).collect(),
-        frontends: build.args.get(SYNTAX_ARGUMENT).cloned().into_iter().chain(possible_frontends(&text)).collect(),
+        downloads: downloads(&text, &build.args)
+            .into_iter()
+            .chain(possible_downloads(&text))
+            .collect(),
+        frontends: build
+            .args
+            .get(SYNTAX_ARGUMENT)
+            .cloned()
+            .into_iter()
+            .chain(possible_frontends(&text))
+            .collect(),
         possible_bases: possible_bases(&text),
         bases: bases::of(&text, &build.args),
     };
@@ -169,11 +195,16 @@ fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Opened, Failu
 
 /// Sends the Dockerfile as it was checked.
 fn keep_checked(found: &mut [Entry], path: &str, content: &Bytes) -> Result<(), Failure> {
-    let entry = found.iter_mut().find(|entry| entry.path == path && matches!(entry.content, Content::File { .. }));
+    let entry = found
+        .iter_mut()
+        .find(|entry| entry.path == path && matches!(entry.content, Content::File { .. }));
     let entry = entry.ok_or_else(|| {
-        Failure::new(Kind::Build, format!("The Dockerfile \"{path}\" changed while the build context was read"))
-            .hint("run it again when nothing changes the folder")
-            .field("path", path)
+        Failure::new(
+            Kind::Build,
+            format!("The Dockerfile \"{path}\" changed while the build context was read"),
+        )
+        .hint("run it again when nothing changes the folder")
+        .field("path", path)
     })?;
     entry.content = Content::Checked(content.clone());
     Ok(())
@@ -189,15 +220,18 @@ impl Records {
     /// Whether `path` in the context `folder` is one of them or in one.
     fn holds(&self, folder: &CheckedPath, path: &str) -> bool {
         let whole = folder.join(path);
-        let is_own = self.folder.as_ref().is_some_and(|own| whole.as_path().starts_with(own.as_path()));
+        let is_own =
+            self.folder.as_ref().is_some_and(|own| whole.as_path().starts_with(own.as_path()));
         is_own || path.split('/').any(|name| name == records::FOLDER)
     }
 
     fn refused(dockerfile: &str) -> Failure {
         let folder = records::FOLDER;
-        Failure::usage(format!("The Dockerfile \"{dockerfile}\" is in \"{folder}\", which is never sent to the builder"))
-            .hint(format!("move it out of \"{folder}\", where spc keeps its records"))
-            .field("path", dockerfile)
+        Failure::usage(format!(
+            "The Dockerfile \"{dockerfile}\" is in \"{folder}\", which is never sent to the builder"
+        ))
+        .hint(format!("move it out of \"{folder}\", where spc keeps its records"))
+        .field("path", dockerfile)
     }
 }
 
@@ -208,9 +242,11 @@ fn require_folder(host: &dyn Host, folder: &CheckedPath) -> Result<(), Failure> 
         Ok(_) => Err(Failure::usage(format!("The build context \"{shown}\" is not a folder"))
             .hint("\"context:\" names the folder that holds the Dockerfile and what it copies")
             .field("path", shown.to_string())),
-        Err(error) if error.kind == HostErrorKind::NotFound => Err(Failure::usage(format!("The build context \"{shown}\" is not there"))
-            .hint("\"context:\" is relative to the project's folder")
-            .field("path", shown.to_string())),
+        Err(error) if error.kind == HostErrorKind::NotFound => {
+            Err(Failure::usage(format!("The build context \"{shown}\" is not there"))
+                .hint("\"context:\" is relative to the project's folder")
+                .field("path", shown.to_string()))
+        }
         Err(error) => Err(of_host(error).field("path", shown.to_string())),
     }
 }
@@ -223,8 +259,10 @@ fn read_ignore_file(
 ) -> Result<Dockerignore, Failure> {
     let mut ignore = Dockerignore::default();
     for name in [format!("{}{IGNORE_FILE}", dockerfile.asked), IGNORE_FILE.to_owned()] {
-        // It may be a symlink that somebody wants there; it leads no further than what scripts may read.
-        let file = policy.own_path(folder.join(&name).as_path(), OwnAccess::Read, &|path| resolve(host, path))?;
+        // It may be a symlink that somebody wants there; it leads no further than what scripts may
+        // read.
+        let file = policy
+            .own_path(folder.join(&name).as_path(), OwnAccess::Read, &|path| resolve(host, path))?;
         match host.read_source(&file) {
             Ok(content) => {
                 ignore = Dockerignore::parse(&name, &content)?;
@@ -258,13 +296,19 @@ fn walk(
 ) -> Result<Vec<Entry>, Failure> {
     let mut found = Vec::new();
     let root = host.list(folder).map_err(of_host)?;
-    let mut levels = vec![Level { path: String::new(), judgement: Judgement::default(), names: root.into_iter(), held: None }];
+    let mut levels = vec![Level {
+        path: String::new(),
+        judgement: Judgement::default(),
+        names: root.into_iter(),
+        held: None,
+    }];
     while let Some(level) = levels.last_mut() {
         let Some(name) = level.names.next() else {
             levels.pop();
             continue;
         };
-        let path = if level.path.is_empty() { name.name } else { format!("{}/{}", level.path, name.name) };
+        let path =
+            if level.path.is_empty() { name.name } else { format!("{}/{}", level.path, name.name) };
         if own.holds(folder, &path) {
             continue;
         }
@@ -291,8 +335,14 @@ fn walk(
     Ok(found)
 }
 
-/// What is at `path`; nothing, and a note, if it is of a kind that can't be sent or has disappeared.
-fn inspect(host: &dyn Host, folder: &CheckedPath, path: &str, notes: &mut Vec<String>) -> Result<Option<Entry>, Failure> {
+/// What is at `path`; nothing, and a note, if it is of a kind that can't be sent or has
+/// disappeared.
+fn inspect(
+    host: &dyn Host,
+    folder: &CheckedPath,
+    path: &str,
+    notes: &mut Vec<String>,
+) -> Result<Option<Entry>, Failure> {
     let place = folder.join(path);
     let entry = host.info(&place).and_then(|info| {
         let content = match info.kind {
@@ -307,30 +357,43 @@ fn inspect(host: &dyn Host, folder: &CheckedPath, path: &str, notes: &mut Vec<St
     match entry {
         Ok(Some(entry)) => Ok(Some(entry)),
         Ok(None) => {
-            notes.push(format!("\"{path}\" is not sent to the builder: it is a socket, a pipe or a device"));
+            notes.push(format!(
+                "\"{path}\" is not sent to the builder: it is a socket, a pipe or a device"
+            ));
             Ok(None)
         }
         // The listing had to replace what is not UTF-8, and a name so changed is found no more.
-        Err(error) if error.kind == HostErrorKind::NotFound && path.contains(char::REPLACEMENT_CHARACTER) => {
-            Err(Failure::new(Kind::Build, format!("Could not read \"{}\": its name is not UTF-8", place.as_path().display()))
-                .hint(format!(
-                    "rename it, or leave it out with the line \"{}\" in {IGNORE_FILE}",
-                    path.replace(char::REPLACEMENT_CHARACTER, "?")
-                ))
-                .field("path", path))
+        Err(error)
+            if error.kind == HostErrorKind::NotFound
+                && path.contains(char::REPLACEMENT_CHARACTER) =>
+        {
+            Err(Failure::new(
+                Kind::Build,
+                format!("Could not read \"{}\": its name is not UTF-8", place.as_path().display()),
+            )
+            .hint(format!(
+                "rename it, or leave it out with the line \"{}\" in {IGNORE_FILE}",
+                path.replace(char::REPLACEMENT_CHARACTER, "?")
+            ))
+            .field("path", path))
         }
         Err(error) => gone_or_unreadable(error, path).map(|()| None),
     }
 }
 
-fn list(host: &dyn Host, folder: &CheckedPath, path: &str) -> Result<Option<Vec<FolderEntry>>, Failure> {
+fn list(
+    host: &dyn Host,
+    folder: &CheckedPath,
+    path: &str,
+) -> Result<Option<Vec<FolderEntry>>, Failure> {
     match host.list(&folder.join(path)) {
         Ok(names) => Ok(Some(names)),
         Err(error) => gone_or_unreadable(error, path).map(|()| None),
     }
 }
 
-/// Folders change while they are read: what has disappeared since it was listed is not part of the context. All else is a failure.
+/// Folders change while they are read: what has disappeared since it was listed is not part of the
+/// context. All else is a failure.
 fn gone_or_unreadable(error: HostError, path: &str) -> Result<(), Failure> {
     match error.kind {
         HostErrorKind::NotFound => Ok(()),
@@ -341,12 +404,18 @@ fn gone_or_unreadable(error: HostError, path: &str) -> Result<(), Failure> {
 
 /// A symlink where none may be is the policy's concern; all else makes the build fail.
 fn of_host(error: HostError) -> Failure {
-    if error.kind == HostErrorKind::SymlinkInPath { error.into() } else { Failure::new(Kind::Build, error.message) }
+    if error.kind == HostErrorKind::SymlinkInPath {
+        error.into()
+    } else {
+        Failure::new(Kind::Build, error.message)
+    }
 }
 
 fn unreadable(message: String, path: &str) -> Failure {
     Failure::new(Kind::Build, message)
-        .hint(format!("if the image doesn't need it, leave it out with the line \"{path}\" in {IGNORE_FILE}"))
+        .hint(format!(
+            "if the image doesn't need it, leave it out with the line \"{path}\" in {IGNORE_FILE}"
+        ))
         .field("path", path)
 }
 
@@ -360,7 +429,11 @@ struct Read {
 }
 
 /// Reads every file once.
-async fn read_all(host: &dyn Host, folder: &CheckedPath, found: Vec<Entry>) -> Result<Read, Failure> {
+async fn read_all(
+    host: &dyn Host,
+    folder: &CheckedPath,
+    found: Vec<Entry>,
+) -> Result<Read, Failure> {
     let mut read = Read::default();
     let mut digest = Sha256::new();
     // Every part has a fixed length or its length before it, so that no two contexts read the same.
@@ -371,7 +444,9 @@ async fn read_all(host: &dyn Host, folder: &CheckedPath, found: Vec<Entry>) -> R
             // A symlink's own mode means nothing, and differs between systems.
             Content::Symlink(target) => (b'l', 0, target.as_os_str().as_encoded_bytes().to_vec()),
             Content::File { len } => {
-                let Some((bytes, hash)) = read_file(host, folder, &entry.path).await? else { continue };
+                let Some((bytes, hash)) = read_file(host, folder, &entry.path).await? else {
+                    continue;
+                };
                 *len = bytes;
                 read.files += 1;
                 read.bytes += bytes;
@@ -396,7 +471,11 @@ async fn read_all(host: &dyn Host, folder: &CheckedPath, found: Vec<Entry>) -> R
 }
 
 /// Length and SHA-256 of a file; nothing if it has disappeared.
-async fn read_file(host: &dyn Host, folder: &CheckedPath, path: &str) -> Result<Option<(u64, Vec<u8>)>, Failure> {
+async fn read_file(
+    host: &dyn Host,
+    folder: &CheckedPath,
+    path: &str,
+) -> Result<Option<(u64, Vec<u8>)>, Failure> {
     let place = folder.join(path);
     let mut chunks = match host.open(&place) {
         Ok(chunks) => chunks,
@@ -404,7 +483,9 @@ async fn read_file(host: &dyn Host, folder: &CheckedPath, path: &str) -> Result<
     };
     let (mut len, mut digest) = (0, Sha256::new());
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| unreadable(format!("Could not read \"{}\": {error}", place.as_path().display()), path))?;
+        let chunk = chunk.map_err(|error| {
+            unreadable(format!("Could not read \"{}\": {error}", place.as_path().display()), path)
+        })?;
         len += chunk.len() as u64;
         digest.update(&chunk);
     }

@@ -15,7 +15,9 @@ use crate::model::names::{HOLDS_SECRETS, LABEL_FORMAT, LOCK_IMAGE, compose_label
 use crate::model::ownership::complete;
 use crate::model::secret::Secrets;
 use crate::model::spec::secret::SECRETS_FOLDER;
-use crate::model::spec::{Condition, Healthcheck, Mount, MountSource, Network, Project, Restart, Service, Volume};
+use crate::model::spec::{
+    Condition, Healthcheck, Mount, MountSource, Network, Project, Restart, Service, Volume,
+};
 
 /// What a container is made from beyond its service.
 pub struct ContainerMaking<'a> {
@@ -34,10 +36,15 @@ pub struct ContainerMaking<'a> {
     pub run: &'a str,
 }
 
-/// The body of a container's create call. Secrets exposed in the environment are revealed here and nowhere else.
+/// The body of a container's create call. Secrets exposed in the environment are revealed here and
+/// nowhere else.
 pub fn container(making: &ContainerMaking<'_>) -> models::ContainerCreateBody {
     let service = making.service;
-    let environment = service.environment.iter().map(|(key, value)| format!("{key}={}", making.secrets.reveal(value))).collect();
+    let environment = service
+        .environment
+        .iter()
+        .map(|(key, value)| format!("{key}={}", making.secrets.reveal(value)))
+        .collect();
     let first_network = service.networks.keys().next();
     models::ContainerCreateBody {
         image: Some(service.image.clone()),
@@ -53,22 +60,44 @@ pub fn container(making: &ContainerMaking<'_>) -> models::ContainerCreateBody {
         healthcheck: service.healthcheck.as_ref().map(|check| healthcheck(check, making.api)),
         stop_signal: service.stop_signal.clone(),
         stop_timeout: service.stop_grace_period.map(whole_seconds),
-        host_config: Some(host_config(making, first_network.map(|key| making.project.networks[key].name.clone()))),
+        host_config: Some(host_config(
+            making,
+            first_network.map(|key| making.project.networks[key].name.clone()),
+        )),
         networking_config: first_network.map(|key| models::NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(making.project.networks[key].name.clone(), endpoint(service, key, making.alias))])),
+            endpoints_config: Some(HashMap::from([(
+                making.project.networks[key].name.clone(),
+                endpoint(service, key, making.alias),
+            )])),
         }),
         ..models::ContainerCreateBody::default()
     }
 }
 
 /// The networks after the first, which older engines take only by `connect`: name and endpoint.
-pub fn further_networks(project: &Project, service: &Service, alias: bool) -> Vec<(String, models::EndpointSettings)> {
-    service.networks.keys().skip(1).map(|key| (project.networks[key].name.clone(), endpoint(service, key, alias))).collect()
+pub fn further_networks(
+    project: &Project,
+    service: &Service,
+    alias: bool,
+) -> Vec<(String, models::EndpointSettings)> {
+    service
+        .networks
+        .keys()
+        .skip(1)
+        .map(|key| (project.networks[key].name.clone(), endpoint(service, key, alias)))
+        .collect()
 }
 
 /// All networks of a service: name and endpoint.
-pub fn all_networks(project: &Project, service: &Service) -> Vec<(String, models::EndpointSettings)> {
-    service.networks.keys().map(|key| (project.networks[key].name.clone(), endpoint(service, key, true))).collect()
+pub fn all_networks(
+    project: &Project,
+    service: &Service,
+) -> Vec<(String, models::EndpointSettings)> {
+    service
+        .networks
+        .keys()
+        .map(|key| (project.networks[key].name.clone(), endpoint(service, key, true)))
+        .collect()
 }
 
 fn endpoint(service: &Service, network: &str, alias: bool) -> models::EndpointSettings {
@@ -83,7 +112,11 @@ fn endpoint(service: &Service, network: &str, alias: bool) -> models::EndpointSe
         ipv6_address: attachment.ipv6_address.map(|address| address.to_string()),
         ..models::EndpointIpamConfig::default()
     });
-    models::EndpointSettings { aliases: Some(aliases), ipam_config: ipam, ..models::EndpointSettings::default() }
+    models::EndpointSettings {
+        aliases: Some(aliases),
+        ipam_config: ipam,
+        ..models::EndpointSettings::default()
+    }
 }
 
 fn labels(making: &ContainerMaking<'_>) -> HashMap<String, String> {
@@ -91,10 +124,13 @@ fn labels(making: &ContainerMaking<'_>) -> HashMap<String, String> {
     let depends_on: Vec<String> = service
         .depends_on
         .iter()
-        .map(|(name, how)| format!("{name}:{}:{}", how.condition.word(), how.condition == Condition::Completed))
+        .map(|(name, how)| {
+            format!("{name}:{}:{}", how.condition.word(), how.condition == Condition::Completed)
+        })
         .collect();
     let spec_hash = hash::service(service, project, making.secrets);
-    let mut labels: HashMap<String, String> = service.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut labels: HashMap<String, String> =
+        service.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     let own = [
         (compose_label::PROJECT, project.name.clone()),
         (compose_label::SERVICE, service.name.clone()),
@@ -134,7 +170,9 @@ fn host_config(making: &ContainerMaking<'_>, network: Option<String>) -> models:
         restart_policy: Some(restart_policy(service.restart)),
         log_config: service.logging.as_ref().map(|logging| models::HostConfigLogConfig {
             typ: logging.driver.clone(),
-            config: Some(logging.options.iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
+            config: Some(
+                logging.options.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            ),
         }),
         network_mode: network,
         init: service.init,
@@ -151,7 +189,12 @@ fn mounts(making: &ContainerMaking<'_>) -> (Vec<String>, Vec<models::Mount>) {
         let Mount { target, source, read_only } = mount;
         match source {
             MountSource::Volume { name, nocopy } => {
-                mounts.push(volume_mount(target, Some(making.project.volumes[name].name.clone()), *read_only, *nocopy));
+                mounts.push(volume_mount(
+                    target,
+                    Some(making.project.volumes[name].name.clone()),
+                    *read_only,
+                    *nocopy,
+                ));
             }
             // Taken over from the replaced container under its name.
             MountSource::Anonymous if making.inherited.contains_key(&mount.place()) => {}
@@ -173,8 +216,10 @@ fn mounts(making: &ContainerMaking<'_>) -> (Vec<String>, Vec<models::Mount>) {
             MountSource::Tmpfs { size } => mounts.push(models::Mount {
                 typ: Some(models::MountType::TMPFS),
                 target: Some(target.clone()),
-                tmpfs_options: size
-                    .map(|size| models::MountTmpfsOptions { size_bytes: i64::try_from(size).ok(), ..models::MountTmpfsOptions::default() }),
+                tmpfs_options: size.map(|size| models::MountTmpfsOptions {
+                    size_bytes: i64::try_from(size).ok(),
+                    ..models::MountTmpfsOptions::default()
+                }),
                 ..models::Mount::default()
             }),
         }
@@ -182,23 +227,36 @@ fn mounts(making: &ContainerMaking<'_>) -> (Vec<String>, Vec<models::Mount>) {
     (binds, mounts)
 }
 
-fn volume_mount(target: &str, source: Option<String>, read_only: bool, no_copy: bool) -> models::Mount {
+fn volume_mount(
+    target: &str,
+    source: Option<String>,
+    read_only: bool,
+    no_copy: bool,
+) -> models::Mount {
     models::Mount {
         typ: Some(models::MountType::VOLUME),
         source,
         target: Some(target.to_owned()),
         read_only: Some(read_only),
-        volume_options: no_copy.then(|| models::MountVolumeOptions { no_copy: Some(true), ..models::MountVolumeOptions::default() }),
+        volume_options: no_copy.then(|| models::MountVolumeOptions {
+            no_copy: Some(true),
+            ..models::MountVolumeOptions::default()
+        }),
         ..models::Mount::default()
     }
 }
 
-/// The volume of a read-only container's secrets and configs, labelled so that it is found when its container is gone.
+/// The volume of a read-only container's secrets and configs, labelled so that it is found when its
+/// container is gone.
 fn secrets_mount(project: &str) -> models::Mount {
-    let labels = [(label::FORMAT, LABEL_FORMAT), (label::PROJECT, project), (label::HOLDS, HOLDS_SECRETS)];
+    let labels =
+        [(label::FORMAT, LABEL_FORMAT), (label::PROJECT, project), (label::HOLDS, HOLDS_SECRETS)];
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
     models::Mount {
-        volume_options: Some(models::MountVolumeOptions { labels: Some(labels.into()), ..models::MountVolumeOptions::default() }),
+        volume_options: Some(models::MountVolumeOptions {
+            labels: Some(labels.into()),
+            ..models::MountVolumeOptions::default()
+        }),
         ..volume_mount(SECRETS_FOLDER, None, false, false)
     }
 }
@@ -206,11 +264,12 @@ fn secrets_mount(project: &str) -> models::Mount {
 fn port_bindings(service: &Service) -> HashMap<String, Option<Vec<models::PortBinding>>> {
     let mut bindings: HashMap<String, Option<Vec<models::PortBinding>>> = HashMap::new();
     for port in &service.ports {
-        bindings
-            .entry(port.key())
-            .or_default()
-            .get_or_insert_with(Vec::new)
-            .push(models::PortBinding { host_ip: port.host_ip.clone(), host_port: port.published.map(|port| port.to_string()) });
+        bindings.entry(port.key()).or_default().get_or_insert_with(Vec::new).push(
+            models::PortBinding {
+                host_ip: port.host_ip.clone(),
+                host_port: port.published.map(|port| port.to_string()),
+            },
+        );
     }
     bindings
 }
@@ -227,14 +286,20 @@ pub(super) fn restart_policy(restart: Restart) -> models::RestartPolicy {
 }
 
 fn healthcheck(check: &Healthcheck, api: ApiVersion) -> models::HealthConfig {
-    let nanos = |time: Option<Duration>| time.map(|time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX));
+    let nanos = |time: Option<Duration>| {
+        time.map(|time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX))
+    };
     models::HealthConfig {
         test: check.test.as_ref().map(crate::model::spec::HealthTest::to_engine),
         interval: nanos(check.interval),
         timeout: nanos(check.timeout),
         retries: check.retries.map(i64::from),
         start_period: nanos(check.start_period),
-        start_interval: if api >= ApiVersion::START_INTERVAL { nanos(check.start_interval) } else { None },
+        start_interval: if api >= ApiVersion::START_INTERVAL {
+            nanos(check.start_interval)
+        } else {
+            None
+        },
     }
 }
 
@@ -243,7 +308,12 @@ fn whole_seconds(time: Duration) -> i64 {
 }
 
 /// The body of a network's create call.
-pub fn network(project: &str, directory: &Path, key: &str, network: &Network) -> models::NetworkCreateRequest {
+pub fn network(
+    project: &str,
+    directory: &Path,
+    key: &str,
+    network: &Network,
+) -> models::NetworkCreateRequest {
     let pools: Vec<models::IpamConfig> = network
         .ipam
         .iter()
@@ -257,33 +327,51 @@ pub fn network(project: &str, directory: &Path, key: &str, network: &Network) ->
     models::NetworkCreateRequest {
         name: network.name.clone(),
         driver: Some(network.driver.clone().unwrap_or_else(|| "bridge".into())),
-        options: (!network.driver_opts.is_empty()).then(|| network.driver_opts.clone().into_iter().collect()),
-        ipam: (!pools.is_empty()).then(|| models::Ipam { config: Some(pools), ..models::Ipam::default() }),
+        options: (!network.driver_opts.is_empty())
+            .then(|| network.driver_opts.clone().into_iter().collect()),
+        ipam: (!pools.is_empty())
+            .then(|| models::Ipam { config: Some(pools), ..models::Ipam::default() }),
         internal: Some(network.internal),
         attachable: Some(network.attachable),
         enable_ipv6: Some(network.enable_ipv6),
-        labels: Some(object_labels((project, directory), (compose_label::NETWORK, key), &hash::network(network), &network.labels)),
+        labels: Some(object_labels(
+            (project, directory),
+            (compose_label::NETWORK, key),
+            &hash::network(network),
+            &network.labels,
+        )),
         ..models::NetworkCreateRequest::default()
     }
 }
 
 /// The body of a volume's create call.
-pub fn volume(project: &str, directory: &Path, key: &str, volume: &Volume) -> models::VolumeCreateRequest {
-    let mut labels = object_labels((project, directory), (compose_label::VOLUME, key), &hash::volume(volume), &volume.labels);
+pub fn volume(
+    project: &str,
+    directory: &Path,
+    key: &str,
+    volume: &Volume,
+) -> models::VolumeCreateRequest {
+    let mut labels = object_labels(
+        (project, directory),
+        (compose_label::VOLUME, key),
+        &hash::volume(volume),
+        &volume.labels,
+    );
     if volume.shared {
         labels.insert(label::SHARED.to_owned(), "true".to_owned());
     }
     models::VolumeCreateRequest {
         name: Some(volume.name.clone()),
         driver: volume.driver.clone(),
-        driver_opts: (!volume.driver_opts.is_empty()).then(|| volume.driver_opts.clone().into_iter().collect()),
+        driver_opts: (!volume.driver_opts.is_empty())
+            .then(|| volume.driver_opts.clone().into_iter().collect()),
         labels: Some(labels),
         ..models::VolumeCreateRequest::default()
     }
 }
 
-/// `kind`: Compose's label for the key. The directory too, which Compose records for containers only: whose a volume is, is to be known
-/// when its containers are gone.
+/// `kind`: Compose's label for the key. The directory too, which Compose records for containers
+/// only: whose a volume is, is to be known when its containers are gone.
 fn object_labels(
     (project, directory): (&str, &Path),
     kind: (&str, &str),
@@ -307,7 +395,8 @@ fn object_labels(
 /// The body of the lock's container.
 pub fn lock(project: &str, run: &str) -> models::ContainerCreateBody {
     let labels = [
-        // In the list of the project's containers too, so that a run sees it without asking; Compose's own lists want more labels.
+        // In the list of the project's containers too, so that a run sees it without asking;
+        // Compose's own lists want more labels.
         (compose_label::PROJECT, project),
         (label::LOCK, project),
         (label::PROJECT, project),
@@ -318,16 +407,24 @@ pub fn lock(project: &str, run: &str) -> models::ContainerCreateBody {
         image: Some(LOCK_IMAGE.to_owned()),
         // Never run; but the engine wants one.
         cmd: Some(vec!["spc-lock".into()]),
-        labels: Some(complete(labels.map(|(key, value)| (key.to_owned(), value.to_owned()))).into_iter().collect()),
+        labels: Some(
+            complete(labels.map(|(key, value)| (key.to_owned(), value.to_owned())))
+                .into_iter()
+                .collect(),
+        ),
         ..models::ContainerCreateBody::default()
     }
 }
 
-/// The endpoint of the container `id` on a network of the same name that was made again: what was asked for, not what the engine added.
+/// The endpoint of the container `id` on a network of the same name that was made again: what was
+/// asked for, not what the engine added.
 pub fn reconnected(endpoint: &models::EndpointSettings, id: &str) -> models::EndpointSettings {
     let is_own_id = |alias: &String| alias.len() >= 12 && id.starts_with(alias.as_str());
     models::EndpointSettings {
-        aliases: endpoint.aliases.as_ref().map(|aliases| aliases.iter().filter(|alias| !is_own_id(alias)).cloned().collect()),
+        aliases: endpoint
+            .aliases
+            .as_ref()
+            .map(|aliases| aliases.iter().filter(|alias| !is_own_id(alias)).cloned().collect()),
         ipam_config: endpoint.ipam_config.clone(),
         ..models::EndpointSettings::default()
     }
@@ -350,14 +447,21 @@ fn own_labels_of_image_run(around: &Surroundings, project: &str) -> [(String, St
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
-/// The body of a one-off container: like its service's without ports, name and check, or of an image alone.
+/// The body of a one-off container: like its service's without ports, name and check, or of an
+/// image alone.
 pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::ContainerCreateBody {
     let mut body = match one_off.service {
         Some((project, service)) => {
             // Not beside the service under its ports, name and check.
             // What it writes is read from its log.
-            let logging = service.logging.clone().filter(|logging| logging.driver.as_deref() != Some("none"));
-            let bare = Service { logging, healthcheck: None, restart: Restart::No, ..without_exclusive(service) };
+            let logging =
+                service.logging.clone().filter(|logging| logging.driver.as_deref() != Some("none"));
+            let bare = Service {
+                logging,
+                healthcheck: None,
+                restart: Restart::No,
+                ..without_exclusive(service)
+            };
             container(&ContainerMaking {
                 project,
                 service: &bare,
@@ -372,7 +476,9 @@ pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::Container
             })
         }
         None => models::ContainerCreateBody {
-            labels: Some(complete(own_labels_of_image_run(around, one_off.project)).into_iter().collect()),
+            labels: Some(
+                complete(own_labels_of_image_run(around, one_off.project)).into_iter().collect(),
+            ),
             ..models::ContainerCreateBody::default()
         },
     };
@@ -380,15 +486,22 @@ pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::Container
     if !one_off.command.is_empty() {
         body.cmd = Some(one_off.command.clone());
     }
-    body.env.get_or_insert_default().extend(one_off.environment.iter().map(|line| around.secrets.reveal(line)));
+    body.env
+        .get_or_insert_default()
+        .extend(one_off.environment.iter().map(|line| around.secrets.reveal(line)));
     body.user = one_off.user.clone().or(body.user);
     body.working_dir = one_off.working_dir.clone().or(body.working_dir);
     let labels = body.labels.get_or_insert_default();
     labels.insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
-    if let Some(mark) = around.host.process_mark().and_then(|mark| serde_json::to_string(&mark).ok()) {
+    if let Some(mark) =
+        around.host.process_mark().and_then(|mark| serde_json::to_string(&mark).ok())
+    {
         labels.insert(label::PROCESS.to_owned(), mark);
     }
     // A one-off has no use for the image's own check.
-    body.healthcheck = Some(models::HealthConfig { test: Some(vec!["NONE".into()]), ..models::HealthConfig::default() });
+    body.healthcheck = Some(models::HealthConfig {
+        test: Some(vec!["NONE".into()]),
+        ..models::HealthConfig::default()
+    });
     body
 }

@@ -1,5 +1,5 @@
-//! The secrets in containers whose labels were made with a key that is not here: in another folder, or before `.spc/` was removed. spc
-//! delivered them itself, so it can read them again and compare.
+//! The secrets in containers whose labels were made with a key that is not here: in another folder,
+//! or before `.spc/` was removed. spc delivered them itself, so it can read them again and compare.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -23,12 +23,14 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Bytes of an archive beside the content of its one file.
 const LARGEST_HEADER: usize = 64 << 10;
 
-/// What was found so far, by the container's id. Each container is read once: an engine that does not answer is waited for once.
+/// What was found so far, by the container's id. Each container is read once: an engine that does
+/// not answer is waited for once.
 #[derive(Default)]
 pub(super) struct KnownSecrets(Mutex<BTreeMap<String, DeliveredSecrets>>);
 
 impl KnownSecrets {
-    /// Reads the secrets of containers whose labels can't be compared with `fingerprints` (service → `<key id>:<fingerprint>`).
+    /// Reads the secrets of containers whose labels can't be compared with `fingerprints` (service
+    /// → `<key id>:<fingerprint>`).
     pub(super) async fn look_at(
         &self,
         around: &Surroundings,
@@ -36,11 +38,14 @@ impl KnownSecrets {
         fingerprints: &BTreeMap<String, String>,
         observed: &mut Observed,
     ) {
-        let is_open = |label: &Option<String>, wanted: &String| !label.as_deref().is_some_and(|label| are_of_one_key(label, wanted));
+        let is_open = |label: &Option<String>, wanted: &String| {
+            !label.as_deref().is_some_and(|label| are_of_one_key(label, wanted))
+        };
         let open = observed.containers.iter().filter_map(|container| {
             let wanted = fingerprints.get(&container.service)?;
             let service = project.services.get(&container.service)?;
-            (container.ours && is_open(&container.secrets, wanted)).then_some((container.id.clone(), service))
+            (container.ours && is_open(&container.secrets, wanted))
+                .then_some((container.id.clone(), service))
         });
         let read = futures::future::join_all(open.map(|(id, service)| async {
             let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
@@ -56,31 +61,54 @@ impl KnownSecrets {
     }
 }
 
-async fn look(around: &Surroundings, project: &Project, service: &Service, id: &str) -> DeliveredSecrets {
-    let compared = within(&*around.host, LIMIT, &|_| {}, changed(around, project, service, id)).await;
+async fn look(
+    around: &Surroundings,
+    project: &Project,
+    service: &Service,
+    id: &str,
+) -> DeliveredSecrets {
+    let compared =
+        within(&*around.host, LIMIT, &|_| {}, changed(around, project, service, id)).await;
     match compared {
         Some(Ok(names)) if names.is_empty() => DeliveredSecrets::Same,
         Some(Ok(names)) => DeliveredSecrets::Changed(names),
         Some(Err(why)) => DeliveredSecrets::Unread(why),
-        None => DeliveredSecrets::Unread(format!("the engine did not answer within {} when they were read", format_duration(LIMIT))),
+        None => DeliveredSecrets::Unread(format!(
+            "the engine did not answer within {} when they were read",
+            format_duration(LIMIT)
+        )),
     }
 }
 
-/// The names of the service's secrets that have another value in the container; why that can't be told. As in `secrets::values_of`: its
-/// files, and what is exposed in its environment.
-async fn changed(around: &Surroundings, project: &Project, service: &Service, id: &str) -> Result<BTreeSet<String>, String> {
+/// The names of the service's secrets that have another value in the container; why that can't be
+/// told. As in `secrets::values_of`: its files, and what is exposed in its environment.
+async fn changed(
+    around: &Surroundings,
+    project: &Project,
+    service: &Service,
+    id: &str,
+) -> Result<BTreeSet<String>, String> {
     let mut changed = BTreeSet::new();
     for mount in &service.secrets {
-        let wanted = value(around, &mount.source, &project.secrets[&mount.source]).map_err(|failure| failure.message)?;
+        let wanted = value(around, &mount.source, &project.secrets[&mount.source])
+            .map_err(|failure| failure.message)?;
         if !has_file(around, id, &mount.place(), wanted.as_bytes()).await? {
             changed.insert(mount.source.clone());
         }
     }
-    let exposed: Vec<_> = service.environment.iter().filter(|(_, text)| !around.secrets.named_in(text).is_empty()).collect();
+    let exposed: Vec<_> = service
+        .environment
+        .iter()
+        .filter(|(_, text)| !around.secrets.named_in(text).is_empty())
+        .collect();
     if exposed.is_empty() {
         return Ok(changed);
     }
-    let found = around.engine.container_inspect(id).await.map_err(|error| of_engine(error, "inspect the container").message)?;
+    let found = around
+        .engine
+        .container_inspect(id)
+        .await
+        .map_err(|error| of_engine(error, "inspect the container").message)?;
     let environment = found.config.and_then(|config| config.env).unwrap_or_default();
     for (key, text) in exposed {
         let wanted = around.secrets.reveal(text);
@@ -92,7 +120,12 @@ async fn changed(around: &Surroundings, project: &Project, service: &Service, id
 }
 
 /// Whether the file at `path` has this content; why that can't be told.
-async fn has_file(around: &Surroundings, id: &str, path: &str, content: &[u8]) -> Result<bool, String> {
+async fn has_file(
+    around: &Surroundings,
+    id: &str,
+    path: &str,
+    content: &[u8],
+) -> Result<bool, String> {
     let failed = |error: EngineError| {
         if error.is_not_found() {
             format!("there is no \"{path}\" in it")
@@ -101,11 +134,14 @@ async fn has_file(around: &Surroundings, id: &str, path: &str, content: &[u8]) -
         }
     };
     let stream = around.engine.container_download(id, path).await.map_err(failed)?;
-    is_content(stream, content).await.map_err(failed)?.map_err(|why| format!("\"{path}\" in it {why}"))
+    is_content(stream, content)
+        .await
+        .map_err(failed)?
+        .map_err(|why| format!("\"{path}\" in it {why}"))
 }
 
-/// Whether the first file of an archive has this content; what is wrong with it. The container may have put anything there: no more is
-/// read than the content would take.
+/// Whether the first file of an archive has this content; what is wrong with it. The container may
+/// have put anything there: no more is read than the content would take.
 async fn is_content(
     mut stream: impl Stream<Item = EngineResult<Bytes>> + Unpin,
     content: &[u8],
@@ -117,7 +153,10 @@ async fn is_content(
         archive.extend_from_slice(&chunk[..chunk.len().min(largest - archive.len())]);
     }
     let mut archive = tar::Archive::new(archive.as_slice());
-    let Some(mut entry) = archive.entries().ok().and_then(|mut entries| entries.next()?.ok()) else { return Ok(Err(UNREADABLE)) };
+    let Some(mut entry) = archive.entries().ok().and_then(|mut entries| entries.next()?.ok())
+    else {
+        return Ok(Err(UNREADABLE));
+    };
     if !entry.header().entry_type().is_file() {
         return Ok(Err("is not a regular file"));
     }
@@ -125,7 +164,9 @@ async fn is_content(
         return Ok(Ok(false));
     }
     let mut there = Vec::new();
-    Ok(std::io::Read::read_to_end(&mut entry, &mut there).map(|_| there == content).map_err(|_| UNREADABLE))
+    Ok(std::io::Read::read_to_end(&mut entry, &mut there)
+        .map(|_| there == content)
+        .map_err(|_| UNREADABLE))
 }
 
 const UNREADABLE: &str = "could not be read";
@@ -149,9 +190,11 @@ mod tests {
     /// What is found in an archive that goes on for ever, and how many bytes of it were read.
     fn read(first: Bytes) -> (Result<bool, &'static str>, usize) {
         let mut read = 0;
-        let chunks = std::iter::once(first).chain(std::iter::repeat(Bytes::from_static(&[b'x'; 4096])));
+        let chunks =
+            std::iter::once(first).chain(std::iter::repeat(Bytes::from_static(&[b'x'; 4096])));
         let counted = chunks.inspect(|chunk| read += chunk.len()).map(Ok);
-        let found = is_content(futures::stream::iter(counted), b"value").now_or_never().unwrap().unwrap();
+        let found =
+            is_content(futures::stream::iter(counted), b"value").now_or_never().unwrap().unwrap();
         (found, read)
     }
 

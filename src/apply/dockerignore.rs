@@ -1,8 +1,10 @@
-//! `.dockerignore`: which paths of a build context are not sent, by the rules of Docker's own clients.
+//! `.dockerignore`: which paths of a build context are not sent, by the rules of Docker's own
+//! clients.
 //!
-//! A line is a pattern of Go's `filepath.Match` (`*`, `?`, `[a-c]`, `\` before a character taken literally) over the whole
-//! path from the context's root, with two additions: `**` for any number of folders, and `!` in front for an exception. What
-//! matches a folder matches all below it, and the last line that matches decides.
+//! A line is a pattern of Go's `filepath.Match` (`*`, `?`, `[a-c]`, `\` before a character taken
+//! literally) over the whole path from the context's root, with two additions: `**` for any number
+//! of folders, and `!` in front for an exception. What matches a folder matches all below it, and
+//! the last line that matches decides.
 
 use std::iter::Peekable;
 use std::rc::Rc;
@@ -47,7 +49,8 @@ pub struct Judgement {
 impl Dockerignore {
     /// Reads the content of the file called `name`.
     pub fn parse(name: &str, content: &[u8]) -> Result<Self, Failure> {
-        let content = String::from_utf8_lossy(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content));
+        let content =
+            String::from_utf8_lossy(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content));
         let mut lines = Vec::new();
         for (index, line) in content.split('\n').enumerate() {
             // A comment begins in the first column: `  #x` is a pattern.
@@ -56,9 +59,14 @@ impl Dockerignore {
             }
             let line = line.trim();
             lines.push(Line::parse(line).map_err(|reason| {
-                Failure::usage(format!("Line {} of \"{name}\" is not a pattern: \"{line}\"", index + 1))
-                    .hint(format!("{reason}; to take a special character literally, put \"\\\" before it"))
-                    .field("path", name)
+                Failure::usage(format!(
+                    "Line {} of \"{name}\" is not a pattern: \"{line}\"",
+                    index + 1
+                ))
+                .hint(format!(
+                    "{reason}; to take a special character literally, put \"\\\" before it"
+                ))
+                .field("path", name)
             })?);
         }
         Ok(Self { lines })
@@ -74,14 +82,16 @@ impl Dockerignore {
         });
     }
 
-    /// Judges `path`, relative to the context and with `/` between its names, whose folder was judged `folder`.
+    /// Judges `path`, relative to the context and with `/` between its names, whose folder was
+    /// judged `folder`.
     pub fn judge(&self, path: &str, folder: &Judgement) -> Judgement {
         let mut ignored = false;
         let mut matched = vec![false; self.lines.len()];
         for (index, line) in self.lines.iter().enumerate() {
             let of_folder = folder.matched.get(index).copied().unwrap_or(false);
-            // Docker asks a line only where its answer counts: an exception of what is ignored, a pattern of what isn't yet.
-            // A line not asked for a folder is not inherited by its children, so the shortcut shows and is kept.
+            // Docker asks a line only where its answer counts: an exception of what is ignored, a
+            // pattern of what isn't yet. A line not asked for a folder is not inherited
+            // by its children, so the shortcut shows and is kept.
             matched[index] = of_folder || (line.exception == ignored && line.pattern.matches(path));
             if matched[index] {
                 ignored = !line.exception;
@@ -105,20 +115,28 @@ impl Dockerignore {
 impl Line {
     fn parse(line: &str) -> Result<Self, &'static str> {
         const NO_PATTERN: &str = "\"!\" needs a pattern";
-        let (mark, pattern) = line.strip_prefix('!').map_or(("", line), |pattern| ("!", pattern.trim()));
+        let (mark, pattern) =
+            line.strip_prefix('!').map_or(("", line), |pattern| ("!", pattern.trim()));
         if pattern.is_empty() {
             return Err(NO_PATTERN);
         }
-        // Docker reads a file into lines and then lines into patterns, and cleans both times: `/!a` is an exception, `!/` is none.
+        // Docker reads a file into lines and then lines into patterns, and cleans both times: `/!a`
+        // is an exception, `!/` is none.
         let line = clean(&format!("{mark}{}", clean(pattern).trim()));
-        let (exception, pattern) = line.strip_prefix('!').map_or((false, line.as_str()), |pattern| (true, pattern));
+        let (exception, pattern) =
+            line.strip_prefix('!').map_or((false, line.as_str()), |pattern| (true, pattern));
         if pattern.is_empty() {
             return Err(NO_PATTERN);
         }
         let special = pattern.find(['*', '?', '[', '\\']);
         let head = pattern[..special.unwrap_or(pattern.len())].to_owned();
-        let names = (!pattern.contains("**") && !pattern.contains('[')).then(|| count_names(pattern));
-        let pattern = if special.is_some() { Pattern::Regex(translate(pattern)?) } else { Pattern::Exact(pattern.to_owned()) };
+        let names =
+            (!pattern.contains("**") && !pattern.contains('[')).then(|| count_names(pattern));
+        let pattern = if special.is_some() {
+            Pattern::Regex(translate(pattern)?)
+        } else {
+            Pattern::Exact(pattern.to_owned())
+        };
         Ok(Self { exception, pattern, head, names })
     }
 }
@@ -136,7 +154,8 @@ fn count_names(path: &str) -> usize {
     path.split('/').count()
 }
 
-/// The shortest equal path, as Go's `filepath.Clean` has it, and then without the `/` in front: lines are relative to the context.
+/// The shortest equal path, as Go's `filepath.Clean` has it, and then without the `/` in front:
+/// lines are relative to the context.
 fn clean(pattern: &str) -> String {
     let rooted = pattern.starts_with('/');
     let mut names: Vec<&str> = Vec::new();
@@ -159,8 +178,9 @@ fn clean(pattern: &str) -> String {
 
 /// The pattern as a regular expression, or why it is none.
 ///
-/// What is accepted and what it means is Docker's, with this exception: where Docker's translation loses Go's documented
-/// meaning (`^` at the start, an escaped letter, `*` or `?` inside a class), that meaning is taken.
+/// What is accepted and what it means is Docker's, with this exception: where Docker's translation
+/// loses Go's documented meaning (`^` at the start, an escaped letter, `*` or `?` inside a class),
+/// that meaning is taken.
 fn translate(pattern: &str) -> Result<Regex, &'static str> {
     let mut regex = String::from("(?s)^");
     let mut rest = pattern.chars().peekable();
@@ -168,7 +188,8 @@ fn translate(pattern: &str) -> Result<Regex, &'static str> {
         && !suffix.starts_with('/')
         && !suffix.contains(['*', '?', '[', ']', '\\'])
     {
-        // `**name` is any path that ends so, `**na*e` isn't: Docker's shortcut for plain suffixes shows here.
+        // `**name` is any path that ends so, `**na*e` isn't: Docker's shortcut for plain suffixes
+        // shows here.
         regex.push_str(".*");
         rest.nth(1);
     }
@@ -318,7 +339,9 @@ mod tests {
 
     #[test]
     fn comments_blank_lines_spaces_crlf_and_a_byte_order_mark_are_no_patterns() {
-        let ignore = read("\u{feff}# comment\r\n\r\n  a.txt \t\r\n ! \tb.txt\r\n *.txt\r\n! b.txt\r\n # c\r\n");
+        let ignore = read(
+            "\u{feff}# comment\r\n\r\n  a.txt \t\r\n ! \tb.txt\r\n *.txt\r\n! b.txt\r\n # c\r\n",
+        );
         assert!(ignored(&ignore, "a.txt"));
         assert!(ignored(&ignore, "c.txt"));
         assert!(!ignored(&ignore, "b.txt"));
@@ -342,12 +365,27 @@ mod tests {
             ("[z-a]", "before it begins"),
             ("a\\", "ends with"),
         ] {
-            let failure = Dockerignore::parse("my.dockerignore", format!("ok\n{line}\n").as_bytes()).unwrap_err();
-            assert_eq!(failure.message, format!("Line 2 of \"my.dockerignore\" is not a pattern: \"{line}\""));
-            assert!(failure.hint.as_ref().is_some_and(|hint| hint.contains(reason)), "{line}: {:?}", failure.hint);
+            let failure =
+                Dockerignore::parse("my.dockerignore", format!("ok\n{line}\n").as_bytes())
+                    .unwrap_err();
+            assert_eq!(
+                failure.message,
+                format!("Line 2 of \"my.dockerignore\" is not a pattern: \"{line}\"")
+            );
+            assert!(
+                failure.hint.as_ref().is_some_and(|hint| hint.contains(reason)),
+                "{line}: {:?}",
+                failure.hint
+            );
         }
         let endless = "*".repeat(100_000) + "a";
-        assert!(Dockerignore::parse(".dockerignore", format!("{}{endless}", "?*".repeat(100_000)).as_bytes()).is_err());
+        assert!(
+            Dockerignore::parse(
+                ".dockerignore",
+                format!("{}{endless}", "?*".repeat(100_000)).as_bytes()
+            )
+            .is_err()
+        );
     }
 
     #[test]

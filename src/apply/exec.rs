@@ -58,7 +58,8 @@ enum Stage {
 
 /// Runs a command to its end. A file given for the output appears only if the command ended with 0.
 ///
-/// A command that is given up (its time is over, the run is interrupted, its output can't be taken) is ended in its container.
+/// A command that is given up (its time is over, the run is interrupted, its output can't be taken)
+/// is ended in its container.
 pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure> {
     let begun = around.host.monotonic();
     let timeout = exec.timeout;
@@ -72,16 +73,32 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
     around.host.random(&mut chance);
     let mark = exec_processes::mark(chance);
     exec.request.environment.push(mark.clone());
-    let (container, name, user) = (exec.container.to_owned(), exec.name.to_owned(), exec.request.user.clone());
-    let started = Started { container, name: name.clone(), mark, user, privileged: exec.request.privileged, id: None };
+    let (container, name, user) =
+        (exec.container.to_owned(), exec.name.to_owned(), exec.request.user.clone());
+    let started = Started {
+        container,
+        name: name.clone(),
+        mark,
+        user,
+        privileged: exec.request.privileged,
+        id: None,
+    };
     let (mut stage, mut is_late) = (Stage::Over, false);
     let command = shown(&exec.request.command);
     let running = UnderWay::begin(around, started.clone());
     let result = {
         let say = |waited| {
-            around.log(Level::Info, format!("waiting for the command {command} in \"{name}\": not done after {}", elapsed(waited)));
+            around.log(
+                Level::Info,
+                format!(
+                    "waiting for the command {command} in \"{name}\": not done after {}",
+                    elapsed(waited)
+                ),
+            );
         };
-        let mut run = Box::pin(spoken_of(&*around.host, &say, run(around, exec, &running, &mut stage))).fuse();
+        let mut run =
+            Box::pin(spoken_of(&*around.host, &say, run(around, exec, &running, &mut stage)))
+                .fuse();
         futures::select_biased! {
             result = run => result,
             () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
@@ -110,18 +127,28 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
     let given_up = end(around, &Started { id, ..started }).await;
     running.over();
     Err(match (given_up, is_late) {
-        (GivenUp::Ended, true) => failure.hint("it was ended; give it more time with `timeout`, or leave that out"),
+        (GivenUp::Ended, true) => {
+            failure.hint("it was ended; give it more time with `timeout`, or leave that out")
+        }
         (GivenUp::Ended, false) => failure,
-        (GivenUp::GoesOn(why), true) => failure.hint(format!("it goes on in the container ({why}): restart the container to end it")),
+        (GivenUp::GoesOn(why), true) => failure
+            .hint(format!("it goes on in the container ({why}): restart the container to end it")),
         (GivenUp::GoesOn(why), false) => {
-            let text = format!("The command in \"{name}\" was given up and goes on in the container ({why})");
+            let text = format!(
+                "The command in \"{name}\" was given up and goes on in the container ({why})"
+            );
             around.log(Level::Warning, format!("{text}; restart the container to end it"));
             failure
         }
     })
 }
 
-async fn run(around: &Surroundings, mut exec: Exec<'_>, running: &UnderWay<'_>, stage: &mut Stage) -> Result<Ended, Failure> {
+async fn run(
+    around: &Surroundings,
+    mut exec: Exec<'_>,
+    running: &UnderWay<'_>,
+    stage: &mut Stage,
+) -> Result<Ended, Failure> {
     let failed = |error| of_engine(error, &format!("run a command in \"{}\"", exec.name));
     exec.request.stdin = !matches!(exec.input, Input::None);
     *stage = Stage::Starting;
@@ -133,7 +160,10 @@ async fn run(around: &Surroundings, mut exec: Exec<'_>, running: &UnderWay<'_>, 
                 return Err(Failure::paused(exec.name));
             }
             // Without an answer it may have been started; a plan's engine answers at its end.
-            if !matches!(error.kind, EngineErrorKind::Unreachable | EngineErrorKind::Timeout | EngineErrorKind::Failed) {
+            if !matches!(
+                error.kind,
+                EngineErrorKind::Unreachable | EngineErrorKind::Timeout | EngineErrorKind::Failed
+            ) {
                 *stage = Stage::Over;
             }
             return Err(failed(error));
@@ -202,8 +232,10 @@ pub(super) fn shown(command: &[String]) -> String {
 pub(super) fn too_large(full: Full, what: &str) -> Failure {
     match full {
         Full::Run(error) => error.into(),
-        Full::Value => Failure::usage(format!("{what} writes more than {} MiB", LARGEST_VALUE >> 20))
-            .hint("give `stdout: fs::file(\"…\")`, which streams it to a file"),
+        Full::Value => {
+            Failure::usage(format!("{what} writes more than {} MiB", LARGEST_VALUE >> 20))
+                .hint("give `stdout: fs::file(\"…\")`, which streams it to a file")
+        }
     }
 }
 
@@ -219,7 +251,9 @@ async fn feed(input: Option<Box<dyn ExecInput>>, source: Input) -> Result<(), Fa
         }
         Input::Stream(mut stream) => {
             while let Some(chunk) = stream.next().await {
-                let chunk = chunk.map_err(|error| Failure::new(Kind::Failed, format!("Could not read a command's input: {error}")))?;
+                let chunk = chunk.map_err(|error| {
+                    Failure::new(Kind::Failed, format!("Could not read a command's input: {error}"))
+                })?;
                 // The command closed its input: what it says about that is its own.
                 if input.write(chunk).await.is_err() {
                     return Ok(());

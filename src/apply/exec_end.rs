@@ -1,4 +1,5 @@
-//! Ends a command in a container that spc gives up: what the engine can't do, a command in the same container does.
+//! Ends a command in a container that spc gives up: what the engine can't do, a command in the same
+//! container does.
 
 use std::time::Duration;
 
@@ -20,14 +21,16 @@ pub enum GivenUp {
 
 /// How long it may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long its end may take to be known once it was killed: as long as somebody has its output open, the engine waits 2 s.
+/// How long its end may take to be known once it was killed: as long as somebody has its output
+/// open, the engine waits 2 s.
 const KILLED: Duration = Duration::from_secs(3);
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks at whether it has ended.
 const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LAST_LOOK: Duration = Duration::from_millis(200);
-/// How long a process may take to be there once the engine has answered, and how often it is looked for.
+/// How long a process may take to be there once the engine has answered, and how often it is looked
+/// for.
 const STARTS: Duration = Duration::from_millis(100);
 const LOOKS: usize = 5;
 /// After this time the user sees what spc waits for.
@@ -37,7 +40,10 @@ const TOLD_AFTER: Duration = Duration::from_millis(500);
 pub async fn end(around: &Surroundings, started: &Started) -> GivenUp {
     let told = async {
         around.host.sleep(TOLD_AFTER).await;
-        around.log(Level::Info, format!("Ending the command in \"{}\", which was given up", started.name));
+        around.log(
+            Level::Info,
+            format!("Ending the command in \"{}\", which was given up", started.name),
+        );
         around.host.sleep(LIMIT.saturating_sub(TOLD_AFTER)).await;
     };
     futures::select_biased! {
@@ -80,9 +86,14 @@ async fn end_processes(around: &Surroundings, started: &Started) -> Result<Given
 /// What it means for a command that it can't be ended.
 fn goes_on(why: NotEnded) -> GivenUp {
     match why {
-        NotEnded::NoShell => GivenUp::GoesOn("the container has no /bin/sh that could end it".to_owned()),
+        NotEnded::NoShell => {
+            GivenUp::GoesOn("the container has no /bin/sh that could end it".to_owned())
+        }
         // The container was removed, or has ended, and everything in it.
-        NotEnded::Engine(error) if error.is_not_found() || error.is_conflict() && error.message.contains("is not running") => {
+        NotEnded::Engine(error)
+            if error.is_not_found()
+                || error.is_conflict() && error.message.contains("is not running") =>
+        {
             GivenUp::Ended
         }
         NotEnded::Engine(error) => GivenUp::GoesOn(error.message),
@@ -90,7 +101,11 @@ fn goes_on(why: NotEnded) -> GivenUp {
 }
 
 /// Whether the command has ended, or does so within `patience`.
-async fn has_ended(around: &Surroundings, started: &Started, patience: Duration) -> Result<bool, EngineError> {
+async fn has_ended(
+    around: &Surroundings,
+    started: &Started,
+    patience: Duration,
+) -> Result<bool, EngineError> {
     let begun = around.host.monotonic();
     let mut pause = FIRST_LOOK;
     loop {

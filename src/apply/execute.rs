@@ -73,10 +73,12 @@ pub const DONE: &str = "done";
 
 /// What one step of the way back may take; a stop its grace period as well.
 const UNDO_STEP: Duration = Duration::from_secs(30);
-/// How long a container that is brought back is waited for, at least and at most; in between, twice as long as such a one took the last time.
-/// It may not get ready before what called this run has undone its own part, so this is short where the run is interrupted.
+/// How long a container that is brought back is waited for, at least and at most; in between, twice
+/// as long as such a one took the last time. It may not get ready before what called this run has
+/// undone its own part, so this is short where the run is interrupted.
 const UNDO_READY: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(120);
-const UNDO_READY_INTERRUPTED: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(30);
+const UNDO_READY_INTERRUPTED: RangeInclusive<Duration> =
+    Duration::from_secs(10)..=Duration::from_secs(30);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
@@ -91,7 +93,8 @@ pub(super) enum State {
 }
 
 impl Execution<'_> {
-    /// Walks the plan to its end, or to where it can't go on; what was begun and can't be finished is rolled back.
+    /// Walks the plan to its end, or to where it can't go on; what was begun and can't be finished
+    /// is rolled back.
     pub async fn run(&self) -> (Findings, Result<(), Failure>) {
         let hub = Hub::new(&self.plan.project);
         // Subscribed before the first start: nothing is missed.
@@ -119,10 +122,20 @@ impl Execution<'_> {
         if self.around.cancel.is_cancelled() {
             end_left(self.around).await;
         }
-        let changes =
-            (0..self.plan.steps.len()).filter(|&id| walk.states[id] == State::Done && self.plan.steps[id].action.changes()).count();
+        let changes = (0..self.plan.steps.len())
+            .filter(|&id| walk.states[id] == State::Done && self.plan.steps[id].action.changes())
+            .count();
         let known = walk.learnt.with(|known| known.clone());
-        (Findings { passes: known.passes, ready: known.ready, paces: known.paces, stopped: known.stopped, changes }, result)
+        (
+            Findings {
+                passes: known.passes,
+                ready: known.ready,
+                paces: known.paces,
+                stopped: known.stopped,
+                changes,
+            },
+            result,
+        )
     }
 }
 
@@ -200,9 +213,15 @@ impl<'a> Walk<'a> {
                 let step = &execution.plan.steps[id];
                 self.begun.insert(id);
                 self.begun_groups.extend(step.group);
-                let stop = if step.group.is_some() { execution.around.cancel.clone() } else { self.stop.clone() };
+                let stop = if step.group.is_some() {
+                    execution.around.cancel.clone()
+                } else {
+                    self.stop.clone()
+                };
                 let learnt = &learnt;
-                running.push(async move { (id, one_step(execution, hub, learnt, id, step, &stop).await) });
+                running.push(async move {
+                    (id, one_step(execution, hub, learnt, id, step, &stop).await)
+                });
             }
             for event in self.waits.news(execution.plan, &self.states) {
                 execution.around.events.event(&event);
@@ -213,8 +232,13 @@ impl<'a> Walk<'a> {
                     Err(_) => break,
                 }
             }
-            let interrupt =
-                async { if self.interrupted { futures::future::pending().await } else { execution.around.cancel.cancelled().await } };
+            let interrupt = async {
+                if self.interrupted {
+                    futures::future::pending().await
+                } else {
+                    execution.around.cancel.cancelled().await
+                }
+            };
             let again = async {
                 match again {
                     Some(time) => execution.around.host.sleep(time.saturating_sub(now)).await,
@@ -262,17 +286,26 @@ impl<'a> Walk<'a> {
         }
         self.enter(id, State::Failed);
         if self.execution.plan.tolerates(id) {
-            self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
+            self.execution.around.log(
+                Level::Warning,
+                format!("{}: not required, going on without it", failure.message),
+            );
             return;
         }
         self.failures.push(failure);
         self.stop.cancel();
     }
 
-    /// A container that was ready has ended: what comes of it, and the step that waited for it; none of one that the plan leaves alone.
-    fn look_at(&mut self, death: Death, learnt: &Learnt) -> BoxFuture<'a, (Option<StepId>, Result<(), Failure>)> {
+    /// A container that was ready has ended: what comes of it, and the step that waited for it;
+    /// none of one that the plan leaves alone.
+    fn look_at(
+        &mut self,
+        death: Death,
+        learnt: &Learnt,
+    ) -> BoxFuture<'a, (Option<StepId>, Result<(), Failure>)> {
         let (execution, hub) = (self.execution, self.hub);
-        let times = self.deaths.entry(death.container.clone()).and_modify(|times| *times += 1).or_insert(1);
+        let times =
+            self.deaths.entry(death.container.clone()).and_modify(|times| *times += 1).or_insert(1);
         let times = *times;
         let waited = execution.plan.steps.iter().rposition(|step| match &step.action {
             Action::Wait { container, .. } => learnt.id(container) == death.container,
@@ -302,19 +335,25 @@ impl<'a> Walk<'a> {
         .boxed()
     }
 
-    /// What was ready is no longer: as good as if the step had failed that waited for it, but that is done.
+    /// What was ready is no longer: as good as if the step had failed that waited for it, but that
+    /// is done.
     fn broke(&mut self, id: Option<StepId>, failure: Failure, learnt: &Learnt) {
         if let Some(id) = id.filter(|&id| self.execution.plan.tolerates(id)) {
             if let Action::Wait { container, .. } = &self.execution.plan.steps[id].action {
                 let container = learnt.id(container);
                 learnt.with(|known| known.ready.remove(&container));
             }
-            self.execution.around.log(Level::Warning, format!("{}: not required, going on without it", failure.message));
+            self.execution.around.log(
+                Level::Warning,
+                format!("{}: not required, going on without it", failure.message),
+            );
             return;
         }
         if let Some(id) = id {
             let plan = self.execution.plan;
-            let group = plan.steps[id].group.filter(|group| plan.rollbacks.get(group).is_some_and(|back| !self.is_past(back)));
+            let group = plan.steps[id]
+                .group
+                .filter(|group| plan.rollbacks.get(group).is_some_and(|back| !self.is_past(back)));
             if let Some(group) = group {
                 // Others of the group are not ready yet, so all of it goes back.
                 self.states[id] = State::Failed;
@@ -338,7 +377,9 @@ impl<'a> Walk<'a> {
         for &after in &self.dependents[id] {
             self.unsettled[after] -= 1;
             self.waits.look_at(&steps[after]);
-            if self.states[after] == State::Waiting && (self.unsettled[after] == 0 || badly && !steps[after].tolerates.contains(&id)) {
+            if self.states[after] == State::Waiting
+                && (self.unsettled[after] == 0 || badly && !steps[after].tolerates.contains(&id))
+            {
                 self.due.insert(after);
             }
         }
@@ -350,8 +391,10 @@ impl<'a> Walk<'a> {
         let mut ready = Vec::new();
         while let Some(id) = self.due.pop_first() {
             let step = &plan.steps[id];
-            let ended_badly =
-                |before: &StepId| matches!(self.states[*before], State::Failed | State::NotDone) && !step.tolerates.contains(before);
+            let ended_badly = |before: &StepId| {
+                matches!(self.states[*before], State::Failed | State::NotDone)
+                    && !step.tolerates.contains(before)
+            };
             if self.states[id] != State::Waiting {
                 continue;
             }
@@ -370,43 +413,69 @@ impl<'a> Walk<'a> {
 
     /// After a failure only what was begun goes on; after an interrupt only what has no way back.
     fn may_begin(&self, step: &Step) -> bool {
-        let no_way_back = |group: &GroupId| self.execution.plan.rollbacks.get(group).is_some_and(|back| self.is_past(back));
+        let no_way_back = |group: &GroupId| {
+            self.execution.plan.rollbacks.get(group).is_some_and(|back| self.is_past(back))
+        };
         if self.interrupted {
             step.group.as_ref().is_some_and(no_way_back)
         } else if self.failures.is_empty() {
             true
         } else {
-            step.group.is_some_and(|group| self.begun_groups.contains(&group) && !self.broken_groups.contains(&group))
+            step.group.is_some_and(|group| {
+                self.begun_groups.contains(&group) && !self.broken_groups.contains(&group)
+            })
         }
     }
 
-    /// Undoes the groups that were begun and can't be finished. Not ended by an interrupt, but by a deadline.
+    /// Undoes the groups that were begun and can't be finished. Not ended by an interrupt, but by a
+    /// deadline.
     async fn roll_back(&mut self) {
         let plan = self.execution.plan;
         for group in std::mem::take(&mut self.begun_groups) {
-            let Some(back) = plan.rollbacks.get(&group).filter(|back| !self.is_past(back)) else { continue };
-            let services: BTreeSet<&str> =
-                plan.steps.iter().filter(|step| step.group == Some(group)).filter_map(|step| step.service.as_deref()).collect();
+            let Some(back) = plan.rollbacks.get(&group).filter(|back| !self.is_past(back)) else {
+                continue;
+            };
+            let services: BTreeSet<&str> = plan
+                .steps
+                .iter()
+                .filter(|step| step.group == Some(group))
+                .filter_map(|step| step.service.as_deref())
+                .collect();
             let name = services.iter().copied().collect::<Vec<_>>().join(", ");
-            let begun = back.undo.iter().filter(|undo| undo.of.is_none_or(|step| self.begun.contains(&step))).collect();
+            let begun = back
+                .undo
+                .iter()
+                .filter(|undo| undo.of.is_none_or(|step| self.begun.contains(&step)))
+                .collect();
             let due = self.of_this_run(begun).await;
             if due.is_empty() {
                 continue;
             }
-            let restarts = due.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }));
+            let restarts =
+                due.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }));
             let (begun, done) = if restarts {
                 ("going back to the container before", "the container before serves again")
             } else {
-                ("removing the new container", "the new container is removed, the one before is as it was")
+                (
+                    "removing the new container",
+                    "the new container is removed, the one before is as it was",
+                )
             };
             self.execution.around.log(Level::Warning, format!("{name}: {begun}"));
             let result = self.undo(due).await;
             let line = match &result {
                 Ok(None) => format!("{name}: {done}"),
-                Ok(Some(waited)) => format!("{name}: the container before runs again, and is not ready after {}", format_duration(*waited)),
-                Err(failure) => format!("{name}: the container before could not be brought back: {failure}"),
+                Ok(Some(waited)) => format!(
+                    "{name}: the container before runs again, and is not ready after {}",
+                    format_duration(*waited)
+                ),
+                Err(failure) => {
+                    format!("{name}: the container before could not be brought back: {failure}")
+                }
             };
-            self.execution.around.log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());
+            self.execution
+                .around
+                .log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());
             if result.is_ok() {
                 self.rolled_back.insert(group);
             }
@@ -416,10 +485,17 @@ impl<'a> Walk<'a> {
             self.say_after_failure(line);
         }
         // Together with what went back: one release is in part of the project, another in the rest.
-        let is_replaced = |back: &Rollback| back.undo.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }));
-        let past = plan.rollbacks.iter().filter(|(_, back)| is_replaced(back) && self.is_past(back)).map(|(group, _)| *group);
+        let is_replaced = |back: &Rollback| {
+            back.undo.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }))
+        };
+        let past = plan
+            .rollbacks
+            .iter()
+            .filter(|(_, back)| is_replaced(back) && self.is_past(back))
+            .map(|(group, _)| *group);
         let past: BTreeSet<GroupId> = past.collect();
-        let of_past = plan.steps.iter().filter(|step| step.group.is_some_and(|group| past.contains(&group)));
+        let of_past =
+            plan.steps.iter().filter(|step| step.group.is_some_and(|group| past.contains(&group)));
         let stay: BTreeSet<&str> = of_past.filter_map(|step| step.service.as_deref()).collect();
         if !stay.is_empty() {
             let names = stay.into_iter().collect::<Vec<_>>().join(", ");
@@ -435,25 +511,34 @@ impl<'a> Walk<'a> {
 
     /// Ends the jobs that this run started and does not wait for any more.
     async fn end_jobs(&mut self) {
-        let ends = interrupted_jobs::ends(self.execution.plan, &|step| self.states[step] == State::Done);
+        let ends =
+            interrupted_jobs::ends(self.execution.plan, &|step| self.states[step] == State::Done);
         let due = self.of_this_run(ends.iter().collect()).await;
         let names: BTreeSet<&str> = due.iter().filter_map(|undo| undo.service.as_deref()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         match self.undo(due).await {
             Ok(_) if names.is_empty() => {}
-            Ok(_) => self.execution.around.log(Level::Warning, format!("{names}: ended before it was done; the next run runs it again")),
-            Err(failure) => self.execution.around.log(Level::Error, format!("{names}: could not be ended: {failure}")),
+            Ok(_) => self.execution.around.log(
+                Level::Warning,
+                format!("{names}: ended before it was done; the next run runs it again"),
+            ),
+            Err(failure) => self
+                .execution
+                .around
+                .log(Level::Error, format!("{names}: could not be ended: {failure}")),
         }
     }
 
     /// Whether a group is done so far that it has no way back and needs none.
     fn is_past(&self, back: &Rollback) -> bool {
         let mut ends = back.until.iter().map(|&step| self.states[step]);
-        ends.clone().any(|state| state == State::Done) && ends.all(|state| matches!(state, State::Done | State::Skipped))
+        ends.clone().any(|state| state == State::Done)
+            && ends.all(|state| matches!(state, State::Done | State::Skipped))
     }
 
-    /// Where something can't be undone, the rest of that service is left as it is; other services go back all the same. Each step has a
-    /// limit of its own. Answers how long a container was waited for that is not ready, if one is not.
+    /// Where something can't be undone, the rest of that service is left as it is; other services
+    /// go back all the same. Each step has a limit of its own. Answers how long a container was
+    /// waited for that is not ready, if one is not.
     async fn undo(&self, due: Vec<&Undo>) -> Result<Option<Duration>, Failure> {
         let around = self.execution.around;
         let mut failed: BTreeMap<Option<&str>, Failure> = BTreeMap::new();
@@ -466,7 +551,12 @@ impl<'a> Walk<'a> {
             }
             let limit = self.undo_limit(undo);
             let waits = matches!(action, Action::Wait { .. });
-            let what = format!("{}: {} {}", service.unwrap_or(&self.execution.plan.project), action.kind(), action.object());
+            let what = format!(
+                "{}: {} {}",
+                service.unwrap_or(&self.execution.plan.project),
+                action.kind(),
+                action.object()
+            );
             if waits {
                 around.log(Level::Info, format!("{what}, at most {}", format_duration(limit)));
             }
@@ -481,7 +571,12 @@ impl<'a> Walk<'a> {
                 None if waits => not_ready = Some(limit),
                 Some(Err(failure)) => drop(failed.insert(service, failure)),
                 None => {
-                    let message = format!("Could not {} {} within {}", action.kind(), action.object(), format_duration(limit));
+                    let message = format!(
+                        "Could not {} {} within {}",
+                        action.kind(),
+                        action.object(),
+                        format_duration(limit)
+                    );
                     failed.insert(service, Failure::new(Kind::Timeout, message));
                 }
             }
@@ -495,7 +590,9 @@ impl<'a> Walk<'a> {
         match undo.action {
             Action::Wait { .. } => {
                 let range = if self.interrupted { UNDO_READY_INTERRUPTED } else { UNDO_READY };
-                let last = service.and_then(|service| self.execution.paces.get(service)).and_then(Pace::last);
+                let last = service
+                    .and_then(|service| self.execution.paces.get(service))
+                    .and_then(Pace::last);
                 (last.unwrap_or_default() * 2).clamp(*range.start(), *range.end())
             }
             Action::StopContainer { .. } => self.execution.grace(service) + UNDO_STEP,
@@ -503,7 +600,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Leaves out what would be done to a container that this run was to make and did not: the name may be somebody else's.
+    /// Leaves out what would be done to a container that this run was to make and did not: the name
+    /// may be somebody else's.
     async fn of_this_run<'u>(&self, undo: Vec<&'u Undo>) -> Vec<&'u Undo> {
         let mut due = Vec::new();
         for undo in undo {
@@ -532,15 +630,23 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let list = |state: State| {
-            let stays = |step: &Step| step.group.is_none_or(|group| !self.rolled_back.contains(&group));
+            let stays =
+                |step: &Step| step.group.is_none_or(|group| !self.rolled_back.contains(&group));
             let steps = self.execution.plan.steps.iter().zip(&self.states);
-            let steps = steps.filter(|(step, there)| **there == state && step.action.changes() && stays(step));
-            steps.map(|(step, _)| format!("{} {}", step.action.kind(), step.action.object())).collect::<Vec<_>>().join("\n")
+            let steps = steps
+                .filter(|(step, there)| **there == state && step.action.changes() && stays(step));
+            steps
+                .map(|(step, _)| format!("{} {}", step.action.kind(), step.action.object()))
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         if self.states.iter().all(|state| matches!(state, State::Done | State::Skipped)) {
             return Ok(());
         }
-        let failure = Failure::interrupted().hint(GOES_ON).detail(DONE, list(State::Done)).detail("not done", list(State::NotDone));
+        let failure = Failure::interrupted()
+            .hint(GOES_ON)
+            .detail(DONE, list(State::Done))
+            .detail("not done", list(State::NotDone));
         Err(failure.detail("went back", self.went_back.join("\n")))
     }
 }
@@ -552,7 +658,8 @@ fn holds(step: &Step, learnt: &Learnt) -> bool {
     })
 }
 
-/// Does one step and reports on it. Long ones end when `stop` is cancelled; short ones are finished.
+/// Does one step and reports on it. Long ones end when `stop` is cancelled; short ones are
+/// finished.
 async fn one_step(
     execution: &Execution<'_>,
     hub: &Hub,
@@ -570,13 +677,18 @@ async fn one_step(
         move |standing| around.events.event(&Event::StepProgress { label: label.clone(), standing })
     };
     let work = execution.perform(hub, learnt, step.service.as_deref(), &step.action, &told);
-    let result = if matches!(step.action, Action::PullImage { .. } | Action::BuildImage { .. } | Action::Wait { .. }) {
+    let result = if matches!(
+        step.action,
+        Action::PullImage { .. } | Action::BuildImage { .. } | Action::Wait { .. }
+    ) {
         futures::select_biased! {
             result = Box::pin(work).fuse() => result,
             () = stop.cancelled().fuse() => Err(Failure::interrupted()),
         }
     } else {
-        let say = |waited| told(Standing::new(format!("not done after {}", elapsed(waited)), Detail::Waiting));
+        let say = |waited| {
+            told(Standing::new(format!("not done after {}", elapsed(waited)), Detail::Waiting))
+        };
         spoken_of(&*around.host, &say, work).await
     };
     around.events.event(&match &result {

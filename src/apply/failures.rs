@@ -14,7 +14,8 @@ const LEFT_OVER: &str = "a crash of the engine left something of the container's
 /// Why no engine could be connected to: such an error describes itself.
 pub fn of_connecting(error: EngineError) -> Failure {
     // What can't be connected to as it is written was given so: nothing was asked of an engine.
-    let kind = if error.kind == EngineErrorKind::Invalid { Kind::Usage } else { kind_of(error.kind) };
+    let kind =
+        if error.kind == EngineErrorKind::Invalid { Kind::Usage } else { kind_of(error.kind) };
     let failure = Failure::new(kind, sentence(&error.message));
     match error.hint {
         Some(hint) => failure.hint(hint),
@@ -32,30 +33,38 @@ fn kind_of(kind: EngineErrorKind) -> Kind {
     }
 }
 
-/// An engine's error while doing something: `doing` is what failed, as in `create the container "x"`.
+/// An engine's error while doing something: `doing` is what failed, as in `create the container
+/// "x"`.
 pub fn of_engine(error: EngineError, doing: &str) -> Failure {
     let kind = kind_of(error.kind);
     let is_left_over = is_left_over(&error);
     let missing_folder = missing_folder(&error.message).map(str::to_owned);
     let failure = match error.kind {
         // These describe themselves; what was being done adds nothing.
-        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::TooOld | EngineErrorKind::Refused => {
-            Failure::new(kind, sentence(&error.message))
-        }
-        _ => Failure::new(kind, format!("Could not {doing}: {}", error.message.trim_end_matches('.'))),
+        EngineErrorKind::Unreachable
+        | EngineErrorKind::PermissionDenied
+        | EngineErrorKind::TooOld
+        | EngineErrorKind::Refused => Failure::new(kind, sentence(&error.message)),
+        _ => Failure::new(
+            kind,
+            format!("Could not {doing}: {}", error.message.trim_end_matches('.')),
+        ),
     };
     match (error.hint, error.kind) {
         (Some(hint), _) => failure.hint(hint),
         (None, EngineErrorKind::NoSpace) => failure.hint(FREE_SPACE),
         (None, _) if is_left_over => failure.hint(LEFT_OVER),
-        (None, _) if missing_folder.is_some() => failure
-            .hint(format!("create \"{}\" on the engine's machine, or change the volume's `device`", missing_folder.unwrap_or_default())),
+        (None, _) if missing_folder.is_some() => failure.hint(format!(
+            "create \"{}\" on the engine's machine, or change the volume's `device`",
+            missing_folder.unwrap_or_default()
+        )),
         _ => failure,
     }
 }
 
 /// The folder that a volume's options bind, where it is missing:
-/// `failed to mount local volume: mount /srv/data:/var/lib/docker/…, flags: 0x1000: no such file or directory`.
+/// `failed to mount local volume: mount /srv/data:/var/lib/docker/…, flags: 0x1000: no such file or
+/// directory`.
 fn missing_folder(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("failed to mount local volume: mount ")?;
     let (folder, rest) = rest.split_once(":/")?;
@@ -65,14 +74,19 @@ fn missing_folder(message: &str) -> Option<&str> {
 /// The host port that a start found taken, if that is what failed.
 pub fn taken_port(error: &EngineError) -> Option<u16> {
     let text = &error.message;
-    let is_taken =
-        text.contains("port is already allocated") || text.contains("address already in use") || text.contains("ports are not available");
+    let is_taken = text.contains("port is already allocated")
+        || text.contains("address already in use")
+        || text.contains("ports are not available");
     if !is_taken {
         return None;
     }
-    // "Bind for 0.0.0.0:8000 failed", "listen tcp4 0.0.0.0:8000: bind": the last number after a colon that is a port.
+    // "Bind for 0.0.0.0:8000 failed", "listen tcp4 0.0.0.0:8000: bind": the last number after a
+    // colon that is a port.
     let words = text.split(|c: char| c.is_whitespace() || c == '(' || c == ')');
-    words.filter_map(|word| word.trim_end_matches([':', ',']).rsplit_once(':')).filter_map(|(_, port)| port.parse().ok()).next_back()
+    words
+        .filter_map(|word| word.trim_end_matches([':', ',']).rsplit_once(':'))
+        .filter_map(|(_, port)| port.parse().ok())
+        .next_back()
 }
 
 /// Whether nothing can be done in a container because it is paused.
@@ -80,16 +94,17 @@ pub fn is_paused(error: &EngineError) -> bool {
     error.message.contains("paused") && error.message.contains("unpause")
 }
 
-/// Whether a start found an address taken that the container asks for. What a port's listener says begins with a small letter.
+/// Whether a start found an address taken that the container asks for. What a port's listener says
+/// begins with a small letter.
 pub fn is_taken_address(error: &EngineError) -> bool {
     error.message.contains("Address already in use")
 }
 
-/// The next step where a port is taken. `is_published`: by a container of the engine; `owner`: the process that listens, as the host
-/// names it.
+/// The next step where a port is taken. `is_published`: by a container of the engine; `owner`: the
+/// process that listens, as the host names it.
 ///
-/// After a crash of the engine two things may be left of a container that is gone: the process that passes its port on, and the
-/// engine's own note that the port is taken.
+/// After a crash of the engine two things may be left of a container that is gone: the process that
+/// passes its port on, and the engine's own note that the port is taken.
 pub fn taken_port_hint(error: &EngineError, is_published: bool, owner: Option<&str>) -> String {
     let proxy = owner.and_then(|owner| owner.strip_prefix("docker-proxy (pid ")?.strip_suffix(')'));
     match proxy {
@@ -114,11 +129,15 @@ pub fn taken_port_hint(error: &EngineError, is_published: bool, owner: Option<&s
     }
 }
 
-/// Whether a start failed because a crash of the engine left something of the container's run before: runc, the shim and containerd
-/// each say so in their own words.
+/// Whether a start failed because a crash of the engine left something of the container's run
+/// before: runc, the shim and containerd each say so in their own words.
 fn is_left_over(error: &EngineError) -> bool {
     // runc before and from 1.1 on; containerd.
-    const WORDS: [&str; 3] = ["container with id exists", "container with given id already exists", "container already exists"];
+    const WORDS: [&str; 3] = [
+        "container with id exists",
+        "container with given id already exists",
+        "container already exists",
+    ];
     let text = error.message.to_ascii_lowercase();
     let task = text.contains("task ") && text.contains("already exists");
     let shim = text.contains("shim") && text.contains("file exists");
@@ -138,9 +157,12 @@ pub fn not_executable(error: &EngineError) -> Option<i64> {
     }
 }
 
-/// A failed start without the layers of the runtime: `exec: "x": executable file not found in $PATH`.
+/// A failed start without the layers of the runtime: `exec: "x": executable file not found in
+/// $PATH`.
 pub fn cause_of(message: &str) -> &str {
-    let cause = message.rsplit_once("unable to start container process: ").map_or(message, |(_, cause)| cause);
+    let cause = message
+        .rsplit_once("unable to start container process: ")
+        .map_or(message, |(_, cause)| cause);
     cause.strip_suffix(": unknown").unwrap_or(cause)
 }
 
@@ -150,9 +172,13 @@ mod tests {
 
     #[test]
     fn a_command_that_is_not_in_the_image_is_told_from_other_failed_starts() {
-        const RUNTIME: &str =
-            "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
-        let code = |cause: &str| not_executable(&EngineError::new(EngineErrorKind::Invalid, format!("{RUNTIME}{cause}: unknown")));
+        const RUNTIME: &str = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
+        let code = |cause: &str| {
+            not_executable(&EngineError::new(
+                EngineErrorKind::Invalid,
+                format!("{RUNTIME}{cause}: unknown"),
+            ))
+        };
         assert_eq!(code("exec: \"nginx\": executable file not found in $PATH"), Some(127));
         assert_eq!(code("exec: \"/nginx\": stat /nginx: no such file or directory"), Some(127));
         assert_eq!(code("exec: \"/etc\": permission denied"), Some(126));
@@ -162,7 +188,8 @@ mod tests {
     #[test]
     fn what_a_crash_of_the_engine_left_of_a_container_is_told_from_other_failed_starts() {
         let id = "521c55b1e6f463aabdce32d1478fbcfd21a41d0a4573534725abbe41437eda88";
-        let is_left_over = |message: &str| is_left_over(&EngineError::new(EngineErrorKind::Server, message));
+        let is_left_over =
+            |message: &str| is_left_over(&EngineError::new(EngineErrorKind::Server, message));
         for message in [
             format!("OCI runtime create failed: container with id exists: {id}: unknown"),
             "failed to create shim task: OCI runtime create failed: runc create failed: container with given ID already exists: unknown"
@@ -190,14 +217,23 @@ mod tests {
         let message = "error while mounting volume '/var/lib/docker/volumes/n3_v/_data': failed to mount local volume: mount \
                        /tmp/n3/d:/var/lib/docker/volumes/n3_v/_data, flags: 0x1000: no such file or directory";
         let failure = of_engine(EngineError::new(EngineErrorKind::Server, message), "start it");
-        assert_eq!(failure.hint.unwrap(), "create \"/tmp/n3/d\" on the engine's machine, or change the volume's `device`");
+        assert_eq!(
+            failure.hint.unwrap(),
+            "create \"/tmp/n3/d\" on the engine's machine, or change the volume's `device`"
+        );
         let message = message.replace("no such file or directory", "no such device");
-        assert_eq!(of_engine(EngineError::new(EngineErrorKind::Server, message), "start it").hint, None);
+        assert_eq!(
+            of_engine(EngineError::new(EngineErrorKind::Server, message), "start it").hint,
+            None
+        );
     }
 
     #[test]
     fn a_port_that_a_crash_of_the_engine_left_taken_is_told_with_what_frees_it() {
-        let allocated = EngineError::new(EngineErrorKind::Server, "Bind for 0.0.0.0:5432 failed: port is already allocated");
+        let allocated = EngineError::new(
+            EngineErrorKind::Server,
+            "Bind for 0.0.0.0:5432 failed: port is already allocated",
+        );
         let listens = EngineError::new(
             EngineErrorKind::Server,
             "Error starting userland proxy: listen tcp4 0.0.0.0:5432: bind: address already in use",
@@ -206,9 +242,15 @@ mod tests {
         assert_eq!(taken_port_hint(&allocated, true, None), usual);
         assert_eq!(taken_port_hint(&listens, false, Some("nginx (pid 812)")), usual);
         let of_a_proxy = taken_port_hint(&listens, false, Some("docker-proxy (pid 812)"));
-        assert!(of_a_proxy.contains("restart the Docker Engine") && !of_a_proxy.contains("kill"), "{of_a_proxy}");
+        assert!(
+            of_a_proxy.contains("restart the Docker Engine") && !of_a_proxy.contains("kill"),
+            "{of_a_proxy}"
+        );
         assert!(taken_port_hint(&allocated, false, None).contains("restart the Docker Engine"));
-        assert!(taken_port_hint(&listens, false, None).contains("a docker-proxy that no container belongs to"));
+        assert!(
+            taken_port_hint(&listens, false, None)
+                .contains("a docker-proxy that no container belongs to")
+        );
     }
 
     #[test]
@@ -223,6 +265,9 @@ mod tests {
         );
         assert_eq!(taken_port(&by_container), Some(5432));
         assert_eq!(taken_port(&by_process), Some(8000));
-        assert_eq!(taken_port(&EngineError::new(EngineErrorKind::Server, "no such network: a:1")), None);
+        assert_eq!(
+            taken_port(&EngineError::new(EngineErrorKind::Server, "no such network: a:1")),
+            None
+        );
     }
 }

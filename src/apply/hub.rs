@@ -30,7 +30,8 @@ pub enum Signal {
     Look,
 }
 
-/// One subscription for a project, shared by all waits. Subscribed before the first start, so that nothing is missed.
+/// One subscription for a project, shared by all waits. Subscribed before the first start, so that
+/// nothing is missed.
 pub struct Hub {
     waiters: Mutex<BTreeMap<String, Vec<UnboundedSender<Signal>>>>,
     waited_for: Arc<AtomicUsize>,
@@ -64,10 +65,19 @@ impl Hub {
         let mut filters = label_filter(compose_label::PROJECT, project);
         filters.insert("type".into(), vec!["container".into()]);
         // An exec makes three events; own probes would flood the stream.
-        filters.insert("event".into(), ["start", "die", "oom", "destroy", "health_status"].map(str::to_owned).to_vec());
+        filters.insert(
+            "event".into(),
+            ["start", "die", "oom", "destroy", "health_status"].map(str::to_owned).to_vec(),
+        );
         let (sender, receiver) = unbounded();
         let deaths = (sender, Mutex::new(Some(receiver)));
-        Self { waiters: Mutex::default(), waited_for: Arc::default(), relied_on: Mutex::default(), deaths, filters }
+        Self {
+            waiters: Mutex::default(),
+            waited_for: Arc::default(),
+            relied_on: Mutex::default(),
+            deaths,
+            filters,
+        }
     }
 
     /// The container got ready: from now on its end is reported.
@@ -94,17 +104,27 @@ impl Hub {
     /// The signals of one container from now on, to who is counted meanwhile.
     pub fn listen(&self, container: &str) -> (Listening, UnboundedReceiver<Signal>) {
         let (sender, receiver) = unbounded();
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).entry(container.to_owned()).or_default().push(sender);
+        self.waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(container.to_owned())
+            .or_default()
+            .push(sender);
         self.waited_for.fetch_add(1, Ordering::Relaxed);
         (Listening(self.waited_for.clone()), receiver)
     }
 
     /// Subscribes; in force once the future is ready.
     pub async fn subscribe(&self, around: &Surroundings) -> Result<Events, Failure> {
-        around.engine.events(&self.filters, None).await.map_err(|error| of_engine(error, "listen to the engine's events"))
+        around
+            .engine
+            .events(&self.filters, None)
+            .await
+            .map_err(|error| of_engine(error, "listen to the engine's events"))
     }
 
-    /// Hands events on for ever. When the stream ends (the engine restarted), has everybody look, subscribes again and has everybody look again.
+    /// Hands events on for ever. When the stream ends (the engine restarted), has everybody look,
+    /// subscribes again and has everybody look again.
     pub async fn pump(&self, around: &Surroundings, mut events: Events) {
         loop {
             while let Some(Ok(message)) = events.next().await {
@@ -127,7 +147,8 @@ impl Hub {
     }
 
     fn tell_all(&self, signal: &Signal) {
-        let all: Vec<String> = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        let all: Vec<String> =
+            self.waiters.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
         for container in all {
             self.tell(&container, signal);
         }
@@ -138,9 +159,14 @@ impl Hub {
             && self.relied_on.lock().unwrap_or_else(PoisonError::into_inner).contains(container)
         {
             // Nobody walks a plan any more: nobody has to know.
-            let _ = self.deaths.0.unbounded_send(Death { container: container.to_owned(), exit_code: *exit_code });
+            let _ = self
+                .deaths
+                .0
+                .unbounded_send(Death { container: container.to_owned(), exit_code: *exit_code });
         }
-        if let Some(waiters) = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).get_mut(container) {
+        if let Some(waiters) =
+            self.waiters.lock().unwrap_or_else(PoisonError::into_inner).get_mut(container)
+        {
             waiters.retain(|waiter| waiter.unbounded_send(signal.clone()).is_ok());
         }
     }

@@ -29,7 +29,8 @@ const STALLED: Duration = Duration::from_hours(1);
 pub struct Building<'a> {
     pub image: &'a str,
     pub build: &'a Build,
-    /// The service it is for; none for an image outside a stack, which carries no labels of the project.
+    /// The service it is for; none for an image outside a stack, which carries no labels of the
+    /// project.
     pub of: Option<&'a str>,
     /// The project whose records hold the key of fingerprints.
     pub project: &'a str,
@@ -46,7 +47,11 @@ impl Building<'_> {
     /// The labels that say whose the image is; none for an image outside a stack.
     fn project_labels(&self) -> BTreeMap<String, String> {
         let Some(service) = self.of else { return BTreeMap::new() };
-        let labels = [(compose_label::PROJECT, self.project), (compose_label::SERVICE, service), (label::PROJECT, self.project)];
+        let labels = [
+            (compose_label::PROJECT, self.project),
+            (compose_label::SERVICE, service),
+            (label::PROJECT, self.project),
+        ];
         labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
     }
 
@@ -54,7 +59,13 @@ impl Building<'_> {
     fn secret_values(&self, around: &Surroundings) -> Result<BTreeMap<String, String>, Failure> {
         let value = |secret: &BuildSecret| {
             let described = self.secrets.get(&secret.source).ok_or_else(|| {
-                Failure::new(Kind::NotFound, format!("There is no secret \"{}\" for the build of \"{}\"", secret.source, self.image))
+                Failure::new(
+                    Kind::NotFound,
+                    format!(
+                        "There is no secret \"{}\" for the build of \"{}\"",
+                        secret.source, self.image
+                    ),
+                )
             })?;
             Ok((secret.id.clone(), super::secrets::value(around, &secret.source, described)?))
         };
@@ -62,13 +73,26 @@ impl Building<'_> {
     }
 
     /// The keyed fingerprint of those values; empty for none.
-    fn fingerprint(&self, around: &Surroundings, values: &BTreeMap<String, String>) -> Result<String, Failure> {
+    fn fingerprint(
+        &self,
+        around: &Surroundings,
+        values: &BTreeMap<String, String>,
+    ) -> Result<String, Failure> {
         if values.is_empty() {
             return Ok(String::new());
         }
-        let failed =
-            |error| Failure::new(Kind::Failed, format!("The secrets of the build of \"{}\" can't be fingerprinted: {error}", self.image));
-        Records::new(&*around.host, &around.policy, self.project).fingerprint(values).map_err(failed)
+        let failed = |error| {
+            Failure::new(
+                Kind::Failed,
+                format!(
+                    "The secrets of the build of \"{}\" can't be fingerprinted: {error}",
+                    self.image
+                ),
+            )
+        };
+        Records::new(&*around.host, &around.policy, self.project)
+            .fingerprint(values)
+            .map_err(failed)
     }
 }
 
@@ -94,31 +118,44 @@ async fn origin(
     let mut bases = Vec::new();
     for base in context.instructions.bases.iter().flatten() {
         if build.pull || super::observe::image_id(&*around.engine, base).await?.is_none() {
-            // The builder would fetch it all the same, but not where its id can be asked for. If that fails, it is the builder's to say.
+            // The builder would fetch it all the same, but not where its id can be asked for. If
+            // that fails, it is the builder's to say.
             let _ = pull(around, base, None, progress).await;
         }
         bases.push((base, super::observe::image_id(&*around.engine, base).await?));
     }
     if context.instructions.bases.is_some()
-        && let Some(ids) = bases.into_iter().map(|(base, id)| Some(format!("{base}={}", id?))).collect::<Option<Vec<_>>>()
+        && let Some(ids) = bases
+            .into_iter()
+            .map(|(base, id)| Some(format!("{base}={}", id?)))
+            .collect::<Option<Vec<_>>>()
     {
         origin.insert(label::BASE.to_owned(), ids.join(","));
     }
     Ok(origin)
 }
 
-/// Labels that would come from a base image, or stay from the Dockerfile, and are for spc to set: empty, as nothing has use for them yet.
-async fn overwritten(around: &Surroundings, context: &BuildContext) -> Result<BTreeMap<String, String>, Failure> {
-    let mut labels: BTreeMap<String, String> = SPC_LABELS.iter().map(|key| ((*key).to_owned(), String::new())).collect();
+/// Labels that would come from a base image, or stay from the Dockerfile, and are for spc to set:
+/// empty, as nothing has use for them yet.
+async fn overwritten(
+    around: &Surroundings,
+    context: &BuildContext,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut labels: BTreeMap<String, String> =
+        SPC_LABELS.iter().map(|key| ((*key).to_owned(), String::new())).collect();
     for base in context.instructions.bases.iter().flatten() {
         let found = find_image(&*around.engine, base).await?;
-        let reserved = found.into_iter().flat_map(|found| found.labels.into_keys()).filter(|key| is_reserved_label(key));
+        let reserved = found
+            .into_iter()
+            .flat_map(|found| found.labels.into_keys())
+            .filter(|key| is_reserved_label(key));
         labels.extend(reserved.map(|key| (key, String::new())));
     }
     Ok(labels)
 }
 
-/// The fingerprint of the secrets an image was built with; empty for none, and for images from before builds took secrets.
+/// The fingerprint of the secrets an image was built with; empty for none, and for images from
+/// before builds took secrets.
 fn fingerprint_of(image: &Found) -> &str {
     image.labels.get(label::BUILD_SECRETS).map_or("", String::as_str)
 }
@@ -132,7 +169,8 @@ async fn is_as_built(
     found: &Found,
 ) -> Result<bool, Failure> {
     let has = |label: &str| found.labels.get(label).map_or("", String::as_str);
-    let is_same = origin.contains_key(label::BASE) && origin.iter().all(|(label, value)| has(label) == value);
+    let is_same =
+        origin.contains_key(label::BASE) && origin.iter().all(|(label, value)| has(label) == value);
     // A fingerprint made with a key that is not here can't be compared: the value may have changed.
     if !is_same || fingerprint_of(found) != fingerprint {
         return Ok(false);
@@ -145,64 +183,109 @@ async fn is_as_built(
     Ok(true)
 }
 
-/// Refuses base images whose triggers (`ONBUILD`) would let the engine download what the Dockerfile itself may not.
-async fn no_trigger_downloads(around: &Surroundings, instructions: &Instructions) -> Result<(), Failure> {
+/// Refuses base images whose triggers (`ONBUILD`) would let the engine download what the Dockerfile
+/// itself may not.
+async fn no_trigger_downloads(
+    around: &Surroundings,
+    instructions: &Instructions,
+) -> Result<(), Failure> {
     if around.policy.engines().is_empty() {
         return Ok(());
     }
     for base in instructions.bases.iter().flatten().chain(&instructions.possible_bases) {
         // A name with a variable in it is none; where it can be filled in, it is among the others.
-        let Some(found) = (if base.contains('$') { None } else { find_image(&*around.engine, base).await? }) else { continue };
-        let triggers = found.json["Config"]["OnBuild"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+        let Some(found) =
+            (if base.contains('$') { None } else { find_image(&*around.engine, base).await? })
+        else {
+            continue;
+        };
+        let triggers = found.json["Config"]["OnBuild"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(serde_json::Value::as_str);
         for download in triggers.flat_map(possible_downloads) {
             let place = format!("ONBUILD of the base image \"{base}\"");
-            around.policy.download(&download.source).map_err(|refusal| Failure::from(refusal).detail("where", place))?;
+            around
+                .policy
+                .download(&download.source)
+                .map_err(|refusal| Failure::from(refusal).detail("where", place))?;
         }
     }
     Ok(())
 }
 
 /// What a build downloads, from where the engine stands, and what reads its Dockerfile.
-fn check_instructions(around: &Surroundings, image: &str, build: &Build, instructions: &Instructions) -> Result<(), Failure> {
+fn check_instructions(
+    around: &Surroundings,
+    image: &str,
+    build: &Build,
+    instructions: &Instructions,
+) -> Result<(), Failure> {
     for name in build.tags.iter().map(String::as_str).chain([image]) {
         around.policy.image_name("build the image", name)?;
     }
     for download in &instructions.downloads {
-        let place = format!("line {} of \"{}\"", download.line, build.context.join(&instructions.dockerfile).display());
-        around.policy.download(&download.source).map_err(|refusal| Failure::from(refusal).detail("where", place))?;
+        let place = format!(
+            "line {} of \"{}\"",
+            download.line,
+            build.context.join(&instructions.dockerfile).display()
+        );
+        around
+            .policy
+            .download(&download.source)
+            .map_err(|refusal| Failure::from(refusal).detail("where", place))?;
     }
     instructions.frontends.iter().try_for_each(|frontend| Ok(around.policy.frontend(frontend)?))
 }
 
-/// The images that a build begins with and copies from, as far as its Dockerfile tells: none where that can't be read, which is the
-/// build's to say.
+/// The images that a build begins with and copies from, as far as its Dockerfile tells: none where
+/// that can't be read, which is the build's to say.
 pub fn bases(around: &Surroundings, build: &Build) -> BTreeSet<String> {
-    let Ok(instructions) = context::check(&*around.host, &around.policy, build) else { return BTreeSet::new() };
+    let Ok(instructions) = context::check(&*around.host, &around.policy, build) else {
+        return BTreeSet::new();
+    };
     instructions.bases.unwrap_or(instructions.possible_bases)
 }
 
-/// What is wrong with a build as far as that is known before it begins: its context, its Dockerfile, its secrets, what it may be called.
+/// What is wrong with a build as far as that is known before it begins: its context, its
+/// Dockerfile, its secrets, what it may be called.
 pub async fn check(around: &Surroundings, building: &Building<'_>) -> Result<(), Failure> {
     let Building { image, build, of, .. } = building;
-    let instructions = context::check(&*around.host, &around.policy, build).map_err(|failure| match of {
-        Some(service) => failure.field("service", *service),
-        None => failure,
-    })?;
+    let instructions =
+        context::check(&*around.host, &around.policy, build).map_err(|failure| match of {
+            Some(service) => failure.field("service", *service),
+            None => failure,
+        })?;
     check_instructions(around, image, build, &instructions)?;
     // Of base images that are on the engine; others are looked at once they were pulled.
     no_trigger_downloads(around, &instructions).await?;
     building.secret_values(around)?;
     let labels = building.project_labels();
-    let intent = Intent::BuildImage { tags: &building.tags(), network: build.network.as_deref(), labels: &labels };
-    around.engine.check(intent).await.map_err(|error| of_engine(error, &format!("build the image \"{image}\"")))
+    let intent = Intent::BuildImage {
+        tags: &building.tags(),
+        network: build.network.as_deref(),
+        labels: &labels,
+    };
+    around
+        .engine
+        .check(intent)
+        .await
+        .map_err(|error| of_engine(error, &format!("build the image \"{image}\"")))
 }
 
 /// Builds an image, unless it is there and was built from the very same; its id.
-pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &Told<'_>) -> Result<String, Failure> {
+pub async fn build(
+    around: &Surroundings,
+    building: &Building<'_>,
+    progress: &Told<'_>,
+) -> Result<String, Failure> {
     let Building { image, build, of, .. } = building;
     let name = of.unwrap_or(*image);
     progress("reading the build context".into());
-    let context = context::collect(&*around.host, &around.policy, build).await.map_err(|failure| failure.field("service", name))?;
+    let context = context::collect(&*around.host, &around.policy, build)
+        .await
+        .map_err(|failure| failure.field("service", name))?;
     check_instructions(around, image, build, &context.instructions)?;
     for note in &context.notes {
         around.log(crate::model::event::Level::Warning, note.clone());
@@ -212,20 +295,26 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
     let origin = origin(around, building, &context, progress).await?;
     no_trigger_downloads(around, &context.instructions).await?;
     let is_compared = origin.contains_key(label::BASE) || !secrets.is_empty();
-    let found = if build.no_cache || !is_compared { None } else { find_image(&*around.engine, image).await? };
+    let found = if build.no_cache || !is_compared {
+        None
+    } else {
+        find_image(&*around.engine, image).await?
+    };
     if let Some(found) = &found
         && is_as_built(around, building, &origin, &fingerprint, found).await?
     {
         progress("unchanged since it was built".into());
         return Ok(found.id.clone());
     }
-    // The builder's cache knows no secrets: what a step made of another value would be taken for this one's.
-    // Nor does an image tell that somebody else built on one that was built with the same secrets.
+    // The builder's cache knows no secrets: what a step made of another value would be taken for
+    // this one's. Nor does an image tell that somebody else built on one that was built with
+    // the same secrets.
     let is_cache_stale = !secrets.is_empty()
         && match &found {
             Some(found) => {
                 let bases = context.instructions.bases.iter().flatten();
-                fingerprint_of(found) != fingerprint || !build_labels::are_own(&*around.engine, found, bases).await
+                fingerprint_of(found) != fingerprint
+                    || !build_labels::are_own(&*around.engine, found, bases).await
             }
             None => true,
         };
@@ -251,15 +340,16 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
         context: context.stream(&around.host),
     };
     let failed = |error: crate::engine::EngineError| match error.kind {
-        EngineErrorKind::Unreachable | EngineErrorKind::PermissionDenied | EngineErrorKind::Refused => {
-            of_engine(error, &format!("build the image \"{image}\""))
-        }
+        EngineErrorKind::Unreachable
+        | EngineErrorKind::PermissionDenied
+        | EngineErrorKind::Refused => of_engine(error, &format!("build the image \"{image}\"")),
         _ => {
             let (first, rest) = error.message.split_once('\n').unwrap_or((&error.message, ""));
             // The output follows in a block of its own.
             let first = first.strip_suffix(OUTPUT_FOLLOWS).unwrap_or(first);
             let failure =
-                Failure::new(Kind::Build, format!("The build of \"{image}\" failed: {first}")).detail("the step's last output", rest);
+                Failure::new(Kind::Build, format!("The build of \"{image}\" failed: {first}"))
+                    .detail("the step's last output", rest);
             let failure = failure.field("image", (*image).to_owned()).field("service", name);
             match (error.hint, error.kind) {
                 (Some(hint), _) => failure.hint(hint),
@@ -269,22 +359,37 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
         }
     };
     let host = &*around.host;
-    let say = |silent| progress(Standing::new(format!("no output for {}", elapsed(silent)), Detail::Waiting));
+    let say = |silent| {
+        progress(Standing::new(format!("no output for {}", elapsed(silent)), Detail::Waiting))
+    };
     let stalled = || {
         let silence = format_duration(STALLED);
-        Failure::new(Kind::Timeout, format!("The build of \"{image}\" stalled: the engine reported nothing for {silence}"))
-            .hint("a step that takes so long has to write something now and then")
-            .field("image", image.to_owned())
+        Failure::new(
+            Kind::Timeout,
+            format!("The build of \"{image}\" stalled: the engine reported nothing for {silence}"),
+        )
+        .hint("a step that takes so long has to write something now and then")
+        .field("image", image.to_owned())
     };
-    let mut stream = within(host, STALLED, &say, around.engine.image_build(request)).await.ok_or_else(stalled)?.map_err(failed)?;
+    let mut stream = within(host, STALLED, &say, around.engine.image_build(request))
+        .await
+        .ok_or_else(stalled)?
+        .map_err(failed)?;
     let mut id = None;
     while let Some(event) = within(host, STALLED, &say, stream.next()).await.ok_or_else(stalled)? {
         match event.map_err(failed)? {
-            BuildEvent::Step(step) => progress(Standing::new(step, Detail::Building { cached: false })),
-            BuildEvent::Cached(step) => progress(Standing::new(format!("{step} (cached)"), Detail::Building { cached: true })),
+            BuildEvent::Step(step) => {
+                progress(Standing::new(step, Detail::Building { cached: false }))
+            }
+            BuildEvent::Cached(step) => progress(Standing::new(
+                format!("{step} (cached)"),
+                Detail::Building { cached: true },
+            )),
             BuildEvent::Output(bytes) => {
                 for line in String::from_utf8_lossy(&bytes).lines() {
-                    around.events.event(&Event::Output { from: name.to_owned(), text: line.to_owned() });
+                    around
+                        .events
+                        .event(&Event::Output { from: name.to_owned(), text: line.to_owned() });
                 }
             }
             BuildEvent::Image(image_id) => id = Some(image_id),
@@ -292,8 +397,8 @@ pub async fn build(around: &Surroundings, building: &Building<'_>, progress: &To
     }
     match id {
         Some(id) => Ok(id),
-        None => super::observe::image_id(&*around.engine, image)
-            .await?
-            .ok_or_else(|| Failure::new(Kind::Build, format!("The build of \"{image}\" ended without an image"))),
+        None => super::observe::image_id(&*around.engine, image).await?.ok_or_else(|| {
+            Failure::new(Kind::Build, format!("The build of \"{image}\" ended without an image"))
+        }),
     }
 }

@@ -1,7 +1,8 @@
 //! A last look at who writes to a container's storages, right before and right after it is started.
 //!
-//! A plan is checked against all containers, and a project's runs take turns by its lock. What another project's run, or a person, starts at
-//! the same time is in no plan: it is seen here. Where two were started at once, the one that started later is stopped again.
+//! A plan is checked against all containers, and a project's runs take turns by its lock. What
+//! another project's run, or a person, starts at the same time is in no plan: it is seen here.
+//! Where two were started at once, the one that started later is stopped again.
 
 use std::cmp::Ordering;
 
@@ -54,21 +55,33 @@ impl LastLook<'_> {
         Box::pin(async move {
             let Some(Clash { holder, refusal }) = self.clash(false).await? else { return Ok(()) };
             let other = holder.id.as_deref().unwrap_or(&holder.name);
-            if self.started(self.id).await?.cmp(&self.started(other).await?).then_with(|| self.id.cmp(other)) == Ordering::Less {
-                let text =
-                    format!("The container \"{}\" was started beside one that writes to the same storage: spc would stop it", holder.name);
+            if self
+                .started(self.id)
+                .await?
+                .cmp(&self.started(other).await?)
+                .then_with(|| self.id.cmp(other))
+                == Ordering::Less
+            {
+                let text = format!(
+                    "The container \"{}\" was started beside one that writes to the same storage: spc would stop it",
+                    holder.name
+                );
                 self.around.log(Level::Warning, text);
                 return Ok(());
             }
             let stopped = self.around.engine.container_stop(self.id, &StopRequest::default()).await;
-            stopped.map_err(|error| of_engine(error, "stop a container that was started beside another writer"))?;
+            stopped.map_err(|error| {
+                of_engine(error, "stop a container that was started beside another writer")
+            })?;
             Err(refusal)
         })
     }
 
-    /// Whether its description has anything that only one container may write to; of one without a description, that is not known.
+    /// Whether its description has anything that only one container may write to; of one without a
+    /// description, that is not known.
     fn may_clash(&self) -> bool {
-        let described = self.project.and_then(|project| Some((project, project.services.get(self.service?)?)));
+        let described =
+            self.project.and_then(|project| Some((project, project.services.get(self.service?)?)));
         described.is_none_or(|(project, service)| writes_alone(project, service))
     }
 
@@ -83,11 +96,20 @@ impl LastLook<'_> {
         }
         let container = ContainerRef { name: own.name.clone(), id: Some(own.id.clone()) };
         let service = self.service.map(str::to_owned);
-        let plan = Plan { steps: vec![Step { service, ..Step::alone(Action::StartContainer { container }) }], ..Plan::default() };
+        let plan = Plan {
+            steps: vec![Step { service, ..Step::alone(Action::StartContainer { container }) }],
+            ..Plan::default()
+        };
         // What was observed of the project's containers before is no longer so.
         let observed = Observed { storages: self.storages.clone(), ..Observed::default() };
         loop {
-            let writing = Writing { around: self.around, name: self.name, project: self.project, observed: &observed, all: &all };
+            let writing = Writing {
+                around: self.around,
+                name: self.name,
+                project: self.project,
+                observed: &observed,
+                all: &all,
+            };
             let Some((holder, refusal)) = writing.second(&plan).await else { return Ok(None) };
             // The list may be behind.
             if self.is_up(&holder).await? {
@@ -100,15 +122,27 @@ impl LastLook<'_> {
     async fn is_up(&self, container: &ContainerRef) -> Result<bool, Failure> {
         let id = container.id.as_deref().unwrap_or(&container.name);
         match self.around.engine.container_inspect(id).await {
-            Ok(found) => Ok(found.state.is_some_and(|state| [state.running, state.paused, state.restarting].contains(&Some(true)))),
+            Ok(found) => Ok(found.state.is_some_and(|state| {
+                [state.running, state.paused, state.restarting].contains(&Some(true))
+            })),
             Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(of_engine(error, &format!("inspect the container \"{}\"", container.name))),
+            Err(error) => {
+                Err(of_engine(error, &format!("inspect the container \"{}\"", container.name)))
+            }
         }
     }
 
     /// When it was started, by the engine's clock.
-    async fn started(&self, id: &str) -> Result<Option<chrono::DateTime<chrono::FixedOffset>>, Failure> {
-        let found = self.around.engine.container_inspect(id).await.map_err(|error| of_engine(error, "inspect a container"))?;
+    async fn started(
+        &self,
+        id: &str,
+    ) -> Result<Option<chrono::DateTime<chrono::FixedOffset>>, Failure> {
+        let found = self
+            .around
+            .engine
+            .container_inspect(id)
+            .await
+            .map_err(|error| of_engine(error, "inspect a container"))?;
         let text = found.state.and_then(|state| state.started_at).unwrap_or_default();
         Ok(chrono::DateTime::parse_from_rfc3339(&text).ok())
     }

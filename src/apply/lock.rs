@@ -1,9 +1,10 @@
-//! One run at a time changes a project. The lock lives with the engine: a labelled container that never starts.
+//! One run at a time changes a project. The lock lives with the engine: a labelled container that
+//! never starts.
 //!
 //! Its name is taken atomically. The owner writes a counter into it; who waits and sees the counter
-//! stand still by its own clock takes it to be left over, and removes it by id; so does, without waiting, who sees that the owner's
-//! process is gone from the machine that both are on. The owner asks for its id before every change: one call in flight is the
-//! window that is left.
+//! stand still by its own clock takes it to be left over, and removes it by id; so does, without
+//! waiting, who sees that the owner's process is gone from the machine that both are on. The owner
+//! asks for its id before every change: one call in flight is the window that is left.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +35,8 @@ const BEAT: Duration = Duration::from_secs(5);
 const STALE: Duration = Duration::from_secs(30);
 /// How often a waiter looks.
 const LOOK: Duration = Duration::from_secs(1);
-/// The lock's name may be taken for so long though no container has it: another run gives it back, or takes it, at this moment.
+/// The lock's name may be taken for so long though no container has it: another run gives it back,
+/// or takes it, at this moment.
 const NAMELESS: Duration = Duration::from_secs(5);
 const HEARTBEAT_FILE: &str = "spc-lock.json";
 
@@ -61,7 +63,8 @@ pub struct Lock {
     turn: futures::lock::Mutex<()>,
 }
 
-/// Which of the tasks of a `guarded` function, which hold one lock together, starts containers now; until it is dropped.
+/// Which of the tasks of a `guarded` function, which hold one lock together, starts containers now;
+/// until it is dropped.
 pub type TurnGuard<'a> = futures::lock::MutexGuard<'a, ()>;
 
 /// Why a lock is not taken.
@@ -94,12 +97,20 @@ fn not_taken(error: EngineError, doing: &str) -> NotTaken {
 }
 
 /// Takes the lock of `project`, waiting for another run at most `patience`.
-pub async fn acquire(around: &Surroundings, project: &str, patience: Duration) -> Result<Lock, Failure> {
+pub async fn acquire(
+    around: &Surroundings,
+    project: &str,
+    patience: Duration,
+) -> Result<Lock, Failure> {
     acquire_for(around, project, patience).await.map_err(NotTaken::failure)
 }
 
 /// The same; nothing where the engine has no space left for a lock, for work that makes space.
-pub async fn acquire_if_there_is_space(around: &Surroundings, project: &str, patience: Duration) -> Result<Option<Lock>, Failure> {
+pub async fn acquire_if_there_is_space(
+    around: &Surroundings,
+    project: &str,
+    patience: Duration,
+) -> Result<Option<Lock>, Failure> {
     match acquire_for(around, project, patience).await {
         Ok(lock) => Ok(Some(lock)),
         Err(NotTaken::NoSpace(_)) => Ok(None),
@@ -110,7 +121,11 @@ pub async fn acquire_if_there_is_space(around: &Surroundings, project: &str, pat
 /// How the text ends that says that a lock is taken over.
 pub const TAKEN_OVER: &str = ": taken over";
 
-async fn acquire_for(around: &Surroundings, project: &str, patience: Duration) -> Result<Lock, NotTaken> {
+async fn acquire_for(
+    around: &Surroundings,
+    project: &str,
+    patience: Duration,
+) -> Result<Lock, NotTaken> {
     // Of the project, not of a container that nobody asked for.
     may(&*around.engine, Intent::ChangeProject(project)).await?;
     let begun = around.host.monotonic();
@@ -135,9 +150,12 @@ async fn acquire_for(around: &Surroundings, project: &str, patience: Duration) -
                 waiting.nameless_since = None;
                 match waiting.look(around, &id, holder.as_ref(), now, begun) {
                     Some(left) if !is_over => {
-                        around.events.event(&Event::Waiting { text: format!("the lock was left by {left}{TAKEN_OVER}") });
+                        around.events.event(&Event::Waiting {
+                            text: format!("the lock was left by {left}{TAKEN_OVER}"),
+                        });
                         remove(&*around.engine, &id).await?;
-                        // One that the engine only says is removed is looked at again a little later.
+                        // One that the engine only says is removed is looked at again a little
+                        // later.
                         if !std::mem::replace(&mut waiting.has_taken_over, true) {
                             continue;
                         }
@@ -180,7 +198,8 @@ struct Waiting {
 
 impl Waiting {
     async fn take(&mut self, around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
-        let interrupted = || if around.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
+        let interrupted =
+            || if around.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
         interrupted()?;
         if !self.has_image {
             ensure_empty_image(around).await?;
@@ -190,26 +209,44 @@ impl Waiting {
         take(around, project).await
     }
 
-    /// The engine refuses the lock's name, and has no container of that name. That passes soon, or something else is wrong.
-    fn nobody_has_it(&mut self, around: &Surroundings, refused: Failure, now: Duration) -> Result<(), NotTaken> {
+    /// The engine refuses the lock's name, and has no container of that name. That passes soon, or
+    /// something else is wrong.
+    fn nobody_has_it(
+        &mut self,
+        around: &Surroundings,
+        refused: Failure,
+        now: Duration,
+    ) -> Result<(), NotTaken> {
         let since = *self.nameless_since.get_or_insert(now);
         if now.saturating_sub(since) >= NAMELESS {
             return Err(NotTaken::Failed(refused));
         }
         // Another run that gives it back at this moment is not worth a word.
         if since < now && !std::mem::replace(&mut self.is_told, true) {
-            around.events.event(&Event::Waiting { text: format!("no run holds the lock, and yet: {}", refused.message) });
+            around.events.event(&Event::Waiting {
+                text: format!("no run holds the lock, and yet: {}", refused.message),
+            });
         }
         Ok(())
     }
 
     /// Looks at the lock as it is `now`; by whom it was left, if nobody holds it any more.
-    fn look(&mut self, around: &Surroundings, id: &str, holder: Option<&Holder>, now: Duration, begun: Duration) -> Option<String> {
+    fn look(
+        &mut self,
+        around: &Surroundings,
+        id: &str,
+        holder: Option<&Holder>,
+        now: Duration,
+        begun: Duration,
+    ) -> Option<String> {
         if liveness(around, holder) == Liveness::Gone {
             self.seen = None;
             return Some(format!("{}, whose process is gone", described(holder)));
         }
-        let same = self.seen.as_ref().filter(|(same_id, same_holder, _)| *same_id == id && same_holder.as_ref() == holder);
+        let same = self
+            .seen
+            .as_ref()
+            .filter(|(same_id, same_holder, _)| *same_id == id && same_holder.as_ref() == holder);
         match same.map(|(_, _, since)| *since) {
             Some(since) if now.saturating_sub(since) >= STALE => {
                 self.seen = None;
@@ -221,21 +258,28 @@ impl Waiting {
         // One that took it a moment ago has not written yet who it is.
         if !self.is_told && (holder.is_some() || now > begun + LOOK) {
             self.is_told = true;
-            around.events.event(&Event::Waiting { text: format!("{} changes this project", described(holder)) });
+            around.events.event(&Event::Waiting {
+                text: format!("{} changes this project", described(holder)),
+            });
         }
         None
     }
 }
 
 fn locked(project: &str, holder: Option<&Holder>, patience: Duration) -> Failure {
-    Failure::new(Kind::Lock, format!("The project \"{project}\" is locked: {} changes it", described(holder)))
-        .hint("wait for it to end; `spc unlock` removes a lock that nobody holds")
-        .field("waited", format_duration(patience))
+    Failure::new(
+        Kind::Lock,
+        format!("The project \"{project}\" is locked: {} changes it", described(holder)),
+    )
+    .hint("wait for it to end; `spc unlock` removes a lock that nobody holds")
+    .field("waited", format_duration(patience))
 }
 
 /// What is known of the process that holds a lock.
 pub fn liveness(around: &Surroundings, holder: Option<&Holder>) -> Liveness {
-    holder.and_then(|holder| holder.process.as_ref()).map_or(Liveness::Unknown, |process| around.host.liveness(process))
+    holder
+        .and_then(|holder| holder.process.as_ref())
+        .map_or(Liveness::Unknown, |process| around.host.liveness(process))
 }
 
 async fn wait_a_little(around: &Surroundings) -> Result<(), Failure> {
@@ -250,9 +294,14 @@ async fn wait_a_little(around: &Surroundings) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Of kind `conflict` where something else has the lock's name.
-pub async fn holder(around: &Surroundings, project: &str) -> Result<Option<(String, Option<Holder>)>, Failure> {
+pub async fn holder(
+    around: &Surroundings,
+    project: &str,
+) -> Result<Option<(String, Option<Holder>)>, Failure> {
     let engine = &around.engine;
-    let Some(found) = find_container(&**engine, &lock_container(project)).await? else { return Ok(None) };
+    let Some(found) = find_container(&**engine, &lock_container(project)).await? else {
+        return Ok(None);
+    };
     if found.labels.get(label::LOCK).map(String::as_str) != Some(project) {
         return Err(not_a_lock(&found, project));
     }
@@ -265,14 +314,19 @@ pub async fn remove(engine: &dyn Engine, id: &str) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(error) if error.is_not_found() => Ok(()),
         // Somebody else removes it at this moment.
-        Err(error) if error.is_conflict() && error.message.contains("already in progress") => Ok(()),
+        Err(error) if error.is_conflict() && error.message.contains("already in progress") => {
+            Ok(())
+        }
         Err(error) => Err(of_engine(error, "remove the project's lock")),
     }
 }
 
 /// `user@machine since 2026-01-02T03:04:05Z`.
 pub fn described(holder: Option<&Holder>) -> String {
-    holder.map_or_else(|| "another run".to_owned(), |holder| format!("{} (run {}, since {})", holder.who, holder.run, holder.since))
+    holder.map_or_else(
+        || "another run".to_owned(),
+        |holder| format!("{} (run {}, since {})", holder.who, holder.run, holder.since),
+    )
 }
 
 async fn take(around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
@@ -297,7 +351,8 @@ async fn take(around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
     }
     let lost = Arc::new(AtomicBool::new(false));
     let beating = around.conductor.spawn({
-        let (engine, host, id, lost) = (engine.clone(), around.host.clone(), created.id.clone(), lost.clone());
+        let (engine, host, id, lost) =
+            (engine.clone(), around.host.clone(), created.id.clone(), lost.clone());
         async move {
             loop {
                 host.sleep(BEAT).await;
@@ -313,7 +368,13 @@ async fn take(around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
             }
         }
     });
-    Ok(Take::Taken(Lock { engine, id: created.id, lost, beating: Some(beating), turn: futures::lock::Mutex::new(()) }))
+    Ok(Take::Taken(Lock {
+        engine,
+        id: created.id,
+        lost,
+        beating: Some(beating),
+        turn: futures::lock::Mutex::new(()),
+    }))
 }
 
 impl Lock {
@@ -349,7 +410,11 @@ impl Lock {
     /// Gives the lock back.
     pub async fn release(mut self) -> Result<(), Failure> {
         self.beating.take();
-        if self.lost.load(Ordering::Acquire) { Ok(()) } else { remove(&*self.engine, &self.id).await }
+        if self.lost.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            remove(&*self.engine, &self.id).await
+        }
     }
 }
 
@@ -375,8 +440,11 @@ async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::
     header.set_mode(0o444);
     header.set_mtime(0);
     let mut archive = tar::Builder::new(Vec::new());
-    let packed = archive.append_data(&mut header, HEARTBEAT_FILE, text.as_slice()).and_then(|()| archive.into_inner());
-    let packed = packed.map_err(|error| EngineError::new(EngineErrorKind::Failed, error.to_string()))?;
+    let packed = archive
+        .append_data(&mut header, HEARTBEAT_FILE, text.as_slice())
+        .and_then(|()| archive.into_inner());
+    let packed =
+        packed.map_err(|error| EngineError::new(EngineErrorKind::Failed, error.to_string()))?;
     engine.container_upload(id, "/", packed.into()).await
 }
 

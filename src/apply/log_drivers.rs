@@ -8,18 +8,30 @@ use crate::model::plan::{Action, Plan};
 use crate::model::spec::Project;
 use crate::model::spec::log_options::{check_with_default, depends_on_engine};
 
-/// Fails if a container that the plan makes has log options that the engine refuses. An engine that does not say its default will say so itself.
-pub(super) async fn check(around: &Surroundings, project: &Project, plan: &Plan) -> Result<(), Failure> {
-    let creates = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));
+/// Fails if a container that the plan makes has log options that the engine refuses. An engine that
+/// does not say its default will say so itself.
+pub(super) async fn check(
+    around: &Surroundings,
+    project: &Project,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let creates =
+        plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));
     let services: BTreeSet<&String> = creates.filter_map(|step| step.service.as_ref()).collect();
     let services = services.into_iter().filter_map(|service| project.services.get(service));
-    let open: Vec<_> =
-        services.filter_map(|service| Some((service, service.logging.as_ref().filter(|logging| depends_on_engine(logging))?))).collect();
+    let open: Vec<_> = services
+        .filter_map(|service| {
+            Some((service, service.logging.as_ref().filter(|logging| depends_on_engine(logging))?))
+        })
+        .collect();
     if open.is_empty() {
         return Ok(());
     }
-    let Some(default) = around.engine.info().await.ok().and_then(|info| info.logging_driver) else { return Ok(()) };
+    let Some(default) = around.engine.info().await.ok().and_then(|info| info.logging_driver) else {
+        return Ok(());
+    };
     open.into_iter().try_for_each(|(service, logging)| {
-        check_with_default(logging, &default, &service.name).map_err(|failure| failure.field("service", service.name.clone()))
+        check_with_default(logging, &default, &service.name)
+            .map_err(|failure| failure.field("service", service.name.clone()))
     })
 }

@@ -1,7 +1,8 @@
 //! Logs of containers as one stream of lines, in the order of the engine's times.
 //!
-//! What is in the logs already is merged exactly ([`merge`]), with one line of each container at hand. What comes from then on is
-//! [followed](follow): over restarts, replacements and an engine that goes away, with containers that appear later, each line once.
+//! What is in the logs already is merged exactly ([`merge`]), with one line of each container at
+//! hand. What comes from then on is [followed](follow): over restarts, replacements and an engine
+//! that goes away, with containers that appear later, each line once.
 
 mod container;
 mod follow;
@@ -83,37 +84,53 @@ impl Selection {
                 let id = match around.engine.container_inspect(name).await {
                     Ok(found) => found.id.unwrap_or_default(),
                     Err(error) if error.is_not_found() => return Ok(Vec::new()),
-                    Err(error) => return Err(of_engine(error, &format!("inspect the container \"{name}\""))),
+                    Err(error) => {
+                        return Err(of_engine(error, &format!("inspect the container \"{name}\"")));
+                    }
                 };
                 return Ok(vec![Logged { id, service: name.clone(), from: name.clone() }]);
             }
         };
         let containers = look(around, self.project()).await?.containers;
-        let is_wanted = |service: &String| services.as_ref().is_none_or(|names| names.contains(service));
+        let is_wanted =
+            |service: &String| services.as_ref().is_none_or(|names| names.contains(service));
         Ok(containers
             .into_iter()
             .filter(|container| is_wanted(&container.service))
-            .map(|container| Logged { from: self.short(&container.name), id: container.id, service: container.service })
+            .map(|container| Logged {
+                from: self.short(&container.name),
+                id: container.id,
+                service: container.service,
+            })
             .collect())
     }
 
     /// A container's name as its lines show it: without the project, where a whole project is read.
     fn short(&self, name: &str) -> String {
         match self {
-            Self::Project { project, .. } => name.strip_prefix(project.as_str()).and_then(|rest| rest.strip_prefix('-')).unwrap_or(name),
+            Self::Project { project, .. } => name
+                .strip_prefix(project.as_str())
+                .and_then(|rest| rest.strip_prefix('-'))
+                .unwrap_or(name),
             Self::Container { .. } => name,
         }
         .to_owned()
     }
 }
 
-/// The lines of the selected containers, by the engine's time. A log that can't be read is warned of where there are others.
+/// The lines of the selected containers, by the engine's time. A log that can't be read is warned
+/// of where there are others.
 ///
 /// # Errors
 /// If no log can be read, or the engine can't be asked.
-pub async fn read(around: &Surroundings, selection: Selection, query: LogQuery) -> Result<LogStream, Failure> {
+pub async fn read(
+    around: &Surroundings,
+    selection: Selection,
+    query: LogQuery,
+) -> Result<LogStream, Failure> {
     // Before the list, so that no start falls between the two.
-    let events = if query.follow { Some(follow::subscribe(around, &selection).await?) } else { None };
+    let events =
+        if query.follow { Some(follow::subscribe(around, &selection).await?) } else { None };
     let containers = selection.list(around).await?;
     let range = Range { tail: query.tail, since: query.since, until: query.until };
     let (mut sources, mut refused) = (Vec::new(), Vec::new());
@@ -132,14 +149,24 @@ pub async fn read(around: &Surroundings, selection: Selection, query: LogQuery) 
             Selection::Project { project, .. } => project,
             Selection::Container { name, .. } => name,
         };
-        around.log(Level::Warning, format!("There is no container of \"{name}\" whose log could be followed"));
+        around.log(
+            Level::Warning,
+            format!("There is no container of \"{name}\" whose log could be followed"),
+        );
     }
     Ok(follow::follow(around.clone(), selection, query, sources, events).await?.boxed())
 }
 
-/// Fails with the first of `refused` if nothing else is left, or if it is about more than one log; else warns of each.
-fn refuse_or_warn(around: &Surroundings, refused: &[(Logged, EngineError)], is_all: bool) -> Result<(), Failure> {
-    let concerns_all = |error: &EngineError| matches!(error.kind, EngineErrorKind::Unreachable | EngineErrorKind::Refused);
+/// Fails with the first of `refused` if nothing else is left, or if it is about more than one log;
+/// else warns of each.
+fn refuse_or_warn(
+    around: &Surroundings,
+    refused: &[(Logged, EngineError)],
+    is_all: bool,
+) -> Result<(), Failure> {
+    let concerns_all = |error: &EngineError| {
+        matches!(error.kind, EngineErrorKind::Unreachable | EngineErrorKind::Refused)
+    };
     let fatal = refused.iter().find(|(_, error)| is_all || concerns_all(error));
     if let Some((logged, error)) = fatal {
         return Err(unreadable(logged, error.clone()));
@@ -171,9 +198,13 @@ fn unreadable(logged: &Logged, error: EngineError) -> Failure {
 }
 
 /// What is in the logs by now. A log that breaks off is warned of, and the others go on.
-fn history(around: &Surroundings, sources: Vec<(Logged, Opened)>) -> impl futures::Stream<Item = Result<LogLine, Failure>> + Send + use<> {
+fn history(
+    around: &Surroundings,
+    sources: Vec<(Logged, Opened)>,
+) -> impl futures::Stream<Item = Result<LogLine, Failure>> + Send + use<> {
     let around = around.clone();
-    let (containers, lines): (Vec<_>, Vec<_>) = sources.into_iter().map(|(logged, opened)| (logged, opened.lines)).unzip();
+    let (containers, lines): (Vec<_>, Vec<_>) =
+        sources.into_iter().map(|(logged, opened)| (logged, opened.lines)).unzip();
     let is_single = containers.len() == 1;
     async_stream::try_stream! {
         let merged = merge::merged(lines);

@@ -1,17 +1,21 @@
 //! A project whose folder was renamed or moved, or that goes on in the folder of another release.
 //!
-//! Whose an object is, its label of the project directory says, and labels can't be changed: a volume goes on naming the folder that it
-//! was made from. In another folder a person has to name the project, with `--project`. The first verb after that records it on the
-//! engine, in a volume without anything in it ([`Move`]), so that later runs there don't need it again. Not in `.spc/` of the project
-//! directory, which scripts and containers can write: they could take another folder's project. Not on the project's containers, which
-//! `down` removes, while its volumes stay.
+//! Whose an object is, its label of the project directory says, and labels can't be changed: a
+//! volume goes on naming the folder that it was made from. In another folder a person has to name
+//! the project, with `--project`. The first verb after that records it on the engine, in a volume
+//! without anything in it ([`Move`]), so that later runs there don't need it again. Not in `.spc/`
+//! of the project directory, which scripts and containers can write: they could take another
+//! folder's project. Not on the project's containers, which `down` removes, while its volumes stay.
 //!
-//! The record names one folder, in which the project is now: in any other one, a former one too, a person has to name the project.
+//! The record names one folder, in which the project is now: in any other one, a former one too, a
+//! person has to name the project.
 //!
-//! Docker Compose records no folder on the volumes and networks that it makes. Once a person took them over with `--adopt`, the same record,
-//! without a former folder, says that they are this folder's.
+//! Docker Compose records no folder on the volumes and networks that it makes. Once a person took
+//! them over with `--adopt`, the same record, without a former folder, says that they are this
+//! folder's.
 //!
-//! The record is removed once nothing on the engine names a former folder or is of Docker Compose any more.
+//! The record is removed once nothing on the engine names a former folder or is of Docker Compose
+//! any more.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -28,13 +32,17 @@ use crate::model::Failure;
 use crate::model::event::Level;
 use crate::model::hash::hex;
 use crate::model::names::{
-    HOLDS_FORMER_FOLDERS, LABEL_FORMAT, compose_label, former_folders_volume, is_former_folders_volume, label, read_former_folders,
+    HOLDS_FORMER_FOLDERS, LABEL_FORMAT, compose_label, former_folders_volume,
+    is_former_folders_volume, label, read_former_folders,
 };
 use crate::model::observed::{Move, Observed};
 
 /// The record that a volume is, if it is one.
 pub(super) fn record(volume: &models::Volume) -> Option<Move> {
-    let former = volume.labels.get(label::FORMER_FOLDERS).filter(|_| is_former_folders_volume(&volume.name))?;
+    let former = volume
+        .labels
+        .get(label::FORMER_FOLDERS)
+        .filter(|_| is_former_folders_volume(&volume.name))?;
     Some(Move {
         name: volume.name.clone(),
         to: volume.labels.get(compose_label::WORKING_DIR).cloned().unwrap_or_default(),
@@ -50,18 +58,31 @@ pub(super) fn folders(
     volumes: &[models::Volume],
 ) -> BTreeSet<String> {
     let networks = networks.iter().filter_map(|network| network.labels.as_ref());
-    let volumes = volumes.iter().filter(|volume| record(volume).is_none()).map(|volume| &volume.labels);
-    let all = containers.iter().filter_map(|container| container.labels.as_ref()).chain(networks).chain(volumes);
+    let volumes =
+        volumes.iter().filter(|volume| record(volume).is_none()).map(|volume| &volume.labels);
+    let all = containers
+        .iter()
+        .filter_map(|container| container.labels.as_ref())
+        .chain(networks)
+        .chain(volumes);
     let is_of = |labels: &&std::collections::HashMap<String, String>| {
-        [label::PROJECT, compose_label::PROJECT].iter().any(|key| labels.get(*key).is_some_and(|of| of == project))
+        [label::PROJECT, compose_label::PROJECT]
+            .iter()
+            .any(|key| labels.get(*key).is_some_and(|of| of == project))
     };
-    all.filter(is_of).filter_map(|labels| labels.get(compose_label::WORKING_DIR)).filter(|folder| !folder.is_empty()).cloned().collect()
+    all.filter(is_of)
+        .filter_map(|labels| labels.get(compose_label::WORKING_DIR))
+        .filter(|folder| !folder.is_empty())
+        .cloned()
+        .collect()
 }
 
 /// The folders other than the project directory that what there is of `project` was made from.
 pub async fn former_folders(around: &Surroundings, project: &str) -> Result<Vec<String>, Failure> {
     let observed = look(around, project).await?;
-    let is_here = |folder: &str| around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path));
+    let is_here = |folder: &str| {
+        around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path))
+    };
     Ok(observed.folders.into_iter().filter(|folder| !is_here(folder)).collect())
 }
 
@@ -83,25 +104,36 @@ impl Change {
 }
 
 fn change(around: &Surroundings, project: &str, observed: &Observed, takes_over: bool) -> Change {
-    let is_here = |folder: &str| around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path));
+    let is_here = |folder: &str| {
+        around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path))
+    };
     let is_given = around.policy.is_given_project(project);
     // A record of another folder is that folder's, unless a person says which one it is.
     if !is_given && observed.moves.iter().any(|there| !is_here(&there.to)) {
         return Change::default();
     }
-    let former: BTreeSet<String> = observed.folders.iter().filter(|folder| !is_here(folder)).cloned().collect();
+    let former: BTreeSet<String> =
+        observed.folders.iter().filter(|folder| !is_here(folder)).cloned().collect();
     let is_needed = !former.is_empty() || has_folderless(observed);
-    let is_true = |there: &&Move| is_needed && is_here(&there.to) && former.is_subset(&there.former);
+    let is_true =
+        |there: &&Move| is_needed && is_here(&there.to) && former.is_subset(&there.former);
     let kept = observed.moves.iter().find(is_true);
-    let may_record = if former.is_empty() { takes_over && around.policy.adopts() } else { is_given };
+    let may_record =
+        if former.is_empty() { takes_over && around.policy.adopts() } else { is_given };
     if kept.is_none() && is_needed && !may_record {
         return Change::default();
     }
-    let last: BTreeSet<String> = observed.moves.iter().map(|there| there.to.clone()).filter(|to| !is_here(to)).collect();
+    let last: BTreeSet<String> =
+        observed.moves.iter().map(|there| there.to.clone()).filter(|to| !is_here(to)).collect();
     Change {
         from: if last.is_empty() { former.clone() } else { last },
         record: (kept.is_none() && is_needed).then_some(former),
-        remove: observed.moves.iter().filter(|there| Some(*there) != kept).map(|there| there.name.clone()).collect(),
+        remove: observed
+            .moves
+            .iter()
+            .filter(|there| Some(*there) != kept)
+            .map(|there| there.name.clone())
+            .collect(),
     }
 }
 
@@ -111,27 +143,46 @@ fn has_folderless(observed: &Observed) -> bool {
         || observed.networks.iter().any(|network| network.compose && !network.ours)
 }
 
-/// Networks and volumes that Docker Compose made and the project took over: what is recorded in `.spc/`, and all of them where the engine
-/// has the record that they are this folder's.
-pub(super) fn adopted(around: &Surroundings, observed: &Observed, recorded: BTreeSet<String>) -> BTreeSet<String> {
-    let is_here = |folder: &str| around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path));
+/// Networks and volumes that Docker Compose made and the project took over: what is recorded in
+/// `.spc/`, and all of them where the engine has the record that they are this folder's.
+pub(super) fn adopted(
+    around: &Surroundings,
+    observed: &Observed,
+    recorded: BTreeSet<String>,
+) -> BTreeSet<String> {
+    let is_here = |folder: &str| {
+        around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path))
+    };
     let mut adopted = recorded;
     if observed.moves.iter().any(|there| is_here(&there.to)) {
-        let networks = observed.networks.iter().filter(|network| network.compose && !network.ours).map(|network| network.name.clone());
-        let volumes = observed.volumes.iter().filter(|volume| volume.compose && !volume.ours).map(|volume| volume.name.clone());
+        let networks = observed
+            .networks
+            .iter()
+            .filter(|network| network.compose && !network.ours)
+            .map(|network| network.name.clone());
+        let volumes = observed
+            .volumes
+            .iter()
+            .filter(|volume| volume.compose && !volume.ours)
+            .map(|volume| volume.name.clone());
         adopted.extend(networks.chain(volumes));
     }
     adopted
 }
 
-/// Whether what the engine has recorded of moves is not true, or not all, and this run may say so. `takes_over`: whether its verb is one
-/// that `--adopt` lets take over what Docker Compose made.
-pub(super) fn is_outdated(around: &Surroundings, project: &str, observed: &Observed, takes_over: bool) -> bool {
+/// Whether what the engine has recorded of moves is not true, or not all, and this run may say so.
+/// `takes_over`: whether its verb is one that `--adopt` lets take over what Docker Compose made.
+pub(super) fn is_outdated(
+    around: &Surroundings,
+    project: &str,
+    observed: &Observed,
+    takes_over: bool,
+) -> bool {
     !change(around, project, observed, takes_over).is_empty()
 }
 
-/// Records where the project was moved from, or removes a record that is not true any more. That it can't be done is said and is no
-/// failure.
+/// Records where the project was moved from, or removes a record that is not true any more. That it
+/// can't be done is said and is no failure.
 pub(super) async fn settle(
     around: &Surroundings,
     project: &str,
@@ -147,7 +198,13 @@ pub(super) async fn settle(
         lock.verify().await?;
     }
     if let Err(failure) = apply(around, project, change).await {
-        around.log(Level::Warning, format!("Where the project \"{project}\" was moved from is not recorded: {}", failure.message));
+        around.log(
+            Level::Warning,
+            format!(
+                "Where the project \"{project}\" was moved from is not recorded: {}",
+                failure.message
+            ),
+        );
     }
     Ok(())
 }
@@ -157,12 +214,21 @@ async fn apply(around: &Surroundings, project: &str, change: Change) -> Result<(
         let body = body(project, &around.directory, &former);
         let name = body.name.clone().unwrap_or_default();
         let labels = body.labels.clone().unwrap_or_default();
-        let created = around.engine.volume_create(body).await.map_err(|error| of_engine(error, "record the move"))?;
+        let created = around
+            .engine
+            .volume_create(body)
+            .await
+            .map_err(|error| of_engine(error, "record the move"))?;
         if created.labels != labels {
             let message = format!("there is a volume \"{name}\" already, with other labels");
             return Err(Failure::new(crate::model::Kind::Conflict, message));
         }
-        let from = change.from.iter().map(|folder| format!("\"{folder}\"")).collect::<Vec<_>>().join(" and ");
+        let from = change
+            .from
+            .iter()
+            .map(|folder| format!("\"{folder}\""))
+            .collect::<Vec<_>>()
+            .join(" and ");
         let here = around.directory.display();
         around.log(
             Level::Notice,
@@ -178,7 +244,9 @@ async fn apply(around: &Surroundings, project: &str, change: Change) -> Result<(
     }
     for name in change.remove {
         match around.engine.volume_remove(&name, false).await {
-            Err(error) if !error.is_not_found() => return Err(of_engine(error, &format!("remove the volume \"{name}\""))),
+            Err(error) if !error.is_not_found() => {
+                return Err(of_engine(error, &format!("remove the volume \"{name}\"")));
+            }
             _ => {}
         }
     }
@@ -194,8 +262,10 @@ pub(super) fn name_of_record(project: &str, to: &Path, former: &BTreeSet<String>
 /// The create call of the record that `project` was moved to `to`.
 fn body(project: &str, to: &Path, former: &BTreeSet<String>) -> models::VolumeCreateRequest {
     let name = name_of_record(project, to, former);
-    let (to, former) = (to.to_string_lossy().into_owned(), serde_json::to_string(former).unwrap_or_default());
-    // Without Compose's label of the project: its tools would take it for one of the project's volumes.
+    let (to, former) =
+        (to.to_string_lossy().into_owned(), serde_json::to_string(former).unwrap_or_default());
+    // Without Compose's label of the project: its tools would take it for one of the project's
+    // volumes.
     let labels = [
         (label::FORMAT, LABEL_FORMAT.to_owned()),
         (label::PROJECT, project.to_owned()),

@@ -1,4 +1,5 @@
-//! Whose a container is that stands in the way, in words; and who has a container name that spc wants to give.
+//! Whose a container is that stands in the way, in words; and who has a container name that spc
+//! wants to give.
 
 use std::fmt;
 
@@ -18,11 +19,18 @@ fn text<'a>(found: &'a Found, pointer: &str) -> &'a str {
 fn described(found: &Found) -> String {
     let created = text(found, "/Created");
     // Nobody needs its nanoseconds.
-    let created = created.split_once('.').map_or_else(|| created.to_owned(), |(seconds, _)| format!("{seconds}Z"));
-    format!("of the image \"{}\", {}, created {created}", text(found, "/Config/Image"), text(found, "/State/Status"))
+    let created = created
+        .split_once('.')
+        .map_or_else(|| created.to_owned(), |(seconds, _)| format!("{seconds}Z"));
+    format!(
+        "of the image \"{}\", {}, created {created}",
+        text(found, "/Config/Image"),
+        text(found, "/State/Status")
+    )
 }
 
-/// Who made a container, as a clause: `spc made it for the service "web" of the project "shop", in "/srv/shop"`.
+/// Who made a container, as a clause: `spc made it for the service "web" of the project "shop", in
+/// "/srv/shop"`.
 pub struct Holder<'a> {
     maker: Option<(&'static str, &'a str)>,
     service: Option<&'a str>,
@@ -36,9 +44,12 @@ impl<'a> Holder<'a> {
         let label = |key: &str| found.labels.get(key).map(String::as_str);
         let by_spc = label(label::PROJECT).map(|project| ("spc", project));
         Self {
-            maker: by_spc.or_else(|| label(compose_label::PROJECT).map(|project| ("Docker Compose", project))),
+            maker: by_spc.or_else(|| {
+                label(compose_label::PROJECT).map(|project| ("Docker Compose", project))
+            }),
             service: label(compose_label::SERVICE),
-            is_one_off: label(compose_label::ONEOFF).is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            is_one_off: label(compose_label::ONEOFF)
+                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
             folder: label(compose_label::WORKING_DIR),
         }
     }
@@ -51,7 +62,9 @@ impl<'a> Holder<'a> {
 
 impl fmt::Display for Holder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((maker, project)) = self.maker else { return f.write_str("neither spc nor Docker Compose made it") };
+        let Some((maker, project)) = self.maker else {
+            return f.write_str("neither spc nor Docker Compose made it");
+        };
         write!(f, "{maker} made it for ")?;
         if self.is_one_off {
             f.write_str("a one-off command in ")?;
@@ -64,7 +77,8 @@ impl fmt::Display for Holder<'_> {
     }
 }
 
-/// What has the name of a project's lock and is no lock: it is never removed, and waiting for it would help nobody.
+/// What has the name of a project's lock and is no lock: it is never removed, and waiting for it
+/// would help nobody.
 pub fn not_a_lock(found: &Found, project: &str) -> Failure {
     let name = lock_container(project);
     let message = format!(
@@ -80,9 +94,14 @@ fn another_name(name: &str) -> String {
     format!("give that container another name: `docker rename {name} OTHER-NAME`")
 }
 
-/// The name of a container of `service` is taken by `found`. It may be somebody's database: the hint never advises to remove it.
+/// The name of a container of `service` is taken by `found`. It may be somebody's database: the
+/// hint never advises to remove it.
 fn taken(found: &Found, name: &str, service: &Service) -> Failure {
-    let message = format!("The container name \"{name}\" is taken by another container: {}. It is {}", Holder::of(found), described(found));
+    let message = format!(
+        "The container name \"{name}\" is taken by another container: {}. It is {}",
+        Holder::of(found),
+        described(found)
+    );
     let hint = if name.ends_with(NEW_SUFFIX) {
         another_name(name)
     } else if service.container_name.is_some() {
@@ -90,7 +109,10 @@ fn taken(found: &Found, name: &str, service: &Service) -> Failure {
     } else {
         "choose another name for this project with --project".to_owned()
     };
-    Failure::new(Kind::Conflict, message).hint(hint).field("service", service.name.clone()).field("container", name)
+    Failure::new(Kind::Conflict, message)
+        .hint(hint)
+        .field("service", service.name.clone())
+        .field("container", name)
 }
 
 /// Why `name` can't be given to a container of `service`: the engine said that it is taken.
@@ -104,8 +126,9 @@ pub async fn conflict(engine: &dyn Engine, name: &str, service: &Service) -> Fai
     }
 }
 
-/// Before anything is done to `old`: refuses a replacement that would have to take over a name that another container has. Where the
-/// name stays, `old` has it. `gives_up`: whether the plan takes the name from a container of this id.
+/// Before anything is done to `old`: refuses a replacement that would have to take over a name that
+/// another container has. Where the name stays, `old` has it. `gives_up`: whether the plan takes
+/// the name from a container of this id.
 pub async fn check_final_name(
     engine: &dyn Engine,
     new: &str,
@@ -113,22 +136,31 @@ pub async fn check_final_name(
     service: &Service,
     gives_up: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(), Failure> {
-    let Some(name) = new.strip_suffix(NEW_SUFFIX).filter(|name| *name != old.name) else { return Ok(()) };
+    let Some(name) = new.strip_suffix(NEW_SUFFIX).filter(|name| *name != old.name) else {
+        return Ok(());
+    };
     match find_container(engine, name).await? {
-        Some(found) if old.id.as_ref() != Some(&found.id) && !gives_up(&found.id) => Err(taken(&found, name, service)),
+        Some(found) if old.id.as_ref() != Some(&found.id) && !gives_up(&found.id) => {
+            Err(taken(&found, name, service))
+        }
         _ => Ok(()),
     }
 }
 
-/// Before anything of a plan is done: refuses a name for a container of `service` that another container has and keeps. `all`: every
-/// container on the engine.
-pub async fn check_name(engine: &dyn Engine, name: &str, service: &Service, plan: &Plan, all: &[Bystander]) -> Result<(), Failure> {
+/// Before anything of a plan is done: refuses a name for a container of `service` that another
+/// container has and keeps. `all`: every container on the engine.
+pub async fn check_name(
+    engine: &dyn Engine,
+    name: &str,
+    service: &Service,
+    plan: &Plan,
+    all: &[Bystander],
+) -> Result<(), Failure> {
     let final_name = name.strip_suffix(NEW_SUFFIX).unwrap_or(name);
     let lets_go = |there: &Bystander| {
         plan.steps.iter().any(|step| match &step.action {
-            Action::RemoveContainer { container, .. } | Action::RenameContainer { container, .. } => {
-                container.id.as_ref() == Some(&there.id)
-            }
+            Action::RemoveContainer { container, .. }
+            | Action::RenameContainer { container, .. } => container.id.as_ref() == Some(&there.id),
             _ => false,
         })
     };

@@ -16,8 +16,8 @@ use crate::model::image_reference::canonical;
 pub use crate::model::names::is_anonymous_volume as is_anonymous;
 use crate::model::names::{HOLDS_SECRETS, compose_label, is_reserved_label, label, lock_container};
 use crate::model::observed::{
-    Bystander, Container, ContainerState, Health, Network, Observed, OneOff, OtherContainer, OwnerState, PublishedPort, TakenSubnet,
-    Volume, read_depends_on, read_status,
+    Bystander, Container, ContainerState, Health, Network, Observed, OneOff, OtherContainer,
+    OwnerState, PublishedPort, TakenSubnet, Volume, read_depends_on, read_status,
 };
 use crate::model::spec;
 use crate::model::spec::secret::SECRETS_FOLDER;
@@ -31,7 +31,8 @@ pub enum Scope {
     Engine,
 }
 
-/// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever made them.
+/// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever
+/// made them.
 pub async fn observe(
     engine: &dyn Engine,
     project: &str,
@@ -51,7 +52,8 @@ pub async fn observe(
         engine.image_list(&none),
     );
     let containers = containers.map_err(|error| of_engine(error, "list the containers"))?;
-    let is_labelled = |it: &models::ContainerSummary| labels_of(it).get(compose_label::PROJECT) == Some(&project);
+    let is_labelled =
+        |it: &models::ContainerSummary| labels_of(it).get(compose_label::PROJECT) == Some(&project);
     let (mut containers, others): (Vec<_>, Vec<_>) = containers.into_iter().partition(is_labelled);
     let networks = networks.map_err(|error| of_engine(error, "list the networks"))?;
     let volumes = volumes.map_err(|error| of_engine(error, "list the volumes"))?;
@@ -60,7 +62,11 @@ pub async fn observe(
     let kept = image_labels::keep_own(engine, &mut containers, &images).await;
     kept.map_err(|error| of_engine(error, "tell a container's labels from its image's"))?;
     let mut observed = Observed {
-        others: others.iter().chain(containers.iter().filter(|it| container(it, project).is_none())).filter_map(other).collect(),
+        others: others
+            .iter()
+            .chain(containers.iter().filter(|it| container(it, project).is_none()))
+            .filter_map(other)
+            .collect(),
         subnets: networks.iter().flat_map(taken_subnets).collect(),
         network_ids: networks.iter().filter_map(|network| network.id.clone()).collect(),
         networks: networks
@@ -89,7 +95,9 @@ pub async fn observe(
         unchecked_images: BTreeSet::new(),
         containers: containers.iter().filter_map(|it| container(it, project)).collect(),
     };
-    observed.containers.sort_by(|a, b| (&a.service, a.number, &a.name).cmp(&(&b.service, b.number, &b.name)));
+    observed
+        .containers
+        .sort_by(|a, b| (&a.service, a.number, &a.name).cmp(&(&b.service, b.number, &b.name)));
     look_at_stopped(engine, &mut observed, state).await;
     count_own_passes(engine, &mut observed, state).await;
     Ok(observed)
@@ -109,7 +117,10 @@ pub fn look_at_owners(host: &dyn Host, observed: &mut Observed) {
 
 /// Every container on the engine, whosever it is.
 pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<Bystander>, Failure> {
-    let all = engine.container_list(true, &Filters::new()).await.map_err(|error| of_engine(error, "list the containers"))?;
+    let all = engine
+        .container_list(true, &Filters::new())
+        .await
+        .map_err(|error| of_engine(error, "list the containers"))?;
     let bystander = |it: &models::ContainerSummary| {
         let is_up = container_state(it.state).is_up();
         let project = labels_of(it).get(label::PROJECT).map(|&project| project.to_owned());
@@ -131,14 +142,23 @@ fn written_volumes(summary: &models::ContainerSummary) -> BTreeSet<String> {
 }
 
 fn written_folders(summary: &models::ContainerSummary) -> BTreeSet<String> {
-    let is_bind = |mount: &&models::MountPoint| mount.rw == Some(true) && mount.name.as_deref().is_none_or(str::is_empty);
+    let is_bind = |mount: &&models::MountPoint| {
+        mount.rw == Some(true) && mount.name.as_deref().is_none_or(str::is_empty)
+    };
     let mounts = summary.mounts.iter().flatten().filter(is_bind);
-    mounts.filter_map(|mount| mount.source.clone()).filter(|source| source.starts_with('/')).collect()
+    mounts
+        .filter_map(|mount| mount.source.clone())
+        .filter(|source| source.starts_with('/'))
+        .collect()
 }
 
-/// An engine whose disk was full when a container was stopped lists it as running (20.10); inspecting it tells what it is.
+/// An engine whose disk was full when a container was stopped lists it as running (20.10);
+/// inspecting it tells what it is.
 async fn look_at_stopped(engine: &dyn Engine, observed: &mut Observed, state: &State) {
-    let doubtful = observed.containers.iter_mut().filter(|container| container.is_up() && state.stopped.contains(&container.id));
+    let doubtful = observed
+        .containers
+        .iter_mut()
+        .filter(|container| container.is_up() && state.stopped.contains(&container.id));
     futures::future::join_all(doubtful.map(|container| async {
         // A container that is gone by now is found gone by the step that needs it.
         if let Ok(found) = inspect(engine, &container.id).await
@@ -146,20 +166,24 @@ async fn look_at_stopped(engine: &dyn Engine, observed: &mut Observed, state: &S
         {
             container.state = found.state;
             container.health = Health::None;
-            container.exit_code = Some(found.exit_code).filter(|_| found.state == ContainerState::Exited);
+            container.exit_code =
+                Some(found.exit_code).filter(|_| found.state == ContainerState::Exited);
             found.state.word().clone_into(&mut container.status);
         }
     }))
     .await;
 }
 
-/// While the engine still says `starting`, a pass of spc's own probe counts, if the container was not restarted since.
+/// While the engine still says `starting`, a pass of spc's own probe counts, if the container was
+/// not restarted since.
 async fn count_own_passes(engine: &dyn Engine, observed: &mut Observed, state: &State) {
     let passed = observed
         .containers
         .iter_mut()
         .filter(|container| container.health == Health::Starting)
-        .filter_map(|container| state.passes.get(&container.id).map(|started| (container, started)));
+        .filter_map(|container| {
+            state.passes.get(&container.id).map(|started| (container, started))
+        });
     futures::future::join_all(passed.map(|(container, started)| async move {
         // A container that is gone by now is found gone by the step that needs it.
         if let Ok(inspect) = engine.container_inspect(&container.id).await
@@ -181,7 +205,8 @@ fn is_one_off(labels: &BTreeMap<&str, &str>) -> bool {
 
 /// Whether it is the lock of the project.
 fn is_lock(summary: &models::ContainerSummary, project: &str) -> bool {
-    labels_of(summary).get(label::LOCK) == Some(&project) && name_of(summary).is_some_and(|name| name == lock_container(project))
+    labels_of(summary).get(label::LOCK) == Some(&project)
+        && name_of(summary).is_some_and(|name| name == lock_container(project))
 }
 
 fn name_of(summary: &models::ContainerSummary) -> Option<String> {
@@ -216,7 +241,10 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         id: summary.id.clone()?,
         name: name_of(summary)?,
         service: text(compose_label::SERVICE)?,
-        number: labels.get(compose_label::CONTAINER_NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1),
+        number: labels
+            .get(compose_label::CONTAINER_NUMBER)
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(1),
         ours: labels.get(label::PROJECT) == Some(&project),
         hash: text(label::HASH),
         parts: text(label::PARTS),
@@ -226,10 +254,16 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
         state: container_state(summary.state),
         health,
         exit_code,
-        networks: endpoints(summary).filter_map(|endpoint| endpoint.network_id.clone()).filter(|id| !id.is_empty()).collect(),
+        networks: endpoints(summary)
+            .filter_map(|endpoint| endpoint.network_id.clone())
+            .filter(|id| !id.is_empty())
+            .collect(),
         addresses: addresses(summary),
         static_addresses: static_addresses(summary),
-        depends_on: labels.get(compose_label::DEPENDS_ON).map(|label| read_depends_on(label)).unwrap_or_default(),
+        depends_on: labels
+            .get(compose_label::DEPENDS_ON)
+            .map(|label| read_depends_on(label))
+            .unwrap_or_default(),
         ports: ports(summary),
         writes: written_volumes(summary),
         folders: written_folders(summary),
@@ -247,7 +281,10 @@ fn container(summary: &models::ContainerSummary, project: &str) -> Option<Contai
 /// A container that is nobody's concern but for what it has.
 fn other(summary: &models::ContainerSummary) -> Option<OtherContainer> {
     let labels = labels_of(summary);
-    let owner = [label::PROJECT, compose_label::PROJECT].iter().find_map(|key| labels.get(key)).filter(|owner| !owner.is_empty());
+    let owner = [label::PROJECT, compose_label::PROJECT]
+        .iter()
+        .find_map(|key| labels.get(key))
+        .filter(|owner| !owner.is_empty());
     Some(OtherContainer {
         id: summary.id.clone()?,
         name: name_of(summary)?,
@@ -263,24 +300,47 @@ fn mounted_volumes(summary: &models::ContainerSummary) -> BTreeSet<String> {
     mounts.filter_map(|mount| mount.name.clone()).filter(|name| !name.is_empty()).collect()
 }
 
-fn endpoints(summary: &models::ContainerSummary) -> impl Iterator<Item = &models::EndpointSettings> {
-    summary.network_settings.iter().flat_map(|settings| settings.networks.iter().flatten()).map(|(_, endpoint)| endpoint)
+fn endpoints(
+    summary: &models::ContainerSummary,
+) -> impl Iterator<Item = &models::EndpointSettings> {
+    summary
+        .network_settings
+        .iter()
+        .flat_map(|settings| settings.networks.iter().flatten())
+        .map(|(_, endpoint)| endpoint)
 }
 
 /// Its addresses now, with the ids of their networks; empty while it does not run.
 fn addresses(summary: &models::ContainerSummary) -> BTreeSet<(String, IpAddr)> {
-    endpoints(summary).flat_map(|endpoint| of_endpoint(endpoint, [&endpoint.ip_address, &endpoint.global_ipv6_address])).collect()
+    endpoints(summary)
+        .flat_map(|endpoint| {
+            of_endpoint(endpoint, [&endpoint.ip_address, &endpoint.global_ipv6_address])
+        })
+        .collect()
 }
 
 /// The addresses that were asked for, with the ids of their networks.
 fn static_addresses(summary: &models::ContainerSummary) -> BTreeSet<(String, IpAddr)> {
-    let asked = endpoints(summary).filter_map(|endpoint| Some((endpoint, endpoint.ipam_config.as_ref()?)));
-    asked.flat_map(|(endpoint, ipam)| of_endpoint(endpoint, [&ipam.ipv4_address, &ipam.ipv6_address])).collect()
+    let asked =
+        endpoints(summary).filter_map(|endpoint| Some((endpoint, endpoint.ipam_config.as_ref()?)));
+    asked
+        .flat_map(|(endpoint, ipam)| {
+            of_endpoint(endpoint, [&ipam.ipv4_address, &ipam.ipv6_address])
+        })
+        .collect()
 }
 
-fn of_endpoint(endpoint: &models::EndpointSettings, texts: [&Option<String>; 2]) -> Vec<(String, IpAddr)> {
+fn of_endpoint(
+    endpoint: &models::EndpointSettings,
+    texts: [&Option<String>; 2],
+) -> Vec<(String, IpAddr)> {
     let network = endpoint.network_id.clone().unwrap_or_default();
-    texts.into_iter().flatten().filter_map(|text| text.parse().ok()).map(|address| (network.clone(), address)).collect()
+    texts
+        .into_iter()
+        .flatten()
+        .filter_map(|text| text.parse().ok())
+        .map(|address| (network.clone(), address))
+        .collect()
 }
 
 fn taken_subnets(network: &models::Network) -> Vec<TakenSubnet> {
@@ -289,10 +349,17 @@ fn taken_subnets(network: &models::Network) -> Vec<TakenSubnet> {
     let owner = of(label::PROJECT).or_else(|| of(compose_label::PROJECT));
     let pools = network.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
     let nets = pools.filter_map(|pool| pool.subnet.as_ref()?.parse().ok());
-    nets.map(|net| TakenSubnet { net, network: id.clone(), name: name.clone(), owner: owner.clone() }).collect()
+    nets.map(|net| TakenSubnet {
+        net,
+        network: id.clone(),
+        name: name.clone(),
+        owner: owner.clone(),
+    })
+    .collect()
 }
 
-/// A network as it would be described. Pools that the engine chose are there too: the list does not tell them apart.
+/// A network as it would be described. Pools that the engine chose are there too: the list does not
+/// tell them apart.
 fn network_settings(network: &models::Network) -> spec::Network {
     let pool = |pool: &models::IpamConfig| spec::IpamConfig {
         subnet: pool.subnet.as_ref().and_then(|text| text.parse().ok()),
@@ -309,7 +376,13 @@ fn network_settings(network: &models::Network) -> spec::Network {
         internal: network.internal.unwrap_or(false),
         attachable: network.attachable.unwrap_or(false),
         enable_ipv6: network.enable_ipv6.unwrap_or(false),
-        labels: network.labels.clone().unwrap_or_default().into_iter().filter(|(key, _)| described(key)).collect(),
+        labels: network
+            .labels
+            .clone()
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|(key, _)| described(key))
+            .collect(),
     }
 }
 
@@ -328,7 +401,11 @@ fn container_state(state: Option<models::ContainerSummaryStateEnum>) -> Containe
 
 /// Whether it has no network of its own, but the machine's.
 pub fn uses_host_network(summary: &models::ContainerSummary) -> bool {
-    summary.network_settings.iter().flat_map(|settings| settings.networks.iter().flatten()).any(|(name, _)| name == "host")
+    summary
+        .network_settings
+        .iter()
+        .flat_map(|settings| settings.networks.iter().flatten())
+        .any(|(name, _)| name == "host")
 }
 
 /// The ports that a container publishes; none while it does not run.
@@ -361,7 +438,8 @@ fn network(network: &models::Network, project: &str) -> Option<Network> {
         id: network.id.clone()?,
         name: network.name.clone()?,
         ours: of(label::PROJECT).is_some_and(|value| value == project),
-        compose: of(compose_label::NETWORK).is_some() && of(compose_label::PROJECT).is_some_and(|value| value == project),
+        compose: of(compose_label::NETWORK).is_some()
+            && of(compose_label::PROJECT).is_some_and(|value| value == project),
         owner: of(label::PROJECT).or_else(|| of(compose_label::PROJECT)).cloned(),
         hash: of(label::HASH).cloned(),
         restored: of(label::RESTORED).is_some(),
@@ -376,7 +454,8 @@ fn volume(volume: &models::Volume, project: &str) -> Volume {
     Volume {
         name: volume.name.clone(),
         ours: of(label::PROJECT).is_some_and(|value| value == project),
-        compose: of(compose_label::VOLUME).is_some() && of(compose_label::PROJECT).is_some_and(|value| value == project),
+        compose: of(compose_label::VOLUME).is_some()
+            && of(compose_label::PROJECT).is_some_and(|value| value == project),
         owner: of(label::PROJECT).or_else(|| of(compose_label::PROJECT)).cloned(),
         hash: of(label::HASH).cloned(),
         shared: of(label::SHARED).is_some_and(|value| !value.is_empty()),
@@ -384,7 +463,12 @@ fn volume(volume: &models::Volume, project: &str) -> Volume {
             name: volume.name.clone(),
             driver: Some(volume.driver.clone()),
             driver_opts: volume.options.clone().into_iter().collect(),
-            labels: volume.labels.clone().into_iter().filter(|(key, _)| !is_reserved_label(key)).collect(),
+            labels: volume
+                .labels
+                .clone()
+                .into_iter()
+                .filter(|(key, _)| !is_reserved_label(key))
+                .collect(),
             ..spec::Volume::default()
         },
     }
@@ -398,18 +482,33 @@ fn storages(volumes: &[models::Volume]) -> Storages {
         shared: it.labels.get(label::SHARED).is_some_and(|value| !value.is_empty()),
         labelled: it.labels.contains_key(label::PROJECT),
     };
-    Storages { volumes: volumes.iter().map(|it| (it.name.clone(), stored(it))).collect(), ..Storages::default() }
+    Storages {
+        volumes: volumes.iter().map(|it| (it.name.clone(), stored(it))).collect(),
+        ..Storages::default()
+    }
 }
 
 fn holds_secrets(volume: &models::Volume) -> bool {
     volume.labels.get(label::HOLDS).is_some_and(|held| held == HOLDS_SECRETS)
 }
 
-fn orphaned_secrets(volumes: &[models::Volume], containers: &[models::ContainerSummary], project: &str) -> BTreeSet<String> {
-    let mounted: BTreeSet<&str> =
-        containers.iter().flat_map(|container| container.mounts.iter().flatten()).filter_map(|mount| mount.name.as_deref()).collect();
-    let of_project = |volume: &&models::Volume| volume.labels.get(label::PROJECT).is_some_and(|value| value == project);
-    let orphaned = volumes.iter().filter(of_project).filter(|volume| holds_secrets(volume) && !mounted.contains(volume.name.as_str()));
+fn orphaned_secrets(
+    volumes: &[models::Volume],
+    containers: &[models::ContainerSummary],
+    project: &str,
+) -> BTreeSet<String> {
+    let mounted: BTreeSet<&str> = containers
+        .iter()
+        .flat_map(|container| container.mounts.iter().flatten())
+        .filter_map(|mount| mount.name.as_deref())
+        .collect();
+    let of_project = |volume: &&models::Volume| {
+        volume.labels.get(label::PROJECT).is_some_and(|value| value == project)
+    };
+    let orphaned = volumes
+        .iter()
+        .filter(of_project)
+        .filter(|volume| holds_secrets(volume) && !mounted.contains(volume.name.as_str()));
     orphaned.map(|volume| volume.name.clone()).collect()
 }
 
@@ -436,7 +535,8 @@ pub struct Inspected {
     pub error: String,
     pub started_at: String,
     pub health: Health,
-    /// Output and exit code of the engine's last check since the container was started: the engine keeps those of earlier starts too.
+    /// Output and exit code of the engine's last check since the container was started: the engine
+    /// keeps those of earlier starts too.
     pub last_check: Option<(String, i64)>,
     /// The effective check in Docker's form; empty where there is none.
     pub test: Vec<String>,
@@ -500,7 +600,14 @@ pub const LIFE_EVENTS: [&str; 4] = ["start", "kill", "rename", "destroy"];
 /// A change in a container's life; nothing for any other event.
 pub fn life_event(event: &models::EventMessage) -> Option<LifeEvent> {
     let actor = event.actor.as_ref()?;
-    let attribute = |key: &str| actor.attributes.as_ref().and_then(|attributes| attributes.get(key)).cloned().unwrap_or_default();
+    let attribute = |key: &str| {
+        actor
+            .attributes
+            .as_ref()
+            .and_then(|attributes| attributes.get(key))
+            .cloned()
+            .unwrap_or_default()
+    };
     let change = match event.action.as_deref()? {
         "start" => LifeChange::Started,
         "kill" => LifeChange::Signalled,
@@ -508,7 +615,12 @@ pub fn life_event(event: &models::EventMessage) -> Option<LifeEvent> {
         "destroy" => LifeChange::Removed,
         _ => return None,
     };
-    Some(LifeEvent { id: actor.id.clone()?, name: attribute("name"), service: attribute(compose_label::SERVICE), change })
+    Some(LifeEvent {
+        id: actor.id.clone()?,
+        name: attribute("name"),
+        service: attribute(compose_label::SERVICE),
+        change,
+    })
 }
 
 /// Docker's defaults for a check that leaves them out.
@@ -517,19 +629,28 @@ const DEFAULT_RETRIES: u32 = 3;
 
 /// Inspects one container.
 pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, Failure> {
-    let found =
-        engine.container_inspect(container).await.map_err(|error| of_engine(error, &format!("inspect the container \"{container}\"")))?;
+    let found = engine
+        .container_inspect(container)
+        .await
+        .map_err(|error| of_engine(error, &format!("inspect the container \"{container}\"")))?;
     let state = found.state.unwrap_or_default();
     let config = found.config.unwrap_or_default();
     let check = config.healthcheck.unwrap_or_default();
     let health = state.health.as_ref();
-    let started = state.started_at.as_deref().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok()).map(|time| time.to_utc());
-    let time = |nanos: Option<i64>, default: std::time::Duration| match nanos.and_then(|nanos| u64::try_from(nanos).ok()) {
+    let started = state
+        .started_at
+        .as_deref()
+        .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
+        .map(|time| time.to_utc());
+    let time = |nanos: Option<i64>, default: std::time::Duration| match nanos
+        .and_then(|nanos| u64::try_from(nanos).ok())
+    {
         Some(nanos) if nanos > 0 => std::time::Duration::from_nanos(nanos),
         _ => default,
     };
     let host = found.host_config.unwrap_or_default();
-    let restart_limit = host.restart_policy.as_ref().and_then(|policy| policy.maximum_retry_count).unwrap_or(0);
+    let restart_limit =
+        host.restart_policy.as_ref().and_then(|policy| policy.maximum_retry_count).unwrap_or(0);
     let policy = host.restart_policy.and_then(|policy| policy.name);
     Ok(Inspected {
         id: found.id.unwrap_or_default(),
@@ -543,21 +664,41 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
         last_check: health
             .and_then(|health| health.log.as_ref())
             .and_then(|log| log.last())
-            .filter(|last| last.start.zip(started).is_none_or(|(checked, started)| checked >= started))
+            .filter(|last| {
+                last.start.zip(started).is_none_or(|(checked, started)| checked >= started)
+            })
             .map(|last| (last.output.clone().unwrap_or_default(), last.exit_code.unwrap_or(0))),
         test: check.test.unwrap_or_default(),
         interval: time(check.interval, DEFAULT_INTERVAL),
         timeout: time(check.timeout, DEFAULT_INTERVAL),
         start_period: time(check.start_period, std::time::Duration::ZERO),
-        retries: check.retries.and_then(|retries| u32::try_from(retries).ok()).filter(|&retries| retries > 0).unwrap_or(DEFAULT_RETRIES),
-        shell: config.shell.filter(|shell| !shell.is_empty()).unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]),
+        retries: check
+            .retries
+            .and_then(|retries| u32::try_from(retries).ok())
+            .filter(|&retries| retries > 0)
+            .unwrap_or(DEFAULT_RETRIES),
+        shell: config
+            .shell
+            .filter(|shell| !shell.is_empty())
+            .unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]),
         user: config.user.unwrap_or_default(),
         tty: config.tty.unwrap_or(false),
-        restarts_always: matches!(policy, Some(models::RestartPolicyNameEnum::ALWAYS | models::RestartPolicyNameEnum::UNLESS_STOPPED)),
+        restarts_always: matches!(
+            policy,
+            Some(
+                models::RestartPolicyNameEnum::ALWAYS
+                    | models::RestartPolicyNameEnum::UNLESS_STOPPED
+            )
+        ),
         restart_count: found.restart_count.unwrap_or(0),
         restart_limit,
         restarts_with_engine: policy == Some(models::RestartPolicyNameEnum::ALWAYS),
-        restarts: policy.is_some_and(|name| !matches!(name, models::RestartPolicyNameEnum::NO | models::RestartPolicyNameEnum::EMPTY)),
+        restarts: policy.is_some_and(|name| {
+            !matches!(
+                name,
+                models::RestartPolicyNameEnum::NO | models::RestartPolicyNameEnum::EMPTY
+            )
+        }),
         publishes: host.port_bindings.is_some_and(|bindings| !bindings.is_empty()),
         volumes: found
             .mounts
@@ -605,7 +746,9 @@ pub async fn image_id(engine: &dyn Engine, image: &str) -> Result<Option<String>
 /// Where an image wants volumes; nowhere if it is not on the engine.
 pub async fn image_volumes(engine: &dyn Engine, image: &str) -> Result<BTreeSet<String>, Failure> {
     match engine.image_inspect(image).await {
-        Ok(found) => Ok(found.config.and_then(|config| config.volumes).into_iter().flatten().collect()),
+        Ok(found) => {
+            Ok(found.config.and_then(|config| config.volumes).into_iter().flatten().collect())
+        }
         Err(error) if error.is_not_found() => Ok(BTreeSet::new()),
         Err(error) => Err(of_engine(error, &format!("inspect the image \"{image}\""))),
     }
@@ -626,7 +769,9 @@ pub async fn publisher(engine: &dyn Engine, port: u16) -> Option<String> {
     let containers = engine.container_list(false, &Filters::new()).await.ok()?;
     containers
         .iter()
-        .find(|container| container.ports.iter().flatten().any(|published| published.public_port == Some(port)))
+        .find(|container| {
+            container.ports.iter().flatten().any(|published| published.public_port == Some(port))
+        })
         .and_then(|container| container.names.iter().flatten().next())
         .map(|name| name.trim_start_matches('/').to_owned())
 }
@@ -668,11 +813,16 @@ impl Found {
     }
 }
 
-/// The container called so, if it is there; with the labels that it was created with, not those of its image.
+/// The container called so, if it is there; with the labels that it was created with, not those of
+/// its image.
 pub async fn find_container(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
-    let Some(found) = there(engine.container_inspect(name).await, "container", name)? else { return Ok(None) };
+    let Some(found) = there(engine.container_inspect(name).await, "container", name)? else {
+        return Ok(None);
+    };
     let labels = image_labels::of_inspected(engine, &found).await;
-    let labels = labels.map_err(|error| of_engine(error, &format!("tell the labels of the container \"{name}\" from its image's")))?;
+    let labels = labels.map_err(|error| {
+        of_engine(error, &format!("tell the labels of the container \"{name}\" from its image's"))
+    })?;
     Ok(Some(Found { labels, ..Found::of(&found, found.id.as_ref(), found.name.as_ref(), None) }))
 }
 
@@ -691,10 +841,21 @@ pub async fn find_network(engine: &dyn Engine, name: &str) -> Result<Option<Foun
 /// The image called so, if it is there.
 pub async fn find_image(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
     let found = there(engine.image_inspect(name).await, "image", name)?;
-    Ok(found.map(|it| Found::of(&it, it.id.as_ref(), None, it.config.as_ref().and_then(|config| config.labels.as_ref()))))
+    Ok(found.map(|it| {
+        Found::of(
+            &it,
+            it.id.as_ref(),
+            None,
+            it.config.as_ref().and_then(|config| config.labels.as_ref()),
+        )
+    }))
 }
 
-fn there<T>(answer: crate::engine::Result<T>, what: &str, name: &str) -> Result<Option<T>, Failure> {
+fn there<T>(
+    answer: crate::engine::Result<T>,
+    what: &str,
+    name: &str,
+) -> Result<Option<T>, Failure> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -702,13 +863,17 @@ fn there<T>(answer: crate::engine::Result<T>, what: &str, name: &str) -> Result<
     }
 }
 
-/// What an event of the engine says of a container: its id and the signal; nothing for what nobody waits for.
+/// What an event of the engine says of a container: its id and the signal; nothing for what nobody
+/// waits for.
 pub(super) fn signal(message: &models::EventMessage) -> Option<(String, Signal)> {
     let actor = message.actor.as_ref()?;
-    let attribute = |name: &str| actor.attributes.as_ref().and_then(|attributes| attributes.get(name));
+    let attribute =
+        |name: &str| actor.attributes.as_ref().and_then(|attributes| attributes.get(name));
     let signal = match message.action.as_deref()? {
         "start" => Signal::Started,
-        "die" => Signal::Died { exit_code: attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or(-1) },
+        "die" => Signal::Died {
+            exit_code: attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or(-1),
+        },
         "oom" => Signal::OutOfMemory,
         "destroy" => Signal::Removed,
         // Whole words: "unhealthy" holds "healthy".

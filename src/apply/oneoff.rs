@@ -38,7 +38,8 @@ pub struct OneOff<'a> {
     /// The project it is labelled with, and the service whose settings it has.
     pub project: &'a str,
     pub service: Option<(&'a Project, &'a Service)>,
-    /// The stack and its service that build the image, where one is described and the container is of an image alone.
+    /// The stack and its service that build the image, where one is described and the container is
+    /// of an image alone.
     pub built_by: Option<(&'a Project, &'a str)>,
     /// Whether the services that its service depends on are brought up first.
     pub with_dependencies: bool,
@@ -46,11 +47,13 @@ pub struct OneOff<'a> {
     pub timeout: Option<Duration>,
 }
 
-/// Runs a command in a container of its own and removes that, whatever happens. What the container needs and does not find is made before,
-/// under the project's lock, and one that writes to what only one may write to is started under it; it is not held while the command runs.
+/// Runs a command in a container of its own and removes that, whatever happens. What the container
+/// needs and does not find is made before, under the project's lock, and one that writes to what
+/// only one may write to is started under it; it is not held while the command runs.
 ///
 /// # Errors
-/// Of kind `conflict`, before anything is done, where it would write to a volume beside a container that runs.
+/// Of kind `conflict`, before anything is done, where it would write to a volume beside a container
+/// that runs.
 pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, Failure> {
     let mut nonce = [0; 6];
     around.host.random(&mut nonce);
@@ -59,7 +62,11 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     let body = create::one_off(around, one_off);
     if let Some((_, service)) = one_off.service {
         let doing = "run a one-off container of the service";
-        preflight::may(&*around.engine, Intent::UseService { doing, service: &service.name, project: one_off.project }).await?;
+        preflight::may(
+            &*around.engine,
+            Intent::UseService { doing, service: &service.name, project: one_off.project },
+        )
+        .await?;
     }
     preflight::may(&*around.engine, Intent::CreateContainer { name: &name, body: &body }).await?;
     match one_off.service {
@@ -67,7 +74,8 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
             preflight::one_off_objects(around, project, service).await?;
             refuse_second_writer(around, one_off).await?;
             // On the heap: it is large, and this future is part of others.
-            Box::pin(prepare_one_off(around, project, &service.name, one_off.with_dependencies)).await?;
+            Box::pin(prepare_one_off(around, project, &service.name, one_off.with_dependencies))
+                .await?;
         }
         None => {
             remove_left_behind(around, one_off.project).await?;
@@ -75,16 +83,21 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
                 match one_off.built_by {
                     Some((project, service)) => {
                         let only = BTreeSet::from([service.to_owned()]);
-                        let built = Box::pin(build_services(around, project, &only, Rebuild::default())).await;
+                        let built =
+                            Box::pin(build_services(around, project, &only, Rebuild::default()))
+                                .await;
                         // Its place in the description is not where this was asked for.
-                        built.map_err(|failure| Failure { path: None, ..failure }.field("service", service))?;
+                        built.map_err(|failure| {
+                            Failure { path: None, ..failure }.field("service", service)
+                        })?;
                     }
                     None => drop(super::images::pull(around, one_off.image, None, &|_| {}).await?),
                 }
             }
         }
     }
-    // Until it is started: whoever has the lock starts no second writer, and sees this one when it has it.
+    // Until it is started: whoever has the lock starts no second writer, and sees this one when it
+    // has it.
     let mut turn = Turn::take(around, one_off).await?;
     let checked = if turn.is_needed { refuse_second_writer(around, one_off).await } else { Ok(()) };
     let created = match checked {
@@ -101,9 +114,20 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
             return Err(failure);
         }
     };
-    let command = if one_off.command.is_empty() { String::new() } else { format!(" {}", shown(&one_off.command)) };
-    let still =
-        |waited| around.log(Level::Info, format!("waiting for the command{command} in \"{name}\": not done after {}", elapsed(waited)));
+    let command = if one_off.command.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", shown(&one_off.command))
+    };
+    let still = |waited| {
+        around.log(
+            Level::Info,
+            format!(
+                "waiting for the command{command} in \"{name}\": not done after {}",
+                elapsed(waited)
+            ),
+        )
+    };
     let timer = async {
         match one_off.timeout {
             Some(timeout) => around.host.sleep(timeout).await,
@@ -121,7 +145,12 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
         }
     };
     let given_back = turn.end().await;
-    let say = |waited| around.log(Level::Info, format!("removing the container \"{name}\": not done after {}", elapsed(waited)));
+    let say = |waited| {
+        around.log(
+            Level::Info,
+            format!("removing the container \"{name}\": not done after {}", elapsed(waited)),
+        )
+    };
     let removed = spoken_of(&*around.host, &say, remove(around, one_off, &created.id)).await;
     let ended = result?;
     removed.map_err(|error| of_engine(error, &format!("remove the container \"{name}\"")))?;
@@ -129,8 +158,8 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     Ok(ended)
 }
 
-/// The time from the last check to the start of a container that writes to what only one may write to: nobody else of the project starts
-/// anything meanwhile.
+/// The time from the last check to the start of a container that writes to what only one may write
+/// to: nobody else of the project starts anything meanwhile.
 struct Turn<'a> {
     is_needed: bool,
     lock: Option<Lock>,
@@ -140,12 +169,16 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     async fn take(around: &'a Surroundings, one_off: &OneOff<'_>) -> Result<Self, Failure> {
-        let is_needed = one_off.service.is_some_and(|(project, service)| writes_alone(project, service));
+        let is_needed =
+            one_off.service.is_some_and(|(project, service)| writes_alone(project, service));
         let mut turn = Self { is_needed, lock: None, among: None };
         match &around.lock {
             _ if !is_needed => {}
             Some(held) => turn.among = Some(held.turn().await),
-            None => turn.lock = Some(lock::acquire(around, one_off.project, DEFAULT_LOCK_PATIENCE).await?),
+            None => {
+                turn.lock =
+                    Some(lock::acquire(around, one_off.project, DEFAULT_LOCK_PATIENCE).await?)
+            }
         }
         Ok(turn)
     }
@@ -159,9 +192,15 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// Removes the container, whether its command has ended or not. One that may be in the middle of writing to a volume is stopped first.
-async fn remove(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> crate::engine::Result<()> {
-    let writes = one_off.service.is_some_and(|(_, service)| service.writable_volumes().next().is_some());
+/// Removes the container, whether its command has ended or not. One that may be in the middle of
+/// writing to a volume is stopped first.
+async fn remove(
+    around: &Surroundings,
+    one_off: &OneOff<'_>,
+    id: &str,
+) -> crate::engine::Result<()> {
+    let writes =
+        one_off.service.is_some_and(|(_, service)| service.writable_volumes().next().is_some());
     if writes {
         // Of one that is not running it is no error; of one that is gone the removal says so.
         let _ = around.engine.container_stop(id, &StopRequest::default()).await;
@@ -171,23 +210,37 @@ async fn remove(around: &Surroundings, one_off: &OneOff<'_>, id: &str) -> crate:
 
 /// Never two containers on one writable volume, unless it is marked as shared.
 async fn refuse_second_writer(around: &Surroundings, one_off: &OneOff<'_>) -> Result<(), Failure> {
-    let Some((project, service)) = one_off.service.filter(|(project, service)| writes_alone(project, service)) else { return Ok(()) };
+    let Some((project, service)) =
+        one_off.service.filter(|(project, service)| writes_alone(project, service))
+    else {
+        return Ok(());
+    };
     let observed = look(around, &project.name).await?;
     let mut all = bystanders(&*around.engine).await?;
     // Removed before.
-    all.retain(|there| !observed.one_offs.iter().any(|one_off| one_off.id == there.id && one_off.run == OwnerState::Gone));
+    all.retain(|there| {
+        !observed
+            .one_offs
+            .iter()
+            .any(|one_off| one_off.id == there.id && one_off.run == OwnerState::Gone)
+    });
     check_new(around, project, &service.name, &observed, &all).await.map_err(last_look::of_one_off)
 }
 
-async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str, turn: &mut Turn<'_>) -> Result<Ended, Failure> {
+async fn to_its_end(
+    around: &Surroundings,
+    one_off: &OneOff<'_>,
+    id: &str,
+    turn: &mut Turn<'_>,
+) -> Result<Ended, Failure> {
     let begun = around.host.monotonic();
     if let Some((project, service)) = one_off.service {
-        for (network, endpoint) in create::further_networks(project, &without_exclusive(service), false) {
-            around
-                .engine
-                .network_connect(&network, id, endpoint)
-                .await
-                .map_err(|error| of_engine(error, &format!("connect to the network \"{network}\"")))?;
+        for (network, endpoint) in
+            create::further_networks(project, &without_exclusive(service), false)
+        {
+            around.engine.network_connect(&network, id, endpoint).await.map_err(|error| {
+                of_engine(error, &format!("connect to the network \"{network}\""))
+            })?;
         }
         if !service.configs.is_empty() {
             super::secrets::deliver_configs(around, project, service, id).await?;
@@ -201,7 +254,8 @@ async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str, turn:
         Some((project, service)) => {
             let storages = look(around, &project.name).await?.storages;
             let (name, service) = (one_off.project, Some(service.name.as_str()));
-            let last_look = LastLook { around, name, project: Some(project), service, storages: &storages, id };
+            let last_look =
+                LastLook { around, name, project: Some(project), service, storages: &storages, id };
             last_look.before().await.map_err(last_look::of_one_off)?;
             around.engine.container_start(id).await.map_err(failed)?;
             last_look.after().await.map_err(last_look::of_one_off)?;
@@ -209,13 +263,18 @@ async fn to_its_end(around: &Surroundings, one_off: &OneOff<'_>, id: &str, turn:
         None => drop(around.engine.container_start(id).await.map_err(failed)?),
     }
     turn.end().await?;
-    let mut output = around.engine.container_logs(id, &LogsRequest { follow: true, ..LogsRequest::default() }).await.map_err(failed)?;
+    let mut output = around
+        .engine
+        .container_logs(id, &LogsRequest { follow: true, ..LogsRequest::default() })
+        .await
+        .map_err(failed)?;
     let mut ended = Ended::default();
     let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
     while let Some(chunk) = output.next().await {
         let chunk = chunk.map_err(failed)?;
         let kept = if chunk.kind == OutputKind::Stdout { &mut stdout } else { &mut stderr };
-        kept.push(|| around.host.memory(), &chunk.bytes).map_err(|full| Failure { hint: None, ..too_large(full, "The command") })?;
+        kept.push(|| around.host.memory(), &chunk.bytes)
+            .map_err(|full| Failure { hint: None, ..too_large(full, "The command") })?;
     }
     (ended.stdout, ended.stderr) = (stdout.into_bytes(), stderr.into_bytes());
     ended.code = around.engine.container_wait(id).await.map_err(failed)?;

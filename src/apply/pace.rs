@@ -1,4 +1,5 @@
-//! How long a service's containers took to get ready before: until about then, asking them only takes the processor from what starts.
+//! How long a service's containers took to get ready before: until about then, asking them only
+//! takes the processor from what starts.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ const SHORT: Duration = Duration::from_millis(300);
 /// The last times of one service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
-    /// What its containers were made of: what was described, and the image. Others have a pace of their own.
+    /// What its containers were made of: what was described, and the image. Others have a pace of
+    /// their own.
     of: String,
     /// Milliseconds from the start, the last time last.
     millis: Vec<u64>,
@@ -43,7 +45,12 @@ impl Pace {
 
     /// How long after its start a container made `of` this need not be asked.
     pub fn quiet(&self, of: &str) -> Duration {
-        let least = self.millis.iter().min().filter(|_| self.of == of).map_or(Duration::ZERO, |&millis| Duration::from_millis(millis));
+        let least = self
+            .millis
+            .iter()
+            .min()
+            .filter(|_| self.of == of)
+            .map_or(Duration::ZERO, |&millis| Duration::from_millis(millis));
         if least < SHORT { Duration::ZERO } else { least / QUIET.1 * QUIET.0 }
     }
 }
@@ -63,7 +70,10 @@ mod tests {
     #[test]
     fn three_quarters_of_the_shortest_of_the_last_times_are_quiet() {
         assert_eq!(pace("a", &[1200, 1000, 4000]).quiet("a"), Duration::from_millis(750));
-        assert_eq!(pace("a", &[1000, 2000, 2000, 2000, 2000, 2000]).quiet("a"), Duration::from_millis(1500));
+        assert_eq!(
+            pace("a", &[1000, 2000, 2000, 2000, 2000, 2000]).quiet("a"),
+            Duration::from_millis(1500)
+        );
         assert_eq!(pace("a", &[299]).quiet("a"), Duration::ZERO);
         assert_eq!(Pace::default().quiet("a"), Duration::ZERO);
     }

@@ -11,17 +11,23 @@ const FIRST_WORD: Duration = Duration::from_secs(4);
 /// At least so often one is said to go on.
 const LAST_PAUSE: Duration = Duration::from_mins(5);
 
-/// When a wait that has lasted `waited` is spoken of next, from now: after 4 s, 8 s, 16 s and so on, then every five minutes.
+/// When a wait that has lasted `waited` is spoken of next, from now: after 4 s, 8 s, 16 s and so
+/// on, then every five minutes.
 pub fn until_next_word(waited: Duration) -> Duration {
     waited.clamp(FIRST_WORD, LAST_PAUSE)
 }
 
 /// Waits for `work`. Calls `say` from time to time with how long that has taken.
-pub async fn spoken_of<T>(host: &dyn Host, say: &(dyn Fn(Duration) + Sync), work: impl Future<Output = T>) -> T {
+pub async fn spoken_of<T>(
+    host: &dyn Host,
+    say: &(dyn Fn(Duration) + Sync),
+    work: impl Future<Output = T>,
+) -> T {
     let begun = host.monotonic();
     let mut work = Box::pin(work).fuse();
     loop {
-        let mut next_word = host.sleep(until_next_word(host.monotonic().saturating_sub(begun))).fuse();
+        let mut next_word =
+            host.sleep(until_next_word(host.monotonic().saturating_sub(begun))).fuse();
         futures::select_biased! {
             result = work => return result,
             () = next_word => say(host.monotonic().saturating_sub(begun)),
@@ -30,7 +36,12 @@ pub async fn spoken_of<T>(host: &dyn Host, say: &(dyn Fn(Duration) + Sync), work
 }
 
 /// The same, but not longer than `limit`; nothing if it took longer.
-pub async fn within<T>(host: &dyn Host, limit: Duration, say: &(dyn Fn(Duration) + Sync), work: impl Future<Output = T>) -> Option<T> {
+pub async fn within<T>(
+    host: &dyn Host,
+    limit: Duration,
+    say: &(dyn Fn(Duration) + Sync),
+    work: impl Future<Output = T>,
+) -> Option<T> {
     futures::select_biased! {
         result = Box::pin(spoken_of(host, say, work)).fuse() => Some(result),
         () = host.sleep(limit).fuse() => None,

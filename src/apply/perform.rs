@@ -94,11 +94,24 @@ impl Execution<'_> {
             Action::BuildImage { image, service } => {
                 let (project, service) = self.described(service)?;
                 let Some(build) = &service.build else {
-                    return Err(Failure::usage(format!("The service \"{}\" is not built", service.name)));
+                    return Err(Failure::usage(format!(
+                        "The service \"{}\" is not built",
+                        service.name
+                    )));
                 };
-                let building = Building { image, build, of: Some(&service.name), project: &project.name, secrets: &project.secrets };
+                let building = Building {
+                    image,
+                    build,
+                    of: Some(&service.name),
+                    project: &project.name,
+                    secrets: &project.secrets,
+                };
                 let id = images::build(around, &building, progress).await?;
-                learnt.with(|known| known.images.extend(service.built_names().map(|name| (canonical(name), id.clone()))));
+                learnt.with(|known| {
+                    known
+                        .images
+                        .extend(service.built_names().map(|name| (canonical(name), id.clone())))
+                });
             }
             Action::CreateNetwork { key, name } => self.create_network(key, name).await?,
             Action::RemoveNetwork { name, id } => match engine.network_remove(id).await {
@@ -110,21 +123,34 @@ impl Execution<'_> {
                 }
             },
             Action::RestoreNetwork { key, network, hash, instead, containers } => {
-                let restored = Restored { project: &self.plan.project, key, network, hash: hash.as_deref(), instead };
+                let restored = Restored {
+                    project: &self.plan.project,
+                    key,
+                    network,
+                    hash: hash.as_deref(),
+                    instead,
+                };
                 restore_network::restore(around, &restored, containers).await?;
             }
             Action::CreateVolume { key, name } => {
                 let project = self.project()?;
-                let body = create::volume(&project.name, &around.directory, key, &project.volumes[key]);
-                engine.volume_create(body).await.map_err(|error| of_engine(error, &format!("create the volume \"{name}\"")))?;
+                let body =
+                    create::volume(&project.name, &around.directory, key, &project.volumes[key]);
+                engine
+                    .volume_create(body)
+                    .await
+                    .map_err(|error| of_engine(error, &format!("create the volume \"{name}\"")))?;
             }
             Action::RemoveVolume { name } => match remove_volume(engine, name).await {
-                // An anonymous one was left over when it was looked at: if it has a container now, it is not.
+                // An anonymous one was left over when it was looked at: if it has a container now,
+                // it is not.
                 Err(failure) if failure.kind == Kind::Conflict && is_anonymous(name) => {}
                 result => result?,
             },
             Action::CreateContainer { name, number, alias, replaces } => {
-                let id = self.create_container(learnt, service, name, *number, *alias, replaces.as_ref()).await?;
+                let id = self
+                    .create_container(learnt, service, name, *number, *alias, replaces.as_ref())
+                    .await?;
                 learnt.with(|known| known.containers.insert(name.clone(), id));
             }
             Action::DeliverConfigs { container } => {
@@ -136,19 +162,27 @@ impl Execution<'_> {
                 secrets::deliver(around, project, service, &learnt.id(container)).await?;
             }
             Action::StartContainer { container } => {
-                learnt.with(|known| known.begun.insert(container.name.clone(), around.host.monotonic()));
+                learnt.with(|known| {
+                    known.begun.insert(container.name.clone(), around.host.monotonic())
+                });
                 self.start(learnt, service, container).await?;
                 self.forget_stop(learnt, &learnt.id(container));
             }
             Action::RestartContainer { container } => {
-                learnt.with(|known| known.begun.insert(container.name.clone(), around.host.monotonic()));
+                learnt.with(|known| {
+                    known.begun.insert(container.name.clone(), around.host.monotonic())
+                });
                 let id = learnt.id(container);
                 if let Err(error) = engine.container_restart(&id, &StopRequest::default()).await {
-                    return Err(self.start_failure(error, "restart", (&container.name, &id), service).await);
+                    return Err(self
+                        .start_failure(error, "restart", (&container.name, &id), service)
+                        .await);
                 }
                 self.forget_stop(learnt, &id);
             }
-            Action::Wait { container, until } => self.wait(hub, learnt, service, container, *until, progress).await?,
+            Action::Wait { container, until } => {
+                self.wait(hub, learnt, service, container, *until, progress).await?
+            }
             Action::Attach { container } => self.attach(learnt, service, container).await?,
             Action::StopContainer { container } => {
                 let id = learnt.id(container);
@@ -161,18 +195,28 @@ impl Execution<'_> {
                 }
                 match engine.container_stop(&id, &StopRequest::default()).await {
                     Ok(_) => learnt.with(|known| known.stopped.push(id)),
-                    // Another container is about to be started in its place: it has to be gone, not only said to be.
+                    // Another container is about to be started in its place: it has to be gone, not
+                    // only said to be.
                     Err(error) if error.is_not_found() && self.is_down(&id).await? => {}
-                    Err(error) => return Err(of_engine(error, &format!("stop the container \"{}\"", container.name))),
+                    Err(error) => {
+                        return Err(of_engine(
+                            error,
+                            &format!("stop the container \"{}\"", container.name),
+                        ));
+                    }
                 }
             }
-            Action::RemoveContainer { container, volumes } => self.remove(&learnt.id(container), &container.name, *volumes).await?,
+            Action::RemoveContainer { container, volumes } => {
+                self.remove(&learnt.id(container), &container.name, *volumes).await?
+            }
             Action::RenameContainer { container, to } => {
                 let id = learnt.id(container);
-                engine
-                    .container_rename(&id, to)
-                    .await
-                    .map_err(|error| of_engine(error, &format!("rename the container \"{}\" to \"{to}\"", container.name)))?;
+                engine.container_rename(&id, to).await.map_err(|error| {
+                    of_engine(
+                        error,
+                        &format!("rename the container \"{}\" to \"{to}\"", container.name),
+                    )
+                })?;
                 learnt.with(|known| known.containers.insert(to.clone(), id));
             }
         }
@@ -190,16 +234,19 @@ impl Execution<'_> {
 
     async fn create_network(&self, key: &str, name: &str) -> Result<(), Failure> {
         let project = self.project()?;
-        let body = create::network(&project.name, &self.around.directory, key, &project.networks[key]);
+        let body =
+            create::network(&project.name, &self.around.directory, key, &project.networks[key]);
         match self.around.engine.network_create(body).await {
             Ok(_) => Ok(()),
-            // Newer engines refuse a second one of the name: another run made it a moment ago. A subnet that is taken is a conflict too.
+            // Newer engines refuse a second one of the name: another run made it a moment ago. A
+            // subnet that is taken is a conflict too.
             Err(error) if error.is_conflict() && error.message.contains("already exists") => Ok(()),
             Err(error) => Err(network_failure(error, name)),
         }
     }
 
-    /// Noted before it is done: a run that is killed must not leave a service that looks like a job that ended by itself.
+    /// Noted before it is done: a run that is killed must not leave a service that looks like a job
+    /// that ended by itself.
     fn remember_stop(&self, id: &str) {
         let around = self.around;
         let records = Records::new(&*around.host, &around.policy, &self.plan.project);
@@ -207,7 +254,10 @@ impl Execution<'_> {
             state.stopped.insert(id.to_owned());
         });
         if let Err(error) = kept {
-            around.log(Level::Warning, format!("That a container is stopped is not remembered: {error}"));
+            around.log(
+                Level::Warning,
+                format!("That a container is stopped is not remembered: {error}"),
+            );
         }
     }
 
@@ -215,15 +265,20 @@ impl Execution<'_> {
     fn forget_stop(&self, learnt: &Learnt, id: &str) {
         learnt.with(|known| known.stopped.retain(|stopped| stopped != id));
         // What can't be written is reported with what else the run found.
-        let _ = Records::new(&*self.around.host, &self.around.policy, &self.plan.project).update(|state| {
-            state.stopped.remove(id);
-        });
+        let _ = Records::new(&*self.around.host, &self.around.policy, &self.plan.project).update(
+            |state| {
+                state.stopped.remove(id);
+            },
+        );
     }
 
-    /// Whether a container was there before, or was made by this run: it is not where its name was somebody else's. Where the engine did not
-    /// answer a create call, it may have made the container all the same: then its labels tell.
+    /// Whether a container was there before, or was made by this run: it is not where its name was
+    /// somebody else's. Where the engine did not answer a create call, it may have made the
+    /// container all the same: then its labels tell.
     pub(super) async fn is_of_this_run(&self, learnt: &Learnt, container: &ContainerRef) -> bool {
-        if container.id.is_some() || learnt.with(|known| known.containers.contains_key(&container.name)) {
+        if container.id.is_some()
+            || learnt.with(|known| known.containers.contains_key(&container.name))
+        {
             return true;
         }
         match find_container(&*self.around.engine, &container.name).await {
@@ -257,7 +312,8 @@ impl Execution<'_> {
         if let Some(old) = replaces {
             let gives_up = |id: &str| {
                 self.plan.steps.iter().any(|step| match &step.action {
-                    Action::RemoveContainer { container, .. } | Action::RenameContainer { container, .. } => {
+                    Action::RemoveContainer { container, .. }
+                    | Action::RenameContainer { container, .. } => {
                         container.id.as_deref() == Some(id)
                     }
                     _ => false,
@@ -266,7 +322,16 @@ impl Execution<'_> {
             name_holder::check_final_name(&*around.engine, name, old, service, &gives_up).await?;
         }
         let inherited = match replaces {
-            Some(old) => anonymous::inherited(around, service, name, &learnt.id(old), self.renew_anonymous_volumes).await?,
+            Some(old) => {
+                anonymous::inherited(
+                    around,
+                    service,
+                    name,
+                    &learnt.id(old),
+                    self.renew_anonymous_volumes,
+                )
+                .await?
+            }
             None => BTreeMap::new(),
         };
         if let (false, Some(target)) = (alias, inherited.keys().next()) {
@@ -292,14 +357,22 @@ impl Execution<'_> {
         });
         let created = match around.engine.container_create(name, None, body).await {
             Ok(created) => created,
-            Err(error) if error.is_conflict() => return Err(name_holder::conflict(&*around.engine, name, service).await),
+            Err(error) if error.is_conflict() => {
+                return Err(name_holder::conflict(&*around.engine, name, service).await);
+            }
             Err(error) if error.is_not_found() => {
                 return Err(Failure::new(
                     Kind::Image,
-                    format!("The image \"{}\" of the service \"{}\" is not on the engine", service.image, service.name),
+                    format!(
+                        "The image \"{}\" of the service \"{}\" is not on the engine",
+                        service.image, service.name
+                    ),
                 ));
             }
-            Err(error) => return Err(of_engine(error, &format!("create the container \"{name}\"")).field("service", service.name.clone())),
+            Err(error) => {
+                return Err(of_engine(error, &format!("create the container \"{name}\""))
+                    .field("service", service.name.clone()));
+            }
         };
         for warning in created.warnings.iter().filter(|warning| !warning.is_empty()) {
             around.log(Level::Warning, format!("{name}: {warning}"));
@@ -307,7 +380,12 @@ impl Execution<'_> {
         Ok(created.id)
     }
 
-    async fn start(&self, learnt: &Learnt, service: Option<&str>, container: &ContainerRef) -> Result<(), Failure> {
+    async fn start(
+        &self,
+        learnt: &Learnt,
+        service: Option<&str>,
+        container: &ContainerRef,
+    ) -> Result<(), Failure> {
         let engine = &*self.around.engine;
         let id = learnt.id(container);
         if let Some(project) = self.project
@@ -316,48 +394,91 @@ impl Execution<'_> {
         {
             self.connect_missing(project, service, &id).await?;
         }
-        let last_look =
-            LastLook { around: self.around, name: &self.plan.project, project: self.project, service, storages: self.storages, id: &id };
+        let last_look = LastLook {
+            around: self.around,
+            name: &self.plan.project,
+            project: self.project,
+            service,
+            storages: self.storages,
+            id: &id,
+        };
         last_look.before().await?;
         match engine.container_start(&id).await {
             Ok(_) => {
                 last_look.after().await?;
                 self.let_up(learnt, &id).await
             }
-            Err(error) => Err(self.start_failure(error, "start", (&container.name, &id), service).await),
+            Err(error) => {
+                Err(self.start_failure(error, "start", (&container.name, &id), service).await)
+            }
         }
     }
 
-    /// A container may have been made and not connected before a kill: what is missing is connected before every start.
-    async fn connect_missing(&self, project: &Project, service: &Service, id: &str) -> Result<(), Failure> {
+    /// A container may have been made and not connected before a kill: what is missing is connected
+    /// before every start.
+    async fn connect_missing(
+        &self,
+        project: &Project,
+        service: &Service,
+        id: &str,
+    ) -> Result<(), Failure> {
         let engine = &*self.around.engine;
-        let found = engine.container_inspect(id).await.map_err(|error| of_engine(error, "inspect a container"))?;
-        let hash = found.config.and_then(|config| config.labels).and_then(|mut labels| labels.remove(label::HASH));
+        let found = engine
+            .container_inspect(id)
+            .await
+            .map_err(|error| of_engine(error, "inspect a container"))?;
+        let hash = found
+            .config
+            .and_then(|config| config.labels)
+            .and_then(|mut labels| labels.remove(label::HASH));
         let secrets = &self.around.secrets;
         let is_made_of_it = |hash: String| {
-            hash::is_of_service(&hash, service, project, secrets) || hash::is_of_service_by_defaults(&hash, service, project, secrets)
+            hash::is_of_service(&hash, service, project, secrets)
+                || hash::is_of_service_by_defaults(&hash, service, project, secrets)
         };
         if !hash.is_some_and(is_made_of_it) {
             // An old one on its way back: it has the networks of its own description.
             return Ok(());
         }
-        let there = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-        let alias =
-            there.values().next().and_then(|endpoint| endpoint.aliases.as_ref()).is_some_and(|aliases| aliases.contains(&service.name));
+        let there =
+            found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        let alias = there
+            .values()
+            .next()
+            .and_then(|endpoint| endpoint.aliases.as_ref())
+            .is_some_and(|aliases| aliases.contains(&service.name));
         for (network, endpoint) in create::further_networks(project, service, alias) {
             if !there.contains_key(&network) {
-                engine
-                    .network_connect(&network, id, endpoint)
-                    .await
-                    .map_err(|error| of_engine(error, &format!("connect \"{}\" to the network \"{network}\"", service.name)))?;
+                engine.network_connect(&network, id, endpoint).await.map_err(|error| {
+                    of_engine(
+                        error,
+                        &format!("connect \"{}\" to the network \"{network}\"", service.name),
+                    )
+                })?;
             }
         }
         Ok(())
     }
 
-    async fn start_failure(&self, error: EngineError, verb: &str, (container, id): (&str, &str), service: Option<&str>) -> Failure {
+    async fn start_failure(
+        &self,
+        error: EngineError,
+        verb: &str,
+        (container, id): (&str, &str),
+        service: Option<&str>,
+    ) -> Failure {
         let (around, described) = (self.around, self.project);
-        RefusedStart { around, verb, project: &self.plan.project, described, service, container, id }.explain(error).await
+        RefusedStart {
+            around,
+            verb,
+            project: &self.plan.project,
+            described,
+            service,
+            container,
+            id,
+        }
+        .explain(error)
+        .await
     }
 
     async fn wait(
@@ -370,7 +491,8 @@ impl Execution<'_> {
         progress: &Told<'_>,
     ) -> Result<(), Failure> {
         let id = learnt.id(container);
-        let described = service.and_then(|name| self.project.and_then(|project| project.services.get(name)));
+        let described =
+            service.and_then(|name| self.project.and_then(|project| project.services.get(name)));
         let waiting = Waiting {
             container: &id,
             service: service.unwrap_or(&container.name),
@@ -378,7 +500,9 @@ impl Execution<'_> {
             probe: described.map_or(ProbeMode::Own, |service| service.probe),
             may_complete: described.map(Service::looks_like_a_job),
             deadline: self.deadline,
-            pace: service.filter(|_| learnt.with(|known| known.begun.contains_key(&container.name))).and_then(|name| self.paces.get(name)),
+            pace: service
+                .filter(|_| learnt.with(|known| known.begun.contains_key(&container.name)))
+                .and_then(|name| self.paces.get(name)),
         };
         let ready = readiness::wait(self.around, hub, &waiting, progress).await?;
         if !ready.completed {
@@ -386,9 +510,14 @@ impl Execution<'_> {
         }
         let now = self.around.host.monotonic();
         learnt.with(|known| {
-            let elapsed = known.begun.get(&container.name).map_or(ready.elapsed, |begun| now.saturating_sub(*begun));
+            let elapsed = known
+                .begun
+                .get(&container.name)
+                .map_or(ready.elapsed, |begun| now.saturating_sub(*begun));
             known.ready.insert(id.clone(), elapsed);
-            if let (Some(service), Some(pace), true) = (service, ready.pace, known.begun.contains_key(&container.name)) {
+            if let (Some(service), Some(pace), true) =
+                (service, ready.pace, known.begun.contains_key(&container.name))
+            {
                 known.paces.insert(service.to_owned(), pace);
             }
             if let Some(started) = ready.own_pass {
@@ -398,21 +527,38 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Gives a container the service's names on all its networks: aliases are fixed when it is connected.
-    async fn attach(&self, learnt: &Learnt, service: Option<&str>, container: &ContainerRef) -> Result<(), Failure> {
+    /// Gives a container the service's names on all its networks: aliases are fixed when it is
+    /// connected.
+    async fn attach(
+        &self,
+        learnt: &Learnt,
+        service: Option<&str>,
+        container: &ContainerRef,
+    ) -> Result<(), Failure> {
         let (project, service) = self.described(service.unwrap_or_default())?;
         let engine = &*self.around.engine;
         let id = learnt.id(container);
         for (network, endpoint) in create::all_networks(project, service) {
             match engine.network_disconnect(&network, &id, false).await {
                 Ok(()) => {}
-                Err(error) if error.is_not_found() || error.message.contains("is not connected") => {}
-                Err(error) => return Err(of_engine(error, &format!("disconnect \"{}\" from the network \"{network}\"", container.name))),
+                Err(error)
+                    if error.is_not_found() || error.message.contains("is not connected") => {}
+                Err(error) => {
+                    return Err(of_engine(
+                        error,
+                        &format!(
+                            "disconnect \"{}\" from the network \"{network}\"",
+                            container.name
+                        ),
+                    ));
+                }
             }
-            engine
-                .network_connect(&network, &id, endpoint)
-                .await
-                .map_err(|error| of_engine(error, &format!("connect \"{}\" to the network \"{network}\"", container.name)))?;
+            engine.network_connect(&network, &id, endpoint).await.map_err(|error| {
+                of_engine(
+                    error,
+                    &format!("connect \"{}\" to the network \"{network}\"", container.name),
+                )
+            })?;
         }
         Ok(())
     }
@@ -429,7 +575,9 @@ impl Execution<'_> {
             Ok(()) => {}
             Err(error) if error.is_not_found() => {}
             Err(error) if error.is_conflict() && error.message.contains("already in progress") => {}
-            Err(error) => return Err(of_engine(error, &format!("remove the container \"{name}\""))),
+            Err(error) => {
+                return Err(of_engine(error, &format!("remove the container \"{name}\"")));
+            }
         }
         // The engine takes a volume that was taken over for a named one and keeps it.
         for (target, volume) in &found.volumes {
@@ -451,7 +599,9 @@ impl Execution<'_> {
 
 /// A container that is stopped, restarted or removed is no longer relied on.
 fn let_end(hub: &Hub, learnt: &Learnt, action: &Action) {
-    if let Action::StopContainer { container } | Action::RestartContainer { container } | Action::RemoveContainer { container, .. } = action
+    if let Action::StopContainer { container }
+    | Action::RestartContainer { container }
+    | Action::RemoveContainer { container, .. } = action
     {
         hub.let_end(&learnt.id(container));
     }
@@ -465,7 +615,9 @@ async fn remove_volume(engine: &dyn crate::engine::Engine, name: &str) -> Result
             let conflict = error.is_conflict();
             let failure = of_engine(error, &format!("remove the volume \"{name}\""));
             Err(if conflict {
-                failure.hint(format!("a container still uses it: `docker ps -a --filter volume={name}` names it"))
+                failure.hint(format!(
+                    "a container still uses it: `docker ps -a --filter volume={name}` names it"
+                ))
             } else {
                 failure
             })
@@ -474,7 +626,8 @@ async fn remove_volume(engine: &dyn crate::engine::Engine, name: &str) -> Result
 }
 
 fn network_failure(error: EngineError, name: &str) -> Failure {
-    let overlap = error.message.contains("overlaps") || error.message.contains("conflicts with network");
+    let overlap =
+        error.message.contains("overlaps") || error.message.contains("conflicts with network");
     let mut failure = of_engine(error, &format!("create the network \"{name}\""));
     if overlap {
         failure.kind = Kind::Conflict;

@@ -1,6 +1,8 @@
-//! Ports of this machine that a process has which is no container: known before anything is stopped.
+//! Ports of this machine that a process has which is no container: known before anything is
+//! stopped.
 //!
-//! What containers have, the plan knows. Where it can't be said for certain that a port is taken, the engine will say so.
+//! What containers have, the plan knows. Where it can't be said for certain that a port is taken,
+//! the engine will say so.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +16,10 @@ use crate::model::plan::{Action, Plan};
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 
-/// Processes that have ports for containers: of this engine, which may just be letting go, of another one, or of a network of several engines.
-const OF_ENGINES: [&str; 5] = ["docker-proxy", "dockerd", "rootlesskit", "rootlessport", "com.docker"];
+/// Processes that have ports for containers: of this engine, which may just be letting go, of
+/// another one, or of a network of several engines.
+const OF_ENGINES: [&str; 5] =
+    ["docker-proxy", "dockerd", "rootlesskit", "rootlessport", "com.docker"];
 
 /// A port that a container takes when it starts.
 pub struct Listening {
@@ -29,14 +33,23 @@ pub struct Listening {
 
 /// Fails if a container that the plan starts publishes a port that a process of this machine has.
 pub async fn check(around: &Surroundings, project: &Project, plan: &Plan) -> Result<(), Failure> {
-    let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer { .. }));
+    let starts =
+        plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer { .. }));
     let services: BTreeSet<&String> = starts.filter_map(|step| step.service.as_ref()).collect();
-    let wanted = services.into_iter().filter_map(|service| project.services.get(service)).flat_map(|service| {
-        taken_at_start(service, project).into_iter().map(|(resource, keys)| {
-            let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
-            Listening { name: service.name.clone(), service: Some(service.name.clone()), resource, keys: Some(keys) }
-        })
-    });
+    let wanted = services.into_iter().filter_map(|service| project.services.get(service)).flat_map(
+        |service| {
+            taken_at_start(service, project).into_iter().map(|(resource, keys)| {
+                let keys =
+                    ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
+                Listening {
+                    name: service.name.clone(),
+                    service: Some(service.name.clone()),
+                    resource,
+                    keys: Some(keys),
+                }
+            })
+        },
+    );
     check_listeners(around, wanted.collect()).await
 }
 
@@ -47,19 +60,31 @@ pub async fn check_listeners(around: &Surroundings, wanted: Vec<Listening>) -> R
     }
     for Listening { name, service, resource, keys } in wanted {
         let Resource::HostPort { address, port, protocol } = &resource else { continue };
-        let Some(holder) = around.host.port_holder(*address, *port, protocol).filter(is_no_engine) else { continue };
+        let Some(holder) = around.host.port_holder(*address, *port, protocol).filter(is_no_engine)
+        else {
+            continue;
+        };
         // Asked only now: who has the port may be a container, or its network the machine's own.
-        let Ok(running) = around.engine.container_list(false, &Filters::new()).await else { return Ok(()) };
+        let Ok(running) = around.engine.container_list(false, &Filters::new()).await else {
+            return Ok(());
+        };
         if running.iter().any(|container| {
-            uses_host_network(container) || published_ports(container).iter().any(|port| port.resource().overlaps(&resource))
+            uses_host_network(container)
+                || published_ports(container).iter().any(|port| port.resource().overlaps(&resource))
         }) {
             continue;
         }
-        let by = holder.process.map_or_else(|| " by a process of this machine".to_owned(), |process| format!(" by the process {process}"));
+        let by = holder.process.map_or_else(
+            || " by a process of this machine".to_owned(),
+            |process| format!(" by the process {process}"),
+        );
         let shown = if protocol == "tcp" { port.to_string() } else { format!("{port}/{protocol}") };
-        let failure = Failure::new(Kind::Conflict, format!("The port {shown} of \"{name}\" is already taken{by}"))
-            .hint("stop what holds it, or publish another host port")
-            .field("port", u64::from(*port));
+        let failure = Failure::new(
+            Kind::Conflict,
+            format!("The port {shown} of \"{name}\" is already taken{by}"),
+        )
+        .hint("stop what holds it, or publish another host port")
+        .field("port", u64::from(*port));
         let failure = match service {
             Some(service) => failure.field("service", service),
             None => failure,
@@ -73,5 +98,8 @@ pub async fn check_listeners(around: &Surroundings, wanted: Vec<Listening>) -> R
 }
 
 fn is_no_engine(holder: &Listener) -> bool {
-    holder.process.as_ref().is_none_or(|process| !OF_ENGINES.iter().any(|engine| process.starts_with(engine)))
+    holder
+        .process
+        .as_ref()
+        .is_none_or(|process| !OF_ENGINES.iter().any(|engine| process.starts_with(engine)))
 }

@@ -1,7 +1,9 @@
-//! What is going to be refused, found before anything is done: the description and the plan against what is on the engine.
+//! What is going to be refused, found before anything is done: the description and the plan against
+//! what is on the engine.
 //!
-//! A plan is checked before its first step and before the lock is taken for it. The engine's guard checks each call again when it is made.
-//! Here belongs whatever the description and the observed state already show: a check that needs a change to have been made can't be here.
+//! A plan is checked before its first step and before the lock is taken for it. The engine's guard
+//! checks each call again when it is made. Here belongs whatever the description and the observed
+//! state already show: a check that needs a change to have been made can't be here.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -29,7 +31,12 @@ pub async fn may(engine: &dyn Engine, intent: Intent<'_>) -> Result<(), Failure>
 }
 
 /// The same for an object that is asked about by its id, and is spoken of by its name.
-async fn may_by_id(engine: &dyn Engine, intent: Intent<'_>, id: &str, name: &str) -> Result<(), Failure> {
+async fn may_by_id(
+    engine: &dyn Engine,
+    intent: Intent<'_>,
+    id: &str,
+    name: &str,
+) -> Result<(), Failure> {
     may(engine, intent).await.map_err(|failure| {
         let message = failure.message.replace(&format!("\"{id}\""), &format!("\"{name}\""));
         Failure { message, ..failure }
@@ -51,11 +58,14 @@ pub struct Preflight<'a> {
 /// What is wrong with the entry `key` of the section `section`.
 fn at(section: &str, key: &str) -> impl FnOnce(Failure) -> Failure {
     let keys = vec![section.to_owned(), key.to_owned()];
-    |failure| if failure.path.is_some() { failure } else { failure.at(SpecPath { keys, on_key: true }) }
+    |failure| {
+        if failure.path.is_some() { failure } else { failure.at(SpecPath { keys, on_key: true }) }
+    }
 }
 
 impl Preflight<'_> {
-    /// Fails with the first thing that would be refused, and its place in the description if it has one.
+    /// Fails with the first thing that would be refused, and its place in the description if it has
+    /// one.
     pub async fn check(&self) -> Result<(), Failure> {
         may(&*self.around.engine, Intent::ChangeProject(self.name)).await?;
         if let Some(project) = self.project {
@@ -80,13 +90,22 @@ impl Preflight<'_> {
 
     /// Networks and volumes that exist and that services with work to do will use.
     async fn used_objects(&self, project: &Project) -> Result<(), Failure> {
-        let concerned: BTreeSet<&String> = self.plan.steps.iter().filter_map(|step| step.service.as_ref()).collect();
-        let services = || project.services.values().filter(|service| concerned.contains(&service.name));
-        let networks: BTreeSet<&String> = services().flat_map(|service| service.networks.keys()).collect();
+        let concerned: BTreeSet<&String> =
+            self.plan.steps.iter().filter_map(|step| step.service.as_ref()).collect();
+        let services =
+            || project.services.values().filter(|service| concerned.contains(&service.name));
+        let networks: BTreeSet<&String> =
+            services().flat_map(|service| service.networks.keys()).collect();
         for key in networks {
             let name = &project.networks[key].name;
             for network in self.observed.networks.iter().filter(|there| there.name == *name) {
-                let used = may_by_id(&*self.around.engine, Intent::UseNetwork(&network.id), &network.id, name).await;
+                let used = may_by_id(
+                    &*self.around.engine,
+                    Intent::UseNetwork(&network.id),
+                    &network.id,
+                    name,
+                )
+                .await;
                 used.map_err(at("networks", key))?;
             }
         }
@@ -94,7 +113,9 @@ impl Preflight<'_> {
         for key in volumes {
             let name = &project.volumes[key].name;
             if self.observed.volumes.iter().any(|there| there.name == *name) {
-                may(&*self.around.engine, Intent::UseVolume(name)).await.map_err(at("volumes", key))?;
+                may(&*self.around.engine, Intent::UseVolume(name))
+                    .await
+                    .map_err(at("volumes", key))?;
             }
         }
         Ok(())
@@ -108,8 +129,16 @@ impl Preflight<'_> {
                 Some((project, service)) => match &service.build {
                     Some(build) => {
                         let of = Some(service.name.as_str());
-                        let building = Building { image, build, of, project: &project.name, secrets: &project.secrets };
-                        images::check(self.around, &building).await.map_err(|failure| in_build(service, failure))
+                        let building = Building {
+                            image,
+                            build,
+                            of,
+                            project: &project.name,
+                            secrets: &project.secrets,
+                        };
+                        images::check(self.around, &building)
+                            .await
+                            .map_err(|failure| in_build(service, failure))
                     }
                     None => Ok(()),
                 },
@@ -117,7 +146,12 @@ impl Preflight<'_> {
             },
             Action::CreateNetwork { key, .. } => match self.project {
                 Some(project) => {
-                    let body = create::network(&project.name, &self.around.directory, key, &project.networks[key]);
+                    let body = create::network(
+                        &project.name,
+                        &self.around.directory,
+                        key,
+                        &project.networks[key],
+                    );
                     may(engine, Intent::CreateNetwork(&body)).await.map_err(at("networks", key))
                 }
                 None => Ok(()),
@@ -125,7 +159,12 @@ impl Preflight<'_> {
             Action::CreateVolume { key, .. } => match self.project {
                 Some(project) => {
                     self.bound_folder(key, &project.volumes[key])?;
-                    let body = create::volume(&project.name, &self.around.directory, key, &project.volumes[key]);
+                    let body = create::volume(
+                        &project.name,
+                        &self.around.directory,
+                        key,
+                        &project.volumes[key],
+                    );
                     may(engine, Intent::CreateVolume(&body)).await.map_err(at("volumes", key))
                 }
                 None => Ok(()),
@@ -140,33 +179,51 @@ impl Preflight<'_> {
                     None => Ok(()),
                 }
             }
-            Action::RemoveNetwork { id, name } => may_by_id(engine, Intent::RemoveNetwork(id), id, name).await,
+            Action::RemoveNetwork { id, name } => {
+                may_by_id(engine, Intent::RemoveNetwork(id), id, name).await
+            }
             // Only on the way back.
             Action::RestoreNetwork { .. } => Ok(()),
             Action::RemoveVolume { name } => may(engine, Intent::RemoveVolume(name)).await,
-            Action::StartContainer { container } | Action::RestartContainer { container } => match &container.id {
-                Some(id) => may_by_id(engine, Intent::StartContainer(id), id, &container.name).await,
-                None => Ok(()),
-            },
+            Action::StartContainer { container } | Action::RestartContainer { container } => {
+                match &container.id {
+                    Some(id) => {
+                        may_by_id(engine, Intent::StartContainer(id), id, &container.name).await
+                    }
+                    None => Ok(()),
+                }
+            }
             Action::StopContainer { container } => match &container.id {
                 Some(id) => may_by_id(engine, Intent::StopContainer(id), id, &container.name).await,
                 None => Ok(()),
             },
             Action::RemoveContainer { container, .. } => match &container.id {
-                Some(id) => may_by_id(engine, Intent::RemoveContainer(id), id, &container.name).await,
+                Some(id) => {
+                    may_by_id(engine, Intent::RemoveContainer(id), id, &container.name).await
+                }
                 None => Ok(()),
             },
             Action::RenameContainer { container, to } => match &container.id {
                 Some(id) => {
-                    if let Some((_, service)) = step.service.as_deref().and_then(|service| self.described(service)) {
+                    if let Some((_, service)) =
+                        step.service.as_deref().and_then(|service| self.described(service))
+                    {
                         check_name(engine, to, service, self.plan, self.all).await?;
                     }
-                    may_by_id(engine, Intent::RenameContainer { container: id, to }, id, &container.name).await
+                    may_by_id(
+                        engine,
+                        Intent::RenameContainer { container: id, to },
+                        id,
+                        &container.name,
+                    )
+                    .await
                 }
                 None => Ok(()),
             },
             Action::Wait { container, .. } | Action::Attach { container } => match &container.id {
-                Some(id) => may_by_id(engine, Intent::LookIntoContainer(id), id, &container.name).await,
+                Some(id) => {
+                    may_by_id(engine, Intent::LookIntoContainer(id), id, &container.name).await
+                }
                 None => Ok(()),
             },
             // Into a container that is checked where it is created.
@@ -188,7 +245,11 @@ impl Preflight<'_> {
             }
             bind_sources::check(&*self.around.host, service, index, path)?;
             if !create {
-                let message = format!("\"{}\", which the service \"{}\" mounts, does not exist", path.display(), service.name);
+                let message = format!(
+                    "\"{}\", which the service \"{}\" mounts, does not exist",
+                    path.display(),
+                    service.name
+                );
                 return Err(Failure::new(Kind::NotFound, message)
                     .hint("create it; or leave `create_host_path: false` out, and the engine makes an empty folder")
                     .at(bind_sources::place(service, index)));
@@ -202,8 +263,14 @@ impl Preflight<'_> {
         let device = volume.driver_opts.get("device").filter(|_| volume.is_bound()).map(Path::new);
         match device.filter(|device| device.is_absolute() && self.is_missing(device)) {
             Some(device) => {
-                let message = format!("\"{}\", which the volume \"{key}\" binds, does not exist", device.display());
-                Err(at("volumes", key)(Failure::new(Kind::NotFound, message).hint("create the folder, or change the volume's `device`")))
+                let message = format!(
+                    "\"{}\", which the volume \"{key}\" binds, does not exist",
+                    device.display()
+                );
+                Err(at("volumes", key)(
+                    Failure::new(Kind::NotFound, message)
+                        .hint("create the folder, or change the volume's `device`"),
+                ))
             }
             None => Ok(()),
         }
@@ -213,7 +280,14 @@ impl Preflight<'_> {
         bind_sources::is_missing(self.around, path)
     }
 
-    async fn container(&self, project: &Project, service: &Service, name: &str, number: u32, alias: bool) -> Result<(), Failure> {
+    async fn container(
+        &self,
+        project: &Project,
+        service: &Service,
+        name: &str,
+        number: u32,
+        alias: bool,
+    ) -> Result<(), Failure> {
         let body = create::container(&ContainerMaking {
             project,
             service,
@@ -243,17 +317,27 @@ pub fn in_build(service: &Service, failure: Failure) -> Failure {
     if failure.path.is_some() {
         return failure;
     }
-    failure.at(SpecPath { keys: vec!["services".into(), service.name.clone(), "build".into()], on_key: true })
+    failure.at(SpecPath {
+        keys: vec!["services".into(), service.name.clone(), "build".into()],
+        on_key: true,
+    })
 }
 
-/// Networks and volumes that a one-off container like those of `service` will use: by name, as no plan was made for it.
-pub async fn one_off_objects(around: &Surroundings, project: &Project, service: &Service) -> Result<(), Failure> {
+/// Networks and volumes that a one-off container like those of `service` will use: by name, as no
+/// plan was made for it.
+pub async fn one_off_objects(
+    around: &Surroundings,
+    project: &Project,
+    service: &Service,
+) -> Result<(), Failure> {
     for key in service.networks.keys() {
         let intent = Intent::UseNetwork(&project.networks[key].name);
         may(&*around.engine, intent).await.map_err(at("networks", key))?;
     }
     for key in mounted_volumes(service) {
-        may(&*around.engine, Intent::UseVolume(&project.volumes[key].name)).await.map_err(at("volumes", key))?;
+        may(&*around.engine, Intent::UseVolume(&project.volumes[key].name))
+            .await
+            .map_err(at("volumes", key))?;
     }
     Ok(())
 }

@@ -19,13 +19,23 @@ use crate::model::{Failure, Kind, size};
 const STALLED: Duration = Duration::from_mins(10);
 
 /// Pulls `image`; its id.
-pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth>, progress: &Told<'_>) -> Result<String, Failure> {
+pub async fn pull(
+    around: &Surroundings,
+    image: &str,
+    auth: Option<&RegistryAuth>,
+    progress: &Told<'_>,
+) -> Result<String, Failure> {
     let failed = |error: EngineError| async {
         let is_here = image_id(&*around.engine, image).await.is_ok_and(|id| id.is_some());
         pull_failure(error, image, is_here)
     };
     let host = &*around.host;
-    let say = |silent| progress(Standing::new(format!("no word from the registry for {}", elapsed(silent)), Detail::Waiting));
+    let say = |silent| {
+        progress(Standing::new(
+            format!("no word from the registry for {}", elapsed(silent)),
+            Detail::Waiting,
+        ))
+    };
     let stalled = || {
         let silence = format_duration(STALLED);
         Failure::new(Kind::Timeout, format!("The pull of \"{image}\" stalled: the engine reported nothing for {silence}"))
@@ -55,27 +65,38 @@ pub async fn pull(around: &Surroundings, image: &str, auth: Option<&RegistryAuth
             last = report.status;
         }
     }
-    image_id(&*around.engine, image)
-        .await?
-        .ok_or_else(|| Failure::new(Kind::Image, format!("The image \"{image}\" was pulled but is not on the engine")))
+    image_id(&*around.engine, image).await?.ok_or_else(|| {
+        Failure::new(
+            Kind::Image,
+            format!("The image \"{image}\" was pulled but is not on the engine"),
+        )
+    })
 }
 
-/// Why an image could not be pulled: it is not there, one may not have it, or its registry does not answer. `is_here`: the engine has one
-/// of this name.
+/// Why an image could not be pulled: it is not there, one may not have it, or its registry does not
+/// answer. `is_here`: the engine has one of this name.
 fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
-    let registry = ImageReference::parse(image).map_or_else(String::new, |reference| reference.registry);
+    let registry =
+        ImageReference::parse(image).map_or_else(String::new, |reference| reference.registry);
     let words = error.message.to_ascii_lowercase();
     let says = |all: &[&str]| all.iter().any(|part| words.contains(part));
-    let pulled = if is_here { "could not be pulled" } else { "is not here and could not be pulled" };
+    let pulled =
+        if is_here { "could not be pulled" } else { "is not here and could not be pulled" };
     let here = if is_here { "" } else { "here or " };
     let (message, hint) = match error.kind {
         EngineErrorKind::Denied => (
-            format!("The image \"{image}\" {pulled}: the registry \"{registry}\" gives you no access to it: {}", error.message),
+            format!(
+                "The image \"{image}\" {pulled}: the registry \"{registry}\" gives you no access to it: {}",
+                error.message
+            ),
             format!("log in with `docker login {registry}`, then run the same again"),
         ),
         // A registry tells a stranger nothing else of an image that is another's.
         EngineErrorKind::NotFound if says(&["access denied", "may require"]) => (
-            format!("There is no image \"{image}\" {here}in its registry, or you have no access to it: {}", error.message),
+            format!(
+                "There is no image \"{image}\" {here}in its registry, or you have no access to it: {}",
+                error.message
+            ),
             format!("check its name; if it is right, log in with `docker login {registry}`"),
         ),
         EngineErrorKind::NotFound => (
@@ -83,8 +104,19 @@ fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
             "check its name and its tag; without a registry, build or import it".to_owned(),
         ),
         EngineErrorKind::Failed | EngineErrorKind::Server => {
-            let is_away = says(&["dial tcp", "no such host", "connection refused", "i/o timeout", "deadline exceeded", "server gave http"]);
-            let away = if is_away { format!("the registry \"{registry}\" is not reachable: ") } else { String::new() };
+            let is_away = says(&[
+                "dial tcp",
+                "no such host",
+                "connection refused",
+                "i/o timeout",
+                "deadline exceeded",
+                "server gave http",
+            ]);
+            let away = if is_away {
+                format!("the registry \"{registry}\" is not reachable: ")
+            } else {
+                String::new()
+            };
             (
                 format!("The image \"{image}\" {pulled}: {away}{}", error.message),
                 "check its name and the connection to the registry; without a registry, build or import it".to_owned(),
@@ -116,11 +148,16 @@ impl Transfer {
         let layer = self.layers.entry(report.layer?).or_default();
         match report.progress {
             // The engine extracts what it has loaded, and counts anew: that is no step back.
-            Some((current, total)) if report.status == "Downloading" => *layer = (current, total.max(current)),
-            _ if matches!(report.status.as_str(), "Download complete" | "Pull complete") => layer.0 = layer.1,
+            Some((current, total)) if report.status == "Downloading" => {
+                *layer = (current, total.max(current))
+            }
+            _ if matches!(report.status.as_str(), "Download complete" | "Pull complete") => {
+                layer.0 = layer.1
+            }
             _ => {}
         }
-        let (current, total) = self.layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+        let (current, total) =
+            self.layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
         if total == 0 || self.told.is_some_and(|told| now.saturating_sub(told) < TRANSFER_PACE) {
             return None;
         }
@@ -140,15 +177,29 @@ mod tests {
     fn the_layers_of_a_pull_are_added_up_and_told_now_and_then() {
         let mut transfer = Transfer::default();
         let mut at = |millis: u64, layer: &str, status: &str, progress: Option<(u64, u64)>| {
-            let report = TransferEvent { layer: Some(layer.to_owned()), status: status.to_owned(), progress };
-            transfer.take(report, Duration::from_millis(millis)).map(|standing| (standing.text, standing.detail))
+            let report = TransferEvent {
+                layer: Some(layer.to_owned()),
+                status: status.to_owned(),
+                progress,
+            };
+            transfer
+                .take(report, Duration::from_millis(millis))
+                .map(|standing| (standing.text, standing.detail))
         };
-        let told = |text: &str, current, total| Some((text.to_owned(), Some(Detail::Transferring { current, total })));
+        let told = |text: &str, current, total| {
+            Some((text.to_owned(), Some(Detail::Transferring { current, total })))
+        };
         assert_eq!(at(0, "a", "Pulling fs layer", None), None);
-        assert_eq!(at(1, "a", "Downloading", Some((512, 1024))), told("512 B of 1.0 KiB", 512, 1024));
+        assert_eq!(
+            at(1, "a", "Downloading", Some((512, 1024))),
+            told("512 B of 1.0 KiB", 512, 1024)
+        );
         assert_eq!(at(100, "b", "Downloading", Some((0, 1024))), None);
         assert_eq!(at(300, "a", "Download complete", None), told("1.0 KiB of 2.0 KiB", 1024, 2048));
-        assert_eq!(at(600, "a", "Extracting", Some((1, 1024))), told("1.0 KiB of 2.0 KiB", 1024, 2048));
+        assert_eq!(
+            at(600, "a", "Extracting", Some((1, 1024))),
+            told("1.0 KiB of 2.0 KiB", 1024, 2048)
+        );
         assert_eq!(at(900, "b", "Pull complete", None), told("2.0 KiB of 2.0 KiB", 2048, 2048));
     }
 }

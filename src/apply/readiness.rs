@@ -1,4 +1,5 @@
-//! Ready means ready now: spc runs a container's own health check itself, beside the engine, and takes whichever answers first.
+//! Ready means ready now: spc runs a container's own health check itself, beside the engine, and
+//! takes whichever answers first.
 
 use std::time::Duration;
 
@@ -30,20 +31,21 @@ use crate::model::{Failure, Kind};
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause between own probes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// In between, a pause is this part of the time waited so far: so much of its own start-up may a container lose by waiting
-/// for the next probe, however long it takes.
+/// In between, a pause is this part of the time waited so far: so much of its own start-up may a
+/// container lose by waiting for the next probe, however long it takes.
 const PAUSE_PART: u32 = 10;
-/// A pause is at least so many times what the last probe took, by how many containers are probed: all their probes together leave
-/// most of the machine to what is starting.
+/// A pause is at least so many times what the last probe took, by how many containers are probed:
+/// all their probes together leave most of the machine to what is starting.
 const PAUSE_TIMES: std::ops::RangeInclusive<u32> = 2..=5;
 /// A container without a check is ready once it has run so long: what exits at once is not ready.
 const SETTLE: Duration = Duration::from_millis(300);
-/// What the engine takes at most to say that a container has ended, once nothing can be run in it any more.
+/// What the engine takes at most to say that a container has ended, once nothing can be run in it
+/// any more.
 const ENDING: Duration = Duration::from_millis(100);
 /// A container that exits so often while it is waited for will not get ready.
 const EXITS_TOLERATED: u32 = 3;
-/// A job that fails so often will not complete, where its restart policy sets no limit. The engine's pauses, which double from 100 ms on,
-/// make some 100 s of that.
+/// A job that fails so often will not complete, where its restart policy sets no limit. The
+/// engine's pauses, which double from 100 ms on, make some 100 s of that.
 const RETRIES_TOLERATED: u32 = 11;
 /// An engine that does not answer for so long is not just restarting.
 const ENGINE_AWAY: Duration = Duration::from_secs(30);
@@ -61,7 +63,8 @@ pub struct Waiting<'a> {
     pub service: &'a str,
     pub until: Until,
     pub probe: ProbeMode,
-    /// Whether an exit with code 0 is no failure; by the container's looks if nothing is described.
+    /// Whether an exit with code 0 is no failure; by the container's looks if nothing is
+    /// described.
     pub may_complete: Option<bool>,
     /// Until when; from the check's own figures if not given.
     pub deadline: Option<Duration>,
@@ -92,7 +95,12 @@ pub struct ProbeResult {
 /// Waits until the container is ready (or completed), and answers at the moment it is.
 ///
 /// `progress` is told where it stands whenever that changes.
-pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progress: &Told<'_>) -> Result<Ready, Failure> {
+pub async fn wait(
+    around: &Surroundings,
+    hub: &Hub,
+    waiting: &Waiting<'_>,
+    progress: &Told<'_>,
+) -> Result<Ready, Failure> {
     let begun = around.host.monotonic();
     // Listening before looking: what happens in between is heard.
     let (_listening, signals) = hub.listen(waiting.container);
@@ -106,17 +114,26 @@ pub async fn wait(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, progr
     }
 }
 
-/// A container that was ready has ended while the run that waited for it goes on. Where it has a check and the engine starts it again, it is
-/// waited for once more, but not again and again.
+/// A container that was ready has ended while the run that waited for it goes on. Where it has a
+/// check and the engine starts it again, it is waited for once more, but not again and again.
 ///
 /// # Errors
 /// Of kind `unhealthy`, unless it got ready again, or was a job whose work is done.
-pub async fn ended(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, exit_code: i64, times: u32) -> Result<(), Failure> {
+pub async fn ended(
+    around: &Surroundings,
+    hub: &Hub,
+    waiting: &Waiting<'_>,
+    exit_code: i64,
+    times: u32,
+) -> Result<(), Failure> {
     let seen = match inspect(&*around.engine, waiting.container).await {
         Ok(seen) => seen,
         Err(failure) if failure.kind == Kind::NotFound => {
-            let message = format!("\"{}\" was ready, and was removed by somebody else", waiting.service);
-            return Err(Failure::new(Kind::Unhealthy, message).field("service", waiting.service.to_owned()));
+            let message =
+                format!("\"{}\" was ready, and was removed by somebody else", waiting.service);
+            return Err(
+                Failure::new(Kind::Unhealthy, message).field("service", waiting.service.to_owned())
+            );
         }
         Err(failure) => return Err(failure),
     };
@@ -132,8 +149,16 @@ pub async fn ended(around: &Surroundings, hub: &Hub, waiting: &Waiting<'_>, exit
         return Ok(());
     }
     let again = if starts_again { ", and the engine starts it again" } else { "" };
-    let message = format!("\"{}\" was ready, then exited with code {exit_code}{}{again}", waiting.service, meaning(exit_code));
-    Err(wait.failure(&seen, message).await.field("code", exit_code).field("service", waiting.service.to_owned()))
+    let message = format!(
+        "\"{}\" was ready, then exited with code {exit_code}{}{again}",
+        waiting.service,
+        meaning(exit_code)
+    );
+    Err(wait
+        .failure(&seen, message)
+        .await
+        .field("code", exit_code)
+        .field("service", waiting.service.to_owned()))
 }
 
 struct Wait<'a> {
@@ -161,7 +186,8 @@ struct Wait<'a> {
 }
 
 fn probed(exit_code: Option<i64>) -> Standing {
-    let text = exit_code.map_or_else(|| "probing".to_owned(), |code| format!("probing, exit code {code}"));
+    let text =
+        exit_code.map_or_else(|| "probing".to_owned(), |code| format!("probing, exit code {code}"));
     Standing::new(text, Detail::Probing { exit_code })
 }
 
@@ -215,7 +241,10 @@ impl<'a> Wait<'a> {
                 ContainerState::Exited | ContainerState::Dead => self.exited(&seen).await?,
                 ContainerState::Restarting => {
                     self.last_exit = Some(seen.exit_code);
-                    self.say(format!("exited with code {}, the engine starts it again", seen.exit_code).into());
+                    self.say(
+                        format!("exited with code {}, the engine starts it again", seen.exit_code)
+                            .into(),
+                    );
                     self.until_signal(&seen).await?
                 }
                 ContainerState::Paused => {
@@ -227,7 +256,12 @@ impl<'a> Wait<'a> {
                     self.until_signal(&seen).await?
                 }
                 ContainerState::Created => {
-                    return Err(self.failure(&seen, format!("\"{}\" was created but not started", self.waiting.service)).await);
+                    return Err(self
+                        .failure(
+                            &seen,
+                            format!("\"{}\" was created but not started", self.waiting.service),
+                        )
+                        .await);
                 }
             };
             if let Turn::Ready(ready) = turn {
@@ -236,28 +270,36 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// At the first look: what the engine started again just before has to run on, and its ends so far count.
+    /// At the first look: what the engine started again just before has to run on, and its ends so
+    /// far count.
     fn look_at_restarts(&mut self, seen: &Inspected) {
         if std::mem::replace(&mut self.is_seen, true) || seen.restart_count == 0 || !seen.restarts {
             return;
         }
         let started = chrono::DateTime::parse_from_rfc3339(&seen.started_at).ok();
         let up = started.map(|started| self.around.host.now().signed_duration_since(started));
-        let is_steady = seen.state == ContainerState::Running && up.and_then(|up| up.to_std().ok()).is_some_and(|up| up >= STEADY);
+        let is_steady = seen.state == ContainerState::Running
+            && up.and_then(|up| up.to_std().ok()).is_some_and(|up| up >= STEADY);
         if !is_steady {
             self.is_restarted = true;
             self.exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX);
         }
     }
 
-    /// The container could not be looked at. An engine that restarts is back soon, and with it what it starts again.
+    /// The container could not be looked at. An engine that restarts is back soon, and with it what
+    /// it starts again.
     async fn not_seen(&mut self, failure: Failure) -> Result<(), Failure> {
         if failure.kind == Kind::NotFound {
-            return Err(Failure::new(Kind::Unhealthy, format!("\"{}\" was removed while it was waited for", self.waiting.service)));
+            return Err(Failure::new(
+                Kind::Unhealthy,
+                format!("\"{}\" was removed while it was waited for", self.waiting.service),
+            ));
         }
         let now = self.around.host.monotonic();
         let is_news = self.away_since.is_none();
-        if failure.kind != Kind::Engine || now.saturating_sub(*self.away_since.get_or_insert(now)) >= ENGINE_AWAY {
+        if failure.kind != Kind::Engine
+            || now.saturating_sub(*self.away_since.get_or_insert(now)) >= ENGINE_AWAY
+        {
             return Err(failure);
         }
         if is_news {
@@ -276,7 +318,9 @@ impl<'a> Wait<'a> {
             self.say("running".into());
             return self.until_signal(seen).await;
         }
-        let Some(HealthTest::Command(_) | HealthTest::Shell(_)) = HealthTest::from_engine(&seen.test) else {
+        let Some(HealthTest::Command(_) | HealthTest::Shell(_)) =
+            HealthTest::from_engine(&seen.test)
+        else {
             return self.settle(seen).await;
         };
         if seen.health == Health::Healthy {
@@ -287,7 +331,8 @@ impl<'a> Wait<'a> {
 
     /// Without a check, ready is running; but not what exits at once.
     async fn settle(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
-        let mut settled = self.around.host.sleep(if self.is_restarted { STEADY } else { SETTLE }).fuse();
+        let mut settled =
+            self.around.host.sleep(if self.is_restarted { STEADY } else { SETTLE }).fuse();
         loop {
             futures::select_biased! {
                 signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(Turn::Look) },
@@ -328,13 +373,19 @@ impl<'a> Wait<'a> {
     fn say_again(&mut self) {
         self.last_word = self.around.host.monotonic();
         let waited = elapsed(self.last_word.saturating_sub(self.begun));
-        (self.progress)(Standing::new(format!("{}, for {waited}{}", self.reason, self.ends_so_far("; ")), Detail::Waiting));
+        (self.progress)(Standing::new(
+            format!("{}, for {waited}{}", self.reason, self.ends_so_far("; ")),
+            Detail::Waiting,
+        ));
     }
 
-    /// What is to be said of a container that ended again and again, behind `before`; nothing of one that did not.
+    /// What is to be said of a container that ended again and again, behind `before`; nothing of
+    /// one that did not.
     fn ends_so_far(&self, before: &str) -> String {
         match self.last_exit {
-            Some(code) if self.exits > 1 => format!("{before}it exited {} times, the last time with code {code}", self.exits),
+            Some(code) if self.exits > 1 => {
+                format!("{before}it exited {} times, the last time with code {code}", self.exits)
+            }
             Some(code) => format!("{before}it exited with code {code}"),
             None => String::new(),
         }
@@ -343,10 +394,11 @@ impl<'a> Wait<'a> {
     /// The failure of a wait for the end of what the engine never lets end.
     async fn never_completes(&self, seen: &Inspected) -> Failure {
         let service = self.waiting.service;
-        let message = format!("\"{service}\" never completes: the engine starts it again whenever it ends");
-        self.failure(seen, message)
-            .await
-            .hint(format!("its restart policy says so: give \"{service}\" `restart: \"no\"` or \"on-failure\""))
+        let message =
+            format!("\"{service}\" never completes: the engine starts it again whenever it ends");
+        self.failure(seen, message).await.hint(format!(
+            "its restart policy says so: give \"{service}\" `restart: \"no\"` or \"on-failure\""
+        ))
     }
 
     async fn probe_and_listen(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
@@ -361,7 +413,9 @@ impl<'a> Wait<'a> {
             .saturating_sub(probing_since.saturating_sub(self.begun));
         // One own probe in flight; the first at once, where it can be ready already.
         let (mut probing, mut resting) = match own {
-            true if quiet.is_zero() => (Box::pin(probe(around, seen, None)).fuse(), futures::future::Fuse::terminated()),
+            true if quiet.is_zero() => {
+                (Box::pin(probe(around, seen, None)).fuse(), futures::future::Fuse::terminated())
+            }
             true => (futures::future::Fuse::terminated(), around.host.sleep(quiet).fuse()),
             false => (futures::future::Fuse::terminated(), futures::future::Fuse::terminated()),
         };
@@ -417,7 +471,8 @@ impl<'a> Wait<'a> {
         Ready { pace: Some(Pace::new(seen.made_of(), elapsed)), ..ready(own_pass) }
     }
 
-    /// Whether the container is ending: nothing can be run in it then, and its exit is what there is to tell.
+    /// Whether the container is ending: nothing can be run in it then, and its exit is what there
+    /// is to tell.
     async fn ends_now(&self, seen: &Inspected) -> Result<bool, Failure> {
         self.around.host.sleep(ENDING).await;
         let now = inspect(&*self.around.engine, self.waiting.container).await?;
@@ -432,10 +487,16 @@ impl<'a> Wait<'a> {
             Some(Signal::Died { exit_code }) => {
                 self.exits += 1;
                 self.last_exit = Some(exit_code);
-                if seen.restarts && self.exits >= EXITS_TOLERATED && self.waiting.until == Until::Ready {
+                if seen.restarts
+                    && self.exits >= EXITS_TOLERATED
+                    && self.waiting.until == Until::Ready
+                {
                     return Err(self.exit_failure(seen, exit_code).await);
                 }
-                if self.waiting.until == Until::Completed && exit_code != 0 && self.is_retried_for_ever(seen) {
+                if self.waiting.until == Until::Completed
+                    && exit_code != 0
+                    && self.is_retried_for_ever(seen)
+                {
                     return Err(self.exit_failure(seen, exit_code).await);
                 }
                 Ok(true)
@@ -445,9 +506,12 @@ impl<'a> Wait<'a> {
                 self.out_of_memory = true;
                 Ok(false)
             }
-            Some(Signal::Removed) => {
-                Err(self.failure(seen, format!("\"{}\" was removed while it was waited for", self.waiting.service)).await)
-            }
+            Some(Signal::Removed) => Err(self
+                .failure(
+                    seen,
+                    format!("\"{}\" was removed while it was waited for", self.waiting.service),
+                )
+                .await),
         }
     }
 
@@ -470,7 +534,8 @@ impl<'a> Wait<'a> {
         Err(self.exit_failure(seen, code).await)
     }
 
-    /// Whether the engine has started a failing job again so often that nobody can expect it to succeed, and would go on for ever.
+    /// Whether the engine has started a failing job again so often that nobody can expect it to
+    /// succeed, and would go on for ever.
     fn is_retried_for_ever(&mut self, seen: &Inspected) -> bool {
         let exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX).saturating_add(1);
         self.exits = self.exits.max(exits);
@@ -478,18 +543,25 @@ impl<'a> Wait<'a> {
     }
 
     fn may_complete(&self, seen: &Inspected) -> bool {
-        let unchecked = || matches!(HealthTest::from_engine(&seen.test), None | Some(HealthTest::None));
-        self.waiting.may_complete.unwrap_or_else(|| !seen.restarts_always && !seen.publishes && unchecked())
+        let unchecked =
+            || matches!(HealthTest::from_engine(&seen.test), None | Some(HealthTest::None));
+        self.waiting
+            .may_complete
+            .unwrap_or_else(|| !seen.restarts_always && !seen.publishes && unchecked())
     }
 
     async fn exit_failure(&self, seen: &Inspected, code: i64) -> Failure {
         let times = if self.exits > 1 { format!(" {} times", self.exits) } else { String::new() };
-        let message = format!("\"{}\" exited{times} with code {code}{}", self.waiting.service, meaning(code));
+        let message =
+            format!("\"{}\" exited{times} with code {code}{}", self.waiting.service, meaning(code));
         self.failure(seen, message).await.field("code", code)
     }
 
     /// What the check itself allows, measured from the beginning of the wait.
-    fn deadline(&self, seen: &Inspected) -> futures::future::Fuse<futures::future::BoxFuture<'static, ()>> {
+    fn deadline(
+        &self,
+        seen: &Inspected,
+    ) -> futures::future::Fuse<futures::future::BoxFuture<'static, ()>> {
         let allowed = self.allowed(seen);
         let used = self.around.host.monotonic().saturating_sub(self.begun);
         self.around.host.sleep(allowed.saturating_sub(used)).fuse()
@@ -500,42 +572,63 @@ impl<'a> Wait<'a> {
         match (self.waiting.deadline, self.waiting.until) {
             (Some(deadline), _) => deadline,
             (None, Until::Completed) => NEVER,
-            (None, Until::Ready) => seen.start_period + (seen.interval + seen.timeout) * (seen.retries + 1),
+            (None, Until::Ready) => {
+                seen.start_period + (seen.interval + seen.timeout) * (seen.retries + 1)
+            }
         }
     }
 
     async fn too_late(&self, seen: &Inspected) -> Failure {
-        let waited = format_duration(Duration::from_millis(u64::try_from(self.allowed(seen).as_millis()).unwrap_or(u64::MAX)));
+        let waited = format_duration(Duration::from_millis(
+            u64::try_from(self.allowed(seen).as_millis()).unwrap_or(u64::MAX),
+        ));
         // The engine may know more by now than when it was looked at.
         let now = inspect(&*self.around.engine, self.waiting.container).await;
         let seen = now.as_ref().unwrap_or(seen);
-        let what = if self.waiting.until == Until::Completed { "has not completed" } else { "is not ready" };
+        let what = if self.waiting.until == Until::Completed {
+            "has not completed"
+        } else {
+            "is not ready"
+        };
         let paused = if seen.state == ContainerState::Paused { Some(&seen.name) } else { None };
-        let why = paused.map_or_else(|| self.ends_so_far(": "), |name| format!(": the container \"{name}\" is paused"));
-        let mut failure = self.failure(seen, format!("\"{}\" {what} after {waited}{why}", self.waiting.service)).await;
+        let why = paused.map_or_else(
+            || self.ends_so_far(": "),
+            |name| format!(": the container \"{name}\" is paused"),
+        );
+        let mut failure = self
+            .failure(seen, format!("\"{}\" {what} after {waited}{why}", self.waiting.service))
+            .await;
         if let Some(name) = paused {
             failure = failure.hint(unpause(name));
         }
-        failure.kind = if self.waiting.deadline.is_some() { Kind::Timeout } else { Kind::Unhealthy };
+        failure.kind =
+            if self.waiting.deadline.is_some() { Kind::Timeout } else { Kind::Unhealthy };
         failure
     }
 
-    /// A failure with what helps to understand it: probe output, exit code, out of memory, last log lines.
+    /// A failure with what helps to understand it: probe output, exit code, out of memory, last log
+    /// lines.
     async fn failure(&self, seen: &Inspected, message: String) -> Failure {
-        let mut failure = Failure::new(Kind::Unhealthy, message).field("container", seen.name.clone());
+        let mut failure =
+            Failure::new(Kind::Unhealthy, message).field("container", seen.name.clone());
         if seen.oom_killed || self.out_of_memory {
-            failure = failure.field("oom_killed", true).hint("it ran out of memory: give it more, or make it use less");
+            failure = failure
+                .field("oom_killed", true)
+                .hint("it ran out of memory: give it more, or make it use less");
         } else if !seen.error.is_empty() {
             failure = failure.hint(seen.error.clone());
         }
         let log = self.last_log(seen).await;
         if let Some(probe) = &self.last_probe {
-            failure = failure
-                .field("probe_code", probe.code)
-                .detail(format!("last probe, exit code {}, after {}", probe.code, elapsed(probe.elapsed)), probe.output.clone());
+            failure = failure.field("probe_code", probe.code).detail(
+                format!("last probe, exit code {}, after {}", probe.code, elapsed(probe.elapsed)),
+                probe.output.clone(),
+            );
         } else if let Some((output, code)) = &seen.last_check {
-            failure =
-                failure.field("probe_code", *code).detail(format!("the engine's last health check, exit code {code}"), output.clone());
+            failure = failure.field("probe_code", *code).detail(
+                format!("the engine's last health check, exit code {code}"),
+                output.clone(),
+            );
         }
         let (title, log) = log;
         let failure = failure.detail(title, log);
@@ -546,22 +639,31 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// The last lines of the start that is looked at. In a crash loop that may have written nothing yet: then those of an earlier start.
+    /// The last lines of the start that is looked at. In a crash loop that may have written nothing
+    /// yet: then those of an earlier start.
     async fn last_log(&self, seen: &Inspected) -> (&'static str, String) {
-        let newest = inspect(&*self.around.engine, &seen.id).await.map(|now| now.started_at).unwrap_or_default();
+        let newest = inspect(&*self.around.engine, &seen.id)
+            .await
+            .map(|now| now.started_at)
+            .unwrap_or_default();
         for started_at in [&newest, &seen.started_at] {
-            let log = last_lines(self.around, &seen.id, seen.tty, Some(started_at), LOG_LINES).await;
+            let log =
+                last_lines(self.around, &seen.id, seen.tty, Some(started_at), LOG_LINES).await;
             if !log.is_empty() || (started_at == &seen.started_at && self.exits < 2) {
                 return ("last log lines", log);
             }
         }
-        ("last log lines, of an earlier start", last_lines(self.around, &seen.id, seen.tty, None, LOG_LINES).await)
+        (
+            "last log lines, of an earlier start",
+            last_lines(self.around, &seen.id, seen.tty, None, LOG_LINES).await,
+        )
     }
 }
 
 /// How long to rest before the next own probe.
 fn pause(waited: Duration, last_took: Duration, probed: usize) -> Duration {
-    let times = u32::try_from(probed).unwrap_or(u32::MAX).clamp(*PAUSE_TIMES.start(), *PAUSE_TIMES.end());
+    let times =
+        u32::try_from(probed).unwrap_or(u32::MAX).clamp(*PAUSE_TIMES.start(), *PAUSE_TIMES.end());
     (waited / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).max(last_took * times)
 }
 
@@ -591,24 +693,43 @@ fn shown(test: &[String]) -> String {
     format!("`{}`", test.iter().skip(1).map(String::as_str).collect::<Vec<_>>().join(" "))
 }
 
-/// Runs a container's effective check once (or `test`), as the engine would: same user, same shell, its timeout.
-/// Nothing if it timed out.
-pub async fn probe(around: &Surroundings, seen: &Inspected, test: Option<&HealthTest>) -> Result<Option<ProbeResult>, Failure> {
+/// Runs a container's effective check once (or `test`), as the engine would: same user, same shell,
+/// its timeout. Nothing if it timed out.
+pub async fn probe(
+    around: &Surroundings,
+    seen: &Inspected,
+    test: Option<&HealthTest>,
+) -> Result<Option<ProbeResult>, Failure> {
     let effective = HealthTest::from_engine(&seen.test);
     let command = match test.or(effective.as_ref()) {
         Some(HealthTest::Command(words)) => words.clone(),
         Some(HealthTest::Shell(line)) => seen.shell.iter().cloned().chain([line.clone()]).collect(),
         Some(HealthTest::None) | None => {
-            return Err(Failure::new(Kind::NotFound, format!("The container \"{}\" has no health check", seen.name))
-                .hint("describe one with `healthcheck:`, or give a `test`"));
+            return Err(Failure::new(
+                Kind::NotFound,
+                format!("The container \"{}\" has no health check", seen.name),
+            )
+            .hint("describe one with `healthcheck:`, or give a `test`"));
         }
     };
     let mut chance = [0; 8];
     around.host.random(&mut chance);
     let mark = exec_processes::mark(chance);
     let user = (!seen.user.is_empty()).then(|| seen.user.clone());
-    let request = ExecRequest { command, environment: vec![mark.clone()], user: user.clone(), ..ExecRequest::default() };
-    let started = Started { container: seen.id.clone(), name: seen.name.clone(), mark, user, privileged: false, id: None };
+    let request = ExecRequest {
+        command,
+        environment: vec![mark.clone()],
+        user: user.clone(),
+        ..ExecRequest::default()
+    };
+    let started = Started {
+        container: seen.id.clone(),
+        name: seen.name.clone(),
+        mark,
+        user,
+        privileged: false,
+        id: None,
+    };
     let running = UnderWay::begin(around, started.clone());
     let mut id = None;
     let begun = around.host.monotonic();

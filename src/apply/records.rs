@@ -1,5 +1,5 @@
-//! What spc remembers between runs, in the project's `.spc/` folder: own probe passes, containers it
-//! stopped itself, the key of the secrets' fingerprints, and a journal per run.
+//! What spc remembers between runs, in the project's `.spc/` folder: own probe passes, containers
+//! it stopped itself, the key of the secrets' fingerprints, and a journal per run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -38,11 +38,14 @@ pub struct State {
     pub stopped: BTreeSet<String>,
     /// Networks and volumes that Docker Compose made and this project took over.
     pub adopted: BTreeSet<String>,
-    /// Volumes that the description marks as shared: those of Docker Compose and external ones carry no label that says it.
+    /// Volumes that the description marks as shared: those of Docker Compose and external ones
+    /// carry no label that says it.
     pub shared: BTreeSet<String>,
-    /// Numbers of containers set with `scale`, of services whose description has none, until `down`.
+    /// Numbers of containers set with `scale`, of services whose description has none, until
+    /// `down`.
     pub scales: BTreeMap<String, Scale>,
-    /// `guarded` functions that began and did not end, by their labels: killed, or left by a second Ctrl-C.
+    /// `guarded` functions that began and did not end, by their labels: killed, or left by a
+    /// second Ctrl-C.
     pub guarded: BTreeMap<String, Unfinished>,
 }
 
@@ -123,11 +126,17 @@ impl<'a> Records<'a> {
         self.host.write(&self.path(STATE)?, &text, None)
     }
 
-    /// `<key id>:<fingerprint>` of values, keyed so that none can be guessed. The key is made at the first call.
+    /// `<key id>:<fingerprint>` of values, keyed so that none can be guessed. The key is made at
+    /// the first call.
     pub fn fingerprint(&self, values: &BTreeMap<String, String>) -> Result<String, HostError> {
         let key = self.key()?;
         let path = self.path(KEY)?;
-        let wrong = || HostError::new(HostErrorKind::Invalid, format!("could not use \"{}\": it is not a key", path.as_path().display()));
+        let wrong = || {
+            HostError::new(
+                HostErrorKind::Invalid,
+                format!("could not use \"{}\": it is not a key", path.as_path().display()),
+            )
+        };
         let mut mac = Hmac::<Sha256>::new_from_slice(key.key.as_bytes()).map_err(|_| wrong())?;
         for (name, value) in values {
             // Lengths keep neighbours apart.
@@ -145,7 +154,10 @@ impl<'a> Records<'a> {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
                 HostError::new(
                     HostErrorKind::Invalid,
-                    format!("could not read \"{}\": it is not a key; remove it to have a new one made", path.as_path().display()),
+                    format!(
+                        "could not read \"{}\": it is not a key; remove it to have a new one made",
+                        path.as_path().display()
+                    ),
                 )
             }),
             Err(error) if error.kind == HostErrorKind::NotFound => {
@@ -153,7 +165,11 @@ impl<'a> Records<'a> {
                 self.host.random(&mut bytes);
                 let key = Key { id: hex(&bytes[..8]), key: hex(&bytes[8..]) };
                 self.make_folder()?;
-                self.host.write(&path, &serde_json::to_vec(&key).unwrap_or_default(), Some(0o600))?;
+                self.host.write(
+                    &path,
+                    &serde_json::to_vec(&key).unwrap_or_default(),
+                    Some(0o600),
+                )?;
                 Ok(key)
             }
             Err(error) => Err(error),
@@ -167,13 +183,15 @@ impl<'a> Records<'a> {
     }
 }
 
-/// Where spc keeps its records: `.spc` of the project directory. A symlink under that name is followed only where scripts may write.
+/// Where spc keeps its records: `.spc` of the project directory. A symlink under that name is
+/// followed only where scripts may write.
 pub fn folder(host: &dyn Host, policy: &Policy) -> Result<CheckedPath, Refusal> {
     policy.own_path(Path::new(FOLDER), OwnAccess::Write, &|path| resolve(host, path))
 }
 
 fn usable_folder(host: &dyn Host, policy: &Policy) -> Result<CheckedPath, HostError> {
-    folder(host, policy).map_err(|refusal| HostError::new(HostErrorKind::SymlinkInPath, refusal.message()))
+    folder(host, policy)
+        .map_err(|refusal| HostError::new(HostErrorKind::SymlinkInPath, refusal.message()))
 }
 
 /// Makes `.spc/`, which ignores itself, so that no repository takes it in.
@@ -192,7 +210,12 @@ fn journal(host: &dyn Host, policy: &Policy, run: &str) -> Result<CheckedPath, H
     make_folder(host, &folder)?;
     let runs = folder.join("runs");
     host.create_folder(&runs)?;
-    let mut names: Vec<String> = host.list(&runs)?.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".jsonl")).collect();
+    let mut names: Vec<String> = host
+        .list(&runs)?
+        .into_iter()
+        .map(|entry| entry.name)
+        .filter(|name| name.ends_with(".jsonl"))
+        .collect();
     names.sort();
     for name in names.iter().take(names.len().saturating_sub(RUNS_KEPT - 1)) {
         host.remove(&runs.join(name))?;
@@ -207,8 +230,8 @@ pub fn new_run(host: &dyn Host) -> String {
     format!("{}-{}", host.now().format("%Y%m%dT%H%M%S"), hex(&nonce))
 }
 
-/// A sink that also writes what changes the engine, and how it went, into a run's journal. The journal is made at the first
-/// step: a run that changes nothing leaves nothing.
+/// A sink that also writes what changes the engine, and how it went, into a run's journal. The
+/// journal is made at the first step: a run that changes nothing leaves nothing.
 pub struct Journal {
     host: Arc<dyn Host>,
     policy: Policy,
@@ -246,7 +269,10 @@ impl Sink for Journal {
         self.next.event(event);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = match event {
-            Event::StepStarted { .. } | Event::StepDone { .. } | Event::StepFailed { .. } | Event::StepInterrupted { .. } => true,
+            Event::StepStarted { .. }
+            | Event::StepDone { .. }
+            | Event::StepFailed { .. }
+            | Event::StepInterrupted { .. } => true,
             Event::Log { .. } | Event::Waiting { .. } => matches!(*state, JournalState::At(_)),
             _ => false,
         };
@@ -255,7 +281,10 @@ impl Sink for Journal {
         }
         if let Err(error) = self.write(&mut state, event) {
             *state = JournalState::Broken;
-            self.next.event(&Event::Log { level: Level::Warning, text: format!("The run is not recorded: {error}") });
+            self.next.event(&Event::Log {
+                level: Level::Warning,
+                text: format!("The run is not recorded: {error}"),
+            });
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `up` answers only when it is true: what was brought up, and what was up and unchanged, still runs when the verb returns.
+//! `up` answers only when it is true: what was brought up, and what was up and unchanged, still
+//! runs when the verb returns.
 
 use std::collections::BTreeSet;
 
@@ -22,20 +23,33 @@ pub struct Kept {
     pub service: String,
 }
 
-/// The containers of `services` that are ready and that the plan leaves alone, but for those that others could do without.
-pub fn kept(observed: &Observed, plan: &Plan, project: &Project, services: &BTreeSet<String>) -> Vec<Kept> {
+/// The containers of `services` that are ready and that the plan leaves alone, but for those that
+/// others could do without.
+pub fn kept(
+    observed: &Observed,
+    plan: &Plan,
+    project: &Project,
+    services: &BTreeSet<String>,
+) -> Vec<Kept> {
     let is_required = |service: &String| {
-        let mut uses = project.services.values().filter_map(|other| other.depends_on.get(service)).peekable();
+        let mut uses =
+            project.services.values().filter_map(|other| other.depends_on.get(service)).peekable();
         uses.peek().is_none() || uses.any(|dependency| dependency.required)
     };
-    let concerned: BTreeSet<&str> = plan.steps.iter().filter_map(|step| container_of(&step.action)).collect();
+    let concerned: BTreeSet<&str> =
+        plan.steps.iter().filter_map(|step| container_of(&step.action)).collect();
     let is_kept = |container: &&Container| {
         container.is_ready()
             && services.contains(&container.service)
             && is_required(&container.service)
             && !concerned.contains(container.id.as_str())
     };
-    observed.containers.iter().filter(is_kept).map(|it| Kept { id: it.id.clone(), service: it.service.clone() }).collect()
+    observed
+        .containers
+        .iter()
+        .filter(is_kept)
+        .map(|it| Kept { id: it.id.clone(), service: it.service.clone() })
+        .collect()
 }
 
 /// The id of the container that an action is about, if it is there.
@@ -53,10 +67,13 @@ fn container_of(action: &Action) -> Option<&str> {
     }
 }
 
-/// What has to be up now: what was waited for, and what was kept. Removed ones are among them with the service they were of.
+/// What has to be up now: what was waited for, and what was kept. Removed ones are among them with
+/// the service they were of.
 pub fn to_check(observed: &Observed, findings: &Findings, kept: &[Kept]) -> Vec<Kept> {
-    let waited = observed.containers.iter().filter(|container| findings.ready.contains_key(&container.id));
-    let waited = waited.map(|container| Kept { id: container.id.clone(), service: container.service.clone() });
+    let waited =
+        observed.containers.iter().filter(|container| findings.ready.contains_key(&container.id));
+    let waited = waited
+        .map(|container| Kept { id: container.id.clone(), service: container.service.clone() });
     waited.chain(kept.iter().cloned()).collect()
 }
 
@@ -69,13 +86,16 @@ pub struct StillUp<'a> {
 }
 
 impl StillUp<'_> {
-    /// Fails if one of `all` is not up any more. One that is unhealthy now is waited for once more: that may pass. Answers whether one was.
+    /// Fails if one of `all` is not up any more. One that is unhealthy now is waited for once more:
+    /// that may pass. Answers whether one was.
     pub async fn check(&self, observed: &Observed, all: &[Kept]) -> Result<bool, Failure> {
         let mut waited = false;
         for Kept { id, service } in all {
             let Some(container) = observed.containers.iter().find(|there| there.id == *id) else {
                 let message = format!("\"{service}\" was ready, and was removed by somebody else");
-                return Err(Failure::new(Kind::Unhealthy, message).field("service", service.clone()));
+                return Err(
+                    Failure::new(Kind::Unhealthy, message).field("service", service.clone())
+                );
             };
             match container.state {
                 ContainerState::Running if container.health == Health::Unhealthy => {
@@ -85,7 +105,9 @@ impl StillUp<'_> {
                 ContainerState::Running => {}
                 ContainerState::Paused => {
                     let message = format!("\"{service}\" was ready and is paused now");
-                    return Err(Failure::new(Kind::Unhealthy, message).hint(unpause(&container.name)).field("service", service.clone()));
+                    return Err(Failure::new(Kind::Unhealthy, message)
+                        .hint(unpause(&container.name))
+                        .field("service", service.clone()));
                 }
                 _ if self.is_done(container) => {}
                 _ => {
@@ -99,7 +121,8 @@ impl StillUp<'_> {
 
     /// A job: the engine doesn't start it again.
     fn is_done(&self, container: &Container) -> bool {
-        let ended_well = container.exit_code == Some(0) && container.state == ContainerState::Exited;
+        let ended_well =
+            container.exit_code == Some(0) && container.state == ContainerState::Exited;
         let restart = self.project.services.get(&container.service).map(|service| &service.restart);
         ended_well && matches!(restart, Some(Restart::No | Restart::OnFailure(_)))
     }
@@ -124,7 +147,13 @@ impl StillUp<'_> {
         let waiting = self.waiting(container);
         let say = |standing: Standing| {
             if standing.detail == Some(Detail::Waiting) {
-                self.around.log(Level::Info, format!("waiting for \"{}\" to be ready again: {}", container.service, standing.text));
+                self.around.log(
+                    Level::Info,
+                    format!(
+                        "waiting for \"{}\" to be ready again: {}",
+                        container.service, standing.text
+                    ),
+                );
             }
         };
         let work = async {

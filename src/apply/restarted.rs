@@ -1,4 +1,5 @@
-//! Containers that the engine has just started again: the list says "running" of what restarts again and again, between two ends.
+//! Containers that the engine has just started again: the list says "running" of what restarts
+//! again and again, between two ends.
 
 use std::time::Duration;
 
@@ -7,11 +8,17 @@ use crate::engine::Engine;
 use crate::model::observed::{ContainerState, Health, Observed, read_status};
 use crate::model::spec::{Project, Restart};
 
-/// What runs for so long without an end counts as started well: so does the engine, which then waits for no longer at the next end.
+/// What runs for so long without an end counts as started well: so does the engine, which then
+/// waits for no longer at the next end.
 pub const STEADY: Duration = Duration::from_secs(10);
 
-/// Finds out how often the engine has started a container again that runs for less than ten seconds, and that no check tells about.
-pub async fn look_at_restarted(engine: &dyn Engine, project: Option<&Project>, observed: &mut Observed) {
+/// Finds out how often the engine has started a container again that runs for less than ten
+/// seconds, and that no check tells about.
+pub async fn look_at_restarted(
+    engine: &dyn Engine,
+    project: Option<&Project>,
+    observed: &mut Observed,
+) {
     let restarts = |service: &String| {
         let service = project.and_then(|project| project.services.get(service));
         service.is_some_and(|service| service.restart != Restart::No)

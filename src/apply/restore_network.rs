@@ -21,31 +21,51 @@ pub(super) struct Restored<'a> {
     pub instead: &'a [String],
 }
 
-/// Makes the network again, unless it is still there, and puts stopped containers back on it as they were: the engine knows a container's
-/// network by its id, which is another one now.
-pub(super) async fn restore(around: &Surroundings, restored: &Restored<'_>, containers: &[ContainerRef]) -> Result<(), Failure> {
+/// Makes the network again, unless it is still there, and puts stopped containers back on it as
+/// they were: the engine knows a container's network by its id, which is another one now.
+pub(super) async fn restore(
+    around: &Surroundings,
+    restored: &Restored<'_>,
+    containers: &[ContainerRef],
+) -> Result<(), Failure> {
     let engine = &*around.engine;
     let name = &restored.network.name;
     if find_network(engine, name).await?.is_some() {
         return Ok(());
     }
     for instead in restored.instead {
-        tolerate(engine.network_remove(instead).await).map_err(|error| of_engine(error, &format!("remove the network \"{instead}\"")))?;
+        tolerate(engine.network_remove(instead).await)
+            .map_err(|error| of_engine(error, &format!("remove the network \"{instead}\"")))?;
     }
-    let mut body = create::network(restored.project, &around.directory, restored.key, restored.network);
+    let mut body =
+        create::network(restored.project, &around.directory, restored.key, restored.network);
     // What the engine chose then stands in the settings now: the description is still that one.
-    let labels = restored.hash.map(|hash| (label::HASH, hash)).into_iter().chain([(label::RESTORED, "true")]);
-    body.labels.get_or_insert_default().extend(labels.map(|(key, value)| (key.to_owned(), value.to_owned())));
-    engine.network_create(body).await.map_err(|error| of_engine(error, &format!("create the network \"{name}\" again")))?;
+    let labels = restored
+        .hash
+        .map(|hash| (label::HASH, hash))
+        .into_iter()
+        .chain([(label::RESTORED, "true")]);
+    body.labels
+        .get_or_insert_default()
+        .extend(labels.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    engine
+        .network_create(body)
+        .await
+        .map_err(|error| of_engine(error, &format!("create the network \"{name}\" again")))?;
     for ContainerRef { name: container, id } in containers {
         let id = id.as_ref().unwrap_or(container);
         let doing = format!("put \"{container}\" back on the network \"{name}\"");
         let found = engine.container_inspect(id).await.map_err(|error| of_engine(error, &doing))?;
-        let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        let networks =
+            found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         let Some(endpoint) = networks.get(name) else { continue };
         let endpoint = create::reconnected(endpoint, id);
-        tolerate(engine.network_disconnect(name, id, true).await).map_err(|error| of_engine(error, &doing))?;
-        engine.network_connect(name, id, endpoint).await.map_err(|error| of_engine(error, &doing))?;
+        tolerate(engine.network_disconnect(name, id, true).await)
+            .map_err(|error| of_engine(error, &doing))?;
+        engine
+            .network_connect(name, id, endpoint)
+            .await
+            .map_err(|error| of_engine(error, &doing))?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Values of secrets, and how they and configs get into a container: as files, never in its environment.
+//! Values of secrets, and how they and configs get into a container: as files, never in its
+//! environment.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,9 @@ use crate::model::{Failure, Kind};
 pub fn value(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Failure> {
     let value = read(around, name, secret).map_err(|failure| match failure.path {
         Some(_) => failure,
-        None => failure.at(SpecPath { keys: vec!["secrets".to_owned(), name.to_owned()], on_key: true }),
+        None => {
+            failure.at(SpecPath { keys: vec!["secrets".to_owned(), name.to_owned()], on_key: true })
+        }
     })?;
     if around.secrets.token_of(name, &value).is_none() {
         if let Some(text) = Secrets::warning(name, &value) {
@@ -42,21 +45,36 @@ fn read(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Fa
                 Failure::usage(format!("The secret \"{name}\" could not be read: {error}"))
                     .hint("make the file, or change the secret's `file`")
             })?;
-            String::from_utf8(bytes.to_vec())
-                .map_err(|_| Failure::usage(format!("The secret \"{name}\" is not text: \"{}\" is not UTF-8", path.display())))?
+            String::from_utf8(bytes.to_vec()).map_err(|_| {
+                Failure::usage(format!(
+                    "The secret \"{name}\" is not text: \"{}\" is not UTF-8",
+                    path.display()
+                ))
+            })?
         }
-        SecretSource::Environment(variable) => around.environment.get(variable).cloned().ok_or_else(|| {
-            Failure::usage(format!("The secret \"{name}\" has no value: the variable \"{variable}\" is not set"))
+        SecretSource::Environment(variable) => {
+            around.environment.get(variable).cloned().ok_or_else(|| {
+                Failure::usage(format!(
+                    "The secret \"{name}\" has no value: the variable \"{variable}\" is not set"
+                ))
                 .hint(format!("set {variable} in .env or in the environment"))
-        })?,
+            })?
+        }
     })
 }
 
 /// What would be delivered to a service: its secret files, and secrets exposed in its environment.
-pub(super) fn values_of(around: &Surroundings, project: &Project, service: &Service) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) fn values_of(
+    around: &Surroundings,
+    project: &Project,
+    service: &Service,
+) -> Result<BTreeMap<String, String>, Failure> {
     let mut values = BTreeMap::new();
     for mount in &service.secrets {
-        values.insert(mount.source.clone(), value(around, &mount.source, &project.secrets[&mount.source])?);
+        values.insert(
+            mount.source.clone(),
+            value(around, &mount.source, &project.secrets[&mount.source])?,
+        );
     }
     for (key, text) in &service.environment {
         if !around.secrets.named_in(text).is_empty() {
@@ -78,7 +96,10 @@ pub fn fingerprints<'a>(
         let values = values_of(around, project, service)?;
         if !values.is_empty() {
             let fingerprint = records.fingerprint(&values).map_err(|error| {
-                Failure::new(Kind::Failed, format!("The secrets of \"{}\" can't be fingerprinted: {error}", service.name))
+                Failure::new(
+                    Kind::Failed,
+                    format!("The secrets of \"{}\" can't be fingerprinted: {error}", service.name),
+                )
             })?;
             fingerprints.insert(service.name.clone(), fingerprint);
         }
@@ -87,7 +108,12 @@ pub fn fingerprints<'a>(
 }
 
 /// Writes a service's secret files into a container that was never started.
-pub async fn deliver(around: &Surroundings, project: &Project, service: &Service, container: &str) -> Result<(), Failure> {
+pub async fn deliver(
+    around: &Surroundings,
+    project: &Project,
+    service: &Service,
+    container: &str,
+) -> Result<(), Failure> {
     let mut files = Vec::new();
     for mount in &service.secrets {
         let value = value(around, &mount.source, &project.secrets[&mount.source])?;
@@ -97,8 +123,17 @@ pub async fn deliver(around: &Surroundings, project: &Project, service: &Service
 }
 
 /// Writes a service's config files into a container that was never started.
-pub async fn deliver_configs(around: &Surroundings, project: &Project, service: &Service, container: &str) -> Result<(), Failure> {
-    let files: Vec<_> = service.configs.iter().map(|mount| (mount, project.configs[&mount.source].content.clone())).collect();
+pub async fn deliver_configs(
+    around: &Surroundings,
+    project: &Project,
+    service: &Service,
+    container: &str,
+) -> Result<(), Failure> {
+    let files: Vec<_> = service
+        .configs
+        .iter()
+        .map(|mount| (mount, project.configs[&mount.source].content.clone()))
+        .collect();
     upload(around, service, container, "config", &files).await
 }
 
@@ -115,17 +150,25 @@ async fn upload(
     let base = if service.read_only { SECRETS_FOLDER } else { "/" };
     for (mount, value) in files {
         let place = mount.place();
-        let path = Path::new(&place).strip_prefix(base).ok().filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| {
-            Failure::usage(format!(
-                "The {kind} \"{}\" of the read-only service \"{}\" can't be at \"{}\"",
-                mount.source, service.name, mount.target
-            ))
-            .hint(format!("a read-only service has its {kind}s below {SECRETS_FOLDER}"))
-        })?;
+        let path = Path::new(&place)
+            .strip_prefix(base)
+            .ok()
+            .filter(|path| !path.as_os_str().is_empty())
+            .ok_or_else(|| {
+                Failure::usage(format!(
+                    "The {kind} \"{}\" of the read-only service \"{}\" can't be at \"{}\"",
+                    mount.source, service.name, mount.target
+                ))
+                .hint(format!("a read-only service has its {kind}s below {SECRETS_FOLDER}"))
+            })?;
         root.push((path.to_string_lossy().into_owned(), *mount, value));
     }
-    let archive = archive(&root)
-        .map_err(|error| Failure::new(Kind::Failed, format!("The {kind}s of \"{}\" could not be packed: {error}", service.name)))?;
+    let archive = archive(&root).map_err(|error| {
+        Failure::new(
+            Kind::Failed,
+            format!("The {kind}s of \"{}\" could not be packed: {error}", service.name),
+        )
+    })?;
     around
         .engine
         .container_upload(container, base, archive)

@@ -1,5 +1,5 @@
-//! An old container that was stopped for its successor stays down when the engine restarts. With `restart: always` the engine would
-//! start it again beside the new one, on the same volumes.
+//! An old container that was stopped for its successor stays down when the engine restarts. With
+//! `restart: always` the engine would start it again beside the new one, on the same volumes.
 
 use super::create::restart_policy;
 use super::execute::Execution;
@@ -10,8 +10,8 @@ use crate::model::spec::Restart;
 use crate::model::{Failure, Kind};
 
 impl Execution<'_> {
-    /// To be called before it is stopped. Where a kill keeps its policy from being put back, it is still restarted, except after it
-    /// was stopped by hand.
+    /// To be called before it is stopped. Where a kill keeps its policy from being put back, it is
+    /// still restarted, except after it was stopped by hand.
     pub(super) async fn keep_down(&self, learnt: &Learnt, id: &str) -> Result<(), Failure> {
         let engine = &*self.around.engine;
         match inspect(engine, id).await {
@@ -31,7 +31,8 @@ impl Execution<'_> {
         if !learnt.with(|known| known.kept_down.remove(id)) {
             return Ok(());
         }
-        let put_back = self.around.engine.container_update(id, restart_policy(Restart::Always)).await;
+        let put_back =
+            self.around.engine.container_update(id, restart_policy(Restart::Always)).await;
         put_back.map_err(|error| of_engine(error, "put the restart policy of a container back"))
     }
 }

@@ -1,10 +1,13 @@
-//! Why the engine did not start a container: the command, or who has a port or address that it needs.
+//! Why the engine did not start a container: the command, or who has a port or address that it
+//! needs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Surroundings;
-use super::failures::{cause_of, is_paused, is_taken_address, not_executable, of_engine, taken_port, taken_port_hint};
+use super::failures::{
+    cause_of, is_paused, is_taken_address, not_executable, of_engine, taken_port, taken_port_hint,
+};
 use super::observe::{Scope, observe, publisher, wanted_names};
 use super::records::Records;
 use crate::engine::EngineError;
@@ -44,9 +47,12 @@ impl RefusedStart<'_> {
     async fn reason(&self, error: EngineError) -> Failure {
         let name = self.container;
         if let Some(code) = not_executable(&error) {
-            return Failure::new(Kind::Unhealthy, format!("The command of \"{name}\" can't run: {}", cause_of(&error.message)))
-                .hint("is the program in the image, and executable?")
-                .field("code", code);
+            return Failure::new(
+                Kind::Unhealthy,
+                format!("The command of \"{name}\" can't run: {}", cause_of(&error.message)),
+            )
+            .hint("is the program in the image, and executable?")
+            .field("code", code);
         }
         if is_paused(&error) {
             return Failure::paused(name);
@@ -76,10 +82,14 @@ impl RefusedStart<'_> {
         let host = &self.around.host;
         let begun = host.monotonic();
         loop {
-            let publisher = publisher(&*self.around.engine, port).await.filter(|container| container != self.container);
+            let publisher = publisher(&*self.around.engine, port)
+                .await
+                .filter(|container| container != self.container);
             let owner = if publisher.is_none() { host.port_owner(port) } else { None };
-            // The engine lists a container that is being started as running a moment after its proxy has the port.
-            let is_starting = owner.as_ref().is_some_and(|owner| owner.starts_with("docker-proxy "));
+            // The engine lists a container that is being started as running a moment after its
+            // proxy has the port.
+            let is_starting =
+                owner.as_ref().is_some_and(|owner| owner.starts_with("docker-proxy "));
             if !is_starting || host.monotonic().saturating_sub(begun) >= STARTING {
                 return (publisher, owner);
             }
@@ -96,8 +106,13 @@ impl RefusedStart<'_> {
         let around = self.around;
         let names = self.described.map_or_else(BTreeSet::new, wanted_names);
         let records = Records::new(&*around.host, &around.policy, self.project);
-        let observed = observe(&*around.engine, self.project, Scope::Engine, &names, &records.state()).await.ok()?;
-        let described = self.described.and_then(|project| Some((project, project.services.get(self.service?)?)));
+        let observed =
+            observe(&*around.engine, self.project, Scope::Engine, &names, &records.state())
+                .await
+                .ok()?;
+        let described = self
+            .described
+            .and_then(|project| Some((project, project.services.get(self.service?)?)));
         match described {
             Some((project, service)) => taken_address_of(self.id, service, project, &observed),
             None => taken_address(self.id, &observed),

@@ -1,5 +1,5 @@
-//! Host ports of containers that are started as they are, without a description. The engine's list shows them only while a container
-//! runs, so that each is inspected.
+//! Host ports of containers that are started as they are, without a description. The engine's list
+//! shows them only while a container runs, so that each is inspected.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use crate::model::observed::{Observed, PublishedPort};
 use crate::model::plan::{Action, Plan};
 use crate::model::reconcile::check_ports;
 
-/// Fails if a container that the plan starts or restarts needs a host port that another container or a process of this machine has.
+/// Fails if a container that the plan starts or restarts needs a host port that another container
+/// or a process of this machine has.
 pub async fn check(around: &Surroundings, plan: &Plan, observed: &Observed) -> Result<(), Failure> {
     let started: Vec<_> = plan
         .steps
@@ -23,8 +24,12 @@ pub async fn check(around: &Surroundings, plan: &Plan, observed: &Observed) -> R
             _ => None,
         })
         .collect();
-    let ports = futures::future::join_all(started.iter().map(|(id, ..)| published_at_start(&*around.engine, id))).await;
-    let ports: BTreeMap<String, Vec<PublishedPort>> = started.iter().map(|(id, ..)| (*id).clone()).zip(ports).collect();
+    let ports = futures::future::join_all(
+        started.iter().map(|(id, ..)| published_at_start(&*around.engine, id)),
+    )
+    .await;
+    let ports: BTreeMap<String, Vec<PublishedPort>> =
+        started.iter().map(|(id, ..)| (*id).clone()).zip(ports).collect();
     check_ports(plan, observed, &ports)?;
     let wanted = started.iter().flat_map(|(id, container, service)| {
         ports[*id].iter().map(|port| Listening {
@@ -53,7 +58,12 @@ async fn published_at_start(engine: &dyn Engine, container: &str) -> Vec<Publish
             let published = bindings.into_iter().flatten().filter_map(|binding| {
                 let published = binding.host_port?.parse().ok().filter(|&port: &u16| port > 0)?;
                 let host_ip = binding.host_ip.unwrap_or_default();
-                Some(PublishedPort { host_ip, published, target: target.parse().ok()?, protocol: protocol.to_owned() })
+                Some(PublishedPort {
+                    host_ip,
+                    published,
+                    target: target.parse().ok()?,
+                    protocol: protocol.to_owned(),
+                })
             });
             published.collect::<Vec<_>>()
         })

@@ -1,7 +1,9 @@
-//! In which turn steps begin that the engine itself is busy with: those first that most has to wait for.
+//! In which turn steps begin that the engine itself is busy with: those first that most has to wait
+//! for.
 //!
-//! The engine creates and starts containers hardly faster ten at a time than one after the other, so a start that the rest of the
-//! stack waits for must not stand behind nine that nobody waits for.
+//! The engine creates and starts containers hardly faster ten at a time than one after the other,
+//! so a start that the rest of the stack waits for must not stand behind nine that nobody waits
+//! for.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +20,8 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const STEP_COUNTS: Duration = Duration::from_millis(100);
 /// What a wait until a container is ready counts, if nothing is known of the service.
 const WAIT_COUNTS: Duration = Duration::from_secs(2);
-/// What counts for a step that other services wait for: their starts stand behind its own, and what is known varies.
+/// What counts for a step that other services wait for: their starts stand behind its own, and what
+/// is known varies.
 const LEAD: Duration = Duration::from_secs(1);
 
 /// Who is next.
@@ -35,12 +38,15 @@ pub(super) struct Turns {
 
 impl Turns {
     pub(super) fn new(plan: &Plan, paces: &BTreeMap<String, Pace>) -> Self {
-        let wait = |step: &Step| step.service.as_ref().and_then(|name| paces.get(name)?.last()).unwrap_or(WAIT_COUNTS);
+        let wait = |step: &Step| {
+            step.service.as_ref().and_then(|name| paces.get(name)?.last()).unwrap_or(WAIT_COUNTS)
+        };
         let mut ranks = vec![Duration::ZERO; plan.steps.len()];
         let mut leads = vec![false; plan.steps.len()];
         // A step stands behind those it comes after.
         for (id, step) in plan.steps.iter().enumerate().rev() {
-            let own = ranks[id] + if matches!(step.action, Action::Wait { .. }) { wait(step) } else { STEP_COUNTS };
+            let own = ranks[id]
+                + if matches!(step.action, Action::Wait { .. }) { wait(step) } else { STEP_COUNTS };
             for &before in &step.after {
                 ranks[before] = ranks[before].max(own);
                 leads[before] |= leads[id] || step.service != plan.steps[before].service;
@@ -52,16 +58,32 @@ impl Turns {
         Self { ranks, leads, held_back: BTreeSet::new(), running: BTreeMap::new() }
     }
 
-    /// Of `ready`, and of what stood back before, those to begin at `now`, and when to ask again, if some have to wait for that.
-    /// While one runs that other services wait for, what less comes after stands back: side by side a start takes four times as long.
-    pub(super) fn next(&mut self, plan: &Plan, ready: Vec<StepId>, now: Duration) -> (Vec<StepId>, Option<Duration>) {
+    /// Of `ready`, and of what stood back before, those to begin at `now`, and when to ask again,
+    /// if some have to wait for that. While one runs that other services wait for, what less
+    /// comes after stands back: side by side a start takes four times as long.
+    pub(super) fn next(
+        &mut self,
+        plan: &Plan,
+        ready: Vec<StepId>,
+        now: Duration,
+    ) -> (Vec<StepId>, Option<Duration>) {
         let recent = |since: &Duration| now.saturating_sub(*since) < PATIENCE;
-        let (short, mut begun): (Vec<StepId>, Vec<StepId>) = ready.into_iter().partition(|&id| is_short(&plan.steps[id]));
+        let (short, mut begun): (Vec<StepId>, Vec<StepId>) =
+            ready.into_iter().partition(|&id| is_short(&plan.steps[id]));
         self.held_back.extend(short.into_iter().map(|id| (Reverse(self.ranks[id]), id)));
-        let mut free = SIDE_BY_SIDE.saturating_sub(self.running.values().filter(|since| recent(since)).count());
+        let mut free = SIDE_BY_SIDE
+            .saturating_sub(self.running.values().filter(|since| recent(since)).count());
         let leading = |id: StepId| if self.leads[id] { self.ranks[id] } else { Duration::ZERO };
-        let mut most = self.running.iter().filter(|(_, since)| recent(since)).map(|(&id, _)| leading(id)).max().unwrap_or_default();
-        while let Some(&(_, id)) = self.held_back.first().filter(|(Reverse(rank), _)| free > 0 && *rank >= most) {
+        let mut most = self
+            .running
+            .iter()
+            .filter(|(_, since)| recent(since))
+            .map(|(&id, _)| leading(id))
+            .max()
+            .unwrap_or_default();
+        while let Some(&(_, id)) =
+            self.held_back.first().filter(|(Reverse(rank), _)| free > 0 && *rank >= most)
+        {
             self.held_back.pop_first();
             free -= 1;
             most = most.max(leading(id));
@@ -69,7 +91,12 @@ impl Turns {
             begun.push(id);
         }
         begun.sort_by_key(|&id| (Reverse(self.ranks[id]), id));
-        let again = self.running.values().filter(|since| recent(since)).min().map(|since| *since + PATIENCE);
+        let again = self
+            .running
+            .values()
+            .filter(|since| recent(since))
+            .min()
+            .map(|since| *since + PATIENCE);
         (begun, again.filter(|_| !self.held_back.is_empty()))
     }
 
@@ -87,7 +114,10 @@ impl Turns {
 fn is_short(step: &Step) -> bool {
     matches!(
         step.action,
-        Action::CreateContainer { .. } | Action::DeliverConfigs { .. } | Action::DeliverSecrets { .. } | Action::StartContainer { .. }
+        Action::CreateContainer { .. }
+            | Action::DeliverConfigs { .. }
+            | Action::DeliverSecrets { .. }
+            | Action::StartContainer { .. }
     )
 }
 
@@ -98,7 +128,15 @@ mod tests {
 
     fn step(service: &str, action: Action, after: &[StepId]) -> Step {
         let service = Some(service.to_owned());
-        Step { service, action, cause: String::new(), after: after.to_vec(), tolerates: Vec::new(), group: None, when: None }
+        Step {
+            service,
+            action,
+            cause: String::new(),
+            after: after.to_vec(),
+            tolerates: Vec::new(),
+            group: None,
+            when: None,
+        }
     }
 
     fn start(plan: &mut Plan, name: &str, after: &[StepId]) -> StepId {
@@ -106,7 +144,11 @@ mod tests {
     }
 
     fn wait(plan: &mut Plan, name: &str, after: StepId) -> StepId {
-        plan.add(step(name, Action::Wait { container: ContainerRef::new(name), until: Until::Ready }, &[after]))
+        plan.add(step(
+            name,
+            Action::Wait { container: ContainerRef::new(name), until: Until::Ready },
+            &[after],
+        ))
     }
 
     /// Six starts that nothing waits for, then one that another waits for.
@@ -126,7 +168,11 @@ mod tests {
         let plan = plan();
         let mut turns = Turns::new(&plan, &BTreeMap::new());
         let (begun, again) = turns.next(&plan, (0..7).collect(), Duration::ZERO);
-        assert_eq!((begun, again), (vec![6], Some(PATIENCE)), "alone: others wait for what it begins");
+        assert_eq!(
+            (begun, again),
+            (vec![6], Some(PATIENCE)),
+            "alone: others wait for what it begins"
+        );
         turns.is_over(6);
         let (begun, again) = turns.next(&plan, vec![7], Duration::from_millis(10));
         assert_eq!(begun, [7, 0, 1, 2, 3], "a wait takes nobody's turn");
@@ -136,8 +182,13 @@ mod tests {
     #[test]
     fn what_is_known_to_be_ready_soon_begins_late_although_another_waits_for_it() {
         let mut plan = Plan::default();
-        let begun: Vec<StepId> = ["api", "page", "job"].into_iter().map(|name| start(&mut plan, name, &[])).collect();
-        let waits: Vec<StepId> = ["api", "page", "job"].into_iter().zip(&begun).map(|(name, &id)| wait(&mut plan, name, id)).collect();
+        let begun: Vec<StepId> =
+            ["api", "page", "job"].into_iter().map(|name| start(&mut plan, name, &[])).collect();
+        let waits: Vec<StepId> = ["api", "page", "job"]
+            .into_iter()
+            .zip(&begun)
+            .map(|(name, &id)| wait(&mut plan, name, id))
+            .collect();
         start(&mut plan, "proxy", &waits[..2]);
         let order = |paces: &BTreeMap<String, Pace>| {
             let mut turns = Turns::new(&plan, paces);
@@ -149,7 +200,9 @@ mod tests {
         };
         assert_eq!(order(&BTreeMap::new()), (vec![0, 1], vec![2]));
         let took = |millis| Pace::new(String::new(), Duration::from_millis(millis));
-        let paces = [("api", 2000), ("page", 100), ("job", 2300)].map(|(name, millis)| (name.to_owned(), took(millis))).into();
+        let paces = [("api", 2000), ("page", 100), ("job", 2300)]
+            .map(|(name, millis)| (name.to_owned(), took(millis)))
+            .into();
         assert_eq!(order(&paces), (vec![0], vec![2, 1]));
     }
 

@@ -1,4 +1,5 @@
-//! Commands in containers that are under way in this process, for who ends a run or the process in the middle of them.
+//! Commands in containers that are under way in this process, for who ends a run or the process in
+//! the middle of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,7 +39,9 @@ impl<'a> UnderWay<'a> {
     /// The command is about to be started.
     pub fn begin(around: &'a Surroundings, started: Started) -> Self {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        with_all(|all| all.push(Entry { number, engine: around.engine.clone(), started, is_left: false }));
+        with_all(|all| {
+            all.push(Entry { number, engine: around.engine.clone(), started, is_left: false })
+        });
         Self { around, number, is_over: false }
     }
 
@@ -72,12 +75,14 @@ impl Drop for UnderWay<'_> {
 /// Ends what an interrupted run has left: health checks that were in flight.
 pub async fn end_left(around: &Surroundings) {
     let is_own = |entry: &Entry| entry.is_left && Arc::ptr_eq(&entry.engine, &around.engine);
-    let left: Vec<Entry> = with_all(|all| all.iter().filter(|entry| is_own(entry)).cloned().collect());
+    let left: Vec<Entry> =
+        with_all(|all| all.iter().filter(|entry| is_own(entry)).cloned().collect());
     join_all(left.iter().map(|entry| end(around, &entry.started))).await;
     with_all(|all| all.retain(|entry| !left.iter().any(|ended| ended.number == entry.number)));
 }
 
-/// Kills every command that is under way. For a process that leaves at once: whoever calls it waits only briefly.
+/// Kills every command that is under way. For a process that leaves at once: whoever calls it waits
+/// only briefly.
 pub async fn kill_all() {
     kill(with_all(|all| all.clone())).await;
 }
@@ -85,7 +90,10 @@ pub async fn kill_all() {
 /// The same of one engine.
 #[cfg(test)]
 pub async fn kill_all_of(engine: &Arc<dyn Engine>) {
-    kill(with_all(|all| all.iter().filter(|entry| Arc::ptr_eq(&entry.engine, engine)).cloned().collect())).await;
+    kill(with_all(|all| {
+        all.iter().filter(|entry| Arc::ptr_eq(&entry.engine, engine)).cloned().collect()
+    }))
+    .await;
 }
 
 async fn kill(all: Vec<Entry>) {

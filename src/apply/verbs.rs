@@ -63,7 +63,11 @@ pub struct Outcome {
 }
 
 /// Brings the services up, ready. What is unchanged is not touched.
-pub async fn up(around: &Surroundings, project: &Project, options: &UpOptions) -> Result<Outcome, Failure> {
+pub async fn up(
+    around: &Surroundings,
+    project: &Project,
+    options: &UpOptions,
+) -> Result<Outcome, Failure> {
     up_under_lock(around, project, options, None).await
 }
 
@@ -78,17 +82,30 @@ pub async fn up_under_lock(
     bring_up(around, project, options, services, Purpose::Up, under_lock).await
 }
 
-/// Makes what a one-off container of `service` needs and does not find: its image, networks and volumes and, if `with_dependencies`, the
-/// services that it depends on. Removes what one-off containers a killed run left.
-pub async fn prepare_one_off(around: &Surroundings, project: &Project, service: &str, with_dependencies: bool) -> Result<(), Failure> {
-    let services = if with_dependencies { project.required_by(service)? } else { BTreeSet::from([service.to_owned()]) };
-    bring_up(around, project, &UpOptions::default(), services, Purpose::OneOff(service), None).await.map(drop)
+/// Makes what a one-off container of `service` needs and does not find: its image, networks and
+/// volumes and, if `with_dependencies`, the services that it depends on. Removes what one-off
+/// containers a killed run left.
+pub async fn prepare_one_off(
+    around: &Surroundings,
+    project: &Project,
+    service: &str,
+    with_dependencies: bool,
+) -> Result<(), Failure> {
+    let services = if with_dependencies {
+        project.required_by(service)?
+    } else {
+        BTreeSet::from([service.to_owned()])
+    };
+    bring_up(around, project, &UpOptions::default(), services, Purpose::OneOff(service), None)
+        .await
+        .map(drop)
 }
 
 /// Removes the one-off containers that killed runs of `project` left.
 pub async fn remove_left_behind(around: &Surroundings, project: &str) -> Result<(), Failure> {
     let (names, fingerprints) = (BTreeSet::new(), BTreeMap::new());
-    let work = Work { verb: "run", ..Work::without_description(around, project, &names, &fingerprints) };
+    let work =
+        Work { verb: "run", ..Work::without_description(around, project, &names, &fingerprints) };
     work.run_if_needed(&|observed| Ok(reconcile::left_behind(project, observed))).await.map(drop)
 }
 
@@ -111,7 +128,8 @@ async fn bring_up(
     under_lock: Option<UnderLock<'_>>,
 ) -> Result<Outcome, Failure> {
     project.check_read(&services)?;
-    let scaled = if let Purpose::Scale(service, scale) = purpose { Some((service, scale)) } else { None };
+    let scaled =
+        if let Purpose::Scale(service, scale) = purpose { Some((service, scale)) } else { None };
     let one_off = if let Purpose::OneOff(service) = purpose { Some(service) } else { None };
     let asked: BTreeSet<String> = match purpose {
         Purpose::Up => options.services.iter().flatten().cloned().collect(),
@@ -123,14 +141,25 @@ async fn bring_up(
     let remembered = scales.len();
     scales.retain(|name, _| !is_scale_described(project, name));
     let forgets_scales = scales.len() < remembered;
-    let mut scale_notes = kept_scales(project, &services, &scales, scaled.map(|(service, _)| service));
+    let mut scale_notes =
+        kept_scales(project, &services, &scales, scaled.map(|(service, _)| service));
     let keeps_scale = scaled.is_none_or(|(service, _)| !is_scale_described(project, service));
-    if let Some((service, scale)) = scaled.filter(|(_, scale)| !keeps_scale && scale.wanted != scale.described) {
-        scale_notes.push(format!("{service} is scaled until the next `up`: its description says {}", scale.described));
+    if let Some((service, scale)) =
+        scaled.filter(|(_, scale)| !keeps_scale && scale.wanted != scale.described)
+    {
+        scale_notes.push(format!(
+            "{service} is scaled until the next `up`: its description says {}",
+            scale.described
+        ));
     }
     scales.extend(scaled.map(|(service, scale)| (service.to_owned(), scale)));
     let project = &with_scales(project, &scales)?;
-    let fingerprints = secrets::fingerprints(around, &records, project, services.iter().map(|name| &project.services[name]))?;
+    let fingerprints = secrets::fingerprints(
+        around,
+        &records,
+        project,
+        services.iter().map(|name| &project.services[name]),
+    )?;
     let names = wanted_names(project);
     let shared = shared_volumes(project);
     // Kept before anything is done: a run that is killed has adopted them as well.
@@ -141,19 +170,28 @@ async fn bring_up(
             if options.remove_orphans {
                 state.scales.retain(|name, _| project.services.contains_key(name));
             }
-            state.scales.extend(scaled.filter(|_| keeps_scale).map(|(service, scale)| (service.to_owned(), scale)));
+            state.scales.extend(
+                scaled.filter(|_| keeps_scale).map(|(service, scale)| (service.to_owned(), scale)),
+            );
             state.shared.retain(|name| !names.contains(name));
             state.shared.extend(shared.iter().cloned());
         });
         // Without the record of shared volumes alone, a later `start` asks for less than it might.
-        kept.or_else(|error| if options.adopt || scaled.is_some() { Err(error) } else { Ok(()) }).map_err(|error| {
-            let what = scaled.map_or_else(|| "What is adopted".to_owned(), |(service, _)| format!("The scale of \"{service}\""));
-            Failure::new(Kind::Failed, format!("{what} can't be remembered: {error}"))
-        })
+        kept.or_else(|error| if options.adopt || scaled.is_some() { Err(error) } else { Ok(()) })
+            .map_err(|error| {
+                let what = scaled.map_or_else(
+                    || "What is adopted".to_owned(),
+                    |(service, _)| format!("The scale of \"{service}\""),
+                );
+                Failure::new(Kind::Failed, format!("{what} can't be remembered: {error}"))
+            })
     };
     let bases = |build: &Build| images::bases(around, build);
-    let changed_builds =
-        if options.build || one_off.is_some() { Vec::new() } else { build_changes::find(around, project, services.iter()).await };
+    let changed_builds = if options.build || one_off.is_some() {
+        Vec::new()
+    } else {
+        build_changes::find(around, project, services.iter()).await
+    };
     let make_plan = |observed: &Observed| {
         let state = records.state();
         let wanted = Wanted {
@@ -192,7 +230,9 @@ async fn bring_up(
         services: &services,
         makes_space: false,
         sees_others: false,
-        keep: (one_off.is_none() && (options.adopt || scaled.is_some() || forgets_scales || !shared.is_empty())).then_some(&keep),
+        keep: (one_off.is_none()
+            && (options.adopt || scaled.is_some() || forgets_scales || !shared.is_empty()))
+        .then_some(&keep),
         renew_anonymous_volumes: options.renew_anonymous_volumes,
         under_lock,
         delivered: KnownSecrets::default(),
@@ -206,29 +246,50 @@ async fn bring_up(
 }
 
 /// Stops and removes what belongs to the project; volumes if asked.
-pub async fn down(around: &Surroundings, project: &str, options: DownOptions) -> Result<Outcome, Failure> {
+pub async fn down(
+    around: &Surroundings,
+    project: &str,
+    options: DownOptions,
+) -> Result<Outcome, Failure> {
     let names = BTreeSet::new();
     let fingerprints = BTreeMap::new();
-    let work =
-        Work { verb: "down", makes_space: true, sees_others: true, ..Work::without_description(around, project, &names, &fingerprints) };
+    let work = Work {
+        verb: "down",
+        makes_space: true,
+        sees_others: true,
+        ..Work::without_description(around, project, &names, &fingerprints)
+    };
     let records = Records::new(&*around.host, &around.policy, project);
     let anonymous = Mutex::new(BTreeSet::new());
     let plan = |observed: &Observed| {
         let own = observed.containers.iter().filter(|container| container.ours || options.adopt);
-        let volumes = own.flat_map(|container| &container.writes).filter(|volume| is_anonymous_volume(volume));
+        let volumes = own
+            .flat_map(|container| &container.writes)
+            .filter(|volume| is_anonymous_volume(volume));
         *anonymous.lock().unwrap_or_else(PoisonError::into_inner) = volumes.cloned().collect();
-        Ok(reconcile::down(project, observed, options, &moved::adopted(around, observed, records.state().adopted)))
+        Ok(reconcile::down(
+            project,
+            observed,
+            options,
+            &moved::adopted(around, observed, records.state().adopted),
+        ))
     };
     let outcome = work.run(&plan).await?;
     let kept = std::mem::take(&mut *anonymous.lock().unwrap_or_else(PoisonError::into_inner));
     if !kept.is_empty() && !options.volumes {
         let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
-        let text = format!("{}; `down` with `volumes: true` removes such volumes with the containers", anonymous_volumes_stay(&kept));
+        let text = format!(
+            "{}; `down` with `volumes: true` removes such volumes with the containers",
+            anonymous_volumes_stay(&kept)
+        );
         around.log(Level::Notice, text);
     }
     // What is brought up next is what is described then.
     if let Err(error) = records.update(|state| state.scales.clear()) {
-        around.log(Level::Warning, format!("Numbers that were set with `scale` are still remembered: {error}"));
+        around.log(
+            Level::Warning,
+            format!("Numbers that were set with `scale` are still remembered: {error}"),
+        );
     }
     Ok(outcome)
 }
@@ -242,7 +303,8 @@ pub enum Lifecycle {
     Remove { volumes: bool },
 }
 
-/// Starts, stops, restarts or removes containers as they are. A job that is done is not started again.
+/// Starts, stops, restarts or removes containers as they are. A job that is done is not started
+/// again.
 pub async fn lifecycle(
     around: &Surroundings,
     project: &str,
@@ -291,14 +353,19 @@ pub async fn lifecycle_of(
         let mut stopped = records.state().stopped;
         if chosen == Chosen::ByName {
             // None of them counts as done.
-            let named = observed.containers.iter().filter(|container| services.contains(&container.service));
+            let named = observed
+                .containers
+                .iter()
+                .filter(|container| services.contains(&container.service));
             stopped.extend(named.map(|container| container.id.clone()));
         }
         match verb {
             Lifecycle::Start => reconcile::start(project, observed, services, &stopped),
             Lifecycle::Stop => Ok(reconcile::stop(project, observed, services)),
             Lifecycle::Restart => reconcile::restart(project, observed, services, &stopped),
-            Lifecycle::Remove { volumes } => Ok(reconcile::remove_containers(project, observed, services, volumes)),
+            Lifecycle::Remove { volumes } => {
+                Ok(reconcile::remove_containers(project, observed, services, volumes))
+            }
         }
     })
     .await
@@ -307,13 +374,16 @@ pub async fn lifecycle_of(
 /// What there is of a project.
 pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Failure> {
     let records = Records::new(&*around.host, &around.policy, project);
-    let mut observed = observe(&*around.engine, project, Scope::Project, &BTreeSet::new(), &records.state()).await?;
+    let mut observed =
+        observe(&*around.engine, project, Scope::Project, &BTreeSet::new(), &records.state())
+            .await?;
     look_at_owners(&*around.host, &mut observed);
     look_at_folders(around, None, &mut observed);
     Ok(observed)
 }
 
-/// Waits until containers of a service are ready or completed; a timeout of the caller's is an error of kind `timeout`.
+/// Waits until containers of a service are ready or completed; a timeout of the caller's is an
+/// error of kind `timeout`.
 pub async fn wait(
     around: &Surroundings,
     project: &str,
@@ -361,7 +431,12 @@ pub async fn wait(
 }
 
 /// Gives a service so many containers; later runs keep it until the described number changes.
-pub async fn scale(around: &Surroundings, project: &Project, service: &str, count: u32) -> Result<Outcome, Failure> {
+pub async fn scale(
+    around: &Surroundings,
+    project: &Project,
+    service: &str,
+    count: u32,
+) -> Result<Outcome, Failure> {
     let described = project.service(service)?.scale;
     let scaled = Scale { described, wanted: count };
     let options = UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
@@ -373,11 +448,19 @@ fn is_scale_described(project: &Project, service: &str) -> bool {
     project.services.get(service).is_some_and(|service| service.scale_is_described)
 }
 
-/// Says of which of `services` a number that was set with `scale` is used. `scaled`: the one that is set now.
-fn kept_scales(project: &Project, services: &BTreeSet<String>, scales: &BTreeMap<String, Scale>, scaled: Option<&str>) -> Vec<String> {
+/// Says of which of `services` a number that was set with `scale` is used. `scaled`: the one that
+/// is set now.
+fn kept_scales(
+    project: &Project,
+    services: &BTreeSet<String>,
+    scales: &BTreeMap<String, Scale>,
+    scaled: Option<&str>,
+) -> Vec<String> {
     let is_used = |name: &str, scale: &Scale| {
-        let described = project.services.get(name).filter(|_| services.contains(name) && scaled != Some(name));
-        described.is_some_and(|service| service.scale == scale.described) && scale.wanted != scale.described
+        let described =
+            project.services.get(name).filter(|_| services.contains(name) && scaled != Some(name));
+        described.is_some_and(|service| service.scale == scale.described)
+            && scale.wanted != scale.described
     };
     let used = scales.iter().filter(|(name, scale)| is_used(name, scale));
     let note = |(name, scale): (&String, &Scale)| {
@@ -390,11 +473,14 @@ fn kept_scales(project: &Project, services: &BTreeSet<String>, scales: &BTreeMap
     used.map(note).collect()
 }
 
-/// The project with the numbers of containers that were set with `scale`, where the described number is still the same.
+/// The project with the numbers of containers that were set with `scale`, where the described
+/// number is still the same.
 fn with_scales(project: &Project, scales: &BTreeMap<String, Scale>) -> Result<Project, Failure> {
     let mut project = project.clone();
     for (name, scale) in scales {
-        if let Some(service) = project.services.get_mut(name).filter(|service| service.scale == scale.described) {
+        if let Some(service) =
+            project.services.get_mut(name).filter(|service| service.scale == scale.described)
+        {
             service.scale = scale.wanted;
         }
     }

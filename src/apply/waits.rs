@@ -40,7 +40,10 @@ impl Waits {
 
     /// A step goes from one state to another.
     pub(super) fn entered(&mut self, step: &Step, before: State, now: State) {
-        let Some(service) = step.service.as_ref().and_then(|name| self.services.get_mut(name)) else { return };
+        let Some(service) = step.service.as_ref().and_then(|name| self.services.get_mut(name))
+        else {
+            return;
+        };
         service.running += usize::from(now == State::Running);
         service.running -= usize::from(before == State::Running);
         self.look_at(step);
@@ -51,21 +54,36 @@ impl Waits {
         self.looked_at.extend(step.service.clone());
     }
 
-    /// What has to be told now: of each service of which nothing is under way, what its next step waits for, if that is news.
+    /// What has to be told now: of each service of which nothing is under way, what its next step
+    /// waits for, if that is news.
     pub(super) fn news(&mut self, plan: &Plan, states: &[State]) -> Vec<Event> {
         let mut events = Vec::new();
         for name in std::mem::take(&mut self.looked_at) {
             let Some(service) = self.services.get_mut(&name) else { continue };
             // No step ever waits again.
-            service.passed += service.steps[service.passed..].iter().take_while(|&&id| states[id] != State::Waiting).count();
-            let Some(&id) = service.steps.get(service.passed).filter(|_| service.running == 0) else { continue };
+            service.passed += service.steps[service.passed..]
+                .iter()
+                .take_while(|&&id| states[id] != State::Waiting)
+                .count();
+            let Some(&id) = service.steps.get(service.passed).filter(|_| service.running == 0)
+            else {
+                continue;
+            };
             let step = &plan.steps[id];
-            let after: Vec<StepId> =
-                step.after.iter().copied().filter(|before| matches!(states[*before], State::Waiting | State::Running)).collect();
+            let after: Vec<StepId> = step
+                .after
+                .iter()
+                .copied()
+                .filter(|before| matches!(states[*before], State::Waiting | State::Running))
+                .collect();
             let news = (id, after);
             if !news.1.is_empty() && service.told.as_ref() != Some(&news) {
                 let (label, waits_for) = (step.label(id), words(plan, &news.1));
-                events.push(Event::StepWaiting { label, waits_for, after: news.1.iter().map(|before| before + 1).collect() });
+                events.push(Event::StepWaiting {
+                    label,
+                    waits_for,
+                    after: news.1.iter().map(|before| before + 1).collect(),
+                });
                 service.told = Some(news);
             }
         }
@@ -84,7 +102,8 @@ fn words(plan: &Plan, steps: &[StepId]) -> String {
             None => conditions.push((what, vec![who])),
         }
     }
-    let phrases: Vec<String> = conditions.iter().map(|(what, names)| format!("{} {what}", listed(names))).collect();
+    let phrases: Vec<String> =
+        conditions.iter().map(|(what, names)| format!("{} {what}", listed(names))).collect();
     phrases.join(", ")
 }
 
@@ -96,15 +115,23 @@ fn condition(step: &Step) -> (String, &'static str) {
         Action::BuildImage { image, .. } => (format!("the image {image}"), "to be built"),
         Action::CreateNetwork { name, .. } => (format!("the network {name}"), "to be created"),
         Action::RemoveNetwork { name, .. } => (format!("the network {name}"), "to be removed"),
-        Action::RestoreNetwork { network, .. } => (format!("the network {}", network.name), "to be restored"),
+        Action::RestoreNetwork { network, .. } => {
+            (format!("the network {}", network.name), "to be restored")
+        }
         Action::CreateVolume { name, .. } => (format!("the volume {name}"), "to be created"),
         Action::RemoveVolume { name } => (format!("the volume {name}"), "to be removed"),
         Action::CreateContainer { name, .. } => (service(name), "to be created"),
         Action::DeliverConfigs { container } => (service(&container.name), "to have its configs"),
         Action::DeliverSecrets { container } => (service(&container.name), "to have its secrets"),
-        Action::StartContainer { container } | Action::RestartContainer { container } => (service(&container.name), "to start"),
-        Action::Wait { container, until: Until::Ready } => (service(&container.name), "to be ready"),
-        Action::Wait { container, until: Until::Completed } => (service(&container.name), "to complete"),
+        Action::StartContainer { container } | Action::RestartContainer { container } => {
+            (service(&container.name), "to start")
+        }
+        Action::Wait { container, until: Until::Ready } => {
+            (service(&container.name), "to be ready")
+        }
+        Action::Wait { container, until: Until::Completed } => {
+            (service(&container.name), "to complete")
+        }
         Action::Attach { container } => (service(&container.name), "to be attached"),
         Action::StopContainer { container } => (service(&container.name), "to stop"),
         Action::RemoveContainer { container, .. } => (service(&container.name), "to be removed"),
@@ -130,12 +157,25 @@ mod tests {
         let mut plan = Plan::default();
         let mut add = |service: &str, action: Action, after: &[StepId]| {
             let (service, cause, after) = (Some(service.to_owned()), String::new(), after.to_vec());
-            plan.add(Step { service, action, cause, after, tolerates: Vec::new(), group: None, when: None });
+            plan.add(Step {
+                service,
+                action,
+                cause,
+                after,
+                tolerates: Vec::new(),
+                group: None,
+                when: None,
+            });
         };
-        let ready = |name: &str| Action::Wait { container: ContainerRef::new(name), until: Until::Ready };
+        let ready =
+            |name: &str| Action::Wait { container: ContainerRef::new(name), until: Until::Ready };
         add("db", ready("db"), &[]);
         add("redis", ready("redis"), &[]);
-        add("web", Action::BuildImage { image: "web:1".to_owned(), service: "web".to_owned() }, &[]);
+        add(
+            "web",
+            Action::BuildImage { image: "web:1".to_owned(), service: "web".to_owned() },
+            &[],
+        );
         add("web", Action::StartContainer { container: ContainerRef::new("web") }, &[0, 1, 2]);
         plan
     }
@@ -149,14 +189,18 @@ mod tests {
 
     impl Walk {
         fn told(&mut self, states: &[State]) -> Vec<String> {
-            for (id, state) in states.iter().enumerate().filter(|(id, state)| self.states[*id] != **state) {
+            for (id, state) in
+                states.iter().enumerate().filter(|(id, state)| self.states[*id] != **state)
+            {
                 self.waits.entered(&self.plan.steps[id], self.states[id], *state);
                 let after = self.plan.steps.iter().filter(|step| step.after.contains(&id));
                 after.for_each(|step| self.waits.look_at(step));
             }
             self.states = states.to_vec();
             let text = |event| match event {
-                Event::StepWaiting { label, waits_for, after } => format!("{} {} for {waits_for} {after:?}", label.step, label.object),
+                Event::StepWaiting { label, waits_for, after } => {
+                    format!("{} {} for {waits_for} {after:?}", label.step, label.object)
+                }
                 _ => unreachable!("nothing else is told"),
             };
             self.waits.news(&self.plan, states).into_iter().map(text).collect()
@@ -172,12 +216,18 @@ mod tests {
         let both = ["4 container web for db and redis to be ready [1, 2]"];
         assert_eq!(walk.told(&[Running, Running, Done, Waiting]), both);
         assert!(walk.told(&[Running, Running, Done, Waiting]).is_empty(), "that is known");
-        assert_eq!(walk.told(&[Done, Running, Done, Waiting]), ["4 container web for redis to be ready [2]"]);
+        assert_eq!(
+            walk.told(&[Done, Running, Done, Waiting]),
+            ["4 container web for redis to be ready [2]"]
+        );
         assert!(walk.told(&[Done, Done, Done, Running]).is_empty());
     }
 
     #[test]
     fn different_conditions_are_listed_one_after_the_other() {
-        assert_eq!(words(&plan(), &[0, 2, 1]), "db and redis to be ready, the image web:1 to be built");
+        assert_eq!(
+            words(&plan(), &[0, 2, 1]),
+            "db and redis to be ready, the image web:1 to be built"
+        );
     }
 }

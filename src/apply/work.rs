@@ -25,8 +25,8 @@ use crate::model::observed::{Health, Observed};
 use crate::model::plan::{Action, Plan};
 use crate::model::spec::Project;
 
-/// One verb under way: plans without the lock; if there is something to do, or another run's lock is there, locks, observes again and
-/// does what is to be done then.
+/// One verb under way: plans without the lock; if there is something to do, or another run's lock
+/// is there, locks, observes again and does what is to be done then.
 pub(super) struct Work<'a> {
     pub(super) around: &'a Surroundings,
     pub(super) project: Option<&'a Project>,
@@ -43,10 +43,12 @@ pub(super) struct Work<'a> {
     pub(super) sees_others: bool,
     /// Replaced containers get new anonymous volumes.
     pub(super) renew_anonymous_volumes: bool,
-    /// Keeps what later runs have to know, once nothing is known to be refused and before anything is done.
+    /// Keeps what later runs have to know, once nothing is known to be refused and before anything
+    /// is done.
     pub(super) keep: Option<&'a (dyn Fn() -> Result<(), Failure> + Sync)>,
     pub(super) under_lock: Option<UnderLock<'a>>,
-    /// What was found in containers whose secrets their labels don't tell: each is read once, however often the verb observes.
+    /// What was found in containers whose secrets their labels don't tell: each is read once,
+    /// however often the verb observes.
     pub(super) delivered: KnownSecrets,
 }
 
@@ -59,7 +61,8 @@ pub struct UnderLock<'a> {
     pub last: &'a (dyn Fn() + Sync),
 }
 
-/// Whether containers of others can be in the way of a plan: by their names, or as writers to a volume.
+/// Whether containers of others can be in the way of a plan: by their names, or as writers to a
+/// volume.
 fn needs_all(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| {
         matches!(
@@ -103,7 +106,10 @@ impl<'a> Work<'a> {
 
 impl Work<'_> {
     /// The same, without the lock and without a word where there is nothing to do.
-    pub(super) async fn run_if_needed(&self, make_plan: &MakePlan<'_>) -> Result<Option<Outcome>, Failure> {
+    pub(super) async fn run_if_needed(
+        &self,
+        make_plan: &MakePlan<'_>,
+    ) -> Result<Option<Outcome>, Failure> {
         let plan = self.plan(make_plan, &self.observe().await?).await?;
         if plan.steps.is_empty() {
             self.say_notes(&plan);
@@ -116,7 +122,8 @@ impl Work<'_> {
     pub(super) async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
         let plan = self.plan(make_plan, &observed).await?;
-        // Another run's lock: it is at work, or was killed at its very end, and then nobody else takes the lock away.
+        // Another run's lock: it is at work, or was killed at its very end, and then nobody else
+        // takes the lock away.
         let in_order = (!observed.locked || self.around.lock.is_some())
             && !moved::is_outdated(self.around, self.name, &observed, self.project.is_some());
         self.check(&plan, &observed, false).await?;
@@ -165,16 +172,25 @@ impl Work<'_> {
         if !self.makes_space {
             return lock::acquire(self.around, self.name, DEFAULT_LOCK_PATIENCE).await.map(Some);
         }
-        let lock = lock::acquire_if_there_is_space(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
+        let lock =
+            lock::acquire_if_there_is_space(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
         if lock.is_none() {
             let text = "The engine's disk is full, there is no space for the project's lock: going on without it";
-            self.around.log(Level::Warning, format!("{text}; another run must not change \"{}\" meanwhile", self.name));
+            self.around.log(
+                Level::Warning,
+                format!("{text}; another run must not change \"{}\" meanwhile", self.name),
+            );
         }
         Ok(lock)
     }
 
-    /// Observes and plans again, now that nobody else of the project changes anything, and walks that plan. Boxed, as the future is large.
-    fn locked<'a>(&'a self, make_plan: &'a MakePlan<'a>, lock: Option<&'a Lock>) -> BoxFuture<'a, Result<Outcome, Failure>> {
+    /// Observes and plans again, now that nobody else of the project changes anything, and walks
+    /// that plan. Boxed, as the future is large.
+    fn locked<'a>(
+        &'a self,
+        make_plan: &'a MakePlan<'a>,
+        lock: Option<&'a Lock>,
+    ) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(async move {
             let observed = self.observe().await?;
             let plan = self.plan(make_plan, &observed).await?;
@@ -194,13 +210,14 @@ impl Work<'_> {
         moved::settle(self.around, self.name, observed, lock, self.project.is_some()).await
     }
 
-    /// Where the project was moved from, before anything is done: a run that is killed was accepted as well. What `down` leaves of the
-    /// project is known only after it.
+    /// Where the project was moved from, before anything is done: a run that is killed was accepted
+    /// as well. What `down` leaves of the project is known only after it.
     async fn record_move(&self, observed: &Observed, lock: Option<&Lock>) -> Result<(), Failure> {
         if self.project.is_some() { self.settle(observed, lock).await } else { Ok(()) }
     }
 
-    /// The plan. Where none can be made, whose the project is comes first: no advice leads on in another's folder.
+    /// The plan. Where none can be made, whose the project is comes first: no advice leads on in
+    /// another's folder.
     async fn plan(&self, make_plan: &MakePlan<'_>, observed: &Observed) -> Result<Plan, Failure> {
         let plan = make_plan(observed);
         let is_of_a_folder = !observed.containers.is_empty() || !observed.moves.is_empty();
@@ -211,31 +228,58 @@ impl Work<'_> {
     }
 
     /// Fails if something of the plan is known to be refused.
-    async fn check(&self, plan: &Plan, observed: &Observed, is_locked: bool) -> Result<(), Failure> {
+    async fn check(
+        &self,
+        plan: &Plan,
+        observed: &Observed,
+        is_locked: bool,
+    ) -> Result<(), Failure> {
         if plan.steps.is_empty() {
             // Also where nothing differs: whose it is, is not to come out when something does.
             let is_there = self.project.is_some() || !observed.containers.is_empty();
-            return if is_there { may(&*self.around.engine, Intent::ChangeProject(self.name)).await } else { Ok(()) };
+            return if is_there {
+                may(&*self.around.engine, Intent::ChangeProject(self.name)).await
+            } else {
+                Ok(())
+            };
         }
-        let mut all = if needs_all(plan) { bystanders(&*self.around.engine).await? } else { Vec::new() };
+        let mut all =
+            if needs_all(plan) { bystanders(&*self.around.engine).await? } else { Vec::new() };
         if !is_locked {
-            // Another run is at work, or the engine at the last call of one that was killed: looked at again under the lock.
-            let is_observed = |id: &String| observed.containers.iter().any(|container| container.id == *id);
-            all.retain(|there| there.project.as_deref() != Some(self.name) || is_observed(&there.id));
+            // Another run is at work, or the engine at the last call of one that was killed: looked
+            // at again under the lock.
+            let is_observed =
+                |id: &String| observed.containers.iter().any(|container| container.id == *id);
+            all.retain(|there| {
+                there.project.as_deref() != Some(self.name) || is_observed(&there.id)
+            });
         }
-        Preflight { around: self.around, project: self.project, name: self.name, plan, observed, all: &all }.check().await
+        Preflight {
+            around: self.around,
+            project: self.project,
+            name: self.name,
+            plan,
+            observed,
+            all: &all,
+        }
+        .check()
+        .await
     }
 
     fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {
         self.say_notes(plan);
-        self.around.events.event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
+        self.around
+            .events
+            .event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
         self.outcome(observed, &Findings::default())
     }
 
     async fn observe(&self) -> Result<Observed, Failure> {
         let records = Records::new(&*self.around.host, &self.around.policy, self.name);
-        let scope = if self.project.is_some() || self.sees_others { Scope::Engine } else { Scope::Project };
-        let mut observed = observe(&*self.around.engine, self.name, scope, self.names, &records.state()).await?;
+        let scope =
+            if self.project.is_some() || self.sees_others { Scope::Engine } else { Scope::Project };
+        let mut observed =
+            observe(&*self.around.engine, self.name, scope, self.names, &records.state()).await?;
         look_at_owners(&*self.around.host, &mut observed);
         look_at_folders(self.around, self.project, &mut observed);
         look_at_restarted(&*self.around.engine, self.project, &mut observed).await;
@@ -253,12 +297,24 @@ impl Work<'_> {
         }
     }
 
-    fn walk<'a>(&'a self, plan: &'a Plan, observed: &'a Observed, lock: Option<&'a Lock>) -> BoxFuture<'a, Result<Outcome, Failure>> {
+    fn walk<'a>(
+        &'a self,
+        plan: &'a Plan,
+        observed: &'a Observed,
+        lock: Option<&'a Lock>,
+    ) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(async move {
-            self.around.events.event(&Event::Planned { verb: self.verb.to_owned(), plan: Box::new(plan.clone()) });
+            self.around.events.event(&Event::Planned {
+                verb: self.verb.to_owned(),
+                plan: Box::new(plan.clone()),
+            });
             let telling = Telling::begin(self, plan);
-            let kept = self.project.map(|project| relied_on::kept(observed, plan, project, self.services)).unwrap_or_default();
-            let paces = Records::new(&*self.around.host, &self.around.policy, self.name).state().paces;
+            let kept = self
+                .project
+                .map(|project| relied_on::kept(observed, plan, project, self.services))
+                .unwrap_or_default();
+            let paces =
+                Records::new(&*self.around.host, &self.around.policy, self.name).state().paces;
             let execution = Execution {
                 around: self.around,
                 project: self.project,
@@ -275,7 +331,11 @@ impl Work<'_> {
             telling.end(result.is_ok());
             let recorded = self.observe().await.map(|mut observed| {
                 self.record(&findings, &observed);
-                for container in observed.containers.iter_mut().filter(|container| container.health == Health::Starting) {
+                for container in observed
+                    .containers
+                    .iter_mut()
+                    .filter(|container| container.health == Health::Starting)
+                {
                     // Passed by spc's own probe a moment ago: the engine says so later.
                     if findings.passes.contains_key(&container.id) {
                         container.health = Health::Healthy;
@@ -291,7 +351,9 @@ impl Work<'_> {
             let Some(project) = self.project else { return Ok(self.outcome(recorded, &findings)) };
             let services = relied_on::to_check(&recorded, &findings, &kept);
             let is_changed =
-                relied_on::StillUp { around: self.around, project, plan, deadline: self.deadline }.check(&recorded, &services).await?;
+                relied_on::StillUp { around: self.around, project, plan, deadline: self.deadline }
+                    .check(&recorded, &services)
+                    .await?;
             let recorded = if is_changed { self.observe().await? } else { recorded };
             Ok(self.outcome(recorded, &findings))
         })
@@ -305,11 +367,17 @@ impl Work<'_> {
             .iter()
             .filter_map(|container| {
                 let now = findings.ready.get(&container.id).copied();
-                let before = || remembered.get(&container.id).map(|millis| Duration::from_millis(*millis));
+                let before =
+                    || remembered.get(&container.id).map(|millis| Duration::from_millis(*millis));
                 Some((container.id.clone(), now.or_else(before)?))
             })
             .collect();
-        Outcome { changes: findings.changes, waited: findings.ready.keys().cloned().collect(), containers: observed.containers, ready }
+        Outcome {
+            changes: findings.changes,
+            waited: findings.ready.keys().cloned().collect(),
+            containers: observed.containers,
+            ready,
+        }
     }
 
     /// Keeps what the next run needs; that it can't be kept is said and is no failure.
@@ -324,21 +392,30 @@ impl Work<'_> {
             }
             state.stopped.extend(findings.stopped.iter().cloned());
             state.stopped.retain(|id| !findings.ready.contains_key(id));
-            // One that is gone: what Docker Compose makes under its name later is asked about again.
+            // One that is gone: what Docker Compose makes under its name later is asked about
+            // again.
             let of_compose = |name: &String| {
-                observed.networks.iter().any(|there| there.name == *name && there.compose && !there.ours)
-                    || observed.volumes.iter().any(|there| there.name == *name && there.compose && !there.ours)
+                observed
+                    .networks
+                    .iter()
+                    .any(|there| there.name == *name && there.compose && !there.ours)
+                    || observed
+                        .volumes
+                        .iter()
+                        .any(|there| there.name == *name && there.compose && !there.ours)
             };
             state.adopted.retain(of_compose);
             state.keep_only(|id| observed.containers.iter().any(|container| container.id == id));
         });
         if let Err(error) = kept {
-            self.around.log(Level::Warning, format!("What this run found is not remembered: {error}"));
+            self.around
+                .log(Level::Warning, format!("What this run found is not remembered: {error}"));
         }
     }
 }
 
-/// A verb that walks its plan. It reports its start, and its end in any case, also when it is dropped.
+/// A verb that walks its plan. It reports its start, and its end in any case, also when it is
+/// dropped.
 struct Telling<'a> {
     work: &'a Work<'a>,
     begun: Duration,
@@ -357,7 +434,12 @@ impl<'a> Telling<'a> {
             project: work.name.to_owned(),
             verb: work.verb.to_owned(),
             steps: plan.steps.len(),
-            unchanged: work.services.iter().filter(|name| !services.contains(name)).cloned().collect(),
+            unchanged: work
+                .services
+                .iter()
+                .filter(|name| !services.contains(name))
+                .cloned()
+                .collect(),
             services,
         });
         Self { work, begun: work.around.host.monotonic(), ok: false }

@@ -1,4 +1,5 @@
-//! Who else writes to a volume, before something is started that would: see `model::reconcile::Writers`.
+//! Who else writes to a volume, before something is started that would: see
+//! `model::reconcile::Writers`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -39,43 +40,81 @@ impl Writing<'_> {
 
     /// The first container beside which `plan` would start a second writer, and the refusal.
     pub(super) async fn second(&self, plan: &Plan) -> Option<(ContainerRef, Failure)> {
-        let shared = Records::new(&*self.around.host, &self.around.policy, self.name).state().shared;
+        let shared =
+            Records::new(&*self.around.host, &self.around.policy, self.name).state().shared;
         let mut storages = self.observed.storages.clone();
         let mounted = self.all.iter().flat_map(|there| there.folders.iter().cloned());
         follow_links(self.around, &mut storages, mounted);
         let Self { project, observed, all, .. } = *self;
-        let writers = Writers { plan, project, observed, storages: &storages, all, shared: &shared };
+        let writers =
+            Writers { plan, project, observed, storages: &storages, all, shared: &shared };
         let second = writers.second()?;
         Some((second.holder.clone(), self.refusal(&second).await))
     }
 
     async fn refusal(&self, second: &SecondWriter) -> Failure {
         let SecondWriter { written, held, service, starting, holder } = second;
-        let who = service.as_ref().map_or_else(|| format!("The container \"{starting}\""), |service| format!("The service \"{service}\""));
+        let who = service.as_ref().map_or_else(
+            || format!("The container \"{starting}\""),
+            |service| format!("The service \"{service}\""),
+        );
         let message = if written.name == held.name {
-            format!("{who} would write to {} beside the container \"{}\", which writes to it", written.name, holder.name)
+            format!(
+                "{who} would write to {} beside the container \"{}\", which writes to it",
+                written.name, holder.name
+            )
         } else {
             let (written, held) = (written.shown(), held.shown());
-            format!("{who} would write to {written} beside the container \"{}\", which writes to the same storage as {held}", holder.name)
+            format!(
+                "{who} would write to {written} beside the container \"{}\", which writes to the same storage as {held}",
+                holder.name
+            )
         };
-        let of_project = |id: &String| self.observed.containers.iter().find(|there| there.id == *id);
-        let is_orphan = |there: &Container| Some(!self.project?.services.contains_key(&there.service));
-        let found = find_container(&*self.around.engine, holder.id.as_ref().unwrap_or(&holder.name)).await.ok().flatten();
+        let of_project =
+            |id: &String| self.observed.containers.iter().find(|there| there.id == *id);
+        let is_orphan =
+            |there: &Container| Some(!self.project?.services.contains_key(&there.service));
+        let found =
+            find_container(&*self.around.engine, holder.id.as_ref().unwrap_or(&holder.name))
+                .await
+                .ok()
+                .flatten();
         let whose = found.as_ref().map(|found| Holder::of(found).to_string());
-        let hint = match holder.id.as_ref().and_then(of_project).and_then(|there| Some((there, is_orphan(there)?))) {
-            Some((there, true)) if there.ours => "--remove-orphans stops and removes that one before".to_owned(),
-            Some((_, true)) => "--adopt --remove-orphans stops and removes that one before".to_owned(),
-            Some((there, false)) if there.ours => format!("stop the service \"{0}\" first: `.stop([\"{0}\"])`", there.service),
+        let hint = match holder
+            .id
+            .as_ref()
+            .and_then(of_project)
+            .and_then(|there| Some((there, is_orphan(there)?)))
+        {
+            Some((there, true)) if there.ours => {
+                "--remove-orphans stops and removes that one before".to_owned()
+            }
+            Some((_, true)) => {
+                "--adopt --remove-orphans stops and removes that one before".to_owned()
+            }
+            Some((there, false)) if there.ours => {
+                format!("stop the service \"{0}\" first: `.stop([\"{0}\"])`", there.service)
+            }
             Some((there, false)) => format!("stop it first: `docker stop {}`", there.name),
             None => {
                 let is_one_off = found.as_ref().is_some_and(|found| Holder::of(found).is_one_off());
-                let first = if is_one_off { "run it again when that one has ended" } else { "stop that one first" };
-                format!("{first}; a volume that several containers may write to has \"x-spc-shared\": true")
+                let first = if is_one_off {
+                    "run it again when that one has ended"
+                } else {
+                    "stop that one first"
+                };
+                format!(
+                    "{first}; a volume that several containers may write to has \"x-spc-shared\": true"
+                )
             }
         };
         let message = whose.map_or_else(|| message.clone(), |whose| format!("{message}: {whose}"));
-        let volume = [written, held].into_iter().find_map(|it| it.name.volume()).unwrap_or_default();
-        let failure = Failure::new(Kind::Conflict, message).hint(hint).field("volume", volume).field("container", holder.name.clone());
+        let volume =
+            [written, held].into_iter().find_map(|it| it.name.volume()).unwrap_or_default();
+        let failure = Failure::new(Kind::Conflict, message)
+            .hint(hint)
+            .field("volume", volume)
+            .field("container", holder.name.clone());
         match service {
             Some(service) => failure.field("service", service.clone()),
             None => failure,
@@ -84,7 +123,11 @@ impl Writing<'_> {
 }
 
 /// Finds out where folders are, where the engine's machine is this one: a symlink is another name.
-fn follow_links(around: &Surroundings, storages: &mut Storages, folders: impl Iterator<Item = String>) {
+fn follow_links(
+    around: &Surroundings,
+    storages: &mut Storages,
+    folders: impl Iterator<Item = String>,
+) {
     if !around.engine.is_local() {
         return;
     }
@@ -98,34 +141,55 @@ fn follow_links(around: &Surroundings, storages: &mut Storages, folders: impl It
 /// Where a folder is, as far as it exists; nothing where that is its path.
 fn real_folder(host: &dyn Host, folder: &str) -> Option<String> {
     let path = clean(Path::new(folder));
-    let (real, rest) =
-        path.ancestors().find_map(|ancestor| Some((host.canonicalize(ancestor).ok()?, path.strip_prefix(ancestor).ok()?)))?;
+    let (real, rest) = path.ancestors().find_map(|ancestor| {
+        Some((host.canonicalize(ancestor).ok()?, path.strip_prefix(ancestor).ok()?))
+    })?;
     let real = if rest == Path::new("") { real } else { real.join(rest) };
     (real != Path::new(folder)).then(|| real.to_string_lossy().into_owned())
 }
 
-/// Finds out where the folders are that the containers of a project have mounted or will have, and those that volumes stand for.
+/// Finds out where the folders are that the containers of a project have mounted or will have, and
+/// those that volumes stand for.
 pub fn look_at_folders(around: &Surroundings, project: Option<&Project>, observed: &mut Observed) {
-    let described = project.into_iter().flat_map(|project| project.services.values()).flat_map(Service::writable_binds);
+    let described = project
+        .into_iter()
+        .flat_map(|project| project.services.values())
+        .flat_map(Service::writable_binds);
     let described = described.map(|path| path.to_string_lossy().into_owned());
-    let mounted = observed.containers.iter().flat_map(|container| container.folders.iter().cloned());
-    let folders: Vec<String> = described.chain(mounted).chain(observed.storages.bound_folders(project)).collect();
+    let mounted =
+        observed.containers.iter().flat_map(|container| container.folders.iter().cloned());
+    let folders: Vec<String> =
+        described.chain(mounted).chain(observed.storages.bound_folders(project)).collect();
     follow_links(around, &mut observed.storages, folders.into_iter());
 }
 
-/// Fails if a container that is there would be a second writer once it is started, or needs a host port that is taken.
-pub async fn check_start(around: &Surroundings, project: &str, container: &str) -> Result<(), Failure> {
+/// Fails if a container that is there would be a second writer once it is started, or needs a host
+/// port that is taken.
+pub async fn check_start(
+    around: &Surroundings,
+    project: &str,
+    container: &str,
+) -> Result<(), Failure> {
     let all = bystanders(&*around.engine).await?;
-    let Some(there) = all.iter().find(|there| there.id == container || there.name == container) else { return Ok(()) };
+    let Some(there) = all.iter().find(|there| there.id == container || there.name == container)
+    else {
+        return Ok(());
+    };
     if there.is_up {
         return Ok(());
     }
     let records = Records::new(&*around.host, &around.policy, project);
-    let mut observed = observe(&*around.engine, project, Scope::Engine, &BTreeSet::new(), &records.state()).await?;
+    let mut observed =
+        observe(&*around.engine, project, Scope::Engine, &BTreeSet::new(), &records.state())
+            .await?;
     look_at_folders(around, None, &mut observed);
-    let action = Action::StartContainer { container: ContainerRef { name: there.name.clone(), id: Some(there.id.clone()) } };
+    let action = Action::StartContainer {
+        container: ContainerRef { name: there.name.clone(), id: Some(there.id.clone()) },
+    };
     let plan = Plan { steps: vec![Step::alone(action)], ..Plan::default() };
-    Writing { around, name: project, project: None, observed: &observed, all: &all }.check(&plan).await?;
+    Writing { around, name: project, project: None, observed: &observed, all: &all }
+        .check(&plan)
+        .await?;
     start_ports::check(around, &plan, &observed).await
 }
 
@@ -137,12 +201,23 @@ pub async fn check_new(
     observed: &Observed,
     all: &[Bystander],
 ) -> Result<(), Failure> {
-    let step = Step { service: Some(service.to_owned()), ..Step::alone(Action::StartContainer { container: ContainerRef::new("") }) };
+    let step = Step {
+        service: Some(service.to_owned()),
+        ..Step::alone(Action::StartContainer { container: ContainerRef::new("") })
+    };
     let plan = Plan { steps: vec![step], ..Plan::default() };
-    Writing { around, name: &project.name, project: Some(project), observed, all }.check(&plan).await
+    Writing { around, name: &project.name, project: Some(project), observed, all }
+        .check(&plan)
+        .await
 }
 
 /// The engine's names of the volumes that a description lets several containers write to.
 pub fn shared_volumes(project: &Project) -> BTreeSet<String> {
-    project.volumes.values().map(|volume| &volume.name).filter(|name| project.is_shared(name)).cloned().collect()
+    project
+        .volumes
+        .values()
+        .map(|volume| &volume.name)
+        .filter(|name| project.is_shared(name))
+        .cloned()
+        .collect()
 }

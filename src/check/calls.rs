@@ -15,7 +15,8 @@ use crate::model::diagnostic::Source;
 use crate::script::names::{self, Names, form, is_word, meant};
 
 /// What Rhai calls without a registration.
-const BUILT_IN: [&str; 9] = ["type_of", "call", "curry", "is_shared", "Fn", "is_def_fn", "is_def_var", "print", "debug"];
+const BUILT_IN: [&str; 9] =
+    ["type_of", "call", "curry", "is_shared", "Fn", "is_def_fn", "is_def_var", "print", "debug"];
 
 /// Forms of a function that a hint shows.
 const FORMS: usize = 4;
@@ -32,7 +33,12 @@ pub struct Host<'a> {
 impl<'a> Host<'a> {
     /// The functions of an engine.
     pub fn new(names: &'a Names) -> Self {
-        let mut host = Self { functions: BTreeMap::new(), modules: Vec::new(), methods: BTreeMap::new(), fields: Vec::new() };
+        let mut host = Self {
+            functions: BTreeMap::new(),
+            modules: Vec::new(),
+            methods: BTreeMap::new(),
+            fields: Vec::new(),
+        };
         for function in names.functions() {
             host.fields.extend(function.field());
             if !is_word(&function.name) {
@@ -86,7 +92,8 @@ impl<'a> Calls<'a> {
         for call in &reading.calls {
             let name = call.call.name.as_str();
             if call.call.is_qualified() {
-                let modules: Vec<&str> = call.call.namespace.path.iter().map(|module| module.name.as_str()).collect();
+                let modules: Vec<&str> =
+                    call.call.namespace.path.iter().map(|module| module.name.as_str()).collect();
                 self.qualified(parsed, &modules, call);
             } else if BUILT_IN.contains(&name) || call.call.capture_parent_scope {
             } else if matches!(call.on, On::Nothing) {
@@ -100,34 +107,56 @@ impl<'a> Calls<'a> {
         }
     }
 
-    fn undefined(&self, parsed: &Parsed, reading: &Reading<'_>, undefined: &Undefined<'_>) -> Failure {
+    fn undefined(
+        &self,
+        parsed: &Parsed,
+        reading: &Reading<'_>,
+        undefined: &Undefined<'_>,
+    ) -> Failure {
         let name = undefined.name;
         let failure = Failure::usage(format!("There is no variable \"{name}\""));
         if undefined.in_function && reading.constants.contains_key(name) {
-            return failure.hint(format!("a function sees a constant of its file as global::{name}"));
+            return failure
+                .hint(format!("a function sees a constant of its file as global::{name}"));
         }
         if undefined.in_function && reading.top.contains(name) {
-            let hint = format!("functions see their parameters only: pass {name} as one, or make it a const and write global::{name}");
+            let hint = format!(
+                "functions see their parameters only: pass {name} as one, or make it a const and write global::{name}"
+            );
             return failure.hint(hint);
         }
         if !undefined.in_function && reading.names.contains(name) {
-            return failure.hint("it is made later, or in a block or function, and not seen outside of that");
+            return failure
+                .hint("it is made later, or in a block or function, and not seen outside of that");
         }
-        if parsed.functions.iter().any(|function| function.name == name) || !self.host.called("", name).is_empty() {
+        if parsed.functions.iter().any(|function| function.name == name)
+            || !self.host.called("", name).is_empty()
+        {
             return failure.hint(format!("to call the function, write {name}(…)"));
         }
-        with_hint(failure, meant(name, reading.names.iter().copied().filter(|known| *known != name)))
+        with_hint(
+            failure,
+            meant(name, reading.names.iter().copied().filter(|known| *known != name)),
+        )
     }
 
     fn plain(&mut self, parsed: &Parsed, reading: &Reading<'_>, call: &Call<'_>) {
         let (name, count) = (call.call.name.as_str(), call.call.args.len());
-        let own: Vec<&Function> =
-            parsed.functions.iter().filter(|function| function.name == name && function.this_type.is_none()).collect();
+        let own: Vec<&Function> = parsed
+            .functions
+            .iter()
+            .filter(|function| function.name == name && function.this_type.is_none())
+            .collect();
         let host = self.host.called("", name);
-        if own.iter().any(|function| function.parameters.len() == count) || host.iter().any(|function| function.count() == count) {
+        if own.iter().any(|function| function.parameters.len() == count)
+            || host.iter().any(|function| function.count() == count)
+        {
             return;
         }
-        let forms = host.iter().map(|function| function.form()).chain(own.iter().map(|function| form(name, &function.parameters)));
+        let forms = host
+            .iter()
+            .map(|function| function.form())
+            .chain(own.iter().map(|function| form(name, &function.parameters)));
         let elsewhere = self.elsewhere(parsed, name, count);
         if let Some(hint) = takes(forms).filter(|_| elsewhere.is_none()) {
             return self.arguments(&parsed.source, call.position, name, count, hint);
@@ -136,21 +165,40 @@ impl<'a> Calls<'a> {
         let hint = if reading.names.contains(name) {
             Some(format!("to call the function in the variable, write {name}.call(…)"))
         } else {
-            let all = self.host.functions.keys().filter(|(module, _)| module.is_empty()).map(|(_, name)| *name);
+            let all = self
+                .host
+                .functions
+                .keys()
+                .filter(|(module, _)| module.is_empty())
+                .map(|(_, name)| *name);
             let own = parsed.functions.iter().map(|function| function.name.as_str());
             elsewhere.or_else(|| meant(name, own.chain(all)))
         };
-        self.findings.add(Rule::UnknownFunction, &parsed.source, call.position, with_hint(failure, hint));
+        self.findings.add(
+            Rule::UnknownFunction,
+            &parsed.source,
+            call.position,
+            with_hint(failure, hint),
+        );
     }
 
     /// A function that would fit, in a module or a file that is imported.
     fn elsewhere(&self, parsed: &Parsed, name: &str, count: usize) -> Option<String> {
-        let fits = |module: &&&str| self.host.called(module, name).iter().any(|function| function.count() == count);
+        let fits = |module: &&&str| {
+            self.host.called(module, name).iter().any(|function| function.count() == count)
+        };
         let in_module = self.host.modules.iter().find(fits);
         let imported = parsed.imports.iter().find(|(_, source)| {
-            let functions = source.as_ref().and_then(|source| self.sources.parsed.get(source)).map(|parsed| &parsed.functions);
+            let functions = source
+                .as_ref()
+                .and_then(|source| self.sources.parsed.get(source))
+                .map(|parsed| &parsed.functions);
             functions.is_some_and(|functions| {
-                functions.iter().any(|function| function.name == name && function.parameters.len() == count && !function.is_private)
+                functions.iter().any(|function| {
+                    function.name == name
+                        && function.parameters.len() == count
+                        && !function.is_private
+                })
             })
         });
         let module = imported.map(|(module, _)| module.as_str()).or(in_module.copied())?;
@@ -161,9 +209,15 @@ impl<'a> Calls<'a> {
         let (name, count) = (call.call.name.as_str(), call.call.args.len());
         let host = self.host.methods.get(name).map_or(&[][..], Vec::as_slice);
         // Typed ones are known wherever their file is; those of its own file find `this`.
-        let everywhere = self.sources.parsed.values().flat_map(|other| &other.functions).filter(|function| function.this_type.is_some());
+        let everywhere = self
+            .sources
+            .parsed
+            .values()
+            .flat_map(|other| &other.functions)
+            .filter(|function| function.this_type.is_some());
         let own = parsed.functions.iter().filter(|function| function.this_type.is_none());
-        let scripts: Vec<&Function> = own.chain(everywhere).filter(|function| function.name == name).collect();
+        let scripts: Vec<&Function> =
+            own.chain(everywhere).filter(|function| function.name == name).collect();
         let fits = host.iter().any(|function| function.count() == count + 1)
             || scripts.iter().any(|function| function.parameters.len() == count)
             // A closure in a map is called like a method.
@@ -173,7 +227,10 @@ impl<'a> Calls<'a> {
         }
         let forms = host.iter().map(|function| function.form_of_method());
         let forms = forms.chain(
-            scripts.iter().filter(|function| function.this_type.is_some()).map(|function| format!(".{}", form(name, &function.parameters))),
+            scripts
+                .iter()
+                .filter(|function| function.this_type.is_some())
+                .map(|function| format!(".{}", form(name, &function.parameters))),
         );
         if let Some(hint) = takes(forms) {
             return self.arguments(&parsed.source, call.position, name, count, hint);
@@ -186,7 +243,12 @@ impl<'a> Calls<'a> {
         } else {
             meant(name, self.host.methods.keys().copied().chain(reading.keys.iter().copied()))
         };
-        self.findings.add(Rule::UnknownFunction, &parsed.source, call.position, with_hint(failure, hint));
+        self.findings.add(
+            Rule::UnknownFunction,
+            &parsed.source,
+            call.position,
+            with_hint(failure, hint),
+        );
     }
 
     fn qualified(&mut self, parsed: &Parsed, modules: &[&str], call: &Call<'_>) {
@@ -200,29 +262,60 @@ impl<'a> Calls<'a> {
             if host.iter().any(|function| function.count() == count) {
                 return;
             }
-            if let Some(hint) = takes(host.iter().map(|function| format!("{path}::{}", function.form()))) {
+            if let Some(hint) =
+                takes(host.iter().map(|function| format!("{path}::{}", function.form())))
+            {
                 return self.arguments(&parsed.source, call.position, &shown, count, hint);
             }
-            let all = self.host.functions.keys().filter(|(module, _)| *module == modules[0]).map(|(_, name)| *name);
-            let failure = with_hint(Failure::usage(format!("There is no function \"{shown}\"")), meant(name, all));
-            return self.findings.add(Rule::UnknownFunction, &parsed.source, call.position, failure);
+            let all = self
+                .host
+                .functions
+                .keys()
+                .filter(|(module, _)| *module == modules[0])
+                .map(|(_, name)| *name);
+            let failure = with_hint(
+                Failure::usage(format!("There is no function \"{shown}\"")),
+                meant(name, all),
+            );
+            return self.findings.add(
+                Rule::UnknownFunction,
+                &parsed.source,
+                call.position,
+                failure,
+            );
         };
-        let named: Vec<&Function> = target.functions.iter().filter(|function| function.name == name).collect();
+        let named: Vec<&Function> =
+            target.functions.iter().filter(|function| function.name == name).collect();
         let public = || named.iter().filter(|function| !function.is_private);
         if public().any(|function| function.parameters.len() == count) {
             return;
         }
-        if let Some(hint) = takes(public().map(|function| format!("{path}::{}", form(name, &function.parameters)))) {
+        if let Some(hint) =
+            takes(public().map(|function| format!("{path}::{}", form(name, &function.parameters))))
+        {
             return self.arguments(&parsed.source, call.position, &shown, count, hint);
         }
         let file = &target.source.name;
         if !named.is_empty() {
             let failure = Failure::usage(format!("\"{name}\" is a private function of \"{file}\""));
-            let failure = failure.hint("leave out \"private\" there, or call a function that is not");
-            return self.findings.add(Rule::PrivateFunction, &parsed.source, call.position, failure);
+            let failure =
+                failure.hint("leave out \"private\" there, or call a function that is not");
+            return self.findings.add(
+                Rule::PrivateFunction,
+                &parsed.source,
+                call.position,
+                failure,
+            );
         }
-        let all = target.functions.iter().filter(|function| !function.is_private).map(|function| function.name.as_str());
-        let failure = with_hint(Failure::usage(format!("There is no function \"{name}\" in \"{file}\"")), meant(name, all));
+        let all = target
+            .functions
+            .iter()
+            .filter(|function| !function.is_private)
+            .map(|function| function.name.as_str());
+        let failure = with_hint(
+            Failure::usage(format!("There is no function \"{name}\" in \"{file}\"")),
+            meant(name, all),
+        );
         self.findings.add(Rule::UnknownFunction, &parsed.source, call.position, failure);
     }
 
@@ -233,9 +326,11 @@ impl<'a> Calls<'a> {
             if self.host.modules.contains(first) {
                 return rest.is_empty().then_some(Target::Host);
             }
-            let all = self.host.modules.iter().copied().chain(parsed.imports.keys().map(String::as_str));
+            let all =
+                self.host.modules.iter().copied().chain(parsed.imports.keys().map(String::as_str));
             let failure = Failure::usage(format!("There is no module \"{first}\""));
-            let hint = meant(first, all).unwrap_or_else(|| format!("import it first: import \"…\" as {first};"));
+            let hint = meant(first, all)
+                .unwrap_or_else(|| format!("import it first: import \"…\" as {first};"));
             self.findings.add(Rule::UnknownModule, &parsed.source, at, failure.hint(hint));
             return None;
         };
@@ -252,28 +347,50 @@ impl<'a> Calls<'a> {
             if reading.constants.contains_key(name) {
                 return;
             }
-            let failure = Failure::usage(format!("There is no constant \"{name}\" at the top level of this file"));
+            let failure = Failure::usage(format!(
+                "There is no constant \"{name}\" at the top level of this file"
+            ));
             let hint = if reading.names.contains(name) {
-                Some(format!("global:: reads constants: pass {name} as a parameter, or let the closure capture it"))
+                Some(format!(
+                    "global:: reads constants: pass {name} as a parameter, or let the closure capture it"
+                ))
             } else {
                 meant(name, reading.constants.keys().copied())
             };
-            return self.findings.add(Rule::UnknownConstant, &parsed.source, *position, with_hint(failure, hint));
+            return self.findings.add(
+                Rule::UnknownConstant,
+                &parsed.source,
+                *position,
+                with_hint(failure, hint),
+            );
         }
         let Some(Target::File(target)) = self.target(parsed, modules, *position) else { return };
         let Some(known) = self.readings.get(target.source.name.as_str()) else { return };
         if !known.exported.contains(name) {
-            let failure = Failure::usage(format!("\"{}\" exports no \"{name}\"", target.source.name));
+            let failure =
+                Failure::usage(format!("\"{}\" exports no \"{name}\"", target.source.name));
             let hint = if known.names.contains(name) {
                 Some(format!("write there: export const {name} = …"))
             } else {
                 meant(name, known.exported.iter().copied())
             };
-            self.findings.add(Rule::UnknownConstant, &parsed.source, *position, with_hint(failure, hint));
+            self.findings.add(
+                Rule::UnknownConstant,
+                &parsed.source,
+                *position,
+                with_hint(failure, hint),
+            );
         }
     }
 
-    fn arguments(&mut self, source: &Arc<Source>, position: Position, name: &str, count: usize, hint: String) {
+    fn arguments(
+        &mut self,
+        source: &Arc<Source>,
+        position: Position,
+        name: &str,
+        count: usize,
+        hint: String,
+    ) {
         let given = match count {
             0 => "no arguments".to_owned(),
             1 => "1 argument".to_owned(),

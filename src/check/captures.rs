@@ -1,4 +1,5 @@
-//! Closures that use the very variable whose method they are given to: it is locked while the method runs.
+//! Closures that use the very variable whose method they are given to: it is locked while the
+//! method runs.
 
 use rhai::Expr;
 
@@ -11,22 +12,33 @@ use crate::model::Failure;
 /// Finds the calls that would end in a data race.
 pub fn check(parsed: &Parsed, reading: &Reading<'_>, findings: &mut Findings) {
     for call in &reading.calls {
-        let On::Chain { begins: Expr::Variable(variable, ..), variable: Some(binding), is_first } = &call.on else { continue };
+        let On::Chain { begins: Expr::Variable(variable, ..), variable: Some(binding), is_first } =
+            &call.on
+        else {
+            continue;
+        };
         let name = call.call.name.as_str();
-        let captures = |closure: &Expr| parsed.closure(closure).is_some_and(|(closure, _)| reading.captured(closure).contains(binding));
+        let captures = |closure: &Expr| {
+            parsed
+                .closure(closure)
+                .is_some_and(|(closure, _)| reading.captured(closure).contains(binding))
+        };
         let uses = |argument: &Expr| match reading.binding(argument) {
             Some(held) => reading.bindings[held].values.iter().any(|value| captures(value)),
             None => captures(argument),
         };
         if call.call.args.iter().any(uses) {
             let variable = &variable.1;
-            let failure = Failure::usage(format!("The closure given to \"{name}\" uses \"{variable}\", which the call has in use"));
+            let failure = Failure::usage(format!(
+                "The closure given to \"{name}\" uses \"{variable}\", which the call has in use"
+            ));
             let mend = if *is_first {
                 format!("call the function: {name}({variable}, …)")
             } else {
                 format!("put what \"{name}\" is called on in a variable of its own first")
             };
-            let failure = failure.hint(format!("a method holds \"{variable}\" while it runs: {mend}"));
+            let failure =
+                failure.hint(format!("a method holds \"{variable}\" while it runs: {mend}"));
             findings.add(Rule::CapturedHandle, &parsed.source, call.position, failure);
         }
     }

@@ -14,7 +14,8 @@ use crate::script::place::Remark;
 use super::findings::Findings;
 use super::rule::Rule;
 
-/// Checks the project's own compose file, where the project's folder is what is checked; how many files that were.
+/// Checks the project's own compose file, where the project's folder is what is checked; how many
+/// files that were.
 pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings) -> usize {
     if !folders.iter().any(|folder| *folder == context.project.directory) {
         return 0;
@@ -40,7 +41,9 @@ pub fn is_one(path: &Path) -> bool {
 
 /// Checks a compose file; whether it could be read.
 pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -> bool {
-    let Some(Checked { source, notes, faults }) = compose::check(context, path) else { return false };
+    let Some(Checked { source, notes, faults }) = compose::check(context, path) else {
+        return false;
+    };
     for Note { line, span, text } in notes {
         let line = whole_line(&source, line);
         let place = span.map_or(line.clone(), |(column, width)| Place { column, width, ..line });
@@ -50,15 +53,24 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
     for failure in list {
         match failure.place.as_deref() {
             Some(at) => {
-                let place = Place { source: source.clone(), line: at.line, column: at.column, width: at.width };
+                let place = Place {
+                    source: source.clone(),
+                    line: at.line,
+                    column: at.column,
+                    width: at.width,
+                };
                 findings.add_at(Rule::WrongValue, place, failure);
             }
             None => findings.add_without_place(Rule::WrongValue, failure),
         }
     }
     if is_cut {
-        let failure = Failure::usage(format!("\"{}\" has more faults than the {MOST} that are shown", source.name));
-        findings.add_without_place(Rule::WrongValue, failure.hint("correct these, then check again"));
+        let failure = Failure::usage(format!(
+            "\"{}\" has more faults than the {MOST} that are shown",
+            source.name
+        ));
+        findings
+            .add_without_place(Rule::WrongValue, failure.hint("correct these, then check again"));
     }
     true
 }
@@ -66,7 +78,11 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
 /// Finds what was remarked on files of variables.
 pub fn remark(remarks: &[Remark], findings: &mut Findings) {
     for Remark { source, line, text } in remarks {
-        findings.add_at(Rule::UnclearValue, whole_line(source, *line), Failure::usage(sentence(text)));
+        findings.add_at(
+            Rule::UnclearValue,
+            whole_line(source, *line),
+            Failure::usage(sentence(text)),
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parts of descriptions, read by the very readers that read the whole.
 //!
-//! What isn't written out is left away, and a part that can't be read alone gets what it needs beside it.
+//! What isn't written out is left away, and a part that can't be read alone gets what it needs
+//! beside it.
 
 use serde_json::{Map, Value, json};
 
@@ -35,8 +36,14 @@ pub fn pattern(path: &[Step]) -> Vec<&str> {
         .collect()
 }
 
-/// The failure for a key that nobody reads. `kind`: the value of the key `type` beside it, nothing inside where it isn't written out.
-pub fn unknown_key(context: &Context, path: &[Step], key: &str, kind: Option<&Option<Value>>) -> Option<Failure> {
+/// The failure for a key that nobody reads. `kind`: the value of the key `type` beside it, nothing
+/// inside where it isn't written out.
+pub fn unknown_key(
+    context: &Context,
+    path: &[Step],
+    key: &str,
+    kind: Option<&Option<Value>>,
+) -> Option<Failure> {
     let mut beside = Map::new();
     match kind {
         // What is read beside it depends on what isn't known.
@@ -48,7 +55,8 @@ pub fn unknown_key(context: &Context, path: &[Step], key: &str, kind: Option<&Op
     let leaf = needed(&child, None);
     let leaf = if leaf.is_empty() { Value::Null } else { leaf.into() };
     let failure = read(context, &described(&child, leaf, &beside))?;
-    let fits = failure.path.as_ref().is_some_and(|found| found.on_key && found.keys == names(&child));
+    let fits =
+        failure.path.as_ref().is_some_and(|found| found.on_key && found.keys == names(&child));
     fits.then(|| renumbered(failure, &child))
 }
 
@@ -61,7 +69,8 @@ pub fn meant(failure: &Failure) -> Option<&str> {
 pub fn wrong_shape(context: &Context, path: &[Step], empty: Value) -> Option<Failure> {
     let failure = read(context, &described(path, empty, &Map::new()))?;
     let fits =
-        failure.path.as_ref().is_some_and(|found| !found.on_key && found.keys == names(path)) && failure.message.contains(WRONG_TYPE);
+        failure.path.as_ref().is_some_and(|found| !found.on_key && found.keys == names(path))
+            && failure.message.contains(WRONG_TYPE);
     fits.then(|| renumbered(failure, path))
 }
 
@@ -76,7 +85,9 @@ pub fn wrong_value(context: &Context, path: &[Step], value: Value) -> Option<Fai
 pub fn refused(context: &Context, path: &[Step], value: Value) -> Option<(Failure, Vec<String>)> {
     let options = ReadOptions { directory: &context.project.directory, lookup: &|_| None };
     let failure = if path.is_empty() {
-        Project::read("checked", &value, &options).and_then(|project| check_possible(context, &project)).err()?
+        Project::read("checked", &value, &options)
+            .and_then(|project| check_possible(context, &project))
+            .err()?
     } else {
         read(context, &described(path, value, &Map::new()))?
     };
@@ -107,14 +118,19 @@ fn renumbered(mut failure: Failure, path: &[Step]) -> Failure {
     for end in (1..=path.len()).rev().filter(|end| read[end - 1] != real[end - 1]) {
         failure.message = failure.message.replace(&read[..end].join("."), &real[..end].join("."));
         // Some name the last step alone.
-        failure.message = failure.message.replace(&format!("\"{}\" needs", read[end - 1]), &format!("\"{}\" needs", real[end - 1]));
+        failure.message = failure.message.replace(
+            &format!("\"{}\" needs", read[end - 1]),
+            &format!("\"{}\" needs", real[end - 1]),
+        );
     }
     failure
 }
 
 fn read(context: &Context, description: &Value) -> Option<Failure> {
     let options = ReadOptions { directory: &context.project.directory, lookup: &|_| None };
-    Project::read_parts("checked", description, &options).and_then(|project| check_possible(context, &project)).err()
+    Project::read_parts("checked", description, &options)
+        .and_then(|project| check_possible(context, &project))
+        .err()
 }
 
 /// A description with nothing but `leaf` at `path`, and what has to be beside it.
@@ -147,7 +163,9 @@ fn needed(path: &[Step], key: Option<&str>) -> Map<String, Value> {
         },
         ["services", "*", "ports", "#"] => json!({ "target": 1 }),
         ["services", "*", "secrets" | "configs", "#"] => json!({ "source": "x" }),
-        ["services", "*", "env_file"] | ["services", "*", "env_file", "#"] => json!({ "path": "x" }),
+        ["services", "*", "env_file"] | ["services", "*", "env_file", "#"] => {
+            json!({ "path": "x" })
+        }
         _ => json!({}),
     };
     match needed {

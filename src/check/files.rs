@@ -27,9 +27,14 @@ pub struct Group {
     pub files: BTreeSet<PathBuf>,
 }
 
-/// The files that `paths` name, and all below those that are folders; without any, those of the project around `here`.
-/// What isn't there is a finding.
-pub fn find(host: &dyn Host, here: &Path, paths: &[PathBuf], findings: &mut Findings) -> Vec<Group> {
+/// The files that `paths` name, and all below those that are folders; without any, those of the
+/// project around `here`. What isn't there is a finding.
+pub fn find(
+    host: &dyn Host,
+    here: &Path,
+    paths: &[PathBuf],
+    findings: &mut Findings,
+) -> Vec<Group> {
     let mut groups: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
     let default = [settings_folder(host, here).unwrap_or_else(|| here.to_path_buf())];
     let paths = if paths.is_empty() { &default[..] } else { paths };
@@ -38,7 +43,8 @@ pub fn find(host: &dyn Host, here: &Path, paths: &[PathBuf], findings: &mut Find
             findings.add_without_place(Rule::Unreadable, missing(host, here, given));
             continue;
         };
-        let is_folder = host.info(&CheckedPath::trusted(&real)).is_ok_and(|info| info.kind == FileKind::Folder);
+        let is_folder =
+            host.info(&CheckedPath::trusted(&real)).is_ok_and(|info| info.kind == FileKind::Folder);
         let folder = if is_folder { real.as_path() } else { real.parent().unwrap_or(&real) };
         let root = settings_folder(host, folder).unwrap_or_else(|| folder.to_path_buf());
         let files = groups.entry(root.clone()).or_default();
@@ -60,14 +66,24 @@ fn missing(host: &dyn Host, here: &Path, given: &Path) -> Failure {
     let Ok(entries) = host.list(&named(host, folder)) else {
         return failure.hint(format!("there is no folder \"{}\"", shown(host, folder)));
     };
-    let is_script = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == EXTENSION);
-    let names: Vec<&str> =
-        entries.iter().filter(|entry| entry.kind == FileKind::Folder || is_script(&entry.name)).map(|entry| entry.name.as_str()).collect();
+    let is_script =
+        |name: &str| Path::new(name).extension().is_some_and(|extension| extension == EXTENSION);
+    let names: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry.kind == FileKind::Folder || is_script(&entry.name))
+        .map(|entry| entry.name.as_str())
+        .collect();
     let name = name.to_string_lossy();
     let whole = format!("{name}.{EXTENSION}");
-    let near = names.iter().copied().find(|there| *there == whole).or_else(|| nearest(&name, names.iter().copied()));
+    let near = names
+        .iter()
+        .copied()
+        .find(|there| *there == whole)
+        .or_else(|| nearest(&name, names.iter().copied()));
     match near {
-        Some(near) => failure.hint(format!("did you mean \"{}\"?", given.with_file_name(near).display())),
+        Some(near) => {
+            failure.hint(format!("did you mean \"{}\"?", given.with_file_name(near).display()))
+        }
         None => failure,
     }
 }
@@ -87,12 +103,18 @@ impl Search<'_> {
             Ok(entries) if depth < DEPTH => entries,
             Ok(_) => return,
             Err(error) => {
-                return self.findings.add_without_place(Rule::Unreadable, Failure::usage(crate::model::failure::sentence(&error.message)));
+                return self.findings.add_without_place(
+                    Rule::Unreadable,
+                    Failure::usage(crate::model::failure::sentence(&error.message)),
+                );
             }
         };
         for entry in entries {
             let path = folder.join(&entry.name);
-            if entry.name.starts_with('.') || FOREIGN.contains(&entry.name.as_str()) || self.git.hides(self.host, &path, entry.kind) {
+            if entry.name.starts_with('.')
+                || FOREIGN.contains(&entry.name.as_str())
+                || self.git.hides(self.host, &path, entry.kind)
+            {
                 continue;
             }
             let is_script = path.extension().is_some_and(|extension| extension == EXTENSION);
@@ -101,7 +123,9 @@ impl Search<'_> {
                 FileKind::Symlink if is_script => {
                     let real = self.host.canonicalize(&path).ok();
                     let real = real.and_then(|real| CheckedPath::below(self.root, &real));
-                    let real = real.filter(|real| self.host.info(real).is_ok_and(|info| info.kind != FileKind::Folder));
+                    let real = real.filter(|real| {
+                        self.host.info(real).is_ok_and(|info| info.kind != FileKind::Folder)
+                    });
                     self.files.extend(real.map(|real| real.as_path().to_owned()));
                 }
                 _ if is_script && entry.kind != FileKind::Symlink => drop(self.files.insert(path)),
@@ -112,8 +136,12 @@ impl Search<'_> {
 
     /// A path that the search came to. All are below the root.
     fn at(&self, path: &Path) -> crate::host::Result<CheckedPath> {
-        let outside =
-            || HostError::new(HostErrorKind::SymlinkInPath, format!("Could not read \"{}\": it is outside of the project", path.display()));
+        let outside = || {
+            HostError::new(
+                HostErrorKind::SymlinkInPath,
+                format!("Could not read \"{}\": it is outside of the project", path.display()),
+            )
+        };
         CheckedPath::below(self.root, path).ok_or_else(outside)
     }
 }

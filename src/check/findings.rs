@@ -20,7 +20,12 @@ pub struct Findings {
 impl Findings {
     /// Adds a failure's words at a place in a source.
     pub fn add(&mut self, rule: Rule, source: &Arc<Source>, position: Position, failure: Failure) {
-        let place = places::place(source, position).unwrap_or_else(|| Place { source: source.clone(), line: 1, column: 1, width: 1 });
+        let place = places::place(source, position).unwrap_or_else(|| Place {
+            source: source.clone(),
+            line: 1,
+            column: 1,
+            width: 1,
+        });
         self.add_at(rule, place, failure);
     }
 
@@ -48,7 +53,9 @@ impl Findings {
     /// All of them, by file, line and column; those without a place first.
     pub fn sorted(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_cached_key(|finding| {
-            finding.place.as_ref().map(|place| (place.source.name.clone(), place.line, place.column, finding.message.clone()))
+            finding.place.as_ref().map(|place| {
+                (place.source.name.clone(), place.line, place.column, finding.message.clone())
+            })
         });
         self.list
     }

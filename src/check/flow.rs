@@ -1,7 +1,9 @@
-//! Where literals stand: followed from the call that takes them back through variables, functions, `+` and `if`.
+//! Where literals stand: followed from the call that takes them back through variables, functions,
+//! `+` and `if`.
 //!
-//! A description is put together from parts (`common + #{ … }`, `if prod { … }`, a helper's result). From `stack(…)` each part
-//! is followed to the literals that it is made of, so that each is read at the place where it will stand.
+//! A description is put together from parts (`common + #{ … }`, `if prod { … }`, a helper's
+//! result). From `stack(…)` each part is followed to the literals that it is made of, so that each
+//! is read at the place where it will stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,16 +43,23 @@ impl Role {
     fn pattern(&self) -> String {
         match self {
             Self::Description(path) => descriptions::pattern(path).join("."),
-            Self::Options(forms) => {
-                forms.iter().map(|form| format!("{}::{}({})", form.module, form.name, form.arguments)).collect::<Vec<_>>().join(" ")
-            }
+            Self::Options(forms) => forms
+                .iter()
+                .map(|form| format!("{}::{}({})", form.module, form.name, form.arguments))
+                .collect::<Vec<_>>()
+                .join(" "),
             Self::Defaults(name, _) => format!("{name}()"),
         }
     }
 }
 
 /// Checks every literal of descriptions and options.
-pub fn check(context: &Arc<Context>, sources: &Sources, readings: &BTreeMap<&str, Reading<'_>>, findings: &mut Findings) {
+pub fn check(
+    context: &Arc<Context>,
+    sources: &Sources,
+    readings: &BTreeMap<&str, Reading<'_>>,
+    findings: &mut Findings,
+) {
     let mut flow = Flow {
         context,
         sources,
@@ -61,7 +70,12 @@ pub fn check(context: &Arc<Context>, sources: &Sources, readings: &BTreeMap<&str
         known: Known::new(),
         told: BTreeSet::new(),
     };
-    let all = || sources.parsed.values().filter_map(|parsed| Some((parsed, readings.get(parsed.source.name.as_str())?)));
+    let all = || {
+        sources
+            .parsed
+            .values()
+            .filter_map(|parsed| Some((parsed, readings.get(parsed.source.name.as_str())?)))
+    };
     for (_, reading) in all() {
         flow.learn_defaults(reading);
     }
@@ -96,8 +110,10 @@ struct At<'a> {
 impl<'a> Flow<'a, '_> {
     fn learn_defaults(&mut self, reading: &Reading<'_>) {
         for call in &reading.calls {
-            if let ("with_defaults", [given, Expr::Map(defaults, _)]) = (call.call.name.as_str(), call.call.args.as_slice())
-                && let Some(parameter) = reading.binding(given).and_then(|binding| reading.bindings[binding].parameter)
+            if let ("with_defaults", [given, Expr::Map(defaults, _)]) =
+                (call.call.name.as_str(), call.call.args.as_slice())
+                && let Some(parameter) =
+                    reading.binding(given).and_then(|binding| reading.bindings[binding].parameter)
             {
                 let keys = defaults.0.iter().map(|(key, _)| key.name.to_string()).collect();
                 self.defaults.insert(parameter, keys);
@@ -108,7 +124,11 @@ impl<'a> Flow<'a, '_> {
     fn call(&mut self, parsed: &'a Parsed, call: &Call<'a>) {
         let on_value = usize::from(!matches!(call.on, On::Nothing));
         let arguments = &call.call.args;
-        if on_value == 0 && !call.call.is_qualified() && call.call.name == "stack" && (1..=2).contains(&arguments.len()) {
+        if on_value == 0
+            && !call.call.is_qualified()
+            && call.call.name == "stack"
+            && (1..=2).contains(&arguments.len())
+        {
             if let [Expr::StringConstant(name, position), _] = arguments.as_slice()
                 && let Err(failure) = check_project(name)
                 && self.sources.asked.contains(&parsed.source.name)
@@ -117,14 +137,29 @@ impl<'a> Flow<'a, '_> {
             }
             if let Some(description) = arguments.last() {
                 self.known = self.known_in(At { parsed, expression: description });
-                self.stand(At { parsed, expression: description }, &Role::Description(Vec::new()), true);
+                self.stand(
+                    At { parsed, expression: description },
+                    &Role::Description(Vec::new()),
+                    true,
+                );
             }
             return;
         }
-        let module = call.call.namespace.path.iter().map(|module| module.name.as_str()).collect::<Vec<_>>().join("::");
+        let module = call
+            .call
+            .namespace
+            .path
+            .iter()
+            .map(|module| module.name.as_str())
+            .collect::<Vec<_>>()
+            .join("::");
         let forms: Vec<&'static Optional> = ALL
             .iter()
-            .filter(|form| form.module == module && form.name == call.call.name && form.arguments == arguments.len() + on_value)
+            .filter(|form| {
+                form.module == module
+                    && form.name == call.call.name
+                    && form.arguments == arguments.len() + on_value
+            })
             .collect();
         if let Some(at) = forms.first().and_then(|form| form.at.checked_sub(on_value)) {
             if let Some(expression) = arguments.get(at) {
@@ -159,8 +194,15 @@ impl<'a> Flow<'a, '_> {
     fn keys(&self, at: At<'a>, depth: usize) -> Option<BTreeSet<String>> {
         let inside = |expression| self.keys(At { expression, ..at }, depth + 1);
         match at.expression {
-            Expr::Map(entries, _) => Some(entries.0.iter().map(|(key, _)| key.name.to_string()).collect()),
-            Expr::FnCall(call, _) if call.is_operator_call() && call.name == "+" && call.args.len() == 2 && depth < DEPTH => {
+            Expr::Map(entries, _) => {
+                Some(entries.0.iter().map(|(key, _)| key.name.to_string()).collect())
+            }
+            Expr::FnCall(call, _)
+                if call.is_operator_call()
+                    && call.name == "+"
+                    && call.args.len() == 2
+                    && depth < DEPTH =>
+            {
                 let mut keys = inside(&call.args[0])?;
                 keys.append(&mut inside(&call.args[1])?);
                 Some(keys)
@@ -178,13 +220,20 @@ impl<'a> Flow<'a, '_> {
     }
 
     /// The function of a script that a call means.
-    fn function(&self, parsed: &'a Parsed, call: &FnCallExpr) -> Option<(&'a Parsed, &'a Function)> {
+    fn function(
+        &self,
+        parsed: &'a Parsed,
+        call: &FnCallExpr,
+    ) -> Option<(&'a Parsed, &'a Function)> {
         let mut target = parsed;
         for module in &call.namespace.path {
-            target = self.sources.parsed.get(target.imports.get(module.name.as_str())?.as_ref()?)?;
+            target =
+                self.sources.parsed.get(target.imports.get(module.name.as_str())?.as_ref()?)?;
         }
         let fits = |function: &&Function| {
-            function.name == call.name.as_str() && function.parameters.len() == call.args.len() && function.this_type.is_none()
+            function.name == call.name.as_str()
+                && function.parameters.len() == call.args.len()
+                && function.this_type.is_none()
         };
         target.functions.iter().find(fits).map(|function| (target, function))
     }
@@ -202,7 +251,9 @@ impl<'a> Flow<'a, '_> {
                 last_values(block.statements(), &mut values);
                 self.all(at.parsed, &values, role, whole);
             }
-            Expr::Coalesce(parts, _) => parts.iter().for_each(|part| self.stand(inside(part), role, whole)),
+            Expr::Coalesce(parts, _) => {
+                parts.iter().for_each(|part| self.stand(inside(part), role, whole))
+            }
             Expr::Variable(parts, ..) => self.variable(at, &parts.1, &parts.2.path, role, whole),
             _ => {}
         }
@@ -211,7 +262,11 @@ impl<'a> Flow<'a, '_> {
         } else if let (Expr::Map(entries, _), Role::Description(path)) = (at.expression, role) {
             // Of the standard library only what leads out of it.
             for (key, value) in &entries.0 {
-                self.stand(inside(value), &Role::Description(descriptions::with_key(path, &key.name)), true);
+                self.stand(
+                    inside(value),
+                    &Role::Description(descriptions::with_key(path, &key.name)),
+                    true,
+                );
             }
         }
     }
@@ -227,7 +282,8 @@ impl<'a> Flow<'a, '_> {
 
     /// What a call or an operator gives.
     fn result(&mut self, parsed: &'a Parsed, call: &'a FnCallExpr, role: &Role) {
-        let joins = call.is_operator_call() && call.name == "+" || !call.is_qualified() && call.name == "merge" && call.args.len() == 2;
+        let joins = call.is_operator_call() && call.name == "+"
+            || !call.is_qualified() && call.name == "merge" && call.args.len() == 2;
         if joins {
             for part in &call.args {
                 self.stand(At { parsed, expression: part }, role, false);
@@ -240,14 +296,27 @@ impl<'a> Flow<'a, '_> {
         }
     }
 
-    fn variable(&mut self, at: At<'a>, name: &str, modules: &[rhai::Ident], role: &Role, whole: bool) {
+    fn variable(
+        &mut self,
+        at: At<'a>,
+        name: &str,
+        modules: &[rhai::Ident],
+        role: &Role,
+        whole: bool,
+    ) {
         let Some(reading) = self.readings.get(at.parsed.source.name.as_str()) else { return };
         let (values, whole) = match modules {
             [] => {
-                let Some(binding) = reading.binding(at.expression).map(|binding| &reading.bindings[binding]) else { return };
+                let Some(binding) =
+                    reading.binding(at.expression).map(|binding| &reading.bindings[binding])
+                else {
+                    return;
+                };
                 (binding.values.clone(), whole && binding.values.len() == 1 && !binding.is_changed)
             }
-            [module] if module.name == "global" => (reading.constants.get(name).copied().into_iter().collect(), whole),
+            [module] if module.name == "global" => {
+                (reading.constants.get(name).copied().into_iter().collect(), whole)
+            }
             _ => return,
         };
         for expression in values {
@@ -261,17 +330,26 @@ impl<'a> Flow<'a, '_> {
             Role::Options(forms) => {
                 let Expr::Map(entries, _) = at.expression else { return };
                 for (key, value) in &entries.0 {
-                    if let Some((rule, failure)) = options::refused(self.context, forms, &key.name, value) {
-                        let position = if rule == Rule::UnknownKey { key.pos } else { literal::start(value) };
+                    if let Some((rule, failure)) =
+                        options::refused(self.context, forms, &key.name, value)
+                    {
+                        let position =
+                            if rule == Rule::UnknownKey { key.pos } else { literal::start(value) };
                         self.found(rule, at.parsed, position, failure);
-                    } else if key.name == "test" && forms.iter().any(|form| form.name == "healthcheck") {
+                    } else if key.name == "test"
+                        && forms.iter().any(|form| form.name == "healthcheck")
+                    {
                         self.probe(at.parsed, value);
                     }
                 }
             }
             Role::Defaults(function, keys) => {
                 let Expr::Map(entries, _) = at.expression else { return };
-                for (key, _) in entries.0.iter().filter(|(key, _)| !keys.iter().any(|known| *known == key.name.as_str())) {
+                for (key, _) in entries
+                    .0
+                    .iter()
+                    .filter(|(key, _)| !keys.iter().any(|known| *known == key.name.as_str()))
+                {
                     let failure = options::unknown(function, &key.name, keys);
                     self.found(Rule::UnknownKey, at.parsed, key.pos, failure);
                 }
@@ -281,28 +359,44 @@ impl<'a> Flow<'a, '_> {
 
     fn description(&mut self, at: At<'a>, path: &[Step], whole: bool) {
         let inside = |expression| At { expression, ..at };
-        let is_test = matches!(descriptions::pattern(path).as_slice(), ["services", "*", "healthcheck", "test"]);
+        let is_test = matches!(
+            descriptions::pattern(path).as_slice(),
+            ["services", "*", "healthcheck", "test"]
+        );
         match at.expression {
             Expr::Map(entries, position) => {
-                if let Some(failure) = descriptions::wrong_shape(self.context, path, serde_json::Map::new().into()) {
+                if let Some(failure) =
+                    descriptions::wrong_shape(self.context, path, serde_json::Map::new().into())
+                {
                     return self.found(Rule::WrongValue, at.parsed, *position, failure);
                 }
-                let kind = entries.0.iter().find(|(key, _)| key.name == "type").map(|(_, value)| literal::scalar(value));
+                let kind = entries
+                    .0
+                    .iter()
+                    .find(|(key, _)| key.name == "type")
+                    .map(|(_, value)| literal::scalar(value));
                 for (key, value) in &entries.0 {
                     let is_optional = matches!(value, Expr::Map(parts, _) if parts.0.iter().any(|(key, _)| key.name == "required"));
-                    if let Some(failure) = references::dangling_key(&self.known, path, &key.name).filter(|_| !is_optional) {
+                    if let Some(failure) = references::dangling_key(&self.known, path, &key.name)
+                        .filter(|_| !is_optional)
+                    {
                         self.found(Rule::UnknownName, at.parsed, key.pos, failure);
                     }
                     match descriptions::unknown_key(self.context, path, &key.name, kind.as_ref()) {
                         Some(failure) => {
                             // What is in it is wrong or right by itself.
-                            let meant = descriptions::meant(&failure).map(|key| descriptions::with_key(path, key));
+                            let meant = descriptions::meant(&failure)
+                                .map(|key| descriptions::with_key(path, key));
                             self.found(Rule::UnknownKey, at.parsed, key.pos, failure);
                             if let Some(path) = meant {
                                 self.stand(inside(value), &Role::Description(path), true);
                             }
                         }
-                        None => self.stand(inside(value), &Role::Description(descriptions::with_key(path, &key.name)), true),
+                        None => self.stand(
+                            inside(value),
+                            &Role::Description(descriptions::with_key(path, &key.name)),
+                            true,
+                        ),
                     }
                 }
                 if whole && let Some(value) = literal::whole(at.expression) {
@@ -310,7 +404,11 @@ impl<'a> Flow<'a, '_> {
                 }
             }
             Expr::Array(items, position) => {
-                if let Some(failure) = descriptions::wrong_shape(self.context, path, Vec::<serde_json::Value>::new().into()) {
+                if let Some(failure) = descriptions::wrong_shape(
+                    self.context,
+                    path,
+                    Vec::<serde_json::Value>::new().into(),
+                ) {
                     return self.found(Rule::WrongValue, at.parsed, *position, failure);
                 }
                 if is_test && whole {
@@ -331,10 +429,20 @@ impl<'a> Flow<'a, '_> {
                 }
                 if let Some(value) = literal::scalar(expression) {
                     if let Some(failure) = references::dangling(&self.known, path, &value) {
-                        self.found(Rule::UnknownName, at.parsed, literal::start(expression), failure);
+                        self.found(
+                            Rule::UnknownName,
+                            at.parsed,
+                            literal::start(expression),
+                            failure,
+                        );
                     }
                     if let Some(failure) = descriptions::wrong_value(self.context, path, value) {
-                        return self.found(Rule::WrongValue, at.parsed, literal::start(expression), failure);
+                        return self.found(
+                            Rule::WrongValue,
+                            at.parsed,
+                            literal::start(expression),
+                            failure,
+                        );
                     }
                 }
                 if let Expr::StringConstant(text, position) = expression
@@ -348,12 +456,16 @@ impl<'a> Flow<'a, '_> {
 
     /// What a literal is refused for only as a whole.
     fn whole(&mut self, at: At<'a>, path: &[Step], value: serde_json::Value) {
-        let Some((failure, rest)) = descriptions::refused(self.context, path, value) else { return };
+        let Some((failure, rest)) = descriptions::refused(self.context, path, value) else {
+            return;
+        };
         let (key, value) = located(at.expression, &rest);
         let source = &at.parsed.source;
-        let is_told = [key, value]
-            .iter()
-            .any(|place| [Rule::WrongValue, Rule::UnknownKey].iter().any(|rule| self.findings.has(*rule, source, *place)));
+        let is_told = [key, value].iter().any(|place| {
+            [Rule::WrongValue, Rule::UnknownKey]
+                .iter()
+                .any(|rule| self.findings.has(*rule, source, *place))
+        });
         // A part that is refused is refused again with what is around it.
         if !is_told && self.told.insert((source.name.clone(), failure.message.clone())) {
             let on_key = failure.path.as_ref().is_some_and(|path| path.on_key);
@@ -377,8 +489,16 @@ fn located(literal: &Expr, path: &[String]) -> (Position, Position) {
     let (mut expression, mut key) = (literal, literal::start(literal));
     for name in path {
         let next = match expression {
-            Expr::Map(entries, _) => entries.0.iter().find(|(key, _)| key.name == name.as_str()).map(|(key, value)| (key.pos, value)),
-            Expr::Array(items, _) => name.parse::<usize>().ok().and_then(|at| items.get(at)).map(|item| (literal::start(item), item)),
+            Expr::Map(entries, _) => entries
+                .0
+                .iter()
+                .find(|(key, _)| key.name == name.as_str())
+                .map(|(key, value)| (key.pos, value)),
+            Expr::Array(items, _) => name
+                .parse::<usize>()
+                .ok()
+                .and_then(|at| items.get(at))
+                .map(|item| (literal::start(item), item)),
             _ => None,
         };
         let Some((position, value)) = next else { break };

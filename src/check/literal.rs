@@ -11,11 +11,13 @@ pub fn scalar(expression: &Expr) -> Option<Value> {
         Expr::IntegerConstant(number, _) => (*number).into(),
         Expr::FloatConstant(number, _) => serde_json::Number::from_f64(**number)?.into(),
         Expr::BoolConstant(value, _) => (*value).into(),
-        Expr::FnCall(call, _) if call.is_operator_call() && call.name == "-" => match call.args.as_slice() {
-            [Expr::IntegerConstant(number, _)] => number.checked_neg()?.into(),
-            [Expr::FloatConstant(number, _)] => serde_json::Number::from_f64(-**number)?.into(),
-            _ => return None,
-        },
+        Expr::FnCall(call, _) if call.is_operator_call() && call.name == "-" => {
+            match call.args.as_slice() {
+                [Expr::IntegerConstant(number, _)] => number.checked_neg()?.into(),
+                [Expr::FloatConstant(number, _)] => serde_json::Number::from_f64(-**number)?.into(),
+                _ => return None,
+            }
+        }
         _ => return None,
     })
 }
@@ -24,9 +26,12 @@ pub fn scalar(expression: &Expr) -> Option<Value> {
 pub fn whole(expression: &Expr) -> Option<Value> {
     match expression {
         Expr::Unit(_) => Some(Value::Null),
-        Expr::Array(items, _) => items.iter().map(whole).collect::<Option<Vec<_>>>().map(Value::Array),
+        Expr::Array(items, _) => {
+            items.iter().map(whole).collect::<Option<Vec<_>>>().map(Value::Array)
+        }
         Expr::Map(entries, _) => {
-            let entries = entries.0.iter().map(|(key, value)| Some((key.name.to_string(), whole(value)?)));
+            let entries =
+                entries.0.iter().map(|(key, value)| Some((key.name.to_string(), whole(value)?)));
             entries.collect::<Option<serde_json::Map<_, _>>>().map(Value::Object)
         }
         _ => scalar(expression),
@@ -36,10 +41,17 @@ pub fn whole(expression: &Expr) -> Option<Value> {
 /// The same as a value of scripts, without what isn't written out; nothing if that is all of it.
 pub fn partial(expression: &Expr) -> Option<Dynamic> {
     match expression {
-        Expr::Array(items, _) => Some(items.iter().filter_map(partial).collect::<rhai::Array>().into()),
-        Expr::Map(entries, _) => {
-            Some(entries.0.iter().filter_map(|(key, value)| Some((key.name.as_str().into(), partial(value)?))).collect::<Map>().into())
+        Expr::Array(items, _) => {
+            Some(items.iter().filter_map(partial).collect::<rhai::Array>().into())
         }
+        Expr::Map(entries, _) => Some(
+            entries
+                .0
+                .iter()
+                .filter_map(|(key, value)| Some((key.name.as_str().into(), partial(value)?)))
+                .collect::<Map>()
+                .into(),
+        ),
         _ => scalar(expression).map(|value| crate::value::json::from_json(&value)),
     }
 }
@@ -64,7 +76,9 @@ pub fn text(expression: &Expr) -> Option<String> {
 /// Where an expression begins; of `a + b` that is `a`.
 pub fn start(expression: &Expr) -> Position {
     match expression {
-        Expr::FnCall(call, position) if call.is_operator_call() => call.args.first().map_or(*position, start),
+        Expr::FnCall(call, position) if call.is_operator_call() => {
+            call.args.first().map_or(*position, start)
+        }
         other => other.start_position(),
     }
 }

@@ -5,7 +5,8 @@
 //! - [`reading`]: what names mean and what is called, one walk for all rules
 //! - [`calls`], [`captures`]: functions, closures
 //! - [`compose_files`]: the project's compose file and variables
-//! - [`flow`]: where the literals of descriptions and options stand; [`descriptions`], [`references`], [`options`]: what is wrong in them
+//! - [`flow`]: where the literals of descriptions and options stand; [`descriptions`],
+//!   [`references`], [`options`]: what is wrong in them
 //! - [`strings`], [`probes`]: what is no error and not meant either
 
 pub mod calls;
@@ -58,10 +59,11 @@ pub struct Report {
     pub files: usize,
 }
 
-/// Checks the files at `paths`, absolute or relative to the folder `here`; a folder is all scripts below it. Without any, all
-/// scripts of the project that `here` is in.
+/// Checks the files at `paths`, absolute or relative to the folder `here`; a folder is all scripts
+/// below it. Without any, all scripts of the project that `here` is in.
 ///
-/// `remarks` are those on the project's files of variables; `tests` registers what tests can call besides.
+/// `remarks` are those on the project's files of variables; `tests` registers what tests can call
+/// besides.
 pub fn check(
     context: &Arc<Context>,
     here: &Path,
@@ -72,7 +74,13 @@ pub fn check(
     on_script_thread(context, || Ok(read(context, here, paths, remarks, tests)))
 }
 
-fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], remarks: &[Remark], tests: Option<Register>) -> Report {
+fn read(
+    context: &Arc<Context>,
+    here: &Path,
+    paths: &[PathBuf],
+    remarks: &[Remark],
+    tests: Option<Register>,
+) -> Report {
     let engine = engine::for_reading(context, None);
     let names = Names::all(&engine);
     let spc = Names::host(&engine);
@@ -83,20 +91,31 @@ fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], remarks: &[Remar
     for group in files::find(&*context.host, here, paths, &mut findings) {
         folders.push(group.root.clone());
         let library = Library::new(context.host.clone(), group.root);
-        let mut reader = Reader { library: &library, engine: &engine, names: &spc, findings: &mut findings, sources };
-        let (described, scripts): (Vec<_>, Vec<_>) = group.files.iter().partition(|path| compose_files::is_one(path));
+        let mut reader = Reader {
+            library: &library,
+            engine: &engine,
+            names: &spc,
+            findings: &mut findings,
+            sources,
+        };
+        let (described, scripts): (Vec<_>, Vec<_>) =
+            group.files.iter().partition(|path| compose_files::is_one(path));
         for path in scripts {
             reader.ask(path);
         }
         sources = reader.sources;
         for path in described {
-            let is_read = compose_files::check_file(context, &path.to_string_lossy(), &mut findings);
+            let is_read =
+                compose_files::check_file(context, &path.to_string_lossy(), &mut findings);
             compose_files += usize::from(is_read);
             if !is_read {
-                let failure = Failure::usage(format!("Could not read \"{}\"", shown(&*context.host, path)));
+                let failure =
+                    Failure::usage(format!("Could not read \"{}\"", shown(&*context.host, path)));
                 findings.add_without_place(
                     Rule::Unreadable,
-                    failure.hint("a compose file outside of the project is checked from its own folder"),
+                    failure.hint(
+                        "a compose file outside of the project is checked from its own folder",
+                    ),
                 );
             }
         }
@@ -104,13 +123,22 @@ fn read(context: &Arc<Context>, here: &Path, paths: &[PathBuf], remarks: &[Remar
     sources.find_circles(&mut findings);
     let of_tests = sources.of_tests();
     // Only where there are tests: it takes a while to collect them.
-    let names_of_tests = tests.filter(|_| !of_tests.is_empty()).map(|tests| Names::all(&engine::for_reading(context, Some(tests))));
-    let readings: BTreeMap<&str, Reading<'_>> = sources.parsed.iter().map(|(name, parsed)| (name.as_str(), Reading::of(parsed))).collect();
-    let hosts = Hosts { runbooks: calls::Host::new(&names), tests: names_of_tests.as_ref().map(calls::Host::new), of_tests };
+    let names_of_tests = tests
+        .filter(|_| !of_tests.is_empty())
+        .map(|tests| Names::all(&engine::for_reading(context, Some(tests))));
+    let readings: BTreeMap<&str, Reading<'_>> =
+        sources.parsed.iter().map(|(name, parsed)| (name.as_str(), Reading::of(parsed))).collect();
+    let hosts = Hosts {
+        runbooks: calls::Host::new(&names),
+        tests: names_of_tests.as_ref().map(calls::Host::new),
+        of_tests,
+    };
     apply(context, &hosts, &sources, &readings, &mut findings);
     // Who names files means those.
-    let is_whole = paths.is_empty() || paths.iter().any(|path| here.join(path) == context.project.directory);
-    let folders: Vec<&Path> = if is_whole { folders.iter().map(PathBuf::as_path).collect() } else { Vec::new() };
+    let is_whole =
+        paths.is_empty() || paths.iter().any(|path| here.join(path) == context.project.directory);
+    let folders: Vec<&Path> =
+        if is_whole { folders.iter().map(PathBuf::as_path).collect() } else { Vec::new() };
     compose_files += compose_files::check(context, &folders, &mut findings);
     if is_whole {
         compose_files::remark(remarks, &mut findings);
@@ -127,10 +155,21 @@ struct Hosts<'a> {
 }
 
 /// All rules, on all that was read.
-fn apply(context: &Arc<Context>, hosts: &Hosts<'_>, sources: &Sources, readings: &BTreeMap<&str, Reading<'_>>, findings: &mut Findings) {
-    for (name, parsed) in sources.asked.iter().filter_map(|name| sources.parsed.get_key_value(name)) {
+fn apply(
+    context: &Arc<Context>,
+    hosts: &Hosts<'_>,
+    sources: &Sources,
+    readings: &BTreeMap<&str, Reading<'_>>,
+    findings: &mut Findings,
+) {
+    for (name, parsed) in sources.asked.iter().filter_map(|name| sources.parsed.get_key_value(name))
+    {
         let Some(reading) = readings.get(name.as_str()) else { continue };
-        let host = hosts.tests.as_ref().filter(|_| hosts.of_tests.contains(name.as_str())).unwrap_or(&hosts.runbooks);
+        let host = hosts
+            .tests
+            .as_ref()
+            .filter(|_| hosts.of_tests.contains(name.as_str()))
+            .unwrap_or(&hosts.runbooks);
         calls::Calls { host, sources, readings, findings }.check(parsed, reading);
         captures::check(parsed, reading, findings);
     }

@@ -10,13 +10,21 @@ use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 
 /// The failure for one key of options, or its value, if none of the forms takes it.
-pub fn refused(context: &Context, forms: &[&'static Optional], key: &str, value: &Expr) -> Option<(Rule, Failure)> {
+pub fn refused(
+    context: &Context,
+    forms: &[&'static Optional],
+    key: &str,
+    value: &Expr,
+) -> Option<(Rule, Failure)> {
     let value = literal::partial(value).unwrap_or(Dynamic::UNIT);
     let mut refused: Option<(Rule, Failure)> = None;
     for form in forms {
         let given: Map = [(key.into(), value.clone())].into();
         let failure = (form.read)(context, given).err()?;
-        let path = failure.path.as_ref().filter(|path| path.keys.first().is_some_and(|first| first == key));
+        let path = failure
+            .path
+            .as_ref()
+            .filter(|path| path.keys.first().is_some_and(|first| first == key));
         let on_key = path.filter(|_| failure.kind == Kind::Usage)?.on_key;
         // Of several forms the one that knows the key says more.
         if refused.as_ref().is_none_or(|(rule, _)| *rule == Rule::UnknownKey) {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rhai::{AST, ASTNode, Engine, Expr, FnAccess, FnPtr, Module, ParseError, Position, ScriptFuncDef, Stmt};
+use rhai::{
+    AST, ASTNode, Engine, Expr, FnAccess, FnPtr, Module, ParseError, Position, ScriptFuncDef, Stmt,
+};
 
 use crate::model::diagnostic::Source;
 use crate::script::rules;
@@ -19,7 +21,8 @@ pub struct Parsed {
     pub functions: Vec<Function>,
     /// By the names that Rhai gave them.
     pub closures: BTreeMap<String, Function>,
-    /// The sources that its imports lead to, by their names in it; nothing where they lead nowhere.
+    /// The sources that its imports lead to, by their names in it; nothing where they lead
+    /// nowhere.
     pub imports: BTreeMap<String, Option<String>>,
 }
 
@@ -37,7 +40,11 @@ pub struct Function {
 
 impl Parsed {
     /// Parses a source; its imports are not followed.
-    pub fn parse(engine: &Engine, source: Arc<Source>, path: Option<PathBuf>) -> Result<Self, ParseError> {
+    pub fn parse(
+        engine: &Engine,
+        source: Arc<Source>,
+        path: Option<PathBuf>,
+    ) -> Result<Self, ParseError> {
         let ast = engine.compile(&source.text)?;
         let (mut functions, mut closures) = (Vec::new(), BTreeMap::new());
         for definition in ast.iter_fn_def() {
@@ -59,7 +66,8 @@ impl Parsed {
                 let pointer = value.read_lock::<FnPtr>()?;
                 self.closures.get(pointer.fn_name()).map(|closure| (closure, &[][..]))
             }
-            // What captures is a block that shares the variables and curries the function with them.
+            // What captures is a block that shares the variables and curries the function with
+            // them.
             Expr::Stmt(block) => match block.statements() {
                 [Stmt::Share(_), Stmt::Expr(curried)] => match &**curried {
                     Expr::FnCall(call, _) => {
@@ -83,7 +91,8 @@ impl Function {
             this_type: definition.this_type.as_ref().map(ToString::to_string),
             is_private: definition.access == FnAccess::Private,
             body: body(definition),
-            position: rules::definition(text, definition).unwrap_or(definition.body.start_position()),
+            position: rules::definition(text, definition)
+                .unwrap_or(definition.body.start_position()),
         }
     }
 }

@@ -10,11 +10,13 @@ pub fn weak(test: &Expr) -> Option<Failure> {
     let words = words(test)?;
     let (at, tool) = words.iter().enumerate().find_map(|(at, word)| Some((at, tool(word)?)))?;
     // Until the next command.
-    let asked: Vec<&str> = words[at + 1..].iter().map(String::as_str).take_while(|word| !is_separator(word)).collect();
+    let asked: Vec<&str> =
+        words[at + 1..].iter().map(String::as_str).take_while(|word| !is_separator(word)).collect();
     match tool {
         Tool::Postgres => {
             let set = words[..at].iter().any(|word| word.starts_with("PGHOST="));
-            if set || is_unknown(&asked) || host(&asked).is_some_and(|host| !host.starts_with('/')) {
+            if set || is_unknown(&asked) || host(&asked).is_some_and(|host| !host.starts_with('/'))
+            {
                 return None;
             }
             Some(
@@ -25,8 +27,13 @@ pub fn weak(test: &Expr) -> Option<Failure> {
             )
         }
         Tool::Mysql(name) => {
-            let over_tcp = asked.iter().any(|word| word.to_ascii_lowercase().starts_with("--protocol"));
-            if !asked.contains(&"ping") || over_tcp || is_unknown(&asked) || host(&asked).is_some_and(|host| host != "localhost") {
+            let over_tcp =
+                asked.iter().any(|word| word.to_ascii_lowercase().starts_with("--protocol"));
+            if !asked.contains(&"ping")
+                || over_tcp
+                || is_unknown(&asked)
+                || host(&asked).is_some_and(|host| host != "localhost")
+            {
                 return None;
             }
             Some(
@@ -53,7 +60,8 @@ fn tool(word: &str) -> Option<Tool> {
     }
 }
 
-/// Whether something that isn't written out may be the option that counts: what follows an option is its value.
+/// Whether something that isn't written out may be the option that counts: what follows an option
+/// is its value.
 fn is_unknown(words: &[&str]) -> bool {
     let before = std::iter::once("").chain(words.iter().copied());
     words.iter().zip(before).any(|(word, before)| *word == "\0" && !before.starts_with('-'))
@@ -61,7 +69,10 @@ fn is_unknown(words: &[&str]) -> bool {
 
 /// The value of `-h` or `--host`.
 fn host<'a>(words: &[&'a str]) -> Option<&'a str> {
-    let (at, word) = words.iter().enumerate().find(|(_, word)| word.starts_with("-h") || word.starts_with("--host"))?;
+    let (at, word) = words
+        .iter()
+        .enumerate()
+        .find(|(_, word)| word.starts_with("-h") || word.starts_with("--host"))?;
     let rest = word.strip_prefix("--host").or_else(|| word.strip_prefix("-h"))?;
     let rest = rest.strip_prefix('=').unwrap_or(rest);
     Some(if rest.is_empty() { words.get(at + 1).copied().unwrap_or_default() } else { rest })
@@ -71,15 +82,19 @@ fn is_separator(word: &str) -> bool {
     matches!(word, "&&" | "||" | ";" | "|" | "&")
 }
 
-/// The words of a test: of the line that a shell reads, or of the argument vector. What isn't written out is a `\0`.
+/// The words of a test: of the line that a shell reads, or of the argument vector. What isn't
+/// written out is a `\0`.
 fn words(test: &Expr) -> Option<Vec<String>> {
     let Expr::Array(items, _) = test else { return text(test).map(|line| split(&line)) };
-    let items: Vec<String> = items.iter().map(|item| text(item).unwrap_or_else(|| "\0".to_owned())).collect();
+    let items: Vec<String> =
+        items.iter().map(|item| text(item).unwrap_or_else(|| "\0".to_owned())).collect();
     match items.split_first()? {
         (first, rest) if first == "CMD-SHELL" => Some(split(&rest.join(" "))),
         (first, rest) if first == "CMD" => {
             // A shell given in words reads its line like any other.
-            let is_shell = rest.first().is_some_and(|word| ["sh", "bash"].contains(&word.rsplit('/').next().unwrap_or_default()));
+            let is_shell = rest.first().is_some_and(|word| {
+                ["sh", "bash"].contains(&word.rsplit('/').next().unwrap_or_default())
+            });
             Some(if is_shell { split(&rest.join(" ")) } else { rest.to_vec() })
         }
         _ => None,
@@ -87,6 +102,11 @@ fn words(test: &Expr) -> Option<Vec<String>> {
 }
 
 fn split(line: &str) -> Vec<String> {
-    let spaced = ["&&", "||", ";"].iter().fold(line.to_owned(), |line, mark| line.replace(mark, &format!(" {mark} ")));
-    spaced.split_whitespace().map(|word| word.trim_matches(['"', '\'', '(', ')']).to_owned()).collect()
+    let spaced = ["&&", "||", ";"]
+        .iter()
+        .fold(line.to_owned(), |line, mark| line.replace(mark, &format!(" {mark} ")));
+    spaced
+        .split_whitespace()
+        .map(|word| word.trim_matches(['"', '\'', '(', ')']).to_owned())
+        .collect()
 }

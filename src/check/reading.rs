@@ -1,7 +1,7 @@
 //! What a source's names mean and what it calls: one walk, for all rules.
 //!
-//! Variables are found as Rhai finds them: blocks end them, functions see their parameters only, closures what is around
-//! them.
+//! Variables are found as Rhai finds them: blocks end them, functions see their parameters only,
+//! closures what is around them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,8 @@ pub struct Reading<'a> {
     pub exported: BTreeSet<&'a str>,
     /// The variables that a closure captures, by the closure's address.
     captured: BTreeMap<usize, Vec<usize>>,
-    /// What stands in the body of a function: value of the last statement and of each `return`, by the function's address.
+    /// What stands in the body of a function: value of the last statement and of each `return`, by
+    /// the function's address.
     given: BTreeMap<usize, Vec<Given<'a>>>,
 }
 
@@ -90,7 +91,14 @@ fn address<T>(item: &T) -> usize {
 impl<'a> Reading<'a> {
     /// Reads a source.
     pub fn of(parsed: &'a Parsed) -> Self {
-        let mut walk = Walk { parsed, reading: Self::default(), scope: Vec::new(), depth: 0, in_function: false, returns: Vec::new() };
+        let mut walk = Walk {
+            parsed,
+            reading: Self::default(),
+            scope: Vec::new(),
+            depth: 0,
+            in_function: false,
+            returns: Vec::new(),
+        };
         for statement in parsed.ast.statements() {
             walk.statement(statement);
         }
@@ -137,11 +145,20 @@ impl<'a> Walk<'a> {
             self.reading.top.insert(name);
         }
         self.scope.push(self.reading.bindings.len());
-        self.reading.bindings.push(Binding { name, values: value.into_iter().collect(), is_changed: false, parameter: None });
+        self.reading.bindings.push(Binding {
+            name,
+            values: value.into_iter().collect(),
+            is_changed: false,
+            parameter: None,
+        });
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        self.scope.iter().rev().copied().find(|binding| self.reading.bindings[*binding].name == name)
+        self.scope
+            .iter()
+            .rev()
+            .copied()
+            .find(|binding| self.reading.bindings[*binding].name == name)
     }
 
     /// The body of a function or closure; `parameters` are those that it doesn't capture.
@@ -257,9 +274,15 @@ impl<'a> Walk<'a> {
             return self.closure(closure, captured);
         }
         match expression {
-            Expr::Variable(parts, _, position) => self.variable(expression, &parts.1, &parts.2.path, *position),
-            Expr::InterpolatedString(parts, _) | Expr::Array(parts, _) => parts.iter().for_each(|part| self.expression(part)),
-            Expr::And(parts, _) | Expr::Or(parts, _) | Expr::Coalesce(parts, _) => parts.iter().for_each(|part| self.expression(part)),
+            Expr::Variable(parts, _, position) => {
+                self.variable(expression, &parts.1, &parts.2.path, *position)
+            }
+            Expr::InterpolatedString(parts, _) | Expr::Array(parts, _) => {
+                parts.iter().for_each(|part| self.expression(part))
+            }
+            Expr::And(parts, _) | Expr::Or(parts, _) | Expr::Coalesce(parts, _) => {
+                parts.iter().for_each(|part| self.expression(part))
+            }
             Expr::Map(parts, _) => {
                 for (key, value) in &parts.0 {
                     if may_be_a_function(value) {
@@ -280,9 +303,18 @@ impl<'a> Walk<'a> {
     }
 
     /// What follows in a chain of `.` and `[ ]`: a field, a call, an index.
-    fn rest(&mut self, begins: (&'a Expr, Option<usize>), is_index: bool, flags: ASTFlags, rest: &'a Expr, is_first: bool) {
+    fn rest(
+        &mut self,
+        begins: (&'a Expr, Option<usize>),
+        is_index: bool,
+        flags: ASTFlags,
+        rest: &'a Expr,
+        is_first: bool,
+    ) {
         match rest {
-            Expr::Dot(parts, next, _) | Expr::Index(parts, next, _) if !flags.intersects(ASTFlags::BREAK) => {
+            Expr::Dot(parts, next, _) | Expr::Index(parts, next, _)
+                if !flags.intersects(ASTFlags::BREAK) =>
+            {
                 self.link(begins, is_index, &parts.lhs, is_first);
                 self.rest(begins, matches!(rest, Expr::Index(..)), *next, &parts.rhs, false);
             }
@@ -290,7 +322,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn link(&mut self, (begins, variable): (&'a Expr, Option<usize>), is_index: bool, link: &'a Expr, is_first: bool) {
+    fn link(
+        &mut self,
+        (begins, variable): (&'a Expr, Option<usize>),
+        is_index: bool,
+        link: &'a Expr,
+        is_first: bool,
+    ) {
         match link {
             Expr::MethodCall(call, position) if !is_index => {
                 if let Some(binding) = variable {
@@ -332,7 +370,13 @@ impl<'a> Walk<'a> {
         self.depth = depth;
     }
 
-    fn variable(&mut self, expression: &'a Expr, name: &'a str, modules: &'a [rhai::Ident], position: Position) {
+    fn variable(
+        &mut self,
+        expression: &'a Expr,
+        name: &'a str,
+        modules: &'a [rhai::Ident],
+        position: Position,
+    ) {
         if !modules.is_empty() {
             let modules = modules.iter().map(|module| module.name.as_str()).collect();
             self.reading.qualified.push(Qualified { modules, name, position });
@@ -380,7 +424,9 @@ pub fn last_values<'a>(statements: &'a [Stmt], values: &mut Vec<Given<'a>>) {
             last_values(parts.body.statements(), values);
             last_values(parts.branch.statements(), values);
         }
-        Some(Stmt::Switch(parts, _)) => values.extend(cases(&parts.1).map(|(_, value)| Given::Value(value))),
+        Some(Stmt::Switch(parts, _)) => {
+            values.extend(cases(&parts.1).map(|(_, value)| Given::Value(value)))
+        }
         _ => {}
     }
 }

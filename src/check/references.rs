@@ -8,7 +8,8 @@ use super::descriptions::{Step, pattern};
 use crate::model::Failure;
 use crate::model::spec::project::unknown;
 
-/// The names of a description by kind (`services`, `networks`, …); a kind isn't there if not all of its names are known.
+/// The names of a description by kind (`services`, `networks`, …); a kind isn't there if not all of
+/// its names are known.
 pub type Known = BTreeMap<&'static str, BTreeSet<String>>;
 
 /// What a description has names for.
@@ -20,9 +21,15 @@ pub fn dangling(known: &Known, path: &[Step], value: &Value) -> Option<Failure> 
     let (kind, name) = match pattern(path).as_slice() {
         ["services", "*", "depends_on", "#"] => ("service", text),
         ["services", "*", "networks", "#"] if text != "default" => ("network", text),
-        ["services", "*", "secrets", "#"] | ["services", "*", "secrets", "#", "source"] => ("secret", text),
-        ["services", "*", "configs", "#"] | ["services", "*", "configs", "#", "source"] => ("config", text),
-        ["services", "*", "volumes", "#"] => ("volume", text.split_once(':').map(|(source, _)| source)?),
+        ["services", "*", "secrets", "#"] | ["services", "*", "secrets", "#", "source"] => {
+            ("secret", text)
+        }
+        ["services", "*", "configs", "#"] | ["services", "*", "configs", "#", "source"] => {
+            ("config", text)
+        }
+        ["services", "*", "volumes", "#"] => {
+            ("volume", text.split_once(':').map(|(source, _)| source)?)
+        }
         _ => return None,
     };
     missing(known, kind, name)
@@ -47,7 +54,9 @@ fn missing(known: &Known, kind: &str, name: &str) -> Option<Failure> {
     }
     let failure = unknown(kind, name, names.iter());
     Some(if kind == "volume" {
-        failure.hint(format!("name \"{name}\" among the volumes of the stack; a folder begins with \"./\""))
+        failure.hint(format!(
+            "name \"{name}\" among the volumes of the stack; a folder begins with \"./\""
+        ))
     } else {
         failure
     })

@@ -81,20 +81,32 @@ impl Rule {
             Self::Syntax => "what can't be parsed; one per file",
             Self::ReservedWord => "a reserved word as a name or as a bare key of a map",
             Self::UndefinedVariable => "a variable that is nowhere, or that a function doesn't see",
-            Self::UnknownConstant => "`global::NAME` or `module::NAME` that no constant of a top level has",
+            Self::UnknownConstant => {
+                "`global::NAME` or `module::NAME` that no constant of a top level has"
+            }
             Self::UnknownModule => "a name before `::` that is no import and no module of spc",
             Self::UnknownFunction => "a function or method that is nowhere",
-            Self::ArgumentCount => "a function or method with another number of arguments than it takes",
+            Self::ArgumentCount => {
+                "a function or method with another number of arguments than it takes"
+            }
             Self::PrivateFunction => "a private function of another file",
             Self::Redefinition => "a function that would hide one of spc",
-            Self::Import => "an import that leads nowhere, outside or in a circle, or is inside a block",
+            Self::Import => {
+                "an import that leads nowhere, outside or in a circle, or is inside a block"
+            }
             Self::UnknownKey => "a key of a description or of options that nobody reads",
-            Self::UnknownName => "a service, network, volume or secret that the description has none of",
+            Self::UnknownName => {
+                "a service, network, volume or secret that the description has none of"
+            }
             Self::WrongValue => "a value in a description or in options that would be refused",
             Self::CapturedHandle => "a closure that uses the variable whose method it is given to",
-            Self::Interpolation => "\"${X}\" in a plain string of a description: nothing puts a value in",
+            Self::Interpolation => {
+                "\"${X}\" in a plain string of a description: nothing puts a value in"
+            }
             Self::WeakProbe => "a health check that passes before the service answers",
-            Self::UnclearValue => "a value in a compose file or .env that is another one than it looks",
+            Self::UnclearValue => {
+                "a value in a compose file or .env that is another one than it looks"
+            }
         }
     }
 

@@ -23,7 +23,8 @@ use crate::script::syntax_error::SyntaxError;
 #[derive(Default)]
 pub struct Sources {
     pub parsed: BTreeMap<String, Parsed>,
-    /// Those that are checked: what was asked for and the files that it imports, not the standard library.
+    /// Those that are checked: what was asked for and the files that it imports, not the standard
+    /// library.
     pub asked: BTreeSet<String>,
     /// Those that were tried: also what can't be parsed.
     tried: BTreeSet<String>,
@@ -43,7 +44,8 @@ impl Reader<'_> {
     pub fn ask(&mut self, path: &Path) {
         let name = self.library.shown(path);
         // A person may name a file that is outside of every project.
-        let path = CheckedPath::below(&self.library.root, path).unwrap_or_else(|| CheckedPath::trusted(path));
+        let path = CheckedPath::below(&self.library.root, path)
+            .unwrap_or_else(|| CheckedPath::trusted(path));
         self.read(name, &path);
     }
 
@@ -58,7 +60,10 @@ impl Reader<'_> {
                 Err(failure) => self.not_text(name, &content, failure),
             },
             Err(error) => {
-                self.findings.add_without_place(Rule::Unreadable, Failure::usage(crate::model::failure::sentence(&error.message)));
+                self.findings.add_without_place(
+                    Rule::Unreadable,
+                    Failure::usage(crate::model::failure::sentence(&error.message)),
+                );
             }
         }
     }
@@ -100,7 +105,9 @@ impl Reader<'_> {
         for (failure, position) in rules::misplaced_imports(&parsed.ast) {
             self.findings.add(Rule::Import, &parsed.source, position, failure);
         }
-        for (failure, position) in rules::redefinitions(&parsed.ast, &parsed.source.text, self.names) {
+        for (failure, position) in
+            rules::redefinitions(&parsed.ast, &parsed.source.text, self.names)
+        {
             self.findings.add(Rule::Redefinition, &parsed.source, position, failure);
         }
     }
@@ -141,19 +148,31 @@ impl Reader<'_> {
 impl Sources {
     /// The tests: `…_test.rhai`, what only they import, and what is in a folder `tests`.
     pub fn of_tests(&self) -> BTreeSet<&str> {
-        let is_test = |name: &str| name.ends_with("_test.rhai") || name.split('/').rev().skip(1).any(|folder| folder == "tests");
-        let mut tests: BTreeSet<&str> = self.parsed.keys().map(String::as_str).filter(|name| is_test(name)).collect();
+        let is_test = |name: &str| {
+            name.ends_with("_test.rhai")
+                || name.split('/').rev().skip(1).any(|folder| folder == "tests")
+        };
+        let mut tests: BTreeSet<&str> =
+            self.parsed.keys().map(String::as_str).filter(|name| is_test(name)).collect();
         if tests.is_empty() {
             return tests;
         }
         loop {
             let importers = |name: &str| {
-                let imports = move |parsed: &&Parsed| parsed.imports.values().flatten().any(|import| import == name);
-                self.parsed.values().filter(imports).map(|parsed| parsed.source.name.as_str()).collect::<Vec<_>>()
+                let imports = move |parsed: &&Parsed| {
+                    parsed.imports.values().flatten().any(|import| import == name)
+                };
+                self.parsed
+                    .values()
+                    .filter(imports)
+                    .map(|parsed| parsed.source.name.as_str())
+                    .collect::<Vec<_>>()
             };
             let next = self.asked.iter().map(String::as_str).find(|name| {
                 let importers = importers(name);
-                !tests.contains(name) && !importers.is_empty() && importers.iter().all(|importer| tests.contains(importer))
+                !tests.contains(name)
+                    && !importers.is_empty()
+                    && importers.iter().all(|importer| tests.contains(importer))
             });
             match next {
                 Some(name) => drop(tests.insert(name)),
@@ -167,12 +186,15 @@ impl Sources {
         for (name, parsed) in &self.parsed {
             for statement in rules::imports(&parsed.ast) {
                 let Stmt::Import(import, _) = statement else { continue };
-                let (Expr::StringConstant(_, position), Some(Some(to))) = (&import.0, parsed.imports.get(import.1.name.as_str())) else {
+                let (Expr::StringConstant(_, position), Some(Some(to))) =
+                    (&import.0, parsed.imports.get(import.1.name.as_str()))
+                else {
                     continue;
                 };
                 if let Some(way) = self.way(to, name) {
                     let circle: Vec<&str> = std::iter::once(name.as_str()).chain(way).collect();
-                    let failure = Failure::usage(format!("Imports go in a circle: {}", circle.join(" → ")));
+                    let failure =
+                        Failure::usage(format!("Imports go in a circle: {}", circle.join(" → ")));
                     let failure = failure.hint("move what both need into a third file");
                     findings.add(Rule::Import, &parsed.source, *position, failure);
                 }
@@ -188,7 +210,12 @@ impl Sources {
         while !next.is_empty() && !before.contains_key(to) {
             let mut after = Vec::new();
             for name in next {
-                for import in self.parsed.get(name).into_iter().flat_map(|parsed| parsed.imports.values().flatten()) {
+                for import in self
+                    .parsed
+                    .get(name)
+                    .into_iter()
+                    .flat_map(|parsed| parsed.imports.values().flatten())
+                {
                     if !before.contains_key(import.as_str()) {
                         before.insert(import, Some(name));
                         after.push(import.as_str());

@@ -8,13 +8,17 @@ use super::descriptions::{Step, pattern};
 use crate::model::Failure;
 
 /// `${X}`, `${X:-y}`, `${X:?message}`; the name, the operator, what follows.
-static BRACED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^{}]*))?\}").ok());
+static BRACED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^{}]*))?\}").ok());
 
-/// `$NAME` by itself: in capitals, and nothing around it that makes it part of a password or a pattern.
-static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:^|[/:=, @-])\$([A-Z][A-Z0-9_]+)(?:$|[/:=, @.-])").ok());
+/// `$NAME` by itself: in capitals, and nothing around it that makes it part of a password or a
+/// pattern.
+static BARE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:^|[/:=, @-])\$([A-Z][A-Z0-9_]+)(?:$|[/:=, @.-])").ok());
 
 /// `$$` as compose files escape it.
-static ESCAPED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\$(?:\{[A-Za-z_]|[A-Za-z_][A-Za-z0-9_]*)").ok());
+static ESCAPED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\$\$(?:\{[A-Za-z_]|[A-Za-z_][A-Za-z0-9_]*)").ok());
 
 /// The warning for a text at `path` that would reach the container as it is.
 pub fn uninterpolated(path: &[Step], text: &str) -> Option<Failure> {
@@ -28,7 +32,10 @@ pub fn uninterpolated(path: &[Step], text: &str) -> Option<Failure> {
     if in_shell || is_command {
         if let Some(escaped) = ESCAPED.as_ref().and_then(|regex| regex.find(text)) {
             let single = &escaped.as_str()[1..];
-            let failure = Failure::usage(format!("\"{}\" reaches the container with both \"$\"", escaped.as_str()));
+            let failure = Failure::usage(format!(
+                "\"{}\" reaches the container with both \"$\"",
+                escaped.as_str()
+            ));
             return Some(failure.hint(format!("only compose files escape it: write \"{single}\"")));
         }
         // A shell in the container puts its own variables in.
@@ -39,26 +46,38 @@ pub fn uninterpolated(path: &[Step], text: &str) -> Option<Failure> {
     if let Some(found) = BRACED.as_ref().and_then(|regex| regex.captures(text)) {
         let whole = found.get(0)?;
         let escaped = text[..whole.start()].ends_with('$');
-        let call = match (found.get(2).map(|operator| operator.as_str()), found.get(3).map(|rest| rest.as_str())) {
+        let call = match (
+            found.get(2).map(|operator| operator.as_str()),
+            found.get(3).map(|rest| rest.as_str()),
+        ) {
             (Some(":-" | "-"), Some(default)) => format!("env(\"{}\", {default:?})", &found[1]),
             _ => format!("env(\"{}\")", &found[1]),
         };
-        let failure = Failure::usage(format!("\"{}\" reaches the container as it stands: nothing puts a value in", whole.as_str()));
+        let failure = Failure::usage(format!(
+            "\"{}\" reaches the container as it stands: nothing puts a value in",
+            whole.as_str()
+        ));
         return Some(if whole.as_str() == text {
             failure.hint(format!("write {call}"))
         } else if escaped {
             failure.hint("only compose files escape \"$\": write it once, and in backticks what is to be put in")
         } else {
-            failure.hint(format!("write `{}`", text.replacen(whole.as_str(), &format!("${{{call}}}"), 1)))
+            failure.hint(format!(
+                "write `{}`",
+                text.replacen(whole.as_str(), &format!("${{{call}}}"), 1)
+            ))
         });
     }
     let found = BARE.as_ref().and_then(|regex| regex.captures(text))?;
     let name = found.get(1)?.as_str();
-    let failure = Failure::usage(format!("\"${name}\" reaches the container as it stands: nothing puts a value in"));
+    let failure = Failure::usage(format!(
+        "\"${name}\" reaches the container as it stands: nothing puts a value in"
+    ));
     let whole = format!("${name}");
     Some(if whole == text {
         failure.hint(format!("write env(\"{name}\")"))
     } else {
-        failure.hint(format!("write `{}`", text.replacen(&whole, &format!("${{env(\"{name}\")}}"), 1)))
+        failure
+            .hint(format!("write `{}`", text.replacen(&whole, &format!("${{env(\"{name}\")}}"), 1)))
     })
 }

@@ -15,13 +15,13 @@ use crate::ui::diagnostics;
 
 /// Read scripts and tell what is wrong in them, without running anything.
 ///
-/// All findings come in one go, by file and line, each with the rule that it is about. Exit code 0: nothing found; 2: something,
-/// warnings too.
+/// All findings come in one go, by file and line, each with the rule that it is about. Exit code 0:
+/// nothing found; 2: something, warnings too.
 #[derive(Args)]
 #[command(after_long_help = after_help())]
 pub struct Check {
-    /// Scripts, with what they import, compose files, or folders with scripts; without any, all of the project that `.gitignore` does not
-    /// leave out
+    /// Scripts, with what they import, compose files, or folders with scripts; without any, all of
+    /// the project that `.gitignore` does not leave out
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -45,14 +45,16 @@ fn execute(session: &Session, common: &Common, check: &Check) -> Result<Report, 
     let remarks = std::mem::take(&mut place.warnings);
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
-    let report = check::check(&context, &current, &check.paths, &remarks, Some(functions::register));
+    let report =
+        check::check(&context, &current, &check.paths, &remarks, Some(functions::register));
     runtime.shutdown_background();
     report
 }
 
 /// Says what was found; the exit code.
 fn tell(session: &Session, common: &Common, report: &Report) -> u8 {
-    let warnings = report.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    let warnings =
+        report.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
     let errors = report.findings.len() - warnings;
     if common.json {
         let lines = session.json_lines();
@@ -74,7 +76,9 @@ fn summary(files: usize, errors: usize, warnings: usize) -> String {
         (0, 0) => format!("{files}, nothing found"),
         (errors, 0) => format!("{files}, {}", counted(errors, "error")),
         (0, warnings) => format!("{files}, {}", counted(warnings, "warning")),
-        (errors, warnings) => format!("{files}, {}, {}", counted(errors, "error"), counted(warnings, "warning")),
+        (errors, warnings) => {
+            format!("{files}, {}, {}", counted(errors, "error"), counted(warnings, "warning"))
+        }
     }
 }
 
@@ -84,7 +88,10 @@ fn counted(number: usize, what: &str) -> String {
 
 fn after_help() -> String {
     let width = Rule::ALL.iter().map(|rule| rule.name().len()).max().unwrap_or(0);
-    let rules: Vec<String> = Rule::ALL.iter().map(|rule| format!("  {:width$}  {}", rule.name(), rule.about())).collect();
+    let rules: Vec<String> = Rule::ALL
+        .iter()
+        .map(|rule| format!("  {:width$}  {}", rule.name(), rule.about()))
+        .collect();
     format!(
         "Rules:\n{}\n\nExamples:\n  spc check                    all scripts of the project\n  spc check scripts/up.rhai    one of them\n  \
          spc check --json | jq -r 'select(.rule) | \"\\(.place.file):\\(.place.line): \\(.message)\"'",

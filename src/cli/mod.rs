@@ -19,7 +19,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::engine::docker::EngineChoice;
 use crate::script::place::Wanted;
 
-/// Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script would do around it.
+/// Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script
+/// would do around it.
 #[derive(Parser)]
 #[command(name = "spc", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
@@ -41,8 +42,8 @@ struct Common {
     /// File of variables, in place of the project's .env; may be given several times
     #[arg(long, value_name = "FILE", global = true)]
     env_file: Vec<PathBuf>,
-    /// Docker Engine to use: unix:///path, tcp://host:port or ssh://user@host; without it DOCKER_HOST, then the Docker
-    /// context in use
+    /// Docker Engine to use: unix:///path, tcp://host:port or ssh://user@host; without it
+    /// DOCKER_HOST, then the Docker context in use
     #[arg(short = 'H', long, value_name = "ADDRESS", global = true)]
     host: Option<String>,
     /// Docker context to use, over DOCKER_HOST and the one in use
@@ -65,7 +66,11 @@ struct Common {
 impl Common {
     /// Which project is meant.
     fn wanted(&self) -> Wanted {
-        Wanted { directory: self.directory.clone(), project: self.project.clone(), env_file: self.env_file.clone() }
+        Wanted {
+            directory: self.directory.clone(),
+            project: self.project.clone(),
+            env_file: self.env_file.clone(),
+        }
     }
 
     /// The engine that is named.
@@ -84,7 +89,8 @@ enum Verb {
     Repl,
     /// Read scripts and tell what is wrong in them, without running anything
     Check(check::Check),
-    /// Test runbooks: every function test_… of the files …_test.rhai, each on a simulated machine, in virtual time
+    /// Test runbooks: every function test_… of the files …_test.rhai, each on a simulated machine,
+    /// in virtual time
     Test(test::Test),
     /// Show the project's containers
     Ps,
@@ -92,12 +98,14 @@ enum Verb {
     Unlock,
 }
 
-/// The process's work; its exit code: 0 done, 1 failed, 2 usage or script error, 3 `plan --exit-code` found changes, 4 locked, 5 refused by policy, 130 interrupted.
+/// The process's work; its exit code: 0 done, 1 failed, 2 usage or script error, 3 `plan
+/// --exit-code` found changes, 4 locked, 5 refused by policy, 130 interrupted.
 pub fn main() -> ExitCode {
     let Cli { common, verb } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // clap prints help to standard output and errors to standard error; a closed one is no news.
+            // clap prints help to standard output and errors to standard error; a closed one is no
+            // news.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }

@@ -20,9 +20,12 @@ pub const CHANGES: u8 = 3;
 
 /// Show what a runbook would do, and do nothing.
 #[derive(Args)]
-#[command(override_usage = "spc plan [OPTIONS] <RUNBOOK>...\n       spc plan [OPTIONS] -e <CODE> [WORD]...")]
+#[command(
+    override_usage = "spc plan [OPTIONS] <RUNBOOK>...\n       spc plan [OPTIONS] -e <CODE> [WORD]..."
+)]
 pub struct Plan {
-    /// End with code 3 where there is something to do, or may be: where the plan ends before the runbook does
+    /// End with code 3 where there is something to do, or may be: where the plan ends before the
+    /// runbook does
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
@@ -50,7 +53,12 @@ struct Made {
     refused: bool,
 }
 
-fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> Result<Made, Box<Diagnostic>> {
+fn execute(
+    session: &Session,
+    common: &Common,
+    words: &Words,
+    from: Origin,
+) -> Result<Made, Box<Diagnostic>> {
     let runtime = Session::runtime().map_err(plain)?;
     signals::leave_at_once(session).map_err(plain)?;
     let found = from.find(session, common)?;
@@ -63,7 +71,9 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
     let own = options.take(words.words());
     let command = Command { name: from.command("plan"), words: own, help: false };
     let runbook = from.runbook(found.path.clone(), &found.imports, &|| {
-        let content = runtime.block_on(session.host.read_stdin()).map_err(|error| Failure::new(Kind::Failed, error.message))?;
+        let content = runtime
+            .block_on(session.host.read_stdin())
+            .map_err(|error| Failure::new(Kind::Failed, error.message))?;
         source_text("standard input", &content)
     })?;
     let planning = Planning {
@@ -87,7 +97,10 @@ fn execute(session: &Session, common: &Common, words: &Words, from: Origin) -> R
         }
         Planned::Preview(made) => {
             let ends = made.ends.as_ref();
-            let said = Made { changes: made.changes() || ends.is_some(), refused: ends.is_some_and(|ends| ends.refused) };
+            let said = Made {
+                changes: made.changes() || ends.is_some(),
+                refused: ends.is_some_and(|ends| ends.refused),
+            };
             show(session, common, &made);
             Ok(said)
         }

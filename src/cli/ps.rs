@@ -28,8 +28,12 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
     let name = project_at_hand(&context).map_err(plain)?;
-    let observed =
-        context.conductor.block_on(async { verbs::look(&project::surroundings(&context, &name).await?, &name).await }).map_err(plain)?;
+    let observed = context
+        .conductor
+        .block_on(async {
+            verbs::look(&project::surroundings(&context, &name).await?, &name).await
+        })
+        .map_err(plain)?;
     if common.json {
         for container in &observed.containers {
             session.terminal.data(&json(container).to_string());
@@ -37,10 +41,13 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
         return Ok(());
     }
     if observed.containers.is_empty() {
-        let text = format!("there are no containers of the project \"{name}\"; --project NAME shows those of another");
+        let text = format!(
+            "there are no containers of the project \"{name}\"; --project NAME shows those of another"
+        );
         context.events.event(&Event::Log { level: Level::Info, text });
     }
-    let columns = ["name", "service", "state", "health", "status", "ports"].map(str::to_owned).to_vec();
+    let columns =
+        ["name", "service", "state", "health", "status", "ports"].map(str::to_owned).to_vec();
     let rows = observed.containers.iter().map(row).collect();
     let table = Table::new(rows, Some(columns)).map_err(plain)?;
     session.terminal.out(&table.text(session.terminal.width(), &|text| session.secrets.mask(text)));
@@ -48,8 +55,13 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
 }
 
 fn row(container: &Container) -> Map<String, Value> {
-    let ports: Vec<String> =
-        container.ports.iter().map(|port| format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol)).collect();
+    let ports: Vec<String> = container
+        .ports
+        .iter()
+        .map(|port| {
+            format!("{}:{}->{}/{}", port.host_ip, port.published, port.target, port.protocol)
+        })
+        .collect();
     let cells = [
         ("name", container.name.clone()),
         ("service", container.service.clone()),

@@ -45,7 +45,9 @@ fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>>
     let host = &*session.host;
     let is_typed = host.is_terminal(StandardStream::Stdin);
     if is_typed && common.json {
-        let failure = Failure::usage("--json is for lines that are piped in, not for those typed at a terminal");
+        let failure = Failure::usage(
+            "--json is for lines that are piped in, not for those typed at a terminal",
+        );
         return Err(plain(failure.hint("echo 'stack().ps()' | spc repl --json")));
     }
     let current = place::current_folder(host, &common.wanted()).map_err(plain)?;
@@ -53,7 +55,11 @@ fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>>
     let folder = imports_folder(host, place.root.as_deref(), &current);
     let runtime = Session::runtime().map_err(plain)?;
     let command = Command { name: "spc repl".to_owned(), words: Vec::new(), help: false };
-    let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()).with_command(command));
+    let context = Arc::new(
+        session
+            .context(common, place, runtime.handle(), RunOptions::default())
+            .with_command(command),
+    );
     let result = if is_typed {
         greet(session, &context);
         connect_to_near(session, common, &context);
@@ -69,7 +75,8 @@ fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>>
     result
 }
 
-/// Where imports of code that is in no file are looked for: the project's `scripts`, or the project.
+/// Where imports of code that is in no file are looked for: the project's `scripts`, or the
+/// project.
 pub fn imports_folder(host: &dyn Host, root: Option<&Path>, current: &Path) -> PathBuf {
     let Some(root) = root else { return current.to_path_buf() };
     let scripts = CheckedPath::root_itself(root).join("scripts");
@@ -83,10 +90,11 @@ pub fn read_stdin(context: &Context) -> Result<String, Failure> {
     script::resolver::source_text("standard input", &content)
 }
 
-/// Connects to an engine of this machine or its network at once, so that names can be completed in the first line. What keeps it
-/// from that is told at the first call that needs it.
+/// Connects to an engine of this machine or its network at once, so that names can be completed in
+/// the first line. What keeps it from that is told at the first call that needs it.
 fn connect_to_near(session: &Session, common: &Common, context: &Context) {
-    let is_near = ConnectOptions::from_host(&*session.host, &common.engine()).is_ok_and(|options| options.is_near());
+    let is_near = ConnectOptions::from_host(&*session.host, &common.engine())
+        .is_ok_and(|options| options.is_near());
     if is_near {
         context.conductor.block_on(async {
             futures::select_biased! {
@@ -98,12 +106,21 @@ fn connect_to_near(session: &Session, common: &Common, context: &Context) {
 }
 
 fn greet(session: &Session, context: &Context) {
-    let about = project::name(context).map_or_else(|failure| failure.message, |name| format!("project \"{name}\""));
-    session.note(&format!("spc {}, {about}; help tells more, Ctrl-D leaves", env!("CARGO_PKG_VERSION")));
+    let about = project::name(context)
+        .map_or_else(|failure| failure.message, |name| format!("project \"{name}\""));
+    session.note(&format!(
+        "spc {}, {about}; help tells more, Ctrl-D leaves",
+        env!("CARGO_PKG_VERSION")
+    ));
 }
 
 /// Text that is piped in is a script whose values are shown.
-fn piped(session: &Session, common: &Common, context: &Arc<Context>, folder: PathBuf) -> Result<(), Box<Diagnostic>> {
+fn piped(
+    session: &Session,
+    common: &Common,
+    context: &Arc<Context>,
+    folder: PathBuf,
+) -> Result<(), Box<Diagnostic>> {
     let text = read_stdin(context).map_err(plain)?;
     let runbook = Runbook::Code { name: STDIN.to_owned(), folder, text };
     let lines = common.json.then(|| session.json_lines());

@@ -21,7 +21,9 @@ const WORDS: &str = "<command line>";
 
 /// Run a runbook.
 #[derive(Args)]
-#[command(override_usage = "spc run [OPTIONS] <RUNBOOK>...\n       spc run [OPTIONS] -e <CODE> [WORD]...")]
+#[command(
+    override_usage = "spc run [OPTIONS] <RUNBOOK>...\n       spc run [OPTIONS] -e <CODE> [WORD]..."
+)]
 pub struct Run {
     #[command(flatten)]
     words: Words,
@@ -43,7 +45,12 @@ pub struct Words {
     #[arg(short = 'e', value_name = "CODE", allow_hyphen_values = true)]
     code: Option<String>,
     /// The runbook, or - for standard input, and its own options; `--help` after it shows them
-    #[arg(required_unless_present = "code", trailing_var_arg = true, allow_hyphen_values = true, value_name = "RUNBOOK")]
+    #[arg(
+        required_unless_present = "code",
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "RUNBOOK"
+    )]
     given: Vec<String>,
 }
 
@@ -68,7 +75,8 @@ pub fn origin(given: &mut Words) -> Origin {
 }
 
 impl Words {
-    /// spc's own options may stand behind the runbook's name too: no runbook has others of these names. `more`: those of the verb.
+    /// spc's own options may stand behind the runbook's name too: no runbook has others of these
+    /// names. `more`: those of the verb.
     pub fn take_own_options(&mut self, common: &mut Common, more: &mut [(&str, &mut bool)]) {
         let end = self.given.iter().position(|word| word == "--").unwrap_or(self.given.len());
         let rest = self.given.split_off(end);
@@ -122,8 +130,8 @@ impl Origin {
         }
     }
 
-    /// Finds its project. A runbook that is missing is the script host's to tell, with the nearest name; its project is then that
-    /// of its folder.
+    /// Finds its project. A runbook that is missing is the script host's to tell, with the nearest
+    /// name; its project is then that of its folder.
     pub fn find(&self, session: &Session, common: &Common) -> Result<Found, Box<Diagnostic>> {
         if matches!(self, Self::File(name) if name.is_empty()) {
             return Err(plain(Failure::usage("The name of the runbook is empty")));
@@ -131,7 +139,8 @@ impl Origin {
         let host = &*session.host;
         let current = place::current_folder(host, &common.wanted()).map_err(plain)?;
         let path = if let Self::File(name) = self { Some(current.join(name)) } else { None };
-        let real = path.as_ref().map(|path| host.canonicalize(path).unwrap_or_else(|_| path.clone()));
+        let real =
+            path.as_ref().map(|path| host.canonicalize(path).unwrap_or_else(|_| path.clone()));
         let folder = real.as_ref().and_then(|real| real.parent()).unwrap_or(&current);
         let place = place::find(host, &common.wanted(), folder)?;
         let imports = repl::imports_folder(host, place.root.as_deref(), &current);
@@ -145,7 +154,11 @@ impl Origin {
         imports: &Path,
         stdin: &dyn Fn() -> Result<String, Failure>,
     ) -> Result<Runbook, Box<Diagnostic>> {
-        let code = |name: &str, text| Runbook::Code { name: name.to_owned(), folder: imports.to_path_buf(), text };
+        let code = |name: &str, text| Runbook::Code {
+            name: name.to_owned(),
+            folder: imports.to_path_buf(),
+            text,
+        };
         match (self, path) {
             (Self::Words(text), _) => Ok(code(WORDS, text)),
             (_, Some(path)) => Ok(Runbook::File(path)),
@@ -154,7 +167,12 @@ impl Origin {
     }
 }
 
-fn execute(session: &Session, common: &Common, given: &Words, origin: Origin) -> Result<(), Box<Diagnostic>> {
+fn execute(
+    session: &Session,
+    common: &Common,
+    given: &Words,
+    origin: Origin,
+) -> Result<(), Box<Diagnostic>> {
     let found = origin.find(session, common)?;
     let runtime = Session::runtime().map_err(plain)?;
     let mut options = RunOptions {
@@ -165,7 +183,9 @@ fn execute(session: &Session, common: &Common, given: &Words, origin: Origin) ->
     };
     let words = options.take(given.words());
     let command = Command { name: origin.command("run"), words, help: false };
-    let context = Arc::new(session.context(common, found.place, runtime.handle(), options).with_command(command));
+    let context = Arc::new(
+        session.context(common, found.place, runtime.handle(), options).with_command(command),
+    );
     signals::end_in_order(context.cancel.clone(), session).map_err(plain)?;
     let runbook = origin.runbook(found.path, &found.imports, &|| repl::read_stdin(&context));
     let result = runbook.and_then(|runbook| script::run(&context, &runbook)).map(|outcome| {

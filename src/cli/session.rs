@@ -56,12 +56,15 @@ impl Session {
 
     /// A runtime whose one worker drives connections; scripts wait on threads of their own.
     pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-        let could_not = |error: &std::io::Error| Failure::new(Kind::Failed, format!("Could not start: {error}"));
+        let could_not = |error: &std::io::Error| {
+            Failure::new(Kind::Failed, format!("Could not start: {error}"))
+        };
         let no_threads = |_: std::io::Error| {
             Failure::new(Kind::Failed, "Could not start: the system gives no more threads")
                 .hint("raise the limit on processes (ulimit -u, or that of the container)")
         };
-        // tokio panics where the system gives no thread: a worker, and one for files and names. So it is asked before for as many.
+        // tokio panics where the system gives no thread: a worker, and one for files and names. So
+        // it is asked before for as many.
         let wait = Arc::new(std::sync::OnceLock::<()>::new());
         let probe = || {
             let wait = wait.clone();
@@ -73,8 +76,14 @@ impl Session {
             let _ = probe.map_err(no_threads)?.join();
         }
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        // The one for files stays: without it tokio would panic, or wait for ever, when it needs one and gets none.
-        let runtime = builder.worker_threads(1).thread_keep_alive(FOREVER).enable_all().build().map_err(|error| could_not(&error))?;
+        // The one for files stays: without it tokio would panic, or wait for ever, when it needs
+        // one and gets none.
+        let runtime = builder
+            .worker_threads(1)
+            .thread_keep_alive(FOREVER)
+            .enable_all()
+            .build()
+            .map_err(|error| could_not(&error))?;
         drop(runtime.spawn_blocking(|| {}));
         Ok(runtime)
     }
@@ -84,13 +93,24 @@ impl Session {
         if self.json {
             Arc::new(self.json_lines())
         } else if self.verbosity > Verbosity::Quiet && self.can_draw() {
-            let live = Arc::new(Live::new(self.terminal.clone(), self.verbosity, Box::new(move || host.monotonic())));
+            let live = Arc::new(Live::new(
+                self.terminal.clone(),
+                self.verbosity,
+                Box::new(move || host.monotonic()),
+            ));
             let (moving, host) = (live.clone(), self.host.clone());
-            #[expect(clippy::disallowed_methods, reason = "only draws, and that on a real terminal: no run waits for it or learns of it")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "only draws, and that on a real terminal: no run waits for it or learns of it"
+            )]
             handle.spawn(async move { moving.animate(|time| host.sleep(time)).await });
             live
         } else {
-            Arc::new(Progress::new(self.terminal.clone(), self.verbosity, Box::new(move || host.monotonic())))
+            Arc::new(Progress::new(
+                self.terminal.clone(),
+                self.verbosity,
+                Box::new(move || host.monotonic()),
+            ))
         }
     }
 
@@ -103,7 +123,8 @@ impl Session {
     /// Prints a text of spc's own as if the runbook had: with `--json` it is an event.
     pub fn print(&self, text: &str) {
         if self.json {
-            self.json_lines().event(&Event::Print { text: anstream::adapter::strip_str(text).to_string() });
+            self.json_lines()
+                .event(&Event::Print { text: anstream::adapter::strip_str(text).to_string() });
         } else {
             self.terminal.out(text);
         }
@@ -140,7 +161,13 @@ impl Session {
     }
 
     /// The context of a run at `place`.
-    pub fn context(&self, common: &Common, place: Place, handle: &tokio::runtime::Handle, options: RunOptions) -> Context {
+    pub fn context(
+        &self,
+        common: &Common,
+        place: Place,
+        handle: &tokio::runtime::Handle,
+        options: RunOptions,
+    ) -> Context {
         let place = self.keep_from_engines(common, place);
         let sink = self.sink(handle);
         for warning in &place.warnings {
@@ -150,13 +177,20 @@ impl Session {
         let journal = Journal::new(self.host.clone(), place.policy.clone(), run.clone(), sink);
         // Before all that shows or keeps: the journal too.
         let events = Arc::new(MaskingSink::new(self.secrets.clone(), journal));
-        let settings = place.settings(RunOptions { assume_yes: options.assume_yes || common.yes, ..options });
+        let settings =
+            place.settings(RunOptions { assume_yes: options.assume_yes || common.yes, ..options });
         let connector = self.connector(common);
-        Context::new(self.host.clone(), Conductor::Real(handle.clone()), events, settings, connector)
-            .with_policy(place.policy.with_adoption(options.adopt))
-            .with_secrets(self.secrets.clone())
-            .with_width(self.terminal.width())
-            .with_run(run)
+        Context::new(
+            self.host.clone(),
+            Conductor::Real(handle.clone()),
+            events,
+            settings,
+            connector,
+        )
+        .with_policy(place.policy.with_adoption(options.adopt))
+        .with_secrets(self.secrets.clone())
+        .with_width(self.terminal.width())
+        .with_run(run)
     }
 
     /// The way to the engine that is meant.
@@ -167,7 +201,8 @@ impl Session {
             let options = ConnectOptions::from_host(&*host, &choice);
             let host = host.clone();
             async move {
-                let engine: Arc<dyn Engine> = Arc::new(connect(&options?).await?.with_credentials_of(host));
+                let engine: Arc<dyn Engine> =
+                    Arc::new(connect(&options?).await?.with_credentials_of(host));
                 Ok(engine)
             }
             .boxed()
@@ -184,7 +219,8 @@ impl Session {
         self.end_as(result, 0, true)
     }
 
-    /// The same where what is to be said was said, with a code that tells something; `ok`: whether all is well.
+    /// The same where what is to be said was said, with a code that tells something; `ok`: whether
+    /// all is well.
     pub fn end_with(&self, code: u8, ok: bool) -> u8 {
         self.end_as(Ok(()), code, ok)
     }
@@ -193,9 +229,10 @@ impl Session {
         let code = result.as_ref().map_or_else(|diagnostic| diagnostic.kind.exit_code(), |()| well);
         let written = self.terminal.finish();
         let gone = self.terminal.closed().is_cancelled();
-        // Ended because nobody takes the output: what matters is why, and of a reader that has gone nothing.
-        // And a log that is followed ends by an interrupt alone.
-        let is_end = |error: &Diagnostic| error.kind == Kind::Interrupted && (gone || was_interrupted());
+        // Ended because nobody takes the output: what matters is why, and of a reader that has gone
+        // nothing. And a log that is followed ends by an interrupt alone.
+        let is_end =
+            |error: &Diagnostic| error.kind == Kind::Interrupted && (gone || was_interrupted());
         let error = result.err().filter(|error| !is_end(error));
         if self.json {
             self.json_lines().end(code, ok && error.is_none() && well == code, error.as_deref());
@@ -204,18 +241,26 @@ impl Session {
         }
         let code = match written.and(self.terminal.finish()) {
             Err(reason) => {
-                self.terminal.err(&format!("error: Standard output could not be written: {}", reason.kind()));
+                self.terminal.err(&format!(
+                    "error: Standard output could not be written: {}",
+                    reason.kind()
+                ));
                 if error.is_none() { 1 } else { code }
             }
             Ok(()) => code,
         };
         self.terminal.flush();
         // The work was done, but not all that it printed could be written when a signal came.
-        if code == 0 && self.terminal.has_lost_text() { Kind::Interrupted.exit_code() } else { code }
+        if code == 0 && self.terminal.has_lost_text() {
+            Kind::Interrupted.exit_code()
+        } else {
+            code
+        }
     }
 }
 
-/// What a panic says may hold any value: it is masked like all else, and no terminal is sent what it may do something at.
+/// What a panic says may hold any value: it is masked like all else, and no terminal is sent what
+/// it may do something at.
 fn report_panics(terminal: &Arc<Terminal>) {
     let terminal = terminal.clone();
     std::panic::set_hook(Box::new(move |panic| {

@@ -1,8 +1,9 @@
-//! INT, TERM and HUP. Reacting to them waits for nothing that the run itself waits for: a thread of its own hears them, and no lock
-//! that who prints may hold is taken on it.
+//! INT, TERM and HUP. Reacting to them waits for nothing that the run itself waits for: a thread of
+//! its own hears them, and no lock that who prints may hold is taken on it.
 //!
-//! The first signal ends the run in order, one more leaves at once. HUP only ever is a first one: a shell that loses its terminal
-//! sends it to its jobs beside the system, so it comes twice. Where HUP was ignored at the start (`nohup`) it still is.
+//! The first signal ends the run in order, one more leaves at once. HUP only ever is a first one: a
+//! shell that loses its terminal sends it to its jobs beside the system, so it comes twice. Where
+//! HUP was ignored at the start (`nohup`) it still is.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -28,13 +29,15 @@ use crate::ui::Terminal;
 const NOTICE: &str = "interrupted: finishing what was begun; once more leaves at once";
 
 /// Said where a run is left in the middle.
-const LEFT: &str = "left at once: what was begun is neither finished nor undone; the next run goes on from there";
+const LEFT: &str =
+    "left at once: what was begun is neither finished nor undone; the next run goes on from there";
 
 /// The run learns of a signal after this time, even if the notice of it could not be given yet.
 const NOTICE_TIME: Duration = Duration::from_millis(150);
 
-/// A signal that comes so soon after the first is its echo: `timeout` sends to its child and then to the whole group, and programs
-/// that run others pass on what a terminal has sent to all of them.
+/// A signal that comes so soon after the first is its echo: `timeout` sends to its child and then
+/// to the whole group, and programs that run others pass on what a terminal has sent to all of
+/// them.
 const ECHO: Duration = Duration::from_millis(20);
 
 /// What a signal that leaves at once waits for at most, where commands run in containers.
@@ -61,7 +64,11 @@ enum Received {
 impl Signals {
     fn new() -> std::io::Result<Self> {
         let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hang_up })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up,
+        })
     }
 
     async fn next(&mut self) -> Received {
@@ -78,7 +85,8 @@ impl Signals {
         }
     }
 
-    /// Takes the echo of a signal. Before anything is said: what comes after the notice is an answer to it.
+    /// Takes the echo of a signal. Before anything is said: what comes after the notice is an
+    /// answer to it.
     async fn let_echo_pass(&mut self, host: &dyn Host) {
         let mut over = host.sleep(ECHO);
         loop {
@@ -90,13 +98,20 @@ impl Signals {
     }
 }
 
-/// Hears signals from now on, and reacts to them on a thread of its own: the run's own threads may all wait for a reader.
-fn listen<F: Future<Output = ()>>(react: impl FnOnce(Signals) -> F + Send + 'static) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(Kind::Failed, format!("Could not listen for signals: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+/// Hears signals from now on, and reacts to them on a thread of its own: the run's own threads may
+/// all wait for a reader.
+fn listen<F: Future<Output = ()>>(
+    react: impl FnOnce(Signals) -> F + Send + 'static,
+) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(Kind::Failed, format!("Could not listen for signals: {error}"))
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let signals = {
-        // Here and not on the thread, which may begin later than the script does: a signal in between would end the process
-        // without a word or, as a shell's background job, which ignores it, be lost.
+        // Here and not on the thread, which may begin later than the script does: a signal in
+        // between would end the process without a word or, as a shell's background job,
+        // which ignores it, be lost.
         let _runtime = runtime.enter();
         Signals::new().map_err(failed)?
     };
@@ -104,8 +119,8 @@ fn listen<F: Future<Output = ()>>(react: impl FnOnce(Signals) -> F + Send + 'sta
     std::thread::Builder::new().name("signals".to_owned()).spawn(work).map(drop).map_err(failed)
 }
 
-/// The first signal cancels the run in order, one more leaves at once. Where nobody reads the output any more (`| head`) the run
-/// ends in order too, and quietly.
+/// The first signal cancels the run in order, one more leaves at once. Where nobody reads the
+/// output any more (`| head`) the run ends in order too, and quietly.
 pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), Failure> {
     let (terminal, host) = (session.terminal.clone(), session.host.clone());
     listen(move |mut signals| async move {
@@ -137,7 +152,8 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
     })
 }
 
-/// Any signal leaves at once: nothing was begun, there is nothing to finish. Read-only commands of a plan are ended in their containers.
+/// Any signal leaves at once: nothing was begun, there is nothing to finish. Read-only commands of
+/// a plan are ended in their containers.
 pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
     let (terminal, host) = (session.terminal.clone(), session.host.clone());
     let lines = session.is_json().then(|| session.json_lines());
@@ -146,7 +162,11 @@ pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
         terminal.hurry();
         let said = terminal.clone();
         let say = beside(move || match lines {
-            Some(lines) => lines.end(Kind::Interrupted.exit_code(), false, Some(&*plain(Failure::interrupted()))),
+            Some(lines) => lines.end(
+                Kind::Interrupted.exit_code(),
+                false,
+                Some(&*plain(Failure::interrupted())),
+            ),
             None => said.err("interrupted: nothing was changed"),
         });
         soon(&*host, say).await;
@@ -160,10 +180,11 @@ pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
     })
 }
 
-/// At the prompt INT ends what a line does, once more leaves at once; TERM and HUP, and a reader of the output that has gone, end the
-/// session, and TERM once more leaves at once.
+/// At the prompt INT ends what a line does, once more leaves at once; TERM and HUP, and a reader of
+/// the output that has gone, end the session, and TERM once more leaves at once.
 pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), Failure> {
-    let (terminal, host, interrupts) = (session.terminal.clone(), session.host.clone(), interrupts.clone());
+    let (terminal, host, interrupts) =
+        (session.terminal.clone(), session.host.clone(), interrupts.clone());
     // As it is while no line is typed: whoever leaves in the middle of one gives it back so.
     let usual = tcgetattr(rustix::stdio::stderr()).ok();
     listen(move |mut signals| async move {
@@ -215,7 +236,8 @@ async fn say(terminal: &Arc<Terminal>, text: &'static str) {
     beside(move || terminal.err(text)).await;
 }
 
-/// Kills what runs in containers and nobody will wait for; not for long, as the process is to leave at once.
+/// Kills what runs in containers and nobody will wait for; not for long, as the process is to leave
+/// at once.
 async fn kill_commands(host: &dyn Host) {
     if under_way::is_any() {
         tokio::select! {
@@ -226,7 +248,10 @@ async fn kill_commands(host: &dyn Host) {
 }
 
 /// Does `work`, which may have to wait for a lock, on a thread of its own.
-#[expect(clippy::disallowed_methods, reason = "signals come from outside of every run, real ones only")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "signals come from outside of every run, real ones only"
+)]
 async fn beside(work: impl FnOnce() + Send + 'static) {
     let _ = tokio::task::spawn_blocking(work).await;
 }
@@ -245,6 +270,7 @@ fn leave_now(terminal: &Terminal) -> ! {
     terminal.hurry();
     terminal.keep_if_free();
     terminal.flush_briefly();
-    // Of the standard library's own buffers nothing is to be written: all output goes through the terminal's queue.
+    // Of the standard library's own buffers nothing is to be written: all output goes through the
+    // terminal's queue.
     std::process::exit(130)
 }

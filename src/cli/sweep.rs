@@ -23,15 +23,18 @@ const EXAMPLE: &str = ".env.example";
 #[derive(Args)]
 #[command(next_help_heading = "Crash sweep")]
 pub struct Sweep {
-    /// Kill this runbook at one engine call after the other, and at what it changes on the host, each time run it again, and
-    /// compare what is there then with what an undisturbed run leaves; its own options stand behind --. The function sweep() in
-    /// RUNBOOK's test file, if there is one, sets each machine up before
+    /// Kill this runbook at one engine call after the other, and at what it changes on the host,
+    /// each time run it again, and compare what is there then with what an undisturbed run
+    /// leaves; its own options stand behind --. The function sweep() in RUNBOOK's test file,
+    /// if there is one, sets each machine up before
     #[arg(id = "crash-sweep", long = "crash-sweep", value_name = "RUNBOOK", conflicts_with_all = ["filters", "list", "fail_fast", "seeds", "junit"])]
     pub runbook: Option<PathBuf>,
-    /// A runbook with its words that is run before, undisturbed: "scripts/up.rhai --target production"; may be given several times
+    /// A runbook with its words that is run before, undisturbed: "scripts/up.rhai --target
+    /// production"; may be given several times
     #[arg(long, value_name = "COMMAND", requires = "crash-sweep")]
     after: Vec<String>,
-    /// Kill before and after every call, not at the changes and once at each kind of what only looks
+    /// Kill before and after every call, not at the changes and once at each kind of what only
+    /// looks
     #[arg(long, requires = "crash-sweep")]
     all: bool,
     /// Kill so many of the recovering runs too, at points that follow from the seed
@@ -82,13 +85,16 @@ pub fn execute(
     let mut stage = Stage::new(subject.clone());
     stage.env_file = env_file(&*host, common, &current, &subject.directory).map_err(plain)?;
     for command in &sweep_options.after {
-        let mut words = shell_words::split(command)
-            .map_err(|_| plain(Failure::usage(format!("--after \"{command}\" has a quote that is never closed"))))?;
+        let mut words = shell_words::split(command).map_err(|_| {
+            plain(Failure::usage(format!("--after \"{command}\" has a quote that is never closed")))
+        })?;
         if words.is_empty() {
             return Err(plain(Failure::usage("--after is empty: it names a runbook")));
         }
         let path = words.remove(0);
-        stage.before.push(task(&*host, &current, &subject, Path::new(&path), words).map_err(plain)?);
+        stage
+            .before
+            .push(task(&*host, &current, &subject, Path::new(&path), words).map_err(plain)?);
     }
     let task = task(&*host, &current, &subject, runbook, words).map_err(plain)?;
     stage.setup = setup::beside(&subject, &task.path)?;
@@ -121,7 +127,11 @@ pub fn execute(
         } else {
             let lines = finding.lines();
             let shown = if lines == told { vec!["as before".to_owned()] } else { lines.clone() };
-            session.terminal.out(&text(finding, &shown, &again(finding, runbook, common, sweep_options, rest)));
+            session.terminal.out(&text(
+                finding,
+                &shown,
+                &again(finding, runbook, common, sweep_options, rest),
+            ));
             told = lines;
         }
     }
@@ -143,10 +153,16 @@ pub fn execute(
     Ok(())
 }
 
-fn task(host: &dyn Host, current: &Path, subject: &Subject, path: &Path, words: Vec<String>) -> Result<Task, Failure> {
-    let path = host
-        .canonicalize(&current.join(path))
-        .map_err(|_| Failure::new(Kind::Usage, format!("There is no runbook \"{}\"", path.display())))?;
+fn task(
+    host: &dyn Host,
+    current: &Path,
+    subject: &Subject,
+    path: &Path,
+    words: Vec<String>,
+) -> Result<Task, Failure> {
+    let path = host.canonicalize(&current.join(path)).map_err(|_| {
+        Failure::new(Kind::Usage, format!("There is no runbook \"{}\"", path.display()))
+    })?;
     if !path.starts_with(&subject.root) {
         let failure = Failure::usage(format!("\"{}\" is outside of the project", path.display()));
         return Err(failure.hint("-C names the folder of its own project"));
@@ -154,16 +170,26 @@ fn task(host: &dyn Host, current: &Path, subject: &Subject, path: &Path, words: 
     Ok(Task { path, words })
 }
 
-/// What stands in the `.env` that the simulated machine has: of the files that are named, or of the project's example. One that is
-/// empty is none.
-fn env_file(host: &dyn Host, common: &Common, current: &Path, directory: &Path) -> Result<Option<bytes::Bytes>, Failure> {
+/// What stands in the `.env` that the simulated machine has: of the files that are named, or of the
+/// project's example. One that is empty is none.
+fn env_file(
+    host: &dyn Host,
+    common: &Common,
+    current: &Path,
+    directory: &Path,
+) -> Result<Option<bytes::Bytes>, Failure> {
     let mut content = Vec::new();
     if common.env_file.is_empty() {
         match inside(host, directory, EXAMPLE) {
             Ok(Ok(path)) => content.extend(host.read(&path)?),
             Ok(Err(target)) => {
-                let message = format!("\"{EXAMPLE}\" is a symlink that leads to \"{}\", out of the project", target.display());
-                return Err(Failure::new(Kind::Policy, message).hint("put a copy of the file in its place"));
+                let message = format!(
+                    "\"{EXAMPLE}\" is a symlink that leads to \"{}\", out of the project",
+                    target.display()
+                );
+                return Err(
+                    Failure::new(Kind::Policy, message).hint("put a copy of the file in its place")
+                );
             }
             // There is none.
             Err(_) => {}
@@ -182,8 +208,19 @@ fn text(finding: &Finding, lines: &[String], again: &str) -> String {
 }
 
 /// The command that does just this again.
-fn again(finding: &Finding, runbook: &Path, common: &Common, options: &Sweep, rest: &Rest<'_>) -> String {
-    let mut words = vec!["spc".to_owned(), "test".to_owned(), "--crash-sweep".to_owned(), runbook.display().to_string()];
+fn again(
+    finding: &Finding,
+    runbook: &Path,
+    common: &Common,
+    options: &Sweep,
+    rest: &Rest<'_>,
+) -> String {
+    let mut words = vec![
+        "spc".to_owned(),
+        "test".to_owned(),
+        "--crash-sweep".to_owned(),
+        runbook.display().to_string(),
+    ];
     if let Some(folder) = &common.directory {
         words.extend(["-C".to_owned(), folder.display().to_string()]);
     }

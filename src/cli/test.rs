@@ -22,13 +22,15 @@ use crate::testing::world::{Limits, Subject};
 use crate::ui::diagnostics;
 use crate::ui::verdicts::{self, Verdicts};
 
-/// Run the tests of runbooks: every function test_… of the files …_test.rhai, each on a simulated machine of its own, in
-/// virtual time.
+/// Run the tests of runbooks: every function test_… of the files …_test.rhai, each on a simulated
+/// machine of its own, in virtual time.
 ///
-/// Tests see the files of the project that git has, and new files that git does not ignore, but neither .env nor secrets/ nor .spc/.
+/// Tests see the files of the project that git has, and new files that git does not ignore, but
+/// neither .env nor secrets/ nor .spc/.
 #[derive(Args)]
 pub struct Test {
-    /// Files and folders to look for tests in [default: the folder of spc.toml]; of a crash sweep, the runbook's own options
+    /// Files and folders to look for tests in [default: the folder of spc.toml]; of a crash sweep,
+    /// the runbook's own options
     paths: Vec<PathBuf>,
     /// Only tests whose full name, file::function, contains this; may be given several times
     #[arg(short = 'k', long = "filter", value_name = "TEXT")]
@@ -76,16 +78,30 @@ fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Di
     let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
     let (root, policy) = place::project_of(&*session.host, &current)?;
     let root = root.unwrap_or_else(|| current.clone());
-    let named = test.paths.iter().chain(&test.sweep.runbook).filter_map(|path| session.host.canonicalize(&current.join(path)).ok());
-    let subject = Subject::new(session.host.clone(), root.clone(), policy.project_directory().to_path_buf(), named);
+    let named = test
+        .paths
+        .iter()
+        .chain(&test.sweep.runbook)
+        .filter_map(|path| session.host.canonicalize(&current.join(path)).ok());
+    let subject = Subject::new(
+        session.host.clone(),
+        root.clone(),
+        policy.project_directory().to_path_buf(),
+        named,
+    );
     if let Some(runbook) = &test.sweep.runbook {
         let rest = sweep::Rest { words: &test.paths, seed: test.seed, jobs: jobs(test) };
         return sweep::execute(session, common, &test.sweep, runbook, subject, &rest);
     }
-    let paths = if test.paths.is_empty() { vec![root] } else { test.paths.iter().map(|path| current.join(path)).collect() };
+    let paths = if test.paths.is_empty() {
+        vec![root]
+    } else {
+        test.paths.iter().map(|path| current.join(path)).collect()
+    };
     let files = discover(&*session.host, &subject.git, &paths).map_err(plain)?;
     if let Some(outside) = files.iter().find(|file| !file.starts_with(&subject.root)) {
-        let failure = Failure::usage(format!("\"{}\" is outside of the project", outside.display()));
+        let failure =
+            Failure::usage(format!("\"{}\" is outside of the project", outside.display()));
         return Err(plain(failure.hint("-C names the folder of its own project")));
     }
     let runtime = Session::runtime().map_err(plain)?;
@@ -95,7 +111,12 @@ fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Di
     if test.list {
         return list(session, common, &files);
     }
-    let report = test.junit.as_ref().map(|path| Report::begin(&*session.host, current.join(path))).transpose().map_err(plain)?;
+    let report = test
+        .junit
+        .as_ref()
+        .map(|path| Report::begin(&*session.host, current.join(path)))
+        .transpose()
+        .map_err(plain)?;
     let told = Mutex::new(Vec::new());
     let shown = Verdicts { terminal: &session.terminal, quiet: common.quiet };
     let lines = common.json.then(|| session.json_lines());
@@ -141,14 +162,17 @@ fn refuse_engines(common: &Common, sweeps: bool) -> Result<(), Box<Diagnostic>> 
     match given.iter().find(|(_, given)| *given) {
         None => Ok(()),
         Some((name, _)) => {
-            let failure = Failure::usage(format!("{name} has no meaning for tests: each has a simulated machine of its own"));
+            let failure = Failure::usage(format!(
+                "{name} has no meaning for tests: each has a simulated machine of its own"
+            ));
             Err(plain(failure.hint("a test sets its machine up with sim::")))
         }
     }
 }
 
 fn jobs(test: &Test) -> usize {
-    test.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    test.jobs
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 fn manner(test: &Test) -> Manner {
@@ -158,7 +182,11 @@ fn manner(test: &Test) -> Manner {
         filters: test.filters.clone(),
         fail_fast: test.fail_fast,
         jobs: jobs(test),
-        limits: Limits { time: test.max_time, operations: test.max_operations, calls: test.max_calls },
+        limits: Limits {
+            time: test.max_time,
+            operations: test.max_operations,
+            calls: test.max_calls,
+        },
     }
 }
 
@@ -186,10 +214,13 @@ fn with_repeat(told: &Told, test: &Test) -> Told {
     if let Told::Verdict(verdict) = &mut told
         && (test.seeds > 1 || test.seed != 1)
     {
-        let again = format!("spc test {} -k ::{} --seed {}", verdict.file, verdict.name, verdict.seed);
+        let again =
+            format!("spc test {} -k ::{} --seed {}", verdict.file, verdict.name, verdict.seed);
         let text = format!("with seed {}, again with: {again}", verdict.seed);
         if let Some(failure) = &mut verdict.failure {
-            failure.details.push(crate::model::failure::Detail { title: "it failed".to_owned(), text });
+            failure
+                .details
+                .push(crate::model::failure::Detail { title: "it failed".to_owned(), text });
         }
     }
     told
@@ -204,7 +235,9 @@ struct Report {
 impl Report {
     fn begin(host: &dyn Host, path: PathBuf) -> Result<Self, Failure> {
         let sink = host.create(&named_itself(host, &path)).map_err(|error| match error.kind {
-            HostErrorKind::NotFound => unwritable(&path, "its folder is not there").hint("make the folder first"),
+            HostErrorKind::NotFound => {
+                unwritable(&path, "its folder is not there").hint("make the folder first")
+            }
             _ => unwritable(&path, &error.message),
         })?;
         Ok(Self { path, sink })

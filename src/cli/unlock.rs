@@ -34,14 +34,26 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
         let who = lock::described(holder.as_ref());
         let liveness = lock::liveness(&around, holder.as_ref());
         if !common.yes && liveness != Liveness::Gone {
-            let who = if liveness == Liveness::Alive { format!("{who}, which is running on this machine") } else { who };
+            let who = if liveness == Liveness::Alive {
+                format!("{who}, which is running on this machine")
+            } else {
+                who
+            };
             if !around.host.is_terminal(StandardStream::Stdin) {
                 return Err(Failure::usage(format!("The project \"{name}\" is locked by {who}"))
                     .hint("without a terminal to ask on, --yes removes the lock"));
             }
-            let question = format!("The project \"{name}\" is locked by {who}. Is that run really gone? [y/N] ");
-            let answer = around.host.ask(&question).await.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
-            if !answer.is_some_and(|answer| ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())) {
+            let question = format!(
+                "The project \"{name}\" is locked by {who}. Is that run really gone? [y/N] "
+            );
+            let answer = around
+                .host
+                .ask(&question)
+                .await
+                .map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+            if !answer
+                .is_some_and(|answer| ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+            {
                 return Err(Failure::new(Kind::Interrupted, "The lock was left as it is"));
             }
         }

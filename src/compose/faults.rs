@@ -1,7 +1,8 @@
 //! All that is wrong in a compose file, not only what is found first.
 //!
-//! A reader stops at the first fault. So what it stopped at is taken out of the description, and the rest is read again, until nothing is
-//! wrong any more. What is only wrong because something was taken out is not a fault of the file.
+//! A reader stops at the first fault. So what it stopped at is taken out of the description, and
+//! the rest is read again, until nothing is wrong any more. What is only wrong because something
+//! was taken out is not a fault of the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +38,8 @@ impl Faults {
         Self { list: vec![failure], is_cut: false }
     }
 
-    /// The first of them, with the others below it. What `spc.toml` refuses comes after what has to be corrected in the file.
+    /// The first of them, with the others below it. What `spc.toml` refuses comes after what has to
+    /// be corrected in the file.
     pub fn into_failure(self) -> Failure {
         let Self { mut list, is_cut } = self;
         let at = list.iter().position(|failure| failure.kind != Kind::Policy).unwrap_or(0);
@@ -52,19 +54,33 @@ impl Faults {
 
 /// `4:5: Unknown key "imge" in "services.a" (did you mean "image"?)`.
 fn line(failure: &Failure) -> String {
-    let place = failure.place.as_ref().map(|place| format!("{}:{}: ", place.line, place.column)).unwrap_or_default();
+    let place = failure
+        .place
+        .as_ref()
+        .map(|place| format!("{}:{}: ", place.line, place.column))
+        .unwrap_or_default();
     let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
     format!("{place}{}{hint}", failure.message)
 }
 
-/// Reads a description of the file with `read`. Where that fails, all that is wrong in it, and in the file's variables.
-pub fn read<T>(file: &ComposeFile, description: &Value, read: &dyn Fn(&Value, Scope) -> Result<T, Failure>) -> Result<T, Faults> {
+/// Reads a description of the file with `read`. Where that fails, all that is wrong in it, and in
+/// the file's variables.
+pub fn read<T>(
+    file: &ComposeFile,
+    description: &Value,
+    read: &dyn Fn(&Value, Scope) -> Result<T, Failure>,
+) -> Result<T, Faults> {
     let found = match file.faults.is_empty().then(|| read(description, Scope::Whole)) {
         Some(Ok(read)) => return Ok(read),
         Some(Err(failure)) => Some(failure),
         None => None,
     };
-    let mut search = Search { description: description.clone(), scope: Scope::Whole, out: BTreeMap::new(), taken: Vec::new() };
+    let mut search = Search {
+        description: description.clone(),
+        scope: Scope::Whole,
+        out: BTreeMap::new(),
+        taken: Vec::new(),
+    };
     let mut list: Vec<Failure> = Vec::new();
     for failure in &file.faults {
         let keys = failure.path.as_ref().map(|path| path.keys.clone()).unwrap_or_default();
@@ -90,7 +106,8 @@ pub fn read<T>(file: &ComposeFile, description: &Value, read: &dyn Fn(&Value, Sc
     }
     let is_cut = next.is_some();
     // The active profiles stand in no file.
-    let of_file = |failure: &Failure| failure.path.as_ref().is_none_or(|path| path.keys != ["profiles"]);
+    let of_file =
+        |failure: &Failure| failure.path.as_ref().is_none_or(|path| path.keys != ["profiles"]);
     let placed = |failure: Failure| if of_file(&failure) { file.placed(failure) } else { failure };
     let mut list: Vec<Failure> = list.into_iter().map(placed).collect();
     for failure in list.iter_mut().filter(|failure| failure.place.is_some()) {
@@ -116,8 +133,11 @@ impl Search {
     fn real(&self, path: &[String]) -> Vec<String> {
         let mut real: Vec<String> = Vec::new();
         for key in path {
-            let number =
-                self.out.get(&real).zip(key.parse::<usize>().ok()).and_then(|(out, at)| (0..).filter(|n| !out.contains(n)).nth(at));
+            let number = self
+                .out
+                .get(&real)
+                .zip(key.parse::<usize>().ok())
+                .and_then(|(out, at)| (0..).filter(|n| !out.contains(n)).nth(at));
             real.push(number.map_or_else(|| key.clone(), |number: usize| number.to_string()));
         }
         real
@@ -130,14 +150,20 @@ impl Search {
             [services, _, key] if services == "services" && key == "depends_on" => "services",
             _ => return path.to_vec(),
         };
-        let is_known = |name: &str| name == "default" || self.description[section].get(name).is_some();
-        let names: Vec<(String, String)> = match path.iter().try_fold(&self.description, |value, key| value.get(key)) {
-            Some(Value::Array(items)) => {
-                items.iter().enumerate().filter_map(|(at, item)| Some((item.as_str()?.to_owned(), at.to_string()))).collect()
-            }
-            Some(Value::Object(map)) => map.keys().map(|name| (name.clone(), name.clone())).collect(),
-            _ => Vec::new(),
-        };
+        let is_known =
+            |name: &str| name == "default" || self.description[section].get(name).is_some();
+        let names: Vec<(String, String)> =
+            match path.iter().try_fold(&self.description, |value, key| value.get(key)) {
+                Some(Value::Array(items)) => items
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(at, item)| Some((item.as_str()?.to_owned(), at.to_string())))
+                    .collect(),
+                Some(Value::Object(map)) => {
+                    map.keys().map(|name| (name.clone(), name.clone())).collect()
+                }
+                _ => Vec::new(),
+            };
         let first = names.into_iter().filter(|(name, _)| !is_known(name)).min();
         path.iter().cloned().chain(first.map(|(_, key)| key)).collect()
     }
@@ -145,15 +171,19 @@ impl Search {
     /// Whether what is wrong at `path` may only be so because something inside it was taken out.
     fn follows(&self, path: &[String]) -> bool {
         let is_service = path.len() == 2 && path[0] == "services";
-        !is_service && path.len() > 1 && self.taken.iter().any(|taken| taken.len() > path.len() && taken.starts_with(path))
+        !is_service
+            && path.len() > 1
+            && self.taken.iter().any(|taken| taken.len() > path.len() && taken.starts_with(path))
     }
 
-    /// Takes out what stands at `path`, which is at `real` in the file; whether that changed anything. `on_key`: the key itself is wrong.
+    /// Takes out what stands at `path`, which is at `real` in the file; whether that changed
+    /// anything. `on_key`: the key itself is wrong.
     fn take_out(&mut self, path: &[String], real: &[String], on_key: bool) -> bool {
         let Some((last, around)) = path.split_last() else { return false };
         self.taken.push(real.to_vec());
         // What others can't be compared without.
-        let compared = ["read_only", "x-spc-shared", "profiles", "build", "ipam", "external", "name"];
+        let compared =
+            ["read_only", "x-spc-shared", "profiles", "build", "ipam", "external", "name"];
         let stub = match path {
             [section, _] if !on_key => match section.as_str() {
                 "services" => Some(json!({ "image": "x" })),
@@ -165,14 +195,18 @@ impl Search {
             _ => None,
         };
         let is_service = matches!(path, [section, _] if section == "services");
-        if path.len() < 3 && stub.is_none() && !is_service || path.iter().any(|key| compared.contains(&key.as_str())) {
+        if path.len() < 3 && stub.is_none() && !is_service
+            || path.iter().any(|key| compared.contains(&key.as_str()))
+        {
             self.scope = Scope::Parts;
         }
         let before = self.description.clone();
         if let [section, name] = path {
             let entry = &mut self.description[section.as_str()];
             match (section.as_str(), entry.get(name)) {
-                ("services", Some(Value::Object(service))) if !service.contains_key("image") && !service.contains_key("build") => {
+                ("services", Some(Value::Object(service)))
+                    if !service.contains_key("image") && !service.contains_key("build") =>
+                {
                     entry[name.as_str()]["image"] = "x".into();
                 }
                 (_, Some(_)) => match stub {
@@ -193,14 +227,19 @@ impl Search {
                 if let Some(at) = last.parse::<usize>().ok().filter(|at| *at < items.len()) {
                     items.remove(at);
                     let number = real.last().and_then(|number| number.parse().ok());
-                    self.out.entry(real[..real.len() - 1].to_vec()).or_default().extend::<Option<usize>>(number);
+                    self.out
+                        .entry(real[..real.len() - 1].to_vec())
+                        .or_default()
+                        .extend::<Option<usize>>(number);
                 }
             }
             _ => {}
         }
         // A service without either would be another fault.
-        if let [services, name, "image" | "build" | "extends" | "provider"] = path.iter().map(String::as_str).collect::<Vec<_>>()[..]
-            && let Some(service) = self.description[services].get_mut(name).and_then(Value::as_object_mut)
+        if let [services, name, "image" | "build" | "extends" | "provider"] =
+            path.iter().map(String::as_str).collect::<Vec<_>>()[..]
+            && let Some(service) =
+                self.description[services].get_mut(name).and_then(Value::as_object_mut)
             && !service.contains_key("image")
             && !service.contains_key("build")
         {

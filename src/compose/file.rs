@@ -2,8 +2,10 @@
 //!
 //! YAML with anchors and `<<`, then variables in every value, as in Compose. Not as in Compose:
 //!
-//! - A number with a leading 0 is the text that is written (`UMASK: 0022`): Compose takes it as octal, and hands on 18.
-//! - A file holds one document, and nothing is merged into it: `include`, `extends` and several files are refused by name.
+//! - A number with a leading 0 is the text that is written (`UMASK: 0022`): Compose takes it as
+//!   octal, and hands on 18.
+//! - A file holds one document, and nothing is merged into it: `include`, `extends` and several
+//!   files are refused by name.
 
 use std::sync::Arc;
 
@@ -20,11 +22,16 @@ use crate::model::names::{check_project, normalise_project};
 use crate::model::position::{offset, position};
 
 /// The names of a compose file, in the order in which Compose looks for them.
-pub const FILE_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+pub const FILE_NAMES: [&str; 4] =
+    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
 /// The names of a file that Compose merges into one of [`FILE_NAMES`] without being told to.
-pub const OVERRIDE_NAMES: [&str; 4] =
-    ["compose.override.yaml", "compose.override.yml", "docker-compose.override.yml", "docker-compose.override.yaml"];
+pub const OVERRIDE_NAMES: [&str; 4] = [
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
 
 /// A compose file that could be read.
 #[derive(Debug, Clone)]
@@ -52,24 +59,40 @@ pub struct Note {
     pub text: String,
 }
 
-/// The text of a compose file, for showing its lines, whatever the bytes are. `name`: as the user would write it.
+/// The text of a compose file, for showing its lines, whatever the bytes are. `name`: as the user
+/// would write it.
 pub fn source(name: &str, content: &[u8]) -> Source {
     let text = String::from_utf8_lossy(content);
-    Source { name: name.to_owned(), text: text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned() }
+    Source {
+        name: name.to_owned(),
+        text: text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned(),
+    }
 }
 
 impl ComposeFile {
     /// Reads a compose file; `source` is its [`source`]. [`faults::read`] reads its description.
     pub fn read(source: Arc<Source>, content: &[u8], lookup: Lookup<'_>) -> Result<Self, Failure> {
         text::decode(content).map_err(|wrong| {
-            let place = FilePlace { file: source.name.clone(), line: wrong.line, column: wrong.column, width: 1 };
+            let place = FilePlace {
+                file: source.name.clone(),
+                line: wrong.line,
+                column: wrong.column,
+                width: 1,
+            };
             Failure::usage(wrong.message).hint(wrong.hint).in_file(place)
         })?;
-        let mut file = Self { source, description: Value::Null, notes: Vec::new(), faults: Vec::new(), replaced: 0 };
+        let mut file = Self {
+            source,
+            description: Value::Null,
+            notes: Vec::new(),
+            faults: Vec::new(),
+            replaced: 0,
+        };
         let mut document = file.document()?;
         file.interpolate(&mut document, &mut Vec::new(), lookup)?;
-        file.description =
-            yaml::to_json(document).map_err(|strange| file.fault(&strange.path, false, format!("The file {}", strange.reason)))?;
+        file.description = yaml::to_json(document).map_err(|strange| {
+            file.fault(&strange.path, false, format!("The file {}", strange.reason))
+        })?;
         file.check_root()?;
         file.notes.sort();
         Ok(file)
@@ -89,11 +112,19 @@ impl ComposeFile {
 
     /// The project's name by the file's own `name:`.
     pub fn project_name(&self) -> Result<Option<String>, Failure> {
-        let Some(name) = self.description.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) else { return Ok(None) };
+        let Some(name) =
+            self.description.get("name").and_then(Value::as_str).filter(|name| !name.is_empty())
+        else {
+            return Ok(None);
+        };
         let normal = normalise_project(name);
         if normal.is_empty() {
-            let failure = check_project(name).err().unwrap_or_else(|| Failure::usage("The project's name is empty"));
-            return Err(self.placed(failure.at(SpecPath { keys: vec!["name".into()], on_key: false })));
+            let failure = check_project(name)
+                .err()
+                .unwrap_or_else(|| Failure::usage("The project's name is empty"));
+            return Err(
+                self.placed(failure.at(SpecPath { keys: vec!["name".into()], on_key: false }))
+            );
         }
         Ok(Some(normal))
     }
@@ -101,7 +132,11 @@ impl ComposeFile {
     /// The failure, with its place in the description told as one in the file.
     pub fn placed(&self, mut failure: Failure) -> Failure {
         if let Some(path) = failure.path.take_if(|_| failure.place.is_none()) {
-            failure.place = Some(Box::new(self.place(locate::find(&self.source.text, &path.keys, path.on_key))));
+            failure.place = Some(Box::new(self.place(locate::find(
+                &self.source.text,
+                &path.keys,
+                path.on_key,
+            ))));
         }
         failure
     }
@@ -110,14 +145,20 @@ impl ComposeFile {
     fn document(&self) -> Result<Yaml, Failure> {
         let text = &self.source.text;
         let mut document: Yaml = yaml::read(text).map_err(|error| match error {
-            yaml::Unreadable::TooLarge(reason) => Failure::usage(format!("The file is too large: {reason}")).in_file(self.place(None)),
-            yaml::Unreadable::TooLong(error) => Failure::usage("A whole number of more than 64 bits stands here")
-                .hint("write it in quotes: a text keeps every digit")
-                .in_file(self.place(locate::mark_of(&error))),
+            yaml::Unreadable::TooLarge(reason) => {
+                Failure::usage(format!("The file is too large: {reason}")).in_file(self.place(None))
+            }
+            yaml::Unreadable::TooLong(error) => {
+                Failure::usage("A whole number of more than 64 bits stands here")
+                    .hint("write it in quotes: a text keeps every digit")
+                    .in_file(self.place(locate::mark_of(&error)))
+            }
             yaml::Unreadable::Syntax(error) => self.not_yaml(&error),
         })?;
         if let Some(path) = wrong_merge(&document, &[]) {
-            return Err(self.fault(&path, false, "\"<<\" takes a map or a list of maps").hint("write <<: *NAME with the anchor of a map"));
+            return Err(self
+                .fault(&path, false, "\"<<\" takes a map or a list of maps")
+                .hint("write <<: *NAME with the anchor of a map"));
         }
         yaml::merge(&mut document).map_err(|error| self.not_yaml(&error))?;
         Ok(document)
@@ -129,20 +170,30 @@ impl ComposeFile {
         if said.contains("duplicate entry")
             && let Some((key, mark)) = locate::duplicate(text)
         {
-            return Failure::usage(format!("The key \"{key}\" stands twice in this map")).in_file(self.place(Some(mark)));
+            return Failure::usage(format!("The key \"{key}\" stands twice in this map"))
+                .in_file(self.place(Some(mark)));
         }
         if said.contains("more than one document") {
             let failure = Failure::usage("The file holds more than one YAML document");
-            return failure.hint("keep one; what is different elsewhere is a variable's").in_file(self.place(second_document(text)));
+            return failure
+                .hint("keep one; what is different elsewhere is a variable's")
+                .in_file(self.place(second_document(text)));
         }
         let mark = locate::mark_of(error);
-        let failure = Failure::usage(format!("The file is not YAML: {}", yaml::said(error))).in_file(self.place(mark));
-        let is_tab = mark.is_some_and(|mark| text[offset(text, mark.line, mark.column)..].starts_with('\t'));
+        let failure = Failure::usage(format!("The file is not YAML: {}", yaml::said(error)))
+            .in_file(self.place(mark));
+        let is_tab =
+            mark.is_some_and(|mark| text[offset(text, mark.line, mark.column)..].starts_with('\t'));
         if is_tab { failure.hint("indent with spaces: YAML takes no tabs there") } else { failure }
     }
 
     /// Replaces the variables of every value. Keys are left as they are.
-    fn interpolate(&mut self, value: &mut Yaml, path: &mut Vec<String>, lookup: Lookup<'_>) -> Result<(), Failure> {
+    fn interpolate(
+        &mut self,
+        value: &mut Yaml,
+        path: &mut Vec<String>,
+        lookup: Lookup<'_>,
+    ) -> Result<(), Failure> {
         self.note_scalar(value, path);
         match value {
             Yaml::String(text) => {
@@ -161,8 +212,13 @@ impl ComposeFile {
                 }
                 self.replaced += interpolated.text.len();
                 if self.replaced > yaml::MOST_TEXT {
-                    let message = format!("The file is larger than {} MiB with its variables replaced", yaml::MOST_TEXT >> 20);
-                    return Err(self.fault(path, false, message).hint("does a variable hold a large text?"));
+                    let message = format!(
+                        "The file is larger than {} MiB with its variables replaced",
+                        yaml::MOST_TEXT >> 20
+                    );
+                    return Err(self
+                        .fault(path, false, message)
+                        .hint("does a variable hold a large text?"));
                 }
                 *text = interpolated.text;
             }
@@ -178,7 +234,12 @@ impl ComposeFile {
             }
             Yaml::Mapping(fields) => {
                 for (key, value) in fields.iter_mut() {
-                    self.interpolate_at(value, yaml::key_text(key).unwrap_or_default(), path, lookup)?;
+                    self.interpolate_at(
+                        value,
+                        yaml::key_text(key).unwrap_or_default(),
+                        path,
+                        lookup,
+                    )?;
                 }
             }
             Yaml::Null | Yaml::Bool(_) | Yaml::Tagged(_) => {}
@@ -186,17 +247,29 @@ impl ComposeFile {
         Ok(())
     }
 
-    /// Notes a scalar without quotes that reaches the container as another text than it is written as, or than Compose makes of it.
+    /// Notes a scalar without quotes that reaches the container as another text than it is written
+    /// as, or than Compose makes of it.
     fn note_scalar(&mut self, value: &Yaml, path: &[String]) {
-        let is_text = path.len().checked_sub(2).and_then(|at| path.get(at)).is_some_and(|map| scalars::becomes_text(map));
+        let is_text = path
+            .len()
+            .checked_sub(2)
+            .and_then(|at| path.get(at))
+            .is_some_and(|map| scalars::becomes_text(map));
         if !is_text || !matches!(value, Yaml::String(_) | Yaml::Number(_) | Yaml::Bool(_)) {
             return;
         }
         let Some(mark) = locate::find(&self.source.text, path, false) else { return };
-        let rest = self.source.text[offset(&self.source.text, mark.line, mark.column)..].lines().next().unwrap_or_default();
+        let rest = self.source.text[offset(&self.source.text, mark.line, mark.column)..]
+            .lines()
+            .next()
+            .unwrap_or_default();
         let token = token(rest);
         if let Some(text) = scalars::remark(token, value) {
-            self.notes.push(Note { line: mark.line, span: Some((mark.column, token.chars().count())), text });
+            self.notes.push(Note {
+                line: mark.line,
+                span: Some((mark.column, token.chars().count())),
+                text,
+            });
         }
     }
 
@@ -206,14 +279,22 @@ impl ComposeFile {
         // Each costs a look through the whole file.
         if self.notes.len() < MOST_NOTES && self.notes.iter().all(|note| note.text != text) {
             let used = [format!("${name}"), format!("${{{name}")];
-            let marks = used.iter().filter_map(|used| Some((self.mark_within(path, used, 0)?, used.chars().count())));
+            let marks = used
+                .iter()
+                .filter_map(|used| Some((self.mark_within(path, used, 0)?, used.chars().count())));
             let first = marks.min_by_key(|(mark, _)| (mark.line, mark.column));
             let span = first.map(|(mark, width)| (mark.column, width));
             self.notes.push(Note { line: first.map_or(1, |(mark, _)| mark.line), span, text });
         }
     }
 
-    fn interpolate_at(&mut self, value: &mut Yaml, key: String, path: &mut Vec<String>, lookup: Lookup<'_>) -> Result<(), Failure> {
+    fn interpolate_at(
+        &mut self,
+        value: &mut Yaml,
+        key: String,
+        path: &mut Vec<String>,
+        lookup: Lookup<'_>,
+    ) -> Result<(), Failure> {
         path.push(key);
         self.interpolate(value, path, lookup)?;
         path.pop();
@@ -224,7 +305,9 @@ impl ComposeFile {
     fn wrong_variable(&self, path: &[String], text: &str, error: InterpolationError) -> Failure {
         let expression = &text[error.span.clone()];
         let before = text[..error.span.start].matches(expression).count();
-        let mark = self.mark_within(path, expression, before).or_else(|| locate::find(&self.source.text, path, false));
+        let mark = self
+            .mark_within(path, expression, before)
+            .or_else(|| locate::find(&self.source.text, path, false));
         let mut place = self.place(mark);
         place.width = expression.lines().next().unwrap_or_default().chars().count().max(1);
         let at = SpecPath { keys: path.to_vec(), on_key: false };
@@ -245,22 +328,32 @@ impl ComposeFile {
         Some(Mark { line, column })
     }
 
-    /// Refuses what has no services' map, and what a script may write at the top and Compose doesn't know.
+    /// Refuses what has no services' map, and what a script may write at the top and Compose
+    /// doesn't know.
     fn check_root(&mut self) -> Result<(), Failure> {
         let Value::Object(root) = &self.description else {
             return Err(match self.description {
-                Value::Null => Failure::usage("The compose file is empty").hint("it describes services: services: { NAME: { image: … } }"),
-                _ => Failure::usage("A compose file has to be a map").hint("it begins with a key: services:"),
+                Value::Null => Failure::usage("The compose file is empty")
+                    .hint("it describes services: services: { NAME: { image: … } }"),
+                _ => Failure::usage("A compose file has to be a map")
+                    .hint("it begins with a key: services:"),
             }
             .in_file(self.place(None)));
         };
         if root.contains_key("profiles") {
             let hint = "profiles stand in a service; which are active is said by COMPOSE_PROFILES, or `profiles` in the options of compose";
-            self.faults.push(self.fault(&["profiles".to_owned()], true, "Unknown key \"profiles\"").hint(hint));
+            self.faults.push(
+                self.fault(&["profiles".to_owned()], true, "Unknown key \"profiles\"").hint(hint),
+            );
         }
         if root.contains_key("version") {
-            let line = locate::find(&self.source.text, &["version".to_owned()], true).map_or(1, |mark| mark.line);
-            self.notes.push(Note { line, span: None, text: "\"version\" is obsolete and says nothing: take it out".to_owned() });
+            let line = locate::find(&self.source.text, &["version".to_owned()], true)
+                .map_or(1, |mark| mark.line);
+            self.notes.push(Note {
+                line,
+                span: None,
+                text: "\"version\" is obsolete and says nothing: take it out".to_owned(),
+            });
         }
         Ok(())
     }
@@ -274,12 +367,18 @@ impl ComposeFile {
         let text = &self.source.text;
         let lines = text.split('\n').count();
         let mark = mark.unwrap_or(Mark { line: 1, column: 1 });
-        // The library tells of the line after a last one that has no end, and takes more characters than one for ends of lines.
+        // The library tells of the line after a last one that has no end, and takes more characters
+        // than one for ends of lines.
         let line = mark.line.min(lines);
         let end = text.split('\n').nth(line - 1).unwrap_or_default().chars().count() + 1;
         let column = if mark.line > lines { end } else { mark.column.min(end) };
         let rest = text[offset(text, line, column)..].lines().next().unwrap_or_default();
-        FilePlace { file: self.source.name.clone(), line, column, width: token(rest).chars().count().max(1) }
+        FilePlace {
+            file: self.source.name.clone(),
+            line,
+            column,
+            width: token(rest).chars().count().max(1),
+        }
     }
 }
 
@@ -298,7 +397,9 @@ fn token(rest: &str) -> &str {
 /// A float without a fraction: Compose writes it as the whole number.
 pub(super) fn whole(number: &serde_yaml::Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    let value = number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0 && value.abs() < EXACT)?;
+    let value = number
+        .as_f64()
+        .filter(|value| number.is_f64() && value.fract() == 0.0 && value.abs() < EXACT)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough to be exact")]
     Some(value as i64)
 }
@@ -311,10 +412,17 @@ fn wrong_merge(value: &Yaml, path: &[String]) -> Option<Vec<String>> {
         value => value.is_mapping(),
     };
     match value {
-        Yaml::Sequence(items) => items.iter().enumerate().find_map(|(index, item)| wrong_merge(item, &below(index.to_string()))),
+        Yaml::Sequence(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| wrong_merge(item, &below(index.to_string()))),
         Yaml::Mapping(fields) => fields.iter().find_map(|(key, value)| {
             let path = below(yaml::key_text(key)?);
-            if key.as_str() == Some("<<") && !merges(value) { Some(path) } else { wrong_merge(value, &path) }
+            if key.as_str() == Some("<<") && !merges(value) {
+                Some(path)
+            } else {
+                wrong_merge(value, &path)
+            }
         }),
         _ => None,
     }
@@ -324,7 +432,9 @@ fn wrong_merge(value: &Yaml, path: &[String]) -> Option<Vec<String>> {
 fn second_document(text: &str) -> Option<Mark> {
     let is_content = |line: &str| !line.trim().is_empty() && !line.starts_with(['#', '%']);
     let mut lines = text.lines().enumerate().skip_while(|(_, line)| !is_content(line)).skip(1);
-    lines.find(|(_, line)| line.starts_with("---")).map(|(index, _)| Mark { line: index + 1, column: 1 })
+    lines
+        .find(|(_, line)| line.starts_with("---"))
+        .map(|(index, _)| Mark { line: index + 1, column: 1 })
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ const LARGEST: usize = crate::compose::LARGEST_TEXT;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interpolated {
     pub text: String,
-    /// Variables that were asked for without a default and are not set: each once, in order. Worth a warning.
+    /// Variables that were asked for without a default and are not set: each once, in order. Worth
+    /// a warning.
     pub unset: Vec<String>,
 }
 
@@ -49,7 +50,11 @@ pub fn interpolate(text: &str, lookup: Lookup<'_>) -> Result<Interpolated, Inter
 }
 
 /// The same, with another character where a `$` is to be obeyed; a `$` then stands for itself.
-pub(super) fn interpolate_marked(text: &str, mark: char, lookup: Lookup<'_>) -> Result<Interpolated, InterpolationError> {
+pub(super) fn interpolate_marked(
+    text: &str,
+    mark: char,
+    lookup: Lookup<'_>,
+) -> Result<Interpolated, InterpolationError> {
     let mut interpolation = Interpolation { mark, lookup, unset: Vec::new() };
     let text = interpolation.expand(text, Place { offset: 0, depth: 0, used: true })?;
     Ok(Interpolated { text, unset: interpolation.unset })
@@ -85,7 +90,8 @@ impl Interpolation<'_> {
         let mut rest = text;
         while let Some((literal, after)) = rest.split_once(self.mark) {
             out.push_str(literal);
-            let here = Place { offset: place.offset + text.len() - rest.len() + literal.len(), ..place };
+            let here =
+                Place { offset: place.offset + text.len() - rest.len() + literal.len(), ..place };
             rest = if let Some(after) = after.strip_prefix(self.mark) {
                 out.push('$');
                 after
@@ -107,9 +113,15 @@ impl Interpolation<'_> {
     }
 
     /// Splits after the brace that closes the expression.
-    fn until_closed<'t>(&self, body: &'t str, here: Place) -> Result<(&'t str, &'t str), InterpolationError> {
+    fn until_closed<'t>(
+        &self,
+        body: &'t str,
+        here: Place,
+    ) -> Result<(&'t str, &'t str), InterpolationError> {
         // In "${A:-$${B}}" the inner brace pairs, in "${A:-$${B}" it does not: Compose takes both.
-        if let Some(index) = self.closing_brace(body, true).or_else(|| self.closing_brace(body, false)) {
+        if let Some(index) =
+            self.closing_brace(body, true).or_else(|| self.closing_brace(body, false))
+        {
             return Ok((&body[..index], &body[index + 1..]));
         }
         let name = &body[..name_length(body)];
@@ -145,11 +157,14 @@ impl Interpolation<'_> {
         let opening = here.offset + self.mark.len_utf8() + 1;
         let span = here.offset..opening + expression.len() + 1;
         if name.is_empty() {
-            let found = rest.chars().next().map_or("}".to_owned(), |character| self.shown(character));
+            let found =
+                rest.chars().next().map_or("}".to_owned(), |character| self.shown(character));
             return Err(InterpolationError {
                 span,
                 message: format!("A variable's name must follow \"${{\", not \"{found}\""),
-                hint: format!("a name is made of letters A-Z, digits and _, and does not begin with a digit{DOLLAR}"),
+                hint: format!(
+                    "a name is made of letters A-Z, digits and _, and does not begin with a digit{DOLLAR}"
+                ),
                 variable: None,
             });
         }
@@ -159,8 +174,13 @@ impl Interpolation<'_> {
         let Some((operator, counts_empty, word)) = operator(rest) else {
             return Err(InterpolationError {
                 span,
-                message: format!("\"{}\" can't follow the variable \"{name}\"", self.shown(first_odd(rest))),
-                hint: "what may follow a name: :-default -default :?message ?message :+other +other".to_owned(),
+                message: format!(
+                    "\"{}\" can't follow the variable \"{name}\"",
+                    self.shown(first_odd(rest))
+                ),
+                hint:
+                    "what may follow a name: :-default -default :?message ?message :+other +other"
+                        .to_owned(),
                 variable: Some(name.to_owned()),
             });
         };
@@ -176,8 +196,14 @@ impl Interpolation<'_> {
         let is_empty = value.as_deref() == Some("");
         let present = value.filter(|value| !(counts_empty && value.is_empty()));
         let word_is_used = here.used && (operator == Operator::Alternative) == present.is_some();
-        let word =
-            self.expand(word, Place { offset: opening + expression.len() - word.len(), depth: here.depth + 1, used: word_is_used })?;
+        let word = self.expand(
+            word,
+            Place {
+                offset: opening + expression.len() - word.len(),
+                depth: here.depth + 1,
+                used: word_is_used,
+            },
+        )?;
         match (operator, present) {
             (Operator::Alternative, Some(_)) | (Operator::Default, None) => Ok(word),
             (Operator::Alternative, None) => Ok(String::new()),
@@ -219,7 +245,10 @@ fn append(out: &mut String, value: &str, here: Place) -> Result<(), Interpolatio
     if out.len() + value.len() > LARGEST {
         return Err(InterpolationError {
             span: here.offset..here.offset + 1,
-            message: format!("The text is larger than {} MiB with its variables replaced", LARGEST >> 20),
+            message: format!(
+                "The text is larger than {} MiB with its variables replaced",
+                LARGEST >> 20
+            ),
             hint: "does a variable hold another one many times?".to_owned(),
             variable: None,
         });
@@ -235,7 +264,8 @@ fn name_length(text: &str) -> usize {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         return 0;
     }
-    text.find(|character: char| !(character.is_ascii_alphanumeric() || character == '_')).unwrap_or(text.len())
+    text.find(|character: char| !(character.is_ascii_alphanumeric() || character == '_'))
+        .unwrap_or(text.len())
 }
 
 /// Which operator `rest` begins with, whether it counts an empty value as unset, and its word.
@@ -295,7 +325,13 @@ mod tests {
     #[test]
     fn an_unset_variable_is_empty_and_reported_once() {
         let interpolated = interpolate("$SETx ${UNSET} $UNSET ${U2-}.", &environment).unwrap();
-        assert_eq!(interpolated, Interpolated { text: "   .".to_owned(), unset: vec!["SETx".to_owned(), "UNSET".to_owned()] });
+        assert_eq!(
+            interpolated,
+            Interpolated {
+                text: "   .".to_owned(),
+                unset: vec!["SETx".to_owned(), "UNSET".to_owned()]
+            }
+        );
     }
 
     #[test]
@@ -327,7 +363,10 @@ mod tests {
         assert_eq!(interpolate("$A$A$A$A", &large).unwrap().text.len(), 4 << 20);
         for text in ["$A$A$A$A$A", "${A}${A}${A}${A}${A}", "${B:+$A$A$A$A$A}"] {
             let error = interpolate(text, &large).unwrap_err();
-            assert_eq!(error.message, "The text is larger than 4 MiB with its variables replaced", "{text}");
+            assert_eq!(
+                error.message, "The text is larger than 4 MiB with its variables replaced",
+                "{text}"
+            );
         }
     }
 
@@ -399,7 +438,10 @@ mod tests {
     #[test]
     fn nesting_without_end_is_refused_before_the_stack_is() {
         let text = format!("{}{}", "${A:-".repeat(100_000), "}".repeat(100_000));
-        assert_eq!(interpolate(&text, &environment).unwrap_err().message, "Variables are nested more than 64 deep");
+        assert_eq!(
+            interpolate(&text, &environment).unwrap_err().message,
+            "Variables are nested more than 64 deep"
+        );
     }
 
     proptest! {

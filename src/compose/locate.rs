@@ -1,13 +1,17 @@
 //! Where in a YAML text a key or a value stands.
 //!
-//! The library that reads YAML tells places in its errors alone. So the text is read once more, as far as the place that is
-//! asked for, and refused there: the error knows where it was. It costs a reading per step, and is done for faults only.
+//! The library that reads YAML tells places in its errors alone. So the text is read once more, as
+//! far as the place that is asked for, and refused there: the error knows where it was. It costs a
+//! reading per step, and is done for faults only.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
+};
 
 /// A place in a text. Line and column count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +23,9 @@ pub struct Mark {
 /// The key by which maps are merged into another.
 const MERGE: &str = "<<";
 
-/// The place of a path's value, or of its last key if `on_key` or if the value begins in a later line. Of a path that isn't
-/// there as a whole, the last key that is, or the beginning of the map. Maps merged with `<<` are looked into, at their own place.
+/// The place of a path's value, or of its last key if `on_key` or if the value begins in a later
+/// line. Of a path that isn't there as a whole, the last key that is, or the beginning of the map.
+/// Maps merged with `<<` are looked into, at their own place.
 pub fn find(text: &str, path: &[String], on_key: bool) -> Option<Mark> {
     let mut there = Vec::new();
     let mut is_whole = true;
@@ -32,14 +37,16 @@ pub fn find(text: &str, path: &[String], on_key: bool) -> Option<Mark> {
         there = deeper;
     }
     let key = mark(text, &there, true);
-    let value = mark(text, &there, false).filter(|value| key.is_none_or(|key| key.line == value.line));
+    let value =
+        mark(text, &there, false).filter(|value| key.is_none_or(|key| key.line == value.line));
     if on_key || !is_whole { key } else { value.or(key) }
 }
 
 /// The second of two equal keys of one map, if that is what a text is refused for.
 pub fn duplicate(text: &str) -> Option<(String, Mark)> {
     let found = RefCell::new(None);
-    let refused = Unique { found: &found }.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
+    let refused =
+        Unique { found: &found }.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
     Some((found.into_inner()?, mark_of(&refused)?))
 }
 
@@ -60,7 +67,9 @@ fn child(text: &str, parent: &[String], key: &str) -> Option<Vec<String>> {
     if !is_there(&merged) {
         return None;
     }
-    let several = (0..).map(|index: usize| below(&merged, &index.to_string())).take_while(|path| is_there(path));
+    let several = (0..)
+        .map(|index: usize| below(&merged, &index.to_string()))
+        .take_while(|path| is_there(path));
     std::iter::once(merged.clone()).chain(several).find_map(|map| child(text, &map, key))
 }
 
@@ -291,7 +300,8 @@ volumes:
 ";
 
     fn at(path: &str, on_key: bool) -> Option<(usize, usize)> {
-        let path: Vec<String> = path.split('.').filter(|key| !key.is_empty()).map(str::to_owned).collect();
+        let path: Vec<String> =
+            path.split('.').filter(|key| !key.is_empty()).map(str::to_owned).collect();
         find(TEXT, &path, on_key).map(|mark| (mark.line, mark.column))
     }
 
@@ -317,7 +327,11 @@ volumes:
         assert_eq!(at("services.웹.image", false), Some((2, 10)));
         assert_eq!(at("services.웹.ports.1", false), Some((3, 15)));
         assert_eq!(at("services.웹.init", true), Some((4, 17)));
-        assert_eq!(at("services.last.image", false), Some((14, 12)), "its own goes before the merged");
+        assert_eq!(
+            at("services.last.image", false),
+            Some((14, 12)),
+            "its own goes before the merged"
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What Compose reads, read the same way: compose files, interpolation and `.env` files. Pure.
 //!
-//! - [`file`]: a compose file as a description, and where in it a fault stands; [`faults`]: all of them
+//! - [`file`]: a compose file as a description, and where in it a fault stands; [`faults`]: all of
+//!   them
 //! - [`interpolate`], [`dotenv`]: variables in texts, files of variables
-//! - [`yaml`], [`locate`]: YAML as data, places in a YAML text; [`veil`]: that text as it may be shown
+//! - [`yaml`], [`locate`]: YAML as data, places in a YAML text; [`veil`]: that text as it may be
+//!   shown
 //!
 //! The behaviour is that of docker compose 2.40; where a reader of ours is stricter, its
 //! documentation says so and why.
@@ -19,7 +21,8 @@ pub mod yaml;
 
 pub use file::ComposeFile;
 
-/// Bytes of a text with its variables replaced, and of all values of a `.env` file together: as many as such a file may have.
+/// Bytes of a text with its variables replaced, and of all values of a `.env` file together: as
+/// many as such a file may have.
 const LARGEST_TEXT: usize = 4 << 20;
 
 /// Looks a variable up: its value, or nothing when it is not set. An empty value is a value.

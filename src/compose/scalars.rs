@@ -7,14 +7,18 @@ pub(super) fn becomes_text(map: &str) -> bool {
     ["environment", "labels", "args", "options", "driver_opts"].contains(&map)
 }
 
-/// What is to be said of a value that is written as `written`; nothing where it reaches the container as it stands, with Compose too.
+/// What is to be said of a value that is written as `written`; nothing where it reaches the
+/// container as it stands, with Compose too.
 pub(super) fn remark(written: &str, value: &Yaml) -> Option<String> {
     if written.is_empty() || written.starts_with(['"', '\'', '|', '>', '&', '*', '!', '$']) {
         return None;
     }
     let quote = format!("write \"{written}\" in quotes");
-    let same_for_both =
-        |made: String| format!("{written} stays as it is here, and Compose makes {made} of it: {quote}, and it is the same for both");
+    let same_for_both = |made: String| {
+        format!(
+            "{written} stays as it is here, and Compose makes {made} of it: {quote}, and it is the same for both"
+        )
+    };
     match value {
         Yaml::Number(number) => {
             let text = rendered(number);
@@ -39,23 +43,29 @@ fn rendered(number: &serde_yaml::Number) -> String {
     }
 }
 
-/// What Compose makes of a number with a fraction or an exponent: the shortest digits, with an exponent of at least two digits where the
-/// number is below 0.0001 or at least a million.
+/// What Compose makes of a number with a fraction or an exponent: the shortest digits, with an
+/// exponent of at least two digits where the number is below 0.0001 or at least a million.
 fn fraction_by_compose(number: &serde_yaml::Number) -> Option<String> {
     let value = number.as_f64().filter(|value| number.is_f64() && value.is_finite())?;
     let shortest = format!("{value:e}");
     let (digits, exponent) = shortest.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
     let (sign, size) = (if exponent < 0 { '-' } else { '+' }, exponent.abs());
-    Some(if (-4..6).contains(&exponent) { value.to_string() } else { format!("{digits}e{sign}{size:02}") })
+    Some(if (-4..6).contains(&exponent) {
+        value.to_string()
+    } else {
+        format!("{digits}e{sign}{size:02}")
+    })
 }
 
-/// What Compose's YAML takes for a whole number, and what it makes of it: a leading 0 is octal where the digits allow it, and `_` only parts
-/// digits.
+/// What Compose's YAML takes for a whole number, and what it makes of it: a leading 0 is octal
+/// where the digits allow it, and `_` only parts digits.
 fn whole_by_compose(written: &str) -> Option<String> {
     let (sign, digits) = written.strip_prefix('-').map_or(("", written), |digits| ("-", digits));
     let digits = digits.strip_prefix('+').unwrap_or(digits);
-    if !digits.starts_with(|first: char| first.is_ascii_digit()) || !digits.chars().all(|digit| digit.is_ascii_digit() || digit == '_') {
+    if !digits.starts_with(|first: char| first.is_ascii_digit())
+        || !digits.chars().all(|digit| digit.is_ascii_digit() || digit == '_')
+    {
         return None;
     }
     let has_zero = digits.len() > 1 && digits.starts_with('0');
@@ -86,9 +96,16 @@ mod tests {
             ("1.5e-7", "Compose makes 1.5e-07 of it"),
             ("1234567.5", "Compose makes 1.2345675e+06 of it"),
         ] {
-            assert!(said(written).is_some_and(|text| text.contains(words)), "{written}: {:?}", said(written));
+            assert!(
+                said(written).is_some_and(|text| text.contains(words)),
+                "{written}: {:?}",
+                said(written)
+            );
         }
-        for written in ["1", "1.5", "-3", "true", "text", "\"1.10\"", "'010'", "1.2.3", "2026_x", "a_b", "0.5", "0.0001"] {
+        for written in [
+            "1", "1.5", "-3", "true", "text", "\"1.10\"", "'010'", "1.2.3", "2026_x", "a_b", "0.5",
+            "0.0001",
+        ] {
             assert_eq!(said(written), None, "{written}");
         }
     }

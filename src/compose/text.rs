@@ -23,6 +23,10 @@ pub(super) fn decode(content: &[u8]) -> Result<&str, NoText> {
         return Err(no_text("", "The file is written in UTF-16"));
     }
     let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content);
-    std::str::from_utf8(content)
-        .map_err(|error| no_text(&String::from_utf8_lossy(&content[..error.valid_up_to()]), "The file is not written in UTF-8"))
+    std::str::from_utf8(content).map_err(|error| {
+        no_text(
+            &String::from_utf8_lossy(&content[..error.valid_up_to()]),
+            "The file is not written in UTF-8",
+        )
+    })
 }

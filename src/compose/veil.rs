@@ -1,11 +1,11 @@
-//! A compose file as it may be shown: the values of `environment` and `args` are often passwords, and what is printed of an
-//! error goes into the logs of others.
+//! A compose file as it may be shown: the values of `environment` and `args` are often passwords,
+//! and what is printed of an error goes into the logs of others.
 
 /// What stands for a character that is not shown.
 const HIDDEN: char = '•';
 
-/// The text with those values hidden, each character by one, so that places in it stay what they are. Names of variables in
-/// `${…}` are shown: they are what most errors are about.
+/// The text with those values hidden, each character by one, so that places in it stay what they
+/// are. Names of variables in `${…}` are shown: they are what most errors are about.
 pub fn veiled(text: &str) -> String {
     let mut block: Option<usize> = None;
     text.split_inclusive('\n').map(|line| veiled_line(line, &mut block)).collect()
@@ -29,7 +29,8 @@ fn veiled_line(line: &str, block: &mut Option<usize>) -> String {
     format!("{}{}", &line[..indent + key.len()], hidden(&content[key.len()..]))
 }
 
-/// A value without its letters and digits, but for the names of variables and what is said where one is missing.
+/// A value without its letters and digits, but for the names of variables and what is said where
+/// one is missing.
 fn hidden(value: &str) -> String {
     let mut shown = String::with_capacity(value.len());
     let mut in_name = false;
@@ -38,7 +39,8 @@ fn hidden(value: &str) -> String {
     for c in value.chars() {
         in_expression = c != '}' && (in_expression || c == '{' && before == '$');
         in_words = in_expression && (in_words || c == '?' && (in_name || before == ':'));
-        in_name = (c == '$' || c == '{' && before == '$') || in_name && (c == '_' || c.is_ascii_alphanumeric());
+        in_name = (c == '$' || c == '{' && before == '$')
+            || in_name && (c == '_' || c.is_ascii_alphanumeric());
         let plain = c.is_whitespace() || "\"'${}[],:?-+#&*|>".contains(c);
         shown.push(if in_name || in_words || plain { c } else { HIDDEN });
         before = c;
@@ -93,7 +95,10 @@ services:
 
     #[test]
     fn a_list_at_the_keys_own_column_belongs_to_it_and_windows_line_ends_stay() {
-        assert_eq!(veiled("environment:\r\n- A=b\r\nimage: x\r\n"), "environment:\r\n- A=•\r\nimage: x\r\n");
+        assert_eq!(
+            veiled("environment:\r\n- A=b\r\nimage: x\r\n"),
+            "environment:\r\n- A=•\r\nimage: x\r\n"
+        );
         assert_eq!(veiled(""), "");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
 use serde_json::{Map, Number, Value};
 use serde_yaml::Value as Yaml;
 
@@ -40,8 +42,13 @@ pub enum Unreadable {
 impl From<serde_yaml::Error> for Unreadable {
     fn from(error: serde_yaml::Error) -> Self {
         let said = error.to_string();
-        // The library says it with the number, which may be a secret, and with the name of a type of Rust's.
-        if said.contains("` as u128") || said.contains("` as i128") { Self::TooLong(error) } else { Self::Syntax(error) }
+        // The library says it with the number, which may be a secret, and with the name of a type
+        // of Rust's.
+        if said.contains("` as u128") || said.contains("` as i128") {
+            Self::TooLong(error)
+        } else {
+            Self::Syntax(error)
+        }
     }
 }
 
@@ -53,14 +60,18 @@ pub fn said(error: &serde_yaml::Error) -> String {
     parts.fold(first, |said, part| {
         let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
         match rest.strip_prefix(" column ") {
-            Some(rest) if rest.len() < part.len() => said + rest.trim_start_matches(|c: char| c.is_ascii_digit()),
+            Some(rest) if rest.len() < part.len() => {
+                said + rest.trim_start_matches(|c: char| c.is_ascii_digit())
+            }
             _ => said + " at line " + part,
         }
     })
 }
 
 fn place(error: &serde_yaml::Error) -> String {
-    error.location().map_or_else(String::new, |at| format!(" at line {} column {}", at.line(), at.column()))
+    error
+        .location()
+        .map_or_else(String::new, |at| format!(" at line {} column {}", at.line(), at.column()))
 }
 
 /// The value in a text.
@@ -68,7 +79,8 @@ pub fn read(text: &str) -> Result<Yaml, Unreadable> {
     if marks(text) > MOST {
         return Err(Unreadable::TooLarge(format!("it holds more than {MOST} values")));
     }
-    // The library gives up at a depth of 128, but not before it has looked at all of the text, in quadratic time.
+    // The library gives up at a depth of 128, but not before it has looked at all of the text, in
+    // quadratic time.
     let mut depth = 0_usize;
     for byte in text.bytes() {
         depth = match byte {
@@ -80,11 +92,14 @@ pub fn read(text: &str) -> Result<Yaml, Unreadable> {
             return Err(Unreadable::TooLarge("it is nested too deeply".to_owned()));
         }
     }
-    // Once without holding anything, so that what aliases repeat is not held that often. An error comes again below.
+    // Once without holding anything, so that what aliases repeat is not held that often. An error
+    // comes again below.
     let mut left = Left { values: MOST, text: MOST_TEXT, exceeded: false };
     let counted = Count(&mut left).deserialize(serde_yaml::Deserializer::from_str(text));
     if left.exceeded {
-        return Err(Unreadable::TooLarge(counted.err().map_or_else(|| "it is too large".to_owned(), |error| error.to_string())));
+        return Err(Unreadable::TooLarge(
+            counted.err().map_or_else(|| "it is too large".to_owned(), |error| error.to_string()),
+        ));
     }
     Ok(serde_yaml::from_str(text)?)
 }
@@ -96,7 +111,10 @@ fn marks(text: &str) -> usize {
     bytes
         .iter()
         .enumerate()
-        .filter(|(at, byte)| matches!(byte, b',' | b'[' | b'{') || matches!(byte, b':' | b'-' | b'?') && blank(at + 1))
+        .filter(|(at, byte)| {
+            matches!(byte, b',' | b'[' | b'{')
+                || matches!(byte, b':' | b'-' | b'?') && blank(at + 1)
+        })
         .count()
 }
 
@@ -185,8 +203,8 @@ impl<'de> Visitor<'de> for Count<'_> {
     }
 }
 
-/// Applies merge keys (`<<`), from the inside out: what is merged may itself be merged, and the library's own walk, from the
-/// outside in, would leave a `<<` of the inner one behind.
+/// Applies merge keys (`<<`), from the inside out: what is merged may itself be merged, and the
+/// library's own walk, from the outside in, would leave a `<<` of the inner one behind.
 pub fn merge(value: &mut Yaml) -> Result<(), serde_yaml::Error> {
     match value {
         Yaml::Sequence(items) => items.iter_mut().try_for_each(merge),
@@ -220,23 +238,32 @@ fn convert(value: Yaml, path: &mut Vec<String>) -> Result<Value, Strange> {
     Ok(match value {
         Yaml::Null => Value::Null,
         Yaml::Bool(yes) => Value::Bool(yes),
-        Yaml::Number(number) => {
-            json_number(&number).ok_or_else(|| strange(path, format!("holds {number}, which is no number of scripts")))?
-        }
+        Yaml::Number(number) => json_number(&number).ok_or_else(|| {
+            strange(path, format!("holds {number}, which is no number of scripts"))
+        })?,
         Yaml::String(text) => Value::String(text),
         Yaml::Sequence(items) => {
-            let items = items.into_iter().enumerate().map(|(index, item)| within(path, index.to_string(), item));
+            let items = items
+                .into_iter()
+                .enumerate()
+                .map(|(index, item)| within(path, index.to_string(), item));
             Value::Array(items.collect::<Result<_, _>>()?)
         }
         Yaml::Mapping(fields) => {
             let mut object = Map::new();
             for (key, value) in fields {
-                let key = key_text(&key).ok_or_else(|| strange(path, "has a list or a map as a key".to_owned()))?;
+                let key = key_text(&key)
+                    .ok_or_else(|| strange(path, "has a list or a map as a key".to_owned()))?;
                 object.insert(key.clone(), within(path, key, value)?);
             }
             Value::Object(object)
         }
-        Yaml::Tagged(tagged) => return Err(strange(path, format!("has the tag {}, which says nothing here", tagged.tag))),
+        Yaml::Tagged(tagged) => {
+            return Err(strange(
+                path,
+                format!("has the tag {}, which says nothing here", tagged.tag),
+            ));
+        }
     })
 }
 
@@ -266,21 +293,32 @@ mod tests {
     #[test]
     fn a_text_of_too_many_values_or_repetitions_is_refused() {
         let refused = |text: &str| super::read(text).unwrap_err().to_string();
-        assert_eq!(refused(&format!("[{}]", "[],".repeat(MOST))), "it holds more than 200000 values");
+        assert_eq!(
+            refused(&format!("[{}]", "[],".repeat(MOST))),
+            "it holds more than 200000 values"
+        );
         let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 100].join(", "));
-        assert!(refused(&text).contains("64 MiB of text, with those that aliases repeat"), "{}", refused(&text));
+        assert!(
+            refused(&text).contains("64 MiB of text, with those that aliases repeat"),
+            "{}",
+            refused(&text)
+        );
         assert!(super::read("a: !tag {b: 1}\nc: [1, 2.5, ~, x, true]\n").is_ok());
     }
 
     #[test]
     fn what_is_merged_may_itself_be_merged() {
-        let value = read("a: &a {x: 1, y: 1, z: 1}\nb: &b {<<: *a, y: 2, w: {<<: *a, x: 5}}\nc: {<<: *b, z: 3}\n");
+        let value = read(
+            "a: &a {x: 1, y: 1, z: 1}\nb: &b {<<: *a, y: 2, w: {<<: *a, x: 5}}\nc: {<<: *b, z: 3}\n",
+        );
         assert_eq!(value["c"], json!({"x": 1, "y": 2, "z": 3, "w": {"x": 5, "y": 1, "z": 1}}));
     }
 
     #[test]
     fn of_several_merged_maps_the_first_wins_with_all_that_was_merged_into_it() {
-        let value = read("a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: &c {x: 3, y: 3, z: 3}\nd: {<<: [*b, *c]}\n");
+        let value = read(
+            "a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: &c {x: 3, y: 3, z: 3}\nd: {<<: [*b, *c]}\n",
+        );
         assert_eq!(value["d"], json!({"x": 1, "y": 2, "z": 3}));
     }
 }

@@ -2,13 +2,25 @@
 
 use crate::model::image_reference::ImageReference;
 
-/// The next step after a registry's words about a base image: who may not have it, or may not see it, has to log in.
+/// The next step after a registry's words about a base image: who may not have it, or may not see
+/// it, has to log in.
 pub(super) fn hint(image: &str, words: &str) -> String {
     let words = words.to_ascii_lowercase();
-    let denied = ["access denied", "denied:", "unauthorized", "authorization failed", "may require", "no basic auth", "forbidden"];
+    let denied = [
+        "access denied",
+        "denied:",
+        "unauthorized",
+        "authorization failed",
+        "may require",
+        "no basic auth",
+        "forbidden",
+    ];
     if denied.iter().any(|word| words.contains(word)) {
-        let registry = ImageReference::parse(image).map_or_else(String::new, |reference| reference.registry);
-        return format!("check its name; if it is right, log in with `docker login {registry}`, then run the same again");
+        let registry =
+            ImageReference::parse(image).map_or_else(String::new, |reference| reference.registry);
+        return format!(
+            "check its name; if it is right, log in with `docker login {registry}`, then run the same again"
+        );
     }
     "build or import it first, or check its name and the way to its registry".to_owned()
 }
@@ -25,7 +37,11 @@ mod tests {
             "unexpected status code [manifests 1]: 403 Forbidden",
             "Head \"https://registry.example:5000/v2/\": no basic auth credentials",
         ] {
-            assert!(hint("registry.example:5000/a:1", words).contains("`docker login registry.example:5000`"), "{words}");
+            assert!(
+                hint("registry.example:5000/a:1", words)
+                    .contains("`docker login registry.example:5000`"),
+                "{words}"
+            );
         }
         assert!(!hint("a:1", "dial tcp: lookup registry.example: no such host").contains("login"));
     }

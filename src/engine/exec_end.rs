@@ -1,4 +1,5 @@
-//! Sends a signal to a command in a container: by another command there, as the engine itself can't.
+//! Sends a signal to a command in a container: by another command there, as the engine itself
+//! can't.
 
 use futures::StreamExt;
 
@@ -36,11 +37,17 @@ impl From<EngineError> for NotEnded {
     }
 }
 
-/// The user that may end what runs as root: a command becomes that by a program like `sudo`, whoever began it.
+/// The user that may end what runs as root: a command becomes that by a program like `sudo`,
+/// whoever began it.
 const ROOT: &str = "0";
 
-/// Sends a signal to the command's processes; how many there were. If its own user finds none, root looks for them.
-pub async fn send(engine: &dyn Engine, started: &Started, signal: EndSignal) -> Result<u64, NotEnded> {
+/// Sends a signal to the command's processes; how many there were. If its own user finds none, root
+/// looks for them.
+pub async fn send(
+    engine: &dyn Engine,
+    started: &Started,
+    signal: EndSignal,
+) -> Result<u64, NotEnded> {
     let found = send_as(engine, started, started.user.clone(), signal).await?;
     if found > 0 || started.user.as_deref() == Some(ROOT) {
         return Ok(found);
@@ -49,10 +56,17 @@ pub async fn send(engine: &dyn Engine, started: &Started, signal: EndSignal) -> 
     Ok(send_as(engine, started, Some(ROOT.to_owned()), signal).await.unwrap_or(0))
 }
 
-async fn send_as(engine: &dyn Engine, started: &Started, user: Option<String>, signal: EndSignal) -> Result<u64, NotEnded> {
-    let mut session = engine.exec_start(&started.container, &request(started, user, signal)).await?;
+async fn send_as(
+    engine: &dyn Engine,
+    started: &Started,
+    user: Option<String>,
+    signal: EndSignal,
+) -> Result<u64, NotEnded> {
+    let mut session =
+        engine.exec_start(&started.container, &request(started, user, signal)).await?;
     let mut said = Vec::new();
-    // Its number is waited for, not its end: the engine tells that only after the end of what it ended.
+    // Its number is waited for, not its end: the engine tells that only after the end of what it
+    // ended.
     while !said.ends_with(b"\n") {
         match session.output.next().await {
             Some(chunk) => said.extend_from_slice(&chunk?.bytes),
@@ -75,7 +89,14 @@ mod tests {
     fn what_ends_a_privileged_command_is_privileged_too_and_no_other_is() {
         for privileged in [true, false] {
             let mark = "SPC_EXEC=1".to_owned();
-            let started = Started { container: "web".into(), name: "web".into(), mark, user: None, privileged, id: None };
+            let started = Started {
+                container: "web".into(),
+                name: "web".into(),
+                mark,
+                user: None,
+                privileged,
+                id: None,
+            };
             let request = request(&started, Some(ROOT.to_owned()), EndSignal::Term);
             assert_eq!((request.privileged, request.user.as_deref()), (privileged, Some("0")));
         }

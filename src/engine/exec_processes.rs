@@ -1,14 +1,17 @@
-//! The processes of an exec, as its container has them: marked at the start, found and ended by another exec.
+//! The processes of an exec, as its container has them: marked at the start, found and ended by
+//! another exec.
 //!
-//! The engine can't end an exec, and the process id that it tells is the one of its own machine. So every exec that spc starts has a
-//! variable in its environment, which its processes hand on to theirs; `/proc` in the container shows it to who runs as the same user.
+//! The engine can't end an exec, and the process id that it tells is the one of its own machine. So
+//! every exec that spc starts has a variable in its environment, which its processes hand on to
+//! theirs; `/proc` in the container shows it to who runs as the same user.
 
 /// The variable that marks the processes of an exec.
 const VARIABLE: &str = "SPC_EXEC";
 
-/// The shell that looks for them, and what runs it: only what a POSIX shell has itself, as the image may have nothing else. It prints how
-/// many processes it found. A process leads or is in a group, which may have others whose environment can't be read; a group that
-/// the container does not see is 0.
+/// The shell that looks for them, and what runs it: only what a POSIX shell has itself, as the
+/// image may have nothing else. It prints how many processes it found. A process leads or is in a
+/// group, which may have others whose environment can't be read; a group that the container does
+/// not see is 0.
 const SCRIPT: &str = r#"count=0
 for folder in /proc/[0-9]*; do
     pid=${folder#/proc/}
@@ -84,7 +87,10 @@ mod tests {
     fn the_simulated_engine_knows_the_command_again() {
         let mark = mark([0, 1, 2, 3, 4, 5, 6, 255]);
         assert_eq!(mark, "SPC_EXEC=00010203040506ff");
-        assert_eq!(parse(&end_command(&mark, EndSignal::Kill)), Some((mark.as_str(), EndSignal::Kill)));
+        assert_eq!(
+            parse(&end_command(&mark, EndSignal::Kill)),
+            Some((mark.as_str(), EndSignal::Kill))
+        );
         assert_eq!(parse(&["/bin/sh".to_owned(), "-c".to_owned(), "true".to_owned()]), None);
     }
 }

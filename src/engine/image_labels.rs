@@ -1,4 +1,5 @@
-//! The labels of images, so that what a container has of its image can be told from what it was created with.
+//! The labels of images, so that what a container has of its image can be told from what it was
+//! created with.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -35,12 +36,19 @@ impl ImageLabels {
 
     /// Takes over what a list tells.
     pub fn add_list(&mut self, images: &[models::ImageSummary]) {
-        self.of.extend(images.iter().map(|image| (digits(&image.id).to_owned(), Some(sorted(Some(&image.labels))))));
+        self.of.extend(
+            images
+                .iter()
+                .map(|image| (digits(&image.id).to_owned(), Some(sorted(Some(&image.labels))))),
+        );
     }
 
-    /// Whether nothing has to be asked about a container of this image. One without reserved labels claims nothing.
+    /// Whether nothing has to be asked about a container of this image. One without reserved labels
+    /// claims nothing.
     pub fn knows(&self, labels: &Labels, image: &str) -> bool {
-        image.is_empty() || self.of.contains_key(digits(image)) || !labels.keys().any(|key| is_reserved_label(key))
+        image.is_empty()
+            || self.of.contains_key(digits(image))
+            || !labels.keys().any(|key| is_reserved_label(key))
     }
 
     /// Takes over what [`ask`] answered.
@@ -74,7 +82,10 @@ pub async fn ask(engine: &dyn Engine, image: &str) -> Result<Option<Labels>> {
 }
 
 /// The labels that an inspected container was created with.
-pub async fn of_inspected(engine: &dyn Engine, found: &models::ContainerInspectResponse) -> Result<Labels> {
+pub async fn of_inspected(
+    engine: &dyn Engine,
+    found: &models::ContainerInspectResponse,
+) -> Result<Labels> {
     let labels = sorted(found.config.as_ref().and_then(|config| config.labels.as_ref()));
     let image = found.image.as_deref().unwrap_or_default();
     let mut images = ImageLabels::default();
@@ -82,9 +93,14 @@ pub async fn of_inspected(engine: &dyn Engine, found: &models::ContainerInspectR
     Ok(images.set_at_create(found.name.as_deref().unwrap_or_default(), &labels, image))
 }
 
-/// Leaves listed containers the labels that they were created with. `images`: the engine's list; the image of a container that is
-/// not in it (one that was removed, or is only another's layer) is inspected, each once.
-pub async fn keep_own(engine: &dyn Engine, containers: &mut [models::ContainerSummary], images: &[models::ImageSummary]) -> Result<()> {
+/// Leaves listed containers the labels that they were created with. `images`: the engine's list;
+/// the image of a container that is not in it (one that was removed, or is only another's layer) is
+/// inspected, each once.
+pub async fn keep_own(
+    engine: &dyn Engine,
+    containers: &mut [models::ContainerSummary],
+    images: &[models::ImageSummary],
+) -> Result<()> {
     let mut images = ImageLabels::of_list(images);
     for container in containers {
         let labels = sorted(container.labels.as_ref());

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 
 use bollard::models;
 
-/// One call, or what it uses, that a caller is going to make. Objects are named as in the calls, by name or id.
+/// One call, or what it uses, that a caller is going to make. Objects are named as in the calls, by
+/// name or id.
 #[derive(Debug, Clone, Copy)]
 pub enum Intent<'a> {
     /// Anything that changes a project of this name.
     ChangeProject(&'a str),
-    /// Something with a service of a stack, whichever container it comes to. `doing`: `run a command in the service`.
+    /// Something with a service of a stack, whichever container it comes to. `doing`: `run a
+    /// command in the service`.
     UseService {
         doing: &'a str,
         service: &'a str,
         project: &'a str,
     },
-    /// A container as it would be created. The networks and volumes it uses are intents of their own.
+    /// A container as it would be created. The networks and volumes it uses are intents of their
+    /// own.
     CreateContainer {
         name: &'a str,
         body: &'a models::ContainerCreateBody,

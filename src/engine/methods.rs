@@ -61,16 +61,32 @@ pub fn lists(method: &str) -> bool {
 
 /// Whether the method answers with a stream.
 pub fn streams(method: &str) -> bool {
-    const STREAMING: [&str; 7] =
-        ["events", "container_logs", "container_download", "exec_start", "image_pull", "image_push", "image_build"];
+    const STREAMING: [&str; 7] = [
+        "events",
+        "container_logs",
+        "container_download",
+        "exec_start",
+        "image_pull",
+        "image_push",
+        "image_build",
+    ];
     STREAMING.contains(&method)
 }
 
-/// How long the method is waited for; none if it lasts as long as what it waits for. A stop has a limit too: the container's grace period
-/// and that of a short call. A pull, push or build is watched by who reads what it reports.
+/// How long the method is waited for; none if it lasts as long as what it waits for. A stop has a
+/// limit too: the container's grace period and that of a short call. A pull, push or build is
+/// watched by who reads what it reports.
 pub fn limit(method: &str) -> Option<Duration> {
-    const PATIENT: [&str; 6] = ["container_stop", "container_restart", "container_wait", "image_pull", "image_push", "image_build"];
-    const LONG: [&str; 4] = ["container_remove", "container_upload", "image_remove", "volume_remove"];
+    const PATIENT: [&str; 6] = [
+        "container_stop",
+        "container_restart",
+        "container_wait",
+        "image_pull",
+        "image_push",
+        "image_build",
+    ];
+    const LONG: [&str; 4] =
+        ["container_remove", "container_upload", "image_remove", "volume_remove"];
     match method {
         patient if PATIENT.contains(&patient) => None,
         "image_import" => Some(IMPORT_CALL),
@@ -79,8 +95,9 @@ pub fn limit(method: &str) -> Option<Duration> {
     }
 }
 
-/// Whether the method works on an engine whose disk is full: what reads, and what ends and removes, which makes space. Docker makes
-/// networks and volumes and runs commands in containers as well; it does not even rename a container.
+/// Whether the method works on an engine whose disk is full: what reads, and what ends and removes,
+/// which makes space. Docker makes networks and volumes and runs commands in containers as well; it
+/// does not even rename a container.
 pub fn works_without_space(method: &str) -> bool {
     const NEEDING: [&str; 13] = [
         "container_create",
@@ -124,9 +141,16 @@ mod tests {
 
     #[test]
     fn what_ends_and_removes_needs_no_space() {
-        let needing: Vec<&str> = METHODS.into_iter().filter(|method| !works_without_space(method)).collect();
+        let needing: Vec<&str> =
+            METHODS.into_iter().filter(|method| !works_without_space(method)).collect();
         assert_eq!(needing.len(), 13, "each is a method of the port");
-        for frees in ["container_stop", "container_kill", "container_remove", "network_remove", "volume_remove"] {
+        for frees in [
+            "container_stop",
+            "container_kill",
+            "container_remove",
+            "network_remove",
+            "volume_remove",
+        ] {
             assert!(works_without_space(frees), "{frees}");
         }
     }
@@ -135,7 +159,9 @@ mod tests {
     fn what_streams_is_what_the_port_says_answers_with_a_stream() {
         for (name, signature) in declared() {
             let answer = signature.rsplit_once("->").unwrap().1;
-            let streaming = ["BoxStream", "OutputStream", "EventStream", "ExecSession"].iter().any(|kind| answer.contains(kind));
+            let streaming = ["BoxStream", "OutputStream", "EventStream", "ExecSession"]
+                .iter()
+                .any(|kind| answer.contains(kind));
             assert_eq!(streams(name), streaming, "{name}");
         }
     }

@@ -36,7 +36,8 @@ pub use self::intent::Intent;
 #[error("{message}")]
 pub struct EngineError {
     pub kind: EngineErrorKind,
-    /// The engine's own words, or what was tried and how it failed; a sentence without a full stop.
+    /// The engine's own words, or what was tried and how it failed; a sentence without a full
+    /// stop.
     pub message: String,
     /// The next step, where one is known.
     pub hint: Option<String>,
@@ -57,7 +58,8 @@ pub enum EngineErrorKind {
     Denied,
     /// No such object (404).
     NotFound,
-    /// The state of the object forbids it, or the name is taken (409; 403, the engine's word for a network in use and the like).
+    /// The state of the object forbids it, or the name is taken (409; 403, the engine's word for a
+    /// network in use and the like).
     Conflict,
     /// The engine's disk is full (500).
     NoSpace,
@@ -127,7 +129,8 @@ impl std::fmt::Display for ApiVersion {
 /// Shorthand of the port.
 pub type Result<T> = std::result::Result<T, EngineError>;
 
-/// Docker's filter map: `{"label": ["a=b"], "name": ["x"]}`. Values of one key are joined by OR, except labels (AND).
+/// Docker's filter map: `{"label": ["a=b"], "name": ["x"]}`. Values of one key are joined by OR,
+/// except labels (AND).
 pub type Filters = BTreeMap<String, Vec<String>>;
 
 /// A filter on one label: `label("com.docker.compose.project", "spc")`.
@@ -170,7 +173,8 @@ pub struct ExecRequest {
     pub stdin: bool,
     /// Whoever asks says that it changes nothing: for plans, the engine is not told.
     pub read_only: bool,
-    /// How long whoever asks waits for its end: for plans, whose own time stands still meanwhile. The engine is not told.
+    /// How long whoever asks waits for its end: for plans, whose own time stands still meanwhile.
+    /// The engine is not told.
     pub timeout: Option<Duration>,
 }
 
@@ -206,7 +210,8 @@ pub const LOG_PART: usize = 16 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogsRequest {
     pub follow: bool,
-    /// The last so many messages, whatever their time: the engine takes them before it looks at `since` and `until`.
+    /// The last so many messages, whatever their time: the engine takes them before it looks at
+    /// `since` and `until`.
     pub tail: Option<u64>,
     /// From this time on, to the nanosecond.
     pub since: Option<DateTime<Utc>>,
@@ -232,7 +237,8 @@ pub struct BuildRequest {
     pub pull: bool,
     pub network: Option<String>,
     pub platform: Option<String>,
-    /// The digest of the context's content, hexadecimal SHA-256: what the simulated engine's image id is a function of.
+    /// The digest of the context's content, hexadecimal SHA-256: what the simulated engine's image
+    /// id is a function of.
     pub context_digest: String,
     pub context: BoxStream<'static, std::io::Result<Bytes>>,
 }
@@ -242,7 +248,9 @@ pub const OUTPUT_FOLLOWS: &str = "; its last output:";
 
 /// What to do where a step wants a secret that the build was not given.
 fn secret_hint(id: &str) -> String {
-    format!("give it to the build with `secrets: [\"{id}\"]`, or leave `required` of the step's mount out")
+    format!(
+        "give it to the build with `secrets: [\"{id}\"]`, or leave `required` of the step's mount out"
+    )
 }
 
 /// What a build reports while it goes on.
@@ -295,7 +303,8 @@ pub struct StopRequest {
 /// Rows of `top`: titles, then one row per process.
 pub type Top = models::ContainerTopResponse;
 
-/// The Docker Engine API as spc uses it. Names or ids are accepted wherever the engine accepts them.
+/// The Docker Engine API as spc uses it. Names or ids are accepted wherever the engine accepts
+/// them.
 ///
 /// Dropping a returned future or stream abandons the wait, not necessarily the work on the engine.
 #[async_trait]
@@ -306,11 +315,12 @@ pub trait Engine: Send + Sync {
     fn address(&self) -> &str;
     /// Whether paths of this machine can be bind-mounted: false over tcp and ssh.
     fn is_local(&self) -> bool;
-    /// Whether the ports that it publishes are this machine's as this process sees it. False where that can't be known.
+    /// Whether the ports that it publishes are this machine's as this process sees it. False where
+    /// that can't be known.
     fn publishes_here(&self) -> bool;
 
-    /// Fails if the call would be refused by a policy; asks the engine for nothing that it was not asked already, as far as that can be.
-    /// An engine without a policy refuses nothing.
+    /// Fails if the call would be refused by a policy; asks the engine for nothing that it was not
+    /// asked already, as far as that can be. An engine without a policy refuses nothing.
     fn check<'a>(&'a self, _intent: Intent<'a>) -> BoxFuture<'a, Result<()>> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -321,7 +331,11 @@ pub trait Engine: Send + Sync {
     /// The subscription is in force once the future is ready.
     async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<EventStream>;
 
-    async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>>;
+    async fn container_list(
+        &self,
+        all: bool,
+        filters: &Filters,
+    ) -> Result<Vec<models::ContainerSummary>>;
     async fn container_inspect(&self, container: &str) -> Result<models::ContainerInspectResponse>;
     async fn container_create(
         &self,
@@ -337,20 +351,27 @@ pub trait Engine: Send + Sync {
     async fn container_kill(&self, container: &str, signal: &str) -> Result<()>;
     async fn container_rename(&self, container: &str, name: &str) -> Result<()>;
     /// Gives it another restart policy, running or not.
-    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()>;
+    async fn container_update(&self, container: &str, restart: models::RestartPolicy)
+    -> Result<()>;
     /// Removes it; `volumes` also its anonymous volumes; `force` also while it runs.
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()>;
     /// Waits until it does not run (`next_exit`: until its next exit); the exit code.
     async fn container_wait(&self, container: &str) -> Result<i64>;
-    /// Its log. Each chunk is one message as the engine keeps it: a line with its line feed, a part of [`LOG_PART`] bytes of a longer
-    /// line (all parts have the time of the first), or what a process wrote last without a line feed. The log of a terminal is raw: its
-    /// messages follow each other without a boundary. A log that is followed ends each time the process ends, restarted or not.
+    /// Its log. Each chunk is one message as the engine keeps it: a line with its line feed, a part
+    /// of [`LOG_PART`] bytes of a longer line (all parts have the time of the first), or what a
+    /// process wrote last without a line feed. The log of a terminal is raw: its
+    /// messages follow each other without a boundary. A log that is followed ends each time the
+    /// process ends, restarted or not.
     async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream>;
     async fn container_top(&self, container: &str) -> Result<Top>;
     /// Unpacks a tar archive at `path`, which has to exist in the container.
     async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()>;
     /// The file or folder at `path` as a tar stream.
-    async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>>;
+    async fn container_download(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<Bytes>>>;
 
     /// Creates and starts an exec.
     async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession>;
@@ -359,18 +380,35 @@ pub trait Engine: Send + Sync {
     async fn image_list(&self, filters: &Filters) -> Result<Vec<models::ImageSummary>>;
     async fn image_inspect(&self, image: &str) -> Result<models::ImageInspect>;
     /// Asks the image's registry for its digest, without pulling.
-    async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String>;
+    async fn image_registry_digest(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<String>;
     async fn image_pull(
         &self,
         image: &str,
         platform: Option<&str>,
         auth: Option<&RegistryAuth>,
     ) -> Result<BoxStream<'static, Result<TransferEvent>>>;
-    async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>>;
+    async fn image_push(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<BoxStream<'static, Result<TransferEvent>>>;
     /// Builds; a failing step ends the stream with [`EngineErrorKind::Failed`].
-    async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>>;
-    /// Makes an image `tag` of one layer from a tar stream of a root file system, with Dockerfile instructions in `changes`; its id.
-    async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String>;
+    async fn image_build(
+        &self,
+        request: BuildRequest,
+    ) -> Result<BoxStream<'static, Result<BuildEvent>>>;
+    /// Makes an image `tag` of one layer from a tar stream of a root file system, with Dockerfile
+    /// instructions in `changes`; its id.
+    async fn image_import(
+        &self,
+        tag: &str,
+        changes: &[String],
+        tar: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> Result<String>;
     async fn image_tag(&self, image: &str, tag: &str) -> Result<()>;
     async fn image_remove(&self, image: &str, force: bool) -> Result<()>;
 
@@ -378,7 +416,12 @@ pub trait Engine: Send + Sync {
     async fn network_inspect(&self, network: &str) -> Result<models::NetworkInspect>;
     /// The new network's id.
     async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String>;
-    async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()>;
+    async fn network_connect(
+        &self,
+        network: &str,
+        container: &str,
+        endpoint: models::EndpointSettings,
+    ) -> Result<()>;
     async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()>;
     async fn network_remove(&self, network: &str) -> Result<()>;
 

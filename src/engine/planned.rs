@@ -1,7 +1,8 @@
 //! The engine of a plan: a simulated one that begins with what the live one has.
 //!
-//! The live engine is read, as far as the plan needs to know it, and never changed. What would be changed is told to
-//! [`Effects`], and done on the simulated one, so that what comes after finds it done.
+//! The live engine is read, as far as the plan needs to know it, and never changed. What would be
+//! changed is told to [`Effects`], and done on the simulated one, so that what comes after finds it
+//! done.
 
 mod calls;
 mod download;
@@ -19,7 +20,10 @@ use self::running::Running;
 pub use self::running::{is_any_running, kill_running};
 use super::exec_end::Started;
 use super::sim::{SimEngine, Snapshot};
-use super::{BuildEvent, Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, ExecState, Result, exec_processes};
+use super::{
+    BuildEvent, Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, ExecState, Result,
+    exec_processes,
+};
 use crate::host::memory::LARGEST_VALUE;
 use crate::host::sim::conductor::SimConductor;
 use crate::model::names::{compose_label, locked_project};
@@ -31,9 +35,11 @@ pub const SILENT_SUCCESS: &str = "it ends with code 0 and prints nothing";
 
 /// Is told what would be done, by the task on this thread.
 pub trait Effects: Send + Sync {
-    /// One thing that is done to the engine; its number, or none where it stands in a plan that was told whole.
+    /// One thing that is done to the engine; its number, or none where it stands in a plan that was
+    /// told whole.
     fn effect(&self, action: ActionKind, object: &Object) -> Option<usize>;
-    /// What is done as that step, and answered by somebody outside: whose answer it is, and what is assumed.
+    /// What is done as that step, and answered by somebody outside: whose answer it is, and what is
+    /// assumed.
     fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str);
     /// The script gets an answer that nobody can know.
     fn assume(&self, whose: &str, assumed: &str);
@@ -83,13 +89,19 @@ struct State {
     execs: BTreeMap<String, ExecState>,
     /// What marks the processes of such commands.
     live_marks: BTreeSet<String>,
-    /// What the plan begins with and is not on the live engine any more, as the first that was asked about: `the container web`.
+    /// What the plan begins with and is not on the live engine any more, as the first that was
+    /// asked about: `the container web`.
     gone: Option<String>,
 }
 
 impl PlannedEngine {
     /// The plan's engine, from a snapshot of the live one.
-    pub fn new(conductor: Arc<SimConductor>, live: Live, effects: Arc<dyn Effects>, snapshot: Snapshot) -> Self {
+    pub fn new(
+        conductor: Arc<SimConductor>,
+        live: Live,
+        effects: Arc<dyn Effects>,
+        snapshot: Snapshot,
+    ) -> Self {
         let sim = SimEngine::builder(conductor).open_registry().seeded(&snapshot);
         let sim = if live.engine.is_local() { sim } else { sim.remote() }.build();
         let of = |id: &Option<String>| id.clone().unwrap_or_default();
@@ -114,11 +126,16 @@ impl PlannedEngine {
         self.sim.readiness(container)?;
         // One that can't be asked about is the wait's to tell.
         let name = self.touch(container).ok()??;
-        self.sim.expect_ready(container).and_then(|()| self.sim.end_process(container, 0)).ok().map(|()| name)
+        self.sim
+            .expect_ready(container)
+            .and_then(|()| self.sim.end_process(container, 0))
+            .ok()
+            .map(|()| name)
     }
 
-    /// What a container that is waited for does, if it is up: it gets ready. Its name, if it was not ready yet. How it was found, or what the
-    /// live engine says of it meanwhile, tells nothing of what a run would see: it may be between two starts, or unhealthy at the time.
+    /// What a container that is waited for does, if it is up: it gets ready. Its name, if it was
+    /// not ready yet. How it was found, or what the live engine says of it meanwhile, tells
+    /// nothing of what a run would see: it may be between two starts, or unhealthy at the time.
     pub fn get_ready(&self, container: &str) -> Option<String> {
         let was_ready = self.sim.readiness(container)?;
         // One that can't be asked about is the wait's to tell.
@@ -126,8 +143,8 @@ impl PlannedEngine {
         self.sim.expect_ready(container).ok().filter(|()| !was_ready).map(|()| name)
     }
 
-    /// What the plan begins with that was removed from the live engine before the plan knew all of it: what is planned since is not to be
-    /// relied on.
+    /// What the plan begins with that was removed from the live engine before the plan knew all of
+    /// it: what is planned since is not to be relied on.
     pub fn gone(&self) -> Option<String> {
         self.lock().gone.clone()
     }
@@ -142,7 +159,8 @@ impl PlannedEngine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The name of a container whose files and log nobody can know yet: the plan made or changed it.
+    /// The name of a container whose files and log nobody can know yet: the plan made or changed
+    /// it.
     pub fn unknown(&self, container: &str) -> Option<String> {
         let (_, name) = self.sim.who_is(container)?;
         self.as_found(container).is_none().then_some(name)
@@ -151,7 +169,8 @@ impl PlannedEngine {
     /// The id of a container that is as it was found.
     fn as_found(&self, container: &str) -> Option<String> {
         let (id, _) = self.sim.who_is(container)?;
-        (self.found.containers.contains_key(&id) && !self.lock().changed.contains(&id)).then_some(id)
+        (self.found.containers.contains_key(&id) && !self.lock().changed.contains(&id))
+            .then_some(id)
     }
 
     /// All that is known of a container that was found.
@@ -160,13 +179,17 @@ impl PlannedEngine {
             return Ok(known.clone());
         }
         let what = format!("the container {}", self.name_of(id));
-        let found = self.live.ask(&what, self.live.engine.container_inspect(id)).inspect_err(|error| self.missed(&what, error))?;
+        let found = self
+            .live
+            .ask(&what, self.live.engine.container_inspect(id))
+            .inspect_err(|error| self.missed(&what, error))?;
         self.sim.learn_container(found.clone());
         self.lock().containers.insert(id.to_owned(), found.clone());
         Ok(found)
     }
 
-    /// Before a container is changed: all there is to know of it, and its name; none of one that is not there.
+    /// Before a container is changed: all there is to know of it, and its name; none of one that is
+    /// not there.
     fn touch(&self, container: &str) -> Result<Option<String>> {
         let Some((id, name)) = self.sim.who_is(container) else { return Ok(None) };
         if self.found.containers.contains_key(&id) {
@@ -178,17 +201,24 @@ impl PlannedEngine {
 
     /// Before a container is made from an image.
     fn meet_image(&self, image: &str) -> Result<()> {
-        let Some(id) = self.sim.image_id(image).filter(|id| self.found.images.contains_key(id)) else { return Ok(()) };
+        let Some(id) = self.sim.image_id(image).filter(|id| self.found.images.contains_key(id))
+        else {
+            return Ok(());
+        };
         if !self.lock().images.contains_key(&id) {
             let what = format!("the image {image}");
-            let found = self.live.ask(&what, self.live.engine.image_inspect(&id)).inspect_err(|error| self.missed(&what, error))?;
+            let found = self
+                .live
+                .ask(&what, self.live.engine.image_inspect(&id))
+                .inspect_err(|error| self.missed(&what, error))?;
             self.sim.learn_image(found.clone());
             self.lock().images.insert(id, found);
         }
         Ok(())
     }
 
-    /// Whether a command is to be run on the live engine: it changes nothing, and its container is as it was found.
+    /// Whether a command is to be run on the live engine: it changes nothing, and its container is
+    /// as it was found.
     fn is_run_live(&self, id: &str, name: &str, request: &ExecRequest) -> bool {
         if !request.read_only || self.as_found(id).is_none() {
             return false;
@@ -216,13 +246,17 @@ impl PlannedEngine {
         let _running = command.map(|command| Running::begin(engine, command));
         let (exec, chunks, state) = self.live.run(name, request, async {
             let begun = engine.exec_start(id, request).await;
-            let mut session = begun.inspect_err(|error| self.missed(&format!("the container {name}"), error))?;
+            let mut session =
+                begun.inspect_err(|error| self.missed(&format!("the container {name}"), error))?;
             let (mut chunks, mut bytes) = (Vec::new(), 0);
             while let Some(chunk) = session.output.next().await {
                 let chunk = chunk?;
                 bytes += chunk.bytes.len();
                 if bytes > LARGEST_VALUE {
-                    let words = format!("the read-only command in \"{name}\" writes more than {} MiB", LARGEST_VALUE >> 20);
+                    let words = format!(
+                        "the read-only command in \"{name}\" writes more than {} MiB",
+                        LARGEST_VALUE >> 20
+                    );
                     return Err(EngineError::new(EngineErrorKind::Failed, words));
                 }
                 chunks.push(Ok(chunk));
@@ -236,12 +270,15 @@ impl PlannedEngine {
 
     /// Tells of a change of the container that had this name.
     fn tell(&self, action: ActionKind, name: Option<String>) -> Option<usize> {
-        name.filter(|name| !is_lock(name)).and_then(|name| self.effects.effect(action, &Object::container(name)))
+        name.filter(|name| !is_lock(name))
+            .and_then(|name| self.effects.effect(action, &Object::container(name)))
     }
 
     /// Whether it is there for one command.
     fn is_one_off(&self, container: &str) -> bool {
-        self.sim.label(container, compose_label::ONEOFF).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+        self.sim
+            .label(container, compose_label::ONEOFF)
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
     }
 
     fn name_of(&self, container: &str) -> String {
@@ -249,11 +286,19 @@ impl PlannedEngine {
     }
 
     fn network_name(&self, network: &str) -> String {
-        self.found.networks.get(network).and_then(|network| network.name.clone()).unwrap_or_else(|| network.to_owned())
+        self.found
+            .networks
+            .get(network)
+            .and_then(|network| network.name.clone())
+            .unwrap_or_else(|| network.to_owned())
     }
 
     /// A build ends with an image of which nothing is known but what was asked for.
-    async fn comes_out(&self, tags: &[String], labels: BTreeMap<String, String>) -> Result<Vec<Result<BuildEvent>>> {
+    async fn comes_out(
+        &self,
+        tags: &[String],
+        labels: BTreeMap<String, String>,
+    ) -> Result<Vec<Result<BuildEvent>>> {
         let Some((image, tags)) = tags.split_first() else { return Ok(Vec::new()) };
         self.sim.arrives(image, labels.into_iter().collect())?;
         for tag in tags {

@@ -1,4 +1,5 @@
-//! An engine that shows every call before it is made: who watches an engine, counts what is asked of it, or refuses calls, uses this.
+//! An engine that shows every call before it is made: who watches an engine, counts what is asked
+//! of it, or refuses calls, uses this.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,8 +11,9 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use super::{
-    ApiVersion, BuildEvent, BuildRequest, Engine, EventStream, ExecRequest, ExecSession, ExecState, Filters, Intent, LogsRequest,
-    OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
+    ApiVersion, BuildEvent, BuildRequest, Engine, EventStream, ExecRequest, ExecSession, ExecState,
+    Filters, Intent, LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top,
+    TransferEvent,
 };
 
 /// A call about to be made.
@@ -23,8 +25,8 @@ pub struct Asked<'a> {
     pub target: &'a str,
     /// The container that a network is to be connected to.
     pub member: Option<&'a str>,
-    /// All else that is sent, in debugging form, but for what may deliver a secret: environments, archives, credentials, a build's
-    /// secrets.
+    /// All else that is sent, in debugging form, but for what may deliver a secret: environments,
+    /// archives, credentials, a build's secrets.
     pub arguments: fmt::Arguments<'a>,
     /// What may deliver a secret, but for credentials and what is sent as a stream.
     pub delivered: &'a [&'a [u8]],
@@ -44,11 +46,22 @@ impl<P> Tap<P> {
         Self { engine, hook: Box::new(hook) }
     }
 
-    fn told(&self, method: &'static str, target: &str, arguments: fmt::Arguments<'_>) -> Result<()> {
+    fn told(
+        &self,
+        method: &'static str,
+        target: &str,
+        arguments: fmt::Arguments<'_>,
+    ) -> Result<()> {
         (self.hook)(&Asked { method, target, member: None, arguments, delivered: &[] })
     }
 
-    fn told_of(&self, method: &'static str, target: &str, member: &str, arguments: fmt::Arguments<'_>) -> Result<()> {
+    fn told_of(
+        &self,
+        method: &'static str,
+        target: &str,
+        member: &str,
+        arguments: fmt::Arguments<'_>,
+    ) -> Result<()> {
         (self.hook)(&Asked { method, target, member: Some(member), arguments, delivered: &[] })
     }
 
@@ -101,7 +114,11 @@ impl<P: Deref<Target: Engine> + Send + Sync> Engine for Tap<P> {
         self.engine.events(filters, since).await
     }
 
-    async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>> {
+    async fn container_list(
+        &self,
+        all: bool,
+        filters: &Filters,
+    ) -> Result<Vec<models::ContainerSummary>> {
         self.told("container_list", "", format_args!("{all:?} {filters:?}"))?;
         self.engine.container_list(all, filters).await
     }
@@ -148,7 +165,11 @@ impl<P: Deref<Target: Engine> + Send + Sync> Engine for Tap<P> {
         self.engine.container_rename(container, name).await
     }
 
-    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
+    async fn container_update(
+        &self,
+        container: &str,
+        restart: models::RestartPolicy,
+    ) -> Result<()> {
         self.told("container_update", container, format_args!("{restart:?}"))?;
         self.engine.container_update(container, restart).await
     }
@@ -174,11 +195,20 @@ impl<P: Deref<Target: Engine> + Send + Sync> Engine for Tap<P> {
     }
 
     async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()> {
-        self.delivers("container_upload", container, format_args!("{path:?}"), std::iter::once(&tar[..]))?;
+        self.delivers(
+            "container_upload",
+            container,
+            format_args!("{path:?}"),
+            std::iter::once(&tar[..]),
+        )?;
         self.engine.container_upload(container, path, tar).await
     }
 
-    async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+    async fn container_download(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
         self.told("container_download", container, format_args!("{path:?}"))?;
         self.engine.container_download(container, path).await
     }
@@ -205,7 +235,11 @@ impl<P: Deref<Target: Engine> + Send + Sync> Engine for Tap<P> {
         self.engine.image_inspect(image).await
     }
 
-    async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+    async fn image_registry_digest(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<String> {
         self.told("image_registry_digest", image, format_args!(""))?;
         self.engine.image_registry_digest(image, auth).await
     }
@@ -220,21 +254,49 @@ impl<P: Deref<Target: Engine> + Send + Sync> Engine for Tap<P> {
         self.engine.image_pull(image, platform, auth).await
     }
 
-    async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+    async fn image_push(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         self.told("image_push", image, format_args!(""))?;
         self.engine.image_push(image, auth).await
     }
 
-    async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+    async fn image_build(
+        &self,
+        request: BuildRequest,
+    ) -> Result<BoxStream<'static, Result<BuildEvent>>> {
         let ids: Vec<&String> = request.secrets.keys().collect();
-        let shown = (&request.tags, &request.dockerfile, &request.target, &request.args, &ids, &request.labels);
-        let how = (&request.network, &request.platform, if request.no_cache { "no_cache" } else { "cached" });
+        let shown = (
+            &request.tags,
+            &request.dockerfile,
+            &request.target,
+            &request.args,
+            &ids,
+            &request.labels,
+        );
+        let how = (
+            &request.network,
+            &request.platform,
+            if request.no_cache { "no_cache" } else { "cached" },
+        );
         let target = request.tags.first().map_or("", String::as_str);
-        self.delivers("image_build", target, format_args!("{shown:?} {how:?}"), request.secrets.values().map(|value| &value[..]))?;
+        self.delivers(
+            "image_build",
+            target,
+            format_args!("{shown:?} {how:?}"),
+            request.secrets.values().map(|value| &value[..]),
+        )?;
         self.engine.image_build(request).await
     }
 
-    async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+    async fn image_import(
+        &self,
+        tag: &str,
+        changes: &[String],
+        tar: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> Result<String> {
         self.told("image_import", tag, format_args!("{changes:?}"))?;
         self.engine.image_import(tag, changes, tar).await
     }
@@ -264,7 +326,12 @@ impl<P: Deref<Target: Engine> + Send + Sync> Engine for Tap<P> {
         self.engine.network_create(body).await
     }
 
-    async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()> {
+    async fn network_connect(
+        &self,
+        network: &str,
+        container: &str,
+        endpoint: models::EndpointSettings,
+    ) -> Result<()> {
         self.told_of("network_connect", network, container, format_args!("{endpoint:?}"))?;
         self.engine.network_connect(network, container, endpoint).await
     }
@@ -290,7 +357,11 @@ impl<P: Deref<Target: Engine> + Send + Sync> Engine for Tap<P> {
     }
 
     async fn volume_create(&self, body: models::VolumeCreateRequest) -> Result<models::Volume> {
-        self.told("volume_create", body.name.as_deref().unwrap_or_default(), format_args!("{body:?}"))?;
+        self.told(
+            "volume_create",
+            body.name.as_deref().unwrap_or_default(),
+            format_args!("{body:?}"),
+        )?;
         self.engine.volume_create(body).await
     }
 

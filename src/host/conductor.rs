@@ -49,7 +49,8 @@ impl Conductor {
         }
     }
 
-    /// Waits for `future` of this world on a thread of another, in which meanwhile no time passes and nothing happens.
+    /// Waits for `future` of this world on a thread of another, in which meanwhile no time passes
+    /// and nothing happens.
     pub fn visit<F: Future>(&self, future: F) -> F::Output {
         match self {
             Self::Real(handle) => handle.block_on(future),
@@ -59,7 +60,10 @@ impl Conductor {
 
     /// Lets `future` go on beside the script until the answer is dropped.
     #[must_use = "the future ends when this is dropped"]
-    #[expect(clippy::disallowed_methods, reason = "the one place where something may run beside a script")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where something may run beside a script"
+    )]
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Background {
         Background(match self {
             Self::Real(handle) => Inner::Real(handle.spawn(future)),
@@ -72,7 +76,10 @@ impl Conductor {
     ///
     /// # Errors
     /// If the system gives fewer threads: then no job has begun.
-    pub fn tasks<T: Send>(&self, jobs: Vec<Job<'_, T>>) -> Result<Vec<std::thread::Result<T>>, Failure> {
+    pub fn tasks<T: Send>(
+        &self,
+        jobs: Vec<Job<'_, T>>,
+    ) -> Result<Vec<std::thread::Result<T>>, Failure> {
         match self {
             Self::Real(_) => std::thread::scope(|scope| {
                 let threads = script_threads(scope, jobs, usize::MAX)?;
@@ -103,8 +110,8 @@ impl<T> Waiting<'_, T> {
     }
 }
 
-/// A thread for each job, with the stack that script code needs; none begins before all of them are there. `most`: how many there
-/// can be.
+/// A thread for each job, with the stack that script code needs; none begins before all of them are
+/// there. `most`: how many there can be.
 pub(super) fn script_threads<'scope, T: Send + 'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     jobs: Vec<impl FnOnce() -> T + Send + 'scope>,
@@ -138,13 +145,20 @@ fn no_threads(count: usize, error: &std::io::Error) -> Failure {
         std::io::ErrorKind::OutOfMemory => "the system gives no more memory",
         _ => "the system gives no more threads",
     };
-    Failure::new(Kind::Failed, format!("Could not start {what}: {why}"))
-        .hint("run fewer at once, or raise the limit on processes (ulimit -u, or that of the container)")
+    Failure::new(Kind::Failed, format!("Could not start {what}: {why}")).hint(
+        "run fewer at once, or raise the limit on processes (ulimit -u, or that of the container)",
+    )
 }
 
 /// The failure of a job that panicked.
 pub fn broke_off(panic: &(dyn Any + Send)) -> Failure {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let failure = Failure::new(Kind::Failed, format!("spc itself broke off: {}", text.unwrap_or("without a word")));
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let failure = Failure::new(
+        Kind::Failed,
+        format!("spc itself broke off: {}", text.unwrap_or("without a word")),
+    );
     failure.hint("this is a fault of spc, not of the script: please report it")
 }

@@ -1,7 +1,9 @@
-//! What git would give to somebody who clones the project: tracked files, and untracked ones that are not ignored.
+//! What git would give to somebody who clones the project: tracked files, and untracked ones that
+//! are not ignored.
 //!
-//! Nothing is run and no setting of git is read, so that a stranger's checkout can do nothing here: the index, the `.gitignore`
-//! of each folder and `info/exclude` are read as files. Ignored for one person alone (`core.excludesFile`) is not ignored here.
+//! Nothing is run and no setting of git is read, so that a stranger's checkout can do nothing here:
+//! the index, the `.gitignore` of each folder and `info/exclude` are read as files. Ignored for one
+//! person alone (`core.excludesFile`) is not ignored here.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -41,8 +43,8 @@ struct Folder {
 }
 
 impl GitFiles {
-    /// Those of the repository that `folder` is in. Without a repository only `.gitignore` files count, from `folder` on.
-    /// `folder` is absolute and without symlinks.
+    /// Those of the repository that `folder` is in. Without a repository only `.gitignore` files
+    /// count, from `folder` on. `folder` is absolute and without symlinks.
     pub fn around(host: &dyn Host, folder: &Path) -> Self {
         let found = folder.ancestors().find_map(|root| Some((root, private_folder(host, root)?)));
         let (root, git) = found.map_or((folder, None), |(root, git)| (root, Some(git)));
@@ -51,8 +53,15 @@ impl GitFiles {
             let content = host.read(&named(host, &git.join("info/exclude"))).ok()?;
             Patterns::from_bytes(&content, GIT.into(), None, Ignore::default()).ok()
         });
-        let files = Self { root: root.to_path_buf(), index, exclude, folders: Mutex::default(), named: Vec::new() };
-        // What is above the project can be read now, and not through a host that has the project alone.
+        let files = Self {
+            root: root.to_path_buf(),
+            index,
+            exclude,
+            folders: Mutex::default(),
+            named: Vec::new(),
+        };
+        // What is above the project can be read now, and not through a host that has the project
+        // alone.
         files.folder(host, folder.strip_prefix(root).unwrap_or(Path::new("")));
         files
     }
@@ -61,7 +70,8 @@ impl GitFiles {
     #[must_use]
     pub fn with_named(mut self, host: &dyn Host, paths: impl IntoIterator<Item = PathBuf>) -> Self {
         for path in paths {
-            let kind = CheckedPath::below(&self.root, &path).and_then(|path| Some(host.info(&path).ok()?.kind));
+            let kind = CheckedPath::below(&self.root, &path)
+                .and_then(|path| Some(host.info(&path).ok()?.kind));
             if kind.is_some_and(|kind| self.hides(host, &path, kind)) {
                 self.named.push(path);
             }
@@ -69,7 +79,8 @@ impl GitFiles {
         self
     }
 
-    /// Whether who clones the project would not have what is at `path`, an absolute path without symlinks.
+    /// Whether who clones the project would not have what is at `path`, an absolute path without
+    /// symlinks.
     pub fn hides(&self, host: &dyn Host, path: &Path, kind: FileKind) -> bool {
         let Ok(relative) = path.strip_prefix(&self.root) else { return false };
         if self.named.iter().any(|named| path.starts_with(named) || named.starts_with(path)) {
@@ -87,7 +98,9 @@ impl GitFiles {
         let Some(index) = &self.index else { return false };
         let name = git_path(relative);
         // A folder may be a submodule, which is an entry itself.
-        name.is_empty() || index.entry_by_path(name).is_some() || is_folder && index.path_is_directory(name)
+        name.is_empty()
+            || index.entry_by_path(name).is_some()
+            || is_folder && index.path_is_directory(name)
     }
 
     fn ignores(&self, host: &dyn Host, relative: &Path, is_folder: bool) -> bool {
@@ -98,22 +111,35 @@ impl GitFiles {
         let name = git_path(relative);
         let start = name.rfind_byte(b'/').map(|slash| slash + 1);
         let judge = |patterns: &Patterns| {
-            let found = pattern_matching_relative_path(patterns, name, start, Some(is_folder), Case::Sensitive)?;
+            let found = pattern_matching_relative_path(
+                patterns,
+                name,
+                start,
+                Some(is_folder),
+                Case::Sensitive,
+            )?;
             Some(!found.pattern.is_negative())
         };
         // The nearest `.gitignore` decides, and in it the last line that matches.
-        let near = parent.ancestors().find_map(|folder| self.folder(host, folder).patterns.as_ref().and_then(judge));
+        let near = parent
+            .ancestors()
+            .find_map(|folder| self.folder(host, folder).patterns.as_ref().and_then(judge));
         near.or_else(|| self.exclude.as_ref().and_then(judge)).unwrap_or(false)
     }
 
     fn folder(&self, host: &dyn Host, relative: &Path) -> Arc<Folder> {
-        if let Some(known) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(relative) {
+        if let Some(known) =
+            self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(relative)
+        {
             return known.clone();
         }
         let ignored = self.ignores(host, relative, true);
         let patterns = if ignored { None } else { self.read_patterns(host, relative) };
         let folder = Arc::new(Folder { ignored, patterns });
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(relative.to_path_buf(), folder.clone());
+        self.folders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(relative.to_path_buf(), folder.clone());
         folder
     }
 
@@ -143,7 +169,8 @@ fn private_folder(host: &dyn Host, root: &Path) -> Option<PathBuf> {
 
 /// The folder that the work trees of a repository share.
 fn shared_folder(host: &dyn Host, git: &Path) -> PathBuf {
-    text(host, &git.join("commondir")).map_or_else(|| git.to_path_buf(), |shared| git.join(shared.trim()))
+    text(host, &git.join("commondir"))
+        .map_or_else(|| git.to_path_buf(), |shared| git.join(shared.trim()))
 }
 
 fn text(host: &dyn Host, path: &Path) -> Option<String> {
@@ -156,11 +183,17 @@ fn read_index(host: &dyn Host, path: &Path) -> Option<gix_index::State> {
     let content = host.read(&named(host, path)).ok()?;
     let options = gix_index::decode::Options {
         thread_limit: Some(1),
-        // A value's own limit is 64 MiB; an entry takes less in memory than twice what it takes in the file.
+        // A value's own limit is 64 MiB; an entry takes less in memory than twice what it takes in
+        // the file.
         alloc_limit_bytes: Some(128 << 20),
         ..Default::default()
     };
-    let read = gix_index::State::from_bytes(&content, filetime::FileTime::zero(), gix_index::hash::Kind::Sha1, options);
+    let read = gix_index::State::from_bytes(
+        &content,
+        filetime::FileTime::zero(),
+        gix_index::hash::Kind::Sha1,
+        options,
+    );
     read.ok().map(|(state, _)| state).filter(|state| state.link().is_none() && !state.is_sparse())
 }
 

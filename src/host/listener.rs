@@ -18,13 +18,14 @@ pub struct Listener {
 pub enum Obstacle {
     Yes,
     No,
-    /// It listens on all IPv6 addresses, and perhaps on those of IPv4 too: the kernel's tables don't tell.
+    /// It listens on all IPv6 addresses, and perhaps on those of IPv4 too: the kernel's tables
+    /// don't tell.
     IfBothFamilies,
 }
 
 impl Listener {
-    /// Whether nobody else can listen on `address` of its port meanwhile. Without an address, on all of IPv4: whether the engine publishes
-    /// on IPv6 too is its own affair.
+    /// Whether nobody else can listen on `address` of its port meanwhile. Without an address, on
+    /// all of IPv4: whether the engine publishes on IPv6 too is its own affair.
     pub fn keeps_from(&self, address: Option<IpAddr>) -> Obstacle {
         let wanted = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
         let own = self.address.to_canonical();
@@ -32,7 +33,11 @@ impl Listener {
             let meets = wanted == own || wanted.is_unspecified() || own.is_unspecified();
             return if meets { Obstacle::Yes } else { Obstacle::No };
         }
-        if wanted.is_ipv4() && own.is_unspecified() { Obstacle::IfBothFamilies } else { Obstacle::No }
+        if wanted.is_ipv4() && own.is_unspecified() {
+            Obstacle::IfBothFamilies
+        } else {
+            Obstacle::No
+        }
     }
 }
 
@@ -61,8 +66,17 @@ mod tests {
             ("::1", "127.0.0.1", No),
             ("::ffff:127.0.0.1", "127.0.0.1", Yes),
         ] {
-            let listener = Listener { address: own.parse().unwrap(), port: 80, protocol: "tcp".into(), process: None };
-            assert_eq!(listener.keeps_from(wanted.parse().ok()), obstacle, "{own} and \"{wanted}\"");
+            let listener = Listener {
+                address: own.parse().unwrap(),
+                port: 80,
+                protocol: "tcp".into(),
+                process: None,
+            };
+            assert_eq!(
+                listener.keeps_from(wanted.parse().ok()),
+                obstacle,
+                "{own} and \"{wanted}\""
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 //! How much memory a run may hold, and whether there is room for more before it is taken.
 //!
-//! A text, a blob, an HTTP body or the output of a command is at most [`LARGEST_VALUE`]. All that the process holds is at most
-//! [`RUN_LIMIT`]: scripts look at it while they run, and whatever is about to take a lot at once asks with [`reserve`] first. One
-//! step of a script can at most copy what is there, so that the process stays below twice the limit.
+//! A text, a blob, an HTTP body or the output of a command is at most [`LARGEST_VALUE`]. All that
+//! the process holds is at most [`RUN_LIMIT`]: scripts look at it while they run, and whatever is about to take a lot at once asks with [`reserve`] first. One
+//! step of a script can at most copy what is there, so that the process stays below twice the
+//! limit.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,8 +12,8 @@ use super::{HostError, HostErrorKind, Result};
 /// Bytes of the largest text, blob, body or output that is held at once.
 pub const LARGEST_VALUE: usize = 64 << 20;
 
-/// Bytes of the largest file that people write: a script, a compose file, `.env`, `spc.toml`, a Dockerfile. What is read of such a
-/// file takes many times its size.
+/// Bytes of the largest file that people write: a script, a compose file, `.env`, `spc.toml`, a
+/// Dockerfile. What is read of such a file takes many times its size.
 pub const LARGEST_SOURCE: usize = 4 << 20;
 
 /// Bytes that the whole process may hold while a script runs.
@@ -22,9 +23,11 @@ pub const RUN_LIMIT: u64 = 1 << 30;
 pub const STEP: usize = 1 << 20;
 
 /// The next step for who meets a limit.
-pub const STREAM: &str = "stream what is large, with fs::file(…) as stdin or stdout, or go through it in parts";
+pub const STREAM: &str =
+    "stream what is large, with fs::file(…) as stdin or stdout, or go through it in parts";
 
-/// What was reserved and is not yet in use, by all threads together. Memory belongs to the process, so this does too.
+/// What was reserved and is not yet in use, by all threads together. Memory belongs to the process,
+/// so this does too.
 static RESERVED: AtomicU64 = AtomicU64::new(0);
 
 /// Room for so many bytes, until this is dropped: from then on they show in what the process holds.
@@ -37,7 +40,8 @@ impl Drop for Reservation {
     }
 }
 
-/// Room for `bytes` more; `held` says what the process holds: [`Host::memory`](super::Host::memory).
+/// Room for `bytes` more; `held` says what the process holds:
+/// [`Host::memory`](super::Host::memory).
 ///
 /// # Errors
 /// Of kind [`HostErrorKind::TooLarge`] if the process would hold more than [`RUN_LIMIT`].
@@ -57,11 +61,16 @@ pub fn reserve(held: impl FnOnce() -> Option<u64>, bytes: usize) -> Result<Reser
 
 /// The error of a run that holds, or would hold, so many bytes.
 pub fn exceeded(held: u64) -> HostError {
-    let message = format!("the script holds too much: {} MiB of memory, of {} at most", held >> 20, RUN_LIMIT >> 20);
+    let message = format!(
+        "the script holds too much: {} MiB of memory, of {} at most",
+        held >> 20,
+        RUN_LIMIT >> 20
+    );
     HostError::new(HostErrorKind::TooLarge, message)
 }
 
-/// Bytes that are collected while they come: never more than [`LARGEST_VALUE`], nor than the run may hold.
+/// Bytes that are collected while they come: never more than [`LARGEST_VALUE`], nor than the run
+/// may hold.
 #[derive(Default)]
 pub struct Collected {
     bytes: Vec<u8>,
@@ -80,7 +89,11 @@ pub enum Full {
 
 impl Collected {
     /// Adds a chunk.
-    pub fn push(&mut self, held: impl FnOnce() -> Option<u64>, chunk: &[u8]) -> std::result::Result<(), Full> {
+    pub fn push(
+        &mut self,
+        held: impl FnOnce() -> Option<u64>,
+        chunk: &[u8],
+    ) -> std::result::Result<(), Full> {
         let length = self.bytes.len().saturating_add(chunk.len());
         if length > LARGEST_VALUE {
             return Err(Full::Value);

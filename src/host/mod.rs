@@ -84,11 +84,16 @@ impl From<HostError> for Failure {
             HostErrorKind::Timeout => Kind::Timeout,
             HostErrorKind::Invalid | HostErrorKind::TooLarge => Kind::Usage,
             HostErrorKind::Refused | HostErrorKind::SymlinkInPath => Kind::Policy,
-            HostErrorKind::PermissionDenied | HostErrorKind::NoSpace | HostErrorKind::Unreachable | HostErrorKind::Other => Kind::Failed,
+            HostErrorKind::PermissionDenied
+            | HostErrorKind::NoSpace
+            | HostErrorKind::Unreachable
+            | HostErrorKind::Other => Kind::Failed,
         };
         let failure = Self::new(kind, sentence(&error.message));
         match error.kind {
-            HostErrorKind::SymlinkInPath => failure.hint("a container or another program may have put it there after the path was checked"),
+            HostErrorKind::SymlinkInPath => failure.hint(
+                "a container or another program may have put it there after the path was checked",
+            ),
             HostErrorKind::TooLarge => failure.hint(memory::STREAM),
             _ => failure,
         }
@@ -126,7 +131,8 @@ pub struct FolderEntry {
     pub kind: FileKind,
 }
 
-/// A file that appears under its name only when [`FileSink::finish`] is called; dropped before, nothing is left.
+/// A file that appears under its name only when [`FileSink::finish`] is called; dropped before,
+/// nothing is left.
 #[async_trait]
 pub trait FileSink: Send {
     async fn write(&mut self, bytes: Bytes) -> Result<()>;
@@ -153,13 +159,19 @@ impl CommandRequest {
         self.command.first().map_or("", String::as_str)
     }
 
-    /// That the command can start, by what the host tells of its folder and, where there is one, of its program's file.
+    /// That the command can start, by what the host tells of its folder and, where there is one, of
+    /// its program's file.
     pub(crate) fn check(&self, info: impl Fn(&CheckedPath) -> Result<FileInfo>) -> Result<()> {
         // What is only looked at need not be kept open.
         let info = |path: &Path| CheckedPath::below(Path::new("/"), path).map(|path| info(&path));
-        let error = |kind, why: &str| Err(HostError::new(kind, format!("Could not start \"{}\": {why}", self.name())));
+        let error = |kind, why: &str| {
+            Err(HostError::new(kind, format!("Could not start \"{}\": {why}", self.name())))
+        };
         if self.command.is_empty() {
-            return Err(HostError::new(HostErrorKind::Invalid, "Could not start a command: it names no program"));
+            return Err(HostError::new(
+                HostErrorKind::Invalid,
+                "Could not start a command: it names no program",
+            ));
         }
         if let Some(program) = &self.program {
             match info(program) {
@@ -173,13 +185,19 @@ impl CommandRequest {
         let folder = &self.working_dir;
         match info(folder) {
             Some(Ok(info)) if folder.is_absolute() && info.kind == FileKind::Folder => Ok(()),
-            _ => error(HostErrorKind::NotFound, &format!("the working folder \"{}\" does not exist", folder.display())),
+            _ => error(
+                HostErrorKind::NotFound,
+                &format!("the working folder \"{}\" does not exist", folder.display()),
+            ),
         }
     }
 
     /// That the machine has no such program.
     pub(crate) fn no_program(&self) -> HostError {
-        HostError::new(HostErrorKind::NotFound, format!("Could not start \"{}\": {NO_PROGRAM}", self.name()))
+        HostError::new(
+            HostErrorKind::NotFound,
+            format!("Could not start \"{}\": {NO_PROGRAM}", self.name()),
+        )
     }
 }
 
@@ -194,8 +212,8 @@ pub enum CommandEvent {
     Exit(i64),
 }
 
-/// An HTTP request; the answer's body is read whole, up to [`memory::LARGEST_VALUE`]. A redirect is an answer: whoever follows it
-/// checks where it leads first.
+/// An HTTP request; the answer's body is read whole, up to [`memory::LARGEST_VALUE`]. A redirect is
+/// an answer: whoever follows it checks where it leads first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpRequest {
     pub method: String,
@@ -226,8 +244,9 @@ pub enum StandardStream {
 
 /// Everything outside the process that is not the engine.
 ///
-/// Files are reached only by a [`CheckedPath`]: its root is opened once, what is below it relative to that, and no symlink is followed
-/// on the way, so that what was checked is what is opened. [`Host::canonicalize`] takes any path, and opens nothing.
+/// Files are reached only by a [`CheckedPath`]: its root is opened once, what is below it relative
+/// to that, and no symlink is followed on the way, so that what was checked is what is opened.
+/// [`Host::canonicalize`] takes any path, and opens nothing.
 #[async_trait]
 pub trait Host: Send + Sync {
     /// Wall-clock time.
@@ -267,17 +286,22 @@ pub trait Host: Send + Sync {
 
     /// The content of a file of at most 64 MiB; what is larger is opened as a stream.
     fn read(&self, path: &CheckedPath) -> Result<Bytes>;
-    /// The content of a file that people write, of at most [`memory::LARGEST_SOURCE`]: a script, a compose file, `.env`.
+    /// The content of a file that people write, of at most [`memory::LARGEST_SOURCE`]: a script, a
+    /// compose file, `.env`.
     fn read_source(&self, path: &CheckedPath) -> Result<Bytes> {
         let content = self.read(path)?;
         if content.len() > memory::LARGEST_SOURCE {
-            let message =
-                format!("Could not read \"{}\": it is larger than {} MiB", path.as_path().display(), memory::LARGEST_SOURCE >> 20);
+            let message = format!(
+                "Could not read \"{}\": it is larger than {} MiB",
+                path.as_path().display(),
+                memory::LARGEST_SOURCE >> 20
+            );
             return Err(HostError::new(HostErrorKind::Invalid, message));
         }
         Ok(content)
     }
-    /// Writes under a temporary name, then renames. `mode`: Unix permission bits of a new file (0644 if not given).
+    /// Writes under a temporary name, then renames. `mode`: Unix permission bits of a new file
+    /// (0644 if not given).
     fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()>;
     /// Adds to the end of a file, made if missing.
     fn append(&self, path: &CheckedPath, content: &[u8]) -> Result<()>;
@@ -299,14 +323,17 @@ pub trait Host: Send + Sync {
     /// A new file written as a stream.
     fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>>;
 
-    /// Starts a command when the stream is first polled; dropping the stream ends it and what it started.
+    /// Starts a command when the stream is first polled; dropping the stream ends it and what it
+    /// started.
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>>;
-    /// Sends a request. `localhost` and names below it are this machine's loopback addresses, whatever a resolver says; what
-    /// another name resolves to is checked against `engines` and is what is connected to.
+    /// Sends a request. `localhost` and names below it are this machine's loopback addresses,
+    /// whatever a resolver says; what another name resolves to is checked against `engines` and
+    /// is what is connected to.
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse>;
     /// Whether `host:port` accepts a TCP connection within `timeout`.
     async fn tcp_connect(&self, address: &str, timeout: Duration) -> Result<()>;
-    /// This machine's addresses on its networks, without loopback and link-local ones; none where the system doesn't tell.
+    /// This machine's addresses on its networks, without loopback and link-local ones; none where
+    /// the system doesn't tell.
     fn addresses(&self) -> Vec<IpAddr> {
         Vec::new()
     }
@@ -315,12 +342,19 @@ pub trait Host: Send + Sync {
         false
     }
 
-    /// The socket of this machine that keeps others from `port` on `address` (on all addresses if not given); nothing where there is none, or
-    /// where the system does not tell for certain. `protocol`: `tcp` or `udp`.
-    fn port_holder(&self, _address: Option<IpAddr>, _port: u16, _protocol: &str) -> Option<Listener> {
+    /// The socket of this machine that keeps others from `port` on `address` (on all addresses if
+    /// not given); nothing where there is none, or where the system does not tell for certain.
+    /// `protocol`: `tcp` or `udp`.
+    fn port_holder(
+        &self,
+        _address: Option<IpAddr>,
+        _port: u16,
+        _protocol: &str,
+    ) -> Option<Listener> {
         None
     }
-    /// The process that listens on a TCP port of this machine, where it can be found: `nginx (pid 812)`.
+    /// The process that listens on a TCP port of this machine, where it can be found:
+    /// `nginx (pid 812)`.
     fn port_owner(&self, port: u16) -> Option<String>;
 
     /// Whether `stream` is a terminal.

@@ -16,13 +16,17 @@ pub fn resolve(host: &dyn Host, path: &Path) -> Resolution {
 
 /// What stands where `path` needs a folder: the nearest there is above it, if that is none.
 pub fn file_above(host: &dyn Host, path: &Path) -> Option<PathBuf> {
-    let above = path.ancestors().skip(1).find_map(|above| Some((above, host.canonicalize(above).ok()?)));
-    above.filter(|(_, real)| matches!(look(host, real), Entry::File { .. } | Entry::Other)).map(|(above, _)| above.to_owned())
+    let above =
+        path.ancestors().skip(1).find_map(|above| Some((above, host.canonicalize(above).ok()?)));
+    above
+        .filter(|(_, real)| matches!(look(host, real), Entry::File { .. } | Entry::Other))
+        .map(|(above, _)| above.to_owned())
 }
 
 fn is_symlink(host: &dyn Host, path: &Path) -> bool {
     // Below the root of the file system: what is only looked for need not be kept open.
-    let place = in_real_folder(host, path).ok().and_then(|path| CheckedPath::below(Path::new("/"), &path));
+    let place =
+        in_real_folder(host, path).ok().and_then(|path| CheckedPath::below(Path::new("/"), &path));
     place.is_some_and(|path| host.info(&path).is_ok_and(|info| info.kind == FileKind::Symlink))
 }
 
@@ -34,8 +38,9 @@ fn in_real_folder(host: &dyn Host, path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// A path that a person named, or that belongs to a tool of this machine: wherever it leads, no policy is asked. `path` is absolute.
-/// Not for what scripts, descriptions or containers can choose or replace.
+/// A path that a person named, or that belongs to a tool of this machine: wherever it leads, no
+/// policy is asked. `path` is absolute. Not for what scripts, descriptions or containers can choose
+/// or replace.
 pub fn named(host: &dyn Host, path: &Path) -> CheckedPath {
     let real = host.canonicalize(path).or_else(|_| in_real_folder(host, path));
     // Where not even its folder is, the operation says what is not there.
@@ -47,13 +52,19 @@ pub fn named_itself(host: &dyn Host, path: &Path) -> CheckedPath {
     CheckedPath::trusted(in_real_folder(host, path).unwrap_or_else(|_| path.to_owned()))
 }
 
-/// What is called `name` in the canonical folder `root`, if no symlink leads out of that; where it leads, if one does.
-pub fn inside(host: &dyn Host, root: &Path, name: impl AsRef<Path>) -> Result<std::result::Result<CheckedPath, PathBuf>> {
+/// What is called `name` in the canonical folder `root`, if no symlink leads out of that; where it
+/// leads, if one does.
+pub fn inside(
+    host: &dyn Host,
+    root: &Path,
+    name: impl AsRef<Path>,
+) -> Result<std::result::Result<CheckedPath, PathBuf>> {
     let real = host.canonicalize(&root.join(name))?;
     Ok(CheckedPath::below(root, &real).ok_or(real))
 }
 
-/// What is at `path`, a symlink not followed, for [`Policy`](crate::policy::Policy): `&|path| look(host, path)`.
+/// What is at `path`, a symlink not followed, for [`Policy`](crate::policy::Policy): `&|path|
+/// look(host, path)`.
 pub fn look(host: &dyn Host, path: &Path) -> Entry {
     // Below the root of the file system: what is only looked at need not be kept open.
     let Some(path) = CheckedPath::below(Path::new("/"), path) else { return Entry::Missing };
@@ -69,7 +80,12 @@ pub fn look(host: &dyn Host, path: &Path) -> Entry {
 /// A canonical path as the user would write it: relative to the folder that spc was started in.
 pub fn shown(host: &dyn Host, path: &Path) -> String {
     let here = host.current_folder().and_then(|folder| host.canonicalize(&folder));
-    let shown = here.ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).display().to_string();
+    let shown = here
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
+        .display()
+        .to_string();
     if shown.is_empty() { ".".to_owned() } else { shown }
 }
 

@@ -15,11 +15,13 @@ pub use labels::{ReservedLabel, reserved_label};
 pub struct Line {
     /// Where it begins, from 1.
     pub number: usize,
-    /// Continued lines joined, comments between them left out; of a heredoc the line that opens it.
+    /// Continued lines joined, comments between them left out; of a heredoc the line that opens
+    /// it.
     pub text: String,
 }
 
-/// The instructions of a Dockerfile: comments, parser directives and the bodies of heredocs left out.
+/// The instructions of a Dockerfile: comments, parser directives and the bodies of heredocs left
+/// out.
 pub fn lines(text: &str) -> Vec<Line> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let escape = escape(text);
@@ -41,7 +43,13 @@ pub fn lines(text: &str) -> Vec<Line> {
         }
         instruction.text += part;
         for heredoc in heredocs(&instruction.text) {
-            let ends = |line: &str| if heredoc.tabs { line.trim_start_matches('\t') == heredoc.end } else { line == heredoc.end };
+            let ends = |line: &str| {
+                if heredoc.tabs {
+                    line.trim_start_matches('\t') == heredoc.end
+                } else {
+                    line == heredoc.end
+                }
+            };
             source.by_ref().find(|(_, line)| ends(line));
         }
         all.push(instruction);
@@ -55,15 +63,23 @@ fn escape(text: &str) -> char {
     if directive(text, "escape") == Some("`") { '`' } else { '\\' }
 }
 
-/// Whether the Dockerfile names the frontend that reads it (`# syntax=`), so that it is not the builder's own.
+/// Whether the Dockerfile names the frontend that reads it (`# syntax=`), so that it is not the
+/// builder's own.
 pub fn has_own_frontend(text: &str) -> bool {
     directive(text, "syntax").is_some()
 }
 
 /// The value of a parser directive, which stands at the very beginning.
 fn directive<'a>(text: &'a str, wanted: &str) -> Option<&'a str> {
-    let directives = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map_while(|line| line.trim().strip_prefix('#')?.split_once('='));
-    directives.filter(|(name, _)| name.trim().eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim()).next()
+    let directives = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .lines()
+        .map_while(|line| line.trim().strip_prefix('#')?.split_once('='));
+    directives
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case(wanted))
+        .map(|(_, value)| value.trim())
+        .next()
 }
 
 struct Heredoc {
@@ -92,14 +108,15 @@ fn heredoc(word: &str) -> Option<Heredoc> {
     (!end.is_empty() && !end.contains('<')).then_some(Heredoc { end, tabs })
 }
 
-/// Bytes by which variables may lengthen a text: what is longer names nothing. Without a limit, few lines that repeat each other
-/// would fill all memory.
+/// Bytes by which variables may lengthen a text: what is longer names nothing. Without a limit, few
+/// lines that repeat each other would fill all memory.
 const LONGEST: usize = 4 << 10;
 /// Defaults of variables inside each other.
 const DEPTH: usize = 16;
 
-/// `text` with its variables filled in: `$NAME`, `${NAME}`, and with `:-`, `-`, `:+`, `+`, `:?` or `?` and a word. Nothing where
-/// one has no value, is written in a way that is not known here, or makes too long a text.
+/// `text` with its variables filled in: `$NAME`, `${NAME}`, and with `:-`, `-`, `:+`, `+`, `:?` or
+/// `?` and a word. Nothing where one has no value, is written in a way that is not known here, or
+/// makes too long a text.
 pub fn filled(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     fill(text, value, 0)
 }
@@ -119,7 +136,8 @@ fn fill(text: &str, value: &dyn Fn(&str) -> Option<String>, depth: usize) -> Opt
         out.push_str(before);
         rest = if let Some(escaped) = after.strip_prefix('\\') {
             // Only a dollar is escaped here: the rest is the instruction's own.
-            let (middle, after) = escaped.strip_prefix('$').map_or(('\\', escaped), |after| ('$', after));
+            let (middle, after) =
+                escaped.strip_prefix('$').map_or(('\\', escaped), |after| ('$', after));
             out.push(middle);
             after
         } else {
@@ -137,7 +155,11 @@ fn fill(text: &str, value: &dyn Fn(&str) -> Option<String>, depth: usize) -> Opt
 }
 
 /// What a variable stands for, of which `after` is what follows the dollar; and what follows it.
-fn variable<'t>(after: &'t str, value: &dyn Fn(&str) -> Option<String>, depth: usize) -> Option<(String, &'t str)> {
+fn variable<'t>(
+    after: &'t str,
+    value: &dyn Fn(&str) -> Option<String>,
+    depth: usize,
+) -> Option<(String, &'t str)> {
     if let Some(inside) = after.strip_prefix('{') {
         let (inside, after) = inside.split_at(closing(inside)?);
         return Some((expanded(inside, value, depth)?, after.strip_prefix('}')?));
@@ -147,7 +169,8 @@ fn variable<'t>(after: &'t str, value: &dyn Fn(&str) -> Option<String>, depth: u
 }
 
 fn name_end(text: &str) -> usize {
-    text.find(|character: char| !character.is_ascii_alphanumeric() && character != '_').unwrap_or(text.len())
+    text.find(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+        .unwrap_or(text.len())
 }
 
 /// Where the brace that was opened before `text` is closed.
@@ -202,14 +225,20 @@ mod tests {
     fn continued_lines_are_joined_and_comments_left_out() {
         let text = "\u{feff}# syntax=docker/dockerfile:1\n\nFROM a\n  RUN one && \\  \n    # why\n\n    two\nENV A=1\\\n B=2\n";
         assert_eq!(texts(text), ["3 FROM a", "4 RUN one &&     two", "8 ENV A=1 B=2"]);
-        assert_eq!(texts("# escape=`\nRUN a `\n  b\nRUN c \\\nUSER d"), ["2 RUN a   b", "4 RUN c \\", "5 USER d"]);
+        assert_eq!(
+            texts("# escape=`\nRUN a `\n  b\nRUN c \\\nUSER d"),
+            ["2 RUN a   b", "4 RUN c \\", "5 USER d"]
+        );
         assert_eq!(texts("RUN a \\"), ["1 RUN a "]);
     }
 
     #[test]
     fn a_frontend_is_named_at_the_very_beginning_only() {
         assert!(has_own_frontend("# escape=`\n# syntax = docker/dockerfile:1\nFROM a"));
-        assert!(!has_own_frontend("FROM a\n# syntax=docker/dockerfile:1") && !has_own_frontend("# a note\n# syntax=x\nFROM a"));
+        assert!(
+            !has_own_frontend("FROM a\n# syntax=docker/dockerfile:1")
+                && !has_own_frontend("# a note\n# syntax=x\nFROM a")
+        );
     }
 
     #[test]
@@ -252,9 +281,13 @@ mod tests {
 
     #[test]
     fn a_text_of_nothing_but_variables_is_filled_in_without_taking_all_memory() {
-        let value = |name: &str| Some(if name == "LONG" { "x".repeat(1000) } else { "x".to_owned() });
+        let value =
+            |name: &str| Some(if name == "LONG" { "x".repeat(1000) } else { "x".to_owned() });
         for many in ["\\", "$", "\\$", "$A", "${A}"] {
-            assert!(filled(&many.repeat(1 << 20), &value).is_some_and(|text| !text.is_empty()), "{many}");
+            assert!(
+                filled(&many.repeat(1 << 20), &value).is_some_and(|text| !text.is_empty()),
+                "{many}"
+            );
         }
         assert_eq!(filled(&"$LONG".repeat(1 << 20), &value), None);
         let nested = |depth: usize| format!("{}x{}", "${B:+".repeat(depth), "}".repeat(depth));

@@ -9,7 +9,8 @@ fn is_password(key: &str) -> bool {
     ["pass", "secret", "token"].iter().any(|word| key.contains(word))
 }
 
-/// An option's value without passwords: its own, those among mount options (`o`), and one in an address.
+/// An option's value without passwords: its own, those among mount options (`o`), and one in an
+/// address.
 pub fn without_passwords(key: &str, value: &str) -> String {
     if is_password(key) {
         return HIDDEN.to_owned();
@@ -27,7 +28,9 @@ fn hide_in_address(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("//") else { return value.to_owned() };
     let server = rest.split('/').next().unwrap_or_default();
     match server.rsplit_once('@').and_then(|(user, _)| user.split_once(':')) {
-        Some((user, password)) => format!("{scheme}//{user}:{HIDDEN}{}", &rest[user.len() + 1 + password.len()..]),
+        Some((user, password)) => {
+            format!("{scheme}//{user}:{HIDDEN}{}", &rest[user.len() + 1 + password.len()..])
+        }
         None => value.to_owned(),
     }
 }
@@ -39,7 +42,11 @@ mod tests {
     #[test]
     fn passwords_are_hidden_wherever_an_option_has_one() {
         for (key, value, shown) in [
-            ("o", "addr=nas,username=a,password=p1,vers=3.0", "addr=nas,username=a,password=***,vers=3.0"),
+            (
+                "o",
+                "addr=nas,username=a,password=p1,vers=3.0",
+                "addr=nas,username=a,password=***,vers=3.0",
+            ),
             ("o", "pass=p1", "pass=***"),
             ("o", "username=a, PASSWD=p1", "username=a, PASSWD=***"),
             ("password", "p1", "***"),

@@ -1,8 +1,10 @@
-//! What a run reports while it goes on, and what it asks: data that `ui` shows and run records keep.
+//! What a run reports while it goes on, and what it asks: data that `ui` shows and run records
+//! keep.
 //!
-//! With `--json` each is an object on a line of its own, `{"time": …, "event": "step_done", …}`. The names are those of [`Event`]'s
-//! cases in snake case, the fields those that stand here; more may come, none goes or changes its meaning. What ends the run is
-//! `{"event": "end", "ok", "code", "error"?}`, always the last line; a finding on the way is `{"event": "diagnostic", …}`.
+//! With `--json` each is an object on a line of its own, `{"time": …, "event": "step_done", …}`.
+//! The names are those of [`Event`]'s cases in snake case, the fields those that stand here; more
+//! may come, none goes or changes its meaning. What ends the run is `{"event": "end", "ok", "code",
+//! "error"?}`, always the last line; a finding on the way is `{"event": "diagnostic", …}`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +106,8 @@ impl From<String> for Standing {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// What a verb is about to do: `{"event": "planned", "verb", "project", "steps": [{"action", "cause", "after", …}], …}`.
+    /// What a verb is about to do: `{"event": "planned", "verb", "project", "steps": [{"action",
+    /// "cause", "after", …}], …}`.
     Planned {
         verb: String,
         #[serde(flatten)]

@@ -10,7 +10,8 @@ use super::spec::{Project, Service};
 /// Something that the engine gives to one at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resource {
-    /// A port of the machine; without an address, on all addresses of both families. A container has it while it runs.
+    /// A port of the machine; without an address, on all addresses of both families. A container
+    /// has it while it runs.
     HostPort { address: Option<IpAddr>, port: u16, protocol: String },
     /// An address on the network of that name. A container has it while it runs.
     Address { network: String, address: IpAddr },
@@ -26,8 +27,16 @@ impl Resource {
         match (self, other) {
             (
                 Self::HostPort { address, port, protocol },
-                Self::HostPort { address: other_address, port: other_port, protocol: other_protocol },
-            ) => port == other_port && protocol == other_protocol && listen_on_same(*address, *other_address),
+                Self::HostPort {
+                    address: other_address,
+                    port: other_port,
+                    protocol: other_protocol,
+                },
+            ) => {
+                port == other_port
+                    && protocol == other_protocol
+                    && listen_on_same(*address, *other_address)
+            }
             (Self::Subnet(net), Self::Subnet(other)) => net.contains(other) || other.contains(net),
             _ => self == other,
         }
@@ -49,11 +58,15 @@ impl Resource {
     }
 }
 
-/// Whether two listeners on one port meet: a wildcard address meets every address of its family, but none of the other's.
+/// Whether two listeners on one port meet: a wildcard address meets every address of its family,
+/// but none of the other's.
 fn listen_on_same(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
     // An IPv4 address can be written as an IPv6 one.
     match (one.map(|ip| ip.to_canonical()), other.map(|ip| ip.to_canonical())) {
-        (Some(one), Some(other)) => one.is_ipv4() == other.is_ipv4() && (one == other || one.is_unspecified() || other.is_unspecified()),
+        (Some(one), Some(other)) => {
+            one.is_ipv4() == other.is_ipv4()
+                && (one == other || one.is_unspecified() || other.is_unspecified())
+        }
         _ => true,
     }
 }
@@ -67,34 +80,47 @@ impl fmt::Display for Resource {
                 if protocol != "tcp" {
                     write!(f, "/{protocol}")?;
                 }
-                address.filter(|address| !address.is_unspecified()).map_or(Ok(()), |address| write!(f, " on {address}"))
+                address
+                    .filter(|address| !address.is_unspecified())
+                    .map_or(Ok(()), |address| write!(f, " on {address}"))
             }
-            Self::Address { network, address } => write!(f, "the address {address} on the network \"{network}\""),
+            Self::Address { network, address } => {
+                write!(f, "the address {address} on the network \"{network}\"")
+            }
             Self::ContainerName(name) => write!(f, "the container name \"{name}\""),
             Self::Subnet(net) => write!(f, "the subnet {net}"),
         }
     }
 }
 
-/// What a container of a service takes when it starts, with the keys of each below the service's own.
+/// What a container of a service takes when it starts, with the keys of each below the service's
+/// own.
 pub fn taken_at_start(service: &Service, project: &Project) -> Vec<(Resource, Vec<String>)> {
     let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect::<Vec<_>>();
     let ports = service.ports.iter().filter_map(|port| {
         let address = port.host_ip.as_deref().and_then(|ip| ip.parse().ok());
-        Some((Resource::HostPort { address, port: port.published?, protocol: port.protocol.clone() }, keys(&["ports"])))
+        Some((
+            Resource::HostPort { address, port: port.published?, protocol: port.protocol.clone() },
+            keys(&["ports"]),
+        ))
     });
     let addresses = service.networks.iter().flat_map(|(key, attachment)| {
-        let network = project.networks.get(key).map(|network| network.name.clone()).unwrap_or_default();
+        let network =
+            project.networks.get(key).map(|network| network.name.clone()).unwrap_or_default();
         let v4 = attachment.ipv4_address.map(|address| (IpAddr::from(address), "ipv4_address"));
         let v6 = attachment.ipv6_address.map(|address| (IpAddr::from(address), "ipv6_address"));
         v4.into_iter().chain(v6).map(move |(address, name)| {
-            (Resource::Address { network: network.clone(), address }, vec!["networks".to_owned(), key.clone(), name.to_owned()])
+            (
+                Resource::Address { network: network.clone(), address },
+                vec!["networks".to_owned(), key.clone(), name.to_owned()],
+            )
         })
     });
     ports.chain(addresses).collect()
 }
 
-/// The same service without what only one container can have: for a container beside the service's own.
+/// The same service without what only one container can have: for a container beside the service's
+/// own.
 pub fn without_exclusive(service: &Service) -> Service {
     let mut bare = Service { ports: Vec::new(), container_name: None, ..service.clone() };
     for attachment in bare.networks.values_mut() {
@@ -122,19 +148,27 @@ mod tests {
                 "six": {"enable_ipv6": true, "ipam": {"config": [{"subnet": "fd00::/64"}]}},
             },
         });
-        let options = ReadOptions { directory: std::path::Path::new("/project"), lookup: &|_| None };
+        let options =
+            ReadOptions { directory: std::path::Path::new("/project"), lookup: &|_| None };
         let project = Project::read("shop", &description, &options).unwrap();
         let web = &project.services["web"];
         assert_eq!(taken_at_start(web, &project).len(), 4, "two ports and two addresses");
         let bare = without_exclusive(web);
         assert_eq!((taken_at_start(&bare, &project), bare.container_name), (Vec::new(), None));
-        assert_eq!(bare.networks.keys().collect::<Vec<_>>(), ["back", "six"], "it is on the same networks");
+        assert_eq!(
+            bare.networks.keys().collect::<Vec<_>>(),
+            ["back", "six"],
+            "it is on the same networks"
+        );
     }
 
     #[test]
     fn a_wildcard_address_meets_every_address_of_its_family() {
-        let port =
-            |address: &str, protocol: &str| Resource::HostPort { address: address.parse().ok(), port: 80, protocol: protocol.to_owned() };
+        let port = |address: &str, protocol: &str| Resource::HostPort {
+            address: address.parse().ok(),
+            port: 80,
+            protocol: protocol.to_owned(),
+        };
         for (one, other, meet) in [
             ("", "", true),
             ("", "127.0.0.1", true),

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::url_credentials::without_credentials;
 
-/// What went wrong, by what a caller may do about it. The name is what a script compares with `error.kind`.
+/// What went wrong, by what a caller may do about it. The name is what a script compares with
+/// `error.kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A wrong argument, key, type or name in the runbook or on the command line.
@@ -114,7 +115,8 @@ impl fmt::Display for SpecPath {
     }
 }
 
-/// Where in a file the fault stands that is not a script: a compose file. Lines and columns count from 1, columns in characters.
+/// Where in a file the fault stands that is not a script: a compose file. Lines and columns count
+/// from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePlace {
     /// As the user would name it: relative to the working folder.
@@ -143,14 +145,16 @@ pub struct Failure {
     pub place: Option<Box<FilePlace>>,
 }
 
-/// A titled block of text below a message. The text is foreign: control characters are shown, not sent.
+/// A titled block of text below a message. The text is foreign: control characters are shown, not
+/// sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detail {
     pub title: String,
     pub text: String,
 }
 
-/// Bytes of a message and of a hint: what is longer is no sentence, and whatever handles it takes its time.
+/// Bytes of a message and of a hint: what is longer is no sentence, and whatever handles it takes
+/// its time.
 const LONGEST_TEXT: usize = 16 << 10;
 /// Bytes of a detail's text, and of a text in a field where a failure is shown.
 const LONGEST_DETAIL: usize = 64 << 10;
@@ -184,11 +188,19 @@ fn cut_value(value: &mut Value) {
 }
 
 impl Failure {
-    /// A failure of `kind`. A message that is too long is cut off, and no URL in it shows its credentials: a script that catches the
-    /// failure may print the message.
+    /// A failure of `kind`. A message that is too long is cut off, and no URL in it shows its
+    /// credentials: a script that catches the failure may print the message.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = cut(hidden(message.into()), LONGEST_TEXT);
-        Self { kind, message, hint: None, fields: BTreeMap::new(), details: Vec::new(), path: None, place: None }
+        Self {
+            kind,
+            message,
+            hint: None,
+            fields: BTreeMap::new(),
+            details: Vec::new(),
+            path: None,
+            place: None,
+        }
     }
 
     /// A wrong argument, key, type or name.
@@ -203,7 +215,8 @@ impl Failure {
 
     /// A container that `docker pause` holds: nothing of spc's lets it go on.
     pub fn paused(container: &str) -> Self {
-        Self::new(Kind::Conflict, format!("The container \"{container}\" is paused")).hint(unpause(container))
+        Self::new(Kind::Conflict, format!("The container \"{container}\" is paused"))
+            .hint(unpause(container))
     }
 
     /// The same failure with a next step.
@@ -220,15 +233,22 @@ impl Failure {
         self
     }
 
-    /// The same failure with a block of text; an empty one is left out, and one whose title there is already goes on with that.
+    /// The same failure with a block of text; an empty one is left out, and one whose title there
+    /// is already goes on with that.
     #[must_use]
     pub fn detail(mut self, title: impl Into<String>, text: impl Into<String>) -> Self {
         let (title, text) = (title.into(), text.into());
         // One of the same title goes on: a title says what all of it is.
-        if let Some(there) = self.details.iter_mut().find(|detail| detail.title == title).filter(|_| !text.trim().is_empty()) {
+        if let Some(there) = self
+            .details
+            .iter_mut()
+            .find(|detail| detail.title == title)
+            .filter(|_| !text.trim().is_empty())
+        {
             there.text = cut(format!("{}\n{text}", there.text.trim_end()), LONGEST_DETAIL);
         } else if !text.trim().is_empty() {
-            self.details.push(Detail { title: cut(title, LONGEST_TEXT), text: cut(text, LONGEST_DETAIL) });
+            self.details
+                .push(Detail { title: cut(title, LONGEST_TEXT), text: cut(text, LONGEST_DETAIL) });
         }
         self
     }
@@ -275,8 +295,16 @@ mod tests {
 
     #[test]
     fn blocks_of_one_title_are_one_block() {
-        let failure = Failure::usage("x").detail("after", "one\n").detail("other", "two").detail("after", "three").detail("after", " ");
-        let details: Vec<(&str, &str)> = failure.details.iter().map(|detail| (detail.title.as_str(), detail.text.as_str())).collect();
+        let failure = Failure::usage("x")
+            .detail("after", "one\n")
+            .detail("other", "two")
+            .detail("after", "three")
+            .detail("after", " ");
+        let details: Vec<(&str, &str)> = failure
+            .details
+            .iter()
+            .map(|detail| (detail.title.as_str(), detail.text.as_str()))
+            .collect();
         assert_eq!(details, [("after", "one\nthree"), ("other", "two")]);
     }
 

@@ -1,6 +1,8 @@
-//! Names of images, compared as Docker compares them: `nginx` and `docker.io/library/nginx:latest` are one.
+//! Names of images, compared as Docker compares them: `nginx` and `docker.io/library/nginx:latest`
+//! are one.
 //!
-//! The rules are those of Docker's own `distribution/reference`. Letters count as they are written: Docker folds no case.
+//! The rules are those of Docker's own `distribution/reference`. Letters count as they are written:
+//! Docker folds no case.
 
 /// The registry that a name without one means.
 pub const DEFAULT_REGISTRY: &str = "docker.io";
@@ -22,7 +24,8 @@ pub fn how_to_name(text: &str) -> &'static str {
     "write it as [registry/]name[:tag][@digest]"
 }
 
-/// A name, taken apart and completed. Whether Docker would accept each character is [`fault`]'s to say.
+/// A name, taken apart and completed. Whether Docker would accept each character is [`fault`]'s to
+/// say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageReference {
     /// `docker.io` if none is written.
@@ -41,7 +44,9 @@ impl ImageReference {
         if text.is_empty() || whole_id(text).is_some() {
             return None;
         }
-        let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest.to_owned())));
+        let (name, digest) = text
+            .split_once('@')
+            .map_or((text, None), |(name, digest)| (name, Some(digest.to_owned())));
         // A colon before the last slash is a registry's port.
         let last = name.rfind('/').map_or(0, |slash| slash + 1);
         let (repository, tag) = match name[last..].split_once(':') {
@@ -70,7 +75,8 @@ impl ImageReference {
         }
     }
 
-    /// The name as the engine lists it: `nginx:latest`, or `nginx@sha256:…` where there is a digest.
+    /// The name as the engine lists it: `nginx:latest`, or `nginx@sha256:…` where there is a
+    /// digest.
     pub fn listed(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => format!("{}@{digest}", self.repository()),
@@ -87,13 +93,17 @@ fn is_registry(part: &str) -> bool {
 /// The `sha256:…` of a whole id, written with or without its algorithm.
 fn whole_id(text: &str) -> Option<String> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
-    let is_id = digits.len() == ID_DIGITS && digits.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'));
+    let is_id = digits.len() == ID_DIGITS
+        && digits.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'));
     is_id.then(|| format!("sha256:{digits}"))
 }
 
-/// The one spelling of a name or a whole id, as the engine lists it. What is neither stays as it is.
+/// The one spelling of a name or a whole id, as the engine lists it. What is neither stays as it
+/// is.
 pub fn canonical(text: &str) -> String {
-    whole_id(text).or_else(|| Some(ImageReference::parse(text)?.listed())).unwrap_or_else(|| text.to_owned())
+    whole_id(text)
+        .or_else(|| Some(ImageReference::parse(text)?.listed()))
+        .unwrap_or_else(|| text.to_owned())
 }
 
 /// What is wrong with a name that Docker would not take for one, as a clause: "its tag is empty".
@@ -101,13 +111,20 @@ pub fn fault(text: &str) -> Option<String> {
     if is_id(text) {
         return None;
     }
-    if let Some(odd) = text.chars().find(|character| character.is_whitespace() || character.is_control()) {
-        return Some(format!("it contains {}", if odd.is_whitespace() { "a space" } else { "a control character" }));
+    if let Some(odd) =
+        text.chars().find(|character| character.is_whitespace() || character.is_control())
+    {
+        return Some(format!(
+            "it contains {}",
+            if odd.is_whitespace() { "a space" } else { "a control character" }
+        ));
     }
     if text.contains('$') {
         return Some("it contains \"$\", and nothing puts a value in there".to_owned());
     }
-    let Some(reference) = ImageReference::parse(text) else { return Some("it is empty".to_owned()) };
+    let Some(reference) = ImageReference::parse(text) else {
+        return Some("it is empty".to_owned());
+    };
     if let Some(digest) = &reference.digest {
         let (algorithm, digits) = digest.split_once(':').unwrap_or((digest, ""));
         let wanted = if algorithm == "sha256" { ID_DIGITS } else { 32 };
@@ -115,8 +132,14 @@ pub fn fault(text: &str) -> Option<String> {
         if digest.is_empty() {
             return Some("its digest, after \"@\", is empty".to_owned());
         }
-        if algorithm.is_empty() || !is_hex || digits.len() < wanted || algorithm == "sha256" && digits.len() != wanted {
-            return Some(format!("its digest is \"{digest}\", and one is sha256: and {ID_DIGITS} hexadecimal digits"));
+        if algorithm.is_empty()
+            || !is_hex
+            || digits.len() < wanted
+            || algorithm == "sha256" && digits.len() != wanted
+        {
+            return Some(format!(
+                "its digest is \"{digest}\", and one is sha256: and {ID_DIGITS} hexadecimal digits"
+            ));
         }
     }
     if let Some(tag) = &reference.tag {
@@ -124,8 +147,13 @@ pub fn fault(text: &str) -> Option<String> {
         if tag.is_empty() {
             return Some("its tag, after \":\", is empty".to_owned());
         }
-        if tag.len() > LONGEST_TAG || !tag.starts_with(is_word) || !tag.chars().all(|it| is_word(it) || ".-".contains(it)) {
-            return Some(format!("its tag is \"{tag}\", and one has up to {LONGEST_TAG} letters, digits, \"_\", \".\" and \"-\""));
+        if tag.len() > LONGEST_TAG
+            || !tag.starts_with(is_word)
+            || !tag.chars().all(|it| is_word(it) || ".-".contains(it))
+        {
+            return Some(format!(
+                "its tag is \"{tag}\", and one has up to {LONGEST_TAG} letters, digits, \"_\", \".\" and \"-\""
+            ));
         }
     }
     if !is_domain(&reference.registry) {
@@ -143,7 +171,8 @@ pub fn fault(text: &str) -> Option<String> {
             format!("it contains \"{part}\", and {rule}")
         });
     }
-    (reference.repository().len() > LONGEST_NAME).then(|| format!("it is longer than {LONGEST_NAME} characters"))
+    (reference.repository().len() > LONGEST_NAME)
+        .then(|| format!("it is longer than {LONGEST_NAME} characters"))
 }
 
 /// A host with a port or without: a name, an IPv4 address, or an IPv6 address in brackets.
@@ -156,17 +185,23 @@ fn is_domain(text: &str) -> bool {
         let plain = label.chars().all(|it| it.is_ascii_alphanumeric() || it == '-');
         plain && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
     };
-    let is_address =
-        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).is_some_and(|it| it.parse::<std::net::Ipv6Addr>().is_ok());
-    let is_port = port.is_none_or(|port| !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit()));
+    let is_address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .is_some_and(|it| it.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_port = port
+        .is_none_or(|port| !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit()));
     is_port && (is_address || host.split('.').all(is_label))
 }
 
 /// Letters and digits, joined by one dot, one or two underscores, or any number of dashes.
 fn is_path_part(part: &str) -> bool {
     let is_letter = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
-    let is_joint = |joint: &str| matches!(joint, "" | "." | "_" | "__") || joint.chars().all(|it| it == '-');
-    let whole = part.starts_with(is_letter) && part.ends_with(is_letter) && part.chars().all(|it| is_letter(it) || "._-".contains(it));
+    let is_joint =
+        |joint: &str| matches!(joint, "" | "." | "_" | "__") || joint.chars().all(|it| it == '-');
+    let whole = part.starts_with(is_letter)
+        && part.ends_with(is_letter)
+        && part.chars().all(|it| is_letter(it) || "._-".contains(it));
     whole && part.split(is_letter).all(is_joint)
 }
 
@@ -183,7 +218,9 @@ pub fn is_id(text: &str) -> bool {
 /// The digits of an id or the beginning of one; nothing for what can only be a name.
 pub fn id_digits(text: &str) -> Option<&str> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
-    let fits = !digits.is_empty() && digits.len() <= ID_DIGITS && digits.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'));
+    let fits = !digits.is_empty()
+        && digits.len() <= ID_DIGITS
+        && digits.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f'));
     fits.then_some(digits)
 }
 
@@ -236,9 +273,18 @@ mod tests {
                 "it contains \"-nginx\", and a part of it has small letters and digits, and between them \".\", \"_\", \"__\" or \"-\"",
             ),
             ("a..b/c", "\"a..b\" is no name of a registry"),
-            ("nginx:-1", "its tag is \"-1\", and one has up to 128 letters, digits, \"_\", \".\" and \"-\""),
-            ("nginx:ü", "its tag is \"ü\", and one has up to 128 letters, digits, \"_\", \".\" and \"-\""),
-            ("nginx@sha256:ab", "its digest is \"sha256:ab\", and one is sha256: and 64 hexadecimal digits"),
+            (
+                "nginx:-1",
+                "its tag is \"-1\", and one has up to 128 letters, digits, \"_\", \".\" and \"-\"",
+            ),
+            (
+                "nginx:ü",
+                "its tag is \"ü\", and one has up to 128 letters, digits, \"_\", \".\" and \"-\"",
+            ),
+            (
+                "nginx@sha256:ab",
+                "its digest is \"sha256:ab\", and one is sha256: and 64 hexadecimal digits",
+            ),
             ("a.b:x/c", "\"a.b:x\" is no name of a registry"),
             ("http://a/b", "\"http:\" is no name of a registry"),
             (
@@ -304,7 +350,10 @@ mod tests {
         let id = "0f".repeat(32);
         assert!(is_id(&id) && is_id(&format!("sha256:{id}")) && !is_id("0f0f") && !is_id("nginx"));
         assert_eq!(id_digits("sha256:0f"), Some("0f"));
-        assert_eq!((id_digits("beef"), id_digits("nginx"), id_digits("beef:1"), id_digits("BEEF")), (Some("beef"), None, None, None));
+        assert_eq!(
+            (id_digits("beef"), id_digits("nginx"), id_digits("beef:1"), id_digits("BEEF")),
+            (Some("beef"), None, None, None)
+        );
     }
 
     proptest! {

@@ -2,13 +2,16 @@
 
 use super::secret::Secrets;
 
-/// A line longer than this is passed on in pieces, or cut off, so that output without line ends can't fill the memory.
+/// A line longer than this is passed on in pieces, or cut off, so that output without line ends
+/// can't fill the memory.
 pub const LONGEST_LINE: usize = 64 << 10;
 
-/// So much of a line that goes on is known before a piece of it is passed on: a secret at the piece's end is seen whole.
+/// So much of a line that goes on is known before a piece of it is passed on: a secret at the
+/// piece's end is seen whole.
 const LOOK_AHEAD: usize = LONGEST_LINE / 2;
 
-/// Cuts a stream into lines, wherever its chunks were cut. One per stream: standard output and standard error apart.
+/// Cuts a stream into lines, wherever its chunks were cut. One per stream: standard output and
+/// standard error apart.
 #[derive(Debug, Default)]
 pub struct Lines {
     unfinished: Vec<u8>,
@@ -20,8 +23,9 @@ impl Lines {
         Self::default()
     }
 
-    /// Takes a chunk; answers the lines it completes, without their ends (LF or CRLF). Bytes that are no UTF-8 become `�`. A very long
-    /// line comes in pieces that cut none of `secrets`: who shows them masks each by itself.
+    /// Takes a chunk; answers the lines it completes, without their ends (LF or CRLF). Bytes that
+    /// are no UTF-8 become `�`. A very long line comes in pieces that cut none of `secrets`:
+    /// who shows them masks each by itself.
     pub fn push(&mut self, chunk: &[u8], secrets: &Secrets) -> Vec<String> {
         let mut lines = Vec::new();
         for line in chunk.split_inclusive(|byte| *byte == b'\n') {
@@ -97,7 +101,8 @@ impl ShortLines {
     }
 }
 
-/// What stands where a text was cut off. [`Secrets::mask`] knows it: it hides the part of a secret that stands beside it.
+/// What stands where a text was cut off. [`Secrets::mask`] knows it: it hides the part of a secret
+/// that stands beside it.
 pub const CUT: &str = "…";
 
 /// A line without its end.
@@ -143,9 +148,18 @@ mod tests {
         for chunk in [1_000, 1_001, 1 << 20] {
             let mut lines = Lines::new();
             let text = "ö".repeat(500_000);
-            let mut pieces: Vec<String> = text.as_bytes().chunks(chunk).flat_map(|chunk| lines.push(chunk, &none())).collect();
+            let mut pieces: Vec<String> = text
+                .as_bytes()
+                .chunks(chunk)
+                .flat_map(|chunk| lines.push(chunk, &none()))
+                .collect();
             pieces.extend(lines.finish());
-            assert!(pieces.len() > 10 && pieces.iter().all(|piece| piece.len() <= LONGEST_LINE + LOOK_AHEAD), "{}", pieces.len());
+            assert!(
+                pieces.len() > 10
+                    && pieces.iter().all(|piece| piece.len() <= LONGEST_LINE + LOOK_AHEAD),
+                "{}",
+                pieces.len()
+            );
             assert_eq!(pieces.concat(), text);
         }
     }
@@ -154,13 +168,21 @@ mod tests {
     fn no_piece_ends_inside_a_secret() {
         let secrets = Secrets::new();
         secrets.add("key", "token", "hunter2hunter2");
-        for before in (LONGEST_LINE - 20..LONGEST_LINE + 4).chain([2 * LONGEST_LINE - 7, LONGEST_LINE + LOOK_AHEAD - 5]) {
+        for before in (LONGEST_LINE - 20..LONGEST_LINE + 4)
+            .chain([2 * LONGEST_LINE - 7, LONGEST_LINE + LOOK_AHEAD - 5])
+        {
             for chunk in [1_000, 1 << 20] {
                 let mut lines = Lines::new();
-                let line = format!("{}hunter2hunter2{}\nnext\n", "x".repeat(before), "y".repeat(100_000));
-                let pieces: Vec<String> = line.as_bytes().chunks(chunk).flat_map(|chunk| lines.push(chunk, &secrets)).collect();
+                let line =
+                    format!("{}hunter2hunter2{}\nnext\n", "x".repeat(before), "y".repeat(100_000));
+                let pieces: Vec<String> = line
+                    .as_bytes()
+                    .chunks(chunk)
+                    .flat_map(|chunk| lines.push(chunk, &secrets))
+                    .collect();
                 let shown: Vec<String> = pieces.iter().map(|piece| secrets.mask(piece)).collect();
-                let expected = format!("{}[secret key]{}next", "x".repeat(before), "y".repeat(100_000));
+                let expected =
+                    format!("{}[secret key]{}next", "x".repeat(before), "y".repeat(100_000));
                 assert!(shown.concat() == expected, "after {before} by {chunk}");
             }
         }
@@ -172,7 +194,8 @@ mod tests {
             let mut lines = ShortLines::default();
             let exact = "x".repeat(LONGEST_LINE - 1);
             let text = format!("one\r\n{exact}\n{exact}éé\nthree\nfour");
-            let mut seen: Vec<String> = text.as_bytes().chunks(chunk).flat_map(|chunk| lines.push(chunk)).collect();
+            let mut seen: Vec<String> =
+                text.as_bytes().chunks(chunk).flat_map(|chunk| lines.push(chunk)).collect();
             seen.extend(lines.finish());
             assert!(seen == ["one", &exact, &format!("{exact}…"), "three", "four"], "by {chunk}");
         }

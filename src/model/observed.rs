@@ -30,24 +30,29 @@ pub struct Observed {
     pub subnets: Vec<TakenSubnet>,
     /// Our one-off containers: left by a killed run, or still at work.
     pub one_offs: Vec<OneOff>,
-    /// Volumes with a container's secrets whose container is gone: a run was killed between removing the two.
+    /// Volumes with a container's secrets whose container is gone: a run was killed between
+    /// removing the two.
     pub orphaned_secrets: BTreeSet<String>,
-    /// Id of a container → its secrets, where its label was made with a key that is not here and they had to be looked at.
+    /// Id of a container → its secrets, where its label was made with a key that is not here and
+    /// they had to be looked at.
     pub delivered_secrets: BTreeMap<String, DeliveredSecrets>,
-    /// The folders that containers, networks and volumes of the project were made from, as their labels name them.
+    /// The folders that containers, networks and volumes of the project were made from, as their
+    /// labels name them.
     pub folders: BTreeSet<String>,
     /// The records that the project was moved.
     pub moves: Vec<Move>,
     /// Ids of every network on the engine: a container may hang on one that is gone.
     pub network_ids: BTreeSet<String>,
-    /// Name and tag (or digest), and id → id, of every image on the engine; names as [`canonical`] spells them.
+    /// Name and tag (or digest), and id → id, of every image on the engine; names as [`canonical`]
+    /// spells them.
     pub images: BTreeMap<String, String>,
-    /// Ids of images that are known to have no health check of their own: looked at where it matters.
+    /// Ids of images that are known to have no health check of their own: looked at where it
+    /// matters.
     pub unchecked_images: BTreeSet<String>,
 }
 
-/// The record that a project was moved: a volume of spc's own without anything in it. It outlives the project's containers, and its labels
-/// can't come from an image.
+/// The record that a project was moved: a volume of spc's own without anything in it. It outlives
+/// the project's containers, and its labels can't come from an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
     /// The volume's name.
@@ -82,7 +87,8 @@ pub struct Container {
     pub networks: BTreeSet<String>,
     /// Its addresses while it runs, with the id of the network of each.
     pub addresses: BTreeSet<(String, IpAddr)>,
-    /// Those of them that were asked for, also while it does not run; the engine chooses the others at each start.
+    /// Those of them that were asked for, also while it does not run; the engine chooses the
+    /// others at each start.
     pub static_addresses: BTreeSet<(String, IpAddr)>,
     /// What its service needs, by Compose's label: for verbs without a description.
     pub depends_on: BTreeMap<String, Condition>,
@@ -100,7 +106,8 @@ pub struct Container {
     pub created: i64,
     /// The engine's own words: `Up 5 minutes (healthy)`.
     pub status: String,
-    /// How often the engine has started it again; only of one that has no check and was started within the last seconds.
+    /// How often the engine has started it again; only of one that has no check and was started
+    /// within the last seconds.
     pub restarts: u32,
 }
 
@@ -182,7 +189,11 @@ pub struct PublishedPort {
 impl PublishedPort {
     /// What nobody else can have meanwhile.
     pub fn resource(&self) -> Resource {
-        Resource::HostPort { address: self.host_ip.parse().ok(), port: self.published, protocol: self.protocol.clone() }
+        Resource::HostPort {
+            address: self.host_ip.parse().ok(),
+            port: self.published,
+            protocol: self.protocol.clone(),
+        }
     }
 }
 
@@ -278,7 +289,8 @@ impl ContainerState {
     }
 }
 
-/// The exit code in the engine's words of a container that restarts: `Restarting (1) 3 seconds ago`.
+/// The exit code in the engine's words of a container that restarts: `Restarting (1) 3 seconds
+/// ago`.
 fn restart_code(status: &str) -> Option<i64> {
     status.strip_prefix("Restarting (")?.split_once(')')?.0.parse().ok()
 }
@@ -288,12 +300,18 @@ impl Container {
     pub fn unready(&self) -> String {
         match (self.state, self.health) {
             (ContainerState::Restarting, _) => match restart_code(&self.status) {
-                Some(code) => format!("restarts again and again, the last time it ended with code {code}"),
+                Some(code) => {
+                    format!("restarts again and again, the last time it ended with code {code}")
+                }
                 None => "restarts again and again".to_owned(),
             },
             (_, Health::Unhealthy) => "is unhealthy".to_owned(),
             (ContainerState::Running, Health::None) if self.restarts > 0 => {
-                let times = if self.restarts == 1 { "once".to_owned() } else { format!("{} times", self.restarts) };
+                let times = if self.restarts == 1 {
+                    "once".to_owned()
+                } else {
+                    format!("{} times", self.restarts)
+                };
                 format!("was started again by the engine {times}, just now")
             }
             _ => "is not ready yet".to_owned(),
@@ -307,7 +325,9 @@ impl Container {
 
     /// Whether it runs and, as far as is known, serves.
     pub fn is_ready(&self) -> bool {
-        self.state == ContainerState::Running && self.restarts == 0 && matches!(self.health, Health::None | Health::Healthy)
+        self.state == ContainerState::Running
+            && self.restarts == 0
+            && matches!(self.health, Health::None | Health::Healthy)
     }
 
     /// Whether it has a process.
@@ -317,13 +337,17 @@ impl Container {
 }
 
 impl Observed {
-    /// The id of the image `reference`, if it is here: by a name however it is spelled, by its id, or by the beginning of its id.
+    /// The id of the image `reference`, if it is here: by a name however it is spelled, by its id,
+    /// or by the beginning of its id.
     pub fn image_id(&self, reference: &str) -> Option<&str> {
         if let Some(id) = self.images.get(&canonical(reference)) {
             return Some(id);
         }
         let digits = id_digits(reference)?;
-        let mut begun = self.images.values().filter(|id| id.strip_prefix("sha256:").is_some_and(|id| id.starts_with(digits)));
+        let mut begun = self
+            .images
+            .values()
+            .filter(|id| id.strip_prefix("sha256:").is_some_and(|id| id.starts_with(digits)));
         let id = begun.next()?;
         // Of two that begin so the engine takes neither.
         begun.all(|other| other == id).then_some(id)
@@ -341,7 +365,8 @@ pub fn read_depends_on(label: &str) -> BTreeMap<String, Condition> {
     label.split(',').filter_map(read).collect()
 }
 
-/// What the engine's list says in words: `Up 2 minutes (healthy)` → health and the least time it has been up.
+/// What the engine's list says in words: `Up 2 minutes (healthy)` → health and the least time it
+/// has been up.
 pub fn read_status(status: &str) -> (Health, Option<i64>, Option<Duration>) {
     // "unhealthy" holds "healthy": whole words only.
     let health = match status.rsplit_once('(').map(|(_, rest)| rest.trim_end_matches(')')) {
@@ -358,7 +383,8 @@ pub fn read_status(status: &str) -> (Health, Option<i64>, Option<Duration>) {
     (health, exit_code, status.strip_prefix("Up ").and_then(least_uptime))
 }
 
-/// The least time that Docker's rounded words stand for: `Less than a second`, `5 seconds`, `About a minute`, `2 minutes`, `About an hour`, `3 hours`, `2 days`.
+/// The least time that Docker's rounded words stand for: `Less than a second`, `5 seconds`, `About
+/// a minute`, `2 minutes`, `About an hour`, `3 hours`, `2 days`.
 fn least_uptime(text: &str) -> Option<Duration> {
     let text = text.split(" (").next()?;
     let seconds = match text {
@@ -392,7 +418,10 @@ mod tests {
     #[test]
     fn the_lists_own_text_says_health_and_exit_code() {
         let secs = |secs| Some(Duration::from_secs(secs));
-        assert_eq!(read_status("Up 5 seconds (health: starting)"), (Health::Starting, None, secs(5)));
+        assert_eq!(
+            read_status("Up 5 seconds (health: starting)"),
+            (Health::Starting, None, secs(5))
+        );
         assert_eq!(read_status("Up 2 minutes (healthy)"), (Health::Healthy, None, secs(120)));
         assert_eq!(read_status("Up 2 minutes (unhealthy)").0, Health::Unhealthy);
         assert_eq!(read_status("Up Less than a second"), (Health::None, None, secs(0)));
@@ -403,7 +432,12 @@ mod tests {
 
     #[test]
     fn what_a_service_needs_is_read_from_composes_label() {
-        let read = |label| read_depends_on(label).into_iter().map(|(name, how)| format!("{name} {}", how.word())).collect::<Vec<_>>();
+        let read = |label| {
+            read_depends_on(label)
+                .into_iter()
+                .map(|(name, how)| format!("{name} {}", how.word()))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
             read("db:service_healthy:true,migrate:service_completed_successfully:true"),
             ["db service_healthy", "migrate service_completed_successfully"]
@@ -414,11 +448,27 @@ mod tests {
 
     #[test]
     fn an_image_is_found_by_every_spelling_of_its_name_and_by_its_id() {
-        let (one, other) = (format!("sha256:ab{}", "0".repeat(62)), format!("sha256:ac{}", "0".repeat(62)));
-        let names = [("redis:7", &one), ("redis@sha256:aa", &one), (one.as_str(), &one), (other.as_str(), &other)];
-        let observed =
-            Observed { images: names.iter().map(|(name, id)| ((*name).to_owned(), (*id).clone())).collect(), ..Observed::default() };
-        for name in ["redis:7", "docker.io/library/redis:7", "redis:8@sha256:aa", &one, &one["sha256:".len()..], "ab", "sha256:ab0"] {
+        let (one, other) =
+            (format!("sha256:ab{}", "0".repeat(62)), format!("sha256:ac{}", "0".repeat(62)));
+        let names = [
+            ("redis:7", &one),
+            ("redis@sha256:aa", &one),
+            (one.as_str(), &one),
+            (other.as_str(), &other),
+        ];
+        let observed = Observed {
+            images: names.iter().map(|(name, id)| ((*name).to_owned(), (*id).clone())).collect(),
+            ..Observed::default()
+        };
+        for name in [
+            "redis:7",
+            "docker.io/library/redis:7",
+            "redis:8@sha256:aa",
+            &one,
+            &one["sha256:".len()..],
+            "ab",
+            "sha256:ab0",
+        ] {
             assert_eq!(observed.image_id(name), Some(one.as_str()), "{name}");
         }
         for name in ["redis", "redis@sha256:bb", "a", "ad", "team/redis:7"] {

@@ -1,10 +1,11 @@
 //! Whose a container is: which of its labels were set when it was created.
 //!
-//! The engine gives a container its image's labels too. So an image's author can write any label into it, and a label proves nothing
-//! by itself. What an image can't do is give its containers a label that it lacks, or another value than its own: a label that differs
-//! from the image's was set at the create call, by somebody who may use the engine. spc sets a whole set of labels in each of its create
-//! calls, some of which ([`label::RUN`]) are the same in no two of them; so does Docker Compose. One label of the set that differs
-//! therefore proves where the others come from.
+//! The engine gives a container its image's labels too. So an image's author can write any label
+//! into it, and a label proves nothing by itself. What an image can't do is give its containers a
+//! label that it lacks, or another value than its own: a label that differs from the image's was
+//! set at the create call, by somebody who may use the engine. spc sets a whole set of labels in
+//! each of its create calls, some of which ([`label::RUN`]) are the same in no two of them; so does
+//! Docker Compose. One label of the set that differs therefore proves where the others come from.
 
 use std::collections::BTreeMap;
 
@@ -36,8 +37,9 @@ pub const SPC_LABELS: [&str; 19] = [
     label::PROFILES,
 ];
 
-/// Compose's labels that spc reads from containers. `config-hash` is not read: Compose's tools take a container that has one, even an
-/// empty one, for a service's, so locks and one-off containers go without it.
+/// Compose's labels that spc reads from containers. `config-hash` is not read: Compose's tools take
+/// a container that has one, even an empty one, for a service's, so locks and one-off containers go
+/// without it.
 const COMPOSE_LABELS: [&str; 6] = [
     compose_label::PROJECT,
     compose_label::SERVICE,
@@ -57,7 +59,8 @@ const SET_BY_COMPOSE: [&str; 6] = [
     compose_label::CONFIG_HASH,
 ];
 
-/// What spc sets on every container of a service since the first format of its labels, so whatever its image has.
+/// What spc sets on every container of a service since the first format of its labels, so whatever
+/// its image has.
 const SET_BY_FORMAT_1: [&str; 14] = [
     compose_label::PROJECT,
     compose_label::SERVICE,
@@ -78,39 +81,52 @@ const SET_BY_FORMAT_1: [&str; 14] = [
 /// The first format in which a create call sets every label, empty where it has no use.
 const FIRST_COMPLETE_FORMAT: u32 = 2;
 
-/// The labels of a create call with those of spc's and Compose's that it has no use for, empty: so that an image's don't show.
+/// The labels of a create call with those of spc's and Compose's that it has no use for, empty: so
+/// that an image's don't show.
 pub fn complete(labels: impl IntoIterator<Item = (String, String)>) -> Labels {
-    let unused = SPC_LABELS.iter().chain(&COMPOSE_LABELS).map(|key| ((*key).to_owned(), String::new()));
+    let unused =
+        SPC_LABELS.iter().chain(&COMPOSE_LABELS).map(|key| ((*key).to_owned(), String::new()));
     unused.chain(labels).collect()
 }
 
-/// The labels that were set when the container was created, as far as spc goes by them: of the reserved ones those that its image
-/// can't have given it. An empty one counts as not set.
+/// The labels that were set when the container was created, as far as spc goes by them: of the
+/// reserved ones those that its image can't have given it. An empty one counts as not set.
 ///
-/// `image`: its image's labels; `None` where the image was removed. Then the name has to prove what the labels say, as only who creates
-/// a container chooses it.
+/// `image`: its image's labels; `None` where the image was removed. Then the name has to prove what
+/// the labels say, as only who creates a container chooses it.
 pub fn set_at_create(name: &str, labels: &Labels, image: Option<&Labels>) -> Labels {
     let Some(image) = image else {
-        let is_lock = labels.get(label::LOCK).is_some_and(|project| name == names::lock_container(project));
+        let is_lock =
+            labels.get(label::LOCK).is_some_and(|project| name == names::lock_container(project));
         let is_proven = is_lock || is_named_after(name, labels);
         return kept(labels, |key| is_proven && (is_lock || key != label::LOCK));
     };
     let is_inherited = |key: &str| image.get(key) == labels.get(key);
-    let sets_own = |prefix: &str| labels.keys().any(|key| key.starts_with(prefix) && !is_inherited(key));
+    let sets_own =
+        |prefix: &str| labels.keys().any(|key| key.starts_with(prefix) && !is_inherited(key));
     let by_spc = sets_own("dev.spc.");
     let is_set = |key: &&str| labels.get(*key).is_some_and(|value| !value.is_empty());
-    let hash = labels.get(compose_label::CONFIG_HASH).filter(|_| !is_inherited(compose_label::CONFIG_HASH));
+    let hash = labels
+        .get(compose_label::CONFIG_HASH)
+        .filter(|_| !is_inherited(compose_label::CONFIG_HASH));
     // What `docker compose run` makes has no number but a slug.
-    let is_numbered = is_set(&compose_label::CONTAINER_NUMBER) || is_one_off(labels) && is_set(&compose_label::SLUG);
-    // A stranger may set one of them; Compose sets them all, and a hash of its own for each container.
-    let by_compose = SET_BY_COMPOSE.iter().all(is_set) && is_numbered && hash.is_some_and(|hash| is_hash(hash));
+    let is_numbered = is_set(&compose_label::CONTAINER_NUMBER)
+        || is_one_off(labels) && is_set(&compose_label::SLUG);
+    // A stranger may set one of them; Compose sets them all, and a hash of its own for each
+    // container.
+    let by_compose =
+        SET_BY_COMPOSE.iter().all(is_set) && is_numbered && hash.is_some_and(|hash| is_hash(hash));
     let format = labels.get(label::FORMAT).and_then(|format| format.parse().ok()).unwrap_or(0);
     let is_complete = by_spc && format >= FIRST_COMPLETE_FORMAT;
     kept(labels, |key| {
         if is_complete || by_spc && SET_BY_FORMAT_1.contains(&key) {
             return true;
         }
-        if key.starts_with("com.docker.compose.") { by_compose || by_spc && !is_inherited(key) } else { !is_inherited(key) }
+        if key.starts_with("com.docker.compose.") {
+            by_compose || by_spc && !is_inherited(key)
+        } else {
+            !is_inherited(key)
+        }
     })
 }
 
@@ -125,19 +141,26 @@ fn is_hash(text: &str) -> bool {
 
 /// The labels without the empty reserved ones and those that are not `proven`.
 fn kept(labels: &Labels, proven: impl Fn(&str) -> bool) -> Labels {
-    let counts = |(key, value): &(&String, &String)| !is_reserved_label(key) || !value.is_empty() && proven(key);
+    let counts = |(key, value): &(&String, &String)| {
+        !is_reserved_label(key) || !value.is_empty() && proven(key)
+    };
     labels.iter().filter(counts).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Whether spc or Docker Compose would give a container of a service, or a one-off one, with these labels this name.
+/// Whether spc or Docker Compose would give a container of a service, or a one-off one, with these
+/// labels this name.
 fn is_named_after(name: &str, labels: &Labels) -> bool {
     let text = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
     let Some(project) = text(compose_label::PROJECT) else { return false };
     if is_one_off(labels) {
-        return name.strip_prefix(project).is_some_and(|rest| rest.starts_with('-') && rest.contains("-run-"));
+        return name
+            .strip_prefix(project)
+            .is_some_and(|rest| rest.starts_with('-') && rest.contains("-run-"));
     }
     let number = text(compose_label::CONTAINER_NUMBER).and_then(|number| number.parse().ok());
-    let (Some(service), Some(number)) = (text(compose_label::SERVICE), number) else { return false };
+    let (Some(service), Some(number)) = (text(compose_label::SERVICE), number) else {
+        return false;
+    };
     name.strip_suffix(NEW_SUFFIX).unwrap_or(name) == names::container(project, service, number)
 }
 
@@ -162,9 +185,27 @@ mod tests {
 
     /// As version 0.1.0 labels a container of a service.
     fn by_format_1() -> Labels {
-        let values =
-            ["shop", "web", "1", "False", "0a", "db:service_started:false", "/srv/shop", "1", "shop", "web", "0a", "image=1", "r1", ""];
-        SET_BY_FORMAT_1.iter().zip(values).map(|(key, value)| ((*key).to_owned(), value.to_owned())).collect()
+        let values = [
+            "shop",
+            "web",
+            "1",
+            "False",
+            "0a",
+            "db:service_started:false",
+            "/srv/shop",
+            "1",
+            "shop",
+            "web",
+            "0a",
+            "image=1",
+            "r1",
+            "",
+        ];
+        SET_BY_FORMAT_1
+            .iter()
+            .zip(values)
+            .map(|(key, value)| ((*key).to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// The engine's own merge: the request's labels over the image's.
@@ -183,18 +224,37 @@ mod tests {
             assert_eq!(set_at_create("shop-web-1", &image, Some(&image)), Labels::new());
             let beside = merged(&labels(&[("tier", "front"), ("org.example.team", "a")]), &image);
             let set = set_at_create("any", &beside, Some(&image));
-            assert_eq!(set, labels(&[("tier", "front"), ("org.example.team", "a")]), "other labels are left as they are");
+            assert_eq!(
+                set,
+                labels(&[("tier", "front"), ("org.example.team", "a")]),
+                "other labels are left as they are"
+            );
         }
     }
 
     #[test]
     fn a_container_of_version_0_1_0_keeps_its_labels_whatever_its_image_has() {
         let own = by_format_1();
-        let expected: Labels = own.clone().into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let built =
-            labels(&[(compose_label::PROJECT, "shop"), (compose_label::SERVICE, "web"), (label::PROJECT, "shop"), (label::FORMAT, "1")]);
-        for image in [Labels::new(), built, forged(), labels(&[(label::LOCK, "shop")]), labels(&[(label::SECRETS, "k:1")])] {
-            assert_eq!(set_at_create("any", &merged(&own, &image), Some(&image)), expected, "{image:?}");
+        let expected: Labels =
+            own.clone().into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let built = labels(&[
+            (compose_label::PROJECT, "shop"),
+            (compose_label::SERVICE, "web"),
+            (label::PROJECT, "shop"),
+            (label::FORMAT, "1"),
+        ]);
+        for image in [
+            Labels::new(),
+            built,
+            forged(),
+            labels(&[(label::LOCK, "shop")]),
+            labels(&[(label::SECRETS, "k:1")]),
+        ] {
+            assert_eq!(
+                set_at_create("any", &merged(&own, &image), Some(&image)),
+                expected,
+                "{image:?}"
+            );
         }
     }
 
@@ -203,16 +263,30 @@ mod tests {
         let mut own = by_format_1();
         own.insert(label::FORMAT.to_owned(), "2".to_owned());
         own.insert(label::SECRETS.to_owned(), "k:1".to_owned());
-        let expected: Labels = own.clone().into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let expected: Labels =
+            own.clone().into_iter().filter(|(_, value)| !value.is_empty()).collect();
         // Also where the image's author guessed what would be set.
-        for image in [Labels::new(), forged(), labels(&[(label::SECRETS, "k:1"), (label::HASH, "0a"), (label::FORMAT, "2")])] {
-            assert_eq!(set_at_create("any", &merged(&complete(own.clone()), &image), Some(&image)), expected, "{image:?}");
+        for image in [
+            Labels::new(),
+            forged(),
+            labels(&[(label::SECRETS, "k:1"), (label::HASH, "0a"), (label::FORMAT, "2")]),
+        ] {
+            assert_eq!(
+                set_at_create("any", &merged(&complete(own.clone()), &image), Some(&image)),
+                expected,
+                "{image:?}"
+            );
         }
     }
 
     #[test]
     fn a_lock_is_one_even_if_its_image_claims_to_be() {
-        let lock = labels(&[(compose_label::PROJECT, "shop"), (label::LOCK, "shop"), (label::PROJECT, "shop"), (label::RUN, "r1")]);
+        let lock = labels(&[
+            (compose_label::PROJECT, "shop"),
+            (label::LOCK, "shop"),
+            (label::PROJECT, "shop"),
+            (label::RUN, "r1"),
+        ]);
         let with_format = |format: &str| merged(&labels(&[(label::FORMAT, format)]), &lock);
         let old = with_format("1");
         assert_eq!(set_at_create("shop.spc-lock", &old, Some(&Labels::new())), old);
@@ -223,8 +297,12 @@ mod tests {
 
     #[test]
     fn what_docker_compose_made_of_an_image_with_labels_is_its_own() {
-        let image =
-            labels(&[(compose_label::PROJECT, "shop"), (compose_label::SERVICE, "web"), (label::PROJECT, "shop"), (label::RUN, "r1")]);
+        let image = labels(&[
+            (compose_label::PROJECT, "shop"),
+            (compose_label::SERVICE, "web"),
+            (label::PROJECT, "shop"),
+            (label::RUN, "r1"),
+        ]);
         let hash = "0a".repeat(32);
         let own = labels(&[
             (compose_label::PROJECT, "shop"),
@@ -240,18 +318,35 @@ mod tests {
         for key in own.keys() {
             let mut some = own.clone();
             some.remove(key);
-            assert_eq!(set_at_create("shop-web-1", &some, Some(&Labels::new())), Labels::new(), "without {key}");
+            assert_eq!(
+                set_at_create("shop-web-1", &some, Some(&Labels::new())),
+                Labels::new(),
+                "without {key}"
+            );
         }
-        assert_eq!(set_at_create("shop-web-1", &merged(&own, &own), Some(&own)), Labels::new(), "all of it is the image's");
+        assert_eq!(
+            set_at_create("shop-web-1", &merged(&own, &own), Some(&own)),
+            Labels::new(),
+            "all of it is the image's"
+        );
         // `docker compose run` gives its containers a slug and no number.
         let mut one_off = own.clone();
         one_off.remove(compose_label::CONTAINER_NUMBER);
         one_off.insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
-        assert_eq!(set_at_create("shop-web-run-0a1b", &one_off, Some(&Labels::new())), Labels::new());
+        assert_eq!(
+            set_at_create("shop-web-run-0a1b", &one_off, Some(&Labels::new())),
+            Labels::new()
+        );
         one_off.insert(compose_label::SLUG.to_owned(), "0a1b".repeat(16));
-        assert_eq!(set_at_create("shop-web-run-0a1b", &merged(&one_off, &image), Some(&image)), one_off);
+        assert_eq!(
+            set_at_create("shop-web-run-0a1b", &merged(&one_off, &image), Some(&image)),
+            one_off
+        );
         one_off.insert(compose_label::ONEOFF.to_owned(), "False".to_owned());
-        assert_eq!(set_at_create("shop-web-run-0a1b", &one_off, Some(&Labels::new())), Labels::new());
+        assert_eq!(
+            set_at_create("shop-web-run-0a1b", &one_off, Some(&Labels::new())),
+            Labels::new()
+        );
         let mut short = own.clone();
         short.insert(compose_label::CONFIG_HASH.to_owned(), "0a".to_owned());
         assert_eq!(set_at_create("shop-web-1", &short, Some(&Labels::new())), Labels::new());
@@ -260,23 +355,34 @@ mod tests {
     #[test]
     fn where_the_image_is_gone_the_name_proves_what_the_labels_say() {
         let own = by_format_1();
-        let is_kept = |name: &str, labels: &Labels| set_at_create(name, labels, None).contains_key(label::PROJECT);
+        let is_kept = |name: &str, labels: &Labels| {
+            set_at_create(name, labels, None).contains_key(label::PROJECT)
+        };
         assert!(is_kept("shop-web-1", &own));
         assert!(is_kept("shop-web-1.new", &own));
         for stranger in ["shop-web-2", "eager_turing", "shop-web-1.spc-lock", "x-shop-web-1"] {
             assert!(!is_kept(stranger, &own), "{stranger}");
         }
         let one_off = merged(&labels(&[(compose_label::ONEOFF, "True")]), &own);
-        assert!(is_kept("shop-web-run-0123456789ab", &one_off) && !is_kept("eager-run-1", &one_off));
+        assert!(
+            is_kept("shop-web-run-0123456789ab", &one_off) && !is_kept("eager-run-1", &one_off)
+        );
         let lock = merged(&labels(&[(label::LOCK, "shop")]), &own);
         assert!(is_kept("shop.spc-lock", &lock) && !is_kept("other.spc-lock", &lock));
         let set = set_at_create("shop-web-1", &lock, None);
-        assert!(set.contains_key(label::PROJECT) && !set.contains_key(label::LOCK), "the image's claim does not hide it");
+        assert!(
+            set.contains_key(label::PROJECT) && !set.contains_key(label::LOCK),
+            "the image's claim does not hide it"
+        );
     }
 
     #[test]
     fn an_empty_label_is_one_that_is_not_set() {
-        let set = set_at_create("any", &labels(&[(label::LOCK, ""), (label::PROJECT, "shop"), ("mine", "")]), Some(&Labels::new()));
+        let set = set_at_create(
+            "any",
+            &labels(&[(label::LOCK, ""), (label::PROJECT, "shop"), ("mine", "")]),
+            Some(&Labels::new()),
+        );
         assert_eq!(set, labels(&[(label::PROJECT, "shop"), ("mine", "")]));
     }
 

@@ -27,7 +27,8 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rollback {
     pub undo: Vec<Undo>,
-    /// Once these steps are done there is no way back, and none is needed: the new containers serve.
+    /// Once these steps are done there is no way back, and none is needed: the new containers
+    /// serve.
     pub until: Vec<StepId>,
 }
 
@@ -43,7 +44,8 @@ pub struct Undo {
 /// Place of a step in [`Plan::steps`].
 pub type StepId = usize;
 
-/// The steps that replace one container belong together; and those of all containers that hand something over to each other.
+/// The steps that replace one container belong together; and those of all containers that hand
+/// something over to each other.
 pub type GroupId = usize;
 
 /// One thing to do.
@@ -128,7 +130,8 @@ pub enum Action {
         name: String,
         id: String,
     },
-    /// Makes a network again that was removed, and puts the containers back on it. Only on the way back.
+    /// Makes a network again that was removed, and puts the containers back on it. Only on the way
+    /// back.
     RestoreNetwork {
         /// Its key in the description of then.
         key: String,
@@ -146,8 +149,8 @@ pub enum Action {
     RemoveVolume {
         name: String,
     },
-    /// Makes a container of the service; `alias`: reachable under the service's name from its start.
-    /// `replaces`: the container whose anonymous volumes it takes over.
+    /// Makes a container of the service; `alias`: reachable under the service's name from its
+    /// start. `replaces`: the container whose anonymous volumes it takes over.
     CreateContainer {
         name: String,
         number: u32,
@@ -195,7 +198,9 @@ impl Action {
         match self {
             Self::PullImage { .. } => ActionKind::Pull,
             Self::BuildImage { .. } => ActionKind::Build,
-            Self::CreateNetwork { .. } | Self::CreateVolume { .. } | Self::CreateContainer { .. } => ActionKind::Create,
+            Self::CreateNetwork { .. }
+            | Self::CreateVolume { .. }
+            | Self::CreateContainer { .. } => ActionKind::Create,
             Self::DeliverConfigs { .. } => ActionKind::DeliverConfigs,
             Self::DeliverSecrets { .. } => ActionKind::DeliverSecrets,
             Self::StartContainer { .. } => ActionKind::Start,
@@ -205,7 +210,9 @@ impl Action {
             Self::StopContainer { .. } => ActionKind::Stop,
             Self::RestartContainer { .. } => ActionKind::Restart,
             Self::RestoreNetwork { .. } => ActionKind::Restore,
-            Self::RemoveNetwork { .. } | Self::RemoveVolume { .. } | Self::RemoveContainer { .. } => ActionKind::Remove,
+            Self::RemoveNetwork { .. }
+            | Self::RemoveVolume { .. }
+            | Self::RemoveContainer { .. } => ActionKind::Remove,
             Self::RenameContainer { .. } => ActionKind::Rename,
         }
     }
@@ -214,11 +221,15 @@ impl Action {
     pub fn object(&self) -> Object {
         match self {
             Self::PullImage { image } | Self::BuildImage { image, .. } => Object::image(image),
-            Self::CreateNetwork { name, .. } | Self::RemoveNetwork { name, .. } => Object::network(name),
+            Self::CreateNetwork { name, .. } | Self::RemoveNetwork { name, .. } => {
+                Object::network(name)
+            }
             Self::RestoreNetwork { network, .. } => Object::network(&network.name),
             Self::CreateVolume { name, .. } | Self::RemoveVolume { name } => Object::volume(name),
             Self::CreateContainer { name, .. } => Object::container(name),
-            Self::RenameContainer { container, to } => Object::container(&container.name).with(format!("to {to}")),
+            Self::RenameContainer { container, to } => {
+                Object::container(&container.name).with(format!("to {to}"))
+            }
             Self::DeliverConfigs { container }
             | Self::DeliverSecrets { container }
             | Self::StartContainer { container }
@@ -239,12 +250,25 @@ impl Action {
 impl Step {
     /// A step that waits for none and is part of nothing.
     pub fn alone(action: Action) -> Self {
-        Self { service: None, action, cause: String::new(), after: Vec::new(), tolerates: Vec::new(), group: None, when: None }
+        Self {
+            service: None,
+            action,
+            cause: String::new(),
+            after: Vec::new(),
+            tolerates: Vec::new(),
+            group: None,
+            when: None,
+        }
     }
 
     /// What events call it; `id` is its place in the plan.
     pub fn label(&self, id: StepId) -> StepLabel {
-        StepLabel { step: id + 1, service: self.service.clone(), action: self.action.kind(), object: self.action.object() }
+        StepLabel {
+            step: id + 1,
+            service: self.service.clone(),
+            action: self.action.kind(),
+            object: self.action.object(),
+        }
     }
 }
 
@@ -264,22 +288,30 @@ impl Plan {
         before
     }
 
-    /// Whether the failure of a step is no failure of the whole: all that depends on its service does so with `required: false`.
+    /// Whether the failure of a step is no failure of the whole: all that depends on its service
+    /// does so with `required: false`.
     pub fn tolerates(&self, failed: StepId) -> bool {
         let service = &self.steps[failed].service;
         let mut lost = BTreeSet::from([failed]);
         let mut tolerated = false;
-        // A step waits only for earlier ones, so that one pass finds all that can't be done any more.
+        // A step waits only for earlier ones, so that one pass finds all that can't be done any
+        // more.
         for (id, step) in self.steps.iter().enumerate() {
             let required = |before: &&StepId| !step.tolerates.contains(before);
-            let loses = step.after.iter().filter(|before| lost.contains(before)).any(|before| required(&before));
+            let loses = step
+                .after
+                .iter()
+                .filter(|before| lost.contains(before))
+                .any(|before| required(&before));
             if step.service == *service {
                 if loses {
                     lost.insert(id);
                 }
                 continue;
             }
-            let mut conditions = step.after.iter().filter(|&&before| self.steps[before].service == *service && self.is_condition(before));
+            let mut conditions = step.after.iter().filter(|&&before| {
+                self.steps[before].service == *service && self.is_condition(before)
+            });
             if loses || conditions.clone().any(|before| required(&before)) {
                 return false;
             }
@@ -297,7 +329,10 @@ impl Plan {
     pub fn add(&mut self, mut step: Step) -> StepId {
         step.after.sort_unstable();
         step.after.dedup();
-        debug_assert!(step.after.iter().all(|&before| before < self.steps.len()), "a step waits only for earlier ones");
+        debug_assert!(
+            step.after.iter().all(|&before| before < self.steps.len()),
+            "a step waits only for earlier ones"
+        );
         self.steps.push(step);
         self.steps.len() - 1
     }
@@ -316,10 +351,16 @@ impl fmt::Display for Plan {
             }
             if let Some(when) = &step.when {
                 let is = if when.same { "is unchanged" } else { "changed" };
-                write!(f, "  if image {} {is}, unknown until step {}", when.image, when.known_after + 1)?;
+                write!(
+                    f,
+                    "  if image {} {is}, unknown until step {}",
+                    when.image,
+                    when.known_after + 1
+                )?;
             }
             if !step.after.is_empty() {
-                let after: Vec<String> = step.after.iter().map(|before| (before + 1).to_string()).collect();
+                let after: Vec<String> =
+                    step.after.iter().map(|before| (before + 1).to_string()).collect();
                 write!(f, "  after {}", after.join(", "))?;
             }
             writeln!(f)?;

@@ -9,7 +9,8 @@ pub fn position(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// The byte of `text` at a line and column, as [`position`] tells them; the end of the line, or of the text, where it has none.
+/// The byte of `text` at a line and column, as [`position`] tells them; the end of the line, or of
+/// the text, where it has none.
 pub fn offset(text: &str, line: usize, column: usize) -> usize {
     let lines = text.split_inclusive('\n');
     let before: usize = lines.clone().take(line.saturating_sub(1)).map(str::len).sum();

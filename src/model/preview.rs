@@ -1,4 +1,5 @@
-//! What a runbook would do, as data: `spc plan`'s answer. Printed by `ui::preview`; with `--json` this very shape.
+//! What a runbook would do, as data: `spc plan`'s answer. Printed by `ui::preview`; with `--json`
+//! this very shape.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,9 @@ impl<T: Serialize> Serialize for Known<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Now(value) => value.serialize(serializer),
-            Self::Until(step) => BTreeMap::from([("unknown_until_step", step)]).serialize(serializer),
+            Self::Until(step) => {
+                BTreeMap::from([("unknown_until_step", step)]).serialize(serializer)
+            }
         }
     }
 }
@@ -44,7 +47,8 @@ pub struct Preview {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ways_back: Vec<WayBack>,
     pub items: Vec<Item>,
-    /// How many of what: `create`, `replace`, `stop`; what belongs to another step is not counted again.
+    /// How many of what: `create`, `replace`, `stop`; what belongs to another step is not counted
+    /// again.
     pub summary: BTreeMap<String, usize>,
     /// Steps that are done only if what a pull or build makes is (or is not) what is there.
     pub conditional: usize,
@@ -134,7 +138,8 @@ pub struct OnlyIf {
     pub changed: bool,
 }
 
-/// A line of the runbook that looks at an answer which nobody can know yet: all that follows depends on it.
+/// A line of the runbook that looks at an answer which nobody can know yet: all that follows
+/// depends on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Assumption {
     pub number: usize,
@@ -161,7 +166,8 @@ pub struct Ending {
     pub refused: bool,
 }
 
-/// An error that the runbook deals with: `guarded` undoes what was done, `try` or `attempt` goes on with it.
+/// An error that the runbook deals with: `guarded` undoes what was done, `try` or `attempt` goes on
+/// with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WayBack {
     pub at: Option<At>,

@@ -1,8 +1,8 @@
 //! Secrets of a run: tokens that stand for values, and the mask over everything that is shown.
 //!
 //! A script never holds a secret's value. It holds a token, which spec and exec readers turn back
-//! just before the engine call that delivers it. Every output passes through [`Secrets::mask`]; the table in [`mask`] says which
-//! spellings of a value it finds.
+//! just before the engine call that delivers it. Every output passes through [`Secrets::mask`]; the
+//! table in [`mask`] says which spellings of a value it finds.
 
 mod cut;
 mod encoded;
@@ -38,8 +38,8 @@ impl Secrets {
         Self::default()
     }
 
-    /// Makes `token` stand for `value`, and so its exposed form. The token has to be unguessable and unlike
-    /// any text: see [`Secrets::token`].
+    /// Makes `token` stand for `value`, and so its exposed form. The token has to be unguessable
+    /// and unlike any text: see [`Secrets::token`].
     pub fn add(&self, name: &str, token: &str, value: &str) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         for form in [token.to_owned(), Self::exposed(token)] {
@@ -52,7 +52,8 @@ impl Secrets {
         }
     }
 
-    /// What has to be said of a value that is too short to be hidden in what others print; nothing of any other.
+    /// What has to be said of a value that is too short to be hidden in what others print; nothing
+    /// of any other.
     pub fn warning(name: &str, value: &str) -> Option<String> {
         let is_short = !value.is_empty() && value.trim().chars().count() < SHORTEST;
         is_short.then(|| format!("The secret \"{name}\" is not masked in output: it has fewer than {SHORTEST} characters"))
@@ -79,10 +80,14 @@ impl Secrets {
             .map(|(token, _)| token.clone())
     }
 
-    /// The name of a secret in `text` that was not exposed: it may go to where secrets are delivered as files, nowhere else.
+    /// The name of a secret in `text` that was not exposed: it may go to where secrets are
+    /// delivered as files, nowhere else.
     pub fn unexposed_in(&self, text: &str) -> Option<String> {
         let known = self.read();
-        let found = known.tokens.iter().find(|(token, _)| !token.starts_with(EXPOSED_MARK) && text.contains(token.as_str()));
+        let found = known
+            .tokens
+            .iter()
+            .find(|(token, _)| !token.starts_with(EXPOSED_MARK) && text.contains(token.as_str()));
         found.map(|(_, (name, _))| name.clone())
     }
 
@@ -100,10 +105,16 @@ impl Secrets {
 
     /// The names of the secrets whose tokens are in `text`.
     pub fn named_in(&self, text: &str) -> Vec<String> {
-        self.read().tokens.iter().filter(|(token, _)| text.contains(token.as_str())).map(|(_, (name, _))| name.clone()).collect()
+        self.read()
+            .tokens
+            .iter()
+            .filter(|(token, _)| text.contains(token.as_str()))
+            .map(|(_, (name, _))| name.clone())
+            .collect()
     }
 
-    /// `text` with every token replaced by `replacement(name, value)`: for hashes and canonical forms.
+    /// `text` with every token replaced by `replacement(name, value)`: for hashes and canonical
+    /// forms.
     pub fn replace_tokens(&self, text: &str, replacement: &dyn Fn(&str, &str) -> String) -> String {
         let known = self.read();
         let mut text = text.to_owned();
@@ -115,7 +126,8 @@ impl Secrets {
         text
     }
 
-    /// The name of a secret whose token is in `text` in another spelling, as an encoder leaves it: it can't be turned back.
+    /// The name of a secret whose token is in `text` in another spelling, as an encoder leaves it:
+    /// it can't be turned back.
     pub fn escaped_in(&self, text: &str) -> Option<String> {
         let known = self.read();
         let name = known.token_mask.first_in(text)?;
@@ -127,7 +139,8 @@ impl Secrets {
         self.read().mask.apply(text).unwrap_or_else(|| text.to_owned())
     }
 
-    /// The last place at or before `at` where `text` can be cut without cutting a value that is to be hidden.
+    /// The last place at or before `at` where `text` can be cut without cutting a value that is to
+    /// be hidden.
     pub fn boundary(&self, text: &str, at: usize) -> usize {
         self.read().mask.boundary(text, at)
     }
@@ -175,7 +188,10 @@ mod token_tests {
         let secrets = Secrets::new();
         secrets.add("pin", &Secrets::token("pin", [1; 16]), "15");
         assert_eq!(secrets.mask("port 15432"), "port 15432");
-        assert_eq!(Secrets::warning("pin", "15").unwrap(), "The secret \"pin\" is not masked in output: it has fewer than 3 characters");
+        assert_eq!(
+            Secrets::warning("pin", "15").unwrap(),
+            "The secret \"pin\" is not masked in output: it has fewer than 3 characters"
+        );
         assert!(Secrets::warning("pin", " 15\n").is_some());
         assert_eq!((Secrets::warning("pin", "154"), Secrets::warning("pin", "")), (None, None));
     }

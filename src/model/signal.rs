@@ -1,7 +1,7 @@
 //! Names and numbers of signals, as the engine takes them for a container.
 
-/// The names that Docker knows on Linux, without `SIG`, with their numbers; beside them the real-time signals. Of two names of one number the
-/// usual one comes first.
+/// The names that Docker knows on Linux, without `SIG`, with their numbers; beside them the
+/// real-time signals. Of two names of one number the usual one comes first.
 const SIGNALS: [(&str, u32); 34] = [
     ("ABRT", 6),
     ("ALRM", 14),
@@ -39,7 +39,8 @@ const SIGNALS: [(&str, u32); 34] = [
     ("XFSZ", 25),
 ];
 
-/// The real-time signals as Docker counts them; the last is the highest number of a signal on Linux.
+/// The real-time signals as Docker counts them; the last is the highest number of a signal on
+/// Linux.
 const FIRST_REAL_TIME: u32 = 34;
 const LAST: u32 = 64;
 
@@ -48,7 +49,8 @@ pub fn is_signal(text: &str) -> bool {
     number(text).is_some()
 }
 
-/// The signal's name with `SIG`, in capitals, by whichever name or number it is meant; what is no signal stays as it is.
+/// The signal's name with `SIG`, in capitals, by whichever name or number it is meant; what is no
+/// signal stays as it is.
 pub fn canonical(text: &str) -> String {
     let Some(number) = number(text) else { return text.to_owned() };
     match (SIGNALS.iter().find(|(_, of)| *of == number), number) {
@@ -75,14 +77,22 @@ fn number(text: &str) -> Option<u32> {
         rest.strip_prefix(sign)?.parse::<u32>().ok().filter(|by| (1..=most).contains(by))
     };
     let named = SIGNALS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
-    named.or_else(|| Some(FIRST_REAL_TIME + steps("RTMIN", '+', 15)?)).or_else(|| Some(LAST - steps("RTMAX", '-', 14)?))
+    named
+        .or_else(|| Some(FIRST_REAL_TIME + steps("RTMIN", '+', 15)?))
+        .or_else(|| Some(LAST - steps("RTMAX", '-', 14)?))
 }
 
 /// The next step where a text is no signal.
 pub fn hint(text: &str) -> String {
     let upper = text.to_ascii_uppercase();
-    let near = super::suggest::nearest(upper.strip_prefix("SIG").unwrap_or(&upper), SIGNALS.map(|(name, _)| name));
-    near.map_or_else(|| "write a name like \"SIGTERM\", or a number from 1 to 64".to_owned(), |name| format!("did you mean \"SIG{name}\"?"))
+    let near = super::suggest::nearest(
+        upper.strip_prefix("SIG").unwrap_or(&upper),
+        SIGNALS.map(|(name, _)| name),
+    );
+    near.map_or_else(
+        || "write a name like \"SIGTERM\", or a number from 1 to 64".to_owned(),
+        |name| format!("did you mean \"SIG{name}\"?"),
+    )
 }
 
 #[cfg(test)]

@@ -19,8 +19,17 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         return whole.checked_mul(factor).ok_or_else(wrong);
     }
     let number: f64 = trimmed[..digits].parse().map_err(|_| wrong())?;
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
-    if number.is_finite() && number * (factor as f64) < 9e15 { Ok((number * factor as f64) as u64) } else { Err(wrong()) }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be in range"
+    )]
+    if number.is_finite() && number * (factor as f64) < 9e15 {
+        Ok((number * factor as f64) as u64)
+    } else {
+        Err(wrong())
+    }
 }
 
 /// A size for people: `512 B`, `1.5 MiB`.

@@ -1,6 +1,8 @@
-//! The words for what a run does: for the steps of a plan, what a primitive does in the plan of a runbook, and work outside of plans.
+//! The words for what a run does: for the steps of a plan, what a primitive does in the plan of a
+//! runbook, and work outside of plans.
 //!
-//! Closed, and matched exhaustively where they are shown: a new word is a decision of each place that shows it.
+//! Closed, and matched exhaustively where they are shown: a new word is a decision of each place
+//! that shows it.
 
 use std::fmt;
 
@@ -178,7 +180,11 @@ impl Object {
 
     /// Without its kind: `shop-web-1.new to shop-web-1`.
     pub fn what(&self) -> String {
-        if self.relation.is_empty() { self.name.clone() } else { format!("{} {}", self.name, self.relation) }
+        if self.relation.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{} {}", self.name, self.relation)
+        }
     }
 }
 
@@ -241,28 +247,42 @@ pub mod tests {
 
     /// The action of that word.
     pub fn action(word: &str) -> ActionKind {
-        ACTIONS.into_iter().find(|action| action.word() == word).unwrap_or_else(|| panic!("no action \"{word}\""))
+        ACTIONS
+            .into_iter()
+            .find(|action| action.word() == word)
+            .unwrap_or_else(|| panic!("no action \"{word}\""))
     }
 
     /// The object that is shown so.
     pub fn object(text: &str) -> Object {
         let (kind, name) = text.split_once(' ').unwrap_or_else(|| panic!("no object \"{text}\""));
-        let kind = OBJECTS.into_iter().find(|object| object.word() == kind).unwrap_or_else(|| panic!("no kind \"{kind}\""));
+        let kind = OBJECTS
+            .into_iter()
+            .find(|object| object.word() == kind)
+            .unwrap_or_else(|| panic!("no kind \"{kind}\""));
         Object::new(kind, name)
     }
 
     #[test]
     fn words_are_told_from_each_other() {
-        let actions: std::collections::BTreeSet<_> = ACTIONS.iter().map(|action| action.word()).collect();
-        let objects: std::collections::BTreeSet<_> = OBJECTS.iter().map(|object| object.word()).collect();
+        let actions: std::collections::BTreeSet<_> =
+            ACTIONS.iter().map(|action| action.word()).collect();
+        let objects: std::collections::BTreeSet<_> =
+            OBJECTS.iter().map(|object| object.word()).collect();
         assert_eq!((actions.len(), objects.len()), (ACTIONS.len(), OBJECTS.len()));
     }
 
     #[test]
     fn an_object_is_shown_with_its_kind_and_what_it_has_to_do_with_others() {
         let renamed = Object::container("web-1.new").with("to web-1");
-        assert_eq!((renamed.to_string(), renamed.what()), ("container web-1.new to web-1".into(), "web-1.new to web-1".into()));
-        assert_eq!(Object::new(ObjectKind::Request, "GET http://localhost/").to_string(), "GET http://localhost/");
+        assert_eq!(
+            (renamed.to_string(), renamed.what()),
+            ("container web-1.new to web-1".into(), "web-1.new to web-1".into())
+        );
+        assert_eq!(
+            Object::new(ObjectKind::Request, "GET http://localhost/").to_string(),
+            "GET http://localhost/"
+        );
         assert_eq!(serde_json::to_value(Object::volume("data")).unwrap(), "volume data");
         assert_eq!(serde_json::to_value(ActionKind::WaitUntilReady).unwrap(), "wait until ready");
     }

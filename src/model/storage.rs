@@ -1,8 +1,10 @@
 //! Where what is written to a volume or a folder is kept: one storage can have several names.
 //!
-//! A volume of the engine's own driver can stand for a folder of the machine, a share of another machine or a device, and so can a second volume,
-//! or a bind mount. A folder within another one is part of it. What a symlink leads to is known where somebody has looked: see
-//! [`Storages::links`]. Not known is what a volume of another driver is, and what the machine itself mounts at two places.
+//! A volume of the engine's own driver can stand for a folder of the machine, a share of another
+//! machine or a device, and so can a second volume, or a bind mount. A folder within another one is
+//! part of it. What a symlink leads to is known where somebody has looked: see [`Storages::links`].
+//! Not known is what a volume of another driver is, and what the machine itself mounts at two
+//! places.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -35,15 +37,21 @@ impl Storage {
     }
 
     fn folder(path: &str) -> Self {
-        Self { origin: Origin::Machine, path: clean(Path::new(path)).to_string_lossy().into_owned() }
+        Self {
+            origin: Origin::Machine,
+            path: clean(Path::new(path)).to_string_lossy().into_owned(),
+        }
     }
 
-    /// What the options of the driver `local` stand for; nothing where the engine keeps the volume itself.
+    /// What the options of the driver `local` stand for; nothing where the engine keeps the volume
+    /// itself.
     fn of_options(options: &BTreeMap<String, String>) -> Option<Self> {
         let option = |key: &str| options.get(key).map_or("", String::as_str);
         let (device, kind) = (option("device"), option("type"));
         let share = |protocol, server: &str, path: &str| {
-            let path = clean(&Path::new("/").join(path.trim_start_matches('/'))).to_string_lossy().into_owned();
+            let path = clean(&Path::new("/").join(path.trim_start_matches('/')))
+                .to_string_lossy()
+                .into_owned();
             Some(Self { origin: Origin::Share(protocol, server.to_lowercase()), path })
         };
         match kind {
@@ -68,7 +76,9 @@ impl Storage {
     }
 
     fn is_within(&self, outer: &Self) -> bool {
-        self.path.strip_prefix(&outer.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || outer.path.ends_with('/'))
+        self.path.strip_prefix(&outer.path).is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with('/') || outer.path.ends_with('/')
+        })
     }
 }
 
@@ -108,36 +118,53 @@ impl Storages {
     /// The storage of a volume, by the engine's name of it; nothing where nobody can write to it.
     fn of_volume(&self, name: &str, project: Option<&Project>) -> Option<Storage> {
         let described = || project?.volumes.values().find(|volume| volume.name == name);
-        let Some(volume) = self.volumes.get(name).map(|there| &there.settings).or_else(described) else { return Some(Storage::own(name)) };
+        let Some(volume) = self.volumes.get(name).map(|there| &there.settings).or_else(described)
+        else {
+            return Some(Storage::own(name));
+        };
         if volume.own_driver().is_some() {
             return Some(Storage::own(name));
         }
         let storage = match Storage::of_options(&volume.driver_opts) {
-            Some(Storage { origin: Origin::Machine, path }) => Storage::folder(self.links.get(&path).unwrap_or(&path)),
+            Some(Storage { origin: Origin::Machine, path }) => {
+                Storage::folder(self.links.get(&path).unwrap_or(&path))
+            }
             Some(share) => share,
             None => return Some(Storage::own(name)),
         };
         (!is_read_only(&volume.driver_opts)).then_some(storage)
     }
 
-    /// The storage of a folder that is mounted. Who mounts the whole machine looks after it: that is nobody's second writer.
+    /// The storage of a folder that is mounted. Who mounts the whole machine looks after it: that
+    /// is nobody's second writer.
     fn of_folder(&self, path: &str, project: Option<&Project>) -> Option<Storage> {
         let folder = Storage::folder(self.links.get(path).map_or(path, String::as_str));
         if folder.path == "/" {
             return None;
         }
-        let at = |there: &&String| folder.is_within(&Storage::folder(&self.volumes[*there].mountpoint));
-        match self.volumes.keys().filter(|name| !self.volumes[*name].mountpoint.is_empty()).find(at) {
+        let at =
+            |there: &&String| folder.is_within(&Storage::folder(&self.volumes[*there].mountpoint));
+        match self.volumes.keys().filter(|name| !self.volumes[*name].mountpoint.is_empty()).find(at)
+        {
             Some(volume) => self.of_volume(volume, project),
             None => Some(folder),
         }
     }
 
-    /// The folders that volumes stand for: of the engine's volumes, and of those that `project` describes.
+    /// The folders that volumes stand for: of the engine's volumes, and of those that `project`
+    /// describes.
     pub fn bound_folders(&self, project: Option<&Project>) -> Vec<String> {
         let described = project.into_iter().flat_map(|project| project.volumes.values());
-        let all = self.volumes.values().map(|there| &there.settings).chain(described).filter(|volume| volume.own_driver().is_none());
-        let folder = |volume: &Volume| Storage::of_options(&volume.driver_opts).filter(|storage| storage.origin == Origin::Machine);
+        let all = self
+            .volumes
+            .values()
+            .map(|there| &there.settings)
+            .chain(described)
+            .filter(|volume| volume.own_driver().is_none());
+        let folder = |volume: &Volume| {
+            Storage::of_options(&volume.driver_opts)
+                .filter(|storage| storage.origin == Origin::Machine)
+        };
         all.filter_map(folder).map(|storage| storage.path).collect()
     }
 }
@@ -202,10 +229,13 @@ impl fmt::Display for Storage {
     }
 }
 
-/// The first two of which only one may be written to at a time. Two bind mounts are none: services may share a folder.
+/// The first two of which only one may be written to at a time. Two bind mounts are none: services
+/// may share a folder.
 pub fn clash<'a>(one: &'a [Written], other: &'a [Written]) -> Option<(&'a Written, &'a Written)> {
     one.iter().find_map(|one| {
-        let meets = |other: &&Written| (one.exclusive || other.exclusive) && one.storage.overlaps(&other.storage);
+        let meets = |other: &&Written| {
+            (one.exclusive || other.exclusive) && one.storage.overlaps(&other.storage)
+        };
         other.iter().find(meets).map(|other| (one, other))
     })
 }
@@ -224,30 +254,50 @@ pub struct Writes<'a> {
 impl Writes<'_> {
     /// Whether the volume is shared, by the description if it is described there.
     fn is_volume_shared(&self, volume: &str) -> bool {
-        match self.project.filter(|project| project.volumes.values().any(|described| described.name == volume)) {
+        match self
+            .project
+            .filter(|project| project.volumes.values().any(|described| described.name == volume))
+        {
             Some(project) => project.is_shared(volume),
-            None => self.shared.contains(volume) || self.storages.volumes.get(volume).is_some_and(|there| there.shared),
+            None => {
+                self.shared.contains(volume)
+                    || self.storages.volumes.get(volume).is_some_and(|there| there.shared)
+            }
         }
     }
 
     /// By a new container of a service.
     pub fn of_service(&self, service: &Service) -> Vec<Written> {
         let Some(project) = self.project else { return Vec::new() };
-        let volumes = service.writable_volumes().filter_map(|key| project.volumes.get(key)).map(|volume| volume.name.as_str());
-        let folders: Vec<String> = service.writable_binds().map(|path| path.to_string_lossy().into_owned()).collect();
+        let volumes = service
+            .writable_volumes()
+            .filter_map(|key| project.volumes.get(key))
+            .map(|volume| volume.name.as_str());
+        let folders: Vec<String> =
+            service.writable_binds().map(|path| path.to_string_lossy().into_owned()).collect();
         self.of_mounts(volumes, folders.iter().map(String::as_str), &|_| true)
     }
 
     /// By a container that is to be started: every volume that is not shared is its own.
-    pub fn of_started<'m>(&self, volumes: impl Iterator<Item = &'m String>, folders: impl Iterator<Item = &'m String>) -> Vec<Written> {
+    pub fn of_started<'m>(
+        &self,
+        volumes: impl Iterator<Item = &'m String>,
+        folders: impl Iterator<Item = &'m String>,
+    ) -> Vec<Written> {
         self.of_mounts(volumes.map(String::as_str), folders.map(String::as_str), &|_| true)
     }
 
-    /// By a container that is there. Nobody can have said of a volume that spc did not make whether it is shared, so that it is its own
-    /// only by the side of what must not be shared itself.
-    pub fn of_running<'m>(&self, volumes: impl Iterator<Item = &'m String>, folders: impl Iterator<Item = &'m String>) -> Vec<Written> {
+    /// By a container that is there. Nobody can have said of a volume that spc did not make whether
+    /// it is shared, so that it is its own only by the side of what must not be shared itself.
+    pub fn of_running<'m>(
+        &self,
+        volumes: impl Iterator<Item = &'m String>,
+        folders: impl Iterator<Item = &'m String>,
+    ) -> Vec<Written> {
         let is_labelled = |name: &str| {
-            let is_described = self.project.is_some_and(|project| project.volumes.values().any(|described| described.name == name));
+            let is_described = self.project.is_some_and(|project| {
+                project.volumes.values().any(|described| described.name == name)
+            });
             is_described || self.storages.volumes.get(name).is_some_and(|there| there.labelled)
         };
         self.of_mounts(volumes.map(String::as_str), folders.map(String::as_str), &is_labelled)
@@ -282,13 +332,20 @@ mod tests {
 
     fn storages(volumes: &[(&str, &[(&str, &str)])]) -> Storages {
         let stored = |name: &str, pairs: &[(&str, &str)]| StoredVolume {
-            settings: Volume { name: name.to_owned(), driver_opts: options(pairs), ..Volume::default() },
+            settings: Volume {
+                name: name.to_owned(),
+                driver_opts: options(pairs),
+                ..Volume::default()
+            },
             mountpoint: format!("/var/lib/docker/volumes/{name}/_data"),
             shared: name.starts_with("shared"),
             labelled: !name.starts_with("foreign"),
         };
         Storages {
-            volumes: volumes.iter().map(|(name, pairs)| ((*name).to_owned(), stored(name, pairs))).collect(),
+            volumes: volumes
+                .iter()
+                .map(|(name, pairs)| ((*name).to_owned(), stored(name, pairs)))
+                .collect(),
             links: BTreeMap::from([("/link".to_owned(), "/srv/data".to_owned())]),
         }
     }
@@ -302,7 +359,11 @@ mod tests {
         let writes = Writes { project: None, storages, shared: NOT_SHARED };
         let split = |name: &str| {
             let name = BTreeSet::from([name.to_owned()]);
-            if name.first().unwrap().starts_with('/') { (BTreeSet::new(), name) } else { (name, BTreeSet::new()) }
+            if name.first().unwrap().starts_with('/') {
+                (BTreeSet::new(), name)
+            } else {
+                (name, BTreeSet::new())
+            }
         };
         let (started, running) = (split(started), split(running));
         let started = writes.of_started(started.0.iter(), started.1.iter());
@@ -352,7 +413,10 @@ mod tests {
             ("disk", "disk2"),
         ] {
             assert!(clashes(&storages, one, other), "{one} and {other}");
-            assert!(one == "data" && other == "foreign" || clashes(&storages, other, one), "{other} and {one}");
+            assert!(
+                one == "data" && other == "foreign" || clashes(&storages, other, one),
+                "{other} and {one}"
+            );
         }
         for (one, other) in [
             ("data", "beside"),

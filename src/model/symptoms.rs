@@ -1,8 +1,10 @@
-//! What is wrong where a container says it in its own words: known lines of logs and probes, and what to do about each.
+//! What is wrong where a container says it in its own words: known lines of logs and probes, and
+//! what to do about each.
 
 use regex_lite::Regex;
 
-/// A line that is known, and what to do about it; `$1` and so on stand for what the line says there.
+/// A line that is known, and what to do about it; `$1` and so on stand for what the line says
+/// there.
 const KNOWN: &[(&str, &str)] = &[
     (
         r#"password authentication failed for user "([^"]+)""#,
@@ -58,7 +60,10 @@ mod tests {
                 "django.db.utils.ProgrammingError: relation \"measurements_chart\" does not exist\nLINE 1: SELECT",
                 "the database has no table \"measurements_chart\": a migration",
             ),
-            ("ERROR:  relation \"a\" does not exist at character 15", "the database has no table \"a\": a migration"),
+            (
+                "ERROR:  relation \"a\" does not exist at character 15",
+                "the database has no table \"a\": a migration",
+            ),
             ("OSError: [Errno 28] No space left on device", "the disk is full"),
             ("exec /usr/bin/python3: exec format error", "the image is for another kind"),
         ] {
@@ -69,7 +74,10 @@ mod tests {
 
     #[test]
     fn of_other_logs_nothing_is_said() {
-        assert_eq!(advice("Listening at: http://0.0.0.0:8000\nthe relation of things does not exist"), None);
+        assert_eq!(
+            advice("Listening at: http://0.0.0.0:8000\nthe relation of things does not exist"),
+            None
+        );
         assert_eq!(advice(""), None);
     }
 }

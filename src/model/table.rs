@@ -10,7 +10,8 @@ use super::{Failure, Kind};
 /// Spaces between two columns.
 const GAP: u16 = 3;
 
-/// Cells of a table at most: rows with a field of their own each would make one for every other row.
+/// Cells of a table at most: rows with a field of their own each would make one for every other
+/// row.
 const CELLS: usize = 1_000_000;
 
 /// Rows under named columns. A cell is any JSON value; `null` is an empty one.
@@ -25,15 +26,21 @@ impl Table {
     /// The table of `rows`: with the named columns, or with all keys there are, sorted.
     ///
     /// A named column that no row has is a usage failure, unless there are no rows.
-    pub fn new(rows: Vec<Map<String, Value>>, columns: Option<Vec<String>>) -> Result<Self, Failure> {
+    pub fn new(
+        rows: Vec<Map<String, Value>>,
+        columns: Option<Vec<String>>,
+    ) -> Result<Self, Failure> {
         let mut known: Vec<String> = rows.iter().flat_map(Map::keys).cloned().collect();
         known.sort_unstable();
         known.dedup();
         let columns = match columns {
             None => known,
             Some(columns) => {
-                if let Some(wrong) = columns.iter().find(|column| !rows.is_empty() && !known.contains(column)) {
-                    let failure = Failure::new(Kind::Usage, format!("No row has a field \"{wrong}\""));
+                if let Some(wrong) =
+                    columns.iter().find(|column| !rows.is_empty() && !known.contains(column))
+                {
+                    let failure =
+                        Failure::new(Kind::Usage, format!("No row has a field \"{wrong}\""));
                     return Err(match did_you_mean(wrong, known.iter().map(String::as_str)) {
                         Some(hint) => failure.hint(hint),
                         None => failure,
@@ -43,17 +50,27 @@ impl Table {
             }
         };
         if rows.len().saturating_mul(columns.len()) > CELLS {
-            let message = format!("The table is too large: {} rows of {} columns, of 1,000,000 cells at most", rows.len(), columns.len());
-            return Err(Failure::new(Kind::Usage, message).hint("show fewer rows, or name the columns: table(rows, [\"name\"])"));
+            let message = format!(
+                "The table is too large: {} rows of {} columns, of 1,000,000 cells at most",
+                rows.len(),
+                columns.len()
+            );
+            return Err(Failure::new(Kind::Usage, message)
+                .hint("show fewer rows, or name the columns: table(rows, [\"name\"])"));
         }
-        let rows = rows.into_iter().map(|mut row| columns.iter().map(|key| row.remove(key).unwrap_or_default()).collect()).collect();
+        let rows = rows
+            .into_iter()
+            .map(|mut row| columns.iter().map(|key| row.remove(key).unwrap_or_default()).collect())
+            .collect();
         Ok(Self { columns, rows })
     }
 
-    /// The table as text without a line end at its end: headings in upper case, numbers to the right.
+    /// The table as text without a line end at its end: headings in upper case, numbers to the
+    /// right.
     ///
-    /// With a `width` (columns of the terminal) cells are shortened with `…` so that each row is one line. `mask` hides secrets in a
-    /// cell: half of one, which shortening leaves, nobody would know again.
+    /// With a `width` (columns of the terminal) cells are shortened with `…` so that each row is
+    /// one line. `mask` hides secrets in a cell: half of one, which shortening leaves, nobody
+    /// would know again.
     pub fn text(&self, width: Option<usize>, mask: &dyn Fn(&str) -> String) -> String {
         if self.columns.is_empty() {
             return "(none)".to_owned();
@@ -65,11 +82,18 @@ impl Table {
             // Trailing spaces of the last column are cut off again, so they may stand outside.
             table.set_width(u16::try_from(width).unwrap_or(u16::MAX).saturating_add(GAP));
         }
-        let mut header = Row::from(self.columns.iter().map(|name| name.to_uppercase().replace('_', " ")).collect::<Vec<_>>());
+        let mut header = Row::from(
+            self.columns
+                .iter()
+                .map(|name| name.to_uppercase().replace('_', " "))
+                .collect::<Vec<_>>(),
+        );
         header.max_height(1);
         table.set_header(header);
         for row in &self.rows {
-            let mut row = Row::from(row.iter().map(|value| Cell::new(mask(&cell_text(value)))).collect::<Vec<_>>());
+            let mut row = Row::from(
+                row.iter().map(|value| Cell::new(mask(&cell_text(value)))).collect::<Vec<_>>(),
+            );
             row.max_height(1);
             table.add_row(row);
         }
@@ -82,16 +106,24 @@ impl Table {
         table.trim_fmt()
     }
 
-    /// How many bytes the text takes at most without a width: every cell is filled up to the widest one of its column.
+    /// How many bytes the text takes at most without a width: every cell is filled up to the widest
+    /// one of its column.
     pub fn filled_bytes(&self) -> usize {
-        let widest = |column: usize| self.rows.iter().map(|row| cell_text(&row[column]).len()).max().unwrap_or_default();
-        let line = self.columns.iter().enumerate().map(|(index, name)| name.len().max(widest(index)) + usize::from(GAP));
+        let widest = |column: usize| {
+            self.rows.iter().map(|row| cell_text(&row[column]).len()).max().unwrap_or_default()
+        };
+        let line = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, name)| name.len().max(widest(index)) + usize::from(GAP));
         line.sum::<usize>().saturating_mul(self.rows.len() + 1)
     }
 
     /// Whether every cell of the column that isn't empty is a number, and one is.
     fn is_numeric(&self, column: usize) -> bool {
-        let mut cells = self.rows.iter().map(|row| &row[column]).filter(|value| !value.is_null()).peekable();
+        let mut cells =
+            self.rows.iter().map(|row| &row[column]).filter(|value| !value.is_null()).peekable();
         cells.peek().is_some() && cells.all(Value::is_number)
     }
 }
@@ -113,8 +145,10 @@ mod tests {
     use similar_asserts::assert_eq;
 
     fn table(rows: Value, columns: &[&str]) -> Table {
-        let rows = rows.as_array().unwrap().iter().map(|row| row.as_object().unwrap().clone()).collect();
-        let columns = (!columns.is_empty()).then(|| columns.iter().map(|name| (*name).to_owned()).collect());
+        let rows =
+            rows.as_array().unwrap().iter().map(|row| row.as_object().unwrap().clone()).collect();
+        let columns =
+            (!columns.is_empty()).then(|| columns.iter().map(|name| (*name).to_owned()).collect());
         Table::new(rows, columns).unwrap()
     }
 
@@ -131,18 +165,25 @@ mod tests {
 SERVICE   STATE   READY MS   URL
 db        ready       1210
 backend   ready         98   http://localhost:8000";
-        assert_eq!(table(services(), &["service", "state", "ready_ms", "url"]).text(None, &str::to_owned), expected);
+        assert_eq!(
+            table(services(), &["service", "state", "ready_ms", "url"]).text(None, &str::to_owned),
+            expected
+        );
     }
 
     #[test]
     fn without_names_all_fields_are_shown() {
         let expected = "READY MS   SERVICE   STATE   URL";
-        assert_eq!(table(services(), &[]).text(None, &str::to_owned).lines().next().unwrap(), expected);
+        assert_eq!(
+            table(services(), &[]).text(None, &str::to_owned).lines().next().unwrap(),
+            expected
+        );
     }
 
     #[test]
     fn a_narrow_terminal_shortens_cells_and_keeps_one_line_per_row() {
-        let text = table(services(), &["service", "state", "ready_ms", "url"]).text(Some(40), &str::to_owned);
+        let text = table(services(), &["service", "state", "ready_ms", "url"])
+            .text(Some(40), &str::to_owned);
         assert_eq!(text.lines().count(), 3);
         assert!(text.contains('…'), "{text}");
         for line in text.lines() {
@@ -163,30 +204,46 @@ db             12";
     #[test]
     fn lists_are_joined_and_control_characters_shown() {
         let rows = json!([{ "ports": [80, 443], "note": "\u{1b}[31mred\nnext" }]);
-        assert_eq!(table(rows, &["ports", "note"]).text(None, &str::to_owned), "PORTS     NOTE\n80, 443   ␛[31mred␊next");
+        assert_eq!(
+            table(rows, &["ports", "note"]).text(None, &str::to_owned),
+            "PORTS     NOTE\n80, 443   ␛[31mred␊next"
+        );
     }
 
     #[test]
     fn no_rows_are_a_heading_or_none() {
-        assert_eq!(table(json!([]), &["service", "state"]).text(None, &str::to_owned), "SERVICE   STATE");
+        assert_eq!(
+            table(json!([]), &["service", "state"]).text(None, &str::to_owned),
+            "SERVICE   STATE"
+        );
         assert_eq!(table(json!([]), &[]).text(None, &str::to_owned), "(none)");
     }
 
     #[test]
     fn rows_without_a_common_column_are_no_table_of_all_of_them() {
-        let rows = |count: usize| (0..count).map(|at| Map::from_iter([(format!("k{at}"), json!(1))])).collect::<Vec<_>>();
+        let rows = |count: usize| {
+            (0..count).map(|at| Map::from_iter([(format!("k{at}"), json!(1))])).collect::<Vec<_>>()
+        };
         assert_eq!(Table::new(rows(1000), None).unwrap().rows.len(), 1000);
         let failure = Table::new(rows(1001), None).unwrap_err();
-        assert_eq!(failure.message, "The table is too large: 1001 rows of 1001 columns, of 1,000,000 cells at most");
+        assert_eq!(
+            failure.message,
+            "The table is too large: 1001 rows of 1001 columns, of 1,000,000 cells at most"
+        );
         let repeated = Table::new(rows(2), Some(vec!["k1".to_owned(); 500_001])).unwrap_err();
-        assert!(repeated.message.starts_with("The table is too large: 2 rows of 500001 columns"), "{}", repeated.message);
+        assert!(
+            repeated.message.starts_with("The table is too large: 2 rows of 500001 columns"),
+            "{}",
+            repeated.message
+        );
     }
 
     #[test]
     fn a_text_is_never_longer_than_what_was_counted_for_it() {
-        for (rows, columns) in
-            [(services(), &["service", "state", "ready_ms", "url"][..]), (json!([{ "a": "\u{1b}데이", "b": 1 }, { "b": 22 }]), &[])]
-        {
+        for (rows, columns) in [
+            (services(), &["service", "state", "ready_ms", "url"][..]),
+            (json!([{ "a": "\u{1b}데이", "b": 1 }, { "b": 22 }]), &[]),
+        ] {
             let table = table(rows, columns);
             assert!(table.text(None, &str::to_owned).len() <= table.filled_bytes());
         }

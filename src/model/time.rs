@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-/// The longest duration there is, as the engine counts: so many nanoseconds as an integer of 64 bits holds.
+/// The longest duration there is, as the engine counts: so many nanoseconds as an integer of 64
+/// bits holds.
 pub const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
 /// The sentence about what would be longer.
 pub const TOO_LONG: &str = "a duration is at most 2562047h";
 
-/// Reads a duration as Compose writes it: numbers with `us ms s m h`, or a bare `0`. None is longer than [`LONGEST`].
+/// Reads a duration as Compose writes it: numbers with `us ms s m h`, or a bare `0`. None is longer
+/// than [`LONGEST`].
 ///
 /// The error is a sentence that names the value.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -43,7 +45,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| *time <= LONGEST);
     let time = time.ok_or_else(|| format!("\"{text}\" is too long: {TOO_LONG}"))?;
     // Whole microseconds: "0.1s" is 100 ms, not a binary fraction of it.
-    Ok(Duration::from_micros(u64::try_from((time + Duration::from_nanos(500)).as_micros()).unwrap_or(u64::MAX)))
+    Ok(Duration::from_micros(
+        u64::try_from((time + Duration::from_nanos(500)).as_micros()).unwrap_or(u64::MAX),
+    ))
 }
 
 /// Writes a duration so that [`parse_duration`] reads it back: `1m30s`, `1.5s`, `250ms`.
@@ -56,7 +60,11 @@ pub fn format_duration(time: Duration) -> String {
         return format!("{micros}us");
     }
     if micros < 1_000_000 {
-        return if micros.is_multiple_of(1000) { format!("{}ms", micros / 1000) } else { format!("{micros}us") };
+        return if micros.is_multiple_of(1000) {
+            format!("{}ms", micros / 1000)
+        } else {
+            format!("{micros}us")
+        };
     }
     let (hours, rest) = (micros / 3_600_000_000, micros % 3_600_000_000);
     let (minutes, rest) = (rest / 60_000_000, rest % 60_000_000);
@@ -114,15 +122,27 @@ mod tests {
     #[test]
     fn what_is_no_duration_is_named() {
         for wrong in ["", "10", "s", "1x", "-1s", "1.2.3s", "ten seconds"] {
-            assert!(parse_duration(wrong).unwrap_err().contains(&format!("\"{wrong}\"")), "{wrong}");
+            assert!(
+                parse_duration(wrong).unwrap_err().contains(&format!("\"{wrong}\"")),
+                "{wrong}"
+            );
         }
     }
 
     #[test]
     fn a_duration_that_is_too_long_is_refused_and_not_shortened() {
         assert_eq!(parse_duration("2562047h"), Ok(Duration::from_secs(2_562_047 * 3600)));
-        for long in ["2562048h", "99999999999999h", "9999999999999999999999999h", "2562047h2562047h", &format!("{}s", "9".repeat(400))] {
-            assert_eq!(parse_duration(long), Err(format!("\"{long}\" is too long: a duration is at most 2562047h")));
+        for long in [
+            "2562048h",
+            "99999999999999h",
+            "9999999999999999999999999h",
+            "2562047h2562047h",
+            &format!("{}s", "9".repeat(400)),
+        ] {
+            assert_eq!(
+                parse_duration(long),
+                Err(format!("\"{long}\" is too long: a duration is at most 2562047h"))
+            );
         }
     }
 

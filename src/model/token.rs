@@ -1,7 +1,8 @@
 //! Recognising a secret's token in a text, without the secrets of the run.
 //!
-//! A token stands for a value in scripts and descriptions. Where no value is delivered its text must not arrive either: it is no
-//! value, and whoever wrote it there meant the secret. So places that take no secret look for the mark a token begins with.
+//! A token stands for a value in scripts and descriptions. Where no value is delivered its text
+//! must not arrive either: it is no value, and whoever wrote it there meant the secret. So places
+//! that take no secret look for the mark a token begins with.
 
 /// How a token begins.
 pub(super) const HIDDEN_MARK: &str = "\u{27e8}secret:";
@@ -30,7 +31,9 @@ pub fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     let mut found: Vec<(usize, Token<'_>)> = marks
         .into_iter()
         .flat_map(|(mark, is_exposed)| {
-            text.match_indices(mark).map(move |(at, _)| (at, Token { name: name_in(&text[at + mark.len()..]), is_exposed }))
+            text.match_indices(mark).map(move |(at, _)| {
+                (at, Token { name: name_in(&text[at + mark.len()..]), is_exposed })
+            })
         })
         .collect();
     found.sort_by_key(|(at, _)| *at);
@@ -42,7 +45,8 @@ pub fn first(text: &str) -> Option<Token<'_>> {
     tokens(text).next()
 }
 
-/// Whether `bytes` hold a whole token. Of content that somebody else wrote, which may hold the mark by itself.
+/// Whether `bytes` hold a whole token. Of content that somebody else wrote, which may hold the mark
+/// by itself.
 pub fn is_in_bytes(bytes: &[u8]) -> bool {
     [HIDDEN_MARK, EXPOSED_MARK].iter().any(|mark| {
         let mark = mark.as_bytes();
@@ -65,7 +69,8 @@ fn name_in(rest: &str) -> &str {
 /// Where the nonce that `text` ends with begins: its colon.
 fn nonce_at(text: &str) -> Option<usize> {
     let (name, nonce) = text.rsplit_once(':')?;
-    (nonce.len() == NONCE_DIGITS && nonce.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(name.len())
+    (nonce.len() == NONCE_DIGITS && nonce.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        .then_some(name.len())
 }
 
 #[cfg(test)]
@@ -75,7 +80,8 @@ mod tests {
 
     #[test]
     fn a_token_is_found_with_its_name_and_form() {
-        let (hidden, odd) = (Secrets::token("db", [7; 16]), Secrets::token("a:b\u{27e9}c", [1; 16]));
+        let (hidden, odd) =
+            (Secrets::token("db", [7; 16]), Secrets::token("a:b\u{27e9}c", [1; 16]));
         let text = format!("x{}y{hidden}{odd}", Secrets::exposed(&hidden));
         let found: Vec<_> = tokens(&text).map(|token| (token.name, token.is_exposed)).collect();
         assert_eq!(found, [("db", true), ("db", false), ("a:b\u{27e9}c", false)]);
@@ -93,7 +99,12 @@ mod tests {
     fn in_bytes_only_a_whole_token_counts() {
         let token = Secrets::token("db", [7; 16]);
         let packed = |text: &str| [b"\xff\0head\n", text.as_bytes(), b"\ntail\xfe"].concat();
-        assert!(is_in_bytes(&packed(&token)) && is_in_bytes(&packed(&format!("a {}", Secrets::exposed(&token)))));
-        assert!(!is_in_bytes(&packed("a token begins with \u{27e8}secret: and ends with \u{27e9}")));
+        assert!(
+            is_in_bytes(&packed(&token))
+                && is_in_bytes(&packed(&format!("a {}", Secrets::exposed(&token))))
+        );
+        assert!(!is_in_bytes(&packed(
+            "a token begins with \u{27e8}secret: and ends with \u{27e9}"
+        )));
     }
 }

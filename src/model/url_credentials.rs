@@ -1,5 +1,6 @@
-//! Passwords and tokens in URLs. Nobody declared them as secrets, and whoever writes a URL into a description, a variable or a
-//! script doesn't think of messages: so in what spc itself says, no URL shows them.
+//! Passwords and tokens in URLs. Nobody declared them as secrets, and whoever writes a URL into a
+//! description, a variable or a script doesn't think of messages: so in what spc itself says, no
+//! URL shows them.
 //!
 //! | written | shown |
 //! |---|---|
@@ -17,7 +18,8 @@ use std::ops::Range;
 const HIDDEN: &str = "***";
 
 /// Words in the name of a parameter whose value lets somebody in.
-const TELLING: [&str; 7] = ["token", "secret", "passw", "signature", "credential", "apikey", "api_key"];
+const TELLING: [&str; 7] =
+    ["token", "secret", "passw", "signature", "credential", "apikey", "api_key"];
 /// Whole names of such parameters.
 const TELLING_NAMES: [&str; 5] = ["auth", "key", "sig", "pass", "pwd"];
 
@@ -46,15 +48,18 @@ pub fn without_credentials(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown + &text[end..])
 }
 
-/// What a URL may go on to from `at`: to white space or a quote; where a password has a space, and the URL is in quotes, to its
-/// closing quote.
+/// What a URL may go on to from `at`: to white space or a quote; where a password has a space, and
+/// the URL is in quotes, to its closing quote.
 fn word_at(text: &str, at: usize) -> Range<usize> {
     let rest = &text[at..];
-    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '<' | '>')).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '<' | '>'))
+        .unwrap_or(rest.len());
     let is_quoted = text[..at].ends_with('"');
     if is_quoted
         && rest[end..].starts_with(' ')
-        && scheme_end(&rest[..end]).is_some_and(|(_, from)| has_odd_port(authority(&rest[from..end])))
+        && scheme_end(&rest[..end])
+            .is_some_and(|(_, from)| has_odd_port(authority(&rest[from..end])))
         && let Some(closing) = rest.find('"').filter(|closing| rest[end..*closing].contains('@'))
     {
         return at..at + closing;
@@ -73,7 +78,9 @@ fn find_in(word: &str, offset: usize, hidden: &mut Vec<Range<usize>>) {
         let next = scheme_end(&word[from..]);
         let end = next.as_ref().map_or(word.len(), |(scheme, _)| from + scheme.start);
         let url = &word[from..end];
-        let mut found = |range: Range<usize>| hidden.push(offset + from + range.start..offset + from + range.end);
+        let mut found = |range: Range<usize>| {
+            hidden.push(offset + from + range.start..offset + from + range.end)
+        };
         if let Some(user) = user_info(url) {
             let is_web = matches!(word[scheme.clone()].rsplit('+').next(), Some(last) if last.to_ascii_lowercase().starts_with("http"));
             match url[..user].find(':') {
@@ -84,13 +91,16 @@ fn find_in(word: &str, offset: usize, hidden: &mut Vec<Range<usize>>) {
         }
         parameters(url).for_each(&mut found);
         match next {
-            Some((next, after)) => (scheme, from) = (from + next.start..from + next.end, from + after),
+            Some((next, after)) => {
+                (scheme, from) = (from + next.start..from + next.end, from + after)
+            }
             None => return,
         }
     }
 }
 
-/// The first scheme in `word`, and where what follows its slashes begins. `http:` needs no slashes: a browser takes it without.
+/// The first scheme in `word`, and where what follows its slashes begins. `http:` needs no slashes:
+/// a browser takes it without.
 fn scheme_end(word: &str) -> Option<(Range<usize>, usize)> {
     word.match_indices(':').find_map(|(colon, _)| {
         let before = &word[..colon];
@@ -110,16 +120,24 @@ fn authority(url: &str) -> &str {
     &url[..url.find(['/', '?', '#', '\\']).unwrap_or(url.len())]
 }
 
-/// Whether what stands after the colon of a server is no port: then it is a password that was cut short.
+/// Whether what stands after the colon of a server is no port: then it is a password that was cut
+/// short.
 fn has_odd_port(authority: &str) -> bool {
-    let port = if authority.starts_with('[') { None } else { authority.split_once(':').map(|(_, port)| port) };
+    let port = if authority.starts_with('[') {
+        None
+    } else {
+        authority.split_once(':').map(|(_, port)| port)
+    };
     port.is_some_and(|port| !port.is_empty() && !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// How much of a URL after its scheme says who asks: up to the `@`.
 fn user_info(url: &str) -> Option<usize> {
     let authority = authority(url);
-    authority.rfind('@').or_else(|| if has_odd_port(authority) { url.rfind('@') } else { None }).filter(|end| *end > 0)
+    authority
+        .rfind('@')
+        .or_else(|| if has_odd_port(authority) { url.rfind('@') } else { None })
+        .filter(|end| *end > 0)
 }
 
 /// The values of parameters that let somebody in.
@@ -132,19 +150,23 @@ fn parameters(url: &str) -> impl Iterator<Item = Range<usize>> + '_ {
         let part = part.trim_end_matches(['?', '&', ';', '#']);
         let (name, value) = part.split_once('=')?;
         let lower = name.to_ascii_lowercase();
-        let is_telling = TELLING.iter().any(|word| lower.contains(word)) || TELLING_NAMES.contains(&lower.as_str());
+        let is_telling = TELLING.iter().any(|word| lower.contains(word))
+            || TELLING_NAMES.contains(&lower.as_str());
         (is_telling && !value.is_empty()).then_some(from + name.len() + 1..from + part.len())
     })
 }
 
-/// The password in `me:password@registry/image`; a digest (`image:tag@sha256:…`) has no slash behind it.
+/// The password in `me:password@registry/image`; a digest (`image:tag@sha256:…`) has no slash
+/// behind it.
 fn without_scheme(word: &str) -> Option<Range<usize>> {
     let at = word.rfind('@')?;
     let colon = word[..at].find(':')?;
     let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
     let server = word[at + 1..].split_once('/').map(|(server, _)| server)?;
-    let is_user = colon > 0 && word[..colon].chars().all(|c| c.is_alphanumeric() || "._-%+".contains(c));
-    (is_user && colon + 1 < at && !server.is_empty() && server.chars().all(is_host)).then_some(colon + 1..at)
+    let is_user =
+        colon > 0 && word[..colon].chars().all(|c| c.is_alphanumeric() || "._-%+".contains(c));
+    (is_user && colon + 1 < at && !server.is_empty() && server.chars().all(is_host))
+        .then_some(colon + 1..at)
 }
 
 #[cfg(test)]
@@ -164,16 +186,25 @@ mod tests {
             ("HTTPS:\\/\\/me:hunter2@host", "HTTPS:\\/\\/***@host"),
             ("git+https://hunter2:x-oauth-basic@host/r", "git+https://***@host/r"),
             ("A=postgres://me:hunter2@db:5432/app B", "A=postgres://me:***@db:5432/app B"),
-            ("tcp://me:hunter2@host:2375,https://a:hunter2@b", "tcp://me:***@host:2375,https://***@b"),
+            (
+                "tcp://me:hunter2@host:2375,https://a:hunter2@b",
+                "tcp://me:***@host:2375,https://***@b",
+            ),
             ("redis://:hunter2@cache/0", "redis://:***@cache/0"),
             ("https://me:hun/ter2@host/", "https://***@host/"),
             ("https://me:hun#ter?2@host/", "https://***@host/"),
             ("https://me:hun@ter2@host/", "https://***@host/"),
             ("\"https://me:hun ter2@host/\": no", "\"https://***@host/\": no"),
             ("me:hunter2@registry.example:5000/image:1", "me:***@registry.example:5000/image:1"),
-            ("https://host/?a=1&access_token=hunter2&b=2#x", "https://host/?a=1&access_token=***&b=2#x"),
+            (
+                "https://host/?a=1&access_token=hunter2&b=2#x",
+                "https://host/?a=1&access_token=***&b=2#x",
+            ),
             ("https://host/?X-Amz-Signature=hunter2", "https://host/?X-Amz-Signature=***"),
-            ("see https://host/?u=https://me:hunter2@a/ and é", "see https://host/?u=https://***@a/ and é"),
+            (
+                "see https://host/?u=https://me:hunter2@a/ and é",
+                "see https://host/?u=https://***@a/ and é",
+            ),
         ] {
             assert_eq!(without_credentials(text), shown);
         }
@@ -199,7 +230,11 @@ mod tests {
             ":@/",
             "a:@b/",
         ] {
-            assert!(matches!(without_credentials(text), Cow::Borrowed(_)), "{text}: {}", without_credentials(text));
+            assert!(
+                matches!(without_credentials(text), Cow::Borrowed(_)),
+                "{text}: {}",
+                without_credentials(text)
+            );
         }
     }
 

@@ -1,15 +1,18 @@
 //! Foreign text is data: control characters, and characters that nobody sees, are shown, not sent.
 //!
-//! Whatever writes text for people goes through [`visible`] or [`visible_line`], whatever writes JSON through [`escaped_json`].
+//! Whatever writes text for people goes through [`visible`] or [`visible_line`], whatever writes
+//! JSON through [`escaped_json`].
 
 use std::borrow::Cow;
 
-/// `text` with every character that is not seen as itself replaced by a sign, but for line ends and tabs: `␛[31m`.
+/// `text` with every character that is not seen as itself replaced by a sign, but for line ends and
+/// tabs: `␛[31m`.
 ///
-/// Each character becomes exactly one, so columns stay what they are. Control characters become their pictures; 8-bit control
-/// characters, those that turn the direction of writing, and those that have no width (zero-width spaces, tags, variation selectors)
-/// become `�`. What joins an emoji or shapes letters of Arabic and Indic scripts stays where it does that. Of a CRLF line end nothing is
-/// shown.
+/// Each character becomes exactly one, so columns stay what they are. Control characters become
+/// their pictures; 8-bit control characters, those that turn the direction of writing, and those
+/// that have no width (zero-width spaces, tags, variation selectors) become `�`. What joins an
+/// emoji or shapes letters of Arabic and Indic scripts stays where it does that. Of a CRLF line end
+/// nothing is shown.
 pub fn visible(text: &str) -> Cow<'_, str> {
     replaced(text, |at| match at.c {
         '\n' | '\t' => None,
@@ -24,7 +27,8 @@ pub fn visible_line(text: &str) -> Cow<'_, str> {
     replaced(text, sign)
 }
 
-/// The same for text of our own with styles in it: what colours stays, any other control sequence is shown.
+/// The same for text of our own with styles in it: what colours stays, any other control sequence
+/// is shown.
 pub fn visible_styled(text: &str) -> Cow<'_, str> {
     replaced(text, |at| match at.c {
         '\n' | '\t' => None,
@@ -44,7 +48,9 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         if hidden(c) {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
+            c.encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
         } else {
             escaped.push(c);
         }
@@ -57,7 +63,8 @@ pub fn is_hidden(c: char) -> bool {
     c.is_control() || is_unseen(c)
 }
 
-/// Characters without a picture: those that turn the direction of writing, without width, or for programs only.
+/// Characters without a picture: those that turn the direction of writing, without width, or for
+/// programs only.
 fn is_unseen(c: char) -> bool {
     matches!(c,
         // Soft hyphen, joiners and fillers that look like nothing.
@@ -99,8 +106,14 @@ impl At<'_> {
         let next = |is: fn(char) -> bool| self.next.is_some_and(is);
         match self.c {
             // After a digit only as a part of a keycap.
-            '\u{fe0f}' => before(is_pictograph) || before(|c| matches!(c, '0'..='9' | '#' | '*')) && next(|c| c == '\u{20e3}'),
-            '\u{200d}' => before(|c| is_pictograph(c) || c == '\u{fe0f}') && next(is_pictograph) || before(is_shaped) && next(is_shaped),
+            '\u{fe0f}' => {
+                before(is_pictograph)
+                    || before(|c| matches!(c, '0'..='9' | '#' | '*')) && next(|c| c == '\u{20e3}')
+            }
+            '\u{200d}' => {
+                before(|c| is_pictograph(c) || c == '\u{fe0f}') && next(is_pictograph)
+                    || before(is_shaped) && next(is_shaped)
+            }
             _ => before(is_shaped) && next(is_shaped),
         }
     }
@@ -113,9 +126,11 @@ fn is_pictograph(c: char) -> bool {
         | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// Letters whose shape depends on their neighbours: Arabic and its relatives, scripts of India and around it.
+/// Letters whose shape depends on their neighbours: Arabic and its relatives, scripts of India and
+/// around it.
 fn is_shaped(c: char) -> bool {
-    matches!(c, '\u{600}'..='\u{8ff}' | '\u{900}'..='\u{dff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}') && !is_hidden(c)
+    matches!(c, '\u{600}'..='\u{8ff}' | '\u{900}'..='\u{dff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
+        && !is_hidden(c)
 }
 
 /// Whether what follows an escape character is a style: `[1;31m`.
@@ -166,8 +181,14 @@ mod tests {
 
     #[test]
     fn what_joins_emoji_and_shapes_letters_stays_where_it_does_that() {
-        for text in ["👩\u{200d}🚀", "❤\u{fe0f}\u{200d}🔥", "☎\u{fe0f}", "1\u{fe0f}\u{20e3}", "می\u{200c}خواهم", "क्\u{200d}ष"]
-        {
+        for text in [
+            "👩\u{200d}🚀",
+            "❤\u{fe0f}\u{200d}🔥",
+            "☎\u{fe0f}",
+            "1\u{fe0f}\u{20e3}",
+            "می\u{200c}خواهم",
+            "क्\u{200d}ष",
+        ] {
             assert_eq!(visible(text), text, "{text:?}");
         }
         assert_eq!(visible("ad\u{200d}min\u{200c}x a\u{fe0f}"), "ad\u{fffd}min\u{fffd}x a\u{fffd}");
@@ -195,7 +216,10 @@ mod tests {
         let text = "\u{7f}\u{9b}31m \u{202e}\u{2028}\u{200b}\u{200d}\u{feff}\u{e0041} größe 👩";
         let json = serde_json::json!({ "text": text }).to_string();
         let escaped = escaped_json(&json);
-        assert_eq!(escaped, r#"{"text":"\u007f\u009b31m \u202e\u2028\u200b\u200d\ufeff\udb40\udc41 größe 👩"}"#);
+        assert_eq!(
+            escaped,
+            r#"{"text":"\u007f\u009b31m \u202e\u2028\u200b\u200d\ufeff\udb40\udc41 größe 👩"}"#
+        );
         assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap()["text"], text);
     }
 

@@ -1,8 +1,8 @@
 //! A path that was checked, as the host opens it: a root, and names below it.
 //!
-//! The host opens the root once and everything else relative to it, and follows no symlink on the way. A check canonicalizes
-//! first, so the path of a symlink that is allowed is the path that it leads to. A symlink that is put into the path after the
-//! check makes the operation fail.
+//! The host opens the root once and everything else relative to it, and follows no symlink on the
+//! way. A check canonicalizes first, so the path of a symlink that is allowed is the path that it
+//! leads to. A symlink that is put into the path after the check makes the operation fail.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -16,9 +16,12 @@ pub struct CheckedPath {
 }
 
 impl CheckedPath {
-    /// `path` below `root`, both absolute and canonical; nothing if it is not the root itself or below it.
+    /// `path` below `root`, both absolute and canonical; nothing if it is not the root itself or
+    /// below it.
     pub fn below(root: &Path, path: &Path) -> Option<Self> {
-        let is_plain = |path: &Path| path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        let is_plain = |path: &Path| {
+            path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+        };
         let is_below = root.is_absolute() && path.starts_with(root) && is_plain(path);
         is_below.then(|| Self { root: root.to_owned(), path: path.to_owned() })
     }
@@ -29,15 +32,15 @@ impl CheckedPath {
         Self { path: root.clone(), root }
     }
 
-    /// A path that no policy has to allow: a person named it, or it belongs to a tool of this machine. Absolute and canonical. Its
-    /// folder is the root.
+    /// A path that no policy has to allow: a person named it, or it belongs to a tool of this
+    /// machine. Absolute and canonical. Its folder is the root.
     pub fn trusted(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self { root: path.parent().unwrap_or(&path).to_owned(), path }
     }
 
-    /// What is called `names` below this path. A part that leads up or to the root of the file system counts from the root of this
-    /// location and never leaves it.
+    /// What is called `names` below this path. A part that leads up or to the root of the file
+    /// system counts from the root of this location and never leaves it.
     #[must_use]
     pub fn join(&self, names: impl AsRef<Path>) -> Self {
         let mut path = self.path.clone();
@@ -108,7 +111,10 @@ mod tests {
 
     #[test]
     fn only_a_plain_path_below_the_root_is_a_location_there() {
-        let below = |path: &str| CheckedPath::below(Path::new("/work/app"), Path::new(path)).map(|path| path.relative().to_owned());
+        let below = |path: &str| {
+            CheckedPath::below(Path::new("/work/app"), Path::new(path))
+                .map(|path| path.relative().to_owned())
+        };
         assert_eq!(below("/work/app/a/b").unwrap(), Path::new("a/b"));
         assert_eq!(below("/work/app").unwrap(), Path::new(""));
         for path in ["/work/apple", "/work", "/work/app/../x", "/work/app/a/..", "a", "/"] {
@@ -122,6 +128,9 @@ mod tests {
         let path = CheckedPath::trusted("/home/a/x.rhai");
         assert_eq!((path.root(), path.relative()), (Path::new("/home/a"), Path::new("x.rhai")));
         let all = CheckedPath::trusted("/");
-        assert_eq!((all.root(), all.relative(), all.join("a").as_path()), (Path::new("/"), Path::new(""), Path::new("/a")));
+        assert_eq!(
+            (all.root(), all.relative(), all.join("a").as_path()),
+            (Path::new("/"), Path::new(""), Path::new("/a"))
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! Host commands: which ones may run, from which file, in which folder and with which variables.
 //!
-//! An entry of `commands` names words. What these words do also depends on the file that the name leads to, on the folder
-//! that the program reads its settings from, and on variables that make it start other programs. So a script chooses none of
-//! the three: programs are looked for on a fixed path, the folder is one that scripts and containers can't write, and only
-//! variables that `spc.toml` lists reach the command. `"*"` lifts all of this: who may run anything can do without.
+//! An entry of `commands` names words. What these words do also depends on the file that the name
+//! leads to, on the folder that the program reads its settings from, and on variables that make it
+//! start other programs. So a script chooses none of the three: programs are looked for on a fixed
+//! path, the folder is one that scripts and containers can't write, and only variables that
+//! `spc.toml` lists reach the command. `"*"` lifts all of this: who may run anything can do
+//! without.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,7 +59,8 @@ impl CheckedCommand {
         &self.command
     }
 
-    /// The file that was checked, and is to be executed: canonical. Nothing where there is no such file.
+    /// The file that was checked, and is to be executed: canonical. Nothing where there is no such
+    /// file.
     pub fn program(&self) -> Option<&Path> {
         self.program.as_deref()
     }
@@ -84,7 +87,11 @@ enum Scope {
 
 impl Policy {
     /// A command that begins with the words of an entry of `commands`.
-    pub fn command(&self, wish: &CommandWish<'_>, machine: &Machine<'_>) -> Result<CheckedCommand, Refusal> {
+    pub fn command(
+        &self,
+        wish: &CommandWish<'_>,
+        machine: &Machine<'_>,
+    ) -> Result<CheckedCommand, Refusal> {
         let Some(name) = wish.command.first().filter(|name| !name.is_empty()) else {
             return Err(Refusal::new(RUN, "").because("it names no program"));
         };
@@ -105,24 +112,44 @@ impl Policy {
         if rules.iter().any(|rule| rule == "*") {
             return Ok(Scope::Anything);
         }
-        if rules.iter().any(|rule| rule.split_whitespace().eq(command.iter().take(words(rule)).map(String::as_str))) {
+        if rules.iter().any(|rule| {
+            rule.split_whitespace().eq(command.iter().take(words(rule)).map(String::as_str))
+        }) {
             return Ok(Scope::Words);
         }
-        // As many words as the longest entry for that program has: "git push" beside "git status". Without one, the word of what it
-        // is to do as well: a hint that is followed is to allow no more than that.
-        let listed = rules.iter().filter(|rule| rule.split_whitespace().next() == Some(name)).map(|rule| words(rule)).max();
-        let shown = listed.unwrap_or(if command.get(1).is_some_and(|word| is_plain_word(word)) { 2 } else { 1 });
+        // As many words as the longest entry for that program has: "git push" beside "git status".
+        // Without one, the word of what it is to do as well: a hint that is followed is to
+        // allow no more than that.
+        let listed = rules
+            .iter()
+            .filter(|rule| rule.split_whitespace().next() == Some(name))
+            .map(|rule| words(rule))
+            .max();
+        let shown = listed.unwrap_or(if command.get(1).is_some_and(|word| is_plain_word(word)) {
+            2
+        } else {
+            1
+        });
         let shown = command.iter().take(shown).map(String::as_str).collect::<Vec<_>>().join(" ");
         if name.contains(char::is_whitespace) {
-            let refusal = Refusal::new(RUN, shown).because("no program has a name with white space in it");
-            return Err(refusal.help("write each word as an item of its own: [\"git\", \"status\"]"));
+            let refusal =
+                Refusal::new(RUN, shown).because("no program has a name with white space in it");
+            return Err(
+                refusal.help("write each word as an item of its own: [\"git\", \"status\"]")
+            );
         }
-        let refusal = Refusal::new(RUN, shown.as_str()).allowed_by(list_with("commands", rules, &shown));
+        let refusal =
+            Refusal::new(RUN, shown.as_str()).allowed_by(list_with("commands", rules, &shown));
         let is_shell_line = name == "sh" && command.get(1).is_some_and(|word| word == "-c");
-        Err(if is_shell_line { refusal.because("a line for a shell can run any program; a list of words runs one") } else { refusal })
+        Err(if is_shell_line {
+            refusal.because("a line for a shell can run any program; a list of words runs one")
+        } else {
+            refusal
+        })
     }
 
-    /// The variables of a command: a few of spc's own, those that `spc.toml` lists, and of the script's the listed ones.
+    /// The variables of a command: a few of spc's own, those that `spc.toml` lists, and of the
+    /// script's the listed ones.
     fn environment(
         &self,
         given: &BTreeMap<String, String>,
@@ -132,11 +159,18 @@ impl Policy {
         let listed = &self.settings.command_env;
         for name in given.keys() {
             if name.is_empty() || name.contains(['=', '\0']) {
-                return Err(Refusal::new(SET_VARIABLE, name).because("that is not the name of a variable"));
+                return Err(
+                    Refusal::new(SET_VARIABLE, name).because("that is not the name of a variable")
+                );
             }
             if scope == Scope::Words && !listed.contains(name) {
-                let refusal = Refusal::new(SET_VARIABLE, name).allowed_by(list_with("command_env", listed, name));
-                let because = starts_programs(name).then_some("it can make the command run another program");
+                let refusal = Refusal::new(SET_VARIABLE, name).allowed_by(list_with(
+                    "command_env",
+                    listed,
+                    name,
+                ));
+                let because =
+                    starts_programs(name).then_some("it can make the command run another program");
                 return Err(because.into_iter().fold(refusal, Refusal::because));
             }
         }
@@ -145,7 +179,8 @@ impl Policy {
             "HOME" => scope == Scope::Anything || self.is_safe_home(machine),
             _ => INHERITED.contains(&name) || name.starts_with("LC_"),
         };
-        let own = machine.environment.iter().filter(|(name, _)| listed.contains(name) || inherited(name));
+        let own =
+            machine.environment.iter().filter(|(name, _)| listed.contains(name) || inherited(name));
         let fixed = [("PATH".to_owned(), SEARCH_PATH.to_owned())];
         let of_spc = own.map(|(name, value)| (name.clone(), value.clone()));
         Ok(fixed.into_iter().chain(of_spc).chain(given.clone()).collect())
@@ -154,48 +189,93 @@ impl Policy {
     fn is_safe_home(&self, machine: &Machine<'_>) -> bool {
         machine.environment.get("HOME").is_some_and(|home| {
             let route = self.route(Path::new(home), machine.look);
-            Path::new(home).is_absolute() && route.through.is_none() && self.written_in(&route.real, machine.look).is_none()
+            Path::new(home).is_absolute()
+                && route.through.is_none()
+                && self.written_in(&route.real, machine.look).is_none()
         })
     }
 
-    /// The folder that commands run in: the one that `spc.toml` names, else its own if nobody else can write it, else `/`.
+    /// The folder that commands run in: the one that `spc.toml` names, else its own if nobody else
+    /// can write it, else `/`.
     fn folder_of_commands(&self, scope: Scope, machine: &Machine<'_>) -> PathBuf {
         if let Some(folder) = &self.command_folder {
             return folder.clone();
         }
-        let is_safe = || self.route(&self.root, machine.look).through.is_none() && self.written_in(&self.root, machine.look).is_none();
+        let is_safe = || {
+            self.route(&self.root, machine.look).through.is_none()
+                && self.written_in(&self.root, machine.look).is_none()
+        };
         if scope == Scope::Anything || is_safe() { self.root.clone() } else { PathBuf::from("/") }
     }
 
-    fn default_folder(&self, name: &str, home: Route, scope: Scope, machine: &Machine<'_>) -> Result<PathBuf, Refusal> {
+    fn default_folder(
+        &self,
+        name: &str,
+        home: Route,
+        scope: Scope,
+        machine: &Machine<'_>,
+    ) -> Result<PathBuf, Refusal> {
         if scope == Scope::Words
-            && let Some(written) = home.through.or_else(|| self.written_in(&home.real, machine.look))
+            && let Some(written) =
+                home.through.or_else(|| self.written_in(&home.real, machine.look))
         {
-            let reason =
-                format!("it would run in \"{}\", and scripts or containers can write \"{}\"", home.real.display(), written.display());
-            return Err(Refusal::new(RUN, name).because(reason).help("name another folder with command_folder, under [allow] in spc.toml"));
+            let reason = format!(
+                "it would run in \"{}\", and scripts or containers can write \"{}\"",
+                home.real.display(),
+                written.display()
+            );
+            return Err(Refusal::new(RUN, name)
+                .because(reason)
+                .help("name another folder with command_folder, under [allow] in spc.toml"));
         }
         Ok(home.real)
     }
 
-    /// The folder that a script asks for: in the one that commands run in, or one that it may read, and that nobody else can write.
-    fn folder(&self, given: &Path, home: &Route, scope: Scope, machine: &Machine<'_>) -> Result<PathBuf, Refusal> {
+    /// The folder that a script asks for: in the one that commands run in, or one that it may read,
+    /// and that nobody else can write.
+    fn folder(
+        &self,
+        given: &Path,
+        home: &Route,
+        scope: Scope,
+        machine: &Machine<'_>,
+    ) -> Result<PathBuf, Refusal> {
         let refusal = || Refusal::new(RUN_IN, given.to_string_lossy());
         let named = clean(&self.project_directory.join(given));
         let route = self.route(&named, machine.look);
         if scope == Scope::Words
-            && let Some(written) = route.through.or_else(|| self.written_in(&route.real, machine.look))
+            && let Some(written) =
+                route.through.or_else(|| self.written_in(&route.real, machine.look))
         {
-            let what = if written == route.real { "it".to_owned() } else { format!("\"{}\"", written.display()) };
+            let what = if written == route.real {
+                "it".to_owned()
+            } else {
+                format!("\"{}\"", written.display())
+            };
             let reason = format!("scripts or containers can write {what}");
-            return Err(refusal().because(reason).help("without working_dir it runs in the folder of spc.toml, or in command_folder"));
+            return Err(refusal().because(reason).help(
+                "without working_dir it runs in the folder of spc.toml, or in command_folder",
+            ));
         }
-        let is_in_home = home.real != Path::new("/") && home.through.is_none() && route.real.starts_with(&home.real);
-        if is_in_home { Ok(route.real) } else { Ok(self.read_path(&named, machine.resolve)?.as_path().to_owned()) }
+        let is_in_home = home.real != Path::new("/")
+            && home.through.is_none()
+            && route.real.starts_with(&home.real);
+        if is_in_home {
+            Ok(route.real)
+        } else {
+            Ok(self.read_path(&named, machine.resolve)?.as_path().to_owned())
+        }
     }
 
-    /// The file of a program; nothing where there is none. A name with a "/" is relative to the folder that commands run in.
-    fn program(&self, name: &str, home: &Path, scope: Scope, machine: &Machine<'_>) -> Result<Option<PathBuf>, Refusal> {
+    /// The file of a program; nothing where there is none. A name with a "/" is relative to the
+    /// folder that commands run in.
+    fn program(
+        &self,
+        name: &str,
+        home: &Path,
+        scope: Scope,
+        machine: &Machine<'_>,
+    ) -> Result<Option<PathBuf>, Refusal> {
         if name.contains('/') {
             let named = clean(&home.join(name));
             let route = self.route(&named, machine.look);
@@ -211,7 +291,9 @@ impl Policy {
                     check_program(name, &named, &route, scope)?;
                     return Ok(Some(route.real));
                 }
-                Entry::File { .. } if route.through.is_none() => not_executable = not_executable.or(Some(route.real)),
+                Entry::File { .. } if route.through.is_none() => {
+                    not_executable = not_executable.or(Some(route.real))
+                }
                 _ => {}
             }
         }
@@ -221,12 +303,16 @@ impl Policy {
 
 /// Refuses a program that is or leads through something that scripts or containers can write.
 fn check_program(name: &str, named: &Path, route: &Route, scope: Scope) -> Result<(), Refusal> {
-    let Some(written) = route.through.as_ref().filter(|_| scope == Scope::Words) else { return Ok(()) };
+    let Some(written) = route.through.as_ref().filter(|_| scope == Scope::Words) else {
+        return Ok(());
+    };
     let reason = if route.real.starts_with(written) {
         format!("scripts or containers can write its program \"{}\"", route.real.display())
     } else {
         let (named, written) = (named.display(), written.display());
-        format!("its program \"{named}\" leads through \"{written}\", which scripts or containers can write")
+        format!(
+            "its program \"{named}\" leads through \"{written}\", which scripts or containers can write"
+        )
     };
     Err(Refusal::new(RUN, name)
         .because(reason)
@@ -235,20 +321,34 @@ fn check_program(name: &str, named: &Path, route: &Route, scope: Scope) -> Resul
 
 /// Whether a word says what a program is to do, as the "status" of `git status` does.
 fn is_plain_word(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(|c| c == '-' || c.is_ascii_lowercase())
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word.chars().all(|c| c == '-' || c.is_ascii_lowercase())
 }
 
 fn words(rule: &str) -> usize {
     rule.split_whitespace().count()
 }
 
-/// Whether a variable is known to make programs load or start something else: a reason to think twice before listing it.
+/// Whether a variable is known to make programs load or start something else: a reason to think
+/// twice before listing it.
 fn starts_programs(name: &str) -> bool {
-    const BEGINNINGS: [&str; 10] = ["BASH_", "DYLD_", "GIT_", "LD_", "MAKE", "NODE_", "PERL", "PYTHON", "RUBY", "SSH_"];
+    const BEGINNINGS: [&str; 10] =
+        ["BASH_", "DYLD_", "GIT_", "LD_", "MAKE", "NODE_", "PERL", "PYTHON", "RUBY", "SSH_"];
     const ENDS: [&str; 5] = ["EDITOR", "PAGER", "PATH", "SHELL", "_OPTIONS"];
     BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
         || ENDS.iter().any(|end| name.ends_with(end))
-        || matches!(name, "BROWSER" | "ENV" | "HOME" | "IFS" | "LESSOPEN" | "LESSCLOSE" | "SHELLOPTS" | "VISUAL" | "XDG_CONFIG_HOME")
+        || matches!(
+            name,
+            "BROWSER"
+                | "ENV"
+                | "HOME"
+                | "IFS"
+                | "LESSOPEN"
+                | "LESSCLOSE"
+                | "SHELLOPTS"
+                | "VISUAL"
+                | "XDG_CONFIG_HOME"
+        )
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Docker Engines that listen over TCP: no script's request may reach one, since an engine does whatever it is asked.
+//! Docker Engines that listen over TCP: no script's request may reach one, since an engine does
+//! whatever it is asked.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,7 +13,8 @@ pub const PLAIN_PORT: u16 = 2375;
 pub const TLS_PORT: u16 = 2376;
 
 /// Where `localhost` and every name below it lead, without asking anybody (RFC 6761).
-pub const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+pub const LOOPBACK: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// Where an engine listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +49,14 @@ impl EngineAddress {
         is_localhost(&self.host).then(|| LOOPBACK.to_vec())
     }
 
-    /// Whether a connection to `target` at this engine's port reaches it, where it listens at `addresses`. An engine of this
-    /// machine may listen on each of its addresses.
-    pub fn is_reached_at(&self, target: IpAddr, addresses: &[IpAddr], is_local: &dyn Fn(IpAddr) -> bool) -> bool {
+    /// Whether a connection to `target` at this engine's port reaches it, where it listens at
+    /// `addresses`. An engine of this machine may listen on each of its addresses.
+    pub fn is_reached_at(
+        &self,
+        target: IpAddr,
+        addresses: &[IpAddr],
+        is_local: &dyn Fn(IpAddr) -> bool,
+    ) -> bool {
         let target = target.to_canonical();
         addresses.iter().any(|address| address.to_canonical() == target)
             || is_local(target) && addresses.iter().any(|address| is_local(address.to_canonical()))
@@ -59,7 +66,11 @@ impl EngineAddress {
 impl fmt::Display for EngineAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
-        if host.contains(':') { write!(f, "tcp://[{host}]:{port}") } else { write!(f, "tcp://{host}:{port}") }
+        if host.contains(':') {
+            write!(f, "tcp://[{host}]:{port}")
+        } else {
+            write!(f, "tcp://{host}:{port}")
+        }
     }
 }
 
@@ -83,14 +94,16 @@ impl EngineAddresses {
         self.0.iter().filter(move |engine| engine.port == port)
     }
 
-    /// The engine that a URL leads to as far as its text tells: by the same name, or by an address that needs no resolver.
+    /// The engine that a URL leads to as far as its text tells: by the same name, or by an address
+    /// that needs no resolver.
     pub(super) fn named_by(&self, url: &Url) -> Option<&EngineAddress> {
         let port = url.port_or_known_default()?;
         let targets = addresses_in(url);
         let name = url.domain().map(|name| name.strip_suffix('.').unwrap_or(name));
         self.at_port(port).find(|engine| {
             let addresses = engine.known_addresses().unwrap_or_default();
-            name == Some(engine.host()) || targets.iter().any(|target| engine.is_reached_at(*target, &addresses, &is_own))
+            name == Some(engine.host())
+                || targets.iter().any(|target| engine.is_reached_at(*target, &addresses, &is_own))
         })
     }
 }
@@ -116,7 +129,8 @@ pub fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Whether an address is this machine's on every machine: loopback, or "any", which connects to loopback.
+/// Whether an address is this machine's on every machine: loopback, or "any", which connects to
+/// loopback.
 pub fn is_own(address: IpAddr) -> bool {
     let address = address.to_canonical();
     address.is_loopback() || address.is_unspecified()
@@ -133,7 +147,17 @@ mod tests {
 
     #[test]
     fn an_engine_of_this_machine_is_recognized_under_each_spelling_of_its_address() {
-        for engine in ["127.0.0.1", "localhost", "::1", "[::1]", "0.0.0.0", "::", "LOCALHOST.", "dev.localhost", "::ffff:127.0.0.1"] {
+        for engine in [
+            "127.0.0.1",
+            "localhost",
+            "::1",
+            "[::1]",
+            "0.0.0.0",
+            "::",
+            "LOCALHOST.",
+            "dev.localhost",
+            "::ffff:127.0.0.1",
+        ] {
             for host in [
                 "127.0.0.1",
                 "127.0.0.2",
@@ -155,11 +179,20 @@ mod tests {
                 "[::ffff:7f00:1]",
                 "user:pass@localhost",
             ] {
-                assert!(named((engine, 4000), &format!("http://{host}:4000/")), "{engine} as {host}");
-                assert!(!named((engine, 4000), &format!("http://{host}:4001/")), "{engine} as {host}, at another port");
+                assert!(
+                    named((engine, 4000), &format!("http://{host}:4000/")),
+                    "{engine} as {host}"
+                );
+                assert!(
+                    !named((engine, 4000), &format!("http://{host}:4001/")),
+                    "{engine} as {host}, at another port"
+                );
             }
         }
-        assert!(named(("localhost", 80), "http://127.0.0.1/") && named(("localhost", 443), "https://127.0.0.1/"));
+        assert!(
+            named(("localhost", 80), "http://127.0.0.1/")
+                && named(("localhost", 443), "https://127.0.0.1/")
+        );
     }
 
     #[test]

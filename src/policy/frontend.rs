@@ -1,5 +1,5 @@
-//! Which frontend may read a Dockerfile. It gets the build context and every secret of the build, and downloads from where the engine
-//! stands, so that it could reach the engine.
+//! Which frontend may read a Dockerfile. It gets the build context and every secret of the build,
+//! and downloads from where the engine stands, so that it could reach the engine.
 
 use super::settings::list_with;
 use super::{Policy, Refusal};
@@ -7,23 +7,33 @@ use crate::model::dockerfile::{FRONTEND, is_frontend_of_docker};
 use crate::model::image_reference::is_same;
 
 impl Policy {
-    /// A frontend that a Dockerfile or a build argument names: Docker's own, or one that `spc.toml` lists.
+    /// A frontend that a Dockerfile or a build argument names: Docker's own, or one that `spc.toml`
+    /// lists.
     pub fn frontend(&self, image: &str) -> Result<(), Refusal> {
-        if is_frontend_of_docker(image) || self.settings.frontends.iter().any(|entry| is_same(entry, image)) {
+        if is_frontend_of_docker(image)
+            || self.settings.frontends.iter().any(|entry| is_same(entry, image))
+        {
             return Ok(());
         }
-        let reason = format!("only \"{FRONTEND}\" is Docker's own; another one decides what the build downloads, and gets its secrets");
+        let reason = format!(
+            "only \"{FRONTEND}\" is Docker's own; another one decides what the build downloads, and gets its secrets"
+        );
         let line = list_with("frontends", &self.settings.frontends, image);
         Err(Refusal::new("build with the frontend", image).because(reason).allowed_by(line))
     }
 
-    /// A name that a script gives to an image. Every build that asks for Docker's frontend would run the image.
+    /// A name that a script gives to an image. Every build that asks for Docker's frontend would
+    /// run the image.
     pub fn image_name(&self, doing: &str, image: &str) -> Result<(), Refusal> {
-        if !is_frontend_of_docker(image) || self.settings.frontends.iter().any(|entry| is_same(entry, image)) {
+        if !is_frontend_of_docker(image)
+            || self.settings.frontends.iter().any(|entry| is_same(entry, image))
+        {
             return Ok(());
         }
         let line = list_with("frontends", &self.settings.frontends, image);
-        Err(Refusal::new(doing, image).because("builds run the image of that name to read Dockerfiles").allowed_by(line))
+        Err(Refusal::new(doing, image)
+            .because("builds run the image of that name to read Dockerfiles")
+            .allowed_by(line))
     }
 }
 
@@ -35,9 +45,17 @@ mod tests {
 
     #[test]
     fn a_frontend_that_is_not_dockers_needs_its_line() {
-        let settings = Settings { frontends: vec!["example/x:1".to_owned()], ..Settings::default() };
-        let policy = Policy::new(Path::new("/work"), settings, &|path| Resolution::Exists(path.to_owned())).unwrap();
-        for image in ["docker/dockerfile:1", "docker.io/docker/dockerfile:1.7-labs", "example/x:1", "docker.io/example/x:1"] {
+        let settings =
+            Settings { frontends: vec!["example/x:1".to_owned()], ..Settings::default() };
+        let policy =
+            Policy::new(Path::new("/work"), settings, &|path| Resolution::Exists(path.to_owned()))
+                .unwrap();
+        for image in [
+            "docker/dockerfile:1",
+            "docker.io/docker/dockerfile:1.7-labs",
+            "example/x:1",
+            "docker.io/example/x:1",
+        ] {
             assert!(policy.frontend(image).is_ok(), "{image}");
         }
         for image in ["example/x", "example/x:2", "example.org/docker/dockerfile:1"] {

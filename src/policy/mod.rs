@@ -5,7 +5,8 @@
 //! under `[allow]`, and a [`Refusal`] names that line.
 //!
 //! An effect takes only a checked value, and only this room makes one: [`CheckedPath`],
-//! [`CheckedCommand`], [`CheckedMount`], [`CheckedVolumeOptions`], [`CheckedUrl`], [`CheckedPrivilege`], [`CheckedProject`].
+//! [`CheckedCommand`], [`CheckedMount`], [`CheckedVolumeOptions`], [`CheckedUrl`],
+//! [`CheckedPrivilege`], [`CheckedProject`].
 
 mod checked_path;
 mod command;
@@ -62,9 +63,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The policy of the project whose `spc.toml` lies in `root`; without one, `root` is the project's folder and
-    /// the settings are the default ones.
-    pub fn new(root: &Path, settings: Settings, resolve: Resolve<'_>) -> Result<Self, SettingsError> {
+    /// The policy of the project whose `spc.toml` lies in `root`; without one, `root` is the
+    /// project's folder and the settings are the default ones.
+    pub fn new(
+        root: &Path,
+        settings: Settings,
+        resolve: Resolve<'_>,
+    ) -> Result<Self, SettingsError> {
         let root = path::real(&path::clean(root), resolve).unwrap_or_else(|()| path::clean(root));
         let project_directory = match &settings.project_directory {
             None => root.clone(),
@@ -82,12 +87,21 @@ impl Policy {
         Self::with(&root, root.clone(), Settings::default(), resolve)
     }
 
-    fn with(root: &Path, project_directory: PathBuf, settings: Settings, resolve: Resolve<'_>) -> Self {
+    fn with(
+        root: &Path,
+        project_directory: PathBuf,
+        settings: Settings,
+        resolve: Resolve<'_>,
+    ) -> Self {
         let outside = |entries: &[String]| -> Vec<PathBuf> {
             // A root that is a symlink to nothing allows nothing.
-            entries.iter().filter_map(|entry| path::real(&path::clean(&root.join(entry)), resolve).ok()).collect()
+            entries
+                .iter()
+                .filter_map(|entry| path::real(&path::clean(&root.join(entry)), resolve).ok())
+                .collect()
         };
-        let (readable, writable, mountable) = (outside(&settings.read), outside(&settings.write), outside(&settings.bind_mounts));
+        let (readable, writable, mountable) =
+            (outside(&settings.read), outside(&settings.write), outside(&settings.bind_mounts));
         let engine_sockets = mount::known_sockets(resolve);
         let command_folder = settings.command_folder.as_ref().map(|given| root.join(&given.text));
         // The whole disk is nobody's project.
@@ -135,7 +149,8 @@ impl Policy {
         &self.engines
     }
 
-    /// The same policy of a run for the project of that name: it was given by a person, not by a script or its files.
+    /// The same policy of a run for the project of that name: it was given by a person, not by a
+    /// script or its files.
     #[must_use]
     pub fn with_given_project(mut self, name: Option<String>) -> Self {
         self.given_project = name;
@@ -147,7 +162,8 @@ impl Policy {
         self.adopts
     }
 
-    /// The same policy of a run that a person gave `--adopt`; what a script says of adoption does not count.
+    /// The same policy of a run that a person gave `--adopt`; what a script says of adoption does
+    /// not count.
     #[must_use]
     pub fn with_adoption(mut self, adopts: bool) -> Self {
         self.adopts = adopts;
@@ -165,7 +181,11 @@ impl Policy {
     }
 }
 
-fn check_command_folder(root: &Path, given: &settings::Given, resolve: Resolve<'_>) -> Result<(), SettingsError> {
+fn check_command_folder(
+    root: &Path,
+    given: &settings::Given,
+    resolve: Resolve<'_>,
+) -> Result<(), SettingsError> {
     match resolve(&root.join(&given.text)) {
         Resolution::Exists(_) => Ok(()),
         Resolution::Missing | Resolution::Dangling => Err(given.error(
@@ -175,7 +195,11 @@ fn check_command_folder(root: &Path, given: &settings::Given, resolve: Resolve<'
     }
 }
 
-fn project_directory(root: &Path, given: &settings::Given, resolve: Resolve<'_>) -> Result<PathBuf, SettingsError> {
+fn project_directory(
+    root: &Path,
+    given: &settings::Given,
+    resolve: Resolve<'_>,
+) -> Result<PathBuf, SettingsError> {
     let path = path::clean(&root.join(&given.text));
     match resolve(&path) {
         Resolution::Exists(real) if real.starts_with(root) => Ok(real),

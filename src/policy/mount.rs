@@ -7,7 +7,8 @@ use super::privilege::PRIVILEGED;
 use super::settings::list_with;
 use super::{Policy, Refusal};
 
-/// A folder or file of the host that may be mounted into a container: absolute and, as far as it exists, canonical.
+/// A folder or file of the host that may be mounted into a container: absolute and, as far as it
+/// exists, canonical.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedMount(PathBuf);
 
@@ -18,7 +19,12 @@ impl CheckedMount {
 }
 
 /// Where engines listen when nobody says otherwise.
-const KNOWN_SOCKETS: [&str; 4] = ["/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock"];
+const KNOWN_SOCKETS: [&str; 4] = [
+    "/run/docker.sock",
+    "/var/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+];
 
 pub(super) fn known_sockets(resolve: Resolve<'_>) -> Vec<PathBuf> {
     KNOWN_SOCKETS.iter().flat_map(|socket| both_names(Path::new(socket), resolve)).collect()
@@ -36,7 +42,9 @@ impl Policy {
         let Ok(real) = self.real(given, resolve) else { return Err(refusal.because(DANGLING)) };
         // The engine is sent text: another name would stand for this one.
         if real.to_str().is_none() {
-            return Err(refusal.because(format!("\"{}\" has a name that is not UTF-8", real.display())));
+            return Err(
+                refusal.because(format!("\"{}\" has a name that is not UTF-8", real.display()))
+            );
         }
         let outside = self.project(&real).is_none() && !within(&real, &self.mountable);
         let power = self.holds_engine(given, &real).filter(|_| !self.settings.privileged);
@@ -48,7 +56,11 @@ impl Policy {
         if !outside {
             return Err(refusal);
         }
-        Err(refusal.allowed_by(list_with("bind_mounts", &self.settings.bind_mounts, &real.to_string_lossy())))
+        Err(refusal.allowed_by(list_with(
+            "bind_mounts",
+            &self.settings.bind_mounts,
+            &real.to_string_lossy(),
+        )))
     }
 
     /// Why a mount would hand over the engine, and with it the host.
@@ -61,6 +73,9 @@ impl Policy {
         if sockets.iter().any(|socket| socket == real || *socket == named) {
             return Some("it is the engine's socket");
         }
-        sockets.iter().any(|socket| socket.starts_with(real)).then_some("it holds the engine's socket")
+        sockets
+            .iter()
+            .any(|socket| socket.starts_with(real))
+            .then_some("it holds the engine's socket")
     }
 }

@@ -15,7 +15,8 @@ pub struct CheckedUrl {
 }
 
 impl CheckedUrl {
-    /// The address as it was checked, which is the one to request: every part of it in its canonical form.
+    /// The address as it was checked, which is the one to request: every part of it in its
+    /// canonical form.
     pub fn as_str(&self) -> &str {
         self.url.as_str()
     }
@@ -46,16 +47,20 @@ impl CheckedUrl {
 }
 
 impl Policy {
-    /// The address of an HTTP request: on this machine, where the stack's ports are published, or listed under `network`;
-    /// never a Docker Engine's.
+    /// The address of an HTTP request: on this machine, where the stack's ports are published, or
+    /// listed under `network`; never a Docker Engine's.
     ///
-    /// Only what the text tells is known here. Where a name leads, the host finds out when it connects, and refuses then.
+    /// Only what the text tells is known here. Where a name leads, the host finds out when it
+    /// connects, and refuses then.
     pub fn address(&self, given: &str) -> Result<CheckedUrl, Refusal> {
         let refusal = |reason: &str| Refusal::new("send a request to", given).because(reason);
-        let url = canonical(given).map_err(|reason| match Url::parse(&format!("http://{given}")) {
-            Ok(_) if !given.contains("://") => refusal(reason).help(format!("write \"http://{given}\"")),
-            _ => refusal(reason),
-        })?;
+        let url =
+            canonical(given).map_err(|reason| match Url::parse(&format!("http://{given}")) {
+                Ok(_) if !given.contains("://") => {
+                    refusal(reason).help(format!("write \"http://{given}\""))
+                }
+                _ => refusal(reason),
+            })?;
         if let Some(engine) = self.engines.named_by(&url) {
             return Err(self.to_engine(given, engine));
         }
@@ -63,7 +68,10 @@ impl Policy {
         let with_port = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
         let names_port = self.settings.network.iter().any(|entry| names(entry, &with_port));
         let line = |server: &str| list_with("network", &self.settings.network, server);
-        if !is_this_machine(&url) && !names_port && !self.settings.network.iter().any(|entry| names(entry, host)) {
+        if !is_this_machine(&url)
+            && !names_port
+            && !self.settings.network.iter().any(|entry| names(entry, host))
+        {
             return Err(refusal("it is another machine").allowed_by(line(host)));
         }
         if matches!(url.port(), Some(PLAIN_PORT | TLS_PORT)) && !names_port {
@@ -72,8 +80,9 @@ impl Policy {
         Ok(CheckedUrl { url, names_port })
     }
 
-    /// What a build lets the engine itself download, from where the engine stands. If an engine listens over TCP, only from servers that are
-    /// listed under `network`: names are the engine's to resolve, and redirects are its to follow.
+    /// What a build lets the engine itself download, from where the engine stands. If an engine
+    /// listens over TCP, only from servers that are listed under `network`: names are the
+    /// engine's to resolve, and redirects are its to follow.
     pub fn download(&self, given: &str) -> Result<(), Refusal> {
         let refusal = |reason: &str| Refusal::new("let a build download", given).because(reason);
         if !self.engines.is_empty() && hides_server(given) {
@@ -84,7 +93,9 @@ impl Policy {
         let url = match canonical(given) {
             Ok(url) => url,
             Err(_) if self.engines.is_empty() => return Ok(()),
-            Err(reason) if given.to_ascii_lowercase().starts_with("http") => return Err(refusal(reason)),
+            Err(reason) if given.to_ascii_lowercase().starts_with("http") => {
+                return Err(refusal(reason));
+            }
             // `git://`: no engine speaks that.
             Err(_) => return Ok(()),
         };
@@ -94,12 +105,14 @@ impl Policy {
         let host = url.host_str().unwrap_or_default();
         let with_port = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
         let line = |server: &str| list_with("network", &self.settings.network, server);
-        let is_listed = |server: &str| self.settings.network.iter().any(|entry| names(entry, server));
+        let is_listed =
+            |server: &str| self.settings.network.iter().any(|entry| names(entry, server));
         if matches!(url.port(), Some(PLAIN_PORT | TLS_PORT)) && !is_listed(&with_port) {
             return Err(refusal("it is the port of a Docker Engine").allowed_by(line(&with_port)));
         }
         if !self.engines.is_empty() && !is_listed(host) && !is_listed(&with_port) {
-            return Err(refusal("it could redirect to a Docker Engine that listens over TCP").allowed_by(line(host)));
+            return Err(refusal("it could redirect to a Docker Engine that listens over TCP")
+                .allowed_by(line(host)));
         }
         Ok(())
     }
@@ -112,14 +125,20 @@ impl Policy {
     /// The refusal of a request that was answered by an engine nobody knew of.
     pub fn answered_by_engine(&self, url: &CheckedUrl) -> Refusal {
         let server = &url.url[url::Position::BeforeHost..url::Position::AfterPort];
-        let port =
-            if url.url.port().is_some() { String::new() } else { format!(":{}", url.url.port_or_known_default().unwrap_or_default()) };
+        let port = if url.url.port().is_some() {
+            String::new()
+        } else {
+            format!(":{}", url.url.port_or_known_default().unwrap_or_default())
+        };
         let line = list_with("network", &self.settings.network, &format!("{server}{port}"));
-        Refusal::new("send a request to", url.as_str()).because("a Docker Engine answers there").allowed_by(line)
+        Refusal::new("send a request to", url.as_str())
+            .because("a Docker Engine answers there")
+            .allowed_by(line)
     }
 }
 
-const UNKNOWN_SOURCE: &str = "a variable stands for the address, which could be that of a Docker Engine";
+const UNKNOWN_SOURCE: &str =
+    "a variable stands for the address, which could be that of a Docker Engine";
 
 /// The address in the one form that is checked and requested; else why it is none.
 fn canonical(given: &str) -> Result<Url, &'static str> {
@@ -128,15 +147,20 @@ fn canonical(given: &str) -> Result<Url, &'static str> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err("only http and https are spoken");
     }
-    // A name with a dot at its end is the same name, and no list or resolver is to see a second spelling of it.
+    // A name with a dot at its end is the same name, and no list or resolver is to see a second
+    // spelling of it.
     if let Some(name) = url.domain().and_then(|name| name.strip_suffix('.')).map(str::to_owned) {
         url.set_host(Some(&name)).map_err(|_| NOT_AN_ADDRESS)?;
     }
     match url.host() {
         None => return Err("it names no server"),
         Some(Host::Domain(name)) if name.ends_with('.') => return Err(NOT_AN_ADDRESS),
-        Some(Host::Ipv4(address)) if address.is_unspecified() => return Err("it names no server; write \"localhost\" for this machine"),
-        Some(Host::Ipv6(address)) if std::net::IpAddr::from(address).to_canonical().is_unspecified() => {
+        Some(Host::Ipv4(address)) if address.is_unspecified() => {
+            return Err("it names no server; write \"localhost\" for this machine");
+        }
+        Some(Host::Ipv6(address))
+            if std::net::IpAddr::from(address).to_canonical().is_unspecified() =>
+        {
             return Err("it names no server; write \"localhost\" for this machine");
         }
         Some(_) => {}
@@ -168,7 +192,8 @@ fn is_this_machine(url: &Url) -> bool {
     addresses_in(url).into_iter().next().is_some_and(is_own)
 }
 
-/// Whether an entry (`example.org`, `*.example.org`, `example.org:8443`, `*`) names a server, given with or without its port.
+/// Whether an entry (`example.org`, `*.example.org`, `example.org:8443`, `*`) names a server, given
+/// with or without its port.
 fn names(entry: &str, server: &str) -> bool {
     let entry = entry.to_ascii_lowercase();
     match entry.strip_prefix('*') {
@@ -190,24 +215,45 @@ mod tests {
     use std::path::Path;
 
     fn policy(network: &[&str]) -> Policy {
-        let settings = Settings { network: network.iter().map(|entry| (*entry).to_owned()).collect(), ..Settings::default() };
-        Policy::new(Path::new("/work"), settings, &|path| Resolution::Exists(path.to_owned())).unwrap()
+        let settings = Settings {
+            network: network.iter().map(|entry| (*entry).to_owned()).collect(),
+            ..Settings::default()
+        };
+        Policy::new(Path::new("/work"), settings, &|path| Resolution::Exists(path.to_owned()))
+            .unwrap()
     }
 
     #[test]
     fn a_build_downloads_from_listed_servers_alone_where_an_engine_listens_over_tcp() {
         let engines = EngineAddresses::new([EngineAddress::new("127.0.0.1", 4000)]);
-        for url in ["http://localhost:8000/x", "https://example.org/x", "http://${HOST}/x", "$URL", "git://example.org/x"] {
+        for url in [
+            "http://localhost:8000/x",
+            "https://example.org/x",
+            "http://${HOST}/x",
+            "$URL",
+            "git://example.org/x",
+        ] {
             assert!(policy(&[]).download(url).is_ok(), "{url}");
         }
         assert!(policy(&[]).download("http://localhost:2375/x").is_err());
         let all = policy(&["*"]).with_engines(engines.clone());
-        for url in ["http://${HOST}/x", "ht${X}tp://127.0.0.1:4000/", "h${X}", "$X", "https://a:$P/"] {
-            assert_eq!(all.download(url).unwrap_err().because.as_deref(), Some(UNKNOWN_SOURCE), "{url}");
+        for url in
+            ["http://${HOST}/x", "ht${X}tp://127.0.0.1:4000/", "h${X}", "$X", "https://a:$P/"]
+        {
+            assert_eq!(
+                all.download(url).unwrap_err().because.as_deref(),
+                Some(UNKNOWN_SOURCE),
+                "{url}"
+            );
         }
         assert!(all.download("http://a.example/$X").is_ok() && all.download("app-$V.tgz").is_ok());
         let listed = policy(&["example.org", "localhost:8000"]).with_engines(engines);
-        for url in ["http://localhost:8000/x", "https://example.org/x", "git://other.example/x", "git@other.example:x"] {
+        for url in [
+            "http://localhost:8000/x",
+            "https://example.org/x",
+            "git://other.example/x",
+            "git@other.example:x",
+        ] {
             assert!(listed.download(url).is_ok(), "{url}");
         }
         for url in [
@@ -221,7 +267,10 @@ mod tests {
             assert_eq!(listed.download(url).unwrap_err().what, "let a build download", "{url}");
         }
         let refusal = listed.download("http://other.example/x").unwrap_err();
-        assert_eq!(refusal.add, ["network = [\"example.org\", \"localhost:8000\", \"other.example\"]"]);
+        assert_eq!(
+            refusal.add,
+            ["network = [\"example.org\", \"localhost:8000\", \"other.example\"]"]
+        );
     }
 
     #[test]
@@ -241,9 +290,20 @@ mod tests {
     #[test]
     fn another_machine_needs_its_line() {
         let refusal = policy(&["a.example"]).address("https://b.example/x").unwrap_err();
-        assert_eq!(refusal.message(), "A script may not send a request to \"https://b.example/x\": it is another machine");
-        assert_eq!(refusal.hint().unwrap(), "to allow it, write network = [\"a.example\", \"b.example\"] under [allow] in spc.toml");
-        for url in ["http://localhost.example/", "http://127.0.0.1.example/", "http://localhost@b.example/", "http://3232235777/"] {
+        assert_eq!(
+            refusal.message(),
+            "A script may not send a request to \"https://b.example/x\": it is another machine"
+        );
+        assert_eq!(
+            refusal.hint().unwrap(),
+            "to allow it, write network = [\"a.example\", \"b.example\"] under [allow] in spc.toml"
+        );
+        for url in [
+            "http://localhost.example/",
+            "http://127.0.0.1.example/",
+            "http://localhost@b.example/",
+            "http://3232235777/",
+        ] {
             assert!(policy(&[]).address(url).is_err(), "{url}");
         }
     }
@@ -282,7 +342,10 @@ mod tests {
             assert_eq!(policy(&[]).address(checked.as_str()).unwrap(), checked);
         }
         assert_eq!(
-            policy(&["b\u{fc}cher.example", "xn--bcher-kva.example"]).address("http://B\u{dc}CHER.example./").unwrap().as_str(),
+            policy(&["b\u{fc}cher.example", "xn--bcher-kva.example"])
+                .address("http://B\u{dc}CHER.example./")
+                .unwrap()
+                .as_str(),
             "http://xn--bcher-kva.example/"
         );
     }
@@ -313,7 +376,12 @@ mod tests {
             ("http://build.example:2375/", "build.example:2375"),
         ] {
             let refusal = policy(&["*"]).address(url).unwrap_err();
-            assert_eq!(refusal.hint().unwrap(), format!("to allow it, write network = [\"*\", \"{entry}\"] under [allow] in spc.toml"));
+            assert_eq!(
+                refusal.hint().unwrap(),
+                format!(
+                    "to allow it, write network = [\"*\", \"{entry}\"] under [allow] in spc.toml"
+                )
+            );
             assert!(policy(&[entry]).address(url).unwrap().is_listed_with_port(), "{url}");
         }
         assert!(!policy(&["*"]).address("http://a.example/").unwrap().is_listed_with_port());
@@ -321,18 +389,32 @@ mod tests {
 
     #[test]
     fn no_entry_leads_to_an_engine_that_is_known() {
-        let engines = EngineAddresses::new([EngineAddress::new("engine.example", 2375), EngineAddress::new("127.0.0.1", 4000)]);
+        let engines = EngineAddresses::new([
+            EngineAddress::new("engine.example", 2375),
+            EngineAddress::new("127.0.0.1", 4000),
+        ]);
         let policy = policy(&["*", "engine.example:2375", "localhost:4000"]).with_engines(engines);
-        for url in ["http://engine.example:2375/", "http://Engine.Example.:2375/", "http://localhost:4000/", "http://[::1]:4000/"] {
+        for url in [
+            "http://engine.example:2375/",
+            "http://Engine.Example.:2375/",
+            "http://localhost:4000/",
+            "http://[::1]:4000/",
+        ] {
             let refusal = policy.address(url).unwrap_err();
-            assert!(refusal.message().contains("it leads to the Docker Engine at \"tcp://") && refusal.hint().is_none(), "{url}");
+            assert!(
+                refusal.message().contains("it leads to the Docker Engine at \"tcp://")
+                    && refusal.hint().is_none(),
+                "{url}"
+            );
         }
         assert!(policy.address("http://engine.example:4000/").is_ok());
     }
 
     #[test]
     fn what_is_no_http_address_is_refused() {
-        for url in ["localhost:8000", "file:///etc/passwd", "unix:///var/run/docker.sock", "", "http://"] {
+        for url in
+            ["localhost:8000", "file:///etc/passwd", "unix:///var/run/docker.sock", "", "http://"]
+        {
             assert!(policy(&["*"]).address(url).is_err(), "{url}");
         }
     }

@@ -11,7 +11,8 @@ pub enum Resolution {
     /// Its canonical name: absolute, without symlinks and `..`.
     Exists(PathBuf),
     Missing,
-    /// A symlink that leads to nothing, or in a circle. What is made under its name is made elsewhere.
+    /// A symlink that leads to nothing, or in a circle. What is made under its name is made
+    /// elsewhere.
     Dangling,
 }
 
@@ -33,7 +34,8 @@ impl Policy {
         self.readable(&real).ok_or_else(|| self.unreadable(refusal(), given, &real))
     }
 
-    /// A path to write, make, rename or remove. Relative ones start at the project directory, which is not itself one.
+    /// A path to write, make, rename or remove. Relative ones start at the project directory, which
+    /// is not itself one.
     pub fn write_path(&self, given: &Path, resolve: Resolve<'_>) -> Result<CheckedPath, Refusal> {
         let refusal = || Refusal::new("write", given.to_string_lossy());
         let real = self.real(given, resolve).map_err(|()| refusal().because(DANGLING))?;
@@ -44,15 +46,23 @@ impl Policy {
             return Ok(path);
         }
         match self.project(&real) {
-            Some(inner) if inner == Path::new("") => Err(refusal().because("it is the project directory itself")),
+            Some(inner) if inner == Path::new("") => {
+                Err(refusal().because("it is the project directory itself"))
+            }
             Some(_) => CheckedPath::below(&self.project_directory, &real).ok_or_else(refusal),
             None => Err(self.unwritable(refusal(), given, &real)),
         }
     }
 
-    /// A file or folder that spc itself keeps or looks for: `.env`, `.spc`, `.dockerignore`. A container or a script can replace it
-    /// by a symlink, so it leads no further than a script's own paths do.
-    pub fn own_path(&self, given: &Path, access: OwnAccess, resolve: Resolve<'_>) -> Result<CheckedPath, Refusal> {
+    /// A file or folder that spc itself keeps or looks for: `.env`, `.spc`, `.dockerignore`. A
+    /// container or a script can replace it by a symlink, so it leads no further than a
+    /// script's own paths do.
+    pub fn own_path(
+        &self,
+        given: &Path,
+        access: OwnAccess,
+        resolve: Resolve<'_>,
+    ) -> Result<CheckedPath, Refusal> {
         let verb = match access {
             OwnAccess::Read => "read",
             OwnAccess::Write => "write",
@@ -62,39 +72,59 @@ impl Policy {
         // Unlike a script, spc works in a project that is the whole disk.
         let own = || CheckedPath::below(&self.project_directory, &real);
         match access {
-            OwnAccess::Read => self.readable(&real).or_else(own).ok_or_else(|| self.unreadable(refusal(), given, &real)),
+            OwnAccess::Read => self
+                .readable(&real)
+                .or_else(own)
+                .ok_or_else(|| self.unreadable(refusal(), given, &real)),
             OwnAccess::Write => match self.written_by_hand(&real) {
                 Some(reason) => Err(refusal().because(reason)),
-                None => below_any(&real, &self.writable).or_else(own).ok_or_else(|| self.unwritable(refusal(), given, &real)),
+                None => below_any(&real, &self.writable)
+                    .or_else(own)
+                    .ok_or_else(|| self.unwritable(refusal(), given, &real)),
             },
         }
     }
 
     /// A canonical path that may be read.
     fn readable(&self, real: &Path) -> Option<CheckedPath> {
-        let own = self.project(real).and_then(|_| CheckedPath::below(&self.project_directory, real));
+        let own =
+            self.project(real).and_then(|_| CheckedPath::below(&self.project_directory, real));
         own.or_else(|| below_any(real, &self.readable)).or_else(|| below_any(real, &self.writable))
     }
 
     fn unreadable(&self, refusal: Refusal, given: &Path, real: &Path) -> Refusal {
-        refusal.because(self.outside(given, real)).allowed_by(list_with("read", &self.settings.read, &real.to_string_lossy()))
+        refusal.because(self.outside(given, real)).allowed_by(list_with(
+            "read",
+            &self.settings.read,
+            &real.to_string_lossy(),
+        ))
     }
 
     fn unwritable(&self, refusal: Refusal, given: &Path, real: &Path) -> Refusal {
-        refusal.because(self.outside(given, real)).allowed_by(list_with("write", &self.settings.write, &real.to_string_lossy()))
+        refusal.because(self.outside(given, real)).allowed_by(list_with(
+            "write",
+            &self.settings.write,
+            &real.to_string_lossy(),
+        ))
     }
 
-    /// Why a canonical path is never written: it would let a script allow itself the rest, as a hook of git is a host command.
+    /// Why a canonical path is never written: it would let a script allow itself the rest, as a
+    /// hook of git is a host command.
     fn written_by_hand(&self, real: &Path) -> Option<String> {
-        let has = |path: &Path, name: &str| path.components().any(|part| part == Component::Normal(name.as_ref()));
+        let has = |path: &Path, name: &str| {
+            path.components().any(|part| part == Component::Normal(name.as_ref()))
+        };
         if has(real, SETTINGS_FILE) {
-            return Some(format!("{SETTINGS_FILE} says what scripts may do, and is written by hand"));
+            return Some(format!(
+                "{SETTINGS_FILE} says what scripts may do, and is written by hand"
+            ));
         }
         let in_project = self.project(real).filter(|_| !within(real, &self.writable));
         in_project.filter(|inner| has(inner, ".git")).map(|_| "it belongs to git".to_owned())
     }
 
-    /// A canonical path relative to the project directory, if it is in it. The whole disk is nobody's project.
+    /// A canonical path relative to the project directory, if it is in it. The whole disk is
+    /// nobody's project.
     pub(super) fn project<'p>(&self, real: &'p Path) -> Option<&'p Path> {
         self.project_directory.parent()?;
         real.strip_prefix(&self.project_directory).ok()
@@ -122,14 +152,15 @@ pub(super) fn within(path: &Path, roots: &[PathBuf]) -> bool {
     roots.iter().any(|root| path.starts_with(root))
 }
 
-/// A canonical path below one of `roots`, as a location there. A root that is the path itself may be a file: its folder is opened
-/// then.
+/// A canonical path below one of `roots`, as a location there. A root that is the path itself may
+/// be a file: its folder is opened then.
 fn below_any(real: &Path, roots: &[PathBuf]) -> Option<CheckedPath> {
     let root = roots.iter().find(|root| real.starts_with(root))?;
     if root == real { Some(CheckedPath::trusted(real)) } else { CheckedPath::below(root, real) }
 }
 
-/// The path without `.` and `..`, the latter taken by name, as Compose does: `link/..` is the folder that holds `link`.
+/// The path without `.` and `..`, the latter taken by name, as Compose does: `link/..` is the
+/// folder that holds `link`.
 pub fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for component in path.components() {
@@ -144,7 +175,8 @@ pub fn clean(path: &Path) -> PathBuf {
     cleaned
 }
 
-/// The canonical name of a cleaned path: that of its deepest folder that exists, and the rest as it is.
+/// The canonical name of a cleaned path: that of its deepest folder that exists, and the rest as it
+/// is.
 pub(super) fn real(path: &Path, resolve: Resolve<'_>) -> Result<PathBuf, ()> {
     for ancestor in path.ancestors() {
         match resolve(ancestor) {

@@ -30,7 +30,8 @@ const NETWORK_OPTIONS: [&str; 10] = [
 ];
 
 impl Policy {
-    /// A privileged setting of a container, as it is written: `privileged: true`, `pid: host`, `cap_add: SYS_ADMIN`.
+    /// A privileged setting of a container, as it is written: `privileged: true`, `pid: host`,
+    /// `cap_add: SYS_ADMIN`.
     pub fn privileged(&self, what: &str) -> Result<CheckedPrivilege, Refusal> {
         if self.settings.privileged {
             return Ok(CheckedPrivilege(()));
@@ -38,35 +39,54 @@ impl Policy {
         Err(Refusal::new("use", what).allowed_by(PRIVILEGED))
     }
 
-    /// A namespace of a container, as `network_mode: host`: the host's, and another container's, reach beyond it.
+    /// A namespace of a container, as `network_mode: host`: the host's, and another container's,
+    /// reach beyond it.
     pub fn namespace(&self, key: &str, mode: &str) -> Result<(), Refusal> {
         let kind = mode.split(':').next().unwrap_or_default();
-        if matches!(kind, "host" | "container" | "service" | "ns") { self.privileged(&format!("{key}: {mode}")).map(drop) } else { Ok(()) }
+        if matches!(kind, "host" | "container" | "service" | "ns") {
+            self.privileged(&format!("{key}: {mode}")).map(drop)
+        } else {
+            Ok(())
+        }
     }
 
-    /// The driver of a network and its options: one on the host's own interfaces, a plugin, an option that names an interface or that
-    /// nobody looked at reach beyond the engine.
-    pub fn network<'o>(&self, driver: &str, options: impl IntoIterator<Item = (&'o String, &'o String)>) -> Result<(), Refusal> {
+    /// The driver of a network and its options: one on the host's own interfaces, a plugin, an
+    /// option that names an interface or that nobody looked at reach beyond the engine.
+    pub fn network<'o>(
+        &self,
+        driver: &str,
+        options: impl IntoIterator<Item = (&'o String, &'o String)>,
+    ) -> Result<(), Refusal> {
         if !NETWORK_DRIVERS.contains(&driver) {
             self.privileged(&format!("driver: {driver}"))?;
         }
-        for (key, value) in options.into_iter().filter(|(key, _)| !NETWORK_OPTIONS.contains(&key.as_str())) {
+        for (key, value) in
+            options.into_iter().filter(|(key, _)| !NETWORK_OPTIONS.contains(&key.as_str()))
+        {
             self.privileged(&format!("{key}: {value}"))?;
         }
         Ok(())
     }
 
-    /// A network whose range has an address of this machine: traffic to the machine's own network would go to the containers.
+    /// A network whose range has an address of this machine: traffic to the machine's own network
+    /// would go to the containers.
     pub fn range_of_machine(&self, range: &str, address: &str) -> Result<(), Refusal> {
         if self.settings.privileged {
             return Ok(());
         }
         let reason = format!("it holds {address}, an address of this machine");
-        Err(Refusal::new("give a network the addresses", range).because(reason).allowed_by(PRIVILEGED))
+        Err(Refusal::new("give a network the addresses", range)
+            .because(reason)
+            .allowed_by(PRIVILEGED))
     }
 
-    /// The log driver of a container: the engine itself sends what others are given, and to where it is told.
+    /// The log driver of a container: the engine itself sends what others are given, and to where
+    /// it is told.
     pub fn log_driver(&self, driver: &str) -> Result<(), Refusal> {
-        if LOG_DRIVERS.contains(&driver) { Ok(()) } else { self.privileged(&format!("logging: {driver}")).map(drop) }
+        if LOG_DRIVERS.contains(&driver) {
+            Ok(())
+        } else {
+            self.privileged(&format!("logging: {driver}")).map(drop)
+        }
     }
 }

@@ -41,7 +41,14 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of what a script asks for.
     pub(super) fn new(what: &str, value: impl Into<String>) -> Self {
-        Self { who: Actor::Script, what: what.to_owned(), value: value.into(), because: None, add: Vec::new(), help: None }
+        Self {
+            who: Actor::Script,
+            what: what.to_owned(),
+            value: value.into(),
+            because: None,
+            add: Vec::new(),
+            help: None,
+        }
     }
 
     /// The same about what spc does by itself.

@@ -50,7 +50,8 @@ pub struct Settings {
     pub frontends: Vec<String>,
     /// Projects beyond the script's own whose objects it may look into, use and change.
     pub projects: Vec<String>,
-    /// Privileged containers, host namespaces, devices, capabilities, plugins, the engine's socket.
+    /// Privileged containers, host namespaces, devices, capabilities, plugins, the engine's
+    /// socket.
     pub privileged: bool,
     /// A plan runs commands in containers that the script declares to change nothing.
     pub read_only_execs: bool,
@@ -96,7 +97,12 @@ impl Settings {
             let valid = String::from_utf8_lossy(&content[..error.valid_up_to()]);
             let (line, column) = position(&valid, valid.len());
             let hint = Some("save the file as UTF-8".to_owned());
-            SettingsError { line, column, message: "The file is not written in UTF-8".to_owned(), hint }
+            SettingsError {
+                line,
+                column,
+                message: "The file is not written in UTF-8".to_owned(),
+                hint,
+            }
         })?;
         // Positions count without it.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -120,7 +126,9 @@ impl Reader<'_> {
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "spc" => {}
-                "project_directory" => settings.project_directory = Some(self.project_directory(value)?),
+                "project_directory" => {
+                    settings.project_directory = Some(self.project_directory(value)?)
+                }
                 "allow" => {
                     let DeValue::Table(allow) = value.get_ref() else {
                         return Err(self.wrong_type("allow", "a table", "[allow]", value));
@@ -136,25 +144,44 @@ impl Reader<'_> {
     fn allow(&self, table: &DeTable<'_>, settings: &mut Settings) -> Result<(), SettingsError> {
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "commands" => settings.commands = self.list("commands", "commands = [\"git\"]", value)?,
+                "commands" => {
+                    settings.commands = self.list("commands", "commands = [\"git\"]", value)?
+                }
                 "command_env" => settings.command_env = self.variables(value)?,
                 "command_folder" => settings.command_folder = Some(self.command_folder(value)?),
                 "read" => settings.read = self.paths("read", value)?,
                 "write" => settings.write = self.paths("write", value)?,
                 "bind_mounts" => settings.bind_mounts = self.paths("bind_mounts", value)?,
                 "network" => settings.network = self.machines(value)?,
-                "frontends" => settings.frontends = self.list("frontends", "frontends = [\"example/frontend:1\"]", value)?,
-                "projects" => settings.projects = self.list("projects", "projects = [\"shop\"]", value)?,
-                "privileged" => settings.privileged = self.switch("privileged", "privileged = true", value)?,
-                "read_only_execs" => settings.read_only_execs = self.switch("read_only_execs", READ_ONLY_EXECS, value)?,
+                "frontends" => {
+                    settings.frontends =
+                        self.list("frontends", "frontends = [\"example/frontend:1\"]", value)?
+                }
+                "projects" => {
+                    settings.projects = self.list("projects", "projects = [\"shop\"]", value)?
+                }
+                "privileged" => {
+                    settings.privileged = self.switch("privileged", "privileged = true", value)?
+                }
+                "read_only_execs" => {
+                    settings.read_only_execs =
+                        self.switch("read_only_execs", READ_ONLY_EXECS, value)?
+                }
                 _ => return Err(self.unknown_key(key, &ALLOW_KEYS)),
             }
         }
         Ok(())
     }
 
-    fn switch(&self, key: &str, example: &'static str, value: &Spanned<DeValue<'_>>) -> Result<bool, SettingsError> {
-        let DeValue::Boolean(switch) = value.get_ref() else { return Err(self.wrong_type(key, "true or false", example, value)) };
+    fn switch(
+        &self,
+        key: &str,
+        example: &'static str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<bool, SettingsError> {
+        let DeValue::Boolean(switch) = value.get_ref() else {
+            return Err(self.wrong_type(key, "true or false", example, value));
+        };
         Ok(*switch)
     }
 
@@ -164,7 +191,11 @@ impl Reader<'_> {
             return Err(self.wrong_type("spc", "a version in quotes", EXAMPLE, value));
         };
         let Ok(required) = semver::VersionReq::parse(requirement) else {
-            return Err(self.error(value, format!("\"{requirement}\" is no version"), format!("write {EXAMPLE}")));
+            return Err(self.error(
+                value,
+                format!("\"{requirement}\" is no version"),
+                format!("write {EXAMPLE}"),
+            ));
         };
         match semver::Version::parse(running) {
             Ok(version) if !required.matches(&version) => Err(self.error(
@@ -178,10 +209,17 @@ impl Reader<'_> {
 
     fn project_directory(&self, value: &Spanned<DeValue<'_>>) -> Result<Given, SettingsError> {
         let DeValue::String(directory) = value.get_ref() else {
-            return Err(self.wrong_type("project_directory", "a folder in quotes", "project_directory = \"examples/spc\"", value));
+            return Err(self.wrong_type(
+                "project_directory",
+                "a folder in quotes",
+                "project_directory = \"examples/spc\"",
+                value,
+            ));
         };
         if directory.is_empty()
-            || Path::new(directory.as_ref()).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+            || Path::new(directory.as_ref())
+                .components()
+                .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
         {
             return Err(self.error(
                 value,
@@ -195,10 +233,19 @@ impl Reader<'_> {
 
     fn command_folder(&self, value: &Spanned<DeValue<'_>>) -> Result<Given, SettingsError> {
         let DeValue::String(folder) = value.get_ref() else {
-            return Err(self.wrong_type("command_folder", "a folder in quotes", "command_folder = \"tools\"", value));
+            return Err(self.wrong_type(
+                "command_folder",
+                "a folder in quotes",
+                "command_folder = \"tools\"",
+                value,
+            ));
         };
         if folder.trim().is_empty() {
-            return Err(self.error(value, "\"command_folder\" is empty".to_owned(), "remove it, or name a folder"));
+            return Err(self.error(
+                value,
+                "\"command_folder\" is empty".to_owned(),
+                "remove it, or name a folder",
+            ));
         }
         if is_home(folder) {
             return Err(self.no_home(value, folder));
@@ -210,17 +257,26 @@ impl Reader<'_> {
     /// Names of variables.
     fn variables(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
         let names = self.list("command_env", "command_env = [\"SSH_AUTH_SOCK\"]", value)?;
-        let is_name =
-            |name: &str| name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()) && !name.starts_with(|c: char| c.is_ascii_digit());
+        let is_name = |name: &str| {
+            name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+        };
         match names.iter().position(|name| !is_name(name)) {
             None => Ok(names),
             Some(index) => {
-                let place = value.get_ref().as_array().and_then(|items| items.get(index)).unwrap_or(value);
+                let place =
+                    value.get_ref().as_array().and_then(|items| items.get(index)).unwrap_or(value);
                 let hint = match names[index].split_once('=') {
-                    Some((name, _)) => format!("write \"{name}\" alone: its value comes from the environment or from the script"),
+                    Some((name, _)) => format!(
+                        "write \"{name}\" alone: its value comes from the environment or from the script"
+                    ),
                     None => "list each variable by its name".to_owned(),
                 };
-                Err(self.error(place, format!("\"{}\" is not the name of a variable", names[index]), hint))
+                Err(self.error(
+                    place,
+                    format!("\"{}\" is not the name of a variable", names[index]),
+                    hint,
+                ))
             }
         }
     }
@@ -228,17 +284,27 @@ impl Reader<'_> {
     /// Names or addresses of machines: another entry would cover nothing, and nobody would be told.
     fn machines(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
         let machines = self.list("network", "network = [\"example.org\"]", value)?;
-        let Some(index) = machines.iter().position(|machine| !is_machine(machine)) else { return Ok(machines) };
+        let Some(index) = machines.iter().position(|machine| !is_machine(machine)) else {
+            return Ok(machines);
+        };
         let place = value.get_ref().as_array().and_then(|items| items.get(index)).unwrap_or(value);
         let hint = match url::Url::parse(&machines[index]).ok().filter(|url| url.scheme().starts_with("http")) {
             Some(url) => format!("write \"{}\"", &url[url::Position::BeforeHost..url::Position::AfterPort]),
             None => "write \"example.org\", \"*.example.org\", \"example.org:8443\", \"10.0.0.1\" or \"*\"".to_owned(),
         };
-        Err(self.error(place, format!("\"{}\" is not the name or address of a machine", machines[index]), hint))
+        Err(self.error(
+            place,
+            format!("\"{}\" is not the name or address of a machine", machines[index]),
+            hint,
+        ))
     }
 
     fn no_home(&self, value: &Spanned<DeValue<'_>>, path: &str) -> SettingsError {
-        self.error(value, format!("\"{path}\" is not taken as the home folder"), "write the path in full")
+        self.error(
+            value,
+            format!("\"{path}\" is not taken as the home folder"),
+            "write the path in full",
+        )
     }
 
     fn paths(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
@@ -246,14 +312,20 @@ impl Reader<'_> {
         match paths.iter().position(|path| is_home(path)) {
             None => Ok(paths),
             Some(index) => {
-                let place = value.get_ref().as_array().and_then(|items| items.get(index)).unwrap_or(value);
+                let place =
+                    value.get_ref().as_array().and_then(|items| items.get(index)).unwrap_or(value);
                 Err(self.no_home(place, &paths[index]))
             }
         }
     }
 
     /// A list of strings, none of them empty.
-    fn list(&self, key: &str, example: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
+    fn list(
+        &self,
+        key: &str,
+        example: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<String>, SettingsError> {
         const EXPECTED: &str = "a list of strings";
         let DeValue::Array(items) = value.get_ref() else {
             return Err(self.wrong_type(key, EXPECTED, example, value));
@@ -270,7 +342,11 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn unknown_key(&self, key: &Spanned<std::borrow::Cow<'_, str>>, known: &[&'static str]) -> SettingsError {
+    fn unknown_key(
+        &self,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        known: &[&'static str],
+    ) -> SettingsError {
         let (line, column) = position(self.text, key.span().start);
         let hint = if ALLOW_KEYS.contains(&key.get_ref().as_ref()) {
             Some("write it below the line [allow]".to_owned())
@@ -280,11 +356,22 @@ impl Reader<'_> {
         SettingsError { line, column, message: format!("Unknown key \"{}\"", key.get_ref()), hint }
     }
 
-    fn wrong_type(&self, key: &str, expected: &str, example: &str, value: &Spanned<DeValue<'_>>) -> SettingsError {
+    fn wrong_type(
+        &self,
+        key: &str,
+        expected: &str,
+        example: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> SettingsError {
         self.error(value, format!("\"{key}\" takes {expected}"), format!("write {example}"))
     }
 
-    fn error(&self, value: &Spanned<DeValue<'_>>, message: String, hint: impl Into<String>) -> SettingsError {
+    fn error(
+        &self,
+        value: &Spanned<DeValue<'_>>,
+        message: String,
+        hint: impl Into<String>,
+    ) -> SettingsError {
         let (line, column) = position(self.text, value.span().start);
         SettingsError { line, column, message, hint: Some(hint.into()) }
     }
@@ -297,10 +384,12 @@ impl Reader<'_> {
     }
 }
 
-/// `example.org`, `*.example.org`, `[::1]:8443`, `*`: no address with a scheme or a path, and no range of addresses.
+/// `example.org`, `*.example.org`, `[::1]:8443`, `*`: no address with a scheme or a path, and no
+/// range of addresses.
 fn is_machine(text: &str) -> bool {
     let name = text.strip_prefix("*.").unwrap_or(text);
-    text == "*" || !name.contains(|c: char| c.is_whitespace() || c.is_control() || "/*@?#\\".contains(c))
+    text == "*"
+        || !name.contains(|c: char| c.is_whitespace() || c.is_control() || "/*@?#\\".contains(c))
 }
 
 fn is_home(path: &str) -> bool {
@@ -324,7 +413,9 @@ fn quoted(text: &str) -> String {
     for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
-            _ if character.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(character))),
+            _ if character.is_control() => {
+                out.push_str(&format!("\\u{:04X}", u32::from(character)))
+            }
             _ => out.push(character),
         }
     }
@@ -365,11 +456,24 @@ mod tests {
 
     #[test]
     fn an_entry_that_covers_no_machine_is_refused() {
-        for entry in ["a.example", "*.a.example", "a.example:8443", "[::1]:80", "::1", "10.0.0.1", "*", "b\u{fc}cher.example"] {
-            assert!(Settings::parse(format!("[allow]\nnetwork = [\"{entry}\"]\n").as_bytes()).is_ok(), "{entry}");
+        for entry in [
+            "a.example",
+            "*.a.example",
+            "a.example:8443",
+            "[::1]:80",
+            "::1",
+            "10.0.0.1",
+            "*",
+            "b\u{fc}cher.example",
+        ] {
+            assert!(
+                Settings::parse(format!("[allow]\nnetwork = [\"{entry}\"]\n").as_bytes()).is_ok(),
+                "{entry}"
+            );
         }
         let refused = |entry: &str| {
-            let (line, column, message, hint) = fails(&format!("[allow]\nnetwork = [\"a.example\", \"{entry}\"]\n"));
+            let (line, column, message, hint) =
+                fails(&format!("[allow]\nnetwork = [\"a.example\", \"{entry}\"]\n"));
             assert_eq!((line, column), (2, 25));
             assert_eq!(message, format!("\"{entry}\" is not the name or address of a machine"));
             hint.unwrap()
@@ -383,7 +487,10 @@ mod tests {
     #[test]
     fn a_key_of_allow_that_stands_above_it_is_told_where_it_belongs() {
         let (line, _, message, hint) = fails("spc = \"0.1\"\ncommands = [\"git\"]\n");
-        assert_eq!((line, message.as_str(), hint.as_deref()), (2, "Unknown key \"commands\"", Some("write it below the line [allow]")));
+        assert_eq!(
+            (line, message.as_str(), hint.as_deref()),
+            (2, "Unknown key \"commands\"", Some("write it below the line [allow]"))
+        );
     }
 
     #[test]
@@ -412,35 +519,63 @@ mod tests {
         assert_eq!(fails("[allow]\ncommands = \"git\"\n").3.unwrap(), "write commands = [\"git\"]");
         assert_eq!(fails("allow = true\n").2, "\"allow\" takes a table");
         assert_eq!(fails("spc = 0.1\n").2, "\"spc\" takes a version in quotes");
-        assert_eq!(fails("project_directory = []\n").2, "\"project_directory\" takes a folder in quotes");
+        assert_eq!(
+            fails("project_directory = []\n").2,
+            "\"project_directory\" takes a folder in quotes"
+        );
         assert_eq!(fails("[allow]\ncommands = [\" \"]\n").2, "An entry of \"commands\" is empty");
     }
 
     #[test]
     fn variables_and_the_folder_of_commands_are_checked_at_their_place() {
         let (line, column, message, hint) = fails("[allow]\ncommand_env = [\"LANG\", \"A=b\"]\n");
-        assert_eq!((line, column, message.as_str()), (2, 24, "\"A=b\" is not the name of a variable"));
-        assert_eq!(hint.unwrap(), "write \"A\" alone: its value comes from the environment or from the script");
+        assert_eq!(
+            (line, column, message.as_str()),
+            (2, 24, "\"A=b\" is not the name of a variable")
+        );
+        assert_eq!(
+            hint.unwrap(),
+            "write \"A\" alone: its value comes from the environment or from the script"
+        );
         for name in ["*", "GIT_*", "2X", "A B", "é"] {
-            assert_eq!(fails(&format!("[allow]\ncommand_env = [\"{name}\"]\n")).3.unwrap(), "list each variable by its name", "{name}");
+            assert_eq!(
+                fails(&format!("[allow]\ncommand_env = [\"{name}\"]\n")).3.unwrap(),
+                "list each variable by its name",
+                "{name}"
+            );
         }
-        assert_eq!(fails("[allow]\ncommand_env = \"LANG\"\n").2, "\"command_env\" takes a list of strings");
-        assert_eq!(fails("[allow]\ncommand_folder = [\"a\"]\n").2, "\"command_folder\" takes a folder in quotes");
+        assert_eq!(
+            fails("[allow]\ncommand_env = \"LANG\"\n").2,
+            "\"command_env\" takes a list of strings"
+        );
+        assert_eq!(
+            fails("[allow]\ncommand_folder = [\"a\"]\n").2,
+            "\"command_folder\" takes a folder in quotes"
+        );
         assert_eq!(fails("[allow]\ncommand_folder = \"\"\n").2, "\"command_folder\" is empty");
-        assert_eq!(fails("[allow]\ncommand_folder = \"~/x\"\n").2, "\"~/x\" is not taken as the home folder");
+        assert_eq!(
+            fails("[allow]\ncommand_folder = \"~/x\"\n").2,
+            "\"~/x\" is not taken as the home folder"
+        );
     }
 
     #[test]
     fn a_home_folder_is_not_guessed() {
         let (line, column, message, hint) = fails("[allow]\nread = [\"/a\", \"~/b\"]\n");
-        assert_eq!((line, column, message.as_str()), (2, 15, "\"~/b\" is not taken as the home folder"));
+        assert_eq!(
+            (line, column, message.as_str()),
+            (2, 15, "\"~/b\" is not taken as the home folder")
+        );
         assert_eq!(hint.unwrap(), "write the path in full");
     }
 
     #[test]
     fn another_version_is_refused_before_its_unknown_keys_are() {
         let (line, column, message, _) = fails("later = 1\nspc = \"0.2\"\n");
-        assert_eq!((line, column, message.as_str()), (2, 7, "The project needs spc 0.2, and this is spc 0.1.4"));
+        assert_eq!(
+            (line, column, message.as_str()),
+            (2, 7, "The project needs spc 0.2, and this is spc 0.1.4")
+        );
         assert_eq!(fails("spc = \"newest\"\n").2, "\"newest\" is no version");
         assert!(Settings::parse_for(b"spc = \">=0.1.2, <0.3\"\n", "0.1.4").is_ok());
     }
@@ -448,9 +583,15 @@ mod tests {
     #[test]
     fn the_project_directory_lies_below_the_file() {
         for directory in ["..", "a/../..", "/srv", ""] {
-            let (line, column, message, hint) = fails(&format!("project_directory = \"{directory}\"\n"));
+            let (line, column, message, hint) =
+                fails(&format!("project_directory = \"{directory}\"\n"));
             assert_eq!((line, column), (1, 21));
-            assert_eq!(message, format!("The project_directory \"{directory}\" is not below the folder of spc.toml"));
+            assert_eq!(
+                message,
+                format!(
+                    "The project_directory \"{directory}\" is not below the folder of spc.toml"
+                )
+            );
             assert_eq!(hint.unwrap(), "name a folder relative to that one, without \"..\"");
         }
     }
@@ -461,7 +602,10 @@ mod tests {
         assert_eq!((line, column), (2, 7));
         assert!(message.starts_with("The file is no TOML: unclosed table"), "{message}");
         let error = Settings::parse(b"# \xe9\n").unwrap_err();
-        assert_eq!((error.line, error.column, error.message.as_str()), (1, 3, "The file is not written in UTF-8"));
+        assert_eq!(
+            (error.line, error.column, error.message.as_str()),
+            (1, 3, "The file is not written in UTF-8")
+        );
     }
 
     #[test]

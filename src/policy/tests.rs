@@ -12,8 +12,15 @@ struct Disk {
 impl Disk {
     fn new(there: &[&str], links: &[(&str, &str)]) -> Self {
         Self {
-            there: there.iter().flat_map(|path| Path::new(path).ancestors()).map(Path::to_owned).collect(),
-            links: links.iter().map(|(from, to)| (PathBuf::from(from), PathBuf::from(to))).collect(),
+            there: there
+                .iter()
+                .flat_map(|path| Path::new(path).ancestors())
+                .map(Path::to_owned)
+                .collect(),
+            links: links
+                .iter()
+                .map(|(from, to)| (PathBuf::from(from), PathBuf::from(to)))
+                .collect(),
         }
     }
 
@@ -61,36 +68,56 @@ fn disk() -> Disk {
 
 fn policy(content: &str) -> Policy {
     let disk = disk();
-    Policy::new(Path::new("/work/app"), Settings::parse(content.as_bytes()).unwrap(), &|path| disk.resolve(path)).unwrap()
+    Policy::new(Path::new("/work/app"), Settings::parse(content.as_bytes()).unwrap(), &|path| {
+        disk.resolve(path)
+    })
+    .unwrap()
 }
 
 fn read(policy: &Policy, path: &str) -> Result<PathBuf, Refusal> {
-    policy.read_path(Path::new(path), &|path| disk().resolve(path)).map(|path| path.as_path().to_owned())
+    policy
+        .read_path(Path::new(path), &|path| disk().resolve(path))
+        .map(|path| path.as_path().to_owned())
 }
 
 fn write(policy: &Policy, path: &str) -> Result<PathBuf, Refusal> {
-    policy.write_path(Path::new(path), &|path| disk().resolve(path)).map(|path| path.as_path().to_owned())
+    policy
+        .write_path(Path::new(path), &|path| disk().resolve(path))
+        .map(|path| path.as_path().to_owned())
 }
 
 fn mount(policy: &Policy, path: &str) -> Result<PathBuf, Refusal> {
-    policy.bind_mount(Path::new(path), &|path| disk().resolve(path)).map(|mount| mount.source().to_owned())
+    policy
+        .bind_mount(Path::new(path), &|path| disk().resolve(path))
+        .map(|mount| mount.source().to_owned())
 }
 
 #[test]
 fn a_script_reads_and_writes_its_own_project() {
     let policy = policy("");
-    for given in ["src/main.py", "./src/main.py", "/work/app/src/main.py", "src/../src/main.py", "in/main.py"] {
+    for given in [
+        "src/main.py",
+        "./src/main.py",
+        "/work/app/src/main.py",
+        "src/../src/main.py",
+        "in/main.py",
+    ] {
         assert_eq!(read(&policy, given), Ok(PathBuf::from("/work/app/src/main.py")), "{given}");
         assert_eq!(write(&policy, given), Ok(PathBuf::from("/work/app/src/main.py")), "{given}");
     }
-    assert_eq!(write(&policy, "new folder/Übersicht.txt"), Ok(PathBuf::from("/work/app/new folder/Übersicht.txt")));
+    assert_eq!(
+        write(&policy, "new folder/Übersicht.txt"),
+        Ok(PathBuf::from("/work/app/new folder/Übersicht.txt"))
+    );
     assert_eq!(read(&policy, "."), Ok(PathBuf::from("/work/app")));
 }
 
 #[test]
 fn a_project_reached_through_a_symlink_is_the_same_project() {
     let disk = disk();
-    let policy = Policy::new(Path::new("/home/app"), Settings::default(), &|path| disk.resolve(path)).unwrap();
+    let policy =
+        Policy::new(Path::new("/home/app"), Settings::default(), &|path| disk.resolve(path))
+            .unwrap();
     assert_eq!(policy.project_directory(), Path::new("/work/app"));
     assert_eq!(read(&policy, "/home/app/src"), Ok(PathBuf::from("/work/app/src")));
 }
@@ -98,26 +125,50 @@ fn a_project_reached_through_a_symlink_is_the_same_project() {
 #[test]
 fn no_path_leads_out_of_the_project() {
     let policy = policy("");
-    for given in
-        ["..", "../other", "src/../../other", "/etc/passwd", "/work/apple", "/", "../../../etc/passwd", "/work/app/../other", "new/../../x"]
-    {
-        for refusal in [read(&policy, given).unwrap_err(), write(&policy, given).unwrap_err(), mount(&policy, given).unwrap_err()] {
+    for given in [
+        "..",
+        "../other",
+        "src/../../other",
+        "/etc/passwd",
+        "/work/apple",
+        "/",
+        "../../../etc/passwd",
+        "/work/app/../other",
+        "new/../../x",
+    ] {
+        for refusal in [
+            read(&policy, given).unwrap_err(),
+            write(&policy, given).unwrap_err(),
+            mount(&policy, given).unwrap_err(),
+        ] {
             assert_eq!(refusal.value, given);
         }
     }
     let refusal = read(&policy, "/etc/passwd").unwrap_err();
-    assert_eq!(refusal.to_string(), "A script may not read \"/etc/passwd\": it is outside of the project");
-    assert_eq!(refusal.hint().unwrap(), "to allow it, write read = [\"/etc/passwd\"] under [allow] in spc.toml");
+    assert_eq!(
+        refusal.to_string(),
+        "A script may not read \"/etc/passwd\": it is outside of the project"
+    );
+    assert_eq!(
+        refusal.hint().unwrap(),
+        "to allow it, write read = [\"/etc/passwd\"] under [allow] in spc.toml"
+    );
 }
 
 #[test]
 fn no_symlink_leads_out_of_the_project() {
     let policy = policy("");
     let refusal = read(&policy, "out/passwd").unwrap_err();
-    assert_eq!(refusal.message(), "A script may not read \"out/passwd\": it leads to \"/etc/passwd\", outside of the project");
+    assert_eq!(
+        refusal.message(),
+        "A script may not read \"out/passwd\": it leads to \"/etc/passwd\", outside of the project"
+    );
     assert_eq!(refusal.add, ["read = [\"/etc/passwd\"]"]);
     let refusal = write(&policy, "out/new/file").unwrap_err();
-    assert_eq!(refusal.message(), "A script may not write \"out/new/file\": it leads to \"/etc/new/file\", outside of the project");
+    assert_eq!(
+        refusal.message(),
+        "A script may not write \"out/new/file\": it leads to \"/etc/new/file\", outside of the project"
+    );
     assert_eq!(mount(&policy, "out").unwrap_err().add, ["bind_mounts = [\"/etc\"]"]);
 }
 
@@ -126,7 +177,10 @@ fn a_symlink_to_nothing_is_not_written_through() {
     let policy = policy("");
     for given in ["nowhere", "in/../nowhere"] {
         let refusal = write(&policy, given).unwrap_err();
-        assert_eq!(refusal.message(), format!("A script may not write \"{given}\": it is a symlink that leads nowhere"));
+        assert_eq!(
+            refusal.message(),
+            format!("A script may not write \"{given}\": it is a symlink that leads nowhere")
+        );
         assert_eq!(refusal.hint(), None);
     }
     assert!(read(&policy, "nowhere").is_err());
@@ -139,7 +193,10 @@ fn what_is_allowed_outside_is_allowed_there_only() {
     assert_eq!(read(&policy, "out/passwd"), Ok(PathBuf::from("/etc/passwd")));
     assert_eq!(read(&policy, "/work/other/a"), Ok(PathBuf::from("/work/other/a")));
     assert_eq!(write(&policy, "../other"), Ok(PathBuf::from("/work/other")));
-    assert_eq!(write(&policy, "/etc/passwd").unwrap_err().add, ["write = [\"../other\", \"/etc/passwd\"]"]);
+    assert_eq!(
+        write(&policy, "/etc/passwd").unwrap_err().add,
+        ["write = [\"../other\", \"/etc/passwd\"]"]
+    );
     assert!(read(&policy, "/etcetera").is_err());
     assert!(mount(&policy, "/etc").is_err());
 }
@@ -159,12 +216,21 @@ fn a_script_does_not_allow_itself_more() {
     let policy = policy("[allow]\nwrite = [\"/srv\"]\n");
     for given in ["spc.toml", "src/spc.toml", "/srv/spc.toml"] {
         let refusal = write(&policy, given).unwrap_err();
-        assert_eq!(refusal.because.unwrap(), "spc.toml says what scripts may do, and is written by hand");
+        assert_eq!(
+            refusal.because.unwrap(),
+            "spc.toml says what scripts may do, and is written by hand"
+        );
         assert_eq!(refusal.add, Vec::<String>::new());
     }
-    assert_eq!(write(&policy, ".git/hooks/pre-commit").unwrap_err().because.unwrap(), "it belongs to git");
+    assert_eq!(
+        write(&policy, ".git/hooks/pre-commit").unwrap_err().because.unwrap(),
+        "it belongs to git"
+    );
     assert!(write(&policy, ".gitignore").is_ok());
-    assert_eq!(write(&policy, "src/..").unwrap_err().because.unwrap(), "it is the project directory itself");
+    assert_eq!(
+        write(&policy, "src/..").unwrap_err().because.unwrap(),
+        "it is the project directory itself"
+    );
 }
 
 #[test]
@@ -178,7 +244,8 @@ fn the_project_directory_is_where_relative_paths_start() {
 #[test]
 fn the_whole_disk_is_nobodys_project() {
     let disk = disk();
-    let policy = Policy::new(Path::new("/"), Settings::default(), &|path| disk.resolve(path)).unwrap();
+    let policy =
+        Policy::new(Path::new("/"), Settings::default(), &|path| disk.resolve(path)).unwrap();
     assert!(read(&policy, "etc/passwd").is_err());
     assert!(write(&policy, "new").is_err());
     assert!(mount(&policy, "srv").is_err());
@@ -188,11 +255,15 @@ fn the_whole_disk_is_nobodys_project() {
 fn a_project_directory_that_is_not_there_or_leads_out_is_named_at_its_place() {
     let disk = disk();
     let fails = |directory: &str| {
-        let settings = Settings::parse(format!("\nproject_directory = \"{directory}\"").as_bytes()).unwrap();
+        let settings =
+            Settings::parse(format!("\nproject_directory = \"{directory}\"").as_bytes()).unwrap();
         Policy::new(Path::new("/work/app"), settings, &|path| disk.resolve(path)).unwrap_err()
     };
     let error = fails("gone");
-    assert_eq!((error.line, error.column, error.message.as_str()), (2, 21, "The project_directory \"gone\" is not there"));
+    assert_eq!(
+        (error.line, error.column, error.message.as_str()),
+        (2, 21, "The project_directory \"gone\" is not there")
+    );
     assert_eq!(fails("out").message, "The project_directory \"out\" leads out of the project");
 }
 
@@ -212,22 +283,35 @@ fn the_engines_socket_is_refused_under_every_name() {
     let policy = policy("[allow]\nbind_mounts = [\"/run\", \"/var\"]\n");
     for given in ["/var/run/docker.sock", "/run/docker.sock", "engine", "/run/../run/docker.sock"] {
         let refusal = mount(&policy, given).unwrap_err();
-        assert_eq!(refusal.message(), format!("A script may not mount \"{given}\": it is the engine's socket"));
+        assert_eq!(
+            refusal.message(),
+            format!("A script may not mount \"{given}\": it is the engine's socket")
+        );
         assert_eq!(refusal.add, ["privileged = true"]);
     }
     for given in ["/var/run", "/run"] {
-        assert_eq!(mount(&policy, given).unwrap_err().because.unwrap(), "it holds the engine's socket");
+        assert_eq!(
+            mount(&policy, given).unwrap_err().because.unwrap(),
+            "it holds the engine's socket"
+        );
     }
 }
 
 #[test]
 fn the_socket_in_use_is_known_wherever_it_is() {
-    let disk = Disk::new(&["/work/app", "/work/app/engine/own.sock"], &[("/work/app/a", "engine"), ("/sock", "/work/app/engine/own.sock")]);
-    let policy = Policy::new(Path::new("/work/app"), Settings::default(), &|path| disk.resolve(path))
-        .unwrap()
-        .with_engine_socket(Path::new("/sock"), &|path| disk.resolve(path));
+    let disk = Disk::new(
+        &["/work/app", "/work/app/engine/own.sock"],
+        &[("/work/app/a", "engine"), ("/sock", "/work/app/engine/own.sock")],
+    );
+    let policy =
+        Policy::new(Path::new("/work/app"), Settings::default(), &|path| disk.resolve(path))
+            .unwrap()
+            .with_engine_socket(Path::new("/sock"), &|path| disk.resolve(path));
     for given in ["/sock", "engine/own.sock", "a/own.sock", "a", "engine", "."] {
-        assert!(policy.bind_mount(Path::new(given), &|path| disk.resolve(path)).is_err(), "{given}");
+        assert!(
+            policy.bind_mount(Path::new(given), &|path| disk.resolve(path)).is_err(),
+            "{given}"
+        );
     }
 }
 
@@ -236,24 +320,42 @@ fn the_whole_host_needs_both_lines() {
     for given in ["/", "all", "../.."] {
         let refusal = mount(&policy(""), given).unwrap_err();
         assert_eq!(refusal.because.as_deref(), Some("it is the whole host"), "{given}");
-        assert_eq!(refusal.hint().unwrap(), "to allow it, write privileged = true and bind_mounts = [\"/\"] under [allow] in spc.toml");
+        assert_eq!(
+            refusal.hint().unwrap(),
+            "to allow it, write privileged = true and bind_mounts = [\"/\"] under [allow] in spc.toml"
+        );
     }
-    assert_eq!(mount(&policy("[allow]\nbind_mounts = [\"/\"]\n"), "/").unwrap_err().add, ["privileged = true"]);
-    assert_eq!(mount(&policy("[allow]\nprivileged = true\n"), "/").unwrap_err().add, ["bind_mounts = [\"/\"]"]);
+    assert_eq!(
+        mount(&policy("[allow]\nbind_mounts = [\"/\"]\n"), "/").unwrap_err().add,
+        ["privileged = true"]
+    );
+    assert_eq!(
+        mount(&policy("[allow]\nprivileged = true\n"), "/").unwrap_err().add,
+        ["bind_mounts = [\"/\"]"]
+    );
     assert!(mount(&policy("[allow]\nbind_mounts = [\"/\"]\nprivileged = true\n"), "/").is_ok());
 }
 
 #[test]
 fn a_volume_hides_no_bind_mount_and_no_device() {
     let check = |policy: &Policy, options: &[(&str, &str)]| {
-        let options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let options =
+            options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         policy.volume_options(Some("local"), &options, &|path| disk().resolve(path))
     };
     let policy = policy("");
-    assert_eq!(check(&policy, &[("type", "none"), ("o", "bind"), ("device", "/etc")]).unwrap_err().what, "mount");
+    assert_eq!(
+        check(&policy, &[("type", "none"), ("o", "bind"), ("device", "/etc")]).unwrap_err().what,
+        "mount"
+    );
     assert_eq!(check(&policy, &[("o", "rw,rbind"), ("device", "/")]).unwrap_err().value, "/");
-    assert_eq!(check(&policy, &[("type", "ext4"), ("device", "/dev/sda1")]).unwrap_err().add, ["privileged = true"]);
-    assert!(check(&policy, &[("type", "none"), ("o", "bind"), ("device", "/work/app/src")]).is_ok());
+    assert_eq!(
+        check(&policy, &[("type", "ext4"), ("device", "/dev/sda1")]).unwrap_err().add,
+        ["privileged = true"]
+    );
+    assert!(
+        check(&policy, &[("type", "none"), ("o", "bind"), ("device", "/work/app/src")]).is_ok()
+    );
     assert!(check(&policy, &[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")]).is_ok());
     assert!(check(&policy, &[]).is_ok());
 }
@@ -268,20 +370,27 @@ fn a_privileged_setting_needs_its_line() {
 
 #[test]
 fn a_refusal_becomes_a_failure_of_policy() {
-    let failure = crate::model::Failure::from(policy("").privileged("privileged: true").unwrap_err());
+    let failure =
+        crate::model::Failure::from(policy("").privileged("privileged: true").unwrap_err());
     assert_eq!(
         (failure.kind.exit_code(), failure.hint.as_deref()),
         (5, Some("to allow it, write privileged = true under [allow] in spc.toml"))
     );
 }
 
-const STOP_WEB: Use<'_> = Use { doing: "stop the container", object: "shop-web-1", of_stack: false };
+const STOP_WEB: Use<'_> =
+    Use { doing: "stop the container", object: "shop-web-1", of_stack: false };
 
 #[test]
 fn what_was_made_in_a_former_folder_is_own_where_the_project_was_moved_to() {
     let made = |from: &str| Made { from: Some(from.to_owned()), by_spc: true, former: Vec::new() };
-    let moved = |to: &str, former: &[&str]| Made { former: former.iter().map(|&folder| folder.to_owned()).collect(), ..made(to) };
-    let own = |there: &[Made]| policy("").own_project("shop", there, STOP_WEB, &|path| disk().resolve(path)).map(drop);
+    let moved = |to: &str, former: &[&str]| Made {
+        former: former.iter().map(|&folder| folder.to_owned()).collect(),
+        ..made(to)
+    };
+    let own = |there: &[Made]| {
+        policy("").own_project("shop", there, STOP_WEB, &|path| disk().resolve(path)).map(drop)
+    };
     let here = || moved("/work/app", &["/work/old", "/work/older"]);
     assert_eq!(own(&[made("/work/old"), here(), made("/work/app"), made("/work/older")]), Ok(()));
     for there in [
@@ -302,13 +411,25 @@ fn what_was_made_in_a_former_folder_is_own_where_the_project_was_moved_to() {
 
 #[test]
 fn a_project_is_the_scripts_own_by_where_it_was_made() {
-    let made = |from: Option<&str>, by_spc: bool| Made { from: from.map(str::to_owned), by_spc, former: Vec::new() };
+    let made = |from: Option<&str>, by_spc: bool| Made {
+        from: from.map(str::to_owned),
+        by_spc,
+        former: Vec::new(),
+    };
     let own = |policy: &Policy, there: &[Made]| {
-        policy.own_project("shop", there, STOP_WEB, &|path| disk().resolve(path)).map(|project| project.name().to_owned())
+        policy
+            .own_project("shop", there, STOP_WEB, &|path| disk().resolve(path))
+            .map(|project| project.name().to_owned())
     };
     let bare = policy("");
     let here = || made(Some("/work/app"), true);
-    for there in [vec![], vec![here()], vec![made(Some("/home/app"), false)], vec![made(None, true)], vec![here(), made(None, false)]] {
+    for there in [
+        vec![],
+        vec![here()],
+        vec![made(Some("/home/app"), false)],
+        vec![made(None, true)],
+        vec![here(), made(None, false)],
+    ] {
         assert_eq!(own(&bare, &there), Ok("shop".to_owned()), "{there:?}");
     }
     let refusal = own(&bare, &[here(), made(Some("/work/other"), true)]).unwrap_err();
@@ -320,7 +441,11 @@ fn a_project_is_the_scripts_own_by_where_it_was_made() {
     let here = "if this is that project, in a folder that was renamed or moved or in another release, say so with --project shop";
     assert_eq!(refusal.help.as_deref(), Some(here));
     let stack = Use { of_stack: true, ..STOP_WEB };
-    let refusal = bare.own_project("shop", &[made(Some("/work/other"), true)], stack, &|path| disk().resolve(path)).unwrap_err();
+    let refusal = bare
+        .own_project("shop", &[made(Some("/work/other"), true)], stack, &|path| {
+            disk().resolve(path)
+        })
+        .unwrap_err();
     assert_eq!(
         refusal.help.as_deref(),
         Some(format!("{here}; to have another one beside it, give this one a name of its own with --project").as_str())
@@ -330,27 +455,49 @@ fn a_project_is_the_scripts_own_by_where_it_was_made() {
     assert!(left.help.as_deref().unwrap().ends_with("--adopt takes it over"), "{left:?}");
     assert!(own(&policy("").with_adoption(true), &[made(None, false)]).is_ok(), "a person says it");
     assert!(
-        own(&policy("").with_adoption(true), &[made(None, false), made(Some("/work/other"), false)]).is_err(),
+        own(
+            &policy("").with_adoption(true),
+            &[made(None, false), made(Some("/work/other"), false)]
+        )
+        .is_err(),
         "another folder is another project"
     );
     let foreign = [made(Some("/work/other"), true)];
     assert!(own(&policy("[allow]\nprojects = [\"shop\"]\n"), &foreign).is_ok());
     assert!(own(&policy("").with_given_project(Some("shop".to_owned())), &foreign).is_ok());
-    assert_eq!(own(&policy("[allow]\nprojects = [\"a\"]\n"), &foreign).unwrap_err().add, ["projects = [\"a\", \"shop\"]"]);
+    assert_eq!(
+        own(&policy("[allow]\nprojects = [\"a\"]\n"), &foreign).unwrap_err().add,
+        ["projects = [\"a\", \"shop\"]"]
+    );
 }
 
 #[test]
 fn a_volume_from_another_machine_needs_that_machines_line() {
     let options = |o: &str, device: &str| {
-        BTreeMap::from([("type", "nfs"), ("o", o), ("device", device)].map(|(key, value)| (key.to_owned(), value.to_owned())))
+        BTreeMap::from(
+            [("type", "nfs"), ("o", o), ("device", device)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        )
     };
-    let check = |policy: &Policy, o: &str, device: &str| policy.volume_options(None, &options(o, device), &|path| disk().resolve(path));
-    assert_eq!(check(&policy(""), "addr=10.0.0.5,rw", ":/data").unwrap_err().add, ["network = [\"10.0.0.5\"]"]);
-    assert_eq!(check(&policy(""), "rw", "nas.example:/data").unwrap_err().add, ["network = [\"nas.example\"]"]);
+    let check = |policy: &Policy, o: &str, device: &str| {
+        policy.volume_options(None, &options(o, device), &|path| disk().resolve(path))
+    };
+    assert_eq!(
+        check(&policy(""), "addr=10.0.0.5,rw", ":/data").unwrap_err().add,
+        ["network = [\"10.0.0.5\"]"]
+    );
+    assert_eq!(
+        check(&policy(""), "rw", "nas.example:/data").unwrap_err().add,
+        ["network = [\"nas.example\"]"]
+    );
     let policy = policy("[allow]\nnetwork = [\"*.example\"]\n");
     assert!(check(&policy, "rw", "NAS.example:/data").is_ok());
     assert!(check(&policy, "addr=10.0.0.5", "nas.example:/data").is_err());
-    assert!(policy.volume_options(Some("plugin"), &BTreeMap::new(), &|path| disk().resolve(path)).is_err());
+    assert!(
+        policy
+            .volume_options(Some("plugin"), &BTreeMap::new(), &|path| disk().resolve(path))
+            .is_err()
+    );
 }
 
 #[test]

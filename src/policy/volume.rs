@@ -50,7 +50,8 @@ const FLAGS: [&str; 28] = [
     "_netdev",
 ];
 
-/// Options of NFS and CIFS that name no machine. What is not here needs `privileged = true`: one that nobody looked at could name one.
+/// Options of NFS and CIFS that name no machine. What is not here needs `privileged = true`: one
+/// that nobody looked at could name one.
 const OF_NETWORK_FILE_SYSTEMS: [&str; 90] = [
     "ac",
     "acdirmax",
@@ -144,11 +145,13 @@ const OF_NETWORK_FILE_SYSTEMS: [&str; 90] = [
     "posixpaths",
 ];
 
-/// Options of NFS and CIFS whose value is a machine. Several may be given, and which one counts is the kernel's: all have to be allowed.
+/// Options of NFS and CIFS whose value is a machine. Several may be given, and which one counts is
+/// the kernel's: all have to be allowed.
 const MACHINES: [&str; 4] = ["addr", "ip", "mountaddr", "mounthost"];
 
 impl Policy {
-    /// A volume's driver options. Relative sources start at the project directory; the engine would start them at its own.
+    /// A volume's driver options. Relative sources start at the project directory; the engine would
+    /// start them at its own.
     pub fn volume_options(
         &self,
         driver: Option<&str>,
@@ -162,11 +165,14 @@ impl Policy {
         }
         let option = |key: &str| options.get(key).map_or("", String::as_str);
         let (device, kind) = (option("device"), option("type"));
-        let flags: Vec<&str> = option("o").split(',').map(str::trim).filter(|flag| !flag.is_empty()).collect();
+        let flags: Vec<&str> =
+            option("o").split(',').map(str::trim).filter(|flag| !flag.is_empty()).collect();
         if device.is_empty() {
             return Ok(given());
         }
-        if matches!(kind, "none" | "bind") || flags.iter().any(|flag| matches!(*flag, "bind" | "rbind")) {
+        if matches!(kind, "none" | "bind")
+            || flags.iter().any(|flag| matches!(*flag, "bind" | "rbind"))
+        {
             self.harmless(&flags, &[])?;
             let source = self.bind_mount(Path::new(device), resolve)?;
             let mut checked = options.clone();
@@ -175,22 +181,45 @@ impl Policy {
         }
         match kind {
             // Its own options say how large it is and whose; others are looked at as everywhere.
-            "tmpfs" => self.harmless(&flags, &["gid", "huge", "inode32", "inode64", "mode", "nr_blocks", "nr_inodes", "size", "uid"])?,
+            "tmpfs" => self.harmless(
+                &flags,
+                &[
+                    "gid",
+                    "huge",
+                    "inode32",
+                    "inode64",
+                    "mode",
+                    "nr_blocks",
+                    "nr_inodes",
+                    "size",
+                    "uid",
+                ],
+            )?,
             "nfs" | "nfs4" | "cifs" => self.other_machine(kind, device, &flags)?,
-            _ => self.privileged(&format!("device: {}", without_passwords("device", device))).map(drop)?,
+            _ => self
+                .privileged(&format!("device: {}", without_passwords("device", device)))
+                .map(drop)?,
         }
         Ok(given())
     }
 
-    /// A folder of another machine: every machine that the device and the options name is listed, and nothing unknown is among them.
+    /// A folder of another machine: every machine that the device and the options name is listed,
+    /// and nothing unknown is among them.
     fn other_machine(&self, kind: &str, device: &str, flags: &[&str]) -> Result<(), Refusal> {
-        let named = flags.iter().filter_map(|flag| flag.split_once('=')).filter(|(key, _)| MACHINES.contains(key));
+        let named = flags
+            .iter()
+            .filter_map(|flag| flag.split_once('='))
+            .filter(|(key, _)| MACHINES.contains(key));
         let mut servers: Vec<&str> = named.map(|(_, value)| value).collect();
         match (kind, server_of(kind, device)) {
             // `:/folder`: the machine is in the options.
             ("nfs" | "nfs4", Some("")) if !servers.is_empty() => {}
             (_, Some(server)) if !server.is_empty() => servers.push(server),
-            _ => return self.privileged(&format!("device: {}", without_passwords("device", device))).map(drop),
+            _ => {
+                return self
+                    .privileged(&format!("device: {}", without_passwords("device", device)))
+                    .map(drop);
+            }
         }
         for server in servers {
             self.machine("mount a folder of", server)?;
@@ -199,7 +228,8 @@ impl Policy {
         self.harmless(flags, &known)
     }
 
-    /// Flags of a mount, beside those that are harmless everywhere only `known` ones, with or without a value.
+    /// Flags of a mount, beside those that are harmless everywhere only `known` ones, with or
+    /// without a value.
     fn harmless(&self, flags: &[&str], known: &[&str]) -> Result<(), Refusal> {
         for flag in flags {
             let name = flag.split_once('=').map_or(*flag, |(name, _)| name);
@@ -212,7 +242,8 @@ impl Policy {
     }
 }
 
-/// The machine in `server:/folder` and `//server/share`; empty in `:/folder`. Nothing where it can't be told.
+/// The machine in `server:/folder` and `//server/share`; empty in `:/folder`. Nothing where it
+/// can't be told.
 fn server_of<'d>(kind: &str, device: &'d str) -> Option<&'d str> {
     let server = if kind == "cifs" {
         device.strip_prefix("//")?.split('/').next()?
@@ -221,7 +252,9 @@ fn server_of<'d>(kind: &str, device: &'d str) -> Option<&'d str> {
     } else {
         device.split_once(":/")?.0
     };
-    let is_name = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | ':');
+    let is_name = |character: char| {
+        character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | ':')
+    };
     server.chars().all(is_name).then_some(server)
 }
 
@@ -231,7 +264,8 @@ mod tests {
     use crate::policy::{Resolution, Settings};
 
     fn policy(toml: &str) -> Policy {
-        Policy::new(Path::new("/work/app"), Settings::parse(toml.as_bytes()).unwrap(), &resolve).unwrap()
+        Policy::new(Path::new("/work/app"), Settings::parse(toml.as_bytes()).unwrap(), &resolve)
+            .unwrap()
     }
 
     /// All is there; `in` is a symlink to `data`, `out` one to `/etc`.
@@ -239,14 +273,22 @@ mod tests {
         for (link, target) in [("/work/app/in", "/work/app/data"), ("/work/app/out", "/etc")] {
             if let Ok(rest) = path.strip_prefix(link) {
                 let rest = rest.to_string_lossy();
-                return Resolution::Exists(if rest.is_empty() { target.into() } else { Path::new(target).join(&*rest) });
+                return Resolution::Exists(if rest.is_empty() {
+                    target.into()
+                } else {
+                    Path::new(target).join(&*rest)
+                });
             }
         }
         Resolution::Exists(path.to_owned())
     }
 
-    fn check(policy: &Policy, options: &[(&str, &str)]) -> Result<BTreeMap<String, String>, Refusal> {
-        let options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    fn check(
+        policy: &Policy,
+        options: &[(&str, &str)],
+    ) -> Result<BTreeMap<String, String>, Refusal> {
+        let options =
+            options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         policy.volume_options(Some("local"), &options, &resolve).map(CheckedVolumeOptions::into_map)
     }
 
@@ -260,13 +302,24 @@ mod tests {
             ("in/new", "/work/app/data/new"),
             ("/work/app/in", "/work/app/data"),
         ] {
-            for options in [[("type", "none"), ("o", "bind")], [("type", ""), ("o", "ro, rbind")], [("type", "tmpfs"), ("o", "bind,rw")]] {
-                let checked = check(&policy(""), &[options[0], options[1], ("device", device)]).unwrap();
+            for options in [
+                [("type", "none"), ("o", "bind")],
+                [("type", ""), ("o", "ro, rbind")],
+                [("type", "tmpfs"), ("o", "bind,rw")],
+            ] {
+                let checked =
+                    check(&policy(""), &[options[0], options[1], ("device", device)]).unwrap();
                 assert_eq!(checked["device"], sent, "{device}");
             }
         }
         for device in ["..", "out", "/", "/etc", "in/../../x", "./out/passwd"] {
-            assert_eq!(check(&policy(""), &[("type", "none"), ("o", "bind"), ("device", device)]).unwrap_err().what, "mount", "{device}");
+            assert_eq!(
+                check(&policy(""), &[("type", "none"), ("o", "bind"), ("device", device)])
+                    .unwrap_err()
+                    .what,
+                "mount",
+                "{device}"
+            );
         }
     }
 
@@ -274,8 +327,15 @@ mod tests {
     fn a_mount_that_others_would_see_needs_privileges() {
         for flag in ["rshared", "shared", "slave", "rslave", "remount", "move", "context=x"] {
             for kind in ["none", "tmpfs"] {
-                let refusal = check(&policy(""), &[("type", kind), ("o", &format!("bind,{flag}")), ("device", "data")]).unwrap_err();
-                assert_eq!((refusal.value.as_str(), refusal.add), (format!("o: {flag}").as_str(), vec!["privileged = true".to_owned()]));
+                let refusal = check(
+                    &policy(""),
+                    &[("type", kind), ("o", &format!("bind,{flag}")), ("device", "data")],
+                )
+                .unwrap_err();
+                assert_eq!(
+                    (refusal.value.as_str(), refusal.add),
+                    (format!("o: {flag}").as_str(), vec!["privileged = true".to_owned()])
+                );
             }
         }
     }
@@ -283,9 +343,17 @@ mod tests {
     #[test]
     fn every_machine_that_a_volume_names_is_listed() {
         let policy = policy("[allow]\nnetwork = [\"nas.example\", \"10.0.0.5\"]\n");
-        let nfs = |o: &str, device: &str| check(&policy, &[("type", "nfs"), ("o", o), ("device", device)]);
-        let cifs = |o: &str, device: &str| check(&policy, &[("type", "cifs"), ("o", o), ("device", device)]);
-        for (o, device) in [("addr=10.0.0.5,rw,nfsvers=4", ":/data"), ("", "nas.example:/data"), ("addr=10.0.0.5", "nas.example:/data")] {
+        let nfs = |o: &str, device: &str| {
+            check(&policy, &[("type", "nfs"), ("o", o), ("device", device)])
+        };
+        let cifs = |o: &str, device: &str| {
+            check(&policy, &[("type", "cifs"), ("o", o), ("device", device)])
+        };
+        for (o, device) in [
+            ("addr=10.0.0.5,rw,nfsvers=4", ":/data"),
+            ("", "nas.example:/data"),
+            ("addr=10.0.0.5", "nas.example:/data"),
+        ] {
             assert!(nfs(o, device).is_ok(), "{o} {device}");
         }
         assert!(cifs("username=a,password=b,vers=3.0", "//nas.example/all").is_ok());
@@ -299,15 +367,32 @@ mod tests {
             assert_eq!(nfs(o, "nas.example:/data").unwrap_err().value, "10.0.0.6", "{o}");
             assert_eq!(cifs(o, "//nas.example/all").unwrap_err().value, "10.0.0.6", "{o}");
         }
-        for o in ["unc=//other/all", "target=//other/all", "source=//other/all", "sep=;", "path=//other", "credentials=/root/x"] {
+        for o in [
+            "unc=//other/all",
+            "target=//other/all",
+            "source=//other/all",
+            "sep=;",
+            "path=//other",
+            "credentials=/root/x",
+        ] {
             assert_eq!(cifs(o, "//nas.example/all").unwrap_err().value, format!("o: {o}"));
         }
-        for device in ["//a@nas.example/all", "\\\\nas.example\\all", "nas.example", "/nas.example/all", "//", "smb://nas.example/all"] {
+        for device in [
+            "//a@nas.example/all",
+            "\\\\nas.example\\all",
+            "nas.example",
+            "/nas.example/all",
+            "//",
+            "smb://nas.example/all",
+        ] {
             assert_eq!(cifs("", device).unwrap_err().add, ["privileged = true"], "{device}");
         }
         for device in ["/data", ":/data", "nas.example", "[::1:/data", "nas.example%00:/x"] {
             assert_eq!(nfs("", device).unwrap_err().add, ["privileged = true"], "{device}");
         }
-        assert_eq!(nfs("", "[fd00::1]:/data").unwrap_err().add, ["network = [\"nas.example\", \"10.0.0.5\", \"fd00::1\"]"]);
+        assert_eq!(
+            nfs("", "[fd00::1]:/data").unwrap_err().add,
+            ["network = [\"nas.example\", \"10.0.0.5\", \"fd00::1\"]"]
+        );
     }
 }

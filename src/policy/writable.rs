@@ -1,6 +1,7 @@
 //! What scripts and containers can write on the host, and the paths that lead through it.
 //!
-//! A symlink in such a folder leads wherever a script wants it to. So the way of a path counts, not only its end.
+//! A symlink in such a folder leads wherever a script wants it to. So the way of a path counts, not
+//! only its end.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -71,7 +72,8 @@ impl Policy {
                     route.entry = Entry::Folder;
                 }
                 entry => {
-                    route.entry = if matches!(entry, Entry::Symlink(_)) { Entry::Missing } else { entry };
+                    route.entry =
+                        if matches!(entry, Entry::Symlink(_)) { Entry::Missing } else { entry };
                     route.real = next;
                 }
             }
@@ -87,12 +89,20 @@ impl Policy {
         within(real, &self.written) || ENGINE_FOLDERS.iter().any(|folder| real.starts_with(folder))
     }
 
-    /// What scripts or containers can write that counts as a part of `folder`: a file in it or in a folder above it, where
-    /// programs look for settings too, or a hidden folder such as `.git`. Folders of other names below it don't count.
+    /// What scripts or containers can write that counts as a part of `folder`: a file in it or in a
+    /// folder above it, where programs look for settings too, or a hidden folder such as
+    /// `.git`. Folders of other names below it don't count.
     pub(super) fn written_in(&self, folder: &Path, look: Look<'_>) -> Option<PathBuf> {
-        let is_beside = |root: &&PathBuf| root.parent().is_some_and(|parent| folder.starts_with(parent));
-        let is_hidden = |root: &Path| root.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        self.written.iter().filter(is_beside).find(|root| is_hidden(root) || look(root) != Entry::Folder).cloned()
+        let is_beside =
+            |root: &&PathBuf| root.parent().is_some_and(|parent| folder.starts_with(parent));
+        let is_hidden = |root: &Path| {
+            root.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+        };
+        self.written
+            .iter()
+            .filter(is_beside)
+            .find(|root| is_hidden(root) || look(root) != Entry::Folder)
+            .cloned()
     }
 }
 

@@ -36,7 +36,8 @@ const WORDS: [&str; 19] = [
 ];
 
 /// Functions that are told services by name.
-const OF_SERVICES: [&str; 10] = ["service", "up", "start", "stop", "restart", "logs", "build", "pull", "wait", "released"];
+const OF_SERVICES: [&str; 10] =
+    ["service", "up", "start", "stop", "restart", "logs", "build", "pull", "wait", "released"];
 /// Functions that are told a container by name.
 const OF_CONTAINERS: [&str; 2] = ["container", "exec"];
 
@@ -73,7 +74,8 @@ impl Completion<'_> {
             }
         };
         let begun = &text[start..];
-        let fitting: BTreeSet<String> = candidates.into_iter().filter(|candidate| candidate.starts_with(begun)).collect();
+        let fitting: BTreeSet<String> =
+            candidates.into_iter().filter(|candidate| candidate.starts_with(begun)).collect();
         (start, fitting.into_iter().collect())
     }
 
@@ -82,16 +84,24 @@ impl Completion<'_> {
             return self.in_module(last_word(before));
         }
         match before.strip_suffix('.') {
-            Some(object) if !object.ends_with('.') => self.members(&self.receiver(object.strip_suffix('?').unwrap_or(object), scan)),
+            Some(object) if !object.ends_with('.') => {
+                self.members(&self.receiver(object.strip_suffix('?').unwrap_or(object), scan))
+            }
             _ => self.words(),
         }
     }
 
     /// Names that stand alone.
     fn words(&self) -> Vec<String> {
-        let functions = self.own.functions().iter().filter(|function| function.is_called() && !function.is_method);
-        let (plain, modules): (Vec<&Function>, Vec<&Function>) = functions.partition(|function| function.module.is_empty());
-        let mut words: Vec<String> = plain.into_iter().map(|function| call(&function.name)).collect();
+        let functions = self
+            .own
+            .functions()
+            .iter()
+            .filter(|function| function.is_called() && !function.is_method);
+        let (plain, modules): (Vec<&Function>, Vec<&Function>) =
+            functions.partition(|function| function.module.is_empty());
+        let mut words: Vec<String> =
+            plain.into_iter().map(|function| call(&function.name)).collect();
         words.extend(modules.into_iter().map(|function| format!("{}::", function.module)));
         words.extend(self.session.functions().iter().map(|name| call(name)));
         words.extend(self.session.variables().map(|(name, _)| name.to_owned()));
@@ -103,17 +113,26 @@ impl Completion<'_> {
 
     fn in_module(&self, module: &str) -> Vec<String> {
         let imported = self.session.imports().remove(module).unwrap_or_default();
-        let own = self.own.functions().iter().filter(|function| function.module == module && function.is_called());
-        own.map(|function| call(&function.name)).chain(imported.iter().map(|name| call(name))).collect()
+        let own = self
+            .own
+            .functions()
+            .iter()
+            .filter(|function| function.module == module && function.is_called());
+        own.map(|function| call(&function.name))
+            .chain(imported.iter().map(|name| call(name)))
+            .collect()
     }
 
     /// What may stand after a dot; of a receiver that is not known, all that may after any.
     fn members(&self, receiver: &Receiver) -> Vec<String> {
         let fits = |function: &&Function| {
             let first = function.first();
-            first.is_some_and(|first| first.is_empty() || receiver.word.is_empty() || first == receiver.word)
+            first.is_some_and(|first| {
+                first.is_empty() || receiver.word.is_empty() || first == receiver.word
+            })
         };
-        let functions = self.all.functions().iter().filter(|function| function.module.is_empty()).filter(fits);
+        let functions =
+            self.all.functions().iter().filter(|function| function.module.is_empty()).filter(fits);
         let member = |function: &Function| match function.field() {
             Some(field) => Some(field.to_owned()),
             None => function.is_called().then(|| call(&function.name)),
@@ -127,7 +146,9 @@ impl Completion<'_> {
             return of_word("string");
         }
         if object.ends_with(')') {
-            let Some(opened) = scan.opened_at.get(&(object.len() - 1)) else { return Receiver::default() };
+            let Some(opened) = scan.opened_at.get(&(object.len() - 1)) else {
+                return Receiver::default();
+            };
             return of_word(&self.given(&object[..*opened]));
         }
         let name = last_word(object);
@@ -136,7 +157,9 @@ impl Completion<'_> {
             return of_word(&self.given_by(|function| function.field() == Some(name)));
         }
         let variable = self.session.variables().find(|(variable, _)| *variable == name);
-        variable.map(|(_, value)| Receiver { word: word(value), fields: fields(value) }).unwrap_or_default()
+        variable
+            .map(|(_, value)| Receiver { word: word(value), fields: fields(value) })
+            .unwrap_or_default()
     }
 
     /// The word of the type that a call gives, from the text before its bracket.
@@ -145,13 +168,22 @@ impl Completion<'_> {
         let before = &callee[..callee.len() - name.len()];
         let module = before.strip_suffix("::").map_or("", last_word);
         let is_method = before.ends_with('.');
-        self.given_by(|function| function.name == name && function.module == module && (function.is_method == is_method || is_method))
+        self.given_by(|function| {
+            function.name == name
+                && function.module == module
+                && (function.is_method == is_method || is_method)
+        })
     }
 
     /// The type that all functions of a sort give; empty where they differ.
     fn given_by(&self, which: impl Fn(&Function) -> bool) -> String {
-        let types: BTreeSet<&str> =
-            self.all.functions().iter().filter(|function| which(function)).map(|function| function.gives.as_str()).collect();
+        let types: BTreeSet<&str> = self
+            .all
+            .functions()
+            .iter()
+            .filter(|function| which(function))
+            .map(|function| function.gives.as_str())
+            .collect();
         match types.into_iter().collect::<Vec<_>>()[..] {
             [one] if one != "value" => one.to_owned(),
             _ => String::new(),
@@ -162,8 +194,9 @@ impl Completion<'_> {
     fn named(&self, before: &str) -> Vec<String> {
         let Some(function) = function_around(before) else { return Vec::new() };
         if OF_SERVICES.contains(&function) {
-            let described =
-                self.session.variables().filter_map(|(_, value)| value.read_lock::<Stack>().map(|stack| stack.described_services()));
+            let described = self.session.variables().filter_map(|(_, value)| {
+                value.read_lock::<Stack>().map(|stack| stack.described_services())
+            });
             return described.flatten().chain((self.live)().services).collect();
         }
         if OF_CONTAINERS.contains(&function) && !before.contains(&format!(".{function}")) {
@@ -193,9 +226,15 @@ mod tests {
     use crate::script::on_script_thread;
     use std::path::Path;
 
-    /// What Tab offers in a session after these lines, at the end of each text; with how often the engine was asked.
+    /// What Tab offers in a session after these lines, at the end of each text; with how often the
+    /// engine was asked.
     fn offered(lines: &[&str], texts: &[&str]) -> (Vec<Vec<String>>, usize) {
-        let context = Trial::with(|host| host.with_file("/project/app.rhai", "fn describe() { 1 }"), "", |_| {}).context;
+        let context = Trial::with(
+            |host| host.with_file("/project/app.rhai", "fn describe() { 1 }"),
+            "",
+            |_| {},
+        )
+        .context;
         let asked = std::sync::atomic::AtomicUsize::new(0);
         let offered = on_script_thread(&context, || {
             let mut session = Session::new(&context, Path::new("/project"))?;
@@ -205,7 +244,10 @@ mod tests {
             let (all, own) = (session.names(), session.host_names());
             let live = || {
                 asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                live::Names { services: ["backend", "db"].map(str::to_owned).into(), containers: ["shop-db-1".to_owned()].into() }
+                live::Names {
+                    services: ["backend", "db"].map(str::to_owned).into(),
+                    containers: ["shop-db-1".to_owned()].into(),
+                }
             };
             let completion = Completion { session: &session, all: &all, own: &own, live: &live };
             Ok(texts.iter().map(|text| completion.of(text).1).collect())
@@ -221,7 +263,10 @@ mod tests {
     fn a_word_becomes_a_function_a_variable_a_module_or_a_word_of_the_language() {
         assert_eq!(one(&[], "sta"), ["stack("]);
         assert_eq!(one(&[], "let x = healthch"), ["healthcheck("]);
-        assert_eq!(one(&["let station = 1;", "fn stage(x) { x }"], "sta"), ["stack(", "stage(", "station"]);
+        assert_eq!(
+            one(&["let station = 1;", "fn stage(x) { x }"], "sta"),
+            ["stack(", "stage(", "station"]
+        );
         assert_eq!(one(&["import \"app\" as apple;"], "appl"), ["apple::"]);
         assert_eq!(one(&[], "htt"), ["http::"]);
         assert_eq!(one(&[], "whi"), ["while "]);
@@ -247,20 +292,49 @@ mod tests {
         assert_eq!(one(&["let m = #{ apple: 1 };"], "m?.app"), ["apple"]);
         assert_eq!(one(&["let r = attempt(|| 1);"], "r.val"), ["value"]);
         let unknown = one(&[], "nonsense.");
-        assert!(["exec(", "up(", "lines("].iter().all(|name| unknown.contains(&(*name).to_owned())), "{unknown:?}");
+        assert!(
+            ["exec(", "up(", "lines("].iter().all(|name| unknown.contains(&(*name).to_owned())),
+            "{unknown:?}"
+        );
     }
 
     #[test]
     fn in_quotes_stand_services_and_containers_where_they_are_meant() {
-        let texts = ["service(\"", "s.up([\"db\", \"b", "s.logs(\"d", "container(\"sh", "exec(\"", "print(\"", "s.exec(\"", "\"", "`b"];
+        let texts = [
+            "service(\"",
+            "s.up([\"db\", \"b",
+            "s.logs(\"d",
+            "container(\"sh",
+            "exec(\"",
+            "print(\"",
+            "s.exec(\"",
+            "\"",
+            "`b",
+        ];
         let (offered, asked) = offered(&[], &texts);
-        let expected: [&[&str]; 9] = [&["backend", "db"], &["backend"], &["db"], &["shop-db-1"], &["shop-db-1"], &[], &[], &[], &[]];
+        let expected: [&[&str]; 9] = [
+            &["backend", "db"],
+            &["backend"],
+            &["db"],
+            &["shop-db-1"],
+            &["shop-db-1"],
+            &[],
+            &[],
+            &[],
+            &[],
+        ];
         assert_eq!(offered, expected);
         assert_eq!(asked, 5, "the engine is asked only where names of it stand");
     }
 
     #[test]
     fn a_described_service_is_offered_before_it_is_there() {
-        assert_eq!(one(&["let s = stack(\"shop\", #{ services: #{ cache: #{ image: \"x\" } } });"], "s.up([\"c"), ["cache"]);
+        assert_eq!(
+            one(
+                &["let s = stack(\"shop\", #{ services: #{ cache: #{ image: \"x\" } } });"],
+                "s.up([\"c"
+            ),
+            ["cache"]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Lines typed with editing, history and completion: the terminal is rustyline's while a line is typed.
+//! Lines typed with editing, history and completion: the terminal is rustyline's while a line is
+//! typed.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -44,7 +45,8 @@ pub fn is_supported(host: &dyn Host) -> bool {
 /// The line editor.
 pub struct Editor {
     lines: rustyline::Editor<Helper, DefaultHistory>,
-    /// As long as it is there, rustyline waits for signals as well as for keys, whichever thread they are delivered to.
+    /// As long as it is there, rustyline waits for signals as well as for keys, whichever thread
+    /// they are delivered to.
     _wakes: Option<Box<dyn ExternalPrinter + Send>>,
     context: Arc<Context>,
     /// Where lines are kept.
@@ -54,7 +56,11 @@ pub struct Editor {
 
 impl Editor {
     /// A line editor for a session.
-    pub fn new(context: &Arc<Context>, session: &Rc<RefCell<Session>>, terminal: &Terminal) -> Result<Self, Box<Diagnostic>> {
+    pub fn new(
+        context: &Arc<Context>,
+        session: &Rc<RefCell<Session>>,
+        terminal: &Terminal,
+    ) -> Result<Self, Box<Diagnostic>> {
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .completion_prompt_limit(CANDIDATES)
@@ -64,12 +70,31 @@ impl Editor {
             .and_then(|config| config.history_ignore_dups(true))
             .map_err(|error| could_not(&error))?
             .build();
-        let mut lines = rustyline::Editor::with_config(config).map_err(|error| could_not(&error))?;
-        lines.set_color_mode(if terminal.has_colour() { ColorMode::Enabled } else { ColorMode::Disabled });
-        let wakes = lines.create_external_printer().ok().map(|printer| Box::new(printer) as Box<dyn ExternalPrinter + Send>);
+        let mut lines =
+            rustyline::Editor::with_config(config).map_err(|error| could_not(&error))?;
+        lines.set_color_mode(if terminal.has_colour() {
+            ColorMode::Enabled
+        } else {
+            ColorMode::Disabled
+        });
+        let wakes = lines
+            .create_external_printer()
+            .ok()
+            .map(|printer| Box::new(printer) as Box<dyn ExternalPrinter + Send>);
         let (all, own) = (session.borrow().names(), session.borrow().host_names());
-        lines.set_helper(Some(Helper { session: session.clone(), all, own, live: Live::new(context) }));
-        let mut editor = Self { lines, _wakes: wakes, context: context.clone(), history: None, prompt: (PROMPT, styled(SUBJECT, PROMPT)) };
+        lines.set_helper(Some(Helper {
+            session: session.clone(),
+            all,
+            own,
+            live: Live::new(context),
+        }));
+        let mut editor = Self {
+            lines,
+            _wakes: wakes,
+            context: context.clone(),
+            history: None,
+            prompt: (PROMPT, styled(SUBJECT, PROMPT)),
+        };
         editor.open_history();
         Ok(editor)
     }
@@ -89,7 +114,11 @@ impl Editor {
 
     /// Says once that lines are not kept; they are still found again in this session.
     fn without_history(&mut self, why: &str) {
-        let file = self.history.take().map(|path| format!(" in \"{}\"", path.display())).unwrap_or_default();
+        let file = self
+            .history
+            .take()
+            .map(|path| format!(" in \"{}\"", path.display()))
+            .unwrap_or_default();
         let text = format!("What is typed is not kept{file}: {why}");
         self.context.events.event(&Event::Log { level: Level::Warning, text });
     }
@@ -110,8 +139,12 @@ impl Input for Editor {
         // It fails for none but histories in databases.
         let _ = self.lines.add_history_entry(text);
         let Some(path) = self.history.clone() else { return };
-        let folder = named(&*self.context.host, &path).parent().map_or(Ok(()), |folder| self.context.host.create_folder(&folder));
-        let kept = folder.map_err(|error| error.message).and_then(|()| self.lines.append_history(&path).map_err(|error| error.to_string()));
+        let folder = named(&*self.context.host, &path)
+            .parent()
+            .map_or(Ok(()), |folder| self.context.host.create_folder(&folder));
+        let kept = folder
+            .map_err(|error| error.message)
+            .and_then(|()| self.lines.append_history(&path).map_err(|error| error.to_string()));
         if let Err(why) = kept {
             self.without_history(&why);
         }
@@ -119,7 +152,10 @@ impl Input for Editor {
 }
 
 fn could_not(error: &ReadlineError) -> Box<Diagnostic> {
-    Box::new(without_place(Failure::new(Kind::Failed, format!("Could not read from the terminal: {error}"))))
+    Box::new(without_place(Failure::new(
+        Kind::Failed,
+        format!("Could not read from the terminal: {error}"),
+    )))
 }
 
 /// What is asked while a line is typed.
@@ -135,9 +171,19 @@ impl rustyline::Helper for Helper {}
 impl Completer for Helper {
     type Candidate = String;
 
-    fn complete(&self, line: &str, position: usize, _: &LineContext<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &LineContext<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
         let live = || self.live.names();
-        let completion = Completion { session: &self.session.borrow(), all: &self.all, own: &self.own, live: &live };
+        let completion = Completion {
+            session: &self.session.borrow(),
+            all: &self.all,
+            own: &self.own,
+            live: &live,
+        };
         Ok(completion.of(&line[..position]))
     }
 }

@@ -22,7 +22,8 @@ const FUNCTIONS: &str = "functions";
 const FIRST: [&str; 7] = [FUNCTIONS, "stack", "service", "container", "volume", "network", "image"];
 
 /// Types whose word is two to those who read.
-const WORDS: [(&str, &str); 3] = [("line", "log line"), ("logstream", "log stream"), ("secrettoken", "secret")];
+const WORDS: [(&str, &str); 3] =
+    [("line", "log line"), ("logstream", "log stream"), ("secrettoken", "secret")];
 
 /// What only tests can call.
 const TESTS: [&str; 3] = ["sim", "runbook", "sweep"];
@@ -50,35 +51,61 @@ impl Help {
             };
             let group = match function.first() {
                 _ if !function.module.is_empty() => format!("{}::", function.module),
-                Some(word) if function.is_method && !word.is_empty() => {
-                    WORDS.iter().find(|(short, _)| *short == word).map_or(word, |(_, words)| words).to_owned()
-                }
+                Some(word) if function.is_method && !word.is_empty() => WORDS
+                    .iter()
+                    .find(|(short, _)| *short == word)
+                    .map_or(word, |(_, words)| words)
+                    .to_owned(),
                 _ => FUNCTIONS.to_owned(),
             };
-            groups.entry(group).or_default().entry(name.to_owned()).or_default().push(function.clone());
+            groups
+                .entry(group)
+                .or_default()
+                .entry(name.to_owned())
+                .or_default()
+                .push(function.clone());
         }
         // The shortest form first: the others add to it.
-        groups.values_mut().flat_map(BTreeMap::values_mut).for_each(|forms| forms.sort_by_key(|form| (form.count(), form.form())));
+        groups
+            .values_mut()
+            .flat_map(BTreeMap::values_mut)
+            .for_each(|forms| forms.sort_by_key(|form| (form.count(), form.form())));
         Self { groups }
     }
 
     /// The groups in the order they are shown in: modules last.
     fn ordered(&self) -> Vec<(&String, &BTreeMap<String, Vec<Function>>)> {
         let mut groups: Vec<_> = self.groups.iter().collect();
-        let rank = |group: &str| FIRST.iter().position(|first| *first == group).unwrap_or(FIRST.len() + usize::from(group.ends_with("::")));
+        let rank = |group: &str| {
+            FIRST
+                .iter()
+                .position(|first| *first == group)
+                .unwrap_or(FIRST.len() + usize::from(group.ends_with("::")))
+        };
         groups.sort_by_key(|(group, _)| rank(group));
         groups
     }
 
-    /// All there is, or what is said about a name, a group (`stack`, `fs`) or a name in it (`service.exec`, `fs::read`).
+    /// All there is, or what is said about a name, a group (`stack`, `fs`) or a name in it
+    /// (`service.exec`, `fs::read`).
     pub fn text(&self, about: Option<&str>, width: Option<usize>) -> Result<String, Failure> {
         let width = width.unwrap_or(WIDTH);
         let Some(about) = about else {
-            let groups = self.ordered().into_iter().map(|(group, functions)| overview(group, functions, width));
-            return Ok(std::iter::once(HEAD.to_owned()).chain(groups).collect::<Vec<_>>().join("\n\n"));
+            let groups = self
+                .ordered()
+                .into_iter()
+                .map(|(group, functions)| overview(group, functions, width));
+            return Ok(std::iter::once(HEAD.to_owned())
+                .chain(groups)
+                .collect::<Vec<_>>()
+                .join("\n\n"));
         };
         let module = format!("{}::", about.trim_end_matches("::"));
-        let mut parts: Vec<String> = self.named(about).into_iter().map(|(group, functions)| in_full(group, functions)).collect();
+        let mut parts: Vec<String> = self
+            .named(about)
+            .into_iter()
+            .map(|(group, functions)| in_full(group, functions))
+            .collect();
         let groups = self.groups.iter().filter(|(group, _)| **group == about || **group == module);
         parts.extend(groups.map(|(group, functions)| overview(group, functions, width)));
         if parts.is_empty() { Err(self.unknown(about)) } else { Ok(parts.join("\n\n")) }
@@ -89,33 +116,56 @@ impl Help {
         let (group, name) = match (about.rsplit_once("::"), about.rsplit_once('.')) {
             (Some((module, name)), _) => (Some(format!("{module}::")), name),
             // Also `fs.read`, as the functions of handles are written.
-            (None, Some((word, name))) if self.groups.contains_key(&format!("{word}::")) => (Some(format!("{word}::")), name),
+            (None, Some((word, name))) if self.groups.contains_key(&format!("{word}::")) => {
+                (Some(format!("{word}::")), name)
+            }
             (None, Some((word, name))) => (Some(word.to_owned()), name),
             (None, None) => (None, about),
         };
-        let groups = self.ordered().into_iter().filter(|(known, _)| group.as_ref().is_none_or(|group| group == *known));
-        groups.filter_map(|(group, functions)| functions.get(name).map(|found| (group.as_str(), found.as_slice()))).collect()
+        let groups = self
+            .ordered()
+            .into_iter()
+            .filter(|(known, _)| group.as_ref().is_none_or(|group| group == *known));
+        groups
+            .filter_map(|(group, functions)| {
+                functions.get(name).map(|found| (group.as_str(), found.as_slice()))
+            })
+            .collect()
     }
 
     fn unknown(&self, about: &str) -> Failure {
         let failure = Failure::new(Kind::NotFound, format!("There is no help about \"{about}\""));
         let module = about.split(['.', ':']).next().unwrap_or(about);
         if TESTS.contains(&module) {
-            let said = format!("`{module}` is there in tests alone, where it sets up or looks at the simulated machine");
+            let said = format!(
+                "`{module}` is there in tests alone, where it sets up or looks at the simulated machine"
+            );
             return failure.hint(format!("{said}: docs/testing.md describes it"));
         }
-        let names: Vec<&str> =
-            self.groups.iter().flat_map(|(group, functions)| functions.keys().chain([group])).map(String::as_str).collect();
-        failure
-            .hint(nearest(about, names).map_or_else(|| "help lists what there is".to_owned(), |near| format!("did you mean \"{near}\"?")))
+        let names: Vec<&str> = self
+            .groups
+            .iter()
+            .flat_map(|(group, functions)| functions.keys().chain([group]))
+            .map(String::as_str)
+            .collect();
+        failure.hint(nearest(about, names).map_or_else(
+            || "help lists what there is".to_owned(),
+            |near| format!("did you mean \"{near}\"?"),
+        ))
     }
 }
 
 /// A group: a name and the first line of what is said of it, one to a line.
 fn overview(group: &str, functions: &BTreeMap<String, Vec<Function>>, width: usize) -> String {
-    let column = functions.keys().map(|name| name.width()).filter(|width| *width <= COLUMN).max().unwrap_or(0);
+    let column = functions
+        .keys()
+        .map(|name| name.width())
+        .filter(|width| *width <= COLUMN)
+        .max()
+        .unwrap_or(0);
     let line = |(name, functions): (&String, &Vec<Function>)| {
-        let said = functions.iter().find_map(|function| function.doc.lines().next()).unwrap_or_default();
+        let said =
+            functions.iter().find_map(|function| function.doc.lines().next()).unwrap_or_default();
         let padding = " ".repeat(column.saturating_sub(name.width()));
         shortened(&format!("  {name}{padding}  {said}"), width)
     };
@@ -148,11 +198,23 @@ fn in_full(group: &str, functions: &[Function]) -> String {
             None => {
                 let form = function.form();
                 let (name, parameters) = form.split_once('(').unwrap_or((&form, ")"));
-                format!("{group}.{name}({}", parameters.split_once(", ").map_or(")", |(_, rest)| rest))
+                format!(
+                    "{group}.{name}({}",
+                    parameters.split_once(", ").map_or(")", |(_, rest)| rest)
+                )
             }
         };
-        let doc: String = function.doc.lines().filter(|line| !line.starts_with("```")).map(|line| format!("\n  {line}")).collect();
-        format!("{}{}", styled(SUBJECT, &form), doc.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>().trim_end())
+        let doc: String = function
+            .doc
+            .lines()
+            .filter(|line| !line.starts_with("```"))
+            .map(|line| format!("\n  {line}"))
+            .collect();
+        format!(
+            "{}{}",
+            styled(SUBJECT, &form),
+            doc.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>().trim_end()
+        )
     };
     functions.iter().map(form).collect::<Vec<_>>().join("\n\n")
 }
@@ -180,15 +242,23 @@ mod tests {
             assert!(text.contains(&format!("\n\n{group}\n  ")), "{group}");
         }
         let functions = text.split("\n\nfunctions\n").nth(1).unwrap().split("\n\n").next().unwrap();
-        assert!(functions.contains("\n  attempt ") && !functions.contains("\n  up "), "{functions}");
-        let order: Vec<usize> =
-            ["functions", "stack", "log stream", "arg::"].iter().map(|group| text.find(&format!("\n\n{group}\n")).unwrap()).collect();
+        assert!(
+            functions.contains("\n  attempt ") && !functions.contains("\n  up "),
+            "{functions}"
+        );
+        let order: Vec<usize> = ["functions", "stack", "log stream", "arg::"]
+            .iter()
+            .map(|group| text.find(&format!("\n\n{group}\n")).unwrap())
+            .collect();
         assert!(order.is_sorted(), "{order:?}");
-        let wide: Vec<&str> = text.lines().skip(HEAD.lines().count()).filter(|line| line.width() > 72).collect();
+        let wide: Vec<&str> =
+            text.lines().skip(HEAD.lines().count()).filter(|line| line.width() > 72).collect();
         assert_eq!(wide, [] as [&str; 0]);
         // Nothing is listed of which nothing is said.
         assert_eq!(
-            text.lines().filter(|line| line.starts_with("  ") && line.trim().split("  ").count() < 2).collect::<Vec<_>>(),
+            text.lines()
+                .filter(|line| line.starts_with("  ") && line.trim().split("  ").count() < 2)
+                .collect::<Vec<_>>(),
             [] as [&str; 0]
         );
     }
@@ -214,7 +284,11 @@ service.wait(until, timeout)
         assert!(about("fs::read").starts_with("fs::read(path)\n  "), "{}", about("fs::read"));
         assert_eq!(about("fs.read"), about("fs::read"));
         assert!(about("fs").starts_with("fs::\n  "));
-        assert!(about("service.state").starts_with("service.state\n  Docker's word"), "{}", about("service.state"));
+        assert!(
+            about("service.state").starts_with("service.state\n  Docker's word"),
+            "{}",
+            about("service.state")
+        );
     }
 
     #[test]

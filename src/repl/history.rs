@@ -9,7 +9,8 @@ use crate::model::Failure;
 /// Names another file; empty for none.
 pub const VARIABLE: &str = "SPC_HISTORY";
 
-/// The file of the history; nothing where none is wanted: the variable is empty or names a device, or there is no home.
+/// The file of the history; nothing where none is wanted: the variable is empty or names a device,
+/// or there is no home.
 pub fn file(host: &dyn Host) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = wanted(host) else { return Ok(None) };
     let path = host.current_folder()?.join(path);
@@ -21,7 +22,9 @@ pub fn file(host: &dyn Host) -> Result<Option<PathBuf>, Failure> {
             FileKind::File => Ok(Some(path)),
             FileKind::Other => Ok(None),
             FileKind::Folder => Err(Failure::usage(format!("\"{}\" is a folder", path.display()))),
-            FileKind::Symlink => Err(Failure::usage(format!("\"{}\" leads nowhere", path.display()))),
+            FileKind::Symlink => {
+                Err(Failure::usage(format!("\"{}\" leads nowhere", path.display())))
+            }
         },
         Err(error) if error.kind == HostErrorKind::NotFound => Ok(Some(path)),
         Err(error) => Err(error.into()),
@@ -33,8 +36,13 @@ fn wanted(host: &dyn Host) -> Option<PathBuf> {
         return (!path.is_empty()).then(|| path.into());
     }
     // One that is not absolute is to be ignored, as its specification says.
-    let state = host.variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || host.variable("HOME").filter(|home| !home.is_empty()).map(|home| PathBuf::from(home).join(".local/state"));
+    let state =
+        host.variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || {
+        host.variable("HOME")
+            .filter(|home| !home.is_empty())
+            .map(|home| PathBuf::from(home).join(".local/state"))
+    };
     Some(state.or_else(home)?.join("spc/history"))
 }
 
@@ -53,17 +61,29 @@ mod tests {
     fn it_is_in_the_folder_for_state_unless_the_variable_names_another() {
         let home = |host: SimHost| host.with_variable("HOME", "/home/a");
         assert_eq!(found(home).unwrap(), "/home/a/.local/state/spc/history");
-        assert_eq!(found(|host| home(host).with_variable("XDG_STATE_HOME", "/state")).unwrap(), "/state/spc/history");
-        assert_eq!(found(|host| home(host).with_variable("XDG_STATE_HOME", "state")).unwrap(), "/home/a/.local/state/spc/history");
-        assert_eq!(found(|host| home(host).with_variable(VARIABLE, "mine")).unwrap(), "/project/mine");
+        assert_eq!(
+            found(|host| home(host).with_variable("XDG_STATE_HOME", "/state")).unwrap(),
+            "/state/spc/history"
+        );
+        assert_eq!(
+            found(|host| home(host).with_variable("XDG_STATE_HOME", "state")).unwrap(),
+            "/home/a/.local/state/spc/history"
+        );
+        assert_eq!(
+            found(|host| home(host).with_variable(VARIABLE, "mine")).unwrap(),
+            "/project/mine"
+        );
         assert_eq!(found(|host| home(host).with_variable(VARIABLE, "")), None);
         assert_eq!(found(|host| host), None);
     }
 
     #[test]
     fn a_link_is_followed_and_a_folder_refused() {
-        let linked =
-            |host: SimHost| host.with_file("/dot/history", "x").with_symlink("/project/h", "/dot/history").with_variable(VARIABLE, "h");
+        let linked = |host: SimHost| {
+            host.with_file("/dot/history", "x")
+                .with_symlink("/project/h", "/dot/history")
+                .with_variable(VARIABLE, "h")
+        };
         assert_eq!(found(linked).unwrap(), "/dot/history");
         let host = SimHost::new(SimConductor::new(1)).with_variable(VARIABLE, "/project");
         assert_eq!(file(&host).unwrap_err().message, "\"/project\" is a folder");

@@ -162,9 +162,15 @@ mod tests {
     fn at_the_prompt_an_interrupt_gives_the_line_up_and_the_end_ends_asking() {
         let (context, interrupts) = (Trial::new().context, Interrupts::new());
         interrupts.while_asking(&context, || {
-            assert!(matches!(interrupts.interrupt(), Answer::AtPrompt) && task::is_cancelled() && !interrupts.is_editing());
+            assert!(
+                matches!(interrupts.interrupt(), Answer::AtPrompt)
+                    && task::is_cancelled()
+                    && !interrupts.is_editing()
+            );
         });
-        interrupts.while_editing(|| assert!(matches!(interrupts.interrupt(), Answer::AtPrompt) && interrupts.is_editing()));
+        interrupts.while_editing(|| {
+            assert!(matches!(interrupts.interrupt(), Answer::AtPrompt) && interrupts.is_editing())
+        });
         interrupts.while_asking(&context, || {
             interrupts.end();
             assert!(task::is_cancelled());

@@ -1,4 +1,5 @@
-//! The services and containers that are there, for completion: asked for seldom, and never waited for long.
+//! The services and containers that are there, for completion: asked for seldom, and never waited
+//! for long.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -67,10 +68,19 @@ impl Live {
 
     async fn observe(&self) -> Result<Names, Failure> {
         let name = project::name(&self.context)?;
-        let observed = verbs::look(&project::surroundings(&self.context, &name).await?, &name).await?;
+        let observed =
+            verbs::look(&project::surroundings(&self.context, &name).await?, &name).await?;
         Ok(Names {
-            services: observed.containers.iter().map(|container| container.service.clone()).collect(),
-            containers: observed.containers.iter().map(|container| container.name.clone()).collect(),
+            services: observed
+                .containers
+                .iter()
+                .map(|container| container.service.clone())
+                .collect(),
+            containers: observed
+                .containers
+                .iter()
+                .map(|container| container.name.clone())
+                .collect(),
         })
     }
 }
@@ -89,8 +99,15 @@ mod tests {
 
     fn context(sim: &Arc<SimConductor>, connector: Connector) -> Arc<Context> {
         let host = Arc::new(SimHost::new(sim.clone()));
-        let project = ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
-        Arc::new(Context::new(host, Conductor::Sim(sim.clone()), Arc::new(NoSink), project, connector))
+        let project =
+            ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
+        Arc::new(Context::new(
+            host,
+            Conductor::Sim(sim.clone()),
+            Arc::new(NoSink),
+            project,
+            connector,
+        ))
     }
 
     fn waits(context: &Context, live: &Live) -> u128 {
@@ -110,7 +127,8 @@ mod tests {
                 futures::future::pending().boxed()
             }),
         );
-        let times = crate::script::on_script_thread(&context, || Ok(waits(&context, &Live::new(&context))));
+        let times =
+            crate::script::on_script_thread(&context, || Ok(waits(&context, &Live::new(&context))));
         assert_eq!((times.unwrap(), asked.load(Ordering::Relaxed)), (0, 0));
     }
 
@@ -119,9 +137,17 @@ mod tests {
         let sim = SimConductor::new(1);
         let engine = SimEngine::builder(sim.clone()).build();
         for call in 1..=4 {
-            engine.fault(Fault { on: FaultPoint::Method("container_list".into(), call), effect: FaultEffect::Hang });
+            engine.fault(Fault {
+                on: FaultPoint::Method("container_list".into(), call),
+                effect: FaultEffect::Hang,
+            });
         }
-        let context = context(&sim, Box::new(move || std::future::ready(Ok(Arc::new(engine.clone()) as Arc<dyn Engine>)).boxed()));
+        let context = context(
+            &sim,
+            Box::new(move || {
+                std::future::ready(Ok(Arc::new(engine.clone()) as Arc<dyn Engine>)).boxed()
+            }),
+        );
         let times = crate::script::on_script_thread(&context, || {
             context.conductor.block_on(context.engine()).unwrap();
             let live = Live::new(&context);

@@ -1,8 +1,9 @@
 //! The prompt: lines typed one after the other, evaluated on the live stack.
 //!
-//! - [`input`]: where lines come from; [`editor`]: typed with editing, history and completion; [`plain`]: typed where there is no
-//!   editing
-//! - [`complete`]: what Tab offers; [`scan`]: what surrounds the place it is pressed at; [`live`]: the services that are there
+//! - [`input`]: where lines come from; [`editor`]: typed with editing, history and completion;
+//!   [`plain`]: typed where there is no editing
+//! - [`complete`]: what Tab offers; [`scan`]: what surrounds the place it is pressed at; [`live`]:
+//!   the services that are there
 //! - [`show`]: the value of a line
 //! - [`help`]: what can be called
 //! - [`history`]: where lines are kept
@@ -43,12 +44,19 @@ pub enum Ended {
 }
 
 /// The prompt on `terminal`, until it is left. Imports are relative to `folder`.
-pub fn run(context: &Arc<Context>, folder: &Path, terminal: &Arc<Terminal>, interrupts: &Interrupts) -> Result<Ended, Box<Diagnostic>> {
+pub fn run(
+    context: &Arc<Context>,
+    folder: &Path,
+    terminal: &Arc<Terminal>,
+    interrupts: &Interrupts,
+) -> Result<Ended, Box<Diagnostic>> {
     on_script_thread(context, || {
         let session = Session::new(context, folder)?;
         let help = Help::new(&session.host_names());
-        let prompt = Prompt { context, terminal, interrupts, help, session: Rc::new(RefCell::new(session)) };
-        let has_editing = context.host.is_terminal(StandardStream::Stdout) && editor::is_supported(&*context.host);
+        let prompt =
+            Prompt { context, terminal, interrupts, help, session: Rc::new(RefCell::new(session)) };
+        let has_editing = context.host.is_terminal(StandardStream::Stdout)
+            && editor::is_supported(&*context.host);
         if has_editing {
             prompt.ask_all(&mut editor::Editor::new(context, &prompt.session, terminal)?)
         } else {
@@ -104,9 +112,11 @@ impl Prompt<'_> {
     fn eval(&self, text: &str) {
         // An interrupt was of the line before.
         self.terminal.calm();
-        let result = self
-            .interrupts
-            .during(self.context, || self.session.borrow_mut().eval(text, &mut |printer, value| show::show(self.terminal, printer, value)));
+        let result = self.interrupts.during(self.context, || {
+            self.session
+                .borrow_mut()
+                .eval(text, &mut |printer, value| show::show(self.terminal, printer, value))
+        });
         if let Err(diagnostic) = result {
             diagnostics::print(self.terminal, &diagnostic);
         }
@@ -115,7 +125,9 @@ impl Prompt<'_> {
     fn tell(&self, about: Option<&str>) {
         match self.help.text(about, self.terminal.width()) {
             Ok(text) => self.terminal.out(&text),
-            Err(failure) => diagnostics::print(self.terminal, &crate::script::errors::without_place(failure)),
+            Err(failure) => {
+                diagnostics::print(self.terminal, &crate::script::errors::without_place(failure))
+            }
         }
     }
 
@@ -127,7 +139,8 @@ impl Prompt<'_> {
     }
 }
 
-/// The command that a text is, if it is one: `help`, `help NAME`, `help("NAME")`, `exit`, `quit`, each also after a colon.
+/// The command that a text is, if it is one: `help`, `help NAME`, `help("NAME")`, `exit`, `quit`,
+/// each also after a colon.
 fn command(text: &str) -> Option<Command<'_>> {
     let text = text.trim().trim_end_matches(';');
     let text = text.strip_prefix(':').unwrap_or(text);
@@ -141,7 +154,10 @@ fn command(text: &str) -> Option<Command<'_>> {
     }
     let named = about.strip_prefix("(\"").and_then(|about| about.strip_suffix("\")"));
     let about = named.or_else(|| about.strip_prefix(' ').map(str::trim))?;
-    about.chars().all(|c| c == '_' || c == ':' || c == '.' || c.is_alphanumeric()).then_some(Command::Help(Some(about)))
+    about
+        .chars()
+        .all(|c| c == '_' || c == ':' || c == '.' || c.is_alphanumeric())
+        .then_some(Command::Help(Some(about)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Lines typed where there is no editing: a terminal without cursor movement, or output that goes elsewhere.
+//! Lines typed where there is no editing: a terminal without cursor movement, or output that goes
+//! elsewhere.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -30,8 +31,9 @@ impl Input for Plain<'_> {
         let mut text = String::new();
         loop {
             let prompt = if text.is_empty() { PROMPT } else { MORE };
-            let line =
-                interrupts.while_asking(self.context, || task::wait(self.context, async { Ok(self.context.host.ask(prompt).await?) }));
+            let line = interrupts.while_asking(self.context, || {
+                task::wait(self.context, async { Ok(self.context.host.ask(prompt).await?) })
+            });
             match line {
                 Ok(Some(line)) => text.push_str(&line),
                 Ok(None) if text.is_empty() => return Ok(Typed::End),

@@ -102,7 +102,8 @@ pub fn last_word(text: &str) -> &str {
     &text[start..]
 }
 
-/// The function whose first argument, or a list that is it, begins or goes on at the end of a text: `up` in `s.up(["a", `.
+/// The function whose first argument, or a list that is it, begins or goes on at the end of a text:
+/// `up` in `s.up(["a", `.
 pub fn function_around(text: &str) -> Option<&str> {
     let mut before = text.trim_end();
     while let Some(rest) = before.strip_suffix(',') {

@@ -20,13 +20,21 @@ const OF_CONTAINERS: [&str; 6] = ["name", "service", "state", "health", "status"
 const WIDTH: usize = 100;
 
 /// Writes a value to the terminal. A stream of log lines is written as they come.
-pub fn show(terminal: &Terminal, printer: &Printer<'_>, value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
+pub fn show(
+    terminal: &Terminal,
+    printer: &Printer<'_>,
+    value: &Dynamic,
+) -> Result<(), Box<EvalAltResult>> {
     let shape = Shape { width: terminal.width(), mask: &|text| terminal.secrets().mask(text) };
     each_line(value, &mut |value| terminal.out(&visible(&text(printer, value, &shape))))
 }
 
 /// Writes a value as JSON.
-pub fn show_json(lines: &JsonLines, printer: &Printer<'_>, value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
+pub fn show_json(
+    lines: &JsonLines,
+    printer: &Printer<'_>,
+    value: &Dynamic,
+) -> Result<(), Box<EvalAltResult>> {
     each_line(value, &mut |value| lines.value(&data(printer, value)))
 }
 
@@ -56,8 +64,10 @@ fn text(printer: &Printer<'_>, value: &Dynamic, shape: &Shape<'_>) -> String {
         return list_text(printer, &list, shape);
     }
     if let Some(record) = value.read_lock::<Record>() {
-        let rows = record.fields().iter().map(|(name, value)| (name.to_string(), cell(printer, value)));
-        let rows = rows.map(|(name, value)| row([("field", name.into()), ("value", value)])).collect();
+        let rows =
+            record.fields().iter().map(|(name, value)| (name.to_string(), cell(printer, value)));
+        let rows =
+            rows.map(|(name, value)| row([("field", name.into()), ("value", value)])).collect();
         return table(rows, &["field", "value"], shape).unwrap_or_else(|| printer.text(value));
     }
     plain(printer, value)
@@ -66,8 +76,15 @@ fn text(printer: &Printer<'_>, value: &Dynamic, shape: &Shape<'_>) -> String {
 fn list_text(printer: &Printer<'_>, list: &Array, shape: &Shape<'_>) -> String {
     let rows: Option<Vec<_>> = list.iter().map(fields).collect();
     if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
-        let rows = rows.into_iter().map(|map| map.iter().map(|(name, value)| (name.to_string(), cell(printer, value))).collect()).collect();
-        let are_containers = list.iter().all(|item| item.read_lock::<Record>().is_some_and(|record| record.what() == "container"));
+        let rows = rows
+            .into_iter()
+            .map(|map| {
+                map.iter().map(|(name, value)| (name.to_string(), cell(printer, value))).collect()
+            })
+            .collect();
+        let are_containers = list.iter().all(|item| {
+            item.read_lock::<Record>().is_some_and(|record| record.what() == "container")
+        });
         if let Some(text) = table(rows, if are_containers { &OF_CONTAINERS } else { &[] }, shape) {
             return text;
         }
@@ -78,12 +95,21 @@ fn list_text(printer: &Printer<'_>, list: &Array, shape: &Shape<'_>) -> String {
     }
     let line = format!("[{}]", items.join(", "));
     let fits = unicode_width::UnicodeWidthStr::width(line.as_str()) <= shape.width.unwrap_or(WIDTH);
-    if fits { line } else { format!("[\n{}]", items.iter().map(|item| format!("    {item},\n")).collect::<String>()) }
+    if fits {
+        line
+    } else {
+        format!("[\n{}]", items.iter().map(|item| format!("    {item},\n")).collect::<String>())
+    }
 }
 
 /// Rows as a table; nothing if they have no such columns.
-fn table(rows: Vec<serde_json::Map<String, Value>>, columns: &[&str], shape: &Shape<'_>) -> Option<String> {
-    let columns = (!columns.is_empty()).then(|| columns.iter().map(|name| (*name).to_owned()).collect());
+fn table(
+    rows: Vec<serde_json::Map<String, Value>>,
+    columns: &[&str],
+    shape: &Shape<'_>,
+) -> Option<String> {
+    let columns =
+        (!columns.is_empty()).then(|| columns.iter().map(|name| (*name).to_owned()).collect());
     let table = Table::new(rows, columns).ok()?;
     if shape.width.is_none() {
         // One wide cell makes all rows as wide: then the list is shown as it is written.
@@ -107,10 +133,16 @@ fn fields(value: &Dynamic) -> Option<Map> {
 /// A value in a table. Of a list of things with names the names.
 fn cell(printer: &Printer<'_>, value: &Dynamic) -> Value {
     if let Some(list) = value.read_lock::<Array>() {
-        let named = |item: &Dynamic| fields(item).and_then(|map| map.get("name").map(|name| cell(printer, name)));
-        return list.iter().map(|item| named(item).unwrap_or_else(|| cell(printer, item))).collect();
+        let named = |item: &Dynamic| {
+            fields(item).and_then(|map| map.get("name").map(|name| cell(printer, name)))
+        };
+        return list
+            .iter()
+            .map(|item| named(item).unwrap_or_else(|| cell(printer, item)))
+            .collect();
     }
-    if value.is_unit() || value.is_bool() || value.is_int() || value.is_float() || value.is_string() {
+    if value.is_unit() || value.is_bool() || value.is_int() || value.is_float() || value.is_string()
+    {
         return to_json(value).unwrap_or_else(|_| printer.text(value).into());
     }
     plain(printer, value).into()
@@ -154,7 +186,10 @@ mod tests {
         let shown = on_script_thread(&context, || {
             let mut shown = Default::default();
             Session::new(&context, Path::new("/project"))?.eval(line, &mut |printer, value| {
-                shown = (text(printer, value, &Shape { width, mask: &str::to_owned }), data(printer, value).to_string());
+                shown = (
+                    text(printer, value, &Shape { width, mask: &str::to_owned }),
+                    data(printer, value).to_string(),
+                );
                 Ok(())
             })?;
             Ok(shown)
@@ -174,7 +209,11 @@ mod tests {
             ("|x| x", "(function)", "\"(function)\""),
             ("duration(\"90s\")", "1m30s", "\"1m30s\""),
             ("stack()", "stack project", "\"stack project\""),
-            ("[stack(), stack(\"shop\", #{ services: #{} })]", "[stack project, stack shop]", r#"["stack project","stack shop"]"#),
+            (
+                "[stack(), stack(\"shop\", #{ services: #{} })]",
+                "[stack project, stack shop]",
+                r#"["stack project","stack shop"]"#,
+            ),
             ("#{ s: stack() }", "#{\"s\": stack project}", r#"{"s":"stack project"}"#),
             ("'x'", "x", "\"x\""),
         ] {
@@ -194,12 +233,21 @@ x, y                web    #{\"a\": 1}";
         assert_eq!(shown("[attempt(|| 5)]", None).0, "ERROR   OK     VALUE\n        true       5");
         assert_eq!(shown("[#{}]", None).0, "[#{}]");
         let narrow = shown(rows, Some(30)).0;
-        assert!(narrow.lines().all(|line| line.chars().count() <= 30) && narrow.contains('…'), "{narrow}");
+        assert!(
+            narrow.lines().all(|line| line.chars().count() <= 30) && narrow.contains('…'),
+            "{narrow}"
+        );
     }
 
     #[test]
     fn a_list_too_wide_for_a_line_has_one_for_each_element() {
-        assert_eq!(shown("[\"0123456789\", \"0123456789\"]", Some(20)).0, "[\n    \"0123456789\",\n    \"0123456789\",\n]");
-        assert_eq!(shown("[\"0123456789\", \"0123456789\"]", Some(80)).0, "[\"0123456789\", \"0123456789\"]");
+        assert_eq!(
+            shown("[\"0123456789\", \"0123456789\"]", Some(20)).0,
+            "[\n    \"0123456789\",\n    \"0123456789\",\n]"
+        );
+        assert_eq!(
+            shown("[\"0123456789\", \"0123456789\"]", Some(80)).0,
+            "[\"0123456789\", \"0123456789\"]"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Which errors a script catches, seen by what it evaluates next: Rhai tells nobody that a `catch` was entered.
+//! Which errors a script catches, seen by what it evaluates next: Rhai tells nobody that a `catch`
+//! was entered.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -18,10 +19,11 @@ pub struct Catches {
 }
 
 impl Catches {
-    /// The line and message of an error that was caught, if this node is evaluated because of that; the message is empty if it is not known.
-    /// `level`: how many calls deep.
+    /// The line and message of an error that was caught, if this node is evaluated because of that;
+    /// the message is empty if it is not known. `level`: how many calls deep.
     pub fn caught(&self, node: ASTNode<'_>, source: &str, level: usize) -> Option<(usize, String)> {
-        let is_first = beginning(source, node.position()).is_some_and(|place| self.lock().contains(&place));
+        let is_first =
+            beginning(source, node.position()).is_some_and(|place| self.lock().contains(&place));
         let swallowed = swallowed::before(node.position(), level).map(|it| (it.line, it.message));
         let entered = || Some((node.position().line()?, take_thrown().unwrap_or_default()));
         let caught = if is_first { swallowed.or_else(entered) } else { swallowed };
@@ -33,7 +35,12 @@ impl Catches {
                 Some(first) => self.lock().extend(beginning(source, first.position())),
                 None => {
                     let span = parts.body.span();
-                    swallowed::enter(Body { source: source.to_owned(), begin: span.start(), end: span.end(), level });
+                    swallowed::enter(Body {
+                        source: source.to_owned(),
+                        begin: span.start(),
+                        end: span.end(),
+                        level,
+                    });
                 }
             }
         }

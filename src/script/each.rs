@@ -1,6 +1,10 @@
-//! A source's statements one by one, each value told: what a prompt does, for text that is not typed.
+//! A source's statements one by one, each value told: what a prompt does, for text that is not
+//! typed.
 
-use rhai::{ASTFlags, Caches, Dynamic, Engine, EvalAltResult, Expr, GlobalRuntimeState, Ident, Position, Scope, Stmt, StmtBlock};
+use rhai::{
+    ASTFlags, Caches, Dynamic, Engine, EvalAltResult, Expr, GlobalRuntimeState, Ident, Position,
+    Scope, Stmt, StmtBlock,
+};
 
 use super::printer::Printer;
 use crate::value::error::refused;
@@ -21,12 +25,18 @@ pub fn evaluate(
     let (mut caches, mut scope) = (Caches::new(), Scope::new());
     for statement in statements {
         #[expect(deprecated, reason = "the only way to evaluate in a given state")]
-        let ended = engine.eval_statements_raw(global, &mut caches, &mut scope, &keeping_value(statement))?;
+        let ended = engine.eval_statements_raw(
+            global,
+            &mut caches,
+            &mut scope,
+            &keeping_value(statement),
+        )?;
         if let Some(failure) = refused() {
             return Err(failure.into());
         }
         let came_through = scope.iter_raw().next().is_some_and(|(name, ..)| name == VALUE);
-        let value = if came_through { scope.get(VALUE).cloned().unwrap_or_default() } else { ended };
+        let value =
+            if came_through { scope.get(VALUE).cloned().unwrap_or_default() } else { ended };
         if came_through {
             scope.pop();
         }
@@ -41,15 +51,26 @@ pub fn evaluate(
     Ok(Dynamic::UNIT)
 }
 
-/// The statement, with its value in a variable afterwards: it is there unless the statement returned.
+/// The statement, with its value in a variable afterwards: it is there unless the statement
+/// returned.
 fn keeping_value(statement: &Stmt) -> Vec<Stmt> {
     let position = statement.position();
-    let kept = |value| Stmt::Var(Box::new((Ident { name: VALUE.into(), pos: position }, value, None)), ASTFlags::empty(), position);
+    let kept = |value| {
+        Stmt::Var(
+            Box::new((Ident { name: VALUE.into(), pos: position }, value, None)),
+            ASTFlags::empty(),
+            position,
+        )
+    };
     match statement {
         Stmt::Expr(value) => vec![kept((**value).clone())],
         Stmt::FnCall(call, position) => vec![kept(Expr::FnCall(call.clone(), *position))],
         Stmt::If(..) | Stmt::Switch(..) | Stmt::Block(_) => {
-            vec![kept(Expr::Stmt(Box::new(StmtBlock::new([statement.clone()], position, Position::NONE))))]
+            vec![kept(Expr::Stmt(Box::new(StmtBlock::new(
+                [statement.clone()],
+                position,
+                Position::NONE,
+            ))))]
         }
         _ => vec![statement.clone(), kept(Expr::Unit(position))],
     }
@@ -65,7 +86,8 @@ mod tests {
     fn told(text: &str) -> String {
         let scripts = Scripts::new(&[("app.rhai", "fn name() { \"app\" }")]);
         let mut told = Vec::new();
-        let runbook = Runbook::Code { name: "<stdin>".into(), folder: "scripts".into(), text: text.into() };
+        let runbook =
+            Runbook::Code { name: "<stdin>".into(), folder: "scripts".into(), text: text.into() };
         let result = run_telling(&scripts.run.context, &runbook, &mut |printer, value| {
             told.push(printer.text(value));
             Ok(())
@@ -76,16 +98,32 @@ mod tests {
 
     #[test]
     fn every_value_is_told_and_nothing_else() {
-        assert_eq!(told("let a = 1; a + 1;\na += 5; fn f(x) { x * 2 }\nf(a); (); print(\"x\"); const B = 2; [B];"), "2\n12\n[2]");
-        assert_eq!(told("if true { 5 } else { 6 }\nswitch 1 { 1 => \"one\", _ => () }\n{ let x = 7; x }"), "5\none\n7");
+        assert_eq!(
+            told(
+                "let a = 1; a + 1;\na += 5; fn f(x) { x * 2 }\nf(a); (); print(\"x\"); const B = 2; [B];"
+            ),
+            "2\n12\n[2]"
+        );
+        assert_eq!(
+            told("if true { 5 } else { 6 }\nswitch 1 { 1 => \"one\", _ => () }\n{ let x = 7; x }"),
+            "5\none\n7"
+        );
         assert_eq!(told("for x in 0..3 { x }\nlet i = 0; while i < 2 { i += 1; }\ni"), "2");
-        assert_eq!(told("import \"app\" as app;\nlet g = |x| x + app::name();\ng.call(\"an \")"), "an app");
+        assert_eq!(
+            told("import \"app\" as app;\nlet g = |x| x + app::name();\ng.call(\"an \")"),
+            "an app"
+        );
         assert_eq!(told(""), "");
     }
 
     #[test]
     fn a_variable_is_found_where_blocks_and_shadows_stand_around_it() {
-        assert_eq!(told("let a = 1; let b = 2;\nif a == 1 { let c = a + b; c }\nlet a = 10; a + b;\nlet f = || a; f.call();"), "3\n12\n10");
+        assert_eq!(
+            told(
+                "let a = 1; let b = 2;\nif a == 1 { let c = a + b; c }\nlet a = 10; a + b;\nlet f = || a; f.call();"
+            ),
+            "3\n12\n10"
+        );
     }
 
     #[test]
@@ -96,13 +134,19 @@ mod tests {
 
     #[test]
     fn the_first_error_ends_it_and_has_its_own_line() {
-        assert_eq!(told("1;\n2;\nfail(\"exec\", \"no\");\n4;"), "1\n2\nexec: no\nat <stdin>:3:1 fail");
+        assert_eq!(
+            told("1;\n2;\nfail(\"exec\", \"no\");\n4;"),
+            "1\n2\nexec: no\nat <stdin>:3:1 fail"
+        );
         assert_eq!(told("1;\nlet = 2;"), "usage: Expecting name of a variable\nat <stdin>:2:5 =");
         assert_eq!(told("1;\nb;"), "usage: There is no variable \"b\"\nat <stdin>:2:1 b");
     }
 
     #[test]
     fn a_caught_refusal_still_ends_it() {
-        assert_eq!(told("try { fail(\"interrupted\", \"no\"); } catch { }\n1;"), "interrupted: no\nat <stdin>:1:1 try");
+        assert_eq!(
+            told("try { fail(\"interrupted\", \"no\"); } catch { }\n1;"),
+            "interrupted: no\nat <stdin>:1:1 try"
+        );
     }
 }

@@ -16,8 +16,9 @@ use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
 
-/// Calls inside calls. With the deepest expressions in them each wants up to 140 KB of stack, 900 KB where Rhai is compiled
-/// without optimising: [`crate::host::conductor::SCRIPT_STACK_BYTES`] has to hold them all.
+/// Calls inside calls. With the deepest expressions in them each wants up to 140 KB of stack, 900
+/// KB where Rhai is compiled without optimising: [`crate::host::conductor::SCRIPT_STACK_BYTES`] has
+/// to hold them all.
 const CALL_LEVELS: usize = 256;
 
 /// Expressions inside expressions: of a file, of a function. A description is some twenty deep.
@@ -43,13 +44,18 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
     let host = context.host.clone();
     let limit = context.max_operations;
     engine.on_progress(move |operations| {
-        task::ending().or_else(|| over(limit, operations)).or_else(|| memory::ending(&host, operations)).map(Dynamic::from)
+        task::ending()
+            .or_else(|| over(limit, operations))
+            .or_else(|| memory::ending(&host, operations))
+            .map(Dynamic::from)
     });
     let events = context.events.clone();
     engine.on_print(move |text| events.event(&Event::Print { text: text.to_owned() }));
     let events = context.events.clone();
     engine.on_debug(move |text, source, position| {
-        let place = source.map(|source| format!("{source}:{}: ", position.line().unwrap_or(0))).unwrap_or_default();
+        let place = source
+            .map(|source| format!("{source}:{}: ", position.line().unwrap_or(0)))
+            .unwrap_or_default();
         events.event(&Event::Log { level: Level::Debug, text: format!("{place}{text}") });
     });
     if let Some(watch) = &context.watch {
@@ -62,8 +68,8 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
     engine
 }
 
-/// An engine that reads sources, and knows what they may call; nothing runs on it. All variables that are nowhere are left
-/// to find, where [`build`]'s parser ends with the first.
+/// An engine that reads sources, and knows what they may call; nothing runs on it. All variables
+/// that are nowhere are left to find, where [`build`]'s parser ends with the first.
 /// `more` registers what there is beside spc's own functions.
 pub fn for_reading(context: &Arc<Context>, more: Option<fn(&mut Engine)>) -> Engine {
     let mut engine = parsing();
@@ -80,31 +86,41 @@ pub(super) fn parsing() -> Engine {
     engine.register_global_module(STANDARD.as_shared_module());
     engine.set_max_strings_interned(STRINGS_INTERNED);
     set_limits(&mut engine);
-    // The syntax tree keeps the position of every key of a map; and the optimiser has dropped statements before.
+    // The syntax tree keeps the position of every key of a map; and the optimiser has dropped
+    // statements before.
     engine.set_optimization_level(OptimizationLevel::None);
-    // Text that is made while it runs can't be read before it runs, neither by people nor by the checks.
+    // Text that is made while it runs can't be read before it runs, neither by people nor by the
+    // checks.
     engine.disable_symbol("eval");
     engine
 }
 
 /// The end of a script that may not go on for ever: a test's.
 fn over(limit: u64, count: u64) -> Option<Failure> {
-    let failure = || Failure::new(Kind::Timeout, format!("The script took more than {limit} operations"));
-    (limit > 0 && count > limit)
-        .then(|| failure().hint("if that is no endless loop, --max-operations gives it more").field(OPERATIONS, limit))
+    let failure =
+        || Failure::new(Kind::Timeout, format!("The script took more than {limit} operations"));
+    (limit > 0 && count > limit).then(|| {
+        failure()
+            .hint("if that is no endless loop, --max-operations gives it more")
+            .field(OPERATIONS, limit)
+    })
 }
 
 /// Tells `watch` of every line that is evaluated, and of errors that are caught.
 fn follow(engine: &mut Engine, watch: Arc<dyn Watch>) {
     let catches = Catches::default();
-    #[expect(deprecated, reason = "volatile, not deprecated: nothing else knows the place of every call")]
+    #[expect(
+        deprecated,
+        reason = "volatile, not deprecated: nothing else knows the place of every call"
+    )]
     engine.register_debugger(
         |_, debugger| debugger,
         move |context, _, node, source, position| {
             let line = position.line().or_else(|| node.position().line());
             if let (Some(source), Some(line)) = (source, line) {
                 watch.at(source, line);
-                if let Some((caught, because)) = catches.caught(node, source, context.call_level()) {
+                if let Some((caught, because)) = catches.caught(node, source, context.call_level())
+                {
                     watch.goes_back(Some((source, caught)), CATCHES, &because);
                 }
             }
@@ -114,10 +130,11 @@ fn follow(engine: &mut Engine, watch: Arc<dyn Watch>) {
 }
 
 fn set_limits(engine: &mut Engine) {
-    // None on sizes: Rhai would count all of a list at every call that is given it. `api/growth` has them, also for operators, which
-    // Rhai would otherwise not look up.
+    // None on sizes: Rhai would count all of a list at every call that is given it. `api/growth`
+    // has them, also for operators, which Rhai would otherwise not look up.
     engine.set_fast_operators(false);
-    // None on operations: a runbook may wait for days. It ends by its task's token, a test's by its own limit.
+    // None on operations: a runbook may wait for days. It ends by its task's token, a test's by its
+    // own limit.
     engine.set_max_operations(0);
     engine.set_max_call_levels(CALL_LEVELS);
     engine.set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH);

@@ -1,4 +1,5 @@
-//! Rhai errors → diagnostics: the message in the words of scripts, the excerpt, the calls that led there.
+//! Rhai errors → diagnostics: the message in the words of scripts, the excerpt, the calls that led
+//! there.
 
 use rhai::{Engine, EvalAltResult, Position};
 
@@ -17,28 +18,40 @@ use crate::value::wording::{Missing, is_closure, missing, unmarked};
 const FRAMES: usize = 8;
 
 /// The diagnostic for an error of the source `name`.
-pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltResult) -> Diagnostic {
+pub fn diagnose(
+    library: &Library,
+    engine: &Engine,
+    name: &str,
+    error: &EvalAltResult,
+) -> Diagnostic {
     let (inner, source, mut trace) = unwound(library, name, error);
     let failure = failure_of(error);
     if failure.fields.contains_key(COMMAND_LINE) {
         return without_place(failure);
     }
     let (failure, mut found) = match syntax_error(library, engine, &source, inner) {
-        Some(SyntaxError { failure, position, .. }) => (failure, place_of(library, &source, position)),
+        Some(SyntaxError { failure, position, .. }) => {
+            (failure, place_of(library, &source, position))
+        }
         None => (failure, place_of(library, &source, inner.position()).map(past_dot)),
     };
     if found.is_none() && !trace.is_empty() {
         found = Some(trace.remove(0).place);
     }
-    let literal = || failure.path.as_ref().and_then(|path| library.find(&path.keys, path.on_key, found.as_ref()));
+    let literal = || {
+        failure.path.as_ref().and_then(|path| library.find(&path.keys, path.on_key, found.as_ref()))
+    };
     let faulty = failure.place.as_ref().and_then(|place| in_file(engine, place)).or_else(literal);
     if let Some(faulty) = faulty
-        && let Some(call) = found.replace(faulty).filter(|call| found.as_ref().is_some_and(|found| found.source != call.source))
+        && let Some(call) = found
+            .replace(faulty)
+            .filter(|call| found.as_ref().is_some_and(|found| found.source != call.source))
     {
         trace.insert(0, Frame { function: word_at(&call), place: call });
     }
     let wrong_key = failure.path.as_ref().is_some_and(|path| path.on_key);
-    let mut diagnostic = Diagnostic { place: found, trace: shortened(trace), ..without_place(failure) };
+    let mut diagnostic =
+        Diagnostic { place: found, trace: shortened(trace), ..without_place(failure) };
     match suggestion(library, engine, &source, inner) {
         Some(Suggestion::Hint(hint)) => diagnostic.hint = Some(hint),
         Some(Suggestion::Takes(forms)) => {
@@ -55,7 +68,8 @@ pub fn diagnose(library: &Library, engine: &Engine, name: &str, error: &EvalAltR
     diagnostic
 }
 
-/// Whether the runbook is wrong whatever it is answered: syntax, a name that does not exist. What is done with a value may depend on it.
+/// Whether the runbook is wrong whatever it is answered: syntax, a name that does not exist. What
+/// is done with a value may depend on it.
 fn is_certain(inner: &EvalAltResult, diagnostic: &Diagnostic) -> bool {
     match missing(inner) {
         Some(Missing::Function { .. }) => diagnostic.message == failure_of(inner).message,
@@ -65,7 +79,12 @@ fn is_certain(inner: &EvalAltResult, diagnostic: &Diagnostic) -> bool {
     }
 }
 
-fn syntax_error(library: &Library, engine: &Engine, source: &str, error: &EvalAltResult) -> Option<SyntaxError> {
+fn syntax_error(
+    library: &Library,
+    engine: &Engine,
+    source: &str,
+    error: &EvalAltResult,
+) -> Option<SyntaxError> {
     let EvalAltResult::ErrorParsing(kind, position) = error else { return None };
     Some(SyntaxError::new(engine, &*library.source(source)?, kind.clone(), *position))
 }
@@ -73,8 +92,12 @@ fn syntax_error(library: &Library, engine: &Engine, source: &str, error: &EvalAl
 /// The message for a function that is there, with other arguments.
 fn other_arguments(inner: &EvalAltResult) -> String {
     match missing(inner) {
-        Some(Missing::Function { name, arguments, .. }) if arguments.is_empty() => format!("\"{name}\" is called without arguments"),
-        Some(Missing::Function { name, arguments, .. }) => format!("\"{name}\" does not take ({})", arguments.join(", ")),
+        Some(Missing::Function { name, arguments, .. }) if arguments.is_empty() => {
+            format!("\"{name}\" is called without arguments")
+        }
+        Some(Missing::Function { name, arguments, .. }) => {
+            format!("\"{name}\" does not take ({})", arguments.join(", "))
+        }
         _ => failure_of(inner).message,
     }
 }
@@ -94,13 +117,21 @@ pub fn without_place(failure: Failure) -> Diagnostic {
 }
 
 /// The error inside all calls, the name of its source, and the calls, the innermost first.
-fn unwound<'a>(library: &Library, name: &str, error: &'a EvalAltResult) -> (&'a EvalAltResult, String, Vec<Frame>) {
+fn unwound<'a>(
+    library: &Library,
+    name: &str,
+    error: &'a EvalAltResult,
+) -> (&'a EvalAltResult, String, Vec<Frame>) {
     let (mut error, mut source) = (error, name.to_owned());
     let mut frames: Vec<Frame> = Vec::new();
     loop {
         let (function, inside, inner, position) = match error {
-            EvalAltResult::ErrorInFunctionCall(function, inside, inner, position) => (function.as_str(), inside, inner, *position),
-            EvalAltResult::ErrorInModule(inside, inner, position) => ("import", inside, inner, *position),
+            EvalAltResult::ErrorInFunctionCall(function, inside, inner, position) => {
+                (function.as_str(), inside, inner, *position)
+            }
+            EvalAltResult::ErrorInModule(inside, inner, position) => {
+                ("import", inside, inner, *position)
+            }
             _ => break,
         };
         if let Some(place) = place_of(library, &source, position) {
@@ -133,7 +164,8 @@ fn in_file(engine: &Engine, place: &FilePlace) -> Option<Place> {
 /// Rhai names the dot for some fields: the field after it is meant.
 fn past_dot(found: Place) -> Place {
     let line = found.source.text.lines().nth(found.line - 1).unwrap_or_default();
-    let skipped = line.chars().skip(found.column - 1).take_while(|c| matches!(c, '.' | '?')).count();
+    let skipped =
+        line.chars().skip(found.column - 1).take_while(|c| matches!(c, '.' | '?')).count();
     let Ok(column) = u16::try_from(found.column + skipped) else { return found };
     let Ok(line) = u16::try_from(found.line) else { return found };
     place(&found.source, Position::new(line, column)).unwrap_or(found)
@@ -154,14 +186,22 @@ fn shortened(mut trace: Vec<Frame>) -> Vec<Frame> {
 }
 
 /// The nearest name to one that isn't there.
-fn suggestion(library: &Library, engine: &Engine, source: &str, inner: &EvalAltResult) -> Option<Suggestion> {
+fn suggestion(
+    library: &Library,
+    engine: &Engine,
+    source: &str,
+    inner: &EvalAltResult,
+) -> Option<Suggestion> {
     let missing = missing(inner)?;
-    // Rhai says of a variable that a function doesn't see, though the file has it, that it isn't there.
+    // Rhai says of a variable that a function doesn't see, though the file has it, that it isn't
+    // there.
     let defined = library.defined(source);
     if let Missing::Variable(name) = &missing
         && defined.variables.contains(name)
     {
-        let hint = format!("functions see their parameters only: pass {name} as one, or make it a const and write global::{name}");
+        let hint = format!(
+            "functions see their parameters only: pass {name} as one, or make it a const and write global::{name}"
+        );
         return Some(Suggestion::Hint(hint));
     }
     Names::all(engine).suggestion(&missing, &defined)

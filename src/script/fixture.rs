@@ -22,7 +22,10 @@ impl Scripts {
     }
 
     pub(super) fn with_words(files: &[(&str, &str)], words: &[&str]) -> Self {
-        let project = ProjectSettings { scripts: Some(PathBuf::from("/work/scripts")), ..ProjectSettings::default() };
+        let project = ProjectSettings {
+            scripts: Some(PathBuf::from("/work/scripts")),
+            ..ProjectSettings::default()
+        };
         let run = Fixture::made(1, project, words);
         for (name, text) in files {
             run.host.file(&format!("/work/scripts/{name}"), text);
@@ -74,10 +77,19 @@ pub(super) fn error(text: &str) -> String {
 /// Kind and message, the marked text and its place, the hint, the calls: a line each.
 pub(super) fn short(diagnostic: &Diagnostic) -> String {
     let mut lines = vec![format!("{}: {}", diagnostic.kind, diagnostic.message)];
-    lines.extend(diagnostic.place.iter().map(|place| format!("at {} {}", shown(place), marked(place))));
+    lines.extend(
+        diagnostic.place.iter().map(|place| format!("at {} {}", shown(place), marked(place))),
+    );
     lines.extend(diagnostic.hint.iter().map(|hint| format!("hint: {hint}")));
-    lines.extend(diagnostic.trace.iter().map(|frame| format!("in {} called at {}", frame.function, shown(&frame.place))));
-    lines.extend(diagnostic.details.iter().map(|detail| format!("{}: {}", detail.title, detail.text)));
+    lines.extend(
+        diagnostic
+            .trace
+            .iter()
+            .map(|frame| format!("in {} called at {}", frame.function, shown(&frame.place))),
+    );
+    lines.extend(
+        diagnostic.details.iter().map(|detail| format!("{}: {}", detail.title, detail.text)),
+    );
     lines.join("\n")
 }
 

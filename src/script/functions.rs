@@ -1,6 +1,10 @@
-//! A script's functions, called from outside: the tests in it, and what a test answers for its world.
+//! A script's functions, called from outside: the tests in it, and what a test answers for its
+//! world.
 
-use rhai::{Caches, Dynamic, Engine, EvalAltResult, Expr, FnAccess, FnPtr, GlobalRuntimeState, NativeCallContext, Position, Scope, Stmt};
+use rhai::{
+    Caches, Dynamic, Engine, EvalAltResult, Expr, FnAccess, FnPtr, GlobalRuntimeState,
+    NativeCallContext, Position, Scope, Stmt,
+};
 
 use super::errors::diagnose;
 use super::rules::definition;
@@ -17,7 +21,8 @@ pub struct Entry {
 }
 
 impl Script {
-    /// The script's own functions that take nothing, private ones left out, in the order of the text.
+    /// The script's own functions that take nothing, private ones left out, in the order of the
+    /// text.
     pub fn entries(&self) -> Vec<Entry> {
         self.functions(|parameters| parameters == 0)
     }
@@ -28,7 +33,11 @@ impl Script {
     }
 
     fn functions(&self, takes: impl Fn(usize) -> bool) -> Vec<Entry> {
-        let text = self.library.source(&self.unit.name).map(|source| source.text.clone()).unwrap_or_default();
+        let text = self
+            .library
+            .source(&self.unit.name)
+            .map(|source| source.text.clone())
+            .unwrap_or_default();
         let public = self.unit.ast.iter_fn_def().filter(|function| {
             function.access == FnAccess::Public
                 && function.this_type.is_none()
@@ -38,7 +47,8 @@ impl Script {
         let plain = public.filter(|function| unmarked(&function.name) == function.name.as_str());
         let mut entries: Vec<Entry> = plain
             .map(|function| {
-                let position = definition(&text, function).unwrap_or(function.body.start_position());
+                let position =
+                    definition(&text, function).unwrap_or(function.body.start_position());
                 Entry { name: function.name.to_string(), line: position.line().unwrap_or(1) }
             })
             .collect();
@@ -60,22 +70,43 @@ impl Script {
                 },
                 other => other.clone(),
             };
-            evaluate(&self.engine, global, &call.statements().iter().map(placeless).collect::<Vec<_>>())
+            evaluate(
+                &self.engine,
+                global,
+                &call.statements().iter().map(placeless).collect::<Vec<_>>(),
+            )
         })
         .map(drop)
     }
 
-    /// Calls a closure of the script with `arguments`, on whichever thread; it must not wait for anything.
-    pub fn answer(&self, function: &FnPtr, arguments: Vec<Dynamic>) -> Result<Dynamic, Box<Diagnostic>> {
+    /// Calls a closure of the script with `arguments`, on whichever thread; it must not wait for
+    /// anything.
+    pub fn answer(
+        &self,
+        function: &FnPtr,
+        arguments: Vec<Dynamic>,
+    ) -> Result<Dynamic, Box<Diagnostic>> {
         let global = self.library.state_for(&self.engine, &self.unit);
-        let context = NativeCallContext::new_with_all_fields(&self.engine, "answer", Some(&self.unit.name), &global, Position::NONE);
+        let context = NativeCallContext::new_with_all_fields(
+            &self.engine,
+            "answer",
+            Some(&self.unit.name),
+            &global,
+            Position::NONE,
+        );
         let mut arguments = arguments;
         let answer = function.call_raw(&context, None, &mut arguments).map(Dynamic::flatten);
-        answer.map_err(|error| Box::new(diagnose(&self.library, &self.engine, &self.unit.name, &error)))
+        answer.map_err(|error| {
+            Box::new(diagnose(&self.library, &self.engine, &self.unit.name, &error))
+        })
     }
 }
 
-fn evaluate(engine: &Engine, global: &mut GlobalRuntimeState, statements: &[Stmt]) -> Result<Dynamic, Box<EvalAltResult>> {
+fn evaluate(
+    engine: &Engine,
+    global: &mut GlobalRuntimeState,
+    statements: &[Stmt],
+) -> Result<Dynamic, Box<EvalAltResult>> {
     #[expect(deprecated, reason = "the only way to evaluate in a given state")]
     engine.eval_statements_raw(global, &mut Caches::new(), &mut Scope::new(), statements)
 }

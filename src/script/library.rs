@@ -1,9 +1,10 @@
 //! The sources of a run: compiled once, and their closures at home wherever they are called.
 //!
-//! Rhai looks up the functions that a closure calls where the closure is *called*: handed to a module, a runbook's
-//! closure would find the module's private helper of the same name in place of its own, and one returned from a module
-//! would not be found at all. So every source's closures are bound to their own file before anything runs: to its
-//! functions, its imports and its constants. They stand in one module that is at the bottom of every call, where Rhai
+//! Rhai looks up the functions that a closure calls where the closure is *called*: handed to a
+//! module, a runbook's closure would find the module's private helper of the same name in place of
+//! its own, and one returned from a module would not be found at all. So every source's closures
+//! are bound to their own file before anything runs: to its functions, its imports and its
+//! constants. They stand in one module that is at the bottom of every call, where Rhai
 //! looks for closures first.
 
 use std::collections::BTreeMap;
@@ -11,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rhai::{
-    AST, ASTNode, Engine, EvalAltResult, GlobalRuntimeState, Locked, Module, ParseError, ParseErrorType, Position, Scope, Shared, Stmt,
+    AST, ASTNode, Engine, EvalAltResult, GlobalRuntimeState, Locked, Module, ParseError,
+    ParseErrorType, Position, Scope, Shared, Stmt,
 };
 
 use super::names::{Defined, Names};
@@ -80,19 +82,33 @@ impl Library {
         Self::with(host, root, standard::EMBEDDED, &super::run::NAMES)
     }
 
-    /// With another standard library, or for an engine with other functions: `names` is what it has, once it is asked.
-    pub fn with(host: Arc<dyn Host>, root: PathBuf, standard: Modules, names: &'static OnceLock<Names>) -> Self {
+    /// With another standard library, or for an engine with other functions: `names` is what it
+    /// has, once it is asked.
+    pub fn with(
+        host: Arc<dyn Host>,
+        root: PathBuf,
+        standard: Modules,
+        names: &'static OnceLock<Names>,
+    ) -> Self {
         Self { host, root, standard, host_names: names, state: Mutex::default() }
     }
 
-    /// Compiles a source and binds its closures; its imports are followed, nothing else of it is evaluated.
+    /// Compiles a source and binds its closures; its imports are followed, nothing else of it is
+    /// evaluated.
     ///
     /// Errors have no source around them: it is `name`.
-    pub fn compile(&self, engine: &Engine, name: &str, path: Option<PathBuf>, text: String) -> Result<Unit, Box<EvalAltResult>> {
+    pub fn compile(
+        &self,
+        engine: &Engine,
+        name: &str,
+        path: Option<PathBuf>,
+        text: String,
+    ) -> Result<Unit, Box<EvalAltResult>> {
         self.compile_in(engine, &Scope::new(), name, path, text, Constants::default())
     }
 
-    /// Compiles a source that sees the variables of `scope` and adds to `constants`: a line at the prompt.
+    /// Compiles a source that sees the variables of `scope` and adds to `constants`: a line at the
+    /// prompt.
     pub fn compile_in(
         &self,
         engine: &Engine,
@@ -103,7 +119,8 @@ impl Library {
         constants: Constants,
     ) -> Result<Unit, Box<EvalAltResult>> {
         let source = Arc::new(Source { name: name.to_owned(), text });
-        let known = Known { source: source.clone(), path, defined: Defined::default(), calls: Vec::new() };
+        let known =
+            Known { source: source.clone(), path, defined: Defined::default(), calls: Vec::new() };
         self.lock().sources.insert(name.to_owned(), known);
         if let Some((failure, position)) = open_comment::unclosed(&source.text) {
             return Err(at(failure, position));
@@ -128,7 +145,11 @@ impl Library {
     }
 
     /// Evaluates a compiled source as a module.
-    pub fn evaluate(&self, engine: &Engine, unit: &Unit) -> Result<Shared<Module>, Box<EvalAltResult>> {
+    pub fn evaluate(
+        &self,
+        engine: &Engine,
+        unit: &Unit,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
         self.module(engine, unit, unit.ast.statements().iter()).map(Shared::new)
     }
 
@@ -153,7 +174,8 @@ impl Library {
 
     /// Makes the closures of a source known, with its functions, imports and constants around them.
     fn bind_closures(&self, engine: &Engine, unit: &Unit) -> Result<(), Box<EvalAltResult>> {
-        // A module of the imports alone: Rhai gives its functions, closures among them, what they see.
+        // A module of the imports alone: Rhai gives its functions, closures among them, what they
+        // see.
         let bound = self.module(engine, unit, rules::imports(&unit.ast))?;
         let mut closures = AST::new_from_module(bound);
         closures.retain_functions(|_, _, name, _| is_closure(name));
@@ -165,10 +187,16 @@ impl Library {
     }
 
     /// A module of a source's functions and of the statements given, which are evaluated.
-    fn module<'a>(&self, engine: &Engine, unit: &Unit, statements: impl Iterator<Item = &'a Stmt>) -> Result<Module, Box<EvalAltResult>> {
+    fn module<'a>(
+        &self,
+        engine: &Engine,
+        unit: &Unit,
+        statements: impl Iterator<Item = &'a Stmt>,
+    ) -> Result<Module, Box<EvalAltResult>> {
         let constants = engine.compile(format!("import \"{CONSTANTS}\" as constants;"))?;
         let statements = constants.statements().iter().cloned().chain(statements.cloned());
-        let ast = AST::new_with_source(statements, unit.ast.shared_lib().clone(), unit.name.as_str());
+        let ast =
+            AST::new_with_source(statements, unit.ast.shared_lib().clone(), unit.name.as_str());
         let mut global = engine.new_global_runtime_state();
         {
             let mut state = self.lock();
@@ -178,7 +206,8 @@ impl Library {
         Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast)
     }
 
-    /// The constants that [`Library::module`] wants in force; nothing if a script imports the name itself.
+    /// The constants that [`Library::module`] wants in force; nothing if a script imports the name
+    /// itself.
     pub fn take_constants(&self) -> Option<Constants> {
         self.lock().pending.take()
     }
@@ -197,8 +226,13 @@ impl Library {
         {
             let mut state = self.lock();
             if let Some(start) = state.loading.iter().position(|loading| loading == name) {
-                let circle: Vec<&str> = state.loading[start..].iter().map(String::as_str).chain([name]).collect();
-                return Err(Failure::usage(format!("Imports go in a circle: {}", circle.join(" → "))).into());
+                let circle: Vec<&str> =
+                    state.loading[start..].iter().map(String::as_str).chain([name]).collect();
+                return Err(Failure::usage(format!(
+                    "Imports go in a circle: {}",
+                    circle.join(" → ")
+                ))
+                .into());
             }
             state.loading.push(name.to_owned());
         }
@@ -234,8 +268,10 @@ impl Library {
     /// What a source, and for functions every source, defines.
     pub fn defined(&self, name: &str) -> Defined {
         let state = self.lock();
-        let mut defined = state.sources.get(name).map(|known| known.defined.clone()).unwrap_or_default();
-        defined.functions = state.sources.values().flat_map(|known| known.defined.functions.clone()).collect();
+        let mut defined =
+            state.sources.get(name).map(|known| known.defined.clone()).unwrap_or_default();
+        defined.functions =
+            state.sources.values().flat_map(|known| known.defined.functions.clone()).collect();
         defined
     }
 
@@ -266,7 +302,8 @@ impl Library {
         }
     }
 
-    /// What can be learnt from a source that breaks only the rule that variables are declared: for suggestions.
+    /// What can be learnt from a source that breaks only the rule that variables are declared: for
+    /// suggestions.
     fn learn_broken(&self, source: &Arc<Source>) {
         if let Ok(ast) = Engine::new_raw().compile(&source.text) {
             self.learn(&ast, source);
@@ -284,9 +321,13 @@ fn at(failure: Failure, position: Position) -> Box<EvalAltResult> {
     error
 }
 
-/// The error that a check would find: what can't be read at all goes before a name that does not exist, wherever that stands.
+/// The error that a check would find: what can't be read at all goes before a name that does not
+/// exist, wherever that stands.
 fn syntax_first(error: ParseError, text: &str) -> ParseError {
-    if !matches!(*error.0, ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)) {
+    if !matches!(
+        *error.0,
+        ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)
+    ) {
         return error;
     }
     super::engine::parsing().compile(text).err().unwrap_or(error)
@@ -303,9 +344,15 @@ fn defined_in(ast: &AST) -> Defined {
     }
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
-            Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => defined.variables.push(variable.0.name.to_string()),
-            Some(ASTNode::Stmt(Stmt::For(each, _))) => defined.variables.push(each.0.name.to_string()),
-            Some(ASTNode::Stmt(Stmt::Import(import, _))) => defined.modules.push(import.1.name.to_string()),
+            Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => {
+                defined.variables.push(variable.0.name.to_string())
+            }
+            Some(ASTNode::Stmt(Stmt::For(each, _))) => {
+                defined.variables.push(each.0.name.to_string())
+            }
+            Some(ASTNode::Stmt(Stmt::Import(import, _))) => {
+                defined.modules.push(import.1.name.to_string())
+            }
             _ => {}
         }
         true
@@ -316,7 +363,10 @@ fn defined_in(ast: &AST) -> Defined {
 fn calls_in(ast: &AST) -> Vec<String> {
     let mut calls = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Expr(rhai::Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last() {
+        if let Some(
+            ASTNode::Expr(rhai::Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)),
+        ) = path.last()
+        {
             calls.push(call.name.to_string());
         }
         true

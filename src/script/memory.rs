@@ -1,4 +1,5 @@
-//! How much memory a script may take: each value has a limit of its own, and all of them together this one.
+//! How much memory a script may take: each value has a limit of its own, and all of them together
+//! this one.
 
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use crate::model::Failure;
 /// Operations between two looks: few, as one may copy a large value.
 const STRIDE: u64 = 4;
 
-/// The failure that ends a script while the process holds too much; for `on_progress`, whose count of operations it takes.
+/// The failure that ends a script while the process holds too much; for `on_progress`, whose count
+/// of operations it takes.
 pub fn ending(host: &Arc<dyn Host>, operations: u64) -> Option<Failure> {
     if !operations.is_multiple_of(STRIDE) {
         return None;

@@ -3,14 +3,16 @@
 //! - [`place`]: the project a run belongs to: its folder, `spc.toml`, variables
 //! - [`run`]: a runbook from its file to its value, its help or a diagnostic
 //! - [`functions`]: a script's functions called from outside: tests
-//! - [`session`]: line after line, for the prompt; [`each`]: a text whose values are told; [`printer`]: values as text
+//! - [`session`]: line after line, for the prompt; [`each`]: a text whose values are told;
+//!   [`printer`]: values as text
 //! - [`engine`]: Rhai set up, every limit stated
-//! - [`library`]: the sources of a run: compiled once, their closures at home wherever they are called
+//! - [`library`]: the sources of a run: compiled once, their closures at home wherever they are
+//!   called
 //! - [`unique`]: function names that two files have, kept apart
 //! - [`resolver`]: what an import leads to; [`standard`]: `std/…`
 //! - [`rules`]: what a source may not do, found before it runs
-//! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to an unknown one;
-//!   [`syntax_error`]: what can't be parsed, the same in runs and checks
+//! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to
+//!   an unknown one; [`syntax_error`]: what can't be parsed, the same in runs and checks
 
 mod catches;
 pub mod each;

@@ -57,7 +57,9 @@ const FORMS: usize = 4;
 impl Names {
     /// spc's own functions.
     pub fn host(engine: &Engine) -> Self {
-        Self { functions: engine.collect_fn_metadata(None, |info| Some(Function::of(&info)), false) }
+        Self {
+            functions: engine.collect_fn_metadata(None, |info| Some(Function::of(&info)), false),
+        }
     }
 
     /// spc's and Rhai's.
@@ -70,15 +72,20 @@ impl Names {
         &self.functions
     }
 
-    /// Whether a script's function of that name, for values of `this_type` if it is a method, would hide one of these.
+    /// Whether a script's function of that name, for values of `this_type` if it is a method, would
+    /// hide one of these.
     pub fn is_host_function(&self, name: &str, this_type: Option<&str>, parameters: usize) -> bool {
-        self.functions.iter().filter(|function| function.module.is_empty() && function.name == name).any(|function| match this_type {
-            None => function.count == parameters,
-            Some(this) => {
-                let first = function.parameters.first().map_or("", |(_, word)| word.as_str());
-                function.count == parameters + 1 && (first.is_empty() || first == "value" || first == word_of(this))
-            }
-        })
+        self.functions
+            .iter()
+            .filter(|function| function.module.is_empty() && function.name == name)
+            .any(|function| match this_type {
+                None => function.count == parameters,
+                Some(this) => {
+                    let first = function.parameters.first().map_or("", |(_, word)| word.as_str());
+                    function.count == parameters + 1
+                        && (first.is_empty() || first == "value" || first == word_of(this))
+                }
+            })
     }
 
     /// The next step for a name that isn't there.
@@ -96,7 +103,9 @@ impl Names {
             return Some("it is there in tests only: functions test_… of files …_test.rhai, which `spc test` runs".to_owned());
         }
         match missing {
-            Missing::Function { module, name, arguments } => self.function(module.as_deref(), name, arguments, defined),
+            Missing::Function { module, name, arguments } => {
+                self.function(module.as_deref(), name, arguments, defined)
+            }
             Missing::Variable(name) => {
                 let name = name.rsplit("::").next().unwrap_or(name);
                 if defined.functions.iter().any(|(function, _)| function == name)
@@ -107,37 +116,61 @@ impl Names {
                 meant(name, defined.variables.iter().map(String::as_str))
             }
             Missing::Module(name) => {
-                let own = self.functions.iter().map(|function| function.module.as_str()).filter(|module| !module.is_empty());
+                let own = self
+                    .functions
+                    .iter()
+                    .map(|function| function.module.as_str())
+                    .filter(|module| !module.is_empty());
                 meant(name, own.chain(defined.modules.iter().map(String::as_str)))
             }
             Missing::Field { name, of } => {
-                let getters = self.functions.iter().filter(|function| function.parameters.first().is_some_and(|(_, word)| word == of));
-                meant(name, getters.filter_map(|function| function.name.strip_prefix(GETTER)).filter(|name| *name != "tag"))
+                let getters = self.functions.iter().filter(|function| {
+                    function.parameters.first().is_some_and(|(_, word)| word == of)
+                });
+                meant(
+                    name,
+                    getters
+                        .filter_map(|function| function.name.strip_prefix(GETTER))
+                        .filter(|name| *name != "tag"),
+                )
             }
         }
     }
 
     /// The forms of a function that is there.
     fn forms(&self, module: Option<&str>, name: &str, defined: &Defined) -> Option<String> {
-        let own = self.functions.iter().filter(|function| function.module == module.unwrap_or_default() && function.name == name);
+        let own = self.functions.iter().filter(|function| {
+            function.module == module.unwrap_or_default() && function.name == name
+        });
         let scripts = defined.functions.iter().filter(|(function, _)| function == name);
-        let mut forms: Vec<String> = own.map(Function::form).chain(scripts.map(|(_, parameters)| form(name, parameters))).collect();
+        let mut forms: Vec<String> = own
+            .map(Function::form)
+            .chain(scripts.map(|(_, parameters)| form(name, parameters)))
+            .collect();
         forms.sort_by_key(|form| (form.len(), form.clone()));
         forms.dedup();
         forms.truncate(FORMS);
         (is_word(name) && !forms.is_empty()).then(|| forms.join(" or "))
     }
 
-    fn function(&self, module: Option<&str>, name: &str, arguments: &[String], defined: &Defined) -> Option<String> {
+    fn function(
+        &self,
+        module: Option<&str>,
+        name: &str,
+        arguments: &[String],
+        defined: &Defined,
+    ) -> Option<String> {
         if !is_word(name) {
             return None;
         }
         if module.is_none() && defined.variables.iter().any(|variable| variable == name) {
             return Some(format!("to call the function in the variable, write {name}.call(…)"));
         }
-        let inside = self.functions.iter().filter(|function| function.module == module.unwrap_or_default());
+        let inside =
+            self.functions.iter().filter(|function| function.module == module.unwrap_or_default());
         let own = inside.map(|function| function.name.as_str()).filter(|name| is_word(name));
-        let found = meant(name, own.chain(defined.functions.iter().map(|(function, _)| function.as_str())));
+        let found =
+            meant(name, own.chain(defined.functions.iter().map(|(function, _)| function.as_str())));
         found.or_else(|| field_meant(&self.functions, name, arguments))
     }
 }
@@ -157,7 +190,8 @@ fn is_of_tests(missing: &Missing) -> bool {
 fn field_meant(functions: &[Function], name: &str, arguments: &[String]) -> Option<String> {
     let [of] = arguments else { return None };
     let is_field = |function: &Function| {
-        function.name.strip_prefix(GETTER) == Some(name) && function.parameters.first().is_some_and(|(_, word)| word == of)
+        function.name.strip_prefix(GETTER) == Some(name)
+            && function.parameters.first().is_some_and(|(_, word)| word == of)
     };
     functions.iter().any(is_field).then(|| format!("it is a field: write .{name} without ()"))
 }
@@ -173,7 +207,8 @@ pub fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Optio
     if name.chars().count() < 2 {
         return None;
     }
-    nearest(name, candidates.filter(|candidate| *candidate != name)).map(|near| format!("did you mean \"{near}\"?"))
+    nearest(name, candidates.filter(|candidate| *candidate != name))
+        .map(|near| format!("did you mean \"{near}\"?"))
 }
 
 /// How a function is called: `describe(options)`.
@@ -192,16 +227,30 @@ impl Function {
         Self {
             module: info.namespace.to_string(),
             name: metadata.name.to_string(),
-            is_method: first.and_then(|text| text.split_once(':')).is_some_and(|(_, kind)| kind.trim().starts_with("&mut ")),
+            is_method: first
+                .and_then(|text| text.split_once(':'))
+                .is_some_and(|(_, kind)| kind.trim().starts_with("&mut ")),
             is_global: metadata.namespace.is_global_namespace(),
             gives: given(&metadata.return_type),
-            doc: metadata.comments.iter().flat_map(|comment| comment.lines()).map(without_mark).collect::<Vec<_>>().join("\n"),
-            parameters: metadata.params_info.iter().take(metadata.num_params).map(parameter).collect(),
+            doc: metadata
+                .comments
+                .iter()
+                .flat_map(|comment| comment.lines())
+                .map(without_mark)
+                .collect::<Vec<_>>()
+                .join("\n"),
+            parameters: metadata
+                .params_info
+                .iter()
+                .take(metadata.num_params)
+                .map(parameter)
+                .collect(),
             count: metadata.num_params,
         }
     }
 
-    /// The word of the type of its first parameter; nothing without one, empty where any type will do.
+    /// The word of the type of its first parameter; nothing without one, empty where any type will
+    /// do.
     pub fn first(&self) -> Option<&str> {
         let word = self.parameters.first().map_or("", |(_, word)| word.as_str());
         (self.count > 0).then_some(if word == "value" { "" } else { word })
@@ -212,7 +261,8 @@ impl Function {
         self.name.strip_prefix(GETTER).filter(|name| *name != "tag")
     }
 
-    /// Whether scripts call it by its name: it is no operator, field or closure, and not there only to say that it isn't.
+    /// Whether scripts call it by its name: it is no operator, field or closure, and not there only
+    /// to say that it isn't.
     pub fn is_called(&self) -> bool {
         is_word(&self.name) && self.name != "exit"
     }
@@ -241,7 +291,9 @@ impl Function {
 /// The word of the type that a function gives, of which errors are no part.
 fn given(kind: &str) -> String {
     let kind = kind.trim();
-    let inner = ["Raw<", "Result<", "RhaiResultOf<"].iter().find_map(|outer| kind.strip_prefix(outer)?.strip_suffix('>'));
+    let inner = ["Raw<", "Result<", "RhaiResultOf<"]
+        .iter()
+        .find_map(|outer| kind.strip_prefix(outer)?.strip_suffix('>'));
     let kind = inner.map_or(kind, |inner| inner.split(", Box<").next().unwrap_or(inner));
     if matches!(kind, "" | "RhaiResult") { String::new() } else { word_of(kind) }
 }
@@ -276,7 +328,11 @@ mod tests {
     }
 
     fn function(name: &str, arguments: &[&str]) -> Missing {
-        Missing::Function { module: None, name: name.into(), arguments: arguments.iter().map(|word| (*word).to_owned()).collect() }
+        Missing::Function {
+            module: None,
+            name: name.into(),
+            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+        }
     }
 
     #[test]
@@ -287,18 +343,34 @@ mod tests {
         assert_eq!(suggested(&Missing::Variable("servce".into())), mean("service"));
         assert_eq!(suggested(&Missing::Module("deplyo".into())), mean("deploy"));
         assert_eq!(suggested(&Missing::Module("args".into())), mean("arg"));
-        assert_eq!(suggested(&Missing::Field { name: "secnds".into(), of: "duration".into() }), mean("seconds"));
+        assert_eq!(
+            suggested(&Missing::Field { name: "secnds".into(), of: "duration".into() }),
+            mean("seconds")
+        );
         assert_eq!(suggested(&function("entirely_else", &[])), None);
     }
 
     #[test]
     fn a_function_with_other_arguments_says_what_it_takes() {
-        assert_eq!(suggested(&function("fail", &["string"])).unwrap(), "it takes fail(kind, message) or fail(kind, message, fields)");
+        assert_eq!(
+            suggested(&function("fail", &["string"])).unwrap(),
+            "it takes fail(kind, message) or fail(kind, message, fields)"
+        );
         assert_eq!(suggested(&function("describe", &[])).unwrap(), "it takes describe(options)");
-        let text = Missing::Function { module: Some("arg".into()), name: "text".into(), arguments: vec![] };
+        let text = Missing::Function {
+            module: Some("arg".into()),
+            name: "text".into(),
+            arguments: vec![],
+        };
         assert_eq!(suggested(&text).unwrap(), "it takes text(default, help)");
-        assert_eq!(suggested(&function("seconds", &["duration"])).unwrap(), "it is a field: write .seconds without ()");
-        assert_eq!(suggested(&Missing::Variable("describe".into())).unwrap(), "to call the function, write describe(…)");
+        assert_eq!(
+            suggested(&function("seconds", &["duration"])).unwrap(),
+            "it is a field: write .seconds without ()"
+        );
+        assert_eq!(
+            suggested(&Missing::Variable("describe".into())).unwrap(),
+            "to call the function, write describe(…)"
+        );
     }
 
     #[test]

@@ -9,7 +9,8 @@ pub fn unclosed(text: &str) -> Option<(Failure, Position)> {
     let at = unclosed_at(text)?;
     let (line, column) = position::position(text, at);
     let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-    let failure = Failure::usage("The comment is not closed: nothing after it is read").hint("end it with \"*/\"");
+    let failure = Failure::usage("The comment is not closed: nothing after it is read")
+        .hint("end it with \"*/\"");
     Some((failure, Position::new(short(line), short(column))))
 }
 
@@ -66,7 +67,8 @@ fn end_of_quoted(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
     (at < bytes.len()).then_some(at)
 }
 
-/// The last byte of a comment whose text begins at `start`; comments may stand in comments. Where the text ends in it: how many are open.
+/// The last byte of a comment whose text begins at `start`; comments may stand in comments. Where
+/// the text ends in it: how many are open.
 fn end_of_comment(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let (mut depth, mut at) = (1, start);
     while at + 1 < bytes.len() {

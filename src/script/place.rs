@@ -16,7 +16,9 @@ use crate::host::resolve::{inside, named, resolve};
 use crate::host::{FileKind, Host, HostErrorKind};
 use crate::model::diagnostic::{Diagnostic, Place as SourcePlace, Source};
 use crate::model::{Failure, Kind};
-use crate::policy::{CheckedPath, OwnAccess, Policy, Resolution, SETTINGS_FILE, Settings, SettingsError};
+use crate::policy::{
+    CheckedPath, OwnAccess, Policy, Resolution, SETTINGS_FILE, Settings, SettingsError,
+};
 
 /// The file of the project's variables, in the project directory.
 const ENV_FILE: &str = ".env";
@@ -121,7 +123,8 @@ pub fn plain(failure: Failure) -> Box<Diagnostic> {
 
 /// The folder that `-C` names, or the current one.
 pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failure> {
-    let current = host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+    let current =
+        host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
     let Some(given) = &wanted.directory else { return Ok(current) };
     let failure = |message: String| Failure::usage(message).hint("-C names the folder to work in");
     let folder = host.canonicalize(&current.join(given)).map_err(|error| match error.kind {
@@ -129,7 +132,9 @@ pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failu
         _ => failure(error.message),
     })?;
     match host.info(&CheckedPath::trusted(&folder)) {
-        Ok(info) if info.kind != FileKind::Folder => Err(failure(format!("\"{}\" is not a folder", given.display()))),
+        Ok(info) if info.kind != FileKind::Folder => {
+            Err(failure(format!("\"{}\" is not a folder", given.display())))
+        }
         _ => Ok(folder),
     }
 }
@@ -138,15 +143,20 @@ pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failu
 pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Box<Diagnostic>> {
     let current = current_folder(host, wanted).map_err(plain)?;
     let (root, policy) = project_of(host, folder)?;
-    // Before anything is done: a run whose records can't be kept would repeat work, and not know what the last one chose.
+    // Before anything is done: a run whose records can't be kept would repeat work, and not know
+    // what the last one chose.
     records::folder(host, &policy).map_err(|refusal| plain(refusal.into()))?;
     let mut warnings = Vec::new();
     let files = variables(host, wanted, &current, &policy, &mut warnings)?;
-    let mut environment: BTreeMap<String, String> = files.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
+    let mut environment: BTreeMap<String, String> =
+        files.iter().map(|(name, variable)| (name.clone(), variable.value.clone())).collect();
     environment.extend(host.environment());
-    let named = |variables: &BTreeMap<String, String>| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned();
+    let named = |variables: &BTreeMap<String, String>| {
+        variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned()
+    };
     // Not that of `.env`, which scripts may write.
-    let policy = policy.with_given_project(wanted.project.clone().or_else(|| named(&host.environment())));
+    let policy =
+        policy.with_given_project(wanted.project.clone().or_else(|| named(&host.environment())));
     let project = wanted.project.clone().or_else(|| named(&environment));
     if let Some(name) = &project {
         crate::model::names::check_project(name).map_err(plain)?;
@@ -155,36 +165,53 @@ pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Bo
 }
 
 /// The folder of the `spc.toml` that counts in `folder`, if there is one, and what it allows.
-pub fn project_of(host: &dyn Host, folder: &Path) -> Result<(Option<PathBuf>, Policy), Box<Diagnostic>> {
+pub fn project_of(
+    host: &dyn Host,
+    folder: &Path,
+) -> Result<(Option<PathBuf>, Policy), Box<Diagnostic>> {
     let root = settings_folder(host, folder);
     let file = root.as_deref().map(|root| settings_file(host, root)).transpose().map_err(plain)?;
     let wrong = |error: SettingsError| match &file {
         Some(file) => file.wrong(error.line, error.column, error.message, error.hint),
         None => plain(Failure::usage(error.message)),
     };
-    let settings = file.as_ref().map(|file| Settings::parse(&file.bytes)).transpose().map_err(wrong)?.unwrap_or_default();
+    let settings = file
+        .as_ref()
+        .map(|file| Settings::parse(&file.bytes))
+        .transpose()
+        .map_err(wrong)?
+        .unwrap_or_default();
     let resolve = |path: &Path| resolve(host, path);
     let base = root.as_deref().unwrap_or(folder);
-    let policy = Policy::new(base, settings, &resolve).map_err(wrong)?.with_runbook_folder(folder, &resolve);
+    let policy =
+        Policy::new(base, settings, &resolve).map_err(wrong)?.with_runbook_folder(folder, &resolve);
     Ok((root, policy))
 }
 
-/// The nearest folder at or above `folder` that has a `spc.toml`, be it a symlink to nothing. Canonical.
+/// The nearest folder at or above `folder` that has a `spc.toml`, be it a symlink to nothing.
+/// Canonical.
 pub fn settings_folder(host: &dyn Host, folder: &Path) -> Option<PathBuf> {
     let real = host.canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let has_settings = |folder: &&Path| resolve(host, &folder.join(SETTINGS_FILE)) != Resolution::Missing;
+    let has_settings =
+        |folder: &&Path| resolve(host, &folder.join(SETTINGS_FILE)) != Resolution::Missing;
     real.ancestors().find(has_settings).map(Path::to_path_buf)
 }
 
-/// Reads the `spc.toml` in the canonical folder `root`. A symlink that leads out of the folder is refused: a container could put one
-/// there, and nothing says yet what may be read.
+/// Reads the `spc.toml` in the canonical folder `root`. A symlink that leads out of the folder is
+/// refused: a container could put one there, and nothing says yet what may be read.
 fn settings_file(host: &dyn Host, root: &Path) -> Result<Text, Failure> {
     let shown = root.join(SETTINGS_FILE);
     let path = match inside(host, root, SETTINGS_FILE) {
         Ok(Ok(path)) => path,
         Ok(Err(target)) => {
-            let message = format!("\"{}\" is a symlink that leads to \"{}\", out of its folder", shown.display(), target.display());
-            return Err(Failure::new(Kind::Policy, message).hint("put a copy of the file in its place"));
+            let message = format!(
+                "\"{}\" is a symlink that leads to \"{}\", out of its folder",
+                shown.display(),
+                target.display()
+            );
+            return Err(
+                Failure::new(Kind::Policy, message).hint("put a copy of the file in its place")
+            );
         }
         Err(error) => return Err(Failure::usage(error.message)),
     };
@@ -204,8 +231,13 @@ fn variables(
 ) -> Result<BTreeMap<String, FileVariable>, Box<Diagnostic>> {
     let process = host.environment();
     let files: Vec<(PathBuf, CheckedPath, bool)> = if wanted.env_file.is_empty() {
-        let path = policy.own_path(Path::new(ENV_FILE), OwnAccess::Read, &|path| resolve(host, path));
-        vec![(policy.project_directory().join(ENV_FILE), path.map_err(|refusal| plain(refusal.into()))?, false)]
+        let path =
+            policy.own_path(Path::new(ENV_FILE), OwnAccess::Read, &|path| resolve(host, path));
+        vec![(
+            policy.project_directory().join(ENV_FILE),
+            path.map_err(|refusal| plain(refusal.into()))?,
+            false,
+        )]
     } else {
         let given = |file: &PathBuf| {
             let path = current.join(file);
@@ -217,23 +249,45 @@ fn variables(
     for (shown, path, given) in files {
         let file = match Text::read(host, &path, &shown) {
             Ok(file) => file,
-            Err(error) if error.kind == HostErrorKind::SymlinkInPath => return Err(plain(error.into())),
+            Err(error) if error.kind == HostErrorKind::SymlinkInPath => {
+                return Err(plain(error.into()));
+            }
             Err(error) if error.kind == HostErrorKind::NotFound && !given => continue,
             Err(error) => {
-                let hint = if given { "give another --env-file" } else { "the project's variables stand in it; --env-file names another" };
+                let hint = if given {
+                    "give another --env-file"
+                } else {
+                    "the project's variables stand in it; --env-file names another"
+                };
                 return Err(plain(Failure::usage(error.message).hint(hint)));
             }
         };
-        let lookup = |name: &str| process.get(name).or_else(|| variables.get(name).map(|variable| &variable.value)).cloned();
-        let parsed = dotenv::parse(&file.bytes, &lookup)
-            .map_err(|error| file.veiled().wrong(error.line, error.column, error.message, Some(error.hint)))?;
+        let lookup = |name: &str| {
+            process
+                .get(name)
+                .or_else(|| variables.get(name).map(|variable| &variable.value))
+                .cloned()
+        };
+        let parsed = dotenv::parse(&file.bytes, &lookup).map_err(|error| {
+            file.veiled().wrong(error.line, error.column, error.message, Some(error.hint))
+        })?;
         let remarks = parsed.remarks();
         if !remarks.is_empty() {
             let source = file.veiled().source();
-            warnings.extend(remarks.into_iter().map(|(line, text)| Remark { source: source.clone(), line, text }));
+            warnings.extend(remarks.into_iter().map(|(line, text)| Remark {
+                source: source.clone(),
+                line,
+                text,
+            }));
         }
         let placed = |(name, variable): (String, dotenv::Variable)| {
-            (name, FileVariable { value: variable.value, place: format!("{}:{}", file.name, variable.line) })
+            (
+                name,
+                FileVariable {
+                    value: variable.value,
+                    place: format!("{}:{}", file.name, variable.line),
+                },
+            )
         };
         variables.extend(parsed.variables.into_iter().map(placed));
     }
@@ -242,7 +296,8 @@ fn variables(
 
 /// A file whose faults are shown at their line and column.
 struct Text {
-    /// As the user would write it: relative to where spc was started, also with `-C`, as the names of runbooks are.
+    /// As the user would write it: relative to where spc was started, also with `-C`, as the names
+    /// of runbooks are.
     name: String,
     bytes: Bytes,
 }
@@ -255,11 +310,13 @@ impl Text {
         Ok(Self { name, bytes: host.read_source(path)? })
     }
 
-    /// The same with dots for everything but the names of variables: any value may be a password, and so may a line that is no
-    /// assignment, as a key of several lines that lost its quotes.
+    /// The same with dots for everything but the names of variables: any value may be a password,
+    /// and so may a line that is no assignment, as a key of several lines that lost its quotes.
     fn veiled(&self) -> Self {
         let text = String::from_utf8_lossy(&self.bytes);
-        let veil = |text: &str| text.chars().map(|c| if c.is_whitespace() { c } else { '•' }).collect::<String>();
+        let veil = |text: &str| {
+            text.chars().map(|c| if c.is_whitespace() { c } else { '•' }).collect::<String>()
+        };
         let is_name = |text: &str| {
             let name = text.trim().trim_start_matches("export ");
             !name.is_empty() && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
@@ -273,10 +330,19 @@ impl Text {
     }
 
     fn source(&self) -> Arc<Source> {
-        Arc::new(Source { name: self.name.clone(), text: String::from_utf8_lossy(&self.bytes).into_owned() })
+        Arc::new(Source {
+            name: self.name.clone(),
+            text: String::from_utf8_lossy(&self.bytes).into_owned(),
+        })
     }
 
-    fn wrong(&self, line: usize, column: usize, message: String, hint: Option<String>) -> Box<Diagnostic> {
+    fn wrong(
+        &self,
+        line: usize,
+        column: usize,
+        message: String,
+        hint: Option<String>,
+    ) -> Box<Diagnostic> {
         let source = self.source();
         let mut diagnostic = plain(Failure::usage(message));
         diagnostic.hint = hint;

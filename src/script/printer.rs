@@ -18,7 +18,13 @@ impl<'a> Printer<'a> {
 
     /// The value as `print` shows it.
     pub fn text(&self, value: &Dynamic) -> String {
-        let context = NativeCallContext::new_with_all_fields(self.engine, "print", None, self.global, Position::NONE);
+        let context = NativeCallContext::new_with_all_fields(
+            self.engine,
+            "print",
+            None,
+            self.global,
+            Position::NONE,
+        );
         printed(&context, value)
     }
 }

@@ -1,12 +1,15 @@
 //! What an import leads to.
 //!
-//! `std/<topic>` is embedded. Every other path is relative to the importing file, without `.rhai`, and may not leave the
-//! project's scripts: not by `..`, not as an absolute path, not through a symlink.
+//! `std/<topic>` is embedded. Every other path is relative to the importing file, without `.rhai`,
+//! and may not leave the project's scripts: not by `..`, not as an absolute path, not through a
+//! symlink.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
+use rhai::{
+    Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared,
+};
 
 use super::library::{CONSTANTS, Library, in_module};
 use super::standard::PREFIX;
@@ -53,32 +56,46 @@ impl Resolver {
         }
         let (text, path) = match found {
             Found::Standard { text, .. } => (text.to_owned(), None),
-            Found::File { path, .. } => (read_source(&self.library, &path)?, Some(path.as_path().to_owned())),
+            Found::File { path, .. } => {
+                (read_source(&self.library, &path)?, Some(path.as_path().to_owned()))
+            }
         };
         self.library.import(&name, || {
-            let unit = self.library.compile(engine, &name, path, text).map_err(|error| in_module(&name, error, position))?;
+            let unit = self
+                .library
+                .compile(engine, &name, path, text)
+                .map_err(|error| in_module(&name, error, position))?;
             self.library.evaluate(engine, &unit).map_err(|error| in_module(&name, error, position))
         })
     }
 }
 
-/// What an import of `path` leads to, in the file `importer`; that has none for the standard library.
+/// What an import of `path` leads to, in the file `importer`; that has none for the standard
+/// library.
 pub fn find(library: &Library, importer: Option<&Path>, path: &str) -> Result<Found, Failure> {
     let refused = |why: &str| Failure::usage(format!("Could not import \"{path}\": {why}"));
     if let Some(topic) = path.strip_prefix(PREFIX) {
         return match library.standard.iter().find(|(known, _)| *known == topic) {
             Some((_, text)) => Ok(Found::Standard { name: path.to_owned(), text }),
-            None => Err(suggest(library, refused("there is no such module in the standard library"), path, None)),
+            None => Err(suggest(
+                library,
+                refused("there is no such module in the standard library"),
+                path,
+                None,
+            )),
         };
     }
     if path.is_empty() || path.ends_with('/') {
         return Err(refused("it names no file"));
     }
     if Path::new(path).is_absolute() {
-        return Err(refused("the path is absolute").hint("imports are relative to the importing file"));
+        return Err(
+            refused("the path is absolute").hint("imports are relative to the importing file")
+        );
     }
     let Some(folder) = importer.and_then(Path::parent) else {
-        return Err(refused("modules of the standard library import only from it").hint(format!("write import \"{PREFIX}{path}\"")));
+        return Err(refused("modules of the standard library import only from it")
+            .hint(format!("write import \"{PREFIX}{path}\"")));
     };
     let file = folder.join(format!("{path}.{EXTENSION}"));
     // By its words first: whether something is there outside of the scripts is not told.
@@ -96,7 +113,9 @@ pub fn find(library: &Library, importer: Option<&Path>, path: &str) -> Result<Fo
         }
         Err(error) => return Err(unreadable(path, &error)),
     };
-    let Some(path) = CheckedPath::below(&library.root, &real) else { return Err(outside(library, path)) };
+    let Some(path) = CheckedPath::below(&library.root, &real) else {
+        return Err(outside(library, path));
+    };
     Ok(Found::File { name: library.shown(&real), path })
 }
 
@@ -107,11 +126,17 @@ fn outside(library: &Library, path: &str) -> Failure {
 
 /// The nearest module: beside the file that isn't there, or in the standard library.
 fn suggest(library: &Library, failure: Failure, path: &str, file: Option<&Path>) -> Failure {
-    let mut candidates: Vec<String> = library.standard.iter().map(|(topic, _)| format!("{PREFIX}{topic}")).collect();
+    let mut candidates: Vec<String> =
+        library.standard.iter().map(|(topic, _)| format!("{PREFIX}{topic}")).collect();
     if let Some(folder) = file.and_then(Path::parent) {
-        let before = path.rsplit_once('/').map(|(before, _)| format!("{before}/")).unwrap_or_default();
+        let before =
+            path.rsplit_once('/').map(|(before, _)| format!("{before}/")).unwrap_or_default();
         // No names of what a symlink leads to outside of the scripts.
-        let folder = library.host.canonicalize(folder).ok().and_then(|folder| CheckedPath::below(&library.root, &folder));
+        let folder = library
+            .host
+            .canonicalize(folder)
+            .ok()
+            .and_then(|folder| CheckedPath::below(&library.root, &folder));
         let names = folder.map(|folder| scripts_in(&*library.host, &folder)).unwrap_or_default();
         candidates.extend(names.into_iter().map(|name| format!("{before}{name}")));
     }
@@ -122,7 +147,13 @@ fn suggest(library: &Library, failure: Failure, path: &str, file: Option<&Path>)
 }
 
 impl ModuleResolver for Resolver {
-    fn resolve(&self, engine: &Engine, source: Option<&str>, path: &str, position: Position) -> Result<Shared<Module>, Box<EvalAltResult>> {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
         let module = self.import(engine, source, path, position);
         module.map_err(|error| error_at(error, position))
     }
@@ -177,7 +208,8 @@ pub fn scripts_in(host: &dyn Host, folder: &CheckedPath) -> Vec<String> {
     names.filter(|name| !name.ends_with(TEST_MARK)).collect()
 }
 
-/// The text of a script file: UTF-8, without a byte order mark, lines ended alike, a `#!` line as a comment.
+/// The text of a script file: UTF-8, without a byte order mark, lines ended alike, a `#!` line as a
+/// comment.
 pub fn read_source(library: &Library, path: &CheckedPath) -> Result<String, Failure> {
     let shown = library.shown(path.as_path());
     let is_folder = library.host.info(path).is_ok_and(|info| info.kind == FileKind::Folder);
@@ -198,7 +230,10 @@ pub fn read_source(library: &Library, path: &CheckedPath) -> Result<String, Fail
 /// The text of a script that was read from `shown`: see [`read_source`].
 pub fn source_text(shown: &str, content: &[u8]) -> Result<String, Failure> {
     if content.len() > LARGEST_SOURCE {
-        return Err(Failure::usage(format!("Could not read \"{shown}\": it is larger than {} MiB", LARGEST_SOURCE >> 20)));
+        return Err(Failure::usage(format!(
+            "Could not read \"{shown}\": it is larger than {} MiB",
+            LARGEST_SOURCE >> 20
+        )));
     }
     let text = std::str::from_utf8(content).map_err(|error| {
         let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();

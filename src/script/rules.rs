@@ -15,12 +15,14 @@ pub fn imports(ast: &AST) -> impl Iterator<Item = &Stmt> {
     ast.statements().iter().filter(|statement| matches!(statement, Stmt::Import(..)))
 }
 
-/// Imports stand at the top level, their path as text: they are followed before anything runs, and functions of the
-/// file see them wherever they are called.
+/// Imports stand at the top level, their path as text: they are followed before anything runs, and
+/// functions of the file see them wherever they are called.
 pub fn misplaced_imports(ast: &AST) -> Vec<(Failure, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
-        let Some(ASTNode::Stmt(statement @ Stmt::Import(import, position))) = path.last() else { return true };
+        let Some(ASTNode::Stmt(statement @ Stmt::Import(import, position))) = path.last() else {
+            return true;
+        };
         if !imports(ast).any(|top| std::ptr::eq(top, *statement)) {
             let failure = Failure::usage("An import stands inside a block or a function");
             found.push((failure.hint("move it to the top of the file"), *position));
@@ -33,13 +35,15 @@ pub fn misplaced_imports(ast: &AST) -> Vec<(Failure, Position)> {
     found
 }
 
-/// The functions of a script that would take the place of spc's, silently, also for those who import it.
+/// The functions of a script that would take the place of spc's, silently, also for those who
+/// import it.
 pub fn redefinitions(ast: &AST, text: &str, names: &Names) -> Vec<(Failure, Position)> {
-    let mut functions: Vec<&ScriptFuncDef> = ast.iter_fn_def().map(|function| &**function).collect();
+    let mut functions: Vec<&ScriptFuncDef> =
+        ast.iter_fn_def().map(|function| &**function).collect();
     functions.sort_by_key(|function| function.body.start_position());
-    let taken = functions
-        .into_iter()
-        .filter(|function| names.is_host_function(&function.name, function.this_type.as_deref(), function.params.len()));
+    let taken = functions.into_iter().filter(|function| {
+        names.is_host_function(&function.name, function.this_type.as_deref(), function.params.len())
+    });
     taken
         .map(|taken| {
             let count = match taken.params.len() {
@@ -47,8 +51,14 @@ pub fn redefinitions(ast: &AST, text: &str, names: &Names) -> Vec<(Failure, Posi
                 1 => "1 parameter".to_owned(),
                 more => format!("{more} parameters"),
             };
-            let failure = Failure::usage(format!("\"{}\" with {count} is a function of spc and can't be defined again", taken.name));
-            (failure.hint("give it another name"), definition(text, taken).unwrap_or(taken.body.start_position()))
+            let failure = Failure::usage(format!(
+                "\"{}\" with {count} is a function of spc and can't be defined again",
+                taken.name
+            ));
+            (
+                failure.hint("give it another name"),
+                definition(text, taken).unwrap_or(taken.body.start_position()),
+            )
         })
         .collect()
 }
@@ -58,7 +68,8 @@ pub fn definition(text: &str, function: &ScriptFuncDef) -> Option<Position> {
     let body = function.body.start_position();
     let (line, column) = (body.line()?, body.position().unwrap_or(1));
     for (index, text) in text.lines().enumerate().take(line).collect::<Vec<_>>().into_iter().rev() {
-        let shown: String = if index + 1 == line { text.chars().take(column).collect() } else { text.to_owned() };
+        let shown: String =
+            if index + 1 == line { text.chars().take(column).collect() } else { text.to_owned() };
         let named = shown.rmatch_indices(function.name.as_str()).find(|(start, _)| {
             let before = shown[..*start].trim_end();
             before.ends_with("fn") || before.ends_with('.')

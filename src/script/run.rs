@@ -23,7 +23,8 @@ use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
 use crate::value::error::refused;
 
-/// Values nested deeper than this are not given out: dropping them wants more stack than other threads have.
+/// Values nested deeper than this are not given out: dropping them wants more stack than other
+/// threads have.
 const VALUE_DEPTH: usize = 1_000;
 
 /// What is to be run.
@@ -51,12 +52,18 @@ pub fn run(context: &Arc<Context>, runbook: &Runbook) -> Result<Outcome, Box<Dia
     on_script_thread(context, || Script::open(context.clone(), runbook)?.run())
 }
 
-/// The same, telling the value of each statement that has one: for text that is piped to the prompt.
-pub fn run_telling(context: &Arc<Context>, runbook: &Runbook, tell: &mut Tell<'_>) -> Result<Outcome, Box<Diagnostic>> {
+/// The same, telling the value of each statement that has one: for text that is piped to the
+/// prompt.
+pub fn run_telling(
+    context: &Arc<Context>,
+    runbook: &Runbook,
+    tell: &mut Tell<'_>,
+) -> Result<Outcome, Box<Diagnostic>> {
     on_script_thread(context, || Script::open(context.clone(), runbook)?.run_telling(tell))
 }
 
-/// Does `work` on a thread with the stack that scripts need, as a task under the run's cancel token.
+/// Does `work` on a thread with the stack that scripts need, as a task under the run's cancel
+/// token.
 pub fn on_script_thread<T: Send>(
     context: &Arc<Context>,
     work: impl FnOnce() -> Result<T, Box<Diagnostic>> + Send,
@@ -65,8 +72,14 @@ pub fn on_script_thread<T: Send>(
         let _entered = task::enter(context.cancel.clone());
         work()
     });
-    let ended = context.conductor.tasks(vec![job]).map_err(|failure| Box::new(without_place(failure)))?.pop();
-    ended.unwrap_or_else(|| Err(Box::new("no task"))).unwrap_or_else(|panic| Err(Box::new(without_place(broke_off(&*panic)))))
+    let ended = context
+        .conductor
+        .tasks(vec![job])
+        .map_err(|failure| Box::new(without_place(failure)))?
+        .pop();
+    ended
+        .unwrap_or_else(|| Err(Box::new("no task")))
+        .unwrap_or_else(|panic| Err(Box::new(without_place(broke_off(&*panic)))))
 }
 
 /// A compiled runbook. To be used on a script thread: see [`on_script_thread`].
@@ -104,11 +117,21 @@ impl Script {
     }
 
     /// With other functions or another standard library, for tests.
-    pub fn open_with(context: Arc<Context>, runbook: &Runbook, beside: Beside) -> Result<Self, Box<Diagnostic>> {
-        let (path, text) = read(&context, runbook).map_err(|failure| Box::new(without_place(failure)))?;
-        let folder = || path.parent().map(|folder| context.host.canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf()));
+    pub fn open_with(
+        context: Arc<Context>,
+        runbook: &Runbook,
+        beside: Beside,
+    ) -> Result<Self, Box<Diagnostic>> {
+        let (path, text) =
+            read(&context, runbook).map_err(|failure| Box::new(without_place(failure)))?;
+        let folder = || {
+            path.parent().map(|folder| {
+                context.host.canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf())
+            })
+        };
         let root = context.project.scripts.clone().or_else(folder).unwrap_or_default();
-        let library = Arc::new(Library::with(context.host.clone(), root, beside.standard, beside.names));
+        let library =
+            Arc::new(Library::with(context.host.clone(), root, beside.standard, beside.names));
         let mut engine = engine::build(&context, &library);
         (beside.extend)(&mut engine);
         let name = match runbook {
@@ -116,8 +139,9 @@ impl Script {
             Runbook::File(_) | Runbook::Text { .. } => library.shown(&path),
         };
         library.begin(&name);
-        let unit =
-            library.compile(&engine, &name, Some(path), text).map_err(|error| Box::new(diagnose(&library, &engine, &name, &error)))?;
+        let unit = library
+            .compile(&engine, &name, Some(path), text)
+            .map_err(|error| Box::new(diagnose(&library, &engine, &name, &error)))?;
         Ok(Self { context, library, engine, unit })
     }
 
@@ -139,14 +163,22 @@ impl Script {
     /// Its `//!` lines, without the marks.
     pub fn doc(&self) -> String {
         let lines = self.unit.doc.lines().map(|line| line.strip_prefix("//!").unwrap_or(line));
-        lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect::<Vec<_>>().join("\n")
+        lines
+            .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Runs it; under `--help` up to its call of `args`.
     pub fn run(&self) -> Result<Outcome, Box<Diagnostic>> {
         self.run_by(|global| {
             #[expect(deprecated, reason = "the only way to evaluate in a given state")]
-            self.engine.eval_statements_raw(global, &mut Caches::new(), &mut Scope::new(), self.unit.ast.statements())
+            self.engine.eval_statements_raw(
+                global,
+                &mut Caches::new(),
+                &mut Scope::new(),
+                self.unit.ast.statements(),
+            )
         })
     }
 
@@ -165,15 +197,22 @@ impl Script {
             return Ok(Outcome::Help(self.help()));
         }
         if let Some(word) = self.context.command.words.first().filter(|_| !has_args) {
-            let failure = Failure::usage(format!("{} takes no arguments, but \"{word}\" is given", self.unit.name));
+            let failure = Failure::usage(format!(
+                "{} takes no arguments, but \"{word}\" is given",
+                self.unit.name
+            ));
             let declares = || "a runbook declares what it takes with args(#{ … })".to_owned();
-            return Err(Box::new(without_place(failure.hint(own_letter(word).unwrap_or_else(declares)))));
+            return Err(Box::new(without_place(
+                failure.hint(own_letter(word).unwrap_or_else(declares)),
+            )));
         }
         match self.evaluate(evaluate) {
             Ok(_) if wants_help => Ok(Outcome::Help(self.help())),
             Ok(value) => Ok(Outcome::Value(value)),
             Err(error) if is_help(&error) => Ok(Outcome::Help(self.help())),
-            Err(error) => Err(Box::new(diagnose(&self.library, &self.engine, &self.unit.name, &error))),
+            Err(error) => {
+                Err(Box::new(diagnose(&self.library, &self.engine, &self.unit.name, &error)))
+            }
         }
     }
 
@@ -189,14 +228,20 @@ impl Script {
             return Err(failure.into());
         }
         if is_deeper(&value, VALUE_DEPTH) {
-            return Err(Failure::usage(format!("The value of the script is nested more than {VALUE_DEPTH} deep")).into());
+            return Err(Failure::usage(format!(
+                "The value of the script is nested more than {VALUE_DEPTH} deep"
+            ))
+            .into());
         }
         self.context.ended_well();
         Ok(value)
     }
 
     fn help(&self) -> Help {
-        let help = self.context.help().cloned().unwrap_or_else(|| Help { command: self.context.command.name.clone(), ..Help::default() });
+        let help = self.context.help().cloned().unwrap_or_else(|| Help {
+            command: self.context.command.name.clone(),
+            ..Help::default()
+        });
         Help { doc: self.doc(), ..help }
     }
 }
@@ -204,7 +249,8 @@ impl Script {
 /// The canonical path and the text of a runbook.
 fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), Failure> {
     let library = Library::new(context.host.clone(), PathBuf::new());
-    let here = context.host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.message))?;
+    let here =
+        context.host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.message))?;
     match runbook {
         Runbook::Text { path, text } => {
             let path = here.join(path);
@@ -217,9 +263,17 @@ fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), 
         Runbook::File(path) => {
             let path = here.join(path);
             match context.host.canonicalize(&path) {
-                Ok(real) => read_source(&library, &CheckedPath::trusted(&real)).map(|text| (real, text)),
-                Err(error) if error.kind == HostErrorKind::NotFound => Err(missing(&library, &path)),
-                Err(error) => Err(Failure::usage(format!("Could not read \"{}\": {}", library.shown(&path), error.message))),
+                Ok(real) => {
+                    read_source(&library, &CheckedPath::trusted(&real)).map(|text| (real, text))
+                }
+                Err(error) if error.kind == HostErrorKind::NotFound => {
+                    Err(missing(&library, &path))
+                }
+                Err(error) => Err(Failure::usage(format!(
+                    "Could not read \"{}\": {}",
+                    library.shown(&path),
+                    error.message
+                ))),
             }
         }
     }
@@ -227,7 +281,8 @@ fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), 
 
 /// The failure for a runbook that is not at `path`, with the nearest that is there.
 pub fn missing(library: &Library, path: &Path) -> Failure {
-    let failure = Failure::new(Kind::Usage, format!("There is no runbook \"{}\"", library.shown(path)));
+    let failure =
+        Failure::new(Kind::Usage, format!("There is no runbook \"{}\"", library.shown(path)));
     let Some(folder) = path.parent() else { return failure };
     if let Some(there) = in_scripts(library, folder, path) {
         return failure.hint(format!("did you mean \"{there}\"?"));
@@ -242,8 +297,13 @@ pub fn missing(library: &Library, path: &Path) -> Failure {
     let shown = |name: &str| library.shown(&folder.join(format!("{name}.rhai")));
     match nearest(&stem, scripts.iter().map(String::as_str)) {
         Some(near) => failure.hint(format!("did you mean \"{}\"?", shown(near))),
-        None if scripts.is_empty() => failure.hint(format!("there are no runbooks in \"{}\"", library.shown(folder))),
-        None => failure.hint(format!("there is: {}", scripts.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", "))),
+        None if scripts.is_empty() => {
+            failure.hint(format!("there are no runbooks in \"{}\"", library.shown(folder)))
+        }
+        None => failure.hint(format!(
+            "there is: {}",
+            scripts.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ")
+        )),
     }
 }
 
@@ -259,6 +319,10 @@ fn in_scripts(library: &Library, folder: &Path, path: &Path) -> Option<String> {
 /// Whether lists and maps are nested deeper than `depth`.
 fn is_deeper(value: &Dynamic, depth: usize) -> bool {
     let Some(left) = depth.checked_sub(1) else { return true };
-    value.read_lock::<rhai::Array>().is_some_and(|list| list.iter().any(|item| is_deeper(item, left)))
-        || value.read_lock::<rhai::Map>().is_some_and(|map| map.values().any(|item| is_deeper(item, left)))
+    value
+        .read_lock::<rhai::Array>()
+        .is_some_and(|list| list.iter().any(|item| is_deeper(item, left)))
+        || value
+            .read_lock::<rhai::Map>()
+            .is_some_and(|map| map.values().any(|item| is_deeper(item, left)))
 }

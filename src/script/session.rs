@@ -1,12 +1,13 @@
-//! Lines evaluated one after the other, for the prompt: variables, functions, closures, imports and constants persist.
+//! Lines evaluated one after the other, for the prompt: variables, functions, closures, imports and
+//! constants persist.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use rhai::{
-    AST, Caches, Dynamic, Engine, EvalAltResult, FnAccess, GlobalRuntimeState, LexError, Module, ParseError, ParseErrorType, Position,
-    Scope,
+    AST, Caches, Dynamic, Engine, EvalAltResult, FnAccess, GlobalRuntimeState, LexError, Module,
+    ParseError, ParseErrorType, Position, Scope,
 };
 
 use super::each::Tell;
@@ -36,7 +37,9 @@ pub struct Session {
 impl Session {
     /// A session whose imports are relative to `folder`.
     pub fn new(context: &Arc<Context>, folder: &Path) -> Result<Self, Box<Diagnostic>> {
-        let wrong = |error: crate::host::HostError| Box::new(without_place(Failure::new(Kind::Failed, error.message)));
+        let wrong = |error: crate::host::HostError| {
+            Box::new(without_place(Failure::new(Kind::Failed, error.message)))
+        };
         let here = context.host.current_folder().map_err(wrong)?;
         let folder = context.host.canonicalize(&here.join(folder)).map_err(wrong)?;
         let root = context.project.scripts.clone().unwrap_or_else(|| folder.clone());
@@ -50,37 +53,58 @@ impl Session {
         Ok(Self { library, engine, global, scope: Scope::new(), constants, folder, lines: 0 })
     }
 
-    /// Evaluates a line, or several that belong together, and gives its value, if that isn't `()`, to `show`. What a failed one
-    /// defined stays. The lines are sources of the names `repl:1`, `repl:2`, ….
+    /// Evaluates a line, or several that belong together, and gives its value, if that isn't `()`,
+    /// to `show`. What a failed one defined stays. The lines are sources of the names `repl:1`,
+    /// `repl:2`, ….
     pub fn eval(&mut self, text: &str, show: &mut Tell<'_>) -> Result<(), Box<Diagnostic>> {
         self.lines += 1;
         let name = format!("repl:{}", self.lines);
-        let shown = self
-            .evaluate(&name, text)
-            .and_then(|value| if value.is_unit() { Ok(()) } else { show(&Printer::new(&self.engine, &self.global), &value) });
+        let shown = self.evaluate(&name, text).and_then(|value| {
+            if value.is_unit() {
+                Ok(())
+            } else {
+                show(&Printer::new(&self.engine, &self.global), &value)
+            }
+        });
         shown.map_err(|error| Box::new(diagnose(&self.library, &self.engine, &name, &error)))
     }
 
     fn evaluate(&mut self, name: &str, text: &str) -> Result<Dynamic, Box<EvalAltResult>> {
         let path = self.folder.join(name);
-        let unit = self.library.compile_in(&self.engine, &self.scope, name, Some(path), text.to_owned(), self.constants.clone())?;
+        let unit = self.library.compile_in(
+            &self.engine,
+            &self.scope,
+            name,
+            Some(path),
+            text.to_owned(),
+            self.constants.clone(),
+        )?;
         self.library.enter(&mut self.global, &unit);
         #[expect(deprecated, reason = "the only way to evaluate in a given state")]
-        let result = self.engine.eval_statements_raw(&mut self.global, &mut Caches::new(), &mut self.scope, unit.ast.statements());
+        let result = self.engine.eval_statements_raw(
+            &mut self.global,
+            &mut Caches::new(),
+            &mut self.scope,
+            unit.ast.statements(),
+        );
         match refused() {
             Some(failure) if result.is_ok() => Err(failure.into()),
             _ => result.map(Dynamic::flatten),
         }
     }
 
-    /// Whether nothing has to follow `text`: a bracket, a text in backticks or an operator may be left open.
+    /// Whether nothing has to follow `text`: a bracket, a text in backticks or an operator may be
+    /// left open.
     pub fn is_complete(&self, text: &str) -> bool {
         let Err(error) = self.engine.compile_with_scope(&self.scope, text) else { return true };
         let ParseError(kind, position) = error;
         match *kind {
             ParseErrorType::UnexpectedEOF => false,
-            // A line of a text in double quotes goes on after `\`; one in backticks goes on by itself.
-            ParseErrorType::BadInput(LexError::UnterminatedString) => !(text.ends_with('\\') || text.matches('`').count() % 2 == 1),
+            // A line of a text in double quotes goes on after `\`; one in backticks goes on by
+            // itself.
+            ParseErrorType::BadInput(LexError::UnterminatedString) => {
+                !(text.ends_with('\\') || text.matches('`').count() % 2 == 1)
+            }
             _ => !is_past(position, text),
         }
     }
@@ -109,10 +133,18 @@ impl Session {
     pub fn imports(&self) -> BTreeMap<String, Vec<String>> {
         let functions = |module: &Module| {
             let functions = AST::new_from_module(module.clone());
-            let public = functions.iter_fn_def().filter(|function| function.access == FnAccess::Public && function.this_type.is_none());
-            public.map(|function| function.name.to_string()).filter(|name| unmarked(name) == name && !name.contains('$')).collect()
+            let public = functions.iter_fn_def().filter(|function| {
+                function.access == FnAccess::Public && function.this_type.is_none()
+            });
+            public
+                .map(|function| function.name.to_string())
+                .filter(|name| unmarked(name) == name && !name.contains('$'))
+                .collect()
         };
-        self.global.iter_imports().map(|(name, module)| (name.to_owned(), functions(module))).collect()
+        self.global
+            .iter_imports()
+            .map(|(name, module)| (name.to_owned(), functions(module)))
+            .collect()
     }
 }
 
@@ -120,7 +152,9 @@ impl Session {
 fn is_past(position: Position, text: &str) -> bool {
     let Some(line) = position.line() else { return false };
     let lines: Vec<&str> = text.split('\n').collect();
-    line > lines.len() || line == lines.len() && position.position().unwrap_or(0) > lines[line - 1].trim_end().chars().count()
+    line > lines.len()
+        || line == lines.len()
+            && position.position().unwrap_or(0) > lines[line - 1].trim_end().chars().count()
 }
 
 #[cfg(test)]
@@ -131,10 +165,14 @@ mod tests {
     use similar_asserts::assert_eq;
 
     /// What `work` gives of a session with these files.
-    fn with_session<T: Send>(files: &[(&str, &str)], work: impl FnOnce(&mut Session) -> T + Send) -> T {
+    fn with_session<T: Send>(
+        files: &[(&str, &str)],
+        work: impl FnOnce(&mut Session) -> T + Send,
+    ) -> T {
         let scripts = Scripts::new(files);
         let context = scripts.run.context.clone();
-        on_script_thread(&context, || Ok(work(&mut Session::new(&context, Path::new("scripts"))?))).unwrap()
+        on_script_thread(&context, || Ok(work(&mut Session::new(&context, Path::new("scripts"))?)))
+            .unwrap()
     }
 
     fn answer(session: &mut Session, line: &str) -> String {
@@ -163,7 +201,10 @@ mod tests {
             "fn f(x) { 100 }",
             "[f(1), g.call(1)]",
         ];
-        assert_eq!(said(&files, &lines)[5..], [r#"[3, 4, "app 1", "app3", ["app2"]]"#, "()", "[100, 101]"]);
+        assert_eq!(
+            said(&files, &lines)[5..],
+            [r#"[3, 4, "app 1", "app3", ["app2"]]"#, "()", "[100, 101]"]
+        );
     }
 
     #[test]
@@ -199,12 +240,34 @@ mod tests {
     #[test]
     fn a_text_is_complete_where_nothing_has_to_follow() {
         with_session(&[("app.rhai", "")], |session| {
-            for whole in
-                ["1", "let a = 1;", "fn f() { 1 }", "f(", "nonsense nonsense", "`a\nb`", "\"a", "let a = ;", "}", "", "// x", "a.b()"]
-            {
+            for whole in [
+                "1",
+                "let a = 1;",
+                "fn f() { 1 }",
+                "f(",
+                "nonsense nonsense",
+                "`a\nb`",
+                "\"a",
+                "let a = ;",
+                "}",
+                "",
+                "// x",
+                "a.b()",
+            ] {
                 assert!(session.is_complete(whole) != (whole == "f("), "{whole:?}");
             }
-            for part in ["fn f() {", "fn f() {\n  1\n", "stack(\"x\", #{", "[1,\n2", "`a\nb", "1 +", "let a =", "\"a\\", "if x", "a."] {
+            for part in [
+                "fn f() {",
+                "fn f() {\n  1\n",
+                "stack(\"x\", #{",
+                "[1,\n2",
+                "`a\nb",
+                "1 +",
+                "let a =",
+                "\"a\\",
+                "if x",
+                "a.",
+            ] {
                 assert!(!session.is_complete(part), "{part:?}");
             }
         });
@@ -219,7 +282,10 @@ mod tests {
             }
             assert_eq!(session.variables().map(|(name, _)| name).collect::<Vec<_>>(), ["b", "a"]);
             assert!(session.functions().contains(&"f".to_owned()));
-            assert_eq!(session.imports(), BTreeMap::from([("app".to_owned(), vec!["name".to_owned()])]));
+            assert_eq!(
+                session.imports(),
+                BTreeMap::from([("app".to_owned(), vec!["name".to_owned()])])
+            );
         });
     }
 }

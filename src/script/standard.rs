@@ -16,6 +16,10 @@ mod tests {
     #[test]
     fn topics_are_sorted_and_plain_names() {
         assert!(EMBEDDED.is_sorted());
-        assert!(EMBEDDED.iter().all(|(topic, _)| topic.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())));
+        assert!(
+            EMBEDDED
+                .iter()
+                .all(|(topic, _)| topic.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()))
+        );
     }
 }

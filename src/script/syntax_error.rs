@@ -22,9 +22,18 @@ impl SyntaxError {
             return Self { failure, position, reserved_word: true };
         }
         // At the end of the text it isn't the token named that is missing.
-        let at_end = matches!(kind, ParseErrorType::MissingToken(..)) && is_past(position, &source.text);
-        let (kind, position) = if at_end { (ParseErrorType::UnexpectedEOF, end_of(&source.text)) } else { (kind, position) };
-        Self { failure: describe(&EvalAltResult::ErrorParsing(kind, position)), position, reserved_word: false }
+        let at_end =
+            matches!(kind, ParseErrorType::MissingToken(..)) && is_past(position, &source.text);
+        let (kind, position) = if at_end {
+            (ParseErrorType::UnexpectedEOF, end_of(&source.text))
+        } else {
+            (kind, position)
+        };
+        Self {
+            failure: describe(&EvalAltResult::ErrorParsing(kind, position)),
+            position,
+            reserved_word: false,
+        }
     }
 }
 
@@ -41,8 +50,14 @@ fn end_of(text: &str) -> Position {
     Position::new(short(line), short(column))
 }
 
-/// The failure, if a reserved word is what the parser stumbled over: Rhai says what it expected, not why the word can't be it.
-fn reserved(engine: &Engine, source: &Source, error: &ParseErrorType, position: Position) -> Option<Failure> {
+/// The failure, if a reserved word is what the parser stumbled over: Rhai says what it expected,
+/// not why the word can't be it.
+fn reserved(
+    engine: &Engine,
+    source: &Source,
+    error: &ParseErrorType,
+    position: Position,
+) -> Option<Failure> {
     let line = source.text.lines().nth(position.line()?.checked_sub(1)?)?;
     let start = line.char_indices().nth(position.position()?.checked_sub(1)?)?.0;
     let (before, after) = line.split_at(start);
@@ -54,17 +69,21 @@ fn reserved(engine: &Engine, source: &Source, error: &ParseErrorType, position: 
         return None;
     }
     let failure = Failure::usage(format!("\"{word}\" is a reserved word"));
-    let is_key =
-        after.starts_with(':') && !after.starts_with("::") && before.ends_with(['{', ',']) || before.is_empty() && after.starts_with(':');
+    let is_key = after.starts_with(':') && !after.starts_with("::") && before.ends_with(['{', ','])
+        || before.is_empty() && after.starts_with(':');
     if is_key {
         let refused = engine.compile(format!("#{{{word}: 1}}")).is_err();
-        return refused.then(|| failure.hint(format!("as the key of a map write it in quotes: \"{word}\"")));
+        return refused
+            .then(|| failure.hint(format!("as the key of a map write it in quotes: \"{word}\"")));
     }
     if before.ends_with('.') {
         let refused = engine.compile(format!("let x = #{{}}; x.{word}")).is_err();
-        return refused.then(|| failure.hint(format!("a field of that name is written [\"{word}\"]")));
+        return refused
+            .then(|| failure.hint(format!("a field of that name is written [\"{word}\"]")));
     }
-    let wants_name = ["let", "const", "fn", "as", "for", "|"].iter().any(|end| before.ends_with(end));
-    let refused = (wants_name || matches!(error, ParseErrorType::Reserved(_))) && engine.compile(format!("let {word} = 1;")).is_err();
+    let wants_name =
+        ["let", "const", "fn", "as", "for", "|"].iter().any(|end| before.ends_with(end));
+    let refused = (wants_name || matches!(error, ParseErrorType::Reserved(_)))
+        && engine.compile(format!("let {word} = 1;")).is_err();
     refused.then(|| failure.hint("take another name"))
 }

@@ -1,4 +1,5 @@
-//! Whole runs: errors with their traces, closures across modules, imports, limits, help; the reference stack's two descriptions.
+//! Whole runs: errors with their traces, closures across modules, imports, limits, help; the
+//! reference stack's two descriptions.
 
 mod closures;
 mod errors;

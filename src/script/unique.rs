@@ -1,14 +1,18 @@
 //! Function names that are unique in a run.
 //!
-//! Rhai 1.27 remembers which function a name led to, and forgets to forget it where a call goes into another file: of
-//! two modules that each have a `private fn check(x)`, the second finds the first one's. So the functions of a file,
-//! and the calls inside it that mean them, get a name with the file's mark; the plain name leads to the same function,
-//! for callers outside. Positions, and so all messages, stay those of the text.
+//! Rhai 1.27 remembers which function a name led to, and forgets to forget it where a call goes
+//! into another file: of two modules that each have a `private fn check(x)`, the second finds the
+//! first one's. So the functions of a file, and the calls inside it that mean them, get a name with
+//! the file's mark; the plain name leads to the same function, for callers outside. Positions, and
+//! so all messages, stay those of the text.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Module, Position, Scope, ScriptFuncDef, Shared, Stmt, Token};
+use rhai::{
+    AST, ASTNode, Engine, Expr, FnCallExpr, Module, Position, Scope, ScriptFuncDef, Shared, Stmt,
+    Token,
+};
 
 use super::rules::definition;
 use crate::value::wording::{is_closure, marked};
@@ -22,9 +26,14 @@ thread_local! {
 
 /// Lets `engine` compile with other names.
 pub fn prepare(engine: &mut Engine) {
-    #[expect(deprecated, reason = "not deprecated, said to be volatile: there is no other way to a name's token")]
+    #[expect(
+        deprecated,
+        reason = "not deprecated, said to be volatile: there is no other way to a name's token"
+    )]
     engine.on_parse_token(|token, position, _| {
-        let name = RENAMES.with_borrow_mut(|renames| if renames.is_empty() { None } else { renames.remove(&position) });
+        let name = RENAMES.with_borrow_mut(|renames| {
+            if renames.is_empty() { None } else { renames.remove(&position) }
+        });
         match (name, token) {
             (Some(name), Token::Identifier(_)) => Token::Identifier(Box::new(name.into())),
             (Some(name), Token::StringConstant(_)) => Token::StringConstant(Box::new(name.into())),
@@ -35,7 +44,8 @@ pub fn prepare(engine: &mut Engine) {
 
 /// The same source with unique names for its functions; `file` is its number in the run.
 ///
-/// As it is where there is nothing to rename, or, never seen, where a name was not found again in the text.
+/// As it is where there is nothing to rename, or, never seen, where a name was not found again in
+/// the text.
 pub fn made_unique(engine: &Engine, scope: &Scope, ast: AST, text: &str, file: usize) -> AST {
     let renames = renames(&ast, text, file);
     if renames.is_empty() {
@@ -50,11 +60,13 @@ pub fn made_unique(engine: &Engine, scope: &Scope, ast: AST, text: &str, file: u
     }
     let mut functions: Module = (**renamed.shared_lib()).clone();
     for function in ast.iter_fn_def().filter(|function| is_plain(function)) {
-        let unique = renamed
-            .iter_fn_def()
-            .find(|renamed| renamed.name == marked(&function.name, file) && renamed.params.len() == function.params.len());
+        let unique = renamed.iter_fn_def().find(|renamed| {
+            renamed.name == marked(&function.name, file)
+                && renamed.params.len() == function.params.len()
+        });
         if let Some(unique) = unique {
-            functions.set_script_fn(ScriptFuncDef { name: function.name.clone(), ..(**unique).clone() });
+            functions
+                .set_script_fn(ScriptFuncDef { name: function.name.clone(), ..(**unique).clone() });
         }
     }
     AST::new(renamed.statements().iter().cloned(), Shared::new(functions))
@@ -78,11 +90,20 @@ fn renames(ast: &AST, text: &str, file: usize) -> Renames {
         return renames;
     }
     ast.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) = path.last() {
-            if !call.is_qualified() && !call.is_operator_call() && functions.contains(&(call.name.as_str(), call.args.len())) {
+        if let Some(
+            ASTNode::Expr(Expr::FnCall(call, position))
+            | ASTNode::Stmt(Stmt::FnCall(call, position)),
+        ) = path.last()
+        {
+            if !call.is_qualified()
+                && !call.is_operator_call()
+                && functions.contains(&(call.name.as_str(), call.args.len()))
+            {
                 renames.insert(*position, marked(&call.name, file));
             }
-            if let Some((name, position)) = pointed(call).filter(|(name, _)| functions.iter().any(|(function, _)| function == name)) {
+            if let Some((name, position)) = pointed(call)
+                .filter(|(name, _)| functions.iter().any(|(function, _)| function == name))
+            {
                 renames.insert(position, marked(name, file));
             }
         }
@@ -94,7 +115,11 @@ fn renames(ast: &AST, text: &str, file: usize) -> Renames {
 /// The name in `Fn("name")` or `is_def_fn("name", 1)`.
 fn pointed(call: &FnCallExpr) -> Option<(&str, Position)> {
     match call.args.first() {
-        Some(Expr::StringConstant(name, position)) if call.name == "Fn" || call.name == "is_def_fn" => Some((name.as_str(), *position)),
+        Some(Expr::StringConstant(name, position))
+            if call.name == "Fn" || call.name == "is_def_fn" =>
+        {
+            Some((name.as_str(), *position))
+        }
         _ => None,
     }
 }
@@ -116,7 +141,8 @@ mod tests {
     fn functions_are_there_under_both_names_and_calls_mean_the_unique_one() {
         let text = "fn f(x) { if x > 0 { f(x - 1) } else { g() } }\nprivate fn g() { switch f { _ => `${h::f(1)}` } }";
         let (_, ast) = compiled(&text.replace("switch f { _ => `${h::f(1)}` }", "`${f(0)}`"));
-        let mut names: Vec<String> = ast.iter_fn_def().map(|function| function.name.to_string()).collect();
+        let mut names: Vec<String> =
+            ast.iter_fn_def().map(|function| function.name.to_string()).collect();
         names.sort_unstable();
         assert_eq!(names, ["f", &marked("f", 3), "g", &marked("g", 3)]);
         let mut called = Vec::new();

@@ -1,7 +1,7 @@
 //! What a script finds in a variable, each time before it does.
 //!
-//! Rhai puts a text in backticks together before anybody sees its size, and gives `catch (e)` the error with its own names in it.
-//! Both stand in a variable before anything is done with them.
+//! Rhai puts a text in backticks together before anybody sees its size, and gives `catch (e)` the
+//! error with its own names in it. Both stand in a variable before anything is done with them.
 
 use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, ImmutableString, Map};
 
@@ -10,7 +10,10 @@ use crate::value::size;
 
 /// Looks at each variable that is read.
 pub fn watch(engine: &mut Engine) {
-    #[expect(deprecated, reason = "volatile, not deprecated: nothing else sees the variable of a catch")]
+    #[expect(
+        deprecated,
+        reason = "volatile, not deprecated: nothing else sees the variable of a catch"
+    )]
     engine.on_var(|name, _, mut context| look(name, &mut context));
 }
 
@@ -22,7 +25,9 @@ fn look(name: &str, context: &mut EvalContext) -> Result<Option<Dynamic>, Box<Ev
         return Ok(None);
     }
     let said = value.read_lock::<Map>().and_then(|map| caught(&map, context.source()));
-    if let (Some(said), Some(mut error)) = (said, context.scope_mut().get_mut(name).and_then(Dynamic::write_lock::<Dynamic>)) {
+    if let (Some(said), Some(mut error)) =
+        (said, context.scope_mut().get_mut(name).and_then(Dynamic::write_lock::<Dynamic>))
+    {
         *error = said.into();
     }
     Ok(None)

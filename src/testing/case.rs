@@ -66,14 +66,20 @@ pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagno
     // Nobody could call it: left out in silence it would be taken for a test that passes.
     if let Some(Entry { name, line }) = others.iter().find(|entry| entry.name.starts_with(PREFIX)) {
         let shown = crate::host::resolve::shown(&*subject.host, file);
-        let failure = Failure::usage(format!("\"{name}\" in line {line} of \"{shown}\" takes parameters, and a test takes none"));
-        return Err(place::plain(failure.hint("if it helps other tests, begin its name otherwise, or write private fn")));
+        let failure = Failure::usage(format!(
+            "\"{name}\" in line {line} of \"{shown}\" takes parameters, and a test takes none"
+        ));
+        return Err(place::plain(
+            failure.hint("if it helps other tests, begin its name otherwise, or write private fn"),
+        ));
     }
     tests.retain(|entry| entry.name.starts_with(PREFIX));
     if tests.is_empty() {
         let shown = crate::host::resolve::shown(&*subject.host, file);
         let failure = Failure::usage(format!("There are no tests in \"{shown}\""));
-        return Err(place::plain(failure.hint("a test is a function without parameters whose name begins with test_")));
+        return Err(place::plain(
+            failure.hint("a test is a function without parameters whose name begins with test_"),
+        ));
     }
     Ok(tests)
 }
@@ -84,8 +90,13 @@ pub fn functions_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Di
     on_script_thread(&context, || Ok(open(&lab, &context, file)?.entries()))
 }
 
-/// Sets `world` up with a function of a test file; the script is to be kept as long as its functions are to answer.
-pub fn set_up(world: World, file: &Path, function: &str) -> Result<(Arc<Lab>, Arc<Script>), Box<Diagnostic>> {
+/// Sets `world` up with a function of a test file; the script is to be kept as long as its
+/// functions are to answer.
+pub fn set_up(
+    world: World,
+    file: &Path,
+    function: &str,
+) -> Result<(Arc<Lab>, Arc<Script>), Box<Diagnostic>> {
     let Bench { lab, context, .. } = bench(world, file)?;
     let conductor = lab.world.conductor.clone();
     let ended = conductor.process(|| {
@@ -109,12 +120,14 @@ pub fn set_up(world: World, file: &Path, function: &str) -> Result<(Arc<Lab>, Ar
 
 /// Runs a test.
 pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limits) -> Outcome {
-    let Bench { lab, context, printed } = match bench(World::new(subject, seed).limited(limits), file) {
-        Ok(bench) => bench,
-        Err(failure) => return Outcome { simulated: Duration::ZERO, failure: Some(failure) },
-    };
+    let Bench { lab, context, printed } =
+        match bench(World::new(subject, seed).limited(limits), file) {
+            Ok(bench) => bench,
+            Err(failure) => return Outcome { simulated: Duration::ZERO, failure: Some(failure) },
+        };
     let conductor = lab.world.conductor.clone();
-    let ended = conductor.process(|| on_script_thread(&context, || open(&lab, &context, file)?.call(&test.name)));
+    let ended = conductor
+        .process(|| on_script_thread(&context, || open(&lab, &context, file)?.call(&test.name)));
     let end = match ended.unwrap_or_else(|failure| Some(Err(place::plain(failure)))) {
         None => End::Killed,
         Some(Ok(())) => End::Done,
@@ -126,17 +139,20 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
         End::Killed => conductor.stop().map(|stop| lab.stopped(stop, None)),
         End::Done | End::Help(_) => None,
     });
-    let failure = failure.or_else(|| violated(&lab)).or_else(|| unused(&lab)).or_else(|| lab.slip()).map(|mut diagnostic| {
-        if diagnostic.place.is_none() {
-            diagnostic.place = definition(subject, file, test);
-        }
-        diagnostic.details.extend(lab.said());
-        let text = printed.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
-        if !text.is_empty() {
-            diagnostic.details.push(Detail { title: "the test printed".to_owned(), text });
-        }
-        lab.world.masked(&diagnostic)
-    });
+    let failure =
+        failure.or_else(|| violated(&lab)).or_else(|| unused(&lab)).or_else(|| lab.slip()).map(
+            |mut diagnostic| {
+                if diagnostic.place.is_none() {
+                    diagnostic.place = definition(subject, file, test);
+                }
+                diagnostic.details.extend(lab.said());
+                let text = printed.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+                if !text.is_empty() {
+                    diagnostic.details.push(Detail { title: "the test printed".to_owned(), text });
+                }
+                lab.world.masked(&diagnostic)
+            },
+        );
     Outcome { simulated: conductor.now(), failure }
 }
 
@@ -145,26 +161,34 @@ fn violated(lab: &Lab) -> Option<Box<Diagnostic>> {
     let found = lab.world.engine.violations();
     let first = found.first()?;
     let all: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let failure = Failure::new(Kind::Failed, format!("What never may be was on the engine: {}", first.what));
+    let failure =
+        Failure::new(Kind::Failed, format!("What never may be was on the engine: {}", first.what));
     Some(place::plain(failure.detail("when, and at which call", all.join("\n"))))
 }
 
-/// The failure of a test that says how a container behaves which there is not: without it the test would pass, and show nothing.
+/// The failure of a test that says how a container behaves which there is not: without it the test
+/// would pass, and show nothing.
 fn unused(lab: &Lab) -> Option<Box<Diagnostic>> {
     let described = lab.world.waits.described();
     let means = |pattern: &str| described.iter().any(|name| matches(pattern, name));
     let unused = lab.world.engine.unused_processes();
     // Where nothing was described or started, nobody knows which names there are.
-    let unused = unused.iter().filter(|unused| !(described.is_empty() && unused.started.is_empty()));
-    let Unused { pattern, is_late, started } = unused.into_iter().find(|unused| unused.is_late || !means(&unused.pattern))?;
-    let failure = Failure::new(Kind::Failed, format!("No container that was started after it is what sim::process(\"{pattern}\") means"));
+    let unused =
+        unused.iter().filter(|unused| !(described.is_empty() && unused.started.is_empty()));
+    let Unused { pattern, is_late, started } =
+        unused.into_iter().find(|unused| unused.is_late || !means(&unused.pattern))?;
+    let failure = Failure::new(
+        Kind::Failed,
+        format!("No container that was started after it is what sim::process(\"{pattern}\") means"),
+    );
     let failure = if *is_late {
         failure.hint("it counts for containers that are started from then on: call it before the run that starts them")
     } else {
         let known: BTreeSet<&str> = described.iter().chain(started).map(String::as_str).collect();
         match did_you_mean(pattern.trim_matches('*'), known.iter().copied()) {
             Some(hint) => failure.hint(hint),
-            None => failure.hint(format!("there is: {}", known.into_iter().collect::<Vec<_>>().join(", "))),
+            None => failure
+                .hint(format!("there is: {}", known.into_iter().collect::<Vec<_>>().join(", "))),
         }
     };
     Some(place::plain(failure))
@@ -172,7 +196,10 @@ fn unused(lab: &Lab) -> Option<Box<Diagnostic>> {
 
 /// Where a test is defined: for a failure that nobody knows a better place for.
 fn definition(subject: &Subject, file: &Path, test: &Entry) -> Option<Place> {
-    let text = String::from_utf8(subject.host.read(&crate::host::resolve::named(&*subject.host, file)).ok()?.into()).ok()?;
+    let text = String::from_utf8(
+        subject.host.read(&crate::host::resolve::named(&*subject.host, file)).ok()?.into(),
+    )
+    .ok()?;
     let column = text.lines().nth(test.line - 1)?.find(&test.name).map_or(1, |at| at + 1);
     let source = Source { name: crate::host::resolve::shown(&*subject.host, file), text };
     Some(Place { source: Arc::new(source), line: test.line, column, width: test.name.len() })
@@ -191,7 +218,8 @@ fn bench(world: World, file: &Path) -> Result<Bench, Box<Diagnostic>> {
 
 fn open(lab: &Lab, context: &Arc<Context>, file: &Path) -> Result<Arc<Script>, Box<Diagnostic>> {
     let beside = Beside { extend: functions::register, names: &NAMES, ..Beside::default() };
-    let script = Arc::new(Script::open_with(context.clone(), &Runbook::File(file.to_path_buf()), beside)?);
+    let script =
+        Arc::new(Script::open_with(context.clone(), &Runbook::File(file.to_path_buf()), beside)?);
     lab.set_script(&script);
     Ok(script)
 }

@@ -12,13 +12,20 @@ use crate::script::resolver::{EXTENSION, TEST_MARK};
 /// Folders that hold what was made or fetched, beside those whose names begin with a dot.
 const LEFT_OUT: [&str; 4] = ["target", "node_modules", "vendor", "__pycache__"];
 
-/// The files of tests at and below `paths`, absolute, each once, in the order given and then by name.
+/// The files of tests at and below `paths`, absolute, each once, in the order given and then by
+/// name.
 ///
 /// A file that is named itself may have any name. In folders, what `git` hides is left out.
-pub fn discover(host: &dyn Host, git: &GitFiles, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+pub fn discover(
+    host: &dyn Host,
+    git: &GitFiles,
+    paths: &[PathBuf],
+) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for path in paths {
-        let path = host.canonicalize(path).map_err(|error| missing(host, path, error.kind, error.message))?;
+        let path = host
+            .canonicalize(path)
+            .map_err(|error| missing(host, path, error.kind, error.message))?;
         let place = CheckedPath::trusted(&path);
         let is_folder = host.info(&place).is_ok_and(|info| info.kind == FileKind::Folder);
         let mut files = Vec::new();
@@ -42,7 +49,8 @@ fn below(host: &dyn Host, git: &GitFiles, folder: &CheckedPath, files: &mut Vec<
         let path = folder.join(&entry.name);
         match entry.kind {
             kind if git.hides(host, path.as_path(), kind) => {}
-            FileKind::Folder if entry.name.starts_with('.') || LEFT_OUT.contains(&entry.name.as_str()) => {}
+            FileKind::Folder
+                if entry.name.starts_with('.') || LEFT_OUT.contains(&entry.name.as_str()) => {}
             FileKind::Folder => below(host, git, &path, files),
             FileKind::File if entry.name.ends_with(&mark) => files.push(path.as_path().to_owned()),
             _ => {}
@@ -55,7 +63,8 @@ fn none_in(host: &dyn Host, folder: &Path) -> Failure {
         "." => "here".to_owned(),
         folder => format!("in \"{folder}\""),
     };
-    Failure::usage(format!("There are no tests {place}")).hint(format!("a test is a function test_… in a file …{TEST_MARK}.{EXTENSION}"))
+    Failure::usage(format!("There are no tests {place}"))
+        .hint(format!("a test is a function test_… in a file …{TEST_MARK}.{EXTENSION}"))
 }
 
 fn missing(host: &dyn Host, path: &Path, kind: HostErrorKind, message: String) -> Failure {
@@ -66,12 +75,17 @@ fn missing(host: &dyn Host, path: &Path, kind: HostErrorKind, message: String) -
     let Some(folder) = path.parent() else { return failure };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let entries = host.list(&named(host, folder)).unwrap_or_default();
-    let tests: Vec<&str> =
-        entries.iter().map(|entry| entry.name.as_str()).filter(|name| name.ends_with(&format!("{TEST_MARK}.{EXTENSION}"))).collect();
+    let tests: Vec<&str> = entries
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .filter(|name| name.ends_with(&format!("{TEST_MARK}.{EXTENSION}")))
+        .collect();
     let meant = [format!("{name}{TEST_MARK}.{EXTENSION}"), format!("{name}.{EXTENSION}")];
     let near = tests.iter().copied().find(|test| meant.iter().any(|meant| meant == test));
     match near.or_else(|| crate::model::suggest::nearest(&name, tests.iter().copied())) {
-        Some(near) => failure.hint(format!("did you mean \"{}\"?", shown(host, &folder.join(near)))),
+        Some(near) => {
+            failure.hint(format!("did you mean \"{}\"?", shown(host, &folder.join(near))))
+        }
         None => Failure { kind: Kind::Usage, ..failure },
     }
 }
@@ -100,8 +114,12 @@ mod tests {
 
     fn found(paths: &[&str]) -> Result<Vec<String>, Failure> {
         let host = host();
-        let paths: Vec<PathBuf> = paths.iter().map(|path| Path::new("/project").join(path)).collect();
-        Ok(discover(&host, &GitFiles::around(&host, Path::new("/project")), &paths)?.iter().map(|path| shown(&host, path)).collect())
+        let paths: Vec<PathBuf> =
+            paths.iter().map(|path| Path::new("/project").join(path)).collect();
+        Ok(discover(&host, &GitFiles::around(&host, Path::new("/project")), &paths)?
+            .iter()
+            .map(|path| shown(&host, path))
+            .collect())
     }
 
     #[test]
@@ -117,7 +135,10 @@ mod tests {
     #[test]
     fn a_path_without_tests_is_said_to_have_none() {
         let failure = found(&["empty"]).unwrap_err();
-        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Usage, "There are no tests in \"empty\""));
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (Kind::Usage, "There are no tests in \"empty\"")
+        );
         let failure = found(&["scripts/up"]).unwrap_err();
         assert_eq!(failure.message, "There is no file or folder \"scripts/up\"");
         assert_eq!(failure.hint.unwrap(), "did you mean \"scripts/up_test.rhai\"?");

@@ -11,20 +11,34 @@ use crate::model::{Failure, Kind};
 use anstream::adapter::strip_str;
 
 /// The report as text; `shown` makes text of a failure.
-pub fn report(told: &[Told], summary: &Summary, shown: &dyn Fn(&Diagnostic) -> String) -> Result<String, Failure> {
+pub fn report(
+    told: &[Told],
+    summary: &Summary,
+    shown: &dyn Fn(&Diagnostic) -> String,
+) -> Result<String, Failure> {
     let mut order: Vec<&str> = Vec::new();
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for told in told {
         let (file, case) = match told {
-            Told::Broken(file, diagnostic) => (file.as_str(), unsuccessful("the file", NonSuccessKind::Error, diagnostic, shown)),
+            Told::Broken(file, diagnostic) => {
+                (file.as_str(), unsuccessful("the file", NonSuccessKind::Error, diagnostic, shown))
+            }
             Told::Verdict(verdict) => {
                 let mut case = match &verdict.failure {
-                    Some(diagnostic) => unsuccessful(&verdict.name, NonSuccessKind::Failure, diagnostic, shown),
-                    None => TestCase::new(visible_line(&verdict.name).into_owned(), TestCaseStatus::success()),
+                    Some(diagnostic) => {
+                        unsuccessful(&verdict.name, NonSuccessKind::Failure, diagnostic, shown)
+                    }
+                    None => TestCase::new(
+                        visible_line(&verdict.name).into_owned(),
+                        TestCaseStatus::success(),
+                    ),
                 };
                 case.set_time(verdict.took);
                 case.add_property(Property::new("seed", verdict.seed.to_string()));
-                case.add_property(Property::new("simulated_seconds", format!("{:.3}", verdict.simulated.as_secs_f64())));
+                case.add_property(Property::new(
+                    "simulated_seconds",
+                    format!("{:.3}", verdict.simulated.as_secs_f64()),
+                ));
                 (verdict.file.as_str(), case)
             }
         };
@@ -33,15 +47,25 @@ pub fn report(told: &[Told], summary: &Summary, shown: &dyn Fn(&Diagnostic) -> S
         if !order.contains(&file) {
             order.push(file);
         }
-        suites.entry(file).or_insert_with(|| TestSuite::new(visible_line(file).into_owned())).add_test_case(case);
+        suites
+            .entry(file)
+            .or_insert_with(|| TestSuite::new(visible_line(file).into_owned()))
+            .add_test_case(case);
     }
     let mut report = Report::new("spc test");
     report.set_time(summary.took);
     report.add_test_suites(order.into_iter().filter_map(|file| suites.remove(file)));
-    report.to_string().map_err(|error| Failure::new(Kind::Failed, format!("The JUnit report could not be made: {error}")))
+    report.to_string().map_err(|error| {
+        Failure::new(Kind::Failed, format!("The JUnit report could not be made: {error}"))
+    })
 }
 
-fn unsuccessful(name: &str, kind: NonSuccessKind, diagnostic: &Diagnostic, shown: &dyn Fn(&Diagnostic) -> String) -> TestCase {
+fn unsuccessful(
+    name: &str,
+    kind: NonSuccessKind,
+    diagnostic: &Diagnostic,
+    shown: &dyn Fn(&Diagnostic) -> String,
+) -> TestCase {
     let mut status = TestCaseStatus::non_success(kind);
     let message = visible(&diagnostic.message).into_owned();
     status

@@ -72,7 +72,9 @@ impl Lab {
     /// The lab of the test that a function is called in.
     pub fn of(call: &NativeCallContext) -> Result<Arc<Self>, Failure> {
         let lab = Context::of(call)?.extension::<Self>();
-        lab.ok_or_else(|| Failure::usage("The function is called outside of a test").hint("`spc test` runs tests"))
+        lab.ok_or_else(|| {
+            Failure::usage("The function is called outside of a test").hint("`spc test` runs tests")
+        })
     }
 
     /// The test's script, as long as it runs.
@@ -90,7 +92,8 @@ impl Lab {
         change(&mut lock(&self.orders));
     }
 
-    /// From now on no run may tell this value, nor may it be on the engine but where it is delivered.
+    /// From now on no run may tell this value, nor may it be on the engine but where it is
+    /// delivered.
     pub fn keep_secret(&self, name: &str, value: &str) {
         self.world.engine.keep_secret(name, value);
         // Its token is never used: the value is what is looked for.
@@ -100,14 +103,20 @@ impl Lab {
     /// Fails the test if a run told a secret.
     fn watch(&self, ran: &Ran) {
         let told = match &ran.end {
-            End::Failed(diagnostic) => format!("{:?} {:?} {:?} {:?}", ran.events, diagnostic.message, diagnostic.hint, diagnostic.details),
+            End::Failed(diagnostic) => format!(
+                "{:?} {:?} {:?} {:?}",
+                ran.events, diagnostic.message, diagnostic.hint, diagnostic.details
+            ),
             _ => format!("{:?}", ran.events),
         };
         let masked = self.secrets.mask(&told);
         if masked != told {
             let at = masked.find("[secret").map_or("", |at| &masked[at..]);
             let name = at.split(']').next().unwrap_or_default().trim_start_matches("[secret ");
-            let failure = Failure::new(Kind::Failed, format!("A run told the value of the secret \"{name}\""));
+            let failure = Failure::new(
+                Kind::Failed,
+                format!("A run told the value of the secret \"{name}\""),
+            );
             self.fail(crate::script::place::plain(failure));
         }
     }
@@ -151,11 +160,18 @@ impl Lab {
     /// The file of a runbook: beside the test's own, unless a path is written.
     fn runbook(&self, name: &str) -> Result<PathBuf, Failure> {
         let ending = format!(".{EXTENSION}");
-        let file = if name.ends_with(&ending) { name.to_owned() } else { format!("{name}{ending}") };
+        let file =
+            if name.ends_with(&ending) { name.to_owned() } else { format!("{name}{ending}") };
         let path = self.folder.join(&file);
         let host: Arc<dyn Host> = self.world.host.clone();
         match host.canonicalize(&path) {
-            Ok(path) if host.info(&CheckedPath::trusted(&path)).is_ok_and(|info| info.kind == FileKind::File) => Ok(path),
+            Ok(path)
+                if host
+                    .info(&CheckedPath::trusted(&path))
+                    .is_ok_and(|info| info.kind == FileKind::File) =>
+            {
+                Ok(path)
+            }
             _ => Err(missing(&Library::new(host, PathBuf::new()), &path)),
         }
     }
@@ -193,11 +209,21 @@ impl Lab {
 
 /// `waits`: what it waited for.
 fn stopped(stop: Stop, waits: &[String], at: Option<&Diagnostic>) -> Box<Diagnostic> {
-    let waited = if waits.is_empty() { String::new() } else { format!(": it waited for {}", waits.join(", and for ")) };
+    let waited = if waits.is_empty() {
+        String::new()
+    } else {
+        format!(": it waited for {}", waits.join(", and for "))
+    };
     let failure = match stop {
-        Stop::Stalled => Failure::new(Kind::Timeout, format!("The test waits for something that can't come{waited}")),
+        Stop::Stalled => Failure::new(
+            Kind::Timeout,
+            format!("The test waits for something that can't come{waited}"),
+        ),
         Stop::TooLong(limit) => {
-            let message = format!("The test went on for more than {} of virtual time{waited}", format_duration(limit));
+            let message = format!(
+                "The test went on for more than {} of virtual time{waited}",
+                format_duration(limit)
+            );
             Failure::new(Kind::Timeout, message).hint(if waits.is_empty() {
                 "if it may wait that long, --max-time gives it more"
             } else {
@@ -205,8 +231,11 @@ fn stopped(stop: Stop, waits: &[String], at: Option<&Diagnostic>) -> Box<Diagnos
                  --max-time gives it more"
             })
         }
-        Stop::TooManyCalls(limit) => Failure::new(Kind::Timeout, format!("The test made more than {limit} calls of the engine{waited}"))
-            .hint("if they are meant, --max-calls allows more"),
+        Stop::TooManyCalls(limit) => Failure::new(
+            Kind::Timeout,
+            format!("The test made more than {limit} calls of the engine{waited}"),
+        )
+        .hint("if they are meant, --max-calls allows more"),
     };
     let placed = crate::script::errors::without_place(failure);
     Box::new(match at {
@@ -226,12 +255,18 @@ fn told(name: &str, words: &[String], ran: &Ran) -> Detail {
     let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
     let text = if tail.is_empty() { "(it printed nothing)".to_owned() } else { tail };
     let command = shell_words::join(std::iter::once(name).chain(words.iter().map(String::as_str)));
-    Detail { title: format!("{command} {how}, after {}", format_duration(in_milliseconds(ran.took))), text }
+    Detail {
+        title: format!("{command} {how}, after {}", format_duration(in_milliseconds(ran.took))),
+        text,
+    }
 }
 
 fn line(event: &Event) -> Option<&str> {
     match event {
-        Event::Print { text } | Event::Output { text, .. } | Event::Waiting { text } | Event::Question { text } => Some(text),
+        Event::Print { text }
+        | Event::Output { text, .. }
+        | Event::Waiting { text }
+        | Event::Question { text } => Some(text),
         Event::Log { level, text } if *level != Level::Debug => Some(text),
         Event::StepFailed { message, .. } => Some(message),
         _ => None,

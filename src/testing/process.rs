@@ -1,4 +1,5 @@
-//! One run of a runbook, as a process of its own: it can be killed, and remembers nothing of others.
+//! One run of a runbook, as a process of its own: it can be killed, and remembers nothing of
+//! others.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +53,12 @@ impl Ran {
 
     /// What the runbook printed.
     pub fn printed(&self) -> Vec<&str> {
-        self.events.iter().filter_map(|event| if let Event::Print { text } = event { Some(text.as_str()) } else { None }).collect()
+        self.events
+            .iter()
+            .filter_map(
+                |event| if let Event::Print { text } = event { Some(text.as_str()) } else { None },
+            )
+            .collect()
     }
 }
 
@@ -87,13 +93,20 @@ impl World {
         Ran { end, events, took }
     }
 
-    fn process(&self, path: &Path, words: &[String], interrupt: Option<Duration>, seen: Arc<Seen>) -> Result<Outcome, Box<Diagnostic>> {
+    fn process(
+        &self,
+        path: &Path,
+        words: &[String],
+        interrupt: Option<Duration>,
+        seen: Arc<Seen>,
+    ) -> Result<Outcome, Box<Diagnostic>> {
         let path = self.host.canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let folder = path.parent().map_or_else(|| self.folder(), Path::to_path_buf);
         let place = place::find(&*self.host, &Wanted::default(), &folder)?;
         let mut options = RunOptions::default();
         let words = options.take(words.to_vec());
-        let context = self.context(&place, options, Command { name: named(&path), words, help: false }, seen);
+        let context =
+            self.context(&place, options, Command { name: named(&path), words, help: false }, seen);
         let _interrupt = interrupt.map(|after| {
             let (pause, token) = (self.host.sleep(after), context.cancel.clone());
             context.conductor.spawn(async move {
@@ -102,11 +115,18 @@ impl World {
             })
         });
         let context = Arc::new(context);
-        script::run(&context, &Runbook::File(path)).map_err(|diagnostic| Box::new(masked_diagnostic(&diagnostic, &context.secrets)))
+        script::run(&context, &Runbook::File(path))
+            .map_err(|diagnostic| Box::new(masked_diagnostic(&diagnostic, &context.secrets)))
     }
 
     /// What a run here works with.
-    pub(super) fn context(&self, place: &place::Place, options: RunOptions, command: Command, seen: Arc<dyn Sink>) -> Context {
+    pub(super) fn context(
+        &self,
+        place: &place::Place,
+        options: RunOptions,
+        command: Command,
+        seen: Arc<dyn Sink>,
+    ) -> Context {
         for warning in &place.warnings {
             seen.event(&Event::Log { level: Level::Warning, text: warning.to_string() });
         }
@@ -122,13 +142,14 @@ impl World {
             let engine = engine.clone();
             async move { Ok(engine) }.boxed()
         });
-        let mut context = Context::new(host, Conductor::Sim(self.conductor.clone()), events, settings, connector)
-            .with_policy(place.policy.clone().with_adoption(options.adopt))
-            .with_secrets(secrets)
-            .with_command(command)
-            .with_max_operations(self.limits.operations)
-            .with_awaiting(self.waits.clone())
-            .with_run(run);
+        let mut context =
+            Context::new(host, Conductor::Sim(self.conductor.clone()), events, settings, connector)
+                .with_policy(place.policy.clone().with_adoption(options.adopt))
+                .with_secrets(secrets)
+                .with_command(command)
+                .with_max_operations(self.limits.operations)
+                .with_awaiting(self.waits.clone())
+                .with_run(run);
         context.cancel = self.conductor.stalled().child_token();
         context
     }

@@ -1,5 +1,6 @@
-//! What a test says is answered by the machine, and what was asked of it: a pattern that nothing fits, where something was asked that fits
-//! none, is a slip, and the test would pass and show nothing.
+//! What a test says is answered by the machine, and what was asked of it: a pattern that nothing
+//! fits, where something was asked that fits none, is a slip, and the test would pass and show
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,17 +41,31 @@ impl Stubs {
     /// The failure of a test with a slip in a pattern.
     pub fn slip(&self) -> Option<Failure> {
         self.lock().iter().find_map(|(function, stub)| {
-            let pattern = stub.patterns.iter().find(|(_, fits)| !**fits).map(|(pattern, _)| pattern)?;
-            let unanswered: BTreeSet<&str> = stub.asked.iter().filter(|(_, fits)| !**fits).map(|(asked, _)| asked.as_str()).collect();
+            let pattern =
+                stub.patterns.iter().find(|(_, fits)| !**fits).map(|(pattern, _)| pattern)?;
+            let unanswered: BTreeSet<&str> = stub
+                .asked
+                .iter()
+                .filter(|(_, fits)| !**fits)
+                .map(|(asked, _)| asked.as_str())
+                .collect();
             if unanswered.is_empty() {
                 return None;
             }
-            let failure = Failure::new(Kind::Failed, format!("Nothing that was asked is what {function}(\"{pattern}\") means"));
+            let failure = Failure::new(
+                Kind::Failed,
+                format!("Nothing that was asked is what {function}(\"{pattern}\") means"),
+            );
             let hint = did_you_mean(pattern.trim_matches('*'), unanswered.iter().copied());
             Some(
                 failure
-                    .hint(hint.unwrap_or_else(|| "correct the pattern, or take the call out of this test".to_owned()))
-                    .detail("asked without an answer", unanswered.into_iter().collect::<Vec<_>>().join("\n")),
+                    .hint(hint.unwrap_or_else(|| {
+                        "correct the pattern, or take the call out of this test".to_owned()
+                    }))
+                    .detail(
+                        "asked without an answer",
+                        unanswered.into_iter().collect::<Vec<_>>().join("\n"),
+                    ),
             )
         })
     }

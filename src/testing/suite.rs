@@ -41,8 +41,17 @@ pub struct File {
 }
 
 /// Reads the files and keeps of their tests those that `filters` let through.
-pub fn collect(conductor: &Conductor, subject: &Subject, paths: &[PathBuf], manner: &Manner) -> Result<Vec<File>, Failure> {
-    let read = |path: &Path| File { path: path.to_path_buf(), shown: shown(&*subject.host, path), tests: case::tests_of(subject, path) };
+pub fn collect(
+    conductor: &Conductor,
+    subject: &Subject,
+    paths: &[PathBuf],
+    manner: &Manner,
+) -> Result<Vec<File>, Failure> {
+    let read = |path: &Path| File {
+        path: path.to_path_buf(),
+        shown: shown(&*subject.host, path),
+        tests: case::tests_of(subject, path),
+    };
     let mut files = side_by_side(conductor, manner.jobs, paths, &|path| Some(read(path)), &|_| {});
     if manner.filters.is_empty() {
         return Ok(files);
@@ -54,7 +63,11 @@ pub fn collect(conductor: &Conductor, subject: &Subject, paths: &[PathBuf], mann
             tests.retain(|test| passes(&manner.filters, &full_name(&shown, test)));
         }
     }
-    files.retain(|file| file.tests.as_ref().map_or_else(|_| passes(&manner.filters, &file.shown), |tests| !tests.is_empty()));
+    files.retain(|file| {
+        file.tests
+            .as_ref()
+            .map_or_else(|_| passes(&manner.filters, &file.shown), |tests| !tests.is_empty())
+    });
     if files.is_empty() {
         return Err(no_match(&manner.filters, &names));
     }
@@ -111,7 +124,9 @@ pub fn run(
             (None, Err(diagnostic)) => Told::Broken(file.shown.clone(), diagnostic.clone()),
             (None, Ok(_)) => return None,
         };
-        if matches!(&told, Told::Broken(..)) || matches!(&told, Told::Verdict(verdict) if verdict.failure.is_some()) {
+        if matches!(&told, Told::Broken(..))
+            || matches!(&told, Told::Verdict(verdict) if verdict.failure.is_some())
+        {
             failed.store(true, Ordering::SeqCst);
         }
         Some(told)
@@ -129,7 +144,13 @@ pub fn run(
 }
 
 /// Runs a test with all seeds, up to the first that fails.
-fn verdict(clock: &dyn Host, subject: &Subject, file: &File, test: &Entry, manner: &Manner) -> Verdict {
+fn verdict(
+    clock: &dyn Host,
+    subject: &Subject,
+    file: &File,
+    test: &Entry,
+    manner: &Manner,
+) -> Verdict {
     let begun = clock.monotonic();
     let mut verdict = Verdict {
         file: file.shown.clone(),
@@ -142,8 +163,15 @@ fn verdict(clock: &dyn Host, subject: &Subject, file: &File, test: &Entry, manne
         failure: None,
     };
     for seed in (0..manner.seeds).map(|more| manner.seed.wrapping_add(more)) {
-        let Outcome { simulated, failure } = case::run(subject, &file.path, test, seed, manner.limits);
-        verdict = Verdict { seed, seeds: verdict.seeds + 1, simulated: verdict.simulated + simulated, failure, ..verdict };
+        let Outcome { simulated, failure } =
+            case::run(subject, &file.path, test, seed, manner.limits);
+        verdict = Verdict {
+            seed,
+            seeds: verdict.seeds + 1,
+            simulated: verdict.simulated + simulated,
+            failure,
+            ..verdict
+        };
         if verdict.failure.is_some() {
             break;
         }
@@ -151,8 +179,8 @@ fn verdict(clock: &dyn Host, subject: &Subject, file: &File, test: &Entry, manne
     Verdict { took: clock.monotonic().saturating_sub(begun), ..verdict }
 }
 
-/// Does `work` on all items, so many at once; tells of each answer in the order of the items, as soon as those before it are
-/// there.
+/// Does `work` on all items, so many at once; tells of each answer in the order of the items, as
+/// soon as those before it are there.
 fn side_by_side<I: Sync, T: Send>(
     conductor: &Conductor,
     jobs: usize,
@@ -187,7 +215,9 @@ fn side_by_side<I: Sync, T: Send>(
             }
         }
     };
-    let workers = (0..jobs.clamp(1, items.len().max(1))).map(|_| -> Job<'_, ()> { Box::new(worker) }).collect();
+    let workers = (0..jobs.clamp(1, items.len().max(1)))
+        .map(|_| -> Job<'_, ()> { Box::new(worker) })
+        .collect();
     if conductor.tasks(workers).is_err() {
         // One after the other; where there is no thread at all, each says so.
         worker();

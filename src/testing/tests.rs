@@ -40,17 +40,32 @@ fn the_reference_stack_comes_up_and_a_second_run_has_nothing_to_do() {
     let first = up(&world);
     assert!(matches!(first.end, End::Done), "{:?}", first.end);
     assert!(first.took > Duration::from_secs(1));
-    let running = world.engine.state().containers.iter().filter(|container| container.state == "running").count();
+    let running = world
+        .engine
+        .state()
+        .containers
+        .iter()
+        .filter(|container| container.state == "running")
+        .count();
     assert_eq!(running, 8);
     let changes = world.engine.calls().iter().filter(|call| call.mutates).count();
     assert!(matches!(up(&world).end, End::Done));
     let before = world.engine.calls().len();
     assert!(matches!(up(&world).end, End::Done));
-    assert_eq!(world.engine.calls()[before..].iter().filter(|call| call.mutates).map(|call| call.method).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(
+        world.engine.calls()[before..]
+            .iter()
+            .filter(|call| call.mutates)
+            .map(|call| call.method)
+            .collect::<Vec<_>>(),
+        [""; 0]
+    );
     assert!(changes > 20);
     let kept = CheckedPath::trusted(reference().directory.join(".spc/options.json"));
     assert!(world.host.info(&kept).is_ok());
-    assert!(RealHost::new().read(&kept).map_or(true, |real| real != world.host.read(&kept).unwrap()));
+    assert!(
+        RealHost::new().read(&kept).map_or(true, |real| real != world.host.read(&kept).unwrap())
+    );
 }
 
 #[test]
@@ -72,7 +87,12 @@ fn documented() -> Vec<(String, String)> {
     super::functions::register(&mut engine);
     let functions = engine.collect_fn_metadata(
         None,
-        |info| Some((format!("{} {}", info.namespace, info.metadata.name), info.metadata.comments.join("\n"))),
+        |info| {
+            Some((
+                format!("{} {}", info.namespace, info.metadata.name),
+                info.metadata.comments.join("\n"),
+            ))
+        },
         false,
     );
     functions.into_iter().filter(|(name, _)| name.contains(char::is_alphabetic)).collect()
@@ -80,7 +100,11 @@ fn documented() -> Vec<(String, String)> {
 
 #[test]
 fn every_function_of_tests_says_what_it_does_with_an_example() {
-    let silent: Vec<String> = documented().into_iter().filter(|(_, comment)| !comment.contains("```rhai")).map(|(name, _)| name).collect();
+    let silent: Vec<String> = documented()
+        .into_iter()
+        .filter(|(_, comment)| !comment.contains("```rhai"))
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(silent, [""; 0]);
 }
 
@@ -88,22 +112,32 @@ fn every_function_of_tests_says_what_it_does_with_an_example() {
 fn every_example_of_them_runs() {
     let mut text = String::new();
     let examples = documented().into_iter().flat_map(|(_, comment)| {
-        let comment: String = comment.lines().map(|line| format!("{}\n", line.trim_start().trim_start_matches('/').trim_start())).collect();
-        let parts = comment.split("```rhai\n").skip(1).map(|example| example.split("```").next().unwrap_or_default().to_owned());
+        let comment: String = comment
+            .lines()
+            .map(|line| format!("{}\n", line.trim_start().trim_start_matches('/').trim_start()))
+            .collect();
+        let parts = comment
+            .split("```rhai\n")
+            .skip(1)
+            .map(|example| example.split("```").next().unwrap_or_default().to_owned());
         parts.collect::<Vec<_>>()
     });
     for (number, example) in examples.enumerate() {
         text.push_str(&format!("fn test_{number}() {{\n{example}}}\n"));
     }
     let sim = crate::host::sim::conductor::SimConductor::new(1);
-    let host = crate::host::sim::SimHost::new(sim).with_file("/project/spc.toml", "").with_file("/project/a_test.rhai", text);
+    let host = crate::host::sim::SimHost::new(sim)
+        .with_file("/project/spc.toml", "")
+        .with_file("/project/a_test.rhai", text);
     let subject = Subject::new(Arc::new(host), "/project".into(), "/project".into(), []);
     let file = Path::new("/project/a_test.rhai");
     let tests = super::case::tests_of(&subject, file).unwrap();
     assert!(tests.len() > 30, "{} examples", tests.len());
     for test in tests {
         let outcome = super::case::run(&subject, file, &test, 1, super::world::Limits::default());
-        let said = outcome.failure.map(|failure| format!("{} {:?}", failure.message, failure.place.map(|place| place.line)));
+        let said = outcome.failure.map(|failure| {
+            format!("{} {:?}", failure.message, failure.place.map(|place| place.line))
+        });
         assert_eq!(said, None, "{}", test.name);
     }
 }
@@ -114,19 +148,28 @@ fn failures(runbook: &'static str, tests: &'static str) -> Vec<(String, String, 
 }
 
 /// The same with further files of the project.
-fn failures_with(runbook: &'static str, tests: &'static str, files: &[(&str, &'static str)]) -> Vec<(String, String, String)> {
+fn failures_with(
+    runbook: &'static str,
+    tests: &'static str,
+    files: &[(&str, &'static str)],
+) -> Vec<(String, String, String)> {
     let sim = crate::host::sim::conductor::SimConductor::new(1);
     let host = crate::host::sim::SimHost::new(sim)
         .with_file("/project/spc.toml", "spc = \"0.1\"\n[allow]\ncommands = [\"git\"]\n")
         .with_file("/project/up.rhai", runbook)
         .with_file("/project/a_test.rhai", tests);
-    let host = files.iter().fold(host, |host, (name, text)| host.with_file(format!("/project/{name}"), *text));
+    let host = files
+        .iter()
+        .fold(host, |host, (name, text)| host.with_file(format!("/project/{name}"), *text));
     let subject = Subject::new(Arc::new(host), "/project".into(), "/project".into(), []);
     let file = Path::new("/project/a_test.rhai");
     let all = super::case::tests_of(&subject, file).unwrap().into_iter();
     all.map(|test| {
-        let failure = super::case::run(&subject, file, &test, 1, super::world::Limits::default()).failure;
-        let (message, hint) = failure.map(|it| (it.message.clone(), it.hint.clone().unwrap_or_default())).unwrap_or_default();
+        let failure =
+            super::case::run(&subject, file, &test, 1, super::world::Limits::default()).failure;
+        let (message, hint) = failure
+            .map(|it| (it.message.clone(), it.hint.clone().unwrap_or_default()))
+            .unwrap_or_default();
         (test.name, message, hint)
     })
     .collect()
@@ -178,7 +221,9 @@ fn a_behaviour_of_containers_that_there_are_not_fails_the_test() {
         fn test_6_nothing_ran() { sim::process("any", #{ logs: ["x"] }); }
     "#;
     let failed = failures(runbook, tests);
-    let message = |name: &str| format!("No container that was started after it is what sim::process(\"{name}\") means");
+    let message = |name: &str| {
+        format!("No container that was started after it is what sim::process(\"{name}\") means")
+    };
     let expected = [
         ("test_1_slip", message("backnd"), "did you mean \"backend\"?".to_owned()),
         (

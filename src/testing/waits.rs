@@ -1,4 +1,5 @@
-//! What the runs of a test wait for. A failure names the wait that never ended, and a job that somebody waits for ends.
+//! What the runs of a test wait for. A failure names the wait that never ended, and a job that
+//! somebody waits for ends.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -77,12 +78,16 @@ impl Sink for Listening {
     fn event(&self, event: &Event) {
         match event {
             Event::StepStarted { label, .. } => {
-                if (label.action, label.object.kind) == (ActionKind::WaitUntilCompleted, ObjectKind::Container) {
+                if (label.action, label.object.kind)
+                    == (ActionKind::WaitUntilCompleted, ObjectKind::Container)
+                {
                     self.waits.engine.end_as_job(&label.object.name);
                 }
                 self.waits.begin(said(label));
             }
-            Event::StepDone { label, .. } | Event::StepFailed { label, .. } | Event::StepInterrupted { label } => {
+            Event::StepDone { label, .. }
+            | Event::StepFailed { label, .. }
+            | Event::StepInterrupted { label } => {
                 self.waits.end(&said(label));
             }
             _ => {}
@@ -94,10 +99,14 @@ impl Sink for Listening {
 impl Awaiting for Waits {
     fn describes(&self, project: &Project) {
         self.described().extend(project.services.values().flat_map(|service| {
-            let own = (1..=service.scale.max(1)).map(|number| names::container(&project.name, &service.name, number));
+            let own = (1..=service.scale.max(1))
+                .map(|number| names::container(&project.name, &service.name, number));
             let command = service.command.iter().map(|command| command.join(" "));
             let others = [service.name.clone(), service.image.clone(), canonical(&service.image)];
-            own.chain(others).chain(service.container_name.clone()).chain(command).collect::<Vec<_>>()
+            own.chain(others)
+                .chain(service.container_name.clone())
+                .chain(command)
+                .collect::<Vec<_>>()
         }));
     }
 
@@ -107,7 +116,10 @@ impl Awaiting for Waits {
                 self.engine.end_as_job(container);
             }
         }
-        let what = format!("the service \"{service}\" to {}", if until == Until::Completed { "complete" } else { "be ready" });
+        let what = format!(
+            "the service \"{service}\" to {}",
+            if until == Until::Completed { "complete" } else { "be ready" }
+        );
         self.begin(what.clone());
         what
     }

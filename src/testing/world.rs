@@ -14,7 +14,8 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::secret::Secrets;
 use crate::ui::masking::masked_diagnostic;
 
-/// What belongs to whoever works with the project, not to the project: no test sees it, below the project's directory.
+/// What belongs to whoever works with the project, not to the project: no test sees it, below the
+/// project's directory.
 const PRIVATE: [&str; 3] = [".env", ".spc", "secrets"];
 
 /// The project whose runbooks are tried.
@@ -31,8 +32,14 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The project in `root`, an absolute path without symlinks. Of what git ignores, tests see only `named`, which a person named.
-    pub fn new(host: Arc<dyn Host>, root: PathBuf, directory: PathBuf, named: impl IntoIterator<Item = PathBuf>) -> Self {
+    /// The project in `root`, an absolute path without symlinks. Of what git ignores, tests see
+    /// only `named`, which a person named.
+    pub fn new(
+        host: Arc<dyn Host>,
+        root: PathBuf,
+        directory: PathBuf,
+        named: impl IntoIterator<Item = PathBuf>,
+    ) -> Self {
         let git = Arc::new(GitFiles::around(&*host, &root).with_named(&*host, named));
         Self { host, root, directory, git }
     }
@@ -87,17 +94,32 @@ impl World {
         engine: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder,
         host: impl FnOnce(SimHost) -> SimHost,
     ) -> Self {
-        let shown = Overlay::new(subject.host.clone(), [subject.root.clone()]).as_git_has_it(subject.git.clone());
-        let shown = PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
+        let shown = Overlay::new(subject.host.clone(), [subject.root.clone()])
+            .as_git_has_it(subject.git.clone());
+        let shown =
+            PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
         let sim = SimHost::new(conductor.clone()).over(shown).with_current_folder(&subject.root);
         let engine = engine(SimEngine::builder(conductor.clone()).open_registry()).build();
         Self::of(conductor, engine, host(sim), seed).limited(Limits::default())
     }
 
     /// A machine of these parts, without limits.
-    pub fn of(conductor: Arc<SimConductor>, engine: SimEngine, host: impl Into<Arc<SimHost>>, seed: u64) -> Self {
+    pub fn of(
+        conductor: Arc<SimConductor>,
+        engine: SimEngine,
+        host: impl Into<Arc<SimHost>>,
+        seed: u64,
+    ) -> Self {
         let waits = Arc::new(Waits::new(conductor.clone(), engine.clone()));
-        Self { host: host.into(), engine, conductor, limits: Limits::default(), seed, secrets: RunSecrets::default(), waits }
+        Self {
+            host: host.into(),
+            engine,
+            conductor,
+            limits: Limits::default(),
+            seed,
+            secrets: RunSecrets::default(),
+            waits,
+        }
     }
 
     /// The same with other limits.
@@ -115,11 +137,14 @@ impl World {
         secrets
     }
 
-    /// The diagnostic without what any run here knows as a secret. The project's files are real, and so may a secret be that a
-    /// description reads from one of them.
+    /// The diagnostic without what any run here knows as a secret. The project's files are real,
+    /// and so may a secret be that a description reads from one of them.
     pub fn masked(&self, diagnostic: &Diagnostic) -> Box<Diagnostic> {
         let all = self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Box::new(all.iter().fold(diagnostic.clone(), |masked, secrets| masked_diagnostic(&masked, secrets)))
+        Box::new(
+            all.iter()
+                .fold(diagnostic.clone(), |masked, secrets| masked_diagnostic(&masked, secrets)),
+        )
     }
 
     /// Where spc is started.

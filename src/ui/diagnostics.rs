@@ -1,4 +1,5 @@
-//! Errors and warnings: the excerpt with a caret, the calls that led there, the next step, blocks of foreign text.
+//! Errors and warnings: the excerpt with a caret, the calls that led there, the next step, blocks
+//! of foreign text.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,11 @@ pub fn text(diagnostic: &Diagnostic) -> String {
     if let Some(place) = &diagnostic.place {
         elements.extend(excerpt(place));
     }
-    elements.extend(calls(&diagnostic.trace).into_iter().map(|call| Level::NOTE.with_name("called from").message(call).into()));
+    elements.extend(
+        calls(&diagnostic.trace)
+            .into_iter()
+            .map(|call| Level::NOTE.with_name("called from").message(call).into()),
+    );
     let mut hint = diagnostic.hint.as_deref().map(|hint| visible(hint).into_owned());
     if !elements.is_empty() {
         elements.extend(hint.take().map(|hint| Level::HELP.message(hint).into()));
@@ -56,15 +61,20 @@ pub fn text(diagnostic: &Diagnostic) -> String {
 /// Where it is, and the line with the caret if the source has it.
 fn excerpt(place: &Place) -> Option<Element<'_>> {
     let name = visible_line(&place.source.name).into_owned();
-    let Some(line) = place.source.text.split('\n').nth(place.line.saturating_sub(1)).filter(|_| place.line > 0) else {
+    let Some(line) =
+        place.source.text.split('\n').nth(place.line.saturating_sub(1)).filter(|_| place.line > 0)
+    else {
         // Nothing to show: a source known by its name only.
-        return (!name.is_empty()).then(|| Origin::path(name).line(place.line).char_column(place.column).into());
+        return (!name.is_empty())
+            .then(|| Origin::path(name).line(place.line).char_column(place.column).into());
     };
     let line = visible(line.strip_suffix('\r').unwrap_or(line)).into_owned();
-    let byte_of = |column: usize| line.char_indices().nth(column).map_or(line.len(), |(byte, _)| byte);
+    let byte_of =
+        |column: usize| line.char_indices().nth(column).map_or(line.len(), |(byte, _)| byte);
     let start = place.column.saturating_sub(1);
     let span = byte_of(start)..byte_of(start + place.width.max(1));
-    let snippet = Snippet::source(line).line_start(place.line).annotation(AnnotationKind::Primary.span(span));
+    let snippet =
+        Snippet::source(line).line_start(place.line).annotation(AnnotationKind::Primary.span(span));
     Some(if name.is_empty() { snippet.into() } else { snippet.path(name).into() })
 }
 
@@ -73,7 +83,11 @@ fn calls(trace: &[Frame]) -> Vec<String> {
     let call = |frame: &Frame| {
         let Place { source, line, column, .. } = &frame.place;
         let place = format!("{}:{line}:{column}", visible_line(&source.name));
-        if frame.function.is_empty() { place } else { format!("{place}, in the call of \"{}\"", visible_line(&frame.function)) }
+        if frame.function.is_empty() {
+            place
+        } else {
+            format!("{place}, in the call of \"{}\"", visible_line(&frame.function))
+        }
     };
     if trace.len() <= 2 * SHOWN_CALLS {
         return trace.iter().map(call).collect();
@@ -94,7 +108,8 @@ fn block(detail: &Detail) -> String {
     text
 }
 
-/// A diagnostic for programs: `severity kind message hint place trace details`, and its own fields beside them.
+/// A diagnostic for programs: `severity kind message hint place trace details`, and its own fields
+/// beside them.
 #[derive(Debug, Serialize)]
 pub struct DiagnosticJson<'a> {
     severity: &'static str,
@@ -134,7 +149,8 @@ struct DetailJson<'a> {
 }
 
 /// The keys that a field of a failure must not double.
-const OWN_KEYS: [&str; 9] = ["severity", "kind", "message", "hint", "place", "trace", "details", "event", "time"];
+const OWN_KEYS: [&str; 9] =
+    ["severity", "kind", "message", "hint", "place", "trace", "details", "event", "time"];
 
 impl<'a> From<&'a Diagnostic> for DiagnosticJson<'a> {
     fn from(diagnostic: &'a Diagnostic) -> Self {
@@ -147,8 +163,16 @@ impl<'a> From<&'a Diagnostic> for DiagnosticJson<'a> {
             message: &diagnostic.message,
             hint: diagnostic.hint.as_deref(),
             place: diagnostic.place.as_ref().map(PlaceJson::from),
-            trace: diagnostic.trace.iter().map(|frame| FrameJson { function: &frame.function, place: (&frame.place).into() }).collect(),
-            details: diagnostic.details.iter().map(|detail| DetailJson { title: &detail.title, text: &detail.text }).collect(),
+            trace: diagnostic
+                .trace
+                .iter()
+                .map(|frame| FrameJson { function: &frame.function, place: (&frame.place).into() })
+                .collect(),
+            details: diagnostic
+                .details
+                .iter()
+                .map(|detail| DetailJson { title: &detail.title, text: &detail.text })
+                .collect(),
             fields: diagnostic
                 .fields
                 .iter()
@@ -175,7 +199,12 @@ mod tests {
     use std::sync::Arc;
 
     fn place(text: &str, line: usize, column: usize, width: usize) -> Place {
-        Place { source: Arc::new(Source { name: "scripts/up.rhai".to_owned(), text: text.to_owned() }), line, column, width }
+        Place {
+            source: Arc::new(Source { name: "scripts/up.rhai".to_owned(), text: text.to_owned() }),
+            line,
+            column,
+            width,
+        }
     }
 
     fn error(message: &str, place: Option<Place>) -> Diagnostic {
@@ -200,7 +229,8 @@ mod tests {
         let source = "let spc = app::describe(o);\nspc.service(\"redsi\");\n";
         let mut diagnostic = error("No service \"redsi\"", Some(place(source, 2, 5, 7)));
         diagnostic.hint = Some("did you mean \"redis\"?".to_owned());
-        diagnostic.trace = vec![Frame { function: "migrate".to_owned(), place: place("", 9, 3, 1) }];
+        diagnostic.trace =
+            vec![Frame { function: "migrate".to_owned(), place: place("", 9, 3, 1) }];
         let expected = "\
 error: No service \"redsi\"
  --> scripts/up.rhai:2:5
@@ -217,14 +247,20 @@ error: No service \"redsi\"
     fn the_rule_of_a_finding_stands_in_brackets() {
         let mut diagnostic = error("No service \"redsi\"", Some(place("x", 1, 1, 1)));
         diagnostic.fields = [("rule".to_owned(), "unknown-key".into())].into();
-        assert_eq!(plain(&diagnostic), "error[unknown-key]: No service \"redsi\"\n --> scripts/up.rhai:1:1\n  |\n1 | x\n  | ^");
+        assert_eq!(
+            plain(&diagnostic),
+            "error[unknown-key]: No service \"redsi\"\n --> scripts/up.rhai:1:1\n  |\n1 | x\n  | ^"
+        );
     }
 
     #[test]
     fn a_secret_that_tabs_would_spell_differently_is_hidden() {
         let captured = Captured::plain();
         captured.secrets.add("key", "token", "one\ttwo");
-        print(&captured.terminal, &error("Refused: one\ttwo", Some(place("f(\"one\ttwo\")", 1, 1, 1))));
+        print(
+            &captured.terminal,
+            &error("Refused: one\ttwo", Some(place("f(\"one\ttwo\")", 1, 1, 1))),
+        );
         assert_eq!(
             captured.stderr(),
             "\
@@ -239,7 +275,8 @@ error: Refused: [secret key]
 
     #[test]
     fn colours_are_the_same_text_with_styles() {
-        let diagnostic = error("No service \"redsi\"", Some(place("x.service(\"redsi\");", 1, 3, 7)));
+        let diagnostic =
+            error("No service \"redsi\"", Some(place("x.service(\"redsi\");", 1, 3, 7)));
         let text = text(&diagnostic);
         assert!(text.starts_with("\u{1b}[1m\u{1b}[91merror\u{1b}[0m"), "{text:?}");
         assert!(plain(&diagnostic).starts_with("error: No service"));
@@ -250,7 +287,10 @@ error: Refused: [secret key]
         let mut diagnostic = error("The file \".env\" is missing", None);
         diagnostic.severity = Severity::Warning;
         diagnostic.hint = Some("copy \".env.example\"".to_owned());
-        assert_eq!(plain(&diagnostic), "warning: The file \".env\" is missing\nhelp: copy \".env.example\"");
+        assert_eq!(
+            plain(&diagnostic),
+            "warning: The file \".env\" is missing\nhelp: copy \".env.example\""
+        );
     }
 
     #[test]
@@ -297,15 +337,23 @@ last lines of its log:
     #[test]
     fn a_long_trace_leaves_its_middle_out() {
         let mut diagnostic = error("Too deep", None);
-        diagnostic.trace = (1..=40).map(|line| Frame { function: "f".to_owned(), place: place("", line, 1, 1) }).collect();
+        diagnostic.trace = (1..=40)
+            .map(|line| Frame { function: "f".to_owned(), place: place("", line, 1, 1) })
+            .collect();
         let text = plain(&diagnostic);
         assert_eq!(text.lines().filter(|line| line.contains("called from")).count(), 17);
-        assert!(text.contains("… 24 more calls") && text.contains("up.rhai:1:1") && text.contains("up.rhai:40:1"), "{text}");
+        assert!(
+            text.contains("… 24 more calls")
+                && text.contains("up.rhai:1:1")
+                && text.contains("up.rhai:40:1"),
+            "{text}"
+        );
     }
 
     #[test]
     fn lines_of_a_message_and_of_a_hint_stay_aligned() {
-        let mut diagnostic = error("Two services publish port 80:\nweb and proxy", Some(place("x", 1, 1, 1)));
+        let mut diagnostic =
+            error("Two services publish port 80:\nweb and proxy", Some(place("x", 1, 1, 1)));
         diagnostic.hint = Some("change one of them\nor leave one out".to_owned());
         let expected = "\
 error: Two services publish port 80:
@@ -323,7 +371,8 @@ error: Two services publish port 80:
     #[test]
     fn the_json_form_has_the_fields_of_the_error_map() {
         let mut diagnostic = error("No service \"x\"", Some(place("x", 1, 1, 1)));
-        diagnostic.fields = [("service".to_owned(), "x".into()), ("kind".to_owned(), "not this one".into())].into();
+        diagnostic.fields =
+            [("service".to_owned(), "x".into()), ("kind".to_owned(), "not this one".into())].into();
         let json = serde_json::to_string(&DiagnosticJson::from(&diagnostic)).unwrap();
         let expected = r#"{"severity":"error","kind":"usage","message":"No service \"x\"","place":{"file":"scripts/up.rhai","line":1,"column":1},"service":"x"}"#;
         assert_eq!(json, expected);

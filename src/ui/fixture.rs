@@ -54,14 +54,20 @@ impl Captured {
         let terminal = Terminal::new(stream(), stream(), None, secrets.clone());
         let size = size.clone();
         let screen = Screen { size: Box::new(move || *size.lock().unwrap()), shared: true };
-        Self { terminal: Arc::new(terminal.drawing_on(Some(screen))), secrets, stdout: Buffer::default(), stderr: both }
+        Self {
+            terminal: Arc::new(terminal.drawing_on(Some(screen))),
+            secrets,
+            stdout: Buffer::default(),
+            stderr: both,
+        }
     }
 
     fn new(colour: bool) -> Self {
         let (stdout, stderr) = (Buffer::default(), Buffer::default());
         let secrets = Arc::new(Secrets::new());
         let stream = |buffer: &Buffer| Stream { writer: Box::new(buffer.clone()), colour };
-        let terminal = Arc::new(Terminal::new(stream(&stdout), stream(&stderr), None, secrets.clone()));
+        let terminal =
+            Arc::new(Terminal::new(stream(&stdout), stream(&stderr), None, secrets.clone()));
         Self { terminal, secrets, stdout, stderr }
     }
 

@@ -1,7 +1,8 @@
 //! Lines at the foot of a terminal that are drawn anew in their place, under all that is written.
 //!
-//! Pure: what is to be sent, as text. The cursor always rests at the beginning of the row beneath them and is never hidden, so that
-//! whatever ends the process leaves a terminal that can be worked with.
+//! Pure: what is to be sent, as text. The cursor always rests at the beginning of the row beneath
+//! them and is never hidden, so that whatever ends the process leaves a terminal that can be worked
+//! with.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -55,7 +56,11 @@ impl Foot {
             text.push_str(&format!("{CLEAR_ROW}{line}\n"));
         }
         text.push_str(CLEAR_BELOW);
-        self.drawn = self.lines.iter().map(|line| anstream::adapter::strip_str(line).to_string().width()).collect();
+        self.drawn = self
+            .lines
+            .iter()
+            .map(|line| anstream::adapter::strip_str(line).to_string().width())
+            .collect();
         text
     }
 
@@ -77,9 +82,11 @@ impl Foot {
         if std::mem::take(&mut self.open) { "\n" } else { "" }
     }
 
-    /// To the beginning of the first drawn line. A terminal that has become narrower has broken longer ones.
+    /// To the beginning of the first drawn line. A terminal that has become narrower has broken
+    /// longer ones.
     fn up(&self, columns: usize) -> String {
-        let rows: usize = self.drawn.iter().map(|width| width.div_ceil(columns.max(1)).max(1)).sum();
+        let rows: usize =
+            self.drawn.iter().map(|width| width.div_ceil(columns.max(1)).max(1)).sum();
         format!("\r\u{1b}[{rows}A")
     }
 }
@@ -95,7 +102,8 @@ mod tests {
     }
 
     fn screen(text: &str, rows: u16, columns: u16) -> String {
-        let mut terminal = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
+        let mut terminal =
+            vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
         terminal.process(text.replace('\n', "\r\n").as_bytes());
         terminal.screen().contents()
     }

@@ -22,20 +22,35 @@ pub fn text(help: &Help, width: Option<usize>) -> String {
     let arguments: Vec<_> = help
         .arguments
         .iter()
-        .map(|argument| (argument_name(&argument.name, argument.many), description(&argument.doc, &[], argument.default.as_deref())))
+        .map(|argument| {
+            (
+                argument_name(&argument.name, argument.many),
+                description(&argument.doc, &[], argument.default.as_deref()),
+            )
+        })
         .collect();
     let options: Vec<_> = help
         .options
         .iter()
         .map(|option| {
-            (option_name(&option.name, option.value.as_deref()), description(&option.doc, &option.choices, option.default.as_deref()))
+            (
+                option_name(&option.name, option.value.as_deref()),
+                description(&option.doc, &option.choices, option.default.as_deref()),
+            )
         })
         .chain([("--help".to_owned(), "Show this and do nothing else".to_owned())])
         .collect();
-    let column = arguments.iter().chain(&options).map(|(name, _)| name.width()).filter(|width| *width <= LONGEST_NAME).max().unwrap_or(0);
+    let column = arguments
+        .iter()
+        .chain(&options)
+        .map(|(name, _)| name.width())
+        .filter(|width| *width <= LONGEST_NAME)
+        .max()
+        .unwrap_or(0);
     for (title, rows) in [("Arguments:", arguments), ("Options:", options)] {
         if !rows.is_empty() {
-            let rows: Vec<_> = rows.iter().map(|(name, text)| row(name, text, column, width)).collect();
+            let rows: Vec<_> =
+                rows.iter().map(|(name, text)| row(name, text, column, width)).collect();
             parts.push(format!("{}\n{}", styled(SUBJECT, title), rows.join("\n")));
         }
     }
@@ -43,7 +58,10 @@ pub fn text(help: &Help, width: Option<usize>) -> String {
 }
 
 fn usage(help: &Help) -> String {
-    let arguments = help.arguments.iter().map(|argument| format!(" {}", argument_name(&argument.name, argument.many)));
+    let arguments = help
+        .arguments
+        .iter()
+        .map(|argument| format!(" {}", argument_name(&argument.name, argument.many)));
     format!("{} [options]{}", visible_line(&help.command), arguments.collect::<String>())
 }
 
@@ -111,7 +129,11 @@ mod tests {
             command: "spc run scripts/up.rhai".to_owned(),
             doc: "Bring the stack up, ready.\n\nAll of it, or the named services.".to_owned(),
             options: vec![
-                HelpOption { name: "build".to_owned(), doc: "Build images first".to_owned(), ..HelpOption::default() },
+                HelpOption {
+                    name: "build".to_owned(),
+                    doc: "Build images first".to_owned(),
+                    ..HelpOption::default()
+                },
                 HelpOption {
                     name: "target".to_owned(),
                     value: Some("text".to_owned()),
@@ -170,6 +192,9 @@ Options:
     #[test]
     fn a_runbook_that_says_nothing_still_has_its_usage() {
         let help = Help { command: "spc run x.rhai".to_owned(), ..Help::default() };
-        assert_eq!(plain(&help, None), "Usage: spc run x.rhai [options]\n\nOptions:\n  --help  Show this and do nothing else");
+        assert_eq!(
+            plain(&help, None),
+            "Usage: spc run x.rhai [options]\n\nOptions:\n  --help  Show this and do nothing else"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! A run for programs: one JSON object per line on standard output.
 //!
-//! Texts are exact, secrets apart: what nobody sees, control characters among them, is written `\u…`.
+//! Texts are exact, secrets apart: what nobody sees, control characters among them, is written
+//! `\u…`.
 
 use std::sync::Arc;
 
@@ -134,9 +135,11 @@ impl JsonLines {
         self.write(Given { value: &value });
     }
 
-    /// A test: `{"event": "test", "file", "name", "line", "ok", "seed", "seeds", "elapsed_ms", "simulated_ms", "error"?}`.
+    /// A test: `{"event": "test", "file", "name", "line", "ok", "seed", "seeds", "elapsed_ms",
+    /// "simulated_ms", "error"?}`.
     pub fn verdict(&self, verdict: &Verdict) {
-        let error = verdict.failure.as_ref().map(|error| masked_diagnostic(error, self.terminal.secrets()));
+        let error =
+            verdict.failure.as_ref().map(|error| masked_diagnostic(error, self.terminal.secrets()));
         self.write(Tested {
             file: &verdict.file,
             name: &verdict.name,
@@ -177,7 +180,9 @@ impl JsonLines {
         let time = (self.clock)().to_rfc3339_opts(SecondsFormat::Millis, true);
         match serde_json::to_string(&Line { time, content }) {
             Ok(line) => self.terminal.data(&line),
-            Err(error) => self.terminal.err(&format!("An event could not be written as JSON: {error}")),
+            Err(error) => {
+                self.terminal.err(&format!("An event could not be written as JSON: {error}"))
+            }
         }
     }
 }
@@ -200,7 +205,10 @@ mod tests {
     use std::time::Duration;
 
     fn lines(captured: &Captured) -> JsonLines {
-        JsonLines::new(captured.terminal.clone(), Box::new(|| DateTime::from_timestamp_millis(1_700_000_000_250).unwrap()))
+        JsonLines::new(
+            captured.terminal.clone(),
+            Box::new(|| DateTime::from_timestamp_millis(1_700_000_000_250).unwrap()),
+        )
     }
 
     #[test]
@@ -208,7 +216,12 @@ mod tests {
         let captured = Captured::plain();
         let sink = lines(&captured);
         sink.event(&Event::StepDone {
-            label: StepLabel { step: 3, service: Some("db".to_owned()), action: ActionKind::Start, object: Object::container("spc-db-1") },
+            label: StepLabel {
+                step: 3,
+                service: Some("db".to_owned()),
+                action: ActionKind::Start,
+                object: Object::container("spc-db-1"),
+            },
             elapsed: Duration::from_millis(151),
         });
         sink.event(&Event::Output { from: "build".to_owned(), text: "\u{1b}[32mok".to_owned() });
@@ -258,6 +271,10 @@ mod tests {
         let captured = Captured::plain();
         captured.secrets.add("key", "token", "pa\"ss\\word");
         lines(&captured).event(&Event::Print { text: "it is pa\"ss\\word".to_owned() });
-        assert!(captured.stdout().contains(r#""text":"it is [secret key]""#), "{}", captured.stdout());
+        assert!(
+            captured.stdout().contains(r#""text":"it is [secret key]""#),
+            "{}",
+            captured.stdout()
+        );
     }
 }

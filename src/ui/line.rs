@@ -42,7 +42,8 @@ impl Line {
                 pieces.push((*style, text.clone()));
                 left -= width;
             } else {
-                // What follows is cut off as well, so that the sign has to be there though this piece would fit.
+                // What follows is cut off as well, so that the sign has to be there though this
+                // piece would fit.
                 let text = if width == left { format!("{text} ") } else { text.clone() };
                 pieces.push((*style, cut(&text, left)));
                 break;
@@ -55,14 +56,25 @@ impl Line {
             }
             pieces.pop();
         }
-        pieces.iter().map(|(style, text)| if *style == Style::new() { text.clone() } else { styled(*style, text) }).collect()
+        pieces
+            .iter()
+            .map(
+                |(style, text)| {
+                    if *style == Style::new() { text.clone() } else { styled(*style, text) }
+                },
+            )
+            .collect()
     }
 }
 
 /// `text` as it is if it has at most so many columns, else its beginning and `…`.
 pub fn cut(text: &str, columns: usize) -> String {
-    // Foreign text may be long: what is that far away can't be seen. Signs without width may take places and no columns.
-    let end = text.char_indices().nth(columns.saturating_mul(4).saturating_add(4)).map_or(text.len(), |(end, _)| end);
+    // Foreign text may be long: what is that far away can't be seen. Signs without width may take
+    // places and no columns.
+    let end = text
+        .char_indices()
+        .nth(columns.saturating_mul(4).saturating_add(4))
+        .map_or(text.len(), |(end, _)| end);
     let head = &text[..end];
     if end == text.len() && head.width() <= columns {
         return text.to_owned();
@@ -94,7 +106,8 @@ mod tests {
 
     #[test]
     fn the_last_piece_that_fits_ends_with_the_sign_if_more_follows() {
-        let line = Line::default().then(SUBJECT, "db").then(Style::new(), " is ").then(ASIDE, "ready");
+        let line =
+            Line::default().then(SUBJECT, "db").then(Style::new(), " is ").then(ASIDE, "ready");
         assert_eq!(line.fitted(80), "\u{1b}[1mdb\u{1b}[0m is \u{1b}[2mready\u{1b}[0m");
         assert_eq!(line.fitted(9), "\u{1b}[1mdb\u{1b}[0m is \u{1b}[2mre…\u{1b}[0m");
         assert_eq!(line.fitted(6), "\u{1b}[1mdb\u{1b}[0m is…");

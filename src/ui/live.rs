@@ -1,5 +1,6 @@
-//! A run for people at a terminal: what is under way is drawn at its foot and moves; what is said otherwise goes above it, in order.
-//! When nothing is under way any more, what was drawn stays as a line for each service.
+//! A run for people at a terminal: what is under way is drawn at its foot and moves; what is said
+//! otherwise goes above it, in order. When nothing is under way any more, what was drawn stays as a
+//! line for each service.
 
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
@@ -46,8 +47,9 @@ impl Live {
         }
     }
 
-    /// Draws what is under way as it is now; answers whether anything is. Who drives it drives connections and the lock's heartbeat
-    /// too, so this never waits for a terminal that stands still.
+    /// Draws what is under way as it is now; answers whether anything is. Who drives it drives
+    /// connections and the lock's heartbeat too, so this never waits for a terminal that stands
+    /// still.
     pub fn redraw(&self) -> bool {
         let board = match self.board.try_lock() {
             Ok(board) => board,
@@ -116,12 +118,21 @@ mod tests {
         let captured = Captured::screen(&size, colour);
         let millis = Arc::new(Mutex::new(0));
         let clock = millis.clone();
-        let live = Live::new(captured.terminal.clone(), verbosity, Box::new(move || Duration::from_millis(*clock.lock().unwrap())));
+        let live = Live::new(
+            captured.terminal.clone(),
+            verbosity,
+            Box::new(move || Duration::from_millis(*clock.lock().unwrap())),
+        );
         Scene { captured, live, size, millis }
     }
 
     fn label(service: &str, action: &str, object: &str) -> StepLabel {
-        StepLabel { step: 1, service: Some(service.into()), action: step::tests::action(action), object: step::tests::object(object) }
+        StepLabel {
+            step: 1,
+            service: Some(service.into()),
+            action: step::tests::action(action),
+            object: step::tests::object(object),
+        }
     }
 
     fn db(action: &str) -> StepLabel {
@@ -135,7 +146,13 @@ mod tests {
 
         fn begin(&self) {
             let (project, verb) = ("spc".into(), "up".into());
-            self.tell(Event::VerbStarted { project, verb, steps: 2, services: vec!["db".into(), "web".into()], unchanged: Vec::new() });
+            self.tell(Event::VerbStarted {
+                project,
+                verb,
+                steps: 2,
+                services: vec!["db".into(), "web".into()],
+                unchanged: Vec::new(),
+            });
         }
 
         fn start(&self, label: StepLabel) {
@@ -147,7 +164,12 @@ mod tests {
         }
 
         fn end(&self) {
-            self.tell(Event::VerbDone { project: "spc".into(), verb: "up".into(), ok: true, elapsed: Duration::from_millis(90) });
+            self.tell(Event::VerbDone {
+                project: "spc".into(),
+                verb: "up".into(),
+                ok: true,
+                elapsed: Duration::from_millis(90),
+            });
         }
 
         fn passes(&self, millis: u64) {
@@ -186,8 +208,16 @@ db          starting       0.0 s
 web         waiting        0.0 s
 spc up 0.0 s  1 starting, 1 waiting
 ";
-        assert_eq!(scene.seen().replace("spc         up             0.0 s", "spc up 0.0 s"), expected);
-        assert!(!["\u{1b}[36m", "\u{1b}[1m"].iter().any(|colour| scene.captured.stderr().contains(colour)), "no colours were asked for");
+        assert_eq!(
+            scene.seen().replace("spc         up             0.0 s", "spc up 0.0 s"),
+            expected
+        );
+        assert!(
+            !["\u{1b}[36m", "\u{1b}[1m"]
+                .iter()
+                .any(|colour| scene.captured.stderr().contains(colour)),
+            "no colours were asked for"
+        );
     }
 
     #[test]
@@ -215,7 +245,11 @@ after
         let mut moving = Box::pin(scene.live.animate(|time| {
             *slept.lock().unwrap() += 1;
             scene.passes(u64::try_from(time.as_millis()).unwrap());
-            if *slept.lock().unwrap() < 8 { async {}.boxed() } else { futures::future::pending().boxed() }
+            if *slept.lock().unwrap() < 8 {
+                async {}.boxed()
+            } else {
+                futures::future::pending().boxed()
+            }
         }));
         assert!(moving.as_mut().now_or_never().is_none());
         assert_eq!(*slept.lock().unwrap(), 0);
@@ -230,11 +264,19 @@ after
     fn a_terminal_of_another_width_is_drawn_to_it() {
         let scene = scene(Verbosity::Normal, false);
         scene.begin();
-        scene.tell(Event::StepWaiting { label: db("start"), waits_for: "the image of another service to be built".into(), after: vec![1] });
+        scene.tell(Event::StepWaiting {
+            label: db("start"),
+            waits_for: "the image of another service to be built".into(),
+            after: vec![1],
+        });
         assert!(scene.seen().contains("for the image of another…\n"), "{}", scene.seen());
         scene.size.lock().unwrap().columns = 100;
         scene.live.redraw();
-        assert!(scene.seen().contains("for the image of another service to be built\n"), "{}", scene.seen());
+        assert!(
+            scene.seen().contains("for the image of another service to be built\n"),
+            "{}",
+            scene.seen()
+        );
     }
 
     #[test]
@@ -290,9 +332,17 @@ after
         let scene = scene(Verbosity::Normal, true);
         scene.begin();
         scene.start(db("start"));
-        assert!(scene.captured.stderr().contains("\u{1b}[36mstarting"), "{:?}", scene.captured.stderr());
+        assert!(
+            scene.captured.stderr().contains("\u{1b}[36mstarting"),
+            "{:?}",
+            scene.captured.stderr()
+        );
         scene.done(db("start"));
-        assert!(scene.captured.stderr().contains("\u{1b}[32mstarted"), "{:?}", scene.captured.stderr());
+        assert!(
+            scene.captured.stderr().contains("\u{1b}[32mstarted"),
+            "{:?}",
+            scene.captured.stderr()
+        );
     }
 
     #[test]

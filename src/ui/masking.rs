@@ -9,9 +9,11 @@ use crate::model::plan::Plan;
 use crate::model::secret::Secrets;
 use crate::model::url_credentials::without_credentials;
 
-/// Passes every event on with its secrets hidden. Stands before every other sink: what is shown, and what is kept.
+/// Passes every event on with its secrets hidden. Stands before every other sink: what is shown,
+/// and what is kept.
 ///
-/// Each event is masked by itself: whoever cuts output into events cuts no secret ([`crate::model::lines`]).
+/// Each event is masked by itself: whoever cuts output into events cuts no secret
+/// ([`crate::model::lines`]).
 pub struct MaskingSink<S: Sink> {
     secrets: Arc<Secrets>,
     inner: S,
@@ -30,7 +32,8 @@ impl<S: Sink> Sink for MaskingSink<S> {
     }
 }
 
-/// A text of spc's own as it is shown: without secrets, and without the credentials of URLs, which a script's own texts keep.
+/// A text of spc's own as it is shown: without secrets, and without the credentials of URLs, which
+/// a script's own texts keep.
 fn shown(text: &str, secrets: &Secrets) -> String {
     without_credentials(&secrets.mask(text)).into_owned()
 }
@@ -46,7 +49,9 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
     };
     let all = |texts: &[String]| texts.iter().map(mask).collect();
     match event {
-        Event::Planned { verb, plan } => Event::Planned { verb: mask(verb), plan: Box::new(masked_plan(plan, secrets)) },
+        Event::Planned { verb, plan } => {
+            Event::Planned { verb: mask(verb), plan: Box::new(masked_plan(plan, secrets)) }
+        }
         Event::VerbStarted { project, verb, steps, services, unchanged } => Event::VerbStarted {
             project: mask(project),
             verb: mask(verb),
@@ -57,17 +62,28 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
         Event::VerbDone { project, verb, ok, elapsed } => {
             Event::VerbDone { project: mask(project), verb: mask(verb), ok: *ok, elapsed: *elapsed }
         }
-        Event::StepWaiting { label, waits_for, after } => {
-            Event::StepWaiting { label: masked(label), waits_for: mask(waits_for), after: after.clone() }
+        Event::StepWaiting { label, waits_for, after } => Event::StepWaiting {
+            label: masked(label),
+            waits_for: mask(waits_for),
+            after: after.clone(),
+        },
+        Event::StepStarted { label, cause } => {
+            Event::StepStarted { label: masked(label), cause: mask(cause) }
         }
-        Event::StepStarted { label, cause } => Event::StepStarted { label: masked(label), cause: mask(cause) },
-        Event::StepProgress { label, standing } => {
-            Event::StepProgress { label: masked(label), standing: Standing { text: mask(&standing.text), detail: standing.detail } }
+        Event::StepProgress { label, standing } => Event::StepProgress {
+            label: masked(label),
+            standing: Standing { text: mask(&standing.text), detail: standing.detail },
+        },
+        Event::StepDone { label, elapsed } => {
+            Event::StepDone { label: masked(label), elapsed: *elapsed }
         }
-        Event::StepDone { label, elapsed } => Event::StepDone { label: masked(label), elapsed: *elapsed },
-        Event::StepFailed { label, message } => Event::StepFailed { label: masked(label), message: mask(message) },
+        Event::StepFailed { label, message } => {
+            Event::StepFailed { label: masked(label), message: mask(message) }
+        }
         Event::StepInterrupted { label } => Event::StepInterrupted { label: masked(label) },
-        Event::Unchanged { project, verb } => Event::Unchanged { project: mask(project), verb: mask(verb) },
+        Event::Unchanged { project, verb } => {
+            Event::Unchanged { project: mask(project), verb: mask(verb) }
+        }
         Event::Print { text } => Event::Print { text: data(text) },
         Event::Log { level, text } => Event::Log { level: *level, text: mask(text) },
         Event::Output { from, text } => Event::Output { from: mask(from), text: data(text) },
@@ -97,13 +113,15 @@ pub fn masked_diagnostic(diagnostic: &Diagnostic, secrets: &Secrets) -> Diagnost
     for value in masked.fields.values_mut() {
         change_texts(value, &|text| shown(text, secrets));
     }
-    let places = masked.place.iter_mut().chain(masked.trace.iter_mut().map(|frame| &mut frame.place));
+    let places =
+        masked.place.iter_mut().chain(masked.trace.iter_mut().map(|frame| &mut frame.place));
     places.for_each(|place| mask_place(place, secrets));
     masked
 }
 
-/// A line of JSON with its secrets hidden in texts. Keys are spc's own words, as are the values that say what a line is: a secret
-/// that is the same word must not take it from the programs that read it. A foreign key is masked where it becomes one.
+/// A line of JSON with its secrets hidden in texts. Keys are spc's own words, as are the values
+/// that say what a line is: a secret that is the same word must not take it from the programs that
+/// read it. A foreign key is masked where it becomes one.
 pub fn masked_json(line: &str, secrets: &Secrets) -> String {
     /// Their values are never foreign.
     const OWN: [&str; 4] = ["\"event\"", "\"level\"", "\"severity\"", "\"time\""];
@@ -117,7 +135,8 @@ pub fn masked_json(line: &str, secrets: &Secrets) -> String {
         if is_key {
             key = literal;
         }
-        let hidden = (!is_key && !OWN.contains(&key)).then(|| masked_literal(literal, secrets)).flatten();
+        let hidden =
+            (!is_key && !OWN.contains(&key)).then(|| masked_literal(literal, secrets)).flatten();
         masked.push_str(hidden.as_deref().unwrap_or(literal));
         rest = &rest[end..];
     }
@@ -153,7 +172,11 @@ pub fn mask_value(value: &mut serde_json::Value, secrets: &Secrets) {
 fn change_texts(value: &mut serde_json::Value, change: &dyn Fn(&str) -> String) {
     match value {
         serde_json::Value::String(text) => *text = change(text),
-        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| change_texts(value, change)),
+        serde_json::Value::Array(values) => {
+            for value in values {
+                change_texts(value, change);
+            }
+        }
         serde_json::Value::Object(map) => {
             let fields = std::mem::take(map).into_iter().map(|(key, mut value)| {
                 change_texts(&mut value, change);
@@ -167,7 +190,8 @@ fn change_texts(value: &mut serde_json::Value, change: &dyn Fn(&str) -> String) 
 
 /// Masks line by line, so that a secret of several lines leaves the line numbers as they are.
 fn mask_place(place: &mut Place, secrets: &Secrets) {
-    let text: String = place.source.text.split_inclusive('\n').map(|line| shown(line, secrets)).collect();
+    let text: String =
+        place.source.text.split_inclusive('\n').map(|line| shown(line, secrets)).collect();
     if text != place.source.text {
         place.source = Arc::new(Source { name: place.source.name.clone(), text });
     }
@@ -193,12 +217,15 @@ mod tests {
     #[test]
     fn json_is_masked_in_its_texts_and_stays_json_whatever_the_secret_is() {
         let secrets = Secrets::new();
-        for (index, value) in ["event", "text", "rin", "\":\"", "a\"b", "c\\d"].into_iter().enumerate() {
+        for (index, value) in
+            ["event", "text", "rin", "\":\"", "a\"b", "c\\d"].into_iter().enumerate()
+        {
             secrets.add("key", &Secrets::token("key", [u8::try_from(index).unwrap(); 16]), value);
         }
         let line = serde_json::json!({ "event": "print", "text": "the text, a\"b c\\d", "all": ["print", { "more": "x\":\"y" }], "n": 1 })
             .to_string();
-        let masked: serde_json::Value = serde_json::from_str(&masked_json(&line, &secrets)).unwrap();
+        let masked: serde_json::Value =
+            serde_json::from_str(&masked_json(&line, &secrets)).unwrap();
         let expected = serde_json::json!({
             "event": "print", "text": "the [secret key], [secret key] [secret key]", "all": ["p[secret key]t", { "more": "x[secret key]y" }], "n": 1
         });
@@ -221,11 +248,22 @@ mod tests {
         let sink = MaskingSink::new(known.clone(), kept.clone());
         known.add("key", "token", "hunter2hunter2");
         let text = || "a hunter2hunter2 b".to_owned();
-        let label = StepLabel { step: 1, service: Some(text()), action: ActionKind::Pull, object: Object::image(text()) };
+        let label = StepLabel {
+            step: 1,
+            service: Some(text()),
+            action: ActionKind::Pull,
+            object: Object::image(text()),
+        };
         let all = || vec![text()];
         let elapsed = std::time::Duration::ZERO;
         let events = [
-            Event::VerbStarted { project: text(), verb: text(), steps: 1, services: all(), unchanged: all() },
+            Event::VerbStarted {
+                project: text(),
+                verb: text(),
+                steps: 1,
+                services: all(),
+                unchanged: all(),
+            },
             Event::VerbDone { project: text(), verb: text(), ok: true, elapsed },
             Event::StepWaiting { label: label.clone(), waits_for: text(), after: vec![1] },
             Event::StepStarted { label: label.clone(), cause: text() },
@@ -255,20 +293,33 @@ mod tests {
         let kept = Arc::new(Kept::default());
         let sink = MaskingSink::new(secrets(), kept.clone());
         let text = || "see https://me:pass@host/".to_owned();
-        let label = StepLabel { step: 1, service: None, action: ActionKind::Pull, object: Object::image(text()) };
+        let label = StepLabel {
+            step: 1,
+            service: None,
+            action: ActionKind::Pull,
+            object: Object::image(text()),
+        };
         sink.event(&Event::StepFailed { label, message: text() });
         sink.event(&Event::Question { text: text() });
         sink.event(&Event::Log { level: crate::model::event::Level::Info, text: text() });
         sink.event(&Event::Print { text: text() });
         sink.event(&Event::Output { from: "git".to_owned(), text: text() });
-        let shown: Vec<bool> = kept.0.lock().unwrap().iter().map(|event| format!("{event:?}").contains("pass")).collect();
+        let shown: Vec<bool> = kept
+            .0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|event| format!("{event:?}").contains("pass"))
+            .collect();
         assert_eq!(shown, [false, false, false, true, true]);
     }
 
     #[test]
     fn a_diagnostic_hides_a_secret_in_every_part() {
-        let source =
-            Arc::new(Source { name: "a.rhai".to_owned(), text: "let k =\n  \"hunter2hunter2 https://me:pass@host\";\n".to_owned() });
+        let source = Arc::new(Source {
+            name: "a.rhai".to_owned(),
+            text: "let k =\n  \"hunter2hunter2 https://me:pass@host\";\n".to_owned(),
+        });
         let diagnostic = Diagnostic {
             severity: Severity::Error,
             kind: Kind::Failed,
@@ -276,8 +327,12 @@ mod tests {
             hint: Some("hunter2hunter2 https://pass@host/".to_owned()),
             place: Some(Place { source, line: 2, column: 3, width: 1 }),
             trace: Vec::new(),
-            details: vec![Detail { title: "log".to_owned(), text: "hunter2hunter2 db://me:pass@host/".to_owned() }],
-            fields: [("stderr".to_owned(), serde_json::json!(["hunter2hunter2 me:pass@host/"]))].into(),
+            details: vec![Detail {
+                title: "log".to_owned(),
+                text: "hunter2hunter2 db://me:pass@host/".to_owned(),
+            }],
+            fields: [("stderr".to_owned(), serde_json::json!(["hunter2hunter2 me:pass@host/"]))]
+                .into(),
         };
         let masked = masked_diagnostic(&diagnostic, &secrets());
         let text = format!("{masked:?}");

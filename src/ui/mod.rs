@@ -1,9 +1,11 @@
 //! Everything that is printed. The only room that writes to standard output and standard error.
 //!
 //! - [`terminal`]: the two streams, their colour and width; masks whatever passes
-//! - [`output_queue`]: what is written waits here, so that a reader that stands still holds up no signal
+//! - [`output_queue`]: what is written waits here, so that a reader that stands still holds up no
+//!   signal
 //! - [`progress`]: a run as plain lines for people
-//! - [`live`]: a run on a terminal, drawn in place: [`board`] says what, [`foot`] how, [`line`] fits it to the width
+//! - [`live`]: a run on a terminal, drawn in place: [`board`] says what, [`foot`] how, [`line`]
+//!   fits it to the width
 //! - [`words`]: the words for steps, and their columns
 //! - [`json_lines`]: a run as one JSON object per line
 //! - [`diagnostics`]: errors and warnings with their excerpt

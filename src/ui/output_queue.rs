@@ -1,8 +1,10 @@
 //! The queue before standard output and standard error.
 //!
-//! Whoever prints puts its text into the queue, and a thread for each stream writes it. So a reader that stands still (a pager, a
-//! stopped terminal, a program that hangs) holds up that thread and whoever prints more than the queue takes, but never the reaction
-//! to a signal: after [`OutputQueue::hurry`] text that can't be written soon is dropped, and nobody waits for it any more.
+//! Whoever prints puts its text into the queue, and a thread for each stream writes it. So a reader
+//! that stands still (a pager, a stopped terminal, a program that hangs) holds up that thread and
+//! whoever prints more than the queue takes, but never the reaction to a signal: after
+//! [`OutputQueue::hurry`] text that can't be written soon is dropped, and nobody waits for it any
+//! more.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +16,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-/// Bytes that may wait for each stream. Who prints more waits: output of any size passes through this much memory.
+/// Bytes that may wait for each stream. Who prints more waits: output of any size passes through
+/// this much memory.
 const CAPACITY: usize = 64 << 10;
 /// Bytes of one write at most.
 const CHUNK: usize = 16 << 10;
@@ -41,8 +44,9 @@ impl Target {
 
 type Descriptor = Box<dyn AsFd + Send + Sync>;
 
-/// Text on its way to the two streams, in the order it came. Both may be the same terminal or pipe, so neither stream overtakes the
-/// other, unless the other is given up. The writing threads end when this is dropped and the queue is empty.
+/// Text on its way to the two streams, in the order it came. Both may be the same terminal or pipe,
+/// so neither stream overtakes the other, unless the other is given up. The writing threads end
+/// when this is dropped and the queue is empty.
 pub struct OutputQueue {
     shared: Arc<Shared>,
 }
@@ -95,7 +99,8 @@ struct Stream {
 }
 
 impl OutputQueue {
-    /// The queue before the process's own streams. `closed` is cancelled when standard output takes no more.
+    /// The queue before the process's own streams. `closed` is cancelled when standard output takes
+    /// no more.
     pub fn standard(closed: CancellationToken) -> Self {
         Self::new(Box::new(io::stdout()), Box::new(io::stderr()), closed)
     }
@@ -111,7 +116,8 @@ impl OutputQueue {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Something that writes to one of the streams through the queue. Its `flush` does nothing: see [`OutputQueue::flush`].
+    /// Something that writes to one of the streams through the queue. Its `flush` does nothing: see
+    /// [`OutputQueue::flush`].
     pub fn writer(self: &Arc<Self>, target: Target) -> impl io::Write + Send + use<> {
         Writer { queue: self.clone(), target }
     }
@@ -123,13 +129,16 @@ impl OutputQueue {
     pub fn push(&self, target: Target, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.shared.lock();
         if state.threads == Threads::NotNeeded {
-            state.threads = if self.start_threads().is_ok() { Threads::Running } else { Threads::Unavailable };
+            state.threads =
+                if self.start_threads().is_ok() { Threads::Running } else { Threads::Unavailable };
         }
         if state.threads == Threads::Unavailable {
             drop(state);
             return self.shared.write_all(target, bytes).map_err(io::Error::from);
         }
-        while state.streams[target as usize].failure.is_none() && state.streams[target as usize].waiting >= CAPACITY {
+        while state.streams[target as usize].failure.is_none()
+            && state.streams[target as usize].waiting >= CAPACITY
+        {
             let is_given_up;
             (state, is_given_up) = self.shared.wait(state, target);
             if is_given_up {
@@ -163,7 +172,9 @@ impl OutputQueue {
 
     /// Waits a moment for everything to be written: for who is about to leave.
     pub fn flush_briefly(&self) {
-        let is_waiting = |state: &mut State| state.streams.iter().any(|stream| stream.waiting > 0 && !stream.is_stuck);
+        let is_waiting = |state: &mut State| {
+            state.streams.iter().any(|stream| stream.waiting > 0 && !stream.is_stuck)
+        };
         // Whether it was in time makes no difference.
         drop(self.shared.moved.wait_timeout_while(self.shared.lock(), STALL, is_waiting));
     }
@@ -181,7 +192,8 @@ impl OutputQueue {
         state.streams.iter_mut().for_each(|stream| stream.is_stuck = false);
     }
 
-    /// Whether so much waits for the stream that a drawing, which the next one replaces, is better left out.
+    /// Whether so much waits for the stream that a drawing, which the next one replaces, is better
+    /// left out.
     pub fn is_behind(&self, target: Target) -> bool {
         self.shared.lock().streams[target as usize].waiting > CAPACITY / 16
     }
@@ -200,7 +212,9 @@ impl OutputQueue {
         for target in Target::BOTH {
             let shared = self.shared.clone();
             let name = if target == Target::Stdout { "stdout" } else { "stderr" };
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || shared.write_pieces(target))?;
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || shared.write_pieces(target))?;
         }
         Ok(())
     }
@@ -241,7 +255,8 @@ impl State {
         Some(piece)
     }
 
-    /// Gives the streams up that are being written to and take nothing; whether one of them was not given up before.
+    /// Gives the streams up that are being written to and take nothing; whether one of them was not
+    /// given up before.
     fn give_up(&mut self) -> bool {
         let stuck = self.streams.iter_mut().filter(|stream| stream.is_writing && !stream.is_stuck);
         stuck.map(|stream| stream.is_stuck = true).count() > 0
@@ -255,7 +270,11 @@ impl Shared {
     }
 
     /// Waits until something was written; whether the stream is given up.
-    fn wait<'a>(&'a self, state: MutexGuard<'a, State>, target: Target) -> (MutexGuard<'a, State>, bool) {
+    fn wait<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        target: Target,
+    ) -> (MutexGuard<'a, State>, bool) {
         if !state.is_hurried {
             return (self.moved.wait(state).unwrap_or_else(PoisonError::into_inner), false);
         }
@@ -263,7 +282,8 @@ impl Shared {
             return (state, true);
         }
         let before = state.progress;
-        let (mut state, timeout) = self.moved.wait_timeout(state, STALL).unwrap_or_else(PoisonError::into_inner);
+        let (mut state, timeout) =
+            self.moved.wait_timeout(state, STALL).unwrap_or_else(PoisonError::into_inner);
         if timeout.timed_out() && state.progress == before && state.give_up() {
             // The other stream need not wait for this one any more.
             self.work.iter().for_each(Condvar::notify_all);
@@ -280,7 +300,8 @@ impl Shared {
                 if state.is_over {
                     return;
                 }
-                state = self.work[target as usize].wait(state).unwrap_or_else(PoisonError::into_inner);
+                state =
+                    self.work[target as usize].wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             drop(state);
@@ -311,9 +332,13 @@ impl Shared {
                         self.note_progress(target, count);
                     }
                     Err(Errno::INTR) => {}
-                    // Another program set the terminal or pipe that it shares with this one to answer so.
+                    // Another program set the terminal or pipe that it shares with this one to
+                    // answer so.
                     Err(Errno::AGAIN) => {
-                        let _ = poll(&mut [PollFd::from_borrowed_fd(descriptor.as_fd(), PollFlags::OUT)], None);
+                        let _ = poll(
+                            &mut [PollFd::from_borrowed_fd(descriptor.as_fd(), PollFlags::OUT)],
+                            None,
+                        );
                     }
                     Err(error) => return Err(error.kind()),
                 }
@@ -353,7 +378,8 @@ mod tests {
         let (stdout, to_stdout) = io::pipe().unwrap();
         let (stderr, to_stderr) = io::pipe().unwrap();
         let closed = CancellationToken::new();
-        let queue = Arc::new(OutputQueue::new(Box::new(to_stdout), Box::new(to_stderr), closed.clone()));
+        let queue =
+            Arc::new(OutputQueue::new(Box::new(to_stdout), Box::new(to_stderr), closed.clone()));
         Pipes { queue, closed, stdout, stderr }
     }
 
@@ -361,7 +387,10 @@ mod tests {
     fn joined() -> (Arc<OutputQueue>, PipeReader) {
         let (reader, writer) = io::pipe().unwrap();
         let other = writer.try_clone().unwrap();
-        (Arc::new(OutputQueue::new(Box::new(writer), Box::new(other), CancellationToken::new())), reader)
+        (
+            Arc::new(OutputQueue::new(Box::new(writer), Box::new(other), CancellationToken::new())),
+            reader,
+        )
     }
 
     /// Does `work` on a thread of its own; what hears of its end.
@@ -490,7 +519,10 @@ mod tests {
         let end = flood(&queue, Target::Stdout, 10_000_000);
         until_full(&queue, Target::Stdout);
         drop(stdout);
-        assert_eq!(end.recv_timeout(DEADLINE).unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(
+            end.recv_timeout(DEADLINE).unwrap().unwrap_err().kind(),
+            io::ErrorKind::BrokenPipe
+        );
         queue.flush();
         assert!(closed.is_cancelled());
         assert_eq!(queue.failure(Target::Stdout), Some(io::ErrorKind::BrokenPipe));
@@ -501,7 +533,11 @@ mod tests {
     fn a_pipe_that_another_program_made_non_blocking_is_waited_for() {
         let (mut reader, writer) = io::pipe().unwrap();
         rustix::io::ioctl_fionbio(&writer, true).unwrap();
-        let queue = Arc::new(OutputQueue::new(Box::new(writer), Box::new(io::stderr()), CancellationToken::new()));
+        let queue = Arc::new(OutputQueue::new(
+            Box::new(writer),
+            Box::new(io::stderr()),
+            CancellationToken::new(),
+        ));
         let end = flood(&queue, Target::Stdout, 1_000_000);
         until_full(&queue, Target::Stdout);
         let read = beside(move || {

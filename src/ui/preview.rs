@@ -13,19 +13,26 @@ const WIDEST: usize = 72;
 /// The fewest columns a line is cut to.
 const NARROWEST: usize = 40;
 /// Kinds of the summary that are told first, in this order.
-const ORDER: [&str; 9] = ["pull", "build", "create", "replace", "start", "restart", "stop", "remove", "run"];
+const ORDER: [&str; 9] =
+    ["pull", "build", "create", "replace", "start", "restart", "stop", "remove", "run"];
 
 const PLAIN: Style = Style::new();
 const CHANGE: Style = AnsiColor::Cyan.on_default();
 
-/// The plan as text with styles, without a line end at its end; fitted to `width` columns, if given.
+/// The plan as text with styles, without a line end at its end; fitted to `width` columns, if
+/// given.
 pub fn text(preview: &Preview, width: Option<usize>) -> String {
     let mut lines = Vec::new();
     let numbers = preview.steps().last().map_or(1, |step| step.number.to_string().len());
     let width = width.map(|width| width.max(NARROWEST));
     // One long command must not push the causes of all the others off the line.
     let widest = width.map_or(WIDEST, |width| WIDEST.min(width * 3 / 5));
-    let columns = preview.steps().map(|step| what(step).width()).filter(|columns| *columns <= widest).max().unwrap_or(0);
+    let columns = preview
+        .steps()
+        .map(|step| what(step).width())
+        .filter(|columns| *columns <= widest)
+        .max()
+        .unwrap_or(0);
     let layout = Layout { numbers, columns, width };
     lines.extend(preview.ways_back.iter().map(way_back));
     for item in &preview.items {
@@ -39,7 +46,11 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
     }
     if let Some(ends) = &preview.ends {
         let at = ends.at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
-        lines.push(format!("{} {}", styled(FAILURE, &format!("the plan ends{at}:")), visible_line(&ends.message)));
+        lines.push(format!(
+            "{} {}",
+            styled(FAILURE, &format!("the plan ends{at}:")),
+            visible_line(&ends.message)
+        ));
         if let Some(help) = &ends.help {
             lines.push(format!("{} {}", styled(SUBJECT, "help:"), visible_line(help)));
         }
@@ -62,7 +73,11 @@ fn summary(preview: &Preview) -> String {
     let place = |kind: &str| ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len());
     let mut kinds: Vec<(&String, &usize)> = preview.summary.iter().collect();
     kinds.sort_by_key(|(kind, _)| (place(kind), *kind));
-    let mut text = kinds.iter().map(|(kind, count)| format!("{count} to {kind}")).collect::<Vec<_>>().join(", ");
+    let mut text = kinds
+        .iter()
+        .map(|(kind, count)| format!("{count} to {kind}"))
+        .collect::<Vec<_>>()
+        .join(", ");
     if text.is_empty() {
         let count = preview.steps().filter(|step| step.changes).count();
         text = format!("{count} {}", if count == 1 { "step" } else { "steps" });
@@ -76,14 +91,23 @@ fn summary(preview: &Preview) -> String {
 
 fn way_back(way_back: &WayBack) -> String {
     let at = way_back.at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
-    let because = if way_back.because.is_empty() { String::new() } else { format!(": {}", visible_line(&way_back.because)) };
-    format!("{} {at}{}{because}", styled(WARNING, "this plan takes a way back:"), visible_line(&way_back.what))
+    let because = if way_back.because.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", visible_line(&way_back.because))
+    };
+    format!(
+        "{} {at}{}{because}",
+        styled(WARNING, "this plan takes a way back:"),
+        visible_line(&way_back.what)
+    )
 }
 
 fn assumed(assumption: &Assumption) -> String {
     let at = assumption.at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
     let step = assumption.step.map_or_else(String::new, |step| format!(" (step {step})"));
-    let (answer_of, assumed) = (visible_line(&assumption.answer_of), visible_line(&assumption.assumed));
+    let (answer_of, assumed) =
+        (visible_line(&assumption.answer_of), visible_line(&assumption.assumed));
     format!("{at}from here on it depends on {answer_of}{step}; assumed: {assumed}")
 }
 
@@ -117,9 +141,17 @@ struct Layout {
 impl Layout {
     fn call(&self, call: &Call, lines: &mut Vec<String>) {
         let at = call.at.as_ref().map_or_else(|| "the runbook".to_owned(), ToString::to_string);
-        let verb = [call.verb.as_deref(), call.project.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let verb = [call.verb.as_deref(), call.project.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ");
         lines.push(
-            Line::default().then(SUBJECT, &at).then(PLAIN, if verb.is_empty() { "" } else { "  " }).then(PLAIN, &verb).fitted(usize::MAX),
+            Line::default()
+                .then(SUBJECT, &at)
+                .then(PLAIN, if verb.is_empty() { "" } else { "  " })
+                .then(PLAIN, &verb)
+                .fitted(usize::MAX),
         );
         for step in &call.steps {
             self.step(step, lines);
@@ -131,13 +163,21 @@ impl Layout {
         let number = format!("{:>width$}  ", step.number, width = self.numbers + 2);
         let rest = self.columns.max(what(step).width()) - step.action.word().width();
         let line = |columns| {
-            Line::default().then(ASIDE, &number).then(style, step.action.word()).column(PLAIN, &format!(" {}", step.object), columns)
+            Line::default().then(ASIDE, &number).then(style, step.action.word()).column(
+                PLAIN,
+                &format!(" {}", step.object),
+                columns,
+            )
         };
         let why = why(step);
         let wide = number.width() + step.action.word().width() + rest + 2 + why.width();
         if self.width.is_some_and(|width| wide > width) {
             lines.push(line(rest).fitted(usize::MAX));
-            lines.push(format!("{}{}", " ".repeat(number.width() + 2), styled(ASIDE, &visible_line(&why))));
+            lines.push(format!(
+                "{}{}",
+                " ".repeat(number.width() + 2),
+                styled(ASIDE, &visible_line(&why))
+            ));
         } else {
             lines.push(line(rest).then(PLAIN, "  ").then(ASIDE, &why).fitted(usize::MAX));
         }

@@ -1,4 +1,5 @@
-//! A run for people, as plain lines: what is done goes to standard error, what the runbook prints to standard output.
+//! A run for people, as plain lines: what is done goes to standard error, what the runbook prints
+//! to standard output.
 //!
 //! ```text
 //! network     created       34 ms  spc_spc-network
@@ -32,7 +33,8 @@ pub enum Verbosity {
     /// Errors, and what the runbook prints.
     Quiet,
     Normal,
-    /// Debug lines of `log::` too, every step's beginning with its cause, and on a terminal the log of builds.
+    /// Debug lines of `log::` too, every step's beginning with its cause, and on a terminal the log
+    /// of builds.
     Verbose,
 }
 
@@ -80,13 +82,26 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 impl Progress {
-    /// Lines on `terminal`. The clock only paces repeated notices; elapsed times come with the events.
+    /// Lines on `terminal`. The clock only paces repeated notices; elapsed times come with the
+    /// events.
     pub fn new(terminal: Arc<Terminal>, verbosity: Verbosity, clock: MonotonicClock) -> Self {
-        Self { terminal, verbosity, clock, state: Mutex::new(State { column: FIRST_COLUMN, ..State::default() }) }
+        Self {
+            terminal,
+            verbosity,
+            clock,
+            state: Mutex::new(State { column: FIRST_COLUMN, ..State::default() }),
+        }
     }
 
     /// One line: who, what, how long, and about which object.
-    fn line(&self, state: &mut State, subject: &str, (style, word): (Style, &str), elapsed: Option<Duration>, rest: &str) {
+    fn line(
+        &self,
+        state: &mut State,
+        subject: &str,
+        (style, word): (Style, &str),
+        elapsed: Option<Duration>,
+        rest: &str,
+    ) {
         let elapsed = elapsed.map(time::elapsed).unwrap_or_default();
         let mut line = format!(
             "{}  {}  {elapsed:>TIME_COLUMN$}  {}",
@@ -105,23 +120,39 @@ impl Progress {
         let (doing, _, lines) = words(label.action);
         let now = (self.clock)();
         let (subject, object) = subject_and_object(label);
-        if let Some((since, waits_for)) = label.service.as_ref().and_then(|service| state.waiting.remove(service)) {
+        if let Some((since, waits_for)) =
+            label.service.as_ref().and_then(|service| state.waiting.remove(service))
+        {
             let waited = now.saturating_sub(since);
             if waited >= WORTH_SAYING {
-                self.line(state, subject, (Style::new(), "waited"), Some(waited), &format!("for {waits_for}"));
+                self.line(
+                    state,
+                    subject,
+                    (Style::new(), "waited"),
+                    Some(waited),
+                    &format!("for {waits_for}"),
+                );
             }
         }
         let cause = if cause == USUAL_CAUSE { "" } else { cause };
         let waits = label.action.waits();
-        let mut running = Running { waits, cause: cause.to_owned(), told: now, text: String::new() };
+        let mut running =
+            Running { waits, cause: cause.to_owned(), told: now, text: String::new() };
         if lines == Lines::Both || self.verbosity == Verbosity::Verbose {
-            self.line(state, subject, (Style::new(), doing), None, &with_cause(&object, &std::mem::take(&mut running.cause)));
+            self.line(
+                state,
+                subject,
+                (Style::new(), doing),
+                None,
+                &with_cause(&object, &std::mem::take(&mut running.cause)),
+            );
         }
         state.steps.insert(key(label), running);
     }
 
     fn step_done(&self, state: &mut State, label: &StepLabel, elapsed: Duration) {
-        let cause = state.steps.remove(&key(label)).map(|running| running.cause).unwrap_or_default();
+        let cause =
+            state.steps.remove(&key(label)).map(|running| running.cause).unwrap_or_default();
         let (_, done, lines) = words(label.action);
         if lines != Lines::Detail || self.verbosity == Verbosity::Verbose {
             let (subject, object) = subject_and_object(label);
@@ -136,7 +167,9 @@ impl Progress {
         let mut waits = label.action.waits() || matches!(detail, Some(Detail::Waiting));
         if let Some(running) = state.steps.get_mut(&key(label)) {
             waits |= running.waits;
-            if (waits || transfers) && now.saturating_sub(running.told) < PATIENCE || running.text == *text {
+            if (waits || transfers) && now.saturating_sub(running.told) < PATIENCE
+                || running.text == *text
+            {
                 return;
             }
             running.told = now;
@@ -154,7 +187,11 @@ impl Progress {
     fn foreign(&self, state: &mut State, from: &str, text: &str) {
         for line in text.trim_end_matches(['\r', '\n']).split('\n') {
             let line = visible(line.strip_suffix('\r').unwrap_or(line));
-            self.terminal.err(&format!("{}  {} {line}", state.first_column(from), styled(ASIDE, "|")));
+            self.terminal.err(&format!(
+                "{}  {} {line}",
+                state.first_column(from),
+                styled(ASIDE, "|")
+            ));
         }
     }
 
@@ -165,7 +202,9 @@ impl Progress {
             _ if self.verbosity == Verbosity::Quiet => {}
             Level::Warning => self.terminal.err(&format!("{} {text}", styled(WARNING, "warning:"))),
             Level::Info | Level::Notice => self.terminal.err(&text),
-            Level::Debug if self.verbosity == Verbosity::Verbose => self.terminal.err(&styled(ASIDE, &format!("debug: {text}"))),
+            Level::Debug if self.verbosity == Verbosity::Verbose => {
+                self.terminal.err(&styled(ASIDE, &format!("debug: {text}")))
+            }
             Level::Debug => {}
         }
     }
@@ -181,33 +220,59 @@ impl Sink for Progress {
                 state.steps.remove(&key(label));
                 let (subject, object) = subject_and_object(label);
                 let action = label.action;
-                let rest = if object.is_empty() { format!("{action}: {message}") } else { format!("{action} {object}: {message}") };
+                let rest = if object.is_empty() {
+                    format!("{action}: {message}")
+                } else {
+                    format!("{action} {object}: {message}")
+                };
                 self.line(&mut state, subject, (FAILURE, "failed"), None, &rest);
             }
             _ if self.verbosity == Verbosity::Quiet => {}
             Event::StepWaiting { label, waits_for, .. } => {
                 let since = (self.clock)();
-                state.waiting.entry(label.service.clone().unwrap_or_default()).or_insert_with(|| (since, waits_for.clone()));
+                state
+                    .waiting
+                    .entry(label.service.clone().unwrap_or_default())
+                    .or_insert_with(|| (since, waits_for.clone()));
             }
             Event::StepStarted { label, cause } => self.step_started(&mut state, label, cause),
-            Event::StepProgress { label, standing } => self.step_progress(&mut state, label, standing),
+            Event::StepProgress { label, standing } => {
+                self.step_progress(&mut state, label, standing)
+            }
             Event::StepDone { label, elapsed } => self.step_done(&mut state, label, *elapsed),
             Event::StepInterrupted { label } => {
                 state.steps.remove(&key(label));
                 let (subject, object) = subject_and_object(label);
-                self.line(&mut state, subject, (WARNING, "cut short"), None, &format!("{} {object}", label.action));
+                self.line(
+                    &mut state,
+                    subject,
+                    (WARNING, "cut short"),
+                    None,
+                    &format!("{} {object}", label.action),
+                );
             }
             // What still waited then waits no more.
             Event::VerbDone { .. } => state.waiting.clear(),
             // Said by the lines of their steps, and the question by who asks.
-            Event::Planned { .. } | Event::VerbStarted { .. } | Event::Question { .. } | Event::Answer { answer: Some(_), .. } => {}
+            Event::Planned { .. }
+            | Event::VerbStarted { .. }
+            | Event::Question { .. }
+            | Event::Answer { answer: Some(_), .. } => {}
             // Its line was not ended by a key.
             Event::Answer { answer: None, .. } => self.terminal.err(""),
             Event::Unchanged { project, verb } => {
-                self.line(&mut state, project, (SUCCESS, "unchanged"), None, &format!("{verb}: nothing to do"));
+                self.line(
+                    &mut state,
+                    project,
+                    (SUCCESS, "unchanged"),
+                    None,
+                    &format!("{verb}: nothing to do"),
+                );
             }
             Event::Output { from, text } => self.foreign(&mut state, from, text),
-            Event::Waiting { text } => self.line(&mut state, "lock", (WARNING, "waiting"), None, text),
+            Event::Waiting { text } => {
+                self.line(&mut state, "lock", (WARNING, "waiting"), None, text)
+            }
         }
     }
 }
@@ -221,11 +286,12 @@ impl State {
     }
 }
 
-/// What stands in the first column, and what at the end: of `container spc-db-1` the name, as the service
-/// says the rest. What no single service owns has its kind in the first column.
+/// What stands in the first column, and what at the end: of `container spc-db-1` the name, as the
+/// service says the rest. What no single service owns has its kind in the first column.
 fn subject_and_object(label: &StepLabel) -> (&str, String) {
     let Object { kind, .. } = &label.object;
-    let subject = label.service.as_deref().filter(|_| !kind.is_shared()).unwrap_or_else(|| kind.word());
+    let subject =
+        label.service.as_deref().filter(|_| !kind.is_shared()).unwrap_or_else(|| kind.word());
     (subject, label.object.what())
 }
 
@@ -255,24 +321,46 @@ mod tests {
     fn run(captured: Captured, verbosity: Verbosity) -> Run {
         let seconds = Arc::new(AtomicU64::new(0));
         let clock = seconds.clone();
-        let clock: MonotonicClock = Box::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
-        Run { progress: Progress::new(captured.terminal.clone(), verbosity, clock), captured, seconds }
+        let clock: MonotonicClock =
+            Box::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+        Run {
+            progress: Progress::new(captured.terminal.clone(), verbosity, clock),
+            captured,
+            seconds,
+        }
     }
 
     fn label(step: usize, service: Option<&str>, action: &str, object: &str) -> StepLabel {
-        StepLabel { step, service: service.map(str::to_owned), action: step::tests::action(action), object: step::tests::object(object) }
+        StepLabel {
+            step,
+            service: service.map(str::to_owned),
+            action: step::tests::action(action),
+            object: step::tests::object(object),
+        }
     }
 
-    fn started(step: usize, service: Option<&str>, action: &str, object: &str, cause: &str) -> Event {
+    fn started(
+        step: usize,
+        service: Option<&str>,
+        action: &str,
+        object: &str,
+        cause: &str,
+    ) -> Event {
         Event::StepStarted { label: label(step, service, action, object), cause: cause.into() }
     }
 
     fn done(step: usize, service: Option<&str>, action: &str, object: &str, millis: u64) -> Event {
-        Event::StepDone { label: label(step, service, action, object), elapsed: Duration::from_millis(millis) }
+        Event::StepDone {
+            label: label(step, service, action, object),
+            elapsed: Duration::from_millis(millis),
+        }
     }
 
     fn progress(step: usize, service: &str, action: &str, object: &str, text: &str) -> Event {
-        Event::StepProgress { label: label(step, Some(service), action, object), standing: text.into() }
+        Event::StepProgress {
+            label: label(step, Some(service), action, object),
+            standing: text.into(),
+        }
     }
 
     /// Two services come up, one of them is built.
@@ -334,7 +422,10 @@ db          ready          1.2 s  spc-db-1
             label: label(5, Some("redis"), "start", "container spc-redis-1"),
             message: "the port 6379 is taken".into(),
         });
-        assert_eq!(run.captured.stderr(), "redis       failed                start spc-redis-1: the port 6379 is taken\n");
+        assert_eq!(
+            run.captured.stderr(),
+            "redis       failed                start spc-redis-1: the port 6379 is taken\n"
+        );
         assert_eq!(run.captured.stdout(), "SERVICE   STATE\ndb        ready\n");
     }
 
@@ -364,7 +455,13 @@ db          stopped        40 ms  spc-db-1
         run.progress.event(&started(1, Some("db"), "wait until ready", "container spc-db-1", ""));
         for second in 1..=11 {
             run.seconds.store(second, Ordering::Relaxed);
-            run.progress.event(&progress(1, "db", "wait until ready", "container spc-db-1", &format!("exit code 2, {second} probes")));
+            run.progress.event(&progress(
+                1,
+                "db",
+                "wait until ready",
+                "container spc-db-1",
+                &format!("exit code 2, {second} probes"),
+            ));
         }
         let expected = "\
 db          waiting               exit code 2, 5 probes
@@ -376,11 +473,18 @@ db          waiting               exit code 2, 10 probes
     #[test]
     fn what_was_waited_for_is_said_once_and_when_it_is_over() {
         let run = run(Captured::plain(), Verbosity::Normal);
-        let start = |service: &str| label(7, Some(service), "start", &format!("container spc-{service}-1"));
-        for (service, waits_for) in
-            [("web", "db and redis to be ready"), ("web", "redis to be ready"), ("soon", "the network to be created")]
-        {
-            run.progress.event(&Event::StepWaiting { label: start(service), waits_for: waits_for.into(), after: vec![1] });
+        let start =
+            |service: &str| label(7, Some(service), "start", &format!("container spc-{service}-1"));
+        for (service, waits_for) in [
+            ("web", "db and redis to be ready"),
+            ("web", "redis to be ready"),
+            ("soon", "the network to be created"),
+        ] {
+            run.progress.event(&Event::StepWaiting {
+                label: start(service),
+                waits_for: waits_for.into(),
+                after: vec![1],
+            });
         }
         run.progress.event(&Event::StepStarted { label: start("soon"), cause: String::new() });
         run.seconds.store(3, Ordering::Relaxed);
@@ -400,7 +504,10 @@ web         cut short             start spc-web-1
         run.progress.event(&Event::StepStarted { label: pull(), cause: String::new() });
         for second in 1..=6 {
             run.seconds.store(second, Ordering::Relaxed);
-            let standing = Standing::new(format!("{second} MiB of 9 MiB"), Detail::Transferring { current: second, total: 9 });
+            let standing = Standing::new(
+                format!("{second} MiB of 9 MiB"),
+                Detail::Transferring { current: second, total: 9 },
+            );
             run.progress.event(&Event::StepProgress { label: pull(), standing });
         }
         let expected = "\
@@ -413,7 +520,8 @@ db          pulling               5 MiB of 9 MiB
     #[test]
     fn nothing_to_do_and_a_held_lock_are_said() {
         let run = run(Captured::plain(), Verbosity::Normal);
-        run.progress.event(&Event::Waiting { text: "another run changes \"spc\": anna@desk".into() });
+        run.progress
+            .event(&Event::Waiting { text: "another run changes \"spc\": anna@desk".into() });
         run.progress.event(&Event::Unchanged { project: "spc".into(), verb: "up".into() });
         let expected = "\
 lock        waiting               another run changes \"spc\": anna@desk
@@ -425,7 +533,13 @@ spc         unchanged             up: nothing to do
     #[test]
     fn a_long_name_widens_the_column_from_then_on() {
         let run = run(Captured::plain(), Verbosity::Normal);
-        run.progress.event(&done(0, Some("celery-worker"), "start", "container spc-celery-worker-1", 150));
+        run.progress.event(&done(
+            0,
+            Some("celery-worker"),
+            "start",
+            "container spc-celery-worker-1",
+            150,
+        ));
         run.progress.event(&done(1, Some("db"), "disconnect", "container spc-db-1", 5));
         let expected = "\
 celery-worker  started       150 ms  spc-celery-worker-1

@@ -36,7 +36,8 @@ pub struct Stream {
     pub colour: bool,
 }
 
-/// Both output streams of the process. Whatever is written is masked first, and lines of several threads never mix.
+/// Both output streams of the process. Whatever is written is masked first, and lines of several
+/// threads never mix.
 pub struct Terminal {
     streams: Mutex<Streams>,
     secrets: Arc<Secrets>,
@@ -66,12 +67,17 @@ struct Streams {
 }
 
 impl Terminal {
-    /// The process's own streams. `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` are respected.
+    /// The process's own streams. `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` are
+    /// respected.
     pub fn standard(secrets: Arc<Secrets>) -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
-        let screen = stderr.is_terminal().then(|| Screen { size: Box::new(size_of_stderr), shared: stdout.is_terminal() });
+        let screen = stderr
+            .is_terminal()
+            .then(|| Screen { size: Box::new(size_of_stderr), shared: stdout.is_terminal() });
         let width = if stdout.is_terminal() {
-            terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0)
+            terminal_size::terminal_size_of(&stdout)
+                .map(|(width, _)| usize::from(width.0))
+                .filter(|width| *width > 0)
         } else {
             None
         };
@@ -90,9 +96,27 @@ impl Terminal {
     }
 
     /// A terminal that writes elsewhere. `width`: columns, if lines should be fitted to them.
-    pub fn new(stdout: Stream, stderr: Stream, width: Option<usize>, secrets: Arc<Secrets>) -> Self {
-        let streams = Mutex::new(Streams { stdout, stderr, failure: None, has_failed: false, foot: Foot::default() });
-        Self { streams, secrets, width, screen: None, closed: CancellationToken::new(), queue: None }
+    pub fn new(
+        stdout: Stream,
+        stderr: Stream,
+        width: Option<usize>,
+        secrets: Arc<Secrets>,
+    ) -> Self {
+        let streams = Mutex::new(Streams {
+            stdout,
+            stderr,
+            failure: None,
+            has_failed: false,
+            foot: Foot::default(),
+        });
+        Self {
+            streams,
+            secrets,
+            width,
+            screen: None,
+            closed: CancellationToken::new(),
+            queue: None,
+        }
     }
 
     /// The same with standard error a terminal that can be drawn on.
@@ -107,13 +131,15 @@ impl Terminal {
         self.screen.as_ref().map(|screen| (screen.size)())
     }
 
-    /// Shows these lines under all that is written, in the place of those shown before; each shorter than the terminal is wide.
-    /// A terminal that is behind (stopped with Ctrl-S) shows them later, with the next ones.
+    /// Shows these lines under all that is written, in the place of those shown before; each
+    /// shorter than the terminal is wide. A terminal that is behind (stopped with Ctrl-S) shows
+    /// them later, with the next ones.
     pub fn show(&self, lines: &[String]) {
         self.draw(&mut self.lock(), lines);
     }
 
-    /// The same, not now but with the next ones if another thread is just writing: this never waits.
+    /// The same, not now but with the next ones if another thread is just writing: this never
+    /// waits.
     pub fn show_if_free(&self, lines: &[String]) {
         match self.streams.try_lock() {
             Ok(mut streams) => self.draw(&mut streams, lines),
@@ -143,8 +169,8 @@ impl Terminal {
         send(&mut streams.stderr, &text);
     }
 
-    /// Leaves what is shown as it is, and the cursor under it: it is drawn no more. Nothing is done while another thread writes: for
-    /// who has to leave at once, which waits for nothing.
+    /// Leaves what is shown as it is, and the cursor under it: it is drawn no more. Nothing is done
+    /// while another thread writes: for who has to leave at once, which waits for nothing.
     pub fn keep_if_free(&self) {
         let Ok(mut streams) = self.streams.try_lock() else { return };
         if self.queue.as_ref().is_some_and(|queue| queue.is_behind(Target::Stderr)) {
@@ -155,7 +181,8 @@ impl Terminal {
         streams.foot = Foot::default();
     }
 
-    /// A signal came: from now on a reader that stands still holds nobody up, text that it doesn't take is dropped.
+    /// A signal came: from now on a reader that stands still holds nobody up, text that it doesn't
+    /// take is dropped.
     pub fn hurry(&self) {
         if let Some(queue) = &self.queue {
             queue.hurry();
@@ -174,7 +201,8 @@ impl Terminal {
         self.queue.as_ref().is_some_and(|queue| queue.has_lost_text())
     }
 
-    /// Waits until all that was printed is written: before something else writes to the terminal, or the process ends.
+    /// Waits until all that was printed is written: before something else writes to the terminal,
+    /// or the process ends.
     pub fn flush(&self) {
         if let Some(queue) = &self.queue {
             queue.flush();
@@ -244,7 +272,8 @@ impl Terminal {
         }
         let above = self.screen.as_ref().is_some_and(|screen| screen.shared);
         if above {
-            let clearing = format!("{}{}", streams.foot.line_end(), streams.foot.erase(self.columns()));
+            let clearing =
+                format!("{}{}", streams.foot.line_end(), streams.foot.erase(self.columns()));
             send(&mut streams.stderr, &clearing);
         }
         let written = write_line(&mut streams.stdout, text);
@@ -257,7 +286,8 @@ impl Terminal {
         }
     }
 
-    /// Writes `text` and a line end to standard error: progress and messages. A failure is of no consequence.
+    /// Writes `text` and a line end to standard error: progress and messages. A failure is of no
+    /// consequence.
     pub fn err(&self, text: &str) {
         self.write_err(&mut self.lock(), text);
     }
@@ -265,24 +295,27 @@ impl Terminal {
     fn write_err(&self, streams: &mut Streams, text: &str) {
         let text = self.prepared(text, streams.stderr.colour);
         let columns = self.columns();
-        let (end, erasing, drawing) = (streams.foot.line_end(), streams.foot.erase(columns), streams.foot.draw(columns));
+        let (end, erasing, drawing) =
+            (streams.foot.line_end(), streams.foot.erase(columns), streams.foot.draw(columns));
         send(&mut streams.stderr, &format!("{end}{erasing}{text}\n{drawing}"));
     }
 
-    /// The same where the writing thread itself may hold the lock: then nothing is written. For who reports a panic.
+    /// The same where the writing thread itself may hold the lock: then nothing is written. For who
+    /// reports a panic.
     pub fn err_if_free(&self, text: &str) {
         if let Ok(mut streams) = self.streams.try_lock() {
             self.write_err(&mut streams, text);
         }
     }
 
-    /// Cancelled when standard output takes no more, as in `spc logs | head`: what only prints should end.
+    /// Cancelled when standard output takes no more, as in `spc logs | head`: what only prints
+    /// should end.
     pub fn closed(&self) -> &CancellationToken {
         &self.closed
     }
 
-    /// Waits until all that was printed is written. Why standard output failed (the disk is full), if it did and that was not told
-    /// before; a reader that has gone is no failure.
+    /// Waits until all that was printed is written. Why standard output failed (the disk is full),
+    /// if it did and that was not told before; a reader that has gone is no failure.
     pub fn finish(&self) -> io::Result<()> {
         self.flush();
         let mut streams = self.lock();
@@ -303,10 +336,15 @@ impl Terminal {
     }
 
     fn prepared(&self, text: &str, colour: bool) -> String {
-        // Whoever writes has shown what is foreign. This holds where that was forgotten: only colours come through.
+        // Whoever writes has shown what is foreign. This holds where that was forgotten: only
+        // colours come through.
         let masked = visible_styled(&self.secrets.mask(text)).into_owned();
         // Once more: a style may have stood inside of a value.
-        if colour { masked } else { self.secrets.mask(&anstream::adapter::strip_str(&masked).to_string()) }
+        if colour {
+            masked
+        } else {
+            self.secrets.mask(&anstream::adapter::strip_str(&masked).to_string())
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Streams> {
@@ -323,8 +361,10 @@ fn send(stream: &mut Stream, text: &str) {
 
 /// A terminal that doesn't know its size is taken for one of 80 columns and 24 rows.
 fn size_of_stderr() -> Size {
-    let known = terminal_size::terminal_size_of(io::stderr()).map(|(width, height)| (usize::from(width.0), usize::from(height.0)));
-    let (columns, rows) = known.filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24));
+    let known = terminal_size::terminal_size_of(io::stderr())
+        .map(|(width, height)| (usize::from(width.0), usize::from(height.0)));
+    let (columns, rows) =
+        known.filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24));
     Size { columns, rows }
 }
 

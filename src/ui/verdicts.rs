@@ -18,11 +18,15 @@ impl Verdicts<'_> {
     /// A test or a file, with its failure.
     pub fn tell(&self, told: &Told) {
         match told {
-            Told::Broken(file, diagnostic) => self.failed(&format!("{} {file}", styled(FAILURE, "BROKEN")), diagnostic),
+            Told::Broken(file, diagnostic) => {
+                self.failed(&format!("{} {file}", styled(FAILURE, "BROKEN")), diagnostic)
+            }
             Told::Verdict(verdict) => match &verdict.failure {
                 None if self.quiet => {}
                 None => self.terminal.out(&line(&styled(SUCCESS, "ok    "), verdict)),
-                Some(diagnostic) => self.failed(&line(&styled(FAILURE, "FAILED"), verdict), diagnostic),
+                Some(diagnostic) => {
+                    self.failed(&line(&styled(FAILURE, "FAILED"), verdict), diagnostic)
+                }
             },
         }
     }
@@ -34,14 +38,23 @@ impl Verdicts<'_> {
     /// All of them, if none failed.
     pub fn sum(&self, summary: &Summary) {
         if !self.quiet {
-            self.terminal.out(&format!("{} passed in {}", tests(summary.passed), elapsed(summary.took)));
+            self.terminal.out(&format!(
+                "{} passed in {}",
+                tests(summary.passed),
+                elapsed(summary.took)
+            ));
         }
     }
 }
 
 fn line(word: &str, verdict: &Verdict) -> String {
-    let seeds = if verdict.seeds > 1 { format!(", {} seeds", verdict.seeds) } else { String::new() };
-    let times = format!("{}, {} simulated{seeds}", elapsed(verdict.took), format_duration(in_milliseconds(verdict.simulated)));
+    let seeds =
+        if verdict.seeds > 1 { format!(", {} seeds", verdict.seeds) } else { String::new() };
+    let times = format!(
+        "{}, {} simulated{seeds}",
+        elapsed(verdict.took),
+        format_duration(in_milliseconds(verdict.simulated))
+    );
     format!("{word} {}  {}", verdict.full_name(), styled(ASIDE, &times))
 }
 
@@ -58,7 +71,11 @@ pub fn sentence(summary: &Summary) -> String {
         1 => "1 file could not be tested".to_owned(),
         count => format!("{count} files could not be tested"),
     };
-    let left_out = if summary.left_out > 0 { format!("; {} not run", tests(summary.left_out)) } else { String::new() };
+    let left_out = if summary.left_out > 0 {
+        format!("; {} not run", tests(summary.left_out))
+    } else {
+        String::new()
+    };
     let said = match (summary.failed, summary.broken) {
         (_, 0) => failed,
         (0, _) => broken,

@@ -1,4 +1,5 @@
-//! The words for what a plan does, and the columns they stand in: of plain lines and of those on a terminal.
+//! The words for what a plan does, and the columns they stand in: of plain lines and of those on a
+//! terminal.
 
 use crate::model::step::ActionKind;
 

@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn a_size_is_written_in_its_largest_whole_unit() {
-        let written: Vec<String> = [64 << 20, 1536, 300, 0, 1 << 30].map(|size| Bytes(size).to_string()).to_vec();
+        let written: Vec<String> =
+            [64 << 20, 1536, 300, 0, 1 << 30].map(|size| Bytes(size).to_string()).to_vec();
         assert_eq!(written, ["64m", "1536b", "300b", "0b", "1g"]);
     }
 

@@ -1,11 +1,11 @@
 //! Failures ↔ Rhai errors, without loss.
 //!
-//! A script sees a failure as a map: `kind`, `message`, `hint`, the failure's own fields, and, where there are any,
-//! `details` (blocks of text) and `at` (the place in the description or in a file). Whatever a script does with that map, thrown again
-//! it is the same failure.
+//! A script sees a failure as a map: `kind`, `message`, `hint`, the failure's own fields, and,
+//! where there are any, `details` (blocks of text) and `at` (the place in the description or in a
+//! file). Whatever a script does with that map, thrown again it is the same failure.
 //!
-//! An interrupt and a refusal by policy can't be swallowed: once thrown, they also stand in a slot of the thread that
-//! the engine's progress callback looks at before anything else is evaluated.
+//! An interrupt and a refusal by policy can't be swallowed: once thrown, they also stand in a slot
+//! of the thread that the engine's progress callback looks at before anything else is evaluated.
 
 use std::cell::RefCell;
 
@@ -18,7 +18,8 @@ use super::wording;
 use crate::model::failure::{Detail, FilePlace, SpecPath};
 use crate::model::{Failure, Kind};
 
-/// The field of a failure that is about the words of the command line, not about a place in the script.
+/// The field of a failure that is about the words of the command line, not about a place in the
+/// script.
 pub const COMMAND_LINE: &str = "command_line";
 
 thread_local! {
@@ -39,7 +40,8 @@ pub fn refuse(failure: &Failure) {
     }
 }
 
-/// Forgets [`refused`] until the answer is dropped: for scripts inside scripts, and for what runs after an interrupt.
+/// Forgets [`refused`] until the answer is dropped: for scripts inside scripts, and for what runs
+/// after an interrupt.
 #[must_use = "the refusal is in force again when this is dropped"]
 pub fn set_refusal_aside() -> Aside {
     Aside { before: REFUSED.take() }
@@ -69,7 +71,8 @@ pub fn throw(failure: Failure) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(error_map(&failure).into(), Position::NONE))
 }
 
-/// The message of the last failure that a function threw on this thread since [`forget_thrown`], once.
+/// The message of the last failure that a function threw on this thread since [`forget_thrown`],
+/// once.
 pub fn take_thrown() -> Option<String> {
     THROWN.take()
 }
@@ -85,10 +88,17 @@ pub fn is_final(failure: &Failure) -> bool {
 }
 
 /// The same error where it was thrown, with what has to be added to its failure.
-pub fn amended(mut error: Box<EvalAltResult>, change: impl FnOnce(Failure) -> Failure) -> Box<EvalAltResult> {
+pub fn amended(
+    mut error: Box<EvalAltResult>,
+    change: impl FnOnce(Failure) -> Failure,
+) -> Box<EvalAltResult> {
     match &mut *error {
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
-            let place = std::mem::replace(inner, Box::new(EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE)));
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
+        | EvalAltResult::ErrorInModule(_, inner, _) => {
+            let place = std::mem::replace(
+                inner,
+                Box::new(EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE)),
+            );
             *inner = amended(place, change);
         }
         EvalAltResult::ErrorTerminated(token, _) => {
@@ -111,19 +121,21 @@ pub fn amended(mut error: Box<EvalAltResult>, change: impl FnOnce(Failure) -> Fa
 pub fn failure_of(error: &EvalAltResult) -> Failure {
     match innermost(error).0 {
         EvalAltResult::ErrorRuntime(thrown, _) => from_thrown(thrown),
-        EvalAltResult::ErrorTerminated(token, _) => {
-            token.read_lock::<Failure>().map_or_else(Failure::interrupted, |failure| (*failure).clone())
-        }
+        EvalAltResult::ErrorTerminated(token, _) => token
+            .read_lock::<Failure>()
+            .map_or_else(Failure::interrupted, |failure| (*failure).clone()),
         other => wording::describe(other),
     }
 }
 
-/// The error inside all calls and imports, and the source its position is in, if calls or imports were on the way.
+/// The error inside all calls and imports, and the source its position is in, if calls or imports
+/// were on the way.
 pub fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Option<&str>) {
     let (mut error, mut place) = (error, None);
     loop {
         (error, place) = match error {
-            EvalAltResult::ErrorInFunctionCall(_, source, inner, _) | EvalAltResult::ErrorInModule(source, inner, _) => {
+            EvalAltResult::ErrorInFunctionCall(_, source, inner, _)
+            | EvalAltResult::ErrorInModule(source, inner, _) => {
                 (&**inner, if source.is_empty() { place } else { Some(source.as_str()) })
             }
             _ => return (error, place),
@@ -131,29 +143,40 @@ pub fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Option<&str>) {
     }
 }
 
-/// The map that a script sees in place of the one that Rhai makes of an error of its own for `catch`; nothing for what a script or a
-/// function threw. `source`: where it is caught, unless the map says.
+/// The map that a script sees in place of the one that Rhai makes of an error of its own for
+/// `catch`; nothing for what a script or a function threw. `source`: where it is caught, unless the
+/// map says.
 pub fn caught(map: &Map, source: Option<&str>) -> Option<Map> {
     let mut said = error_map(&wording::of_caught(map)?);
     let number = |key: &str| map.get(key).and_then(|value| value.as_int().ok());
     let source = map.get("source").map(plain).or_else(|| source.map(str::to_owned));
     if let (Some(source), Some(line)) = (source, number("line")) {
-        said.insert("place".into(), format!("{source}:{line}:{}", number("position").unwrap_or(1)).into());
+        said.insert(
+            "place".into(),
+            format!("{source}:{line}:{}", number("position").unwrap_or(1)).into(),
+        );
     }
     Some(said)
 }
 
 /// The map that a script sees.
 pub fn error_map(failure: &Failure) -> Map {
-    let mut map: Map = failure.fields.iter().map(|(name, value)| (name.into(), from_json(value))).collect();
+    let mut map: Map =
+        failure.fields.iter().map(|(name, value)| (name.into(), from_json(value))).collect();
     if !failure.details.is_empty() {
-        map.insert("details".into(), failure.details.iter().map(detail_map).collect::<rhai::Array>().into());
+        map.insert(
+            "details".into(),
+            failure.details.iter().map(detail_map).collect::<rhai::Array>().into(),
+        );
     }
     if let Some(place) = &failure.place {
         map.insert("at".into(), place_map(place).into());
     } else if let Some(path) = &failure.path {
         let keys: rhai::Array = path.keys.iter().map(|key| key.clone().into()).collect();
-        map.insert("at".into(), Map::from([("keys".into(), keys.into()), ("on_key".into(), path.on_key.into())]).into());
+        map.insert(
+            "at".into(),
+            Map::from([("keys".into(), keys.into()), ("on_key".into(), path.on_key.into())]).into(),
+        );
     }
     map.insert("kind".into(), failure.kind.word().into());
     map.insert("message".into(), failure.message.clone().into());
@@ -172,10 +195,15 @@ fn place_map(place: &FilePlace) -> Map {
 }
 
 fn detail_map(detail: &Detail) -> Dynamic {
-    Map::from([("title".into(), detail.title.clone().into()), ("text".into(), detail.text.clone().into())]).into()
+    Map::from([
+        ("title".into(), detail.title.clone().into()),
+        ("text".into(), detail.text.clone().into()),
+    ])
+    .into()
 }
 
-/// The failure for a thrown value: an error map as it was, anything else as a message of kind `failed`.
+/// The failure for a thrown value: an error map as it was, anything else as a message of kind
+/// `failed`.
 pub fn from_thrown(thrown: &Dynamic) -> Failure {
     if let Err(failure) = size::check(thrown) {
         return failure;
@@ -198,7 +226,12 @@ fn from_error_map(map: &Map) -> Failure {
     }
     failure.path = map.get("at").and_then(spec_path).map(Box::new);
     failure.place = map.get("at").and_then(file_place).map(Box::new);
-    for detail in map.get("details").and_then(rhai::Dynamic::read_lock::<rhai::Array>).iter().flat_map(|list| list.iter()) {
+    for detail in map
+        .get("details")
+        .and_then(rhai::Dynamic::read_lock::<rhai::Array>)
+        .iter()
+        .flat_map(|list| list.iter())
+    {
         if let Some(detail) = detail.read_lock::<Map>() {
             let text = |key: &str| detail.get(key).map(plain).unwrap_or_default();
             failure = failure.detail(text("title"), text("text"));
@@ -221,8 +254,14 @@ fn spec_path(at: &Dynamic) -> Option<SpecPath> {
 
 fn file_place(at: &Dynamic) -> Option<FilePlace> {
     let at = at.read_lock::<Map>()?;
-    let number = |key: &str| at.get(key)?.as_int().ok().and_then(|number| usize::try_from(number).ok());
-    Some(FilePlace { file: plain(at.get("file")?), line: number("line")?, column: number("column")?, width: number("width")? })
+    let number =
+        |key: &str| at.get(key)?.as_int().ok().and_then(|number| usize::try_from(number).ok());
+    Some(FilePlace {
+        file: plain(at.get("file")?),
+        line: number("line")?,
+        column: number("column")?,
+        width: number("width")?,
+    })
 }
 
 #[cfg(test)]
@@ -242,10 +281,20 @@ mod tests {
     fn a_failure_goes_through_a_script_without_loss() {
         let error = throw(full());
         assert_eq!(failure_of(&error), full());
-        let wrapped = EvalAltResult::ErrorInFunctionCall("f".into(), "up.rhai".into(), error, Position::new(3, 5));
+        let wrapped = EvalAltResult::ErrorInFunctionCall(
+            "f".into(),
+            "up.rhai".into(),
+            error,
+            Position::new(3, 5),
+        );
         assert_eq!(failure_of(&wrapped), full());
         assert_eq!(innermost(&wrapped).1, Some("up.rhai"));
-        let in_file = Failure { path: None, ..full() }.in_file(FilePlace { file: "compose.yaml".into(), line: 3, column: 5, width: 2 });
+        let in_file = Failure { path: None, ..full() }.in_file(FilePlace {
+            file: "compose.yaml".into(),
+            line: 3,
+            column: 5,
+            width: 2,
+        });
         assert_eq!(failure_of(&throw(in_file.clone())), in_file);
     }
 
@@ -254,7 +303,11 @@ mod tests {
         let thrown = |value: Dynamic| from_thrown(&value);
         assert_eq!(thrown("no".into()), Failure::new(Kind::Failed, "no"));
         assert_eq!(thrown(vec![Dynamic::from(1_i64)].into()), Failure::new(Kind::Failed, "[1]"));
-        let map = Map::from([("kind".into(), "exec".into()), ("message".into(), "exit 1".into()), ("code".into(), 1_i64.into())]);
+        let map = Map::from([
+            ("kind".into(), "exec".into()),
+            ("message".into(), "exit 1".into()),
+            ("code".into(), 1_i64.into()),
+        ]);
         assert_eq!(thrown(map.into()), Failure::new(Kind::Exec, "exit 1").field("code", 1));
         let odd = Map::from([("kind".into(), "nonsense".into()), ("message".into(), "m".into())]);
         assert_eq!(thrown(odd.into()).kind, Kind::Failed);

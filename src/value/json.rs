@@ -1,7 +1,8 @@
 //! Rhai values ↔ JSON.
 //!
-//! `()` in a map means "not set" and is left out. A duration becomes its text (`1m30s`), a time its own, a size an integer, a secret its
-//! token. What has no JSON (a function, a range, a handle) is refused, with its path.
+//! `()` in a map means "not set" and is left out. A duration becomes its text (`1m30s`), a time its
+//! own, a size an integer, a secret its token. What has no JSON (a function, a range, a handle) is
+//! refused, with its path.
 
 use std::fmt;
 use std::time::Duration;
@@ -24,12 +25,14 @@ pub fn to_json(value: &Dynamic) -> Result<Value, Failure> {
     convert(value, &mut Way::default())
 }
 
-/// A description as a JSON object. `()` is null, as a key without a value is in a compose file: `networks: #{ back: () }`.
+/// A description as a JSON object. `()` is null, as a key without a value is in a compose file:
+/// `networks: #{ back: () }`.
 pub fn description_to_json(map: &Map) -> Result<Value, Failure> {
     convert_map(map, &mut Way { keeps_null: true, ..Way::default() })
 }
 
-/// The keys that lead to a value, and what there is still room for: texts that a value shares are copied for each place.
+/// The keys that lead to a value, and what there is still room for: texts that a value shares are
+/// copied for each place.
 #[derive(Default)]
 struct Way {
     path: Vec<String>,
@@ -53,7 +56,9 @@ fn convert(value: &Dynamic, way: &mut Way) -> Result<Value, Failure> {
         return Ok(number.into());
     }
     if let Ok(number) = value.as_float() {
-        return Number::from_f64(number).map(Value::Number).ok_or_else(|| refused(format!("is {number}, which JSON can't hold"), path));
+        return Number::from_f64(number)
+            .map(Value::Number)
+            .ok_or_else(|| refused(format!("is {number}, which JSON can't hold"), path));
     }
     if let Ok(character) = value.as_char() {
         return Ok(character.to_string().into());
@@ -64,7 +69,11 @@ fn convert(value: &Dynamic, way: &mut Way) -> Result<Value, Failure> {
     }
     if let Some(list) = value.read_lock::<rhai::Array>() {
         way.room.elements(list.len())?;
-        return list.iter().enumerate().map(|(index, item)| within(way, index.to_string(), item)).collect();
+        return list
+            .iter()
+            .enumerate()
+            .map(|(index, item)| within(way, index.to_string(), item))
+            .collect();
     }
     if let Some(map) = value.read_lock::<Map>() {
         return convert_map(&map, way);
@@ -128,12 +137,14 @@ pub fn from_json(value: &Value) -> Dynamic {
     }
 }
 
-/// The value of a JSON text, made at once and no larger than a value may be; `what` the text is stands in the message: `The file "a.json"`.
+/// The value of a JSON text, made at once and no larger than a value may be; `what` the text is
+/// stands in the message: `The file "a.json"`.
 pub fn parse(text: &str, what: &str) -> Result<Dynamic, Failure> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut limits = Limits::default();
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Reader(&mut limits).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let value =
+        Reader(&mut limits).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     match (value, limits.exceeded) {
         (_, Some(failure)) => Err(failure),
         (Ok(value), None) => Ok(value),
@@ -149,7 +160,10 @@ struct Limits {
 }
 
 impl Limits {
-    fn take<E: de::Error>(&mut self, take: impl FnOnce(&mut Room) -> Result<(), Failure>) -> Result<(), E> {
+    fn take<E: de::Error>(
+        &mut self,
+        take: impl FnOnce(&mut Room) -> Result<(), Failure>,
+    ) -> Result<(), E> {
         take(&mut self.room).map_err(|failure| {
             let error = E::custom(&failure.message);
             self.exceeded = Some(failure);
@@ -236,8 +250,17 @@ mod tests {
         let map = Map::from([
             ("bake".into(), Dynamic::from(Duration::from_secs(90))),
             ("mem_limit".into(), Dynamic::from(Bytes(64 << 20))),
-            ("password".into(), Dynamic::from(SecretToken { name: "db".into(), token: "⟨secret⟩".into() })),
-            ("result".into(), Dynamic::from(Record::new("exec result", Map::from([("code".into(), 0_i64.into())])))),
+            (
+                "password".into(),
+                Dynamic::from(SecretToken { name: "db".into(), token: "⟨secret⟩".into() }),
+            ),
+            (
+                "result".into(),
+                Dynamic::from(Record::new(
+                    "exec result",
+                    Map::from([("code".into(), 0_i64.into())]),
+                )),
+            ),
             ("ports".into(), Dynamic::UNIT),
         ]);
         let mut expected = json!({ "bake": "1m30s", "mem_limit": 64 << 20, "password": "⟨secret⟩", "result": { "code": 0 } });
@@ -248,27 +271,43 @@ mod tests {
 
     #[test]
     fn what_is_no_data_is_named_by_its_path() {
-        let list: Dynamic = vec![Dynamic::from(1_i64), Dynamic::from(rhai::FnPtr::new("f").unwrap())].into();
+        let list: Dynamic =
+            vec![Dynamic::from(1_i64), Dynamic::from(rhai::FnPtr::new("f").unwrap())].into();
         let failure = to_json(&Map::from([("steps".into(), list)]).into()).unwrap_err();
         assert_eq!(failure.message, "\"steps.1\" is a function, which has no place in data");
         assert_eq!(failure.path.unwrap().keys, ["steps", "1"]);
-        assert_eq!(to_json(&f64::NAN.into()).unwrap_err().message, "The value is NaN, which JSON can't hold");
+        assert_eq!(
+            to_json(&f64::NAN.into()).unwrap_err().message,
+            "The value is NaN, which JSON can't hold"
+        );
     }
 
     #[test]
     fn a_value_that_shares_a_text_often_is_not_copied_that_often() {
         let text: Dynamic = "x".repeat(1 << 20).into();
         let list: Dynamic = vec![text; 100].into();
-        assert_eq!(to_json(&list).unwrap_err().message, "The value is too large: more than 64 MiB of text");
+        assert_eq!(
+            to_json(&list).unwrap_err().message,
+            "The value is too large: more than 64 MiB of text"
+        );
     }
 
     #[test]
     fn a_text_of_many_small_values_is_not_read_to_its_end() {
         let many = format!("[{}[]]", "[],".repeat(1_000_000));
-        assert_eq!(parse(&many, "The text").unwrap_err().message, "The value is too large: a list of more than 1,000,000 elements");
+        assert_eq!(
+            parse(&many, "The text").unwrap_err().message,
+            "The value is too large: a list of more than 1,000,000 elements"
+        );
         let value = json!({ "a": [1, -2, 3.5, true, null, "x"], "big": u64::MAX });
-        assert_eq!(to_json(&parse(&value.to_string(), "The text").unwrap()).unwrap(), to_json(&from_json(&value)).unwrap());
-        assert_eq!(parse("[1] 2", "The text").unwrap_err().message, "The text is not JSON: trailing characters at line 1 column 5");
+        assert_eq!(
+            to_json(&parse(&value.to_string(), "The text").unwrap()).unwrap(),
+            to_json(&from_json(&value)).unwrap()
+        );
+        assert_eq!(
+            parse("[1] 2", "The text").unwrap_err().message,
+            "The text is not JSON: trailing characters at line 1 column 5"
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! Values of scripts: the types that Rhai doesn't have, and the way between object maps and typed options.
+//! Values of scripts: the types that Rhai doesn't have, and the way between object maps and typed
+//! options.
 //!
-//! - [`bytes`], [`record`], [`secret`], [`time`]: value types; a duration is a [`std::time::Duration`]
+//! - [`bytes`], [`record`], [`secret`], [`time`]: value types; a duration is a
+//!   [`std::time::Duration`]
 //! - [`json`]: Rhai values ↔ JSON
 //! - [`options`]: an options map read key by key, unknown keys refused
 //! - [`error`]: failures ↔ Rhai errors, without loss

@@ -7,8 +7,8 @@
 //! options.finish()?;
 //! ```
 //!
-//! A key that is `()` counts as not given. Every failure carries the key as its path, so that the place in the
-//! script can be shown.
+//! A key that is `()` counts as not given. Every failure carries the key as its path, so that the
+//! place in the script can be shown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -51,7 +51,8 @@ impl Options {
         }
         match value.read_lock::<Record>() {
             Some(record) => Ok(Self::new(record.fields().clone(), what)),
-            None => Err(Failure::usage(format!("The {what} are a map, not {}", words::a(value))).hint("write #{ key: value }")),
+            None => Err(Failure::usage(format!("The {what} are a map, not {}", words::a(value)))
+                .hint("write #{ key: value }")),
         }
     }
 
@@ -71,7 +72,9 @@ impl Options {
 
     /// An integer that isn't negative.
     pub fn count(&mut self, key: &'static str) -> Result<Option<u64>, Failure> {
-        self.read(key, "an integer from 0 up", |value| value.as_int().ok().and_then(|number| number.try_into().ok()))
+        self.read(key, "an integer from 0 up", |value| {
+            value.as_int().ok().and_then(|number| number.try_into().ok())
+        })
     }
 
     /// A float; an integer is fine too.
@@ -88,20 +91,27 @@ impl Options {
 
     /// A list of strings without a secret in them; a single string is a list of one.
     pub fn list_of_text(&mut self, key: &'static str) -> Result<Option<Vec<String>>, Failure> {
-        let texts = self.read(key, "a list of strings", |value| match value.read_lock::<rhai::Array>() {
-            Some(list) => list.iter().filter(|item| !item.is_unit()).map(text).collect(),
-            None => text(value).map(|one| vec![one]),
-        })?;
+        let texts =
+            self.read(key, "a list of strings", |value| match value.read_lock::<rhai::Array>() {
+                Some(list) => list.iter().filter(|item| !item.is_unit()).map(text).collect(),
+                None => text(value).map(|one| vec![one]),
+            })?;
         self.without_secret(key, texts.iter().flatten())?;
         Ok(texts)
     }
 
-    /// A map of strings, as Compose's `environment`: numbers and bools are written out, `()` is left out. A secret in one is its
-    /// token, for the caller to judge.
-    pub fn map_of_text(&mut self, key: &'static str) -> Result<Option<BTreeMap<String, String>>, Failure> {
+    /// A map of strings, as Compose's `environment`: numbers and bools are written out, `()` is
+    /// left out. A secret in one is its token, for the caller to judge.
+    pub fn map_of_text(
+        &mut self,
+        key: &'static str,
+    ) -> Result<Option<BTreeMap<String, String>>, Failure> {
         self.read(key, "a map of strings", |value| {
             let map = value.read_lock::<Map>()?;
-            map.iter().filter(|(_, value)| !value.is_unit()).map(|(name, value)| Some((name.to_string(), scalar_text(value)?))).collect()
+            map.iter()
+                .filter(|(_, value)| !value.is_unit())
+                .map(|(name, value)| Some((name.to_string(), scalar_text(value)?)))
+                .collect()
         })
     }
 
@@ -127,37 +137,57 @@ impl Options {
     }
 
     /// Refuses a secret, exposed or not: what takes one says so by its type.
-    fn without_secret<'a>(&self, key: &str, mut texts: impl Iterator<Item = &'a String>) -> Result<(), Failure> {
+    fn without_secret<'a>(
+        &self,
+        key: &str,
+        mut texts: impl Iterator<Item = &'a String>,
+    ) -> Result<(), Failure> {
         match texts.find_map(|text| token::first(text)) {
             None => Ok(()),
             Some(token) => {
-                let message = format!("The secret \"{}\" would stand in \"{key}\" of the {}", token.name, self.what);
-                Err(self.wrong(key, message).hint("a secret goes into stdin or, exposed, into an environment"))
+                let message = format!(
+                    "The secret \"{}\" would stand in \"{key}\" of the {}",
+                    token.name, self.what
+                );
+                Err(self
+                    .wrong(key, message)
+                    .hint("a secret goes into stdin or, exposed, into an environment"))
             }
         }
     }
 
     /// Refuses what was not asked for.
     pub fn finish(self) -> Result<(), Failure> {
-        let Some(key) = self.map.keys().find(|key| !self.known.contains(&key.as_str())) else { return Ok(()) };
-        let failure =
-            Failure::usage(format!("The {} have no \"{key}\"", self.what)).at(SpecPath { keys: vec![key.to_string()], on_key: true });
+        let Some(key) = self.map.keys().find(|key| !self.known.contains(&key.as_str())) else {
+            return Ok(());
+        };
+        let failure = Failure::usage(format!("The {} have no \"{key}\"", self.what))
+            .at(SpecPath { keys: vec![key.to_string()], on_key: true });
         Err(match did_you_mean(key, self.known.iter().copied()) {
             Some(hint) => failure.hint(hint),
             None => failure,
         })
     }
 
-    fn read<T>(&mut self, key: &'static str, wanted: &str, convert: impl Fn(&Dynamic) -> Option<T>) -> Result<Option<T>, Failure> {
+    fn read<T>(
+        &mut self,
+        key: &'static str,
+        wanted: &str,
+        convert: impl Fn(&Dynamic) -> Option<T>,
+    ) -> Result<Option<T>, Failure> {
         let Some(value) = self.take(key) else { return Ok(None) };
         self.room.value(&value)?;
         match convert(&value) {
             Some(converted) => Ok(Some(converted)),
             // Of a number it is the value that is wrong.
             None if value.is_int() && wanted.starts_with("an integer") => {
-                Err(self.wrong(key, format!("\"{key}\" of the {} is {wanted}, not {value}", self.what)))
+                Err(self
+                    .wrong(key, format!("\"{key}\" of the {} is {wanted}, not {value}", self.what)))
             }
-            None => Err(self.wrong(key, format!("\"{key}\" of the {} is {wanted}, not {}", self.what, words::a(&value)))),
+            None => Err(self.wrong(
+                key,
+                format!("\"{key}\" of the {} is {wanted}, not {}", self.what, words::a(&value)),
+            )),
         }
     }
 
@@ -199,7 +229,9 @@ pub fn duration_of(value: &Dynamic) -> Result<Duration, Failure> {
     }
     let failure = Failure::usage(format!("{} is not a duration", super::text::literal(value)));
     Err(match number(value) {
-        Some(_) => failure.hint(format!("say of what: \"{0}s\" or \"{0}m\"", super::text::plain(value))),
+        Some(_) => {
+            failure.hint(format!("say of what: \"{0}s\" or \"{0}m\"", super::text::plain(value)))
+        }
         None => failure.hint("write it like \"1m30s\" or \"500ms\""),
     })
 }
@@ -214,7 +246,8 @@ pub fn bytes_of(value: &Dynamic) -> Result<Bytes, Failure> {
     }
     match value.as_int().ok().and_then(|number| u64::try_from(number).ok()) {
         Some(size) => Ok(Bytes(size)),
-        None => Err(Failure::usage(format!("{} is not a size", super::text::literal(value))).hint("write it like \"64m\" or \"1gb\"")),
+        None => Err(Failure::usage(format!("{} is not a size", super::text::literal(value)))
+            .hint("write it like \"64m\" or \"1gb\"")),
     }
 }
 
@@ -223,13 +256,20 @@ mod tests {
     use super::*;
 
     fn options(fields: Vec<(&str, Dynamic)>) -> Options {
-        Options::new(fields.into_iter().map(|(key, value)| (key.into(), value)).collect(), "exec options")
+        Options::new(
+            fields.into_iter().map(|(key, value)| (key.into(), value)).collect(),
+            "exec options",
+        )
     }
 
     #[test]
     fn values_are_read_by_type_and_unit_is_not_given() {
         let list: Dynamic = vec![Dynamic::from("a"), ().into(), "b".into()].into();
-        let map = Map::from([("PORT".into(), 80_i64.into()), ("DEBUG".into(), true.into()), ("X".into(), ().into())]);
+        let map = Map::from([
+            ("PORT".into(), 80_i64.into()),
+            ("DEBUG".into(), true.into()),
+            ("X".into(), ().into()),
+        ]);
         let mut options = options(vec![
             ("check", false.into()),
             ("timeout", "1m30s".into()),
@@ -245,7 +285,8 @@ mod tests {
         assert_eq!(options.duration("interval"), Ok(Some(Duration::from_millis(5))));
         assert_eq!(options.float("rate"), Ok(Some(2.0)));
         assert_eq!(options.list_of_text("command"), Ok(Some(vec!["a".into(), "b".into()])));
-        let environment = BTreeMap::from([("PORT".into(), "80".into()), ("DEBUG".into(), "true".into())]);
+        let environment =
+            BTreeMap::from([("PORT".into(), "80".into()), ("DEBUG".into(), "true".into())]);
         assert_eq!(options.map_of_text("environment"), Ok(Some(environment)));
         assert_eq!(options.text("user"), Ok(None));
         assert_eq!(options.bytes("memory"), Ok(Some(Bytes(64 << 20))));
@@ -265,9 +306,19 @@ mod tests {
 
     #[test]
     fn a_wrong_type_names_the_key_and_what_it_takes() {
-        let mut options = options(vec![("check", "no".into()), ("timeout", 30_i64.into()), ("tail", (-1_i64).into())]);
-        assert_eq!(options.bool("check").unwrap_err().message, "\"check\" of the exec options is true or false, not a string");
-        assert_eq!(options.count("tail").unwrap_err().message, "\"tail\" of the exec options is an integer from 0 up, not -1");
+        let mut options = options(vec![
+            ("check", "no".into()),
+            ("timeout", 30_i64.into()),
+            ("tail", (-1_i64).into()),
+        ]);
+        assert_eq!(
+            options.bool("check").unwrap_err().message,
+            "\"check\" of the exec options is true or false, not a string"
+        );
+        assert_eq!(
+            options.count("tail").unwrap_err().message,
+            "\"tail\" of the exec options is an integer from 0 up, not -1"
+        );
         let failure = options.duration("timeout").unwrap_err();
         assert_eq!(failure.message, "\"timeout\" of the exec options: 30 is not a duration");
         assert_eq!(failure.hint.as_deref(), Some("say of what: \"30s\" or \"30m\""));

@@ -1,8 +1,9 @@
 //! Where in a source a map literal's key stands.
 //!
-//! A failure names a wrong value by its path in the description (`services.db.ports.0`). The literal that it came from
-//! is nested less deep, or stands in another function or module: descriptions are put together with `+`. So the best
-//! match is the literal whose own chain of keys is the longest end of the path.
+//! A failure names a wrong value by its path in the description (`services.db.ports.0`). The
+//! literal that it came from is nested less deep, or stands in another function or module:
+//! descriptions are put together with `+`. So the best match is the literal whose own chain of keys
+//! is the longest end of the path.
 
 use std::sync::Arc;
 
@@ -44,11 +45,11 @@ impl Places {
         });
     }
 
-    /// The place of `path`: its last key if `on_key`, else that key's value. If no literal has the last key, that of the
-    /// nearest key before it, unless the key itself is asked for.
+    /// The place of `path`: its last key if `on_key`, else that key's value. If no literal has the
+    /// last key, that of the nearest key before it, unless the key itself is asked for.
     ///
-    /// Of several that fit alike the one nearest to `near`, the call that failed, is taken: after it in the same source
-    /// first, since options stand in the call.
+    /// Of several that fit alike the one nearest to `near`, the call that failed, is taken: after
+    /// it in the same source first, since options stand in the call.
     pub fn find(&self, path: &[String], on_key: bool, near: Option<&Place>) -> Option<Place> {
         if let Some(literal) = self.best(path, on_key, near) {
             return place(&literal.source, if on_key { literal.key } else { literal.value });
@@ -60,15 +61,24 @@ impl Places {
 
     fn best(&self, path: &[String], on_key: bool, near: Option<&Place>) -> Option<&Literal> {
         let fitting = self.literals.iter().filter_map(|literal| {
-            let common = literal.chain.iter().rev().zip(path.iter().rev()).take_while(|(own, wanted)| own == wanted).count();
-            // A literal inside keys that the path hasn't is another thing, unless it is the misspelt key itself.
+            let common = literal
+                .chain
+                .iter()
+                .rev()
+                .zip(path.iter().rev())
+                .take_while(|(own, wanted)| own == wanted)
+                .count();
+            // A literal inside keys that the path hasn't is another thing, unless it is the
+            // misspelt key itself.
             let contradicts = common < literal.chain.len().min(path.len());
             (common > 0 && (on_key || !contradicts)).then_some((!contradicts, common, literal))
         });
         // Of those alike in everything the first in the text: `max_by_key` answers the last.
         fitting
             .rev()
-            .max_by_key(|(fits, common, literal)| (*fits, *common, std::cmp::Reverse(distance(literal, near))))
+            .max_by_key(|(fits, common, literal)| {
+                (*fits, *common, std::cmp::Reverse(distance(literal, near)))
+            })
             .map(|(_, _, literal)| literal)
     }
 }
@@ -84,8 +94,14 @@ fn distance(literal: &Literal, near: Option<&Place>) -> (bool, bool, usize) {
 /// The named parts of a map or list literal: name, position of the key, value.
 fn children(literal: &Expr) -> Vec<(String, Position, &Expr)> {
     match literal {
-        Expr::Map(map, _) => map.0.iter().map(|(key, value)| (key.name.to_string(), key.pos, value)).collect(),
-        Expr::Array(items, _) => items.iter().enumerate().map(|(index, item)| (index.to_string(), Position::NONE, item)).collect(),
+        Expr::Map(map, _) => {
+            map.0.iter().map(|(key, value)| (key.name.to_string(), key.pos, value)).collect()
+        }
+        Expr::Array(items, _) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (index.to_string(), Position::NONE, item))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -93,7 +109,9 @@ fn children(literal: &Expr) -> Vec<(String, Position, &Expr)> {
 /// Where an expression begins; of `a + b` that is `a`.
 fn start(expression: &Expr) -> Position {
     match expression {
-        Expr::FnCall(call, position) if call.is_operator_call() => call.args.first().map_or(*position, start),
+        Expr::FnCall(call, position) if call.is_operator_call() => {
+            call.args.first().map_or(*position, start)
+        }
         other => other.start_position(),
     }
 }
@@ -102,11 +120,15 @@ fn start(expression: &Expr) -> Position {
 fn chain(path: &[ASTNode]) -> Vec<String> {
     let named = path.iter().zip(path.iter().skip(1)).filter_map(|(outer, inner)| {
         let (ASTNode::Expr(outer), ASTNode::Expr(inner)) = (outer, inner) else { return None };
-        // A map may have thousands of keys: they stand in memory one after the other, and the names of the others are not made.
+        // A map may have thousands of keys: they stand in memory one after the other, and the names
+        // of the others are not made.
         match outer {
             Expr::Map(map, _) => {
                 let at = map.0.partition_point(|(_, value)| std::ptr::from_ref(value) < *inner);
-                map.0.get(at).filter(|(_, value)| std::ptr::eq(value, *inner)).map(|(key, _)| key.name.to_string())
+                map.0
+                    .get(at)
+                    .filter(|(_, value)| std::ptr::eq(value, *inner))
+                    .map(|(key, _)| key.name.to_string())
             }
             Expr::Array(items, _) => {
                 let at = items.partition_point(|item| std::ptr::from_ref(item) < *inner);
@@ -123,7 +145,12 @@ pub fn place(source: &Arc<Source>, position: Position) -> Option<Place> {
     let line = position.line()?;
     let column = position.position().unwrap_or(1).max(1);
     let text = source.text.lines().nth(line - 1).unwrap_or_default();
-    Some(Place { source: source.clone(), line, column, width: token_width(text.chars().skip(column - 1)) })
+    Some(Place {
+        source: source.clone(),
+        line,
+        column,
+        width: token_width(text.chars().skip(column - 1)),
+    })
 }
 
 /// Characters of the token at the start of `text`: a word, a number, a string; at least 1.
@@ -192,8 +219,14 @@ fn describe(o) {
         assert_eq!(found(&places, "services.db.image", false), "stack.rhai:7:36 \"postgres\"");
         assert_eq!(found(&places, "services.db.helthcheck", true), "stack.rhai:7:77 helthcheck");
         assert_eq!(found(&places, "services.db.ports.1", false), "stack.rhai:7:62 port");
-        assert_eq!(found(&places, "services.backend.environment.DB_HOST", true), "stack.rhai:4:46 DB_HOST");
-        assert_eq!(found(&places, "services.backend.container_name", true), "stack.rhai:8:34 \"container_name\"");
+        assert_eq!(
+            found(&places, "services.backend.environment.DB_HOST", true),
+            "stack.rhai:4:46 DB_HOST"
+        );
+        assert_eq!(
+            found(&places, "services.backend.container_name", true),
+            "stack.rhai:8:34 \"container_name\""
+        );
         assert_eq!(found(&places, "services.backend.volumes.0", false), "stack.rhai:4:73 \"a:/a\"");
         assert_eq!(found(&places, "services.backend.restart", false), "stack.rhai:3:30 \"always\"");
     }

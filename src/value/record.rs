@@ -74,7 +74,10 @@ impl Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record").field("what", &self.what).field("fields", &self.fields).finish_non_exhaustive()
+        f.debug_struct("Record")
+            .field("what", &self.what)
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
     }
 }
 
@@ -90,7 +93,10 @@ mod tests {
 
     #[test]
     fn an_unknown_field_names_the_nearest() {
-        let record = Record::new("exec result", Map::from([("code".into(), 0_i64.into()), ("stdout".into(), "".into())]));
+        let record = Record::new(
+            "exec result",
+            Map::from([("code".into(), 0_i64.into()), ("stdout".into(), "".into())]),
+        );
         assert_eq!(record.get("code").unwrap().as_int(), Ok(0));
         let failure = record.get("stduot").unwrap_err();
         assert_eq!(failure.message, "The exec result has no field \"stduot\"");

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Stands for a secret's value; see [`crate::model::secret::Secrets`]. Written anywhere it is its token, which every output masks.
+/// Stands for a secret's value; see [`crate::model::secret::Secrets`]. Written anywhere it is its
+/// token, which every output masks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretToken {
     /// The secret's name in the description.

@@ -1,8 +1,9 @@
-//! How large a value of a script may be: a text or a blob 64 MiB; a list or a map, with all that is in it, 64 MiB of text, a
-//! million elements and a million keys.
+//! How large a value of a script may be: a text or a blob 64 MiB; a list or a map, with all that is
+//! in it, 64 MiB of text, a million elements and a million keys.
 //!
-//! Rhai's own limits count all of a value at every call that is given it, so that a loop over `list.push(x)` takes quadratic time.
-//! They are off, and a value is counted where it grows: see `api/growth`.
+//! Rhai's own limits count all of a value at every call that is given it, so that a loop over
+//! `list.push(x)` takes quadratic time. They are off, and a value is counted where it grows: see
+//! `api/growth`.
 
 use rhai::{Dynamic, Map};
 
@@ -12,7 +13,8 @@ use crate::model::Failure;
 /// Elements of a list, those of lists inside it included; and as many keys of a map.
 pub const ELEMENTS: usize = 1_000_000;
 
-/// Lists and maps inside each other. Far more than any data has, and little enough for the stack when they are dropped.
+/// Lists and maps inside each other. Far more than any data has, and little enough for the stack
+/// when they are dropped.
 pub const DEPTH: usize = 2_000;
 
 /// Bytes that an element or a key takes beside its text, about.
@@ -45,19 +47,26 @@ impl Room {
 
     /// Takes the places of so many elements.
     pub fn elements(&mut self, count: usize) -> Result<(), Failure> {
-        self.elements = self.elements.checked_sub(count).ok_or_else(|| too_large("a list of more than 1,000,000 elements"))?;
+        self.elements = self
+            .elements
+            .checked_sub(count)
+            .ok_or_else(|| too_large("a list of more than 1,000,000 elements"))?;
         Ok(())
     }
 
     /// Takes the places of so many keys of a map.
     pub fn keys(&mut self, count: usize) -> Result<(), Failure> {
-        self.keys = self.keys.checked_sub(count).ok_or_else(|| too_large("a map of more than 1,000,000 keys"))?;
+        self.keys = self
+            .keys
+            .checked_sub(count)
+            .ok_or_else(|| too_large("a map of more than 1,000,000 keys"))?;
         Ok(())
     }
 
     /// Takes so many bytes of text.
     pub fn text(&mut self, bytes: usize) -> Result<(), Failure> {
-        self.text = self.text.checked_sub(bytes).ok_or_else(|| too_large("more than 64 MiB of text"))?;
+        self.text =
+            self.text.checked_sub(bytes).ok_or_else(|| too_large("more than 64 MiB of text"))?;
         Ok(())
     }
 
@@ -154,21 +163,35 @@ mod tests {
         let list = |item: Dynamic, count: usize| Dynamic::from_array(vec![item; count]);
         let text: Dynamic = "x".repeat(1 << 20).into();
         assert_eq!(said(&list(1_i64.into(), ELEMENTS)), "fits");
-        assert_eq!(said(&list(list(1_i64.into(), 1000), 1000)), "The value is too large: a list of more than 1,000,000 elements");
+        assert_eq!(
+            said(&list(list(1_i64.into(), 1000), 1000)),
+            "The value is too large: a list of more than 1,000,000 elements"
+        );
         assert_eq!(said(&list(text.clone(), 64)), "fits");
-        assert_eq!(said(&list(text.clone(), 65)), "The value is too large: more than 64 MiB of text");
+        assert_eq!(
+            said(&list(text.clone(), 65)),
+            "The value is too large: more than 64 MiB of text"
+        );
         let map = Map::from([("a".into(), list(text, 65))]);
         assert_eq!(said(&map.into()), "The value is too large: more than 64 MiB of text");
-        assert_eq!(said(&Dynamic::from_blob(vec![0; LARGEST_VALUE + 1])), "The value is too large: more than 64 MiB of text");
+        assert_eq!(
+            said(&Dynamic::from_blob(vec![0; LARGEST_VALUE + 1])),
+            "The value is too large: more than 64 MiB of text"
+        );
     }
 
     #[test]
     fn a_value_nested_without_end_is_too_large() {
         // As much stack as scripts have.
-        let said = std::thread::Builder::new().stack_size(crate::host::conductor::SCRIPT_STACK_BYTES).spawn(|| {
-            let deep = (0..=DEPTH).fold(Dynamic::UNIT, |value, _| vec![value].into());
-            said(&deep)
-        });
-        assert_eq!(said.unwrap().join().unwrap(), "The value is too large: lists or maps nested more than 2,000 deep");
+        let said = std::thread::Builder::new()
+            .stack_size(crate::host::conductor::SCRIPT_STACK_BYTES)
+            .spawn(|| {
+                let deep = (0..=DEPTH).fold(Dynamic::UNIT, |value, _| vec![value].into());
+                said(&deep)
+            });
+        assert_eq!(
+            said.unwrap().join().unwrap(),
+            "The value is too large: lists or maps nested more than 2,000 deep"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Errors that a `catch` swallows without evaluating anything: what is evaluated next comes after it, or nothing does.
+//! Errors that a `catch` swallows without evaluating anything: what is evaluated next comes after
+//! it, or nothing does.
 
 use std::cell::RefCell;
 
@@ -42,9 +43,12 @@ pub fn enter(body: Body) {
     ENTERED.set(Some(body));
 }
 
-/// The error that was swallowed, if what is evaluated there comes after the body that was entered last.
+/// The error that was swallowed, if what is evaluated there comes after the body that was entered
+/// last.
 pub fn before(position: Position, level: usize) -> Option<Swallowed> {
-    ENTERED.with_borrow_mut(|entered| entered.take_if(|body| body.is_left(position, level)))?.swallowed()
+    ENTERED
+        .with_borrow_mut(|entered| entered.take_if(|body| body.is_left(position, level)))?
+        .swallowed()
 }
 
 /// The error that was swallowed last, where nothing is evaluated any more on this thread.

@@ -23,7 +23,8 @@ pub fn plain(value: &Dynamic) -> String {
     }
 }
 
-/// As a literal of scripts: a string in quotes. One that would be larger than a text may be ends with `…`.
+/// As a literal of scripts: a string in quotes. One that would be larger than a text may be ends
+/// with `…`.
 pub fn literal(value: &Dynamic) -> String {
     let mut text = Text::default();
     write_literal(&mut text, value, 0);
@@ -137,7 +138,9 @@ fn write_map(out: &mut Text, map: &Map, depth: usize) {
 }
 
 fn is_bare_key(key: &str) -> bool {
-    !key.is_empty() && !key.starts_with(|c: char| c.is_ascii_digit()) && key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+    !key.is_empty()
+        && !key.starts_with(|c: char| c.is_ascii_digit())
+        && key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -151,7 +154,10 @@ mod tests {
         map.insert("x-size".into(), Dynamic::from(Bytes(64 << 20)));
         map.insert("steps".into(), vec![Dynamic::from(5_i64), "a\"b".into(), ().into()].into());
         map.insert("judge".into(), Dynamic::from(rhai::FnPtr::new("f").unwrap()));
-        assert_eq!(map_literal(&map), r#"#{bake: 1m30s, judge: (function), steps: [5, "a\"b", ()], "x-size": 64m}"#);
+        assert_eq!(
+            map_literal(&map),
+            r#"#{bake: 1m30s, judge: (function), steps: [5, "a\"b", ()], "x-size": 64m}"#
+        );
         assert_eq!(plain(&"a\"b".into()), "a\"b");
     }
 }

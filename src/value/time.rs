@@ -57,7 +57,10 @@ mod tests {
     #[test]
     fn times_beyond_the_calendar_are_none() {
         let time = Time::parse("2026-01-01T00:00:00Z").unwrap();
-        assert_eq!(time.later(Duration::from_secs(90)).unwrap().since(time), Some(Duration::from_secs(90)));
+        assert_eq!(
+            time.later(Duration::from_secs(90)).unwrap().since(time),
+            Some(Duration::from_secs(90))
+        );
         assert_eq!(time.since(time.later(Duration::from_secs(1)).unwrap()), None);
         assert_eq!(time.later(Duration::MAX), None);
         assert_eq!(time.earlier(Duration::from_secs(1 << 50)), None);

@@ -48,10 +48,12 @@ const MARK: &str = "__in_file_";
 pub fn missing(error: &EvalAltResult) -> Option<Missing> {
     match error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => Some(function_of(signature)),
-        EvalAltResult::ErrorVariableNotFound(name, _) | EvalAltResult::ErrorParsing(ParseErrorType::VariableUndefined(name), _) => {
+        EvalAltResult::ErrorVariableNotFound(name, _)
+        | EvalAltResult::ErrorParsing(ParseErrorType::VariableUndefined(name), _) => {
             Some(Missing::Variable(name.clone()))
         }
-        EvalAltResult::ErrorModuleNotFound(name, _) | EvalAltResult::ErrorParsing(ParseErrorType::ModuleUndefined(name), _) => {
+        EvalAltResult::ErrorModuleNotFound(name, _)
+        | EvalAltResult::ErrorParsing(ParseErrorType::ModuleUndefined(name), _) => {
             Some(Missing::Module(name.clone()))
         }
         EvalAltResult::ErrorDotExpr(text, _) => {
@@ -70,7 +72,11 @@ fn function_of(signature: &str) -> Missing {
         None => (None, path),
     };
     let arguments = arguments.strip_suffix(')').unwrap_or(arguments);
-    let arguments = if arguments.is_empty() { Vec::new() } else { arguments.split(", ").map(word_of).collect() };
+    let arguments = if arguments.is_empty() {
+        Vec::new()
+    } else {
+        arguments.split(", ").map(word_of).collect()
+    };
     Missing::Function { module, name: unmarked(name).to_owned(), arguments }
 }
 
@@ -124,7 +130,8 @@ pub fn describe(error: &EvalAltResult) -> Failure {
     }
 }
 
-/// The failure behind the map that Rhai gives to `catch` for an error of its own; nothing for a map that was thrown.
+/// The failure behind the map that Rhai gives to `catch` for an error of its own; nothing for a map
+/// that was thrown.
 pub fn of_caught(map: &rhai::Map) -> Option<Failure> {
     let text = |key: &str| map.get(key).map(super::text::plain).unwrap_or_default();
     let number = |key: &str| map.get(key).and_then(|value| value.as_int().ok()).unwrap_or_default();
@@ -133,19 +140,31 @@ pub fn of_caught(map: &rhai::Map) -> Option<Failure> {
     let variable = || text("variable");
     let error = match text("error").as_str() {
         "ErrorFunctionNotFound" => EvalAltResult::ErrorFunctionNotFound(text("function"), at),
-        "ErrorNonPureMethodCallOnConstant" => EvalAltResult::ErrorNonPureMethodCallOnConstant(text("function"), at),
-        "ErrorMismatchDataType" => EvalAltResult::ErrorMismatchDataType(text("requested"), text("actual"), at),
-        "ErrorMismatchOutputType" => EvalAltResult::ErrorMismatchOutputType(text("requested"), text("actual"), at),
+        "ErrorNonPureMethodCallOnConstant" => {
+            EvalAltResult::ErrorNonPureMethodCallOnConstant(text("function"), at)
+        }
+        "ErrorMismatchDataType" => {
+            EvalAltResult::ErrorMismatchDataType(text("requested"), text("actual"), at)
+        }
+        "ErrorMismatchOutputType" => {
+            EvalAltResult::ErrorMismatchOutputType(text("requested"), text("actual"), at)
+        }
         "ErrorArrayBounds" => EvalAltResult::ErrorArrayBounds(count("length"), number("index"), at),
-        "ErrorStringBounds" => EvalAltResult::ErrorStringBounds(count("length"), number("index"), at),
-        "ErrorBitFieldBounds" => EvalAltResult::ErrorBitFieldBounds(count("length"), number("index"), at),
+        "ErrorStringBounds" => {
+            EvalAltResult::ErrorStringBounds(count("length"), number("index"), at)
+        }
+        "ErrorBitFieldBounds" => {
+            EvalAltResult::ErrorBitFieldBounds(count("length"), number("index"), at)
+        }
         "ErrorVariableExists" => EvalAltResult::ErrorVariableExists(variable(), at),
         "ErrorForbiddenVariable" => EvalAltResult::ErrorForbiddenVariable(variable(), at),
         "ErrorVariableNotFound" => EvalAltResult::ErrorVariableNotFound(variable(), at),
         "ErrorPropertyNotFound" => EvalAltResult::ErrorPropertyNotFound(variable(), at),
         "ErrorDataRace" => EvalAltResult::ErrorDataRace(variable(), at),
         "ErrorAssignmentToConstant" => EvalAltResult::ErrorAssignmentToConstant(variable(), at),
-        "ErrorIndexNotFound" => EvalAltResult::ErrorIndexNotFound(map.get("index").cloned().unwrap_or_default(), at),
+        "ErrorIndexNotFound" => {
+            EvalAltResult::ErrorIndexNotFound(map.get("index").cloned().unwrap_or_default(), at)
+        }
         "ErrorModuleNotFound" => EvalAltResult::ErrorModuleNotFound(text("module"), at),
         "ErrorDotExpr" => EvalAltResult::ErrorDotExpr(text("property"), at),
         "ErrorIndexingType" => EvalAltResult::ErrorIndexingType(text("type"), at),
@@ -158,13 +177,16 @@ pub fn of_caught(map: &rhai::Map) -> Option<Failure> {
         "ErrorArithmetic" => EvalAltResult::ErrorArithmetic(text("message"), at),
         "ErrorInFunctionCall" | "ErrorInModule" => of_text(&text("message")),
         // What it is about stands in its text only.
-        "ErrorParsing" | "ErrorSystem" | "ErrorCustomSyntax" => return Some(Failure::usage(sentence(&text("message")))),
+        "ErrorParsing" | "ErrorSystem" | "ErrorCustomSyntax" => {
+            return Some(Failure::usage(sentence(&text("message"))));
+        }
         _ => return None,
     };
     Some(describe(&error))
 }
 
-/// The error inside calls, of which Rhai tells only the text: on its first line, before the source and the position.
+/// The error inside calls, of which Rhai tells only the text: on its first line, before the source
+/// and the position.
 fn of_text(text: &str) -> EvalAltResult {
     let at = Position::NONE;
     let line = text.lines().next().unwrap_or_default();
@@ -212,7 +234,9 @@ fn of_text(text: &str) -> EvalAltResult {
         EvalAltResult::ErrorAssignmentToConstant(name, at)
     } else if line.starts_with("Non-pure ") || line.starts_with("Cannot modify property") {
         EvalAltResult::ErrorNonPureMethodCallOnConstant(quoted(), at)
-    } else if let Some((wanted, given)) = types("Data type incorrect").or_else(|| types("Output type incorrect")) {
+    } else if let Some((wanted, given)) =
+        types("Data type incorrect").or_else(|| types("Output type incorrect"))
+    {
         EvalAltResult::ErrorMismatchDataType(wanted, given, at)
     } else if let Some((count, index)) = bounds("Array index ") {
         EvalAltResult::ErrorArrayBounds(count, index, at)
@@ -220,7 +244,11 @@ fn of_text(text: &str) -> EvalAltResult {
         EvalAltResult::ErrorStringBounds(count, index, at)
     } else if let Some((count, index)) = bounds("Bit-field index ") {
         EvalAltResult::ErrorBitFieldBounds(count, index, at)
-    } else if line.starts_with("Unknown property ") || line.contains("getter") || line.contains("setter") || line.contains("writable") {
+    } else if line.starts_with("Unknown property ")
+        || line.contains("getter")
+        || line.contains("setter")
+        || line.contains("writable")
+    {
         EvalAltResult::ErrorDotExpr(line.to_owned(), at)
     } else {
         EvalAltResult::ErrorArithmetic(line.to_owned(), at)
@@ -228,37 +256,56 @@ fn of_text(text: &str) -> EvalAltResult {
 }
 
 fn describe_function(missing: &Missing) -> Failure {
-    let Missing::Function { module, name, arguments } = missing else { return Failure::usage("There is no such function") };
+    let Missing::Function { module, name, arguments } = missing else {
+        return Failure::usage("There is no such function");
+    };
     if !name.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
         match arguments.as_slice() {
             [left, right] => {
-                return Failure::usage(format!("\"{name}\" does not work between {} and {}", with_article(left), with_article(right)));
+                return Failure::usage(format!(
+                    "\"{name}\" does not work between {} and {}",
+                    with_article(left),
+                    with_article(right)
+                ));
             }
-            [of] => return Failure::usage(format!("\"{name}\" does not work on {}", with_article(of))),
+            [of] => {
+                return Failure::usage(format!("\"{name}\" does not work on {}", with_article(of)));
+            }
             // No operator takes as many: it is a name that a text gave.
             _ => {}
         }
     }
     if is_closure(name) {
-        return Failure::usage(format!("The function given takes another number of arguments than {}", arguments.len()));
+        return Failure::usage(format!(
+            "The function given takes another number of arguments than {}",
+            arguments.len()
+        ));
     }
     let path = module.as_ref().map(|module| format!("{module}::")).unwrap_or_default();
-    let failure = Failure::usage(format!("There is no function {path}{name}({})", arguments.join(", ")));
+    let failure =
+        Failure::usage(format!("There is no function {path}{name}({})", arguments.join(", ")));
     if name == "contains" && arguments.len() == 2 {
         // What Rhai makes of "in".
-        return failure.hint("\"in\" and contains look for something in a list, a map, a string or a range");
+        return failure
+            .hint("\"in\" and contains look for something in a list, a map, a string or a range");
     }
     failure
 }
 
 fn describe_field(error: &EvalAltResult, text: &str) -> Failure {
     match missing(error) {
-        Some(Missing::Field { name, of }) if of == "nothing" => Failure::usage(format!("The value is (), which has no field \"{name}\""))
-            .hint(format!("where it may be missing, write ?.{name}")),
-        Some(Missing::Field { name, of }) if text.contains("setter") || text.contains("writable") => {
+        Some(Missing::Field { name, of }) if of == "nothing" => {
+            Failure::usage(format!("The value is (), which has no field \"{name}\""))
+                .hint(format!("where it may be missing, write ?.{name}"))
+        }
+        Some(Missing::Field { name, of })
+            if text.contains("setter") || text.contains("writable") =>
+        {
             Failure::usage(format!("The field \"{name}\" of {} can't be set", with_article(&of)))
         }
-        Some(Missing::Field { name, of }) => Failure::usage(format!("{} has no field \"{name}\"", capital(&with_article(&of)))),
+        Some(Missing::Field { name, of }) => {
+            Failure::usage(format!("{} has no field \"{name}\"", capital(&with_article(&of))))
+        }
         _ => Failure::usage(sentence(text)),
     }
 }
@@ -267,7 +314,11 @@ fn describe_mismatch(wanted: &str, given: &str) -> Failure {
     let (wanted, given) = (word_of(wanted), word_of(given));
     match (wanted.as_str(), given.as_str()) {
         ("nothing", given) => Failure::usage(format!("This does not take {}", with_article(given))),
-        (wanted, given) => Failure::usage(format!("This takes {}, not {}", with_article(wanted), with_article(given))),
+        (wanted, given) => Failure::usage(format!(
+            "This takes {}, not {}",
+            with_article(wanted),
+            with_article(given)
+        )),
     }
 }
 
@@ -279,27 +330,35 @@ fn outside(what: &str, count: usize, index: i64, parts: &str) -> Failure {
 /// A syntax error.
 fn describe_parsing(error: &ParseErrorType) -> Failure {
     match error {
-        ParseErrorType::VariableUndefined(name) => Failure::usage(format!("There is no variable \"{name}\"")),
+        ParseErrorType::VariableUndefined(name) => {
+            Failure::usage(format!("There is no variable \"{name}\""))
+        }
         ParseErrorType::ModuleUndefined(name) => {
-            Failure::usage(format!("There is no module \"{name}\"")).hint(format!("import it first: import \"…\" as {name};"))
+            Failure::usage(format!("There is no module \"{name}\""))
+                .hint(format!("import it first: import \"…\" as {name};"))
         }
         ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) if word == "eval" => {
             Failure::usage("\"eval\" is not available").hint("write a function or a closure")
         }
         ParseErrorType::Reserved(word) if word.starts_with(char::is_alphabetic) => {
-            let hint = format!("take another name, or as the key of a map write it in quotes: \"{word}\"");
+            let hint =
+                format!("take another name, or as the key of a map write it in quotes: \"{word}\"");
             Failure::usage(format!("\"{word}\" is a reserved word")).hint(hint)
         }
         ParseErrorType::PropertyExpected => Failure::usage("Here the key of a map is expected"),
-        ParseErrorType::UnexpectedEOF => {
-            Failure::usage("The script ends before it is complete").hint("is a bracket or a brace not closed?")
+        ParseErrorType::UnexpectedEOF => Failure::usage("The script ends before it is complete")
+            .hint("is a bracket or a brace not closed?"),
+        ParseErrorType::BadInput(LexError::UnterminatedString) => {
+            Failure::usage("The string is not closed")
         }
-        ParseErrorType::BadInput(LexError::UnterminatedString) => Failure::usage("The string is not closed"),
-        ParseErrorType::ExprTooDeep => Failure::usage("The expression is nested too deeply").hint("give a part of it a name with let"),
-        ParseErrorType::FnDuplicatedDefinition(name, count) => {
-            Failure::usage(format!("The function \"{name}\" with {count} parameters is there already"))
+        ParseErrorType::ExprTooDeep => Failure::usage("The expression is nested too deeply")
+            .hint("give a part of it a name with let"),
+        ParseErrorType::FnDuplicatedDefinition(name, count) => Failure::usage(format!(
+            "The function \"{name}\" with {count} parameters is there already"
+        )),
+        ParseErrorType::DuplicatedProperty(key) => {
+            Failure::usage(format!("The key \"{key}\" stands twice in this map"))
         }
-        ParseErrorType::DuplicatedProperty(key) => Failure::usage(format!("The key \"{key}\" stands twice in this map")),
         other => Failure::usage(sentence(&other.to_string())),
     }
 }
@@ -320,7 +379,10 @@ fn sentence(text: &str) -> String {
 
 fn capital(text: &str) -> String {
     let mut characters = text.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+    characters
+        .next()
+        .map(|first| first.to_uppercase().chain(characters).collect())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -340,7 +402,10 @@ mod tests {
             ("lines(\"x\", 5)", "There is no function lines(string, integer)"),
             ("\"x\" * [1]", "\"*\" does not work between a string and a list"),
             ("let x = 5; x.name", "An integer has no field \"name\""),
-            ("let x = (); x.name", "The value is (), which has no field \"name\" | where it may be missing, write ?.name"),
+            (
+                "let x = (); x.name",
+                "The value is (), which has no field \"name\" | where it may be missing, write ?.name",
+            ),
             ("print(y)", "There is no variable \"y\""),
             ("x::f()", "There is no module \"x\" | import it first: import \"…\" as x;"),
             ("().len()", "There is no function len(nothing)"),
@@ -357,8 +422,14 @@ mod tests {
                 "\"default\" is a reserved word | take another name, or as the key of a map write it in quotes: \"default\"",
             ),
             ("let x = #{ a: 1, a: 2 };", "The key \"a\" stands twice in this map"),
-            ("let x =", "The script ends before it is complete | is a bracket or a brace not closed?"),
-            ("const X = []; X.push(1);", "\"push\" would change a constant | take a copy: let x = CONSTANT;"),
+            (
+                "let x =",
+                "The script ends before it is complete | is a bracket or a brace not closed?",
+            ),
+            (
+                "const X = []; X.push(1);",
+                "\"push\" would change a constant | take a copy: let x = CONSTANT;",
+            ),
             (
                 "let n = 5; for x in n { f() }",
                 "Can't go through this with \"for\" | for takes a list, a range or a string; of a map: map.keys()",
@@ -371,8 +442,11 @@ mod tests {
     #[test]
     fn a_signature_is_taken_apart() {
         let function = function_of("deploy::canary (service, &str | ImmutableString | String)");
-        let expected =
-            Missing::Function { module: Some("deploy".into()), name: "canary".into(), arguments: vec!["service".into(), "string".into()] };
+        let expected = Missing::Function {
+            module: Some("deploy".into()),
+            name: "canary".into(),
+            arguments: vec!["service".into(), "string".into()],
+        };
         assert_eq!(function, expected);
     }
 }

@@ -34,8 +34,13 @@ pub async fn a_build_ends_with_its_image_under_every_tag(case: &Case<'_>) {
     let tags = vec![case.image_name("one"), case.image_name("two")];
     let mut labels: std::collections::BTreeMap<_, _> = case.labels().into_iter().collect();
     labels.insert("dev.spc.context".into(), "c0ffee".into());
-    let events = built(case, BuildRequest { tags: tags.clone(), labels, ..request(case, &dockerfile) }).await.unwrap();
-    let Some(BuildEvent::Image(id)) = events.last() else { panic!("the last event is the image: {events:?}") };
+    let events =
+        built(case, BuildRequest { tags: tags.clone(), labels, ..request(case, &dockerfile) })
+            .await
+            .unwrap();
+    let Some(BuildEvent::Image(id)) = events.last() else {
+        panic!("the last event is the image: {events:?}")
+    };
     assert!(id.starts_with("sha256:"), "{id}");
     for tag in tags {
         let image = case.engine.image_inspect(&tag).await.unwrap();
@@ -47,7 +52,8 @@ pub async fn a_build_ends_with_its_image_under_every_tag(case: &Case<'_>) {
 pub async fn the_same_build_gives_the_same_image(case: &Case<'_>) {
     let dockerfile = format!("FROM {}\nCOPY note /note\n", case.fixture.image);
     let build = || async {
-        let request = BuildRequest { tags: vec![case.image_name("one")], ..request(case, &dockerfile) };
+        let request =
+            BuildRequest { tags: vec![case.image_name("one")], ..request(case, &dockerfile) };
         built(case, request).await.unwrap().pop()
     };
     assert_eq!(build().await, build().await);
@@ -55,11 +61,16 @@ pub async fn the_same_build_gives_the_same_image(case: &Case<'_>) {
 
 pub async fn a_build_without_its_dockerfile_or_target_fails(case: &Case<'_>) {
     let dockerfile = format!("FROM {}\n", case.fixture.image);
-    let missing = BuildRequest { dockerfile: "none/Dockerfile".into(), ..request(case, &dockerfile) };
+    let missing =
+        BuildRequest { dockerfile: "none/Dockerfile".into(), ..request(case, &dockerfile) };
     let error = built(case, missing).await.unwrap_err();
     assert_eq!(error.kind, EngineErrorKind::Failed);
     assert!(error.message.contains("none/Dockerfile"), "{}", error.message);
-    let unknown = BuildRequest { target: Some("production".into()), tags: vec![case.image_name("one")], ..request(case, &dockerfile) };
+    let unknown = BuildRequest {
+        target: Some("production".into()),
+        tags: vec![case.image_name("one")],
+        ..request(case, &dockerfile)
+    };
     let error = built(case, unknown).await.unwrap_err();
     assert_eq!(error.kind, EngineErrorKind::Failed);
     assert!(error.message.contains("production"), "{}", error.message);
@@ -70,25 +81,47 @@ pub async fn a_name_is_the_image_s_that_was_built_last(case: &Case<'_>) {
     let mut ids = Vec::new();
     for note in ["first", "second"] {
         let dockerfile = format!("FROM {}\nENV NOTE={note}\n", case.fixture.image);
-        let request = BuildRequest { tags: vec![case.image_name("one")], context_digest: note.into(), ..request(case, &dockerfile) };
+        let request = BuildRequest {
+            tags: vec![case.image_name("one")],
+            context_digest: note.into(),
+            ..request(case, &dockerfile)
+        };
         built(case, request).await.unwrap();
         ids.push(case.engine.image_inspect(&case.image_name("one")).await.unwrap().id.unwrap());
     }
     assert_ne!(ids[0], ids[1]);
     let first = case.engine.image_inspect(&ids[0]).await.unwrap();
-    assert_eq!(first.repo_tags.unwrap_or_default(), Vec::<String>::new(), "the first is there, without a name");
+    assert_eq!(
+        first.repo_tags.unwrap_or_default(),
+        Vec::<String>::new(),
+        "the first is there, without a name"
+    );
 }
 
 pub async fn the_labels_of_a_build_go_over_those_of_its_dockerfile_and_base(case: &Case<'_>) {
-    let base = format!("FROM {}\nLABEL of=base kept=base\nONBUILD LABEL by=trigger\n", case.fixture.image);
+    let base =
+        format!("FROM {}\nLABEL of=base kept=base\nONBUILD LABEL by=trigger\n", case.fixture.image);
     let tags = |tag: &str| vec![case.image_name(tag)];
     built(case, BuildRequest { tags: tags("base"), ..request(case, &base) }).await.unwrap();
-    let dockerfile = format!("FROM {}\nARG KEY=expanded\nLABEL set=dockerfile ${{KEY}}=dockerfile\n", case.image_name("base"));
+    let dockerfile = format!(
+        "FROM {}\nARG KEY=expanded\nLABEL set=dockerfile ${{KEY}}=dockerfile\n",
+        case.image_name("base")
+    );
     let given = ["of", "by", "set", "expanded"];
     let mut labels: std::collections::BTreeMap<_, _> = case.labels().into_iter().collect();
     labels.extend(given.map(|key| (key.to_owned(), String::new())));
-    built(case, BuildRequest { tags: tags("one"), labels, ..request(case, &dockerfile) }).await.unwrap();
-    let found = case.engine.image_inspect(&case.image_name("one")).await.unwrap().config.unwrap().labels.unwrap();
+    built(case, BuildRequest { tags: tags("one"), labels, ..request(case, &dockerfile) })
+        .await
+        .unwrap();
+    let found = case
+        .engine
+        .image_inspect(&case.image_name("one"))
+        .await
+        .unwrap()
+        .config
+        .unwrap()
+        .labels
+        .unwrap();
     assert_eq!(given.map(|key| found[key].as_str()), [""; 4]);
     assert_eq!(found["kept"], "base");
 }
@@ -96,18 +129,31 @@ pub async fn the_labels_of_a_build_go_over_those_of_its_dockerfile_and_base(case
 /// A build with a secret `key`, of which nothing is taken from a cache.
 fn with_key(case: &Case<'_>, run: &str) -> BuildRequest {
     let secrets = std::collections::BTreeMap::from([("key".to_owned(), "the value".into())]);
-    BuildRequest { secrets, no_cache: true, ..request(case, &format!("FROM {}\nRUN {run}\n", case.fixture.image)) }
+    BuildRequest {
+        secrets,
+        no_cache: true,
+        ..request(case, &format!("FROM {}\nRUN {run}\n", case.fixture.image))
+    }
 }
 
 pub async fn a_step_fails_without_the_secret_that_it_requires(case: &Case<'_>) {
     for mount in ["id=other,required=true", "source=other,required", "target=/a/other,required=1"] {
-        let error = built(case, with_key(case, &format!("--mount=type=secret,{mount} true"))).await.unwrap_err();
+        let error = built(case, with_key(case, &format!("--mount=type=secret,{mount} true")))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::Failed);
-        let expected = format!("RUN --mount=type=secret,{mount} true\" failed: secret other not found: not found");
+        let expected = format!(
+            "RUN --mount=type=secret,{mount} true\" failed: secret other not found: not found"
+        );
         assert!(error.message.ends_with(&expected), "{}", error.message);
-        assert_eq!(error.hint.unwrap(), "give it to the build with `secrets: [\"other\"]`, or leave `required` of the step's mount out");
+        assert_eq!(
+            error.hint.unwrap(),
+            "give it to the build with `secrets: [\"other\"]`, or leave `required` of the step's mount out"
+        );
     }
-    for mount in ["id=other", "id=other,required=false", "id=key,required=true", "target=/a/key,required"] {
+    for mount in
+        ["id=other", "id=other,required=false", "id=key,required=true", "target=/a/key,required"]
+    {
         let built = built(case, with_key(case, &format!("--mount=type=secret,{mount} true"))).await;
         assert!(matches!(built.as_deref(), Ok([.., BuildEvent::Image(_)])), "{mount}: {built:?}");
     }
@@ -120,15 +166,22 @@ pub async fn a_mount_that_no_builder_takes_fails_the_build(case: &Case<'_>) {
         ("type=secret,id=key,bogus=1", "unexpected key 'bogus'"),
         ("type=bogus,id=key", "unsupported mount type \"bogus\""),
     ] {
-        let error = built(case, with_key(case, &format!("--mount={mount} true"))).await.unwrap_err();
+        let error =
+            built(case, with_key(case, &format!("--mount={mount} true"))).await.unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::Failed);
-        assert!(error.message.starts_with("the build failed: ") && error.message.contains(words), "{}", error.message);
+        assert!(
+            error.message.starts_with("the build failed: ") && error.message.contains(words),
+            "{}",
+            error.message
+        );
     }
 }
 
 pub async fn an_unread_secret_changes_no_image(case: &Case<'_>) {
     let dockerfile = format!("FROM {}\nCOPY note /note\n", case.fixture.image);
-    let image = async |secrets| built(case, BuildRequest { secrets, ..request(case, &dockerfile) }).await.unwrap().pop();
+    let image = async |secrets| {
+        built(case, BuildRequest { secrets, ..request(case, &dockerfile) }).await.unwrap().pop()
+    };
     let with = std::collections::BTreeMap::from([("key".to_owned(), "the value".into())]);
     assert_eq!(image(std::collections::BTreeMap::new()).await, image(with).await);
 }

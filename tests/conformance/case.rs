@@ -6,7 +6,8 @@ use bollard::models;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use spc::engine::{
-    Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, OutputChunk, OutputKind, OutputStream, StopRequest, label_filter,
+    Engine, EngineError, EngineErrorKind, ExecRequest, ExecSession, OutputChunk, OutputKind,
+    OutputStream, StopRequest, label_filter,
 };
 
 /// Marks whatever a case makes, with the case's name.
@@ -56,8 +57,10 @@ impl<'a> Case<'a> {
             gone(self.engine.volume_remove(&volume.name, true).await);
         }
         for image in self.engine.image_list(&filter).await.unwrap() {
-            // An image that two names lead to can't be removed by its id, and one without a name by nothing else.
-            let mut names: Vec<_> = image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect();
+            // An image that two names lead to can't be removed by its id, and one without a name by
+            // nothing else.
+            let mut names: Vec<_> =
+                image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect();
             names.push(image.id);
             for name in names {
                 gone(self.engine.image_remove(&name, true).await);
@@ -160,7 +163,11 @@ pub fn owned(command: &[&str]) -> Vec<String> {
 pub async fn collect(output: OutputStream) -> (String, String) {
     let chunks: Vec<OutputChunk> = output.try_collect().await.unwrap();
     let of = |kind| {
-        let bytes: Vec<u8> = chunks.iter().filter(|chunk| chunk.kind == kind).flat_map(|chunk| chunk.bytes.to_vec()).collect();
+        let bytes: Vec<u8> = chunks
+            .iter()
+            .filter(|chunk| chunk.kind == kind)
+            .flat_map(|chunk| chunk.bytes.to_vec())
+            .collect();
         String::from_utf8(bytes).unwrap()
     };
     (of(OutputKind::Stdout), of(OutputKind::Stderr))
@@ -194,7 +201,10 @@ pub fn kind<T>(what: Result<T, EngineError>) -> EngineErrorKind {
     match what {
         Ok(_) => panic!("the call succeeded"),
         Err(error) => {
-            assert!(!error.message.is_empty() && !error.message.ends_with('.'), "a message is a sentence without a full stop: {error:?}");
+            assert!(
+                !error.message.is_empty() && !error.message.ends_with('.'),
+                "a message is a sentence without a full stop: {error:?}"
+            );
             error.kind
         }
     }

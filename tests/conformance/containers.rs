@@ -26,10 +26,20 @@ pub async fn a_container_is_created_started_and_stopped_once(case: &Case<'_>) {
     assert!(case.is_running(&created.id).await, "it is found by its id too");
     assert!(!case.engine.container_start(&name).await.unwrap(), "it ran already");
 
-    assert!(case.engine.container_stop(&name, &StopRequest::default()).await.unwrap(), "it is stopped now");
+    assert!(
+        case.engine.container_stop(&name, &StopRequest::default()).await.unwrap(),
+        "it is stopped now"
+    );
     let state = case.state(&name).await;
-    assert_eq!((state.running, state.exit_code), (Some(false), Some(0)), "its handler of TERM ended it");
-    assert!(!case.engine.container_stop(&name, &StopRequest::default()).await.unwrap(), "it was stopped already");
+    assert_eq!(
+        (state.running, state.exit_code),
+        (Some(false), Some(0)),
+        "its handler of TERM ended it"
+    );
+    assert!(
+        !case.engine.container_stop(&name, &StopRequest::default()).await.unwrap(),
+        "it was stopped already"
+    );
 
     assert!(case.engine.container_start(&name).await.unwrap(), "it can be started again");
     case.engine.container_remove(&name, true, false).await.unwrap();
@@ -37,17 +47,28 @@ pub async fn a_container_is_created_started_and_stopped_once(case: &Case<'_>) {
 }
 
 pub async fn a_container_without_its_image_is_not_created(case: &Case<'_>) {
-    let body = models::ContainerCreateBody { image: Some("spc-none/such:1".into()), ..case.body(SERVE) };
-    assert_eq!(kind(case.engine.container_create(&case.name("one"), None, body).await), Kind::NotFound);
+    let body =
+        models::ContainerCreateBody { image: Some("spc-none/such:1".into()), ..case.body(SERVE) };
+    assert_eq!(
+        kind(case.engine.container_create(&case.name("one"), None, body).await),
+        Kind::NotFound
+    );
 }
 
 pub async fn a_taken_name_is_a_conflict(case: &Case<'_>) {
     let name = case.created("one", case.body(SERVE)).await;
-    assert_eq!(kind(case.engine.container_create(&name, None, case.body(SERVE)).await), Kind::Conflict);
+    assert_eq!(
+        kind(case.engine.container_create(&name, None, case.body(SERVE)).await),
+        Kind::Conflict
+    );
 }
 
 pub async fn a_container_is_renamed_unless_the_name_is_taken(case: &Case<'_>) {
-    let (old, new, other) = (case.started("old", SERVE).await, case.name("new"), case.created("other", case.body(SERVE)).await);
+    let (old, new, other) = (
+        case.started("old", SERVE).await,
+        case.name("new"),
+        case.created("other", case.body(SERVE)).await,
+    );
     case.engine.container_rename(&old, &new).await.unwrap();
     assert!(case.is_running(&new).await);
     assert_eq!(kind(case.engine.container_inspect(&old).await), Kind::NotFound);
@@ -75,7 +96,10 @@ pub async fn an_unknown_container_is_not_found_by_any_call(case: &Case<'_>) {
     assert_eq!(kind(engine.container_restart(&name, &at_once()).await), Kind::NotFound);
     assert_eq!(kind(engine.container_kill(&name, "KILL").await), Kind::NotFound);
     assert_eq!(kind(engine.container_rename(&name, &case.name("new")).await), Kind::NotFound);
-    assert_eq!(kind(engine.container_update(&name, models::RestartPolicy::default()).await), Kind::NotFound);
+    assert_eq!(
+        kind(engine.container_update(&name, models::RestartPolicy::default()).await),
+        Kind::NotFound
+    );
     assert_eq!(kind(engine.container_remove(&name, true, true).await), Kind::NotFound);
     assert_eq!(kind(engine.container_wait(&name).await), Kind::NotFound);
     assert_eq!(kind(engine.container_logs(&name, &LogsRequest::default()).await), Kind::NotFound);
@@ -89,7 +113,11 @@ pub async fn an_unknown_container_is_not_found_by_any_call(case: &Case<'_>) {
 pub async fn a_name_that_is_no_name_is_not_found(case: &Case<'_>) {
     for name in ["", "..", "no such name", "a?all=1", "a#b"] {
         assert_eq!(kind(case.engine.container_inspect(name).await), Kind::NotFound, "{name}");
-        assert_eq!(kind(case.engine.container_remove(name, true, true).await), Kind::NotFound, "{name}");
+        assert_eq!(
+            kind(case.engine.container_remove(name, true, true).await),
+            Kind::NotFound,
+            "{name}"
+        );
     }
 }
 
@@ -136,7 +164,8 @@ pub async fn a_running_container_is_removed_only_by_force(case: &Case<'_>) {
 
 pub async fn anonymous_volumes_go_with_their_container_if_asked(case: &Case<'_>) {
     for volumes in [true, false] {
-        let body = models::ContainerCreateBody { volumes: Some(vec!["/data".into()]), ..case.body(SERVE) };
+        let body =
+            models::ContainerCreateBody { volumes: Some(vec!["/data".into()]), ..case.body(SERVE) };
         let name = case.created("one", body).await;
         let mounts = case.engine.container_inspect(&name).await.unwrap().mounts.unwrap();
         let volume = mounts[0].name.clone().unwrap();
@@ -150,7 +179,8 @@ pub async fn anonymous_volumes_go_with_their_container_if_asked(case: &Case<'_>)
 }
 
 pub async fn the_list_tells_state_and_exit_code(case: &Case<'_>) {
-    let (running, failed) = (case.started("running", SERVE).await, case.started("failed", FAIL).await);
+    let (running, failed) =
+        (case.started("running", SERVE).await, case.started("failed", FAIL).await);
     let created = case.created("created", case.body(SERVE)).await;
     case.engine.container_wait(&failed).await.unwrap();
 
@@ -159,7 +189,14 @@ pub async fn the_list_tells_state_and_exit_code(case: &Case<'_>) {
         .into_iter()
         .map(|container| {
             let name = container.names.unwrap().remove(0);
-            (name, (container.state.unwrap().to_string(), container.status.unwrap_or_default(), container.labels.unwrap()))
+            (
+                name,
+                (
+                    container.state.unwrap().to_string(),
+                    container.status.unwrap_or_default(),
+                    container.labels.unwrap(),
+                ),
+            )
         })
         .collect();
     let of = |name: &str| &told[&format!("/{name}")];
@@ -173,22 +210,41 @@ pub async fn the_list_tells_state_and_exit_code(case: &Case<'_>) {
 
     let up = case.engine.container_list(false, &case.filter()).await.unwrap();
     assert_eq!(up.len(), 1, "without `all` only what runs is listed");
-    let other = case.engine.container_list(true, &label_filter("dev.spc.conformance", "none")).await.unwrap();
+    let other = case
+        .engine
+        .container_list(true, &label_filter("dev.spc.conformance", "none"))
+        .await
+        .unwrap();
     assert_eq!(other, []);
 }
 
-pub async fn values_of_another_form_than_the_engines_are_refused_when_a_container_is_made(case: &Case<'_>) {
+pub async fn values_of_another_form_than_the_engines_are_refused_when_a_container_is_made(
+    case: &Case<'_>,
+) {
     let logging = |driver: &str, option: &str| {
         let config = HashMap::from([(option.to_owned(), "1m".to_owned())]);
-        let log_config = models::HostConfigLogConfig { typ: Some(driver.into()), config: Some(config) };
+        let log_config =
+            models::HostConfigLogConfig { typ: Some(driver.into()), config: Some(config) };
         models::ContainerCreateBody {
-            host_config: Some(models::HostConfig { log_config: Some(log_config), ..Default::default() }),
+            host_config: Some(models::HostConfig {
+                log_config: Some(log_config),
+                ..Default::default()
+            }),
             ..case.body(SERVE)
         }
     };
-    let signal = |signal: &str| models::ContainerCreateBody { stop_signal: Some(signal.into()), ..case.body(SERVE) };
-    let folder = |folder: &str| models::ContainerCreateBody { working_dir: Some(folder.into()), ..case.body(SERVE) };
-    let variable = |variable: &str| models::ContainerCreateBody { env: Some(vec![variable.into()]), ..case.body(SERVE) };
+    let signal = |signal: &str| models::ContainerCreateBody {
+        stop_signal: Some(signal.into()),
+        ..case.body(SERVE)
+    };
+    let folder = |folder: &str| models::ContainerCreateBody {
+        working_dir: Some(folder.into()),
+        ..case.body(SERVE)
+    };
+    let variable = |variable: &str| models::ContainerCreateBody {
+        env: Some(vec![variable.into()]),
+        ..case.body(SERVE)
+    };
     for body in [
         folder("rel"),
         signal("SIGFOO"),
@@ -200,9 +256,19 @@ pub async fn values_of_another_form_than_the_engines_are_refused_when_a_containe
         logging("local", "tag"),
     ] {
         let shown = format!("{body:?}");
-        assert_eq!(kind(case.engine.container_create(&case.name("one"), None, body).await), Kind::Invalid, "{shown}");
+        assert_eq!(
+            kind(case.engine.container_create(&case.name("one"), None, body).await),
+            Kind::Invalid,
+            "{shown}"
+        );
     }
-    for body in [folder("/a b"), signal("sigrtmin+3"), variable("A B"), logging("json-file", "max-size"), logging("none", "foo")] {
+    for body in [
+        folder("/a b"),
+        signal("sigrtmin+3"),
+        variable("A B"),
+        logging("json-file", "max-size"),
+        logging("none", "foo"),
+    ] {
         case.engine.container_create(&case.name("one"), None, body).await.unwrap();
         case.engine.container_remove(&case.name("one"), true, true).await.unwrap();
     }
@@ -218,7 +284,10 @@ pub async fn a_command_that_does_not_exist_fails_at_start(case: &Case<'_>) {
 
 pub async fn a_host_port_is_refused_at_start_if_it_is_taken(case: &Case<'_>) {
     let publish = || {
-        let binding = models::PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some("42131".into()) };
+        let binding = models::PortBinding {
+            host_ip: Some("127.0.0.1".into()),
+            host_port: Some("42131".into()),
+        };
         models::ContainerCreateBody {
             exposed_ports: Some(vec!["80/tcp".into()]),
             host_config: Some(models::HostConfig {
@@ -228,21 +297,31 @@ pub async fn a_host_port_is_refused_at_start_if_it_is_taken(case: &Case<'_>) {
             ..case.body(SERVE)
         }
     };
-    let (first, second) = (case.created("first", publish()).await, case.created("second", publish()).await);
+    let (first, second) =
+        (case.created("first", publish()).await, case.created("second", publish()).await);
     case.engine.container_start(&first).await.unwrap();
     let error = case.engine.container_start(&second).await.unwrap_err();
     assert_eq!(error.kind, Kind::Server);
     assert!(error.message.contains("port is already allocated"), "{}", error.message);
     assert!(!case.is_running(&second).await);
 
-    let ports = case.engine.container_inspect(&first).await.unwrap().network_settings.unwrap().ports.unwrap();
+    let ports = case
+        .engine
+        .container_inspect(&first)
+        .await
+        .unwrap()
+        .network_settings
+        .unwrap()
+        .ports
+        .unwrap();
     assert_eq!(ports["80/tcp"].as_ref().unwrap()[0].host_port.as_deref(), Some("42131"));
 }
 
 /// One container on `first`, and whether another one starts on `second`.
 async fn start_on(case: &Case<'_>, (first, second): (&str, &str), protocol: &str) -> bool {
     let publish = |address: &str| {
-        let binding = models::PortBinding { host_ip: Some(address.into()), host_port: Some("42132".into()) };
+        let binding =
+            models::PortBinding { host_ip: Some(address.into()), host_port: Some("42132".into()) };
         let inside = format!("80/{protocol}");
         models::ContainerCreateBody {
             exposed_ports: Some(vec![inside.clone()]),
@@ -253,7 +332,10 @@ async fn start_on(case: &Case<'_>, (first, second): (&str, &str), protocol: &str
             ..case.body(SERVE)
         }
     };
-    let names = (case.created("first", publish(first)).await, case.created("second", publish(second)).await);
+    let names = (
+        case.created("first", publish(first)).await,
+        case.created("second", publish(second)).await,
+    );
     case.engine.container_start(&names.0).await.unwrap();
     let started = match case.engine.container_start(&names.1).await {
         Ok(_) => true,
@@ -281,14 +363,21 @@ pub async fn a_host_port_is_taken_for_the_addresses_that_it_is_published_on(case
         ("", "::1", false),
         ("::", "::1", false),
     ] {
-        assert_eq!(start_on(case, (first, second), "tcp").await, both, "\"{first}\" and then \"{second}\"");
+        assert_eq!(
+            start_on(case, (first, second), "tcp").await,
+            both,
+            "\"{first}\" and then \"{second}\""
+        );
     }
     assert!(!start_on(case, ("0.0.0.0", "127.0.0.1"), "udp").await);
 }
 
 pub async fn a_stopped_container_lets_go_of_its_host_port(case: &Case<'_>) {
     let publish = || {
-        let binding = models::PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some("42133".into()) };
+        let binding = models::PortBinding {
+            host_ip: Some("127.0.0.1".into()),
+            host_port: Some("42133".into()),
+        };
         models::ContainerCreateBody {
             exposed_ports: Some(vec!["80/tcp".into()]),
             host_config: Some(models::HostConfig {
@@ -298,16 +387,27 @@ pub async fn a_stopped_container_lets_go_of_its_host_port(case: &Case<'_>) {
             ..case.body(SERVE)
         }
     };
-    let (first, second) = (case.created("first", publish()).await, case.created("second", publish()).await);
+    let (first, second) =
+        (case.created("first", publish()).await, case.created("second", publish()).await);
     case.engine.container_start(&first).await.unwrap();
     let published = |list: Vec<models::ContainerSummary>| {
         let ports = list.into_iter().flat_map(|container| container.ports.unwrap_or_default());
         ports.filter_map(|port| port.public_port).collect::<Vec<_>>()
     };
     assert_eq!(published(case.engine.container_list(true, &case.filter()).await.unwrap()), [42133]);
-    case.engine.container_stop(&first, &StopRequest { grace: Some(Duration::ZERO), ..StopRequest::default() }).await.unwrap();
+    case.engine
+        .container_stop(
+            &first,
+            &StopRequest { grace: Some(Duration::ZERO), ..StopRequest::default() },
+        )
+        .await
+        .unwrap();
     let none = Vec::<u16>::new();
-    assert_eq!(published(case.engine.container_list(true, &case.filter()).await.unwrap()), none, "the list tells who has a port now");
+    assert_eq!(
+        published(case.engine.container_list(true, &case.filter()).await.unwrap()),
+        none,
+        "the list tells who has a port now"
+    );
     case.engine.container_start(&second).await.unwrap();
     assert!(case.engine.container_start(&first).await.is_err());
 }
@@ -321,43 +421,73 @@ pub async fn a_health_check_is_kept_and_starts_as_starting(case: &Case<'_>) {
         retries: Some(5),
         ..Default::default()
     };
-    let name = case.created("one", models::ContainerCreateBody { healthcheck: Some(check), ..case.body(SERVE) }).await;
+    let name = case
+        .created(
+            "one",
+            models::ContainerCreateBody { healthcheck: Some(check), ..case.body(SERVE) },
+        )
+        .await;
     case.engine.container_start(&name).await.unwrap();
     let inspected = case.engine.container_inspect(&name).await.unwrap();
     let kept = inspected.config.unwrap().healthcheck.unwrap();
-    assert_eq!((kept.test, kept.interval, kept.retries), (Some(owned(&test)), Some(3_600_000_000_000), Some(5)));
+    assert_eq!(
+        (kept.test, kept.interval, kept.retries),
+        (Some(owned(&test)), Some(3_600_000_000_000), Some(5))
+    );
     let health = inspected.state.unwrap().health.unwrap();
     assert_eq!(health.status, Some(models::HealthStatusEnum::STARTING));
     let listed = case.engine.container_list(true, &case.filter()).await.unwrap();
-    assert!(listed[0].status.as_ref().unwrap().ends_with("(health: starting)"), "{:?}", listed[0].status);
+    assert!(
+        listed[0].status.as_ref().unwrap().ends_with("(health: starting)"),
+        "{:?}",
+        listed[0].status
+    );
 }
 
 pub async fn a_failing_container_is_started_again_as_often_as_its_policy_says(case: &Case<'_>) {
-    let policy = models::RestartPolicy { name: Some(models::RestartPolicyNameEnum::ON_FAILURE), maximum_retry_count: Some(1) };
+    let policy = models::RestartPolicy {
+        name: Some(models::RestartPolicyNameEnum::ON_FAILURE),
+        maximum_retry_count: Some(1),
+    };
     let host = models::HostConfig { restart_policy: Some(policy), ..Default::default() };
-    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(FAIL) }).await;
+    let name = case
+        .created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(FAIL) })
+        .await;
     let mut filters = case.filter();
     filters.insert("event".into(), vec!["start".into(), "die".into()]);
     let events = case.engine.events(&filters, None).await.unwrap();
     case.engine.container_start(&name).await.unwrap();
-    let seen: Vec<String> = events.take(4).map(|event| event.unwrap().action.unwrap()).collect().await;
+    let seen: Vec<String> =
+        events.take(4).map(|event| event.unwrap().action.unwrap()).collect().await;
     assert_eq!(seen, ["start", "die", "start", "die"]);
     assert_eq!(case.engine.container_wait(&name).await, Ok(3));
     let inspected = case.engine.container_inspect(&name).await.unwrap();
-    assert_eq!((inspected.restart_count, inspected.state.unwrap().restarting), (Some(1), Some(false)));
+    assert_eq!(
+        (inspected.restart_count, inspected.state.unwrap().restarting),
+        (Some(1), Some(false))
+    );
 }
 
 pub async fn a_container_is_found_by_the_beginning_of_its_id(case: &Case<'_>) {
-    let id = case.engine.container_create(&case.name("one"), None, case.body(SERVE)).await.unwrap().id;
+    let id =
+        case.engine.container_create(&case.name("one"), None, case.body(SERVE)).await.unwrap().id;
     let found = case.engine.container_inspect(&id[..20]).await.unwrap();
-    assert_eq!((found.id.as_ref(), found.name), (Some(&id), Some(format!("/{}", case.name("one")))));
+    assert_eq!(
+        (found.id.as_ref(), found.name),
+        (Some(&id), Some(format!("/{}", case.name("one"))))
+    );
     case.engine.container_remove(&id[..20], false, false).await.unwrap();
     assert_eq!(kind(case.engine.container_inspect(&id).await), Kind::NotFound);
 }
 
 pub async fn a_container_that_removes_itself_is_gone_after_its_end(case: &Case<'_>) {
     let host = models::HostConfig { auto_remove: Some(true), ..Default::default() };
-    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SUCCEED) }).await;
+    let name = case
+        .created(
+            "one",
+            models::ContainerCreateBody { host_config: Some(host), ..case.body(SUCCEED) },
+        )
+        .await;
     let mut filters = case.filter();
     filters.insert("event".into(), vec!["destroy".into()]);
     let mut events = case.engine.events(&filters, None).await.unwrap();

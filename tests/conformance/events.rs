@@ -94,19 +94,26 @@ pub async fn the_end_of_an_exec_and_of_a_container_is_told(case: &Case<'_>) {
             break event.actor.unwrap().attributes.unwrap();
         }
     };
-    assert_eq!((exit["exitCode"].as_str(), exit["name"].as_str()), ("0", case.name("two").as_str()));
+    assert_eq!(
+        (exit["exitCode"].as_str(), exit["name"].as_str()),
+        ("0", case.name("two").as_str())
+    );
 }
 
 pub async fn a_life_is_told_in_order(case: &Case<'_>) {
     let mut filters = filters(case);
-    filters.insert("event".into(), ["create", "start", "die", "stop", "rename", "destroy"].map(str::to_owned).to_vec());
+    filters.insert(
+        "event".into(),
+        ["create", "start", "die", "stop", "rename", "destroy"].map(str::to_owned).to_vec(),
+    );
     let events = case.engine.events(&filters, None).await.unwrap();
     let name = case.started("one", SERVE).await;
     case.engine.container_rename(&name, &case.name("two")).await.unwrap();
     case.engine.container_stop(&case.name("two"), &at_once()).await.unwrap();
     case.engine.container_start(&case.name("two")).await.unwrap();
     case.engine.container_remove(&case.name("two"), true, true).await.unwrap();
-    let mut told: Vec<String> = events.take(8).map(|event| event.unwrap().action.unwrap()).collect().await;
+    let mut told: Vec<String> =
+        events.take(8).map(|event| event.unwrap().action.unwrap()).collect().await;
     // Newer engines say these two in either order.
     if case.engine.api_version() >= (ApiVersion { major: 1, minor: 44 }) {
         told[3..5].sort();

@@ -18,7 +18,10 @@ pub async fn output_is_complete_and_the_exit_code_known_at_its_end(case: &Case<'
     assert_eq!(case.exec(&name, SAY).await, said);
     // Many times: the engine notes the exit a moment after it closes the output.
     for _ in 0..20 {
-        assert_eq!(case.exec(&name, FAIL).await, Outcome { code: 3, stdout: String::new(), stderr: String::new() });
+        assert_eq!(
+            case.exec(&name, FAIL).await,
+            Outcome { code: 3, stdout: String::new(), stderr: String::new() }
+        );
     }
 }
 
@@ -37,24 +40,36 @@ pub async fn environment_user_and_folder_are_the_requests(case: &Case<'_>) {
 
 pub async fn input_reaches_the_process_until_it_is_closed(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
-    let mut session = case.engine.exec_start(&name, &ExecRequest { stdin: true, ..request(COPY) }).await.unwrap();
+    let mut session =
+        case.engine.exec_start(&name, &ExecRequest { stdin: true, ..request(COPY) }).await.unwrap();
     let mut input = session.input.take().unwrap();
     input.write(Bytes::from_static(b"first\n")).await.unwrap();
     input.write(Bytes::from_static(b"second")).await.unwrap();
     input.close().await.unwrap();
-    assert_eq!(case.outcome(session).await, Outcome { code: 0, stdout: "first\nsecond".into(), stderr: String::new() });
+    assert_eq!(
+        case.outcome(session).await,
+        Outcome { code: 0, stdout: "first\nsecond".into(), stderr: String::new() }
+    );
 }
 
 pub async fn a_process_that_does_not_read_ends_all_the_same(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
-    let session = case.engine.exec_start(&name, &ExecRequest { stdin: true, ..request(SUCCEED) }).await.unwrap();
+    let session = case
+        .engine
+        .exec_start(&name, &ExecRequest { stdin: true, ..request(SUCCEED) })
+        .await
+        .unwrap();
     assert_eq!(case.outcome(session).await.code, 0);
 }
 
 pub async fn a_terminal_has_one_raw_output(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
-    let session = case.engine.exec_start(&name, &ExecRequest { tty: true, ..request(PROMPT) }).await.unwrap();
-    assert_eq!(case.outcome(session).await, Outcome { code: 0, stdout: "prompt>".into(), stderr: String::new() });
+    let session =
+        case.engine.exec_start(&name, &ExecRequest { tty: true, ..request(PROMPT) }).await.unwrap();
+    assert_eq!(
+        case.outcome(session).await,
+        Outcome { code: 0, stdout: "prompt>".into(), stderr: String::new() }
+    );
 }
 
 pub async fn a_command_that_does_not_exist_ends_with_126_or_127(case: &Case<'_>) {
@@ -87,16 +102,36 @@ pub async fn dropping_a_session_does_not_end_the_process(case: &Case<'_>) {
 }
 
 /// Starts a command with a mark and waits until it runs; its id.
-async fn marked(case: &Case<'_>, container: &str, command: &[&str], mark: &str, user: Option<&str>) -> String {
-    let request = ExecRequest { environment: vec![mark.to_owned()], user: user.map(str::to_owned), ..request(command) };
+async fn marked(
+    case: &Case<'_>,
+    container: &str,
+    command: &[&str],
+    mark: &str,
+    user: Option<&str>,
+) -> String {
+    let request = ExecRequest {
+        environment: vec![mark.to_owned()],
+        user: user.map(str::to_owned),
+        ..request(command)
+    };
     let mut session = case.engine.exec_start(container, &request).await.unwrap();
     assert_eq!(session.output.next().await.unwrap().unwrap().bytes.as_ref(), b"ready\n");
     session.id.clone()
 }
 
 /// Sends a signal to what has the mark; how many processes that were.
-async fn send(case: &Case<'_>, container: &str, mark: &str, signal: EndSignal, user: Option<&str>) -> u32 {
-    let request = ExecRequest { command: end_command(mark, signal), user: user.map(str::to_owned), ..ExecRequest::default() };
+async fn send(
+    case: &Case<'_>,
+    container: &str,
+    mark: &str,
+    signal: EndSignal,
+    user: Option<&str>,
+) -> u32 {
+    let request = ExecRequest {
+        command: end_command(mark, signal),
+        user: user.map(str::to_owned),
+        ..ExecRequest::default()
+    };
     let mut session = case.engine.exec_start(container, &request).await.unwrap();
     let said = session.output.next().await.unwrap().unwrap().bytes;
     String::from_utf8_lossy(&said).trim().parse().unwrap()
@@ -122,7 +157,10 @@ pub async fn a_process_is_found_by_its_mark_and_ended(case: &Case<'_>) {
     let beside = marked(case, &name, ANNOUNCE, &other, None).await;
     assert!(send(case, &name, &own, EndSignal::Term, None).await > 0);
     assert!(matches!(ended(case, &name, &exec).await, 143 | 137));
-    assert!(case.engine.exec_inspect(&beside).await.unwrap().running, "what has another mark goes on");
+    assert!(
+        case.engine.exec_inspect(&beside).await.unwrap().running,
+        "what has another mark goes on"
+    );
     assert!(case.is_running(&name).await);
     assert_eq!(send(case, &name, &own, EndSignal::Kill, None).await, 0, "nothing of it is left");
 }
@@ -131,7 +169,11 @@ pub async fn a_process_of_another_user_is_not_found(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let own = mark([3; 8]);
     let exec = marked(case, &name, ANNOUNCE, &own, Some("1000")).await;
-    assert_eq!(send(case, &name, &own, EndSignal::Kill, None).await, 0, "its environment can't be read");
+    assert_eq!(
+        send(case, &name, &own, EndSignal::Kill, None).await,
+        0,
+        "its environment can't be read"
+    );
     assert!(case.engine.exec_inspect(&exec).await.unwrap().running);
     assert!(send(case, &name, &own, EndSignal::Kill, Some("1000")).await > 0);
     assert_eq!(ended(case, &name, &exec).await, 137);

@@ -12,7 +12,8 @@ pub async fn a_file_is_uploaded_and_downloaded(case: &Case<'_>) {
     let name = case.created("one", case.body(SERVE)).await;
     case.engine.container_upload(&name, "/", archive("note", b"first")).await.unwrap();
     case.engine.container_upload(&name, "/", archive("note", b"second")).await.unwrap();
-    let parts: Vec<Bytes> = case.engine.container_download(&name, "/note").await.unwrap().try_collect().await.unwrap();
+    let parts: Vec<Bytes> =
+        case.engine.container_download(&name, "/note").await.unwrap().try_collect().await.unwrap();
     let bytes = parts.concat();
     let mut archive = tar::Archive::new(bytes.as_slice());
     let mut entries = archive.entries().unwrap();
@@ -25,13 +26,18 @@ pub async fn a_file_is_uploaded_and_downloaded(case: &Case<'_>) {
 
 pub async fn a_path_that_does_not_exist_is_not_found(case: &Case<'_>) {
     let name = case.created("one", case.body(SERVE)).await;
-    assert_eq!(kind(case.engine.container_upload(&name, "/none", archive("note", b"")).await), Kind::NotFound);
+    assert_eq!(
+        kind(case.engine.container_upload(&name, "/none", archive("note", b"")).await),
+        Kind::NotFound
+    );
     assert_eq!(kind(case.engine.container_download(&name, "/none").await), Kind::NotFound);
 }
 
 pub async fn a_read_only_container_takes_no_files(case: &Case<'_>) {
     let host = models::HostConfig { readonly_rootfs: Some(true), ..Default::default() };
-    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
+    let name = case
+        .created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) })
+        .await;
     let error = case.engine.container_upload(&name, "/", archive("note", b"")).await.unwrap_err();
     assert!(error.message.contains("read-only"), "{}", error.message);
 }

@@ -15,7 +15,13 @@ async fn imported(case: &Case<'_>, tag: &str, changes: &[&str]) -> String {
 }
 
 pub async fn an_import_has_the_changes_asked_for(case: &Case<'_>) {
-    let changes = ["ENV GREETING=\"good day\"", "CMD [\"serve\", \"--all\"]", "USER 1000", "WORKDIR /srv", "EXPOSE 8000/tcp"];
+    let changes = [
+        "ENV GREETING=\"good day\"",
+        "CMD [\"serve\", \"--all\"]",
+        "USER 1000",
+        "WORKDIR /srv",
+        "EXPOSE 8000/tcp",
+    ];
     let id = imported(case, "one", &changes).await;
     assert!(id.starts_with("sha256:"), "{id}");
     let image = case.engine.image_inspect(&case.image_name("one")).await.unwrap();
@@ -25,14 +31,20 @@ pub async fn an_import_has_the_changes_asked_for(case: &Case<'_>) {
     assert_eq!(config.labels, Some(case.labels()));
     assert!(config.env.unwrap().contains(&"GREETING=good day".to_owned()));
     assert_eq!(config.cmd, Some(vec!["serve".into(), "--all".into()]));
-    assert_eq!((config.user.as_deref(), config.working_dir.as_deref()), (Some("1000"), Some("/srv")));
+    assert_eq!(
+        (config.user.as_deref(), config.working_dir.as_deref()),
+        (Some("1000"), Some("/srv"))
+    );
     assert_eq!(config.exposed_ports, Some(vec!["8000/tcp".into()]));
 }
 
 pub async fn a_tag_is_another_name_of_the_same_image(case: &Case<'_>) {
     let id = imported(case, "one", &[]).await;
     case.engine.image_tag(&case.image_name("one"), &case.image_name("two")).await.unwrap();
-    assert_eq!(case.engine.image_inspect(&case.image_name("two")).await.unwrap().id.as_ref(), Some(&id));
+    assert_eq!(
+        case.engine.image_inspect(&case.image_name("two")).await.unwrap().id.as_ref(),
+        Some(&id)
+    );
     let listed = case.engine.image_list(&case.filter()).await.unwrap();
     assert_eq!(listed.len(), 1);
     let mut tags = listed[0].repo_tags.clone();
@@ -65,23 +77,38 @@ pub async fn an_image_is_known_by_every_spelling_of_its_name(case: &Case<'_>) {
         format!("sha256:{}", &digits[..12]),
     ];
     for spelling in spellings {
-        let found = case.engine.image_inspect(&spelling).await.unwrap_or_else(|error| panic!("{spelling}: {error}"));
+        let found = case
+            .engine
+            .image_inspect(&spelling)
+            .await
+            .unwrap_or_else(|error| panic!("{spelling}: {error}"));
         assert_eq!(found.id.as_ref(), Some(&id), "{spelling}");
         let mut body = case.body(SERVE);
         body.image = Some(spelling.clone());
         let container = case.created("one", body).await;
-        assert_eq!(case.engine.container_inspect(&container).await.unwrap().image.as_ref(), Some(&id), "{spelling}");
+        assert_eq!(
+            case.engine.container_inspect(&container).await.unwrap().image.as_ref(),
+            Some(&id),
+            "{spelling}"
+        );
         case.engine.container_remove(&container, true, true).await.unwrap();
     }
-    for other in
-        [format!("DOCKER.IO/library/{name}"), format!("localhost/{name}"), format!("{name}@sha256:{digits}"), format!("{name}:LATEST")]
-    {
+    for other in [
+        format!("DOCKER.IO/library/{name}"),
+        format!("localhost/{name}"),
+        format!("{name}@sha256:{digits}"),
+        format!("{name}:LATEST"),
+    ] {
         assert_eq!(kind(case.engine.image_inspect(&other).await), Kind::NotFound, "{other}");
     }
     case.engine.image_tag(&id, &format!("docker.io/library/{name}:two")).await.unwrap();
     let mut tags = case.engine.image_inspect(&id).await.unwrap().repo_tags.unwrap();
     tags.sort();
-    assert_eq!(tags, [format!("{name}:latest"), format!("{name}:two")], "the engine lists one spelling");
+    assert_eq!(
+        tags,
+        [format!("{name}:latest"), format!("{name}:two")],
+        "the engine lists one spelling"
+    );
     case.engine.image_remove(&format!("index.docker.io/{name}:two"), false).await.unwrap();
 }
 
@@ -90,7 +117,10 @@ pub async fn an_image_in_use_is_removed_only_by_force(case: &Case<'_>) {
     let mut body = case.body(SERVE);
     body.image = Some(case.image_name("one"));
     case.created("one", body).await;
-    assert_eq!(kind(case.engine.image_remove(&case.image_name("one"), false).await), Kind::Conflict);
+    assert_eq!(
+        kind(case.engine.image_remove(&case.image_name("one"), false).await),
+        Kind::Conflict
+    );
     case.engine.image_remove(&case.image_name("one"), true).await.unwrap();
 }
 
@@ -113,18 +143,32 @@ pub async fn an_unreachable_registry_is_told_by_pull_push_and_digest(case: &Case
 }
 
 /// A transfer read to its end.
-async fn finished(events: Result<BoxStream<'static, Result<TransferEvent, EngineError>>, EngineError>) -> Result<(), EngineError> {
+async fn finished(
+    events: Result<BoxStream<'static, Result<TransferEvent, EngineError>>, EngineError>,
+) -> Result<(), EngineError> {
     events?.try_collect::<Vec<_>>().await.map(drop)
 }
 
 pub async fn a_container_has_its_images_labels_but_for_those_it_was_given(case: &Case<'_>) {
-    imported(case, "one", &["LABEL kept=image given=image emptied=image", "LABEL dev.spc.lock=image"]).await;
+    imported(
+        case,
+        "one",
+        &["LABEL kept=image given=image emptied=image", "LABEL dev.spc.lock=image"],
+    )
+    .await;
     let mut body = case.body(SERVE);
     body.image = Some(case.image_name("one"));
-    let own = [("given", "container"), ("emptied", ""), ("more", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let own = [("given", "container"), ("emptied", ""), ("more", "")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
     body.labels.get_or_insert_default().extend(own);
     let name = case.created("one", body).await;
-    let expected = [("kept", "image"), ("given", "container"), ("emptied", ""), ("more", ""), ("dev.spc.lock", "image")];
+    let expected = [
+        ("kept", "image"),
+        ("given", "container"),
+        ("emptied", ""),
+        ("more", ""),
+        ("dev.spc.lock", "image"),
+    ];
     let mut expected: std::collections::HashMap<_, _> =
         expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     expected.extend(case.labels());
@@ -136,7 +180,13 @@ pub async fn a_container_has_its_images_labels_but_for_those_it_was_given(case: 
     let images = case.engine.image_list(&case.filter()).await.unwrap();
     assert_eq!(Some(&images[0].id), listed.image_id.as_ref());
     assert_eq!(inspected.image, listed.image_id);
-    assert_eq!((images[0].labels["kept"].as_str(), images[0].labels["emptied"].as_str()), ("image", "image"));
+    assert_eq!(
+        (images[0].labels["kept"].as_str(), images[0].labels["emptied"].as_str()),
+        ("image", "image")
+    );
     let filter = spc::engine::label_filter("emptied", "image");
-    assert!(case.engine.container_list(true, &filter).await.unwrap().is_empty(), "the filter goes by the container's own");
+    assert!(
+        case.engine.container_list(true, &filter).await.unwrap().is_empty(),
+        "the filter goes by the container's own"
+    );
 }

@@ -25,7 +25,8 @@ pub async fn a_log_is_cut_to_its_tail(case: &Case<'_>) {
     let name = said(case).await;
     let log = |tail| async move {
         let request = LogsRequest { tail: Some(tail), ..Default::default() };
-        let (stdout, stderr) = collect(case.engine.container_logs(&name, &request).await.unwrap()).await;
+        let (stdout, stderr) =
+            collect(case.engine.container_logs(&name, &request).await.unwrap()).await;
         (stdout + stderr.as_str()).lines().count()
     };
     assert_eq!(log(1).await, 1);
@@ -56,7 +57,9 @@ pub async fn timestamps_begin_each_line(case: &Case<'_>) {
 }
 
 pub async fn a_terminals_log_is_raw(case: &Case<'_>) {
-    let name = case.created("one", models::ContainerCreateBody { tty: Some(true), ..case.body(PROMPT) }).await;
+    let name = case
+        .created("one", models::ContainerCreateBody { tty: Some(true), ..case.body(PROMPT) })
+        .await;
     case.engine.container_start(&name).await.unwrap();
     case.engine.container_wait(&name).await.unwrap();
     let request = LogsRequest { tty: true, ..Default::default() };
@@ -65,8 +68,16 @@ pub async fn a_terminals_log_is_raw(case: &Case<'_>) {
 }
 
 /// The messages of a log: output, time, text.
-async fn messages(case: &Case<'_>, name: &str, request: LogsRequest) -> Vec<(OutputKind, DateTime<Utc>, String)> {
-    let log = case.engine.container_logs(name, &LogsRequest { timestamps: true, ..request }).await.unwrap();
+async fn messages(
+    case: &Case<'_>,
+    name: &str,
+    request: LogsRequest,
+) -> Vec<(OutputKind, DateTime<Utc>, String)> {
+    let log = case
+        .engine
+        .container_logs(name, &LogsRequest { timestamps: true, ..request })
+        .await
+        .unwrap();
     let message = |chunk: spc::engine::OutputChunk| {
         let text = String::from_utf8(chunk.bytes.to_vec()).unwrap();
         let (time, text) = text.split_once(' ').unwrap();
@@ -92,10 +103,17 @@ pub async fn a_long_line_comes_in_parts_of_one_time(case: &Case<'_>) {
     let messages = messages(case, &name, LogsRequest::default()).await;
     let lengths: Vec<usize> = messages.iter().map(|(_, _, text)| text.len()).collect();
     assert_eq!(lengths, [LOG_PART, LOG_PART, 40_000 - 2 * LOG_PART + 1, 6, 4]);
-    assert!(messages[..3].iter().all(|(_, time, _)| *time == messages[0].1), "its parts have one time");
+    assert!(
+        messages[..3].iter().all(|(_, time, _)| *time == messages[0].1),
+        "its parts have one time"
+    );
     for tail in [1, 4] {
         let request = LogsRequest { tail: Some(tail), ..LogsRequest::default() };
-        assert_eq!(self::messages(case, &name, request).await.len() as u64, tail, "the tail counts messages");
+        assert_eq!(
+            self::messages(case, &name, request).await.len() as u64,
+            tail,
+            "the tail counts messages"
+        );
     }
 }
 
@@ -121,7 +139,8 @@ pub async fn since_and_until_are_exact_to_the_nanosecond(case: &Case<'_>) {
         (Some(first), Some(first), 0..1),
         (Some(second + nanosecond), None, 0..0),
     ] {
-        let found = messages(case, &name, LogsRequest { since, until, ..LogsRequest::default() }).await;
+        let found =
+            messages(case, &name, LogsRequest { since, until, ..LogsRequest::default() }).await;
         assert_eq!(found, both[expected], "{since:?} {until:?}");
     }
 }
@@ -149,9 +168,14 @@ pub async fn following_ends_with_the_process_also_where_it_is_restarted(case: &C
     collect(log).await;
     assert!(case.is_running(&name).await);
     // Restarted by its policy.
-    let policy = models::RestartPolicy { name: Some(models::RestartPolicyNameEnum::ALWAYS), ..Default::default() };
-    let host_config = Some(models::HostConfig { restart_policy: Some(policy), ..Default::default() });
-    let again = case.created("again", models::ContainerCreateBody { host_config, ..case.body(FAIL) }).await;
+    let policy = models::RestartPolicy {
+        name: Some(models::RestartPolicyNameEnum::ALWAYS),
+        ..Default::default()
+    };
+    let host_config =
+        Some(models::HostConfig { restart_policy: Some(policy), ..Default::default() });
+    let again =
+        case.created("again", models::ContainerCreateBody { host_config, ..case.body(FAIL) }).await;
     case.engine.container_start(&again).await.unwrap();
     collect(case.engine.container_logs(&again, &request).await.unwrap()).await;
 }
@@ -159,9 +183,17 @@ pub async fn following_ends_with_the_process_also_where_it_is_restarted(case: &C
 pub async fn a_log_that_its_driver_does_not_keep_is_unsupported(case: &Case<'_>) {
     let none = models::HostConfigLogConfig { typ: Some("none".to_owned()), config: None };
     let host_config = Some(models::HostConfig { log_config: Some(none), ..Default::default() });
-    let name = case.created("one", models::ContainerCreateBody { host_config, ..case.body(SERVE) }).await;
+    let name =
+        case.created("one", models::ContainerCreateBody { host_config, ..case.body(SERVE) }).await;
     case.engine.container_start(&name).await.unwrap();
     for follow in [false, true] {
-        assert_eq!(kind(case.engine.container_logs(&name, &LogsRequest { follow, ..LogsRequest::default() }).await), Kind::Unsupported);
+        assert_eq!(
+            kind(
+                case.engine
+                    .container_logs(&name, &LogsRequest { follow, ..LogsRequest::default() })
+                    .await
+            ),
+            Kind::Unsupported
+        );
     }
 }

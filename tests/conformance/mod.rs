@@ -1,4 +1,5 @@
-//! What every engine has to do, whoever lives behind the port: one file per noun, one function per sentence.
+//! What every engine has to do, whoever lives behind the port: one file per noun, one function per
+//! sentence.
 //!
 //! A case takes a [`Case`] (engine, image and names of its own) and panics where the engine does
 //! otherwise. It waits only for what the engine answers, so it runs in virtual time as well. The

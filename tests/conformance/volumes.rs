@@ -7,18 +7,28 @@ use super::case::{Case, kind};
 use super::commands::SERVE;
 
 fn request(case: &Case<'_>) -> models::VolumeCreateRequest {
-    models::VolumeCreateRequest { name: Some(case.name("data")), labels: Some(case.labels()), ..Default::default() }
+    models::VolumeCreateRequest {
+        name: Some(case.name("data")),
+        labels: Some(case.labels()),
+        ..Default::default()
+    }
 }
 
 pub async fn a_volume_is_created_once_found_and_removed(case: &Case<'_>) {
     let created = case.engine.volume_create(request(case)).await.unwrap();
-    assert_eq!((created.name.as_str(), created.driver.as_str()), (case.name("data").as_str(), "local"));
+    assert_eq!(
+        (created.name.as_str(), created.driver.as_str()),
+        (case.name("data").as_str(), "local")
+    );
     let again = case.engine.volume_create(request(case)).await.unwrap();
     assert_eq!(again.name, created.name, "the one that is there is the answer");
     let inspected = case.engine.volume_inspect(&case.name("data")).await.unwrap();
     assert_eq!(inspected.labels, case.labels());
     let listed = case.engine.volume_list(&case.filter()).await.unwrap();
-    assert_eq!(listed.iter().map(|volume| volume.name.clone()).collect::<Vec<_>>(), [case.name("data")]);
+    assert_eq!(
+        listed.iter().map(|volume| volume.name.clone()).collect::<Vec<_>>(),
+        [case.name("data")]
+    );
 
     case.engine.volume_remove(&case.name("data"), false).await.unwrap();
     assert_eq!(case.engine.volume_list(&case.filter()).await.unwrap(), []);
@@ -26,8 +36,13 @@ pub async fn a_volume_is_created_once_found_and_removed(case: &Case<'_>) {
 
 pub async fn a_volume_in_use_is_not_removed(case: &Case<'_>) {
     case.engine.volume_create(request(case)).await.unwrap();
-    let host = models::HostConfig { binds: Some(vec![format!("{}:/data", case.name("data"))]), ..Default::default() };
-    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
+    let host = models::HostConfig {
+        binds: Some(vec![format!("{}:/data", case.name("data"))]),
+        ..Default::default()
+    };
+    let name = case
+        .created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) })
+        .await;
     assert_eq!(kind(case.engine.volume_remove(&case.name("data"), false).await), Kind::Conflict);
     case.engine.container_remove(&name, true, true).await.unwrap();
     case.engine.volume_inspect(&case.name("data")).await.expect("a named volume stays");
@@ -41,7 +56,9 @@ pub async fn an_unknown_volume_is_not_found_unless_forced(case: &Case<'_>) {
     assert_eq!(case.engine.volume_remove(&none, true).await, Ok(()));
 }
 
-pub async fn a_volume_that_binds_a_folder_keeps_its_device_as_given_and_needs_the_folder_at_the_start(case: &Case<'_>) {
+pub async fn a_volume_that_binds_a_folder_keeps_its_device_as_given_and_needs_the_folder_at_the_start(
+    case: &Case<'_>,
+) {
     let bound = |device: &str| {
         let options = [("type", "none"), ("o", "bind"), ("device", device)];
         let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
@@ -49,26 +66,55 @@ pub async fn a_volume_that_binds_a_folder_keeps_its_device_as_given_and_needs_th
     };
     // Below the engine's own working directory, which is not the client's.
     case.engine.volume_create(bound("spc-none/such")).await.unwrap();
-    assert_eq!(case.engine.volume_inspect(&case.name("data")).await.unwrap().options["device"], "spc-none/such");
-    let host = models::HostConfig { binds: Some(vec![format!("{}:/data", case.name("data"))]), ..Default::default() };
-    let name = case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
+    assert_eq!(
+        case.engine.volume_inspect(&case.name("data")).await.unwrap().options["device"],
+        "spc-none/such"
+    );
+    let host = models::HostConfig {
+        binds: Some(vec![format!("{}:/data", case.name("data"))]),
+        ..Default::default()
+    };
+    let name = case
+        .created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) })
+        .await;
     let error = case.engine.container_start(&name).await.unwrap_err();
-    assert!(error.message.contains("failed to mount local volume: mount spc-none/such:"), "{error}");
+    assert!(
+        error.message.contains("failed to mount local volume: mount spc-none/such:"),
+        "{error}"
+    );
     assert!(error.message.contains("no such file or directory"), "{error}");
 }
 
 pub async fn a_volumes_options_are_known_ones_and_name_a_device(case: &Case<'_>) {
-    for options in [[("type", "none"), ("o", "bind")], [("type", "none"), ("Device", "/srv")], [("device", "/srv"), ("o", "bind")]] {
+    for options in [
+        [("type", "none"), ("o", "bind")],
+        [("type", "none"), ("Device", "/srv")],
+        [("device", "/srv"), ("o", "bind")],
+    ] {
         let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let refused = case.engine.volume_create(models::VolumeCreateRequest { driver_opts: Some(options), ..request(case) }).await;
+        let refused = case
+            .engine
+            .volume_create(models::VolumeCreateRequest {
+                driver_opts: Some(options),
+                ..request(case)
+            })
+            .await;
         assert_eq!(kind(refused), Kind::Invalid);
     }
 }
 
 pub async fn a_mount_makes_a_volume_with_the_options_it_names(case: &Case<'_>) {
-    let options = [("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")].map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let driver = models::MountVolumeOptionsDriverConfig { name: Some("local".into()), options: Some(options.into()) };
-    let volume = models::MountVolumeOptions { driver_config: Some(driver), labels: Some(case.labels()), ..Default::default() };
+    let options = [("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let driver = models::MountVolumeOptionsDriverConfig {
+        name: Some("local".into()),
+        options: Some(options.into()),
+    };
+    let volume = models::MountVolumeOptions {
+        driver_config: Some(driver),
+        labels: Some(case.labels()),
+        ..Default::default()
+    };
     let mount = models::Mount {
         typ: Some(models::MountType::VOLUME),
         source: Some(case.name("data")),
@@ -77,12 +123,20 @@ pub async fn a_mount_makes_a_volume_with_the_options_it_names(case: &Case<'_>) {
         ..Default::default()
     };
     let host = models::HostConfig { mounts: Some(vec![mount]), ..Default::default() };
-    case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
-    assert_eq!(case.engine.volume_inspect(&case.name("data")).await.unwrap().options["o"], "size=1m");
+    case.created(
+        "one",
+        models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) },
+    )
+    .await;
+    assert_eq!(
+        case.engine.volume_inspect(&case.name("data")).await.unwrap().options["o"],
+        "size=1m"
+    );
 }
 
 pub async fn the_lists_tell_what_a_volume_stands_for_and_what_is_mounted(case: &Case<'_>) {
-    let options = [("type", "none"), ("o", "bind"), ("device", "/tmp")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let options = [("type", "none"), ("o", "bind"), ("device", "/tmp")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let bound = models::VolumeCreateRequest { driver_opts: Some(options.into()), ..request(case) };
     case.engine.volume_create(bound).await.unwrap();
     let listed = case.engine.volume_list(&case.filter()).await.unwrap().remove(0);
@@ -91,10 +145,17 @@ pub async fn the_lists_tell_what_a_volume_stands_for_and_what_is_mounted(case: &
 
     let binds = vec![format!("{}:/data", listed.name), "/tmp/.:/folder:rw".to_owned()];
     let host = models::HostConfig { binds: Some(binds), ..Default::default() };
-    case.created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) }).await;
+    case.created(
+        "one",
+        models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) },
+    )
+    .await;
     let container = case.engine.container_list(true, &case.filter()).await.unwrap().remove(0);
     let mut mounts = container.mounts.unwrap();
     mounts.sort_by_key(|mount| mount.destination.clone());
     assert_eq!((mounts[0].name.as_ref(), mounts[0].rw), (Some(&listed.name), Some(true)));
-    assert_eq!((mounts[1].name.as_deref(), mounts[1].source.as_deref(), mounts[1].rw), (None, Some("/tmp"), Some(true)));
+    assert_eq!(
+        (mounts[1].name.as_deref(), mounts[1].source.as_deref(), mounts[1].rw),
+        (None, Some("/tmp"), Some(true))
+    );
 }

@@ -1,7 +1,9 @@
 //! Connections to the engine: none outlives its call, and losing one is told.
 
 use futures::stream::{StreamExt, TryStreamExt};
-use spc::engine::{BuildEvent, BuildRequest, Engine, EngineErrorKind as Kind, ExecRequest, LogsRequest};
+use spc::engine::{
+    BuildEvent, BuildRequest, Engine, EngineErrorKind as Kind, ExecRequest, LogsRequest,
+};
 
 use super::relay::{Relay, THROUGH};
 use super::{engine, run_on};
@@ -23,12 +25,23 @@ async fn a_dropped_wait_stream_or_session_closes_its_connection() {
         let mut wait = engine.container_wait(&name);
         assert!(futures::poll!(&mut wait).is_pending());
         let mut events = engine.events(&case.filter(), None).await.unwrap();
-        let mut log = engine.container_logs(&name, &LogsRequest { follow: true, ..Default::default() }).await.unwrap();
-        assert!(futures::poll!(events.next()).is_pending() && futures::poll!(log.next()).is_pending());
-        let session = engine.exec_start(&name, &ExecRequest { command: owned(ANNOUNCE), ..Default::default() }).await.unwrap();
+        let mut log = engine
+            .container_logs(&name, &LogsRequest { follow: true, ..Default::default() })
+            .await
+            .unwrap();
+        assert!(
+            futures::poll!(events.next()).is_pending() && futures::poll!(log.next()).is_pending()
+        );
+        let session = engine
+            .exec_start(&name, &ExecRequest { command: owned(ANNOUNCE), ..Default::default() })
+            .await
+            .unwrap();
         let waited_first = {
             let all_open = std::pin::pin!(relay.until_open(4));
-            matches!(futures::future::select(&mut wait, all_open).await, futures::future::Either::Left(_))
+            matches!(
+                futures::future::select(&mut wait, all_open).await,
+                futures::future::Either::Left(_)
+            )
         };
         assert!(!waited_first, "the container runs");
         drop((wait, events, log, session));
@@ -61,7 +74,10 @@ async fn an_engine_that_goes_away_ends_events_and_fails_waits() {
     run_on(&engine().await, "engine_gone", async |case| {
         let name = case.started("one", DEAF).await;
         let mut events = through.events(&case.filter(), None).await.unwrap();
-        let session = through.exec_start(&name, &ExecRequest { command: owned(ANNOUNCE), ..Default::default() }).await.unwrap();
+        let session = through
+            .exec_start(&name, &ExecRequest { command: owned(ANNOUNCE), ..Default::default() })
+            .await
+            .unwrap();
         let cut = async {
             // The wait's connection comes third; before, there is nothing to lose.
             let mut relay = relay;
@@ -71,7 +87,13 @@ async fn an_engine_that_goes_away_ends_events_and_fails_waits() {
         let (waited, ()) = futures::join!(through.container_wait(&name), cut);
         assert_eq!(waited.unwrap_err().kind, Kind::Unreachable);
         let ended: Vec<_> = events.by_ref().try_collect::<Vec<_>>().await.unwrap();
-        assert!(ended.iter().all(|event| event.action.as_deref().is_some_and(|action| action.starts_with("exec_"))), "{ended:?}");
+        assert!(
+            ended.iter().all(|event| event
+                .action
+                .as_deref()
+                .is_some_and(|action| action.starts_with("exec_"))),
+            "{ended:?}"
+        );
         let _ = session.output.collect::<Vec<_>>().await;
         assert_eq!(through.container_inspect(&name).await.unwrap_err().kind, Kind::Unreachable);
     })
@@ -80,7 +102,8 @@ async fn an_engine_that_goes_away_ends_events_and_fails_waits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_without_buildkit_builds_with_the_classic_builder() {
-    let relay = Relay::to(&engine().await, |line| line.starts_with("POST /session ").then_some(NOT_FOUND));
+    let relay =
+        Relay::to(&engine().await, |line| line.starts_with("POST /session ").then_some(NOT_FOUND));
     let engine = relay.engine().await;
     run_on(&engine, "classic_build", async |case| {
         let dockerfile = format!("FROM {}\nCOPY note /\nRUN echo built classically\n", case.fixture.image);

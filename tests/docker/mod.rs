@@ -29,7 +29,11 @@ pub async fn engine() -> DockerEngine {
     let options = ConnectOptions::from_host(&RealHost::new(), &EngineChoice::default()).unwrap();
     match connect(&options).await {
         Ok(engine) => engine,
-        Err(error) => panic!("these tests need a Docker Engine: {}\nhint: {}", error.message, error.hint.unwrap_or_default()),
+        Err(error) => panic!(
+            "these tests need a Docker Engine: {}\nhint: {}",
+            error.message,
+            error.hint.unwrap_or_default()
+        ),
     }
 }
 
@@ -38,7 +42,8 @@ async fn run(name: &str, case: impl AsyncFnOnce(&Case<'_>)) {
     run_on(&engine().await, name, case).await;
 }
 
-/// Runs a case and cleans up after it; a failed one leaves what it made to be looked at, until its next run.
+/// Runs a case and cleans up after it; a failed one leaves what it made to be looked at, until its
+/// next run.
 async fn run_on(engine: &DockerEngine, name: &str, case: impl AsyncFnOnce(&Case<'_>)) {
     let fixture = Fixture { image: image(engine).await, unreachable: UNREACHABLE.into() };
     let whole = async {
@@ -49,14 +54,20 @@ async fn run_on(engine: &DockerEngine, name: &str, case: impl AsyncFnOnce(&Case<
     tokio::time::timeout(LIMIT, whole).await.expect("the case ends in time");
 }
 
-/// The image of the cases. Its tag is the digest of what is in it, so that one from an earlier run serves if it is the same.
+/// The image of the cases. Its tag is the digest of what is in it, so that one from an earlier run
+/// serves if it is the same.
 async fn image(engine: &DockerEngine) -> String {
     static IMAGE: OnceCell<String> = OnceCell::const_new();
     let make = || async {
-        let busybox = std::fs::read(BUSYBOX).unwrap_or_else(|error| panic!("these tests need \"{BUSYBOX}\" (busybox-static): {error}"));
+        let busybox = std::fs::read(BUSYBOX).unwrap_or_else(|error| {
+            panic!("these tests need \"{BUSYBOX}\" (busybox-static): {error}")
+        });
         let tar = root_file_system(&busybox);
         let digest = Sha256::digest(&tar);
-        let image = format!("{REPOSITORY}:{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
+        let image = format!(
+            "{REPOSITORY}:{:02x}{:02x}{:02x}{:02x}",
+            digest[0], digest[1], digest[2], digest[3]
+        );
         if engine.image_inspect(&image).await.is_err() {
             let changes = ["ENV PATH=/bin".to_owned(), "CMD [\"sh\"]".to_owned()];
             engine.image_import(&image, &changes, stream_of(tar)).await.unwrap();
@@ -73,7 +84,9 @@ fn root_file_system(busybox: &[u8]) -> Bytes {
     header.set_size(busybox.len() as u64);
     header.set_mode(0o755);
     archive.append_data(&mut header, "bin/busybox", busybox).unwrap();
-    for name in ["sh", "cat", "echo", "head", "id", "ls", "nslookup", "printf", "pwd", "sleep", "true"] {
+    for name in
+        ["sh", "cat", "echo", "head", "id", "ls", "nslookup", "printf", "pwd", "sleep", "true"]
+    {
         let mut link = tar::Header::new_gnu();
         link.set_entry_type(tar::EntryType::Symlink);
         link.set_size(0);

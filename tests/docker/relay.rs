@@ -1,4 +1,5 @@
-//! A socket between spc and the engine, at which connections can be counted, answered otherwise and cut.
+//! A socket between spc and the engine, at which connections can be counted, answered otherwise and
+//! cut.
 
 use std::path::PathBuf;
 
@@ -24,10 +25,14 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay to the engine of the tests. `verdict` may give an answer of its own instead of the engine's.
+    /// A relay to the engine of the tests. `verdict` may give an answer of its own instead of the
+    /// engine's.
     pub fn to(engine: &DockerEngine, verdict: Verdict) -> Self {
         use spc::engine::Engine;
-        let socket = engine.address().strip_prefix("unix://").expect("these tests need an engine at a socket");
+        let socket = engine
+            .address()
+            .strip_prefix("unix://")
+            .expect("these tests need an engine at a socket");
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("docker.sock")).unwrap();
         let (count, open) = watch::channel(0);
@@ -38,7 +43,9 @@ impl Relay {
 
     /// The engine as it is seen through the relay.
     pub async fn engine(&self) -> DockerEngine {
-        connect(&ConnectOptions::at(Address::Unix(self.folder.path().join("docker.sock")))).await.unwrap()
+        connect(&ConnectOptions::at(Address::Unix(self.folder.path().join("docker.sock"))))
+            .await
+            .unwrap()
     }
 
     /// Waits until this many connections are open.
@@ -47,7 +54,12 @@ impl Relay {
     }
 }
 
-async fn accept(listener: UnixListener, socket: PathBuf, verdict: Verdict, count: watch::Sender<usize>) {
+async fn accept(
+    listener: UnixListener,
+    socket: PathBuf,
+    verdict: Verdict,
+    count: watch::Sender<usize>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.unwrap();

@@ -9,16 +9,41 @@ use super::until::until;
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Makes what Compose would have made of a `db` with a volume, on a network: with its labels, not with spc's.
+/// Makes what Compose would have made of a `db` with a volume, on a network: with its labels, not
+/// with spc's.
 fn composed(project: &Project) {
     let name = &project.name;
     let label = |key: &str, value: &str| format!("com.docker.compose.{key}={value}");
     let of_project = label("project", name);
     let (network, volume) = (format!("{name}_default"), format!("{name}_data"));
-    docker(&["network", "create", "--subnet", project.subnet(), "--label", &of_project, "--label", &label("network", "default"), &network]);
-    docker(&["volume", "create", "--label", &of_project, "--label", &label("volume", "data"), &volume]);
+    docker(&[
+        "network",
+        "create",
+        "--subnet",
+        project.subnet(),
+        "--label",
+        &of_project,
+        "--label",
+        &label("network", "default"),
+        &network,
+    ]);
+    docker(&[
+        "volume",
+        "create",
+        "--label",
+        &of_project,
+        "--label",
+        &label("volume", "data"),
+        &volume,
+    ]);
     let mount = format!("{volume}:/data");
-    run_composed(project, &project.container("db"), &network, &mount, "echo row >>/data/rows; exec sleep 1000");
+    run_composed(
+        project,
+        &project.container("db"),
+        &network,
+        &mount,
+        "echo row >>/data/rows; exec sleep 1000",
+    );
 }
 
 /// A container of `db` as Compose starts one.
@@ -26,7 +51,14 @@ fn run_composed(project: &Project, container: &str, network: &str, mount: &str, 
     create_composed(project, &["run", "--detach"], container, network, mount, command);
 }
 
-fn create_composed(project: &Project, how: &[&str], container: &str, network: &str, mount: &str, command: &str) {
+fn create_composed(
+    project: &Project,
+    how: &[&str],
+    container: &str,
+    network: &str,
+    mount: &str,
+    command: &str,
+) {
     let label = |key: &str, value: &str| format!("com.docker.compose.{key}={value}");
     let folder = project.path("").display().to_string();
     let labels = [
@@ -39,7 +71,16 @@ fn create_composed(project: &Project, how: &[&str], container: &str, network: &s
         label("version", "2.40.3"),
     ];
     let mut words = how.to_vec();
-    words.extend(["--name", container, "--network", network, "--volume", mount, "--stop-timeout", "9"]);
+    words.extend([
+        "--name",
+        container,
+        "--network",
+        network,
+        "--volume",
+        mount,
+        "--stop-timeout",
+        "9",
+    ]);
     words.extend(labels.iter().flat_map(|label| ["--label", label]));
     words.extend([busybox(), "sh", "-c", command]);
     docker(&words);
@@ -59,12 +100,15 @@ fn a_compose_project_is_refused_and_left_alone_without_adopt() {
     composed(&project);
     describe(&project);
     let (before, ids) = (objects(&project.name), containers(&project.name));
-    project
-        .up()
-        .ends(1)
-        .told(&["A project \"spct-refused\" that spc did not make is on this engine: spct-refused-db-1", "--adopt takes it over"]);
+    project.up().ends(1).told(&[
+        "A project \"spct-refused\" that spc did not make is on this engine: spct-refused-db-1",
+        "--adopt takes it over",
+    ]);
     assert_eq!((objects(&project.name), containers(&project.name)), (before.clone(), ids.clone()));
-    project.spc(&["run", "scripts/down.rhai"]).ends(0).told(&["left alone, because spc did not make them: spct-refused-db-1"]);
+    project
+        .spc(&["run", "scripts/down.rhai"])
+        .ends(0)
+        .told(&["left alone, because spc did not make them: spct-refused-db-1"]);
     assert_eq!((objects(&project.name), containers(&project.name)), (before, ids));
     project.script("app::describe().down(#{ volumes: true });").arg("--adopt").ends(0);
     assert_eq!(objects(&project.name), Vec::<String>::new());
@@ -80,7 +124,10 @@ fn adopt_replaces_the_containers_and_uses_the_volumes_in_place() {
     let now = containers(&project.name);
     assert_eq!(old.keys().collect::<Vec<_>>(), now.keys().collect::<Vec<_>>());
     assert_ne!(old, now);
-    assert_eq!(inspect(&project.container("db"))["Config"]["Labels"]["dev.spc.project"], "spct-adopt");
+    assert_eq!(
+        inspect(&project.container("db"))["Config"]["Labels"]["dev.spc.project"],
+        "spct-adopt"
+    );
     assert_eq!(exec(&project.container("db"), &["cat", "/data/rows"]), "row\n");
 
     // From now on it is spc's, without the option.
@@ -104,7 +151,10 @@ fn a_volume_alone_that_compose_left_needs_adopt_and_works_with_it() {
     project.up().ends(1).told(&[left, "--adopt takes it over"]);
     project.up().arg("--adopt").ends(0);
     project.script("app::describe().down(#{ volumes: true });").ends(0);
-    assert!(!is_there("volume", "spct-adopt-left_data") && !is_there("network", "spct-adopt-left_default"));
+    assert!(
+        !is_there("volume", "spct-adopt-left_data")
+            && !is_there("network", "spct-adopt-left_default")
+    );
 }
 
 /// A database that writes into the volume's log how it starts and stops, and whether it was alone.
@@ -126,10 +176,15 @@ fn adopting_what_a_killed_compose_left_has_one_database_at_a_time() {
         services: #{{ db: #{{ image: "{}", command: ["sh", "-c", `{DATABASE}`], stop_grace_period: "9s", volumes: ["data:/data"] }} }}"#,
         busybox()
     ));
-    let has_logged = |wanted: &str| (exec(&project.container("db"), &["cat", "/data/log"]) == wanted).then_some(());
+    let has_logged = |wanted: &str| {
+        (exec(&project.container("db"), &["cat", "/data/log"]) == wanted).then_some(())
+    };
     until("the first database runs", LONG, || has_logged("start\n"));
     project.up().arg("--adopt").ends(0).told(&["a second container of this number"]);
-    assert_eq!(containers(&project.name).keys().cloned().collect::<Vec<_>>(), [project.container("db")]);
+    assert_eq!(
+        containers(&project.name).keys().cloned().collect::<Vec<_>>(),
+        [project.container("db")]
+    );
     until("the new database runs", LONG, || has_logged("start\nclean stop\nstart\n"));
     project.up().arg("--adopt").ends(0).told(&["unchanged"]);
     has_logged("start\nclean stop\nstart\n").unwrap();

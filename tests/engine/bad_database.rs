@@ -21,16 +21,25 @@ const LIMIT: Duration = Duration::from_secs(300);
 fn stack_with_rows(name: &str) -> Project {
     let project = Project::reference(name);
     project.up().within(LIMIT).ends(0);
-    let table = format!("CREATE TABLE witness (id bigint PRIMARY KEY); INSERT INTO witness SELECT generate_series(1, {ROWS})");
+    let table = format!(
+        "CREATE TABLE witness (id bigint PRIMARY KEY); INSERT INTO witness SELECT generate_series(1, {ROWS})"
+    );
     database(&project).unwrap().batch_execute(&table).unwrap();
     project
 }
 
 fn rows(project: &Project) -> BTreeSet<i64> {
-    database(project).unwrap().query("SELECT id FROM witness", &[]).unwrap().iter().map(|row| row.get(0)).collect()
+    database(project)
+        .unwrap()
+        .query("SELECT id FROM witness", &[])
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
 }
 
-/// Writes a row after the other until told to stop, over outages too; each that was committed is in `committed`.
+/// Writes a row after the other until told to stop, over outages too; each that was committed is in
+/// `committed`.
 fn write(project: &Project, stop: &AtomicBool, committed: &Mutex<BTreeSet<i64>>) {
     let mut client = None;
     let mut id = ROWS;
@@ -54,10 +63,15 @@ fn write(project: &Project, stop: &AtomicBool, committed: &Mutex<BTreeSet<i64>>)
 #[test]
 fn a_database_that_exits_gives_way_to_the_old_one_with_every_row() {
     let _alone = heavy();
-    let bad = image("no-database", &[r#"CMD ["sh", "-c", "echo this is no database >&2; exit 3"]"#]);
+    let bad =
+        image("no-database", &[r#"CMD ["sh", "-c", "echo this is no database >&2; exit 3"]"#]);
     let project = stack_with_rows("bad-db");
     let before = containers(&project.name);
-    project.edit("examples/spc/.env", "POSTGRES_IMAGE=local/postgres:15-alpine", &format!("POSTGRES_IMAGE={bad}"));
+    project.edit(
+        "examples/spc/.env",
+        "POSTGRES_IMAGE=local/postgres:15-alpine",
+        &format!("POSTGRES_IMAGE={bad}"),
+    );
 
     let (stop, committed) = (AtomicBool::new(false), Mutex::new(BTreeSet::new()));
     let count = || committed.lock().unwrap().len();
@@ -97,8 +111,16 @@ fn a_database_image_that_is_not_to_be_had_leaves_everything_as_it_is() {
     let before = containers(&project.name);
     let started = || inspect(&project.container("db"))["State"]["StartedAt"].clone();
     let at = started();
-    project.edit("examples/spc/.env", "POSTGRES_IMAGE=local/postgres:15-alpine", "POSTGRES_IMAGE=127.0.0.1:1/spct/none:15");
-    project.up().ends(1).told(&["127.0.0.1:1/spct/none:15", "could not be pulled", "connection refused"]).not_told(&["stopped"]);
+    project.edit(
+        "examples/spc/.env",
+        "POSTGRES_IMAGE=local/postgres:15-alpine",
+        "POSTGRES_IMAGE=127.0.0.1:1/spct/none:15",
+    );
+    project
+        .up()
+        .ends(1)
+        .told(&["127.0.0.1:1/spct/none:15", "could not be pulled", "connection refused"])
+        .not_told(&["stopped"]);
     assert_eq!(containers(&project.name), before);
     assert_eq!(started(), at);
     assert_healthy(&project);
@@ -111,14 +133,26 @@ fn a_password_that_the_volume_does_not_know_is_named_as_such() {
     let project = Project::reference("bad-password");
     // A check that gives up sooner than the reference stack's own.
     let patient = r#"interval: "30s", timeout: "10s", retries: 3, start_period: "40s""#;
-    project.edit("scripts/stack.rhai", patient, r#"interval: "5s", timeout: "5s", retries: 1, start_period: "10s""#);
+    project.edit(
+        "scripts/stack.rhai",
+        patient,
+        r#"interval: "5s", timeout: "5s", retries: 1, start_period: "10s""#,
+    );
     project.up().within(LIMIT).ends(0);
-    project.edit("examples/spc/.env", "POSTGRES_PASSWORD=POSTGRES_PASSWORD-of-a-test", "POSTGRES_PASSWORD=another-one");
+    project.edit(
+        "examples/spc/.env",
+        "POSTGRES_PASSWORD=POSTGRES_PASSWORD-of-a-test",
+        "POSTGRES_PASSWORD=another-one",
+    );
     project.up().within(LIMIT).ends(1).told(&[
         "the database has another password for \"postgres\": it keeps the one that its volume was first made with",
         "ALTER USER \"postgres\" PASSWORD",
     ]);
-    project.edit("examples/spc/.env", "POSTGRES_PASSWORD=another-one", "POSTGRES_PASSWORD=POSTGRES_PASSWORD-of-a-test");
+    project.edit(
+        "examples/spc/.env",
+        "POSTGRES_PASSWORD=another-one",
+        "POSTGRES_PASSWORD=POSTGRES_PASSWORD-of-a-test",
+    );
     project.up().within(LIMIT).ends(0);
     assert_healthy(&project);
 }

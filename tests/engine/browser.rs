@@ -25,14 +25,17 @@ const CHARTS: &str = r#"
         })),
     };"#;
 
-/// The page draws a characteristic's charts as the API has them, and shows measurements without being loaded again: one that
-/// is posted to the API, and one that is typed into the page. Their values must be out of control.
+/// The page draws a characteristic's charts as the API has them, and shows measurements without
+/// being loaded again: one that is posted to the API, and one that is typed into the page. Their
+/// values must be out of control.
 pub fn charts_are_drawn_and_live(browser: &Browser, site: &Site<'_>, posted: f64, typed: f64) {
     // Subgroups of one: a measurement is a point.
     let characteristic = site.characteristic(1);
     browser.go(&site.url(&format!("/characteristics/{characteristic}")));
     browser.run("window.witness = 'loaded once';");
-    until("the page is told of news", SOON, || browser.run("return document.querySelector('.live.open')?.textContent").as_str().map(drop));
+    until("the page is told of news", SOON, || {
+        browser.run("return document.querySelector('.live.open')?.textContent").as_str().map(drop)
+    });
     until("the page draws the charts that the API has", SOON, || {
         let chart = site.chart_now(characteristic)?;
         shows(&browser.run(CHARTS), &chart).then_some(())
@@ -77,24 +80,36 @@ fn until_out_of_control(browser: &Browser, value: f64) {
     let points = "return [...document.querySelectorAll('figure.chart details li')].map((it) => it.textContent)";
     until(&format!("the page shows {value}"), LIVE, || {
         let shown = browser.run(points);
-        shown.as_array().unwrap().iter().any(|point| is_listed(point.as_str().unwrap(), value)).then_some(())
+        shown
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|point| is_listed(point.as_str().unwrap(), value))
+            .then_some(())
     });
 }
 
 /// Whether a point of the page's list, "12:00:05: 531.5 g, beyond …", has that value.
 fn is_listed(point: &str, value: f64) -> bool {
     let number = point.split_once(": ").and_then(|(_, rest)| rest.split(' ').next());
-    number.and_then(|number| number.parse::<f64>().ok()).is_some_and(|number| (number - value).abs() < 1e-9)
+    number
+        .and_then(|number| number.parse::<f64>().ok())
+        .is_some_and(|number| (number - value).abs() < 1e-9)
 }
 
 /// Flower's page lists these workers, as online.
 pub fn flower_lists(browser: &Browser, flower: &Site<'_>, workers: &[String]) {
     browser.go(&flower.url("/workers"));
     until("Flower's page lists the workers", SOON, || {
-        let rows = browser.run("return [...document.querySelectorAll('table tbody tr')].map((it) => it.textContent)");
+        let rows = browser.run(
+            "return [...document.querySelectorAll('table tbody tr')].map((it) => it.textContent)",
+        );
         let rows = rows.as_array().unwrap();
-        let is_listed =
-            |worker: &String| rows.iter().any(|row| row.as_str().is_some_and(|row| row.contains(worker) && row.contains("Online")));
+        let is_listed = |worker: &String| {
+            rows.iter().any(|row| {
+                row.as_str().is_some_and(|row| row.contains(worker) && row.contains("Online"))
+            })
+        };
         workers.iter().all(is_listed).then_some(())
     });
 }

@@ -48,22 +48,30 @@ pub fn ask(port: u16, method: &str, path: &str, body: &str) -> io::Result<Answer
 
 async fn exchange(port: u16, method: &str, path: &str, body: &str) -> io::Result<Answer> {
     let stream = TokioIo::new(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(io::Error::other)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(stream).await.map_err(io::Error::other)?;
     let connection = tokio::spawn(connection);
-    let request = Request::builder().method(method).uri(path).header(HOST, format!("localhost:{port}"));
+    let request =
+        Request::builder().method(method).uri(path).header(HOST, format!("localhost:{port}"));
     let request = request.header(CONNECTION, "close").header(CONTENT_TYPE, "application/json");
-    let request = request.body(Full::new(Bytes::from(body.to_owned()))).map_err(io::Error::other)?;
+    let request =
+        request.body(Full::new(Bytes::from(body.to_owned()))).map_err(io::Error::other)?;
     let (head, body) = sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     connection.abort();
-    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8_lossy(&body).into_owned() })
+    Ok(Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
 }
 
 /// Asks the health API of a reference stack; it must answer that all is well.
 #[track_caller]
 pub fn assert_healthy(project: &Project) {
     let port = project.variable("BACKEND_PORT").parse().unwrap();
-    let answer = ask(port, "GET", "/api/health/", "").unwrap_or_else(|error| panic!("the health API answers: {error}"));
+    let answer = ask(port, "GET", "/api/health/", "")
+        .unwrap_or_else(|error| panic!("the health API answers: {error}"));
     assert_eq!((answer.status, answer.body.as_str()), (200, HEALTHY));
 }
 

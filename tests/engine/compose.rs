@@ -67,7 +67,10 @@ fn a_compose_file_comes_up_as_the_same_description_in_a_script_does() {
     assert_eq!(there.keys().collect::<Vec<_>>(), ["spct-compose-db-1", "spct-compose-web-1"]);
     let of_file = ["db", "web"].map(|service| labels(&project, service));
     assert_eq!(of_file[1]["of.mine"], "yes");
-    let said = exec(&project.container("db"), &["sh", "-c", "echo $WORD $STATE $FROM_FILE; cat /note/note /run/secrets/token"]);
+    let said = exec(
+        &project.container("db"),
+        &["sh", "-c", "echo $WORD $STATE $FROM_FILE; cat /note/note /run/secrets/token"],
+    );
     assert_eq!(said, "$TOKEN ready of the file\nhello\nof-the-env");
 
     // Again, and then by the script: nothing is to be done.
@@ -94,10 +97,17 @@ fn a_change_in_a_compose_file_replaces_what_it_is_about_and_a_profile_adds_its_s
     project.edit("app/compose.yaml", "of.mine=yes", "of.mine=no");
     project.up().env("COMPOSE_PROFILES", "production").ends(0).told(&["labels"]);
     let after = containers(&project.name);
-    assert_eq!(after.keys().map(|name| name.rsplit('-').nth(1).unwrap()).collect::<Vec<_>>(), ["db", "proxy", "web"]);
+    assert_eq!(
+        after.keys().map(|name| name.rsplit('-').nth(1).unwrap()).collect::<Vec<_>>(),
+        ["db", "proxy", "web"]
+    );
     assert_eq!(before["spct-compose-change-db-1"], after["spct-compose-change-db-1"]);
     assert_ne!(before["spct-compose-change-web-1"], after["spct-compose-change-web-1"]);
     // A setting of what is there already is refused at its place in the file.
-    project.edit("app/compose.yaml", "volumes: {data: }", "volumes: {data: {labels: {kind: other}}}");
+    project.edit(
+        "app/compose.yaml",
+        "volumes: {data: }",
+        "volumes: {data: {labels: {kind: other}}}",
+    );
     project.up().ends(1).told(&["app/compose.yaml:", "volumes: {data: {labels: {kind: other}}}"]);
 }

@@ -10,9 +10,12 @@ use super::project::{Project, free_port};
 #[test]
 fn every_key_of_a_service_arrives() {
     let project = Project::new("keys");
-    let (image, subnet, port, other) = (busybox(), project.subnet().to_owned(), free_port(), free_port());
+    let (image, subnet, port, other) =
+        (busybox(), project.subnet().to_owned(), free_port(), free_port());
     let address = subnet.replace("0/24", "77");
-    project.file("conf/app.conf", "from the host\n").file("more.env", "FROM_FILE='of the file'\nBOTH=file\n");
+    project
+        .file("conf/app.conf", "from the host\n")
+        .file("more.env", "FROM_FILE='of the file'\nBOTH=file\n");
     project.stack(&format!(
         r#"volumes: #{{ data: #{{ labels: #{{ kind: "of a test" }} }} }},
         services: #{{ web: #{{
@@ -33,7 +36,10 @@ fn every_key_of_a_service_arrives() {
     let (config, host) = (&found["Config"], &found["HostConfig"]);
     assert_eq!(config["Entrypoint"], json!(["sh", "-c"]));
     assert_eq!(config["Cmd"], json!(["exec sleep 1000"]));
-    assert_eq!((&config["User"], &config["WorkingDir"], &config["Hostname"]), (&json!("1000:50"), &json!("/tmp"), &json!("webhost")));
+    assert_eq!(
+        (&config["User"], &config["WorkingDir"], &config["Hostname"]),
+        (&json!("1000:50"), &json!("/tmp"), &json!("webhost"))
+    );
     assert_eq!((&config["StopSignal"], &config["StopTimeout"]), (&json!("USR1"), &json!(1)));
     assert_eq!(config["Labels"]["of.mine"], "yes");
     let check = &config["Healthcheck"];
@@ -43,21 +49,41 @@ fn every_key_of_a_service_arrives() {
     assert_eq!(check["Retries"], 4);
     assert_eq!((&host["Init"], &host["ReadonlyRootfs"]), (&json!(true), &json!(true)));
     assert_eq!(host["RestartPolicy"], json!({ "Name": "on-failure", "MaximumRetryCount": 3 }));
-    assert_eq!(host["LogConfig"], json!({ "Type": "json-file", "Config": { "max-size": "10m", "max-file": "3" } }));
+    assert_eq!(
+        host["LogConfig"],
+        json!({ "Type": "json-file", "Config": { "max-size": "10m", "max-file": "3" } })
+    );
     assert_eq!(host["ExtraHosts"], json!(["elsewhere:10.1.2.3"]));
-    assert_eq!(host["PortBindings"]["80/tcp"], json!([{ "HostIp": "127.0.0.1", "HostPort": port.to_string() }]));
+    assert_eq!(
+        host["PortBindings"]["80/tcp"],
+        json!([{ "HostIp": "127.0.0.1", "HostPort": port.to_string() }])
+    );
     assert_eq!(host["PortBindings"]["53/udp"][0]["HostPort"], other.to_string());
     let network = &found["NetworkSettings"]["Networks"]["spct-keys_default"];
     assert_eq!(network["IPAddress"], address);
-    let aliases: Vec<&str> = network["Aliases"].as_array().unwrap().iter().filter_map(|alias| alias.as_str()).collect();
+    let aliases: Vec<&str> =
+        network["Aliases"].as_array().unwrap().iter().filter_map(|alias| alias.as_str()).collect();
     assert!(aliases.contains(&"web") && aliases.contains(&"also"), "{aliases:?}");
 
     let inside = |line: &str| exec("spct-keys-named", &["sh", "-c", line]);
-    assert_eq!(inside("echo $BOTH $NUMBER \"<$EMPTY>\" $FLAG $FROM_FILE"), "here 5 <> true of the file\n");
+    assert_eq!(
+        inside("echo $BOTH $NUMBER \"<$EMPTY>\" $FLAG $FROM_FILE"),
+        "here 5 <> true of the file\n"
+    );
     assert_eq!(inside("cat /conf/app.conf; id -u; id -g; pwd"), "from the host\n1000\n50\n/tmp\n");
-    assert_eq!(inside("touch /conf/x 2>/dev/null || echo no; touch /scratch/x && echo yes"), "no\nyes\n");
-    assert_eq!(inside("cat /etc/hosts").lines().filter(|line| line.starts_with("10.1.2.3") && line.ends_with("elsewhere")).count(), 1);
-    let volume: serde_json::Value = serde_json::from_str(&docker(&["volume", "inspect", "spct-keys_data"])).unwrap();
+    assert_eq!(
+        inside("touch /conf/x 2>/dev/null || echo no; touch /scratch/x && echo yes"),
+        "no\nyes\n"
+    );
+    assert_eq!(
+        inside("cat /etc/hosts")
+            .lines()
+            .filter(|line| line.starts_with("10.1.2.3") && line.ends_with("elsewhere"))
+            .count(),
+        1
+    );
+    let volume: serde_json::Value =
+        serde_json::from_str(&docker(&["volume", "inspect", "spct-keys_data"])).unwrap();
     assert_eq!(volume[0]["Labels"]["kind"], "of a test");
     project.up().ends(0).told(&["unchanged"]);
     assert_eq!(containers(&project.name).len(), 1);
@@ -74,11 +100,20 @@ fn a_service_on_two_networks_is_known_on_both() {
             db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", networks: #{{ back: #{{ aliases: ["store"] }} }} }},
         }}"#
     ));
-    let back = format!("networks: #{{ back: #{{ internal: true, ipam: #{{ config: [#{{ subnet: \"{second}\" }}] }} }},");
+    let back = format!(
+        "networks: #{{ back: #{{ internal: true, ipam: #{{ config: [#{{ subnet: \"{second}\" }}] }} }},"
+    );
     project.edit("scripts/stack.rhai", "networks: #{ \"default\"", &format!("{back} \"default\""));
     project.up().ends(0);
-    for (from, name, is_known) in [("front", "web", true), ("db", "web", true), ("web", "store", true), ("front", "store", false)] {
-        let known = super::docker::try_docker(&["exec", &project.container(from), "nslookup", name]).is_ok();
+    for (from, name, is_known) in [
+        ("front", "web", true),
+        ("db", "web", true),
+        ("web", "store", true),
+        ("front", "store", false),
+    ] {
+        let known =
+            super::docker::try_docker(&["exec", &project.container(from), "nslookup", name])
+                .is_ok();
         assert_eq!(known, is_known, "{name}, asked from {from}");
     }
     project.up().ends(0).told(&["unchanged"]);
@@ -105,12 +140,15 @@ fn an_external_network_and_volume_are_used_and_left() {
         "networks: #{ \"default\"",
         &format!("networks: #{{ outer: #{{ external: true, name: \"{network}\" }}, \"default\""),
     );
+    project.up().ends(1).told(&[
+        &format!("The external network \"{network}\" is not on this engine"),
+        &format!("docker network create {network}"),
+    ]);
+    docker(&["network", "create", "--subnet", &subnet, network]);
     project
         .up()
         .ends(1)
-        .told(&[&format!("The external network \"{network}\" is not on this engine"), &format!("docker network create {network}")]);
-    docker(&["network", "create", "--subnet", &subnet, network]);
-    project.up().ends(1).told(&[&format!("The external volume \"{volume}\" is not on this engine")]);
+        .told(&[&format!("The external volume \"{volume}\" is not on this engine")]);
     docker(&["volume", "create", volume]);
     project.up().ends(0);
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
@@ -121,7 +159,8 @@ fn an_external_network_and_volume_are_used_and_left() {
 #[test]
 fn profiles_and_names_choose_what_comes_up() {
     let project = Project::new("chosen");
-    let sleeps = format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
+    let sleeps =
+        format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
     project.stack(&format!(
         r#"services: #{{
             db: #{{ {sleeps} }},
@@ -131,8 +170,12 @@ fn profiles_and_names_choose_what_comes_up() {
         }}"#
     ));
     let up = |what: &str| drop(project.script(&format!("app::describe().up({what});")).ends(0));
-    let there =
-        || containers(&project.name).into_keys().map(|name| name["spct-chosen-".len()..name.len() - 2].to_owned()).collect::<Vec<_>>();
+    let there = || {
+        containers(&project.name)
+            .into_keys()
+            .map(|name| name["spct-chosen-".len()..name.len() - 2].to_owned())
+            .collect::<Vec<_>>()
+    };
     up("[]");
     assert_eq!(there(), [""; 0]);
     up("[\"web\"]");
@@ -163,9 +206,14 @@ fn a_volume_over_a_relative_folder_holds_the_projects_folder_and_nothing_of_the_
     ));
     project.up().ends(0);
     let folder = project.path("").canonicalize().unwrap();
-    let device = |volume: &str| docker(&["volume", "inspect", volume, "--format", "{{.Options.device}}"]).trim().to_owned();
+    let device = |volume: &str| {
+        docker(&["volume", "inspect", volume, "--format", "{{.Options.device}}"]).trim().to_owned()
+    };
     assert_eq!(device("spct-bound_here"), folder.to_str().unwrap());
     assert_eq!(device("spct-bound_linked"), folder.join("data").to_str().unwrap());
-    assert_eq!(exec("spct-bound-a-1", &["cat", "/here/data/own.txt", "/linked/own.txt"]), "of the project\nof the project\n");
+    assert_eq!(
+        exec("spct-bound-a-1", &["cat", "/here/data/own.txt", "/linked/own.txt"]),
+        "of the project\nof the project\n"
+    );
     project.up().ends(0).told(&["unchanged"]);
 }

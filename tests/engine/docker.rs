@@ -5,15 +5,15 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Labels by which what belongs to a project is found: all that runs carries the first, the lock only the second.
+/// Labels by which what belongs to a project is found: all that runs carries the first, the lock
+/// only the second.
 const PROJECT_LABELS: [&str; 2] = ["com.docker.compose.project", "dev.spc.project"];
 
 /// Runs Docker's client; what it printed, or what it says failed.
 pub fn try_docker(words: &[&str]) -> Result<String, String> {
-    let output = Command::new("docker")
-        .args(words)
-        .output()
-        .unwrap_or_else(|error| panic!("these tests look at the engine with Docker's own client, `docker`: {error}"));
+    let output = Command::new("docker").args(words).output().unwrap_or_else(|error| {
+        panic!("these tests look at the engine with Docker's own client, `docker`: {error}")
+    });
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
@@ -49,7 +49,8 @@ fn lines(words: &[&str]) -> Vec<String> {
     docker(words).lines().map(str::to_owned).collect()
 }
 
-/// What there is of a project, as names: `container spct-a-db-1`, `network spct-a_default`, `volume spct-a_data`.
+/// What there is of a project, as names: `container spct-a-db-1`, `network spct-a_default`, `volume
+/// spct-a_data`.
 pub fn objects(project: &str) -> Vec<String> {
     let mut found = Vec::new();
     for label in PROJECT_LABELS {
@@ -59,7 +60,11 @@ pub fn objects(project: &str) -> Vec<String> {
             ("network", lines(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"])),
             ("volume", lines(&["volume", "ls", "--filter", &filter, "--format", "{{.Name}}"])),
         ];
-        found.extend(lists.into_iter().flat_map(|(kind, names)| names.into_iter().map(move |name| format!("{kind} {name}"))));
+        found.extend(
+            lists.into_iter().flat_map(|(kind, names)| {
+                names.into_iter().map(move |name| format!("{kind} {name}"))
+            }),
+        );
     }
     found.sort();
     found.dedup();
@@ -78,7 +83,10 @@ pub fn remove_project(project: &str) {
                 _ => &["volume", "rm", "--force", name],
             };
             if let Err(error) = try_docker(words) {
-                assert!(!is_there(kind, name), "what an earlier run left can't be removed: {error}");
+                assert!(
+                    !is_there(kind, name),
+                    "what an earlier run left can't be removed: {error}"
+                );
             }
         }
     }

@@ -7,7 +7,8 @@ use super::project::Project;
 /// `db` and `web`, up.
 fn project(name: &str) -> Project {
     let project = Project::new(name);
-    let sleeps = format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
+    let sleeps =
+        format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
     project.stack(&format!(
         r#"volumes: #{{ data: #{{}} }}, services: #{{ db: #{{ {sleeps}, volumes: ["data:/data"] }}, web: #{{ {sleeps}, depends_on: ["db"] }} }}"#
     ));
@@ -56,14 +57,22 @@ fn a_container_that_is_paused_is_told_with_what_to_do() {
 fn a_network_that_was_removed_is_made_again_with_what_is_on_it() {
     let project = project("net-gone");
     for service in ["db", "web"] {
-        docker(&["network", "disconnect", "--force", "spct-net-gone_default", &project.container(service)]);
+        docker(&[
+            "network",
+            "disconnect",
+            "--force",
+            "spct-net-gone_default",
+            &project.container(service),
+        ]);
     }
     docker(&["network", "rm", "spct-net-gone_default"]);
     project.up().ends(0);
     for service in ["db", "web"] {
         let networks = inspect(&project.container(service))["NetworkSettings"]["Networks"].clone();
         assert!(
-            networks["spct-net-gone_default"]["IPAddress"].as_str().is_some_and(|address| !address.is_empty()),
+            networks["spct-net-gone_default"]["IPAddress"]
+                .as_str()
+                .is_some_and(|address| !address.is_empty()),
             "{service}: {networks}"
         );
     }
@@ -88,10 +97,20 @@ fn a_name_that_another_container_took_is_told() {
 #[test]
 fn other_settings_of_a_network_are_refused_and_down_and_up_takes_them() {
     let project = project("other-net");
-    project.edit("scripts/stack.rhai", "\"default\": #{ ipam", "\"default\": #{ internal: true, ipam");
-    project.up().ends(1).told(&["The network \"spct-other-net_default\" was made with other settings than these", "run `down`, then `up`"]);
+    project.edit(
+        "scripts/stack.rhai",
+        "\"default\": #{ ipam",
+        "\"default\": #{ internal: true, ipam",
+    );
+    project.up().ends(1).told(&[
+        "The network \"spct-other-net_default\" was made with other settings than these",
+        "run `down`, then `up`",
+    ]);
     assert!(runs(&project.container("web")));
     project.script("app::describe().down();").ends(0);
     project.up().ends(0);
-    assert_eq!(docker(&["network", "inspect", "--format", "{{.Internal}}", "spct-other-net_default"]), "true\n");
+    assert_eq!(
+        docker(&["network", "inspect", "--format", "{{.Internal}}", "spct-other-net_default"]),
+        "true\n"
+    );
 }

@@ -23,7 +23,10 @@ fn idle(name: &str) -> Project {
 /// What runs in the container beside its own process.
 fn commands(project: &Project) -> Vec<String> {
     let all = docker(&["top", &project.container("web"), "-o", "pid,args"]);
-    let commands = all.lines().skip(1).filter_map(|line| Some(line.trim().split_once(' ')?.1.trim().to_owned()));
+    let commands = all
+        .lines()
+        .skip(1)
+        .filter_map(|line| Some(line.trim().split_once(' ')?.1.trim().to_owned()));
     commands.filter(|command| command != "sleep 100000").collect()
 }
 
@@ -31,8 +34,15 @@ fn commands(project: &Project) -> Vec<String> {
 fn a_command_whose_time_is_over_is_ended_with_all_that_it_started() {
     let project = idle("exec-time");
     let stubborn = "trap '' TERM; sleep 4242 & while :; do sleep 1; done";
-    let ended = project.script(&format!(r#"app::describe().service("web").exec("{stubborn}", #{{ timeout: "1s" }});"#)).ends(1);
-    ended.told(&["The command in \"web\" did not end within 1s", "it was ended; give it more time with `timeout`"]);
+    let ended = project
+        .script(&format!(
+            r#"app::describe().service("web").exec("{stubborn}", #{{ timeout: "1s" }});"#
+        ))
+        .ends(1);
+    ended.told(&[
+        "The command in \"web\" did not end within 1s",
+        "it was ended; give it more time with `timeout`",
+    ]);
     assert_eq!(commands(&project), Vec::<String>::new());
     // As another user, without a shell of its own.
     let text = r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s", user: "1000" });"#;
@@ -43,7 +53,8 @@ fn a_command_whose_time_is_over_is_ended_with_all_that_it_started() {
 #[test]
 fn a_command_of_any_user_is_ended_in_a_container_of_another() {
     let project = Project::new("exec-users");
-    // `su` becomes root by its setuid bit, as sudo does, where the file of users has root without a password.
+    // `su` becomes root by its setuid bit, as sudo does, where the file of users has root without a
+    // password.
     let image = super::images::image("exec-users", &["USER 0"]);
     project.stack(&format!(
         r#"services: #{{ web: #{{ image: "{image}", user: "1000", command: ["sleep", "100000"], stop_grace_period: "0s" }} }}"#
@@ -60,7 +71,9 @@ fn a_command_of_any_user_is_ended_in_a_container_of_another() {
         ("/bin/su root -c 'sleep 4242'", ""),
         ("/bin/su root -c 'sleep 4242'", "user: \"1001\""),
     ] {
-        let text = format!(r#"app::describe().service("web").exec("{command}", #{{ timeout: "1s", {user} }});"#);
+        let text = format!(
+            r#"app::describe().service("web").exec("{command}", #{{ timeout: "1s", {user} }});"#
+        );
         project.script(&text).ends(1).told(&["it was ended"]);
         assert_eq!(commands(&project), Vec::<String>::new(), "{command} {user}");
     }
@@ -69,7 +82,8 @@ fn a_command_of_any_user_is_ended_in_a_container_of_another() {
 #[test]
 fn a_command_that_writes_too_much_is_ended() {
     let project = idle("exec-flood");
-    let ended = project.script(r#"app::describe().service("web").exec(["busybox", "yes"]);"#).ends(2);
+    let ended =
+        project.script(r#"app::describe().service("web").exec(["busybox", "yes"]);"#).ends(2);
     ended.told(&["writes more than 64 MiB"]);
     assert_eq!(commands(&project), Vec::<String>::new());
 }
@@ -78,8 +92,11 @@ fn a_command_that_writes_too_much_is_ended() {
 fn a_command_is_ended_with_a_run_that_a_signal_ends() {
     let project = idle("exec-signal");
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
-        let run = project.script(r#"app::describe().service("web").exec("sleep 4242; true");"#).start();
-        until("the command runs", LIMIT, || commands(&project).iter().any(|command| command == "sleep 4242").then_some(()));
+        let run =
+            project.script(r#"app::describe().service("web").exec("sleep 4242; true");"#).start();
+        until("the command runs", LIMIT, || {
+            commands(&project).iter().any(|command| command == "sleep 4242").then_some(())
+        });
         run.signal(signal);
         assert!(run.ends(130).took < LIMIT, "{signal:?}");
         assert_eq!(commands(&project), Vec::<String>::new(), "{signal:?}");
@@ -94,7 +111,9 @@ fn a_read_only_command_is_ended_with_a_plan_that_a_signal_ends() {
     project.file("scripts/look.rhai", code);
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let plan = project.spc(&["plan", "scripts/look.rhai"]).start();
-        until("the command runs", LIMIT, || commands(&project).iter().any(|command| command == "sleep 4242").then_some(()));
+        until("the command runs", LIMIT, || {
+            commands(&project).iter().any(|command| command == "sleep 4242").then_some(())
+        });
         plan.signal(signal);
         assert!(plan.ends(130).took < LIMIT, "{signal:?}");
         assert_eq!(commands(&project), Vec::<String>::new(), "{signal:?}");
@@ -105,7 +124,9 @@ fn a_read_only_command_is_ended_with_a_plan_that_a_signal_ends() {
 fn a_command_that_can_t_be_ended_is_told() {
     let project = idle("exec-no-shell");
     docker(&["exec", &project.container("web"), "rm", "/bin/sh"]);
-    let ended = project.script(r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s" });"#).ends(1);
+    let ended = project
+        .script(r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s" });"#)
+        .ends(1);
     ended.told(&["it goes on in the container (the container has no /bin/sh that could end it): restart the container to end it"]);
     assert_eq!(commands(&project), ["sleep 4242"]);
 }

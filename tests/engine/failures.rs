@@ -18,10 +18,16 @@ fn web(name: &str, keys: &str) -> Project {
 fn a_port_that_a_process_has_is_named_with_the_process() {
     let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    let project = web("port-process", &format!("command: [\"sleep\", \"1000\"], ports: [\"{port}:80\"]"));
+    let project =
+        web("port-process", &format!("command: [\"sleep\", \"1000\"], ports: [\"{port}:80\"]"));
     let process = format!("(pid {})", std::process::id());
     let said = format!("The port {port} of \"web\" is already taken by the process");
-    project.up().ends(1).told(&[&said, &process, "scripts/stack.rhai:", "publish another host port"]);
+    project.up().ends(1).told(&[
+        &said,
+        &process,
+        "scripts/stack.rhai:",
+        "publish another host port",
+    ]);
     assert_eq!(objects(&project.name), [""; 0], "before anything is made");
     project.spc(&["plan", "scripts/up.rhai"]).ends(1).told(&[&said]);
     drop(taken);
@@ -35,7 +41,9 @@ fn a_port_that_another_container_has_is_named_with_the_container() {
     let first = web("port-first", &keys);
     let second = web("port-second", &keys);
     first.up().ends(0);
-    let taken = format!("The service \"web\" needs the host port {port}, which is taken by the container \"spct-port-first-web-1\"");
+    let taken = format!(
+        "The service \"web\" needs the host port {port}, which is taken by the container \"spct-port-first-web-1\""
+    );
     second.up().ends(1).told(&[&taken, "scripts/stack.rhai:", "publish another host port"]);
     assert_eq!(objects(&second.name), [""; 0]);
 }
@@ -72,8 +80,17 @@ fn a_build_that_fails_shows_its_step_and_output() {
 #[test]
 fn a_check_that_never_passes_is_told_with_its_output_and_the_log() {
     let check = r#"healthcheck: #{ test: "echo not well >&2; exit 4", interval: "1s", timeout: "1s", retries: 1 }"#;
-    let project = web("never-well", &format!("command: [\"sh\", \"-c\", \"echo in the log; exec sleep 1000\"], {check}"));
-    project.up().ends(1).told(&["\"web\" is not ready after 4s", "last probe, exit code 4", "not well", "last log lines", "in the log"]);
+    let project = web(
+        "never-well",
+        &format!("command: [\"sh\", \"-c\", \"echo in the log; exec sleep 1000\"], {check}"),
+    );
+    project.up().ends(1).told(&[
+        "\"web\" is not ready after 4s",
+        "last probe, exit code 4",
+        "not well",
+        "last log lines",
+        "in the log",
+    ]);
     // It is left to be looked at, and the next run waits for it again.
     assert_eq!(inspect(&project.container("web"))["State"]["Running"], true);
     project.up().ends(1).told(&["\"web\" is not ready after 4s"]).not_told(&["created", "started"]);
@@ -85,11 +102,14 @@ fn a_check_that_passes_late_is_waited_for_although_the_engine_called_it_unhealth
     let check = r#"healthcheck: #{ test: "test -f /tmp/well", interval: "500ms", timeout: "30s", retries: 1 }"#;
     let project = web("late-well", &format!("command: [\"sleep\", \"1000\"], {check}"));
     let run = project.up().start();
-    let health = || docker(&["inspect", "--format", "{{.State.Health.Status}}", &project.container("web")]);
+    let health =
+        || docker(&["inspect", "--format", "{{.State.Health.Status}}", &project.container("web")]);
     super::until::until("the container is there", Duration::from_secs(60), || {
         is_there("container", &project.container("web")).then_some(())
     });
-    super::until::until("the engine calls it unhealthy", Duration::from_secs(60), || (health().trim() == "unhealthy").then_some(()));
+    super::until::until("the engine calls it unhealthy", Duration::from_secs(60), || {
+        (health().trim() == "unhealthy").then_some(())
+    });
     docker(&["exec", &project.container("web"), "touch", "/tmp/well"]);
     run.ends(0).told(&["ready"]);
 }
@@ -107,10 +127,24 @@ fn a_check_that_cannot_run_is_told_at_once() {
 
 #[test]
 fn a_service_that_exits_at_once_is_told_with_its_code_and_log() {
-    let project = web("exits", r#"command: ["sh", "-c", "echo no configuration >&2; exit 7"], restart: "no""#);
-    project.up().ends(1).told(&["\"web\" exited with code 7", "last log lines", "no configuration"]);
-    let project = web("exits-again", r#"command: ["sh", "-c", "echo no configuration >&2; exit 7"], restart: "unless-stopped""#);
-    project.up().ends(1).told(&["\"web\" exited 3 times with code 7", "last log lines", "no configuration"]);
+    let project = web(
+        "exits",
+        r#"command: ["sh", "-c", "echo no configuration >&2; exit 7"], restart: "no""#,
+    );
+    project.up().ends(1).told(&[
+        "\"web\" exited with code 7",
+        "last log lines",
+        "no configuration",
+    ]);
+    let project = web(
+        "exits-again",
+        r#"command: ["sh", "-c", "echo no configuration >&2; exit 7"], restart: "unless-stopped""#,
+    );
+    project.up().ends(1).told(&[
+        "\"web\" exited 3 times with code 7",
+        "last log lines",
+        "no configuration",
+    ]);
 }
 
 #[test]
@@ -168,6 +202,10 @@ fn a_subnet_that_another_network_has_is_told_with_what_to_do() {
     let second = web("subnet-second", keys);
     second.edit("scripts/stack.rhai", second.subnet(), first.subnet());
     let needs = "The network \"spct-subnet-second_default\" needs the subnet";
-    second.up().ends(1).told(&[needs, "of the network \"spct-subnet-first_default\"", "choose another `subnet`"]);
+    second.up().ends(1).told(&[
+        needs,
+        "of the network \"spct-subnet-first_default\"",
+        "choose another `subnet`",
+    ]);
     assert_eq!(objects(&second.name), [""; 0]);
 }

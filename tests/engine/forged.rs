@@ -1,4 +1,5 @@
-//! What an image's author, or somebody with a name that spc would give, makes of a project on a real engine: nothing.
+//! What an image's author, or somebody with a name that spc would give, makes of a project on a
+//! real engine: nothing.
 
 use super::docker::{docker, inspect, is_there, try_docker};
 use super::images::busybox;
@@ -43,13 +44,20 @@ fn labels_of_an_image_neither_give_a_container_to_a_project_nor_hide_one() {
     assert_eq!((&labels["dev.spc.lock"], &labels["dev.spc.project"]), (&"".into(), &own.into()));
     project.up().ends(0).told(&["unchanged", "nothing to do"]);
     let listed = project.spc(&["ps"]).ends(0);
-    assert!(listed.stdout.contains(&project.container("web")) && !listed.stdout.contains(&stranger), "{}", listed.stdout);
+    assert!(
+        listed.stdout.contains(&project.container("web")) && !listed.stdout.contains(&stranger),
+        "{}",
+        listed.stdout
+    );
     project.script("app::describe().up((), #{ remove_orphans: true });").ends(0);
     project.spc(&["unlock"]).ends(0).told(&["is not locked"]);
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
     assert!(!is_there("container", &project.container("web")));
     assert_eq!(inspect(&stranger)["State"]["Running"], true);
-    project.script(&format!("container(\"{stranger}\").stop();")).ends(5).told(&["no project made it"]);
+    project
+        .script(&format!("container(\"{stranger}\").stop();"))
+        .ends(5)
+        .told(&["no project made it"]);
     docker(&["rm", "--force", &stranger]);
     let _ = try_docker(&["image", "rm", &image]);
 }
@@ -61,7 +69,10 @@ fn what_has_a_locks_name_is_told_and_left_alone() {
     let _ = try_docker(&["rm", "--force", &name]);
     docker(&["run", "--detach", "--name", &name, &image, "sleep", "1000"]);
     let said = [
-        format!("The project \"{}\" can't be locked: the container \"{name}\" has the name of its lock and is none", project.name),
+        format!(
+            "The project \"{}\" can't be locked: the container \"{name}\" has the name of its lock and is none",
+            project.name
+        ),
         format!("of the image \"{image}\", running, created "),
         format!("`docker rename {name} OTHER-NAME`"),
     ];

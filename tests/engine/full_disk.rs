@@ -19,15 +19,22 @@ fn stop_and_down_work_on_an_engine_whose_disk_is_full() {
     ));
     let spc = |words: &[&str]| project.spc(words).env("DOCKER_HOST", engine.host());
     let script = |text: &str| project.script(text).env("DOCKER_HOST", engine.host());
-    let running = |name: &str| engine.docker(&["inspect", "--format", "{{.State.Running}}", &project.container(name)]).unwrap();
+    let running = |name: &str| {
+        engine
+            .docker(&["inspect", "--format", "{{.State.Running}}", &project.container(name)])
+            .unwrap()
+    };
     spc(&["run", "scripts/up.rhai"]).ends(0);
     // Without the lock's image it can't even be tried to make one.
     engine.docker(&["image", "rm", "--force", "spc-empty:1"]).unwrap();
     let filler = engine.fill_disk();
 
     spc(&["run", "scripts/up.rhai"]).ends(0).told(&["unchanged"]);
-    script("app::describe().restart();").ends(1).told(&["no space left on device", "`docker system df`"]);
-    let warning = "The engine's disk is full, there is no space for the project's lock: going on without it";
+    script("app::describe().restart();")
+        .ends(1)
+        .told(&["no space left on device", "`docker system df`"]);
+    let warning =
+        "The engine's disk is full, there is no space for the project's lock: going on without it";
     script("app::describe().stop();").ends(0).told(&[warning]);
     assert_eq!((running("db").trim(), running("web").trim()), ("false", "false"));
     // The engine could not write it down: its list goes on showing them.

@@ -48,7 +48,8 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_where_the_new_container_fai
     let project = Project::new("renamed-network");
     let (subnet, address) = (project.subnet().to_owned(), project.subnet().replace(".0/24", ".9"));
     let describe = |network: &str, more: &str| {
-        let attached = format!("networks: #{{ {network}: #{{ ipv4_address: \"{address}\" }} }}, {more}");
+        let attached =
+            format!("networks: #{{ {network}: #{{ ipv4_address: \"{address}\" }} }}, {more}");
         let description = format!(
             "networks: #{{ {network}: #{{ ipam: #{{ config: [#{{ subnet: \"{subnet}\" }}] }} }} }}, services: #{{ {} }}",
             sleeper("a", &attached)
@@ -63,7 +64,10 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_where_the_new_container_fai
     project.up().ends(1).told(&["the container before serves again"]);
     let back = inspect(&project.container("a"));
     assert_eq!((&back["Id"], &back["State"]["Status"]), (&id, &"running".into()));
-    assert_eq!(back["NetworkSettings"]["Networks"][format!("{}_old", project.name)]["IPAddress"], address);
+    assert_eq!(
+        back["NetworkSettings"]["Networks"][format!("{}_old", project.name)]["IPAddress"],
+        address
+    );
     describe("old", "");
     project.up().ends(0).told(&["unchanged"]);
     describe("fresh", "");
@@ -71,7 +75,10 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_where_the_new_container_fai
     assert!(plan.stdout.contains("takes its subnet"), "{}", plan.stdout);
     project.up().ends(0);
     let moved = inspect(&project.container("a"));
-    assert_eq!(moved["NetworkSettings"]["Networks"][format!("{}_fresh", project.name)]["IPAddress"], address);
+    assert_eq!(
+        moved["NetworkSettings"]["Networks"][format!("{}_fresh", project.name)]["IPAddress"],
+        address
+    );
     let networks = docker(&["network", "ls", "--format", "{{.Name}}"]);
     assert!(!networks.lines().any(|name| name == format!("{}_old", project.name)), "{networks}");
 }
@@ -82,7 +89,9 @@ struct Somebody(String);
 impl Somebody {
     fn new(name: &str, words: &[&str]) -> Self {
         let _ = super::docker::try_docker(&["rm", "--force", name]);
-        docker(&[&["run", "--detach", "--name", name], words, &[busybox(), "sleep", "300"]].concat());
+        docker(
+            &[&["run", "--detach", "--name", name], words, &[busybox(), "sleep", "300"]].concat(),
+        );
         Self(name.to_owned())
     }
 }

@@ -29,7 +29,10 @@ fn web(name: &str) -> Project {
 
 /// Runs a script with `web` in it; what it printed.
 fn with_web(project: &Project, text: &str) -> String {
-    project.script(&format!("let spc = app::describe();\nlet web = spc.service(\"web\");\n{text}")).ends(0).stdout
+    project
+        .script(&format!("let spc = app::describe();\nlet web = spc.service(\"web\");\n{text}"))
+        .ends(0)
+        .stdout
 }
 
 #[test]
@@ -47,9 +50,18 @@ fn a_command_answers_with_its_code_and_outputs() {
         "#,
     );
     assert_eq!(printed, "43\n$HOME;\n3 false out err\n7 /www b\nSHOUTED\n");
-    let failed = project.script("app::describe().service(\"web\").exec(\"echo went wrong >&2; exit 3\");").ends(1);
-    failed.told(&["\"echo went wrong >&2; exit 3\" in \"web\" ended with code 3", "went wrong", "check: false", "scripts/script.rhai:2"]);
-    let slow = project.script("app::describe().service(\"web\").exec(\"sleep 1000\", #{ timeout: \"1s\" });").ends(1);
+    let failed = project
+        .script("app::describe().service(\"web\").exec(\"echo went wrong >&2; exit 3\");")
+        .ends(1);
+    failed.told(&[
+        "\"echo went wrong >&2; exit 3\" in \"web\" ended with code 3",
+        "went wrong",
+        "check: false",
+        "scripts/script.rhai:2",
+    ]);
+    let slow = project
+        .script("app::describe().service(\"web\").exec(\"sleep 1000\", #{ timeout: \"1s\" });")
+        .ends(1);
     slow.told(&["The command in \"web\" did not end within 1s"]);
 }
 
@@ -94,7 +106,10 @@ fn a_service_tells_reads_writes_and_takes_signals() {
         print(attempt(|| spc.service("wep")).error.hint);
         "#,
     );
-    assert_eq!(printed, "web running 1 1\nwritten\nwritten\ntrue 0 it serves\n4\ncat\ndid you mean \"web\"?\n");
+    assert_eq!(
+        printed,
+        "web running 1 1\nwritten\nwritten\ntrue 0 it serves\n4\ncat\ndid you mean \"web\"?\n"
+    );
 }
 
 #[test]
@@ -117,8 +132,11 @@ fn a_one_off_container_is_gone_afterwards() {
     assert_eq!(objects(&project.name), before);
 
     // An interrupt takes it away too.
-    let mut run = project.script(&format!("run(\"{image}\", \"trap '' TERM; sleep 1000\");")).start();
-    super::until::until("it runs", std::time::Duration::from_secs(60), || (objects(&project.name) != before).then_some(()));
+    let mut run =
+        project.script(&format!("run(\"{image}\", \"trap '' TERM; sleep 1000\");")).start();
+    super::until::until("it runs", std::time::Duration::from_secs(60), || {
+        (objects(&project.name) != before).then_some(())
+    });
     run.signal(Signal::INT);
     run.until_told("interrupted");
     run.ends(130);
@@ -128,7 +146,9 @@ fn a_one_off_container_is_gone_afterwards() {
 /// The state of the project's one-off containers.
 fn one_offs(project: &Project) -> String {
     let filter = format!("name={}-web-run-", project.name);
-    docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}} {{.State}}"]).trim().to_owned()
+    docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}} {{.State}}"])
+        .trim()
+        .to_owned()
 }
 
 #[test]
@@ -146,7 +166,9 @@ fn a_one_off_container_outlives_no_hang_up_and_no_killed_run() {
     ));
     let begin = || {
         let run = project.script("app::describe().service(\"web\").run(\"sleep 1000\");").start();
-        super::until::until("it runs", std::time::Duration::from_secs(60), || one_offs(&project).contains("running").then_some(()));
+        super::until::until("it runs", std::time::Duration::from_secs(60), || {
+            one_offs(&project).contains("running").then_some(())
+        });
         run
     };
     // In a fresh project: its network is made.
@@ -192,7 +214,10 @@ fn volumes_networks_and_containers_are_made_looked_at_and_removed() {
         print(one.inspect().State.Running);
         "#,
     );
-    assert_eq!(printed, "false\ntrue spct-objects_scratch of a test\nfalse\nspct-objects_default spct-objects_side\nfalse\nfalse\ntrue\n");
+    assert_eq!(
+        printed,
+        "false\ntrue spct-objects_scratch of a test\nfalse\nspct-objects_default spct-objects_side\nfalse\nfalse\ntrue\n"
+    );
 }
 
 #[test]
@@ -201,15 +226,28 @@ fn what_is_not_the_projects_is_not_a_scripts_to_change() {
     let other = web("other");
     let refused = |text: &str, object: &str| {
         let ended = mine.script(text).ends(5);
-        ended.told(&[&format!("the {object}: it belongs to the project \"spct-other\""), "projects = [\"spct-other\"]"]);
+        ended.told(&[
+            &format!("the {object}: it belongs to the project \"spct-other\""),
+            "projects = [\"spct-other\"]",
+        ]);
     };
     refused("volume(\"spct-other_data\").remove();", "volume \"spct-other_data\"");
     refused("network(\"spct-other_default\").remove();", "network \"spct-other_default\"");
     refused("container(\"spct-other-web-1\").remove();", "container \"spct-other-web-1\"");
-    refused("container(\"spct-other-web-1\").write(\"/www/index.html\", \"defaced\");", "container \"spct-other-web-1\"");
-    refused("try { container(\"spct-other-web-1\").kill(); } catch { print(\"swallowed\"); }", "container \"spct-other-web-1\"");
-    for text in ["exec(\"true\")", "read(\"/www/index.html\")", "healthcheck(#{ test: \"true\" })"] {
-        refused(&format!("container(\"spct-other-web-1\").{text};"), "container \"spct-other-web-1\"");
+    refused(
+        "container(\"spct-other-web-1\").write(\"/www/index.html\", \"defaced\");",
+        "container \"spct-other-web-1\"",
+    );
+    refused(
+        "try { container(\"spct-other-web-1\").kill(); } catch { print(\"swallowed\"); }",
+        "container \"spct-other-web-1\"",
+    );
+    for text in ["exec(\"true\")", "read(\"/www/index.html\")", "healthcheck(#{ test: \"true\" })"]
+    {
+        refused(
+            &format!("container(\"spct-other-web-1\").{text};"),
+            "container \"spct-other-web-1\"",
+        );
     }
     docker(&["volume", "create", "spct-nobodys"]);
     mine.script("volume(\"spct-nobodys\").remove();").ends(5).told(&["no project made it"]);
@@ -222,7 +260,9 @@ fn what_is_not_the_projects_is_not_a_scripts_to_change() {
 fn following_logs_ends_with_ctrl_c() {
     let project = Project::new("follow");
     let image = busybox();
-    let counts = |word: &str| format!(r#"["sh", "-c", "n=0; while :; do n=$((n+1)); echo {word} $n; sleep 0.2; done"]"#);
+    let counts = |word: &str| {
+        format!(r#"["sh", "-c", "n=0; while :; do n=$((n+1)); echo {word} $n; sleep 0.2; done"]"#)
+    };
     project.stack(&format!(
         r#"services: #{{
             one: #{{ image: "{image}", command: {}, stop_grace_period: "0s" }},
@@ -232,14 +272,19 @@ fn following_logs_ends_with_ctrl_c() {
         counts("second")
     ));
     project.up().ends(0);
-    let mut run = project.script("for line in app::describe().logs((), #{ follow: true }) { print(line); }").start();
+    let mut run = project
+        .script("for line in app::describe().logs((), #{ follow: true }) { print(line); }")
+        .start();
     for line in ["one-1   | first 5", "other-1 | second 5"] {
         run.until_printed(line);
     }
     run.signal(Signal::INT);
     // That is how it ends: no error, nothing to finish.
     assert_eq!(run.ends(130).stderr, "");
-    let tail = project.script("for line in app::describe().logs(\"one\", #{ tail: 2 }) { print(line); }").ends(0).stdout;
+    let tail = project
+        .script("for line in app::describe().logs(\"one\", #{ tail: 2 }) { print(line); }")
+        .ends(0)
+        .stdout;
     assert_eq!(tail.lines().count(), 2, "{tail}");
     assert!(tail.lines().all(|line| line.starts_with("one-1 | first ")), "{tail}");
 }

@@ -12,8 +12,7 @@ use super::project::Project;
 /// A statically linked busybox, from the Debian package of that name.
 const BUSYBOX: &str = "/bin/busybox";
 /// The programs of it that the tests use.
-const PROGRAMS: &str =
-    "cat chmod date echo false head httpd id kill ls mkdir nc nslookup printf ps rm seq sh sleep stat tail test touch tr true wc wget";
+const PROGRAMS: &str = "cat chmod date echo false head httpd id kill ls mkdir nc nslookup printf ps rm seq sh sleep stat tail test touch tr true wc wget";
 
 /// The reference stack's base images, as its `.env` names them.
 pub const BASE_IMAGES: [(&str, &str); 5] = [
@@ -24,14 +23,22 @@ pub const BASE_IMAGES: [(&str, &str); 5] = [
     ("NGINX_IMAGE", "local/nginx:alpine"),
 ];
 
-/// Has the project's own script make the base images, and its runbook the development images; one that is there and as it should be is
-/// left as it is.
+/// Has the project's own script make the base images, and its runbook the development images; one
+/// that is there and as it should be is left as it is.
 pub fn reference_images() {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
         let project = Project::reference_files("base-images");
-        let made = Command::new(project.path("tools/base_images.sh")).env("SPC", env!("CARGO_BIN_EXE_spc")).output().unwrap();
-        assert!(made.status.success(), "{}{}", String::from_utf8_lossy(&made.stdout), String::from_utf8_lossy(&made.stderr));
+        let made = Command::new(project.path("tools/base_images.sh"))
+            .env("SPC", env!("CARGO_BIN_EXE_spc"))
+            .output()
+            .unwrap();
+        assert!(
+            made.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&made.stdout),
+            String::from_utf8_lossy(&made.stderr)
+        );
         project.spc(&["run", "scripts/build.rhai"]).within(Duration::from_secs(900)).ends(0);
     });
 }
@@ -42,14 +49,18 @@ pub fn busybox() -> &'static str {
     IMAGE.get_or_init(|| image("busybox", &["CMD [\"sh\"]"]))
 }
 
-/// An image of one program with such instructions of a Dockerfile, and its name. The tag is the digest of what is in it, so that
-/// one from an earlier run serves if it is the same.
+/// An image of one program with such instructions of a Dockerfile, and its name. The tag is the
+/// digest of what is in it, so that one from an earlier run serves if it is the same.
 pub fn image(name: &str, instructions: &[&str]) -> String {
-    let program = std::fs::read(BUSYBOX).unwrap_or_else(|error| panic!("these tests need \"{BUSYBOX}\" (busybox-static): {error}"));
+    let program = std::fs::read(BUSYBOX)
+        .unwrap_or_else(|error| panic!("these tests need \"{BUSYBOX}\" (busybox-static): {error}"));
     let archive = root_file_system(&program);
     let changes = [&["ENV PATH=/bin"], instructions].concat();
     let digest = Sha256::new().chain_update(&archive).chain_update(changes.join("\n")).finalize();
-    let image = format!("local/spct-{name}:{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
+    let image = format!(
+        "local/spct-{name}:{:02x}{:02x}{:02x}{:02x}",
+        digest[0], digest[1], digest[2], digest[3]
+    );
     let project = Project::new(&format!("image-{name}"));
     std::fs::write(project.path("root.tar"), archive).unwrap();
     // A list of strings is written alike in JSON and in a runbook.

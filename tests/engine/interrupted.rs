@@ -1,4 +1,5 @@
-//! `up` interrupted at each phase: it says what was done, leaves things tidy, and goes on from there.
+//! `up` interrupted at each phase: it says what was done, leaves things tidy, and goes on from
+//! there.
 
 use std::time::Duration;
 
@@ -37,7 +38,10 @@ fn an_interrupt_while_waiting_leaves_what_was_made_and_up_goes_on() {
 fn an_interrupt_while_building_ends_the_build() {
     let project = Project::new("int-build");
     let marker = std::process::id();
-    project.file("app/Dockerfile", &format!("FROM {}\nRUN echo marked {marker}; sleep 1000\n", busybox()));
+    project.file(
+        "app/Dockerfile",
+        &format!("FROM {}\nRUN echo marked {marker}; sleep 1000\n", busybox()),
+    );
     project.stack(r#"services: #{ web: #{ image: "local/spct-int-build:1", build: "./app" } }"#);
     let mut run = project.up().start();
     run.until_told(&format!("| marked {marker}"));
@@ -48,7 +52,8 @@ fn an_interrupt_while_building_ends_the_build() {
     // The command in the build is a process of this machine.
     let sleeps = || {
         let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-        let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        let mut lines =
+            processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
         lines.any(|line| String::from_utf8_lossy(&line).contains(&format!("echo marked {marker}")))
     };
     until("the build's command ends", LIMIT, || (!sleeps()).then_some(()));
@@ -100,10 +105,13 @@ fn a_run_whose_messages_nobody_reads_is_rolled_back_and_gives_its_lock_back() {
         let pipe = FullPipe::new();
         let run = project.up().told_to(pipe.end()).start();
         // The new one has its name once the old one is stopped.
-        let runs = |name: &str| is_there("container", name) && inspect(name)["State"]["Running"] == true;
+        let runs =
+            |name: &str| is_there("container", name) && inspect(name)["State"]["Running"] == true;
         until("the old container is replaced", LIMIT, || {
-            (is_there("container", "spct-int-unread-db-1") && containers(&project.name) != before && runs("spct-int-unread-db-1.new"))
-                .then_some(())
+            (is_there("container", "spct-int-unread-db-1")
+                && containers(&project.name) != before
+                && runs("spct-int-unread-db-1.new"))
+            .then_some(())
         });
         run.signal(signal);
         assert!(run.ends(130).took < LIMIT);
@@ -163,7 +171,11 @@ fn an_interrupted_down_goes_on_from_there() {
     run.until_told("web         stopping");
     run.signal(Signal::INT);
     // The stop is finished; nothing else is begun.
-    run.ends(130).told(&["web         stopped", "not done", "remove container spct-int-down-web-1"]);
+    run.ends(130).told(&[
+        "web         stopped",
+        "not done",
+        "remove container spct-int-down-web-1",
+    ]);
     assert_eq!(containers(&project.name).len(), 2);
     assert_eq!(inspect(&project.container("db"))["State"]["Running"], true);
     project.spc(&["run", "scripts/down.rhai"]).ends(0);

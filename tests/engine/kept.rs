@@ -38,8 +38,11 @@ fn up(project: &Project, words: &[&str], target_variable: Option<&str>) -> Ended
 #[test]
 fn what_a_project_was_last_brought_up_with_is_the_default_of_the_next_run() {
     let project = project("kept");
-    up(&project, &[], None).printed(&["development web"]).not_told(&["as the project was last brought up"]);
-    up(&project, &["--profile", "production"], Some("production")).printed(&["production edge web"]);
+    up(&project, &[], None)
+        .printed(&["development web"])
+        .not_told(&["as the project was last brought up"]);
+    up(&project, &["--profile", "production"], Some("production"))
+        .printed(&["production edge web"]);
     up(&project, &[], None).printed(&["production edge web"]).told(&[
         "--target is \"production\", as the project was last brought up; --target says otherwise",
         "--profile is \"production\", as the project was last brought up; --profile says otherwise",
@@ -84,9 +87,19 @@ fn a_runbook_that_means_one_thing_does_it_and_the_next_run_knows() {
     let project = project("keeps");
     up(&project, &["--target=development"], None).printed(&["development web"]);
     let text = std::fs::read_to_string(project.path("up.rhai")).unwrap();
-    let only = text.replace(r#"["development", "production"], env("BUILD_TARGET", "development")"#, r#"["production"], "production""#);
-    project.file("production.rhai", &only.replace(r#".kept("BUILD_TARGET")"#, r#".keeps("BUILD_TARGET")"#));
-    project.spc(&["run", "production.rhai"]).env("BUILD_TARGET", "development").ends(0).printed(&["production web"]);
+    let only = text.replace(
+        r#"["development", "production"], env("BUILD_TARGET", "development")"#,
+        r#"["production"], "production""#,
+    );
+    project.file(
+        "production.rhai",
+        &only.replace(r#".kept("BUILD_TARGET")"#, r#".keeps("BUILD_TARGET")"#),
+    );
+    project
+        .spc(&["run", "production.rhai"])
+        .env("BUILD_TARGET", "development")
+        .ends(0)
+        .printed(&["production web"]);
     up(&project, &[], None).printed(&["production web"]);
 }
 
@@ -106,6 +119,11 @@ fn what_is_kept_and_can_not_be_read_is_no_default() {
     let project = project("kept-broken");
     up(&project, &["--target", "production"], None).printed(&["production web"]);
     project.file(".spc/options.json", "{bad");
-    project.spc(&["run", "up.rhai"]).ends(1).told(&["can't be read from", "options.json", "it is not what spc wrote there", "--target"]);
+    project.spc(&["run", "up.rhai"]).ends(1).told(&[
+        "can't be read from",
+        "options.json",
+        "it is not what spc wrote there",
+        "--target",
+    ]);
     assert_eq!(std::fs::read_to_string(project.path(".spc/options.json")).unwrap(), "{bad");
 }

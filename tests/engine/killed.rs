@@ -28,7 +28,8 @@ fn describe(project: &Project, word: &str) {
     ));
 }
 
-/// What a project is: its objects, and of each container whether it runs, and the hash of its description.
+/// What a project is: its objects, and of each container whether it runs, and the hash of its
+/// description.
 fn state(project: &Project) -> (Vec<String>, BTreeMap<String, (bool, String)>) {
     let containers = containers(&project.name).into_keys().map(|name| {
         let found = inspect(&name);
@@ -38,9 +39,15 @@ fn state(project: &Project) -> (Vec<String>, BTreeMap<String, (bool, String)>) {
     (objects(&project.name), containers.collect())
 }
 
-/// Kills a run after each of so many of the engine's events, of all there are; each time `next` must arrive where it arrives
-/// when the run is left alone.
-fn killed_on_the_way(project: &Project, points: usize, prepare: impl Fn(), run: impl Fn() -> Spc, next: impl Fn() -> Spc) {
+/// Kills a run after each of so many of the engine's events, of all there are; each time `next`
+/// must arrive where it arrives when the run is left alone.
+fn killed_on_the_way(
+    project: &Project,
+    points: usize,
+    prepare: impl Fn(),
+    run: impl Fn() -> Spc,
+    next: impl Fn() -> Spc,
+) {
     prepare();
     let mut watch = Watch::on(&project.name);
     run().start().end();
@@ -59,7 +66,8 @@ fn killed_on_the_way(project: &Project, points: usize, prepare: impl Fn(), run: 
         killed.kill();
         // The engine finishes the calls that were under way.
         watch.until_quiet();
-        // What waits for a lost run's lock is shown elsewhere; here it would take half a minute each time.
+        // What waits for a lost run's lock is shown elsewhere; here it would take half a minute
+        // each time.
         project.spc(&["--yes", "unlock"]).ends(0);
         next().ends(0);
         assert_eq!(state(project), wanted, "killed after event {kth}, {last:?}");
@@ -101,7 +109,13 @@ fn a_replacement_that_is_killed_goes_on_from_there() {
 #[test]
 fn a_replacement_that_is_killed_can_be_taken_back() {
     let project = Project::new("killed-back");
-    killed_on_the_way(&project, 6, || before(&project), || up(&project, "wanted"), || up(&project, "before"));
+    killed_on_the_way(
+        &project,
+        6,
+        || before(&project),
+        || up(&project, "wanted"),
+        || up(&project, "before"),
+    );
     assert_row_is_kept(&project);
 }
 
@@ -132,7 +146,13 @@ fn a_start_first_replacement_that_is_killed_goes_on_from_there() {
         ));
         project.up()
     };
-    killed_on_the_way(&project, 8, || drop(describe("before").ends(0)), || describe("wanted"), || describe("wanted"));
+    killed_on_the_way(
+        &project,
+        8,
+        || drop(describe("before").ends(0)),
+        || describe("wanted"),
+        || describe("wanted"),
+    );
 }
 
 #[test]
@@ -154,7 +174,11 @@ fn runs_that_begin_at_once_make_everything_once() {
     }
     let events = watch.so_far();
     // The engine says of a volume that it is made also when a container takes one that is there.
-    for made in ["network create spct-at-once_default", "container start spct-at-once-db-1", "container start spct-at-once-web-1"] {
+    for made in [
+        "network create spct-at-once_default",
+        "container start spct-at-once-db-1",
+        "container start spct-at-once-web-1",
+    ] {
         assert_eq!(events.iter().filter(|event| *event == made).count(), 1, "{made}: {events:#?}");
     }
 }

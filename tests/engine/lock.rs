@@ -15,7 +15,8 @@ use super::watch::Watch;
 const STALE: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// `db` gets ready when told so; `web` is started only then. So an `up` holds the lock as long as the test wants.
+/// `db` gets ready when told so; `web` is started only then. So an `up` holds the lock as long as
+/// the test wants.
 fn project(name: &str) -> Project {
     let project = Project::new(name);
     let image = busybox();
@@ -53,7 +54,10 @@ fn let_db_get_ready(project: &Project) {
 
 /// How often something of the project was started.
 fn starts(events: &[String], project: &Project, service: &str) -> usize {
-    events.iter().filter(|event| **event == format!("container start {}", project.container(service))).count()
+    events
+        .iter()
+        .filter(|event| **event == format!("container start {}", project.container(service)))
+        .count()
 }
 
 #[test]
@@ -77,8 +81,10 @@ fn a_second_run_waits_for_the_first_and_then_finds_nothing_to_do() {
 fn a_run_that_waited_does_not_undo_the_release_it_waited_for() {
     let project = Project::new("lock-kept");
     let image = busybox();
-    let service = r#"command: ["sleep", "1000"], stop_grace_period: "0s", environment: #{ TAG: o.tag }"#;
-    let check = r#"healthcheck: #{ test: `test -f /tmp/well || test ${o.tag} = 1`, interval: "5s" }"#;
+    let service =
+        r#"command: ["sleep", "1000"], stop_grace_period: "0s", environment: #{ TAG: o.tag }"#;
+    let check =
+        r#"healthcheck: #{ test: `test -f /tmp/well || test ${o.tag} = 1`, interval: "5s" }"#;
     let runbook = |end: &str| {
         format!(
             r#"let o = args(#{{ tag: arg::text("1", "Release").kept("TAG") }});
@@ -88,7 +94,8 @@ fn a_run_that_waited_does_not_undo_the_release_it_waited_for() {
         )
     };
     project.file("scripts/release.rhai", &runbook("app.up();"));
-    project.file("scripts/guarded.rhai", &runbook(r#"guarded(app, "release", |g| { app.up(); });"#));
+    project
+        .file("scripts/guarded.rhai", &runbook(r#"guarded(app, "release", |g| { app.up(); });"#));
     let run = |runbook: &str, words: &[&str]| project.spc(&["run", runbook]).args(words);
     run("scripts/release.rhai", &[]).ends(0);
     let mut first = run("scripts/release.rhai", &["--tag", "2"]).start();
@@ -101,7 +108,13 @@ fn a_run_that_waited_does_not_undo_the_release_it_waited_for() {
     exec(&format!("{}.new", project.container("web")), &["touch", "/tmp/well"]);
     first.ends(0);
     for waits in waiting {
-        waits.ends(1).told(&["up with --tag 2 meanwhile; this one began with 1", "run it again to go on with 2"]).not_told(&["created"]);
+        waits
+            .ends(1)
+            .told(&[
+                "up with --tag 2 meanwhile; this one began with 1",
+                "run it again to go on with 2",
+            ])
+            .not_told(&["created"]);
     }
     run("scripts/release.rhai", &[]).ends(0).told(&["unchanged"]);
     run("scripts/release.rhai", &["--tag", "1"]).ends(0).told(&["(environment TAG"]);
@@ -119,17 +132,27 @@ fn the_lock_of_a_killed_run_is_taken_over_at_once() {
     let_db_get_ready(&project);
     let ended = waiters.map(|waiter| waiter.ends(0));
     assert!(begun.elapsed() < STALE / 2, "{:?}", begun.elapsed());
-    let took_over = ended.iter().filter(|ended| ended.stderr.contains("whose process is gone: taken over")).count();
+    let took_over = ended
+        .iter()
+        .filter(|ended| ended.stderr.contains("whose process is gone: taken over"))
+        .count();
     assert!(took_over >= 1, "{ended:?}");
 
     let events = watch.so_far();
-    assert_eq!((starts(&events, &project, "db"), starts(&events, &project, "web")), (1, 1), "{events:?}");
+    assert_eq!(
+        (starts(&events, &project, "db"), starts(&events, &project, "web")),
+        (1, 1),
+        "{events:?}"
+    );
     let turns: Vec<&str> = events
         .iter()
         .filter_map(|event| event.strip_suffix(&format!(" {left}")))
         .filter(|event| !event.contains("archive") && !event.contains("extract"))
         .collect();
-    assert!(turns.chunks(2).all(|pair| pair == ["container create", "container destroy"]), "{turns:?}");
+    assert!(
+        turns.chunks(2).all(|pair| pair == ["container create", "container destroy"]),
+        "{turns:?}"
+    );
 }
 
 #[test]
@@ -139,14 +162,17 @@ fn one_of_two_waiters_that_can_not_see_the_owner_takes_over_its_lock_and_the_oth
     owner(&project).kill();
     let begun = Instant::now();
     // In namespaces of their own, as in containers.
-    let mut waiters = [project.up().in_own_namespace().start(), project.up().in_own_namespace().start()];
+    let mut waiters =
+        [project.up().in_own_namespace().start(), project.up().in_own_namespace().start()];
     for waiter in &mut waiters {
         waiter.until_told("changes this project");
     }
     let left = lock(&project);
     let id = docker(&["inspect", "--format", "{{.Id}}", &left]);
     until("the lock is taken over", LIMIT, || {
-        super::docker::try_docker(&["inspect", "--format", "{{.Id}}", &left]).is_ok_and(|now| now != id).then_some(())
+        super::docker::try_docker(&["inspect", "--format", "{{.Id}}", &left])
+            .is_ok_and(|now| now != id)
+            .then_some(())
     });
     assert!(begun.elapsed() >= STALE, "{:?}", begun.elapsed());
     let_db_get_ready(&project);
@@ -155,14 +181,21 @@ fn one_of_two_waiters_that_can_not_see_the_owner_takes_over_its_lock_and_the_oth
     assert!(took_over >= 1, "{ended:?}");
 
     let events = watch.so_far();
-    assert_eq!((starts(&events, &project, "db"), starts(&events, &project, "web")), (1, 1), "{events:?}");
+    assert_eq!(
+        (starts(&events, &project, "db"), starts(&events, &project, "web")),
+        (1, 1),
+        "{events:?}"
+    );
     // Made and removed in turns: never two owners.
     let turns: Vec<&str> = events
         .iter()
         .filter_map(|event| event.strip_suffix(&format!(" {left}")))
         .filter(|event| !event.contains("archive") && !event.contains("extract"))
         .collect();
-    assert!(turns.chunks(2).all(|pair| pair == ["container create", "container destroy"]), "{turns:?}");
+    assert!(
+        turns.chunks(2).all(|pair| pair == ["container create", "container destroy"]),
+        "{turns:?}"
+    );
     assert_eq!(turns.len(), 6, "{turns:?}");
 }
 
@@ -198,7 +231,11 @@ fn unlock_removes_the_lock_of_a_live_run_only_when_told_so_and_that_of_a_dead_on
     let project = project("unlock");
     project.spc(&["unlock"]).ends(0).told(&["is not locked"]);
     let live = owner(&project);
-    project.spc(&["unlock"]).ends(2).told(&["The project \"spct-unlock\" is locked by", "which is running on this machine", "--yes"]);
+    project.spc(&["unlock"]).ends(2).told(&[
+        "The project \"spct-unlock\" is locked by",
+        "which is running on this machine",
+        "--yes",
+    ]);
     assert!(is_there("container", &lock(&project)));
     live.kill();
     project.spc(&["unlock"]).ends(0).told(&["The lock of \"spct-unlock\" is removed"]);

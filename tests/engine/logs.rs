@@ -11,7 +11,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// A command that writes a line of this word and a number again and again, and ends on TERM.
 fn counts(word: &str, step: &str) -> String {
-    format!(r#"["sh", "-c", "trap 'exit 0' TERM; i=0; while :; do echo {word} $i; i=$((i+1)); sleep {step}; done"]"#)
+    format!(
+        r#"["sh", "-c", "trap 'exit 0' TERM; i=0; while :; do echo {word} $i; i=$((i+1)); sleep {step}; done"]"#
+    )
 }
 
 fn two(name: &str) -> Project {
@@ -40,13 +42,19 @@ fn following_goes_on_over_restarts_and_sees_what_is_started_later_each_line_once
     let mut run = project.script(text).start();
     run.until_printed("a|a 5");
     docker(&["restart", "-t", "1", &project.container("a")]);
-    until("it goes on", LIMIT, || (docker_log(&project.container("a")).iter().filter(|line| *line == "a 5").count() == 2).then_some(()));
+    until("it goes on", LIMIT, || {
+        (docker_log(&project.container("a")).iter().filter(|line| *line == "a 5").count() == 2)
+            .then_some(())
+    });
     project.script(r#"app::describe().up(["b"]);"#).ends(0);
     run.until_printed("b|b 5");
     docker(&["stop", "-t", "2", &project.container("a"), &project.container("b")]);
     let printed = run.ends(0).stdout;
     for service in ["a", "b"] {
-        let shown: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix(service)?.strip_prefix('|')).collect();
+        let shown: Vec<&str> = printed
+            .lines()
+            .filter_map(|line| line.strip_prefix(service)?.strip_prefix('|'))
+            .collect();
         assert_eq!(shown, docker_log(&project.container(service)));
     }
 }
@@ -55,7 +63,9 @@ fn following_goes_on_over_restarts_and_sees_what_is_started_later_each_line_once
 fn the_lines_of_two_services_are_sorted_and_a_part_of_them_is_exact() {
     let project = two("logs-order");
     project.script(r#"app::describe().up(["a", "b"]);"#).ends(0);
-    until("there are lines", LIMIT, || (docker_log(&project.container("b")).len() > 60).then_some(()));
+    until("there are lines", LIMIT, || {
+        (docker_log(&project.container("b")).len() > 60).then_some(())
+    });
     docker(&["stop", "-t", "2", &project.container("a"), &project.container("b")]);
     let printed = project
         .script(
@@ -90,7 +100,10 @@ fn a_log_that_its_driver_does_not_keep_spoils_no_other() {
     let ended = project.script("for line in app::describe().logs() { print(line); }").ends(0);
     assert_eq!(ended.stdout, "loud-1  | hi\n");
     ended.told(&["Could not read the log of \"quiet-1\"", "logging: { driver: local }"]);
-    project.script("app::describe().logs(\"quiet\");").ends(1).told(&["Could not read the log of \"quiet-1\""]);
+    project
+        .script("app::describe().logs(\"quiet\");")
+        .ends(1)
+        .told(&["Could not read the log of \"quiet-1\""]);
 }
 
 #[test]
@@ -98,7 +111,9 @@ fn long_lines_terminals_and_last_lines_without_an_end_are_whole() {
     let (project, image) = (Project::new("logs-lines"), busybox());
     let command = r"head -c 40000 /dev/zero | tr '\0' x; echo; echo short; printf tail";
     let quoted = command.replace('\\', r"\\");
-    project.stack(&format!(r#"services: #{{ plain: #{{ image: "{image}", command: ["sh", "-c", "{quoted}"] }} }}"#));
+    project.stack(&format!(
+        r#"services: #{{ plain: #{{ image: "{image}", command: ["sh", "-c", "{quoted}"] }} }}"#
+    ));
     project.up().ends(0);
     // As Docker Compose makes it of `tty: true`.
     let label = |key: &str, value: &str| format!("com.docker.compose.{key}={value}");
@@ -139,10 +154,15 @@ fn long_lines_terminals_and_last_lines_without_an_end_are_whole() {
 #[test]
 fn the_last_log_lines_of_a_failure_are_of_its_own_start() {
     let (project, image) = (Project::new("logs-stale"), busybox());
-    let command = "if [ -e /n/2 ]; then echo SECOND reason; else echo FIRST reason; echo > /n/2; fi; exit 7";
+    let command =
+        "if [ -e /n/2 ]; then echo SECOND reason; else echo FIRST reason; echo > /n/2; fi; exit 7";
     project.stack(&format!(
         r#"services: #{{ init: #{{ image: "{image}", command: ["sh", "-c", "{command}"], volumes: ["n:/n"] }} }}, volumes: #{{ n: #{{}} }}"#
     ));
     project.up().ends(1).told(&["exited with code 7", "last log lines", "FIRST reason"]);
-    project.up().ends(1).told(&["exited with code 7", "last log lines", "SECOND reason"]).not_told(&["FIRST reason"]);
+    project
+        .up()
+        .ends(1)
+        .told(&["exited with code 7", "last log lines", "SECOND reason"])
+        .not_told(&["FIRST reason"]);
 }

@@ -1,4 +1,5 @@
-//! The database of the reference stack and the models of its backend: what is told before they fit, and how they come to.
+//! The database of the reference stack and the models of its backend: what is told before they fit,
+//! and how they come to.
 
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ fn what_is_not_migrated_is_told_by_up_and_mended_by_db_init() {
     let project = Project::reference("migrations");
     let up = || project.up().within(LIMIT).ends(0);
     let init = || project.spc(&["run", "scripts/db_init.rhai"]).within(LIMIT);
-    up().told(&["database: not initialised from here yet; run: spc run scripts/db_init.rhai"]).not_told(&["warning"]);
+    up().told(&["database: not initialised from here yet; run: spc run scripts/db_init.rhai"])
+        .not_told(&["warning"]);
     init().ends(0);
     up().not_told(&["database:"]);
 
@@ -38,7 +40,11 @@ fn what_is_not_migrated_is_told_by_up_and_mended_by_db_init() {
     up().not_told(&["database:"]);
 
     let unit = "    unit = models.CharField(";
-    project.edit(MODELS, unit, &format!("    colour = models.CharField(max_length=20, default=\"\")\n{unit}"));
+    project.edit(
+        MODELS,
+        unit,
+        &format!("    colour = models.CharField(max_length=20, default=\"\")\n{unit}"),
+    );
     init().ends(1).told(&[
         "The models have changes that no migration makes; \"python manage.py makemigrations\" writes it",
         "Add field colour to characteristic",

@@ -1,7 +1,8 @@
-//! Whole runs on a real engine: the real binary, real runbooks, looked at through Docker's own client.
+//! Whole runs on a real engine: the real binary, real runbooks, looked at through Docker's own
+//! client.
 //!
-//! Each test has a project of its own and first removes what an earlier run left of it. The engine is the one that
-//! `DOCKER_HOST` or the default socket leads to.
+//! Each test has a project of its own and first removes what an earlier run left of it. The engine
+//! is the one that `DOCKER_HOST` or the default socket leads to.
 
 mod adopt;
 mod bad_database;

@@ -18,7 +18,9 @@ fn compose(project: &Project, folder: &str, word: &str) {
         busybox(),
         project.subnet()
     );
-    project.file(&format!("{folder}/compose.yaml"), &text).file(&format!("{folder}/spc.toml"), "spc = \"0.1\"\n");
+    project
+        .file(&format!("{folder}/compose.yaml"), &text)
+        .file(&format!("{folder}/spc.toml"), "spc = \"0.1\"\n");
 }
 
 /// A run of this script in `folder`; the project has the name that its compose file says.
@@ -38,7 +40,8 @@ fn a_project_whose_folder_was_renamed_is_named_once() {
     exec(&project.container("a"), &["sh", "-c", "echo kept >/data/row"]);
     let before = containers(name);
     std::fs::rename(project.path("one"), project.path("two")).unwrap();
-    let (hint, gone) = (format!("say so with --project {name}"), "/one\", which is not there any more");
+    let (hint, gone) =
+        (format!("say so with --project {name}"), "/one\", which is not there any more");
     let id = before.values().next().unwrap();
     for (script, what) in [
         (UP, "change the project"),
@@ -51,7 +54,10 @@ fn a_project_whose_folder_was_renamed_is_named_once() {
     ] {
         run(&project, "two", script).ends(5).told(&[what, gone, &hint]).not_told(&[id]);
     }
-    run(&project, "two", UP).args(&["--project", name]).ends(0).told(&["--project is not needed here again"]);
+    run(&project, "two", UP)
+        .args(&["--project", name])
+        .ends(0)
+        .told(&["--project is not needed here again"]);
     assert_eq!(containers(name), before, "nothing was made again");
     run(&project, "two", UP).ends(0).not_told(&["--project"]);
     run(&project, "two", DOWN).ends(0);
@@ -61,7 +67,10 @@ fn a_project_whose_folder_was_renamed_is_named_once() {
     for folder in ["one", "three"] {
         compose(&project, folder, "b");
         run(&project, folder, UP).ends(5).told(&[&hint]);
-        run(&project, folder, "compose().down(#{ volumes: true });").arg("--yes").ends(5).told(&[&hint]);
+        run(&project, folder, "compose().down(#{ volumes: true });")
+            .arg("--yes")
+            .ends(5)
+            .told(&[&hint]);
     }
     run(&project, "two", "compose().down(#{ volumes: true });").arg("--yes").ends(0);
     assert_eq!(objects(name), Vec::<String>::new());
@@ -102,7 +111,9 @@ fn a_release_in_another_folder_does_not_forget_what_the_project_was_brought_up_w
         project.file(&format!("{folder}/up.rhai"), script);
     }
     let up = |folder: &str| Spc::new(project.path("").as_path(), &["run", "-C", folder, "up.rhai"]);
-    let named = |folder: &str| Spc::new(project.path("").as_path(), &["run", "-C", folder, "--project", name, "up.rhai"]);
+    let named = |folder: &str| {
+        Spc::new(project.path("").as_path(), &["run", "-C", folder, "--project", name, "up.rhai"])
+    };
     up("1").args(&["--mode", "production"]).ends(0);
     let before = containers(name);
     named("2").ends(2).told(&[

@@ -25,7 +25,8 @@ fn an_engine_over_ssh_serves_as_a_local_one_does_with_one_login_for_each_run() {
 }
 
 #[test]
-fn where_sockets_are_not_forwarded_dockers_client_there_passes_on_more_connections_than_a_login_has_sessions() {
+fn where_sockets_are_not_forwarded_dockers_client_there_passes_on_more_connections_than_a_login_has_sessions()
+ {
     let project = Project::new("ssh-dial");
     let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "MaxSessions 3"]);
     serves_as_a_local_engine(&project, &|spc| sshd.leads(spc), &docker);
@@ -41,7 +42,8 @@ fn twenty_services_come_up_where_a_login_has_two_sessions_and_few_may_log_in_at_
     let execs = r#"print(parallel([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(|n| || app::describe().service(`s${n}`).exec(`sleep 0.3; echo ${n}`).stdout.int())));"#;
     sshd.leads(project.script(execs)).ends(0).printed(&["[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"]);
     sshd.leads(project.spc(&["run", "scripts/down.rhai"])).ends(0);
-    // Each run has some streams that last, so one login alone is not enough; but it does not log in for each connection.
+    // Each run has some streams that last, so one login alone is not enough; but it does not log in
+    // for each connection.
     assert!(sshd.logins() <= 12, "{}", sshd.logins());
     sshd.until_nothing_is_left();
 }
@@ -66,8 +68,10 @@ fn a_key_that_leads_to_dockers_client_alone_and_a_shell_that_prints_serve_too() 
 
 /// So many services that wait.
 fn sleepers(count: usize) -> String {
-    let service = format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
-    let services: Vec<String> = (1..=count).map(|number| format!("s{number}: #{{ {service} }}")).collect();
+    let service =
+        format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
+    let services: Vec<String> =
+        (1..=count).map(|number| format!("s{number}: #{{ {service} }}")).collect();
     format!("services: #{{ {} }}", services.join(", "))
 }
 
@@ -93,7 +97,9 @@ fn a_run_that_is_killed_or_interrupted_leaves_no_login() {
 fn what_keeps_ssh_from_logging_in_is_told_in_its_words_with_the_next_step() {
     let project = Project::new("ssh-refused");
     let sshd = Sshd::new(&[]);
-    let ps = |host: &str| sshd.leads(project.spc(&["ps"])).env("DOCKER_HOST", host).within(Duration::from_secs(40));
+    let ps = |host: &str| {
+        sshd.leads(project.spc(&["ps"])).env("DOCKER_HOST", host).within(Duration::from_secs(40))
+    };
     let host = sshd.docker_host();
     sshd.log_in_with("stranger");
     ps(&host).ends(1).told(&["Permission denied (publickey)", "has to log in without a question"]);
@@ -102,8 +108,13 @@ fn what_keeps_ssh_from_logging_in_is_told_in_its_words_with_the_next_step() {
     sshd.trust("stranger");
     ps(&host).ends(1).told(&["has changed", "ssh-keygen -R"]);
     sshd.trust("host");
-    ps("ssh://127.0.0.1:1").ends(1).told(&["port 1: Connection refused", "check that sshd runs there"]);
-    ps(&host).env("PATH", "/nowhere").ends(1).told(&["there is no program \"ssh\"", "install the OpenSSH client"]);
+    ps("ssh://127.0.0.1:1")
+        .ends(1)
+        .told(&["port 1: Connection refused", "check that sshd runs there"]);
+    ps(&host)
+        .env("PATH", "/nowhere")
+        .ends(1)
+        .told(&["there is no program \"ssh\"", "install the OpenSSH client"]);
     ps(&format!("{host}/no engine.sock")).ends(1).told(&[
         "\"/no engine.sock\" does not answer there",
         "/no engine.sock: connect: no such file",
@@ -148,7 +159,8 @@ fn at_a_terminal_ssh_may_ask() {
 
     // In a session of its own, whose terminal this is.
     let mut run = Command::new("setsid");
-    run.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_spc"), "--project", &project.name, "ps"]).current_dir(project.path(""));
+    run.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_spc"), "--project", &project.name, "ps"])
+        .current_dir(project.path(""));
     run.env("DOCKER_HOST", sshd.docker_host()).env("PATH", sshd.search_path());
     run.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
     let mut child = run.spawn().unwrap();

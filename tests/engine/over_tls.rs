@@ -1,4 +1,5 @@
-//! An engine behind TLS: a second real one, which asks for certificates, by the environment and by Docker's contexts.
+//! An engine behind TLS: a second real one, which asks for certificates, by the environment and by
+//! Docker's contexts.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +14,9 @@ use super::spc::Spc;
 use super::tls_engine::{TlsEngine, authority};
 
 fn with_certificates(spc: Spc, engine: &TlsEngine, folder: &Path) -> Spc {
-    spc.env("DOCKER_HOST", engine.docker_host()).env("DOCKER_TLS_VERIFY", "1").env("DOCKER_CERT_PATH", folder)
+    spc.env("DOCKER_HOST", engine.docker_host())
+        .env("DOCKER_TLS_VERIFY", "1")
+        .env("DOCKER_CERT_PATH", folder)
 }
 
 #[test]
@@ -22,7 +25,11 @@ fn an_engine_behind_tls_serves_as_a_local_one_does() {
     let project = Project::new("tls");
     let engine = TlsEngine::new();
     engine.load(busybox());
-    serves_as_a_local_engine(&project, &|spc| with_certificates(spc, &engine, &engine.client()), &|words| engine.docker(words));
+    serves_as_a_local_engine(
+        &project,
+        &|spc| with_certificates(spc, &engine, &engine.client()),
+        &|words| engine.docker(words),
+    );
 }
 
 #[test]
@@ -34,13 +41,20 @@ fn certificates_that_do_not_fit_are_told_by_their_file_with_the_next_step() {
     ps(&engine.client()).ends(0);
 
     let stranger = engine.certificates("stranger", None);
-    ps(&stranger).ends(1).told(&["it wants a client certificate, and there is no", "stranger/cert.pem\"", "put cert.pem and key.pem into"]);
+    ps(&stranger).ends(1).told(&[
+        "it wants a client certificate, and there is no",
+        "stranger/cert.pem\"",
+        "put cert.pem and key.pem into",
+    ]);
     let other = engine.certificates("other", Some(&authority()));
     ps(&other).ends(1).told(&["it does not accept", "other/cert.pem\"", "dockerd --tlscacert"]);
     std::fs::write(other.join("ca.pem"), authority().pem()).unwrap();
     ps(&other).ends(1).told(&["other/ca.pem\" did not issue its certificate", "take the ca.pem"]);
-    let named = ps(&engine.client()).env("DOCKER_HOST", format!("tcp://localhost:{}", engine.port()));
-    named.ends(1).told(&["its certificate is for \"127.0.0.1\"", "use a name that the certificate is for"]);
+    let named =
+        ps(&engine.client()).env("DOCKER_HOST", format!("tcp://localhost:{}", engine.port()));
+    named
+        .ends(1)
+        .told(&["its certificate is for \"127.0.0.1\"", "use a name that the certificate is for"]);
 
     let plain = project.spc(&["ps"]).env("DOCKER_HOST", engine.docker_host());
     plain.ends(1).told(&["it speaks TLS, and was asked without", "set DOCKER_TLS_VERIFY=1"]);
@@ -48,7 +62,8 @@ fn certificates_that_do_not_fit_are_told_by_their_file_with_the_next_step() {
     reverse.ends(1).told(&["it does not speak TLS", "unset DOCKER_TLS_VERIFY"]);
 
     // Encrypted, and no more: no authority is asked.
-    let unverified = project.spc(&["ps"]).env("DOCKER_HOST", engine.docker_host()).env("DOCKER_TLS", "1");
+    let unverified =
+        project.spc(&["ps"]).env("DOCKER_HOST", engine.docker_host()).env("DOCKER_TLS", "1");
     unverified.env("DOCKER_CERT_PATH", engine.client()).ends(0);
 }
 
@@ -59,18 +74,46 @@ fn the_contexts_of_dockers_own_client_lead_to_their_engines() {
     let engine = TlsEngine::new();
     let config = project.path("client");
     let client = |words: &[&str]| {
-        let status = Command::new("docker").args(words).env("DOCKER_CONFIG", &config).env_remove("DOCKER_HOST").output().unwrap();
-        assert!(status.status.success(), "docker {words:?}: {}", String::from_utf8_lossy(&status.stderr));
+        let status = Command::new("docker")
+            .args(words)
+            .env("DOCKER_CONFIG", &config)
+            .env_remove("DOCKER_HOST")
+            .output()
+            .unwrap();
+        assert!(
+            status.status.success(),
+            "docker {words:?}: {}",
+            String::from_utf8_lossy(&status.stderr)
+        );
     };
     let (host, certs) = (engine.docker_host(), engine.client());
     let file = |name: &str| certs.join(name).display().to_string();
     let identity = format!("host={host},cert={},key={}", file("cert.pem"), file("key.pem"));
-    client(&["context", "create", "stage", "--docker", &format!("{identity},ca={}", file("ca.pem"))]);
-    client(&["context", "create", "loose", "--docker", &format!("{identity},skip-tls-verify=true")]);
+    client(&[
+        "context",
+        "create",
+        "stage",
+        "--docker",
+        &format!("{identity},ca={}", file("ca.pem")),
+    ]);
+    client(&[
+        "context",
+        "create",
+        "loose",
+        "--docker",
+        &format!("{identity},skip-tls-verify=true"),
+    ]);
     client(&["context", "create", "strict", "--docker", &identity]);
-    client(&["context", "create", "plain", "--docker", &format!("host={}", Relay::new().docker_host())]);
+    client(&[
+        "context",
+        "create",
+        "plain",
+        "--docker",
+        &format!("host={}", Relay::new().docker_host()),
+    ]);
 
-    let spc = |words: &[&str]| project.spc(words).env("DOCKER_CONFIG", &config).env("DOCKER_HOST", "");
+    let spc =
+        |words: &[&str]| project.spc(words).env("DOCKER_CONFIG", &config).env("DOCKER_HOST", "");
     // Who answers is told by an object that only one of the engines has.
     let volume = format!("{}-there", project.name);
     engine.docker(&["volume", "create", &volume]);
@@ -94,9 +137,12 @@ fn the_contexts_of_dockers_own_client_lead_to_their_engines() {
     answers(&["--context", "default"], None, "false\n");
     spc(&run).env("DOCKER_HOST", Relay::new().docker_host()).ends(0).printed(&["false\n"]);
 
-    spc(&["--context", "strict", "ps"]).ends(1).told(&["this machine does not trust the issuer", "the address of the context \"strict\""]);
-    spc(&["--context", "stagee", "ps"])
-        .ends(2)
-        .told(&["There is no Docker context \"stagee\", which --context names", "did you mean \"stage\"?"]);
+    spc(&["--context", "strict", "ps"])
+        .ends(1)
+        .told(&["this machine does not trust the issuer", "the address of the context \"strict\""]);
+    spc(&["--context", "stagee", "ps"]).ends(2).told(&[
+        "There is no Docker context \"stagee\", which --context names",
+        "did you mean \"stage\"?",
+    ]);
     assert!(docker(&["volume", "ls", "--quiet"]).lines().all(|name| name != volume));
 }

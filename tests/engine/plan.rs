@@ -1,4 +1,5 @@
-//! `spc plan` on a real engine: it touches nothing, and the run behind a recording relay does what was planned.
+//! `spc plan` on a real engine: it touches nothing, and the run behind a recording relay does what
+//! was planned.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,18 +39,38 @@ impl Trial {
     fn plan(&self, words: &[&str]) -> (Vec<Step>, Value) {
         let files = digest(self.project.path(""));
         self.relay.take();
-        let ended = self.project.spc(&["plan", "--json"]).args(words).env("DOCKER_HOST", self.relay.docker_host()).ends(0);
+        let ended = self
+            .project
+            .spc(&["plan", "--json"])
+            .args(words)
+            .env("DOCKER_HOST", self.relay.docker_host())
+            .ends(0);
         let asked = self.relay.take();
-        let posted: Vec<&String> = asked.iter().filter(|line| !line.starts_with("GET ") && !line.starts_with("HEAD ")).collect();
+        let posted: Vec<&String> = asked
+            .iter()
+            .filter(|line| !line.starts_with("GET ") && !line.starts_with("HEAD "))
+            .collect();
         assert_eq!(posted, Vec::<&String>::new());
         assert_eq!(digest(self.project.path("")), files, "files are as they were");
-        let plan: Value =
-            ended.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).find(|it| it["event"] == "plan").unwrap();
+        let plan: Value = ended
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .find(|it| it["event"] == "plan")
+            .unwrap();
         assert_eq!(plan["ends"], Value::Null, "{plan:#}");
-        let steps = plan["items"].as_array().unwrap().iter().flat_map(|item| item["steps"].as_array().cloned().unwrap_or_default());
+        let steps = plan["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|item| item["steps"].as_array().cloned().unwrap_or_default());
         let steps = steps.filter(|step| step["changes"] == true).map(|step| Step {
             number: step["number"].as_u64().unwrap(),
-            what: format!("{} {}", step["action"].as_str().unwrap(), step["object"].as_str().unwrap()),
+            what: format!(
+                "{} {}",
+                step["action"].as_str().unwrap(),
+                step["object"].as_str().unwrap()
+            ),
             cause: step["cause"].as_str().unwrap().to_owned(),
             after: step["after"].as_array().unwrap().iter().filter_map(Value::as_u64).collect(),
         });
@@ -61,15 +82,22 @@ impl Trial {
         let (steps, plan) = self.plan(words);
         assert!(steps.iter().all(|step| !step.cause.is_empty()), "{steps:?}");
         let before = names();
-        self.project.spc(&["run"]).args(words).env("DOCKER_HOST", self.relay.docker_host()).within(Duration::from_secs(300)).ends(0);
+        self.project
+            .spc(&["run"])
+            .args(words)
+            .env("DOCKER_HOST", self.relay.docker_host())
+            .within(Duration::from_secs(300))
+            .ends(0);
         let done = done(&self.relay.take_whole(), &before);
         let wanted: Vec<&Step> = steps.iter().filter(|step| on_engine(&step.what)).collect();
-        let (mut found, mut expected) = (done.clone(), wanted.iter().map(|step| shortened(&step.what)).collect::<Vec<_>>());
+        let (mut found, mut expected) =
+            (done.clone(), wanted.iter().map(|step| shortened(&step.what)).collect::<Vec<_>>());
         found.sort();
         expected.sort();
         assert_eq!(found, expected, "{plan:#}");
         for step in &wanted {
-            let at = |step: &Step| done.iter().position(|line| *line == shortened(&step.what)).unwrap();
+            let at =
+                |step: &Step| done.iter().position(|line| *line == shortened(&step.what)).unwrap();
             for before in wanted.iter().filter(|before| step.after.contains(&before.number)) {
                 assert!(at(before) < at(step), "{} before {}: {done:?}", before.what, step.what);
             }
@@ -91,7 +119,10 @@ fn on_engine(what: &str) -> bool {
 
 /// Without what the request does not say.
 fn shortened(what: &str) -> String {
-    match what.strip_prefix("deliver secrets to ").or_else(|| what.strip_prefix("deliver configs to ")) {
+    match what
+        .strip_prefix("deliver secrets to ")
+        .or_else(|| what.strip_prefix("deliver configs to "))
+    {
         Some(container) => format!("deliver {container}"),
         None => what.split(" to ").next().unwrap_or_default().to_owned(),
     }
@@ -99,15 +130,25 @@ fn shortened(what: &str) -> String {
 
 fn names() -> BTreeMap<String, String> {
     let containers = docker(&["ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"]);
-    let list = [containers, docker(&["network", "ls", "--no-trunc", "--format", "{{.ID}} {{.Name}}"])].concat();
-    list.lines().filter_map(|line| line.split_once(' ')).map(|(id, name)| (id.to_owned(), name.to_owned())).collect()
+    let list =
+        [containers, docker(&["network", "ls", "--no-trunc", "--format", "{{.ID}} {{.Name}}"])]
+            .concat();
+    list.lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(id, name)| (id.to_owned(), name.to_owned()))
+        .collect()
 }
 
-/// The changes among requests, as a plan says them: without spc's lock, the engine's bookkeeping and health checks.
+/// The changes among requests, as a plan says them: without spc's lock, the engine's bookkeeping
+/// and health checks.
 fn done(requests: &[Request], before: &BTreeMap<String, String>) -> Vec<String> {
     let after = names();
-    let created: Vec<String> =
-        requests.iter().filter_map(|request| request.line.split_once("/containers/create?").map(|(_, rest)| query(rest, "name"))).collect();
+    let created: Vec<String> = requests
+        .iter()
+        .filter_map(|request| {
+            request.line.split_once("/containers/create?").map(|(_, rest)| query(rest, "name"))
+        })
+        .collect();
     let name = |id: &str| {
         before.get(id).cloned().unwrap_or_else(|| {
             // What came and went is the lock.
@@ -116,32 +157,45 @@ fn done(requests: &[Request], before: &BTreeMap<String, String>) -> Vec<String> 
             if created.contains(&new) { new } else { name }
         })
     };
-    requests.iter().filter_map(|request| one(request, &name)).filter(|line| !line.ends_with(".spc-lock")).collect()
+    requests
+        .iter()
+        .filter_map(|request| one(request, &name))
+        .filter(|line| !line.ends_with(".spc-lock"))
+        .collect()
 }
 
 fn query(text: &str, key: &str) -> String {
-    let value = text.split('&').find_map(|part| part.strip_prefix(&format!("{key}="))).unwrap_or_default();
+    let value =
+        text.split('&').find_map(|part| part.strip_prefix(&format!("{key}="))).unwrap_or_default();
     value.replace("%3A", ":").replace("%2F", "/")
 }
 
 fn one(request: &Request, name: &dyn Fn(&str) -> String) -> Option<String> {
     let (method, path) = request.line.split_once(' ')?;
-    let path = path.split_once("/v1.").map_or(path, |(_, rest)| rest.split_once('/').map_or("", |(_, rest)| rest));
-    let (path, rest) = path.trim_start_matches('/').split_once('?').unwrap_or((path.trim_start_matches('/'), ""));
+    let path = path
+        .split_once("/v1.")
+        .map_or(path, |(_, rest)| rest.split_once('/').map_or("", |(_, rest)| rest));
+    let (path, rest) =
+        path.trim_start_matches('/').split_once('?').unwrap_or((path.trim_start_matches('/'), ""));
     let parts: Vec<&str> = path.split('/').collect();
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
     Some(match (method, parts.as_slice()) {
         ("POST", ["containers", "create"]) => format!("create container {}", query(rest, "name")),
-        ("POST", ["containers", id, action @ ("start" | "stop" | "restart" | "rename")]) => format!("{action} container {}", name(id)),
+        ("POST", ["containers", id, action @ ("start" | "stop" | "restart" | "rename")]) => {
+            format!("{action} container {}", name(id))
+        }
         ("DELETE", ["containers", id]) => format!("remove container {}", name(id)),
         ("POST", ["containers", id, "exec"]) => {
-            let words: Vec<&str> = body["Cmd"].as_array()?.iter().filter_map(Value::as_str).collect();
+            let words: Vec<&str> =
+                body["Cmd"].as_array()?.iter().filter_map(Value::as_str).collect();
             if !words.concat().contains("manage.py") {
                 return None;
             }
             format!("run command {} in container {}", words.join(" "), name(id))
         }
-        ("PUT", ["containers", id, "archive"]) if !name(id).ends_with(".spc-lock") => format!("deliver container {}", name(id)),
+        ("PUT", ["containers", id, "archive"]) if !name(id).ends_with(".spc-lock") => {
+            format!("deliver container {}", name(id))
+        }
         ("POST", ["networks", "create"]) => format!("create network {}", body["Name"].as_str()?),
         ("POST", ["volumes", "create"]) => format!("create volume {}", body["Name"].as_str()?),
         ("DELETE", ["networks", id]) => format!("remove network {}", name(id)),
@@ -172,8 +226,11 @@ fn digest(folder: impl AsRef<Path>) -> Vec<(String, Vec<u8>)> {
 
 /// A stack of a service with a volume, its variables in a file, and a worker.
 fn describe(project: &Project, image: &str, colour: &str, worker: bool) {
-    let sleeps = |image: &str| format!(r#"image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s""#);
-    let more = if worker { format!("worker: #{{ {} }},", sleeps(busybox())) } else { String::new() };
+    let sleeps = |image: &str| {
+        format!(r#"image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s""#)
+    };
+    let more =
+        if worker { format!("worker: #{{ {} }},", sleeps(busybox())) } else { String::new() };
     project.stack(&format!(
         r#"volumes: #{{ data: #{{}} }},
         configs: #{{ "site.conf": #{{ file: "./site.conf" }} }},
@@ -201,7 +258,11 @@ fn a_read_only_command_is_run_by_a_plan_where_it_is_allowed_and_nowhere_else() {
     project.file("spc.toml", "spc = \"0.1\"\n[allow]\nread_only_execs = true\n");
     for count in 1..=2 {
         let said = plan().stdout;
-        assert!(said.contains("run (read-only) command") && said.contains(&format!("write file n{count}")), "{said}");
+        assert!(
+            said.contains("run (read-only) command")
+                && said.contains(&format!("write file n{count}")),
+            "{said}"
+        );
         assert_eq!(docker(&["exec", &container, "cat", "/tmp/ran"]).lines().count(), count);
     }
     assert!(!project.path("n1").exists());
@@ -225,8 +286,15 @@ fn what_is_planned_is_what_is_done() {
 
     describe(project, &own, "blue-of-a-test", true);
     let (steps, plan) = trial.plan(&up);
-    assert!(causes(&steps).contains(&"environment COLOUR changed".to_owned()) && !plan.to_string().contains("blue-of-a-test"), "{plan:#}");
-    project.spc(&["plan", "--exit-code", "scripts/up.rhai"]).ends(3).printed(&["environment COLOUR changed", "1 to replace"]);
+    assert!(
+        causes(&steps).contains(&"environment COLOUR changed".to_owned())
+            && !plan.to_string().contains("blue-of-a-test"),
+        "{plan:#}"
+    );
+    project
+        .spc(&["plan", "--exit-code", "scripts/up.rhai"])
+        .ends(3)
+        .printed(&["environment COLOUR changed", "1 to replace"]);
     trial.plan_and_run(&up);
 
     docker(&["tag", &image("other", &["CMD [\"sh\"]", "LABEL other=1"]), &own]);
@@ -245,13 +313,25 @@ fn what_is_planned_is_what_is_done() {
     let (_, plan) = trial.plan(&up);
     assert!(!plan.to_string().contains("of a config"), "{plan:#}");
     assert!(causes(&trial.plan_and_run(&up)).contains(&"config site.conf changed".to_owned()));
-    assert_eq!((inside("/etc/site/own.conf"), project.container("worker")), ("second of a config 5 400".to_owned(), worker));
+    assert_eq!(
+        (inside("/etc/site/own.conf"), project.container("worker")),
+        ("second of a config 5 400".to_owned(), worker)
+    );
 
     for (count, number) in [(3, 2), (2, 1)] {
         let file = format!("scripts/scale{count}.rhai");
-        project.file(&file, &format!("import \"stack\" as app;\napp::describe().service(\"worker\").scale({count});\n"));
+        project.file(
+            &file,
+            &format!(
+                "import \"stack\" as app;\napp::describe().service(\"worker\").scale({count});\n"
+            ),
+        );
         let steps = trial.plan_and_run(&[&file]);
-        assert_eq!(steps.iter().filter(|step| step.what.contains(" container spct-plan-worker-")).count(), 2 * number, "{steps:?}");
+        assert_eq!(
+            steps.iter().filter(|step| step.what.contains(" container spct-plan-worker-")).count(),
+            2 * number,
+            "{steps:?}"
+        );
         trial.nothing(&up);
     }
 
@@ -281,23 +361,43 @@ fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
     let project = Project::new("plan-build");
     let image = format!("local/{}:1", project.name);
     let _ = try_docker(&["rmi", &image]);
-    project.file("app/Dockerfile", &format!("# small\nARG BASE={}\nFROM ${{BASE}}\nCOPY note \\\n  # where\n  /note\n", busybox()));
+    project.file(
+        "app/Dockerfile",
+        &format!(
+            "# small\nARG BASE={}\nFROM ${{BASE}}\nCOPY note \\\n  # where\n  /note\n",
+            busybox()
+        ),
+    );
     project.file("app/note", "one");
     project.stack(&format!(
         r#"services: #{{ web: #{{ image: "{image}", build: "./app", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#
     ));
-    project.file("scripts/build.rhai", "import \"stack\" as app;\nlet all = app::describe();\nall.build();\nall.up();\n");
+    project.file(
+        "scripts/build.rhai",
+        "import \"stack\" as app;\nlet all = app::describe();\nall.build();\nall.up();\n",
+    );
     let trial = Trial::of(project);
     let (project, words) = (&trial.project, ["scripts/build.rhai"]);
     let made = |plan: &Value, name: &str| {
-        let steps = plan["items"].as_array().unwrap().iter().flat_map(|item| item["steps"].as_array().cloned().unwrap_or_default());
+        let steps = plan["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|item| item["steps"].as_array().cloned().unwrap_or_default());
         steps.into_iter().find(|step| step["object"] == format!("container {name}")).unwrap()
     };
 
     let (steps, plan) = trial.plan(&words);
-    assert_eq!((steps[0].number, steps[0].what.as_str()), (1, format!("build image {image}").as_str()));
+    assert_eq!(
+        (steps[0].number, steps[0].what.as_str()),
+        (1, format!("build image {image}").as_str())
+    );
     let container = made(&plan, "spct-plan-build-web-1");
-    assert!(container["image"].to_string().contains(&image) && !container["image"].to_string().contains("sha256:"), "{container:#}");
+    assert!(
+        container["image"].to_string().contains(&image)
+            && !container["image"].to_string().contains("sha256:"),
+        "{container:#}"
+    );
     let text = project.spc(&["plan"]).args(&words).ends(0);
     text.printed(&["its image is unknown until step 1", "1 to build"]);
     trial.plan_and_run(&words);
@@ -307,16 +407,25 @@ fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
     project.file("app/note", "two");
     let (steps, plan) = trial.plan(&words);
     let replaced = made(&plan, "spct-plan-build-web-1.new");
-    assert_eq!((&replaced["only_if"]["known_after"], &replaced["only_if"]["changed"]), (&Value::from(1), &Value::from(true)));
+    assert_eq!(
+        (&replaced["only_if"]["known_after"], &replaced["only_if"]["changed"]),
+        (&Value::from(1), &Value::from(true))
+    );
     assert!(steps.len() > 3, "{steps:?}");
     trial.plan_and_run(&words);
     assert_eq!(docker(&["exec", &project.container("web"), "cat", "/note"]), "two");
 
     // Built anew from other lines, it may come out as it was: then less is done than was planned.
     project.edit("app/Dockerfile", "# small", "# still small");
-    let planned: Vec<String> = trial.plan(&words).0.iter().map(|step| shortened(&step.what)).collect();
+    let planned: Vec<String> =
+        trial.plan(&words).0.iter().map(|step| shortened(&step.what)).collect();
     let before = names();
-    project.spc(&["run"]).args(&words).env("DOCKER_HOST", trial.relay.docker_host()).within(Duration::from_secs(300)).ends(0);
+    project
+        .spc(&["run"])
+        .args(&words)
+        .env("DOCKER_HOST", trial.relay.docker_host())
+        .within(Duration::from_secs(300))
+        .ends(0);
     let done = done(&trial.relay.take_whole(), &before);
     assert!(done.iter().all(|line| planned.contains(line)), "{done:?} of {planned:?}");
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
@@ -336,7 +445,11 @@ fn a_database_is_planned_up_to_what_nobody_can_know() {
         .collect();
     assert!(assumed[0].contains("makemigrations --check"), "{plan:#}");
     let text = trial.project.spc(&["plan", "scripts/db_init.rhai"]).ends(0);
-    text.printed(&["from here on it depends on the command", "scripts/database.rhai:", "it ends with code 0 and prints nothing"]);
+    text.printed(&[
+        "from here on it depends on the command",
+        "scripts/database.rhai:",
+        "it ends with code 0 and prints nothing",
+    ]);
     trial.plan_and_run(&["scripts/db_init.rhai"]);
     trial.nothing(&["scripts/db_init.rhai"]);
 }
@@ -368,10 +481,18 @@ fn services_that_are_not_well_at_the_time_are_planned() {
     // As often as it takes to meet the one that ends in each of its states.
     let mut seen = std::collections::BTreeSet::new();
     while seen.len() < 2 {
-        let before = docker(&["inspect", "--format", "{{.State.Status}}", &trial.project.container("loops")]);
+        let before = docker(&[
+            "inspect",
+            "--format",
+            "{{.State.Status}}",
+            &trial.project.container("loops"),
+        ]);
         let (steps, _) = trial.plan(&["scripts/up.rhai"]);
         let what: Vec<&str> = steps.iter().map(|step| step.what.as_str()).collect();
-        assert_eq!(what, ["create container spct-plan-ill-web-1", "start container spct-plan-ill-web-1"]);
+        assert_eq!(
+            what,
+            ["create container spct-plan-ill-web-1", "start container spct-plan-ill-web-1"]
+        );
         seen.insert(before);
     }
 }

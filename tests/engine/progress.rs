@@ -1,4 +1,5 @@
-//! What is seen of a run on a terminal while it goes on, and what stays: the real binary at a pseudo-terminal.
+//! What is seen of a run on a terminal while it goes on, and what stays: the real binary at a
+//! pseudo-terminal.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,10 @@ use crate::support::Screen;
 fn stack(project: &Project) {
     let image = busybox();
     let name = &project.name;
-    project.file("app/Dockerfile", &format!("FROM {image}\nRUN printf '\\033[31mred\\033[0m\\n'\nCMD [\"sleep\", \"1000\"]\n"));
+    project.file(
+        "app/Dockerfile",
+        &format!("FROM {image}\nRUN printf '\\033[31mred\\033[0m\\n'\nCMD [\"sleep\", \"1000\"]\n"),
+    );
     project.stack(&format!(
         r#"volumes: #{{ data: #{{}} }}, services: #{{
             db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", volumes: ["data:/data"],
@@ -33,7 +37,8 @@ fn without_times(text: &str) -> String {
     for line in text.lines() {
         let mut words: Vec<&str> = Vec::new();
         for word in line.split_whitespace() {
-            let is_number = words.last().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
+            let is_number =
+                words.last().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
             if is_number && matches!(word, "ms" | "s") {
                 words.pop();
                 words.push("[time]");
@@ -55,7 +60,13 @@ fn a_stack_comes_up_before_ones_eyes_and_a_line_a_service_stays() {
         no_image(&project);
         let screen = Screen::new(columns, 24);
         let run = project.up().at(&screen).start();
-        screen.until(&["db probing", "exit code 1", "web waiting", "for db to be ready", "1 probing, 1 waiting"]);
+        screen.until(&[
+            "db probing",
+            "exit code 1",
+            "web waiting",
+            "for db to be ready",
+            "1 probing, 1 waiting",
+        ]);
         exec(&project.container("db"), &["touch", "/tmp/well"]);
         run.ends(0);
         screen.finish();
@@ -71,7 +82,10 @@ fn a_stack_comes_up_before_ones_eyes_and_a_line_a_service_stays() {
         let screen = Screen::new(columns, 24);
         project.up().at(&screen).ends(0);
         screen.finish();
-        similar_asserts::assert_eq!(without_times(&screen.text()), format!("{name} unchanged up: nothing to do\n0 changes\n"));
+        similar_asserts::assert_eq!(
+            without_times(&screen.text()),
+            format!("{name} unchanged up: nothing to do\n0 changes\n")
+        );
         no_image(&project);
     }
 }
@@ -88,11 +102,22 @@ fn programs_are_told_the_same_moments_as_events() {
         }}"#
     ));
     let told = |words: &[&str]| -> Vec<Value> {
-        project.spc(words).ends(0).stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        project
+            .spc(words)
+            .ends(0)
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     };
     let events = told(&["--json", "run", "scripts/up.rhai"]);
-    let is = |event: &Value, wanted: &Value| wanted.as_object().unwrap().iter().all(|(name, value)| event[name] == *value);
-    let (db, web) = (format!("container {}", project.container("db")), format!("container {}", project.container("web")));
+    let is = |event: &Value, wanted: &Value| {
+        wanted.as_object().unwrap().iter().all(|(name, value)| event[name] == *value)
+    };
+    let (db, web) = (
+        format!("container {}", project.container("db")),
+        format!("container {}", project.container("web")),
+    );
     // Each after the one before it.
     let mut rest = events.iter();
     for wanted in [
@@ -109,9 +134,16 @@ fn programs_are_told_the_same_moments_as_events() {
     ] {
         assert!(rest.any(|event| is(event, &wanted)), "{wanted} after those before:\n{events:#?}");
     }
-    let waits = events.iter().filter(|event| event["event"] == "step_waiting" && event["waits_for"] == "db to be ready").count();
+    let waits = events
+        .iter()
+        .filter(|event| event["event"] == "step_waiting" && event["waits_for"] == "db to be ready")
+        .count();
     assert_eq!(waits, 1, "a cause is told once");
-    assert!(told(&["--json", "run", "scripts/up.rhai"]).iter().any(|event| is(event, &json!({"event": "unchanged", "verb": "up"}))));
+    assert!(
+        told(&["--json", "run", "scripts/up.rhai"])
+            .iter()
+            .any(|event| is(event, &json!({"event": "unchanged", "verb": "up"})))
+    );
 
     // In lines a wait is told with its cause once, when it is over.
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
@@ -160,14 +192,20 @@ fn of_more_services_than_rows_those_in_motion_are_seen_and_the_rest_is_counted()
     exec(&project.container("s9"), &["touch", "/tmp/well"]);
     run.ends(0);
     screen.finish();
-    let expected = format!("s7 ready [time]\ns8 ready [time]\ns9 ready [time]\n{} up [time] 9 ready\n19 changes\n", project.name);
+    let expected = format!(
+        "s7 ready [time]\ns8 ready [time]\ns9 ready [time]\n{} up [time] 9 ready\n19 changes\n",
+        project.name
+    );
     assert!(without_times(&screen.text()).ends_with(&expected), "{}", screen.text());
 }
 
 #[test]
 fn a_build_that_fails_is_seen_with_its_step_and_output_which_can_not_drive_the_terminal() {
     let project = Project::new("seen-fails");
-    project.file("app/Dockerfile", &format!("FROM {}\nRUN printf '\\033[2Jgone\\n'; sleep 1; exit 3\n", busybox()));
+    project.file(
+        "app/Dockerfile",
+        &format!("FROM {}\nRUN printf '\\033[2Jgone\\n'; sleep 1; exit 3\n", busybox()),
+    );
     project.stack(r#"services: #{ web: #{ image: "local/spct-seen-fails:1", build: "./app" } }"#);
     let screen = Screen::new(100, 30);
     let run = project.up().at(&screen).start();
@@ -175,7 +213,8 @@ fn a_build_that_fails_is_seen_with_its_step_and_output_which_can_not_drive_the_t
     run.ends(1);
     screen.finish();
     let seen = screen.text();
-    for text in ["  failed  ", "error: The build of", "failed with exit code 3", "    ␛[2Jgone\n"] {
+    for text in ["  failed  ", "error: The build of", "failed with exit code 3", "    ␛[2Jgone\n"]
+    {
         assert!(seen.contains(text), "{text}:\n{seen}");
     }
     assert!(!screen.sent().contains("\u{1b}[2J"));
@@ -189,7 +228,10 @@ fn those_who_want_it_have_the_whole_log_of_a_build_above() {
     // Nothing in the cache has the marker.
     let marker = format!("{}-{:?}", std::process::id(), std::time::SystemTime::now());
     let lines = format!("for i in 1 2 3 4 5 6; do echo line $i; done; : '{marker}'");
-    project.file("app/Dockerfile", &format!("FROM {}\nRUN {lines}\nCMD [\"sleep\", \"1000\"]\n", busybox()));
+    project.file(
+        "app/Dockerfile",
+        &format!("FROM {}\nRUN {lines}\nCMD [\"sleep\", \"1000\"]\n", busybox()),
+    );
     project.stack(r#"services: #{ web: #{ image: "local/spct-seen-log:1", build: "./app", stop_grace_period: "0s" } }"#);
     let screen = Screen::new(80, 30);
     project.spc(&["--verbose", "run", "scripts/up.rhai"]).at(&screen).ends(0);
@@ -212,7 +254,9 @@ fn results_in_a_pipe_are_results_while_the_terminal_shows_the_rest() {
     let name = &project.name;
     similar_asserts::assert_eq!(
         without_times(&screen.text()),
-        format!("network created [time] {name}_default\ndb ready [time]\n{name} up [time] 1 ready\n")
+        format!(
+            "network created [time] {name}_default\ndb ready [time]\n{name} up [time] 1 ready\n"
+        )
     );
 
     // Without colours, and on a terminal that can't move its cursor.
@@ -221,7 +265,11 @@ fn results_in_a_pipe_are_results_while_the_terminal_shows_the_rest() {
     project.up().at(&screen).env("NO_COLOR", "1").ends(0);
     screen.finish();
     assert!(screen.text().contains("  ready  "), "{}", screen.text());
-    assert!(!screen.sent().contains("\u{1b}[1m") && !screen.sent().contains("\u{1b}[32m"), "{:?}", screen.sent());
+    assert!(
+        !screen.sent().contains("\u{1b}[1m") && !screen.sent().contains("\u{1b}[32m"),
+        "{:?}",
+        screen.sent()
+    );
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
     for (words, name) in [
         (&["run", "scripts/up.rhai"][..], "TERM"),
@@ -231,6 +279,10 @@ fn results_in_a_pipe_are_results_while_the_terminal_shows_the_rest() {
         let screen = Screen::new(80, 24);
         project.spc(words).at(&screen).env(name, "dumb").ends(0);
         screen.finish();
-        assert!(!screen.sent().contains('\u{1b}') && screen.sent().contains("changes"), "{words:?}: {:?}", screen.sent());
+        assert!(
+            !screen.sent().contains('\u{1b}') && screen.sent().contains("changes"),
+            "{words:?}: {:?}",
+            screen.sent()
+        );
     }
 }

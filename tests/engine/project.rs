@@ -17,8 +17,8 @@ use super::spc::Spc;
 /// The reference stack's own subnet, in `scripts/stack.rhai`.
 const REFERENCE_SUBNET: &str = "172.20.0.0/16";
 
-/// A folder with runbooks, and the project they bring up. Dropping it removes all of it from the engine, but not if the test
-/// failed: then it stays to be looked at until the next run.
+/// A folder with runbooks, and the project they bring up. Dropping it removes all of it from the
+/// engine, but not if the test failed: then it stays to be looked at until the next run.
 pub struct Project {
     pub name: String,
     folder: TempDir,
@@ -29,21 +29,34 @@ pub struct Project {
 }
 
 /// The ports of the reference stack's `.env`.
-const PORTS: [&str; 7] =
-    ["POSTGRES_PORT", "REDIS_PORT", "BACKEND_PORT", "FRONTEND_PORT", "FLOWER_PORT", "NGINX_HTTP_PORT", "NGINX_HTTPS_PORT"];
+const PORTS: [&str; 7] = [
+    "POSTGRES_PORT",
+    "REDIS_PORT",
+    "BACKEND_PORT",
+    "FRONTEND_PORT",
+    "FLOWER_PORT",
+    "NGINX_HTTP_PORT",
+    "NGINX_HTTPS_PORT",
+];
 
 impl Project {
     /// The project `spct-<name>`; what an earlier run left of it is removed.
     pub fn new(name: &str) -> Self {
         let name = format!("spct-{name}");
         docker::remove_project(&name);
-        let project = Self { name, folder: tempfile::tempdir().unwrap(), subnet: OnceLock::new(), on_engine: true, services: &[] };
+        let project = Self {
+            name,
+            folder: tempfile::tempdir().unwrap(),
+            subnet: OnceLock::new(),
+            on_engine: true,
+            services: &[],
+        };
         project.file("spc.toml", "spc = \"0.1\"\n");
         project
     }
 
-    /// The reference stack's runbooks and application under this name, with its images made. `up` brings up the three services
-    /// that everything else needs.
+    /// The reference stack's runbooks and application under this name, with its images made. `up`
+    /// brings up the three services that everything else needs.
     pub fn reference(name: &str) -> Self {
         let mut project = Self::whole_reference(name);
         project.services = &["backend"];
@@ -63,16 +76,26 @@ impl Project {
     pub fn reference_files(name: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let name = format!("spct-{name}");
-        let project = Self { name, folder: tempfile::tempdir().unwrap(), subnet: OnceLock::new(), on_engine: false, services: &[] };
+        let project = Self {
+            name,
+            folder: tempfile::tempdir().unwrap(),
+            subnet: OnceLock::new(),
+            on_engine: false,
+            services: &[],
+        };
         for part in ["spc.toml", "scripts", "tools/base_images.sh", "examples/spc"] {
             copy(&root.join(part), &project.path(part));
         }
         project.edit("scripts/stack.rhai", REFERENCE_SUBNET, project.subnet());
         let ports = PORTS.map(|name| format!("{name}={}\n", free_port()));
         let images = BASE_IMAGES.map(|(name, image)| format!("{name}={image}\n"));
-        let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"].map(|name| format!("{name}={name}-of-a-test\n"));
+        let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"]
+            .map(|name| format!("{name}={name}-of-a-test\n"));
         // The tag keeps the images of tests apart from those that somebody works with.
-        project.file("examples/spc/.env", &["TAG=spct\n".to_owned(), ports.concat(), images.concat(), secrets.concat()].concat());
+        project.file(
+            "examples/spc/.env",
+            &["TAG=spct\n".to_owned(), ports.concat(), images.concat(), secrets.concat()].concat(),
+        );
         project
     }
 
@@ -102,7 +125,8 @@ impl Project {
         self.file(path, &text.replace(from, to))
     }
 
-    /// Describes the stack, in `scripts/stack.rhai`: `description` is the inside of its map. Its default network has the project's subnet.
+    /// Describes the stack, in `scripts/stack.rhai`: `description` is the inside of its map. Its
+    /// default network has the project's subnet.
     pub fn stack(&self, description: &str) -> &Self {
         let subnet = self.subnet();
         self.file(
@@ -112,13 +136,20 @@ impl Project {
             ),
         );
         self.file("scripts/up.rhai", "import \"stack\" as app;\nlet done = app::describe().up();\nprint(`${done.changes} changes`);\n");
-        self.file("scripts/down.rhai", "import \"stack\" as app;\napp::describe().down(#{ volumes: true });\n")
+        self.file(
+            "scripts/down.rhai",
+            "import \"stack\" as app;\napp::describe().down(#{ volumes: true });\n",
+        )
     }
 
-    /// The project `spct-<name>` with `db`, which gets ready once its `/tmp/well` is there, and `web`, which waits for that.
+    /// The project `spct-<name>` with `db`, which gets ready once its `/tmp/well` is there, and
+    /// `web`, which waits for that.
     pub fn waiting(name: &str) -> Self {
         let project = Self::new(name);
-        let sleeps = format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
+        let sleeps = format!(
+            r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#,
+            busybox()
+        );
         project.stack(&format!(
             r#"services: #{{
             db: #{{ {sleeps}, healthcheck: #{{ test: "test -f /tmp/well", interval: "1h" }} }},
@@ -140,7 +171,11 @@ impl Project {
 
     /// A run of this runbook; the described stack is `app::describe()` in it, where there is one.
     pub fn script(&self, text: &str) -> Spc {
-        let import = if self.path("scripts/stack.rhai").exists() { "import \"stack\" as app;\n" } else { "" };
+        let import = if self.path("scripts/stack.rhai").exists() {
+            "import \"stack\" as app;\n"
+        } else {
+            ""
+        };
         self.file("scripts/script.rhai", &format!("{import}{text}\n"));
         self.spc(&["run", "scripts/script.rhai"])
     }
@@ -169,7 +204,8 @@ impl Drop for Project {
 pub fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
-        let port = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port();
+        let port =
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port();
         if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
             return port;
         }
@@ -211,7 +247,8 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let name = entry.unwrap().file_name();
         let text = name.to_string_lossy();
-        if !text.starts_with('.') && !["__pycache__", "node_modules", "dist", "certificates"].contains(&&*text)
+        if !text.starts_with('.')
+            && !["__pycache__", "node_modules", "dist", "certificates"].contains(&&*text)
             || [".env.example", ".dockerignore"].contains(&&*text)
         {
             copy(&from.join(&name), &to.join(&name));

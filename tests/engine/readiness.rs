@@ -7,7 +7,9 @@ use super::images::busybox;
 use super::project::{Project, free_port};
 
 fn health(project: &Project) -> String {
-    docker(&["inspect", "--format", "{{.State.Health.Status}}", &project.container("web")]).trim().to_owned()
+    docker(&["inspect", "--format", "{{.State.Health.Status}}", &project.container("web")])
+        .trim()
+        .to_owned()
 }
 
 /// One service `web` of an image with these instructions, and these keys.
@@ -71,7 +73,8 @@ fn own_probes_can_be_left_to_the_engine() {
 fn a_check_that_takes_too_long_is_left_to_the_engine() {
     let project = Project::new("slow-probe");
     // The first ones hang; the engine's own pass.
-    let test = "n=$(cat /tmp/n 2>/dev/null || echo 0); echo $((n+1)) >/tmp/n; test $n -gt 1 || sleep 1000";
+    let test =
+        "n=$(cat /tmp/n 2>/dev/null || echo 0); echo $((n+1)) >/tmp/n; test $n -gt 1 || sleep 1000";
     let keys = format!(
         r#"command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "{test}", interval: "1s", timeout: "1s", retries: 10 }}"#
     );
@@ -91,7 +94,8 @@ fn what_depends_on_a_check_starts_at_once_when_it_passes() {
             r#"image: "{image}", command: ["sh", "-c", "sleep 1; touch /tmp/well; exec sleep 1000"], stop_grace_period: "0s", healthcheck: #{{ test: "{test}", interval: "1h" }}, depends_on: {after}"#
         )
     };
-    let healthy = |service: &str| format!(r#"#{{ {service}: #{{ condition: "service_healthy" }} }}"#);
+    let healthy =
+        |service: &str| format!(r#"#{{ {service}: #{{ condition: "service_healthy" }} }}"#);
     project.stack(&format!(
         "services: #{{ one: #{{ {} }}, two: #{{ {} }}, three: #{{ {} }}, beside: #{{ {} }} }}",
         keys("[]", "test -f /tmp/well"),
@@ -101,7 +105,9 @@ fn what_depends_on_a_check_starts_at_once_when_it_passes() {
     ));
     // Three waits of an hour, had they waited for the engine.
     project.up().ends(0);
-    let started = |service: &str| docker(&["inspect", "--format", "{{.State.StartedAt}}", &project.container(service)]);
+    let started = |service: &str| {
+        docker(&["inspect", "--format", "{{.State.StartedAt}}", &project.container(service)])
+    };
     let order = ["one", "two", "three"].map(started);
     assert!(order.is_sorted(), "{order:?}");
     assert!(started("beside") < order[1], "an independent branch waits for nobody");
@@ -122,5 +128,8 @@ fn a_container_without_a_check_that_dies_while_others_get_ready_fails_the_run() 
         }}"#,
         free_port()
     ));
-    project.up().ends(1).told(&["\"web\" was ready, then exited with code 3, and the engine starts it again"]);
+    project
+        .up()
+        .ends(1)
+        .told(&["\"web\" was ready, then exited with code 3, and the engine starts it again"]);
 }

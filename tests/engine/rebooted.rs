@@ -1,4 +1,5 @@
-//! An engine that restarts, as it does with its machine: containers come back in an order and with addresses of its choosing.
+//! An engine that restarts, as it does with its machine: containers come back in an order and with
+//! addresses of its choosing.
 
 use std::time::Duration;
 
@@ -26,21 +27,44 @@ fn after_a_reboot_nginx_finds_the_backend_wherever_it_is() {
         "spc-backend:spct-production",
         "spc-frontend:spct-production",
     ]);
-    let up = project.spc(&["run", "scripts/up.rhai", "--target", "production", "--profile", "production", "nginx"]);
+    let up = project.spc(&[
+        "run",
+        "scripts/up.rhai",
+        "--target",
+        "production",
+        "--profile",
+        "production",
+        "nginx",
+    ]);
     up.env("DOCKER_HOST", engine.host()).within(LIMIT).ends(0);
 
     let (nginx, backend) = (project.container("nginx"), project.container("backend"));
-    let ask = |engine: &SecondEngine| engine.docker(&["exec", &nginx, "curl", "--silent", "--fail", "http://127.0.0.1/api/health/"]);
+    let ask = |engine: &SecondEngine| {
+        engine.docker(&[
+            "exec",
+            &nginx,
+            "curl",
+            "--silent",
+            "--fail",
+            "http://127.0.0.1/api/health/",
+        ])
+    };
     assert_eq!(ask(&engine).as_deref(), Ok(HEALTHY));
     let mut address = engine.address(&backend);
     let moved = (0..RESTARTS).any(|_| {
         engine.restart();
-        until("nginx reaches the backend after the restart", SOON, || ask(&engine).ok().filter(|answer| answer == HEALTHY));
+        until("nginx reaches the backend after the restart", SOON, || {
+            ask(&engine).ok().filter(|answer| answer == HEALTHY)
+        });
         let before = std::mem::replace(&mut address, engine.address(&backend));
         address != before
     });
     assert!(moved, "in {RESTARTS} restarts the backend's address was {address:?} again and again");
     // What runs is what is described: there is nothing to do but to wait until it is ready.
-    let up = project.spc(&["run", "scripts/up.rhai", "nginx"]).env("DOCKER_HOST", engine.host()).within(LIMIT).ends(0);
+    let up = project
+        .spc(&["run", "scripts/up.rhai", "nginx"])
+        .env("DOCKER_HOST", engine.host())
+        .within(LIMIT)
+        .ends(0);
     up.not_told(&["created", "started", "stopped", "removed"]);
 }

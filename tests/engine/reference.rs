@@ -18,7 +18,8 @@ fn assert_serves(project: &Project) {
         scope.spawn(|| (0..REQUESTS).for_each(|_| assert_healthy(project)));
         for number in 0..QUERIES {
             let answer = database(project).and_then(|mut client| client.query_one("SELECT 1", &[]));
-            let answer = answer.unwrap_or_else(|error| panic!("the database answers query {number}: {error}"));
+            let answer = answer
+                .unwrap_or_else(|error| panic!("the database answers query {number}: {error}"));
             assert_eq!(answer.get::<_, i32>(0), 1);
         }
     });
@@ -35,8 +36,14 @@ fn up_ends_with_a_table_and_up_again_touches_nothing() {
     let project = Project::reference("twice");
     let first = project.up().within(Duration::from_secs(300)).ends(0);
     let (port, database) = (project.variable("BACKEND_PORT"), project.variable("POSTGRES_PORT"));
-    let first =
-        first.printed(&["SERVICE", "STATE", "READY MS", "URL", &format!("http://localhost:{port}"), &format!("localhost:{database}")]);
+    let first = first.printed(&[
+        "SERVICE",
+        "STATE",
+        "READY MS",
+        "URL",
+        &format!("http://localhost:{port}"),
+        &format!("localhost:{database}"),
+    ]);
     assert_eq!(first.stdout.matches(" running ").count(), 3, "{}", first.stdout);
     assert_healthy(&project);
 
@@ -44,7 +51,11 @@ fn up_ends_with_a_table_and_up_again_touches_nothing() {
     // The engine's own health checks are execs too: a run during which none comes is the witness.
     let quiet = (0..5).any(|_| {
         let mut watch = Watch::on(&project.name);
-        project.up().ends(0).told(&["unchanged", "nothing to do"]).not_told(&["created", "started", "ready"]);
+        project
+            .up()
+            .ends(0)
+            .told(&["unchanged", "nothing to do"])
+            .not_told(&["created", "started", "ready"]);
         let events = watch.so_far();
         assert!(events.iter().all(|event| is_exec(event)), "{events:?}");
         events.is_empty()
@@ -70,7 +81,11 @@ fn a_database_that_initialises_for_long_is_waited_for() {
     let project = Project::reference("slow-init");
     project.file("examples/spc/initdb/10-slow.sh", "sleep 5\n");
     let data = r#""postgres_data:/var/lib/postgresql/data""#;
-    project.edit("scripts/stack.rhai", data, &format!(r#"{data}, "./initdb:/docker-entrypoint-initdb.d:ro""#));
+    project.edit(
+        "scripts/stack.rhai",
+        data,
+        &format!(r#"{data}, "./initdb:/docker-entrypoint-initdb.d:ro""#),
+    );
     let ended = project.up().within(Duration::from_secs(300)).ends(0);
     assert_serves(&project);
     assert!(ended.took > Duration::from_secs(5), "the script ran: {:?}", ended.took);
@@ -85,7 +100,8 @@ fn the_database_is_initialised_once_and_again() {
     run().ends(0).told(&["nothing changed since"]);
     run().arg("--again").ends(0).told(&["superuser admin was there already"]);
     let mut client = database(&project).unwrap();
-    let admins: i64 = client.query_one("SELECT count(*) FROM auth_user WHERE is_superuser", &[]).unwrap().get(0);
+    let admins: i64 =
+        client.query_one("SELECT count(*) FROM auth_user WHERE is_superuser", &[]).unwrap().get(0);
     assert_eq!(admins, 1);
 }
 
@@ -95,12 +111,17 @@ fn down_removes_what_up_made_and_volumes_only_when_told_so() {
     let project = Project::reference("down");
     project.up().within(Duration::from_secs(300)).ends(0);
     let made = objects(&project.name);
-    let volumes: Vec<String> = made.iter().filter(|object| object.starts_with("volume ")).cloned().collect();
+    let volumes: Vec<String> =
+        made.iter().filter(|object| object.starts_with("volume ")).cloned().collect();
     assert_eq!((made.len(), volumes.len()), (8, 4), "{made:?}");
 
     // Nobody is there to be asked.
     let refused = project.spc(&["run", "scripts/down.rhai", "--volumes"]).ends(2);
-    refused.told(&["Remove the volumes of spct-down", "standard input is no terminal", "--yes answers every question with yes"]);
+    refused.told(&[
+        "Remove the volumes of spct-down",
+        "standard input is no terminal",
+        "--yes answers every question with yes",
+    ]);
     assert_eq!(objects(&project.name), made);
 
     project.spc(&["run", "scripts/down.rhai"]).ends(0);

@@ -28,7 +28,10 @@ impl Registry {
     fn new() -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let made = Command::new("htpasswd").args(["-Bbn", "bob", PASSWORD]).output().expect("these tests need apache2-utils");
+        let made = Command::new("htpasswd")
+            .args(["-Bbn", "bob", PASSWORD])
+            .output()
+            .expect("these tests need apache2-utils");
         fs::write(path("htpasswd"), made.stdout).unwrap();
         let config = format!(
             "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: \"127.0.0.1:{port}\" }}\n\
@@ -38,9 +41,15 @@ impl Registry {
         );
         fs::write(path("registry.yml"), config).unwrap();
         let mut process = Command::new("docker-registry");
-        let process = process.args(["serve", &path("registry.yml")]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = process
+            .args(["serve", &path("registry.yml")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let process = process.spawn().expect("these tests need docker-registry");
-        until("the registry answers", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).ok());
+        until("the registry answers", Duration::from_secs(30), || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
         let registry = Self { folder, port, process };
         let image = registry.image();
         try_docker(&["tag", busybox(), &image]).unwrap();
@@ -104,25 +113,42 @@ fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration()
     project.file("pull.rhai", &format!("print(image(\"{image}\").pull() != \"\");\n"));
     let run = |config: &str| project.spc(&["run", "pull.rhai"]).env("DOCKER_CONFIG", config);
 
-    run(&registry.config("none", "{}")).ends(1).told(&["gives you no access to it", &format!("docker login {host}")]);
+    run(&registry.config("none", "{}"))
+        .ends(1)
+        .told(&["gives you no access to it", &format!("docker login {host}")]);
     run(&registry.config("auths", &registry.login())).ends(0);
 
     registry.forget();
-    let path = registry.helper("spct", &format!("cat >/dev/null; echo '{{\"Username\": \"bob\", \"Secret\": \"{PASSWORD}\"}}'"));
+    let path = registry.helper(
+        "spct",
+        &format!("cat >/dev/null; echo '{{\"Username\": \"bob\", \"Secret\": \"{PASSWORD}\"}}'"),
+    );
     let by_helper = format!(r#"{{"credHelpers": {{"{host}": "spct"}}}}"#);
     run(&registry.config("helper", &by_helper)).env("PATH", &path).ends(0);
 
     registry.forget();
     registry.helper("spct", "echo 'the keychain is locked'; exit 1");
-    run(&registry.config("helper", &by_helper)).env("PATH", &path).ends(1).told(&["docker-credential-spct", "the keychain is locked"]);
+    run(&registry.config("helper", &by_helper))
+        .env("PATH", &path)
+        .ends(1)
+        .told(&["docker-credential-spct", "the keychain is locked"]);
     registry.helper("spct", "echo 'credentials not found in native keychain'; exit 1");
-    run(&registry.config("helper", &by_helper)).env("PATH", &path).ends(1).told(&["gives you no access to it"]);
+    run(&registry.config("helper", &by_helper))
+        .env("PATH", &path)
+        .ends(1)
+        .told(&["gives you no access to it"]);
     let missing = r#"{"credsStore": "spct-gone"}"#;
-    run(&registry.config("missing", missing)).ends(1).told(&["\"docker-credential-spct-gone\", which config.json names, is not here"]);
+    run(&registry.config("missing", missing))
+        .ends(1)
+        .told(&["\"docker-credential-spct-gone\", which config.json names, is not here"]);
 
     project.file("none.rhai", &format!("image(\"{host}/spct/none:1\").pull();\n"));
     let config = registry.config("auths", &registry.login());
-    project.spc(&["run", "none.rhai"]).env("DOCKER_CONFIG", &config).ends(1).told(&["There is no image"]);
+    project
+        .spc(&["run", "none.rhai"])
+        .env("DOCKER_CONFIG", &config)
+        .ends(1)
+        .told(&["There is no image"]);
 
     project.file("app/Dockerfile", &format!("FROM {image}\nRUN true\n"));
     project.file("build.rhai", "print(image(\"local/spct-registry:1\").build(#{ context: \"app\", pull: true }) != \"\");\n");
@@ -130,6 +156,10 @@ fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration()
     registry.forget();
     let none = registry.config("none", "{}");
     let login = format!("log in with `docker login {host}`");
-    project.spc(&["run", "build.rhai"]).env("DOCKER_CONFIG", &none).ends(1).told(&["could not fetch the base image", &login]);
+    project
+        .spc(&["run", "build.rhai"])
+        .env("DOCKER_CONFIG", &none)
+        .ends(1)
+        .told(&["could not fetch the base image", &login]);
     let _ = try_docker(&["rmi", "local/spct-registry:1"]);
 }

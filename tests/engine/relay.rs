@@ -26,7 +26,8 @@ type Requests = Arc<Mutex<Vec<Request>>>;
 pub struct Request {
     /// `GET /containers/json?all=true`.
     pub line: String,
-    /// Of a JSON body so much as came with the head; the rest of the requests that these tests look into does.
+    /// Of a JSON body so much as came with the head; the rest of the requests that these tests
+    /// look into does.
     pub body: String,
 }
 
@@ -103,7 +104,9 @@ impl Client for UnixStream {
 fn is_whole(head: &[u8]) -> bool {
     let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
     let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let length = text
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
     !text.contains("application/json") || head.len() >= end + 4 + length.unwrap_or(0)
 }
 
@@ -120,9 +123,14 @@ fn serve<C: Client>(mut client: C, requests: &Mutex<Vec<Request>>) {
     let text = String::from_utf8_lossy(&head);
     let line = text.lines().next().unwrap_or_default();
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned();
-    requests.lock().unwrap().push(Request { line: line.trim_end_matches(" HTTP/1.1").to_owned(), body });
+    requests
+        .lock()
+        .unwrap()
+        .push(Request { line: line.trim_end_matches(" HTTP/1.1").to_owned(), body });
     let socket = std::env::var("DOCKER_HOST").ok();
-    let path = socket.as_deref().map_or(SOCKET, |host| host.strip_prefix("unix://").expect("these tests need an engine at a socket"));
+    let path = socket.as_deref().map_or(SOCKET, |host| {
+        host.strip_prefix("unix://").expect("these tests need an engine at a socket")
+    });
     let mut engine = UnixStream::connect(path).unwrap();
     engine.write_all(&head).unwrap();
     let (mut from_client, mut to_engine) = (client.again(), engine.try_clone().unwrap());

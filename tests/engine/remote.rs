@@ -18,15 +18,26 @@ fn describe(project: &Project, services: usize) {
     project.stack(&format!("services: #{{ {} }}", services.join(", ")));
 }
 
-/// Brings a stack up, built and with a secret, on the engine that `leads` leads a run to, works with it and takes it down
-/// again; `docker` is Docker's own client of that engine. How many runs that were.
-pub fn serves_as_a_local_engine(project: &Project, leads: &dyn Fn(Spc) -> Spc, docker: &dyn Fn(&[&str]) -> String) -> usize {
+/// Brings a stack up, built and with a secret, on the engine that `leads` leads a run to, works
+/// with it and takes it down again; `docker` is Docker's own client of that engine. How many runs
+/// that were.
+pub fn serves_as_a_local_engine(
+    project: &Project,
+    leads: &dyn Fn(Spc) -> Spc,
+    docker: &dyn Fn(&[&str]) -> String,
+) -> usize {
     let image = format!("local/{}:1", project.name);
     if !docker(&["image", "ls", "--quiet", &image]).is_empty() {
         docker(&["image", "rm", "--force", &image]);
     }
     project.file("pass", "told to nobody").file("app/note", "sent\n");
-    project.file("app/Dockerfile", &format!("FROM {}\nCOPY note /\nCMD [\"sh\", \"-c\", \"echo begun; sleep 1000\"]\n", busybox()));
+    project.file(
+        "app/Dockerfile",
+        &format!(
+            "FROM {}\nCOPY note /\nCMD [\"sh\", \"-c\", \"echo begun; sleep 1000\"]\n",
+            busybox()
+        ),
+    );
     project.stack(&format!(
         r#"secrets: #{{ pass: #{{ file: "./pass" }} }},
         services: #{{ web: #{{
@@ -35,7 +46,10 @@ pub fn serves_as_a_local_engine(project: &Project, leads: &dyn Fn(Spc) -> Spc, d
         }} }}"#
     ));
     leads(project.up()).ends(0).told(&["built", "ready"]);
-    assert_eq!(docker(&["exec", &project.container("web"), "cat", "/note", "/run/secrets/pass"]), "sent\ntold to nobody");
+    assert_eq!(
+        docker(&["exec", &project.container("web"), "cat", "/note", "/run/secrets/pass"]),
+        "sent\ntold to nobody"
+    );
     let script = r#"
         let web = app::describe().service("web");
         print(web.exec("cat", #{ stdin: "given" }).stdout);
@@ -44,7 +58,11 @@ pub fn serves_as_a_local_engine(project: &Project, leads: &dyn Fn(Spc) -> Spc, d
         print(web.logs()[0].text);
     "#;
     let numbers: Vec<String> = (1..=12).map(|number| number.to_string()).collect();
-    leads(project.script(script)).ends(0).printed(&["given\n200000\n", &format!("[{}]", numbers.join(", ")), "begun"]);
+    leads(project.script(script)).ends(0).printed(&[
+        "given\n200000\n",
+        &format!("[{}]", numbers.join(", ")),
+        "begun",
+    ]);
     leads(project.spc(&["ps"])).ends(0).printed(&[&project.container("web"), "running"]);
     leads(project.spc(&["run", "scripts/down.rhai"])).ends(0);
     let label = format!("label=com.docker.compose.project={}", project.name);
@@ -69,8 +87,12 @@ fn nothing_to_do_costs_the_same_few_calls_whatever_the_number_of_services() {
     let calls = || {
         // Until the engine says so itself, each own pass is compared with its container's start.
         until("the engine has checked them all", Duration::from_secs(60), || {
-            let health = |id: &String| docker(&["inspect", "--format", "{{.State.Health.Status}}", id]);
-            containers(&project.name).values().all(|id| health(id).trim() == "healthy").then_some(())
+            let health =
+                |id: &String| docker(&["inspect", "--format", "{{.State.Health.Status}}", id]);
+            containers(&project.name)
+                .values()
+                .all(|id| health(id).trim() == "healthy")
+                .then_some(())
         });
         project.up().env("DOCKER_HOST", relay.docker_host()).ends(0).told(&["unchanged"]);
         let mut calls = relay.take();

@@ -24,8 +24,13 @@ fn project(name: &str) -> Project {
 
 /// A prompt in the project, with `spc` and `app` in it.
 fn prompt(project: &Project) -> Running {
-    let engine = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
-    let spc = Spc::new().at_terminal().env("TERM", "xterm").env("NO_COLOR", "1").env("DOCKER_HOST", engine);
+    let engine =
+        std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    let spc = Spc::new()
+        .at_terminal()
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
+        .env("DOCKER_HOST", engine);
     let folder = project.path("").display().to_string();
     let mut run = spc.args(["repl", "-C", &folder, "--project", &project.name]).start();
     run.until_shown(&format!("project \"{}\"; help tells more", project.name));
@@ -45,7 +50,10 @@ fn the_live_stack_is_asked_shown_and_completed() {
     run.until_shown("spc> ");
     run.says_at_prompt("stack().ps().filter(|s| s.service == \"cache\");", "NAME");
     let table = run.shown();
-    assert!(table.contains(&format!("\r\n{}   cache     running", project.container("cache"))), "{table}");
+    assert!(
+        table.contains(&format!("\r\n{}   cache     running", project.container("cache"))),
+        "{table}"
+    );
     run.says_at_prompt("c", "service cache\r\n");
     run.says_at_prompt("[c, stack()]", &format!("[service cache, stack {}]\r\n", project.name));
     run.types_keys("stack().logs([\"cache\", \"col\t");
@@ -67,7 +75,10 @@ fn the_live_stack_is_asked_shown_and_completed() {
 fn ctrl_c_ends_an_operation_on_the_stack_and_keeps_the_session() {
     let project = project("repl-interrupt");
     let mut run = prompt(&project);
-    run.says_at_prompt("import \"stack\" as app; let spc = app::describe(); let kept = 41; 1", "1\r\n");
+    run.says_at_prompt(
+        "import \"stack\" as app; let spc = app::describe(); let kept = 41; 1",
+        "1\r\n",
+    );
     // A log that is followed, as long as it is looked at.
     run.types_keys("service(\"cache\").logs(#{ follow: true, tail: 1 }).grep(\"tick\")\r");
     run.until_shown("cache-1 | tick\r\n");
@@ -75,7 +86,11 @@ fn ctrl_c_ends_an_operation_on_the_stack_and_keeps_the_session() {
     run.types_keys(CTRL_C);
     run.until_shown("interrupted: ");
     run.until_shown("spc> ");
-    for line in ["spc.up([\"never\"])", "service(\"never\").wait(\"ready\", \"1h\")", "service(\"cache\").exec(\"sleep 1000\")"] {
+    for line in [
+        "spc.up([\"never\"])",
+        "service(\"never\").wait(\"ready\", \"1h\")",
+        "service(\"cache\").exec(\"sleep 1000\")",
+    ] {
         run.types_keys(&format!("print(\"begun\"); {line}\r"));
         run.until_shown("\nbegun\r\n");
         if line.contains("up") {

@@ -5,7 +5,8 @@ use super::images::busybox;
 use super::project::Project;
 use super::watch::Watch;
 
-/// One service `web` with these keys, which sleeps unless they have a command, and a volume `data` with those.
+/// One service `web` with these keys, which sleeps unless they have a command, and a volume `data`
+/// with those.
 fn web(project: &Project, keys: &str, volume: &str) {
     let command = if keys.contains("command:") { "" } else { "command: [\"sleep\", \"1000\"], " };
     project.stack(&format!(
@@ -69,7 +70,11 @@ fn start_first_starts_the_new_before_the_old_stops_and_names_only_one_of_them() 
     let places: Vec<usize> = order.iter().map(|event| place(&events, event)).collect();
     assert!(places.is_sorted(), "{events:#?}");
     // Under the service's name there is the new one, and nothing else.
-    let address = inspect(&web)["NetworkSettings"]["Networks"]["spct-start-first_default"]["IPAddress"].as_str().unwrap().to_owned();
+    let address =
+        inspect(&web)["NetworkSettings"]["Networks"]["spct-start-first_default"]["IPAddress"]
+            .as_str()
+            .unwrap()
+            .to_owned();
     let found = exec(&web, &["nslookup", "web"]);
     assert!(found.contains(&address), "{found}");
     project.up().ends(0).told(&["unchanged"]);
@@ -80,7 +85,10 @@ fn start_first_on_a_writable_volume_is_refused_before_anything_is_touched() {
     let project = Project::new("two-writers");
     let keys = r#"volumes: ["data:/data"], deploy: #{ update_config: #{ order: "start-first" } }"#;
     web(&project, keys, "");
-    project.up().ends(2).told(&["\"start-first\" is not possible: the service \"web\" writes to the volume \"data\"", "x-spc-shared"]);
+    project.up().ends(2).told(&[
+        "\"start-first\" is not possible: the service \"web\" writes to the volume \"data\"",
+        "x-spc-shared",
+    ]);
     web(&project, r#"volumes: ["data:/data"], scale: 2"#, "");
     project.up().ends(2).told(&["2 containers would write to the volume \"data\" at once: web"]);
     assert_eq!(super::docker::objects(&project.name), [""; 0]);
@@ -102,13 +110,19 @@ fn a_number_of_containers_is_reached_up_and_down_and_kept() {
     web(&project, "scale: 3", "");
     project.up().ends(0).told(&["spct-scale-web-2", "spct-scale-web-3"]);
     assert_eq!(names(), ["spct-scale-web-1", "spct-scale-web-2", "spct-scale-web-3"]);
-    assert_eq!(containers(&project.name)["spct-scale-web-1"], first["spct-scale-web-1"], "a number is no reason to replace");
+    assert_eq!(
+        containers(&project.name)["spct-scale-web-1"],
+        first["spct-scale-web-1"],
+        "a number is no reason to replace"
+    );
     web(&project, "scale: 2", "");
     project.up().ends(0).told(&["scale is 2"]);
     assert_eq!(names(), ["spct-scale-web-1", "spct-scale-web-2"]);
 
-    // Set by hand, it holds until the next `up` where a number is described, and until `down` where none is.
-    let scale = |number: u32| project.script(&format!("app::describe().service(\"web\").scale({number});"));
+    // Set by hand, it holds until the next `up` where a number is described, and until `down` where
+    // none is.
+    let scale =
+        |number: u32| project.script(&format!("app::describe().service(\"web\").scale({number});"));
     scale(3).ends(0);
     assert_eq!(names().len(), 3);
     project.up().ends(0).told(&["scale is 2"]);
@@ -163,18 +177,29 @@ fn a_service_that_is_no_longer_described_goes_only_when_told_so() {
     let image = busybox();
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{image}", command: ["sleep", "1000"] }}, old: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#));
     project.up().ends(0);
-    project.stack(&format!(r#"services: #{{ web: #{{ image: "{image}", command: ["sleep", "1000"] }} }}"#));
-    project.up().ends(0).told(&["spct-orphans-old-1 belongs to no described service", "--remove-orphans"]);
+    project.stack(&format!(
+        r#"services: #{{ web: #{{ image: "{image}", command: ["sleep", "1000"] }} }}"#
+    ));
+    project
+        .up()
+        .ends(0)
+        .told(&["spct-orphans-old-1 belongs to no described service", "--remove-orphans"]);
     assert_eq!(containers(&project.name).len(), 2);
     project.up().arg("--remove-orphans").ends(0).told(&["no longer described"]);
-    assert_eq!(containers(&project.name).into_keys().collect::<Vec<_>>(), [project.container("web")]);
+    assert_eq!(
+        containers(&project.name).into_keys().collect::<Vec<_>>(),
+        [project.container("web")]
+    );
 }
 
 #[test]
 fn an_image_made_anew_under_its_name_replaces_its_containers() {
     let project = Project::new("new-image");
     let dockerfile = |word: &str| {
-        project.file("app/Dockerfile", &format!("FROM {}\nRUN echo {word} >/word\nCMD [\"sleep\", \"1000\"]\n", busybox()));
+        project.file(
+            "app/Dockerfile",
+            &format!("FROM {}\nRUN echo {word} >/word\nCMD [\"sleep\", \"1000\"]\n", busybox()),
+        );
     };
     project.stack(r#"services: #{ web: #{ image: "local/spct-new-image:1", build: "./app", stop_grace_period: "0s" } }"#);
     let build = "app::describe().build(); app::describe().up();";

@@ -22,7 +22,10 @@ fn ps_and_logs_show_what_runs() {
 
     let table = project.spc(&["run", "scripts/ps.rhai"]).ends(0).stdout;
     for service in ["db", "redis", "backend"] {
-        let line = table.lines().find(|line| line.starts_with(&project.container(service))).unwrap_or_else(|| panic!("{table}"));
+        let line = table
+            .lines()
+            .find(|line| line.starts_with(&project.container(service)))
+            .unwrap_or_else(|| panic!("{table}"));
         assert!(line.contains(" running "), "{line}");
     }
     let rows = project.spc(&["--project", &project.name, "--json", "ps"]).ends(0).stdout;
@@ -34,11 +37,15 @@ fn ps_and_logs_show_what_runs() {
     assert_eq!(rows[0]["ports"][0]["published"].to_string(), project.variable("BACKEND_PORT"));
     assert_eq!(rows[0]["id"], inspect(&project.container("backend"))["Id"]);
 
-    let logs = project.spc(&["run", "scripts/logs.rhai", "--tail", "3", "db", "redis"]).ends(0).stdout;
+    let logs =
+        project.spc(&["run", "scripts/logs.rhai", "--tail", "3", "db", "redis"]).ends(0).stdout;
     assert!(logs.contains("db-1    | ") && logs.contains("redis-1 | "), "{logs}");
     assert!(logs.contains("database system is ready to accept connections"), "{logs}");
     assert_eq!(logs.lines().count(), 6, "{logs}");
-    project.spc(&["run", "scripts/logs.rhai", "bakend"]).ends(1).told(&["did you mean \"backend\"?"]);
+    project
+        .spc(&["run", "scripts/logs.rhai", "bakend"])
+        .ends(1)
+        .told(&["did you mean \"backend\"?"]);
 }
 
 #[test]
@@ -46,7 +53,8 @@ fn json_tells_each_step_and_the_end() {
     let _alone = heavy();
     let project = Project::reference("told");
     let ended = project.spc(&["--json", "run", "scripts/up.rhai"]).within(LIMIT).ends(0);
-    let events: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let done = |service: &str, action: &str| {
         events.iter().any(|event| {
             event["event"] == "step_done"
@@ -70,7 +78,8 @@ fn prepare_makes_an_environment_once_with_secrets_of_its_own() {
     let prepare = || project.spc(&["run", "scripts/prepare.rhai"]);
     prepare().ends(0).told(&["made .env with generated secrets"]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"].map(|name| project.variable(name));
+    let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"]
+        .map(|name| project.variable(name));
     assert!(secrets.iter().all(|secret| secret.len() == 40), "{secrets:?}");
     assert_ne!(secrets[0], secrets[1]);
     for (name, local) in super::images::BASE_IMAGES {

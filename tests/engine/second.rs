@@ -13,7 +13,8 @@ use super::until::until;
 
 const SOON: Duration = Duration::from_secs(120);
 
-/// A second engine, in a network of its own, where it and the machine's own don't meet. Dropped, it stops its containers and ends.
+/// A second engine, in a network of its own, where it and the machine's own don't meet. Dropped, it
+/// stops its containers and ends.
 pub struct SecondEngine {
     folder: TempDir,
     engine: Child,
@@ -34,7 +35,10 @@ impl SecondEngine {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path().join("data");
         fs::create_dir(&disk).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "spct-second"]).arg(&disk).status();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "spct-second"])
+            .arg(&disk)
+            .status();
         assert!(mounted.unwrap().success(), "this test mounts a file system: it needs root");
         let engine = Self::start(folder.path());
         Self { folder, engine, disk: Some(disk) }
@@ -53,11 +57,25 @@ impl SecondEngine {
         let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
         let mut engine = Command::new("unshare");
         engine.args(["--net", "sh", "-c", "ip link set lo up && exec dockerd \"$@\"", "dockerd"]);
-        engine.args(["--host", &format!("unix://{}", path("docker.sock")), "--data-root", &path("data"), "--exec-root", &path("run")]);
+        engine.args([
+            "--host",
+            &format!("unix://{}", path("docker.sock")),
+            "--data-root",
+            &path("data"),
+            "--exec-root",
+            &path("run"),
+        ]);
         engine.args(["--pidfile", &path("pid"), "--cgroup-parent", "spct-second"]);
-        let engine = engine.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let engine = engine
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         until("the second engine answers", Duration::from_secs(60), || {
-            let answer = Command::new("docker").args(["--host", &format!("unix://{}", path("docker.sock")), "version"]).output();
+            let answer = Command::new("docker")
+                .args(["--host", &format!("unix://{}", path("docker.sock")), "version"])
+                .output();
             answer.is_ok_and(|output| output.status.success()).then_some(())
         });
         engine
@@ -70,7 +88,8 @@ impl SecondEngine {
 
     /// Docker's own client, asked about this engine.
     pub fn docker(&self, words: &[&str]) -> Result<String, String> {
-        let output = Command::new("docker").arg("--host").arg(self.host()).args(words).output().unwrap();
+        let output =
+            Command::new("docker").arg("--host").arg(self.host()).args(words).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
@@ -95,9 +114,13 @@ impl SecondEngine {
 
     /// The address of a running container.
     pub fn address(&self, container: &str) -> Option<String> {
-        let found: Value = serde_json::from_str(&self.docker(&["inspect", container]).ok()?).ok()?;
+        let found: Value =
+            serde_json::from_str(&self.docker(&["inspect", container]).ok()?).ok()?;
         let networks = found[0]["NetworkSettings"]["Networks"].as_object()?.clone();
-        networks.values().next()?["IPAddress"].as_str().filter(|address| !address.is_empty()).map(str::to_owned)
+        networks.values().next()?["IPAddress"]
+            .as_str()
+            .filter(|address| !address.is_empty())
+            .map(str::to_owned)
     }
 }
 

@@ -30,7 +30,13 @@ fn describe(project: &Project, word: &str) {
 fn all_text(folder: &std::path::Path) -> String {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
-        .map(|path| if path.is_dir() { all_text(&path) } else { String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned() })
+        .map(|path| {
+            if path.is_dir() {
+                all_text(&path)
+            } else {
+                String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
+            }
+        })
         .collect()
 }
 
@@ -50,7 +56,10 @@ fn secrets_are_files_with_their_owner_and_mode_also_where_the_root_is_read_only(
     assert_eq!(exec(&closed, &["cat", "/run/secrets/pass"]), FIRST);
     assert_eq!(stat(&closed, "/run/secrets/pass"), "1000 0 400\n");
     assert_eq!(exec(&closed, &["cat", "/run/secrets/token"]), OF_VARIABLE);
-    assert!(super::docker::try_docker(&["exec", &closed, "touch", "/etc/x"]).is_err(), "its root is read-only");
+    assert!(
+        super::docker::try_docker(&["exec", &closed, "touch", "/etc/x"]).is_err(),
+        "its root is read-only"
+    );
 
     // Still there after a restart, and after being stopped and started.
     docker(&["restart", "--time", "0", &closed]);
@@ -80,7 +89,10 @@ fn the_volumes_that_hold_secrets_go_with_their_containers() {
     project.up().ends(0).told(&["environment WORD changed"]);
     let second = anonymous(&project);
     assert_ne!(first, second);
-    assert!(!super::docker::is_there("volume", &first[0]), "the replaced container's secrets are gone");
+    assert!(
+        !super::docker::is_there("volume", &first[0]),
+        "the replaced container's secrets are gone"
+    );
     // Without `volumes`: secrets are no data.
     project.script("app::describe().down();").ends(0);
     assert!(!super::docker::is_there("volume", &second[0]));
@@ -99,12 +111,18 @@ fn a_secret_is_in_no_inspect_event_label_output_or_record() {
     project.file("pass", SECOND);
     let changed = project.up().ends(0);
 
-    let inspected: String = containers(&project.name).keys().map(|name| inspect(name).to_string()).collect();
+    let inspected: String =
+        containers(&project.name).keys().map(|name| inspect(name).to_string()).collect();
     let places = [
         ("inspect", inspected),
         ("events", watch.raw().to_owned()),
         ("records", all_text(&project.path(".spc"))),
-        ("output", [first, journal, printed, changed].map(|ended| ended.stdout + ended.stderr.as_str()).concat()),
+        (
+            "output",
+            [first, journal, printed, changed]
+                .map(|ended| ended.stdout + ended.stderr.as_str())
+                .concat(),
+        ),
     ];
     for (place, text) in places {
         assert!(!text.is_empty(), "{place}");
@@ -166,7 +184,10 @@ fn a_secret_that_was_rotated_is_delivered_where_the_key_of_its_fingerprint_is_go
     let open = project.container("open");
     exec(&open, &["sh", "-c", "rm /run/secrets/token && ln -s /etc/hostname /run/secrets/token"]);
     forget();
-    project.up().ends(0).told(&["\"/run/secrets/token\" in it is not a regular file", "give the service \"open\" another label"]);
+    project.up().ends(0).told(&[
+        "\"/run/secrets/token\" in it is not a regular file",
+        "give the service \"open\" another label",
+    ]);
     exec(&open, &["sh", "-c", "rm /run/secrets/token && truncate -s 1000G /run/secrets/token"]);
     project.up().ends(0).told(&["the value of the secret \"token\" changed"]);
     assert_eq!(exec(&project.container("open"), &["cat", "/run/secrets/token"]), OF_VARIABLE);
@@ -183,7 +204,10 @@ fn a_secret_reaches_an_environment_only_when_it_is_exposed() {
         ));
     };
     describe("`${secret(\"token\")}`");
-    project.up().ends(2).told(&["The secret \"token\" would stand in the environment of \"web\" as TOKEN", "expose(secret(\"token\"))"]);
+    project.up().ends(2).told(&[
+        "The secret \"token\" would stand in the environment of \"web\" as TOKEN",
+        "expose(secret(\"token\"))",
+    ]);
     describe("expose(secret(\"token\"))");
     project.up().ends(0);
     assert_eq!(exec(&project.container("web"), &["sh", "-c", "echo $TOKEN"]).trim(), OF_VARIABLE);
@@ -208,7 +232,11 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
          RUN --mount=type=secret,id=ca.pem cat /run/secrets/ca.pem\nCOPY note /\n",
         busybox()
     );
-    project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n")).file("app/Dockerfile", &dockerfile).file("app/note", "1");
+    project
+        .file("pass", FIRST)
+        .file(".env", &format!("TOKEN={OF_VARIABLE}\n"))
+        .file("app/Dockerfile", &dockerfile)
+        .file("app/note", "1");
     project.stack(&format!(
         r#"secrets: #{{ pass: #{{ file: "./pass" }}, token: #{{ environment: "TOKEN" }} }},
         services: #{{ web: #{{
@@ -237,7 +265,8 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
     assert!(!again.stdout.contains("RUN"), "nothing is built: {}", again.stdout);
     let kept = all_of_image(&project, image);
 
-    // Another value: the step runs again, although nothing that the builder's cache looks at has changed.
+    // Another value: the step runs again, although nothing that the builder's cache looks at has
+    // changed.
     project.file("pass", SECOND);
     let changed = build();
     told(SECOND);
@@ -246,7 +275,8 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
     build();
     assert_eq!(id(), second);
 
-    // Up finds it there, and a container of it carries the fingerprint as its image does, which is no cause of anything.
+    // Up finds it there, and a container of it carries the fingerprint as its image does, which is
+    // no cause of anything.
     let up = project.up().ends(0);
     project.up().ends(0).told(&["unchanged"]);
     let places = [
@@ -254,7 +284,10 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
         ("container", inspect(&project.container("web")).to_string()),
         ("events", watch.raw().to_owned()),
         ("records", all_text(&project.path(".spc"))),
-        ("output", [first, again, changed, up].map(|ended| ended.stdout + ended.stderr.as_str()).concat()),
+        (
+            "output",
+            [first, again, changed, up].map(|ended| ended.stdout + ended.stderr.as_str()).concat(),
+        ),
     ];
     for (place, text) in places {
         assert!(!text.is_empty(), "{place}");
@@ -269,7 +302,9 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
 #[test]
 fn a_secret_as_a_build_argument_is_refused_and_builds_nothing() {
     let project = Project::new("secret-args");
-    project.file("secrets/token", OF_VARIABLE).file("app/Dockerfile", &format!("FROM {}\nARG T\nRUN echo $T\n", busybox()));
+    project
+        .file("secrets/token", OF_VARIABLE)
+        .file("app/Dockerfile", &format!("FROM {}\nARG T\nRUN echo $T\n", busybox()));
     for value in ["secret(\"token\")", "expose(secret(\"token\"))"] {
         project
             .script(&format!("image(\"local/spct-secret-args:1\").build(#{{ context: \"app\", args: #{{ T: {value} }} }});"))

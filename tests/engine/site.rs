@@ -43,7 +43,9 @@ impl<'a> Site<'a> {
 
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
-        let answer = self.ask("GET", path, "").unwrap_or_else(|error| panic!("GET {path} at {}: {error}", self.port));
+        let answer = self
+            .ask("GET", path, "")
+            .unwrap_or_else(|error| panic!("GET {path} at {}: {error}", self.port));
         assert_eq!(answer.status, 200, "GET {path}: {answer:?}");
         answer
     }
@@ -56,7 +58,11 @@ impl<'a> Site<'a> {
     /// The id of the first characteristic with subgroups of that size.
     pub fn characteristic(&self, subgroup_size: i64) -> i64 {
         let all = self.get("/api/characteristics/").json();
-        let found = all["results"].as_array().unwrap().iter().find(|it| it["subgroup_size"] == subgroup_size);
+        let found = all["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it["subgroup_size"] == subgroup_size);
         found.unwrap_or_else(|| panic!("{all}"))["id"].as_i64().unwrap()
     }
 
@@ -66,10 +72,12 @@ impl<'a> Site<'a> {
         (answer.status == 200).then(|| answer.json())
     }
 
-    /// The chart of a characteristic, once a Celery job has computed one of at least so many measurements.
+    /// The chart of a characteristic, once a Celery job has computed one of at least so many
+    /// measurements.
     pub fn chart(&self, characteristic: i64, measurements: i64) -> Value {
         until("a job computes the chart", SOON, || {
-            self.chart_now(characteristic).filter(|chart| chart["measurements"].as_i64().unwrap() >= measurements)
+            self.chart_now(characteristic)
+                .filter(|chart| chart["measurements"].as_i64().unwrap() >= measurements)
         })
     }
 
@@ -81,7 +89,8 @@ impl<'a> Site<'a> {
         assert_eq!(posted.status, 201, "{posted:?}");
     }
 
-    /// A measurement posted is seen: the WebSocket tells of the chart that a job computed with it, and the chart has it.
+    /// A measurement posted is seen: the WebSocket tells of the chart that a job computed with it,
+    /// and the chart has it.
     pub fn measure_and_see(&self, characteristic: i64) {
         let before = self.chart(characteristic, 1)["measurements"].as_i64().unwrap();
         let mut live = self.listen();

@@ -1,4 +1,5 @@
-//! The real binary: run with nothing of this process's environment, watched, and held to how it should end.
+//! The real binary: run with nothing of this process's environment, watched, and held to how it
+//! should end.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -24,7 +25,8 @@ pub struct Spc {
 }
 
 impl Spc {
-    /// `spc` with these words, in `folder`. Without a terminal; of the environment only what it takes to reach the engine.
+    /// `spc` with these words, in `folder`. Without a terminal; of the environment only what it
+    /// takes to reach the engine.
     pub fn new(folder: &Path, words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spc"));
         command.args(words).current_dir(folder).env_clear().env("HOME", folder);
@@ -56,7 +58,10 @@ impl Spc {
     pub fn at(self, screen: &Screen) -> Self {
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(self.command.get_program()).args(self.command.get_args());
-        command.current_dir(self.command.get_current_dir().unwrap()).env_clear().env("TERM", "xterm-256color");
+        command
+            .current_dir(self.command.get_current_dir().unwrap())
+            .env_clear()
+            .env("TERM", "xterm-256color");
         command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.stdin(screen.terminal()).stdout(screen.terminal()).stderr(screen.terminal());
         Self { command, limit: self.limit }
@@ -72,7 +77,10 @@ impl Spc {
     /// Runs it where it sees no other process, as in a container.
     pub fn in_own_namespace(self) -> Self {
         let mut command = Command::new("unshare");
-        command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]).arg(self.command.get_program()).args(self.command.get_args());
+        command
+            .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
         command.current_dir(self.command.get_current_dir().unwrap()).env_clear();
         command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -128,14 +136,21 @@ impl Running {
                 return Some(());
             }
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "spc ended ({ended:?}) without {text:?}:\n{}{}", self.stderr.text(), self.stdout.text());
+            assert!(
+                ended.is_none(),
+                "spc ended ({ended:?}) without {text:?}:\n{}{}",
+                self.stderr.text(),
+                self.stdout.text()
+            );
             None
         });
     }
 
     /// Waits until it has written `text` to standard output.
     pub fn until_printed(&mut self, text: &str) {
-        until(&format!("spc prints {text:?}"), self.limit, || self.stdout.text().contains(text).then_some(()));
+        until(&format!("spc prints {text:?}"), self.limit, || {
+            self.stdout.text().contains(text).then_some(())
+        });
     }
 
     /// Kills it with no chance to tidy up.
@@ -147,7 +162,9 @@ impl Running {
     /// Its end, whatever it is.
     pub fn end(mut self) -> Ended {
         let (limit, begun) = (self.limit, self.begun);
-        let status = until("spc ends", limit.saturating_sub(begun.elapsed()), || self.child.try_wait().unwrap());
+        let status = until("spc ends", limit.saturating_sub(begun.elapsed()), || {
+            self.child.try_wait().unwrap()
+        });
         let took = begun.elapsed();
         Ended { status, took, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
     }
@@ -155,7 +172,13 @@ impl Running {
     /// Its end, which must be `code`.
     pub fn ends(self, code: i32) -> Ended {
         let ended = self.end();
-        assert_eq!(ended.status.code(), Some(code), "spc ended another way:\n{}{}", ended.stderr, ended.stdout);
+        assert_eq!(
+            ended.status.code(),
+            Some(code),
+            "spc ended another way:\n{}{}",
+            ended.stderr,
+            ended.stdout
+        );
         ended
     }
 }
@@ -185,7 +208,12 @@ impl Ended {
     #[track_caller]
     pub fn told(self, texts: &[&str]) -> Self {
         for text in texts {
-            assert!(self.stderr.contains(text), "spc did not say {text:?}:\n{}{}", self.stderr, self.stdout);
+            assert!(
+                self.stderr.contains(text),
+                "spc did not say {text:?}:\n{}{}",
+                self.stderr,
+                self.stdout
+            );
         }
         self
     }
@@ -194,7 +222,12 @@ impl Ended {
     #[track_caller]
     pub fn not_told(self, texts: &[&str]) -> Self {
         for text in texts {
-            assert!(!self.stderr.contains(text), "spc said {text:?}:\n{}{}", self.stderr, self.stdout);
+            assert!(
+                !self.stderr.contains(text),
+                "spc said {text:?}:\n{}{}",
+                self.stderr,
+                self.stdout
+            );
         }
         self
     }
@@ -203,7 +236,12 @@ impl Ended {
     #[track_caller]
     pub fn printed(self, texts: &[&str]) -> Self {
         for text in texts {
-            assert!(self.stdout.contains(text), "spc did not print {text:?}:\n{}{}", self.stderr, self.stdout);
+            assert!(
+                self.stdout.contains(text),
+                "spc did not print {text:?}:\n{}{}",
+                self.stderr,
+                self.stdout
+            );
         }
         self
     }
@@ -224,7 +262,9 @@ impl Captured {
             move || {
                 let mut chunk = [0; 8192];
                 while let Ok(count @ 1..) = pipe.read(&mut chunk) {
-                    text.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..count]);
+                    text.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .extend_from_slice(&chunk[..count]);
                 }
             }
         });
@@ -232,7 +272,8 @@ impl Captured {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.text.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        String::from_utf8_lossy(&self.text.lock().unwrap_or_else(PoisonError::into_inner))
+            .into_owned()
     }
 
     fn whole(&mut self) -> String {

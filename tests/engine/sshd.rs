@@ -1,4 +1,5 @@
-//! An ssh server of a test's own on loopback, and this machine's `ssh` with keys and a configuration of its own.
+//! An ssh server of a test's own on loopback, and this machine's `ssh` with keys and a
+//! configuration of its own.
 
 use std::ffi::OsString;
 use std::fs;
@@ -29,7 +30,15 @@ impl Sshd {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         for key in ["host", "user", "stranger"] {
-            run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &path(key)]));
+            run(Command::new("ssh-keygen").args([
+                "-q",
+                "-t",
+                "ed25519",
+                "-N",
+                "",
+                "-f",
+                &path(key),
+            ]));
         }
         if rustix::process::geteuid().is_root() {
             // Where sshd locks its unprivileged half in.
@@ -45,11 +54,18 @@ impl Sshd {
         );
         fs::write(path("sshd_config"), settings).unwrap();
         let mut server = Command::new(SSHD);
-        server.args(["-D", "-f", &path("sshd_config"), "-E", &path("log")]).stdin(Stdio::null()).stdout(Stdio::null());
-        let server = server.spawn().unwrap_or_else(|error| panic!("these tests need \"{SSHD}\" (openssh-server): {error}"));
+        server
+            .args(["-D", "-f", &path("sshd_config"), "-E", &path("log")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let server = server.spawn().unwrap_or_else(|error| {
+            panic!("these tests need \"{SSHD}\" (openssh-server): {error}")
+        });
         let sshd = Self { folder, server, port };
         sshd.trust("host").log_in_with("user").write_client();
-        until("sshd listens", Duration::from_secs(20), || sshd.log().contains("Server listening").then_some(()));
+        until("sshd listens", Duration::from_secs(20), || {
+            sshd.log().contains("Server listening").then_some(())
+        });
         sshd
     }
 
@@ -77,11 +93,15 @@ impl Sshd {
         self
     }
 
-    /// `ssh` looks for its files in the user's home of the password file, whatever HOME is: so it is told.
+    /// `ssh` looks for its files in the user's home of the password file, whatever HOME is: so it
+    /// is told.
     fn write_client(&self) {
         let bin = self.path("bin");
         fs::create_dir(&bin).unwrap();
-        let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F '{}' \"$@\"\n", self.path("ssh_config").display());
+        let script = format!(
+            "#!/bin/sh\nexec /usr/bin/ssh -F '{}' \"$@\"\n",
+            self.path("ssh_config").display()
+        );
         fs::write(bin.join("ssh"), script).unwrap();
         fs::set_permissions(bin.join("ssh"), fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -96,12 +116,15 @@ impl Sshd {
     pub fn leads(&self, spc: Spc) -> Spc {
         // Here its sockets are looked for.
         fs::create_dir_all(self.path("tmp")).unwrap();
-        spc.env("DOCKER_HOST", self.docker_host()).env("PATH", self.search_path()).env("TMPDIR", self.path("tmp"))
+        spc.env("DOCKER_HOST", self.docker_host())
+            .env("PATH", self.search_path())
+            .env("TMPDIR", self.path("tmp"))
     }
 
     pub fn search_path(&self) -> OsString {
         let rest = std::env::var_os("PATH").unwrap_or_default();
-        std::env::join_paths([self.path("bin")].into_iter().chain(std::env::split_paths(&rest))).unwrap()
+        std::env::join_paths([self.path("bin")].into_iter().chain(std::env::split_paths(&rest)))
+            .unwrap()
     }
 
     /// How often somebody logged in.
@@ -115,8 +138,16 @@ impl Sshd {
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             // `pid (name) state parent …`
             let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            let is_login = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(&server));
-            if let Some(id) = entry.file_name().to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw).filter(|_| is_login) {
+            let is_login = stat
+                .rsplit_once(") ")
+                .is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(&server));
+            if let Some(id) = entry
+                .file_name()
+                .to_str()
+                .and_then(|id| id.parse().ok())
+                .and_then(Pid::from_raw)
+                .filter(|_| is_login)
+            {
                 kill_process(id, Signal::KILL).unwrap();
             }
         }
@@ -125,7 +156,10 @@ impl Sshd {
     /// What runs left of their logins: folders of sockets, and processes that know them.
     pub fn left(&self) -> Vec<String> {
         let folder = self.path("tmp");
-        let files = fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.unwrap().path().display().to_string());
+        let files = fs::read_dir(&folder)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().path().display().to_string());
         let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let line = fs::read(entry.ok()?.path().join("cmdline")).ok()?;
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
@@ -136,7 +170,9 @@ impl Sshd {
 
     /// Waits until nothing is left of any login.
     pub fn until_nothing_is_left(&self) {
-        until("nothing is left of the login", Duration::from_secs(20), || self.left().is_empty().then_some(()));
+        until("nothing is left of the login", Duration::from_secs(20), || {
+            self.left().is_empty().then_some(())
+        });
     }
 
     fn log(&self) -> String {

@@ -1,4 +1,5 @@
-//! The whole reference stack: its nine services in development and in production, and what a user does with it.
+//! The whole reference stack: its nine services in development and in production, and what a user
+//! does with it.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -30,7 +31,8 @@ fn services(printed: &str) -> Vec<String> {
     services
 }
 
-const DEVELOPMENT: [&str; 8] = ["backend", "celery-beat", "celery-worker", "db", "flower", "frontend", "redis", "worker"];
+const DEVELOPMENT: [&str; 8] =
+    ["backend", "celery-beat", "celery-worker", "db", "flower", "frontend", "redis", "worker"];
 
 #[test]
 fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_nothing() {
@@ -53,7 +55,13 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
 
     let measured = page.chart(characteristic, 1)["measurements"].as_i64().unwrap();
     let database = containers(&project.name)[&project.container("db")].clone();
-    let to_production = || project.up().args(&["--profile", "production"]).env("BUILD_TARGET", "production").within(LIMIT);
+    let to_production = || {
+        project
+            .up()
+            .args(&["--profile", "production"])
+            .env("BUILD_TARGET", "production")
+            .within(LIMIT)
+    };
     taken_ports_of_nginx_are_told(&project, to_production);
     let production = to_production().ends(0);
     assert_eq!(services(&production.stdout).len(), 9, "{}", production.stdout);
@@ -74,36 +82,59 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
     assert_eq!(services(&back.stdout).len(), 9, "nginx stays: {}", back.stdout);
     page.healthy();
     page.chart(characteristic, measured + 1);
-    assert_eq!(containers(&project.name)[&project.container("db")], database, "nobody touches the database for that");
+    assert_eq!(
+        containers(&project.name)[&project.container("db")],
+        database,
+        "nobody touches the database for that"
+    );
 }
 
 /// Networks, names, logs, mounts and secrets of every container.
 fn development_is_set_up_as_described(project: &Project) {
-    let network: Value = serde_json::from_str(&docker(&["network", "inspect", &format!("{}_spc-network", project.name)])).unwrap();
-    assert_eq!((&network[0]["Driver"], &network[0]["IPAM"]["Config"][0]["Subnet"]), (&json!("bridge"), &json!(project.subnet())));
+    let network: Value = serde_json::from_str(&docker(&[
+        "network",
+        "inspect",
+        &format!("{}_spc-network", project.name),
+    ]))
+    .unwrap();
+    assert_eq!(
+        (&network[0]["Driver"], &network[0]["IPAM"]["Config"][0]["Subnet"]),
+        (&json!("bridge"), &json!(project.subnet()))
+    );
     for service in DEVELOPMENT {
         let found = inspect(&project.container(service));
         let log = json!({"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}});
         assert_eq!(found["HostConfig"]["LogConfig"], log, "{service}");
         let address = exec(&project.container("backend"), &["getent", "hosts", service]);
         let networks = found["NetworkSettings"]["Networks"].as_object().unwrap();
-        let known: Vec<&str> = networks.values().filter_map(|network| network["IPAddress"].as_str()).collect();
+        let known: Vec<&str> =
+            networks.values().filter_map(|network| network["IPAddress"].as_str()).collect();
         assert_eq!(address.split_whitespace().next(), known.first().copied(), "{service}");
-        let environment = found["Config"]["Env"].to_string() + found["Config"]["Labels"].to_string().as_str();
+        let environment =
+            found["Config"]["Env"].to_string() + found["Config"]["Labels"].to_string().as_str();
         for secret in ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"] {
             assert!(!environment.contains(&project.variable(secret)), "{secret} of {service}");
         }
     }
-    assert_eq!(mounts(project, "db")["/var/lib/postgresql/data"], format!("volume {}_postgres_data", project.name));
+    assert_eq!(
+        mounts(project, "db")["/var/lib/postgresql/data"],
+        format!("volume {}_postgres_data", project.name)
+    );
     assert_eq!(mounts(project, "redis")["/data"], format!("volume {}_redis_data", project.name));
     let backend = mounts(project, "backend");
     assert_eq!(backend["/app"], format!("bind {}", project.path("examples/spc/backend").display()));
     assert_eq!(backend["/app/staticfiles"], format!("volume {}_backend_static", project.name));
     assert_eq!(backend["/app/media"], format!("volume {}_backend_media", project.name));
     let frontend = mounts(project, "frontend");
-    assert_eq!(frontend["/app"], format!("bind {}", project.path("examples/spc/frontend").display()));
+    assert_eq!(
+        frontend["/app"],
+        format!("bind {}", project.path("examples/spc/frontend").display())
+    );
     let anonymous = frontend["/app/node_modules"].strip_prefix("volume ").unwrap();
-    assert!(anonymous.len() == 64 && anonymous.chars().all(|c| c.is_ascii_hexdigit()), "{anonymous}");
+    assert!(
+        anonymous.len() == 64 && anonymous.chars().all(|c| c.is_ascii_hexdigit()),
+        "{anonymous}"
+    );
 }
 
 /// By a process and by a container: nothing serves there that is not nginx.
@@ -116,8 +147,18 @@ fn taken_ports_of_nginx_are_told(project: &Project, to_production: impl Fn() -> 
         "stop what holds it, or set NGINX_HTTP_PORT to another port in .env",
     ]);
     drop(process);
-    let container = docker(&["run", "--detach", "--rm", "--publish", &format!("{https}:80"), busybox(), "sleep", "1000"]);
-    let name = inspect(container.trim())["Name"].as_str().unwrap().trim_start_matches('/').to_owned();
+    let container = docker(&[
+        "run",
+        "--detach",
+        "--rm",
+        "--publish",
+        &format!("{https}:80"),
+        busybox(),
+        "sleep",
+        "1000",
+    ]);
+    let name =
+        inspect(container.trim())["Name"].as_str().unwrap().trim_start_matches('/').to_owned();
     to_production().ends(1).told(&[
         &format!("The service \"nginx\" needs the host port {https}, which is taken by the container \"{name}\""),
         "stop what holds it, or set NGINX_HTTPS_PORT to another port in .env",
@@ -127,10 +168,15 @@ fn taken_ports_of_nginx_are_told(project: &Project, to_production: impl Fn() -> 
 
 fn production_mounts_are_read_only(project: &Project) {
     let nginx = mounts(project, "nginx");
-    for target in ["/etc/nginx/templates", "/etc/nginx/certificates", "/var/www/static", "/var/www/media"] {
+    for target in
+        ["/etc/nginx/templates", "/etc/nginx/certificates", "/var/www/static", "/var/www/media"]
+    {
         assert!(nginx[target].ends_with(" (read-only)"), "{nginx:?}");
     }
-    assert!(mounts(project, "backend").values().all(|mount| mount.starts_with("volume ")), "no sources of the machine");
+    assert!(
+        mounts(project, "backend").values().all(|mount| mount.starts_with("volume ")),
+        "no sources of the machine"
+    );
 }
 
 /// Where in the container → what is mounted there.
@@ -147,12 +193,17 @@ fn mounts(project: &Project, service: &str) -> BTreeMap<String, String> {
 
 /// Celery's names of both workers.
 fn workers(project: &Project) -> [String; 2] {
-    [("celery", "celery-worker"), ("aps", "worker")]
-        .map(|(name, service)| format!("{name}@{}", inspect(&project.container(service))["Config"]["Hostname"].as_str().unwrap()))
+    [("celery", "celery-worker"), ("aps", "worker")].map(|(name, service)| {
+        format!(
+            "{name}@{}",
+            inspect(&project.container(service))["Config"]["Hostname"].as_str().unwrap()
+        )
+    })
 }
 
 fn changed_sources_are_live(project: &Project) {
-    let (backend, frontend) = (Site::at(project, "BACKEND_PORT"), Site::at(project, "FRONTEND_PORT"));
+    let (backend, frontend) =
+        (Site::at(project, "BACKEND_PORT"), Site::at(project, "FRONTEND_PORT"));
     let before = (backend.started("backend"), frontend.started("frontend"));
     project.edit(
         "examples/spc/backend/config/urls.py",
@@ -160,26 +211,51 @@ fn changed_sources_are_live(project: &Project) {
         "from django.http import JsonResponse\n\nurlpatterns = [\n    path(\"api/hot/\", lambda request: JsonResponse({\"hot\": True})),",
     );
     until("the changed backend is live", SOON, || {
-        backend.ask("GET", "/api/hot/", "").ok().filter(|answer| answer.status == 200 && answer.body.contains("true")).map(drop)
+        backend
+            .ask("GET", "/api/hot/", "")
+            .ok()
+            .filter(|answer| answer.status == 200 && answer.body.contains("true"))
+            .map(drop)
     });
     let main = "examples/spc/frontend/src/main.tsx";
     let text = std::fs::read_to_string(project.path(main)).unwrap();
     project.file(main, &format!("{text}\nconsole.log(\"hot witness\");\n"));
     until("the changed frontend is live", SOON, || {
-        frontend.ask("GET", "/src/main.tsx", "").ok().filter(|answer| answer.body.contains("hot witness")).map(drop)
+        frontend
+            .ask("GET", "/src/main.tsx", "")
+            .ok()
+            .filter(|answer| answer.body.contains("hot witness"))
+            .map(drop)
     });
-    assert_eq!((backend.started("backend"), frontend.started("frontend")), before, "without a restart");
+    assert_eq!(
+        (backend.started("backend"), frontend.started("frontend")),
+        before,
+        "without a restart"
+    );
 }
 
 fn production_serves_built_files(edge: &Site<'_>) {
     let page = edge.get("/");
     assert_eq!(page.header("Cache-Control"), Some("no-cache"), "{page:?}");
-    let script = page.body.split('"').find(|word| word.starts_with("/assets/") && word.ends_with(".js")).unwrap();
+    let script = page
+        .body
+        .split('"')
+        .find(|word| word.starts_with("/assets/") && word.ends_with(".js"))
+        .unwrap();
     let asset = edge.get(script);
-    assert_eq!(asset.header("Cache-Control"), Some("public, max-age=31536000, immutable"), "{asset:?}");
+    assert_eq!(
+        asset.header("Cache-Control"),
+        Some("public, max-age=31536000, immutable"),
+        "{asset:?}"
+    );
     for header in ["X-Frame-Options", "X-Content-Type-Options", "X-XSS-Protection"] {
         for answer in [&page, &asset] {
-            assert_eq!(answer.headers.get_all(header).iter().count(), 1, "{header}: {:?}", answer.headers);
+            assert_eq!(
+                answer.headers.get_all(header).iter().count(),
+                1,
+                "{header}: {:?}",
+                answer.headers
+            );
         }
     }
     assert_eq!(edge.get("/charts/of/nobody").body, page.body, "the page's own routes");
@@ -190,8 +266,10 @@ fn production_serves_built_files(edge: &Site<'_>) {
     }
 
     let log = docker(&["logs", "--tail", "50", &edge.project.container("nginx")]);
-    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let health = lines.iter().find(|line| line["uri"] == "/api/health/").unwrap_or_else(|| panic!("{log}"));
+    let lines: Vec<Value> =
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let health =
+        lines.iter().find(|line| line["uri"] == "/api/health/").unwrap_or_else(|| panic!("{log}"));
     assert_eq!((&health["release"], &health["status"]), (&json!("spct"), &json!(200)));
 }
 
@@ -205,7 +283,14 @@ fn nothing_to_do_says_so(project: &Project) {
 fn a_backend_that_was_replaced_is_found_by_nginx() {
     let _alone = heavy();
     let project = Project::whole_reference("behind");
-    let up = |level: &str| project.up().args(&["--profile", "production", "nginx"]).env("LLM_PROVIDER", level).within(LIMIT).ends(0);
+    let up = |level: &str| {
+        project
+            .up()
+            .args(&["--profile", "production", "nginx"])
+            .env("LLM_PROVIDER", level)
+            .within(LIMIT)
+            .ends(0)
+    };
     up("demo");
     let edge = Site::at(&project, "NGINX_HTTP_PORT");
     edge.healthy();
@@ -218,10 +303,13 @@ fn a_backend_that_was_replaced_is_found_by_nginx() {
     // Somebody takes its address meanwhile: the new one gets another.
     docker(&["stop", "--time", "0", &project.container("backend")]);
     let network = format!("{}_spc-network", project.name);
-    let somebody = docker(&["run", "--detach", "--rm", "--network", &network, busybox(), "sleep", "1000"]);
+    let somebody =
+        docker(&["run", "--detach", "--rm", "--network", &network, busybox(), "sleep", "1000"]);
     up("other").told(&["environment LLM_PROVIDER changed"]);
     assert_ne!(address("backend"), before);
-    until("nginx finds the new backend", SOON, || edge.ask("GET", "/api/health/", "").ok().filter(|answer| answer.status == 200).map(drop));
+    until("nginx finds the new backend", SOON, || {
+        edge.ask("GET", "/api/health/", "").ok().filter(|answer| answer.status == 200).map(drop)
+    });
     assert_eq!(edge.started("nginx"), nginx, "nobody touched nginx");
     docker(&["rm", "--force", somebody.trim()]);
 }
@@ -230,7 +318,10 @@ fn a_backend_that_was_replaced_is_found_by_nginx() {
 fn a_frontend_that_does_not_compile_fails_with_what_vite_says() {
     let _alone = heavy();
     let project = Project::whole_reference("broken");
-    project.file("examples/spc/frontend/src/main.tsx", "import { missing } from \"./nowhere\";\nmissing(;\n");
+    project.file(
+        "examples/spc/frontend/src/main.tsx",
+        "import { missing } from \"./nowhere\";\nmissing(;\n",
+    );
     project
         .spc(&["run", "scripts/build.rhai", "--target", "production", "frontend"])
         .within(LIMIT)

@@ -1,4 +1,5 @@
-//! What goes on from before, and is said: an anonymous volume under a new image, a build that changed since.
+//! What goes on from before, and is said: an anonymous volume under a new image, a build that
+//! changed since.
 
 use similar_asserts::assert_eq;
 
@@ -6,7 +7,8 @@ use super::docker::{docker, exec, inspect, is_there, try_docker};
 use super::images::busybox;
 use super::project::Project;
 
-/// Describes `a`, whose image is built with these lines under `build` and keeps its dependencies in an anonymous volume.
+/// Describes `a`, whose image is built with these lines under `build` and keeps its dependencies in
+/// an anonymous volume.
 fn describe(project: &Project, build: &str) {
     project.stack(&format!(
         r#"services: #{{ a: #{{ build: #{{ context: "app", {build} }}, command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#
@@ -38,7 +40,9 @@ fn what_goes_on_from_before_is_said_and_renewed_if_asked_for() {
     assert_eq!(list(), "deps 1");
     // Described anew and not built: said, and nothing is done.
     describe(&project, r#"target: "two", args: #{ V: "2" }"#);
-    let said = format!("the image \"{image}\" was built from something else than is described now (target, arguments)");
+    let said = format!(
+        "the image \"{image}\" was built from something else than is described now (target, arguments)"
+    );
     project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do", &said]);
     project.up().ends(0).told(&[&said]);
     assert_eq!((volume(&project), list()), (first.clone(), "deps 1".to_owned()));
@@ -72,9 +76,15 @@ fn an_image_that_somebody_built_on_one_of_spcs_is_not_taken_for_it() {
     project.up().ends(0);
     docker(&["build", "--quiet", "--tag", &app, project.path("app").to_str().unwrap()]);
     let label = |image: &str, key: &str| inspect(image)["Config"]["Labels"][key].clone();
-    assert_eq!(label(&app, "dev.spc.arguments"), label(&base, "dev.spc.arguments"), "labels are inherited");
+    assert_eq!(
+        label(&app, "dev.spc.arguments"),
+        label(&base, "dev.spc.arguments"),
+        "labels are inherited"
+    );
     let described = |value: &str| {
-        let app = format!(r#"app: #{{ build: #{{ context: "app", args: #{{ V: "{value}" }} }}, {service} }}"#);
+        let app = format!(
+            r#"app: #{{ build: #{{ context: "app", args: #{{ V: "{value}" }} }}, {service} }}"#
+        );
         project.stack(&format!(r#"services: #{{ base: #{{ build: "base", {service} }}, {app} }}"#));
     };
     described("1");
@@ -82,7 +92,9 @@ fn an_image_that_somebody_built_on_one_of_spcs_is_not_taken_for_it() {
     project.script("app::describe().build();").ends(0);
     assert_eq!(label(&app, "dev.spc.image"), format!("{app}:latest"));
     described("2");
-    project.up().ends(0).told(&[&format!("the image \"{app}\" was built from something else than is described now (arguments)")]);
+    project.up().ends(0).told(&[&format!(
+        "the image \"{app}\" was built from something else than is described now (arguments)"
+    )]);
     project.script("app::describe().down();").ends(0);
     docker(&["rmi", &app, &base]);
 }

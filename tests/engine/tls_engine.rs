@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose as Usage, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose as Usage, IsCa,
+    KeyPair,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -34,14 +37,46 @@ impl TlsEngine {
         let cert = |name: &str| certs.join(name).display().to_string();
         ip(&["link", "add", &bridge(port), "type", "bridge"]);
         let mut engine = Command::new("dockerd");
-        engine.args(["--host", &format!("tcp://127.0.0.1:{port}"), "--data-root", &path("data"), "--exec-root", &path("run")]);
-        engine.args(["--pidfile", &path("pid"), "--storage-driver", "vfs", "--shutdown-timeout", "1"]);
-        // The machine's own engine has the rules, and keeps its bridge: with "--bridge none" this one would remove it at its start.
-        engine.args(["--bridge", &bridge(port), "--iptables=false", "--ip-masq=false", "--ip-forward=false"]);
-        engine.args(["--tlsverify", "--tlscacert", &cert("ca.pem"), "--tlscert", &cert("cert.pem"), "--tlskey", &cert("key.pem")]);
+        engine.args([
+            "--host",
+            &format!("tcp://127.0.0.1:{port}"),
+            "--data-root",
+            &path("data"),
+            "--exec-root",
+            &path("run"),
+        ]);
+        engine.args([
+            "--pidfile",
+            &path("pid"),
+            "--storage-driver",
+            "vfs",
+            "--shutdown-timeout",
+            "1",
+        ]);
+        // The machine's own engine has the rules, and keeps its bridge: with "--bridge none" this
+        // one would remove it at its start.
+        engine.args([
+            "--bridge",
+            &bridge(port),
+            "--iptables=false",
+            "--ip-masq=false",
+            "--ip-forward=false",
+        ]);
+        engine.args([
+            "--tlsverify",
+            "--tlscacert",
+            &cert("ca.pem"),
+            "--tlscert",
+            &cert("cert.pem"),
+            "--tlskey",
+            &cert("key.pem"),
+        ]);
         let log = fs::File::create(path("log")).unwrap();
-        let engine = engine.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
-        let engine = engine.unwrap_or_else(|error| panic!("these tests start an engine of their own, `dockerd`: {error}"));
+        let engine =
+            engine.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        let engine = engine.unwrap_or_else(|error| {
+            panic!("these tests start an engine of their own, `dockerd`: {error}")
+        });
         let engine = Self { folder, engine, port, authority };
         engine.certificates("client", Some(engine.authority()));
         until("the second engine answers", Duration::from_secs(60), || {
@@ -70,24 +105,37 @@ impl TlsEngine {
         self.folder.path().join("client")
     }
 
-    /// A folder with the engine's `ca.pem`, and a client's certificate from `issuer` if there is one.
+    /// A folder with the engine's `ca.pem`, and a client's certificate from `issuer` if there is
+    /// one.
     pub fn certificates(&self, name: &str, issuer: Option<&Authority>) -> PathBuf {
         let folder = self.folder.path().join(name);
-        write(&folder, issuer.unwrap_or(&self.authority), issuer.map(|_| (Usage::ClientAuth, &[][..])));
+        write(
+            &folder,
+            issuer.unwrap_or(&self.authority),
+            issuer.map(|_| (Usage::ClientAuth, &[][..])),
+        );
         fs::write(folder.join("ca.pem"), self.authority.pem()).unwrap();
         folder
     }
 
     fn client_of(&self, words: &[&str]) -> Command {
         let mut command = Command::new("docker");
-        command.args(words).env("DOCKER_HOST", self.docker_host()).env("DOCKER_TLS_VERIFY", "1").env("DOCKER_CERT_PATH", self.client());
+        command
+            .args(words)
+            .env("DOCKER_HOST", self.docker_host())
+            .env("DOCKER_TLS_VERIFY", "1")
+            .env("DOCKER_CERT_PATH", self.client());
         command
     }
 
     /// Runs Docker's own client on it; what it printed.
     pub fn docker(&self, words: &[&str]) -> String {
         let output = self.client_of(words).output().unwrap();
-        assert!(output.status.success(), "docker {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "docker {words:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -142,7 +190,9 @@ fn write(folder: &Path, issuer: &Authority, identity: Option<(Usage, &[&str])>) 
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("ca.pem"), issuer.pem()).unwrap();
     if let Some((usage, names)) = identity {
-        let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+                .unwrap();
         params.extended_key_usages.push(usage);
         let key = KeyPair::generate().unwrap();
         fs::write(folder.join("cert.pem"), params.signed_by(&key, issuer).unwrap().pem()).unwrap();

@@ -21,7 +21,8 @@ pub fn is_exec(event: &str) -> bool {
     event.starts_with("container exec_")
 }
 
-/// Whether an event comes from the engine's own health checks, or may: how many there are depends on the machine.
+/// Whether an event comes from the engine's own health checks, or may: how many there are depends
+/// on the machine.
 pub fn is_of_a_check(event: &str) -> bool {
     is_exec(event) || event.starts_with("container health_status")
 }
@@ -44,7 +45,9 @@ impl Watch {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("these tests look at the engine with Docker's own client, `docker`: {error}"));
+            .unwrap_or_else(|error| {
+                panic!("these tests look at the engine with Docker's own client, `docker`: {error}")
+            });
         let (sender, events) = channel();
         let lines = BufReader::new(client.stdout.take().unwrap()).lines();
         std::thread::spawn(move || {
@@ -54,7 +57,13 @@ impl Watch {
                 }
             }
         });
-        let mut watch = Self { project: project.to_owned(), client, events, seen: Vec::new(), raw: String::new() };
+        let mut watch = Self {
+            project: project.to_owned(),
+            client,
+            events,
+            seen: Vec::new(),
+            raw: String::new(),
+        };
         // The client does not say when the engine has taken the subscription.
         let begun = Instant::now();
         while !watch.saw_mark(Duration::from_millis(200)) {
@@ -70,7 +79,9 @@ impl Watch {
         loop {
             // The checks' own events go on coming: they are no sign that another will.
             let event = self.events.recv_timeout(LIMIT.saturating_sub(begun.elapsed()));
-            let event = event.unwrap_or_else(|_| panic!("within {LIMIT:?} only these events came: {:#?}", self.seen));
+            let event = event.unwrap_or_else(|_| {
+                panic!("within {LIMIT:?} only these events came: {:#?}", self.seen)
+            });
             if let Some(text) = self.of_project(&event) {
                 self.seen.push(text.clone());
                 if !is_of_a_check(&text) {
@@ -86,7 +97,8 @@ impl Watch {
         while same < QUIET_LOOKS {
             let before = self.seen.len();
             self.so_far();
-            same = if self.seen[before..].iter().all(|event| is_exec(event)) { same + 1 } else { 0 };
+            same =
+                if self.seen[before..].iter().all(|event| is_exec(event)) { same + 1 } else { 0 };
         }
     }
 
@@ -105,7 +117,8 @@ impl Watch {
     /// Makes something and takes events until that is seen: the stream is in order.
     fn saw_mark(&mut self, limit: Duration) -> bool {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let mark = format!("spct-mark-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mark =
+            format!("spct-mark-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         docker(&["volume", "create", &mark]);
         docker(&["volume", "rm", &mark]);
         while let Ok(event) = self.events.recv_timeout(limit) {
@@ -127,8 +140,12 @@ impl Watch {
             _ => actor["ID"].as_str()?,
         };
         let ours = match kind {
-            "container" => ["com.docker.compose.project", "dev.spc.project"].iter().any(|label| attribute(label) == self.project),
-            "network" | "volume" => name.strip_prefix(&self.project).is_some_and(|rest| rest.starts_with('_')),
+            "container" => ["com.docker.compose.project", "dev.spc.project"]
+                .iter()
+                .any(|label| attribute(label) == self.project),
+            "network" | "volume" => {
+                name.strip_prefix(&self.project).is_some_and(|rest| rest.starts_with('_'))
+            }
             _ => false,
         };
         ours.then(|| format!("{kind} {} {name}", event["Action"].as_str().unwrap_or_default()))

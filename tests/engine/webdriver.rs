@@ -51,19 +51,32 @@ impl Browser {
     pub fn open() -> Self {
         let profile = tempfile::tempdir().unwrap();
         let driver = Driver::start(&profile);
-        let flags: Vec<String> =
-            FLAGS.map(str::to_owned).into_iter().chain([format!("--user-data-dir={}", profile.path().join("data").display())]).collect();
-        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": flags}}}});
+        let flags: Vec<String> = FLAGS
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("--user-data-dir={}", profile.path().join("data").display())])
+            .collect();
+        let wanted =
+            json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": flags}}}});
         let session = driver.command("POST", "/session", &wanted);
-        let process = session["capabilities"]["goog:processID"].as_i64().and_then(|id| Pid::from_raw(i32::try_from(id).unwrap()));
-        let process = process.unwrap_or_else(|| panic!("the driver names the browser's process: {session}"));
-        Self { session: format!("/session/{}", session["sessionId"].as_str().unwrap()), driver, process, _profile: profile }
+        let process = session["capabilities"]["goog:processID"]
+            .as_i64()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).unwrap()));
+        let process =
+            process.unwrap_or_else(|| panic!("the driver names the browser's process: {session}"));
+        Self {
+            session: format!("/session/{}", session["sessionId"].as_str().unwrap()),
+            driver,
+            process,
+            _profile: profile,
+        }
     }
 
     /// Opens a page, and waits until it is loaded.
     ///
-    /// Chromium breaks requests off when the machine gets an interface or address (`ERR_NETWORK_CHANGED`), as with each container that
-    /// starts here. A user loads the page again then, and so does this.
+    /// Chromium breaks requests off when the machine gets an interface or address
+    /// (`ERR_NETWORK_CHANGED`), as with each container that starts here. A user loads the page
+    /// again then, and so does this.
     #[track_caller]
     pub fn go(&self, url: &str) {
         until("the page is loaded with all that it needs", LIMIT, || {
@@ -94,7 +107,12 @@ impl Browser {
     #[track_caller]
     fn element(&self, selector: &str) -> String {
         let found = self.command("/element", &json!({"using": "css selector", "value": selector}));
-        found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap().to_owned()
+        found
+            .as_object()
+            .and_then(|found| found.values().next())
+            .and_then(Value::as_str)
+            .unwrap()
+            .to_owned()
     }
 
     #[track_caller]
@@ -105,7 +123,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends its own processes when asked; also a driver that doesn't answer leaves none of them.
+        // It ends its own processes when asked; also a driver that doesn't answer leaves none of
+        // them.
         if ask(self.driver.port, "DELETE", &self.session, "").is_err() {
             let _ = kill_process(self.process, Signal::KILL);
         }
@@ -118,13 +137,28 @@ impl Driver {
         let said = folder.path().join("driver.log");
         let output = File::create(&said).unwrap();
         let mut command = Command::new("chromedriver");
-        command.arg("--port=0").stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-        let child = command.spawn().unwrap_or_else(|error| panic!("these tests drive a browser with \"chromedriver\": {error}"));
+        command
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output);
+        let child = command.spawn().unwrap_or_else(|error| {
+            panic!("these tests drive a browser with \"chromedriver\": {error}")
+        });
         let mut driver = Self { child, port: 0 };
         driver.port = until("chromedriver says its port", LIMIT, || {
             let said = std::fs::read_to_string(&said).unwrap();
-            let port = said.split("started successfully on port ").nth(1).and_then(|rest| rest.split_once('.'))?.0.parse().ok();
-            assert!(port.is_some() || driver.child.try_wait().unwrap().is_none(), "chromedriver ended: {said}");
+            let port = said
+                .split("started successfully on port ")
+                .nth(1)
+                .and_then(|rest| rest.split_once('.'))?
+                .0
+                .parse()
+                .ok();
+            assert!(
+                port.is_some() || driver.child.try_wait().unwrap().is_none(),
+                "chromedriver ended: {said}"
+            );
             port
         });
         driver
@@ -133,9 +167,16 @@ impl Driver {
     /// What a command gives; what it says failed fails the test.
     #[track_caller]
     fn command(&self, method: &str, path: &str, body: &Value) -> Value {
-        let answer = ask(self.port, method, path, &body.to_string()).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let answer = ask(self.port, method, path, &body.to_string())
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let mut value = answer.json()["value"].take();
-        assert_eq!(answer.status, 200, "{method} {path} {body}: {} {}", value["error"].take(), value["message"].take());
+        assert_eq!(
+            answer.status,
+            200,
+            "{method} {path} {body}: {} {}",
+            value["error"].take(),
+            value["message"].take()
+        );
         value
     }
 }

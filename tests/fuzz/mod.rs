@@ -1,5 +1,5 @@
-//! Readers of foreign bytes, on a bounded number of inputs: their seeds, changed in all the ways that break readers. The same targets
-//! run without an end under libFuzzer: see `fuzz/README.md`.
+//! Readers of foreign bytes, on a bounded number of inputs: their seeds, changed in all the ways
+//! that break readers. The same targets run without an end under libFuzzer: see `fuzz/README.md`.
 
 mod targets;
 
@@ -52,7 +52,8 @@ impl Numbers {
     }
 }
 
-/// One to four changes: a byte, a piece put in, a part taken out, doubled or exchanged with another seed's.
+/// One to four changes: a byte, a piece put in, a part taken out, doubled or exchanged with another
+/// seed's.
 fn mutated(seeds: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
     let mut bytes = seeds[numbers.below(seeds.len())].clone();
     for _ in 0..=numbers.below(4) {
@@ -79,7 +80,8 @@ fn mutated(seeds: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds").join(target);
-    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(!paths.is_empty(), "{target} has no seeds");
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
@@ -103,7 +105,10 @@ fn each_target_runs_under_a_fuzzer_too() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
     let manifest = std::fs::read_to_string(folder.parent().unwrap().join("Cargo.toml")).unwrap();
     for (name, _) in TARGETS {
-        assert!(folder.join(name).with_extension("rs").is_file(), "fuzz/fuzz_targets/{name}.rs is missing");
+        assert!(
+            folder.join(name).with_extension("rs").is_file(),
+            "fuzz/fuzz_targets/{name}.rs is missing"
+        );
         assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml has no {name}");
     }
 }

@@ -1,6 +1,8 @@
-//! What readers of foreign bytes are given, and what must hold whatever those are: no panic, and places inside the text.
+//! What readers of foreign bytes are given, and what must hold whatever those are: no panic, and
+//! places inside the text.
 //!
-//! One function for each reader. The harness beside this file runs them on mutated seeds; `fuzz/` runs them under libFuzzer.
+//! One function for each reader. The harness beside this file runs them on mutated seeds; `fuzz/`
+//! runs them under libFuzzer.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,7 +42,8 @@ fn variable(name: &str) -> Option<String> {
 fn assert_inside(text: &str, line: usize, column: usize) {
     assert!(line >= 1 && column >= 1, "{line}:{column} is no place");
     // A text that ends with a line's end has one more line, which is empty.
-    let of_line = text.split('\n').nth(line - 1).unwrap_or_else(|| panic!("there is no line {line}"));
+    let of_line =
+        text.split('\n').nth(line - 1).unwrap_or_else(|| panic!("there is no line {line}"));
     assert!(column <= of_line.chars().count() + 1, "there is no column {column} in line {line}");
 }
 
@@ -48,9 +51,15 @@ fn assert_inside(text: &str, line: usize, column: usize) {
 pub fn interpolation(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match interpolate::interpolate(&text, &variable) {
-        Ok(filled) if !text.contains('$') => assert_eq!(filled.text, text, "without a variable nothing changes"),
+        Ok(filled) if !text.contains('$') => {
+            assert_eq!(filled.text, text, "without a variable nothing changes");
+        }
         Ok(filled) => assert!(filled.unset.iter().all(|name| variable(name).is_none())),
-        Err(error) => assert!(text.get(error.span.clone()).is_some_and(|it| it.starts_with('$')), "{:?} is no expression", error.span),
+        Err(error) => assert!(
+            text.get(error.span.clone()).is_some_and(|it| it.starts_with('$')),
+            "{:?} is no expression",
+            error.span
+        ),
     }
 }
 
@@ -62,8 +71,13 @@ pub fn dotenv_file(bytes: &[u8]) {
     }
     if !text.contains(['\0', '\r']) {
         let written = format!("KEY={}\n", dotenv::quote(&text));
-        let read = dotenv::parse(written.as_bytes(), &variable).unwrap_or_else(|error| panic!("{written:?}: {error}"));
-        let value = read.variables.iter().find(|(name, _)| *name == "KEY").map(|(_, value)| value.value.as_str());
+        let read = dotenv::parse(written.as_bytes(), &variable)
+            .unwrap_or_else(|error| panic!("{written:?}: {error}"));
+        let value = read
+            .variables
+            .iter()
+            .find(|(name, _)| *name == "KEY")
+            .map(|(_, value)| value.value.as_str());
         assert_eq!(value, Some(text.as_ref()), "{written:?}");
     }
 }
@@ -75,15 +89,24 @@ pub fn compose_file(bytes: &[u8]) {
     let outcome = ComposeFile::read(source, bytes, &variable).and_then(|file| {
         let _ = file.project_name()?;
         let options = ReadOptions { directory: Path::new("/srv/shop"), lookup: &variable };
-        Project::read("shop", &file.description(Vec::new()), &options).map_err(|failure| file.placed(failure))
+        Project::read("shop", &file.description(Vec::new()), &options)
+            .map_err(|failure| file.placed(failure))
     });
     match outcome {
         Ok(project) => {
             let secrets = spc::model::secret::Secrets::new();
             for service in project.services.values() {
-                assert!(hash::is_of_service(&hash::service(service, &project, &secrets), service, &project, &secrets));
+                assert!(hash::is_of_service(
+                    &hash::service(service, &project, &secrets),
+                    service,
+                    &project,
+                    &secrets
+                ));
                 let parts = hash::parts(service, &project, &secrets);
-                assert_eq!(hash::changed_in(&parts, service, &project, &secrets), Vec::<String>::new());
+                assert_eq!(
+                    hash::changed_in(&parts, service, &project, &secrets),
+                    Vec::<String>::new()
+                );
             }
         }
         Err(failure) => {
@@ -112,8 +135,13 @@ pub fn dockerfile_text(bytes: &[u8]) {
     let lines = text.split('\n').count();
     let arguments = BTreeMap::from([("A".to_owned(), "a value".to_owned())]);
     assert!(dockerfile::lines(&text).iter().all(|line| (1..=lines).contains(&line.number)));
-    assert!(dockerfile::downloads(&text, &arguments).iter().all(|it| (1..=lines).contains(&it.line)));
-    assert!(dockerfile::reserved_label(&text, &arguments).is_none_or(|it| (1..=lines).contains(&it.line)));
+    assert!(
+        dockerfile::downloads(&text, &arguments).iter().all(|it| (1..=lines).contains(&it.line))
+    );
+    assert!(
+        dockerfile::reserved_label(&text, &arguments)
+            .is_none_or(|it| (1..=lines).contains(&it.line))
+    );
     dockerfile::possible_downloads(&text);
     dockerfile::possible_bases(&text);
     dockerfile::possible_frontends(&text);
@@ -135,12 +163,19 @@ pub fn build_progress_reports(bytes: &[u8]) {
 /// A container's labels and an image's, of which each may claim anything: `key=value` lines.
 pub fn labels(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let labels: ownership::Labels =
-        text.lines().filter_map(|line| line.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let inherited = labels.iter().step_by(2).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let labels: ownership::Labels = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    let inherited =
+        labels.iter().step_by(2).map(|(key, value)| (key.clone(), value.clone())).collect();
     for image in [None, Some(&inherited)] {
         let proven = ownership::set_at_create("shop-web-1", &labels, image);
-        assert!(proven.iter().all(|(key, value)| labels.get(key) == Some(value)), "no label is made up");
+        assert!(
+            proven.iter().all(|(key, value)| labels.get(key) == Some(value)),
+            "no label is made up"
+        );
     }
     for value in labels.values() {
         hash::changed_parts(value, "image=1a2b3c4d,environment.A=5e6f7a8b");

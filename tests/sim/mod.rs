@@ -28,13 +28,23 @@ fn exec(request: &ExecRequest, view: &mut ProcessView) -> Option<ExecAnswer> {
     } else if is(request, COPY) {
         ExecAnswer::stdout(view.read_stdin())
     } else if is(request, WHO) {
-        let greeting = request.environment.iter().find_map(|entry| entry.strip_prefix("GREETING=")).unwrap_or_default();
+        let greeting = request
+            .environment
+            .iter()
+            .find_map(|entry| entry.strip_prefix("GREETING="))
+            .unwrap_or_default();
         let folder = request.working_dir.as_deref().unwrap_or("/");
-        ExecAnswer::stdout(format!("{greeting}\n{folder}\n{}\n", request.user.as_deref().unwrap_or("0")))
+        ExecAnswer::stdout(format!(
+            "{greeting}\n{folder}\n{}\n",
+            request.user.as_deref().unwrap_or("0")
+        ))
     } else if is(request, ANNOUNCE) {
         ExecAnswer::default().saying(Duration::from_millis(1), "ready\n").running_on()
     } else if is(request, STUBBORN) {
-        ExecAnswer::default().saying(Duration::from_millis(1), "ready\n").running_on().ignoring_term()
+        ExecAnswer::default()
+            .saying(Duration::from_millis(1), "ready\n")
+            .running_on()
+            .ignoring_term()
     } else if is(request, MISSING) {
         ExecAnswer::cannot_run("exec: \"no-such-command\": executable file not found in $PATH")
     } else {
@@ -44,7 +54,8 @@ fn exec(request: &ExecRequest, view: &mut ProcessView) -> Option<ExecAnswer> {
 
 fn scripted(builder: SimEngineBuilder) -> SimEngineBuilder {
     let now = Duration::ZERO;
-    let says = Process::new().says(now, "one").says(now, "two").complains(now, "oops").says(now, "three");
+    let says =
+        Process::new().says(now, "one").says(now, "two").complains(now, "oops").says(now, "three");
     builder
         .image("conformance:1", ImageSpec::command(&["sh"]))
         .process(&SERVE.join(" "), Process::new().on_exec(exec))
@@ -53,8 +64,17 @@ fn scripted(builder: SimEngineBuilder) -> SimEngineBuilder {
         .process(&FAIL.join(" "), Process::new().exits_after(now, 3))
         .process(&SAY.join(" "), says.exits_after(now, 0))
         .process(&PROMPT.join(" "), Process::new().prints(now, "prompt>").exits_after(now, 0))
-        .process(&LONG.join(" "), Process::new().prints(now, &format!("{}\nshort\ntail", "x".repeat(40_000))).exits_after(now, 0))
-        .process(&MISSING.join(" "), Process::new().cannot_start("exec: \"no-such-command\": executable file not found in $PATH"))
+        .process(
+            &LONG.join(" "),
+            Process::new()
+                .prints(now, &format!("{}\nshort\ntail", "x".repeat(40_000)))
+                .exits_after(now, 0),
+        )
+        .process(
+            &MISSING.join(" "),
+            Process::new()
+                .cannot_start("exec: \"no-such-command\": executable file not found in $PATH"),
+        )
 }
 
 fn run(name: &str, version: &str, case: impl AsyncFnOnce(&Case<'_>)) {
@@ -62,11 +82,17 @@ fn run(name: &str, version: &str, case: impl AsyncFnOnce(&Case<'_>)) {
 }
 
 /// Runs a case; the methods of the port that it asks.
-fn asked_by(name: &str, version: &str, case: impl AsyncFnOnce(&Case<'_>)) -> BTreeSet<&'static str> {
+fn asked_by(
+    name: &str,
+    version: &str,
+    case: impl AsyncFnOnce(&Case<'_>),
+) -> BTreeSet<&'static str> {
     let conductor = SimConductor::new(1);
-    let engine = SimEngine::builder(conductor.clone()).api_version(ApiVersion::parse(version).unwrap());
+    let engine =
+        SimEngine::builder(conductor.clone()).api_version(ApiVersion::parse(version).unwrap());
     let engine = scripted(engine.host_paths(|path| !path.starts_with("/spc-none"))).build();
-    let fixture = Fixture { image: "conformance:1".into(), unreachable: "127.0.0.1:1/spc/none:1".into() };
+    let fixture =
+        Fixture { image: "conformance:1".into(), unreachable: "127.0.0.1:1/spc/none:1".into() };
     Conductor::Sim(conductor).block_on(async {
         let prepared = Case::new(&engine, &fixture, name).await;
         let asked: Arc<Mutex<BTreeSet<&'static str>>> = Arc::default();
@@ -98,10 +124,14 @@ macro_rules! all_asked {
 #[test]
 fn every_method_of_the_port_is_asked_by_a_case() {
     let port = include_str!("../../src/engine/mod.rs").split_once("pub trait Engine").unwrap().1;
-    let methods: BTreeSet<&str> = port.split("async fn ").skip(1).map(|rest| rest.split_once('(').unwrap().0).collect();
+    let methods: BTreeSet<&str> =
+        port.split("async fn ").skip(1).map(|rest| rest.split_once('(').unwrap().0).collect();
     let asked = for_each_case!(all_asked);
     let missing: Vec<_> = methods.difference(&asked).collect();
-    assert!(methods.len() > 30 && missing.is_empty(), "no case of tests/conformance asks {missing:?}");
+    assert!(
+        methods.len() > 30 && missing.is_empty(),
+        "no case of tests/conformance asks {missing:?}"
+    );
 }
 
 macro_rules! tests {

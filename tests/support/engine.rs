@@ -34,9 +34,11 @@ impl Answer {
         Self { status, headers: Vec::new(), body: body.to_owned(), endless: None }
     }
 
-    /// An engine that never answers `request`, for [`super::Spc::engine`]; what hears that it was asked; and what has to be held so
-    /// long.
-    pub fn never_to(request: &'static str) -> (impl Fn(&str) -> Answer + Send + 'static, Receiver<()>, Sender<()>) {
+    /// An engine that never answers `request`, for [`super::Spc::engine`]; what hears that it was
+    /// asked; and what has to be held so long.
+    pub fn never_to(
+        request: &'static str,
+    ) -> (impl Fn(&str) -> Answer + Send + 'static, Receiver<()>, Sender<()>) {
         let (reached, asked) = channel();
         let (answer, never) = channel::<()>();
         let engine = move |given: &str| match given {
@@ -46,10 +48,15 @@ impl Answer {
                 let _ = never.recv();
                 Answer::of_api("1.41", "{}")
             }
-            given if given.starts_with("GET /containers/json") || given.starts_with("GET /networks") && !given.contains("/networks/") => {
+            given
+                if given.starts_with("GET /containers/json")
+                    || given.starts_with("GET /networks") && !given.contains("/networks/") =>
+            {
                 Answer::of_api("1.41", "[]")
             }
-            given if given.starts_with("GET /volumes") && !given.contains("/volumes/") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
+            given if given.starts_with("GET /volumes") && !given.contains("/volumes/") => {
+                Answer::of_api("1.41", r#"{"Volumes":[]}"#)
+            }
             _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
         };
         (engine, asked, answer)
@@ -77,7 +84,11 @@ impl Answer {
     pub fn write(&self, mut to: impl Write) -> std::io::Result<()> {
         let Some(chunk) = &self.endless else { return to.write_all(self.text().as_bytes()) };
         let headers: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
-        write!(to, "HTTP/1.1 {} Told\r\n{headers}Connection: close\r\n\r\n{}", self.status, self.body)?;
+        write!(
+            to,
+            "HTTP/1.1 {} Told\r\n{headers}Connection: close\r\n\r\n{}",
+            self.status, self.body
+        )?;
         loop {
             to.write_all(chunk)?;
         }
@@ -86,7 +97,10 @@ impl Answer {
     fn text(&self) -> String {
         let headers: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
         let (status, length) = (self.status, self.body.len());
-        format!("HTTP/1.1 {status} Told\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{}", self.body)
+        format!(
+            "HTTP/1.1 {status} Told\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{}",
+            self.body
+        )
     }
 }
 
@@ -97,7 +111,8 @@ pub struct FakeEngine {
 }
 
 impl FakeEngine {
-    /// Listens at `path`; `answer` is given a request's first line without its version: `GET /_ping`.
+    /// Listens at `path`; `answer` is given a request's first line without its version: `GET
+    /// /_ping`.
     pub fn new(path: &Path, answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let socket = UnixListener::bind(path).unwrap();
         let is_over: Arc<AtomicBool> = Arc::default();
@@ -108,7 +123,8 @@ impl FakeEngine {
                     if is_over.load(Ordering::Acquire) {
                         return;
                     }
-                    // One that is closed before it asked anything was a look whether somebody is there.
+                    // One that is closed before it asked anything was a look whether somebody is
+                    // there.
                     let _ = serve(&connection.unwrap(), &answer);
                 }
             }

@@ -1,11 +1,12 @@
-//! Runs the real `spc` in a folder of its own and compares all it says: standard output, standard error and exit code.
+//! Runs the real `spc` in a folder of its own and compares all it says: standard output, standard
+//! error and exit code.
 //!
 //! ```ignore
 //! Spc::new().runbook("print(1 / 0);").code(2).stderr("…").run();
 //! ```
 //!
-//! The environment is empty but for `PATH`, a `HOME` beside the folder, and a `DOCKER_HOST` where nothing is, so that no
-//! test reaches the machine's engine by mistake.
+//! The environment is empty but for `PATH`, a `HOME` beside the folder, and a `DOCKER_HOST` where
+//! nothing is, so that no test reaches the machine's engine by mistake.
 
 mod engine;
 mod pipe;
@@ -39,8 +40,8 @@ pub const RUNBOOK: &str = "scripts/a.rhai";
 /// Who owns nothing: `nobody`.
 const NOBODY: u32 = 65_534;
 
-/// A run to be: files, environment, arguments, and what it is expected to say. Not started before [`Spc::run`],
-/// [`Spc::output`] or [`Spc::start`].
+/// A run to be: files, environment, arguments, and what it is expected to say. Not started before
+/// [`Spc::run`], [`Spc::output`] or [`Spc::start`].
 #[must_use = "nothing is run before `run`, `output` or `start`"]
 pub struct Spc {
     // Before the folder that its socket is in.
@@ -68,8 +69,8 @@ enum Streams {
     Terminal,
 }
 
-/// How a run ended, the paths of its folders redacted: `[project]` is where it was started, `[home]` its `HOME`, `[root]`
-/// the folder around both.
+/// How a run ended, the paths of its folders redacted: `[project]` is where it was started,
+/// `[home]` its `HOME`, `[root]` the folder around both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// Negative: the signal that ended it.
@@ -79,7 +80,8 @@ pub struct Ended {
 }
 
 impl Spc {
-    /// A run in an empty folder, without arguments, that is expected to say nothing and to end well.
+    /// A run in an empty folder, without arguments, that is expected to say nothing and to end
+    /// well.
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         for folder in ["project", "home"] {
@@ -107,7 +109,8 @@ impl Spc {
         }
     }
 
-    /// The folder it is started in, unless [`Spc::started_in`] says otherwise; what files and links are relative to.
+    /// The folder it is started in, unless [`Spc::started_in`] says otherwise; what files and links
+    /// are relative to.
     pub fn project(&self) -> PathBuf {
         self.root.path().join("project")
     }
@@ -162,7 +165,8 @@ impl Spc {
         self.file(RUNBOOK, text).args(["run", RUNBOOK])
     }
 
-    /// What comes through the pipe that is its standard input; without it the pipe is closed at once.
+    /// What comes through the pipe that is its standard input; without it the pipe is closed at
+    /// once.
     pub fn stdin(mut self, text: &str) -> Self {
         text.as_bytes().clone_into(&mut self.stdin);
         self
@@ -174,8 +178,8 @@ impl Spc {
         self
     }
 
-    /// Gives it a terminal of 100 columns for all three streams, for [`Running::types_keys`] and [`Running::until_shown`]. What
-    /// is on the terminal counts as its standard output.
+    /// Gives it a terminal of 100 columns for all three streams, for [`Running::types_keys`] and
+    /// [`Running::until_shown`]. What is on the terminal counts as its standard output.
     pub fn at_terminal(mut self) -> Self {
         self.at = Streams::Terminal;
         self
@@ -225,8 +229,9 @@ impl Spc {
         self
     }
 
-    /// All that is expected on standard output; nothing without it. A text that begins with a line end is taken without it,
-    /// without its indentation and without what stands in its last line.
+    /// All that is expected on standard output; nothing without it. A text that begins with a line
+    /// end is taken without it, without its indentation and without what stands in its last
+    /// line.
     pub fn stdout(mut self, text: &str) -> Self {
         self.expected.stdout = unindented(text);
         self
@@ -266,7 +271,9 @@ impl Spc {
         };
         match (self.output.take(), &keyboard) {
             (Some(file), _) => command.stdout(file),
-            (None, Some(keyboard)) if self.at == Streams::Terminal => command.stdout(keyboard.terminal()).stderr(keyboard.terminal()),
+            (None, Some(keyboard)) if self.at == Streams::Terminal => {
+                command.stdout(keyboard.terminal()).stderr(keyboard.terminal())
+            }
             (None, _) => command.stdout(Stdio::piped()),
         };
         let redactions = Redactions::of(self.root.path());
@@ -276,12 +283,17 @@ impl Spc {
     fn command(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_spc");
         if self.at == Streams::Terminal {
-            // Makes the terminal the process's own: only then are its Ctrl-C and Ctrl-D what they are at a desk.
+            // Makes the terminal the process's own: only then are its Ctrl-C and Ctrl-D what they
+            // are at a desk.
             let mut command = Command::new("setsid");
             command.args(["--ctty", program]);
             return self.surrounded(command);
         }
-        let program = if self.by_nobody { self.opened_to_everybody(Path::new(program)) } else { PathBuf::from(program) };
+        let program = if self.by_nobody {
+            self.opened_to_everybody(Path::new(program))
+        } else {
+            PathBuf::from(program)
+        };
         let mut command = match &self.under[..] {
             [starter, arguments @ ..] => {
                 let mut command = Command::new(starter);
@@ -297,23 +309,37 @@ impl Spc {
     }
 
     fn surrounded(&self, mut command: Command) -> Command {
-        command.env_clear().envs(&self.environment).args(&self.arguments).current_dir(self.project().join(&self.folder));
+        command
+            .env_clear()
+            .envs(&self.environment)
+            .args(&self.arguments)
+            .current_dir(self.project().join(&self.folder));
         command
     }
 
-    /// The program at a place that everybody can reach, as the folder it was built in may not be, nor a new temporary one.
+    /// The program at a place that everybody can reach, as the folder it was built in may not be,
+    /// nor a new temporary one.
     fn opened_to_everybody(&self, program: &Path) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
-        assert!(rustix::process::geteuid().is_root(), "this test needs root: it runs spc as another user");
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "this test needs root: it runs spc as another user"
+        );
         std::fs::set_permissions(self.root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let copy = self.root.path().join("spc");
-        std::fs::hard_link(program, &copy).or_else(|_| std::fs::copy(program, &copy).map(drop)).unwrap();
+        std::fs::hard_link(program, &copy)
+            .or_else(|_| std::fs::copy(program, &copy).map(drop))
+            .unwrap();
         copy
     }
 }
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "exit code {}\n── standard output\n{}── standard error\n{}", self.code, self.stdout, self.stderr)
+        write!(
+            f,
+            "exit code {}\n── standard output\n{}── standard error\n{}",
+            self.code, self.stdout, self.stderr
+        )
     }
 }

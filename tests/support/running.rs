@@ -31,7 +31,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Types a line at the prompt and waits for what it gives, which is not a part of it, and the next prompt.
+    /// Types a line at the prompt and waits for what it gives, which is not a part of it, and the
+    /// next prompt.
     #[track_caller]
     pub fn says_at_prompt(&mut self, line: &str, answer: &str) {
         self.types_keys(&format!("{line}\r"));
@@ -64,7 +65,17 @@ impl Running {
         let stderr = child.stderr.take().map_or_else(Output::default, Output::of);
         let (told, ended) = channel();
         std::thread::spawn(move || told.send(child.wait().unwrap()));
-        Self { process, ended, stdout, stderr, keyboard, seen: 0, redactions, is_over: false, _surroundings: surroundings }
+        Self {
+            process,
+            ended,
+            stdout,
+            stderr,
+            keyboard,
+            seen: 0,
+            redactions,
+            is_over: false,
+            _surroundings: surroundings,
+        }
     }
 
     /// Waits until `text` is on its standard output.
@@ -104,12 +115,17 @@ impl Running {
         keyboard.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until `text` is on its terminal, after what was waited for before: see [`super::Spc::at_terminal`].
+    /// Waits until `text` is on its terminal, after what was waited for before: see
+    /// [`super::Spc::at_terminal`].
     #[track_caller]
     pub fn until_shown(&mut self, text: &str) {
         match self.stdout.until_after(self.seen, text) {
             Some(end) => self.seen = end,
-            None => panic!("{text:?} did not come after {} bytes; what came:\n{}", self.seen, self.so_far(0)),
+            None => panic!(
+                "{text:?} did not come after {} bytes; what came:\n{}",
+                self.seen,
+                self.so_far(0)
+            ),
         }
     }
 
@@ -118,8 +134,8 @@ impl Running {
         self.so_far(0).stdout
     }
 
-    /// Goes away as `head` does: from the next line on nobody reads its standard output. It has to print one more, or this waits
-    /// for it.
+    /// Goes away as `head` does: from the next line on nobody reads its standard output. It has to
+    /// print one more, or this waits for it.
     pub fn closes_stdout(&mut self) {
         self.stdout.close();
     }
@@ -162,13 +178,19 @@ impl Running {
                 self.stderr.finish();
                 self.so_far(status.code().unwrap_or_else(|| -status.signal().unwrap_or_default()))
             }
-            Err(RecvTimeoutError::Timeout) => panic!("it did not end within {time:?}; what it said:\n{}", self.so_far(0)),
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("it did not end within {time:?}; what it said:\n{}", self.so_far(0))
+            }
             Err(RecvTimeoutError::Disconnected) => panic!("its end was lost"),
         }
     }
 
     fn so_far(&self, code: i32) -> Ended {
-        Ended { code, stdout: self.redactions.apply(&self.stdout.bytes()), stderr: self.redactions.apply(&self.stderr.bytes()) }
+        Ended {
+            code,
+            stdout: self.redactions.apply(&self.stdout.bytes()),
+            stderr: self.redactions.apply(&self.stderr.bytes()),
+        }
     }
 }
 
@@ -227,7 +249,9 @@ impl Output {
     fn until_after(&self, seen: usize, text: &str) -> Option<usize> {
         let deadline = Instant::now() + DEADLINE;
         let found = |state: &Seen| {
-            let place = state.bytes[seen..].windows(text.len()).position(|window| window == text.as_bytes())?;
+            let place = state.bytes[seen..]
+                .windows(text.len())
+                .position(|window| window == text.as_bytes())?;
             Some(seen + place + text.len())
         };
         let mut state = self.seen.0.lock().unwrap();
@@ -261,7 +285,8 @@ impl Output {
 }
 
 /// The size of a terminal.
-const WINDOW: rustix::termios::Winsize = rustix::termios::Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+const WINDOW: rustix::termios::Winsize =
+    rustix::termios::Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
 
 /// A terminal of one's own, to type at.
 pub struct Keyboard {
@@ -289,7 +314,8 @@ impl Keyboard {
     }
 }
 
-/// The side of a new pseudo-terminal that people sit at. It is nobody's controlling terminal: Ctrl-C at the test's own stays there.
+/// The side of a new pseudo-terminal that people sit at. It is nobody's controlling terminal:
+/// Ctrl-C at the test's own stays there.
 pub(super) fn pseudo_terminal() -> OwnedFd {
     use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
     let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

@@ -29,7 +29,10 @@ impl Screen {
     pub fn new(columns: u16, rows: u16) -> Self {
         let keys = pseudo_terminal();
         let parser = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
-        let screen = Self { keys, shown: Arc::new(Mutex::new(Shown { parser, bytes: Vec::new(), is_over: false })) };
+        let screen = Self {
+            keys,
+            shown: Arc::new(Mutex::new(Shown { parser, bytes: Vec::new(), is_over: false })),
+        };
         screen.set_size(columns, rows);
         screen
     }
@@ -42,12 +45,19 @@ impl Screen {
 
     /// Makes it wider or narrower.
     pub fn resize(&self, columns: u16, rows: u16) {
-        self.lock().parser.screen_mut().set_size(rows.try_into().unwrap(), columns.try_into().unwrap());
+        self.lock()
+            .parser
+            .screen_mut()
+            .set_size(rows.try_into().unwrap(), columns.try_into().unwrap());
         self.set_size(columns, rows);
     }
 
     fn set_size(&self, columns: u16, rows: u16) {
-        tcsetwinsize(&self.keys, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        tcsetwinsize(
+            &self.keys,
+            Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 },
+        )
+        .unwrap();
     }
 
     /// Types at it: `"\u{3}"` is Ctrl-C.
@@ -66,12 +76,16 @@ impl Screen {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
 
-    /// Whether the cursor can be seen, and whether it is at the beginning of a row with nothing in it.
+    /// Whether the cursor can be seen, and whether it is at the beginning of a row with nothing in
+    /// it.
     pub fn is_tidy(&self) -> bool {
         let shown = self.lock();
         let screen = shown.parser.screen();
         let (row, column) = screen.cursor_position();
-        let rest = screen.rows(0, screen.size().1.into()).skip(row.into()).all(|row| row.trim().is_empty());
+        let rest = screen
+            .rows(0, screen.size().1.into())
+            .skip(row.into())
+            .all(|row| row.trim().is_empty());
         !screen.hide_cursor() && column == 0 && rest
     }
 
@@ -79,14 +93,21 @@ impl Screen {
     #[track_caller]
     pub fn until(&self, texts: &[&str]) {
         let deadline = Instant::now() + DEADLINE;
-        let blanks_apart =
-            |text: &str| text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect::<String>();
+        let blanks_apart = |text: &str| {
+            text.lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n")
+                .collect::<String>()
+        };
         loop {
             let text = blanks_apart(&self.text());
             if texts.iter().all(|wanted| text.contains(wanted)) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{texts:?} did not come; what stands there:\n{}", self.text());
+            assert!(
+                Instant::now() < deadline,
+                "{texts:?} did not come; what stands there:\n{}",
+                self.text()
+            );
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }

@@ -1,14 +1,16 @@
-//! Texts to compare: expected ones as they stand in a test, real ones without what differs from run to run.
+//! Texts to compare: expected ones as they stand in a test, real ones without what differs from run
+//! to run.
 
 use std::path::Path;
 
-/// A text that begins with a line end, without it, without the indentation that all its lines have, and without a last line
-/// of blanks; any other text as it is.
+/// A text that begins with a line end, without it, without the indentation that all its lines have,
+/// and without a last line of blanks; any other text as it is.
 pub fn unindented(text: &str) -> String {
     let Some(text) = text.strip_prefix('\n') else { return text.to_owned() };
     let text = text.trim_end_matches(' ');
     let indentation = |line: &str| line.len() - line.trim_start_matches(' ').len();
-    let common = text.lines().filter(|line| !line.trim().is_empty()).map(indentation).min().unwrap_or(0);
+    let common =
+        text.lines().filter(|line| !line.trim().is_empty()).map(indentation).min().unwrap_or(0);
     text.split_inclusive('\n').map(|line| line.get(common..).unwrap_or("\n")).collect()
 }
 
@@ -33,7 +35,8 @@ impl Redactions {
     /// The output as text, paths and times replaced.
     pub fn apply(&self, output: &[u8]) -> String {
         let text = std::str::from_utf8(output).expect("the output is UTF-8");
-        let text = self.0.iter().fold(text.to_owned(), |text, (path, word)| text.replace(path, word));
+        let text =
+            self.0.iter().fold(text.to_owned(), |text, (path, word)| text.replace(path, word));
         without_times(&text)
     }
 }
@@ -45,7 +48,10 @@ fn without_times(text: &str) -> String {
     let mut redacted = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (time, rest) = part.split_once('"').expect("a time in quotes");
-        assert!(time.ends_with('Z') && time.len() == "2026-01-01T00:00:00.000Z".len(), "a time in UTC with milliseconds: {time}");
+        assert!(
+            time.ends_with('Z') && time.len() == "2026-01-01T00:00:00.000Z".len(),
+            "a time in UTC with milliseconds: {time}"
+        );
         redacted.push_str(&format!("{FIELD}[time]\"{rest}"));
     }
     redacted

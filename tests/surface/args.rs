@@ -83,16 +83,27 @@ fn values_are_typed_like_their_defaults() {
         ],
         r#"["v2", true, ["db", "redis"], [1, 2], -1, 1m30s, "production", 1.0]"#,
     );
-    given(&["--no-build", "--", "--tag"], r#"[(), false, ["--tag"], [5, 25], 7, 30s, "development", 0.01]"#);
+    given(
+        &["--no-build", "--", "--tag"],
+        r#"[(), false, ["--tag"], [5, 25], 7, 30s, "development", 0.01]"#,
+    );
 }
 
 #[test]
 fn a_word_that_fits_none_is_refused_with_the_nearest() {
     refused(&["--taget", "x"], "There is no option \"--taget\"", "did you mean \"--target\"?");
-    refused(&["--target", "prod"], "\"--target\" is one of development, production, not \"prod\"", "did you mean \"production\"?");
+    refused(
+        &["--target", "prod"],
+        "\"--target\" is one of development, production, not \"prod\"",
+        "did you mean \"production\"?",
+    );
     refused(&["--keep", "many"], "\"--keep\" takes an integer, not \"many\"", "");
     refused(&["--steps", "5,x"], "\"--steps\" takes integers, not \"x\"", "");
-    refused(&["--bake", "30"], "\"--bake\": \"30\" is not a duration; write it like \"1m30s\" or \"500ms\"", "");
+    refused(
+        &["--bake", "30"],
+        "\"--bake\": \"30\" is not a duration; write it like \"1m30s\" or \"500ms\"",
+        "",
+    );
     refused(&["--tag"], "\"--tag\" needs a value", "write --tag TEXT");
     refused(&["--build=yes"], "\"--build\" takes no value", "write --build or --no-build");
     refused(&["--tag", "a", "--tag", "b"], "\"--tag\" is given twice", "");
@@ -130,7 +141,11 @@ fn a_runbook_that_declares_none_takes_none() {
 fn spcs_own_options_may_stand_behind_the_runbooks_name() {
     let script = "let o = args(#{ rest: arg::rest(\"Words\") });\nlog::info(\"hidden\");\nprint(confirm(\"Sure?\"));\nprint(o.rest);";
     Spc::new().runbook(script).args(["--quiet", "--yes", "db"]).stdout("true\n[\"db\"]\n").run();
-    Spc::new().runbook("print(args(#{ rest: arg::rest(\"Words\") }).rest);").args(["--", "--json"]).stdout("[\"--json\"]\n").run();
+    Spc::new()
+        .runbook("print(args(#{ rest: arg::rest(\"Words\") }).rest);")
+        .args(["--", "--json"])
+        .stdout("[\"--json\"]\n")
+        .run();
 }
 
 #[test]
@@ -148,8 +163,9 @@ fn an_option_that_spc_takes_for_itself_is_refused_at_its_declaration() {
         ("\"exit-code\"", "exit-code"),
     ] {
         let name = key.trim_matches('"');
-        let runbook =
-            format!("let o = args(#{{\n    tag: arg::text((), \"Release\"),\n    {key}: arg::flag(\"Whether\"),\n}});\nprint(o);\n");
+        let runbook = format!(
+            "let o = args(#{{\n    tag: arg::text((), \"Release\"),\n    {key}: arg::flag(\"Whether\"),\n}});\nprint(o);\n"
+        );
         let marks = "^".repeat(key.len());
         let said = format!(
             "error: A runbook can't declare the option \"{name}\": --{option} is an option of spc itself\n --> scripts/a.rhai:3:5\n  |\n\
@@ -159,7 +175,11 @@ fn an_option_that_spc_takes_for_itself_is_refused_at_its_declaration() {
         Spc::new().runbook(&runbook).code(2).stderr(&said).run();
         let checked = Spc::new().file("scripts/a.rhai", &runbook).args(["check"]).output();
         assert_eq!(checked.code, 2);
-        assert!(checked.stderr.starts_with(&said.replacen("error:", "error[unknown-key]:", 1)), "{}", checked.stderr);
+        assert!(
+            checked.stderr.starts_with(&said.replacen("error:", "error[unknown-key]:", 1)),
+            "{}",
+            checked.stderr
+        );
     }
 }
 

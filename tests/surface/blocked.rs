@@ -27,7 +27,10 @@ fn until_begun(project: &Path) {
 /// A run of `words` on the script, with the streams that are named taking nothing.
 fn blocked(words: &[&str], script: &str, streams: &[&str]) -> (Running, FullPipe) {
     let pipe = FullPipe::new();
-    let mut run = Spc::new().file("spc.toml", "").file("scripts/a.rhai", begun(script)).args(words.iter().copied());
+    let mut run = Spc::new()
+        .file("spc.toml", "")
+        .file("scripts/a.rhai", begun(script))
+        .args(words.iter().copied());
     if streams.contains(&"stdout") {
         run = run.writes_to(pipe.end());
     }
@@ -50,13 +53,18 @@ const FLOODS: [&str; 4] = [
 #[test]
 fn a_signal_ends_a_run_whose_output_nobody_reads() {
     let (out, err, both) = (&["stdout"][..], &["stderr"][..], &["stdout", "stderr"][..]);
-    for (script, streams) in [(FLOODS[0], out), (FLOODS[1], err), (FLOODS[2], both), (FLOODS[3], both), (FLOODS[2], out)] {
+    for (script, streams) in
+        [(FLOODS[0], out), (FLOODS[1], err), (FLOODS[2], both), (FLOODS[3], both), (FLOODS[2], out)]
+    {
         for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
             for words in [&["run", "scripts/a.rhai"][..], &["run", "--json", "scripts/a.rhai"]] {
                 let (run, _pipe) = blocked(words, script, streams);
                 run.signal(signal);
                 let ended = run.ends_within(SOON);
-                assert_eq!(ended.code, 130, "{words:?} {script}, {streams:?} blocked, {signal:?}: {ended}");
+                assert_eq!(
+                    ended.code, 130,
+                    "{words:?} {script}, {streams:?} blocked, {signal:?}: {ended}"
+                );
             }
         }
     }
@@ -68,7 +76,12 @@ fn a_signal_is_told_on_the_stream_that_is_read() {
     run.signal(Signal::TERM);
     let Ended { code, stderr, .. } = run.ends_within(SOON);
     assert_eq!(code, 130);
-    assert!(stderr.starts_with("interrupted: finishing what was begun; once more leaves at once\nerror: Interrupted\n"), "{stderr}");
+    assert!(
+        stderr.starts_with(
+            "interrupted: finishing what was begun; once more leaves at once\nerror: Interrupted\n"
+        ),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -85,7 +98,9 @@ fn a_question_that_nobody_can_read_is_ended_by_a_signal() {
     let pipe = FullPipe::new();
     let run = Spc::new()
         .file("spc.toml", "")
-        .runbook(&begun("for i in 0..10_000 { log::info(\"a message\"); }\nprint(confirm(\"Sure?\"));"))
+        .runbook(&begun(
+            "for i in 0..10_000 { log::info(\"a message\"); }\nprint(confirm(\"Sure?\"));",
+        ))
         .asks()
         .tells_to(pipe.end());
     let project = run.project();
@@ -97,12 +112,20 @@ fn a_question_that_nobody_can_read_is_ended_by_a_signal() {
 
 #[test]
 fn a_second_signal_leaves_at_once_though_nobody_reads() {
-    for (first, second) in
-        [(Signal::INT, Signal::INT), (Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM), (Signal::HUP, Signal::INT)]
-    {
+    for (first, second) in [
+        (Signal::INT, Signal::INT),
+        (Signal::TERM, Signal::TERM),
+        (Signal::INT, Signal::TERM),
+        (Signal::HUP, Signal::INT),
+    ] {
         let (engine, asked, _answer) = Answer::never_to("POST /networks/create");
         let pipe = FullPipe::new();
-        let run = Spc::new().engine(engine).runbook("network(\"front\").create();").writes_to(pipe.end()).tells_to(pipe.end()).start();
+        let run = Spc::new()
+            .engine(engine)
+            .runbook("network(\"front\").create();")
+            .writes_to(pipe.end())
+            .tells_to(pipe.end())
+            .start();
         asked.recv_timeout(DEADLINE).unwrap();
         run.signal(first);
         let mut run = still_running(run, Duration::from_millis(500), first);
@@ -123,17 +146,27 @@ fn a_plan_and_piped_lines_that_nobody_reads_are_ended_too() {
         let pipe = FullPipe::new();
         let engine = |request: &str| match request {
             "GET /_ping" => Answer::of_api("1.41", "OK"),
-            request if request.starts_with("GET /volumes") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
+            request if request.starts_with("GET /volumes") => {
+                Answer::of_api("1.41", r#"{"Volumes":[]}"#)
+            }
             _ => Answer::of_api("1.41", "[]"),
         };
-        let run = Spc::new().engine(engine).file("a.rhai", "print(\"planned\");").args(["plan", "a.rhai"]).writes_to(pipe.end());
+        let run = Spc::new()
+            .engine(engine)
+            .file("a.rhai", "print(\"planned\");")
+            .args(["plan", "a.rhai"])
+            .writes_to(pipe.end());
         let mut run = run.start();
         // It waits for its reader at its end, and before is where any signal ends it.
         assert!(run.goes_on_for(Duration::from_millis(300)));
         run.signal(signal);
         assert_eq!(run.ends_soon(SOON).code, 130, "plan, {signal:?}");
 
-        let run = Spc::new().file("spc.toml", "").args(["repl"]).stdin(&begun(FLOODS[0])).writes_to(pipe.end());
+        let run = Spc::new()
+            .file("spc.toml", "")
+            .args(["repl"])
+            .stdin(&begun(FLOODS[0]))
+            .writes_to(pipe.end());
         let project = run.project();
         let run = run.start();
         until_begun(&project);
@@ -160,8 +193,11 @@ fn a_terminal_that_was_stopped_holds_up_no_signal() {
 
 /// Many errors, many tests, endless ones: more than a pipe takes.
 fn with_much_to_say() -> Spc {
-    let calls: String = (0..400).map(|number| format!("let a{number} = nope{number}();\n")).collect();
-    let tests: String = (0..400).map(|number| format!("fn test_{number}() {{ throw \"bad {number}\"; }}\n")).collect();
+    let calls: String =
+        (0..400).map(|number| format!("let a{number} = nope{number}();\n")).collect();
+    let tests: String = (0..400)
+        .map(|number| format!("fn test_{number}() {{ throw \"bad {number}\"; }}\n"))
+        .collect();
     Spc::new()
         .file("spc.toml", "")
         .file("errors.rhai", calls)
@@ -184,8 +220,15 @@ fn a_signal_ends_every_verb_whose_output_nobody_reads() {
         // The first one ends them: nothing is to be finished.
         for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
             let pipe = FullPipe::new();
-            let mut run = with_much_to_say().args(words.iter().copied()).writes_to(pipe.end()).tells_to(pipe.end()).start();
-            assert!(run.goes_on_for(Duration::from_millis(400)), "{words:?} waits for its reader, or goes on");
+            let mut run = with_much_to_say()
+                .args(words.iter().copied())
+                .writes_to(pipe.end())
+                .tells_to(pipe.end())
+                .start();
+            assert!(
+                run.goes_on_for(Duration::from_millis(400)),
+                "{words:?} waits for its reader, or goes on"
+            );
             run.signal(signal);
             // Ended in order, or by the signal itself where there is nothing to be ended.
             let code = run.ends_soon(SOON).code;

@@ -1,4 +1,5 @@
-//! The certificate of the reference stack's nginx, as its own runbooks make and check it; the machine's `openssl` says what it holds.
+//! The certificate of the reference stack's nginx, as its own runbooks make and check it; the
+//! machine's `openssl` says what it holds.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,7 +11,9 @@ use crate::support::Spc;
 fn project() -> Spc {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = ["spc.toml", "scripts/tls.rhai", "scripts/certificate.rhai"];
-    files.into_iter().fold(Spc::new().folder("examples/spc"), |spc, path| spc.file(path, std::fs::read(root.join(path)).unwrap()))
+    files.into_iter().fold(Spc::new().folder("examples/spc"), |spc, path| {
+        spc.file(path, std::fs::read(root.join(path)).unwrap())
+    })
 }
 
 /// A run of `scripts/certificate.rhai`.
@@ -30,25 +33,56 @@ fn it_is_made_for_the_names_that_are_given() {
 
 /// What the machine's `openssl` prints.
 fn openssl(folder: &Path, words: &[&str]) -> String {
-    let output = Command::new("openssl").args(words).current_dir(folder).output().expect("these tests need openssl");
-    assert!(output.status.success(), "openssl {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new("openssl")
+        .args(words)
+        .current_dir(folder)
+        .output()
+        .expect("these tests need openssl");
+    assert!(
+        output.status.success(),
+        "openssl {words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
 fn openssl_reads_the_certificate_and_finds_its_key() {
-    let run = certificate().args(["--names", "spc.example,*.bücher.example,10.0.0.7,::1", "--days", "90"]);
+    let run = certificate().args([
+        "--names",
+        "spc.example,*.bücher.example,10.0.0.7,::1",
+        "--days",
+        "90",
+    ]);
     let folder = run.project().join("examples/spc/certificates");
     let (ended, (text, keys, verified, files)) = run.start().ends_then(|| {
         let text = openssl(&folder, &["x509", "-in", "tls.crt", "-noout", "-text"]);
-        let keys =
-            [openssl(&folder, &["x509", "-in", "tls.crt", "-noout", "-pubkey"]), openssl(&folder, &["pkey", "-in", "tls.key", "-pubout"])];
-        let verified = openssl(&folder, &["verify", "-CAfile", "tls.crt", "-verify_hostname", "www.xn--bcher-kva.example", "tls.crt"]);
-        let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap()).collect();
+        let keys = [
+            openssl(&folder, &["x509", "-in", "tls.crt", "-noout", "-pubkey"]),
+            openssl(&folder, &["pkey", "-in", "tls.key", "-pubout"]),
+        ];
+        let verified = openssl(
+            &folder,
+            &[
+                "verify",
+                "-CAfile",
+                "tls.crt",
+                "-verify_hostname",
+                "www.xn--bcher-kva.example",
+                "tls.crt",
+            ],
+        );
+        let mut files: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap()).collect();
         files.sort_by_key(std::fs::DirEntry::file_name);
         let files: Vec<_> = files
             .iter()
-            .map(|file| (file.file_name().into_string().unwrap(), file.metadata().unwrap().permissions().mode() & 0o777))
+            .map(|file| {
+                (
+                    file.file_name().into_string().unwrap(),
+                    file.metadata().unwrap().permissions().mode() & 0o777,
+                )
+            })
             .collect();
         (text, keys, verified, files)
     });
@@ -103,12 +137,11 @@ fn half_of_the_pair_is_refused_and_left() {
 
 #[test]
 fn one_that_is_none_is_refused() {
-    let run = ["tls.crt", "tls.key"]
-        .into_iter()
-        .fold(certificate(), |run, name| run.file(&format!("examples/spc/certificates/{name}"), "no PEM"));
+    let run = ["tls.crt", "tls.key"].into_iter().fold(certificate(), |run, name| {
+        run.file(&format!("examples/spc/certificates/{name}"), "no PEM")
+    });
     let ended = run.output();
-    let told =
-        "certificates/tls.crt can't be read as a certificate; put one there, or remove it and certificates/tls.key to have both made";
+    let told = "certificates/tls.crt can't be read as a certificate; put one there, or remove it and certificates/tls.key to have both made";
     assert!(ended.code == 2 && ended.stderr.contains(told), "{ended}");
 }
 
@@ -127,9 +160,10 @@ fn one_that_ends_soon_is_warned_of() {
 
 #[test]
 fn one_for_nobody_or_for_no_time_is_refused() {
-    for (option, value, told) in
-        [("--names", "", "A certificate needs a name: --names is empty"), ("--days", "0", "valid for a day at least, and --days is 0")]
-    {
+    for (option, value, told) in [
+        ("--names", "", "A certificate needs a name: --names is empty"),
+        ("--days", "0", "valid for a day at least, and --days is 0"),
+    ] {
         let ended = certificate().args([option, value]).output();
         assert!(ended.code == 2 && ended.stderr.contains(told), "{ended}");
     }

@@ -26,7 +26,11 @@ services:
   |
   = help: give "init" `restart: "no"` or "on-failure"
 "#;
-    let ended = Spc::new().file("spc.toml", "spc = \"0.1\"\n").file("compose.yaml", compose).args(["check"]).output();
+    let ended = Spc::new()
+        .file("spc.toml", "spc = \"0.1\"\n")
+        .file("compose.yaml", compose)
+        .args(["check"])
+        .output();
     assert!(ended.code == 2 && ended.to_string().contains(message), "{ended}");
 }
 
@@ -95,7 +99,8 @@ fn all_findings_come_in_one_go_with_their_rule_and_mend() {
 fn with_json_each_finding_is_a_line() {
     let ended = Spc::new().file("a.rhai", "print(x);\n").args(["check", "--json"]).output();
     assert_eq!((ended.code, ended.stderr.as_str()), (2, ""));
-    let lines: Vec<serde_json::Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let without_time: Vec<String> = lines
         .into_iter()
         .map(|mut line| {
@@ -115,7 +120,11 @@ fn with_json_each_finding_is_a_line() {
 
 #[test]
 fn clean_files_are_counted_and_quiet_says_nothing() {
-    let clean = || Spc::new().file("scripts/a.rhai", "print(1);").file("scripts/deep/b.rhai", "import \"../a\" as a;");
+    let clean = || {
+        Spc::new()
+            .file("scripts/a.rhai", "print(1);")
+            .file("scripts/deep/b.rhai", "import \"../a\" as a;")
+    };
     clean().args(["check", "scripts"]).stderr("2 files, nothing found\n").run();
     clean().args(["check", "scripts/a.rhai"]).stderr("1 file, nothing found\n").run();
     clean().args(["check", "--quiet"]).run();
@@ -163,7 +172,11 @@ fn a_path_that_is_not_there_comes_with_the_nearest_and_the_others_are_checked() 
 #[test]
 fn a_link_is_followed_to_a_file_and_not_into_a_folder() {
     let spc = Spc::new().file("scripts/up.rhai", "print(1);").link("scripts/also.rhai", "up.rhai");
-    spc.link("scripts/round", ".").link("scripts/gone.rhai", "nowhere").args(["check"]).stderr("1 file, nothing found\n").run();
+    spc.link("scripts/round", ".")
+        .link("scripts/gone.rhai", "nowhere")
+        .args(["check"])
+        .stderr("1 file, nothing found\n")
+        .run();
 }
 
 #[test]
@@ -207,8 +220,14 @@ fn a_run_agrees_with_the_check() {
         ("try { throw 1; } catch (e) { print(e); } print(e);", true),
         ("stack(\"x\", #{ services: #{ a: #{ image: \"a\", ports: [\"99999\"] } } });", true),
         ("stack(\"x\", #{ services: #{ a: #{ image: \"a\", depends_on: [\"b\"] } } });", true),
-        ("stack(\"x\", #{ services: #{ a: #{ image: \"a\", volumes: [\"data:/d\"] } }, volumes: #{ data: () } });", false),
-        ("stack(\"x\", #{ services: #{ a: #{ image: \"a\", networks: [\"default\"], \"x-any\": 1 } } });", false),
+        (
+            "stack(\"x\", #{ services: #{ a: #{ image: \"a\", volumes: [\"data:/d\"] } }, volumes: #{ data: () } });",
+            false,
+        ),
+        (
+            "stack(\"x\", #{ services: #{ a: #{ image: \"a\", networks: [\"default\"], \"x-any\": 1 } } });",
+            false,
+        ),
         ("print(table([#{ a: 1 }], [\"a\"]));", false),
         ("let x = #{}; x.default = 1;", true),
         ("print([1, 2].sum());", true),
@@ -233,7 +252,11 @@ fn a_path_that_is_given_twice_is_reported_once() {
 fn a_syntax_error_is_reported_alike_by_run_and_check() {
     for (source, at, message) in [
         ("print(#{ until: 1 });", "1:10", "\"until\" is a reserved word"),
-        ("let x = [1, 2\nlet y = 3;", "2:1", "Expecting \",\" to separate the items of this array literal"),
+        (
+            "let x = [1, 2\nlet y = 3;",
+            "2:1",
+            "Expecting \",\" to separate the items of this array literal",
+        ),
         ("let x = #{ a: 1", "1:16", "The script ends before it is complete"),
         ("let x = 5 +;", "1:12", "Unexpected \";\""),
         ("print(\"abc);", "1:7", "The string is not closed"),
@@ -245,7 +268,9 @@ fn a_syntax_error_is_reported_alike_by_run_and_check() {
         let checked = spc().args(["check", "a.rhai"]).output();
         let head = |text: &str| text.lines().take(2).collect::<Vec<_>>().join("\n");
         assert_eq!(head(&ran.stderr), format!("error: {message}\n --> a.rhai:{at}"), "{source}");
-        let without_rule = head(&checked.stderr).replace("error[syntax]", "error").replace("error[reserved-word]", "error");
+        let without_rule = head(&checked.stderr)
+            .replace("error[syntax]", "error")
+            .replace("error[reserved-word]", "error");
         assert_eq!(without_rule, head(&ran.stderr), "{source}");
         assert_eq!((ran.code, checked.code), (2, 2), "{source}");
     }
@@ -256,7 +281,10 @@ fn a_host_port_that_two_services_publish_is_found_with_both_places() {
     let services = "a: #{ image: \"x\", ports: [\"80:81\"] },\n    b: #{ image: \"x\", ports: [\"127.0.0.1:80:80\"] },";
     Spc::new()
         .file("spc.toml", "")
-        .file("scripts/up.rhai", format!("stack(\"shop\", #{{ services: #{{\n    {services}\n}} }});\n"))
+        .file(
+            "scripts/up.rhai",
+            format!("stack(\"shop\", #{{ services: #{{\n    {services}\n}} }});\n"),
+        )
         .args(["check"])
         .code(2)
         .stderr(
@@ -306,12 +334,27 @@ fn what_a_run_remarks_on_the_files_of_variables_is_found_without_the_values() {
 #[test]
 fn a_compose_file_that_is_a_folder_is_said_to_be_one_and_nothing_of_variables() {
     let found = |env: &str, name: &str| {
-        let ended = Spc::new().file("spc.toml", "").file(".env", env).file(&format!("{name}/x"), "").args(["check"]).output();
-        ended.stderr.lines().filter(|line| !line.trim().is_empty()).take(2).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+        let ended = Spc::new()
+            .file("spc.toml", "")
+            .file(".env", env)
+            .file(&format!("{name}/x"), "")
+            .args(["check"])
+            .output();
+        ended
+            .stderr
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .take(2)
+            .map(|line| line.trim().to_owned())
+            .collect::<Vec<_>>()
     };
     let help = "help: it is a folder: a compose file is a file of that name";
-    assert_eq!(found("", "compose.yaml"), ["error[unreadable]: Could not read the compose file \"compose.yaml\"", help]);
-    let named = "error[unreadable]: Could not read the compose file \"b.yml\", which COMPOSE_FILE names";
+    assert_eq!(
+        found("", "compose.yaml"),
+        ["error[unreadable]: Could not read the compose file \"compose.yaml\"", help]
+    );
+    let named =
+        "error[unreadable]: Could not read the compose file \"b.yml\", which COMPOSE_FILE names";
     assert_eq!(found("COMPOSE_FILE=b.yml\n", "b.yml"), [named, help]);
 }
 
@@ -320,8 +363,15 @@ fn the_compose_file_that_is_checked_is_the_one_that_the_variables_name() {
     let wrong = "services:\n  a: {imge: x, image: x}\n  b: {image: x, ports: [x]}\n";
     let found = |env: &str| {
         let files = Spc::new().file("spc.toml", "").file(".env", env).file("stack.yml", wrong);
-        let ended = files.file("a:b.yml", "services: {}").file("compose.yaml", "services: {").args(["check"]).output();
-        let lines = ended.stderr.lines().filter(|line| line.starts_with("error") || line.starts_with(" --> "));
+        let ended = files
+            .file("a:b.yml", "services: {}")
+            .file("compose.yaml", "services: {")
+            .args(["check"])
+            .output();
+        let lines = ended
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error") || line.starts_with(" --> "));
         (ended.code, lines.map(str::to_owned).collect::<Vec<_>>())
     };
     let both = [

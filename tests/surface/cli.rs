@@ -93,7 +93,10 @@ fn the_version_is_the_packages() {
 fn no_verb_at_all_shows_the_help_as_an_error() {
     let ended = Spc::new().output();
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
-    assert!(ended.stderr.contains("Usage: spc [OPTIONS] <COMMAND>\n\nCommands:\n  run "), "{ended}");
+    assert!(
+        ended.stderr.contains("Usage: spc [OPTIONS] <COMMAND>\n\nCommands:\n  run "),
+        "{ended}"
+    );
 }
 
 #[test]

@@ -20,9 +20,17 @@ fn a_compose_file_is_a_stack_by_its_own_name_or_its_folders() {
     reading("services: {db: {image: x}}\n").stdout("project\n").run();
     reading("name: shop\nservices: {db: {image: x}}\n").stdout("shop\n").run();
     reading("name: My ${WHAT:-Shop}\nservices: {db: {image: x}}\n").stdout("myshop\n").run();
-    reading("name: shop\nservices: {}\n").env("COMPOSE_PROJECT_NAME", "stage").stdout("stage\n").run();
+    reading("name: shop\nservices: {}\n")
+        .env("COMPOSE_PROJECT_NAME", "stage")
+        .stdout("stage\n")
+        .run();
     let named = "print(compose(\"app/compose.yaml\").name + \" \" + compose(\"app/compose.yaml\", #{ project: \"other\" }).name);";
-    Spc::new().file("spc.toml", "").file("app/compose.yaml", "services: {}").runbook(named).stdout("app other\n").run();
+    Spc::new()
+        .file("spc.toml", "")
+        .file("app/compose.yaml", "services: {}")
+        .runbook(named)
+        .stdout("app other\n")
+        .run();
     Spc::new()
         .file("spc.toml", "")
         .file("app/compose.yaml", "services: {}")
@@ -35,8 +43,12 @@ fn a_compose_file_is_a_stack_by_its_own_name_or_its_folders() {
 #[test]
 fn the_projects_file_is_found_in_composes_order() {
     let found = || Spc::new().file("spc.toml", "").runbook("print(compose().name);");
-    let file = |name: &str| (name.to_owned(), format!("name: {}\nservices: {{}}\n", name.replace('.', "-")));
-    let with = |names: &[&str]| names.iter().map(|name| file(name)).fold(found(), |spc, (name, text)| spc.file(&name, text));
+    let file = |name: &str| {
+        (name.to_owned(), format!("name: {}\nservices: {{}}\n", name.replace('.', "-")))
+    };
+    let with = |names: &[&str]| {
+        names.iter().map(|name| file(name)).fold(found(), |spc, (name, text)| spc.file(&name, text))
+    };
     with(&["docker-compose.yaml"]).stdout("docker-compose-yaml\n").run();
     with(&["docker-compose.yaml", "docker-compose.yml"])
         .stdout("docker-compose-yml\n")
@@ -48,7 +60,10 @@ fn the_projects_file_is_found_in_composes_order() {
             "warning: of several compose files \"compose.yaml\" is taken, as Compose does, not \"compose.yml\", \"docker-compose.yml\"\n",
         )
         .run();
-    with(&["docker-compose.yml", "stack.yml"]).env("COMPOSE_FILE", "stack.yml").stdout("stack-yml\n").run();
+    with(&["docker-compose.yml", "stack.yml"])
+        .env("COMPOSE_FILE", "stack.yml")
+        .stdout("stack-yml\n")
+        .run();
     found()
         .code(2)
         .stderr(
@@ -84,7 +99,11 @@ fn what_compose_would_merge_is_not_left_out_silently() {
             "#,
         )
         .run();
-    found().file("compose.override.yaml", "services: {}\n").runbook("print(compose(\"compose.yaml\"));").stdout("stack project\n").run();
+    found()
+        .file("compose.override.yaml", "services: {}\n")
+        .runbook("print(compose(\"compose.yaml\"));")
+        .stdout("stack project\n")
+        .run();
     found()
         .env("COMPOSE_FILE", "compose.yaml:more.yaml")
         .runbook("compose();")
@@ -206,7 +225,10 @@ fn a_required_variable_that_is_not_set_is_shown_at_its_place_with_its_message() 
           = help: set it in the environment or in .env: DB_PASSWORD=…
         "#,
     );
-    reading("services: {db: {image: \"x:${TAG:?which}\"}}\n").file(".env", "TAG=15\n").stdout("project\n").run();
+    reading("services: {db: {image: \"x:${TAG:?which}\"}}\n")
+        .file(".env", "TAG=15\n")
+        .stdout("project\n")
+        .run();
 }
 
 #[test]

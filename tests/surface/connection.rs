@@ -48,10 +48,18 @@ fn what_a_proxy_before_the_engine_forbids_is_said_at_once() {
     let page = "<html><body><h1>403 Forbidden</h1>Request forbidden by administrative rules.</body></html>";
     let engine = move |request: &str| match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
-        post if post.starts_with("POST ") => Answer::of_stranger(403, page).with_header("Content-Type", "text/html"),
-        "GET /images/spc-empty%3A1/json" | "GET /images/spc-empty:1/json" => Answer::of_api("1.41", r#"{"Id":"sha256:0a"}"#),
-        volumes if volumes.starts_with("GET /volumes") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
-        list if list.contains("/json?") || list.starts_with("GET /networks") => Answer::of_api("1.41", "[]"),
+        post if post.starts_with("POST ") => {
+            Answer::of_stranger(403, page).with_header("Content-Type", "text/html")
+        }
+        "GET /images/spc-empty%3A1/json" | "GET /images/spc-empty:1/json" => {
+            Answer::of_api("1.41", r#"{"Id":"sha256:0a"}"#)
+        }
+        volumes if volumes.starts_with("GET /volumes") => {
+            Answer::of_api("1.41", r#"{"Volumes":[]}"#)
+        }
+        list if list.contains("/json?") || list.starts_with("GET /networks") => {
+            Answer::of_api("1.41", "[]")
+        }
         _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
     };
     Spc::new()
@@ -89,15 +97,26 @@ fn what_a_proxy_forbids_to_ask_of_the_engine_is_named_with_what_it_is_for() {
         .run();
     let engine = |request: &str| match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
-        "GET /info" => Answer::of_api("1.41", r#"{"message":"Forbidden by rules"}"#).with_status(403),
-        volumes if volumes.starts_with("GET /volumes") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
+        "GET /info" => {
+            Answer::of_api("1.41", r#"{"message":"Forbidden by rules"}"#).with_status(403)
+        }
+        volumes if volumes.starts_with("GET /volumes") => {
+            Answer::of_api("1.41", r#"{"Volumes":[]}"#)
+        }
         _ => Answer::of_api("1.41", "[]"),
     };
     let code = "for line in stack(\"x\", #{ services: #{ a: #{ image: \"a\" } } }).logs((), #{ follow: true }) { print(line); }";
-    let ended = Spc::new().file("scripts/a.rhai", code).engine(engine).args(["run", "scripts/a.rhai"]).output();
+    let ended = Spc::new()
+        .file("scripts/a.rhai", code)
+        .engine(engine)
+        .args(["run", "scripts/a.rhai"])
+        .output();
     let said = "forbids it: spc asks \"GET /info\" for the engine's clock: Forbidden by rules";
     assert!(ended.code == 1 && ended.stderr.contains(said), "{ended}");
-    assert!(ended.stderr.contains("help: ask whoever runs the proxy or plugin to allow \"GET /info\""), "{ended}");
+    assert!(
+        ended.stderr.contains("help: ask whoever runs the proxy or plugin to allow \"GET /info\""),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -188,9 +207,15 @@ fn what_answers_and_is_no_engine_is_told() {
             "#,
         )
         .run();
-    let ended = Spc::new().engine(|_| Answer::of_stranger(502, "no such upstream")).args(["ps"]).output();
+    let ended =
+        Spc::new().engine(|_| Answer::of_stranger(502, "no such upstream")).args(["ps"]).output();
     assert_eq!(ended.code, 1);
-    assert!(ended.stderr.contains("(it answered with status 502 no such upstream), the address in DOCKER_HOST\n"), "{ended}");
+    assert!(
+        ended.stderr.contains(
+            "(it answered with status 502 no such upstream), the address in DOCKER_HOST\n"
+        ),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -207,7 +232,12 @@ fn an_address_that_is_none_is_told_with_who_gave_it() {
                 "error: Could not use {who} \"{value}\": {why}\nhelp: write unix:///path/to/docker.sock, tcp://host:port or ssh://user@host\n"
             )
         };
-        Spc::new().env("DOCKER_HOST", value).args(["ps"]).code(2).stderr(&stderr("DOCKER_HOST")).run();
+        Spc::new()
+            .env("DOCKER_HOST", value)
+            .args(["ps"])
+            .code(2)
+            .stderr(&stderr("DOCKER_HOST"))
+            .run();
         Spc::new().args(["-H", value, "ps"]).code(2).stderr(&stderr("--host")).run();
     }
 }
@@ -227,10 +257,12 @@ fn a_password_in_an_address_is_refused_and_not_shown() {
         .run();
 }
 
-/// A run where Docker's client knows the context `stage`, whose engine is at a socket that is not there.
+/// A run where Docker's client knows the context `stage`, whose engine is at a socket that is not
+/// there.
 fn with_context(meta: &str) -> Spc {
     let run = Spc::new().without_env("DOCKER_HOST");
-    let id = Sha256::digest("stage").iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
+    let id =
+        Sha256::digest("stage").iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
     let folder = run.root().join("home/.docker/contexts/meta").join(id);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("meta.json"), meta).unwrap();
@@ -247,10 +279,20 @@ fn a_context_leads_to_its_engine_and_is_named_where_that_does_not_answer() {
              help: start that engine, or {way_back} to use the one of this machine\n"
         )
     };
-    with_context(STAGE).args(["--context", "stage", "ps"]).code(1).stderr(&stderr("leave --context out")).run();
-    with_context(STAGE).env("DOCKER_CONTEXT", "stage").args(["ps"]).code(1).stderr(&stderr("unset DOCKER_CONTEXT")).run();
+    with_context(STAGE)
+        .args(["--context", "stage", "ps"])
+        .code(1)
+        .stderr(&stderr("leave --context out"))
+        .run();
+    with_context(STAGE)
+        .env("DOCKER_CONTEXT", "stage")
+        .args(["ps"])
+        .code(1)
+        .stderr(&stderr("unset DOCKER_CONTEXT"))
+        .run();
     let in_use = with_context(STAGE);
-    std::fs::write(in_use.root().join("home/.docker/config.json"), r#"{"currentContext":"stage"}"#).unwrap();
+    std::fs::write(in_use.root().join("home/.docker/config.json"), r#"{"currentContext":"stage"}"#)
+        .unwrap();
     in_use.args(["ps"]).code(1).stderr(&stderr("say --context default")).run();
 }
 
@@ -269,11 +311,20 @@ fn a_context_that_is_missing_or_malformed_is_told_with_the_mend() {
         .run();
     let ended = with_context("{").args(["--context", "stage", "ps"]).output();
     assert_eq!(ended.code, 2, "{ended}");
-    assert!(ended.stderr.starts_with("error: Could not read \"[home]/.docker/contexts/meta/"), "{ended}");
-    assert!(ended.stderr.contains("/meta.json\": it is not JSON, at line 1, column 1\nhelp: make the context again: "), "{ended}");
+    assert!(
+        ended.stderr.starts_with("error: Could not read \"[home]/.docker/contexts/meta/"),
+        "{ended}"
+    );
+    assert!(
+        ended.stderr.contains(
+            "/meta.json\": it is not JSON, at line 1, column 1\nhelp: make the context again: "
+        ),
+        "{ended}"
+    );
     let broken = Spc::new().without_env("DOCKER_HOST");
     std::fs::create_dir(broken.root().join("home/.docker")).unwrap();
-    std::fs::write(broken.root().join("home/.docker/config.json"), "{\n\"currentContext\": 1}").unwrap();
+    std::fs::write(broken.root().join("home/.docker/config.json"), "{\n\"currentContext\": 1}")
+        .unwrap();
     broken
         .args(["ps"])
         .code(2)
@@ -288,7 +339,13 @@ fn a_context_that_is_missing_or_malformed_is_told_with_the_mend() {
 
 #[test]
 fn certificates_that_are_missing_or_no_certificates_are_told_by_their_file() {
-    let run = || Spc::new().env("DOCKER_HOST", "tcp://127.0.0.1:1").env("DOCKER_TLS_VERIFY", "1").args(["ps"]).code(2);
+    let run = || {
+        Spc::new()
+            .env("DOCKER_HOST", "tcp://127.0.0.1:1")
+            .env("DOCKER_TLS_VERIFY", "1")
+            .args(["ps"])
+            .code(2)
+    };
     run()
         .stderr(
             r#"
@@ -314,7 +371,10 @@ fn certificates_that_are_missing_or_no_certificates_are_told_by_their_file() {
 fn host_and_context_together_are_refused() {
     let ended = Spc::new().args(["--host", "ssh://a", "--context", "b", "ps"]).output();
     assert_eq!(ended.code, 2, "{ended}");
-    assert!(ended.stderr.contains("'--host <ADDRESS>' cannot be used with '--context <NAME>'"), "{ended}");
+    assert!(
+        ended.stderr.contains("'--host <ADDRESS>' cannot be used with '--context <NAME>'"),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -383,7 +443,10 @@ fn ps_asks_for_one_project_and_changes_nothing() {
         .run();
     let asked = asked.lock().unwrap();
     assert!(asked.iter().all(|request| request.starts_with("GET ")), "{asked:?}");
-    let list = asked.iter().find(|request| request.starts_with("GET /containers/json")).expect("containers are listed");
+    let list = asked
+        .iter()
+        .find(|request| request.starts_with("GET /containers/json"))
+        .expect("containers are listed");
     assert!(list.contains("com.docker.compose.project%3Dshop"), "{list}");
 }
 
@@ -393,5 +456,9 @@ fn an_engine_without_a_lock_says_that_there_is_none_to_remove() {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
         _ => Answer::of_api("1.41", r#"{"message":"No such container: shop"}"#).with_status(404),
     };
-    Spc::new().engine(answer).args(["-p", "shop", "unlock"]).stderr("The project \"shop\" is not locked\n").run();
+    Spc::new()
+        .engine(answer)
+        .args(["-p", "shop", "unlock"])
+        .stderr("The project \"shop\" is not locked\n")
+        .run();
 }

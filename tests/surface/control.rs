@@ -113,7 +113,10 @@ fn a_wrong_option_of_retry_is_shown_at_its_key() {
 
 #[test]
 fn wait_until_ends_with_true_or_with_a_timeout() {
-    Spc::new().runbook("let n = 0;\nwait_until(\"30s\", || { n += 1; n == 3 });\nprint(n);").stdout("3\n").run();
+    Spc::new()
+        .runbook("let n = 0;\nwait_until(\"30s\", || { n += 1; n == 3 });\nprint(n);")
+        .stdout("3\n")
+        .run();
     Spc::new()
         .runbook("wait_until(\"20ms\", || false);")
         .code(1)
@@ -144,7 +147,10 @@ fn wait_until_ends_with_true_or_with_a_timeout() {
 
 #[test]
 fn parallel_answers_in_the_shape_of_its_question_and_throws_the_first_error() {
-    Spc::new().runbook("print(parallel([|| 1, || \"two\"]));\nprint(parallel(#{ b: || 2, a: || 1 }).b);").stdout("[1, \"two\"]\n2\n").run();
+    Spc::new()
+        .runbook("print(parallel([|| 1, || \"two\"]));\nprint(parallel(#{ b: || 2, a: || 1 }).b);")
+        .stdout("[1, \"two\"]\n2\n")
+        .run();
     Spc::new()
         .runbook("parallel(#{\n    db: || sleep(\"1h\"),\n    redis: || fail(\"exec\", \"redis is gone\"),\n});")
         .code(1)

@@ -1,4 +1,5 @@
-//! Descriptions of stacks: what is wrong in them is shown at its own column, wherever they were written.
+//! Descriptions of stacks: what is wrong in them is shown at its own column, wherever they were
+//! written.
 
 use crate::support::Spc;
 
@@ -154,7 +155,9 @@ fn a_name_in_a_description_that_nothing_has_comes_with_the_nearest() {
         )
         .run();
     Spc::new()
-        .runbook("stack(\"spc\", #{ services: #{ db: #{ image: \"x\", volumes: [\"data:/data\"] } } });")
+        .runbook(
+            "stack(\"spc\", #{ services: #{ db: #{ image: \"x\", volumes: [\"data:/data\"] } } });",
+        )
         .code(2)
         .stderr(
             r#"
@@ -213,7 +216,9 @@ fn a_service_that_is_not_described_is_told_before_an_engine_is_looked_for() {
 #[test]
 fn an_unknown_method_or_option_of_a_stack_comes_with_the_nearest() {
     Spc::new()
-        .runbook("let spc = stack(\"spc\", #{ services: #{ db: #{ image: \"x\" } } });\nspc.strat();")
+        .runbook(
+            "let spc = stack(\"spc\", #{ services: #{ db: #{ image: \"x\" } } });\nspc.strat();",
+        )
         .code(2)
         .stderr(
             r#"

@@ -45,10 +45,19 @@ fn a_variable_of_another_type_than_its_default_is_told() {
 #[test]
 fn the_process_wins_over_the_file_and_a_later_file_over_an_earlier() {
     let script = "print(env(\"A\"));\nprint(env(\"B\", \"none\"));";
-    let run = || Spc::new().file("scripts/.env", "A=.env\nB=.env").file("one.env", "A=one\nB=one").file("two.env", "A=two");
+    let run = || {
+        Spc::new()
+            .file("scripts/.env", "A=.env\nB=.env")
+            .file("one.env", "A=one\nB=one")
+            .file("two.env", "A=two")
+    };
     run().runbook(script).stdout(".env\n.env\n").run();
     run().runbook(script).env("A", "process").stdout("process\n.env\n").run();
-    run().args(["--env-file", "one.env", "--env-file", "two.env"]).runbook(script).stdout("two\none\n").run();
+    run()
+        .args(["--env-file", "one.env", "--env-file", "two.env"])
+        .runbook(script)
+        .stdout("two\none\n")
+        .run();
     run().args(["--env-file", "two.env"]).runbook(script).stdout("two\nnone\n").run();
 }
 
@@ -61,10 +70,17 @@ fn windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_value() {
         .run();
 }
 
-/// What is said of that `.env`, the runbook not run. No value is shown, and no line that is no assignment: each may be a password.
+/// What is said of that `.env`, the runbook not run. No value is shown, and no line that is no
+/// assignment: each may be a password.
 #[track_caller]
 fn refused(content: &[u8], expected: &str) {
-    Spc::new().file("spc.toml", "").file(".env", content).runbook("print(\"ran\");").code(2).stderr(expected).run();
+    Spc::new()
+        .file("spc.toml", "")
+        .file(".env", content)
+        .runbook("print(\"ran\");")
+        .code(2)
+        .stderr(expected)
+        .run();
 }
 
 #[test]
@@ -131,7 +147,9 @@ fn a_required_variable_that_is_not_set_says_its_message() {
 
 #[test]
 fn a_variable_that_is_used_and_not_set_is_warned_of() {
-    let run = || Spc::new().file("scripts/.env", "A=1\nB=x$C\n").runbook("print(env(\"B\"));").stdout("x\n");
+    let run = || {
+        Spc::new().file("scripts/.env", "A=1\nB=x$C\n").runbook("print(env(\"B\"));").stdout("x\n")
+    };
     run().stderr("warning: scripts/.env:2: the variable \"C\" is not set, so it is empty\n").run();
     run().args(["--quiet"]).run();
 }
@@ -154,7 +172,8 @@ fn a_file_that_is_asked_for_has_to_be_there() {
 
 #[test]
 fn the_env_file_of_a_service_has_to_be_there_and_well_formed() {
-    let script = "stack(\"spc\", #{ services: #{ db: #{ image: \"x\", env_file: \"db.env\" } } }).up();";
+    let script =
+        "stack(\"spc\", #{ services: #{ db: #{ image: \"x\", env_file: \"db.env\" } } }).up();";
     Spc::new()
         .runbook(script)
         .code(2)
@@ -177,9 +196,12 @@ fn the_env_file_of_a_service_has_to_be_there_and_well_formed() {
 
 #[test]
 fn a_line_of_env_that_nobody_reads_is_told_with_the_name_that_was_meant() {
-    let env = "\nIMAGE=redis:7\nPOSTGRES_PASWORD=x\nCOMPOSE_FILE=x\nELSEWHERE=x\nZEBRA=x\nEXAMPLE=x\n";
-    let run =
-        Spc::new().file("scripts/.env", env).file("scripts/.env.example", "EXAMPLE=\n").file("scripts/other.rhai", "env(\"ELSEWHERE\")");
+    let env =
+        "\nIMAGE=redis:7\nPOSTGRES_PASWORD=x\nCOMPOSE_FILE=x\nELSEWHERE=x\nZEBRA=x\nEXAMPLE=x\n";
+    let run = Spc::new()
+        .file("scripts/.env", env)
+        .file("scripts/.env.example", "EXAMPLE=\n")
+        .file("scripts/other.rhai", "env(\"ELSEWHERE\")");
     let script = r#"stack("shop", #{
     services: #{ cache: #{ image: env("IMAGE"), environment: #{ PASSWORD: env("POSTGRES_PASSWORD", "none") } } },
 }).up();"#;

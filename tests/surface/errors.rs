@@ -249,11 +249,23 @@ fn what_a_script_throws_ends_it_with_the_code_of_its_kind() {
 
 #[test]
 fn each_kind_has_its_exit_code() {
-    for (kind, code) in
-        [("failed", 1), ("exec", 1), ("not_found", 1), ("engine", 1), ("usage", 2), ("lock", 4), ("policy", 5), ("interrupted", 130)]
-    {
-        let ended = Spc::new().runbook(&format!("print(\"begun\");\nfail(\"{kind}\", \"so it ends\");")).output();
+    for (kind, code) in [
+        ("failed", 1),
+        ("exec", 1),
+        ("not_found", 1),
+        ("engine", 1),
+        ("usage", 2),
+        ("lock", 4),
+        ("policy", 5),
+        ("interrupted", 130),
+    ] {
+        let ended = Spc::new()
+            .runbook(&format!("print(\"begun\");\nfail(\"{kind}\", \"so it ends\");"))
+            .output();
         assert_eq!((ended.code, ended.stdout.as_str()), (code, "begun\n"), "{kind}");
-        assert!(ended.stderr.starts_with("error: so it ends\n --> scripts/a.rhai:2:1\n"), "{kind}: {ended}");
+        assert!(
+            ended.stderr.starts_with("error: so it ends\n --> scripts/a.rhai:2:1\n"),
+            "{kind}: {ended}"
+        );
     }
 }

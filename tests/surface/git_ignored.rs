@@ -1,4 +1,5 @@
-//! What tests of runbooks see of a project: what a clone has, and new files that git does not ignore.
+//! What tests of runbooks see of a project: what a clone has, and new files that git does not
+//! ignore.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,7 +22,11 @@ fn test_listing() { fail("failed", below(".")); }
 
 fn git(folder: &Path, words: &[&str]) -> String {
     let mut git = Command::new("git");
-    let git = git.args(words).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    let git = git
+        .args(words)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
     let output = git.output().expect("these tests need git");
     assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -30,7 +35,11 @@ fn git(folder: &Path, words: &[&str]) -> String {
 /// The files that git would show to others, sorted.
 fn of_git(folder: &Path) -> Vec<String> {
     let shown = git(folder, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
-    let mut names: Vec<String> = shown.split_terminator('\0').filter(|name| folder.join(name).exists()).map(str::to_owned).collect();
+    let mut names: Vec<String> = shown
+        .split_terminator('\0')
+        .filter(|name| folder.join(name).exists())
+        .map(str::to_owned)
+        .collect();
     names.sort();
     names.dedup();
     names
@@ -39,8 +48,13 @@ fn of_git(folder: &Path) -> Vec<String> {
 /// The files that a test sees, sorted.
 fn of_spc(spc: Spc) -> Vec<String> {
     let ended = spc.output();
-    let line = ended.stdout.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or_else(|| panic!("{ended}"));
-    let mut names: Vec<String> = line.split('|').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let line = ended
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("error: "))
+        .unwrap_or_else(|| panic!("{ended}"));
+    let mut names: Vec<String> =
+        line.split('|').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     names.sort();
     names
 }
@@ -90,7 +104,10 @@ fn files() -> Spc {
         "sub/file",
     ];
     let spc = names.iter().fold(Spc::new(), |spc, name| spc.file(name, "x"));
-    spc.file("spc.toml", "").file(".gitignore", ignored).file("nested/.gitignore", "/local\n!again.gen\n").file("list_test.rhai", LISTING)
+    spc.file("spc.toml", "")
+        .file(".gitignore", ignored)
+        .file("nested/.gitignore", "/local\n!again.gen\n")
+        .file("list_test.rhai", LISTING)
 }
 
 fn seen(spc: Spc) -> Vec<String> {
@@ -106,7 +123,10 @@ fn a_test_sees_what_git_has_or_would_add() {
     git(&root, &["add", "spc.toml", "in", "a/b", "b/z"]);
     git(&root, &["add", "--force", "tracked/dist/kept", "tracked/forced.gen"]);
     let expected = of_git(&root);
-    assert!(expected.len() > 20 && expected.iter().any(|name| name == "tracked/forced.gen"), "{expected:?}");
+    assert!(
+        expected.len() > 20 && expected.iter().any(|name| name == "tracked/forced.gen"),
+        "{expected:?}"
+    );
     assert_eq!(seen(spc), expected);
 }
 
@@ -149,7 +169,20 @@ fn a_work_tree_beside_its_repository_is_one() {
     let repository = other.path().join("repository");
     std::fs::create_dir(&repository).unwrap();
     git(&repository, &["init", "--quiet"]);
-    git(&repository, &["-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "--allow-empty", "--message", "x"]);
+    git(
+        &repository,
+        &[
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x@example.com",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--message",
+            "x",
+        ],
+    );
     std::fs::write(repository.join(".git/info/exclude"), "excluded\n").unwrap();
     git(&repository, &["worktree", "add", "--quiet", "../tree"]);
     std::fs::rename(other.path().join("tree/.git"), root.join(".git")).unwrap();
@@ -160,10 +193,20 @@ fn a_work_tree_beside_its_repository_is_one() {
 
 #[test]
 fn without_a_repository_or_with_a_broken_one_the_rules_of_gitignore_count() {
-    let kept =
-        |spc: Spc| seen(spc).into_iter().filter(|name| ["x.gen", "kept.gen", "dist/x", "b/z"].contains(&name.as_str())).collect::<Vec<_>>();
+    let kept = |spc: Spc| {
+        seen(spc)
+            .into_iter()
+            .filter(|name| ["x.gen", "kept.gen", "dist/x", "b/z"].contains(&name.as_str()))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(kept(files()), ["b/z", "kept.gen"]);
-    for index in [&b""[..], b"DIRC", b"DIRC\0\0\0\x02\xff\xff\xff\xff", &[0xff; 100], b"DIRC\0\0\0\x02\0\0\0\x01abc"] {
+    for index in [
+        &b""[..],
+        b"DIRC",
+        b"DIRC\0\0\0\x02\xff\xff\xff\xff",
+        &[0xff; 100],
+        b"DIRC\0\0\0\x02\0\0\0\x01abc",
+    ] {
         let spc = files().file(".git/index", index).file(".git/HEAD", "ref: refs/heads/main\n");
         assert_eq!(kept(spc), ["b/z", "kept.gen"], "{index:?}");
     }
@@ -174,17 +217,41 @@ fn without_a_repository_or_with_a_broken_one_the_rules_of_gitignore_count() {
 #[test]
 fn an_ignored_file_is_said_to_be_ignored() {
     let test = "fn test_reads() { fs::read(\"certificate.pem\"); }\n";
-    let spc = Spc::new().file("spc.toml", "").file(".gitignore", "*.pem\n").file("certificate.pem", "secret").file("a_test.rhai", test);
+    let spc = Spc::new()
+        .file("spc.toml", "")
+        .file(".gitignore", "*.pem\n")
+        .file("certificate.pem", "secret")
+        .file("a_test.rhai", test);
     let ended = spc.args(["test"]).output();
-    assert!(ended.stdout.contains("git ignores it, and a test sees only what a clone of the project has"), "{ended}");
+    assert!(
+        ended
+            .stdout
+            .contains("git ignores it, and a test sees only what a clone of the project has"),
+        "{ended}"
+    );
     let test = "fn test_reads() { fs::read(\".env\"); }\n";
-    let ended = Spc::new().file("spc.toml", "").file(".env", "A=1\n").file("a_test.rhai", test).args(["test"]).output();
-    assert!(ended.stdout.contains("no test sees it, as it is somebody's own: sim::file makes one for a test"), "{ended}");
+    let ended = Spc::new()
+        .file("spc.toml", "")
+        .file(".env", "A=1\n")
+        .file("a_test.rhai", test)
+        .args(["test"])
+        .output();
+    assert!(
+        ended
+            .stdout
+            .contains("no test sees it, as it is somebody's own: sim::file makes one for a test"),
+        "{ended}"
+    );
 }
 
 #[test]
 fn an_ignored_test_runs_where_it_is_named() {
-    let spc = || Spc::new().file("spc.toml", "").file(".gitignore", "/mine/\n").file("mine/a_test.rhai", "fn test_a() {}\n");
+    let spc = || {
+        Spc::new()
+            .file("spc.toml", "")
+            .file(".gitignore", "/mine/\n")
+            .file("mine/a_test.rhai", "fn test_a() {}\n")
+    };
     let all = spc().args(["test"]).output();
     assert_eq!(all.stderr.lines().next().unwrap_or_default(), "error: There are no tests here");
     for named in ["mine", "mine/a_test.rhai"] {

@@ -12,7 +12,8 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// A runbook that has said that it begins is interrupted; its end.
 #[track_caller]
 fn interrupted(script: &str, signal: Signal) -> Ended {
-    let run = Spc::new().runbook(&format!("print(\"begun\");\n{script}\nprint(\"went on\");")).start();
+    let run =
+        Spc::new().runbook(&format!("print(\"begun\");\n{script}\nprint(\"went on\");")).start();
     run.until_stdout("begun\n");
     run.signal(signal);
     run.ends_within(AT_ONCE)
@@ -34,7 +35,10 @@ fn it_ends_any_script_within_a_second() {
     ] {
         let ended = interrupted(script, Signal::INT);
         assert_eq!((ended.code, ended.stdout.as_str()), (130, "begun\n"), "{script}: {ended}");
-        assert!(ended.stderr.contains("\nerror: Interrupted\n --> scripts/a.rhai:"), "{script}: {ended}");
+        assert!(
+            ended.stderr.contains("\nerror: Interrupted\n --> scripts/a.rhai:"),
+            "{script}: {ended}"
+        );
     }
 }
 
@@ -68,7 +72,10 @@ fn a_host_command_ends_with_it() {
 #[test]
 fn a_second_one_leaves_at_once_what_the_first_let_finish() {
     let (engine, asked, _answer) = Answer::never_to("POST /networks/create");
-    let run = Spc::new().engine(engine).runbook("network(\"front\").create();\nprint(\"went on\");").start();
+    let run = Spc::new()
+        .engine(engine)
+        .runbook("network(\"front\").create();\nprint(\"went on\");")
+        .start();
     asked.recv_timeout(DEADLINE).unwrap();
     run.interrupt();
     run.until_stderr("once more leaves at once\n");
@@ -127,7 +134,11 @@ fn a_run_that_was_started_to_outlive_its_terminal_does() {
 #[test]
 fn a_signal_that_timeout_sends_twice_is_one() {
     for _ in 0..10 {
-        let run = Spc::new().under(&["timeout", "--preserve-status", "0.3"]).args(["run", "-e", "sleep(\"1h\")"]);
+        let run = Spc::new().under(&["timeout", "--preserve-status", "0.3"]).args([
+            "run",
+            "-e",
+            "sleep(\"1h\")",
+        ]);
         let ended = run.output();
         assert_eq!(ended.code, 130, "{ended}");
         assert!(ended.stderr.contains("error: Interrupted"), "it ends in order: {ended}");

@@ -62,10 +62,20 @@ fn what_fails_before_the_runbook_runs_is_an_end_too() {
 fn a_refusal_and_an_absent_engine_are_told_by_their_kinds() {
     let refused = json().runbook("sh([\"git\"]);").output();
     assert_eq!((refused.code, refused.stderr.as_str()), (5, ""));
-    assert!(refused.stdout.contains(r#""event":"end","ok":false,"code":5,"error":{"severity":"error","kind":"policy","#), "{refused}");
+    assert!(
+        refused.stdout.contains(
+            r#""event":"end","ok":false,"code":5,"error":{"severity":"error","kind":"policy","#
+        ),
+        "{refused}"
+    );
     let absent = json().args(["ps"]).output();
     assert_eq!((absent.code, absent.stderr.as_str()), (1, ""));
-    assert!(absent.stdout.contains(r#""event":"end","ok":false,"code":1,"error":{"severity":"error","kind":"engine","#), "{absent}");
+    assert!(
+        absent.stdout.contains(
+            r#""event":"end","ok":false,"code":1,"error":{"severity":"error","kind":"engine","#
+        ),
+        "{absent}"
+    );
 }
 
 #[test]

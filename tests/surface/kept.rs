@@ -1,4 +1,5 @@
-//! The options that a project keeps, where a run does not end well. On the simulated engine; `engine::kept` has the rest.
+//! The options that a project keeps, where a run does not end well. On the simulated engine;
+//! `engine::kept` has the rest.
 
 use crate::support::Spc;
 
@@ -7,9 +8,11 @@ fn options() { #{ tag: arg::text(env("TAG", "1"), "Release").kept("TAG") } }
 fn describe(tag) { stack("shop", #{ services: #{ web: #{ image: `web:${tag}` } } }) }
 "#;
 
-const UP: &str = r#"import "s" as s; let o = args(s::options()); s::describe(o.tag).up(); print(o.tag);"#;
+const UP: &str =
+    r#"import "s" as s; let o = args(s::options()); s::describe(o.tag).up(); print(o.tag);"#;
 
-/// Brings a release up, and fails after it: then the one before is brought up, if there is an entry in the undo list.
+/// Brings a release up, and fails after it: then the one before is brought up, if there is an entry
+/// in the undo list.
 const DEPLOY: &str = r#"
 import "s" as s;
 let o = args(s::options() + #{ ends: arg::one_of(["well", "undone", "committed", "open"], "well", "How it ends") });
@@ -134,7 +137,12 @@ fn test_an_undo_that_failed_is_told_from_a_run_that_was_cut_off() {
 "#;
 
 fn project() -> Spc {
-    Spc::new().file("spc.toml", "").file("s.rhai", STACK).file("up.rhai", UP).file("deploy.rhai", DEPLOY).args(["test", "--jobs", "1"])
+    Spc::new()
+        .file("spc.toml", "")
+        .file("s.rhai", STACK)
+        .file("up.rhai", UP)
+        .file("deploy.rhai", DEPLOY)
+        .args(["test", "--jobs", "1"])
 }
 
 #[test]
@@ -151,14 +159,22 @@ fn what_a_guarded_function_brought_up_and_undid_is_not_kept() {
 
 #[test]
 fn what_a_part_was_brought_up_with_is_kept_when_the_run_ends_well() {
-    let ended = project().file("parts.rhai", PARTS).file("part.rhai", PART).file("parts_test.rhai", PARTS_TESTS).output();
+    let ended = project()
+        .file("parts.rhai", PARTS)
+        .file("part.rhai", PART)
+        .file("parts_test.rhai", PARTS_TESTS)
+        .output();
     assert!(ended.code == 0 && ended.stdout.contains("3 tests passed"), "{ended}");
 }
 
 #[test]
 fn what_was_undone_before_a_kill_is_not_said_to_be_left() {
     let clean = r#"for name in ["first", "second"] { if volume(name).exists() { volume(name).remove(); } }"#;
-    let ended = project().file("twice.rhai", TWICE).file("clean.rhai", clean).file("half_test.rhai", HALF_UNDONE).output();
+    let ended = project()
+        .file("twice.rhai", TWICE)
+        .file("clean.rhai", clean)
+        .file("half_test.rhai", HALF_UNDONE)
+        .output();
     assert!(ended.code == 0 && ended.stdout.contains("1 test"), "{ended}");
 }
 

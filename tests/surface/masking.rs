@@ -1,4 +1,5 @@
-//! What is hidden though nobody declared it (credentials in URLs), and secrets that are cut or come in pieces.
+//! What is hidden though nobody declared it (credentials in URLs), and secrets that are cut or come
+//! in pieces.
 
 use crate::support::{Answer, Ended, Spc, TcpServer};
 
@@ -34,7 +35,9 @@ const URLS: [&str; 21] = [
 fn engine(request: &str) -> Answer {
     match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
-        request if request.starts_with("GET /volumes?") => Answer::of_api("1.41", r#"{"Volumes":[]}"#),
+        request if request.starts_with("GET /volumes?") => {
+            Answer::of_api("1.41", r#"{"Volumes":[]}"#)
+        }
         request
             if request.starts_with("GET /containers/json")
                 || request.starts_with("GET /networks?")
@@ -42,9 +45,11 @@ fn engine(request: &str) -> Answer {
         {
             Answer::of_api("1.41", "[]")
         }
-        request if request.starts_with("POST /images/create") => {
-            Answer::of_api("1.41", r#"{"message":"invalid reference format: db://me:hunter2@host/"}"#).with_status(400)
-        }
+        request if request.starts_with("POST /images/create") => Answer::of_api(
+            "1.41",
+            r#"{"message":"invalid reference format: db://me:hunter2@host/"}"#,
+        )
+        .with_status(400),
         _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
     }
 }
@@ -58,17 +63,36 @@ fn hides(ended: &Ended, password: &str, what: &str) {
 fn no_message_shows_the_credentials_of_a_url() {
     for script in URLS {
         for words in [&[][..], &["--json"], &["--verbose"]] {
-            let run = Spc::new().file("spc.toml", "").engine(engine).args(words.iter().copied()).runbook(&format!("{script};"));
+            let run = Spc::new()
+                .file("spc.toml", "")
+                .engine(engine)
+                .args(words.iter().copied())
+                .runbook(&format!("{script};"));
             let ended = run.output();
             assert!(ended.code > 0, "{script}: {ended}");
             hides(&ended, PASSWORD, script);
             hides(&ended, "ter2", script);
         }
-        let ended = Spc::new().file("spc.toml", "").engine(engine).file("a.rhai", script).args(["plan", "a.rhai"]).output();
+        let ended = Spc::new()
+            .file("spc.toml", "")
+            .engine(engine)
+            .file("a.rhai", script)
+            .args(["plan", "a.rhai"])
+            .output();
         hides(&ended, PASSWORD, &format!("plan of {script}"));
-        let test =
-            format!("fn test_a() {{ {}; }}", if script.starts_with("import") { "throw \"https://me:hunter2@host/\"" } else { script });
-        let run = Spc::new().file("spc.toml", "").file("a_test.rhai", test).args(["test", "--junit", "report.xml"]);
+        let test = format!(
+            "fn test_a() {{ {}; }}",
+            if script.starts_with("import") {
+                "throw \"https://me:hunter2@host/\""
+            } else {
+                script
+            }
+        );
+        let run = Spc::new().file("spc.toml", "").file("a_test.rhai", test).args([
+            "test",
+            "--junit",
+            "report.xml",
+        ]);
         let report = run.project().join("report.xml");
         let (ended, report) = run.start().ends_then(|| std::fs::read_to_string(&report).unwrap());
         assert!(!report.contains(PASSWORD), "{script}: {report}");
@@ -79,7 +103,10 @@ fn no_message_shows_the_credentials_of_a_url() {
 #[test]
 fn a_plan_and_an_answer_show_no_credentials_of_a_url() {
     let server = TcpServer::new(|_| Answer::of_stranger(200, "ok"));
-    let script = format!("let a = http::get(\"http://me:hunter2@localhost:{}/x\"); print(a.url);", server.port());
+    let script = format!(
+        "let a = http::get(\"http://me:hunter2@localhost:{}/x\"); print(a.url);",
+        server.port()
+    );
     let run = || Spc::new().file("spc.toml", "").file("a.rhai", &script);
     let ended = run().args(["run", "a.rhai"]).output();
     assert_eq!((ended.code, ended.stdout), (0, format!("http://localhost:{}/x\n", server.port())));
@@ -92,19 +119,34 @@ fn a_plan_and_an_answer_show_no_credentials_of_a_url() {
 
 #[test]
 fn an_address_of_an_engine_or_a_proxy_shows_no_password() {
-    for address in
-        ["tcp://me:hunter2@localhost:1", "ssh://me:hunter2@localhost", "https://me:hunter2@host", "me:hunter2@host", "x://me:hunter2@a/"]
-    {
-        for run in [Spc::new().env("DOCKER_HOST", address).args(["ps"]), Spc::new().args(["--host", address, "ps"])] {
+    for address in [
+        "tcp://me:hunter2@localhost:1",
+        "ssh://me:hunter2@localhost",
+        "https://me:hunter2@host",
+        "me:hunter2@host",
+        "x://me:hunter2@a/",
+    ] {
+        for run in [
+            Spc::new().env("DOCKER_HOST", address).args(["ps"]),
+            Spc::new().args(["--host", address, "ps"]),
+        ] {
             let ended = run.output();
             assert!(ended.code > 0, "{address}: {ended}");
             hides(&ended, PASSWORD, address);
         }
     }
-    for proxy in ["http://me:hunter2@localhost:1", "http://me:hunter2@local host:1", "me:hunter2@localhost:1", "x://me:hunter2@localhost:1"]
-    {
-        let run = Spc::new().file("spc.toml", "[allow]\nnetwork = [\"*\"]\n").env("http_proxy", proxy).env("HTTP_PROXY", proxy);
-        let ended = run.runbook("http::get(\"http://host.example/\", #{ timeout: \"5s\" });").output();
+    for proxy in [
+        "http://me:hunter2@localhost:1",
+        "http://me:hunter2@local host:1",
+        "me:hunter2@localhost:1",
+        "x://me:hunter2@localhost:1",
+    ] {
+        let run = Spc::new()
+            .file("spc.toml", "[allow]\nnetwork = [\"*\"]\n")
+            .env("http_proxy", proxy)
+            .env("HTTP_PROXY", proxy);
+        let ended =
+            run.runbook("http::get(\"http://host.example/\", #{ timeout: \"5s\" });").output();
         assert!(ended.code > 0, "{proxy}: {ended}");
         hides(&ended, PASSWORD, proxy);
     }
@@ -112,7 +154,12 @@ fn an_address_of_an_engine_or_a_proxy_shows_no_password() {
 
 #[test]
 fn a_file_of_variables_or_a_compose_file_shows_no_password() {
-    for line in ["A=db://me:hunter2@host/ x'", "A='db://me:hunter2@host/", "A B=db://me:hunter2@host/", "A=${X:?db://me:hunter2@host/}"] {
+    for line in [
+        "A=db://me:hunter2@host/ x'",
+        "A='db://me:hunter2@host/",
+        "A B=db://me:hunter2@host/",
+        "A=${X:?db://me:hunter2@host/}",
+    ] {
         hides(&Spc::new().file(".env", line).runbook("print(1);").output(), PASSWORD, line);
     }
     let services = "services:\n  a:\n    image: a\n";
@@ -122,7 +169,8 @@ fn a_file_of_variables_or_a_compose_file_shows_no_password() {
         "    environment: db://me:hunter2@host/",
         "    build: https://me:hunter2@host/r",
     ] {
-        let run = Spc::new().file("spc.toml", "").file("compose.yaml", format!("{services}{key}\n"));
+        let run =
+            Spc::new().file("spc.toml", "").file("compose.yaml", format!("{services}{key}\n"));
         let ended = run.runbook("compose(\"compose.yaml\");").output();
         assert_eq!(ended.code, 2, "{key}: {ended}");
         hides(&ended, PASSWORD, key);
@@ -138,9 +186,16 @@ fn with_secret() -> Spc {
 #[test]
 fn a_secret_in_a_message_that_is_cut_off_is_hidden_as_far_as_it_stands_there() {
     for before in 40..60 {
-        let server =
-            TcpServer::new(move |_| Answer::of_stranger(200, &format!("{}{SECRET} and so on and so on and so on", "x".repeat(before))));
-        let script = format!("secret(\"key\");\nhttp::get(\"http://localhost:{}/\").body.int();", server.port());
+        let server = TcpServer::new(move |_| {
+            Answer::of_stranger(
+                200,
+                &format!("{}{SECRET} and so on and so on and so on", "x".repeat(before)),
+            )
+        });
+        let script = format!(
+            "secret(\"key\");\nhttp::get(\"http://localhost:{}/\").body.int();",
+            server.port()
+        );
         let ended = with_secret().runbook(&script).output();
         assert_eq!(ended.code, 2, "{ended}");
         assert!(ended.stderr.contains("[secret key]") || before > 56, "{before}: {ended}");
@@ -153,7 +208,10 @@ fn a_secret_in_a_message_that_is_cut_off_is_hidden_as_far_as_it_stands_there() {
         );
         for words in [&[][..], &["--json"]] {
             let ended = with_secret().args(words.iter().copied()).runbook(&script).output();
-            assert!(ended.code == 1 && (ended.to_string().contains("[secret key]") || words.is_empty()), "{before}");
+            assert!(
+                ended.code == 1 && (ended.to_string().contains("[secret key]") || words.is_empty()),
+                "{before}"
+            );
             assert!(!ended.to_string().contains("corr"), "{before}");
         }
     }
@@ -164,13 +222,20 @@ fn logging(text: &str, size: usize) -> impl Fn(&str) -> Answer + Send + 'static 
     let frames: String = text
         .as_bytes()
         .chunks(size)
-        .map(|part| format!("\u{1}\0\0\0\0\0\0{}{}", char::from(u8::try_from(part.len()).unwrap()), String::from_utf8_lossy(part)))
+        .map(|part| {
+            format!(
+                "\u{1}\0\0\0\0\0\0{}{}",
+                char::from(u8::try_from(part.len()).unwrap()),
+                String::from_utf8_lossy(part)
+            )
+        })
         .collect();
     move |request: &str| match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
-        "GET /containers/c/json" => {
-            Answer::of_api("1.41", r#"{"Id":"c","Name":"/c","Config":{"Tty":false,"Labels":{"dev.spc.project":"project"}}}"#)
-        }
+        "GET /containers/c/json" => Answer::of_api(
+            "1.41",
+            r#"{"Id":"c","Name":"/c","Config":{"Tty":false,"Labels":{"dev.spc.project":"project"}}}"#,
+        ),
         request if request.starts_with("GET /containers/c/logs") => Answer::of_api("1.41", &frames),
         _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
     }
@@ -181,13 +246,22 @@ fn a_secret_in_a_log_is_hidden_however_it_is_cut() {
     let script = "secret(\"key\");\nfor line in container(\"c\").logs(#{ tail: 9 }) { print(line); }\nprint(container(\"c\").logs());";
     for before in [0, 120, (64 << 10) - 30, (96 << 10) - 20] {
         for size in [7, 100] {
-            let text = format!("{}{SECRET} {SECRET}{SECRET}{}\nlast {SECRET}", "x".repeat(before), "y".repeat(70_000));
+            let text = format!(
+                "{}{SECRET} {SECRET}{SECRET}{}\nlast {SECRET}",
+                "x".repeat(before),
+                "y".repeat(70_000)
+            );
             for words in [&[][..], &["--json"]] {
-                let run = with_secret().env("COMPOSE_PROJECT_NAME", "project").engine(logging(&text, size));
+                let run = with_secret()
+                    .env("COMPOSE_PROJECT_NAME", "project")
+                    .engine(logging(&text, size));
                 let ended = run.args(words.iter().copied()).runbook(script).output();
                 assert_eq!(ended.code, 0, "{}", ended.stderr);
                 assert_eq!(ended.stdout.matches("[secret key]").count(), 8, "{before} by {size}");
-                assert!(!ended.to_string().contains("corr") && !ended.to_string().contains("orse"), "{before} by {size}");
+                assert!(
+                    !ended.to_string().contains("corr") && !ended.to_string().contains("orse"),
+                    "{before} by {size}"
+                );
             }
         }
     }
@@ -202,7 +276,11 @@ fn a_test_that_fails_shows_no_secret_of_the_projects_own_files() {
          fn test_c() {{ runbook(\"up\"); assert_eq(fs::read(\"conf/key\"), \"other\"); }}\n"
     );
     for words in [&[][..], &["--json"]] {
-        let run = Spc::new().file("spc.toml", "").file("conf/key", SECRET).file("a_test.rhai", &tests).file("up.rhai", described);
+        let run = Spc::new()
+            .file("spc.toml", "")
+            .file("conf/key", SECRET)
+            .file("a_test.rhai", &tests)
+            .file("up.rhai", described);
         let run = run.args(["test", "--junit", "report.xml"]).args(words.iter().copied());
         let report = run.project().join("report.xml");
         let (ended, report) = run.start().ends_then(|| std::fs::read_to_string(&report).unwrap());

@@ -12,7 +12,8 @@ fn an_import_is_relative_to_the_importing_file() {
         .run();
 }
 
-/// Refused at its path, in the first line of a runbook in `scripts/`, with that folder as the root of imports.
+/// Refused at its path, in the first line of a runbook in `scripts/`, with that folder as the root
+/// of imports.
 #[track_caller]
 fn refused(run: Spc, path: &str, why: &str, hint: &str) {
     let caret = "^".repeat(path.chars().count() + 2);
@@ -24,22 +25,38 @@ fn refused(run: Spc, path: &str, why: &str, hint: &str) {
 
 #[test]
 fn no_import_leaves_the_scripts() {
-    let outside = || Spc::new().file("secret.rhai", "print(\"told\");").file("scripts/in/here.rhai", "");
+    let outside =
+        || Spc::new().file("secret.rhai", "print(\"told\");").file("scripts/in/here.rhai", "");
     let (why, hint) = ("it is outside of the project's scripts", "imports stay inside \"scripts\"");
     refused(outside(), "../secret", why, hint);
     refused(outside(), "in/../../secret", why, hint);
     refused(outside().link("scripts/link.rhai", "../secret.rhai"), "link", why, hint);
     refused(outside().link("scripts/folder", ".."), "folder/secret", why, hint);
-    refused(outside(), "/etc/passwd", "the path is absolute", "imports are relative to the importing file");
+    refused(
+        outside(),
+        "/etc/passwd",
+        "the path is absolute",
+        "imports are relative to the importing file",
+    );
 }
 
 #[test]
 fn with_a_project_file_they_reach_all_of_the_project_and_no_further() {
-    let project = || Spc::new().file("spc.toml", "").file("shared/a.rhai", "fn name() { \"shared\" }").file("../secret.rhai", "");
+    let project = || {
+        Spc::new()
+            .file("spc.toml", "")
+            .file("shared/a.rhai", "fn name() { \"shared\" }")
+            .file("../secret.rhai", "")
+    };
     project().runbook("import \"../shared/a\" as a;\nprint(a::name());").stdout("shared\n").run();
     let ended = project().runbook("import \"../../secret\" as x;").output();
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
-    assert!(ended.stderr.starts_with("error: Could not import \"../../secret\": it is outside of the project's scripts\n"), "{ended}");
+    assert!(
+        ended.stderr.starts_with(
+            "error: Could not import \"../../secret\": it is outside of the project's scripts\n"
+        ),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -50,7 +67,11 @@ fn whether_something_is_there_outside_of_the_scripts_is_not_told() {
 
 #[test]
 fn the_folder_spc_was_started_in_has_a_name() {
-    let ended = Spc::new().file("a.rhai", "import \"../secret\" as x;").file("../secret.rhai", "").args(["run", "a.rhai"]).output();
+    let ended = Spc::new()
+        .file("a.rhai", "import \"../secret\" as x;")
+        .file("../secret.rhai", "")
+        .args(["run", "a.rhai"])
+        .output();
     assert!(ended.stderr.contains("= help: imports stay inside \".\"\n"), "{ended}");
     Spc::new()
         .args(["run", "a.rhai"])
@@ -62,8 +83,18 @@ fn the_folder_spc_was_started_in_has_a_name() {
 #[test]
 fn one_that_is_missing_comes_with_the_nearest() {
     let scripts = || Spc::new().file("scripts/lib/ports.rhai", "");
-    refused(scripts(), "lib/prots", "there is no file \"scripts/lib/prots.rhai\"", "did you mean \"lib/ports\"?");
-    refused(scripts(), "lib/ports.rhai", "there is no file \"scripts/lib/ports.rhai.rhai\"", "leave the ending out: import \"lib/ports\"");
+    refused(
+        scripts(),
+        "lib/prots",
+        "there is no file \"scripts/lib/prots.rhai\"",
+        "did you mean \"lib/ports\"?",
+    );
+    refused(
+        scripts(),
+        "lib/ports.rhai",
+        "there is no file \"scripts/lib/ports.rhai.rhai\"",
+        "leave the ending out: import \"lib/ports\"",
+    );
 }
 
 #[test]

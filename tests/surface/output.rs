@@ -4,18 +4,26 @@ use std::fs::OpenOptions;
 
 use crate::support::Spc;
 
-const TALK: &str =
-    "print(\"a result\");\nlog::info(\"a message\");\nlog::warn(\"a warning\");\nlog::error(\"a failure\");\nlog::verbose(\"a detail\");";
+const TALK: &str = "print(\"a result\");\nlog::info(\"a message\");\nlog::warn(\"a warning\");\nlog::error(\"a failure\");\nlog::verbose(\"a detail\");";
 
 #[test]
 fn results_go_to_standard_output_and_messages_to_standard_error() {
-    Spc::new().runbook(TALK).stdout("a result\n").stderr("a message\nwarning: a warning\nerror: a failure\n").run();
+    Spc::new()
+        .runbook(TALK)
+        .stdout("a result\n")
+        .stderr("a message\nwarning: a warning\nerror: a failure\n")
+        .run();
 }
 
 #[test]
 fn quiet_leaves_results_and_errors() {
     for option in ["--quiet", "-q"] {
-        Spc::new().args([option]).runbook(TALK).stdout("a result\n").stderr("error: a failure\n").run();
+        Spc::new()
+            .args([option])
+            .runbook(TALK)
+            .stdout("a result\n")
+            .stderr("error: a failure\n")
+            .run();
     }
 }
 
@@ -34,13 +42,24 @@ fn verbose_tells_details_too() {
 fn colours_are_for_those_who_want_them() {
     let run = || Spc::new().runbook("log::warn(\"x\");\nfail(\"exec\", \"y\");");
     let coloured = run().env("CLICOLOR_FORCE", "1").output();
-    assert!(coloured.stderr.contains("\u{1b}[") && !coloured.stdout.contains('\u{1b}'), "{coloured}");
-    for plain in [run(), run().env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1"), run().env("TERM", "xterm-256color")] {
+    assert!(
+        coloured.stderr.contains("\u{1b}[") && !coloured.stdout.contains('\u{1b}'),
+        "{coloured}"
+    );
+    for plain in [
+        run(),
+        run().env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1"),
+        run().env("TERM", "xterm-256color"),
+    ] {
         let plain = plain.output();
         assert_eq!(plain.code, 1);
-        assert!(plain.stderr.contains("warning: x\n") && !plain.to_string().contains('\u{1b}'), "{plain}");
+        assert!(
+            plain.stderr.contains("warning: x\n") && !plain.to_string().contains('\u{1b}'),
+            "{plain}"
+        );
     }
-    let help = Spc::new().env("CLICOLOR_FORCE", "1").runbook("args(#{});").args(["--help"]).output();
+    let help =
+        Spc::new().env("CLICOLOR_FORCE", "1").runbook("args(#{});").args(["--help"]).output();
     assert!(help.stdout.contains("\u{1b}[1mOptions:\u{1b}[0m"), "{help}");
 }
 

@@ -3,7 +3,11 @@
 use crate::support::Spc;
 
 fn plan(words: &[&str], runbook: &str) -> Spc {
-    Spc::new().file("scripts/a.rhai", runbook).args(["plan"]).args(words.iter().copied()).args(["scripts/a.rhai"])
+    Spc::new()
+        .file("scripts/a.rhai", runbook)
+        .args(["plan"])
+        .args(words.iter().copied())
+        .args(["scripts/a.rhai"])
 }
 
 #[test]
@@ -14,7 +18,8 @@ fn a_runbook_that_changes_nothing_has_nothing_to_do() {
 
 #[test]
 fn what_would_be_written_is_told_and_can_be_read_by_what_follows() {
-    let runbook = "fs::write(\"out\", \"x\");\nif fs::read(\"out\") == \"x\" { fs::remove(\"out\"); }\n";
+    let runbook =
+        "fs::write(\"out\", \"x\");\nif fs::read(\"out\") == \"x\" { fs::remove(\"out\"); }\n";
     let text = "
         scripts/a.rhai:1
           1  write file scripts/out   asked for in line 1
@@ -61,10 +66,17 @@ fn errors_help_and_refusals_are_those_of_a_run() {
     assert!(wrong.code == 2 && wrong.stderr.contains("There is no function nonsense()"), "{wrong}");
     let refused = plan(&[], "sh([\"git\"]);").output();
     assert!(refused.code == 5 && refused.stderr.contains("commands = [\"git\"]"), "{refused}");
-    let absent = plan(&["--json"], "stack(\"x\", #{ services: #{ a: #{ image: \"a\" } } }).up();").output();
+    let absent =
+        plan(&["--json"], "stack(\"x\", #{ services: #{ a: #{ image: \"a\" } } }).up();").output();
     assert!(absent.code == 1 && absent.stdout.contains(r#""kind":"engine""#), "{absent}");
-    let help = Spc::new().file("a.rhai", "//! Do it.\nargs(#{});\nfs::write(\"out\", \"x\");").args(["plan", "a.rhai", "--help"]).output();
-    assert!(help.code == 0 && help.stdout.starts_with("Do it.\n\nUsage: spc plan a.rhai"), "{help}");
+    let help = Spc::new()
+        .file("a.rhai", "//! Do it.\nargs(#{});\nfs::write(\"out\", \"x\");")
+        .args(["plan", "a.rhai", "--help"])
+        .output();
+    assert!(
+        help.code == 0 && help.stdout.starts_with("Do it.\n\nUsage: spc plan a.rhai"),
+        "{help}"
+    );
     Spc::new().args(["plan", "-e", "1"]).stdout("nothing to do\n").run();
 }
 
@@ -94,16 +106,24 @@ fn an_answer_that_the_runbook_assumes_leads_the_plan_on() {
 fn an_assumed_answer_of_the_wrong_kind_is_told_with_its_place() {
     let runbook = "http::get(\"http://localhost/\", #{ assume: #{ stats: 200, body: \"\" } });\n";
     for verb in ["plan", "run", "check"] {
-        let ended = Spc::new().file("scripts/a.rhai", runbook).args([verb, "scripts/a.rhai"]).output();
+        let ended =
+            Spc::new().file("scripts/a.rhai", runbook).args([verb, "scripts/a.rhai"]).output();
         let said = format!("{}{}", ended.stdout, ended.stderr);
-        assert!(ended.code == 2 && said.contains("The parts of an assumed answer have no \"stats\""), "{verb}: {ended}");
-        assert!(said.contains("did you mean \"status\"?") && said.contains("scripts/a.rhai:1:"), "{verb}: {ended}");
+        assert!(
+            ended.code == 2 && said.contains("The parts of an assumed answer have no \"stats\""),
+            "{verb}: {ended}"
+        );
+        assert!(
+            said.contains("did you mean \"status\"?") && said.contains("scripts/a.rhai:1:"),
+            "{verb}: {ended}"
+        );
     }
 }
 
 #[test]
 fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
-    let runbook = "if http::get(\"http://localhost/\").ok { http::get(\"http://evil.example/\"); }\n";
+    let runbook =
+        "if http::get(\"http://localhost/\").ok { http::get(\"http://evil.example/\"); }\n";
     plan(&[], runbook)
         .code(5)
         .stdout(
@@ -119,7 +139,11 @@ fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
         .run();
     let json = plan(&["--json"], runbook).output();
     assert_eq!(json.code, 5);
-    assert!(json.stdout.contains(r#""refused":true"#) && json.stdout.contains(r#""event":"end","ok":false,"code":5"#), "{json}");
+    assert!(
+        json.stdout.contains(r#""refused":true"#)
+            && json.stdout.contains(r#""event":"end","ok":false,"code":5"#),
+        "{json}"
+    );
 }
 
 #[test]
@@ -153,17 +177,35 @@ fn a_plan_that_takes_a_way_back_says_so_first() {
 
 #[test]
 fn the_switch_for_read_only_commands_is_true_or_false() {
-    let ended = Spc::new().file("spc.toml", "[allow]\nread_only_execs = [\"psql\"]\n").args(["plan", "-e", "1"]).output();
-    assert!(ended.code == 2 && ended.stderr.contains("read_only_execs") && ended.stderr.contains("spc.toml:2:19"), "{ended}");
+    let ended = Spc::new()
+        .file("spc.toml", "[allow]\nread_only_execs = [\"psql\"]\n")
+        .args(["plan", "-e", "1"])
+        .output();
+    assert!(
+        ended.code == 2
+            && ended.stderr.contains("read_only_execs")
+            && ended.stderr.contains("spc.toml:2:19"),
+        "{ended}"
+    );
 }
 
 #[test]
 fn a_plan_is_held_to_permissions_as_its_process_is() {
     use std::os::unix::fs::PermissionsExt;
-    assert!(rustix::process::geteuid().is_root(), "this test needs root, whom no permission bits bar");
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "this test needs root, whom no permission bits bar"
+    );
     let project = || {
-        let run = Spc::new().file("spc.toml", "").folder("closed").file("a.rhai", "fs::write(\"closed/new\", \"x\");");
-        std::fs::set_permissions(run.project().join("closed"), std::fs::Permissions::from_mode(0o555)).unwrap();
+        let run = Spc::new()
+            .file("spc.toml", "")
+            .folder("closed")
+            .file("a.rhai", "fs::write(\"closed/new\", \"x\");");
+        std::fs::set_permissions(
+            run.project().join("closed"),
+            std::fs::Permissions::from_mode(0o555),
+        )
+        .unwrap();
         run
     };
     let text = "
@@ -215,5 +257,10 @@ fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
     let given = plan(&[], "http::get(\"http://localhost/\", #{ assume: \"x\" }).int();").output();
     assert!(given.code == 2 && given.stderr.contains("\"x\" is not an integer"), "{given}");
     let json = plan(&["--json"], &format!("{asks}nonsense();\n")).output();
-    assert!(json.code == 2 && json.stdout.contains(r#""event":"plan""#) && json.stdout.contains(r#""ok":false,"code":2"#), "{json}");
+    assert!(
+        json.code == 2
+            && json.stdout.contains(r#""event":"plan""#)
+            && json.stdout.contains(r#""ok":false,"code":2"#),
+        "{json}"
+    );
 }

@@ -1,4 +1,5 @@
-//! What a script may not do: a refusal names the line that would allow it, ends the run with code 5, and can't be caught.
+//! What a script may not do: a refusal names the line that would allow it, ends the run with
+//! code 5, and can't be caught.
 
 use crate::support::Spc;
 
@@ -45,14 +46,18 @@ fn the_line_keeps_what_is_allowed_already_and_is_as_narrow() {
 
 #[test]
 fn the_line_it_names_does_allow_it() {
-    let run = || Spc::new().file("outside.txt", "read").runbook("print(fs::read(\"../outside.txt\"));");
+    let run =
+        || Spc::new().file("outside.txt", "read").runbook("print(fs::read(\"../outside.txt\"));");
     let refused = run().output();
     assert_eq!(refused.code, 5, "{refused}");
     let (_, line) = refused.stderr.split_once("to allow it, write ").expect("a line to write");
     let (line, _) = line.split_once(" under [allow] in spc.toml\n").expect("where to write it");
     let run = run();
-    let line = line.replace("[project]", &run.project().canonicalize().unwrap().display().to_string());
-    run.file("spc.toml", format!("project_directory = \"scripts\"\n[allow]\n{line}\n")).stdout("read\n").run();
+    let line =
+        line.replace("[project]", &run.project().canonicalize().unwrap().display().to_string());
+    run.file("spc.toml", format!("project_directory = \"scripts\"\n[allow]\n{line}\n"))
+        .stdout("read\n")
+        .run();
 }
 
 #[test]
@@ -149,7 +154,8 @@ fn a_mount_from_outside_of_the_project_needs_its_line() {
     let ended = Spc::new().runbook(socket).output();
     assert_eq!(ended.code, 5);
     assert!(
-        ended.stderr.contains("it is the engine's socket\n") && ended.stderr.contains("write privileged = true and bind_mounts = "),
+        ended.stderr.contains("it is the engine's socket\n")
+            && ended.stderr.contains("write privileged = true and bind_mounts = "),
         "{ended}"
     );
 }
@@ -171,7 +177,9 @@ fn nothing_catches_a_refusal() {
         let ended = Spc::new().runbook(&format!("{script}\nprint(\"went on\");")).output();
         assert_eq!((ended.code, ended.stdout.as_str()), (5, ""), "{script}: {ended}");
         assert!(
-            ended.stderr.starts_with("error: A script may not run the host command \"git\"\n --> scripts/a.rhai:"),
+            ended.stderr.starts_with(
+                "error: A script may not run the host command \"git\"\n --> scripts/a.rhai:"
+            ),
             "{script}: {ended}"
         );
     }

@@ -10,14 +10,27 @@ fn its_name_is_the_option_then_the_variable_then_the_description_then_the_folder
     let described = "print(stack(\"shop\", #{}).name);";
     Spc::new().runbook(described).stdout("shop\n").run();
     Spc::new().runbook(described).env("COMPOSE_PROJECT_NAME", "stage").stdout("stage\n").run();
-    Spc::new().runbook(described).file("scripts/.env", "COMPOSE_PROJECT_NAME=stage").stdout("stage\n").run();
-    Spc::new().args(["--project", "mine"]).runbook(described).env("COMPOSE_PROJECT_NAME", "stage").stdout("mine\n").run();
+    Spc::new()
+        .runbook(described)
+        .file("scripts/.env", "COMPOSE_PROJECT_NAME=stage")
+        .stdout("stage\n")
+        .run();
+    Spc::new()
+        .args(["--project", "mine"])
+        .runbook(described)
+        .env("COMPOSE_PROJECT_NAME", "stage")
+        .stdout("mine\n")
+        .run();
     Spc::new().args(["-p", "mine"]).runbook(NAME).stdout("mine\n").run();
 }
 
 #[test]
 fn a_folders_name_becomes_one_as_compose_makes_it() {
-    Spc::new().file("My Shop_2/a.rhai", NAME).args(["run", "My Shop_2/a.rhai"]).stdout("myshop_2\n").run();
+    Spc::new()
+        .file("My Shop_2/a.rhai", NAME)
+        .args(["run", "My Shop_2/a.rhai"])
+        .stdout("myshop_2\n")
+        .run();
     Spc::new()
         .file("___/a.rhai", NAME)
         .args(["run", "___/a.rhai"])
@@ -44,7 +57,10 @@ fn a_wrong_name_is_refused_before_anything_runs() {
         )
     };
     let run = || Spc::new().runbook("print(\"ran\");").code(2);
-    run().env("COMPOSE_PROJECT_NAME", "My Shop").stderr(&said("My Shop", "help: \"myshop\" would be one\n")).run();
+    run()
+        .env("COMPOSE_PROJECT_NAME", "My Shop")
+        .stderr(&said("My Shop", "help: \"myshop\" would be one\n"))
+        .run();
     run().env("COMPOSE_PROJECT_NAME", "").code(0).stdout("ran\n").run();
     for verb in [&["ps"][..], &["unlock"], &["run", "scripts/a.rhai"]] {
         let arguments = ["--project", "My Shop"].into_iter().chain(verb.iter().copied());
@@ -56,7 +72,12 @@ fn a_wrong_name_is_refused_before_anything_runs() {
 
 #[test]
 fn dash_c_works_as_if_started_there() {
-    Spc::new().file("shop/spc.toml", "").file("shop/a.rhai", NAME).args(["-C", "shop", "run", "a.rhai"]).stdout("shop\n").run();
+    Spc::new()
+        .file("shop/spc.toml", "")
+        .file("shop/a.rhai", NAME)
+        .args(["-C", "shop", "run", "a.rhai"])
+        .stdout("shop\n")
+        .run();
     Spc::new()
         .file("shop/a.env", "A=1")
         .file("shop/a.rhai", "print(env(\"A\"));")
@@ -184,8 +205,17 @@ fn a_project_for_another_spc_is_not_run_by_this_one() {
 fn a_project_file_that_is_no_toml_or_no_file_is_told() {
     let ended = Spc::new().file("spc.toml", "[allow\n").runbook("").output();
     assert_eq!(ended.code, 2);
-    assert!(ended.stderr.starts_with("error: The file is no TOML: ") && ended.stderr.contains(" --> spc.toml:1:7\n"), "{ended}");
-    Spc::new().folder("spc.toml").runbook("").code(2).stderr("error: Could not read \"[project]/spc.toml\": it is a folder\n").run();
+    assert!(
+        ended.stderr.starts_with("error: The file is no TOML: ")
+            && ended.stderr.contains(" --> spc.toml:1:7\n"),
+        "{ended}"
+    );
+    Spc::new()
+        .folder("spc.toml")
+        .runbook("")
+        .code(2)
+        .stderr("error: Could not read \"[project]/spc.toml\": it is a folder\n")
+        .run();
 }
 
 #[test]

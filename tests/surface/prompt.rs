@@ -35,7 +35,11 @@ fn tell(run: &mut Running, line: &str) {
 #[test]
 fn it_greets_and_ends_well_by_ctrl_d_or_exit() {
     let mut run = Spc::new().at_terminal().env("TERM", "xterm").args(["repl"]).start();
-    run.until_shown(concat!("spc ", env!("CARGO_PKG_VERSION"), ", project \"project\"; help tells more, Ctrl-D leaves"));
+    run.until_shown(concat!(
+        "spc ",
+        env!("CARGO_PKG_VERSION"),
+        ", project \"project\"; help tells more, Ctrl-D leaves"
+    ));
     run.until_shown("spc> ");
     run.types_keys(CTRL_D);
     assert_eq!(run.ends().code, 0);
@@ -48,7 +52,8 @@ fn it_greets_and_ends_well_by_ctrl_d_or_exit() {
 
 #[test]
 fn what_lines_define_stays_and_values_are_shown() {
-    let mut run = prompt(spc().file("spc.toml", "").file("scripts/app.rhai", "fn name() { \"shop\" }"));
+    let mut run =
+        prompt(spc().file("spc.toml", "").file("scripts/app.rhai", "fn name() { \"shop\" }"));
     tell(&mut run, "import \"app\" as app; let n = 41; const ONE = 1");
     tell(&mut run, "fn more(x) { x + global::ONE }");
     run.says_at_prompt("more(n);", "42\r\n");
@@ -88,7 +93,12 @@ fn an_error_is_shown_with_its_place_and_the_session_goes_on() {
 
 #[test]
 fn ctrl_c_ends_what_runs_and_keeps_the_session() {
-    for line in ["sleep(\"1h\")", "loop { }", "parallel([|| sleep(\"1h\"), || loop { }])", "wait_until(\"1h\", || false)"] {
+    for line in [
+        "sleep(\"1h\")",
+        "loop { }",
+        "parallel([|| sleep(\"1h\"), || loop { }])",
+        "wait_until(\"1h\", || false)",
+    ] {
         let mut run = prompt(spc());
         tell(&mut run, "let kept = 41");
         run.types_keys(&format!("print(\"begun\"); {line}\r"));
@@ -186,7 +196,10 @@ fn lines_are_kept_for_their_owner_alone_and_found_again() {
     run.until_shown("[a]");
     run.types_keys(CTRL_C);
     run.until_shown("spc> ");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "#V2\nlet a = 1; \"told\"\nfn f() {\\n  2\\n}\n[a]\n");
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "#V2\nlet a = 1; \"told\"\nfn f() {\\n  2\\n}\n[a]\n"
+    );
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     run.types_keys(CTRL_D);
     assert_eq!(run.ends().code, 0);
@@ -212,9 +225,18 @@ fn history_is_where_it_is_wanted_or_nowhere_and_a_failure_is_told_once() {
         run.says_at_prompt("2 + 3", "5\r\n");
         assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0, "{nowhere}");
     }
-    assert_eq!(std::fs::metadata("/dev/null").unwrap().permissions().mode() & 0o777, 0o666, "a device is left as it is");
+    assert_eq!(
+        std::fs::metadata("/dev/null").unwrap().permissions().mode() & 0o777,
+        0o666,
+        "a device is left as it is"
+    );
 
-    let unwritable = Spc::new().at_terminal().env("TERM", "xterm").env("NO_COLOR", "1").env("SPC_HISTORY", "file/typed").file("file", "");
+    let unwritable = Spc::new()
+        .at_terminal()
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
+        .env("SPC_HISTORY", "file/typed")
+        .file("file", "");
     let mut run = prompt(unwritable.args(["repl"]));
     run.types_keys("2 + 3\r");
     run.until_shown("\n5\r\nwarning: What is typed is not kept in ");
@@ -236,7 +258,9 @@ fn colours_are_for_those_who_want_them() {
     let styles = |text: &str| {
         text.split("\x1b[")
             .skip(1)
-            .filter(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'))
+            .filter(|rest| {
+                rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
+            })
             .count()
     };
     assert!(styles(&said(spc().without_env("NO_COLOR"))) > 0);
@@ -286,5 +310,10 @@ fn results_go_where_standard_output_goes() {
 fn json_is_for_piped_lines() {
     let ended = Spc::new().asks().args(["repl", "--json"]).output();
     assert_eq!(ended.code, 2);
-    assert!(ended.stdout.contains("--json is for lines that are piped in, not for those typed at a terminal"), "{ended}");
+    assert!(
+        ended
+            .stdout
+            .contains("--json is for lines that are piped in, not for those typed at a terminal"),
+        "{ended}"
+    );
 }

@@ -29,13 +29,20 @@ fn without_a_terminal_the_option_that_answers_is_named() {
 #[test]
 fn the_option_answers_and_says_what_it_answered() {
     for option in ["--yes", "-y"] {
-        Spc::new().args([option]).runbook(RUNBOOK).stdout("true\n").stderr("Remove the volumes? yes (--yes)\n").run();
+        Spc::new()
+            .args([option])
+            .runbook(RUNBOOK)
+            .stdout("true\n")
+            .stderr("Remove the volumes? yes (--yes)\n")
+            .run();
     }
 }
 
 #[test]
 fn at_a_terminal_only_yes_is_yes() {
-    for (answer, expected) in [("y", "true"), ("YES", "true"), ("n", "false"), ("", "false"), ("yesterday", "false")] {
+    for (answer, expected) in
+        [("y", "true"), ("YES", "true"), ("n", "false"), ("", "false"), ("yesterday", "false")]
+    {
         let mut run = Spc::new().asks().runbook(RUNBOOK).start();
         run.until_stderr("Remove the volumes? [y/N] ");
         run.types(answer);

@@ -183,15 +183,29 @@ fn a_word_after_code_that_takes_none_is_refused() {
 #[test]
 fn imports_are_found_in_the_projects_scripts_from_every_folder_of_it() {
     let project = || {
-        Spc::new().file("spc.toml", "").file("scripts/app.rhai", "fn name() { \"app\" }").file("deep/down/x", "").started_in("deep/down")
+        Spc::new()
+            .file("spc.toml", "")
+            .file("scripts/app.rhai", "fn name() { \"app\" }")
+            .file("deep/down/x", "")
+            .started_in("deep/down")
     };
     let code = "import \"app\" as app; print(app::name());";
     project().args(["run", "-e", code]).stdout("app\n").run();
     project().args(["run", "-"]).stdin(code).stdout("app\n").run();
     project().args(["repl"]).stdin("import \"app\" as app;\napp::name()").stdout("app\n").run();
-    // Without a folder for scripts in the project's own, without a project in the one it is started in.
-    Spc::new().file("spc.toml", "").file("app.rhai", "fn name() { \"app\" }").args(["run", "-e", code]).stdout("app\n").run();
-    Spc::new().file("app.rhai", "fn name() { \"app\" }").args(["run", "-e", code]).stdout("app\n").run();
+    // Without a folder for scripts in the project's own, without a project in the one it is started
+    // in.
+    Spc::new()
+        .file("spc.toml", "")
+        .file("app.rhai", "fn name() { \"app\" }")
+        .args(["run", "-e", code])
+        .stdout("app\n")
+        .run();
+    Spc::new()
+        .file("app.rhai", "fn name() { \"app\" }")
+        .args(["run", "-e", code])
+        .stdout("app\n")
+        .run();
     project()
         .args(["run", "-e", "import \"../x\" as x;"])
         .code(2)

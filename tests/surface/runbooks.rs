@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use crate::support::Spc;
 
 fn scripts() -> Spc {
-    Spc::new().file("scripts/up.rhai", "print(\"up\");").file("scripts/down.rhai", "print(\"down\");")
+    Spc::new()
+        .file("scripts/up.rhai", "print(\"up\");")
+        .file("scripts/down.rhai", "print(\"down\");")
 }
 
 #[test]
@@ -20,24 +22,35 @@ fn one_that_is_there_runs() {
 #[test]
 fn one_that_is_missing_comes_with_the_nearest() {
     for given in ["scripts/upp.rhai", "scripts/up", "scripts/up.rhai/"] {
-        let said = format!("error: There is no runbook \"{given}\"\nhelp: did you mean \"scripts/up.rhai\"?\n");
-        scripts().args(["run", given]).code(2).stderr(&said.replace(".rhai/\"\n", ".rhai\"\n")).run();
+        let said = format!(
+            "error: There is no runbook \"{given}\"\nhelp: did you mean \"scripts/up.rhai\"?\n"
+        );
+        scripts()
+            .args(["run", given])
+            .code(2)
+            .stderr(&said.replace(".rhai/\"\n", ".rhai\"\n"))
+            .run();
     }
 }
 
 #[test]
 fn one_that_is_among_the_scripts_is_found_by_its_name_alone() {
     for given in ["up", "up.rhai"] {
-        let said = format!("error: There is no runbook \"{given}\"\nhelp: did you mean \"scripts/up.rhai\"?\n");
+        let said = format!(
+            "error: There is no runbook \"{given}\"\nhelp: did you mean \"scripts/up.rhai\"?\n"
+        );
         scripts().args(["run", given]).code(2).stderr(&said).run();
     }
 }
 
 #[test]
 fn an_option_of_one_letter_after_the_name_is_the_runbooks() {
-    for (letter, rest) in
-        [("-v", "; after it write --verbose"), ("-q", "; after it write --quiet"), ("-y", "; after it write --yes"), ("-p", "")]
-    {
+    for (letter, rest) in [
+        ("-v", "; after it write --verbose"),
+        ("-q", "; after it write --quiet"),
+        ("-y", "; after it write --yes"),
+        ("-p", ""),
+    ] {
         let said = format!(
             "error: scripts/up.rhai takes no arguments, but \"{letter}\" is given\n\
              help: spc's own \"{letter}\" stands before the runbook's name: spc run {letter} … RUNBOOK{rest}\n"
@@ -45,7 +58,8 @@ fn an_option_of_one_letter_after_the_name_is_the_runbooks() {
         scripts().args(["run", "scripts/up.rhai", letter]).code(2).stderr(&said).run();
     }
     let own = "let o = args(#{ verbosity: arg::flag(\"More\") });";
-    let ended = scripts().file("scripts/own.rhai", own).args(["run", "scripts/own.rhai", "-v"]).output();
+    let ended =
+        scripts().file("scripts/own.rhai", own).args(["run", "scripts/own.rhai", "-v"]).output();
     assert!(ended.code == 2 && ended.stderr.contains("did you mean \"--verbosity\"?"), "{ended}");
 }
 
@@ -90,7 +104,11 @@ fn a_folder_that_is_missing_or_empty_is_said_to_be() {
 
 #[test]
 fn a_folder_is_no_runbook() {
-    scripts().args(["run", "scripts"]).code(2).stderr("error: Could not read \"scripts\": it is a folder\n").run();
+    scripts()
+        .args(["run", "scripts"])
+        .code(2)
+        .stderr("error: Could not read \"scripts\": it is a folder\n")
+        .run();
 }
 
 #[test]
@@ -112,8 +130,11 @@ fn one_in_another_encoding_is_refused_with_the_line() {
 #[test]
 fn one_that_may_not_be_read_says_so() {
     let run = scripts().args(["run", "scripts/up.rhai"]).by_nobody();
-    std::fs::set_permissions(run.project().join("scripts/up.rhai"), Permissions::from_mode(0o600)).unwrap();
-    run.code(2).stderr("error: Could not read \"[project]/scripts/up.rhai\": permission denied\n").run();
+    std::fs::set_permissions(run.project().join("scripts/up.rhai"), Permissions::from_mode(0o600))
+        .unwrap();
+    run.code(2)
+        .stderr("error: Could not read \"[project]/scripts/up.rhai\": permission denied\n")
+        .run();
 }
 
 #[test]
@@ -138,21 +159,24 @@ fn windows_line_ends_and_a_byte_order_mark_move_no_column() {
 #[test]
 fn blanks_and_other_alphabets_in_a_path_are_no_obstacle() {
     let run = Spc::new().folder("프로젝트 1").started_in("프로젝트 1");
-    run.file("프로젝트 1/ä ö/ü b.rhai", "import \"lib/ñ\" as lib;\nprint(lib::name());\nfail(\"exec\", \"데이터\");")
-        .file("프로젝트 1/ä ö/lib/ñ.rhai", "fn name() { \"größe\" }")
-        .args(["run", "ä ö/ü b.rhai"])
-        .code(1)
-        .stdout("größe\n")
-        .stderr(
-            r#"
+    run.file(
+        "프로젝트 1/ä ö/ü b.rhai",
+        "import \"lib/ñ\" as lib;\nprint(lib::name());\nfail(\"exec\", \"데이터\");",
+    )
+    .file("프로젝트 1/ä ö/lib/ñ.rhai", "fn name() { \"größe\" }")
+    .args(["run", "ä ö/ü b.rhai"])
+    .code(1)
+    .stdout("größe\n")
+    .stderr(
+        r#"
             error: 데이터
              --> ä ö/ü b.rhai:3:1
               |
             3 | fail("exec", "데이터");
               | ^^^^
             "#,
-        )
-        .run();
+    )
+    .run();
 }
 
 #[test]

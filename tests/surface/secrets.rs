@@ -5,7 +5,9 @@ use crate::support::{Answer, Spc, TcpServer};
 const VALUE: &str = "correct horse battery";
 
 fn with_secret() -> Spc {
-    Spc::new().file("spc.toml", "[allow]\ncommands = [\"sh\"]\ncommand_env = [\"PW\"]\n").file("secrets/db_password", format!("{VALUE}\n"))
+    Spc::new()
+        .file("spc.toml", "[allow]\ncommands = [\"sh\"]\ncommand_env = [\"PW\"]\n")
+        .file("secrets/db_password", format!("{VALUE}\n"))
 }
 
 #[test]
@@ -51,7 +53,11 @@ fn a_secrets_value_is_masked_however_it_comes_back() {
         "[secret db_password]\n[secret db_password]\n\nuser:[secret db_password]\n[secret db_password]\n[secret db_password]\n"
     );
     // The excerpt too: the value stands in the source.
-    assert!(ended.stderr.contains("7 | throw \"[secret db_password]\";\n") && !ended.stderr.contains("horse"), "{ended}");
+    assert!(
+        ended.stderr.contains("7 | throw \"[secret db_password]\";\n")
+            && !ended.stderr.contains("horse"),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -75,7 +81,10 @@ fn a_secret_is_masked_in_what_a_host_command_prints_also_in_pieces() {
         )
         .output();
     assert_eq!(ended.code, 0, "{ended}");
-    assert!(!ended.to_string().contains("horse") && !ended.to_string().contains("battery"), "{ended}");
+    assert!(
+        !ended.to_string().contains("horse") && !ended.to_string().contains("battery"),
+        "{ended}"
+    );
     assert_eq!(ended.to_string().matches("[secret db_password]").count(), 3, "{ended}");
 }
 
@@ -96,12 +105,25 @@ fn a_secret_is_given_out_only_when_exposed() {
             "#,
         )
         .run();
-    let ended = with_secret().runbook("fs::write(\"out.txt\", `pw: ${secret(\"db_password\")}`);").output();
+    let ended =
+        with_secret().runbook("fs::write(\"out.txt\", `pw: ${secret(\"db_password\")}`);").output();
     assert_eq!(ended.code, 2);
-    assert!(ended.stderr.contains("error: The secret \"db_password\" would stand in the file \"out.txt\"\n"), "{ended}");
-    let ended = with_secret().runbook("sh([\"sh\", \"-c\", `echo ${expose(secret(\"db_password\"))}`]);").output();
+    assert!(
+        ended
+            .stderr
+            .contains("error: The secret \"db_password\" would stand in the file \"out.txt\"\n"),
+        "{ended}"
+    );
+    let ended = with_secret()
+        .runbook("sh([\"sh\", \"-c\", `echo ${expose(secret(\"db_password\"))}`]);")
+        .output();
     assert_eq!(ended.code, 2);
-    assert!(ended.stderr.contains("would stand in the arguments of a host command, which every process can see\n"), "{ended}");
+    assert!(
+        ended.stderr.contains(
+            "would stand in the arguments of a host command, which every process can see\n"
+        ),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -113,13 +135,24 @@ fn a_secret_in_a_build_argument_or_a_label_is_refused_exposed_or_not() {
         assert_eq!(ended.code, 2, "{ended}");
         let message = "error: The secret \"db_password\" would stand in \"args.TOKEN\": build arguments stay in the image's history\n";
         assert!(ended.stderr.starts_with(message), "{ended}");
-        assert!(ended.stderr.contains(&format!("scripts/a.rhai:1:{}\n", column(before))), "{ended}");
-        assert!(ended.stderr.contains("help: give it to the build with `secrets: [\"db_password\"]` under `build`"), "{ended}");
+        assert!(
+            ended.stderr.contains(&format!("scripts/a.rhai:1:{}\n", column(before))),
+            "{ended}"
+        );
+        assert!(
+            ended.stderr.contains(
+                "help: give it to the build with `secrets: [\"db_password\"]` under `build`"
+            ),
+            "{ended}"
+        );
         let before = "stack(\"spc\", #{ services: #{ db: #{ image: \"x\", labels: #{ l: ";
         let ended = with_secret().runbook(&format!("{before}{secret} }} }} }} }});")).output();
         assert_eq!(ended.code, 2, "{ended}");
         assert!(ended.stderr.contains("would stand in \"services.db.labels.l\": whoever may look at the engine sees labels\n"), "{ended}");
-        assert!(ended.stderr.contains(&format!("scripts/a.rhai:1:{}\n", column(before))), "{ended}");
+        assert!(
+            ended.stderr.contains(&format!("scripts/a.rhai:1:{}\n", column(before))),
+            "{ended}"
+        );
     }
 }
 
@@ -143,29 +176,40 @@ fn a_secret_that_is_not_there_says_where_it_could_be() {
     let described = "stack(\"spc\", #{ services: #{}, secrets: #{ key: #{ environment: \"API_KEY\" } } });\nprint(secret(\"key\"));";
     let ended = Spc::new().runbook(described).output();
     assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
-    assert!(ended.stderr.starts_with("error: The variable \"API_KEY\" of the secret \"key\" is not set\n"), "{ended}");
+    assert!(
+        ended
+            .stderr
+            .starts_with("error: The variable \"API_KEY\" of the secret \"key\" is not set\n"),
+        "{ended}"
+    );
     Spc::new().runbook(described).env("API_KEY", "0123456789").stdout("[secret key]\n").run();
 }
 
 /// A secret with what encoders change.
 const ODD: &str = "p/ss w\"rd&<é>";
 
-/// A runbook that knows the secret `odd` and where a server is that answers each request with `answer`.
+/// A runbook that knows the secret `odd` and where a server is that answers each request with
+/// `answer`.
 fn asking(server: &TcpServer, script: &str) -> Spc {
     let script = script.replace("SERVER", &format!("http://localhost:{}", server.port()));
-    Spc::new().file("spc.toml", "").file("secrets/odd", ODD).runbook(&format!("let s = expose(secret(\"odd\"));\n{script}"))
+    Spc::new()
+        .file("spc.toml", "")
+        .file("secrets/odd", ODD)
+        .runbook(&format!("let s = expose(secret(\"odd\"));\n{script}"))
 }
 
 #[test]
 fn an_address_with_a_secret_is_in_no_message_and_no_answer() {
     let server = TcpServer::new(|request| match request {
-        "GET /moved/p/ss%20w%22rd&%3C%C3%A9%3E" => {
-            Answer::of_stranger(302, "").with_header("Location", "/there?token=p%2Fss+w%22rd%26%3c%c3%a9%3e")
-        }
+        "GET /moved/p/ss%20w%22rd&%3C%C3%A9%3E" => Answer::of_stranger(302, "")
+            .with_header("Location", "/there?token=p%2Fss+w%22rd%26%3c%c3%a9%3e"),
         request => Answer::of_stranger(200, request),
     });
     asking(&server, "let a = http::get(\"SERVER/moved/\" + s);\nprint(a.url);\nprint(a.body);")
-        .stdout(&format!("http://localhost:{}/there?token=[secret odd]\nGET /there?token=[secret odd]\n", server.port()))
+        .stdout(&format!(
+            "http://localhost:{}/there?token=[secret odd]\nGET /there?token=[secret odd]\n",
+            server.port()
+        ))
         .run();
     for script in [
         "http::get(\"http://localhost:1/\" + s)",
@@ -179,7 +223,9 @@ fn an_address_with_a_secret_is_in_no_message_and_no_answer() {
             let run = asking(&server, script);
             let ended = if json { run.args(["--json"]) } else { run }.output();
             assert_ne!(ended.code, 0, "{script}: {ended}");
-            for piece in ["p/ss", "p%2F", "w%22rd", "w\\\"rd", "%C3%A9", "secret:odd", "exposed:odd", "⟨"] {
+            for piece in
+                ["p/ss", "p%2F", "w%22rd", "w\\\"rd", "%C3%A9", "secret:odd", "exposed:odd", "⟨"]
+            {
                 assert!(!ended.to_string().contains(piece), "{script}: {piece}: {ended}");
             }
         }
@@ -204,12 +250,20 @@ fn a_secret_that_comes_back_in_another_spelling_is_masked() {
         "cC9zcyB3\r\nInJkJjzD\r\nqT4=",
     ];
     for spelling in spellings {
-        let server = TcpServer::new(move |_| Answer::of_stranger(200, &format!("got {spelling} from you")));
+        let server =
+            TcpServer::new(move |_| Answer::of_stranger(200, &format!("got {spelling} from you")));
         let ended =
             asking(&server, "let b = http::get(\"SERVER/\").body;\nprint(b);\nlog::warn(b);\nfail(\"exec\", b, #{ hint: b });").output();
         // What stands around the value in base64 stays.
-        assert_eq!(ended.stdout.replace("dXNlcj", "").trim_end(), "got [secret odd] from you", "{spelling}");
-        assert!(!ended.stderr.contains(spelling) && ended.stderr.matches("[secret odd]").count() == 3, "{spelling}: {ended}");
+        assert_eq!(
+            ended.stdout.replace("dXNlcj", "").trim_end(),
+            "got [secret odd] from you",
+            "{spelling}"
+        );
+        assert!(
+            !ended.stderr.contains(spelling) && ended.stderr.matches("[secret odd]").count() == 3,
+            "{spelling}: {ended}"
+        );
     }
 }
 
@@ -224,7 +278,9 @@ fn a_secret_of_three_characters_is_masked_and_a_shorter_one_warned_of_once() {
     pin("741\n").stdout("code [secret pin] YWI= [secret pin]\n").run();
     pin("74\n")
         .stdout("code 741 YWI= NzQx\n")
-        .stderr("warning: The secret \"pin\" is not masked in output: it has fewer than 3 characters\n")
+        .stderr(
+            "warning: The secret \"pin\" is not masked in output: it has fewer than 3 characters\n",
+        )
         .run();
 }
 
@@ -233,8 +289,13 @@ fn json_stays_json_where_a_secret_is_one_of_its_words() {
     for word in ["event", "print", "text", "tim", "\":\"", "end"] {
         let run = Spc::new().file("spc.toml", "").file("secrets/word", word).args(["--json"]);
         let ended = run.runbook("secret(\"word\");\nprint(fs::read(\"secrets/word\"));").output();
-        let lines: Vec<serde_json::Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-        assert_eq!((lines[0]["event"].as_str(), lines[0]["text"].as_str()), (Some("print"), Some("[secret word]")), "{ended}");
+        let lines: Vec<serde_json::Value> =
+            ended.stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        assert_eq!(
+            (lines[0]["event"].as_str(), lines[0]["text"].as_str()),
+            (Some("print"), Some("[secret word]")),
+            "{ended}"
+        );
         assert_eq!(lines[1]["event"].as_str(), Some("end"), "{ended}");
     }
 }
@@ -246,5 +307,10 @@ fn an_encoded_token_is_refused_before_it_is_sent() {
                   http::get(\"SERVER/?t=\" + encoded);";
     let ended = asking(&server, script).output();
     assert_eq!(ended.code, 2, "{ended}");
-    assert!(ended.stderr.starts_with("error: The secret \"odd\" was changed on its way to a request's address: "), "{ended}");
+    assert!(
+        ended.stderr.starts_with(
+            "error: The secret \"odd\" was changed on its way to a request's address: "
+        ),
+        "{ended}"
+    );
 }

@@ -8,7 +8,10 @@ use crate::support::{Ended, Spc};
 /// A sweep of this runbook.
 fn swept(runbook: &str, options: &[&str]) -> Ended {
     let spc = Spc::new().file("spc.toml", "spc = \"0.1\"\n").file("scripts/make.rhai", runbook);
-    let mut ended = spc.args(["test", "--crash-sweep", "scripts/make.rhai"]).args(options.iter().copied()).output();
+    let mut ended = spc
+        .args(["test", "--crash-sweep", "scripts/make.rhai"])
+        .args(options.iter().copied())
+        .output();
     for text in [&mut ended.stdout, &mut ended.stderr] {
         *text = Regex::new(r"\(\d+\.\d s\)").unwrap().replace_all(text, "([took])").into_owned();
     }
@@ -21,19 +24,25 @@ fn said(ended: Ended, code: i32, stdout: &str, stderr: &str) {
     assert_eq!(ended.to_string(), expected.to_string());
 }
 
-const ANEW: &str = r#"let data = volume("data"); if data.exists() { data.remove(); } data.create();"#;
+const ANEW: &str =
+    r#"let data = volume("data"); if data.exists() { data.remove(); } data.create();"#;
 
 #[test]
 fn a_runbook_that_arrives_has_one_line() {
-    let stdout =
-        "make.rhai: 4 engine calls, 1 of them changes; 0 changes on the host; killed at 5 points; every next run arrived ([took])\n";
+    let stdout = "make.rhai: 4 engine calls, 1 of them changes; 0 changes on the host; killed at 5 points; every next run arrived ([took])\n";
     said(swept(r#"volume("data").create();"#, &["--recoveries", "0"]), 0, stdout, "");
 }
 
 #[test]
 fn one_that_does_not_is_told_with_the_command_that_does_it_again() {
     let ended = swept(ANEW, &["--recoveries", "0"]);
-    assert!(ended.code == 1 && ended.stdout.contains("    again with: spc test --crash-sweep scripts/make.rhai --at 6:after\n"), "{ended}");
+    assert!(
+        ended.code == 1
+            && ended.stdout.contains(
+                "    again with: spc test --crash-sweep scripts/make.rhai --at 6:after\n"
+            ),
+        "{ended}"
+    );
     let again = swept(ANEW, &["--at", "6:after"]);
     said(
         again,
@@ -45,7 +54,10 @@ fn one_that_does_not_is_told_with_the_command_that_does_it_again() {
         "error: make.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 1 point; 1 did not arrive ([took])\n",
     );
     let json = swept(ANEW, &["--at", "6:after", "--json"]);
-    assert!(json.stdout.contains(r#""at":"6:after""#) && json.stdout.contains(r#""event":"sweep""#), "{json}");
+    assert!(
+        json.stdout.contains(r#""at":"6:after""#) && json.stdout.contains(r#""event":"sweep""#),
+        "{json}"
+    );
 }
 
 #[test]
@@ -53,9 +65,15 @@ fn wrong_words_are_refused() {
     let ended = swept(ANEW, &["--at", "6"]);
     assert!(ended.code == 2 && ended.stderr.contains("\"6\" is no point of a run"), "{ended}");
     let ended = swept(ANEW, &["--after", "scripts/missing.rhai"]);
-    assert!(ended.code == 2 && ended.stderr.contains("There is no runbook \"scripts/missing.rhai\""), "{ended}");
+    assert!(
+        ended.code == 2 && ended.stderr.contains("There is no runbook \"scripts/missing.rhai\""),
+        "{ended}"
+    );
     let ended = swept("volume(`data-${time::now().unix}`).create();", &[]);
-    assert!(ended.code == 2 && ended.stderr.contains("make.rhai is not deterministic: call "), "{ended}");
+    assert!(
+        ended.code == 2 && ended.stderr.contains("make.rhai is not deterministic: call "),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -64,6 +82,7 @@ fn the_test_file_sets_the_machine_up() {
         .file("spc.toml", "spc = \"0.1\"\n[allow]\ncommands = [\"make\"]\n")
         .file("scripts/make.rhai", r#"sh(["make", "all"]); volume("data").create();"#)
         .file("scripts/make_test.rhai", r#"fn sweep() { sim::command("make all", "made"); }"#);
-    let ended = spc.args(["test", "--crash-sweep", "scripts/make.rhai", "--recoveries", "0"]).output();
+    let ended =
+        spc.args(["test", "--crash-sweep", "scripts/make.rhai", "--recoveries", "0"]).output();
     assert!(ended.code == 0 && ended.stdout.contains("every next run arrived"), "{ended}");
 }

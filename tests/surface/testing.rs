@@ -30,8 +30,11 @@ fn without_times(ended: Ended) -> Ended {
         (r#" time="[0-9.]+""#, r#" time="[took]""#),
         (r#" (timestamp|uuid)="[^"]+""#, ""),
     ];
-    let masked =
-        |text: String| masks.iter().fold(text, |text, (pattern, mask)| Regex::new(pattern).unwrap().replace_all(&text, *mask).into_owned());
+    let masked = |text: String| {
+        masks.iter().fold(text, |text, (pattern, mask)| {
+            Regex::new(pattern).unwrap().replace_all(&text, *mask).into_owned()
+        })
+    };
     Ended { stdout: masked(ended.stdout), stderr: masked(ended.stderr), ..ended }
 }
 
@@ -58,8 +61,14 @@ fn test_up() {
     let spc = project(tests).file("scripts/down.rhai", "").file("target/x_test.rhai", "nonsense(");
     let ended = without_times(spc.output());
     let up = ended.stdout.lines().nth(1).unwrap_or_default().to_owned();
-    assert!(up.starts_with("ok     scripts/up_test.rhai::test_up  [took], 1m") && up.ends_with("s simulated"), "{ended}");
-    let stdout = format!("ok     scripts/up_test.rhai::test_ten_minutes  [took], 10m simulated\n{up}\n2 tests passed in [took]\n");
+    assert!(
+        up.starts_with("ok     scripts/up_test.rhai::test_up  [took], 1m")
+            && up.ends_with("s simulated"),
+        "{ended}"
+    );
+    let stdout = format!(
+        "ok     scripts/up_test.rhai::test_ten_minutes  [took], 10m simulated\n{up}\n2 tests passed in [took]\n"
+    );
     assert_eq!(ended.to_string(), Ended { code: 0, stdout, stderr: String::new() }.to_string());
 }
 
@@ -111,7 +120,9 @@ up --tgg v2 ended with 2: There is no option "--tgg", after 0s:
 
 #[test]
 fn a_file_that_does_not_compile_stops_no_other() {
-    let spc = project("fn test_a() {}").file("scripts/b_test.rhai", "fn test_b( {").file("scripts/c_test.rhai", "fn helper() {}");
+    let spc = project("fn test_a() {}")
+        .file("scripts/b_test.rhai", "fn test_b( {")
+        .file("scripts/c_test.rhai", "fn helper() {}");
     let stdout = r#"BROKEN scripts/b_test.rhai
 error: Expecting ")" to close the parameters list of function "test_b"
  --> scripts/b_test.rhai:1:12
@@ -135,7 +146,12 @@ error: "test_b" in line 2 of "scripts/up_test.rhai" takes parameters, and a test
 help: if it helps other tests, begin its name otherwise, or write private fn
 
 "#;
-    said(project("fn test_a() {}\nfn test_b(image) {}\nprivate fn test_c(x) {}\n"), 2, stdout, "error: 1 file could not be tested\n");
+    said(
+        project("fn test_a() {}\nfn test_b(image) {}\nprivate fn test_c(x) {}\n"),
+        2,
+        stdout,
+        "error: 1 file could not be tested\n",
+    );
 }
 
 #[test]
@@ -143,19 +159,31 @@ fn where_there_are_no_tests_it_is_said() {
     let spc = || Spc::new().file("scripts/up.rhai", UP);
     let hint = "help: a test is a function test_… in a file …_test.rhai\n";
     said(spc().args(["test"]), 2, "", &format!("error: There are no tests here\n{hint}"));
-    said(spc().args(["test", "scripts"]), 2, "", &format!("error: There are no tests in \"scripts\"\n{hint}"));
+    said(
+        spc().args(["test", "scripts"]),
+        2,
+        "",
+        &format!("error: There are no tests in \"scripts\"\n{hint}"),
+    );
     said(spc().args(["test", "nowhere"]), 2, "", "error: There is no file or folder \"nowhere\"\n");
     let near = spc().file("scripts/up_test.rhai", "").args(["test", "scripts/up"]);
-    said(near, 2, "", "error: There is no file or folder \"scripts/up\"\nhelp: did you mean \"scripts/up_test.rhai\"?\n");
+    said(
+        near,
+        2,
+        "",
+        "error: There is no file or folder \"scripts/up\"\nhelp: did you mean \"scripts/up_test.rhai\"?\n",
+    );
 }
 
 const TWO: &str = "fn test_one() {}\nfn test_two() { assert(false); }\nfn test_three() {}\n";
 
 #[test]
 fn a_filter_chooses_by_the_full_name() {
-    let stdout = "ok     scripts/up_test.rhai::test_one  [took], 0s simulated\n1 test passed in [took]\n";
+    let stdout =
+        "ok     scripts/up_test.rhai::test_one  [took], 0s simulated\n1 test passed in [took]\n";
     said(project(TWO).args(["-k", "up_test.rhai::test_o"]), 0, stdout, "");
-    let stderr = "error: No test's name contains \"test_thre_\"\nhelp: did you mean \"test_three\"?\n";
+    let stderr =
+        "error: No test's name contains \"test_thre_\"\nhelp: did you mean \"test_three\"?\n";
     said(project(TWO).args(["-k", "test_thre_"]), 2, "", stderr);
 }
 
@@ -181,7 +209,10 @@ fn a_failure_that_a_seed_brought_about_says_how_to_have_it_again() {
 "#;
     let ended = without_times(project(tests).args(["--seeds", "9"]).output());
     let again = "it failed:\n    with seed 4, again with: spc test scripts/up_test.rhai -k ::test_drawn --seed 4\n";
-    assert!(ended.code == 1 && ended.stdout.contains(again) && ended.stdout.contains("4 seeds"), "{ended}");
+    assert!(
+        ended.code == 1 && ended.stdout.contains(again) && ended.stdout.contains("4 seeds"),
+        "{ended}"
+    );
     assert_eq!(project(tests).args(["--seed", "5", "--seeds", "3"]).output().code, 0);
 }
 
@@ -202,7 +233,8 @@ fn junits_report_has_a_suite_for_each_file() {
     let path = folder.path().join("report.xml");
     let ended = project(TWO).args(["--quiet", "--junit"]).args([&path]).output();
     assert_eq!(ended.code, 1);
-    let report = without_times(Ended { stdout: std::fs::read_to_string(&path).unwrap(), ..ended }).stdout;
+    let report =
+        without_times(Ended { stdout: std::fs::read_to_string(&path).unwrap(), ..ended }).stdout;
     let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="spc test" tests="3" skipped="0" failures="1" errors="0" time="[took]">
     <testsuite name="scripts/up_test.rhai" tests="3" skipped="0" errors="0" failures="1">
@@ -229,10 +261,18 @@ fn junits_report_has_a_suite_for_each_file() {
 
 #[test]
 fn a_report_that_cannot_be_written_is_refused_before_any_test_runs() {
-    for (path, cause) in [("nowhere/report.xml", "its folder is not there\nhelp: make the folder first\n"), ("scripts", "")] {
+    for (path, cause) in [
+        ("nowhere/report.xml", "its folder is not there\nhelp: make the folder first\n"),
+        ("scripts", ""),
+    ] {
         let ended = project(TWO).args(["--junit", path]).output();
         assert!(ended.code == 2 && ended.stdout.is_empty(), "{ended}");
-        assert!(ended.stderr.starts_with(&format!("error: The JUnit report can't be written to \"[project]/{path}\": {cause}")), "{ended}");
+        assert!(
+            ended.stderr.starts_with(&format!(
+                "error: The JUnit report can't be written to \"[project]/{path}\": {cause}"
+            )),
+            "{ended}"
+        );
     }
 }
 
@@ -245,7 +285,8 @@ fn what_never_ends_is_ended_with_its_line_and_the_limit() {
 fn test_wait() { while true { sleep("1h"); } }
 fn test_in_a_run() { attempt(|| runbook("waits")); }
 "#;
-    let spc = project(tests).file("scripts/waits.rhai", "print(\"waiting\");\nloop { sleep(\"10h\"); }\n");
+    let spc = project(tests)
+        .file("scripts/waits.rhai", "print(\"waiting\");\nloop { sleep(\"10h\"); }\n");
     let ended = without_times(spc.args(["--max-operations", "20000"]).output());
     for told in [
         "error: The script took more than 20000 operations\n --> scripts/up_test.rhai:1:4\n",
@@ -269,7 +310,10 @@ fn a_fault_of_a_wrong_name_comes_with_the_nearest() {
         "There is no effect \"hag\"",
         "did you mean \"hang\"?",
     ] {
-        assert!(ended.stdout.contains(&told.replace("There is no call", "The engine has no call")), "{told}\n{ended}");
+        assert!(
+            ended.stdout.contains(&told.replace("There is no call", "The engine has no call")),
+            "{told}\n{ended}"
+        );
     }
     assert_eq!(ended.code, 1);
 }
@@ -291,8 +335,16 @@ fn test_waits() {
 }
 "#;
     let ended = project(tests).output();
-    assert!(ended.stdout.contains("error: Not so: nginx -s stop\n --> scripts/up_test.rhai:2:42\n"), "{ended}");
-    assert!(ended.stdout.contains("error: A function that answers for the simulated machine can't wait"), "{ended}");
+    assert!(
+        ended.stdout.contains("error: Not so: nginx -s stop\n --> scripts/up_test.rhai:2:42\n"),
+        "{ended}"
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("error: A function that answers for the simulated machine can't wait"),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -305,24 +357,41 @@ fn what_names_another_machine_is_refused() {
 fn files_of_tests_are_no_runbooks_and_no_modules() {
     let ended = project(TWO).args(["--list"]).output();
     assert_eq!(ended.code, 0);
-    let missing = Spc::new().file("scripts/up_test.rhai", TWO).file("scripts/up.rhai", UP).args(["run", "scripts/up_tests.rhai"]);
-    said(missing, 2, "", "error: There is no runbook \"scripts/up_tests.rhai\"\nhelp: there is: scripts/up.rhai\n");
+    let missing = Spc::new()
+        .file("scripts/up_test.rhai", TWO)
+        .file("scripts/up.rhai", UP)
+        .args(["run", "scripts/up_tests.rhai"]);
+    said(
+        missing,
+        2,
+        "",
+        "error: There is no runbook \"scripts/up_tests.rhai\"\nhelp: there is: scripts/up.rhai\n",
+    );
     let ended = Spc::new().runbook("import \"std/dotenv_test\" as t;").output();
     assert!(ended.stderr.contains("there is no such module in the standard library"), "{ended}");
 }
 
 #[test]
 fn a_run_that_tells_a_secret_fails_its_test() {
-    let tests = "fn test_told() { sim::secret(\"TOKEN\", \"correct horse\"); runbook(\"tells\"); }\n";
-    let ended = project(tests).file("scripts/tells.rhai", "print(`it is ${env(\"TOKEN\")}`);").output();
-    assert!(ended.code == 1 && ended.stdout.contains("error: A run told the value of the secret \"TOKEN\"\n"), "{ended}");
+    let tests =
+        "fn test_told() { sim::secret(\"TOKEN\", \"correct horse\"); runbook(\"tells\"); }\n";
+    let ended =
+        project(tests).file("scripts/tells.rhai", "print(`it is ${env(\"TOKEN\")}`);").output();
+    assert!(
+        ended.code == 1
+            && ended.stdout.contains("error: A run told the value of the secret \"TOKEN\"\n"),
+        "{ended}"
+    );
 }
 
 #[test]
 fn what_only_tests_have_is_said_to_be_theirs() {
     for code in ["sim::pass(\"1h\")", "assert(true)"] {
         let ended = Spc::new().args(["run", "-e", code]).output();
-        assert!(ended.code == 2 && ended.stderr.contains("= help: it is there in tests only"), "{ended}");
+        assert!(
+            ended.code == 2 && ended.stderr.contains("= help: it is there in tests only"),
+            "{ended}"
+        );
     }
 }
 
@@ -373,14 +442,18 @@ fn test_a_job_that_fails() {
 #[test]
 fn the_failure_of_a_test_that_never_ends_names_what_it_waited_for() {
     let tests = |service: &str| {
-        format!("fn test_jobs() {{\n    sim::process(\"{service}\", #{{ ready_after: \"1s\" }});\n    runbook(\"jobs\");\n}}\n")
+        format!(
+            "fn test_jobs() {{\n    sim::process(\"{service}\", #{{ ready_after: \"1s\" }});\n    runbook(\"jobs\");\n}}\n"
+        )
     };
     for (service, waited, place) in [
         ("migrate", "the container shop-migrate-1 to complete", "scripts/jobs.rhai:7:6"),
         ("report", "the service \"report\" to complete", "scripts/jobs.rhai:8:24"),
     ] {
         let ended = project(&tests(service)).file("scripts/jobs.rhai", JOBS).output();
-        let message = format!("error: The test went on for more than 24h of virtual time: it waited for {waited}\n");
+        let message = format!(
+            "error: The test went on for more than 24h of virtual time: it waited for {waited}\n"
+        );
         assert!(ended.code == 1 && ended.to_string().contains(&message), "{ended}");
         assert!(ended.to_string().contains(place), "{ended}");
         let help = "help: say with sim::process when that comes, as in #{ exits_after: \"1s\" } or #{ ready_after: \"1s\" }";

@@ -1,7 +1,9 @@
-//! What an earlier version brought up is left untouched by this one, and is this one's to take down.
+//! What an earlier version brought up is left untouched by this one, and is this one's to take
+//! down.
 //!
-//! The engine's answers were recorded from real stacks (`tools/record_upgrade_fixture.sh`), with the descriptions and records they
-//! were made from. A simulated engine begins with them, and the recorded runbooks are run again.
+//! The engine's answers were recorded from real stacks (`tools/record_upgrade_fixture.sh`), with
+//! the descriptions and records they were made from. A simulated engine begins with them, and the
+//! recorded runbooks are run again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,8 +25,11 @@ use spc::testing::{Ran, World};
 const ROOT: &str = "/srv/spc-upgrade";
 
 /// Each recording: its name, the folder of its description, and its project directory there.
-const RECORDINGS: [(&str, &str, &str); 3] =
-    [("development", "reference", "examples/spc"), ("production", "reference", "examples/spc"), ("features", "features", "")];
+const RECORDINGS: [(&str, &str, &str); 3] = [
+    ("development", "reference", "examples/spc"),
+    ("production", "reference", "examples/spc"),
+    ("features", "features", ""),
+];
 
 /// What one recording holds.
 #[derive(Deserialize)]
@@ -62,7 +67,9 @@ struct Machine {
 
 impl Machine {
     fn new(version: &Path, (name, folder, directory): (&str, &str, &str)) -> Self {
-        let recording: Recording = serde_json::from_slice(&fs::read(version.join(format!("{name}.json"))).unwrap()).unwrap();
+        let recording: Recording =
+            serde_json::from_slice(&fs::read(version.join(format!("{name}.json"))).unwrap())
+                .unwrap();
         let (major, minor) = recording.api.split_once('.').unwrap();
         let snapshot = Snapshot {
             api: ApiVersion { major: major.parse().unwrap(), minor: minor.parse().unwrap() },
@@ -78,12 +85,16 @@ impl Machine {
         recording.image_inspects.iter().for_each(|found| engine.learn_image(found.clone()));
         let root = Path::new(ROOT).join(folder);
         let mut host = SimHost::new(conductor.clone()).with_current_folder(&root);
-        for (from, to) in
-            [(version.join(folder), root.clone()), (version.join(format!("{name}-records")), root.join(directory).join(".spc"))]
-        {
+        for (from, to) in [
+            (version.join(folder), root.clone()),
+            (version.join(format!("{name}-records")), root.join(directory).join(".spc")),
+        ] {
             for (path, content) in files(&from) {
                 // `.env` would not be committed under its own name.
-                let path = to.join(path).to_string_lossy().replace("/examples/spc/env", "/examples/spc/.env");
+                let path = to
+                    .join(path)
+                    .to_string_lossy()
+                    .replace("/examples/spc/env", "/examples/spc/.env");
                 host = host.with_file(path, content);
             }
         }
@@ -99,11 +110,15 @@ impl Machine {
 /// All files below `folder`, by their paths there.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+    for entry in
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
         let entry = entry.unwrap();
         let name = PathBuf::from(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()).into_iter().map(|(path, content)| (name.join(path), content)));
+            found.extend(
+                files(&entry.path()).into_iter().map(|(path, content)| (name.join(path), content)),
+            );
         } else {
             found.push((name, fs::read(entry.path()).unwrap()));
         }
@@ -141,7 +156,11 @@ fn what_an_earlier_version_brought_up_is_left_untouched() {
                 .collect();
             assert_eq!(changing, [""; 0], "{what}: {:#?}", said(&ran));
             assert_eq!(ran.printed(), ["0 changes"], "{what}");
-            assert!(!ran.events.iter().any(|event| matches!(event, Event::Planned { .. })), "{what}: {:#?}", said(&ran));
+            assert!(
+                !ran.events.iter().any(|event| matches!(event, Event::Planned { .. })),
+                "{what}: {:#?}",
+                said(&ran)
+            );
             assert_eq!(machine.world.engine.state(), before, "{what}");
             assert_eq!(machine.world.engine.violations(), [], "{what}");
         }
@@ -157,7 +176,13 @@ fn what_an_earlier_version_brought_up_is_this_ones_to_take_down() {
             assert_eq!(ran.code(), 0, "{}: {:?} {:#?}", recording.0, ran.end, said(&ran));
             let state = machine.world.engine.state();
             let left = (state.containers.len(), state.networks.len(), state.volumes.len());
-            assert_eq!(left, (0, 0, 0), "{} {}: {state:#?}", machine.recording.project, recording.0);
+            assert_eq!(
+                left,
+                (0, 0, 0),
+                "{} {}: {state:#?}",
+                machine.recording.project,
+                recording.0
+            );
             assert_eq!(machine.world.engine.violations(), [], "{}", recording.0);
         }
     }
@@ -169,18 +194,37 @@ fn a_changed_description_of_a_recorded_stack_is_seen() {
     for version in versions() {
         for (recording, file, from, to) in [
             (RECORDINGS[0], "scripts/stack.rhai", "REDIS_PORT: \"6379\"", "REDIS_PORT: \"6380\""),
-            (RECORDINGS[1], "scripts/stack.rhai", "stop_grace_period: \"40s\"", "stop_grace_period: \"41s\""),
+            (
+                RECORDINGS[1],
+                "scripts/stack.rhai",
+                "stop_grace_period: \"40s\"",
+                "stop_grace_period: \"41s\"",
+            ),
             (RECORDINGS[2], "compose.yaml", "content: \"a = 1\\n\"", "content: \"a = 2\\n\""),
         ] {
             let machine = Machine::new(&version, recording);
             let path = CheckedPath::trusted(Path::new(ROOT).join(recording.1).join(file));
-            let text = String::from_utf8(spc::host::Host::read(&*machine.world.host, &path).unwrap().into()).unwrap();
+            let text = String::from_utf8(
+                spc::host::Host::read(&*machine.world.host, &path).unwrap().into(),
+            )
+            .unwrap();
             assert!(text.contains(from), "{file} holds {from}");
-            spc::host::Host::write(&*machine.world.host, &path, text.replace(from, to).as_bytes(), None).unwrap();
+            spc::host::Host::write(
+                &*machine.world.host,
+                &path,
+                text.replace(from, to).as_bytes(),
+                None,
+            )
+            .unwrap();
             let calls = machine.world.engine.calls().len();
             machine.world.engine.crash_at(calls as u64 + 60, spc::engine::sim::When::Before);
             machine.run("up.rhai");
-            assert!(machine.world.engine.calls().iter().any(|call| call.mutates), "{} in {}", to, recording.0);
+            assert!(
+                machine.world.engine.calls().iter().any(|call| call.mutates),
+                "{} in {}",
+                to,
+                recording.0
+            );
         }
     }
 }
@@ -190,11 +234,20 @@ fn an_image_that_an_earlier_version_built_is_not_built_again() {
     for version in versions() {
         let machine = Machine::new(&version, RECORDINGS[2]);
         let script = "compose(\"compose.yaml\").build();\n";
-        spc::host::Host::write(&*machine.world.host, &CheckedPath::trusted(machine.scripts.join("build.rhai")), script.as_bytes(), None)
-            .unwrap();
+        spc::host::Host::write(
+            &*machine.world.host,
+            &CheckedPath::trusted(machine.scripts.join("build.rhai")),
+            script.as_bytes(),
+            None,
+        )
+        .unwrap();
         let ran = machine.run("build.rhai");
         assert_eq!(ran.code(), 0, "{:?}", ran.end);
-        assert!(!machine.world.engine.calls().iter().any(|call| call.method == "image_build"), "{:#?}", said(&ran));
+        assert!(
+            !machine.world.engine.calls().iter().any(|call| call.method == "image_build"),
+            "{:#?}",
+            said(&ran)
+        );
     }
 }
 

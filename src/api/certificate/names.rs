@@ -21,7 +21,8 @@ impl Name {
         if let Ok(address) = given.parse() {
             return Ok(Self(SanType::IpAddress(address)));
         }
-        let wrong = || Failure::usage(format!("\"{given}\" is neither a host name nor an IP address"));
+        let wrong =
+            || Failure::usage(format!("\"{given}\" is neither a host name nor an IP address"));
         if given.parse::<std::net::SocketAddr>().is_ok() || given.starts_with('[') {
             return Err(wrong().hint("write an address alone: \"10.0.0.7\", \"::1\""));
         }
@@ -37,7 +38,11 @@ impl Name {
         let parsed = if name.chars().all(is_plain) { Host::parse(name).ok() } else { None };
         let Some(Host::Domain(ascii)) = parsed else { return Err(wrong()) };
         let full = format!("{wildcard}{ascii}");
-        let is_label = |label: &str| (1..=LONGEST_LABEL).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
+        let is_label = |label: &str| {
+            (1..=LONGEST_LABEL).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
         if full.len() > LONGEST_NAME || !ascii.split('.').all(is_label) {
             return Err(wrong().hint(format!(
                 "between points stand 1 to {LONGEST_LABEL} characters, in all at most {LONGEST_NAME}, and none begins or ends with \"-\""
@@ -131,7 +136,10 @@ mod tests {
         ];
         for given in given {
             let failure = parsed(given).expect_err(given);
-            assert_eq!(failure.message, format!("\"{given}\" is neither a host name nor an IP address"));
+            assert_eq!(
+                failure.message,
+                format!("\"{given}\" is neither a host name nor an IP address")
+            );
         }
     }
 

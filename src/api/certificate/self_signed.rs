@@ -9,8 +9,8 @@ use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    PublicKeyData, SerialNumber, SignatureAlgorithm,
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm,
 };
 use sha2::{Digest, Sha256};
 
@@ -20,8 +20,9 @@ use crate::model::{Failure, Kind};
 /// The subject, which is the issuer too.
 const COMMON_NAME: &str = "spc self-signed";
 
-/// Bytes of the signature. Half of all have so many, the others one more or less; a crash sweep, which compares sizes where the
-/// content is random, takes a certificate of another size for a broken one.
+/// Bytes of the signature. Half of all have so many, the others one more or less; a crash sweep,
+/// which compares sizes where the content is random, takes a certificate of another size for a
+/// broken one.
 const SIGNATURE_BYTES: usize = 71;
 
 const SECONDS_OF_A_DAY: u64 = 24 * 3600;
@@ -33,13 +34,23 @@ pub(super) struct SelfSigned {
 }
 
 impl SelfSigned {
-    /// A certificate for a server with these names, valid from `now` on. The key is of the curve P-256, which every client takes.
-    pub(super) fn make(names: &[Name], now: DateTime<Utc>, days: i64, random: &mut dyn FnMut(&mut [u8])) -> Result<Self, Failure> {
-        let failed = |cause: String| Failure::new(Kind::Failed, format!("The certificate could not be made: {cause}"));
+    /// A certificate for a server with these names, valid from `now` on. The key is of the curve
+    /// P-256, which every client takes.
+    pub(super) fn make(
+        names: &[Name],
+        now: DateTime<Utc>,
+        days: i64,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<Self, Failure> {
+        let failed = |cause: String| {
+            Failure::new(Kind::Failed, format!("The certificate could not be made: {cause}"))
+        };
         let secret = secret_key(random);
         let mut params = CertificateParams::default();
-        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(now.timestamp()).unwrap_or_default());
-        params.not_after = params.not_before + Duration::from_secs(u64::try_from(days).unwrap_or_default() * SECONDS_OF_A_DAY);
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1)
+            + Duration::from_secs(u64::try_from(now.timestamp()).unwrap_or_default());
+        params.not_after = params.not_before
+            + Duration::from_secs(u64::try_from(days).unwrap_or_default() * SECONDS_OF_A_DAY);
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, COMMON_NAME);
         params.is_ca = IsCa::ExplicitNoCa;
@@ -52,10 +63,12 @@ impl SelfSigned {
         }
         let signer = Key::new(&secret);
         // As RFC 7093 has it; rcgen computes it only with a cryptography of its own.
-        params.key_identifier_method = KeyIdMethod::PreSpecified(Sha256::digest(&signer.public)[..20].to_vec());
+        params.key_identifier_method =
+            KeyIdMethod::PreSpecified(Sha256::digest(&signer.public)[..20].to_vec());
         let certificate = loop {
             params.serial_number = Some(serial_number(random));
-            let certificate = params.self_signed(&signer).map_err(|error| failed(error.to_string()))?;
+            let certificate =
+                params.self_signed(&signer).map_err(|error| failed(error.to_string()))?;
             if signer.signed.get() == SIGNATURE_BYTES {
                 break certificate;
             }
@@ -112,7 +125,8 @@ impl PublicKeyData for Key {
 
 impl rcgen::SigningKey for Key {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        let signature: DerSignature = self.signing.try_sign(message).map_err(|_| rcgen::Error::RemoteKeyError)?;
+        let signature: DerSignature =
+            self.signing.try_sign(message).map_err(|_| rcgen::Error::RemoteKeyError)?;
         self.signed.set(signature.as_bytes().len());
         Ok(signature.as_bytes().to_vec())
     }

@@ -20,7 +20,11 @@ const BLOCK: u64 = 512;
 const HEADER_LINK: usize = 100;
 
 /// Sends `entries` of `folder`, reading each file when its turn comes.
-pub(super) fn stream(host: Arc<dyn Host>, folder: CheckedPath, entries: Arc<[Entry]>) -> BoxStream<'static, io::Result<Bytes>> {
+pub(super) fn stream(
+    host: Arc<dyn Host>,
+    folder: CheckedPath,
+    entries: Arc<[Entry]>,
+) -> BoxStream<'static, io::Result<Bytes>> {
     async_stream::try_stream! {
         // The builder writes headers (and the GNU entries before them that hold long names); contents are ours to add.
         let mut tar = Builder::new(Vec::new());
@@ -88,7 +92,12 @@ fn append_header(tar: &mut Builder<Vec<u8>>, entry: &Entry) -> io::Result<()> {
     }
 }
 
-fn append_file(tar: &mut Builder<Vec<u8>>, mut header: Header, path: &str, len: u64) -> io::Result<()> {
+fn append_file(
+    tar: &mut Builder<Vec<u8>>,
+    mut header: Header,
+    path: &str,
+    len: u64,
+) -> io::Result<()> {
     header.set_entry_type(EntryType::Regular);
     header.set_size(len);
     tar.append_data(&mut header, path, io::empty())

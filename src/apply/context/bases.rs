@@ -7,15 +7,17 @@ use crate::model::dockerfile::{filled, lines, short};
 /// What stands for no image at all.
 const SCRATCH: &str = "scratch";
 
-/// The images named in `text` that are no stages of it. Nothing where a name depends on what only the builder knows.
+/// The images named in `text` that are no stages of it. Nothing where a name depends on what only
+/// the builder knows.
 pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTreeSet<String>> {
     let mut values: BTreeMap<String, String> = BTreeMap::new();
     let mut stages = 0_usize;
     let mut names: HashSet<String> = HashSet::new();
     let mut images = BTreeSet::new();
     // An empty name is none.
-    let fill =
-        |text: &str, values: &BTreeMap<String, String>| filled(text, &|name| values.get(name).filter(|value| !value.is_empty()).cloned());
+    let fill = |text: &str, values: &BTreeMap<String, String>| {
+        filled(text, &|name| values.get(name).filter(|value| !value.is_empty()).cloned())
+    };
     for line in lines(text) {
         let mut words = line.text.split_whitespace();
         let instruction = words.next().unwrap_or_default().to_ascii_uppercase();
@@ -24,7 +26,10 @@ pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTr
             "ARG" if stages == 0 => {
                 for word in words {
                     let (name, default) = word.split_once('=').unwrap_or((word, ""));
-                    let value = arguments.get(name).cloned().unwrap_or_else(|| default.trim_matches(['"', '\'']).to_owned());
+                    let value = arguments
+                        .get(name)
+                        .cloned()
+                        .unwrap_or_else(|| default.trim_matches(['"', '\'']).to_owned());
                     if let Some(value) = short(value) {
                         values.insert(name.to_owned(), value);
                     }
@@ -32,9 +37,12 @@ pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTr
                 continue;
             }
             "FROM" => {
-                let plain: Vec<&&str> = words.iter().filter(|word| !word.starts_with("--")).collect();
+                let plain: Vec<&&str> =
+                    words.iter().filter(|word| !word.starts_with("--")).collect();
                 let name = match plain.as_slice() {
-                    [_, r#as, name, ..] if r#as.eq_ignore_ascii_case("as") => Some(name.to_ascii_lowercase()),
+                    [_, r#as, name, ..] if r#as.eq_ignore_ascii_case("as") => {
+                        Some(name.to_ascii_lowercase())
+                    }
                     _ => None,
                 };
                 let from = fill(plain.first()?, &values)?;
@@ -43,16 +51,22 @@ pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTr
                 names.extend(name);
                 if known { Vec::new() } else { vec![from] }
             }
-            "COPY" | "ADD" | "RUN" => {
-                words.iter().filter_map(|word| source(word)).map(|from| fill(from, &values)).collect::<Option<_>>()?
-            }
+            "COPY" | "ADD" | "RUN" => words
+                .iter()
+                .filter_map(|word| source(word))
+                .map(|from| fill(from, &values))
+                .collect::<Option<_>>()?,
             _ => continue,
         };
-        let is_stage =
-            |name: &String| names.contains(&name.to_ascii_lowercase()) || name.parse::<usize>().is_ok_and(|number| number < stages);
+        let is_stage = |name: &String| {
+            names.contains(&name.to_ascii_lowercase())
+                || name.parse::<usize>().is_ok_and(|number| number < stages)
+        };
         // The stage that was begun just now is not its own base.
         let is_from = instruction == "FROM";
-        images.extend(named.into_iter().filter(|name| name != SCRATCH && (is_from || !is_stage(name))));
+        images.extend(
+            named.into_iter().filter(|name| name != SCRATCH && (is_from || !is_stage(name))),
+        );
     }
     (stages > 0).then_some(images)
 }
@@ -68,7 +82,10 @@ mod tests {
     use super::*;
 
     fn bases(text: &str, arguments: &[(&str, &str)]) -> Option<Vec<String>> {
-        let arguments = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let arguments = arguments
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         of(text, &arguments).map(|found| found.into_iter().collect())
     }
 

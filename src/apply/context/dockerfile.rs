@@ -20,11 +20,16 @@ pub(super) struct Dockerfile {
 }
 
 /// Finds the Dockerfile of `build` in its context, the checked `folder`.
-pub(super) fn find(host: &dyn Host, folder: &CheckedPath, build: &Build) -> Result<Dockerfile, Failure> {
+pub(super) fn find(
+    host: &dyn Host,
+    folder: &CheckedPath,
+    build: &Build,
+) -> Result<Dockerfile, Failure> {
     let described = build.dockerfile.as_str();
     let whole = Path::new(described);
     // An absolute path is fine if it leads into the context.
-    let relative = whole.strip_prefix(folder).or_else(|_| whole.strip_prefix(&build.context)).unwrap_or(whole);
+    let relative =
+        whole.strip_prefix(folder).or_else(|_| whole.strip_prefix(&build.context)).unwrap_or(whole);
     let outside = || {
         Failure::usage(format!("The Dockerfile \"{described}\" is outside the build context \"{}\"", folder.as_path().display()))
             .hint("the builder sees nothing but the context: move the Dockerfile into it, or make \"context:\" a folder that holds both")
@@ -50,7 +55,9 @@ pub(super) fn find(host: &dyn Host, folder: &CheckedPath, build: &Build) -> Resu
             FileKind::Symlink => {
                 links += 1;
                 if links > MAXIMUM_LINKS {
-                    return Err(Failure::usage(format!("The Dockerfile \"{described}\" is a symlink that leads back to itself")));
+                    return Err(Failure::usage(format!(
+                        "The Dockerfile \"{described}\" is a symlink that leads back to itself"
+                    )));
                 }
                 let target = host.link_target(&place).map_err(super::of_host)?;
                 path.pop();
@@ -59,18 +66,24 @@ pub(super) fn find(host: &dyn Host, folder: &CheckedPath, build: &Build) -> Resu
                 }
             }
             FileKind::Folder if !ahead.is_empty() => {}
-            FileKind::File if ahead.is_empty() => return Ok(Dockerfile { asked: asked.join("/"), path: path.join("/") }),
+            FileKind::File if ahead.is_empty() => {
+                return Ok(Dockerfile { asked: asked.join("/"), path: path.join("/") });
+            }
             // A file where a folder should be.
             FileKind::File => return Err(missing(host, folder, described, &path)),
             FileKind::Folder | FileKind::Other => break,
         }
     }
-    Err(Failure::usage(format!("The Dockerfile \"{described}\" in the build context \"{}\" is not a file", folder.as_path().display()))
-        .hint("\"dockerfile:\" names a file, relative to the context")
-        .field("path", described))
+    Err(Failure::usage(format!(
+        "The Dockerfile \"{described}\" in the build context \"{}\" is not a file",
+        folder.as_path().display()
+    ))
+    .hint("\"dockerfile:\" names a file, relative to the context")
+    .field("path", described))
 }
 
-/// The names of a relative path, `..` among them; nothing for an absolute one or one that is not UTF-8.
+/// The names of a relative path, `..` among them; nothing for an absolute one or one that is not
+/// UTF-8.
 fn names(path: &Path) -> Option<Vec<String>> {
     let name = |component: Component<'_>| match component {
         Component::CurDir => None,
@@ -98,14 +111,24 @@ fn lexical(names: Vec<String>) -> Option<Vec<String>> {
 fn missing(host: &dyn Host, folder: &CheckedPath, described: &str, path: &[String]) -> Failure {
     let name = path.last().map(String::as_str).unwrap_or_default();
     let place = folder.join(path[..path.len().saturating_sub(1)].join("/"));
-    let there: Vec<String> = host.list(&place).unwrap_or_default().into_iter().map(|entry| entry.name).collect();
-    let similar: Vec<&str> = there.iter().map(String::as_str).filter(|there| there.to_lowercase().contains("dockerfile")).collect();
+    let there: Vec<String> =
+        host.list(&place).unwrap_or_default().into_iter().map(|entry| entry.name).collect();
+    let similar: Vec<&str> = there
+        .iter()
+        .map(String::as_str)
+        .filter(|there| there.to_lowercase().contains("dockerfile"))
+        .collect();
     let hint = match nearest(name, there.iter().map(String::as_str)) {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None if similar.is_empty() => "write one there, or name another with \"dockerfile:\"".to_owned(),
+        None if similar.is_empty() => {
+            "write one there, or name another with \"dockerfile:\"".to_owned()
+        }
         None => format!("there is: {}", similar.join(", ")),
     };
-    Failure::usage(format!("There is no Dockerfile \"{described}\" in the build context \"{}\"", folder.as_path().display()))
-        .hint(hint)
-        .field("path", folder.as_path().join(described).display().to_string())
+    Failure::usage(format!(
+        "There is no Dockerfile \"{described}\" in the build context \"{}\"",
+        folder.as_path().display()
+    ))
+    .hint(hint)
+    .field("path", folder.as_path().join(described).display().to_string())
 }

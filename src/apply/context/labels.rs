@@ -8,7 +8,10 @@ use crate::model::spec::Build;
 pub(super) fn refuse_reserved(text: &str, build: &Build, dockerfile: &str) -> Result<(), Failure> {
     let Some(found) = reserved_label(text, &build.args) else { return Ok(()) };
     let file = build.context.join(dockerfile).display().to_string();
-    Err(Failure::usage(format!("\"{file}\", line {}, sets the label \"{}\", which is one that spc sets itself", found.line, found.key))
-        .hint("take it out, or choose a key of your own")
-        .field("path", file))
+    Err(Failure::usage(format!(
+        "\"{file}\", line {}, sets the label \"{}\", which is one that spc sets itself",
+        found.line, found.key
+    ))
+    .hint("take it out, or choose a key of your own")
+    .field("path", file))
 }

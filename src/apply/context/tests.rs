@@ -1,4 +1,8 @@
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the folders are real, and changed behind the host's back")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the folders are real, and changed behind the host's back"
+)]
 
 mod checked;
 mod host;
@@ -33,7 +37,11 @@ impl Folder {
     }
 
     fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), host: FolderHost::default(), dockerfile: "Dockerfile".into() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            host: FolderHost::default(),
+            dockerfile: "Dockerfile".into(),
+        }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -51,7 +59,10 @@ impl Folder {
     }
 
     fn collect(&self) -> Result<BuildContext, Failure> {
-        let build = Build { dockerfile: self.dockerfile.clone(), ..Build::of_context(self.dir.path().to_owned()) };
+        let build = Build {
+            dockerfile: self.dockerfile.clone(),
+            ..Build::of_context(self.dir.path().to_owned())
+        };
         run(collect(&self.host, &self.policy(), &build))
     }
 
@@ -65,7 +76,10 @@ impl Folder {
 
     /// The paths sent, folders with a `/` behind them.
     fn sent(&self) -> Vec<String> {
-        unpack(&tar_of(&self.collected()).expect("a whole tar")).into_iter().map(|entry| entry.path).collect()
+        unpack(&tar_of(&self.collected()).expect("a whole tar"))
+            .into_iter()
+            .map(|entry| entry.path)
+            .collect()
     }
 }
 
@@ -132,7 +146,12 @@ fn files_folders_and_symlinks_arrive_as_they_are_in_the_order_of_names() {
     }
 
     let context = folder.collected();
-    let link = |path: &str, target: &str| Unpacked { path: path.into(), mode: 0o777, link: Some(target.into()), content: Vec::new() };
+    let link = |path: &str, target: &str| Unpacked {
+        path: path.into(),
+        mode: 0o777,
+        link: Some(target.into()),
+        content: Vec::new(),
+    };
     similar_asserts::assert_eq!(
         unpack(&tar_of(&context).unwrap()),
         [
@@ -160,7 +179,9 @@ fn names_and_targets_longer_than_a_header_are_kept_whole() {
     symlink(format!("./{long}"), folder.path("link")).unwrap();
     let sent = unpack(&tar_of(&folder.collected()).unwrap());
     assert!(sent.iter().any(|entry| entry.path == long && entry.content == b"x"));
-    assert!(sent.iter().any(|entry| entry.link.as_deref() == Some(Path::new(&format!("./{long}")))));
+    assert!(
+        sent.iter().any(|entry| entry.link.as_deref() == Some(Path::new(&format!("./{long}"))))
+    );
 }
 
 #[test]
@@ -194,7 +215,10 @@ fn the_dockerfiles_own_ignore_file_wins() {
     folder.file(".dockerignore", "a");
     folder.file("a", "");
     folder.file("b", "");
-    assert_eq!(folder.sent(), ["a", "docker/", "docker/prod.Dockerfile", "docker/prod.Dockerfile.dockerignore"]);
+    assert_eq!(
+        folder.sent(),
+        ["a", "docker/", "docker/prod.Dockerfile", "docker/prod.Dockerfile.dockerignore"]
+    );
     assert_eq!(folder.collected().instructions.dockerfile, "docker/prod.Dockerfile");
 }
 
@@ -206,12 +230,26 @@ fn a_folder_around_an_exception_is_sent_and_ignored_ones_are_not_read() {
     folder.file("vendor/a/drop", "");
     folder.file("vendor/b/drop", "");
     folder.file("other/x", "");
-    assert_eq!(folder.sent(), [".dockerignore", "Dockerfile", "other/", "other/x", "vendor/", "vendor/a/", "vendor/a/keep"]);
+    assert_eq!(
+        folder.sent(),
+        [
+            ".dockerignore",
+            "Dockerfile",
+            "other/",
+            "other/x",
+            "vendor/",
+            "vendor/a/",
+            "vendor/a/keep"
+        ]
+    );
 
     folder.file(".dockerignore", "vendor\n!*.md\n");
     folder.host.listed.lock().unwrap().clear();
     folder.collected();
-    assert_eq!(*folder.host.listed.lock().unwrap(), [folder.dir.path().to_owned(), folder.path("other")]);
+    assert_eq!(
+        *folder.host.listed.lock().unwrap(),
+        [folder.dir.path().to_owned(), folder.path("other")]
+    );
 }
 
 #[test]
@@ -222,7 +260,8 @@ fn the_digest_follows_content_mode_name_kind_and_target_but_no_time() {
     let first = folder.collected().digest;
     assert_eq!(first.len(), 64);
 
-    let old = std::fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1));
+    let old =
+        std::fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1));
     std::fs::File::options().write(true).open(folder.path("a")).unwrap().set_times(old).unwrap();
     assert_eq!(folder.collected().digest, first);
 
@@ -252,10 +291,20 @@ fn the_digest_follows_content_mode_name_kind_and_target_but_no_time() {
 #[test]
 fn the_time_a_file_was_changed_is_sent() {
     let folder = Folder::new();
-    let time = std::fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
-    std::fs::File::options().write(true).open(folder.path("Dockerfile")).unwrap().set_times(time).unwrap();
+    let time = std::fs::FileTimes::new()
+        .set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    std::fs::File::options()
+        .write(true)
+        .open(folder.path("Dockerfile"))
+        .unwrap()
+        .set_times(time)
+        .unwrap();
     let tar = tar_of(&folder.collected()).unwrap();
-    let times: Vec<u64> = tar::Archive::new(&tar[..]).entries().unwrap().map(|entry| entry.unwrap().header().mtime().unwrap()).collect();
+    let times: Vec<u64> = tar::Archive::new(&tar[..])
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().header().mtime().unwrap())
+        .collect();
     assert_eq!(times, [1_700_000_000]);
 }
 
@@ -264,7 +313,10 @@ fn a_socket_is_left_out_with_a_note() {
     let folder = Folder::new();
     let _socket = std::os::unix::net::UnixListener::bind(folder.path("app.sock")).unwrap();
     let context = folder.collected();
-    assert_eq!(context.notes, ["\"app.sock\" is not sent to the builder: it is a socket, a pipe or a device"]);
+    assert_eq!(
+        context.notes,
+        ["\"app.sock\" is not sent to the builder: it is a socket, a pipe or a device"]
+    );
     assert_eq!(folder.sent(), ["Dockerfile"]);
 }
 
@@ -297,7 +349,10 @@ fn an_unreadable_file_is_named_with_the_way_to_leave_it_out() {
     let failure = folder.collect().unwrap_err();
     assert_eq!(failure.kind, Kind::Build);
     assert!(failure.message.contains("secrets/key\""), "{failure}");
-    assert_eq!(failure.hint.unwrap(), "if the image doesn't need it, leave it out with the line \"secrets/key\" in .dockerignore");
+    assert_eq!(
+        failure.hint.unwrap(),
+        "if the image doesn't need it, leave it out with the line \"secrets/key\" in .dockerignore"
+    );
 
     folder.host.denied = BTreeSet::from([folder.path("secrets")]);
     assert!(folder.collect().unwrap_err().hint.unwrap().contains("\"secrets\""));
@@ -309,10 +364,14 @@ fn an_unreadable_file_is_named_with_the_way_to_leave_it_out() {
 fn a_name_that_is_not_utf_8_is_refused_unless_it_is_ignored() {
     use std::os::unix::ffi::OsStrExt as _;
     let folder = Folder::new();
-    std::fs::write(folder.dir.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.txt")), "").unwrap();
+    std::fs::write(folder.dir.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.txt")), "")
+        .unwrap();
     let failure = folder.collect().unwrap_err();
     assert!(failure.message.ends_with("its name is not UTF-8"), "{failure}");
-    assert_eq!(failure.hint.unwrap(), "rename it, or leave it out with the line \"caf?.txt\" in .dockerignore");
+    assert_eq!(
+        failure.hint.unwrap(),
+        "rename it, or leave it out with the line \"caf?.txt\" in .dockerignore"
+    );
     folder.file(".dockerignore", "caf?.txt");
     assert_eq!(folder.sent(), [".dockerignore", "Dockerfile"]);
 }
@@ -320,11 +379,16 @@ fn a_name_that_is_not_utf_8_is_refused_unless_it_is_ignored() {
 #[test]
 fn a_context_that_is_missing_or_no_folder_is_named() {
     let folder = Folder::new();
-    for (context, kind, words) in [("backend", Kind::Usage, "is not there"), ("Dockerfile", Kind::Usage, "is not a folder")] {
+    for (context, kind, words) in
+        [("backend", Kind::Usage, "is not there"), ("Dockerfile", Kind::Usage, "is not a folder")]
+    {
         let build = Build::of_context(folder.path(context));
         let failure = run(collect(&folder.host, &folder.policy(), &build)).unwrap_err();
         assert_eq!(failure.kind, kind);
-        assert_eq!(failure.message, format!("The build context \"{}\" {words}", folder.path(context).display()));
+        assert_eq!(
+            failure.message,
+            format!("The build context \"{}\" {words}", folder.path(context).display())
+        );
     }
 }
 
@@ -341,7 +405,10 @@ fn a_context_behind_a_symlink_is_read() {
 fn a_missing_dockerfile_is_named_with_what_is_there_instead() {
     for (there, hint) in [
         (vec!["dockerfile"], "did you mean \"dockerfile\"?"),
-        (vec!["x.Dockerfile.production", "Dockerfile.production"], "there is: Dockerfile.production, x.Dockerfile.production"),
+        (
+            vec!["x.Dockerfile.production", "Dockerfile.production"],
+            "there is: Dockerfile.production, x.Dockerfile.production",
+        ),
         (vec!["main.py"], "write one there, or name another with \"dockerfile:\""),
     ] {
         let folder = Folder::empty();
@@ -352,7 +419,10 @@ fn a_missing_dockerfile_is_named_with_what_is_there_instead() {
         assert_eq!(failure.kind, Kind::Usage);
         assert_eq!(
             failure.message,
-            format!("There is no Dockerfile \"Dockerfile\" in the build context \"{}\"", folder.dir.path().display())
+            format!(
+                "There is no Dockerfile \"Dockerfile\" in the build context \"{}\"",
+                folder.dir.path().display()
+            )
         );
         assert_eq!(failure.hint.unwrap(), hint);
     }
@@ -367,11 +437,23 @@ fn a_dockerfile_outside_the_context_is_refused_by_name_and_through_symlinks() {
     symlink("../Dockerfile", folder.path("relative")).unwrap();
     symlink(outside.path(), folder.path("folder")).unwrap();
     let absolute = outside.path().join("Dockerfile").to_str().unwrap().to_owned();
-    for dockerfile in ["../Dockerfile", "a/../../Dockerfile", absolute.as_str(), "absolute", "relative", "folder/Dockerfile"] {
+    for dockerfile in [
+        "../Dockerfile",
+        "a/../../Dockerfile",
+        absolute.as_str(),
+        "absolute",
+        "relative",
+        "folder/Dockerfile",
+    ] {
         folder.dockerfile = dockerfile.into();
         let failure = folder.collect().unwrap_err();
         assert_eq!(failure.kind, Kind::Usage, "{dockerfile}");
-        assert!(failure.message.starts_with(&format!("The Dockerfile \"{dockerfile}\" is outside the build context")), "{failure}");
+        assert!(
+            failure.message.starts_with(&format!(
+                "The Dockerfile \"{dockerfile}\" is outside the build context"
+            )),
+            "{failure}"
+        );
     }
     symlink("loop", folder.path("loop")).unwrap();
     folder.dockerfile = "loop".into();
@@ -404,10 +486,20 @@ fn an_ignore_file_that_leads_out_of_what_may_be_read_is_refused_with_the_line_th
         let failure = folder.collect().unwrap_err();
         assert_eq!(failure.kind, Kind::Policy);
         let (path, target) = (folder.path(name), outside_file.display());
-        assert_eq!(failure.message, format!("spc may not read \"{}\": it leads to \"{target}\", outside of the project", path.display()));
-        assert_eq!(failure.hint.unwrap(), format!("to allow it, write read = [\"{target}\"] under [allow] in spc.toml"));
+        assert_eq!(
+            failure.message,
+            format!(
+                "spc may not read \"{}\": it leads to \"{target}\", outside of the project",
+                path.display()
+            )
+        );
+        assert_eq!(
+            failure.hint.unwrap(),
+            format!("to allow it, write read = [\"{target}\"] under [allow] in spc.toml")
+        );
         let settings = Settings { read: vec![target.to_string()], ..Settings::default() };
-        let policy = Policy::new(folder.dir.path(), settings, &|path| resolve(&folder.host, path)).unwrap();
+        let policy =
+            Policy::new(folder.dir.path(), settings, &|path| resolve(&folder.host, path)).unwrap();
         let build = Build::of_context(folder.dir.path().to_owned());
         assert_eq!(run(collect(&folder.host, &policy, &build)).unwrap().files, 1, "the Dockerfile");
     }
@@ -440,7 +532,8 @@ fn a_context_is_packed_without_anything_that_a_swapped_symlink_leads_to() {
         std::fs::write(outside.path().join(format!("file{number}")), "told").unwrap();
     }
     // Outside, so that it goes with that folder.
-    let (data, link, over) = (folder.path("data"), outside.path().join("link"), AtomicBool::new(false));
+    let (data, link, over) =
+        (folder.path("data"), outside.path().join("link"), AtomicBool::new(false));
     symlink(outside.path(), &link).unwrap();
     let (mut packed, mut refused) = (0, 0);
     std::thread::scope(|scope| {
@@ -465,7 +558,8 @@ fn a_context_is_packed_without_anything_that_a_swapped_symlink_leads_to() {
                 Err(failure) => {
                     refused += 1;
                     // What was seen to be a symlink may be a folder when its target is asked for.
-                    let is_changed = failure.kind == Kind::Build && failure.message.ends_with("it is not a symlink");
+                    let is_changed = failure.kind == Kind::Build
+                        && failure.message.ends_with("it is not a symlink");
                     assert!(failure.kind == Kind::Policy || is_changed, "{failure}");
                 }
             }
@@ -483,7 +577,10 @@ fn a_dockerfile_too_large_to_be_checked_is_refused() {
         let failure = folder.collect().expect_err("it is too large");
         assert!(failure.message.contains("/Dockerfile\": it is larger than "), "{failure:?}");
         let build = Build::of_context(folder.dir.path().to_owned());
-        assert_eq!(check(&folder.host, &folder.policy(), &build).expect_err("it is too large").message, failure.message);
+        assert_eq!(
+            check(&folder.host, &folder.policy(), &build).expect_err("it is too large").message,
+            failure.message
+        );
     }
 }
 

@@ -31,17 +31,26 @@ pub struct Range {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Bytes of a log that are read before the next log is opened: most logs are read whole then, and keep no connection.
+/// Bytes of a log that are read before the next log is opened: most logs are read whole then, and
+/// keep no connection.
 const READ_AHEAD: usize = 64 << 10;
 
 /// The lines of a container's log up to now, in the order of their times.
 pub async fn history(around: &Surroundings, id: &str, range: Range) -> Result<Opened> {
     let state = State::of(&*around.engine, id).await?;
     let lines = match range.tail {
-        Some(count) => futures::stream::iter(tail(around, id, state.tty, range, count).await?.into_iter().map(Ok)).boxed(),
+        Some(count) => futures::stream::iter(
+            tail(around, id, state.tty, range, count).await?.into_iter().map(Ok),
+        )
+        .boxed(),
         None => {
-            let request =
-                LogsRequest { since: range.since, until: range.until, timestamps: true, tty: state.tty, ..LogsRequest::default() };
+            let request = LogsRequest {
+                since: range.since,
+                until: range.until,
+                timestamps: true,
+                tty: state.tty,
+                ..LogsRequest::default()
+            };
             let stream = around.engine.container_logs(id, &request).await?;
             read_ahead(timed_lines(stream, state.tty, around.secrets.clone()).boxed()).await
         }
@@ -50,11 +59,24 @@ pub async fn history(around: &Surroundings, id: &str, range: Range) -> Result<Op
 }
 
 /// What the container writes from `since` on, until its process ends.
-pub async fn follow(around: &Surroundings, id: &str, since: Option<DateTime<Utc>>) -> Result<Opened> {
+pub async fn follow(
+    around: &Surroundings,
+    id: &str,
+    since: Option<DateTime<Utc>>,
+) -> Result<Opened> {
     let state = State::of(&*around.engine, id).await?;
-    let request = LogsRequest { follow: true, since, timestamps: true, tty: state.tty, ..LogsRequest::default() };
+    let request = LogsRequest {
+        follow: true,
+        since,
+        timestamps: true,
+        tty: state.tty,
+        ..LogsRequest::default()
+    };
     let stream = around.engine.container_logs(id, &request).await?;
-    Ok(Opened { lines: timed_lines(stream, state.tty, around.secrets.clone()).boxed(), started_at: state.started_at })
+    Ok(Opened {
+        lines: timed_lines(stream, state.tty, around.secrets.clone()).boxed(),
+        started_at: state.started_at,
+    })
 }
 
 /// What has to be known of a container to read its log.
@@ -67,7 +89,10 @@ impl State {
     async fn of(engine: &dyn Engine, id: &str) -> Result<Self> {
         let found = engine.container_inspect(id).await?;
         let tty = found.config.and_then(|config| config.tty).unwrap_or(false);
-        Ok(Self { tty, started_at: found.state.and_then(|state| state.started_at).unwrap_or_default() })
+        Ok(Self {
+            tty,
+            started_at: found.state.and_then(|state| state.started_at).unwrap_or_default(),
+        })
     }
 }
 
@@ -87,9 +112,22 @@ async fn read_ahead(mut lines: Lines) -> Lines {
 
 /// The last `count` lines.
 ///
-/// The engine counts messages, of which a long line has several, and it takes them before it looks at `until`.
-async fn tail(around: &Surroundings, id: &str, tty: bool, range: Range, count: u64) -> Result<VecDeque<TimedLine>> {
-    let mut request = LogsRequest { since: range.since, until: range.until, timestamps: true, tty, ..LogsRequest::default() };
+/// The engine counts messages, of which a long line has several, and it takes them before it looks
+/// at `until`.
+async fn tail(
+    around: &Surroundings,
+    id: &str,
+    tty: bool,
+    range: Range,
+    count: u64,
+) -> Result<VecDeque<TimedLine>> {
+    let mut request = LogsRequest {
+        since: range.since,
+        until: range.until,
+        timestamps: true,
+        tty,
+        ..LogsRequest::default()
+    };
     if range.until.is_some() {
         return Ok(LastLines::read(around, id, &request, count).await?.lines);
     }
@@ -116,7 +154,12 @@ struct LastLines {
 }
 
 impl LastLines {
-    async fn read(around: &Surroundings, id: &str, request: &LogsRequest, count: u64) -> Result<Self> {
+    async fn read(
+        around: &Surroundings,
+        id: &str,
+        request: &LogsRequest,
+        count: u64,
+    ) -> Result<Self> {
         let mut stream = around.engine.container_logs(id, request).await?;
         let mut reader = Reader::new(request.tty, around.secrets.clone());
         let (mut last, mut bytes) = (Self { lines: VecDeque::new(), all: 0, messages: 0 }, 0);
@@ -131,14 +174,17 @@ impl LastLines {
                 last.all += 1;
                 last.lines.push_back(line);
                 while last.lines.len() as u64 > count {
-                    bytes -= last.lines.pop_front().map_or(0, |line| line.text.len() + size_of::<TimedLine>());
+                    bytes -= last
+                        .lines
+                        .pop_front()
+                        .map_or(0, |line| line.text.len() + size_of::<TimedLine>());
                 }
             }
             if bytes > LARGEST_VALUE {
-                let words = format!("its last {count} lines take more than {} MiB", LARGEST_VALUE >> 20);
-                return Err(
-                    EngineError::new(EngineErrorKind::Invalid, words).with_hint("ask for fewer lines with tail, or for those since a time")
-                );
+                let words =
+                    format!("its last {count} lines take more than {} MiB", LARGEST_VALUE >> 20);
+                return Err(EngineError::new(EngineErrorKind::Invalid, words)
+                    .with_hint("ask for fewer lines with tail, or for those since a time"));
             }
             if chunk.is_none() {
                 last.messages = reader.messages();
@@ -148,15 +194,23 @@ impl LastLines {
     }
 }
 
-/// A process may write a little before the engine notes its start (2.3 ms seen, on a machine with nothing else to do), and what it wrote in
-/// an earlier start is older than this: the engine needs more than 300 ms from an end to the next start.
+/// A process may write a little before the engine notes its start (2.3 ms seen, on a machine with
+/// nothing else to do), and what it wrote in an earlier start is older than this: the engine needs
+/// more than 300 ms from an end to the next start.
 const BEFORE_START: TimeDelta = TimeDelta::milliseconds(100);
 
 /// Bytes of last lines that are shown.
 const TEXT: usize = 64 << 10;
 
-/// The last `count` lines that a container wrote since it was started at `started_at`, as text; empty if they can't be had.
-pub async fn last_lines(around: &Surroundings, id: &str, tty: bool, started_at: Option<&str>, count: u64) -> String {
+/// The last `count` lines that a container wrote since it was started at `started_at`, as text;
+/// empty if they can't be had.
+pub async fn last_lines(
+    around: &Surroundings,
+    id: &str,
+    tty: bool,
+    started_at: Option<&str>,
+    count: u64,
+) -> String {
     let started = started_at.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     let since = started.map(|time| time.to_utc() - BEFORE_START);
     let range = Range { tail: Some(count), since, until: None };
@@ -164,7 +218,9 @@ pub async fn last_lines(around: &Surroundings, id: &str, tty: bool, started_at: 
     let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
     let text = lines.join("\n");
     // Few lines can be long ones.
-    let from = (text.len().saturating_sub(TEXT)..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let from = (text.len().saturating_sub(TEXT)..text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or_default();
     let mark = if from > 0 { CUT } else { "" };
     format!("{mark}{}", text[from..].trim_end())
 }

@@ -1,8 +1,10 @@
-//! Logs as they grow: over restarts, replacements and an engine that goes away, with containers that appear later.
+//! Logs as they grow: over restarts, replacements and an engine that goes away, with containers
+//! that appear later.
 //!
-//! The engine ends a container's log each time its process ends. It is opened again at the next start, from the last lines on that were
-//! passed on. Following ends where nothing is left to come: [`RETURN`] after the last container was stopped from outside, soon after the
-//! last one ended by itself.
+//! The engine ends a container's log each time its process ends. It is opened again at the next
+//! start, from the last lines on that were passed on. Following ends where nothing is left to come:
+//! [`RETURN`] after the last container was stopped from outside, soon after the last one ended by
+//! itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,11 +29,13 @@ use crate::model::observed::ContainerState;
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 
-/// How long after it was stopped from outside a container may take to be started again, or its successor to be started.
+/// How long after it was stopped from outside a container may take to be started again, or its
+/// successor to be started.
 const RETURN: Duration = Duration::from_secs(10);
 /// How long the word that a container was stopped from outside may come after the end of its log.
 const SETTLE: Duration = Duration::from_millis(300);
-/// Between two tries to read on where the engine ended the log of a container that runs, and how often that is tried without a new line.
+/// Between two tries to read on where the engine ended the log of a container that runs, and how
+/// often that is tried without a new line.
 const READ_ON: Duration = Duration::from_secs(1);
 const MOST_TRIES: u32 = 5;
 /// More than any number of tries: a log that is broken is not tried again before the next start.
@@ -100,7 +104,8 @@ enum Answer {
 /// What happens to containers; ends when the engine goes away.
 pub type Events = BoxStream<'static, Result<LifeEvent, EngineError>>;
 
-/// Ready when the engine is there again, with what happens from then on and the containers that there are.
+/// Ready when the engine is there again, with what happens from then on and the containers that
+/// there are.
 type WayBack = BoxFuture<'static, (Events, Vec<Logged>)>;
 
 /// Subscribes to what has to be known of containers; in force once the future is ready.
@@ -111,8 +116,14 @@ pub async fn subscribe(around: &Surroundings, selection: &Selection) -> Result<E
     };
     filters.insert("type".into(), vec!["container".into()]);
     filters.insert("event".into(), LIFE_EVENTS.map(str::to_owned).to_vec());
-    let events = around.engine.events(&filters, None).await.map_err(|error| of_engine(error, "listen to the engine's events"))?;
-    let read = |event: Result<_, EngineError>| std::future::ready(event.map(|event| life_event(&event)).transpose());
+    let events = around
+        .engine
+        .events(&filters, None)
+        .await
+        .map_err(|error| of_engine(error, "listen to the engine's events"))?;
+    let read = |event: Result<_, EngineError>| {
+        std::future::ready(event.map(|event| life_event(&event)).transpose())
+    };
     Ok(events.filter_map(read).boxed())
 }
 
@@ -168,15 +179,23 @@ pub async fn follow(
 
 /// The engine's own time.
 async fn engine_time(around: &Surroundings) -> Result<Option<DateTime<Utc>>, Failure> {
-    let info = around.engine.info().await.map_err(|error| of_engine(error, "ask the engine for its time"))?;
-    Ok(info.system_time.and_then(|time| DateTime::parse_from_rfc3339(&time).ok()).map(|time| time.to_utc()))
+    let info = around
+        .engine
+        .info()
+        .await
+        .map_err(|error| of_engine(error, "ask the engine for its time"))?;
+    Ok(info
+        .system_time
+        .and_then(|time| DateTime::parse_from_rfc3339(&time).ok())
+        .map(|time| time.to_utc()))
 }
 
 struct Following {
     around: Surroundings,
     selection: Selection,
     query: LogQuery,
-    /// From when on a log is read of which no line was passed on; of a container that was there at the beginning.
+    /// From when on a log is read of which no line was passed on; of a container that was there at
+    /// the beginning.
     since: Option<DateTime<Utc>>,
     containers: BTreeMap<String, Followed>,
     events: Fuse<Events>,
@@ -190,8 +209,15 @@ struct Following {
 }
 
 impl Following {
-    fn new(around: Surroundings, selection: Selection, query: LogQuery, engine_now: Option<DateTime<Utc>>, events: Events) -> Self {
-        let left = query.until.map(|until| (until - around.host.now()).to_std().unwrap_or_default());
+    fn new(
+        around: Surroundings,
+        selection: Selection,
+        query: LogQuery,
+        engine_now: Option<DateTime<Utc>>,
+        events: Events,
+    ) -> Self {
+        let left =
+            query.until.map(|until| (until - around.host.now()).to_std().unwrap_or_default());
         Self {
             until: left.map(|left| around.host.monotonic() + left),
             since: engine_now.or(query.since),
@@ -321,7 +347,8 @@ impl Following {
             // Removed; or of a container that only says it is of this project.
             EngineErrorKind::NotFound | EngineErrorKind::Refused => {}
             _ if self.containers.len() == 1 => {
-                self.failure = self.containers.get(id).map(|followed| unreadable(&followed.logged, error));
+                self.failure =
+                    self.containers.get(id).map(|followed| unreadable(&followed.logged, error));
             }
             _ => {
                 if let Some(followed) = self.containers.get_mut(id) {
@@ -337,8 +364,12 @@ impl Following {
         if self.away.is_some() {
             return;
         }
-        let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open) else { return };
-        (followed.is_open, followed.is_started_again, followed.awaited) = (true, false, Awaited::No);
+        let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open)
+        else {
+            return;
+        };
+        (followed.is_open, followed.is_started_again, followed.awaited) =
+            (true, false, Awaited::No);
         let since = followed.seen.since().or(self.since);
         let (around, id) = (self.around.clone(), id.to_owned());
         self.asked.push(Box::pin(async move {
@@ -390,27 +421,40 @@ impl Following {
 
     fn opened(&mut self, id: String, opened: Opened) {
         let Some(followed) = self.containers.get_mut(&id) else { return };
-        followed.tries = if followed.started_at == opened.started_at { followed.tries + 1 } else { 0 };
+        followed.tries =
+            if followed.started_at == opened.started_at { followed.tries + 1 } else { 0 };
         followed.started_at = opened.started_at;
         followed.seen.reopen();
         let own = id.clone();
-        let lines = opened.lines.map(|line| line.map_or_else(Heard::Broken, Heard::Line)).chain(futures::stream::iter([Heard::End]));
+        let lines = opened
+            .lines
+            .map(|line| line.map_or_else(Heard::Broken, Heard::Line))
+            .chain(futures::stream::iter([Heard::End]));
         self.logs.push(lines.map(move |heard| (own.clone(), heard)).boxed());
     }
 
     /// How a container is whose log has ended.
     fn state(&mut self, id: &str, state: ContainerState, started_at: &str) {
         let now = self.around.host.monotonic();
-        let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open) else { return };
+        let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open)
+        else {
+            return;
+        };
         match state {
-            ContainerState::Running | ContainerState::Paused if followed.started_at != started_at => self.open(id),
+            ContainerState::Running | ContainerState::Paused
+                if followed.started_at != started_at =>
+            {
+                self.open(id)
+            }
             ContainerState::Running | ContainerState::Paused if followed.tries < MOST_TRIES => {
                 followed.awaited = Awaited::ReadOn(now + READ_ON);
             }
             ContainerState::Running | ContainerState::Paused if followed.tries >= NO_TRY => {}
             ContainerState::Running | ContainerState::Paused => {
-                let text =
-                    format!("The engine ends the log of \"{}\" though the container runs: it is not followed on", followed.logged.from);
+                let text = format!(
+                    "The engine ends the log of \"{}\" though the container runs: it is not followed on",
+                    followed.logged.from
+                );
                 self.around.log(Level::Warning, text);
             }
             ContainerState::Restarting => followed.awaited = Awaited::Restart,
@@ -420,8 +464,12 @@ impl Following {
 
     fn await_return(&mut self, id: &str) {
         let now = self.around.host.monotonic();
-        let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open) else { return };
-        followed.awaited = Awaited::Until(now + if followed.is_signalled { RETURN } else { SETTLE });
+        let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open)
+        else {
+            return;
+        };
+        followed.awaited =
+            Awaited::Until(now + if followed.is_signalled { RETURN } else { SETTLE });
     }
 
     fn close(&mut self, id: &str) {
@@ -436,11 +484,13 @@ impl Following {
         if !self.containers.contains_key(&id) {
             let is_wanted = match &self.selection {
                 Selection::Project { services, .. } => {
-                    !service.is_empty() && services.as_ref().is_none_or(|names| names.contains(&service))
+                    !service.is_empty()
+                        && services.as_ref().is_none_or(|names| names.contains(&service))
                 }
                 Selection::Container { name: wanted, .. } => name == *wanted,
             };
-            // A replacement is started under another name, and then takes the one that it has from then on.
+            // A replacement is started under another name, and then takes the one that it has from
+            // then on.
             if is_wanted && matches!(change, LifeChange::Started | LifeChange::Renamed) {
                 self.look_at(id);
             }
@@ -489,12 +539,22 @@ impl Following {
         let now = self.around.host.monotonic();
         if self.away.as_ref().is_some_and(|(since, _)| *since + ENGINE_AWAY <= now) {
             let waited = format_duration(ENGINE_AWAY);
-            let failure =
-                Failure::new(Kind::Engine, format!("The Docker Engine did not come back within {waited}: its logs can't be followed on"));
+            let failure = Failure::new(
+                Kind::Engine,
+                format!(
+                    "The Docker Engine did not come back within {waited}: its logs can't be followed on"
+                ),
+            );
             self.failure = Some(failure.hint("look whether it runs: `docker version`"));
         }
-        let is_due = |followed: &&Followed| matches!(followed.awaited, Awaited::ReadOn(time) if time <= now);
-        let due: Vec<String> = self.containers.values().filter(is_due).map(|followed| followed.logged.id.clone()).collect();
+        let is_due =
+            |followed: &&Followed| matches!(followed.awaited, Awaited::ReadOn(time) if time <= now);
+        let due: Vec<String> = self
+            .containers
+            .values()
+            .filter(is_due)
+            .map(|followed| followed.logged.id.clone())
+            .collect();
         for id in due {
             self.open(&id);
         }
@@ -510,7 +570,8 @@ impl Following {
         self.asked.clear();
         self.events = futures::stream::pending().boxed().fuse();
         for followed in self.containers.values_mut() {
-            (followed.is_open, followed.is_started_again, followed.awaited) = (false, false, Awaited::No);
+            (followed.is_open, followed.is_started_again, followed.awaited) =
+                (false, false, Awaited::No);
         }
         let (around, selection) = (self.around.clone(), self.selection.clone());
         let back = async move {

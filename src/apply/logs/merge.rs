@@ -9,8 +9,9 @@ use super::container::Lines;
 use super::messages::TimedLine;
 use crate::engine::Result;
 
-/// The engine notes a line's time before it writes it down, so that a line of one output can stand behind a later one of the other
-/// (by 0.9 ms, as seen). A line is kept back until one that is so much later has come.
+/// The engine notes a line's time before it writes it down, so that a line of one output can stand
+/// behind a later one of the other (by 0.9 ms, as seen). A line is kept back until one that is so
+/// much later has come.
 const DISORDER: TimeDelta = TimeDelta::milliseconds(20);
 /// At most so many are kept back.
 const MOST_KEPT: usize = 256;
@@ -46,7 +47,8 @@ pub fn in_order(lines: Lines) -> impl Stream<Item = Result<TimedLine>> + Send {
     }
 }
 
-/// The lines of all logs in the order of their times, each with its log's number. One line of each is held.
+/// The lines of all logs in the order of their times, each with its log's number. One line of each
+/// is held.
 pub fn merged(mut logs: Vec<Lines>) -> impl Stream<Item = (usize, Result<TimedLine>)> + Send {
     async_stream::stream! {
         let mut heads = BTreeMap::<(DateTime<Utc>, usize), TimedLine>::new();
@@ -77,7 +79,11 @@ mod tests {
     use crate::engine::{EngineError, EngineErrorKind, OutputKind};
 
     fn line(micros: i64, text: &str) -> TimedLine {
-        TimedLine { time: DateTime::from_timestamp_micros(micros).unwrap(), kind: OutputKind::Stdout, text: text.to_owned() }
+        TimedLine {
+            time: DateTime::from_timestamp_micros(micros).unwrap(),
+            kind: OutputKind::Stdout,
+            text: text.to_owned(),
+        }
     }
 
     fn log(lines: Vec<TimedLine>) -> Lines {
@@ -85,7 +91,9 @@ mod tests {
     }
 
     async fn texts(logs: Vec<Lines>) -> Vec<String> {
-        let text = |(at, line): (usize, Result<TimedLine>)| line.map_or_else(|error| format!("{at} {error}"), |line| line.text);
+        let text = |(at, line): (usize, Result<TimedLine>)| {
+            line.map_or_else(|error| format!("{at} {error}"), |line| line.text)
+        };
         merged(logs).map(text).collect().await
     }
 
@@ -93,7 +101,10 @@ mod tests {
     async fn lines_of_several_logs_come_in_the_order_of_their_times() {
         let one = log(vec![line(1, "1"), line(4, "4"), line(4, "4 again"), line(9, "9")]);
         let other = log(vec![line(2, "2"), line(3, "3"), line(8, "8")]);
-        assert_eq!(texts(vec![one, log(Vec::new()), other]).await, ["1", "2", "3", "4", "4 again", "8", "9"]);
+        assert_eq!(
+            texts(vec![one, log(Vec::new()), other]).await,
+            ["1", "2", "3", "4", "4 again", "8", "9"]
+        );
     }
 
     #[tokio::test]
@@ -106,6 +117,9 @@ mod tests {
     async fn a_log_that_breaks_off_leaves_the_others() {
         let broken = Err(EngineError::new(EngineErrorKind::Server, "unexpected end"));
         let one = in_order(futures::stream::iter([Ok(line(1, "1")), broken]).boxed()).boxed();
-        assert_eq!(texts(vec![one, log(vec![line(2, "2"), line(3, "3")])]).await, ["1", "0 unexpected end", "2", "3"]);
+        assert_eq!(
+            texts(vec![one, log(vec![line(2, "2"), line(3, "3")])]).await,
+            ["1", "0 unexpected end", "2", "3"]
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Messages of a log with the engine's times → whole lines.
 //!
-//! The engine puts a time before each message. Where there is no terminal, a chunk is a message. The messages of a terminal follow each
-//! other without a boundary, so that the next one's time may stand in the middle of a line: after a part of [`LOG_PART`] bytes, and after
-//! what an earlier start of the container wrote last without a line feed.
+//! The engine puts a time before each message. Where there is no terminal, a chunk is a message.
+//! The messages of a terminal follow each other without a boundary, so that the next one's time may
+//! stand in the middle of a line: after a part of [`LOG_PART`] bytes, and after what an earlier
+//! start of the container wrote last without a line feed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -90,16 +91,27 @@ impl Reader {
         lines
     }
 
-    fn message(&mut self, kind: OutputKind, time: Option<DateTime<Utc>>, text: &[u8], lines: &mut Vec<TimedLine>) {
+    fn message(
+        &mut self,
+        kind: OutputKind,
+        time: Option<DateTime<Utc>>,
+        text: &[u8],
+        lines: &mut Vec<TimedLine>,
+    ) {
         let time = time.unwrap_or(self.time);
         self.time = time;
         self.messages += 1;
-        // All parts of a line have one time: another one says that a process ended in the middle of its last line.
+        // All parts of a line have one time: another one says that a process ended in the middle of
+        // its last line.
         if self.open[slot(kind)].1.is_some_and(|open| open != time) {
             self.flush(kind, lines);
         }
         let (open, open_time) = &mut self.open[slot(kind)];
-        lines.extend(open.push(text, &self.secrets).into_iter().map(|text| TimedLine { time, kind, text }));
+        lines.extend(open.push(text, &self.secrets).into_iter().map(|text| TimedLine {
+            time,
+            kind,
+            text,
+        }));
         *open_time = (!text.ends_with(b"\n")).then_some(time);
     }
 
@@ -122,7 +134,8 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// The next message that is whole, with its time where it has one of its own. At the end of the stream all are.
+    /// The next message that is whole, with its time where it has one of its own. At the end of the
+    /// stream all are.
     fn next(&mut self, at_end: bool) -> Option<(Option<DateTime<Utc>>, Vec<u8>)> {
         if self.buffer.is_empty() || self.buffer.len() < STAMP && !at_end {
             return None;
@@ -145,13 +158,19 @@ impl Terminal {
             None => return None,
         };
         // What a program prints of the time is earlier than when the engine gets it.
-        let begins_later = |at: &usize| stamp(&body[*at..end]).zip(time).is_some_and(|(inner, own)| inner > own);
+        let begins_later =
+            |at: &usize| stamp(&body[*at..end]).zip(time).is_some_and(|(inner, own)| inner > own);
         Some((1..end).find(begins_later).unwrap_or(end))
     }
 }
 
-/// The lines of a log that is asked for with times. A stream that fails keeps back the line it fails in.
-pub fn timed_lines(stream: OutputStream, tty: bool, secrets: Arc<Secrets>) -> impl Stream<Item = Result<TimedLine, EngineError>> + Send {
+/// The lines of a log that is asked for with times. A stream that fails keeps back the line it
+/// fails in.
+pub fn timed_lines(
+    stream: OutputStream,
+    tty: bool,
+    secrets: Arc<Secrets>,
+) -> impl Stream<Item = Result<TimedLine, EngineError>> + Send {
     let state = (stream, Reader::new(tty, secrets), VecDeque::new(), false);
     futures::stream::unfold(state, |(mut stream, mut reader, mut ready, mut ended)| async move {
         loop {
@@ -191,24 +210,42 @@ mod tests {
 
     fn read(tty: bool, chunks: &[&[u8]]) -> Vec<(i64, String)> {
         let mut reader = Reader::new(tty, Arc::default());
-        let chunk = |bytes: &[u8]| OutputChunk { kind: OutputKind::Stdout, bytes: bytes.to_vec().into() };
-        let mut lines: Vec<TimedLine> = chunks.iter().flat_map(|bytes| reader.push(&chunk(bytes))).collect();
+        let chunk =
+            |bytes: &[u8]| OutputChunk { kind: OutputKind::Stdout, bytes: bytes.to_vec().into() };
+        let mut lines: Vec<TimedLine> =
+            chunks.iter().flat_map(|bytes| reader.push(&chunk(bytes))).collect();
         lines.extend(reader.finish());
-        lines.into_iter().map(|line| ((line.time - at(0)).num_nanoseconds().unwrap(), line.text)).collect()
+        lines
+            .into_iter()
+            .map(|line| ((line.time - at(0)).num_nanoseconds().unwrap(), line.text))
+            .collect()
     }
 
-    /// Two starts of a container that writes a line of 40,000 bytes, a short one, and last one without a line feed.
+    /// Two starts of a container that writes a line of 40,000 bytes, a short one, and last one
+    /// without a line feed.
     fn log(end: &str) -> Vec<Vec<u8>> {
-        let (part, rest) = ("x".repeat(LOG_PART), format!("{}{end}", "x".repeat(40_000 - 2 * LOG_PART)));
+        let (part, rest) =
+            ("x".repeat(LOG_PART), format!("{}{end}", "x".repeat(40_000 - 2 * LOG_PART)));
         let start = |from: i64| {
             let texts = [(0, part.as_str()), (0, &part), (0, &rest), (1, "short"), (2, "tail")];
-            texts.map(|(nanos, text)| message(from + nanos, &if text == "short" { format!("short{end}") } else { text.to_owned() }))
+            texts.map(|(nanos, text)| {
+                message(
+                    from + nanos,
+                    &if text == "short" { format!("short{end}") } else { text.to_owned() },
+                )
+            })
         };
         start(0).into_iter().chain(start(1000)).collect()
     }
 
     fn expected() -> Vec<(i64, String)> {
-        let start = |from| [(from, "x".repeat(40_000)), (from + 1, "short".to_owned()), (from + 2, "tail".to_owned())];
+        let start = |from| {
+            [
+                (from, "x".repeat(40_000)),
+                (from + 1, "short".to_owned()),
+                (from + 2, "tail".to_owned()),
+            ]
+        };
         start(0).into_iter().chain(start(1000)).collect()
     }
 
@@ -233,14 +270,18 @@ mod tests {
         let earlier = at(-5).to_rfc3339_opts(SecondsFormat::Nanos, true);
         let line = format!("asked at {earlier} for it");
         for tty in [true, false] {
-            assert_eq!(read(tty, &[&message(0, &format!("{line}\n")), &message(1, "next\n")]), [(0, line.clone()), (1, "next".into())]);
+            assert_eq!(
+                read(tty, &[&message(0, &format!("{line}\n")), &message(1, "next\n")]),
+                [(0, line.clone()), (1, "next".into())]
+            );
         }
     }
 
     #[test]
     fn the_parts_of_one_output_are_not_joined_with_the_other() {
         let mut reader = Reader::new(false, Arc::default());
-        let mut chunk = |kind, bytes: Vec<u8>| reader.push(&OutputChunk { kind, bytes: bytes.into() });
+        let mut chunk =
+            |kind, bytes: Vec<u8>| reader.push(&OutputChunk { kind, bytes: bytes.into() });
         let part = "x".repeat(LOG_PART);
         assert_eq!(chunk(OutputKind::Stdout, message(0, &part)), []);
         assert_eq!(chunk(OutputKind::Stderr, message(5, "oops\n"))[0].text, "oops");

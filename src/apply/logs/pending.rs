@@ -34,7 +34,11 @@ impl Pending {
 
     /// The earliest line, if it, or one after it, is due at `now`; or if too many are held.
     pub fn take(&mut self, now: Duration) -> Option<LogLine> {
-        if self.is_full() || self.due().is_some_and(|due| due <= now) { self.take_first() } else { None }
+        if self.is_full() || self.due().is_some_and(|due| due <= now) {
+            self.take_first()
+        } else {
+            None
+        }
     }
 
     /// The earliest line.
@@ -62,7 +66,13 @@ mod tests {
 
     fn line(millis: i64) -> LogLine {
         let time = DateTime::from_timestamp_millis(millis).unwrap();
-        LogLine { from: "web-1".into(), service: "web".into(), time, stderr: false, text: "x".repeat(1000) }
+        LogLine {
+            from: "web-1".into(),
+            service: "web".into(),
+            time,
+            stderr: false,
+            text: "x".repeat(1000),
+        }
     }
 
     #[test]

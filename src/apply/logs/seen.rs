@@ -1,4 +1,5 @@
-//! Which lines of a container were passed on, so that a log that is opened again repeats none and leaves none out.
+//! Which lines of a container were passed on, so that a log that is opened again repeats none and
+//! leaves none out.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
@@ -9,7 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::messages::TimedLine;
 use crate::engine::OutputKind;
 
-/// Lines of so long before the last are remembered: a line may be written down later than one of a later time.
+/// Lines of so long before the last are remembered: a line may be written down later than one of a
+/// later time.
 const REMEMBERED: TimeDelta = TimeDelta::milliseconds(100);
 /// At most so many, and those of one time more.
 const MOST: usize = 4096;
@@ -54,7 +56,8 @@ impl Seen {
         }
         self.last.entry(line.time).or_default().push(hash);
         self.count += 1;
-        while let (Some((first, _)), Some((last, _))) = (self.last.first_key_value(), self.last.last_key_value())
+        while let (Some((first, _)), Some((last, _))) =
+            (self.last.first_key_value(), self.last.last_key_value())
             && first != last
             && (*last - *first > REMEMBERED || self.count > MOST)
             && let Some((_, lines)) = self.last.pop_first()
@@ -70,18 +73,28 @@ mod tests {
     use super::*;
 
     fn line(millis: i64, text: &str) -> TimedLine {
-        TimedLine { time: DateTime::from_timestamp_millis(millis).unwrap(), kind: OutputKind::Stdout, text: text.to_owned() }
+        TimedLine {
+            time: DateTime::from_timestamp_millis(millis).unwrap(),
+            kind: OutputKind::Stdout,
+            text: text.to_owned(),
+        }
     }
 
     #[test]
     fn a_log_that_is_opened_again_repeats_nothing_and_leaves_nothing_out() {
-        let log: Vec<TimedLine> = (0..1000).map(|at| line(at / 3 * 7, if at % 3 == 0 { "same" } else { "a" })).collect();
+        let log: Vec<TimedLine> =
+            (0..1000).map(|at| line(at / 3 * 7, if at % 3 == 0 { "same" } else { "a" })).collect();
         for cut in [0, 1, 2, 3, 500, 998, 1000] {
             let mut seen = Seen::default();
-            let mut passed: Vec<&TimedLine> = log[..cut].iter().filter(|line| seen.is_new(line)).collect();
+            let mut passed: Vec<&TimedLine> =
+                log[..cut].iter().filter(|line| seen.is_new(line)).collect();
             let since = seen.since();
             seen.reopen();
-            passed.extend(log.iter().filter(|line| since.is_none_or(|since| line.time >= since)).filter(|line| seen.is_new(line)));
+            passed.extend(
+                log.iter()
+                    .filter(|line| since.is_none_or(|since| line.time >= since))
+                    .filter(|line| seen.is_new(line)),
+            );
             assert_eq!(passed, log.iter().collect::<Vec<_>>(), "{cut}");
         }
     }

@@ -31,7 +31,9 @@ fn build(machine: &Machine, tag: &str, dockerfile: &str, labels: Labels) {
         context_digest: dockerfile.to_owned(),
         context: futures::stream::once(async { Ok(context) }).boxed(),
     };
-    machine.run(async { machine.engine.image_build(request).await?.try_collect::<Vec<_>>().await }).unwrap();
+    machine
+        .run(async { machine.engine.image_build(request).await?.try_collect::<Vec<_>>().await })
+        .unwrap();
 }
 
 fn labels(machine: &Machine, image: &str) -> Labels {
@@ -51,20 +53,30 @@ const FILES: [(&str, &str); 3] = [
     ("app", "FROM shop/middle:1\nARG A\nCMD [\"serve\"]\n"),
 ];
 
-/// A machine on which spc built `shop/base:1`, and somebody else `shop/middle:1` on that and `app:v1` on that; `is_noted`: whether spc noted
-/// the name.
+/// A machine on which spc built `shop/base:1`, and somebody else `shop/middle:1` on that and
+/// `app:v1` on that; `is_noted`: whether spc noted the name.
 fn machine_of(is_noted: bool) -> (Machine, Value) {
     let mut machine = machine();
-    let files = FILES.iter().map(|(folder, dockerfile)| (format!("/project/{folder}/Dockerfile"), *dockerfile));
-    machine.host = Arc::new(files.fold(SimHost::new(machine.conductor.clone()), |host, (path, text)| host.with_file(path, text)));
-    machine.up(&json!({"services": {"base": {"image": "shop/base:1", "build": "./base"}}})).unwrap();
+    let files = FILES
+        .iter()
+        .map(|(folder, dockerfile)| (format!("/project/{folder}/Dockerfile"), *dockerfile));
+    machine.host =
+        Arc::new(files.fold(SimHost::new(machine.conductor.clone()), |host, (path, text)| {
+            host.with_file(path, text)
+        }));
+    machine
+        .up(&json!({"services": {"base": {"image": "shop/base:1", "build": "./base"}}}))
+        .unwrap();
     if !is_noted {
         relabel(&machine, "shop/base:1", FILES[0].1, |key| key != label::IMAGE);
     }
     build(&machine, "shop/middle:1", FILES[1].1, Labels::new());
     build(&machine, "app:v1", FILES[2].1, Labels::new());
     let app = json!({"image": "app:v1", "build": {"context": "./app", "args": {"A": "1"}}});
-    (machine, json!({"services": {"base": {"image": "shop/base:1", "build": "./base"}, "app": app}}))
+    (
+        machine,
+        json!({"services": {"base": {"image": "shop/base:1", "build": "./base"}, "app": app}}),
+    )
 }
 
 fn builds(machine: &Machine) -> usize {
@@ -75,7 +87,11 @@ fn builds(machine: &Machine) -> usize {
 fn an_image_that_was_built_on_one_of_spcs_is_not_taken_for_it() {
     for is_noted in [true, false] {
         let (machine, description) = machine_of(is_noted);
-        assert_eq!(labels(&machine, "app:v1"), labels(&machine, "shop/base:1"), "labels are inherited");
+        assert_eq!(
+            labels(&machine, "app:v1"),
+            labels(&machine, "shop/base:1"),
+            "labels are inherited"
+        );
         assert_eq!(labels(&machine, "app:v1").contains_key(label::IMAGE), is_noted);
         let before = builds(&machine);
         machine.up(&description).unwrap();
@@ -93,8 +109,16 @@ fn an_image_that_was_built_on_one_of_spcs_is_not_taken_for_it() {
 #[test]
 fn a_new_base_leaves_an_image_that_was_built_on_the_old_one_alone() {
     let (machine, description) = machine_of(true);
-    machine.host.write(&CheckedPath::trusted("/project/base/Dockerfile"), b"FROM web:1\nCMD [\"serve\", \"2\"]\n", None).unwrap();
-    let base = with(description.clone(), "services", json!({"base": description["services"]["base"]}));
+    machine
+        .host
+        .write(
+            &CheckedPath::trusted("/project/base/Dockerfile"),
+            b"FROM web:1\nCMD [\"serve\", \"2\"]\n",
+            None,
+        )
+        .unwrap();
+    let base =
+        with(description.clone(), "services", json!({"base": description["services"]["base"]}));
     machine.up_with(&base, &UpOptions { build: true, ..UpOptions::default() }).unwrap();
     machine.up(&description).unwrap();
     assert_eq!(machine.logged(), [""; 0]);
@@ -103,12 +127,19 @@ fn a_new_base_leaves_an_image_that_was_built_on_the_old_one_alone() {
 #[test]
 fn an_image_of_an_earlier_version_is_compared_as_before_and_not_built_again() {
     let (machine, description) = machine_of(true);
-    let description = with(description.clone(), "services", json!({"base": description["services"]["base"]}));
+    let description =
+        with(description.clone(), "services", json!({"base": description["services"]["base"]}));
     relabel(&machine, "shop/base:1", FILES[0].1, |key| key != label::IMAGE);
     let before = builds(&machine);
     machine.up_with(&description, &UpOptions { build: true, ..UpOptions::default() }).unwrap();
     assert_eq!((machine.logged(), builds(&machine)), (Vec::new(), before));
-    machine.up(&with(description, "services.base.build", json!({"context": "./base", "args": {"A": "2"}}))).unwrap();
+    machine
+        .up(&with(
+            description,
+            "services.base.build",
+            json!({"context": "./base", "args": {"A": "2"}}),
+        ))
+        .unwrap();
     let said = machine.logged().concat();
     assert!(said.contains("the image \"shop/base:1\" was built from something else than is described now (arguments)"), "{said}");
 }
@@ -120,32 +151,49 @@ fn an_image_that_got_another_name_is_still_its_own() {
     let other = json!({"image": "other:1", "build": {"context": "./base", "args": {"A": "2"}}});
     machine.up(&with(description, "services", json!({"base": other}))).unwrap();
     let said = machine.logged().concat();
-    assert!(said.contains("the image \"other:1\" was built from something else than is described now (arguments)"), "{said}");
+    assert!(
+        said.contains(
+            "the image \"other:1\" was built from something else than is described now (arguments)"
+        ),
+        "{said}"
+    );
 }
 
 #[test]
 fn the_secrets_of_a_base_say_nothing_of_what_the_cache_holds_of_another_image() {
-    let dockerfile = |from: &str| format!("FROM {from}\nRUN --mount=type=secret,id=key,required make\n");
+    let dockerfile =
+        |from: &str| format!("FROM {from}\nRUN --mount=type=secret,id=key,required make\n");
     for is_noted in [true, false] {
         let mut machine = machine();
-        let host = SimHost::new(machine.conductor.clone()).with_file("/project/base/Dockerfile", dockerfile("web:1"));
-        machine.host = Arc::new(host.with_file("/project/app/Dockerfile", dockerfile("shop/base:1")));
+        let host = SimHost::new(machine.conductor.clone())
+            .with_file("/project/base/Dockerfile", dockerfile("web:1"));
+        machine.host =
+            Arc::new(host.with_file("/project/app/Dockerfile", dockerfile("shop/base:1")));
         let service = |folder: &str| json!({"image": "web:1", "build": {"context": folder, "secrets": ["key"]}});
-        let services = json!({"base": service("./base"), "app": with(service("./app"), "image", "app:v1")});
+        let services =
+            json!({"base": service("./base"), "app": with(service("./app"), "image", "app:v1")});
         let services = with(services, "base.image", "shop/base:1");
-        let project = project(&json!({"services": services, "secrets": {"key": {"environment": "TOKEN"}}}));
+        let project =
+            project(&json!({"services": services, "secrets": {"key": {"environment": "TOKEN"}}}));
         let built_without_cache = |name: &str| {
             let service = &project.services[name];
             let build = service.build.as_ref().unwrap();
-            let building = Building { image: &service.image, build, of: Some(name), project: PROJECT, secrets: &project.secrets };
+            let building = Building {
+                image: &service.image,
+                build,
+                of: Some(name),
+                project: PROJECT,
+                secrets: &project.secrets,
+            };
             let (mut around, asked) = (machine.around(), Arc::new(Mutex::new(Vec::new())));
             let noted = asked.clone();
-            around.engine = Arc::new(crate::engine::tap::Tap::new(around.engine.clone(), move |call| {
-                if call.method == "image_build" {
-                    noted.lock().unwrap().push(call.arguments.to_string().contains("no_cache"));
-                }
-                Ok(())
-            }));
+            around.engine =
+                Arc::new(crate::engine::tap::Tap::new(around.engine.clone(), move |call| {
+                    if call.method == "image_build" {
+                        noted.lock().unwrap().push(call.arguments.to_string().contains("no_cache"));
+                    }
+                    Ok(())
+                }));
             machine.run(images::build(&around, &building, &|_| {})).unwrap();
             asked.lock().unwrap().clone()
         };

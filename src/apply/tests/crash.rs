@@ -1,4 +1,5 @@
-//! A run that is killed at any call of the engine: the next one converges to what an undisturbed one leaves.
+//! A run that is killed at any call of the engine: the next one converges to what an undisturbed
+//! one leaves.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +32,12 @@ impl Work {
         match self {
             Self::FirstUp => verbs::up(around, &project(&shop()), &UpOptions::default()).await,
             Self::ChangedUp => verbs::up(around, &project(&changed()), &UpOptions::default()).await,
-            Self::Down => verbs::down(around, PROJECT, DownOptions { volumes: false, adopt: false }).await,
-            Self::DownWithVolumes => verbs::down(around, PROJECT, DownOptions { volumes: true, adopt: false }).await,
+            Self::Down => {
+                verbs::down(around, PROJECT, DownOptions { volumes: false, adopt: false }).await
+            }
+            Self::DownWithVolumes => {
+                verbs::down(around, PROJECT, DownOptions { volumes: true, adopt: false }).await
+            }
         }
     }
 
@@ -53,32 +58,38 @@ fn changed() -> Value {
 }
 
 fn stamps(state: &EngineState) -> BTreeMap<String, (u64, u64)> {
-    let named = state.volumes.iter().filter(|volume| !crate::apply::observe::is_anonymous(&volume.name));
+    let named =
+        state.volumes.iter().filter(|volume| !crate::apply::observe::is_anonymous(&volume.name));
     named.map(|volume| (volume.name.clone(), (volume.stamp, volume.writes))).collect()
 }
 
-/// Kills the work at every call in turn, and has it done again by a new run. A call that only reads does nothing that a crash
-/// after it could find done.
+/// Kills the work at every call in turn, and has it done again by a new run. A call that only reads
+/// does nothing that a crash after it could find done.
 fn sweep(work: Work) {
     let (clean, calls) = work.clean();
     assert!(calls.len() > 20, "{calls:?}");
     let mut wrong = Vec::new();
     for (at, call) in calls.iter().enumerate() {
-        let sides: &[When] = if call.mutates { &[When::Before, When::After] } else { &[When::Before] };
+        let sides: &[When] =
+            if call.mutates { &[When::Before, When::After] } else { &[When::Before] };
         for &when in sides {
             let machine = work.prepare();
             machine.engine.crash_at(at as u64 + 1, when);
             let result = machine.killed(work.run(&machine.around()));
             assert!(result.is_none(), "the same seed makes the same calls");
             if let Err(difference) = finish(&machine, work, &clean) {
-                wrong.push(format!("{work:?} killed {when:?} {} {}: {difference}", call.method, call.target));
+                wrong.push(format!(
+                    "{work:?} killed {when:?} {} {}: {difference}",
+                    call.method, call.target
+                ));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Breaks the connection at every call that changes something, for good: the run notices, does what it still can, and ends.
+/// Breaks the connection at every call that changes something, for good: the run notices, does what
+/// it still can, and ends.
 fn lose(work: Work) {
     let (clean, calls) = work.clean();
     let mut wrong = Vec::new();
@@ -92,10 +103,16 @@ fn lose(work: Work) {
             let kind = result.err().map_or(Kind::Engine, |failure| failure.kind);
             let took = machine.conductor.now().saturating_sub(begun);
             if kind != Kind::Engine || took > secs(60) {
-                wrong.push(format!("{work:?} cut off {when:?} {} {}: ends with {kind} after {took:?}", call.method, call.target));
+                wrong.push(format!(
+                    "{work:?} cut off {when:?} {} {}: ends with {kind} after {took:?}",
+                    call.method, call.target
+                ));
             }
             if let Err(difference) = finish(&machine, work, &clean) {
-                wrong.push(format!("{work:?} cut off {when:?} {} {}: {difference}", call.method, call.target));
+                wrong.push(format!(
+                    "{work:?} cut off {when:?} {} {}: {difference}",
+                    call.method, call.target
+                ));
             }
         }
     }
@@ -107,12 +124,15 @@ fn finish(machine: &Machine, work: Work, clean: &Footprint) -> Result<(), String
     let before = stamps(&machine.state());
     machine.engine.recover();
     let calls = machine.calls();
-    machine.run(work.run(&machine.around())).map_err(|failure| format!("{failure} {:?} {:?}", failure.hint, failure.details))?;
+    machine
+        .run(work.run(&machine.around()))
+        .map_err(|failure| format!("{failure} {:?} {:?}", failure.hint, failure.details))?;
     let mut found = machine.footprint();
     if matches!(work, Work::FirstUp | Work::ChangedUp)
         && machine.calls_from(calls).iter().all(|call| !call.mutates || call.method == "exec_start")
     {
-        // With nothing left to change the lock is nobody's business; the next run that changes something takes it over.
+        // With nothing left to change the lock is nobody's business; the next run that changes
+        // something takes it over.
         found.locked = false;
     }
     same(clean, &found)?;
@@ -130,7 +150,8 @@ fn same(wanted: &Footprint, found: &Footprint) -> Result<(), String> {
     if wanted == found {
         return Ok(());
     }
-    Err(SimpleDiff::from_str(&format!("{wanted:#?}"), &format!("{found:#?}"), "wanted", "found").to_string())
+    Err(SimpleDiff::from_str(&format!("{wanted:#?}"), &format!("{found:#?}"), "wanted", "found")
+        .to_string())
 }
 
 #[test]
@@ -165,7 +186,8 @@ fn a_replacement_that_loses_the_engine_at_any_change_is_finished_by_the_next_run
 
 #[test]
 fn a_killed_replacement_and_an_engine_that_restarts_never_give_a_volume_two_writers() {
-    let described = |level: &str| with(super::replacement::db(level), "services.db.restart", "always");
+    let described =
+        |level: &str| with(super::replacement::db(level), "services.db.restart", "always");
     let prepared = || {
         let machine = machine();
         machine.up(&described("1")).unwrap();
@@ -179,7 +201,15 @@ fn a_killed_replacement_and_an_engine_that_restarts_never_give_a_volume_two_writ
     for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.mutates) {
         let machine = prepared();
         machine.engine.crash_at(at as u64 + 1, When::After);
-        assert!(machine.killed(verbs::up(&machine.around(), &project(&described("2")), &UpOptions::default())).is_none());
+        assert!(
+            machine
+                .killed(verbs::up(
+                    &machine.around(),
+                    &project(&described("2")),
+                    &UpOptions::default()
+                ))
+                .is_none()
+        );
         machine.engine.recover();
         machine.engine.restart(secs(1));
         machine.pass(secs(60));
@@ -193,16 +223,24 @@ fn a_killed_replacement_and_an_engine_that_restarts_never_give_a_volume_two_writ
 
 #[test]
 fn an_old_container_that_serves_again_has_its_restart_policy_back() {
-    let described = |level: &str| with(super::replacement::db(level), "services.db.restart", "always");
+    let described =
+        |level: &str| with(super::replacement::db(level), "services.db.restart", "always");
     let machine = machine();
     machine.up(&described("1")).unwrap();
     machine.pass(secs(60));
-    machine.engine.set_process("*db-1.new", Process::new().ready_after(secs(5)).exits_after(millis(50), 1));
+    machine
+        .engine
+        .set_process("*db-1.new", Process::new().ready_after(secs(5)).exits_after(millis(50), 1));
     let first = machine.calls();
     let failure = machine.up(&described("2")).unwrap_err();
     assert_eq!(failure.kind, Kind::Unhealthy);
     let old = machine.state().container("shop-db-1").unwrap().id.clone();
-    let calls = machine.calls_from(first).into_iter().filter(|call| call.target == old && call.mutates);
-    let methods: Vec<&str> = calls.map(|call| call.method).filter(|method| !method.starts_with("exec")).collect();
-    assert_eq!(methods, ["container_update", "container_stop", "container_start", "container_update"]);
+    let calls =
+        machine.calls_from(first).into_iter().filter(|call| call.target == old && call.mutates);
+    let methods: Vec<&str> =
+        calls.map(|call| call.method).filter(|method| !method.starts_with("exec")).collect();
+    assert_eq!(
+        methods,
+        ["container_update", "container_stop", "container_start", "container_update"]
+    );
 }

@@ -1,4 +1,5 @@
-//! Secrets of containers whose labels were made with a key that is not here: in another folder, or before `.spc/` was removed.
+//! Secrets of containers whose labels were made with a key that is not here: in another folder, or
+//! before `.spc/` was removed.
 
 use similar_asserts::assert_eq;
 
@@ -12,7 +13,8 @@ const VALUE: &str = "correct horse battery staple";
 /// A machine with these values on which `description` was brought up; its key is gone since.
 fn moved(description: &Value, values: &[(&str, &str)]) -> Machine {
     let mut machine = machine();
-    machine.environment = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    machine.environment =
+        values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     machine.up(description).unwrap();
     machine.host.remove(&CheckedPath::trusted("/project/.spc/shop/key.json")).unwrap();
     machine
@@ -28,13 +30,28 @@ fn web(secrets: Value) -> Value {
 const VALUES: [(&str, &str); 2] = [("TOKEN", VALUE), ("OTHER", "another value")];
 
 fn descriptions() -> [Value; 3] {
-    let everywhere = web(json!(["other", {"source": "token", "target": "/etc/token", "mode": "0400"}]));
-    [web(json!(["token"])), everywhere, with(web(json!(["token", "other"])), "services.web.read_only", true)]
+    let everywhere =
+        web(json!(["other", {"source": "token", "target": "/etc/token", "mode": "0400"}]));
+    [
+        web(json!(["token"])),
+        everywhere,
+        with(web(json!(["token", "other"])), "services.web.read_only", true),
+    ]
 }
 
 fn causes(machine: &Machine) -> BTreeSet<String> {
-    let cause = |event: &Event| if let Event::StepStarted { cause, .. } = event { Some(cause.clone()) } else { None };
-    machine.seen.0.lock().unwrap().iter().filter_map(cause).filter(|cause| cause.starts_with("the value")).collect()
+    let cause = |event: &Event| {
+        if let Event::StepStarted { cause, .. } = event { Some(cause.clone()) } else { None }
+    };
+    machine
+        .seen
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(cause)
+        .filter(|cause| cause.starts_with("the value"))
+        .collect()
 }
 
 /// Nothing is changed and nothing is said.
@@ -57,7 +74,13 @@ fn tamper(machine: &Machine, kind: tar::EntryType, content: &[u8]) {
     } else {
         archive.append_data(&mut header, "token", content).unwrap();
     }
-    machine.run(machine.engine.container_upload("shop-web-1", "/run/secrets", archive.into_inner().unwrap().into())).unwrap();
+    machine
+        .run(machine.engine.container_upload(
+            "shop-web-1",
+            "/run/secrets",
+            archive.into_inner().unwrap().into(),
+        ))
+        .unwrap();
 }
 
 #[test]
@@ -77,8 +100,15 @@ fn a_secret_that_was_rotated_since_is_delivered_without_the_key() {
         // Of the same length: the content is compared.
         machine.environment.insert("TOKEN".into(), VALUE.to_uppercase());
         machine.up(&description).unwrap();
-        assert_eq!(causes(&machine), BTreeSet::from(["the value of the secret \"token\" changed".to_owned()]));
-        let path = if description["services"]["web"]["secrets"][1].is_object() { "/etc/token" } else { "/run/secrets/token" };
+        assert_eq!(
+            causes(&machine),
+            BTreeSet::from(["the value of the secret \"token\" changed".to_owned()])
+        );
+        let path = if description["services"]["web"]["secrets"][1].is_object() {
+            "/etc/token"
+        } else {
+            "/run/secrets/token"
+        };
         assert_eq!(machine.engine.file("shop-web-1", path).unwrap(), VALUE.to_uppercase());
         assert_eq!(machine.logged(), [""; 0]);
         is_unchanged(&machine, &description);
@@ -94,9 +124,15 @@ fn an_exposed_secret_is_compared_without_the_key() {
             let around = machine.around();
             let token = Secrets::token("token", [7; 16]);
             around.secrets.add("token", &token, value);
-            let described =
-                with(web(json!([])), "services.web.environment", json!({"A": "1", "DSN": format!("x:{}@db", Secrets::exposed(&token))}));
-            machine.run(verbs::up(&around, &project(&described), &UpOptions::default())).unwrap().changes
+            let described = with(
+                web(json!([])),
+                "services.web.environment",
+                json!({"A": "1", "DSN": format!("x:{}@db", Secrets::exposed(&token))}),
+            );
+            machine
+                .run(verbs::up(&around, &project(&described), &UpOptions::default()))
+                .unwrap()
+                .changes
         };
         run(&machine, VALUE);
         machine.host.remove(&CheckedPath::trusted("/project/.spc/shop/key.json")).unwrap();
@@ -105,7 +141,10 @@ fn an_exposed_secret_is_compared_without_the_key() {
         (changes > 0, causes(&machine))
     };
     assert_eq!(values(VALUE), (false, BTreeSet::new()));
-    assert_eq!(values("another"), (true, BTreeSet::from(["the value of the secret \"token\" changed".to_owned()])));
+    assert_eq!(
+        values("another"),
+        (true, BTreeSet::from(["the value of the secret \"token\" changed".to_owned()]))
+    );
 }
 
 #[test]
@@ -113,7 +152,10 @@ fn secrets_that_can_not_be_read_are_said_with_the_next_step() {
     let refused = |kind, words: &str| FaultEffect::FailBefore(EngineError::new(kind, words));
     for (effect, why) in [
         (refused(EngineErrorKind::NotFound, "gone"), "there is no \"/run/secrets/token\" in it"),
-        (refused(EngineErrorKind::Failed, "no such driver"), "\"/run/secrets/token\" in it could not be read (no such driver)"),
+        (
+            refused(EngineErrorKind::Failed, "no such driver"),
+            "\"/run/secrets/token\" in it could not be read (no such driver)",
+        ),
         (FaultEffect::Hang, "the engine did not answer within 10s when they were read"),
     ] {
         let description = web(json!(["token"]));
@@ -121,7 +163,10 @@ fn secrets_that_can_not_be_read_are_said_with_the_next_step() {
         machine.engine.fault(Fault { on: FaultPoint::method("container_download", 1), effect });
         let begun = machine.conductor.now();
         assert_eq!(machine.up(&description).unwrap().changes, 0);
-        assert!(machine.conductor.now().saturating_sub(begun) < secs(15), "a hanging engine is given up");
+        assert!(
+            machine.conductor.now().saturating_sub(begun) < secs(15),
+            "a hanging engine is given up"
+        );
         let said = format!(
             "the secrets of shop-web-1 were not compared: it was made from another folder, or before this one lost `.spc/`, and {why}; if a \
              value changed since, it goes on with the old one: give the service \"web\" another label (`labels`), and `up` replaces it"
@@ -138,7 +183,11 @@ fn secrets_that_can_not_be_read_are_said_with_the_next_step() {
 
 #[test]
 fn each_container_is_read_once_in_a_verb() {
-    let description = with(with(web(json!(["token"])), "services.web.scale", 2), "services.other", json!({"image": "redis:1"}));
+    let description = with(
+        with(web(json!(["token"])), "services.web.scale", 2),
+        "services.other",
+        json!({"image": "redis:1"}),
+    );
     let machine = moved(&description, &VALUES);
     let reads = |machine: &Machine, description: &Value, services: Option<Vec<String>>| {
         let calls = machine.calls();
@@ -148,7 +197,11 @@ fn each_container_is_read_once_in_a_verb() {
     // Observed twice before and twice after the lock and the walk.
     let changed = with(description.clone(), "services.other.environment", json!({"A": "1"}));
     assert_eq!(reads(&machine, &changed, None), 2);
-    assert_eq!(reads(&machine, &description, Some(vec!["other".into()])), 0, "no service that is not meant");
+    assert_eq!(
+        reads(&machine, &description, Some(vec!["other".into()])),
+        0,
+        "no service that is not meant"
+    );
     assert_eq!(reads(&machine, &description, Some(vec!["web".into()])), 2);
 }
 
@@ -167,5 +220,10 @@ fn what_a_container_put_in_the_place_of_its_secret_is_not_followed() {
     tamper(&machine, tar::EntryType::Symlink, &[]);
     assert_eq!(machine.up(&description).unwrap().changes, 0);
     let said = machine.logged().concat();
-    assert!(said.contains("and \"/run/secrets/token\" in it is not a regular file; if a value changed since"), "{said}");
+    assert!(
+        said.contains(
+            "and \"/run/secrets/token\" in it is not a regular file; if a value changed since"
+        ),
+        "{said}"
+    );
 }

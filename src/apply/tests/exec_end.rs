@@ -21,7 +21,14 @@ fn endless() -> ExecAnswer {
 
 fn command(timeout: Option<Duration>) -> Exec<'static> {
     let request = ExecRequest { command: vec!["yes".to_owned()], ..ExecRequest::default() };
-    Exec { container: "shop-web-1", name: "web", request, input: Input::None, output: None, timeout }
+    Exec {
+        container: "shop-web-1",
+        name: "web",
+        request,
+        input: Input::None,
+        output: None,
+        timeout,
+    }
 }
 
 impl Machine {
@@ -38,8 +45,14 @@ fn a_command_whose_time_is_over_is_ended_in_its_container() {
         let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
         let begun = machine.conductor.now();
         let failure = machine.run(exec(&machine.around(), command(Some(secs(5))))).unwrap_err();
-        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Timeout, "The command in \"web\" did not end within 5s"));
-        assert_eq!(failure.hint.unwrap(), "it was ended; give it more time with `timeout`, or leave that out");
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (Kind::Timeout, "The command in \"web\" did not end within 5s")
+        );
+        assert_eq!(
+            failure.hint.unwrap(),
+            "it was ended; give it more time with `timeout`, or leave that out"
+        );
         assert_eq!(machine.commands(), ["serve"]);
         assert!(machine.conductor.now() < begun + secs(5) + most, "{:?}", machine.conductor.now());
     }
@@ -54,7 +67,8 @@ fn a_command_that_is_interrupted_is_ended_in_its_container() {
             machine.conductor.sleep(secs(2)).await;
             around.cancel.cancel();
         };
-        let (result, ()) = machine.run(futures::future::join(exec(&around, command(None)), interrupt));
+        let (result, ()) =
+            machine.run(futures::future::join(exec(&around, command(None)), interrupt));
         assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
         assert_eq!(machine.commands(), ["serve"]);
     }
@@ -62,7 +76,10 @@ fn a_command_that_is_interrupted_is_ended_in_its_container() {
 
 #[test]
 fn a_command_that_writes_too_much_is_ended_in_its_container() {
-    let flood = ExecAnswer::default().saying(millis(10), "x".repeat(40 << 20)).saying(millis(20), "x".repeat(40 << 20)).running_on();
+    let flood = ExecAnswer::default()
+        .saying(millis(10), "x".repeat(40 << 20))
+        .saying(millis(20), "x".repeat(40 << 20))
+        .running_on();
     let machine = answering(Process::new().on_exec(move |_, _| Some(flood.clone())));
     let failure = machine.run(exec(&machine.around(), command(None))).unwrap_err();
     assert_eq!(failure.message, "The command in \"web\" writes more than 64 MiB");
@@ -71,7 +88,9 @@ fn a_command_that_writes_too_much_is_ended_in_its_container() {
 
 #[test]
 fn a_command_whose_answer_is_lost_is_ended_in_its_container() {
-    for (method, effect) in [("exec_start", FaultEffect::ReplyLost), ("exec_start", FaultEffect::StreamCut)] {
+    for (method, effect) in
+        [("exec_start", FaultEffect::ReplyLost), ("exec_start", FaultEffect::StreamCut)]
+    {
         let machine = answering(Process::new().on_exec(|_, _| Some(endless())));
         machine.engine.fault(Fault { on: FaultPoint::method(method, 1), effect: effect.clone() });
         let failure = machine.run(exec(&machine.around(), command(None))).unwrap_err();
@@ -117,7 +136,11 @@ fn a_command_of_any_user_is_ended_in_a_container_of_another() {
         let mut given_up = command(Some(secs(5)));
         given_up.request.user = user.map(str::to_owned);
         let failure = machine.run(exec(&machine.around(), given_up)).unwrap_err();
-        assert_eq!(failure.hint.unwrap(), "it was ended; give it more time with `timeout`, or leave that out", "{user:?}");
+        assert_eq!(
+            failure.hint.unwrap(),
+            "it was ended; give it more time with `timeout`, or leave that out",
+            "{user:?}"
+        );
         assert_eq!(machine.commands(), ["serve"], "{user:?}");
     }
 }
@@ -134,7 +157,9 @@ fn a_command_that_became_a_third_users_is_told() {
 #[test]
 fn giving_a_command_up_takes_no_longer_than_ten_seconds_whatever_the_engine_does() {
     let machine = answering(Process::new().on_exec(|_, _| Some(endless())));
-    machine.engine.fault(Fault { on: FaultPoint::method("exec_start", 2), effect: FaultEffect::Hang });
+    machine
+        .engine
+        .fault(Fault { on: FaultPoint::method("exec_start", 2), effect: FaultEffect::Hang });
     let begun = machine.conductor.now();
     let failure = machine.run(exec(&machine.around(), command(Some(secs(1))))).unwrap_err();
     assert!(failure.hint.unwrap().contains("(it did not end in time)"));
@@ -156,10 +181,15 @@ fn a_command_that_ends_by_itself_leaves_what_it_started() {
 
 #[test]
 fn a_health_check_whose_time_is_over_is_ended_too() {
-    let hangs = |_: &ExecRequest, view: &mut crate::engine::sim::ProcessView| (view.running_for < secs(3)).then(endless);
+    let hangs = |_: &ExecRequest, view: &mut crate::engine::sim::ProcessView| {
+        (view.running_for < secs(3)).then(endless)
+    };
     let machine = machine_with(1, |builder| builder.process("web", Process::new().on_exec(hangs)));
-    machine.up(&json!({"services": {"web": {"image": "web:1", "healthcheck": check("check")}}})).unwrap();
-    let checks: Vec<_> = machine.commands().into_iter().filter(|command| command.contains("check")).collect();
+    machine
+        .up(&json!({"services": {"web": {"image": "web:1", "healthcheck": check("check")}}}))
+        .unwrap();
+    let checks: Vec<_> =
+        machine.commands().into_iter().filter(|command| command.contains("check")).collect();
     assert_eq!(checks, Vec::<String>::new());
 }
 
@@ -171,14 +201,25 @@ fn a_command_that_takes_long_is_spoken_of() {
     let mut exec_of_many_words = command(None);
     exec_of_many_words.request.command = ["pg_dump".to_owned(), "x".repeat(100)].into();
     machine.run(exec(&machine.around(), exec_of_many_words)).unwrap();
-    let said: Vec<String> = machine.logged().into_iter().filter(|line| line.starts_with("waiting for the command")).collect();
-    let line = |time: &str| format!("waiting for the command \"pg_dump {}…\" in \"web\": not done after {time}", "x".repeat(52));
+    let said: Vec<String> = machine
+        .logged()
+        .into_iter()
+        .filter(|line| line.starts_with("waiting for the command"))
+        .collect();
+    let line = |time: &str| {
+        format!(
+            "waiting for the command \"pg_dump {}…\" in \"web\": not done after {time}",
+            "x".repeat(52)
+        )
+    };
     assert_eq!(said, [line("4.0 s"), line("8.0 s"), line("16.0 s"), line("32.0 s")]);
 }
 
 #[test]
 fn a_health_check_in_flight_is_ended_with_an_interrupted_run() {
-    let machine = machine_with(1, |builder| builder.process("web", Process::new().on_exec(|_, _| Some(endless()))));
+    let machine = machine_with(1, |builder| {
+        builder.process("web", Process::new().on_exec(|_, _| Some(endless())))
+    });
     let around = machine.around();
     let interrupt = async {
         machine.conductor.sleep(secs(2)).await;
@@ -200,7 +241,8 @@ fn who_leaves_at_once_kills_the_commands_under_way_first() {
         assert!(crate::apply::under_way::is_any());
         crate::apply::under_way::kill_all_of(&around.engine).await;
     };
-    let (result, ()) = machine.run(futures::future::join(exec(&around, command(Some(secs(60)))), leave));
+    let (result, ()) =
+        machine.run(futures::future::join(exec(&around, command(Some(secs(60)))), leave));
     assert!(result.is_ok(), "its end is known: {result:?}");
     assert_eq!(machine.commands(), ["serve"]);
 }

@@ -1,4 +1,5 @@
-//! Whatever goes wrong on the engine, the next run arrives, and nothing that never may be was on the way.
+//! Whatever goes wrong on the engine, the next run arrives, and nothing that never may be was on
+//! the way.
 
 use super::*;
 use crate::apply::lock;
@@ -12,7 +13,13 @@ fn effects(names: &[&str]) -> Vec<FaultEffect> {
 }
 
 /// What is left after a run with faults of this seed, and one without.
-fn after_faults(seed: u64, rate: f64, effects: &[FaultEffect], first: &Value, then: &Value) -> (Footprint, Vec<String>) {
+fn after_faults(
+    seed: u64,
+    rate: f64,
+    effects: &[FaultEffect],
+    first: &Value,
+    then: &Value,
+) -> (Footprint, Vec<String>) {
     let machine = machine_with(seed, |builder| builder);
     machine.up(first).unwrap();
     machine.engine.draw_faults(seed, rate, effects);
@@ -27,13 +34,19 @@ fn after_faults(seed: u64, rate: f64, effects: &[FaultEffect], first: &Value, th
     machine.pass(secs(5));
     machine.up(then).unwrap_or_else(|failure| panic!("seed {seed}: {failure}, after {failed:#?}"));
     // A lock that could not be removed is taken over by who changes something next.
-    machine.run(async { lock::acquire(&machine.around(), PROJECT, secs(60)).await?.release().await }).unwrap();
+    machine
+        .run(async { lock::acquire(&machine.around(), PROJECT, secs(60)).await?.release().await })
+        .unwrap();
     (machine.footprint(), failed)
 }
 
 #[test]
 fn whatever_a_seed_has_fail_the_next_run_arrives() {
-    let second = with(with(shop(), "services.db.environment.LEVEL", "2"), "services.web.environment", json!({"LEVEL": "2"}));
+    let second = with(
+        with(shop(), "services.db.environment.LEVEL", "2"),
+        "services.web.environment",
+        json!({"LEVEL": "2"}),
+    );
     let kinds: [&[&str]; 5] = [
         &["500", "409", "404"],
         &["reply_lost", "stale_list", "slow 3s"],

@@ -68,10 +68,14 @@ fn a_container_that_the_engine_lists_as_running_though_it_was_stopped_is_started
     machine.engine.set_disk_full(true);
     stop(&machine).unwrap();
     machine.engine.set_disk_full(false);
-    let listed = machine.run(machine.engine.container_list(false, &crate::engine::Filters::new())).unwrap();
+    let listed =
+        machine.run(machine.engine.container_list(false, &crate::engine::Filters::new())).unwrap();
     assert_eq!((listed.len(), runs(&machine)), (3, 0), "as Docker 20.10 does");
     let seen = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
-    assert!(seen.containers.iter().all(|container| container.state == ContainerState::Exited), "{seen:?}");
+    assert!(
+        seen.containers.iter().all(|container| container.state == ContainerState::Exited),
+        "{seen:?}"
+    );
     assert!(machine.up(&shop()).unwrap().changes > 0);
     assert_eq!(runs(&machine), 3);
     machine.pass(secs(15));
@@ -103,7 +107,10 @@ fn what_needs_space_fails_and_says_how_to_get_some() {
         machine.engine.set_disk_full(true);
         let failure = work(&machine).unwrap_err();
         assert!(failure.message.starts_with("Could not take the project's lock: "), "{failure}");
-        assert_eq!(failure.hint.as_deref(), Some("free some space: `docker system df` says what takes it"));
+        assert_eq!(
+            failure.hint.as_deref(),
+            Some("free some space: `docker system df` says what takes it")
+        );
         assert_eq!(runs(&machine), 3);
     }
 }
@@ -117,7 +124,8 @@ fn a_lock_that_another_run_holds_is_waited_for_also_on_a_full_disk() {
             machine.run(machine.engine.image_remove("spc-empty:1", true)).unwrap();
         }
         machine.engine.set_disk_full(true);
-        // Its heart needs no new space on a real engine; here it stands still, and that is not what is looked at.
+        // Its heart needs no new space on a real engine; here it stands still, and that is not what
+        // is looked at.
         let around = machine.around();
         let release = async {
             machine.conductor.sleep(secs(20)).await;
@@ -130,7 +138,10 @@ fn a_lock_that_another_run_holds_is_waited_for_also_on_a_full_disk() {
         result.unwrap();
         assert!(released.saturating_sub(before) >= secs(20));
         let stopped = machine.when("stop shop-web-1");
-        assert!(stopped > released, "stopped at {stopped:?}, while the other run had the lock until {released:?}");
+        assert!(
+            stopped > released,
+            "stopped at {stopped:?}, while the other run had the lock until {released:?}"
+        );
         assert_eq!(machine.footprint(), Footprint::default());
     }
 }

@@ -31,8 +31,11 @@ fn orphans() -> UpOptions {
 /// Name, state and ports of what is there.
 fn there(machine: &Machine) -> Vec<String> {
     let state = machine.state();
-    let mut lines: Vec<String> =
-        state.containers.iter().map(|it| format!("{} {} {}", it.name, it.state, it.ports.join(" ")).trim().to_owned()).collect();
+    let mut lines: Vec<String> = state
+        .containers
+        .iter()
+        .map(|it| format!("{} {} {}", it.name, it.state, it.ports.join(" ")).trim().to_owned())
+        .collect();
     lines.sort();
     lines
 }
@@ -59,12 +62,22 @@ fn services_that_swapped_ports_both_serve_as_before_if_one_fails() {
     };
     let machine = prepared(1);
     machine.up(&of("8001:80", "8002:80", "plain:1")).unwrap();
-    let before = (there(&machine), machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>());
+    let before = (
+        there(&machine),
+        machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>(),
+    );
     let failure = machine.up(&of("8002:80", "8001:80", "bad:1")).unwrap_err();
     assert_eq!(failure.kind, Kind::Unhealthy, "{failure}");
-    let after = (there(&machine), machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>());
+    let after = (
+        there(&machine),
+        machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>(),
+    );
     assert_eq!(after, before, "{:?}", machine.logged());
-    assert!(machine.logged().contains(&"a, b: the container before serves again".to_owned()), "{:?}", machine.logged());
+    assert!(
+        machine.logged().contains(&"a, b: the container before serves again".to_owned()),
+        "{:?}",
+        machine.logged()
+    );
     machine.up(&of("8002:80", "8001:80", "plain:1")).unwrap();
     assert_eq!(there(&machine), ["shop-a-1 running 8002->80/tcp", "shop-b-1 running 8001->80/tcp"]);
 }
@@ -84,7 +97,9 @@ fn a_container_that_ends_before_all_of_its_group_are_ready_sends_all_back() {
     for restart in ["no", "always"] {
         let machine = machine_with(1, |builder| {
             let images = [("plain:1", "run"), ("slow:1", "slow"), ("late:1", "late")];
-            let builder = images.into_iter().fold(builder, |builder, (image, run)| builder.image(image, ImageSpec::command(&[run])));
+            let builder = images.into_iter().fold(builder, |builder, (image, run)| {
+                builder.image(image, ImageSpec::command(&[run]))
+            });
             builder
                 .process("run", Process::new().ready_after(millis(100)))
                 .process("slow", Process::new().stop_takes(Duration::from_secs(6)))
@@ -96,12 +111,17 @@ fn a_container_that_ends_before_all_of_its_group_are_ready_sends_all_back() {
             described
         };
         machine.up(&described(["8001", "8002", "8003"], "plain:1")).unwrap();
-        let ids = || machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>();
+        let ids =
+            || machine.state().containers.iter().map(|it| it.id.clone()).collect::<BTreeSet<_>>();
         let before = (there(&machine), ids());
         let failure = machine.up(&described(["8003", "8001", "8002"], "late:1")).unwrap_err();
-        assert!(failure.message.starts_with("\"b\" was ready, then exited with code 3"), "{failure}");
+        assert!(
+            failure.message.starts_with("\"b\" was ready, then exited with code 3"),
+            "{failure}"
+        );
         assert_eq!((there(&machine), ids()), before, "{:?}", machine.logged());
-        let said = failure.details.iter().find(|detail| detail.title == "after the failure").unwrap();
+        let said =
+            failure.details.iter().find(|detail| detail.title == "after the failure").unwrap();
         assert_eq!(said.text, "a, b, c: the container before serves again");
     }
 }
@@ -143,15 +163,23 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_if_the_new_container_fails(
     let calls = machine.calls();
     // On another network of the same name and settings; a run finds nothing to do.
     machine.up(&on_network("old", "plain:1")).unwrap();
-    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{:?}", machine.calls_from(calls));
+    assert!(
+        machine.calls_from(calls).iter().all(|call| !call.mutates),
+        "{:?}",
+        machine.calls_from(calls)
+    );
     machine.up(&on_network("fresh", "plain:1")).unwrap();
-    assert!(machine.footprint().networks.contains("shop_fresh") && !machine.footprint().networks.contains("shop_old"));
+    assert!(
+        machine.footprint().networks.contains("shop_fresh")
+            && !machine.footprint().networks.contains("shop_old")
+    );
 }
 
 /// Somebody else's container, running.
 fn somebody(machine: &Machine, name: &str, port: Option<&str>) {
     use bollard::models;
-    let binding = |port: &str| models::PortBinding { host_ip: None, host_port: Some(port.to_owned()) };
+    let binding =
+        |port: &str| models::PortBinding { host_ip: None, host_port: Some(port.to_owned()) };
     let body = models::ContainerCreateBody {
         image: Some("plain:1".into()),
         exposed_ports: port.map(|_| vec!["80/tcp".into()]),
@@ -189,7 +217,11 @@ fn what_somebody_else_has_is_refused_before_anything_is_touched() {
         let failure = machine.up(&of(change)).unwrap_err();
         assert_eq!((failure.message.as_str(), failure.kind), (message, Kind::Conflict));
         assert_eq!(failure.path.unwrap().to_string(), path);
-        assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{:?}", machine.calls_from(calls));
+        assert!(
+            machine.calls_from(calls).iter().all(|call| !call.mutates),
+            "{:?}",
+            machine.calls_from(calls)
+        );
     }
 }
 
@@ -202,7 +234,9 @@ fn a_dynamic_address_that_a_service_keeps_is_refused_to_another() {
         json!({"services": services, "networks": {"n": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}}}})
     };
     machine.up(&of(json!({}))).unwrap();
-    let failure = machine.up(&of(json!({"b": plain(json!({"networks": {"n": {"ipv4_address": "10.7.0.2"}}}))}))).unwrap_err();
+    let failure = machine
+        .up(&of(json!({"b": plain(json!({"networks": {"n": {"ipv4_address": "10.7.0.2"}}}))})))
+        .unwrap_err();
     assert_eq!(
         failure.message,
         "The service \"b\" needs the address 10.7.0.2 on the network \"shop_n\", which is taken by the container \"shop-a-1\""
@@ -225,7 +259,15 @@ struct Has {
 
 fn has() -> impl Strategy<Value = Option<Has>> {
     let some = (0..5usize, 0..3usize, 0..4usize, 0..4usize, 0..2usize, 0..2usize, 0..4usize)
-        .prop_map(|(port, address, name, volume, network, level, needs)| Has { port, address, name, volume, network, level, needs });
+        .prop_map(|(port, address, name, volume, network, level, needs)| Has {
+            port,
+            address,
+            name,
+            volume,
+            network,
+            level,
+            needs,
+        });
     prop::option::weighted(0.8, some)
 }
 
@@ -233,19 +275,33 @@ fn has() -> impl Strategy<Value = Option<Has>> {
 fn described(services: &[Option<Has>], keys: (usize, usize)) -> Value {
     const SERVICES: [&str; 3] = ["a", "b", "c"];
     const NAMES: [Option<&str>; 4] = [None, Some("one"), Some("two"), Some("shop-a-1")];
-    const PORTS: [Option<&str>; 5] = [None, Some("8001:80"), Some("8002:80"), Some("127.0.0.1:8001:80"), Some("127.0.0.1:8002:80")];
+    const PORTS: [Option<&str>; 5] = [
+        None,
+        Some("8001:80"),
+        Some("8002:80"),
+        Some("127.0.0.1:8001:80"),
+        Some("127.0.0.1:8002:80"),
+    ];
     const VOLUMES: [Option<&str>; 4] = [None, Some("data"), Some("more"), Some("rest")];
     let networks = [["n", "m"][keys.0], ["r", "s"][keys.1]];
-    let there = || services.iter().enumerate().filter_map(|(number, has)| Some((number, has.as_ref()?)));
+    let there =
+        || services.iter().enumerate().filter_map(|(number, has)| Some((number, has.as_ref()?)));
     // What an earlier one has, a later one does without.
-    let mut taken: BTreeSet<String> =
-        there().filter(|(_, has)| has.name == 0).map(|(number, _)| format!("shop-{}-1", SERVICES[number])).collect();
+    let mut taken: BTreeSet<String> = there()
+        .filter(|(_, has)| has.name == 0)
+        .map(|(number, _)| format!("shop-{}-1", SERVICES[number]))
+        .collect();
     let mut map = serde_json::Map::new();
     for (number, has) in there() {
         let network = networks[has.network];
         let address = format!("10.7.{}.{}", has.network, 100 + has.address);
-        let attachment = if has.address > 0 && taken.insert(address.clone()) { json!({"ipv4_address": address}) } else { json!({}) };
-        let port = PORTS[has.port].filter(|port| taken.insert(port.trim_start_matches("127.0.0.1:").to_owned()));
+        let attachment = if has.address > 0 && taken.insert(address.clone()) {
+            json!({"ipv4_address": address})
+        } else {
+            json!({})
+        };
+        let port = PORTS[has.port]
+            .filter(|port| taken.insert(port.trim_start_matches("127.0.0.1:").to_owned()));
         let mut service = plain(json!({
             "networks": {network: attachment},
             "ports": port.into_iter().collect::<Vec<_>>(),
@@ -255,15 +311,21 @@ fn described(services: &[Option<Has>], keys: (usize, usize)) -> Value {
             Some(name) if taken.insert(name.to_owned()) => service["container_name"] = json!(name),
             _ => {}
         }
-        if let Some(volume) = VOLUMES[has.volume].filter(|volume| taken.insert((*volume).to_owned())) {
+        if let Some(volume) =
+            VOLUMES[has.volume].filter(|volume| taken.insert((*volume).to_owned()))
+        {
             service["volumes"] = json!([format!("{volume}:/data")]);
         }
-        if let Some(other) = (has.needs > 0).then(|| has.needs - 1).filter(|&other| other < number && services[other].is_some()) {
+        if let Some(other) = (has.needs > 0)
+            .then(|| has.needs - 1)
+            .filter(|&other| other < number && services[other].is_some())
+        {
             service["depends_on"] = json!({SERVICES[other]: {"condition": "service_healthy"}});
         }
         map.insert(SERVICES[number].to_owned(), service);
     }
-    let pool = |subnet: usize| json!({"ipam": {"config": [{"subnet": format!("10.7.{subnet}.0/24")}]}});
+    let pool =
+        |subnet: usize| json!({"ipam": {"config": [{"subnet": format!("10.7.{subnet}.0/24")}]}});
     json!({"services": map, "networks": {networks[0]: pool(0), networks[1]: pool(1)}, "volumes": {"data": {}, "more": {}, "rest": {}}})
 }
 
@@ -318,7 +380,15 @@ fn an_address_that_a_service_names_is_not_given_to_another_one_first() {
     });
     let machine = machine();
     machine.up(&description).unwrap();
-    let verb = |verb| machine.run(verbs::lifecycle(&machine.around(), PROJECT, &["a", "b", "z"].map(str::to_owned).into(), verb, None));
+    let verb = |verb| {
+        machine.run(verbs::lifecycle(
+            &machine.around(),
+            PROJECT,
+            &["a", "b", "z"].map(str::to_owned).into(),
+            verb,
+            None,
+        ))
+    };
     verb(verbs::Lifecycle::Stop).unwrap();
     machine.up(&description).unwrap();
     verb(verbs::Lifecycle::Restart).unwrap();
@@ -370,7 +440,13 @@ fn a_start_says_where_the_engine_may_give_a_static_address_away() {
         let services = services.iter().map(|&service| service.to_owned()).collect();
         machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
     };
-    let said = || machine.logged().into_iter().filter(|text| text.contains("which is that one's")).collect::<Vec<_>>();
+    let said = || {
+        machine
+            .logged()
+            .into_iter()
+            .filter(|text| text.contains("which is that one's"))
+            .collect::<Vec<_>>()
+    };
     // Restarted one after the other, each has its own all the time.
     of(&["a", "z"], verbs::Lifecycle::Restart).unwrap();
     of(&["a", "z"], verbs::Lifecycle::Stop).unwrap();
@@ -394,37 +470,62 @@ fn a_start_says_where_the_engine_may_give_a_static_address_away() {
 
 #[test]
 fn a_run_that_finds_an_address_taken_at_a_start_says_what_the_next_one_says() {
-    let on = |more: Value| with(json!({"image": "redis:1", "networks": {"n": {}}}), "depends_on", more);
+    let on =
+        |more: Value| with(json!({"image": "redis:1", "networks": {"n": {}}}), "depends_on", more);
     let mut described = json!({
         "services": {"z": on(json!(["a"])), "a": on(json!({}))},
         "networks": {"n": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}}},
     });
     described["services"]["z"]["networks"]["n"] = json!({"ipv4_address": "10.7.0.2"});
     let check = |machine: &Machine, described: &Value, first: Failure, holder: &str, hint: &str| {
-        let message =
-            format!("The service \"z\" needs the address 10.7.0.2 on the network \"shop_n\", which is taken by the container \"{holder}\"");
+        let message = format!(
+            "The service \"z\" needs the address 10.7.0.2 on the network \"shop_n\", which is taken by the container \"{holder}\""
+        );
         assert_eq!((first.kind, first.message.as_str()), (Kind::Conflict, message.as_str()));
         assert!(first.hint.as_deref().unwrap().starts_with(hint), "{:?}", first.hint);
         let second = machine.up(described).unwrap_err();
-        assert_eq!((second.message, second.hint, second.path), (first.message, first.hint, first.path));
+        assert_eq!(
+            (second.message, second.hint, second.path),
+            (first.message, first.hint, first.path)
+        );
     };
     let given = machine();
     let first = given.up(&described).unwrap_err();
-    check(&given, &described, first, "shop-a-1", "the engine gave it that address: give the network \"n\" an `ip_range`");
+    check(
+        &given,
+        &described,
+        first,
+        "shop-a-1",
+        "the engine gave it that address: give the network \"n\" an `ip_range`",
+    );
 
     // Somebody else's container gets it while what the service waits for is at work.
     described["services"]["a"] = json!({"image": "job:1"});
-    described["services"]["z"]["depends_on"] = json!({"a": {"condition": "service_completed_successfully"}});
+    described["services"]["z"]["depends_on"] =
+        json!({"a": {"condition": "service_completed_successfully"}});
     let taken = machine();
     taken.engine.set_process("migrate", Process::new().exits_after(secs(9), 0));
     let stranger = async {
         taken.host.sleep(secs(3)).await;
-        let host = models::HostConfig { network_mode: Some("shop_n".to_owned()), ..models::HostConfig::default() };
-        let body = models::ContainerCreateBody { image: Some("redis:1".into()), host_config: Some(host), ..Default::default() };
+        let host = models::HostConfig {
+            network_mode: Some("shop_n".to_owned()),
+            ..models::HostConfig::default()
+        };
+        let body = models::ContainerCreateBody {
+            image: Some("redis:1".into()),
+            host_config: Some(host),
+            ..Default::default()
+        };
         taken.engine.container_create("stranger", None, body).await.unwrap();
         taken.engine.container_start("stranger").await.unwrap();
     };
     let around = taken.around();
     let first = taken.up_while(&around, &described, stranger).0.unwrap_err();
-    check(&taken, &described, first, "stranger", "choose another address, or stop that container first");
+    check(
+        &taken,
+        &described,
+        first,
+        "stranger",
+        "choose another address, or stop that container first",
+    );
 }

@@ -13,7 +13,8 @@ fn released(words: &[&str]) -> ImageSpec {
 
 /// Two services of one image in a registry.
 fn pulled() -> (Machine, Value) {
-    let machine = machine_with(1, |builder| builder.registry_image("app:1", released(&["one"]), secs(3)));
+    let machine =
+        machine_with(1, |builder| builder.registry_image("app:1", released(&["one"]), secs(3)));
     let service = json!({"image": "app:1", "healthcheck": check("ask")});
     (machine, json!({"services": {"a": service, "b": service}}))
 }
@@ -37,17 +38,27 @@ fn a_base_image_lets_no_build_download_from_an_engine() {
     let archive = futures::stream::iter([Ok(vec![0; 1024].into())]).boxed();
     machine.run(machine.engine.image_import("base:1", &[trigger], archive)).unwrap();
     let engines = EngineAddresses::new([EngineAddress::new("127.0.0.1", 4000)]);
-    for dockerfile in
-        ["FROM base:1\n", "FROM base:1 AS a\nFROM redis:1\nCOPY --from=a /x /x\n", "FROM redis:1\nRUN true <<CMD\nFROM base:1\nCMD"]
-    {
-        machine.host = Arc::new(SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", dockerfile));
+    for dockerfile in [
+        "FROM base:1\n",
+        "FROM base:1 AS a\nFROM redis:1\nCOPY --from=a /x /x\n",
+        "FROM redis:1\nRUN true <<CMD\nFROM base:1\nCMD",
+    ] {
+        machine.host = Arc::new(
+            SimHost::new(machine.conductor.clone())
+                .with_file("/project/app/Dockerfile", dockerfile),
+        );
         let around = machine.around();
-        let around = Surroundings { policy: around.policy.clone().with_engines(engines.clone()), ..around };
+        let around =
+            Surroundings { policy: around.policy.clone().with_engines(engines.clone()), ..around };
         let description = json!({"services": {"web": {"build": "./app"}}});
-        let failure = machine.run(verbs::up(&around, &project(&description), &UpOptions::default())).unwrap_err();
+        let failure = machine
+            .run(verbs::up(&around, &project(&description), &UpOptions::default()))
+            .unwrap_err();
         assert_eq!(failure.kind, Kind::Policy, "{dockerfile}: {failure}");
         assert!(
-            failure.message.starts_with("A script may not let a build download \"http://127.0.0.1:4000/containers/json\""),
+            failure.message.starts_with(
+                "A script may not let a build download \"http://127.0.0.1:4000/containers/json\""
+            ),
             "{failure}"
         );
         assert_eq!(count(&machine, "image_build"), 0);
@@ -62,7 +73,11 @@ fn an_image_that_comes_back_as_it_was_changes_nothing() {
     machine.run(machine.engine.image_remove("app:1", true)).unwrap();
     let events = machine.events();
     machine.up(&description).unwrap();
-    let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock")).collect();
+    let happened: Vec<_> = machine
+        .happened_from(events)
+        .into_iter()
+        .filter(|line| !line.contains("spc-lock"))
+        .collect();
     assert_eq!(happened, Vec::<String>::new());
     assert_eq!(count(&machine, "image_pull"), 2);
 }
@@ -100,9 +115,10 @@ fn a_name_that_went_to_another_image_replaces_and_says_why() {
 fn a_changed_name_of_an_image_is_told_with_the_old_one() {
     let machine = machine();
     machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap();
-    machine.up(&json!({"services": {"web": {"image": "redis:1", "environment": {"A": "1"}}}})).unwrap();
-    let caused =
-        |event: &Event| matches!(event, Event::StepStarted { cause, .. } if cause == "environment A, image changed (web:1 → redis:1)");
+    machine
+        .up(&json!({"services": {"web": {"image": "redis:1", "environment": {"A": "1"}}}}))
+        .unwrap();
+    let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if cause == "environment A, image changed (web:1 → redis:1)");
     let events = machine.seen.0.lock().unwrap();
     assert!(events.iter().any(caused), "{events:?}");
 }
@@ -110,9 +126,14 @@ fn a_changed_name_of_an_image_is_told_with_the_old_one() {
 #[test]
 fn an_image_that_is_nowhere_fails_before_anything_is_made_of_it() {
     let machine = machine();
-    let failure = machine.up(&json!({"services": {"web": {"image": "nowhere:1"}, "redis": {"image": "redis:1"}}})).unwrap_err();
+    let failure = machine
+        .up(&json!({"services": {"web": {"image": "nowhere:1"}, "redis": {"image": "redis:1"}}}))
+        .unwrap_err();
     assert_eq!(failure.kind, Kind::Image);
-    assert!(failure.message.starts_with("The image \"nowhere:1\" is not here and could not be pulled"), "{failure}");
+    assert!(
+        failure.message.starts_with("The image \"nowhere:1\" is not here and could not be pulled"),
+        "{failure}"
+    );
     assert!(machine.state().container("shop-web-1").is_none());
     assert!(!machine.footprint().locked);
 }
@@ -121,19 +142,30 @@ fn an_image_that_is_nowhere_fails_before_anything_is_made_of_it() {
 fn a_pull_that_fails_says_whether_the_engine_has_the_image() {
     let machine = machine();
     let auth = None;
-    let pull = |image: &str| machine.run(super::super::pull::pull(&machine.around(), image, auth, &|_| {})).unwrap_err();
+    let pull = |image: &str| {
+        machine.run(super::super::pull::pull(&machine.around(), image, auth, &|_| {})).unwrap_err()
+    };
     let of_none = pull("nowhere:1");
-    assert!(of_none.message.starts_with("The image \"nowhere:1\" is not here and could not be pulled: "), "{of_none}");
+    assert!(
+        of_none
+            .message
+            .starts_with("The image \"nowhere:1\" is not here and could not be pulled: "),
+        "{of_none}"
+    );
     assert!(!of_none.hint.as_ref().unwrap().contains("`up` takes"), "{of_none:?}");
     let of_one = pull("web:1");
     assert!(of_one.message.starts_with("The image \"web:1\" could not be pulled: "), "{of_one}");
-    assert!(of_one.hint.as_ref().unwrap().ends_with("; `up` takes the one that the engine has"), "{of_one:?}");
+    assert!(
+        of_one.hint.as_ref().unwrap().ends_with("; `up` takes the one that the engine has"),
+        "{of_one:?}"
+    );
 }
 
 /// A service that is built in three seconds, or not.
 fn built(script: BuildScript) -> (Machine, Value) {
     let mut machine = machine_with(1, |builder| builder.on_build("shop-web*", script));
-    let host = SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", "FROM web:1\nRUN make\nCMD [\"serve\"]\n");
+    let host = SimHost::new(machine.conductor.clone())
+        .with_file("/project/app/Dockerfile", "FROM web:1\nRUN make\nCMD [\"serve\"]\n");
     machine.host = Arc::new(host.with_file("/project/app/main", "main"));
     (machine, json!({"services": {"web": {"build": "./app", "healthcheck": check("curl")}}}))
 }
@@ -152,12 +184,16 @@ fn a_service_is_built_once_and_again_only_when_asked() {
 
 #[test]
 fn a_build_that_fails_says_its_step_and_output_and_stops_what_has_not_begun() {
-    let (machine, mut description) = built(BuildScript::new().fails_at("make", "no rule to make target", 2));
+    let (machine, mut description) =
+        built(BuildScript::new().fails_at("make", "no rule to make target", 2));
     description["services"]["late"] = json!({"image": "redis:1", "depends_on": ["web"]});
     let failure = machine.up(&description).unwrap_err();
     assert_eq!(failure.kind, Kind::Build);
     assert!(failure.message.starts_with("The build of \"shop-web\" failed: "), "{failure}");
-    assert!(failure.details.iter().any(|detail| detail.text.contains("no rule to make target")), "{failure:?}");
+    assert!(
+        failure.details.iter().any(|detail| detail.text.contains("no rule to make target")),
+        "{failure:?}"
+    );
     assert!(machine.state().container("shop-web-1").is_none());
     assert_ne!(machine.state().container("shop-late-1").map(|late| late.state), Some("running"));
     assert!(!machine.footprint().locked);
@@ -172,7 +208,13 @@ fn a_build_from_the_very_same_is_not_done_again() {
         let mut build = project.services["web"].build.clone().unwrap();
         change(&mut build);
         let before = count(&machine, "image_build");
-        let building = Building { image: "shop-web", build: &build, of: Some("web"), project: "shop", secrets: &project.secrets };
+        let building = Building {
+            image: "shop-web",
+            build: &build,
+            of: Some("web"),
+            project: "shop",
+            secrets: &project.secrets,
+        };
         machine.run(crate::apply::images::build(&machine.around(), &building, &|_| {})).unwrap();
         count(&machine, "image_build") - before
     };
@@ -184,7 +226,13 @@ fn a_build_from_the_very_same_is_not_done_again() {
     assert_eq!(build(&|_| {}), 0, "the tag is one more name");
     machine.run(machine.engine.image_tag("redis:1", "web:1")).unwrap();
     assert_eq!(build(&|_| {}), 1, "another base");
-    crate::host::Host::write(&*machine.host, &crate::policy::CheckedPath::trusted("/project/app/main"), b"other", None).unwrap();
+    crate::host::Host::write(
+        &*machine.host,
+        &crate::policy::CheckedPath::trusted("/project/app/main"),
+        b"other",
+        None,
+    )
+    .unwrap();
     assert_eq!(build(&|_| {}), 1, "another context");
 }
 
@@ -209,7 +257,13 @@ fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
     let asked: Arc<std::sync::Mutex<Vec<bool>>> = Arc::default();
     let project = project(description);
     let build = project.services["web"].build.as_ref().unwrap();
-    let building = Building { image: "shop-web", build, of: Some("web"), project: "shop", secrets: &project.secrets };
+    let building = Building {
+        image: "shop-web",
+        build,
+        of: Some("web"),
+        project: "shop",
+        secrets: &project.secrets,
+    };
     let mut around = machine.around();
     let (noted, values) = (asked.clone(), machine.environment.clone());
     around.engine = Arc::new(crate::engine::tap::Tap::new(around.engine.clone(), move |call| {
@@ -228,19 +282,39 @@ fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
 #[test]
 fn a_build_is_done_again_if_a_secret_changed_and_only_then_without_the_cache() {
     let (mut machine, description) = built_with_secret();
-    assert_eq!(builds_of(&machine, &description), [true], "nobody knows which value made what the cache holds");
+    assert_eq!(
+        builds_of(&machine, &description),
+        [true],
+        "nobody knows which value made what the cache holds"
+    );
     assert_eq!(builds_of(&machine, &description), [] as [bool; 0]);
     machine.environment.insert("TOKEN".into(), "battery staple".into());
     assert_eq!(builds_of(&machine, &description), [true]);
     assert_eq!(builds_of(&machine, &description), [] as [bool; 0]);
-    crate::host::Host::write(&*machine.host, &crate::policy::CheckedPath::trusted("/project/app/main"), b"other", None).unwrap();
-    assert_eq!(builds_of(&machine, &description), [false], "the same value: what is cached was made of it");
+    crate::host::Host::write(
+        &*machine.host,
+        &crate::policy::CheckedPath::trusted("/project/app/main"),
+        b"other",
+        None,
+    )
+    .unwrap();
+    assert_eq!(
+        builds_of(&machine, &description),
+        [false],
+        "the same value: what is cached was made of it"
+    );
     // Another checkout, another key: whether the value is the same can't be told.
-    machine.host.remove(&crate::policy::CheckedPath::trusted("/project/.spc/shop/key.json")).unwrap();
+    machine
+        .host
+        .remove(&crate::policy::CheckedPath::trusted("/project/.spc/shop/key.json"))
+        .unwrap();
     assert_eq!(builds_of(&machine, &description), [true]);
     let image = machine.run(machine.engine.image_inspect("shop-web")).unwrap();
     let print = &image.config.unwrap().labels.unwrap()[label::BUILD_SECRETS];
-    assert!(print.split_once(':').is_some_and(|(key, print)| key.len() == 16 && print.len() == 32), "{print}");
+    assert!(
+        print.split_once(':').is_some_and(|(key, print)| key.len() == 16 && print.len() == 32),
+        "{print}"
+    );
 }
 
 #[test]
@@ -249,17 +323,34 @@ fn a_build_that_no_longer_takes_secrets_is_done_again() {
     assert_eq!(builds_of(&machine, &description).len(), 1);
     let project = project(&with(description, "services.web.build", json!("./app")));
     let build = project.services["web"].build.as_ref().unwrap();
-    let building = Building { image: "shop-web", build, of: Some("web"), project: "shop", secrets: &project.secrets };
-    let failure = machine.run(crate::apply::images::build(&machine.around(), &building, &|_| {})).unwrap_err();
+    let building = Building {
+        image: "shop-web",
+        build,
+        of: Some("web"),
+        project: "shop",
+        secrets: &project.secrets,
+    };
+    let failure = machine
+        .run(crate::apply::images::build(&machine.around(), &building, &|_| {}))
+        .unwrap_err();
     assert!(failure.message.ends_with("failed: secret key not found: not found"), "{failure}");
-    assert_eq!(failure.hint.unwrap(), "give it to the build with `secrets: [\"key\"]`, or leave `required` of the step's mount out");
+    assert_eq!(
+        failure.hint.unwrap(),
+        "give it to the build with `secrets: [\"key\"]`, or leave `required` of the step's mount out"
+    );
 }
 
 #[test]
 fn a_build_secret_is_in_nothing_that_is_written() {
     let (machine, description) = built_with_secret();
     machine.up(&description).unwrap();
-    let written = format!("{:?}\n{:?}\n{:?}\n{}", machine.engine.calls(), machine.engine.past_events(), machine.state(), machine.told());
+    let written = format!(
+        "{:?}\n{:?}\n{:?}\n{}",
+        machine.engine.calls(),
+        machine.engine.past_events(),
+        machine.state(),
+        machine.told()
+    );
     assert!(written.contains("build-secrets") && !written.contains("horse"), "{written}");
     assert_eq!(machine.up(&description).unwrap().changes, 0);
 }
@@ -269,7 +360,10 @@ fn a_build_secret_without_a_value_is_named() {
     let (mut machine, description) = built_with_secret();
     machine.environment.clear();
     let failure = machine.up(&description).unwrap_err();
-    assert_eq!(failure.message, "The secret \"key\" has no value: the variable \"TOKEN\" is not set");
+    assert_eq!(
+        failure.message,
+        "The secret \"key\" has no value: the variable \"TOKEN\" is not set"
+    );
     assert_eq!(count(&machine, "image_build"), 0);
 }
 
@@ -278,7 +372,10 @@ fn building(services: Value, dockerfiles: &[(&str, &str)]) -> (Machine, Value) {
     let mut machine = machine();
     let mut host = SimHost::new(machine.conductor.clone());
     for (folder, from) in dockerfiles {
-        host = host.with_file(format!("/project/{folder}/Dockerfile"), format!("FROM {from}\nCMD [\"serve\"]\n"));
+        host = host.with_file(
+            format!("/project/{folder}/Dockerfile"),
+            format!("FROM {from}\nCMD [\"serve\"]\n"),
+        );
     }
     machine.host = Arc::new(host);
     (machine, json!({ "services": services }))
@@ -305,7 +402,8 @@ fn a_build_waits_for_the_build_of_what_it_begins_with() {
 
 #[test]
 fn a_one_off_container_builds_its_image_if_a_service_of_the_stack_builds_it() {
-    let services = json!({"job": {"image": "shop/api:1"}, "api": {"image": "shop/api:1", "build": "./api"}});
+    let services =
+        json!({"job": {"image": "shop/api:1"}, "api": {"image": "shop/api:1", "build": "./api"}});
     let (machine, description) = building(services, &[("api", "web:1")]);
     let project = project(&description);
     let one_off = crate::apply::oneoff::OneOff {
@@ -326,9 +424,11 @@ fn a_one_off_container_builds_its_image_if_a_service_of_the_stack_builds_it() {
 
 #[test]
 fn an_image_named_by_tag_and_digest_is_pulled_once_and_then_here() {
-    let machine = machine_with(1, |builder| builder.registry_image("app:1", released(&["one"]), secs(3)));
+    let machine =
+        machine_with(1, |builder| builder.registry_image("app:1", released(&["one"]), secs(3)));
     let digest = machine.run(machine.engine.image_registry_digest("app:1", None)).unwrap();
-    let description = json!({"services": {"a": {"image": format!("docker.io/library/app:1@{digest}")}}});
+    let description =
+        json!({"services": {"a": {"image": format!("docker.io/library/app:1@{digest}")}}});
     machine.up(&description).unwrap();
     assert_eq!(count(&machine, "image_pull"), 1);
     let calls = machine.calls();
@@ -349,15 +449,23 @@ fn warnings(machine: &Machine) -> String {
 #[test]
 fn an_anonymous_volume_that_has_no_place_any_more_is_named() {
     let image = ImageSpec::command(&["one"]).with_volume("/deps");
-    let machine = machine_with(1, |builder| builder.image("app:1", image).image("app:2", ImageSpec::command(&["two"])));
+    let machine = machine_with(1, |builder| {
+        builder.image("app:1", image).image("app:2", ImageSpec::command(&["two"]))
+    });
     let description = |tag: &str, volumes: Value| json!({"services": {"a": {"image": format!("app:{tag}"), "volumes": volumes}}});
     machine.up(&description("1", json!(["/cache"]))).unwrap();
     let found = machine.run(machine.engine.container_inspect("shop-a-1")).unwrap();
-    let volumes: BTreeMap<String, String> =
-        found.mounts.unwrap().into_iter().map(|mount| (mount.destination.unwrap(), mount.name.unwrap())).collect();
+    let volumes: BTreeMap<String, String> = found
+        .mounts
+        .unwrap()
+        .into_iter()
+        .map(|mount| (mount.destination.unwrap(), mount.name.unwrap()))
+        .collect();
     machine.up(&description("2", json!([]))).unwrap();
     for (target, volume) in volumes {
-        let said = format!("a: \"{target}\" has no anonymous volume any more; the old one, \"{volume}\", stays on the engine");
+        let said = format!(
+            "a: \"{target}\" has no anonymous volume any more; the old one, \"{volume}\", stays on the engine"
+        );
         assert!(warnings(&machine).contains(&said), "{}", warnings(&machine));
         assert!(machine.state().volume(&volume).is_some());
     }
@@ -366,7 +474,9 @@ fn an_anonymous_volume_that_has_no_place_any_more_is_named() {
 #[test]
 fn an_anonymous_volume_that_goes_on_under_another_image_is_said_and_can_be_renewed() {
     let image = |word: &str| ImageSpec::command(&[word]).with_volume("/deps");
-    let machine = machine_with(1, |builder| builder.image("app:1", image("one")).image("app:2", image("two")));
+    let machine = machine_with(1, |builder| {
+        builder.image("app:1", image("one")).image("app:2", image("two"))
+    });
     let description = |tag: &str| json!({"services": {"a": {"image": format!("app:{tag}")}}});
     let volume = || {
         let found = machine.run(machine.engine.container_inspect("shop-a-1")).unwrap();
@@ -378,13 +488,23 @@ fn an_anonymous_volume_that_goes_on_under_another_image_is_said_and_can_be_renew
     machine.up(&description("2")).unwrap();
     assert_eq!(volume(), first, "data first");
     assert!(
-        warnings(&machine).contains("a: the image changed, and \"/deps\" keeps what the old container had there"),
+        warnings(&machine)
+            .contains("a: the image changed, and \"/deps\" keeps what the old container had there"),
         "{}",
         warnings(&machine)
     );
-    machine.up_with(&description("2"), &UpOptions { renew_anonymous_volumes: true, ..UpOptions::default() }).unwrap();
+    machine
+        .up_with(
+            &description("2"),
+            &UpOptions { renew_anonymous_volumes: true, ..UpOptions::default() },
+        )
+        .unwrap();
     assert_ne!(volume(), first);
-    assert!(warnings(&machine).contains(&format!("the old one, \"{first}\", stays on the engine")), "{}", warnings(&machine));
+    assert!(
+        warnings(&machine).contains(&format!("the old one, \"{first}\", stays on the engine")),
+        "{}",
+        warnings(&machine)
+    );
     assert!(machine.run(machine.engine.volume_inspect(&first)).is_ok());
 }
 
@@ -394,7 +514,11 @@ fn a_build_that_changed_since_is_said_and_is_built_if_asked_for() {
     machine.up(&description).unwrap();
     machine.up(&description).unwrap();
     assert_eq!(warnings(&machine), "");
-    let changed = with(description, "services.web.build", json!({"context": "./app", "target": "t", "args": {"A": "1"}}));
+    let changed = with(
+        description,
+        "services.web.build",
+        json!({"context": "./app", "target": "t", "args": {"A": "1"}}),
+    );
     let changed = with(changed, "services.web.image", "shop-web");
     machine.pass(secs(5));
     crate::host::Host::write(
@@ -424,11 +548,21 @@ fn nothing_that_runs_is_touched_where_an_image_can_not_be_had() {
         json!({"services": {"db": db, "web": {"image": image}}})
     };
     machine.up(&described("1", "web:1")).unwrap();
-    let running = || machine.state().containers.iter().map(|it| (it.id.clone(), it.state.to_string())).collect::<Vec<_>>();
+    let running = || {
+        machine
+            .state()
+            .containers
+            .iter()
+            .map(|it| (it.id.clone(), it.state.to_string()))
+            .collect::<Vec<_>>()
+    };
     let (before, events) = (running(), machine.events());
     machine.up(&described("2", "nowhere:1")).unwrap_err();
     assert_eq!(running(), before);
-    let touched = machine.happened_from(events).into_iter().find(|line| line.starts_with("stop ") && !line.contains("spc-lock"));
+    let touched = machine
+        .happened_from(events)
+        .into_iter()
+        .find(|line| line.starts_with("stop ") && !line.contains("spc-lock"));
     assert_eq!(touched, None);
     let calls = machine.calls();
     machine.up(&described("1", "web:1")).unwrap();

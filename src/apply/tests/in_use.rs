@@ -37,7 +37,10 @@ fn down_keeps_a_volume_that_containers_of_others_mount_and_names_them() {
                 let body = models::ContainerCreateBody {
                     image: Some("redis:1".into()),
                     labels: labels.clone(),
-                    host_config: Some(models::HostConfig { binds, ..models::HostConfig::default() }),
+                    host_config: Some(models::HostConfig {
+                        binds,
+                        ..models::HostConfig::default()
+                    }),
                     ..models::ContainerCreateBody::default()
                 };
                 machine.engine.container_create("other", None, body).await.unwrap();
@@ -46,7 +49,11 @@ fn down_keeps_a_volume_that_containers_of_others_mount_and_names_them() {
                 }
             });
             machine.down(true).unwrap();
-            assert_eq!(machine.footprint().volumes, BTreeSet::from(["shop_data".to_owned()]), "{mode} {runs}");
+            assert_eq!(
+                machine.footprint().volumes,
+                BTreeSet::from(["shop_data".to_owned()]),
+                "{mode} {runs}"
+            );
             let kept = "the volume shop_data is kept: the container other uses it; `down` removes it once that is gone";
             assert!(machine.logged().iter().any(|text| text == kept), "{:?}", machine.logged());
             machine.run(machine.engine.container_remove("other", true, false)).unwrap();
@@ -60,12 +67,17 @@ fn down_keeps_a_volume_that_containers_of_others_mount_and_names_them() {
 fn a_second_writer_that_docker_compose_run_made_is_said_to_be_its_own() {
     let machine = machine();
     machine.up(&stored()).unwrap();
-    machine.run(verbs::down(&machine.around(), PROJECT, DownOptions { volumes: false, adopt: false })).unwrap();
+    machine
+        .run(verbs::down(&machine.around(), PROJECT, DownOptions { volumes: false, adopt: false }))
+        .unwrap();
     machine.run(async {
         let body = models::ContainerCreateBody {
             image: Some("db:1".into()),
             labels: Some(of_compose_run()),
-            host_config: Some(models::HostConfig { binds: Some(vec!["shop_data:/data".into()]), ..models::HostConfig::default() }),
+            host_config: Some(models::HostConfig {
+                binds: Some(vec!["shop_data:/data".into()]),
+                ..models::HostConfig::default()
+            }),
             ..models::ContainerCreateBody::default()
         };
         machine.engine.container_create("shop-db-run-0a", None, body).await.unwrap();

@@ -1,4 +1,5 @@
-//! Labels that containers have from their images: they neither make a container the project's nor hide one of it.
+//! Labels that containers have from their images: they neither make a container the project's nor
+//! hide one of it.
 
 use similar_asserts::assert_eq;
 
@@ -14,7 +15,8 @@ fn image(labels: Labels) -> ImageSpec {
     ImageSpec { labels, ..ImageSpec::command(&["serve"]) }
 }
 
-/// Every label that spc reads from a container, with values as they are on a container of the project.
+/// Every label that spc reads from a container, with values as they are on a container of the
+/// project.
 fn all_labels(oneoff: &str, more: &[(&str, &str)]) -> Labels {
     let own = [
         (compose_label::PROJECT, PROJECT),
@@ -39,12 +41,19 @@ fn forgeries() -> Vec<Labels> {
         all_labels("True", &[]),
         all_labels("False", &[(label::LOCK, PROJECT)]),
         complete(all_labels("False", &[])),
-        Labels::from([(label::PROJECT.to_owned(), PROJECT.to_owned()), (compose_label::PROJECT.to_owned(), PROJECT.to_owned())]),
+        Labels::from([
+            (label::PROJECT.to_owned(), PROJECT.to_owned()),
+            (compose_label::PROJECT.to_owned(), PROJECT.to_owned()),
+        ]),
     ]
 }
 
 fn machine_of(labels: Labels) -> Machine {
-    machine_with(1, |builder| builder.image("forged:1", image(labels)).process("forged", Process::new().ready_after(millis(10))))
+    machine_with(1, |builder| {
+        builder
+            .image("forged:1", image(labels))
+            .process("forged", Process::new().ready_after(millis(10)))
+    })
 }
 
 fn one_service() -> Value {
@@ -57,7 +66,10 @@ fn what_somebody_runs_of_an_image_with_the_projects_labels_is_left_alone() {
         let machine = machine_of(labels.clone());
         // Its image may claim that it is a one-off container, which would end by itself.
         machine.engine.set_process("eager_turing", Process::new());
-        let body = bollard::models::ContainerCreateBody { image: Some("forged:1".into()), ..Default::default() };
+        let body = bollard::models::ContainerCreateBody {
+            image: Some("forged:1".into()),
+            ..Default::default()
+        };
         machine.run(async {
             machine.engine.container_create("eager_turing", None, body).await.unwrap();
             machine.engine.container_start("eager_turing").await.unwrap();
@@ -65,11 +77,18 @@ fn what_somebody_runs_of_an_image_with_the_projects_labels_is_left_alone() {
         let orphans = UpOptions { remove_orphans: true, ..UpOptions::default() };
         machine.up_with(&json!({"services": {"web": {"image": "web:1"}}}), &orphans).unwrap();
         let seen = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
-        assert_eq!(seen.containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>(), ["shop-web-1"]);
+        assert_eq!(
+            seen.containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>(),
+            ["shop-web-1"]
+        );
         assert!(!seen.locked && seen.one_offs.is_empty(), "{seen:?}");
         machine.down(true).unwrap();
         let state = machine.state();
-        let left: Vec<_> = state.containers.iter().map(|container| (container.name.as_str(), container.state, container.starts)).collect();
+        let left: Vec<_> = state
+            .containers
+            .iter()
+            .map(|container| (container.name.as_str(), container.state, container.starts))
+            .collect();
         assert_eq!(left, [("eager_turing", "running", 1)], "{labels:?}");
         let adopting = UpOptions { adopt: true, remove_orphans: true, ..UpOptions::default() };
         machine.up_with(&json!({"services": {"gone": {"image": "web:1"}}}), &adopting).unwrap();
@@ -84,7 +103,15 @@ fn an_image_does_not_hide_the_services_that_are_made_of_it() {
         machine.up(&one_service()).unwrap();
         let own = machine.state().container("shop-one-1").unwrap().labels.clone();
         for key in SPC_LABELS {
-            let is_used = [label::FORMAT, label::PROJECT, label::SERVICE, label::HASH, label::PARTS, label::RUN].contains(&key);
+            let is_used = [
+                label::FORMAT,
+                label::PROJECT,
+                label::SERVICE,
+                label::HASH,
+                label::PARTS,
+                label::RUN,
+            ]
+            .contains(&key);
             assert_eq!(own[key].is_empty(), !is_used, "{key} is set, empty where it has no use");
         }
         machine.pass(secs(10));
@@ -105,7 +132,9 @@ fn as_version_0_1_0(machine: &Machine) {
     labels.insert(label::PROFILES.to_owned(), String::new());
     labels.insert(compose_label::DEPENDS_ON.to_owned(), String::new());
     let inspected = machine.run(machine.engine.container_inspect("shop-one-1")).unwrap();
-    let networks = bollard::models::NetworkingConfig { endpoints_config: inspected.network_settings.unwrap().networks };
+    let networks = bollard::models::NetworkingConfig {
+        endpoints_config: inspected.network_settings.unwrap().networks,
+    };
     let body = bollard::models::ContainerCreateBody {
         image: Some("forged:1".into()),
         labels: Some(labels.into_iter().collect()),
@@ -141,11 +170,18 @@ fn a_container_whose_image_is_gone_is_known_by_its_name() {
         as_version_0_1_0(&machine);
         machine.run(async {
             machine.engine.container_rename("shop-one-1", "eager_turing").await.unwrap();
-            machine.engine.container_stop("eager_turing", &crate::engine::StopRequest::default()).await.unwrap();
+            machine
+                .engine
+                .container_stop("eager_turing", &crate::engine::StopRequest::default())
+                .await
+                .unwrap();
             machine.engine.image_remove("forged:1", true).await.unwrap();
         });
         machine.down(true).unwrap();
-        assert!(machine.state().container("eager_turing").is_some(), "nothing says that spc made it");
+        assert!(
+            machine.state().container("eager_turing").is_some(),
+            "nothing says that spc made it"
+        );
         machine.run(machine.engine.container_rename("eager_turing", "shop-one-1")).unwrap();
         machine.down(true).unwrap();
         assert_eq!(machine.footprint(), Footprint::default());
@@ -166,14 +202,28 @@ fn a_lock_made_of_an_image_with_labels_is_a_lock() {
 
 #[test]
 fn images_are_built_with_every_label_of_spcs_and_their_bases_labels_hidden() {
-    let future = Labels::from([("dev.spc.future".to_owned(), "x".to_owned()), (compose_label::PROJECT.to_owned(), "other".to_owned())]);
-    let labels: Labels = all_labels("True", &[(label::LOCK, PROJECT), (label::SECRETS, "k:1")]).into_iter().chain(future).collect();
+    let future = Labels::from([
+        ("dev.spc.future".to_owned(), "x".to_owned()),
+        (compose_label::PROJECT.to_owned(), "other".to_owned()),
+    ]);
+    let labels: Labels = all_labels("True", &[(label::LOCK, PROJECT), (label::SECRETS, "k:1")])
+        .into_iter()
+        .chain(future)
+        .collect();
     let mut machine = machine_with(1, |builder| builder.image("forged:1", image(labels)));
     let dockerfile = "FROM forged:1\nLABEL tier=front\nCMD [\"serve\"]\n";
-    machine.host = Arc::new(SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", dockerfile));
+    machine.host = Arc::new(
+        SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", dockerfile),
+    );
     let description = json!({"services": {"web": {"build": "./app"}}});
     machine.up(&description).unwrap();
-    let built = machine.run(machine.engine.image_inspect("shop-web")).unwrap().config.unwrap().labels.unwrap();
+    let built = machine
+        .run(machine.engine.image_inspect("shop-web"))
+        .unwrap()
+        .config
+        .unwrap()
+        .labels
+        .unwrap();
     let is_set = |key: &&String| !built[*key].is_empty();
     let mut set: Vec<&str> = built.keys().filter(is_set).map(String::as_str).collect();
     set.sort_unstable();
@@ -189,12 +239,22 @@ fn images_are_built_with_every_label_of_spcs_and_their_bases_labels_hidden() {
         "tier",
     ];
     assert_eq!(set, expected);
-    assert_eq!((built[compose_label::PROJECT].as_str(), built["dev.spc.future"].as_str()), (PROJECT, ""));
+    assert_eq!(
+        (built[compose_label::PROJECT].as_str(), built["dev.spc.future"].as_str()),
+        (PROJECT, "")
+    );
     let build = |machine: &Machine| {
         let build = project(&description).services["web"].build.clone().unwrap();
-        let before = machine.engine.calls().iter().filter(|call| call.method == "image_build").count();
+        let before =
+            machine.engine.calls().iter().filter(|call| call.method == "image_build").count();
         let (of, secrets) = (Some("web"), BTreeMap::new());
-        let building = crate::apply::images::Building { image: "shop-web", build: &build, of, project: PROJECT, secrets: &secrets };
+        let building = crate::apply::images::Building {
+            image: "shop-web",
+            build: &build,
+            of,
+            project: PROJECT,
+            secrets: &secrets,
+        };
         machine.run(crate::apply::images::build(&machine.around(), &building, &|_| {})).unwrap();
         machine.engine.calls().iter().filter(|call| call.method == "image_build").count() - before
     };
@@ -204,12 +264,18 @@ fn images_are_built_with_every_label_of_spcs_and_their_bases_labels_hidden() {
 #[test]
 fn a_dockerfile_that_sets_a_label_of_spcs_is_refused_with_its_line() {
     let mut machine = machine();
-    let dockerfile = "ARG PREFIX=dev.spc\nFROM web:1\nARG PREFIX\nLABEL tier=front \\\n  ${PREFIX}.lock=shop\n";
-    machine.host = Arc::new(SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", dockerfile));
+    let dockerfile =
+        "ARG PREFIX=dev.spc\nFROM web:1\nARG PREFIX\nLABEL tier=front \\\n  ${PREFIX}.lock=shop\n";
+    machine.host = Arc::new(
+        SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", dockerfile),
+    );
     let failure = machine.up(&json!({"services": {"web": {"build": "./app"}}})).unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),
-        (Kind::Usage, "\"/project/app/Dockerfile\", line 4, sets the label \"dev.spc.lock\", which is one that spc sets itself")
+        (
+            Kind::Usage,
+            "\"/project/app/Dockerfile\", line 4, sets the label \"dev.spc.lock\", which is one that spc sets itself"
+        )
     );
     assert_eq!(failure.hint.as_deref(), Some("take it out, or choose a key of your own"));
     assert!(machine.state().image("shop-web:latest").is_none());

@@ -1,9 +1,14 @@
-//! Ctrl-C at any moment: nothing new starts, what was begun is finished or undone, and the next run goes on.
+//! Ctrl-C at any moment: nothing new starts, what was begun is finished or undone, and the next run
+//! goes on.
 
 use super::*;
 
 /// Runs `up` and interrupts it after `time`; its result, and the calls made from then on.
-fn interrupted(machine: &Machine, description: &Value, time: Duration) -> (Result<Outcome, Failure>, Vec<Call>) {
+fn interrupted(
+    machine: &Machine,
+    description: &Value,
+    time: Duration,
+) -> (Result<Outcome, Failure>, Vec<Call>) {
     let around = machine.around();
     let begun = machine.conductor.now();
     let cancel = async {
@@ -36,8 +41,13 @@ fn sweep(prepare: impl Fn() -> Machine, description: &Value, replaces: bool) {
             assert!(step > 20, "it ends after {time:?}");
             return;
         };
-        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Interrupted, "Interrupted"), "after {time:?}");
-        let new = ["network_create", "volume_create", "container_create", "image_pull", "image_build"];
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (Kind::Interrupted, "Interrupted"),
+            "after {time:?}"
+        );
+        let new =
+            ["network_create", "volume_create", "container_create", "image_pull", "image_build"];
         let begun: Vec<_> = calls.iter().filter(|call| new.contains(&call.method)).collect();
         assert!(begun.is_empty(), "after {time:?}: {begun:?}");
         let ended = calls.last().map_or(Duration::ZERO, |call| call.at.saturating_sub(calls[0].at));
@@ -45,10 +55,15 @@ fn sweep(prepare: impl Fn() -> Machine, description: &Value, replaces: bool) {
         let found = machine.footprint();
         assert!(!found.locked, "after {time:?}");
         if replaces {
-            assert!(found.containers.keys().eq(before.containers.keys()), "after {time:?}: {found:?}");
+            assert!(
+                found.containers.keys().eq(before.containers.keys()),
+                "after {time:?}: {found:?}"
+            );
             for (name, container) in &found.containers {
                 assert!(
-                    [&before, &clean].iter().any(|footprint| footprint.containers[name] == *container),
+                    [&before, &clean]
+                        .iter()
+                        .any(|footprint| footprint.containers[name] == *container),
                     "after {time:?}: {name} {container:?}"
                 );
             }
@@ -80,16 +95,24 @@ fn an_interrupted_run_says_what_was_done_and_what_was_not() {
     let machine = machine();
     let (result, _) = interrupted(&machine, &shop(), millis(600));
     let failure = result.unwrap_err();
-    let detail = |title: &str| failure.details.iter().find(|detail| detail.title == title).unwrap().text.clone();
-    assert!(detail("done").contains("start container shop-db-1") && detail("done").contains("create container shop-web-1"));
+    let detail = |title: &str| {
+        failure.details.iter().find(|detail| detail.title == title).unwrap().text.clone()
+    };
+    assert!(
+        detail("done").contains("start container shop-db-1")
+            && detail("done").contains("create container shop-web-1")
+    );
     assert_eq!(detail("not done"), "start container shop-migrate-1\nstart container shop-web-1");
     assert_eq!(failure.hint.as_deref(), Some("run it again: it goes on from here"));
 }
 
 #[test]
 fn a_pull_is_broken_off_by_an_interrupt() {
-    let machine = machine_with(1, |builder| builder.registry_image("large:1", ImageSpec::command(&["run"]), secs(600)));
-    let (result, _) = interrupted(&machine, &json!({"services": {"one": {"image": "large:1"}}}), secs(5));
+    let machine = machine_with(1, |builder| {
+        builder.registry_image("large:1", ImageSpec::command(&["run"]), secs(600))
+    });
+    let (result, _) =
+        interrupted(&machine, &json!({"services": {"one": {"image": "large:1"}}}), secs(5));
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
     assert!(machine.conductor.now() < secs(6));
     assert!(!machine.footprint().locked);
@@ -100,7 +123,8 @@ fn a_run_that_was_interrupted_before_it_began_does_nothing() {
     let machine = machine();
     let around = machine.around();
     around.cancel.cancel();
-    let failure = machine.run(verbs::up(&around, &project(&shop()), &UpOptions::default())).unwrap_err();
+    let failure =
+        machine.run(verbs::up(&around, &project(&shop()), &UpOptions::default())).unwrap_err();
     assert_eq!(failure.kind, Kind::Interrupted);
     assert_eq!(machine.footprint(), Footprint::default());
 }
@@ -124,7 +148,8 @@ fn a_down_interrupted_at_any_moment_goes_on_with_the_next_run() {
     }
 }
 
-/// The database is replaced by one that does not get ready, and the one before does not get ready again either.
+/// The database is replaced by one that does not get ready, and the one before does not get ready
+/// again either.
 fn no_way_back() -> Machine {
     let machine = machine();
     machine.up(&shop()).unwrap();
@@ -139,7 +164,8 @@ fn no_way_back() -> Machine {
 fn a_way_back_that_was_interrupted_waits_a_short_time_for_what_can_not_get_ready() {
     let machine = no_way_back();
     let begun = machine.conductor.now();
-    let (result, _) = interrupted(&machine, &with(shop(), "services.db.environment.LEVEL", "2"), secs(5));
+    let (result, _) =
+        interrupted(&machine, &with(shop(), "services.db.environment.LEVEL", "2"), secs(5));
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
     let took = machine.conductor.now().saturating_sub(begun + secs(5));
     assert!(took < secs(15), "{took:?}");
@@ -162,7 +188,13 @@ fn a_way_back_after_a_failure_waits_longer_and_ends_too() {
     let machine = no_way_back();
     let failure = machine.up(&with(shop(), "services.db.environment.LEVEL", "2")).unwrap_err();
     let line = "db: the container before runs again, and is not ready after 1m";
-    assert!(failure.details.iter().any(|detail| detail.title == "after the failure" && detail.text == line), "{failure:?}");
+    assert!(
+        failure
+            .details
+            .iter()
+            .any(|detail| detail.title == "after the failure" && detail.text == line),
+        "{failure:?}"
+    );
 }
 
 #[test]
@@ -171,13 +203,19 @@ fn each_step_of_a_way_back_has_a_limit_of_its_own() {
     let machine = no_way_back();
     let begun = machine.conductor.now();
     // The old one is stopped for the new one; then the new one for the old one.
-    machine.engine.fault(Fault { on: FaultPoint::method("container_stop", 2), effect: FaultEffect::Hang });
-    let (result, _) = interrupted(&machine, &with(shop(), "services.db.environment.LEVEL", "2"), secs(5));
+    machine
+        .engine
+        .fault(Fault { on: FaultPoint::method("container_stop", 2), effect: FaultEffect::Hang });
+    let (result, _) =
+        interrupted(&machine, &with(shop(), "services.db.environment.LEVEL", "2"), secs(5));
     result.unwrap_err();
     let took = machine.conductor.now().saturating_sub(begun + secs(5));
     assert!(took < secs(45), "{took:?}");
     let logged = machine.logged();
-    assert!(logged.contains(&"db: stop container shop-db-1.new: not done after 4.0 s".to_owned()), "{logged:?}");
+    assert!(
+        logged.contains(&"db: stop container shop-db-1.new: not done after 4.0 s".to_owned()),
+        "{logged:?}"
+    );
     let failed = "db: the container before could not be brought back: Could not stop container shop-db-1.new within 40s";
     assert!(logged.contains(&failed.to_owned()), "{logged:?}");
     machine.engine.set_process("shop-db-1", Process::new());
@@ -193,13 +231,25 @@ fn a_job_that_was_interrupted_is_ended_whether_it_is_a_first_one_or_a_changed_on
             "web": {"image": "web:1", "depends_on": {"job": {"condition": "service_completed_successfully"}}},
         }})
     };
-    let slow = || machine_with(1, |builder| builder.process("job", Process::new().exits_after(secs(60), 0)));
-    let is_up = |machine: &Machine| machine.state().containers.iter().any(|it| it.name.starts_with("shop-job") && it.state == "running");
+    let slow = || {
+        machine_with(1, |builder| builder.process("job", Process::new().exits_after(secs(60), 0)))
+    };
+    let is_up = |machine: &Machine| {
+        machine
+            .state()
+            .containers
+            .iter()
+            .any(|it| it.name.starts_with("shop-job") && it.state == "running")
+    };
     // A first one: it is gone, and the next run runs it.
     let machine = slow();
     let (result, _) = interrupted(&machine, &job("1"), secs(20));
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
-    assert!(!machine.state().containers.iter().any(|it| it.name.starts_with("shop-job")), "{:?}", machine.state().containers);
+    assert!(
+        !machine.state().containers.iter().any(|it| it.name.starts_with("shop-job")),
+        "{:?}",
+        machine.state().containers
+    );
     let begun = machine.conductor.now();
     machine.up(&job("1")).unwrap();
     assert!(machine.conductor.now() >= begun + secs(60), "it ran anew");
@@ -215,11 +265,15 @@ fn a_job_that_was_interrupted_is_ended_whether_it_is_a_first_one_or_a_changed_on
     };
     let options = UpOptions { services: Some(vec!["job".to_owned()]), ..UpOptions::default() };
     let described = project(&job("1"));
-    let (result, ()) = machine.run(async { futures::join!(verbs::up(&around, &described, &options), cancel) });
+    let (result, ()) =
+        machine.run(async { futures::join!(verbs::up(&around, &described, &options), cancel) });
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
     assert!(!is_up(&machine));
     assert!(machine.state().containers.iter().any(|it| it.name == "shop-job-1"), "it stays");
     let begun = machine.conductor.now();
     machine.up(&job("1")).unwrap();
-    assert!(machine.conductor.now() >= begun + secs(60), "it was not done, though it may have ended with code 0");
+    assert!(
+        machine.conductor.now() >= begun + secs(60),
+        "it was not done, though it may have ended with code 0"
+    );
 }

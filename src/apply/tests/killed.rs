@@ -1,11 +1,17 @@
-//! A replacement that is killed, and what the next run makes of it, whether it wants the same or something else.
+//! A replacement that is killed, and what the next run makes of it, whether it wants the same or
+//! something else.
 
 use super::replacement::{db, level, names, running, watched, web, worker};
 use super::*;
 use crate::engine::sim::When;
 
-/// Kills the work at every call that changes something; `after` looks at what the next run makes of it.
-fn killed_at_every_change(prepare: impl Fn() -> Machine, work: &Value, after: impl Fn(&Machine, &Call)) {
+/// Kills the work at every call that changes something; `after` looks at what the next run makes of
+/// it.
+fn killed_at_every_change(
+    prepare: impl Fn() -> Machine,
+    work: &Value,
+    after: impl Fn(&Machine, &Call),
+) {
     let machine = prepare();
     let calls = machine.calls();
     machine.up(work).unwrap();
@@ -14,7 +20,11 @@ fn killed_at_every_change(prepare: impl Fn() -> Machine, work: &Value, after: im
         for when in [When::Before, When::After] {
             let machine = prepare();
             machine.engine.crash_at(at as u64 + 1, when);
-            assert!(machine.killed(verbs::up(&machine.around(), &project(work), &UpOptions::default())).is_none());
+            assert!(
+                machine
+                    .killed(verbs::up(&machine.around(), &project(work), &UpOptions::default()))
+                    .is_none()
+            );
             machine.engine.recover();
             after(&machine, call);
         }
@@ -30,7 +40,11 @@ fn a_killed_replacement_that_is_called_off_leaves_the_old_one_running() {
             &describe("2"),
             |machine, call| {
                 machine.up(&describe("1")).unwrap();
-                assert_eq!((level(machine, name).as_str(), names(machine)), ("1", vec![name.to_owned()]), "killed at {call:?}");
+                assert_eq!(
+                    (level(machine, name).as_str(), names(machine)),
+                    ("1", vec![name.to_owned()]),
+                    "killed at {call:?}"
+                );
                 one_writer_each(&machine.state());
             },
         );
@@ -70,13 +84,29 @@ fn a_killed_start_first_replacement_is_finished_without_a_gap() {
         &web("2", "start-first"),
         |machine, call| {
             let (around, changed) = (machine.around(), project(&web("2", "start-first")));
-            watched(machine, millis(50), verbs::up(&around, &changed, &UpOptions::default()), |state| {
-                assert!(state.containers.iter().any(|container| container.state == "running"), "killed at {call:?}");
-            })
+            watched(
+                machine,
+                millis(50),
+                verbs::up(&around, &changed, &UpOptions::default()),
+                |state| {
+                    assert!(
+                        state.containers.iter().any(|container| container.state == "running"),
+                        "killed at {call:?}"
+                    );
+                },
+            )
             .unwrap();
-            assert_eq!((level(machine, "shop-web-1").as_str(), names(machine).len()), ("2", 1), "killed at {call:?}");
+            assert_eq!(
+                (level(machine, "shop-web-1").as_str(), names(machine).len()),
+                ("2", 1),
+                "killed at {call:?}"
+            );
             let networks = machine.state().container("shop-web-1").unwrap().networks.clone();
-            assert_eq!((networks["shop_front"].aliases.len(), networks["shop_back"].aliases.len()), (2, 1), "killed at {call:?}");
+            assert_eq!(
+                (networks["shop_front"].aliases.len(), networks["shop_back"].aliases.len()),
+                (2, 1),
+                "killed at {call:?}"
+            );
         },
     );
 }
@@ -84,7 +114,14 @@ fn a_killed_start_first_replacement_is_finished_without_a_gap() {
 #[test]
 fn a_job_that_was_completed_before_the_kill_does_not_run_twice() {
     let changed = with(shop(), "services.migrate.environment", json!({"TO": "2"}));
-    let runs = |machine: &Machine| machine.engine.event_trace().iter().filter(|line| line.contains("die shop-migrate-1")).count();
+    let runs = |machine: &Machine| {
+        machine
+            .engine
+            .event_trace()
+            .iter()
+            .filter(|line| line.contains("die shop-migrate-1"))
+            .count()
+    };
     killed_at_every_change(
         || running(&shop()),
         &changed,
@@ -107,9 +144,11 @@ fn what_a_killed_stop_or_down_had_stopped_comes_up_again() {
             let services = BTreeSet::from(["redis".to_owned()]);
             let work = async {
                 if stop {
-                    verbs::lifecycle(&around, PROJECT, &services, verbs::Lifecycle::Stop, None).await
+                    verbs::lifecycle(&around, PROJECT, &services, verbs::Lifecycle::Stop, None)
+                        .await
                 } else {
-                    verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: false }).await
+                    verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: false })
+                        .await
                 }
             };
             if machine.killed(work).is_some() {

@@ -7,7 +7,11 @@ fn all() -> BTreeSet<String> {
     BTreeSet::from(["db", "migrate", "redis", "web"].map(str::to_owned))
 }
 
-fn told(machine: &Machine, verb: Lifecycle, services: &BTreeSet<String>) -> Result<Outcome, Failure> {
+fn told(
+    machine: &Machine,
+    verb: Lifecycle,
+    services: &BTreeSet<String>,
+) -> Result<Outcome, Failure> {
     machine.run(verbs::lifecycle(&machine.around(), PROJECT, services, verb, None))
 }
 
@@ -21,7 +25,10 @@ fn running() -> Machine {
 /// The lines about containers, the lock aside.
 fn happened(machine: &Machine, first: usize, verb: &str) -> Vec<String> {
     let lines = machine.happened_from(first).into_iter();
-    lines.filter(|line| !line.contains("spc-lock")).filter_map(|line| line.strip_prefix(verb).map(|rest| rest.trim().to_owned())).collect()
+    lines
+        .filter(|line| !line.contains("spc-lock"))
+        .filter_map(|line| line.strip_prefix(verb).map(|rest| rest.trim().to_owned()))
+        .collect()
 }
 
 #[test]
@@ -53,7 +60,10 @@ fn a_paused_container_is_not_taken_for_one_that_runs() {
     db.state = ContainerState::Paused;
     let stopped = BTreeSet::new();
     let failure = reconcile::start(PROJECT, &observed, &all(), &stopped).unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Conflict, "The container \"shop-db-1\" is paused"));
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::Conflict, "The container \"shop-db-1\" is paused")
+    );
     assert_eq!(failure.hint.as_deref(), Some("let it go on with `docker unpause shop-db-1`"));
     let others = BTreeSet::from(["redis".to_owned()]);
     assert!(!reconcile::start(PROJECT, &observed, &others, &stopped).unwrap().changes());
@@ -66,9 +76,26 @@ fn a_job_that_is_done_is_run_again_by_whoever_names_it() {
     let machine = running();
     let named = |verb| {
         let job = BTreeSet::from(["migrate".to_owned()]);
-        machine.run(verbs::lifecycle_of(&machine.around(), PROJECT, &job, verbs::Chosen::ByName, verb, None)).unwrap();
+        machine
+            .run(verbs::lifecycle_of(
+                &machine.around(),
+                PROJECT,
+                &job,
+                verbs::Chosen::ByName,
+                verb,
+                None,
+            ))
+            .unwrap();
     };
-    let starts = || machine.state().containers.iter().find(|container| container.name == "shop-migrate-1").unwrap().starts;
+    let starts = || {
+        machine
+            .state()
+            .containers
+            .iter()
+            .find(|container| container.name == "shop-migrate-1")
+            .unwrap()
+            .starts
+    };
     let before = starts();
     named(Lifecycle::Start);
     named(Lifecycle::Restart);
@@ -100,7 +127,9 @@ fn restart_ends_when_everything_is_ready_again() {
     let took = machine.conductor.now().saturating_sub(before);
     assert!(took > millis(700) && took < secs(5), "{took:?}");
     let state = machine.state();
-    for (name, starts) in [("shop-db-1", 2), ("shop-migrate-1", 1), ("shop-redis-1", 2), ("shop-web-1", 2)] {
+    for (name, starts) in
+        [("shop-db-1", 2), ("shop-migrate-1", 1), ("shop-redis-1", 2), ("shop-web-1", 2)]
+    {
         assert_eq!(state.container(name).unwrap().starts, starts, "{name}");
     }
 }
@@ -108,7 +137,8 @@ fn restart_ends_when_everything_is_ready_again() {
 #[test]
 fn a_job_that_failed_and_one_that_was_stopped_are_started_again() {
     for failed in [true, false] {
-        let process = if failed { Process::new().exits_after(millis(100), 2) } else { Process::new() };
+        let process =
+            if failed { Process::new().exits_after(millis(100), 2) } else { Process::new() };
         let machine = machine_with(1, |builder| builder.process("migrate", process));
         let job = json!({"services": {"migrate": {"image": "job:1"}}});
         let services = BTreeSet::from(["migrate".to_owned()]);
@@ -126,10 +156,18 @@ fn a_job_that_failed_and_one_that_was_stopped_are_started_again() {
 fn a_start_that_does_not_get_ready_says_so() {
     let machine = running();
     told(&machine, Lifecycle::Stop, &all()).unwrap();
-    machine.engine.set_process("db", Process::new().ready_after(secs(9)).complains(millis(5), "no space").exits_after(millis(100), 1));
+    machine.engine.set_process(
+        "db",
+        Process::new()
+            .ready_after(secs(9))
+            .complains(millis(5), "no space")
+            .exits_after(millis(100), 1),
+    );
     let services = BTreeSet::from(["redis".to_owned(), "migrate".to_owned()]);
     told(&machine, Lifecycle::Start, &services).unwrap();
-    let failure = machine.run(verbs::lifecycle(&machine.around(), PROJECT, &all(), Lifecycle::Start, Some(secs(3)))).unwrap_err();
+    let failure = machine
+        .run(verbs::lifecycle(&machine.around(), PROJECT, &all(), Lifecycle::Start, Some(secs(3))))
+        .unwrap_err();
     assert_eq!(failure.fields["service"], json!("db"));
     assert!(!machine.footprint().locked);
 }
@@ -142,14 +180,26 @@ fn what_was_made_and_never_started_is_left_to_up() {
     assert_eq!(machine.state().container("shop-web-1").unwrap().state, "created");
     let services = BTreeSet::from(["web".to_owned()]);
     told(&machine, Lifecycle::Start, &services).unwrap();
-    assert_eq!(machine.state().container("shop-web-1").unwrap().state, "created", "it may lack its secrets and networks");
-    assert_eq!(machine.logged().last().unwrap(), "shop-web-1 was never started: `up` finishes and starts it");
+    assert_eq!(
+        machine.state().container("shop-web-1").unwrap().state,
+        "created",
+        "it may lack its secrets and networks"
+    );
+    assert_eq!(
+        machine.logged().last().unwrap(),
+        "shop-web-1 was never started: `up` finishes and starts it"
+    );
 }
 
 #[test]
 fn remove_takes_the_containers_and_leaves_the_rest() {
     let machine = running();
-    told(&machine, Lifecycle::Remove { volumes: false }, &BTreeSet::from(["web".to_owned(), "redis".to_owned()])).unwrap();
+    told(
+        &machine,
+        Lifecycle::Remove { volumes: false },
+        &BTreeSet::from(["web".to_owned(), "redis".to_owned()]),
+    )
+    .unwrap();
     let left = machine.footprint();
     assert_eq!(left.containers.keys().collect::<Vec<_>>(), ["shop-db-1", "shop-migrate-1"]);
     assert_eq!((left.networks.len(), left.volumes.len(), left.anonymous), (3, 1, 0));

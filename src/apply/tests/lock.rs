@@ -9,27 +9,44 @@ use crate::host::conductor::Job;
 /// Runs each piece of work as a run of its own, beside the others.
 fn beside<T: Send>(machine: &Machine, work: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
     let jobs: Vec<Job<'_, T>> = work;
-    Conductor::Sim(machine.conductor.clone()).tasks(jobs).unwrap().into_iter().map(Result::unwrap).collect()
+    Conductor::Sim(machine.conductor.clone())
+        .tasks(jobs)
+        .unwrap()
+        .into_iter()
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn creates(machine: &Machine, container: &str) -> usize {
-    machine.engine.event_trace().iter().filter(|line| line.ends_with(&format!(" container create {container}"))).count()
+    machine
+        .engine
+        .event_trace()
+        .iter()
+        .filter(|line| line.ends_with(&format!(" container create {container}")))
+        .count()
 }
 
 fn waits(machine: &Machine) -> Vec<String> {
-    let text = |event: &Event| if let Event::Waiting { text } = event { Some(text.clone()) } else { None };
+    let text =
+        |event: &Event| if let Event::Waiting { text } = event { Some(text.clone()) } else { None };
     machine.seen.0.lock().unwrap().iter().filter_map(text).collect()
 }
 
 /// One service whose image takes long to come.
 fn slow(seconds: u64) -> (Machine, Value) {
-    let machine = machine_with(1, |builder| builder.registry_image("large:1", ImageSpec::command(&["run"]), secs(seconds)));
+    let machine = machine_with(1, |builder| {
+        builder.registry_image("large:1", ImageSpec::command(&["run"]), secs(seconds))
+    });
     (machine, json!({"services": {"one": {"image": "large:1"}}}))
 }
 
 /// What made changes from `time` on, the lock's own calls and deaths aside.
 fn changes_since(machine: &Machine, time: Duration) -> Vec<String> {
-    let calls = machine.engine.calls().into_iter().filter(|call| call.mutates && call.at > time && call.method != "container_upload");
+    let calls = machine
+        .engine
+        .calls()
+        .into_iter()
+        .filter(|call| call.mutates && call.at > time && call.method != "container_upload");
     calls.map(|call| format!("{} {}", call.method, call.target)).collect()
 }
 
@@ -39,17 +56,25 @@ fn of_two_runs_at_once_one_waits_and_then_finds_nothing_to_do() {
         let machine = machine_with(seed, |builder| builder);
         let (one, other) = (|| machine.up(&shop()), || machine.up(&shop()));
         let results = beside(&machine, vec![Box::new(one), Box::new(other)]);
-        let mut changes: Vec<usize> = results.into_iter().map(|result| result.unwrap().changes).collect();
+        let mut changes: Vec<usize> =
+            results.into_iter().map(|result| result.unwrap().changes).collect();
         changes.sort_unstable();
         assert!(changes[0] == 0 && changes[1] > 0, "{changes:?}");
         for container in ["shop-db-1", "shop-migrate-1", "shop-redis-1", "shop-web-1"] {
             assert_eq!(creates(&machine, container), 1);
         }
         assert_eq!(waits(&machine).len(), 1);
-        assert!(waits(&machine)[0].starts_with("operator@simulation (run "), "{:?}", waits(&machine));
+        assert!(
+            waits(&machine)[0].starts_with("operator@simulation (run "),
+            "{:?}",
+            waits(&machine)
+        );
         assert!(waits(&machine)[0].ends_with(" changes this project"));
         assert!(!machine.footprint().locked);
-        assert!(matches!(machine.seen.0.lock().unwrap().last(), Some(Event::Unchanged { .. })), "and says so");
+        assert!(
+            matches!(machine.seen.0.lock().unwrap().last(), Some(Event::Unchanged { .. })),
+            "and says so"
+        );
     }
 }
 
@@ -81,7 +106,15 @@ fn a_dead_run_s_lock_goes_though_there_is_nothing_to_do() {
         |machine| machine.up(&shop()).unwrap(),
         |machine| {
             let redis = BTreeSet::from(["redis".to_owned()]);
-            machine.run(verbs::lifecycle(&machine.around(), PROJECT, &redis, verbs::Lifecycle::Start, None)).unwrap()
+            machine
+                .run(verbs::lifecycle(
+                    &machine.around(),
+                    PROJECT,
+                    &redis,
+                    verbs::Lifecycle::Start,
+                    None,
+                ))
+                .unwrap()
         },
     ];
     for work in nothing_to_do {
@@ -95,7 +128,11 @@ fn a_dead_run_s_lock_goes_though_there_is_nothing_to_do() {
         assert_eq!(work(&machine).changes, 0);
         let waited = machine.conductor.now().saturating_sub(before);
         assert!(waited > secs(30) && waited < secs(35), "{waited:?}");
-        assert!(waits(&machine)[1].starts_with("the lock was left by operator@simulation"), "{:?}", waits(&machine));
+        assert!(
+            waits(&machine)[1].starts_with("the lock was left by operator@simulation"),
+            "{:?}",
+            waits(&machine)
+        );
         assert!(!machine.footprint().locked);
         let calls = machine.calls();
         assert_eq!(work(&machine).changes, 0);
@@ -129,8 +166,14 @@ fn a_run_gives_up_waiting_after_two_minutes() {
     results[0].as_ref().unwrap();
     let failure = results[1].as_ref().unwrap_err();
     assert_eq!(failure.kind, Kind::Lock);
-    assert!(failure.message.starts_with("The project \"shop\" is locked: operator@simulation (run "), "{failure}");
-    assert_eq!(failure.hint.as_deref(), Some("wait for it to end; `spc unlock` removes a lock that nobody holds"));
+    assert!(
+        failure.message.starts_with("The project \"shop\" is locked: operator@simulation (run "),
+        "{failure}"
+    );
+    assert_eq!(
+        failure.hint.as_deref(),
+        Some("wait for it to end; `spc unlock` removes a lock that nobody holds")
+    );
 }
 
 #[test]
@@ -153,7 +196,11 @@ fn a_wait_for_the_lock_is_ended_by_an_interrupt() {
 fn left_locked() -> Machine {
     let machine = machine();
     machine.engine.crash_at(40, When::Before);
-    assert!(machine.killed(verbs::up(&machine.around(), &project(&shop()), &UpOptions::default())).is_none());
+    assert!(
+        machine
+            .killed(verbs::up(&machine.around(), &project(&shop()), &UpOptions::default()))
+            .is_none()
+    );
     machine.engine.recover();
     assert!(machine.footprint().locked);
     machine
@@ -166,11 +213,16 @@ fn a_lock_whose_counter_stands_still_for_thirty_seconds_is_taken_over() {
     machine.up(&shop()).unwrap();
     let taken = machine.conductor.now().saturating_sub(before);
     assert!(taken > secs(30) && taken < secs(35), "{taken:?}");
-    assert!(waits(&machine)[1].starts_with("the lock was left by operator@simulation"), "{:?}", waits(&machine));
+    assert!(
+        waits(&machine)[1].starts_with("the lock was left by operator@simulation"),
+        "{:?}",
+        waits(&machine)
+    );
     assert!(!machine.footprint().locked);
 }
 
-/// A machine on which a process was killed, and is gone, while it held the lock of a project that is up.
+/// A machine on which a process was killed, and is gone, while it held the lock of a project that
+/// is up.
 fn left_by_a_dead_process() -> Machine {
     let machine = machine();
     machine.up(&shop()).unwrap();
@@ -191,8 +243,16 @@ fn a_lock_whose_owner_is_gone_from_this_machine_is_taken_over_at_once() {
     let taken = machine.conductor.now().saturating_sub(before);
     assert!(taken < secs(5), "{taken:?}");
     assert_eq!(waits(&machine).len(), 1);
-    assert!(waits(&machine)[0].starts_with("the lock was left by operator@simulation (run "), "{:?}", waits(&machine));
-    assert!(waits(&machine)[0].ends_with(", whose process is gone: taken over"), "{:?}", waits(&machine));
+    assert!(
+        waits(&machine)[0].starts_with("the lock was left by operator@simulation (run "),
+        "{:?}",
+        waits(&machine)
+    );
+    assert!(
+        waits(&machine)[0].ends_with(", whose process is gone: taken over"),
+        "{:?}",
+        waits(&machine)
+    );
     assert!(!machine.footprint().locked);
 }
 
@@ -210,10 +270,18 @@ fn a_machine_of_the_same_name_waits_for_a_lock_whose_owner_it_can_not_see() {
 #[test]
 fn a_machine_of_the_same_name_never_takes_the_lock_of_a_live_run() {
     let machine = machine();
-    let process = || machine.conductor.process(|| machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap());
+    let process = || {
+        machine
+            .conductor
+            .process(|| machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap())
+    };
     let _held = process().unwrap();
-    // The process has ended, its heart beats on: to this machine the owner is gone, to the other one it may be anybody.
-    let other = Surroundings { host: Arc::new(SimHost::new(machine.conductor.clone()).with_boot("another")), ..machine.around() };
+    // The process has ended, its heart beats on: to this machine the owner is gone, to the other
+    // one it may be anybody.
+    let other = Surroundings {
+        host: Arc::new(SimHost::new(machine.conductor.clone()).with_boot("another")),
+        ..machine.around()
+    };
     let failure = machine.run(lock::acquire(&other, PROJECT, secs(100))).err().unwrap();
     assert_eq!(failure.kind, Kind::Lock);
 }
@@ -248,7 +316,10 @@ fn a_dead_runs_rollback_that_started_the_old_container_again_is_not_waited_for()
             machine.conductor.sleep(millis(20)).await;
             machine.conductor.kill_here(SimConductor::current_process());
         };
-        let (around, changed) = (machine.around(), project(&with(super::replacement::db("2"), "services.db.restart", "no")));
+        let (around, changed) = (
+            machine.around(),
+            project(&with(super::replacement::db("2"), "services.db.restart", "no")),
+        );
         let options = UpOptions::default();
         machine.run(futures::future::join(verbs::up(&around, &changed, &options), kill)).0
     });
@@ -261,11 +332,14 @@ fn a_dead_runs_rollback_that_started_the_old_container_again_is_not_waited_for()
 }
 
 #[test]
-fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer_than_its_grace_period() {
+fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer_than_its_grace_period()
+ {
     let machine = left_by_a_dead_process();
     let around = machine.around();
     let id = machine.state().container("shop-redis-1").unwrap().id.clone();
-    records::Records::new(&*around.host, &around.policy, PROJECT).update(|state| state.stopped.extend([id])).unwrap();
+    records::Records::new(&*around.host, &around.policy, PROJECT)
+        .update(|state| state.stopped.extend([id]))
+        .unwrap();
     let before = machine.conductor.now();
     machine.up(&with(shop(), "services.redis.environment", json!({"A": "1"}))).unwrap();
     let took = machine.conductor.now().saturating_sub(before);
@@ -276,7 +350,9 @@ fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer
 fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run() {
     for stop in [true, false] {
         // Its end takes eight seconds, which the engine waits for whoever asked.
-        let machine = machine_with(1, |builder| builder.process("redis", Process::new().ready_after(millis(100)).stop_takes(secs(8))));
+        let machine = machine_with(1, |builder| {
+            builder.process("redis", Process::new().ready_after(millis(100)).stop_takes(secs(8)))
+        });
         machine.up(&shop()).unwrap();
         machine.pass(secs(15));
         let redis = BTreeSet::from(["redis".to_owned()]);
@@ -290,7 +366,8 @@ fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run(
                 if stop {
                     verbs::lifecycle(&around, PROJECT, &redis, verbs::Lifecycle::Stop, None).await
                 } else {
-                    verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: false }).await
+                    verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: false })
+                        .await
                 }
             };
             machine.run(futures::future::join(work, kill)).0
@@ -298,7 +375,11 @@ fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run(
         assert!(killed.unwrap().is_none());
         machine.up(&shop()).unwrap();
         machine.pass(secs(20));
-        assert_eq!(machine.state().container("shop-redis-1").unwrap().state, "running", "what `up` says holds");
+        assert_eq!(
+            machine.state().container("shop-redis-1").unwrap().state,
+            "running",
+            "what `up` says holds"
+        );
         assert!(!machine.footprint().locked);
     }
 }
@@ -344,12 +425,19 @@ fn a_run_whose_lock_was_removed_stops_before_its_next_change() {
         };
         let after = changes_since(&machine, gone);
         let harmless = |call: &&String| call.starts_with("exec_start") || call.ends_with(&id);
-        assert_eq!(after.iter().filter(harmless).count(), after.len(), "after {time} ms: {after:?}");
+        assert_eq!(
+            after.iter().filter(harmless).count(),
+            after.len(),
+            "after {time} ms: {after:?}"
+        );
         match result {
             Ok(_) => assert!(time > 1500, "nothing was left to change after {time} ms"),
             Err(failure) => {
                 assert_eq!(failure.kind, Kind::Lock, "{failure}");
-                assert_eq!(failure.message, "The project's lock was taken away from this run: it stops here");
+                assert_eq!(
+                    failure.message,
+                    "The project's lock was taken away from this run: it stops here"
+                );
             }
         }
         machine.up(&shop()).unwrap();
@@ -363,7 +451,10 @@ fn a_run_that_stood_still_finds_its_lock_taken_and_stops() {
     // Its heart stops for 35 s, as when its machine sleeps.
     for beat in 2..9 {
         let error = EngineError::new(EngineErrorKind::Unreachable, "no route to host");
-        machine.engine.fault(Fault { on: FaultPoint::method("container_upload", beat), effect: FaultEffect::FailBefore(error) });
+        machine.engine.fault(Fault {
+            on: FaultPoint::method("container_upload", beat),
+            effect: FaultEffect::FailBefore(error),
+        });
     }
     let other = json!({"services": {"two": {"image": "redis:1"}}});
     let later = || {
@@ -384,19 +475,30 @@ fn a_lock_that_says_nothing_of_its_holder_is_waited_for_and_taken_over() {
         let (id, _) = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap();
         machine.run(lock::remove(&machine.engine, &id)).unwrap();
         let body = crate::apply::create::lock(PROJECT, "another");
-        let created = machine.run(machine.engine.container_create(&lock_container(PROJECT), None, body)).unwrap();
+        let created = machine
+            .run(machine.engine.container_create(&lock_container(PROJECT), None, body))
+            .unwrap();
         if let Some(content) = content {
             let mut archive = tar::Builder::new(Vec::new());
             let mut header = tar::Header::new_gnu();
             header.set_size(content.len() as u64);
             header.set_mode(0o444);
             archive.append_data(&mut header, "spc-lock.json", content.as_bytes()).unwrap();
-            machine.run(machine.engine.container_upload(&created.id, "/", archive.into_inner().unwrap().into())).unwrap();
+            machine
+                .run(machine.engine.container_upload(
+                    &created.id,
+                    "/",
+                    archive.into_inner().unwrap().into(),
+                ))
+                .unwrap();
         }
         let before = machine.conductor.now();
         machine.up(&shop()).unwrap();
         assert!(machine.conductor.now() > before + secs(30));
-        assert_eq!(waits(&machine), ["another run changes this project", "the lock was left by another run: taken over"]);
+        assert_eq!(
+            waits(&machine),
+            ["another run changes this project", "the lock was left by another run: taken over"]
+        );
         assert!(!machine.footprint().locked);
     }
 }
@@ -406,15 +508,25 @@ fn a_holder_as_version_0_1_0_writes_it_says_nothing_of_its_process() {
     let text = r#"{"who":"anna@desk","run":"20260101T000000-1a2b3c","since":"2026-01-01T00:00:00Z","beat":3}"#;
     let holder: lock::Holder = serde_json::from_str(text).unwrap();
     assert_eq!(holder.process, None);
-    assert_eq!(serde_json::to_string(&holder).unwrap(), text, "and it reads what this version writes, less what it doesn't know");
+    assert_eq!(
+        serde_json::to_string(&holder).unwrap(),
+        text,
+        "and it reads what this version writes, less what it doesn't know"
+    );
 }
 
 #[test]
 fn a_lock_that_could_not_be_written_is_not_left() {
     let machine = machine();
-    machine.engine.fault(Fault { on: FaultPoint::method("container_upload", 1), effect: FaultEffect::NoSpace });
+    machine.engine.fault(Fault {
+        on: FaultPoint::method("container_upload", 1),
+        effect: FaultEffect::NoSpace,
+    });
     let failure = machine.up(&shop()).unwrap_err();
-    assert!(failure.message.starts_with("Could not write the heartbeat of the project's lock: "), "{failure}");
+    assert!(
+        failure.message.starts_with("Could not write the heartbeat of the project's lock: "),
+        "{failure}"
+    );
     assert_eq!(machine.footprint(), Footprint::default());
 }
 
@@ -424,7 +536,9 @@ fn a_lock_that_is_held_already_is_used_and_kept() {
     let held = Arc::new(machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap());
     let around = Surroundings { lock: Some(held.clone()), ..machine.around() };
     machine.run(verbs::up(&around, &project(&shop()), &UpOptions::default())).unwrap();
-    machine.run(verbs::down(&around, PROJECT, DownOptions { volumes: true, adopt: false })).unwrap();
+    machine
+        .run(verbs::down(&around, PROJECT, DownOptions { volumes: true, adopt: false }))
+        .unwrap();
     assert_eq!(creates(&machine, &lock_container(PROJECT)), 1);
     assert!(machine.footprint().locked, "it belongs to who took it");
     drop(around);

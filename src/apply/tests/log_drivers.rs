@@ -14,7 +14,11 @@ fn an_option_of_another_driver_than_the_engines_own_is_refused_before_anything_i
             "\"gelf-address\" is no option of \"json-file\", the engine's own log driver, which \"a\" gets",
             "options.gelf-address",
         ),
-        (json!({"driver": "gelf", "options": {"tag": "x"}}), "The log driver \"gelf\" needs the option \"gelf-address\"", "driver"),
+        (
+            json!({"driver": "gelf", "options": {"tag": "x"}}),
+            "The log driver \"gelf\" needs the option \"gelf-address\"",
+            "driver",
+        ),
         (
             json!({"driver": "splunk", "options": {"splunk-token": "x"}}),
             "The log driver \"splunk\" needs the option \"splunk-url\"",
@@ -24,7 +28,10 @@ fn an_option_of_another_driver_than_the_engines_own_is_refused_before_anything_i
         let machine = machine();
         let failure = machine.up(&described(&logging)).unwrap_err();
         assert_eq!(failure.message, message);
-        assert_eq!((failure.kind, failure.path.unwrap().to_string()), (Kind::Usage, format!("services.a.logging.{key}")));
+        assert_eq!(
+            (failure.kind, failure.path.unwrap().to_string()),
+            (Kind::Usage, format!("services.a.logging.{key}"))
+        );
         assert!(machine.state().containers.is_empty());
     }
 }
@@ -33,7 +40,11 @@ fn an_option_of_another_driver_than_the_engines_own_is_refused_before_anything_i
 fn the_engine_is_asked_for_its_driver_only_where_that_decides() {
     let machine = machine();
     machine.up(&described(&json!({"options": {"max-size": "1m"}}))).unwrap();
-    assert_eq!(machine.engine.calls().iter().filter(|call| call.method == "info").count(), 2, "without the lock, and under it");
+    assert_eq!(
+        machine.engine.calls().iter().filter(|call| call.method == "info").count(),
+        2,
+        "without the lock, and under it"
+    );
     let calls = machine.calls();
     machine.up(&described(&json!({"driver": "json-file", "options": {"max-size": "1m"}}))).unwrap();
     assert!(!machine.calls_from(calls).iter().any(|call| call.method == "info"));

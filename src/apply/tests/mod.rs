@@ -92,7 +92,10 @@ pub(super) fn machine() -> Machine {
     machine_with(1, |builder| builder)
 }
 
-pub(super) fn machine_with(seed: u64, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> Machine {
+pub(super) fn machine_with(
+    seed: u64,
+    setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder,
+) -> Machine {
     let conductor = SimConductor::new(seed);
     let builder = SimEngine::builder(conductor.clone())
         .image("db:1", ImageSpec::command(&["postgres"]))
@@ -169,11 +172,15 @@ impl Drop for Machine {
     /// What never may be was in no test.
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let found: Vec<String> = self.engine.violations().iter().map(ToString::to_string).collect();
+            let found: Vec<String> =
+                self.engine.violations().iter().map(ToString::to_string).collect();
             assert!(found.is_empty(), "{}", found.join("\n"));
             let told = self.told();
             for (name, value) in &self.environment {
-                assert!(!told.contains(value), "the value of {name} was reported or recorded: {told}");
+                assert!(
+                    !told.contains(value),
+                    "the value of {name} was reported or recorded: {told}"
+                );
             }
         }
     }
@@ -221,7 +228,12 @@ impl Machine {
     }
 
     /// Brings it up while `other` happens; both to their ends.
-    pub fn up_while<T>(&self, around: &Surroundings, description: &Value, other: impl Future<Output = T>) -> (Result<Outcome, Failure>, T) {
+    pub fn up_while<T>(
+        &self,
+        around: &Surroundings,
+        description: &Value,
+        other: impl Future<Output = T>,
+    ) -> (Result<Outcome, Failure>, T) {
         let (project, options) = (project(description), UpOptions::default());
         self.run(futures::future::join(verbs::up(around, &project, &options), other))
     }
@@ -230,7 +242,8 @@ impl Machine {
         self.run(verbs::down(&self.around(), PROJECT, DownOptions { volumes, adopt: false }))
     }
 
-    /// Waits for `work` as a run that is killed where the engine was told to crash it; nothing if it was.
+    /// Waits for `work` as a run that is killed where the engine was told to crash it; nothing if
+    /// it was.
     pub fn killed<F: Future>(&self, work: F) -> Option<F::Output> {
         let crashed = self.engine.crashed();
         self.run(async {
@@ -253,7 +266,8 @@ impl Machine {
             }
         }
         let events = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text: String = events.iter().filter_map(|event| serde_json::to_string(event).ok()).collect();
+        let mut text: String =
+            events.iter().filter_map(|event| serde_json::to_string(event).ok()).collect();
         files(self, &CheckedPath::root_itself("/project/.spc"), &mut text);
         text
     }
@@ -271,13 +285,26 @@ impl Machine {
         self.engine.calls().len()
     }
 
-    /// What happened to containers, networks and volumes from the so-manieth event on, execs and health aside: `start shop-db-1`.
+    /// What happened to containers, networks and volumes from the so-manieth event on, execs and
+    /// health aside: `start shop-db-1`.
     pub fn happened_from(&self, first: usize) -> Vec<String> {
-        const TOLD: [&str; 10] = ["create", "start", "die", "stop", "destroy", "rename", "restart", "oom", "connect", "disconnect"];
+        const TOLD: [&str; 10] = [
+            "create",
+            "start",
+            "die",
+            "stop",
+            "destroy",
+            "rename",
+            "restart",
+            "oom",
+            "connect",
+            "disconnect",
+        ];
         let words = |line: &String| {
             let mut words = line.split(' ').skip(1);
             let (kind, action, name) = (words.next()?, words.next()?, words.next()?);
-            let told = TOLD.contains(&action) && (kind == "container" || !action.ends_with("connect"));
+            let told =
+                TOLD.contains(&action) && (kind == "container" || !action.ends_with("connect"));
             told.then(|| format!("{action} {name}"))
         };
         self.engine.event_trace()[first..].iter().filter_map(words).collect()
@@ -290,37 +317,66 @@ impl Machine {
     /// When an event first came: `start shop-db-1`.
     pub fn when(&self, what: &str) -> Duration {
         let trace = self.engine.event_trace();
-        let line = trace
-            .iter()
-            .find(|line| line.split_once(' ').is_some_and(|(_, rest)| format!("{rest} ").starts_with(&format!("container {what} "))));
-        let line = line.unwrap_or_else(|| panic!("\"{what}\" did not happen:\n{}", trace.join("\n")));
+        let line = trace.iter().find(|line| {
+            line.split_once(' ').is_some_and(|(_, rest)| {
+                format!("{rest} ").starts_with(&format!("container {what} "))
+            })
+        });
+        let line =
+            line.unwrap_or_else(|| panic!("\"{what}\" did not happen:\n{}", trace.join("\n")));
         Duration::from_secs_f64(line.split(' ').next().unwrap().parse().unwrap())
     }
 
     /// What was logged, in order.
     pub fn logged(&self) -> Vec<String> {
-        let text = |event: &Event| if let Event::Log { text, .. } = event { Some(text.clone()) } else { None };
+        let text = |event: &Event| {
+            if let Event::Log { text, .. } = event { Some(text.clone()) } else { None }
+        };
         self.seen.0.lock().unwrap().iter().filter_map(text).collect()
     }
 
-    /// The project as it stands: all that a run can leave behind, without what differs from run to run.
+    /// The project as it stands: all that a run can leave behind, without what differs from run to
+    /// run.
     pub fn footprint(&self) -> Footprint {
         let state = self.state();
-        let plain = |source: &str| if super::observe::is_anonymous(source) { "anonymous".to_owned() } else { source.to_owned() };
+        let plain = |source: &str| {
+            if super::observe::is_anonymous(source) {
+                "anonymous".to_owned()
+            } else {
+                source.to_owned()
+            }
+        };
         let containers = state.containers.iter().map(|container| {
-            let networks = container.networks.iter().map(|(name, endpoint)| format!("{name} {:?}", endpoint.aliases));
-            let mounts =
-                container.mounts.iter().map(|mount| format!("{} at {} ro={}", plain(&mount.source), mount.destination, mount.read_only));
-            let wanted = [label::HASH, label::SECRETS, label::SERVICE, compose_label::CONTAINER_NUMBER];
+            let networks = container
+                .networks
+                .iter()
+                .map(|(name, endpoint)| format!("{name} {:?}", endpoint.aliases));
+            let mounts = container.mounts.iter().map(|mount| {
+                format!("{} at {} ro={}", plain(&mount.source), mount.destination, mount.read_only)
+            });
+            let wanted =
+                [label::HASH, label::SECRETS, label::SERVICE, compose_label::CONTAINER_NUMBER];
             let labels = wanted.iter().filter_map(|name| container.labels.get(*name)).cloned();
-            let facts = networks.chain(mounts).chain(labels).chain(container.ports.iter().map(|port| fixed_port(port)));
+            let facts = networks
+                .chain(mounts)
+                .chain(labels)
+                .chain(container.ports.iter().map(|port| fixed_port(port)));
             (container.name.clone(), (container.state.to_owned(), facts.collect()))
         });
-        let anonymous = state.volumes.iter().filter(|volume| super::observe::is_anonymous(&volume.name)).count();
+        let anonymous = state
+            .volumes
+            .iter()
+            .filter(|volume| super::observe::is_anonymous(&volume.name))
+            .count();
         Footprint {
             containers: containers.filter(|(name, _)| *name != lock_container(PROJECT)).collect(),
             networks: state.networks.iter().map(|network| network.name.clone()).collect(),
-            volumes: state.volumes.iter().map(|volume| volume.name.clone()).filter(|name| !super::observe::is_anonymous(name)).collect(),
+            volumes: state
+                .volumes
+                .iter()
+                .map(|volume| volume.name.clone())
+                .filter(|name| !super::observe::is_anonymous(name))
+                .collect(),
             anonymous,
             locked: state.container(&lock_container(PROJECT)).is_some(),
         }
@@ -330,7 +386,11 @@ impl Machine {
 /// `8000->80/tcp`, the port left out where the engine chose it.
 fn fixed_port(port: &str) -> String {
     let (published, inside) = port.split_once("->").unwrap();
-    let chosen = published.rsplit(':').next().and_then(|number| number.parse().ok()).is_some_and(|number: u16| number >= 32_768);
+    let chosen = published
+        .rsplit(':')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .is_some_and(|number: u16| number >= 32_768);
     if chosen { format!("any->{inside}") } else { port.to_owned() }
 }
 
@@ -349,6 +409,11 @@ pub(super) struct Footprint {
 /// No volume ever had two running containers writing to it, but for one called so.
 pub(super) fn one_writer_each(state: &EngineState) {
     for volume in state.volumes.iter().filter(|volume| !volume.name.ends_with("_shared")) {
-        assert!(volume.most_writers <= 1, "{} containers wrote to {}", volume.most_writers, volume.name);
+        assert!(
+            volume.most_writers <= 1,
+            "{} containers wrote to {}",
+            volume.most_writers,
+            volume.name
+        );
     }
 }

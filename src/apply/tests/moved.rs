@@ -13,7 +13,8 @@ use crate::model::names::is_former_folders_volume;
 fn moving() -> Machine {
     let mut machine = machine();
     let host = SimHost::new(machine.conductor.clone());
-    machine.host = Arc::new(["/srv/one", "/srv/two", "/srv/three"].iter().fold(host, SimHost::with_folder));
+    machine.host =
+        Arc::new(["/srv/one", "/srv/two", "/srv/three"].iter().fold(host, SimHost::with_folder));
     machine
 }
 
@@ -33,11 +34,19 @@ impl Machine {
     }
 
     fn up_in(&self, folder: &str, given: bool, description: &Value) -> Result<Outcome, Failure> {
-        self.run(verbs::up(&self.around_in(folder, given), &project(description), &UpOptions::default()))
+        self.run(verbs::up(
+            &self.around_in(folder, given),
+            &project(description),
+            &UpOptions::default(),
+        ))
     }
 
     fn down_in(&self, folder: &str, given: bool, volumes: bool) -> Result<Outcome, Failure> {
-        self.run(verbs::down(&self.around_in(folder, given), PROJECT, DownOptions { volumes, adopt: false }))
+        self.run(verbs::down(
+            &self.around_in(folder, given),
+            PROJECT,
+            DownOptions { volumes, adopt: false },
+        ))
     }
 
     /// Names of the records of moves, and of the folders that they name.
@@ -75,8 +84,16 @@ fn a_project_named_once_after_a_move_needs_no_name_again() {
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
     let (events, containers) = (machine.events(), machine.footprint().containers);
     machine.up_in("/srv/two", true, &stored()).unwrap();
-    let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("shop.spc-")).collect();
-    assert_eq!((happened, machine.footprint().containers), (Vec::<String>::new(), containers), "the stack itself is not touched");
+    let happened: Vec<_> = machine
+        .happened_from(events)
+        .into_iter()
+        .filter(|line| !line.contains("shop.spc-"))
+        .collect();
+    assert_eq!(
+        (happened, machine.footprint().containers),
+        (Vec::<String>::new(), containers),
+        "the stack itself is not touched"
+    );
     assert_eq!(machine.moves(), [r#"["/srv/one"] -> /srv/two"#]);
     let said = "The project \"shop\" is in \"/srv/two\" from now on, no longer in \"/srv/one\": --project is not needed here again";
     assert!(machine.logged().iter().any(|text| text == said), "{:?}", machine.logged());
@@ -87,7 +104,9 @@ fn a_project_named_once_after_a_move_needs_no_name_again() {
     // Down leaves the volume, which names the old folder for ever.
     machine.down_in("/srv/two", false, false).unwrap();
     assert_eq!(machine.moves().len(), 1);
-    machine.up_in("/srv/two", false, &with(stored(), "services.db.environment", json!({"A": "1"}))).unwrap();
+    machine
+        .up_in("/srv/two", false, &with(stored(), "services.db.environment", json!({"A": "1"})))
+        .unwrap();
     assert_eq!(machine.state().volume("shop_data").unwrap().stamp, stamp);
     machine.down_in("/srv/two", false, true).unwrap();
     assert_eq!((machine.footprint(), machine.moves()), (Footprint::default(), Vec::new()));
@@ -102,13 +121,33 @@ fn every_verb_of_a_run_that_names_the_project_records_the_move() {
     let verbs: [Verb<'_>; 4] = [
         ("down", &|machine| drop(machine.down_in("/srv/two", true, false).unwrap())),
         ("stop", &|machine| {
-            let (around, db) = (machine.around_in("/srv/two", true), BTreeSet::from(["db".to_owned()]));
-            drop(machine.run(verbs::lifecycle(&around, PROJECT, &db, verbs::Lifecycle::Stop, None)).unwrap());
+            let (around, db) =
+                (machine.around_in("/srv/two", true), BTreeSet::from(["db".to_owned()]));
+            drop(
+                machine
+                    .run(verbs::lifecycle(&around, PROJECT, &db, verbs::Lifecycle::Stop, None))
+                    .unwrap(),
+            );
         }),
-        ("up", &|machine| drop(machine.up_in("/srv/two", true, &with(stored(), "services.db.image", "redis:1")).unwrap())),
+        ("up", &|machine| {
+            drop(
+                machine
+                    .up_in("/srv/two", true, &with(stored(), "services.db.image", "redis:1"))
+                    .unwrap(),
+            )
+        }),
         ("scale", &|machine| {
             let description = json!({"services": {"db": {"image": "redis:1"}}});
-            drop(machine.run(verbs::scale(&machine.around_in("/srv/two", true), &project(&description), "db", 2)).unwrap());
+            drop(
+                machine
+                    .run(verbs::scale(
+                        &machine.around_in("/srv/two", true),
+                        &project(&description),
+                        "db",
+                        2,
+                    ))
+                    .unwrap(),
+            );
         }),
     ];
     for (verb, run) in verbs {
@@ -135,7 +174,11 @@ fn in_any_other_folder_the_project_has_to_be_named_again() {
     // Moved on, and back again.
     let changed = with(stored(), "services.db.environment", json!({"A": "1"}));
     machine.up_in("/srv/three", true, &changed).unwrap();
-    assert_eq!(machine.moves(), [r#"["/srv/one"] -> /srv/three"#], "one record: nothing names the second folder");
+    assert_eq!(
+        machine.moves(),
+        [r#"["/srv/one"] -> /srv/three"#],
+        "one record: nothing names the second folder"
+    );
     let said = "The project \"shop\" is in \"/srv/three\" from now on, no longer in \"/srv/two\": --project is not needed here again";
     assert!(machine.logged().iter().any(|text| text == said), "{:?}", machine.logged());
     refused(machine.up_in("/srv/two", false, &changed), "/srv/three");
@@ -174,7 +217,9 @@ fn a_run_that_is_killed_while_it_records_a_move_leaves_one_that_can_be_gone_on_f
         let machine = set_up();
         machine.engine.crash_at(at as u64 + 1, When::After);
         let around = machine.around_in("/srv/three", true);
-        assert!(machine.killed(verbs::up(&around, &project(&changed), &UpOptions::default())).is_none());
+        assert!(
+            machine.killed(verbs::up(&around, &project(&changed), &UpOptions::default())).is_none()
+        );
         machine.engine.recover();
         machine.up_in("/srv/three", true, &changed).unwrap();
         assert_eq!(machine.moves(), [r#"["/srv/one"] -> /srv/three"#]);
@@ -190,8 +235,19 @@ fn a_move_that_is_not_recorded_is_said_and_does_not_fail_the_run() {
     let machine = moving();
     machine.up_in("/srv/one", false, &stored()).unwrap();
     let body = bollard::models::VolumeCreateRequest::default();
-    let squatted = super::super::moved::name_of_record(PROJECT, Path::new("/srv/two"), &BTreeSet::from(["/srv/one".to_owned()]));
-    machine.run(machine.engine.volume_create(bollard::models::VolumeCreateRequest { name: Some(squatted), ..body })).unwrap();
+    let squatted = super::super::moved::name_of_record(
+        PROJECT,
+        Path::new("/srv/two"),
+        &BTreeSet::from(["/srv/one".to_owned()]),
+    );
+    machine
+        .run(
+            machine.engine.volume_create(bollard::models::VolumeCreateRequest {
+                name: Some(squatted),
+                ..body
+            }),
+        )
+        .unwrap();
     machine.up_in("/srv/two", true, &stored()).unwrap();
     let said = machine.logged().join("\n");
     assert!(
@@ -208,9 +264,11 @@ fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
     machine.host = Arc::new(["/srv/one", "/srv/two"].iter().fold(host, SimHost::with_folder));
     let up = |folder: &str, adopts: bool| {
         machine.engine.allow_adoption();
-        let policy = Policy::of_folder(Path::new(folder), &|path| resolve(&*machine.host, path)).with_adoption(adopts);
+        let policy = Policy::of_folder(Path::new(folder), &|path| resolve(&*machine.host, path))
+            .with_adoption(adopts);
         let around = machine.around();
-        let engine = Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
+        let engine =
+            Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
         let around = Surroundings { engine, policy, directory: folder.into(), ..around };
         let options = if adopts { adopt() } else { UpOptions::default() };
         machine.run(verbs::up(&around, &project(&described()), &options))
@@ -222,7 +280,11 @@ fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
     assert_eq!(machine.moves(), Vec::<String>::new());
     up("/srv/one", true).unwrap();
     assert_eq!(machine.moves(), ["[] -> /srv/one"]);
-    assert!(machine.logged().iter().any(|line| line.ends_with("they need no --adopt again")), "{:?}", machine.logged());
+    assert!(
+        machine.logged().iter().any(|line| line.ends_with("they need no --adopt again")),
+        "{:?}",
+        machine.logged()
+    );
     machine.down_in("/srv/one", false, false).unwrap();
     // The network is gone, the volume stays, and so does who has it.
     refused(up("/srv/two", false), "/srv/one");
@@ -240,17 +302,30 @@ fn another_folders_project_is_refused_before_anything_is_advised() {
     let host = SimHost::new(machine.conductor.clone());
     machine.host = Arc::new(host.with_folder("/srv/one").with_folder(DIRECTORY));
     for adopts in [false, true] {
-        let policy = Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path)).with_adoption(adopts);
+        let policy =
+            Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path))
+                .with_adoption(adopts);
         let around = machine.around();
-        let engine = Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
+        let engine =
+            Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
         let around = Surroundings { engine, policy, directory: "/srv/one".into(), ..around };
         let options = if adopts { adopt() } else { UpOptions::default() };
         refused(machine.run(verbs::up(&around, &project(&described()), &options)), DIRECTORY);
         let services = BTreeSet::from(["db".to_owned()]);
         for verb in [verbs::Lifecycle::Stop, verbs::Lifecycle::Start, verbs::Lifecycle::Restart] {
-            refused(machine.run(verbs::lifecycle(&around, PROJECT, &services, verb, None)), DIRECTORY);
+            refused(
+                machine.run(verbs::lifecycle(&around, PROJECT, &services, verb, None)),
+                DIRECTORY,
+            );
         }
-        refused(machine.run(verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: adopts })), DIRECTORY);
+        refused(
+            machine.run(verbs::down(
+                &around,
+                PROJECT,
+                DownOptions { volumes: false, adopt: adopts },
+            )),
+            DIRECTORY,
+        );
     }
     assert_eq!(machine.logged(), Vec::<String>::new());
 }
@@ -258,24 +333,45 @@ fn another_folders_project_is_refused_before_anything_is_advised() {
 #[test]
 fn the_engine_remembers_what_was_taken_over_and_only_up_takes_over() {
     let mut machine = left_by_compose();
-    let fresh = |machine: &Machine| Arc::new(SimHost::new(machine.conductor.clone()).with_folder("/srv/one"));
+    let fresh = |machine: &Machine| {
+        Arc::new(SimHost::new(machine.conductor.clone()).with_folder("/srv/one"))
+    };
     machine.host = fresh(&machine);
     let around = |machine: &Machine, adopts: bool| {
         machine.engine.allow_adoption();
-        let policy = Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path)).with_adoption(adopts);
+        let policy =
+            Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path))
+                .with_adoption(adopts);
         let around = machine.around();
-        let engine = Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
+        let engine =
+            Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
         Surroundings { engine, policy, directory: "/srv/one".into(), ..around }
     };
     let services = BTreeSet::from(["db".to_owned()]);
-    machine.run(verbs::lifecycle(&around(&machine, true), PROJECT, &services, verbs::Lifecycle::Stop, None)).unwrap();
+    machine
+        .run(verbs::lifecycle(
+            &around(&machine, true),
+            PROJECT,
+            &services,
+            verbs::Lifecycle::Stop,
+            None,
+        ))
+        .unwrap();
     assert_eq!(machine.moves(), Vec::<String>::new(), "stop takes nothing over");
     machine.run(verbs::up(&around(&machine, true), &project(&described()), &adopt())).unwrap();
     machine.run(verbs::down(&around(&machine, false), PROJECT, DownOptions::default())).unwrap();
     // `.spc/` is lost.
     machine.host = fresh(&machine);
-    machine.run(verbs::up(&around(&machine, false), &project(&described()), &UpOptions::default())).unwrap();
+    machine
+        .run(verbs::up(&around(&machine, false), &project(&described()), &UpOptions::default()))
+        .unwrap();
     machine.host = fresh(&machine);
-    machine.run(verbs::down(&around(&machine, false), PROJECT, DownOptions { volumes: true, adopt: false })).unwrap();
+    machine
+        .run(verbs::down(
+            &around(&machine, false),
+            PROJECT,
+            DownOptions { volumes: true, adopt: false },
+        ))
+        .unwrap();
     assert_eq!((machine.footprint(), machine.moves()), (Footprint::default(), Vec::new()));
 }

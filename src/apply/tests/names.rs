@@ -1,4 +1,5 @@
-//! Names that somebody else's container has already: of a lock, of a replacement, of a service's container.
+//! Names that somebody else's container has already: of a lock, of a replacement, of a service's
+//! container.
 
 use similar_asserts::assert_eq;
 
@@ -8,7 +9,10 @@ use crate::engine::Engine;
 
 /// Somebody else's container of this name, running.
 fn taken(machine: &Machine, name: &str) {
-    let body = bollard::models::ContainerCreateBody { image: Some("redis:1".into()), ..Default::default() };
+    let body = bollard::models::ContainerCreateBody {
+        image: Some("redis:1".into()),
+        ..Default::default()
+    };
     machine.run(async {
         machine.engine.container_create(name, None, body).await.unwrap();
         machine.engine.container_start(name).await.unwrap();
@@ -32,7 +36,11 @@ fn what_has_a_locks_name_and_is_none_is_told_at_once_and_left_alone() {
     assert_eq!(failure.message, expected);
     let hint = "give that container another name: `docker rename shop.spc-lock OTHER-NAME`";
     assert_eq!(failure.hint.as_deref(), Some(hint));
-    assert_eq!(machine.run(lock::holder(&machine.around(), PROJECT)).unwrap_err().message, expected, "as `unlock` says it");
+    assert_eq!(
+        machine.run(lock::holder(&machine.around(), PROJECT)).unwrap_err().message,
+        expected,
+        "as `unlock` says it"
+    );
     assert_eq!(machine.run(verbs::look(&machine.around(), PROJECT)).unwrap(), only_lists(&machine));
     machine.run(machine.engine.container_rename("shop.spc-lock", "other")).unwrap();
     machine.up(&shop()).unwrap();
@@ -42,14 +50,24 @@ fn what_has_a_locks_name_and_is_none_is_told_at_once_and_left_alone() {
 /// What is seen of a project of which nothing is there.
 fn only_lists(machine: &Machine) -> Observed {
     let seen = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
-    Observed { images: seen.images, network_ids: seen.network_ids, others: seen.others, subnets: seen.subnets, ..Observed::default() }
+    Observed {
+        images: seen.images,
+        network_ids: seen.network_ids,
+        others: seen.others,
+        subnets: seen.subnets,
+        ..Observed::default()
+    }
 }
 
 #[test]
 fn a_container_of_another_project_with_a_locks_name_is_said_to_be_its() {
     // As version 0.1.0 made it of a `container_name`.
     let machine = machine();
-    let labels = [(label::PROJECT, "another"), (compose_label::PROJECT, "another"), (compose_label::SERVICE, "db")];
+    let labels = [
+        (label::PROJECT, "another"),
+        (compose_label::PROJECT, "another"),
+        (compose_label::SERVICE, "db"),
+    ];
     let body = bollard::models::ContainerCreateBody {
         image: Some("redis:1".into()),
         labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
@@ -57,8 +75,14 @@ fn a_container_of_another_project_with_a_locks_name_is_said_to_be_its() {
     };
     machine.run(machine.engine.container_create("shop.spc-lock", None, body)).unwrap();
     let failure = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).err().unwrap();
-    assert!(failure.message.ends_with("spc made it for the service \"db\" of the project \"another\""), "{failure}");
-    assert!(failure.hint.as_deref().unwrap().contains("`docker rename shop.spc-lock OTHER-NAME`"), "{failure:?}");
+    assert!(
+        failure.message.ends_with("spc made it for the service \"db\" of the project \"another\""),
+        "{failure}"
+    );
+    assert!(
+        failure.hint.as_deref().unwrap().contains("`docker rename shop.spc-lock OTHER-NAME`"),
+        "{failure:?}"
+    );
 }
 
 #[test]
@@ -66,23 +90,33 @@ fn a_replacement_whose_name_is_taken_fails_and_the_old_container_serves_on() {
     let machine = machine();
     machine.up(&shop()).unwrap();
     taken(&machine, "shop-db-1.new");
-    let failure = machine.up(&with(shop(), "services.db.environment", json!({"LEVEL": "2"}))).unwrap_err();
+    let failure =
+        machine.up(&with(shop(), "services.db.environment", json!({"LEVEL": "2"}))).unwrap_err();
     assert!(
         failure.message.starts_with(
             "The container name \"shop-db-1.new\" is taken by another container: neither spc nor Docker Compose made it. It is of the image"
         ),
         "{failure}"
     );
-    assert_eq!(failure.hint.as_deref(), Some("give that container another name: `docker rename shop-db-1.new OTHER-NAME`"));
+    assert_eq!(
+        failure.hint.as_deref(),
+        Some("give that container another name: `docker rename shop-db-1.new OTHER-NAME`")
+    );
     let state = machine.state();
-    let facts = |name: &str| (state.container(name).unwrap().state, state.container(name).unwrap().starts);
+    let facts =
+        |name: &str| (state.container(name).unwrap().state, state.container(name).unwrap().starts);
     assert_eq!([facts("shop-db-1"), facts("shop-db-1.new")], [("running", 1), ("running", 1)]);
 }
 
 #[test]
 fn a_name_that_another_project_of_spcs_gave_is_said_to_be_its() {
     let machine = machine();
-    let other = Project::read("bugfirst", &named("shared"), &ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None }).unwrap();
+    let other = Project::read(
+        "bugfirst",
+        &named("shared"),
+        &ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None },
+    )
+    .unwrap();
     machine.run(verbs::up(&machine.around(), &other, &UpOptions::default())).unwrap();
     let failure = machine.up(&named("shared")).unwrap_err();
     assert!(
@@ -104,9 +138,20 @@ fn a_container_name_that_is_taken_is_refused_before_the_old_container_is_touched
     let failure = machine.up(&named("mine")).unwrap_err();
     let expected = "The container name \"mine\" is taken by another container: neither spc nor Docker Compose made it. It is of the image ";
     assert!(failure.message.starts_with(expected), "{failure}");
-    assert_eq!(failure.path.as_ref().unwrap().to_string(), "services.web", "and its place is known");
-    assert!(!failure.details.iter().any(|detail| detail.title == "after the failure"), "nothing was to be undone: {failure:?}");
-    let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock")).collect();
+    assert_eq!(
+        failure.path.as_ref().unwrap().to_string(),
+        "services.web",
+        "and its place is known"
+    );
+    assert!(
+        !failure.details.iter().any(|detail| detail.title == "after the failure"),
+        "nothing was to be undone: {failure:?}"
+    );
+    let happened: Vec<_> = machine
+        .happened_from(events)
+        .into_iter()
+        .filter(|line| !line.contains("spc-lock"))
+        .collect();
     assert_eq!(happened, Vec::<String>::new());
     machine.run(machine.engine.container_rename("mine", "other")).unwrap();
     machine.up(&named("mine")).unwrap();
@@ -117,7 +162,9 @@ fn a_container_name_that_is_taken_is_refused_before_the_old_container_is_touched
 fn nobody_is_told_to_remove_a_container_of_a_compose_project() {
     let machine = machine();
     let mut body = super::ownership::compose_container("db", "redis:1", None);
-    body.labels.get_or_insert_default().insert(compose_label::PROJECT.to_owned(), "another".to_owned());
+    body.labels
+        .get_or_insert_default()
+        .insert(compose_label::PROJECT.to_owned(), "another".to_owned());
     machine.run(machine.engine.container_create("mine", None, body)).unwrap();
     let failure = machine.up(&named("mine")).unwrap_err();
     let expected = "The container name \"mine\" is taken by another container: Docker Compose made it for the service \"db\" of the project \
@@ -129,12 +176,17 @@ fn nobody_is_told_to_remove_a_container_of_a_compose_project() {
 #[test]
 fn a_name_that_another_service_of_the_project_has_is_refused_before_anything_is_done() {
     let machine = machine();
-    machine.up(&json!({"services": {"old": {"image": "web:1", "container_name": "mine"}}})).unwrap();
+    machine
+        .up(&json!({"services": {"old": {"image": "web:1", "container_name": "mine"}}}))
+        .unwrap();
     let events = machine.events();
     let failure = machine.up(&named("mine")).unwrap_err();
     let expected = "The service \"web\" needs the container name \"mine\", which is taken by the container of the service \"old\"";
     assert_eq!(failure.message, expected);
-    assert!(failure.hint.as_deref().unwrap().contains("`--remove-orphans` removes it first"), "{failure:?}");
+    assert!(
+        failure.hint.as_deref().unwrap().contains("`--remove-orphans` removes it first"),
+        "{failure:?}"
+    );
     assert!(machine.happened_from(events).is_empty());
 }
 
@@ -143,5 +195,8 @@ fn the_default_name_that_another_container_has_leads_to_another_project() {
     let machine = machine();
     taken(&machine, "shop-web-1");
     let failure = machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap_err();
-    assert_eq!(failure.hint.as_deref(), Some("choose another name for this project with --project"));
+    assert_eq!(
+        failure.hint.as_deref(),
+        Some("choose another name for this project with --project")
+    );
 }

@@ -7,15 +7,17 @@ use crate::engine::{ApiVersion, Engine};
 fn anonymous(machine: &Machine, container: &str) -> BTreeMap<String, String> {
     let state = machine.state();
     let mounts = &state.container(container).unwrap().mounts;
-    let anonymous = mounts.iter().filter(|mount| crate::apply::observe::is_anonymous(&mount.source));
+    let anonymous =
+        mounts.iter().filter(|mount| crate::apply::observe::is_anonymous(&mount.source));
     anonymous.map(|mount| (mount.destination.clone(), mount.source.clone())).collect()
 }
 
 #[test]
 fn anonymous_volumes_go_on_with_the_replacement() {
-    let machine = machine_with(1, |builder| builder.image("cached:1", ImageSpec::command(&["run"]).with_volume("/cache")));
-    let description =
-        |level: &str| json!({"services": {"web": {"image": "cached:1", "volumes": ["/modules"], "environment": {"LEVEL": level}}}});
+    let machine = machine_with(1, |builder| {
+        builder.image("cached:1", ImageSpec::command(&["run"]).with_volume("/cache"))
+    });
+    let description = |level: &str| json!({"services": {"web": {"image": "cached:1", "volumes": ["/modules"], "environment": {"LEVEL": level}}}});
     machine.up(&description("1")).unwrap();
     let before = anonymous(&machine, "shop-web-1");
     assert_eq!(before.keys().collect::<Vec<_>>(), ["/cache", "/modules"]);
@@ -34,8 +36,7 @@ fn anonymous_volumes_go_on_with_the_replacement() {
 #[test]
 fn down_with_volumes_takes_the_carried_over_ones_along() {
     let machine = machine();
-    let description =
-        |level: &str| json!({"services": {"web": {"image": "web:1", "volumes": ["/modules"], "environment": {"LEVEL": level}}}});
+    let description = |level: &str| json!({"services": {"web": {"image": "web:1", "volumes": ["/modules"], "environment": {"LEVEL": level}}}});
     machine.up(&description("1")).unwrap();
     machine.up(&description("2")).unwrap();
     machine.down(true).unwrap();
@@ -49,7 +50,13 @@ fn a_carried_over_volume_gives_way_to_a_named_one() {
     machine.up(&described("/state")).unwrap();
     machine.up(&described("named:/state")).unwrap();
     let state = machine.state();
-    let mounts: Vec<_> = state.container("shop-web-1").unwrap().mounts.iter().map(|mount| mount.source.as_str()).collect();
+    let mounts: Vec<_> = state
+        .container("shop-web-1")
+        .unwrap()
+        .mounts
+        .iter()
+        .map(|mount| mount.source.as_str())
+        .collect();
     assert_eq!(mounts, ["shop_named"]);
 }
 
@@ -82,12 +89,15 @@ fn the_secrets_volume_of_a_read_only_service_goes_with_its_container() {
 #[test]
 fn a_container_whose_network_was_removed_is_replaced() {
     let machine = machine();
-    let description =
-        json!({"services": {"web": {"image": "web:1", "networks": ["front"], "restart": "always"}}, "networks": {"front": {}}});
+    let description = json!({"services": {"web": {"image": "web:1", "networks": ["front"], "restart": "always"}}, "networks": {"front": {}}});
     machine.up(&description).unwrap();
     let before = machine.state().container("shop-web-1").unwrap().id.clone();
     machine.run(async {
-        machine.engine.container_stop("shop-web-1", &crate::engine::StopRequest::default()).await.unwrap();
+        machine
+            .engine
+            .container_stop("shop-web-1", &crate::engine::StopRequest::default())
+            .await
+            .unwrap();
         machine.engine.network_remove("shop_front").await.unwrap();
     });
     machine.up(&description).unwrap();
@@ -121,18 +131,27 @@ fn on_three(level: &str) -> Value {
 #[test]
 fn all_networks_are_connected_before_the_start_on_every_engine() {
     for minor in [41, 43, 44, 51] {
-        let machine = machine_with(1, |builder| builder.api_version(ApiVersion { major: 1, minor }));
+        let machine =
+            machine_with(1, |builder| builder.api_version(ApiVersion { major: 1, minor }));
         for level in ["1", "2"] {
             machine.up(&on_three(level)).unwrap();
             let state = machine.state();
             let web = state.container("shop-web-1").unwrap();
-            assert_eq!(web.networks.keys().collect::<Vec<_>>(), ["shop_a", "shop_b", "shop_c"], "API 1.{minor}");
+            assert_eq!(
+                web.networks.keys().collect::<Vec<_>>(),
+                ["shop_a", "shop_b", "shop_c"],
+                "API 1.{minor}"
+            );
             assert_eq!(web.networks["shop_b"].address, Some("10.7.0.9".parse().unwrap()));
             assert_eq!(web.networks["shop_b"].aliases, ["web", "site"]);
             assert_eq!(web.starts, 1);
         }
         let calls = machine.engine.calls();
-        let at = |method: &str| calls.iter().position(|call| call.method == method && call.target != lock_container(PROJECT));
+        let at = |method: &str| {
+            calls
+                .iter()
+                .position(|call| call.method == method && call.target != lock_container(PROJECT))
+        };
         assert!(at("network_connect") < at("container_start"));
     }
 }
@@ -144,9 +163,22 @@ fn networks_that_were_not_connected_before_a_kill_are_connected_after_it() {
             let machine = machine();
             let clean = self::machine();
             clean.up(&on_three("1")).unwrap();
-            let connects: Vec<_> = clean.engine.calls().into_iter().filter(|call| call.method == "network_connect").collect();
+            let connects: Vec<_> = clean
+                .engine
+                .calls()
+                .into_iter()
+                .filter(|call| call.method == "network_connect")
+                .collect();
             machine.engine.crash_at(connects[nth - 1].index, when);
-            assert!(machine.killed(verbs::up(&machine.around(), &project(&on_three("1")), &UpOptions::default())).is_none());
+            assert!(
+                machine
+                    .killed(verbs::up(
+                        &machine.around(),
+                        &project(&on_three("1")),
+                        &UpOptions::default()
+                    ))
+                    .is_none()
+            );
             machine.engine.recover();
             machine.up(&on_three("1")).unwrap();
             assert_eq!(machine.footprint(), clean.footprint(), "{when:?} connect {nth}");
@@ -168,7 +200,10 @@ fn a_replacement_takes_over_the_address() {
     );
     machine.engine.set_process("shop-web-1.new", Process::new());
     machine.up(&on_three("2")).unwrap();
-    assert_eq!(machine.state().container("shop-web-1").unwrap().networks["shop_b"].address, Some("10.7.0.9".parse().unwrap()));
+    assert_eq!(
+        machine.state().container("shop-web-1").unwrap().networks["shop_b"].address,
+        Some("10.7.0.9".parse().unwrap())
+    );
 }
 
 #[test]
@@ -179,7 +214,10 @@ fn a_network_or_volume_with_other_settings_is_refused_before_anything_is_touched
     let failure = machine.up(&with(on_three("1"), "networks.a.internal", true)).unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),
-        (Kind::Conflict, "The network \"shop_a\" was made with other settings than these: internal: false → true")
+        (
+            Kind::Conflict,
+            "The network \"shop_a\" was made with other settings than these: internal: false → true"
+        )
     );
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
 }
@@ -202,12 +240,16 @@ fn of_db(described: &Project) -> OneOff<'_> {
 
 fn stop_db(machine: &Machine) {
     let db = BTreeSet::from(["db".to_owned()]);
-    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None)).unwrap();
+    machine
+        .run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None))
+        .unwrap();
 }
 
 #[test]
 fn a_one_off_never_writes_to_a_volume_beside_its_service() {
-    let machine = machine_with(1, |builder| builder.process("psql", Process::new().exits_after(millis(10), 0)));
+    let machine = machine_with(1, |builder| {
+        builder.process("psql", Process::new().exits_after(millis(10), 0))
+    });
     machine.up(&shop()).unwrap();
     let (described, before) = (project(&shop()), machine.events());
     let refused = machine.run(oneoff::run(&machine.around(), &of_db(&described))).unwrap_err();

@@ -1,4 +1,5 @@
-//! One-off containers: what they need and bring with them, and what becomes of those whose run was killed.
+//! One-off containers: what they need and bring with them, and what becomes of those whose run was
+//! killed.
 
 use super::*;
 use crate::apply::oneoff::{self, OneOff};
@@ -48,10 +49,16 @@ fn tools() -> Value {
 }
 
 fn names(machine: &Machine) -> Vec<String> {
-    machine.state().containers.iter().map(|container| format!("{} {}", container.name, container.state)).collect()
+    machine
+        .state()
+        .containers
+        .iter()
+        .map(|container| format!("{} {}", container.name, container.state))
+        .collect()
 }
 
-/// Leaves a one-off container of `service` behind, as a run does that is killed a second after the container's start; its name.
+/// Leaves a one-off container of `service` behind, as a run does that is killed a second after the
+/// container's start; its name.
 fn leave_behind(machine: &Machine, description: &Value, service: &str) -> String {
     let described = project(description);
     let killed = machine.conductor.process(|| {
@@ -67,7 +74,12 @@ fn leave_behind(machine: &Machine, description: &Value, service: &str) -> String
         });
     });
     assert!(killed.unwrap().is_none());
-    let left = machine.state().containers.iter().find(|container| container.name.contains("-run-")).map(|left| left.name.clone());
+    let left = machine
+        .state()
+        .containers
+        .iter()
+        .find(|container| container.name.contains("-run-"))
+        .map(|left| left.name.clone());
     left.expect("it was left behind")
 }
 
@@ -84,21 +96,50 @@ fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
     let machine = machine();
     let described = project(&tools());
     let ended = machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap();
-    assert_eq!((ended.code, String::from_utf8_lossy(&ended.stdout).as_ref()), (0, "done\n"), "its service's own command");
-    assert_eq!(names(&machine), ["shop-db-1 running", "shop-migrate-1 exited"], "neither redis nor web, and no lock");
+    assert_eq!(
+        (ended.code, String::from_utf8_lossy(&ended.stdout).as_ref()),
+        (0, "done\n"),
+        "its service's own command"
+    );
+    assert_eq!(
+        names(&machine),
+        ["shop-db-1 running", "shop-migrate-1 exited"],
+        "neither redis nor web, and no lock"
+    );
     let state = machine.state();
-    let networks: Vec<&str> = state.networks.iter().map(|network| network.name.as_str()).filter(|name| name.starts_with("shop")).collect();
+    let networks: Vec<&str> = state
+        .networks
+        .iter()
+        .map(|network| network.name.as_str())
+        .filter(|name| name.starts_with("shop"))
+        .collect();
     let volumes: Vec<&str> = state.volumes.iter().map(|volume| volume.name.as_str()).collect();
-    assert_eq!((networks, volumes), (vec!["shop_default", "shop_tools"], vec!["shop_cache", "shop_data"]));
+    assert_eq!(
+        (networks, volumes),
+        (vec!["shop_default", "shop_tools"], vec!["shop_cache", "shop_data"])
+    );
     let calls = machine.calls();
     machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &["tool"]))).unwrap();
-    let again: Vec<&str> = machine.calls_from(calls).iter().filter(|call| call.mutates).map(|call| call.method).collect();
+    let again: Vec<&str> = machine
+        .calls_from(calls)
+        .iter()
+        .filter(|call| call.mutates)
+        .map(|call| call.method)
+        .collect();
     // It writes to a volume of its own: from the last check to the start it has the project's lock.
     let lock = ["container_create", "container_upload"];
-    let command = ["container_create", "container_start", "container_remove", "container_stop", "container_remove"];
+    let command = [
+        "container_create",
+        "container_start",
+        "container_remove",
+        "container_stop",
+        "container_remove",
+    ];
     assert_eq!(again, [&lock[..], &command[..]].concat(), "what is there is used");
     let before = machine.footprint();
-    machine.up_with(&tools(), &UpOptions { services: Some(vec!["db".into()]), ..UpOptions::default() }).unwrap();
+    machine
+        .up_with(&tools(), &UpOptions { services: Some(vec!["db".into()]), ..UpOptions::default() })
+        .unwrap();
     assert_eq!(machine.footprint(), before, "and is as `up` makes it");
 }
 
@@ -117,9 +158,14 @@ fn a_one_off_does_not_begin_where_what_it_depends_on_fails() {
     let machine = machine();
     machine.engine.set_process("shop-migrate-1", Process::new().exits_after(millis(10), 3));
     let described = project(&tools());
-    let failure = machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap_err();
+    let failure =
+        machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap_err();
     assert_eq!(failure.message, "\"migrate\" exited with code 3");
-    assert!(!machine.happened_from(0).iter().any(|line| line.contains("-run-")), "{:?}", machine.happened_from(0));
+    assert!(
+        !machine.happened_from(0).iter().any(|line| line.contains("-run-")),
+        "{:?}",
+        machine.happened_from(0)
+    );
     assert!(!machine.footprint().locked);
 }
 
@@ -145,11 +191,16 @@ fn a_one_off_replaces_nothing_that_runs_and_starts_what_was_stopped() {
     machine.run(oneoff::run(&machine.around(), &of(&project(&changed), "tool", &[]))).unwrap();
     assert_eq!((id("shop-db-1"), id("shop-migrate-1")), before);
     let db = BTreeSet::from(["db".to_owned()]);
-    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None)).unwrap();
+    machine
+        .run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None))
+        .unwrap();
     let mut other = tools();
     other["services"]["tool"]["depends_on"] = json!(["db"]);
     machine.run(oneoff::run(&machine.around(), &of(&project(&other), "tool", &[]))).unwrap();
-    assert_eq!((id("shop-db-1"), machine.state().container("shop-db-1").unwrap().state), (before.0, "running"));
+    assert_eq!(
+        (id("shop-db-1"), machine.state().container("shop-db-1").unwrap().state),
+        (before.0, "running")
+    );
 }
 
 #[test]
@@ -168,7 +219,13 @@ fn a_one_off_runs_beside_a_service_that_has_a_name_a_port_and_addresses_of_its_o
         },
     });
     machine.up(&description).unwrap();
-    assert_eq!(machine.run(oneoff::run(&machine.around(), &of(&project(&description), "web", &["tool"]))).unwrap().code, 0);
+    assert_eq!(
+        machine
+            .run(oneoff::run(&machine.around(), &of(&project(&description), "web", &["tool"])))
+            .unwrap()
+            .code,
+        0
+    );
     assert_eq!(names(&machine), ["the-web running"]);
 }
 
@@ -177,7 +234,9 @@ type Verb<'a> = &'a dyn Fn(&Machine) -> Result<(), Failure>;
 #[test]
 fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
     let web = BTreeSet::from(["web".to_owned()]);
-    let lifecycle = |machine: &Machine, verb| machine.run(verbs::lifecycle(&machine.around(), PROJECT, &web, verb, None)).map(drop);
+    let lifecycle = |machine: &Machine, verb| {
+        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &web, verb, None)).map(drop)
+    };
     let verbs: [(&str, Verb<'_>); 8] = [
         ("up", &|machine| machine.up(&tools()).map(drop)),
         ("down", &|machine| machine.down(false).map(drop)),
@@ -185,10 +244,15 @@ fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
         ("start", &|machine| lifecycle(machine, verbs::Lifecycle::Start)),
         ("restart", &|machine| lifecycle(machine, verbs::Lifecycle::Restart)),
         ("remove", &|machine| lifecycle(machine, verbs::Lifecycle::Remove { volumes: false })),
-        ("run of a service", &|machine| machine.run(oneoff::run(&machine.around(), &of(&project(&tools()), "redis", &["tool"]))).map(drop)),
+        ("run of a service", &|machine| {
+            machine
+                .run(oneoff::run(&machine.around(), &of(&project(&tools()), "redis", &["tool"])))
+                .map(drop)
+        }),
         ("run of an image", &|machine| {
             let described = project(&tools());
-            let one_off = OneOff { image: "tool:1", service: None, ..of(&described, "redis", &["tool"]) };
+            let one_off =
+                OneOff { image: "tool:1", service: None, ..of(&described, "redis", &["tool"]) };
             let ended = machine.run(oneoff::run(&machine.around(), &one_off));
             ended.map(drop)
         }),
@@ -201,8 +265,16 @@ fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
         work(&machine).unwrap();
         assert!(machine.state().container(&left).is_none(), "after {verb}: {:?}", names(&machine));
         assert!(machine.happened_from(before).contains(&format!("destroy {left}")), "{verb}");
-        assert_eq!(warnings(&machine), Vec::<String>::new(), "{verb}: its steps say what is removed and why");
-        assert!(machine.told().contains(&format!("container {left}")) && machine.told().contains("left by an interrupted run"), "{verb}");
+        assert_eq!(
+            warnings(&machine),
+            Vec::<String>::new(),
+            "{verb}: its steps say what is removed and why"
+        );
+        assert!(
+            machine.told().contains(&format!("container {left}"))
+                && machine.told().contains("left by an interrupted run"),
+            "{verb}"
+        );
         assert!(!machine.footprint().locked, "{verb}");
     }
 }
@@ -213,16 +285,31 @@ fn what_a_killed_run_writes_to_is_free_before_its_service_is_started() {
         let machine = machine();
         machine.up(&shop()).unwrap();
         let db = BTreeSet::from(["db".to_owned()]);
-        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None)).unwrap();
+        machine
+            .run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None))
+            .unwrap();
         let left = leave_behind(&machine, &shop(), "db");
         let before = machine.events();
         if start {
-            machine.run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Start, None)).unwrap();
+            machine
+                .run(verbs::lifecycle(
+                    &machine.around(),
+                    PROJECT,
+                    &db,
+                    verbs::Lifecycle::Start,
+                    None,
+                ))
+                .unwrap();
         } else {
             machine.up(&shop()).unwrap();
         }
         let happened = machine.happened_from(before);
-        let at = |what: String| happened.iter().position(|line| *line == what).unwrap_or_else(|| panic!("no {what}: {happened:?}"));
+        let at = |what: String| {
+            happened
+                .iter()
+                .position(|line| *line == what)
+                .unwrap_or_else(|| panic!("no {what}: {happened:?}"))
+        };
         assert!(at(format!("destroy {left}")) < at("start shop-db-1".to_owned()), "{happened:?}");
         one_writer_each(&machine.state());
     }
@@ -241,14 +328,16 @@ fn a_one_off_of_the_same_service_takes_the_place_of_one_that_a_killed_run_left()
 fn an_address_that_the_container_of_a_killed_run_was_given_is_free_again() {
     let machine = machine();
     let on = |address: Option<&str>| {
-        let attachment = address.map_or_else(|| json!({}), |address| json!({"ipv4_address": address}));
+        let attachment =
+            address.map_or_else(|| json!({}), |address| json!({"ipv4_address": address}));
         json!({
             "services": {"web": {"image": "web:1", "networks": {"a": attachment}}},
             "networks": {"a": {"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}}},
         })
     };
     let left = leave_behind(&machine, &on(None), "web");
-    let address = machine.state().container(&left).unwrap().networks["shop_a"].address.unwrap().to_string();
+    let address =
+        machine.state().container(&left).unwrap().networks["shop_a"].address.unwrap().to_string();
     machine.up(&on(Some(&address))).unwrap();
     assert_eq!(names(&machine), ["shop-web-1 running"]);
 }
@@ -276,21 +365,32 @@ fn a_one_off_whose_run_is_at_work_is_left_alone_without_a_word() {
         let other = async {
             machine.conductor.sleep(secs(1)).await;
             verbs::up(&machine.around(), &described, &UpOptions::default()).await.unwrap();
-            let running = machine.state().containers.iter().filter(|container| container.name.contains("-run-")).count();
+            let running = machine
+                .state()
+                .containers
+                .iter()
+                .filter(|container| container.name.contains("-run-"))
+                .count();
             assert_eq!(running, 1);
             around.cancel.cancel();
         };
-        let (ended, ()) = Box::pin(futures::future::join(oneoff::run(&around, &one_off), other)).await;
+        let (ended, ()) =
+            Box::pin(futures::future::join(oneoff::run(&around, &one_off), other)).await;
         assert_eq!(ended.unwrap_err().kind, Kind::Interrupted);
     });
     assert_eq!(warnings(&machine), Vec::<String>::new());
-    assert!(!names(&machine).iter().any(|name| name.contains("-run-")), "and its own run removes it");
+    assert!(
+        !names(&machine).iter().any(|name| name.contains("-run-")),
+        "and its own run removes it"
+    );
 }
 
 #[test]
 fn of_a_one_off_of_another_machine_or_of_an_earlier_version_is_said_that_it_is_there() {
     let says = |left: &str| {
-        format!("the one-off container {left} is left alone: whether its run still goes on can't be told from here; `down` removes it")
+        format!(
+            "the one-off container {left} is left alone: whether its run still goes on can't be told from here; `down` removes it"
+        )
     };
     let mut machine = machine();
     machine.up(&shop()).unwrap();
@@ -323,24 +423,31 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
     let one_off = of(&described, "tool", &["forever"]);
     let locked = |machine: &Machine| machine.state().container(&lock_container(PROJECT)).is_some();
     machine.run(async {
-        let watch = async {
-            let mut was_locked = false;
-            while !machine.state().containers.iter().any(|container| container.name.contains("-run-") && container.state == "running") {
-                machine.conductor.sleep(millis(10)).await;
-                was_locked |= locked(&machine);
-            }
-            assert!(was_locked, "while the database was brought up");
-            machine.conductor.sleep(millis(500)).await;
-            assert!(!locked(&machine), "while the command runs");
-            around.cancel.cancel();
-        };
+        let watch =
+            async {
+                let mut was_locked = false;
+                while !machine.state().containers.iter().any(|container| {
+                    container.name.contains("-run-") && container.state == "running"
+                }) {
+                    machine.conductor.sleep(millis(10)).await;
+                    was_locked |= locked(&machine);
+                }
+                assert!(was_locked, "while the database was brought up");
+                machine.conductor.sleep(millis(500)).await;
+                assert!(!locked(&machine), "while the command runs");
+                around.cancel.cancel();
+            };
         futures::future::join(oneoff::run(&around, &one_off), watch).await.0.unwrap_err();
     });
-    let held = machine.run(crate::apply::lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+    let held =
+        machine.run(crate::apply::lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
     let before = machine.conductor.now();
     let reads = project(&with(tools(), "services.tool.volumes", json!(["cache:/cache:ro"])));
     machine.run(oneoff::run(&machine.around(), &of(&reads, "tool", &[]))).unwrap();
-    assert!(machine.conductor.now() < before + secs(1), "where nothing is missing, another run's lock is not waited for");
+    assert!(
+        machine.conductor.now() < before + secs(1),
+        "where nothing is missing, another run's lock is not waited for"
+    );
     let (failure, ()) = machine.run(async {
         let around = machine.around();
         let gives_up = async {
@@ -349,7 +456,11 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
         };
         futures::future::join(oneoff::run(&around, &of(&described, "tool", &[])), gives_up).await
     });
-    assert_eq!(failure.unwrap_err().kind, Kind::Interrupted, "a second writer could be started meanwhile");
+    assert_eq!(
+        failure.unwrap_err().kind,
+        Kind::Interrupted,
+        "a second writer could be started meanwhile"
+    );
     machine.run(held.release()).unwrap();
 }
 
@@ -367,7 +478,13 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
             if first == "start" {
                 machine.up(&description).unwrap();
                 machine
-                    .run(verbs::lifecycle(&machine.around(), PROJECT, &["tool".to_owned()].into(), verbs::Lifecycle::Stop, None))
+                    .run(verbs::lifecycle(
+                        &machine.around(),
+                        PROJECT,
+                        &["tool".to_owned()].into(),
+                        verbs::Lifecycle::Stop,
+                        None,
+                    ))
                     .unwrap();
             }
             let around = machine.around();
@@ -375,23 +492,46 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
                 let one = async {
                     let services = BTreeSet::from(["tool".to_owned()]);
                     match first {
-                        "up" => verbs::up(&around, &described, &UpOptions::default()).await.map(drop),
-                        "start" => verbs::lifecycle(&around, PROJECT, &services, verbs::Lifecycle::Start, None).await.map(drop),
-                        _ => {
-                            oneoff::run(&around, &OneOff { timeout: Some(secs(5)), ..of(&described, "tool", &["forever"]) }).await.map(drop)
+                        "up" => {
+                            verbs::up(&around, &described, &UpOptions::default()).await.map(drop)
                         }
+                        "start" => verbs::lifecycle(
+                            &around,
+                            PROJECT,
+                            &services,
+                            verbs::Lifecycle::Start,
+                            None,
+                        )
+                        .await
+                        .map(drop),
+                        _ => oneoff::run(
+                            &around,
+                            &OneOff {
+                                timeout: Some(secs(5)),
+                                ..of(&described, "tool", &["forever"])
+                            },
+                        )
+                        .await
+                        .map(drop),
                     }
                 };
                 let two = async {
                     machine.conductor.sleep(millis(delay)).await;
-                    oneoff::run(&around, &OneOff { timeout: Some(secs(5)), ..of(&described, "tool", &["forever"]) }).await.map(drop)
+                    oneoff::run(
+                        &around,
+                        &OneOff { timeout: Some(secs(5)), ..of(&described, "tool", &["forever"]) },
+                    )
+                    .await
+                    .map(drop)
                 };
                 Box::pin(futures::future::join(one, two)).await
             });
-            let kinds: Vec<Option<Kind>> = [&one, &two].map(|ended| ended.as_ref().err().map(|failure| failure.kind)).into();
+            let kinds: Vec<Option<Kind>> =
+                [&one, &two].map(|ended| ended.as_ref().err().map(|failure| failure.kind)).into();
             let expected = if first == "run" { Kind::Timeout } else { Kind::Conflict };
             assert!(
-                kinds.contains(&Some(Kind::Conflict)) && kinds.contains(&Some(expected)) || kinds.contains(&None),
+                kinds.contains(&Some(Kind::Conflict)) && kinds.contains(&Some(expected))
+                    || kinds.contains(&None),
                 "{first} {delay}: {kinds:?}"
             );
             assert_ne!(kinds, [None, None], "{first} {delay}");
@@ -405,10 +545,21 @@ fn a_one_off_that_takes_long_is_spoken_of_and_ended_when_its_time_is_over() {
     let machine = machine();
     let description = tools();
     let described = project(&description);
-    let one_off = OneOff { with_dependencies: false, timeout: Some(secs(25)), ..of(&described, "tool", &["forever"]) };
+    let one_off = OneOff {
+        with_dependencies: false,
+        timeout: Some(secs(25)),
+        ..of(&described, "tool", &["forever"])
+    };
     let failure = machine.run(oneoff::run(&machine.around(), &one_off)).unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Timeout, "The one-off container of \"tool\" did not end within 25s"));
-    let said: Vec<String> = machine.logged().into_iter().filter(|line| line.starts_with("waiting for the command \"forever\"")).collect();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::Timeout, "The one-off container of \"tool\" did not end within 25s")
+    );
+    let said: Vec<String> = machine
+        .logged()
+        .into_iter()
+        .filter(|line| line.starts_with("waiting for the command \"forever\""))
+        .collect();
     assert_eq!(
         said.iter().map(|line| line.rsplit_once(": ").unwrap().1).collect::<Vec<_>>(),
         ["not done after 4.0 s", "not done after 8.0 s", "not done after 16.0 s"]

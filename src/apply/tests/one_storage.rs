@@ -12,8 +12,10 @@ fn bound(folder: &str) -> Value {
 
 /// Services with the volumes that are given for each, of a few that are bound.
 fn described(services: &[(&str, &[&str])]) -> Value {
-    let service = |mounts: &[&str]| json!({"image": "db:1", "volumes": mounts, "restart": "unless-stopped"});
-    let services: serde_json::Map<String, Value> = services.iter().map(|(name, mounts)| ((*name).to_owned(), service(mounts))).collect();
+    let service =
+        |mounts: &[&str]| json!({"image": "db:1", "volumes": mounts, "restart": "unless-stopped"});
+    let services: serde_json::Map<String, Value> =
+        services.iter().map(|(name, mounts)| ((*name).to_owned(), service(mounts))).collect();
     json!({
         "services": services,
         "volumes": {
@@ -27,7 +29,9 @@ fn described(services: &[(&str, &[&str])]) -> Value {
 /// A machine with the folders and a symlink to one of them.
 fn machine_with_folders(seed: u64) -> Machine {
     let mut machine = machine_with(seed, |builder| builder);
-    let host = ["/srv/x/sub", "/srv/other"].into_iter().fold(SimHost::new(machine.conductor.clone()), SimHost::with_folder);
+    let host = ["/srv/x/sub", "/srv/other"]
+        .into_iter()
+        .fold(SimHost::new(machine.conductor.clone()), SimHost::with_folder);
     machine.host = Arc::new(host.with_symlink("/link", "/srv/x"));
     machine
 }
@@ -39,8 +43,9 @@ fn removing_orphans() -> UpOptions {
 #[test]
 fn two_services_on_one_folder_are_refused_at_the_description() {
     let options = ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None };
-    let refusal =
-        |services: &[(&str, &[&str])]| Project::read(PROJECT, &described(services), &options).err().map(|failure| failure.message);
+    let refusal = |services: &[(&str, &[&str])]| {
+        Project::read(PROJECT, &described(services), &options).err().map(|failure| failure.message)
+    };
     for (mount, who) in [
         ("two:/d", "b (by the volume \"shop_two\" at \"/srv/x\")"),
         ("part:/d", "b (by the volume \"shop_part\" at \"/srv/x/sub\")"),
@@ -48,14 +53,26 @@ fn two_services_on_one_folder_are_refused_at_the_description() {
         ("/srv/x:/d", "b (by the folder \"/srv/x\")"),
         ("/srv/x/deep/in:/d", "b (by the folder \"/srv/x/deep/in\")"),
     ] {
-        let message = refusal(&[("a", &["one:/d"]), ("b", &[mount])]).unwrap_or_else(|| panic!("{mount} was taken"));
-        assert_eq!(message, format!("2 containers would write to the volume \"one\" at once: a, {who}"));
+        let message = refusal(&[("a", &["one:/d"]), ("b", &[mount])])
+            .unwrap_or_else(|| panic!("{mount} was taken"));
+        assert_eq!(
+            message,
+            format!("2 containers would write to the volume \"one\" at once: a, {who}")
+        );
     }
     for mount in ["two:/d:ro", "/srv/x:/d:ro", "other:/d", "/srv/xy:/d", "plain:/d"] {
         assert_eq!(refusal(&[("a", &["one:/d"]), ("b", &[mount])]), None, "{mount}");
     }
-    assert_eq!(refusal(&[("a", &["one:/d", "/srv/x/sub:/e"])]), None, "one container may write by two names");
-    assert_eq!(refusal(&[("a", &["/srv/x:/d"]), ("b", &["/srv/x:/d"])]), None, "services may share a folder");
+    assert_eq!(
+        refusal(&[("a", &["one:/d", "/srv/x/sub:/e"])]),
+        None,
+        "one container may write by two names"
+    );
+    assert_eq!(
+        refusal(&[("a", &["/srv/x:/d"]), ("b", &["/srv/x:/d"])]),
+        None,
+        "services may share a folder"
+    );
     assert_eq!(refusal(&[("a", &["shared:/d"]), ("b", &["/srv/x:/d"])]), None, "it may be shared");
 }
 
@@ -73,17 +90,31 @@ fn a_folder_by_its_symlink_is_the_folder() {
 
 #[test]
 fn a_storage_that_changes_its_name_and_its_service_is_let_go_before_it_is_taken() {
-    for (old, new) in
-        [("one:/d", "two:/d"), ("one:/d", "/srv/x:/d"), ("/srv/x:/d", "part:/d"), ("/link:/d", "one:/d"), ("one:/d", "link:/d")]
-    {
+    for (old, new) in [
+        ("one:/d", "two:/d"),
+        ("one:/d", "/srv/x:/d"),
+        ("/srv/x:/d", "part:/d"),
+        ("/link:/d", "one:/d"),
+        ("one:/d", "link:/d"),
+    ] {
         let machine = machine_with_folders(1);
         machine.up(&described(&[("old", &[old])])).unwrap();
         let failure = machine.up(&described(&[("new", &[new])])).unwrap_err();
-        assert_eq!(failure.hint.as_deref(), Some("--remove-orphans stops and removes that one before"), "{old} {new}: {failure}");
-        machine.up_with(&described(&[("new", &[new])]), &removing_orphans()).unwrap_or_else(|failure| panic!("{old} {new}: {failure}"));
+        assert_eq!(
+            failure.hint.as_deref(),
+            Some("--remove-orphans stops and removes that one before"),
+            "{old} {new}: {failure}"
+        );
+        machine
+            .up_with(&described(&[("new", &[new])]), &removing_orphans())
+            .unwrap_or_else(|failure| panic!("{old} {new}: {failure}"));
         let log = machine.engine.event_trace().join("\n");
         let at = |line: &str| log.rfind(line).unwrap_or_else(|| panic!("{line}: {log}"));
-        assert!(at("stop shop-old-1") < at("start shop-new-1") && at("start shop-new-1") < at("destroy shop-old-1"), "{log}");
+        assert!(
+            at("stop shop-old-1") < at("start shop-new-1")
+                && at("start shop-new-1") < at("destroy shop-old-1"),
+            "{log}"
+        );
     }
 }
 
@@ -97,15 +128,24 @@ fn a_one_off_is_no_second_writer_by_another_name() {
     let observed = machine.run(verbs::look(&around, PROJECT)).unwrap();
     let all = machine.run(crate::apply::observe::bystanders(&*around.engine)).unwrap();
     machine.run(crate::apply::writers::check_new(&around, &both, "b", &observed, &all)).unwrap();
-    let failure = machine.run(crate::apply::writers::check_new(&around, &both, "a", &observed, &all)).unwrap_err();
+    let failure = machine
+        .run(crate::apply::writers::check_new(&around, &both, "a", &observed, &all))
+        .unwrap_err();
     assert!(failure.message.contains("beside the container"), "{failure}");
-    machine.run(machine.engine.container_stop("backup", &crate::engine::StopRequest::default())).unwrap();
+    machine
+        .run(machine.engine.container_stop("backup", &crate::engine::StopRequest::default()))
+        .unwrap();
 }
 
 /// A running container that nobody labelled, with the folder or volume mounted.
 fn stranger(machine: &Machine, name: &str, mount: &str) {
-    let host = models::HostConfig { binds: Some(vec![mount.to_owned()]), ..models::HostConfig::default() };
-    let body = models::ContainerCreateBody { image: Some("redis:1".into()), host_config: Some(host), ..Default::default() };
+    let host =
+        models::HostConfig { binds: Some(vec![mount.to_owned()]), ..models::HostConfig::default() };
+    let body = models::ContainerCreateBody {
+        image: Some("redis:1".into()),
+        host_config: Some(host),
+        ..Default::default()
+    };
     machine.run(async {
         machine.engine.container_create(name, None, body).await.unwrap();
         machine.engine.container_start(name).await.unwrap();
@@ -119,7 +159,12 @@ fn a_container_of_others_in_the_folder_is_left_and_said() {
         stranger(&machine, "backup", mount);
         let events = machine.events();
         let failure = machine.up(&described(&[("a", &["one:/d"])])).unwrap_err();
-        assert!(failure.message.contains("beside the container \"backup\", which writes to the same storage as the folder"), "{failure}");
+        assert!(
+            failure.message.contains(
+                "beside the container \"backup\", which writes to the same storage as the folder"
+            ),
+            "{failure}"
+        );
         assert_eq!(machine.happened_from(events), Vec::<String>::new(), "nothing was touched");
         let reader = machine_with_folders(1);
         stranger(&reader, "backup", &format!("{mount}:ro"));
@@ -128,8 +173,17 @@ fn a_container_of_others_in_the_folder_is_left_and_said() {
     }
 }
 
-const MOUNTS: [&str; 9] =
-    ["one:/d", "two:/d", "part:/d", "/srv/x:/d", "/srv/x/sub:/d", "one:/d:ro", "other:/d", "plain:/d", "/srv/x:/d:ro"];
+const MOUNTS: [&str; 9] = [
+    "one:/d",
+    "two:/d",
+    "part:/d",
+    "/srv/x:/d",
+    "/srv/x/sub:/d",
+    "one:/d:ro",
+    "other:/d",
+    "plain:/d",
+    "/srv/x:/d:ro",
+];
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 fn drawn() -> impl Strategy<Value = Vec<(usize, Vec<usize>)>> {

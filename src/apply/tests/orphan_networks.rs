@@ -25,10 +25,18 @@ fn a_renamed_network_is_reported_and_removed_with_the_orphans() {
     machine.up(&on("fresh")).unwrap();
     assert!(machine.logged().contains(&NOTE.to_owned()), "{:?}", machine.logged());
     machine.up_with(&on("fresh"), &removing_orphans()).unwrap();
-    assert!(!machine.footprint().networks.contains("shop_old"), "{:?}", machine.footprint().networks);
+    assert!(
+        !machine.footprint().networks.contains("shop_old"),
+        "{:?}",
+        machine.footprint().networks
+    );
     // In one go, once nobody is on it any more.
     machine.up_with(&on("old"), &removing_orphans()).unwrap();
-    assert!(!machine.footprint().networks.contains("shop_fresh"), "{:?}", machine.footprint().networks);
+    assert!(
+        !machine.footprint().networks.contains("shop_fresh"),
+        "{:?}",
+        machine.footprint().networks
+    );
     let events = machine.events();
     machine.up_with(&on("old"), &removing_orphans()).unwrap();
     assert_eq!(machine.happened_from(events), Vec::<String>::new(), "again it is a no-op");
@@ -38,17 +46,31 @@ fn a_renamed_network_is_reported_and_removed_with_the_orphans() {
 fn a_network_that_somebody_is_on_stays_and_so_does_what_a_runbook_made() {
     let machine = machine();
     machine.up(&on("old")).unwrap();
-    let labels = [(label::PROJECT, PROJECT), (compose_label::PROJECT, PROJECT)].map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let own = models::NetworkCreateRequest { name: "scratch".into(), labels: Some(labels.into()), ..Default::default() };
+    let labels = [(label::PROJECT, PROJECT), (compose_label::PROJECT, PROJECT)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let own = models::NetworkCreateRequest {
+        name: "scratch".into(),
+        labels: Some(labels.into()),
+        ..Default::default()
+    };
     let host = models::HostConfig { network_mode: Some("shop_old".into()), ..Default::default() };
-    let stranger = models::ContainerCreateBody { image: Some("redis:1".into()), host_config: Some(host), ..Default::default() };
+    let stranger = models::ContainerCreateBody {
+        image: Some("redis:1".into()),
+        host_config: Some(host),
+        ..Default::default()
+    };
     machine.run(async {
         machine.engine.network_create(own).await.unwrap();
         machine.engine.container_create("stranger", None, stranger).await.unwrap();
         machine.engine.container_start("stranger").await.unwrap();
     });
     machine.up_with(&on("fresh"), &removing_orphans()).unwrap();
-    let note = "the network shop_old is no longer described, and stays: the container stranger is on it";
+    let note =
+        "the network shop_old is no longer described, and stays: the container stranger is on it";
     assert!(machine.logged().contains(&note.to_owned()), "{:?}", machine.logged());
-    assert!(["shop_old", "scratch"].iter().all(|name| machine.footprint().networks.contains(*name)), "{:?}", machine.footprint().networks);
+    assert!(
+        ["shop_old", "scratch"].iter().all(|name| machine.footprint().networks.contains(*name)),
+        "{:?}",
+        machine.footprint().networks
+    );
 }

@@ -1,4 +1,5 @@
-//! What belongs to the project: scale, what is no longer described, profiles, and what Docker Compose made.
+//! What belongs to the project: scale, what is no longer described, profiles, and what Docker
+//! Compose made.
 
 use bollard::models;
 
@@ -29,7 +30,10 @@ fn a_number_that_was_scaled_to_is_kept_and_up_says_so() {
     machine.up(&description).unwrap();
     scale(&machine, &description, 3);
     assert_eq!(names(&machine), ["shop-web-1", "shop-web-2", "shop-web-3"]);
-    assert!(!machine.logged().iter().any(|text| text.contains("as scale(3) said")), "who scales knows");
+    assert!(
+        !machine.logged().iter().any(|text| text.contains("as scale(3) said")),
+        "who scales knows"
+    );
     let calls = machine.calls();
     machine.up(&description).unwrap();
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "a later up keeps it");
@@ -42,7 +46,14 @@ fn a_number_that_was_scaled_to_is_kept_and_up_says_so() {
     scale(&machine, &description, 0);
     machine.up(&description).unwrap();
     assert_eq!(names(&machine), Vec::<String>::new());
-    assert!(machine.logged().iter().any(|text| text.starts_with("web has 0 containers, as scale(0) said")), "{:?}", machine.logged());
+    assert!(
+        machine
+            .logged()
+            .iter()
+            .any(|text| text.starts_with("web has 0 containers, as scale(0) said")),
+        "{:?}",
+        machine.logged()
+    );
 }
 
 #[test]
@@ -70,13 +81,16 @@ fn a_number_in_the_description_counts_whatever_was_scaled_to() {
         scale(&machine, &fixed, 3);
         assert_eq!(names(&machine).len(), 3);
         assert!(
-            machine.logged().contains(&"web is scaled until the next `up`: its description says 2".to_owned()),
+            machine
+                .logged()
+                .contains(&"web is scaled until the next `up`: its description says 2".to_owned()),
             "{:?}",
             machine.logged()
         );
         machine.up(&fixed).unwrap();
         assert_eq!(names(&machine), ["shop-web-1", "shop-web-2"], "the highest number goes");
-        // Scaled from one without: a number that is written later counts, and the other one is forgotten.
+        // Scaled from one without: a number that is written later counts, and the other one is
+        // forgotten.
         scale(&machine, &open, 3);
         machine.up(&fixed).unwrap();
         assert_eq!(names(&machine).len(), 2);
@@ -91,11 +105,19 @@ fn a_scale_that_is_not_possible_is_refused_and_not_remembered() {
     let machine = machine();
     let fixed = json!({"services": {"web": {"image": "web:1", "ports": ["8000:8000"]}}});
     machine.up(&fixed).unwrap();
-    let failure = machine.run(verbs::scale(&machine.around(), &project(&fixed), "web", 2)).unwrap_err();
-    assert_eq!(failure.message, "The service \"web\" has a fixed host port, so that it can't have 2 containers");
+    let failure =
+        machine.run(verbs::scale(&machine.around(), &project(&fixed), "web", 2)).unwrap_err();
+    assert_eq!(
+        failure.message,
+        "The service \"web\" has a fixed host port, so that it can't have 2 containers"
+    );
     let owned = json!({"services": {"db": {"image": "db:1", "volumes": ["data:/data"]}}, "volumes": {"data": {}}});
-    let failure = machine.run(verbs::scale(&machine.around(), &project(&owned), "db", 2)).unwrap_err();
-    assert!(failure.message.starts_with("2 containers would write to the volume \"data\" at once"), "{failure}");
+    let failure =
+        machine.run(verbs::scale(&machine.around(), &project(&owned), "db", 2)).unwrap_err();
+    assert!(
+        failure.message.starts_with("2 containers would write to the volume \"data\" at once"),
+        "{failure}"
+    );
     machine.up(&fixed).unwrap();
     assert_eq!(names(&machine), ["shop-web-1"]);
 }
@@ -108,12 +130,20 @@ fn what_is_no_longer_described_is_reported_and_removed_when_asked() {
     described["services"].as_object_mut().unwrap().remove("redis");
     described["services"]["web"]["depends_on"].as_object_mut().unwrap().remove("redis");
     machine.up(&described).unwrap();
-    assert!(machine.logged().contains(&"shop-redis-1 belongs to no described service; --remove-orphans removes it".to_owned()));
+    assert!(machine.logged().contains(
+        &"shop-redis-1 belongs to no described service; --remove-orphans removes it".to_owned()
+    ));
     assert!(names(&machine).contains(&"shop-redis-1".to_owned()));
     let events = machine.events();
-    machine.up_with(&described, &UpOptions { remove_orphans: true, ..UpOptions::default() }).unwrap();
+    machine
+        .up_with(&described, &UpOptions { remove_orphans: true, ..UpOptions::default() })
+        .unwrap();
     assert_eq!(names(&machine), ["shop-db-1", "shop-migrate-1", "shop-web-1"]);
-    let happened: Vec<_> = machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock")).collect();
+    let happened: Vec<_> = machine
+        .happened_from(events)
+        .into_iter()
+        .filter(|line| !line.contains("spc-lock"))
+        .collect();
     assert_eq!(happened, ["die shop-redis-1", "stop shop-redis-1", "destroy shop-redis-1"]);
 }
 
@@ -131,7 +161,9 @@ fn services_of_inactive_profiles_stay_as_they_are() {
     machine.up(&described(json!(["production"]))).unwrap();
     assert_eq!(names(&machine), ["shop-proxy-1", "shop-web-1"]);
     let events = machine.events();
-    machine.up_with(&described(json!([])), &UpOptions { remove_orphans: true, ..UpOptions::default() }).unwrap();
+    machine
+        .up_with(&described(json!([])), &UpOptions { remove_orphans: true, ..UpOptions::default() })
+        .unwrap();
     assert_eq!(machine.events(), events);
     machine.down(true).unwrap();
     let named = UpOptions { services: Some(vec!["proxy".into()]), ..UpOptions::default() };
@@ -145,7 +177,11 @@ fn labels(more: &[(&str, &str)]) -> std::collections::HashMap<String, String> {
 }
 
 /// A container as Docker Compose creates it, from the project directory.
-pub(super) fn compose_container(service: &str, image: &str, bind: Option<&str>) -> models::ContainerCreateBody {
+pub(super) fn compose_container(
+    service: &str,
+    image: &str,
+    bind: Option<&str>,
+) -> models::ContainerCreateBody {
     let hash = "0a1b".repeat(16);
     let container = labels(&[
         (compose_label::SERVICE, service),
@@ -164,7 +200,8 @@ pub(super) fn compose_container(service: &str, image: &str, bind: Option<&str>) 
     }
 }
 
-/// The project as Docker Compose would have made it: db on its volume and network, and a service that is described no more.
+/// The project as Docker Compose would have made it: db on its volume and network, and a service
+/// that is described no more.
 pub(super) fn composed() -> Machine {
     let machine = machine();
     let engine = &machine.engine;
@@ -182,7 +219,8 @@ pub(super) fn composed() -> Machine {
         };
         engine.volume_create(volume).await.unwrap();
         for (service, image) in [("db", "db:1"), ("gone", "redis:1")] {
-            let mut body = compose_container(service, image, (service == "db").then_some("shop_data:/data"));
+            let mut body =
+                compose_container(service, image, (service == "db").then_some("shop_data:/data"));
             body.host_config.get_or_insert_default().network_mode = Some("shop_default".into());
             let name = format!("shop-{service}-1");
             engine.container_create(&name, None, body).await.unwrap();
@@ -206,7 +244,10 @@ fn a_compose_project_of_the_same_name_is_refused_untouched() {
     let calls = machine.calls();
     let failure = machine.up(&described()).unwrap_err();
     assert_eq!(failure.kind, Kind::Conflict);
-    assert_eq!(failure.message, "A project \"shop\" that spc did not make is on this engine: shop-db-1, shop-gone-1");
+    assert_eq!(
+        failure.message,
+        "A project \"shop\" that spc did not make is on this engine: shop-db-1, shop-gone-1"
+    );
     assert!(failure.hint.unwrap().starts_with("--adopt takes it over"));
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
 }
@@ -218,10 +259,16 @@ fn adopting_replaces_the_containers_and_uses_the_volumes_in_place() {
     machine.up_with(&described(), &adopt()).unwrap();
     let state = machine.state();
     let db = state.container("shop-db-1").unwrap();
-    assert_eq!((db.state, db.labels.get(label::PROJECT).map(String::as_str)), ("running", Some(PROJECT)));
+    assert_eq!(
+        (db.state, db.labels.get(label::PROJECT).map(String::as_str)),
+        ("running", Some(PROJECT))
+    );
     assert_eq!((state.volume("shop_data").unwrap().stamp, state.networks.len()), (before.stamp, 1));
     assert_eq!(state.volume("shop_data").unwrap().most_writers, 1);
-    assert!(state.container("shop-gone-1").is_some(), "what is not described is not touched unasked");
+    assert!(
+        state.container("shop-gone-1").is_some(),
+        "what is not described is not touched unasked"
+    );
 }
 
 #[test]
@@ -231,12 +278,18 @@ fn what_was_adopted_stays_adopted() {
     assert_eq!(names(&machine), ["shop-db-1"]);
     let calls = machine.calls();
     machine.up(&described()).unwrap();
-    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "and is not asked about again");
+    assert!(
+        machine.calls_from(calls).iter().all(|call| !call.mutates),
+        "and is not asked about again"
+    );
     machine.up(&with(described(), "services.db.environment", json!({"LEVEL": "2"}))).unwrap();
     machine.down(true).unwrap();
     let left = machine.footprint();
     assert!(left.containers.is_empty());
-    assert!(left.volumes.is_empty() && left.networks.is_empty(), "what was taken over is the project's: {left:?}");
+    assert!(
+        left.volumes.is_empty() && left.networks.is_empty(),
+        "what was taken over is the project's: {left:?}"
+    );
     machine.up(&described()).unwrap();
 }
 
@@ -245,13 +298,19 @@ fn verbs_on_what_compose_runs_say_that_it_is_left_alone() {
     let machine = composed();
     let calls = machine.calls();
     let services = BTreeSet::from(["db".to_owned()]);
-    for lifecycle in
-        [verbs::Lifecycle::Stop, verbs::Lifecycle::Start, verbs::Lifecycle::Restart, verbs::Lifecycle::Remove { volumes: false }]
-    {
-        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, lifecycle, None)).unwrap();
+    for lifecycle in [
+        verbs::Lifecycle::Stop,
+        verbs::Lifecycle::Start,
+        verbs::Lifecycle::Restart,
+        verbs::Lifecycle::Remove { volumes: false },
+    ] {
+        machine
+            .run(verbs::lifecycle(&machine.around(), PROJECT, &services, lifecycle, None))
+            .unwrap();
     }
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
-    let said = "left alone, because spc did not make them: shop-db-1; `up` with --adopt takes them over";
+    let said =
+        "left alone, because spc did not make them: shop-db-1; `up` with --adopt takes them over";
     assert_eq!(machine.logged(), [said; 4]);
 }
 
@@ -271,7 +330,10 @@ fn what_compose_left_without_containers_is_taken_over_as_it_is() {
     let machine = left_by_compose();
     let before = machine.state().volume("shop_data").unwrap().clone();
     let failure = machine.up(&described()).unwrap_err();
-    assert!(failure.message.ends_with("was made by Docker Compose, for a project of this name"), "{failure}");
+    assert!(
+        failure.message.ends_with("was made by Docker Compose, for a project of this name"),
+        "{failure}"
+    );
     assert!(failure.hint.as_deref().unwrap().starts_with("--adopt takes it over"), "{failure:?}");
     machine.up_with(&described(), &adopt()).unwrap();
     assert_eq!(machine.state().volume("shop_data").unwrap().stamp, before.stamp);
@@ -297,9 +359,14 @@ fn down_names_what_it_keeps_of_composes_and_why() {
     let footprint = machine.footprint();
     assert_eq!((footprint.volumes.len(), footprint.networks.len()), (1, 1));
     let why = "is kept: Docker Compose made it, and it was not taken over; `down` with --adopt removes it";
-    assert_eq!(machine.logged(), [format!("the network shop_default {why}"), format!("the volume shop_data {why}")]);
+    assert_eq!(
+        machine.logged(),
+        [format!("the network shop_default {why}"), format!("the volume shop_data {why}")]
+    );
     machine.engine.allow_adoption();
-    machine.run(verbs::down(&machine.around(), PROJECT, DownOptions { volumes: true, adopt: true })).unwrap();
+    machine
+        .run(verbs::down(&machine.around(), PROJECT, DownOptions { volumes: true, adopt: true }))
+        .unwrap();
     assert_eq!(machine.footprint(), Footprint::default());
     // A container of Compose's still uses them.
     let machine = composed();
@@ -314,16 +381,25 @@ fn an_adoption_that_is_killed_goes_on_without_being_asked_again() {
     let calls = machine.calls();
     machine.up_with(&described(), &adopt()).unwrap();
     let made = machine.calls_from(calls);
-    for (at, _) in made.iter().enumerate().filter(|(_, call)| call.mutates && call.target.starts_with("shop-")) {
+    for (at, _) in
+        made.iter().enumerate().filter(|(_, call)| call.mutates && call.target.starts_with("shop-"))
+    {
         let machine = composed();
         machine.engine.allow_adoption();
         let before = machine.state().volume("shop_data").unwrap().clone();
         machine.engine.crash_at(at as u64 + 1, crate::engine::sim::When::After);
-        assert!(machine.killed(verbs::up(&machine.around(), &project(&described()), &adopt())).is_none());
+        assert!(
+            machine
+                .killed(verbs::up(&machine.around(), &project(&described()), &adopt()))
+                .is_none()
+        );
         machine.engine.recover();
         machine.up_with(&described(), &adopt()).unwrap();
         let state = machine.state();
-        assert_eq!(state.container("shop-db-1").unwrap().labels.get(label::PROJECT).map(String::as_str), Some(PROJECT));
+        assert_eq!(
+            state.container("shop-db-1").unwrap().labels.get(label::PROJECT).map(String::as_str),
+            Some(PROJECT)
+        );
         assert_eq!(state.volume("shop_data").unwrap().stamp, before.stamp);
         one_writer_each(&state);
     }
@@ -346,8 +422,22 @@ fn down_leaves_what_spc_did_not_make() {
 fn down_keeps_a_network_that_containers_of_others_hang_on_and_names_them() {
     for (name, labels_there) in [
         ("mine", vec![]),
-        ("shop-db-run-1", vec![(compose_label::PROJECT, PROJECT), (compose_label::SERVICE, "db"), (compose_label::ONEOFF, "True")]),
-        ("shop-db-9", vec![(compose_label::PROJECT, PROJECT), (compose_label::SERVICE, "db"), (compose_label::CONTAINER_NUMBER, "9")]),
+        (
+            "shop-db-run-1",
+            vec![
+                (compose_label::PROJECT, PROJECT),
+                (compose_label::SERVICE, "db"),
+                (compose_label::ONEOFF, "True"),
+            ],
+        ),
+        (
+            "shop-db-9",
+            vec![
+                (compose_label::PROJECT, PROJECT),
+                (compose_label::SERVICE, "db"),
+                (compose_label::CONTAINER_NUMBER, "9"),
+            ],
+        ),
     ] {
         let machine = machine();
         machine.up(&json!({"services": {"web": {"image": "redis:1"}}})).unwrap();
@@ -360,7 +450,9 @@ fn down_keeps_a_network_that_containers_of_others_hang_on_and_names_them() {
         });
         machine.down(false).unwrap();
         assert_eq!(names(&machine), [name]);
-        let kept = format!("the network shop_default is kept: the container {name} uses it; `down` removes it once that is gone");
+        let kept = format!(
+            "the network shop_default is kept: the container {name} uses it; `down` removes it once that is gone"
+        );
         assert!(machine.logged().contains(&kept), "{:?}", machine.logged());
         machine.run(machine.engine.container_remove(name, true, false)).unwrap();
         machine.down(false).unwrap();

@@ -1,4 +1,5 @@
-//! The order of services between which one stands that has nothing to do: what it needs is needed by what depends on it, too.
+//! The order of services between which one stands that has nothing to do: what it needs is needed
+//! by what depends on it, too.
 
 use super::verbs::Lifecycle;
 use super::*;
@@ -6,10 +7,15 @@ use crate::model::event::StepLabel;
 
 /// `app` needs `mid`, which needs `db`; `mid` is a job that is done, or a service that runs.
 fn chain(mid: &str, version: &str) -> Value {
-    let condition = if mid == "migrate" { "service_completed_successfully" } else { "service_healthy" };
+    let condition =
+        if mid == "migrate" { "service_completed_successfully" } else { "service_healthy" };
     let mid_service = match mid {
-        "migrate" => json!({"image": "job:1", "depends_on": {"db": {"condition": "service_healthy"}}}),
-        _ => json!({"image": "redis:1", "healthcheck": check("ping"), "depends_on": {"db": {"condition": "service_healthy"}}}),
+        "migrate" => {
+            json!({"image": "job:1", "depends_on": {"db": {"condition": "service_healthy"}}})
+        }
+        _ => {
+            json!({"image": "redis:1", "healthcheck": check("ping"), "depends_on": {"db": {"condition": "service_healthy"}}})
+        }
     };
     json!({"services": {
         "app": {"image": "web:1", "environment": {"V": version}, "depends_on": {mid: {"condition": condition}}},
@@ -18,7 +24,8 @@ fn chain(mid: &str, version: &str) -> Value {
     }})
 }
 
-/// Does `work`, in which a container of `app` is started, and that only once the one of `db` that is started is ready.
+/// Does `work`, in which a container of `app` is started, and that only once the one of `db` that
+/// is started is ready.
 #[track_caller]
 fn in_order(machine: &Machine, what: &str, work: impl FnOnce(&Machine)) {
     let first = machine.seen.0.lock().unwrap().len();
@@ -28,8 +35,12 @@ fn in_order(machine: &Machine, what: &str, work: impl FnOnce(&Machine)) {
     let is_of = |label: &StepLabel, service: &str, actions: &[&str]| {
         label.service.as_deref() == Some(service) && actions.contains(&label.action.word())
     };
-    let ready = at(&|event| matches!(event, Event::StepDone { label, .. } if is_of(label, "db", &["wait until ready"])));
-    let begins = at(&|event| matches!(event, Event::StepStarted { label, .. } if is_of(label, "app", &["start", "restart"])));
+    let ready = at(
+        &|event| matches!(event, Event::StepDone { label, .. } if is_of(label, "db", &["wait until ready"])),
+    );
+    let begins = at(
+        &|event| matches!(event, Event::StepStarted { label, .. } if is_of(label, "app", &["start", "restart"])),
+    );
     assert!(ready.is_some() && ready < begins, "{what}: {:#?}", &events[first..]);
 }
 
@@ -41,8 +52,11 @@ fn verb(machine: &Machine, verb: Lifecycle, services: &[&str]) {
 #[test]
 fn what_stands_between_two_services_passes_their_order_on() {
     for mid in ["migrate", "cache"] {
-        let machine = machine_with(1, |builder| builder.process("db", Process::new().ready_after(secs(3))));
-        let up = |version: &'static str| move |machine: &Machine| drop(machine.up(&chain(mid, version)).unwrap());
+        let machine =
+            machine_with(1, |builder| builder.process("db", Process::new().ready_after(secs(3))));
+        let up = |version: &'static str| {
+            move |machine: &Machine| drop(machine.up(&chain(mid, version)).unwrap())
+        };
         in_order(&machine, "made", up("1"));
         in_order(&machine, "both replaced", up("2"));
         verb(&machine, Lifecycle::Stop, &["app", "db"]);
@@ -50,8 +64,12 @@ fn what_stands_between_two_services_passes_their_order_on() {
         verb(&machine, Lifecycle::Stop, &["app", "db"]);
         in_order(&machine, "replaced and stopped", up("3"));
         verb(&machine, Lifecycle::Stop, &["app", "db"]);
-        in_order(&machine, "started as they are", |machine| verb(machine, Lifecycle::Start, &["app", "db"]));
-        in_order(&machine, "restarted", |machine| verb(machine, Lifecycle::Restart, &["app", "db"]));
+        in_order(&machine, "started as they are", |machine| {
+            verb(machine, Lifecycle::Start, &["app", "db"])
+        });
+        in_order(&machine, "restarted", |machine| {
+            verb(machine, Lifecycle::Restart, &["app", "db"])
+        });
         let first = machine.events();
         verb(&machine, Lifecycle::Stop, &["app", "db"]);
         let happened = machine.happened_from(first);

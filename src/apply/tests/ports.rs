@@ -5,7 +5,12 @@ use crate::host::Listener;
 
 fn listen(machine: &Machine, address: &str, protocol: &str, process: Option<&str>) {
     let process = process.map(str::to_owned);
-    machine.host.listen(Listener { address: address.parse().unwrap(), port: 8000, protocol: protocol.to_owned(), process });
+    machine.host.listen(Listener {
+        address: address.parse().unwrap(),
+        port: 8000,
+        protocol: protocol.to_owned(),
+        process,
+    });
 }
 
 fn web(ports: &[&str]) -> Value {
@@ -30,8 +35,13 @@ fn a_port_that_a_process_has_is_refused_before_anything_is_touched() {
         listen(&machine, address, protocol, Some("nginx (pid 812)"));
         let events = machine.events();
         let failure = machine.up(&web(&[wanted])).unwrap_err();
-        let message = format!("The port {shown} of \"web\" is already taken by the process nginx (pid 812)");
-        assert_eq!((failure.kind, failure.message), (Kind::Conflict, message), "{address} {wanted}");
+        let message =
+            format!("The port {shown} of \"web\" is already taken by the process nginx (pid 812)");
+        assert_eq!(
+            (failure.kind, failure.message),
+            (Kind::Conflict, message),
+            "{address} {wanted}"
+        );
         assert_eq!(failure.path.unwrap().to_string(), "services.web.ports");
         assert_eq!(machine.happened_from(events), Vec::<String>::new(), "nothing was touched");
         machine.host.stop_listening(8000);
@@ -51,7 +61,9 @@ fn a_process_on_another_address_port_or_protocol_is_not_in_the_way() {
     ] {
         let machine = machine();
         listen(&machine, address, protocol, Some("nginx (pid 812)"));
-        machine.up(&web(&[wanted])).unwrap_or_else(|failure| panic!("{address} {wanted}: {failure}"));
+        machine
+            .up(&web(&[wanted]))
+            .unwrap_or_else(|failure| panic!("{address} {wanted}: {failure}"));
     }
 }
 
@@ -61,7 +73,9 @@ fn a_port_that_a_container_has_is_the_containers_whoever_listens_for_it() {
         let machine = machine();
         machine.up(&web(&["8000:8000"])).unwrap();
         listen(&machine, "0.0.0.0", "tcp", process);
-        machine.up(&with(web(&["8000:8000"]), "services.web.environment", json!({"A": "1"}))).unwrap();
+        machine
+            .up(&with(web(&["8000:8000"]), "services.web.environment", json!({"A": "1"})))
+            .unwrap();
     }
     // Left by a container that is going, or another engine's: the engine says so at the start.
     let machine = machine();

@@ -30,9 +30,19 @@ struct Drawn {
 
 fn drawn() -> impl Strategy<Value = Drawn> {
     let first = (0..4usize, 0..3u8, 0..5usize, 0..4usize, 0..3u32, any::<u8>(), any::<u8>());
-    let second = (any::<bool>(), any::<bool>(), 0..3usize, any::<u8>(), prop::collection::vec(0..5usize, 4), any::<bool>());
+    let second = (
+        any::<bool>(),
+        any::<bool>(),
+        0..3usize,
+        any::<u8>(),
+        prop::collection::vec(0..5usize, 4),
+        any::<bool>(),
+    );
     (first, second).prop_map(
-        |((image, level, health, restart, scale, mounts, networks), (published, ephemeral, secret, flags, needs, start_first))| Drawn {
+        |(
+            (image, level, health, restart, scale, mounts, networks),
+            (published, ephemeral, secret, flags, needs, start_first),
+        )| Drawn {
             image,
             level,
             health,
@@ -60,8 +70,11 @@ fn name(number: usize) -> String {
 }
 
 fn described(services: &[Drawn]) -> Value {
-    let services: serde_json::Map<String, Value> =
-        services.iter().enumerate().map(|(number, drawn)| (name(number), service(number, drawn))).collect();
+    let services: serde_json::Map<String, Value> = services
+        .iter()
+        .enumerate()
+        .map(|(number, drawn)| (name(number), service(number, drawn)))
+        .collect();
     json!({
         "services": services,
         "networks": {"back": {}, "front": {"ipam": {"config": [{"subnet": "10.9.0.0/24"}]}, "labels": {"zone": "front"}}},
@@ -99,7 +112,10 @@ fn service(number: usize, drawn: &Drawn) -> Value {
     }
     match drawn.secret {
         1 => put("secrets", json!(["token"])),
-        2 => put("secrets", json!(["token", {"source": "file", "target": "deep.txt", "mode": "0400", "uid": "7"}])),
+        2 => put(
+            "secrets",
+            json!(["token", {"source": "file", "target": "deep.txt", "mode": "0400", "uid": "7"}]),
+        ),
         _ => {}
     }
     if drawn.health == 0 {
@@ -107,13 +123,23 @@ fn service(number: usize, drawn: &Drawn) -> Value {
     }
     if !job {
         match drawn.health {
-            1 => put("healthcheck", json!({"test": ["CMD", "ask"], "interval": "2s", "retries": 5})),
-            2 => put("healthcheck", json!({"test": "ask", "timeout": "2s", "start_interval": "1s"})),
+            1 => {
+                put("healthcheck", json!({"test": ["CMD", "ask"], "interval": "2s", "retries": 5}))
+            }
+            2 => {
+                put("healthcheck", json!({"test": "ask", "timeout": "2s", "start_interval": "1s"}))
+            }
             _ => {}
         }
         put("restart", json!(["no", "always", "unless-stopped", "on-failure:3"][drawn.restart]));
-        let ports = [(published, format!("127.0.0.1:{}:8000", 8100 + number)), (drawn.ephemeral, "9000/udp".to_owned())];
-        put("ports", ports.into_iter().filter(|(wanted, _)| *wanted).map(|(_, port)| port).collect());
+        let ports = [
+            (published, format!("127.0.0.1:{}:8000", 8100 + number)),
+            (drawn.ephemeral, "9000/udp".to_owned()),
+        ];
+        put(
+            "ports",
+            ports.into_iter().filter(|(wanted, _)| *wanted).map(|(_, port)| port).collect(),
+        );
     }
     let more = [
         ("read_only", json!(true)),
@@ -147,7 +173,11 @@ fn mounts(number: usize, drawn: &Drawn) -> (Vec<Value>, bool) {
         json!({"type": "tmpfs", "target": "/tmp", "tmpfs": {"size": "8m"}}),
         json!(format!("own{}:/others:ro", (number + 1) % 5)),
     ];
-    let mounts = all.into_iter().enumerate().filter(|(bit, _)| has(drawn.mounts, *bit)).map(|(_, mount)| mount);
+    let mounts = all
+        .into_iter()
+        .enumerate()
+        .filter(|(bit, _)| has(drawn.mounts, *bit))
+        .map(|(_, mount)| mount);
     (mounts.collect(), has(drawn.mounts, 2) || drawn.image % 2 == 1)
 }
 
@@ -176,7 +206,9 @@ fn prepared(seed: u64, modern: bool) -> Machine {
             .process("run*", Process::new().ready_after(millis(250)).writes("/own"))
             .process("job*", Process::new().exits_after(millis(400), 0))
     });
-    machine.host = Arc::new(SimHost::new(machine.conductor.clone()).with_file("/project/secret.txt", "in a file"));
+    machine.host = Arc::new(
+        SimHost::new(machine.conductor.clone()).with_file("/project/secret.txt", "in a file"),
+    );
     machine
 }
 
@@ -186,9 +218,18 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
     let project = project(description);
     let records = records::Records::new(&*around.host, &around.policy, &project.name);
     let state = records.state();
-    let observed = machine.run(observe(&*around.engine, &project.name, Scope::Engine, &wanted_names(&project), &state)).unwrap();
+    let observed = machine
+        .run(observe(
+            &*around.engine,
+            &project.name,
+            Scope::Engine,
+            &wanted_names(&project),
+            &state,
+        ))
+        .unwrap();
     let services = project.select(None).unwrap();
-    let fingerprints = secrets::fingerprints(&around, &records, &project, project.services.values()).unwrap();
+    let fingerprints =
+        secrets::fingerprints(&around, &records, &project, project.services.values()).unwrap();
     let wanted = Wanted {
         project: &project,
         services,

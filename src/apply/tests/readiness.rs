@@ -18,15 +18,20 @@ fn web(more: Value) -> Value {
 
 /// A check with these seconds.
 fn checked(interval: u64, timeout: u64, retries: u64) -> Value {
-    web(json!({"healthcheck": {"test": "check", "interval": format!("{interval}s"), "timeout": format!("{timeout}s"), "retries": retries}}))
+    web(
+        json!({"healthcheck": {"test": "check", "interval": format!("{interval}s"), "timeout": format!("{timeout}s"), "retries": retries}}),
+    )
 }
 
 /// When each probe began, spc's and the engine's.
 fn probes(machine: &Machine) -> Vec<Duration> {
     let trace = machine.engine.event_trace();
     // Another command ends one that is given up.
-    let begun = trace.iter().filter(|line| line.contains("exec_create") && !line.contains("SPC_EXEC="));
-    begun.map(|line| Duration::from_secs_f64(line.split(' ').next().unwrap().parse().unwrap())).collect()
+    let begun =
+        trace.iter().filter(|line| line.contains("exec_create") && !line.contains("SPC_EXEC="));
+    begun
+        .map(|line| Duration::from_secs_f64(line.split(' ').next().unwrap().parse().unwrap()))
+        .collect()
 }
 
 fn started(machine: &Machine) -> Duration {
@@ -35,7 +40,12 @@ fn started(machine: &Machine) -> Duration {
 
 /// Details of a failure, as one text.
 fn details(failure: &Failure) -> String {
-    failure.details.iter().map(|detail| format!("{}: {}", detail.title, detail.text)).collect::<Vec<_>>().join("\n")
+    failure
+        .details
+        .iter()
+        .map(|detail| format!("{}: {}", detail.title, detail.text))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -47,7 +57,13 @@ fn without_a_description_of_its_own_the_images_check_is_asked() {
     });
     machine.up(&json!({"services": {"web": {"image": "checked:1"}}})).unwrap();
     assert!(machine.conductor.now() > started(&machine) + millis(400));
-    assert!(machine.engine.event_trace().iter().any(|line| line.contains("exec_create: /bin/sh -c image-check")));
+    assert!(
+        machine
+            .engine
+            .event_trace()
+            .iter()
+            .any(|line| line.contains("exec_create: /bin/sh -c image-check"))
+    );
 }
 
 #[test]
@@ -65,7 +81,9 @@ fn what_took_long_before_is_not_asked_until_it_can_be_ready() {
     // Another check, another pace.
     let begun = machine.conductor.now();
     machine.up(&checked(30, 4, 3)).unwrap();
-    assert!(probes(&machine).into_iter().find(|at| *at > begun).is_some_and(|at| at < begun + secs(1)));
+    assert!(
+        probes(&machine).into_iter().find(|at| *at > begun).is_some_and(|at| at < begun + secs(1))
+    );
 }
 
 #[test]
@@ -76,7 +94,9 @@ fn a_disabled_check_means_ready_is_running() {
                 .image("checked:1", ImageSpec::command(&["serve"]).with_health_test("image-check"))
                 .process("web", Process::new().ready_after(secs(500)))
         });
-        machine.up(&json!({"services": {"web": {"image": "checked:1", "healthcheck": health}}})).unwrap();
+        machine
+            .up(&json!({"services": {"web": {"image": "checked:1", "healthcheck": health}}}))
+            .unwrap();
         assert!(probes(&machine).is_empty());
         assert!(machine.conductor.now() < secs(1));
     }
@@ -86,9 +106,14 @@ fn a_disabled_check_means_ready_is_running() {
 fn a_check_runs_as_the_engine_would_run_it() {
     let machine = machine_with(1, |builder| {
         // The engine does not hand an image's SHELL on to its containers.
-        let image = ImageSpec { shell: vec!["/bin/bash".into(), "-ec".into()], ..ImageSpec::command(&["serve"]).with_health_test("check") };
-        let seen = |request: &crate::engine::ExecRequest, _: &mut crate::engine::sim::ProcessView| {
-            let as_wanted = request.command == ["/bin/sh", "-c", "check"] && request.user.as_deref().is_none_or(|user| user == "1000");
+        let image = ImageSpec {
+            shell: vec!["/bin/bash".into(), "-ec".into()],
+            ..ImageSpec::command(&["serve"]).with_health_test("check")
+        };
+        let seen = |request: &crate::engine::ExecRequest,
+                    _: &mut crate::engine::sim::ProcessView| {
+            let as_wanted = request.command == ["/bin/sh", "-c", "check"]
+                && request.user.as_deref().is_none_or(|user| user == "1000");
             (!as_wanted).then(|| ExecAnswer::failure(1, "wrong"))
         };
         builder.image("checked:1", image).process("web", Process::new().on_exec(seen))
@@ -120,7 +145,11 @@ fn the_first_probe_comes_at_once_and_the_next_in_pauses_of_a_tenth_of_the_wait()
 #[test]
 fn a_slow_probe_is_never_asked_sooner_than_twice_its_time_and_never_twice_at_once() {
     let slow = |_: &crate::engine::ExecRequest, view: &mut crate::engine::sim::ProcessView| {
-        let answer = if view.running_for < secs(20) { ExecAnswer::failure(1, "no") } else { ExecAnswer::default() };
+        let answer = if view.running_for < secs(20) {
+            ExecAnswer::failure(1, "no")
+        } else {
+            ExecAnswer::default()
+        };
         Some(answer.taking(secs(2)))
     };
     let machine = one(Process::new().on_exec(slow));
@@ -155,8 +184,14 @@ fn a_check_that_can_not_run_is_reported_at_once() {
         let machine = one(Process::new().on_exec(move |_, _| Some(answer.clone())));
         let failure = machine.up(&checked(10, 5, 3)).unwrap_err();
         assert!(machine.conductor.now() < secs(1));
-        assert_eq!(failure.message, format!("The health check of \"web\" can't run: exit code {code}"));
-        assert_eq!(failure.hint.as_deref(), Some("its test is `check`: is the program in the image?"));
+        assert_eq!(
+            failure.message,
+            format!("The health check of \"web\" can't run: exit code {code}")
+        );
+        assert_eq!(
+            failure.hint.as_deref(),
+            Some("its test is `check`: is the program in the image?")
+        );
         assert_eq!((failure.kind, &failure.fields["probe_code"]), (Kind::Unhealthy, &json!(code)));
         assert!(details(&failure).contains("curl"));
     }
@@ -174,16 +209,22 @@ fn with_x_spc_probe_engine_only_the_engines_verdict_counts() {
 
 #[test]
 fn the_engines_event_wins_where_it_is_earlier() {
-    let slow_at_first = |_: &crate::engine::ExecRequest, view: &mut crate::engine::sim::ProcessView| {
+    let slow_at_first = |_: &crate::engine::ExecRequest,
+                         view: &mut crate::engine::sim::ProcessView| {
         (view.running_for < millis(100)).then(|| ExecAnswer::default().taking(secs(4)))
     };
     let modern = ApiVersion { major: 1, minor: 51 };
-    let machine = machine_with(1, |builder| builder.api_version(modern).process("web", Process::new().on_exec(slow_at_first)));
+    let machine = machine_with(1, |builder| {
+        builder.api_version(modern).process("web", Process::new().on_exec(slow_at_first))
+    });
     let health = json!({"test": "check", "interval": "30s", "timeout": "10s", "start_period": "30s", "start_interval": "200ms"});
     machine.up(&web(json!({"healthcheck": health}))).unwrap();
     assert!(machine.conductor.now() < started(&machine) + millis(400));
     let state = records::Records::new(&*machine.host, &machine.around().policy, PROJECT).state();
-    assert!(state.passes.is_empty(), "an own pass is recorded only where the engine does not say so itself");
+    assert!(
+        state.passes.is_empty(),
+        "an own pass is recorded only where the engine does not say so itself"
+    );
 }
 
 #[test]
@@ -191,21 +232,41 @@ fn a_passing_unhealthy_before_the_deadline_is_no_failure() {
     let machine = one(Process::new().ready_after(secs(3)));
     let description = with(checked(1, 1, 1), "services.web.x-spc-probe", "engine");
     machine.up(&description).unwrap();
-    let health: Vec<_> = machine.engine.event_trace().into_iter().filter(|line| line.contains("health_status")).collect();
-    assert!(health[0].contains("unhealthy") && health[1].contains("health_status: healthy"), "{health:?}");
+    let health: Vec<_> = machine
+        .engine
+        .event_trace()
+        .into_iter()
+        .filter(|line| line.contains("health_status"))
+        .collect();
+    assert!(
+        health[0].contains("unhealthy") && health[1].contains("health_status: healthy"),
+        "{health:?}"
+    );
 }
 
 #[test]
 fn a_check_that_never_passes_fails_with_the_last_output_the_last_lines_and_the_code() {
-    let refused =
-        |_: &crate::engine::ExecRequest, _: &mut crate::engine::sim::ProcessView| Some(ExecAnswer::failure(2, "connection refused"));
-    let machine = one(Process::new().says(millis(100), "listening on the wrong port").on_exec(refused));
+    let refused = |_: &crate::engine::ExecRequest, _: &mut crate::engine::sim::ProcessView| {
+        Some(ExecAnswer::failure(2, "connection refused"))
+    };
+    let machine =
+        one(Process::new().says(millis(100), "listening on the wrong port").on_exec(refused));
     let failure = machine.up(&checked(2, 1, 2)).unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unhealthy, "\"web\" is not ready after 9s"));
-    assert_eq!((&failure.fields["service"], &failure.fields["container"]), (&json!("web"), &json!("shop-web-1")));
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::Unhealthy, "\"web\" is not ready after 9s")
+    );
+    assert_eq!(
+        (&failure.fields["service"], &failure.fields["container"]),
+        (&json!("web"), &json!("shop-web-1"))
+    );
     assert_eq!(failure.fields["probe_code"], json!(2));
     let details = details(&failure);
-    assert!(details.contains("last probe, exit code 2, after ") && details.contains("connection refused"), "{details}");
+    assert!(
+        details.contains("last probe, exit code 2, after ")
+            && details.contains("connection refused"),
+        "{details}"
+    );
     assert!(details.contains("last log lines: listening on the wrong port"), "{details}");
     let took = machine.conductor.now().saturating_sub(started(&machine));
     assert!(took > secs(9) && took < secs(10), "what the check itself allows: {took:?}");
@@ -214,8 +275,13 @@ fn a_check_that_never_passes_fails_with_the_last_output_the_last_lines_and_the_c
 #[test]
 fn a_timeout_of_the_callers_is_an_error_of_that_kind() {
     let machine = one(Process::new().ready_after(secs(60)));
-    let failure = machine.up_with(&checked(10, 5, 3), &UpOptions { timeout: Some(secs(4)), ..UpOptions::default() }).unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Timeout, "\"web\" is not ready after 4s"));
+    let failure = machine
+        .up_with(&checked(10, 5, 3), &UpOptions { timeout: Some(secs(4)), ..UpOptions::default() })
+        .unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::Timeout, "\"web\" is not ready after 4s")
+    );
 }
 
 #[test]
@@ -224,7 +290,10 @@ fn a_container_that_exits_at_once_fails_with_its_code_and_last_lines() {
         let process = Process::new().ready_after(secs(9)).complains(millis(10), "no configuration");
         let machine = one(process.exits_after(millis(60), 3));
         let failure = machine.up(&description).unwrap_err();
-        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unhealthy, "\"web\" exited with code 3"));
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (Kind::Unhealthy, "\"web\" exited with code 3")
+        );
         assert_eq!(failure.fields["code"], json!(3));
         assert!(details(&failure).contains("last log lines: no configuration"));
         assert!(machine.conductor.now() < secs(1));
@@ -245,33 +314,63 @@ fn a_container_that_keeps_exiting_under_a_restart_policy_fails_after_the_third_t
         let machine = one(Process::new().ready_after(secs(9)).exits_after(millis(60), code));
         let failure = machine.up(&with(description, "services.web.restart", "always")).unwrap_err();
         assert_eq!(failure.message, format!("\"web\" exited 3 times with code {code}"));
-        let deaths = machine.engine.event_trace().iter().filter(|line| line.contains(" container die shop-web-1")).count();
+        let deaths = machine
+            .engine
+            .event_trace()
+            .iter()
+            .filter(|line| line.contains(" container die shop-web-1"))
+            .count();
         assert_eq!(deaths, 3, "as often as it is said");
     }
 }
 
 /// What is shown of a failure's log.
 fn shown_log(failure: &Failure) -> Vec<&str> {
-    failure.details.iter().filter(|detail| detail.title.starts_with("last log lines")).flat_map(|detail| detail.text.lines()).collect()
+    failure
+        .details
+        .iter()
+        .filter(|detail| detail.title.starts_with("last log lines"))
+        .flat_map(|detail| detail.text.lines())
+        .collect()
 }
 
 #[test]
 fn the_last_log_lines_are_those_of_the_start_that_failed() {
-    let fails = |word: &str| Process::new().ready_after(secs(9)).says(millis(1), word).exits_after(millis(60), 7);
-    for description in [web(json!({})), checked(10, 5, 3), with(checked(10, 5, 3), "services.web.restart", "always")] {
+    let fails = |word: &str| {
+        Process::new().ready_after(secs(9)).says(millis(1), word).exits_after(millis(60), 7)
+    };
+    for description in [
+        web(json!({})),
+        checked(10, 5, 3),
+        with(checked(10, 5, 3), "services.web.restart", "always"),
+    ] {
         let machine = one(fails("FIRST reason"));
-        assert!(shown_log(&machine.up(&description).unwrap_err()).iter().all(|line| *line == "FIRST reason"));
+        assert!(
+            shown_log(&machine.up(&description).unwrap_err())
+                .iter()
+                .all(|line| *line == "FIRST reason")
+        );
         machine.engine.set_process("web", fails("SECOND reason"));
         machine.pass(secs(120));
         let log = machine.up(&description).unwrap_err();
         let log = shown_log(&log);
-        assert!(!log.is_empty() && log.len() <= 2 && log.iter().all(|line| *line == "SECOND reason"), "{log:?}");
+        assert!(
+            !log.is_empty() && log.len() <= 2 && log.iter().all(|line| *line == "SECOND reason"),
+            "{log:?}"
+        );
         // One that says nothing is not explained by what an earlier start said.
-        machine.engine.set_process("web", Process::new().ready_after(secs(9)).exits_after(millis(60), 7));
+        machine
+            .engine
+            .set_process("web", Process::new().ready_after(secs(9)).exits_after(millis(60), 7));
         machine.pass(secs(120));
         let failure = machine.up(&description).unwrap_err();
-        let titles: Vec<&str> = failure.details.iter().map(|detail| detail.title.as_str()).collect();
-        assert!(shown_log(&failure).is_empty() || titles.contains(&"last log lines, of an earlier start"), "{failure:?}");
+        let titles: Vec<&str> =
+            failure.details.iter().map(|detail| detail.title.as_str()).collect();
+        assert!(
+            shown_log(&failure).is_empty()
+                || titles.contains(&"last log lines, of an earlier start"),
+            "{failure:?}"
+        );
     }
 }
 
@@ -280,10 +379,18 @@ fn the_engines_last_health_check_is_one_of_the_start_that_failed() {
     let machine = one(Process::new().on_exec(|_, _| Some(ExecAnswer::failure(4, "FIRST reason"))));
     let description = with(checked(1, 1, 1), "services.web.x-spc-probe", "engine");
     assert!(details(&machine.up(&description).unwrap_err()).contains("FIRST reason"));
-    machine.run(machine.engine.container_stop("shop-web-1", &crate::engine::StopRequest::default())).unwrap();
-    machine.engine.set_process("web", Process::new().says(millis(1), "SECOND reason").exits_after(millis(60), 7));
+    machine
+        .run(machine.engine.container_stop("shop-web-1", &crate::engine::StopRequest::default()))
+        .unwrap();
+    machine.engine.set_process(
+        "web",
+        Process::new().says(millis(1), "SECOND reason").exits_after(millis(60), 7),
+    );
     let failure = machine.up(&description).unwrap_err();
-    assert!(!details(&failure).contains("FIRST reason") && details(&failure).contains("SECOND reason"), "{failure:?}");
+    assert!(
+        !details(&failure).contains("FIRST reason") && details(&failure).contains("SECOND reason"),
+        "{failure:?}"
+    );
 }
 
 #[test]
@@ -294,17 +401,25 @@ fn a_container_that_exits_once_and_then_gets_ready_is_ready() {
         machine.engine.set_process("web", Process::new().ready_after(millis(200)));
     };
     let around = machine.around();
-    let (result, ()) = machine.up_while(&around, &with(checked(10, 5, 3), "services.web.restart", "on-failure"), again);
+    let (result, ()) = machine.up_while(
+        &around,
+        &with(checked(10, 5, 3), "services.web.restart", "on-failure"),
+        again,
+    );
     assert!(result.unwrap().containers[0].is_ready());
 }
 
 #[test]
 fn a_container_that_ran_out_of_memory_is_said_to() {
     for description in [checked(10, 5, 3), web(json!({}))] {
-        let machine = one(Process::new().runs_out_of_memory_after(millis(200)).ready_after(secs(9)));
+        let machine =
+            one(Process::new().runs_out_of_memory_after(millis(200)).ready_after(secs(9)));
         let failure = machine.up(&description).unwrap_err();
         assert_eq!(failure.message, "\"web\" exited with code 137 (killed)");
-        assert_eq!(failure.hint.as_deref(), Some("it ran out of memory: give it more, or make it use less"));
+        assert_eq!(
+            failure.hint.as_deref(),
+            Some("it ran out of memory: give it more, or make it use less")
+        );
         assert_eq!(failure.fields["oom_killed"], json!(true));
     }
 }
@@ -312,7 +427,8 @@ fn a_container_that_ran_out_of_memory_is_said_to() {
 #[test]
 fn a_service_that_ran_out_of_memory_under_a_restart_policy_is_said_to() {
     let machine = one(Process::new().runs_out_of_memory_after(millis(200)).ready_after(secs(9)));
-    let failure = machine.up(&with(checked(10, 5, 3), "services.web.restart", "always")).unwrap_err();
+    let failure =
+        machine.up(&with(checked(10, 5, 3), "services.web.restart", "always")).unwrap_err();
     assert_eq!(failure.fields["oom_killed"], json!(true));
 }
 
@@ -325,7 +441,11 @@ fn a_missed_verdict_is_found_when_the_stream_of_events_is_back() {
         machine.engine.version().await.unwrap();
     };
     let around = machine.around();
-    let (result, ()) = machine.up_while(&around, &with(checked(10, 5, 3), "services.web.x-spc-probe", "engine"), break_stream);
+    let (result, ()) = machine.up_while(
+        &around,
+        &with(checked(10, 5, 3), "services.web.x-spc-probe", "engine"),
+        break_stream,
+    );
     result.unwrap();
     let passed = machine.when("health_status: healthy shop-web-1");
     assert!(machine.conductor.now() < passed + millis(200), "at once, not at the next verdict");
@@ -340,7 +460,11 @@ fn an_engine_that_restarts_while_a_container_is_waited_for_is_waited_for_too() {
             machine.engine.restart(secs(4));
         };
         let around = machine.around();
-        let description = with(with(checked(10, 5, 3), "services.web.restart", "always"), "services.web.x-spc-probe", probe);
+        let description = with(
+            with(checked(10, 5, 3), "services.web.restart", "always"),
+            "services.web.x-spc-probe",
+            probe,
+        );
         let (result, ()) = machine.up_while(&around, &description, restart);
         assert!(result.unwrap().containers[0].is_ready(), "{probe}");
         assert!(!machine.footprint().locked);
@@ -362,7 +486,9 @@ fn an_engine_that_does_not_come_back_fails_the_wait() {
 
 #[test]
 fn an_engine_that_does_not_come_back_fails_the_wait_for_a_job_too() {
-    let machine = machine_with(1, |builder| builder.process("migrate", Process::new().exits_after(secs(500), 0)));
+    let machine = machine_with(1, |builder| {
+        builder.process("migrate", Process::new().exits_after(secs(500), 0))
+    });
     let restart = async {
         machine.conductor.sleep(secs(5)).await;
         machine.engine.restart(secs(86_400));
@@ -382,17 +508,24 @@ fn a_container_removed_while_it_is_waited_for_fails_the_wait() {
     let around = machine.around();
     let (result, ()) = machine.up_while(&around, &checked(10, 5, 3), remove);
     let failure = result.unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unhealthy, "\"web\" was removed while it was waited for"));
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::Unhealthy, "\"web\" was removed while it was waited for")
+    );
 }
 
 #[test]
 fn where_many_are_probed_at_once_each_is_probed_less() {
     let pauses = |services: usize| {
         let names: Vec<String> = (0..services).map(|number| format!("s{number}")).collect();
-        let machine = machine_with(1, |builder| builder.process("shop-s*", Process::new().ready_after(secs(1))));
+        let machine = machine_with(1, |builder| {
+            builder.process("shop-s*", Process::new().ready_after(secs(1)))
+        });
         let check = json!({"test": "check", "interval": "60s", "timeout": "5s", "retries": 3});
-        let described: serde_json::Map<String, Value> =
-            names.iter().map(|name| (name.clone(), json!({"image": "web:1", "healthcheck": check}))).collect();
+        let described: serde_json::Map<String, Value> = names
+            .iter()
+            .map(|name| (name.clone(), json!({"image": "web:1", "healthcheck": check})))
+            .collect();
         machine.up(&json!({"services": described})).unwrap();
         probes(&machine).len() / services
     };

@@ -4,7 +4,8 @@ use super::*;
 use crate::engine::Engine;
 use crate::model::observed::ContainerState as State;
 
-/// `web`, which dies a second and a half after its start, and a database that takes five seconds to get ready.
+/// `web`, which dies a second and a half after its start, and a database that takes five seconds to
+/// get ready.
 fn dying(code: i64, restart: &str) -> (Machine, Value) {
     let machine = machine_with(1, |builder| {
         let web = Process::new().exits_after(millis(1500), code);
@@ -19,15 +20,21 @@ fn dying(code: i64, restart: &str) -> (Machine, Value) {
 
 #[test]
 fn a_container_without_a_check_that_dies_before_the_verb_returns_fails_it() {
-    for (restart, again) in [("no", ""), ("on-failure", ", and the engine starts it again"), ("always", ", and the engine starts it again")]
-    {
+    for (restart, again) in [
+        ("no", ""),
+        ("on-failure", ", and the engine starts it again"),
+        ("always", ", and the engine starts it again"),
+    ] {
         let (machine, description) = dying(1, restart);
         let failure = machine.up(&description).unwrap_err();
         let message = format!("\"web\" was ready, then exited with code 1{again}");
         assert_eq!((failure.kind, failure.message), (Kind::Unhealthy, message), "{restart}");
         assert_eq!(failure.fields["service"].to_string().trim_matches('"'), "web");
         let died = machine.when("die shop-web-1");
-        assert!(machine.conductor.now() < died + secs(1), "at once, not when the database is ready");
+        assert!(
+            machine.conductor.now() < died + secs(1),
+            "at once, not when the database is ready"
+        );
         assert!(!machine.footprint().locked);
     }
 }
@@ -46,9 +53,19 @@ fn a_start_and_a_restart_watch_what_they_started_too() {
         machine.engine.set_process("shop-web-1", Process::new());
         machine.up(&description).unwrap();
         let services = BTreeSet::from(["db".to_owned(), "web".to_owned()]);
-        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verbs::Lifecycle::Stop, None)).unwrap();
+        machine
+            .run(verbs::lifecycle(
+                &machine.around(),
+                PROJECT,
+                &services,
+                verbs::Lifecycle::Stop,
+                None,
+            ))
+            .unwrap();
         machine.engine.set_process("shop-web-1", Process::new().exits_after(millis(1500), 1));
-        let failure = machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None)).unwrap_err();
+        let failure = machine
+            .run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+            .unwrap_err();
         assert_eq!(failure.message, "\"web\" was ready, then exited with code 1");
     }
 }
@@ -67,7 +84,8 @@ fn a_job_that_ends_meanwhile_is_done() {
 #[test]
 fn one_that_nobody_requires_is_warned_of() {
     let (machine, mut description) = dying(1, "no");
-    description["services"]["db"]["depends_on"] = json!({"web": {"condition": "service_started", "required": false}});
+    description["services"]["db"]["depends_on"] =
+        json!({"web": {"condition": "service_started", "required": false}});
     machine.up(&description).unwrap();
     let warning = "\"web\" was ready, then exited with code 1: not required, going on without it";
     assert!(machine.logged().contains(&warning.to_owned()), "{:?}", machine.logged());
@@ -85,13 +103,21 @@ fn one_with_a_check_that_the_engine_starts_again_is_waited_for_once_more() {
     };
     let (result, ()) = machine.up_while(&around, &description, end);
     result.unwrap();
-    let started = machine.engine.event_trace().iter().filter(|line| line.contains("start shop-web-1")).count();
+    let started = machine
+        .engine
+        .event_trace()
+        .iter()
+        .filter(|line| line.contains("start shop-web-1"))
+        .count();
     assert_eq!(started, 2);
     // Not again and again.
     let (machine, mut description) = dying(1, "always");
     description["services"]["web"]["healthcheck"] = check("curl");
     let failure = machine.up(&description).unwrap_err();
-    assert_eq!(failure.message, "\"web\" was ready, then exited with code 1, and the engine starts it again");
+    assert_eq!(
+        failure.message,
+        "\"web\" was ready, then exited with code 1, and the engine starts it again"
+    );
 }
 
 #[test]
@@ -100,7 +126,8 @@ fn what_a_replacement_stops_on_purpose_is_no_death() {
     machine.up(&shop()).unwrap();
     machine.up(&with(shop(), "services.db.environment.LEVEL", "2")).unwrap();
     machine.engine.set_process("shop-web-1.new", Process::new().ready_after(secs(9000)));
-    let failure = machine.up(&with(shop(), "services.web.environment", json!({"A": "1"}))).unwrap_err();
+    let failure =
+        machine.up(&with(shop(), "services.web.environment", json!({"A": "1"}))).unwrap_err();
     assert!(failure.message.starts_with("\"web\" is not ready after"), "{failure}");
 }
 
@@ -108,14 +135,20 @@ fn what_a_replacement_stops_on_purpose_is_no_death() {
 fn unchanged(restart: &str, checked: bool) -> (Machine, Value) {
     let machine = machine_with(1, |builder| {
         let db = Process::new().ready_after(secs(5));
-        builder.process("db", db).process("web", Process::new().ready_after(millis(100)).says(millis(10), "serving"))
+        builder
+            .process("db", db)
+            .process("web", Process::new().ready_after(millis(100)).says(millis(10), "serving"))
     });
     let mut web = json!({"image": "web:1", "ports": ["8000:8000"], "restart": restart});
     if checked {
-        web["healthcheck"] = json!({"test": "curl", "interval": "1s", "timeout": "1s", "retries": 2});
+        web["healthcheck"] =
+            json!({"test": "curl", "interval": "1s", "timeout": "1s", "retries": 2});
     }
     machine.up(&json!({"services": {"web": web}})).unwrap();
-    (machine, json!({"services": {"web": web, "db": {"image": "db:1", "healthcheck": check("pg_isready")}}}))
+    (
+        machine,
+        json!({"services": {"web": web, "db": {"image": "db:1", "healthcheck": check("pg_isready")}}}),
+    )
 }
 
 #[test]
@@ -133,8 +166,14 @@ fn an_unchanged_container_that_dies_meanwhile_fails_the_verb() {
         assert_eq!(failure.message, format!("\"web\" was ready, then exited with code 3{again}"));
         assert_eq!(failure.kind, Kind::Unhealthy);
         assert_eq!(failure.fields["code"].to_string(), "3");
-        assert!(failure.details.iter().any(|detail| detail.text.contains("out of ideas")), "{failure:?}");
-        assert!(machine.conductor.now() < begun + secs(3), "at once, not when the database is ready");
+        assert!(
+            failure.details.iter().any(|detail| detail.text.contains("out of ideas")),
+            "{failure:?}"
+        );
+        assert!(
+            machine.conductor.now() < begun + secs(3),
+            "at once, not when the database is ready"
+        );
         assert!(!machine.footprint().locked);
     }
 }
@@ -166,7 +205,8 @@ fn an_unchanged_container_with_a_check_may_come_back_before_the_verb_returns() {
 fn an_unchanged_container_that_is_unhealthy_at_the_end_is_waited_for_once_more() {
     for (recovers_at, recovers) in [(14, true), (90_000, false)] {
         let machine = machine_with(1, |builder| {
-            let web = Process::new().ready_after(millis(100)).unready_between(secs(3), secs(recovers_at));
+            let web =
+                Process::new().ready_after(millis(100)).unready_between(secs(3), secs(recovers_at));
             builder.process("web", web).process("db", Process::new().ready_after(secs(9)))
         });
         let check_often = json!({"test": "curl", "interval": "1s", "timeout": "1s", "retries": 2});
@@ -205,17 +245,24 @@ fn the_last_look_finds_what_no_event_told() {
         (paused.message.as_str(), paused.hint.as_deref().unwrap()),
         ("\"web\" was ready and is paused now", "let it go on with `docker unpause shop-web-1`")
     );
-    assert_eq!(look(None).unwrap_err().message, "\"web\" was ready, and was removed by somebody else");
+    assert_eq!(
+        look(None).unwrap_err().message,
+        "\"web\" was ready, and was removed by somebody else"
+    );
     for state in [State::Exited, State::Restarting, State::Dead] {
         let failure = look(Some(state)).unwrap_err();
-        assert!(failure.message.starts_with("\"web\" was ready, then exited with code"), "{failure}");
+        assert!(
+            failure.message.starts_with("\"web\" was ready, then exited with code"),
+            "{failure}"
+        );
     }
 }
 
 #[test]
 fn one_that_others_can_do_without_is_not_relied_on_and_neither_is_a_service_that_is_not_meant() {
     let (machine, mut description) = unchanged("no", false);
-    description["services"]["db"]["depends_on"] = json!({"web": {"condition": "service_started", "required": false}});
+    description["services"]["db"]["depends_on"] =
+        json!({"web": {"condition": "service_started", "required": false}});
     let end = async {
         machine.conductor.sleep(millis(1500)).await;
         machine.engine.end_process("shop-web-1", 3).unwrap();
@@ -230,6 +277,7 @@ fn one_that_others_can_do_without_is_not_relied_on_and_neither_is_a_service_that
         machine.conductor.sleep(millis(1500)).await;
         machine.engine.end_process("shop-web-1", 3).unwrap();
     };
-    let (result, ()) = machine.run(futures::future::join(verbs::up(&around, &project, &options), end));
+    let (result, ()) =
+        machine.run(futures::future::join(verbs::up(&around, &project, &options), end));
     result.unwrap();
 }

@@ -1,4 +1,5 @@
-//! Restart policies: what ends by itself is done, and what the engine starts again and again is not ready.
+//! Restart policies: what ends by itself is done, and what the engine starts again and again is not
+//! ready.
 
 use similar_asserts::assert_eq;
 
@@ -7,11 +8,16 @@ use super::*;
 /// `web`, which ends `after` its start, beside a database that takes five seconds to get ready.
 fn ending(after: Duration, code: i64, web: Value) -> (Machine, Value) {
     let machine = machine_with(1, |builder| {
-        builder.process("web", Process::new().exits_after(after, code)).process("db", Process::new().ready_after(secs(5)))
+        builder
+            .process("web", Process::new().exits_after(after, code))
+            .process("db", Process::new().ready_after(secs(5)))
     });
     let mut web = web;
     web["image"] = json!("web:1");
-    (machine, json!({"services": {"web": web, "db": {"image": "db:1", "healthcheck": check("pg_isready")}}}))
+    (
+        machine,
+        json!({"services": {"web": web, "db": {"image": "db:1", "healthcheck": check("pg_isready")}}}),
+    )
 }
 
 #[test]
@@ -19,14 +25,22 @@ fn what_ends_with_code_0_and_is_not_started_again_is_done() {
     for restart in ["no", "on-failure", "on-failure:3"] {
         for after in [millis(100), millis(1500)] {
             let (machine, description) = ending(after, 0, json!({"restart": restart}));
-            machine.up(&description).unwrap_or_else(|failure| panic!("{restart} {after:?}: {failure}"));
+            machine
+                .up(&description)
+                .unwrap_or_else(|failure| panic!("{restart} {after:?}: {failure}"));
             assert_eq!(machine.state().container("shop-web-1").unwrap().state, "exited");
             // A later run says that it stays so.
             let calls = machine.calls();
             machine.up(&description).unwrap();
             assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{restart}");
-            let said = machine.logged().into_iter().rfind(|text| text.starts_with("shop-web-1")).unwrap();
-            assert!(said.starts_with("shop-web-1 exited with code 0 and is taken for a job that is done"), "{said}");
+            let said =
+                machine.logged().into_iter().rfind(|text| text.starts_with("shop-web-1")).unwrap();
+            assert!(
+                said.starts_with(
+                    "shop-web-1 exited with code 0 and is taken for a job that is done"
+                ),
+                "{said}"
+            );
         }
     }
 }
@@ -34,7 +48,8 @@ fn what_ends_with_code_0_and_is_not_started_again_is_done() {
 #[test]
 fn what_serves_and_ends_with_code_0_is_no_job() {
     for restart in ["no", "on-failure", "always"] {
-        let (machine, description) = ending(millis(1500), 0, json!({"restart": restart, "ports": ["8000:8000"]}));
+        let (machine, description) =
+            ending(millis(1500), 0, json!({"restart": restart, "ports": ["8000:8000"]}));
         let failure = machine.up(&description).unwrap_err();
         assert_eq!(failure.kind, Kind::Unhealthy, "{restart}: {failure}");
     }
@@ -44,7 +59,9 @@ fn what_serves_and_ends_with_code_0_is_no_job() {
 fn what_restarts_again_and_again_is_never_nothing_to_do() {
     for restart in ["always", "on-failure", "unless-stopped"] {
         for passed in [1, 2, 3, 7, 20, 50] {
-            let machine = machine_with(1, |builder| builder.process("web", Process::new().exits_after(secs(1), 1)));
+            let machine = machine_with(1, |builder| {
+                builder.process("web", Process::new().exits_after(secs(1), 1))
+            });
             let description = json!({"services": {"web": {"image": "web:1", "restart": restart}}});
             // It has run for 0.3 s, and nobody watches it any more.
             machine.up(&description).unwrap();
@@ -59,7 +76,8 @@ fn what_restarts_again_and_again_is_never_nothing_to_do() {
 
 #[test]
 fn what_was_started_again_and_runs_on_is_waited_for_and_then_ready() {
-    let machine = machine_with(1, |builder| builder.process("web", Process::new().exits_after(secs(1), 1)));
+    let machine =
+        machine_with(1, |builder| builder.process("web", Process::new().exits_after(secs(1), 1)));
     let description = json!({"services": {"web": {"image": "web:1", "restart": "always"}}});
     machine.up(&description).unwrap();
     machine.engine.set_process("web", Process::new());
@@ -73,12 +91,18 @@ fn what_was_started_again_and_runs_on_is_waited_for_and_then_ready() {
     machine.pass(secs(60));
     let calls = machine.calls();
     machine.up(&description).unwrap();
-    assert!(machine.calls_from(calls).iter().all(|call| call.method.ends_with("_list")), "four lists are all that is asked");
+    assert!(
+        machine.calls_from(calls).iter().all(|call| call.method.ends_with("_list")),
+        "four lists are all that is asked"
+    );
 }
 
 #[test]
 fn a_job_that_fails_shows_what_it_wrote_last() {
-    let job = Process::new().says(millis(10), "migrating").complains(millis(20), "no such table").exits_after(millis(100), 3);
+    let job = Process::new()
+        .says(millis(10), "migrating")
+        .complains(millis(20), "no such table")
+        .exits_after(millis(100), 3);
     let machine = machine_with(1, |builder| builder.process("job", job));
     let description = json!({"services": {
         "job": {"image": "job:1"},

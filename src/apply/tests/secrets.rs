@@ -22,24 +22,48 @@ fn web() -> Value {
 
 /// All that a run leaves in writing, but for the files in containers.
 fn written(machine: &Machine) -> String {
-    format!("{:?}\n{:?}\n{:?}\n{}", machine.engine.calls(), machine.engine.past_events(), machine.state(), machine.told())
+    format!(
+        "{:?}\n{:?}\n{:?}\n{}",
+        machine.engine.calls(),
+        machine.engine.past_events(),
+        machine.state(),
+        machine.told()
+    )
 }
 
 /// Brings it up as the command line does, with a journal.
 fn up(machine: &Machine, description: &Value) -> Result<Outcome, Failure> {
     let mut around = machine.around();
-    let journal = Journal::new(machine.host.clone(), around.policy.clone(), around.run.clone(), machine.seen.clone());
+    let journal = Journal::new(
+        machine.host.clone(),
+        around.policy.clone(),
+        around.run.clone(),
+        machine.seen.clone(),
+    );
     around.events = Arc::new(journal);
     machine.run(verbs::up(&around, &project(description), &UpOptions::default()))
 }
 
 fn file(machine: &Machine, path: &str) -> Option<String> {
-    machine.engine.file("shop-web-1", path).map(|content| String::from_utf8(content.to_vec()).unwrap())
+    machine
+        .engine
+        .file("shop-web-1", path)
+        .map(|content| String::from_utf8(content.to_vec()).unwrap())
 }
 
 fn causes(machine: &Machine) -> Vec<String> {
-    let cause = |event: &Event| if let Event::StepStarted { cause, .. } = event { Some(cause.clone()) } else { None };
-    machine.seen.0.lock().unwrap().iter().filter_map(cause).filter(|cause| !cause.is_empty()).collect()
+    let cause = |event: &Event| {
+        if let Event::StepStarted { cause, .. } = event { Some(cause.clone()) } else { None }
+    };
+    machine
+        .seen
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(cause)
+        .filter(|cause| !cause.is_empty())
+        .collect()
 }
 
 #[test]
@@ -53,10 +77,16 @@ fn a_secret_is_a_file_in_its_container_and_nowhere_else_in_writing() {
         up(&machine, &description).unwrap();
         assert_eq!(file(&machine, "/run/secrets/token").as_deref(), Some(VALUE));
         assert_eq!(file(&machine, "/etc/other").is_some(), !read_only);
-        up(&machine, &with(description.clone(), "services.web.environment", json!({"LEVEL": "2"}))).unwrap();
-        assert_eq!(file(&machine, "/run/secrets/token").as_deref(), Some(VALUE), "also after it was replaced");
+        up(&machine, &with(description.clone(), "services.web.environment", json!({"LEVEL": "2"})))
+            .unwrap();
+        assert_eq!(
+            file(&machine, "/run/secrets/token").as_deref(),
+            Some(VALUE),
+            "also after it was replaced"
+        );
         machine.engine.set_process("shop-web-1.new", Process::new().cannot_start("no"));
-        up(&machine, &with(description, "services.web.environment", json!({"LEVEL": "3"}))).unwrap_err();
+        up(&machine, &with(description, "services.web.environment", json!({"LEVEL": "3"})))
+            .unwrap_err();
         assert!(written(&machine).contains("dev.spc.secrets"));
         assert!(!written(&machine).contains("horse"));
         machine.down(true).unwrap();
@@ -71,11 +101,24 @@ fn an_exposed_secret_is_in_the_environment_of_its_container_and_nowhere_else() {
         let around = machine.around();
         let token = Secrets::token("token", [7; 16]);
         around.secrets.add("token", &token, value);
-        let described = with(web(), "services.web.environment", json!({"DSN": format!("postgres://x:{}@db", Secrets::exposed(&token))}));
-        machine.run(verbs::up(&around, &project(&with(described, "services.web.secrets", json!([]))), &UpOptions::default())).unwrap()
+        let described = with(
+            web(),
+            "services.web.environment",
+            json!({"DSN": format!("postgres://x:{}@db", Secrets::exposed(&token))}),
+        );
+        machine
+            .run(verbs::up(
+                &around,
+                &project(&with(described, "services.web.secrets", json!([]))),
+                &UpOptions::default(),
+            ))
+            .unwrap()
     };
     run(VALUE);
-    assert_eq!(machine.state().container("shop-web-1").unwrap().environment, [format!("DSN=postgres://x:{VALUE}@db")]);
+    assert_eq!(
+        machine.state().container("shop-web-1").unwrap().environment,
+        [format!("DSN=postgres://x:{VALUE}@db")]
+    );
     let text = written(&machine).replace(&format!("DSN=postgres://x:{VALUE}@db"), "");
     assert!(!text.contains("horse"));
     assert_eq!(run(VALUE).changes, 0, "the same value is the same container");
@@ -110,18 +153,29 @@ fn a_secret_without_a_value_is_named_before_anything_is_done() {
     let mut machine = machine();
     machine.environment.clear();
     let failure = up(&machine, &web()).unwrap_err();
-    assert_eq!(failure.message, "The secret \"token\" has no value: the variable \"TOKEN\" is not set");
+    assert_eq!(
+        failure.message,
+        "The secret \"token\" has no value: the variable \"TOKEN\" is not set"
+    );
     assert!(machine.engine.calls().is_empty());
 }
 
 #[test]
 fn secrets_that_can_not_be_delivered_stop_nothing() {
     let machine = with_value(VALUE);
-    let description = with(with(web(), "services.web.read_only", true), "services.web.secrets", json!(["token"]));
+    let description =
+        with(with(web(), "services.web.read_only", true), "services.web.secrets", json!(["token"]));
     up(&machine, &description).unwrap();
-    let elsewhere = with(description, "services.web.secrets", json!([{"source": "token", "target": "/etc/token"}]));
+    let elsewhere = with(
+        description,
+        "services.web.secrets",
+        json!([{"source": "token", "target": "/etc/token"}]),
+    );
     let failure = up(&machine, &elsewhere).unwrap_err();
-    assert_eq!(failure.message, "The secret \"token\" of the read-only service \"web\" can't be at \"/etc/token\"");
+    assert_eq!(
+        failure.message,
+        "The secret \"token\" of the read-only service \"web\" can't be at \"/etc/token\""
+    );
     let web = machine.state().container("shop-web-1").unwrap().clone();
     assert_eq!((web.state, web.starts, machine.footprint().anonymous), ("running", 1, 1));
 }
@@ -130,15 +184,25 @@ fn secrets_that_can_not_be_delivered_stop_nothing() {
 fn records_are_kept_where_a_symlink_leads_only_if_scripts_may_write_there() {
     for (allowed, kept) in [(vec![], false), (vec!["/records".to_owned()], true)] {
         let mut machine = with_value(VALUE);
-        let host = SimHost::new(machine.conductor.clone()).with_folder("/records").with_symlink("/project/.spc", "/records");
+        let host = SimHost::new(machine.conductor.clone())
+            .with_folder("/records")
+            .with_symlink("/project/.spc", "/records");
         machine.host = Arc::new(host);
         let settings = Settings { write: allowed, ..Settings::default() };
-        let policy = Policy::new(Path::new(DIRECTORY), settings, &|path| resolve(&*machine.host, path)).unwrap();
+        let policy =
+            Policy::new(Path::new(DIRECTORY), settings, &|path| resolve(&*machine.host, path))
+                .unwrap();
         let records = records::Records::new(&*machine.host, &policy, PROJECT);
         let written = records.update(|state| state.stopped.extend(["a".to_owned()]));
-        assert_eq!(written.as_ref().err().map(|error| error.kind), (!kept).then_some(HostErrorKind::SymlinkInPath));
+        assert_eq!(
+            written.as_ref().err().map(|error| error.kind),
+            (!kept).then_some(HostErrorKind::SymlinkInPath)
+        );
         assert_eq!(records.state().stopped.contains("a"), kept);
-        assert_eq!(machine.host.list(&CheckedPath::root_itself("/records")).unwrap().is_empty(), !kept);
+        assert_eq!(
+            machine.host.list(&CheckedPath::root_itself("/records")).unwrap().is_empty(),
+            !kept
+        );
     }
 }
 
@@ -152,7 +216,15 @@ fn a_symlink_among_the_records_is_not_followed() {
         machine.host = Arc::new(host);
         let _ = up(&machine, &web());
         let outside = machine.host.list(&CheckedPath::root_itself("/outside")).unwrap();
-        assert_eq!(outside.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["state.json"], "{link}");
-        assert_eq!(machine.host.read(&CheckedPath::trusted("/outside/state.json")).unwrap(), "{}", "{link}");
+        assert_eq!(
+            outside.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(),
+            ["state.json"],
+            "{link}"
+        );
+        assert_eq!(
+            machine.host.read(&CheckedPath::trusted("/outside/state.json")).unwrap(),
+            "{}",
+            "{link}"
+        );
     }
 }

@@ -13,7 +13,12 @@ fn two() -> Value {
 }
 
 fn up(machine: &Machine, service: &str) {
-    machine.up_with(&two(), &UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() }).unwrap();
+    machine
+        .up_with(
+            &two(),
+            &UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() },
+        )
+        .unwrap();
 }
 
 fn verb(machine: &Machine, verb: Lifecycle, services: &[&str]) -> Result<Outcome, Failure> {
@@ -34,9 +39,14 @@ fn stopped() -> Machine {
 fn refused(machine: &Machine, lifecycle: Lifecycle, services: &[&str], message: &str, hint: &str) {
     let events = machine.events();
     let failure = verb(machine, lifecycle, services).unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str(), failure.hint.as_deref()), (Kind::Conflict, message, Some(hint)), "{lifecycle:?}");
+    assert_eq!(
+        (failure.kind, failure.message.as_str(), failure.hint.as_deref()),
+        (Kind::Conflict, message, Some(hint)),
+        "{lifecycle:?}"
+    );
     assert_eq!(failure.fields["port"], 8000);
-    let happened = machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock"));
+    let happened =
+        machine.happened_from(events).into_iter().filter(|line| !line.contains("spc-lock"));
     assert_eq!(happened.collect::<Vec<_>>(), Vec::<String>::new(), "nothing was touched");
 }
 
@@ -65,18 +75,31 @@ fn the_port_of_another_container_is_refused_before_anything_is_touched() {
     let message = "The container \"shop-b-1\" needs the host port 8000 on 127.0.0.1, which is taken by the container \"shop-a-1\"";
     for lifecycle in BOTH {
         for services in [&["b", "c"][..], &["a", "b", "c"]] {
-            refused(&machine, lifecycle, services, message, "`stop([\"a\"])` first, or publish another host port and run `up`");
+            refused(
+                &machine,
+                lifecycle,
+                services,
+                message,
+                "`stop([\"a\"])` first, or publish another host port and run `up`",
+            );
         }
     }
     // Its own is nobody else's.
     verb(&machine, Lifecycle::Restart, &["a"]).unwrap();
-    let alone = machine.run(super::super::writers::check_start(&machine.around(), PROJECT, "shop-b-1")).unwrap_err();
+    let alone = machine
+        .run(super::super::writers::check_start(&machine.around(), PROJECT, "shop-b-1"))
+        .unwrap_err();
     assert_eq!(alone.message, message);
 
     verb(&machine, Lifecycle::Stop, &["a"]).unwrap();
-    let binding = bollard::models::PortBinding { host_ip: Some(String::new()), host_port: Some("8000".into()) };
-    let host =
-        bollard::models::HostConfig { port_bindings: Some([("80/tcp".to_owned(), Some(vec![binding]))].into()), ..Default::default() };
+    let binding = bollard::models::PortBinding {
+        host_ip: Some(String::new()),
+        host_port: Some("8000".into()),
+    };
+    let host = bollard::models::HostConfig {
+        port_bindings: Some([("80/tcp".to_owned(), Some(vec![binding]))].into()),
+        ..Default::default()
+    };
     let labels = [(compose_label::PROJECT.to_owned(), "other".to_owned())].into();
     let body = bollard::models::ContainerCreateBody {
         image: Some("redis:1".into()),
@@ -90,9 +113,14 @@ fn the_port_of_another_container_is_refused_before_anything_is_touched() {
         machine.engine.container_start("stranger").await.unwrap();
     });
     for lifecycle in BOTH {
-        let message =
-            "The container \"shop-a-1\" needs the host port 8000, which is taken by the container \"stranger\" of the project \"other\"";
-        refused(&machine, lifecycle, &["a", "c"], message, "stop that container first, or publish another host port and run `up`");
+        let message = "The container \"shop-a-1\" needs the host port 8000, which is taken by the container \"stranger\" of the project \"other\"";
+        refused(
+            &machine,
+            lifecycle,
+            &["a", "c"],
+            message,
+            "stop that container first, or publish another host port and run `up`",
+        );
     }
 }
 
@@ -100,10 +128,22 @@ fn the_port_of_another_container_is_refused_before_anything_is_touched() {
 fn the_port_of_a_process_is_refused_before_anything_is_touched() {
     let machine = stopped();
     let process = Some("nginx (pid 812)".to_owned());
-    machine.host.listen(Listener { address: "0.0.0.0".parse().unwrap(), port: 8000, protocol: "tcp".to_owned(), process });
+    machine.host.listen(Listener {
+        address: "0.0.0.0".parse().unwrap(),
+        port: 8000,
+        protocol: "tcp".to_owned(),
+        process,
+    });
     for lifecycle in BOTH {
-        let message = "The port 8000 of \"shop-a-1\" is already taken by the process nginx (pid 812)";
-        refused(&machine, lifecycle, &["a", "c"], message, "stop what holds it, or publish another host port");
+        let message =
+            "The port 8000 of \"shop-a-1\" is already taken by the process nginx (pid 812)";
+        refused(
+            &machine,
+            lifecycle,
+            &["a", "c"],
+            message,
+            "stop what holds it, or publish another host port",
+        );
     }
     machine.host.stop_listening(8000);
     verb(&machine, Lifecycle::Start, &["a"]).unwrap();
@@ -120,7 +160,16 @@ fn a_job_whose_end_is_waited_for_may_have_the_same_port() {
     verb(&machine, Lifecycle::Stop, &["web"]).unwrap();
     for lifecycle in BOTH {
         let services = ["job", "web"].map(str::to_owned).into();
-        machine.run(verbs::lifecycle_of(&machine.around(), PROJECT, &services, verbs::Chosen::ByName, lifecycle, None)).unwrap();
+        machine
+            .run(verbs::lifecycle_of(
+                &machine.around(),
+                PROJECT,
+                &services,
+                verbs::Chosen::ByName,
+                lifecycle,
+                None,
+            ))
+            .unwrap();
         verb(&machine, Lifecycle::Stop, &["web"]).unwrap();
     }
 }
@@ -131,14 +180,31 @@ fn what_the_engine_refuses_at_a_start_or_restart_names_who_has_it() {
     verb(&machine, Lifecycle::Start, &["a"]).unwrap();
     for verb in ["start", "restart"] {
         let around = machine.around();
-        let refused =
-            RefusedStart { around: &around, verb, project: PROJECT, described: None, service: Some("b"), container: "shop-b-1", id: "b" };
-        let explain = |message: &str| machine.run(refused.explain(EngineError::new(EngineErrorKind::Server, message)));
-        let port = explain("driver failed programming external connectivity: Bind for 0.0.0.0:8000 failed: port is already allocated");
-        assert_eq!(port.message, "The port 8000 of \"shop-b-1\" is already taken by the container \"shop-a-1\"");
+        let refused = RefusedStart {
+            around: &around,
+            verb,
+            project: PROJECT,
+            described: None,
+            service: Some("b"),
+            container: "shop-b-1",
+            id: "b",
+        };
+        let explain = |message: &str| {
+            machine.run(refused.explain(EngineError::new(EngineErrorKind::Server, message)))
+        };
+        let port = explain(
+            "driver failed programming external connectivity: Bind for 0.0.0.0:8000 failed: port is already allocated",
+        );
+        assert_eq!(
+            port.message,
+            "The port 8000 of \"shop-b-1\" is already taken by the container \"shop-a-1\""
+        );
         assert_eq!(port.fields["service"], "b");
         let address = explain("Address already in use");
-        assert_eq!(address.message, format!("Could not {verb} the container \"shop-b-1\": Address already in use"));
+        assert_eq!(
+            address.message,
+            format!("Could not {verb} the container \"shop-b-1\": Address already in use")
+        );
         assert!(address.hint.is_some());
         let paused = explain("cannot start a paused container, try unpause instead");
         assert_eq!(paused.hint.as_deref(), Some("let it go on with `docker unpause shop-b-1`"));
@@ -148,7 +214,10 @@ fn what_the_engine_refuses_at_a_start_or_restart_names_who_has_it() {
     machine.engine.take_port(8000);
     for lifecycle in BOTH {
         let failure = verb(&machine, lifecycle, &["a"]).unwrap_err();
-        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Conflict, "The port 8000 of \"shop-a-1\" is already taken"));
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (Kind::Conflict, "The port 8000 of \"shop-a-1\" is already taken")
+        );
         assert!(failure.hint.is_some());
     }
 }
@@ -158,15 +227,33 @@ fn a_proxy_of_the_engine_is_looked_behind_for_the_container_that_is_being_starte
     let machine = stopped();
     machine.host.set_port_owner(8000, Some("docker-proxy (pid 7)"));
     let around = machine.around();
-    let refused =
-        RefusedStart { around: &around, verb: "start", project: PROJECT, described: None, service: None, container: "shop-b-1", id: "b" };
-    let taken = || EngineError::new(EngineErrorKind::Server, "listen tcp4 0.0.0.0:8000: bind: address already in use");
+    let refused = RefusedStart {
+        around: &around,
+        verb: "start",
+        project: PROJECT,
+        described: None,
+        service: None,
+        container: "shop-b-1",
+        id: "b",
+    };
+    let taken = || {
+        EngineError::new(
+            EngineErrorKind::Server,
+            "listen tcp4 0.0.0.0:8000: bind: address already in use",
+        )
+    };
     let failure = machine.run(refused.explain(taken()));
-    assert_eq!(failure.message, "The port 8000 of \"shop-b-1\" is already taken by the process docker-proxy (pid 7)");
+    assert_eq!(
+        failure.message,
+        "The port 8000 of \"shop-b-1\" is already taken by the process docker-proxy (pid 7)"
+    );
     let starts = async {
         machine.conductor.sleep(Duration::from_millis(500)).await;
         machine.engine.container_start("shop-a-1").await.unwrap();
     };
     let (failure, ()) = machine.run(futures::future::join(refused.explain(taken()), starts));
-    assert_eq!(failure.message, "The port 8000 of \"shop-b-1\" is already taken by the container \"shop-a-1\"");
+    assert_eq!(
+        failure.message,
+        "The port 8000 of \"shop-b-1\" is already taken by the container \"shop-a-1\""
+    );
 }

@@ -16,10 +16,18 @@ fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
             let options = ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None };
             let project = Project::read(name, description, &options).unwrap();
             machine.run(verbs::up(&machine.around(), &project, &UpOptions::default())).unwrap();
-            machine.run(verbs::down(&machine.around(), name, DownOptions { volumes: false, adopt: false })).unwrap();
+            machine
+                .run(verbs::down(
+                    &machine.around(),
+                    name,
+                    DownOptions { volumes: false, adopt: false },
+                ))
+                .unwrap();
         })
     };
-    for result in Conductor::Sim(machine.conductor.clone()).tasks(vec![job("one"), job("two")]).unwrap() {
+    for result in
+        Conductor::Sim(machine.conductor.clone()).tasks(vec![job("one"), job("two")]).unwrap()
+    {
         result.unwrap();
     }
     (machine.engine.calls(), machine.engine.event_trace())
@@ -37,6 +45,7 @@ fn two_runs_at_once_give_the_same_calls_and_events_every_time() {
 
 #[test]
 fn another_seed_gives_another_order_and_the_same_end() {
-    let orders: BTreeSet<Vec<String>> = (0..10).map(|seed| history(seed).0.into_iter().map(|call| call.target).collect()).collect();
+    let orders: BTreeSet<Vec<String>> =
+        (0..10).map(|seed| history(seed).0.into_iter().map(|call| call.target).collect()).collect();
     assert!(orders.len() > 1);
 }

@@ -18,10 +18,26 @@ fn methods_from(machine: &Machine, first: usize) -> Vec<&'static str> {
 fn an_empty_engine_ends_with_everything_running_and_ready() {
     let machine = machine();
     let outcome = machine.up(&shop()).unwrap();
-    let states: Vec<_> = outcome.containers.iter().map(|container| (container.name.as_str(), container.state.word())).collect();
-    assert_eq!(states, [("shop-db-1", "running"), ("shop-migrate-1", "exited"), ("shop-redis-1", "running"), ("shop-web-1", "running")]);
+    let states: Vec<_> = outcome
+        .containers
+        .iter()
+        .map(|container| (container.name.as_str(), container.state.word()))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("shop-db-1", "running"),
+            ("shop-migrate-1", "exited"),
+            ("shop-redis-1", "running"),
+            ("shop-web-1", "running")
+        ]
+    );
     assert!(!machine.footprint().locked);
-    assert!(machine.conductor.now() < secs(4), "the engine's own checks come after 10 s: {:?}", machine.conductor.now());
+    assert!(
+        machine.conductor.now() < secs(4),
+        "the engine's own checks come after 10 s: {:?}",
+        machine.conductor.now()
+    );
 }
 
 #[test]
@@ -30,24 +46,36 @@ fn a_create_waits_only_for_what_it_names_and_a_start_for_its_conditions() {
     machine.up(&shop()).unwrap();
     let when = |what: &str| machine.when(what);
     for service in ["db", "redis", "migrate", "web"] {
-        // What most waits for goes first, for a moment; nothing waits with its create for what is not ready.
+        // What most waits for goes first, for a moment; nothing waits with its create for what is
+        // not ready.
         let created = when(&format!("create shop-{service}-1"));
-        assert!(created < when("start shop-db-1") + millis(300), "{service} is created before the database is ready");
+        assert!(
+            created < when("start shop-db-1") + millis(300),
+            "{service} is created before the database is ready"
+        );
     }
-    assert!(when("start shop-redis-1") < when("start shop-db-1") + millis(400), "redis does not wait for the database");
-    assert!(when("start shop-migrate-1") > when("start shop-db-1") + millis(700), "the job waits until the database is ready");
-    assert!(when("start shop-web-1") > when("die shop-migrate-1"), "web waits until the job is completed");
+    assert!(
+        when("start shop-redis-1") < when("start shop-db-1") + millis(400),
+        "redis does not wait for the database"
+    );
+    assert!(
+        when("start shop-migrate-1") > when("start shop-db-1") + millis(700),
+        "the job waits until the database is ready"
+    );
+    assert!(
+        when("start shop-web-1") > when("die shop-migrate-1"),
+        "web waits until the job is completed"
+    );
 }
 
 #[test]
 fn independent_branches_overlap() {
     let machine = machine_with(1, |builder| {
         let image = || ImageSpec::command(&["run"]);
-        builder.registry_image("one:1", image(), secs(20)).registry_image("two:1", image(), secs(20)).registry_image(
-            "three:1",
-            image(),
-            secs(1),
-        )
+        builder
+            .registry_image("one:1", image(), secs(20))
+            .registry_image("two:1", image(), secs(20))
+            .registry_image("three:1", image(), secs(1))
     });
     let description = json!({"services": {
         "one": {"image": "one:1"},
@@ -56,8 +84,15 @@ fn independent_branches_overlap() {
         "four": {"image": "three:1", "depends_on": ["three"]},
     }});
     machine.up(&description).unwrap();
-    assert!(machine.conductor.now() < secs(25), "two pulls of 20 s side by side: {:?}", machine.conductor.now());
-    assert!(machine.when("start shop-four-1") < secs(3), "what needs neither does not wait for them");
+    assert!(
+        machine.conductor.now() < secs(25),
+        "two pulls of 20 s side by side: {:?}",
+        machine.conductor.now()
+    );
+    assert!(
+        machine.when("start shop-four-1") < secs(3),
+        "what needs neither does not wait for them"
+    );
 }
 
 #[test]
@@ -70,7 +105,8 @@ fn a_second_up_costs_four_lists_whatever_the_number_of_services() {
                 json!({"image": "web:1", "healthcheck": check("curl"), "depends_on": if number > 0 { json!(["s0"]) } else { json!([]) }}),
             )
         };
-        let description = json!({"services": (0..services).map(service).collect::<serde_json::Map<_, _>>()});
+        let description =
+            json!({"services": (0..services).map(service).collect::<serde_json::Map<_, _>>()});
         machine.up(&description).unwrap();
         machine.pass(secs(15));
         let (calls, events) = (machine.calls(), machine.events());
@@ -90,8 +126,20 @@ fn health_and_exit_code_are_read_from_the_lists_text() {
     let calls = machine.calls();
     let outcome = machine.up(&shop()).unwrap();
     assert_eq!(methods_from(&machine, calls), LISTS);
-    let found: Vec<_> = outcome.containers.iter().map(|it| (it.service.as_str(), it.health.word(), it.exit_code)).collect();
-    assert_eq!(found, [("db", "healthy", None), ("migrate", "", Some(0)), ("redis", "healthy", None), ("web", "healthy", None)]);
+    let found: Vec<_> = outcome
+        .containers
+        .iter()
+        .map(|it| (it.service.as_str(), it.health.word(), it.exit_code))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("db", "healthy", None),
+            ("migrate", "", Some(0)),
+            ("redis", "healthy", None),
+            ("web", "healthy", None)
+        ]
+    );
 }
 
 #[test]
@@ -102,29 +150,60 @@ fn an_own_pass_counts_on_the_next_run_while_the_engine_says_starting() {
     let calls = machine.calls();
     let outcome = machine.up(&shop()).unwrap();
     assert_eq!(outcome.changes, 0);
-    let asked: Vec<_> = machine.calls_from(calls).iter().map(|call| call.method).filter(|method| !LISTS.contains(method)).collect();
-    assert_eq!(asked, ["container_inspect"; 3], "whether each that still starts was restarted since");
-    assert!(outcome.containers.iter().all(|container| container.is_ready() || container.exit_code == Some(0)));
+    let asked: Vec<_> = machine
+        .calls_from(calls)
+        .iter()
+        .map(|call| call.method)
+        .filter(|method| !LISTS.contains(method))
+        .collect();
+    assert_eq!(
+        asked, ["container_inspect"; 3],
+        "whether each that still starts was restarted since"
+    );
+    assert!(
+        outcome
+            .containers
+            .iter()
+            .all(|container| container.is_ready() || container.exit_code == Some(0))
+    );
 }
 
 #[test]
 fn an_own_pass_does_not_count_after_a_restart_of_the_container() {
     let machine = machine();
     machine.up(&shop()).unwrap();
-    machine.run(crate::engine::Engine::container_restart(&machine.engine, "shop-db-1", &StopRequest::default())).unwrap();
+    machine
+        .run(crate::engine::Engine::container_restart(
+            &machine.engine,
+            "shop-db-1",
+            &StopRequest::default(),
+        ))
+        .unwrap();
     let before = machine.conductor.now();
     let calls = machine.calls();
     let outcome = machine.up(&shop()).unwrap();
-    assert!(machine.conductor.now() > before + millis(500), "it waits until the database is ready again");
-    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates || call.method == "exec_start"), "and only waits");
+    assert!(
+        machine.conductor.now() > before + millis(500),
+        "it waits until the database is ready again"
+    );
+    assert!(
+        machine.calls_from(calls).iter().all(|call| !call.mutates || call.method == "exec_start"),
+        "and only waits"
+    );
     assert_eq!((outcome.changes, outcome.waited.len()), (0, 1));
 }
 
 #[test]
 fn only_the_named_services_come_up_with_what_they_need() {
     let machine = machine();
-    let outcome = machine.up_with(&shop(), &UpOptions { services: Some(vec!["migrate".into()]), ..UpOptions::default() }).unwrap();
-    let names: Vec<_> = outcome.containers.iter().map(|container| container.service.as_str()).collect();
+    let outcome = machine
+        .up_with(
+            &shop(),
+            &UpOptions { services: Some(vec!["migrate".into()]), ..UpOptions::default() },
+        )
+        .unwrap();
+    let names: Vec<_> =
+        outcome.containers.iter().map(|container| container.service.as_str()).collect();
     assert_eq!(names, ["db", "migrate"]);
     assert_eq!(machine.footprint().networks, BTreeSet::from(["shop_default".to_owned()]));
 }
@@ -134,12 +213,21 @@ fn what_was_stopped_comes_up_again_as_it_was() {
     let machine = machine();
     machine.up(&shop()).unwrap();
     let services = BTreeSet::from(["db", "migrate", "redis", "web"].map(str::to_owned));
-    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verbs::Lifecycle::Stop, None)).unwrap();
+    machine
+        .run(verbs::lifecycle(&machine.around(), PROJECT, &services, verbs::Lifecycle::Stop, None))
+        .unwrap();
     let events = machine.events();
     machine.up(&shop()).unwrap();
     let happened = machine.happened_from(events);
-    let started: BTreeSet<_> = happened.iter().filter(|line| line.starts_with("start")).cloned().collect();
-    assert_eq!(started, BTreeSet::from(["start shop-db-1", "start shop-redis-1", "start shop-web-1"].map(str::to_owned)), "not the job");
+    let started: BTreeSet<_> =
+        happened.iter().filter(|line| line.starts_with("start")).cloned().collect();
+    assert_eq!(
+        started,
+        BTreeSet::from(
+            ["start shop-db-1", "start shop-redis-1", "start shop-web-1"].map(str::to_owned)
+        ),
+        "not the job"
+    );
 }
 
 #[test]
@@ -147,7 +235,10 @@ fn a_port_that_is_taken_names_who_has_it() {
     let machine = machine_with(1, |builder| builder.host_port(8000));
     let description = json!({"services": {"web": {"image": "web:1", "ports": ["8000:8000"]}}});
     let failure = machine.up(&description).unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Conflict, "The port 8000 of \"shop-web-1\" is already taken"));
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::Conflict, "The port 8000 of \"shop-web-1\" is already taken")
+    );
     machine.engine.free_port(8000);
     machine.up(&description).unwrap();
     assert!(!machine.footprint().locked);
@@ -158,9 +249,15 @@ fn a_container_that_a_crash_of_the_engine_keeps_from_starting_is_told_with_the_f
     let left = Process::new().cannot_start("container with given ID already exists");
     let machine = machine_with(1, |builder| builder.process("web", left));
     let failure = machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap_err();
-    assert!(failure.message.starts_with("Could not start the container \"shop-web-1\": "), "{failure}");
+    assert!(
+        failure.message.starts_with("Could not start the container \"shop-web-1\": "),
+        "{failure}"
+    );
     let hint = failure.hint.unwrap_or_default();
-    assert!(hint.contains("a crash of the engine") && hint.contains("`docker rm --force`"), "{hint}");
+    assert!(
+        hint.contains("a crash of the engine") && hint.contains("`docker rm --force`"),
+        "{hint}"
+    );
     machine.engine.set_process("web", Process::new());
     machine.run(machine.engine.container_remove("shop-web-1", true, false)).unwrap();
     machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap();
@@ -168,10 +265,18 @@ fn a_container_that_a_crash_of_the_engine_keeps_from_starting_is_told_with_the_f
 
 #[test]
 fn a_full_disk_fails_the_run_and_the_next_one_goes_on() {
-    for method in ["container_create", "network_create", "volume_create", "container_start", "container_upload"] {
+    for method in [
+        "container_create",
+        "network_create",
+        "volume_create",
+        "container_start",
+        "container_upload",
+    ] {
         let machine = machine();
         let nth = if method.starts_with("container_") { 2 } else { 1 };
-        machine.engine.fault(Fault { on: FaultPoint::method(method, nth), effect: FaultEffect::NoSpace });
+        machine
+            .engine
+            .fault(Fault { on: FaultPoint::method(method, nth), effect: FaultEffect::NoSpace });
         let failure = machine.up(&shop()).unwrap_err();
         assert!(failure.message.contains("no space left"), "{method}: {failure}");
         assert!(!machine.footprint().locked, "{method}");

@@ -66,7 +66,11 @@ fn failing_job() -> Machine {
 
 /// `web`, and a job that it waits for.
 fn behind_a_job(job: Value) -> Value {
-    let mut description = one("web", "web:1", json!({"depends_on": {"job": {"condition": "service_completed_successfully"}}}));
+    let mut description = one(
+        "web",
+        "web:1",
+        json!({"depends_on": {"job": {"condition": "service_completed_successfully"}}}),
+    );
     description["services"]["job"] = one("job", "job:1", job)["services"]["job"].clone();
     description
 }
@@ -110,11 +114,19 @@ fn waits_for_locks() -> Vec<Wait> {
                 machine
                     .conductor
                     .process(|| {
-                        let _lock = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+                        let _lock = machine
+                            .run(lock::acquire(&machine.around(), PROJECT, secs(1)))
+                            .unwrap();
                         machine.conductor.kill_here(SimConductor::current_process());
                     })
                     .unwrap();
-                fail(&machine, "container_remove", 1000, EngineErrorKind::Conflict, "removal of container x is already in progress");
+                fail(
+                    &machine,
+                    "container_remove",
+                    1000,
+                    EngineErrorKind::Conflict,
+                    "removal of container x is already in progress",
+                );
                 machine
             },
             work: |machine| up(machine, &shop()),
@@ -129,23 +141,46 @@ fn waits_for_ready_containers() -> Vec<Wait> {
     vec![
         Wait {
             name: "a container whose check never passes",
-            machine: || machine_with(1, |builder| builder.process("web", Process::new().ready_after(secs(9000)))),
-            work: |machine| up(machine, &one("web", "web:1", json!({"healthcheck": check("curl")}))),
+            machine: || {
+                machine_with(1, |builder| {
+                    builder.process("web", Process::new().ready_after(secs(9000)))
+                })
+            },
+            work: |machine| {
+                up(machine, &one("web", "web:1", json!({"healthcheck": check("curl")})))
+            },
             says: "probing, exit code 1, for 4",
             ends: (Kind::Unhealthy, "\"web\" is not ready after 1m"),
             within: secs(65),
         },
         Wait {
             name: "a container that only the engine asks",
-            machine: || machine_with(1, |builder| builder.process("web", Process::new().ready_after(secs(9000)))),
-            work: |machine| up(machine, &one("web", "web:1", json!({"healthcheck": check("curl"), "x-spc-probe": "engine"}))),
+            machine: || {
+                machine_with(1, |builder| {
+                    builder.process("web", Process::new().ready_after(secs(9000)))
+                })
+            },
+            work: |machine| {
+                up(
+                    machine,
+                    &one(
+                        "web",
+                        "web:1",
+                        json!({"healthcheck": check("curl"), "x-spc-probe": "engine"}),
+                    ),
+                )
+            },
             says: "waiting for the engine's health check, for 4",
             ends: (Kind::Unhealthy, "\"web\" is not ready after 1m"),
             within: secs(65),
         },
         Wait {
             name: "a container that exits again and again",
-            machine: || machine_with(1, |builder| builder.process("web", Process::new().exits_after(millis(10), 1))),
+            machine: || {
+                machine_with(1, |builder| {
+                    builder.process("web", Process::new().exits_after(millis(10), 1))
+                })
+            },
             work: |machine| up(machine, &one("web", "web:1", json!({"restart": "always"}))),
             says: "exited with code 1, the engine starts it again",
             ends: (Kind::Unhealthy, "\"web\" exited 3 times with code 1"),
@@ -154,14 +189,37 @@ fn waits_for_ready_containers() -> Vec<Wait> {
         Wait {
             name: "an engine that comes back too late",
             machine: || {
-                let machine = machine_with(1, |builder| builder.process("web", Process::new().ready_after(secs(9000))));
-                fail(&machine, "container_inspect", 1000, EngineErrorKind::Unreachable, "the Docker Engine is not running");
+                let machine = machine_with(1, |builder| {
+                    builder.process("web", Process::new().ready_after(secs(9000)))
+                });
+                fail(
+                    &machine,
+                    "container_inspect",
+                    1000,
+                    EngineErrorKind::Unreachable,
+                    "the Docker Engine is not running",
+                );
                 machine
             },
             // Without the lock, which would be asked for first.
             work: |machine| {
-                let id = machine.run(machine.around().engine.container_create("shop-web-1", None, image_body("web:1"))).unwrap().id;
-                machine.run(verbs::wait(&machine.around(), PROJECT, "web", None, &[id], Until::Ready, None))
+                let id = machine
+                    .run(machine.around().engine.container_create(
+                        "shop-web-1",
+                        None,
+                        image_body("web:1"),
+                    ))
+                    .unwrap()
+                    .id;
+                machine.run(verbs::wait(
+                    &machine.around(),
+                    PROJECT,
+                    "web",
+                    None,
+                    &[id],
+                    Until::Ready,
+                    None,
+                ))
             },
             says: "to be ready: the engine does not answer",
             ends: (Kind::Engine, "The Docker Engine is not running"),
@@ -188,7 +246,10 @@ fn waits_for_jobs() -> Vec<Wait> {
                 machine.up_with(&behind_a_job(json!({"restart": "on-failure"})), &options).map(drop)
             },
             says: "exited with code 1, the engine starts it again",
-            ends: (Kind::Timeout, "\"job\" has not completed after 20s: it exited 8 times, the last time with code 1"),
+            ends: (
+                Kind::Timeout,
+                "\"job\" has not completed after 20s: it exited 8 times, the last time with code 1",
+            ),
             within: secs(25),
         },
         Wait {
@@ -218,7 +279,10 @@ fn waits_for_jobs() -> Vec<Wait> {
                 wait_for(machine, "web", Until::Completed)
             },
             says: "",
-            ends: (Kind::Unhealthy, "\"web\" never completes: the engine starts it again whenever it ends"),
+            ends: (
+                Kind::Unhealthy,
+                "\"web\" never completes: the engine starts it again whenever it ends",
+            ),
             within: secs(2),
         },
         Wait {
@@ -226,7 +290,13 @@ fn waits_for_jobs() -> Vec<Wait> {
             machine: || machine_with(1, |builder| builder.process("migrate", Process::new())),
             work: |machine| {
                 machine.up(&one("job", "job:1", json!({}))).unwrap();
-                fail(machine, "container_inspect", 1000, EngineErrorKind::Unreachable, "the connection to the Docker Engine was lost");
+                fail(
+                    machine,
+                    "container_inspect",
+                    1000,
+                    EngineErrorKind::Unreachable,
+                    "the connection to the Docker Engine was lost",
+                );
                 wait_for(machine, "job", Until::Completed)
             },
             says: "",
@@ -272,12 +342,21 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
         },
         Wait {
             name: "the removal of a one-off container",
-            machine: || machine_with(1, |builder| builder.process("tool", Process::new().exits_after(millis(10), 0))),
+            machine: || {
+                machine_with(1, |builder| {
+                    builder.process("tool", Process::new().exits_after(millis(10), 0))
+                })
+            },
             work: |machine| {
                 let description = one("web", "web:1", json!({}));
                 machine.up(&description).unwrap();
                 hang(machine, "container_remove");
-                machine.run(oneoff::run(&machine.around(), &one_offs::of(&project(&description), "web", &["tool"]))).map(drop)
+                machine
+                    .run(oneoff::run(
+                        &machine.around(),
+                        &one_offs::of(&project(&description), "web", &["tool"]),
+                    ))
+                    .map(drop)
             },
             says: "removing the container \\\"shop-web-run-",
             ends: (Kind::Timeout, "Could not remove the container \"shop-web-run-"),
@@ -317,7 +396,15 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             machine: || then_hangs("container_restart"),
             work: |machine| {
                 let services = BTreeSet::from(["web".to_owned()]);
-                machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verbs::Lifecycle::Restart, None)).map(drop)
+                machine
+                    .run(verbs::lifecycle(
+                        &machine.around(),
+                        PROJECT,
+                        &services,
+                        verbs::Lifecycle::Restart,
+                        None,
+                    ))
+                    .map(drop)
             },
             says: "not done after 4",
             ends: (Kind::Timeout, "Could not restart the container \"shop-web-1\""),
@@ -328,7 +415,10 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             // The first upload is the lock's heartbeat.
             machine: || {
                 let machine = machine();
-                machine.engine.fault(Fault { on: FaultPoint::method("container_upload", 2), effect: FaultEffect::Hang });
+                machine.engine.fault(Fault {
+                    on: FaultPoint::method("container_upload", 2),
+                    effect: FaultEffect::Hang,
+                });
                 machine
             },
             work: |machine| up(machine, &shop()),
@@ -341,20 +431,27 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             machine: || hangs("image_pull"),
             work: |machine| up(machine, &one("web", "elsewhere:1", json!({}))),
             says: "no word from the registry for 4",
-            ends: (Kind::Timeout, "The pull of \"elsewhere:1\" stalled: the engine reported nothing for 10m"),
+            ends: (
+                Kind::Timeout,
+                "The pull of \"elsewhere:1\" stalled: the engine reported nothing for 10m",
+            ),
             within: 11 * MINUTE,
         },
         Wait {
             name: "a build",
             machine: || {
                 let mut machine = hangs("image_build");
-                let host = SimHost::new(machine.conductor.clone()).with_file("/project/web/Dockerfile", "FROM web:1\n");
+                let host = SimHost::new(machine.conductor.clone())
+                    .with_file("/project/web/Dockerfile", "FROM web:1\n");
                 machine.host = Arc::new(host);
                 machine
             },
             work: |machine| up(machine, &one("web", "built:1", json!({"build": "./web"}))),
             says: "no output for 4",
-            ends: (Kind::Timeout, "The build of \"built:1\" stalled: the engine reported nothing for 1h"),
+            ends: (
+                Kind::Timeout,
+                "The build of \"built:1\" stalled: the engine reported nothing for 1h",
+            ),
             within: 61 * MINUTE,
         },
     ]
@@ -367,9 +464,16 @@ fn image_body(image: &str) -> bollard::models::ContainerCreateBody {
 #[test]
 fn every_wait_says_what_it_waits_for_and_ends() {
     let mut wrong = Vec::new();
-    let all =
-        [waits_for_locks(), waits_for_ready_containers(), waits_for_jobs(), waits_for_objects_that_go(), waits_for_objects_that_come()];
-    for Wait { name, machine, work, says, ends: (kind, message), within } in all.into_iter().flatten() {
+    let all = [
+        waits_for_locks(),
+        waits_for_ready_containers(),
+        waits_for_jobs(),
+        waits_for_objects_that_go(),
+        waits_for_objects_that_come(),
+    ];
+    for Wait { name, machine, work, says, ends: (kind, message), within } in
+        all.into_iter().flatten()
+    {
         let machine = machine();
         let begun = machine.conductor.now();
         let failure = work(&machine).expect_err(name);
@@ -389,16 +493,20 @@ fn every_wait_says_what_it_waits_for_and_ends() {
 
 #[test]
 fn a_job_that_takes_long_is_spoken_of_now_and_then_and_waited_for() {
-    let machine = machine_with(1, |builder| builder.process("migrate", Process::new().exits_after(secs(3600), 0)));
+    let machine = machine_with(1, |builder| {
+        builder.process("migrate", Process::new().exits_after(secs(3600), 0))
+    });
     machine.up(&behind_a_job(json!({}))).unwrap();
     let told = machine.told();
-    let said: Vec<&str> = told.split("running, for ").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let said: Vec<&str> =
+        told.split("running, for ").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(said.len(), 18, "after 4, 8, 16, … s, then every five minutes: {said:?}");
 }
 
 #[test]
 fn what_the_engine_denies_is_said_at_once() {
-    for method in ["container_create", "network_create", "events", "container_list", "image_import"] {
+    for method in ["container_create", "network_create", "events", "container_list", "image_import"]
+    {
         let machine = machine();
         let words = "what stands before the Docker Engine forbids it (403): no";
         fail(&machine, method, 1000, EngineErrorKind::Denied, words);
@@ -414,5 +522,8 @@ fn ends_of_a_job_are_counted_alike_by_who_waited_and_by_who_came_later() {
     let of = behind_a_job(json!({"restart": "on-failure:3"}));
     let waited = up(&machine, &of).unwrap_err();
     let later = wait_for(&machine, "job", Until::Completed).unwrap_err();
-    assert_eq!((waited.message, later.message.as_str()), (later.message.clone(), "\"job\" exited 4 times with code 1"));
+    assert_eq!(
+        (waited.message, later.message.as_str()),
+        (later.message.clone(), "\"job\" exited 4 times with code 1")
+    );
 }

@@ -1,4 +1,5 @@
-//! Never two running containers on one writable volume: whatever is on the engine, however it came there.
+//! Never two running containers on one writable volume: whatever is on the engine, however it came
+//! there.
 
 use bollard::models;
 use proptest::prelude::*;
@@ -13,14 +14,20 @@ fn on_volume(service: &str, volume: &str) -> Value {
         "services": {"web": {"image": "web:1"}},
         "volumes": {"data": {"name": volume}},
     });
-    description["services"][service] = json!({"image": "db:1", "volumes": ["data:/data"], "restart": "unless-stopped"});
+    description["services"][service] =
+        json!({"image": "db:1", "volumes": ["data:/data"], "restart": "unless-stopped"});
     description
 }
 
 /// A running container that nobody labelled, with the volume mounted.
 fn stranger(machine: &Machine, name: &str, mount: &str) {
-    let host = models::HostConfig { binds: Some(vec![mount.to_owned()]), ..models::HostConfig::default() };
-    let body = models::ContainerCreateBody { image: Some("redis:1".into()), host_config: Some(host), ..Default::default() };
+    let host =
+        models::HostConfig { binds: Some(vec![mount.to_owned()]), ..models::HostConfig::default() };
+    let body = models::ContainerCreateBody {
+        image: Some("redis:1".into()),
+        host_config: Some(host),
+        ..Default::default()
+    };
     machine.run(async {
         machine.engine.container_create(name, None, body).await.unwrap();
         machine.engine.container_start(name).await.unwrap();
@@ -51,8 +58,13 @@ fn a_renamed_service_waits_until_the_old_one_is_gone_or_is_refused() {
     assert_eq!(happened(&machine, events), Vec::<String>::new());
     machine.up_with(&renamed, &with_orphans_removed()).unwrap();
     let happened = happened(&machine, events);
-    assert!(happened.starts_with(&["die shop-db-1", "stop shop-db-1"].map(str::to_owned)), "{happened:?}");
-    let at = |line: &str| happened.iter().position(|it| it == line).unwrap_or_else(|| panic!("{line}: {happened:?}"));
+    assert!(
+        happened.starts_with(&["die shop-db-1", "stop shop-db-1"].map(str::to_owned)),
+        "{happened:?}"
+    );
+    let at = |line: &str| {
+        happened.iter().position(|it| it == line).unwrap_or_else(|| panic!("{line}: {happened:?}"))
+    };
     assert!(at("start shop-database-1") < at("destroy shop-db-1"), "{happened:?}");
     assert_eq!(machine.state().container("shop-database-1").unwrap().state, "running");
 }
@@ -77,22 +89,30 @@ fn a_volume_that_changes_hands_is_let_go_before_it_is_taken() {
     stopped_before_started(&machine.happened_from(events));
 }
 
-/// Every container that is stopped is so before the first one starts, and is there until the last one has started.
+/// Every container that is stopped is so before the first one starts, and is there until the last
+/// one has started.
 fn stopped_before_started(happened: &[String]) {
     let at = |what: &str| -> Vec<usize> {
         let is_it = |line: &String| line.starts_with(what) && !line.contains("spc-lock");
         happened.iter().enumerate().filter(|(_, line)| is_it(line)).map(|(at, _)| at).collect()
     };
     let (died, started, destroyed) = (at("die "), at("start "), at("destroy "));
-    assert!(died.len() > 1 && died.len() == started.len() && died.len() == destroyed.len(), "{happened:#?}");
-    assert!(died.iter().max() < started.iter().min() && started.iter().max() < destroyed.iter().min(), "{happened:#?}");
+    assert!(
+        died.len() > 1 && died.len() == started.len() && died.len() == destroyed.len(),
+        "{happened:#?}"
+    );
+    assert!(
+        died.iter().max() < started.iter().min() && started.iter().max() < destroyed.iter().min(),
+        "{happened:#?}"
+    );
 }
 
 #[test]
 fn services_that_pass_their_volumes_round_are_all_stopped_before_one_starts() {
     let machine = machine();
     let three = |of_each: [&str; 3]| {
-        let [a, b, c] = of_each.map(|volume| json!({"image": "db:1", "volumes": [format!("{volume}:/data")]}));
+        let [a, b, c] =
+            of_each.map(|volume| json!({"image": "db:1", "volumes": [format!("{volume}:/data")]}));
         json!({"services": {"a": a, "b": b, "c": c}, "volumes": {"x": {}, "y": {}, "z": {}}})
     };
     machine.up(&three(["x", "y", "z"])).unwrap();
@@ -117,7 +137,12 @@ fn a_failed_hand_over_gives_the_volume_back() {
         machine.engine.set_process("shop-database-1*", Process::new().exits_after(millis(50), 1));
         assert!(machine.up_with(&described("database"), &with_orphans_removed()).is_err());
         let state = machine.state();
-        let names: Vec<&str> = state.containers.iter().map(|it| it.name.as_str()).filter(|name| name.starts_with("shop-d")).collect();
+        let names: Vec<&str> = state
+            .containers
+            .iter()
+            .map(|it| it.name.as_str())
+            .filter(|name| name.starts_with("shop-d"))
+            .collect();
         assert_eq!(names, ["shop-db-1"], "{:?}", machine.logged());
         let db = state.container("shop-db-1").unwrap();
         assert_eq!((db.id.clone(), db.state), (before, "running"));
@@ -130,7 +155,12 @@ fn a_failed_hand_over_gives_the_volume_back() {
 #[test]
 fn a_container_of_others_that_writes_to_the_volume_is_left_and_said() {
     let machine = machine();
-    machine.run(machine.engine.volume_create(models::VolumeCreateRequest { name: Some("theirs".into()), ..Default::default() })).unwrap();
+    machine
+        .run(machine.engine.volume_create(models::VolumeCreateRequest {
+            name: Some("theirs".into()),
+            ..Default::default()
+        }))
+        .unwrap();
     stranger(&machine, "backup", "theirs:/data");
     let mut external = on_volume("db", "theirs");
     external["volumes"]["data"]["external"] = true.into();
@@ -142,14 +172,21 @@ fn a_container_of_others_that_writes_to_the_volume_is_left_and_said() {
     );
     assert!(!failure.hint.as_deref().unwrap().contains("rm"), "{failure:?}");
     assert_eq!(happened(&machine, events), Vec::<String>::new());
-    machine.run(machine.engine.container_stop("backup", &crate::engine::StopRequest::default())).unwrap();
+    machine
+        .run(machine.engine.container_stop("backup", &crate::engine::StopRequest::default()))
+        .unwrap();
     machine.up(&external).unwrap();
 }
 
 #[test]
 fn who_only_reads_a_volume_or_shares_it_is_no_second_writer() {
     let machine = machine();
-    machine.run(machine.engine.volume_create(models::VolumeCreateRequest { name: Some("theirs".into()), ..Default::default() })).unwrap();
+    machine
+        .run(machine.engine.volume_create(models::VolumeCreateRequest {
+            name: Some("theirs".into()),
+            ..Default::default()
+        }))
+        .unwrap();
     stranger(&machine, "reader", "theirs:/data:ro");
     let mut external = on_volume("db", "theirs");
     external["volumes"]["data"]["external"] = true.into();
@@ -182,10 +219,20 @@ fn a_stopped_container_is_not_started_beside_its_successor() {
     machine.up(&on_volume("database", "shop_data")).unwrap();
     for verb in [verbs::Lifecycle::Start, verbs::Lifecycle::Restart] {
         let failure = all(verb).unwrap_err();
-        assert!(failure.message.starts_with("The service \"db\" would write to the volume \"shop_data\" beside"), "{failure}");
+        assert!(
+            failure
+                .message
+                .starts_with("The service \"db\" would write to the volume \"shop_data\" beside"),
+            "{failure}"
+        );
     }
-    let alone = machine.run(super::super::writers::check_start(&machine.around(), PROJECT, "shop-db-1")).unwrap_err();
-    assert!(alone.message.contains("\"shop_data\" beside the container \"shop-database-1\""), "{alone}");
+    let alone = machine
+        .run(super::super::writers::check_start(&machine.around(), PROJECT, "shop-db-1"))
+        .unwrap_err();
+    assert!(
+        alone.message.contains("\"shop_data\" beside the container \"shop-database-1\""),
+        "{alone}"
+    );
 }
 
 /// What a `docker compose up` left that was killed while it recreated the database.
@@ -202,20 +249,35 @@ fn residue(machine: &Machine, name: &str, there: There) {
         return;
     }
     machine.run(async {
-        machine.engine.container_create(name, None, compose_container("db", "db:1", Some("shop_data:/data"))).await.unwrap();
+        machine
+            .engine
+            .container_create(name, None, compose_container("db", "db:1", Some("shop_data:/data")))
+            .await
+            .unwrap();
         if there != There::Created {
             machine.engine.container_start(name).await.unwrap();
         }
         if there == There::Stopped {
-            machine.engine.container_stop(name, &crate::engine::StopRequest::default()).await.unwrap();
+            machine
+                .engine
+                .container_stop(name, &crate::engine::StopRequest::default())
+                .await
+                .unwrap();
         }
     });
 }
 
 fn one_database(machine: &Machine) {
     let state = machine.state();
-    let of_db = |labels: &BTreeMap<String, String>| labels.get(compose_label::SERVICE).is_some_and(|service| service == "db");
-    let left: Vec<_> = state.containers.iter().filter(|it| of_db(&it.labels)).map(|it| (it.name.as_str(), it.state)).collect();
+    let of_db = |labels: &BTreeMap<String, String>| {
+        labels.get(compose_label::SERVICE).is_some_and(|service| service == "db")
+    };
+    let left: Vec<_> = state
+        .containers
+        .iter()
+        .filter(|it| of_db(&it.labels))
+        .map(|it| (it.name.as_str(), it.state))
+        .collect();
     assert_eq!(left, [("shop-db-1", "running")]);
     assert_eq!(state.volume("shop_data").unwrap().most_writers, 1);
 }
@@ -223,7 +285,11 @@ fn one_database(machine: &Machine) {
 #[test]
 fn one_database_runs_after_adopting_what_a_killed_compose_left() {
     let all = [There::Absent, There::Created, There::Running, There::Stopped];
-    for (old, new) in all.into_iter().flat_map(|old| all.map(|new| (old, new))).filter(|pair| *pair != (There::Running, There::Running)) {
+    for (old, new) in all
+        .into_iter()
+        .flat_map(|old| all.map(|new| (old, new)))
+        .filter(|pair| *pair != (There::Running, There::Running))
+    {
         let machine = machine();
         // What runs comes last: two never ran at once.
         let mut left = [("shop-db-1", old), ("0a1b2c3d4e5f_shop-db-1", new)];
@@ -237,14 +303,19 @@ fn one_database_runs_after_adopting_what_a_killed_compose_left() {
         if (old, new) == (There::Absent, There::Absent) {
             continue;
         }
-        machine.up_with(&description, &adopt()).unwrap_or_else(|failure| panic!("{old:?} {new:?}: {failure}"));
+        machine
+            .up_with(&description, &adopt())
+            .unwrap_or_else(|failure| panic!("{old:?} {new:?}: {failure}"));
         one_database(&machine);
         let happened = happened(&machine, events);
         let position = |line: &str| happened.iter().position(|it| it == line);
         for name in ["shop-db-1", "0a1b2c3d4e5f_shop-db-1"] {
             if let Some(died) = position(&format!("die {name}")) {
                 assert!(died < position("start shop-db-1.new").unwrap(), "{happened:?}");
-                assert!(position(&format!("stop {name}")).is_some(), "with its own signal: {happened:?}");
+                assert!(
+                    position(&format!("stop {name}")).is_some(),
+                    "with its own signal: {happened:?}"
+                );
             }
         }
         machine.up_with(&description, &adopt()).unwrap();
@@ -257,9 +328,19 @@ fn what_a_killed_replacement_left_running_is_stopped_before_it_is_removed() {
     let machine = machine();
     machine.engine.allow_adoption();
     machine
-        .run(machine.engine.volume_create(models::VolumeCreateRequest { name: Some("shop_data".into()), ..Default::default() }))
+        .run(machine.engine.volume_create(models::VolumeCreateRequest {
+            name: Some("shop_data".into()),
+            ..Default::default()
+        }))
         .unwrap();
-    let drawn = |name, number, writes, there| Drawn { name, number, by_spc: false, one_off: false, writes, there };
+    let drawn = |name, number, writes, there| Drawn {
+        name,
+        number,
+        by_spc: false,
+        one_off: false,
+        writes,
+        there,
+    };
     for left in [drawn(0, 2, false, 1), drawn(1, 1, true, 2)] {
         put(&machine, &left, &mut false);
     }
@@ -267,7 +348,9 @@ fn what_a_killed_replacement_left_running_is_stopped_before_it_is_removed() {
     description["volumes"]["data"]["external"] = true.into();
     machine.up_with(&description, &adopt()).unwrap();
     let happened = happened(&machine, 0);
-    let position = |line: &str| happened.iter().position(|it| it == line).unwrap_or_else(|| panic!("{line}: {happened:?}"));
+    let position = |line: &str| {
+        happened.iter().position(|it| it == line).unwrap_or_else(|| panic!("{line}: {happened:?}"))
+    };
     assert!(position("stop shop-db-1.new") < position("destroy shop-db-1.new"), "{happened:?}");
 }
 
@@ -282,12 +365,33 @@ struct Drawn {
     there: usize,
 }
 
-const NAMES: [&str; 7] =
-    ["shop-db-1", "shop-db-1.new", "0a1b2c3d4e5f_shop-db-1", "shop-db-2", "mine", "shop-other-1", "shop-db-run-0a1b2c3d4e5f"];
+const NAMES: [&str; 7] = [
+    "shop-db-1",
+    "shop-db-1.new",
+    "0a1b2c3d4e5f_shop-db-1",
+    "shop-db-2",
+    "mine",
+    "shop-other-1",
+    "shop-db-run-0a1b2c3d4e5f",
+];
 
 fn drawn() -> impl Strategy<Value = Drawn> {
-    (0..NAMES.len(), 1..3u32, any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.8), 1..4usize)
-        .prop_map(|(name, number, by_spc, one_off, writes, there)| Drawn { name, number, by_spc, one_off, writes, there })
+    (
+        0..NAMES.len(),
+        1..3u32,
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.8),
+        1..4usize,
+    )
+        .prop_map(|(name, number, by_spc, one_off, writes, there)| Drawn {
+            name,
+            number,
+            by_spc,
+            one_off,
+            writes,
+            there,
+        })
 }
 
 #[test]
@@ -295,17 +399,42 @@ fn a_renamed_service_of_docker_compose_is_led_on_by_adoption_with_orphans() {
     let machine = machine();
     machine.engine.allow_adoption();
     machine.run(async {
-        machine.engine.volume_create(models::VolumeCreateRequest { name: Some("shop_data".into()), ..Default::default() }).await.unwrap();
-        machine.engine.container_create("shop-db-1", None, compose_container("db", "db:1", Some("shop_data:/data"))).await.unwrap();
+        machine
+            .engine
+            .volume_create(models::VolumeCreateRequest {
+                name: Some("shop_data".into()),
+                ..Default::default()
+            })
+            .await
+            .unwrap();
+        machine
+            .engine
+            .container_create(
+                "shop-db-1",
+                None,
+                compose_container("db", "db:1", Some("shop_data:/data")),
+            )
+            .await
+            .unwrap();
         machine.engine.container_start("shop-db-1").await.unwrap();
     });
     let mut described = on_volume("database", "shop_data");
     described["volumes"]["data"]["external"] = true.into();
-    let up = |remove_orphans: bool| machine.up_with(&described, &UpOptions { adopt: true, remove_orphans, ..UpOptions::default() });
+    let up = |remove_orphans: bool| {
+        machine
+            .up_with(&described, &UpOptions { adopt: true, remove_orphans, ..UpOptions::default() })
+    };
     let failure = up(false).unwrap_err();
-    assert_eq!(failure.hint.as_deref(), Some("--adopt --remove-orphans stops and removes that one before"), "{failure}");
+    assert_eq!(
+        failure.hint.as_deref(),
+        Some("--adopt --remove-orphans stops and removes that one before"),
+        "{failure}"
+    );
     up(true).unwrap();
-    assert!(machine.state().container("shop-db-1").is_none() && machine.state().container("shop-database-1").is_some());
+    assert!(
+        machine.state().container("shop-db-1").is_none()
+            && machine.state().container("shop-database-1").is_some()
+    );
 }
 
 /// Puts it there; of several that run and write only the first one runs.
@@ -320,7 +449,13 @@ fn put(machine: &Machine, drawn: &Drawn, is_held: &mut bool) {
         labels.insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
     }
     if drawn.by_spc {
-        let own = [(label::PROJECT, PROJECT), (label::SERVICE, service), (label::FORMAT, "2"), (label::HASH, "0a"), (label::RUN, "r1")];
+        let own = [
+            (label::PROJECT, PROJECT),
+            (label::SERVICE, service),
+            (label::FORMAT, "2"),
+            (label::HASH, "0a"),
+            (label::RUN, "r1"),
+        ];
         labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
     machine.run(async {
@@ -331,7 +466,11 @@ fn put(machine: &Machine, drawn: &Drawn, is_held: &mut bool) {
         if runs || drawn.there == 3 && !*is_held {
             machine.engine.container_start(name).await.unwrap();
             if drawn.there == 3 {
-                machine.engine.container_stop(name, &crate::engine::StopRequest::default()).await.unwrap();
+                machine
+                    .engine
+                    .container_stop(name, &crate::engine::StopRequest::default())
+                    .await
+                    .unwrap();
             }
         }
         *is_held |= runs && drawn.writes;
@@ -382,12 +521,15 @@ proptest! {
 
 #[test]
 fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
-    let description =
-        json!({"services": {"a": {"image": "redis:1", "volumes": ["v:/d"]}}, "volumes": {"v": {"external": true, "name": "common"}}});
+    let description = json!({"services": {"a": {"image": "redis:1", "volumes": ["v:/d"]}}, "volumes": {"v": {"external": true, "name": "common"}}});
     for delay in [0, 20, 100, 300] {
-        // For a moment two may write, until the later one is seen: the only place where that may be.
+        // For a moment two may write, until the later one is seen: the only place where that may
+        // be.
         let machine = std::mem::ManuallyDrop::new(machine());
-        let volume = models::VolumeCreateRequest { name: Some("common".into()), ..models::VolumeCreateRequest::default() };
+        let volume = models::VolumeCreateRequest {
+            name: Some("common".into()),
+            ..models::VolumeCreateRequest::default()
+        };
         machine.run(machine.engine.volume_create(volume)).unwrap();
         let around = machine.around();
         let of = |name: &str| {
@@ -404,16 +546,40 @@ fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
             let (one, two) = futures::future::join(verbs::up(&around, &one, &options), later).await;
             vec![one, two]
         });
-        let refused: Vec<&Failure> = ended.iter().filter_map(|ended| ended.as_ref().err()).collect();
+        let refused: Vec<&Failure> =
+            ended.iter().filter_map(|ended| ended.as_ref().err()).collect();
         assert_eq!(refused.len(), 1, "{delay}: {ended:?}");
         assert_eq!(refused[0].kind, Kind::Conflict, "{delay}");
-        assert!(refused[0].message.contains("would write to the volume \"common\" beside the container"), "{}", refused[0]);
-        assert_eq!(machine.state().containers.iter().filter(|container| container.state == "running").count(), 1, "{delay}");
-        assert!(machine.engine.violations().iter().all(|found| found.to_string().contains("write to \"common\"")), "{delay}");
+        assert!(
+            refused[0]
+                .message
+                .contains("would write to the volume \"common\" beside the container"),
+            "{}",
+            refused[0]
+        );
+        assert_eq!(
+            machine
+                .state()
+                .containers
+                .iter()
+                .filter(|container| container.state == "running")
+                .count(),
+            1,
+            "{delay}"
+        );
+        assert!(
+            machine
+                .engine
+                .violations()
+                .iter()
+                .all(|found| found.to_string().contains("write to \"common\"")),
+            "{delay}"
+        );
     }
 }
 
-/// Two services that are never active at once, and a job whose end the database waits for, all on one volume.
+/// Two services that are never active at once, and a job whose end the database waits for, all on
+/// one volume.
 fn taking_turns() -> Value {
     let on = |image: &str, more: Value| {
         let mut service = json!({"image": image, "volumes": ["data:/data"]});
@@ -441,7 +607,10 @@ fn services_that_never_run_at_once_may_write_to_one_volume() {
     let only_writer = || assert_eq!(machine.state().volume("shop_data").unwrap().most_writers, 1);
     // Both are named: before anything is done.
     let failure = named(&["dev", "prod"]).unwrap_err();
-    assert_eq!(failure.message, "2 containers would write to the volume \"data\" at once: dev, prod");
+    assert_eq!(
+        failure.message,
+        "2 containers would write to the volume \"data\" at once: dev, prod"
+    );
     assert_eq!(machine.state().containers.len(), 0);
 
     named(&["dev"]).unwrap();
@@ -454,15 +623,31 @@ fn services_that_never_run_at_once_may_write_to_one_volume() {
     let changed = with(taking_turns(), "services.prepare.environment", json!({"A": "1"}));
     for (description, service) in [(taking_turns(), "prod"), (changed, "prepare")] {
         let events = machine.events();
-        let options = UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
+        let options =
+            UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
         let failure = machine.up_with(&description, &options).unwrap_err();
-        assert!(failure.message.contains("would write to the volume \"shop_data\" beside the container \"shop-dev-1\""), "{failure}");
-        assert_eq!(failure.hint.as_deref(), Some("stop the service \"dev\" first: `.stop([\"dev\"])`"));
+        assert!(
+            failure.message.contains(
+                "would write to the volume \"shop_data\" beside the container \"shop-dev-1\""
+            ),
+            "{failure}"
+        );
+        assert_eq!(
+            failure.hint.as_deref(),
+            Some("stop the service \"dev\" first: `.stop([\"dev\"])`")
+        );
         assert_eq!(happened(&machine, events), Vec::<String>::new());
     }
     let verb = |verb, names: &[&str]| {
         let services = names.iter().map(|&name| name.to_owned()).collect();
-        machine.run(verbs::lifecycle_of(&machine.around(), PROJECT, &services, verbs::Chosen::ByName, verb, None))
+        machine.run(verbs::lifecycle_of(
+            &machine.around(),
+            PROJECT,
+            &services,
+            verbs::Chosen::ByName,
+            verb,
+            None,
+        ))
     };
     verb(verbs::Lifecycle::Stop, &["dev"]).unwrap();
     // The job is run again, and the database waits for its end.
@@ -485,7 +670,9 @@ fn a_job_that_a_killed_run_left_at_work_is_waited_for_before_the_database_starts
         around.cancel.cancel();
     };
     let described = project(&taking_turns());
-    machine.run(async { futures::join!(verbs::up(&around, &described, &options), interrupt).0 }).unwrap_err();
+    machine
+        .run(async { futures::join!(verbs::up(&around, &described, &options), interrupt).0 })
+        .unwrap_err();
     machine.up_with(&taking_turns(), &options).unwrap();
     assert_eq!(machine.state().volume("shop_data").unwrap().most_writers, 1);
     assert_eq!(machine.state().container("shop-dev-1").unwrap().state, "running");

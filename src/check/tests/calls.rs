@@ -6,7 +6,9 @@ use similar_asserts::assert_eq;
 #[test]
 fn a_function_that_is_nowhere_comes_with_the_nearest() {
     assert_eq!(
-        found("paralell([]);\nfs::raed(\"x\");\nfss::read(\"x\");\nlet f = || 1;\nf();\nread(\"x\");\nfn own(x) { x }\nonw(1);"),
+        found(
+            "paralell([]);\nfs::raed(\"x\");\nfss::read(\"x\");\nlet f = || 1;\nf();\nread(\"x\");\nfn own(x) { x }\nonw(1);"
+        ),
         [
             "1:1 unknown-function: There is no function \"paralell\" | did you mean \"parallel\"?",
             "2:5 unknown-function: There is no function \"fs::raed\" | did you mean \"read\"?",
@@ -21,7 +23,9 @@ fn a_function_that_is_nowhere_comes_with_the_nearest() {
 #[test]
 fn another_number_of_arguments_comes_with_the_forms_there_are() {
     assert_eq!(
-        found("fail(\"usage\");\nfs::read();\nfn own(x, y) { x + y }\nown(1);\nlet s = stack();\ns.up(1, 2, 3);\ns.exce(1);\ns.own(1, 2);"),
+        found(
+            "fail(\"usage\");\nfs::read();\nfn own(x, y) { x + y }\nown(1);\nlet s = stack();\ns.up(1, 2, 3);\ns.exce(1);\ns.own(1, 2);"
+        ),
         [
             "1:1 argument-count: \"fail\" is called with 1 argument | it takes fail(kind, message) or fail(kind, message, fields)",
             "2:5 argument-count: \"fs::read\" is called with no arguments | it takes fs::read(path)",
@@ -36,7 +40,9 @@ fn another_number_of_arguments_comes_with_the_forms_there_are() {
 fn a_function_called_as_a_method_finds_its_first_argument_in_this() {
     assert_eq!(rules("fn add(y) { this + y }\nlet a = 1;\na.add(2);"), [] as [&str; 0]);
     assert_eq!(
-        found("fn sum(x, y, z) { x + y + z }\nlet a = 1;\na.sum(2, 3);\nduration(\"5s\").seconds();"),
+        found(
+            "fn sum(x, y, z) { x + y + z }\nlet a = 1;\na.sum(2, 3);\nduration(\"5s\").seconds();"
+        ),
         [
             "3:3 unknown-function: There is no method \"sum\" | the function is called as sum(x, y, z)",
             "4:16 unknown-function: There is no method \"seconds\" | it is a field: write .seconds without ()",
@@ -74,7 +80,9 @@ fn functions_of_other_files_are_known_with_their_parameters() {
 #[test]
 fn a_closure_in_a_map_is_called_like_a_method() {
     assert_eq!(
-        rules("let m = #{ judge: |x| x };\nm.judge(1);\nlet n = #{};\nn.later = || 1;\nn.later();\nn[\"other\"] = || 1;\nn.other();"),
+        rules(
+            "let m = #{ judge: |x| x };\nm.judge(1);\nlet n = #{};\nn.later = || 1;\nn.later();\nn[\"other\"] = || 1;\nn.other();"
+        ),
         [] as [&str; 0]
     );
     assert_eq!(rules("let m = #{ judge: 5 };\nm.judge(1);"), ["2:3 unknown-function"]);
@@ -116,9 +124,15 @@ fn imports_in_a_circle_are_found_in_each_file_of_it() {
     assert_eq!(
         found_in(&files),
         [
-            format!("a.rhai:1:8 import: Imports go in a circle: a.rhai → b.rhai → c.rhai → a.rhai | {hint}"),
-            format!("b.rhai:1:8 import: Imports go in a circle: b.rhai → c.rhai → a.rhai → b.rhai | {hint}"),
-            format!("c.rhai:1:8 import: Imports go in a circle: c.rhai → a.rhai → b.rhai → c.rhai | {hint}"),
+            format!(
+                "a.rhai:1:8 import: Imports go in a circle: a.rhai → b.rhai → c.rhai → a.rhai | {hint}"
+            ),
+            format!(
+                "b.rhai:1:8 import: Imports go in a circle: b.rhai → c.rhai → a.rhai → b.rhai | {hint}"
+            ),
+            format!(
+                "c.rhai:1:8 import: Imports go in a circle: c.rhai → a.rhai → b.rhai → c.rhai | {hint}"
+            ),
             format!("d.rhai:2:8 import: Imports go in a circle: d.rhai → d.rhai | {hint}"),
         ]
     );

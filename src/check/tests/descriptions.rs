@@ -220,7 +220,9 @@ print("${not} in a $DESCRIPTION");"#;
 #[test]
 fn probes_that_pass_too_early_are_warned_of() {
     let weak = |test: &str| {
-        let text = format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", healthcheck: #{{ test: {test} }} }} }} }});");
+        let text = format!(
+            "stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", healthcheck: #{{ test: {test} }} }} }} }});"
+        );
         rules(&text).len() == 1
     };
     for test in [

@@ -22,8 +22,15 @@ fn without_paths_all_scripts_of_the_project_are_checked_but_the_ignored_ones() {
         ("Größe 한/ü.rhai", "k;"),
     ]);
     let all = report(&run, &[]);
-    let places: Vec<String> = all.findings.iter().map(|finding| line(finding).split(':').next().unwrap().to_owned()).collect();
-    assert_eq!(places, ["Größe 한/ü.rhai", "scripts/kept.gen.rhai", "scripts/target/d.rhai", "scripts/up.rhai"]);
+    let places: Vec<String> = all
+        .findings
+        .iter()
+        .map(|finding| line(finding).split(':').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        places,
+        ["Größe 한/ü.rhai", "scripts/kept.gen.rhai", "scripts/target/d.rhai", "scripts/up.rhai"]
+    );
     assert_eq!(all.files, 4);
     assert_eq!(report(&run, &["scripts/old/e.rhai", "scripts/up.rhai", "scripts"]).files, 4);
     // Who names it means it.
@@ -34,7 +41,10 @@ fn without_paths_all_scripts_of_the_project_are_checked_but_the_ignored_ones() {
 #[test]
 fn what_a_file_imports_is_checked_with_it() {
     let run = project(&[
-        ("a.rhai", "import \"b\" as b;\nimport \"c\" as c;\nimport \"std/dotenv\" as dotenv;\nb::f(1);"),
+        (
+            "a.rhai",
+            "import \"b\" as b;\nimport \"c\" as c;\nimport \"std/dotenv\" as dotenv;\nb::f(1);",
+        ),
         ("b.rhai", "fn f() { nowhere }\nstack(\"x\", #{ a: 1 });"),
         ("c.rhai", "let x = (;\n"),
         ("d.rhai", "print(y);"),
@@ -55,8 +65,15 @@ fn what_a_file_imports_is_checked_with_it() {
 #[test]
 fn what_is_not_there_or_can_not_be_read_is_a_finding() {
     let run = project(&[("scripts/up.rhai", "1;"), ("scripts/down.rhai", "2;")]);
-    run.host.file("/work/scripts/latin.rhai", b"let a = 1;\nlet b = \"\xe9\";\n").closed("/work/scripts/closed.rhai");
-    let found: Vec<String> = report(&run, &["scripts/upp.rhai", "scripts/down", "scirpts", "scripts"]).findings.iter().map(line).collect();
+    run.host
+        .file("/work/scripts/latin.rhai", b"let a = 1;\nlet b = \"\xe9\";\n")
+        .closed("/work/scripts/closed.rhai");
+    let found: Vec<String> =
+        report(&run, &["scripts/upp.rhai", "scripts/down", "scirpts", "scripts"])
+            .findings
+            .iter()
+            .map(line)
+            .collect();
     assert_eq!(
         found,
         [
@@ -71,11 +88,15 @@ fn what_is_not_there_or_can_not_be_read_is_a_finding() {
 
 #[test]
 fn windows_line_ends_a_byte_order_mark_and_wide_letters_keep_the_columns() {
-    let run = project(&[("a.rhai", "\u{feff}// 데이터\r\nlet x = \"größe\" + y;\r\nprint(z);\r\n")]);
+    let run =
+        project(&[("a.rhai", "\u{feff}// 데이터\r\nlet x = \"größe\" + y;\r\nprint(z);\r\n")]);
     let found: Vec<String> = report(&run, &[]).findings.iter().map(line).collect();
     assert_eq!(
         found,
-        ["a.rhai:2:19 undefined-variable: There is no variable \"y\"", "a.rhai:3:7 undefined-variable: There is no variable \"z\""]
+        [
+            "a.rhai:2:19 undefined-variable: There is no variable \"y\"",
+            "a.rhai:3:7 undefined-variable: There is no variable \"z\""
+        ]
     );
 }
 
@@ -98,7 +119,12 @@ fn the_projects_compose_file_is_checked_with_its_scripts() {
 fn each_doubtful_value_of_a_line_is_found() {
     let file = "services: {a: {image: x, environment: {A: 010, B: 1_000, C: '010', D: $NONE, E: \"${NEITHER}\"}}}\n";
     let all = report(&project(&[("compose.yaml", file)]), &[]);
-    let found: Vec<String> = all.findings.iter().map(line).map(|line| line.split(':').take(4).collect::<Vec<_>>().join(":")).collect();
+    let found: Vec<String> = all
+        .findings
+        .iter()
+        .map(line)
+        .map(|line| line.split(':').take(4).collect::<Vec<_>>().join(":"))
+        .collect();
     let expected = [
         "compose.yaml:1:43 unclear-value: 010 stays as it is here, and Compose makes 8 of it",
         "compose.yaml:1:51 unclear-value: 1_000 stays as it is here, and Compose makes 1000 of it",
@@ -112,8 +138,16 @@ fn each_doubtful_value_of_a_line_is_found() {
 fn a_key_that_gives_a_service_its_image_is_found_alone() {
     let file = "services:\n  a:\n    extends: {service: b}\n  b:\n    provider: {type: x}\n  c: {build: 7}\n  d: {}\n";
     let all = report(&project(&[("compose.yaml", file)]), &[]);
-    let places: Vec<String> = all.findings.iter().map(line).map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect();
-    assert_eq!(places, ["compose.yaml:3:5", "compose.yaml:5:5", "compose.yaml:6:14", "compose.yaml:7:3"]);
+    let places: Vec<String> = all
+        .findings
+        .iter()
+        .map(line)
+        .map(|line| line.split(' ').next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        places,
+        ["compose.yaml:3:5", "compose.yaml:5:5", "compose.yaml:6:14", "compose.yaml:7:3"]
+    );
 }
 
 #[test]
@@ -125,6 +159,11 @@ fn a_compose_file_that_is_named_is_read_as_one() {
     ]);
     let all = report(&run, &["deploy/prod.yml"]);
     let found: Vec<String> = all.findings.iter().map(line).collect();
-    assert_eq!(found, ["deploy/prod.yml:4:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?"]);
+    assert_eq!(
+        found,
+        [
+            "deploy/prod.yml:4:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?"
+        ]
+    );
     assert_eq!(all.files, 1);
 }

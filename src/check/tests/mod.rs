@@ -36,7 +36,11 @@ fn register(engine: &mut rhai::Engine) {
 
 /// A finding in a line: `a.rhai:1:5 rule: message | hint`.
 fn line(finding: &Diagnostic) -> String {
-    let place = finding.place.as_ref().map(|place| format!("{}:{}:{} ", place.source.name, place.line, place.column)).unwrap_or_default();
+    let place = finding
+        .place
+        .as_ref()
+        .map(|place| format!("{}:{}:{} ", place.source.name, place.line, place.column))
+        .unwrap_or_default();
     let hint = finding.hint.as_ref().map(|hint| format!(" | {hint}")).unwrap_or_default();
     format!("{place}{}: {}{hint}", finding.fields[RULE].as_str().unwrap(), finding.message)
 }
@@ -48,7 +52,10 @@ fn found_in(files: &[(&str, &str)]) -> Vec<String> {
 
 /// What is found in one text, without its file's name.
 fn found(text: &str) -> Vec<String> {
-    found_in(&[("a.rhai", text)]).into_iter().map(|line| line.trim_start_matches("a.rhai:").to_owned()).collect()
+    found_in(&[("a.rhai", text)])
+        .into_iter()
+        .map(|line| line.trim_start_matches("a.rhai:").to_owned())
+        .collect()
 }
 
 /// The rules that a text breaks, with line and column.

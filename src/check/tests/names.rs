@@ -6,7 +6,9 @@ use similar_asserts::assert_eq;
 #[test]
 fn every_variable_that_is_nowhere_is_found_in_one_go() {
     assert_eq!(
-        found("print(a);\nlet x = [b, #{ k: c }, `${d}`];\nx[e] = f;\nif g { h } else { i }\nswitch x { 1 if j => k, _ => l }"),
+        found(
+            "print(a);\nlet x = [b, #{ k: c }, `${d}`];\nx[e] = f;\nif g { h } else { i }\nswitch x { 1 if j => k, _ => l }"
+        ),
         [
             "1:7 undefined-variable: There is no variable \"a\"",
             "2:10 undefined-variable: There is no variable \"b\"",
@@ -39,7 +41,9 @@ fn variables_end_with_their_block_and_closures_see_what_is_around_them() {
     ";
     assert_eq!(rules(text), [] as [&str; 0]);
     assert_eq!(
-        found("{ let a = 1; }\nprint(a);\nfor i in 0..2 { }\nprint(i);\ntry { } catch (e) { }\nlet f = |x| x;\nprint(e + x);"),
+        found(
+            "{ let a = 1; }\nprint(a);\nfor i in 0..2 { }\nprint(i);\ntry { } catch (e) { }\nlet f = |x| x;\nprint(e + x);"
+        ),
         [
             "2:7 undefined-variable: There is no variable \"a\" | it is made later, or in a block or function, and not seen outside of that",
             "4:7 undefined-variable: There is no variable \"i\" | it is made later, or in a block or function, and not seen outside of that",
@@ -83,25 +87,58 @@ fn constants_of_other_files_are_those_that_they_export() {
 
 #[test]
 fn a_reserved_word_is_named_with_its_mend() {
-    let quoted = |word: &str| format!("reserved-word: \"{word}\" is a reserved word | as the key of a map write it in quotes: \"{word}\"");
-    for word in ["default", "if", "in", "this", "private", "switch", "static", "fn", "true", "public", "async", "with", "until"] {
-        assert_eq!(found(&format!("let x = #{{ {word}: 1 }};")), [format!("1:12 {}", quoted(word))], "{word}");
-        assert_eq!(found(&format!("let x = #{{\n    a: 1,\n    {word}: 1,\n}};")), [format!("3:5 {}", quoted(word))], "{word}");
+    let quoted = |word: &str| {
+        format!(
+            "reserved-word: \"{word}\" is a reserved word | as the key of a map write it in quotes: \"{word}\""
+        )
+    };
+    for word in [
+        "default", "if", "in", "this", "private", "switch", "static", "fn", "true", "public",
+        "async", "with", "until",
+    ] {
+        assert_eq!(
+            found(&format!("let x = #{{ {word}: 1 }};")),
+            [format!("1:12 {}", quoted(word))],
+            "{word}"
+        );
+        assert_eq!(
+            found(&format!("let x = #{{\n    a: 1,\n    {word}: 1,\n}};")),
+            [format!("3:5 {}", quoted(word))],
+            "{word}"
+        );
     }
-    assert_eq!(found("stack().logs((), #{ follow: true, until: \"10m\" });"), [format!("1:35 {}", quoted("until"))]);
-    assert_eq!(found("let x = 1;\nlet switch = 2;"), ["2:5 reserved-word: \"switch\" is a reserved word | take another name"]);
-    assert_eq!(found("fn default() { 1 }"), ["1:4 reserved-word: \"default\" is a reserved word | take another name"]);
-    assert_eq!(found("[1].map(|new| 1);"), ["1:10 reserved-word: \"new\" is a reserved word | take another name"]);
+    assert_eq!(
+        found("stack().logs((), #{ follow: true, until: \"10m\" });"),
+        [format!("1:35 {}", quoted("until"))]
+    );
+    assert_eq!(
+        found("let x = 1;\nlet switch = 2;"),
+        ["2:5 reserved-word: \"switch\" is a reserved word | take another name"]
+    );
+    assert_eq!(
+        found("fn default() { 1 }"),
+        ["1:4 reserved-word: \"default\" is a reserved word | take another name"]
+    );
+    assert_eq!(
+        found("[1].map(|new| 1);"),
+        ["1:10 reserved-word: \"new\" is a reserved word | take another name"]
+    );
     assert_eq!(
         found("let m = #{}; m.default = 1;"),
-        ["1:16 reserved-word: \"default\" is a reserved word | a field of that name is written [\"default\"]"]
+        [
+            "1:16 reserved-word: \"default\" is a reserved word | a field of that name is written [\"default\"]"
+        ]
     );
 }
 
 #[test]
 fn a_syntax_error_is_one_finding_of_its_file() {
     assert_eq!(
-        found_in(&[("a.rhai", "let x = (1;\nprint(y);"), ("b.rhai", "print(z);\nlet s = \"open"), ("c.rhai", "fn f() {\n    1\n")]),
+        found_in(&[
+            ("a.rhai", "let x = (1;\nprint(y);"),
+            ("b.rhai", "print(z);\nlet s = \"open"),
+            ("c.rhai", "fn f() {\n    1\n")
+        ]),
         [
             "a.rhai:1:11 syntax: Expecting \")\" for a matching ( in this expression",
             "b.rhai:2:9 syntax: The string is not closed",

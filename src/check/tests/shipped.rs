@@ -6,8 +6,10 @@ use similar_asserts::assert_eq;
 
 #[test]
 fn every_module_of_the_standard_library_is_clean() {
-    let names: Vec<(String, &str)> = EMBEDDED.iter().map(|(topic, text)| (format!("stdlib/{topic}.rhai"), *text)).collect();
-    let files: Vec<(&str, &str)> = names.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    let names: Vec<(String, &str)> =
+        EMBEDDED.iter().map(|(topic, text)| (format!("stdlib/{topic}.rhai"), *text)).collect();
+    let files: Vec<(&str, &str)> =
+        names.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let all = report(&project(&files), &[]);
     assert_eq!(all.findings.iter().map(line).collect::<Vec<_>>(), Vec::<String>::new());
     assert_eq!(all.files, EMBEDDED.len());
@@ -25,7 +27,10 @@ fn examples() -> Vec<(String, String)> {
             let text = block.split("```").next().unwrap_or_default();
             let text = text.split_once('\n').map_or("", |(_, text)| text);
             let asserts = "fn assert(yes) { yes }\nfn assert_eq(a, b) { a == b }\n";
-            examples.push((format!("{}-{}-{}-{index}.rhai", function.module, function.name, examples.len()), format!("{asserts}{text}")));
+            examples.push((
+                format!("{}-{}-{}-{index}.rhai", function.module, function.name, examples.len()),
+                format!("{asserts}{text}"),
+            ));
         }
     }
     examples
@@ -35,6 +40,10 @@ fn examples() -> Vec<(String, String)> {
 fn every_example_of_the_documentation_is_clean() {
     let examples = examples();
     assert!(examples.len() > 40, "{}", examples.len());
-    let files: Vec<(&str, &str)> = examples.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    assert_eq!(report(&project(&files), &[]).findings.iter().map(line).collect::<Vec<_>>(), Vec::<String>::new());
+    let files: Vec<(&str, &str)> =
+        examples.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert_eq!(
+        report(&project(&files), &[]).findings.iter().map(line).collect::<Vec<_>>(),
+        Vec::<String>::new()
+    );
 }

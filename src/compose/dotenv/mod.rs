@@ -1,8 +1,11 @@
 //! `.env` files, as Compose reads them.
 //!
-//! - `NAME=value`, also `NAME: value` and `export NAME=value`; `#` begins a comment, after a value only behind a blank.
-//! - `'…'` is taken as it stands (`\'` is a quote); `"…"` knows `\n \r \t \\ \" \$` and their like. Both may span lines.
-//! - `$VAR` and its kin are replaced in `"…"` and in bare values, from the environment first, then from the lines above.
+//! - `NAME=value`, also `NAME: value` and `export NAME=value`; `#` begins a comment, after a value
+//!   only behind a blank.
+//! - `'…'` is taken as it stands (`\'` is a quote); `"…"` knows `\n \r \t \\ \" \$` and their like.
+//!   Both may span lines.
+//! - `$VAR` and its kin are replaced in `"…"` and in bare values, from the environment first, then
+//!   from the lines above.
 //! - `NAME` alone takes the environment's value, if there is one.
 //!
 //! Stricter than Compose, which loses text silently there: what follows a closing quote must be a
@@ -34,7 +37,9 @@ pub struct Dotenv {
 impl Dotenv {
     /// What is worth a warning: lines, from 1, and what is said of them.
     pub fn remarks(&self) -> Vec<(usize, String)> {
-        let unset = self.unset.iter().map(|unset| (unset.line, format!("the variable \"{}\" is not set, so it is empty", unset.name)));
+        let unset = self.unset.iter().map(|unset| {
+            (unset.line, format!("the variable \"{}\" is not set, so it is empty", unset.name))
+        });
         let hashes = self.hashes.iter().map(|hash| {
             let text =
                 format!("the value of \"{0}\" begins with \"#\", which begins no comment there: write {0}= for an empty value", hash.name);
@@ -121,22 +126,38 @@ pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> 
         };
         held += value.len();
         if held > LARGEST_TEXT {
-            let message = format!("The values are larger than {} MiB with their variables replaced", LARGEST_TEXT >> 20);
-            return Err(Fault::new(statement.offset, message, "does a variable hold another one many times?").within(text));
+            let message = format!(
+                "The values are larger than {} MiB with their variables replaced",
+                LARGEST_TEXT >> 20
+            );
+            return Err(Fault::new(
+                statement.offset,
+                message,
+                "does a variable hold another one many times?",
+            )
+            .within(text));
         }
         dotenv.variables.insert(statement.name.to_owned(), Variable { value, line });
     }
     Ok(dotenv)
 }
 
-fn evaluate(value: &statement::Value<'_>, line: usize, dotenv: &mut Dotenv, lookup: Lookup<'_>) -> Result<String, Fault> {
+fn evaluate(
+    value: &statement::Value<'_>,
+    line: usize,
+    dotenv: &mut Dotenv,
+    lookup: Lookup<'_>,
+) -> Result<String, Fault> {
     let decoded = value::decode(value)?;
-    let known = |name: &str| lookup(name).or_else(|| dotenv.variables.get(name).map(|variable| variable.value.clone()));
-    let interpolated = interpolate_marked(&decoded.text, decoded.mark, &known).map_err(|error| {
-        let marks_before = decoded.text[..error.span.start].matches(decoded.mark).count();
-        let offset = decoded.marks.get(marks_before).copied().unwrap_or(value.offset);
-        Fault { offset, message: error.message, hint: error.hint }
-    })?;
+    let known = |name: &str| {
+        lookup(name).or_else(|| dotenv.variables.get(name).map(|variable| variable.value.clone()))
+    };
+    let interpolated =
+        interpolate_marked(&decoded.text, decoded.mark, &known).map_err(|error| {
+            let marks_before = decoded.text[..error.span.start].matches(decoded.mark).count();
+            let offset = decoded.marks.get(marks_before).copied().unwrap_or(value.offset);
+            Fault { offset, message: error.message, hint: error.hint }
+        })?;
     dotenv.unset.extend(interpolated.unset.into_iter().map(|name| Unset { name, line }));
     Ok(interpolated.text)
 }
@@ -150,7 +171,10 @@ fn decode(content: &[u8]) -> Result<&str, DotenvError> {
         hint: wrong.hint.to_owned(),
     })?;
     match text.find('\0') {
-        Some(offset) => Err(Fault::new(offset, "A NUL byte can't stand in a variable", "remove it").within(text)),
+        Some(offset) => {
+            Err(Fault::new(offset, "A NUL byte can't stand in a variable", "remove it")
+                .within(text))
+        }
         None => Ok(text),
     }
 }

@@ -84,12 +84,19 @@ impl<'a> Statements<'a> {
         let after = self.rest().trim_start_matches(is_blank);
         match after.chars().next() {
             None | Some('=' | ':' | '\n') if !name.is_empty() => Ok(name),
-            Some('=' | ':') => Err(Fault::new(start, "A variable's name is missing", "write NAME=value")),
+            Some('=' | ':') => {
+                Err(Fault::new(start, "A variable's name is missing", "write NAME=value"))
+            }
             found => {
                 // A line that is no assignment is most often the rest of a value that spans lines.
-                const HINT: &str = "write NAME=value, one to a line; a value that spans lines needs quotes";
+                const HINT: &str =
+                    "write NAME=value, one to a line; a value that spans lines needs quotes";
                 let blank = after.len() < self.rest().len();
-                let shown = if blank { " ".to_owned() } else { found.map_or(String::new(), |found| found.escape_debug().to_string()) };
+                let shown = if blank {
+                    " ".to_owned()
+                } else {
+                    found.map_or(String::new(), |found| found.escape_debug().to_string())
+                };
                 Err(Fault::new(self.at, format!("A variable's name can't hold \"{shown}\""), HINT))
             }
         }
@@ -104,8 +111,13 @@ impl<'a> Statements<'a> {
         let opening = self.at;
         let offset = opening + 1;
         let Some(length) = until_quote(&self.text[offset..], quote) else {
-            let hint = format!("close it with {quote}; inside, write \\{quote} for the quote itself");
-            return Err(Fault::new(opening, format!("The quoted value of \"{name}\" is not closed"), hint));
+            let hint =
+                format!("close it with {quote}; inside, write \\{quote} for the quote itself");
+            return Err(Fault::new(
+                opening,
+                format!("The quoted value of \"{name}\" is not closed"),
+                hint,
+            ));
         };
         self.at = offset + length + 1;
         let value = Value { quotes, text: &self.text[offset..offset + length], offset };
@@ -128,7 +140,8 @@ impl<'a> Statements<'a> {
         let offset = self.at;
         let line = self.rest().split('\n').next().unwrap_or_default();
         self.at += line.len();
-        // Only a blank makes a comment: "a#b" is a value, and so is "#b" itself and, as in Compose, one behind a tab.
+        // Only a blank makes a comment: "a#b" is a value, and so is "#b" itself and, as in Compose,
+        // one behind a tab.
         let text = line.split(" #").next().unwrap_or_default().trim_end();
         Value { quotes: Quotes::None, text, offset }
     }

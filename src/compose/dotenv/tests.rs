@@ -6,7 +6,8 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn read(content: &str) -> Vec<(String, String)> {
-    let dotenv = parse(content.as_bytes(), &environment).unwrap_or_else(|error| panic!("{content:?}: {error:?}"));
+    let dotenv = parse(content.as_bytes(), &environment)
+        .unwrap_or_else(|error| panic!("{content:?}: {error:?}"));
     dotenv.variables.into_iter().map(|(name, variable)| (name, variable.value)).collect()
 }
 
@@ -14,13 +15,21 @@ fn read(content: &str) -> Vec<(String, String)> {
 #[track_caller]
 fn gives(content: &str, expected: &str) {
     let values = read(content);
-    assert_eq!(values.iter().find(|(name, _)| name == "A").map(|(_, value)| value.as_str()), Some(expected), "{content:?}");
+    assert_eq!(
+        values.iter().find(|(name, _)| name == "A").map(|(_, value)| value.as_str()),
+        Some(expected),
+        "{content:?}"
+    );
 }
 
 #[track_caller]
 fn fails(content: &str, line: usize, column: usize, message: &str) -> String {
     let error = parse(content.as_bytes(), &environment).expect_err(content);
-    assert_eq!((error.line, error.column, error.message.as_str()), (line, column, message), "{content:?}");
+    assert_eq!(
+        (error.line, error.column, error.message.as_str()),
+        (line, column, message),
+        "{content:?}"
+    );
     error.hint
 }
 
@@ -80,7 +89,10 @@ fn double_quotes_know_escapes_and_keep_unknown_ones() {
 
 #[test]
 fn a_quoted_value_may_span_lines() {
-    assert_eq!(read("A='l1\n# l2'\nB=2\n"), [("A".to_owned(), "l1\n# l2".to_owned()), ("B".to_owned(), "2".to_owned())]);
+    assert_eq!(
+        read("A='l1\n# l2'\nB=2\n"),
+        [("A".to_owned(), "l1\n# l2".to_owned()), ("B".to_owned(), "2".to_owned())]
+    );
     gives("A=\"l1\nl2\"\n", "l1\nl2");
     gives("A=\"x\\\ny\"\n", "x\\\ny");
 }
@@ -139,7 +151,11 @@ fn comments_empty_lines_windows_line_ends_and_a_byte_order_mark_are_no_obstacle(
 #[test]
 fn order_and_lines_are_kept_and_the_last_value_wins() {
     let dotenv = parse("B=1\nA='x\ny'\nC=3\nB=4".as_bytes(), &environment).unwrap();
-    let lines: Vec<_> = dotenv.variables.iter().map(|(name, variable)| (name.as_str(), variable.value.as_str(), variable.line)).collect();
+    let lines: Vec<_> = dotenv
+        .variables
+        .iter()
+        .map(|(name, variable)| (name.as_str(), variable.value.as_str(), variable.line))
+        .collect();
     assert_eq!(lines, [("B", "4", 5), ("A", "x\ny", 2), ("C", "3", 4)]);
 }
 
@@ -153,7 +169,15 @@ fn a_quoted_value_that_is_not_closed_is_named_where_it_opens() {
 
 #[test]
 fn text_behind_a_closing_quote_is_an_error_instead_of_lost() {
-    for content in ["A='x'y\n", "A='x' y\n", "A='it's'\n", "A='x'\tB=2\n", "A='a''b'\n", "A=\"a\"\"b\"\n", "A='''x'''\n"] {
+    for content in [
+        "A='x'y\n",
+        "A='x' y\n",
+        "A='it's'\n",
+        "A='x'\tB=2\n",
+        "A='a''b'\n",
+        "A=\"a\"\"b\"\n",
+        "A='''x'''\n",
+    ] {
         let error = parse(content.as_bytes(), &environment).expect_err(content);
         assert_eq!(error.message, "Something follows the quoted value of \"A\"", "{content:?}");
     }
@@ -182,9 +206,15 @@ fn a_faulty_expression_is_named_at_its_dollar_sign() {
 #[test]
 fn a_file_in_another_encoding_is_refused_with_the_mend() {
     let utf16 = parse(&[0xff, 0xfe, b'A', 0], &environment).unwrap_err();
-    assert_eq!((utf16.message.as_str(), utf16.hint.as_str()), ("The file is written in UTF-16", "save the file as UTF-8"));
+    assert_eq!(
+        (utf16.message.as_str(), utf16.hint.as_str()),
+        ("The file is written in UTF-16", "save the file as UTF-8")
+    );
     let latin1 = parse(b"A=1\nB=\xe9t\xe9\n", &environment).unwrap_err();
-    assert_eq!((latin1.line, latin1.column, latin1.message.as_str()), (2, 3, "The file is not written in UTF-8"));
+    assert_eq!(
+        (latin1.line, latin1.column, latin1.message.as_str()),
+        (2, 3, "The file is not written in UTF-8")
+    );
     fails("A=1\nB=x\0\n", 2, 4, "A NUL byte can't stand in a variable");
 }
 
@@ -217,5 +247,8 @@ fn a_value_that_looks_like_a_comment_is_said_at_its_line() {
     assert_eq!(read.variables["F"].value, "# choose one");
     let remarks = read.remarks();
     assert_eq!(remarks.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4]);
-    assert!(remarks[0].1.ends_with("write F= for an empty value") && !remarks[0].1.contains("choose"), "{remarks:?}");
+    assert!(
+        remarks[0].1.ends_with("write F= for an empty value") && !remarks[0].1.contains("choose"),
+        "{remarks:?}"
+    );
 }

@@ -2,9 +2,9 @@
 //!
 //! dotenvy 0.15.7 knows another dialect than Compose: bare values with blanks, quotes or
 //! backslashes fail or change; `\'` ends a single-quoted value; of the escapes in double quotes it
-//! knows `\\ \' \" \$ \n` and a blank, and fails at others; and it replaces `$NAME` itself, from the process
-//! environment, without defaults. So a value is first said in dotenvy's words, and each `$` that is
-//! to be obeyed goes through it as a mark of our own.
+//! knows `\\ \' \" \$ \n` and a blank, and fails at others; and it replaces `$NAME` itself, from
+//! the process environment, without defaults. So a value is first said in dotenvy's words, and each
+//! `$` that is to be obeyed goes through it as a mark of our own.
 
 use super::Fault;
 use super::statement::{Quotes, Value};
@@ -20,8 +20,11 @@ pub(super) struct Decoded {
 }
 
 pub(super) fn decode(value: &Value<'_>) -> Result<Decoded, Fault> {
-    let unreadable = || Fault::new(value.offset, "The value can't be read", "write it in single quotes");
-    let mark = ('\u{e000}'..='\u{10fffd}').find(|mark| !value.text.contains(*mark)).ok_or_else(unreadable)?;
+    let unreadable =
+        || Fault::new(value.offset, "The value can't be read", "write it in single quotes");
+    let mark = ('\u{e000}'..='\u{10fffd}')
+        .find(|mark| !value.text.contains(*mark))
+        .ok_or_else(unreadable)?;
     let mut dialect = Dialect { text: "\"".to_owned(), mark, marks: Vec::new() };
     match value.quotes {
         // As in a shell: end the quotes, a quote of its own, begin again.
@@ -31,7 +34,10 @@ pub(super) fn decode(value: &Value<'_>) -> Result<Decoded, Fault> {
     }
     // Compose allows names that dotenvy does not; the value does not depend on the name.
     let line = format!("VALUE={}\n", dialect.text);
-    let (_, text) = dotenvy::from_read_iter(line.as_bytes()).next().and_then(Result::ok).ok_or_else(unreadable)?;
+    let (_, text) = dotenvy::from_read_iter(line.as_bytes())
+        .next()
+        .and_then(Result::ok)
+        .ok_or_else(unreadable)?;
     Ok(Decoded { text, mark, marks: dialect.marks })
 }
 
@@ -73,7 +79,8 @@ impl Dialect {
         self.text.push('"');
     }
 
-    /// What follows a backslash; gives the rest. An unknown escape keeps its backslash, as in Compose.
+    /// What follows a backslash; gives the rest. An unknown escape keeps its backslash, as in
+    /// Compose.
     fn escape<'t>(&mut self, after: &'t str) -> &'t str {
         if let Some(character) = octal(after) {
             self.literal(character);
@@ -116,7 +123,9 @@ const OCTAL_LENGTH: usize = 4;
 
 /// The character of `0ddd`; a NUL is none.
 fn octal(text: &str) -> Option<char> {
-    let digits = text.get(1..OCTAL_LENGTH).filter(|digits| text.starts_with('0') && digits.bytes().all(|digit| digit.is_ascii_digit()))?;
+    let digits = text.get(1..OCTAL_LENGTH).filter(|digits| {
+        text.starts_with('0') && digits.bytes().all(|digit| digit.is_ascii_digit())
+    })?;
     u8::from_str_radix(digits, 8).ok().filter(|code| *code != 0).map(char::from)
 }
 

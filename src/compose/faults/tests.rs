@@ -9,13 +9,20 @@ use crate::model::spec::{Project, ReadOptions};
 
 /// `line:column message` of all that is wrong in a file.
 fn wrong(text: &str) -> Vec<String> {
-    let file = ComposeFile::read(Arc::new(source("compose.yaml", text.as_bytes())), text.as_bytes(), &|_| None).expect("a map");
+    let file = ComposeFile::read(
+        Arc::new(source("compose.yaml", text.as_bytes())),
+        text.as_bytes(),
+        &|_| None,
+    )
+    .expect("a map");
     let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &|_| None };
     let found = read(&file, &file.description(Vec::new()), &|description, scope| match scope {
         Scope::Whole => Project::read("shop", description, &options),
         Scope::Parts => Project::read_parts("shop", description, &options),
     });
-    let lines = |faults: Faults| faults.list.iter().map(line).chain(faults.is_cut.then(|| "…".to_owned())).collect();
+    let lines = |faults: Faults| {
+        faults.list.iter().map(line).chain(faults.is_cut.then(|| "…".to_owned())).collect()
+    };
     found.map_or_else(lines, |_| Vec::new())
 }
 
@@ -67,14 +74,27 @@ secrets:
 
 #[test]
 fn what_is_only_wrong_because_of_another_fault_is_not_said() {
-    // Without the wrong network, key of a volume, target or build, other parts would not fit either.
+    // Without the wrong network, key of a volume, target or build, other parts would not fit
+    // either.
     for (text, expected) in [
-        ("services: {a: {image: x, networks: [\"n!\"]}}\nnetworks: {\"n!\": {}}", "\"n!\" can't be a name"),
+        (
+            "services: {a: {image: x, networks: [\"n!\"]}}\nnetworks: {\"n!\": {}}",
+            "\"n!\" can't be a name",
+        ),
         ("services: {a: {image: x, volumes: [v:/v]}}\nvolumes: 1", "\"volumes\" has to be a map"),
-        ("services: {a: {image: x, volumes: [v:/v], scale: 2}}\nvolumes: {v: {x-spc-shared: maybe}}", "x-spc-shared"),
-        ("services: {a: {image: x, volumes: [{type: volume, source: v, target: 1}]}}\nvolumes: {v: {}}", "target"),
+        (
+            "services: {a: {image: x, volumes: [v:/v], scale: 2}}\nvolumes: {v: {x-spc-shared: maybe}}",
+            "x-spc-shared",
+        ),
+        (
+            "services: {a: {image: x, volumes: [{type: volume, source: v, target: 1}]}}\nvolumes: {v: {}}",
+            "target",
+        ),
         ("services: {a: {build: {context: 1}}}", "context"),
-        ("services: {a: {image: x, profiles: {}, container_name: cc}, b: {image: x, container_name: dd}}", "profiles"),
+        (
+            "services: {a: {image: x, profiles: {}, container_name: cc}, b: {image: x, container_name: dd}}",
+            "profiles",
+        ),
     ] {
         let found = wrong(text);
         assert!(found.len() == 1 && found[0].contains(expected), "{text}: {found:?}");
@@ -83,14 +103,21 @@ fn what_is_only_wrong_because_of_another_fault_is_not_said() {
 
 #[test]
 fn the_search_for_faults_has_a_bound_and_says_so() {
-    let many: String = (0..MOST + 5).map(|number| format!("  s{number}: {{image: x, odd: 1}}\n")).collect();
+    let many: String =
+        (0..MOST + 5).map(|number| format!("  s{number}: {{image: x, odd: 1}}\n")).collect();
     let found = wrong(&format!("services:\n{many}"));
     assert_eq!((found.len(), found.last().map(String::as_str)), (MOST + 1, Some("…")));
-    let exactly: String = (0..MOST).map(|number| format!("  s{number}: {{image: x, odd: 1}}\n")).collect();
+    let exactly: String =
+        (0..MOST).map(|number| format!("  s{number}: {{image: x, odd: 1}}\n")).collect();
     assert_eq!(wrong(&format!("services:\n{exactly}")).len(), MOST);
 }
 
 #[test]
 fn a_file_without_faults_has_none() {
-    assert_eq!(wrong("services: {a: {image: x, networks: [n], depends_on: [b]}, b: {image: y}}\nnetworks: {n: }"), [""; 0]);
+    assert_eq!(
+        wrong(
+            "services: {a: {image: x, networks: [n], depends_on: [b]}, b: {image: y}}\nnetworks: {n: }"
+        ),
+        [""; 0]
+    );
 }

@@ -16,7 +16,11 @@ fn variables(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> Result<ComposeFile, Failure> {
-    let file = ComposeFile::read(Arc::new(source("compose.yaml", text.as_bytes())), text.as_bytes(), &variables)?;
+    let file = ComposeFile::read(
+        Arc::new(source("compose.yaml", text.as_bytes())),
+        text.as_bytes(),
+        &variables,
+    )?;
     match file.faults.first() {
         Some(fault) => Err(fault.clone()),
         None => Ok(file),
@@ -30,7 +34,8 @@ fn description(text: &str) -> Value {
 fn project(text: &str) -> Result<Project, Failure> {
     let file = read(text)?;
     let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &variables };
-    Project::read("spc", &file.description(Vec::new()), &options).map_err(|failure| file.placed(failure))
+    Project::read("spc", &file.description(Vec::new()), &options)
+        .map_err(|failure| file.placed(failure))
 }
 
 /// `line:column what is underlined: message (hint)`.
@@ -92,8 +97,10 @@ fn every_row_of_composes_documentation_of_interpolation_gives_its_value() {
         ("${NONE?error}", "!Required variable \"NONE\" is not set: error"),
     ] {
         let found = read(&format!("services: {{ a: {{ command: '{written}' }} }}"));
-        let found = found
-            .map_or_else(|failure| format!("!{failure}"), |file| file.description["services"]["a"]["command"].as_str().unwrap().into());
+        let found = found.map_or_else(
+            |failure| format!("!{failure}"),
+            |file| file.description["services"]["a"]["command"].as_str().unwrap().into(),
+        );
         assert_eq!(found, expected, "{written}");
     }
 }
@@ -114,7 +121,10 @@ fn a_required_variable_is_named_at_its_own_column_also_in_texts_of_several_lines
         ("|\n      one\n      two ${NONE:?tell it}", "6:11"),
         ("[a, \"b${NONE:?tell it}\"]", "4:20"),
     ] {
-        refused(&format!("{SHOP}    command: {value}\n"), &format!("{place} ${{NONE:?tell it}}: {message} {mend}"));
+        refused(
+            &format!("{SHOP}    command: {value}\n"),
+            &format!("{place} ${{NONE:?tell it}}: {message} {mend}"),
+        );
     }
     let failure = read("services: {a: {image: '${NONE?}'}}").unwrap_err();
     assert_eq!(failure.fields["variable"], "NONE");
@@ -131,7 +141,12 @@ fn a_faulty_expression_that_was_merged_is_placed_where_it_was_written() {
 #[test]
 fn what_is_worth_a_note_is_noted_once_in_the_order_of_lines() {
     let text = "services:\n  a:\n    image: x\n    command: $NONE\n    labels:\n      b: |\n\n        ${OTHER}\n      a: ${NONE}\nversion: '3.8'\n";
-    let notes: Vec<String> = read(text).unwrap().notes.iter().map(|note| format!("{} {}", note.line, note.text)).collect();
+    let notes: Vec<String> = read(text)
+        .unwrap()
+        .notes
+        .iter()
+        .map(|note| format!("{} {}", note.line, note.text))
+        .collect();
     assert_eq!(
         notes,
         [
@@ -165,18 +180,28 @@ fn a_key_of_compose_that_is_not_done_is_refused_by_name() {
     let hint = "(leave it out, or describe the same with the keys that are)";
     refused(
         &format!("{SHOP}    gpus: all\n"),
-        &format!("4:5 gpus: The Compose key \"gpus\" in \"services.db\" is not supported yet {hint}"),
+        &format!(
+            "4:5 gpus: The Compose key \"gpus\" in \"services.db\" is not supported yet {hint}"
+        ),
     );
-    refused("include: [a.yaml]\nservices: {}\n", &format!("1:1 include: The Compose key \"include\" is not supported yet {hint}"));
+    refused(
+        "include: [a.yaml]\nservices: {}\n",
+        &format!("1:1 include: The Compose key \"include\" is not supported yet {hint}"),
+    );
     refused(
         "services: {a: {extends: {service: b}, image: x}}\n",
-        &format!("1:16 extends: The Compose key \"extends\" in \"services.a\" is not supported yet {hint}"),
+        &format!(
+            "1:16 extends: The Compose key \"extends\" in \"services.a\" is not supported yet {hint}"
+        ),
     );
 }
 
 #[test]
 fn a_wrong_value_is_shown_at_its_place() {
-    refused("services: {db: {image: 15}}\n", "1:24 15: \"services.db.image\" has to be a string, but it is the number 15");
+    refused(
+        "services: {db: {image: 15}}\n",
+        "1:24 15: \"services.db.image\" has to be a string, but it is the number 15",
+    );
     refused(
         &format!("{SHOP}    ports:\n      - 80:80\n      - \"web:80\"\n"),
         "6:9 \"web:80\": \"web:80\" is not a port (write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\")",
@@ -191,7 +216,10 @@ fn a_wrong_value_is_shown_at_its_place() {
 
 #[test]
 fn what_is_no_yaml_is_shown_where_it_stops_being_one() {
-    refused("services: [a\nb: 2\n", "2:2 :: The file is not YAML: did not find expected ',' or ']', while parsing a flow sequence");
+    refused(
+        "services: [a\nb: 2\n",
+        "2:2 :: The file is not YAML: did not find expected ',' or ']', while parsing a flow sequence",
+    );
     refused(
         "services:\n\tdb: {}\n",
         "2:1 \tdb: The file is not YAML: found character that cannot start any token, while scanning for the next token (indent with spaces: YAML takes no tabs there)",
@@ -201,8 +229,14 @@ fn what_is_no_yaml_is_shown_where_it_stops_being_one() {
         "services: {a: {image: x}}\n---\nservices: {}\n",
         "2:1 ---: The file holds more than one YAML document (keep one; what is different elsewhere is a variable's)",
     );
-    refused("services: {a: {image: x, image: y}}\n", "1:26 image: The key \"image\" stands twice in this map");
-    refused("services: {a: {image: !reset x}}\n", "1:23 !reset x: The file has the tag !reset, which says nothing here");
+    refused(
+        "services: {a: {image: x, image: y}}\n",
+        "1:26 image: The key \"image\" stands twice in this map",
+    );
+    refused(
+        "services: {a: {image: !reset x}}\n",
+        "1:23 !reset x: The file has the tag !reset, which says nothing here",
+    );
     refused(
         "a: &a 1\nservices: {a: {<<: *a}}\n",
         "2:16 <<: \"<<\" takes a map or a list of maps (write <<: *NAME with the anchor of a map)",
@@ -212,25 +246,41 @@ fn what_is_no_yaml_is_shown_where_it_stops_being_one() {
 
 #[test]
 fn a_file_that_describes_nothing_is_refused() {
-    let empty = "The compose file is empty (it describes services: services: { NAME: { image: … } })";
+    let empty =
+        "The compose file is empty (it describes services: services: { NAME: { image: … } })";
     refused("", &format!("1:1 : {empty}"));
     refused("# nothing yet\n", &format!("1:1 # nothing yet: {empty}"));
     refused("---\n", &format!("1:1 ---: {empty}"));
     refused("- a\n", "1:1 - a: A compose file has to be a map (it begins with a key: services:)");
-    refused("just text\n", "1:1 just text: A compose file has to be a map (it begins with a key: services:)");
+    refused(
+        "just text\n",
+        "1:1 just text: A compose file has to be a map (it begins with a key: services:)",
+    );
 }
 
 #[test]
 fn line_ends_and_marks_of_other_editors_make_no_difference() {
     let plain = "services:\n  웹-1: &a\n    image: x\n    command: |\n      a\n      b\n";
-    assert_eq!(description(&format!("\u{feff}{}", plain.replace('\n', "\r\n"))), description(plain));
-    refused("\u{feff}services:\r\n  db:\r\n    imge: x\r\n", "2:3 db: The service \"db\" has neither \"image\" nor \"build\"");
-    refused("\u{feff}servces: {}\r\n", "1:1 servces: Unknown key \"servces\" (did you mean \"services\"?)");
+    assert_eq!(
+        description(&format!("\u{feff}{}", plain.replace('\n', "\r\n"))),
+        description(plain)
+    );
+    refused(
+        "\u{feff}services:\r\n  db:\r\n    imge: x\r\n",
+        "2:3 db: The service \"db\" has neither \"image\" nor \"build\"",
+    );
+    refused(
+        "\u{feff}servces: {}\r\n",
+        "1:1 servces: Unknown key \"servces\" (did you mean \"services\"?)",
+    );
 }
 
 #[test]
 fn a_file_that_is_no_text_says_where() {
-    let read = |content: &[u8]| ComposeFile::read(Arc::new(source("compose.yaml", content)), content, &variables).unwrap_err();
+    let read = |content: &[u8]| {
+        ComposeFile::read(Arc::new(source("compose.yaml", content)), content, &variables)
+            .unwrap_err()
+    };
     let failure = read(b"services:\n  a\xff: {}\n");
     assert_eq!(failure.message, "The file is not written in UTF-8");
     let place = failure.place.unwrap();
@@ -245,7 +295,10 @@ fn the_projects_name_is_made_one_as_compose_does() {
     assert_eq!(name("name: My ${TAG}_Shop\nservices: {}").unwrap().as_deref(), Some("my15_shop"));
     let text = "services: {}\nname: '가게'\n";
     let failure = name(text).unwrap_err();
-    assert!(said(text, &failure).starts_with("2:7 '가게': \"가게\" is not a project name"), "{failure:?}");
+    assert!(
+        said(text, &failure).starts_with("2:7 '가게': \"가게\" is not a project name"),
+        "{failure:?}"
+    );
 }
 
 #[test]
@@ -257,7 +310,10 @@ fn a_key_without_a_value_is_what_it_is_in_compose() {
     let service = &project.services["a"];
     assert_eq!(json!(service.environment), json!({"A": "1", "TAG": "15"}));
     assert_eq!(json!(service.labels), json!({"b": ""}));
-    assert_eq!((service.command.as_ref(), project.volumes["data"].name.as_str()), (None, "spc_data"));
+    assert_eq!(
+        (service.command.as_ref(), project.volumes["data"].name.as_str()),
+        (None, "spc_data")
+    );
     assert_eq!(service.networks.keys().collect::<Vec<_>>(), ["n"]);
 }
 
@@ -272,8 +328,14 @@ fn scalars_are_read_as_compose_reads_them() {
     )
     .unwrap();
     let service = &project.services["a"];
-    assert_eq!(json!(service.environment), json!({"F": "1", "G": "1.1", "E": "1000", "O": "0755", "Y": "yes", "B": "true", "N": "-5"}));
-    assert_eq!((service.init, service.read_only, service.restart), (Some(true), false, crate::model::spec::Restart::No));
+    assert_eq!(
+        json!(service.environment),
+        json!({"F": "1", "G": "1.1", "E": "1000", "O": "0755", "Y": "yes", "B": "true", "N": "-5"})
+    );
+    assert_eq!(
+        (service.init, service.read_only, service.restart),
+        (Some(true), false, crate::model::spec::Restart::No)
+    );
     assert_eq!((service.secrets[0].mode, service.secrets[0].uid), (0o440, 7));
     let ports: Vec<_> = service.ports.iter().map(|port| (port.published, port.target)).collect();
     assert_eq!(ports, [(Some(22), 22), (None, 53), (Some(8080), 80)]);
@@ -288,9 +350,15 @@ fn relative_paths_are_below_the_folder_given() {
     .unwrap();
     let service = &project.services["a"];
     assert_eq!(service.build.as_ref().unwrap().context, Path::new("/srv/app/back"));
-    assert_eq!(service.env_file.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>(), ["/srv/app/a.env", "/srv/b.env"]);
+    assert_eq!(
+        service.env_file.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>(),
+        ["/srv/app/a.env", "/srv/b.env"]
+    );
     assert_eq!(service.writable_binds().count(), 0);
-    assert_eq!(project.secrets["s"].source, crate::model::spec::SecretSource::File("/srv/app/비밀/s.txt".into()));
+    assert_eq!(
+        project.secrets["s"].source,
+        crate::model::spec::SecretSource::File("/srv/app/비밀/s.txt".into())
+    );
 }
 
 /// Scalars as a script's map may hold them, with texts that YAML would have to quote.
@@ -298,17 +366,24 @@ fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<bool>().prop_map(Value::from),
         any::<i32>().prop_map(Value::from),
-        "[^$\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u{2028}\\u{2029}\\u{feff}\\u{fffe}\\u{ffff}]{0,12}".prop_map(Value::from),
-        prop::sample::select(&["yes", "22:22", "0755", "null", "~", "- a", "a: b", "#x", "1e3", "<<"][..]).prop_map(Value::from),
+        "[^$\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u{2028}\\u{2029}\\u{feff}\\u{fffe}\\u{ffff}]{0,12}"
+            .prop_map(Value::from),
+        prop::sample::select(
+            &["yes", "22:22", "0755", "null", "~", "- a", "a: b", "#x", "1e3", "<<"][..]
+        )
+        .prop_map(Value::from),
     ]
 }
 
 fn map_of(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
-    prop::collection::btree_map("[a-z가-힣_.:-]{1,6}", value, 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))
+    prop::collection::btree_map("[a-z가-힣_.:-]{1,6}", value, 0..4)
+        .prop_map(|map| Value::Object(map.into_iter().collect()))
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    scalar().prop_recursive(3, 24, 4, |inner| prop_oneof![prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from), map_of(inner)])
+    scalar().prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from), map_of(inner)]
+    })
 }
 
 proptest! {

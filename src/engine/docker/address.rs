@@ -79,7 +79,9 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
-            Self::Tcp { host, port, .. } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
+            Self::Tcp { host, port, .. } if host.contains(':') => {
+                write!(f, "tcp://[{host}]:{port}")
+            }
             Self::Tcp { host, port, .. } => write!(f, "tcp://{host}:{port}"),
             Self::Ssh(address) => write!(f, "{address}"),
         }
@@ -87,7 +89,8 @@ impl fmt::Display for Address {
 }
 
 fn tcp(rest: &str, tls: bool) -> Result<Address> {
-    let uri: Uri = format!("http://{rest}").parse().map_err(|_| Malformed::new("it is not host:port"))?;
+    let uri: Uri =
+        format!("http://{rest}").parse().map_err(|_| Malformed::new("it is not host:port"))?;
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(Malformed::new("a path after the port is not supported"));
     }
@@ -112,27 +115,39 @@ impl SshAddress {
             return Err(Malformed::new("nothing may stand after the socket's path"));
         }
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let (user, place) = authority.rsplit_once('@').map_or((None, authority), |(user, place)| (Some(user), place));
+        let (user, place) = authority
+            .rsplit_once('@')
+            .map_or((None, authority), |(user, place)| (Some(user), place));
         if user.is_some_and(|user| user.contains(':')) {
             let hint = "take the password out: `ssh` logs in with a key, or asks at a terminal";
             return Err(Malformed { why: "it holds a password".to_owned(), hint: hint.to_owned() });
         }
         let (host, port) = host_and_port(place)?;
-        let port = port.map(|port| port.parse().map_err(|_| Malformed::new(BAD_PORT))).transpose()?;
+        let port =
+            port.map(|port| port.parse().map_err(|_| Malformed::new(BAD_PORT))).transpose()?;
         let user = user.map(decoded).transpose()?;
         let socket = Some(decoded(path)?).filter(|path| !matches!(path.as_str(), "" | "/"));
         // ssh may put them into a command of its configuration, which a shell runs.
         let plain = |text: &str, others: &str| {
-            !text.is_empty() && !text.starts_with('-') && text.chars().all(|c| c.is_alphanumeric() || others.contains(c))
+            !text.is_empty()
+                && !text.starts_with('-')
+                && text.chars().all(|c| c.is_alphanumeric() || others.contains(c))
         };
         if !plain(host, "._-:%") {
-            return Err(Malformed::new(if host.is_empty() { "it names no host" } else { "that is no host name" }));
+            return Err(Malformed::new(if host.is_empty() {
+                "it names no host"
+            } else {
+                "that is no host name"
+            }));
         }
         if user.as_ref().is_some_and(|user| !plain(user, "._-+@\\")) {
             return Err(Malformed::new("that is no user name"));
         }
         // ssh would take it for one of its own variables, and has no way to write it otherwise.
-        if socket.as_ref().is_some_and(|socket| socket.contains("${") || socket.contains(char::is_control)) {
+        if socket
+            .as_ref()
+            .is_some_and(|socket| socket.contains("${") || socket.contains(char::is_control))
+        {
             return Err(Malformed::new("the socket's path can't be told to ssh"));
         }
         Ok(Self { user, host: host.to_owned(), port, socket })
@@ -142,7 +157,8 @@ impl SshAddress {
 /// `host`, `host:port`, `[::1]:port`.
 fn host_and_port(place: &str) -> Result<(&str, Option<&str>)> {
     if let Some(rest) = place.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or_else(|| Malformed::new("a \"]\" is missing"))?;
+        let (host, rest) =
+            rest.split_once(']').ok_or_else(|| Malformed::new("a \"]\" is missing"))?;
         return match rest.strip_prefix(':') {
             None if rest.is_empty() => Ok((host, None)),
             None => Err(Malformed::new("it is not [host]:port")),
@@ -150,7 +166,9 @@ fn host_and_port(place: &str) -> Result<(&str, Option<&str>)> {
         };
     }
     match place.split_once(':') {
-        Some((_, port)) if port.contains(':') => Err(Malformed::new("an IPv6 address is written in brackets")),
+        Some((_, port)) if port.contains(':') => {
+            Err(Malformed::new("an IPv6 address is written in brackets"))
+        }
         Some((host, port)) => Ok((host, Some(port))),
         None => Ok((place, None)),
     }
@@ -158,7 +176,10 @@ fn host_and_port(place: &str) -> Result<(&str, Option<&str>)> {
 
 /// A part of a URL as it is meant.
 fn decoded(text: &str) -> Result<String> {
-    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| Malformed::new("it is not UTF-8"))
+    percent_decode_str(text)
+        .decode_utf8()
+        .map(Cow::into_owned)
+        .map_err(|_| Malformed::new("it is not UTF-8"))
 }
 
 impl fmt::Display for SshAddress {
@@ -167,7 +188,11 @@ impl fmt::Display for SshAddress {
         if let Some(user) = &self.user {
             write!(f, "{user}@")?;
         }
-        if self.host.contains(':') { write!(f, "[{}]", self.host) } else { f.write_str(&self.host) }?;
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)
+        } else {
+            f.write_str(&self.host)
+        }?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }

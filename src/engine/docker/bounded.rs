@@ -1,7 +1,8 @@
 //! A limit on what the engine may answer at once: whoever answers may be broken, or no engine.
 //!
-//! bollard collects an answer whole and makes values of it before anybody sees it. So the bytes are counted where they arrive, and
-//! the objects in them too, because each takes far more memory than it has letters.
+//! bollard collects an answer whole and makes values of it before anybody sees it. So the bytes are
+//! counted where they arrive, and the objects in them too, because each takes far more memory than
+//! it has letters.
 
 use std::io;
 use std::pin::Pin;
@@ -15,13 +16,16 @@ use super::wire::Stream;
 
 /// Bytes of an answer. A list has some 3 KB for each container.
 const BYTES: usize = 64 << 20;
-/// Objects in an answer. A list has some ten for each container; a value is made of each that takes up to a kilobyte.
+/// Objects in an answer. A list has some ten for each container; a value is made of each that takes
+/// up to a kilobyte.
 const OBJECTS: usize = 500_000;
-/// Commas in an answer, one for each value: a list has some hundred for each container. A label takes some hundred bytes, however short.
+/// Commas in an answer, one for each value: a list has some hundred for each container. A label
+/// takes some hundred bytes, however short.
 const VALUES: usize = 1_000_000;
 
 /// What an answer is larger than that is not read to its end.
-pub(super) const WORDS: &str = "it is larger than 64 MiB, or holds more than 500,000 objects or 1,000,000 values";
+pub(super) const WORDS: &str =
+    "it is larger than 64 MiB, or holds more than 500,000 objects or 1,000,000 values";
 
 /// What an answer may still have.
 #[derive(Default)]
@@ -49,10 +53,16 @@ impl Budget {
         }
         let number = |of: u8| came.split(|byte| *byte == of).skip(1).count();
         let is_spent = |left: &AtomicUsize, taken: usize| {
-            let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(taken)));
+            let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(left.saturating_sub(taken))
+            });
             before.is_ok_and(|before| before < taken)
         };
-        let spent = [is_spent(&self.bytes, came.len()), is_spent(&self.objects, number(b'{')), is_spent(&self.values, number(b','))];
+        let spent = [
+            is_spent(&self.bytes, came.len()),
+            is_spent(&self.objects, number(b'{')),
+            is_spent(&self.values, number(b',')),
+        ];
         spent.contains(&true)
     }
 }
@@ -70,16 +80,28 @@ impl Bounded {
 }
 
 impl AsyncRead for Bounded {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let is_too_much = self.budget.take(buffer.filled().get(before..).unwrap_or_default());
-        Poll::Ready(if is_too_much { Err(io::Error::new(io::ErrorKind::FileTooLarge, WORDS)) } else { Ok(()) })
+        Poll::Ready(if is_too_much {
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, WORDS))
+        } else {
+            Ok(())
+        })
     }
 }
 
 impl AsyncWrite for Bounded {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

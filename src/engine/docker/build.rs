@@ -18,11 +18,16 @@ use super::{DockerEngine, errors, images, streams, transfer, wire};
 use crate::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind, RegistryAuth, Result};
 
 /// See [`crate::engine::Engine::image_build`]. Dropping the stream cancels the build.
-pub(super) async fn build(engine: &DockerEngine, mut request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+pub(super) async fn build(
+    engine: &DockerEngine,
+    mut request: BuildRequest,
+) -> Result<BoxStream<'static, Result<BuildEvent>>> {
     let id = if has_buildkit(engine).await? { Some(session_id()?) } else { None };
     let secrets = std::mem::take(&mut request.secrets);
     let session = match &id {
-        Some(id) => Some(Session::open(&engine.wire, id, secrets, engine.credentials.clone()).await?),
+        Some(id) => {
+            Some(Session::open(&engine.wire, id, secrets, engine.credentials.clone()).await?)
+        }
         None if secrets.is_empty() => None,
         None => return Err(without_buildkit()),
     };
@@ -68,7 +73,8 @@ pub(super) async fn build(engine: &DockerEngine, mut request: BuildRequest) -> R
 
 /// Credentials of registries as the classic builder takes them, which asks for none.
 fn registries(all: &BTreeMap<String, RegistryAuth>) -> Result<HeaderValue> {
-    let json: serde_json::Map<String, serde_json::Value> = all.iter().map(|(key, auth)| (key.clone(), transfer::as_json(auth))).collect();
+    let json: serde_json::Map<String, serde_json::Value> =
+        all.iter().map(|(key, auth)| (key.clone(), transfer::as_json(auth))).collect();
     let encoded = URL_SAFE.encode(serde_json::Value::from(json).to_string());
     let mut value = HeaderValue::try_from(encoded).map_err(errors::unreadable)?;
     value.set_sensitive(true);
@@ -76,19 +82,28 @@ fn registries(all: &BTreeMap<String, RegistryAuth>) -> Result<HeaderValue> {
 }
 
 fn without_buildkit() -> EngineError {
-    EngineError::new(EngineErrorKind::Invalid, "the build is given secrets, and the engine has no BuildKit, which alone takes them")
-        .with_hint("use an engine with BuildKit, or leave `secrets` of the build out")
+    EngineError::new(
+        EngineErrorKind::Invalid,
+        "the build is given secrets, and the engine has no BuildKit, which alone takes them",
+    )
+    .with_hint("use an engine with BuildKit, or leave `secrets` of the build out")
 }
 
-/// Whether there is a BuildKit: not on Windows, and not where an engine of another make has no sessions for it.
+/// Whether there is a BuildKit: not on Windows, and not where an engine of another make has no
+/// sessions for it.
 ///
 /// Asked before, because the context is a stream: it can be sent only once.
 async fn has_buildkit(engine: &DockerEngine) -> Result<bool> {
     if engine.windows {
         return Ok(false);
     }
-    // Without the offer to upgrade the connection nothing begins; an engine that knows the path says "invalid".
-    match engine.wire.exchange(wire::request(Request::post("/session"), Bytes::new())?, wire::QUICK).await {
+    // Without the offer to upgrade the connection nothing begins; an engine that knows the path
+    // says "invalid".
+    match engine
+        .wire
+        .exchange(wire::request(Request::post("/session"), Bytes::new())?, wire::QUICK)
+        .await
+    {
         Err(error) if error.kind == EngineErrorKind::Unreachable => Err(error),
         Err(error) if error.is_not_found() => Ok(false),
         _ => Ok(true),
@@ -96,7 +111,8 @@ async fn has_buildkit(engine: &DockerEngine) -> Result<bool> {
 }
 
 fn query(request: &BuildRequest, session: Option<String>) -> Result<String> {
-    serde_urlencoded::to_string(options(request, session)).map_err(|error| EngineError::new(EngineErrorKind::Invalid, error.to_string()))
+    serde_urlencoded::to_string(options(request, session))
+        .map_err(|error| EngineError::new(EngineErrorKind::Invalid, error.to_string()))
 }
 
 fn options(request: &BuildRequest, session: Option<String>) -> BuildImageOptions {
@@ -113,7 +129,11 @@ fn options(request: &BuildRequest, session: Option<String>) -> BuildImageOptions
         // Of the classic builder: leave no container behind.
         rm: true,
         forcerm: true,
-        version: if session.is_some() { BuilderVersion::BuilderBuildKit } else { BuilderVersion::BuilderV1 },
+        version: if session.is_some() {
+            BuilderVersion::BuilderBuildKit
+        } else {
+            BuilderVersion::BuilderV1
+        },
         session,
         ..Default::default()
     }
@@ -122,9 +142,16 @@ fn options(request: &BuildRequest, session: Option<String>) -> BuildImageOptions
 /// A name for the build's session that no other client of the engine has.
 fn session_id() -> Result<String> {
     let mut bytes = [0; 16];
-    #[expect(clippy::disallowed_methods, reason = "names a session on a real engine; nothing simulated has one")]
-    getrandom::fill(&mut bytes)
-        .map_err(|error| EngineError::new(EngineErrorKind::Failed, format!("could not begin a build session: no randomness: {error}")))?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "names a session on a real engine; nothing simulated has one"
+    )]
+    getrandom::fill(&mut bytes).map_err(|error| {
+        EngineError::new(
+            EngineErrorKind::Failed,
+            format!("could not begin a build session: no randomness: {error}"),
+        )
+    })?;
     Ok(bytes.iter().fold("spc-".to_owned(), |mut id, byte| {
         let _ = write!(id, "{byte:02x}");
         id
@@ -155,12 +182,21 @@ mod tests {
         };
         let options = options(&request, Some("id".into()));
         assert_eq!(options.version, BuilderVersion::BuilderBuildKit);
-        assert_eq!((options.t.as_deref(), options.dockerfile.as_str()), (Some("local/app:dev"), "docker/Dockerfile"));
-        assert_eq!((options.target.as_str(), options.platform.as_str()), ("production", "linux/amd64"));
+        assert_eq!(
+            (options.t.as_deref(), options.dockerfile.as_str()),
+            (Some("local/app:dev"), "docker/Dockerfile")
+        );
+        assert_eq!(
+            (options.target.as_str(), options.platform.as_str()),
+            ("production", "linux/amd64")
+        );
         assert_eq!(options.buildargs.unwrap()["BASE"], "local/python");
         assert_eq!(options.labels.unwrap()["dev.spc.context"], "aa");
         assert!(options.nocache);
-        assert_eq!((options.pull.as_deref(), options.networkmode.as_deref()), (Some("true"), Some("host")));
+        assert_eq!(
+            (options.pull.as_deref(), options.networkmode.as_deref()),
+            (Some("true"), Some("host"))
+        );
     }
 
     #[test]

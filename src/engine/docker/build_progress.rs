@@ -5,7 +5,9 @@ use bollard::models::{BuildInfo, BuildInfoAux};
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use crate::engine::{BuildEvent, EngineError, EngineErrorKind, OUTPUT_FOLLOWS, base_image, secret_hint};
+use crate::engine::{
+    BuildEvent, EngineError, EngineErrorKind, OUTPUT_FOLLOWS, base_image, secret_hint,
+};
 use crate::model::lines::{CUT, ShortLines};
 
 /// How much of a step's output is kept for the case that it fails.
@@ -21,7 +23,8 @@ const BASE_IMAGE: &str = "[internal] load metadata for ";
 const CLASSIC_STEP: &str = "Step ";
 const CLASSIC_RESULT: &str = " ---> ";
 const CLASSIC_CACHED: &str = "Using cache";
-const CLASSIC_NOISE: [&str; 3] = ["Removing intermediate container ", "Successfully built ", "Successfully tagged "];
+const CLASSIC_NOISE: [&str; 3] =
+    ["Removing intermediate container ", "Successfully built ", "Successfully tagged "];
 /// BuildKit's way from its layers to the cause.
 const WRAPPERS: [&str; 4] = [
     "failed to solve with frontend dockerfile.v0: ",
@@ -107,11 +110,15 @@ impl Progress {
         }
     }
 
-    /// The classic builder prints: `Step 2/3 : RUN make`, ` ---> Using cache`, and a step's output as it is.
+    /// The classic builder prints: `Step 2/3 : RUN make`, ` ---> Using cache`, and a step's output
+    /// as it is.
     fn take_classic(&mut self, text: &str, events: &mut Vec<BuildEvent>) {
-        if let Some((number, instruction)) = text.strip_prefix(CLASSIC_STEP).and_then(|step| step.split_once(" : ")) {
+        if let Some((number, instruction)) =
+            text.strip_prefix(CLASSIC_STEP).and_then(|step| step.split_once(" : "))
+        {
             let name = format!("[{number}] {}", instruction.trim_end());
-            self.steps.insert(name.clone(), Step { name: name.clone(), begun: true, ..Step::default() });
+            self.steps
+                .insert(name.clone(), Step { name: name.clone(), begun: true, ..Step::default() });
             events.push(BuildEvent::Step(name));
         } else if let Some(result) = text.strip_prefix(CLASSIC_RESULT) {
             if result.trim() == CLASSIC_CACHED
@@ -119,7 +126,9 @@ impl Progress {
             {
                 events.push(BuildEvent::Cached(step.name.clone()));
             }
-        } else if !text.trim().is_empty() && !CLASSIC_NOISE.iter().any(|noise| text.starts_with(noise)) {
+        } else if !text.trim().is_empty()
+            && !CLASSIC_NOISE.iter().any(|noise| text.starts_with(noise))
+        {
             if let Some((_, step)) = self.steps.last_mut() {
                 step.keep(text.as_bytes());
                 events.extend(whole(step.lines.push(text.as_bytes())));
@@ -129,7 +138,8 @@ impl Progress {
         }
     }
 
-    /// The build's failure: the step, its exit code and the end of its output, as far as the builder told.
+    /// The build's failure: the step, its exit code and the end of its output, as far as the
+    /// builder told.
     pub fn failure(&self, message: &str) -> EngineError {
         let message = unwrapped(message);
         let failed = |words: String| EngineError::new(EngineErrorKind::Failed, words);
@@ -141,7 +151,8 @@ impl Progress {
         match step.name.strip_prefix(BASE_IMAGE) {
             Some(image) => {
                 let words = step.error.as_deref().unwrap_or(message);
-                failed(format!("could not fetch the base image \"{image}\": {words}")).with_hint(base_image::hint(image, words))
+                failed(format!("could not fetch the base image \"{image}\": {words}"))
+                    .with_hint(base_image::hint(image, words))
             }
             None => {
                 let error = failed(step.failure(message));
@@ -155,9 +166,16 @@ impl Progress {
 
     fn failed_step(&self, message: &str) -> Option<&Step> {
         // Steps that were under way when another failed are "canceled".
-        let told = self.steps.values().find(|step| step.error.as_ref().is_some_and(|error| !error.contains("context canceled")));
+        let told = self.steps.values().find(|step| {
+            step.error.as_ref().is_some_and(|error| !error.contains("context canceled"))
+        });
         // The classic builder runs one step at a time, and tells only the whole build's failure.
-        told.or_else(|| exit_code(message).and_then(|_| self.steps.last()).map(|(_, step)| step).filter(|step| step.error.is_none()))
+        told.or_else(|| {
+            exit_code(message)
+                .and_then(|_| self.steps.last())
+                .map(|(_, step)| step)
+                .filter(|step| step.error.is_none())
+        })
     }
 }
 
@@ -251,7 +269,11 @@ mod tests {
     }
 
     fn log(name: &str, text: &str) -> VertexLog {
-        VertexLog { vertex: format!("digest of {name}"), msg: text.as_bytes().to_vec(), ..VertexLog::default() }
+        VertexLog {
+            vertex: format!("digest of {name}"),
+            msg: text.as_bytes().to_vec(),
+            ..VertexLog::default()
+        }
     }
 
     fn classic(text: &str) -> BuildInfo {
@@ -271,15 +293,24 @@ mod tests {
             progress.take(buildkit(vec![started(run)], vec![log(run, "cc -c a.c\n")])),
             [BuildEvent::Step(run.into()), output("cc -c a.c\n")]
         );
-        assert_eq!(progress.take(buildkit(vec![started(run)], vec![log(run, "cc -o a\n")])), [output("cc -o a\n")]);
+        assert_eq!(
+            progress.take(buildkit(vec![started(run)], vec![log(run, "cc -o a\n")])),
+            [output("cc -o a\n")]
+        );
     }
 
     #[test]
     fn a_line_that_comes_in_parts_is_told_whole_whatever_another_step_writes_in_between() {
         let mut progress = Progress::default();
         progress.take(buildkit(vec![started("a"), started("b")], vec![]));
-        assert_eq!(progress.take(buildkit(vec![], vec![log("a", "hunt"), log("b", "x\ny")])), [output("x\n")]);
-        assert_eq!(progress.take(buildkit(vec![], vec![log("a", "er2\nend")])), [output("hunter2\n")]);
+        assert_eq!(
+            progress.take(buildkit(vec![], vec![log("a", "hunt"), log("b", "x\ny")])),
+            [output("x\n")]
+        );
+        assert_eq!(
+            progress.take(buildkit(vec![], vec![log("a", "er2\nend")])),
+            [output("hunter2\n")]
+        );
         assert_eq!(progress.rest(), [output("end\n"), output("y\n")]);
         assert_eq!(progress.rest(), []);
     }
@@ -288,7 +319,10 @@ mod tests {
     fn a_cached_step_is_told_as_such_and_preparations_not_at_all() {
         let mut progress = Progress::default();
         let cached = Vertex { cached: true, ..started("[2/3] RUN make") };
-        let events = progress.take(buildkit(vec![started("[internal] load build definition"), started(CONTEXT), cached.clone()], vec![]));
+        let events = progress.take(buildkit(
+            vec![started("[internal] load build definition"), started(CONTEXT), cached.clone()],
+            vec![],
+        ));
         assert_eq!(events, [BuildEvent::Cached("[2/3] RUN make".into())]);
         assert_eq!(progress.take(buildkit(vec![cached], vec![])), []);
     }
@@ -298,7 +332,14 @@ mod tests {
         let mut progress = Progress::default();
         assert_eq!(progress.image(), None);
         let aux = Some(BuildInfoAux::Default(ImageId { id: Some("sha256:aa".into()) }));
-        assert_eq!(progress.take(BuildInfo { id: Some("moby.image.id".into()), aux, ..BuildInfo::default() }), []);
+        assert_eq!(
+            progress.take(BuildInfo {
+                id: Some("moby.image.id".into()),
+                aux,
+                ..BuildInfo::default()
+            }),
+            []
+        );
         assert_eq!(progress.image().as_deref(), Some("sha256:aa"));
     }
 
@@ -309,21 +350,31 @@ mod tests {
         let lines: Vec<_> = (1..=30).map(|line| format!("line {line}\n")).collect();
         progress.take(buildkit(vec![failed(other, "context canceled")], vec![]));
         progress.take(buildkit(vec![started(run)], vec![log(run, &lines.concat())]));
-        let told = "process \"/bin/sh -c pip install none\" did not complete successfully: exit code: 3";
+        let told =
+            "process \"/bin/sh -c pip install none\" did not complete successfully: exit code: 3";
         progress.take(buildkit(vec![failed(run, told)], vec![]));
         let error = progress.failure(&format!("failed to solve: {told}"));
         assert_eq!(error.kind, EngineErrorKind::Failed);
         let expected: Vec<_> = (11..=30).map(|line| format!("\n  line {line}")).collect();
         assert_eq!(
             error.message,
-            format!("\"[dev 3/5] RUN pip install none\" failed with exit code 3; its last output:{}", expected.concat())
+            format!(
+                "\"[dev 3/5] RUN pip install none\" failed with exit code 3; its last output:{}",
+                expected.concat()
+            )
         );
     }
 
     #[test]
     fn a_failure_without_an_exit_code_keeps_the_builders_words() {
         let mut progress = Progress::default();
-        progress.take(buildkit(vec![failed("[2/2] COPY none /", "failed to compute cache key: \"/none\" not found: not found")], vec![]));
+        progress.take(buildkit(
+            vec![failed(
+                "[2/2] COPY none /",
+                "failed to compute cache key: \"/none\" not found: not found",
+            )],
+            vec![],
+        ));
         assert_eq!(
             progress.failure("failed to solve: whatever").message,
             "\"[2/2] COPY none /\" failed: failed to compute cache key: \"/none\" not found: not found"
@@ -334,9 +385,15 @@ mod tests {
     fn a_missing_base_image_is_named_with_the_way_to_mend_it() {
         let mut progress = Progress::default();
         let told = "failed to do request: connect: connection refused";
-        progress.take(buildkit(vec![failed("[internal] load metadata for local/none:1", told)], vec![]));
+        progress.take(buildkit(
+            vec![failed("[internal] load metadata for local/none:1", told)],
+            vec![],
+        ));
         let error = progress.failure(&format!("failed to solve: {told}"));
-        assert_eq!(error.message, format!("could not fetch the base image \"local/none:1\": {told}"));
+        assert_eq!(
+            error.message,
+            format!("could not fetch the base image \"local/none:1\": {told}")
+        );
         assert!(error.hint.is_some());
     }
 
@@ -350,11 +407,22 @@ mod tests {
     #[test]
     fn a_secret_that_a_step_wants_and_was_not_given_is_named_with_the_fix() {
         let mut progress = Progress::default();
-        progress
-            .take(buildkit(vec![failed("[2/2] RUN --mount=type=secret,id=key,required cat", "secret key not found: not found")], vec![]));
+        progress.take(buildkit(
+            vec![failed(
+                "[2/2] RUN --mount=type=secret,id=key,required cat",
+                "secret key not found: not found",
+            )],
+            vec![],
+        ));
         let error = progress.failure("secret key not found: not found");
-        assert_eq!(error.message, "\"[2/2] RUN --mount=type=secret,id=key,required cat\" failed: secret key not found: not found");
-        assert_eq!(error.hint.unwrap(), "give it to the build with `secrets: [\"key\"]`, or leave `required` of the step's mount out");
+        assert_eq!(
+            error.message,
+            "\"[2/2] RUN --mount=type=secret,id=key,required cat\" failed: secret key not found: not found"
+        );
+        assert_eq!(
+            error.hint.unwrap(),
+            "give it to the build with `secrets: [\"key\"]`, or leave `required` of the step's mount out"
+        );
     }
 
     #[test]
@@ -376,15 +444,23 @@ mod tests {
             " ---> Running in 0123456789ab\n",
             "about to fail\n",
         ];
-        let events: Vec<_> = told.into_iter().flat_map(|text| progress.take(classic(text))).collect();
+        let events: Vec<_> =
+            told.into_iter().flat_map(|text| progress.take(classic(text))).collect();
         assert_eq!(
             events,
-            [BuildEvent::Step("[1/2] FROM local/x".into()), BuildEvent::Step("[2/2] RUN exit 3".into()), output("about to fail\n")]
+            [
+                BuildEvent::Step("[1/2] FROM local/x".into()),
+                BuildEvent::Step("[2/2] RUN exit 3".into()),
+                output("about to fail\n")
+            ]
         );
         assert_eq!(
             progress.failure("The command '/bin/sh -c exit 3' returned a non-zero code: 3").message,
             "\"[2/2] RUN exit 3\" failed with exit code 3; its last output:\n  about to fail"
         );
-        assert_eq!(progress.take(classic(" ---> Using cache\n")), [BuildEvent::Cached("[2/2] RUN exit 3".into())]);
+        assert_eq!(
+            progress.take(classic(" ---> Using cache\n")),
+            [BuildEvent::Cached("[2/2] RUN exit 3".into())]
+        );
     }
 }

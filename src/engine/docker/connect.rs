@@ -38,7 +38,8 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// What the command line and the process environment say; Docker's own files are read only if they are needed.
+    /// What the command line and the process environment say; Docker's own files are read only if
+    /// they are needed.
     pub fn from_host(host: &dyn Host, choice: &EngineChoice) -> Result<Self> {
         let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty());
         let identity = host.identity();
@@ -46,15 +47,26 @@ impl ConnectOptions {
             endpoint: Endpoint::chosen(host, choice)?,
             runtime_dir: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
             home: variable("HOME").map(PathBuf::from),
-            user: identity.split_once('@').map(|(user, _)| user.to_owned()).filter(|user| !user.is_empty()),
-            groups: host.read(&named(host, Path::new("/etc/group"))).ok().map(|content| String::from_utf8_lossy(&content).into_owned()),
-            asks: [StandardStream::Stdin, StandardStream::Stderr].into_iter().all(|stream| host.is_terminal(stream)),
+            user: identity
+                .split_once('@')
+                .map(|(user, _)| user.to_owned())
+                .filter(|user| !user.is_empty()),
+            groups: host
+                .read(&named(host, Path::new("/etc/group")))
+                .ok()
+                .map(|content| String::from_utf8_lossy(&content).into_owned()),
+            asks: [StandardStream::Stdin, StandardStream::Stderr]
+                .into_iter()
+                .all(|stream| host.is_terminal(stream)),
         })
     }
 
     /// The engine at this address, not encrypted; nobody is asked.
     pub fn at(address: Address) -> Self {
-        Self { endpoint: Some(Endpoint { address, tls: None, source: Source::HostOption }), ..Self::default() }
+        Self {
+            endpoint: Some(Endpoint { address, tls: None, source: Source::HostOption }),
+            ..Self::default()
+        }
     }
 
     /// Whether connecting takes a moment: no login, nobody is asked.
@@ -62,18 +74,24 @@ impl ConnectOptions {
         self.candidates().iter().all(|address| !matches!(address, Address::Ssh(_)))
     }
 
-    /// Where to look, in order: at the engine that is named alone, else at the default socket, then the rootless ones.
+    /// Where to look, in order: at the engine that is named alone, else at the default socket, then
+    /// the rootless ones.
     fn candidates(&self) -> Vec<Address> {
         if let Some(endpoint) = &self.endpoint {
             return vec![endpoint.address.clone()];
         }
         let rootless = self.runtime_dir.as_deref().map(|folder| folder.join("docker.sock"));
         let desktop = self.home.as_deref().map(|home| home.join(".docker/run/docker.sock"));
-        [Some(PathBuf::from(DEFAULT_SOCKET)), rootless, desktop].into_iter().flatten().map(Address::Unix).collect()
+        [Some(PathBuf::from(DEFAULT_SOCKET)), rootless, desktop]
+            .into_iter()
+            .flatten()
+            .map(Address::Unix)
+            .collect()
     }
 }
 
-/// Finds the engine as Docker's own client does, and makes sure that it is new enough: one round trip.
+/// Finds the engine as Docker's own client does, and makes sure that it is new enough: one round
+/// trip.
 pub async fn connect(options: &ConnectOptions) -> Result<DockerEngine> {
     // bollard's BuildKit session asks for the process's provider, and would panic without.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -84,12 +102,15 @@ pub async fn connect(options: &ConnectOptions) -> Result<DockerEngine> {
         let reached = match &address {
             Address::Ssh(machine) => over_ssh(machine, options.asks).await,
             _ => {
-                let wire = Wire::new(&address, tls.clone()).map_err(|error| errors::from_io(&error))?;
+                let wire =
+                    Wire::new(&address, tls.clone()).map_err(|error| errors::from_io(&error))?;
                 greet(&wire, files).await.map(|greeting| (wire, greeting))
             }
         };
         match reached {
-            Ok((wire, greeting)) => return engine(Arc::new(wire), &address, &greeting.check(&address, options)?),
+            Ok((wire, greeting)) => {
+                return engine(Arc::new(wire), &address, &greeting.check(&address, options)?);
+            }
             Err(failure) => {
                 let group = match &address {
                     Address::Unix(path) if failure.is_permission() => owner_group(path),
@@ -102,9 +123,12 @@ pub async fn connect(options: &ConnectOptions) -> Result<DockerEngine> {
     Err(explain(&attempts, options))
 }
 
-/// The engine of a machine that is logged in to: at its socket, forwarded; else, as that may be forbidden or the socket be
-/// elsewhere, what Docker's own client there leads to.
-async fn over_ssh(machine: &SshAddress, asks: bool) -> std::result::Result<(Wire, Greeting), Failure> {
+/// The engine of a machine that is logged in to: at its socket, forwarded; else, as that may be
+/// forbidden or the socket be elsewhere, what Docker's own client there leads to.
+async fn over_ssh(
+    machine: &SshAddress,
+    asks: bool,
+) -> std::result::Result<(Wire, Greeting), Failure> {
     let tunnel = Arc::new(Tunnel::open(machine, asks).await.map_err(Failure::Told)?);
     let forwarded = Wire::through(tunnel.clone(), Way::Forward);
     match greet(&forwarded, None).await {
@@ -130,7 +154,8 @@ fn engine(wire: Arc<Wire>, address: &Address, greeting: &Checked) -> Result<Dock
     })
 }
 
-/// What the engine says of itself in the headers of a ping: a fifteenth of what `version` costs, which asks containerd and runc.
+/// What the engine says of itself in the headers of a ping: a fifteenth of what `version` costs,
+/// which asks containerd and runc.
 struct Greeting {
     api: Option<String>,
     os: Option<String>,
@@ -149,7 +174,8 @@ const MOST_WORDS: usize = 64 << 10;
 async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greeting, Failure> {
     let request = hyper::Request::get("/_ping").body(bollard::body_full(bytes::Bytes::new()));
     let request = request.map_err(|error| Failure::Other(error.to_string()))?;
-    let response = wire::within(wire::QUICK, wire.send(request)).await.map_err(|_| Failure::Silent)?;
+    let response =
+        wire::within(wire::QUICK, wire.send(request)).await.map_err(|_| Failure::Silent)?;
     let response = response.map_err(|error| Failure::of_client(&error, tls))?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
@@ -159,7 +185,9 @@ async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greet
         let words = words.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
         return Err(Failure::of_status(status, &words.unwrap_or_default()));
     }
-    let header = |headers: &HeaderMap, name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |headers: &HeaderMap, name: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
     Ok(Greeting {
         api: header(response.headers(), "api-version"),
         os: header(response.headers(), "ostype"),
@@ -170,16 +198,24 @@ async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greet
 impl Greeting {
     fn check(self, address: &Address, options: &ConnectOptions) -> Result<Checked> {
         if let Some(version) = self.podman {
-            let lacks =
-                "it imports no image under a name of spc's choice, which locks need, and takes unchanged containers for changed ones";
-            let message = format!("what answers at \"{address}\" is Podman {version}, not a Docker Engine: {lacks}");
-            return Err(EngineError::new(EngineErrorKind::Unreachable, message)
-                .with_hint("use a Docker Engine from 20.10 on: name its address with --host or DOCKER_HOST"));
+            let lacks = "it imports no image under a name of spc's choice, which locks need, and takes unchanged containers for changed ones";
+            let message = format!(
+                "what answers at \"{address}\" is Podman {version}, not a Docker Engine: {lacks}"
+            );
+            return Err(EngineError::new(EngineErrorKind::Unreachable, message).with_hint(
+                "use a Docker Engine from 20.10 on: name its address with --host or DOCKER_HOST",
+            ));
         }
         let api = self.api.as_deref().and_then(ApiVersion::parse).ok_or_else(|| {
-            let named = options.endpoint.as_ref().map_or_else(|| "DOCKER_HOST".to_owned(), |endpoint| endpoint.source.name());
-            EngineError::new(EngineErrorKind::Unreachable, format!("what answers at \"{address}\" is not a Docker Engine"))
-                .with_hint(format!("check {named}"))
+            let named = options
+                .endpoint
+                .as_ref()
+                .map_or_else(|| "DOCKER_HOST".to_owned(), |endpoint| endpoint.source.name());
+            EngineError::new(
+                EngineErrorKind::Unreachable,
+                format!("what answers at \"{address}\" is not a Docker Engine"),
+            )
+            .with_hint(format!("check {named}"))
         })?;
         if api < MINIMUM_API {
             return Err(EngineError::new(

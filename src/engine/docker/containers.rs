@@ -13,7 +13,10 @@ use hyper::Request;
 use super::events::decimal_seconds;
 use super::reference::{query_value, segment};
 use super::{DockerEngine, errors, filters, streams, wire};
-use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Filters, LogsRequest, OutputStream, Result, StopRequest, Top};
+use crate::engine::{
+    ApiVersion, EngineError, EngineErrorKind, Filters, LogsRequest, OutputStream, Result,
+    StopRequest, Top,
+};
 
 /// Docker's grace period of a container that doesn't set one.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -25,14 +28,26 @@ fn path_name(container: &str) -> Result<String> {
     segment("container", container)
 }
 
-pub(super) async fn list(engine: &DockerEngine, all: bool, filter: &Filters) -> Result<Vec<models::ContainerSummary>> {
-    let options = query::ListContainersOptions { all, filters: filters(filter), ..Default::default() };
+pub(super) async fn list(
+    engine: &DockerEngine,
+    all: bool,
+    filter: &Filters,
+) -> Result<Vec<models::ContainerSummary>> {
+    let options =
+        query::ListContainersOptions { all, filters: filters(filter), ..Default::default() };
     engine.client.list_containers(Some(options)).await.map_err(errors::from_client)
 }
 
-pub(super) async fn inspect(engine: &DockerEngine, container: &str) -> Result<models::ContainerInspectResponse> {
+pub(super) async fn inspect(
+    engine: &DockerEngine,
+    container: &str,
+) -> Result<models::ContainerInspectResponse> {
     let options = None::<query::InspectContainerOptions>;
-    engine.client.inspect_container(&path_name(container)?, options).await.map_err(errors::from_client)
+    engine
+        .client
+        .inspect_container(&path_name(container)?, options)
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn create(
@@ -41,7 +56,10 @@ pub(super) async fn create(
     platform: Option<&str>,
     body: models::ContainerCreateBody,
 ) -> Result<models::ContainerCreateResponse> {
-    let options = query::CreateContainerOptions { name: Some(name.to_owned()), platform: platform.unwrap_or_default().to_owned() };
+    let options = query::CreateContainerOptions {
+        name: Some(name.to_owned()),
+        platform: platform.unwrap_or_default().to_owned(),
+    };
     engine.client.create_container(Some(options), body).await.map_err(errors::from_client)
 }
 
@@ -50,9 +68,16 @@ pub(super) async fn start(engine: &DockerEngine, container: &str) -> Result<bool
     changed(engine.client.start_container(&path_name(container)?, options).await)
 }
 
-pub(super) async fn stop(engine: &DockerEngine, container: &str, request: &StopRequest) -> Result<bool> {
+pub(super) async fn stop(
+    engine: &DockerEngine,
+    container: &str,
+    request: &StopRequest,
+) -> Result<bool> {
     check_signal(engine, request)?;
-    let options = query::StopContainerOptions { signal: request.signal.clone(), t: request.grace.map(seconds) };
+    let options = query::StopContainerOptions {
+        signal: request.signal.clone(),
+        t: request.grace.map(seconds),
+    };
     let client = engine.client_within(stop_limit(engine, container, request).await);
     changed(client.stop_container(&path_name(container)?, Some(options)).await)
 }
@@ -70,32 +95,66 @@ async fn stop_limit(engine: &DockerEngine, container: &str, request: &StopReques
     grace.saturating_add(wire::QUICK)
 }
 
-pub(super) async fn restart(engine: &DockerEngine, container: &str, request: &StopRequest) -> Result<()> {
+pub(super) async fn restart(
+    engine: &DockerEngine,
+    container: &str,
+    request: &StopRequest,
+) -> Result<()> {
     check_signal(engine, request)?;
-    let options = query::RestartContainerOptions { signal: request.signal.clone(), t: request.grace.map(seconds) };
+    let options = query::RestartContainerOptions {
+        signal: request.signal.clone(),
+        t: request.grace.map(seconds),
+    };
     let client = engine.client_within(stop_limit(engine, container, request).await);
-    client.restart_container(&path_name(container)?, Some(options)).await.map_err(errors::from_client)
+    client
+        .restart_container(&path_name(container)?, Some(options))
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn kill(engine: &DockerEngine, container: &str, signal: &str) -> Result<()> {
     let options = query::KillContainerOptions { signal: signal.to_owned() };
-    engine.client.kill_container(&path_name(container)?, Some(options)).await.map_err(errors::from_client)
+    engine
+        .client
+        .kill_container(&path_name(container)?, Some(options))
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn rename(engine: &DockerEngine, container: &str, name: &str) -> Result<()> {
     let options = query::RenameContainerOptions { name: name.to_owned() };
-    engine.client.rename_container(&path_name(container)?, options).await.map_err(errors::from_client)
+    engine
+        .client
+        .rename_container(&path_name(container)?, options)
+        .await
+        .map_err(errors::from_client)
 }
 
-pub(super) async fn update(engine: &DockerEngine, container: &str, restart: models::RestartPolicy) -> Result<()> {
-    let body = models::ContainerUpdateBody { restart_policy: Some(restart), ..models::ContainerUpdateBody::default() };
+pub(super) async fn update(
+    engine: &DockerEngine,
+    container: &str,
+    restart: models::RestartPolicy,
+) -> Result<()> {
+    let body = models::ContainerUpdateBody {
+        restart_policy: Some(restart),
+        ..models::ContainerUpdateBody::default()
+    };
     engine.client.update_container(&path_name(container)?, body).await.map_err(errors::from_client)
 }
 
-pub(super) async fn remove(engine: &DockerEngine, container: &str, force: bool, volumes: bool) -> Result<()> {
+pub(super) async fn remove(
+    engine: &DockerEngine,
+    container: &str,
+    force: bool,
+    volumes: bool,
+) -> Result<()> {
     let options = query::RemoveContainerOptions { force, v: volumes, link: false };
     // Lasts as long as the deletion of what the container wrote.
-    engine.client_within(wire::LONG).remove_container(&path_name(container)?, Some(options)).await.map_err(errors::from_client)
+    engine
+        .client_within(wire::LONG)
+        .remove_container(&path_name(container)?, Some(options))
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn wait(engine: &DockerEngine, container: &str) -> Result<i64> {
@@ -111,7 +170,11 @@ pub(super) async fn wait(engine: &DockerEngine, container: &str) -> Result<i64> 
     }
 }
 
-pub(super) async fn logs(engine: &DockerEngine, container: &str, request: &LogsRequest) -> Result<OutputStream> {
+pub(super) async fn logs(
+    engine: &DockerEngine,
+    container: &str,
+    request: &LogsRequest,
+) -> Result<OutputStream> {
     let mut path = format!("/containers/{}/logs?stdout=1&stderr=1", path_name(container)?);
     let flag = |path: &mut String, name: &str, set: bool| {
         if set {
@@ -130,23 +193,41 @@ pub(super) async fn logs(engine: &DockerEngine, container: &str, request: &LogsR
             let _ = write!(path, "&{name}={value}");
         }
     }
-    let response = engine.wire.exchange(wire::request(Request::get(path), Bytes::new())?, wire::QUICK).await?;
+    let response =
+        engine.wire.exchange(wire::request(Request::get(path), Bytes::new())?, wire::QUICK).await?;
     Ok(streams::messages(streams::body(response), request.tty))
 }
 
 pub(super) async fn top(engine: &DockerEngine, container: &str) -> Result<Top> {
-    engine.client.top_processes(&path_name(container)?, None::<query::TopOptions>).await.map_err(errors::from_client)
+    engine
+        .client
+        .top_processes(&path_name(container)?, None::<query::TopOptions>)
+        .await
+        .map_err(errors::from_client)
 }
 
-pub(super) async fn upload(engine: &DockerEngine, container: &str, path: &str, tar: Bytes) -> Result<()> {
+pub(super) async fn upload(
+    engine: &DockerEngine,
+    container: &str,
+    path: &str,
+    tar: Bytes,
+) -> Result<()> {
     let options = query::UploadToContainerOptions { path: path.to_owned(), ..Default::default() };
     // The answer comes when all is unpacked.
     let client = engine.client_within(wire::LONG);
-    client.upload_to_container(&path_name(container)?, Some(options), bollard::body_full(tar)).await.map_err(errors::from_client)
+    client
+        .upload_to_container(&path_name(container)?, Some(options), bollard::body_full(tar))
+        .await
+        .map_err(errors::from_client)
 }
 
-pub(super) async fn download(engine: &DockerEngine, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
-    let address = format!("/containers/{}/archive?path={}", path_name(container)?, query_value(path));
+pub(super) async fn download(
+    engine: &DockerEngine,
+    container: &str,
+    path: &str,
+) -> Result<BoxStream<'static, Result<Bytes>>> {
+    let address =
+        format!("/containers/{}/archive?path={}", path_name(container)?, query_value(path));
     let request = wire::request(Request::get(address), Bytes::new())?;
     streams::begun(streams::body(engine.wire.exchange(request, wire::QUICK).await?)).await
 }
@@ -190,7 +271,10 @@ mod tests {
 
     #[test]
     fn not_modified_means_nothing_was_done() {
-        let answered = |status_code| ClientError::DockerResponseServerError { status_code, message: String::new() };
+        let answered = |status_code| ClientError::DockerResponseServerError {
+            status_code,
+            message: String::new(),
+        };
         assert_eq!(changed(Ok(())), Ok(true));
         assert_eq!(changed(Err(answered(304))), Ok(false));
         assert!(changed(Err(answered(404))).unwrap_err().is_not_found());

@@ -85,10 +85,14 @@ impl<'h> Contexts<'h> {
         let id = id(name);
         let path = self.folder.join("contexts/meta").join(&id).join("meta.json");
         let Some(content) = self.read(&path)? else { return Err(self.missing(name, by)) };
-        let hint = format!("make the context again: `docker context rm {name}`, then `docker context create {name} --docker host=…`");
-        let mut meta: Meta = parse(&path, &content).map_err(|error| error.with_hint(hint.clone()))?;
+        let hint = format!(
+            "make the context again: `docker context rm {name}`, then `docker context create {name} --docker host=…`"
+        );
+        let mut meta: Meta =
+            parse(&path, &content).map_err(|error| error.with_hint(hint.clone()))?;
         let endpoint = meta.endpoints.remove("docker").ok_or_else(|| {
-            let message = format!("the context \"{name}\" names no Docker Engine, in \"{}\"", path.display());
+            let message =
+                format!("the context \"{name}\" names no Docker Engine, in \"{}\"", path.display());
             EngineError::new(EngineErrorKind::Invalid, message).with_hint(hint)
         })?;
         let folder = self.folder.join("contexts/tls").join(&id).join("docker");
@@ -99,7 +103,10 @@ impl<'h> Contexts<'h> {
     fn missing(&self, name: &str, by: &str) -> EngineError {
         let names = self.names();
         let names = names.iter().map(String::as_str).chain([DEFAULT]);
-        let error = EngineError::new(EngineErrorKind::Invalid, format!("there is no Docker context \"{name}\", which {by} names"));
+        let error = EngineError::new(
+            EngineErrorKind::Invalid,
+            format!("there is no Docker context \"{name}\", which {by} names"),
+        );
         match did_you_mean(name, names) {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -113,29 +120,39 @@ impl<'h> Contexts<'h> {
 
     /// The addresses of all engines, of those contexts that can be read.
     pub(super) fn addresses(&self) -> Vec<String> {
-        self.metas().into_iter().filter_map(|mut meta| Some(meta.endpoints.remove("docker")?.host)).collect()
+        self.metas()
+            .into_iter()
+            .filter_map(|mut meta| Some(meta.endpoints.remove("docker")?.host))
+            .collect()
     }
 
     fn metas(&self) -> Vec<Meta> {
         let folder = self.folder.join("contexts/meta");
         let entries = self.host.list(&named(self.host, &folder)).unwrap_or_default();
-        let read = |name: &str| self.host.read(&named(self.host, &folder.join(name).join("meta.json"))).ok();
-        entries.iter().filter_map(|entry| serde_json::from_slice(&read(&entry.name)?).ok()).collect()
+        let read = |name: &str| {
+            self.host.read(&named(self.host, &folder.join(name).join("meta.json"))).ok()
+        };
+        entries
+            .iter()
+            .filter_map(|entry| serde_json::from_slice(&read(&entry.name)?).ok())
+            .collect()
     }
 
     fn read(&self, path: &Path) -> Result<Option<Bytes>> {
         match self.host.read(&named(self.host, path)) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind == HostErrorKind::NotFound => Ok(None),
-            Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message)
-                .with_hint("let it be read, or name another folder of Docker's client with DOCKER_CONFIG")),
+            Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message).with_hint(
+                "let it be read, or name another folder of Docker's client with DOCKER_CONFIG",
+            )),
         }
     }
 }
 
 /// The folder of Docker's own client.
 pub(super) fn client_folder(host: &dyn Host) -> Option<PathBuf> {
-    let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable =
+        |name: &str| host.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     variable("DOCKER_CONFIG").or_else(|| variable("HOME").map(|home| home.join(".docker")))
 }
 
@@ -147,8 +164,15 @@ fn id(name: &str) -> String {
 fn parse<T: for<'a> Deserialize<'a>>(path: &Path, content: &[u8]) -> Result<T> {
     serde_json::from_slice(content).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        let what = if error.is_data() { "holds something else than Docker's client writes" } else { "is not JSON" };
-        let message = format!("could not read \"{}\": it {what}, at line {line}, column {column}", path.display());
+        let what = if error.is_data() {
+            "holds something else than Docker's client writes"
+        } else {
+            "is not JSON"
+        };
+        let message = format!(
+            "could not read \"{}\": it {what}, at line {line}, column {column}",
+            path.display()
+        );
         EngineError::new(EngineErrorKind::Invalid, message)
     })
 }

@@ -1,7 +1,8 @@
 //! Who may pull: the credentials that Docker's own client would send, from its `config.json`.
 //!
-//! A registry's entry is in `auths`, or with a program that `credHelpers` names for it or `credsStore` for all. Such a program,
-//! `docker-credential-<name>`, is the person's own, as the configuration is: it is looked for in the folders of their `PATH`.
+//! A registry's entry is in `auths`, or with a program that `credHelpers` names for it or
+//! `credsStore` for all. Such a program, `docker-credential-<name>`, is the person's own, as the
+//! configuration is: it is looked for in the folders of their `PATH`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,20 +90,31 @@ impl Found {
         }
         match self {
             Self::Some(auth) if error.kind == EngineErrorKind::Denied => {
-                let who = if auth.username.is_empty() { "a token".to_owned() } else { format!("the user \"{}\"", auth.username) };
+                let who = if auth.username.is_empty() {
+                    "a token".to_owned()
+                } else {
+                    format!("the user \"{}\"", auth.username)
+                };
                 error.message = format!("{} (asked with the credentials of {who})", error.message);
-                error.with_hint(format!("log in again with `docker login {}`, as somebody who may pull it", login(registry)))
+                error.with_hint(format!(
+                    "log in again with `docker login {}`, as somebody who may pull it",
+                    login(registry)
+                ))
             }
             Self::NoProgram(program) => {
                 error.message = format!(
                     "{} (asked without credentials: the program \"{program}\", which config.json names, is not here)",
                     error.message
                 );
-                error.with_hint(format!("install \"{program}\", or log in with `docker login {}`", login(registry)))
+                error.with_hint(format!(
+                    "install \"{program}\", or log in with `docker login {}`",
+                    login(registry)
+                ))
             }
-            Self::None if error.kind == EngineErrorKind::Denied => {
-                error.with_hint(format!("log in with `docker login {}`, then run the same again", login(registry)))
-            }
+            Self::None if error.kind == EngineErrorKind::Denied => error.with_hint(format!(
+                "log in with `docker login {}`, then run the same again",
+                login(registry)
+            )),
             _ => error,
         }
     }
@@ -115,7 +127,8 @@ fn login(registry: &str) -> &str {
 
 /// The registry that an image's name leads to.
 pub(super) fn registry_of(image: &str) -> String {
-    ImageReference::parse(image).map_or_else(|| DEFAULT_REGISTRY.to_owned(), |reference| reference.registry)
+    ImageReference::parse(image)
+        .map_or_else(|| DEFAULT_REGISTRY.to_owned(), |reference| reference.registry)
 }
 
 /// The credentials of the person who runs spc. Read anew each time: a login may happen meanwhile.
@@ -129,7 +142,8 @@ impl Credentials {
         Self { host }
     }
 
-    /// Those for `registry`: the first part of an image's name, or the host that a builder asks for.
+    /// Those for `registry`: the first part of an image's name, or the host that a builder asks
+    /// for.
     ///
     /// # Errors
     /// Where the configuration can't be read, or the program that keeps them fails.
@@ -137,7 +151,8 @@ impl Credentials {
         let Some(folder) = client_folder(&*self.host) else { return Ok(Found::None) };
         let path = folder.join("config.json");
         let Some(config) = self.config(&path)? else { return Ok(Found::None) };
-        let key = if [DEFAULT_REGISTRY, DEFAULT_HOST].contains(&registry) { INDEX_KEY } else { registry };
+        let key =
+            if [DEFAULT_REGISTRY, DEFAULT_HOST].contains(&registry) { INDEX_KEY } else { registry };
         let helper = config.helpers.get(key).map(String::as_str).filter(|name| !name.is_empty());
         match helper.or_else(|| Some(config.store.as_str()).filter(|name| !name.is_empty())) {
             Some(name) => self.ask(name, key, &path).await,
@@ -145,10 +160,13 @@ impl Credentials {
         }
     }
 
-    /// Those of every registry that the configuration names: for the classic builder, which asks for none.
+    /// Those of every registry that the configuration names: for the classic builder, which asks
+    /// for none.
     pub(super) async fn all(&self) -> Result<BTreeMap<String, RegistryAuth>> {
         let Some(folder) = client_folder(&*self.host) else { return Ok(BTreeMap::new()) };
-        let Some(config) = self.config(&folder.join("config.json"))? else { return Ok(BTreeMap::new()) };
+        let Some(config) = self.config(&folder.join("config.json"))? else {
+            return Ok(BTreeMap::new());
+        };
         let mut all = BTreeMap::new();
         for key in config.auths.keys().chain(config.helpers.keys()) {
             let registry = if key == INDEX_KEY { DEFAULT_REGISTRY } else { hostname(key) };
@@ -164,14 +182,21 @@ impl Credentials {
             Ok(content) => content,
             Err(error) if error.kind == HostErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(EngineError::new(EngineErrorKind::Failed, error.message)
-                    .with_hint("let it be read, or name another folder of Docker's client with DOCKER_CONFIG"));
+                return Err(EngineError::new(EngineErrorKind::Failed, error.message).with_hint(
+                    "let it be read, or name another folder of Docker's client with DOCKER_CONFIG",
+                ));
             }
         };
         serde_json::from_slice(&content).map(Some).map_err(|error| {
             // serde's own words may hold a value.
-            let message = format!("could not read \"{}\": wrong at line {}, column {}", path.display(), error.line(), error.column());
-            EngineError::new(EngineErrorKind::Failed, message).with_hint("fix the file, or name another folder with DOCKER_CONFIG")
+            let message = format!(
+                "could not read \"{}\": wrong at line {}, column {}",
+                path.display(),
+                error.line(),
+                error.column()
+            );
+            EngineError::new(EngineErrorKind::Failed, message)
+                .with_hint("fix the file, or name another folder with DOCKER_CONFIG")
         })
     }
 
@@ -179,9 +204,13 @@ impl Credentials {
     async fn ask(&self, name: &str, key: &str, config: &Path) -> Result<Found> {
         let program = format!("{HELPER}{name}");
         let failed = |why: String| {
-            let message = format!("the credential helper \"{program}\", which \"{}\" names, {why}", config.display());
-            EngineError::new(EngineErrorKind::Failed, message)
-                .with_hint(format!("try it with `echo {key} | {program} get`, or name another one in config.json"))
+            let message = format!(
+                "the credential helper \"{program}\", which \"{}\" names, {why}",
+                config.display()
+            );
+            EngineError::new(EngineErrorKind::Failed, message).with_hint(format!(
+                "try it with `echo {key} | {program} get`, or name another one in config.json"
+            ))
         };
         if name.contains('/') {
             return Err(failed("is no name of a program".to_owned()));
@@ -195,12 +224,21 @@ impl Credentials {
             stdin: Some(key.to_owned().into()),
         };
         let answered = async {
-            let mut events = self.host.spawn(&request).map_err(|error| failed(format!("could not be started: {}", error.message)))?;
+            let mut events = self
+                .host
+                .spawn(&request)
+                .map_err(|error| failed(format!("could not be started: {}", error.message)))?;
             let (mut stdout, mut code) = (Vec::new(), None);
             while let Some(event) = events.next().await {
-                match event.map_err(|error| failed(format!("could not be run: {}", error.message)))? {
-                    CommandEvent::Stdout(bytes) if stdout.len() + bytes.len() <= MOST => stdout.extend_from_slice(&bytes),
-                    CommandEvent::Stdout(_) => return Err(failed("answers without an end".to_owned())),
+                match event
+                    .map_err(|error| failed(format!("could not be run: {}", error.message)))?
+                {
+                    CommandEvent::Stdout(bytes) if stdout.len() + bytes.len() <= MOST => {
+                        stdout.extend_from_slice(&bytes)
+                    }
+                    CommandEvent::Stdout(_) => {
+                        return Err(failed("answers without an end".to_owned()));
+                    }
                     CommandEvent::Stderr(_) => {}
                     CommandEvent::Exit(exit) => code = Some(exit),
                 }
@@ -214,10 +252,15 @@ impl Credentials {
         read_answer(&stdout, code, &failed)
     }
 
-    /// The program's file, in the folders of the person's own `PATH`; a relative one counts for nothing.
+    /// The program's file, in the folders of the person's own `PATH`; a relative one counts for
+    /// nothing.
     fn find(&self, program: &str) -> Option<PathBuf> {
         let folders = self.host.variable("PATH")?;
-        let mut files = folders.split(':').map(Path::new).filter(|folder| folder.is_absolute()).map(|folder| folder.join(program));
+        let mut files = folders
+            .split(':')
+            .map(Path::new)
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(program));
         files.find_map(|file| {
             let file = self.host.canonicalize(&file).ok()?;
             let info = self.host.info(&named(&*self.host, &file)).ok()?;
@@ -227,7 +270,11 @@ impl Credentials {
 }
 
 /// The answer of a helper: with a code that is not 0, the first line says why.
-fn read_answer(stdout: &[u8], code: Option<i64>, failed: &dyn Fn(String) -> EngineError) -> Result<Found> {
+fn read_answer(
+    stdout: &[u8],
+    code: Option<i64>,
+    failed: &dyn Fn(String) -> EngineError,
+) -> Result<Found> {
     if code != Some(0) {
         let text = String::from_utf8_lossy(stdout);
         let why = text.trim().lines().next().unwrap_or_default();
@@ -235,34 +282,55 @@ fn read_answer(stdout: &[u8], code: Option<i64>, failed: &dyn Fn(String) -> Engi
             return Ok(Found::None);
         }
         let code = code.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"));
-        return Err(failed(if why.is_empty() { format!("failed with {code}") } else { format!("failed with {code}: {why}") }));
+        return Err(failed(if why.is_empty() {
+            format!("failed with {code}")
+        } else {
+            format!("failed with {code}: {why}")
+        }));
     }
     // What it holds is a secret: only that it can't be read is said.
-    let answer: Answer =
-        serde_json::from_slice(stdout).map_err(|_| failed("answered something else than Docker's helpers do".to_owned()))?;
+    let answer: Answer = serde_json::from_slice(stdout)
+        .map_err(|_| failed("answered something else than Docker's helpers do".to_owned()))?;
     Ok(match answer.username.as_str() {
         _ if answer.secret.is_empty() => Found::None,
-        TOKEN_USER => Found::Some(RegistryAuth { identity_token: answer.secret, ..RegistryAuth::default() }),
-        _ => Found::Some(RegistryAuth { username: answer.username, password: answer.secret, ..RegistryAuth::default() }),
+        TOKEN_USER => {
+            Found::Some(RegistryAuth { identity_token: answer.secret, ..RegistryAuth::default() })
+        }
+        _ => Found::Some(RegistryAuth {
+            username: answer.username,
+            password: answer.secret,
+            ..RegistryAuth::default()
+        }),
     })
 }
 
 /// A registry's entry in `auths`: under its very key, or one that is another spelling of its host.
 fn read_entry(config: &Config, key: &str, path: &Path) -> Result<Found> {
-    let others = || config.auths.iter().find(|(other, _)| hostname(other) == key).map(|(_, entry)| entry);
+    let others =
+        || config.auths.iter().find(|(other, _)| hostname(other) == key).map(|(_, entry)| entry);
     let Some(entry) = config.auths.get(key).or_else(others) else { return Ok(Found::None) };
     let wrong = || {
-        let message =
-            format!("could not read \"{}\": the entry of \"{key}\" in \"auths\" is not what Docker's client writes", path.display());
-        EngineError::new(EngineErrorKind::Failed, message).with_hint("log in again with `docker login`")
+        let message = format!(
+            "could not read \"{}\": the entry of \"{key}\" in \"auths\" is not what Docker's client writes",
+            path.display()
+        );
+        EngineError::new(EngineErrorKind::Failed, message)
+            .with_hint("log in again with `docker login`")
     };
     if !entry.identity_token.is_empty() {
-        return Ok(Found::Some(RegistryAuth { identity_token: entry.identity_token.clone(), ..RegistryAuth::default() }));
+        return Ok(Found::Some(RegistryAuth {
+            identity_token: entry.identity_token.clone(),
+            ..RegistryAuth::default()
+        }));
     }
     let (username, password) = if entry.auth.is_empty() {
         (entry.username.clone(), entry.password.clone())
     } else {
-        let decoded = STANDARD.decode(entry.auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
+        let decoded = STANDARD
+            .decode(entry.auth.trim())
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or_else(wrong)?;
         let (username, password) = decoded.split_once(':').ok_or_else(wrong)?;
         (username.to_owned(), password.trim_matches('\0').to_owned())
     };

@@ -81,12 +81,15 @@ impl Source {
 }
 
 impl Endpoint {
-    /// The engine that is named: by `--context` or `--host`, `DOCKER_HOST`, `DOCKER_CONTEXT`, or as the context in use; `None` is this machine's own.
+    /// The engine that is named: by `--context` or `--host`, `DOCKER_HOST`, `DOCKER_CONTEXT`, or as
+    /// the context in use; `None` is this machine's own.
     ///
     /// The context "default" is no context: `DOCKER_HOST`, or this machine's own.
     pub(super) fn chosen(host: &dyn Host, choice: &EngineChoice) -> Result<Option<Self>> {
         let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty());
-        if let Some(name) = choice.context.as_deref().filter(|name| !name.is_empty() && *name != contexts::DEFAULT) {
+        if let Some(name) =
+            choice.context.as_deref().filter(|name| !name.is_empty() && *name != contexts::DEFAULT)
+        {
             return Self::of_context(host, name, ContextBy::Option);
         }
         if let Some(address) = &choice.host {
@@ -110,12 +113,23 @@ impl Endpoint {
 
     /// An address outside of a context, encrypted if the environment says so.
     fn at(host: &dyn Host, text: &str, source: Source) -> Result<Self> {
-        let wants_tls = ["DOCKER_TLS_VERIFY", "DOCKER_TLS"].iter().any(|name| host.variable(name).is_some_and(|value| !value.is_empty()));
+        let wants_tls = ["DOCKER_TLS_VERIFY", "DOCKER_TLS"]
+            .iter()
+            .any(|name| host.variable(name).is_some_and(|value| !value.is_empty()));
         let address = Address::parse(text, wants_tls).map_err(|malformed| {
-            let message = format!("could not use {} \"{}\": {}", source.name(), address::shown(text), malformed.why);
+            let message = format!(
+                "could not use {} \"{}\": {}",
+                source.name(),
+                address::shown(text),
+                malformed.why
+            );
             EngineError::new(EngineErrorKind::Invalid, message).with_hint(malformed.hint)
         })?;
-        let tls = if matches!(address, Address::Tcp { tls: true, .. }) { Some(TlsFiles::of_environment(host)?) } else { None };
+        let tls = if matches!(address, Address::Tcp { tls: true, .. }) {
+            Some(TlsFiles::of_environment(host)?)
+        } else {
+            None
+        };
         Ok(Self { address, tls, source })
     }
 
@@ -131,12 +145,18 @@ impl Endpoint {
         if context.address.is_empty() {
             return Ok(None);
         }
-        let address = Address::parse(&context.address, context.tls.is_some()).map_err(|malformed| {
-            let shown = address::shown(&context.address);
-            let message = format!("could not use \"{shown}\", the address of the context \"{name}\": {}", malformed.why);
-            EngineError::new(EngineErrorKind::Invalid, message)
-                .with_hint(format!("{}, with `docker context update {name} --docker host=…`", malformed.hint))
-        })?;
+        let address =
+            Address::parse(&context.address, context.tls.is_some()).map_err(|malformed| {
+                let shown = address::shown(&context.address);
+                let message = format!(
+                    "could not use \"{shown}\", the address of the context \"{name}\": {}",
+                    malformed.why
+                );
+                EngineError::new(EngineErrorKind::Invalid, message).with_hint(format!(
+                    "{}, with `docker context update {name} --docker host=…`",
+                    malformed.hint
+                ))
+            })?;
         let tls = context.tls.filter(|_| matches!(address, Address::Tcp { .. }));
         Ok(Some(Self { address, tls, source: Source::Context { name: name.to_owned(), by } }))
     }

@@ -10,10 +10,14 @@ use crate::engine::{EngineError, EngineErrorKind as Kind};
 /// An error of the client library.
 pub(super) fn from_client(error: ClientError) -> EngineError {
     match error {
-        ClientError::DockerResponseServerError { status_code, message } => from_status(status_code, &message),
+        ClientError::DockerResponseServerError { status_code, message } => {
+            from_status(status_code, &message)
+        }
         ClientError::DockerStreamError { error } => from_stream(&error),
-        ClientError::RequestTimeoutError => EngineError::new(Kind::Timeout, "the Docker Engine did not begin to answer in time")
-            .with_hint("look at the engine's own log; it may have to be restarted"),
+        ClientError::RequestTimeoutError => {
+            EngineError::new(Kind::Timeout, "the Docker Engine did not begin to answer in time")
+                .with_hint("look at the engine's own log; it may have to be restarted")
+        }
         ClientError::HyperResponseError { err } => connection(&err),
         ClientError::IOError { err } => from_io(&err),
         ClientError::JsonDataError { message, .. } => unreadable(message),
@@ -27,8 +31,8 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
     let kind = match status {
         401 => Kind::Denied,
         403 if is_denied(message) => Kind::Denied,
-        // "Forbidden" is the engine's word for what the state doesn't allow: a network in use, a subnet or an address taken,
-        // a file system mounted read-only.
+        // "Forbidden" is the engine's word for what the state doesn't allow: a network in use, a
+        // subnet or an address taken, a file system mounted read-only.
         304 | 403 | 409 => Kind::Conflict,
         404 => Kind::NotFound,
         408 | 504 => Kind::Timeout,
@@ -38,22 +42,28 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
         _ => Kind::Server,
     };
     let message = match sentence(message) {
-        empty if empty.is_empty() => format!("the Docker Engine answered with status {status} and no message"),
+        empty if empty.is_empty() => {
+            format!("the Docker Engine answered with status {status} and no message")
+        }
         message => message,
     };
     let error = EngineError::new(kind, message);
     if status == 403 && error.kind == Kind::Denied { error.with_hint(DENIED_HINT) } else { error }
 }
 
-/// The same of a question about the engine itself, where 403 says nothing of the state of an object: who may ask. `endpoint` is `/info`,
-/// `purpose` what spc asks it for: `the engine's clock`.
+/// The same of a question about the engine itself, where 403 says nothing of the state of an
+/// object: who may ask. `endpoint` is `/info`, `purpose` what spc asks it for: `the engine's
+/// clock`.
 pub(super) fn from_asking(error: ClientError, endpoint: &str, purpose: &str) -> EngineError {
     match error {
         ClientError::DockerResponseServerError { status_code: 401 | 403, message } => {
             let said = sentence(own_words(&message));
             let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-            EngineError::new(Kind::Denied, format!("{FORBIDDEN_BEFORE}: spc asks \"GET {endpoint}\" for {purpose}{said}"))
-                .with_hint(allow(endpoint))
+            EngineError::new(
+                Kind::Denied,
+                format!("{FORBIDDEN_BEFORE}: spc asks \"GET {endpoint}\" for {purpose}{said}"),
+            )
+            .with_hint(allow(endpoint))
         }
         other => from_client(other),
     }
@@ -61,7 +71,10 @@ pub(super) fn from_asking(error: ClientError, endpoint: &str, purpose: &str) -> 
 
 /// What stands before the engine said, without what [`forbidden_before`] puts before it.
 pub(super) fn own_words(message: &str) -> &str {
-    message.trim_start_matches(FORBIDDEN_BEFORE).trim_start_matches(" (403)").trim_start_matches(": ")
+    message
+        .trim_start_matches(FORBIDDEN_BEFORE)
+        .trim_start_matches(" (403)")
+        .trim_start_matches(": ")
 }
 
 /// The next step where a question about the engine itself is refused.
@@ -69,7 +82,8 @@ pub(super) fn allow(endpoint: &str) -> String {
     format!("ask whoever runs the proxy or plugin to allow \"GET {endpoint}\"")
 }
 
-/// How the message of an answer begins that is not the engine's: it says 403 in words of its own, and not as JSON.
+/// How the message of an answer begins that is not the engine's: it says 403 in words of its own,
+/// and not as JSON.
 const FORBIDDEN_BEFORE: &str = "what stands before the Docker Engine forbids it";
 
 const DENIED_HINT: &str = "ask whoever runs the proxy or plugin to allow this request";
@@ -90,7 +104,8 @@ pub(super) fn forbidden_before(body: &str) -> String {
 /// Letters of a page that are shown.
 const SHOWN_OF_A_PAGE: usize = 200;
 
-/// The text of a page as a proxy writes it, or its `message` where it is JSON; any other text as it is.
+/// The text of a page as a proxy writes it, or its `message` where it is JSON; any other text as it
+/// is.
 fn without_markup(text: &str) -> String {
     if !text.trim_start().starts_with('<') {
         let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
@@ -120,12 +135,16 @@ fn is_full(message: &str) -> bool {
 
 /// An error in the middle of a pull, push, build or import: the engine gives only words.
 pub(super) fn from_stream(message: &str) -> EngineError {
-    let kind = if is_full(message) { Kind::NoSpace } else { transfer_kind(message).unwrap_or(Kind::Failed) };
+    let kind = if is_full(message) {
+        Kind::NoSpace
+    } else {
+        transfer_kind(message).unwrap_or(Kind::Failed)
+    };
     EngineError::new(kind, sentence(message))
 }
 
-/// An error of a pull or push as a whole. Before the first report the engine says 500, or 404, for a registry's refusal
-/// and for one that can't be reached.
+/// An error of a pull or push as a whole. Before the first report the engine says 500, or 404, for
+/// a registry's refusal and for one that can't be reached.
 pub(super) fn about_transfer(mut error: EngineError) -> EngineError {
     match error.kind {
         Kind::Server => error.kind = transfer_kind(&error.message).unwrap_or(Kind::Failed),
@@ -140,11 +159,23 @@ pub(super) fn about_transfer(mut error: EngineError) -> EngineError {
 fn transfer_kind(message: &str) -> Option<Kind> {
     let message = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    // A registry hides from strangers whether an image exists ("pull access denied … does not exist or may require"):
-    // not found is what the user can act on.
-    if says(&["manifest unknown", "manifest for", "name unknown", "does not exist", "no such image"]) {
+    // A registry hides from strangers whether an image exists ("pull access denied … does not exist
+    // or may require"): not found is what the user can act on.
+    if says(&[
+        "manifest unknown",
+        "manifest for",
+        "name unknown",
+        "does not exist",
+        "no such image",
+    ]) {
         Some(Kind::NotFound)
-    } else if says(&["unauthorized", "access denied", "authentication required", "no basic auth credentials", "denied:"]) {
+    } else if says(&[
+        "unauthorized",
+        "access denied",
+        "authentication required",
+        "no basic auth credentials",
+        "denied:",
+    ]) {
         Some(Kind::Denied)
     } else {
         None
@@ -156,14 +187,19 @@ pub(super) fn connection(error: &hyper::Error) -> EngineError {
     let cause = error.source();
     match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
         // The body we were sending: a build's context, an import's archive.
-        Some(cause) if error.is_user() => EngineError::new(Kind::Failed, format!("could not read what the engine was to be sent: {cause}")),
+        Some(cause) if error.is_user() => EngineError::new(
+            Kind::Failed,
+            format!("could not read what the engine was to be sent: {cause}"),
+        ),
         Some(cause) => from_io(cause),
         None => lost(root_cause(error)),
     }
 }
 
 /// The innermost of an error's causes: what the ones around it are about.
-pub(super) fn root_cause<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+pub(super) fn root_cause<'a>(
+    mut error: &'a (dyn std::error::Error + 'static),
+) -> &'a (dyn std::error::Error + 'static) {
     while let Some(cause) = error.source() {
         error = cause;
     }
@@ -177,24 +213,36 @@ pub(super) fn from_io(error: &io::Error) -> EngineError {
         return connection(inner);
     }
     match error.kind() {
-        io::ErrorKind::PermissionDenied => EngineError::new(Kind::PermissionDenied, "no permission to open the Docker Engine's socket"),
+        io::ErrorKind::PermissionDenied => EngineError::new(
+            Kind::PermissionDenied,
+            "no permission to open the Docker Engine's socket",
+        ),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             EngineError::new(Kind::Unreachable, "the Docker Engine is not running")
                 .with_hint("start the Docker Engine, then run the same again")
         }
         io::ErrorKind::FileTooLarge => unreadable(error),
-        io::ErrorKind::TimedOut => EngineError::new(Kind::Unreachable, "the Docker Engine did not accept a connection in time"),
+        io::ErrorKind::TimedOut => EngineError::new(
+            Kind::Unreachable,
+            "the Docker Engine did not accept a connection in time",
+        ),
         _ => lost(error),
     }
 }
 
 fn lost(cause: impl std::fmt::Display) -> EngineError {
-    EngineError::new(Kind::Unreachable, format!("the connection to the Docker Engine was lost: {cause}"))
+    EngineError::new(
+        Kind::Unreachable,
+        format!("the connection to the Docker Engine was lost: {cause}"),
+    )
 }
 
 /// The connection ended where there had to be more.
 pub(super) fn cut_off(what: &str) -> EngineError {
-    EngineError::new(Kind::Unreachable, format!("the connection to the Docker Engine ended before {what}"))
+    EngineError::new(
+        Kind::Unreachable,
+        format!("the connection to the Docker Engine ended before {what}"),
+    )
 }
 
 /// The answer is not what the Engine API says it is.
@@ -240,7 +288,10 @@ mod tests {
 
     #[test]
     fn an_answer_without_words_still_says_its_status() {
-        assert_eq!(from_status(500, "").message, "the Docker Engine answered with status 500 and no message");
+        assert_eq!(
+            from_status(500, "").message,
+            "the Docker Engine answered with status 500 and no message"
+        );
     }
 
     #[test]
@@ -266,16 +317,29 @@ mod tests {
         assert_eq!((denied.kind, denied.message.as_str()), (Kind::Denied, text));
         assert_eq!(denied.hint.as_deref(), Some(DENIED_HINT));
         assert_eq!(from_status(403, &forbidden_before("RBAC: access denied")).kind, Kind::Denied);
-        assert_eq!(from_status(403, &forbidden_before("")).message, "what stands before the Docker Engine forbids it (403)");
-        assert_eq!(from_status(502, "<html><h1>502 Bad Gateway</h1></html>").message, "502 Bad Gateway");
-        assert_eq!(from_status(409, "a <b> is taken").message, "a <b> is taken", "the engine's own words are no page");
+        assert_eq!(
+            from_status(403, &forbidden_before("")).message,
+            "what stands before the Docker Engine forbids it (403)"
+        );
+        assert_eq!(
+            from_status(502, "<html><h1>502 Bad Gateway</h1></html>").message,
+            "502 Bad Gateway"
+        );
+        assert_eq!(
+            from_status(409, "a <b> is taken").message,
+            "a <b> is taken",
+            "the engine's own words are no page"
+        );
     }
 
     #[test]
     fn a_full_disk_is_told_from_what_else_the_engine_cannot_do() {
         let words = "write /var/lib/docker/overlay2/0a-init/link: no space left on device";
         assert_eq!(from_status(500, words).kind, Kind::NoSpace);
-        assert_eq!(from_status(500, "mkdir /var/lib/docker/overlay2/0a: disk quota exceeded").kind, Kind::NoSpace);
+        assert_eq!(
+            from_status(500, "mkdir /var/lib/docker/overlay2/0a: disk quota exceeded").kind,
+            Kind::NoSpace
+        );
         assert_eq!(from_stream(words).kind, Kind::NoSpace);
         assert_eq!(about_transfer(from_status(500, words)).kind, Kind::NoSpace);
         assert_eq!(from_status(409, words).kind, Kind::Conflict, "what the status says counts");
@@ -284,24 +348,52 @@ mod tests {
     #[test]
     fn a_registrys_refusal_is_told_from_a_registry_that_does_not_answer() {
         let cases = [
-            (404, "pull access denied for local/none, repository does not exist or may require 'docker login'", Kind::NotFound),
-            (404, "manifest for redis:99 not found: manifest unknown: manifest unknown", Kind::NotFound),
+            (
+                404,
+                "pull access denied for local/none, repository does not exist or may require 'docker login'",
+                Kind::NotFound,
+            ),
+            (
+                404,
+                "manifest for redis:99 not found: manifest unknown: manifest unknown",
+                Kind::NotFound,
+            ),
             (403, "denied: requested access to the resource is denied", Kind::Denied),
-            (500, "Head \"https://registry.example/v2/\": unauthorized: incorrect username or password", Kind::Denied),
-            (500, "Get \"https://registry.example/v2/\": dial tcp: lookup registry.example: no such host", Kind::Failed),
+            (
+                500,
+                "Head \"https://registry.example/v2/\": unauthorized: incorrect username or password",
+                Kind::Denied,
+            ),
+            (
+                500,
+                "Get \"https://registry.example/v2/\": dial tcp: lookup registry.example: no such host",
+                Kind::Failed,
+            ),
         ];
         for (status, message, kind) in cases {
-            assert_eq!(about_transfer(from_client(answered(status, message))).kind, kind, "{message}");
+            assert_eq!(
+                about_transfer(from_client(answered(status, message))).kind,
+                kind,
+                "{message}"
+            );
         }
-        let stream = from_client(ClientError::DockerStreamError { error: "denied: requested access to the resource is denied".into() });
+        let stream = from_client(ClientError::DockerStreamError {
+            error: "denied: requested access to the resource is denied".into(),
+        });
         assert_eq!(stream.kind, Kind::Denied);
         assert_eq!(from_stream("unexpected EOF").kind, Kind::Failed);
     }
 
     #[test]
     fn socket_errors_say_whether_the_engine_runs_or_may_not_be_opened() {
-        assert_eq!(from_client(io::Error::from(io::ErrorKind::PermissionDenied).into()).kind, Kind::PermissionDenied);
-        assert_eq!(from_client(io::Error::from(io::ErrorKind::ConnectionRefused).into()).kind, Kind::Unreachable);
+        assert_eq!(
+            from_client(io::Error::from(io::ErrorKind::PermissionDenied).into()).kind,
+            Kind::PermissionDenied
+        );
+        assert_eq!(
+            from_client(io::Error::from(io::ErrorKind::ConnectionRefused).into()).kind,
+            Kind::Unreachable
+        );
         let lost = from_client(io::Error::from(io::ErrorKind::ConnectionReset).into());
         assert_eq!(
             (lost.kind, lost.message.as_str()),
@@ -312,6 +404,9 @@ mod tests {
     #[test]
     fn a_call_without_an_answer_is_a_timeout() {
         let error = from_client(ClientError::RequestTimeoutError);
-        assert_eq!((error.kind, error.message.as_str()), (Kind::Timeout, "the Docker Engine did not begin to answer in time"));
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (Kind::Timeout, "the Docker Engine did not begin to answer in time")
+        );
     }
 }

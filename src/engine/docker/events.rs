@@ -13,9 +13,10 @@ use crate::engine::{ApiVersion, Engine, EngineError, EngineErrorKind, Filters, R
 /// Subscribes; see [`crate::engine::Engine::events`].
 ///
 /// The engine sends its headers just before it takes note of the subscription, so waiting for them
-/// alone would leave a gap. It keeps the last 256 events, though, and hands over those after `since`
-/// and the subscription in one step. So the subscription is as of the time just before, by the
-/// engine's own clock (ours may differ), to the nanosecond: nothing is missed, nothing older comes.
+/// alone would leave a gap. It keeps the last 256 events, though, and hands over those after
+/// `since` and the subscription in one step. So the subscription is as of the time just before, by
+/// the engine's own clock (ours may differ), to the nanosecond: nothing is missed, nothing older
+/// comes.
 pub(super) async fn subscribe(
     engine: &DockerEngine,
     filters: &Filters,
@@ -27,23 +28,28 @@ pub(super) async fn subscribe(
     };
     let filters = serde_json::to_string(filters).map_err(errors::unreadable)?;
     let path = format!("/events?since={since}&filters={}", query_value(&filters));
-    let response = engine.wire.exchange(wire::request(Request::get(path), Bytes::new())?, wire::QUICK).await?;
-    let events = streams::lines(streams::body(response)).filter_map(|line| std::future::ready(read(line)));
+    let response =
+        engine.wire.exchange(wire::request(Request::get(path), Bytes::new())?, wire::QUICK).await?;
+    let events =
+        streams::lines(streams::body(response)).filter_map(|line| std::future::ready(read(line)));
     Ok(until_lost(events.boxed()))
 }
 
-/// From this version on, questions asked at the same time share one answer to `info`, the first one's.
+/// From this version on, questions asked at the same time share one answer to `info`, the first
+/// one's.
 const SHARED_INFO: ApiVersion = ApiVersion { major: 1, minor: 44 };
 
 /// The engine's time, not before this call began.
 async fn engine_time(engine: &DockerEngine) -> Result<DateTime<Utc>> {
     if engine.api >= SHARED_INFO {
-        // A shared answer may be to a question from before this call; whatever answers next, is not.
+        // A shared answer may be to a question from before this call; whatever answers next, is
+        // not.
         engine.info().await?;
     }
     let info = engine.info().await?;
     let text = info.system_time.unwrap_or_default();
-    let time = DateTime::parse_from_rfc3339(&text).map_err(|_| errors::unreadable(format!("its time is \"{text}\"")))?;
+    let time = DateTime::parse_from_rfc3339(&text)
+        .map_err(|_| errors::unreadable(format!("its time is \"{text}\"")))?;
     Ok(time.to_utc())
 }
 
@@ -67,8 +73,12 @@ fn read(line: Result<Bytes>) -> Option<Result<EventMessage>> {
 }
 
 /// The same events; a lost connection is their end, as a closed one is.
-fn until_lost(events: BoxStream<'static, Result<EventMessage>>) -> BoxStream<'static, Result<EventMessage>> {
-    let lost = |event: &Result<EventMessage>| matches!(event, Err(EngineError { kind: EngineErrorKind::Unreachable, .. }));
+fn until_lost(
+    events: BoxStream<'static, Result<EventMessage>>,
+) -> BoxStream<'static, Result<EventMessage>> {
+    let lost = |event: &Result<EventMessage>| {
+        matches!(event, Err(EngineError { kind: EngineErrorKind::Unreachable, .. }))
+    };
     events.take_while(move |event| std::future::ready(!lost(event))).boxed()
 }
 
@@ -80,14 +90,16 @@ mod tests {
 
     #[test]
     fn the_engines_time_keeps_its_nanoseconds() {
-        let time = DateTime::parse_from_rfc3339("2026-11-24T09:47:22.000000042+01:00").unwrap().to_utc();
+        let time =
+            DateTime::parse_from_rfc3339("2026-11-24T09:47:22.000000042+01:00").unwrap().to_utc();
         assert_eq!(decimal_seconds(time), "1795510042.000000042");
     }
 
     #[test]
     fn an_event_of_an_unknown_type_is_passed_over() {
         assert_eq!(read(Ok(Bytes::from_static(br#"{"Type":"teleport","Action":"beam"}"#))), None);
-        let known = read(Ok(Bytes::from_static(br#"{"Type":"container","Action":"start","timeNano":7}"#)));
+        let known =
+            read(Ok(Bytes::from_static(br#"{"Type":"container","Action":"start","timeNano":7}"#)));
         assert_eq!(known.unwrap().unwrap().action.as_deref(), Some("start"));
     }
 

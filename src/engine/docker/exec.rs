@@ -24,7 +24,11 @@ const LAST_LOOK: Duration = Duration::from_millis(100);
 
 type Connection = TokioIo<Upgraded>;
 
-pub(super) async fn start(engine: &DockerEngine, container: &str, request: &ExecRequest) -> Result<ExecSession> {
+pub(super) async fn start(
+    engine: &DockerEngine,
+    container: &str,
+    request: &ExecRequest,
+) -> Result<ExecSession> {
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     let config = models::ExecConfig {
         attach_stdin: Some(request.stdin),
@@ -38,9 +42,18 @@ pub(super) async fn start(engine: &DockerEngine, container: &str, request: &Exec
         privileged: Some(request.privileged),
         ..Default::default()
     };
-    let id = engine.client.create_exec(&segment("container", container)?, config).await.map_err(errors::from_client)?.id;
+    let id = engine
+        .client
+        .create_exec(&segment("container", container)?, config)
+        .await
+        .map_err(errors::from_client)?
+        .id;
 
-    let body = serde_json::to_vec(&models::ExecStartConfig { detach: Some(false), tty: Some(request.tty), ..Default::default() });
+    let body = serde_json::to_vec(&models::ExecStartConfig {
+        detach: Some(false),
+        tty: Some(request.tty),
+        ..Default::default()
+    });
     let body = body.map_err(errors::unreadable)?;
     let connection = engine.wire.upgrade(&format!("/exec/{id}/start"), body.into()).await?;
     let (read, write) = tokio::io::split(connection);
@@ -53,7 +66,11 @@ pub(super) async fn start(engine: &DockerEngine, container: &str, request: &Exec
 ///
 /// The engine closes the output a moment before it notes the exit, so an inspection right after
 /// the last byte may still say "running", without an exit code. The stream lasts until it doesn't.
-fn until_ended(client: Docker, exec: String, read: ReadHalf<Connection>) -> impl Stream<Item = Result<Bytes>> + Send {
+fn until_ended(
+    client: Docker,
+    exec: String,
+    read: ReadHalf<Connection>,
+) -> impl Stream<Item = Result<Bytes>> + Send {
     async_stream::try_stream! {
         let mut bytes = ReaderStream::with_capacity(read, PIECE);
         while let Some(piece) = bytes.next().await {
@@ -69,7 +86,11 @@ fn until_ended(client: Docker, exec: String, read: ReadHalf<Connection>) -> impl
 }
 
 pub(super) async fn inspect(engine: &DockerEngine, exec: &str) -> Result<ExecState> {
-    let state = engine.client.inspect_exec(&segment("exec instance", exec)?).await.map_err(errors::from_client)?;
+    let state = engine
+        .client
+        .inspect_exec(&segment("exec instance", exec)?)
+        .await
+        .map_err(errors::from_client)?;
     let running = state.running.unwrap_or_default();
     Ok(ExecState { running, exit_code: state.exit_code.filter(|_| !running) })
 }

@@ -49,7 +49,11 @@ pub(super) struct Told {
 impl Failure {
     /// What a request met; `tls` is what it was encrypted with.
     pub(super) fn of_client(error: &bollard::errors::Error, tls: Option<&TlsFiles>) -> Self {
-        if let bollard::errors::Error::DockerResponseServerError { status_code: status @ (401 | 403), message } = error {
+        if let bollard::errors::Error::DockerResponseServerError {
+            status_code: status @ (401 | 403),
+            message,
+        } = error
+        {
             return Self::of_status(*status, message);
         }
         // bollard shows its own error and the one inside as one, whose causes begin below both.
@@ -69,7 +73,9 @@ impl Failure {
         }
         match cause::<io::Error>(error) {
             Some(error) if is_end(error.kind()) => Self::Closed,
-            Some(error) if error.to_string().starts_with("failed to lookup address") => Self::Other("the name does not resolve".to_owned()),
+            Some(error) if error.to_string().starts_with("failed to lookup address") => {
+                Self::Other("the name does not resolve".to_owned())
+            }
             Some(error) => Self::Io(error.kind(), error.to_string()),
             None => Self::Other(errors::root_cause(error).to_string()),
         }
@@ -83,9 +89,18 @@ impl Failure {
         let words = body.lines().next().unwrap_or_default().trim_end_matches('.');
         if matches!(status, 401 | 403) {
             let words = errors::own_words(words);
-            let number = if words.starts_with(&status.to_string()) { String::new() } else { format!("{status} ") };
-            let why = format!("\"GET /_ping\" is forbidden there, which spc asks for the engine's version: {number}{words}");
-            return Self::Told(Told { why: why.trim_end().to_owned(), hint: errors::allow("/_ping") });
+            let number = if words.starts_with(&status.to_string()) {
+                String::new()
+            } else {
+                format!("{status} ")
+            };
+            let why = format!(
+                "\"GET /_ping\" is forbidden there, which spc asks for the engine's version: {number}{words}"
+            );
+            return Self::Told(Told {
+                why: why.trim_end().to_owned(),
+                hint: errors::allow("/_ping"),
+            });
         }
         Self::Other(format!("it answered with status {status} {words}").trim_end().to_owned())
     }
@@ -96,11 +111,14 @@ impl Failure {
 }
 
 fn is_end(kind: io::ErrorKind) -> bool {
-    matches!(kind, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof)
+    matches!(
+        kind,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof
+    )
 }
 
-/// The outermost error of that type among an error and its causes. An I/O error gives what its content is caused by, not
-/// its content.
+/// The outermost error of that type among an error and its causes. An I/O error gives what its
+/// content is caused by, not its content.
 fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -108,7 +126,8 @@ fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a
             return Some(found);
         }
         let content = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = content.map(|content| -> &(dyn Error + 'static) { content }).or_else(|| error.source());
+        next =
+            content.map(|content| -> &(dyn Error + 'static) { content }).or_else(|| error.source());
     }
     None
 }
@@ -123,7 +142,9 @@ impl fmt::Display for Failure {
             Self::Io(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable, _) => {
                 f.write_str("the network does not lead there")
             }
-            Self::Silent => write!(f, "connected, but no answer within {} s", wire::QUICK.as_secs()),
+            Self::Silent => {
+                write!(f, "connected, but no answer within {} s", wire::QUICK.as_secs())
+            }
             Self::Closed => f.write_str("connected, but closed without an answer"),
             Self::WantsTls => f.write_str("it speaks TLS, and was asked without"),
             Self::Told(told) => f.write_str(&told.why),
@@ -134,11 +155,17 @@ impl fmt::Display for Failure {
 
 /// Every address tried and why it failed; the hint is for the one the user most likely meant.
 pub(super) fn explain(attempts: &[Attempt], options: &ConnectOptions) -> EngineError {
-    let tried: Vec<_> = attempts.iter().map(|Attempt { address, failure, .. }| format!("\"{address}\" ({failure})")).collect();
+    let tried: Vec<_> = attempts
+        .iter()
+        .map(|Attempt { address, failure, .. }| format!("\"{address}\" ({failure})"))
+        .collect();
     let tried = tried.join(", nor at ");
     if let Some(attempt) = attempts.iter().find(|attempt| attempt.failure.is_permission()) {
-        return EngineError::new(EngineErrorKind::PermissionDenied, format!("could not open the Docker Engine's socket at {tried}"))
-            .with_hint(permission_hint(attempt, options));
+        return EngineError::new(
+            EngineErrorKind::PermissionDenied,
+            format!("could not open the Docker Engine's socket at {tried}"),
+        )
+        .with_hint(permission_hint(attempt, options));
     }
     let silent = attempts.iter().any(|attempt| matches!(attempt.failure, Failure::Silent));
     let kind = if silent { EngineErrorKind::Timeout } else { EngineErrorKind::Unreachable };
@@ -186,7 +213,10 @@ fn permission_hint(attempt: &Attempt, options: &ConnectOptions) -> String {
 /// The group that owns a socket.
 pub(super) fn owner_group(path: &Path) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    #[allow(clippy::disallowed_methods, reason = "the engine's own socket is the engine's to look at")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the engine's own socket is the engine's to look at"
+    )]
     std::fs::metadata(path).ok().map(|socket| socket.gid())
 }
 

@@ -7,7 +7,10 @@ use super::reference::{repository_and_tag, segment};
 use super::{DockerEngine, errors, filters};
 use crate::engine::{Filters, Result};
 
-pub(super) async fn list(engine: &DockerEngine, filter: &Filters) -> Result<Vec<models::ImageSummary>> {
+pub(super) async fn list(
+    engine: &DockerEngine,
+    filter: &Filters,
+) -> Result<Vec<models::ImageSummary>> {
     let options = query::ListImagesOptions { filters: filters(filter), ..Default::default() };
     engine.client.list_images(Some(options)).await.map_err(errors::from_client)
 }
@@ -18,12 +21,20 @@ pub(super) async fn inspect(engine: &DockerEngine, image: &str) -> Result<models
 
 pub(super) async fn tag(engine: &DockerEngine, image: &str, tag: &str) -> Result<()> {
     let (repository, tag) = repository_and_tag(tag);
-    let options = query::TagImageOptions { repo: Some(repository.to_owned()), tag: Some(tag.to_owned()) };
-    engine.client.tag_image(&segment("image", image)?, Some(options)).await.map_err(errors::from_client)
+    let options =
+        query::TagImageOptions { repo: Some(repository.to_owned()), tag: Some(tag.to_owned()) };
+    engine
+        .client
+        .tag_image(&segment("image", image)?, Some(options))
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn remove(engine: &DockerEngine, image: &str, force: bool) -> Result<()> {
     let options = query::RemoveImageOptions { force, ..Default::default() };
-    let removed = engine.client_within(super::wire::LONG).remove_image(&segment("image", image)?, Some(options), None).await;
+    let removed = engine
+        .client_within(super::wire::LONG)
+        .remove_image(&segment("image", image)?, Some(options), None)
+        .await;
     removed.map(drop).map_err(errors::from_client)
 }

@@ -1,6 +1,10 @@
-//! Connections that are used for one request after the other, where opening one is dear: over a session of `ssh`.
+//! Connections that are used for one request after the other, where opening one is dear: over a
+//! session of `ssh`.
 
-#![expect(clippy::disallowed_methods, reason = "the connection to a real engine is its client's own, and moves beside the calls")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the connection to a real engine is its client's own, and moves beside the calls"
+)]
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,12 +38,18 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) async fn begin(stream: Box<dyn Stream>) -> std::result::Result<Self, ClientError> {
         let budget = Arc::new(Budget::default());
-        let (sender, connection) = http1::handshake(TokioIo::new(Bounded::new(stream, budget.clone()))).await?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(Bounded::new(stream, budget.clone()))).await?;
         Ok(Self { sender, budget, end: tokio::spawn(async { connection.with_upgrades().await }) })
     }
 
-    /// Sends a request; ready once the answer's headers are there. With `limits`, the answer is one that is collected whole.
-    pub(super) async fn send(&mut self, request: Sent, limits: bool) -> std::result::Result<Response<Incoming>, Unsent> {
+    /// Sends a request; ready once the answer's headers are there. With `limits`, the answer is one
+    /// that is collected whole.
+    pub(super) async fn send(
+        &mut self,
+        request: Sent,
+        limits: bool,
+    ) -> std::result::Result<Response<Incoming>, Unsent> {
         self.budget.renew(limits);
         match self.sender.try_send_request(request).await {
             Ok(response) => Ok(response),
@@ -47,7 +57,11 @@ impl Exchange {
                 let request = failed.take_message();
                 let error = failed.into_error();
                 // The exchange ended because the connection did, which alone knows why.
-                let cause = if error.is_canceled() { (&mut self.end).await.ok().and_then(std::result::Result::err) } else { None };
+                let cause = if error.is_canceled() {
+                    (&mut self.end).await.ok().and_then(std::result::Result::err)
+                } else {
+                    None
+                };
                 Err(Unsent { request, error: cause.unwrap_or(error).into() })
             }
         }
@@ -71,7 +85,10 @@ pub(super) struct Kept {
 
 impl Kept {
     /// One that is kept, or else what `open` opens, whichever is there first.
-    pub(super) async fn take(&self, open: impl Future<Output = io::Result<Box<dyn Stream>>>) -> std::result::Result<Exchange, ClientError> {
+    pub(super) async fn take(
+        &self,
+        open: impl Future<Output = io::Result<Box<dyn Stream>>>,
+    ) -> std::result::Result<Exchange, ClientError> {
         let mut open = std::pin::pin!(open);
         loop {
             let came = self.came.notified();

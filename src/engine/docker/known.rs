@@ -24,24 +24,42 @@ struct Daemon {
     hosts: Vec<String>,
 }
 
-/// The engines of the command line, of `DOCKER_HOST`, of all of this user's Docker contexts, of this machine's `daemon.json`, and of
-/// the command line that this machine's engine was started with, whichever of them is in use.
+/// The engines of the command line, of `DOCKER_HOST`, of all of this user's Docker contexts, of
+/// this machine's `daemon.json`, and of the command line that this machine's engine was started
+/// with, whichever of them is in use.
 ///
 /// A file that can't be read names none: whoever needs it will say so.
 pub fn known_engines(host: &dyn Host, choice: &EngineChoice) -> EngineAddresses {
-    let daemon = host.read(&named(host, Path::new(DAEMON_FILE))).ok().and_then(|content| serde_json::from_slice::<Daemon>(&content).ok());
+    let daemon = host
+        .read(&named(host, Path::new(DAEMON_FILE)))
+        .ok()
+        .and_then(|content| serde_json::from_slice::<Daemon>(&content).ok());
     let contexts = Contexts::of(host).map(|contexts| contexts.addresses()).unwrap_or_default();
     let named = choice.host.clone().into_iter().chain(host.variable("DOCKER_HOST"));
-    let all = named.chain(contexts).chain(daemon.into_iter().flat_map(|daemon| daemon.hosts)).chain(hosts_of_running(host));
-    // Where an address names no port, TLS decides which it is, and that is said elsewhere: it is both.
-    EngineAddresses::new(all.flat_map(|text| [false, true].into_iter().filter_map(move |tls| tcp(&text, tls))))
+    let all = named
+        .chain(contexts)
+        .chain(daemon.into_iter().flat_map(|daemon| daemon.hosts))
+        .chain(hosts_of_running(host));
+    // Where an address names no port, TLS decides which it is, and that is said elsewhere: it is
+    // both.
+    EngineAddresses::new(
+        all.flat_map(|text| [false, true].into_iter().filter_map(move |tls| tcp(&text, tls))),
+    )
 }
 
-/// The addresses that the engine of this machine was told to listen on when it was started: `-H ADDRESS`, `--host=ADDRESS`.
+/// The addresses that the engine of this machine was told to listen on when it was started: `-H
+/// ADDRESS`, `--host=ADDRESS`.
 fn hosts_of_running(host: &dyn Host) -> Vec<String> {
-    let text = |path: &Path| host.read(&named(host, path)).ok().map(|content| String::from_utf8_lossy(&content).into_owned());
-    let number = PID_FILES.iter().find_map(|file| text(Path::new(file))?.trim().parse::<u32>().ok());
-    let Some(command) = number.and_then(|number| text(&Path::new("/proc").join(number.to_string()).join("cmdline"))) else {
+    let text = |path: &Path| {
+        host.read(&named(host, path))
+            .ok()
+            .map(|content| String::from_utf8_lossy(&content).into_owned())
+    };
+    let number =
+        PID_FILES.iter().find_map(|file| text(Path::new(file))?.trim().parse::<u32>().ok());
+    let Some(command) = number
+        .and_then(|number| text(&Path::new("/proc").join(number.to_string()).join("cmdline")))
+    else {
         return Vec::new();
     };
     let mut words = command.split('\0');
@@ -53,7 +71,10 @@ fn hosts_of_running(host: &dyn Host) -> Vec<String> {
     while let Some(word) = words.next() {
         let value = match word {
             "-H" | "--host" => words.next(),
-            _ => word.strip_prefix("--host=").or_else(|| word.strip_prefix("-H")).map(|value| value.trim_start_matches('=')),
+            _ => word
+                .strip_prefix("--host=")
+                .or_else(|| word.strip_prefix("-H"))
+                .map(|value| value.trim_start_matches('=')),
         };
         hosts.extend(value.map(str::to_owned));
     }
@@ -90,9 +111,15 @@ mod tests {
                 r#"{"hosts":["unix:///var/run/docker.sock","tcp://0.0.0.0:1003","tcp://:1004"],"debug":true}"#.to_owned(),
             ),
         ];
-        let host = SimHost::new(SimConductor::new(1)).with_variable("HOME", "/home/alice").with_variable("DOCKER_HOST", "127.0.0.1:1002");
-        let host = files.into_iter().fold(host, |host, (path, content)| host.with_file(path, content));
-        let known = known_engines(&host, &EngineChoice { host: Some("tcp://option.example".to_owned()), context: None });
+        let host = SimHost::new(SimConductor::new(1))
+            .with_variable("HOME", "/home/alice")
+            .with_variable("DOCKER_HOST", "127.0.0.1:1002");
+        let host =
+            files.into_iter().fold(host, |host, (path, content)| host.with_file(path, content));
+        let known = known_engines(
+            &host,
+            &EngineChoice { host: Some("tcp://option.example".to_owned()), context: None },
+        );
         let at = |port| known.at_port(port).next().map(ToString::to_string);
         assert_eq!(at(1001).unwrap(), "tcp://one.example:1001");
         assert_eq!(at(1002).unwrap(), "tcp://127.0.0.1:1002");
@@ -105,22 +132,31 @@ mod tests {
     #[test]
     fn an_engine_that_was_started_with_an_address_is_known() {
         let listening = |command: &str| {
-            let host =
-                SimHost::new(SimConductor::new(1)).with_file("/run/docker.pid", "812\n").with_file("/proc/812/cmdline", command.to_owned());
+            let host = SimHost::new(SimConductor::new(1))
+                .with_file("/run/docker.pid", "812\n")
+                .with_file("/proc/812/cmdline", command.to_owned());
             let known = known_engines(&host, &EngineChoice::default());
-            [4000, 4001, 4002].map(|port| known.at_port(port).next().map(ToString::to_string).unwrap_or_default())
+            [4000, 4001, 4002]
+                .map(|port| known.at_port(port).next().map(ToString::to_string).unwrap_or_default())
         };
         assert_eq!(
-            listening("/usr/bin/dockerd\0-H\0fd://\0-H\0tcp://127.0.0.1:4000\0--host=tcp://:4001\0-Htcp://a.example:4002\0"),
+            listening(
+                "/usr/bin/dockerd\0-H\0fd://\0-H\0tcp://127.0.0.1:4000\0--host=tcp://:4001\0-Htcp://a.example:4002\0"
+            ),
             ["tcp://127.0.0.1:4000", "tcp://0.0.0.0:4001", "tcp://a.example:4002"]
         );
-        assert_eq!(listening("/usr/bin/dockerd\0-H=tcp://127.0.0.1:4000\0")[0], "tcp://127.0.0.1:4000");
+        assert_eq!(
+            listening("/usr/bin/dockerd\0-H=tcp://127.0.0.1:4000\0")[0],
+            "tcp://127.0.0.1:4000"
+        );
         assert_eq!(listening("curl\0-H\0tcp://127.0.0.1:4000\0"), ["", "", ""]);
     }
 
     #[test]
     fn what_can_not_be_read_names_none() {
-        let host = SimHost::new(SimConductor::new(1)).with_variable("DOCKER_HOST", "nonsense").with_file(DAEMON_FILE, "{");
+        let host = SimHost::new(SimConductor::new(1))
+            .with_variable("DOCKER_HOST", "nonsense")
+            .with_file(DAEMON_FILE, "{");
         assert_eq!(known_engines(&host, &EngineChoice::default()), EngineAddresses::default());
     }
 }

@@ -46,8 +46,8 @@ pub use known::known_engines;
 pub use tls::TlsFiles;
 
 use super::{
-    ApiVersion, BuildEvent, BuildRequest, Engine, ExecRequest, ExecSession, ExecState, Filters, LogsRequest, OutputStream, RegistryAuth,
-    Result, StopRequest, Top, TransferEvent,
+    ApiVersion, BuildEvent, BuildRequest, Engine, ExecRequest, ExecSession, ExecState, Filters,
+    LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
 };
 use crate::host::Host;
 
@@ -65,7 +65,8 @@ pub struct DockerEngine {
 }
 
 impl DockerEngine {
-    /// The same engine, asked with the registries' credentials of the person who runs spc on this host.
+    /// The same engine, asked with the registries' credentials of the person who runs spc on this
+    /// host.
     #[must_use]
     pub fn with_credentials_of(mut self, host: Arc<dyn Host>) -> Self {
         self.credentials = Some(credentials::Credentials::new(host));
@@ -102,18 +103,32 @@ impl Engine for DockerEngine {
     }
 
     async fn version(&self) -> Result<models::SystemVersion> {
-        self.client.version().await.map_err(|error| errors::from_asking(error, "/version", "the engine's version"))
+        self.client
+            .version()
+            .await
+            .map_err(|error| errors::from_asking(error, "/version", "the engine's version"))
     }
 
     async fn info(&self) -> Result<models::SystemInfo> {
-        self.client.info().await.map_err(|error| errors::from_asking(error, "/info", "the engine's clock"))
+        self.client
+            .info()
+            .await
+            .map_err(|error| errors::from_asking(error, "/info", "the engine's clock"))
     }
 
-    async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<BoxStream<'static, Result<models::EventMessage>>> {
+    async fn events(
+        &self,
+        filters: &Filters,
+        since: Option<i64>,
+    ) -> Result<BoxStream<'static, Result<models::EventMessage>>> {
         events::subscribe(self, filters, since).await
     }
 
-    async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>> {
+    async fn container_list(
+        &self,
+        all: bool,
+        filters: &Filters,
+    ) -> Result<Vec<models::ContainerSummary>> {
         containers::list(self, all, filters).await
     }
 
@@ -150,7 +165,11 @@ impl Engine for DockerEngine {
         containers::rename(self, container, name).await
     }
 
-    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
+    async fn container_update(
+        &self,
+        container: &str,
+        restart: models::RestartPolicy,
+    ) -> Result<()> {
         containers::update(self, container, restart).await
     }
 
@@ -174,7 +193,11 @@ impl Engine for DockerEngine {
         containers::upload(self, container, path, tar).await
     }
 
-    async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+    async fn container_download(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
         containers::download(self, container, path).await
     }
 
@@ -194,7 +217,11 @@ impl Engine for DockerEngine {
         images::inspect(self, image).await
     }
 
-    async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+    async fn image_registry_digest(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<String> {
         transfer::registry_digest(self, image, auth).await
     }
 
@@ -207,15 +234,27 @@ impl Engine for DockerEngine {
         transfer::pull(self, image, platform, auth).await
     }
 
-    async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+    async fn image_push(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         transfer::push(self, image, auth).await
     }
 
-    async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+    async fn image_build(
+        &self,
+        request: BuildRequest,
+    ) -> Result<BoxStream<'static, Result<BuildEvent>>> {
         build::build(self, request).await
     }
 
-    async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+    async fn image_import(
+        &self,
+        tag: &str,
+        changes: &[String],
+        tar: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> Result<String> {
         transfer::import(self, tag, changes, tar).await
     }
 
@@ -239,7 +278,12 @@ impl Engine for DockerEngine {
         networks::create(self, body).await
     }
 
-    async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()> {
+    async fn network_connect(
+        &self,
+        network: &str,
+        container: &str,
+        endpoint: models::EndpointSettings,
+    ) -> Result<()> {
         networks::connect(self, network, container, endpoint).await
     }
 

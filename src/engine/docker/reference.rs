@@ -5,9 +5,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::engine::{EngineError, EngineErrorKind, Result};
 
 /// What stands in a name as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/').remove(b':').remove(b'@');
+const PLAIN: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/').remove(b':').remove(b'@');
 
-/// `name` as part of a request's path, so that whatever it holds the engine looks for just that name.
+/// `name` as part of a request's path, so that whatever it holds the engine looks for just that
+/// name.
 ///
 /// `noun` is the engine's word for what is looked for. A name that would make another path
 /// (empty, `..`) belongs to nothing.
@@ -15,7 +17,10 @@ pub(super) fn segment(noun: &str, name: &str) -> Result<String> {
     // The engine lists container names with a slash in front.
     let plain = if noun == "container" { name.strip_prefix('/').unwrap_or(name) } else { name };
     if plain.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err(EngineError::new(EngineErrorKind::NotFound, format!("No such {noun}: \"{name}\"")));
+        return Err(EngineError::new(
+            EngineErrorKind::NotFound,
+            format!("No such {noun}: \"{name}\""),
+        ));
     }
     Ok(utf8_percent_encode(plain, PLAIN).to_string())
 }
@@ -25,7 +30,8 @@ pub(super) fn query_value(value: &str) -> String {
     utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
 }
 
-/// An image reference as repository and tag (or digest). Without either it is `latest`: the engine would take all tags.
+/// An image reference as repository and tag (or digest). Without either it is `latest`: the engine
+/// would take all tags.
 pub(super) fn repository_and_tag(reference: &str) -> (&str, &str) {
     if let Some((repository, digest)) = reference.split_once('@') {
         return (repository, digest);
@@ -47,7 +53,10 @@ mod tests {
         assert_eq!(repository_and_tag("postgres"), ("postgres", "latest"));
         assert_eq!(repository_and_tag("postgres:15-alpine"), ("postgres", "15-alpine"));
         assert_eq!(repository_and_tag("127.0.0.1:5000/app"), ("127.0.0.1:5000/app", "latest"));
-        assert_eq!(repository_and_tag("127.0.0.1:5000/team/app:v2"), ("127.0.0.1:5000/team/app", "v2"));
+        assert_eq!(
+            repository_and_tag("127.0.0.1:5000/team/app:v2"),
+            ("127.0.0.1:5000/team/app", "v2")
+        );
         assert_eq!(repository_and_tag("app@sha256:aa"), ("app", "sha256:aa"));
         assert_eq!(repository_and_tag("app:v1@sha256:aa"), ("app:v1", "sha256:aa"));
     }
@@ -55,7 +64,10 @@ mod tests {
     #[test]
     fn a_name_stays_one_name_whatever_it_holds() {
         assert_eq!(segment("container", "/spc-db-1").unwrap(), "spc-db-1");
-        assert_eq!(segment("image", "local/postgres:15@sha256:aa").unwrap(), "local/postgres:15@sha256:aa");
+        assert_eq!(
+            segment("image", "local/postgres:15@sha256:aa").unwrap(),
+            "local/postgres:15@sha256:aa"
+        );
         assert_eq!(segment("container", "a?force=1#b c").unwrap(), "a%3Fforce%3D1%23b%20c");
     }
 

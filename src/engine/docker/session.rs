@@ -1,18 +1,22 @@
-//! A build's session: a connection over which BuildKit asks its client for what a build needs, above all for secrets. A secret goes
-//! this way and no other; it is in no request, and the builder keeps it in memory for the step that mounts it.
+//! A build's session: a connection over which BuildKit asks its client for what a build needs,
+//! above all for secrets. A secret goes this way and no other; it is in no request, and the builder
+//! keeps it in memory for the step that mounts it.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use bollard::health::health_check_response::ServingStatus;
 use bollard::health::health_server::{Health, HealthServer};
-use bollard::health::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
+use bollard::health::{
+    HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
+};
 use bollard::moby::buildkit::secrets::v1::secrets_server::{Secrets, SecretsServer};
 use bollard::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
 use bollard::moby::filesync::v1::auth_server::{Auth, AuthServer};
 use bollard::moby::filesync::v1::{
-    CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse, GetTokenAuthorityRequest, GetTokenAuthorityResponse,
-    VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
+    CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse,
+    GetTokenAuthorityRequest, GetTokenAuthorityResponse, VerifyTokenAuthorityRequest,
+    VerifyTokenAuthorityResponse,
 };
 use bytes::Bytes;
 use futures::Stream;
@@ -43,24 +47,36 @@ const METHODS: [&str; 6] = [
 pub(super) struct Session(tokio::task::JoinHandle<()>);
 
 impl Session {
-    /// Opens the session `id`, by which the build names it. `secrets` are those of the build, by id; base images are fetched with
-    /// `credentials`, without any if none are given.
-    pub(super) async fn open(wire: &Wire, id: &str, secrets: BTreeMap<String, Bytes>, credentials: Option<Credentials>) -> Result<Self> {
-        let mut head =
-            HttpRequest::post("/session").header(CONNECTION, "Upgrade").header(UPGRADE, "h2c").header("X-Docker-Expose-Session-Uuid", id);
+    /// Opens the session `id`, by which the build names it. `secrets` are those of the build, by
+    /// id; base images are fetched with `credentials`, without any if none are given.
+    pub(super) async fn open(
+        wire: &Wire,
+        id: &str,
+        secrets: BTreeMap<String, Bytes>,
+        credentials: Option<Credentials>,
+    ) -> Result<Self> {
+        let mut head = HttpRequest::post("/session")
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "h2c")
+            .header("X-Docker-Expose-Session-Uuid", id);
         for method in METHODS {
             head = head.header("X-Docker-Expose-Session-Grpc-Method", method);
         }
         let response = wire.exchange(wire::request(head, Bytes::new())?, wire::QUICK).await?;
-        let upgraded = hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
+        let upgraded =
+            hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
         let services = Routes::new(HealthServer::new(Alive))
             .add_service(SecretsServer::new(BuildSecrets(secrets)))
             .add_service(AuthServer::new(BaseImages(credentials)));
         let service = TowerToHyperService::new(services.prepare());
-        #[expect(clippy::disallowed_methods, reason = "serves the session of a real engine; nothing simulated has one")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "serves the session of a real engine; nothing simulated has one"
+        )]
         let served = tokio::spawn(async move {
             // Its end is the build's, which tells why.
-            let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(upgraded, service).await;
+            let _ =
+                http2::Builder::new(TokioExecutor::new()).serve_connection(upgraded, service).await;
         });
         Ok(Self(served))
     }
@@ -77,7 +93,10 @@ struct BuildSecrets(BTreeMap<String, Bytes>);
 
 #[async_trait::async_trait]
 impl Secrets for BuildSecrets {
-    async fn get_secret(&self, request: Request<GetSecretRequest>) -> std::result::Result<Response<GetSecretResponse>, Status> {
+    async fn get_secret(
+        &self,
+        request: Request<GetSecretRequest>,
+    ) -> std::result::Result<Response<GetSecretResponse>, Status> {
         let id = &request.get_ref().id;
         match self.0.get(id) {
             Some(value) => Ok(Response::new(GetSecretResponse { data: value.to_vec() })),
@@ -95,15 +114,24 @@ type Watched = Pin<Box<dyn Stream<Item = std::result::Result<HealthCheckResponse
 impl Health for Alive {
     type WatchStream = Watched;
 
-    async fn check(&self, _: Request<HealthCheckRequest>) -> std::result::Result<Response<HealthCheckResponse>, Status> {
+    async fn check(
+        &self,
+        _: Request<HealthCheckRequest>,
+    ) -> std::result::Result<Response<HealthCheckResponse>, Status> {
         Ok(Response::new(HealthCheckResponse { status: ServingStatus::Serving.into() }))
     }
 
-    async fn list(&self, _: Request<HealthListRequest>) -> std::result::Result<Response<HealthListResponse>, Status> {
+    async fn list(
+        &self,
+        _: Request<HealthListRequest>,
+    ) -> std::result::Result<Response<HealthListResponse>, Status> {
         Err(Status::unimplemented("the session has one state"))
     }
 
-    async fn watch(&self, _: Request<HealthCheckRequest>) -> std::result::Result<Response<Watched>, Status> {
+    async fn watch(
+        &self,
+        _: Request<HealthCheckRequest>,
+    ) -> std::result::Result<Response<Watched>, Status> {
         Err(Status::unimplemented("the session has one state"))
     }
 }
@@ -113,21 +141,35 @@ struct BaseImages(Option<Credentials>);
 
 #[async_trait::async_trait]
 impl Auth for BaseImages {
-    async fn credentials(&self, request: Request<CredentialsRequest>) -> std::result::Result<Response<CredentialsResponse>, Status> {
-        let Some(credentials) = &self.0 else { return Ok(Response::new(CredentialsResponse::default())) };
-        let found = credentials.of(&request.get_ref().host).await.map_err(|error| Status::internal(error.message))?;
+    async fn credentials(
+        &self,
+        request: Request<CredentialsRequest>,
+    ) -> std::result::Result<Response<CredentialsResponse>, Status> {
+        let Some(credentials) = &self.0 else {
+            return Ok(Response::new(CredentialsResponse::default()));
+        };
+        let found = credentials
+            .of(&request.get_ref().host)
+            .await
+            .map_err(|error| Status::internal(error.message))?;
         let answer = match found.auth() {
             None => CredentialsResponse::default(),
             // A token has no user's name, as Docker's client answers.
             Some(auth) if !auth.identity_token.is_empty() => {
                 CredentialsResponse { username: String::new(), secret: auth.identity_token.clone() }
             }
-            Some(auth) => CredentialsResponse { username: auth.username.clone(), secret: auth.password.clone() },
+            Some(auth) => CredentialsResponse {
+                username: auth.username.clone(),
+                secret: auth.password.clone(),
+            },
         };
         Ok(Response::new(answer))
     }
 
-    async fn fetch_token(&self, _: Request<FetchTokenRequest>) -> std::result::Result<Response<FetchTokenResponse>, Status> {
+    async fn fetch_token(
+        &self,
+        _: Request<FetchTokenRequest>,
+    ) -> std::result::Result<Response<FetchTokenResponse>, Status> {
         Err(Status::unavailable("the session has no credentials"))
     }
 

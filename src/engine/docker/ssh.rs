@@ -1,11 +1,16 @@
-//! The way to an engine over `ssh`: this machine's own program, with the user's keys and configuration.
+//! The way to an engine over `ssh`: this machine's own program, with the user's keys and
+//! configuration.
 //!
-//! One login serves a whole run. The engine's socket is forwarded to a socket here, to which each connection costs no more
-//! than a message there and back; where the machine forwards none, each connection is a session of its own over the same
-//! login (`sessions.rs`), in which Docker's client there (`docker system dial-stdio`) passes the bytes on, as Docker's own client
-//! does it.
+//! One login serves a whole run. The engine's socket is forwarded to a socket here, to which each
+//! connection costs no more than a message there and back; where the machine forwards none, each
+//! connection is a session of its own over the same login (`sessions.rs`), in which Docker's client
+//! there (`docker system dial-stdio`) passes the bytes on, as Docker's own client does it.
 
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the way to a real engine is this inhabitant's own")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the way to a real engine is this inhabitant's own"
+)]
 
 mod line;
 mod login;
@@ -35,7 +40,8 @@ pub(super) enum Way {
     Dial,
 }
 
-/// A machine that is logged in to. Dropped, or when spc is gone, whatever its end was, the login ends.
+/// A machine that is logged in to. Dropped, or when spc is gone, whatever its end was, the login
+/// ends.
 pub(super) struct Tunnel {
     line: Arc<Line>,
     sessions: Arc<Sessions>,
@@ -81,13 +87,21 @@ pub(super) struct Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -102,7 +116,9 @@ impl AsyncWrite for Connection {
 
 /// What a file of ssh's words holds; nothing if there is none.
 fn read(path: &Path) -> String {
-    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    std::fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
 }
 
 /// Whether there is something of that name.

@@ -11,7 +11,9 @@ use crate::engine::{EngineError, EngineErrorKind, OutputChunk, OutputKind, Outpu
 
 /// An answer's body.
 pub(super) fn body(response: Response<Incoming>) -> BoxStream<'static, Result<Bytes>> {
-    BodyDataStream::new(response.into_body()).map(|chunk| chunk.map_err(|error| errors::connection(&error))).boxed()
+    BodyDataStream::new(response.into_body())
+        .map(|chunk| chunk.map_err(|error| errors::connection(&error)))
+        .boxed()
 }
 
 /// An answer's body, whole: a short one.
@@ -20,19 +22,32 @@ pub(super) async fn whole(response: Response<Incoming>) -> Result<Bytes> {
     Ok(body.map_err(errors::unreadable)?.to_bytes())
 }
 
-/// The output in `bytes`: raw where there is a terminal, else in the engine's frames, piece by piece as they come.
-pub(super) fn output(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static, terminal: bool) -> OutputStream {
+/// The output in `bytes`: raw where there is a terminal, else in the engine's frames, piece by
+/// piece as they come.
+pub(super) fn output(
+    bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
+    terminal: bool,
+) -> OutputStream {
     chunks(bytes, terminal, Frames::default())
 }
 
 /// The same, each frame whole: in a log it is a message.
-pub(super) fn messages(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static, terminal: bool) -> OutputStream {
+pub(super) fn messages(
+    bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
+    terminal: bool,
+) -> OutputStream {
     chunks(bytes, terminal, Frames { whole: true, ..Frames::default() })
 }
 
-fn chunks(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static, terminal: bool, mut frames: Frames) -> OutputStream {
+fn chunks(
+    bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
+    terminal: bool,
+    mut frames: Frames,
+) -> OutputStream {
     if terminal {
-        return bytes.map(|chunk| chunk.map(|bytes| OutputChunk { kind: OutputKind::Stdout, bytes })).boxed();
+        return bytes
+            .map(|chunk| chunk.map(|bytes| OutputChunk { kind: OutputKind::Stdout, bytes }))
+            .boxed();
     }
     async_stream::try_stream! {
         futures::pin_mut!(bytes);
@@ -47,11 +62,14 @@ fn chunks(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static, terminal: b
     .boxed()
 }
 
-/// Bytes of a line of JSON, or of a message, that is held until its end comes. Events and reports have some hundred.
+/// Bytes of a line of JSON, or of a message, that is held until its end comes. Events and reports
+/// have some hundred.
 pub(super) const LONGEST_LINE: usize = 16 << 20;
 
 /// Lines of JSON in `bytes`, whole, without the line's end.
-pub(super) fn lines(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static) -> BoxStream<'static, Result<Bytes>> {
+pub(super) fn lines(
+    bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
+) -> BoxStream<'static, Result<Bytes>> {
     async_stream::try_stream! {
         let mut buffer = BytesMut::new();
         futures::pin_mut!(bytes);
@@ -74,8 +92,11 @@ pub(super) fn lines(bytes: impl Stream<Item = Result<Bytes>> + Send + 'static) -
     .boxed()
 }
 
-/// The same stream once its first item is there: a failure that is known at once is the call's, not the stream's.
-pub(super) async fn begun<T: Send + 'static>(mut stream: BoxStream<'static, Result<T>>) -> Result<BoxStream<'static, Result<T>>> {
+/// The same stream once its first item is there: a failure that is known at once is the call's, not
+/// the stream's.
+pub(super) async fn begun<T: Send + 'static>(
+    mut stream: BoxStream<'static, Result<T>>,
+) -> Result<BoxStream<'static, Result<T>>> {
     match stream.next().await {
         Some(first) => {
             let first = first?;
@@ -119,14 +140,22 @@ impl Frames {
                         0 | 1 => Frame::Output(OutputKind::Stdout),
                         2 => Frame::Output(OutputKind::Stderr),
                         3 => Frame::Error,
-                        other => return Err(errors::unreadable(format!("output of the unknown kind {other}"))),
+                        other => {
+                            return Err(errors::unreadable(format!(
+                                "output of the unknown kind {other}"
+                            )));
+                        }
                     };
-                    let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
+                    let length =
+                        u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
                     self.buffer.advance(HEADER);
                     self.open = (length > 0).then_some((frame, length));
                 }
                 Some((Frame::Error, length)) if length > LONGEST_LINE => {
-                    return Err(errors::unreadable(format!("a message of more than {} MiB", LONGEST_LINE >> 20)));
+                    return Err(errors::unreadable(format!(
+                        "a message of more than {} MiB",
+                        LONGEST_LINE >> 20
+                    )));
                 }
                 Some((Frame::Error, length)) => {
                     if self.buffer.len() < length {
@@ -136,7 +165,8 @@ impl Frames {
                     return Err(EngineError::new(EngineErrorKind::Server, words));
                 }
                 Some((Frame::Output(kind), length)) => {
-                    let is_held = self.whole && self.buffer.len() < length && length <= LONGEST_LINE;
+                    let is_held =
+                        self.whole && self.buffer.len() < length && length <= LONGEST_LINE;
                     if self.buffer.is_empty() || is_held {
                         return Ok(None);
                     }
@@ -151,7 +181,11 @@ impl Frames {
 
     /// At the end of the bytes: an error if that is inside a frame.
     fn end(&self) -> Result<()> {
-        if self.buffer.is_empty() && self.open.is_none() { Ok(()) } else { Err(errors::cut_off("the end of the output")) }
+        if self.buffer.is_empty() && self.open.is_none() {
+            Ok(())
+        } else {
+            Err(errors::cut_off("the end of the output"))
+        }
     }
 }
 
@@ -168,15 +202,21 @@ mod tests {
 
     /// The stream of `bytes` in pieces of `size`.
     fn pieces(bytes: &[u8], size: usize) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-        stream::iter(bytes.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect::<Vec<_>>())
+        stream::iter(
+            bytes.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect::<Vec<_>>(),
+        )
     }
 
     async fn collect(stream: OutputStream) -> (Vec<u8>, Vec<u8>, Option<EngineError>) {
         let (mut stdout, mut stderr, mut failure) = (Vec::new(), Vec::new(), None);
         for chunk in stream.collect::<Vec<_>>().await {
             match chunk {
-                Ok(OutputChunk { kind: OutputKind::Stdout, bytes }) => stdout.extend_from_slice(&bytes),
-                Ok(OutputChunk { kind: OutputKind::Stderr, bytes }) => stderr.extend_from_slice(&bytes),
+                Ok(OutputChunk { kind: OutputKind::Stdout, bytes }) => {
+                    stdout.extend_from_slice(&bytes)
+                }
+                Ok(OutputChunk { kind: OutputKind::Stderr, bytes }) => {
+                    stderr.extend_from_slice(&bytes)
+                }
                 Err(error) => failure = Some(error),
             }
         }
@@ -185,7 +225,9 @@ mod tests {
 
     #[tokio::test]
     async fn frames_are_told_apart_however_the_bytes_are_cut() {
-        let bytes = [frame(1, b"out\n"), frame(2, b"err\n"), frame(1, b""), frame(1, b"\x00\x01\x02 more")].concat();
+        let bytes =
+            [frame(1, b"out\n"), frame(2, b"err\n"), frame(1, b""), frame(1, b"\x00\x01\x02 more")]
+                .concat();
         for size in 1..=bytes.len() {
             assert_eq!(
                 collect(output(pieces(&bytes, size), false)).await,
@@ -197,9 +239,13 @@ mod tests {
 
     #[tokio::test]
     async fn each_message_of_a_log_is_a_chunk_however_the_bytes_are_cut() {
-        let bytes = [frame(1, b"time one\n"), frame(2, b"time oops\n"), frame(1, b"time tail")].concat();
+        let bytes =
+            [frame(1, b"time one\n"), frame(2, b"time oops\n"), frame(1, b"time tail")].concat();
         for size in 1..=bytes.len() {
-            let chunks: Vec<_> = messages(pieces(&bytes, size), false).map(|chunk| chunk.unwrap().bytes).collect().await;
+            let chunks: Vec<_> = messages(pieces(&bytes, size), false)
+                .map(|chunk| chunk.unwrap().bytes)
+                .collect()
+                .await;
             assert_eq!(chunks, ["time one\n", "time oops\n", "time tail"], "{size}");
         }
     }
@@ -207,37 +253,54 @@ mod tests {
     #[tokio::test]
     async fn a_terminals_bytes_are_untouched() {
         let bytes = b"\x01\x02prompt without a line end";
-        assert_eq!(collect(output(pieces(bytes, 1), true)).await, (bytes.to_vec(), Vec::new(), None));
+        assert_eq!(
+            collect(output(pieces(bytes, 1), true)).await,
+            (bytes.to_vec(), Vec::new(), None)
+        );
     }
 
     #[tokio::test]
     async fn the_engines_own_words_end_the_output() {
         let bytes = [frame(1, b"one\n"), frame(3, b"error reading the log\n")].concat();
         let (stdout, _, failure) = collect(output(pieces(&bytes, 5), false)).await;
-        assert_eq!((stdout.as_slice(), failure.unwrap().message.as_str()), (b"one\n".as_slice(), "error reading the log"));
+        assert_eq!(
+            (stdout.as_slice(), failure.unwrap().message.as_str()),
+            (b"one\n".as_slice(), "error reading the log")
+        );
     }
 
     #[tokio::test]
     async fn an_end_inside_a_frame_is_a_lost_connection() {
         let bytes = frame(1, b"complete");
-        let (stdout, _, failure) = collect(output(pieces(&bytes[..bytes.len() - 2], 64), false)).await;
-        assert_eq!((stdout.as_slice(), failure.unwrap().kind), (b"comple".as_slice(), EngineErrorKind::Unreachable));
+        let (stdout, _, failure) =
+            collect(output(pieces(&bytes[..bytes.len() - 2], 64), false)).await;
+        assert_eq!(
+            (stdout.as_slice(), failure.unwrap().kind),
+            (b"comple".as_slice(), EngineErrorKind::Unreachable)
+        );
     }
 
     #[tokio::test]
     async fn lines_are_whole_however_the_bytes_are_cut() {
         let bytes = b"{\"a\":1}\n\r\n{\"b\":2}\n{\"cut";
         for size in 1..=bytes.len() {
-            let lines: Vec<_> = lines(pieces(bytes, size)).map(|line| line.unwrap()).collect().await;
-            assert_eq!(lines, [Bytes::from_static(b"{\"a\":1}"), Bytes::from_static(b"{\"b\":2}")], "{size}");
+            let lines: Vec<_> =
+                lines(pieces(bytes, size)).map(|line| line.unwrap()).collect().await;
+            assert_eq!(
+                lines,
+                [Bytes::from_static(b"{\"a\":1}"), Bytes::from_static(b"{\"b\":2}")],
+                "{size}"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_stream_that_fails_at_once_fails_the_call() {
-        let broken: BoxStream<'static, Result<Bytes>> = stream::iter([Err(errors::cut_off("anything"))]).boxed();
+        let broken: BoxStream<'static, Result<Bytes>> =
+            stream::iter([Err(errors::cut_off("anything"))]).boxed();
         assert!(begun(broken).await.is_err());
-        let late: BoxStream<'static, Result<u8>> = stream::iter([Ok(1), Err(errors::cut_off("the rest"))]).boxed();
+        let late: BoxStream<'static, Result<u8>> =
+            stream::iter([Ok(1), Err(errors::cut_off("the rest"))]).boxed();
         assert_eq!(begun(late).await.unwrap().collect::<Vec<_>>().await.len(), 2);
     }
 }

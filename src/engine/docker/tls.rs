@@ -36,21 +36,30 @@ pub struct TlsFiles {
 // By hand: the key is a secret.
 impl std::fmt::Debug for TlsFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsFiles").field("folder", &self.folder).field("verify", &self.verify).finish_non_exhaustive()
+        f.debug_struct("TlsFiles")
+            .field("folder", &self.folder)
+            .field("verify", &self.verify)
+            .finish_non_exhaustive()
     }
 }
 
 impl TlsFiles {
-    /// Those in `DOCKER_CERT_PATH`, or in the folder of Docker's client. `DOCKER_TLS_VERIFY` makes the engine prove who it
-    /// is; with `DOCKER_TLS` alone it need not, as Docker's client has it.
+    /// Those in `DOCKER_CERT_PATH`, or in the folder of Docker's client. `DOCKER_TLS_VERIFY` makes
+    /// the engine prove who it is; with `DOCKER_TLS` alone it need not, as Docker's client has
+    /// it.
     pub(super) fn of_environment(host: &dyn Host) -> Result<Self> {
         let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty());
         let verify = variable("DOCKER_TLS_VERIFY").is_some();
         let switch = if verify { "DOCKER_TLS_VERIFY" } else { "DOCKER_TLS" };
-        let folder = variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| client_folder(host)).ok_or_else(|| {
-            let message = format!("{switch} is set, but none of DOCKER_CERT_PATH, DOCKER_CONFIG and HOME is");
-            EngineError::new(EngineErrorKind::Invalid, message).with_hint(CERT_PATH)
-        })?;
+        let folder = variable("DOCKER_CERT_PATH")
+            .map(PathBuf::from)
+            .or_else(|| client_folder(host))
+            .ok_or_else(|| {
+                let message = format!(
+                    "{switch} is set, but none of DOCKER_CERT_PATH, DOCKER_CONFIG and HOME is"
+                );
+                EngineError::new(EngineErrorKind::Invalid, message).with_hint(CERT_PATH)
+            })?;
         let mut files = Self::read(host, &folder, verify, &|path| {
             let message = format!("{switch} is set, but there is no \"{}\"", path.display());
             EngineError::new(EngineErrorKind::Invalid, message).with_hint(CERT_PATH)
@@ -58,29 +67,47 @@ impl TlsFiles {
         if !verify {
             files.authority = None;
         } else if files.authority.is_none() {
-            let message = format!("{switch} is set, but there is no \"{}\"", folder.join("ca.pem").display());
+            let message =
+                format!("{switch} is set, but there is no \"{}\"", folder.join("ca.pem").display());
             return Err(EngineError::new(EngineErrorKind::Invalid, message).with_hint(CERT_PATH));
         }
         Ok(files)
     }
 
-    /// Those of a context; `None` if it has none and the engine is to prove itself, which means: not encrypted.
-    pub(super) fn of_context(host: &dyn Host, folder: &Path, context: &str, verify: bool) -> Result<Option<Self>> {
+    /// Those of a context; `None` if it has none and the engine is to prove itself, which means:
+    /// not encrypted.
+    pub(super) fn of_context(
+        host: &dyn Host,
+        folder: &Path,
+        context: &str,
+        verify: bool,
+    ) -> Result<Option<Self>> {
         let mut files = Self::read(host, folder, verify, &|path| {
-            let message = format!("the context \"{context}\" has one of cert.pem and key.pem, but there is no \"{}\"", path.display());
-            EngineError::new(EngineErrorKind::Invalid, message)
-                .with_hint(format!("give it both: `docker context update {context} --docker host=…,ca=…,cert=…,key=…`"))
+            let message = format!(
+                "the context \"{context}\" has one of cert.pem and key.pem, but there is no \"{}\"",
+                path.display()
+            );
+            EngineError::new(EngineErrorKind::Invalid, message).with_hint(format!(
+                "give it both: `docker context update {context} --docker host=…,ca=…,cert=…,key=…`"
+            ))
         })?;
         files.context = Some(context.to_owned());
-        Ok(Some(files).filter(|files| files.authority.is_some() || files.identity.is_some() || !verify))
+        Ok(Some(files)
+            .filter(|files| files.authority.is_some() || files.identity.is_some() || !verify))
     }
 
-    fn read(host: &dyn Host, folder: &Path, verify: bool, missing: &dyn Fn(&Path) -> EngineError) -> Result<Self> {
+    fn read(
+        host: &dyn Host,
+        folder: &Path,
+        verify: bool,
+        missing: &dyn Fn(&Path) -> EngineError,
+    ) -> Result<Self> {
         let read = |name: &str| match host.read(&named(host, &folder.join(name))) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind == HostErrorKind::NotFound => Ok(None),
-            Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message)
-                .with_hint("let the user who runs spc read it, or name another folder with DOCKER_CERT_PATH")),
+            Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message).with_hint(
+                "let the user who runs spc read it, or name another folder with DOCKER_CERT_PATH",
+            )),
         };
         let identity = match (read("cert.pem")?, read("key.pem")?) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
@@ -88,14 +115,21 @@ impl TlsFiles {
             (Some(_), None) => return Err(missing(&folder.join("key.pem"))),
             (None, Some(_)) => return Err(missing(&folder.join("cert.pem"))),
         };
-        Ok(Self { folder: folder.to_owned(), authority: read("ca.pem")?, identity, verify, context: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            authority: read("ca.pem")?,
+            identity,
+            verify,
+            context: None,
+        })
     }
 
     /// What a connection needs of them.
     pub(super) fn client_config(&self) -> Result<Arc<ClientConfig>> {
         let unusable = |name: &str, why: &dyn std::fmt::Display| {
             let message = format!("could not use \"{}\": {why}", self.folder.join(name).display());
-            EngineError::new(EngineErrorKind::Invalid, message).with_hint("give it a file in PEM, as `docker` takes it")
+            EngineError::new(EngineErrorKind::Invalid, message)
+                .with_hint("give it a file in PEM, as `docker` takes it")
         };
         // Named, not taken from the process: this must not depend on who installed what before.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -105,7 +139,9 @@ impl TlsFiles {
         let builder = if self.verify {
             builder.with_root_certificates(self.roots().map_err(|why| unusable("ca.pem", &why))?)
         } else {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(unverified::AnyEngine(provider)))
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(unverified::AnyEngine(provider)))
         };
         let config = match &self.identity {
             None => builder.with_no_client_auth(),
@@ -116,10 +152,13 @@ impl TlsFiles {
                 if chain.is_empty() {
                     return Err(unusable("cert.pem", &NO_CERTIFICATE));
                 }
-                let key =
-                    PrivateKeyDer::from_pem_slice(key).map_err(|_| unusable("key.pem", &"it holds no private key without a password"))?;
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+                    unusable("key.pem", &"it holds no private key without a password")
+                })?;
                 builder.with_client_auth_cert(chain, key).map_err(|error| match error {
-                    rustls::Error::InconsistentKeys(_) => unusable("key.pem", &"it is not the key of \"cert.pem\""),
+                    rustls::Error::InconsistentKeys(_) => {
+                        unusable("key.pem", &"it is not the key of \"cert.pem\"")
+                    }
                     error => unusable("cert.pem", &error),
                 })?
             }
@@ -134,14 +173,17 @@ impl TlsFiles {
             return Ok(roots);
         };
         for certificate in CertificateDer::pem_slice_iter(authority) {
-            roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+            roots
+                .add(certificate.map_err(|error| error.to_string())?)
+                .map_err(|error| error.to_string())?;
         }
         if roots.is_empty() { Err(NO_CERTIFICATE.to_owned()) } else { Ok(roots) }
     }
 }
 
 const NO_CERTIFICATE: &str = "it holds no certificate";
-const CERT_PATH: &str = "set DOCKER_CERT_PATH to the folder that holds ca.pem, cert.pem and key.pem";
+const CERT_PATH: &str =
+    "set DOCKER_CERT_PATH to the folder that holds ca.pem, cert.pem and key.pem";
 
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,11 @@ use super::reference::{query_value, repository_and_tag, segment};
 use super::{DockerEngine, errors, images, streams, wire};
 use crate::engine::{EngineError, RegistryAuth, Result, TransferEvent, methods};
 
-pub(super) async fn registry_digest(engine: &DockerEngine, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+pub(super) async fn registry_digest(
+    engine: &DockerEngine,
+    image: &str,
+    auth: Option<&RegistryAuth>,
+) -> Result<String> {
     let known = Known::of(engine, image, auth).await?;
     digest_as(engine, image, known.auth()).await.map_err(|error| known.explain(error))
 }
@@ -50,11 +54,18 @@ impl Known {
 }
 
 /// The reports of a transfer; a registry that refuses it may say so in the middle.
-fn explained(known: Known, reports: BoxStream<'static, Result<TransferEvent>>) -> BoxStream<'static, Result<TransferEvent>> {
+fn explained(
+    known: Known,
+    reports: BoxStream<'static, Result<TransferEvent>>,
+) -> BoxStream<'static, Result<TransferEvent>> {
     reports.map(move |report| report.map_err(|error| known.explain(error))).boxed()
 }
 
-async fn digest_as(engine: &DockerEngine, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+async fn digest_as(
+    engine: &DockerEngine,
+    image: &str,
+    auth: Option<&RegistryAuth>,
+) -> Result<String> {
     let head = Request::get(format!("/distribution/{}/json", segment("image", image)?));
     let response = exchange(engine, authorised(head, auth)?).await?;
     let body = streams::whole(response).await?;
@@ -76,7 +87,9 @@ pub(super) async fn pull(
         query_value(platform.unwrap_or_default())
     );
     let known = Known::of(engine, image, auth).await?;
-    let response = exchange(engine, authorised(Request::post(path), known.auth())?).await.map_err(|error| known.explain(error))?;
+    let response = exchange(engine, authorised(Request::post(path), known.auth())?)
+        .await
+        .map_err(|error| known.explain(error))?;
     streams::begun(explained(known, reports(response))).await
 }
 
@@ -102,14 +115,24 @@ pub(super) async fn import(
     tar: BoxStream<'static, io::Result<Bytes>>,
 ) -> Result<String> {
     let (repository, version) = repository_and_tag(tag);
-    let mut path = format!("/images/create?fromSrc=-&repo={}&tag={}", query_value(repository), query_value(version));
+    let mut path = format!(
+        "/images/create?fromSrc=-&repo={}&tag={}",
+        query_value(repository),
+        query_value(version)
+    );
     for change in changes {
         path.push_str("&changes=");
         path.push_str(&query_value(change));
     }
-    let request = Request::post(path).header(CONTENT_TYPE, "application/x-tar").body(bollard::body_try_stream(tar));
+    let request = Request::post(path)
+        .header(CONTENT_TYPE, "application/x-tar")
+        .body(bollard::body_try_stream(tar));
     let request = request.map_err(|error| errors::from_client(error.into()))?;
-    let response = engine.wire.exchange(request, methods::IMPORT_CALL).await.map_err(errors::about_transfer)?;
+    let response = engine
+        .wire
+        .exchange(request, methods::IMPORT_CALL)
+        .await
+        .map_err(errors::about_transfer)?;
 
     // The last report is the new image's id.
     let mut reports = reports(response);
@@ -119,17 +142,24 @@ pub(super) async fn import(
     }
     match id {
         Some(id) => Ok(id),
-        None => images::inspect(engine, tag).await?.id.ok_or_else(|| errors::unreadable("it holds no image id")),
+        None => images::inspect(engine, tag)
+            .await?
+            .id
+            .ok_or_else(|| errors::unreadable("it holds no image id")),
     }
 }
 
-/// Waits as long as it takes: the engine's headers come with the registry's first word. Who reads the reports bounds the wait.
-async fn exchange(engine: &DockerEngine, request: bollard::BollardRequest) -> Result<Response<Incoming>> {
+/// Waits as long as it takes: the engine's headers come with the registry's first word. Who reads
+/// the reports bounds the wait.
+async fn exchange(
+    engine: &DockerEngine,
+    request: bollard::BollardRequest,
+) -> Result<Response<Incoming>> {
     engine.wire.exchange(request, wire::PATIENT).await.map_err(errors::about_transfer)
 }
 
-/// A request with the credentials as the engine takes them: JSON in URL-safe base64 (it reads any other alphabet as "none",
-/// which is what bollard sends).
+/// A request with the credentials as the engine takes them: JSON in URL-safe base64 (it reads any
+/// other alphabet as "none", which is what bollard sends).
 fn authorised(head: Builder, auth: Option<&RegistryAuth>) -> Result<bollard::BollardRequest> {
     let Some(auth) = auth else { return wire::request(head, Bytes::new()) };
     let json = as_json(auth);
@@ -201,29 +231,52 @@ mod tests {
     #[test]
     fn a_report_names_its_layer_and_its_progress() {
         let line = br#"{"status":"Downloading","progressDetail":{"current":512,"total":2048},"progress":"[==>  ]","id":"4f4fb700ef54"}"#;
-        let event = TransferEvent { layer: Some("4f4fb700ef54".into()), status: "Downloading".into(), progress: Some((512, 2048)) };
+        let event = TransferEvent {
+            layer: Some("4f4fb700ef54".into()),
+            status: "Downloading".into(),
+            progress: Some((512, 2048)),
+        };
         assert_eq!(read(line), Ok(Some(event)));
     }
 
     #[test]
     fn an_empty_or_endless_progress_is_none() {
-        let event = |status: &str| Ok(Some(TransferEvent { layer: None, status: status.into(), progress: None }));
-        assert_eq!(read(br#"{"status":"Pull complete","progressDetail":{}}"#), event("Pull complete"));
-        assert_eq!(read(br#"{"status":"Pushing","progressDetail":{"current":7}}"#), event("Pushing"));
-        assert_eq!(read(br#"{"progressDetail":{},"aux":{"Tag":"v1","Digest":"sha256:aa","Size":1}}"#), Ok(None));
+        let event = |status: &str| {
+            Ok(Some(TransferEvent { layer: None, status: status.into(), progress: None }))
+        };
+        assert_eq!(
+            read(br#"{"status":"Pull complete","progressDetail":{}}"#),
+            event("Pull complete")
+        );
+        assert_eq!(
+            read(br#"{"status":"Pushing","progressDetail":{"current":7}}"#),
+            event("Pushing")
+        );
+        assert_eq!(
+            read(br#"{"progressDetail":{},"aux":{"Tag":"v1","Digest":"sha256:aa","Size":1}}"#),
+            Ok(None)
+        );
     }
 
     #[test]
     fn a_failure_in_the_middle_is_an_error_with_the_engines_words() {
         let failed = |line: &[u8]| read(line).unwrap_err();
-        let error = failed(br#"{"errorDetail":{"message":"unexpected EOF"},"error":"unexpected EOF"}"#);
-        assert_eq!((error.kind, error.message.as_str()), (EngineErrorKind::Failed, "unexpected EOF"));
+        let error =
+            failed(br#"{"errorDetail":{"message":"unexpected EOF"},"error":"unexpected EOF"}"#);
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (EngineErrorKind::Failed, "unexpected EOF")
+        );
         assert!(failed(br#"{"error":"manifest unknown"}"#).is_not_found());
     }
 
     #[test]
     fn credentials_are_sent_in_the_url_safe_alphabet_and_marked_sensitive() {
-        let auth = RegistryAuth { username: "me".into(), password: "~~~???>>>".into(), ..RegistryAuth::default() };
+        let auth = RegistryAuth {
+            username: "me".into(),
+            password: "~~~???>>>".into(),
+            ..RegistryAuth::default()
+        };
         let request = authorised(Request::post("/images/create"), Some(&auth)).unwrap();
         let value = &request.headers()["X-Registry-Auth"];
         assert!(value.is_sensitive());

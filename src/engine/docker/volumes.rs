@@ -9,19 +9,32 @@ use crate::engine::{Filters, Result};
 
 pub(super) async fn list(engine: &DockerEngine, filter: &Filters) -> Result<Vec<models::Volume>> {
     let options = query::ListVolumesOptions { filters: filters(filter) };
-    Ok(engine.client.list_volumes(Some(options)).await.map_err(errors::from_client)?.volumes.unwrap_or_default())
+    Ok(engine
+        .client
+        .list_volumes(Some(options))
+        .await
+        .map_err(errors::from_client)?
+        .volumes
+        .unwrap_or_default())
 }
 
 pub(super) async fn inspect(engine: &DockerEngine, volume: &str) -> Result<models::Volume> {
     engine.client.inspect_volume(&segment("volume", volume)?).await.map_err(errors::from_client)
 }
 
-pub(super) async fn create(engine: &DockerEngine, body: models::VolumeCreateRequest) -> Result<models::Volume> {
+pub(super) async fn create(
+    engine: &DockerEngine,
+    body: models::VolumeCreateRequest,
+) -> Result<models::Volume> {
     engine.client.create_volume(body).await.map_err(errors::from_client)
 }
 
 pub(super) async fn remove(engine: &DockerEngine, volume: &str, force: bool) -> Result<()> {
     let options = query::RemoveVolumeOptions { force };
     // Lasts as long as the deletion of its files.
-    engine.client_within(super::wire::LONG).remove_volume(&segment("volume", volume)?, Some(options)).await.map_err(errors::from_client)
+    engine
+        .client_within(super::wire::LONG)
+        .remove_volume(&segment("volume", volume)?, Some(options))
+        .await
+        .map_err(errors::from_client)
 }

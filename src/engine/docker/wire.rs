@@ -1,11 +1,16 @@
 //! The connection to the engine, under bollard and beside it.
 //!
-//! bollard sends its requests through [`Wire::client`], which limits their answers. Where the port promises more than bollard
-//! gives (a subscription in force, raw terminal output, a stream without end), the other files call [`Wire::exchange`] themselves.
-//! Every request has a connection of its own, as the engine's own client does it for streams: opening one costs some 50 µs, and a
-//! kept one may have died with the engine. Only where a connection is a session of `ssh` it serves one request after the other (`kept.rs`).
+//! bollard sends its requests through [`Wire::client`], which limits their answers. Where the port
+//! promises more than bollard gives (a subscription in force, raw terminal output, a stream without
+//! end), the other files call [`Wire::exchange`] themselves. Every request has a connection of its
+//! own, as the engine's own client does it for streams: opening one costs some 50 µs, and a
+//! kept one may have died with the engine. Only where a connection is a session of `ssh` it serves
+//! one request after the other (`kept.rs`).
 
-#![expect(clippy::disallowed_types, reason = "the connection to a real engine is this inhabitant's own")]
+#![expect(
+    clippy::disallowed_types,
+    reason = "the connection to a real engine is this inhabitant's own"
+)]
 
 use std::io;
 use std::path::PathBuf;
@@ -71,10 +76,16 @@ struct ErrorBody {
 }
 
 impl Wire {
-    /// A wire to `address`, over ssh aside; `tls` is the client side of TLS where the address wants it.
-    pub(super) fn new(address: &Address, tls: Option<Arc<rustls::ClientConfig>>) -> io::Result<Self> {
+    /// A wire to `address`, over ssh aside; `tls` is the client side of TLS where the address wants
+    /// it.
+    pub(super) fn new(
+        address: &Address,
+        tls: Option<Arc<rustls::ClientConfig>>,
+    ) -> io::Result<Self> {
         let (host, port) = match address {
-            Address::Unix(path) => return Ok(Self { route: Route::Unix(path.clone()), host: NAMELESS, kept: None }),
+            Address::Unix(path) => {
+                return Ok(Self { route: Route::Unix(path.clone()), host: NAMELESS, kept: None });
+            }
             Address::Ssh(_) => return Err(io::Error::other("ssh has to log in first")),
             Address::Tcp { host, port, .. } => (host.clone(), *port),
         };
@@ -86,7 +97,8 @@ impl Wire {
             _ => Route::Tcp { host, port },
         };
         let name = address.to_string();
-        let host = HeaderValue::try_from(name.trim_start_matches("tcp://")).map_err(io::Error::other)?;
+        let host =
+            HeaderValue::try_from(name.trim_start_matches("tcp://")).map_err(io::Error::other)?;
         Ok(Self { route, host, kept: None })
     }
 
@@ -117,19 +129,31 @@ impl Wire {
             async move { wire.send_over(request, true).await }
         };
         // The address only shapes the URL, of which the wire uses the path.
-        Docker::connect_with_custom_transport(transport, Some("http://localhost"), QUICK.as_secs(), bollard::API_DEFAULT_VERSION)
-            .map_err(errors::from_client)
+        Docker::connect_with_custom_transport(
+            transport,
+            Some("http://localhost"),
+            QUICK.as_secs(),
+            bollard::API_DEFAULT_VERSION,
+        )
+        .map_err(errors::from_client)
     }
 
     /// Sends one request; ready once the answer's headers are there. What comes then has no limit.
     ///
     /// Dropping the future, or the answer before its end, closes the connection. The answer 304 is
     /// an error here, because bollard takes it for success.
-    pub(super) async fn send(&self, request: BollardRequest) -> std::result::Result<Response<Incoming>, ClientError> {
+    pub(super) async fn send(
+        &self,
+        request: BollardRequest,
+    ) -> std::result::Result<Response<Incoming>, ClientError> {
         self.send_over(request, false).await
     }
 
-    async fn send_over(&self, request: BollardRequest, limits: bool) -> std::result::Result<Response<Incoming>, ClientError> {
+    async fn send_over(
+        &self,
+        request: BollardRequest,
+        limits: bool,
+    ) -> std::result::Result<Response<Incoming>, ClientError> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = path.parse::<Uri>()?;
@@ -154,7 +178,10 @@ impl Wire {
             }
         };
         if response.status() == StatusCode::NOT_MODIFIED {
-            return Err(ClientError::DockerResponseServerError { status_code: 304, message: String::new() });
+            return Err(ClientError::DockerResponseServerError {
+                status_code: 304,
+                message: String::new(),
+            });
         }
         if response.status() == StatusCode::FORBIDDEN && !is_json(&response) {
             let page = streams::whole(response).await.unwrap_or_default();
@@ -164,8 +191,13 @@ impl Wire {
         Ok(response)
     }
 
-    /// Sends a request and gives the answer if it is a success; its headers have to come within `limit`.
-    pub(super) async fn exchange(&self, request: BollardRequest, limit: Duration) -> Result<Response<Incoming>> {
+    /// Sends a request and gives the answer if it is a success; its headers have to come within
+    /// `limit`.
+    pub(super) async fn exchange(
+        &self,
+        request: BollardRequest,
+        limit: Duration,
+    ) -> Result<Response<Incoming>> {
         let Ok(answer) = within(limit, self.send(request)).await else {
             return Err(errors::from_client(ClientError::RequestTimeoutError));
         };
@@ -175,8 +207,10 @@ impl Wire {
             return Ok(response);
         }
         let body = streams::whole(response).await?;
-        let message = serde_json::from_slice(&body)
-            .map_or_else(|_| String::from_utf8_lossy(&body).trim().to_owned(), |ErrorBody { message }| message);
+        let message = serde_json::from_slice(&body).map_or_else(
+            |_| String::from_utf8_lossy(&body).trim().to_owned(),
+            |ErrorBody { message }| message,
+        );
         Err(errors::from_status(status.as_u16(), &message))
     }
 
@@ -184,29 +218,45 @@ impl Wire {
     pub(super) async fn upgrade(&self, path: &str, body: Bytes) -> Result<TokioIo<Upgraded>> {
         let head = Request::post(path).header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
         let response = self.exchange(request(head, body)?, QUICK).await?;
-        let upgraded = hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
+        let upgraded =
+            hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
         Ok(TokioIo::new(upgraded))
     }
 }
 
-/// Whether an answer is JSON, as every error of the engine's is: what stands before it may answer otherwise.
+/// Whether an answer is JSON, as every error of the engine's is: what stands before it may answer
+/// otherwise.
 fn is_json(response: &Response<Incoming>) -> bool {
-    response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+    response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 /// A request with a JSON body, or an empty one.
 pub(super) fn request(head: hyper::http::request::Builder, body: Bytes) -> Result<BollardRequest> {
-    head.header(CONTENT_TYPE, "application/json").body(bollard::body_full(body)).map_err(|error| errors::from_client(error.into()))
+    head.header(CONTENT_TYPE, "application/json")
+        .body(bollard::body_full(body))
+        .map_err(|error| errors::from_client(error.into()))
 }
 
-/// The engine's clients know no other clock than the real one: this inhabitant never runs in virtual time.
-pub(super) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> std::result::Result<T, tokio::time::error::Elapsed> {
-    #[allow(clippy::disallowed_methods, reason = "a limit on the engine's own socket, which exists in real time only")]
+/// The engine's clients know no other clock than the real one: this inhabitant never runs in
+/// virtual time.
+pub(super) async fn within<T>(
+    time: Duration,
+    future: impl Future<Output = T>,
+) -> std::result::Result<T, tokio::time::error::Elapsed> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a limit on the engine's own socket, which exists in real time only"
+    )]
     tokio::time::timeout(time, future).await
 }
 
 async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = within(CONNECT, TcpStream::connect((host, port))).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    let stream = within(CONNECT, TcpStream::connect((host, port)))
+        .await
+        .map_err(|_| io::ErrorKind::TimedOut)??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

@@ -10,8 +10,8 @@ use super::owners::Kind;
 use super::{EngineError, EngineErrorKind, Guard, Result, labels_of};
 use crate::model::spec::network::special_range;
 
-/// Host settings that give a container nothing beyond itself; with those below, the only ones made without a word in `spc.toml`. What a
-/// later Docker adds is refused until somebody looked at it.
+/// Host settings that give a container nothing beyond itself; with those below, the only ones made
+/// without a word in `spc.toml`. What a later Docker adds is refused until somebody looked at it.
 const HARMLESS: [&str; 41] = [
     "AutoRemove",
     "BlkioDeviceReadBps",
@@ -57,8 +57,13 @@ const HARMLESS: [&str; 41] = [
 ];
 
 impl Guard {
-    /// A container's create call as the policy allows it: what is returned is what was checked, and is what is sent.
-    pub(super) async fn checked_container(&self, name: &str, body: models::ContainerCreateBody) -> Result<models::ContainerCreateBody> {
+    /// A container's create call as the policy allows it: what is returned is what was checked, and
+    /// is what is sent.
+    pub(super) async fn checked_container(
+        &self,
+        name: &str,
+        body: models::ContainerCreateBody,
+    ) -> Result<models::ContainerCreateBody> {
         let (volumes, mut body) = self.container_body(name, body).await?;
         for volume in volumes {
             self.may("mount the volume", Kind::Volume, &volume).await?;
@@ -69,19 +74,25 @@ impl Guard {
             self.may("link to the container", Kind::Container, linked).await?;
         }
         let mode = body.host_config.as_ref().and_then(|host| host.network_mode.clone());
-        let mode = mode.filter(|mode| !matches!(mode.as_str(), "" | "default" | "bridge" | "none" | "host") && !mode.contains(':'));
-        let mut endpoints = body.networking_config.take().unwrap_or_default().endpoints_config.unwrap_or_default();
+        let mode = mode.filter(|mode| {
+            !matches!(mode.as_str(), "" | "default" | "bridge" | "none" | "host")
+                && !mode.contains(':')
+        });
+        let mut endpoints =
+            body.networking_config.take().unwrap_or_default().endpoints_config.unwrap_or_default();
         for network in endpoints.keys().chain(&mode) {
             self.policy.namespace("network", network)?;
             self.may("connect to the network", Kind::Network, network).await?;
         }
         endpoints.values_mut().for_each(by_name_only);
-        body.networking_config = (!endpoints.is_empty()).then_some(models::NetworkingConfig { endpoints_config: Some(endpoints) });
+        body.networking_config = (!endpoints.is_empty())
+            .then_some(models::NetworkingConfig { endpoints_config: Some(endpoints) });
         Ok(body)
     }
 
-    /// What a create call says of the container itself, as it was checked, and the names of the volumes that it mounts: whose the volumes,
-    /// networks and linked containers are is not looked at.
+    /// What a create call says of the container itself, as it was checked, and the names of the
+    /// volumes that it mounts: whose the volumes, networks and linked containers are is not
+    /// looked at.
     pub(super) async fn container_body(
         &self,
         name: &str,
@@ -98,8 +109,11 @@ impl Guard {
     }
 
     fn host_settings(&self, host: &models::HostConfig) -> Result<()> {
-        let settings = serde_json::to_value(host).map_err(|error| EngineError::new(EngineErrorKind::Invalid, error.to_string()))?;
-        for (key, value) in settings.as_object().into_iter().flatten().filter(|(_, value)| says_something(value)) {
+        let settings = serde_json::to_value(host)
+            .map_err(|error| EngineError::new(EngineErrorKind::Invalid, error.to_string()))?;
+        for (key, value) in
+            settings.as_object().into_iter().flatten().filter(|(_, value)| says_something(value))
+        {
             let text = value.as_str().unwrap_or_default();
             match key.as_str() {
                 // Looked at on their own.
@@ -117,19 +131,25 @@ impl Guard {
                 "VolumesFrom" => self.each(value, "volumes_from")?,
                 "SecurityOpt" => {
                     let opts = value.as_array().into_iter().flatten();
-                    for opt in opts.filter(|opt| !opt.as_str().is_some_and(|opt| opt.starts_with("no-new-privileges"))) {
+                    for opt in opts.filter(|opt| {
+                        !opt.as_str().is_some_and(|opt| opt.starts_with("no-new-privileges"))
+                    }) {
                         self.policy.privileged(&format!("security_opt: {}", shown(opt)))?;
                     }
                 }
                 key if HARMLESS.contains(&key) => {}
-                key => self.policy.privileged(&format!("{}: {}", compose_word(key), shown(value))).map(drop)?,
+                key => self
+                    .policy
+                    .privileged(&format!("{}: {}", compose_word(key), shown(value)))
+                    .map(drop)?,
             }
         }
         // Also an empty list: it masks nothing of `/proc` and `/sys`.
         if host.masked_paths.is_some() || host.readonly_paths.is_some() {
             self.policy.privileged("security_opt: systempaths=unconfined")?;
         }
-        let driver = host.log_config.as_ref().and_then(|config| config.typ.as_deref()).unwrap_or_default();
+        let driver =
+            host.log_config.as_ref().and_then(|config| config.typ.as_deref()).unwrap_or_default();
         Ok(self.policy.log_driver(driver)?)
     }
 
@@ -140,7 +160,8 @@ impl Guard {
         Ok(())
     }
 
-    /// Holds bind mounts to the policy and names their sources as they were checked; the names of the volumes that are mounted.
+    /// Holds bind mounts to the policy and names their sources as they were checked; the names of
+    /// the volumes that are mounted.
     fn mounts(&self, host: &mut models::HostConfig) -> Result<Vec<String>> {
         let mut volumes = Vec::new();
         for bind in host.binds.iter_mut().flatten() {
@@ -155,7 +176,9 @@ impl Guard {
             }
             let checked = self.bound(source)?;
             if checked.contains(':') {
-                let words = format!("\"{source}\" leads to \"{checked}\": a colon can't be in the source of a bind of the short form");
+                let words = format!(
+                    "\"{source}\" leads to \"{checked}\": a colon can't be in the source of a bind of the short form"
+                );
                 return Err(EngineError::new(EngineErrorKind::Invalid, words));
             }
             *bind = format!("{checked}:{rest}");
@@ -166,19 +189,29 @@ impl Guard {
             match mount.typ {
                 Some(models::MountType::BIND) => {
                     mount.source = Some(self.bound(source)?);
-                    let propagation = mount.bind_options.as_ref().and_then(|options| options.propagation);
-                    if let Some(propagation) = propagation.map(|it| it.to_string()).filter(|it| reaches_out(it)) {
+                    let propagation =
+                        mount.bind_options.as_ref().and_then(|options| options.propagation);
+                    if let Some(propagation) =
+                        propagation.map(|it| it.to_string()).filter(|it| reaches_out(it))
+                    {
                         self.policy.privileged(&format!("propagation: {propagation}"))?;
                     }
                 }
                 Some(models::MountType::VOLUME) | None => {
                     volumes.extend((!source.is_empty()).then(|| source.to_owned()));
-                    if let Some(driver) = mount.volume_options.as_mut().and_then(|options| options.driver_config.as_mut()) {
-                        driver.options = self.volume_options(driver.name.as_deref(), driver.options.take())?;
+                    if let Some(driver) = mount
+                        .volume_options
+                        .as_mut()
+                        .and_then(|options| options.driver_config.as_mut())
+                    {
+                        driver.options =
+                            self.volume_options(driver.name.as_deref(), driver.options.take())?;
                     }
                 }
                 Some(models::MountType::TMPFS) => {}
-                Some(other) => self.policy.privileged(&format!("mount of the type {other}")).map(drop)?,
+                Some(other) => {
+                    self.policy.privileged(&format!("mount of the type {other}")).map(drop)?
+                }
             }
         }
         Ok(volumes)
@@ -191,7 +224,11 @@ impl Guard {
     }
 
     /// A volume's driver options, as they were checked.
-    pub(super) fn volume_options(&self, driver: Option<&str>, given: Option<Options>) -> Result<Option<Options>> {
+    pub(super) fn volume_options(
+        &self,
+        driver: Option<&str>,
+        given: Option<Options>,
+    ) -> Result<Option<Options>> {
         let is_given = given.is_some();
         let given = given.into_iter().flatten().collect();
         let checked = self.policy.volume_options(driver, &given, &|path| self.resolve(path))?;
@@ -202,21 +239,32 @@ impl Guard {
     pub(super) async fn network(&self, body: &models::NetworkCreateRequest) -> Result<()> {
         super::names::is_no_id("create the network", &body.name)?;
         self.address_pools(body.ipam.as_ref()).await?;
-        self.policy.network(body.driver.as_deref().unwrap_or_default(), body.options.iter().flatten())?;
-        if let Some(driver) = body.ipam.as_ref().and_then(|ipam| ipam.driver.as_deref()).filter(|driver| !matches!(*driver, "" | "default"))
+        self.policy
+            .network(body.driver.as_deref().unwrap_or_default(), body.options.iter().flatten())?;
+        if let Some(driver) = body
+            .ipam
+            .as_ref()
+            .and_then(|ipam| ipam.driver.as_deref())
+            .filter(|driver| !matches!(*driver, "" | "default"))
         {
             self.policy.privileged(&format!("ipam driver: {driver}"))?;
         }
-        if let Some(from) = body.config_from.as_ref().and_then(|from| from.network.as_deref()).filter(|from| !from.is_empty()) {
+        if let Some(from) = body
+            .config_from
+            .as_ref()
+            .and_then(|from| from.network.as_deref())
+            .filter(|from| !from.is_empty())
+        {
             self.may("take the configuration of the network", Kind::Network, from).await?;
         }
-        self.labels_are_own("create the network", &body.name, &labels_of(body.labels.as_ref())).await
+        self.labels_are_own("create the network", &body.name, &labels_of(body.labels.as_ref()))
+            .await
     }
 }
 
 impl Guard {
-    /// The addresses of a network: none that mean something else, and none of this machine's, to which the engine would give the network's
-    /// own route.
+    /// The addresses of a network: none that mean something else, and none of this machine's, to
+    /// which the engine would give the network's own route.
     async fn address_pools(&self, ipam: Option<&models::Ipam>) -> Result<()> {
         let ranges = ipam.map(ranges_of).unwrap_or_default();
         for net in ranges {
@@ -236,13 +284,18 @@ impl Guard {
 }
 
 impl Guard {
-    /// Whether the machine has an address for a network of the engine: then the engine says that the ranges overlap.
+    /// Whether the machine has an address for a network of the engine: then the engine says that
+    /// the ranges overlap.
     async fn is_of_a_network(&self, address: &std::net::IpAddr) -> Result<bool> {
         if self.owners.is_in_known_range(address) {
             return Ok(true);
         }
         let networks = self.engine.network_list(&super::Filters::new()).await?;
-        let taken: Vec<ipnet::IpNet> = networks.iter().filter_map(|network| network.ipam.as_ref()).flat_map(ranges_of).collect();
+        let taken: Vec<ipnet::IpNet> = networks
+            .iter()
+            .filter_map(|network| network.ipam.as_ref())
+            .flat_map(ranges_of)
+            .collect();
         Ok(taken.iter().any(|range| range.contains(address)))
     }
 }
@@ -250,7 +303,11 @@ impl Guard {
 /// The address ranges of a network.
 pub(super) fn ranges_of(ipam: &models::Ipam) -> Vec<ipnet::IpNet> {
     let pools = ipam.config.iter().flatten();
-    pools.flat_map(|pool| [&pool.subnet, &pool.ip_range]).flatten().filter_map(|range| range.parse().ok()).collect()
+    pools
+        .flat_map(|pool| [&pool.subnet, &pool.ip_range])
+        .flatten()
+        .filter_map(|range| range.parse().ok())
+        .collect()
 }
 
 /// Driver options as the engine takes them.

@@ -10,14 +10,22 @@ impl Guard {
     pub(super) async fn check_intent(&self, intent: Intent<'_>) -> Result<()> {
         match intent {
             Intent::ChangeProject(project) => self.project(project).await,
-            Intent::UseService { doing, service, project } => self.service(doing, service, project).await,
-            Intent::CreateContainer { name, body } => self.container_body(name, body.clone()).await.map(drop),
+            Intent::UseService { doing, service, project } => {
+                self.service(doing, service, project).await
+            }
+            Intent::CreateContainer { name, body } => {
+                self.container_body(name, body.clone()).await.map(drop)
+            }
             Intent::StartContainer(container) => {
                 self.may("start the container", Kind::Container, container).await?;
                 self.mounts_lead_where_they_did(container).await
             }
-            Intent::StopContainer(container) => self.may("stop the container", Kind::Container, container).await,
-            Intent::RemoveContainer(container) => self.may("remove the container", Kind::Container, container).await,
+            Intent::StopContainer(container) => {
+                self.may("stop the container", Kind::Container, container).await
+            }
+            Intent::RemoveContainer(container) => {
+                self.may("remove the container", Kind::Container, container).await
+            }
             Intent::RenameContainer { container, to } => {
                 self.may("rename the container", Kind::Container, container).await?;
                 names::may_rename(container, to)
@@ -27,22 +35,36 @@ impl Guard {
                 self.policy.namespace("network", network)?;
                 self.may("connect to the network", Kind::Network, network).await
             }
-            Intent::RemoveNetwork(network) => self.may("remove the network", Kind::Network, network).await,
+            Intent::RemoveNetwork(network) => {
+                self.may("remove the network", Kind::Network, network).await
+            }
             Intent::CreateVolume(body) => self.volume(body.clone()).await.map(drop),
             Intent::UseVolume(volume) => self.may("mount the volume", Kind::Volume, volume).await,
-            Intent::RemoveVolume(volume) => self.may("remove the volume", Kind::Volume, volume).await,
+            Intent::RemoveVolume(volume) => {
+                self.may("remove the volume", Kind::Volume, volume).await
+            }
             Intent::BuildImage { tags, network, labels } => self.build(tags, network, labels).await,
             Intent::PullImage(image) => names::may_name_image("pull the image", image),
-            Intent::LookIntoContainer(container) => self.may("look into the container", Kind::Container, container).await,
-            Intent::LookIntoNetwork(network) => self.may("look into the network", Kind::Network, network).await,
-            Intent::LookIntoVolume(volume) => self.may("look into the volume", Kind::Volume, volume).await,
+            Intent::LookIntoContainer(container) => {
+                self.may("look into the container", Kind::Container, container).await
+            }
+            Intent::LookIntoNetwork(network) => {
+                self.may("look into the network", Kind::Network, network).await
+            }
+            Intent::LookIntoVolume(volume) => {
+                self.may("look into the volume", Kind::Volume, volume).await
+            }
         }
     }
 
     /// A volume's create call as it was checked: what is returned is what is sent.
-    pub(super) async fn volume(&self, mut body: bollard::models::VolumeCreateRequest) -> Result<bollard::models::VolumeCreateRequest> {
+    pub(super) async fn volume(
+        &self,
+        mut body: bollard::models::VolumeCreateRequest,
+    ) -> Result<bollard::models::VolumeCreateRequest> {
         body.driver_opts = self.volume_options(body.driver.as_deref(), body.driver_opts.take())?;
-        let (name, labels) = (body.name.as_deref().unwrap_or_default(), labels_of(body.labels.as_ref()));
+        let (name, labels) =
+            (body.name.as_deref().unwrap_or_default(), labels_of(body.labels.as_ref()));
         if labels.contains_key(label::FORMER_FOLDERS) {
             names::may_record_move(&self.policy, name, &labels)?;
         }
@@ -50,7 +72,8 @@ impl Guard {
         Ok(body)
     }
 
-    /// A build: what it may be called, which network its steps have, and whose the image says that it is.
+    /// A build: what it may be called, which network its steps have, and whose the image says that
+    /// it is.
     pub(super) async fn build(
         &self,
         tags: &[String],
@@ -60,6 +83,7 @@ impl Guard {
         self.policy.namespace("build with network", network.unwrap_or_default())?;
         tags.iter().try_for_each(|tag| names::may_name_image("build the image", tag))?;
         tags.iter().try_for_each(|tag| self.policy.image_name("build the image", tag))?;
-        self.labels_are_own("build the image", tags.first().map_or("", String::as_str), labels).await
+        self.labels_are_own("build the image", tags.first().map_or("", String::as_str), labels)
+            .await
     }
 }

@@ -1,10 +1,13 @@
-//! The engine as a script may use it: every call's arguments are held to the policy before it is made.
+//! The engine as a script may use it: every call's arguments are held to the policy before it is
+//! made.
 //!
-//! This is the last look, below everything that a script can reach: what a description asked for was checked where it stands, so that
-//! the refusal has a line and a column; what gets past that, or comes another way, ends here and is not sent.
+//! This is the last look, below everything that a script can reach: what a description asked for
+//! was checked where it stands, so that the refusal has a line and a column; what gets past that,
+//! or comes another way, ends here and is not sent.
 //!
-//! The names of images are everybody's, as on any engine: what is built, pulled or tagged is not asked whose it was before. Names that
-//! only spc gives, of containers and of the locks' image, are refused in [`names`].
+//! The names of images are everybody's, as on any engine: what is built, pulled or tagged is not
+//! asked whose it was before. Names that only spc gives, of containers and of the locks' image, are
+//! refused in [`names`].
 
 mod bodies;
 mod intents;
@@ -24,8 +27,9 @@ use futures::stream::BoxStream;
 
 use self::owners::{Kind, Owners};
 use super::{
-    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream, ExecRequest, ExecSession, ExecState, Filters,
-    Intent, LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
+    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream,
+    ExecRequest, ExecSession, ExecState, Filters, Intent, LogsRequest, OutputStream, RegistryAuth,
+    Result, StopRequest, Top, TransferEvent,
 };
 use crate::host::Host;
 use crate::host::resolve::resolve;
@@ -56,7 +60,9 @@ impl Guard {
     /// `engine` for scripts that may do what `policy` says; `host` is asked what is at a path.
     pub fn new(engine: Arc<dyn Engine>, policy: Policy, host: Arc<dyn Host>) -> Self {
         let policy = match engine.address().strip_prefix("unix://") {
-            Some(socket) => policy.with_engine_socket(Path::new(socket), &|path| resolve(&*host, path)),
+            Some(socket) => {
+                policy.with_engine_socket(Path::new(socket), &|path| resolve(&*host, path))
+            }
             None => policy,
         };
         Self { engine, policy, host, owners: Owners::default() }
@@ -102,7 +108,11 @@ impl Engine for Guard {
         self.engine.events(filters, since).await
     }
 
-    async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>> {
+    async fn container_list(
+        &self,
+        all: bool,
+        filters: &Filters,
+    ) -> Result<Vec<models::ContainerSummary>> {
         let listed = self.engine.container_list(all, filters).await?;
         self.owners.saw_containers(all, filters, &listed);
         Ok(listed)
@@ -153,7 +163,11 @@ impl Engine for Guard {
         self.engine.container_rename(&container, name).await
     }
 
-    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
+    async fn container_update(
+        &self,
+        container: &str,
+        restart: models::RestartPolicy,
+    ) -> Result<()> {
         let container = self.container("change the container", container).await?;
         self.engine.container_update(&container, restart).await
     }
@@ -182,7 +196,11 @@ impl Engine for Guard {
         self.engine.container_upload(&container, path, tar).await
     }
 
-    async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+    async fn container_download(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
         let container = self.container("read from the container", container).await?;
         self.engine.container_download(&container, path).await
     }
@@ -209,7 +227,11 @@ impl Engine for Guard {
         self.engine.image_inspect(image).await
     }
 
-    async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+    async fn image_registry_digest(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<String> {
         self.engine.image_registry_digest(image, auth).await
     }
 
@@ -223,24 +245,40 @@ impl Engine for Guard {
         self.engine.image_pull(image, platform, auth).await
     }
 
-    async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+    async fn image_push(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         self.may("push the image", Kind::Image, image).await?;
         self.engine.image_push(image, auth).await
     }
 
-    async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+    async fn image_build(
+        &self,
+        request: BuildRequest,
+    ) -> Result<BoxStream<'static, Result<BuildEvent>>> {
         request.args.get(SYNTAX_ARGUMENT).map_or(Ok(()), |image| self.policy.frontend(image))?;
         self.build(&request.tags, request.network.as_deref(), &request.labels).await?;
         self.engine.image_build(request).await
     }
 
-    async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+    async fn image_import(
+        &self,
+        tag: &str,
+        changes: &[String],
+        tar: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> Result<String> {
         self.policy.image_name("import the image", tag)?;
         names::may_label_image(tag, changes)?;
         for download in possible_downloads(&changes.join("\n")) {
             self.policy.download(&download.source)?;
         }
-        let tar = if is_reserved_image(tag) { names::only_the_locks_image(tag, changes, tar).await? } else { tar };
+        let tar = if is_reserved_image(tag) {
+            names::only_the_locks_image(tag, changes, tar).await?
+        } else {
+            tar
+        };
         self.engine.image_import(tag, changes, tar).await
     }
 
@@ -271,7 +309,12 @@ impl Engine for Guard {
         self.engine.network_create(body).await
     }
 
-    async fn network_connect(&self, network: &str, container: &str, mut endpoint: models::EndpointSettings) -> Result<()> {
+    async fn network_connect(
+        &self,
+        network: &str,
+        container: &str,
+        mut endpoint: models::EndpointSettings,
+    ) -> Result<()> {
         self.policy.namespace("network", network)?;
         let network = self.checked("connect to the network", Kind::Network, network).await?;
         let container = self.container("connect to a network the container", container).await?;
@@ -280,7 +323,8 @@ impl Engine for Guard {
     }
 
     async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()> {
-        let container = self.container("disconnect from a network the container", container).await?;
+        let container =
+            self.container("disconnect from a network the container", container).await?;
         self.engine.network_disconnect(network, &container, force).await
     }
 

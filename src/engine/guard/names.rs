@@ -1,4 +1,5 @@
-//! Names that only spc gives: of its locks and their image, and of replacements. A call that gives one to anything else is refused.
+//! Names that only spc gives: of its locks and their image, and of replacements. A call that gives
+//! one to anything else is refused.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +11,8 @@ use futures::stream::{self, BoxStream, StreamExt};
 use super::{EngineError, EngineErrorKind, Result};
 use crate::model::dockerfile;
 use crate::model::names::{
-    LOCK_IMAGE, NEW_SUFFIX, compose_label, is_former_folders_volume, is_like_id, is_reserved_image, label, locked_project,
+    LOCK_IMAGE, NEW_SUFFIX, compose_label, is_former_folders_volume, is_like_id, is_reserved_image,
+    label, locked_project,
 };
 use crate::model::ownership::reserved_name;
 use crate::policy::Policy;
@@ -19,7 +21,10 @@ use crate::policy::Policy;
 const EMPTY_ARCHIVE: usize = 1024;
 
 fn refused(doing: &str, object: &str, reason: &str) -> EngineError {
-    EngineError::new(EngineErrorKind::Refused, format!("A script may not {doing} \"{object}\": {reason}"))
+    EngineError::new(
+        EngineErrorKind::Refused,
+        format!("A script may not {doing} \"{object}\": {reason}"),
+    )
 }
 
 /// Refuses a name that stands for another object wherever its id does.
@@ -30,16 +35,28 @@ pub(super) fn is_no_id(doing: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a container that has a lock's name without being that lock, or a replacement's without being one.
+/// Refuses a container that has a lock's name without being that lock, or a replacement's without
+/// being one.
 pub(super) fn may_create(name: &str, image: &str, labels: &BTreeMap<String, String>) -> Result<()> {
     is_no_id("create the container", name)?;
     let text = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
-    if text(label::LOCK) != locked_project(name) || text(label::LOCK).is_some() && image != LOCK_IMAGE {
-        return Err(refused("create the container", name, "only the lock of a project is named and labelled so"));
+    if text(label::LOCK) != locked_project(name)
+        || text(label::LOCK).is_some() && image != LOCK_IMAGE
+    {
+        return Err(refused(
+            "create the container",
+            name,
+            "only the lock of a project is named and labelled so",
+        ));
     }
-    let is_of_service = text(label::SERVICE).is_some() && text(compose_label::ONEOFF) == Some("False");
+    let is_of_service =
+        text(label::SERVICE).is_some() && text(compose_label::ONEOFF) == Some("False");
     if name.ends_with(NEW_SUFFIX) && !is_of_service {
-        return Err(refused("create the container", name, "only the replacement of a service's container is named so"));
+        return Err(refused(
+            "create the container",
+            name,
+            "only the replacement of a service's container is named so",
+        ));
     }
     Ok(())
 }
@@ -48,14 +65,23 @@ pub(super) fn may_create(name: &str, image: &str, labels: &BTreeMap<String, Stri
 pub(super) fn may_rename(container: &str, name: &str) -> Result<()> {
     is_no_id("rename a container to", name)?;
     match reserved_name(name) {
-        Some(what) => Err(refused("rename the container", container, &format!("\"{name}\" is how spc names {what}"))),
+        Some(what) => Err(refused(
+            "rename the container",
+            container,
+            &format!("\"{name}\" is how spc names {what}"),
+        )),
         None => Ok(()),
     }
 }
 
-/// Lets only a project that a person gave the name of be recorded as moved, in its own words: the record makes the folders that it names
-/// as good as the project directory. A record without a folder makes what Docker Compose left the project's: for it, `--adopt` is enough.
-pub(super) fn may_record_move(policy: &Policy, volume: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+/// Lets only a project that a person gave the name of be recorded as moved, in its own words: the
+/// record makes the folders that it names as good as the project directory. A record without a
+/// folder makes what Docker Compose left the project's: for it, `--adopt` is enough.
+pub(super) fn may_record_move(
+    policy: &Policy,
+    volume: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<()> {
     let text = |key: &str| labels.get(key).map(String::as_str).unwrap_or_default();
     let is_here = Path::new(text(compose_label::WORKING_DIR)) == policy.project_directory();
     let is_adoption = text(label::FORMER_FOLDERS) == "[]";
@@ -75,7 +101,11 @@ pub(super) fn is_no_record_of_a_move(mount: &models::Mount) -> Result<()> {
     let labels = mount.volume_options.iter().flat_map(|options| options.labels.iter().flatten());
     if labels.into_iter().any(|(key, _)| key == label::FORMER_FOLDERS) {
         let volume = mount.source.as_deref().unwrap_or_default();
-        return Err(refused("create the volume", volume, "only spc records that a project was moved"));
+        return Err(refused(
+            "create the volume",
+            volume,
+            "only spc records that a project was moved",
+        ));
     }
     Ok(())
 }
@@ -91,7 +121,11 @@ pub(super) fn may_name_image(doing: &str, image: &str) -> Result<()> {
 /// Refuses labels that spc sets itself among the instructions of an import.
 pub(super) fn may_label_image(image: &str, changes: &[String]) -> Result<()> {
     match dockerfile::reserved_label(&changes.join("\n"), &BTreeMap::new()) {
-        Some(found) => Err(refused("import the image", image, &format!("the label \"{}\" is one that spc sets itself", found.key))),
+        Some(found) => Err(refused(
+            "import the image",
+            image,
+            &format!("the label \"{}\" is one that spc sets itself", found.key),
+        )),
         None => Ok(()),
     }
 }
@@ -104,7 +138,9 @@ pub(super) async fn only_the_locks_image(
 ) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
     let mut read = BytesMut::new();
     while let Some(chunk) = tar.next().await {
-        read.extend_from_slice(&chunk.map_err(|error| EngineError::new(EngineErrorKind::Failed, error.to_string()))?);
+        read.extend_from_slice(
+            &chunk.map_err(|error| EngineError::new(EngineErrorKind::Failed, error.to_string()))?,
+        );
         if read.len() > EMPTY_ARCHIVE {
             break;
         }

@@ -1,4 +1,5 @@
-//! Whose the objects of the engine are, by their labels: as the lists that passed told it, else by asking.
+//! Whose the objects of the engine are, by their labels: as the lists that passed told it, else by
+//! asking.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -64,7 +65,10 @@ impl Origin {
 
     fn of_volume<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)> + Clone) -> Self {
         let former = labels.clone().into_iter().find(|(key, _)| *key == label::FORMER_FOLDERS);
-        Self { former: former.map(|(_, value)| read_former_folders(value)).unwrap_or_default(), ..Self::of(labels) }
+        Self {
+            former: former.map(|(_, value)| read_former_folders(value)).unwrap_or_default(),
+            ..Self::of(labels)
+        }
     }
 
     fn made(&self) -> Made {
@@ -81,7 +85,9 @@ struct Listed {
 
 impl Listed {
     fn names_project(&self, project: &str) -> bool {
-        [label::PROJECT, compose_label::PROJECT].iter().any(|key| self.labels.get(*key).is_some_and(|named| named == project))
+        [label::PROJECT, compose_label::PROJECT]
+            .iter()
+            .any(|key| self.labels.get(*key).is_some_and(|named| named == project))
     }
 }
 
@@ -92,7 +98,8 @@ struct Known {
     /// Containers by id that were listed and not asked about yet.
     listed: BTreeMap<String, Listed>,
     image_labels: ImageLabels,
-    /// Lists that passed whole: of all volumes, of all networks, of all images, of all containers of a project.
+    /// Lists that passed whole: of all volumes, of all networks, of all images, of all containers
+    /// of a project.
     volumes: bool,
     networks: bool,
     images: bool,
@@ -105,8 +112,8 @@ struct Known {
     own: BTreeSet<String>,
 }
 
-/// What is known so far. An answer of the engine is remembered for the run: labels are immutable, and a project that is the
-/// script's own stays so.
+/// What is known so far. An answer of the engine is remembered for the run: labels are immutable,
+/// and a project that is the script's own stays so.
 #[derive(Default)]
 pub(super) struct Owners(Mutex<Known>);
 
@@ -115,12 +122,22 @@ impl Owners {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn saw<'a>(&self, kind: Kind, id: &str, labels: impl IntoIterator<Item = (&'a String, &'a String)>) {
+    pub(super) fn saw<'a>(
+        &self,
+        kind: Kind,
+        id: &str,
+        labels: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) {
         let origin = Origin::of(labels);
         self.with(|known| known.objects.insert((kind, id.to_owned()), origin));
     }
 
-    pub(super) fn saw_containers(&self, all: bool, filters: &Filters, listed: &[models::ContainerSummary]) {
+    pub(super) fn saw_containers(
+        &self,
+        all: bool,
+        filters: &Filters,
+        listed: &[models::ContainerSummary],
+    ) {
         for container in listed {
             let seen = Listed {
                 name: container.names.iter().flatten().next().cloned().unwrap_or_default(),
@@ -147,11 +164,17 @@ impl Owners {
         });
     }
 
-    /// Images that have to be asked about before it is known whose the listed containers are for which `asked` holds.
+    /// Images that have to be asked about before it is known whose the listed containers are for
+    /// which `asked` holds.
     fn open_images(&self, asked: impl Fn(&str, &Listed) -> bool) -> BTreeSet<String> {
-        let is_open = |known: &Known, listed: &Listed| !known.image_labels.knows(&listed.labels, &listed.image);
+        let is_open = |known: &Known, listed: &Listed| {
+            !known.image_labels.knows(&listed.labels, &listed.image)
+        };
         self.with(|known| {
-            let open = known.listed.iter().filter(|(id, listed)| asked(id, listed) && is_open(known, listed));
+            let open = known
+                .listed
+                .iter()
+                .filter(|(id, listed)| asked(id, listed) && is_open(known, listed));
             open.map(|(_, listed)| listed.image.clone()).collect()
         })
     }
@@ -159,30 +182,50 @@ impl Owners {
     /// The listed containers are known, for which `asked` holds.
     fn settle(&self, asked: impl Fn(&str, &Listed) -> bool) {
         self.with(|known| {
-            let settled: Vec<String> = known.listed.iter().filter(|(id, listed)| asked(id, listed)).map(|(id, _)| id.clone()).collect();
+            let settled: Vec<String> = known
+                .listed
+                .iter()
+                .filter(|(id, listed)| asked(id, listed))
+                .map(|(id, _)| id.clone())
+                .collect();
             for id in settled {
                 let Some(listed) = known.listed.remove(&id) else { continue };
-                let mut origin = Origin::of(&known.image_labels.set_at_create(&listed.name, &listed.labels, &listed.image));
+                let mut origin = Origin::of(&known.image_labels.set_at_create(
+                    &listed.name,
+                    &listed.labels,
+                    &listed.image,
+                ));
                 origin.name = Some(listed.name);
                 known.objects.insert((Kind::Container, id), origin);
             }
         });
     }
 
-    /// Whether a network of the engine has the address, or had it a moment ago: the machine may not have let go of it yet.
+    /// Whether a network of the engine has the address, or had it a moment ago: the machine may not
+    /// have let go of it yet.
     pub(super) fn is_in_known_range(&self, address: &std::net::IpAddr) -> bool {
         self.with(|known| known.ranges.iter().any(|range| range.contains(address)))
     }
 
     pub(super) fn saw_networks(&self, filters: &Filters, listed: &[models::Network]) {
         for network in listed {
-            let mut origin = Origin::of(network.labels.iter().flatten()).driven_by(network.driver.clone());
+            let mut origin =
+                Origin::of(network.labels.iter().flatten()).driven_by(network.driver.clone());
             origin.name.clone_from(&network.name);
-            self.with(|known| known.objects.insert((Kind::Network, network.id.clone().unwrap_or_default()), origin));
+            self.with(|known| {
+                known
+                    .objects
+                    .insert((Kind::Network, network.id.clone().unwrap_or_default()), origin)
+            });
         }
         self.with(|known| {
             known.networks |= filters.is_empty();
-            known.ranges.extend(listed.iter().filter_map(|network| network.ipam.as_ref()).flat_map(super::bodies::ranges_of));
+            known.ranges.extend(
+                listed
+                    .iter()
+                    .filter_map(|network| network.ipam.as_ref())
+                    .flat_map(super::bodies::ranges_of),
+            );
         });
     }
 
@@ -200,13 +243,14 @@ impl Guard {
         resolve(&*self.host, path)
     }
 
-    /// Refuses to use or change an object of another project, or a container of none. What is not there passes.
+    /// Refuses to use or change an object of another project, or a container of none. What is not
+    /// there passes.
     pub(super) async fn may(&self, doing: &str, kind: Kind, object: &str) -> Result<()> {
         self.found(doing, kind, object).await.map(drop)
     }
 
-    /// The object that may be used or changed, by the id that was checked: its name can be another's by the time of the call. What is
-    /// not there is an error.
+    /// The object that may be used or changed, by the id that was checked: its name can be
+    /// another's by the time of the call. What is not there is an error.
     pub(super) async fn checked(&self, doing: &str, kind: Kind, object: &str) -> Result<String> {
         self.found(doing, kind, object).await?
     }
@@ -230,7 +274,13 @@ impl Guard {
         }
     }
 
-    async fn is_allowed(&self, doing: &str, kind: Kind, object: &str, origin: &Origin) -> Result<()> {
+    async fn is_allowed(
+        &self,
+        doing: &str,
+        kind: Kind,
+        object: &str,
+        origin: &Origin,
+    ) -> Result<()> {
         if origin.projects.is_empty() && kind == Kind::Container {
             return Err(self.policy.of_nobody(doing, object).into());
         }
@@ -251,8 +301,14 @@ impl Guard {
         name.map(|name| name.trim_start_matches('/').to_owned())
     }
 
-    /// Refuses to make an object in another project's name. What the labels say is a claim: it makes nothing that is there the script's.
-    pub(super) async fn labels_are_own(&self, doing: &str, object: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+    /// Refuses to make an object in another project's name. What the labels say is a claim: it
+    /// makes nothing that is there the script's.
+    pub(super) async fn labels_are_own(
+        &self,
+        doing: &str,
+        object: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<()> {
         let claim = Origin::of(labels);
         for project in &claim.projects {
             self.is_own(Use { doing, object, of_stack: false }, project, None).await?;
@@ -262,7 +318,12 @@ impl Guard {
 
     /// Refuses to change a project that is not the script's own.
     pub(super) async fn project(&self, project: &str) -> Result<()> {
-        self.is_own(Use { doing: "change the project", object: project, of_stack: true }, project, None).await
+        self.is_own(
+            Use { doing: "change the project", object: project, of_stack: true },
+            project,
+            None,
+        )
+        .await
     }
 
     /// Refuses to do something with a service of a project that is not the script's own.
@@ -278,18 +339,28 @@ impl Guard {
     }
 
     async fn is_own(&self, wanted: Use<'_>, project: &str, origin: Option<&Origin>) -> Result<()> {
-        let known = self.policy.names_project(project) || self.owners.with(|known| known.own.contains(project));
+        let known = self.policy.names_project(project)
+            || self.owners.with(|known| known.own.contains(project));
         // Its own record counts in any case: somebody else may have made it a moment ago.
-        let mut there: Vec<Made> = origin.filter(|origin| !known || origin.from.is_some()).map(Origin::made).into_iter().collect();
+        let mut there: Vec<Made> = origin
+            .filter(|origin| !known || origin.from.is_some())
+            .map(Origin::made)
+            .into_iter()
+            .collect();
         if known {
             // What says that the project was moved counts at each call.
-            let is_record = |origin: &&Origin| !origin.former.is_empty() && origin.projects.contains(project);
-            there.extend(self.owners.with(|known| known.objects.values().filter(is_record).map(Origin::made).collect::<Vec<_>>()));
+            let is_record =
+                |origin: &&Origin| !origin.former.is_empty() && origin.projects.contains(project);
+            there.extend(self.owners.with(|known| {
+                known.objects.values().filter(is_record).map(Origin::made).collect::<Vec<_>>()
+            }));
         } else {
             self.list_all_of(project).await?;
             self.settle(|_, listed| listed.names_project(project)).await?;
             let of_project = |origin: &&Origin| origin.projects.contains(project);
-            there.extend(self.owners.with(|known| known.objects.values().filter(of_project).map(Origin::made).collect::<Vec<_>>()));
+            there.extend(self.owners.with(|known| {
+                known.objects.values().filter(of_project).map(Origin::made).collect::<Vec<_>>()
+            }));
         }
         self.policy.own_project(project, &there, wanted, &|path| self.resolve(path))?;
         self.owners.with(|known| known.own.insert(project.to_owned()));
@@ -299,8 +370,13 @@ impl Guard {
     /// Makes all that is labelled with a project known; nothing is asked that a list told already.
     async fn list_all_of(&self, project: &str) -> Result<()> {
         use crate::engine::Engine;
-        let (containers, networks, volumes) =
-            self.owners.with(|known| (known.all_containers || known.containers_of.contains(project), known.networks, known.volumes));
+        let (containers, networks, volumes) = self.owners.with(|known| {
+            (
+                known.all_containers || known.containers_of.contains(project),
+                known.networks,
+                known.volumes,
+            )
+        });
         if !containers {
             self.container_list(true, &label_filter(compose_label::PROJECT, project)).await?;
         }
@@ -313,8 +389,9 @@ impl Guard {
         Ok(())
     }
 
-    /// Tells the labels of listed containers from those of their images, for the containers that `asked` holds for. The images are listed
-    /// for several, as the list has their labels; what is not in the list is inspected.
+    /// Tells the labels of listed containers from those of their images, for the containers that
+    /// `asked` holds for. The images are listed for several, as the list has their labels; what
+    /// is not in the list is inspected.
     async fn settle(&self, asked: impl Fn(&str, &Listed) -> bool + Sync) -> Result<()> {
         use crate::engine::Engine;
         let mut open = self.owners.open_images(&asked);
@@ -330,15 +407,26 @@ impl Guard {
         Ok(())
     }
 
-    /// From the list where the name tells it: an inspect also tells every container that is on the network.
+    /// From the list where the name tells it: an inspect also tells every container that is on the
+    /// network.
     async fn listed_network(&self, network: &str) -> Result<(String, Origin)> {
-        let named = self.engine.network_list(&Filters::from([("name".to_owned(), vec![network.to_owned()])])).await?;
+        let named = self
+            .engine
+            .network_list(&Filters::from([("name".to_owned(), vec![network.to_owned()])]))
+            .await?;
         let mut exact = named.into_iter().filter(|listed| listed.name.as_deref() == Some(network));
         let (id, labels, driver) = match (exact.next(), exact.next()) {
             (Some(one), None) => (one.id, one.labels, one.driver),
-            _ => self.engine.network_inspect(network).await.map(|found| (found.id, found.labels, found.driver))?,
+            _ => self
+                .engine
+                .network_inspect(network)
+                .await
+                .map(|found| (found.id, found.labels, found.driver))?,
         };
-        Ok((id.unwrap_or_else(|| network.to_owned()), Origin::of(&labels.unwrap_or_default()).driven_by(driver)))
+        Ok((
+            id.unwrap_or_else(|| network.to_owned()),
+            Origin::of(&labels.unwrap_or_default()).driven_by(driver),
+        ))
     }
 
     async fn inspected_container(&self, container: &str) -> Result<(String, Origin)> {
@@ -350,7 +438,8 @@ impl Guard {
             self.owners.with(|known| known.image_labels.add(&image, of_image));
         }
         let name = found.name.unwrap_or_default();
-        let labels = self.owners.with(|known| known.image_labels.set_at_create(&name, &labels, &image));
+        let labels =
+            self.owners.with(|known| known.image_labels.set_at_create(&name, &labels, &image));
         Ok((found.id.unwrap_or_else(|| container.to_owned()), Origin::of(&labels)))
     }
 
@@ -359,23 +448,33 @@ impl Guard {
         if kind == Kind::Container {
             self.settle(|id, _| id == object).await?;
         }
-        if let Some(origin) = self.owners.with(|known| known.objects.get(&(kind, object.to_owned())).cloned()) {
+        if let Some(origin) =
+            self.owners.with(|known| known.objects.get(&(kind, object.to_owned())).cloned())
+        {
             return Ok(Ok((object.to_owned(), origin)));
         }
         let named = |labels: HashMap<String, String>| (object.to_owned(), Origin::of(&labels));
         let found = match kind {
             Kind::Container => self.inspected_container(object).await,
-            Kind::Volume => self.engine.volume_inspect(object).await.map(|found| (object.to_owned(), Origin::of_volume(&found.labels))),
+            Kind::Volume => self
+                .engine
+                .volume_inspect(object)
+                .await
+                .map(|found| (object.to_owned(), Origin::of_volume(&found.labels))),
             Kind::Network => self.listed_network(object).await,
             Kind::Image => {
                 let found = self.engine.image_inspect(object).await;
-                found.map(|found| named(found.config.and_then(|config| config.labels).unwrap_or_default()))
+                found.map(|found| {
+                    named(found.config.and_then(|config| config.labels).unwrap_or_default())
+                })
             }
         };
         match found {
             Ok(found) => Ok(Ok(found)),
             // A name that can't be one is as good as missing.
-            Err(error) if error.is_not_found() || error.kind == super::EngineErrorKind::Invalid => Ok(Err(error)),
+            Err(error) if error.is_not_found() || error.kind == super::EngineErrorKind::Invalid => {
+                Ok(Err(error))
+            }
             Err(error) => Err(error),
         }
     }

@@ -1,4 +1,5 @@
-//! The calls of a plan's engine: what reads is answered as found, what changes is done on the simulated one and told.
+//! The calls of a plan's engine: what reads is answered as found, what changes is done on the
+//! simulated one and told.
 
 use std::collections::HashMap;
 
@@ -11,8 +12,9 @@ use super::download::beginning;
 use super::{PlannedEngine, SILENT_SUCCESS, is_lock};
 use crate::engine::sim::bases;
 use crate::engine::{
-    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream, ExecRequest, ExecSession, ExecState, Filters,
-    LogsRequest, OutputChunk, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent, exec_processes,
+    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream,
+    ExecRequest, ExecSession, ExecState, Filters, LogsRequest, OutputChunk, OutputStream,
+    RegistryAuth, Result, StopRequest, Top, TransferEvent, exec_processes,
 };
 use crate::host::memory::LARGEST_VALUE;
 use crate::model::names::{LOCK_IMAGE, is_former_folders_volume};
@@ -28,8 +30,10 @@ async fn whole_log(mut log: OutputStream) -> Result<Vec<OutputChunk>> {
     while let Some(chunk) = log.try_next().await? {
         bytes += chunk.bytes.len();
         if bytes > LARGEST_VALUE {
-            let words = format!("it has more than {} MiB, which a plan does not hold", LARGEST_VALUE >> 20);
-            return Err(EngineError::new(EngineErrorKind::Invalid, words).with_hint("ask for fewer lines with tail"));
+            let words =
+                format!("it has more than {} MiB, which a plan does not hold", LARGEST_VALUE >> 20);
+            return Err(EngineError::new(EngineErrorKind::Invalid, words)
+                .with_hint("ask for fewer lines with tail"));
         }
         chunks.push(chunk);
     }
@@ -43,7 +47,9 @@ fn empty_file(path: &str) -> Bytes {
     header.set_mode(0o644);
     let mut archive = tar::Builder::new(Vec::new());
     let name = path.rsplit('/').find(|name| !name.is_empty()).unwrap_or("file");
-    let packed = archive.append_data(&mut header, name, std::io::empty()).and_then(|()| archive.into_inner());
+    let packed = archive
+        .append_data(&mut header, name, std::io::empty())
+        .and_then(|()| archive.into_inner());
     packed.unwrap_or_default().into()
 }
 
@@ -82,11 +88,17 @@ impl Engine for PlannedEngine {
         self.sim.events(filters, since).await
     }
 
-    async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>> {
+    async fn container_list(
+        &self,
+        all: bool,
+        filters: &Filters,
+    ) -> Result<Vec<models::ContainerSummary>> {
         let mut list = self.sim.container_list(all, filters).await?;
         let state = self.lock();
         for summary in &mut list {
-            let Some(id) = summary.id.as_ref().filter(|id| !state.changed.contains(*id)) else { continue };
+            let Some(id) = summary.id.as_ref().filter(|id| !state.changed.contains(*id)) else {
+                continue;
+            };
             if let Some(found) = self.found.containers.get(id) {
                 summary.clone_from(found);
             }
@@ -126,7 +138,11 @@ impl Engine for PlannedEngine {
         let is_new = self.sim.container_start(container).await?;
         let step = if is_new { self.tell(ActionKind::Start, name) } else { None };
         if is_one_off {
-            self.effects.asked(step, format!("the container {}", self.name_of(container)), SILENT_SUCCESS);
+            self.effects.asked(
+                step,
+                format!("the container {}", self.name_of(container)),
+                SILENT_SUCCESS,
+            );
         }
         Ok(is_new)
     }
@@ -161,7 +177,11 @@ impl Engine for PlannedEngine {
         Ok(())
     }
 
-    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
+    async fn container_update(
+        &self,
+        container: &str,
+        restart: models::RestartPolicy,
+    ) -> Result<()> {
         let known = self.touch(container)?;
         self.sim.container_update(container, restart).await?;
         self.tell(ActionKind::Update, known);
@@ -183,15 +203,22 @@ impl Engine for PlannedEngine {
         let Some(id) = self.as_found(container) else {
             let is_one_off = self.is_one_off(container);
             if !is_one_off {
-                self.effects.assume(&format!("the log of the container {}", self.name_of(container)), "it is empty");
+                self.effects.assume(
+                    &format!("the log of the container {}", self.name_of(container)),
+                    "it is empty",
+                );
             }
             return self.sim.container_logs(container, request).await;
         };
         // What will be written is not there to be waited for.
         let request = LogsRequest { follow: false, ..*request };
         let what = format!("the log of the container {}", self.name_of(container));
-        let chunks = self.live.read(&what, async { whole_log(self.live.engine.container_logs(&id, &request).await?).await });
-        let chunks = chunks.inspect_err(|error| self.missed(&format!("the container {}", self.name_of(container)), error))?;
+        let chunks = self.live.read(&what, async {
+            whole_log(self.live.engine.container_logs(&id, &request).await?).await
+        });
+        let chunks = chunks.inspect_err(|error| {
+            self.missed(&format!("the container {}", self.name_of(container)), error)
+        })?;
         Ok(stream_of(chunks.into_iter().map(Ok).collect()))
     }
 
@@ -200,7 +227,9 @@ impl Engine for PlannedEngine {
             Some(id) => {
                 let what = format!("the processes of the container {}", self.name_of(container));
                 let top = self.live.ask(&what, self.live.engine.container_top(&id));
-                top.inspect_err(|error| self.missed(&format!("the container {}", self.name_of(container)), error))
+                top.inspect_err(|error| {
+                    self.missed(&format!("the container {}", self.name_of(container)), error)
+                })
             }
             None => self.sim.container_top(container).await,
         }
@@ -215,14 +244,21 @@ impl Engine for PlannedEngine {
         if self.sim.who_is(container).is_none() {
             return self.sim.container_upload(container, path, tar).await;
         }
-        self.effects.effect(ActionKind::WriteInto, &Object::container(name).with(format!("at {path}")));
+        self.effects
+            .effect(ActionKind::WriteInto, &Object::container(name).with(format!("at {path}")));
         Ok(())
     }
 
-    async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+    async fn container_download(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
         if let Some(id) = self.as_found(container) {
             let what = format!("{path} in the container {}", self.name_of(container));
-            let chunks = self.live.read(&what, async { beginning(self.live.engine.container_download(&id, path).await?).await })?;
+            let chunks = self.live.read(&what, async {
+                beginning(self.live.engine.container_download(&id, path).await?).await
+            })?;
             return Ok(stream_of(chunks.into_iter().map(Ok).collect()));
         }
         let name = self.name_of(container);
@@ -234,14 +270,20 @@ impl Engine for PlannedEngine {
     }
 
     async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession> {
-        let Some((id, name)) = self.sim.who_is(container) else { return self.sim.exec_start(container, request).await };
+        let Some((id, name)) = self.sim.who_is(container) else {
+            return self.sim.exec_start(container, request).await;
+        };
         if self.found.containers.contains_key(&id) {
             self.meet(&id)?;
         }
         if let Some((mark, _)) = exec_processes::parse(&request.command) {
             // It ends a command of this plan: where that runs, and nothing to tell of.
             let is_live = self.lock().live_marks.contains(mark);
-            return if is_live { self.run_live(&id, &name, request) } else { self.sim.exec_start(container, request).await };
+            return if is_live {
+                self.run_live(&id, &name, request)
+            } else {
+                self.sim.exec_start(container, request).await
+            };
         }
         let line = request.command.join(" ");
         if self.is_run_live(&id, &name, request) {
@@ -251,10 +293,18 @@ impl Engine for PlannedEngine {
         }
         let session = self.sim.exec_start(container, request).await?;
         if self.sim.health_command(container).as_ref() == Some(&request.command) {
-            self.effects.asked(None, format!("the health check of the container {name}"), "it passes");
+            self.effects.asked(
+                None,
+                format!("the health check of the container {name}"),
+                "it passes",
+            );
         } else {
             let step = self.effects.effect(ActionKind::Run, &command(&line, &name));
-            self.effects.asked(step, format!("the command \"{line}\" in the container {name}"), SILENT_SUCCESS);
+            self.effects.asked(
+                step,
+                format!("the command \"{line}\" in the container {name}"),
+                SILENT_SUCCESS,
+            );
         }
         Ok(session)
     }
@@ -270,8 +320,15 @@ impl Engine for PlannedEngine {
         let mut list = self.sim.image_list(filters).await?;
         for summary in &mut list {
             if let Some(found) = self.found.images.get(&summary.id) {
-                let (tags, digests) = (std::mem::take(&mut summary.repo_tags), std::mem::take(&mut summary.repo_digests));
-                *summary = models::ImageSummary { repo_tags: tags, repo_digests: digests, ..found.clone() };
+                let (tags, digests) = (
+                    std::mem::take(&mut summary.repo_tags),
+                    std::mem::take(&mut summary.repo_digests),
+                );
+                *summary = models::ImageSummary {
+                    repo_tags: tags,
+                    repo_digests: digests,
+                    ..found.clone()
+                };
             }
         }
         Ok(list)
@@ -282,12 +339,20 @@ impl Engine for PlannedEngine {
         let seen = self.sim.image_inspect(image).await?;
         let found = seen.id.as_ref().and_then(|id| self.lock().images.get(id).cloned());
         Ok(match found {
-            Some(found) => models::ImageInspect { repo_tags: seen.repo_tags, repo_digests: seen.repo_digests, ..found },
+            Some(found) => models::ImageInspect {
+                repo_tags: seen.repo_tags,
+                repo_digests: seen.repo_digests,
+                ..found
+            },
             None => seen,
         })
     }
 
-    async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+    async fn image_registry_digest(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<String> {
         let what = format!("the image {image} in its registry");
         self.live.ask(&what, self.live.engine.image_registry_digest(image, auth))
     }
@@ -307,19 +372,31 @@ impl Engine for PlannedEngine {
         Ok(stream_of(Vec::new()))
     }
 
-    async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+    async fn image_push(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         self.effects.effect(ActionKind::Push, &Object::image(image));
         self.sim.image_push(image, auth).await
     }
 
-    async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+    async fn image_build(
+        &self,
+        request: BuildRequest,
+    ) -> Result<BoxStream<'static, Result<BuildEvent>>> {
         let add = |mut all: BytesMut, chunk: Bytes| async move {
             all.extend_from_slice(&chunk);
             Ok(all)
         };
         let context = request.context.try_fold(BytesMut::new(), add).await;
         let context = context
-            .map_err(|error| EngineError::new(EngineErrorKind::Failed, format!("could not read the build context: {error}")))?
+            .map_err(|error| {
+                EngineError::new(
+                    EngineErrorKind::Failed,
+                    format!("could not read the build context: {error}"),
+                )
+            })?
             .freeze();
         let image = request.tags.first().cloned().unwrap_or_default();
         let tags = request.tags.clone();
@@ -329,7 +406,8 @@ impl Engine for PlannedEngine {
                 for base in bases {
                     self.meet_image(&base)?;
                 }
-                let request = BuildRequest { context: stream::iter([Ok(context)]).boxed(), ..request };
+                let request =
+                    BuildRequest { context: stream::iter([Ok(context)]).boxed(), ..request };
                 self.sim.image_build(request).await?.collect().await
             }
             // What the simulated builder can't read the live one may well.
@@ -347,7 +425,12 @@ impl Engine for PlannedEngine {
         Ok(stream_of(reports))
     }
 
-    async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+    async fn image_import(
+        &self,
+        tag: &str,
+        changes: &[String],
+        tar: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> Result<String> {
         // The image that locks are made from is spc's own affair.
         if tag == LOCK_IMAGE {
             return self.sim.image_import(tag, changes, tar).await;
@@ -395,10 +478,16 @@ impl Engine for PlannedEngine {
         Ok(id)
     }
 
-    async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()> {
+    async fn network_connect(
+        &self,
+        network: &str,
+        container: &str,
+        endpoint: models::EndpointSettings,
+    ) -> Result<()> {
         self.touch(container)?;
         self.sim.network_connect(network, container, endpoint).await?;
-        let object = Object::container(self.name_of(container)).with(format!("to network {}", self.network_name(network)));
+        let object = Object::container(self.name_of(container))
+            .with(format!("to network {}", self.network_name(network)));
         self.effects.effect(ActionKind::Connect, &object);
         Ok(())
     }
@@ -406,7 +495,8 @@ impl Engine for PlannedEngine {
     async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()> {
         self.touch(container)?;
         self.sim.network_disconnect(network, container, force).await?;
-        let object = Object::container(self.name_of(container)).with(format!("from network {}", self.network_name(network)));
+        let object = Object::container(self.name_of(container))
+            .with(format!("from network {}", self.network_name(network)));
         self.effects.effect(ActionKind::Disconnect, &object);
         Ok(())
     }
@@ -438,7 +528,8 @@ impl Engine for PlannedEngine {
         let name = body.name.clone().unwrap_or_default();
         let is_new = name.is_empty() || self.sim.volume_inspect(&name).await.is_err();
         // What kinds of volumes the live engine has is not known here.
-        let volume = self.sim.volume_create(models::VolumeCreateRequest { driver: None, ..body }).await?;
+        let volume =
+            self.sim.volume_create(models::VolumeCreateRequest { driver: None, ..body }).await?;
         // Where a project was moved from is spc's own record, as its lock is.
         if is_new && !is_former_folders_volume(&volume.name) {
             self.effects.effect(ActionKind::Create, &Object::volume(&volume.name));

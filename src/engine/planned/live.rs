@@ -1,4 +1,5 @@
-//! The live engine, as a plan asks it: the plan's own time stands still meanwhile, so each wait has a limit in real time and a word.
+//! The live engine, as a plan asks it: the plan's own time stands still meanwhile, so each wait has
+//! a limit in real time and a word.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -36,22 +37,43 @@ pub struct Live {
 impl Live {
     /// Asks; meanwhile the plan stands still. `what` is asked, for who waits: `the container web`.
     pub(super) fn ask<T>(&self, what: &str, question: impl Future<Output = T>) -> T {
-        self.conductor.visit(spoken_of(&*self.host, &self.say, &|| format!("the engine has not answered about {what}"), question))
+        self.conductor.visit(spoken_of(
+            &*self.host,
+            &self.say,
+            &|| format!("the engine has not answered about {what}"),
+            question,
+        ))
     }
 
     /// The same of bytes that may come without an end: `the log of the container web`.
-    pub(super) fn read<T>(&self, what: &str, question: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) fn read<T>(
+        &self,
+        what: &str,
+        question: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         self.within(LONG_CALL, &|| format!("still reading {what}"), question, || {
-            let words = format!("{what} was not read within {}: a plan waits no longer", format_duration(LONG_CALL));
+            let words = format!(
+                "{what} was not read within {}: a plan waits no longer",
+                format_duration(LONG_CALL)
+            );
             EngineError::new(EngineErrorKind::Timeout, words)
         })
     }
 
     /// The same of a command, which may never end.
-    pub(super) fn run<T>(&self, name: &str, request: &ExecRequest, question: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) fn run<T>(
+        &self,
+        name: &str,
+        request: &ExecRequest,
+        question: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let limit = request.timeout.unwrap_or(READ_ONLY_LIMIT);
         let (line, time) = (request.command.join(" "), format_duration(limit));
-        let waits = || format!("the read-only command \"{line}\" runs in the container {name}, for at most {time}");
+        let waits = || {
+            format!(
+                "the read-only command \"{line}\" runs in the container {name}, for at most {time}"
+            )
+        };
         self.within(limit, &waits, question, || {
             let words = format!("the read-only command did not end within {time}: a plan waits no longer");
             EngineError::new(EngineErrorKind::Timeout, words)
@@ -78,12 +100,28 @@ impl Live {
 }
 
 /// The engine at hand and what is on it; says when that takes its time.
-pub fn connecting<T>(conductor: &Conductor, host: &dyn Host, say: &OnWait, work: impl Future<Output = T>) -> T {
-    conductor.visit(spoken_of(host, say, &|| "the engine has not told what is there".to_owned(), work))
+pub fn connecting<T>(
+    conductor: &Conductor,
+    host: &dyn Host,
+    say: &OnWait,
+    work: impl Future<Output = T>,
+) -> T {
+    conductor.visit(spoken_of(
+        host,
+        say,
+        &|| "the engine has not told what is there".to_owned(),
+        work,
+    ))
 }
 
-/// Waits for `work`; says from time to time that `waits`, and for how long it has: after 2, 4, 8 s and so on.
-async fn spoken_of<T>(host: &dyn Host, say: &OnWait, waits: &(dyn Fn() -> String + Sync), work: impl Future<Output = T>) -> T {
+/// Waits for `work`; says from time to time that `waits`, and for how long it has: after 2, 4, 8 s
+/// and so on.
+async fn spoken_of<T>(
+    host: &dyn Host,
+    say: &OnWait,
+    waits: &(dyn Fn() -> String + Sync),
+    work: impl Future<Output = T>,
+) -> T {
     let begun = host.monotonic();
     let mut work = Box::pin(work).fuse();
     loop {

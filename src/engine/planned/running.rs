@@ -1,4 +1,5 @@
-//! Read-only commands that a plan runs at this moment, for who ends the process in the middle of one.
+//! Read-only commands that a plan runs at this moment, for who ends the process in the middle of
+//! one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

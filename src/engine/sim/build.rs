@@ -1,4 +1,5 @@
-//! Building images: the Dockerfile decides what they are configured with, a script how the steps go.
+//! Building images: the Dockerfile decides what they are configured with, a script how the steps
+//! go.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +19,10 @@ use super::images::reference::Reference;
 use super::processes::matches;
 use super::state::State;
 use super::tree::Tree;
-use crate::engine::{BuildEvent, EngineError, EngineErrorKind as Kind, OUTPUT_FOLLOWS, Result, base_image, secret_hint};
+use crate::engine::{
+    BuildEvent, EngineError, EngineErrorKind as Kind, OUTPUT_FOLLOWS, Result, base_image,
+    secret_hint,
+};
 use crate::model::dockerfile::has_own_frontend;
 
 const STEP_TAKES: Duration = Duration::from_secs(1);
@@ -81,7 +85,8 @@ pub(super) struct Builds {
     pub scripts: Vec<(String, BuildScript)>,
     /// Ids of what was built.
     built: BTreeSet<String>,
-    /// The pattern of a script, the name of an image that was to be built, and whether the two fit.
+    /// The pattern of a script, the name of an image that was to be built, and whether the two
+    /// fit.
     pub asked: BTreeSet<(String, String, bool)>,
 }
 
@@ -132,21 +137,31 @@ impl State {
             Reference::parse(tag)?;
         }
         let mut context = Tree::default();
-        context.unpack("/", &order.context).map_err(|error| failed(format!("could not read the build context: {error}")))?;
+        context
+            .unpack("/", &order.context)
+            .map_err(|error| failed(format!("could not read the build context: {error}")))?;
         let text = context.file(&order.dockerfile).ok_or_else(|| {
-            failed(format!("the build failed: failed to read dockerfile: open {}: no such file or directory", order.dockerfile))
+            failed(format!(
+                "the build failed: failed to read dockerfile: open {}: no such file or directory",
+                order.dockerfile
+            ))
         })?;
         let text = String::from_utf8_lossy(&text).into_owned();
-        let stages = stages(&text, &order.args).map_err(|words| failed(format!("the build failed: {words}")))?;
+        let stages = stages(&text, &order.args)
+            .map_err(|words| failed(format!("the build failed: {words}")))?;
         if !has_own_frontend(&text) {
             self.check_mounts(&stages)?;
         }
         let last = match &order.target {
             None => stages.len() - 1,
-            Some(target) => find_stage(&stages, target)
-                .ok_or_else(|| failed(format!("the build failed: target stage \"{target}\" could not be found")))?,
+            Some(target) => find_stage(&stages, target).ok_or_else(|| {
+                failed(format!("the build failed: target stage \"{target}\" could not be found"))
+            })?,
         };
-        stages.iter().filter(|stage| find_stage(&stages, &stage.base).is_none()).for_each(|stage| self.offer(&stage.base));
+        stages
+            .iter()
+            .filter(|stage| find_stage(&stages, &stage.base).is_none())
+            .for_each(|stage| self.offer(&stage.base));
         let needed = needed(&stages, last);
         self.note_build(order);
         let script = self.build_script(order);
@@ -161,18 +176,32 @@ impl State {
         for at in needed {
             steps.extend(stage_steps(&stages, at));
         }
-        let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n");
+        let pairs = |map: &BTreeMap<String, String>| {
+            map.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n")
+        };
         let target = order.target.clone().unwrap_or_default();
-        let parts = [&order.context_digest, &text, &target, &base, &pairs(&order.args), &pairs(&order.labels)];
+        let parts = [
+            &order.context_digest,
+            &text,
+            &target,
+            &base,
+            &pairs(&order.args),
+            &pairs(&order.labels),
+        ];
         Ok(Plan { steps, config, files, id: format!("sha256:{}", digest(parts)) })
     }
 
     /// Refuses mounts that the builder's own frontend does not know.
     fn check_mounts(&self, stages: &[Stage]) -> Result<()> {
-        let mut runs = stages.iter().flat_map(|stage| &stage.instructions).filter(|instruction| instruction.name == "RUN");
+        let mut runs = stages
+            .iter()
+            .flat_map(|stage| &stage.instructions)
+            .filter(|instruction| instruction.name == "RUN");
         runs.try_for_each(|run| {
             let mounts = mounts::of_run(&run.rest, self.api >= MODERN_API);
-            mounts.map(drop).map_err(|words| failed(format!("the build failed: dockerfile parse error: {words}")))
+            mounts.map(drop).map_err(|words| {
+                failed(format!("the build failed: dockerfile parse error: {words}"))
+            })
         })
     }
 
@@ -185,12 +214,25 @@ impl State {
     }
 
     fn build_script(&self, order: &BuildOrder) -> BuildScript {
-        let fits = |(pattern, _): &&(String, BuildScript)| order.tags.iter().any(|tag| matches(pattern, tag));
-        self.builds.scripts.iter().rev().find(fits).map(|(_, script)| script.clone()).unwrap_or_default()
+        let fits = |(pattern, _): &&(String, BuildScript)| {
+            order.tags.iter().any(|tag| matches(pattern, tag))
+        };
+        self.builds
+            .scripts
+            .iter()
+            .rev()
+            .find(fits)
+            .map(|(_, script)| script.clone())
+            .unwrap_or_default()
     }
 
     /// The configuration of a stage, and the id of the image it goes back to.
-    fn base_config(&self, stages: &[Stage], at: usize, arguments: &BTreeMap<String, String>) -> Result<(ImageConfig, String)> {
+    fn base_config(
+        &self,
+        stages: &[Stage],
+        at: usize,
+        arguments: &BTreeMap<String, String>,
+    ) -> Result<(ImageConfig, String)> {
         let stage = &stages[at];
         let (mut config, base) = match find_stage(&stages[..at], &stage.base) {
             Some(before) => self.base_config(stages, before, arguments)?,
@@ -200,7 +242,9 @@ impl State {
                 (image.config.clone(), image.id.clone())
             }
         };
-        stage.configure(&mut config, arguments).map_err(|words| failed(format!("the build failed: {words}")))?;
+        stage
+            .configure(&mut config, arguments)
+            .map_err(|words| failed(format!("the build failed: {words}")))?;
         Ok((config, base))
     }
 
@@ -215,7 +259,10 @@ impl State {
     fn base_files(&self, stages: &[Stage], at: usize) -> Tree {
         match find_stage(&stages[..at], &stages[at].base) {
             Some(before) => self.base_files(stages, before),
-            None => self.base_image(&stages[at].base).map(|image| image.files.as_ref().clone()).unwrap_or_default(),
+            None => self
+                .base_image(&stages[at].base)
+                .map(|image| image.files.as_ref().clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -232,24 +279,38 @@ impl State {
             }
             steps.push((wait, say(BuildEvent::Step(words.clone()))));
             if let Some(id) = missing_secret(words, &order.secrets) {
-                let error = failed(format!("\"{words}\" failed: secret {id} not found: not found")).with_hint(secret_hint(&id));
+                let error = failed(format!("\"{words}\" failed: secret {id} not found: not found"))
+                    .with_hint(secret_hint(&id));
                 steps.push((Duration::ZERO, Box::new(move |_| Err(error))));
                 return steps;
             }
             wait = script.step_takes;
-            for (_, output) in script.says.iter().filter(|(part, _)| words.contains(part.as_str())) {
+            for (_, output) in script.says.iter().filter(|(part, _)| words.contains(part.as_str()))
+            {
                 steps.push((Duration::ZERO, say(BuildEvent::Output(format!("{output}\n").into()))));
             }
-            if let Some((_, output, code)) = script.fails.as_ref().filter(|(part, ..)| words.contains(part.as_str())) {
+            if let Some((_, output, code)) =
+                script.fails.as_ref().filter(|(part, ..)| words.contains(part.as_str()))
+            {
                 let last = output.lines().collect::<Vec<_>>().join("\n  ");
-                let shown = if last.is_empty() { String::new() } else { format!("{OUTPUT_FOLLOWS}\n  {last}") };
+                let shown = if last.is_empty() {
+                    String::new()
+                } else {
+                    format!("{OUTPUT_FOLLOWS}\n  {last}")
+                };
                 let error = failed(format!("\"{words}\" failed with exit code {code}{shown}"));
-                steps.push((script.step_takes, say(BuildEvent::Output(format!("{output}\n").into()))));
+                steps.push((
+                    script.step_takes,
+                    say(BuildEvent::Output(format!("{output}\n").into())),
+                ));
                 steps.push((Duration::ZERO, Box::new(move |_| Err(error))));
                 return steps;
             }
         }
-        steps.push((wait + CACHED_TAKES, Box::new(move |state| Ok(BuildEvent::Image(state.built(&order, plan))))));
+        steps.push((
+            wait + CACHED_TAKES,
+            Box::new(move |state| Ok(BuildEvent::Image(state.built(&order, plan)))),
+        ));
         steps
     }
 
@@ -270,7 +331,8 @@ impl State {
             files: Arc::new(files),
         });
         for tag in &order.tags {
-            let name = Reference::parse(tag).map_or_else(|_| tag.clone(), |reference| reference.full());
+            let name =
+                Reference::parse(tag).map_or_else(|_| tag.clone(), |reference| reference.full());
             self.name_image(&id, &name);
             self.emit_image(&id, "tag", &name);
         }
@@ -300,9 +362,17 @@ fn needed(stages: &[Stage], last: usize) -> BTreeSet<usize> {
         if !needed.insert(at) {
             continue;
         }
-        let copied = stages[at].instructions.iter().filter(|instruction| matches!(instruction.name.as_str(), "COPY" | "ADD" | "RUN"));
-        let sources = copied.flat_map(|instruction| instruction.rest.split_whitespace().filter_map(source));
-        open.extend(sources.chain([stages[at].base.as_str()]).filter_map(|name| find_stage(&stages[..at], name)));
+        let copied = stages[at]
+            .instructions
+            .iter()
+            .filter(|instruction| matches!(instruction.name.as_str(), "COPY" | "ADD" | "RUN"));
+        let sources =
+            copied.flat_map(|instruction| instruction.rest.split_whitespace().filter_map(source));
+        open.extend(
+            sources
+                .chain([stages[at].base.as_str()])
+                .filter_map(|name| find_stage(&stages[..at], name)),
+        );
     }
     needed
 }
@@ -322,11 +392,18 @@ fn stage_steps(stages: &[Stage], at: usize) -> Vec<String> {
         None => String::new(),
     };
     // Only what makes a layer is a step.
-    let layers = stage.instructions.iter().filter(|instruction| matches!(instruction.name.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR"));
-    let mut words: Vec<String> = layers.map(super::images::dockerfile::Instruction::words).collect();
+    let layers = stage.instructions.iter().filter(|instruction| {
+        matches!(instruction.name.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR")
+    });
+    let mut words: Vec<String> =
+        layers.map(super::images::dockerfile::Instruction::words).collect();
     if find_stage(&stages[..at], &stage.base).is_none() {
         words.insert(0, format!("FROM {}", stage.base));
     }
     let count = words.len();
-    words.into_iter().enumerate().map(|(number, words)| format!("[{name}{}/{count}] {words}", number + 1)).collect()
+    words
+        .into_iter()
+        .enumerate()
+        .map(|(number, words)| format!("[{name}{}/{count}] {words}", number + 1))
+        .collect()
 }

@@ -89,7 +89,8 @@ impl SimEngineBuilder {
     /// If `name` is no image name: a mistake of the test.
     #[expect(clippy::needless_pass_by_value, reason = "a description is written in place")]
     pub fn image(mut self, name: &str, spec: ImageSpec) -> Self {
-        let name = Reference::parse(name).unwrap_or_else(|error| panic!("\"{name}\": {error}")).full();
+        let name =
+            Reference::parse(name).unwrap_or_else(|error| panic!("\"{name}\": {error}")).full();
         let image = self.state.image_of(&name, &spec);
         let id = image.id.clone();
         self.state.store_image(&id, Some(&name), |_| image);
@@ -122,19 +123,23 @@ impl SimEngineBuilder {
 
     /// A registry that answers only to these credentials.
     pub fn registry_login(mut self, username: &str, password: &str) -> Self {
-        self.state.registry.login =
-            Some(RegistryAuth { username: username.to_owned(), password: password.to_owned(), ..RegistryAuth::default() });
+        self.state.registry.login = Some(RegistryAuth {
+            username: username.to_owned(),
+            password: password.to_owned(),
+            ..RegistryAuth::default()
+        });
         self.registry()
     }
 
-    /// How containers behave whose name, image, Compose service or command line is `pattern` (`*` stands for
-    /// anything); the last that fits counts.
+    /// How containers behave whose name, image, Compose service or command line is `pattern` (`*`
+    /// stands for anything); the last that fits counts.
     pub fn process(mut self, pattern: &str, process: Process) -> Self {
         self.state.processes.add(pattern, process);
         self
     }
 
-    /// How builds go of images whose name is `pattern` (`*` stands for anything); the last that fits counts.
+    /// How builds go of images whose name is `pattern` (`*` stands for anything); the last that
+    /// fits counts.
     pub fn on_build(mut self, pattern: &str, script: BuildScript) -> Self {
         self.state.builds.scripts.push((pattern.to_owned(), script));
         self
@@ -158,7 +163,9 @@ impl SimEngineBuilder {
     /// Never: the engine's own pools hold its own networks.
     pub fn build(mut self) -> SimEngine {
         if self.state.objects.networks.is_empty() {
-            self.state.create_predefined_networks().expect("the engine's own pools are free at the start");
+            self.state
+                .create_predefined_networks()
+                .expect("the engine's own pools are free at the start");
         }
         let shared = Arc::new(Shared::new(self.conductor.clone(), self.state));
         let background = Conductor::Sim(self.conductor).spawn(keep_time(shared.clone()));

@@ -1,4 +1,5 @@
-//! How a call travels: it is written down, meets its fate, takes its time, is done on the engine, and answered.
+//! How a call travels: it is written down, meets its fate, takes its time, is done on the engine,
+//! and answered.
 //!
 //! What a call does is put on the engine's timetable, so that it is done even if the caller stops
 //! waiting, as on a real engine.
@@ -77,7 +78,13 @@ impl Request {
     /// A call that only reads.
     pub fn read(method: &'static str, target: &str, microseconds: u64) -> Self {
         let takes = Duration::from_micros(microseconds);
-        Self { method, target: target.to_owned(), effect: Effect::Reads, takes, limit: methods::limit(method) }
+        Self {
+            method,
+            target: target.to_owned(),
+            effect: Effect::Reads,
+            takes,
+            limit: methods::limit(method),
+        }
     }
 
     /// A call that changes something.
@@ -87,7 +94,10 @@ impl Request {
 
     /// A call that ends a container, with the time that it has for it: `grace`.
     pub fn stop(method: &'static str, target: &str, grace: Duration) -> Self {
-        Self { limit: Some(grace.saturating_add(methods::SHORT_CALL)), ..Self::change(method, target, 2_000) }
+        Self {
+            limit: Some(grace.saturating_add(methods::SHORT_CALL)),
+            ..Self::change(method, target, 2_000)
+        }
     }
 }
 
@@ -162,7 +172,10 @@ impl SimEngine {
     }
 
     /// A call that is answered with a stream.
-    pub(super) async fn streamed<T: Send + 'static, S: Stream<Item = Result<T>> + Send + 'static>(
+    pub(super) async fn streamed<
+        T: Send + 'static,
+        S: Stream<Item = Result<T>> + Send + 'static,
+    >(
         &self,
         request: Request,
         work: impl FnOnce(&mut State) -> Result<S> + Send + 'static,
@@ -197,7 +210,8 @@ impl SimEngine {
             return Err(unreachable());
         }
         // Traces differ with the seed, as real ones do: up to half as long again.
-        let takes = request.takes + request.takes.mul_f64(fraction(self.shared.conductor.random()) / 2.0);
+        let takes =
+            request.takes + request.takes.mul_f64(fraction(self.shared.conductor.random()) / 2.0);
         let limit = request.limit;
         let (fate, crashed) = self.shared.with(|state| {
             state.record(&request);
@@ -250,7 +264,9 @@ impl SimEngine {
             }
             fate => match select(pin!(crashed.cancelled()), answer).await {
                 Either::Left(_) | Either::Right((Err(_), _)) => Err(unreachable()),
-                Either::Right((Ok(result), _)) => Ok((result?, if fate == Fate::Cut { Extent::Cut } else { Extent::Whole })),
+                Either::Right((Ok(result), _)) => {
+                    Ok((result?, if fate == Fate::Cut { Extent::Cut } else { Extent::Whole }))
+                }
             },
         }
     }
@@ -263,11 +279,14 @@ impl SimEngine {
     ) -> BoxStream<'static, Result<T>> {
         let stream = match extent {
             Extent::Whole => stream.boxed(),
-            Extent::Cut => stream.take(1).chain(stream::once(std::future::ready(Err(unreachable())))).boxed(),
+            Extent::Cut => {
+                stream.take(1).chain(stream::once(std::future::ready(Err(unreachable())))).boxed()
+            }
         };
         let crashed = self.shared.lock().crashed.clone();
         let broken = crashed.clone();
-        let end = stream::once(async move { broken.is_cancelled().then(|| Err(unreachable())) }).filter_map(std::future::ready);
+        let end = stream::once(async move { broken.is_cancelled().then(|| Err(unreachable())) })
+            .filter_map(std::future::ready);
         stream.take_until(crashed.cancelled_owned()).chain(end).boxed()
     }
 }

@@ -30,7 +30,8 @@ impl SimEngine {
         SimEngineBuilder::new(conductor)
     }
 
-    /// Containers started from now on whose name, image, Compose service or command line is `pattern` behave so.
+    /// Containers started from now on whose name, image, Compose service or command line is
+    /// `pattern` behave so.
     pub fn set_process(&self, pattern: &str, process: Process) {
         self.shared.with(|state| state.processes.add(pattern, process));
     }
@@ -83,7 +84,9 @@ impl SimEngine {
 
     /// Somebody changes the content of a volume; whether it is there.
     pub fn change_volume(&self, name: &str) -> bool {
-        self.shared.with(|state| state.objects.volumes.get_mut(name).map(|volume| volume.writes += 1).is_some())
+        self.shared.with(|state| {
+            state.objects.volumes.get_mut(name).map(|volume| volume.writes += 1).is_some()
+        })
     }
 
     /// Another process of the machine listens on a TCP port now.
@@ -96,14 +99,15 @@ impl SimEngine {
         self.shared.with(|state| state.machine.ports.remove(&port));
     }
 
-    /// From now on these requests are made. What nginx writes of them is in the log of every container whose image is called
-    /// `nginx` (its registry and folders aside), for who reads that without following it.
+    /// From now on these requests are made. What nginx writes of them is in the log of every
+    /// container whose image is called `nginx` (its registry and folders aside), for who reads
+    /// that without following it.
     pub fn set_traffic(&self, traffic: Traffic) {
         self.shared.with(|state| state.set_traffic(traffic));
     }
 
-    /// The release of each running container of a Compose service, in the order they were created: the label, else the tag
-    /// of the image.
+    /// The release of each running container of a Compose service, in the order they were created:
+    /// the label, else the tag of the image.
     pub fn releases(&self, service: &str) -> Vec<String> {
         self.shared.with(|state| state.releases(service))
     }
@@ -117,14 +121,20 @@ impl SimEngine {
         })
     }
 
-    /// Somebody waits for the end of a container: if no behaviour was set for it, its process ends with code 0 in a moment.
+    /// Somebody waits for the end of a container: if no behaviour was set for it, its process ends
+    /// with code 0 in a moment.
     pub fn end_as_job(&self, container: &str) {
         self.shared.with(|state| state.end_as_job(container));
     }
 
     /// Whether a container's process runs.
     pub fn runs(&self, container: &str) -> bool {
-        self.shared.with(|state| state.objects.find_container(container).is_ok_and(|found| state.runs(&found.id, found.starts)))
+        self.shared.with(|state| {
+            state
+                .objects
+                .find_container(container)
+                .is_ok_and(|found| state.runs(&found.id, found.starts))
+        })
     }
 
     /// A container's process ends by itself with `code`, as a crash does.
@@ -139,8 +149,8 @@ impl SimEngine {
         })
     }
 
-    /// The handle that spc has: what never may be (see [`invariants`](super::invariants)) is watched from now on, and found
-    /// in [`SimEngine::violations`].
+    /// The handle that spc has: what never may be (see [`invariants`](super::invariants)) is
+    /// watched from now on, and found in [`SimEngine::violations`].
     pub fn watched(&self) -> Arc<dyn Engine> {
         self.shared.with(|state| state.watch.on = true);
         let shared = self.shared.clone();
@@ -150,8 +160,8 @@ impl SimEngine {
         }))
     }
 
-    /// This value may be in no call but the one that delivers it, and in no event. Values of fewer than four letters are not
-    /// looked for.
+    /// This value may be in no call but the one that delivers it, and in no event. Values of fewer
+    /// than four letters are not looked for.
     pub fn keep_secret(&self, name: &str, value: &str) {
         self.shared.with(|state| state.watch.keep_secret(name, value));
     }
@@ -181,13 +191,14 @@ impl SimEngine {
         self.shared.with(|state| state.calls.faults.add(fault));
     }
 
-    /// From now on every call meets one of `effects` with the probability `rate` (0 to 1), as `seed` decides; an effect
-    /// only such calls as it can befall: a list, a stream, a change.
+    /// From now on every call meets one of `effects` with the probability `rate` (0 to 1), as
+    /// `seed` decides; an effect only such calls as it can befall: a list, a stream, a change.
     pub fn draw_faults(&self, seed: u64, rate: f64, effects: &[FaultEffect]) {
         self.shared.with(|state| state.calls.faults.draw(seed, rate, effects));
     }
 
-    /// From now on the engine's disk is full, or is not: what needs space fails, what ends and removes containers works.
+    /// From now on the engine's disk is full, or is not: what needs space fails, what ends and
+    /// removes containers works.
     pub fn set_disk_full(&self, is_full: bool) {
         self.shared.with(|state| state.calls.faults.set_disk_full(is_full));
     }
@@ -198,8 +209,8 @@ impl SimEngine {
     }
 
     /// At the so-manieth call from now (1 is the next) the run is dead to the engine: that call and
-    /// all after it answer [`Unreachable`](crate::engine::EngineErrorKind::Unreachable), all streams
-    /// break, and [`SimEngine::crashed`] is cancelled. The engine itself goes on.
+    /// all after it answer [`Unreachable`](crate::engine::EngineErrorKind::Unreachable), all
+    /// streams break, and [`SimEngine::crashed`] is cancelled. The engine itself goes on.
     pub fn crash_at(&self, call: u64, when: When) {
         self.shared.with(|state| state.calls.faults.crash_at(call, when));
     }
@@ -209,13 +220,14 @@ impl SimEngine {
         self.shared.lock().crashed.clone()
     }
 
-    /// After a crash: the engine answers again, to the next run. A crash that did not come is called off.
+    /// After a crash: the engine answers again, to the next run. A crash that did not come is
+    /// called off.
     pub fn recover(&self) {
         self.shared.with(super::state::State::recover);
     }
 
-    /// The engine restarts and is away for `down`. Calls under way and streams break, containers end,
-    /// and those whose policy says so are started again.
+    /// The engine restarts and is away for `down`. Calls under way and streams break, containers
+    /// end, and those whose policy says so are started again.
     pub fn restart(&self, down: Duration) {
         self.shared.with(|state| state.restart(down));
     }
@@ -245,10 +257,12 @@ impl SimEngine {
         self.shared.with(|state| state.events.past().iter().map(EventView::of).collect())
     }
 
-    /// What every container and network was called when it was made, by its id: those that are gone too.
+    /// What every container and network was called when it was made, by its id: those that are gone
+    /// too.
     pub fn names(&self) -> BTreeMap<String, String> {
         let name = |event: &EventMessage| {
-            let actor = event.actor.as_ref().filter(|_| event.action.as_deref() == Some("create"))?;
+            let actor =
+                event.actor.as_ref().filter(|_| event.action.as_deref() == Some("create"))?;
             Some((actor.id.clone()?, actor.attributes.as_ref()?.get("name")?.clone()))
         };
         self.shared.with(|state| state.events.past().iter().filter_map(name).collect())

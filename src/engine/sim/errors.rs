@@ -4,7 +4,8 @@ use crate::engine::{EngineError, EngineErrorKind as Kind};
 
 /// The engine's refusal. `message` is Docker's, without the full stop.
 ///
-/// 403 says of a network, an address or a subnet that the state forbids it: a conflict, as at the real inhabitant.
+/// 403 says of a network, an address or a subnet that the state forbids it: a conflict, as at the
+/// real inhabitant.
 pub(super) fn refusal(status: u16, message: impl Into<String>) -> EngineError {
     let kind = match status {
         401 => Kind::Denied,
@@ -36,7 +37,14 @@ pub(super) fn no_space() -> EngineError {
 pub(super) fn no_such_container(name: &str) -> EngineError {
     // What could be no name at all is shown as it was written.
     let odd = name.split('/').any(|part| matches!(part, "" | "." | ".."));
-    refusal(404, if odd { format!("No such container: \"{name}\"") } else { format!("No such container: {name}") })
+    refusal(
+        404,
+        if odd {
+            format!("No such container: \"{name}\"")
+        } else {
+            format!("No such container: {name}")
+        },
+    )
 }
 
 /// The container has to run for this.

@@ -47,22 +47,30 @@ pub(super) struct Exec {
 /// The user id 0.
 const ROOT: &str = "0";
 
-/// Whom a command runs as: who is asked for, else the container's user, else root. The same user by name and by number is known of root
-/// alone; a group is left out.
+/// Whom a command runs as: who is asked for, else the container's user, else root. The same user by
+/// name and by number is known of root alone; a group is left out.
 fn user_of(asked: Option<&str>, of_container: Option<&str>) -> String {
-    let given = [asked, of_container].into_iter().flatten().find(|user| !user.is_empty()).unwrap_or(ROOT);
+    let given =
+        [asked, of_container].into_iter().flatten().find(|user| !user.is_empty()).unwrap_or(ROOT);
     let user = given.split(':').next().unwrap_or(given);
     if user == "root" { ROOT.to_owned() } else { user.to_owned() }
 }
 
 impl State {
     /// Begins a command for a caller: its id, and what it will write.
-    pub fn open_exec(&mut self, wanted: &str, request: &ExecRequest) -> Result<(String, UnboundedReceiver<Result<OutputChunk>>)> {
+    pub fn open_exec(
+        &mut self,
+        wanted: &str,
+        request: &ExecRequest,
+    ) -> Result<(String, UnboundedReceiver<Result<OutputChunk>>)> {
         let container = self.objects.find_container(wanted)?;
         match container.phase {
             Phase::Running => {}
             Phase::Restarting => {
-                let words = format!("Container {} is restarting, wait until the container is running", container.id);
+                let words = format!(
+                    "Container {} is restarting, wait until the container is running",
+                    container.id
+                );
                 return Err(refusal(409, words));
             }
             Phase::Created | Phase::Exited => return Err(not_running(&container.id)),
@@ -97,7 +105,11 @@ impl State {
             output: None,
         };
         self.execs.insert(id.clone(), exec);
-        self.emit_container(container, &format!("exec_create: {}", spoken(&request.command)), &[("execID", &id)]);
+        self.emit_container(
+            container,
+            &format!("exec_create: {}", spoken(&request.command)),
+            &[("execID", &id)],
+        );
         id
     }
 
@@ -105,7 +117,11 @@ impl State {
         if let Some(exec) = self.execs.get_mut(id) {
             exec.running = true;
         }
-        self.emit_container(container, &format!("exec_start: {}", spoken(&request.command)), &[("execID", id)]);
+        self.emit_container(
+            container,
+            &format!("exec_start: {}", spoken(&request.command)),
+            &[("execID", id)],
+        );
     }
 
     /// A command has ended by itself or with its container.
@@ -113,7 +129,11 @@ impl State {
         let Some(exec) = self.execs.get_mut(id).filter(|exec| exec.running) else { return };
         let container = exec.container.clone();
         self.forget_exec(id, code);
-        self.emit_container(&container, "exec_die", &[("execID", id), ("exitCode", &code.to_string())]);
+        self.emit_container(
+            &container,
+            "exec_die",
+            &[("execID", id), ("exitCode", &code.to_string())],
+        );
     }
 
     /// A command never ran: there is no event of its end.
@@ -127,15 +147,25 @@ impl State {
 
     /// A container's process has ended, and all commands in it with it.
     pub(super) fn end_execs(&mut self, container: &str) {
-        let running: Vec<String> =
-            self.execs.iter().filter(|(_, exec)| exec.container == container && exec.running).map(|(id, _)| id.clone()).collect();
+        let running: Vec<String> = self
+            .execs
+            .iter()
+            .filter(|(_, exec)| exec.container == container && exec.running)
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in running {
             self.end_exec(&id, KILLED);
         }
     }
 
-    /// Has a begun command answered by its container's process. `stdin`: all of it, none while it is open.
-    pub(super) fn run_exec(&mut self, id: &str, request: ExecRequest, stdin: Option<Bytes>) -> Option<Script> {
+    /// Has a begun command answered by its container's process. `stdin`: all of it, none while it
+    /// is open.
+    pub(super) fn run_exec(
+        &mut self,
+        id: &str,
+        request: ExecRequest,
+        stdin: Option<Bytes>,
+    ) -> Option<Script> {
         let exec = self.execs.get(id).filter(|exec| !exec.answered)?;
         let (container, id) = (exec.container.clone(), id.to_owned());
         if let Some((mark, signal)) = exec_processes::parse(&request.command) {
@@ -146,17 +176,32 @@ impl State {
         self.script(&container, request, stdin, move |state, answer| state.answer_exec(&id, answer))
     }
 
-    /// What a shell in the container does that sends a signal to the processes with this mark, as far as its user may.
-    fn signal_execs(&mut self, container: &str, mark: &str, signal: EndSignal, user: Option<&str>) -> ExecAnswer {
+    /// What a shell in the container does that sends a signal to the processes with this mark, as
+    /// far as its user may.
+    fn signal_execs(
+        &mut self,
+        container: &str,
+        mark: &str,
+        signal: EndSignal,
+        user: Option<&str>,
+    ) -> ExecAnswer {
         if self.container(container).is_ok_and(|container| !container.process.has_shell) {
-            return ExecAnswer::cannot_run("exec: \"/bin/sh\": stat /bin/sh: no such file or directory");
+            return ExecAnswer::cannot_run(
+                "exec: \"/bin/sh\": stat /bin/sh: no such file or directory",
+            );
         }
-        let is_marked = |exec: &Exec| exec.running && exec.container == container && exec.environment.iter().any(|entry| entry == mark);
-        let of_container = self.container(container).ok().and_then(|container| container.config.user.clone());
+        let is_marked = |exec: &Exec| {
+            exec.running
+                && exec.container == container
+                && exec.environment.iter().any(|entry| entry == mark)
+        };
+        let of_container =
+            self.container(container).ok().and_then(|container| container.config.user.clone());
         let who = |user: Option<&str>| user_of(user, of_container.as_deref());
         let is_own = |exec: &Exec| who(exec.user.as_deref()) == who(user);
         let found = self.execs.iter().filter(|(_, exec)| is_marked(exec) && is_own(exec));
-        let found: Vec<(String, bool)> = found.map(|(id, exec)| (id.clone(), exec.is_deaf)).collect();
+        let found: Vec<(String, bool)> =
+            found.map(|(id, exec)| (id.clone(), exec.is_deaf)).collect();
         let code = if signal == EndSignal::Kill { KILLED } else { TERMINATED };
         for (id, _) in found.iter().filter(|(_, is_deaf)| signal == EndSignal::Kill || !is_deaf) {
             let id = id.clone();
@@ -168,19 +213,30 @@ impl State {
         ExecAnswer::stdout(format!("{}\n", found.len()))
     }
 
-    /// The commands that spc began, that go on, and that nobody reads any more: each with its container's name.
+    /// The commands that spc began, that go on, and that nobody reads any more: each with its
+    /// container's name.
     pub(super) fn given_up_execs(&self) -> Vec<(String, String)> {
         let is_given_up = |exec: &&Exec| {
             let is_marked = exec.environment.iter().any(|entry| exec_processes::is_mark(entry));
-            exec.running && is_marked && !exec.is_excused && exec.output.as_ref().is_some_and(Output::is_closed)
+            exec.running
+                && is_marked
+                && !exec.is_excused
+                && exec.output.as_ref().is_some_and(Output::is_closed)
         };
-        let given_up = self.execs.values().filter(is_given_up).filter_map(|exec| Some((exec, self.container(&exec.container).ok()?)));
+        let given_up = self
+            .execs
+            .values()
+            .filter(is_given_up)
+            .filter_map(|exec| Some((exec, self.container(&exec.container).ok()?)));
         let is_endable = |(exec, container): &(&Exec, &Container)| {
             // A health check ends by itself.
             let is_check = health_command(&container.config).as_ref() == Some(&exec.command);
             container.process.has_shell && !is_check
         };
-        given_up.filter(is_endable).map(|(exec, container)| (exec.command.join(" "), container.name.clone())).collect()
+        given_up
+            .filter(is_endable)
+            .map(|(exec, container)| (exec.command.join(" "), container.name.clone()))
+            .collect()
     }
 
     /// Who began the commands was killed.
@@ -199,7 +255,10 @@ impl State {
             }
         }
         // Newer engines tell "not found" from "not executable".
-        if answer.unrunnable && self.api >= MODERN_API && String::from_utf8_lossy(&answer.stdout).contains("not found") {
+        if answer.unrunnable
+            && self.api >= MODERN_API
+            && String::from_utf8_lossy(&answer.stdout).contains("not found")
+        {
             answer.code = 127;
         }
         for (after, kind, bytes) in std::mem::take(&mut answer.early) {
@@ -233,14 +292,19 @@ impl State {
 
     /// Whether a command runs, and how it ended.
     pub fn exec_state(&self, id: &str) -> Result<ExecState> {
-        let exec = self.execs.get(id).ok_or_else(|| refusal(404, format!("No such exec instance: {id}")))?;
+        let exec = self
+            .execs
+            .get(id)
+            .ok_or_else(|| refusal(404, format!("No such exec instance: {id}")))?;
         Ok(ExecState { running: exec.running, exit_code: exec.exit_code })
     }
 }
 
 /// A command as events name it: the program, a space, its arguments.
 fn spoken(command: &[String]) -> String {
-    let (program, arguments) = command.split_first().map_or(("", [].as_slice()), |(program, arguments)| (program, arguments));
+    let (program, arguments) = command
+        .split_first()
+        .map_or(("", [].as_slice()), |(program, arguments)| (program, arguments));
     format!("{program} {}", arguments.join(" "))
 }
 
@@ -257,14 +321,19 @@ impl SimInput {
     fn end(&mut self) {
         let Some(request) = self.request.take() else { return };
         let (exec, stdin) = (self.exec.clone(), self.written.split().freeze());
-        self.shared.with(|state| state.after(Duration::ZERO, Purpose::Once, move |state| state.run_exec(&exec, request, Some(stdin))));
+        self.shared.with(|state| {
+            state.after(Duration::ZERO, Purpose::Once, move |state| {
+                state.run_exec(&exec, request, Some(stdin))
+            })
+        });
     }
 }
 
 #[async_trait]
 impl ExecInput for SimInput {
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        let running = self.shared.with(|state| state.execs.get(&self.exec).is_some_and(|exec| exec.running));
+        let running =
+            self.shared.with(|state| state.execs.get(&self.exec).is_some_and(|exec| exec.running));
         if !running || self.request.is_none() {
             return Err(unreachable());
         }

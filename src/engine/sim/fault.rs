@@ -43,10 +43,11 @@ pub enum FaultEffect {
     FailBefore(EngineError),
     /// The engine does it, but the answer is lost on the way.
     ReplyLost,
-    /// No answer comes; nothing is done. Short calls are waited for as long as a real engine is, and then fail with
-    /// [`Timeout`](crate::engine::EngineErrorKind::Timeout).
+    /// No answer comes; nothing is done. Short calls are waited for as long as a real engine is,
+    /// and then fail with [`Timeout`](crate::engine::EngineErrorKind::Timeout).
     Hang,
-    /// The connection of a stream (log, events, pull, build, output of an exec) breaks after its first piece.
+    /// The connection of a stream (log, events, pull, build, output of an exec) breaks after its
+    /// first piece.
     StreamCut,
     /// A list shows what was there before the last change.
     StaleList,
@@ -56,14 +57,15 @@ pub enum FaultEffect {
     Slow(Duration),
     /// Every event stream ends, as when the engine's connection breaks; the call itself goes on.
     EventsEnd,
-    /// The engine restarts instead of hearing the call: it is away for two seconds, streams break, and containers
-    /// without a restart policy stay down.
+    /// The engine restarts instead of hearing the call: it is away for two seconds, streams break,
+    /// and containers without a restart policy stay down.
     EngineRestart,
 }
 
 /// Whether the method makes space: it works on a full disk.
 pub(super) fn frees(method: &str) -> bool {
-    ["container_stop", "container_kill", "container_remove", "network_remove", "volume_remove"].contains(&method)
+    ["container_stop", "container_kill", "container_remove", "network_remove", "volume_remove"]
+        .contains(&method)
 }
 
 impl FaultEffect {
@@ -106,9 +108,11 @@ struct Drawn {
 
 impl Drawn {
     fn effect(&mut self, method: &str, effect: Effect) -> Option<FaultEffect> {
-        // As many numbers for every call, so that what one meets does not depend on what another could.
+        // As many numbers for every call, so that what one meets does not depend on what another
+        // could.
         let (hit, choice) = (self.random.fraction() < self.rate, self.random.next());
-        let able: Vec<&FaultEffect> = self.effects.iter().filter(|fault| fault.befalls(method, effect)).collect();
+        let able: Vec<&FaultEffect> =
+            self.effects.iter().filter(|fault| fault.befalls(method, effect)).collect();
         let at = usize::try_from(choice % able.len().max(1) as u64).unwrap_or_default();
         able.get(at).filter(|_| hit).map(|fault| (*fault).clone())
     }
@@ -163,7 +167,11 @@ impl Faults {
     /// Whether a stale list may be asked for.
     pub(super) fn wants_stale(&self) -> bool {
         let drawn = self.drawn.iter().flat_map(|drawn| &drawn.effects);
-        self.waiting.iter().map(|fault| &fault.effect).chain(drawn).any(|effect| *effect == FaultEffect::StaleList)
+        self.waiting
+            .iter()
+            .map(|fault| &fault.effect)
+            .chain(drawn)
+            .any(|effect| *effect == FaultEffect::StaleList)
     }
 
     fn crash_now(&mut self) -> Option<When> {
@@ -174,7 +182,8 @@ impl Faults {
         Some(when)
     }
 
-    /// The effect of the first fault whose turn it is, else one that is drawn; every fault counts the call.
+    /// The effect of the first fault whose turn it is, else one that is drawn; every fault counts
+    /// the call.
     fn effect(&mut self, method: &str, effect: Effect) -> Option<FaultEffect> {
         let drawn = self.drawn.as_mut().and_then(|drawn| drawn.effect(method, effect));
         let mut due = None;
@@ -202,7 +211,10 @@ impl State {
             None => {}
         }
         match self.calls.faults.effect(method, effect) {
-            None if self.calls.faults.is_disk_full && !works_without_space(method) && !self.is_name_taken(method, target) => {
+            None if self.calls.faults.is_disk_full
+                && !works_without_space(method)
+                && !self.is_name_taken(method, target) =>
+            {
                 Fate::Fails(no_space())
             }
             None => Fate::Proceeds,
@@ -247,12 +259,19 @@ mod tests {
     #[test]
     fn a_fault_comes_at_its_call_once() {
         let mut faults = Faults::default();
-        faults.add(Fault { on: FaultPoint::method("container_start", 2), effect: FaultEffect::Hang });
+        faults
+            .add(Fault { on: FaultPoint::method("container_start", 2), effect: FaultEffect::Hang });
         faults.add(Fault { on: FaultPoint::Call(3), effect: FaultEffect::ReplyLost });
-        let seen: Vec<_> = ["container_start", "network_list", "container_inspect", "container_start", "container_start"]
-            .into_iter()
-            .map(|method| faults.effect(method, Effect::Reads))
-            .collect();
+        let seen: Vec<_> = [
+            "container_start",
+            "network_list",
+            "container_inspect",
+            "container_start",
+            "container_start",
+        ]
+        .into_iter()
+        .map(|method| faults.effect(method, Effect::Reads))
+        .collect();
         assert_eq!(seen, [None, None, Some(FaultEffect::ReplyLost), Some(FaultEffect::Hang), None]);
     }
 
@@ -261,7 +280,11 @@ mod tests {
         let calls = ["container_list", "container_start", "container_logs"].repeat(200);
         let seen = |seed: u64| {
             let mut faults = Faults::default();
-            faults.draw(seed, 0.25, &[FaultEffect::StaleList, FaultEffect::StreamCut, FaultEffect::Hang]);
+            faults.draw(
+                seed,
+                0.25,
+                &[FaultEffect::StaleList, FaultEffect::StreamCut, FaultEffect::Hang],
+            );
             calls.iter().map(|method| faults.effect(method, Effect::Reads)).collect::<Vec<_>>()
         };
         assert_eq!(seen(1), seen(1));
@@ -284,6 +307,9 @@ mod tests {
     fn a_crash_is_counted_from_the_next_call() {
         let mut faults = Faults::default();
         faults.crash_at(2, When::After);
-        assert_eq!([faults.crash_now(), faults.crash_now(), faults.crash_now()], [None, Some(When::After), None]);
+        assert_eq!(
+            [faults.crash_now(), faults.crash_now(), faults.crash_now()],
+            [None, Some(When::After), None]
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Work that reports as it goes on: pulls, pushes, builds.
 //!
-//! It is called off when nobody reads its reports any more, and broken off when the engine goes away.
+//! It is called off when nobody reads its reports any more, and broken off when the engine goes
+//! away.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -38,7 +39,10 @@ pub(super) fn say<T: Send + 'static>(report: T) -> Step<T> {
 
 impl State {
     /// Begins the work; its reports.
-    pub fn feed<T: Send + 'static>(&mut self, steps: impl IntoIterator<Item = (Duration, Step<T>)>) -> UnboundedReceiver<Result<T>> {
+    pub fn feed<T: Send + 'static>(
+        &mut self,
+        steps: impl IntoIterator<Item = (Duration, Step<T>)>,
+    ) -> UnboundedReceiver<Result<T>> {
         let (sender, receiver) = unbounded();
         self.next_step(Feed { sender, steps: steps.into_iter().collect(), ended: false });
         receiver

@@ -29,11 +29,15 @@ impl State {
             let container = state.container(&id)?;
             match state.archive_files(container).find(path) {
                 None => return Err(missing(wanted, path)),
-                Some(Found::File) => return Err(refusal(500, "extraction point is not a directory")),
+                Some(Found::File) => {
+                    return Err(refusal(500, "extraction point is not a directory"));
+                }
                 Some(Found::Folder) => {}
             }
             let mount = mount_of(container, path);
-            if mount.is_some_and(|mount| !mount.writable && !matches!(mount.source, Source::Tmpfs { .. })) {
+            if mount.is_some_and(|mount| {
+                !mount.writable && !matches!(mount.source, Source::Tmpfs { .. })
+            }) {
                 return Err(refusal(500, "mounted volume is marked read-only"));
             }
             let place = place(container, path);
@@ -45,12 +49,16 @@ impl State {
             }
             let unpacked = match place {
                 Place::Layer(path) => state.container_mut(&id)?.layer.unpack(&path, tar),
-                Place::Volume { name, path } => state.objects.volumes.get_mut(&name).map_or(Ok(()), |volume| {
-                    volume.writes += 1;
-                    volume.files.unpack(&path, tar)
-                }),
+                Place::Volume { name, path } => {
+                    state.objects.volumes.get_mut(&name).map_or(Ok(()), |volume| {
+                        volume.writes += 1;
+                        volume.files.unpack(&path, tar)
+                    })
+                }
             };
-            unpacked.map_err(|error| refusal(500, format!("Error processing tar file(exit status 1): {error}")))?;
+            unpacked.map_err(|error| {
+                refusal(500, format!("Error processing tar file(exit status 1): {error}"))
+            })?;
             state.emit_container(&id, "extract-to-dir", &[]);
             Ok(())
         })
@@ -61,15 +69,20 @@ impl State {
         let id = self.container_id(wanted)?;
         self.with_volumes_mounted(&id, |state| {
             let packed = state.archive_files(state.container(&id)?).pack(path);
-            let tar =
-                packed.map_err(|error| refusal(500, format!("could not pack {path}: {error}")))?.ok_or_else(|| missing(wanted, path))?;
+            let tar = packed
+                .map_err(|error| refusal(500, format!("could not pack {path}: {error}")))?
+                .ok_or_else(|| missing(wanted, path))?;
             state.emit_container(&id, "archive-path", &[]);
             Ok(tar)
         })
     }
 
     /// The engine mounts a container's volumes for the time of the work, and says so.
-    fn with_volumes_mounted<T>(&mut self, id: &str, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    fn with_volumes_mounted<T>(
+        &mut self,
+        id: &str,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let volumes = self.mounted_volumes(id);
         for (volume, destination, writable) in &volumes {
             self.emit_mount(id, volume, destination, *writable);
@@ -104,7 +117,11 @@ impl State {
         let mut files = container.image_files.as_ref().clone();
         // Mount points are made with the container, those of tmpfs at its first start.
         let started = container.started.is_some();
-        for mount in container.mounts.iter().filter(|mount| started || !matches!(mount.source, Source::Tmpfs { .. })) {
+        for mount in container
+            .mounts
+            .iter()
+            .filter(|mount| started || !matches!(mount.source, Source::Tmpfs { .. }))
+        {
             files.add_folder(&mount.destination);
         }
         files.overlay(&container.layer, "/");
@@ -127,12 +144,17 @@ fn missing(container: &str, path: &str) -> crate::engine::EngineError {
 fn mount_of<'a>(container: &'a Container, path: &str) -> Option<&'a Mounted> {
     let path = normal(path);
     let above: BTreeSet<&str> = ancestors(&path).collect();
-    container.mounts.iter().filter(|mount| above.contains(mount.destination.as_str())).max_by_key(|mount| mount.destination.len())
+    container
+        .mounts
+        .iter()
+        .filter(|mount| above.contains(mount.destination.as_str()))
+        .max_by_key(|mount| mount.destination.len())
 }
 
 /// `path` itself and every folder it is in, the root left out.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(folder, _)| folder)).filter(|path| !path.is_empty())
+    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(folder, _)| folder))
+        .filter(|path| !path.is_empty())
 }
 
 fn place(container: &Container, path: &str) -> Place {

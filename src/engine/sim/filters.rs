@@ -27,7 +27,9 @@ impl<'a> Wanted<'a> {
             None => Ok(None),
             Some([value]) if matches!(value.as_str(), "1" | "true") => Ok(Some(true)),
             Some([value]) if matches!(value.as_str(), "0" | "false") => Ok(Some(false)),
-            Some(values) => Err(refusal(400, format!("Invalid filter '{key}={}'", values.join(",")))),
+            Some(values) => {
+                Err(refusal(400, format!("Invalid filter '{key}={}'", values.join(","))))
+            }
         }
     }
 }
@@ -40,11 +42,14 @@ pub(super) fn label_matches(filter: &str, labels: &BTreeMap<String, String>) -> 
     }
 }
 
-/// Part of the name. Of the regular expressions that Docker takes here, `^`, `$` and a leading `/?` are understood.
+/// Part of the name. Of the regular expressions that Docker takes here, `^`, `$` and a leading `/?`
+/// are understood.
 pub(super) fn name_matches(filter: &str, name: &str) -> bool {
     let (start, rest) = filter.strip_prefix('^').map_or((false, filter), |rest| (true, rest));
     let (end, rest) = rest.strip_suffix('$').map_or((false, rest), |rest| (true, rest));
-    let (rest, name) = rest.strip_prefix("/?").map_or((rest, name), |rest| (rest, name.strip_prefix('/').unwrap_or(name)));
+    let (rest, name) = rest
+        .strip_prefix("/?")
+        .map_or((rest, name), |rest| (rest, name.strip_prefix('/').unwrap_or(name)));
     match (start, end) {
         (true, true) => name == rest,
         (true, false) => name.starts_with(rest),
@@ -69,6 +74,9 @@ mod tests {
     #[test]
     fn an_unknown_filter_is_refused() {
         let filters = Filters::from([("bogus".to_owned(), vec!["x".to_owned()])]);
-        assert_eq!(Wanted::new(&filters, &["name"]).err().unwrap().message, "Invalid filter 'bogus'");
+        assert_eq!(
+            Wanted::new(&filters, &["name"]).err().unwrap().message,
+            "Invalid filter 'bogus'"
+        );
     }
 }

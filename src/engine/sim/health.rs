@@ -1,7 +1,8 @@
 //! Health checks, on the very schedule dockerd runs them.
 //!
-//! The first probe comes only after a whole interval; the next an interval after the last one ended.
-//! Failures in the start period do not count. From API 1.44 on the start period has an interval of its own.
+//! The first probe comes only after a whole interval; the next an interval after the last one
+//! ended. Failures in the start period do not count. From API 1.44 on the start period has an
+//! interval of its own.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -107,7 +108,11 @@ impl Health {
             exit_code: Some(probe.code),
             output: Some(probe.output.clone()),
         };
-        models::Health { status: Some(status), failing_streak: Some(self.failing), log: Some(self.log.iter().map(result).collect()) }
+        models::Health {
+            status: Some(status),
+            failing_streak: Some(self.failing),
+            log: Some(self.log.iter().map(result).collect()),
+        }
     }
 }
 
@@ -124,7 +129,9 @@ struct Check {
 impl Check {
     fn of(config: &ContainerConfig, api: ApiVersion) -> Option<Self> {
         let health = config.healthcheck.as_ref()?;
-        let time = |nanoseconds: Option<i64>, default| match nanoseconds.and_then(|time| u64::try_from(time).ok()) {
+        let time = |nanoseconds: Option<i64>, default| match nanoseconds
+            .and_then(|time| u64::try_from(time).ok())
+        {
             None | Some(0) => default,
             Some(time) => Duration::from_nanos(time),
         };
@@ -133,7 +140,8 @@ impl Check {
             interval: time(health.interval, INTERVAL),
             timeout: time(health.timeout, TIMEOUT),
             start_period: time(health.start_period, Duration::ZERO),
-            start_interval: (api >= ApiVersion::START_INTERVAL).then(|| time(health.start_interval, START_INTERVAL)),
+            start_interval: (api >= ApiVersion::START_INTERVAL)
+                .then(|| time(health.start_interval, START_INTERVAL)),
             retries: health.retries.filter(|retries| *retries > 0).unwrap_or(RETRIES),
         })
     }
@@ -141,7 +149,9 @@ impl Check {
     /// How long after the last probe (or the start) the next one comes.
     fn pause(&self, ran: Duration, health: &Health) -> Duration {
         match self.start_interval {
-            Some(interval) if ran < self.start_period && health.status == Status::Starting => interval,
+            Some(interval) if ran < self.start_period && health.status == Status::Starting => {
+                interval
+            }
             _ => self.interval,
         }
     }
@@ -153,7 +163,8 @@ pub(super) fn health_command(config: &ContainerConfig) -> Option<Vec<String>> {
     match kind.as_str() {
         "CMD" => Some(words.to_vec()),
         "CMD-SHELL" => {
-            let shell = config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()]);
+            let shell =
+                config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()]);
             Some(shell.into_iter().chain([words.join(" ")]).collect())
         }
         _ => None,
@@ -204,7 +215,15 @@ impl State {
     }
 
     /// The probe is under way: it ends when its command does, or at its timeout.
-    fn end_probe_later(&mut self, id: &str, starts: u64, exec: &str, start: Duration, check: &Check, answer: ExecAnswer) {
+    fn end_probe_later(
+        &mut self,
+        id: &str,
+        starts: u64,
+        exec: &str,
+        start: Duration,
+        check: &Check,
+        answer: ExecAnswer,
+    ) {
         let (timeout, retries) = (check.timeout, check.retries);
         let late = answer.runs_on || answer.takes > timeout;
         let (id, exec) = (id.to_owned(), exec.to_owned());
@@ -217,7 +236,8 @@ impl State {
                 (NO_CODE, format!("Health check exceeded timeout ({})", go_duration(timeout)))
             } else {
                 let said = [answer.stdout.as_ref(), answer.stderr.as_ref()].concat();
-                let shown = String::from_utf8_lossy(&said[..said.len().min(OUTPUT_BYTES)]).into_owned();
+                let shown =
+                    String::from_utf8_lossy(&said[..said.len().min(OUTPUT_BYTES)]).into_owned();
                 (if answer.unrunnable { NO_CODE } else { answer.code }, shown)
             };
             let probe = Probe { start, end: state.now, code, output };
@@ -244,7 +264,10 @@ impl State {
     fn plan_probe(&mut self, id: &str, starts: u64) {
         let (now, api) = (self.now, self.api);
         let Ok(container) = self.container(id) else { return };
-        let (Some(check), Some(health)) = (Check::of(&container.config, api), &container.health) else { return };
+        let (Some(check), Some(health)) = (Check::of(&container.config, api), &container.health)
+        else {
+            return;
+        };
         let ran = now.saturating_sub(container.started.unwrap_or(now));
         let pause = check.pause(ran, health);
         self.next_probe(id, starts, pause);
@@ -254,13 +277,16 @@ impl State {
         let api = self.api;
         let Ok(container) = self.container_mut(id) else { return };
         let started = container.started.unwrap_or_default();
-        let start_period = Check::of(&container.config, api).map_or(Duration::ZERO, |check| check.start_period);
+        let start_period =
+            Check::of(&container.config, api).map_or(Duration::ZERO, |check| check.start_period);
         let Some(health) = &mut container.health else { return };
         let before = health.status;
         if probe.code == 0 {
             health.failing = 0;
             health.status = Status::Healthy;
-        } else if health.status != Status::Starting || probe.start.saturating_sub(started) >= start_period {
+        } else if health.status != Status::Starting
+            || probe.start.saturating_sub(started) >= start_period
+        {
             health.failing += 1;
             if health.failing >= retries {
                 health.status = Status::Unhealthy;
@@ -297,14 +323,25 @@ mod tests {
     #[test]
     fn a_test_is_run_as_it_says() {
         let command = |test: &[&str], shell: Option<&[&str]>| {
-            let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-            let healthcheck = Some(models::HealthConfig { test: Some(words(test)), ..models::HealthConfig::default() });
-            health_command(&ContainerConfig { healthcheck, shell: shell.map(words), ..ContainerConfig::default() })
-                .map(|words| words.join("|"))
+            let words =
+                |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+            let healthcheck = Some(models::HealthConfig {
+                test: Some(words(test)),
+                ..models::HealthConfig::default()
+            });
+            health_command(&ContainerConfig {
+                healthcheck,
+                shell: shell.map(words),
+                ..ContainerConfig::default()
+            })
+            .map(|words| words.join("|"))
         };
         assert_eq!(command(&["CMD", "redis-cli", "ping"], None).unwrap(), "redis-cli|ping");
         assert_eq!(command(&["CMD-SHELL", "a && b"], None).unwrap(), "/bin/sh|-c|a && b");
-        assert_eq!(command(&["CMD-SHELL", "a"], Some(&["/bin/bash", "-c"])).unwrap(), "/bin/bash|-c|a");
+        assert_eq!(
+            command(&["CMD-SHELL", "a"], Some(&["/bin/bash", "-c"])).unwrap(),
+            "/bin/bash|-c|a"
+        );
         assert_eq!(command(&["NONE"], None), None);
         assert_eq!(command(&[], None), None);
     }

@@ -1,16 +1,18 @@
 //! What has to hold at every moment of every run, watched as it goes.
 //!
-//! [`SimEngine::watched`](super::SimEngine::watched) gives the handle that spc has: what is asked over it is looked at
-//! before it is done. What other handles do is somebody else's doing; but what then is on the engine is looked at whoever
-//! did it, after every event of a container.
+//! [`SimEngine::watched`](super::SimEngine::watched) gives the handle that spc has: what is asked
+//! over it is looked at before it is done. What other handles do is somebody else's doing; but what
+//! then is on the engine is looked at whoever did it, after every event of a container.
 //!
 //! - What spc did not label is not changed; a label that a container has of its image is nobody's.
-//! - No two running containers write to one volume, unless it is marked as shared, by whichever names: see `second_writer.rs`.
+//! - No two running containers write to one volume, unless it is marked as shared, by whichever
+//!   names: see `second_writer.rs`.
 //! - What writes to a named volume is stopped, with its own signal and grace, before it is removed.
 //! - No secret's value is in a call, but for what delivers it; nor in an event.
 //! - Of a service that is replaced without a gap, never fewer are ready than were promised.
 //! - A command in a container that a run gave up was ended.
-//! - A lock can be taken over: it has the name and labels by which the next run finds it, and never runs.
+//! - A lock can be taken over: it has the name and labels by which the next run finds it, and never
+//!   runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -30,7 +32,8 @@ use crate::model::secret::Secrets;
 pub struct Violation {
     /// Virtual time since the start.
     pub at: Duration,
-    /// The last call that was made over the watched handle, or is about to be: `container_start shop-db-1`.
+    /// The last call that was made over the watched handle, or is about to be: `container_start
+    /// shop-db-1`.
     pub call: String,
     /// What is wrong, as a sentence.
     pub what: String,
@@ -80,7 +83,15 @@ impl State {
     /// The labels that a container was created with.
     pub(super) fn own_labels(&self, container: &Container) -> Labels {
         let image = self.objects.images.get(&container.image_id);
-        let of_image = image.map(|image| image.config.labels.iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect());
+        let of_image = image.map(|image| {
+            image
+                .config
+                .labels
+                .iter()
+                .flatten()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        });
         set_at_create(&container.name, &container.labels, of_image.as_ref())
     }
 
@@ -95,8 +106,14 @@ impl State {
 
     /// A call is about to be made over the watched handle.
     pub(super) fn watch_call(&mut self, asked: &Asked<'_>) {
-        self.watch.call = format!("{}{}{}", asked.method, if asked.target.is_empty() { "" } else { " " }, asked.target);
-        let spoken = format!("{} {} {}", asked.target, asked.member.unwrap_or_default(), asked.arguments);
+        self.watch.call = format!(
+            "{}{}{}",
+            asked.method,
+            if asked.target.is_empty() { "" } else { " " },
+            asked.target
+        );
+        let spoken =
+            format!("{} {} {}", asked.target, asked.member.unwrap_or_default(), asked.arguments);
         if self.watch.secrets.mask(&spoken) != spoken {
             self.violated(format!("the value of a secret is in a call of {}", asked.method));
         }
@@ -112,35 +129,71 @@ impl State {
 
     /// A running container that the call would remove in the middle of its writing.
     fn cut_off_writer(&self, asked: &Asked<'_>) -> Option<String> {
-        let container = self.objects.find_container(asked.target).ok().filter(|_| asked.method == "container_remove")?;
-        let mut written = container.mounts.iter().filter(|mount| mount.writable).filter_map(|mount| mount.volume());
-        let volume = written.find(|volume| !super::ids::is_id(volume)).filter(|_| container.phase == Phase::Running)?;
-        Some(format!("the container \"{}\" writes to \"{volume}\", and is removed without a stop", container.name))
+        let container = self
+            .objects
+            .find_container(asked.target)
+            .ok()
+            .filter(|_| asked.method == "container_remove")?;
+        let mut written = container
+            .mounts
+            .iter()
+            .filter(|mount| mount.writable)
+            .filter_map(|mount| mount.volume());
+        let volume = written
+            .find(|volume| !super::ids::is_id(volume))
+            .filter(|_| container.phase == Phase::Running)?;
+        Some(format!(
+            "the container \"{}\" writes to \"{volume}\", and is removed without a stop",
+            container.name
+        ))
     }
 
     /// What the call would change that does not carry spc's label.
     fn stranger(&self, asked: &Asked<'_>) -> Option<String> {
         let container = |name: &str| {
-            let found = self.objects.find_container(name).ok().filter(|container| !self.is_of_spc(container))?;
+            let found = self
+                .objects
+                .find_container(name)
+                .ok()
+                .filter(|container| !self.is_of_spc(container))?;
             Some(format!("the container \"{}\"", found.name))
         };
         match asked.method {
-            "container_start" | "container_stop" | "container_restart" | "container_kill" | "container_rename" | "container_update"
-            | "container_remove" | "container_upload" => container(asked.target),
+            "container_start" | "container_stop" | "container_restart" | "container_kill"
+            | "container_rename" | "container_update" | "container_remove" | "container_upload" => {
+                container(asked.target)
+            }
             "network_connect" | "network_disconnect" => container(asked.member?),
             "network_remove" => {
-                let network = self.objects.find_network(asked.target).ok().filter(|network| !is_ours(&network.labels))?;
+                let network = self
+                    .objects
+                    .find_network(asked.target)
+                    .ok()
+                    .filter(|network| !is_ours(&network.labels))?;
                 Some(format!("the network \"{}\"", network.name))
             }
             "volume_remove" => {
-                let volume = self.objects.volumes.get(asked.target).filter(|volume| !is_ours(&volume.labels))?;
-                let mut used = self.objects.containers.values().filter(|container| uses(container, &volume.name));
-                let left = super::ids::is_id(&volume.name) && used.all(|container| self.is_of_spc(container));
+                let volume = self
+                    .objects
+                    .volumes
+                    .get(asked.target)
+                    .filter(|volume| !is_ours(&volume.labels))?;
+                let mut used = self
+                    .objects
+                    .containers
+                    .values()
+                    .filter(|container| uses(container, &volume.name));
+                let left = super::ids::is_id(&volume.name)
+                    && used.all(|container| self.is_of_spc(container));
                 (!left).then(|| format!("the volume \"{}\"", volume.name))
             }
             "image_remove" => {
                 let image = self.objects.find_image(asked.target).ok()?;
-                let user = self.objects.containers.values().find(|user| user.image_id == image.id && !self.is_of_spc(user))?;
+                let user = self
+                    .objects
+                    .containers
+                    .values()
+                    .find(|user| user.image_id == image.id && !self.is_of_spc(user))?;
                 Some(format!("the image of the container \"{}\"", user.name))
             }
             _ => None,
@@ -154,9 +207,14 @@ impl State {
         }
         let shown = format!("{event:?}");
         if self.watch.secrets.mask(&shown) != shown {
-            self.violated(format!("the value of a secret is in an event: {}", event.action.as_deref().unwrap_or_default()));
+            self.violated(format!(
+                "the value of a secret is in an event: {}",
+                event.action.as_deref().unwrap_or_default()
+            ));
         }
-        for what in [self.second_writer(), self.too_few_ready(), self.lost_lock()].into_iter().flatten() {
+        for what in
+            [self.second_writer(), self.too_few_ready(), self.lost_lock()].into_iter().flatten()
+        {
             self.violated(what);
         }
     }
@@ -167,9 +225,16 @@ impl State {
 
     /// A service of which fewer are ready than have to be.
     fn too_few_ready(&mut self) -> Option<String> {
-        let mut counts: BTreeMap<String, usize> = self.watch.ready.keys().map(|service| (service.clone(), 0)).collect();
-        for container in self.objects.containers.values().filter(|container| self.is_ready(container)) {
-            if let Some(count) = container.labels.get(compose_label::SERVICE).and_then(|service| counts.get_mut(service)) {
+        let mut counts: BTreeMap<String, usize> =
+            self.watch.ready.keys().map(|service| (service.clone(), 0)).collect();
+        for container in
+            self.objects.containers.values().filter(|container| self.is_ready(container))
+        {
+            if let Some(count) = container
+                .labels
+                .get(compose_label::SERVICE)
+                .and_then(|service| counts.get_mut(service))
+            {
                 *count += 1;
             }
         }
@@ -187,7 +252,8 @@ impl State {
     /// Whether its process is: what the engine says of it comes later.
     fn is_ready(&self, container: &Container) -> bool {
         let since = container.started.unwrap_or(self.now);
-        container.phase == Phase::Running && container.process.is_ready(self.now.saturating_sub(since))
+        container.phase == Phase::Running
+            && container.process.is_ready(self.now.saturating_sub(since))
     }
 
     /// A lock that the next run could not find, or that runs.

@@ -36,21 +36,34 @@ impl Pool {
     }
 
     /// The address asked for, or the lowest free one.
-    pub fn address(&self, wanted: Option<Ipv4Addr>, taken: &BTreeSet<Ipv4Addr>) -> std::result::Result<Ipv4Addr, NoAddress> {
+    pub fn address(
+        &self,
+        wanted: Option<Ipv4Addr>,
+        taken: &BTreeSet<Ipv4Addr>,
+    ) -> std::result::Result<Ipv4Addr, NoAddress> {
         let of_network = [self.gateway, self.subnet.network(), self.subnet.broadcast()];
-        let free = |address: &Ipv4Addr| !of_network.contains(address) && !taken.contains(address) && !self.reserved.contains(address);
+        let free = |address: &Ipv4Addr| {
+            !of_network.contains(address)
+                && !taken.contains(address)
+                && !self.reserved.contains(address)
+        };
         match wanted {
             Some(address) if !self.subnet.contains(&address) => Err(NoAddress::NotInSubnet),
             Some(address) if free(&address) => Ok(address),
             Some(_) => Err(NoAddress::Taken),
             None => {
-                // Both are in order: those that are taken are passed over without a search for each.
+                // Both are in order: those that are taken are passed over without a search for
+                // each.
                 let mut passed = taken.range(self.range.network()..).peekable();
                 let mut untaken = |address: &Ipv4Addr| {
                     while passed.next_if(|taken| *taken < address).is_some() {}
                     passed.next_if_eq(&address).is_none()
                 };
-                self.range.hosts().filter(|address| untaken(address)).find(|address| free(address)).ok_or(NoAddress::Exhausted)
+                self.range
+                    .hosts()
+                    .filter(|address| untaken(address))
+                    .find(|address| free(address))
+                    .ok_or(NoAddress::Exhausted)
             }
         }
     }
@@ -65,7 +78,8 @@ pub(super) fn asked(ipam: Option<&Ipam>) -> Result<Vec<Pool>> {
         if text.contains("::") {
             continue;
         }
-        let invalid = || refusal(500, format!("Invalid subnet {text} : invalid CIDR address: {text}"));
+        let invalid =
+            || refusal(500, format!("Invalid subnet {text} : invalid CIDR address: {text}"));
         let mut pool = Pool::new(text.parse().map_err(|_| invalid())?);
         if let Some(range) = config.ip_range.as_deref().filter(|text| !text.is_empty()) {
             let fails = || refusal(400, format!("invalid ip-range {range}"));
@@ -99,7 +113,8 @@ fn parsed(address: &str) -> Result<Ipv4Addr> {
     address.parse().map_err(|_| refusal(400, format!("invalid address {address}")))
 }
 
-/// The first of the engine's own pools that no network has: 172.17 to 172.31, then sixteenths of 192.168.
+/// The first of the engine's own pools that no network has: 172.17 to 172.31, then the sixteenths
+/// of 192.168.
 pub(super) fn free(taken: &[Ipv4Net]) -> Result<Pool> {
     let large = (17..=31).map(|second| (Ipv4Addr::new(172, second, 0, 0), 16));
     let small = (0..16).map(|sixteenth| (Ipv4Addr::new(192, 168, sixteenth * 16, 0), 20));
@@ -154,13 +169,19 @@ mod tests {
         assert_eq!(pool.address(Some(nine), &BTreeSet::new()), Ok(nine));
         assert_eq!(pool.address(Some(nine), &BTreeSet::from([nine])), Err(NoAddress::Taken));
         assert_eq!(pool.address(Some(pool.gateway), &BTreeSet::new()), Err(NoAddress::Taken));
-        assert_eq!(pool.address(Some(Ipv4Addr::new(10, 2, 0, 9)), &BTreeSet::new()), Err(NoAddress::NotInSubnet));
+        assert_eq!(
+            pool.address(Some(Ipv4Addr::new(10, 2, 0, 9)), &BTreeSet::new()),
+            Err(NoAddress::NotInSubnet)
+        );
     }
 
     #[test]
     fn the_engines_own_pools_leave_out_what_is_taken() {
         let taken = ["172.17.0.0/16", "172.18.5.0/24"].map(|text| text.parse().unwrap());
         assert_eq!(free(&taken).unwrap().subnet.to_string(), "172.19.0.0/16");
-        assert_eq!(free(&["172.16.0.0/12".parse().unwrap()]).unwrap().subnet.to_string(), "192.168.0.0/20");
+        assert_eq!(
+            free(&["172.16.0.0/12".parse().unwrap()]).unwrap().subnet.to_string(),
+            "192.168.0.0/20"
+        );
     }
 }

@@ -40,7 +40,8 @@ pub(super) struct Follower {
 }
 
 impl Unfinished {
-    /// Takes what was written at `now`; the messages that makes: whole lines, and parts of long ones, which have the time of the first.
+    /// Takes what was written at `now`; the messages that makes: whole lines, and parts of long
+    /// ones, which have the time of the first.
     fn push(&mut self, now: Duration, kind: OutputKind, text: &[u8]) -> Vec<LogLine> {
         let mut messages = Vec::new();
         for piece in text.split_inclusive(|byte| *byte == b'\n') {
@@ -58,7 +59,11 @@ impl Unfinished {
     /// The last message, if the process ended in the middle of a line.
     fn finish(&mut self, now: Duration, kind: OutputKind) -> Option<LogLine> {
         let at = self.cut_at.take().unwrap_or(now);
-        (!self.text.is_empty()).then(|| LogLine { at, kind, text: std::mem::take(&mut self.text).into() })
+        (!self.text.is_empty()).then(|| LogLine {
+            at,
+            kind,
+            text: std::mem::take(&mut self.text).into(),
+        })
     }
 }
 
@@ -76,7 +81,8 @@ impl LogLine {
 
     fn is_in(&self, request: &LogsRequest) -> bool {
         let at = date(self.at);
-        request.since.is_none_or(|since| at >= since) && request.until.is_none_or(|until| at <= until)
+        request.since.is_none_or(|since| at >= since)
+            && request.until.is_none_or(|until| at <= until)
     }
 }
 
@@ -85,7 +91,11 @@ impl State {
     pub fn log(&mut self, id: &str, kind: OutputKind, text: &str) {
         let now = self.now;
         let Ok(container) = self.container_mut(id) else { return };
-        for message in container.unfinished[usize::from(kind == OutputKind::Stderr)].push(now, kind, text.as_bytes()) {
+        for message in container.unfinished[usize::from(kind == OutputKind::Stderr)].push(
+            now,
+            kind,
+            text.as_bytes(),
+        ) {
             self.add_message(id, message);
         }
     }
@@ -101,19 +111,32 @@ impl State {
     }
 
     /// What was written so far and, where asked for, what comes until the container ends.
-    pub fn read_log(&mut self, wanted: &str, request: LogsRequest) -> Result<UnboundedReceiver<Result<OutputChunk>>> {
+    pub fn read_log(
+        &mut self,
+        wanted: &str,
+        request: LogsRequest,
+    ) -> Result<UnboundedReceiver<Result<OutputChunk>>> {
         let container = self.objects.find_container(wanted)?;
-        let driver = container.host.log_config.as_ref().and_then(|config| config.typ.as_deref()).unwrap_or_default();
+        let driver = container
+            .host
+            .log_config
+            .as_ref()
+            .and_then(|config| config.typ.as_deref())
+            .unwrap_or_default();
         if UNREADABLE.contains(&driver) {
             return Err(refusal(501, "configured logging driver does not support reading"));
         }
         let requests = self.access_log(container, &request);
         let mut messages: Vec<&LogLine> = container.log.iter().chain(&requests).collect();
         messages.sort_by_key(|message| message.at);
-        let tail = request.tail.map_or(messages.len(), |tail| usize::try_from(tail).unwrap_or(usize::MAX).min(messages.len()));
+        let tail = request.tail.map_or(messages.len(), |tail| {
+            usize::try_from(tail).unwrap_or(usize::MAX).min(messages.len())
+        });
         let (sender, receiver) = unbounded();
         // The engine takes the tail first, and looks at the times then.
-        for message in messages[messages.len() - tail..].iter().filter(|message| message.is_in(&request)) {
+        for message in
+            messages[messages.len() - tail..].iter().filter(|message| message.is_in(&request))
+        {
             // The receiver is still here.
             let _ = sender.unbounded_send(Ok(message.chunk(&request)));
         }
@@ -135,15 +158,23 @@ impl State {
         if let Some(tail) = request.tail.and_then(|tail| usize::try_from(tail).ok()) {
             requests = requests.split_off(requests.len().saturating_sub(tail));
         }
-        let line = |request: &Answered| LogLine { at: request.at, kind: OutputKind::Stdout, text: request.line().into() };
+        let line = |request: &Answered| LogLine {
+            at: request.at,
+            kind: OutputKind::Stdout,
+            text: request.line().into(),
+        };
         requests.iter().map(line).collect()
     }
 
-    /// A container's process has ended, and with it its last line and everybody's following of the log.
+    /// A container's process has ended, and with it its last line and everybody's following of the
+    /// log.
     pub(super) fn end_log(&mut self, id: &str) {
         let now = self.now;
         for (at, kind) in [OutputKind::Stdout, OutputKind::Stderr].into_iter().enumerate() {
-            let last = self.container_mut(id).ok().and_then(|container| container.unfinished[at].finish(now, kind));
+            let last = self
+                .container_mut(id)
+                .ok()
+                .and_then(|container| container.unfinished[at].finish(now, kind));
             if let Some(message) = last {
                 self.add_message(id, message);
             }

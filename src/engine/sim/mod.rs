@@ -49,8 +49,9 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, TryStreamExt};
 
 use crate::engine::{
-    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, ExecInput, ExecRequest, ExecSession, ExecState, Filters,
-    LogsRequest, OutputStream, RegistryAuth, Result, StopRequest, Top, TransferEvent,
+    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, ExecInput,
+    ExecRequest, ExecSession, ExecState, Filters, LogsRequest, OutputStream, RegistryAuth, Result,
+    StopRequest, Top, TransferEvent,
 };
 use crate::host::conductor::Background;
 pub use build::BuildScript;
@@ -63,7 +64,10 @@ pub use invariants::Violation;
 pub use process::{ExecAnswer, MountedVolume, Process, ProcessView};
 pub use processes::{Unused, matches};
 pub use seed::{Snapshot, bases};
-pub use snapshot::{ContainerView, EndpointView, EngineState, EventView, ImageView, MountView, NetworkView, VolumeView};
+pub use snapshot::{
+    ContainerView, EndpointView, EngineState, EventView, ImageView, MountView, NetworkView,
+    VolumeView,
+};
 use state::Shared;
 pub use traffic::{Figures, Traffic};
 
@@ -108,21 +112,35 @@ impl Engine for SimEngine {
         self.call(Request::read("info", "", 2_000), |state| Ok(state.system_info())).await
     }
 
-    async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<BoxStream<'static, Result<models::EventMessage>>> {
+    async fn events(
+        &self,
+        filters: &Filters,
+        since: Option<i64>,
+    ) -> Result<BoxStream<'static, Result<models::EventMessage>>> {
         let filters = filters.clone();
         let listen = move |state: &mut state::State| Ok(state.events.listen(filters, since));
         self.streamed(Request::read("events", "", 300), listen).await
     }
 
-    async fn container_list(&self, all: bool, filters: &Filters) -> Result<Vec<models::ContainerSummary>> {
+    async fn container_list(
+        &self,
+        all: bool,
+        filters: &Filters,
+    ) -> Result<Vec<models::ContainerSummary>> {
         let filters = filters.clone();
         let list = Request::read("container_list", "", 600);
-        self.list_call(list, move |state, objects| objects.list_containers(all, &filters, state.api, state.now)).await
+        self.list_call(list, move |state, objects| {
+            objects.list_containers(all, &filters, state.api, state.now)
+        })
+        .await
     }
 
     async fn container_inspect(&self, container: &str) -> Result<models::ContainerInspectResponse> {
         let name = container.to_owned();
-        self.call(Request::read("container_inspect", container, 330), move |state| state.inspect_container(&name)).await
+        self.call(Request::read("container_inspect", container, 330), move |state| {
+            state.inspect_container(&name)
+        })
+        .await
     }
 
     async fn container_create(
@@ -132,12 +150,17 @@ impl Engine for SimEngine {
         body: models::ContainerCreateBody,
     ) -> Result<models::ContainerCreateResponse> {
         let own = name.to_owned();
-        self.call(Request::change("container_create", name, 5_000), move |state| state.create_container(&own, body)).await
+        self.call(Request::change("container_create", name, 5_000), move |state| {
+            state.create_container(&own, body)
+        })
+        .await
     }
 
     async fn container_start(&self, container: &str) -> Result<bool> {
         let name = container.to_owned();
-        let start = move |state: &mut state::State| state.container_id(&name).and_then(|id| state.start_container(&id));
+        let start = move |state: &mut state::State| {
+            state.container_id(&name).and_then(|id| state.start_container(&id))
+        };
         self.call(Request::change("container_start", container, 130_000), start).await
     }
 
@@ -163,23 +186,39 @@ impl Engine for SimEngine {
 
     async fn container_kill(&self, container: &str, signal: &str) -> Result<()> {
         let (name, signal) = (container.to_owned(), signal.to_owned());
-        self.call(Request::change("container_kill", container, 6_000), move |state| state.kill_container(&name, &signal)).await
+        self.call(Request::change("container_kill", container, 6_000), move |state| {
+            state.kill_container(&name, &signal)
+        })
+        .await
     }
 
     async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
         let (old, new) = (container.to_owned(), name.to_owned());
-        self.call(Request::change("container_rename", container, 800), move |state| state.rename_container(&old, &new)).await
+        self.call(Request::change("container_rename", container, 800), move |state| {
+            state.rename_container(&old, &new)
+        })
+        .await
     }
 
-    async fn container_update(&self, container: &str, restart: models::RestartPolicy) -> Result<()> {
+    async fn container_update(
+        &self,
+        container: &str,
+        restart: models::RestartPolicy,
+    ) -> Result<()> {
         let name = container.to_owned();
-        self.call(Request::change("container_update", container, 1_000), move |state| state.update_container(&name, restart)).await
+        self.call(Request::change("container_update", container, 1_000), move |state| {
+            state.update_container(&name, restart)
+        })
+        .await
     }
 
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
         let name = container.to_owned();
         let takes = if force { 60_000 } else { 4_000 };
-        self.call(Request::change("container_remove", container, takes), move |state| state.remove_container(&name, force, volumes)).await
+        self.call(Request::change("container_remove", container, takes), move |state| {
+            state.remove_container(&name, force, volumes)
+        })
+        .await
     }
 
     async fn container_wait(&self, container: &str) -> Result<i64> {
@@ -193,20 +232,31 @@ impl Engine for SimEngine {
 
     async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream> {
         let (name, request) = (container.to_owned(), *request);
-        self.streamed(Request::read("container_logs", container, 400), move |state| state.read_log(&name, request)).await
+        self.streamed(Request::read("container_logs", container, 400), move |state| {
+            state.read_log(&name, request)
+        })
+        .await
     }
 
     async fn container_top(&self, container: &str) -> Result<Top> {
         let name = container.to_owned();
-        self.call(Request::read("container_top", container, 10_000), move |state| state.top(&name)).await
+        self.call(Request::read("container_top", container, 10_000), move |state| state.top(&name))
+            .await
     }
 
     async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()> {
         let (name, path) = (container.to_owned(), path.to_owned());
-        self.call(Request::change("container_upload", container, 30_000), move |state| state.upload(&name, &path, &tar)).await
+        self.call(Request::change("container_upload", container, 30_000), move |state| {
+            state.upload(&name, &path, &tar)
+        })
+        .await
     }
 
-    async fn container_download(&self, container: &str, path: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+    async fn container_download(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<BoxStream<'static, Result<Bytes>>> {
         let (name, path) = (container.to_owned(), path.to_owned());
         let chunks = move |state: &mut state::State| {
             let mut tar = state.download(&name, &path)?;
@@ -220,7 +270,9 @@ impl Engine for SimEngine {
 
     async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession> {
         let (name, own) = (container.to_owned(), request.clone());
-        let begin = move |state: &mut state::State, reply: call::Reply<_>| match state.open_exec(&name, &own) {
+        let begin = move |state: &mut state::State, reply: call::Reply<_>| match state
+            .open_exec(&name, &own)
+        {
             Err(error) => {
                 reply.send(state, Err(error));
                 None
@@ -231,32 +283,48 @@ impl Engine for SimEngine {
                 state.run_exec(&id, own, stdin)
             }
         };
-        let ((id, output), extent) = self.streaming_call(Request::change("exec_start", container, 1_000), begin).await?;
+        let ((id, output), extent) =
+            self.streaming_call(Request::change("exec_start", container, 1_000), begin).await?;
         let input = request.stdin.then(|| {
             let (shared, exec, request) = (self.shared.clone(), id.clone(), Some(request.clone()));
-            Box::new(exec::SimInput { shared, exec, request, written: BytesMut::new() }) as Box<dyn ExecInput>
+            Box::new(exec::SimInput { shared, exec, request, written: BytesMut::new() })
+                as Box<dyn ExecInput>
         });
         Ok(ExecSession { id, output: self.stream(output, extent), input })
     }
 
     async fn exec_inspect(&self, exec: &str) -> Result<ExecState> {
         let id = exec.to_owned();
-        self.call(Request::read("exec_inspect", exec, 300), move |state| state.exec_state(&id)).await
+        self.call(Request::read("exec_inspect", exec, 300), move |state| state.exec_state(&id))
+            .await
     }
 
     async fn image_list(&self, filters: &Filters) -> Result<Vec<models::ImageSummary>> {
         let filters = filters.clone();
-        self.list_call(Request::read("image_list", "", 1_000), move |state, objects| objects.list_images(&filters, state.api)).await
+        self.list_call(Request::read("image_list", "", 1_000), move |state, objects| {
+            objects.list_images(&filters, state.api)
+        })
+        .await
     }
 
     async fn image_inspect(&self, image: &str) -> Result<models::ImageInspect> {
         let name = image.to_owned();
-        self.call(Request::read("image_inspect", image, 400), move |state| state.objects.inspect_image(&name, state.api)).await
+        self.call(Request::read("image_inspect", image, 400), move |state| {
+            state.objects.inspect_image(&name, state.api)
+        })
+        .await
     }
 
-    async fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
+    async fn image_registry_digest(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<String> {
         let (name, auth) = (image.to_owned(), auth.cloned());
-        self.call(Request::read("image_registry_digest", image, 300_000), move |state| state.registry_digest(&name, auth.as_ref())).await
+        self.call(Request::read("image_registry_digest", image, 300_000), move |state| {
+            state.registry_digest(&name, auth.as_ref())
+        })
+        .await
     }
 
     async fn image_pull(
@@ -266,15 +334,28 @@ impl Engine for SimEngine {
         auth: Option<&RegistryAuth>,
     ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         let (name, auth) = (image.to_owned(), auth.cloned());
-        self.streamed(Request::change("image_pull", image, 3_500), move |state| state.pull(&name, auth.as_ref())).await
+        self.streamed(Request::change("image_pull", image, 3_500), move |state| {
+            state.pull(&name, auth.as_ref())
+        })
+        .await
     }
 
-    async fn image_push(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+    async fn image_push(
+        &self,
+        image: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         let (name, auth) = (image.to_owned(), auth.cloned());
-        self.streamed(Request::change("image_push", image, 3_500), move |state| state.push(&name, auth.as_ref())).await
+        self.streamed(Request::change("image_push", image, 3_500), move |state| {
+            state.push(&name, auth.as_ref())
+        })
+        .await
     }
 
-    async fn image_build(&self, request: BuildRequest) -> Result<BoxStream<'static, Result<BuildEvent>>> {
+    async fn image_build(
+        &self,
+        request: BuildRequest,
+    ) -> Result<BoxStream<'static, Result<BuildEvent>>> {
         let target = request.tags.first().cloned().unwrap_or_default();
         let context = read(request.context, "the build context").await?;
         let order = build::BuildOrder {
@@ -288,74 +369,125 @@ impl Engine for SimEngine {
             context_digest: request.context_digest,
             context,
         };
-        self.streamed(Request::change("image_build", &target, 50_000), move |state| Ok(state.build(order))).await
+        self.streamed(Request::change("image_build", &target, 50_000), move |state| {
+            Ok(state.build(order))
+        })
+        .await
     }
 
-    async fn image_import(&self, tag: &str, changes: &[String], tar: BoxStream<'static, std::io::Result<Bytes>>) -> Result<String> {
+    async fn image_import(
+        &self,
+        tag: &str,
+        changes: &[String],
+        tar: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> Result<String> {
         let (name, changes) = (tag.to_owned(), changes.to_vec());
         let tar = read(tar, "the archive").await?;
-        self.call(Request::change("image_import", tag, 36_000), move |state| state.import_image(&name, &changes, &tar)).await
+        self.call(Request::change("image_import", tag, 36_000), move |state| {
+            state.import_image(&name, &changes, &tar)
+        })
+        .await
     }
 
     async fn image_tag(&self, image: &str, tag: &str) -> Result<()> {
         let (name, tag) = (image.to_owned(), tag.to_owned());
-        self.call(Request::change("image_tag", image, 1_600), move |state| state.tag_image(&name, &tag)).await
+        self.call(Request::change("image_tag", image, 1_600), move |state| {
+            state.tag_image(&name, &tag)
+        })
+        .await
     }
 
     async fn image_remove(&self, image: &str, force: bool) -> Result<()> {
         let name = image.to_owned();
-        self.call(Request::change("image_remove", image, 2_000), move |state| state.remove_image(&name, force)).await
+        self.call(Request::change("image_remove", image, 2_000), move |state| {
+            state.remove_image(&name, force)
+        })
+        .await
     }
 
     async fn network_list(&self, filters: &Filters) -> Result<Vec<models::Network>> {
         let filters = filters.clone();
-        self.list_call(Request::read("network_list", "", 500), move |_, objects| objects.list_networks(&filters)).await
+        self.list_call(Request::read("network_list", "", 500), move |_, objects| {
+            objects.list_networks(&filters)
+        })
+        .await
     }
 
     async fn network_inspect(&self, network: &str) -> Result<models::NetworkInspect> {
         let name = network.to_owned();
-        self.call(Request::read("network_inspect", network, 400), move |state| state.objects.inspect_network(&name)).await
+        self.call(Request::read("network_inspect", network, 400), move |state| {
+            state.objects.inspect_network(&name)
+        })
+        .await
     }
 
     async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String> {
         let name = body.name.clone();
-        self.call(Request::change("network_create", &name, 50_000), move |state| state.create_network(body)).await
+        self.call(Request::change("network_create", &name, 50_000), move |state| {
+            state.create_network(body)
+        })
+        .await
     }
 
-    async fn network_connect(&self, network: &str, container: &str, endpoint: models::EndpointSettings) -> Result<()> {
+    async fn network_connect(
+        &self,
+        network: &str,
+        container: &str,
+        endpoint: models::EndpointSettings,
+    ) -> Result<()> {
         let (name, member) = (network.to_owned(), container.to_owned());
-        self.call(Request::change("network_connect", network, 25_000), move |state| state.connect_network(&name, &member, endpoint)).await
+        self.call(Request::change("network_connect", network, 25_000), move |state| {
+            state.connect_network(&name, &member, endpoint)
+        })
+        .await
     }
 
     async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()> {
         let (name, member) = (network.to_owned(), container.to_owned());
-        self.call(Request::change("network_disconnect", network, 50_000), move |state| state.disconnect_network(&name, &member, force))
-            .await
+        self.call(Request::change("network_disconnect", network, 50_000), move |state| {
+            state.disconnect_network(&name, &member, force)
+        })
+        .await
     }
 
     async fn network_remove(&self, network: &str) -> Result<()> {
         let name = network.to_owned();
-        self.call(Request::change("network_remove", network, 140_000), move |state| state.remove_network(&name)).await
+        self.call(Request::change("network_remove", network, 140_000), move |state| {
+            state.remove_network(&name)
+        })
+        .await
     }
 
     async fn volume_list(&self, filters: &Filters) -> Result<Vec<models::Volume>> {
         let filters = filters.clone();
-        self.list_call(Request::read("volume_list", "", 400), move |_, objects| objects.list_volumes(&filters)).await
+        self.list_call(Request::read("volume_list", "", 400), move |_, objects| {
+            objects.list_volumes(&filters)
+        })
+        .await
     }
 
     async fn volume_inspect(&self, volume: &str) -> Result<models::Volume> {
         let name = volume.to_owned();
-        self.call(Request::read("volume_inspect", volume, 300), move |state| state.objects.inspect_volume(&name)).await
+        self.call(Request::read("volume_inspect", volume, 300), move |state| {
+            state.objects.inspect_volume(&name)
+        })
+        .await
     }
 
     async fn volume_create(&self, body: models::VolumeCreateRequest) -> Result<models::Volume> {
         let name = body.name.clone().unwrap_or_default();
-        self.call(Request::change("volume_create", &name, 1_000), move |state| state.create_volume(body)).await
+        self.call(Request::change("volume_create", &name, 1_000), move |state| {
+            state.create_volume(body)
+        })
+        .await
     }
 
     async fn volume_remove(&self, volume: &str, force: bool) -> Result<()> {
         let name = volume.to_owned();
-        self.call(Request::change("volume_remove", volume, 1_000), move |state| state.remove_volume(&name, force)).await
+        self.call(Request::change("volume_remove", volume, 1_000), move |state| {
+            state.remove_volume(&name, force)
+        })
+        .await
     }
 }
 
@@ -366,5 +498,7 @@ async fn read(stream: BoxStream<'static, std::io::Result<Bytes>>, what: &str) ->
         Ok(all)
     };
     let all = stream.try_fold(BytesMut::new(), add).await;
-    all.map(BytesMut::freeze).map_err(|error| EngineError::new(EngineErrorKind::Failed, format!("could not read {what}: {error}")))
+    all.map(BytesMut::freeze).map_err(|error| {
+        EngineError::new(EngineErrorKind::Failed, format!("could not read {what}: {error}"))
+    })
 }

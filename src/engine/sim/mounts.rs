@@ -1,4 +1,5 @@
-//! What is mounted into a container: binds, mounts, tmpfs and anonymous volumes, read as Docker reads them.
+//! What is mounted into a container: binds, mounts, tmpfs and anonymous volumes, read as Docker
+//! reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,13 +84,24 @@ pub(super) struct Wanted {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WantedSource {
-    Volume { name: Option<String>, labels: BTreeMap<String, String>, options: BTreeMap<String, String>, copy: bool },
+    Volume {
+        name: Option<String>,
+        labels: BTreeMap<String, String>,
+        options: BTreeMap<String, String>,
+        copy: bool,
+    },
     Bind(String),
-    Tmpfs { listed: bool },
+    Tmpfs {
+        listed: bool,
+    },
 }
 
 /// All a container is to have mounted, in the order of their destinations.
-pub(super) fn wanted(config: &ContainerConfig, host: &HostConfig, machine: &Machine) -> Result<Vec<Wanted>> {
+pub(super) fn wanted(
+    config: &ContainerConfig,
+    host: &HostConfig,
+    machine: &Machine,
+) -> Result<Vec<Wanted>> {
     let mut all = Vec::new();
     for mount in host.mounts.iter().flatten() {
         all.push(from_mount(mount, machine)?);
@@ -98,7 +110,12 @@ pub(super) fn wanted(config: &ContainerConfig, host: &HostConfig, machine: &Mach
         all.push(from_bind(bind)?);
     }
     for path in host.tmpfs.iter().flatten().map(|(path, _)| path) {
-        all.push(Wanted { source: WantedSource::Tmpfs { listed: false }, destination: normal(path), mode: String::new(), writable: true });
+        all.push(Wanted {
+            source: WantedSource::Tmpfs { listed: false },
+            destination: normal(path),
+            mode: String::new(),
+            writable: true,
+        });
     }
     let mut taken = BTreeSet::new();
     for wanted in &all {
@@ -109,7 +126,12 @@ pub(super) fn wanted(config: &ContainerConfig, host: &HostConfig, machine: &Mach
     for path in config.volumes.iter().flatten() {
         let destination = normal(path);
         if taken.insert(destination.clone()) {
-            let source = WantedSource::Volume { name: None, labels: BTreeMap::new(), options: BTreeMap::new(), copy: true };
+            let source = WantedSource::Volume {
+                name: None,
+                labels: BTreeMap::new(),
+                options: BTreeMap::new(),
+                copy: true,
+            };
             all.push(Wanted { source, destination, mode: String::new(), writable: true });
         }
     }
@@ -127,7 +149,9 @@ fn from_bind(bind: &str) -> Result<Wanted> {
         _ => return Err(refusal(500, format!("invalid volume specification: '{bind}'"))),
     };
     let kind = if source.is_some_and(|source| source.starts_with('/')) { "bind" } else { "volume" };
-    let in_bind = |error: EngineError| refusal(500, format!("invalid volume specification: '{bind}': {}", error.message));
+    let in_bind = |error: EngineError| {
+        refusal(500, format!("invalid volume specification: '{bind}': {}", error.message))
+    };
     let destination = checked_destination(destination, kind).map_err(in_bind)?;
     let mut writable = true;
     let mut copy = true;
@@ -135,14 +159,19 @@ fn from_bind(bind: &str) -> Result<Wanted> {
         match option {
             "ro" => writable = false,
             "nocopy" => copy = false,
-            "rw" | "z" | "Z" | "shared" | "rshared" | "slave" | "rslave" | "private" | "rprivate" | "consistent" | "cached"
-            | "delegated" => {}
+            "rw" | "z" | "Z" | "shared" | "rshared" | "slave" | "rslave" | "private"
+            | "rprivate" | "consistent" | "cached" | "delegated" => {}
             _ => return Err(refusal(500, format!("invalid mode: {mode}"))),
         }
     }
     let source = match source {
         Some(path) if path.starts_with('/') => WantedSource::Bind(normal(path)),
-        name => WantedSource::Volume { name: name.map(str::to_owned), labels: BTreeMap::new(), options: BTreeMap::new(), copy },
+        name => WantedSource::Volume {
+            name: name.map(str::to_owned),
+            labels: BTreeMap::new(),
+            options: BTreeMap::new(),
+            copy,
+        },
     };
     // Docker gives a volume without a mode its default one.
     let mode = if mode.is_empty() && kind == "volume" { "z" } else { mode };
@@ -153,13 +182,22 @@ fn from_mount(mount: &Mount, machine: &Machine) -> Result<Wanted> {
     let kind = mount.typ.unwrap_or(MountType::VOLUME);
     let name = mount.source.clone().filter(|source| !source.is_empty());
     let writable = !mount.read_only.unwrap_or_default();
-    let destination = checked_destination(mount.target.as_deref().unwrap_or_default(), &kind.to_string())?;
+    let destination =
+        checked_destination(mount.target.as_deref().unwrap_or_default(), &kind.to_string())?;
     let (source, mode) = match kind {
         MountType::BIND => {
-            let path = name.ok_or_else(|| refusal(400, "invalid mount config for type \"bind\": field Source must not be empty"))?;
-            let creates = mount.bind_options.as_ref().and_then(|options| options.create_mountpoint) == Some(true);
+            let path = name.ok_or_else(|| {
+                refusal(
+                    400,
+                    "invalid mount config for type \"bind\": field Source must not be empty",
+                )
+            })?;
+            let creates = mount.bind_options.as_ref().and_then(|options| options.create_mountpoint)
+                == Some(true);
             if !creates && !(machine.has_path)(&path) {
-                let words = format!("invalid mount config for type \"bind\": bind source path does not exist: {path}");
+                let words = format!(
+                    "invalid mount config for type \"bind\": bind source path does not exist: {path}"
+                );
                 return Err(refusal(400, words));
             }
             (WantedSource::Bind(normal(&path)), "")
@@ -167,19 +205,31 @@ fn from_mount(mount: &Mount, machine: &Machine) -> Result<Wanted> {
         MountType::TMPFS => (WantedSource::Tmpfs { listed: true }, ""),
         MountType::VOLUME => {
             let options = mount.volume_options.as_ref();
-            let labels = options.and_then(|options| options.labels.clone()).unwrap_or_default().into_iter().collect();
+            let labels = options
+                .and_then(|options| options.labels.clone())
+                .unwrap_or_default()
+                .into_iter()
+                .collect();
             let copy = options.and_then(|options| options.no_copy) != Some(true);
-            let driver = options.and_then(|options| options.driver_config.clone()).unwrap_or_default();
+            let driver =
+                options.and_then(|options| options.driver_config.clone()).unwrap_or_default();
             let options = driver.options.unwrap_or_default().into_iter().collect();
             (WantedSource::Volume { name, labels, options, copy }, "z")
         }
-        other => return Err(refusal(400, format!("invalid mount config for type \"{other}\": mount type unknown"))),
+        other => {
+            return Err(refusal(
+                400,
+                format!("invalid mount config for type \"{other}\": mount type unknown"),
+            ));
+        }
     };
     Ok(Wanted { source, destination, mode: mode.to_owned(), writable })
 }
 
 fn checked_destination(path: &str, kind: &str) -> Result<String> {
-    let fails = |cause: String| Err(refusal(400, format!("invalid mount config for type \"{kind}\": {cause}")));
+    let fails = |cause: String| {
+        Err(refusal(400, format!("invalid mount config for type \"{kind}\": {cause}")))
+    };
     if path.is_empty() {
         return fails("field Target must not be empty".to_owned());
     }
@@ -224,15 +274,24 @@ mod tests {
 
     fn with_binds(binds: &[&str]) -> Result<Vec<Wanted>> {
         let binds = Some(binds.iter().map(|bind| (*bind).to_owned()).collect());
-        wanted(&ContainerConfig::default(), &HostConfig { binds, ..HostConfig::default() }, &machine())
+        wanted(
+            &ContainerConfig::default(),
+            &HostConfig { binds, ..HostConfig::default() },
+            &machine(),
+        )
     }
 
     #[test]
     fn a_bind_is_a_volume_or_a_path_by_its_first_character() {
         let all = with_binds(&["data:/a", "/srv/app:/b:ro"]).unwrap();
-        assert!(matches!(&all[0].source, WantedSource::Volume { name: Some(name), .. } if name == "data"));
+        assert!(
+            matches!(&all[0].source, WantedSource::Volume { name: Some(name), .. } if name == "data")
+        );
         assert_eq!(all[0].mode, "z");
-        assert_eq!((&all[1].source, all[1].writable), (&WantedSource::Bind("/srv/app".into()), false));
+        assert_eq!(
+            (&all[1].source, all[1].writable),
+            (&WantedSource::Bind("/srv/app".into()), false)
+        );
     }
 
     #[test]
@@ -243,27 +302,44 @@ mod tests {
         assert_eq!(message("v:/x:bad"), "invalid mode: bad");
         let root = "invalid volume specification: 'v:/': invalid mount config for type \"volume\": invalid specification: destination can't be '/'";
         assert_eq!(message("v:/"), root);
-        assert_eq!(with_binds(&["aa:/x", "bb:/x/"]).unwrap_err().message, "Duplicate mount point: /x");
+        assert_eq!(
+            with_binds(&["aa:/x", "bb:/x/"]).unwrap_err().message,
+            "Duplicate mount point: /x"
+        );
     }
 
     #[test]
     fn an_images_volume_is_anonymous_unless_something_is_mounted_there() {
-        let config = ContainerConfig { volumes: Some(vec!["/data".into(), "/cache".into()]), ..ContainerConfig::default() };
+        let config = ContainerConfig {
+            volumes: Some(vec!["/data".into(), "/cache".into()]),
+            ..ContainerConfig::default()
+        };
         let host = HostConfig { binds: Some(vec!["named:/data".into()]), ..HostConfig::default() };
         let all = wanted(&config, &host, &machine()).unwrap();
-        let anonymous = |wanted: &Wanted| matches!(wanted.source, WantedSource::Volume { name: None, .. });
+        let anonymous =
+            |wanted: &Wanted| matches!(wanted.source, WantedSource::Volume { name: None, .. });
         assert_eq!(
-            all.iter().map(|wanted| (wanted.destination.as_str(), anonymous(wanted))).collect::<Vec<_>>(),
+            all.iter()
+                .map(|wanted| (wanted.destination.as_str(), anonymous(wanted)))
+                .collect::<Vec<_>>(),
             [("/cache", true), ("/data", false)]
         );
     }
 
     #[test]
     fn a_bind_mounts_source_has_to_exist_where_a_binds_is_made() {
-        let mount = Mount { typ: Some(MountType::BIND), source: Some("/none".into()), target: Some("/x".into()), ..Mount::default() };
+        let mount = Mount {
+            typ: Some(MountType::BIND),
+            source: Some("/none".into()),
+            target: Some("/x".into()),
+            ..Mount::default()
+        };
         let host = HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() };
         let error = wanted(&ContainerConfig::default(), &host, &machine()).unwrap_err();
-        assert_eq!(error.message, "invalid mount config for type \"bind\": bind source path does not exist: /none");
+        assert_eq!(
+            error.message,
+            "invalid mount config for type \"bind\": bind source path does not exist: /none"
+        );
         assert!(with_binds(&["/none:/x"]).is_ok());
     }
 }

@@ -1,7 +1,8 @@
 //! How the processes in containers behave, as a test says.
 //!
 //! Nothing runs in a simulated container. A [`Process`] says when it is ready, when it exits, what
-//! commands run in it answer, and how it takes a signal. The engine's own health probes are commands too.
+//! commands run in it answer, and how it takes a signal. The engine's own health probes are
+//! commands too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,7 +139,8 @@ impl Process {
         self
     }
 
-    /// Writes `text` as it is to standard output once it has run for so long: a prompt has no line's end.
+    /// Writes `text` as it is to standard output once it has run for so long: a prompt has no
+    /// line's end.
     #[must_use]
     pub fn prints(mut self, after: Duration, text: &str) -> Self {
         self.logs.push((after, OutputKind::Stdout, text.to_owned()));
@@ -166,16 +168,21 @@ impl Process {
         self
     }
 
-    /// Answers commands run in the container; `None` leaves the answer to [`Process::answers`], and then to [`Process`]'s own
-    /// rule: the health test passes while it is ready, everything else succeeds silently.
+    /// Answers commands run in the container; `None` leaves the answer to [`Process::answers`], and
+    /// then to [`Process`]'s own rule: the health test passes while it is ready, everything
+    /// else succeeds silently.
     #[must_use]
-    pub fn on_exec(mut self, script: impl Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync + 'static) -> Self {
+    pub fn on_exec(
+        mut self,
+        script: impl Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync + 'static,
+    ) -> Self {
         self.exec = Some(Arc::new(script));
         self
     }
 
-    /// Commands whose words, joined by spaces, are `pattern` (`*` stands for anything) are answered so, its health test too;
-    /// the last that fits counts, and [`Process::on_exec`] is asked first.
+    /// Commands whose words, joined by spaces, are `pattern` (`*` stands for anything) are answered
+    /// so, its health test too; the last that fits counts, and [`Process::on_exec`] is asked
+    /// first.
     #[must_use]
     pub fn answers(mut self, pattern: &str, answer: ExecAnswer) -> Self {
         self.answers.push((pattern.to_owned(), answer));
@@ -184,7 +191,8 @@ impl Process {
 
     /// Whether it is ready when it has run for so long.
     pub(super) fn is_ready(&self, running_for: Duration) -> bool {
-        running_for >= self.ready_after && self.unready.iter().all(|(from, to)| running_for < *from || running_for >= *to)
+        running_for >= self.ready_after
+            && self.unready.iter().all(|(from, to)| running_for < *from || running_for >= *to)
     }
 
     /// Whether anybody will look into the container.
@@ -197,7 +205,9 @@ impl Process {
             return answer;
         }
         let command = request.command.join(" ");
-        if let Some((_, answer)) = self.answers.iter().rev().find(|(pattern, _)| matches(pattern, &command)) {
+        if let Some((_, answer)) =
+            self.answers.iter().rev().find(|(pattern, _)| matches(pattern, &command))
+        {
             return answer.clone();
         }
         if view.health_test.as_ref() == Some(&request.command) && !view.ready {
@@ -257,7 +267,9 @@ impl ExecAnswer {
 
     /// The runtime cannot run it: `exec: "x": executable file not found in $PATH`.
     pub fn cannot_run(words: &str) -> Self {
-        let said = format!("OCI runtime exec failed: exec failed: unable to start container process: {words}: unknown\r\n");
+        let said = format!(
+            "OCI runtime exec failed: exec failed: unable to start container process: {words}: unknown\r\n"
+        );
         Self { stdout: said.into(), code: 126, unrunnable: true, ..Self::default() }
     }
 
@@ -424,18 +436,26 @@ impl State {
         self.processes.find(&Names::of(container))
     }
 
-    /// How a container behaves that is started now. Without a test's word one that is there for one command ends with code 0, as that does;
-    /// any other runs until it is stopped.
+    /// How a container behaves that is started now. Without a test's word one that is there for one
+    /// command ends with code 0, as that does; any other runs until it is stopped.
     pub(super) fn process_of(&self, id: &str) -> Arc<Process> {
         let is_one_off = || {
-            let label = self.container(id).ok().and_then(|container| container.labels.get(ONE_OFF_LABEL));
+            let label =
+                self.container(id).ok().and_then(|container| container.labels.get(ONE_OFF_LABEL));
             label.is_some_and(|text| text.eq_ignore_ascii_case("true"))
         };
-        let without = || if is_one_off() { Arc::new(Process::new().exits_after(JOB_TAKES, 0)) } else { Arc::default() };
+        let without = || {
+            if is_one_off() {
+                Arc::new(Process::new().exits_after(JOB_TAKES, 0))
+            } else {
+                Arc::default()
+            }
+        };
         self.given_process(id).unwrap_or_else(without)
     }
 
-    /// Somebody waits for the end of a container: without a test's word it comes in a moment, with code 0.
+    /// Somebody waits for the end of a container: without a test's word it comes in a moment, with
+    /// code 0.
     pub(super) fn end_as_job(&mut self, wanted: &str) {
         let Ok(container) = self.objects.find_container(wanted) else { return };
         let (id, starts) = (container.id.clone(), container.starts);

@@ -1,4 +1,5 @@
-//! Which containers behave how: the behaviours that a test gave, and whether they found a container.
+//! Which containers behave how: the behaviours that a test gave, and whether they found a
+//! container.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,9 @@ impl Names {
     }
 
     fn are(&self, pattern: &str) -> bool {
-        [&self.name, &self.image, &canonical(&self.image), &self.service, &self.command].iter().any(|text| matches(pattern, text))
+        [&self.name, &self.image, &canonical(&self.image), &self.service, &self.command]
+            .iter()
+            .any(|text| matches(pattern, text))
     }
 }
 
@@ -63,14 +66,21 @@ pub struct Unused {
 impl Processes {
     /// The newest wins.
     pub fn add(&mut self, pattern: &str, process: Process) {
-        self.given.push(Given { pattern: pattern.to_owned(), process: Arc::new(process), found: Mutex::new(false) });
+        self.given.push(Given {
+            pattern: pattern.to_owned(),
+            process: Arc::new(process),
+            found: Mutex::new(false),
+        });
     }
 
     /// The behaviour that a test gave a container, which is started; none if it gave none.
     pub fn find(&self, names: &Names) -> Option<Arc<Process>> {
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        started.extend([&names.name, &names.service].into_iter().filter(|name| !name.is_empty()).cloned());
-        let mut fitting: Vec<&Given> = self.given.iter().filter(|given| names.are(&given.pattern)).collect();
+        started.extend(
+            [&names.name, &names.service].into_iter().filter(|name| !name.is_empty()).cloned(),
+        );
+        let mut fitting: Vec<&Given> =
+            self.given.iter().filter(|given| names.are(&given.pattern)).collect();
         for given in &fitting {
             *given.found.lock().unwrap_or_else(PoisonError::into_inner) = true;
         }
@@ -80,7 +90,10 @@ impl Processes {
     /// The behaviours that no container had; `there`: the containers that there are.
     pub fn unused(&self, there: &[Names]) -> Vec<Unused> {
         let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        let unused = self.given.iter().filter(|given| !*given.found.lock().unwrap_or_else(PoisonError::into_inner));
+        let unused = self
+            .given
+            .iter()
+            .filter(|given| !*given.found.lock().unwrap_or_else(PoisonError::into_inner));
         unused
             .map(|given| Unused {
                 pattern: given.pattern.clone(),
@@ -97,7 +110,10 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         None => pattern == text,
         Some((head, tail)) => {
             let Some(rest) = text.strip_prefix(head) else { return false };
-            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| matches(tail, &rest[at..]))
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| matches(tail, &rest[at..]))
         }
     }
 }
@@ -110,12 +126,23 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_anything() {
-        for (pattern, text) in
-            [("db", "db"), ("*", ""), ("postgres:*", "postgres:15"), ("spc-*-1", "spc-db-1"), ("*a*", "bab"), ("*-1", "x-1-1")]
-        {
+        for (pattern, text) in [
+            ("db", "db"),
+            ("*", ""),
+            ("postgres:*", "postgres:15"),
+            ("spc-*-1", "spc-db-1"),
+            ("*a*", "bab"),
+            ("*-1", "x-1-1"),
+        ] {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("db", "db2"), ("db", "adb"), ("postgres:*", "redis:7"), ("spc-*-1", "spc-db-2"), ("a*a", "a")] {
+        for (pattern, text) in [
+            ("db", "db2"),
+            ("db", "adb"),
+            ("postgres:*", "redis:7"),
+            ("spc-*-1", "spc-db-2"),
+            ("a*a", "a"),
+        ] {
             assert!(!matches(pattern, text), "{pattern} {text}");
         }
     }
@@ -126,9 +153,14 @@ mod tests {
         processes.add("postgres:*", Process::new().stop_code(1));
         processes.add("db", Process::new().stop_code(2));
         let labels = BTreeMap::from([(SERVICE_LABEL.to_owned(), "db".to_owned())]);
-        let code = |processes: &Processes, name: &str, image: &str, labels: &BTreeMap<String, String>, command: &str| {
+        let code = |processes: &Processes,
+                    name: &str,
+                    image: &str,
+                    labels: &BTreeMap<String, String>,
+                    command: &str| {
             let service = labels.get(SERVICE_LABEL).cloned().unwrap_or_default();
-            let names = Names { name: name.into(), image: image.into(), service, command: command.into() };
+            let names =
+                Names { name: name.into(), image: image.into(), service, command: command.into() };
             processes.find(&names).map(|process| process.stop_code)
         };
         assert_eq!(code(&processes, "spc-db-1", "postgres:15", &labels, ""), Some(2));

@@ -58,8 +58,12 @@ impl Registry {
         self.reach(auth)?;
         let repository = &reference.repository;
         if let Some(digest) = &reference.digest {
-            let found = self.images.iter().find(|(name, remote)| remote.digest == *digest && name.starts_with(&format!("{repository}:")));
-            return found.map(|(_, remote)| remote).ok_or_else(|| unknown_manifest(&reference.full()));
+            let found = self.images.iter().find(|(name, remote)| {
+                remote.digest == *digest && name.starts_with(&format!("{repository}:"))
+            });
+            return found
+                .map(|(_, remote)| remote)
+                .ok_or_else(|| unknown_manifest(&reference.full()));
         }
         if let Some(remote) = self.images.get(&reference.full()) {
             return Ok(remote);
@@ -92,7 +96,11 @@ fn unknown_manifest(name: &str) -> EngineError {
     refusal(404, format!("manifest for {name} not found: manifest unknown: manifest unknown"))
 }
 
-fn report(layer: Option<&str>, status: impl Into<String>, progress: Option<(u64, u64)>) -> Step<TransferEvent> {
+fn report(
+    layer: Option<&str>,
+    status: impl Into<String>,
+    progress: Option<(u64, u64)>,
+) -> Step<TransferEvent> {
     say(TransferEvent { layer: layer.map(str::to_owned), status: status.into(), progress })
 }
 
@@ -125,7 +133,8 @@ impl State {
     /// Puts an image into an open registry, if it has none of that name yet.
     pub(super) fn offer(&mut self, wanted: &str) {
         let Ok(reference) = Reference::parse(wanted) else { return };
-        let known = self.registry.images.contains_key(&reference.full()) || self.registry.withheld.contains(&reference.full());
+        let known = self.registry.images.contains_key(&reference.full())
+            || self.registry.withheld.contains(&reference.full());
         if self.registry.open && self.registry.answers && reference.digest.is_none() && !known {
             // The name was parsed: it can be published.
             let _ = self.publish(wanted, &ImageSpec::command(&["serve"]), PULL_TAKES);
@@ -139,7 +148,11 @@ impl State {
     }
 
     /// Begins a pull; its reports.
-    pub fn pull(&mut self, wanted: &str, auth: Option<&RegistryAuth>) -> Result<UnboundedReceiver<Result<TransferEvent>>> {
+    pub fn pull(
+        &mut self,
+        wanted: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<UnboundedReceiver<Result<TransferEvent>>> {
         self.offer(wanted);
         let reference = Reference::parse(wanted)?;
         let Remote { image, digest, takes } = self.registry.find(&reference, auth)?.clone();
@@ -153,13 +166,17 @@ impl State {
             steps.push((Duration::ZERO, report(Some(&layer), "Pulling fs layer", None)));
             for part in 1..=PARTS {
                 let done = size / u64::from(PARTS) * u64::from(part);
-                steps.push((takes / PARTS, report(Some(&layer), "Downloading", Some((done, size)))));
+                steps
+                    .push((takes / PARTS, report(Some(&layer), "Downloading", Some((done, size)))));
             }
             steps.push((Duration::ZERO, report(Some(&layer), "Pull complete", None)));
         }
         steps.push((Duration::ZERO, report(None, format!("Digest: {digest}"), None)));
-        let status =
-            if known { format!("Status: Image is up to date for {name}") } else { format!("Status: Downloaded newer image for {name}") };
+        let status = if known {
+            format!("Status: Image is up to date for {name}")
+        } else {
+            format!("Status: Downloaded newer image for {name}")
+        };
         let store = move |state: &mut State| {
             let id = image.id.clone();
             let serial = state.ids.serial();
@@ -176,9 +193,18 @@ impl State {
     }
 
     /// Begins a push; its reports.
-    pub fn push(&mut self, wanted: &str, auth: Option<&RegistryAuth>) -> Result<UnboundedReceiver<Result<TransferEvent>>> {
+    pub fn push(
+        &mut self,
+        wanted: &str,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<UnboundedReceiver<Result<TransferEvent>>> {
         let reference = Reference::parse(wanted)?;
-        let missing = || refusal(404, format!("An image does not exist locally with the tag: {}", reference.repository));
+        let missing = || {
+            refusal(
+                404,
+                format!("An image does not exist locally with the tag: {}", reference.repository),
+            )
+        };
         let image = self.objects.find_image(wanted).map_err(|_| missing())?.clone();
         self.registry.reach(auth)?;
         let digest = manifest_digest(&image);
@@ -189,7 +215,10 @@ impl State {
         let store = move |state: &mut State| {
             let name = reference.full();
             let takes = PUSH_TAKES;
-            state.registry.images.insert(name.clone(), Remote { image, digest: digest.clone(), takes });
+            state
+                .registry
+                .images
+                .insert(name.clone(), Remote { image, digest: digest.clone(), takes });
             if let Some(image) = state.objects.images.get_mut(&id) {
                 image.digests.insert(format!("{}@{digest}", reference.repository));
             }

@@ -1,8 +1,9 @@
 //! Whether two running containers write to one storage that is not shared, by whichever names.
 //!
-//! A volume can stand for a folder of the machine or a share of another one; a bind mount can lead into it, or into the folder that the
-//! engine keeps a volume in. Whoever made the containers: a plan that starts one beside another's is wrong as well. Of two bind mounts
-//! only those of a container and its replacement count: services may share a folder.
+//! A volume can stand for a folder of the machine or a share of another one; a bind mount can lead
+//! into it, or into the folder that the engine keeps a volume in. Whoever made the containers: a
+//! plan that starts one beside another's is wrong as well. Of two bind mounts only those of a
+//! container and its replacement count: services may share a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,17 +41,37 @@ impl State {
         for writing in &all {
             by_place.entry(&writing.place).or_default().push(writing);
         }
-        let meet = |one: &Writing<'_>, other: &Writing<'_>| one.container.id != other.container.id && (one.exclusive || other.exclusive);
-        let outer = |inner: &str| within(inner).filter_map(|place| by_place.get(place)).flatten().copied().collect::<Vec<_>>();
-        let volumes = all.iter().find_map(|one| outer(&one.place).into_iter().find(|other| meet(one, other)).map(|other| (other, one)));
+        let meet = |one: &Writing<'_>, other: &Writing<'_>| {
+            one.container.id != other.container.id && (one.exclusive || other.exclusive)
+        };
+        let outer = |inner: &str| {
+            within(inner)
+                .filter_map(|place| by_place.get(place))
+                .flatten()
+                .copied()
+                .collect::<Vec<_>>()
+        };
+        let volumes = all.iter().find_map(|one| {
+            outer(&one.place).into_iter().find(|other| meet(one, other)).map(|other| (other, one))
+        });
         let (one, other) = volumes.or_else(|| self.replaced_beside(&all))?;
-        let (first, second) = if one.container.started <= other.container.started { (one, other) } else { (other, one) };
+        let (first, second) = if one.container.started <= other.container.started {
+            (one, other)
+        } else {
+            (other, one)
+        };
         let place = &one.place;
-        Some(format!("the running containers \"{}\" and \"{}\" write to \"{place}\"", first.container.name, second.container.name))
+        Some(format!(
+            "the running containers \"{}\" and \"{}\" write to \"{place}\"",
+            first.container.name, second.container.name
+        ))
     }
 
     /// A container and its replacement that write to one folder.
-    fn replaced_beside<'a>(&self, all: &'a [Writing<'a>]) -> Option<(&'a Writing<'a>, &'a Writing<'a>)> {
+    fn replaced_beside<'a>(
+        &self,
+        all: &'a [Writing<'a>],
+    ) -> Option<(&'a Writing<'a>, &'a Writing<'a>)> {
         let mut seen: BTreeMap<(&str, String), &Writing<'_>> = BTreeMap::new();
         let mut counted: BTreeSet<(&str, &str)> = BTreeSet::new();
         for writing in all.iter().filter(|writing| writing.place.starts_with('/')) {
@@ -69,29 +90,44 @@ impl State {
         let labels = self.own_labels(container);
         let own = |key: &str| labels.get(key).filter(|_| is_ours(&labels));
         let one_off = own(compose_label::ONEOFF).is_some_and(|value| value == "True");
-        let which = [own(label::PROJECT)?, own(compose_label::SERVICE)?, own(compose_label::CONTAINER_NUMBER)?];
+        let which = [
+            own(label::PROJECT)?,
+            own(compose_label::SERVICE)?,
+            own(compose_label::CONTAINER_NUMBER)?,
+        ];
         (!one_off).then(|| which.map(String::as_str).join(" "))
     }
 
     fn writing<'a>(&'a self, container: &'a Container, source: &Source) -> Option<Writing<'a>> {
         let of_volume = |name: &str, exclusive: bool| {
             let volume = self.objects.volumes.get(name);
-            let exclusive = exclusive && volume.is_none_or(|volume| !volume.labels.contains_key(label::SHARED));
-            Writing { container, place: volume.and_then(Volume::elsewhere).unwrap_or_else(|| name.to_owned()), exclusive }
+            let exclusive =
+                exclusive && volume.is_none_or(|volume| !volume.labels.contains_key(label::SHARED));
+            Writing {
+                container,
+                place: volume.and_then(Volume::elsewhere).unwrap_or_else(|| name.to_owned()),
+                exclusive,
+            }
         };
         match source {
             Source::Volume { name, .. } => Some(of_volume(name, true)),
-            Source::Bind(path) => match path.strip_prefix(VOLUMES).and_then(|rest| rest.split('/').next()) {
-                Some(name) if self.objects.volumes.contains_key(name) => Some(of_volume(name, false)),
-                _ => Some(Writing { container, place: normal(path), exclusive: false }),
-            },
+            Source::Bind(path) => {
+                match path.strip_prefix(VOLUMES).and_then(|rest| rest.split('/').next()) {
+                    Some(name) if self.objects.volumes.contains_key(name) => {
+                        Some(of_volume(name, false))
+                    }
+                    _ => Some(Writing { container, place: normal(path), exclusive: false }),
+                }
+            }
             Source::Tmpfs { .. } => None,
         }
     }
 }
 
-/// The place itself and what it is within, but for the root of the machine, which only what looks after a machine mounts.
+/// The place itself and what it is within, but for the root of the machine, which only what looks
+/// after a machine mounts.
 fn within(place: &str) -> impl Iterator<Item = &str> {
-    let folders = place.match_indices('/').map(|(end, _)| &place[..end]).filter(|folder| !folder.is_empty());
+    let folders =
+        place.match_indices('/').map(|(end, _)| &place[..end]).filter(|folder| !folder.is_empty());
     folders.chain(std::iter::once(place))
 }

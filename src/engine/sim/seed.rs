@@ -1,7 +1,7 @@
 //! An engine that begins with what another one has: for plans.
 //!
-//! What lists tell is taken over at once; what only an inspect tells of a container or image is learnt when it is needed, so
-//! that a snapshot costs four calls, whatever there is.
+//! What lists tell is taken over at once; what only an inspect tells of a container or image is
+//! learnt when it is needed, so that a snapshot costs four calls, whatever there is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -54,18 +54,27 @@ impl Snapshot {
     }
 }
 
-/// The images that a build of this context begins with; why not, where the Dockerfile is beyond the simulated builder. None
-/// where there is no Dockerfile: that is the build's to say.
-pub fn bases(context: &Bytes, dockerfile: &str, arguments: &BTreeMap<String, String>) -> std::result::Result<BTreeSet<String>, String> {
+/// The images that a build of this context begins with; why not, where the Dockerfile is beyond the
+/// simulated builder. None where there is no Dockerfile: that is the build's to say.
+pub fn bases(
+    context: &Bytes,
+    dockerfile: &str,
+    arguments: &BTreeMap<String, String>,
+) -> std::result::Result<BTreeSet<String>, String> {
     let mut tree = Tree::default();
-    let Some(text) = tree.unpack("/", context).ok().and_then(|()| tree.file(dockerfile)) else { return Ok(BTreeSet::new()) };
+    let Some(text) = tree.unpack("/", context).ok().and_then(|()| tree.file(dockerfile)) else {
+        return Ok(BTreeSet::new());
+    };
     let stages = stages(&String::from_utf8_lossy(&text), arguments)?;
     let mut bases = BTreeSet::new();
     for (at, stage) in stages.iter().enumerate() {
         stage.configure(&mut models::ImageConfig::default(), arguments)?;
-        let is_stage = stages[..at].iter().any(|before| before.name.as_deref() == Some(stage.base.to_ascii_lowercase().as_str()));
+        let is_stage = stages[..at]
+            .iter()
+            .any(|before| before.name.as_deref() == Some(stage.base.to_ascii_lowercase().as_str()));
         if !is_stage && stage.base != "scratch" {
-            Reference::parse(&stage.base).map_err(|error| format!("\"{}\": {}", stage.base, error.message))?;
+            Reference::parse(&stage.base)
+                .map_err(|error| format!("\"{}\": {}", stage.base, error.message))?;
             bases.insert(stage.base.clone());
         }
     }
@@ -106,14 +115,23 @@ fn mounted(point: &MountPoint) -> Option<Mounted> {
         Some("tmpfs") => Source::Tmpfs { listed: true },
         _ => Source::Bind(point.source.clone().unwrap_or_default()),
     };
-    Some(Mounted { source, destination, mode: point.mode.clone().unwrap_or_default(), writable: point.rw.unwrap_or(true) })
+    Some(Mounted {
+        source,
+        destination,
+        mode: point.mode.clone().unwrap_or_default(),
+        writable: point.rw.unwrap_or(true),
+    })
 }
 
 fn published(ports: &[models::PortSummary]) -> Vec<Published> {
     let one = |port: &models::PortSummary| {
         let protocol = port.typ.map_or_else(|| "tcp".to_owned(), |protocol| protocol.to_string());
         let inside = format!("{}/{protocol}", port.private_port);
-        Some(Published { inside, address: port.ip.clone().unwrap_or_default(), port: port.public_port? })
+        Some(Published {
+            inside,
+            address: port.ip.clone().unwrap_or_default(),
+            port: port.public_port?,
+        })
     };
     ports.iter().filter_map(one).collect()
 }
@@ -152,7 +170,10 @@ impl State {
                 created: seconds_since_epoch(image.created),
                 tags: named(&image.repo_tags),
                 digests: named(&image.repo_digests),
-                config: models::ImageConfig { labels: Some(image.labels.clone()), ..models::ImageConfig::default() },
+                config: models::ImageConfig {
+                    labels: Some(image.labels.clone()),
+                    ..models::ImageConfig::default()
+                },
                 comment: String::new(),
                 size: image.size,
                 files: files.clone(),
@@ -169,7 +190,11 @@ impl State {
     }
 
     /// A container as far as a list tells.
-    fn listed(&mut self, summary: &models::ContainerSummary, files: &Arc<Tree>) -> Option<Container> {
+    fn listed(
+        &mut self,
+        summary: &models::ContainerSummary,
+        files: &Arc<Tree>,
+    ) -> Option<Container> {
         let id = summary.id.clone()?;
         let status = summary.status.clone().unwrap_or_default();
         let (health, exit_code, up) = read_status(&status);
@@ -179,7 +204,11 @@ impl State {
             Some(Listed::EXITED | Listed::DEAD | Listed::REMOVING) => Phase::Exited,
             _ => Phase::Created,
         };
-        let networks = summary.network_settings.clone().and_then(|settings| settings.networks).unwrap_or_default();
+        let networks = summary
+            .network_settings
+            .clone()
+            .and_then(|settings| settings.networks)
+            .unwrap_or_default();
         let labels = sorted(summary.labels.as_ref());
         Some(Container {
             serial: self.ids.serial(),
@@ -202,7 +231,8 @@ impl State {
             endpoints: self.endpoints_found(networks, &id),
             phase,
             starts: u64::from(phase != Phase::Created),
-            started: (phase != Phase::Created).then(|| self.now.saturating_sub(up.unwrap_or_default())),
+            started: (phase != Phase::Created)
+                .then(|| self.now.saturating_sub(up.unwrap_or_default())),
             finished: (phase == Phase::Exited).then_some(self.now),
             exit_code: exit_code.unwrap_or_default(),
             error: String::new(),
@@ -223,7 +253,11 @@ impl State {
         })
     }
 
-    fn endpoints_found(&self, networks: HashMap<String, EndpointSettings>, id: &str) -> BTreeMap<String, Endpoint> {
+    fn endpoints_found(
+        &self,
+        networks: HashMap<String, EndpointSettings>,
+        id: &str,
+    ) -> BTreeMap<String, Endpoint> {
         let own = |settings: &EndpointSettings| {
             let network = settings.network_id.as_ref().and_then(|id| self.objects.networks.get(id));
             network.is_none_or(|network| !network.is_predefined())
@@ -239,7 +273,8 @@ impl State {
 
     fn learn_container(&mut self, found: models::ContainerInspectResponse) {
         let Some(id) = found.id else { return };
-        let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        let networks =
+            found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         let endpoints = self.endpoints_found(networks, &id);
         self.objects.containers.change_endpoints(&id, |known| *known = endpoints);
         let Ok(container) = self.container_mut(&id) else { return };
@@ -273,8 +308,8 @@ impl SimEngine {
         self.shared.with(|state| state.learn_image(found));
     }
 
-    /// An image comes from a registry or a builder, of which nothing is known but its labels and that it runs: another than any that
-    /// is here.
+    /// An image comes from a registry or a builder, of which nothing is known but its labels and
+    /// that it runs: another than any that is here.
     pub fn arrives(&self, image: &str, labels: HashMap<String, String>) -> Result<()> {
         self.shared.with(|state| {
             let reference = Reference::parse(image)?;
@@ -295,7 +330,13 @@ impl SimEngine {
 
     /// The id and name of a container.
     pub fn who_is(&self, container: &str) -> Option<(String, String)> {
-        self.shared.with(|state| state.objects.find_container(container).ok().map(|found| (found.id.clone(), found.name.clone())))
+        self.shared.with(|state| {
+            state
+                .objects
+                .find_container(container)
+                .ok()
+                .map(|found| (found.id.clone(), found.name.clone()))
+        })
     }
 
     /// The id of an image.
@@ -305,20 +346,35 @@ impl SimEngine {
 
     /// What a container's labels say.
     pub fn label(&self, container: &str, label: &str) -> Option<String> {
-        self.shared.with(|state| state.objects.find_container(container).ok().and_then(|found| found.labels.get(label).cloned()))
+        self.shared.with(|state| {
+            state
+                .objects
+                .find_container(container)
+                .ok()
+                .and_then(|found| found.labels.get(label).cloned())
+        })
     }
 
     /// The command of a container's health check; none if it has no check.
     pub fn health_command(&self, container: &str) -> Option<Vec<String>> {
-        self.shared
-            .with(|state| state.objects.find_container(container).ok().and_then(|found| super::health::health_command(&found.config)))
+        self.shared.with(|state| {
+            state
+                .objects
+                .find_container(container)
+                .ok()
+                .and_then(|found| super::health::health_command(&found.config))
+        })
     }
 
     /// Whether a container that is up is ready; none for one that is not up.
     pub fn readiness(&self, container: &str) -> Option<bool> {
         self.shared.with(|state| {
-            let found = state.objects.find_container(container).ok().filter(|found| found.is_running())?;
-            Some(found.phase == Phase::Running && found.health.as_ref().is_none_or(Health::is_healthy))
+            let found =
+                state.objects.find_container(container).ok().filter(|found| found.is_running())?;
+            Some(
+                found.phase == Phase::Running
+                    && found.health.as_ref().is_none_or(Health::is_healthy),
+            )
         })
     }
 

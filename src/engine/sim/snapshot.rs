@@ -37,7 +37,8 @@ pub struct ContainerView {
     pub labels: BTreeMap<String, String>,
     /// `created`, `running`, `restarting` or `exited`.
     pub state: &'static str,
-    /// `starting`, `healthy` or `unhealthy`; none without a health check, or before the first start.
+    /// `starting`, `healthy` or `unhealthy`; none without a health check, or before the first
+    /// start.
     pub health: Option<&'static str>,
     /// Of the last exit, or failed start.
     pub exit_code: i64,
@@ -123,7 +124,8 @@ impl EventView {
         let actor = event.actor.clone().unwrap_or_default();
         let attributes = actor.attributes.unwrap_or_default();
         let id = actor.id.unwrap_or_default();
-        let since = event.time_nano.unwrap_or_default() - crate::host::sim::epoch().timestamp_nanos_opt().unwrap_or_default();
+        let since = event.time_nano.unwrap_or_default()
+            - crate::host::sim::epoch().timestamp_nanos_opt().unwrap_or_default();
         Self {
             at: Duration::from_nanos(u64::try_from(since).unwrap_or_default()),
             kind: event.typ.map(|kind| kind.to_string()).unwrap_or_default(),
@@ -160,7 +162,8 @@ impl State {
     pub(super) fn snapshot(&self) -> EngineState {
         let mut containers: Vec<&Container> = self.objects.containers.values().collect();
         containers.sort_by_key(|container| container.serial);
-        let mut networks: Vec<_> = self.objects.networks.values().filter(|network| !network.is_predefined()).collect();
+        let mut networks: Vec<_> =
+            self.objects.networks.values().filter(|network| !network.is_predefined()).collect();
         networks.sort_by_key(|network| network.serial);
         let mut images: Vec<_> = self.objects.images.values().collect();
         images.sort_by_key(|image| image.serial);
@@ -222,13 +225,21 @@ fn container_view(container: &Container) -> ContainerView {
         error: container.error.clone(),
         starts: container.starts,
         restart: policy(container).to_string(),
-        networks: container.endpoints.iter().map(|(name, endpoint)| (name.clone(), endpoint_view(endpoint))).collect(),
+        networks: container
+            .endpoints
+            .iter()
+            .map(|(name, endpoint)| (name.clone(), endpoint_view(endpoint)))
+            .collect(),
         mounts: container.mounts.iter().map(mount_view).collect(),
         ports: container
             .published
             .iter()
             .map(|published| {
-                let address = if published.address.is_empty() { String::new() } else { format!("{}:", published.address) };
+                let address = if published.address.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}:", published.address)
+                };
                 format!("{address}{}->{}", published.port, published.inside)
             })
             .collect(),
@@ -238,7 +249,8 @@ fn container_view(container: &Container) -> ContainerView {
 }
 
 fn endpoint_view(endpoint: &Endpoint) -> EndpointView {
-    let address = endpoint.joined.as_ref().and_then(|joined| joined.address).map(|(address, _)| address);
+    let address =
+        endpoint.joined.as_ref().and_then(|joined| joined.address).map(|(address, _)| address);
     EndpointView { address, aliases: endpoint.aliases().to_vec() }
 }
 

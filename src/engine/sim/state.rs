@@ -88,7 +88,12 @@ impl State {
     }
 
     /// Does `work` after `delay`, unless the engine was restarted meanwhile.
-    pub fn after(&mut self, delay: Duration, purpose: Purpose, work: impl FnOnce(&mut State) -> Option<Script> + Send + 'static) {
+    pub fn after(
+        &mut self,
+        delay: Duration,
+        purpose: Purpose,
+        work: impl FnOnce(&mut State) -> Option<Script> + Send + 'static,
+    ) {
         let life = self.life;
         let work = move |state: &mut State| if state.life == life { work(state) } else { None };
         self.timetable.add(self.now + delay, purpose, Box::new(work));

@@ -1,6 +1,9 @@
 //! What the engine says of itself.
 
-use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemVersion, SystemVersionComponents, SystemVersionPlatform};
+use bollard::models::{
+    SystemInfo, SystemInfoCgroupDriverEnum, SystemVersion, SystemVersionComponents,
+    SystemVersionPlatform,
+};
 use chrono::SecondsFormat;
 
 use super::MODERN_API;
@@ -43,7 +46,9 @@ impl State {
                 self.objects
                     .containers
                     .values()
-                    .filter(|container| matches!(container.phase, Phase::Running | Phase::Restarting) == running)
+                    .filter(|container| {
+                        matches!(container.phase, Phase::Running | Phase::Restarting) == running
+                    })
                     .count(),
             )
         };

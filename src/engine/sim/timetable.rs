@@ -65,7 +65,9 @@ impl Timetable {
     /// Who has to be woken because something is due earlier than it knows.
     pub(super) fn late_waker(&mut self) -> Option<Waker> {
         let first = self.items.first_key_value()?.0.0;
-        self.waiting.take_if(|(_, until)| until.is_none_or(|until| first < until)).map(|(waker, _)| waker)
+        self.waiting
+            .take_if(|(_, until)| until.is_none_or(|until| first < until))
+            .map(|(waker, _)| waker)
     }
 
     /// When the background future has to wake; none while nothing that matters is due.

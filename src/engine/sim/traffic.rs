@@ -1,8 +1,9 @@
-//! The requests that a stack answers, as a test says, and the access log that its nginx writes of them.
+//! The requests that a stack answers, as a test says, and the access log that its nginx writes of
+//! them.
 //!
-//! No request is simulated. What nginx would have written is made when its log is read: who was ready to answer is noted
-//! as it changes, and from that each line follows. Shares of errors and of slow answers are exact, so that what a test
-//! says is what a runbook measures.
+//! No request is simulated. What nginx would have written is made when its log is read: who was
+//! ready to answer is noted as it changes, and from that each line follows. Shares of errors and of
+//! slow answers are exact, so that what a test says is what a runbook measures.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +28,8 @@ const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Requests to a stack, and how each release answers them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Traffic {
-    /// Requests in a second; a request finds one of the ready containers of the releases named here.
+    /// Requests in a second; a request finds one of the ready containers of the releases named
+    /// here.
     pub rps: f64,
     pub by_release: BTreeMap<String, Figures>,
 }
@@ -111,8 +113,15 @@ impl Stretch {
                 continue;
             }
             let figures = release.and_then(|release| self.traffic.by_release.get(release));
-            let (status, takes) = figures.map_or((502, Duration::ZERO), |figures| figures.answer(before));
-            requests.push(Answered { at, release: release.map(str::to_owned), status, takes, number });
+            let (status, takes) =
+                figures.map_or((502, Duration::ZERO), |figures| figures.answer(before));
+            requests.push(Answered {
+                at,
+                release: release.map(str::to_owned),
+                status,
+                takes,
+                number,
+            });
         }
         requests
     }
@@ -185,11 +194,14 @@ pub(super) fn release_of(container: &Container) -> Option<String> {
 }
 
 fn is_ready(container: &Container) -> bool {
-    container.phase == Phase::Running && container.health.as_ref().is_none_or(|health| health.status_name() == "healthy")
+    container.phase == Phase::Running
+        && container.health.as_ref().is_none_or(|health| health.status_name() == "healthy")
 }
 
 fn is_proxy(container: &Container) -> bool {
-    let repository = Reference::parse(&container.image).map(|reference| reference.repository).unwrap_or_default();
+    let repository = Reference::parse(&container.image)
+        .map(|reference| reference.repository)
+        .unwrap_or_default();
     repository.rsplit('/').next() == Some("nginx")
 }
 
@@ -209,17 +221,37 @@ impl State {
 
     fn ready_releases(&self, traffic: &Traffic) -> BTreeMap<String, u32> {
         let mut ready = BTreeMap::new();
-        let candidates = self.objects.containers.values().filter(|container| is_ready(container) && !is_proxy(container));
-        for release in candidates.filter_map(release_of).filter(|release| traffic.by_release.contains_key(release)) {
+        let candidates = self
+            .objects
+            .containers
+            .values()
+            .filter(|container| is_ready(container) && !is_proxy(container));
+        for release in candidates
+            .filter_map(release_of)
+            .filter(|release| traffic.by_release.contains_key(release))
+        {
             *ready.entry(release).or_default() += 1;
         }
         ready
     }
 
     /// The requests that a container's access log tells of: those since its last start.
-    pub(super) fn requests(&self, container: &Container, from: Duration, to: Duration) -> Vec<Answered> {
-        let Some(started) = container.started.filter(|_| self.traffic.is_on() && is_proxy(container)) else { return Vec::new() };
-        let end = if container.phase == Phase::Running { self.now } else { container.finished.unwrap_or(started) };
+    pub(super) fn requests(
+        &self,
+        container: &Container,
+        from: Duration,
+        to: Duration,
+    ) -> Vec<Answered> {
+        let Some(started) =
+            container.started.filter(|_| self.traffic.is_on() && is_proxy(container))
+        else {
+            return Vec::new();
+        };
+        let end = if container.phase == Phase::Running {
+            self.now
+        } else {
+            container.finished.unwrap_or(started)
+        };
         self.traffic.requests(from.max(started), to.min(end))
     }
 
@@ -229,7 +261,13 @@ impl State {
             .objects
             .containers
             .values()
-            .filter(|container| container.is_running() && container.labels.get(compose_label::SERVICE).is_some_and(|own| own == service))
+            .filter(|container| {
+                container.is_running()
+                    && container
+                        .labels
+                        .get(compose_label::SERVICE)
+                        .is_some_and(|own| own == service)
+            })
             .collect();
         running.sort_by_key(|container| container.serial);
         running.into_iter().filter_map(release_of).collect()
@@ -246,10 +284,17 @@ mod tests {
 
     fn flow() -> Flow {
         let figures = |error_rate, p95_ms| Figures { error_rate, p95_ms };
-        let by_release = BTreeMap::from([("v1".to_owned(), figures(0.0, 80.0)), ("v2".to_owned(), figures(0.2, 200.0))]);
+        let by_release = BTreeMap::from([
+            ("v1".to_owned(), figures(0.0, 80.0)),
+            ("v2".to_owned(), figures(0.2, 200.0)),
+        ]);
         let mut flow = Flow::default();
         let traffic = Traffic { rps: 100.0, by_release };
-        flow.note(Duration::ZERO, traffic.clone(), BTreeMap::from([("v1".to_owned(), 3), ("v2".to_owned(), 1)]));
+        flow.note(
+            Duration::ZERO,
+            traffic.clone(),
+            BTreeMap::from([("v1".to_owned(), 3), ("v2".to_owned(), 1)]),
+        );
         flow.note(secs(60), traffic, BTreeMap::new());
         flow
     }
@@ -259,7 +304,8 @@ mod tests {
         let all = flow().requests(Duration::ZERO, secs(60));
         assert_eq!(all.len(), 5999);
         for (release, count, errors, p95) in [("v1", 4500, 0, 80), ("v2", 1500, 300, 200)] {
-            let mut own: Vec<&Answered> = all.iter().filter(|one| one.release.as_deref() == Some(release)).collect();
+            let mut own: Vec<&Answered> =
+                all.iter().filter(|one| one.release.as_deref() == Some(release)).collect();
             assert!(own.len().abs_diff(count) < 5, "{release}: {}", own.len());
             assert!(own.iter().filter(|one| one.status == 500).count().abs_diff(errors) <= 1);
             own.sort_by_key(|one| one.takes);
@@ -272,7 +318,8 @@ mod tests {
         let flow = flow();
         let whole = flow.requests(Duration::ZERO, secs(70));
         let part = flow.requests(secs(59), secs(61));
-        let expected: Vec<Answered> = whole.into_iter().filter(|one| one.at >= secs(59) && one.at < secs(61)).collect();
+        let expected: Vec<Answered> =
+            whole.into_iter().filter(|one| one.at >= secs(59) && one.at < secs(61)).collect();
         assert_eq!(part, expected);
         assert!(part.iter().any(|one| one.status == 502), "from 60 s on nobody is ready");
     }

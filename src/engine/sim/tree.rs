@@ -50,7 +50,8 @@ pub(super) enum Found {
     File,
 }
 
-/// Files by their absolute path. The folders a file is in are there without being named; the root always is.
+/// Files by their absolute path. The folders a file is in are there without being named; the root
+/// always is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tree {
     nodes: BTreeMap<String, Node>,
@@ -59,7 +60,9 @@ pub(super) struct Tree {
 impl Tree {
     /// A Linux root file system with nothing of its own in it.
     pub fn linux() -> Self {
-        Self { nodes: USUAL_FOLDERS.iter().map(|path| ((*path).to_owned(), Node::Folder)).collect() }
+        Self {
+            nodes: USUAL_FOLDERS.iter().map(|path| ((*path).to_owned(), Node::Folder)).collect(),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -109,13 +112,23 @@ impl Tree {
     pub fn subtree(&self, path: &str) -> Self {
         let path = normal(path);
         let here = self.nodes.get(&path).into_iter().map(|node| ("/".to_owned(), node.clone()));
-        let below = self.below(&path).map(|(at, node)| (normal(&at[path.trim_end_matches('/').len()..]), node.clone()));
-        Self { nodes: here.chain(below).filter(|(at, node)| at != "/" || *node != Node::Folder).collect() }
+        let below = self
+            .below(&path)
+            .map(|(at, node)| (normal(&at[path.trim_end_matches('/').len()..]), node.clone()));
+        Self {
+            nodes: here
+                .chain(below)
+                .filter(|(at, node)| at != "/" || *node != Node::Folder)
+                .collect(),
+        }
     }
 
     fn below(&self, path: &str) -> impl Iterator<Item = (&String, &Node)> {
         let prefix = if path == "/" { "/".to_owned() } else { format!("{path}/") };
-        self.nodes.range(prefix.clone()..).take_while(move |(at, _)| at.starts_with(&prefix)).filter(|(at, _)| at.as_str() != "/")
+        self.nodes
+            .range(prefix.clone()..)
+            .take_while(move |(at, _)| at.starts_with(&prefix))
+            .filter(|(at, _)| at.as_str() != "/")
     }
 
     /// Unpacks a tar archive at `at`. Nothing is unpacked if the archive cannot be read.
@@ -126,15 +139,19 @@ impl Tree {
             let path = format!("/{}", entry.path()?.to_string_lossy());
             let node = match entry.header().entry_type() {
                 tar::EntryType::Directory => Node::Folder,
-                tar::EntryType::Symlink | tar::EntryType::Link => {
-                    Node::Symlink(entry.link_name()?.map(|target| target.to_string_lossy().into_owned()).unwrap_or_default())
-                }
+                tar::EntryType::Symlink | tar::EntryType::Link => Node::Symlink(
+                    entry
+                        .link_name()?
+                        .map(|target| target.to_string_lossy().into_owned())
+                        .unwrap_or_default(),
+                ),
                 _ => {
                     let mut content = Vec::new();
                     entry.read_to_end(&mut content)?;
                     let header = entry.header();
                     // A field left blank is a zero, as in Docker's reader.
-                    let owner = (header.uid().unwrap_or_default(), header.gid().unwrap_or_default());
+                    let owner =
+                        (header.uid().unwrap_or_default(), header.gid().unwrap_or_default());
                     Node::File { content: content.into(), mode: header.mode()?, owner }
                 }
             };
@@ -144,20 +161,28 @@ impl Tree {
         Ok(())
     }
 
-    /// What is at `path` as a tar archive, named by the last part of the path; nothing if it is not there.
+    /// What is at `path` as a tar archive, named by the last part of the path; nothing if it is not
+    /// there.
     pub fn pack(&self, path: &str) -> io::Result<Option<Bytes>> {
         if self.find(path).is_none() {
             return Ok(None);
         }
         let path = normal(path);
-        let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(".").to_owned();
+        let name =
+            path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(".").to_owned();
         let mut archive = tar::Builder::new(Vec::new());
         match self.nodes.get(&path) {
-            Some(node @ (Node::File { .. } | Node::Symlink(_))) => append(&mut archive, &name, node)?,
+            Some(node @ (Node::File { .. } | Node::Symlink(_))) => {
+                append(&mut archive, &name, node)?
+            }
             Some(Node::Folder) | None => {
                 append(&mut archive, &name, &Node::Folder)?;
                 for (at, node) in self.below(&path) {
-                    append(&mut archive, &format!("{name}{}", &at[path.trim_end_matches('/').len()..]), node)?;
+                    append(
+                        &mut archive,
+                        &format!("{name}{}", &at[path.trim_end_matches('/').len()..]),
+                        node,
+                    )?;
                 }
             }
         }

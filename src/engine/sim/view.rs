@@ -24,7 +24,13 @@ impl State {
         let found = self.objects.containers.get(container)?;
         let mut view = self.view(found);
         view.stdin = stdin;
-        Some(Script { process: found.process.clone(), container: container.to_owned(), request, view, then: Box::new(then) })
+        Some(Script {
+            process: found.process.clone(),
+            container: container.to_owned(),
+            request,
+            view,
+            then: Box::new(then),
+        })
     }
 
     fn view(&self, container: &Container) -> ProcessView {
@@ -42,7 +48,11 @@ impl State {
             waits_for_input: false,
             volumes: self.mounted(container),
             health_test: health_command(&container.config),
-            files: if container.process.looks() { self.visible_files(container) } else { Tree::default() },
+            files: if container.process.looks() {
+                self.visible_files(container)
+            } else {
+                Tree::default()
+            },
             written: Vec::new(),
             changed: Vec::new(),
             said: Vec::new(),
@@ -52,7 +62,12 @@ impl State {
     fn mounted(&self, container: &Container) -> BTreeMap<String, MountedVolume> {
         let volumes = container.mounts.iter().filter_map(|mount| {
             let volume = self.objects.volumes.get(mount.volume()?)?;
-            let seen = MountedVolume { name: volume.name.clone(), stamp: volume.stamp, writes: volume.writes, writable: mount.writable };
+            let seen = MountedVolume {
+                name: volume.name.clone(),
+                stamp: volume.stamp,
+                writes: volume.writes,
+                writable: mount.writable,
+            };
             Some((mount.destination.clone(), seen))
         });
         volumes.collect()

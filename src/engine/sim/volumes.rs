@@ -45,12 +45,16 @@ impl Volume {
         Some(option("device")).filter(|device| binds && !device.is_empty())
     }
 
-    /// What the volume stands for: a folder of the machine or a share of another; nothing where the engine keeps it.
+    /// What the volume stands for: a folder of the machine or a share of another; nothing where the
+    /// engine keeps it.
     pub(super) fn elsewhere(&self) -> Option<String> {
         let option = |key: &str| self.options.get(key).map_or("", String::as_str);
         match option("type") {
             "nfs" | "nfs4" => {
-                let address = option("o").split(',').find_map(|flag| flag.strip_prefix("addr=")).unwrap_or_default();
+                let address = option("o")
+                    .split(',')
+                    .find_map(|flag| flag.strip_prefix("addr="))
+                    .unwrap_or_default();
                 Some(format!("share {address}{}", normal(option("device").trim_start_matches(':'))))
             }
             _ => self.bound_folder().map(normal),
@@ -76,19 +80,31 @@ impl Objects {
     pub fn list_volumes(&self, filters: &Filters) -> Result<Vec<VolumeModel>> {
         let wanted = Wanted::new(filters, FILTERS)?;
         let dangling = wanted.flag("dangling")?;
-        let used: BTreeSet<&str> =
-            self.containers.values().flat_map(|container| container.mounts.iter().filter_map(|mount| mount.volume())).collect();
+        let used: BTreeSet<&str> = self
+            .containers
+            .values()
+            .flat_map(|container| container.mounts.iter().filter_map(|mount| mount.volume()))
+            .collect();
         let fits = |volume: &&Volume| {
-            wanted.values("name").is_none_or(|names| names.iter().any(|name| name_matches(name, &volume.name)))
-                && wanted.values("label").is_none_or(|labels| labels.iter().all(|label| label_matches(label, &volume.labels)))
-                && wanted.values("driver").is_none_or(|drivers| drivers.iter().any(|driver| driver == "local"))
+            wanted
+                .values("name")
+                .is_none_or(|names| names.iter().any(|name| name_matches(name, &volume.name)))
+                && wanted.values("label").is_none_or(|labels| {
+                    labels.iter().all(|label| label_matches(label, &volume.labels))
+                })
+                && wanted
+                    .values("driver")
+                    .is_none_or(|drivers| drivers.iter().any(|driver| driver == "local"))
                 && dangling.is_none_or(|dangling| dangling != used.contains(volume.name.as_str()))
         };
         Ok(self.volumes.values().filter(fits).map(Volume::shown).collect())
     }
 
     pub fn inspect_volume(&self, name: &str) -> Result<VolumeModel> {
-        self.volumes.get(name).map(Volume::shown).ok_or_else(|| refusal(404, format!("get {name}: no such volume")))
+        self.volumes
+            .get(name)
+            .map(Volume::shown)
+            .ok_or_else(|| refusal(404, format!("get {name}: no such volume")))
     }
 }
 
@@ -107,7 +123,9 @@ impl State {
                 ));
             }
         }
-        let sorted = |map: Option<std::collections::HashMap<String, String>>| map.unwrap_or_default().into_iter().collect();
+        let sorted = |map: Option<std::collections::HashMap<String, String>>| {
+            map.unwrap_or_default().into_iter().collect()
+        };
         let name = body.name.filter(|name| !name.is_empty());
         let name = self.ensure_volume(name, sorted(body.labels), sorted(body.driver_opts))?;
         self.objects.inspect_volume(&name)
@@ -145,14 +163,17 @@ impl State {
         Ok(name)
     }
 
-    /// Mounts the folders that volumes of a container bind: they have to be there, and a relative one begins at the engine's own folder.
+    /// Mounts the folders that volumes of a container bind: they have to be there, and a relative
+    /// one begins at the engine's own folder.
     pub(super) fn mount_volumes(&self, id: &str) -> Result<()> {
         let mounts = self.container(id)?.mounts.iter().filter_map(|mount| mount.volume());
         for volume in mounts.filter_map(|name| self.objects.volumes.get(name)) {
             let Some(device) = volume.bound_folder() else { continue };
             if !(self.machine.has_path)(&normal(&format!("/{device}"))) {
                 let at = mountpoint(&volume.name);
-                let words = format!("failed to mount local volume: mount {device}:{at}, flags: 0x1000: no such file or directory");
+                let words = format!(
+                    "failed to mount local volume: mount {device}:{at}, flags: 0x1000: no such file or directory"
+                );
                 return Err(refusal(500, format!("error while mounting volume '{at}': {words}")));
             }
         }
@@ -168,10 +189,17 @@ impl State {
             .map(|container| container.id.as_str())
             .collect();
         if !self.objects.volumes.contains_key(name) {
-            return if force { Ok(()) } else { Err(refusal(404, format!("get {name}: no such volume"))) };
+            return if force {
+                Ok(())
+            } else {
+                Err(refusal(404, format!("get {name}: no such volume")))
+            };
         }
         if !users.is_empty() {
-            return Err(refusal(409, format!("remove {name}: volume is in use - [{}]", users.join(", "))));
+            return Err(refusal(
+                409,
+                format!("remove {name}: volume is in use - [{}]", users.join(", ")),
+            ));
         }
         self.drop_volume(name);
         Ok(())
@@ -183,10 +211,21 @@ impl State {
         }
     }
 
-    pub(super) fn emit_mount(&mut self, container: &str, volume: &str, destination: &str, writable: bool) {
+    pub(super) fn emit_mount(
+        &mut self,
+        container: &str,
+        volume: &str,
+        destination: &str,
+        writable: bool,
+    ) {
         let writable = if writable { "true" } else { "false" };
-        let details =
-            [("container", container), ("destination", destination), ("driver", "local"), ("propagation", ""), ("read/write", writable)];
+        let details = [
+            ("container", container),
+            ("destination", destination),
+            ("driver", "local"),
+            ("propagation", ""),
+            ("read/write", writable),
+        ];
         self.emit_volume(volume, "mount", &details);
     }
 
@@ -196,7 +235,12 @@ impl State {
 
     /// An empty volume takes over what the image has where it is mounted.
     pub(super) fn fill_volume(&mut self, name: &str, files: &Tree) {
-        if let Some(volume) = self.objects.volumes.get_mut(name).filter(|volume| volume.files.is_empty() && volume.writes == 0) {
+        if let Some(volume) = self
+            .objects
+            .volumes
+            .get_mut(name)
+            .filter(|volume| volume.files.is_empty() && volume.writes == 0)
+        {
             volume.files.overlay(files, "/");
         }
     }
@@ -204,22 +248,34 @@ impl State {
     /// A process changes the volume mounted at `destination`.
     pub(super) fn change_volume(&mut self, id: &str, destination: &str) {
         let mounts = self.objects.containers.get(id).map(|container| &container.mounts);
-        let mount = mounts.into_iter().flatten().find(|mount| mount.destination == destination && mount.writable);
+        let mount = mounts
+            .into_iter()
+            .flatten()
+            .find(|mount| mount.destination == destination && mount.writable);
         let Some(name) = mount.and_then(|mount| mount.volume()).map(str::to_owned) else { return };
         if let Some(volume) = self.objects.volumes.get_mut(&name) {
             volume.writes += 1;
         }
     }
 
-    /// After a start: how many running containers may write now to each volume of the one that was started.
+    /// After a start: how many running containers may write now to each volume of the one that was
+    /// started.
     pub(super) fn count_writers(&mut self, started: &str) {
-        let own: BTreeSet<&str> = self.objects.containers.get(started).into_iter().flat_map(written).collect();
+        let own: BTreeSet<&str> =
+            self.objects.containers.get(started).into_iter().flat_map(written).collect();
         if own.is_empty() {
             return;
         }
         let mut writers: BTreeMap<&str, usize> = BTreeMap::new();
-        for container in self.objects.containers.values().filter(|container| container.phase == super::containers::Phase::Running) {
-            for name in written(container).filter(|name| own.contains(name)).collect::<BTreeSet<_>>() {
+        for container in self
+            .objects
+            .containers
+            .values()
+            .filter(|container| container.phase == super::containers::Phase::Running)
+        {
+            for name in
+                written(container).filter(|name| own.contains(name)).collect::<BTreeSet<_>>()
+            {
                 *writers.entry(name).or_default() += 1;
             }
         }
@@ -238,7 +294,9 @@ fn written(container: &Container) -> impl Iterator<Item = &str> {
 
 /// What the driver `local` takes, and needs.
 fn checked_options(name: &str, options: &BTreeMap<String, String>) -> Result<()> {
-    if let Some(unknown) = options.keys().find(|key| !matches!(key.as_str(), "type" | "o" | "device" | "size")) {
+    if let Some(unknown) =
+        options.keys().find(|key| !matches!(key.as_str(), "type" | "o" | "device" | "size"))
+    {
         return Err(refusal(400, format!("create {name}: invalid option: \"{unknown}\"")));
     }
     let has = |key: &str| options.contains_key(key);
@@ -253,12 +311,26 @@ fn checked_options(name: &str, options: &BTreeMap<String, String>) -> Result<()>
 
 fn checked(name: String) -> Result<String> {
     if name.len() < 2 {
-        return Err(refusal(400, format!("create {name}: volume name is too short, names should be at least two alphanumeric characters")));
+        return Err(refusal(
+            400,
+            format!(
+                "create {name}: volume name is too short, names should be at least two alphanumeric characters"
+            ),
+        ));
     }
     let first = name.starts_with(|character: char| character.is_ascii_alphanumeric());
-    if first && name.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-')) {
+    if first
+        && name.chars().all(|character| {
+            character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-')
+        })
+    {
         return Ok(name);
     }
     let allowed = "only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path";
-    Err(refusal(400, format!("create {name}: \"{name}\" includes invalid characters for a local volume name, {allowed}")))
+    Err(refusal(
+        400,
+        format!(
+            "create {name}: \"{name}\" includes invalid characters for a local volume name, {allowed}"
+        ),
+    ))
 }

@@ -34,7 +34,11 @@ mod tests {
     #[test]
     fn a_sleep_may_be_made_outside_of_the_runtime() {
         let asleep = sleep(Duration::from_millis(1));
-        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(asleep);
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+            .block_on(asleep);
     }
 
     #[test]

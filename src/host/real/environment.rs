@@ -14,11 +14,14 @@ pub(super) fn variable(name: &str) -> Option<String> {
 }
 
 pub(super) fn all() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 pub(super) fn current_folder() -> Result<PathBuf> {
-    std::env::current_dir().map_err(|error| error::failed("find the current folder", Path::new("."), &error))
+    std::env::current_dir()
+        .map_err(|error| error::failed("find the current folder", Path::new("."), &error))
 }
 
 pub(super) fn identity() -> String {
@@ -29,13 +32,15 @@ pub(super) fn identity() -> String {
     format!("{}@{}", user.unwrap_or_else(|| id.to_string()), uname.nodename().to_string_lossy())
 }
 
-/// Whether this process was started with the hang-up signal ignored, as `nohup` does. Where the system doesn't tell (it does on
-/// Linux), it was not.
+/// Whether this process was started with the hang-up signal ignored, as `nohup` does. Where the
+/// system doesn't tell (it does on Linux), it was not.
 pub fn ignores_hang_up() -> bool {
-    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, rustix::process::Signal::HUP.as_raw()))
+    std::fs::read_to_string("/proc/self/status")
+        .is_ok_and(|status| ignores(&status, rustix::process::Signal::HUP.as_raw()))
 }
 
-/// `SigIgn:\t0000000000001000` among the lines of a process's status: a bit for each signal from 1 on.
+/// `SigIgn:\t0000000000001000` among the lines of a process's status: a bit for each signal from 1
+/// on.
 fn ignores(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
@@ -64,7 +69,8 @@ pub(crate) fn memory_lately() -> Option<u64> {
     Some(HELD.load(Ordering::Relaxed))
 }
 
-/// `VmRSS:     1234 kB` among the lines of a process's status, and what of it was moved to the swap space.
+/// `VmRSS:     1234 kB` among the lines of a process's status, and what of it was moved to the swap
+/// space.
 fn held(status: &str) -> Option<u64> {
     let kilobytes = |name: &str| -> Option<u64> {
         let text = status.lines().find_map(|line| line.strip_prefix(name))?;

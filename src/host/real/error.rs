@@ -9,7 +9,10 @@ use crate::host::{HostError, HostErrorKind};
 
 /// `Could not <action> "<path>": <cause>`.
 pub(super) fn failed(action: &str, path: &Path, error: &io::Error) -> HostError {
-    HostError::new(kind(error), format!("Could not {action} \"{}\": {}", path.display(), cause(error)))
+    HostError::new(
+        kind(error),
+        format!("Could not {action} \"{}\": {}", path.display(), cause(error)),
+    )
 }
 
 pub(super) fn kind(error: &io::Error) -> HostErrorKind {
@@ -31,7 +34,9 @@ pub(super) fn kind(error: &io::Error) -> HostErrorKind {
         | Io::AddrNotAvailable
         | Io::UnexpectedEof
         | Io::NotConnected => HostErrorKind::Unreachable,
-        Io::IsADirectory | Io::InvalidData | Io::InvalidInput | Io::InvalidFilename => HostErrorKind::Invalid,
+        Io::IsADirectory | Io::InvalidData | Io::InvalidInput | Io::InvalidFilename => {
+            HostErrorKind::Invalid
+        }
         _ => HostErrorKind::Other,
     }
 }
@@ -54,8 +59,12 @@ pub(super) fn cause(error: &io::Error) -> String {
         Io::ResourceBusy => "it is in use",
         Io::TimedOut => "no answer in time",
         Io::ConnectionRefused => "connection refused: nobody listens there",
-        Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof => "the connection was lost",
-        Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown => "the network does not lead there",
+        Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof => {
+            "the connection was lost"
+        }
+        Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown => {
+            "the network does not lead there"
+        }
         Io::AddrNotAvailable => "the address is not one of this machine's",
         _ => match Errno::from_io_error(error) {
             Some(Errno::LOOP) => "symlinks lead in a circle",
@@ -74,7 +83,9 @@ fn plain(text: &str) -> String {
     let mut characters = text.chars();
     match characters.next() {
         // An abbreviation keeps its capitals.
-        Some(first) if !characters.as_str().starts_with(char::is_uppercase) => first.to_lowercase().chain(characters).collect(),
+        Some(first) if !characters.as_str().starts_with(char::is_uppercase) => {
+            first.to_lowercase().chain(characters).collect()
+        }
         _ => text.to_owned(),
     }
 }
@@ -86,7 +97,10 @@ mod tests {
     #[test]
     fn an_error_names_the_action_the_path_and_the_cause() {
         let error = failed("read", Path::new("/a b/é"), &io::Error::from(io::ErrorKind::NotFound));
-        assert_eq!(error, HostError::new(HostErrorKind::NotFound, "Could not read \"/a b/é\": it is not there"));
+        assert_eq!(
+            error,
+            HostError::new(HostErrorKind::NotFound, "Could not read \"/a b/é\": it is not there")
+        );
     }
 
     #[test]

@@ -22,7 +22,9 @@ use super::environment;
 use super::error::failed;
 use super::roots::{Roots, open_name};
 use crate::host::memory::{self, LARGEST_VALUE};
-use crate::host::{FileInfo, FileKind, FolderEntry, HostError, HostErrorKind, Result, SYMLINK_IN_PATH};
+use crate::host::{
+    FileInfo, FileKind, FolderEntry, HostError, HostErrorKind, Result, SYMLINK_IN_PATH,
+};
 use crate::policy::CheckedPath;
 
 /// Permission bits of a new file, less what the umask takes.
@@ -34,7 +36,8 @@ const CHUNK: usize = 64 << 10;
 /// `Could not <action> "<path>": <cause>` of an operation that follows no symlink.
 pub(super) fn failed_at(action: &str, path: &CheckedPath, error: &io::Error) -> HostError {
     if Errno::from_io_error(error) == Some(Errno::LOOP) {
-        let message = format!("Could not {action} \"{}\": {SYMLINK_IN_PATH}", path.as_path().display());
+        let message =
+            format!("Could not {action} \"{}\": {SYMLINK_IN_PATH}", path.as_path().display());
         return HostError::new(HostErrorKind::SymlinkInPath, message);
     }
     failed(action, path.as_path(), error)
@@ -47,15 +50,24 @@ pub(super) fn read(roots: &Roots, path: &CheckedPath) -> Result<Bytes> {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let _room = memory::reserve(environment::memory, length.min(LARGEST_VALUE))?;
     let mut content = Vec::with_capacity(length.min(LARGEST_VALUE));
-    file.take(LARGEST_VALUE as u64 + 1).read_to_end(&mut content).map_err(|error| failed_at("read", path, &error))?;
+    file.take(LARGEST_VALUE as u64 + 1)
+        .read_to_end(&mut content)
+        .map_err(|error| failed_at("read", path, &error))?;
     if content.len() > LARGEST_VALUE {
-        let message = format!("Could not read \"{}\": it is larger than {} MiB", path.as_path().display(), LARGEST_VALUE >> 20);
+        let message = format!(
+            "Could not read \"{}\": it is larger than {} MiB",
+            path.as_path().display(),
+            LARGEST_VALUE >> 20
+        );
         return Err(HostError::new(HostErrorKind::TooLarge, message));
     }
     Ok(content.into())
 }
 
-pub(super) fn open(roots: &Roots, path: &CheckedPath) -> Result<BoxStream<'static, io::Result<Bytes>>> {
+pub(super) fn open(
+    roots: &Roots,
+    path: &CheckedPath,
+) -> Result<BoxStream<'static, io::Result<Bytes>>> {
     let file = tokio::fs::File::from_std(open_file(roots, path)?);
     Ok(ReaderStream::with_capacity(file, CHUNK).boxed())
 }
@@ -65,23 +77,28 @@ fn open_file(roots: &Roots, path: &CheckedPath) -> Result<File> {
     open_regular(roots, path, OFlags::RDONLY, "read")
 }
 
-/// Opens a regular file that is there. What it is, is known before it is opened: a container can make devices in a folder that is
-/// mounted into it, and opening one may do something by itself (a watchdog, a tape).
+/// Opens a regular file that is there. What it is, is known before it is opened: a container can
+/// make devices in a folder that is mounted into it, and opening one may do something by itself (a
+/// watchdog, a tape).
 fn open_regular(roots: &Roots, path: &CheckedPath, flags: OFlags, action: &str) -> Result<File> {
     let failed = |error: io::Error| failed_at(action, path, &error);
     let flags = flags | OFlags::NONBLOCK | OFlags::CLOEXEC;
     #[cfg(target_os = "linux")]
     let seen = {
-        let seen = File::from(roots.open(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()).map_err(failed)?);
+        let seen = File::from(
+            roots.open(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty()).map_err(failed)?,
+        );
         only_regular(&seen, path, action)?;
         seen
     };
     #[cfg(target_os = "linux")]
-    let opened = match rustix::fs::open(format!("/proc/self/fd/{}", seen.as_raw_fd()), flags, Mode::empty()) {
-        // Without `/proc` it is opened by its name again.
-        Err(Errno::NOENT | Errno::NOTDIR) => roots.open(path, flags, Mode::empty()),
-        opened => opened.map_err(io::Error::from),
-    };
+    let opened =
+        match rustix::fs::open(format!("/proc/self/fd/{}", seen.as_raw_fd()), flags, Mode::empty())
+        {
+            // Without `/proc` it is opened by its name again.
+            Err(Errno::NOENT | Errno::NOTDIR) => roots.open(path, flags, Mode::empty()),
+            opened => opened.map_err(io::Error::from),
+        };
     #[cfg(not(target_os = "linux"))]
     let opened = roots.open(path, flags, Mode::empty());
     let file = File::from(opened.map_err(failed)?);
@@ -109,17 +126,24 @@ fn is_special(action: &str, path: &CheckedPath, kind: FileType) -> HostError {
     } else {
         "a device"
     };
-    HostError::new(HostErrorKind::Invalid, format!("Could not {action} \"{}\": it is {kind}", path.as_path().display()))
+    HostError::new(
+        HostErrorKind::Invalid,
+        format!("Could not {action} \"{}\": it is {kind}", path.as_path().display()),
+    )
 }
 
 pub(super) fn append(roots: &Roots, path: &CheckedPath, content: &[u8]) -> Result<()> {
     let failed = |error: io::Error| failed_at("append to", path, &error);
     let flags = OFlags::WRONLY | OFlags::APPEND;
-    let new = || roots.open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(NEW_FILE_MODE));
+    let new = || {
+        roots.open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(NEW_FILE_MODE))
+    };
     let mut file = match open_regular(roots, path, flags, "append to") {
         Err(error) if error.kind == HostErrorKind::NotFound => match new() {
             // Somebody else was faster.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open_regular(roots, path, flags, "append to")?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                open_regular(roots, path, flags, "append to")?
+            }
             opened => File::from(opened.map_err(failed)?),
         },
         opened => opened?,
@@ -135,7 +159,9 @@ pub(super) fn list(roots: &Roots, path: &CheckedPath) -> Result<Vec<FolderEntry>
     let entries = || -> io::Result<Vec<FolderEntry>> {
         let folder = roots.open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
         let entries = entries(&folder)?.into_iter();
-        Ok(entries.map(|(name, kind)| FolderEntry { name: name.to_string_lossy().into_owned(), kind }).collect())
+        Ok(entries
+            .map(|(name, kind)| FolderEntry { name: name.to_string_lossy().into_owned(), kind })
+            .collect())
     };
     let mut entries = entries().map_err(|error| failed_at("list", path, &error))?;
     entries.sort();
@@ -153,11 +179,13 @@ fn entries(folder: impl AsFd) -> io::Result<Vec<(OsString, FileKind)>> {
         }
         let kind = match entry.file_type() {
             // Not every file system says it here.
-            rustix::fs::FileType::Unknown => match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(found) => kind_of(&found),
-                Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(errno.into()),
-            },
+            rustix::fs::FileType::Unknown => {
+                match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(found) => kind_of(&found),
+                    Err(Errno::NOENT) => continue,
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
             known => kind(known),
         };
         entries.push((name.to_owned(), kind));
@@ -168,16 +196,27 @@ fn entries(folder: impl AsFd) -> io::Result<Vec<(OsString, FileKind)>> {
 pub(super) fn info(roots: &Roots, path: &CheckedPath) -> Result<FileInfo> {
     let inspect = || -> io::Result<Stat> {
         if path.relative() == Path::new("") {
-            return Ok(rustix::fs::fstat(roots.open(path, super::roots::FOLDER, Mode::empty())?)?);
+            return Ok(rustix::fs::fstat(roots.open(
+                path,
+                super::roots::FOLDER,
+                Mode::empty(),
+            )?)?);
         }
         let (folder, name) = roots.folder_of(path)?;
         Ok(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
     };
     let found = inspect().map_err(|error| failed_at("look at", path, &error))?;
     #[expect(clippy::allow_attributes, reason = "the types differ between machines")]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::useless_conversion, clippy::unnecessary_cast)]
-    let (len, seconds, nanoseconds) = (found.st_size as u64, found.st_mtime as i64, found.st_mtime_nsec as u32);
-    let modified: DateTime<Utc> = DateTime::from_timestamp(seconds, nanoseconds).unwrap_or_default();
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::useless_conversion,
+        clippy::unnecessary_cast
+    )]
+    let (len, seconds, nanoseconds) =
+        (found.st_size as u64, found.st_mtime as i64, found.st_mtime_nsec as u32);
+    let modified: DateTime<Utc> =
+        DateTime::from_timestamp(seconds, nanoseconds).unwrap_or_default();
     Ok(FileInfo { kind: kind_of(&found), len, mode: permission_bits(&found), modified })
 }
 
@@ -205,9 +244,10 @@ pub(super) fn link_target(roots: &Roots, path: &CheckedPath) -> Result<PathBuf> 
         Ok(OsString::from_vec(target.into_bytes()).into())
     };
     target().map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => {
-            HostError::new(HostErrorKind::Invalid, format!("Could not follow \"{}\": it is not a symlink", path.as_path().display()))
-        }
+        io::ErrorKind::InvalidInput => HostError::new(
+            HostErrorKind::Invalid,
+            format!("Could not follow \"{}\": it is not a symlink", path.as_path().display()),
+        ),
         _ => failed_at("follow", path, &error),
     })
 }
@@ -227,8 +267,9 @@ pub(super) fn remove(roots: &Roots, path: &CheckedPath) -> Result<()> {
 /// Tries to remove what somebody makes a symlink and a folder by turns.
 const TRIES: usize = 32;
 
-/// Removes what is called `name` in `folder`. Of a folder, all that it holds is removed through the opened folder itself: one that is
-/// moved away meanwhile takes nobody else's files with it, and a symlink that is put in its place is removed itself.
+/// Removes what is called `name` in `folder`. Of a folder, all that it holds is removed through the
+/// opened folder itself: one that is moved away meanwhile takes nobody else's files with it, and a
+/// symlink that is put in its place is removed itself.
 fn remove_name(folder: impl AsFd, name: &OsStr) -> io::Result<()> {
     for _ in 0..TRIES {
         if try_remove(folder.as_fd(), name)? {
@@ -249,7 +290,9 @@ fn try_remove(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
         return unlinked(AtFlags::empty());
     }
     let opened = match open_name(folder, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
-        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::LOOP | Errno::NOTDIR)) => return unlinked(AtFlags::empty()),
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::LOOP | Errno::NOTDIR)) => {
+            return unlinked(AtFlags::empty());
+        }
         opened => opened?,
     };
     for (inner, _) in entries(&opened)? {
@@ -267,7 +310,9 @@ pub(super) fn rename(roots: &Roots, from: &CheckedPath, to: &CheckedPath) -> Res
         let (old, new) = (roots.folder_of(from)?, roots.folder_of(to)?);
         Ok(rustix::fs::renameat(old.0, old.1, new.0, new.1)?)
     };
-    rename().map_err(|error| failed_at(&format!("rename \"{}\" to", from.as_path().display()), to, &error))
+    rename().map_err(|error| {
+        failed_at(&format!("rename \"{}\" to", from.as_path().display()), to, &error)
+    })
 }
 
 #[cfg(test)]
@@ -301,7 +346,8 @@ mod tests {
         }
 
         fn pipe(&self, name: &str) {
-            rustix::fs::mkfifoat(rustix::fs::CWD, self.at(name).as_path(), Mode::RUSR | Mode::WUSR).unwrap();
+            rustix::fs::mkfifoat(rustix::fs::CWD, self.at(name).as_path(), Mode::RUSR | Mode::WUSR)
+                .unwrap();
         }
 
         fn link(&self, name: &str, target: impl AsRef<Path>) {
@@ -317,8 +363,14 @@ mod tests {
         folder.file("log é.txt", b"two\n");
         assert_eq!(read(&folder.roots, &path).unwrap(), "one\ntwo\n");
         let stream = open(&folder.roots, &path).unwrap();
-        let chunks: Vec<_> = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(stream.collect());
-        assert_eq!(chunks.into_iter().map(io::Result::unwrap).collect::<Vec<_>>().concat(), b"one\ntwo\n");
+        let chunks: Vec<_> = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(stream.collect());
+        assert_eq!(
+            chunks.into_iter().map(io::Result::unwrap).collect::<Vec<_>>().concat(),
+            b"one\ntwo\n"
+        );
     }
 
     #[test]
@@ -328,8 +380,17 @@ mod tests {
         folder.file("é", b"");
         folder.link("a", "nowhere");
         folder.pipe("pipe");
-        let names: Vec<_> = list(&folder.roots, &folder.path).unwrap().into_iter().map(|entry| (entry.name, entry.kind)).collect();
-        let expected = [("a", FileKind::Symlink), ("b", FileKind::Folder), ("pipe", FileKind::Other), ("é", FileKind::File)];
+        let names: Vec<_> = list(&folder.roots, &folder.path)
+            .unwrap()
+            .into_iter()
+            .map(|entry| (entry.name, entry.kind))
+            .collect();
+        let expected = [
+            ("a", FileKind::Symlink),
+            ("b", FileKind::Folder),
+            ("pipe", FileKind::Other),
+            ("é", FileKind::File),
+        ];
         assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind)));
     }
 
@@ -357,7 +418,10 @@ mod tests {
         rename(&folder.roots, &folder.at("a"), &folder.at("moved")).unwrap();
         assert_eq!(list(&folder.roots, &folder.at("moved")).unwrap().len(), 2);
         remove(&folder.roots, &folder.at("moved")).unwrap();
-        assert_eq!(info(&folder.roots, &folder.at("moved")).unwrap_err().kind, HostErrorKind::NotFound);
+        assert_eq!(
+            info(&folder.roots, &folder.at("moved")).unwrap_err().kind,
+            HostErrorKind::NotFound
+        );
     }
 
     #[test]
@@ -370,21 +434,57 @@ mod tests {
             assert_eq!(error.kind, kind, "{error}");
             assert!(error.message.ends_with(cause), "{error}");
         };
-        says(read(roots, &at("gone")).unwrap_err(), HostErrorKind::NotFound, "gone\": it is not there");
+        says(
+            read(roots, &at("gone")).unwrap_err(),
+            HostErrorKind::NotFound,
+            "gone\": it is not there",
+        );
         says(read(roots, &folder.path).unwrap_err(), HostErrorKind::Invalid, ": it is a folder");
         says(read(roots, &at("pipe")).unwrap_err(), HostErrorKind::Invalid, ": it is a pipe");
-        says(read(roots, &at("file/x")).unwrap_err(), HostErrorKind::NotFound, ": a part of the path is not a folder");
+        says(
+            read(roots, &at("file/x")).unwrap_err(),
+            HostErrorKind::NotFound,
+            ": a part of the path is not a folder",
+        );
         says(open(roots, &folder.path).err().unwrap(), HostErrorKind::Invalid, ": it is a folder");
-        says(link_target(roots, &at("file")).unwrap_err(), HostErrorKind::Invalid, ": it is not a symlink");
+        says(
+            link_target(roots, &at("file")).unwrap_err(),
+            HostErrorKind::Invalid,
+            ": it is not a symlink",
+        );
         says(remove(roots, &at("gone")).unwrap_err(), HostErrorKind::NotFound, ": it is not there");
-        says(create_folder(roots, &at("file")).unwrap_err(), HostErrorKind::AlreadyExists, ": something of that name is there");
-        says(create_folder(roots, &at("file/x")).unwrap_err(), HostErrorKind::NotFound, ": a part of the path is not a folder");
+        says(
+            create_folder(roots, &at("file")).unwrap_err(),
+            HostErrorKind::AlreadyExists,
+            ": something of that name is there",
+        );
+        says(
+            create_folder(roots, &at("file/x")).unwrap_err(),
+            HostErrorKind::NotFound,
+            ": a part of the path is not a folder",
+        );
         let reader = std::fs::OpenOptions::new().read(true).write(true).open(at("pipe")).unwrap();
-        says(append(roots, &at("pipe"), b"x").unwrap_err(), HostErrorKind::Invalid, ": it is a pipe");
+        says(
+            append(roots, &at("pipe"), b"x").unwrap_err(),
+            HostErrorKind::Invalid,
+            ": it is a pipe",
+        );
         drop(reader);
         let full = CheckedPath::trusted("/dev/full");
-        says(append(roots, &full, b"x").unwrap_err(), HostErrorKind::Invalid, "\"/dev/full\": it is a device");
-        says(read(roots, &full).unwrap_err(), HostErrorKind::Invalid, "\"/dev/full\": it is a device");
-        says(append(roots, &folder.path, b"x").unwrap_err(), HostErrorKind::Invalid, ": it is a folder");
+        says(
+            append(roots, &full, b"x").unwrap_err(),
+            HostErrorKind::Invalid,
+            "\"/dev/full\": it is a device",
+        );
+        says(
+            read(roots, &full).unwrap_err(),
+            HostErrorKind::Invalid,
+            "\"/dev/full\": it is a device",
+        );
+        says(
+            append(roots, &folder.path, b"x").unwrap_err(),
+            HostErrorKind::Invalid,
+            ": it is a folder",
+        );
     }
 }

@@ -38,20 +38,36 @@ impl Http {
     pub(super) async fn send(&self, request: &HttpRequest) -> Result<HttpResponse> {
         let url = url(&request.url)?;
         let could_not = |error: reqwest::Error| failure(&url, &error);
-        let method = Method::from_bytes(request.method.to_uppercase().as_bytes()).map_err(|_| {
-            HostError::new(HostErrorKind::Invalid, format!("Could not send the request: \"{}\" is no HTTP method", request.method))
-        })?;
-        let proxies = self.proxies.get_or_init(|| Proxies::of(self.environment)).as_ref().map_err(Clone::clone)?;
+        let method =
+            Method::from_bytes(request.method.to_uppercase().as_bytes()).map_err(|_| {
+                HostError::new(
+                    HostErrorKind::Invalid,
+                    format!("Could not send the request: \"{}\" is no HTTP method", request.method),
+                )
+            })?;
+        let proxies = self
+            .proxies
+            .get_or_init(|| Proxies::of(self.environment))
+            .as_ref()
+            .map_err(Clone::clone)?;
         let begun = Instant::now();
         let route = route::find(&url, request, proxies).await?;
         let timeout = request.timeout.map(|timeout| timeout.saturating_sub(begun.elapsed()));
         let mut builder = self.client(route)?.request(method, url.clone());
         for (name, value) in &request.headers {
             // The value may be a password.
-            let wrong =
-                |_| HostError::new(HostErrorKind::Invalid, format!("Could not send the request: the header \"{name}\" is malformed"));
-            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(error.to_string()))?;
-            builder = builder.header(header, HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?);
+            let wrong = |_| {
+                HostError::new(
+                    HostErrorKind::Invalid,
+                    format!("Could not send the request: the header \"{name}\" is malformed"),
+                )
+            };
+            let header = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|error| wrong(error.to_string()))?;
+            builder = builder.header(
+                header,
+                HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?,
+            );
         }
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
@@ -62,7 +78,11 @@ impl Http {
         let mut response = builder.send().await.map_err(could_not)?;
         let status = response.status().as_u16();
         let headers = response.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
+        let headers = headers
+            .map(|(name, value)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
+            .collect();
         let mut body = Collected::default();
         while let Some(chunk) = response.chunk().await.map_err(could_not)? {
             // Dropped with the answer, the connection is closed: the rest is not sent.
@@ -88,15 +108,25 @@ impl Http {
 fn build(route: &Route) -> Result<Client> {
     // Already there if the engine's client, or the client beside this one, was first: the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let could_not = |error| HostError::new(HostErrorKind::Other, format!("Could not prepare for HTTP: {}", innermost(&error)));
+    let could_not = |error| {
+        HostError::new(
+            HostErrorKind::Other,
+            format!("Could not prepare for HTTP: {}", innermost(&error)),
+        )
+    };
     let proxy = match route {
         Route::Direct { .. } => None,
         Route::Proxy(address) => Some(Proxy::all(address).map_err(could_not)?),
     };
     let builder = || {
-        let builder = Client::builder().user_agent(concat!("spc/", env!("CARGO_PKG_VERSION"))).redirect(Policy::none()).no_proxy();
+        let builder = Client::builder()
+            .user_agent(concat!("spc/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .no_proxy();
         match (route, &proxy) {
-            (Route::Direct { host, addresses }, _) => builder.dns_resolver(route::NoResolver).resolve_to_addrs(host, addresses),
+            (Route::Direct { host, addresses }, _) => {
+                builder.dns_resolver(route::NoResolver).resolve_to_addrs(host, addresses)
+            }
             (Route::Proxy(_), Some(proxy)) => builder.proxy(proxy.clone()),
             (Route::Proxy(_), None) => builder,
         }
@@ -106,9 +136,18 @@ fn build(route: &Route) -> Result<Client> {
 }
 
 fn url(text: &str) -> Result<Url> {
-    let invalid = |cause: &str| HostError::new(HostErrorKind::Invalid, format!("Could not send a request to \"{text}\": {cause}"));
+    let invalid = |cause: &str| {
+        HostError::new(
+            HostErrorKind::Invalid,
+            format!("Could not send a request to \"{text}\": {cause}"),
+        )
+    };
     let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
-    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(invalid("a URL begins with http:// or https://")) }
+    if matches!(url.scheme(), "http" | "https") {
+        Ok(url)
+    } else {
+        Err(invalid("a URL begins with http:// or https://"))
+    }
 }
 
 fn failure(url: &Url, error: &reqwest::Error) -> HostError {
@@ -134,7 +173,11 @@ fn too_large(url: &Url, full: Full) -> HostError {
     match full {
         Full::Run(error) => error,
         Full::Value => {
-            let message = format!("The answer of \"{}\" is larger than {} MiB", shown(url), LARGEST_VALUE >> 20);
+            let message = format!(
+                "The answer of \"{}\" is larger than {} MiB",
+                shown(url),
+                LARGEST_VALUE >> 20
+            );
             HostError::new(HostErrorKind::TooLarge, message)
         }
     }
@@ -147,12 +190,12 @@ fn distrust(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => {
             "this machine does not trust the issuer of its certificate".to_owned()
         }
-        rustls::Error::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
-            "its certificate has expired".to_owned()
-        }
-        rustls::Error::InvalidCertificate(Certificate::NotValidForName | Certificate::NotValidForNameContext { .. }) => {
-            "its certificate is for another name".to_owned()
-        }
+        rustls::Error::InvalidCertificate(
+            Certificate::Expired | Certificate::ExpiredContext { .. },
+        ) => "its certificate has expired".to_owned(),
+        rustls::Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => "its certificate is for another name".to_owned(),
         rustls::Error::InvalidMessage(_) => "it does not speak TLS".to_owned(),
         _ => error.to_string(),
     }
@@ -175,7 +218,10 @@ fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) 
     loop {
         // An I/O error gives its content's source, not its content.
         let content = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        match content.map(|content| -> &(dyn Error + 'static) { content }).or_else(|| innermost.source()) {
+        match content
+            .map(|content| -> &(dyn Error + 'static) { content })
+            .or_else(|| innermost.source())
+        {
             Some(inner) => innermost = inner,
             None => return innermost,
         }

@@ -2,7 +2,11 @@
 //!
 //! The only place in the crate that calls what the lints keep out everywhere else.
 
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is what the walls lead to")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is what the walls lead to"
+)]
 
 mod clock;
 mod environment;
@@ -32,8 +36,8 @@ use futures::stream::BoxStream;
 pub use environment::ignores_hang_up;
 
 use super::{
-    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Listener, Liveness, ProcessMark,
-    Result, StandardStream,
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse,
+    Listener, Liveness, ProcessMark, Result, StandardStream,
 };
 use crate::policy::CheckedPath;
 

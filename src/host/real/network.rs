@@ -7,14 +7,21 @@ use super::error::{cause, kind};
 use crate::host::{HostError, HostErrorKind, Result};
 
 pub(super) async fn tcp_connect(address: &str, timeout: Duration) -> Result<()> {
-    let could_not = |kind, cause: &str| Err(HostError::new(kind, format!("Could not connect to \"{address}\": {cause}")));
-    if !address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+    let could_not = |kind, cause: &str| {
+        Err(HostError::new(kind, format!("Could not connect to \"{address}\": {cause}")))
+    };
+    if !address
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    {
         return could_not(HostErrorKind::Invalid, "an address is host:port");
     }
     match tokio::time::timeout(timeout, tokio::net::TcpStream::connect(address)).await {
         Ok(Ok(_)) => Ok(()),
         // The resolver's errors have a text only.
-        Ok(Err(error)) if error.raw_os_error().is_none() => could_not(HostErrorKind::Unreachable, "the name does not resolve"),
+        Ok(Err(error)) if error.raw_os_error().is_none() => {
+            could_not(HostErrorKind::Unreachable, "the name does not resolve")
+        }
         Ok(Err(error)) => could_not(kind(&error), &cause(&error)),
         Err(_) => could_not(HostErrorKind::Timeout, &format!("no answer within {timeout:?}")),
     }
@@ -44,7 +51,10 @@ fn own_ipv4(routes: &str) -> impl Iterator<Item = Ipv4Addr> {
 
 /// The first column of the table of interfaces: 32 hexadecimal digits.
 fn own_ipv6(interfaces: &str) -> impl Iterator<Item = Ipv6Addr> {
-    interfaces.lines().filter_map(|line| u128::from_str_radix(line.split_whitespace().next()?, 16).ok()).map(Ipv6Addr::from)
+    interfaces
+        .lines()
+        .filter_map(|line| u128::from_str_radix(line.split_whitespace().next()?, 16).ok())
+        .map(Ipv6Addr::from)
 }
 
 #[cfg(test)]
@@ -74,7 +84,12 @@ mod tests {
         let port = free_port();
         let error = tcp_connect(&format!("127.0.0.1:{port}"), SECOND).await.unwrap_err();
         assert_eq!(error.kind, HostErrorKind::Unreachable);
-        assert_eq!(error.message, format!("Could not connect to \"127.0.0.1:{port}\": connection refused: nobody listens there"));
+        assert_eq!(
+            error.message,
+            format!(
+                "Could not connect to \"127.0.0.1:{port}\": connection refused: nobody listens there"
+            )
+        );
         assert_eq!(port_owner(port), None);
     }
 
@@ -83,10 +98,16 @@ mod tests {
         let error = tcp_connect("no-such-host.invalid:80", SECOND * 10).await.unwrap_err();
         assert_eq!(
             (error.kind, error.message.as_str()),
-            (HostErrorKind::Unreachable, "Could not connect to \"no-such-host.invalid:80\": the name does not resolve")
+            (
+                HostErrorKind::Unreachable,
+                "Could not connect to \"no-such-host.invalid:80\": the name does not resolve"
+            )
         );
         for address in ["localhost", ":80", "localhost:http", "localhost:70000"] {
-            assert_eq!(tcp_connect(address, SECOND).await.unwrap_err().kind, HostErrorKind::Invalid);
+            assert_eq!(
+                tcp_connect(address, SECOND).await.unwrap_err().kind,
+                HostErrorKind::Invalid
+            );
         }
     }
 
@@ -110,7 +131,10 @@ mod tests {
         let routes = "Main:\n  +-- 10.0.0.0/8 2 0 2\n     |-- 10.0.0.5\n        /32 host LOCAL\n     |-- 10.255.255.255\n        /32 link BROADCAST\n";
         assert_eq!(own_ipv4(routes).collect::<Vec<_>>(), [Ipv4Addr::new(10, 0, 0, 5)]);
         let interfaces = "fd000000000000000000000000000002 04 40 00 82     eth0\n";
-        assert_eq!(own_ipv6(interfaces).map(|address| address.to_string()).collect::<Vec<_>>(), ["fd00::2"]);
+        assert_eq!(
+            own_ipv6(interfaces).map(|address| address.to_string()).collect::<Vec<_>>(),
+            ["fd00::2"]
+        );
         assert!(addresses().iter().all(|address| !address.is_loopback()));
     }
 }

@@ -27,7 +27,8 @@ use crate::host::{CommandEvent, CommandRequest, HostError, Result};
 /// From SIGTERM to SIGKILL, as the engine stops a container.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long output is waited for when the command has ended, but something it left running still holds the pipes.
+/// How long output is waited for when the command has ended, but something it left running still
+/// holds the pipes.
 const LAST_OUTPUT: Duration = Duration::from_millis(250);
 
 /// Bytes of one chunk of output.
@@ -36,11 +37,18 @@ const CHUNK: usize = 16 << 10;
 /// More than a pipe holds.
 const MOST_LEFT_OVER: usize = 1 << 20;
 
-pub(super) fn spawn(roots: &Roots, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
+pub(super) fn spawn(
+    roots: &Roots,
+    request: &CommandRequest,
+) -> Result<BoxStream<'static, Result<CommandEvent>>> {
     start(roots, request, GRACE)
 }
 
-fn start(roots: &Roots, request: &CommandRequest, grace: Duration) -> Result<BoxStream<'static, Result<CommandEvent>>> {
+fn start(
+    roots: &Roots,
+    request: &CommandRequest,
+    grace: Duration,
+) -> Result<BoxStream<'static, Result<CommandEvent>>> {
     let mut command = command(roots, request)?;
     let name = request.command.first().cloned().unwrap_or_default();
     let stdin = request.stdin.clone();
@@ -59,7 +67,9 @@ fn start(roots: &Roots, request: &CommandRequest, grace: Duration) -> Result<Box
 fn command(roots: &Roots, request: &CommandRequest) -> Result<Command> {
     request.check(|path| super::files::info(roots, path))?;
     // It was looked for and checked before: no search path is asked again.
-    let (Some(program), Some((name, arguments))) = (&request.program, request.command.split_first()) else {
+    let (Some(program), Some((name, arguments))) =
+        (&request.program, request.command.split_first())
+    else {
         return Err(request.no_program());
     };
     let mut command = Command::new(program);
@@ -81,7 +91,8 @@ fn command(roots: &Roots, request: &CommandRequest) -> Result<Command> {
 struct Running {
     child: Option<Child>,
     group: Option<Pid>,
-    /// Waits for the end of a command that is dropped, also where the dropping thread is outside of it.
+    /// Waits for the end of a command that is dropped, also where the dropping thread is outside
+    /// of it.
     runtime: Handle,
     grace: Duration,
     stdin: Option<BoxFuture<'static, ()>>,
@@ -107,7 +118,17 @@ impl Running {
             Box::pin(async move { drop(pipe.write_all(&content).await) })
         });
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        Self { child: Some(child), group, runtime: Handle::current(), grace, stdin, stdout, stderr, exit: None, last: VecDeque::new() }
+        Self {
+            child: Some(child),
+            group,
+            runtime: Handle::current(),
+            grace,
+            stdin,
+            stdout,
+            stderr,
+            exit: None,
+            last: VecDeque::new(),
+        }
     }
 
     fn events(self) -> impl futures::Stream<Item = Result<CommandEvent>> + Send {
@@ -171,7 +192,8 @@ impl Drop for Running {
     }
 }
 
-/// A process group that was told to end, and is killed when this is dropped: also with the runtime, at spc's own end.
+/// A process group that was told to end, and is killed when this is dropped: also with the runtime,
+/// at spc's own end.
 struct Ending {
     child: Child,
     group: Pid,

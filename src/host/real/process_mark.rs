@@ -1,5 +1,5 @@
-//! This process and others of this machine, as `/proc` has them. Where there is none (macOS), or it is not that of this process's
-//! namespace, nothing is known.
+//! This process and others of this machine, as `/proc` has them. Where there is none (macOS), or it
+//! is not that of this process's namespace, nothing is known.
 
 use std::fs;
 use std::path::Path;
@@ -12,15 +12,20 @@ use crate::host::{Liveness, ProcessMark};
 /// The mark of this process.
 pub(super) fn own() -> Option<ProcessMark> {
     let own = getpid();
-    // A `/proc` of another namespace of processes has other numbers in it, which may be equal by chance.
-    let is_of_this_namespace = |status: &str| status.lines().find_map(|line| line.strip_prefix("NSpid:")).is_none_or(is_one_number);
+    // A `/proc` of another namespace of processes has other numbers in it, which may be equal by
+    // chance.
+    let is_of_this_namespace = |status: &str| {
+        status.lines().find_map(|line| line.strip_prefix("NSpid:")).is_none_or(is_one_number)
+    };
     if fs::read_link("/proc/self").ok()? != Path::new(&own.to_string())
         || !is_of_this_namespace(&fs::read_to_string("/proc/self/status").ok()?)
     {
         return None;
     }
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
-    let namespace = |name: &str| Some(fs::read_link(format!("/proc/self/ns/{name}")).ok()?.to_string_lossy().into_owned());
+    let namespace = |name: &str| {
+        Some(fs::read_link(format!("/proc/self/ns/{name}")).ok()?.to_string_lossy().into_owned())
+    };
     // Kernels before 5.6 have no namespaces of time.
     let namespaces = format!("{} {}", namespace("pid")?, namespace("time").unwrap_or_default());
     let (_, started) = state_and_start(&fs::read_to_string("/proc/self/stat").ok()?)?;
@@ -32,26 +37,35 @@ pub(super) fn own() -> Option<ProcessMark> {
 pub(super) fn liveness(mark: &ProcessMark) -> Liveness {
     let Some(own) = own() else { return Liveness::Unknown };
     let pid = i32::try_from(mark.pid).ok().and_then(Pid::from_raw);
-    let (true, Some(pid)) = (own.boot == mark.boot && own.namespaces == mark.namespaces, pid) else { return Liveness::Unknown };
-    // Asked first: `/proc` may hide what belongs to another user (`hidepid`), and then looks as if it were gone.
+    let (true, Some(pid)) = (own.boot == mark.boot && own.namespaces == mark.namespaces, pid)
+    else {
+        return Liveness::Unknown;
+    };
+    // Asked first: `/proc` may hide what belongs to another user (`hidepid`), and then looks as if
+    // it were gone.
     if test_kill_process(pid) == Err(Errno::SRCH) {
         return Liveness::Gone;
     }
     let stat = fs::read_to_string(format!("/proc/{}/stat", mark.pid)).ok();
     match stat.as_deref().and_then(state_and_start) {
         None => Liveness::Unknown,
-        // Another process has its number; or it is dead, and whoever started it did not ask yet how it ended.
-        Some((state, started)) if started != mark.started || matches!(state, 'Z' | 'X' | 'x') => Liveness::Gone,
+        // Another process has its number; or it is dead, and whoever started it did not ask yet how
+        // it ended.
+        Some((state, started)) if started != mark.started || matches!(state, 'Z' | 'X' | 'x') => {
+            Liveness::Gone
+        }
         Some(_) => Liveness::Alive,
     }
 }
 
-/// Of `NSpid`, the numbers that a process has in each namespace, from that of `/proc` down to its own. Before Linux 4.1 there is none.
+/// Of `NSpid`, the numbers that a process has in each namespace, from that of `/proc` down to its
+/// own. Before Linux 4.1 there is none.
 fn is_one_number(numbers: &str) -> bool {
     numbers.split_whitespace().count() == 1
 }
 
-/// The third and the 22nd field of `/proc/<pid>/stat`. The second one, the program's name in brackets, may hold anything.
+/// The third and the 22nd field of `/proc/<pid>/stat`. The second one, the program's name in
+/// brackets, may hold anything.
 fn state_and_start(stat: &str) -> Option<(char, u64)> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?.chars().next()?;
@@ -75,7 +89,11 @@ mod tests {
     fn a_process_that_ended_is_gone_whether_or_not_its_end_was_asked_for() {
         let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
         let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-        let mark = ProcessMark { pid: child.id(), started: state_and_start(&stat).unwrap().1, ..own().unwrap() };
+        let mark = ProcessMark {
+            pid: child.id(),
+            started: state_and_start(&stat).unwrap().1,
+            ..own().unwrap()
+        };
         assert_eq!(liveness(&mark), Liveness::Alive);
         child.kill().unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
@@ -101,7 +119,10 @@ mod tests {
         for mark in [
             ProcessMark { boot: "0b1c2d3e-0000-4000-8000-000000000000".to_owned(), ..dead.clone() },
             ProcessMark { boot: String::new(), ..dead.clone() },
-            ProcessMark { namespaces: own.namespaces.replacen("pid:[", "pid:[1", 1), ..dead.clone() },
+            ProcessMark {
+                namespaces: own.namespaces.replacen("pid:[", "pid:[1", 1),
+                ..dead.clone()
+            },
             ProcessMark { namespaces: format!("{}0", own.namespaces), ..dead.clone() },
             ProcessMark { pid: 0, ..dead.clone() },
             ProcessMark { pid: u32::MAX, ..dead },

@@ -25,7 +25,12 @@ use crate::policy::CheckedPath;
 /// Names tried before a free one for the neighbour counts as not to be had.
 const MOST_NAMES: usize = 100;
 
-pub(super) fn write(roots: &Roots, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()> {
+pub(super) fn write(
+    roots: &Roots,
+    path: &CheckedPath,
+    content: &[u8],
+    mode: Option<u32>,
+) -> Result<()> {
     let write = || {
         let (mut file, replacement) = Replacement::begin(roots, path, mode)?;
         file.write_all(content)?;
@@ -36,8 +41,14 @@ pub(super) fn write(roots: &Roots, path: &CheckedPath, content: &[u8], mode: Opt
 }
 
 pub(super) fn create(roots: &Roots, path: &CheckedPath) -> Result<Box<dyn FileSink>> {
-    let (file, replacement) = Replacement::begin(roots, path, None).map_err(|error| failed_at("write", path, &error))?;
-    Ok(Box::new(Sink { file: tokio::fs::File::from_std(file), replacement, path: path.clone(), failed: None }))
+    let (file, replacement) =
+        Replacement::begin(roots, path, None).map_err(|error| failed_at("write", path, &error))?;
+    Ok(Box::new(Sink {
+        file: tokio::fs::File::from_std(file),
+        replacement,
+        path: path.clone(),
+        failed: None,
+    }))
 }
 
 struct Sink {
@@ -51,7 +62,11 @@ struct Sink {
 #[async_trait]
 impl FileSink for Sink {
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        let result = self.file.write_all(&bytes).await.map_err(|error| failed_at("write", &self.path, &error));
+        let result = self
+            .file
+            .write_all(&bytes)
+            .await
+            .map_err(|error| failed_at("write", &self.path, &error));
         self.failed = self.failed.take().or_else(|| result.clone().err());
         result
     }
@@ -72,7 +87,8 @@ impl FileSink for Sink {
 
 /// A file on its way to its name; gone if it is dropped before.
 struct Replacement {
-    /// The folder of both names, opened once: whatever is put in its place, the file appears in this one.
+    /// The folder of both names, opened once: whatever is put in its place, the file appears in
+    /// this one.
     folder: Arc<OwnedFd>,
     /// Nothing once the file has its name.
     temporary: Option<OsString>,
@@ -89,7 +105,8 @@ impl Replacement {
         let first_mode = if mode.is_some() { 0o600 } else { NEW_FILE_MODE };
         let (file, temporary) = new_neighbour(&folder, first_mode)?;
         let permissions = mode.map(Permissions::from_mode);
-        let replacement = Self { folder, temporary: Some(temporary), name: name.to_owned(), permissions };
+        let replacement =
+            Self { folder, temporary: Some(temporary), name: name.to_owned(), permissions };
         if let Some(existing) = &existing {
             // Only root may give a file away; for anybody else it was theirs.
             let _ = std::os::unix::fs::fchown(&file, Some(existing.st_uid), Some(existing.st_gid));
@@ -109,7 +126,8 @@ impl Replacement {
         self.temporary = None;
         // The name itself, too. Some file systems can't, and the file is there anyway.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let _ = rustix::fs::openat(&self.folder, ".", flags, Mode::empty()).and_then(rustix::fs::fsync);
+        let _ =
+            rustix::fs::openat(&self.folder, ".", flags, Mode::empty()).and_then(rustix::fs::fsync);
         Ok(())
     }
 }
@@ -161,7 +179,11 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let folder = CheckedPath::root_itself(folder);
-        super::super::files::list(&Roots::default(), &folder).unwrap().into_iter().map(|entry| entry.name).collect()
+        super::super::files::list(&Roots::default(), &folder)
+            .unwrap()
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect()
     }
 
     fn write(path: &Path, content: &[u8], mode: Option<u32>) -> Result<()> {
@@ -219,7 +241,11 @@ mod tests {
         assert_eq!(error.kind, HostErrorKind::Invalid);
         assert!(error.message.ends_with("/a\": it is a folder"), "{error}");
         let error = write(&folder.path().join("gone/b"), b"1", None).unwrap_err();
-        assert!(error.message.starts_with("Could not write \"") && error.message.ends_with("/gone/b\": it is not there"), "{error}");
+        assert!(
+            error.message.starts_with("Could not write \"")
+                && error.message.ends_with("/gone/b\": it is not there"),
+            "{error}"
+        );
         assert_eq!(names(folder.path()), ["a"]);
     }
 
@@ -272,7 +298,8 @@ mod tests {
             std::fs::create_dir_all(base.join(folder)).unwrap();
         }
         let roots = Roots::default();
-        let path = CheckedPath::below(&base.join("project"), &base.join("project/data/dump")).unwrap();
+        let path =
+            CheckedPath::below(&base.join("project"), &base.join("project/data/dump")).unwrap();
         let mut sink = super::create(&roots, &path).unwrap();
         sink.write("half".into()).await.unwrap();
         std::fs::rename(base.join("project/data"), base.join("project/moved")).unwrap();
@@ -283,7 +310,10 @@ mod tests {
         assert_eq!(names(&base.join("other")), Vec::<String>::new());
         let error = super::write(&roots, &path, b"x", None).unwrap_err();
         assert_eq!(error.kind, HostErrorKind::SymlinkInPath);
-        assert!(error.message.ends_with(": a symlink is in its path, which spc does not follow"), "{error}");
+        assert!(
+            error.message.ends_with(": a symlink is in its path, which spc does not follow"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -292,7 +322,10 @@ mod tests {
         std::fs::write(dir.path().join("other"), "kept").unwrap();
         symlink("other", dir.path().join("a")).unwrap();
         write(&dir.path().join("a"), b"new", Some(0o600)).unwrap();
-        assert_eq!((std::fs::read(dir.path().join("a")).unwrap(), mode(&dir.path().join("a"))), (b"new".to_vec(), 0o600));
+        assert_eq!(
+            (std::fs::read(dir.path().join("a")).unwrap(), mode(&dir.path().join("a"))),
+            (b"new".to_vec(), 0o600)
+        );
         assert_eq!(std::fs::read(dir.path().join("other")).unwrap(), b"kept");
     }
 }

@@ -1,7 +1,8 @@
 //! The roots of checked paths, each opened once, and opening what is below them in one step.
 //!
-//! No symlink is followed, not even one that stays below the root: a checked path is canonical, and a symlink inside a project could
-//! still lead to a file that scripts may not write (`spc.toml`, hooks of git).
+//! No symlink is followed, not even one that stays below the root: a checked path is canonical, and
+//! a symlink inside a project could still lead to a file that scripts may not write (`spc.toml`,
+//! hooks of git).
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -27,20 +28,35 @@ const MOST_ROOTS: usize = 64;
 /// Permission bits of a new folder, less what the umask takes.
 const NEW_FOLDER_MODE: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
 
-/// The roots that were opened so far. One that is swapped for something else afterwards stays the folder that it was.
+/// The roots that were opened so far. One that is swapped for something else afterwards stays the
+/// folder that it was.
 #[derive(Default)]
 pub(super) struct Roots(Mutex<BTreeMap<PathBuf, Arc<OwnedFd>>>);
 
 impl Roots {
     /// Opens what is at `path`.
-    pub(super) fn open(&self, path: &CheckedPath, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+    pub(super) fn open(
+        &self,
+        path: &CheckedPath,
+        flags: OFlags,
+        mode: Mode,
+    ) -> io::Result<OwnedFd> {
         let root = self.root(path.root())?;
         let relative = path.relative();
-        open_below(&root, if relative == Path::new("") { Path::new(".") } else { relative }, flags, mode)
+        open_below(
+            &root,
+            if relative == Path::new("") { Path::new(".") } else { relative },
+            flags,
+            mode,
+        )
     }
 
-    /// The opened folder that `path` is in, and its name there. A root itself can't be replaced or removed.
-    pub(super) fn folder_of<'p>(&self, path: &'p CheckedPath) -> io::Result<(Arc<OwnedFd>, &'p OsStr)> {
+    /// The opened folder that `path` is in, and its name there. A root itself can't be replaced or
+    /// removed.
+    pub(super) fn folder_of<'p>(
+        &self,
+        path: &'p CheckedPath,
+    ) -> io::Result<(Arc<OwnedFd>, &'p OsStr)> {
         let relative = path.relative();
         let name = relative.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let root = self.root(path.root())?;
@@ -65,7 +81,8 @@ impl Roots {
     fn root(&self, path: &Path) -> io::Result<Arc<OwnedFd>> {
         let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(root) = roots.get(path) {
-            // A folder that was removed has no names any more: what is there now, if anything, is another one.
+            // A folder that was removed has no names any more: what is there now, if anything, is
+            // another one.
             if rustix::fs::fstat(root)?.st_nlink > 0 {
                 return Ok(root.clone());
             }
@@ -89,13 +106,19 @@ fn open_absolute(path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Opens `relative`, plain names below `folder`.
-fn open_below(folder: impl AsFd, relative: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+fn open_below(
+    folder: impl AsFd,
+    relative: &Path,
+    flags: OFlags,
+    mode: Mode,
+) -> io::Result<OwnedFd> {
     let flags = flags | OFlags::CLOEXEC;
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::ResolveFlags;
         let way = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match rustix::io::retry_on_intr(|| rustix::fs::openat2(&folder, relative, flags, mode, way)) {
+        match rustix::io::retry_on_intr(|| rustix::fs::openat2(&folder, relative, flags, mode, way))
+        {
             // Before Linux 5.6, or not let through by a sandbox.
             Err(Errno::NOSYS | Errno::PERM) => {}
             // A folder on the way was moved out of the root meanwhile.
@@ -107,11 +130,20 @@ fn open_below(folder: impl AsFd, relative: &Path, flags: OFlags, mode: Mode) -> 
 }
 
 /// The same, one name after the other.
-fn open_by_name(folder: impl AsFd, relative: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+fn open_by_name(
+    folder: impl AsFd,
+    relative: &Path,
+    flags: OFlags,
+    mode: Mode,
+) -> io::Result<OwnedFd> {
     let mut names = names(relative).peekable();
     let mut at: Option<OwnedFd> = None;
     while let Some(name) = names.next() {
-        let (flags, mode) = if names.peek().is_some() { (FOLDER | OFlags::CLOEXEC, Mode::empty()) } else { (flags, mode) };
+        let (flags, mode) = if names.peek().is_some() {
+            (FOLDER | OFlags::CLOEXEC, Mode::empty())
+        } else {
+            (flags, mode)
+        };
         let opened = match &at {
             None => open_name(&folder, name, flags, mode)?,
             Some(at) => open_name(at, name, flags, mode)?,
@@ -125,10 +157,17 @@ fn open_by_name(folder: impl AsFd, relative: &Path, flags: OFlags, mode: Mode) -
 }
 
 /// Opens one name in `folder`; a symlink is an error that says so.
-pub(super) fn open_name(folder: impl AsFd, name: &OsStr, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
-    let open = || rustix::fs::openat(&folder, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, mode);
+pub(super) fn open_name(
+    folder: impl AsFd,
+    name: &OsStr,
+    flags: OFlags,
+    mode: Mode,
+) -> io::Result<OwnedFd> {
+    let open =
+        || rustix::fs::openat(&folder, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, mode);
     let opened = rustix::io::retry_on_intr(open);
-    opened.map_err(|errno| if is_symlink(&folder, name) { Errno::LOOP.into() } else { errno.into() })
+    opened
+        .map_err(|errno| if is_symlink(&folder, name) { Errno::LOOP.into() } else { errno.into() })
 }
 
 fn is_symlink(folder: impl AsFd, name: &OsStr) -> bool {
@@ -162,7 +201,8 @@ fn create_below(folder: Arc<OwnedFd>, relative: &Path) -> io::Result<()> {
 }
 
 fn names(path: &Path) -> impl Iterator<Item = &OsStr> {
-    path.components().filter_map(|part| if let Component::Normal(name) = part { Some(name) } else { None })
+    path.components()
+        .filter_map(|part| if let Component::Normal(name) = part { Some(name) } else { None })
 }
 
 #[cfg(test)]
@@ -198,7 +238,10 @@ mod tests {
             ("folder/inner/file/x", read, Some(Errno::NOTDIR)),
         ] {
             let mode = if flags == new { Mode::RUSR } else { Mode::empty() };
-            for opened in [open_below(&at, Path::new(path), flags, mode), open_by_name(&at, Path::new(path), flags, mode)] {
+            for opened in [
+                open_below(&at, Path::new(path), flags, mode),
+                open_by_name(&at, Path::new(path), flags, mode),
+            ] {
                 let error = opened.err().map(|error| Errno::from_io_error(&error).unwrap());
                 assert_eq!(error, expected, "{path}");
             }
@@ -213,14 +256,28 @@ mod tests {
             std::fs::create_dir(base.join(folder)).unwrap();
             std::fs::write(base.join(folder).join("file"), content).unwrap();
         }
-        let (roots, path) = (Roots::default(), CheckedPath::below(&base.join("root"), &base.join("root/file")).unwrap());
-        let read = || io::read_to_string(std::fs::File::from(roots.open(&path, OFlags::RDONLY, Mode::empty())?));
+        let (roots, path) = (
+            Roots::default(),
+            CheckedPath::below(&base.join("root"), &base.join("root/file")).unwrap(),
+        );
+        let read = || {
+            io::read_to_string(std::fs::File::from(roots.open(
+                &path,
+                OFlags::RDONLY,
+                Mode::empty(),
+            )?))
+        };
         assert_eq!(read().unwrap(), "mine");
         std::fs::rename(base.join("root"), base.join("moved")).unwrap();
         symlink("other", base.join("root")).unwrap();
         assert_eq!(read().unwrap(), "mine");
         // Another process starts here: its root is not one.
-        assert_eq!(Errno::from_io_error(&Roots::default().open(&path, OFlags::RDONLY, Mode::empty()).unwrap_err()), Some(Errno::LOOP));
+        assert_eq!(
+            Errno::from_io_error(
+                &Roots::default().open(&path, OFlags::RDONLY, Mode::empty()).unwrap_err()
+            ),
+            Some(Errno::LOOP)
+        );
         // Gone for good, the name is free for a new folder.
         std::fs::remove_dir_all(base.join("moved")).unwrap();
         std::fs::remove_file(base.join("root")).unwrap();

@@ -36,7 +36,11 @@ fn sockets(table: &str, state: &str) -> Vec<Socket> {
         let (address, port) = fields.nth(1)?.rsplit_once(':')?;
         let is_in_state = fields.nth(1)? == state;
         let link = format!("socket:[{}]", fields.nth(5)?);
-        let socket = Socket { address: address_of(address)?, port: u16::from_str_radix(port, 16).ok()?, link };
+        let socket = Socket {
+            address: address_of(address)?,
+            port: u16::from_str_radix(port, 16).ok()?,
+            link,
+        };
         is_in_state.then_some(socket)
     };
     table.lines().skip(1).filter_map(socket).collect()
@@ -44,7 +48,9 @@ fn sockets(table: &str, state: &str) -> Vec<Socket> {
 
 /// The kernel prints an address as numbers of four bytes, in the machine's own order.
 fn address_of(hexadecimal: &str) -> Option<IpAddr> {
-    let number = |at: usize| u32::from_str_radix(hexadecimal.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let number = |at: usize| {
+        u32::from_str_radix(hexadecimal.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes)
+    };
     match hexadecimal.len() {
         8 => Some(Ipv4Addr::from(number(0)?).into()),
         32 => {
@@ -61,19 +67,26 @@ fn address_of(hexadecimal: &str) -> Option<IpAddr> {
 /// See [`Host::port_holder`](crate::host::Host::port_holder).
 pub(super) fn port_holder(address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
     let holder = |socket: Socket| {
-        let listener = Listener { address: socket.address, port, protocol: protocol.to_owned(), process: None };
+        let listener = Listener {
+            address: socket.address,
+            port,
+            protocol: protocol.to_owned(),
+            process: None,
+        };
         let is_held = match listener.keeps_from(address) {
             Obstacle::Yes => true,
             Obstacle::No => false,
-            Obstacle::IfBothFamilies => is_in_use(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port, protocol),
+            Obstacle::IfBothFamilies => {
+                is_in_use(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port, protocol)
+            }
         };
         is_held.then(|| Listener { process: process_of(&[socket.link]), ..listener })
     };
     listening(protocol, port).into_iter().find_map(holder)
 }
 
-/// Whether the system refuses an IPv4 address for being in use. Where it does not, nobody was to be disturbed: only another socket's IPv6
-/// addresses were taken.
+/// Whether the system refuses an IPv4 address for being in use. Where it does not, nobody was to be
+/// disturbed: only another socket's IPv6 addresses were taken.
 fn is_in_use(address: IpAddr, port: u16, protocol: &str) -> bool {
     let tried = match protocol {
         "tcp" => TcpListener::bind((address, port)).map(drop),
@@ -82,7 +95,8 @@ fn is_in_use(address: IpAddr, port: u16, protocol: &str) -> bool {
     tried.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// The process that listens on a TCP port, as far as `/proc` tells: not that of another user, nor of another network namespace.
+/// The process that listens on a TCP port, as far as `/proc` tells: not that of another user, nor
+/// of another network namespace.
 pub(super) fn port_owner(port: u16) -> Option<String> {
     let links: Vec<String> = listening("tcp", port).into_iter().map(|socket| socket.link).collect();
     process_of(&links)
@@ -93,14 +107,17 @@ fn process_of(sockets: &[String]) -> Option<String> {
     if sockets.is_empty() {
         return None;
     }
-    let mut processes: Vec<u32> =
-        std::fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    let mut processes: Vec<u32> = std::fs::read_dir("/proc")
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
     // A parent that handed the socket on has the lower number, as a rule.
     processes.sort_unstable();
     processes.into_iter().find_map(|id| {
         let process = Path::new("/proc").join(id.to_string());
         let holds = std::fs::read_dir(process.join("fd")).ok()?.flatten().any(|descriptor| {
-            std::fs::read_link(descriptor.path()).is_ok_and(|target| sockets.iter().any(|socket| target == Path::new(socket)))
+            std::fs::read_link(descriptor.path())
+                .is_ok_and(|target| sockets.iter().any(|socket| target == Path::new(socket)))
         });
         let name = std::fs::read_to_string(process.join("comm")).ok()?;
         holds.then(|| format!("{} (pid {id})", name.trim_end()))
@@ -117,8 +134,10 @@ mod tests {
             \x20  0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 633 1 0 100 0 0 10 0\n\
             \x20  1: 0100007F:1538 0100007F:C001 01 00000000:00000000 00:00000000 00000000     0        0 700 1 0 100 0 0 10 0\n\
             \x20  2: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 812 1 0\n";
-        let shown: Vec<_> =
-            sockets(table, "0A").into_iter().map(|socket| format!("{} {} {}", socket.address, socket.port, socket.link)).collect();
+        let shown: Vec<_> = sockets(table, "0A")
+            .into_iter()
+            .map(|socket| format!("{} {} {}", socket.address, socket.port, socket.link))
+            .collect();
         if cfg!(target_endian = "little") {
             assert_eq!(shown, ["127.0.0.1 5432 socket:[633]", "::1 80 socket:[812]"]);
         }
@@ -128,7 +147,13 @@ mod tests {
     fn held(port: u16, protocol: &str, address: &str) -> bool {
         let holder = port_holder(address.parse().ok(), port, protocol);
         let own = format!(" (pid {})", std::process::id());
-        assert!(holder.as_ref().is_none_or(|it| it.process.as_ref().is_some_and(|process| process.ends_with(&own))), "{holder:?}");
+        assert!(
+            holder.as_ref().is_none_or(|it| it
+                .process
+                .as_ref()
+                .is_some_and(|process| process.ends_with(&own))),
+            "{holder:?}"
+        );
         holder.is_some()
     }
 
@@ -136,28 +161,48 @@ mod tests {
     fn a_port_of_this_machine_is_held_on_the_addresses_that_its_listener_has() {
         let loopback = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = loopback.local_addr().unwrap().port();
-        assert!(held(port, "tcp", "") && held(port, "tcp", "0.0.0.0") && held(port, "tcp", "127.0.0.1"));
-        assert!(!held(port, "tcp", "127.0.0.2") && !held(port, "tcp", "::1") && !held(port, "udp", "127.0.0.1"));
+        assert!(
+            held(port, "tcp", "") && held(port, "tcp", "0.0.0.0") && held(port, "tcp", "127.0.0.1")
+        );
+        assert!(
+            !held(port, "tcp", "127.0.0.2")
+                && !held(port, "tcp", "::1")
+                && !held(port, "udp", "127.0.0.1")
+        );
         let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = datagrams.local_addr().unwrap().port();
         assert!(held(port, "udp", "") && held(port, "udp", "127.0.0.1") && !held(port, "sctp", ""));
         // The standard library's sockets of all IPv6 addresses take IPv4 too.
         if let Ok(both) = TcpListener::bind("[::]:0") {
             let port = both.local_addr().unwrap().port();
-            assert!(held(port, "tcp", "") && held(port, "tcp", "127.0.0.1") && held(port, "tcp", "::1") && held(port, "tcp", "::"));
+            assert!(
+                held(port, "tcp", "")
+                    && held(port, "tcp", "127.0.0.1")
+                    && held(port, "tcp", "::1")
+                    && held(port, "tcp", "::")
+            );
             drop(both);
             assert!(!held(port, "tcp", ""));
         }
         // One of IPv6 alone leaves IPv4 to others.
-        let of_ipv6 = rustix::net::socket(rustix::net::AddressFamily::INET6, rustix::net::SocketType::STREAM, None);
+        let of_ipv6 = rustix::net::socket(
+            rustix::net::AddressFamily::INET6,
+            rustix::net::SocketType::STREAM,
+            None,
+        );
         if let Ok(socket) = of_ipv6
             && rustix::net::sockopt::set_ipv6_v6only(&socket, true).is_ok()
-            && rustix::net::bind(&socket, &std::net::SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))).is_ok()
+            && rustix::net::bind(&socket, &std::net::SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)))
+                .is_ok()
         {
             rustix::net::listen(&socket, 1).unwrap();
             let listener = TcpListener::from(socket);
             let port = listener.local_addr().unwrap().port();
-            assert!(!held(port, "tcp", "") && !held(port, "tcp", "127.0.0.1") && held(port, "tcp", "::1"));
+            assert!(
+                !held(port, "tcp", "")
+                    && !held(port, "tcp", "127.0.0.1")
+                    && held(port, "tcp", "::1")
+            );
         }
     }
 }

@@ -34,7 +34,8 @@ type Descriptor = Arc<dyn AsFd + Send + Sync>;
 /// A standard input.
 pub(super) struct Input {
     descriptor: Descriptor,
-    /// Read, but not yet asked for: the lines after an answer that came through a pipe. Held while reading.
+    /// Read, but not yet asked for: the lines after an answer that came through a pipe. Held while
+    /// reading.
     read_ahead: Arc<Mutex<Vec<u8>>>,
     /// One question at a time.
     asking: tokio::sync::Mutex<()>,
@@ -55,7 +56,11 @@ impl Input {
         Self { descriptor, read_ahead: Arc::default(), asking: tokio::sync::Mutex::default() }
     }
 
-    pub(super) async fn ask(&self, question: &str, show: impl FnOnce(&str) + Send) -> Result<Option<String>> {
+    pub(super) async fn ask(
+        &self,
+        question: &str,
+        show: impl FnOnce(&str) + Send,
+    ) -> Result<Option<String>> {
         let _turn = self.asking.lock().await;
         // Without a terminal the answer may still come through a pipe.
         show(question);
@@ -82,31 +87,50 @@ impl Input {
             let answer = wait(&*descriptor, &withdrawn, &mut read_ahead, amount);
             give(answer, reply, &mut read_ahead);
         };
-        std::thread::Builder::new().name("stdin".to_owned()).spawn(waiter).map_err(|error| could_not(&error))?;
+        std::thread::Builder::new()
+            .name("stdin".to_owned())
+            .spawn(waiter)
+            .map_err(|error| could_not(&error))?;
         let answer = answer.await;
         // Closed here, or wherever this future is dropped: that withdraws the question.
         drop(asked);
         match answer {
             Ok(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
-                let message = format!("Could not read standard input: it is larger than {} MiB", LARGEST_VALUE >> 20);
+                let message = format!(
+                    "Could not read standard input: it is larger than {} MiB",
+                    LARGEST_VALUE >> 20
+                );
                 Err(HostError::new(HostErrorKind::TooLarge, message))
             }
             Ok(answer) => answer.map_err(|error| could_not(&error)),
-            Err(_) => Err(HostError::new(HostErrorKind::Other, "Could not read standard input: its reader ended")),
+            Err(_) => Err(HostError::new(
+                HostErrorKind::Other,
+                "Could not read standard input: its reader ended",
+            )),
         }
     }
 }
 
-/// Gives an answer to who asked, or back to who asks next: what a terminal forgets at Ctrl-C may have looked like something to
-/// read, and then a withdrawn question waits in its reading, and takes the next line.
-fn give(answer: io::Result<Vec<u8>>, reply: oneshot::Sender<io::Result<Vec<u8>>>, read_ahead: &mut Vec<u8>) {
+/// Gives an answer to who asked, or back to who asks next: what a terminal forgets at Ctrl-C may
+/// have looked like something to read, and then a withdrawn question waits in its reading, and
+/// takes the next line.
+fn give(
+    answer: io::Result<Vec<u8>>,
+    reply: oneshot::Sender<io::Result<Vec<u8>>>,
+    read_ahead: &mut Vec<u8>,
+) {
     if let Err(Ok(unwanted)) = reply.send(answer) {
         read_ahead.splice(0..0, unwanted);
     }
 }
 
 /// Reads until there is enough, the input ends, or the question is withdrawn.
-fn wait(input: &dyn AsFd, withdrawn: &PipeReader, read_ahead: &mut Vec<u8>, amount: Amount) -> io::Result<Vec<u8>> {
+fn wait(
+    input: &dyn AsFd,
+    withdrawn: &PipeReader,
+    read_ahead: &mut Vec<u8>,
+    amount: Amount,
+) -> io::Result<Vec<u8>> {
     let mut buffer = [0; CHUNK];
     loop {
         if amount == Amount::Line
@@ -115,8 +139,10 @@ fn wait(input: &dyn AsFd, withdrawn: &PipeReader, read_ahead: &mut Vec<u8>, amou
             let rest = read_ahead.split_off(end + 1);
             return Ok(std::mem::replace(read_ahead, rest));
         }
-        let mut watched =
-            [PollFd::from_borrowed_fd(withdrawn.as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)];
+        let mut watched = [
+            PollFd::from_borrowed_fd(withdrawn.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN),
+        ];
         match poll(&mut watched, None) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
@@ -127,7 +153,9 @@ fn wait(input: &dyn AsFd, withdrawn: &PipeReader, read_ahead: &mut Vec<u8>, amou
         }
         match rustix::io::read(input, &mut buffer) {
             Ok(0) => return Ok(std::mem::take(read_ahead)),
-            Ok(_) if read_ahead.len() >= LARGEST_VALUE => return Err(io::ErrorKind::FileTooLarge.into()),
+            Ok(_) if read_ahead.len() >= LARGEST_VALUE => {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
             Ok(length) => read_ahead.extend_from_slice(&buffer[..length]),
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(error) => return Err(error.into()),
@@ -157,7 +185,15 @@ mod tests {
         let mut terminal = terminal();
         terminal.keyboard.write_all("já \r\n".as_bytes()).unwrap();
         let mut shown = String::new();
-        assert_eq!(terminal.input.ask("Sure? ", |question| shown.push_str(question)).await.unwrap().as_deref(), Some("já "));
+        assert_eq!(
+            terminal
+                .input
+                .ask("Sure? ", |question| shown.push_str(question))
+                .await
+                .unwrap()
+                .as_deref(),
+            Some("já ")
+        );
         assert_eq!(shown, "Sure? ");
     }
 
@@ -185,8 +221,12 @@ mod tests {
     #[tokio::test]
     async fn an_input_without_end_is_an_error_and_not_held() {
         let Terminal { input, mut keyboard } = terminal();
-        let endless = std::thread::spawn(move || while keyboard.write_all(&vec![b'x'; 1 << 16]).is_ok() {});
-        assert_eq!(input.read_all().await.unwrap_err().message, "Could not read standard input: it is larger than 64 MiB");
+        let endless =
+            std::thread::spawn(move || while keyboard.write_all(&vec![b'x'; 1 << 16]).is_ok() {});
+        assert_eq!(
+            input.read_all().await.unwrap_err().message,
+            "Could not read standard input: it is larger than 64 MiB"
+        );
         drop(input);
         endless.join().unwrap();
     }
@@ -196,7 +236,10 @@ mod tests {
         let mut terminal = terminal();
         assert!(terminal.input.ask("First? ", |_| {}).now_or_never().is_none());
         terminal.keyboard.write_all(b"second\n").unwrap();
-        assert_eq!(terminal.input.ask("Second? ", |_| {}).await.unwrap().as_deref(), Some("second"));
+        assert_eq!(
+            terminal.input.ask("Second? ", |_| {}).await.unwrap().as_deref(),
+            Some("second")
+        );
     }
 
     #[test]
@@ -228,7 +271,8 @@ mod tests {
     async fn two_questions_at_once_are_asked_one_after_the_other() {
         let mut terminal = terminal();
         terminal.keyboard.write_all(b"a\nb\n").unwrap();
-        let (a, b) = futures::join!(terminal.input.ask("1", |_| {}), terminal.input.ask("2", |_| {}));
+        let (a, b) =
+            futures::join!(terminal.input.ask("1", |_| {}), terminal.input.ask("2", |_| {}));
         assert_eq!((a.unwrap().unwrap(), b.unwrap().unwrap()), ("a".to_owned(), "b".to_owned()));
     }
 }

@@ -63,7 +63,12 @@ impl Changes {
     }
 
     /// Does `work`, unless the run is killed before it, or dead already.
-    pub(super) fn make<T>(&self, method: &'static str, target: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(super) fn make<T>(
+        &self,
+        method: &'static str,
+        target: &Path,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         let side = self.begin(method, target)?;
         if side == Some(Side::Before) {
             self.conductor.kill_here(SimConductor::current_process());
@@ -76,7 +81,8 @@ impl Changes {
         result
     }
 
-    /// The same for what takes its time: the side on which the run is killed, which is the caller's to do.
+    /// The same for what takes its time: the side on which the run is killed, which is the caller's
+    /// to do.
     pub(super) fn begin(&self, method: &'static str, target: &Path) -> Result<Option<Side>> {
         if self.conductor.is_killed(SimConductor::current_process()) {
             return Err(dead());

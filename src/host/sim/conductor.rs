@@ -124,7 +124,10 @@ impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         let mut state = self.conductor.lock();
         // Whoever has ended would keep the baton for ever.
-        if self.id == MAIN_TASK || state.processes.contains_key(&self.id) || state.background.contains_key(&self.id) {
+        if self.id == MAIN_TASK
+            || state.processes.contains_key(&self.id)
+            || state.background.contains_key(&self.id)
+        {
             state.ready.insert(self.id);
         }
     }
@@ -149,7 +152,8 @@ impl SimConductor {
         Self::made(seed, now, CancellationToken::new())
     }
 
-    /// A conductor that tells everybody to end also when `parent` is cancelled, from whichever thread.
+    /// A conductor that tells everybody to end also when `parent` is cancelled, from whichever
+    /// thread.
     pub fn ended_by(seed: u64, parent: &CancellationToken) -> Arc<Self> {
         Self::made(seed, Duration::ZERO, parent.child_token())
     }
@@ -260,9 +264,11 @@ impl SimConductor {
         }
     }
 
-    /// Waits for `future` on a thread of another conductor's, or of none: nobody else may be waiting here.
+    /// Waits for `future` on a thread of another conductor's, or of none: nobody else may be
+    /// waiting here.
     pub(in crate::host) fn visit<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
-        let (task, process) = (CURRENT_TASK.replace(MAIN_TASK), CURRENT_PROCESS.replace(OWN_PROCESS));
+        let (task, process) =
+            (CURRENT_TASK.replace(MAIN_TASK), CURRENT_PROCESS.replace(OWN_PROCESS));
         let value = self.block_on(future);
         CURRENT_TASK.set(task);
         CURRENT_PROCESS.set(process);
@@ -290,7 +296,10 @@ impl SimConductor {
         SimBackground { conductor: conductor.clone(), id }
     }
 
-    pub(in crate::host) fn tasks<T: Send>(conductor: &Arc<Self>, jobs: Vec<Job<'_, T>>) -> Result<Vec<std::thread::Result<T>>, Failure> {
+    pub(in crate::host) fn tasks<T: Send>(
+        conductor: &Arc<Self>,
+        jobs: Vec<Job<'_, T>>,
+    ) -> Result<Vec<std::thread::Result<T>>, Failure> {
         let join = Arc::new(Join { left: Mutex::new((jobs.len(), None)) });
         let process = CURRENT_PROCESS.get();
         let (ids, most): (Vec<TaskId>, usize) = {

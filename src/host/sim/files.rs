@@ -157,11 +157,13 @@ impl Files {
         self.free = bytes;
     }
 
-    /// Fails if a symlink is in a path that was checked, as opening it on a real host does. `last`: whether the operation would follow
-    /// one that is the last name itself.
+    /// Fails if a symlink is in a path that was checked, as opening it on a real host does. `last`:
+    /// whether the operation would follow one that is the last name itself.
     pub(super) fn without_symlinks(&mut self, path: &Path, last: Last) -> Result<()> {
         // A folder that is known by its path has no symlink in it.
-        let is_known = |folder: &&Path| self.entries.get(folder).is_some_and(|entry| matches!(entry.node, Node::Folder));
+        let is_known = |folder: &&Path| {
+            self.entries.get(folder).is_some_and(|entry| matches!(entry.node, Node::Folder))
+        };
         let mut at = path.parent().filter(is_known).unwrap_or(Path::new("/")).to_path_buf();
         let rest = path.strip_prefix(&at).map_err(|_| Errno::Invalid)?;
         for name in rest.components() {
@@ -214,8 +216,15 @@ impl Files {
         }
     }
 
-    /// A new file in the place of whatever file or symlink had the name: what writing aside and renaming does.
-    pub(super) fn replace(&mut self, path: &Path, content: Bytes, mode: Option<u32>, now: DateTime<Utc>) -> Result<()> {
+    /// A new file in the place of whatever file or symlink had the name: what writing aside and
+    /// renaming does.
+    pub(super) fn replace(
+        &mut self,
+        path: &Path,
+        content: Bytes,
+        mode: Option<u32>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
         let path = self.resolve(path, Last::Keep)?;
         let before = match self.entries.get(&path).map(|entry| (entry.kind(), entry.mode)) {
             Some((FileKind::Folder, _)) => return Err(Errno::IsAFolder),
@@ -245,7 +254,9 @@ impl Files {
             return self.replace(&path, Bytes::copy_from_slice(content), None, now);
         };
         match &entry.node {
-            Node::File(_) | Node::Beneath(_) if self.bars(entry, OWNER_WRITE) => return Err(Errno::Denied),
+            Node::File(_) | Node::Beneath(_) if self.bars(entry, OWNER_WRITE) => {
+                return Err(Errno::Denied);
+            }
             Node::File(_) | Node::Beneath(_) => {}
             Node::Folder => return Err(Errno::IsAFolder),
             Node::Symlink(_) => return Err(Errno::Loop),
@@ -256,7 +267,8 @@ impl Files {
         if let Some(entry) = self.entries.get_mut(&path)
             && let Node::File(before) = &mut entry.node
         {
-            // Where nobody else reads what was there, it is not copied: a journal is appended to line by line.
+            // Where nobody else reads what was there, it is not copied: a journal is appended to
+            // line by line.
             let before_alone = std::mem::take(before).try_into_mut();
             let mut whole = before_alone.unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
             whole.extend_from_slice(content);
@@ -293,10 +305,19 @@ impl Files {
             let at = self.resolve(&made, Last::Follow)?;
             match self.entries.get(&at).map(Entry::kind) {
                 Some(FileKind::Folder) => {}
-                Some(_) => return Err(if parts.peek().is_none() { Errno::Exists } else { Errno::NotAFolder }),
+                Some(_) => {
+                    return Err(if parts.peek().is_none() {
+                        Errno::Exists
+                    } else {
+                        Errno::NotAFolder
+                    });
+                }
                 None => {
                     self.may_change_folder_of(&at)?;
-                    self.entries.insert(at.clone(), Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified: now });
+                    self.entries.insert(
+                        at.clone(),
+                        Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified: now },
+                    );
                 }
             }
             made = at;
@@ -304,10 +325,16 @@ impl Files {
         Ok(())
     }
 
-    pub(super) fn symlink(&mut self, path: &Path, target: PathBuf, now: DateTime<Utc>) -> Result<()> {
+    pub(super) fn symlink(
+        &mut self,
+        path: &Path,
+        target: PathBuf,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
         let path = self.resolve(path, Last::Keep)?;
         self.may_change_folder_of(&path)?;
-        self.entries.insert(path, Entry { node: Node::Symlink(target), mode: 0o777, modified: now });
+        self.entries
+            .insert(path, Entry { node: Node::Symlink(target), mode: 0o777, modified: now });
         Ok(())
     }
 
@@ -324,7 +351,10 @@ impl Files {
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         match entry.kind() {
             FileKind::Folder if self.bars(entry, OWNER_READ) => Err(Errno::Denied),
-            FileKind::Folder => Ok(self.children(&path).map(|(name, entry)| FolderEntry { name, kind: entry.kind() }).collect()),
+            FileKind::Folder => Ok(self
+                .children(&path)
+                .map(|(name, entry)| FolderEntry { name, kind: entry.kind() })
+                .collect()),
             _ => Err(Errno::NotAFolder),
         }
     }
@@ -380,8 +410,12 @@ impl Files {
         self.load_tree(&from);
         match self.entries.get(&to).map(Entry::kind) {
             Some(FileKind::Folder) if moved != FileKind::Folder => return Err(Errno::IsAFolder),
-            Some(FileKind::Folder) if self.children(&to).next().is_some() => return Err(Errno::NotEmpty),
-            Some(kind) if moved == FileKind::Folder && kind != FileKind::Folder => return Err(Errno::NotAFolder),
+            Some(FileKind::Folder) if self.children(&to).next().is_some() => {
+                return Err(Errno::NotEmpty);
+            }
+            Some(kind) if moved == FileKind::Folder && kind != FileKind::Folder => {
+                return Err(Errno::NotAFolder);
+            }
             _ => {}
         }
         self.may_change_folder_of(&from)?;
@@ -389,7 +423,8 @@ impl Files {
         let paths: Vec<PathBuf> = self.entries.below(&from).map(|(path, _)| path.clone()).collect();
         for path in paths {
             self.bring_up(&path)?;
-            if let (Some(entry), Ok(rest)) = (self.entries.remove(&path), path.strip_prefix(&from)) {
+            if let (Some(entry), Ok(rest)) = (self.entries.remove(&path), path.strip_prefix(&from))
+            {
                 let target = if rest.as_os_str().is_empty() { to.clone() } else { to.join(rest) };
                 self.entries.insert(target, entry);
             }
@@ -402,19 +437,33 @@ impl Files {
 
     /// Makes known what is beneath `path`, if nothing is there yet.
     fn load(&mut self, path: &Path) {
-        let Some(beneath) = self.beneath.as_ref().filter(|_| !self.entries.contains_key(path)) else { return };
+        let Some(beneath) = self.beneath.as_ref().filter(|_| !self.entries.contains_key(path))
+        else {
+            return;
+        };
         let way = |modified| Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified };
         let entry = match beneath.look(path) {
             None => return,
-            Some(Under::File(info)) => Entry { node: Node::Beneath(info.len), mode: info.mode, modified: info.modified },
+            Some(Under::File(info)) => {
+                Entry { node: Node::Beneath(info.len), mode: info.mode, modified: info.modified }
+            }
             Some(Under::Folder(info)) if info.mode & OWNER_SEARCH == 0 => {
                 self.barred = true;
                 Entry { node: Node::Folder, mode: info.mode, modified: info.modified }
             }
-            Some(Under::Folder(info)) => Entry { node: Node::Folder, mode: info.mode, modified: info.modified },
-            Some(Under::Symlink(info, target)) => Entry { node: Node::Symlink(target), mode: info.mode, modified: info.modified },
-            Some(Under::Other(info)) => Entry { node: Node::Other, mode: info.mode, modified: info.modified },
-            Some(Under::Way) => way(self.entries.get(Path::new("/")).map_or(DateTime::UNIX_EPOCH, |root| root.modified)),
+            Some(Under::Folder(info)) => {
+                Entry { node: Node::Folder, mode: info.mode, modified: info.modified }
+            }
+            Some(Under::Symlink(info, target)) => {
+                Entry { node: Node::Symlink(target), mode: info.mode, modified: info.modified }
+            }
+            Some(Under::Other(info)) => {
+                Entry { node: Node::Other, mode: info.mode, modified: info.modified }
+            }
+            Some(Under::Way) => way(self
+                .entries
+                .get(Path::new("/"))
+                .map_or(DateTime::UNIX_EPOCH, |root| root.modified)),
         };
         self.entries.insert(path.to_path_buf(), entry);
     }
@@ -433,14 +482,17 @@ impl Files {
         let mut folders = vec![top.to_path_buf()];
         while let Some(folder) = folders.pop() {
             self.load_children(&folder);
-            let inner = self.children(&folder).filter(|(_, entry)| entry.kind() == FileKind::Folder);
+            let inner =
+                self.children(&folder).filter(|(_, entry)| entry.kind() == FileKind::Folder);
             folders.extend(inner.map(|(name, _)| folder.join(name)).collect::<Vec<_>>());
         }
     }
 
     /// Makes a file of the host beneath one of our own, with its content.
     fn bring_up(&mut self, path: &Path) -> Result<()> {
-        if let Some(entry) = self.entries.get(path).filter(|entry| matches!(entry.node, Node::Beneath(_))) {
+        if let Some(entry) =
+            self.entries.get(path).filter(|entry| matches!(entry.node, Node::Beneath(_)))
+        {
             let whole = Entry { node: Node::File(self.content(path, entry)?), ..entry.clone() };
             self.entries.insert(path.to_path_buf(), whole);
         }
@@ -453,8 +505,13 @@ impl Files {
         }
     }
 
-    fn children<'a>(&'a self, folder: &Path) -> impl Iterator<Item = (String, &'a Entry)> + use<'a> {
-        self.entries.children(folder).filter_map(|(path, entry)| Some((path.file_name()?.to_string_lossy().into_owned(), entry)))
+    fn children<'a>(
+        &'a self,
+        folder: &Path,
+    ) -> impl Iterator<Item = (String, &'a Entry)> + use<'a> {
+        self.entries.children(folder).filter_map(|(path, entry)| {
+            Some((path.file_name()?.to_string_lossy().into_owned(), entry))
+        })
     }
 
     fn may_change_folder_of(&self, path: &Path) -> Result<()> {
@@ -475,11 +532,13 @@ impl Files {
         Ok(())
     }
 
-    /// A path whose folder is known, without symlinks on the way: that folder, and the name in it. Most paths are such.
+    /// A path whose folder is known, without symlinks on the way: that folder, and the name in it.
+    /// Most paths are such.
     fn known_folder_of<'a>(&self, path: &'a Path) -> Option<(&'a Path, PathBuf)> {
         let (folder, name) = (path.parent()?, path.file_name()?);
         let is_plain = folder.join(name).as_os_str() == path.as_os_str();
-        let is_known = !self.barred && is_plain && matches!(self.entries.get(folder)?.node, Node::Folder);
+        let is_known =
+            !self.barred && is_plain && matches!(self.entries.get(folder)?.node, Node::Folder);
         is_known.then(|| (folder, name.into()))
     }
 

@@ -27,8 +27,8 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use super::memory::LARGEST_VALUE;
 use super::{
-    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse, Listener,
-    Liveness, Obstacle, ProcessMark, Result, StandardStream,
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind,
+    HttpRequest, HttpResponse, Listener, Liveness, Obstacle, ProcessMark, Result, StandardStream,
 };
 use crate::policy::CheckedPath;
 use changes::Changes;
@@ -56,7 +56,10 @@ pub fn epoch() -> DateTime<Utc> {
 
 /// The date after `elapsed` of virtual time.
 pub fn date(elapsed: Duration) -> DateTime<Utc> {
-    TimeDelta::from_std(elapsed).ok().and_then(|elapsed| epoch().checked_add_signed(elapsed)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    TimeDelta::from_std(elapsed)
+        .ok()
+        .and_then(|elapsed| epoch().checked_add_signed(elapsed))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// The simulated host. Built by its `with_…` and `on_…` methods; read back by its records.
@@ -80,7 +83,8 @@ pub struct SimHost {
     requests: Mutex<Vec<HttpRequest>>,
     questions: Mutex<Vec<String>>,
     changes: Changes,
-    /// Bytes of memory that the process is said to hold; 0: what it does hold, in whichever world a script runs.
+    /// Bytes of memory that the process is said to hold; 0: what it does hold, in whichever world
+    /// a script runs.
     pub held: AtomicU64,
 }
 
@@ -132,11 +136,18 @@ impl SimHost {
         let files = &mut lock(&self.files);
         // As on a real host, a root is neither replaced nor removed through itself.
         let is_root = last == Last::Keep && path.relative() == Path::new("");
-        let checked = if is_root { Err(Errno::Invalid) } else { files.without_symlinks(path.as_path(), last) };
+        let checked = if is_root {
+            Err(Errno::Invalid)
+        } else {
+            files.without_symlinks(path.as_path(), last)
+        };
         let done = checked.and_then(|()| work(files, now));
         done.map_err(|errno| {
             let left_out = files.left_out(path.as_path()).filter(|_| errno == Errno::NotFound);
-            left_out.map_or_else(|| failure(errno, action, path.as_path()), |reason| not_shown(action, path.as_path(), reason))
+            left_out.map_or_else(
+                || failure(errno, action, path.as_path()),
+                |reason| not_shown(action, path.as_path(), reason),
+            )
         })
     }
 }
@@ -186,7 +197,9 @@ impl Host for SimHost {
     fn liveness(&self, mark: &ProcessMark) -> Liveness {
         match mark {
             ProcessMark { boot, .. } if *boot != self.boot => Liveness::Unknown,
-            ProcessMark { pid, started: 0, .. } if self.conductor.is_alive((*pid).into()) => Liveness::Alive,
+            ProcessMark { pid, started: 0, .. } if self.conductor.is_alive((*pid).into()) => {
+                Liveness::Alive
+            }
             _ => Liveness::Gone,
         }
     }
@@ -205,14 +218,20 @@ impl Host for SimHost {
 
     fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()> {
         let (place, content) = (path.as_path(), Bytes::copy_from_slice(content));
-        self.changes
-            .make("write", place, || self.on_files("write", path, Last::Keep, |files, now| files.replace(place, content, mode, now)))
+        self.changes.make("write", place, || {
+            self.on_files("write", path, Last::Keep, |files, now| {
+                files.replace(place, content, mode, now)
+            })
+        })
     }
 
     fn append(&self, path: &CheckedPath, content: &[u8]) -> Result<()> {
         let place = path.as_path();
-        self.changes
-            .make("append", place, || self.on_files("append to", path, Last::Follow, |files, now| files.append(place, content, now)))
+        self.changes.make("append", place, || {
+            self.on_files("append to", path, Last::Follow, |files, now| {
+                files.append(place, content, now)
+            })
+        })
     }
 
     fn create_folder(&self, path: &CheckedPath) -> Result<()> {
@@ -220,8 +239,11 @@ impl Host for SimHost {
             return Ok(());
         }
         let place = path.as_path();
-        self.changes
-            .make("folder", place, || self.on_files("make the folder", path, Last::Follow, |files, now| files.create_folder(place, now)))
+        self.changes.make("folder", place, || {
+            self.on_files("make the folder", path, Last::Follow, |files, now| {
+                files.create_folder(place, now)
+            })
+        })
     }
 
     fn list(&self, path: &CheckedPath) -> Result<Vec<FolderEntry>> {
@@ -243,7 +265,9 @@ impl Host for SimHost {
 
     fn remove(&self, path: &CheckedPath) -> Result<()> {
         let place = path.as_path();
-        self.changes.make("remove", place, || self.on_files("remove", path, Last::Keep, |files, _| files.remove(place)))
+        self.changes.make("remove", place, || {
+            self.on_files("remove", path, Last::Keep, |files, _| files.remove(place))
+        })
     }
 
     fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
@@ -267,14 +291,21 @@ impl Host for SimHost {
 
     fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>> {
         self.on_files("write", path, Last::Keep, |files, _| files.may_create(path.as_path()))?;
-        Ok(Box::new(sink::SimFile::new(self.conductor.clone(), self.files.clone(), self.changes.clone(), path)))
+        Ok(Box::new(sink::SimFile::new(
+            self.conductor.clone(),
+            self.files.clone(),
+            self.changes.clone(),
+            path,
+        )))
     }
 
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
         request.check(|path| self.info(path))?;
         lock(&self.commands).push(request.clone());
         // A command that a test scripts is installed by that, without a file.
-        let Some(answer) = self.command_scripts.answer(request) else { return Err(request.no_program()) };
+        let Some(answer) = self.command_scripts.answer(request) else {
+            return Err(request.no_program());
+        };
         let side = self.changes.begin("command", Path::new(request.name()))?;
         let (changes, process) = (self.changes.clone(), SimConductor::current_process());
         if side == Some(Side::Before) {
@@ -285,13 +316,18 @@ impl Host for SimHost {
         let sleep = self.conductor.sleep(answer.takes).map(move |()| {
             for (path, content) in answer.files {
                 // What a command can't write is its own affair.
-                let _ = lock(&files).replace(&folder.join(path), content, None, date(conductor.now()));
+                let _ =
+                    lock(&files).replace(&folder.join(path), content, None, date(conductor.now()));
             }
             if side == Some(Side::After) {
                 changes.kill(process);
             }
         });
-        let events = [CommandEvent::Stdout(answer.stdout), CommandEvent::Stderr(answer.stderr), CommandEvent::Exit(answer.code)];
+        let events = [
+            CommandEvent::Stdout(answer.stdout),
+            CommandEvent::Stderr(answer.stderr),
+            CommandEvent::Exit(answer.code),
+        ];
         let said = events
             .into_iter()
             .filter(|event| !matches!(event, CommandEvent::Stdout(bytes) | CommandEvent::Stderr(bytes) if bytes.is_empty()));
@@ -300,7 +336,11 @@ impl Host for SimHost {
 
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse> {
         if let Some(engine) = self.network.engine_reached_by(request) {
-            let message = format!("A script may not send a request to \"{}\": {}", request.url, engine.reason());
+            let message = format!(
+                "A script may not send a request to \"{}\": {}",
+                request.url,
+                engine.reason()
+            );
             return Err(HostError::new(HostErrorKind::Refused, message));
         }
         lock(&self.requests).push(request.clone());
@@ -313,7 +353,11 @@ impl Host for SimHost {
         }
         self.sleep(answer.takes).await;
         if answer.result.as_ref().is_ok_and(|response| response.body.len() > LARGEST_VALUE) {
-            let message = format!("The answer of \"{}\" is larger than {} MiB", request.url, LARGEST_VALUE >> 20);
+            let message = format!(
+                "The answer of \"{}\" is larger than {} MiB",
+                request.url,
+                LARGEST_VALUE >> 20
+            );
             return Err(HostError::new(HostErrorKind::TooLarge, message));
         }
         answer.result.map_err(|error| HostError::new(error.kind, what(&error.message)))
@@ -327,9 +371,15 @@ impl Host for SimHost {
             }
             Some(_) => {
                 self.sleep(timeout).await;
-                Err(HostError::new(HostErrorKind::Timeout, format!("Could not connect to \"{address}\": no answer within {timeout:?}")))
+                Err(HostError::new(
+                    HostErrorKind::Timeout,
+                    format!("Could not connect to \"{address}\": no answer within {timeout:?}"),
+                ))
             }
-            None => Err(HostError::new(HostErrorKind::Unreachable, format!("Could not connect to \"{address}\": {REFUSED}"))),
+            None => Err(HostError::new(
+                HostErrorKind::Unreachable,
+                format!("Could not connect to \"{address}\": {REFUSED}"),
+            )),
         }
     }
 
@@ -340,7 +390,9 @@ impl Host for SimHost {
     /// What listens on all IPv6 addresses listens on those of IPv4 too.
     fn port_holder(&self, address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
         let listeners = lock(&self.listeners);
-        let mut of_port = listeners.iter().filter(|listener| listener.port == port && listener.protocol == protocol);
+        let mut of_port = listeners
+            .iter()
+            .filter(|listener| listener.port == port && listener.protocol == protocol);
         of_port.find(|listener| listener.keeps_from(address) != Obstacle::No).cloned()
     }
 
@@ -363,11 +415,17 @@ impl Host for SimHost {
 }
 
 fn failure(errno: Errno, action: &str, path: &Path) -> HostError {
-    HostError::new(errno.kind(), format!("Could not {action} \"{}\": {}", path.display(), errno.words()))
+    HostError::new(
+        errno.kind(),
+        format!("Could not {action} \"{}\": {}", path.display(), errno.words()),
+    )
 }
 
 fn not_shown(action: &str, path: &Path, reason: &str) -> HostError {
-    HostError::new(HostErrorKind::NotFound, format!("Could not {action} \"{}\": {reason}", path.display()))
+    HostError::new(
+        HostErrorKind::NotFound,
+        format!("Could not {action} \"{}\": {reason}", path.display()),
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -18,7 +18,10 @@ pub(super) struct Network {
 
 impl Network {
     /// The engine that a request would reach.
-    pub(super) fn engine_reached_by<'r>(&self, request: &'r HttpRequest) -> Option<&'r EngineAddress> {
+    pub(super) fn engine_reached_by<'r>(
+        &self,
+        request: &'r HttpRequest,
+    ) -> Option<&'r EngineAddress> {
         let url = Url::parse(&request.url).ok()?;
         let mut targets = addresses_in(&url);
         if targets.is_empty() {
@@ -26,8 +29,10 @@ impl Network {
         }
         let is_local = |address: IpAddr| is_own(address) || self.own.contains(&address);
         request.engines.at_port(url.port_or_known_default()?).find(|engine| {
-            let addresses = engine.known_addresses().unwrap_or_else(|| self.resolved(engine.host()));
-            url.domain() == Some(engine.host()) || targets.iter().any(|target| engine.is_reached_at(*target, &addresses, &is_local))
+            let addresses =
+                engine.known_addresses().unwrap_or_else(|| self.resolved(engine.host()));
+            url.domain() == Some(engine.host())
+                || targets.iter().any(|target| engine.is_reached_at(*target, &addresses, &is_local))
         })
     }
 

@@ -38,7 +38,13 @@ pub(super) enum Under {
 impl Overlay {
     /// Shows `roots` of `host`, absolute paths without symlinks.
     pub fn new(host: Arc<dyn Host>, roots: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { host, roots: roots.into_iter().collect(), hidden: Vec::new(), git: None, removed: BTreeSet::new() }
+        Self {
+            host,
+            roots: roots.into_iter().collect(),
+            hidden: Vec::new(),
+            git: None,
+            removed: BTreeSet::new(),
+        }
     }
 
     /// Whether the process is barred by no permission bits.
@@ -63,14 +69,19 @@ impl Overlay {
     pub(super) fn left_out(&self, path: &Path) -> Option<&'static str> {
         let info = self.host.info(&self.at(path)?).ok()?;
         if self.hidden.iter().any(|hidden| path.starts_with(hidden)) {
-            return Some("no test sees it, as it is somebody's own: sim::file makes one for a test");
+            return Some(
+                "no test sees it, as it is somebody's own: sim::file makes one for a test",
+            );
         }
-        let is_ignored = self.git.as_ref().is_some_and(|git| git.hides(&*self.host, path, info.kind));
+        let is_ignored =
+            self.git.as_ref().is_some_and(|git| git.hides(&*self.host, path, info.kind));
         is_ignored.then_some("git ignores it, and a test sees only what a clone of the project has: sim::file makes one for a test")
     }
 
     pub(super) fn look(&self, path: &Path) -> Option<Under> {
-        if path.ancestors().any(|above| self.removed.contains(above)) || self.hidden.iter().any(|hidden| path.starts_with(hidden)) {
+        if path.ancestors().any(|above| self.removed.contains(above))
+            || self.hidden.iter().any(|hidden| path.starts_with(hidden))
+        {
             return None;
         }
         if !self.roots.iter().any(|root| path.starts_with(root)) {
@@ -91,9 +102,25 @@ impl Overlay {
 
     /// The names in a folder.
     pub(super) fn names(&self, folder: &Path) -> Vec<String> {
-        let next = |root: &PathBuf| Some(root.strip_prefix(folder).ok()?.components().next()?.as_os_str().to_string_lossy().into_owned());
+        let next = |root: &PathBuf| {
+            Some(
+                root.strip_prefix(folder)
+                    .ok()?
+                    .components()
+                    .next()?
+                    .as_os_str()
+                    .to_string_lossy()
+                    .into_owned(),
+            )
+        };
         match self.at(folder) {
-            Some(folder) => self.host.list(&folder).unwrap_or_default().into_iter().map(|entry| entry.name).collect(),
+            Some(folder) => self
+                .host
+                .list(&folder)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|entry| entry.name)
+                .collect(),
             None => self.roots.iter().filter_map(next).collect(),
         }
     }
@@ -119,12 +146,17 @@ impl Overlay {
 
     /// What the other host has and the simulation removed.
     pub(super) fn removed(&self) -> impl Iterator<Item = &PathBuf> {
-        self.removed.iter().filter(|path| self.at(path).is_some_and(|path| self.host.info(&path).is_ok()))
+        self.removed
+            .iter()
+            .filter(|path| self.at(path).is_some_and(|path| self.host.info(&path).is_ok()))
     }
 }
 
 impl std::fmt::Debug for Overlay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Overlay").field("roots", &self.roots).field("hidden", &self.hidden).finish_non_exhaustive()
+        f.debug_struct("Overlay")
+            .field("roots", &self.roots)
+            .field("hidden", &self.hidden)
+            .finish_non_exhaustive()
     }
 }

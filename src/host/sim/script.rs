@@ -1,4 +1,5 @@
-//! What the world outside answers on the simulated host: commands and HTTP requests, as a test says.
+//! What the world outside answers on the simulated host: commands and HTTP requests, as a test
+//! says.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -59,7 +60,10 @@ pub struct HttpAnswer {
 impl HttpAnswer {
     /// A status and a body.
     pub fn status(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { result: Ok(HttpResponse { status, headers: Vec::new(), body: body.into() }), takes: Duration::ZERO }
+        Self {
+            result: Ok(HttpResponse { status, headers: Vec::new(), body: body.into() }),
+            takes: Duration::ZERO,
+        }
     }
 
     /// No answer, for this reason.
@@ -86,7 +90,8 @@ impl HttpAnswer {
 
 type Script<Request, Answer> = Arc<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
 
-/// Scripts for one kind of request; the last one added is asked first, `None` passes the question on.
+/// Scripts for one kind of request; the last one added is asked first, `None` passes the question
+/// on.
 pub(super) struct Scripts<Request: ?Sized, Answer>(Mutex<Vec<Script<Request, Answer>>>);
 
 pub(super) type CommandScripts = Scripts<CommandRequest, CommandAnswer>;

@@ -15,7 +15,8 @@ use super::{Change, CommandAnswer, HttpAnswer, Overlay, Side, SimHost, lock};
 use crate::host::{CommandRequest, Host, HttpRequest, Listener, StandardStream};
 
 impl SimHost {
-    /// A host that has the files of another one at and below `root`: it asks for each once, and keeps it as it was then.
+    /// A host that has the files of another one at and below `root`: it asks for each once, and
+    /// keeps it as it was then.
     pub fn copying(host: Arc<dyn Host>, root: &Path) -> Self {
         let copy = Self::new(SimConductor::new(0));
         lock(&copy.files).set_beneath(Overlay::new(host, [root.to_path_buf()]));
@@ -35,7 +36,9 @@ impl SimHost {
     /// If a file is where a folder has to be: a mistake of the test.
     #[must_use]
     pub fn with_file(self, path: impl AsRef<Path>, content: impl Into<Bytes>) -> Self {
-        self.given(path.as_ref(), |files, path, now| files.replace(path, content.into(), None, now));
+        self.given(path.as_ref(), |files, path, now| {
+            files.replace(path, content.into(), None, now)
+        });
         self
     }
 
@@ -115,7 +118,8 @@ impl SimHost {
         self.with_folder(folder)
     }
 
-    /// The next line typed at the terminal; standard input, output and error are terminals from here on.
+    /// The next line typed at the terminal; standard input, output and error are terminals from
+    /// here on.
     #[must_use]
     pub fn with_answer(self, line: &str) -> Self {
         self.add_answer(line);
@@ -125,7 +129,10 @@ impl SimHost {
     /// The same, from now on.
     pub fn add_answer(&self, line: &str) {
         lock(&self.answers).push_back(line.to_owned());
-        lock(&self.terminals).extend([StandardStream::Stdin, StandardStream::Stdout, StandardStream::Stderr].map(|stream| stream as u8));
+        lock(&self.terminals).extend(
+            [StandardStream::Stdin, StandardStream::Stdout, StandardStream::Stderr]
+                .map(|stream| stream as u8),
+        );
     }
 
     /// `stream` is a terminal.
@@ -145,17 +152,24 @@ impl SimHost {
     /// Answers host commands: the last script added is asked first, `None` passes the question on.
     /// A command nobody answers does not exist.
     #[must_use]
-    pub fn on_command(self, script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static) -> Self {
+    pub fn on_command(
+        self,
+        script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static,
+    ) -> Self {
         self.add_command(script);
         self
     }
 
     /// The same, from now on.
-    pub fn add_command(&self, script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static) {
+    pub fn add_command(
+        &self,
+        script: impl Fn(&CommandRequest) -> Option<CommandAnswer> + Send + Sync + 'static,
+    ) {
         self.command_scripts.add(script);
     }
 
-    /// What a name resolves to; names below `localhost` are this machine by themselves, and others need not resolve to be answered.
+    /// What a name resolves to; names below `localhost` are this machine by themselves, and others
+    /// need not resolve to be answered.
     #[must_use]
     pub fn with_name(mut self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.network.names.insert(name.to_owned(), addresses.into_iter().collect());
@@ -172,13 +186,19 @@ impl SimHost {
     /// Answers HTTP requests: the last script added is asked first, `None` passes the question on.
     /// Where nobody answers, the connection is refused.
     #[must_use]
-    pub fn on_http(self, script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static) -> Self {
+    pub fn on_http(
+        self,
+        script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static,
+    ) -> Self {
         self.add_http(script);
         self
     }
 
     /// The same, from now on.
-    pub fn add_http(&self, script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static) {
+    pub fn add_http(
+        &self,
+        script: impl Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync + 'static,
+    ) {
         self.http_scripts.add(script);
     }
 
@@ -189,10 +209,14 @@ impl SimHost {
         self.on_connect(move |address| (address == own).then_some(latency))
     }
 
-    /// Answers TCP connections with how long they take to be accepted: the last script added is asked
-    /// first, `None` passes the question on. Where nobody answers, the connection is refused.
+    /// Answers TCP connections with how long they take to be accepted: the last script added is
+    /// asked first, `None` passes the question on. Where nobody answers, the connection is
+    /// refused.
     #[must_use]
-    pub fn on_connect(self, script: impl Fn(&str) -> Option<Duration> + Send + Sync + 'static) -> Self {
+    pub fn on_connect(
+        self,
+        script: impl Fn(&str) -> Option<Duration> + Send + Sync + 'static,
+    ) -> Self {
         self.connect_scripts.add(script);
         self
     }
@@ -243,15 +267,18 @@ impl SimHost {
         self.changes.made()
     }
 
-    /// At the so-manieth change from now (1 is the next) the run that makes it is killed; none: a kill that did not come is
-    /// called off.
+    /// At the so-manieth change from now (1 is the next) the run that makes it is killed; none: a
+    /// kill that did not come is called off.
     pub fn kill_at(&self, kill: Option<(u64, Side)>) {
         self.changes.kill_at(kill);
     }
 
     /// Every file that is not as the host beneath has it, with its permission bits.
     pub fn own_files(&self) -> BTreeMap<PathBuf, (Bytes, u32)> {
-        lock(&self.files).own().map(|(path, content, mode)| (path.clone(), (content.clone(), mode))).collect()
+        lock(&self.files)
+            .own()
+            .map(|(path, content, mode)| (path.clone(), (content.clone(), mode)))
+            .collect()
     }
 
     /// The paths that were removed or moved away of what the host beneath has.
@@ -259,10 +286,17 @@ impl SimHost {
         lock(&self.files).removed().cloned().collect()
     }
 
-    fn given(&self, path: &Path, action: impl FnOnce(&mut Files, &Path, DateTime<Utc>) -> std::result::Result<(), Errno>) {
+    fn given(
+        &self,
+        path: &Path,
+        action: impl FnOnce(&mut Files, &Path, DateTime<Utc>) -> std::result::Result<(), Errno>,
+    ) {
         let now = self.now();
         let mut files = lock(&self.files);
-        let done = path.parent().map_or(Ok(()), |folder| files.create_folder(folder, now)).and_then(|()| action(&mut files, path, now));
+        let done = path
+            .parent()
+            .map_or(Ok(()), |folder| files.create_folder(folder, now))
+            .and_then(|()| action(&mut files, path, now));
         if let Err(errno) = done {
             panic!("a test can't have \"{}\": {}", path.display(), errno.words());
         }

@@ -21,7 +21,12 @@ pub(super) struct SimFile {
 }
 
 impl SimFile {
-    pub(super) fn new(conductor: Arc<SimConductor>, files: Arc<Mutex<Files>>, changes: Changes, path: &CheckedPath) -> Self {
+    pub(super) fn new(
+        conductor: Arc<SimConductor>,
+        files: Arc<Mutex<Files>>,
+        changes: Changes,
+        path: &CheckedPath,
+    ) -> Self {
         Self { conductor, files, path: path.clone(), changes, content: BytesMut::new() }
     }
 }
@@ -38,7 +43,9 @@ impl FileSink for SimFile {
         let now = date(conductor.now());
         let (files, path) = (&mut lock(&files), path.as_path());
         changes.make("write", path, || {
-            let written = files.without_symlinks(path, Last::Keep).and_then(|()| files.replace(path, content.freeze(), None, now));
+            let written = files
+                .without_symlinks(path, Last::Keep)
+                .and_then(|()| files.replace(path, content.freeze(), None, now));
             written.map_err(|errno| failure(errno, "write", path))
         })
     }

@@ -23,8 +23,17 @@ fn a_file_error_names_the_action_the_path_and_the_cause() {
     let (_, host) = host();
     let host = host.with_file("/project/locked", "x").with_mode("/project/locked", 0);
     let missing = host.read(&CheckedPath::trusted("/project/none")).unwrap_err();
-    assert_eq!(missing, HostError::new(HostErrorKind::NotFound, "Could not read \"/project/none\": it is not there"));
-    assert_eq!(host.read(&CheckedPath::trusted("/project/locked")).unwrap_err().kind, HostErrorKind::PermissionDenied);
+    assert_eq!(
+        missing,
+        HostError::new(
+            HostErrorKind::NotFound,
+            "Could not read \"/project/none\": it is not there"
+        )
+    );
+    assert_eq!(
+        host.read(&CheckedPath::trusted("/project/locked")).unwrap_err().kind,
+        HostErrorKind::PermissionDenied
+    );
     assert_eq!(
         host.list(&CheckedPath::trusted("/project/locked")).unwrap_err().message,
         "Could not list \"/project/locked\": a part of the path is not a folder"
@@ -66,11 +75,17 @@ fn a_full_disk_leaves_nothing_of_a_streamed_file() {
 #[test]
 fn a_scripted_command_takes_its_time_and_is_recorded() {
     let (conductor, host) = host();
-    let host = host
-        .on_command(|request| (request.command[0] == "git").then(|| CommandAnswer::stdout("abc123\n").taking(Duration::from_millis(20))));
-    let request =
-        CommandRequest { command: vec!["git".into(), "rev-parse".into()], working_dir: "/project".into(), ..CommandRequest::default() };
-    let events: Vec<CommandEvent> = conductor.block_on(host.spawn(&request).unwrap().try_collect()).unwrap();
+    let host = host.on_command(|request| {
+        (request.command[0] == "git")
+            .then(|| CommandAnswer::stdout("abc123\n").taking(Duration::from_millis(20)))
+    });
+    let request = CommandRequest {
+        command: vec!["git".into(), "rev-parse".into()],
+        working_dir: "/project".into(),
+        ..CommandRequest::default()
+    };
+    let events: Vec<CommandEvent> =
+        conductor.block_on(host.spawn(&request).unwrap().try_collect()).unwrap();
     assert_eq!(events, [CommandEvent::Stdout("abc123\n".into()), CommandEvent::Exit(0)]);
     assert_eq!(host.monotonic(), Duration::from_millis(20));
     assert_eq!(host.commands(), [request]);
@@ -79,42 +94,85 @@ fn a_scripted_command_takes_its_time_and_is_recorded() {
 #[test]
 fn a_command_nobody_scripted_does_not_exist() {
     let (_, host) = host();
-    let request = CommandRequest { command: vec!["none".into()], working_dir: "/project".into(), ..CommandRequest::default() };
+    let request = CommandRequest {
+        command: vec!["none".into()],
+        working_dir: "/project".into(),
+        ..CommandRequest::default()
+    };
     let error = host.spawn(&request).err().unwrap();
-    assert_eq!(error, HostError::new(HostErrorKind::NotFound, "Could not start \"none\": there is no such program on this machine"));
+    assert_eq!(
+        error,
+        HostError::new(
+            HostErrorKind::NotFound,
+            "Could not start \"none\": there is no such program on this machine"
+        )
+    );
 }
 
 #[test]
 fn a_scripted_command_starts_where_a_real_one_would() {
     let (_, host) = host();
-    let host = host.with_file("/usr/bin/git", "").with_file("/opt/tool", "").with_mode("/opt/tool", 0o755);
+    let host =
+        host.with_file("/usr/bin/git", "").with_file("/opt/tool", "").with_mode("/opt/tool", 0o755);
     let host = host.on_command(|_| Some(CommandAnswer::default()));
     let started = |program: Option<&str>, folder: &str| {
         let program = program.map(Into::into);
-        let request = CommandRequest { command: vec!["it".into()], program, working_dir: folder.into(), ..CommandRequest::default() };
+        let request = CommandRequest {
+            command: vec!["it".into()],
+            program,
+            working_dir: folder.into(),
+            ..CommandRequest::default()
+        };
         host.spawn(&request).map(drop).map_err(|error| error.message)
     };
     assert_eq!(started(Some("/opt/tool"), "/"), Ok(()));
-    assert_eq!(started(Some("/usr/bin/git"), "/"), Err("Could not start \"it\": the file is not executable".to_owned()));
-    assert_eq!(started(Some("/opt/gone"), "/"), Err("Could not start \"it\": there is no such program on this machine".to_owned()));
-    assert_eq!(started(None, "/gone"), Err("Could not start \"it\": the working folder \"/gone\" does not exist".to_owned()));
+    assert_eq!(
+        started(Some("/usr/bin/git"), "/"),
+        Err("Could not start \"it\": the file is not executable".to_owned())
+    );
+    assert_eq!(
+        started(Some("/opt/gone"), "/"),
+        Err("Could not start \"it\": there is no such program on this machine".to_owned())
+    );
+    assert_eq!(
+        started(None, "/gone"),
+        Err("Could not start \"it\": the working folder \"/gone\" does not exist".to_owned())
+    );
     assert_eq!(host.commands().len(), 1);
 }
 
 #[test]
 fn http_answers_come_late_time_out_or_are_refused() {
     let (conductor, host) = host();
-    let host = host
-        .on_http(|request| request.url.starts_with("http://app/").then(|| HttpAnswer::status(200, "ok").taking(Duration::from_secs(2))));
-    let get = |url: &str, timeout| HttpRequest { method: "GET".into(), url: url.into(), timeout, ..HttpRequest::default() };
+    let host = host.on_http(|request| {
+        request
+            .url
+            .starts_with("http://app/")
+            .then(|| HttpAnswer::status(200, "ok").taking(Duration::from_secs(2)))
+    });
+    let get = |url: &str, timeout| HttpRequest {
+        method: "GET".into(),
+        url: url.into(),
+        timeout,
+        ..HttpRequest::default()
+    };
     conductor.block_on(async {
         assert_eq!(host.http(&get("http://app/", None)).await.unwrap().body, "ok");
         let late = host.http(&get("http://app/", Some(Duration::from_secs(1)))).await.unwrap_err();
-        assert_eq!(late, HostError::new(HostErrorKind::Timeout, "Could not reach \"http://app/\": no answer in time"));
+        assert_eq!(
+            late,
+            HostError::new(
+                HostErrorKind::Timeout,
+                "Could not reach \"http://app/\": no answer in time"
+            )
+        );
         let refused = host.http(&get("http://none/", None)).await.unwrap_err();
         assert_eq!(
             refused,
-            HostError::new(HostErrorKind::Unreachable, "Could not reach \"http://none/\": connection refused: nobody listens there")
+            HostError::new(
+                HostErrorKind::Unreachable,
+                "Could not reach \"http://none/\": connection refused: nobody listens there"
+            )
         );
     });
     assert_eq!(host.monotonic(), Duration::from_secs(3));
@@ -125,24 +183,41 @@ fn http_answers_come_late_time_out_or_are_refused() {
 fn a_request_to_an_engine_is_refused_under_each_name_of_it() {
     let (conductor, host) = host();
     let own = "192.0.2.7".parse().unwrap();
-    let host = host.with_address(own).with_name("here.example", [own]).with_name("there.example", ["192.0.2.8".parse().unwrap()]);
+    let host = host
+        .with_address(own)
+        .with_name("here.example", [own])
+        .with_name("there.example", ["192.0.2.8".parse().unwrap()]);
     let host = host.on_http(|_| Some(HttpAnswer::status(200, "reached")));
     let send = |url: &str, engine: &str| {
         let engines = EngineAddresses::new([EngineAddress::new(engine, 4000)]);
-        let request = HttpRequest { method: "POST".into(), url: url.into(), engines, ..HttpRequest::default() };
+        let request = HttpRequest {
+            method: "POST".into(),
+            url: url.into(),
+            engines,
+            ..HttpRequest::default()
+        };
         conductor.block_on(async { host.http(&request).await })
     };
     for engine in ["127.0.0.1", "0.0.0.0", "here.example", "any.localhost", "192.0.2.7"] {
-        for name in ["localhost", "127.0.0.1", "[::1]", "x.localhost", "192.0.2.7", "here.example"] {
+        for name in ["localhost", "127.0.0.1", "[::1]", "x.localhost", "192.0.2.7", "here.example"]
+        {
             let error = send(&format!("http://{name}:4000/"), engine).unwrap_err();
             assert_eq!(error.kind, HostErrorKind::Refused, "{engine} as {name}");
-            assert!(error.message.ends_with(&format!("it leads to the Docker Engine at \"tcp://{engine}:4000\"")), "{error}");
+            assert!(
+                error.message.ends_with(&format!(
+                    "it leads to the Docker Engine at \"tcp://{engine}:4000\""
+                )),
+                "{error}"
+            );
         }
         for other in ["http://there.example:4000/", "http://localhost:4001/"] {
             assert_eq!(send(other, engine).unwrap().body, "reached", "{engine} as {other}");
         }
     }
-    assert_eq!(send("http://there.example:4000/", "192.0.2.8").unwrap_err().kind, HostErrorKind::Refused);
+    assert_eq!(
+        send("http://there.example:4000/", "192.0.2.8").unwrap_err().kind,
+        HostErrorKind::Refused
+    );
     assert_eq!(host.requests().len(), 10);
 }
 
@@ -163,11 +238,19 @@ fn terminal_answers_come_in_order_and_then_none() {
 #[test]
 fn a_listener_accepts_within_its_latency_or_not_in_time() {
     let (conductor, host) = host();
-    let host = host.with_listener("127.0.0.1:5432", Duration::from_millis(50)).with_port_owner(80, "nginx (pid 812)");
+    let host = host
+        .with_listener("127.0.0.1:5432", Duration::from_millis(50))
+        .with_port_owner(80, "nginx (pid 812)");
     conductor.block_on(async {
         host.tcp_connect("127.0.0.1:5432", Duration::from_secs(1)).await.unwrap();
-        assert_eq!(host.tcp_connect("127.0.0.1:5432", Duration::from_millis(10)).await.unwrap_err().kind, HostErrorKind::Timeout);
-        assert_eq!(host.tcp_connect("127.0.0.1:1", Duration::from_secs(1)).await.unwrap_err().kind, HostErrorKind::Unreachable);
+        assert_eq!(
+            host.tcp_connect("127.0.0.1:5432", Duration::from_millis(10)).await.unwrap_err().kind,
+            HostErrorKind::Timeout
+        );
+        assert_eq!(
+            host.tcp_connect("127.0.0.1:1", Duration::from_secs(1)).await.unwrap_err().kind,
+            HostErrorKind::Unreachable
+        );
     });
     assert_eq!(host.port_owner(80).as_deref(), Some("nginx (pid 812)"));
     assert_eq!(host.port_owner(81), None);

@@ -1,7 +1,10 @@
-//! A folder and a file are swapped for symlinks out of the project, again and again, while scripts' paths are checked and used: as a
-//! container that shares the folder can do.
+//! A folder and a file are swapped for symlinks out of the project, again and again, while scripts'
+//! paths are checked and used: as a container that shares the folder can do.
 
-#![expect(clippy::disallowed_methods, reason = "somebody else swaps the files, and at the same time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "somebody else swaps the files, and at the same time"
+)]
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -43,7 +46,9 @@ impl Race {
         }
         symlink("../outside", root.join("project/aside")).unwrap();
         let host = RealHost::new();
-        let policy = Policy::new(&root.join("project"), Settings::default(), &|path| resolve(&host, path)).unwrap();
+        let policy =
+            Policy::new(&root.join("project"), Settings::default(), &|path| resolve(&host, path))
+                .unwrap();
         Self { _dir: dir, root, host, policy }
     }
 
@@ -70,8 +75,13 @@ impl Race {
         std::fs::rename(&new, &file).unwrap();
     }
 
-    /// Uses paths while somebody swaps what is there; how many uses went well and how many were refused.
-    fn run(&self, swap: fn(&Self), use_path: impl Fn(&Self) -> std::result::Result<(), Failure>) -> (usize, usize) {
+    /// Uses paths while somebody swaps what is there; how many uses went well and how many were
+    /// refused.
+    fn run(
+        &self,
+        swap: fn(&Self),
+        use_path: impl Fn(&Self) -> std::result::Result<(), Failure>,
+    ) -> (usize, usize) {
         let (over, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
         let begun = Instant::now();
         let (mut done, mut refused) = (0, 0);
@@ -83,12 +93,16 @@ impl Race {
                 }
             });
             let _over = Over(&over);
-            while (done + refused < USES || swaps.load(Ordering::Relaxed) < SWAPS) && begun.elapsed() < DEADLINE {
+            while (done + refused < USES || swaps.load(Ordering::Relaxed) < SWAPS)
+                && begun.elapsed() < DEADLINE
+            {
                 match use_path(self) {
                     Ok(()) => done += 1,
                     Err(failure) => {
-                        // In between, nothing is there; and a folder being removed may get new files.
-                        let expected = matches!(failure.kind, Kind::Policy | Kind::NotFound | Kind::Conflict);
+                        // In between, nothing is there; and a folder being removed may get new
+                        // files.
+                        let expected =
+                            matches!(failure.kind, Kind::Policy | Kind::NotFound | Kind::Conflict);
                         refused += 1;
                         assert!(expected, "{failure}");
                     }
@@ -113,8 +127,13 @@ impl Race {
         Ok(String::from_utf8(self.host.read(&path)?.into()).unwrap())
     }
 
-    /// Uses a path that was checked before the swapping began: the longest time there can be between check and use.
-    fn write(&self, path: &str, act: impl Fn(&RealHost, &CheckedPath) -> Result<()>) -> std::result::Result<(), Failure> {
+    /// Uses a path that was checked before the swapping began: the longest time there can be
+    /// between check and use.
+    fn write(
+        &self,
+        path: &str,
+        act: impl Fn(&RealHost, &CheckedPath) -> Result<()>,
+    ) -> std::result::Result<(), Failure> {
         let project = self.root.join("project");
         let path = CheckedPath::below(&project, &project.join(path)).unwrap();
         Ok(act(&self.host, &path)?)
@@ -139,7 +158,8 @@ fn nothing_outside_is_read_while_a_path_is_swapped() {
             for path in ["data/file", "data/inner/file"] {
                 assert_eq!(race.read(path)?, "mine");
             }
-            let folder = race.policy.read_path(Path::new("data"), &|path| resolve(&race.host, path))?;
+            let folder =
+                race.policy.read_path(Path::new("data"), &|path| resolve(&race.host, path))?;
             // The folder outside has no such file.
             race.host.list(&folder)?;
             Ok(())
@@ -156,7 +176,9 @@ fn nothing_outside_is_written_made_or_removed_while_a_path_is_swapped() {
             race.write("data/made/inner", Host::create_folder)?;
             race.write("data/made/inner/x", |host, path| host.write(path, b"x", None))?;
             race.write("data/made", Host::remove)?;
-            race.write("data/written", |host, path| host.rename(path, &path.parent().unwrap().join("moved")))?;
+            race.write("data/written", |host, path| {
+                host.rename(path, &path.parent().unwrap().join("moved"))
+            })?;
             race.write("data/moved", Host::remove)
         });
         Race::new().run(swap, |race| race.write("data/file", |host, path| host.append(path, b"")));
@@ -175,9 +197,21 @@ fn a_tree_that_is_removed_takes_nothing_with_it_that_a_swapped_symlink_leads_to(
         let inner = race.root.join("project/data/tree/inner");
         // The tree comes and goes, so any of this may fail.
         let _ = std::fs::create_dir_all(inner.join("x"));
-        let _ = rustix::fs::renameat_with(CWD, &inner, CWD, race.root.join("project/aside"), RenameFlags::EXCHANGE);
+        let _ = rustix::fs::renameat_with(
+            CWD,
+            &inner,
+            CWD,
+            race.root.join("project/aside"),
+            RenameFlags::EXCHANGE,
+        );
         std::thread::yield_now();
-        let _ = rustix::fs::renameat_with(CWD, &inner, CWD, race.root.join("project/aside"), RenameFlags::EXCHANGE);
+        let _ = rustix::fs::renameat_with(
+            CWD,
+            &inner,
+            CWD,
+            race.root.join("project/aside"),
+            RenameFlags::EXCHANGE,
+        );
     };
     race.run(swap, |race| {
         let _ = std::fs::create_dir_all(race.root.join("project/data/tree/inner/x/y"));
@@ -201,8 +235,12 @@ fn a_stream_is_written_only_where_it_was_begun() {
 
 #[test]
 fn a_race_meets_both_states_of_what_is_swapped() {
-    let (done, refused) = Race::new().run(Race::swap_folder, |race| race.read("data/file").map(drop));
+    let (done, refused) =
+        Race::new().run(Race::swap_folder, |race| race.read("data/file").map(drop));
     assert!(done > 0 && refused > 0, "{done} went well, {refused} were refused");
     let error = crate::host::HostError::new(HostErrorKind::SymlinkInPath, "x");
-    assert_eq!((Failure::from(error.clone()).kind, Failure::from(error).kind.exit_code()), (Kind::Policy, 5));
+    assert_eq!(
+        (Failure::from(error.clone()).kind, Failure::from(error).kind.exit_code()),
+        (Kind::Policy, 5)
+    );
 }

@@ -14,8 +14,12 @@ use crate::host::sim::conductor::SimConductor;
 use crate::host::{Host, HostErrorKind, Result};
 use crate::policy::CheckedPath;
 
-const FILES: [(&str, &str); 4] =
-    [("project/note", "kept"), ("project/folder/inner", "in"), ("project/old/a", "a"), ("outside/secret", "told")];
+const FILES: [(&str, &str); 4] = [
+    ("project/note", "kept"),
+    ("project/folder/inner", "in"),
+    ("project/old/a", "a"),
+    ("outside/secret", "told"),
+];
 
 const LINKS: [(&str, &str); 6] = [
     ("project/in", "folder"),
@@ -112,7 +116,10 @@ fn act(host: &dyn Host, root: &Path, words: &[&str]) -> Result<Option<String>> {
         "read" => host.read(&path).map(|content| text(&content)),
         "stream" => {
             let stream = host.open(&path)?;
-            let chunks = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(stream.try_collect::<Vec<_>>());
+            let chunks = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap()
+                .block_on(stream.try_collect::<Vec<_>>());
             Ok(text(&chunks.unwrap().concat()))
         }
         "list" => {
@@ -120,7 +127,9 @@ fn act(host: &dyn Host, root: &Path, words: &[&str]) -> Result<Option<String>> {
             Ok(Some(std::iter::once("..".to_owned()).chain(names).collect::<Vec<_>>().join(" ")))
         }
         "info" => host.info(&path).map(|info| Some(format!("{:?}", info.kind).to_lowercase())),
-        "target" => host.link_target(&path).map(|target| text(target.as_os_str().as_encoded_bytes())),
+        "target" => {
+            host.link_target(&path).map(|target| text(target.as_os_str().as_encoded_bytes()))
+        }
         "write" => host.write(&path, b"new", None).map(|()| None),
         "create" => {
             let mut sink = host.create(&path)?;
@@ -149,8 +158,13 @@ fn tree(host: &dyn Host, root: &Path) -> Vec<String> {
                     lines.push(format!("{shown}/"));
                     add(host, &path, lines);
                 }
-                crate::host::FileKind::Symlink => lines.push(format!("{shown} -> {}", host.link_target(&path).unwrap().display())),
-                _ => lines.push(format!("{shown}: {}", String::from_utf8_lossy(&host.read(&path).unwrap()))),
+                crate::host::FileKind::Symlink => {
+                    lines.push(format!("{shown} -> {}", host.link_target(&path).unwrap().display()))
+                }
+                _ => lines.push(format!(
+                    "{shown}: {}",
+                    String::from_utf8_lossy(&host.read(&path).unwrap())
+                )),
             }
         }
     }
@@ -167,7 +181,9 @@ fn changed(before: &[String], after: &[String]) -> Vec<String> {
         .chain(after)
         .filter(differs)
         .map(|line| {
-            let below = line.strip_prefix("project/").unwrap_or_else(|| panic!("changed outside of the project: {line}"));
+            let below = line
+                .strip_prefix("project/")
+                .unwrap_or_else(|| panic!("changed outside of the project: {line}"));
             below.split(['/', ':', ' ']).next().unwrap().to_owned()
         })
         .collect();
@@ -187,7 +203,12 @@ fn outcome(host: &dyn Host, root: &Path, line: &str) -> String {
         Ok(None) => return format!("{line} → done: {}", changed.join(" ")),
         Err(error) => match error.kind {
             HostErrorKind::SymlinkInPath => {
-                assert!(error.message.ends_with("\": a symlink is in its path, which spc does not follow"), "{error}");
+                assert!(
+                    error
+                        .message
+                        .ends_with("\": a symlink is in its path, which spc does not follow"),
+                    "{error}"
+                );
                 "refused".to_owned()
             }
             HostErrorKind::NotFound => "not found".to_owned(),
@@ -228,8 +249,12 @@ fn the_real_host_follows_no_symlink() {
 fn the_simulated_host_follows_no_symlink() {
     check(|| {
         let host =
-            FILES.iter().fold(SimHost::bare(SimConductor::new(1)), |host, (path, content)| host.with_file(format!("/{path}"), *content));
-        let host = LINKS.iter().fold(host, |host, (path, target)| host.with_symlink(format!("/{path}"), *target));
+            FILES.iter().fold(SimHost::bare(SimConductor::new(1)), |host, (path, content)| {
+                host.with_file(format!("/{path}"), *content)
+            });
+        let host = LINKS
+            .iter()
+            .fold(host, |host, (path, target)| host.with_symlink(format!("/{path}"), *target));
         (Box::new(host), "/".into(), None)
     });
 }
@@ -238,8 +263,12 @@ fn the_simulated_host_follows_no_symlink() {
 fn a_simulated_host_over_real_files_follows_no_symlink() {
     check(|| {
         let beneath =
-            FILES.iter().fold(SimHost::bare(SimConductor::new(1)), |host, (path, content)| host.with_file(format!("/{path}"), *content));
-        let beneath = LINKS.iter().fold(beneath, |host, (path, target)| host.with_symlink(format!("/{path}"), *target));
+            FILES.iter().fold(SimHost::bare(SimConductor::new(1)), |host, (path, content)| {
+                host.with_file(format!("/{path}"), *content)
+            });
+        let beneath = LINKS
+            .iter()
+            .fold(beneath, |host, (path, target)| host.with_symlink(format!("/{path}"), *target));
         let over = crate::host::sim::Overlay::new(std::sync::Arc::new(beneath), ["/".into()]);
         (Box::new(SimHost::bare(SimConductor::new(1)).over(over)), "/".into(), None)
     });

@@ -1,8 +1,9 @@
 //! What a Dockerfile may let the engine do, read with the engine's eyes whichever they are.
 //!
-//! Builders disagree on where an instruction begins (older ones know no heredocs, and take other lines for directives), on what quotes and
-//! escapes are, and on which value a variable has (a base image's variables count too). Where a wrong guess would open a way, each
-//! line of the file counts as the beginning of an instruction, and a variable counts as unknown.
+//! Builders disagree on where an instruction begins (older ones know no heredocs, and take other
+//! lines for directives), on what quotes and escapes are, and on which value a variable has (a base
+//! image's variables count too). Where a wrong guess would open a way, each line of the file counts
+//! as the beginning of an instruction, and a variable counts as unknown.
 
 use std::collections::BTreeSet;
 
@@ -18,26 +19,38 @@ pub fn possible_downloads(text: &str) -> Vec<Download> {
     if !is_readable(&lines) {
         return vec![Download { line: 1, source: UNREAD.to_owned() }];
     }
-    let words = instructions(&lines, "ADD").into_iter().flat_map(|(line, rest)| words(&rest).into_iter().map(move |word| (line, word)));
-    words.filter(|(_, word)| may_be_address(word)).map(|(line, source)| Download { line, source }).collect()
+    let words = instructions(&lines, "ADD")
+        .into_iter()
+        .flat_map(|(line, rest)| words(&rest).into_iter().map(move |word| (line, word)));
+    words
+        .filter(|(_, word)| may_be_address(word))
+        .map(|(line, source)| Download { line, source })
+        .collect()
 }
 
-/// The images that each `FROM` could begin with, as they are written; none of a file that [`possible_downloads`] can't read.
+/// The images that each `FROM` could begin with, as they are written; none of a file that
+/// [`possible_downloads`] can't read.
 pub fn possible_bases(text: &str) -> BTreeSet<String> {
     let lines = lines(text);
     if !is_readable(&lines) {
         return BTreeSet::new();
     }
     let first = |rest: String| words(&rest).into_iter().next();
-    instructions(&lines, "FROM").into_iter().filter_map(|(_, rest)| first(rest)).filter(|image| image != "scratch").collect()
+    instructions(&lines, "FROM")
+        .into_iter()
+        .filter_map(|(_, rest)| first(rest))
+        .filter(|image| image != "scratch")
+        .collect()
 }
 
-/// The images that are to read the Dockerfile in the builder's place, in each way that a builder takes one from the file: `# syntax=`,
-/// `// syntax=`, and a Dockerfile that is JSON.
+/// The images that are to read the Dockerfile in the builder's place, in each way that a builder
+/// takes one from the file: `# syntax=`, `// syntax=`, and a Dockerfile that is JSON.
 pub fn possible_frontends(text: &str) -> Vec<String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let is_json = |text: &str| text.trim_start().starts_with('{');
-    if is_json(text) || text.starts_with("#!") && text.split_once('\n').is_some_and(|(_, rest)| is_json(rest)) {
+    if is_json(text)
+        || text.starts_with("#!") && text.split_once('\n').is_some_and(|(_, rest)| is_json(rest))
+    {
         return vec!["{".to_owned()];
     }
     let named = text.lines().filter_map(|line| {
@@ -51,12 +64,16 @@ pub fn possible_frontends(text: &str) -> Vec<String> {
     named.collect()
 }
 
-/// Whether a variable decides which server an address names, or whether a text is an address at all.
+/// Whether a variable decides which server an address names, or whether a text is an address at
+/// all.
 pub fn hides_server(source: &str) -> bool {
-    let (start, is_address) = source.split_once("://").map_or((0, false), |(scheme, _)| (scheme.len() + 3, true));
+    let (start, is_address) =
+        source.split_once("://").map_or((0, false), |(scheme, _)| (scheme.len() + 3, true));
     let end = source[start..].find(['/', '?', '#']).map_or(source.len(), |end| start + end);
     match source[..end].find('$') {
-        Some(at) if !is_address => SCHEMES.iter().any(|scheme| scheme.starts_with(&source[..at].to_ascii_lowercase())),
+        Some(at) if !is_address => {
+            SCHEMES.iter().any(|scheme| scheme.starts_with(&source[..at].to_ascii_lowercase()))
+        }
         found => found.is_some(),
     }
 }
@@ -65,10 +82,12 @@ fn may_be_address(word: &str) -> bool {
     word.contains("://") || hides_server(word)
 }
 
-/// Bytes that are read where each line counts as a beginning of its own, which reads a long instruction again at each of its lines.
+/// Bytes that are read where each line counts as a beginning of its own, which reads a long
+/// instruction again at each of its lines.
 const MOST_READ: usize = 64 << 20;
 
-/// What stands for all that is downloaded by a file of instructions too long to be read so; nobody allows it.
+/// What stands for all that is downloaded by a file of instructions too long to be read so; nobody
+/// allows it.
 const UNREAD: &str = "$(more than can be checked: too many lines continue others)";
 
 fn lines(text: &str) -> Vec<&str> {
@@ -94,7 +113,8 @@ fn is_readable(lines: &[&str]) -> bool {
     all <= MOST_READ
 }
 
-/// The instructions of that name, also behind `ONBUILD`: the line that each begins at, from 1, and what follows its name.
+/// The instructions of that name, also behind `ONBUILD`: the line that each begins at, from 1, and
+/// what follows its name.
 fn instructions(lines: &[&str], wanted: &str) -> Vec<(usize, String)> {
     let mut all = Vec::new();
     for at in (0..lines.len()).filter(|at| !is_left_out(lines[*at])) {
@@ -125,11 +145,19 @@ fn joined(lines: &[&str]) -> String {
     whole
 }
 
-/// The words of an instruction without its flags, quotes, escapes and brackets, in whichever of its forms.
+/// The words of an instruction without its flags, quotes, escapes and brackets, in whichever of its
+/// forms.
 fn words(rest: &str) -> Vec<String> {
-    let plain: String = decoded(rest).chars().filter(|character| !matches!(character, '"' | '\'' | '\\' | '`')).collect();
+    let plain: String = decoded(rest)
+        .chars()
+        .filter(|character| !matches!(character, '"' | '\'' | '\\' | '`'))
+        .collect();
     let words = plain.split(|character: char| character.is_whitespace() || character == ',');
-    words.map(|word| word.trim_start_matches('[')).filter(|word| !word.is_empty() && !word.starts_with("--")).map(str::to_owned).collect()
+    words
+        .map(|word| word.trim_start_matches('['))
+        .filter(|word| !word.is_empty() && !word.starts_with("--"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// `\u0068` as JSON has it.
@@ -137,7 +165,10 @@ fn decoded(text: &str) -> String {
     let mut parts = text.split("\\u");
     let mut whole = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let code = part.get(..4).and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32);
+        let code = part
+            .get(..4)
+            .and_then(|code| u32::from_str_radix(code, 16).ok())
+            .and_then(char::from_u32);
         match code {
             Some(character) => {
                 whole.push(character);
@@ -154,7 +185,10 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<String> {
-        possible_downloads(text).into_iter().map(|download| format!("{} {}", download.line, download.source)).collect()
+        possible_downloads(text)
+            .into_iter()
+            .map(|download| format!("{} {}", download.line, download.source))
+            .collect()
     }
 
     #[test]
@@ -181,20 +215,32 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_lines_that_continue_each_other_without_end_is_not_read_and_nothing_it_downloads_is_allowed() {
+    fn a_file_of_lines_that_continue_each_other_without_end_is_not_read_and_nothing_it_downloads_is_allowed()
+     {
         for line in ["ADD x \\\n", "\\\n", "FROM --x\\\n", "#\n"] {
             let text = format!("FROM a\n{}", line.repeat(100_000));
             let found = possible_downloads(&text);
             assert!(found.len() == 1 && hides_server(&found[0].source), "{line}: {found:?}");
             assert!(possible_bases(&text).is_empty(), "{line}");
         }
-        let long = format!("FROM a\nRUN x \\\n{}  y\nADD http://a/x /x", "  package \\\n".repeat(1_500));
+        let long =
+            format!("FROM a\nRUN x \\\n{}  y\nADD http://a/x /x", "  package \\\n".repeat(1_500));
         assert_eq!(found(&long), ["1504 http://a/x"]);
     }
 
     #[test]
     fn a_variable_hides_a_server_only_where_it_decides_it() {
-        for source in ["http://$A/x", "http://a$B", "ht$A", "$A", "$A/x", "https://a:${P}/", "HTTP$A", "x$A://b/", "http://a$B@c/"] {
+        for source in [
+            "http://$A/x",
+            "http://a$B",
+            "ht$A",
+            "$A",
+            "$A/x",
+            "https://a:${P}/",
+            "HTTP$A",
+            "x$A://b/",
+            "http://a$B@c/",
+        ] {
             assert!(hides_server(source), "{source}");
         }
         for source in ["http://a/$B", "http://a?$B", "http://a/", "app-$V", "src/$DIR", "./$A"] {
@@ -221,7 +267,8 @@ mod tests {
 
     #[test]
     fn every_base_is_found_also_one_in_a_heredoc() {
-        let found = possible_bases("FROM --platform=a b AS c\nRUN true <<X\nFROM d\nX\nFROM scratch");
+        let found =
+            possible_bases("FROM --platform=a b AS c\nRUN true <<X\nFROM d\nX\nFROM scratch");
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["b", "d"]);
     }
 }

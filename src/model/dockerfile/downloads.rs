@@ -10,7 +10,8 @@ use super::{filled, lines};
 pub struct Download {
     /// The line its instruction begins at, from 1.
     pub line: usize,
-    /// As the builder will read it; as it is written where it begins with a variable that has no value here.
+    /// As the builder will read it; as it is written where it begins with a variable that has no
+    /// value here.
     pub source: String,
 }
 
@@ -23,20 +24,23 @@ pub fn downloads(text: &str, arguments: &BTreeMap<String, String>) -> Vec<Downlo
         let (name, rest) = if name == "ONBUILD" { instruction(rest) } else { (name, rest) };
         variables.declare(&name, rest, arguments);
         if name == "ADD" {
-            let sources = sources(rest).into_iter().filter_map(|source| downloaded(&source, &variables));
+            let sources =
+                sources(rest).into_iter().filter_map(|source| downloaded(&source, &variables));
             all.extend(sources.map(|source| Download { line: line.number, source }));
         }
     }
     all
 }
 
-/// All but the last of an instruction's words, which is where they go; also of its form as a JSON list.
+/// All but the last of an instruction's words, which is where they go; also of its form as a JSON
+/// list.
 fn sources(rest: &str) -> Vec<String> {
     let mut rest = rest;
     while let Some(flag) = rest.strip_prefix("--") {
         rest = flag.split_once(char::is_whitespace).map_or("", |(_, after)| after.trim_start());
     }
-    let mut all = serde_json::from_str::<Vec<String>>(rest).unwrap_or_else(|_| words(rest).iter().map(|word| unquoted(word)).collect());
+    let mut all = serde_json::from_str::<Vec<String>>(rest)
+        .unwrap_or_else(|_| words(rest).iter().map(|word| unquoted(word)).collect());
     all.pop();
     all
 }
@@ -56,7 +60,10 @@ mod tests {
 
     fn found(text: &str) -> Vec<String> {
         let arguments = BTreeMap::from([("HOST".to_owned(), "engine.example:1".to_owned())]);
-        downloads(text, &arguments).into_iter().map(|download| format!("{} {}", download.line, download.source)).collect()
+        downloads(text, &arguments)
+            .into_iter()
+            .map(|download| format!("{} {}", download.line, download.source))
+            .collect()
     }
 
     #[test]
@@ -75,9 +82,18 @@ mod tests {
             ("ADD git://a/x /x", "git://a/x"),
         ] {
             let found = found(text);
-            assert!(found.len() == 1 && found[0].ends_with(&format!(" {url}")), "{text}: {found:?}");
+            assert!(
+                found.len() == 1 && found[0].ends_with(&format!(" {url}")),
+                "{text}: {found:?}"
+            );
         }
-        for text in ["ADD x /x", "ADD a.tar /x/", "COPY http://a /x", "RUN curl http://a", "ENV DIR=src\nADD $DIR /x"] {
+        for text in [
+            "ADD x /x",
+            "ADD a.tar /x/",
+            "COPY http://a /x",
+            "RUN curl http://a",
+            "ENV DIR=src\nADD $DIR /x",
+        ] {
             assert!(found(text).is_empty(), "{text}");
         }
     }

@@ -1,4 +1,5 @@
-//! Which frontend reads a Dockerfile: an image that BuildKit runs, and that decides what the build does.
+//! Which frontend reads a Dockerfile: an image that BuildKit runs, and that decides what the build
+//! does.
 
 use crate::model::image_reference::ImageReference;
 
@@ -19,7 +20,12 @@ mod tests {
 
     #[test]
     fn docker_publishes_its_frontend_under_one_name() {
-        for image in ["docker/dockerfile", "docker/dockerfile:1", "docker.io/docker/dockerfile:1.7-labs", "docker/dockerfile@sha256:0a"] {
+        for image in [
+            "docker/dockerfile",
+            "docker/dockerfile:1",
+            "docker.io/docker/dockerfile:1.7-labs",
+            "docker/dockerfile@sha256:0a",
+        ] {
             assert!(is_frontend_of_docker(image), "{image}");
         }
         for image in [

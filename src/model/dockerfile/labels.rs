@@ -13,8 +13,9 @@ pub struct ReservedLabel {
     pub key: String,
 }
 
-/// The first reserved label that `LABEL` or `ONBUILD LABEL` sets. `arguments` are the build's; a key with a variable that has no
-/// value here is not known, and the build overwrites the label of such a key anyway.
+/// The first reserved label that `LABEL` or `ONBUILD LABEL` sets. `arguments` are the build's; a
+/// key with a variable that has no value here is not known, and the build overwrites the label of
+/// such a key anyway.
 pub fn reserved_label(text: &str, arguments: &BTreeMap<String, String>) -> Option<ReservedLabel> {
     let mut variables = Variables::default();
     for line in lines(text) {
@@ -22,7 +23,9 @@ pub fn reserved_label(text: &str, arguments: &BTreeMap<String, String>) -> Optio
         let (name, rest) = if name == "ONBUILD" { instruction(rest) } else { (name, rest) };
         variables.declare(&name, rest, arguments);
         if name == "LABEL" {
-            let keys = pairs(rest).into_iter().filter_map(|(key, _)| filled(&unquoted(&key), &|name| variables.value(name)));
+            let keys = pairs(rest)
+                .into_iter()
+                .filter_map(|(key, _)| filled(&unquoted(&key), &|name| variables.value(name)));
             if let Some(key) = keys.into_iter().find(|key| is_reserved_label(key)) {
                 return Some(ReservedLabel { line: line.number, key });
             }
@@ -40,20 +43,28 @@ impl Variables {
         self.0.get(name).cloned()
     }
 
-    /// Takes over what an `ARG` or `ENV` sets, but for what is too long to name anything. `arguments` are the build's.
+    /// Takes over what an `ARG` or `ENV` sets, but for what is too long to name anything.
+    /// `arguments` are the build's.
     pub(super) fn declare(&mut self, name: &str, rest: &str, arguments: &BTreeMap<String, String>) {
         let value = |name: &str| self.value(name);
         let set: Vec<(String, String)> = match name {
-            // Of a name that is declared twice the last one counts; across stages that finds too much rather than too little.
+            // Of a name that is declared twice the last one counts; across stages that finds too
+            // much rather than too little.
             "ARG" => words(rest)
                 .iter()
-                .map(|word| word.split_once('=').map_or((word.as_str(), None), |(name, default)| (name, Some(default))))
+                .map(|word| {
+                    word.split_once('=')
+                        .map_or((word.as_str(), None), |(name, default)| (name, Some(default)))
+                })
                 .filter_map(|(name, default)| {
                     let default = default.and_then(|default| filled(&unquoted(default), &value));
                     Some((unquoted(name), arguments.get(name).cloned().or(default)?))
                 })
                 .collect(),
-            "ENV" => pairs(rest).into_iter().filter_map(|(key, text)| Some((unquoted(&key), filled(&unquoted(&text), &value)?))).collect(),
+            "ENV" => pairs(rest)
+                .into_iter()
+                .filter_map(|(key, text)| Some((unquoted(&key), filled(&unquoted(&text), &value)?)))
+                .collect(),
             _ => Vec::new(),
         };
         self.0.extend(set.into_iter().filter_map(|(name, text)| Some((name, short(text)?))));
@@ -71,8 +82,14 @@ pub(super) fn instruction(text: &str) -> (String, &str) {
 fn pairs(rest: &str) -> Vec<(String, String)> {
     let words = words(rest);
     match words.first() {
-        Some(first) if !first.contains('=') => vec![(first.clone(), rest[first.len()..].trim().to_owned())],
-        _ => words.iter().filter_map(|word| word.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        Some(first) if !first.contains('=') => {
+            vec![(first.clone(), rest[first.len()..].trim().to_owned())]
+        }
+        _ => words
+            .iter()
+            .filter_map(|word| word.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
     }
 }
 
@@ -99,7 +116,8 @@ pub(super) fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Without quotes, and without the backslashes that escape anything but a dollar: those are left to [`filled`].
+/// Without quotes, and without the backslashes that escape anything but a dollar: those are left to
+/// [`filled`].
 pub(super) fn unquoted(text: &str) -> String {
     let mut plain = String::new();
     let mut quote = None;
@@ -152,9 +170,16 @@ mod tests {
             "LABEL dev.${NOTHING:-spc}.project=shop",
         ] {
             let number = line.lines().count() - if line.contains("# why") { 2 } else { 0 };
-            assert_eq!(found(&format!("FROM base\n{line}\n")), Some(format!("{} dev.spc.project", number + 1)), "{line}");
+            assert_eq!(
+                found(&format!("FROM base\n{line}\n")),
+                Some(format!("{} dev.spc.project", number + 1)),
+                "{line}"
+            );
         }
-        assert_eq!(found("FROM a\nLABEL com.docker.compose.project=shop").as_deref(), Some("2 com.docker.compose.project"));
+        assert_eq!(
+            found("FROM a\nLABEL com.docker.compose.project=shop").as_deref(),
+            Some("2 com.docker.compose.project")
+        );
     }
 
     #[test]

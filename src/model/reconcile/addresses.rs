@@ -1,5 +1,5 @@
-//! Addresses that a description names beside those that the engine gives: it gives the lowest free one, which may be one that another
-//! service names and does not have yet.
+//! Addresses that a description names beside those that the engine gives: it gives the lowest free
+//! one, which may be one that another service names and does not have yet.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,8 +14,9 @@ use super::super::spec::{Network, NetworkAttachment, Project, Service};
 use super::super::{Failure, Kind};
 use super::hand_over::Taker;
 
-/// The edges (before, after) by which what has an address of its own starts first, as far as nothing else orders the two the other way.
-/// Where something does and the address is likely to be given away, the plan says so.
+/// The edges (before, after) by which what has an address of its own starts first, as far as
+/// nothing else orders the two the other way. Where something does and the address is likely to be
+/// given away, the plan says so.
 pub(super) fn first(
     plan: &mut Plan,
     takers: &[Taker<'_>],
@@ -23,19 +24,25 @@ pub(super) fn first(
     edges: &[(StepId, StepId)],
     closing: &[(StepId, StepId)],
 ) -> Vec<(StepId, StepId)> {
-    let mut after: Vec<BTreeSet<StepId>> = plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
+    let mut after: Vec<BTreeSet<StepId>> =
+        plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
     for &(before, step) in edges.iter().chain(closing) {
         after[step].insert(before);
     }
     let (mut added, mut notes) = (Vec::new(), Vec::new());
     for taker in takers {
         let Resource::Address { network: name, address } = &taker.resource else { continue };
-        let Some((key, network)) = project.networks.iter().find(|(_, network)| network.name == *name) else { continue };
+        let Some((key, network)) =
+            project.networks.iter().find(|(_, network)| network.name == *name)
+        else {
+            continue;
+        };
         if !may_be_given(network, *address) {
             continue;
         }
         let before = all_before(&after, taker.step);
-        let starts = (0..plan.steps.len()).filter(|&step| step != taker.step && is_given_one(plan, step, project, key, *address));
+        let starts = (0..plan.steps.len())
+            .filter(|&step| step != taker.step && is_given_one(plan, step, project, key, *address));
         for start in starts.collect::<Vec<_>>() {
             if !before.contains(&start) {
                 after[start].insert(taker.step);
@@ -55,14 +62,20 @@ pub(super) fn first(
     added
 }
 
-/// What is to be done about a container of the project that was given the address which `service` names; nothing if it names the address
-/// itself.
-pub(super) fn way_out(taken: &Resource, holder: &Container, service: &str, project: &Project) -> Option<String> {
+/// What is to be done about a container of the project that was given the address which `service`
+/// names; nothing if it names the address itself.
+pub(super) fn way_out(
+    taken: &Resource,
+    holder: &Container,
+    service: &str,
+    project: &Project,
+) -> Option<String> {
     let Resource::Address { network: name, address } = taken else { return None };
     let (key, _) = project.networks.iter().find(|(_, network)| network.name == *name)?;
     let described = project.services.get(&holder.service)?;
     attached(described, key).filter(|attachment| is_dynamic(attachment, *address))?;
-    let is_needed = project.required_by(service).is_ok_and(|required| required.contains(&holder.service));
+    let is_needed =
+        project.required_by(service).is_ok_and(|required| required.contains(&holder.service));
     Some(if is_needed {
         format!("the engine gave it that address: {}, then run `down` and `up`", outside(key))
     } else {
@@ -74,32 +87,60 @@ pub(super) fn way_out(taken: &Resource, holder: &Container, service: &str, proje
     })
 }
 
-/// What the engine refused to start a container of `service` for: an address of its own that another container has. As the next `up`
-/// says it.
-pub fn taken_address_of(id: &str, service: &Service, project: &Project, observed: &Observed) -> Option<Failure> {
-    let network = |id: &str| observed.networks.iter().find(|network| network.id == id).map(|network| network.name.clone());
+/// What the engine refused to start a container of `service` for: an address of its own that
+/// another container has. As the next `up` says it.
+pub fn taken_address_of(
+    id: &str,
+    service: &Service,
+    project: &Project,
+    observed: &Observed,
+) -> Option<Failure> {
+    let network = |id: &str| {
+        observed
+            .networks
+            .iter()
+            .find(|network| network.id == id)
+            .map(|network| network.name.clone())
+    };
     let has = |addresses: &BTreeSet<(String, IpAddr)>, taken: &Resource| {
-        let mut own = addresses.iter().filter_map(|(id, address)| Some(Resource::Address { network: network(id)?, address: *address }));
+        let mut own = addresses.iter().filter_map(|(id, address)| {
+            Some(Resource::Address { network: network(id)?, address: *address })
+        });
         own.any(|resource| resource.overlaps(taken))
     };
-    taken_at_start(service, project).into_iter().filter(|(resource, _)| matches!(resource, Resource::Address { .. })).find_map(
-        |(resource, keys)| {
-            let own = observed.containers.iter().find(|it| it.id != id && has(&it.addresses, &resource));
+    taken_at_start(service, project)
+        .into_iter()
+        .filter(|(resource, _)| matches!(resource, Resource::Address { .. }))
+        .find_map(|(resource, keys)| {
+            let own =
+                observed.containers.iter().find(|it| it.id != id && has(&it.addresses, &resource));
             let (holder, hint) = match own {
                 Some(own) => {
                     let hint = way_out(&resource, own, &service.name, project);
-                    (&own.name, hint.unwrap_or_else(|| format!("choose another address, or stop \"{}\" first", own.service)))
+                    (
+                        &own.name,
+                        hint.unwrap_or_else(|| {
+                            format!("choose another address, or stop \"{}\" first", own.service)
+                        }),
+                    )
                 }
                 None => {
                     let other = observed.others.iter().find(|it| has(&it.addresses, &resource))?;
                     (&other.name, "choose another address, or stop that container first".to_owned())
                 }
             };
-            let message = format!("The service \"{}\" needs {resource}, which is taken by the container \"{holder}\"", service.name);
-            let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
-            Some(Failure::new(Kind::Conflict, message).hint(hint).at(SpecPath { keys, on_key: true }))
-        },
-    )
+            let message = format!(
+                "The service \"{}\" needs {resource}, which is taken by the container \"{holder}\"",
+                service.name
+            );
+            let keys =
+                ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
+            Some(
+                Failure::new(Kind::Conflict, message)
+                    .hint(hint)
+                    .at(SpecPath { keys, on_key: true }),
+            )
+        })
 }
 
 pub(super) fn outside(key: &str) -> String {
@@ -108,7 +149,8 @@ pub(super) fn outside(key: &str) -> String {
 
 /// Whether the engine gives it to containers that name none.
 pub(super) fn may_be_given(network: &Network, address: IpAddr) -> bool {
-    let pool = network.ipam.iter().find(|pool| pool.subnet.is_some_and(|net| net.contains(&address)));
+    let pool =
+        network.ipam.iter().find(|pool| pool.subnet.is_some_and(|net| net.contains(&address)));
     pool.and_then(|pool| pool.ip_range).is_none_or(|range| range.contains(&address))
 }
 
@@ -120,7 +162,11 @@ fn is_given_soon(project: &Project, key: &str, network: &Network, address: IpAdd
 
 /// Whether it is among the first addresses that the engine gives to so many containers.
 pub(super) fn is_among_first(network: &Network, address: IpAddr, containers: usize) -> bool {
-    let pool = network.ipam.iter().filter_map(|pool| pool.ip_range.or(pool.subnet)).find(|net| net.contains(&address));
+    let pool = network
+        .ipam
+        .iter()
+        .filter_map(|pool| pool.ip_range.or(pool.subnet))
+        .find(|net| net.contains(&address));
     // One more for the gateway.
     pool.is_none_or(|net: IpNet| net.hosts().take(containers + 1).any(|host| host == address))
 }
@@ -131,7 +177,11 @@ fn attached<'a>(service: &'a Service, key: &str) -> Option<&'a NetworkAttachment
 
 /// Whether the engine chooses the address of that family.
 fn is_dynamic(attachment: &NetworkAttachment, like: IpAddr) -> bool {
-    if like.is_ipv4() { attachment.ipv4_address.is_none() } else { attachment.ipv6_address.is_none() }
+    if like.is_ipv4() {
+        attachment.ipv4_address.is_none()
+    } else {
+        attachment.ipv6_address.is_none()
+    }
 }
 
 /// Whether the step starts a container to which the engine gives an address like this one.
@@ -139,7 +189,9 @@ fn is_given_one(plan: &Plan, step: StepId, project: &Project, key: &str, like: I
     let step = &plan.steps[step];
     let service = step.service.as_ref().and_then(|name| project.services.get(name));
     matches!(step.action, Action::StartContainer { .. })
-        && service.and_then(|service| attached(service, key)).is_some_and(|attachment| is_dynamic(attachment, like))
+        && service
+            .and_then(|service| attached(service, key))
+            .is_some_and(|attachment| is_dynamic(attachment, like))
 }
 
 /// All that comes before a step.

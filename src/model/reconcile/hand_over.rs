@@ -69,8 +69,9 @@ impl Releases {
     }
 }
 
-/// Orders the steps of a plan by what changes hands; fails where somebody has what is taken and does not let go. `storages`: the stops of
-/// containers that write to what a service is to write to, with that service.
+/// Orders the steps of a plan by what changes hands; fails where somebody has what is taken and
+/// does not let go. `storages`: the stops of containers that write to what a service is to write
+/// to, with that service.
 pub(super) fn arrange(
     plan: &mut Plan,
     groups: GroupId,
@@ -101,7 +102,9 @@ pub(super) fn arrange(
             let release = match releases.step(&taker.resource, &container.id) {
                 Some(release) => release,
                 // `check_name` says whose it is.
-                None if is_name(&taker.resource) && taker.service == Some(&container.service) => continue,
+                None if is_name(&taker.resource) && taker.service == Some(&container.service) => {
+                    continue;
+                }
                 None => return Err(conflict(taker, holder, wanted)),
             };
             edges.push((release, taker.step));
@@ -112,8 +115,12 @@ pub(super) fn arrange(
         }
     }
     for (release, service) in storages {
-        let starts = |step: &Step| step.service.as_ref() == Some(service) && matches!(step.action, Action::StartContainer { .. });
-        let starts: Vec<StepId> = (0..plan.steps.len()).filter(|&step| starts(&plan.steps[step])).collect();
+        let starts = |step: &Step| {
+            step.service.as_ref() == Some(service)
+                && matches!(step.action, Action::StartContainer { .. })
+        };
+        let starts: Vec<StepId> =
+            (0..plan.steps.len()).filter(|&step| starts(&plan.steps[step])).collect();
         for start in starts {
             edges.push((*release, start));
             joint.join(plan, *release, start);
@@ -140,23 +147,43 @@ fn takers<'a>(plan: &Plan, wanted: &Wanted<'a>) -> Vec<Taker<'a>> {
     for (id, step) in plan.steps.iter().enumerate() {
         let service = step.service.as_ref().and_then(|name| wanted.project.services.get(name));
         let mut take = |service: Option<&'a str>, resource: Resource, keys: Vec<String>| {
-            takers.push(Taker { step: id, service, resource, path: SpecPath { keys, on_key: true } });
+            takers.push(Taker {
+                step: id,
+                service,
+                resource,
+                path: SpecPath { keys, on_key: true },
+            });
         };
         match (&step.action, service) {
             (Action::StartContainer { .. }, Some(service)) => {
                 for (resource, keys) in taken_at_start(service, wanted.project) {
-                    let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
+                    let keys = ["services".to_owned(), service.name.clone()]
+                        .into_iter()
+                        .chain(keys)
+                        .collect();
                     take(Some(&service.name), resource, keys);
                 }
             }
-            (Action::CreateContainer { name, .. } | Action::RenameContainer { to: name, .. }, Some(service)) => {
-                let key = if service.container_name.is_some() { vec!["container_name".to_owned()] } else { Vec::new() };
-                let keys = ["services".to_owned(), service.name.clone()].into_iter().chain(key).collect();
+            (
+                Action::CreateContainer { name, .. } | Action::RenameContainer { to: name, .. },
+                Some(service),
+            ) => {
+                let key = if service.container_name.is_some() {
+                    vec!["container_name".to_owned()]
+                } else {
+                    Vec::new()
+                };
+                let keys =
+                    ["services".to_owned(), service.name.clone()].into_iter().chain(key).collect();
                 take(Some(&service.name), Resource::ContainerName(name.clone()), keys);
             }
             (Action::CreateNetwork { key, .. }, _) => {
                 for net in wanted.project.networks[key].ipam.iter().filter_map(|pool| pool.subnet) {
-                    take(None, Resource::Subnet(net), vec!["networks".to_owned(), key.clone(), "ipam".to_owned()]);
+                    take(
+                        None,
+                        Resource::Subnet(net),
+                        vec!["networks".to_owned(), key.clone(), "ipam".to_owned()],
+                    );
                 }
             }
             _ => {}
@@ -165,18 +192,24 @@ fn takers<'a>(plan: &Plan, wanted: &Wanted<'a>) -> Vec<Taker<'a>> {
     takers
 }
 
-/// Two services that the plan starts can't take the same, unless one has ended before the other starts.
+/// Two services that the plan starts can't take the same, unless one has ended before the other
+/// starts.
 fn check_each_other(takers: &[Taker<'_>], wanted: &Wanted<'_>) -> Result<(), Failure> {
     let mut by_slot: BTreeMap<(u8, &str, u16), Vec<&Taker<'_>>> = BTreeMap::new();
     for taker in takers.iter().filter(|taker| taker.resource.is_of_running()) {
         let before = by_slot.entry(taker.resource.slot()).or_default();
-        for other in before.iter().filter(|other| other.service != taker.service && other.resource.overlaps(&taker.resource)) {
+        for other in before.iter().filter(|other| {
+            other.service != taker.service && other.resource.overlaps(&taker.resource)
+        }) {
             let (Some(one), Some(two)) = (other.service, taker.service) else { continue };
             if !wanted.project.never_together(one, two) {
-                return Err(Failure::new(Kind::Conflict, format!("The services \"{one}\" and \"{two}\" both take {}", taker.resource))
-                    .hint("change one of the two, or bring up only one of them")
-                    .at(taker.path.clone())
-                    .field("service", two));
+                return Err(Failure::new(
+                    Kind::Conflict,
+                    format!("The services \"{one}\" and \"{two}\" both take {}", taker.resource),
+                )
+                .hint("change one of the two, or bring up only one of them")
+                .at(taker.path.clone())
+                .field("service", two));
             }
         }
         before.push(taker);
@@ -192,7 +225,13 @@ struct Holders<'a> {
 impl<'a> Holders<'a> {
     fn of(observed: &'a Observed, releases: &Releases) -> Self {
         let mut all = Self { by_slot: BTreeMap::new() };
-        let network = |id: &str| observed.networks.iter().find(|network| network.id == id).map(|network| network.name.clone());
+        let network = |id: &str| {
+            observed
+                .networks
+                .iter()
+                .find(|network| network.id == id)
+                .map(|network| network.name.clone())
+        };
         for container in &observed.containers {
             let holder = Holder::Own(container);
             all.add(Resource::ContainerName(container.name.clone()), holder);
@@ -204,7 +243,9 @@ impl<'a> Holders<'a> {
             }
         }
         // A one-off container that is removed is gone before any start.
-        for other in observed.others.iter().filter(|other| !releases.stopped.contains_key(&other.id)) {
+        for other in
+            observed.others.iter().filter(|other| !releases.stopped.contains_key(&other.id))
+        {
             let holder = Holder::Other { name: &other.name, owner: other.owner.as_deref() };
             other.ports.iter().for_each(|port| all.add(port.resource(), holder));
             for (id, address) in &other.addresses {
@@ -223,7 +264,11 @@ impl<'a> Holders<'a> {
 
     fn overlapping(&self, wanted: &Resource) -> Vec<Holder<'a>> {
         let (kind, name, number) = wanted.slot();
-        let there = self.by_slot.get(&(kind, name.to_owned(), number)).map(Vec::as_slice).unwrap_or_default();
+        let there = self
+            .by_slot
+            .get(&(kind, name.to_owned(), number))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let mut found: Vec<Holder<'a>> = Vec::new();
         for (_, holder) in there.iter().filter(|(resource, _)| resource.overlaps(wanted)) {
             // Both families of one port are one holder's.
@@ -251,7 +296,8 @@ fn is_name(resource: &Resource) -> bool {
 /// Whether the step is about that very container.
 fn is_own(plan: &Plan, step: StepId, container: &Container) -> bool {
     match &plan.steps[step].action {
-        Action::StartContainer { container: taker } | Action::RenameContainer { container: taker, .. } => {
+        Action::StartContainer { container: taker }
+        | Action::RenameContainer { container: taker, .. } => {
             taker.id.as_ref() == Some(&container.id)
         }
         _ => false,
@@ -267,13 +313,20 @@ fn is_over_before(taker: &Taker<'_>, container: &Container, wanted: &Wanted<'_>)
 fn conflict(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> Failure {
     let (name, service) = (holder.name(), taker.service.unwrap_or_default());
     let whose = match holder {
-        Holder::Other { owner: Some(owner), .. } => format!("the container \"{name}\" of the project \"{owner}\""),
+        Holder::Other { owner: Some(owner), .. } => {
+            format!("the container \"{name}\" of the project \"{owner}\"")
+        }
         // The name alone says nothing of it.
-        Holder::Own(container) if is_name(&taker.resource) => format!("the container of the service \"{}\"", container.service),
+        Holder::Own(container) if is_name(&taker.resource) => {
+            format!("the container of the service \"{}\"", container.service)
+        }
         _ => format!("the container \"{name}\""),
     };
-    let message = format!("The service \"{service}\" needs {}, which is taken by {whose}", taker.resource);
-    let failure = Failure::new(Kind::Conflict, message).hint(way_out(taker, holder, wanted)).at(taker.path.clone());
+    let message =
+        format!("The service \"{service}\" needs {}, which is taken by {whose}", taker.resource);
+    let failure = Failure::new(Kind::Conflict, message)
+        .hint(way_out(taker, holder, wanted))
+        .at(taker.path.clone());
     let failure = if service.is_empty() { failure } else { failure.field("service", service) };
     match taker.resource {
         Resource::HostPort { port, .. } => failure.field("port", u64::from(port)),
@@ -292,18 +345,37 @@ fn way_out(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> String
         return format!("{another}, or stop that container first");
     };
     let holder = &container.service;
-    if let Some(hint) = taker.service.and_then(|service| addresses::way_out(&taker.resource, container, service, wanted.project)) {
+    if let Some(hint) = taker
+        .service
+        .and_then(|service| addresses::way_out(&taker.resource, container, service, wanted.project))
+    {
         return hint;
     }
     match wanted.project.services.get(holder) {
-        None if container.ours => format!("it belongs to no described service: `--remove-orphans` removes it first; or {another}"),
-        None => format!("it belongs to no described service: `--adopt --remove-orphans` removes it first; or {another}"),
+        None if container.ours => format!(
+            "it belongs to no described service: `--remove-orphans` removes it first; or {another}"
+        ),
+        None => format!(
+            "it belongs to no described service: `--adopt --remove-orphans` removes it first; or {another}"
+        ),
         Some(described) => {
-            let keeps = taken_at_start(described, wanted.project).iter().any(|(resource, _)| resource.overlaps(&taker.resource));
-            if is_name(&taker.resource) && !wanted.services.contains(holder) && keeps_name(described, &container.name) {
+            let keeps = taken_at_start(described, wanted.project)
+                .iter()
+                .any(|(resource, _)| resource.overlaps(&taker.resource));
+            if is_name(&taker.resource)
+                && !wanted.services.contains(holder)
+                && keeps_name(described, &container.name)
+            {
                 // Stopped, it still has its name.
-                let stop = if container.is_up() { format!("`stop([\"{holder}\"])`, then ") } else { String::new() };
-                format!("{stop}`container(\"{}\").remove()` in a runbook frees the name; or {another}", container.name)
+                let stop = if container.is_up() {
+                    format!("`stop([\"{holder}\"])`, then ")
+                } else {
+                    String::new()
+                };
+                format!(
+                    "{stop}`container(\"{}\").remove()` in a runbook frees the name; or {another}",
+                    container.name
+                )
             } else if !wanted.services.contains(holder) && !keeps {
                 format!("bring up \"{holder}\" in the same run, which lets go of it; or {another}")
             } else {
@@ -317,7 +389,8 @@ fn keeps_name(described: &Service, name: &str) -> bool {
     described.container_name.as_deref() == Some(name)
 }
 
-/// A network that is to be made needs addresses that another network has: one of the project's own that is no longer described goes.
+/// A network that is to be made needs addresses that another network has: one of the project's own
+/// that is no longer described goes.
 fn subnets(
     plan: &mut Plan,
     taker: &Taker<'_>,
@@ -328,29 +401,52 @@ fn subnets(
     edges: &mut Vec<(StepId, StepId)>,
 ) -> Result<(), Failure> {
     let Resource::Subnet(net) = taker.resource else { return Ok(()) };
-    let Action::CreateNetwork { name: fresh, .. } = plan.steps[taker.step].action.clone() else { return Ok(()) };
-    let overlapping = observed.subnets.iter().filter(|taken| Resource::Subnet(taken.net).overlaps(&taker.resource));
+    let Action::CreateNetwork { name: fresh, .. } = plan.steps[taker.step].action.clone() else {
+        return Ok(());
+    };
+    let overlapping = observed
+        .subnets
+        .iter()
+        .filter(|taken| Resource::Subnet(taken.net).overlaps(&taker.resource));
     for taken in overlapping {
         let refused = |why: &str, hint: String| {
-            let whose = taken.owner.as_ref().map(|owner| format!(" of the project \"{owner}\"")).unwrap_or_default();
+            let whose = taken
+                .owner
+                .as_ref()
+                .map(|owner| format!(" of the project \"{owner}\""))
+                .unwrap_or_default();
             let message = format!(
                 "The network \"{fresh}\" needs the subnet {net}, which overlaps {} of the network \"{}\"{whose}{why}",
                 taken.net, taken.name
             );
             Failure::new(Kind::Conflict, message).hint(hint).at(taker.path.clone())
         };
-        let is_described = wanted.project.networks.values().any(|network| network.name == taken.name);
-        let Some(old) = observed.networks.iter().find(|network| network.id == taken.network && network.ours && !is_described) else {
+        let is_described =
+            wanted.project.networks.values().any(|network| network.name == taken.name);
+        let Some(old) = observed
+            .networks
+            .iter()
+            .find(|network| network.id == taken.network && network.ours && !is_described)
+        else {
             return Err(refused("", "choose another `subnet`".to_owned()));
         };
-        let members: Vec<&Container> = observed.containers.iter().filter(|container| container.networks.contains(&old.id)).collect();
-        // Where a way back was interrupted, a container still knows the network by the id that it had before.
+        let members: Vec<&Container> = observed
+            .containers
+            .iter()
+            .filter(|container| container.networks.contains(&old.id))
+            .collect();
+        // Where a way back was interrupted, a container still knows the network by the id that it
+        // had before.
         let is_lost = |id: &String| !observed.network_ids.contains(id);
-        if members.is_empty() && !old.restored && !observed.containers.iter().any(|container| container.networks.iter().any(is_lost)) {
+        if members.is_empty()
+            && !old.restored
+            && !observed.containers.iter().any(|container| container.networks.iter().any(is_lost))
+        {
             // A runbook may have made it for itself.
             return Err(refused(
                 ", which no service is on",
-                "`down` removes it, then `up`: volumes are kept; or choose another `subnet`".to_owned(),
+                "`down` removes it, then `up`: volumes are kept; or choose another `subnet`"
+                    .to_owned(),
             ));
         }
         let mut leaves = Vec::new();
@@ -359,7 +455,11 @@ fn subnets(
                 Some(&step) => leaves.push(step),
                 None => {
                     let why = format!(", on which \"{}\" stays", container.name);
-                    return Err(refused(&why, "run `down`, then `up`: volumes are kept; or choose another `subnet`".to_owned()));
+                    return Err(refused(
+                        &why,
+                        "run `down`, then `up`: volumes are kept; or choose another `subnet`"
+                            .to_owned(),
+                    ));
                 }
             }
         }
@@ -370,15 +470,22 @@ fn subnets(
             .partition(|other| releases.stopped.contains_key(&other.id));
         if let Some(other) = staying.first() {
             let why = format!(", on which the container \"{}\" is", other.name);
-            return Err(refused(&why, "stop that container first, or choose another `subnet`".to_owned()));
+            return Err(refused(
+                &why,
+                "stop that container first, or choose another `subnet`".to_owned(),
+            ));
         }
-        let removed = leave(plan, (taken, old), (&members, &leaves), (taker.step, &fresh), joint, edges);
-        edges.extend(leaving.iter().filter_map(|other| Some((*releases.stopped.get(&other.id)?, removed))));
+        let removed =
+            leave(plan, (taken, old), (&members, &leaves), (taker.step, &fresh), joint, edges);
+        edges.extend(
+            leaving.iter().filter_map(|other| Some((*releases.stopped.get(&other.id)?, removed))),
+        );
     }
     Ok(())
 }
 
-/// The old network goes once all that run are off it, and comes back if they go back. Answers its removal.
+/// The old network goes once all that run are off it, and comes back if they go back. Answers its
+/// removal.
 fn leave(
     plan: &mut Plan,
     (taken, old): (&TakenSubnet, &Network),
@@ -387,7 +494,8 @@ fn leave(
     joint: &mut Joint,
     edges: &mut Vec<(StepId, StepId)>,
 ) -> StepId {
-    let is_removed = |step: &Step| matches!(&step.action, Action::RemoveNetwork { id, .. } if *id == old.id);
+    let is_removed =
+        |step: &Step| matches!(&step.action, Action::RemoveNetwork { id, .. } if *id == old.id);
     let removed = plan.steps.iter().position(is_removed).unwrap_or_else(|| {
         let step = plan.add(Step {
             service: None,
@@ -401,7 +509,8 @@ fn leave(
         joint.added(step);
         step
     });
-    let users: BTreeSet<StepId> = (0..plan.steps.len()).filter(|&step| plan.steps[step].after.contains(&create)).collect();
+    let users: BTreeSet<StepId> =
+        (0..plan.steps.len()).filter(|&step| plan.steps[step].after.contains(&create)).collect();
     joint.join(plan, removed, create);
     for &stop in leaves {
         edges.push((stop, removed));
@@ -411,14 +520,29 @@ fn leave(
         joint.join(plan, user, removed);
     }
     edges.push((removed, create));
-    joint.restores(removed, old, fresh, members.iter().map(|container| reference(container)).collect());
+    joint.restores(
+        removed,
+        old,
+        fresh,
+        members.iter().map(|container| reference(container)).collect(),
+    );
     removed
 }
 
 /// What is handed over can't be, because the steps wait for each other.
-fn circle(plan: &Plan, takers: &[Taker<'_>], edges: &[(StepId, StepId)], cycle: &BTreeSet<StepId>) -> Failure {
-    let within = edges.iter().find(|(release, take)| cycle.contains(release) && cycle.contains(take)).or_else(|| edges.first());
-    let taker = within.and_then(|(_, take)| takers.iter().find(|taker| taker.step == *take)).or_else(|| takers.first());
+fn circle(
+    plan: &Plan,
+    takers: &[Taker<'_>],
+    edges: &[(StepId, StepId)],
+    cycle: &BTreeSet<StepId>,
+) -> Failure {
+    let within = edges
+        .iter()
+        .find(|(release, take)| cycle.contains(release) && cycle.contains(take))
+        .or_else(|| edges.first());
+    let taker = within
+        .and_then(|(_, take)| takers.iter().find(|taker| taker.step == *take))
+        .or_else(|| takers.first());
     let steps: Vec<String> = cycle
         .iter()
         .map(|&step| {
@@ -439,7 +563,10 @@ fn circle(plan: &Plan, takers: &[Taker<'_>], edges: &[(StepId, StepId)], cycle: 
     let what = taker.map(|taker| taker.resource.to_string()).unwrap_or_default();
     let failure = Failure::new(
         Kind::Conflict,
-        format!("{} can't change hands in one run: who has it would have to wait for who takes it", capital(&what)),
+        format!(
+            "{} can't change hands in one run: who has it would have to wait for who takes it",
+            capital(&what)
+        ),
     )
     .hint("take the `depends_on` between them out, or make two runs: in the first, nobody has it")
     .detail("the steps that wait for each other", steps.join("\n"));

@@ -4,12 +4,19 @@ use super::super::observed::{Container, Observed};
 use super::super::spec::{Project, Service};
 use super::super::storage::{NOT_SHARED, Writes, clash};
 
-/// The containers of other services that write to a storage to which they and `service` may not both write.
-pub(super) fn holders<'a>(project: &Project, service: &Service, observed: &'a Observed) -> impl Iterator<Item = &'a Container> {
-    let writes = Writes { project: Some(project), storages: &observed.storages, shared: NOT_SHARED };
+/// The containers of other services that write to a storage to which they and `service` may not
+/// both write.
+pub(super) fn holders<'a>(
+    project: &Project,
+    service: &Service,
+    observed: &'a Observed,
+) -> impl Iterator<Item = &'a Container> {
+    let writes =
+        Writes { project: Some(project), storages: &observed.storages, shared: NOT_SHARED };
     let own = writes.of_service(service);
     let meets = |other: &&Container| {
-        other.service != service.name && clash(&own, &writes.of_running(other.writes.iter(), other.folders.iter())).is_some()
+        other.service != service.name
+            && clash(&own, &writes.of_running(other.writes.iter(), other.folders.iter())).is_some()
     };
     observed.containers.iter().filter(meets).collect::<Vec<_>>().into_iter()
 }

@@ -1,9 +1,12 @@
-//! Containers that hand something over to each other go back together: one of them alone would find it taken.
+//! Containers that hand something over to each other go back together: one of them alone would find
+//! it taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::observed::Network;
-use super::super::plan::{Action, Anonymous, ContainerRef, GroupId, Plan, Rollback, StepId, Undo, Until};
+use super::super::plan::{
+    Action, Anonymous, ContainerRef, GroupId, Plan, Rollback, StepId, Undo, Until,
+};
 
 /// The groups of a plan while they are joined.
 pub(super) struct Joint {
@@ -25,9 +28,14 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// One that is there is known by its id, as its name may change; one that the plan makes by its name.
+    /// One that is there is known by its id, as its name may change; one that the plan makes by its
+    /// name.
     fn is(self, other: Self) -> bool {
-        if self.id.is_some() || other.id.is_some() { self.id == other.id } else { self.name == other.name }
+        if self.id.is_some() || other.id.is_some() {
+            self.id == other.id
+        } else {
+            self.name == other.name
+        }
     }
 }
 
@@ -42,7 +50,9 @@ fn subject(action: &Action) -> Option<Subject<'_>> {
         | Action::StopContainer { container }
         | Action::RestartContainer { container }
         | Action::RemoveContainer { container, .. }
-        | Action::RenameContainer { container, .. } => Some(Subject { name: &container.name, id: container.id.as_deref() }),
+        | Action::RenameContainer { container, .. } => {
+            Some(Subject { name: &container.name, id: container.id.as_deref() })
+        }
         _ => None,
     }
 }
@@ -95,7 +105,13 @@ impl Joint {
     }
 
     /// On the way back the network `old` is made again where `fresh` has its place.
-    pub(super) fn restores(&mut self, removed: StepId, old: &Network, fresh: &str, containers: Vec<ContainerRef>) {
+    pub(super) fn restores(
+        &mut self,
+        removed: StepId,
+        old: &Network,
+        fresh: &str,
+        containers: Vec<ContainerRef>,
+    ) {
         let is_same = |undo: &Undo| matches!(&undo.action, Action::RestoreNetwork { network, .. } if network.name == old.name);
         if let Some((_, undo)) = self.restores.iter_mut().find(|(_, undo)| is_same(undo)) {
             if let Action::RestoreNetwork { instead, .. } = &mut undo.action {
@@ -104,20 +120,28 @@ impl Joint {
             return;
         }
         let network = old.settings.clone();
-        let action =
-            Action::RestoreNetwork { key: old.key.clone(), network, hash: old.hash.clone(), instead: vec![fresh.to_owned()], containers };
+        let action = Action::RestoreNetwork {
+            key: old.key.clone(),
+            network,
+            hash: old.hash.clone(),
+            instead: vec![fresh.to_owned()],
+            containers,
+        };
         self.restores.push((removed, Undo { service: None, action, of: Some(removed) }));
     }
 
-    /// Writes the groups and their ways back into the plan. Answers which steps come only after which, so that there is a way back
-    /// until all are ready.
+    /// Writes the groups and their ways back into the plan. Answers which steps come only after
+    /// which, so that there is a way back until all are ready.
     pub(super) fn finish(mut self, plan: &mut Plan) -> Vec<(StepId, StepId)> {
         let mut closing = Vec::new();
-        let roots: BTreeSet<GroupId> = std::mem::take(&mut self.touched).into_iter().map(|group| self.root(group)).collect();
+        let roots: BTreeSet<GroupId> =
+            std::mem::take(&mut self.touched).into_iter().map(|group| self.root(group)).collect();
         for root in roots {
-            let steps: Vec<StepId> =
-                (0..plan.steps.len()).filter(|&step| self.of[step].is_some_and(|group| self.root(group) == root)).collect();
-            let members: BTreeSet<GroupId> = steps.iter().filter_map(|&step| self.of[step]).collect();
+            let steps: Vec<StepId> = (0..plan.steps.len())
+                .filter(|&step| self.of[step].is_some_and(|group| self.root(group) == root))
+                .collect();
+            let members: BTreeSet<GroupId> =
+                steps.iter().filter_map(|&step| self.of[step]).collect();
             let mut joint = Rollback { undo: Vec::new(), until: Vec::new() };
             for member in members {
                 if let Some(back) = plan.rollbacks.remove(&member) {
@@ -129,11 +153,19 @@ impl Joint {
                 plan.steps[step].group = Some(root);
             }
             Self::add_missing(plan, &steps, &mut joint);
-            joint.undo.extend(self.restores.iter().filter(|(step, _)| steps.contains(step)).map(|(_, undo)| undo.clone()));
+            joint.undo.extend(
+                self.restores
+                    .iter()
+                    .filter(|(step, _)| steps.contains(step))
+                    .map(|(_, undo)| undo.clone()),
+            );
             in_phases(&mut joint.undo);
             // What is removed can't come back: not before all are ready.
             for &step in &steps {
-                if let Action::RemoveContainer { container: ContainerRef { id: Some(_), .. }, .. } = plan.steps[step].action {
+                if let Action::RemoveContainer {
+                    container: ContainerRef { id: Some(_), .. }, ..
+                } = plan.steps[step].action
+                {
                     closing.extend(joint.until.iter().map(|&ready| (ready, step)));
                 }
             }
@@ -142,23 +174,33 @@ impl Joint {
         closing
     }
 
-    /// The ways back of containers that had none of their own: created, started or stopped for good.
+    /// The ways back of containers that had none of their own: created, started or stopped for
+    /// good.
     fn add_missing(plan: &Plan, steps: &[StepId], joint: &mut Rollback) {
         for &id in steps {
             let step = &plan.steps[id];
             let undone: Vec<Action> = match &step.action {
                 Action::CreateContainer { name, .. } => {
-                    vec![Action::RemoveContainer { container: ContainerRef::new(name.clone()), volumes: Anonymous::Own }]
+                    vec![Action::RemoveContainer {
+                        container: ContainerRef::new(name.clone()),
+                        volumes: Anonymous::Own,
+                    }]
                 }
-                Action::StartContainer { container } => vec![Action::StopContainer { container: container.clone() }],
+                Action::StartContainer { container } => {
+                    vec![Action::StopContainer { container: container.clone() }]
+                }
                 Action::StopContainer { container } => vec![
                     Action::StartContainer { container: container.clone() },
                     Action::Wait { container: container.clone(), until: Until::Ready },
                 ],
                 Action::Wait { .. } => {
-                    let waits = |other: StepId| matches!(plan.steps[other].action, Action::Wait { .. });
-                    let later =
-                        steps.iter().any(|&other| other > id && waits(other) && same_subject(&plan.steps[other].action, &step.action));
+                    let waits =
+                        |other: StepId| matches!(plan.steps[other].action, Action::Wait { .. });
+                    let later = steps.iter().any(|&other| {
+                        other > id
+                            && waits(other)
+                            && same_subject(&plan.steps[other].action, &step.action)
+                    });
                     if !later && !joint.until.contains(&id) {
                         joint.until.push(id);
                     }
@@ -167,7 +209,9 @@ impl Joint {
                 _ => continue,
             };
             for action in undone {
-                let is_there = |undo: &Undo| undo.action.kind() == action.kind() && same_subject(&undo.action, &step.action);
+                let is_there = |undo: &Undo| {
+                    undo.action.kind() == action.kind() && same_subject(&undo.action, &step.action)
+                };
                 if !joint.undo.iter().any(is_there) {
                     joint.undo.push(Undo { service: step.service.clone(), action, of: Some(id) });
                 }
@@ -176,8 +220,9 @@ impl Joint {
     }
 }
 
-/// All new ones are stopped before an old one is started: what these need is free then. A new one is there until the old one has started: a run
-/// that is killed in between knows by it what to bring back.
+/// All new ones are stopped before an old one is started: what these need is free then. A new one
+/// is there until the old one has started: a run that is killed in between knows by it what to
+/// bring back.
 fn in_phases(undo: &mut [Undo]) {
     undo.sort_by_key(|undo| match undo.action {
         Action::StopContainer { .. } => 0,

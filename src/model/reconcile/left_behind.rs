@@ -1,4 +1,5 @@
-//! One-off containers of runs that were killed: removed before anything is started, which may need what they have.
+//! One-off containers of runs that were killed: removed before anything is started, which may need
+//! what they have.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,8 @@ use super::super::observed::{Observed, OneOff, OwnerState};
 use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId};
 use super::up::INTERRUPTED;
 
-/// A plan that begins with the removal of the one-off containers whose run is certainly gone. Those of which that is not known are named.
+/// A plan that begins with the removal of the one-off containers whose run is certainly gone. Those
+/// of which that is not known are named.
 pub fn left_behind(project: &str, observed: &Observed) -> Plan {
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
     for one_off in &observed.one_offs {
@@ -15,7 +17,9 @@ pub fn left_behind(project: &str, observed: &Observed) -> Plan {
             OwnerState::Unknown => {
                 let name = &one_off.name;
                 let why = "whether its run still goes on can't be told from here";
-                plan.notes.push(format!("the one-off container {name} is left alone: {why}; `down` removes it"));
+                plan.notes.push(format!(
+                    "the one-off container {name} is left alone: {why}; `down` removes it"
+                ));
             }
             OwnerState::Running => {}
         }
@@ -23,13 +27,16 @@ pub fn left_behind(project: &str, observed: &Observed) -> Plan {
     plan
 }
 
-/// Removes a one-off container. What writes to a volume is stopped first; for others nobody waits. Answers the removal.
+/// Removes a one-off container. What writes to a volume is stopped first; for others nobody waits.
+/// Answers the removal.
 pub(super) fn remove(plan: &mut Plan, one_off: &OneOff, cause: &str) -> StepId {
     let container = ContainerRef { name: one_off.name.clone(), id: Some(one_off.id.clone()) };
     let step = |action, after| Step { cause: cause.to_owned(), after, ..Step::alone(action) };
     let mut before = Vec::new();
     if one_off.is_up && !one_off.writes.is_empty() {
-        before.push(plan.add(step(Action::StopContainer { container: container.clone() }, Vec::new())));
+        before.push(
+            plan.add(step(Action::StopContainer { container: container.clone() }, Vec::new())),
+        );
     }
     plan.add(step(Action::RemoveContainer { container, volumes: Anonymous::All }, before))
 }
@@ -38,12 +45,16 @@ pub(super) fn remove(plan: &mut Plan, one_off: &OneOff, cause: &str) -> StepId {
 pub(super) fn before_starts(plan: &mut Plan, observed: &Observed) {
     let one_offs: BTreeSet<&String> = observed.one_offs.iter().map(|one_off| &one_off.id).collect();
     let is_removal = |step: &Step| match &step.action {
-        Action::RemoveContainer { container, .. } => container.id.as_ref().is_some_and(|id| one_offs.contains(id)),
+        Action::RemoveContainer { container, .. } => {
+            container.id.as_ref().is_some_and(|id| one_offs.contains(id))
+        }
         _ => false,
     };
-    let removals: Vec<StepId> = (0..plan.steps.len()).filter(|&step| is_removal(&plan.steps[step])).collect();
-    let starts =
-        plan.steps.iter_mut().filter(|step| matches!(step.action, Action::StartContainer { .. } | Action::RestartContainer { .. }));
+    let removals: Vec<StepId> =
+        (0..plan.steps.len()).filter(|&step| is_removal(&plan.steps[step])).collect();
+    let starts = plan.steps.iter_mut().filter(|step| {
+        matches!(step.action, Action::StartContainer { .. } | Action::RestartContainer { .. })
+    });
     for step in starts {
         step.after.extend(&removals);
         step.after.sort_unstable();

@@ -19,9 +19,14 @@ pub struct DownOptions {
     pub adopt: bool,
 }
 
-/// Stops and removes the project's containers, dependents first; then its networks, and its volumes if asked. `adopted`: networks and
-/// volumes that Docker Compose made and this project took over.
-pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &BTreeSet<String>) -> Plan {
+/// Stops and removes the project's containers, dependents first; then its networks, and its volumes
+/// if asked. `adopted`: networks and volumes that Docker Compose made and this project took over.
+pub fn down(
+    project: &str,
+    observed: &Observed,
+    options: DownOptions,
+    adopted: &BTreeSet<String>,
+) -> Plan {
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
     let (ours, foreign): (Vec<&Container>, Vec<&Container>) =
         observed.containers.iter().partition(|container| container.ours || options.adopt);
@@ -35,36 +40,65 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &
         plan.add(step(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, Vec::new()));
     }
     let is_adopted = |name: &String| options.adopt || adopted.contains(name);
-    let others = || observed.others.iter().filter(|it| !observed.one_offs.iter().any(|one_off| one_off.id == it.id));
+    let others = || {
+        observed
+            .others
+            .iter()
+            .filter(|it| !observed.one_offs.iter().any(|one_off| one_off.id == it.id))
+    };
     let mut kept: Vec<String> = Vec::new();
     for network in observed.networks.iter().filter(|network| network.ours || network.compose) {
         // The engine removes no network that a running container hangs on.
-        let user = foreign.iter().find(|it| it.networks.contains(&network.id) && (it.is_up() || !network.ours)).map(|it| it.name.as_str());
-        let other = || others().find(|it| it.addresses.iter().any(|(id, _)| *id == network.id)).map(|it| it.name.as_str());
+        let user = foreign
+            .iter()
+            .find(|it| it.networks.contains(&network.id) && (it.is_up() || !network.ours))
+            .map(|it| it.name.as_str());
+        let other = || {
+            others()
+                .find(|it| it.addresses.iter().any(|(id, _)| *id == network.id))
+                .map(|it| it.name.as_str())
+        };
         match user.or_else(other) {
             None if network.ours || is_adopted(&network.name) => {
-                let action = Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
+                let action =
+                    Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
                 plan.add(step(None, action, "", removed.clone()));
             }
-            Some(user) if network.ours || is_adopted(&network.name) => kept.push(kept_in_use("network", &network.name, user)),
+            Some(user) if network.ours || is_adopted(&network.name) => {
+                kept.push(kept_in_use("network", &network.name, user))
+            }
             user => kept.push(kept_of_compose("network", &network.name, user)),
         }
     }
-    for volume in observed.volumes.iter().filter(|volume| options.volumes && (volume.ours || volume.compose)) {
+    for volume in
+        observed.volumes.iter().filter(|volume| options.volumes && (volume.ours || volume.compose))
+    {
         // The engine removes no volume that a container mounts, be that stopped or read-only.
-        let user = foreign.iter().find(|it| it.volumes.contains(&volume.name)).map(|it| it.name.as_str());
-        let other = || others().find(|it| it.volumes.contains(&volume.name)).map(|it| it.name.as_str());
+        let user =
+            foreign.iter().find(|it| it.volumes.contains(&volume.name)).map(|it| it.name.as_str());
+        let other =
+            || others().find(|it| it.volumes.contains(&volume.name)).map(|it| it.name.as_str());
         match user.or_else(other) {
             None if volume.ours || is_adopted(&volume.name) => {
-                plan.add(step(None, Action::RemoveVolume { name: volume.name.clone() }, "", removed.clone()));
+                plan.add(step(
+                    None,
+                    Action::RemoveVolume { name: volume.name.clone() },
+                    "",
+                    removed.clone(),
+                ));
             }
-            Some(user) if volume.ours || is_adopted(&volume.name) => kept.push(kept_in_use("volume", &volume.name, user)),
+            Some(user) if volume.ours || is_adopted(&volume.name) => {
+                kept.push(kept_in_use("volume", &volume.name, user))
+            }
             user => kept.push(kept_of_compose("volume", &volume.name, user)),
         }
     }
     if !foreign.is_empty() {
         let names: Vec<&str> = foreign.iter().map(|container| container.name.as_str()).collect();
-        plan.notes.push(format!("left alone, because spc did not make them: {}; `down` with --adopt removes them", names.join(", ")));
+        plan.notes.push(format!(
+            "left alone, because spc did not make them: {}; `down` with --adopt removes them",
+            names.join(", ")
+        ));
     }
     plan.notes.extend(kept);
     plan
@@ -72,19 +106,30 @@ pub fn down(project: &str, observed: &Observed, options: DownOptions, adopted: &
 
 /// Why a network or volume of the project stays.
 fn kept_in_use(kind: &str, name: &str, user: &str) -> String {
-    format!("the {kind} {name} is kept: the container {user} uses it; `down` removes it once that is gone")
+    format!(
+        "the {kind} {name} is kept: the container {user} uses it; `down` removes it once that is gone"
+    )
 }
 
 /// Why one of Docker Compose's stays that was not taken over.
 fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
     match user {
-        Some(user) => format!("the {kind} {name} is kept: Docker Compose made it, and the container {user} uses it"),
-        None => format!("the {kind} {name} is kept: Docker Compose made it, and it was not taken over; `down` with --adopt removes it"),
+        Some(user) => format!(
+            "the {kind} {name} is kept: Docker Compose made it, and the container {user} uses it"
+        ),
+        None => format!(
+            "the {kind} {name} is kept: Docker Compose made it, and it was not taken over; `down` with --adopt removes it"
+        ),
     }
 }
 
 /// Stops and removes the containers of `services`, whatever else there is.
-pub fn remove_containers(project: &str, observed: &Observed, services: &BTreeSet<String>, volumes: bool) -> Plan {
+pub fn remove_containers(
+    project: &str,
+    observed: &Observed,
+    services: &BTreeSet<String>,
+    volumes: bool,
+) -> Plan {
     let mut plan = left_behind(project, observed);
     note_foreign(&mut plan, observed, services);
     stop_and_remove(&mut plan, &ours(observed), &|service| services.contains(service), volumes);
@@ -99,48 +144,91 @@ pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> 
     plan
 }
 
-/// Starts the stopped containers of `services` as they are, what they depend on first, and waits until they are ready.
-/// `stopped`: ids of those that spc stopped; a job that ended by itself is done. Fails where another container has an address that one of
-/// them needs, or one of them is paused.
-pub fn start(project: &str, observed: &Observed, services: &BTreeSet<String>, stopped: &BTreeSet<String>) -> Result<Plan, Failure> {
+/// Starts the stopped containers of `services` as they are, what they depend on first, and waits
+/// until they are ready. `stopped`: ids of those that spc stopped; a job that ended by itself is
+/// done. Fails where another container has an address that one of them needs, or one of them is
+/// paused.
+pub fn start(
+    project: &str,
+    observed: &Observed,
+    services: &BTreeSet<String>,
+    stopped: &BTreeSet<String>,
+) -> Result<Plan, Failure> {
     let action = |container: &Container| Action::StartContainer { container: reference(container) };
     start_all(project, observed, services, stopped, &|container| !container.is_up(), &action)
 }
 
-/// Restarts the containers of `services`, what they depend on first, and waits until they are ready. Jobs as with [`start`].
-pub fn restart(project: &str, observed: &Observed, services: &BTreeSet<String>, stopped: &BTreeSet<String>) -> Result<Plan, Failure> {
-    let action = |container: &Container| Action::RestartContainer { container: reference(container) };
+/// Restarts the containers of `services`, what they depend on first, and waits until they are
+/// ready. Jobs as with [`start`].
+pub fn restart(
+    project: &str,
+    observed: &Observed,
+    services: &BTreeSet<String>,
+    stopped: &BTreeSet<String>,
+) -> Result<Plan, Failure> {
+    let action =
+        |container: &Container| Action::RestartContainer { container: reference(container) };
     start_all(project, observed, services, stopped, &|_| true, &action)
 }
 
-/// Of services that a verb is not for, too: one that stands between two others passes their order on.
+/// Of services that a verb is not for, too: one that stands between two others passes their order
+/// on.
 fn ours(observed: &Observed) -> Vec<&Container> {
     observed.containers.iter().filter(|container| container.ours).collect()
 }
 
 /// Says which containers of `services` are left alone: those that Docker Compose made.
 fn note_foreign(plan: &mut Plan, observed: &Observed, services: &BTreeSet<String>) {
-    let foreign = observed.containers.iter().filter(|container| !container.ours && services.contains(&container.service));
+    let foreign = observed
+        .containers
+        .iter()
+        .filter(|container| !container.ours && services.contains(&container.service));
     let names: Vec<&str> = foreign.map(|container| container.name.as_str()).collect();
     if !names.is_empty() {
-        plan.notes.push(format!("left alone, because spc did not make them: {}; `up` with --adopt takes them over", names.join(", ")));
+        plan.notes.push(format!(
+            "left alone, because spc did not make them: {}; `up` with --adopt takes them over",
+            names.join(", ")
+        ));
     }
 }
 
 fn step(service: Option<&str>, action: Action, cause: &str, after: Vec<StepId>) -> Step {
-    Step { service: service.map(str::to_owned), action, cause: cause.to_owned(), after, tolerates: Vec::new(), group: None, when: None }
+    Step {
+        service: service.map(str::to_owned),
+        action,
+        cause: cause.to_owned(),
+        after,
+        tolerates: Vec::new(),
+        group: None,
+        when: None,
+    }
 }
 
-/// Stops what is `chosen`. Answers, by service, the stops after which it is down: its own or, where nothing of it is stopped, those of what
-/// depends on it.
-fn stop_all(plan: &mut Plan, containers: &[&Container], chosen: &dyn Fn(&str) -> bool) -> BTreeMap<String, Vec<StepId>> {
+/// Stops what is `chosen`. Answers, by service, the stops after which it is down: its own or, where
+/// nothing of it is stopped, those of what depends on it.
+fn stop_all(
+    plan: &mut Plan,
+    containers: &[&Container],
+    chosen: &dyn Fn(&str) -> bool,
+) -> BTreeMap<String, Vec<StepId>> {
     let mut stops: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
     for service in dependents_first(containers) {
-        let after: Vec<StepId> =
-            dependents(containers, &service).iter().flat_map(|dependent| stops.get(dependent).cloned().unwrap_or_default()).collect();
-        let running = containers.iter().filter(|container| container.service == service && container.is_up() && chosen(&service));
+        let after: Vec<StepId> = dependents(containers, &service)
+            .iter()
+            .flat_map(|dependent| stops.get(dependent).cloned().unwrap_or_default())
+            .collect();
+        let running = containers.iter().filter(|container| {
+            container.service == service && container.is_up() && chosen(&service)
+        });
         let own: Vec<StepId> = running
-            .map(|container| plan.add(step(Some(&service), Action::StopContainer { container: reference(container) }, "", after.clone())))
+            .map(|container| {
+                plan.add(step(
+                    Some(&service),
+                    Action::StopContainer { container: reference(container) },
+                    "",
+                    after.clone(),
+                ))
+            })
             .collect();
         // A job that has ended still stands between what depends on it and what it depended on.
         stops.insert(service, if own.is_empty() { after } else { own });
@@ -149,14 +237,24 @@ fn stop_all(plan: &mut Plan, containers: &[&Container], chosen: &dyn Fn(&str) ->
 }
 
 /// Answers the removals.
-fn stop_and_remove(plan: &mut Plan, containers: &[&Container], chosen: &dyn Fn(&str) -> bool, volumes: bool) -> Vec<StepId> {
+fn stop_and_remove(
+    plan: &mut Plan,
+    containers: &[&Container],
+    chosen: &dyn Fn(&str) -> bool,
+    volumes: bool,
+) -> Vec<StepId> {
     let stops = stop_all(plan, containers, chosen);
     let volumes = if volumes { Anonymous::All } else { Anonymous::Kept };
     let removed = containers.iter().filter(|container| chosen(&container.service));
     removed
         .map(|container| {
             let after = stops.get(&container.service).cloned().unwrap_or_default();
-            plan.add(step(Some(&container.service), Action::RemoveContainer { container: reference(container), volumes }, "", after))
+            plan.add(step(
+                Some(&container.service),
+                Action::RemoveContainer { container: reference(container), volumes },
+                "",
+                after,
+            ))
         })
         .collect()
 }
@@ -172,23 +270,34 @@ fn start_all(
     let mut plan = left_behind(project, observed);
     note_foreign(&mut plan, observed, services);
     let containers = ours(observed);
-    let is_job =
-        |service: &str| observed.containers.iter().any(|other| other.ours && other.depends_on.get(service) == Some(&Condition::Completed));
+    let is_job = |service: &str| {
+        observed
+            .containers
+            .iter()
+            .any(|other| other.ours && other.depends_on.get(service) == Some(&Condition::Completed))
+    };
     let mut ready: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
     let mut order = dependents_first(&containers);
     order.reverse();
     for service in order {
-        let of_service: Vec<&&Container> = containers.iter().filter(|container| container.service == service).collect();
+        let of_service: Vec<&&Container> =
+            containers.iter().filter(|container| container.service == service).collect();
         let needed = of_service.iter().flat_map(|container| container.depends_on.keys());
-        let after: Vec<StepId> = needed.flat_map(|needed| ready.get(needed).cloned().unwrap_or_default()).collect();
+        let after: Vec<StepId> =
+            needed.flat_map(|needed| ready.get(needed).cloned().unwrap_or_default()).collect();
         let until = if is_job(&service) { Until::Completed } else { Until::Ready };
         let mut waits = Vec::new();
         for container in of_service.into_iter().filter(|_| services.contains(&service)) {
             let wait = Action::Wait { container: reference(container), until };
-            let done = until == Until::Completed && container.exit_code == Some(0) && !stopped.contains(&container.id);
+            let done = until == Until::Completed
+                && container.exit_code == Some(0)
+                && !stopped.contains(&container.id);
             let waited = if container.state == ContainerState::Created {
                 // It may lack its secrets and networks, which only the description knows.
-                plan.notes.push(format!("{} was never started: `up` finishes and starts it", container.name));
+                plan.notes.push(format!(
+                    "{} was never started: `up` finishes and starts it",
+                    container.name
+                ));
                 continue;
             } else if container.state == ContainerState::Exited && done {
                 continue;
@@ -197,7 +306,9 @@ fn start_all(
             } else if wanted(container) {
                 let started = plan.add(step(Some(&service), action(container), "", after.clone()));
                 plan.add(step(Some(&service), wait, "", vec![started]))
-            } else if container.state == ContainerState::Running && container.health == Health::Starting {
+            } else if container.state == ContainerState::Running
+                && container.health == Health::Starting
+            {
                 plan.add(step(Some(&service), wait, "", Vec::new()))
             } else {
                 continue;
@@ -213,7 +324,12 @@ fn start_all(
 
 /// The services of `containers`, each before those it depends on.
 fn dependents_first(containers: &[&Container]) -> Vec<String> {
-    fn visit(containers: &[&Container], service: &str, seen: &mut BTreeSet<String>, order: &mut Vec<String>) {
+    fn visit(
+        containers: &[&Container],
+        service: &str,
+        seen: &mut BTreeSet<String>,
+        order: &mut Vec<String>,
+    ) {
         if !seen.insert(service.to_owned()) {
             return;
         }
@@ -223,7 +339,8 @@ fn dependents_first(containers: &[&Container]) -> Vec<String> {
         order.push(service.to_owned());
     }
     let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
-    let services: BTreeSet<&str> = containers.iter().map(|container| container.service.as_str()).collect();
+    let services: BTreeSet<&str> =
+        containers.iter().map(|container| container.service.as_str()).collect();
     for service in services {
         visit(containers, service, &mut seen, &mut order);
     }
@@ -231,5 +348,9 @@ fn dependents_first(containers: &[&Container]) -> Vec<String> {
 }
 
 fn dependents(containers: &[&Container], service: &str) -> BTreeSet<String> {
-    containers.iter().filter(|container| container.depends_on.contains_key(service)).map(|container| container.service.clone()).collect()
+    containers
+        .iter()
+        .filter(|container| container.depends_on.contains_key(service))
+        .map(|container| container.service.clone())
+        .collect()
 }

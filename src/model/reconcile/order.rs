@@ -1,4 +1,5 @@
-//! Puts the steps of a plan in an order in which each waits only for earlier ones, with further steps to wait for.
+//! Puts the steps of a plan in an order in which each waits only for earlier ones, with further
+//! steps to wait for.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -7,15 +8,23 @@ use super::super::plan::{Action, Plan, StepId};
 
 type After = Vec<BTreeSet<StepId>>;
 
-/// Adds the edges (before, after) to the plan and sorts it. Where steps would wait for each other, what is only desirable is given up: a
-/// container that is replaced need not serve until the conditions of the new one hold, nor until the new one is made. `desirable`: edges
-/// that are given up last. Fails with the steps that wait for each other all the same.
-pub(super) fn sort(plan: &mut Plan, edges: &[(StepId, StepId)], desirable: &[(StepId, StepId)]) -> Result<(), BTreeSet<StepId>> {
-    let mut after: After = plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
+/// Adds the edges (before, after) to the plan and sorts it. Where steps would wait for each other,
+/// what is only desirable is given up: a container that is replaced need not serve until the
+/// conditions of the new one hold, nor until the new one is made. `desirable`: edges that are given
+/// up last. Fails with the steps that wait for each other all the same.
+pub(super) fn sort(
+    plan: &mut Plan,
+    edges: &[(StepId, StepId)],
+    desirable: &[(StepId, StepId)],
+) -> Result<(), BTreeSet<StepId>> {
+    let mut after: After =
+        plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
     for &(before, step) in edges.iter().chain(desirable) {
         after[step].insert(before);
     }
-    let is_condition = |plan: &Plan, step: StepId| matches!(plan.steps[step].action, Action::StartContainer { .. } | Action::Wait { .. });
+    let is_condition = |plan: &Plan, step: StepId| {
+        matches!(plan.steps[step].action, Action::StartContainer { .. } | Action::Wait { .. })
+    };
     let sorted = topological(&after)
         .or_else(|circle| {
             relax(plan, &mut after, &circle, &|before| is_condition(plan, before));
@@ -26,7 +35,10 @@ pub(super) fn sort(plan: &mut Plan, edges: &[(StepId, StepId)], desirable: &[(St
             topological(&after)
         })
         .or_else(|circle| {
-            for (before, step) in desirable.iter().filter(|(before, step)| circle.contains(before) && circle.contains(step)) {
+            for (before, step) in desirable
+                .iter()
+                .filter(|(before, step)| circle.contains(before) && circle.contains(step))
+            {
                 if !edges.contains(&(*before, *step)) && !plan.steps[*step].after.contains(before) {
                     after[*step].remove(before);
                 }
@@ -37,26 +49,36 @@ pub(super) fn sort(plan: &mut Plan, edges: &[(StepId, StepId)], desirable: &[(St
     Ok(())
 }
 
-/// Lets the stops within a circle wait no more for the steps of it that `given_up` names. Only those of containers that are stopped before
-/// their successor starts: one that is stopped after it has a successor to serve.
-fn relax(plan: &Plan, after: &mut After, circle: &BTreeSet<StepId>, given_up: &dyn Fn(StepId) -> bool) {
+/// Lets the stops within a circle wait no more for the steps of it that `given_up` names. Only
+/// those of containers that are stopped before their successor starts: one that is stopped after it
+/// has a successor to serve.
+fn relax(
+    plan: &Plan,
+    after: &mut After,
+    circle: &BTreeSet<StepId>,
+    given_up: &dyn Fn(StepId) -> bool,
+) {
     for &stop in circle {
         let Action::StopContainer { .. } = plan.steps[stop].action else { continue };
-        let is_start = |step: &StepId| matches!(plan.steps[*step].action, Action::StartContainer { .. });
+        let is_start =
+            |step: &StepId| matches!(plan.steps[*step].action, Action::StartContainer { .. });
         let group = plan.steps[stop].group;
         // An orphan has no successor.
         let comes_first = plan.steps[stop].service.is_none()
             || (0..plan.steps.len())
                 .filter(|step| is_start(step) && plan.steps[*step].group == group)
-                .any(|step| plan.steps[step].service == plan.steps[stop].service && plan.steps[step].after.contains(&stop));
+                .any(|step| {
+                    plan.steps[step].service == plan.steps[stop].service
+                        && plan.steps[step].after.contains(&stop)
+                });
         if comes_first {
             after[stop].retain(|before| !(circle.contains(before) && given_up(*before)));
         }
     }
 }
 
-/// The steps in an order in which each comes after those it waits for, as they were where that leaves a choice; or those that wait
-/// for each other.
+/// The steps in an order in which each comes after those it waits for, as they were where that
+/// leaves a choice; or those that wait for each other.
 fn topological(after: &After) -> Result<Vec<StepId>, BTreeSet<StepId>> {
     let mut dependents: Vec<Vec<StepId>> = vec![Vec::new(); after.len()];
     for (step, before) in after.iter().enumerate() {
@@ -65,7 +87,8 @@ fn topological(after: &After) -> Result<Vec<StepId>, BTreeSet<StepId>> {
         }
     }
     let mut open: Vec<usize> = after.iter().map(BTreeSet::len).collect();
-    let mut ready: BinaryHeap<Reverse<StepId>> = (0..after.len()).filter(|&step| open[step] == 0).map(Reverse).collect();
+    let mut ready: BinaryHeap<Reverse<StepId>> =
+        (0..after.len()).filter(|&step| open[step] == 0).map(Reverse).collect();
     let mut sorted = Vec::with_capacity(after.len());
     while let Some(Reverse(step)) = ready.pop() {
         sorted.push(step);
@@ -81,7 +104,10 @@ fn topological(after: &After) -> Result<Vec<StepId>, BTreeSet<StepId>> {
     }
     let mut circle: BTreeSet<StepId> = (0..after.len()).filter(|&step| open[step] > 0).collect();
     // What only waits for the circle is not part of it.
-    while let Some(&end) = circle.iter().find(|&&step| !dependents[step].iter().any(|dependent| circle.contains(dependent))) {
+    while let Some(&end) = circle
+        .iter()
+        .find(|&&step| !dependents[step].iter().any(|dependent| circle.contains(dependent)))
+    {
         circle.remove(&end);
     }
     Err(circle)
@@ -107,6 +133,9 @@ fn renumber(plan: &mut Plan, after: &After, sorted: &[StepId]) {
     plan.steps = steps;
     for back in plan.rollbacks.values_mut() {
         back.until.iter_mut().for_each(|step| *step = place[*step]);
-        back.undo.iter_mut().filter_map(|undo| undo.of.as_mut()).for_each(|step| *step = place[*step]);
+        back.undo
+            .iter_mut()
+            .filter_map(|undo| undo.of.as_mut())
+            .for_each(|step| *step = place[*step]);
     }
 }

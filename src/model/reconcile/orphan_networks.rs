@@ -1,14 +1,24 @@
-//! Networks that the project made by an earlier description: reported, and removed with the orphans where nobody is on them.
+//! Networks that the project made by an earlier description: reported, and removed with the orphans
+//! where nobody is on them.
 
 use super::super::observed::{Network, Observed};
 use super::super::plan::{Action, Plan, Step, StepId};
 use super::up::Wanted;
 
-/// Reports or removes networks that are no longer described. Those that a runbook made for itself are its own.
+/// Reports or removes networks that are no longer described. Those that a runbook made for itself
+/// are its own.
 pub(super) fn orphan_networks(plan: &mut Plan, wanted: &Wanted<'_>, observed: &Observed) {
-    let is_described = |network: &Network| wanted.project.networks.values().any(|described| described.name == network.name);
-    for network in observed.networks.iter().filter(|network| network.ours && network.hash.is_some() && !is_described(network)) {
-        if plan.steps.iter().any(|step| matches!(&step.action, Action::RemoveNetwork { id, .. } if *id == network.id)) {
+    let is_described = |network: &Network| {
+        wanted.project.networks.values().any(|described| described.name == network.name)
+    };
+    for network in observed
+        .networks
+        .iter()
+        .filter(|network| network.ours && network.hash.is_some() && !is_described(network))
+    {
+        if plan.steps.iter().any(
+            |step| matches!(&step.action, Action::RemoveNetwork { id, .. } if *id == network.id),
+        ) {
             continue;
         }
         let name = &network.name;
@@ -24,16 +34,32 @@ pub(super) fn orphan_networks(plan: &mut Plan, wanted: &Wanted<'_>, observed: &O
 }
 
 /// The steps after which nobody is on the network; or who stays.
-fn leavers<'a>(network: &Network, plan: &Plan, observed: &'a Observed) -> Result<Vec<StepId>, &'a str> {
+fn leavers<'a>(
+    network: &Network,
+    plan: &Plan,
+    observed: &'a Observed,
+) -> Result<Vec<StepId>, &'a str> {
     // What depends on an image may be left out.
     let removal = |id: &String| {
         plan.steps.iter().position(|step| match &step.action {
-            Action::RemoveContainer { container, .. } => step.when.is_none() && container.id.as_ref() == Some(id),
+            Action::RemoveContainer { container, .. } => {
+                step.when.is_none() && container.id.as_ref() == Some(id)
+            }
             _ => false,
         })
     };
-    let own = observed.containers.iter().filter(|it| it.networks.contains(&network.id)).map(|it| (&it.id, it.name.as_str()));
-    let is_on_it = |addresses: &std::collections::BTreeSet<(String, std::net::IpAddr)>| addresses.iter().any(|(id, _)| *id == network.id);
-    let others = observed.others.iter().filter(|it| is_on_it(&it.addresses)).map(|it| (&it.id, it.name.as_str()));
+    let own = observed
+        .containers
+        .iter()
+        .filter(|it| it.networks.contains(&network.id))
+        .map(|it| (&it.id, it.name.as_str()));
+    let is_on_it = |addresses: &std::collections::BTreeSet<(String, std::net::IpAddr)>| {
+        addresses.iter().any(|(id, _)| *id == network.id)
+    };
+    let others = observed
+        .others
+        .iter()
+        .filter(|it| is_on_it(&it.addresses))
+        .map(|it| (&it.id, it.name.as_str()));
     own.chain(others).map(|(id, name)| removal(id).ok_or(name)).collect()
 }

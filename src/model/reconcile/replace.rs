@@ -16,13 +16,26 @@ pub(super) enum Old {
 }
 
 impl<'a> Planner<'a> {
-    /// Replaces `old`; answers the steps after which the next container of the service may be replaced.
-    pub(super) fn replace(&mut self, service: &'a Service, old: &Container, cause: &str, before: &[StepId], found: Old) -> Vec<StepId> {
+    /// Replaces `old`; answers the steps after which the next container of the service may be
+    /// replaced.
+    pub(super) fn replace(
+        &mut self,
+        service: &'a Service,
+        old: &Container,
+        cause: &str,
+        before: &[StepId],
+        found: Old,
+    ) -> Vec<StepId> {
         let name = self.container_name(service, old.number);
         let new = ContainerRef::new(new_name(&name));
         let group = self.begin_group();
         let alias = service.update_order == UpdateOrder::StopFirst;
-        let create = Action::CreateContainer { name: new.name.clone(), number: old.number, alias, replaces: Some(reference(old)) };
+        let create = Action::CreateContainer {
+            name: new.name.clone(),
+            number: old.number,
+            alias,
+            replaces: Some(reference(old)),
+        };
         let created = self.add(Some(service), create, cause, before);
         // Before the old one is stopped: what can't be delivered stops nothing.
         let made = self.deliver(service, &new, "", &[created]);
@@ -36,14 +49,19 @@ impl<'a> Planner<'a> {
             // Gently: it may have written to the volumes that the old one gets back.
             undo.push(undone(Action::StopContainer { container: new.clone() }, Some(started)));
         }
-        // The new one stays until the old one has started: a run that is killed in between knows by it what to bring back.
-        let restore = stopped.is_some() || found == Old::Interrupted && self.was_stopped(service, old);
+        // The new one stays until the old one has started: a run that is killed in between knows by
+        // it what to bring back.
+        let restore =
+            stopped.is_some() || found == Old::Interrupted && self.was_stopped(service, old);
         if restore {
             undo.push(undone(Action::StartContainer { container: reference(old) }, stopped));
         }
         undo.push(undone(remove_new(&new), Some(created)));
         if restore {
-            undo.push(undone(Action::Wait { container: reference(old), until: Until::Ready }, stopped));
+            undo.push(undone(
+                Action::Wait { container: reference(old), until: Until::Ready },
+                stopped,
+            ));
         }
         self.plan.rollbacks.insert(group, Rollback { undo, until: vec![ready] });
         let last = self.take_over(service, old, &new, &name, ready);
@@ -61,7 +79,8 @@ impl<'a> Planner<'a> {
     /// Whether a run that was killed stopped it. A job that ended by itself is not started again.
     fn was_stopped(&self, service: &Service, old: &Container) -> bool {
         old.state == ContainerState::Exited
-            && (self.wanted.stopped.contains(&old.id) || !(self.is_job(service) || service.looks_like_a_job()))
+            && (self.wanted.stopped.contains(&old.id)
+                || !(self.is_job(service) || service.looks_like_a_job()))
     }
 
     /// The steps of the stop, the start, and the wait after it.
@@ -85,22 +104,46 @@ impl<'a> Planner<'a> {
         (stopped, started, ready)
     }
 
-    fn start_beside(&mut self, service: &Service, new: &ContainerRef, made: &[StepId]) -> (Option<StepId>, StepId, StepId) {
+    fn start_beside(
+        &mut self,
+        service: &Service,
+        new: &ContainerRef,
+        made: &[StepId],
+    ) -> (Option<StepId>, StepId, StepId) {
         let (started, ready) = self.begin(service, new, "", made);
-        let attached = self.add(Some(service), Action::Attach { container: new.clone() }, "", &[ready]);
+        let attached =
+            self.add(Some(service), Action::Attach { container: new.clone() }, "", &[ready]);
         // Its address changed with the attachment: what depends on it waits for this one.
         (None, started, self.wait(service, new, &[attached]))
     }
 
     /// The old one goes, the new one gets its name.
-    fn take_over(&mut self, service: &Service, old: &Container, new: &ContainerRef, name: &str, ready: StepId) -> Vec<StepId> {
+    fn take_over(
+        &mut self,
+        service: &Service,
+        old: &Container,
+        new: &ContainerRef,
+        name: &str,
+        ready: StepId,
+    ) -> Vec<StepId> {
         let mut before = vec![ready];
         if service.update_order == UpdateOrder::StartFirst && old.is_up() {
-            before.push(self.add(Some(service), Action::StopContainer { container: reference(old) }, "", &before));
+            before.push(self.add(
+                Some(service),
+                Action::StopContainer { container: reference(old) },
+                "",
+                &before,
+            ));
         }
-        let remove = Action::RemoveContainer { container: reference(old), volumes: Anonymous::Kept };
+        let remove =
+            Action::RemoveContainer { container: reference(old), volumes: Anonymous::Kept };
         let removed = self.add(Some(service), remove, "", &before);
-        vec![self.add(Some(service), Action::RenameContainer { container: new.clone(), to: name.to_owned() }, "", &[removed])]
+        vec![self.add(
+            Some(service),
+            Action::RenameContainer { container: new.clone(), to: name.to_owned() },
+            "",
+            &[removed],
+        )]
     }
 
     /// Both the old and the new container are there: a run was killed in between.
@@ -119,7 +162,12 @@ impl<'a> Planner<'a> {
         let mut gone = Vec::new();
         if new.is_up() {
             // It may be in the middle of writing to a volume that the old one gets back.
-            gone.push(self.add(Some(service), Action::StopContainer { container: reference(new) }, INTERRUPTED, &[]));
+            gone.push(self.add(
+                Some(service),
+                Action::StopContainer { container: reference(new) },
+                INTERRUPTED,
+                &[],
+            ));
         }
         gone = vec![self.add(Some(service), remove_new(&reference(new)), INTERRUPTED, &gone)];
         let before = [before, &gone[..]].concat();
@@ -139,7 +187,13 @@ impl<'a> Planner<'a> {
     }
 
     /// The new one runs: it goes on from there.
-    fn finish_replacement(&mut self, service: &'a Service, old: &'a Container, new: &ContainerRef, before: &[StepId]) -> Vec<StepId> {
+    fn finish_replacement(
+        &mut self,
+        service: &'a Service,
+        old: &'a Container,
+        new: &ContainerRef,
+        before: &[StepId],
+    ) -> Vec<StepId> {
         let name = self.container_name(service, old.number);
         let group = self.begin_group();
         let always = |action| Undo { service: Some(service.name.clone()), action, of: None };
@@ -148,7 +202,12 @@ impl<'a> Planner<'a> {
         // Both run, which the engine brought about: at once, and with its own signal.
         let both = old.is_up() && service.update_order == UpdateOrder::StopFirst;
         if both {
-            before.push(self.add(Some(service), Action::StopContainer { container: reference(old) }, INTERRUPTED, &before));
+            before.push(self.add(
+                Some(service),
+                Action::StopContainer { container: reference(old) },
+                INTERRUPTED,
+                &before,
+            ));
         }
         let before = &before[..];
         if service.update_order == UpdateOrder::StopFirst {
@@ -165,7 +224,12 @@ impl<'a> Planner<'a> {
         let ready = match service.update_order {
             UpdateOrder::StopFirst => self.wait(service, new, before),
             UpdateOrder::StartFirst => {
-                let attached = self.add(Some(service), Action::Attach { container: new.clone() }, INTERRUPTED, before);
+                let attached = self.add(
+                    Some(service),
+                    Action::Attach { container: new.clone() },
+                    INTERRUPTED,
+                    before,
+                );
                 self.wait(service, new, &[attached])
             }
         };
@@ -181,8 +245,14 @@ fn remove_new(new: &ContainerRef) -> Action {
 }
 
 /// Both names of the image, where the change is one of its name: ` (web:1 → web:2)`.
-pub(super) fn names_of_images(service: &Service, container: &Container, changed: &[String]) -> String {
-    let is_named = !container.image.is_empty() && !container.image.starts_with("sha256:") && container.image != service.image;
+pub(super) fn names_of_images(
+    service: &Service,
+    container: &Container,
+    changed: &[String],
+) -> String {
+    let is_named = !container.image.is_empty()
+        && !container.image.starts_with("sha256:")
+        && container.image != service.image;
     if is_named && changed.iter().any(|key| key == "image") {
         format!(" ({} → {})", container.image, service.image)
     } else {

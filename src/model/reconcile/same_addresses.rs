@@ -1,4 +1,5 @@
-//! Static addresses of containers that are started as they are: each has its own again before the engine gives it to another one.
+//! Static addresses of containers that are started as they are: each has its own again before the
+//! engine gives it to another one.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,18 +17,25 @@ struct Static<'a> {
     address: IpAddr,
 }
 
-/// Lets what has a static address start before what is given one, as far as nothing else orders the two the other way. Notes where the engine
-/// may give such an address away; fails where it has.
+/// Lets what has a static address start before what is given one, as far as nothing else orders the
+/// two the other way. Notes where the engine may give such an address away; fails where it has.
 pub(super) fn arrange(plan: &mut Plan, observed: &Observed) -> Result<(), Failure> {
-    let statics: Vec<Static<'_>> = observed.containers.iter().flat_map(|container| statics_of(container, observed)).collect();
+    let statics: Vec<Static<'_>> =
+        observed.containers.iter().flat_map(|container| statics_of(container, observed)).collect();
     if statics.is_empty() {
         return Ok(());
     }
-    let mut after: Vec<BTreeSet<StepId>> = plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
+    let mut after: Vec<BTreeSet<StepId>> =
+        plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
     let (mut edges, mut notes) = (Vec::new(), Vec::new());
-    let starts: Vec<(StepId, &Container)> = (0..plan.steps.len()).filter_map(|step| Some((step, started(plan, step, observed)?))).collect();
+    let starts: Vec<(StepId, &Container)> = (0..plan.steps.len())
+        .filter_map(|step| Some((step, started(plan, step, observed)?)))
+        .collect();
     for own in statics {
-        let start = starts.iter().find(|(_, container)| container.id == own.container.id).map(|&(step, _)| step);
+        let start = starts
+            .iter()
+            .find(|(_, container)| container.id == own.container.id)
+            .map(|&(step, _)| step);
         if start.is_some() {
             check_free(&own, observed)?;
         }
@@ -37,7 +45,9 @@ pub(super) fn arrange(plan: &mut Plan, observed: &Observed) -> Result<(), Failur
             continue;
         }
         let before = start.map(|start| all_before(&after, start)).unwrap_or_default();
-        for &(other, container) in starts.iter().filter(|(_, container)| is_given_one(container, &own)) {
+        for &(other, container) in
+            starts.iter().filter(|(_, container)| is_given_one(container, &own))
+        {
             match start {
                 Some(start) if !before.contains(&other) => {
                     after[other].insert(start);
@@ -57,7 +67,8 @@ pub(super) fn arrange(plan: &mut Plan, observed: &Observed) -> Result<(), Failur
     notes.dedup();
     plan.notes.extend(notes);
     // No circle: an edge is only added where the two have no order yet.
-    order::sort(plan, &edges, &[]).map_err(|_| Failure::new(Kind::Failed, "The containers wait for each other"))
+    order::sort(plan, &edges, &[])
+        .map_err(|_| Failure::new(Kind::Failed, "The containers wait for each other"))
 }
 
 fn statics_of<'a>(container: &'a Container, observed: &'a Observed) -> Vec<Static<'a>> {
@@ -70,22 +81,32 @@ fn statics_of<'a>(container: &'a Container, observed: &'a Observed) -> Vec<Stati
 
 /// The container that the step starts.
 fn started<'a>(plan: &Plan, step: StepId, observed: &'a Observed) -> Option<&'a Container> {
-    let (Action::StartContainer { container } | Action::RestartContainer { container }) = &plan.steps[step].action else { return None };
+    let (Action::StartContainer { container } | Action::RestartContainer { container }) =
+        &plan.steps[step].action
+    else {
+        return None;
+    };
     observed.containers.iter().find(|there| Some(&there.id) == container.id.as_ref())
 }
 
 /// Whether the engine chooses an address for the container that might be this one.
 fn is_given_one(container: &Container, own: &Static<'_>) -> bool {
-    let is_asked = |(network, address): &(String, IpAddr)| *network == own.network.id && address.is_ipv4() == own.address.is_ipv4();
-    container.id != own.container.id && container.networks.contains(&own.network.id) && !container.static_addresses.iter().any(is_asked)
+    let is_asked = |(network, address): &(String, IpAddr)| {
+        *network == own.network.id && address.is_ipv4() == own.address.is_ipv4()
+    };
+    container.id != own.container.id
+        && container.networks.contains(&own.network.id)
+        && !container.static_addresses.iter().any(is_asked)
 }
 
 fn is_given_soon(own: &Static<'_>, observed: &Observed) -> bool {
-    let attached = observed.containers.iter().filter(|container| container.networks.contains(&own.network.id));
+    let attached =
+        observed.containers.iter().filter(|container| container.networks.contains(&own.network.id));
     is_among_first(&own.network.settings, own.address, attached.count())
 }
 
-/// What the engine refused to start the container for: an address of its own that another container has.
+/// What the engine refused to start the container for: an address of its own that another container
+/// has.
 pub fn taken_address(container: &str, observed: &Observed) -> Option<Failure> {
     let container = observed.containers.iter().find(|there| there.id == container)?;
     statics_of(container, observed).iter().find_map(|own| check_free(own, observed).err())
@@ -94,8 +115,12 @@ pub fn taken_address(container: &str, observed: &Observed) -> Option<Failure> {
 /// Fails if another container has the address.
 fn check_free(own: &Static<'_>, observed: &Observed) -> Result<(), Failure> {
     let taken = (own.network.id.clone(), own.address);
-    let of_project = observed.containers.iter().find(|it| it.id != own.container.id && it.addresses.contains(&taken));
-    let foreign = observed.others.iter().find(|it| it.addresses.contains(&taken)).map(|it| &it.name);
+    let of_project = observed
+        .containers
+        .iter()
+        .find(|it| it.id != own.container.id && it.addresses.contains(&taken));
+    let foreign =
+        observed.others.iter().find(|it| it.addresses.contains(&taken)).map(|it| &it.name);
     let Some(holder) = of_project.map(|it| &it.name).or(foreign) else { return Ok(()) };
     let message = format!(
         "The container \"{}\" needs the address {} on the network \"{}\", which is taken by the container \"{holder}\"",
@@ -112,16 +137,20 @@ fn check_free(own: &Static<'_>, observed: &Observed) -> Result<(), Failure> {
                 own.container.service
             )
         }
-        _ => "stop that container first, or give one of the two another address and run `up`".to_owned(),
+        _ => "stop that container first, or give one of the two another address and run `up`"
+            .to_owned(),
     };
-    Err(Failure::new(Kind::Conflict, message).hint(hint).field("service", own.container.service.clone()))
+    Err(Failure::new(Kind::Conflict, message)
+        .hint(hint)
+        .field("service", own.container.service.clone()))
 }
 
 /// Whether `service` depends on `other`, directly or not.
 fn needs(service: &str, other: &str, observed: &Observed) -> bool {
     let (mut open, mut seen) = (vec![service], BTreeSet::new());
     while let Some(service) = open.pop() {
-        let of_service = observed.containers.iter().filter(|container| container.service == service);
+        let of_service =
+            observed.containers.iter().filter(|container| container.service == service);
         let needed = of_service.flat_map(|container| container.depends_on.keys());
         open.extend(needed.map(String::as_str).filter(|needed| seen.insert(*needed)));
     }

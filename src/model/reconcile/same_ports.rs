@@ -1,4 +1,5 @@
-//! Host ports of containers that are started as they are: whoever has one and keeps it is named before anything is done.
+//! Host ports of containers that are started as they are: whoever has one and keeps it is named
+//! before anything is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,10 +25,15 @@ struct Holder<'a> {
     service: Option<&'a str>,
 }
 
-/// Fails if a container that the plan starts as it is needs a host port that another one has at that time. `ports`: what each publishes
-/// whenever it runs, by its id.
-pub fn check_ports(plan: &Plan, observed: &Observed, ports: &BTreeMap<String, Vec<PublishedPort>>) -> Result<(), Failure> {
-    let after: Vec<BTreeSet<StepId>> = plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
+/// Fails if a container that the plan starts as it is needs a host port that another one has at
+/// that time. `ports`: what each publishes whenever it runs, by its id.
+pub fn check_ports(
+    plan: &Plan,
+    observed: &Observed,
+    ports: &BTreeMap<String, Vec<PublishedPort>>,
+) -> Result<(), Failure> {
+    let after: Vec<BTreeSet<StepId>> =
+        plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
     let mut earlier: Vec<Taker<'_>> = Vec::new();
     for taker in takers(plan, ports) {
         let before = all_before(&after, taker.step);
@@ -39,13 +45,21 @@ pub fn check_ports(plan: &Plan, observed: &Observed, ports: &BTreeMap<String, Ve
             other.container.id != taker.container.id
                 && other.resource.overlaps(&taker.resource)
                 && !other.container.id.as_deref().is_some_and(|id| lets_go(plan, &before, id))
-                && !taker.container.id.as_deref().is_some_and(|id| lets_go(plan, &all_before(&after, other.step), id))
+                && !taker
+                    .container
+                    .id
+                    .as_deref()
+                    .is_some_and(|id| lets_go(plan, &all_before(&after, other.step), id))
         });
         if let Some(other) = other {
             let mut names = [&other.container.name, &taker.container.name];
             names.sort();
-            let message = format!("The containers \"{}\" and \"{}\" both need {}", names[0], names[1], taker.resource);
-            let hint = "start only one of the two, or publish another host port for one and run `up`";
+            let message = format!(
+                "The containers \"{}\" and \"{}\" both need {}",
+                names[0], names[1], taker.resource
+            );
+            let hint =
+                "start only one of the two, or publish another host port for one and run `up`";
             return Err(of_taker(plan, &taker, message, hint.to_owned()));
         }
         earlier.push(taker);
@@ -53,21 +67,38 @@ pub fn check_ports(plan: &Plan, observed: &Observed, ports: &BTreeMap<String, Ve
     Ok(())
 }
 
-fn takers<'a>(plan: &'a Plan, ports: &'a BTreeMap<String, Vec<PublishedPort>>) -> impl Iterator<Item = Taker<'a>> {
+fn takers<'a>(
+    plan: &'a Plan,
+    ports: &'a BTreeMap<String, Vec<PublishedPort>>,
+) -> impl Iterator<Item = Taker<'a>> {
     plan.steps.iter().enumerate().flat_map(|(step, it)| {
-        let (Action::StartContainer { container } | Action::RestartContainer { container }) = &it.action else { return Vec::new() };
+        let (Action::StartContainer { container } | Action::RestartContainer { container }) =
+            &it.action
+        else {
+            return Vec::new();
+        };
         let own = container.id.as_ref().and_then(|id| ports.get(id)).into_iter().flatten();
         own.map(|port| Taker { step, container, resource: port.resource() }).collect()
     })
 }
 
 fn holders<'a>(taker: &Taker<'_>, observed: &'a Observed) -> Vec<Holder<'a>> {
-    let has = |ports: &[PublishedPort]| ports.iter().any(|port| port.resource().overlaps(&taker.resource));
+    let has = |ports: &[PublishedPort]| {
+        ports.iter().any(|port| port.resource().overlaps(&taker.resource))
+    };
     let is_other = |id: &String| taker.container.id.as_ref() != Some(id);
     let own = observed.containers.iter().filter(|it| is_other(&it.id) && has(&it.ports));
-    let own = own.map(|it| Holder { id: &it.id, shown: format!("the container \"{}\"", it.name), service: Some(&it.service) });
+    let own = own.map(|it| Holder {
+        id: &it.id,
+        shown: format!("the container \"{}\"", it.name),
+        service: Some(&it.service),
+    });
     let others = observed.others.iter().filter(|it| is_other(&it.id) && has(&it.ports)).map(|it| {
-        let of = it.owner.as_ref().map(|owner| format!(" of the project \"{owner}\"")).unwrap_or_default();
+        let of = it
+            .owner
+            .as_ref()
+            .map(|owner| format!(" of the project \"{owner}\""))
+            .unwrap_or_default();
         Holder { id: &it.id, shown: format!("the container \"{}\"{of}", it.name), service: None }
     });
     own.chain(others).collect()
@@ -77,15 +108,23 @@ fn holders<'a>(taker: &Taker<'_>, observed: &'a Observed) -> Vec<Holder<'a>> {
 fn lets_go(plan: &Plan, done: &BTreeSet<StepId>, id: &str) -> bool {
     let is_it = |container: &ContainerRef| container.id.as_deref() == Some(id);
     done.iter().any(|&step| match &plan.steps[step].action {
-        Action::StopContainer { container } | Action::RemoveContainer { container, .. } => is_it(container),
+        Action::StopContainer { container } | Action::RemoveContainer { container, .. } => {
+            is_it(container)
+        }
         Action::Wait { container, until: Until::Completed } => is_it(container),
         _ => false,
     })
 }
 
 fn taken(plan: &Plan, taker: &Taker<'_>, holder: &Holder<'_>) -> Failure {
-    let message = format!("The container \"{}\" needs {}, which is taken by {}", taker.container.name, taker.resource, holder.shown);
-    let stop = holder.service.map_or_else(|| "stop that container first".to_owned(), |service| format!("`stop([\"{service}\"])` first"));
+    let message = format!(
+        "The container \"{}\" needs {}, which is taken by {}",
+        taker.container.name, taker.resource, holder.shown
+    );
+    let stop = holder.service.map_or_else(
+        || "stop that container first".to_owned(),
+        |service| format!("`stop([\"{service}\"])` first"),
+    );
     of_taker(plan, taker, message, format!("{stop}, or publish another host port and run `up`"))
 }
 

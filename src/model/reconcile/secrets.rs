@@ -1,4 +1,5 @@
-//! Whether a container has the secrets that are described: by its label, or by what is in it where the label's key is not here.
+//! Whether a container has the secrets that are described: by its label, or by what is in it where
+//! the label's key is not here.
 
 use super::super::delivered_secrets::{DeliveredSecrets, are_of_one_key};
 use super::super::observed::{Container, Observed};
@@ -13,16 +14,28 @@ pub(super) enum SecretsDifference {
 }
 
 /// `wanted`: `<key id>:<fingerprint>` of the secrets that would be delivered.
-pub(super) fn of_secrets(container: &Container, wanted: &str, observed: &Observed) -> SecretsDifference {
-    if let Some(there) = container.secrets.as_deref().filter(|there| are_of_one_key(there, wanted)) {
-        return if there == wanted { SecretsDifference::None } else { SecretsDifference::Changed("a secret's value changed".into()) };
+pub(super) fn of_secrets(
+    container: &Container,
+    wanted: &str,
+    observed: &Observed,
+) -> SecretsDifference {
+    if let Some(there) = container.secrets.as_deref().filter(|there| are_of_one_key(there, wanted))
+    {
+        return if there == wanted {
+            SecretsDifference::None
+        } else {
+            SecretsDifference::Changed("a secret's value changed".into())
+        };
     }
     match observed.delivered_secrets.get(&container.id) {
         Some(DeliveredSecrets::Same) => SecretsDifference::None,
         Some(DeliveredSecrets::Changed(names)) => {
             let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
             let secrets = if names.len() == 1 { "the secret" } else { "the secrets" };
-            SecretsDifference::Changed(format!("the value of {secrets} {} changed", names.join(", ")))
+            SecretsDifference::Changed(format!(
+                "the value of {secrets} {} changed",
+                names.join(", ")
+            ))
         }
         Some(DeliveredSecrets::Unread(why)) => SecretsDifference::Unknown(unknown(container, why)),
         None => SecretsDifference::Unknown(unknown(container, "they were not read from it")),

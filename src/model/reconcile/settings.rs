@@ -10,7 +10,12 @@ use super::super::spec::{IpamConfig, Network, Service, Volume};
 use super::up::Wanted;
 
 /// Whether the container is made of the described service.
-pub(super) fn is_made_of(there: &observed::Container, service: &Service, wanted: &Wanted<'_>, observed: &Observed) -> bool {
+pub(super) fn is_made_of(
+    there: &observed::Container,
+    service: &Service,
+    wanted: &Wanted<'_>,
+    observed: &Observed,
+) -> bool {
     let Some(hash) = there.hash.as_deref() else { return false };
     hash::is_of_service(hash, service, wanted.project, wanted.secrets)
         || observed.unchecked_images.contains(&there.image_id)
@@ -20,17 +25,22 @@ pub(super) fn is_made_of(there: &observed::Container, service: &Service, wanted:
 /// What newer engines add to the options of every network.
 const ADDED_BY_THE_ENGINE: &str = "com.docker.network.enable_ipv";
 
-/// `driver: bridge → macvlan, internal: false → true`; nothing where the network is the described one.
+/// `driver: bridge → macvlan, internal: false → true`; nothing where the network is the described
+/// one.
 pub(super) fn of_network(there: &observed::Network, wanted: &Network) -> Option<String> {
     if there.hash.as_deref().is_some_and(|hash| hash::is_of_network(hash, wanted)) {
         return None;
     }
     let (there, wanted) = (there.settings.canonical(), wanted.canonical());
     let mut differences = Differences::default();
-    let driver = |network: &Network| network.driver.clone().unwrap_or_else(|| DEFAULT_NETWORK_DRIVER.to_owned());
+    let driver = |network: &Network| {
+        network.driver.clone().unwrap_or_else(|| DEFAULT_NETWORK_DRIVER.to_owned())
+    };
     differences.compare("driver", &driver(&there), &driver(&wanted));
     let mut options = there.driver_opts.clone();
-    options.retain(|key, _| !key.starts_with(ADDED_BY_THE_ENGINE) || wanted.driver_opts.contains_key(key));
+    options.retain(|key, _| {
+        !key.starts_with(ADDED_BY_THE_ENGINE) || wanted.driver_opts.contains_key(key)
+    });
     differences.maps("driver_opts", &options, &wanted.driver_opts);
     for (key, before, now) in [
         ("internal", there.internal, wanted.internal),
@@ -40,7 +50,8 @@ pub(super) fn of_network(there: &observed::Network, wanted: &Network) -> Option<
         differences.compare(key, &before.to_string(), &now.to_string());
     }
     differences.maps("labels", &there.labels, &wanted.labels);
-    // Which pools the engine chose itself is not told: where none is described, they differ if nothing else does.
+    // Which pools the engine chose itself is not told: where none is described, they differ if
+    // nothing else does.
     if !wanted.ipam.is_empty() || differences.0.is_empty() {
         differences.compare("ipam", &pools(&there.ipam), &pools(&wanted.ipam));
     }
@@ -60,14 +71,21 @@ pub(super) fn of_volume(there: &observed::Volume, wanted: &Volume) -> Option<Str
     differences.joined()
 }
 
-/// Pools in words, without what is the same when it is left out: the gateway that the engine would choose, and a range that is the whole
-/// subnet.
+/// Pools in words, without what is the same when it is left out: the gateway that the engine would
+/// choose, and a range that is the whole subnet.
 fn pools(pools: &[IpamConfig]) -> String {
     let word = |pool: &IpamConfig| {
         let gateway = pool.gateway.filter(|gateway| Some(*gateway) != pool.default_gateway());
         let subnet = pool.subnet.map(|net| net.to_string());
-        let range = pool.ip_range.filter(|range| pool.subnet != Some(*range)).map(|net| format!("ip_range {net}"));
-        let words: Vec<String> = subnet.into_iter().chain(gateway.map(|gateway| format!("gateway {gateway}"))).chain(range).collect();
+        let range = pool
+            .ip_range
+            .filter(|range| pool.subnet != Some(*range))
+            .map(|net| format!("ip_range {net}"));
+        let words: Vec<String> = subnet
+            .into_iter()
+            .chain(gateway.map(|gateway| format!("gateway {gateway}")))
+            .chain(range)
+            .collect();
         words.join(" ")
     };
     let words: Vec<String> = pools.iter().map(word).collect();
@@ -84,10 +102,17 @@ impl Differences {
         }
     }
 
-    fn maps(&mut self, name: &str, there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) {
+    fn maps(
+        &mut self,
+        name: &str,
+        there: &BTreeMap<String, String>,
+        wanted: &BTreeMap<String, String>,
+    ) {
         let keys: BTreeSet<&String> = there.keys().chain(wanted.keys()).collect();
         for key in keys.into_iter().filter(|key| there.get(*key) != wanted.get(*key)) {
-            let shown = |map: &BTreeMap<String, String>| map.get(key).map_or("not set".to_owned(), |value| without_passwords(key, value));
+            let shown = |map: &BTreeMap<String, String>| {
+                map.get(key).map_or("not set".to_owned(), |value| without_passwords(key, value))
+            };
             self.0.push(format!("{name}.{key}: {} → {}", shown(there), shown(wanted)));
         }
     }

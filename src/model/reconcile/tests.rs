@@ -10,7 +10,8 @@ use similar_asserts::assert_eq;
 use super::*;
 use crate::model::image_reference::canonical;
 use crate::model::observed::{
-    Container, ContainerState, Health, Network, Observed, OneOff, OwnerState, PublishedPort, TakenSubnet, Volume,
+    Container, ContainerState, Health, Network, Observed, OneOff, OwnerState, PublishedPort,
+    TakenSubnet, Volume,
 };
 use crate::model::plan::{Plan, Undo};
 use crate::model::secret::Secrets;
@@ -20,7 +21,12 @@ use crate::model::storage::Storages;
 use crate::model::{Failure, hash, names};
 
 fn project(description: Value) -> Project {
-    Project::read("spc", &description, &ReadOptions { directory: Path::new("/srv"), lookup: &|_| None }).unwrap()
+    Project::read(
+        "spc",
+        &description,
+        &ReadOptions { directory: Path::new("/srv"), lookup: &|_| None },
+    )
+    .unwrap()
 }
 
 /// db and redis behind a backend: the shape of the reference stack.
@@ -47,7 +53,12 @@ fn published(port: &Port) -> Option<PublishedPort> {
 
 fn subnets(id: &str, network: &crate::model::spec::Network) -> Vec<TakenSubnet> {
     let owner = Some("spc".to_owned());
-    let taken = |net| TakenSubnet { net, network: id.to_owned(), name: network.name.clone(), owner: owner.clone() };
+    let taken = |net| TakenSubnet {
+        net,
+        network: id.to_owned(),
+        name: network.name.clone(),
+        owner: owner.clone(),
+    };
     network.ipam.iter().filter_map(|pool| pool.subnet).map(taken).collect()
 }
 
@@ -78,19 +89,36 @@ fn applied(project: &Project) -> Observed {
                 addresses: service
                     .networks
                     .iter()
-                    .filter_map(|(key, attachment)| Some((network_id(key), attachment.ipv4_address?.into())))
+                    .filter_map(|(key, attachment)| {
+                        Some((network_id(key), attachment.ipv4_address?.into()))
+                    })
                     .collect(),
                 static_addresses: service
                     .networks
                     .iter()
-                    .filter_map(|(key, attachment)| Some((network_id(key), attachment.ipv4_address?.into())))
+                    .filter_map(|(key, attachment)| {
+                        Some((network_id(key), attachment.ipv4_address?.into()))
+                    })
                     .collect(),
                 has_anonymous_volumes: false,
-                depends_on: service.depends_on.iter().map(|(name, how)| (name.clone(), how.condition)).collect(),
+                depends_on: service
+                    .depends_on
+                    .iter()
+                    .map(|(name, how)| (name.clone(), how.condition))
+                    .collect(),
                 ports: service.ports.iter().filter_map(published).collect(),
-                writes: service.writable_volumes().map(|key| project.volumes[key].name.clone()).collect(),
-                folders: service.writable_binds().map(|path| path.to_string_lossy().into_owned()).collect(),
-                volumes: service.writable_volumes().map(|key| project.volumes[key].name.clone()).collect(),
+                writes: service
+                    .writable_volumes()
+                    .map(|key| project.volumes[key].name.clone())
+                    .collect(),
+                folders: service
+                    .writable_binds()
+                    .map(|path| path.to_string_lossy().into_owned())
+                    .collect(),
+                volumes: service
+                    .writable_volumes()
+                    .map(|key| project.volumes[key].name.clone())
+                    .collect(),
                 created: 0,
                 status: String::new(),
                 restarts: 0,
@@ -129,14 +157,22 @@ fn applied(project: &Project) -> Observed {
         storages: Storages::default(),
         locked: false,
         others: Vec::new(),
-        subnets: project.networks.iter().flat_map(|(key, network)| subnets(&network_id(key), network)).collect(),
+        subnets: project
+            .networks
+            .iter()
+            .flat_map(|(key, network)| subnets(&network_id(key), network))
+            .collect(),
         one_offs: Vec::new(),
         orphaned_secrets: BTreeSet::new(),
         folders: BTreeSet::new(),
         moves: Vec::new(),
         network_ids: project.networks.keys().map(|key| network_id(key)).collect(),
         unchecked_images: BTreeSet::new(),
-        images: project.services.values().map(|service| (canonical(&service.image), format!("id of {}", service.image))).collect(),
+        images: project
+            .services
+            .values()
+            .map(|service| (canonical(&service.image), format!("id of {}", service.image)))
+            .collect(),
     }
 }
 
@@ -177,7 +213,9 @@ fn plan_with(project: &Project, observed: &Observed, asked: Asked) -> Result<Pla
             project,
             services: project.select(asked.names.as_deref())?,
             secrets: &Secrets::new(),
-            fingerprints: with_secrets.map(|service| (service.name.clone(), asked.fingerprint.to_owned())).collect::<BTreeMap<_, _>>(),
+            fingerprints: with_secrets
+                .map(|service| (service.name.clone(), asked.fingerprint.to_owned()))
+                .collect::<BTreeMap<_, _>>(),
             asked: asked.names.into_iter().flatten().collect(),
             stopped: asked.stopped,
             remove_orphans: asked.remove_orphans,
@@ -265,7 +303,10 @@ fn a_changed_image_is_told_from_a_changed_description() {
     let project = project(stack());
     let mut observed = applied(&project);
     observed.images.insert("redis:7".into(), "another id".into());
-    assert!(plan(&project, &observed).starts_with("  1  create container spc-redis-1.new  (image changed)\n"));
+    assert!(
+        plan(&project, &observed)
+            .starts_with("  1  create container spc-redis-1.new  (image changed)\n")
+    );
 }
 
 #[test]
@@ -274,7 +315,11 @@ fn a_changed_secret_replaces_its_container() {
     let observed = applied(&project);
     let asked = |fingerprint| Asked { fingerprint, ..Asked::default() };
     let changed = plan_with(&project, &observed, asked("key:two")).unwrap();
-    assert!(changed.to_string().starts_with("  1  create container spc-db-1.new  (a secret's value changed)\n"));
+    assert!(
+        changed
+            .to_string()
+            .starts_with("  1  create container spc-db-1.new  (a secret's value changed)\n")
+    );
 }
 
 #[test]
@@ -311,7 +356,11 @@ fn start_first_serves_beside_the_old_one_and_takes_the_alias_when_ready() {
 fn only_redis(description: Value, change: impl Fn(&mut Container)) -> (Project, Observed) {
     let project = project(description);
     let mut observed = applied(&project);
-    observed.containers.iter_mut().filter(|container| container.service == "redis").for_each(change);
+    observed
+        .containers
+        .iter_mut()
+        .filter(|container| container.service == "redis")
+        .for_each(change);
     (project, observed)
 }
 
@@ -327,7 +376,10 @@ fn a_stopped_container_is_started_and_one_that_still_starts_is_waited_for() {
     );
     let (project, observed) = only_redis(stack(), |redis| redis.health = Health::Starting);
     let waits = plan_with(&project, &observed, Asked::default()).unwrap();
-    assert_eq!(waits.to_string(), "  1  wait until ready container spc-redis-1  (is not ready yet)\n");
+    assert_eq!(
+        waits.to_string(),
+        "  1  wait until ready container spc-redis-1  (is not ready yet)\n"
+    );
     assert!(!waits.changes());
 }
 
@@ -338,9 +390,9 @@ fn a_container_that_was_never_started_gets_its_secrets_again() {
     let db = observed.containers.iter_mut().find(|container| container.service == "db").unwrap();
     db.state = ContainerState::Created;
     db.health = Health::None;
-    assert!(
-        plan(&project, &observed).starts_with("  1  deliver secrets to container spc-db-1  (never started)\n  2  start container spc-db-1")
-    );
+    assert!(plan(&project, &observed).starts_with(
+        "  1  deliver secrets to container spc-db-1  (never started)\n  2  start container spc-db-1"
+    ));
 }
 
 #[test]
@@ -352,18 +404,25 @@ fn a_job_that_exited_with_0_is_done_until_its_description_changes() {
         }})
     };
     let described = project(description("one"));
-    assert!(plan(&described, &Observed::default()).contains("wait until completed container spc-migrate-1"));
+    assert!(
+        plan(&described, &Observed::default())
+            .contains("wait until completed container spc-migrate-1")
+    );
     let mut observed = applied(&described);
     observed.images.insert("x:latest".into(), "id of x".into());
-    let migrate = observed.containers.iter_mut().find(|container| container.service == "migrate").unwrap();
+    let migrate =
+        observed.containers.iter_mut().find(|container| container.service == "migrate").unwrap();
     migrate.state = ContainerState::Exited;
     migrate.health = Health::None;
     migrate.exit_code = Some(0);
     assert_eq!(plan(&described, &observed), "spc: nothing to do\n");
     assert!(plan(&project(description("two")), &observed).contains("command changed"));
-    let failed = observed.containers.iter_mut().find(|container| container.service == "migrate").unwrap();
+    let failed =
+        observed.containers.iter_mut().find(|container| container.service == "migrate").unwrap();
     failed.exit_code = Some(3);
-    assert!(plan(&described, &observed).starts_with("  1  start container spc-migrate-1  (exited with code 3)\n  2  wait until completed"));
+    assert!(plan(&described, &observed).starts_with(
+        "  1  start container spc-migrate-1  (exited with code 3)\n  2  wait until completed"
+    ));
 }
 
 #[test]
@@ -374,22 +433,29 @@ fn a_job_that_is_done_is_run_again_where_it_is_asked_for_by_name() {
             "web": {"image": "x", "restart": "always", "depends_on": depends},
         }}))
     };
-    for (depends, wait) in [(json!({}), "ready"), (json!({"report": {"condition": "service_completed_successfully"}}), "completed")] {
+    for (depends, wait) in [
+        (json!({}), "ready"),
+        (json!({"report": {"condition": "service_completed_successfully"}}), "completed"),
+    ] {
         let described = reporter(depends);
         let mut observed = applied(&described);
         observed.images.insert("x:latest".into(), "id of x".into());
-        let report = observed.containers.iter_mut().find(|container| container.service == "report").unwrap();
-        (report.state, report.health, report.exit_code) = (ContainerState::Exited, Health::None, Some(0));
+        let report =
+            observed.containers.iter_mut().find(|container| container.service == "report").unwrap();
+        (report.state, report.health, report.exit_code) =
+            (ContainerState::Exited, Health::None, Some(0));
         let named = |name: &str| Asked { names: Some(vec![name.to_owned()]), ..Asked::default() };
-        let again =
-            format!("  1  start container spc-report-1  (asked for by name)\n  2  wait until {wait} container spc-report-1  after 1\n");
+        let again = format!(
+            "  1  start container spc-report-1  (asked for by name)\n  2  wait until {wait} container spc-report-1  after 1\n"
+        );
         assert_eq!(plan_with(&described, &observed, named("report")).unwrap().to_string(), again);
         // One that another service only needs is done.
         for asked in [named("web"), Asked::default()] {
             assert!(plan_with(&described, &observed, asked).unwrap().steps.is_empty());
         }
         // One that runs is the run that is asked for.
-        let report = observed.containers.iter_mut().find(|container| container.service == "report").unwrap();
+        let report =
+            observed.containers.iter_mut().find(|container| container.service == "report").unwrap();
         (report.state, report.exit_code) = (ContainerState::Running, None);
         let running = plan_with(&described, &observed, named("report")).unwrap().to_string();
         assert!(!running.contains("start container"), "{running}");
@@ -405,8 +471,14 @@ fn a_service_that_spc_stopped_is_no_finished_job() {
     let why = "note: spc-redis-1 exited with code 0 and is taken for a job that is done, so it stays as it is: `up([\"redis\"])` starts it, and \
                `restart: \"unless-stopped\"` is for what runs on";
     assert_eq!(plan(&project, &observed), format!("spc: nothing to do\n{why}\n"));
-    let stopped = Asked { stopped: BTreeSet::from(["id of redis-1".to_owned()]), ..Asked::default() };
-    assert!(plan_with(&project, &observed, stopped).unwrap().to_string().contains("start container spc-redis-1"));
+    let stopped =
+        Asked { stopped: BTreeSet::from(["id of redis-1".to_owned()]), ..Asked::default() };
+    assert!(
+        plan_with(&project, &observed, stopped)
+            .unwrap()
+            .to_string()
+            .contains("start container spc-redis-1")
+    );
 }
 
 #[test]
@@ -414,7 +486,8 @@ fn a_killed_replacement_goes_on_where_the_new_one_runs_and_is_undone_where_it_do
     let described = project(stack());
     let with_new = |state: ContainerState| {
         let mut observed = applied(&described);
-        let db = observed.containers.iter_mut().find(|container| container.service == "db").unwrap();
+        let db =
+            observed.containers.iter_mut().find(|container| container.service == "db").unwrap();
         let mut new = db.clone();
         db.state = ContainerState::Exited;
         db.hash = Some("of the old description".into());
@@ -438,7 +511,10 @@ fn a_killed_replacement_goes_on_where_the_new_one_runs_and_is_undone_where_it_do
     );
     let mut removed = with_new(ContainerState::Running);
     removed.containers.retain(|container| container.name != "spc-db-1");
-    assert_eq!(plan(&described, &removed), "  1  rename container spc-db-1.new to spc-db-1  (left by an interrupted run)\n");
+    assert_eq!(
+        plan(&described, &removed),
+        "  1  rename container spc-db-1.new to spc-db-1  (left by an interrupted run)\n"
+    );
 }
 
 #[test]
@@ -461,8 +537,12 @@ fn an_image_that_is_not_here_leaves_the_steps_behind_it_conditional() {
 
 #[test]
 fn scale_adds_and_removes_the_highest_numbers() {
-    let described = |scale: u32| project(json!({"services": {"web": {"image": "web:1", "scale": scale}}}));
-    assert!(plan(&described(2), &applied(&described(1))).starts_with("  1  create container spc-web-2  (not there)\n"));
+    let described =
+        |scale: u32| project(json!({"services": {"web": {"image": "web:1", "scale": scale}}}));
+    assert!(
+        plan(&described(2), &applied(&described(1)))
+            .starts_with("  1  create container spc-web-2  (not there)\n")
+    );
     assert_eq!(
         plan(&described(1), &applied(&described(2))),
         "  1  stop container spc-web-2  (scale is 1)\n  2  remove container spc-web-2  (scale is 1)  after 1\n"
@@ -495,16 +575,30 @@ fn a_compose_project_of_the_same_name_is_only_adopted_when_asked() {
         network.ours = false;
     }
     let refused = plan_with(&project, &observed, Asked::default()).unwrap_err();
-    assert_eq!(refused.message, "A project \"spc\" that spc did not make is on this engine: spc-redis-1");
-    let adopted = plan_with(&project, &observed, Asked { adopt: true, ..Asked::default() }).unwrap().to_string();
-    assert!(adopted.starts_with("  1  create container spc-redis-1.new  (adopted from Docker Compose)\n"), "{adopted}");
+    assert_eq!(
+        refused.message,
+        "A project \"spc\" that spc did not make is on this engine: spc-redis-1"
+    );
+    let adopted = plan_with(&project, &observed, Asked { adopt: true, ..Asked::default() })
+        .unwrap()
+        .to_string();
+    assert!(
+        adopted
+            .starts_with("  1  create container spc-redis-1.new  (adopted from Docker Compose)\n"),
+        "{adopted}"
+    );
 }
 
 #[test]
 fn a_running_container_that_was_taken_off_its_network_is_replaced() {
     let (project, observed) = only_redis(stack(), |redis| redis.networks.clear());
     let plan = plan_with(&project, &observed, Asked::default()).unwrap().to_string();
-    assert!(plan.starts_with("  1  create container spc-redis-1.new  (it is not on the network \"spc_default\")\n"), "{plan}");
+    assert!(
+        plan.starts_with(
+            "  1  create container spc-redis-1.new  (it is not on the network \"spc_default\")\n"
+        ),
+        "{plan}"
+    );
     // The engine's list does not say it of others.
     let (project, observed) = only_redis(stack(), |redis| {
         redis.networks.clear();
@@ -517,13 +611,26 @@ fn a_running_container_that_was_taken_off_its_network_is_replaced() {
 #[test]
 fn what_was_adopted_once_stays_adopted() {
     let mut observed = applied(&project(stack()));
-    observed.volumes.iter_mut().for_each(|volume| (volume.ours, volume.compose, volume.hash) = (false, true, None));
-    observed.networks.iter_mut().for_each(|network| (network.ours, network.compose, network.hash) = (false, true, None));
+    observed
+        .volumes
+        .iter_mut()
+        .for_each(|volume| (volume.ours, volume.compose, volume.hash) = (false, true, None));
+    observed
+        .networks
+        .iter_mut()
+        .for_each(|network| (network.ours, network.compose, network.hash) = (false, true, None));
     let refused = plan_with(&project(stack()), &observed, Asked::default()).unwrap_err();
-    assert!(refused.message.ends_with("was made by Docker Compose, for a project of this name"), "{refused}");
-    assert_eq!(refused.hint.unwrap(), "--adopt takes it over as it is, with what is in it; or choose another `name`");
+    assert!(
+        refused.message.ends_with("was made by Docker Compose, for a project of this name"),
+        "{refused}"
+    );
+    assert_eq!(
+        refused.hint.unwrap(),
+        "--adopt takes it over as it is, with what is in it; or choose another `name`"
+    );
     let adopted = ["spc_data", "spc_default"].map(str::to_owned).into();
-    let plan = plan_with(&project(stack()), &observed, Asked { adopted, ..Asked::default() }).unwrap();
+    let plan =
+        plan_with(&project(stack()), &observed, Asked { adopted, ..Asked::default() }).unwrap();
     assert_eq!(plan.to_string(), "spc: nothing to do\n");
 }
 
@@ -533,7 +640,10 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
     let mut description = stack();
     description["volumes"]["data"]["driver"] = json!("other");
     let refused = plan_with(&project(description), &observed, Asked::default()).unwrap_err();
-    assert_eq!(refused.message, "The volume \"spc_data\" was made with other settings than these: driver: local → other");
+    assert_eq!(
+        refused.message,
+        "The volume \"spc_data\" was made with other settings than these: driver: local → other"
+    );
     let mut foreign = images_only(&project(stack()));
     foreign.volumes.push(Volume {
         name: "spc_data".into(),
@@ -546,7 +656,9 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
     });
     let refused = plan_with(&project(stack()), &foreign, Asked::default()).unwrap_err();
     assert_eq!(refused.message, "The volume \"spc_data\" belongs to the project \"other\"");
-    assert!(refused.hint.unwrap().contains("mark it `external: true` and name \"other\" in `projects`"));
+    assert!(
+        refused.hint.unwrap().contains("mark it `external: true` and name \"other\" in `projects`")
+    );
     foreign.volumes[0].owner = None;
     let refused = plan_with(&project(stack()), &foreign, Asked::default()).unwrap_err();
     assert_eq!(refused.message, "A volume \"spc_data\" that spc did not make is on this engine");
@@ -555,7 +667,9 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
 #[test]
 fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
     let observed = applied(&project(stack()));
-    let kept = down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new()).to_string();
+    let kept =
+        down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
+            .to_string();
     assert_eq!(
         kept,
         "  1  stop container spc-backend-1
@@ -576,7 +690,8 @@ fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
 
 #[test]
 fn down_removes_one_offs_before_the_networks_and_volumes_they_hang_on() {
-    let mut observed = Observed { networks: applied(&project(stack())).networks, ..Observed::default() };
+    let mut observed =
+        Observed { networks: applied(&project(stack())).networks, ..Observed::default() };
     observed.one_offs.push(OneOff {
         id: "id of it".into(),
         name: "spc-db-run-1a2b".into(),
@@ -586,13 +701,17 @@ fn down_removes_one_offs_before_the_networks_and_volumes_they_hang_on() {
         run: OwnerState::Unknown,
     });
     assert_eq!(
-        down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new()).to_string(),
+        down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
+            .to_string(),
         "  1  remove container spc-db-run-1a2b  (a one-off)\n  2  remove network spc_default  after 1\n"
     );
     observed.one_offs[0].writes.insert("spc_data".into());
-    let planned = down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new()).to_string();
+    let planned =
+        down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
+            .to_string();
     assert!(
-        planned.starts_with("  1  stop container spc-db-run-1a2b  (a one-off)\n  2  remove container"),
+        planned
+            .starts_with("  1  stop container spc-db-run-1a2b  (a one-off)\n  2  remove container"),
         "a writer is stopped: {planned}"
     );
 }
@@ -605,21 +724,36 @@ fn secrets_whose_container_is_gone_are_removed() {
     let wanted = "  1  remove volume 0a1b  (left by an interrupted run)\n";
     assert_eq!(plan(&project, &observed), wanted);
     let alone = Observed { orphaned_secrets: observed.orphaned_secrets, ..Observed::default() };
-    assert_eq!(down("spc", &alone, DownOptions { volumes: false, adopt: false }, &BTreeSet::new()).to_string(), wanted);
+    assert_eq!(
+        down("spc", &alone, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
+            .to_string(),
+        wanted
+    );
 }
 
 #[test]
 fn stop_start_and_restart_follow_the_dependencies() {
     let services = BTreeSet::from(["backend".to_owned(), "db".to_owned()]);
     let mut observed = applied(&project(stack()));
-    assert_eq!(stop("spc", &observed, &services).to_string(), "  1  stop container spc-backend-1\n  2  stop container spc-db-1  after 1\n");
+    assert_eq!(
+        stop("spc", &observed, &services).to_string(),
+        "  1  stop container spc-backend-1\n  2  stop container spc-db-1  after 1\n"
+    );
     assert!(
-        restart("spc", &observed, &services, &BTreeSet::new()).unwrap().to_string().contains("restart container spc-backend-1  after 2")
+        restart("spc", &observed, &services, &BTreeSet::new())
+            .unwrap()
+            .to_string()
+            .contains("restart container spc-backend-1  after 2")
     );
     for container in &mut observed.containers {
         container.state = ContainerState::Exited;
     }
-    assert!(start("spc", &observed, &services, &BTreeSet::new()).unwrap().to_string().contains("start container spc-backend-1  after 2"));
+    assert!(
+        start("spc", &observed, &services, &BTreeSet::new())
+            .unwrap()
+            .to_string()
+            .contains("start container spc-backend-1  after 2")
+    );
 }
 
 /// Two services that name one image, which one of them builds.
@@ -635,7 +769,9 @@ fn an_image_that_one_service_builds_is_built_once_for_all_that_name_it() {
     for (builder, user) in [("api", "worker"), ("worker", "api")] {
         let project = shared_build(builder, user);
         for names in [None, Some(vec![user.to_owned()])] {
-            let plan = plan_with(&project, &Observed::default(), Asked { names, ..Asked::default() }).unwrap();
+            let plan =
+                plan_with(&project, &Observed::default(), Asked { names, ..Asked::default() })
+                    .unwrap();
             let images: Vec<String> = plan
                 .steps
                 .iter()
@@ -643,8 +779,13 @@ fn an_image_that_one_service_builds_is_built_once_for_all_that_name_it() {
                 .map(|step| step.action.kind().word().into())
                 .collect();
             assert_eq!(images, ["build"], "{plan}");
-            let created = plan.steps.iter().filter(|step| matches!(step.action, crate::model::plan::Action::CreateContainer { .. }));
-            assert!(created.clone().count() > 0 && created.clone().all(|step| step.after.contains(&0)), "{plan}");
+            let created = plan.steps.iter().filter(|step| {
+                matches!(step.action, crate::model::plan::Action::CreateContainer { .. })
+            });
+            assert!(
+                created.clone().count() > 0 && created.clone().all(|step| step.after.contains(&0)),
+                "{plan}"
+            );
         }
     }
 }
@@ -660,7 +801,11 @@ fn a_build_that_is_asked_for_is_done_where_an_image_is_there_too() {
     let plan = plan.to_string();
     assert!(plan.starts_with("  1  build image shop/api  (asked for)\n"), "{plan}");
     assert_eq!(plan.matches(" create container").count(), 2, "{plan}");
-    assert_eq!(plan.matches("image changed").count(), plan.matches("(image changed)  if image").count(), "{plan}");
+    assert_eq!(
+        plan.matches("image changed").count(),
+        plan.matches("(image changed)  if image").count(),
+        "{plan}"
+    );
 }
 
 #[test]
@@ -670,8 +815,13 @@ fn an_image_is_there_under_every_spelling_of_its_name() {
     for name in [canonical("redis:7"), canonical(&format!("redis@{digest}")), digest.clone()] {
         observed.images.insert(name, digest.clone());
     }
-    let names =
-        ["redis:7".to_owned(), "docker.io/library/redis:7".into(), format!("redis:7@{digest}"), digest.clone(), digest[7..19].to_owned()];
+    let names = [
+        "redis:7".to_owned(),
+        "docker.io/library/redis:7".into(),
+        format!("redis:7@{digest}"),
+        digest.clone(),
+        digest[7..19].to_owned(),
+    ];
     for name in names {
         let project = project(json!({ "services": {"cache": {"image": name}} }));
         let plan = plan_with(&project, &observed, Asked::default()).unwrap().to_string();

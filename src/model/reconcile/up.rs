@@ -6,7 +6,9 @@ use super::super::failure::SpecPath;
 use super::super::image_reference::{canonical, is_id};
 use super::super::names::{self, NEW_SUFFIX};
 use super::super::observed::{Container, ContainerState, Observed};
-use super::super::plan::{Action, Anonymous, ContainerRef, GroupId, Plan, Step, StepId, Until, When};
+use super::super::plan::{
+    Action, Anonymous, ContainerRef, GroupId, Plan, Step, StepId, Until, When,
+};
 use super::super::secret::Secrets;
 use super::super::spec::{Bases, Condition, MountSource, Project, Service};
 use super::super::{Failure, Kind, hash};
@@ -27,14 +29,16 @@ pub struct Wanted<'a> {
     pub secrets: &'a Secrets,
     /// Service → `<key id>:<fingerprint>` of the secrets that would be delivered.
     pub fingerprints: BTreeMap<String, String>,
-    /// Services that were asked for by name: a job among them is run, also where it was done before.
+    /// Services that were asked for by name: a job among them is run, also where it was done
+    /// before.
     pub asked: BTreeSet<String>,
     /// Ids of containers that spc stopped: an exit code 0 does not mean that their work is done.
     pub stopped: BTreeSet<String>,
     pub remove_orphans: bool,
     /// Take over what Docker Compose made for a project of this name.
     pub adopt: bool,
-    /// Networks and volumes of Compose's that were taken over before: their labels can't be changed.
+    /// Networks and volumes of Compose's that were taken over before: their labels can't be
+    /// changed.
     pub adopted: BTreeSet<String>,
     /// Build what is built, also where an image of the name is there.
     pub build: bool,
@@ -66,11 +70,13 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// Refuses a project that Docker Compose made, unless it is to be adopted. Where it was, what is left of it and no longer
-/// described is an orphan like any other.
+/// Refuses a project that Docker Compose made, unless it is to be adopted. Where it was, what is
+/// left of it and no longer described is an orphan like any other.
 pub(super) fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure> {
     let anything_ours = observed.containers.iter().any(|container| container.ours);
-    let is_orphan = |container: &Container| anything_ours && !wanted.project.services.contains_key(&container.service);
+    let is_orphan = |container: &Container| {
+        anything_ours && !wanted.project.services.contains_key(&container.service)
+    };
     let foreign: Vec<&str> = observed
         .containers
         .iter()
@@ -91,10 +97,15 @@ pub(super) fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<
     )))
 }
 
-/// The services wanted, each after those that it depends on and those whose container writes to a volume that it alone is to write to from
-/// now on.
+/// The services wanted, each after those that it depends on and those whose container writes to a
+/// volume that it alone is to write to from now on.
 pub(super) fn in_order(wanted: &Wanted<'_>, observed: &Observed) -> Vec<String> {
-    fn visit<'a>(name: &'a str, first: &BTreeMap<&'a str, BTreeSet<&'a str>>, seen: &mut BTreeSet<&'a str>, order: &mut Vec<String>) {
+    fn visit<'a>(
+        name: &'a str,
+        first: &BTreeMap<&'a str, BTreeSet<&'a str>>,
+        seen: &mut BTreeSet<&'a str>,
+        order: &mut Vec<String>,
+    ) {
         if !first.contains_key(name) || !seen.insert(name) {
             return;
         }
@@ -105,7 +116,8 @@ pub(super) fn in_order(wanted: &Wanted<'_>, observed: &Observed) -> Vec<String> 
     }
     // Also those that are not wanted: they stand between others that are.
     let first = wanted.project.services.iter().map(|(name, service)| {
-        let holders = holders(wanted.project, service, observed).map(|holder| holder.service.as_str());
+        let holders =
+            holders(wanted.project, service, observed).map(|holder| holder.service.as_str());
         (name.as_str(), service.depends_on.keys().map(String::as_str).chain(holders).collect())
     });
     let first: BTreeMap<&str, BTreeSet<&str>> = first.collect();
@@ -119,19 +131,27 @@ pub(super) fn in_order(wanted: &Wanted<'_>, observed: &Observed) -> Vec<String> 
 
 /// The services that one waits for to complete.
 fn waits_for_the_end_of(service: &Service) -> impl Iterator<Item = &str> {
-    service.depends_on.iter().filter(|(_, how)| how.condition == Condition::Completed).map(|(name, _)| name.as_str())
+    service
+        .depends_on
+        .iter()
+        .filter(|(_, how)| how.condition == Condition::Completed)
+        .map(|(name, _)| name.as_str())
 }
 
 /// The cause of what puts right what a killed run left.
 pub(super) const INTERRUPTED: &str = "left by an interrupted run";
 
-/// The cause of removing a container that has the service and number of another one: what is left of a replacement by Docker Compose, say.
+/// The cause of removing a container that has the service and number of another one: what is left
+/// of a replacement by Docker Compose, say.
 const LEFT_DOUBLE: &str = "a second container of this number";
 
-/// The one of several containers of one number that goes on as it: the one that runs before one that doesn't, spc's own before another, the
-/// one that has its name, the newest.
+/// The one of several containers of one number that goes on as it: the one that runs before one
+/// that doesn't, spc's own before another, the one that has its name, the newest.
 fn rightful<'a>(candidates: &[&'a Container], name: &str) -> Option<&'a Container> {
-    candidates.iter().copied().max_by_key(|it| (it.is_up(), it.ours, it.name == name, it.created, &it.id))
+    candidates
+        .iter()
+        .copied()
+        .max_by_key(|it| (it.is_up(), it.ours, it.name == name, it.created, &it.id))
 }
 
 /// How a container compares with what is wanted.
@@ -161,11 +181,13 @@ pub(super) struct Planner<'a> {
     ready: BTreeMap<String, Vec<StepId>>,
     completed: BTreeMap<String, Vec<StepId>>,
     pub(super) groups: GroupId,
-    /// The stops of containers that are removed, by their ids, after which others write to what they wrote to.
+    /// The stops of containers that are removed, by their ids, after which others write to what
+    /// they wrote to.
     let_go: BTreeMap<String, StepId>,
     /// Such a stop, and the service that it is for.
     pub(super) handed_over: Vec<(StepId, String)>,
-    /// Containers, by their ids, that write to what a service is to write to. Their own service may come only after it: the two swap.
+    /// Containers, by their ids, that write to what a service is to write to. Their own service
+    /// may come only after it: the two swap.
     passed_on: Vec<(&'a str, String)>,
     /// Put on every step that is added.
     pub(super) group: Option<GroupId>,
@@ -199,7 +221,13 @@ impl<'a> Planner<'a> {
         }
     }
 
-    pub(super) fn add(&mut self, service: Option<&Service>, action: Action, cause: &str, after: &[StepId]) -> StepId {
+    pub(super) fn add(
+        &mut self,
+        service: Option<&Service>,
+        action: Action,
+        cause: &str,
+        after: &[StepId],
+    ) -> StepId {
         self.plan.add(Step {
             service: service.map(|service| service.name.clone()),
             action,
@@ -234,8 +262,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The steps after which nothing else of the project writes to the volumes that only `service` is to write to. `ready`: once these are
-    /// done, its containers can be made.
+    /// The steps after which nothing else of the project writes to the volumes that only `service`
+    /// is to write to. `ready`: once these are done, its containers can be made.
     fn removals(&mut self, service: &Service, ready: &[StepId]) -> Vec<StepId> {
         let mut removals = Vec::new();
         for holder in holders(self.wanted.project, service, self.observed) {
@@ -247,7 +275,8 @@ impl<'a> Planner<'a> {
             } else if self.is_removable_orphan(holder) {
                 let removal = self.stop_and_remove(None, holder, "no longer described", ready);
                 // It is kept until the new one is ready, and serves again if that fails.
-                let stop = self.plan.steps[removal].after.last().copied().filter(|_| holder.is_up());
+                let stop =
+                    self.plan.steps[removal].after.last().copied().filter(|_| holder.is_up());
                 if let Some(stop) = stop {
                     self.let_go.insert(holder.id.clone(), stop);
                     self.handed_over.push((stop, service.name.clone()));
@@ -263,7 +292,8 @@ impl<'a> Planner<'a> {
         removals
     }
 
-    /// A service that writes to what a container of another one writes to now is started once that is stopped; both go back together.
+    /// A service that writes to what a container of another one writes to now is started once that
+    /// is stopped; both go back together.
     fn pass_on(&mut self) {
         for (id, service) in std::mem::take(&mut self.passed_on) {
             let is_stop = |step: &Step| matches!(&step.action, Action::StopContainer { container } if container.id.as_deref() == Some(id));
@@ -285,19 +315,29 @@ impl<'a> Planner<'a> {
         !is_described && self.wanted.remove_orphans && (container.ours || self.wanted.adopt)
     }
 
-    /// The step after which the service's image is there; services that share an image share it. An image that a service of the
-    /// description builds is built for all that name it, after the images that the build begins with.
+    /// The step after which the service's image is there; services that share an image share it. An
+    /// image that a service of the description builds is built for all that name it, after the
+    /// images that the build begins with.
     pub(super) fn image(&mut self, service: &Service) -> Result<Option<StepId>, Failure> {
         let (wanted, observed) = (self.wanted, self.observed);
         let is_there = |image: &str| observed.image_id(image).is_some();
         let is_needed = |image: &str| wanted.build || !is_there(image);
-        let builds = wanted.project.builds_of([service.image.as_str()].into_iter(), &wanted.services, &is_needed, wanted.bases)?;
+        let builds = wanted.project.builds_of(
+            [service.image.as_str()].into_iter(),
+            &wanted.services,
+            &is_needed,
+            wanted.bases,
+        )?;
         let mut steps: Vec<StepId> = Vec::new();
         for build in builds {
             let builder = &wanted.project.services[&build.service];
-            let known = builder.built_names().find_map(|name| self.images.get(&canonical(name)).copied());
+            let known =
+                builder.built_names().find_map(|name| self.images.get(&canonical(name)).copied());
             let step = known.unwrap_or_else(|| {
-                let action = Action::BuildImage { image: builder.image.clone(), service: builder.name.clone() };
+                let action = Action::BuildImage {
+                    image: builder.image.clone(),
+                    service: builder.name.clone(),
+                };
                 let cause = if is_there(&builder.image) { "asked for" } else { "not there" };
                 let after: Vec<StepId> = build.after.iter().map(|&place| steps[place]).collect();
                 let step = self.add(Some(service), action, cause, &after);
@@ -322,24 +362,45 @@ impl<'a> Planner<'a> {
                 .field("service", service.name.clone())
                 .at(SpecPath { keys, on_key: false }));
         }
-        let step = self.add(Some(service), Action::PullImage { image: service.image.clone() }, "not there", &[]);
+        let step = self.add(
+            Some(service),
+            Action::PullImage { image: service.image.clone() },
+            "not there",
+            &[],
+        );
         self.images.insert(canonical(&service.image), step);
         Ok(Some(step))
     }
 
-    pub(super) fn network(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
+    pub(super) fn network(
+        &mut self,
+        service: &Service,
+        key: &str,
+    ) -> Result<Option<StepId>, Failure> {
         if let Some(&known) = self.networks.get(key) {
             return Ok(known);
         }
         let network = &self.wanted.project.networks[key];
         let name = &network.name;
-        let at = |failure: Failure| failure.at(SpecPath { keys: vec!["networks".into(), key.into()], on_key: true });
-        let there = self.observed.networks.iter().filter(|there| there.name == *name).min_by_key(|there| (!there.ours, there.created));
+        let at = |failure: Failure| {
+            failure.at(SpecPath { keys: vec!["networks".into(), key.into()], on_key: true })
+        };
+        let there = self
+            .observed
+            .networks
+            .iter()
+            .filter(|there| there.name == *name)
+            .min_by_key(|there| (!there.ours, there.created));
         let step = match there {
             Some(_) if network.external => None,
             None if network.external => {
-                return Err(at(Failure::new(Kind::NotFound, format!("The external network \"{name}\" is not on this engine"))
-                    .hint(format!("make it with `docker network create {name}`, or leave `external` out"))));
+                return Err(at(Failure::new(
+                    Kind::NotFound,
+                    format!("The external network \"{name}\" is not on this engine"),
+                )
+                .hint(format!(
+                    "make it with `docker network create {name}`, or leave `external` out"
+                ))));
             }
             Some(there) if there.ours => {
                 if let Some(differences) = settings::of_network(there, network) {
@@ -353,7 +414,12 @@ impl<'a> Planner<'a> {
             }
             Some(there) if there.compose && self.is_adopted(name) => None,
             Some(there) => {
-                return Err(at(taken("network", name, there.owner.as_deref(), &self.wanted.project.name)));
+                return Err(at(taken(
+                    "network",
+                    name,
+                    there.owner.as_deref(),
+                    &self.wanted.project.name,
+                )));
             }
             None => {
                 let action = Action::CreateNetwork { key: key.to_owned(), name: name.clone() };
@@ -368,22 +434,35 @@ impl<'a> Planner<'a> {
         self.wanted.adopt || self.wanted.adopted.contains(name)
     }
 
-    pub(super) fn volume(&mut self, service: &Service, key: &str) -> Result<Option<StepId>, Failure> {
+    pub(super) fn volume(
+        &mut self,
+        service: &Service,
+        key: &str,
+    ) -> Result<Option<StepId>, Failure> {
         if let Some(&known) = self.volumes.get(key) {
             return Ok(known);
         }
         let volume = &self.wanted.project.volumes[key];
         let name = &volume.name;
-        let at = |failure: Failure| failure.at(SpecPath { keys: vec!["volumes".into(), key.into()], on_key: true });
+        let at = |failure: Failure| {
+            failure.at(SpecPath { keys: vec!["volumes".into(), key.into()], on_key: true })
+        };
         let step = match self.observed.volumes.iter().find(|there| there.name == *name) {
             Some(_) if volume.external => None,
             None if volume.external => {
-                return Err(at(Failure::new(Kind::NotFound, format!("The external volume \"{name}\" is not on this engine"))
-                    .hint(format!("make it with `docker volume create {name}`, or leave `external` out"))));
+                return Err(at(Failure::new(
+                    Kind::NotFound,
+                    format!("The external volume \"{name}\" is not on this engine"),
+                )
+                .hint(format!(
+                    "make it with `docker volume create {name}`, or leave `external` out"
+                ))));
             }
             Some(there) if there.ours => {
                 if let Some(differences) = settings::of_volume(there, volume) {
-                    let message = format!("The volume \"{name}\" was made with other settings than these: {differences}");
+                    let message = format!(
+                        "The volume \"{name}\" was made with other settings than these: {differences}"
+                    );
                     return Err(at(Failure::new(Kind::Conflict, message)
                         .hint("a volume can't be changed without losing its data: put the settings back, or choose another `name`")));
                 }
@@ -391,7 +470,12 @@ impl<'a> Planner<'a> {
             }
             Some(there) if there.compose && self.is_adopted(name) => None,
             Some(there) => {
-                return Err(at(taken("volume", name, there.owner.as_deref(), &self.wanted.project.name)));
+                return Err(at(taken(
+                    "volume",
+                    name,
+                    there.owner.as_deref(),
+                    &self.wanted.project.name,
+                )));
             }
             None => {
                 let action = Action::CreateVolume { key: key.to_owned(), name: name.clone() };
@@ -402,16 +486,29 @@ impl<'a> Planner<'a> {
         Ok(step)
     }
 
-    /// Container `number` of `service`. `previous`: the steps of the one before, which is replaced first.
-    fn container(&mut self, service: &'a Service, number: u32, before: &[StepId], previous: Vec<StepId>) -> Result<Vec<StepId>, Failure> {
-        let there = self.of_service.get(service.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+    /// Container `number` of `service`. `previous`: the steps of the one before, which is replaced
+    /// first.
+    fn container(
+        &mut self,
+        service: &'a Service,
+        number: u32,
+        before: &[StepId],
+        previous: Vec<StepId>,
+    ) -> Result<Vec<StepId>, Failure> {
+        let there =
+            self.of_service.get(service.name.as_str()).map(Vec::as_slice).unwrap_or_default();
         let of_number = there.iter().copied().filter(|container| container.number == number);
-        let (news, olds): (Vec<&Container>, Vec<&Container>) = of_number.partition(|container| container.is_new());
+        let (news, olds): (Vec<&Container>, Vec<&Container>) =
+            of_number.partition(|container| container.is_new());
         let name = self.container_name(service, number);
         let (old, new) = (rightful(&olds, &name), rightful(&news, &new_name(&name)));
         // Before anything of this number is started: they have its volumes.
         let mut before = before.to_vec();
-        for double in olds.into_iter().chain(news).filter(|double| ![old, new].iter().flatten().any(|one| one.id == double.id)) {
+        for double in olds
+            .into_iter()
+            .chain(news)
+            .filter(|double| ![old, new].iter().flatten().any(|one| one.id == double.id))
+        {
             let removal = self.stop_and_remove(Some(service), double, LEFT_DOUBLE, &before);
             before.push(removal);
         }
@@ -431,12 +528,17 @@ impl<'a> Planner<'a> {
                 let rename = self.add(Some(service), rename, INTERRUPTED, &before);
                 self.existing(service, new, &[&before[..], &[rename]].concat(), previous)
             }
-            (Some(old), Some(new)) => self.interrupted_replacement(service, old, new, &before, previous),
+            (Some(old), Some(new)) => {
+                self.interrupted_replacement(service, old, new, &before, previous)
+            }
         }
     }
 
     pub(super) fn container_name(&self, service: &Service, number: u32) -> String {
-        service.container_name.clone().unwrap_or_else(|| names::container(&self.wanted.project.name, &service.name, number))
+        service
+            .container_name
+            .clone()
+            .unwrap_or_else(|| names::container(&self.wanted.project.name, &service.name, number))
     }
 
     fn create(&mut self, service: &Service, number: u32, before: &[StepId]) {
@@ -444,7 +546,12 @@ impl<'a> Planner<'a> {
         // Who has the name now serves until this one is ready.
         let is_taken = self.is_held(&name);
         let first_name = if is_taken { new_name(&name) } else { name.clone() };
-        let action = Action::CreateContainer { name: first_name.clone(), number, alias: true, replaces: None };
+        let action = Action::CreateContainer {
+            name: first_name.clone(),
+            number,
+            alias: true,
+            replaces: None,
+        };
         let created = self.add(Some(service), action, "not there", before);
         let container = ContainerRef::new(first_name);
         let ready = self.start(service, &container, "", &[created]);
@@ -457,18 +564,35 @@ impl<'a> Planner<'a> {
         self.observed.containers.iter().any(|container| container.name == name)
     }
 
-    /// A run that was killed made it under its first name, as another container had the final one, and still has.
-    fn unfinished(&mut self, service: &'a Service, new: &Container, to: String, before: &[StepId]) -> Result<(), Failure> {
+    /// A run that was killed made it under its first name, as another container had the final one,
+    /// and still has.
+    fn unfinished(
+        &mut self,
+        service: &'a Service,
+        new: &Container,
+        to: String,
+        before: &[StepId],
+    ) -> Result<(), Failure> {
         if matches!(self.difference(service, new), Difference::Same) {
             let first = self.plan.steps.len();
             self.keep(service, new, before)?;
             let own: Vec<StepId> = (first..self.plan.steps.len()).collect();
-            self.add(Some(service), Action::RenameContainer { container: reference(new), to }, INTERRUPTED, &own);
+            self.add(
+                Some(service),
+                Action::RenameContainer { container: reference(new), to },
+                INTERRUPTED,
+                &own,
+            );
         } else {
-            let remove = Action::RemoveContainer { container: reference(new), volumes: Anonymous::Own };
+            let remove =
+                Action::RemoveContainer { container: reference(new), volumes: Anonymous::Own };
             // It may be in the middle of writing to a volume.
             let stop = Action::StopContainer { container: reference(new) };
-            let stopped: Vec<StepId> = new.is_up().then(|| self.add(Some(service), stop, INTERRUPTED, &[])).into_iter().collect();
+            let stopped: Vec<StepId> = new
+                .is_up()
+                .then(|| self.add(Some(service), stop, INTERRUPTED, &[]))
+                .into_iter()
+                .collect();
             let removed = self.add(Some(service), remove, INTERRUPTED, &stopped);
             self.create(service, new.number, &[before, &[removed]].concat());
         }
@@ -477,38 +601,81 @@ impl<'a> Planner<'a> {
 
     /// Secrets, start and wait of a container that exists once `before` is done.
     /// Answers the wait.
-    fn start(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) -> StepId {
+    fn start(
+        &mut self,
+        service: &Service,
+        container: &ContainerRef,
+        cause: &str,
+        before: &[StepId],
+    ) -> StepId {
         let before = self.deliver(service, container, cause, before);
         self.begin(service, container, cause, &before).1
     }
 
     /// Its configs and secrets, if it gets any; answers the steps after which it has them.
-    pub(super) fn deliver(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) -> Vec<StepId> {
+    pub(super) fn deliver(
+        &mut self,
+        service: &Service,
+        container: &ContainerRef,
+        cause: &str,
+        before: &[StepId],
+    ) -> Vec<StepId> {
         let mut before = before.to_vec();
         if !service.configs.is_empty() {
-            before.push(self.add(Some(service), Action::DeliverConfigs { container: container.clone() }, cause, &before));
+            before.push(self.add(
+                Some(service),
+                Action::DeliverConfigs { container: container.clone() },
+                cause,
+                &before,
+            ));
         }
         if !service.secrets.is_empty() {
-            before.push(self.add(Some(service), Action::DeliverSecrets { container: container.clone() }, cause, &before));
+            before.push(self.add(
+                Some(service),
+                Action::DeliverSecrets { container: container.clone() },
+                cause,
+                &before,
+            ));
         }
         before
     }
 
-    /// Starts a container that has its secrets, once its conditions hold, and waits for it; answers both steps.
-    pub(super) fn begin(&mut self, service: &Service, container: &ContainerRef, cause: &str, before: &[StepId]) -> (StepId, StepId) {
+    /// Starts a container that has its secrets, once its conditions hold, and waits for it; answers
+    /// both steps.
+    pub(super) fn begin(
+        &mut self,
+        service: &Service,
+        container: &ContainerRef,
+        cause: &str,
+        before: &[StepId],
+    ) -> (StepId, StepId) {
         let (conditions, tolerated) = self.conditions(service);
-        let started =
-            self.add(Some(service), Action::StartContainer { container: container.clone() }, cause, &[before, &conditions].concat());
+        let started = self.add(
+            Some(service),
+            Action::StartContainer { container: container.clone() },
+            cause,
+            &[before, &conditions].concat(),
+        );
         self.plan.steps[started].tolerates = tolerated;
         self.started.entry(service.name.clone()).or_default().push(started);
         (started, self.wait(service, container, &[started]))
     }
 
     /// Waits until the container is ready or completed, whichever its dependents ask for.
-    pub(super) fn wait(&mut self, service: &Service, container: &ContainerRef, before: &[StepId]) -> StepId {
+    pub(super) fn wait(
+        &mut self,
+        service: &Service,
+        container: &ContainerRef,
+        before: &[StepId],
+    ) -> StepId {
         let job = self.is_job(service);
         let until = if job { Until::Completed } else { Until::Ready };
-        let step = self.add(Some(service), Action::Wait { container: container.clone(), until }, "", before);
+        let step = self.add(
+            Some(service),
+            Action::Wait { container: container.clone(), until },
+            "",
+            before,
+        );
         if job {
             self.completed.entry(service.name.clone()).or_default().push(step);
         }
@@ -516,7 +683,8 @@ impl<'a> Planner<'a> {
         step
     }
 
-    /// The steps after which the conditions of `service` hold, and those of them whose failure is no obstacle.
+    /// The steps after which the conditions of `service` hold, and those of them whose failure is
+    /// no obstacle.
     pub(super) fn conditions(&self, service: &Service) -> (Vec<StepId>, Vec<StepId>) {
         let (mut needed, mut all) = (Vec::new(), Vec::new());
         self.add_conditions(service, true, &mut BTreeSet::new(), &mut needed);
@@ -525,10 +693,19 @@ impl<'a> Planner<'a> {
         (all, tolerated)
     }
 
-    /// Adds those steps once. A dependency of which nothing is started passes on its own conditions: a job that is done stands between the
-    /// service that awaits it and the database that the job needed. `required`: without those whose failure is no obstacle.
-    fn add_conditions<'s>(&'s self, service: &'s Service, required: bool, seen: &mut BTreeSet<&'s str>, steps: &mut Vec<StepId>) {
-        for (dependency, how) in service.depends_on.iter().filter(|(_, how)| how.required || !required) {
+    /// Adds those steps once. A dependency of which nothing is started passes on its own
+    /// conditions: a job that is done stands between the service that awaits it and the
+    /// database that the job needed. `required`: without those whose failure is no obstacle.
+    fn add_conditions<'s>(
+        &'s self,
+        service: &'s Service,
+        required: bool,
+        seen: &mut BTreeSet<&'s str>,
+        steps: &mut Vec<StepId>,
+    ) {
+        for (dependency, how) in
+            service.depends_on.iter().filter(|(_, how)| how.required || !required)
+        {
             let own = match how.condition {
                 Condition::Started => self.started.get(dependency),
                 Condition::Healthy => self.ready.get(dependency),
@@ -565,11 +742,28 @@ impl<'a> Planner<'a> {
                 self.keep(service, container, before)?;
                 Ok(previous)
             }
-            Difference::Changed(cause) => Ok(self.replace(service, container, &cause, &[before, &previous].concat(), Old::AsItIs)),
+            Difference::Changed(cause) => Ok(self.replace(
+                service,
+                container,
+                &cause,
+                &[before, &previous].concat(),
+                Old::AsItIs,
+            )),
             Difference::Image(known_after) => {
-                let when = When { image: service.image.clone(), known_after, current: container.image_id.clone(), same: false };
+                let when = When {
+                    image: service.image.clone(),
+                    known_after,
+                    current: container.image_id.clone(),
+                    same: false,
+                };
                 self.when = Some(when.clone());
-                let last = self.replace(service, container, "image changed", &[before, &previous].concat(), Old::AsItIs);
+                let last = self.replace(
+                    service,
+                    container,
+                    "image changed",
+                    &[before, &previous].concat(),
+                    Old::AsItIs,
+                );
                 self.when = Some(When { same: true, ..when });
                 self.keep(service, container, before)?;
                 self.when = None;
@@ -579,7 +773,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Brings an unchanged container to run and be ready, where it is not.
-    pub(super) fn keep(&mut self, service: &'a Service, container: &Container, before: &[StepId]) -> Result<(), Failure> {
+    pub(super) fn keep(
+        &mut self,
+        service: &'a Service,
+        container: &Container,
+        before: &[StepId],
+    ) -> Result<(), Failure> {
         let reference = self.final_reference(service, container);
         match container.state {
             ContainerState::Running if self.is_job(service) => {
@@ -606,7 +805,10 @@ impl<'a> Planner<'a> {
                 }
             }
             ContainerState::Exited | ContainerState::Dead => {
-                let cause = container.exit_code.map_or_else(|| "does not run".to_owned(), |code| format!("exited with code {code}"));
+                let cause = container.exit_code.map_or_else(
+                    || "does not run".to_owned(),
+                    |code| format!("exited with code {code}"),
+                );
                 // Its secrets are in it already.
                 self.begin(service, &reference, &cause, before);
             }
@@ -614,9 +816,12 @@ impl<'a> Planner<'a> {
                 return Err(Failure::paused(&container.name).field("service", service.name.clone()));
             }
             ContainerState::Removing => {
-                return Err(Failure::new(Kind::Conflict, format!("The container \"{}\" is being removed", container.name))
-                    .hint("run it again once it is gone")
-                    .field("service", service.name.clone()));
+                return Err(Failure::new(
+                    Kind::Conflict,
+                    format!("The container \"{}\" is being removed", container.name),
+                )
+                .hint("run it again once it is gone")
+                .field("service", service.name.clone()));
             }
         }
         Ok(())
@@ -631,7 +836,11 @@ impl<'a> Planner<'a> {
 
     /// The name it has once a pending rename is done.
     fn final_reference(&self, service: &Service, container: &Container) -> ContainerRef {
-        let name = if container.is_new() { self.container_name(service, container.number) } else { container.name.clone() };
+        let name = if container.is_new() {
+            self.container_name(service, container.number)
+        } else {
+            container.name.clone()
+        };
         ContainerRef { name, id: Some(container.id.clone()) }
     }
 
@@ -647,11 +856,20 @@ impl<'a> Planner<'a> {
         }
         let project = self.wanted.project;
         if !is_made_of(container, service, self.wanted, self.observed) {
-            let changed = hash::changed_in(container.parts.as_deref().unwrap_or(""), service, project, self.wanted.secrets);
+            let changed = hash::changed_in(
+                container.parts.as_deref().unwrap_or(""),
+                service,
+                project,
+                self.wanted.secrets,
+            );
             return Difference::Changed(if changed.is_empty() {
                 "description changed".into()
             } else {
-                format!("{} changed{}", changed.join(", "), names_of_images(service, container, &changed))
+                format!(
+                    "{} changed{}",
+                    changed.join(", "),
+                    names_of_images(service, container, &changed)
+                )
             });
         }
         if container.networks.iter().any(|id| !self.observed.network_ids.contains(id)) {
@@ -667,7 +885,8 @@ impl<'a> Planner<'a> {
                 SecretsDifference::Unknown(note) => self.plan.notes.push(note),
             }
         }
-        match (self.observed.image_id(&service.image), self.images.get(&canonical(&service.image))) {
+        match (self.observed.image_id(&service.image), self.images.get(&canonical(&service.image)))
+        {
             (_, Some(&step)) => Difference::Image(step),
             (Some(id), None) if id == container.image_id => Difference::Same,
             (Some(_), None) => Difference::Changed("image changed".into()),
@@ -675,10 +894,17 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A network that a running container should hang on and doesn't. Of others the engine's list does not say it.
+    /// A network that a running container should hang on and doesn't. Of others the engine's list
+    /// does not say it.
     fn missing_network(&self, service: &Service, container: &Container) -> Option<&'a str> {
-        let names = service.networks.keys().map(|key| self.wanted.project.networks[key].name.as_str());
-        let is_on = |name: &str| self.observed.networks.iter().any(|there| there.name == name && container.networks.contains(&there.id));
+        let names =
+            service.networks.keys().map(|key| self.wanted.project.networks[key].name.as_str());
+        let is_on = |name: &str| {
+            self.observed
+                .networks
+                .iter()
+                .any(|there| there.name == name && container.networks.contains(&there.id))
+        };
         names.filter(|_| container.state == ContainerState::Running).find(|name| !is_on(name))
     }
 
@@ -687,7 +913,9 @@ impl<'a> Planner<'a> {
         let there = self.of_service.get(service.name.as_str()).cloned().unwrap_or_default();
         let cause = format!("scale is {}", service.scale);
         let surplus = there.into_iter().filter(|container| container.number > service.scale);
-        surplus.map(|container| self.stop_and_remove(Some(service), container, &cause, before)).collect()
+        surplus
+            .map(|container| self.stop_and_remove(Some(service), container, &cause, before))
+            .collect()
     }
 
     /// Containers of services that are no longer described.
@@ -702,8 +930,14 @@ impl<'a> Planner<'a> {
                     self.stop_and_remove(None, container, "no longer described", &[]);
                 }
             } else {
-                let how = if container.ours { "--remove-orphans removes it" } else { "--adopt --remove-orphans removes it" };
-                self.plan.notes.push(format!("{} belongs to no described service; {how}", container.name));
+                let how = if container.ours {
+                    "--remove-orphans removes it"
+                } else {
+                    "--adopt --remove-orphans removes it"
+                };
+                self.plan
+                    .notes
+                    .push(format!("{} belongs to no described service; {how}", container.name));
             }
         }
     }
@@ -717,21 +951,46 @@ impl<'a> Planner<'a> {
     }
 
     /// Answers the removal.
-    fn stop_and_remove(&mut self, service: Option<&Service>, container: &Container, cause: &str, before: &[StepId]) -> StepId {
+    fn stop_and_remove(
+        &mut self,
+        service: Option<&Service>,
+        container: &Container,
+        cause: &str,
+        before: &[StepId],
+    ) -> StepId {
         let mut before = before.to_vec();
         if container.is_up() {
-            before.push(self.add(service, Action::StopContainer { container: reference(container) }, cause, &before));
+            before.push(self.add(
+                service,
+                Action::StopContainer { container: reference(container) },
+                cause,
+                &before,
+            ));
         }
-        let left: Vec<&str> = container.volumes.iter().map(String::as_str).filter(|volume| names::is_anonymous_volume(volume)).collect();
+        let left: Vec<&str> = container
+            .volumes
+            .iter()
+            .map(String::as_str)
+            .filter(|volume| names::is_anonymous_volume(volume))
+            .collect();
         if !left.is_empty() {
-            self.plan.notes.push(format!("{} is removed: {}", container.name, names::anonymous_volumes_stay(&left)));
+            self.plan.notes.push(format!(
+                "{} is removed: {}",
+                container.name,
+                names::anonymous_volumes_stay(&left)
+            ));
         }
-        self.add(service, Action::RemoveContainer { container: reference(container), volumes: Anonymous::Kept }, cause, &before)
+        self.add(
+            service,
+            Action::RemoveContainer { container: reference(container), volumes: Anonymous::Kept },
+            cause,
+            &before,
+        )
     }
 }
 
-/// The name of a network or volume is taken by one that this project did not make. The hint leads to no other refusal: what another project
-/// made needs its name in `spc.toml` too.
+/// The name of a network or volume is taken by one that this project did not make. The hint leads
+/// to no other refusal: what another project made needs its name in `spc.toml` too.
 fn taken(kind: &str, name: &str, owner: Option<&str>, project: &str) -> Failure {
     let conflict = |message: String| Failure::new(Kind::Conflict, message);
     match owner {

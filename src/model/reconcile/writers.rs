@@ -1,7 +1,9 @@
-//! Never two containers on one writable volume, unless it is marked as shared: a plan held against all that has the volumes.
+//! Never two containers on one writable volume, unless it is marked as shared: a plan held against
+//! all that has the volumes.
 //!
-//! The planner puts a start after the stops that have to come first. This is the check that it did, over whatever plan, and the only place
-//! that knows the containers that no plan can stop: another project's, one-off ones, those that nobody labelled.
+//! The planner puts a start after the stops that have to come first. This is the check that it did,
+//! over whatever plan, and the only place that knows the containers that no plan can stop: another
+//! project's, one-off ones, those that nobody labelled.
 
 use std::collections::BTreeSet;
 
@@ -51,31 +53,49 @@ impl Writers<'_> {
     /// The first start that would make a second writer.
     pub fn second(&self) -> Option<SecondWriter> {
         let starts = self.starts();
-        let before: Vec<BTreeSet<StepId>> = starts.iter().map(|start| self.plan.before(start.step)).collect();
-        let second = |start: &Start<'_>, (written, held): (&Written, &Written), holder: ContainerRef| SecondWriter {
+        let before: Vec<BTreeSet<StepId>> =
+            starts.iter().map(|start| self.plan.before(start.step)).collect();
+        let second = |start: &Start<'_>,
+                      (written, held): (&Written, &Written),
+                      holder: ContainerRef| SecondWriter {
             written: written.clone(),
             held: held.clone(),
             service: self.plan.steps[start.step].service.clone(),
             starting: start.container.name.clone(),
             holder,
         };
-        for (start, before) in starts.iter().zip(&before).filter(|(start, _)| !start.writes.is_empty()) {
-            for other in self.all.iter().filter(|other| self.is_up(other) && start.container.id.as_ref() != Some(&other.id)) {
+        for (start, before) in
+            starts.iter().zip(&before).filter(|(start, _)| !start.writes.is_empty())
+        {
+            for other in self
+                .all
+                .iter()
+                .filter(|other| self.is_up(other) && start.container.id.as_ref() != Some(&other.id))
+            {
                 let is_it = |container: &ContainerRef| container.id.as_ref() == Some(&other.id);
-                let is_stopped = before.iter().any(|&step| self.stops(step, is_it)) || self.is_awaited(start.step, None, is_it);
+                let is_stopped = before.iter().any(|&step| self.stops(step, is_it))
+                    || self.is_awaited(start.step, None, is_it);
                 let held = self.writes().of_running(other.writes.iter(), other.folders.iter());
                 if let (false, Some(both)) = (is_stopped, clash(&start.writes, &held)) {
-                    return Some(second(start, both, ContainerRef { name: other.name.clone(), id: Some(other.id.clone()) }));
+                    return Some(second(
+                        start,
+                        both,
+                        ContainerRef { name: other.name.clone(), id: Some(other.id.clone()) },
+                    ));
                 }
             }
         }
         for (later, before) in starts.iter().zip(&before) {
             for earlier in starts.iter().take_while(|earlier| earlier.step != later.step) {
-                let is_other = !is_same(earlier.container, later.container) && !self.exclude_each_other(earlier.step, later.step);
+                let is_other = !is_same(earlier.container, later.container)
+                    && !self.exclude_each_other(earlier.step, later.step);
                 let is_it = |it: &ContainerRef| is_same(it, earlier.container);
-                let is_stopped = before.iter().any(|&step| step > earlier.step && self.stops(step, is_it))
-                    || self.is_awaited(later.step, Some(earlier.step), is_it);
-                if let (true, false, Some(both)) = (is_other, is_stopped, clash(&later.writes, &earlier.writes)) {
+                let is_stopped =
+                    before.iter().any(|&step| step > earlier.step && self.stops(step, is_it))
+                        || self.is_awaited(later.step, Some(earlier.step), is_it);
+                if let (true, false, Some(both)) =
+                    (is_other, is_stopped, clash(&later.writes, &earlier.writes))
+                {
                     return Some(second(later, both, earlier.container.clone()));
                 }
             }
@@ -88,17 +108,26 @@ impl Writers<'_> {
         let started = steps.filter_map(|(step, it)| match &it.action {
             Action::StartContainer { container } => Some((step, container)),
             // One that runs stops for it.
-            Action::RestartContainer { container } if !self.runs(container) => Some((step, container)),
+            Action::RestartContainer { container } if !self.runs(container) => {
+                Some((step, container))
+            }
             _ => None,
         });
-        started.map(|(step, container)| Start { step, container, writes: self.written(step, container) }).collect()
+        started
+            .map(|(step, container)| Start {
+                step,
+                container,
+                writes: self.written(step, container),
+            })
+            .collect()
     }
 
     fn runs(&self, container: &ContainerRef) -> bool {
         self.all.iter().any(|there| self.is_up(there) && container.id.as_ref() == Some(&there.id))
     }
 
-    /// What was observed of the project's own goes before a list, which may be wrong: see `apply::observe`.
+    /// What was observed of the project's own goes before a list, which may be wrong: see
+    /// `apply::observe`.
     fn is_up(&self, there: &Bystander) -> bool {
         let observed = self.observed.containers.iter().find(|container| container.id == there.id);
         observed.map_or(there.is_up, Container::is_up)
@@ -118,33 +147,53 @@ impl Writers<'_> {
         let described = self.project.and_then(|project| project.services.get(service?));
         let own = described.map(|service| self.writes().of_service(service)).unwrap_or_default();
         let inherited = self.plan.steps.iter().find_map(|made| match &made.action {
-            // Under its service's names from the start on: the replaced one is stopped before, and its anonymous volumes are taken over.
-            Action::CreateContainer { name, alias: true, replaces: Some(old), .. } if *name == container.name => there(old.id.as_ref()),
+            // Under its service's names from the start on: the replaced one is stopped before, and
+            // its anonymous volumes are taken over.
+            Action::CreateContainer { name, alias: true, replaces: Some(old), .. }
+                if *name == container.name =>
+            {
+                there(old.id.as_ref())
+            }
             _ => None,
         });
-        let inherited = inherited.into_iter().flat_map(|old| &old.writes).filter(|volume| is_anonymous_volume(volume));
+        let inherited = inherited
+            .into_iter()
+            .flat_map(|old| &old.writes)
+            .filter(|volume| is_anonymous_volume(volume));
         own.into_iter().chain(self.writes().of_started(inherited, std::iter::empty())).collect()
     }
 
-    /// Whether a job's end is waited for before `step` begins, whatever fails: `since` it was started, or as it runs now.
-    fn is_awaited(&self, step: StepId, since: Option<StepId>, which: impl Fn(&ContainerRef) -> bool) -> bool {
+    /// Whether a job's end is waited for before `step` begins, whatever fails: `since` it was
+    /// started, or as it runs now.
+    fn is_awaited(
+        &self,
+        step: StepId,
+        since: Option<StepId>,
+        which: impl Fn(&ContainerRef) -> bool,
+    ) -> bool {
         let (mut open, mut seen) = (vec![step], BTreeSet::new());
         while let Some(step) = open.pop() {
             let Step { action, when, after, tolerates, .. } = &self.plan.steps[step];
             let is_wait = matches!(action, Action::Wait { container, until: Until::Completed } if which(container));
-            // A wait that is left out leaves the job at work, unless its start is left out for the same reason.
-            let is_done = when.is_none() || since.is_some_and(|since| self.plan.steps[since].when == *when);
+            // A wait that is left out leaves the job at work, unless its start is left out for the
+            // same reason.
+            let is_done =
+                when.is_none() || since.is_some_and(|since| self.plan.steps[since].when == *when);
             if is_wait && is_done && since.is_none_or(|since| step > since) {
                 return true;
             }
-            open.extend(after.iter().filter(|before| !tolerates.contains(before) && seen.insert(**before)));
+            open.extend(
+                after.iter().filter(|before| !tolerates.contains(before) && seen.insert(**before)),
+            );
         }
         false
     }
 
     fn stops(&self, step: StepId, which: impl Fn(&ContainerRef) -> bool) -> bool {
         match &self.plan.steps[step].action {
-            Action::StopContainer { container } | Action::RemoveContainer { container, .. } => which(container),
+            Action::StopContainer { container } | Action::RemoveContainer { container, .. } => {
+                which(container)
+            }
             _ => false,
         }
     }
@@ -153,7 +202,9 @@ impl Writers<'_> {
     fn exclude_each_other(&self, one: StepId, other: StepId) -> bool {
         let when = |step: StepId| -> &Step { &self.plan.steps[step] };
         match (&when(one).when, &when(other).when) {
-            (Some(one), Some(other)) => one.image == other.image && one.current == other.current && one.same != other.same,
+            (Some(one), Some(other)) => {
+                one.image == other.image && one.current == other.current && one.same != other.same
+            }
             _ => false,
         }
     }

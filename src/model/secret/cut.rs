@@ -1,5 +1,6 @@
-//! Secrets beside the mark of a text that was cut off: of a value only its beginning stands before `…`, or its end after it, and half
-//! of one nobody would know again. Messages, excerpts of output and an engine's own records of probes are cut so.
+//! Secrets beside the mark of a text that was cut off: of a value only its beginning stands before
+//! `…`, or its end after it, and half of one nobody would know again. Messages, excerpts of output
+//! and an engine's own records of probes are cut so.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,7 +12,8 @@ const MARKS: [&[u8]; 2] = ["…".as_bytes(), b"..."];
 pub(super) fn marks(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(next) = text[at..].iter().position(|byte| *byte == b'.' || *byte == MARKS[0][0]) {
+    while let Some(next) = text[at..].iter().position(|byte| *byte == b'.' || *byte == MARKS[0][0])
+    {
         at += next;
         let dots = text[at..].iter().take_while(|byte| **byte == b'.').count();
         if dots == MARKS[1].len() || text[at..].starts_with(MARKS[0]) {
@@ -37,7 +39,9 @@ impl Tails {
     pub(super) fn add(&mut self, value: usize, characters: &[char], shortest: usize) {
         let text: String = characters.iter().collect();
         let starts = text.char_indices().map(|(start, _)| start);
-        for (from, start) in starts.enumerate().skip(1).take(characters.len().saturating_sub(shortest)) {
+        for (from, start) in
+            starts.enumerate().skip(1).take(characters.len().saturating_sub(shortest))
+        {
             let Some(begin) = text.as_bytes()[start..].first_chunk::<3>() else { return };
             let alike = self.by_begin.entry(*begin).or_default();
             if alike.len() < MOST_ALIKE {

@@ -1,5 +1,5 @@
-//! A value inside of base64 or hexadecimal text: its symbols, wherever in the text it begins, and pieces of them where a line
-//! of such text is broken.
+//! A value inside of base64 or hexadecimal text: its symbols, wherever in the text it begins, and
+//! pieces of them where a line of such text is broken.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,9 @@ impl Alphabet {
 
     fn symbol(self, byte: u8) -> Option<u8> {
         match (self, byte) {
-            (Self::Hex, _) => char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()),
+            (Self::Hex, _) => {
+                char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+            }
             (Self::Base64, b'A'..=b'Z') => Some(byte - b'A'),
             (Self::Base64, b'a'..=b'z') => Some(byte - b'a' + 26),
             (Self::Base64, b'0'..=b'9') => Some(byte - b'0' + 52),
@@ -43,10 +45,12 @@ impl Alphabet {
 
     /// The bytes that stand for a symbol.
     fn bytes_of(self, wanted: u8, mask: u8) -> impl Iterator<Item = u8> {
-        (0..=u8::MAX).filter(move |byte| self.symbol(*byte).is_some_and(|symbol| symbol & mask == wanted))
+        (0..=u8::MAX)
+            .filter(move |byte| self.symbol(*byte).is_some_and(|symbol| symbol & mask == wanted))
     }
 
-    /// Where a symbol begins at or after `at`, what separates symbols passed over; `inside`: between the two of one byte.
+    /// Where a symbol begins at or after `at`, what separates symbols passed over; `inside`:
+    /// between the two of one byte.
     fn skip(self, text: &[u8], mut at: usize, inside: bool) -> usize {
         /// What separates more is no separator.
         const LONGEST: usize = 256;
@@ -58,7 +62,13 @@ impl Alphabet {
                 _ if rest.starts_with(b"\n") => line_break(rest, 1),
                 // Line ends that are escaped or shown as signs.
                 _ if rest.starts_with(b"\\n") || rest.starts_with(b"\\r") => 2,
-                _ if rest.starts_with(b"%0A") || rest.starts_with(b"%0D") || rest.starts_with(b"%0a") || rest.starts_with(b"%0d") => 3,
+                _ if rest.starts_with(b"%0A")
+                    || rest.starts_with(b"%0D")
+                    || rest.starts_with(b"%0a")
+                    || rest.starts_with(b"%0d") =>
+                {
+                    3
+                }
                 _ if rest.starts_with("␊".as_bytes()) || rest.starts_with("␍".as_bytes()) => 3,
                 // The shell's and others' mark of a line that goes on.
                 Self::Base64 if rest.starts_with(b"\\\n") || rest.starts_with(b"=\n") => 2,
@@ -93,7 +103,9 @@ impl Alphabet {
             b'&' if text[at..].starts_with(b"&#") => {
                 let end = at + text[at..].iter().take(8).position(|byte| *byte == b';')?;
                 let digits = std::str::from_utf8(&text[at + 2..end]).ok()?;
-                let code = digits.strip_prefix(['x', 'X']).map_or_else(|| digits.parse(), |digits| u32::from_str_radix(digits, 16));
+                let code = digits
+                    .strip_prefix(['x', 'X'])
+                    .map_or_else(|| digits.parse(), |digits| u32::from_str_radix(digits, 16));
                 (code.ok()?, end + 1)
             }
             _ => return None,
@@ -117,8 +129,8 @@ pub(super) struct Encoded {
     alphabet: Alphabet,
     /// Of each symbol the bits that are the value's, and what they are.
     symbols: Vec<(u8, u8)>,
-    /// Symbols before the value, where it has to stand a whole number of groups from the beginning of its text; short ones only,
-    /// which would be found by chance otherwise.
+    /// Symbols before the value, where it has to stand a whole number of groups from the beginning
+    /// of its text; short ones only, which would be found by chance otherwise.
     aligned: Option<usize>,
 }
 
@@ -130,26 +142,43 @@ impl Encoded {
         let base64 = (0..3).map(|offset| {
             let first = offset * 8 / 6;
             let symbols = symbols(value, offset, 6);
-            Self { alphabet: Alphabet::Base64, symbols, aligned: (value.len() < LONG).then_some(first) }
+            Self {
+                alphabet: Alphabet::Base64,
+                symbols,
+                aligned: (value.len() < LONG).then_some(first),
+            }
         });
         let hex = Self { alphabet: Alphabet::Hex, symbols: symbols(value, 0, 4), aligned: None };
         base64.chain([hex]).collect()
     }
 
-    /// How many symbols before the first that is the value's alone: it is looked for by that one and the next.
+    /// How many symbols before the first that is the value's alone: it is looked for by that one
+    /// and the next.
     fn lead(&self) -> usize {
         usize::from(!self.is_whole(0))
     }
 
     /// The pairs of bytes by which it is looked for; nothing for the second where it may be any.
     pub(super) fn beginnings(&self) -> Vec<(u8, Option<u8>)> {
-        let bytes = |at: usize| self.symbols.get(at).map(|(mask, wanted)| self.alphabet.bytes_of(*wanted, *mask).collect::<Vec<u8>>());
-        let (first, second) = (bytes(self.lead()).unwrap_or_default(), bytes(self.lead() + 1).unwrap_or_default());
-        let mut pairs: Vec<_> = first.iter().flat_map(|first| second.iter().map(|second| (*first, Some(*second)))).collect();
+        let bytes = |at: usize| {
+            self.symbols
+                .get(at)
+                .map(|(mask, wanted)| self.alphabet.bytes_of(*wanted, *mask).collect::<Vec<u8>>())
+        };
+        let (first, second) =
+            (bytes(self.lead()).unwrap_or_default(), bytes(self.lead() + 1).unwrap_or_default());
+        let mut pairs: Vec<_> = first
+            .iter()
+            .flat_map(|first| second.iter().map(|second| (*first, Some(*second))))
+            .collect();
         if self.alphabet == Alphabet::Base64 {
             // A line end or an escape between them, and an escape for the first.
             let between = [b'\n', b'\r', b'\\', b'%', b'&', b'=', 0xe2];
-            pairs.extend(first.iter().flat_map(|first| between.iter().map(|between| (*first, Some(*between)))));
+            pairs.extend(
+                first
+                    .iter()
+                    .flat_map(|first| between.iter().map(|between| (*first, Some(*between)))),
+            );
             if first.iter().any(|byte| matches!(byte, b'+' | b'/')) {
                 pairs.extend([b'%', b'\\', b'&'].map(|escape| (escape, None)));
             }
@@ -168,14 +197,16 @@ impl Encoded {
             if index > lead && (!is_next || is_hex && !is_inside) {
                 end = self.alphabet.skip(text, end, is_inside);
             }
-            (_, end) = self.alphabet.read(text, end).filter(|(symbol, _)| symbol & mask == *wanted)?;
+            (_, end) =
+                self.alphabet.read(text, end).filter(|(symbol, _)| symbol & mask == *wanted)?;
         }
         let start = if lead == 0 { at } else { self.lead_before(text, at)? };
         if self.aligned.is_some_and(|before| !is_aligned(text, start, before)) {
             return None;
         }
         // The filling says how long the value is.
-        let filling = text[end..].iter().take(2).take_while(|byte| !is_hex && **byte == b'=').count();
+        let filling =
+            text[end..].iter().take(2).take_while(|byte| !is_hex && **byte == b'=').count();
         Some((start, end + filling))
     }
 
@@ -192,16 +223,22 @@ impl Encoded {
     }
 
     fn is_whole(&self, at: usize) -> bool {
-        self.symbols.get(at).is_some_and(|(mask, _)| mask.count_ones() as usize == self.alphabet.bits())
+        self.symbols
+            .get(at)
+            .is_some_and(|(mask, _)| mask.count_ones() as usize == self.alphabet.bits())
     }
 
     /// Whether the symbols of `run` are those of the value from `from` on, as far as both go.
     fn fits(&self, run: &[u8], from: usize) -> bool {
-        self.symbols[from..].iter().zip(run).all(|((mask, wanted), symbol)| symbol & mask == *wanted)
+        self.symbols[from..]
+            .iter()
+            .zip(run)
+            .all(|((mask, wanted), symbol)| symbol & mask == *wanted)
     }
 }
 
-/// Each symbol's bits of a value that begins `offset` bytes into encoded text; those of its neighbours are left open.
+/// Each symbol's bits of a value that begins `offset` bytes into encoded text; those of its
+/// neighbours are left open.
 fn symbols(value: &[u8], offset: usize, bits: usize) -> Vec<(u8, u8)> {
     let (begin, end) = (offset * 8, (offset + value.len()) * 8);
     let bit = |at: usize| (value[(at - begin) / 8] >> (7 - at % 8)) & 1;
@@ -227,15 +264,29 @@ fn is_aligned(text: &[u8], start: usize, before: usize) -> bool {
         match rest.split_last() {
             // Part of the alphabet, and as often what separates.
             Some((b'+' | b'/' | b'-' | b'_', _)) if count % 4 == before => return true,
-            Some((byte, others)) if Alphabet::Base64.symbol(*byte).is_some() => (rest, count) = (others, count + 1),
+            Some((byte, others)) if Alphabet::Base64.symbol(*byte).is_some() => {
+                (rest, count) = (others, count + 1)
+            }
             _ => return count % 4 == before,
         }
     }
 }
 
-/// What stands before a line end that wraps encoded text, in each of its spellings; all of `text` if it ends with none.
+/// What stands before a line end that wraps encoded text, in each of its spellings; all of `text`
+/// if it ends with none.
 fn before_line_end(text: &[u8]) -> &[u8] {
-    let ends: [&[u8]; 10] = [b"\n", b"\r", b"\\n", b"\\r", b"%0A", b"%0a", b"%0D", b"%0d", "␊".as_bytes(), "␍".as_bytes()];
+    let ends: [&[u8]; 10] = [
+        b"\n",
+        b"\r",
+        b"\\n",
+        b"\\r",
+        b"%0A",
+        b"%0a",
+        b"%0D",
+        b"%0d",
+        "␊".as_bytes(),
+        "␍".as_bytes(),
+    ];
     let mut rest = text.trim_ascii_end();
     if !text[rest.len()..].contains(&b'\n') {
         rest = text;
@@ -246,12 +297,14 @@ fn before_line_end(text: &[u8]) -> &[u8] {
     rest
 }
 
-/// Where pieces of encoded values stand in lines: what is encoded is broken into lines, and the lines come one by one.
+/// Where pieces of encoded values stand in lines: what is encoded is broken into lines, and the
+/// lines come one by one.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     /// For each alphabet: the 24 bits of whole symbols → the encodings that have them, and where.
     windows: [HashMap<u32, Vec<(EncodedId, usize)>>; 2],
-    /// For each alphabet: which of the last bits of those 24 bits there are, to look at most text no further.
+    /// For each alphabet: which of the last bits of those 24 bits there are, to look at most text
+    /// no further.
     known: [Vec<u64>; 2],
 }
 
@@ -267,12 +320,17 @@ pub(super) type Piece = (usize, usize, usize);
 impl Pieces {
     /// Looks for pieces of these from now on, short ones aside.
     pub(super) fn add(&mut self, value: usize, encodings: &[Encoded]) {
-        for (number, encoded) in encodings.iter().enumerate().filter(|(_, encoded)| encoded.aligned.is_none()) {
+        for (number, encoded) in
+            encodings.iter().enumerate().filter(|(_, encoded)| encoded.aligned.is_none())
+        {
             let length = encoded.alphabet.shortest_piece();
             for (from, symbols) in encoded.symbols.windows(length).enumerate() {
                 if (from..from + length).all(|at| encoded.is_whole(at)) {
                     let window = encoded.alphabet.window(symbols.iter().map(|(_, symbol)| *symbol));
-                    self.windows[encoded.alphabet as usize].entry(window).or_default().push(((value, number), from));
+                    self.windows[encoded.alphabet as usize]
+                        .entry(window)
+                        .or_default()
+                        .push(((value, number), from));
                     let known = &mut self.known[encoded.alphabet as usize];
                     known.resize(1 << (KNOWN_BITS - 6), 0);
                     let bit = window & ((1 << KNOWN_BITS) - 1);
@@ -283,7 +341,13 @@ impl Pieces {
     }
 
     /// The pieces in a line, which begins `offset` bytes into its text.
-    pub(super) fn find<'e>(&self, line: &[u8], offset: usize, encoded: impl Fn(EncodedId) -> &'e Encoded, found: &mut Vec<Piece>) {
+    pub(super) fn find<'e>(
+        &self,
+        line: &[u8],
+        offset: usize,
+        encoded: impl Fn(EncodedId) -> &'e Encoded,
+        found: &mut Vec<Piece>,
+    ) {
         for alphabet in Alphabet::ALL {
             let windows = &self.windows[alphabet as usize];
             let length = alphabet.shortest_piece();
@@ -292,20 +356,38 @@ impl Pieces {
             let begin = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
             let end = line.len() - line.iter().rev().take_while(is_ending).count();
             // Most lines are told apart by a few symbols at their ends.
-            let (head, tail) = (line.get(begin..begin + length), end.checked_sub(length).and_then(|from| line.get(from..end)));
-            let (begins, ends) = (head.is_some_and(|head| self.knows(alphabet, head)), tail.is_some_and(|tail| self.knows(alphabet, tail)));
-            let last_begin = |from: usize| end - line[from..end].iter().rev().take_while(is_symbol).count();
+            let (head, tail) = (
+                line.get(begin..begin + length),
+                end.checked_sub(length).and_then(|from| line.get(from..end)),
+            );
+            let (begins, ends) = (
+                head.is_some_and(|head| self.knows(alphabet, head)),
+                tail.is_some_and(|tail| self.knows(alphabet, tail)),
+            );
+            let last_begin =
+                |from: usize| end - line[from..end].iter().rev().take_while(is_symbol).count();
             // The last run may begin with a piece too, after other text.
-            let last = if tail.is_some_and(|tail| tail.iter().all(|byte| is_symbol(&byte))) { last_begin(0)..end } else { end..end };
-            let first = if begins { begin..begin + line[begin..].iter().take_while(is_symbol).count() } else { begin..begin };
-            let starts = last.len() >= length && self.knows(alphabet, &line[last.start..last.start + length]);
-            for (run, is_last, is_wanted) in
-                [(first.clone(), first == last, begins), (last.clone(), true, (ends || starts) && first != last)]
-            {
+            let last = if tail.is_some_and(|tail| tail.iter().all(|byte| is_symbol(&byte))) {
+                last_begin(0)..end
+            } else {
+                end..end
+            };
+            let first = if begins {
+                begin..begin + line[begin..].iter().take_while(is_symbol).count()
+            } else {
+                begin..begin
+            };
+            let starts = last.len() >= length
+                && self.knows(alphabet, &line[last.start..last.start + length]);
+            for (run, is_last, is_wanted) in [
+                (first.clone(), first == last, begins),
+                (last.clone(), true, (ends || starts) && first != last),
+            ] {
                 if !is_wanted || run.len() < length {
                     continue;
                 }
-                let symbols: Vec<u8> = line[run.clone()].iter().filter_map(|byte| alphabet.symbol(*byte)).collect();
+                let symbols: Vec<u8> =
+                    line[run.clone()].iter().filter_map(|byte| alphabet.symbol(*byte)).collect();
                 let mut piece = |(value, _): EncodedId, from: usize, to: usize| {
                     found.push((value, offset + run.start + from, offset + run.start + to));
                 };
@@ -327,25 +409,31 @@ impl Pieces {
 
     /// Whether 24 bits of symbols may be of some value.
     fn knows(&self, alphabet: Alphabet, symbols: &[u8]) -> bool {
-        let window = symbols.iter().try_fold(0, |window, byte| Some(window << alphabet.bits() | u32::from(alphabet.symbol(*byte)?)));
+        let window = symbols.iter().try_fold(0, |window, byte| {
+            Some(window << alphabet.bits() | u32::from(alphabet.symbol(*byte)?))
+        });
         window.is_some_and(|window| {
             let bit = window & ((1 << KNOWN_BITS) - 1);
-            self.known[alphabet as usize].get((bit / 64) as usize).is_some_and(|bits| bits & 1 << (bit % 64) != 0)
+            self.known[alphabet as usize]
+                .get((bit / 64) as usize)
+                .is_some_and(|bits| bits & 1 << (bit % 64) != 0)
         })
     }
 }
 
 impl Encoded {
-    /// How many symbols at the beginning of a run are the value's from `from` on: its end, or, where the run is all of a line, its
-    /// middle.
+    /// How many symbols at the beginning of a run are the value's from `from` on: its end, or,
+    /// where the run is all of a line, its middle.
     fn beginning(&self, run: &[u8], from: usize, is_last: bool) -> Option<usize> {
         let rest = self.symbols.len() - from;
         let count = rest.min(run.len());
-        let is_middle = is_last && count == run.len() && count >= 2 * self.alphabet.shortest_piece();
+        let is_middle =
+            is_last && count == run.len() && count >= 2 * self.alphabet.shortest_piece();
         ((count == rest || is_middle) && self.fits(run, from)).then_some(count)
     }
 
-    /// How many symbols at the end of a run are the value's first, if its last ones are those from `from` on.
+    /// How many symbols at the end of a run are the value's first, if its last ones are those from
+    /// `from` on.
     fn end(&self, run: &[u8], from: usize) -> Option<usize> {
         let count = from + self.alphabet.shortest_piece();
         (count <= run.len() && self.fits(&run[run.len() - count..], 0)).then_some(count)
@@ -358,7 +446,12 @@ impl Alphabet {
     }
 
     /// What has the symbols that a run has at `from`.
-    fn at<'w>(self, windows: &'w HashMap<u32, Vec<(EncodedId, usize)>>, run: &[u8], from: usize) -> &'w [(EncodedId, usize)] {
+    fn at<'w>(
+        self,
+        windows: &'w HashMap<u32, Vec<(EncodedId, usize)>>,
+        run: &[u8],
+        from: usize,
+    ) -> &'w [(EncodedId, usize)] {
         let window = self.window(run[from..from + self.shortest_piece()].iter().copied());
         windows.get(&window).map_or(&[], Vec::as_slice)
     }

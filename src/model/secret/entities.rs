@@ -1,4 +1,5 @@
-//! The names that HTML has for the characters that programs write by name: ASCII punctuation and Latin-1.
+//! The names that HTML has for the characters that programs write by name: ASCII punctuation and
+//! Latin-1.
 
 /// The names of U+00A0 to U+00FF, in order.
 const LATIN_1: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para \
@@ -48,7 +49,8 @@ pub(super) fn entity_names(c: char) -> &'static [&'static str] {
 }
 
 fn latin_1(c: char) -> &'static [&'static str] {
-    static NAMES: std::sync::LazyLock<Vec<&'static str>> = std::sync::LazyLock::new(|| LATIN_1.split_whitespace().collect());
+    static NAMES: std::sync::LazyLock<Vec<&'static str>> =
+        std::sync::LazyLock::new(|| LATIN_1.split_whitespace().collect());
     let at = (u32::from(c) - 0xa0) as usize;
     NAMES.get(at).map_or(&[], std::slice::from_ref)
 }
@@ -60,7 +62,14 @@ mod tests {
     #[test]
     fn latin_1_has_its_names_in_order() {
         assert_eq!(LATIN_1.split_whitespace().count(), 96);
-        for (c, name) in [('\u{a0}', "nbsp"), ('é', "eacute"), ('ö', "ouml"), ('ß', "szlig"), ('ÿ', "yuml"), ('×', "times")] {
+        for (c, name) in [
+            ('\u{a0}', "nbsp"),
+            ('é', "eacute"),
+            ('ö', "ouml"),
+            ('ß', "szlig"),
+            ('ÿ', "yuml"),
+            ('×', "times"),
+        ] {
             assert_eq!(entity_names(c), [name]);
         }
         assert!(entity_names('a').is_empty() && entity_names('ā').is_empty());

@@ -12,9 +12,9 @@
 //! | a line of wrapped base64 or hexadecimal that comes alone | | all but 3 and 5 symbols at most at the break |
 //! | the beginning or end of a value where a text was cut off | `p/w…` | from three characters on |
 //!
-//! A value of several lines is masked as a whole and line by line. What is not masked: values of fewer than [`SHORTEST`]
-//! characters, and whatever a program makes of one beyond this (reversed, in upper case, encrypted, compressed, in pieces with
-//! something else between them).
+//! A value of several lines is masked as a whole and line by line. What is not masked: values of
+//! fewer than [`SHORTEST`] characters, and whatever a program makes of one beyond this (reversed,
+//! in upper case, encrypted, compressed, in pieces with something else between them).
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -36,7 +36,8 @@ const MARK_BEGIN: &str = "[secret ";
 #[derive(Debug, Default)]
 pub(super) struct Mask {
     values: Vec<Value>,
-    /// Bit `first << 8 | second`: whether a spelling of some value may begin with these two bytes. Most text is looked at no further.
+    /// Bit `first << 8 | second`: whether a spelling of some value may begin with these two bytes.
+    /// Most text is looked at no further.
     pairs: Vec<u64>,
     by_pair: HashMap<(u8, u8), Vec<Beginning>>,
     /// By the first byte alone, where the second may be any: escapes.
@@ -81,7 +82,10 @@ impl Mask {
     fn add_with(&mut self, name: &str, text: &str, encodings: Vec<Encoded>) {
         self.names.insert(name.to_owned());
         let characters: Vec<char> = text.chars().collect();
-        if characters.len() < SHORTEST || text.trim().is_empty() || self.values.iter().any(|value| value.characters == characters) {
+        if characters.len() < SHORTEST
+            || text.trim().is_empty()
+            || self.values.iter().any(|value| value.characters == characters)
+        {
             return;
         }
         let index = self.values.len();
@@ -100,7 +104,8 @@ impl Mask {
         for second in second {
             self.begins(Beginning::Text(index), plain[0], Some(second));
         }
-        // Escapes are rare where text isn't escaped, and where it is any may be the value's; but "=" stands everywhere.
+        // Escapes are rare where text isn't escaped, and where it is any may be the value's; but
+        // "=" stands everywhere.
         for first in first_bytes(characters[0]).into_iter().filter(|first| *first != plain[0]) {
             if first != b'=' {
                 self.begins(Beginning::Text(index), first, None);
@@ -162,13 +167,17 @@ impl Mask {
 
     /// The name of the first that is in `text`.
     pub(super) fn first_in(&self, text: &str) -> Option<&str> {
-        self.find_whole(text.as_bytes()).first().map(|hidden| self.values[hidden.value].name.as_str())
+        self.find_whole(text.as_bytes())
+            .first()
+            .map(|hidden| self.values[hidden.value].name.as_str())
     }
 
     /// The last place at or before `at` that is inside of nothing hidden, nor of a character.
     pub(super) fn boundary(&self, text: &str, at: usize) -> usize {
         let at = text.floor_char_boundary(at);
-        self.find(text).iter().rev().fold(at, |at, hidden| if hidden.from < at && at < hidden.to { hidden.from } else { at })
+        self.find(text).iter().rev().fold(at, |at, hidden| {
+            if hidden.from < at && at < hidden.to { hidden.from } else { at }
+        })
     }
 
     /// What is hidden, in order; each part goes further than those before it.
@@ -193,7 +202,9 @@ impl Mask {
                 && let Some(hidden) = self.longest_at(bytes, at)
             {
                 let last = found.last();
-                if last.is_none_or(|last| last.to < hidden.to && (last.to <= hidden.from || last.value != hidden.value)) {
+                if last.is_none_or(|last| {
+                    last.to < hidden.to && (last.to <= hidden.from || last.value != hidden.value)
+                }) {
                     found.push(hidden);
                 }
             }
@@ -206,7 +217,9 @@ impl Mask {
         let by_pair = self.by_pair.get(&(text[at], text[at + 1])).map_or(&[][..], Vec::as_slice);
         let all = by_pair.iter().chain(&self.by_first[usize::from(text[at])]);
         let found = all.filter_map(|beginning| match beginning {
-            Beginning::Text(value) => Some(Hidden { from: at, to: self.values[*value].end_at(text, at)?, value: *value }),
+            Beginning::Text(value) => {
+                Some(Hidden { from: at, to: self.values[*value].end_at(text, at)?, value: *value })
+            }
             Beginning::Encoded(id) => {
                 let (from, to) = self.encoded(*id).find_at(text, at)?;
                 Some(Hidden { from, to, value: id.0 })
@@ -220,10 +233,12 @@ impl Mask {
         &self.values[value].encodings[number]
     }
 
-    /// The length of what stands here in the place of a secret already: it holds a name, and nothing to hide.
+    /// The length of what stands here in the place of a secret already: it holds a name, and
+    /// nothing to hide.
     fn mark_at(&self, text: &[u8], at: usize) -> Option<usize> {
         let rest = text[at..].strip_prefix(MARK_BEGIN.as_bytes())?;
-        let name = std::str::from_utf8(&rest[..rest.iter().position(|byte| *byte == b']')?]).ok()?;
+        let name =
+            std::str::from_utf8(&rest[..rest.iter().position(|byte| *byte == b']')?]).ok()?;
         self.names.contains(name).then_some(MARK_BEGIN.len() + name.len() + 1)
     }
 
@@ -265,17 +280,24 @@ impl Mask {
             self.pairs[pair / 64] & 1 << (pair % 64) != 0
         };
         (from..to.saturating_sub(1)).filter(may_begin).find_map(|at| {
-            let by_pair = self.by_pair.get(&(text[at], text[at + 1])).map_or(&[][..], Vec::as_slice);
-            by_pair.iter().chain(&self.by_first[usize::from(text[at])]).find_map(|beginning| match beginning {
-                Beginning::Text(value) => self.values[*value].begins_until(&text[..to], at).then_some((*value, at, to)),
-                Beginning::Encoded(_) => None,
+            let by_pair =
+                self.by_pair.get(&(text[at], text[at + 1])).map_or(&[][..], Vec::as_slice);
+            by_pair.iter().chain(&self.by_first[usize::from(text[at])]).find_map(|beginning| {
+                match beginning {
+                    Beginning::Text(value) => self.values[*value]
+                        .begins_until(&text[..to], at)
+                        .then_some((*value, at, to)),
+                    Beginning::Encoded(_) => None,
+                }
             })
         })
     }
 
     /// The longest end of a value that begins at `at`.
     fn tail_at(&self, text: &[u8], at: usize) -> Option<Piece> {
-        self.tails.at(text, at).iter().find_map(|(value, from)| Some((*value, at, self.values[*value].end_from(*from, text, at)?)))
+        self.tails.at(text, at).iter().find_map(|(value, from)| {
+            Some((*value, at, self.values[*value].end_from(*from, text, at)?))
+        })
     }
 }
 

@@ -1,14 +1,15 @@
-//! The ways in which programs write a character of a text: as it is, or escaped for what the text goes into.
+//! The ways in which programs write a character of a text: as it is, or escaped for what the text
+//! goes into.
 //!
-//! Every character of a secret may be spelled in any of them, also in another than its neighbour: encoders leave some
-//! characters as they are and disagree about which.
+//! Every character of a secret may be spelled in any of them, also in another than its neighbour:
+//! encoders leave some characters as they are and disagree about which.
 
 use super::entities::entity_names;
 
 /// Where spellings of one character may end; of more than fit, the nearest and the furthest.
 ///
-/// Characters that escape themselves (a backslash, a quote) may end anywhere in a run of them: `\\\\` is one, two or
-/// four. Such ends are kept as a range, however long the run.
+/// Characters that escape themselves (a backslash, a quote) may end anywhere in a run of them:
+/// `\\\\` is one, two or four. Such ends are kept as a range, however long the run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ends {
     /// First and last. A character that may stand within the range stands there all the way.
@@ -33,7 +34,8 @@ impl Ends {
             return;
         }
         if self.len == self.at.len() {
-            // A program escapes all alike: nothing, which ends nearest, or everything, which ends furthest.
+            // A program escapes all alike: nothing, which ends nearest, or everything, which ends
+            // furthest.
             self.at.sort_unstable_by_key(|(_, last)| *last);
             let middle = self.at.len() / 2;
             self.at.copy_within(middle + 1.., middle);
@@ -48,7 +50,8 @@ impl Ends {
         let mut next = Self::default();
         for (first, last) in &self.at[..self.len] {
             next.add_run(text, *first, *last, c);
-            // What follows a run begins at its end, or with the rest of it, whose length says nothing.
+            // What follows a run begins at its end, or with the rest of it, whose length says
+            // nothing.
             add_ends(text, *last, c, &mut next);
             if first < last {
                 add_ends(text, last - 1, c, &mut next);
@@ -64,7 +67,8 @@ impl Ends {
             '"' | '\'' => 2,
             _ => return,
         };
-        let more = text[last..].iter().take(most).take_while(|byte| char::from(**byte) == c).count();
+        let more =
+            text[last..].iter().take(most).take_while(|byte| char::from(**byte) == c).count();
         if first < last && char::from(text[first]) == c {
             self.add_range(first + 1, last + more);
         } else if more > 0 {
@@ -102,7 +106,12 @@ fn add_ends(text: &[u8], at: usize, c: char, ends: &mut Ends) {
         // The sign that stands for a control character.
         0xe2 if c < ' ' => {
             let sign = char::from_u32(u32::from(c) + 0x2400).unwrap_or(c);
-            add(ends, text[at..].starts_with(sign.encode_utf8(&mut [0; 4]).as_bytes()).then_some(at + sign.len_utf8()));
+            add(
+                ends,
+                text[at..]
+                    .starts_with(sign.encode_utf8(&mut [0; 4]).as_bytes())
+                    .then_some(at + sign.len_utf8()),
+            );
         }
         _ => {}
     }
@@ -131,7 +140,11 @@ fn percent(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
     }
     let units = |text: &[u8], at: usize| {
         let at = after_percent(text, at)?;
-        Some((hex(text, at + 1, 4).filter(|_| text.get(at).is_some_and(|u| matches!(u, b'u' | b'U')))?, at + 5))
+        Some((
+            hex(text, at + 1, 4)
+                .filter(|_| text.get(at).is_some_and(|u| matches!(u, b'u' | b'U')))?,
+            at + 5,
+        ))
     };
     add(ends, utf16_of(text, at, c, units));
 }
@@ -184,12 +197,15 @@ fn numeric_entity(text: &[u8], at: usize) -> Option<(u32, usize)> {
     let radix = if matches!(text.get(at), Some(b'x' | b'X')) { 16 } else { 10 };
     at += usize::from(radix == 16);
     let digits = text[at..].iter().take_while(|byte| char::from(**byte).is_digit(radix)).count();
-    let code = std::str::from_utf8(&text[at..at + digits]).ok().and_then(|digits| u32::from_str_radix(digits, radix).ok())?;
+    let code = std::str::from_utf8(&text[at..at + digits])
+        .ok()
+        .and_then(|digits| u32::from_str_radix(digits, radix).ok())?;
     let end = at + digits;
     Some((code, end + usize::from(text.get(end) == Some(&b';'))))
 }
 
-/// `\/`, `\n`, `\u002f`, `\u{2f}`, `\U0000002f`, `\x2f`, `\057`; the backslash as often as it was escaped again.
+/// `\/`, `\n`, `\u002f`, `\u{2f}`, `\U0000002f`, `\x2f`, `\057`; the backslash as often as it was
+/// escaped again.
 fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
     let count = backslashes(text, at);
     add(
@@ -197,7 +213,11 @@ fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
         bytes_of(text, at, plain, |text, at| {
             let at = after_backslashes(text, at)?;
             let is_hex = matches!(text.get(at), Some(b'x' | b'X'));
-            if is_hex { Some((hex(text, at + 1, 2)?, at + 3)) } else { Some((number(text, at, 3, 8)?, at + 3)) }
+            if is_hex {
+                Some((hex(text, at + 1, 2)?, at + 3))
+            } else {
+                Some((number(text, at, 3, 8)?, at + 3))
+            }
         }),
     );
     add(
@@ -213,9 +233,15 @@ fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
         b'x' => hex(text, after + 1, 2).map(|code| (code, after + 3)),
         b'U' => hex(text, after + 1, 8).map(|code| (code, after + 9)),
         b'u' if text.get(after + 1) == Some(&b'{') => {
-            let digits = text[after + 2..].iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+            let digits = text[after + 2..]
+                .iter()
+                .take(8)
+                .take_while(|byte| byte.is_ascii_hexdigit())
+                .count();
             let end = after + 2 + digits;
-            hex(text, after + 2, digits).filter(|_| text.get(end) == Some(&b'}')).map(|code| (code, end + 1))
+            hex(text, after + 2, digits)
+                .filter(|_| text.get(end) == Some(&b'}'))
+                .map(|code| (code, end + 1))
         }
         _ => None,
     };
@@ -243,8 +269,8 @@ fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
     add(ends, (kind == named).then_some(after + 1));
 }
 
-/// How many backslashes stand at `at`, at most as many as escape a character six times over: text of nothing else is
-/// read in linear time.
+/// How many backslashes stand at `at`, at most as many as escape a character six times over: text
+/// of nothing else is read in linear time.
 fn backslashes(text: &[u8], at: usize) -> usize {
     text.iter().skip(at).take(64).take_while(|byte| **byte == b'\\').count()
 }
@@ -255,16 +281,28 @@ fn after_backslashes(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Where all bytes of a character end, each read by `read`.
-fn bytes_of(text: &[u8], at: usize, plain: &[u8], read: impl Fn(&[u8], usize) -> Option<(u32, usize)>) -> Option<usize> {
-    plain.iter().try_fold(at, |at, byte| read(text, at).filter(|(code, _)| *code == u32::from(*byte)).map(|(_, end)| end))
+fn bytes_of(
+    text: &[u8],
+    at: usize,
+    plain: &[u8],
+    read: impl Fn(&[u8], usize) -> Option<(u32, usize)>,
+) -> Option<usize> {
+    plain.iter().try_fold(at, |at, byte| {
+        read(text, at).filter(|(code, _)| *code == u32::from(*byte)).map(|(_, end)| end)
+    })
 }
 
 /// Where the one or two units of a character in UTF-16 end.
-fn utf16_of(text: &[u8], at: usize, c: char, read: impl Fn(&[u8], usize) -> Option<(u32, usize)>) -> Option<usize> {
+fn utf16_of(
+    text: &[u8],
+    at: usize,
+    c: char,
+    read: impl Fn(&[u8], usize) -> Option<(u32, usize)>,
+) -> Option<usize> {
     let mut buffer = [0; 2];
-    c.encode_utf16(&mut buffer)
-        .iter()
-        .try_fold(at, |at, unit| read(text, at).filter(|(code, _)| *code == u32::from(*unit)).map(|(_, end)| end))
+    c.encode_utf16(&mut buffer).iter().try_fold(at, |at, unit| {
+        read(text, at).filter(|(code, _)| *code == u32::from(*unit)).map(|(_, end)| end)
+    })
 }
 
 /// The number of exactly so many hexadecimal digits.
@@ -274,7 +312,9 @@ pub(super) fn hex(text: &[u8], at: usize, digits: usize) -> Option<u32> {
 
 fn number(text: &[u8], at: usize, digits: usize, radix: u32) -> Option<u32> {
     let digits = text.get(at..at + digits).filter(|digits| !digits.is_empty())?;
-    digits.iter().try_fold(0, |number: u32, digit| Some(number.checked_mul(radix)? + char::from(*digit).to_digit(radix)?))
+    digits.iter().try_fold(0, |number: u32, digit| {
+        Some(number.checked_mul(radix)? + char::from(*digit).to_digit(radix)?)
+    })
 }
 
 fn add(ends: &mut Ends, end: Option<usize>) {

@@ -1,4 +1,5 @@
-//! Values in every spelling that the table in [`super::mask`] lists, inside of other text, whole and in lines.
+//! Values in every spelling that the table in [`super::mask`] lists, inside of other text, whole
+//! and in lines.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
@@ -21,7 +22,9 @@ fn of_chars(value: &str, spell: impl Fn(char) -> String) -> String {
 }
 
 fn percent(value: &str, is_left: impl Fn(u8) -> bool) -> String {
-    of_bytes(value, |byte| if is_left(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+    of_bytes(value, |byte| {
+        if is_left(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    })
 }
 
 fn utf16(c: char) -> String {
@@ -35,7 +38,11 @@ fn json(value: &str) -> String {
 
 /// Breaks a text into lines of that many characters.
 fn wrapped(text: &str, width: usize, end: &str) -> String {
-    text.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect::<Vec<_>>().join(end)
+    text.as_bytes()
+        .chunks(width)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect::<Vec<_>>()
+        .join(end)
 }
 
 fn escaped_html(value: &str) -> String {
@@ -61,14 +68,24 @@ fn in_characters(value: &str) -> Vec<Spelt> {
         ("percent", url.clone()),
         (
             "percent, lower case",
-            of_bytes(value, |byte| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }),
+            of_bytes(value, |byte| {
+                if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }
+            }),
         ),
         ("percent, every byte", of_bytes(value, |byte| format!("%{byte:02x}"))),
-        ("percent, as a path", percent(value, |byte| unreserved(byte) || b"/:@!$&'()*+,;=".contains(&byte))),
+        (
+            "percent, as a path",
+            percent(value, |byte| unreserved(byte) || b"/:@!$&'()*+,;=".contains(&byte)),
+        ),
         ("percent, twice", percent(&url, unreserved)),
         ("percent, three times", percent(&percent(&url, unreserved), unreserved)),
         ("form", percent(value, |byte| unreserved(byte) || byte == b' ').replace(' ', "+")),
-        ("JavaScript's escape()", of_chars(value, |c| if c.is_ascii_alphanumeric() { c.to_string() } else { utf16(c).replace('\\', "%") })),
+        (
+            "JavaScript's escape()",
+            of_chars(value, |c| {
+                if c.is_ascii_alphanumeric() { c.to_string() } else { utf16(c).replace('\\', "%") }
+            }),
+        ),
         ("HTML", escaped_html(value)),
         ("HTML, twice", escaped_html(&escaped_html(value))),
         ("HTML, decimal", of_chars(value, |c| format!("&#{};", u32::from(c)))),
@@ -78,7 +95,10 @@ fn in_characters(value: &str) -> Vec<Spelt> {
         ("JSON", json(value)),
         ("JSON with \\/", json(value).replace('/', "\\/")),
         ("JSON in JSON", json(&json(value))),
-        ("JSON, ASCII only", of_chars(&json(value), |c| if c.is_ascii() { c.to_string() } else { utf16(c) })),
+        (
+            "JSON, ASCII only",
+            of_chars(&json(value), |c| if c.is_ascii() { c.to_string() } else { utf16(c) }),
+        ),
         ("\\uXXXX", of_chars(value, utf16)),
         ("\\uXXXX, upper case", of_chars(value, |c| utf16(c).to_uppercase().replace("\\U", "\\u"))),
         ("\\u{X}", of_chars(value, |c| format!("\\u{{{:x}}}", u32::from(c)))),
@@ -90,20 +110,33 @@ fn in_characters(value: &str) -> Vec<Spelt> {
         ("shell, both quotes", value.replace('\'', "'\"'\"'")),
         (
             "shell, backslashes",
-            of_chars(value, |c| if c.is_ascii_alphanumeric() || !c.is_ascii() { c.to_string() } else { format!("\\{c}") }),
+            of_chars(value, |c| {
+                if c.is_ascii_alphanumeric() || !c.is_ascii() {
+                    c.to_string()
+                } else {
+                    format!("\\{c}")
+                }
+            }),
         ),
         ("SQL", value.replace('\'', "''")),
         ("CSV", value.replace('"', "\"\"")),
         (
             "quoted-printable",
-            of_bytes(value, |byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("={byte:02X}") }),
+            of_bytes(value, |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("={byte:02X}")
+                }
+            }),
         ),
     ]
 }
 
 /// A value in hexadecimal and base64, with text around it inside.
 fn encoded(value: &str) -> Vec<Spelt> {
-    let hex = |join: &str| value.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(join);
+    let hex =
+        |join: &str| value.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(join);
     vec![
         ("hex", hex("")),
         ("hex, upper case", hex("").to_uppercase()),
@@ -118,10 +151,30 @@ fn encoded(value: &str) -> Vec<Spelt> {
         ("base64, one before", STANDARD.encode(format!("u{value}"))),
         ("base64, two before", STANDARD.encode(format!("u:{value}"))),
         ("base64, more around it", STANDARD.encode(format!("user:{value}:more"))),
-        ("base64, wrapped at 76", wrapped(&STANDARD.encode(format!("{}{value}{}", "x".repeat(40), "y".repeat(99))), 76, "\n")),
-        ("base64, wrapped at 64", wrapped(&STANDARD.encode(format!("{}{value}{}", "x".repeat(44), "y".repeat(99))), 64, "\r\n")),
-        ("base64, wrapped and indented", wrapped(&STANDARD.encode(format!("{}{value}", "x".repeat(40))), 20, "\n    ")),
-        ("base64, wrapped in JSON", wrapped(&STANDARD.encode(format!("{}{value}", "x".repeat(41))), 19, "\\n")),
+        (
+            "base64, wrapped at 76",
+            wrapped(
+                &STANDARD.encode(format!("{}{value}{}", "x".repeat(40), "y".repeat(99))),
+                76,
+                "\n",
+            ),
+        ),
+        (
+            "base64, wrapped at 64",
+            wrapped(
+                &STANDARD.encode(format!("{}{value}{}", "x".repeat(44), "y".repeat(99))),
+                64,
+                "\r\n",
+            ),
+        ),
+        (
+            "base64, wrapped and indented",
+            wrapped(&STANDARD.encode(format!("{}{value}", "x".repeat(40))), 20, "\n    "),
+        ),
+        (
+            "base64, wrapped in JSON",
+            wrapped(&STANDARD.encode(format!("{}{value}", "x".repeat(41))), 19, "\\n"),
+        ),
         ("base64 in a URL", STANDARD.encode(value).replace('+', "%2B").replace('/', "%2f")),
         ("base64 in JSON", STANDARD.encode(value).replace('/', "\\/")),
     ]
@@ -162,7 +215,10 @@ fn a_value_is_hidden_in_each_spelling_of_the_table() {
         for (spelling, spelt) in in_characters(value).into_iter().chain(encoded(value)) {
             let masked = secrets.mask(&format!("before {spelt} after"));
             is_hidden(&masked, &format!("{value:?}, {spelling}"), &spelt);
-            assert!(masked.starts_with("before ") && masked.ends_with(" after"), "{spelling}: {masked}");
+            assert!(
+                masked.starts_with("before ") && masked.ends_with(" after"),
+                "{spelling}: {masked}"
+            );
             assert_eq!(secrets.mask(&masked), masked, "{spelling}: masked again");
             if !spelling.contains("around")
                 && !spelling.contains("before")
@@ -206,7 +262,11 @@ fn text_of_nothing_but_backslashes_is_read_in_linear_time() {
 #[test]
 fn ordinary_text_is_left_as_it_is() {
     let secrets = Secrets::new();
-    for (index, value) in ["abc", "xyz", "q7w", "p@ssw0rd", "s3cr3t-t0k3n", "postgres-password", "0000"].into_iter().enumerate() {
+    for (index, value) in
+        ["abc", "xyz", "q7w", "p@ssw0rd", "s3cr3t-t0k3n", "postgres-password", "0000"]
+            .into_iter()
+            .enumerate()
+    {
         secrets.add("key", &Secrets::token("key", [u8::try_from(index).unwrap(); 16]), value);
     }
     let words = include_str!("../../../README.md");
@@ -224,7 +284,10 @@ fn ordinary_text_is_left_as_it_is() {
 fn two_values_that_overlap_are_both_hidden() {
     let secrets = hiding("abcdef");
     secrets.add("other", &Secrets::token("other", [8; 16]), "defghi");
-    assert_eq!(secrets.mask("abcdefghi abcdef defghi"), "[secret key][secret other] [secret key] [secret other]");
+    assert_eq!(
+        secrets.mask("abcdefghi abcdef defghi"),
+        "[secret key][secret other] [secret key] [secret other]"
+    );
     secrets.add("name", &Secrets::token("name", [9; 16]), "key");
     let masked = secrets.mask("abcdef key");
     assert_eq!(masked, "[secret key] [secret name]");
@@ -233,11 +296,16 @@ fn two_values_that_overlap_are_both_hidden() {
 
 #[test]
 fn a_value_of_several_lines_is_hidden_line_by_line() {
-    let secrets = hiding("-----BEGIN KEY-----\nMIIEvQIBADAN\n  BgkqhkiG9w0B\r\n-----END KEY-----\n");
+    let secrets =
+        hiding("-----BEGIN KEY-----\nMIIEvQIBADAN\n  BgkqhkiG9w0B\r\n-----END KEY-----\n");
     for line in ["-----BEGIN KEY-----", "MIIEvQIBADAN", "BgkqhkiG9w0B", "-----END KEY-----"] {
         assert_eq!(secrets.mask(&format!("[{line}]")), "[[secret key]]");
     }
-    assert!(!secrets.mask("-----BEGIN KEY-----\nMIIEvQIBADAN\n  BgkqhkiG9w0B\r\n-----END KEY-----\n").contains("MII"));
+    assert!(
+        !secrets
+            .mask("-----BEGIN KEY-----\nMIIEvQIBADAN\n  BgkqhkiG9w0B\r\n-----END KEY-----\n")
+            .contains("MII")
+    );
 }
 
 /// The bytes of a value that can be read in lines of which some was hidden.
@@ -246,7 +314,9 @@ fn longest_left(lines: &[String], pieces: impl Fn(&str) -> Vec<String>, value: &
     (1..=value.len())
         .rev()
         .find(|length| {
-            value.as_bytes().windows(*length).any(|part| left.iter().any(|left| left.contains(std::str::from_utf8(part).unwrap_or("\0"))))
+            value.as_bytes().windows(*length).any(|part| {
+                left.iter().any(|left| left.contains(std::str::from_utf8(part).unwrap_or("\0")))
+            })
         })
         .unwrap_or(0)
 }
@@ -259,10 +329,19 @@ fn encoded_lines_that_come_one_by_one_show_no_more_than_three_characters() {
         for before in 0..120 {
             let text = format!("{}{value}{}", "x".repeat(before), "y".repeat(50));
             for (width, is_hex) in [(76, false), (64, false), (60, true)] {
-                let spelt = if is_hex { text.bytes().map(|byte| format!("{byte:02x}")).collect() } else { STANDARD.encode(&text) };
-                let lines: Vec<String> = wrapped(&spelt, width, "\n").lines().map(|line| secrets.mask(line)).collect();
-                let all: Vec<String> =
-                    lines.iter().flat_map(|line| line.split("[secret key]").map(str::to_owned).collect::<Vec<_>>()).collect();
+                let spelt = if is_hex {
+                    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+                } else {
+                    STANDARD.encode(&text)
+                };
+                let lines: Vec<String> =
+                    wrapped(&spelt, width, "\n").lines().map(|line| secrets.mask(line)).collect();
+                let all: Vec<String> = lines
+                    .iter()
+                    .flat_map(|line| {
+                        line.split("[secret key]").map(str::to_owned).collect::<Vec<_>>()
+                    })
+                    .collect();
                 let read = |piece: &str| -> Vec<String> {
                     // Wherever a group begins, as who puts it together would try.
                     (0..4)
@@ -271,18 +350,26 @@ fn encoded_lines_that_come_one_by_one_show_no_more_than_three_characters() {
                             let bytes = if is_hex {
                                 rest.as_bytes()
                                     .chunks_exact(2)
-                                    .filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok())
+                                    .filter_map(|two| {
+                                        u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()
+                                    })
                                     .collect()
                             } else {
                                 let whole = &rest[..rest.len() / 4 * 4];
-                                STANDARD.decode(whole).or_else(|_| STANDARD_NO_PAD.decode(whole)).ok()?
+                                STANDARD
+                                    .decode(whole)
+                                    .or_else(|_| STANDARD_NO_PAD.decode(whole))
+                                    .ok()?
                             };
                             Some(String::from_utf8_lossy(&bytes).into_owned())
                         })
                         .collect()
                 };
                 let left = longest_left(&all, read, value);
-                assert!(left <= 3, "{left} characters of {value} after {before} at {width}: {lines:#?}");
+                assert!(
+                    left <= 3,
+                    "{left} characters of {value} after {before} at {width}: {lines:#?}"
+                );
             }
         }
     }
@@ -292,8 +379,17 @@ fn encoded_lines_that_come_one_by_one_show_no_more_than_three_characters() {
 fn a_cut_goes_through_no_value() {
     let secrets = hiding("correct horse");
     let text = "say correct horse twice";
-    assert_eq!((0..=text.len()).map(|at| secrets.boundary(text, at)).filter(|at| (5..17).contains(at)).count(), 0);
-    assert_eq!((secrets.boundary(text, 9), secrets.boundary(text, 17), secrets.boundary("ä", 1)), (4, 17, 0));
+    assert_eq!(
+        (0..=text.len())
+            .map(|at| secrets.boundary(text, at))
+            .filter(|at| (5..17).contains(at))
+            .count(),
+        0
+    );
+    assert_eq!(
+        (secrets.boundary(text, 9), secrets.boundary(text, 17), secrets.boundary("ä", 1)),
+        (4, 17, 0)
+    );
 }
 
 #[test]
@@ -302,14 +398,23 @@ fn what_stands_of_a_value_where_a_text_was_cut_off_is_hidden() {
     let secrets = hiding(value);
     let count = value.chars().count();
     for kept in 3..=count {
-        let (head, tail): (String, String) = (value.chars().take(kept).collect(), value.chars().skip(count - kept).collect());
+        let (head, tail): (String, String) =
+            (value.chars().take(kept).collect(), value.chars().skip(count - kept).collect());
         for mark in ["…", "..."] {
-            for text in [format!("is {head}{mark}"), format!("\"is {head}{mark}\" no"), format!("is {}{mark}", escaped(&head))] {
+            for text in [
+                format!("is {head}{mark}"),
+                format!("\"is {head}{mark}\" no"),
+                format!("is {}{mark}", escaped(&head)),
+            ] {
                 assert_eq!(secrets.mask(&text).matches("[secret key]").count(), 1, "{text}");
                 assert!(!secrets.mask(&text).contains("p/s"), "{text}: {}", secrets.mask(&text));
             }
             let text = format!("{mark}{tail} is\nit {mark}{tail}");
-            assert_eq!(secrets.mask(&text), format!("{mark}[secret key] is\nit {mark}[secret key]"), "{text}");
+            assert_eq!(
+                secrets.mask(&text),
+                format!("{mark}[secret key] is\nit {mark}[secret key]"),
+                "{text}"
+            );
         }
     }
     let encoded = STANDARD.encode(format!("user:{value} and more"));

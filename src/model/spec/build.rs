@@ -45,7 +45,8 @@ pub struct Build {
 pub struct BuildSecret {
     /// Key of the top-level secret.
     pub source: String,
-    /// By what the Dockerfile asks for it: `--mount=type=secret,id=…`. Compose's `target`; the source's name if not given.
+    /// By what the Dockerfile asks for it: `--mount=type=secret,id=…`. Compose's `target`; the
+    /// source's name if not given.
     pub id: String,
 }
 
@@ -62,14 +63,22 @@ fn context_path(field: &Field<'_>, text: &str, directory: &Path) -> Result<PathB
 
 impl Build {
     /// Reads a build; `lookup` answers for an argument without a value.
-    pub fn read(field: &Field<'_>, directory: &Path, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+    pub fn read(
+        field: &Field<'_>,
+        directory: &Path,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Failure> {
         if let Value::String(context) = field.value {
             return Ok(Self::of_context(context_path(field, context, directory)?));
         }
         let mut map = field.long_form("a folder or a map")?;
-        let context = map.read_filled("context", |context| context_path(context, &context.name_text()?, directory))?;
+        let context = map.read_filled("context", |context| {
+            context_path(context, &context.name_text()?, directory)
+        })?;
         let build = Self {
-            dockerfile: map.read_filled("dockerfile", Field::name_text)?.unwrap_or_else(|| "Dockerfile".into()),
+            dockerfile: map
+                .read_filled("dockerfile", Field::name_text)?
+                .unwrap_or_else(|| "Dockerfile".into()),
             target: map.read_filled("target", Field::name_text)?,
             args: map.read("args", |field| field.pairs(lookup))?.unwrap_or_default(),
             labels: map.read("labels", Field::labels)?.unwrap_or_default(),
@@ -121,7 +130,8 @@ impl Build {
     }
 }
 
-/// The name of an image that is built: not that of the image which all projects' locks are made from.
+/// The name of an image that is built: not that of the image which all projects' locks are made
+/// from.
 pub(super) fn read_built_image(field: &Field<'_>) -> Result<String, Failure> {
     let name = field.image_name()?;
     if is_reserved_image(&name) {

@@ -7,7 +7,8 @@ use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::image_reference::{canonical, is_same};
 
-/// The images that a build begins with or copies from, as its Dockerfile says; nothing where that can't be read.
+/// The images that a build begins with or copies from, as its Dockerfile says; nothing where that
+/// can't be read.
 pub type Bases<'a> = dyn Fn(&Build) -> BTreeSet<String> + Sync + 'a;
 
 /// A build and the builds of the same list that come before it.
@@ -22,7 +23,9 @@ pub struct OrderedBuild {
 impl Service {
     /// All names of the image that it builds; none if it builds none.
     pub fn built_names(&self) -> impl Iterator<Item = &str> {
-        self.build.iter().flat_map(|build| std::iter::once(self.image.as_str()).chain(build.tags.iter().map(String::as_str)))
+        self.build.iter().flat_map(|build| {
+            std::iter::once(self.image.as_str()).chain(build.tags.iter().map(String::as_str))
+        })
     }
 
     /// Whether it builds the image of that name, however it is spelled.
@@ -32,14 +35,15 @@ impl Service {
 }
 
 impl Project {
-    /// The service whose `build` makes `image`: one of `chosen` if there is one, or else an active one, or else any.
+    /// The service whose `build` makes `image`: one of `chosen` if there is one, or else an active
+    /// one, or else any.
     pub fn builder_of(&self, image: &str, chosen: &BTreeSet<String>) -> Option<&Service> {
         let rank = |service: &&Service| (!chosen.contains(&service.name), !self.is_active(service));
         self.services.values().filter(|service| service.builds(image)).min_by_key(rank)
     }
 
-    /// The builds that make `images`, each once, after those that make what it begins with. `is_needed`: whether the image of a
-    /// name is to be built.
+    /// The builds that make `images`, each once, after those that make what it begins with.
+    /// `is_needed`: whether the image of a name is to be built.
     ///
     /// # Errors
     /// Where builds begin with each other's images.
@@ -57,12 +61,22 @@ impl Project {
         Ok(order.builds)
     }
 
-    /// Refuses two different builds under one name, among the services that `are_together`: whichever is built last would be both.
-    pub fn check_built_names(&self, are_together: &dyn Fn(&Service) -> bool) -> Result<(), Failure> {
-        let builders: Vec<&Service> = self.services.values().filter(|service| service.build.is_some() && are_together(service)).collect();
+    /// Refuses two different builds under one name, among the services that `are_together`:
+    /// whichever is built last would be both.
+    pub fn check_built_names(
+        &self,
+        are_together: &dyn Fn(&Service) -> bool,
+    ) -> Result<(), Failure> {
+        let builders: Vec<&Service> = self
+            .services
+            .values()
+            .filter(|service| service.build.is_some() && are_together(service))
+            .collect();
         for (at, second) in builders.iter().enumerate() {
             for first in &builders[..at] {
-                let Some(name) = second.built_names().find(|name| first.builds(name)) else { continue };
+                let Some(name) = second.built_names().find(|name| first.builds(name)) else {
+                    continue;
+                };
                 let differing = differences(first, second);
                 if !differing.is_empty() {
                     return Err(two_builds(first, second, name, &differing));
@@ -82,7 +96,8 @@ struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// The place of the build that makes `image`; nothing where none has to. `within`: the services whose builds wait for it.
+    /// The place of the build that makes `image`; nothing where none has to. `within`: the services
+    /// whose builds wait for it.
     fn visit(&mut self, image: &str, within: &mut Vec<String>) -> Result<Option<usize>, Failure> {
         if !(self.is_needed)(image) {
             return Ok(None);
@@ -118,14 +133,20 @@ fn at_build(service: &str) -> SpecPath {
 fn circle(services: &[String]) -> Failure {
     let mut names: Vec<&str> = services.iter().map(String::as_str).collect();
     names.extend(services.first().map(String::as_str));
-    Failure::usage(format!("The builds begin with each other's images in a circle: {}", names.join(" → ")))
-        .hint("let one of their Dockerfiles begin with another image")
-        .at(at_build(names[0]))
+    Failure::usage(format!(
+        "The builds begin with each other's images in a circle: {}",
+        names.join(" → ")
+    ))
+    .hint("let one of their Dockerfiles begin with another image")
+    .at(at_build(names[0]))
 }
 
 /// A relative path in one spelling: `./Dockerfile` is `Dockerfile`.
 fn plain(path: &str) -> std::path::PathBuf {
-    std::path::Path::new(path).components().filter(|part| *part != std::path::Component::CurDir).collect()
+    std::path::Path::new(path)
+        .components()
+        .filter(|part| *part != std::path::Component::CurDir)
+        .collect()
 }
 
 /// What makes two builds make different images.
@@ -174,8 +195,11 @@ mod tests {
 
     /// A Dockerfile of the tests begins with the image that its context is called like.
     fn order(project: &Project, images: &[&str]) -> Result<Vec<String>, Failure> {
-        let bases = |build: &Build| BTreeSet::from([build.context.file_name().unwrap().to_string_lossy().into_owned()]);
-        let built = project.builds_of(images.iter().copied(), &BTreeSet::new(), &|_| true, &bases)?;
+        let bases = |build: &Build| {
+            BTreeSet::from([build.context.file_name().unwrap().to_string_lossy().into_owned()])
+        };
+        let built =
+            project.builds_of(images.iter().copied(), &BTreeSet::new(), &|_| true, &bases)?;
         Ok(built.iter().map(|build| format!("{} {:?}", build.service, build.after)).collect())
     }
 
@@ -198,22 +222,36 @@ mod tests {
     fn an_image_may_be_built_on_itself_but_not_in_a_circle() {
         let project = read(json!({ "a": {"image": "own", "build": "./own"} })).unwrap();
         assert_eq!(order(&project, &["own"]).unwrap(), ["a []"]);
-        let project = read(json!({ "a": {"image": "x", "build": "./y"}, "b": {"image": "y", "build": "./x"} })).unwrap();
+        let project = read(
+            json!({ "a": {"image": "x", "build": "./y"}, "b": {"image": "y", "build": "./x"} }),
+        )
+        .unwrap();
         let failure = order(&project, &["y"]).unwrap_err();
-        assert_eq!(failure.message, "The builds begin with each other's images in a circle: b → a → b");
+        assert_eq!(
+            failure.message,
+            "The builds begin with each other's images in a circle: b → a → b"
+        );
     }
 
     #[test]
     fn one_name_is_no_two_images() {
         let services = |second: Value| json!({ "a": {"image": "app:1", "build": {"context": ".", "args": {"A": "1"}}}, "b": second });
         let differing = [
-            (json!({"image": "docker.io/library/app:1", "build": {"context": ".", "args": {"A": "2"}}}), "\"args\""),
-            (json!({"image": "app:1", "build": {"context": "./b", "target": "x", "args": {"A": "1"}}}), "\"context\" and \"target\""),
+            (
+                json!({"image": "docker.io/library/app:1", "build": {"context": ".", "args": {"A": "2"}}}),
+                "\"args\"",
+            ),
+            (
+                json!({"image": "app:1", "build": {"context": "./b", "target": "x", "args": {"A": "1"}}}),
+                "\"context\" and \"target\"",
+            ),
             (json!({"build": {"context": ".", "tags": ["app:1"]}}), "\"args\""),
         ];
         for (second, keys) in differing {
             let failure = read(services(second)).unwrap_err();
-            let expected = format!("The services \"a\" and \"b\" build different images under one name, \"app:1\": their {keys} differ");
+            let expected = format!(
+                "The services \"a\" and \"b\" build different images under one name, \"app:1\": their {keys} differ"
+            );
             assert_eq!(failure.message, expected);
             assert_eq!(failure.path.unwrap().keys, ["services", "b", "build"]);
         }

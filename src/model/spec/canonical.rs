@@ -11,8 +11,9 @@ use crate::model::{image_reference, names, signal};
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 impl Service {
-    /// The same in one spelling: what is left out and what is written like the default are the same, as are paths, sizes, signals and addresses
-    /// that the engine reads alike, and lists whose order means nothing are in order.
+    /// The same in one spelling: what is left out and what is written like the default are the
+    /// same, as are paths, sizes, signals and addresses that the engine reads alike, and lists
+    /// whose order means nothing are in order.
     #[must_use]
     pub fn canonical(&self, project: &str) -> Self {
         let mut service = self.canonical_at_first(project);
@@ -23,7 +24,11 @@ impl Service {
             }
         }
         service.volumes.sort_by(|a, b| a.target.cmp(&b.target));
-        service.secrets.iter_mut().chain(&mut service.configs).for_each(|mount| mount.target = mount.place());
+        service
+            .secrets
+            .iter_mut()
+            .chain(&mut service.configs)
+            .for_each(|mount| mount.target = mount.place());
         service.secrets.sort();
         service.configs.sort();
         for port in &mut service.ports {
@@ -38,18 +43,25 @@ impl Service {
         service.extra_hosts.sort();
         service.extra_hosts.dedup();
         // Its own name is an alias of every service.
-        service.networks.values_mut().for_each(|attachment| attachment.aliases.retain(|alias| *alias != self.name));
+        service
+            .networks
+            .values_mut()
+            .for_each(|attachment| attachment.aliases.retain(|alias| *alias != self.name));
         service.user = service.user.filter(|user| !user.is_empty());
         // The engine takes the image's for none.
         service.command = service.command.filter(|command| !command.is_empty());
         service.working_dir = service.working_dir.as_deref().map(clean_text);
         service.stop_signal = service.stop_signal.as_deref().map(signal::canonical);
-        service.healthcheck = service.healthcheck.map(Healthcheck::canonical).filter(|check| *check != Healthcheck::default());
+        service.healthcheck = service
+            .healthcheck
+            .map(Healthcheck::canonical)
+            .filter(|check| *check != Healthcheck::default());
         service.logging = service.logging.as_ref().map(log_options::canonical);
         service
     }
 
-    /// The spelling of the first hashes that were not over what was written: what has one of these is not made anew.
+    /// The spelling of the first hashes that were not over what was written: what has one of these
+    /// is not made anew.
     #[must_use]
     pub fn canonical_at_first(&self, project: &str) -> Self {
         let mut service = self.clone();
@@ -67,10 +79,12 @@ impl Service {
         service.networks.values_mut().for_each(|attachment| attachment.aliases.dedup());
         service.healthcheck = service.healthcheck.filter(|check| *check != Healthcheck::default());
         service.logging = service.logging.filter(|logging| *logging != Logging::default());
-        service.stop_grace_period = service.stop_grace_period.filter(|grace| *grace != DEFAULT_GRACE);
+        service.stop_grace_period =
+            service.stop_grace_period.filter(|grace| *grace != DEFAULT_GRACE);
         service.stop_signal = service.stop_signal.map(|signal| {
             let signal = signal.to_ascii_uppercase();
-            if signal.starts_with("SIG") || signal.starts_with(|digit: char| digit.is_ascii_digit()) {
+            if signal.starts_with("SIG") || signal.starts_with(|digit: char| digit.is_ascii_digit())
+            {
                 signal
             } else {
                 format!("SIG{signal}")
@@ -81,10 +95,13 @@ impl Service {
         service
     }
 
-    /// The service with each of its check's values that are not set, or what the engine takes where neither the description nor the image sets
-    /// them, the one or the other way: all are alike where the image has no check.
+    /// The service with each of its check's values that are not set, or what the engine takes where
+    /// neither the description nor the image sets them, the one or the other way: all are alike
+    /// where the image has no check.
     pub fn with_check_defaults(&self) -> Vec<Self> {
-        let Some(check) = self.healthcheck.clone().map(Healthcheck::canonical) else { return Vec::new() };
+        let Some(check) = self.healthcheck.clone().map(Healthcheck::canonical) else {
+            return Vec::new();
+        };
         let mut checks = vec![check];
         let mut vary = |toggle: &dyn Fn(&mut Healthcheck) -> bool| {
             let mut others = checks.clone();
@@ -105,7 +122,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_RETRIES: u32 = 3;
 const DEFAULT_START_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Leaves out what is the default, and sets the default where nothing is; whether it was one of the two.
+/// Leaves out what is the default, and sets the default where nothing is; whether it was one of the
+/// two.
 fn toggle<T: PartialEq>(value: &mut Option<T>, default: T) -> bool {
     let is_default = value.as_ref().is_none_or(|value| *value == default);
     if is_default {

@@ -40,7 +40,10 @@ impl Config {
         map.read_filled("name", Field::name_text)?;
         if map.read("external", Field::bool)?.unwrap_or(false) {
             return Err(field
-                .fail(format!("The config \"{}\" can't be external: an engine without Swarm keeps no configs", field.key()))
+                .fail(format!(
+                    "The config \"{}\" can't be external: an engine without Swarm keeps no configs",
+                    field.key()
+                ))
                 .hint("give it a \"file\" or \"content\""));
         }
         map.finish(&["driver", "driver_opts", "labels", "template_driver"])?;
@@ -67,8 +70,12 @@ pub(super) fn read_mount(field: &Field<'_>) -> Result<FileMount, Failure> {
 pub(super) fn check_place(service: &Service, mount: &FileMount) -> Result<(), Failure> {
     let source = &mount.source;
     let target = &mount.place();
-    let beneath =
-        |folder: &str| target == folder || target.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'));
+    let beneath = |folder: &str| {
+        target == folder
+            || target
+                .strip_prefix(folder.trim_end_matches('/'))
+                .is_some_and(|rest| rest.starts_with('/'))
+    };
     if let Some(over) = service.volumes.iter().find(|volume| beneath(&volume.place())) {
         let what = match over.source {
             MountSource::Bind { .. } => "the bind mount",

@@ -19,7 +19,9 @@ pub(super) fn working_dir(field: &Field<'_>) -> Result<String, Failure> {
         return Ok(folder);
     }
     Err(field
-        .fail(format!("The working directory \"{folder}\" has to be an absolute path in the container"))
+        .fail(format!(
+            "The working directory \"{folder}\" has to be an absolute path in the container"
+        ))
         .hint(format!("write \"/{}\"", folder.trim_start_matches("./"))))
 }
 
@@ -42,15 +44,23 @@ pub(super) fn user(field: &Field<'_>) -> Result<String, Failure> {
     }
     let is_out = |part: &str| part.parse::<i64>().is_ok_and(|id| !(0..=LAST_ID).contains(&id));
     match text.split(':').find(|part| is_out(part)) {
-        Some(id) => Err(field.fail(format!("\"{id}\" is no number of a user or group")).hint(format!("they go from 0 to {LAST_ID}"))),
+        Some(id) => Err(field
+            .fail(format!("\"{id}\" is no number of a user or group"))
+            .hint(format!("they go from 0 to {LAST_ID}"))),
         None => Ok(text),
     }
 }
 
 /// Variables with names: a map, or a list of `KEY=value`.
-pub(super) fn environment(field: &Field<'_>, bare: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<String, String>, Failure> {
-    let nameless =
-        |field: &Field<'_>| field.fail_key("A variable of the environment has no name").hint("write \"NAME=value\", or take it out");
+pub(super) fn environment(
+    field: &Field<'_>,
+    bare: &dyn Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let nameless = |field: &Field<'_>| {
+        field
+            .fail_key("A variable of the environment has no name")
+            .hint("write \"NAME=value\", or take it out")
+    };
     match field.value {
         Value::Object(_) => {
             for (key, value) in field.entries()? {
@@ -66,7 +76,9 @@ pub(super) fn environment(field: &Field<'_>, bare: &dyn Fn(&str) -> Option<Strin
         }
         Value::Array(_) => {
             let items = field.list()?;
-            if let Some(item) = items.iter().find(|item| item.value.as_str().is_some_and(|text| text.is_empty() || text.starts_with('='))) {
+            if let Some(item) = items.iter().find(|item| {
+                item.value.as_str().is_some_and(|text| text.is_empty() || text.starts_with('='))
+            }) {
                 return Err(nameless(item));
             }
         }
@@ -75,7 +87,8 @@ pub(super) fn environment(field: &Field<'_>, bare: &dyn Fn(&str) -> Option<Strin
     field.pairs(bare)
 }
 
-/// A name as the engine takes it. One that spc gives to locks and replacements would be taken for one.
+/// A name as the engine takes it. One that spc gives to locks and replacements would be taken for
+/// one.
 pub(super) fn container_name(field: &Field<'_>) -> Result<String, Failure> {
     let name = field.name_text()?;
     // The engine leaves a slash before a name out.
@@ -90,7 +103,9 @@ pub(super) fn container_name(field: &Field<'_>) -> Result<String, Failure> {
     match reserved_name(&name) {
         Some(what) => Err(field
             .fail(format!("A container can't be named \"{name}\": spc gives such a name to {what}"))
-            .hint(format!("choose a name that does not end in \"{LOCK_SUFFIX}\" or \"{NEW_SUFFIX}\""))),
+            .hint(format!(
+                "choose a name that does not end in \"{LOCK_SUFFIX}\" or \"{NEW_SUFFIX}\""
+            ))),
         None => Ok(name),
     }
 }
@@ -108,9 +123,16 @@ mod tests {
         let mut service = json!({"image": "x"});
         service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let options = ReadOptions { directory: Path::new("/srv"), lookup: &|_| None };
-        Project::read("spc", &json!({"services": {"a": service}}), &options).map(drop).map_err(|failure| {
-            format!("{}: {} ({})", failure.path.unwrap().keys[2..].join("."), failure.message, failure.hint.unwrap_or_default())
-        })
+        Project::read("spc", &json!({"services": {"a": service}}), &options).map(drop).map_err(
+            |failure| {
+                format!(
+                    "{}: {} ({})",
+                    failure.path.unwrap().keys[2..].join("."),
+                    failure.message,
+                    failure.hint.unwrap_or_default()
+                )
+            },
+        )
     }
 
     #[test]

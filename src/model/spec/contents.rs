@@ -1,7 +1,8 @@
 //! The files that a description names and whose content is part of it: `env_file` and configs.
 //!
-//! Only who creates containers needs them. A file that is missing is kept as a failure of the services that have it, so that what runs can be
-//! looked at, stopped and removed, and a profile that is not active asks for nothing.
+//! Only who creates containers needs them. A file that is missing is kept as a failure of the
+//! services that have it, so that what runs can be looked at, stopped and removed, and a profile
+//! that is not active asks for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,15 +10,18 @@ use super::project::path;
 use super::{Config, EnvFile, Project};
 use crate::model::{Failure, Kind};
 
-/// Reads an `env_file`, whose values may ask for what earlier files of the service set; nothing if it is missing.
-pub type EnvFileReader<'a> = dyn Fn(&EnvFile, &BTreeMap<String, String>) -> Result<Option<BTreeMap<String, String>>, Failure> + 'a;
+/// Reads an `env_file`, whose values may ask for what earlier files of the service set; nothing if
+/// it is missing.
+pub type EnvFileReader<'a> = dyn Fn(&EnvFile, &BTreeMap<String, String>) -> Result<Option<BTreeMap<String, String>>, Failure>
+    + 'a;
 
 /// Reads the content of the config of that name.
 pub type ConfigReader<'a> = dyn Fn(&str, &Config) -> Result<Vec<u8>, Failure> + 'a;
 
 impl Project {
-    /// Puts the content of `env_file` below each service's own environment; `read` answers nothing for a missing file. Fails for what
-    /// `spc.toml` refuses; what else can't be read is left to [`Project::check_read`].
+    /// Puts the content of `env_file` below each service's own environment; `read` answers nothing
+    /// for a missing file. Fails for what `spc.toml` refuses; what else can't be read is left
+    /// to [`Project::check_read`].
     pub fn add_env_files(&mut self, read: &EnvFileReader<'_>) -> Result<(), Failure> {
         for service in self.services.values_mut() {
             let mut environment = BTreeMap::new();
@@ -27,10 +31,14 @@ impl Project {
                     content => Ok(content.unwrap_or_default()),
                 });
                 let at = path(&["services", &service.name, "env_file"]);
-                match content.map_err(|failure| if failure.path.is_some() { failure } else { failure.at(at) }) {
+                match content.map_err(
+                    |failure| if failure.path.is_some() { failure } else { failure.at(at) },
+                ) {
                     Ok(content) => environment.extend(content),
                     Err(failure) if failure.kind == Kind::Policy => return Err(failure),
-                    Err(failure) => drop(self.unread.entry(service.name.clone()).or_insert(failure)),
+                    Err(failure) => {
+                        self.unread.entry(service.name.clone()).or_insert(failure);
+                    }
                 }
             }
             environment.append(&mut service.environment);
@@ -39,28 +47,44 @@ impl Project {
         Ok(())
     }
 
-    /// Puts the content of its source into each config that a service has; fails as [`Project::add_env_files`].
+    /// Puts the content of its source into each config that a service has; fails as
+    /// [`Project::add_env_files`].
     pub fn add_configs(&mut self, read: &ConfigReader<'_>) -> Result<(), Failure> {
-        let used: BTreeSet<&String> = self.services.values().flat_map(|service| &service.configs).map(|mount| &mount.source).collect();
+        let used: BTreeSet<&String> = self
+            .services
+            .values()
+            .flat_map(|service| &service.configs)
+            .map(|mount| &mount.source)
+            .collect();
         for (name, config) in self.configs.iter_mut().filter(|(name, _)| used.contains(name)) {
-            let failure = match read(name, config).map_err(|failure| failure.at(path(&["configs", name]))) {
-                Ok(content) => {
-                    config.content = content;
-                    continue;
-                }
-                Err(failure) if failure.kind == Kind::Policy => return Err(failure),
-                Err(failure) => failure,
-            };
-            for service in self.services.values().filter(|service| service.configs.iter().any(|mount| mount.source == *name)) {
+            let failure =
+                match read(name, config).map_err(|failure| failure.at(path(&["configs", name]))) {
+                    Ok(content) => {
+                        config.content = content;
+                        continue;
+                    }
+                    Err(failure) if failure.kind == Kind::Policy => return Err(failure),
+                    Err(failure) => failure,
+                };
+            for service in self
+                .services
+                .values()
+                .filter(|service| service.configs.iter().any(|mount| mount.source == *name))
+            {
                 self.unread.entry(service.name.clone()).or_insert_with(|| failure.clone());
             }
         }
         Ok(())
     }
 
-    /// Fails if content that one of `services` is made of could not be read: with the first, and the others below it.
-    pub fn check_read<'a>(&self, services: impl IntoIterator<Item = &'a String>) -> Result<(), Failure> {
-        let mut unread: Vec<&Failure> = services.into_iter().filter_map(|service| self.unread.get(service)).collect();
+    /// Fails if content that one of `services` is made of could not be read: with the first, and
+    /// the others below it.
+    pub fn check_read<'a>(
+        &self,
+        services: impl IntoIterator<Item = &'a String>,
+    ) -> Result<(), Failure> {
+        let mut unread: Vec<&Failure> =
+            services.into_iter().filter_map(|service| self.unread.get(service)).collect();
         // One config may be in several services.
         let mut seen = BTreeSet::new();
         unread.retain(|failure| seen.insert(&failure.message));
@@ -71,6 +95,9 @@ impl Project {
 }
 
 fn missing(file: &EnvFile, service: &str) -> Failure {
-    Failure::usage(format!("The env_file \"{}\" of the service \"{service}\" is missing", file.path.display()))
-        .hint("make it, or write { path: …, required: false }")
+    Failure::usage(format!(
+        "The env_file \"{}\" of the service \"{service}\" is missing",
+        file.path.display()
+    ))
+    .hint("make it, or write { path: …, required: false }")
 }

@@ -30,9 +30,12 @@ fn side_by_side(project: &Project) -> impl Iterator<Item = &Service> {
 fn container_names(project: &Project) -> Result<(), Failure> {
     let mut given: BTreeMap<String, &str> = BTreeMap::new();
     // Names that are written come last, so that the failure is at one.
-    let (written, default): (Vec<&Service>, Vec<&Service>) = side_by_side(project).partition(|service| service.container_name.is_some());
+    let (written, default): (Vec<&Service>, Vec<&Service>) =
+        side_by_side(project).partition(|service| service.container_name.is_some());
     for service in default {
-        given.extend((1..=service.scale).map(|number| (names::container(&project.name, &service.name, number), service.name.as_str())));
+        given.extend((1..=service.scale).map(|number| {
+            (names::container(&project.name, &service.name, number), service.name.as_str())
+        }));
     }
     for service in written {
         let Some(name) = &service.container_name else { continue };
@@ -53,19 +56,35 @@ fn ports_and_addresses(project: &Project) -> Result<(), Failure> {
     for service in side_by_side(project) {
         let own = taken_at_start(service, project);
         for (number, (resource, keys)) in own.iter().enumerate() {
-            let at = ["services".to_owned(), service.name.clone()].into_iter().chain(keys.clone()).collect();
+            let at = ["services".to_owned(), service.name.clone()]
+                .into_iter()
+                .chain(keys.clone())
+                .collect();
             let at = SpecPath { keys: at, on_key: true };
             if own[..number].iter().any(|(other, _)| other.overlaps(resource)) {
-                return Err(Failure::usage(format!("The service \"{}\" has {resource} twice", service.name))
-                    .hint("take one of the two out")
-                    .at(at));
+                return Err(Failure::usage(format!(
+                    "The service \"{}\" has {resource} twice",
+                    service.name
+                ))
+                .hint("take one of the two out")
+                .at(at));
             }
-            let other =
-                taken.iter().find(|(other, there, _)| there.overlaps(resource) && !project.never_together(&other.name, &service.name));
+            let other = taken.iter().find(|(other, there, _)| {
+                there.overlaps(resource) && !project.never_together(&other.name, &service.name)
+            });
             if let Some((other, _, keys)) = other {
-                let place = ["services", &other.name].into_iter().chain(keys.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
-                let message = format!("The services \"{}\" and \"{}\" both have {resource}", other.name, service.name);
-                return Err(Failure::usage(message).hint(format!("change it here or at {place}")).at(at));
+                let place = ["services", &other.name]
+                    .into_iter()
+                    .chain(keys.iter().map(String::as_str))
+                    .collect::<Vec<_>>()
+                    .join(".");
+                let message = format!(
+                    "The services \"{}\" and \"{}\" both have {resource}",
+                    other.name, service.name
+                );
+                return Err(Failure::usage(message)
+                    .hint(format!("change it here or at {place}"))
+                    .at(at));
             }
         }
         taken.extend(own.into_iter().map(|(resource, keys)| (service, resource, keys)));
@@ -73,18 +92,31 @@ fn ports_and_addresses(project: &Project) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A static address needs a subnet that holds it, and is neither the network's own nor its gateway's.
+/// A static address needs a subnet that holds it, and is neither the network's own nor its
+/// gateway's.
 fn addresses_in_subnets(project: &Project) -> Result<(), Failure> {
     for service in project.services.values() {
         for (key, attachment) in &service.networks {
             // What an external network has is known to the engine only.
-            let Some(network) = project.networks.get(key).filter(|network| !network.external) else { continue };
+            let Some(network) = project.networks.get(key).filter(|network| !network.external)
+            else {
+                continue;
+            };
             let v4 = attachment.ipv4_address.map(|address| ("ipv4_address", IpAddr::from(address)));
             let v6 = attachment.ipv6_address.map(|address| ("ipv6_address", IpAddr::from(address)));
             for (name, address) in v4.into_iter().chain(v6) {
                 let Some((why, hint)) = misfit(network, key, address) else { continue };
-                let message = format!("The service \"{}\" can't have the address {address}: {why}", service.name);
-                return Err(Failure::usage(message).hint(hint).at(path(&["services", &service.name, "networks", key, name])));
+                let message = format!(
+                    "The service \"{}\" can't have the address {address}: {why}",
+                    service.name
+                );
+                return Err(Failure::usage(message).hint(hint).at(path(&[
+                    "services",
+                    &service.name,
+                    "networks",
+                    key,
+                    name,
+                ])));
             }
         }
     }
@@ -95,12 +127,19 @@ fn addresses_in_subnets(project: &Project) -> Result<(), Failure> {
 fn misfit(network: &Network, key: &str, address: IpAddr) -> Option<(String, String)> {
     let subnets: Vec<IpNet> = network.ipam.iter().filter_map(|pool| pool.subnet).collect();
     if subnets.is_empty() {
-        let hint = format!("give the network \"{key}\" a subnet: `ipam` with a `config` whose `subnet` holds the address");
+        let hint = format!(
+            "give the network \"{key}\" a subnet: `ipam` with a `config` whose `subnet` holds the address"
+        );
         return Some((format!("the network \"{key}\" has no subnet of its own"), hint));
     }
-    let Some(pool) = network.ipam.iter().find(|pool| pool.subnet.is_some_and(|net| net.contains(&address))) else {
+    let Some(pool) =
+        network.ipam.iter().find(|pool| pool.subnet.is_some_and(|net| net.contains(&address)))
+    else {
         let all = subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        return Some((format!("it is not in the network \"{key}\", which has {all}"), "choose an address in there".to_owned()));
+        return Some((
+            format!("it is not in the network \"{key}\", which has {all}"),
+            "choose an address in there".to_owned(),
+        ));
     };
     let net = pool.subnet?;
     let role = if address == net.network() {
@@ -110,9 +149,14 @@ fn misfit(network: &Network, key: &str, address: IpAddr) -> Option<(String, Stri
     } else if Some(address) == pool.gateway {
         "it is the gateway of the network"
     } else if pool.gateway.is_none() && Some(address) == pool.default_gateway() {
-        let hint = format!("choose another address in {net}, or name another `gateway` beside the `subnet`");
+        let hint = format!(
+            "choose another address in {net}, or name another `gateway` beside the `subnet`"
+        );
         let of = if pool.ip_range.is_some() { "ip_range" } else { "subnet" };
-        return Some((format!("the engine makes the first one of the network's {of} its gateway"), hint));
+        return Some((
+            format!("the engine makes the first one of the network's {of} its gateway"),
+            hint,
+        ));
     } else {
         return None;
     };
@@ -120,20 +164,39 @@ fn misfit(network: &Network, key: &str, address: IpAddr) -> Option<(String, Stri
 }
 
 fn networks(project: &Project) -> Result<(), Failure> {
-    let own: Vec<(&String, &Network)> = project.networks.iter().filter(|(_, network)| !network.external).collect();
+    let own: Vec<(&String, &Network)> =
+        project.networks.iter().filter(|(_, network)| !network.external).collect();
     for (number, (key, network)) in own.iter().enumerate() {
-        let named = project.networks.iter().find(|(other, there)| other != key && there.name == network.name);
+        let named = project
+            .networks
+            .iter()
+            .find(|(other, there)| other != key && there.name == network.name);
         if let Some((other, _)) = named {
-            return Err(Failure::usage(format!("The networks \"{other}\" and \"{key}\" have the same name \"{}\"", network.name))
-                .hint("choose another `name` for one, or name one network only")
-                .at(path(&["networks", key])));
+            return Err(Failure::usage(format!(
+                "The networks \"{other}\" and \"{key}\" have the same name \"{}\"",
+                network.name
+            ))
+            .hint("choose another `name` for one, or name one network only")
+            .at(path(&["networks", key])));
         }
-        let nets = |network: &Network| network.ipam.iter().filter_map(|pool| pool.subnet).map(Resource::Subnet).collect::<Vec<_>>();
+        let nets = |network: &Network| {
+            network
+                .ipam
+                .iter()
+                .filter_map(|pool| pool.subnet)
+                .map(Resource::Subnet)
+                .collect::<Vec<_>>()
+        };
         for net in nets(network) {
-            if let Some((other, _)) = own[..number].iter().find(|(_, there)| nets(there).iter().any(|other| other.overlaps(&net))) {
-                return Err(Failure::usage(format!("The networks \"{other}\" and \"{key}\" overlap: both have {net}"))
-                    .hint("choose another `subnet` for one of them")
-                    .at(path(&["networks", key, "ipam"])));
+            if let Some((other, _)) = own[..number]
+                .iter()
+                .find(|(_, there)| nets(there).iter().any(|other| other.overlaps(&net)))
+            {
+                return Err(Failure::usage(format!(
+                    "The networks \"{other}\" and \"{key}\" overlap: both have {net}"
+                ))
+                .hint("choose another `subnet` for one of them")
+                .at(path(&["networks", key, "ipam"])));
             }
         }
     }
@@ -150,12 +213,20 @@ mod tests {
     use super::*;
 
     fn read(description: &Value) -> Result<Project, Failure> {
-        Project::read("spc", description, &ReadOptions { directory: Path::new("/srv"), lookup: &|_| None })
+        Project::read(
+            "spc",
+            description,
+            &ReadOptions { directory: Path::new("/srv"), lookup: &|_| None },
+        )
     }
 
     fn refused(description: &Value, message: &str, path: &str) {
         let failure = read(description).unwrap_err();
-        assert_eq!((failure.message.as_str(), failure.path.unwrap().to_string().as_str()), (message, path), "{description}");
+        assert_eq!(
+            (failure.message.as_str(), failure.path.unwrap().to_string().as_str()),
+            (message, path),
+            "{description}"
+        );
         assert!(failure.hint.is_some(), "{message}");
     }
 
@@ -173,8 +244,15 @@ mod tests {
     fn what_two_services_both_have_is_refused_with_both_places() {
         let ports = |port: &str| json!({ "ports": [port] });
         let description = two(&ports("22323:81"), &ports("22323:80"));
-        refused(&description, "The services \"a\" and \"b\" both have the host port 22323", "services.b.ports");
-        assert_eq!(read(&description).unwrap_err().hint.unwrap(), "change it here or at services.a.ports");
+        refused(
+            &description,
+            "The services \"a\" and \"b\" both have the host port 22323",
+            "services.b.ports",
+        );
+        assert_eq!(
+            read(&description).unwrap_err().hint.unwrap(),
+            "change it here or at services.a.ports"
+        );
         for (one, other, fits) in [
             ("80:80", "127.0.0.1:80:80", false),
             ("127.0.0.1:80:80", "127.0.0.2:80:80", true),
@@ -188,7 +266,11 @@ mod tests {
         refused(&twice, "The service \"a\" has the host port 80 twice", "services.a.ports");
         let address = json!({"networks": {"n": {"ipv4_address": "10.7.0.9"}}});
         let path = "services.b.networks.n.ipv4_address";
-        refused(&two(&address, &address), "The services \"a\" and \"b\" both have the address 10.7.0.9 on the network \"spc_n\"", path);
+        refused(
+            &two(&address, &address),
+            "The services \"a\" and \"b\" both have the address 10.7.0.9 on the network \"spc_n\"",
+            path,
+        );
         let name = json!({"container_name": "one"});
         let message = "The services \"a\" and \"b\" both have a container named \"one\"";
         refused(&two(&name, &name), message, "services.b.container_name");
@@ -210,7 +292,9 @@ mod tests {
 
     #[test]
     fn an_address_has_to_be_one_that_the_network_can_give() {
-        let on = |network: &str, address: &str| two(&json!({"networks": {network: {"ipv4_address": address}}}), &json!({}));
+        let on = |network: &str, address: &str| {
+            two(&json!({"networks": {network: {"ipv4_address": address}}}), &json!({}))
+        };
         for (network, address, why) in [
             ("n", "10.8.0.9", "it is not in the network \"n\", which has 10.7.0.0/24"),
             ("n", "10.7.0.0", "it is the network itself"),
@@ -219,7 +303,11 @@ mod tests {
             ("m", "10.7.0.9", "the network \"m\" has no subnet of its own"),
         ] {
             let message = format!("The service \"a\" can't have the address {address}: {why}");
-            refused(&on(network, address), &message, &format!("services.a.networks.{network}.ipv4_address"));
+            refused(
+                &on(network, address),
+                &message,
+                &format!("services.a.networks.{network}.ipv4_address"),
+            );
         }
         assert!(read(&on("n", "10.7.0.2")).is_ok());
     }
@@ -229,26 +317,85 @@ mod tests {
         let read = |pool: Value, version: &str, address: &str| {
             let services = json!({"a": {"image": "x", "networks": {"n": {version: address}}}});
             let networks = json!({"n": {"enable_ipv6": true, "ipam": {"config": [pool]}}});
-            read(&json!({"services": services, "networks": networks})).map(drop).map_err(|failure| failure.message)
+            read(&json!({"services": services, "networks": networks}))
+                .map(drop)
+                .map_err(|failure| failure.message)
         };
         let named = "it is the gateway of the network";
-        let first = |of: &str| format!("the engine makes the first one of the network's {of} its gateway");
+        let first =
+            |of: &str| format!("the engine makes the first one of the network's {of} its gateway");
         for (pool, version, address, why) in [
-            (json!({"subnet": "10.7.0.0/24", "gateway": "10.7.0.9"}), "ipv4_address", "10.7.0.9", Some(named.to_owned())),
-            (json!({"subnet": "10.7.0.0/24", "gateway": "10.7.0.9"}), "ipv4_address", "10.7.0.1", None),
-            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"}), "ipv4_address", "10.7.0.128", Some(first("ip_range"))),
-            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.130/25"}), "ipv4_address", "10.7.0.128", Some(first("ip_range"))),
-            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"}), "ipv4_address", "10.7.0.129", None),
-            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"}), "ipv4_address", "10.7.0.1", None),
-            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.0/25"}), "ipv4_address", "10.7.0.1", Some(first("ip_range"))),
-            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.129/32"}), "ipv4_address", "10.7.0.129", Some(first("ip_range"))),
-            (json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25", "gateway": "10.7.0.1"}), "ipv4_address", "10.7.0.128", None),
+            (
+                json!({"subnet": "10.7.0.0/24", "gateway": "10.7.0.9"}),
+                "ipv4_address",
+                "10.7.0.9",
+                Some(named.to_owned()),
+            ),
+            (
+                json!({"subnet": "10.7.0.0/24", "gateway": "10.7.0.9"}),
+                "ipv4_address",
+                "10.7.0.1",
+                None,
+            ),
+            (
+                json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"}),
+                "ipv4_address",
+                "10.7.0.128",
+                Some(first("ip_range")),
+            ),
+            (
+                json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.130/25"}),
+                "ipv4_address",
+                "10.7.0.128",
+                Some(first("ip_range")),
+            ),
+            (
+                json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"}),
+                "ipv4_address",
+                "10.7.0.129",
+                None,
+            ),
+            (
+                json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"}),
+                "ipv4_address",
+                "10.7.0.1",
+                None,
+            ),
+            (
+                json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.0/25"}),
+                "ipv4_address",
+                "10.7.0.1",
+                Some(first("ip_range")),
+            ),
+            (
+                json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.129/32"}),
+                "ipv4_address",
+                "10.7.0.129",
+                Some(first("ip_range")),
+            ),
+            (
+                json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25", "gateway": "10.7.0.1"}),
+                "ipv4_address",
+                "10.7.0.128",
+                None,
+            ),
             (json!({"subnet": "fd00:7::/64"}), "ipv6_address", "fd00:7::1", Some(first("subnet"))),
             (json!({"subnet": "fd00:7::/64"}), "ipv6_address", "fd00:7::2", None),
-            (json!({"subnet": "fd00:7::/64", "ip_range": "fd00:7::100/120"}), "ipv6_address", "fd00:7::100", Some(first("ip_range"))),
-            (json!({"subnet": "fd00:7::/64", "ip_range": "fd00:7::100/120"}), "ipv6_address", "fd00:7::1", None),
+            (
+                json!({"subnet": "fd00:7::/64", "ip_range": "fd00:7::100/120"}),
+                "ipv6_address",
+                "fd00:7::100",
+                Some(first("ip_range")),
+            ),
+            (
+                json!({"subnet": "fd00:7::/64", "ip_range": "fd00:7::100/120"}),
+                "ipv6_address",
+                "fd00:7::1",
+                None,
+            ),
         ] {
-            let expected = why.map(|why| format!("The service \"a\" can't have the address {address}: {why}"));
+            let expected =
+                why.map(|why| format!("The service \"a\" can't have the address {address}: {why}"));
             assert_eq!(read(pool.clone(), version, address).err(), expected, "{pool} {address}");
         }
     }
@@ -257,8 +404,13 @@ mod tests {
     fn networks_have_names_and_subnets_of_their_own() {
         let pool = |subnet: &str| json!({"ipam": {"config": [{"subnet": subnet}]}});
         let overlap = json!({"services": {}, "networks": {"a": pool("10.7.0.0/16"), "b": pool("10.7.8.0/24")}});
-        refused(&overlap, "The networks \"a\" and \"b\" overlap: both have the subnet 10.7.8.0/24", "networks.b.ipam");
-        let named = json!({"services": {}, "networks": {"a": {"name": "one"}, "b": {"name": "one"}}});
+        refused(
+            &overlap,
+            "The networks \"a\" and \"b\" overlap: both have the subnet 10.7.8.0/24",
+            "networks.b.ipam",
+        );
+        let named =
+            json!({"services": {}, "networks": {"a": {"name": "one"}, "b": {"name": "one"}}});
         refused(&named, "The networks \"b\" and \"a\" have the same name \"one\"", "networks.a");
     }
 
@@ -269,6 +421,9 @@ mod tests {
             "services": {"a": {"image": "x", "volumes": ["v:/v"]}, "b": {"image": "x", "volumes": ["w:/v"]}},
             "volumes": {"v": external, "w": external},
         });
-        assert_eq!(read(&description).unwrap_err().message, "2 containers would write to the volume \"v\" at once: a, b");
+        assert_eq!(
+            read(&description).unwrap_err().message,
+            "2 containers would write to the volume \"v\" at once: a, b"
+        );
     }
 }

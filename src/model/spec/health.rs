@@ -43,7 +43,9 @@ impl HealthTest {
     pub fn to_engine(&self) -> Vec<String> {
         match self {
             Self::None => vec!["NONE".into()],
-            Self::Command(words) => std::iter::once("CMD".to_owned()).chain(words.iter().cloned()).collect(),
+            Self::Command(words) => {
+                std::iter::once("CMD".to_owned()).chain(words.iter().cloned()).collect()
+            }
             Self::Shell(line) => vec!["CMD-SHELL".into(), line.clone()],
         }
     }
@@ -52,8 +54,12 @@ impl HealthTest {
     pub fn from_engine(words: &[String]) -> Option<Self> {
         match words.split_first()? {
             (first, _) if first == "NONE" => Some(Self::None),
-            (first, rest) if first == "CMD" && !rest.is_empty() => Some(Self::Command(rest.to_vec())),
-            (first, rest) if first == "CMD-SHELL" && !rest.is_empty() => Some(Self::Shell(rest.join(" "))),
+            (first, rest) if first == "CMD" && !rest.is_empty() => {
+                Some(Self::Command(rest.to_vec()))
+            }
+            (first, rest) if first == "CMD-SHELL" && !rest.is_empty() => {
+                Some(Self::Shell(rest.join(" ")))
+            }
             _ => None,
         }
     }
@@ -66,7 +72,8 @@ impl HealthTest {
         if !field.value.is_array() {
             return Err(field.wrong_type("a string or a list"));
         }
-        let words: Vec<String> = field.list()?.iter().map(Field::scalar).collect::<Result<_, _>>()?;
+        let words: Vec<String> =
+            field.list()?.iter().map(Field::scalar).collect::<Result<_, _>>()?;
         Self::from_engine(&words).ok_or_else(|| {
             field
                 .fail(format!("\"{}\" has to begin with \"CMD\", \"CMD-SHELL\" or \"NONE\" and name a command", field.name()))
@@ -79,14 +86,18 @@ impl Healthcheck {
     pub(super) fn read(field: &Field<'_>) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let disable = map.read("disable", Field::bool)?.unwrap_or(false);
-        let test = map.get("test").filter(|field| field.value.as_array().is_none_or(|words| !words.is_empty()));
+        let test = map
+            .get("test")
+            .filter(|field| field.value.as_array().is_none_or(|words| !words.is_empty()));
         let test = test.map(|field| HealthTest::read(&field)).transpose()?;
         let health = Self {
             test: if disable { Some(HealthTest::None) } else { test },
             interval: map.read("interval", Field::duration)?,
             timeout: map.read("timeout", Field::duration)?,
-            retries: map
-                .read("retries", |field| u32::try_from(field.number()?).map_err(|_| field.fail("That many retries are not possible")))?,
+            retries: map.read("retries", |field| {
+                u32::try_from(field.number()?)
+                    .map_err(|_| field.fail("That many retries are not possible"))
+            })?,
             start_period: map.read("start_period", Field::duration)?,
             start_interval: map.read("start_interval", Field::duration)?,
         };
@@ -98,7 +109,10 @@ impl Healthcheck {
             ("start_interval", health.start_interval),
         ] {
             if time.is_some_and(|time| !time.is_zero() && time < Duration::from_millis(1)) {
-                let message = format!("\"{}.{name}\" is below a millisecond, which the engine refuses", field.name());
+                let message = format!(
+                    "\"{}.{name}\" is below a millisecond, which the engine refuses",
+                    field.name()
+                );
                 return Err(field.fail_value(&[name], message).hint("write it like \"10s\""));
             }
         }

@@ -7,8 +7,16 @@ use super::{Logging, log_values};
 use crate::model::Failure;
 use crate::model::suggest::{did_you_mean, nearest};
 
-/// What every driver takes: how messages reach it, and the copy that `logs` reads where it can't be read itself.
-const OF_EVERY: [&str; 6] = ["mode", "max-buffer-size", "cache-disabled", "cache-max-size", "cache-max-file", "cache-compress"];
+/// What every driver takes: how messages reach it, and the copy that `logs` reads where it can't be
+/// read itself.
+const OF_EVERY: [&str; 6] = [
+    "mode",
+    "max-buffer-size",
+    "cache-disabled",
+    "cache-max-size",
+    "cache-max-file",
+    "cache-compress",
+];
 
 /// What most drivers add to each message.
 const EXTRA: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"];
@@ -24,8 +32,18 @@ struct Driver {
 }
 
 const DRIVERS: [Driver; 9] = [
-    Driver { name: "json-file", own: &["max-size", "max-file", "compress"], has_extra: true, open: None },
-    Driver { name: "local", own: &["max-size", "max-file", "compress"], has_extra: false, open: None },
+    Driver {
+        name: "json-file",
+        own: &["max-size", "max-file", "compress"],
+        has_extra: true,
+        open: None,
+    },
+    Driver {
+        name: "local",
+        own: &["max-size", "max-file", "compress"],
+        has_extra: false,
+        open: None,
+    },
     Driver { name: "syslog", own: &[], has_extra: true, open: Some("syslog-") },
     Driver { name: "journald", own: &[], has_extra: true, open: None },
     Driver { name: "gelf", own: &[], has_extra: true, open: Some("gelf-") },
@@ -42,11 +60,13 @@ impl Driver {
     }
 
     fn knows(&self, option: &str) -> bool {
-        self.options().any(|known| known == option) || self.open.is_some_and(|beginning| option.starts_with(beginning))
+        self.options().any(|known| known == option)
+            || self.open.is_some_and(|beginning| option.starts_with(beginning))
     }
 }
 
-/// Whether the engine's own settings decide if it takes the options: its default driver, and that one's default options.
+/// Whether the engine's own settings decide if it takes the options: its default driver, and that
+/// one's default options.
 pub fn depends_on_engine(logging: &Logging) -> bool {
     match &logging.driver {
         Some(_) => missing(logging).is_some(),
@@ -56,7 +76,8 @@ pub fn depends_on_engine(logging: &Logging) -> bool {
 
 /// What the driver needs and the description does not say.
 fn missing(logging: &Logging) -> Option<&'static str> {
-    let required = log_values::REQUIRED.iter().filter(|(driver, _)| logging.driver.as_deref() == Some(driver));
+    let required =
+        log_values::REQUIRED.iter().filter(|(driver, _)| logging.driver.as_deref() == Some(driver));
     required.map(|(_, option)| *option).find(|option| !logging.options.contains_key(*option))
 }
 
@@ -66,17 +87,30 @@ pub fn check_with_default(logging: &Logging, default: &str, service: &str) -> Re
     match &logging.driver {
         Some(name) => match missing(logging).filter(|_| name != default) {
             Some(option) => Err(field
-                .fail_below(&["driver"], format!("The log driver \"{name}\" needs the option \"{option}\""))
+                .fail_below(
+                    &["driver"],
+                    format!("The log driver \"{name}\" needs the option \"{option}\""),
+                )
                 .hint(format!("add it under `options`: {option}"))),
             None => Ok(()),
         },
         None => {
-            let Some(driver) = DRIVERS.iter().find(|driver| driver.name == default) else { return Ok(()) };
-            let Some(option) = logging.options.keys().find(|option| !driver.knows(option)) else { return Ok(()) };
-            let message = format!("\"{option}\" is no option of \"{default}\", the engine's own log driver, which \"{service}\" gets");
-            let of =
-                DRIVERS.iter().find(|driver| driver.knows(option)).map(|driver| format!("name the `driver`, like \"{}\"", driver.name));
-            Err(field.fail_below(&["options", option], message).hint(of.unwrap_or_else(|| "name the `driver` that has it".to_owned())))
+            let Some(driver) = DRIVERS.iter().find(|driver| driver.name == default) else {
+                return Ok(());
+            };
+            let Some(option) = logging.options.keys().find(|option| !driver.knows(option)) else {
+                return Ok(());
+            };
+            let message = format!(
+                "\"{option}\" is no option of \"{default}\", the engine's own log driver, which \"{service}\" gets"
+            );
+            let of = DRIVERS
+                .iter()
+                .find(|driver| driver.knows(option))
+                .map(|driver| format!("name the `driver`, like \"{}\"", driver.name));
+            Err(field
+                .fail_below(&["options", option], message)
+                .hint(of.unwrap_or_else(|| "name the `driver` that has it".to_owned())))
         }
     }
 }
@@ -86,22 +120,33 @@ pub fn is_unknown(driver: &str, option: &str) -> bool {
     DRIVERS.iter().any(|known| known.name == driver && !known.knows(option))
 }
 
-/// Refuses options that the engine would refuse. Drivers that are plugins have their own, and so may the engine's default driver where the
-/// description names none: then only what is nearly an option of `json-file` is refused.
+/// Refuses options that the engine would refuse. Drivers that are plugins have their own, and so
+/// may the engine's default driver where the description names none: then only what is nearly an
+/// option of `json-file` is refused.
 pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure> {
     let wrong = |option: &str, message: String| field.fail_value(&["options", option], message);
     let Some(name) = logging.driver.as_deref() else {
-        let slip = logging.options.keys().find(|option| !DRIVERS.iter().any(|driver| driver.knows(option)));
-        return match slip.and_then(|option| Some((option, nearest(option, DRIVERS[0].options())?))) {
+        let slip = logging
+            .options
+            .keys()
+            .find(|option| !DRIVERS.iter().any(|driver| driver.knows(option)));
+        return match slip.and_then(|option| Some((option, nearest(option, DRIVERS[0].options())?)))
+        {
             Some((option, near)) => Err(field
-                .fail_below(&["options", option], format!("No log driver of the engine has an option \"{option}\""))
+                .fail_below(
+                    &["options", option],
+                    format!("No log driver of the engine has an option \"{option}\""),
+                )
                 .hint(format!("did you mean \"{near}\"?"))),
             None => log_values::check(logging, field),
         };
     };
     let Some(driver) = DRIVERS.iter().find(|driver| driver.name == name) else { return Ok(()) };
     if let Some(option) = logging.options.keys().find(|option| !driver.knows(option)) {
-        let failure = field.fail_below(&["options", option], format!("The log driver \"{name}\" has no option \"{option}\""));
+        let failure = field.fail_below(
+            &["options", option],
+            format!("The log driver \"{name}\" has no option \"{option}\""),
+        );
         return Err(failure.hint(did_you_mean(option, driver.options()).unwrap_or_default()));
     }
     log_values::check(logging, field)?;
@@ -110,13 +155,20 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
         if option("mode") != Some("non-blocking") {
             return Err(wrong(
                 "max-buffer-size",
-                format!("\"max-buffer-size\" is \"{size}\", but only mode \"non-blocking\" has a buffer"),
+                format!(
+                    "\"max-buffer-size\" is \"{size}\", but only mode \"non-blocking\" has a buffer"
+                ),
             )
             .hint("add `mode: non-blocking`, or leave it out"));
         }
-        self::size(size, BINARY).ok_or_else(|| wrong("max-buffer-size", not_a_size(size)).hint(SIZE))?;
+        self::size(size, BINARY)
+            .ok_or_else(|| wrong("max-buffer-size", not_a_size(size)).hint(SIZE))?;
     }
-    if matches!(name, "json-file" | "local") { check_rotation(name, &option, &wrong) } else { Ok(()) }
+    if matches!(name, "json-file" | "local") {
+        check_rotation(name, &option, &wrong)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) const SIZE: &str = "write it like \"10m\"";
@@ -132,23 +184,35 @@ fn check_rotation<'a>(
     wrong: &dyn Fn(&str, String) -> Failure,
 ) -> Result<(), Failure> {
     let is_json = driver == "json-file";
-    if let Some(size) = option("max-size").filter(|size| is_json && self::size(size, DECIMAL) == Some(0)) {
-        return Err(wrong("max-size", format!("\"max-size\" is \"{size}\", and a log file needs at least a byte")).hint(SIZE));
+    if let Some(size) =
+        option("max-size").filter(|size| is_json && self::size(size, DECIMAL) == Some(0))
+    {
+        return Err(wrong(
+            "max-size",
+            format!("\"max-size\" is \"{size}\", and a log file needs at least a byte"),
+        )
+        .hint(SIZE));
     }
     let least = i64::from(is_json);
     let files = match option("max-file") {
         Some(text) => match text.parse::<i64>().ok().filter(|number| *number >= least) {
             Some(number) => Some(number),
             None => {
-                let message = format!("\"max-file\" is \"{text}\", and has to be a whole number from {least} on");
-                return Err(wrong("max-file", message).hint("it is the number of log files that are kept, like \"3\""));
+                let message = format!(
+                    "\"max-file\" is \"{text}\", and has to be a whole number from {least} on"
+                );
+                return Err(wrong("max-file", message)
+                    .hint("it is the number of log files that are kept, like \"3\""));
             }
         },
         None => None,
     };
     let compress = option("compress").and_then(truth);
 
-    if is_json && compress == Some(true) && (files.is_none_or(|files| files < 2) || option("max-size").is_none()) {
+    if is_json
+        && compress == Some(true)
+        && (files.is_none_or(|files| files < 2) || option("max-size").is_none())
+    {
         return Err(wrong(
             "compress",
             "\"compress\" needs \"max-size\" and a \"max-file\" of 2 or more: only full log files are compressed".to_owned(),
@@ -156,24 +220,36 @@ fn check_rotation<'a>(
         .hint("add both, or leave it out"));
     }
     if !is_json && compress != Some(false) && files.is_some_and(|files| files < 2) {
-        let message = format!("The log driver \"{driver}\" compresses full log files, and \"max-file\" leaves it none");
-        return Err(wrong("max-file", message).hint("keep 2 files or more, or add `compress: \"false\"`"));
+        let message = format!(
+            "The log driver \"{driver}\" compresses full log files, and \"max-file\" leaves it none"
+        );
+        return Err(
+            wrong("max-file", message).hint("keep 2 files or more, or add `compress: \"false\"`")
+        );
     }
     Ok(())
 }
 
-/// The same options with sizes, numbers and truth values in one spelling. Those of plugins stay as they are.
+/// The same options with sizes, numbers and truth values in one spelling. Those of plugins stay as
+/// they are.
 pub(super) fn canonical(logging: &Logging) -> Logging {
     let mut logging = logging.clone();
-    if logging.driver.as_ref().is_some_and(|name| !DRIVERS.iter().any(|driver| driver.name == name)) {
+    if logging.driver.as_ref().is_some_and(|name| !DRIVERS.iter().any(|driver| driver.name == name))
+    {
         return logging;
     }
     for (option, value) in &mut logging.options {
         let one_spelling = match option.as_str() {
-            "max-size" | "cache-max-size" => size(value, DECIMAL).map(|bytes| in_units(bytes, DECIMAL)),
+            "max-size" | "cache-max-size" => {
+                size(value, DECIMAL).map(|bytes| in_units(bytes, DECIMAL))
+            }
             "max-buffer-size" => size(value, BINARY).map(|bytes| in_units(bytes, BINARY)),
-            "max-file" | "cache-max-file" => value.parse::<i64>().ok().map(|number| number.to_string()),
-            "compress" | "cache-compress" | "cache-disabled" => truth(value).map(|truth| truth.to_string()),
+            "max-file" | "cache-max-file" => {
+                value.parse::<i64>().ok().map(|number| number.to_string())
+            }
+            "compress" | "cache-compress" | "cache-disabled" => {
+                truth(value).map(|truth| truth.to_string())
+            }
             _ => None,
         };
         if let Some(one_spelling) = one_spelling {
@@ -192,13 +268,15 @@ pub(super) fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// What a unit is of the one below it: of log files, and of the memory between a container and its driver.
+/// What a unit is of the one below it: of log files, and of the memory between a container and its
+/// driver.
 pub(super) const DECIMAL: u64 = 1000;
 const BINARY: u64 = 1024;
 
 const UNITS: &str = "kmgtp";
 
-/// A size as Docker's log drivers read it: a number, then a unit of a letter with `b`, `i` or `ib` behind it; whole bytes.
+/// A size as Docker's log drivers read it: a number, then a unit of a letter with `b`, `i` or `ib`
+/// behind it; whole bytes.
 pub(super) fn size(text: &str, step: u64) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -243,7 +321,12 @@ mod tests {
         let options = ReadOptions { directory: Path::new("/srv"), lookup: &|_| None };
         let description = json!({"services": {"a": {"image": "x", "logging": logging}}});
         Project::read("spc", &description, &options).map(drop).map_err(|failure| {
-            format!("{}: {} ({})", failure.path.unwrap().keys[3..].join("."), failure.message, failure.hint.unwrap_or_default())
+            format!(
+                "{}: {} ({})",
+                failure.path.unwrap().keys[3..].join("."),
+                failure.message,
+                failure.hint.unwrap_or_default()
+            )
         })
     }
 
@@ -259,7 +342,9 @@ mod tests {
             ("journald", "tags", "did you mean \"tag\"?"),
             ("syslog", "tagg", "did you mean \"tag\"?"),
         ] {
-            let expected = format!("options.{option}: The log driver \"{driver}\" has no option \"{option}\" ({hint})");
+            let expected = format!(
+                "options.{option}: The log driver \"{driver}\" has no option \"{option}\" ({hint})"
+            );
             assert_eq!(options(driver, json!({option: "1"})), Err(expected));
         }
         let listed = options("local", json!({"labels": "a"})).unwrap_err();
@@ -281,7 +366,12 @@ mod tests {
         ] {
             assert_eq!(options(driver, json!({option: "1"})), Ok(()), "{driver} {option}");
         }
-        assert_eq!(read(json!({"options": {"loki-url": "x", "gelf-address": "udp://x:1", "max-size": "1m"}})), Ok(()));
+        assert_eq!(
+            read(
+                json!({"options": {"loki-url": "x", "gelf-address": "udp://x:1", "max-size": "1m"}})
+            ),
+            Ok(())
+        );
     }
 
     #[test]
@@ -322,13 +412,24 @@ mod tests {
             (json!({"max-buffer-size": "1m"}), "max-buffer-size"),
             (json!({"mode": "non-blocking", "max-buffer-size": "x"}), "max-buffer-size"),
         ] {
-            assert!(file(wrong.clone()).unwrap_err().starts_with(&format!("options.{at}: ")), "{wrong}");
+            assert!(
+                file(wrong.clone()).unwrap_err().starts_with(&format!("options.{at}: ")),
+                "{wrong}"
+            );
         }
         let local = |options: Value| self::options("local", options);
-        for right in [json!({"max-size": "0"}), json!({"max-file": "0", "compress": "false"}), json!({"max-file": "2"})] {
+        for right in [
+            json!({"max-size": "0"}),
+            json!({"max-file": "0", "compress": "false"}),
+            json!({"max-file": "2"}),
+        ] {
             assert_eq!(local(right.clone()), Ok(()), "{right}");
         }
-        for wrong in [json!({"max-file": "1"}), json!({"max-file": "-1", "compress": "false"}), json!({"max-size": "x"})] {
+        for wrong in [
+            json!({"max-file": "1"}),
+            json!({"max-file": "-1", "compress": "false"}),
+            json!({"max-size": "x"}),
+        ] {
             assert!(local(wrong.clone()).is_err(), "{wrong}");
         }
     }

@@ -31,7 +31,8 @@ enum Empty {
     Refused,
 }
 
-/// The options whose values are known, as Docker 20.10 and 28.5 read them. What is checked where it is used alone stands in [`log_options`].
+/// The options whose values are known, as Docker 20.10 and 28.5 read them. What is checked where it
+/// is used alone stands in [`log_options`].
 const FORMS: [(&str, Form, Empty); 22] = [
     ("mode", Form::Words(&["blocking", "non-blocking"]), Empty::Taken),
     ("max-size", Form::Size, Empty::Refused),
@@ -59,8 +60,8 @@ const FORMS: [(&str, Form, Empty); 22] = [
 
 /// The facilities of syslog, from number 0 on; there are 24.
 const FACILITIES: [&str; 20] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "local0", "local1", "local2",
-    "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
+    "ftp", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
 /// What a tag can ask for of a container.
@@ -87,23 +88,40 @@ const OF_A_CONTAINER: [&str; 20] = [
     "Name",
 ];
 
-/// Options without which a driver starts no container, unless the engine's own defaults for it set them.
-pub(super) const REQUIRED: [(&str, &str); 4] =
-    [("gelf", "gelf-address"), ("awslogs", "awslogs-group"), ("splunk", "splunk-token"), ("splunk", "splunk-url")];
+/// Options without which a driver starts no container, unless the engine's own defaults for it set
+/// them.
+pub(super) const REQUIRED: [(&str, &str); 4] = [
+    ("gelf", "gelf-address"),
+    ("awslogs", "awslogs-group"),
+    ("splunk", "splunk-token"),
+    ("splunk", "splunk-url"),
+];
 
 /// Refuses values that no driver of the engine takes.
 pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure> {
     for (name, form, empty) in &FORMS {
         let Some(value) = logging.options.get(*name) else { continue };
-        if let Some((reason, hint)) = fault(name, value, form).filter(|_| *empty == Empty::Refused || !value.is_empty()) {
+        if let Some((reason, hint)) =
+            fault(name, value, form).filter(|_| *empty == Empty::Refused || !value.is_empty())
+        {
             return Err(field.fail_value(&["options", name], reason).hint(hint));
         }
     }
     let address = logging.options.get("gelf-address").map_or("", String::as_str);
-    for (scheme, option, other) in [("tcp://", "gelf-compression-", "UDP"), ("udp://", "gelf-tcp-", "TCP")] {
-        if let Some(option) = logging.options.keys().find(|key| key.starts_with(option) && address.starts_with(scheme)) {
-            let message = format!("\"{option}\" is for an address with {other}, and \"gelf-address\" is \"{address}\"");
-            return Err(field.fail_below(&["options", option], message).hint("leave it out, or change the address"));
+    for (scheme, option, other) in
+        [("tcp://", "gelf-compression-", "UDP"), ("udp://", "gelf-tcp-", "TCP")]
+    {
+        if let Some(option) = logging
+            .options
+            .keys()
+            .find(|key| key.starts_with(option) && address.starts_with(scheme))
+        {
+            let message = format!(
+                "\"{option}\" is for an address with {other}, and \"gelf-address\" is \"{address}\""
+            );
+            return Err(field
+                .fail_below(&["options", option], message)
+                .hint("leave it out, or change the address"));
         }
     }
     Ok(())
@@ -112,35 +130,63 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
 /// What is wrong with a value, and a next step.
 fn fault(name: &str, value: &str, form: &Form) -> Option<(String, String)> {
     let cant = |hint: String| Some((format!("\"{name}\" can't be \"{value}\""), hint));
-    let word =
-        |words: &[&str]| cant(did_you_mean(value, words.iter().copied()).unwrap_or_else(|| format!("there is: {}", words.join(", "))));
+    let word = |words: &[&str]| {
+        cant(
+            did_you_mean(value, words.iter().copied())
+                .unwrap_or_else(|| format!("there is: {}", words.join(", "))),
+        )
+    };
     match form {
-        Form::Truth if log_options::truth(value).is_none() => {
-            Some((format!("\"{name}\" has to be true or false, but it is \"{value}\""), "write \"true\" or \"false\"".to_owned()))
-        }
+        Form::Truth if log_options::truth(value).is_none() => Some((
+            format!("\"{name}\" has to be true or false, but it is \"{value}\""),
+            "write \"true\" or \"false\"".to_owned(),
+        )),
         Form::Words(words) if !words.contains(&value) => word(words),
-        Form::Number(least, most) if !value.parse::<i64>().is_ok_and(|number| (*least..=*most).contains(&number)) => cant(match *most {
-            i64::MAX if *least == i64::MIN => "write a whole number, like \"3\"".to_owned(),
-            i64::MAX => format!("write a whole number from {least} on"),
-            most => format!("write a whole number from {least} to {most}"),
-        }),
-        Form::Size if size(value, DECIMAL).is_none() => Some((not_a_size(value), log_options::SIZE.to_owned())),
-        Form::Facility if !FACILITIES.contains(&value) && !value.parse::<i64>().is_ok_and(|number| (0..24).contains(&number)) => {
+        Form::Number(least, most)
+            if !value.parse::<i64>().is_ok_and(|number| (*least..=*most).contains(&number)) =>
+        {
+            cant(match *most {
+                i64::MAX if *least == i64::MIN => "write a whole number, like \"3\"".to_owned(),
+                i64::MAX => format!("write a whole number from {least} on"),
+                most => format!("write a whole number from {least} to {most}"),
+            })
+        }
+        Form::Size if size(value, DECIMAL).is_none() => {
+            Some((not_a_size(value), log_options::SIZE.to_owned()))
+        }
+        Form::Facility
+            if !FACILITIES.contains(&value)
+                && !value.parse::<i64>().is_ok_and(|number| (0..24).contains(&number)) =>
+        {
             word(&FACILITIES)
         }
         Form::Tag => tag_fault(value),
         Form::Gelf => {
             let rest = value.strip_prefix("udp://").or_else(|| value.strip_prefix("tcp://"));
-            let has_port = rest.is_some_and(|rest| port(rest.split('/').next().unwrap_or_default()).is_some());
-            if has_port { None } else { cant("write it like \"udp://logs.example.com:12201\"".to_owned()) }
+            let has_port =
+                rest.is_some_and(|rest| port(rest.split('/').next().unwrap_or_default()).is_some());
+            if has_port {
+                None
+            } else {
+                cant("write it like \"udp://logs.example.com:12201\"".to_owned())
+            }
         }
-        Form::Syslog if !["udp://", "tcp://", "tcp+tls://", "unix://", "unixgram://"].iter().any(|scheme| value.starts_with(scheme)) => {
+        Form::Syslog
+            if !["udp://", "tcp://", "tcp+tls://", "unix://", "unixgram://"]
+                .iter()
+                .any(|scheme| value.starts_with(scheme)) =>
+        {
             cant("write it like \"udp://logs.example.com:514\"".to_owned())
         }
         Form::Fluentd => {
             let host = value.strip_prefix("tcp://").unwrap_or(value);
-            let is_wrong = !host.contains("://") && port(host).is_some_and(|port| port.parse::<u16>().is_err());
-            if is_wrong { cant("write it like \"logs.example.com:24224\"".to_owned()) } else { None }
+            let is_wrong = !host.contains("://")
+                && port(host).is_some_and(|port| port.parse::<u16>().is_err());
+            if is_wrong {
+                cant("write it like \"logs.example.com:24224\"".to_owned())
+            } else {
+                None
+            }
         }
         _ => None,
     }
@@ -155,24 +201,40 @@ fn port(text: &str) -> Option<&str> {
 /// What is certainly wrong with a template: how functions are called is the engine's to say.
 fn tag_fault(template: &str) -> Option<(String, String)> {
     const LIKE: &str = "write it like \"{{.Name}}/{{.ID}}\"";
-    let is_changed = ["range", "with", "define", "block", "template"].iter().any(|word| template.contains(word));
+    let is_changed =
+        ["range", "with", "define", "block", "template"].iter().any(|word| template.contains(word));
     let mut rest = template;
     while let Some((_, after)) = rest.split_once("{{") {
         let Some((action, next)) = after.split_once("}}") else {
-            return Some((format!("The template \"{template}\" of \"tag\" has a \"{{{{\" that is not closed"), LIKE.to_owned()));
+            return Some((
+                format!("The template \"{template}\" of \"tag\" has a \"{{{{\" that is not closed"),
+                LIKE.to_owned(),
+            ));
         };
         rest = next;
         let action = action.strip_prefix("- ").unwrap_or(action);
         let action = action.strip_suffix(" -").unwrap_or(action).trim();
         if action.is_empty() {
-            return Some((format!("The template \"{template}\" of \"tag\" has nothing between \"{{{{\" and \"}}}}\""), LIKE.to_owned()));
+            return Some((
+                format!(
+                    "The template \"{template}\" of \"tag\" has nothing between \"{{{{\" and \"}}}}\""
+                ),
+                LIKE.to_owned(),
+            ));
         }
-        let Some(name) = action.strip_prefix('.').filter(|name| !name.is_empty() && name.chars().all(char::is_alphanumeric)) else {
+        let Some(name) = action
+            .strip_prefix('.')
+            .filter(|name| !name.is_empty() && name.chars().all(char::is_alphanumeric))
+        else {
             continue;
         };
         if !is_changed && !OF_A_CONTAINER.contains(&name) {
-            let hint = did_you_mean(name, OF_A_CONTAINER).unwrap_or_else(|| format!("there is: {}", OF_A_CONTAINER.join(", ")));
-            return Some((format!("\"tag\" asks for \"{{{{.{name}}}}}\", which no container has"), hint));
+            let hint = did_you_mean(name, OF_A_CONTAINER)
+                .unwrap_or_else(|| format!("there is: {}", OF_A_CONTAINER.join(", ")));
+            return Some((
+                format!("\"tag\" asks for \"{{{{.{name}}}}}\", which no container has"),
+                hint,
+            ));
         }
     }
     None
@@ -190,30 +252,90 @@ mod tests {
         let options = ReadOptions { directory: Path::new("/srv"), lookup: &|_| None };
         let description = json!({"services": {"a": {"image": "x", "logging": logging}}});
         Project::read("spc", &description, &options).map(drop).map_err(|failure| {
-            format!("{}: {} ({})", failure.path.unwrap().keys[3..].join("."), failure.message, failure.hint.unwrap_or_default())
+            format!(
+                "{}: {} ({})",
+                failure.path.unwrap().keys[3..].join("."),
+                failure.message,
+                failure.hint.unwrap_or_default()
+            )
         })
     }
 
     #[test]
     fn values_that_the_engine_refuses_are_refused_with_or_without_a_driver() {
         for (driver, option, value, message) in [
-            ("gelf", "gelf-address", "", "\"gelf-address\" can't be \"\" (write it like \"udp://logs.example.com:12201\")"),
-            ("gelf", "gelf-address", "h:1", "\"gelf-address\" can't be \"h:1\" (write it like \"udp://logs.example.com:12201\")"),
-            ("gelf", "gelf-address", "udp://h", "\"gelf-address\" can't be \"udp://h\" (write it like \"udp://logs.example.com:12201\")"),
+            (
+                "gelf",
+                "gelf-address",
+                "",
+                "\"gelf-address\" can't be \"\" (write it like \"udp://logs.example.com:12201\")",
+            ),
+            (
+                "gelf",
+                "gelf-address",
+                "h:1",
+                "\"gelf-address\" can't be \"h:1\" (write it like \"udp://logs.example.com:12201\")",
+            ),
+            (
+                "gelf",
+                "gelf-address",
+                "udp://h",
+                "\"gelf-address\" can't be \"udp://h\" (write it like \"udp://logs.example.com:12201\")",
+            ),
             (
                 "gelf",
                 "gelf-address",
                 "http://h:1",
                 "\"gelf-address\" can't be \"http://h:1\" (write it like \"udp://logs.example.com:12201\")",
             ),
-            ("gelf", "gelf-compression-level", "10", "\"gelf-compression-level\" can't be \"10\" (write a whole number from -1 to 9)"),
-            ("gelf", "gelf-tcp-max-reconnect", "-1", "\"gelf-tcp-max-reconnect\" can't be \"-1\" (write a whole number from 0 on)"),
-            ("gelf", "gelf-compression-type", "zip", "\"gelf-compression-type\" can't be \"zip\" (did you mean \"gzip\"?)"),
-            ("gelf", "cache-disabled", "x", "\"cache-disabled\" has to be true or false, but it is \"x\" (write \"true\" or \"false\")"),
-            ("syslog", "syslog-facility", "Daemon", "\"syslog-facility\" can't be \"Daemon\" (did you mean \"daemon\"?)"),
-            ("syslog", "syslog-address", "x", "\"syslog-address\" can't be \"x\" (write it like \"udp://logs.example.com:514\")"),
-            ("fluentd", "fluentd-address", "foo:x", "\"fluentd-address\" can't be \"foo:x\" (write it like \"logs.example.com:24224\")"),
-            ("json-file", "tag", "{{.Nam}}", "\"tag\" asks for \"{{.Nam}}\", which no container has (did you mean \"Name\"?)"),
+            (
+                "gelf",
+                "gelf-compression-level",
+                "10",
+                "\"gelf-compression-level\" can't be \"10\" (write a whole number from -1 to 9)",
+            ),
+            (
+                "gelf",
+                "gelf-tcp-max-reconnect",
+                "-1",
+                "\"gelf-tcp-max-reconnect\" can't be \"-1\" (write a whole number from 0 on)",
+            ),
+            (
+                "gelf",
+                "gelf-compression-type",
+                "zip",
+                "\"gelf-compression-type\" can't be \"zip\" (did you mean \"gzip\"?)",
+            ),
+            (
+                "gelf",
+                "cache-disabled",
+                "x",
+                "\"cache-disabled\" has to be true or false, but it is \"x\" (write \"true\" or \"false\")",
+            ),
+            (
+                "syslog",
+                "syslog-facility",
+                "Daemon",
+                "\"syslog-facility\" can't be \"Daemon\" (did you mean \"daemon\"?)",
+            ),
+            (
+                "syslog",
+                "syslog-address",
+                "x",
+                "\"syslog-address\" can't be \"x\" (write it like \"udp://logs.example.com:514\")",
+            ),
+            (
+                "fluentd",
+                "fluentd-address",
+                "foo:x",
+                "\"fluentd-address\" can't be \"foo:x\" (write it like \"logs.example.com:24224\")",
+            ),
+            (
+                "json-file",
+                "tag",
+                "{{.Nam}}",
+                "\"tag\" asks for \"{{.Nam}}\", which no container has (did you mean \"Name\"?)",
+            ),
             (
                 "syslog",
                 "tag",
@@ -228,7 +350,11 @@ mod tests {
             ),
         ] {
             let expected = Err(format!("options.{option}: {message}"));
-            assert_eq!(read(json!({"driver": driver, "options": {option: value}})), expected, "{driver}");
+            assert_eq!(
+                read(json!({"driver": driver, "options": {option: value}})),
+                expected,
+                "{driver}"
+            );
             assert_eq!(read(json!({"options": {option: value}})), expected);
         }
         for (option, value) in [
@@ -242,11 +368,25 @@ mod tests {
             ("compress", "x"),
             ("mode", "x"),
         ] {
-            assert!(read(json!({"options": {option: value}})).unwrap_err().starts_with(&format!("options.{option}: ")), "{option}");
+            assert!(
+                read(json!({"options": {option: value}}))
+                    .unwrap_err()
+                    .starts_with(&format!("options.{option}: ")),
+                "{option}"
+            );
         }
-        for (address, option) in [("tcp://h:1", "gelf-compression-level"), ("udp://h:1", "gelf-tcp-max-reconnect")] {
-            let failure = read(json!({"driver": "gelf", "options": {"gelf-address": address, option: "1"}})).unwrap_err();
-            assert!(failure.starts_with(&format!("options.{option}: \"{option}\" is for an address with ")), "{failure}");
+        for (address, option) in
+            [("tcp://h:1", "gelf-compression-level"), ("udp://h:1", "gelf-tcp-max-reconnect")]
+        {
+            let failure =
+                read(json!({"driver": "gelf", "options": {"gelf-address": address, option: "1"}}))
+                    .unwrap_err();
+            assert!(
+                failure.starts_with(&format!(
+                    "options.{option}: \"{option}\" is for an address with "
+                )),
+                "{failure}"
+            );
         }
     }
 
@@ -264,16 +404,27 @@ mod tests {
             ("fluentd", "fluentd-address", "unix:///x"),
             ("fluentd", "fluentd-address", "h"),
             ("fluentd", "fluentd-async", ""),
-            ("json-file", "tag", "{{.Name}}/{{- .ID -}}/{{ .ImageFullID }}{{join .ContainerArgs \",\"}}{{.ContainerEnv}}"),
+            (
+                "json-file",
+                "tag",
+                "{{.Name}}/{{- .ID -}}/{{ .ImageFullID }}{{join .ContainerArgs \",\"}}{{.ContainerEnv}}",
+            ),
             ("json-file", "tag", "{{range .ContainerEnv}}{{.}}{{end}}}}"),
             ("json-file", "tag", "{{with .Name}}{{.Other}}{{end}}"),
             ("json-file", "tag", ""),
             ("none", "tag", "x"),
         ] {
-            assert_eq!(read(json!({"driver": driver, "options": {option: value}})), Ok(()), "{driver} {option} {value}");
+            assert_eq!(
+                read(json!({"driver": driver, "options": {option: value}})),
+                Ok(()),
+                "{driver} {option} {value}"
+            );
         }
         // Another one may be the engine's own driver, with what this lacks among its defaults.
         assert_eq!(read(json!({"driver": "gelf"})), Ok(()));
-        assert_eq!(read(json!({"driver": "loki", "options": {"max-size": "x", "mode": "x"}})), Ok(()));
+        assert_eq!(
+            read(json!({"driver": "loki", "options": {"max-size": "x", "mode": "x"}})),
+            Ok(())
+        );
     }
 }

@@ -35,7 +35,10 @@ pub use network::{IpamConfig, Network};
 pub use port::Port;
 pub use project::{Project, ReadOptions};
 pub use secret::{FileMount, Secret, SecretSource};
-pub use service::{Condition, Dependency, EnvFile, Logging, NetworkAttachment, ProbeMode, Restart, Service, UpdateOrder};
+pub use service::{
+    Condition, Dependency, EnvFile, Logging, NetworkAttachment, ProbeMode, Restart, Service,
+    UpdateOrder,
+};
 pub use volume::Volume;
 
 /// Whether a flag is not set: for leaving it out of the canonical form.

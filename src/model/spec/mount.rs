@@ -24,7 +24,8 @@ pub struct Mount {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MountSource {
-    /// A volume of the description, by its key there. `nocopy`: the image's content is not copied in.
+    /// A volume of the description, by its key there. `nocopy`: the image's content is not copied
+    /// in.
     Volume { name: String, nocopy: bool },
     /// A volume of the container's own, removed with it.
     Anonymous,
@@ -49,17 +50,23 @@ impl Mount {
         let target = &mount.target;
         if !target.starts_with('/') {
             return Err(field
-                .fail(format!("The target \"{target}\" of a mount has to be an absolute path in the container"))
+                .fail(format!(
+                    "The target \"{target}\" of a mount has to be an absolute path in the container"
+                ))
                 .hint(format!("write \"/{}\"", target.trim_start_matches("./"))));
         }
         let place = mount.place();
         if place == "/" {
             return Err(field
-                .fail(format!("A mount can't have the target \"{target}\": it is the container's root"))
+                .fail(format!(
+                    "A mount can't have the target \"{target}\": it is the container's root"
+                ))
                 .hint("mount it at a folder below"));
         }
         // The runtime lets nobody hide processes; what is bound may be such a file system itself.
-        if Path::new(&place).starts_with("/proc") && matches!(mount.source, MountSource::Volume { .. } | MountSource::Anonymous) {
+        if Path::new(&place).starts_with("/proc")
+            && matches!(mount.source, MountSource::Volume { .. } | MountSource::Anonymous)
+        {
             return Err(field
                 .fail(format!("A volume can't have the target \"{target}\": no container can be started with one in /proc"))
                 .hint("mount it at another folder"));
@@ -71,10 +78,16 @@ impl Mount {
         let parts: Vec<&str> = text.split(':').collect();
         let (source, target, options) = match parts[..] {
             [target] if !target.is_empty() => {
-                return Ok(Self { target: target.to_owned(), source: MountSource::Anonymous, read_only: false });
+                return Ok(Self {
+                    target: target.to_owned(),
+                    source: MountSource::Anonymous,
+                    read_only: false,
+                });
             }
             [source, target] if !source.is_empty() && !target.is_empty() => (source, target, ""),
-            [source, target, options] if !source.is_empty() && !target.is_empty() => (source, target, options),
+            [source, target, options] if !source.is_empty() && !target.is_empty() => {
+                (source, target, options)
+            }
             _ => {
                 return Err(field
                     .fail(format!("\"{text}\" is not a mount"))
@@ -87,7 +100,11 @@ impl Mount {
                 "ro" => read_only = true,
                 "rw" | "z" | "Z" => {}
                 "nocopy" => nocopy = true,
-                _ => return Err(field.fail(format!("Unknown mount option \"{option}\" in \"{text}\"")).hint("there is: ro, rw, nocopy")),
+                _ => {
+                    return Err(field
+                        .fail(format!("Unknown mount option \"{option}\" in \"{text}\""))
+                        .hint("there is: ro, rw, nocopy"));
+                }
             }
         }
         let source = if source.starts_with(['.', '/', '~']) {
@@ -124,7 +141,10 @@ impl Mount {
                     Ok(create.unwrap_or(true))
                 })?;
                 let source = map.required("source")?;
-                MountSource::Bind { path: host_path(&source, &source.name_text()?, directory)?, create: create.unwrap_or(true) }
+                MountSource::Bind {
+                    path: host_path(&source, &source.name_text()?, directory)?,
+                    create: create.unwrap_or(true),
+                }
             }
             _ => {
                 let size = map.read("tmpfs", |field| {
@@ -146,13 +166,19 @@ fn tmpfs_size(field: &Field<'_>) -> Result<u64, Failure> {
     let text = field.scalar()?;
     let bytes = parse_bytes(&text).map_err(|message| field.fail(message))?;
     if i64::try_from(bytes).is_err() {
-        return Err(field.fail(format!("\"{text}\" is too large: a size is at most {} bytes", i64::MAX)));
+        return Err(
+            field.fail(format!("\"{text}\" is too large: a size is at most {} bytes", i64::MAX))
+        );
     }
     Ok(bytes)
 }
 
 /// A host path of a description, absolute and without `.` and `..`.
-pub(super) fn host_path(field: &Field<'_>, text: &str, directory: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn host_path(
+    field: &Field<'_>,
+    text: &str,
+    directory: &Path,
+) -> Result<PathBuf, Failure> {
     if text.starts_with('~') {
         return Err(field
             .fail(format!("\"~\" in \"{text}\" is not expanded"))
@@ -187,37 +213,70 @@ mod tests {
     use serde_json::json;
 
     fn read(value: Value) -> Result<Mount, String> {
-        Mount::read(&Field::root(&value), Path::new("/srv/프로젝트 1")).map_err(|failure| failure.message)
+        Mount::read(&Field::root(&value), Path::new("/srv/프로젝트 1"))
+            .map_err(|failure| failure.message)
     }
 
     #[test]
     fn the_short_form_tells_volumes_binds_and_anonymous_volumes_apart() {
-        assert_eq!(read(json!("data:/var/lib")).unwrap().source, MountSource::Volume { name: "data".into(), nocopy: false });
-        assert_eq!(read(json!("./app:/app")).unwrap().source, MountSource::Bind { path: "/srv/프로젝트 1/app".into(), create: true });
+        assert_eq!(
+            read(json!("data:/var/lib")).unwrap().source,
+            MountSource::Volume { name: "data".into(), nocopy: false }
+        );
+        assert_eq!(
+            read(json!("./app:/app")).unwrap().source,
+            MountSource::Bind { path: "/srv/프로젝트 1/app".into(), create: true }
+        );
         assert_eq!(
             read(json!("../x:/app:ro")).unwrap(),
-            Mount { target: "/app".into(), source: MountSource::Bind { path: "/srv/x".into(), create: true }, read_only: true }
+            Mount {
+                target: "/app".into(),
+                source: MountSource::Bind { path: "/srv/x".into(), create: true },
+                read_only: true
+            }
         );
         assert_eq!(read(json!("/app/node_modules")).unwrap().source, MountSource::Anonymous);
     }
 
     #[test]
     fn the_long_form_reads_into_the_same_values() {
-        assert_eq!(read(json!({"type": "volume", "source": "data", "target": "/d", "read_only": true})), read(json!("data:/d:ro")));
-        assert_eq!(read(json!({"type": "bind", "source": "./app", "target": "/app"})), read(json!("./app:/app")));
         assert_eq!(
-            read(json!({"type": "tmpfs", "target": "/t", "tmpfs": {"size": "64m"}})).unwrap().source,
+            read(json!({"type": "volume", "source": "data", "target": "/d", "read_only": true})),
+            read(json!("data:/d:ro"))
+        );
+        assert_eq!(
+            read(json!({"type": "bind", "source": "./app", "target": "/app"})),
+            read(json!("./app:/app"))
+        );
+        assert_eq!(
+            read(json!({"type": "tmpfs", "target": "/t", "tmpfs": {"size": "64m"}}))
+                .unwrap()
+                .source,
             MountSource::Tmpfs { size: Some(64 << 20) }
         );
     }
 
     #[test]
     fn a_tmpfs_has_a_size_that_the_engine_has_a_number_for() {
-        let size = |size: Value| read(json!({"type": "tmpfs", "target": "/t", "tmpfs": {"size": size}})).map(|mount| mount.source);
-        assert_eq!(size(json!(i64::MAX)).unwrap(), MountSource::Tmpfs { size: Some(u64::try_from(i64::MAX).unwrap()) });
+        let size = |size: Value| {
+            read(json!({"type": "tmpfs", "target": "/t", "tmpfs": {"size": size}}))
+                .map(|mount| mount.source)
+        };
+        assert_eq!(
+            size(json!(i64::MAX)).unwrap(),
+            MountSource::Tmpfs { size: Some(u64::try_from(i64::MAX).unwrap()) }
+        );
         assert_eq!(size(json!("1k")).unwrap(), MountSource::Tmpfs { size: Some(1024) });
         // The engine would take these for no limit, or for a negative one.
-        for wrong in [json!("9223372036854775808"), json!(u64::MAX), json!("8388608t"), json!("-1"), json!(-1), json!("1.5x"), json!("")] {
+        for wrong in [
+            json!("9223372036854775808"),
+            json!(u64::MAX),
+            json!("8388608t"),
+            json!("-1"),
+            json!(-1),
+            json!("1.5x"),
+            json!(""),
+        ] {
             assert!(size(wrong.clone()).is_err(), "{wrong}");
         }
     }
@@ -226,7 +285,10 @@ mod tests {
     fn a_wrong_mount_is_named() {
         assert!(read(json!("data:lib")).unwrap_err().contains("\"lib\""));
         for root in ["data:/", "/..", "./x:/a/.."] {
-            assert!(read(json!(root)).unwrap_err().ends_with("it is the container's root"), "{root}");
+            assert!(
+                read(json!(root)).unwrap_err().ends_with("it is the container's root"),
+                "{root}"
+            );
         }
         assert!(read(json!({"type": "tmpfs", "target": "/"})).unwrap_err().contains("\"/\""));
         assert!(read(json!("data:/proc/x")).unwrap_err().contains("\"/proc/x\""));

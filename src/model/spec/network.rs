@@ -46,8 +46,8 @@ pub struct IpamConfig {
 }
 
 impl IpamConfig {
-    /// The address that the engine takes for the gateway where none is named: the first one of the range that it gives addresses from, but not
-    /// that of the subnet itself.
+    /// The address that the engine takes for the gateway where none is named: the first one of the
+    /// range that it gives addresses from, but not that of the subnet itself.
     pub fn default_gateway(&self) -> Option<IpAddr> {
         let subnet = self.subnet?;
         let first = self.ip_range.unwrap_or(subnet).network();
@@ -66,12 +66,15 @@ impl Network {
     #[must_use]
     pub fn canonical(&self) -> Self {
         let mut network = self.clone();
-        network.driver = network.driver.filter(|driver| !matches!(driver.as_str(), "" | DEFAULT_NETWORK_DRIVER));
+        network.driver =
+            network.driver.filter(|driver| !matches!(driver.as_str(), "" | DEFAULT_NETWORK_DRIVER));
         for pool in &mut network.ipam {
             pool.subnet = pool.subnet.map(|net| net.trunc());
             pool.ip_range = pool.ip_range.map(|net| net.trunc());
         }
-        network.ipam.retain(|pool| pool.subnet.is_some() || pool.gateway.is_some() || pool.ip_range.is_some());
+        network.ipam.retain(|pool| {
+            pool.subnet.is_some() || pool.gateway.is_some() || pool.ip_range.is_some()
+        });
         network.ipam.sort();
         network
     }
@@ -83,7 +86,9 @@ impl Network {
             name: map.read_filled("name", read_name)?.unwrap_or(default_name),
             external: map.read("external", Field::bool)?.unwrap_or(false),
             driver: map.read_filled("driver", Field::name_text)?,
-            driver_opts: map.read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+            driver_opts: map
+                .read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?
+                .unwrap_or_default(),
             ipam: map.read("ipam", read_ipam)?.unwrap_or_default(),
             internal: map.read("internal", Field::bool)?.unwrap_or(false),
             attachable: map.read("attachable", Field::bool)?.unwrap_or(false),
@@ -129,7 +134,9 @@ const SPECIAL: [(&str, &str); 9] = [
 
 /// Why a range can't be a network's: it holds addresses that mean something else.
 pub fn special_range(net: &IpNet) -> Option<String> {
-    let found = SPECIAL.iter().find(|(range, _)| range.parse::<IpNet>().is_ok_and(|range| range.contains(net) || net.contains(&range)));
+    let found = SPECIAL.iter().find(|(range, _)| {
+        range.parse::<IpNet>().is_ok_and(|range| range.contains(net) || net.contains(&range))
+    });
     found.map(|(range, what)| format!("{range} are {what}"))
 }
 
@@ -154,44 +161,62 @@ fn read_ipam(field: &Field<'_>) -> Result<Vec<IpamConfig>, Failure> {
 
 fn read_pool(field: &Field<'_>) -> Result<IpamConfig, Failure> {
     let mut map = field.map()?;
-    let subnet =
-        map.read_filled("subnet", |field| read_range(field, "is not a subnet; write it like \"172.20.0.0/16\"").map(|net| net.trunc()))?;
+    let subnet = map.read_filled("subnet", |field| {
+        read_range(field, "is not a subnet; write it like \"172.20.0.0/16\"").map(|net| net.trunc())
+    })?;
     let gateway = map.read_filled("gateway", |field| {
         let text = field.name_text()?;
         text.parse::<IpAddr>().map_err(|_| field.fail(format!("\"{text}\" is not an address")))
     })?;
-    let ip_range = map.read_filled("ip_range", |field| read_range(field, "is not an address range; write it like \"172.20.5.0/24\""))?;
+    let ip_range = map.read_filled("ip_range", |field| {
+        read_range(field, "is not an address range; write it like \"172.20.5.0/24\"")
+    })?;
     map.finish(&["aux_addresses"])?;
     let Some(net) = subnet else {
         let alone = if gateway.is_some() { "gateway" } else { "ip_range" };
         return if gateway.is_some() || ip_range.is_some() {
-            Err(field.fail_below(&[alone], format!("\"{alone}\" needs a \"subnet\" beside it")).hint("add the `subnet` that holds it"))
+            Err(field
+                .fail_below(&[alone], format!("\"{alone}\" needs a \"subnet\" beside it"))
+                .hint("add the `subnet` that holds it"))
         } else {
             Ok(IpamConfig { subnet, gateway, ip_range })
         };
     };
     if matches!(net, IpNet::V4(_)) && net.prefix_len() > 30 {
         return Err(field
-            .fail_value(&["subnet"], format!("The subnet {net} has no address for a container beside the gateway's"))
+            .fail_value(
+                &["subnet"],
+                format!("The subnet {net} has no address for a container beside the gateway's"),
+            )
             .hint("choose a larger one, like \"172.28.0.0/24\""));
     }
     let Some(gateway) = gateway else { return Ok(IpamConfig { subnet, gateway, ip_range }) };
     let wrong = |why: &str| field.fail_value(&["gateway"], format!("The gateway {gateway} {why}"));
     if !net.contains(&gateway) {
-        return Err(wrong(&format!("is outside the subnet {net}")).hint(format!("choose an address in {net}")));
+        return Err(wrong(&format!("is outside the subnet {net}"))
+            .hint(format!("choose an address in {net}")));
     }
     if gateway.is_ipv4() && (gateway == net.network() || gateway == net.broadcast()) {
-        return Err(wrong(&format!("is the first or last address of {net}, which no machine can have")).hint("choose another one in there"));
+        return Err(wrong(&format!(
+            "is the first or last address of {net}, which no machine can have"
+        ))
+        .hint("choose another one in there"));
     }
     Ok(IpamConfig { subnet, gateway: Some(gateway), ip_range })
 }
 
 /// Refuses what the engine's own driver, `bridge`, makes no network of.
 fn check_bridge(network: &Network, field: &Field<'_>) -> Result<(), Failure> {
-    if network.external || network.driver.as_deref().is_some_and(|driver| !matches!(driver, "" | DEFAULT_NETWORK_DRIVER)) {
+    if network.external
+        || network
+            .driver
+            .as_deref()
+            .is_some_and(|driver| !matches!(driver, "" | DEFAULT_NETWORK_DRIVER))
+    {
         return Ok(());
     }
-    let mut ranges = network.ipam.iter().enumerate().filter_map(|(at, pool)| Some((at, pool.subnet?)));
+    let mut ranges =
+        network.ipam.iter().enumerate().filter_map(|(at, pool)| Some((at, pool.subnet?)));
     if let Some((at, net)) = ranges.by_ref().filter(|(_, net)| matches!(net, IpNet::V4(_))).nth(1) {
         return Err(field
             .fail_value(
@@ -201,20 +226,43 @@ fn check_bridge(network: &Network, field: &Field<'_>) -> Result<(), Failure> {
             .hint("leave one subnet, or describe two networks"));
     }
     let wrong = |option: &str, value: &str, form: &str| {
-        field.fail_value(&["driver_opts", option], format!("\"{option}\" can't be \"{value}\"")).hint(format!("it has to be {form}"))
+        field
+            .fail_value(&["driver_opts", option], format!("\"{option}\" can't be \"{value}\""))
+            .hint(format!("it has to be {form}"))
     };
     for (option, value) in &network.driver_opts {
-        let is_truth = matches!(value.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE" | "False");
+        let is_truth = matches!(
+            value.as_str(),
+            "1" | "t"
+                | "T"
+                | "true"
+                | "TRUE"
+                | "True"
+                | "0"
+                | "f"
+                | "F"
+                | "false"
+                | "FALSE"
+                | "False"
+        );
         match option.strip_prefix("com.docker.network.") {
-            Some("bridge.enable_icc" | "bridge.enable_ip_masquerade" | "bridge.default_bridge") if !is_truth => {
+            Some("bridge.enable_icc" | "bridge.enable_ip_masquerade" | "bridge.default_bridge")
+                if !is_truth =>
+            {
                 return Err(wrong(option, value, "true or false"));
             }
-            Some("driver.mtu") if value.parse::<i32>().is_err() => return Err(wrong(option, value, "a whole number")),
+            Some("driver.mtu") if value.parse::<i32>().is_err() => {
+                return Err(wrong(option, value, "a whole number"));
+            }
             Some("bridge.host_binding_ipv4") if value.parse::<std::net::Ipv4Addr>().is_err() => {
                 return Err(wrong(option, value, "an IPv4 address of this machine"));
             }
             Some("bridge.name") if value.len() > LONGEST_INTERFACE => {
-                return Err(wrong(option, value, &format!("a name of {LONGEST_INTERFACE} characters at most")));
+                return Err(wrong(
+                    option,
+                    value,
+                    &format!("a name of {LONGEST_INTERFACE} characters at most"),
+                ));
             }
             _ => {}
         }
@@ -234,15 +282,29 @@ mod tests {
     #[test]
     fn what_the_engines_own_driver_makes_no_network_of_is_refused() {
         let read = |network: serde_json::Value| {
-            Network::read(&Field::root(&network), "n".into()).map(drop).map_err(|failure| failure.path.unwrap().to_string())
+            Network::read(&Field::root(&network), "n".into())
+                .map(drop)
+                .map_err(|failure| failure.path.unwrap().to_string())
         };
         let pool = |pool: serde_json::Value| read(json!({ "ipam": { "config": [pool] } }));
-        assert_eq!(pool(json!({ "subnet": "10.1.0.0/24", "gateway": "10.1.0.0" })), Err("ipam.config.0.gateway".into()));
-        assert_eq!(pool(json!({ "subnet": "10.1.0.0/24", "gateway": "10.1.0.255" })), Err("ipam.config.0.gateway".into()));
-        assert_eq!(pool(json!({ "subnet": "10.1.0.0/24", "gateway": "10.2.0.1" })), Err("ipam.config.0.gateway".into()));
+        assert_eq!(
+            pool(json!({ "subnet": "10.1.0.0/24", "gateway": "10.1.0.0" })),
+            Err("ipam.config.0.gateway".into())
+        );
+        assert_eq!(
+            pool(json!({ "subnet": "10.1.0.0/24", "gateway": "10.1.0.255" })),
+            Err("ipam.config.0.gateway".into())
+        );
+        assert_eq!(
+            pool(json!({ "subnet": "10.1.0.0/24", "gateway": "10.2.0.1" })),
+            Err("ipam.config.0.gateway".into())
+        );
         assert_eq!(pool(json!({ "subnet": "10.1.0.0/31" })), Err("ipam.config.0.subnet".into()));
         assert_eq!(pool(json!({ "gateway": "10.1.0.1" })), Err("ipam.config.0.gateway".into()));
-        assert_eq!(pool(json!({ "ip_range": "10.1.0.0/25" })), Err("ipam.config.0.ip_range".into()));
+        assert_eq!(
+            pool(json!({ "ip_range": "10.1.0.0/25" })),
+            Err("ipam.config.0.ip_range".into())
+        );
         let two = json!({ "config": [{ "subnet": "10.1.0.0/24" }, { "subnet": "10.2.0.0/24" }] });
         assert_eq!(read(json!({ "ipam": two })), Err("ipam.config.1.subnet".into()));
         let option = |option: &str, value: &str| read(json!({ "driver_opts": { option: value } }));
@@ -282,11 +344,21 @@ mod tests {
             for key in ["subnet", "ip_range"] {
                 let description = json!({ "ipam": { "config": [{ key: range }] } });
                 let failure = Network::read(&Field::root(&description), "n".into()).unwrap_err();
-                assert!(failure.message.starts_with("A network can't have the addresses "), "{range}: {failure}");
+                assert!(
+                    failure.message.starts_with("A network can't have the addresses "),
+                    "{range}: {failure}"
+                );
                 assert_eq!(failure.path.unwrap().to_string(), format!("ipam.config.0.{key}"));
             }
         }
-        for range in ["10.0.0.0/8", "172.28.0.0/16", "192.168.1.0/24", "198.51.100.0/24", "fd00:1::/64", "2001:db8::/32"] {
+        for range in [
+            "10.0.0.0/8",
+            "172.28.0.0/16",
+            "192.168.1.0/24",
+            "198.51.100.0/24",
+            "fd00:1::/64",
+            "2001:db8::/32",
+        ] {
             let description = json!({ "ipam": { "config": [{ "subnet": range }] } });
             assert!(Network::read(&Field::root(&description), "n".into()).is_ok(), "{range}");
         }

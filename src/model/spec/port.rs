@@ -49,14 +49,19 @@ impl Port {
         let (rest, protocol) = match text.rsplit_once('/') {
             // As Docker reads `80/${PROTOCOL}`.
             Some((rest, "")) => (rest, "tcp"),
-            Some((rest, protocol)) if ["tcp", "udp", "sctp"].contains(&protocol) => (rest, protocol),
+            Some((rest, protocol)) if ["tcp", "udp", "sctp"].contains(&protocol) => {
+                (rest, protocol)
+            }
             Some(_) => return Err(wrong()),
             None => (text, "tcp"),
         };
-        let (rest, target) = rest.rsplit_once(':').map_or(("", rest), |(rest, target)| (rest, target));
+        let (rest, target) =
+            rest.rsplit_once(':').map_or(("", rest), |(rest, target)| (rest, target));
         let (host_ip, published) = match rest.rsplit_once(':') {
             // Without an address, as `${BIND_IP:-}:8000:80` is where that is not set: on all.
-            Some((ip, published)) => (Some(ip.trim_matches(['[', ']'])).filter(|ip| !ip.is_empty()), published),
+            Some((ip, published)) => {
+                (Some(ip.trim_matches(['[', ']'])).filter(|ip| !ip.is_empty()), published)
+            }
             None => (None, rest),
         };
         if host_ip.is_some_and(|ip| ip.parse::<std::net::IpAddr>().is_err()) {
@@ -69,8 +74,12 @@ impl Port {
             range(published).ok_or_else(wrong)?.into_iter().map(Some).collect()
         };
         if published.len() > 1 && targets.len() == 1 {
-            let failure = field.fail(format!("A free port out of several, as \"{text}\" asks for, is not supported yet"));
-            return Err(failure.hint(format!("name one host port, or none: \"{target}\" publishes on any free one")));
+            let failure = field.fail(format!(
+                "A free port out of several, as \"{text}\" asks for, is not supported yet"
+            ));
+            return Err(failure.hint(format!(
+                "name one host port, or none: \"{target}\" publishes on any free one"
+            )));
         }
         if published.len() != targets.len() {
             return Err(field.fail(format!("The two ranges of \"{text}\" have different lengths")));
@@ -78,7 +87,12 @@ impl Port {
         Ok(targets
             .into_iter()
             .zip(published)
-            .map(|(target, published)| Self { target, published, host_ip: host_ip.map(str::to_owned), protocol: protocol.to_owned() })
+            .map(|(target, published)| Self {
+                target,
+                published,
+                host_ip: host_ip.map(str::to_owned),
+                protocol: protocol.to_owned(),
+            })
             .collect())
     }
 
@@ -91,10 +105,14 @@ impl Port {
             let text = field.name_text()?;
             match text.parse::<std::net::IpAddr>() {
                 Ok(_) => Ok(text),
-                Err(_) => Err(field.fail(format!("\"{text}\" is not an address of this machine")).hint("write it like \"127.0.0.1\"")),
+                Err(_) => Err(field
+                    .fail(format!("\"{text}\" is not an address of this machine"))
+                    .hint("write it like \"127.0.0.1\"")),
             }
         })?;
-        let protocol = map.read_filled("protocol", |field| field.one_of(&["tcp", "udp", "sctp"]))?.unwrap_or_else(|| "tcp".into());
+        let protocol = map
+            .read_filled("protocol", |field| field.one_of(&["tcp", "udp", "sctp"]))?
+            .unwrap_or_else(|| "tcp".into());
         map.read_filled("mode", |field| field.one_of(&["host", "ingress"]))?;
         map.finish(&["name", "app_protocol"])?;
         Ok(vec![Self { target, published, host_ip, protocol }])
@@ -125,7 +143,15 @@ mod tests {
             .map(|ports| {
                 ports
                     .iter()
-                    .map(|p| format!("{}:{}:{}/{}", p.host_ip.as_deref().unwrap_or(""), p.published.unwrap_or(0), p.target, p.protocol))
+                    .map(|p| {
+                        format!(
+                            "{}:{}:{}/{}",
+                            p.host_ip.as_deref().unwrap_or(""),
+                            p.published.unwrap_or(0),
+                            p.target,
+                            p.protocol
+                        )
+                    })
                     .collect()
             })
             .map_err(|failure| failure.message)
@@ -139,11 +165,18 @@ mod tests {
         assert_eq!(read(json!("127.0.0.1:5432:5432/udp")).unwrap(), ["127.0.0.1:5432:5432/udp"]);
         assert_eq!(read(json!("[::1]:80:80")).unwrap(), ["::1:80:80/tcp"]);
         assert_eq!(read(json!("127.0.0.1::80")).unwrap(), ["127.0.0.1:0:80/tcp"]);
-        assert_eq!(read(json!(":8000:80")).unwrap(), [":8000:80/tcp"], "of an address that is not set");
+        assert_eq!(
+            read(json!(":8000:80")).unwrap(),
+            [":8000:80/tcp"],
+            "of an address that is not set"
+        );
         assert_eq!(read(json!(":8000-8001:80-81/udp")).unwrap(), [":8000:80/udp", ":8001:81/udp"]);
         assert_eq!(read(json!("::80")).unwrap(), [":0:80/tcp"]);
         assert_eq!(read(json!("8000-8001:80-81")).unwrap(), [":8000:80/tcp", ":8001:81/tcp"]);
-        assert_eq!(read(json!({"target": 80, "published": "8080", "protocol": "udp"})).unwrap(), [":8080:80/udp"]);
+        assert_eq!(
+            read(json!({"target": 80, "published": "8080", "protocol": "udp"})).unwrap(),
+            [":8080:80/udp"]
+        );
     }
 
     #[test]

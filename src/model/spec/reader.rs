@@ -1,7 +1,8 @@
 //! Reading a Compose-shaped value, with the path of what is wrong.
 //!
-//! A map that comes from a script holds no null: `()` leaves the key out. In YAML a key may stand without a value, which is
-//! the key not set, or an entry with nothing but defaults (`volumes: { data: }`).
+//! A map that comes from a script holds no null: `()` leaves the key out. In YAML a key may stand
+//! without a value, which is the key not set, or an entry with nothing but defaults (`volumes: {
+//! data: }`).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -54,13 +55,15 @@ impl<'a> Field<'a> {
 
     /// A failure about a key below this value.
     pub(super) fn fail_below(&self, keys: &[&str], message: impl Into<String>) -> Failure {
-        let keys = self.path.iter().cloned().chain(keys.iter().map(|&key| key.to_owned())).collect();
+        let keys =
+            self.path.iter().cloned().chain(keys.iter().map(|&key| key.to_owned())).collect();
         Failure::usage(message).at(SpecPath { keys, on_key: true })
     }
 
     /// A failure about the value of a key below this value.
     pub(super) fn fail_value(&self, keys: &[&str], message: impl Into<String>) -> Failure {
-        let keys = self.path.iter().cloned().chain(keys.iter().map(|&key| key.to_owned())).collect();
+        let keys =
+            self.path.iter().cloned().chain(keys.iter().map(|&key| key.to_owned())).collect();
         Failure::usage(message).at(SpecPath { keys, on_key: false })
     }
 
@@ -71,7 +74,11 @@ impl<'a> Field<'a> {
 
     /// A failure about a value of another type; `wanted`: `a map`, `a string or a list of strings`.
     pub(super) fn wrong_type(&self, wanted: &str) -> Failure {
-        self.fail(format!("\"{}{WRONG_TYPE}{wanted}, but it is {}", self.name(), describe(self.value)))
+        self.fail(format!(
+            "\"{}{WRONG_TYPE}{wanted}, but it is {}",
+            self.name(),
+            describe(self.value)
+        ))
     }
 
     fn child(&self, key: impl Into<String>, value: &'a Value) -> Self {
@@ -88,7 +95,11 @@ impl<'a> Field<'a> {
     /// A string that is not empty.
     pub fn name_text(&self) -> Result<String, Failure> {
         let text = self.text()?;
-        if text.trim().is_empty() { Err(self.fail(format!("\"{}\" is empty", self.name()))) } else { Ok(text) }
+        if text.trim().is_empty() {
+            Err(self.fail(format!("\"{}\" is empty", self.name())))
+        } else {
+            Ok(text)
+        }
     }
 
     /// The name of an image.
@@ -96,7 +107,9 @@ impl<'a> Field<'a> {
         let name = self.name_text()?;
         match fault(&name) {
             None => Ok(name),
-            Some(reason) => Err(self.fail(format!("\"{name}\" is no name of an image: {reason}")).hint(how_to_name(&name))),
+            Some(reason) => Err(self
+                .fail(format!("\"{name}\" is no name of an image: {reason}"))
+                .hint(how_to_name(&name))),
         }
     }
 
@@ -138,9 +151,9 @@ impl<'a> Field<'a> {
     pub fn duration(&self) -> Result<std::time::Duration, Failure> {
         match self.value {
             Value::String(text) => time::parse_duration(text).map_err(|message| self.fail(message)),
-            Value::Number(number) => {
-                Err(self.fail(format!("\"{}\" needs a unit", self.name())).hint(format!("write \"{number}s\" for seconds")))
-            }
+            Value::Number(number) => Err(self
+                .fail(format!("\"{}\" needs a unit", self.name()))
+                .hint(format!("write \"{number}s\" for seconds"))),
             _ => Err(self.wrong_type("a duration like \"10s\"")),
         }
     }
@@ -192,18 +205,25 @@ impl<'a> Field<'a> {
     pub fn labels(&self) -> Result<BTreeMap<String, String>, Failure> {
         let labels = self.pairs(&|_| Some(String::new()))?;
         match labels.keys().find(|key| is_reserved_label(key)) {
-            Some(key) => Err(self.fail(format!("The label \"{key}\" is one that spc sets itself")).hint("choose a key of your own")),
+            Some(key) => Err(self
+                .fail(format!("The label \"{key}\" is one that spc sets itself"))
+                .hint("choose a key of your own")),
             None => Ok(labels),
         }
     }
 
-    /// `{KEY: value}` or `["KEY=value"]`; `bare` answers for a key without a value, a list item without `=`.
-    pub fn pairs(&self, bare: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<String, String>, Failure> {
+    /// `{KEY: value}` or `["KEY=value"]`; `bare` answers for a key without a value, a list item
+    /// without `=`.
+    pub fn pairs(
+        &self,
+        bare: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
         let mut pairs = BTreeMap::new();
         match self.value {
             Value::Object(_) => {
                 for (key, field) in self.entries()? {
-                    let value = if field.value.is_null() { bare(&key) } else { Some(field.scalar()?) };
+                    let value =
+                        if field.value.is_null() { bare(&key) } else { Some(field.scalar()?) };
                     pairs.extend(value.map(|value| (key, value)));
                 }
                 Ok(pairs)
@@ -257,18 +277,32 @@ impl<'a> MapReader<'a> {
     }
 
     /// Like [`MapReader::get`], read by `read`.
-    pub fn read<T>(&mut self, key: &'static str, read: impl FnOnce(&Field<'a>) -> Result<T, Failure>) -> Result<Option<T>, Failure> {
+    pub fn read<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Field<'a>) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
         self.get(key).map(|field| read(&field)).transpose()
     }
 
-    /// Like [`MapReader::read`]; an empty text counts as not set, as Compose takes it: `"${X}"` is one where X is not set.
-    pub fn read_filled<T>(&mut self, key: &'static str, read: impl FnOnce(&Field<'a>) -> Result<T, Failure>) -> Result<Option<T>, Failure> {
-        self.get(key).filter(|field| field.value.as_str() != Some("")).map(|field| read(&field)).transpose()
+    /// Like [`MapReader::read`]; an empty text counts as not set, as Compose takes it: `"${X}"` is
+    /// one where X is not set.
+    pub fn read_filled<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Field<'a>) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        self.get(key)
+            .filter(|field| field.value.as_str() != Some(""))
+            .map(|field| read(&field))
+            .transpose()
     }
 
     /// A key that has to be there.
     pub fn required(&mut self, key: &'static str) -> Result<Field<'a>, Failure> {
-        self.get(key).ok_or_else(|| self.field.fail_key(format!("\"{}\" needs the key \"{key}\"", self.field.key())))
+        self.get(key).ok_or_else(|| {
+            self.field.fail_key(format!("\"{}\" needs the key \"{key}\"", self.field.key()))
+        })
     }
 
     /// Refuses these keys of Compose's, before anything else is said of the map.
@@ -280,19 +314,31 @@ impl<'a> MapReader<'a> {
     }
 
     fn unsupported(&self, key: &str, value: &Value) -> Failure {
-        let place = if self.field.path.is_empty() { String::new() } else { format!(" in \"{}\"", self.field.name()) };
-        let failure = self.field.child(key, value).fail_key(format!("The Compose key \"{key}\"{place} is not supported yet"));
+        let place = if self.field.path.is_empty() {
+            String::new()
+        } else {
+            format!(" in \"{}\"", self.field.name())
+        };
+        let failure = self
+            .field
+            .child(key, value)
+            .fail_key(format!("The Compose key \"{key}\"{place} is not supported yet"));
         failure.hint("leave it out, or describe the same with the keys that are")
     }
 
-    /// Refuses every key not asked for; `unsupported` are Compose's own that are not done here. Keys `x-…` are free.
+    /// Refuses every key not asked for; `unsupported` are Compose's own that are not done here.
+    /// Keys `x-…` are free.
     pub fn finish(self, unsupported: &[&str]) -> Result<(), Failure> {
         for (key, value) in self.map {
             if self.known.contains(&key.as_str()) || key.starts_with("x-") {
                 continue;
             }
             let field = self.field.child(key, value);
-            let place = if self.field.path.is_empty() { String::new() } else { format!(" in \"{}\"", self.field.name()) };
+            let place = if self.field.path.is_empty() {
+                String::new()
+            } else {
+                format!(" in \"{}\"", self.field.name())
+            };
             if unsupported.contains(&key.as_str()) {
                 return Err(self.unsupported(key, value));
             }

@@ -51,7 +51,12 @@ impl Secret {
         let source = match (file, environment) {
             (Some(path), None) => SecretSource::File(path),
             (None, Some(name)) => SecretSource::Environment(name),
-            _ => return Err(field.fail(format!("The secret \"{}\" needs exactly one of \"file\" and \"environment\"", field.key()))),
+            _ => {
+                return Err(field.fail(format!(
+                    "The secret \"{}\" needs exactly one of \"file\" and \"environment\"",
+                    field.key()
+                )));
+            }
         };
         Ok(Self { source })
     }
@@ -66,13 +71,21 @@ impl FileMount {
     /// The mount of a `kind`; a relative target, or none, is in `folder`.
     pub(super) fn read(field: &Field<'_>, kind: &str, folder: &str) -> Result<Self, Failure> {
         if let Value::String(source) = field.value {
-            return Ok(Self { source: source.clone(), target: format!("{folder}/{source}"), uid: 0, gid: 0, mode: 0o444 });
+            return Ok(Self {
+                source: source.clone(),
+                target: format!("{folder}/{source}"),
+                uid: 0,
+                gid: 0,
+                mode: 0o444,
+            });
         }
         let mut map = field.long_form(&format!("the name of a {kind} or a map"))?;
         let source = map.required("source")?.name_text()?;
         let target = map.read_filled("target", Field::name_text)?.unwrap_or_else(|| source.clone());
-        let id =
-            |field: &Field<'_>| u32::try_from(field.number()?).map_err(|_| field.fail(format!("\"{}\" is out of range", field.name())));
+        let id = |field: &Field<'_>| {
+            u32::try_from(field.number()?)
+                .map_err(|_| field.fail(format!("\"{}\" is out of range", field.name())))
+        };
         let mount = Self {
             target: if target.starts_with('/') { target } else { format!("{folder}/{target}") },
             uid: map.read_filled("uid", id)?.unwrap_or(0),
@@ -85,18 +98,47 @@ impl FileMount {
     }
 }
 
-/// A number is the bits themselves (`0o440` in Rhai, `0440` in YAML); a string is octal, as Compose writes it.
+/// A number is the bits themselves (`0o440` in Rhai, `0440` in YAML); a string is octal, as Compose
+/// writes it.
 fn read_mode(field: &Field<'_>) -> Result<u32, Failure> {
-    let wrong = || field.fail(format!("\"{}\" is not a file mode", field.name())).hint("write it in octal: \"0440\"");
+    let wrong = || {
+        field
+            .fail(format!("\"{}\" is not a file mode", field.name()))
+            .hint("write it in octal: \"0440\"")
+    };
     let mode = match field.value {
-        Value::String(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).map_err(|_| wrong())?,
-        _ => u32::try_from(field.number()?).ok().filter(|mode| !is_decimal_mode(u64::from(*mode))).ok_or_else(wrong)?,
+        Value::String(text) => {
+            u32::from_str_radix(text.trim_start_matches("0o"), 8).map_err(|_| wrong())?
+        }
+        _ => u32::try_from(field.number()?)
+            .ok()
+            .filter(|mode| !is_decimal_mode(u64::from(*mode)))
+            .ok_or_else(wrong)?,
     };
     if mode <= 0o7777 { Ok(mode) } else { Err(wrong()) }
 }
 
-/// Whether a number is a usual mode that was written without the `0o` of Rhai, where `0400` is the number 400: as the bits `0o620`
-/// it would let others write a file that was to be read by its owner only.
+/// Whether a number is a usual mode that was written without the `0o` of Rhai, where `0400` is the
+/// number 400: as the bits `0o620` it would let others write a file that was to be read by its
+/// owner only.
 pub fn is_decimal_mode(number: u64) -> bool {
-    matches!(number, 400 | 440 | 444 | 500 | 550 | 555 | 600 | 640 | 644 | 660 | 664 | 666 | 700 | 750 | 755 | 775 | 777)
+    matches!(
+        number,
+        400 | 440
+            | 444
+            | 500
+            | 550
+            | 555
+            | 600
+            | 640
+            | 644
+            | 660
+            | 664
+            | 666
+            | 700
+            | 750
+            | 755
+            | 775
+            | 777
+    )
 }

@@ -14,7 +14,10 @@ use super::project::ReadOptions;
 use super::reader::Field;
 use super::secret::SECRETS_FOLDER;
 use super::values;
-use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, container_fields, is_false, log_options};
+use super::{
+    Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, config, container_fields,
+    is_false, log_options,
+};
 use crate::model::Failure;
 
 /// A service. What is serialised is what its containers are made of: the hash is over that.
@@ -125,7 +128,9 @@ pub enum Condition {
 impl Condition {
     /// The condition of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Started, Self::Healthy, Self::Completed].into_iter().find(|condition| condition.word() == word)
+        [Self::Started, Self::Healthy, Self::Completed]
+            .into_iter()
+            .find(|condition| condition.word() == word)
     }
 
     /// Compose's word.
@@ -247,23 +252,37 @@ const UNSUPPORTED: &[&str] = &[
 
 impl Service {
     /// Reads one entry of `services`.
-    pub(super) fn read(name: &str, project: &str, field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Self, Failure> {
+    pub(super) fn read(
+        name: &str,
+        project: &str,
+        field: &Field<'_>,
+        options: &ReadOptions<'_>,
+    ) -> Result<Self, Failure> {
         let mut map = field.map()?;
         // Such a service has its image elsewhere, or none.
         map.refuse_unsupported(&["extends", "provider"])?;
-        let build = map.read("build", |field| Build::read(field, options.directory, options.lookup))?;
-        let image = map.read_filled("image", |field| if build.is_some() { read_built_image(field) } else { field.image_name() })?;
+        let build =
+            map.read("build", |field| Build::read(field, options.directory, options.lookup))?;
+        let image = map.read_filled("image", |field| {
+            if build.is_some() { read_built_image(field) } else { field.image_name() }
+        })?;
         let image = match (image, &build) {
             (Some(image), _) => image,
             (None, Some(_)) => crate::model::names::built_image(project, name),
-            (None, None) => return Err(field.fail_key(format!("The service \"{name}\" has neither \"image\" nor \"build\""))),
+            (None, None) => {
+                return Err(field.fail_key(format!(
+                    "The service \"{name}\" has neither \"image\" nor \"build\""
+                )));
+            }
         };
         let deploy = map.read("deploy", read_deploy)?.unwrap_or_default();
         let scale = map.read("scale", |field| count(field))?;
         if let (Some(scale), Some(replicas)) = (scale, deploy.replicas)
             && scale != replicas
         {
-            return Err(field.fail(format!("The service \"{name}\" has scale {scale} but deploy.replicas {replicas}")));
+            return Err(field.fail(format!(
+                "The service \"{name}\" has scale {scale} but deploy.replicas {replicas}"
+            )));
         }
         let service = Self {
             name: name.to_owned(),
@@ -271,19 +290,33 @@ impl Service {
             build,
             command: map.read("command", read_command)?,
             entrypoint: map.read("entrypoint", read_command)?,
-            environment: map.read("environment", |field| container_fields::environment(field, options.lookup))?.unwrap_or_default(),
-            env_file: map.read("env_file", |field| read_env_files(field, options))?.unwrap_or_default(),
+            environment: map
+                .read("environment", |field| container_fields::environment(field, options.lookup))?
+                .unwrap_or_default(),
+            env_file: map
+                .read("env_file", |field| read_env_files(field, options))?
+                .unwrap_or_default(),
             ports: map.read("ports", read_ports)?.unwrap_or_default(),
             volumes: map
-                .read("volumes", |field| field.list()?.iter().map(|item| Mount::read(item, options.directory)).collect())?
+                .read("volumes", |field| {
+                    field.list()?.iter().map(|item| Mount::read(item, options.directory)).collect()
+                })?
                 .unwrap_or_default(),
-            networks: map
-                .read("networks", read_networks)?
-                .unwrap_or_else(|| BTreeMap::from([("default".to_owned(), NetworkAttachment::default())])),
+            networks: map.read("networks", read_networks)?.unwrap_or_else(|| {
+                BTreeMap::from([("default".to_owned(), NetworkAttachment::default())])
+            }),
             secrets: map
-                .read("secrets", |field| field.list()?.iter().map(|item| FileMount::read(item, "secret", SECRETS_FOLDER)).collect())?
+                .read("secrets", |field| {
+                    field
+                        .list()?
+                        .iter()
+                        .map(|item| FileMount::read(item, "secret", SECRETS_FOLDER))
+                        .collect()
+                })?
                 .unwrap_or_default(),
-            configs: map.read("configs", |field| field.list()?.iter().map(config::read_mount).collect())?.unwrap_or_default(),
+            configs: map
+                .read("configs", |field| field.list()?.iter().map(config::read_mount).collect())?
+                .unwrap_or_default(),
             depends_on: map.read("depends_on", read_depends_on)?.unwrap_or_default(),
             healthcheck: map.read("healthcheck", Healthcheck::read)?,
             restart: map.read_filled("restart", read_restart)?.unwrap_or_default(),
@@ -297,14 +330,19 @@ impl Service {
             scale_is_described: scale.or(deploy.replicas).is_some(),
             stop_grace_period: map.read("stop_grace_period", Field::duration)?,
             stop_signal: map.read_filled("stop_signal", container_fields::stop_signal)?,
-            labels: map.read("labels", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+            labels: map
+                .read("labels", |field| field.pairs(&|_| Some(String::new())))?
+                .unwrap_or_default(),
             extra_hosts: map.read("extra_hosts", read_extra_hosts)?.unwrap_or_default(),
             read_only: map.read("read_only", Field::bool)?.unwrap_or(false),
             container_name: map.read("container_name", container_fields::container_name)?,
             update_order: deploy.order.unwrap_or_default(),
-            probe: map
-                .read("x-spc-probe", |field| field.one_of(&["engine", "own"]))?
-                .map_or(ProbeMode::Own, |word| if word == "engine" { ProbeMode::Engine } else { ProbeMode::Own }),
+            probe: map.read("x-spc-probe", |field| field.one_of(&["engine", "own"]))?.map_or(
+                ProbeMode::Own,
+                |word| {
+                    if word == "engine" { ProbeMode::Engine } else { ProbeMode::Own }
+                },
+            ),
         };
         map.finish(UNSUPPORTED)?;
         service.check(field)?;
@@ -314,15 +352,21 @@ impl Service {
     /// What can't be of this service alone, whatever else there is.
     fn check(&self, field: &Field<'_>) -> Result<(), Failure> {
         let name = &self.name;
-        if let Some(key) = self.labels.keys().find(|key| crate::model::names::is_reserved_label(key)) {
+        if let Some(key) =
+            self.labels.keys().find(|key| crate::model::names::is_reserved_label(key))
+        {
             return Err(field
-                .fail(format!("The label \"{key}\" of the service \"{name}\" is one that spc sets itself"))
+                .fail(format!(
+                    "The label \"{key}\" of the service \"{name}\" is one that spc sets itself"
+                ))
                 .hint("choose a key of your own"));
         }
-        if let Some(twice) =
-            self.volumes.iter().enumerate().find(|(at, mount)| self.volumes[..*at].iter().any(|before| before.place() == mount.place()))
-        {
-            return Err(field.fail(format!("The service \"{name}\" mounts \"{}\" twice", twice.1.target)));
+        if let Some(twice) = self.volumes.iter().enumerate().find(|(at, mount)| {
+            self.volumes[..*at].iter().any(|before| before.place() == mount.place())
+        }) {
+            return Err(
+                field.fail(format!("The service \"{name}\" mounts \"{}\" twice", twice.1.target))
+            );
         }
         values::check(self, field)?;
         self.check_scale().map_err(|failure| Failure { path: field.fail("").path, ..failure })?;
@@ -346,29 +390,40 @@ impl Service {
         if self.scale <= 1 {
             return Ok(());
         }
-        Err(Failure::usage(format!("The service \"{}\" has {fixed}, so that it can't have {} containers", self.name, self.scale))
-            .hint(format!("leave {fixed} out, or use scale 1")))
+        Err(Failure::usage(format!(
+            "The service \"{}\" has {fixed}, so that it can't have {} containers",
+            self.name, self.scale
+        ))
+        .hint(format!("leave {fixed} out, or use scale 1")))
     }
 
-    /// Whether it may end by itself with code 0, and is not started again then: a job. It has no check of its health and no ports.
+    /// Whether it may end by itself with code 0, and is not started again then: a job. It has no
+    /// check of its health and no ports.
     pub fn looks_like_a_job(&self) -> bool {
-        let unchecked = self.healthcheck.as_ref().is_none_or(|check| check.test == Some(HealthTest::None));
-        matches!(self.restart, Restart::No | Restart::OnFailure(_)) && unchecked && self.ports.is_empty()
+        let unchecked =
+            self.healthcheck.as_ref().is_none_or(|check| check.test == Some(HealthTest::None));
+        matches!(self.restart, Restart::No | Restart::OnFailure(_))
+            && unchecked
+            && self.ports.is_empty()
     }
 
     /// The named volumes it may write to.
     pub fn writable_volumes(&self) -> impl Iterator<Item = &str> {
-        self.volumes.iter().filter(|mount| !mount.read_only).filter_map(|mount| match &mount.source {
-            MountSource::Volume { name, .. } => Some(name.as_str()),
-            _ => None,
+        self.volumes.iter().filter(|mount| !mount.read_only).filter_map(|mount| {
+            match &mount.source {
+                MountSource::Volume { name, .. } => Some(name.as_str()),
+                _ => None,
+            }
         })
     }
 
     /// The host paths it may write to.
     pub fn writable_binds(&self) -> impl Iterator<Item = &std::path::Path> {
-        self.volumes.iter().filter(|mount| !mount.read_only).filter_map(|mount| match &mount.source {
-            MountSource::Bind { path, .. } => Some(path.as_path()),
-            _ => None,
+        self.volumes.iter().filter(|mount| !mount.read_only).filter_map(|mount| {
+            match &mount.source {
+                MountSource::Bind { path, .. } => Some(path.as_path()),
+                _ => None,
+            }
         })
     }
 }
@@ -383,7 +438,8 @@ fn count(field: &Field<'_>) -> Result<u32, Failure> {
 /// A list is the argument vector; a string is split into words as a shell would, but runs in none.
 fn read_command(field: &Field<'_>) -> Result<Vec<String>, Failure> {
     match field.value {
-        Value::String(line) => shell_words::split(line).map_err(|_| field.fail(format!("A quote in \"{line}\" is not closed"))),
+        Value::String(line) => shell_words::split(line)
+            .map_err(|_| field.fail(format!("A quote in \"{line}\" is not closed"))),
         _ => field.texts(),
     }
 }
@@ -400,7 +456,9 @@ fn read_ports(field: &Field<'_>) -> Result<Vec<Port>, Failure> {
 
 fn read_env_files(field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Vec<EnvFile>, Failure> {
     let read = |field: &Field<'_>| match field.value {
-        Value::String(path) => Ok(EnvFile { path: host_path(field, path, options.directory)?, required: true }),
+        Value::String(path) => {
+            Ok(EnvFile { path: host_path(field, path, options.directory)?, required: true })
+        }
         _ => {
             let mut map = field.long_form("a path, a list of paths or a map")?;
             let path = map.required("path")?;
@@ -420,7 +478,11 @@ fn read_env_files(field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Vec<En
 
 fn read_networks(field: &Field<'_>) -> Result<BTreeMap<String, NetworkAttachment>, Failure> {
     if let Value::Array(_) = field.value {
-        return field.list()?.iter().map(|item| Ok((item.name_text()?, NetworkAttachment::default()))).collect();
+        return field
+            .list()?
+            .iter()
+            .map(|item| Ok((item.name_text()?, NetworkAttachment::default())))
+            .collect();
     }
     if !field.value.is_object() {
         return Err(field.wrong_type("a list of networks or a map"));
@@ -441,7 +503,14 @@ fn read_networks(field: &Field<'_>) -> Result<BTreeMap<String, NetworkAttachment
                 text.parse().map_err(|_| field.fail(format!("\"{text}\" is not an IPv6 address")))
             })?,
         };
-        map.finish(&["driver_opts", "gw_priority", "interface_name", "link_local_ips", "mac_address", "priority"])?;
+        map.finish(&[
+            "driver_opts",
+            "gw_priority",
+            "interface_name",
+            "link_local_ips",
+            "mac_address",
+            "priority",
+        ])?;
         networks.insert(name, attachment);
     }
     Ok(networks)
@@ -460,7 +529,8 @@ fn read_depends_on(field: &Field<'_>) -> Result<BTreeMap<String, Dependency>, Fa
         let mut map = field.map()?;
         let condition = match map.get("condition") {
             Some(field) => {
-                let words = [Condition::Started, Condition::Healthy, Condition::Completed].map(Condition::word);
+                let words = [Condition::Started, Condition::Healthy, Condition::Completed]
+                    .map(Condition::word);
                 Condition::from_word(&field.one_of(&words)?).unwrap_or(Condition::Started)
             }
             None => Condition::Started,
@@ -485,21 +555,26 @@ fn read_restart(field: &Field<'_>) -> Result<Restart, Failure> {
     if let Some(times) = text.strip_prefix("on-failure:").and_then(|times| times.parse().ok()) {
         return Ok(Restart::OnFailure(times));
     }
-    Err(field.fail(format!("\"restart\" can't be \"{text}\"")).hint("there is: no, always, unless-stopped, on-failure, on-failure:TIMES"))
+    Err(field
+        .fail(format!("\"restart\" can't be \"{text}\""))
+        .hint("there is: no, always, unless-stopped, on-failure, on-failure:TIMES"))
 }
 
 fn read_logging(field: &Field<'_>) -> Result<Logging, Failure> {
     let mut map = field.map()?;
     let logging = Logging {
         driver: map.read_filled("driver", Field::name_text)?,
-        options: map.read("options", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+        options: map
+            .read("options", |field| field.pairs(&|_| Some(String::new())))?
+            .unwrap_or_default(),
     };
     map.finish(&[])?;
     log_options::check(&logging, field)?;
     Ok(logging)
 }
 
-/// `{"name": "address"}`, also with a list of addresses, or `["name:address"]`, as Docker's `name:address`.
+/// `{"name": "address"}`, also with a list of addresses, or `["name:address"]`, as Docker's
+/// `name:address`.
 fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
     let mut hosts = Vec::new();
     match field.value {
@@ -519,8 +594,14 @@ fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
             for item in field.list()? {
                 let text = item.name_text()?;
                 match text.split_once(['=', ':']) {
-                    Some((name, address)) if !name.is_empty() && !address.is_empty() => hosts.push(host_entry(&item, name, address)?),
-                    _ => return Err(item.fail(format!("\"{text}\" is not a host entry; write \"NAME:ADDRESS\""))),
+                    Some((name, address)) if !name.is_empty() && !address.is_empty() => {
+                        hosts.push(host_entry(&item, name, address)?)
+                    }
+                    _ => {
+                        return Err(item.fail(format!(
+                            "\"{text}\" is not a host entry; write \"NAME:ADDRESS\""
+                        )));
+                    }
                 }
             }
         }
@@ -530,9 +611,11 @@ fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
     Ok(hosts)
 }
 
-/// An entry as Docker takes it: an IPv6 address may stand in brackets in Compose, and may not there.
+/// An entry as Docker takes it: an IPv6 address may stand in brackets in Compose, and may not
+/// there.
 fn host_entry(field: &Field<'_>, name: &str, address: &str) -> Result<String, Failure> {
-    let plain = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    let plain =
+        address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
     if plain != "host-gateway" && plain.parse::<std::net::IpAddr>().is_err() {
         return Err(field
             .fail(format!("\"{address}\", the address of the host \"{name}\", is no IP address"))
@@ -554,8 +637,18 @@ fn read_deploy(field: &Field<'_>) -> Result<Deploy, Failure> {
         let mut map = field.map()?;
         let order = map.read("order", |field| field.one_of(&["stop-first", "start-first"]))?;
         map.finish(&["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio"])?;
-        Ok(order.map(|word| if word == "start-first" { UpdateOrder::StartFirst } else { UpdateOrder::StopFirst }))
+        Ok(order.map(|word| {
+            if word == "start-first" { UpdateOrder::StartFirst } else { UpdateOrder::StopFirst }
+        }))
     })?;
-    map.finish(&["mode", "endpoint_mode", "labels", "placement", "resources", "restart_policy", "rollback_config"])?;
+    map.finish(&[
+        "mode",
+        "endpoint_mode",
+        "labels",
+        "placement",
+        "resources",
+        "restart_policy",
+        "rollback_config",
+    ])?;
     Ok(Deploy { replicas, order: order.flatten() })
 }

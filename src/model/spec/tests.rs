@@ -10,7 +10,10 @@ use crate::model::{Failure, Kind};
 mod unset;
 
 fn read(description: Value) -> Result<Project, Failure> {
-    let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &|name| (name == "SET").then(|| "set".to_owned()) };
+    let options = ReadOptions {
+        directory: Path::new("/srv/app"),
+        lookup: &|name| (name == "SET").then(|| "set".to_owned()),
+    };
     Project::read("spc", &description, &options)
 }
 
@@ -47,15 +50,17 @@ fn an_unknown_key_is_refused_at_its_path_with_the_nearest() {
         message(json!({"services": {"db": {"image": "x", "helthcheck": {}}}})),
         "services.db.helthcheck: Unknown key \"helthcheck\" in \"services.db\" (did you mean \"healthcheck\"?)"
     );
-    assert_eq!(message(json!({"service": {}})), "service: Unknown key \"service\" (did you mean \"services\"?)");
+    assert_eq!(
+        message(json!({"service": {}})),
+        "service: Unknown key \"service\" (did you mean \"services\"?)"
+    );
 }
 
 #[test]
 fn a_key_of_compose_that_is_not_done_is_refused_by_name() {
-    assert!(
-        message(json!({"services": {"db": {"image": "x", "gpus": "all"}}}))
-            .starts_with("services.db.gpus: The Compose key \"gpus\" in \"services.db\" is not supported yet")
-    );
+    assert!(message(json!({"services": {"db": {"image": "x", "gpus": "all"}}})).starts_with(
+        "services.db.gpus: The Compose key \"gpus\" in \"services.db\" is not supported yet"
+    ));
 }
 
 #[test]
@@ -80,7 +85,12 @@ fn what_has_two_forms_names_both_when_it_is_neither() {
         ("networks", "a list of networks or a map"),
     ] {
         let said = message(json!({"services": {"db": {"image": "x", key: 5}}}));
-        assert_eq!(said, format!("services.db.{key}: \"services.db.{key}\" has to be {wanted}, but it is the number 5 ()"));
+        assert_eq!(
+            said,
+            format!(
+                "services.db.{key}: \"services.db.{key}\" has to be {wanted}, but it is the number 5 ()"
+            )
+        );
     }
     for (key, wanted) in [
         ("volumes", "a string like \"SOURCE:TARGET\" or a map"),
@@ -88,9 +98,15 @@ fn what_has_two_forms_names_both_when_it_is_neither() {
         ("secrets", "the name of a secret or a map"),
     ] {
         let said = message(json!({"services": {"db": {"image": "x", key: [true]}}}));
-        assert!(said.contains(&format!("\"services.db.{key}.0\" has to be {wanted}, but")), "{said}");
+        assert!(
+            said.contains(&format!("\"services.db.{key}.0\" has to be {wanted}, but")),
+            "{said}"
+        );
     }
-    assert!(message(json!({"services": {"db": {"image": "x", "healthcheck": {"test": 5}}}})).contains("has to be a string or a list, but"));
+    assert!(
+        message(json!({"services": {"db": {"image": "x", "healthcheck": {"test": 5}}}}))
+            .contains("has to be a string or a list, but")
+    );
 }
 
 #[test]
@@ -98,15 +114,24 @@ fn an_unknown_reference_names_the_nearest() {
     let dangling = json!({"services": {"a": {"image": "x", "depends_on": ["b"]}}});
     assert_eq!(read(dangling).unwrap_err().kind, Kind::Usage, "the description is at fault");
     assert_eq!(
-        message(json!({"services": {"a": {"image": "x", "depends_on": ["bd"]}, "db": {"image": "x"}}})),
+        message(
+            json!({"services": {"a": {"image": "x", "depends_on": ["bd"]}, "db": {"image": "x"}}})
+        ),
         "services.a.depends_on: There is no service \"bd\" (did you mean \"db\"?)"
     );
-    assert!(message(json!({"services": {"a": {"image": "x", "networks": ["n"]}}})).contains("There is no network \"n\""));
     assert!(
-        message(json!({"services": {"a": {"image": "x", "secrets": ["n"]}}}))
-            .contains("There is no secret \"n\" (declare it under \"secrets\", beside \"services\")")
+        message(json!({"services": {"a": {"image": "x", "networks": ["n"]}}}))
+            .contains("There is no network \"n\"")
     );
-    assert!(message(json!({"services": {"a": {"image": "x", "volumes": ["n:/x"]}}})).contains("There is no volume \"n\""));
+    assert!(
+        message(json!({"services": {"a": {"image": "x", "secrets": ["n"]}}})).contains(
+            "There is no secret \"n\" (declare it under \"secrets\", beside \"services\")"
+        )
+    );
+    assert!(
+        message(json!({"services": {"a": {"image": "x", "volumes": ["n:/x"]}}}))
+            .contains("There is no volume \"n\"")
+    );
 }
 
 #[test]
@@ -115,7 +140,9 @@ fn a_circle_of_dependencies_is_named_in_full() {
         "a": {"image": "x", "depends_on": ["b"]}, "b": {"image": "x", "depends_on": ["c"]}, "c": {"image": "x", "depends_on": ["b"]},
     }});
     assert!(message(circle).contains("in a circle: b → c → b"));
-    assert!(message(json!({"services": {"a": {"image": "x", "depends_on": ["a"]}}})).contains("a → a"));
+    assert!(
+        message(json!({"services": {"a": {"image": "x", "depends_on": ["a"]}}})).contains("a → a")
+    );
 }
 
 #[test]
@@ -129,7 +156,10 @@ fn start_first_is_refused_where_two_at_once_would_break() {
     assert!(refused(("volumes", json!(["v:/d"]))).contains("writes to the volume \"v\""));
     assert!(refused(("volumes", json!(["./d:/d"]))).contains("writes to the bind mount"));
     assert!(refused(("ports", json!(["80:80"]))).contains("fixed host port"));
-    assert!(refused(("networks", json!({"n": {"ipv4_address": "10.0.0.2"}}))).contains("static address"));
+    assert!(
+        refused(("networks", json!({"n": {"ipv4_address": "10.0.0.2"}})))
+            .contains("static address")
+    );
     assert!(refused(("container_name", json!("a"))).contains("container_name"));
     assert!(
         read(json!({"services": {"a": {"image": "x", "deploy": order, "volumes": ["v:/d"]}}, "volumes": {"v": {"x-spc-shared": true}}}))
@@ -144,7 +174,8 @@ fn profiles_decide_what_is_selected_and_a_named_service_brings_what_it_needs() {
     }}))
     .unwrap();
     let names = |project: &Project, names: Option<&[&str]>| {
-        let names: Option<Vec<String>> = names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+        let names: Option<Vec<String>> =
+            names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
         project.select(names.as_deref()).unwrap().into_iter().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(names(&project, None), "db other web");
@@ -153,7 +184,10 @@ fn profiles_decide_what_is_selected_and_a_named_service_brings_what_it_needs() {
     assert_eq!(names(&project, Some(&[])), "");
     project.profiles.insert("production".into());
     assert_eq!(names(&project, None), "db other proxy web");
-    assert_eq!(project.select(Some(&["wbe".to_owned()])).unwrap_err().hint.unwrap(), "did you mean \"web\"?");
+    assert_eq!(
+        project.select(Some(&["wbe".to_owned()])).unwrap_err().hint.unwrap(),
+        "did you mean \"web\"?"
+    );
 }
 
 #[test]
@@ -171,15 +205,21 @@ fn an_empty_profile_is_active_where_none_is() {
 #[test]
 fn only_services_that_may_run_at_once_count_as_writers_of_a_volume() {
     let writers = |more: Value| {
-        let mut services = serde_json::Map::from_iter([("other".to_owned(), json!({"image": "x", "profiles": ["dev"]}))]);
+        let mut services = serde_json::Map::from_iter([(
+            "other".to_owned(),
+            json!({"image": "x", "profiles": ["dev"]}),
+        )]);
         for (name, more) in more.as_object().unwrap() {
             let mut service = json!({"image": "x", "volumes": ["v:/v"]});
             service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             services.insert(name.clone(), service);
         }
-        read(json!({"services": services, "volumes": {"v": {}}, "profiles": ["dev"]})).map(drop).map_err(|failure| failure.message)
+        read(json!({"services": services, "volumes": {"v": {}}, "profiles": ["dev"]}))
+            .map(drop)
+            .map_err(|failure| failure.message)
     };
-    let refused = |names: &str| Err(format!("2 containers would write to the volume \"v\" at once: {names}"));
+    let refused =
+        |names: &str| Err(format!("2 containers would write to the volume \"v\" at once: {names}"));
     let after = |condition: &str, required: bool| json!({"depends_on": {"a": {"condition": condition, "required": required}}});
     let of = |profile: &str| json!({"profiles": [profile]});
     assert_eq!(writers(json!({"a": {}, "b": {}})), refused("a, b"));
@@ -188,8 +228,14 @@ fn only_services_that_may_run_at_once_count_as_writers_of_a_volume() {
     assert_eq!(writers(json!({"a": of("dev"), "b": {}})), refused("a, b"));
     assert_eq!(writers(json!({"a": {}, "b": {"scale": 0}})), Ok(()));
     assert_eq!(writers(json!({"a": of("prod"), "b": {"scale": 2}})), refused("b"));
-    assert_eq!(writers(json!({"a": {}, "b": after("service_completed_successfully", true)})), Ok(()));
-    assert_eq!(writers(json!({"a": {}, "b": after("service_completed_successfully", false)})), refused("a, b"));
+    assert_eq!(
+        writers(json!({"a": {}, "b": after("service_completed_successfully", true)})),
+        Ok(())
+    );
+    assert_eq!(
+        writers(json!({"a": {}, "b": after("service_completed_successfully", false)})),
+        refused("a, b")
+    );
     assert_eq!(writers(json!({"a": {}, "b": after("service_started", true)})), refused("a, b"));
     // Not beside the job, but beside each other.
     let b = after("service_completed_successfully", true);
@@ -202,7 +248,9 @@ fn only_services_that_may_run_at_once_count_as_writers_of_a_volume() {
 
 #[test]
 fn an_active_profile_that_no_service_has_is_refused_with_the_nearest() {
-    let with = |profiles: Value, services: Value| read(json!({"profiles": profiles, "services": services}));
+    let with = |profiles: Value, services: Value| {
+        read(json!({"profiles": profiles, "services": services}))
+    };
     let proxy = json!({"proxy": {"image": "x", "profiles": ["production"]}});
     let failure = with(json!(["prodution"]), proxy.clone()).unwrap_err();
     assert_eq!(failure.message, "No service has the profile \"prodution\"");
@@ -226,12 +274,17 @@ fn a_changed_key_is_named_and_an_unchanged_description_hashes_the_same() {
     assert_eq!(of(json!(["OLD=x", "DEBUG=1"]), 3), (hash.clone(), parts.clone()));
     let (other, changed) = of(json!({"DEBUG": "2", "NEW": "x"}), 1);
     assert_ne!(hash, other);
-    assert_eq!(hash::changed_parts(&parts, &changed), ["environment DEBUG", "environment NEW", "environment OLD"]);
+    assert_eq!(
+        hash::changed_parts(&parts, &changed),
+        ["environment DEBUG", "environment NEW", "environment OLD"]
+    );
 }
 
 #[test]
 fn an_exposed_secret_is_in_the_hash_by_name_only() {
-    let project = |token: &str| read(json!({"services": {"a": {"image": "x", "environment": {"PW": token}}}})).unwrap();
+    let project = |token: &str| {
+        read(json!({"services": {"a": {"image": "x", "environment": {"PW": token}}}})).unwrap()
+    };
     let hash_with = |nonce: u8| {
         let secrets = Secrets::new();
         let token = Secrets::token("db_password", [nonce; 16]);
@@ -248,13 +301,21 @@ fn a_config_is_a_file_at_its_name_and_never_in_a_mount() {
     let text = json!({"content": "x"});
     for (service, config, said) in [
         (json!({"image": "x", "configs": ["d"]}), text.clone(), "There is no config \"d\""),
-        (json!({"image": "x", "configs": ["c"], "volumes": ["v:/c"]}), text.clone(), "would lie in the volume at \"/c\""),
+        (
+            json!({"image": "x", "configs": ["c"], "volumes": ["v:/c"]}),
+            text.clone(),
+            "would lie in the volume at \"/c\"",
+        ),
         (
             json!({"image": "x", "configs": [{"source": "c", "target": "/v/c"}], "volumes": ["v:/v"]}),
             text.clone(),
             "in the volume at \"/v\"",
         ),
-        (json!({"image": "x", "configs": ["c"], "read_only": true}), text, "read-only service \"a\" can't be at \"/c\""),
+        (
+            json!({"image": "x", "configs": ["c"], "read_only": true}),
+            text,
+            "read-only service \"a\" can't be at \"/c\"",
+        ),
         (json!({"image": "x"}), json!({"external": true}), "can't be external"),
         (json!({"image": "x"}), json!({"content": "x", "file": "y"}), "needs exactly one of"),
     ] {
@@ -295,11 +356,20 @@ fn a_builds_secrets_are_read_in_both_forms_and_have_to_be_there() {
             "\"mode\" of a build's secret is for the Dockerfile to say: a builder takes it from there alone",
             "leave it out, and write `RUN --mount=type=secret,id=k,mode=…`",
         ),
-        (json!([{"source": "key", "taget": "k"}]), "Unknown key \"taget\" in \"services.a.build.secrets.0\"", "did you mean \"target\"?"),
+        (
+            json!([{"source": "key", "taget": "k"}]),
+            "Unknown key \"taget\" in \"services.a.build.secrets.0\"",
+            "did you mean \"target\"?",
+        ),
     ] {
         let failure = with(secrets).unwrap_err();
         assert_eq!((failure.message.as_str(), failure.hint.as_deref().unwrap()), (message, hint));
-        assert!(failure.path.unwrap().keys.starts_with(&["services".into(), "a".into(), "build".into(), "secrets".into()]));
+        assert!(failure.path.unwrap().keys.starts_with(&[
+            "services".into(),
+            "a".into(),
+            "build".into(),
+            "secrets".into()
+        ]));
     }
 }
 
@@ -312,25 +382,40 @@ fn hosts_have_one_address_or_several_with_or_without_brackets() {
             .map(|project| project.services["a"].extra_hosts.clone())
             .map_err(|failure| failure.message)
     };
-    let expected = |hosts: &[&str]| Ok(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>());
-    assert_eq!(read(json!(["v6=[::2]", "v6b:::3", "gate=host-gateway"])), expected(&["gate:host-gateway", "v6:::2", "v6b:::3"]));
-    assert_eq!(read(json!({"z": ["9.9.9.9", "[::1]"], "y": "1.1.1.1"})), expected(&["y:1.1.1.1", "z:9.9.9.9", "z:::1"]));
-    assert_eq!(read(json!({"z": "nowhere"})).unwrap_err(), "\"nowhere\", the address of the host \"z\", is no IP address");
+    let expected =
+        |hosts: &[&str]| Ok(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>());
+    assert_eq!(
+        read(json!(["v6=[::2]", "v6b:::3", "gate=host-gateway"])),
+        expected(&["gate:host-gateway", "v6:::2", "v6b:::3"])
+    );
+    assert_eq!(
+        read(json!({"z": ["9.9.9.9", "[::1]"], "y": "1.1.1.1"})),
+        expected(&["y:1.1.1.1", "z:9.9.9.9", "z:::1"])
+    );
+    assert_eq!(
+        read(json!({"z": "nowhere"})).unwrap_err(),
+        "\"nowhere\", the address of the host \"z\", is no IP address"
+    );
 }
 
 #[test]
 fn a_service_whose_end_is_waited_for_is_not_started_again_whenever_it_ends() {
     let described = |restart: &str, condition: &str, required: bool| {
         let web = json!({"image": "web:1", "depends_on": {"job": {"condition": condition, "required": required}}});
-        let description = json!({"services": {"web": web, "job": {"image": "job:1", "restart": restart}}});
+        let description =
+            json!({"services": {"web": web, "job": {"image": "job:1", "restart": restart}}});
         let options = ReadOptions { directory: Path::new("/project"), lookup: &|_| None };
         Project::read("shop", &description, &options)
     };
     for restart in ["always", "unless-stopped"] {
         for required in [true, false] {
-            let failure = described(restart, "service_completed_successfully", required).unwrap_err();
+            let failure =
+                described(restart, "service_completed_successfully", required).unwrap_err();
             let message = "\"web\" waits for \"job\" to complete, but the engine starts that again whenever it ends";
-            assert_eq!((failure.message.as_str(), failure.path.unwrap().keys.join(".").as_str()), (message, "services.job.restart"));
+            assert_eq!(
+                (failure.message.as_str(), failure.path.unwrap().keys.join(".").as_str()),
+                (message, "services.job.restart")
+            );
         }
         assert!(described(restart, "service_started", true).is_ok());
     }
@@ -342,13 +427,23 @@ fn a_service_whose_end_is_waited_for_is_not_started_again_whenever_it_ends() {
 #[test]
 fn the_keys_of_a_service_that_the_readme_lists_are_read() {
     let readme = include_str!("../../../README.md");
-    let list = readme.split_once("Of a service's keys in Compose these are read: ").unwrap().1.split_once(". The others").unwrap().0;
+    let list = readme
+        .split_once("Of a service's keys in Compose these are read: ")
+        .unwrap()
+        .1
+        .split_once(". The others")
+        .unwrap()
+        .0;
     let listed: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
     assert!(listed.len() > 20, "{listed:?}");
     for key in &listed {
         let mut service = json!({"image": "web:1"});
         service[*key] = Value::Null;
-        let refused = read(json!({"services": {"web": service}})).map_or_else(|failure| failure.message, |_| String::new());
-        assert!(!refused.contains("nknown key") && !refused.contains("not supported"), "{key}: {refused}");
+        let refused = read(json!({"services": {"web": service}}))
+            .map_or_else(|failure| failure.message, |_| String::new());
+        assert!(
+            !refused.contains("nknown key") && !refused.contains("not supported"),
+            "{key}: {refused}"
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! Where a secret may stand in a description: in `environment`, exposed; anywhere else it is refused.
+//! Where a secret may stand in a description: in `environment`, exposed; anywhere else it is
+//! refused.
 //!
-//! The pass is over the description as it is written, keys and values alike, before it is read. So a key that is added later takes no
-//! secret until it is named here.
+//! The pass is over the description as it is written, keys and values alike, before it is read. So
+//! a key that is added later takes no secret until it is named here.
 
 use serde_json::Value;
 
@@ -61,14 +62,19 @@ impl Pass {
                 Some(_) => self.text(text),
                 None => Ok(()),
             },
-            Value::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| self.within(index.to_string(), true, item)),
-            Value::Object(fields) => fields.iter().try_for_each(|(key, value)| match token::first(key) {
-                Some(token) => {
-                    self.path.push(key.clone());
-                    Err(self.refused_key(token))
-                }
-                None => self.within(key.clone(), false, value),
-            }),
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, item)| self.within(index.to_string(), true, item)),
+            Value::Object(fields) => {
+                fields.iter().try_for_each(|(key, value)| match token::first(key) {
+                    Some(token) => {
+                        self.path.push(key.clone());
+                        Err(self.refused_key(token))
+                    }
+                    None => self.within(key.clone(), false, value),
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -103,14 +109,23 @@ impl Pass {
         }
         match (self.described, path.as_slice()) {
             (Described::Stack, ["services", service, "environment", key]) => {
-                let key = if self.is_item { text.split('=').next().unwrap_or_default() } else { key };
+                let key =
+                    if self.is_item { text.split('=').next().unwrap_or_default() } else { key };
                 Place::Environment { service, key: key.to_owned() }
             }
-            (Described::Stack, ["services", _, "secrets", ..] | ["services", _, "build", "secrets", ..])
+            (
+                Described::Stack,
+                ["services", _, "secrets", ..] | ["services", _, "build", "secrets", ..],
+            )
             | (Described::Build, ["secrets", ..]) => Place::SecretName,
-            (Described::Stack, ["services", _, "build", "args", ..]) | (Described::Build, ["args", ..]) => Place::BuildArgument,
-            (Described::Stack, ["services", _, "build", ..]) | (Described::Build, _) => Place::Build,
-            (Described::Stack, ["services", _, "command" | "entrypoint" | "healthcheck", ..]) => Place::Process,
+            (Described::Stack, ["services", _, "build", "args", ..])
+            | (Described::Build, ["args", ..]) => Place::BuildArgument,
+            (Described::Stack, ["services", _, "build", ..]) | (Described::Build, _) => {
+                Place::Build
+            }
+            (Described::Stack, ["services", _, "command" | "entrypoint" | "healthcheck", ..]) => {
+                Place::Process
+            }
             (Described::Stack, ["services", ..]) => Place::Service,
             (Described::Stack, ["configs", name, ..]) => Place::Config { name },
             _ => Place::Elsewhere,
@@ -133,9 +148,13 @@ impl Pass {
 
     fn refuse(&self, token: Token<'_>, place: &Place<'_>) -> Failure {
         let (name, path) = (token.name, self.path.join("."));
-        let stands = |reason: &str| Failure::usage(format!("The secret \"{name}\" would stand in \"{path}\"{reason}"));
+        let stands = |reason: &str| {
+            Failure::usage(format!("The secret \"{name}\" would stand in \"{path}\"{reason}"))
+        };
         let as_file = format!("deliver it as a file with `secrets: [\"{name}\"]`");
-        let anywhere = format!("{as_file}; if it must be in the environment, write expose(secret(\"{name}\")) there");
+        let anywhere = format!(
+            "{as_file}; if it must be in the environment, write expose(secret(\"{name}\")) there"
+        );
         match place {
             Place::Environment { service, key } => {
                 Failure::usage(format!("The secret \"{name}\" would stand in the environment of \"{service}\" as {key}"))
@@ -202,19 +221,28 @@ mod tests {
                        deliver it as a file with `secrets: [\"key\"]`; if it must be there, write expose(secret(\"key\"))";
         assert_eq!(told(&of(json!({"PW": hidden()})), Described::Stack), refused);
         assert_eq!(told(&of(json!([format!("PW={}", hidden())])), Described::Stack), refused);
-        assert_eq!(told(&of(json!({"PW": format!("{exposed}{}", hidden())})), Described::Stack), refused);
+        assert_eq!(
+            told(&of(json!({"PW": format!("{exposed}{}", hidden())})), Described::Stack),
+            refused
+        );
         // The name of a variable is no value, exposed or not.
-        for wrong in [json!({exposed.as_str(): "x"}), json!([format!("{exposed}=x")]), json!([exposed.clone()])] {
-            assert!(told(&of(wrong.clone()), Described::Stack).starts_with("The secret \"key\" would stand in"), "{wrong}");
+        for wrong in [
+            json!({exposed.as_str(): "x"}),
+            json!([format!("{exposed}=x")]),
+            json!([exposed.clone()]),
+        ] {
+            assert!(
+                told(&of(wrong.clone()), Described::Stack)
+                    .starts_with("The secret \"key\" would stand in"),
+                "{wrong}"
+            );
         }
     }
 
     #[test]
     fn each_place_says_why_it_takes_no_secret_and_what_does() {
-        let anywhere =
-            "deliver it as a file with `secrets: [\"key\"]`; if it must be in the environment, write expose(secret(\"key\")) there";
-        let mounted =
-            "give it to the build with `secrets: [\"key\"]` under `build`, and read it in a step `RUN --mount=type=secret,id=key …`";
+        let anywhere = "deliver it as a file with `secrets: [\"key\"]`; if it must be in the environment, write expose(secret(\"key\")) there";
+        let mounted = "give it to the build with `secrets: [\"key\"]` under `build`, and read it in a step `RUN --mount=type=secret,id=key …`";
         let only = "only a container is given secrets, with `secrets` of its service";
         for token in [hidden(), Secrets::exposed(&hidden())] {
             let token = token.as_str();

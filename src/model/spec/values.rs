@@ -11,12 +11,20 @@ const LONGEST_HOSTNAME: usize = 64;
 pub(super) fn check(service: &Service, field: &Field<'_>) -> Result<(), Failure> {
     if let Some(hostname) = &service.hostname {
         if hostname.len() > LONGEST_HOSTNAME {
-            let message = format!("The hostname \"{hostname}\" has {} bytes, and {LONGEST_HOSTNAME} are possible", hostname.len());
+            let message = format!(
+                "The hostname \"{hostname}\" has {} bytes, and {LONGEST_HOSTNAME} are possible",
+                hostname.len()
+            );
             return Err(field.fail_below(&["hostname"], message).hint("choose a shorter one"));
         }
         if hostname.chars().any(char::is_control) {
-            let message = format!("The hostname \"{}\" has a control character in it", hostname.escape_debug());
-            return Err(field.fail_below(&["hostname"], message).hint("letters, digits, \"-\" and \".\" make a name"));
+            let message = format!(
+                "The hostname \"{}\" has a control character in it",
+                hostname.escape_debug()
+            );
+            return Err(field
+                .fail_below(&["hostname"], message)
+                .hint("letters, digits, \"-\" and \".\" make a name"));
         }
     }
     nul(service, field)
@@ -24,19 +32,29 @@ pub(super) fn check(service: &Service, field: &Field<'_>) -> Result<(), Failure>
 
 /// What reaches the system as text with an end: a NUL would be that end.
 fn nul(service: &Service, field: &Field<'_>) -> Result<(), Failure> {
-    let words = |words: &Option<Vec<String>>| words.iter().flatten().any(|word| word.contains('\0'));
+    let words =
+        |words: &Option<Vec<String>>| words.iter().flatten().any(|word| word.contains('\0'));
     let text = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\0'));
     let found = [
         ("command", words(&service.command)),
         ("entrypoint", words(&service.entrypoint)),
-        ("environment", service.environment.iter().any(|(key, value)| key.contains('\0') || value.contains('\0'))),
+        (
+            "environment",
+            service
+                .environment
+                .iter()
+                .any(|(key, value)| key.contains('\0') || value.contains('\0')),
+        ),
         ("user", text(&service.user)),
         ("working_dir", text(&service.working_dir)),
         ("volumes", service.volumes.iter().any(|mount| mount.target.contains('\0'))),
     ];
     match found.iter().find(|(_, has)| *has) {
         Some((key, _)) => Err(field
-            .fail_below(&[key], format!("\"{key}\" of the service \"{}\" has a NUL character in it", service.name))
+            .fail_below(
+                &[key],
+                format!("\"{key}\" of the service \"{}\" has a NUL character in it", service.name),
+            )
             .hint("take it out: no program can be given one")),
         None => Ok(()),
     }
@@ -55,18 +73,25 @@ mod tests {
         service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let options = ReadOptions { directory: Path::new("/srv"), lookup: &|_| None };
         let read = Project::read("spc", &json!({"services": {"a": service}}), &options);
-        read.map(drop).map_err(|failure| format!("{} at {}", failure.message, failure.path.unwrap()))
+        read.map(drop)
+            .map_err(|failure| format!("{} at {}", failure.message, failure.path.unwrap()))
     }
 
     #[test]
     fn what_no_container_can_be_started_with_is_refused() {
         for (more, message) in [
-            (json!({"hostname": "a\0b"}), "The hostname \"a\\0b\" has a control character in it at services.a.hostname"),
+            (
+                json!({"hostname": "a\0b"}),
+                "The hostname \"a\\0b\" has a control character in it at services.a.hostname",
+            ),
             (
                 json!({"environment": {"A": "x\0y"}}),
                 "\"environment\" of the service \"a\" has a NUL character in it at services.a.environment",
             ),
-            (json!({"command": ["echo", "\0"]}), "\"command\" of the service \"a\" has a NUL character in it at services.a.command"),
+            (
+                json!({"command": ["echo", "\0"]}),
+                "\"command\" of the service \"a\" has a NUL character in it at services.a.command",
+            ),
             (
                 json!({"ports": [{"target": 80, "host_ip": "here"}]}),
                 "\"here\" is not an address of this machine at services.a.ports.0.host_ip",
@@ -75,7 +100,10 @@ mod tests {
             assert_eq!(read(more).unwrap_err(), message);
         }
         let long = read(json!({"hostname": "a".repeat(65)})).unwrap_err();
-        assert!(long.ends_with("has 65 bytes, and 64 are possible at services.a.hostname"), "{long}");
+        assert!(
+            long.ends_with("has 65 bytes, and 64 are possible at services.a.hostname"),
+            "{long}"
+        );
         assert_eq!(read(json!({"hostname": "a".repeat(64)})), Ok(()));
     }
 

@@ -30,8 +30,8 @@ pub struct Volume {
     pub driver_opts: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The absolute folder that the options bind, as it is written, where `driver_opts` has it in another form. The hash is over this one: it
-    /// was before paths were cleaned.
+    /// The absolute folder that the options bind, as it is written, where `driver_opts` has it in
+    /// another form. The hash is over this one: it was before paths were cleaned.
     #[serde(skip)]
     pub written_device: Option<String>,
     /// `x-spc-shared`: several containers may write to it at once. A database's never.
@@ -40,15 +40,22 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Reads an entry of the description; `default_name` is the engine's name if none is given. A folder that the options bind
-    /// is made absolute, a relative one below `directory`, as Compose does: the engine would begin at its own.
-    pub fn read(field: &Field<'_>, default_name: String, directory: &Path) -> Result<Self, Failure> {
+    /// Reads an entry of the description; `default_name` is the engine's name if none is given. A
+    /// folder that the options bind is made absolute, a relative one below `directory`, as
+    /// Compose does: the engine would begin at its own.
+    pub fn read(
+        field: &Field<'_>,
+        default_name: String,
+        directory: &Path,
+    ) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let mut volume = Self {
             name: map.read_filled("name", read_name)?.unwrap_or(default_name),
             external: map.read("external", Field::bool)?.unwrap_or(false),
             driver: map.read_filled("driver", Field::name_text)?,
-            driver_opts: map.read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?.unwrap_or_default(),
+            driver_opts: map
+                .read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?
+                .unwrap_or_default(),
             labels: map.read("labels", Field::labels)?.unwrap_or_default(),
             written_device: None,
             shared: map.read("x-spc-shared", Field::bool)?.unwrap_or(false),
@@ -57,11 +64,13 @@ impl Volume {
         volume.check_name(field)?;
         volume.check_options(field)?;
         if volume.is_bound()
-            && let Some(device) = volume.driver_opts.get_mut("device").filter(|device| !device.is_empty())
+            && let Some(device) =
+                volume.driver_opts.get_mut("device").filter(|device| !device.is_empty())
         {
             let written = std::mem::take(device);
             *device = host_path(field, &written, directory)?.to_string_lossy().into_owned();
-            volume.written_device = (written.starts_with('/') && written != *device).then_some(written);
+            volume.written_device =
+                (written.starts_with('/') && written != *device).then_some(written);
         }
         Ok(volume)
     }
@@ -69,29 +78,42 @@ impl Volume {
     /// The engine's own driver knows these options and refuses any other.
     fn check_options(&self, field: &Field<'_>) -> Result<(), Failure> {
         let is_known = |key: &str| LOCAL_OPTIONS.contains(&key);
-        let Some(unknown) = self.driver_opts.keys().find(|key| !is_known(key)).filter(|_| self.is_local()) else { return Ok(()) };
-        let hint = did_you_mean(unknown, LOCAL_OPTIONS).unwrap_or_else(|| format!("there is: {}", LOCAL_OPTIONS.join(", ")));
+        let Some(unknown) =
+            self.driver_opts.keys().find(|key| !is_known(key)).filter(|_| self.is_local())
+        else {
+            return Ok(());
+        };
+        let hint = did_you_mean(unknown, LOCAL_OPTIONS)
+            .unwrap_or_else(|| format!("there is: {}", LOCAL_OPTIONS.join(", ")));
         let message = format!("The volume driver \"local\" has no option \"{unknown}\"");
         Err(field.fail_below(&["driver_opts", unknown], message).hint(hint))
     }
 
-    /// Refuses options of which the engine lacks another one. By its key; policy comes before, as it may refuse what is mounted.
+    /// Refuses options of which the engine lacks another one. By its key; policy comes before, as
+    /// it may refuse what is mounted.
     pub fn check_mount(&self, key: &str) -> Result<(), Failure> {
         let has = |option: &str| self.driver_opts.contains_key(option);
-        let missing = if !self.is_local() || self.external || !["type", "device", "o"].iter().any(|option| has(option)) {
+        let missing = if !self.is_local()
+            || self.external
+            || !["type", "device", "o"].iter().any(|option| has(option))
+        {
             None
         } else {
             ["device", "type"].into_iter().find(|option| !has(option))
         };
         let Some(missing) = missing else { return Ok(()) };
         let hint = match missing {
-            "type" => "name a file system, like \"nfs\" or \"tmpfs\"; for a folder of the host write `type: none` and `o: bind`",
+            "type" => {
+                "name a file system, like \"nfs\" or \"tmpfs\"; for a folder of the host write `type: none` and `o: bind`"
+            }
             _ => "`device` is what is mounted: a folder, \"tmpfs\" or \":/share\"",
         };
         let keys = vec!["volumes".to_owned(), key.to_owned(), "driver_opts".to_owned()];
-        Err(Failure::usage(format!("The driver options of the volume \"{key}\" lack \"{missing}\""))
-            .hint(hint)
-            .at(SpecPath { keys, on_key: true }))
+        Err(Failure::usage(format!(
+            "The driver options of the volume \"{key}\" lack \"{missing}\""
+        ))
+        .hint(hint)
+        .at(SpecPath { keys, on_key: true }))
     }
 
     /// The engine's own driver makes a folder of the name.
@@ -99,7 +121,9 @@ impl Volume {
         if !self.is_local() || self.external || is_engine_name(&self.name) {
             return Ok(());
         }
-        Err(field.fail_value(&["name"], format!("A volume can't be named \"{}\"", self.name)).hint(ENGINE_NAME))
+        Err(field
+            .fail_value(&["name"], format!("A volume can't be named \"{}\"", self.name))
+            .hint(ENGINE_NAME))
     }
 
     /// The driver, where it is not the engine's own.
@@ -114,7 +138,8 @@ impl Volume {
     /// Whether the options bind a folder of the host.
     pub fn is_bound(&self) -> bool {
         let option = |key: &str| self.driver_opts.get(key).map_or("", String::as_str);
-        let binds = option("o").split(',').any(|flag| matches!(flag.trim(), "bind" | "rbind")) || matches!(option("type"), "none" | "bind");
+        let binds = option("o").split(',').any(|flag| matches!(flag.trim(), "bind" | "rbind"))
+            || matches!(option("type"), "none" | "bind");
         binds && self.is_local()
     }
 }
@@ -139,19 +164,30 @@ mod tests {
 
     #[test]
     fn a_volume_that_the_engine_would_not_make_is_refused() {
-        let read = |description: serde_json::Value| Volume::read(&Field::root(&description), "shop_v".to_owned(), Path::new("/srv"));
+        let read = |description: serde_json::Value| {
+            Volume::read(&Field::root(&description), "shop_v".to_owned(), Path::new("/srv"))
+        };
         for name in ["a b", "v", "_v", "a/b", "ä1"] {
             let failure = read(json!({ "name": name })).unwrap_err();
             assert_eq!(
                 (failure.message, failure.path.unwrap().to_string()),
                 (format!("A volume can't be named \"{name}\""), "name".into())
             );
-            assert!(read(json!({ "name": name, "external": true })).is_ok() && read(json!({ "name": name, "driver": "nas" })).is_ok());
+            assert!(
+                read(json!({ "name": name, "external": true })).is_ok()
+                    && read(json!({ "name": name, "driver": "nas" })).is_ok()
+            );
         }
         let lacks = |options: serde_json::Value| {
-            read(json!({ "driver_opts": options })).unwrap().check_mount("v").err().map(|failure| failure.message)
+            read(json!({ "driver_opts": options }))
+                .unwrap()
+                .check_mount("v")
+                .err()
+                .map(|failure| failure.message)
         };
-        let message = |option: &str| Some(format!("The driver options of the volume \"v\" lack \"{option}\""));
+        let message = |option: &str| {
+            Some(format!("The driver options of the volume \"v\" lack \"{option}\""))
+        };
         assert_eq!(lacks(json!({ "type": "tmpfs" })), message("device"));
         assert_eq!(lacks(json!({ "o": "bind" })), message("device"));
         assert_eq!(lacks(json!({ "device": "/x", "o": "bind" })), message("type"));
@@ -162,14 +198,39 @@ mod tests {
     #[test]
     fn a_bound_folder_is_absolute_and_nothing_else_is_touched() {
         let device = |description: serde_json::Value| {
-            let volume = Volume::read(&Field::root(&description), "shop_v".to_owned(), Path::new("/srv/shop")).unwrap();
+            let volume = Volume::read(
+                &Field::root(&description),
+                "shop_v".to_owned(),
+                Path::new("/srv/shop"),
+            )
+            .unwrap();
             volume.driver_opts["device"].clone()
         };
-        assert_eq!(device(json!({ "driver_opts": { "type": "none", "o": "bind", "device": "." } })), "/srv/shop");
-        assert_eq!(device(json!({ "driver": "local", "driver_opts": { "o": "ro,rbind", "device": "./a/../data" } })), "/srv/shop/data");
-        assert_eq!(device(json!({ "driver_opts": { "type": "none", "o": "bind", "device": "/data/." } })), "/data");
-        assert_eq!(device(json!({ "driver_opts": { "type": "tmpfs", "device": "tmpfs" } })), "tmpfs");
-        assert_eq!(device(json!({ "driver_opts": { "type": "nfs", "o": "addr=nas", "device": ":/x" } })), ":/x");
-        assert_eq!(device(json!({ "driver": "other", "driver_opts": { "o": "bind", "device": "." } })), ".");
+        assert_eq!(
+            device(json!({ "driver_opts": { "type": "none", "o": "bind", "device": "." } })),
+            "/srv/shop"
+        );
+        assert_eq!(
+            device(
+                json!({ "driver": "local", "driver_opts": { "o": "ro,rbind", "device": "./a/../data" } })
+            ),
+            "/srv/shop/data"
+        );
+        assert_eq!(
+            device(json!({ "driver_opts": { "type": "none", "o": "bind", "device": "/data/." } })),
+            "/data"
+        );
+        assert_eq!(
+            device(json!({ "driver_opts": { "type": "tmpfs", "device": "tmpfs" } })),
+            "tmpfs"
+        );
+        assert_eq!(
+            device(json!({ "driver_opts": { "type": "nfs", "o": "addr=nas", "device": ":/x" } })),
+            ":/x"
+        );
+        assert_eq!(
+            device(json!({ "driver": "other", "driver_opts": { "o": "bind", "device": "." } })),
+            "."
+        );
     }
 }

@@ -6,9 +6,18 @@ use similar_asserts::assert_eq;
 #[test]
 fn a_closure_returned_from_a_module_works_also_through_another() {
     let scripts = Scripts::new(&[
-        ("main.rhai", "import \"a\" as a; [a::adder(2).call(3), a::passed(2).call(3), [1, 2].map(a::adder(10))]"),
-        ("a.rhai", "import \"b\" as b;\nprivate fn plus(x, y) { x + y }\nfn adder(n) { |x| plus(x, n) }\nfn passed(n) { b::times(n) }"),
-        ("b.rhai", "const UNIT = 100;\nfn by(x, n) { x * n }\nfn times(n) { |x| by(x, n) * global::UNIT }"),
+        (
+            "main.rhai",
+            "import \"a\" as a; [a::adder(2).call(3), a::passed(2).call(3), [1, 2].map(a::adder(10))]",
+        ),
+        (
+            "a.rhai",
+            "import \"b\" as b;\nprivate fn plus(x, y) { x + y }\nfn adder(n) { |x| plus(x, n) }\nfn passed(n) { b::times(n) }",
+        ),
+        (
+            "b.rhai",
+            "const UNIT = 100;\nfn by(x, n) { x * n }\nfn times(n) { |x| by(x, n) * global::UNIT }",
+        ),
     ]);
     assert_eq!(scripts.value(), "[5, 600, [11, 12]]");
 }
@@ -22,13 +31,19 @@ fn a_closure_calls_its_own_files_functions_not_those_of_where_it_is_called() {
         ("deploy", "import \"std/proxy\" as proxy;\nconst LIMIT = 1;\nprivate fn check(x) { `deploy ${x}` }\nfn walk(f) { [check(1), f.call(2), proxy::walk(f), proxy::walk(|x| check(x))] }"),
         ("proxy", "private fn check(x) { `proxy ${x}` }\nfn walk(f) { [check(3), f.call(4)] }"),
     ]);
-    assert_eq!(scripts.value(), r#"["deploy 1", "mine 2 7", ["proxy 3", "mine 4 7"], ["proxy 3", "deploy 4"]]"#);
+    assert_eq!(
+        scripts.value(),
+        r#"["deploy 1", "mine 2 7", ["proxy 3", "mine 4 7"], ["proxy 3", "deploy 4"]]"#
+    );
 }
 
 #[test]
 fn a_closure_sees_its_own_files_imports_also_under_a_name_used_elsewhere() {
     let scripts = Scripts::new(&[
-        ("main.rhai", "import \"own\" as tools;\nimport \"other\" as other;\nother::walk(|| tools::name())"),
+        (
+            "main.rhai",
+            "import \"own\" as tools;\nimport \"other\" as other;\nother::walk(|| tools::name())",
+        ),
         ("own.rhai", "fn name() { \"own\" }"),
         ("other.rhai", "import \"theirs\" as tools;\nfn walk(f) { [tools::name(), f.call()] }"),
         ("theirs.rhai", "fn name() { \"theirs\" }"),
@@ -50,7 +65,12 @@ fn closures_of_a_module_work_while_it_is_loaded() {
 
 #[test]
 fn constants_and_captured_variables_are_seen_by_closures() {
-    assert_eq!(value("const A = 1; let b = 2; fn f() { [3].map(|x| x + global::A) } [f(), [3].map(|x| x + b + global::A)]"), "[[4], [6]]");
+    assert_eq!(
+        value(
+            "const A = 1; let b = 2; fn f() { [3].map(|x| x + global::A) } [f(), [3].map(|x| x + b + global::A)]"
+        ),
+        "[[4], [6]]"
+    );
 }
 
 #[test]
@@ -62,13 +82,19 @@ fn a_closure_may_take_fewer_arguments_than_are_offered() {
         ),
         ("a.rhai", "fn plain() { |x| x }\nfn with_index() { |x, i| `${i}:${x}` }"),
     ]);
-    assert_eq!(scripts.value(), r#"[[5, 6], ["0:5", "1:6"], "The function given takes another number of arguments than 2"]"#);
+    assert_eq!(
+        scripts.value(),
+        r#"[[5, 6], ["0:5", "1:6"], "The function given takes another number of arguments than 2"]"#
+    );
 }
 
 #[test]
 fn a_method_defined_in_a_module_is_called_on_a_value() {
     let scripts = Scripts::new(&[
-        ("main.rhai", "import \"a\" as a;\nlet d = duration(\"90s\");\n[d.doubled(), d.doubled().seconds]"),
+        (
+            "main.rhai",
+            "import \"a\" as a;\nlet d = duration(\"90s\");\n[d.doubled(), d.doubled().seconds]",
+        ),
         ("a.rhai", "fn duration.doubled() { this * 2 }"),
     ]);
     assert_eq!(scripts.value(), "[3m, 180.0]");

@@ -22,9 +22,16 @@ fn imports_are_relative_to_the_importing_file_and_each_module_is_loaded_once() {
 #[test]
 fn nothing_outside_of_the_scripts_is_imported() {
     let scripts = |import: &str| {
-        let scripts = Scripts::new(&[("main.rhai", &format!("import \"{import}\" as x;")), ("in/here.rhai", "")]);
+        let scripts = Scripts::new(&[
+            ("main.rhai", &format!("import \"{import}\" as x;")),
+            ("in/here.rhai", ""),
+        ]);
         scripts.run.host.file("/work/secret.rhai", "").file("/etc/other.rhai", "");
-        scripts.run.host.link("/work/scripts/out.rhai", "../secret.rhai").link("/work/scripts/etc", "/etc");
+        scripts
+            .run
+            .host
+            .link("/work/scripts/out.rhai", "../secret.rhai")
+            .link("/work/scripts/etc", "/etc");
         scripts.run.host.link("/work/scripts/fine.rhai", "in/here.rhai");
         scripts
     };
@@ -43,10 +50,20 @@ fn nothing_outside_of_the_scripts_is_imported() {
 fn a_module_that_is_not_there_comes_with_the_nearest() {
     let said = |path: &str| {
         let main = format!("import \"{path}\" as x;");
-        let scripts = Scripts::new(&[("main.rhai", &main), ("stack.rhai", ""), ("lib/ports.rhai", "")]);
-        scripts.with_standard(&[("deploy", "")]).error().lines().filter(|line| !line.starts_with("at ")).collect::<Vec<_>>().join(" | ")
+        let scripts =
+            Scripts::new(&[("main.rhai", &main), ("stack.rhai", ""), ("lib/ports.rhai", "")]);
+        scripts
+            .with_standard(&[("deploy", "")])
+            .error()
+            .lines()
+            .filter(|line| !line.starts_with("at "))
+            .collect::<Vec<_>>()
+            .join(" | ")
     };
-    assert_eq!(said("stak"), "usage: Could not import \"stak\": there is no file \"scripts/stak.rhai\" | hint: did you mean \"stack\"?");
+    assert_eq!(
+        said("stak"),
+        "usage: Could not import \"stak\": there is no file \"scripts/stak.rhai\" | hint: did you mean \"stack\"?"
+    );
     assert_eq!(
         said("lib/prots"),
         "usage: Could not import \"lib/prots\": there is no file \"scripts/lib/prots.rhai\" | hint: did you mean \"lib/ports\"?"
@@ -68,8 +85,11 @@ fn a_module_that_is_not_there_comes_with_the_nearest() {
 
 #[test]
 fn a_circle_of_imports_is_named_in_full() {
-    let scripts =
-        Scripts::new(&[("main.rhai", "import \"a\" as a;"), ("a.rhai", "import \"b\" as b;"), ("b.rhai", "\nimport \"a\" as a;")]);
+    let scripts = Scripts::new(&[
+        ("main.rhai", "import \"a\" as a;"),
+        ("a.rhai", "import \"b\" as b;"),
+        ("b.rhai", "\nimport \"a\" as a;"),
+    ]);
     let expected = "\
 usage: Imports go in a circle: scripts/a.rhai → scripts/b.rhai → scripts/a.rhai
 at b.rhai:2:8 \"a\"
@@ -77,7 +97,10 @@ in import called at a.rhai:1:8
 in import called at main.rhai:1:8";
     assert_eq!(scripts.error(), expected);
     let own = Scripts::new(&[("main.rhai", "import \"main\" as main;")]).error();
-    assert_eq!(own, format!("usage: Imports go in a circle: {MAIN} → {MAIN}\nat main.rhai:1:8 \"main\""));
+    assert_eq!(
+        own,
+        format!("usage: Imports go in a circle: {MAIN} → {MAIN}\nat main.rhai:1:8 \"main\"")
+    );
 }
 
 #[test]
@@ -85,7 +108,9 @@ fn imports_stand_at_the_top_of_a_file_with_a_plain_path() {
     let expected = "usage: An import stands inside a block or a function\nat main.rhai:1:10 import\nhint: move it to the top of the file";
     assert_eq!(error("fn f() { import \"a\" as a; a::b() }"), expected);
     assert!(error("if true { import \"a\" as a; }").starts_with("usage: An import stands inside"));
-    assert!(error("let f = || { import \"a\" as a; 1 };").starts_with("usage: An import stands inside"));
+    assert!(
+        error("let f = || { import \"a\" as a; 1 };").starts_with("usage: An import stands inside")
+    );
     let expected = "usage: The path of an import is not plain text\nat main.rhai:1:21 name\nhint: write import \"path\" as name;";
     assert_eq!(error("let name = \"a\"; import name as a;").replace("1:24", "1:21"), expected);
 }
@@ -93,7 +118,15 @@ fn imports_stand_at_the_top_of_a_file_with_a_plain_path() {
 #[test]
 fn a_module_of_the_standard_library_imports_only_from_it() {
     let scripts = Scripts::new(&[("main.rhai", "import \"std/a\" as a; a::f()")]);
-    assert_eq!(scripts.with_standard(&[("a", "import \"std/b\" as b; fn f() { b::f() }"), ("b", "fn f() { 5 }")]).value(), "5");
+    assert_eq!(
+        scripts
+            .with_standard(&[
+                ("a", "import \"std/b\" as b; fn f() { b::f() }"),
+                ("b", "fn f() { 5 }")
+            ])
+            .value(),
+        "5"
+    );
     let scripts = Scripts::new(&[("main.rhai", "import \"std/a\" as a; a::f()"), ("b.rhai", "")]);
     let expected = "\
 usage: Could not import \"b\": modules of the standard library import only from it
@@ -105,7 +138,10 @@ in import called at main.rhai:1:8";
 
 #[test]
 fn a_function_that_the_module_has_not_is_named_with_the_nearest() {
-    let scripts = Scripts::new(&[("main.rhai", "import \"a\" as a;\na::descrbe(1);"), ("a.rhai", "fn describe(o) { o }")]);
+    let scripts = Scripts::new(&[
+        ("main.rhai", "import \"a\" as a;\na::descrbe(1);"),
+        ("a.rhai", "fn describe(o) { o }"),
+    ]);
     assert_eq!(
         scripts.error(),
         "usage: There is no function a::descrbe(integer)\nat main.rhai:2:4 descrbe\nhint: did you mean \"describe\"?"

@@ -16,10 +16,18 @@ use crate::model::event::{Event, Sink};
 
 #[test]
 fn deep_recursion_is_an_error() {
-    assert!(error("fn f(n) { 1 + f(n + 1) }\nf(0);").starts_with("usage: Calls are nested too deeply"));
-    assert!(error("let f = |f, n| f.call(f, n + 1);\nf.call(f, 0);").starts_with("usage: Calls are nested too deeply"));
+    assert!(
+        error("fn f(n) { 1 + f(n + 1) }\nf(0);").starts_with("usage: Calls are nested too deeply")
+    );
+    assert!(
+        error("let f = |f, n| f.call(f, n + 1);\nf.call(f, 0);")
+            .starts_with("usage: Calls are nested too deeply")
+    );
     assert!(error("fn f() { attempt(|| f()).value.x }\nf();").contains(""));
-    assert!(error("fn f() { parallel([|| f()]) }\nf();").starts_with("usage: Calls are nested too deeply"));
+    assert!(
+        error("fn f() { parallel([|| f()]) }\nf();")
+            .starts_with("usage: Calls are nested too deeply")
+    );
 }
 
 #[test]
@@ -37,8 +45,14 @@ fn recursion_through_the_deepest_expressions_is_an_error() {
         ("`${", "}`"),
     ];
     for (open, close) in wraps {
-        let run = |depth: usize| error(&format!("fn f() {{ {}f(){} }}\nf();", open.repeat(depth), close.repeat(depth)));
-        let said = (1..60).rev().map(run).find(|said| !said.contains("The expression is nested too deeply")).unwrap();
+        let run = |depth: usize| {
+            error(&format!("fn f() {{ {}f(){} }}\nf();", open.repeat(depth), close.repeat(depth)))
+        };
+        let said = (1..60)
+            .rev()
+            .map(run)
+            .find(|said| !said.contains("The expression is nested too deeply"))
+            .unwrap();
         assert!(said.starts_with("usage: Calls are nested too deeply"), "{open}: {said}");
     }
 }
@@ -67,11 +81,21 @@ fn values_grown_without_end_are_an_error() {
 
 #[test]
 fn more_memory_than_a_run_may_hold_ends_it_and_is_not_caught() {
-    for script in ["loop { }", "try { loop { } } catch { }", "attempt(|| { loop { } });", "parallel([|| { loop { } }]);"] {
+    for script in [
+        "loop { }",
+        "try { loop { } } catch { }",
+        "attempt(|| { loop { } });",
+        "parallel([|| { loop { } }]);",
+    ] {
         let scripts = Scripts::new(&[("main.rhai", script)]);
         scripts.run.host.held.store(3 << 30, std::sync::atomic::Ordering::Relaxed);
         let said = scripts.error();
-        assert!(said.starts_with("usage: The script holds too much: 3072 MiB of memory, of 1024 at most"), "{script}: {said}");
+        assert!(
+            said.starts_with(
+                "usage: The script holds too much: 3072 MiB of memory, of 1024 at most"
+            ),
+            "{script}: {said}"
+        );
     }
 }
 
@@ -96,7 +120,10 @@ fn a_loop_that_fills_a_value_takes_linear_time() {
     ] {
         // In quadratic time 64 times as much; the machine may do other things meanwhile.
         let (few, many) = (time(script, 10_000), time(script, 80_000));
-        assert!(many < 28 * few.max(std::time::Duration::from_millis(20)), "{script}: {few:?}, {many:?}");
+        assert!(
+            many < 28 * few.max(std::time::Duration::from_millis(20)),
+            "{script}: {few:?}, {many:?}"
+        );
     }
 }
 
@@ -185,7 +212,10 @@ fn an_interrupt_ends_a_sleep_in_the_middle() {
         sim.sleep(std::time::Duration::from_secs(5)).await;
         cancel.cancel();
     });
-    assert_eq!(scripts.error(), "interrupted: Interrupted\nat main.rhai:1:12 sleep\nin nap called at main.rhai:2:1");
+    assert_eq!(
+        scripts.error(),
+        "interrupted: Interrupted\nat main.rhai:1:12 sleep\nin nap called at main.rhai:2:1"
+    );
     assert_eq!(scripts.run.sim.now().as_secs(), 5);
 }
 
@@ -200,21 +230,34 @@ fn on_a_real_conductor_an_interrupt_ends_endless_loops_side_by_side() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let run = crate::api::fixture::Fixture::new();
     let cancel = CancellationToken::new();
-    let no_engine = || -> futures::future::BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> {
-        Box::pin(async { Err(EngineError::new(EngineErrorKind::Unreachable, "none")) })
-    };
+    let no_engine =
+        || -> futures::future::BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> {
+            Box::pin(async { Err(EngineError::new(EngineErrorKind::Unreachable, "none")) })
+        };
     let events = Arc::new(CancelOnPrint(cancel.clone()));
     let conductor = Conductor::Real(runtime.handle().clone());
-    let mut context = Context::new(run.host.clone(), conductor, events, ProjectSettings::default(), Box::new(no_engine));
+    let mut context = Context::new(
+        run.host.clone(),
+        conductor,
+        events,
+        ProjectSettings::default(),
+        Box::new(no_engine),
+    );
     context.cancel = cancel;
     let text = "let sums = parallel([|| 1 + 1, || 2 + 2]);\nparallel([|| { loop {} }, || { print(sums); loop {} }]);".to_owned();
-    let outcome = super::super::run(&Arc::new(context), &Runbook::Text { path: "x.rhai".into(), text });
+    let outcome =
+        super::super::run(&Arc::new(context), &Runbook::Text { path: "x.rhai".into(), text });
     assert_eq!(outcome.unwrap_err().kind, Kind::Interrupted);
 }
 
 #[test]
 fn an_interrupted_run_ends_at_once() {
-    for script in ["loop { }", "sleep(\"1h\");", "fn f() { loop { } }\nf();", "parallel([|| { loop { } }, || sleep(\"1h\")]);"] {
+    for script in [
+        "loop { }",
+        "sleep(\"1h\");",
+        "fn f() { loop { } }\nf();",
+        "parallel([|| { loop { } }, || sleep(\"1h\")]);",
+    ] {
         let scripts = Scripts::new(&[("main.rhai", script)]);
         scripts.run.context.cancel.cancel();
         assert!(scripts.error().starts_with("interrupted: Interrupted"), "{script}");

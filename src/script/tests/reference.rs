@@ -1,4 +1,5 @@
-//! The reference stack is described twice, by `scripts/stack.rhai` and by `examples/spc/docker-compose.yml`: as one stack.
+//! The reference stack is described twice, by `scripts/stack.rhai` and by
+//! `examples/spc/docker-compose.yml`: as one stack.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,16 +21,25 @@ import \"stack\" as app;
 
 /// The project by the script and by the compose file, with these variables.
 fn described(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
-    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let directory = PathBuf::from("/work/examples/spc");
     let scripts = Some(PathBuf::from("/work/scripts"));
-    let run = Fixture::made(1, ProjectSettings { directory, environment, scripts, ..ProjectSettings::default() }, &[]);
+    let run = Fixture::made(
+        1,
+        ProjectSettings { directory, environment, scripts, ..ProjectSettings::default() },
+        &[],
+    );
     run.host
         .file("/work/scripts/stack.rhai", include_str!("../../../scripts/stack.rhai"))
         .file("/work/scripts/main.rhai", RUNBOOK)
-        .file("/work/examples/spc/docker-compose.yml", include_str!("../../../examples/spc/docker-compose.yml"));
+        .file(
+            "/work/examples/spc/docker-compose.yml",
+            include_str!("../../../examples/spc/docker-compose.yml"),
+        );
     let scripts = Scripts { run, standard: EMBEDDED };
-    let outcome = scripts.outcome("main.rhai").unwrap_or_else(|diagnostic| panic!("{diagnostic:?}"));
+    let outcome =
+        scripts.outcome("main.rhai").unwrap_or_else(|diagnostic| panic!("{diagnostic:?}"));
     let Outcome::Value(value) = outcome else { panic!("{outcome:?}") };
     let stacks: Vec<Stack> = value.into_typed_array().unwrap();
     assert_eq!(scripts.run.seen.events(), [], "nothing is worth a warning");
@@ -38,11 +48,25 @@ fn described(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
 
 /// What the two descriptions of a service share, in a form that shows a difference.
 fn shared(service: &Service, other: &Service) -> String {
-    let common: BTreeMap<_, _> = service.environment.iter().filter(|(name, _)| other.environment.contains_key(*name)).collect();
+    let common: BTreeMap<_, _> = service
+        .environment
+        .iter()
+        .filter(|(name, _)| other.environment.contains_key(*name))
+        .collect();
     let profiles: BTreeSet<_> = service.profiles.iter().collect();
-    let build = service.build.as_ref().map(|build| (&build.context, &build.dockerfile, &build.target, &build.args));
+    let build = service
+        .build
+        .as_ref()
+        .map(|build| (&build.context, &build.dockerfile, &build.target, &build.args));
     let service = (
-        (&service.image, build, &service.healthcheck, profiles, &service.networks, &service.secrets),
+        (
+            &service.image,
+            build,
+            &service.healthcheck,
+            profiles,
+            &service.networks,
+            &service.secrets,
+        ),
         (service.restart, &service.logging, service.init, service.stop_grace_period, common),
     );
     format!("{service:#?}")
@@ -52,10 +76,24 @@ fn agree(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
     let [script, file] = described(variables);
     assert_eq!(script.name, file.name);
     let services: Vec<&str> = file.services.keys().map(String::as_str).collect();
-    assert_eq!(services, ["backend", "celery-beat", "celery-worker", "db", "flower", "frontend", "nginx", "redis", "worker"]);
+    assert_eq!(
+        services,
+        [
+            "backend",
+            "celery-beat",
+            "celery-worker",
+            "db",
+            "flower",
+            "frontend",
+            "nginx",
+            "redis",
+            "worker"
+        ]
+    );
     assert_eq!(script.services.keys().collect::<Vec<_>>(), services);
     for (name, service) in &script.services {
-        let other = file.services.get(name).unwrap_or_else(|| panic!("the compose file has no {name}"));
+        let other =
+            file.services.get(name).unwrap_or_else(|| panic!("the compose file has no {name}"));
         assert_eq!(shared(service, other), shared(other, service), "{name}");
     }
     assert_eq!((&script.networks, &script.secrets), (&file.networks, &file.secrets));
@@ -67,9 +105,15 @@ fn agree(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
 
 #[test]
 fn both_descriptions_of_the_reference_stack_agree_in_development() {
-    for variables in
-        [&[][..], &[("POSTGRES_USER", "spc"), ("TAG", "v2"), ("BACKEND_PORT", "8001"), ("REDIS_IMAGE", "local/redis:7-alpine")]]
-    {
+    for variables in [
+        &[][..],
+        &[
+            ("POSTGRES_USER", "spc"),
+            ("TAG", "v2"),
+            ("BACKEND_PORT", "8001"),
+            ("REDIS_IMAGE", "local/redis:7-alpine"),
+        ],
+    ] {
         let [script, file] = agree(variables);
         for (name, service) in &script.services {
             assert_eq!(service.ports, file.services[name].ports, "{name}");
@@ -77,17 +121,30 @@ fn both_descriptions_of_the_reference_stack_agree_in_development() {
         }
         let active = file.select(None).unwrap();
         assert!(!active.contains("nginx"));
-        assert_eq!(script.select(None).unwrap(), active.into_iter().filter(|name| script.services.contains_key(name)).collect());
+        assert_eq!(
+            script.select(None).unwrap(),
+            active.into_iter().filter(|name| script.services.contains_key(name)).collect()
+        );
     }
 }
 
 #[test]
 fn both_descriptions_of_the_reference_stack_agree_in_production() {
-    let variables = [("BUILD_TARGET", "production"), ("DEBUG", "False"), ("CODE_MOUNT", "/mnt/code"), ("COMPOSE_PROFILES", "production")];
+    let variables = [
+        ("BUILD_TARGET", "production"),
+        ("DEBUG", "False"),
+        ("CODE_MOUNT", "/mnt/code"),
+        ("COMPOSE_PROFILES", "production"),
+    ];
     let [script, file] = agree(&variables);
     assert_eq!((&script.profiles, file.select(None).unwrap().len()), (&file.profiles, 9));
     let covers = |service: &Service| service.volumes.iter().any(|mount| mount.target == "/app");
-    let covered: Vec<&str> = file.services.values().filter(|service| covers(service)).map(|service| service.name.as_str()).collect();
+    let covered: Vec<&str> = file
+        .services
+        .values()
+        .filter(|service| covers(service))
+        .map(|service| service.name.as_str())
+        .collect();
     // The frontend's image of production has its files elsewhere.
     assert_eq!(covered, ["frontend"]);
 }

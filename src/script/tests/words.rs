@@ -1,4 +1,5 @@
-//! Errors in the words of scripts: nothing of Rust's or Rhai's insides in what people see or scripts catch.
+//! Errors in the words of scripts: nothing of Rust's or Rhai's insides in what people see or
+//! scripts catch.
 
 use similar_asserts::assert_eq;
 
@@ -6,7 +7,8 @@ use super::super::fixture::{Scripts, error, short, value};
 use super::super::run::Outcome;
 use crate::value::text::plain;
 
-/// One script for each error that Rhai makes itself, and some that it makes in several ways; then what is caught.
+/// One script for each error that Rhai makes itself, and some that it makes in several ways; then
+/// what is caught.
 const ERRORS: &[(&str, &str)] = &[
     (
         "nothing_of_that_name(1, \"x\", 'c', 1.5, [], #{}, || 1, (), 0..3, true)",
@@ -46,13 +48,19 @@ const ERRORS: &[(&str, &str)] = &[
     ("fn f(x) { x }\nFn(\"f\").call(1, 2, 3)", "There is no function f(integer, integer, integer)"),
     ("Fn(\"nothing_there\").call()", "There is no function nothing_there()"),
     ("let f = 5; f.call(1)", "This takes a function, not an integer"),
-    ("\"x\".pad(-1, 'x'); \"x\".sub_string(\"a\")", "There is no function sub_string(string, string)"),
+    (
+        "\"x\".pad(-1, 'x'); \"x\".sub_string(\"a\")",
+        "There is no function sub_string(string, string)",
+    ),
     ("let s = \"\"; s.pad(100_000_000, 'x')", "The value is too large: more than 64 MiB of text"),
     ("sleep(\"soon\")", "\"soon\" is not a duration; write it like \"1m30s\" or \"500ms\""),
     ("parse_int(\"x\")", "\"x\" is not an integer"),
     ("parse_int(\"9\", 8)", "\"9\" is not an integer of base 8"),
     ("parse_float(\"x\")", "\"x\" is not a number"),
-    ("[1, \"a\"].sort()", "The list holds values of different types, which have no order: integer and string"),
+    (
+        "[1, \"a\"].sort()",
+        "The list holds values of different types, which have no order: integer and string",
+    ),
     ("[2, 1].sort(|a, b| \"x\")", "The function given to sort returns a string"),
     ("let x = #{ a: 1 }; x.b.c", "The value is (), which has no field \"c\""),
     ("global::NOTHING", "There is no variable \"global::NOTHING\""),
@@ -83,17 +91,21 @@ fn no_error_shows_the_insides_whether_it_is_caught_or_not() {
         let (definition, call) = script.split_once('\n').unwrap_or(("", script));
         let fields = "`${e.kind}|${e.message}|${e}|${type_of(e)}`";
         let uncaught = said(script);
-        let caught = said(&format!("{definition}\nlet said = \"\"; try {{ {call} }} catch (e) {{ said = {fields}; }} said"));
-        let attempted = said(&format!("{definition}\nlet e = attempt(|| {{ {call} }}).error; {fields}"));
-        let in_a_call =
-            value(&format!("{definition}\nfn g() {{ {call} }}\nlet said = \"\"; try {{ g(); }} catch (e) {{ said = {fields}; }} said"));
+        let caught = said(&format!(
+            "{definition}\nlet said = \"\"; try {{ {call} }} catch (e) {{ said = {fields}; }} said"
+        ));
+        let attempted =
+            said(&format!("{definition}\nlet e = attempt(|| {{ {call} }}).error; {fields}"));
+        let in_a_call = value(&format!(
+            "{definition}\nfn g() {{ {call} }}\nlet said = \"\"; try {{ g(); }} catch (e) {{ said = {fields}; }} said"
+        ));
         if insides(&uncaught) {
             wrong.push(format!("{script}\n  {uncaught}"));
         }
         let expected = format!("usage|{message}|");
-        let others = [caught, attempted, in_a_call]
-            .into_iter()
-            .filter(|text| !text.starts_with(&expected) || !text.ends_with("|map") || insides(text));
+        let others = [caught, attempted, in_a_call].into_iter().filter(|text| {
+            !text.starts_with(&expected) || !text.ends_with("|map") || insides(text)
+        });
         wrong.extend(others.map(|text| format!("{script}\n  {text}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -101,20 +113,32 @@ fn no_error_shows_the_insides_whether_it_is_caught_or_not() {
 
 #[test]
 fn what_is_caught_has_kind_message_hint_and_place_and_can_be_thrown_on() {
-    let script =
-        "let all = [];\nfn f() { let x = (); x.name }\ntry { f(); } catch (e) { all = [e.kind, e.message, e.hint, e.place]; }\nall";
+    let script = "let all = [];\nfn f() { let x = (); x.name }\ntry { f(); } catch (e) { all = [e.kind, e.message, e.hint, e.place]; }\nall";
     let expected = r#"["usage", "The value is (), which has no field \"name\"", "where it may be missing, write ?.name", "main.rhai:3:7"]"#;
     let found = value(script).replace("scripts/main.rhai", "main.rhai");
     assert!(found.starts_with(&expected[..expected.len() - 18]), "{found}");
-    assert!(error("try { 1 / 0 } catch (e) { throw e; }").starts_with("usage: Division by zero: 1 / 0"));
-    assert!(error("try { 1 / 0 } catch (e) { throw; }").starts_with("usage: Division by zero: 1 / 0"));
-    assert_eq!(value("let said = 0; try { throw #{ error: \"mine\", message: \"m\" }; } catch (e) { said = e; } said.error"), "mine");
+    assert!(
+        error("try { 1 / 0 } catch (e) { throw e; }").starts_with("usage: Division by zero: 1 / 0")
+    );
+    assert!(
+        error("try { 1 / 0 } catch (e) { throw; }").starts_with("usage: Division by zero: 1 / 0")
+    );
     assert_eq!(
-        value("let said = 0; try { [1][9] } catch (e) { let f = || e.message; said = f.call(); } said"),
+        value(
+            "let said = 0; try { throw #{ error: \"mine\", message: \"m\" }; } catch (e) { said = e; } said.error"
+        ),
+        "mine"
+    );
+    assert_eq!(
+        value(
+            "let said = 0; try { [1][9] } catch (e) { let f = || e.message; said = f.call(); } said"
+        ),
         "Index 9 is outside the list, which has 1 element"
     );
     assert_eq!(
-        value("fn say(e) { e.message }\nlet said = 0; try { [1][9] } catch (e) { said = say(e); } said"),
+        value(
+            "fn say(e) { e.message }\nlet said = 0; try { [1][9] } catch (e) { said = say(e); } said"
+        ),
         "Index 9 is outside the list, which has 1 element"
     );
 }

@@ -1,8 +1,9 @@
-//! What a simulated machine answers, as a test says: commands in containers and of the host, requests.
+//! What a simulated machine answers, as a test says: commands in containers and of the host,
+//! requests.
 //!
-//! An answer is a text (standard output), a map, a function that gives one of these, or a list of such: one after the
-//! other, the last for good. Several are a map by patterns, in which `*` stands for anything; of those that fit, the
-//! longest counts.
+//! An answer is a text (standard output), a map, a function that gives one of these, or a list of
+//! such: one after the other, the last for good. Several are a map by patterns, in which `*` stands
+//! for anything; of those that fit, the longest counts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -51,14 +52,20 @@ pub struct Answers {
 impl Answers {
     /// The answers that a test gives.
     pub fn of(lab: &Arc<Lab>, value: &Dynamic) -> Result<Self, Failure> {
-        let patterns = value.read_lock::<Map>().filter(|map| !map.keys().all(|key| KEYS.contains(&key.as_str()))).map(|map| map.clone());
+        let patterns = value
+            .read_lock::<Map>()
+            .filter(|map| !map.keys().all(|key| KEYS.contains(&key.as_str())))
+            .map(|map| map.clone());
         let mut by_pattern = match patterns {
-            Some(map) => {
-                map.iter().map(|(pattern, value)| Ok((pattern.to_string(), answer(value)?))).collect::<Result<Vec<_>, Failure>>()?
-            }
+            Some(map) => map
+                .iter()
+                .map(|(pattern, value)| Ok((pattern.to_string(), answer(value)?)))
+                .collect::<Result<Vec<_>, Failure>>()?,
             None => vec![("*".to_owned(), answer(value)?)],
         };
-        by_pattern.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.chars().filter(|c| *c != '*').count()));
+        by_pattern.sort_by_key(|(pattern, _)| {
+            std::cmp::Reverse(pattern.chars().filter(|c| *c != '*').count())
+        });
         Ok(Self { lab: Arc::downgrade(lab), by_pattern })
     }
 
@@ -97,7 +104,10 @@ fn said(value: &Dynamic) -> Result<Said, Failure> {
         return Ok(Said { stdout: plain(value), ..Said::default() });
     }
     if !value.is_map() {
-        return Err(Failure::usage(format!("An answer is a text, a map or a function, not {}", words::a(value))));
+        return Err(Failure::usage(format!(
+            "An answer is a text, a map or a function, not {}",
+            words::a(value)
+        )));
     }
     let mut options = Options::of(value, "parts of an answer")?;
     let said = Said {
@@ -209,15 +219,22 @@ impl Pages {
     /// The answer to a request.
     pub fn give(&self, request: &str) -> Option<HttpAnswer> {
         let value = match self.answer.clone().try_cast::<FnPtr>() {
-            Some(function) => ask(&self.lab, &function, request.to_owned().into()).filter(|value| !value.is_unit())?,
+            Some(function) => ask(&self.lab, &function, request.to_owned().into())
+                .filter(|value| !value.is_unit())?,
             None => self.answer.clone(),
         };
-        page(&value).map_err(|failure| self.lab.upgrade().inspect(|lab| lab.fail(crate::script::place::plain(failure)))).ok()
+        page(&value)
+            .map_err(|failure| {
+                self.lab.upgrade().inspect(|lab| lab.fail(crate::script::place::plain(failure)))
+            })
+            .ok()
     }
 }
 
 fn page(value: &Dynamic) -> Result<HttpAnswer, Failure> {
-    let status = |status: i64| u16::try_from(status).map_err(|_| Failure::usage(format!("{status} is no status of HTTP")));
+    let status = |status: i64| {
+        u16::try_from(status).map_err(|_| Failure::usage(format!("{status} is no status of HTTP")))
+    };
     if let Ok(number) = value.as_int() {
         return Ok(HttpAnswer::status(status(number)?, ""));
     }
@@ -231,5 +248,7 @@ fn page(value: &Dynamic) -> Result<HttpAnswer, Failure> {
     let headers = options.map_of_text("headers")?.unwrap_or_default();
     options.finish()?;
     let answer = HttpAnswer::status(code, body).taking(takes);
-    Ok(headers.iter().fold(answer, |answer, (name, value)| answer.with_header(&name.to_lowercase(), value)))
+    Ok(headers
+        .iter()
+        .fold(answer, |answer, (name, value)| answer.with_header(&name.to_lowercase(), value)))
 }

@@ -25,16 +25,27 @@ fn equal(call: &NativeCallContext, left: &Dynamic, right: &Dynamic) -> Raw<bool>
     call.call_native_fn("==", (left.clone(), right.clone()))
 }
 
-fn assert_equal(call: &NativeCallContext, left: &Dynamic, right: &Dynamic, what: Option<&str>) -> Raw<()> {
+fn assert_equal(
+    call: &NativeCallContext,
+    left: &Dynamic,
+    right: &Dynamic,
+    what: Option<&str>,
+) -> Raw<()> {
     if equal(call, left, right)? {
         return Ok(());
     }
-    let message = what.map_or_else(|| "The values are not equal".to_owned(), |what| format!("Not so: {what}"));
+    let message = what
+        .map_or_else(|| "The values are not equal".to_owned(), |what| format!("Not so: {what}"));
     let failure = Failure::new(Kind::Failed, message);
     Err(failure.detail("the first (-) and the second (+)", difference(left, right)).into())
 }
 
-fn assert_different(call: &NativeCallContext, left: &Dynamic, right: &Dynamic, what: Option<&str>) -> Raw<()> {
+fn assert_different(
+    call: &NativeCallContext,
+    left: &Dynamic,
+    right: &Dynamic,
+    what: Option<&str>,
+) -> Raw<()> {
     let same = equal(call, left, right)?;
     holds(!same, || match what {
         Some(what) => format!("Not so: {what}: both are {}", literal(left)),
@@ -50,12 +61,21 @@ fn error_of(call: &NativeCallContext, f: &FnPtr, kind: Option<&str>) -> Raw<Reco
         return Err(failure.hint(hint).into());
     }
     let error = match f.call_raw(call, None, []) {
-        Ok(value) => return Err(Failure::new(Kind::Failed, format!("It did not fail, and gave {}", literal(&value.flatten()))).into()),
-        Err(error) if error.is_pseudo_error() || is_final(&failure_of(&error)) => return Err(error),
+        Ok(value) => {
+            return Err(Failure::new(
+                Kind::Failed,
+                format!("It did not fail, and gave {}", literal(&value.flatten())),
+            )
+            .into());
+        }
+        Err(error) if error.is_pseudo_error() || is_final(&failure_of(&error)) => {
+            return Err(error);
+        }
         Err(error) => failure_of(&error),
     };
     if let Some(kind) = kind.filter(|kind| *kind != error.kind.word()) {
-        let message = format!("It failed with \"{}\", not with \"{kind}\": {}", error.kind, error.message);
+        let message =
+            format!("It failed with \"{}\", not with \"{kind}\": {}", error.kind, error.message);
         return Err(Failure::new(Kind::Failed, message).into());
     }
     let map: Map = error_map(&error);
@@ -100,7 +120,12 @@ mod functions {
     /// assert_eq("a".len(), 1, "one letter");
     /// ```
     #[rhai_fn(name = "assert_eq", return_raw)]
-    pub fn assert_eq_what(call: NativeCallContext, left: Dynamic, right: Dynamic, what: &str) -> Raw<()> {
+    pub fn assert_eq_what(
+        call: NativeCallContext,
+        left: Dynamic,
+        right: Dynamic,
+        what: &str,
+    ) -> Raw<()> {
         assert_equal(&call, &left, &right, Some(what))
     }
 
@@ -120,11 +145,17 @@ mod functions {
     /// assert_ne("a", "b", "two letters");
     /// ```
     #[rhai_fn(name = "assert_ne", return_raw)]
-    pub fn assert_ne_what(call: NativeCallContext, left: Dynamic, right: Dynamic, what: &str) -> Raw<()> {
+    pub fn assert_ne_what(
+        call: NativeCallContext,
+        left: Dynamic,
+        right: Dynamic,
+        what: &str,
+    ) -> Raw<()> {
         assert_different(&call, &left, &right, Some(what))
     }
 
-    /// Fails the test unless `f` fails; the answer is its error: `kind message hint` and its own fields.
+    /// Fails the test unless `f` fails; the answer is its error: `kind message hint` and its own
+    /// fields.
     ///
     /// ```rhai
     /// assert_eq(assert_fails(|| "5 apples".int()).kind, "usage");

@@ -12,7 +12,8 @@ const LINE: usize = 60;
 /// Lines around a difference.
 const CONTEXT: usize = 2;
 
-/// Both values, or where they are long what differs: lines of the first begin with `-`, of the second with `+`.
+/// Both values, or where they are long what differs: lines of the first begin with `-`, of the
+/// second with `+`.
 pub fn difference(left: &Dynamic, right: &Dynamic) -> String {
     let (left, right) = (lines(left), lines(right));
     let diff = TextDiff::from_lines(&left, &right);
@@ -54,15 +55,30 @@ fn write(out: &mut String, value: &Dynamic, depth: usize) {
     } else if let Some(list) = value.read_lock::<Array>() {
         write_all(out, list.iter().map(|item| (String::new(), item)), ['[', ']'], depth);
     } else if let Some(map) = value.read_lock::<Map>() {
-        write_all(out, map.iter().map(|(key, value)| (format!("{key}: "), value)), ['{', '}'], depth);
+        write_all(
+            out,
+            map.iter().map(|(key, value)| (format!("{key}: "), value)),
+            ['{', '}'],
+            depth,
+        );
     } else if let Some(record) = value.read_lock::<Record>() {
-        write_all(out, record.fields().iter().map(|(key, value)| (format!("{key}: "), value)), ['{', '}'], depth);
+        write_all(
+            out,
+            record.fields().iter().map(|(key, value)| (format!("{key}: "), value)),
+            ['{', '}'],
+            depth,
+        );
     } else {
         out.push_str(&short);
     }
 }
 
-fn write_all<'a>(out: &mut String, items: impl Iterator<Item = (String, &'a Dynamic)>, brackets: [char; 2], depth: usize) {
+fn write_all<'a>(
+    out: &mut String,
+    items: impl Iterator<Item = (String, &'a Dynamic)>,
+    brackets: [char; 2],
+    depth: usize,
+) {
     out.push_str(if brackets[0] == '{' { "#{" } else { "[" });
     for (name, item) in items {
         out.push('\n');
@@ -83,13 +99,17 @@ mod tests {
     #[test]
     fn short_values_stand_one_under_the_other() {
         assert_eq!(difference(&1_i64.into(), &0_i64.into()), "- 1\n+ 0\n");
-        assert_eq!(difference(&"a".into(), &vec![Dynamic::from("a")].into()), "- \"a\"\n+ [\"a\"]\n");
+        assert_eq!(
+            difference(&"a".into(), &vec![Dynamic::from("a")].into()),
+            "- \"a\"\n+ [\"a\"]\n"
+        );
     }
 
     #[test]
     fn of_long_values_what_differs_is_shown() {
         let list = |third: &str| -> Dynamic {
-            let mut list: Array = (0..20).map(|number| format!("element number {number}").into()).collect();
+            let mut list: Array =
+                (0..20).map(|number| format!("element number {number}").into()).collect();
             list[3] = third.into();
             list.into()
         };

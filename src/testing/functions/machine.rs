@@ -36,7 +36,9 @@ pub fn process(lab: &Arc<Lab>, pattern: &str, given: &Dynamic) -> Result<(), Fai
     if let Some(after) = options.duration("exits_after")? {
         process = process.exits_after(after, code.unwrap_or(0));
     } else if code.is_some() {
-        return Err(options.wrong("exit_code", "\"exit_code\" has a meaning beside \"exits_after\" only"));
+        return Err(
+            options.wrong("exit_code", "\"exit_code\" has a meaning beside \"exits_after\" only")
+        );
     }
     if let Some(after) = options.duration("out_of_memory_after")? {
         process = process.runs_out_of_memory_after(after);
@@ -54,7 +56,11 @@ pub fn process(lab: &Arc<Lab>, pattern: &str, given: &Dynamic) -> Result<(), Fai
         process = process.cannot_start(&words);
     }
     for line in options.take("logs").map(log_lines).transpose()?.unwrap_or_default() {
-        process = if line.is_error { process.complains(line.after, &line.text) } else { process.says(line.after, &line.text) };
+        process = if line.is_error {
+            process.complains(line.after, &line.text)
+        } else {
+            process.says(line.after, &line.text)
+        };
     }
     for destination in options.list_of_text("writes")?.unwrap_or_default() {
         process = process.writes(&destination);
@@ -70,7 +76,10 @@ pub fn process(lab: &Arc<Lab>, pattern: &str, given: &Dynamic) -> Result<(), Fai
 
 /// `[["10s", "20s"], …]`
 fn stretches(value: &Dynamic) -> Result<Vec<(Duration, Duration)>, Failure> {
-    let wrong = || Failure::usage("\"unready\" is a list of stretches of time").hint("write [[\"10s\", \"20s\"]]");
+    let wrong = || {
+        Failure::usage("\"unready\" is a list of stretches of time")
+            .hint("write [[\"10s\", \"20s\"]]")
+    };
     let list = value.read_lock::<Array>().ok_or_else(wrong)?;
     let stretch = |value: &Dynamic| match value.read_lock::<Array>().ok_or_else(wrong)?.as_slice() {
         [from, to] => Ok((duration_of(from)?, duration_of(to)?)),
@@ -105,7 +114,9 @@ fn log_lines(value: Dynamic) -> Result<Vec<LogLine>, Failure> {
 
 /// Describes an image of the registry, or one that is there.
 pub fn image(lab: &Lab, name: &str, given: &Dynamic) -> Result<(), Failure> {
-    let failed = |error: crate::engine::EngineError| Failure::usage(format!("The image \"{name}\" can't be made: {}", error.message));
+    let failed = |error: crate::engine::EngineError| {
+        Failure::usage(format!("The image \"{name}\" can't be made: {}", error.message))
+    };
     let mut options = Options::of(given, "options of an image")?;
     let mut spec = ImageSpec {
         command: options.list_of_text("command")?.unwrap_or_else(|| vec!["serve".to_owned()]),
@@ -121,20 +132,27 @@ pub fn image(lab: &Lab, name: &str, given: &Dynamic) -> Result<(), Failure> {
         exposed_ports: options.list_of_text("ports")?.unwrap_or_default(),
         volumes: options.list_of_text("volumes")?.unwrap_or_default(),
         labels: options.map_of_text("labels")?.unwrap_or_default(),
-        files: options.map_of_text("files")?.unwrap_or_default().into_iter().map(|(path, text)| (path, text.into())).collect(),
+        files: options
+            .map_of_text("files")?
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(path, text)| (path, text.into()))
+            .collect(),
         ..ImageSpec::default()
     };
     if let Some(test) = options.text("healthcheck")? {
         spec = spec.with_health_test(&test);
     }
     let takes = options.duration("takes")?.unwrap_or(PULL_TAKES);
-    let (missing, here) = (options.bool("missing")?.unwrap_or(false), options.bool("here")?.unwrap_or(false));
+    let (missing, here) =
+        (options.bool("missing")?.unwrap_or(false), options.bool("here")?.unwrap_or(false));
     options.finish()?;
     let engine = &lab.world.engine;
     if missing {
         return engine.withhold(name).map_err(failed);
     }
-    if here { engine.have_image(name, &spec) } else { engine.publish(name, &spec, takes) }.map_err(failed)
+    if here { engine.have_image(name, &spec) } else { engine.publish(name, &spec, takes) }
+        .map_err(failed)
 }
 
 /// Makes builds go so.
@@ -144,7 +162,8 @@ pub fn build(lab: &Lab, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
     if let Some(time) = options.duration("step_takes")? {
         script = script.step_takes(time);
     }
-    let (output, code) = (options.text("output")?.unwrap_or_default(), options.integer("code")?.unwrap_or(1));
+    let (output, code) =
+        (options.text("output")?.unwrap_or_default(), options.integer("code")?.unwrap_or(1));
     if let Some(part) = options.text("fails_at")? {
         script = script.fails_at(&part, &output, code);
     }
@@ -158,8 +177,12 @@ pub fn traffic(lab: &Lab, given: &Map) -> Result<(), Failure> {
     let mut traffic = Traffic::default();
     for (name, value) in given {
         if name == "rps" {
-            traffic.rps =
-                number(value).ok_or_else(|| Failure::usage(format!("\"rps\" of the traffic is a number, not {}", words::a(value))))?;
+            traffic.rps = number(value).ok_or_else(|| {
+                Failure::usage(format!(
+                    "\"rps\" of the traffic is a number, not {}",
+                    words::a(value)
+                ))
+            })?;
             continue;
         }
         let mut options = Options::of(value, format!("figures of the release \"{name}\""))?;

@@ -2,7 +2,8 @@
 //!
 //! - [`assert`], [`difference`]: what has to hold
 //! - [`runbook`]: a run, and what came of it
-//! - [`sim`]: the simulated machine; [`machine`] and [`answers`] say how it behaves, [`views`] what is there
+//! - [`sim`]: the simulated machine; [`machine`] and [`answers`] say how it behaves, [`views`] what
+//!   is there
 
 #![allow(
     clippy::wildcard_imports,
@@ -36,9 +37,12 @@ pub fn register(engine: &mut Engine) {
     }
 }
 
-/// Does the work of a module's function, with the position of its call in an error: Rhai fills that in only where no
-/// `module::` stands before the name.
-fn placed<T>(call: &NativeCallContext, work: impl FnOnce(&Arc<Lab>) -> Result<T, Failure>) -> Raw<T> {
+/// Does the work of a module's function, with the position of its call in an error: Rhai fills that
+/// in only where no `module::` stands before the name.
+fn placed<T>(
+    call: &NativeCallContext,
+    work: impl FnOnce(&Arc<Lab>) -> Result<T, Failure>,
+) -> Raw<T> {
     Lab::of(call).and_then(|lab| work(&lab)).map_err(|failure| {
         let mut error = throw(failure);
         error.set_position(call.call_position());

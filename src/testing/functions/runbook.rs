@@ -28,7 +28,9 @@ fn run(call: &NativeCallContext, name: &str, words: &[String]) -> Raw<Record> {
 }
 
 fn record(ran: &Ran, calls: usize) -> Record {
-    let texts = |texts: Vec<&str>| Dynamic::from(texts.into_iter().map(Dynamic::from_text).collect::<Array>());
+    let texts = |texts: Vec<&str>| {
+        Dynamic::from(texts.into_iter().map(Dynamic::from_text).collect::<Array>())
+    };
     let logged = ran.events.iter().filter_map(|event| match event {
         Event::Log { level, text } if *level != Level::Debug => Some(text.as_str()),
         _ => None,
@@ -37,7 +39,12 @@ fn record(ran: &Ran, calls: usize) -> Record {
         End::Failed(diagnostic) => error(diagnostic).into(),
         _ => Dynamic::UNIT,
     };
-    let events: Array = ran.events.iter().filter_map(|event| serde_json::to_value(event).ok()).map(|event| from_json(&event)).collect();
+    let events: Array = ran
+        .events
+        .iter()
+        .filter_map(|event| serde_json::to_value(event).ok())
+        .map(|event| from_json(&event))
+        .collect();
     let fields: Map = [
         ("code", Dynamic::from(i64::from(ran.code()))),
         ("error", error),
@@ -56,8 +63,12 @@ fn record(ran: &Ran, calls: usize) -> Record {
 
 /// What of an error a script would see, with its place and its blocks of text.
 fn error(diagnostic: &Diagnostic) -> Map {
-    let mut map: Map = diagnostic.fields.iter().map(|(name, value)| (name.into(), from_json(value))).collect();
-    let place = diagnostic.place.as_ref().map(|place| format!("{}:{}:{}", place.source.name, place.line, place.column));
+    let mut map: Map =
+        diagnostic.fields.iter().map(|(name, value)| (name.into(), from_json(value))).collect();
+    let place = diagnostic
+        .place
+        .as_ref()
+        .map(|place| format!("{}:{}:{}", place.source.name, place.line, place.column));
     let details: Vec<&str> = diagnostic.details.iter().map(|detail| detail.text.as_str()).collect();
     map.insert("kind".into(), diagnostic.kind.word().into());
     map.insert("message".into(), diagnostic.message.clone().into());
@@ -80,12 +91,13 @@ impl FromText for Dynamic {
 
 #[export_module]
 mod functions {
-    /// Runs a runbook, with the words that would stand after it on the command line, and says what came of it: `code`,
-    /// `error` (`()`, or `kind message hint place details` and its own fields), `printed` and `logged` (lists of texts),
-    /// `events` (as `--json` has them), `calls` (of the engine, how many), `took` (virtual time), `killed`, `help`.
+    /// Runs a runbook, with the words that would stand after it on the command line, and says what
+    /// came of it: `code`, `error` (`()`, or `kind message hint place details` and its own
+    /// fields), `printed` and `logged` (lists of texts), `events` (as `--json` has them),
+    /// `calls` (of the engine, how many), `took` (virtual time), `killed`, `help`.
     ///
-    /// The name is that of a file beside the test's own, without its ending, or a path from there. What the run changes
-    /// stays for the next.
+    /// The name is that of a file beside the test's own, without its ending, or a path from there.
+    /// What the run changes stays for the next.
     ///
     /// ```rhai,no_run
     /// let run = runbook("up", "--target production --tag v1");
@@ -94,7 +106,8 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn runbook(call: NativeCallContext, name: &str, words: &str) -> Raw<Record> {
-        let words = shell_words::split(words).map_err(|_| Failure::usage(format!("A quote is left open in {words:?}")))?;
+        let words = shell_words::split(words)
+            .map_err(|_| Failure::usage(format!("A quote is left open in {words:?}")))?;
         run(&call, name, &words)
     }
 
@@ -117,7 +130,11 @@ mod functions {
     pub fn runbook_list(call: NativeCallContext, name: &str, list: Array) -> Raw<Record> {
         let nested = |value: &Dynamic| value.is_array() || value.is_map() || value.is_fnptr();
         if let Some(wrong) = list.iter().find(|value| nested(value)) {
-            return Err(Failure::usage(format!("A runbook's words are texts, not {}", words::a(wrong))).into());
+            return Err(Failure::usage(format!(
+                "A runbook's words are texts, not {}",
+                words::a(wrong)
+            ))
+            .into());
         }
         run(&call, name, &list.iter().map(plain).collect::<Vec<_>>())
     }

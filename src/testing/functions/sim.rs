@@ -45,7 +45,8 @@ fn fault(lab: &Lab, given: &Dynamic) -> Result<(), Failure> {
     // `effect: 500` is as good as `effect: "500"`.
     let effect = options.take("effect").map(|effect| plain(&effect));
     options.finish()?;
-    let effect = effect.ok_or_else(|| Failure::usage("A fault needs an effect").hint("write effect: \"500\""))?;
+    let effect = effect
+        .ok_or_else(|| Failure::usage("A fault needs an effect").hint("write effect: \"500\""))?;
     lab.world.engine.fault(Fault::parse(&on, nth, &effect)?);
     Ok(())
 }
@@ -53,7 +54,10 @@ fn fault(lab: &Lab, given: &Dynamic) -> Result<(), Failure> {
 fn no_such_volume(lab: &Lab, name: &str) -> Failure {
     let failure = Failure::new(Kind::NotFound, format!("There is no volume \"{name}\""));
     let state = lab.world.engine.state();
-    match did_you_mean(name, state.volumes.iter().map(|volume| volume.name.as_str()).collect::<Vec<_>>()) {
+    match did_you_mean(
+        name,
+        state.volumes.iter().map(|volume| volume.name.as_str()).collect::<Vec<_>>(),
+    ) {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
@@ -79,8 +83,9 @@ mod module {
         })
     }
 
-    /// Sets a variable that is a secret: the test fails if a run tells it, or if it is in a call of the engine other than the
-    /// one that delivers it, or in an event. Values of fewer than four letters are not looked for.
+    /// Sets a variable that is a secret: the test fails if a run tells it, or if it is in a call of
+    /// the engine other than the one that delivers it, or in an event. Values of fewer than
+    /// four letters are not looked for.
     ///
     /// ```rhai
     /// sim::secret("POSTGRES_PASSWORD", "correct horse");
@@ -147,7 +152,8 @@ mod module {
         })
     }
 
-    /// Kills the next run at its `k`-th engine call, `"before"` the engine hears of it, or `"after"` it has done it.
+    /// Kills the next run at its `k`-th engine call, `"before"` the engine hears of it, or
+    /// `"after"` it has done it.
     ///
     /// ```rhai,no_run
     /// sim::kill_at(12, "after");
@@ -160,8 +166,12 @@ mod module {
                 "before" => When::Before,
                 "after" => When::After,
                 _ => {
-                    let failure = Failure::usage(format!("A run is killed before or after a call, not \"{side}\" it"));
-                    return Err(failure.hint(did_you_mean(side, ["before", "after"]).unwrap_or_default()));
+                    let failure = Failure::usage(format!(
+                        "A run is killed before or after a call, not \"{side}\" it"
+                    ));
+                    return Err(
+                        failure.hint(did_you_mean(side, ["before", "after"]).unwrap_or_default())
+                    );
                 }
             };
             let kill = kill(k, when)?;
@@ -185,8 +195,9 @@ mod module {
         })
     }
 
-    /// Puts a file on the machine, with the folders it is in; the path is relative to the project's directory. `()` takes
-    /// away what is there. The project's own files are there already, but for `.env`, `.spc` and `secrets`.
+    /// Puts a file on the machine, with the folders it is in; the path is relative to the project's
+    /// directory. `()` takes away what is there. The project's own files are there already, but
+    /// for `.env`, `.spc` and `secrets`.
     ///
     /// ```rhai
     /// sim::file(".env", "POSTGRES_PORT=5433\n");
@@ -231,9 +242,10 @@ mod module {
         placed(&call, |lab| Ok(texts(lab.world.host.questions())))
     }
 
-    /// Describes an image of the registry: `command entrypoint environment user working_dir ports volumes labels
-    /// healthcheck files`, and how long its pull `takes`. `here: true`: it needs no pull; `missing: true`: the registry
-    /// hasn't it. An image that is not described can be pulled, and runs until it is stopped.
+    /// Describes an image of the registry: `command entrypoint environment user working_dir ports
+    /// volumes labels healthcheck files`, and how long its pull `takes`. `here: true`: it needs
+    /// no pull; `missing: true`: the registry hasn't it. An image that is not described can be
+    /// pulled, and runs until it is stopped.
     ///
     /// ```rhai
     /// sim::image("postgres:15-alpine", #{ takes: "20s", volumes: ["/var/lib/postgresql/data"] });
@@ -244,8 +256,9 @@ mod module {
         placed(&call, |lab| machine::image(lab, name, &options))
     }
 
-    /// Says how builds go of images whose name is `pattern` (`*` stands for anything): `step_takes`, and which step
-    /// `fails_at` (a part of its words), with what `output` and `code`.
+    /// Says how builds go of images whose name is `pattern` (`*` stands for anything):
+    /// `step_takes`, and which step `fails_at` (a part of its words), with what `output` and
+    /// `code`.
     ///
     /// ```rhai
     /// sim::build("spc-backend:*", #{ fails_at: "pip install", output: "no network", code: 1 });
@@ -268,16 +281,18 @@ mod module {
         })
     }
 
-    /// Says how containers behave that are started from now on and whose name, service, image or command line is
-    /// `pattern` (`*` stands for anything); the last that fits counts, whole.
+    /// Says how containers behave that are started from now on and whose name, service, image or
+    /// command line is `pattern` (`*` stands for anything); the last that fits counts, whole.
     ///
-    /// `ready_after` (a duration, or `"never"`), `unready` (stretches of time), `exits_after` with `exit_code`,
-    /// `out_of_memory_after`, `stop_takes`, `stop_code`, `ignores_term`, `cannot_start`, `logs` (texts, or
-    /// `#{ after, text, stderr }`), `writes` (paths of volumes), and `exec`: what commands answer. That is a text, a map
-    /// `#{ code, stdout, stderr, takes, cannot_run, runs_on }`, a function of the command's words, a list of answers one
-    /// after the other, or a map of answers by patterns. What is left out, or answered with `()`, succeeds silently; the
-    /// health check passes when it is ready. A container of which nothing is said runs until it is stopped; where something waits for
-    /// its end (a job), and where it is there for one command (`run`), it ends after a second with code 0.
+    /// `ready_after` (a duration, or `"never"`), `unready` (stretches of time), `exits_after` with
+    /// `exit_code`, `out_of_memory_after`, `stop_takes`, `stop_code`, `ignores_term`,
+    /// `cannot_start`, `logs` (texts, or `#{ after, text, stderr }`), `writes` (paths of
+    /// volumes), and `exec`: what commands answer. That is a text, a map `#{ code, stdout,
+    /// stderr, takes, cannot_run, runs_on }`, a function of the command's words, a list of answers
+    /// one after the other, or a map of answers by patterns. What is left out, or answered with
+    /// `()`, succeeds silently; the health check passes when it is ready. A container of which
+    /// nothing is said runs until it is stopped; where something waits for its end (a job), and
+    /// where it is there for one command (`run`), it ends after a second with code 0.
     ///
     /// ```rhai
     /// sim::process("db", #{ ready_after: "20s", exec: #{ "psql *": "1 row", "pg_dump *": #{ code: 1, stderr: "no" } } });
@@ -288,8 +303,9 @@ mod module {
         placed(&call, |lab| machine::process(lab, pattern, &options))
     }
 
-    /// Says what commands of the machine itself answer (those of `sh`) whose words are `pattern`; answers are those of
-    /// `exec` in `sim::process`. A command that nothing is said of is not installed.
+    /// Says what commands of the machine itself answer (those of `sh`) whose words are `pattern`;
+    /// answers are those of `exec` in `sim::process`. A command that nothing is said of is not
+    /// installed.
     ///
     /// ```rhai
     /// sim::command("git status *", #{ code: 128, stderr: "fatal: not a git repository" });
@@ -297,7 +313,8 @@ mod module {
     #[rhai_fn(return_raw, volatile)]
     pub fn command(call: NativeCallContext, pattern: &str, answer: Dynamic) -> Raw<()> {
         placed(&call, |lab| {
-            let (answers, pattern, stubs) = (Answers::of(lab, &answer)?, pattern.to_owned(), lab.stubs.clone());
+            let (answers, pattern, stubs) =
+                (Answers::of(lab, &answer)?, pattern.to_owned(), lab.stubs.clone());
             stubs.declare("sim::command", &pattern);
             lab.world.host.add_command(move |request| {
                 let words = words_of(&request.command);
@@ -316,11 +333,13 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn commands(call: NativeCallContext) -> Raw<Array> {
-        placed(&call, |lab| Ok(texts(lab.world.host.commands().iter().map(|request| words_of(&request.command)))))
+        placed(&call, |lab| {
+            Ok(texts(lab.world.host.commands().iter().map(|request| words_of(&request.command))))
+        })
     }
 
-    /// Says what requests are answered whose address, or method and address, is `pattern`: a status, a body, a map
-    /// `#{ status, body, headers, takes }`, or a function of `"GET http://…"`. Where nothing is said, nobody listens.
+    /// Says what requests are answered whose address, or method and address, is `pattern`: a
+    /// status, a body, a map `#{ status, body, headers, takes }`, or a function of `"GET http://…"`. Where nothing is said, nobody listens.
     ///
     /// ```rhai
     /// sim::http("http://localhost:8000/*", #{ status: 503, takes: "2s" });
@@ -328,7 +347,8 @@ mod module {
     #[rhai_fn(return_raw, volatile)]
     pub fn http(call: NativeCallContext, pattern: &str, answer: Dynamic) -> Raw<()> {
         placed(&call, |lab| {
-            let (pages, pattern, stubs) = (Pages::of(lab, &answer)?, pattern.to_owned(), lab.stubs.clone());
+            let (pages, pattern, stubs) =
+                (Pages::of(lab, &answer)?, pattern.to_owned(), lab.stubs.clone());
             stubs.declare("sim::http", &pattern);
             lab.world.host.add_http(move |request| {
                 let method = if request.method.is_empty() { "GET" } else { &request.method };
@@ -341,8 +361,9 @@ mod module {
         })
     }
 
-    /// Something goes wrong once: `on` an engine's call (`"any"` without it), the `nth` from now (1 without it), with the
-    /// `effect`: `404 409 500 reply_lost hang stream_cut stale_list no_space engine_restart events_end`, `"slow 5s"`.
+    /// Something goes wrong once: `on` an engine's call (`"any"` without it), the `nth` from now (1
+    /// without it), with the `effect`: `404 409 500 reply_lost hang stream_cut stale_list
+    /// no_space engine_restart events_end`, `"slow 5s"`.
     ///
     /// ```rhai
     /// sim::fault(#{ on: "container_start", nth: 2, effect: "500" });
@@ -352,7 +373,8 @@ mod module {
         placed(&call, |lab| fault(lab, &parts))
     }
 
-    /// Fills the engine's disk, or frees it: what needs space fails, what ends and removes containers works.
+    /// Fills the engine's disk, or frees it: what needs space fails, what ends and removes
+    /// containers works.
     ///
     /// ```rhai
     /// sim::disk_full(true);
@@ -365,7 +387,8 @@ mod module {
         })
     }
 
-    /// Restarts the engine, which is away for so long; containers without a restart policy stay down.
+    /// Restarts the engine, which is away for so long; containers without a restart policy stay
+    /// down.
     ///
     /// ```rhai
     /// sim::restart_engine("3s");
@@ -390,7 +413,12 @@ mod module {
             let port = port_of(port)?;
             lab.world.engine.take_port(port);
             let address = std::net::Ipv4Addr::UNSPECIFIED.into();
-            lab.world.host.listen(Listener { address, port, protocol: "tcp".into(), process: None });
+            lab.world.host.listen(Listener {
+                address,
+                port,
+                protocol: "tcp".into(),
+                process: None,
+            });
             Ok(())
         })
     }
@@ -431,7 +459,8 @@ mod module {
         placed(&call, |lab| machine::on_container(lab.world.engine.say(container, line)))
     }
 
-    /// Changes the content of a volume, as its containers would: `writes` of `sim::volumes` counts it.
+    /// Changes the content of a volume, as its containers would: `writes` of `sim::volumes` counts
+    /// it.
     ///
     /// ```rhai
     /// volume("data").create();
@@ -440,11 +469,17 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write(call: NativeCallContext, volume: &str) -> Raw<()> {
-        placed(&call, |lab| if lab.world.engine.change_volume(volume) { Ok(()) } else { Err(no_such_volume(lab, volume)) })
+        placed(&call, |lab| {
+            if lab.world.engine.change_volume(volume) {
+                Ok(())
+            } else {
+                Err(no_such_volume(lab, volume))
+            }
+        })
     }
 
-    /// Requests come to the stack from now on, `rps` a second, and each release answers them with an `error_rate` and a
-    /// `p95_ms`; they stand in the log of nginx.
+    /// Requests come to the stack from now on, `rps` a second, and each release answers them with
+    /// an `error_rate` and a `p95_ms`; they stand in the log of nginx.
     ///
     /// ```rhai
     /// sim::traffic(#{ rps: 200, v1: #{ error_rate: 0.001, p95_ms: 80 }, v2: #{ error_rate: 0.2 } });
@@ -464,8 +499,8 @@ mod module {
         placed(&call, |lab| Ok(texts(lab.world.engine.releases(service))))
     }
 
-    /// The containers there are, running or not: `name service state health exit_code error image image_id id starts
-    /// networks mounts ports signals environment labels`.
+    /// The containers there are, running or not: `name service state health exit_code error image
+    /// image_id id starts networks mounts ports signals environment labels`.
     ///
     /// ```rhai
     /// assert_eq(sim::containers().filter(|it| it.state == "running"), []);
@@ -475,7 +510,8 @@ mod module {
         placed(&call, |lab| Ok(views::containers(lab)))
     }
 
-    /// The volumes there are: `name stamp writes most_writers labels`. One that was made anew has another stamp.
+    /// The volumes there are: `name stamp writes most_writers labels`. One that was made anew has
+    /// another stamp.
     ///
     /// ```rhai
     /// assert_eq(sim::volumes(), []);

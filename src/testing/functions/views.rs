@@ -19,7 +19,11 @@ fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Dynamic {
 }
 
 fn map(pairs: &BTreeMap<String, String>) -> Dynamic {
-    pairs.iter().map(|(name, value)| (name.as_str().into(), value.clone().into())).collect::<Map>().into()
+    pairs
+        .iter()
+        .map(|(name, value)| (name.as_str().into(), value.clone().into()))
+        .collect::<Map>()
+        .into()
 }
 
 fn count(number: u64) -> Dynamic {
@@ -42,7 +46,10 @@ fn container(view: &ContainerView) -> Dynamic {
         "container",
         [
             ("name", view.name.clone().into()),
-            ("service", view.labels.get(compose_label::SERVICE).cloned().unwrap_or_default().into()),
+            (
+                "service",
+                view.labels.get(compose_label::SERVICE).cloned().unwrap_or_default().into(),
+            ),
             ("state", view.state.into()),
             ("health", view.health.map_or(Dynamic::UNIT, Dynamic::from)),
             ("exit_code", view.exit_code.into()),
@@ -85,7 +92,14 @@ pub fn volumes(lab: &Lab) -> Array {
 pub fn networks(lab: &Lab) -> Array {
     let state = lab.world.engine.state();
     let all = state.networks.iter().map(|view| {
-        record("network", [("name", view.name.clone().into()), ("subnets", texts(&view.subnets)), ("labels", map(&view.labels))])
+        record(
+            "network",
+            [
+                ("name", view.name.clone().into()),
+                ("subnets", texts(&view.subnets)),
+                ("labels", map(&view.labels)),
+            ],
+        )
     });
     all.collect()
 }
@@ -93,10 +107,16 @@ pub fn networks(lab: &Lab) -> Array {
 /// In the order they came.
 pub fn images(lab: &Lab) -> Array {
     let state = lab.world.engine.state();
-    let all = state
-        .images
-        .iter()
-        .map(|view| record("image", [("id", view.id.clone().into()), ("tags", texts(&view.tags)), ("digests", texts(&view.digests))]));
+    let all = state.images.iter().map(|view| {
+        record(
+            "image",
+            [
+                ("id", view.id.clone().into()),
+                ("tags", texts(&view.tags)),
+                ("digests", texts(&view.digests)),
+            ],
+        )
+    });
     all.collect()
 }
 

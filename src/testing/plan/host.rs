@@ -1,4 +1,5 @@
-//! The host of a plan: read as it is; what would be written, run or asked is written down and not done.
+//! The host of a plan: read as it is; what would be written, run or asked is written down and not
+//! done.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,8 +18,8 @@ use super::recorder::Recorder;
 use crate::engine::planned::{Effects, SILENT_SUCCESS};
 use crate::host::sim::SimHost;
 use crate::host::{
-    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse, Listener, Liveness, ProcessMark,
-    Result, StandardStream,
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse,
+    Listener, Liveness, ProcessMark, Result, StandardStream,
 };
 use crate::model::step::{ActionKind, Object, ObjectKind};
 use crate::policy::CheckedPath;
@@ -41,7 +42,13 @@ pub struct PlannedHost {
 impl PlannedHost {
     /// The host `live` under `sim`, which lies over its files.
     pub fn new(live: Arc<dyn Host>, sim: SimHost, recorder: Arc<Recorder>, folder: &Path) -> Self {
-        Self { live, sim, recorder, folder: folder.to_path_buf(), runs_commands: AtomicBool::new(false) }
+        Self {
+            live,
+            sim,
+            recorder,
+            folder: folder.to_path_buf(),
+            runs_commands: AtomicBool::new(false),
+        }
     }
 
     fn note(&self, action: ActionKind, path: &CheckedPath) {
@@ -57,7 +64,10 @@ impl PlannedHost {
 
 /// Whether spc keeps its own records there.
 fn is_record(path: &CheckedPath) -> bool {
-    let mut names = path.as_path().components().filter_map(|name| if let Component::Normal(name) = name { name.to_str() } else { None });
+    let mut names = path
+        .as_path()
+        .components()
+        .filter_map(|name| if let Component::Normal(name) = name { name.to_str() } else { None });
     if !names.by_ref().any(|name| name == RECORDS) {
         return false;
     }
@@ -131,7 +141,8 @@ impl Host for PlannedHost {
         let is_new = self.sim.info(path).is_err();
         self.sim.create_folder(path)?;
         if is_new && !is_record(path) {
-            self.recorder.write(ActionKind::Make, &Object::new(ObjectKind::Folder, self.shown(path)));
+            self.recorder
+                .write(ActionKind::Make, &Object::new(ObjectKind::Folder, self.shown(path)));
         }
         Ok(())
     }
@@ -161,7 +172,8 @@ impl Host for PlannedHost {
     fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
         self.sim.rename(from, to)?;
         if !is_record(to) {
-            let object = Object::new(ObjectKind::File, self.shown(from)).with(format!("to {}", self.shown(to)));
+            let object = Object::new(ObjectKind::File, self.shown(from))
+                .with(format!("to {}", self.shown(to)));
             self.recorder.write(ActionKind::Rename, &object);
         }
         Ok(())
@@ -185,7 +197,12 @@ impl Host for PlannedHost {
         self.runs_commands.store(true, Ordering::Relaxed);
         let line = request.command.join(" ");
         let command = Object::new(ObjectKind::Command, &line);
-        self.recorder.question(ActionKind::Run, &command, format!("the command \"{line}\""), SILENT_SUCCESS);
+        self.recorder.question(
+            ActionKind::Run,
+            &command,
+            format!("the command \"{line}\""),
+            SILENT_SUCCESS,
+        );
         Ok(stream::iter([Ok(CommandEvent::Exit(0))]).boxed())
     }
 
@@ -205,11 +222,14 @@ impl Host for PlannedHost {
         self.live.addresses()
     }
 
-    /// Only of a process that can be named: what has a port of a container that the plan stops may be nobody's name. And only until the
-    /// plan has assumed a command, which may be the one that ends the process.
+    /// Only of a process that can be named: what has a port of a container that the plan stops may
+    /// be nobody's name. And only until the plan has assumed a command, which may be the one
+    /// that ends the process.
     fn port_holder(&self, address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
         let may_tell = !self.runs_commands.load(Ordering::Relaxed);
-        self.live.port_holder(address, port, protocol).filter(|listener| may_tell && listener.process.is_some())
+        self.live
+            .port_holder(address, port, protocol)
+            .filter(|listener| may_tell && listener.process.is_some())
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {
@@ -222,7 +242,10 @@ impl Host for PlannedHost {
     }
 
     async fn ask(&self, question: &str) -> Result<Option<String>> {
-        self.recorder.assume(&format!("the question \"{}\"", question.trim_end_matches("[y/N] ").trim()), "yes");
+        self.recorder.assume(
+            &format!("the question \"{}\"", question.trim_end_matches("[y/N] ").trim()),
+            "yes",
+        );
         Ok(Some("yes".to_owned()))
     }
 

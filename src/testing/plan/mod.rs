@@ -1,4 +1,5 @@
-//! `spc plan`: the very runbook on a simulated engine that begins with what the live one has, on a host that is only read.
+//! `spc plan`: the very runbook on a simulated engine that begins with what the live one has, on a
+//! host that is only read.
 //!
 //! - [`recorder`]: writes down what would be done, line by line
 //! - [`host`]: what would be written, run or asked; the engine's side is `engine::planned`
@@ -46,8 +47,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// How often a plan is begun anew where what it begins with is removed meanwhile.
 const ATTEMPTS: u32 = 6;
-/// Before it is begun anew for the first time; each further pause is twice as long. The engine lists a container for a while that it removes
-/// and knows no more of.
+/// Before it is begun anew for the first time; each further pause is twice as long. The engine
+/// lists a container for a while that it removes and knows no more of.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is planned, and against what.
@@ -78,10 +79,12 @@ pub enum Planned {
     Help(Help),
 }
 
-/// Plans a runbook. Fails as a run would, as far as that can be known, where there is no plan to show up to there.
+/// Plans a runbook. Fails as a run would, as far as that can be known, where there is no plan to
+/// show up to there.
 ///
-/// A plan begins with what the engine has at one moment. Where something of that was removed by the time the plan needs to know more of it,
-/// as when another run replaces containers, the plan is made anew.
+/// A plan begins with what the engine has at one moment. Where something of that was removed by the
+/// time the plan needs to know more of it, as when another run replaces containers, the plan is
+/// made anew.
 pub fn plan(planning: &Planning, runbook: &Runbook) -> Result<Planned, Box<Diagnostic>> {
     let mut gone = None;
     for number in 0..ATTEMPTS {
@@ -96,37 +99,69 @@ pub fn plan(planning: &Planning, runbook: &Runbook) -> Result<Planned, Box<Diagn
         }
     }
     let gone = gone.unwrap_or_default();
-    let message = format!("What is on the engine changes while the plan is made: {gone} was removed meanwhile");
-    let failure = Failure::new(Kind::Engine, message).hint("plan again once the run that changes it has ended");
+    let message = format!(
+        "What is on the engine changes while the plan is made: {gone} was removed meanwhile"
+    );
+    let failure = Failure::new(Kind::Engine, message)
+        .hint("plan again once the run that changes it has ended");
     Err(plain(failure))
 }
 
 /// Plans a runbook once, on an engine that is put into `engine` when the runbook first needs it.
-fn attempt(planning: &Planning, runbook: &Runbook, engine: &Arc<OnceLock<Arc<PlannedEngine>>>) -> Result<Planned, Box<Diagnostic>> {
-    let Planning { host: live_host, conductor: live, connector, secrets, place, options, command, width, say } = planning;
+fn attempt(
+    planning: &Planning,
+    runbook: &Runbook,
+    engine: &Arc<OnceLock<Arc<PlannedEngine>>>,
+) -> Result<Planned, Box<Diagnostic>> {
+    let Planning {
+        host: live_host,
+        conductor: live,
+        connector,
+        secrets,
+        place,
+        options,
+        command,
+        width,
+        say,
+    } = planning;
     let now = (live_host.now() - epoch()).to_std().unwrap_or_default();
     let sim = SimConductor::starting_at(SEED, now);
     let recorder = Arc::new(Recorder::new(secrets.clone()));
     let folder = live_host.current_folder().unwrap_or_else(|_| PathBuf::from("/"));
     // Only what is beneath: this simulated host has no folder of its own.
-    let files = SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
-    let host: Arc<dyn Host> = Arc::new(PlannedHost::new(live_host.clone(), files, recorder.clone(), &folder));
+    let files =
+        SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
+    let host: Arc<dyn Host> =
+        Arc::new(PlannedHost::new(live_host.clone(), files, recorder.clone(), &folder));
     let following = Arc::new(Following { recorder: recorder.clone(), engine: engine.clone() });
-    let events = Arc::new(MaskingSink::new(secrets.clone(), Following { recorder: recorder.clone(), engine: engine.clone() }));
+    let events = Arc::new(MaskingSink::new(
+        secrets.clone(),
+        Following { recorder: recorder.clone(), engine: engine.clone() },
+    ));
     for warning in &place.warnings {
         recorder.note(&warning.to_string());
     }
-    let live =
-        Asking { conductor: live.clone(), host: live_host.clone(), runs_read_only: place.policy.read_only_execs(), say: say.clone() };
+    let live = Asking {
+        conductor: live.clone(),
+        host: live_host.clone(),
+        runs_read_only: place.policy.read_only_execs(),
+        say: say.clone(),
+    };
     let connector = seeding(connector.clone(), live, sim.clone(), recorder.clone(), engine.clone());
     let run = new_run(&*host);
-    let mut context = Context::new(host, Conductor::Sim(sim.clone()), events, place.settings(*options), connector)
-        .with_policy(place.policy.clone().with_adoption(options.adopt))
-        .with_secrets(secrets.clone())
-        .with_command(command.clone())
-        .with_width(*width)
-        .with_run(run)
-        .with_watch(following);
+    let mut context = Context::new(
+        host,
+        Conductor::Sim(sim.clone()),
+        events,
+        place.settings(*options),
+        connector,
+    )
+    .with_policy(place.policy.clone().with_adoption(options.adopt))
+    .with_secrets(secrets.clone())
+    .with_command(command.clone())
+    .with_width(*width)
+    .with_run(run)
+    .with_watch(following);
     // It ends where nothing can happen any more.
     context.cancel = sim.stalled().clone();
     let limit = {
@@ -143,17 +178,31 @@ fn attempt(planning: &Planning, runbook: &Runbook, engine: &Arc<OnceLock<Arc<Pla
         Ok(Outcome::Value(_)) => Ok(Planned::Preview(recorder.finish(None))),
         Err(diagnostic) if sim.stalled().is_cancelled() => {
             let message = "it waits for what a plan can't know".to_owned();
-            let ends = Ending { at: at(diagnostic.place.as_ref()), message, help: None, refused: false };
+            let ends =
+                Ending { at: at(diagnostic.place.as_ref()), message, help: None, refused: false };
             Ok(Planned::Preview(recorder.finish(Some(ends))))
         }
         Err(diagnostic) if depends(&diagnostic, &recorder, sim.now() > now) => {
             let refused = diagnostic.kind == Kind::Policy;
-            let help = leads_on(diagnostic.kind).then(|| recorder.advice()).flatten().or_else(|| diagnostic.hint.clone());
-            let ends = Ending { at: at(diagnostic.place.as_ref()), message: diagnostic.message.clone(), help, refused };
+            let help = leads_on(diagnostic.kind)
+                .then(|| recorder.advice())
+                .flatten()
+                .or_else(|| diagnostic.hint.clone());
+            let ends = Ending {
+                at: at(diagnostic.place.as_ref()),
+                message: diagnostic.message.clone(),
+                help,
+                refused,
+            };
             Ok(Planned::Preview(recorder.finish(Some(ends))))
         }
         Err(diagnostic) => {
-            let ends = Ending { at: at(diagnostic.place.as_ref()), message: diagnostic.message.clone(), help: None, refused: false };
+            let ends = Ending {
+                at: at(diagnostic.place.as_ref()),
+                message: diagnostic.message.clone(),
+                help: None,
+                refused: false,
+            };
             let preview = recorder.finish(Some(ends));
             if preview.items.is_empty() && preview.ways_back.is_empty() {
                 return Err(diagnostic);
@@ -163,7 +212,8 @@ fn attempt(planning: &Planning, runbook: &Runbook, engine: &Arc<OnceLock<Arc<Pla
     }
 }
 
-/// Whether a failure depends on what nobody can know yet: with another answer it might not have come to that.
+/// Whether a failure depends on what nobody can know yet: with another answer it might not have
+/// come to that.
 fn depends(diagnostic: &Diagnostic, recorder: &Recorder, time_passed: bool) -> bool {
     if recorder.is_certain(&diagnostic.message) {
         return false;
@@ -178,7 +228,8 @@ fn depends(diagnostic: &Diagnostic, recorder: &Recorder, time_passed: bool) -> b
     }
 }
 
-/// Whether another answer is what leads on. A refusal names the line that allows it, and what is not there is there with no answer.
+/// Whether another answer is what leads on. A refusal names the line that allows it, and what is
+/// not there is there with no answer.
 fn leads_on(kind: Kind) -> bool {
     matches!(kind, Kind::Usage | Kind::Failed | Kind::Exec | Kind::Timeout | Kind::Unhealthy)
 }
@@ -211,7 +262,8 @@ fn seeding(
             let snapshot = Snapshot::take(&*engine).await?;
             Ok::<_, EngineError>((engine, snapshot))
         });
-        let (live, sim, recorder, made) = (live.clone(), sim.clone(), recorder.clone(), made.clone());
+        let (live, sim, recorder, made) =
+            (live.clone(), sim.clone(), recorder.clone(), made.clone());
         async move {
             let (engine, snapshot) = planned?;
             let Asking { conductor, host, runs_read_only, say } = live;
@@ -238,7 +290,9 @@ impl Sink for Following {
             Event::VerbDone { .. } => Recorder::set_walking(false),
             // The plan's containers do no work: what a step waits for is taken to go well.
             Event::StepStarted { label, .. } => {
-                if let (Some(engine), ObjectKind::Container) = (self.engine.get(), label.object.kind) {
+                if let (Some(engine), ObjectKind::Container) =
+                    (self.engine.get(), label.object.kind)
+                {
                     let container = &label.object.name;
                     match label.action {
                         ActionKind::WaitUntilCompleted => drop(engine.complete(container)),
@@ -247,9 +301,11 @@ impl Sink for Following {
                     }
                 }
             }
-            // By then a plan has waited in virtual time alone: the run whose lock it is goes on, and is named already.
+            // By then a plan has waited in virtual time alone: the run whose lock it is goes on,
+            // and is named already.
             Event::Waiting { text } if text.ends_with(TAKEN_OVER) => {}
-            Event::Log { level: Level::Notice | Level::Warning | Level::Error, text } | Event::Waiting { text } => self.recorder.note(text),
+            Event::Log { level: Level::Notice | Level::Warning | Level::Error, text }
+            | Event::Waiting { text } => self.recorder.note(text),
             _ => {}
         }
     }
@@ -266,7 +322,8 @@ impl Watch for Following {
 
     fn awaits_end(&self, container: &str) {
         if let Some(name) = self.engine.get().and_then(|engine| engine.complete(container)) {
-            self.recorder.wait(&format!("the end of the container {name}"), "it completes with code 0");
+            self.recorder
+                .wait(&format!("the end of the container {name}"), "it completes with code 0");
         }
     }
 

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::engine::planned::Effects;
 use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, ContainerRef, Plan, StepId};
-use crate::model::preview::{Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step, WayBack};
+use crate::model::preview::{
+    Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step, WayBack,
+};
 use crate::model::secret::Secrets;
 use crate::model::step::{ActionKind, Object};
 use crate::model::url_credentials::without_credentials;
@@ -106,7 +108,8 @@ impl Recorder {
         let mut steps: Vec<Step> = Vec::with_capacity(plan.steps.len());
         for (id, planned) in plan.steps.iter().enumerate() {
             let number = base + id + 1;
-            if let Action::PullImage { image } | Action::BuildImage { image, .. } = &planned.action {
+            if let Action::PullImage { image } | Action::BuildImage { image, .. } = &planned.action
+            {
                 state.unknown.insert(canonical(image), number);
             }
             let only_if = planned.when.as_ref().map(|when| OnlyIf {
@@ -114,7 +117,11 @@ impl Recorder {
                 known_after: base + when.known_after + 1,
                 changed: !when.same,
             });
-            let cause = if planned.cause.is_empty() { inherited(plan, id, &steps, verb) } else { planned.cause.clone() };
+            let cause = if planned.cause.is_empty() {
+                inherited(plan, id, &steps, verb)
+            } else {
+                planned.cause.clone()
+            };
             steps.push(Step {
                 number,
                 service: planned.service.clone(),
@@ -130,7 +137,12 @@ impl Recorder {
             });
         }
         state.steps += steps.len();
-        let call = Call { at: place(), verb: Some(verb.to_owned()), project: Some(plan.project.clone()), steps };
+        let call = Call {
+            at: place(),
+            verb: Some(verb.to_owned()),
+            project: Some(plan.project.clone()),
+            steps,
+        };
         state.preview.items.push(Item::Call(call));
     }
 
@@ -143,7 +155,11 @@ impl Recorder {
         let at = place();
         let object = object.map(|text| self.shown(text));
         let mut state = self.lock();
-        if let Some(known) = REPEATING.get().then(|| known_step(&state.preview, at.as_ref(), action, &object)).flatten() {
+        if let Some(known) = REPEATING
+            .get()
+            .then(|| known_step(&state.preview, at.as_ref(), action, &object))
+            .flatten()
+        {
             return known;
         }
         state.steps += 1;
@@ -153,7 +169,10 @@ impl Recorder {
             service: None,
             action,
             object,
-            cause: at.as_ref().map_or_else(|| "asked for".to_owned(), |at| format!("asked for in line {}", at.line)),
+            cause: at.as_ref().map_or_else(
+                || "asked for".to_owned(),
+                |at| format!("asked for in line {}", at.line),
+            ),
             changes,
             assumptions: state.assumptions,
             counts: changes.then_some(action.word()),
@@ -167,13 +186,25 @@ impl Recorder {
                 let before = call.steps.last().map(|step| step.number);
                 call.steps.push(Step { after: before.into_iter().collect(), ..step });
             }
-            _ => state.preview.items.push(Item::Call(Call { at, verb: None, project: None, steps: vec![step] })),
+            _ => state.preview.items.push(Item::Call(Call {
+                at,
+                verb: None,
+                project: None,
+                steps: vec![step],
+            })),
         }
         number
     }
 
-    /// The same of something that somebody outside answers. `whose`: `command date in container web`.
-    pub fn question(&self, action: ActionKind, object: &Object, whose: String, assumed: &'static str) {
+    /// The same of something that somebody outside answers. `whose`: `command date in container
+    /// web`.
+    pub fn question(
+        &self,
+        action: ActionKind,
+        object: &Object,
+        whose: String,
+        assumed: &'static str,
+    ) {
         let step = self.write(action, object);
         self.asked(Some(step), whose, assumed);
     }
@@ -187,14 +218,24 @@ impl Recorder {
         let mut state = self.lock();
         state.has_default |= !asked.is_given;
         let asked_at = asked.at.clone().or_else(|| at.clone());
-        state.last_asked = Some(LastAsked { at: asked_at, answer_of: answer_of.clone(), is_given: asked.is_given });
+        state.last_asked = Some(LastAsked {
+            at: asked_at,
+            answer_of: answer_of.clone(),
+            is_given: asked.is_given,
+        });
         let is_known = |item: &Item| matches!(item, Item::Assumption(known) if known.at == at && known.step == asked.step && known.answer_of == answer_of);
         if state.preview.items.iter().any(is_known) {
             return;
         }
         state.assumptions += 1;
         let number = state.assumptions;
-        state.preview.items.push(Item::Assumption(Assumption { number, at, answer_of, step: asked.step, assumed }));
+        state.preview.items.push(Item::Assumption(Assumption {
+            number,
+            at,
+            answer_of,
+            step: asked.step,
+            assumed,
+        }));
     }
 
     /// There is something to say.
@@ -208,10 +249,21 @@ impl Recorder {
 
     /// The script goes a way back.
     pub fn way_back(&self, at: Option<(&str, usize)>, what: &str, because: &str) {
-        let own = at.filter(|(file, _)| !file.starts_with(STANDARD)).map(|(file, line)| At { file: file.to_owned(), line });
-        let way_back = WayBack { at: own.or_else(place), what: self.shown(what), because: self.shown(because) };
+        let own = at
+            .filter(|(file, _)| !file.starts_with(STANDARD))
+            .map(|(file, line)| At { file: file.to_owned(), line });
+        let way_back = WayBack {
+            at: own.or_else(place),
+            what: self.shown(what),
+            because: self.shown(because),
+        };
         let mut state = self.lock();
-        if !state.preview.ways_back.iter().any(|known| known.at == way_back.at && known.what == way_back.what) {
+        if !state
+            .preview
+            .ways_back
+            .iter()
+            .any(|known| known.at == way_back.at && known.what == way_back.what)
+        {
             state.preview.ways_back.push(way_back);
         }
     }
@@ -224,7 +276,9 @@ impl Recorder {
         Some(if *is_given {
             format!("it may depend on {answer_of}: change what `assume` says{at}")
         } else {
-            format!("say what a plan is to take {answer_of} to answer: give the call{at} the option `assume`")
+            format!(
+                "say what a plan is to take {answer_of} to answer: give the call{at} the option `assume`"
+            )
         })
     }
 
@@ -256,7 +310,10 @@ impl Recorder {
 
     /// The script goes on with what its own `assume` says.
     pub fn given(&self, what: &str, assumed: &str) {
-        self.assume_of(&Asked { whose: what.to_owned(), is_given: true, ..Asked::default() }, assumed);
+        self.assume_of(
+            &Asked { whose: what.to_owned(), is_given: true, ..Asked::default() },
+            assumed,
+        );
     }
 
     /// Whether anything was assumed so far.
@@ -273,7 +330,12 @@ impl Recorder {
                 complete(call);
             }
         }
-        for step in preview.items.iter().filter_map(|item| if let Item::Call(call) = item { Some(&call.steps) } else { None }).flatten() {
+        for step in preview
+            .items
+            .iter()
+            .filter_map(|item| if let Item::Call(call) = item { Some(&call.steps) } else { None })
+            .flatten()
+        {
             preview.conditional += usize::from(step.only_if.is_some() && step.changes);
             if let Some(kind) = step.counts {
                 *preview.summary.entry(kind.to_owned()).or_default() += 1;
@@ -281,11 +343,15 @@ impl Recorder {
         }
         let invented = &state.invented;
         let known = &|text: &str| {
-            invented.iter().fold(text.to_owned(), |text, (id, step)| text.replace(id, &format!("(unknown until step {step})")))
+            invented.iter().fold(text.to_owned(), |text, (id, step)| {
+                text.replace(id, &format!("(unknown until step {step})"))
+            })
         };
         for item in &mut preview.items {
             match item {
-                Item::Call(call) => call.steps.iter_mut().for_each(|step| step.object = step.object.map(known)),
+                Item::Call(call) => {
+                    call.steps.iter_mut().for_each(|step| step.object = step.object.map(known))
+                }
                 Item::Assumption(assumption) => assumption.answer_of = known(&assumption.answer_of),
             }
         }
@@ -344,9 +410,16 @@ impl Effects for Recorder {
             (None, None) => return,
         };
         // A way back makes a container of the same name from another image.
-        let calls = state.preview.items.iter_mut().rev().filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
+        let calls = state
+            .preview
+            .items
+            .iter_mut()
+            .rev()
+            .filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
         let mut steps = calls.flat_map(|call| call.steps.iter_mut().rev());
-        if let Some(step) = steps.find(|step| step.action == ActionKind::Create && step.object == object) {
+        if let Some(step) =
+            steps.find(|step| step.action == ActionKind::Create && step.object == object)
+        {
             step.image = Some(ImageUsed { name: image.to_owned(), id });
         }
     }
@@ -379,18 +452,29 @@ impl Recorder {
 }
 
 /// The number of the same step of the same line, if it was told.
-fn known_step(preview: &Preview, at: Option<&At>, action: ActionKind, object: &Object) -> Option<usize> {
-    let of_line = preview.items.iter().filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
+fn known_step(
+    preview: &Preview,
+    at: Option<&At>,
+    action: ActionKind,
+    object: &Object,
+) -> Option<usize> {
+    let of_line = preview
+        .items
+        .iter()
+        .filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
     let mut steps = of_line.filter(|call| call.at.as_ref() == at).flat_map(|call| &call.steps);
     steps.find(|step| step.action == action && step.object == *object).map(|step| step.number)
 }
 
 /// Where the task on this thread is.
 fn place() -> Option<At> {
-    PLACE.with_borrow(|place| place.as_ref().map(|(file, line)| At { file: file.to_string(), line: *line }))
+    PLACE.with_borrow(|place| {
+        place.as_ref().map(|(file, line)| At { file: file.to_string(), line: *line })
+    })
 }
 
-/// The cause of a step that has none of its own: that of what it completes, or that it was asked for.
+/// The cause of a step that has none of its own: that of what it completes, or that it was asked
+/// for.
 fn inherited(plan: &Plan, id: StepId, done: &[Step], verb: &str) -> String {
     let step = &plan.steps[id];
     let of_same = |before: &&StepId| {
@@ -410,12 +494,22 @@ fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<&'static 
     let is_part = step.group.is_some();
     Some(match &step.action {
         Action::CreateContainer { replaces: Some(_), .. } => "replace",
-        Action::CreateContainer { .. } | Action::CreateNetwork { .. } | Action::CreateVolume { .. } => "create",
+        Action::CreateContainer { .. }
+        | Action::CreateNetwork { .. }
+        | Action::CreateVolume { .. } => "create",
         Action::PullImage { .. } => "pull",
         Action::BuildImage { .. } => "build",
         Action::RemoveNetwork { .. } | Action::RemoveVolume { .. } => "remove",
-        Action::StartContainer { container } if (!is_part || container.id.is_some()) && !is_new(plan, id, container) => "start",
-        Action::StopContainer { container } if !is_part && !removed.contains(container.name.as_str()) => "stop",
+        Action::StartContainer { container }
+            if (!is_part || container.id.is_some()) && !is_new(plan, id, container) =>
+        {
+            "start"
+        }
+        Action::StopContainer { container }
+            if !is_part && !removed.contains(container.name.as_str()) =>
+        {
+            "stop"
+        }
         Action::RemoveContainer { .. } if !is_part || step.service.is_none() => "remove",
         Action::RestartContainer { .. } => "restart",
         Action::RenameContainer { .. } if !is_part => "rename",
@@ -427,7 +521,9 @@ fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<&'static 
 fn is_new(plan: &Plan, id: StepId, container: &ContainerRef) -> bool {
     plan.steps[id].after.iter().any(|before| match &plan.steps[*before].action {
         Action::CreateContainer { name, .. } => *name == container.name,
-        Action::DeliverConfigs { container: to } | Action::DeliverSecrets { container: to } => to.name == container.name,
+        Action::DeliverConfigs { container: to } | Action::DeliverSecrets { container: to } => {
+            to.name == container.name
+        }
         _ => false,
     })
 }
@@ -448,8 +544,11 @@ fn complete(call: &mut Call) {
     let mut doubtful: BTreeMap<usize, OnlyIf> = BTreeMap::new();
     for step in &mut call.steps {
         let changed = step.cause == IMAGE_CHANGED && step.only_if.is_none();
-        if let (true, Some(ImageUsed { name, id: Known::Until(known_after) })) = (changed, &step.image) {
-            step.only_if = Some(OnlyIf { image: name.clone(), known_after: *known_after, changed: true });
+        if let (true, Some(ImageUsed { name, id: Known::Until(known_after) })) =
+            (changed, &step.image)
+        {
+            step.only_if =
+                Some(OnlyIf { image: name.clone(), known_after: *known_after, changed: true });
             step.after.push(*known_after);
             step.after.sort_unstable();
             step.after.dedup();

@@ -1,4 +1,5 @@
-//! A simulated machine plays the live one: what is planned against it is then run on it, and compared.
+//! A simulated machine plays the live one: what is planned against it is then run on it, and
+//! compared.
 
 mod answers;
 mod builds;
@@ -48,10 +49,15 @@ fn world_with(files: &[(&str, &str)], colour: &str) -> World {
 }
 
 fn host(conductor: &Arc<SimConductor>, files: &[(&str, &str)], colour: &str) -> SimHost {
-    let host = SimHost::new(conductor.clone()).with_variable("COLOUR", colour).with_variable("PW", "hunter2hunter2");
-    let host = host.with_file(format!("{ROOT}/spc.toml"), "spc = \"0.1\"\n[allow]\ncommands = [\"*\"]\n");
+    let host = SimHost::new(conductor.clone())
+        .with_variable("COLOUR", colour)
+        .with_variable("PW", "hunter2hunter2");
+    let host =
+        host.with_file(format!("{ROOT}/spc.toml"), "spc = \"0.1\"\n[allow]\ncommands = [\"*\"]\n");
     let host = host.with_file("/usr/bin/git", "").with_mode("/usr/bin/git", 0o755);
-    files.iter().fold(host, |host, (name, text)| host.with_file(format!("{ROOT}/{name}"), text.to_string()))
+    files
+        .iter()
+        .fold(host, |host, (name, text)| host.with_file(format!("{ROOT}/{name}"), text.to_string()))
 }
 
 /// The same machine with other files, or another variable, on it.
@@ -116,7 +122,11 @@ fn planned(world: &World, file: &str) -> Preview {
     let calls = world.engine.calls().len();
     let before = (world.engine.state(), world.host.commands().len());
     let preview = try_plan(world, file).unwrap_or_else(|error| panic!("{error:?}"));
-    let made: Vec<_> = world.engine.calls()[calls..].iter().filter(|call| call.mutates).map(|call| call.method).collect();
+    let made: Vec<_> = world.engine.calls()[calls..]
+        .iter()
+        .filter(|call| call.mutates)
+        .map(|call| call.method)
+        .collect();
     assert_eq!(made, [""; 0], "nothing is changed");
     assert_eq!((world.engine.state(), world.host.commands().len()), before);
     preview
@@ -133,17 +143,34 @@ fn planned_and_run(world: &World, file: &str) -> Preview {
     let ran = world.run(&PathBuf::from(ROOT).join(file), &[]);
     assert_eq!(ran.code(), 0, "{:?}", ran.end);
     let created = names_of_events(world);
-    let name = |target: &str| names.get(target).or_else(|| created.get(target)).cloned().unwrap_or_else(|| target.to_owned());
-    let done: Vec<String> = world.engine.calls()[calls..].iter().filter_map(|call| told(call, &name)).collect();
+    let name = |target: &str| {
+        names
+            .get(target)
+            .or_else(|| created.get(target))
+            .cloned()
+            .unwrap_or_else(|| target.to_owned())
+    };
+    let done: Vec<String> =
+        world.engine.calls()[calls..].iter().filter_map(|call| told(call, &name)).collect();
     let steps: Vec<&Step> = preview.steps().filter(|step| is_compared(step)).collect();
-    let said = |step: &Step| format!("{} {}", step.action, step.object.to_string().split(" to ").next().unwrap_or_default());
+    let said = |step: &Step| {
+        format!(
+            "{} {}",
+            step.action,
+            step.object.to_string().split(" to ").next().unwrap_or_default()
+        )
+    };
     let mut expected: Vec<String> = steps.iter().map(|step| said(step)).collect();
     let mut found = done.clone();
     expected.sort();
     found.sort();
     assert_eq!(found, expected, "{}", text(&preview));
     for step in &steps {
-        assert!(step.after.is_sorted_by(|one, next| one < next), "each step once, in order: {:?}", step.after);
+        assert!(
+            step.after.is_sorted_by(|one, next| one < next),
+            "each step once, in order: {:?}",
+            step.after
+        );
         let at = |step: &Step| done.iter().position(|line| *line == said(step)).unwrap();
         for before in steps.iter().filter(|before| step.after.contains(&before.number)) {
             assert!(at(before) < at(step), "{} before {}", said(before), said(step));
@@ -154,7 +181,10 @@ fn planned_and_run(world: &World, file: &str) -> Preview {
 
 fn is_compared(step: &Step) -> bool {
     step.changes
-        && !matches!(step.action, ActionKind::DeliverConfigs | ActionKind::DeliverSecrets | ActionKind::WriteInto)
+        && !matches!(
+            step.action,
+            ActionKind::DeliverConfigs | ActionKind::DeliverSecrets | ActionKind::WriteInto
+        )
         && step.object.kind != ObjectKind::File
 }
 
@@ -162,22 +192,35 @@ fn is_compared(step: &Step) -> bool {
 fn names(world: &World) -> BTreeMap<String, String> {
     let state = world.engine.state();
     let networks = state.networks.iter().map(|network| (network.id.clone(), network.name.clone()));
-    state.containers.iter().map(|container| (container.id.clone(), container.name.clone())).chain(networks).collect()
+    state
+        .containers
+        .iter()
+        .map(|container| (container.id.clone(), container.name.clone()))
+        .chain(networks)
+        .collect()
 }
 
 /// Names by id, as they were given.
 fn names_of_events(world: &World) -> BTreeMap<String, String> {
     let events = world.engine.past_events();
     let created = events.iter().rev().filter(|event| event.action.as_deref() == Some("create"));
-    created.filter_map(|event| Some((event.actor.clone()?.id?, event.actor.clone()?.attributes?.get("name")?.clone()))).collect()
+    created
+        .filter_map(|event| {
+            Some((event.actor.clone()?.id?, event.actor.clone()?.attributes?.get("name")?.clone()))
+        })
+        .collect()
 }
 
 /// A call as a plan's step; nothing for spc's own affairs.
 fn told(call: &Call, name: &dyn Fn(&str) -> String) -> Option<String> {
     let (what, action) = call.method.split_once('_')?;
     let name = name(&call.target);
-    let known = matches!(action, "create" | "start" | "stop" | "restart" | "rename" | "remove" | "pull" | "build");
-    (call.mutates && known && what != "exec" && !name.ends_with(".spc-lock")).then(|| format!("{action} {what} {name}"))
+    let known = matches!(
+        action,
+        "create" | "start" | "stop" | "restart" | "rename" | "remove" | "pull" | "build"
+    );
+    (call.mutates && known && what != "exec" && !name.ends_with(".spc-lock"))
+        .then(|| format!("{action} {what} {name}"))
 }
 
 #[test]
@@ -208,7 +251,11 @@ fn a_changed_environment_is_named_and_no_value_is() {
     let world = changed(&world, &[("up.rhai", &up(WEB))], "blue");
     let preview = planned_and_run(&world, "up.rhai");
     let said = text(&preview);
-    assert!(said.contains("create container shop-web-1.new") && said.contains("environment COLOUR changed"), "{said}");
+    assert!(
+        said.contains("create container shop-web-1.new")
+            && said.contains("environment COLOUR changed"),
+        "{said}"
+    );
     assert!(!said.contains("blue") && !said.contains("hunter2"), "{said}");
     assert!(said.ends_with("1 to replace"), "{said}");
     assert!(preview.steps().all(|step| !step.cause.is_empty()), "{preview:?}");
@@ -221,14 +268,23 @@ fn a_changed_config_is_named_and_its_content_is_not() {
     let first = world(&[("up.rhai", script), ("web.conf", "first content")]);
     let said = text(&planned_and_run(&first, "up.rhai"));
     assert!(said.contains("deliver configs to container shop-web-1"), "{said}");
-    let inside =
-        |world: &World, path: &str| world.engine.file("shop-web-1", path).map(|content| String::from_utf8(content.to_vec()).unwrap());
+    let inside = |world: &World, path: &str| {
+        world
+            .engine
+            .file("shop-web-1", path)
+            .map(|content| String::from_utf8(content.to_vec()).unwrap())
+    };
     assert_eq!(inside(&first, "/web.conf").unwrap(), "first content");
     assert_eq!(inside(&first, "/etc/level").unwrap(), "of a level");
     assert_eq!(text(&planned(&first, "up.rhai")), "nothing to do");
     let second = changed(&first, &[("up.rhai", script), ("web.conf", "second content")], "red");
     let said = text(&planned_and_run(&second, "up.rhai"));
-    assert!(said.contains("config web.conf changed") && said.ends_with("1 to replace") && !said.contains("content"), "{said}");
+    assert!(
+        said.contains("config web.conf changed")
+            && said.ends_with("1 to replace")
+            && !said.contains("content"),
+        "{said}"
+    );
     assert_eq!(inside(&second, "/web.conf").unwrap(), "second content");
 }
 
@@ -237,13 +293,23 @@ fn what_a_pull_brings_is_unknown_until_then() {
     let pulling = stack(WEB) + "shop.pull();\nshop.up();\nprint(image(\"web:1\").inspect().Id);\n";
     let world = world(&[("up.rhai", &up(WEB)), ("pull.rhai", &pulling)]);
     planned_and_run(&world, "up.rhai");
-    world.engine.publish("web:1", &crate::engine::sim::ImageSpec::command(&["other"]), std::time::Duration::from_secs(1)).unwrap();
+    world
+        .engine
+        .publish(
+            "web:1",
+            &crate::engine::sim::ImageSpec::command(&["other"]),
+            std::time::Duration::from_secs(1),
+        )
+        .unwrap();
     // As far as a plan can know the registry may have another image now.
     let preview = planned(&world, "pull.rhai");
     let said = text(&preview);
     assert!(said.contains("pull image web:1"), "{said}");
-    let only_if: Vec<usize> =
-        preview.steps().filter(|step| step.only_if.as_ref().is_some_and(|it| it.known_after == 1)).map(|step| step.number).collect();
+    let only_if: Vec<usize> = preview
+        .steps()
+        .filter(|step| step.only_if.as_ref().is_some_and(|it| it.known_after == 1))
+        .map(|step| step.number)
+        .collect();
     assert_eq!(only_if.len(), preview.steps().count() - 1, "{said}");
     assert!(said.contains("only if the image web:1 changes, unknown until step 1"), "{said}");
     planned_and_run(&world, "pull.rhai");
@@ -259,7 +325,10 @@ fn a_service_that_is_gone_is_removed_only_when_asked_for() {
     ]);
     planned_and_run(&world, "up.rhai");
     let said = text(&planned(&world, "less.rhai"));
-    assert_eq!(said, "note: shop-other-1 belongs to no described service; --remove-orphans removes it\nnothing to do");
+    assert_eq!(
+        said,
+        "note: shop-other-1 belongs to no described service; --remove-orphans removes it\nnothing to do"
+    );
     let preview = planned_and_run(&world, "clean.rhai");
     assert!(text(&preview).ends_with("1 to remove"), "{}", text(&preview));
 }
@@ -268,18 +337,27 @@ fn a_service_that_is_gone_is_removed_only_when_asked_for() {
 fn scaling_up_and_down_again_is_planned_each_time() {
     let worker = r#"worker: #{ image: "worker:1" }"#;
     let scale = |count: u8| format!("{}shop.service(\"worker\").scale({count});\n", stack(worker));
-    let world = world(&[("up.rhai", &up(worker)), ("three.rhai", &scale(3)), ("two.rhai", &scale(2))]);
+    let world =
+        world(&[("up.rhai", &up(worker)), ("three.rhai", &scale(3)), ("two.rhai", &scale(2))]);
     planned_and_run(&world, "up.rhai");
     assert!(text(&planned_and_run(&world, "three.rhai")).ends_with("2 to create"));
     let said = text(&planned_and_run(&world, "two.rhai"));
-    assert!(said.contains("stop container shop-worker-3") && said.contains("scale is 2") && said.ends_with("1 to remove"), "{said}");
+    assert!(
+        said.contains("stop container shop-worker-3")
+            && said.contains("scale is 2")
+            && said.ends_with("1 to remove"),
+        "{said}"
+    );
 }
 
 #[test]
 fn down_is_planned_and_a_second_one_has_nothing_to_do() {
     let world = world(&[
         ("up.rhai", &up(WEB)),
-        ("down.rhai", "stack(\"shop\", #{ services: #{ web: #{ image: \"web:1\" } } }).down(#{ volumes: true });"),
+        (
+            "down.rhai",
+            "stack(\"shop\", #{ services: #{ web: #{ image: \"web:1\" } } }).down(#{ volumes: true });",
+        ),
     ]);
     planned_and_run(&world, "up.rhai");
     assert!(text(&planned_and_run(&world, "down.rhai")).ends_with("3 to remove"));
@@ -309,35 +387,49 @@ ask.rhai:9: from here on it depends on the question \"Sure?\"; assumed: yes
 fn a_plan_fails_where_a_program_is_missing_as_a_run_does() {
     let world = world(&[("a.rhai", "sh([\"git\", \"tag\"]);\nsh([\"gti\", \"tag\"]);\n")]);
     let failure = try_plan(&world, "a.rhai").unwrap_err();
-    assert_eq!(failure.message, "Could not start \"gti\": there is no such program on this machine");
+    assert_eq!(
+        failure.message,
+        "Could not start \"gti\": there is no such program on this machine"
+    );
     assert_eq!(failure.place.unwrap().line, 2);
 }
 
 #[test]
 fn where_nothing_more_can_be_known_the_plan_ends_and_says_so() {
     let code = "let count = shop.service(\"web\").exec(\"wc\").int();\nshop.down();\n";
-    let world = world(&[("up.rhai", &up(WEB)), ("count.rhai", &(stack(WEB) + code)), ("wrong.rhai", &(stack(WEB) + "nonsense();\n"))]);
+    let world = world(&[
+        ("up.rhai", &up(WEB)),
+        ("count.rhai", &(stack(WEB) + code)),
+        ("wrong.rhai", &(stack(WEB) + "nonsense();\n")),
+    ]);
     planned_and_run(&world, "up.rhai");
     let preview = planned(&world, "count.rhai");
     let said = text(&preview);
     assert!(said.contains("the plan ends at count.rhai:3: \"\" is not an integer"), "{said}");
-    assert_eq!(try_plan(&world, "wrong.rhai").unwrap_err().message, "There is no function nonsense()");
+    assert_eq!(
+        try_plan(&world, "wrong.rhai").unwrap_err().message,
+        "There is no function nonsense()"
+    );
 }
 
 #[test]
 fn a_job_that_is_waited_for_is_taken_to_end_well() {
-    let services =
-        r#"job: #{ image: "job:1" }, web: #{ image: "web:1", depends_on: #{ job: #{ condition: "service_completed_successfully" } } }"#;
+    let services = r#"job: #{ image: "job:1" }, web: #{ image: "web:1", depends_on: #{ job: #{ condition: "service_completed_successfully" } } }"#;
     let world = world(&[("up.rhai", &up(services))]);
     let preview = planned(&world, "up.rhai");
-    assert!(text(&preview).contains("wait until completed container shop-job-1"), "{}", text(&preview));
+    assert!(
+        text(&preview).contains("wait until completed container shop-job-1"),
+        "{}",
+        text(&preview)
+    );
     assert!(preview.ends.is_none());
 }
 
 #[test]
 fn a_job_that_the_script_waits_for_is_assumed_to_complete() {
     let job = r#"job: #{ image: "job:1", restart: "no" }"#;
-    let code = up(job) + "shop.service(\"job\").wait(\"completed\");\nfs::write(\"done\", \"x\");\n";
+    let code =
+        up(job) + "shop.service(\"job\").wait(\"completed\");\nfs::write(\"done\", \"x\");\n";
     let world = world(&[("up.rhai", &up(job)), ("wait.rhai", &code)]);
     let first = planned(&world, "wait.rhai");
     // One that runs already is waited for alike.
@@ -361,7 +453,10 @@ fn a_job_that_the_script_waits_for_is_assumed_to_complete() {
 /// A build of these lines, and a service of its image.
 fn building(dockerfile: &str) -> World {
     let built = r#"web: #{ build: ".", image: "local/web:1" }"#;
-    world(&[("build.rhai", &(stack(built) + "shop.build();\nshop.up();\n")), ("Dockerfile", dockerfile)])
+    world(&[
+        ("build.rhai", &(stack(built) + "shop.build();\nshop.up();\n")),
+        ("Dockerfile", dockerfile),
+    ])
 }
 
 #[test]
@@ -377,13 +472,26 @@ fn a_dockerfile_of_today_is_planned_and_built() {
 fn what_a_dockerfile_makes_that_cannot_be_read_is_unknown_and_the_plan_goes_on() {
     for (line, why) in [
         ("FROM base:1\nFRESH x", "dockerfile parse error on line 2: unknown instruction: FRESH"),
-        ("FROM base:${V#x}", "dockerfile parse error on line 1: the simulated builder can't tell what \"base:${V#x}\" stands for"),
+        (
+            "FROM base:${V#x}",
+            "dockerfile parse error on line 1: the simulated builder can't tell what \"base:${V#x}\" stands for",
+        ),
     ] {
         let world = building(line);
         let preview = planned(&world, "build.rhai");
         let said = text(&preview);
-        assert!(said.contains(&format!("note: a plan can't know what the build of the image local/web:1 makes: {why}")), "{said}");
-        assert!(preview.ends.is_none() && said.contains("create container shop-web-1") && said.contains("unknown until step"), "{said}");
+        assert!(
+            said.contains(&format!(
+                "note: a plan can't know what the build of the image local/web:1 makes: {why}"
+            )),
+            "{said}"
+        );
+        assert!(
+            preview.ends.is_none()
+                && said.contains("create container shop-web-1")
+                && said.contains("unknown until step"),
+            "{said}"
+        );
         let ran = world.run(&PathBuf::from(ROOT).join("build.rhai"), &[]);
         assert_ne!(ran.code(), 0, "the simulated builder itself says what it can't do");
     }
@@ -391,11 +499,21 @@ fn what_a_dockerfile_makes_that_cannot_be_read_is_unknown_and_the_plan_goes_on()
 
 #[test]
 fn a_one_off_container_ends_and_what_it_prints_is_unknown() {
-    let world = world(&[("run.rhai", "let out = run(\"tool:1\", [\"version\"]).stdout;\nprint(out);\n")]);
+    let world =
+        world(&[("run.rhai", "let out = run(\"tool:1\", [\"version\"]).stdout;\nprint(out);\n")]);
     let preview = planned(&world, "run.rhai");
     let said = text(&preview);
-    assert!(said.contains("pull image tool:1") && said.contains("start container project-run-run-"), "{said}");
-    assert!(preview.items.iter().any(|item| matches!(item, Item::Assumption(it) if it.assumed.contains("code 0"))), "{said}");
+    assert!(
+        said.contains("pull image tool:1") && said.contains("start container project-run-run-"),
+        "{said}"
+    );
+    assert!(
+        preview
+            .items
+            .iter()
+            .any(|item| matches!(item, Item::Assumption(it) if it.assumed.contains("code 0"))),
+        "{said}"
+    );
 }
 
 #[test]
@@ -404,7 +522,12 @@ fn a_plan_says_what_a_one_off_container_of_a_service_needs() {
     let script = stack(&services) + "shop.service(\"tool\").run();\n";
     let world = world(&[("run.rhai", &script)]);
     let said = text(&planned(&world, "run.rhai"));
-    for step in ["create network shop_default", "create volume shop_data", "start container shop-web-1", "start container shop-tool-run-"] {
+    for step in [
+        "create network shop_default",
+        "create volume shop_data",
+        "start container shop-web-1",
+        "start container shop-tool-run-",
+    ] {
         assert!(said.contains(step), "{step}: {said}");
     }
 }
@@ -413,7 +536,10 @@ fn a_plan_says_what_a_one_off_container_of_a_service_needs() {
 fn what_waits_for_ever_ends_the_plan() {
     let world = world(&[("wait.rhai", "loop { sleep(\"1h\"); }\n")]);
     let said = text(&planned(&world, "wait.rhai"));
-    assert!(said.contains("the plan ends at wait.rhai:1: it waits for what a plan can't know"), "{said}");
+    assert!(
+        said.contains("the plan ends at wait.rhai:1: it waits for what a plan can't know"),
+        "{said}"
+    );
 }
 
 /// So many services, each with a variable.
@@ -441,7 +567,8 @@ fn what_changes_nothing_is_no_step() {
     let world = world(&[("up.rhai", &up(WEB)), ("again.rhai", &(stack(WEB) + again))]);
     assert_eq!(world.run(&PathBuf::from(ROOT).join("up.rhai"), &[]).code(), 0);
     let preview = planned(&world, "again.rhai");
-    let said: Vec<String> = preview.steps().map(|step| format!("{} {}", step.action, step.object)).collect();
+    let said: Vec<String> =
+        preview.steps().map(|step| format!("{} {}", step.action, step.object)).collect();
     assert_eq!(said, ["stop container shop-web-1"]);
 }
 
@@ -453,9 +580,17 @@ fn a_build_is_planned_again_where_a_secret_of_it_changed() {
     let files = [("build.rhai", runbook.as_str()), ("app/Dockerfile", dockerfile)];
     let world = world(&files);
     let said = text(&planned_and_run(&world, "build.rhai"));
-    assert!(said.contains("build image local/web:1") && !said.contains("hunter2") && !said.contains("note:"), "{said}");
+    assert!(
+        said.contains("build image local/web:1")
+            && !said.contains("hunter2")
+            && !said.contains("note:"),
+        "{said}"
+    );
     assert_eq!(text(&planned_and_run(&world, "build.rhai")).trim(), "nothing to do");
-    let other = on_host(&world, host(&world.conductor, &files, "red").with_variable("PW", "another2another2"));
+    let other = on_host(
+        &world,
+        host(&world.conductor, &files, "red").with_variable("PW", "another2another2"),
+    );
     let said = text(&planned_and_run(&other, "build.rhai"));
     assert!(said.contains("build image local/web:1"), "{said}");
 }

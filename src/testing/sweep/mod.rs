@@ -1,5 +1,5 @@
-//! The crash sweep: a runbook is killed at one engine call after the other, and at what it changes on the host, and has to arrive
-//! all the same when it is run again.
+//! The crash sweep: a runbook is killed at one engine call after the other, and at what it changes
+//! on the host, and has to arrive all the same when it is run again.
 //!
 //! - [`points`]: where it is killed
 //! - [`state`]: what it leaves behind, and how two such states differ
@@ -38,7 +38,8 @@ use crate::script::place::plain;
 /// Recoveries that are killed too, where nothing else is said.
 pub const RECOVERIES: usize = 24;
 
-/// What lies between the first undisturbed run and the next: a name that is made of the time differs.
+/// What lies between the first undisturbed run and the next: a name that is made of the time
+/// differs.
 const LATER: Duration = Duration::from_secs(3600);
 
 /// How a sweep goes.
@@ -74,13 +75,24 @@ impl Default for Options {
 /// Told after every point: how many are done, of how many.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Kills `task` on `stage` at its points, one after the other, each time on a machine of its own, and runs it again.
+/// Kills `task` on `stage` at its points, one after the other, each time on a machine of its own,
+/// and runs it again.
 ///
-/// Fails where the stage can't be set, the task fails undisturbed, or does not do the same each time.
-pub fn sweep(stage: &Stage, task: &Task, options: &Options, progress: Progress<'_>) -> Result<Report, Box<Diagnostic>> {
+/// Fails where the stage can't be set, the task fails undisturbed, or does not do the same each
+/// time.
+pub fn sweep(
+    stage: &Stage,
+    task: &Task,
+    options: &Options,
+    progress: Progress<'_>,
+) -> Result<Report, Box<Diagnostic>> {
     let stage = &stage.frozen(&options.cancel);
     let clean = |more: u64| {
-        let clean = stage.clean(task, options.seed.wrapping_add(more), LATER * u32::try_from(more).unwrap_or(0));
+        let clean = stage.clean(
+            task,
+            options.seed.wrapping_add(more),
+            LATER * u32::try_from(more).unwrap_or(0),
+        );
         // A run that was told to end says nothing of the runbook.
         if options.cancel.is_cancelled() { Err(plain(Failure::interrupted())) } else { clean }
     };
@@ -93,20 +105,28 @@ pub fn sweep(stage: &Stage, task: &Task, options: &Options, progress: Progress<'
 
     let mut plays: Vec<(Point, Option<Point>)> = match options.at {
         Some(at) => vec![at],
-        None if options.all => points::all(&clean.deeds).into_iter().map(|point| (point, None)).collect(),
+        None if options.all => {
+            points::all(&clean.deeds).into_iter().map(|point| (point, None)).collect()
+        }
         None => points::chosen(&clean.deeds).into_iter().map(|point| (point, None)).collect(),
     };
     if let Some((point, _)) = plays.iter().find(|(point, _)| clean.deeds.at(*point).is_none()) {
         let Deeds { calls, changes } = &clean.deeds;
         let failure = Failure::usage(format!("{} does not get to {point}", task.words()));
-        let hint = format!("it makes {} calls of the engine, and {} changes on the host", calls.len(), changes.len());
+        let hint = format!(
+            "it makes {} calls of the engine, and {} changes on the host",
+            calls.len(),
+            changes.len()
+        );
         return Err(plain(failure.hint(hint)));
     }
     let more = if options.at.is_some() { 0 } else { options.recoveries };
     let total = plays.len() + more;
     let first = each(&play, &plays, options, &|done| progress(done, total))?;
     let again = drawn(&plays, &first, more, options.seed);
-    let second = each(&play, &again, options, &|done| progress(plays.len() + done, plays.len() + again.len()))?;
+    let second = each(&play, &again, options, &|done| {
+        progress(plays.len() + done, plays.len() + again.len())
+    })?;
     report.interrupted = options.cancel.is_cancelled();
     report.points = first.len();
     report.recoveries = second.len();
@@ -128,7 +148,8 @@ struct Outcome {
     too_late: bool,
 }
 
-/// Plays every one, several at a time; the outcomes in their order. Ends early at the first error, or when cancelled.
+/// Plays every one, several at a time; the outcomes in their order. Ends early at the first error,
+/// or when cancelled.
 fn each(
     play: &Play<'_>,
     plays: &[(Point, Option<Point>)],
@@ -140,7 +161,10 @@ fn each(
     let worker = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some((point, second)) = plays.get(at).filter(|_| !options.cancel.is_cancelled()) else { return };
+            let Some((point, second)) = plays.get(at).filter(|_| !options.cancel.is_cancelled())
+            else {
+                return;
+            };
             let outcome = play.killed(*point, *second);
             if options.cancel.is_cancelled() {
                 return;
@@ -165,9 +189,15 @@ fn each(
 }
 
 /// Points of recoveries, drawn from the seed.
-fn drawn(plays: &[(Point, Option<Point>)], outcomes: &[Outcome], number: usize, seed: u64) -> Vec<(Point, Option<Point>)> {
+fn drawn(
+    plays: &[(Point, Option<Point>)],
+    outcomes: &[Outcome],
+    number: usize,
+    seed: u64,
+) -> Vec<(Point, Option<Point>)> {
     let random = SimConductor::new(seed);
-    let below = |bound: usize| usize::try_from(random.random() % (bound as u64).max(1)).unwrap_or(0);
+    let below =
+        |bound: usize| usize::try_from(random.random() % (bound as u64).max(1)).unwrap_or(0);
     let candidates: Vec<(Point, Vec<Point>)> = plays
         .iter()
         .zip(outcomes)
@@ -191,13 +221,26 @@ fn same_calls(task: &Task, one: &[Made], other: &[Made]) -> Result<(), Box<Diagn
     match (0..longest).find(|at| one.get(*at) != other.get(*at)) {
         None => Ok(()),
         Some(at) => {
-            let words = |made: Option<&Made>| made.map(|made| format!("{} at {:?}", made.call, made.at));
-            Err(not_deterministic(task, at + 1, "both undisturbed", words(one.get(at)), words(other.get(at))))
+            let words =
+                |made: Option<&Made>| made.map(|made| format!("{} at {:?}", made.call, made.at));
+            Err(not_deterministic(
+                task,
+                at + 1,
+                "both undisturbed",
+                words(one.get(at)),
+                words(other.get(at)),
+            ))
         }
     }
 }
 
-fn not_deterministic(task: &Task, call: usize, how: &str, one: Option<String>, other: Option<String>) -> Box<Diagnostic> {
+fn not_deterministic(
+    task: &Task,
+    call: usize,
+    how: &str,
+    one: Option<String>,
+    other: Option<String>,
+) -> Box<Diagnostic> {
     let words = |made: Option<String>| made.unwrap_or_else(|| "none any more".to_owned());
     let message = format!(
         "{} is not deterministic: call {call} of two runs on the same machine, {how}, is {}, and {}",
@@ -205,14 +248,20 @@ fn not_deterministic(task: &Task, call: usize, how: &str, one: Option<String>, o
         words(one),
         words(other)
     );
-    plain(Failure::usage(message).hint("a crash sweep needs a runbook that does the same each time"))
+    plain(
+        Failure::usage(message).hint("a crash sweep needs a runbook that does the same each time"),
+    )
 }
 
 /// Two runs with different seeds, and what both made.
 fn same_names(task: &Task, one: &Clean, other: &Clean) -> Result<(), Box<Diagnostic>> {
-    let made = |clean: &Clean| clean.deeds.calls.iter().filter(|call| call.names()).cloned().collect::<BTreeSet<_>>();
+    let made = |clean: &Clean| {
+        clean.deeds.calls.iter().filter(|call| call.names()).cloned().collect::<BTreeSet<_>>()
+    };
     let (first, second) = (made(one), made(other));
-    let only = |these: &BTreeSet<Named>, those: &BTreeSet<Named>| these.difference(those).next().map(Named::to_string);
+    let only = |these: &BTreeSet<Named>, those: &BTreeSet<Named>| {
+        these.difference(those).next().map(Named::to_string)
+    };
     let (Some(a), b) = (only(&first, &second), only(&second, &first)) else {
         return only(&second, &first).map_or(Ok(()), |_| same_names(task, other, one));
     };
@@ -222,5 +271,8 @@ fn same_names(task: &Task, one: &Clean, other: &Clean) -> Result<(), Box<Diagnos
         "{} is not deterministic: call {at} is {a}, and another run {instead}, so that no run can find what another has made",
         task.words(),
     );
-    Err(plain(Failure::usage(message).hint("make names from the description, not from a time or from chance")))
+    Err(plain(
+        Failure::usage(message)
+            .hint("make names from the description, not from a time or from chance"),
+    ))
 }

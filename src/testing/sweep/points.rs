@@ -63,9 +63,14 @@ impl FromStr for Point {
             )
         };
         let (number, side) = text.split_once(':').ok_or_else(wrong)?;
-        let (on, number) = number.strip_prefix(HOST_MARK).map_or((Port::Engine, number), |number| (Port::Host, number));
+        let (on, number) = number
+            .strip_prefix(HOST_MARK)
+            .map_or((Port::Engine, number), |number| (Port::Host, number));
         let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
-        let side = [Side::Before, Side::After].into_iter().find(|known| known.to_string() == side).ok_or_else(wrong)?;
+        let side = [Side::Before, Side::After]
+            .into_iter()
+            .find(|known| known.to_string() == side)
+            .ok_or_else(wrong)?;
         Ok(Self { on, number, side })
     }
 }
@@ -106,7 +111,8 @@ impl Named {
 
     /// A change on the host; paths as seen from `root`.
     pub fn on_host(change: &Change, root: &Path) -> Self {
-        let target = change.target.strip_prefix(root).unwrap_or(&change.target).display().to_string();
+        let target =
+            change.target.strip_prefix(root).unwrap_or(&change.target).display().to_string();
         Self { method: change.method, target, mutates: true }
     }
 
@@ -116,7 +122,8 @@ impl Named {
 
     /// Whether what it makes has a name that is the caller's choice.
     pub fn names(&self) -> bool {
-        self.method.ends_with("_create") || matches!(self.method, "image_build" | "image_pull" | "image_tag" | "image_import")
+        self.method.ends_with("_create")
+            || matches!(self.method, "image_build" | "image_pull" | "image_tag" | "image_import")
     }
 
     /// Whether it brings about something of its own, and not a look into a container.
@@ -134,13 +141,16 @@ impl fmt::Display for Named {
 
 /// Both sides of everything.
 pub fn all(deeds: &Deeds) -> Vec<Point> {
-    let every = |on, deeds: &[Named]| (1..=deeds.len() as u64).flat_map(move |number| both_sides(on, number)).collect::<Vec<_>>();
+    let every = |on, deeds: &[Named]| {
+        (1..=deeds.len() as u64).flat_map(move |number| both_sides(on, number)).collect::<Vec<_>>()
+    };
     [every(Port::Engine, &deeds.calls), every(Port::Host, &deeds.changes)].concat()
 }
 
-/// Both sides of every change; of commands in containers and of heartbeats each kind once in every phase (between two kinds of
-/// changes), of reads each kind once. What only reads leaves nothing behind, so that killing after it is killing before the next
-/// call. On the host each file counts once that is added to, and each of spc's own records.
+/// Both sides of every change; of commands in containers and of heartbeats each kind once in every
+/// phase (between two kinds of changes), of reads each kind once. What only reads leaves nothing
+/// behind, so that killing after it is killing before the next call. On the host each file counts
+/// once that is added to, and each of spc's own records.
 pub fn chosen(deeds: &Deeds) -> Vec<Point> {
     let calls = &deeds.calls;
     let mut phase = "";
@@ -152,7 +162,9 @@ pub fn chosen(deeds: &Deeds) -> Vec<Point> {
             points.extend(both);
             phase = call.method;
         } else if known.insert((call.method, if call.mutates { phase } else { "" })) {
-            points.extend(both.into_iter().filter(|point| call.mutates || point.side == Side::Before));
+            points.extend(
+                both.into_iter().filter(|point| call.mutates || point.side == Side::Before),
+            );
         }
     }
     let last = Point { on: Port::Engine, number: calls.len() as u64, side: Side::After };
@@ -161,7 +173,8 @@ pub fn chosen(deeds: &Deeds) -> Vec<Point> {
     }
     let mut repeated = BTreeSet::new();
     for (change, number) in deeds.changes.iter().zip(1..) {
-        let counts_once = change.method == "append" || Path::new(&change.target).components().any(|part| part.as_os_str() == RECORDS);
+        let counts_once = change.method == "append"
+            || Path::new(&change.target).components().any(|part| part.as_os_str() == RECORDS);
         if !counts_once || repeated.insert((change.method, &change.target)) {
             points.extend(both_sides(Port::Host, number));
         }
@@ -206,7 +219,8 @@ mod tests {
             "container_start shop-db-1",
             "container_inspect shop-db-1",
         ];
-        let expected = "1:before 3:before 3:after 4:before 6:before 6:after 8:before 8:after 9:after";
+        let expected =
+            "1:before 3:before 3:after 4:before 6:before 6:after 8:before 8:after 9:after";
         assert_eq!(words(&chosen(&deeds(&calls, &[]))), expected);
     }
 
@@ -226,7 +240,15 @@ mod tests {
 
     #[test]
     fn on_the_host_every_change_counts_and_what_is_added_to_a_file_once() {
-        let changes = ["write a", "append log", "write a", "append log", "append other", "write .spc/state.json", "write .spc/state.json"];
+        let changes = [
+            "write a",
+            "append log",
+            "write a",
+            "append log",
+            "append other",
+            "write .spc/state.json",
+            "write .spc/state.json",
+        ];
         let expected = "h1:before h1:after h2:before h2:after h3:before h3:after h5:before h5:after h6:before h6:after";
         assert_eq!(words(&chosen(&deeds(&[], &changes))), expected);
     }
@@ -243,7 +265,9 @@ mod tests {
         for text in ["1:before", "17:after", "h3:after"] {
             assert_eq!(text.parse::<Point>().unwrap().to_string(), text);
         }
-        for text in ["", "17", "0:after", "x:after", "17:during", ":", "17:after ", "h:after", "h0:before"] {
+        for text in
+            ["", "17", "0:after", "x:after", "17:during", ":", "17:after ", "h:after", "h0:before"]
+        {
             let error = text.parse::<Point>().unwrap_err();
             assert!(error.starts_with(&format!("\"{text}\" is no point of a run: ")), "{error}");
         }

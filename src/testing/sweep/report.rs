@@ -91,7 +91,10 @@ impl Report {
     pub fn summary(&self) -> String {
         let (calls, host) = (count(self.calls, "engine call"), count(self.host_changes, "change"));
         let points = count(self.points, "point");
-        let mut text = format!("{}: {calls}, {} of them changes; {host} on the host; killed at {points}", self.task, self.changes);
+        let mut text = format!(
+            "{}: {calls}, {} of them changes; {host} on the host; killed at {points}",
+            self.task, self.changes
+        );
         if self.recoveries > 0 {
             let _ = write!(text, ", and {} times more while it recovered", self.recoveries);
         }
@@ -111,7 +114,11 @@ impl Report {
         if self.too_late > 0 {
             notes.push(format!(
                 "{} over before it could be killed",
-                if self.too_late == 1 { "1 run was".to_owned() } else { format!("{} runs were", self.too_late) }
+                if self.too_late == 1 {
+                    "1 run was".to_owned()
+                } else {
+                    format!("{} runs were", self.too_late)
+                }
             ));
         }
         notes
@@ -138,7 +145,10 @@ impl Report {
 impl Finding {
     /// The value of `--at` that repeats it.
     pub fn at(&self) -> String {
-        self.second.as_ref().map_or_else(|| self.point.to_string(), |(second, _)| format!("{},{second}", self.point))
+        self.second.as_ref().map_or_else(
+            || self.point.to_string(),
+            |(second, _)| format!("{},{second}", self.point),
+        )
     }
 
     /// What was done: `killed after engine call 17 (volume_create shop_data)`.
@@ -150,7 +160,11 @@ impl Finding {
             };
             format!("{} {what} {} ({deed})", point.side, point.number)
         };
-        let again = self.second.as_ref().map(|(point, deed)| format!(", and the next run {}", at(point, deed))).unwrap_or_default();
+        let again = self
+            .second
+            .as_ref()
+            .map(|(point, deed)| format!(", and the next run {}", at(point, deed)))
+            .unwrap_or_default();
         format!("killed {}{again}", at(&self.point, &self.deed))
     }
 
@@ -158,11 +172,21 @@ impl Finding {
     pub fn lines(&self) -> Vec<String> {
         let Problem { error, differences, violations } = &self.problem;
         let error = error.iter().flat_map(|diagnostic| {
-            let place = diagnostic.place.as_ref().map(|place| format!("{}:{}: ", place.source.name, place.line)).unwrap_or_default();
+            let place = diagnostic
+                .place
+                .as_ref()
+                .map(|place| format!("{}:{}: ", place.source.name, place.line))
+                .unwrap_or_default();
             let hint = diagnostic.hint.iter().map(|hint| format!("hint: {hint}"));
-            [format!("the next run fails: {place}{}", diagnostic.message)].into_iter().chain(hint).collect::<Vec<_>>()
+            [format!("the next run fails: {place}{}", diagnostic.message)]
+                .into_iter()
+                .chain(hint)
+                .collect::<Vec<_>>()
         });
-        error.chain(differences.iter().map(Difference::line)).chain(violations.iter().map(Violation::to_string)).collect()
+        error
+            .chain(differences.iter().map(Difference::line))
+            .chain(violations.iter().map(Violation::to_string))
+            .collect()
     }
 
     /// The same for programs.
@@ -193,12 +217,18 @@ impl Finding {
 impl Difference {
     /// `container shop-db-1: state: expected running, found exited (0)`
     pub fn line(&self) -> String {
-        let aspect = if self.aspect.is_empty() { String::new() } else { format!("{}: ", self.aspect) };
+        let aspect =
+            if self.aspect.is_empty() { String::new() } else { format!("{}: ", self.aspect) };
         if self.expected == self.found {
             return format!("{}: {aspect}another than expected", self.object);
         }
         let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
-        format!("{}: {aspect}expected {}, found {}", self.object, side(&self.expected), side(&self.found))
+        format!(
+            "{}: {aspect}expected {}, found {}",
+            self.object,
+            side(&self.expected),
+            side(&self.found)
+        )
     }
 
     fn json(&self) -> Value {

@@ -12,7 +12,8 @@ use crate::host::resolve::named;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::Script;
 
-/// The function that sets the machine up. It is called on each before the runbook runs, and has all that tests have.
+/// The function that sets the machine up. It is called on each before the runbook runs, and has all
+/// that tests have.
 pub const FUNCTION: &str = "sweep";
 
 /// A machine, with what answers on it.
@@ -47,7 +48,11 @@ impl Machine {
 pub fn beside(subject: &Subject, runbook: &Path) -> Result<Option<PathBuf>, Box<Diagnostic>> {
     let stem = runbook.file_stem().unwrap_or_default().to_string_lossy();
     let file = runbook.with_file_name(format!("{stem}_test.rhai"));
-    if !subject.host.info(&named(&*subject.host, &file)).is_ok_and(|info| info.kind == FileKind::File) {
+    if !subject
+        .host
+        .info(&named(&*subject.host, &file))
+        .is_ok_and(|info| info.kind == FileKind::File)
+    {
         return Ok(None);
     }
     let has = case::functions_of(subject, &file)?.iter().any(|entry| entry.name == FUNCTION);

@@ -69,12 +69,16 @@ impl Stage {
 
     /// The same with this on the engine.
     #[must_use]
-    pub fn on_engine(mut self, setup: impl Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync + 'static) -> Self {
+    pub fn on_engine(
+        mut self,
+        setup: impl Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync + 'static,
+    ) -> Self {
         self.engine = Arc::new(setup);
         self
     }
 
-    /// The same over files that are read once, and stay as they were then; its runs end when `cancel` is cancelled.
+    /// The same over files that are read once, and stay as they were then; its runs end when
+    /// `cancel` is cancelled.
     pub(super) fn frozen(&self, cancel: &CancellationToken) -> Self {
         Self { subject: self.subject.frozen(), cancel: cancel.clone(), ..self.clone() }
     }
@@ -85,16 +89,25 @@ impl Stage {
             None => host,
         };
         let conductor = SimConductor::ended_by(seed, &self.cancel);
-        let world = World::made(&self.subject, conductor, seed, |engine| (self.engine)(engine), host);
+        let world =
+            World::made(&self.subject, conductor, seed, |engine| (self.engine)(engine), host);
         let world = Machine::new(world, self.setup.as_deref())?;
         for task in &self.before {
-            done(world.run(&task.path, &task.words), &format!("{}, which comes before,", task.words()))?;
+            done(
+                world.run(&task.path, &task.words),
+                &format!("{}, which comes before,", task.words()),
+            )?;
         }
         Ok(world)
     }
 
     /// An undisturbed run, so much later than the stage was set.
-    pub(super) fn clean(&self, task: &Task, seed: u64, later: Duration) -> Result<Clean, Box<Diagnostic>> {
+    pub(super) fn clean(
+        &self,
+        task: &Task,
+        seed: u64,
+        later: Duration,
+    ) -> Result<Clean, Box<Diagnostic>> {
         let world = self.world(seed)?;
         // No wait at all: even one for nothing draws from the seed.
         if later > Duration::ZERO {
@@ -109,7 +122,11 @@ impl Stage {
             made: made(&world.engine.calls()[first.0..]),
             footprint: Footprint::of(&world),
             replaced: replaced(&given, &stamps(&state)),
-            writers: state.volumes.iter().map(|volume| (volume.name.clone(), volume.most_writers)).collect(),
+            writers: state
+                .volumes
+                .iter()
+                .map(|volume| (volume.name.clone(), volume.most_writers))
+                .collect(),
             given,
         })
     }
@@ -118,8 +135,14 @@ impl Stage {
     fn deeds(&self, world: &World, (calls, changes): (usize, usize)) -> Deeds {
         let names = world.engine.names();
         Deeds {
-            calls: world.engine.calls()[calls..].iter().map(|call| Named::new(call, &names)).collect(),
-            changes: world.host.changes()[changes..].iter().map(|change| Named::on_host(change, &self.subject.root)).collect(),
+            calls: world.engine.calls()[calls..]
+                .iter()
+                .map(|call| Named::new(call, &names))
+                .collect(),
+            changes: world.host.changes()[changes..]
+                .iter()
+                .map(|change| Named::on_host(change, &self.subject.root))
+                .collect(),
         }
     }
 }
@@ -150,7 +173,10 @@ fn done(ran: Ran, who: &str) -> Result<(), Box<Diagnostic>> {
 fn never_wrong(world: &World, task: &Task) -> Result<(), Box<Diagnostic>> {
     let found = world.engine.violations();
     let Some(first) = found.first() else { return Ok(()) };
-    let failure = Failure::new(Kind::Failed, format!("{}, undisturbed, brings about what never may be: {}", task.words(), first.what));
+    let failure = Failure::new(
+        Kind::Failed,
+        format!("{}, undisturbed, brings about what never may be: {}", task.words(), first.what),
+    );
     let all: Vec<String> = found.iter().map(ToString::to_string).collect();
     Err(plain(failure.detail("when, and at which call", all.join("\n"))))
 }
@@ -163,7 +189,10 @@ pub(super) struct Made {
 }
 
 fn made(calls: &[Call]) -> Vec<Made> {
-    calls.iter().map(|call| Made { call: Named::new(call, &BTreeMap::new()), at: call.at }).collect()
+    calls
+        .iter()
+        .map(|call| Made { call: Named::new(call, &BTreeMap::new()), at: call.at })
+        .collect()
 }
 
 /// What is known of a run that nothing disturbed.
@@ -189,7 +218,8 @@ pub(super) struct Play<'a> {
 }
 
 impl Play<'_> {
-    /// Kills the run at `point`, the run after it at `second`, and lets the next one get to its end.
+    /// Kills the run at `point`, the run after it at `second`, and lets the next one get to its
+    /// end.
     pub fn killed(&self, point: Point, second: Option<Point>) -> Result<Outcome, Box<Diagnostic>> {
         let world = self.stage.world(self.seed)?;
         let (deeds, ran) = self.run(&world, Some(point));
@@ -215,8 +245,14 @@ impl Play<'_> {
             End::Help(_) | End::Killed => (Vec::new(), None),
         };
         let problem = Problem { error, differences, violations: world.engine.violations() };
-        let wrong = Some(problem).filter(|problem| !problem.is_none()).zip(self.clean.deeds.at(point));
-        let finding = wrong.map(|(problem, deed)| Finding { point, deed: deed.clone(), second: hit, problem });
+        let wrong =
+            Some(problem).filter(|problem| !problem.is_none()).zip(self.clean.deeds.at(point));
+        let finding = wrong.map(|(problem, deed)| Finding {
+            point,
+            deed: deed.clone(),
+            second: hit,
+            problem,
+        });
         Ok(Outcome { finding, recovery: deeds, too_late: false })
     }
 
@@ -224,8 +260,12 @@ impl Play<'_> {
     fn run(&self, world: &World, point: Option<Point>) -> (Deeds, Ran) {
         let first = so_far(world);
         match point {
-            Some(Point { on: Port::Engine, number, side }) => world.engine.crash_at(number, side.into()),
-            Some(Point { on: Port::Host, number, side }) => world.host.kill_at(Some((number, side))),
+            Some(Point { on: Port::Engine, number, side }) => {
+                world.engine.crash_at(number, side.into())
+            }
+            Some(Point { on: Port::Host, number, side }) => {
+                world.host.kill_at(Some((number, side)))
+            }
             None => {}
         }
         let ran = world.run(&self.task.path, &self.task.words);
@@ -235,13 +275,23 @@ impl Play<'_> {
     }
 
     fn same_until(&self, calls: &[Named], point: Point) -> Result<(), Box<Diagnostic>> {
-        let differs = calls.iter().zip(&self.clean.deeds.calls).position(|(one, other)| one != other);
-        let Some(at) = differs.or((calls.len() > self.clean.deeds.calls.len()).then_some(self.clean.deeds.calls.len())) else {
+        let differs =
+            calls.iter().zip(&self.clean.deeds.calls).position(|(one, other)| one != other);
+        let Some(at) = differs
+            .or((calls.len() > self.clean.deeds.calls.len())
+                .then_some(self.clean.deeds.calls.len()))
+        else {
             return Ok(());
         };
         let words = |calls: &[Named]| calls.get(at).map(Named::to_string);
         let how = format!("undisturbed and killed at {point}");
-        Err(not_deterministic(self.task, at + 1, &how, words(&self.clean.deeds.calls), words(calls)))
+        Err(not_deterministic(
+            self.task,
+            at + 1,
+            &how,
+            words(&self.clean.deeds.calls),
+            words(calls),
+        ))
     }
 
     fn differences(&self, world: &World, kept: &Stamps, footprint: &Footprint) -> Vec<Difference> {
@@ -249,7 +299,12 @@ impl Play<'_> {
         let mut all = self.expected.differences(footprint);
         if footprint.locked.is_some() {
             let (expected, found) = (Some("not there".to_owned()), Some("there".to_owned()));
-            all.push(Difference { object: "the project's lock".to_owned(), aspect: String::new(), expected, found });
+            all.push(Difference {
+                object: "the project's lock".to_owned(),
+                aspect: String::new(),
+                expected,
+                found,
+            });
         }
         all.extend(lost(&self.clean.given, kept, &stamps(&state), &self.clean.replaced));
         for volume in &state.volumes {
@@ -276,6 +331,9 @@ impl Subject {
 
     /// The runbook at `path`, from where the project is.
     pub fn task(&self, path: &str, words: &[&str]) -> Task {
-        Task { path: self.root.join(Path::new(path)), words: words.iter().map(|word| (*word).to_owned()).collect() }
+        Task {
+            path: self.root.join(Path::new(path)),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+        }
     }
 }

@@ -44,7 +44,8 @@ impl Footprint {
     /// What is on `world`'s engine, and in its files but for what the host beneath has.
     pub fn of(world: &World) -> Self {
         let state = world.engine.state();
-        let (locks, containers): (Vec<_>, Vec<_>) = state.containers.iter().partition(|it| locked_project(&it.name).is_some());
+        let (locks, containers): (Vec<_>, Vec<_>) =
+            state.containers.iter().partition(|it| locked_project(&it.name).is_some());
         let mut facts = Facts::default();
         for container in containers {
             facts.container(container);
@@ -73,7 +74,9 @@ pub struct Expected {
 impl Expected {
     /// What clean runs with several seeds have in common.
     pub fn new(clean: Footprint, others: &[Footprint]) -> Self {
-        let differs = |(subject, value): &(&Subject, &String)| others.iter().any(|other| other.facts.get(*subject) != Some(*value));
+        let differs = |(subject, value): &(&Subject, &String)| {
+            others.iter().any(|other| other.facts.get(*subject) != Some(*value))
+        };
         let free = clean.facts.iter().filter(differs).map(|(subject, _)| subject.clone()).collect();
         Self { clean, free }
     }
@@ -88,7 +91,8 @@ impl Expected {
             } else {
                 let is = |yes: bool| Some(if yes { "there" } else { "not there" }.to_owned());
                 let object = (*object).to_owned();
-                let (expected, found) = (is(wanted.contains(object.as_str())), is(there.contains(object.as_str())));
+                let (expected, found) =
+                    (is(wanted.contains(object.as_str())), is(there.contains(object.as_str())));
                 all.push(Difference { object, aspect: String::new(), expected, found });
             }
         }
@@ -98,7 +102,10 @@ impl Expected {
     fn compare(&self, object: &str, found: &Footprint, all: &mut Vec<Difference>) {
         let of = |footprint: &Footprint| -> BTreeMap<Subject, String> {
             let facts = footprint.facts.range((object.to_owned(), String::new())..);
-            facts.take_while(|((own, _), _)| own == object).map(|(subject, value)| (subject.clone(), value.clone())).collect()
+            facts
+                .take_while(|((own, _), _)| own == object)
+                .map(|(subject, value)| (subject.clone(), value.clone()))
+                .collect()
         };
         let (wanted, there) = (of(&self.clean), of(found));
         let subjects: BTreeSet<&Subject> = wanted.keys().chain(there.keys()).collect();
@@ -107,9 +114,18 @@ impl Expected {
             let same = expected == found || (self.free.contains(subject) && found.is_some());
             if !same {
                 let shown =
-                    |value: Option<&String>| value.map(|value| if is_hidden(subject) { NOT_SHOWN.to_owned() } else { value.clone() });
+                    |value: Option<&String>| {
+                        value.map(|value| {
+                            if is_hidden(subject) { NOT_SHOWN.to_owned() } else { value.clone() }
+                        })
+                    };
                 let (object, aspect) = subject.clone();
-                all.push(Difference { object, aspect, expected: shown(expected), found: shown(found) });
+                all.push(Difference {
+                    object,
+                    aspect,
+                    expected: shown(expected),
+                    found: shown(found),
+                });
             }
         }
     }
@@ -136,7 +152,11 @@ impl Facts {
 
     fn container(&mut self, container: &ContainerView) {
         let object = format!("container {}", container.name);
-        let exited = if container.state == "exited" { format!(" ({})", container.exit_code) } else { String::new() };
+        let exited = if container.state == "exited" {
+            format!(" ({})", container.exit_code)
+        } else {
+            String::new()
+        };
         self.add(&object, "state", format!("{}{exited}", container.state));
         self.add(&object, "image", format!("{} {}", container.image, container.image_id));
         self.add(&object, "restart", &container.restart);
@@ -144,11 +164,13 @@ impl Facts {
         for (network, endpoint) in &container.networks {
             // The engine gives each the first 12 digits of its own id as one.
             let is_id = |alias: &str| alias.len() >= 12 && container.id.starts_with(alias);
-            let aliases: BTreeSet<&str> = endpoint.aliases.iter().map(String::as_str).filter(|alias| !is_id(alias)).collect();
+            let aliases: BTreeSet<&str> =
+                endpoint.aliases.iter().map(String::as_str).filter(|alias| !is_id(alias)).collect();
             self.add(&object, format!("network {network}"), format!("aliases {}", joined(aliases)));
         }
         for mount in &container.mounts {
-            let source = if is_anonymous(&mount.source) { "an anonymous volume" } else { &mount.source };
+            let source =
+                if is_anonymous(&mount.source) { "an anonymous volume" } else { &mount.source };
             let mode = if mount.read_only { "ro" } else { "rw" };
             self.add(&object, format!("mount {}", mount.destination), format!("{source} {mode}"));
         }
@@ -171,11 +193,23 @@ impl Facts {
             self.labels(&object, &network.labels);
         }
         // Which network gets which of the engine's own pools is a matter of who came first.
-        self.add("networks", "subnets", joined(state.networks.iter().flat_map(|network| &network.subnets).map(String::as_str).collect()));
+        self.add(
+            "networks",
+            "subnets",
+            joined(
+                state
+                    .networks
+                    .iter()
+                    .flat_map(|network| &network.subnets)
+                    .map(String::as_str)
+                    .collect(),
+            ),
+        );
     }
 
     fn volumes(&mut self, state: &EngineState) {
-        let (anonymous, named): (Vec<&VolumeView>, Vec<&VolumeView>) = state.volumes.iter().partition(|volume| is_anonymous(&volume.name));
+        let (anonymous, named): (Vec<&VolumeView>, Vec<&VolumeView>) =
+            state.volumes.iter().partition(|volume| is_anonymous(&volume.name));
         for volume in named {
             let object = format!("volume {}", volume.name);
             self.add(&object, "name", &volume.name);
@@ -193,8 +227,13 @@ impl Facts {
                 self.add(&format!("image {digest}"), "id", &image.id);
             }
         }
-        let nameless = state.images.iter().filter(|image| image.tags.is_empty() && image.digests.is_empty());
-        self.add("images without a name", "ids", joined(nameless.map(|image| image.id.as_str()).collect()));
+        let nameless =
+            state.images.iter().filter(|image| image.tags.is_empty() && image.digests.is_empty());
+        self.add(
+            "images without a name",
+            "ids",
+            joined(nameless.map(|image| image.id.as_str()).collect()),
+        );
     }
 
     fn files(&mut self, world: &World) {
@@ -202,7 +241,11 @@ impl Facts {
             if !is_record(&path) {
                 let object = format!("file {}", path.display());
                 self.add(&object, "mode", format!("{mode:o}"));
-                self.add(&object, "lines", content.split(|byte| *byte == b'\n').count().to_string());
+                self.add(
+                    &object,
+                    "lines",
+                    content.split(|byte| *byte == b'\n').count().to_string(),
+                );
                 self.add(&object, "bytes", content.len().to_string());
                 self.add(&object, "content", sha256(&content));
             }
@@ -232,9 +275,15 @@ pub fn stamps(state: &EngineState) -> Stamps {
     named.map(|volume| (volume.name.clone(), volume.stamp)).collect()
 }
 
-/// The volumes that were there when the run was killed and whose names others have now: what was in them is lost.
-/// `given` were there before the run; one that a clean run replaces too (`replaced`) is meant to go.
-pub fn lost(given: &Stamps, killed: &Stamps, now: &Stamps, replaced: &BTreeSet<String>) -> Vec<Difference> {
+/// The volumes that were there when the run was killed and whose names others have now: what was in
+/// them is lost. `given` were there before the run; one that a clean run replaces too (`replaced`)
+/// is meant to go.
+pub fn lost(
+    given: &Stamps,
+    killed: &Stamps,
+    now: &Stamps,
+    replaced: &BTreeSet<String>,
+) -> Vec<Difference> {
     let is_lost = |(name, stamp): &(&String, &u64)| {
         let meant = replaced.contains(*name) && given.get(*name) == Some(*stamp);
         !meant && now.get(*name).is_some_and(|now| now != *stamp)
@@ -250,5 +299,9 @@ pub fn lost(given: &Stamps, killed: &Stamps, now: &Stamps, replaced: &BTreeSet<S
 
 /// The volumes that a clean run makes anew.
 pub fn replaced(given: &Stamps, clean: &Stamps) -> BTreeSet<String> {
-    given.iter().filter(|(name, stamp)| clean.get(*name).is_some_and(|now| now != *stamp)).map(|(name, _)| name.clone()).collect()
+    given
+        .iter()
+        .filter(|(name, stamp)| clean.get(*name).is_some_and(|now| now != *stamp))
+        .map(|(name, _)| name.clone())
+        .collect()
 }

@@ -12,7 +12,8 @@ use crate::model::Kind;
 use crate::policy::CheckedPath;
 use crate::testing::world::Subject;
 
-/// The reference stack: the project that this is. Nothing is on its machine yet, but for a `.env` as its example has it.
+/// The reference stack: the project that this is. Nothing is on its machine yet, but for a `.env`
+/// as its example has it.
 fn reference() -> Stage {
     let host = Arc::new(RealHost::new());
     let root = host.canonicalize(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
@@ -49,7 +50,10 @@ fn swept(stage: &Stage, task: &Task) -> Report {
 
 /// Everything about a sweep.
 fn told(report: &Report) -> String {
-    let findings = report.findings.iter().map(|finding| format!("{}\n    {}\n", finding.title(), finding.lines().join("\n    ")));
+    let findings = report
+        .findings
+        .iter()
+        .map(|finding| format!("{}\n    {}\n", finding.title(), finding.lines().join("\n    ")));
     format!("{}{}", findings.collect::<String>(), report.summary())
 }
 
@@ -71,14 +75,21 @@ fn an_interrupted_sweep_ends_in_the_middle_of_a_run() {
         // Not by a limit, which it would reach later.
         assert_eq!(failure.message, "sweep.rhai, undisturbed, fails: Interrupted", "{runbook}");
         let options = Options { cancel, ..Options::default() };
-        assert_eq!(sweep(&stage, &task, &options, &|_, _| ()).err().unwrap().kind, Kind::Interrupted);
+        assert_eq!(
+            sweep(&stage, &task, &options, &|_, _| ()).err().unwrap().kind,
+            Kind::Interrupted
+        );
     }
 }
 
 #[test]
 fn up_arrives_wherever_it_was_killed() {
     let report = arrives(&reference(), "scripts/up.rhai", &[]);
-    assert!(report.calls > 100 && report.changes > 30 && report.points > 80 && report.recoveries > 2, "{}", told(&report));
+    assert!(
+        report.calls > 100 && report.changes > 30 && report.points > 80 && report.recoveries > 2,
+        "{}",
+        told(&report)
+    );
 }
 
 #[test]
@@ -134,7 +145,8 @@ fn certificate_arrives_wherever_it_was_killed() {
 fn told_of(runbook: &str) -> String {
     let (stage, task) = project(runbook);
     let options = Options { recoveries: 0, ..Options::default() };
-    sweep(&stage, &task, &options, &|_, _| ()).map_or_else(|diagnostic| diagnostic.message, |report| told(&report))
+    sweep(&stage, &task, &options, &|_, _| ())
+        .map_or_else(|diagnostic| diagnostic.message, |report| told(&report))
 }
 
 #[test]
@@ -177,8 +189,9 @@ sweep.rhai: 6 engine calls, 1 of them changes; 1 change on the host; killed at 8
 
 #[test]
 fn a_next_run_that_fails_is_told() {
-    let told =
-        told_of(r#"if volume("a").exists() { fail("conflict", "only half is done", #{ hint: "remove it" }); } volume("a").create();"#);
+    let told = told_of(
+        r#"if volume("a").exists() { fail("conflict", "only half is done", #{ hint: "remove it" }); } volume("a").create();"#,
+    );
     assert_eq!(
         told,
         "killed after engine call 6 (volume_create project_a)
@@ -204,7 +217,8 @@ fn a_call_that_differs_between_two_runs_on_the_same_machine_is_named() {
         at: Duration::from_secs(1),
     };
     let (_, task) = project("");
-    let difference = same_calls(&task, &[made("a"), made("b")], &[made("a"), made("c")]).unwrap_err();
+    let difference =
+        same_calls(&task, &[made("a"), made("b")], &[made("a"), made("c")]).unwrap_err();
     assert_eq!(
         (difference.kind.exit_code(), difference.message.as_str()),
         (
@@ -213,21 +227,30 @@ fn a_call_that_differs_between_two_runs_on_the_same_machine_is_named() {
         )
     );
     let difference = same_calls(&task, &[made("a")], &[made("a"), made("c")]).unwrap_err();
-    assert!(difference.message.ends_with("is none any more, and volume_create c at 1s"), "{}", difference.message);
+    assert!(
+        difference.message.ends_with("is none any more, and volume_create c at 1s"),
+        "{}",
+        difference.message
+    );
 }
 
 #[test]
 fn a_runbook_that_fails_undisturbed_is_not_swept() {
-    assert_eq!(told_of(r#"fail("conflict", "not today");"#), "sweep.rhai, undisturbed, fails: not today");
+    assert_eq!(
+        told_of(r#"fail("conflict", "not today");"#),
+        "sweep.rhai, undisturbed, fails: not today"
+    );
 }
 
 #[test]
 fn one_point_alone_can_be_repeated_also_one_of_a_recovery() {
-    let (stage, task) = project(r#"let data = volume("data"); if data.exists() { data.remove(); } data.create();"#);
+    let (stage, task) =
+        project(r#"let data = volume("data"); if data.exists() { data.remove(); } data.create();"#);
     let at = |point: &str, second: Option<&str>| {
         let at = Some((point.parse().unwrap(), second.map(|second| second.parse().unwrap())));
         let options = Options { at, ..Options::default() };
-        sweep(&stage, &task, &options, &|_, _| ()).map_or_else(|diagnostic| diagnostic.message, |report| told(&report))
+        sweep(&stage, &task, &options, &|_, _| ())
+            .map_or_else(|diagnostic| diagnostic.message, |report| told(&report))
     };
     assert_eq!(
         at("2:before", None),

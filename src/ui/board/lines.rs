@@ -19,7 +19,8 @@ const GAP: &str = "  ";
 const NARROW: usize = 60;
 
 impl Board {
-    /// What is shown while it goes on: at most `size.rows - 2` lines, each shorter than `size.columns`.
+    /// What is shown while it goes on: at most `size.rows - 2` lines, each shorter than
+    /// `size.columns`.
     pub fn lines(&self, now: Duration, size: Size) -> Vec<String> {
         let room = size.rows.saturating_sub(2).max(1);
         let feet = self.feet(now);
@@ -31,8 +32,14 @@ impl Board {
             lines.push(row_line(name, row, now, name_column));
             let logged = row.log.len().min(left);
             left -= logged;
-            let indent = if narrow { GAP.len() } else { name_column + WORD_COLUMN + TIME_COLUMN + 3 * GAP.len() };
-            lines.extend(row.log.iter().skip(row.log.len() - logged).map(|text| log_line(indent, text)));
+            let indent = if narrow {
+                GAP.len()
+            } else {
+                name_column + WORD_COLUMN + TIME_COLUMN + 3 * GAP.len()
+            };
+            lines.extend(
+                row.log.iter().skip(row.log.len() - logged).map(|text| log_line(indent, text)),
+            );
         }
         lines.extend(feet.into_iter().map(|foot| foot.line(name_column, narrow)));
         fitted(&lines[..lines.len().min(room)], size)
@@ -42,11 +49,13 @@ impl Board {
     pub fn last_lines(&self, now: Duration, size: Size) -> Vec<String> {
         let name_column = self.name_column(size.columns);
         let rows = self.rows().map(|(name, row)| row_line(name, row, now, name_column));
-        let feet = self.feet(now).into_iter().map(|foot| foot.line(name_column, size.columns < NARROW));
+        let feet =
+            self.feet(now).into_iter().map(|foot| foot.line(name_column, size.columns < NARROW));
         fitted(&rows.chain(feet).collect::<Vec<_>>(), size)
     }
 
-    /// So many rows: those that failed, then those in motion, those that wait, and those that are done, in the order they have.
+    /// So many rows: those that failed, then those in motion, those that wait, and those that are
+    /// done, in the order they have.
     fn most_important(&self, room: usize) -> Vec<(&str, &Row)> {
         let rows: Vec<(&str, &Row)> = self.rows().collect();
         let mut places: Vec<usize> = (0..rows.len()).collect();
@@ -57,7 +66,11 @@ impl Board {
     }
 
     fn name_column(&self, columns: usize) -> usize {
-        let projects = self.verbs.iter().chain(self.ended.iter().map(|(verb, ..)| verb)).map(|verb| verb.project.as_str());
+        let projects = self
+            .verbs
+            .iter()
+            .chain(self.ended.iter().map(|(verb, ..)| verb))
+            .map(|verb| verb.project.as_str());
         let names = self.rows().map(|(name, _)| name).chain(projects);
         let widest = names.map(UnicodeWidthStr::width).max().unwrap_or(0);
         widest.min(columns / 3).max(FIRST_COLUMN)
@@ -72,8 +85,11 @@ impl Board {
             elapsed: shown_time(elapsed, ticks),
             counts: counts.clone(),
         };
-        let ended = self.ended.iter().map(|(verb, ok, elapsed)| foot(verb, if *ok { SUCCESS } else { FAILURE }, *elapsed, false));
-        let running = self.verbs.iter().map(|verb| foot(verb, MOTION, now.saturating_sub(verb.begun), true));
+        let ended = self.ended.iter().map(|(verb, ok, elapsed)| {
+            foot(verb, if *ok { SUCCESS } else { FAILURE }, *elapsed, false)
+        });
+        let running =
+            self.verbs.iter().map(|verb| foot(verb, MOTION, now.saturating_sub(verb.begun), true));
         ended.chain(running).collect()
     }
 
@@ -81,7 +97,9 @@ impl Board {
     fn counts(&self) -> String {
         let mut counts: Vec<(Phase, &str, usize)> = Vec::new();
         let unchanged = std::iter::repeat_n((Phase::Done, UNCHANGED), self.unchanged);
-        for (phase, word) in self.services.values().map(|row| (row.phase, row.word.as_str())).chain(unchanged) {
+        for (phase, word) in
+            self.services.values().map(|row| (row.phase, row.word.as_str())).chain(unchanged)
+        {
             match counts.iter_mut().find(|(_, known, _)| *known == word) {
                 Some((_, _, count)) => *count += 1,
                 None => counts.push((phase, word, 1)),
@@ -96,7 +114,11 @@ impl Board {
             Phase::Waiting => 4,
         };
         counts.sort_by_key(|(phase, word, _)| (rank(*phase), *word == UNCHANGED));
-        counts.iter().map(|(_, word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+        counts
+            .iter()
+            .map(|(_, word, count)| format!("{count} {word}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -110,13 +132,18 @@ struct FootLine {
 }
 
 impl FootLine {
-    /// Where there is little room it is not worth the columns: the counts are what stands for the rows that are not shown.
+    /// Where there is little room it is not worth the columns: the counts are what stands for the
+    /// rows that are not shown.
     fn line(&self, name_column: usize, narrow: bool) -> Line {
         if narrow {
-            let line = Line::default().then(SUBJECT, &self.project).then(Style::new(), " ").then(self.style, &self.verb);
+            let line = Line::default()
+                .then(SUBJECT, &self.project)
+                .then(Style::new(), " ")
+                .then(self.style, &self.verb);
             return line.then(Style::new(), &format!(" {}{GAP}{}", self.elapsed, self.counts));
         }
-        columns(&self.project, name_column, (self.style, &self.verb), &self.elapsed).then(Style::new(), &self.counts)
+        columns(&self.project, name_column, (self.style, &self.verb), &self.elapsed)
+            .then(Style::new(), &self.counts)
     }
 }
 
@@ -128,8 +155,13 @@ fn row_line(name: &str, row: &Row, now: Duration, name_column: usize) -> Line {
         Phase::Waiting => (ASIDE, ASIDE),
         Phase::Done => (SUCCESS, ASIDE),
     };
-    columns(name, name_column, (style, &row.word), &row.elapsed(now).map(|time| shown_time(time, row.ticks())).unwrap_or_default())
-        .then(text_style, &row.text)
+    columns(
+        name,
+        name_column,
+        (style, &row.word),
+        &row.elapsed(now).map(|time| shown_time(time, row.ticks())).unwrap_or_default(),
+    )
+    .then(text_style, &row.text)
 }
 
 fn columns(name: &str, name_column: usize, (style, word): (Style, &str), elapsed: &str) -> Line {
@@ -146,7 +178,11 @@ fn log_line(indent: usize, text: &str) -> Line {
 
 /// A time that grows is always shown in the same unit, or its beginning would flicker.
 fn shown_time(time: Duration, ticks: bool) -> String {
-    if ticks && time < Duration::from_secs(1) { format!("{:.1} s", time.as_secs_f64()) } else { time::elapsed(time) }
+    if ticks && time < Duration::from_secs(1) {
+        format!("{:.1} s", time.as_secs_f64())
+    } else {
+        time::elapsed(time)
+    }
 }
 
 /// The last column stays free: what ends there breaks the line on some terminals.

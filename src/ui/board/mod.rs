@@ -53,17 +53,27 @@ impl Board {
                     self.services.entry(service.clone()).or_insert_with(|| Row::new(now));
                 }
             }
-            Event::VerbDone { project, verb, ok, elapsed } => self.verb_done(project, verb, *ok, *elapsed, now),
-            Event::StepWaiting { label, waits_for, .. } => self.row(label, now).waits(waits_for, now),
+            Event::VerbDone { project, verb, ok, elapsed } => {
+                self.verb_done(project, verb, *ok, *elapsed, now)
+            }
+            Event::StepWaiting { label, waits_for, .. } => {
+                self.row(label, now).waits(waits_for, now)
+            }
             Event::StepStarted { label, cause } => self.row(label, now).starts(label, cause, now),
-            Event::StepProgress { label, standing } => self.row(label, now).progresses(label, standing),
-            Event::StepDone { label, elapsed } => self.row(label, now).is_done(label, *elapsed, now),
+            Event::StepProgress { label, standing } => {
+                self.row(label, now).progresses(label, standing)
+            }
+            Event::StepDone { label, elapsed } => {
+                self.row(label, now).is_done(label, *elapsed, now)
+            }
             Event::StepFailed { label, message } => self.row(label, now).fails(label, message, now),
             Event::StepInterrupted { label } => self.row(label, now).is_interrupted(label, now),
-            Event::Output { from, text } => match self.services.get_mut(from).filter(|row| row.builds()) {
-                Some(row) => row.outputs(text),
-                None => return false,
-            },
+            Event::Output { from, text } => {
+                match self.services.get_mut(from).filter(|row| row.builds()) {
+                    Some(row) => row.outputs(text),
+                    None => return false,
+                }
+            }
             Event::Unchanged { .. }
             | Event::Planned { .. }
             | Event::Print { .. }
@@ -86,19 +96,29 @@ impl Board {
     }
 
     fn verb_done(&mut self, project: &str, verb: &str, ok: bool, elapsed: Duration, now: Duration) {
-        if let Some(index) = self.verbs.iter().position(|known| known.project == project && known.name == verb) {
+        if let Some(index) =
+            self.verbs.iter().position(|known| known.project == project && known.name == verb)
+        {
             let verb = self.verbs.remove(index);
             self.ended.push((verb, ok, elapsed));
         }
         if self.verbs.is_empty() {
-            self.services.values_mut().chain(self.objects.values_mut()).for_each(|row| row.is_over(ok, now));
+            self.services
+                .values_mut()
+                .chain(self.objects.values_mut())
+                .for_each(|row| row.is_over(ok, now));
         }
     }
 
     fn row(&mut self, label: &StepLabel, now: Duration) -> &mut Row {
         match &label.service {
-            Some(service) if !is_shared(label) => self.services.entry(service.clone()).or_insert_with(|| Row::new(now)),
-            _ => self.objects.entry((label.object.kind, label.action)).or_insert_with(|| Row::new(now)),
+            Some(service) if !is_shared(label) => {
+                self.services.entry(service.clone()).or_insert_with(|| Row::new(now))
+            }
+            _ => self
+                .objects
+                .entry((label.object.kind, label.action))
+                .or_insert_with(|| Row::new(now)),
         }
     }
 

@@ -33,7 +33,8 @@ pub struct Row {
     pub word: String,
     /// What there is to say of it beside the word.
     pub text: String,
-    /// When the present stretch of work or waiting began; starting and getting ready are one, and so are stopping and removing.
+    /// When the present stretch of work or waiting began; starting and getting ready are one, and
+    /// so are stopping and removing.
     since: Duration,
     /// How long it took, once it is over.
     took: Option<Duration>,
@@ -68,9 +69,11 @@ impl Row {
         }
     }
 
-    /// How long the present stretch has taken; how long the last one took if it is over. Nothing if nothing was done.
+    /// How long the present stretch has taken; how long the last one took if it is over. Nothing if
+    /// nothing was done.
     pub fn elapsed(&self, now: Duration) -> Option<Duration> {
-        (self.word != UNCHANGED).then(|| self.took.unwrap_or_else(|| now.saturating_sub(self.since)))
+        (self.word != UNCHANGED)
+            .then(|| self.took.unwrap_or_else(|| now.saturating_sub(self.since)))
     }
 
     /// Whether the elapsed time still grows.
@@ -130,7 +133,9 @@ impl Row {
                 self.text = exit_code.map(|code| format!("exit code {code}")).unwrap_or_default();
             }
             Some(Detail::Building { .. }) => self.log.clear(),
-            Some(Detail::Transferring { .. }) => self.text = format!("{}  {}", standing.text, name(label)),
+            Some(Detail::Transferring { .. }) => {
+                self.text = format!("{}  {}", standing.text, name(label))
+            }
             Some(Detail::Waiting) | None => {}
         }
     }
@@ -158,13 +163,22 @@ impl Row {
             Some(other) => doing(other.action).clone_into(&mut self.word),
             None => {
                 let removed = label.action == ActionKind::Remove;
-                let took = if waited || shared || removed { now.saturating_sub(self.since) } else { elapsed };
+                let took = if waited || shared || removed {
+                    now.saturating_sub(self.since)
+                } else {
+                    elapsed
+                };
                 if waited {
                     self.ready = Some((done.to_owned(), took));
                 }
                 self.phase = Phase::Done;
-                // A replacement ends with its old container's removal; what matters of it is the new one.
-                let (word, took) = self.ready.clone().filter(|_| removed).unwrap_or_else(|| (done.to_owned(), took));
+                // A replacement ends with its old container's removal; what matters of it is the
+                // new one.
+                let (word, took) = self
+                    .ready
+                    .clone()
+                    .filter(|_| removed)
+                    .unwrap_or_else(|| (done.to_owned(), took));
                 (self.word, self.took) = (word, Some(took));
                 self.text = self.summary(label);
             }
@@ -199,7 +213,11 @@ impl Row {
     pub fn is_interrupted(&mut self, label: &StepLabel, now: Duration) {
         self.stops_running(label);
         if self.phase == Phase::Moving {
-            self.ends(Phase::CutShort, if label.action == ActionKind::WaitUntilReady { "not ready" } else { "cut short" }, now);
+            self.ends(
+                Phase::CutShort,
+                if label.action == ActionKind::WaitUntilReady { "not ready" } else { "cut short" },
+                now,
+            );
         }
     }
 
@@ -207,7 +225,8 @@ impl Row {
     pub fn is_over(&mut self, ok: bool, now: Duration) {
         self.running.clear();
         match self.phase {
-            // What it waited for showed that there is nothing to do: the image built anew is the same.
+            // What it waited for showed that there is nothing to do: the image built anew is the
+            // same.
             Phase::Waiting if ok => {
                 self.ends(Phase::Done, UNCHANGED, now);
                 self.text.clear();

@@ -11,7 +11,12 @@ use crate::ui::foot::Size;
 const USUAL: Size = Size { columns: 80, rows: 24 };
 
 fn label(service: &str, action: &str, object: &str) -> StepLabel {
-    StepLabel { step: 1, service: Some(service.into()), action: step::tests::action(action), object: step::tests::object(object) }
+    StepLabel {
+        step: 1,
+        service: Some(service.into()),
+        action: step::tests::action(action),
+        object: step::tests::object(object),
+    }
 }
 
 fn container(service: &str, action: &str) -> StepLabel {
@@ -29,7 +34,13 @@ impl Stage {
     fn up(services: &[&str], unchanged: &[&str]) -> Self {
         let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let (project, verb) = ("spc".into(), "up".into());
-        Self::default().told(Event::VerbStarted { project, verb, steps: 9, services: all(services), unchanged: all(unchanged) })
+        Self::default().told(Event::VerbStarted {
+            project,
+            verb,
+            steps: 9,
+            services: all(services),
+            unchanged: all(unchanged),
+        })
     }
 
     fn told(mut self, event: Event) -> Self {
@@ -64,7 +75,11 @@ impl Stage {
     }
 
     fn waits(self, service: &str, waits_for: &str) -> Self {
-        self.told(Event::StepWaiting { label: container(service, "start"), waits_for: waits_for.into(), after: vec![1] })
+        self.told(Event::StepWaiting {
+            label: container(service, "start"),
+            waits_for: waits_for.into(),
+            after: vec![1],
+        })
     }
 
     fn ended(self, ok: bool) -> Self {
@@ -87,7 +102,8 @@ impl Stage {
 fn text(lines: &[String], size: Size) -> String {
     let plain = |line: &String| format!("{}\n", anstream::adapter::strip_str(line));
     let text: String = lines.iter().map(plain).collect();
-    text.lines().for_each(|line| assert!(line.width() < size.columns, "{} columns: {line}", line.width()));
+    text.lines()
+        .for_each(|line| assert!(line.width() < size.columns, "{} columns: {line}", line.width()));
     text
 }
 
@@ -106,9 +122,18 @@ fn bringing_up() -> Stage {
         .does(container("redis", "create"), 10)
         .does(container("redis", "start"), 90)
         .does(container("redis", "wait until ready"), 300)
-        .stands(container("db", "wait until ready"), Standing::new("probing, exit code 2", Detail::Probing { exit_code: Some(2) }))
+        .stands(
+            container("db", "wait until ready"),
+            Standing::new("probing, exit code 2", Detail::Probing { exit_code: Some(2) }),
+        )
         .after(1000)
-        .stands(build, Standing::new("[4/7] RUN pip install -r requirements.txt", Detail::Building { cached: false }));
+        .stands(
+            build,
+            Standing::new(
+                "[4/7] RUN pip install -r requirements.txt",
+                Detail::Building { cached: false },
+            ),
+        );
     [
         "Collecting django==5.0.6",
         "",
@@ -117,7 +142,9 @@ fn bringing_up() -> Stage {
         "Installing",
     ]
     .iter()
-    .fold(stage, |stage, line| stage.told(Event::Output { from: "backend".into(), text: (*line).into() }))
+    .fold(stage, |stage, line| {
+        stage.told(Event::Output { from: "backend".into(), text: (*line).into() })
+    })
 }
 
 #[test]
@@ -187,7 +214,8 @@ fn of_many_services_those_in_motion_are_shown() {
     let names: Vec<String> = (1..=40).map(|number| format!("worker-{number:02}")).collect();
     let mut stage = Stage::up(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
     for name in &names[..30] {
-        stage = stage.does(container(name, "start"), 0).does(container(name, "wait until ready"), 10);
+        stage =
+            stage.does(container(name, "start"), 0).does(container(name, "wait until ready"), 10);
     }
     stage = stage.started(container("worker-37", "start")).told(Event::StepFailed {
         label: container("worker-35", "start"),
@@ -235,7 +263,9 @@ fn an_interrupt_leaves_what_was_done_and_what_was_not() {
     let stage = bringing_up()
         .waits("celery-worker", "db and redis to be ready")
         .told(Event::StepInterrupted { label: container("db", "wait until ready") })
-        .told(Event::StepInterrupted { label: label("backend", "build", "image spc-backend:dev-development") })
+        .told(Event::StepInterrupted {
+            label: label("backend", "build", "image spc-backend:dev-development"),
+        })
         .after(500)
         .ended(false);
     let expected = "\
@@ -252,14 +282,20 @@ spc            up             2.1 s  1 not ready, 1 cut short, 1 not begun, 1 â€
 
 #[test]
 fn what_waited_for_an_image_that_turned_out_the_same_is_unchanged() {
-    let stage =
-        Stage::up(&["web"], &[]).does(label("web", "build", "image web:1"), 700).waits("web", "the image web:1 to be built").ended(true);
-    assert_eq!(stage.left(USUAL), "web         unchanged\nspc         up            700 ms  1 unchanged\n");
+    let stage = Stage::up(&["web"], &[])
+        .does(label("web", "build", "image web:1"), 700)
+        .waits("web", "the image web:1 to be built")
+        .ended(true);
+    assert_eq!(
+        stage.left(USUAL),
+        "web         unchanged\nspc         up            700 ms  1 unchanged\n"
+    );
 }
 
 #[test]
 fn containers_of_one_service_are_one_row() {
-    let of = |number: u32, action: &str| label("web", action, &format!("container spc-web-{number}"));
+    let of =
+        |number: u32, action: &str| label("web", action, &format!("container spc-web-{number}"));
     let stage = Stage::up(&["web"], &[])
         .started(of(1, "start"))
         .started(of(2, "start"))
@@ -272,12 +308,17 @@ fn containers_of_one_service_are_one_row() {
         .done(of(1, "wait until ready"), 200);
     assert_eq!(stage.drawn(USUAL).lines().next(), Some("web         starting       0.3 s"));
     let stage = stage.after(100).done(of(2, "wait until ready"), 300).ended(true);
-    assert_eq!(stage.left(USUAL).lines().next(), Some("web         ready         400 ms  2 containers"));
+    assert_eq!(
+        stage.left(USUAL).lines().next(),
+        Some("web         ready         400 ms  2 containers")
+    );
 }
 
 #[test]
 fn stopping_and_removing_are_one_stretch() {
-    let stage = Stage::up(&["db"], &[]).does(container("db", "stop"), 3_000).does(container("db", "remove"), 50);
+    let stage = Stage::up(&["db"], &[])
+        .does(container("db", "stop"), 3_000)
+        .does(container("db", "remove"), 50);
     assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          removed        3.0 s"));
 }
 
@@ -290,21 +331,42 @@ fn what_stays_of_a_replacement_is_when_the_new_container_was_ready() {
         .does(container("web", "start"), 200)
         .does(container("web", "wait until ready"), 1_000)
         .does(container("web", "remove"), 20);
-    assert_eq!(stage.drawn(USUAL).lines().next(), Some("web         ready          1.2 s  image changed"));
-    assert_eq!(stage.ended(true).left(USUAL).lines().next(), Some("web         ready          1.2 s  image changed"));
+    assert_eq!(
+        stage.drawn(USUAL).lines().next(),
+        Some("web         ready          1.2 s  image changed")
+    );
+    assert_eq!(
+        stage.ended(true).left(USUAL).lines().next(),
+        Some("web         ready          1.2 s  image changed")
+    );
 }
 
 #[test]
 fn a_pull_shows_its_bytes_and_a_check_of_the_engine_that_it_is_waited_for() {
     let pull = label("db", "pull", "image postgres:15");
-    let bytes = Standing::new("12.0 MiB of 80.5 MiB", Detail::Transferring { current: 1, total: 2 });
-    let stage = Stage::up(&["db"], &[]).started(pull.clone()).stands(pull.clone(), "Pulling from library/postgres");
-    assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          pulling        0.0 s  Pulling from library/postgres"));
+    let bytes =
+        Standing::new("12.0 MiB of 80.5 MiB", Detail::Transferring { current: 1, total: 2 });
+    let stage = Stage::up(&["db"], &[])
+        .started(pull.clone())
+        .stands(pull.clone(), "Pulling from library/postgres");
+    assert_eq!(
+        stage.drawn(USUAL).lines().next(),
+        Some("db          pulling        0.0 s  Pulling from library/postgres")
+    );
     let stage = stage.stands(pull.clone(), bytes);
-    assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          pulling        0.0 s  12.0 MiB of 80.5 MiB  postgres:15"));
+    assert_eq!(
+        stage.drawn(USUAL).lines().next(),
+        Some("db          pulling        0.0 s  12.0 MiB of 80.5 MiB  postgres:15")
+    );
     let wait = container("db", "wait until ready");
-    let stage = stage.done(pull, 3_000).started(wait.clone()).stands(wait, "waiting for the engine's health check");
-    assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          starting       0.0 s  waiting for the engine's health check"));
+    let stage = stage
+        .done(pull, 3_000)
+        .started(wait.clone())
+        .stands(wait, "waiting for the engine's health check");
+    assert_eq!(
+        stage.drawn(USUAL).lines().next(),
+        Some("db          starting       0.0 s  waiting for the engine's health check")
+    );
 }
 
 #[test]
@@ -322,9 +384,13 @@ spc                         up             0.0 s  2 waiting
 #[test]
 fn work_outside_of_a_verb_has_rows_and_no_sum() {
     let build = label("local/web:1", "build", "image local/web:1");
-    let stage = Stage::default().started(build.clone()).stands(build.clone(), "reading the build context");
+    let stage =
+        Stage::default().started(build.clone()).stands(build.clone(), "reading the build context");
     assert!(stage.board.is_active());
-    assert_eq!(stage.drawn(USUAL), "local/web:1  building       0.0 s  reading the build context\n");
+    assert_eq!(
+        stage.drawn(USUAL),
+        "local/web:1  building       0.0 s  reading the build context\n"
+    );
     let stage = stage.after(2_000).done(build, 2_000);
     assert!(!stage.board.is_active());
     assert_eq!(stage.left(USUAL), "local/web:1  built          2.0 s  local/web:1\n");

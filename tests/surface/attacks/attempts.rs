@@ -1,4 +1,5 @@
-//! The table of attempts, `attempts.txt`: each line is a runbook that has to be refused. A new attempt is a new line.
+//! The table of attempts, `attempts.txt`: each line is a runbook that has to be refused. A new
+//! attempt is a new line.
 
 use super::Asked;
 use crate::support::{Answer, Spc};
@@ -29,7 +30,9 @@ fn attempts() -> Vec<Attempt> {
             continue;
         }
         let parts: Vec<&str> = text.split("→").map(str::trim).collect();
-        let [script, by, message] = parts[..] else { panic!("line {line} of the table is no attempt: {text}") };
+        let [script, by, message] = parts[..] else {
+            panic!("line {line} of the table is no attempt: {text}")
+        };
         let code = match by {
             "policy" => 5,
             "check" | "limit" => 2,
@@ -43,7 +46,8 @@ fn attempts() -> Vec<Attempt> {
 
 /// A project as its heading in the table says.
 fn project(heading: &str) -> Spc {
-    let run = Spc::new().file("../secret", "told").file("../outside/secret.rhai", "print(\"told\");");
+    let run =
+        Spc::new().file("../secret", "told").file("../outside/secret.rhai", "print(\"told\");");
     match heading {
         "links" => run
             .file("spc.toml", "project_directory = \"own\"\n")
@@ -57,7 +61,9 @@ fn project(heading: &str) -> Spc {
             .link("scripts/file.rhai", "../../outside/secret.rhai")
             .link("scripts/folder", "../../outside"),
         "engines" => {
-            let context = |name: &str, address: &str| format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"{address}"}}}}}}"#);
+            let context = |name: &str, address: &str| {
+                format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"{address}"}}}}}}"#)
+            };
             run.file("spc.toml", "[allow]\nnetwork = [\"*\", \"localhost:4000\", \"engine.example:4001\"]\n")
                 .file("Dockerfile", "FROM a\nARG FROM\nADD --chown=1:1 $FROM /x\n")
                 .file("plain/Dockerfile", "FROM a\n")
@@ -72,7 +78,8 @@ fn project(heading: &str) -> Spc {
         "nas" => run.file("spc.toml", "[allow]\nnetwork = [\"nas.example\"]\n"),
         "commands" => {
             // spc's own search path leads to what is planted too.
-            super::commands::project(super::commands::ALLOWED).env("PATH", format!("deploy:.:{}", std::env::var("PATH").unwrap()))
+            super::commands::project(super::commands::ALLOWED)
+                .env("PATH", format!("deploy:.:{}", std::env::var("PATH").unwrap()))
         }
         "frontends" => {
             let run = run.file("spc.toml", "[allow]\nfrontends = [\"example/known:1\"]\n");
@@ -82,16 +89,22 @@ fn project(heading: &str) -> Spc {
         "empty" => run.file("spc.toml", ""),
         "own" => run
             .file("spc.toml", "")
-            .file("app/Dockerfile", "FROM a\nARG KEY=dev.spc.project\nLABEL tier=front ${KEY}=other\n")
-            .file("long/Dockerfile", format!("FROM a\n{}\nLABEL dev.spc.project=other\n", " ".repeat(5 << 20)))
+            .file(
+                "app/Dockerfile",
+                "FROM a\nARG KEY=dev.spc.project\nLABEL tier=front ${KEY}=other\n",
+            )
+            .file(
+                "long/Dockerfile",
+                format!("FROM a\n{}\nLABEL dev.spc.project=other\n", " ".repeat(5 << 20)),
+            )
             .file("plain/Dockerfile", "FROM scratch\n")
             .file("root.tar", "an archive"),
         _ => panic!("no project of the table is called \"{heading}\""),
     }
 }
 
-/// Nothing is there, as in [`Asked::engine`], but for a container, a volume and a network of the project `other`, and a base image whose
-/// builds ask an engine.
+/// Nothing is there, as in [`Asked::engine`], but for a container, a volume and a network of the
+/// project `other`, and a base image whose builds ask an engine.
 fn engine(request: &str) -> Option<Answer> {
     if request.starts_with("GET /images/triggers") {
         let config = r#"{"OnBuild":["ADD http://127.0.0.1:4000/containers/json /x"]}"#;
@@ -127,9 +140,18 @@ fn every_attempt_of_the_table_is_refused_before_anything_is_done() {
     let attempts = attempts();
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let complaints: Vec<String> = std::thread::scope(|scope| {
-        let share = |worker: usize| attempts.iter().skip(worker).step_by(workers).filter_map(complaint).collect::<Vec<_>>();
-        let shares: Vec<_> = (0..workers).map(|worker| scope.spawn(move || share(worker))).collect();
+        let share = |worker: usize| {
+            attempts.iter().skip(worker).step_by(workers).filter_map(complaint).collect::<Vec<_>>()
+        };
+        let shares: Vec<_> =
+            (0..workers).map(|worker| scope.spawn(move || share(worker))).collect();
         shares.into_iter().flat_map(|share| share.join().expect("an attempt was made")).collect()
     });
-    assert!(complaints.is_empty(), "{} of {} attempts:\n\n{}", complaints.len(), attempts.len(), complaints.join("\n"));
+    assert!(
+        complaints.is_empty(),
+        "{} of {} attempts:\n\n{}",
+        complaints.len(),
+        attempts.len(),
+        complaints.join("\n")
+    );
 }

@@ -36,19 +36,42 @@ fn calls_expressions_and_data_have_a_depth() {
     bursts(Spc::new(), "let f = |f| f.call(f); f.call(f);", "Calls are nested too deeply");
     bursts(Spc::new(), "fn f() { try { f() } catch { f() } }\nf();", "Calls are nested too deeply");
     let two = Spc::new().file("scripts/b.rhai", "fn on(f) { f.call() }");
-    bursts(two, "import \"b\" as b;\nfn f() { b::on(|| f()) }\nf();", "Calls are nested too deeply");
+    bursts(
+        two,
+        "import \"b\" as b;\nfn f() { b::on(|| f()) }\nf();",
+        "Calls are nested too deeply",
+    );
     for format in ["json", "yaml"] {
-        bursts(Spc::new(), &format!("let s = \"[\"; for i in 0..20 {{ s += s; }} {format}::parse(s);"), "The text is not");
+        bursts(
+            Spc::new(),
+            &format!("let s = \"[\"; for i in 0..20 {{ s += s; }} {format}::parse(s);"),
+            "The text is not",
+        );
     }
     let aliases: String = ('b'..='j')
-        .map(|c| format!("{c}: &{c} [{}]\\n", ["*"; 9].map(|star| format!("{star}{}", (c as u8 - 1) as char)).join(",")))
+        .map(|c| {
+            format!(
+                "{c}: &{c} [{}]\\n",
+                ["*"; 9].map(|star| format!("{star}{}", (c as u8 - 1) as char)).join(",")
+            )
+        })
         .collect();
-    bursts(Spc::new(), &format!("yaml::parse(\"a: &a [x, x]\\n{aliases}\");"), "The text is not YAML: repetition limit exceeded");
+    bursts(
+        Spc::new(),
+        &format!("yaml::parse(\"a: &a [x, x]\\n{aliases}\");"),
+        "The text is not YAML: repetition limit exceeded",
+    );
 }
 
 #[test]
 fn what_is_read_at_once_has_a_size() {
-    for call in ["fs::read(\"img\")", "json::read(\"img\")", "yaml::read(\"img\")", "secret(\"img\")", "compose(\"img\")"] {
+    for call in [
+        "fs::read(\"img\")",
+        "json::read(\"img\")",
+        "yaml::read(\"img\")",
+        "secret(\"img\")",
+        "compose(\"img\")",
+    ] {
         let run = Spc::new().file("spc.toml", "").folder("secrets");
         for path in ["img", "secrets/img"] {
             std::fs::File::create(run.project().join(path)).unwrap().set_len(10 << 30).unwrap();
@@ -61,7 +84,11 @@ fn what_is_read_at_once_has_a_size() {
 
 #[test]
 fn tasks_have_a_number() {
-    bursts(Spc::new(), "let l = []; for i in 0..10_000 { l.push(|| 1); } parallel(l);", "parallel takes at most 256 functions at once");
+    bursts(
+        Spc::new(),
+        "let l = []; for i in 0..10_000 { l.push(|| 1); } parallel(l);",
+        "parallel takes at most 256 functions at once",
+    );
 }
 
 #[test]
@@ -82,7 +109,9 @@ fn whatever_never_ends_ends_with_ctrl_c() {
         "parallel([|| { loop { } }, || sleep(\"1h\")]);",
         "fn f() { loop { } }\nparallel([|| f()]);",
     ] {
-        let run = Spc::new().runbook(&format!("print(\"begun\");\n{script}\nprint(\"went on\");")).start();
+        let run = Spc::new()
+            .runbook(&format!("print(\"begun\");\n{script}\nprint(\"went on\");"))
+            .start();
         run.until_stdout("begun\n");
         run.interrupt();
         let ended = run.ends_within(Duration::from_secs(5));

@@ -1,8 +1,9 @@
-//! An allowed host command runs what was allowed and nothing else: no variable, folder, program file or symlink of a script or a
-//! container turns it into another one.
+//! An allowed host command runs what was allowed and nothing else: no variable, folder, program
+//! file or symlink of a script or a container turns it into another one.
 //!
-//! What is refused stands in `attempts.txt`, under the heading "commands". The stack's files are in `deploy`, which scripts and containers
-//! can write; `shared` is a folder that containers may mount. Every planted program writes `ran`, and tells.
+//! What is refused stands in `attempts.txt`, under the heading "commands". The stack's files are in
+//! `deploy`, which scripts and containers can write; `shared` is a folder that containers may
+//! mount. Every planted program writes `ran`, and tells.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -15,7 +16,8 @@ const PLANTED: &str = "#!/bin/sh\necho told >&2\ntouch \"$(dirname \"$0\")/ran\"
 /// What the attempts of the table are allowed.
 pub(super) const ALLOWED: &str = "commands = [\"git status\", \"./deploy/git\", \"./deploy/new\", \"./shared/git\", \"./tools/link\", \"./tools/through\", \"./deploy/link\", \"./deploy/bin/good\"]";
 
-/// The project: a git repository with a stack in `deploy`, programs planted wherever a script or a container could.
+/// The project: a git repository with a stack in `deploy`, programs planted wherever a script or a
+/// container could.
 pub(super) fn project(allow: &str) -> Spc {
     let spc = Spc::new()
         .file("spc.toml", format!("project_directory = \"deploy\"\n[allow]\n{allow}\nbind_mounts = [\"shared\"]\nread = [\"shared\"]\n"))
@@ -30,7 +32,8 @@ pub(super) fn project(allow: &str) -> Spc {
         .file("tools/runs.sh", "#!/bin/sh\npwd\n");
     let root = spc.project();
     for program in ["deploy/git", "deploy/pager", "shared/git", "tools/good", "tools/runs.sh"] {
-        std::fs::set_permissions(root.join(program), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(root.join(program), std::fs::Permissions::from_mode(0o755))
+            .unwrap();
     }
     for repository in [".", "deploy", "shared"] {
         git(&root.join(repository), &["init", "--quiet"]);
@@ -44,7 +47,11 @@ pub(super) fn project(allow: &str) -> Spc {
 }
 
 fn git(folder: &Path, words: &[&str]) {
-    let status = Command::new("git").args(words).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").status();
+    let status = Command::new("git")
+        .args(words)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .status();
     assert!(status.expect("these tests need git").success(), "git {words:?}");
 }
 
@@ -60,8 +67,13 @@ const GIT: &str = "commands = [\"git status\"]";
 #[test]
 fn a_command_folder_that_scripts_or_containers_can_write_runs_nothing() {
     for folder in ["deploy", "shared"] {
-        let (ended, planted) = run(project(&format!("{GIT}\ncommand_folder = \"{folder}\"")), "sh([\"git\", \"status\"]);");
-        let reason = format!("it would run in \"[project]/{folder}\", and scripts or containers can write \"[project]/{folder}\"");
+        let (ended, planted) = run(
+            project(&format!("{GIT}\ncommand_folder = \"{folder}\"")),
+            "sh([\"git\", \"status\"]);",
+        );
+        let reason = format!(
+            "it would run in \"[project]/{folder}\", and scripts or containers can write \"[project]/{folder}\""
+        );
         assert!(ended.code == 5 && !planted && ended.stderr.contains(&reason), "{ended}");
     }
 }
@@ -95,8 +107,15 @@ fn the_simulated_machine_of_a_test_refuses_it_too() {
         .args(["test"])
         .output();
     assert_eq!(ended.code, 1, "{ended}");
-    for reason in ["give a host command the variable \"PAGER\"", "run a host command in \".\"", "run the host command \"./deploy/git\""] {
-        assert!(ended.stdout.contains(reason) || ended.stderr.contains(reason), "{reason}: {ended}");
+    for reason in [
+        "give a host command the variable \"PAGER\"",
+        "run a host command in \".\"",
+        "run the host command \"./deploy/git\"",
+    ] {
+        assert!(
+            ended.stdout.contains(reason) || ended.stderr.contains(reason),
+            "{reason}: {ended}"
+        );
     }
 }
 
@@ -106,7 +125,11 @@ fn an_allowed_command_runs_beside_all_that_was_planted() {
     let spc = project(
         "commands = [\"git status\", \"env\", \"./tools/good\", \"./tools/runs.sh\"]\ncommand_env = [\"GIT_TERMINAL_PROMPT\", \"LISTED\"]",
     );
-    let path = format!("deploy:.:{}:{}", spc.project().join("shared").display(), std::env::var("PATH").unwrap());
+    let path = format!(
+        "deploy:.:{}:{}",
+        spc.project().join("shared").display(),
+        std::env::var("PATH").unwrap()
+    );
     let environment = [
         ("PATH", path.as_str()),
         ("GIT_EXTERNAL_DIFF", "deploy/git"),
@@ -135,7 +158,18 @@ fn an_allowed_command_runs_beside_all_that_was_planted() {
     let mut lines: Vec<&str> = ended.stdout.lines().collect();
     lines[..3].sort_unstable();
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    assert_eq!(lines, ["LC_ALL=C", "LISTED=mine", path, "GIT_TERMINAL_PROMPT=0", "good", "[project]", "[project]/scripts"]);
+    assert_eq!(
+        lines,
+        [
+            "LC_ALL=C",
+            "LISTED=mine",
+            path,
+            "GIT_TERMINAL_PROMPT=0",
+            "good",
+            "[project]",
+            "[project]/scripts"
+        ]
+    );
 }
 
 #[test]
@@ -154,13 +188,18 @@ fn a_star_still_means_any_program_in_any_folder_with_any_variable() {
     let script = r#"print(sh(["./deploy/git"]).ok); print(sh("echo $X; pwd", #{ quiet: true, working_dir: ".", environment: #{ X: "x" } }).stdout);"#;
     let (ended, planted) = run(project("commands = [\"*\"]"), script);
     assert!(planted);
-    assert_eq!((ended.code, ended.stdout.as_str()), (0, "true\nx\n[project]/deploy\n\n"), "{ended}");
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (0, "true\nx\n[project]/deploy\n\n"),
+        "{ended}"
+    );
 }
 
 #[test]
 fn a_home_folder_that_a_script_can_write_is_not_git_s() {
     let spc = project(GIT).file("deploy/.gitconfig", "[core]\n\tfsmonitor = deploy/git\n");
     let home = spc.project().join("deploy").display().to_string();
-    let (ended, planted) = run(spc.env("HOME", home), "sh([\"git\", \"status\"], #{ quiet: true });");
+    let (ended, planted) =
+        run(spc.env("HOME", home), "sh([\"git\", \"status\"], #{ quiet: true });");
     assert!(ended.code == 0 && !planted, "{ended}");
 }

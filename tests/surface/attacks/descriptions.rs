@@ -8,7 +8,9 @@ fn service(keys: &str) -> String {
 }
 
 fn volume(keys: &str) -> String {
-    format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", volumes: [\"v:/v\"] }} }}, volumes: #{{ v: #{{ {keys} }} }} }}).up();")
+    format!(
+        "stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", volumes: [\"v:/v\"] }} }}, volumes: #{{ v: #{{ {keys} }} }} }}).up();"
+    )
 }
 
 /// A project with symlinks to where nothing is to be mounted from.
@@ -51,19 +53,34 @@ fn the_host_is_not_mounted_under_any_name() {
         for script in [
             service(&format!("volumes: [\"{source}:/host\"]")),
             service(&format!("volumes: [\"{source}:/host:ro\"]")),
-            service(&format!("volumes: [#{{ type: \"bind\", source: \"{source}\", target: \"/host\" }}]")),
+            service(&format!(
+                "volumes: [#{{ type: \"bind\", source: \"{source}\", target: \"/host\" }}]"
+            )),
             service(&format!(
                 "volumes: [#{{ type: \"bind\", source: \"{source}\", target: \"/host\", bind: #{{ create_host_path: false }} }}]"
             )),
-            volume(&format!("driver_opts: #{{ type: \"none\", o: \"bind\", device: \"{source}\" }}")),
-            volume(&format!("driver: \"local\", driver_opts: #{{ type: \"tmpfs\", o: \"ro, rbind\", device: \"{source}\" }}")),
+            volume(&format!(
+                "driver_opts: #{{ type: \"none\", o: \"bind\", device: \"{source}\" }}"
+            )),
+            volume(&format!(
+                "driver: \"local\", driver_opts: #{{ type: \"tmpfs\", o: \"ro, rbind\", device: \"{source}\" }}"
+            )),
             volume(&format!("driver_opts: #{{ o: \"bind,ro\", device: \"{source}\" }}")),
-            format!("volume(\"v\").create(#{{ driver_opts: #{{ type: \"none\", o: \"bind\", device: \"{source}\" }} }});"),
+            format!(
+                "volume(\"v\").create(#{{ driver_opts: #{{ type: \"none\", o: \"bind\", device: \"{source}\" }} }});"
+            ),
         ] {
             let ended = refused(project(), &script);
-            assert!(ended.stderr.starts_with("error: A script may not mount \""), "{script}: {ended}");
+            assert!(
+                ended.stderr.starts_with("error: A script may not mount \""),
+                "{script}: {ended}"
+            );
             // Where it can't be followed it is refused for that.
-            assert!(ended.stderr.contains("to allow it, write ") || ended.stderr.contains("a symlink that leads nowhere"), "{ended}");
+            assert!(
+                ended.stderr.contains("to allow it, write ")
+                    || ended.stderr.contains("a symlink that leads nowhere"),
+                "{ended}"
+            );
         }
     }
 }
@@ -109,7 +126,9 @@ fn a_key_that_gives_the_host_is_refused_whether_it_is_done_or_not() {
         "entitlements: [\"security.insecure\"]",
         "privileged: true",
     ] {
-        let script = format!("stack(\"x\", #{{ services: #{{ a: #{{ build: #{{ context: \".\", {key} }} }} }} }});");
+        let script = format!(
+            "stack(\"x\", #{{ services: #{{ a: #{{ build: #{{ context: \".\", {key} }} }} }} }});"
+        );
         let ended = Spc::new().runbook(&format!("{script}\nprint(\"went on\");")).output();
         assert!(matches!(ended.code, 2 | 5) && ended.stdout.is_empty(), "{key}: {ended}");
     }
@@ -117,9 +136,13 @@ fn a_key_that_gives_the_host_is_refused_whether_it_is_done_or_not() {
 
 #[test]
 fn no_label_of_spc_or_compose_is_forged() {
-    for label in
-        ["dev.spc.project", "dev.spc.lock", "dev.spc.holds", "com.docker.compose.project", "com.docker.compose.project.working_dir"]
-    {
+    for label in [
+        "dev.spc.project",
+        "dev.spc.lock",
+        "dev.spc.holds",
+        "com.docker.compose.project",
+        "com.docker.compose.project.working_dir",
+    ] {
         for script in [
             service(&format!("labels: #{{ \"{label}\": \"other\" }}")),
             service(&format!("labels: [\"{label}=other\"]")),
@@ -127,13 +150,20 @@ fn no_label_of_spc_or_compose_is_forged() {
             format!(
                 "stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", networks: [\"n\"] }} }}, networks: #{{ n: #{{ labels: [\"{label}=other\"] }} }} }});"
             ),
-            format!("stack(\"x\", #{{ services: #{{ a: #{{ build: #{{ context: \".\", labels: #{{ \"{label}\": \"other\" }} }} }} }} }});"),
+            format!(
+                "stack(\"x\", #{{ services: #{{ a: #{{ build: #{{ context: \".\", labels: #{{ \"{label}\": \"other\" }} }} }} }} }});"
+            ),
             format!("volume(\"v\").create(#{{ labels: #{{ \"{label}\": \"other\" }} }});"),
             format!("network(\"n\").create(#{{ labels: #{{ \"{label}\": \"other\" }} }});"),
-            format!("image(\"a\").build(#{{ context: \".\", labels: #{{ \"{label}\": \"other\" }} }});"),
+            format!(
+                "image(\"a\").build(#{{ context: \".\", labels: #{{ \"{label}\": \"other\" }} }});"
+            ),
         ] {
             let asked = super::Asked::default();
-            let ended = Spc::new().engine(asked.engine(|_| None)).runbook(&format!("{script}\nprint(\"went on\");")).output();
+            let ended = Spc::new()
+                .engine(asked.engine(|_| None))
+                .runbook(&format!("{script}\nprint(\"went on\");"))
+                .output();
             assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{script}: {ended}");
             assert!(ended.stderr.contains(&format!("\"{label}\"")), "{script}: {ended}");
             assert_eq!(asked.changes(), [] as [String; 0], "{script}");

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use crate::support::{Answer, Ended, Spc, TcpServer};
 
 /// A server that remembers what it is asked.
-fn server(answer: impl Fn(&str) -> Answer + Send + 'static) -> (TcpServer, Arc<Mutex<Vec<String>>>) {
+fn server(
+    answer: impl Fn(&str) -> Answer + Send + 'static,
+) -> (TcpServer, Arc<Mutex<Vec<String>>>) {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let server = TcpServer::new({
         let asked = asked.clone();
@@ -36,7 +38,11 @@ fn run(script: &str, tell: impl FnOnce(Spc) -> Spc) -> Ended {
 #[track_caller]
 fn is_refused(ended: &Ended, reason: &str) {
     assert_eq!((ended.code, ended.stdout.as_str()), (5, ""), "{ended}");
-    assert!(ended.stderr.starts_with("error: A script may not send a request to \"") && ended.stderr.contains(reason), "{ended}");
+    assert!(
+        ended.stderr.starts_with("error: A script may not send a request to \"")
+            && ended.stderr.contains(reason),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -64,8 +70,13 @@ fn no_request_reaches_the_engine_under_any_name_of_this_machine() {
     ];
     for host in ["127.0.0.1", "localhost", "0.0.0.0"] {
         for name in names {
-            let ended = run(&create(&format!("http://{name}:{port}")), |spc| spc.env("DOCKER_HOST", format!("tcp://{host}:{port}")));
-            is_refused(&ended, &format!(": it leads to the Docker Engine at \"tcp://{host}:{port}\"\n"));
+            let ended = run(&create(&format!("http://{name}:{port}")), |spc| {
+                spc.env("DOCKER_HOST", format!("tcp://{host}:{port}"))
+            });
+            is_refused(
+                &ended,
+                &format!(": it leads to the Docker Engine at \"tcp://{host}:{port}\"\n"),
+            );
         }
     }
     assert!(asked.lock().unwrap().is_empty());
@@ -77,9 +88,12 @@ fn no_request_reaches_the_engine_behind_a_redirect() {
     let target = format!("http://any.localhost:{}/containers/create", engine.port());
     for status in [301, 302, 303, 307, 308] {
         let location = target.clone();
-        let (redirects, redirected) = server(move |_| Answer::of_stranger(status, "").with_header("Location", &location));
+        let (redirects, redirected) =
+            server(move |_| Answer::of_stranger(status, "").with_header("Location", &location));
         let script = create(&format!("http://localhost:{}", redirects.port()));
-        let ended = run(&script, |spc| spc.env("DOCKER_HOST", format!("tcp://127.0.0.1:{}", engine.port())));
+        let ended = run(&script, |spc| {
+            spc.env("DOCKER_HOST", format!("tcp://127.0.0.1:{}", engine.port()))
+        });
         is_refused(&ended, ": it leads to the Docker Engine at ");
         assert_eq!(redirected.lock().unwrap().len(), 1);
     }
@@ -92,12 +106,20 @@ fn an_engine_that_is_named_anywhere_is_no_target_also_where_another_is_in_use() 
     let address = format!("tcp://127.0.0.1:{}", engine.port());
     let script = create(&format!("http://localhost:{}", engine.port()));
     let context = format!(r#"{{"Name":"stage","Endpoints":{{"docker":{{"Host":"{address}"}}}}}}"#);
-    is_refused(&run(&script, |spc| spc.args(["--host", &address])), "it leads to the Docker Engine");
     is_refused(
-        &run(&script, |spc| spc.env("DOCKER_HOST", &address).args(["--host", "unix:///nowhere.sock"])),
+        &run(&script, |spc| spc.args(["--host", &address])),
         "it leads to the Docker Engine",
     );
-    is_refused(&run(&script, |spc| spc.file("../home/.docker/contexts/meta/0/meta.json", &context)), "it leads to the Docker Engine");
+    is_refused(
+        &run(&script, |spc| {
+            spc.env("DOCKER_HOST", &address).args(["--host", "unix:///nowhere.sock"])
+        }),
+        "it leads to the Docker Engine",
+    );
+    is_refused(
+        &run(&script, |spc| spc.file("../home/.docker/contexts/meta/0/meta.json", &context)),
+        "it leads to the Docker Engine",
+    );
     // It is in no list: what answers says what it is, and the script goes no further.
     is_refused(&run(&script, |spc| spc), "a Docker Engine answers there\n");
     assert_eq!(asked.lock().unwrap().len(), 1);
@@ -106,7 +128,8 @@ fn an_engine_that_is_named_anywhere_is_no_target_also_where_another_is_in_use() 
 #[test]
 fn a_name_below_localhost_is_this_machine_without_asking_a_resolver() {
     let (server, _asked) = server(|_| Answer::of_stranger(200, "here"));
-    let script = format!("print(http::get(\"http://no.such.name.localhost:{}/\").body);", server.port());
+    let script =
+        format!("print(http::get(\"http://no.such.name.localhost:{}/\").body);", server.port());
     Spc::new().runbook(&script).stdout("here\n").run();
 }
 

@@ -15,9 +15,16 @@ fn project() -> Spc {
 
 #[test]
 fn nothing_outside_is_read() {
-    for path in
-        ["../spc.toml", "../../secret", "file", "folder/secret", "gone", "/etc/shadow", "/proc/self/environ", "/proc/1/root/etc/shadow"]
-    {
+    for path in [
+        "../spc.toml",
+        "../../secret",
+        "file",
+        "folder/secret",
+        "gone",
+        "/etc/shadow",
+        "/proc/self/environ",
+        "/proc/1/root/etc/shadow",
+    ] {
         for script in [
             format!("fs::read(\"{path}\")"),
             format!("fs::file(\"{path}\").exists"),
@@ -25,15 +32,22 @@ fn nothing_outside_is_read() {
             format!("yaml::read(\"{path}\")"),
             format!("fs::copy(\"{path}\", \"mine\")"),
             format!("compose(\"{path}\")"),
-            format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\" }} }}, secrets: #{{ s: #{{ file: \"{path}\" }} }} }})"),
-            format!("stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", env_file: \"{path}\" }} }} }})"),
+            format!(
+                "stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\" }} }}, secrets: #{{ s: #{{ file: \"{path}\" }} }} }})"
+            ),
+            format!(
+                "stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\", env_file: \"{path}\" }} }} }})"
+            ),
             format!("stack(\"x\", #{{ services: #{{ a: #{{ build: \"{path}\" }} }} }})"),
             format!("image(\"a\").build(#{{ context: \"{path}\" }})"),
         ] {
             let ended = project().runbook(&format!("{script};\nprint(\"went on\");")).output();
             // Some of these functions there are not.
             assert!(matches!(ended.code, 2 | 5), "{script}: {ended}");
-            assert!(!ended.stdout.contains("went on") && !ended.stderr.contains("told"), "{script}: {ended}");
+            assert!(
+                !ended.stdout.contains("went on") && !ended.stderr.contains("told"),
+                "{script}: {ended}"
+            );
         }
     }
 }
@@ -52,8 +66,17 @@ fn a_secret_or_a_context_from_outside_needs_the_line_for_reading() {
 
 #[test]
 fn nothing_outside_is_written_and_what_is_there_stays() {
-    for path in ["../spc.toml", "spc.toml", "../../secret", "file", "folder/secret", "gone", "/etc/hostname", ".git/hooks/pre-commit", "."]
-    {
+    for path in [
+        "../spc.toml",
+        "spc.toml",
+        "../../secret",
+        "file",
+        "folder/secret",
+        "gone",
+        "/etc/hostname",
+        ".git/hooks/pre-commit",
+        ".",
+    ] {
         for call in [
             "fs::write(\"PATH\", \"x\")",
             "fs::append(\"PATH\", \"x\")",
@@ -65,7 +88,8 @@ fn nothing_outside_is_written_and_what_is_there_stays() {
                 continue;
             }
             let run = project();
-            let kept = ["project/spc.toml", "project/own/note", "secret"].map(|path| run.root().join(path));
+            let kept = ["project/spc.toml", "project/own/note", "secret"]
+                .map(|path| run.root().join(path));
             let read = || kept.clone().map(|path| std::fs::read(path).ok());
             let before = read();
             let script = call.replace("PATH", path);
@@ -80,29 +104,44 @@ fn nothing_outside_is_written_and_what_is_there_stays() {
 #[test]
 fn a_file_of_variables_does_not_choose_the_engine() {
     let asked = super::Asked::default();
-    let run = Spc::new().file(".env", "DOCKER_HOST=tcp://127.0.0.1:9\nDOCKER_CONTEXT=other\n").engine(asked.engine(|_| None));
+    let run = Spc::new()
+        .file(".env", "DOCKER_HOST=tcp://127.0.0.1:9\nDOCKER_CONTEXT=other\n")
+        .engine(asked.engine(|_| None));
     run.runbook("print(image(\"a\").exists());").stdout("false\n").run();
 }
 
 /// A project in which one of spc's own files leads out of it.
 fn led_out(own: &str, target: &str) -> Spc {
-    Spc::new().file("spc.toml", "").link(own, target).file("../outside/shared", "A=told\n").folder("../outside/records")
+    Spc::new()
+        .file("spc.toml", "")
+        .link(own, target)
+        .file("../outside/shared", "A=told\n")
+        .folder("../outside/records")
 }
 
 #[test]
 fn a_file_of_variables_that_leads_out_is_refused_with_the_line_that_allows_it() {
     let message = "error: spc may not read \".env\": it leads to \"[root]/outside/shared\", outside of the project\n\
         help: to allow it, write read = [\"[root]/outside/shared\"] under [allow] in spc.toml\n";
-    led_out(".env", "../outside/shared").runbook("print(env(\"A\"));").code(5).stderr(message).run();
+    led_out(".env", "../outside/shared")
+        .runbook("print(env(\"A\"));")
+        .code(5)
+        .stderr(message)
+        .run();
     led_out(".env", "../outside/gone")
         .runbook("print(1);")
         .code(5)
         .stderr("error: spc may not read \".env\": it is a symlink that leads nowhere\n")
         .run();
-    let allowed = led_out(".env", "../outside/shared").file("spc.toml", "[allow]\nread = [\"../outside\"]\n");
+    let allowed =
+        led_out(".env", "../outside/shared").file("spc.toml", "[allow]\nread = [\"../outside\"]\n");
     allowed.runbook("print(env(\"A\"));").stdout("told\n").run();
     // A person names it.
-    led_out(".env", "../outside/gone").args(["--env-file", "../outside/shared"]).runbook("print(env(\"A\"));").stdout("told\n").run();
+    led_out(".env", "../outside/gone")
+        .args(["--env-file", "../outside/shared"])
+        .runbook("print(env(\"A\"));")
+        .stdout("told\n")
+        .run();
     // It stays in the project.
     Spc::new()
         .file("spc.toml", "")
@@ -139,5 +178,10 @@ fn a_settings_file_that_leads_out_is_refused() {
              help: put a copy of the file in its place\n",
         )
         .run();
-    Spc::new().link("spc.toml", "config/spc.toml").file("config/spc.toml", "").runbook("print(1);").stdout("1\n").run();
+    Spc::new()
+        .link("spc.toml", "config/spc.toml")
+        .file("config/spc.toml", "")
+        .runbook("print(1);")
+        .stdout("1\n")
+        .run();
 }

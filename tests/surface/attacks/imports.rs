@@ -47,7 +47,8 @@ fn none_comes_from_outside_of_the_project() {
         ".",
         "..",
     ] {
-        let ended = project().runbook(&format!("import \"{path}\" as x;\nprint(\"went on\");")).output();
+        let ended =
+            project().runbook(&format!("import \"{path}\" as x;\nprint(\"went on\");")).output();
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{path}: {ended}");
         assert!(ended.stderr.starts_with("error: Could not import"), "{path}: {ended}");
         assert!(!ended.stderr.contains("told"), "{path}: {ended}");
@@ -74,10 +75,16 @@ fn none_is_chosen_while_it_runs() {
 
 #[test]
 fn none_takes_the_place_of_a_module_of_spc() {
-    for (module, call) in [("fs", "fs::read(\"/etc/hostname\")"), ("http", "http::get(\"http://example.invalid\")")] {
-        let run = Spc::new().file("scripts/mine.rhai", "fn read(path) { \"mine\" }\nfn get(url) { \"mine\" }");
+    for (module, call) in
+        [("fs", "fs::read(\"/etc/hostname\")"), ("http", "http::get(\"http://example.invalid\")")]
+    {
+        let run = Spc::new()
+            .file("scripts/mine.rhai", "fn read(path) { \"mine\" }\nfn get(url) { \"mine\" }");
         let ended = run.runbook(&format!("import \"mine\" as {module};\nprint({call});")).output();
         // Whichever of both it is, what spc's does is held to the policy.
-        assert!(ended.code == 5 || ended.code == 2 || ended.stdout == "mine\n", "{module}: {ended}");
+        assert!(
+            ended.code == 5 || ended.code == 2 || ended.stdout == "mine\n",
+            "{module}: {ended}"
+        );
     }
 }

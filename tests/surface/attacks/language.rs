@@ -56,7 +56,10 @@ fn no_function_of_spc_is_defined_again() {
         "private fn sh(command) { 1 }",
     ] {
         ends(definition, &[2]);
-        let ended = Spc::new().file("scripts/mine.rhai", definition).runbook("import \"mine\" as mine;\nprint(\"went on\");").output();
+        let ended = Spc::new()
+            .file("scripts/mine.rhai", definition)
+            .runbook("import \"mine\" as mine;\nprint(\"went on\");")
+            .output();
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{definition}: {ended}");
     }
     // Printing is Rhai's own; redefined or not, what is printed is masked by the terminal.
@@ -83,7 +86,9 @@ fn a_refusal_is_swallowed_nowhere() {
         format!("fn g() {{ try {{ {refused} }} catch {{ }} }}\ng();"),
         format!("for i in 0..3 {{ try {{ {refused} }} catch {{ continue; }} }}"),
         format!("try {{ try {{ {refused} }} catch {{ throw \"other\"; }} }} catch {{ }}"),
-        format!("let x = try_it(|| {refused});\nfn try_it(f) {{ try {{ return f.call(); }} catch {{ return 1; }} }}"),
+        format!(
+            "let x = try_it(|| {refused});\nfn try_it(f) {{ try {{ return f.call(); }} catch {{ return 1; }} }}"
+        ),
         format!("[1, 2].filter(|x| {{ try {{ {refused}; }} catch {{ }} true }});"),
         format!("[2, 1].sort(|a, b| {{ try {{ {refused}; }} catch {{ }} a - b }});"),
         format!("retry(#{{ times: 2, delay: \"1ms\" }}, || attempt(|| {refused}));"),

@@ -1,4 +1,5 @@
-//! What a hostile runbook tries, through the real binary: each is refused, says what would allow it, and has done nothing.
+//! What a hostile runbook tries, through the real binary: each is refused, says what would allow
+//! it, and has done nothing.
 
 mod attempts;
 mod bombs;
@@ -23,7 +24,10 @@ pub struct Asked(Arc<Mutex<Vec<String>>>);
 
 impl Asked {
     /// An engine that is there, holds nothing, and remembers what it is asked.
-    pub fn engine(&self, answer: impl Fn(&str) -> Option<Answer> + Send + 'static) -> impl Fn(&str) -> Answer + Send + 'static {
+    pub fn engine(
+        &self,
+        answer: impl Fn(&str) -> Option<Answer> + Send + 'static,
+    ) -> impl Fn(&str) -> Answer + Send + 'static {
         let asked = self.0.clone();
         move |request| {
             asked.lock().unwrap().push(request.to_owned());
@@ -42,11 +46,15 @@ impl Asked {
     }
 }
 
-/// Runs a runbook that has to be refused by policy before anything is done: nothing is asked of the engine, nothing printed.
+/// Runs a runbook that has to be refused by policy before anything is done: nothing is asked of the
+/// engine, nothing printed.
 #[track_caller]
 pub fn refused(run: Spc, script: &str) -> Ended {
     let asked = Asked::default();
-    let ended = run.engine(asked.engine(|_| None)).runbook(&format!("{script}\nprint(\"went on\");")).output();
+    let ended = run
+        .engine(asked.engine(|_| None))
+        .runbook(&format!("{script}\nprint(\"went on\");"))
+        .output();
     assert_eq!((ended.code, ended.stdout.as_str()), (5, ""), "{script}: {ended}");
     assert_eq!(asked.0.lock().unwrap().as_slice(), [] as [String; 0], "{script}");
     ended
@@ -55,6 +63,9 @@ pub fn refused(run: Spc, script: &str) -> Ended {
 /// The line that a refusal says to add.
 #[track_caller]
 pub fn line(ended: &Ended) -> String {
-    let (_, line) = ended.stderr.split_once("to allow it, write ").unwrap_or_else(|| panic!("no line to add: {ended}"));
+    let (_, line) = ended
+        .stderr
+        .split_once("to allow it, write ")
+        .unwrap_or_else(|| panic!("no line to add: {ended}"));
     line.split_once(" under [allow] in spc.toml\n").expect("where to add it").0.to_owned()
 }

@@ -3,7 +3,8 @@
 use super::{Asked, line};
 use crate::support::{Answer, Ended, Spc};
 
-/// A container, a network and a volume of the project `other`, made from another folder; and the lists that they are in.
+/// A container, a network and a volume of the project `other`, made from another folder; and the
+/// lists that they are in.
 pub(super) fn other(request: &str) -> Option<Answer> {
     let labels = r#"{"com.docker.compose.project":"other","com.docker.compose.service":"web","com.docker.compose.project.working_dir":"/srv/other","dev.spc.project":"other"}"#;
     let body = match request.split_once(' ')? {
@@ -45,7 +46,10 @@ pub(super) fn other(request: &str) -> Option<Answer> {
 #[track_caller]
 fn run(script: &str) -> (Ended, Vec<String>) {
     let asked = Asked::default();
-    let ended = Spc::new().engine(asked.engine(other)).runbook(&format!("{script}\nprint(\"went on\");")).output();
+    let ended = Spc::new()
+        .engine(asked.engine(other))
+        .runbook(&format!("{script}\nprint(\"went on\");"))
+        .output();
     (ended, asked.changes())
 }
 
@@ -104,7 +108,11 @@ fn describing_a_project_of_that_name_does_not_make_it_ones_own() {
         // `up` may end sooner: what it would make is not on the engine.
         assert!(ended.code != 0 && ended.stdout.is_empty(), "{script}: {ended}");
         if !script.starts_with("up") {
-            assert_eq!((ended.code, line(&ended).as_str()), (5, "projects = [\"other\"]"), "{script}: {ended}");
+            assert_eq!(
+                (ended.code, line(&ended).as_str()),
+                (5, "projects = [\"other\"]"),
+                "{script}: {ended}"
+            );
         }
     }
     refused(&format!("{DESCRIBED};\nexec(\"web\", \"id\");"));
@@ -114,7 +122,9 @@ fn describing_a_project_of_that_name_does_not_make_it_ones_own() {
 
 #[test]
 fn that_it_is_there_and_how_it_stands_is_no_secret() {
-    let (ended, changes) = run(&format!("print(container(\"other-web-1\").exists());\nprint({DESCRIBED}.service(\"web\").state);"));
+    let (ended, changes) = run(&format!(
+        "print(container(\"other-web-1\").exists());\nprint({DESCRIBED}.service(\"web\").state);"
+    ));
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "true\nrunning\nwent on\n"), "{ended}");
     assert_eq!(changes, [] as [String; 0]);
 }
@@ -144,7 +154,10 @@ const USES_OTHER: &str = "let s = stack(\"x\", #{ services: #{ a: #{ image: \"a\
 fn what_a_refused_run_was_to_remember_is_not_remembered() {
     for call in ["s.up((), #{ adopt: true });", "s.service(\"a\").scale(2);"] {
         let asked = Asked::default();
-        let run = Spc::new().file("spc.toml", "").engine(asked.engine(other)).runbook(&format!("{USES_OTHER}{call}"));
+        let run = Spc::new()
+            .file("spc.toml", "")
+            .engine(asked.engine(other))
+            .runbook(&format!("{USES_OTHER}{call}"));
         let records = run.project().join(".spc/x/state.json");
         let (ended, is_kept) = run.start().ends_then(|| records.exists());
         assert!(ended.code == 5 && !is_kept, "{call}: {ended}");
@@ -157,10 +170,16 @@ fn a_plan_refuses_what_the_run_would_with_the_place_in_the_file() {
     let compose = "services:\n  a:\n    image: a\n    volumes: [\"v:/v\"]\nvolumes:\n  v:\n    external: true\n    name: other_data\n";
     for command in ["plan", "run"] {
         let asked = Asked::default();
-        let run = Spc::new().file("spc.toml", "").file("compose.yaml", compose).file("scripts/a.rhai", "compose(\"compose.yaml\").up();");
+        let run = Spc::new()
+            .file("spc.toml", "")
+            .file("compose.yaml", compose)
+            .file("scripts/a.rhai", "compose(\"compose.yaml\").up();");
         let ended = run.engine(asked.engine(other)).args([command, "scripts/a.rhai"]).output();
         assert_eq!(ended.code, 5, "{command}: {ended}");
-        assert!(ended.stderr.contains("A script may not mount the volume \"other_data\""), "{command}: {ended}");
+        assert!(
+            ended.stderr.contains("A script may not mount the volume \"other_data\""),
+            "{command}: {ended}"
+        );
         assert!(ended.stderr.contains("compose.yaml:6:3"), "{command}: {ended}");
         assert_eq!(asked.changes(), [] as [String; 0], "{command}");
     }

@@ -2,7 +2,9 @@
 
 #[test]
 fn its_runbooks_need_no_permission_of_their_own() {
-    let settings = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/spc.toml")).unwrap();
-    let lines: Vec<&str> = settings.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let settings =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/spc.toml")).unwrap();
+    let lines: Vec<&str> =
+        settings.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     assert_eq!(lines, ["spc = \"0.1\"", "project_directory = \"examples/spc\""]);
 }

@@ -1,5 +1,5 @@
-//! Hostile scripts under the verbs that do nothing: `spc test` and its crash sweep, `spc check` and `spc plan` reach no engine, no
-//! network, no command, and write no file of the machine.
+//! Hostile scripts under the verbs that do nothing: `spc test` and its crash sweep, `spc check` and
+//! `spc plan` reach no engine, no network, no command, and write no file of the machine.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,8 @@ fn hostile(port: u16) -> String {
         "image(\"a\").pull()".to_owned(),
         "image(\"a\").build(#{ context: \".\" })".to_owned(),
         "container(\"other\").remove()".to_owned(),
-        "stack(\"x\", #{ services: #{ a: #{ image: \"a\", volumes: [\"/:/host\"] } } }).up()".to_owned(),
+        "stack(\"x\", #{ services: #{ a: #{ image: \"a\", volumes: [\"/:/host\"] } } }).up()"
+            .to_owned(),
         "stack(\"x\", #{ services: #{ a: #{ image: \"a\" } } }).up()".to_owned(),
         "stack(\"x\", #{ services: #{ a: #{ image: \"a\" } } }).down()".to_owned(),
     ];
@@ -80,19 +81,30 @@ fn a_hostile_script_that_is_tested_checked_or_planned_changes_nothing_outside() 
             .file("top_test.rhai", format!("{script}\nfn test_nothing() {{ }}\n"))
             .file("run_test.rhai", "fn test_run() { runbook(\"hostile\"); }\n")
             .engine(asked.engine(super::projects::other));
-        std::fs::set_permissions(run.project().join("plant"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(
+            run.project().join("plant"),
+            std::fs::Permissions::from_mode(0o755),
+        )
+        .unwrap();
         let before = files(run.root());
         let root = run.root().to_owned();
         let begun = Instant::now();
         let (ended, after) = run.args(words.iter().copied()).start().ends_then(|| files(&root));
         assert!(begun.elapsed() < Duration::from_secs(60), "{words:?}");
-        let changed: Vec<&String> = after.iter().filter(|file| !before.contains(file)).map(|(path, _)| path).collect();
-        assert!(changed.is_empty() && after.len() == before.len(), "{words:?} changed {changed:?}: {ended}");
+        let changed: Vec<&String> =
+            after.iter().filter(|file| !before.contains(file)).map(|(path, _)| path).collect();
+        assert!(
+            changed.is_empty() && after.len() == before.len(),
+            "{words:?} changed {changed:?}: {ended}"
+        );
         assert!(server.accept().is_err(), "{words:?} connected: {ended}");
         assert_eq!(asked.changes(), [] as [String; 0], "{words:?}: {ended}");
         if words[0] != "plan" {
             assert_eq!(asked.0.lock().unwrap().len(), 0, "{words:?} asked the engine: {ended}");
         }
-        assert!(!Path::new("/tmp/spc-planted").exists() && !Path::new("/tmp/planted").exists(), "{words:?}");
+        assert!(
+            !Path::new("/tmp/spc-planted").exists() && !Path::new("/tmp/planted").exists(),
+            "{words:?}"
+        );
     }
 }

@@ -17,7 +17,8 @@ fn a_dockerfile_that_is_replaced_after_its_check_is_sent_as_it_was() {
     let folder = Folder::empty();
     folder.file("Dockerfile", CHECKED);
     let (first, digest) = (folder.path("Dockerfile"), folder.collected().digest);
-    *folder.host.before_list.lock().unwrap() = Some(Box::new(move || std::fs::write(first, OTHER).unwrap()));
+    *folder.host.before_list.lock().unwrap() =
+        Some(Box::new(move || std::fs::write(first, OTHER).unwrap()));
     let context = folder.collected();
     assert_eq!(sent_at(&context, "Dockerfile"), CHECKED.as_bytes());
     assert_eq!(context.digest, digest);
@@ -37,7 +38,10 @@ fn a_dockerfile_whose_folder_becomes_a_symlink_after_its_check_is_not_built() {
         symlink("other", docker).unwrap();
     }));
     let failure = folder.collect().unwrap_err();
-    assert_eq!(failure.message, "The Dockerfile \"docker/Dockerfile\" changed while the build context was read");
+    assert_eq!(
+        failure.message,
+        "The Dockerfile \"docker/Dockerfile\" changed while the build context was read"
+    );
     assert_eq!(failure.kind, Kind::Build);
 }
 
@@ -75,5 +79,8 @@ fn a_dockerfile_among_the_records_of_spc_is_refused() {
     folder.file(".spc/Dockerfile", CHECKED);
     folder.dockerfile = ".spc/Dockerfile".into();
     let failure = folder.collect().unwrap_err();
-    assert_eq!(failure.message, "The Dockerfile \".spc/Dockerfile\" is in \".spc\", which is never sent to the builder");
+    assert_eq!(
+        failure.message,
+        "The Dockerfile \".spc/Dockerfile\" is in \".spc\", which is never sent to the builder"
+    );
 }

@@ -10,8 +10,8 @@ use futures::stream::BoxStream;
 
 use crate::host::real::RealHost;
 use crate::host::{
-    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind, HttpRequest, HttpResponse,
-    Result as HostResult, StandardStream,
+    CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HostError, HostErrorKind,
+    HttpRequest, HttpResponse, Result as HostResult, StandardStream,
 };
 use crate::policy::CheckedPath;
 
@@ -30,7 +30,10 @@ pub(super) struct FolderHost {
 impl FolderHost {
     fn checked(&self, path: &CheckedPath) -> HostResult<()> {
         if self.denied.contains(path.as_path()) {
-            return Err(HostError::new(HostErrorKind::PermissionDenied, format!("Could not read \"{}\"", path.as_path().display())));
+            return Err(HostError::new(
+                HostErrorKind::PermissionDenied,
+                format!("Could not read \"{}\"", path.as_path().display()),
+            ));
         }
         Ok(())
     }
@@ -112,7 +115,10 @@ impl Host for FolderHost {
     fn create(&self, _: &CheckedPath) -> HostResult<Box<dyn FileSink>> {
         unused()
     }
-    fn spawn(&self, _: &CommandRequest) -> HostResult<BoxStream<'static, HostResult<CommandEvent>>> {
+    fn spawn(
+        &self,
+        _: &CommandRequest,
+    ) -> HostResult<BoxStream<'static, HostResult<CommandEvent>>> {
         unused()
     }
     async fn http(&self, _: &HttpRequest) -> HostResult<HttpResponse> {

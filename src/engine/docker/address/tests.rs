@@ -5,20 +5,31 @@ fn tcp(host: &str, port: u16, tls: bool) -> Address {
 }
 
 fn ssh(user: Option<&str>, host: &str, port: Option<u16>, socket: Option<&str>) -> Address {
-    Address::Ssh(SshAddress { user: user.map(Into::into), host: host.into(), port, socket: socket.map(Into::into) })
+    Address::Ssh(SshAddress {
+        user: user.map(Into::into),
+        host: host.into(),
+        port,
+        socket: socket.map(Into::into),
+    })
 }
 
 #[test]
 fn the_supported_forms_are_read_and_written_back() {
     let cases = [
         ("unix:///run/user/1000/docker.sock", Address::Unix("/run/user/1000/docker.sock".into())),
-        ("unix:///home/Größe 1/데이터/docker.sock", Address::Unix("/home/Größe 1/데이터/docker.sock".into())),
+        (
+            "unix:///home/Größe 1/데이터/docker.sock",
+            Address::Unix("/home/Größe 1/데이터/docker.sock".into()),
+        ),
         ("tcp://build.example:4000", tcp("build.example", 4000, false)),
         ("tcp://[::1]:2375", tcp("::1", 2375, false)),
         ("ssh://host", ssh(None, "host", None, None)),
         ("ssh://me@build.example:2222", ssh(Some("me"), "build.example", Some(2222), None)),
         ("ssh://me@[fe80::1%eth0]:22", ssh(Some("me"), "fe80::1%eth0", Some(22), None)),
-        ("ssh://host/run/user/1000/docker.sock", ssh(None, "host", None, Some("/run/user/1000/docker.sock"))),
+        (
+            "ssh://host/run/user/1000/docker.sock",
+            ssh(None, "host", None, Some("/run/user/1000/docker.sock")),
+        ),
     ];
     for (text, address) in cases {
         assert_eq!(Address::parse(text, false).as_ref(), Ok(&address), "{text}");

@@ -9,14 +9,19 @@ use crate::host::sim::{CommandAnswer, SimHost};
 const AUTH: &str = "bWU6Y29ycmVjdCBob3JzZQ==";
 
 fn password(username: &str, password: &str) -> Found {
-    Found::Some(RegistryAuth { username: username.into(), password: password.into(), ..RegistryAuth::default() })
+    Found::Some(RegistryAuth {
+        username: username.into(),
+        password: password.into(),
+        ..RegistryAuth::default()
+    })
 }
 
 fn token(token: &str) -> Found {
     Found::Some(RegistryAuth { identity_token: token.into(), ..RegistryAuth::default() })
 }
 
-/// What the configuration `config` has for `registry`, with a helper `docker-credential-store` that gives `answer`.
+/// What the configuration `config` has for `registry`, with a helper `docker-credential-store` that
+/// gives `answer`.
 fn found(config: &str, registry: &str, answer: CommandAnswer) -> Result<Found> {
     let conductor = SimConductor::new(1);
     let host = SimHost::new(conductor.clone())
@@ -32,7 +37,9 @@ fn found(config: &str, registry: &str, answer: CommandAnswer) -> Result<Found> {
 
 #[test]
 fn a_registrys_entry_is_found_by_every_spelling_of_its_host() {
-    let auths = |key: &str| format!(r#"{{"auths": {{"{key}": {{"auth": "{AUTH}"}}, "other:5000": {{}}}}}}"#);
+    let auths = |key: &str| {
+        format!(r#"{{"auths": {{"{key}": {{"auth": "{AUTH}"}}, "other:5000": {{}}}}}}"#)
+    };
     let cases = [
         ("localhost:5001", "localhost:5001"),
         ("https://localhost:5001/v1/", "localhost:5001"),
@@ -41,8 +48,15 @@ fn a_registrys_entry_is_found_by_every_spelling_of_its_host() {
         (INDEX_KEY, DEFAULT_HOST),
     ];
     for (key, registry) in cases {
-        assert_eq!(found(&auths(key), registry, CommandAnswer::default()).unwrap(), password("me", "correct horse"), "{key}");
-        assert_eq!(found(&auths(key), "other:5000", CommandAnswer::default()).unwrap(), Found::None);
+        assert_eq!(
+            found(&auths(key), registry, CommandAnswer::default()).unwrap(),
+            password("me", "correct horse"),
+            "{key}"
+        );
+        assert_eq!(
+            found(&auths(key), "other:5000", CommandAnswer::default()).unwrap(),
+            Found::None
+        );
     }
     let of_token = r#"{"auths": {"r:1": {"auth": "bWU6", "identitytoken": "long"}}}"#;
     assert_eq!(found(of_token, "r:1", CommandAnswer::default()).unwrap(), token("long"));
@@ -53,26 +67,44 @@ fn a_registrys_entry_is_found_by_every_spelling_of_its_host() {
 fn a_helper_is_asked_for_its_registry_and_the_store_for_all_others() {
     let config = r#"{"credHelpers": {"r:1": "store", "r:2": "gone"}, "auths": {"r:3": {"auth": "bWU6cHc="}}}"#;
     let store = r#"{"credsStore": "store", "auths": {"r:3": {}}}"#;
-    let answer = || CommandAnswer::stdout(r#"{"ServerURL": "r:1", "Username": "me", "Secret": "pw"}"#);
+    let answer =
+        || CommandAnswer::stdout(r#"{"ServerURL": "r:1", "Username": "me", "Secret": "pw"}"#);
     assert_eq!(found(config, "r:1", answer()).unwrap(), password("me", "pw"));
-    assert_eq!(found(config, "r:2", answer()).unwrap(), Found::NoProgram("docker-credential-gone".into()));
+    assert_eq!(
+        found(config, "r:2", answer()).unwrap(),
+        Found::NoProgram("docker-credential-gone".into())
+    );
     assert_eq!(found(config, "r:3", answer()).unwrap(), password("me", "pw"));
     assert_eq!(found(store, "r:3", answer()).unwrap(), password("me", "pw"));
     let of_token = CommandAnswer::stdout(r#"{"Username": "<token>", "Secret": "long"}"#);
     assert_eq!(found(store, "r:3", of_token).unwrap(), token("long"));
-    let none = CommandAnswer { stdout: "credentials not found in native keychain\n".into(), code: 1, ..CommandAnswer::default() };
+    let none = CommandAnswer {
+        stdout: "credentials not found in native keychain\n".into(),
+        code: 1,
+        ..CommandAnswer::default()
+    };
     assert_eq!(found(store, "r:3", none).unwrap(), Found::None);
 }
 
 #[test]
 fn a_helper_that_fails_is_named_and_its_answer_is_not() {
     let store = r#"{"credsStore": "store"}"#;
-    let failing = CommandAnswer { stdout: "the keychain is locked\n".into(), code: 1, ..CommandAnswer::default() };
+    let failing = CommandAnswer {
+        stdout: "the keychain is locked\n".into(),
+        code: 1,
+        ..CommandAnswer::default()
+    };
     let cases = [
         (failing, "failed with code 1: the keychain is locked"),
         (CommandAnswer { code: 3, ..CommandAnswer::default() }, "failed with code 3"),
-        (CommandAnswer::stdout("a secret value"), "answered something else than Docker's helpers do"),
-        (CommandAnswer::stdout("{}").taking(Duration::from_secs(3600)), "did not answer within 30 s"),
+        (
+            CommandAnswer::stdout("a secret value"),
+            "answered something else than Docker's helpers do",
+        ),
+        (
+            CommandAnswer::stdout("{}").taking(Duration::from_secs(3600)),
+            "did not answer within 30 s",
+        ),
     ];
     for (answer, why) in cases {
         let error = found(store, "r:3", answer).unwrap_err();
@@ -86,9 +118,10 @@ fn a_helper_that_fails_is_named_and_its_answer_is_not() {
 
 #[test]
 fn a_configuration_that_cannot_be_read_is_named_without_its_content() {
-    for (config, words) in
-        [("{\"auths\": \"horse\"", "wrong at line 1"), (r#"{"auths": {"r:3": {"auth": "horse"}}}"#, "the entry of \"r:3\" in \"auths\"")]
-    {
+    for (config, words) in [
+        ("{\"auths\": \"horse\"", "wrong at line 1"),
+        (r#"{"auths": {"r:3": {"auth": "horse"}}}"#, "the entry of \"r:3\" in \"auths\""),
+    ] {
         let error = found(config, "r:3", CommandAnswer::default()).unwrap_err();
         assert!(error.message.contains(words) && !error.message.contains("horse"), "{error}");
     }

@@ -4,12 +4,14 @@ use super::*;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
 
-/// A host with this environment, where the contexts "a", "b" and "c" are at addresses of these names.
+/// A host with this environment, where the contexts "a", "b" and "c" are at addresses of these
+/// names.
 fn host(variables: &[(&str, &str)]) -> SimHost {
     let host = SimHost::new(SimConductor::new(1)).with_variable("HOME", "/h");
     let host = ["a", "b", "c"].iter().fold(host, |host, name| {
         let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
-        let meta = format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"ssh://{name}"}}}}}}"#);
+        let meta =
+            format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"ssh://{name}"}}}}}}"#);
         host.with_file(format!("/h/.docker/contexts/meta/{id}/meta.json"), meta)
     });
     variables.iter().fold(host, |host, (name, value)| host.with_variable(name, value))
@@ -35,30 +37,52 @@ fn the_engine_is_named_in_the_order_of_dockers_own_client() {
     assert_eq!(chosen(&all, Some(("--host", "ssh://option"))).as_deref(), Some("ssh://option"));
     assert_eq!(chosen(&all, Some(("--context", "c"))).as_deref(), Some("ssh://c"));
     assert_eq!(chosen(&all, None).as_deref(), Some("ssh://env"));
-    assert_eq!(chosen(&in_use("a", host(&[("DOCKER_HOST", ""), ("DOCKER_CONTEXT", "b")])), None).as_deref(), Some("ssh://b"));
+    assert_eq!(
+        chosen(&in_use("a", host(&[("DOCKER_HOST", ""), ("DOCKER_CONTEXT", "b")])), None)
+            .as_deref(),
+        Some("ssh://b")
+    );
     assert_eq!(chosen(&in_use("a", host(&[])), None).as_deref(), Some("ssh://a"));
     assert_eq!(chosen(&host(&[]), None), None);
 }
 
 #[test]
 fn the_context_default_is_docker_host_or_this_machines_own_engine() {
-    assert_eq!(chosen(&in_use("a", host(&[("DOCKER_HOST", "ssh://env")])), Some(("--context", "default"))).as_deref(), Some("ssh://env"));
-    assert_eq!(chosen(&in_use("a", host(&[("DOCKER_CONTEXT", "b")])), Some(("--context", "default"))), None);
+    assert_eq!(
+        chosen(&in_use("a", host(&[("DOCKER_HOST", "ssh://env")])), Some(("--context", "default")))
+            .as_deref(),
+        Some("ssh://env")
+    );
+    assert_eq!(
+        chosen(&in_use("a", host(&[("DOCKER_CONTEXT", "b")])), Some(("--context", "default"))),
+        None
+    );
     assert_eq!(chosen(&in_use("a", host(&[("DOCKER_CONTEXT", "default")])), None), None);
     assert_eq!(chosen(&in_use("default", host(&[])), None), None);
-    assert_eq!(chosen(&in_use("a", host(&[])), Some(("--context", ""))).as_deref(), Some("ssh://a"));
+    assert_eq!(
+        chosen(&in_use("a", host(&[])), Some(("--context", ""))).as_deref(),
+        Some("ssh://a")
+    );
 }
 
 #[test]
 fn a_context_that_is_not_there_is_told_with_who_names_it() {
-    let message = |host: &SimHost| Endpoint::chosen(host, &EngineChoice::default()).unwrap_err().message;
-    assert_eq!(message(&host(&[("DOCKER_CONTEXT", "stage")])), "there is no Docker context \"stage\", which DOCKER_CONTEXT names");
-    assert_eq!(message(&in_use("stage", host(&[]))), "there is no Docker context \"stage\", which \"/h/.docker/config.json\" names");
+    let message =
+        |host: &SimHost| Endpoint::chosen(host, &EngineChoice::default()).unwrap_err().message;
+    assert_eq!(
+        message(&host(&[("DOCKER_CONTEXT", "stage")])),
+        "there is no Docker context \"stage\", which DOCKER_CONTEXT names"
+    );
+    assert_eq!(
+        message(&in_use("stage", host(&[]))),
+        "there is no Docker context \"stage\", which \"/h/.docker/config.json\" names"
+    );
 }
 
 #[test]
 fn an_address_that_is_none_is_told_with_who_gave_it_and_without_its_password() {
-    let error = Endpoint::chosen(&host(&[("DOCKER_HOST", "nonsense")]), &EngineChoice::default()).unwrap_err();
+    let error = Endpoint::chosen(&host(&[("DOCKER_HOST", "nonsense")]), &EngineChoice::default())
+        .unwrap_err();
     assert_eq!(error.message, "could not use DOCKER_HOST \"nonsense\": it names no protocol");
     let option = EngineChoice { host: Some("ssh://me:secret@x".into()), ..EngineChoice::default() };
     let error = Endpoint::chosen(&host(&[]), &option).unwrap_err();
@@ -67,25 +91,42 @@ fn an_address_that_is_none_is_told_with_who_gave_it_and_without_its_password() {
 
 #[test]
 fn tls_is_for_tcp_only_and_its_files_are_those_of_dockers_client() {
-    let tls = |host: &SimHost| Endpoint::chosen(host, &EngineChoice::default()).map(|endpoint| endpoint.unwrap().tls);
+    let tls = |host: &SimHost| {
+        Endpoint::chosen(host, &EngineChoice::default()).map(|endpoint| endpoint.unwrap().tls)
+    };
     let tcp = ("DOCKER_HOST", "tcp://engine");
     let verify = ("DOCKER_TLS_VERIFY", "1");
     let files = |host: SimHost, folder: &str, names: &[&str]| {
-        names.iter().fold(host, |host, name| host.with_file(format!("{folder}/{name}.pem"), name.to_uppercase()))
+        names.iter().fold(host, |host, name| {
+            host.with_file(format!("{folder}/{name}.pem"), name.to_uppercase())
+        })
     };
     let certs = [tcp, verify, ("DOCKER_CERT_PATH", "/certs")];
     let found = tls(&files(host(&certs), "/certs", &["ca", "cert", "key"])).unwrap().unwrap();
-    assert_eq!((found.authority, found.identity, found.verify), (Some("CA".into()), Some(("CERT".into(), "KEY".into())), true));
+    assert_eq!(
+        (found.authority, found.identity, found.verify),
+        (Some("CA".into()), Some(("CERT".into(), "KEY".into())), true)
+    );
     assert_eq!(tls(&files(host(&certs), "/certs", &["ca"])).unwrap().unwrap().identity, None);
     assert_eq!(tls(&host(&[("DOCKER_HOST", "unix:///a.sock"), verify])), Ok(None));
     assert_eq!(tls(&host(&[tcp])), Ok(None));
 
     let message = |host: &SimHost| tls(host).unwrap_err().message;
-    assert_eq!(message(&files(host(&certs), "/certs", &["ca", "cert"])), "DOCKER_TLS_VERIFY is set, but there is no \"/certs/key.pem\"");
-    assert_eq!(message(&host(&[tcp, verify])), "DOCKER_TLS_VERIFY is set, but there is no \"/h/.docker/ca.pem\"");
-    assert_eq!(message(&host(&[tcp, verify, ("DOCKER_CONFIG", "/c")])), "DOCKER_TLS_VERIFY is set, but there is no \"/c/ca.pem\"");
+    assert_eq!(
+        message(&files(host(&certs), "/certs", &["ca", "cert"])),
+        "DOCKER_TLS_VERIFY is set, but there is no \"/certs/key.pem\""
+    );
+    assert_eq!(
+        message(&host(&[tcp, verify])),
+        "DOCKER_TLS_VERIFY is set, but there is no \"/h/.docker/ca.pem\""
+    );
+    assert_eq!(
+        message(&host(&[tcp, verify, ("DOCKER_CONFIG", "/c")])),
+        "DOCKER_TLS_VERIFY is set, but there is no \"/c/ca.pem\""
+    );
 
     // Without verification no authority is asked for, nor heard.
-    let unverified = tls(&files(host(&[tcp, ("DOCKER_TLS", "1")]), "/h/.docker", &["ca"])).unwrap().unwrap();
+    let unverified =
+        tls(&files(host(&[tcp, ("DOCKER_TLS", "1")]), "/h/.docker", &["ca"])).unwrap().unwrap();
     assert_eq!((unverified.authority, unverified.verify), (None, false));
 }

@@ -4,11 +4,19 @@ use super::*;
 const GROUPS: &str = "root:x:0:\nadm:x:4:syslog\ndocker:x:998:somebody\n";
 
 fn attempt(path: &str, kind: io::ErrorKind, group: Option<u32>) -> Attempt {
-    Attempt { address: Address::Unix(path.into()), failure: Failure::Io(kind, kind.to_string()), group }
+    Attempt {
+        address: Address::Unix(path.into()),
+        failure: Failure::Io(kind, kind.to_string()),
+        group,
+    }
 }
 
 fn options() -> ConnectOptions {
-    ConnectOptions { user: Some("alice".into()), groups: Some(GROUPS.into()), ..ConnectOptions::default() }
+    ConnectOptions {
+        user: Some("alice".into()),
+        groups: Some(GROUPS.into()),
+        ..ConnectOptions::default()
+    }
 }
 
 #[test]
@@ -35,13 +43,22 @@ fn without_permission_the_hint_names_the_sockets_group_and_the_user() {
     ];
     let error = explain(&attempts, &options());
     assert_eq!(error.kind, EngineErrorKind::PermissionDenied);
-    assert_eq!(error.hint.unwrap(), "join the group \"docker\", which owns it: `sudo usermod -aG docker alice`, then log in again");
+    assert_eq!(
+        error.hint.unwrap(),
+        "join the group \"docker\", which owns it: `sudo usermod -aG docker alice`, then log in again"
+    );
 }
 
 #[test]
 fn nobody_is_told_to_join_the_group_root() {
-    let error = explain(&[attempt("/var/run/docker.sock", io::ErrorKind::PermissionDenied, Some(0))], &options());
-    assert_eq!(error.hint.unwrap(), "only root may open it: use sudo, or start the engine with `--group docker` and join that group");
+    let error = explain(
+        &[attempt("/var/run/docker.sock", io::ErrorKind::PermissionDenied, Some(0))],
+        &options(),
+    );
+    assert_eq!(
+        error.hint.unwrap(),
+        "only root may open it: use sudo, or start the engine with `--group docker` and join that group"
+    );
 }
 
 #[test]
@@ -57,15 +74,35 @@ fn an_engine_that_was_named_is_told_with_its_name_and_the_way_back() {
     let cases = [
         (Source::HostOption, "", "leave --host out"),
         (Source::DockerHost, ", the address in DOCKER_HOST", "unset DOCKER_HOST"),
-        (context(ContextBy::Option), ", the address of the context \"stage\"", "leave --context out"),
-        (context(ContextBy::Variable), ", the address of the context \"stage\"", "unset DOCKER_CONTEXT"),
-        (context(ContextBy::Current("/c.json".into())), ", the address of the context \"stage\"", "say --context default"),
+        (
+            context(ContextBy::Option),
+            ", the address of the context \"stage\"",
+            "leave --context out",
+        ),
+        (
+            context(ContextBy::Variable),
+            ", the address of the context \"stage\"",
+            "unset DOCKER_CONTEXT",
+        ),
+        (
+            context(ContextBy::Current("/c.json".into())),
+            ", the address of the context \"stage\"",
+            "say --context default",
+        ),
     ];
     for (source, from, way_back) in cases {
         let endpoint = Endpoint { address: Address::Unix("/a.sock".into()), tls: None, source };
         let options = ConnectOptions { endpoint: Some(endpoint), ..options() };
         let error = explain(&[attempt("/a.sock", io::ErrorKind::NotFound, None)], &options);
-        assert_eq!(error.message, format!("no Docker Engine answers at \"unix:///a.sock\" (there is no such socket){from}"));
-        assert_eq!(error.hint.unwrap(), format!("start that engine, or {way_back} to use the one of this machine"));
+        assert_eq!(
+            error.message,
+            format!(
+                "no Docker Engine answers at \"unix:///a.sock\" (there is no such socket){from}"
+            )
+        );
+        assert_eq!(
+            error.hint.unwrap(),
+            format!("start that engine, or {way_back} to use the one of this machine")
+        );
     }
 }

@@ -28,7 +28,11 @@ pub(super) struct Line {
 
 impl Line {
     /// Logs in; with `forwards`, the engine's socket is forwarded.
-    pub(super) async fn open(machine: &SshAddress, asks: bool, forwards: bool) -> Result<Self, Told> {
+    pub(super) async fn open(
+        machine: &SshAddress,
+        asks: bool,
+        forwards: bool,
+    ) -> Result<Self, Told> {
         let folder = private_folder().map_err(|error| Told {
             why: format!("no folder could be made for its connection: {error}"),
             hint: "set TMPDIR to a folder that can be written to".to_owned(),
@@ -89,7 +93,8 @@ impl Drop for Line {
 
 /// A folder of this user's alone, with a name that is short enough for the sockets in it.
 fn private_folder() -> io::Result<TempDir> {
-    /// A socket's address holds 107 bytes, on some systems 103; ssh first takes a name longer by 17.
+    /// A socket's address holds 107 bytes, on some systems 103; ssh first takes a name
+    /// that is 17 longer.
     const LONGEST: usize = 103 - "/control".len() - 17;
     let folder = tempfile::Builder::new().prefix("spc-ssh-").tempdir()?;
     if folder.path().as_os_str().len() <= LONGEST {

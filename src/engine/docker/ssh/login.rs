@@ -43,7 +43,8 @@ pub(super) struct Ssh {
 }
 
 impl Ssh {
-    /// Says that `ssh` has ended by itself, and must not be killed: its number may be another process's by now.
+    /// Says that `ssh` has ended by itself, and must not be killed: its number may be another
+    /// process's by now.
     pub(super) async fn release(mut self) {
         let _ = self.lifeline.write_all(b"\n").await;
     }
@@ -80,16 +81,33 @@ impl Login {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(guard(self.asks)).arg(&self.folder).arg(program());
         // Of the user's own forwards one that fails, as its port is in use, is no matter here.
-        command.args(["-N", "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-o", "ExitOnForwardFailure=no"]);
+        command.args([
+            "-N",
+            "-o",
+            "ControlMaster=yes",
+            "-o",
+            "ControlPersist=no",
+            "-o",
+            "ExitOnForwardFailure=no",
+        ]);
         if forwards {
             let engine = self.machine.socket.as_deref().unwrap_or(ENGINE_SOCKET);
-            command.arg("-L").arg(format!("{}:{}", forwardable(&self.socket().to_string_lossy()), forwardable(engine)));
+            command.arg("-L").arg(format!(
+                "{}:{}",
+                forwardable(&self.socket().to_string_lossy()),
+                forwardable(engine)
+            ));
         } else {
             command.args(["-o", "ClearAllForwardings=yes"]);
         }
         self.add_destination(&mut command, self.asks);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(File::create(self.log())?).spawn()?;
-        let lifeline = child.stdin.take().ok_or_else(|| io::Error::other("its input is not there"))?;
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(File::create(self.log())?)
+            .spawn()?;
+        let lifeline =
+            child.stdin.take().ok_or_else(|| io::Error::other("its input is not there"))?;
         Ok(Ssh { child, lifeline })
     }
 
@@ -109,9 +127,12 @@ impl Login {
 
     fn add_destination(&self, command: &mut Command, asks: bool) {
         command.arg("-S").arg(escaped(&self.control().to_string_lossy()));
-        // Neither terminal nor agent nor display: only bytes pass. A dead network is noticed within a minute.
+        // Neither terminal nor agent nor display: only bytes pass. A dead network is noticed within
+        // a minute.
         command.args(["-T", "-a", "-x"]);
-        for option in ["LogLevel=ERROR", "ConnectTimeout=10", "ServerAliveInterval=15", "RemoteCommand=none"] {
+        for option in
+            ["LogLevel=ERROR", "ConnectTimeout=10", "ServerAliveInterval=15", "RemoteCommand=none"]
+        {
             command.args(["-o", option]);
         }
         if !asks {
@@ -147,17 +168,28 @@ impl Login {
     /// It ended before it was logged in.
     pub(super) fn refused(&self, code: Option<i32>) -> Told {
         if code == Some(NO_SUCH_PROGRAM) {
-            return Told { why: "there is no program \"ssh\" on this machine".to_owned(), hint: "install the OpenSSH client".to_owned() };
+            return Told {
+                why: "there is no program \"ssh\" on this machine".to_owned(),
+                hint: "install the OpenSSH client".to_owned(),
+            };
         }
         let said = words::last(&read(&self.log()));
-        let hint = words::login_hint(&said, &self.machine, &self.command()).unwrap_or_else(|| self.by_hand());
-        let why = if said.is_empty() { "ssh ended without a word".to_owned() } else { format!("ssh says: {said}") };
+        let hint = words::login_hint(&said, &self.machine, &self.command())
+            .unwrap_or_else(|| self.by_hand());
+        let why = if said.is_empty() {
+            "ssh ended without a word".to_owned()
+        } else {
+            format!("ssh says: {said}")
+        };
         Told { why, hint }
     }
 
     /// It did not log in in time.
     pub(super) fn too_slow(&self, limit: Duration) -> Told {
-        Told { why: format!("ssh did not log in within {} s", limit.as_secs()), hint: self.by_hand() }
+        Told {
+            why: format!("ssh did not log in within {} s", limit.as_secs()),
+            hint: self.by_hand(),
+        }
     }
 
     /// It was logged in, and is no more.
@@ -172,10 +204,18 @@ impl Login {
     pub(super) fn no_engine(&self) -> Told {
         let socket = self.machine.socket.as_deref().unwrap_or(ENGINE_SOCKET);
         let said = words::last(&read(&self.dial_log()));
-        let why = if said.is_empty() { "which ends without a word".to_owned() } else { format!("which says: {said}") };
+        let why = if said.is_empty() {
+            "which ends without a word".to_owned()
+        } else {
+            format!("which says: {said}")
+        };
         Told {
-            why: format!("logged in, but \"{socket}\" does not answer there, nor does `docker system dial-stdio`, {why}"),
-            hint: words::engine_hint(&said).unwrap_or_else(|| format!("see what `docker version` says there, after {}", self.command())),
+            why: format!(
+                "logged in, but \"{socket}\" does not answer there, nor does `docker system dial-stdio`, {why}"
+            ),
+            hint: words::engine_hint(&said).unwrap_or_else(|| {
+                format!("see what `docker version` says there, after {}", self.command())
+            }),
         }
     }
 }
@@ -183,25 +223,34 @@ impl Login {
 /// A program that no machine has: the shell ends with its code for that.
 const NOWHERE: &str = "/nonexistent/ssh";
 
-/// The `ssh` on the search path. Entries of it that are relative lead into the folder that spc was started in, where a script or a
-/// container may have put a program of this name: they are left out, as Docker's own client does.
+/// The `ssh` on the search path. Entries of it that are relative lead into the folder that spc was
+/// started in, where a script or a container may have put a program of this name: they are left
+/// out, as Docker's own client does.
 fn program() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into());
     found_in(&path).unwrap_or_else(|| NOWHERE.into())
 }
 
 fn found_in(path: &OsStr) -> Option<PathBuf> {
-    let is_program = |file: &PathBuf| file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
-    std::env::split_paths(path).filter(|folder| folder.is_absolute()).map(|folder| folder.join("ssh")).find(is_program)
+    let is_program = |file: &PathBuf| {
+        file.metadata()
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    std::env::split_paths(path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join("ssh"))
+        .find(is_program)
 }
 
-/// A shell that becomes the command it is given, beside a watcher that ends it when standard input closes, which it does at
-/// the latest with spc, and then removes the folder it is given first.
+/// A shell that becomes the command it is given, beside a watcher that ends it when standard input
+/// closes, which it does at the latest with spc, and then removes the folder it is given first.
 ///
-/// Ctrl-C and the like go to all processes of a terminal, and spc needs the engine to clean up: they are not for `ssh`. Where
-/// it asks, TERM is, because that makes it give the terminal back as it was.
+/// Ctrl-C and the like go to all processes of a terminal, and spc needs the engine to clean up:
+/// they are not for `ssh`. Where it asks, TERM is, because that makes it give the terminal back as
+/// it was.
 fn guard(asks: bool) -> String {
-    let (ignored, end) = if asks { ("HUP INT QUIT", "TERM") } else { ("HUP INT QUIT TERM", "KILL") };
+    let (ignored, end) =
+        if asks { ("HUP INT QUIT", "TERM") } else { ("HUP INT QUIT TERM", "KILL") };
     format!(
         "trap '' {ignored}; exec 3<&0 </dev/null; \
          {{ PATH=/bin:/usr/bin; read -r _ <&3 || kill -{end} $$; rm -rf -- \"$0\"; }} >/dev/null 2>&1 & \

@@ -1,8 +1,9 @@
 //! Sessions over a login, each of which leads one connection to the engine.
 //!
-//! A server gives a login so many sessions at a time (`MaxSessions`, by default 10) and tells only by refusing one. So a login is
-//! asked until it refuses; what it had open then is its room. A connection that finds none waits for a session to end. Where none
-//! ends for a moment, as all lead streams, there is another login: one after the other, because a server may turn away those who
+//! A server gives a login so many sessions at a time (`MaxSessions`, by default 10) and tells only
+//! by refusing one. So a login is asked until it refuses; what it had open then is its room. A
+//! connection that finds none waits for a session to end. Where none ends for a moment, as all lead
+//! streams, there is another login: one after the other, because a server may turn away those who
 //! are not logged in yet (`MaxStartups`).
 
 use std::fs::OpenOptions;
@@ -23,11 +24,12 @@ use super::line::Line;
 use super::read;
 use super::words;
 
-/// What the shell over there says before Docker's client begins: it shows that the session is open, and where
-/// the output of a login script ends.
+/// What the shell over there says before Docker's client begins: it shows that the session is open,
+/// and where the output of a login script ends.
 pub(super) const BEGUN: &str = "spc-session-begun";
 
-/// How long a session may be silent until it is taken for one that begins without these words: a key may be allowed one command alone.
+/// How long a session may be silent until it is taken for one that begins without these words: a
+/// key may be allowed one command alone.
 const SILENCE: Duration = Duration::from_secs(3);
 /// How long a connection waits for a session to end before there is another login.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -57,7 +59,8 @@ pub(super) struct Sessions {
 struct Room {
     line: Arc<Line>,
     open: usize,
-    /// What was open when it refused one more. A session that had just ended may have counted then.
+    /// What was open when it refused one more. A session that had just ended may have counted
+    /// then.
     most: Option<usize>,
     /// Whether it refused one more twice.
     is_sure: bool,
@@ -83,7 +86,12 @@ impl Sessions {
     /// Over `line`, from which further logins follow.
     pub(super) fn new(line: Arc<Line>) -> Self {
         let room = Room { line, open: 0, most: None, is_sure: false };
-        Self { rooms: Mutex::new(vec![room]), ended: Notify::new(), turn: tokio::sync::Mutex::new(()), silent: AtomicBool::new(false) }
+        Self {
+            rooms: Mutex::new(vec![room]),
+            ended: Notify::new(),
+            turn: tokio::sync::Mutex::new(()),
+            silent: AtomicBool::new(false),
+        }
     }
 
     /// A connection to the engine in a session of its own, waiting for room.
@@ -96,7 +104,9 @@ impl Sessions {
                 return Ok(session);
             }
             if alone_refused == REFUSALS {
-                return Err(io::Error::other("the server there refuses every session (MaxSessions)"));
+                return Err(io::Error::other(
+                    "the server there refuses every session (MaxSessions)",
+                ));
             }
             sleep(MOMENT).await;
         }
@@ -137,8 +147,16 @@ impl Sessions {
 
     fn reserve_where(self: &Arc<Self>, fits: impl Fn(&Room) -> bool) -> Option<Place> {
         let mut rooms = self.rooms();
-        let (number, room) = rooms.iter_mut().enumerate().find(|(_, room)| room.line.check().is_ok() && fits(room))?;
-        let place = Place { sessions: self.clone(), room: number, line: room.line.clone(), others: room.open };
+        let (number, room) = rooms
+            .iter_mut()
+            .enumerate()
+            .find(|(_, room)| room.line.check().is_ok() && fits(room))?;
+        let place = Place {
+            sessions: self.clone(),
+            room: number,
+            line: room.line.clone(),
+            others: room.open,
+        };
         room.open += 1;
         Some(place)
     }
@@ -186,7 +204,9 @@ impl Sessions {
                     self.silent.store(true, Ordering::Relaxed);
                     return Ok(true);
                 }
-                Ok(Ok(_)) if heard.len() == NOISE => return Err(io::Error::other("a login script there prints without end")),
+                Ok(Ok(_)) if heard.len() == NOISE => {
+                    return Err(io::Error::other("a login script there prints without end"));
+                }
                 Ok(Ok(byte)) => heard.push(byte),
                 Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
                 Ok(Err(error)) => return Err(error),
@@ -218,7 +238,12 @@ impl Sessions {
         }
         match Line::open(&machine, false, false).await {
             Ok(line) => {
-                self.rooms().push(Room { line: Arc::new(line), open: 0, most: None, is_sure: false });
+                self.rooms().push(Room {
+                    line: Arc::new(line),
+                    open: 0,
+                    most: None,
+                    is_sure: false,
+                });
                 None
             }
             Err(told) => Some(told.why),
@@ -228,7 +253,8 @@ impl Sessions {
     fn no_room(&self, refused_login: Option<String>) -> io::Error {
         let rooms = self.rooms();
         let open: usize = rooms.iter().map(|room| room.open).sum();
-        let more = refused_login.map_or_else(String::new, |why| format!(", and another login failed: {why}"));
+        let more = refused_login
+            .map_or_else(String::new, |why| format!(", and another login failed: {why}"));
         let words = format!(
             "all {open} sessions that the server there gives (MaxSessions) were in use for {} s{more}; let it forward sockets \
              (AllowStreamLocalForwarding yes), or raise MaxSessions in its sshd_config",

@@ -5,10 +5,17 @@ use crate::engine::docker::address::SshAddress;
 /// As many lines as say what happened: the last ones.
 const LINES: usize = 2;
 
-/// The end of what was said, on one line and without control characters, which would be for a terminal.
+/// The end of what was said, on one line and without control characters, which would be for a
+/// terminal.
 pub(super) fn last(text: &str) -> String {
     let clean = |line: &str| {
-        line.chars().filter(|c| !c.is_control()).collect::<String>().trim().trim_start_matches("ssh: ").trim_end_matches('.').to_owned()
+        line.chars()
+            .filter(|c| !c.is_control())
+            .collect::<String>()
+            .trim()
+            .trim_start_matches("ssh: ")
+            .trim_end_matches('.')
+            .to_owned()
     };
     let lines: Vec<String> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(LINES)..].join("; ")
@@ -29,7 +36,9 @@ pub(super) fn login_hint(said: &str, machine: &SshAddress, command: &str) -> Opt
     } else if says(&["host key verification failed"]) {
         Some(format!("log in once by hand to confirm that machine's key: {command}"))
     } else if says(&["permission denied", "too many authentication failures"]) {
-        Some(format!("{command} has to log in without a question: load the key with `ssh-add`, or bring it there with `ssh-copy-id`"))
+        Some(format!(
+            "{command} has to log in without a question: load the key with `ssh-add`, or bring it there with `ssh-copy-id`"
+        ))
     } else if says(&["could not resolve"]) {
         Some("check the machine's name".to_owned())
     } else if says(&["connection refused"]) {
@@ -39,10 +48,13 @@ pub(super) fn login_hint(said: &str, machine: &SshAddress, command: &str) -> Opt
     }
 }
 
-/// Whether a session was refused, and not what was asked of it: the login has as many as the server gives.
+/// Whether a session was refused, and not what was asked of it: the login has as many as the server
+/// gives.
 pub(super) fn is_refused_session(said: &str) -> bool {
     let said = said.to_lowercase();
-    ["session open refused", "session request failed", "administratively prohibited"].iter().any(|words| said.contains(words))
+    ["session open refused", "session request failed", "administratively prohibited"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// The next step where Docker's client over there reached no engine.
@@ -55,7 +67,11 @@ pub(super) fn engine_hint(said: &str) -> Option<String> {
         Some("let that user open the socket there: `sudo usermod -aG docker <user>`".to_owned())
     } else if says(&["command not found", "docker: not found", "unknown command"]) {
         Some("install Docker there, or name the engine's socket: ssh://user@host/path/to/docker.sock".to_owned())
-    } else if says(&["cannot connect", "daemon running", "failed to open the raw stream connection"]) {
+    } else if says(&[
+        "cannot connect",
+        "daemon running",
+        "failed to open the raw stream connection",
+    ]) {
         Some("start the Docker Engine there, or name its socket: ssh://user@host/path/to/docker.sock".to_owned())
     } else {
         None

@@ -63,10 +63,15 @@ pub(in crate::engine::docker) fn trouble(error: &Error, files: &TlsFiles) -> Tol
 /// `"a" and "b"`, as a certificate has them: `DnsName("a")`, `IpAddress(127.0.0.1)`.
 fn names(presented: &[String]) -> String {
     let bare = |name: &String| {
-        let name = name.split_once('(').map_or(name.as_str(), |(_, rest)| rest.trim_end_matches(')'));
+        let name =
+            name.split_once('(').map_or(name.as_str(), |(_, rest)| rest.trim_end_matches(')'));
         format!("\"{}\"", name.trim_matches('"'))
     };
-    if presented.is_empty() { "no name at all".to_owned() } else { presented.iter().map(bare).collect::<Vec<_>>().join(", ") }
+    if presented.is_empty() {
+        "no name at all".to_owned()
+    } else {
+        presented.iter().map(bare).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn without_tls(files: &TlsFiles) -> String {

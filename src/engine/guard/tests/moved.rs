@@ -1,4 +1,5 @@
-//! Records that a project was moved: only spc makes them, and only where a person named the project.
+//! Records that a project was moved: only spc makes them, and only where a person named the
+//! project.
 
 use super::*;
 use crate::model::names::{HOLDS_FORMER_FOLDERS, former_folders_volume};
@@ -33,19 +34,39 @@ fn a_script_can_not_say_that_a_project_was_moved() {
         let bed = bed(toml);
         bed.made("other", "/srv/other");
         assert!(bed.refused(bed.guard.volume_create(record("own", HERE, other))).starts_with(said));
-        assert!(bed.refused(bed.guard.volume_create(record("other", HERE, other))).contains("where --project names it"));
+        assert!(
+            bed.refused(bed.guard.volume_create(record("other", HERE, other)))
+                .contains("where --project names it")
+        );
     }
     // The project that a person named, but for another folder or under another name.
     let bed = given(self::bed(""), "own");
-    assert!(bed.refused(bed.guard.volume_create(record("own", "/srv/own", other))).starts_with(said));
-    assert!(bed.refused(bed.guard.volume_create(record("other", HERE, other))).contains("where --project names it"));
-    let renamed = VolumeCreateRequest { name: Some("own_data".into()), ..record("own", HERE, other) };
-    assert!(bed.refused(bed.guard.volume_create(renamed)).starts_with("A script may not create the volume \"own_data\""));
+    assert!(
+        bed.refused(bed.guard.volume_create(record("own", "/srv/own", other))).starts_with(said)
+    );
+    assert!(
+        bed.refused(bed.guard.volume_create(record("other", HERE, other)))
+            .contains("where --project names it")
+    );
+    let renamed =
+        VolumeCreateRequest { name: Some("own_data".into()), ..record("own", HERE, other) };
+    assert!(
+        bed.refused(bed.guard.volume_create(renamed))
+            .starts_with("A script may not create the volume \"own_data\"")
+    );
     // Nor does a container bring one along.
     let labels = record("own", HERE, other).labels;
     let options = MountVolumeOptions { labels, ..MountVolumeOptions::default() };
-    let mount = Mount { typ: Some(MountType::VOLUME), target: Some("/data".into()), volume_options: Some(options), ..Mount::default() };
-    assert!(bed.host(HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() }).contains("only spc records"));
+    let mount = Mount {
+        typ: Some(MountType::VOLUME),
+        target: Some("/data".into()),
+        volume_options: Some(options),
+        ..Mount::default()
+    };
+    assert!(
+        bed.host(HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() })
+            .contains("only spc records")
+    );
     assert!(bed.run(bed.guard.volume_create(record("own", HERE, other))).is_ok());
 }
 
@@ -59,9 +80,14 @@ fn only_adoption_says_whose_is_what_compose_left() {
     let guard = Guard::new(Arc::new(engine.clone()), policy, guard.host.clone());
     let bed = Bed { conductor, engine, guard };
     // Not for another folder, and no folder that the project was in.
-    assert!(bed.refused(bed.guard.volume_create(record("own", "/srv/own", "[]"))).starts_with(said));
+    assert!(
+        bed.refused(bed.guard.volume_create(record("own", "/srv/own", "[]"))).starts_with(said)
+    );
     for former in [r#"["/srv/other"]"#, "[ ]", "", "null"] {
-        assert!(bed.refused(bed.guard.volume_create(record("own", HERE, former))).starts_with(said), "{former}");
+        assert!(
+            bed.refused(bed.guard.volume_create(record("own", HERE, former))).starts_with(said),
+            "{former}"
+        );
     }
     assert!(bed.run(bed.guard.volume_create(record("own", HERE, "[]"))).is_ok());
 }
@@ -71,7 +97,9 @@ fn a_record_makes_things_of_a_former_folder_the_projects_own_at_every_call() {
     let bed = bed("");
     let id = bed.made("own", "/srv/own");
     let started = |guard: &Guard| bed.run(guard.container_start(&id)).is_ok();
-    let guard = || Guard::new(Arc::new(bed.engine.clone()), bed.guard.policy.clone(), bed.guard.host.clone());
+    let guard = || {
+        Guard::new(Arc::new(bed.engine.clone()), bed.guard.policy.clone(), bed.guard.host.clone())
+    };
     assert!(!started(&guard()));
     bed.run(bed.engine.volume_create(record("own", HERE, r#"["/srv/own"]"#))).unwrap();
     let knowing = guard();
@@ -89,7 +117,12 @@ fn a_record_makes_things_of_a_former_folder_the_projects_own_at_every_call() {
         ..NetworkCreateRequest::default()
     }))
     .unwrap();
-    bed.run(bed.engine.container_create("odd_lamarr", None, ContainerCreateBody { labels, ..plain() })).unwrap();
+    bed.run(bed.engine.container_create(
+        "odd_lamarr",
+        None,
+        ContainerCreateBody { labels, ..plain() },
+    ))
+    .unwrap();
     assert!(bed.refused(bed.guard.container_start(&id)).contains("made from \"/srv/own\""));
 }
 
@@ -97,7 +130,11 @@ fn a_record_makes_things_of_a_former_folder_the_projects_own_at_every_call() {
 fn what_is_done_with_a_service_is_refused_in_its_name() {
     let bed = bed("");
     bed.made("own", "/srv/own");
-    let intent = Intent::UseService { doing: "run a command in the service", service: "web", project: "own" };
+    let intent = Intent::UseService {
+        doing: "run a command in the service",
+        service: "web",
+        project: "own",
+    };
     let said = bed.refused(bed.guard.check(intent));
     let expected = "A script may not run a command in the service \"web\": it belongs to the project \"own\", made from \"/srv/own\"";
     assert!(said.starts_with(expected) && said.contains("say so with --project own"), "{said}");

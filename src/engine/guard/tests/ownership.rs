@@ -6,21 +6,26 @@ use super::*;
 use crate::model::names::LOCK_IMAGE;
 use crate::model::ownership::{SPC_LABELS, complete};
 
-/// Every label that spc reads, as an image's author would write it to be taken for a container of `project`.
+/// Every label that spc reads, as an image's author would write it to be taken for a container of
+/// `project`.
 fn forged(project: &str) -> ImageSpec {
     let mut spec = ImageSpec::command(&["serve"]);
-    spec.labels = complete(of(project, HERE)).into_keys().map(|key| (key, project.to_owned())).collect();
+    spec.labels =
+        complete(of(project, HERE)).into_keys().map(|key| (key, project.to_owned())).collect();
     spec.labels.insert(compose_label::WORKING_DIR.to_owned(), HERE.to_owned());
     spec
 }
 
 fn forging(project: &str) -> Bed {
-    bed_with("", |builder| builder.image("forged:1", forged(project)).image("forged:2", forged("another")))
+    bed_with("", |builder| {
+        builder.image("forged:1", forged(project)).image("forged:2", forged("another"))
+    })
 }
 
 /// Makes a container of a forged image as `docker run` does; its id.
 fn stranger(bed: &Bed, image: &str) -> String {
-    let body = ContainerCreateBody { image: Some(image.to_owned()), ..ContainerCreateBody::default() };
+    let body =
+        ContainerCreateBody { image: Some(image.to_owned()), ..ContainerCreateBody::default() };
     bed.run(async {
         let id = bed.engine.container_create("eager_turing", None, body).await.unwrap().id;
         bed.engine.container_start(&id).await.unwrap();
@@ -30,7 +35,10 @@ fn stranger(bed: &Bed, image: &str) -> String {
 
 fn list_all(bed: &Bed) {
     bed.run(async {
-        bed.guard.container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own")).await.unwrap();
+        bed.guard
+            .container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own"))
+            .await
+            .unwrap();
         bed.guard.network_list(&Filters::new()).await.unwrap();
         bed.guard.volume_list(&Filters::new()).await.unwrap();
         bed.guard.image_list(&Filters::new()).await.unwrap();
@@ -49,14 +57,23 @@ fn a_container_is_nobodys_that_has_a_projects_labels_from_its_image() {
         let stop = StopRequest::default();
         assert_eq!(bed.refused(bed.guard.container_stop("eager_turing", &stop)), said);
         assert_eq!(bed.refused(bed.guard.container_stop(&id, &stop)), said);
-        assert!(bed.refused(bed.guard.container_remove(&id, true, true)).ends_with("no project made it"));
+        assert!(
+            bed.refused(bed.guard.container_remove(&id, true, true))
+                .ends_with("no project made it")
+        );
         // Also once nobody can look at the image any more.
         bed.run(async {
             bed.engine.container_kill(&id, "KILL").await.unwrap();
             bed.engine.image_remove("forged:1", true).await.unwrap();
         });
-        let later = Guard::new(Arc::new(bed.engine.clone()), bed.guard.policy.clone(), bed.guard.host.clone());
-        assert!(bed.refused(later.container_remove(&id, true, true)).ends_with("no project made it"));
+        let later = Guard::new(
+            Arc::new(bed.engine.clone()),
+            bed.guard.policy.clone(),
+            bed.guard.host.clone(),
+        );
+        assert!(
+            bed.refused(later.container_remove(&id, true, true)).ends_with("no project made it")
+        );
     }
 }
 
@@ -65,7 +82,11 @@ fn an_image_does_not_hide_its_containers_from_their_project() {
     // Of a forged image as version 0.1.0 made it: without the labels that it had no use for.
     for labels in [of("own", HERE), complete(of("own", HERE)).into_iter().collect()] {
         let bed = forging("other");
-        let body = ContainerCreateBody { image: Some("forged:1".into()), labels: Some(labels), ..ContainerCreateBody::default() };
+        let body = ContainerCreateBody {
+            image: Some("forged:1".into()),
+            labels: Some(labels),
+            ..ContainerCreateBody::default()
+        };
         let id = bed.run(bed.engine.container_create("own-web-1", None, body)).unwrap().id;
         assert!(bed.run(bed.guard.container_start(&id)).unwrap());
         list_all(&bed);
@@ -85,7 +106,10 @@ fn containers_of_a_forged_image_do_not_make_a_project_somebody_elses() {
     bed.run(async {
         let pull = bed.engine.image_pull("elsewhere:1", None, None).await.unwrap();
         futures::TryStreamExt::try_collect::<Vec<_>>(pull).await.unwrap();
-        let body = ContainerCreateBody { image: Some("elsewhere:1".into()), ..ContainerCreateBody::default() };
+        let body = ContainerCreateBody {
+            image: Some("elsewhere:1".into()),
+            ..ContainerCreateBody::default()
+        };
         bed.engine.container_create("odd_lamarr", None, body).await.unwrap();
     });
     assert!(bed.run(bed.guard.container_create("own-web-1", None, own())).is_ok());
@@ -93,12 +117,18 @@ fn containers_of_a_forged_image_do_not_make_a_project_somebody_elses() {
 
 #[test]
 fn images_are_asked_about_once_and_not_where_a_list_told() {
-    let count = |bed: &Bed| bed.engine.calls().iter().filter(|call| call.method.starts_with("image_")).count();
+    let count = |bed: &Bed| {
+        bed.engine.calls().iter().filter(|call| call.method.starts_with("image_")).count()
+    };
     let made = |bed: &Bed, image: &str| {
         let name = format!("own-{}", image.replace(':', "-"));
         let mut labels = of("own", HERE);
         labels.insert(label::RUN.to_owned(), "the run that made it".to_owned());
-        let body = ContainerCreateBody { image: Some(image.to_owned()), labels: Some(labels), ..ContainerCreateBody::default() };
+        let body = ContainerCreateBody {
+            image: Some(image.to_owned()),
+            labels: Some(labels),
+            ..ContainerCreateBody::default()
+        };
         bed.run(bed.engine.container_create(&name, None, body)).unwrap().id
     };
     let bed = forging("own");
@@ -111,7 +141,10 @@ fn images_are_asked_about_once_and_not_where_a_list_told() {
     assert_eq!(count(&bed), before);
     let bed = forging("own");
     let ids = ["forged:1", "forged:2", "app:1"].map(|image| made(&bed, image));
-    bed.run(bed.guard.container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own"))).unwrap();
+    bed.run(
+        bed.guard.container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own")),
+    )
+    .unwrap();
     for id in ids.iter().chain(&ids) {
         bed.run(bed.guard.container_start(id)).unwrap();
     }
@@ -128,7 +161,11 @@ fn images_are_asked_about_once_and_not_where_a_list_told() {
 fn labelled(image: &str, more: &[(&str, &str)]) -> ContainerCreateBody {
     let mut labels = of("own", HERE);
     labels.extend(options(more));
-    ContainerCreateBody { image: Some(image.to_owned()), labels: Some(labels), ..ContainerCreateBody::default() }
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        labels: Some(labels),
+        ..ContainerCreateBody::default()
+    }
 }
 
 #[test]
@@ -146,17 +183,27 @@ fn only_a_lock_has_a_locks_name_and_only_a_replacement_a_replacements() {
         ("own-web-1", labelled(LOCK_IMAGE, &[(label::LOCK, "own")])),
         ("own.spc-lock", labelled(LOCK_IMAGE, &[(label::LOCK, "")])),
     ] {
-        assert_eq!(bed.refused(create(name, body)), format!("A script may not create the container \"{name}\": {lock}"));
+        assert_eq!(
+            bed.refused(create(name, body)),
+            format!("A script may not create the container \"{name}\": {lock}")
+        );
     }
     let one_off = [(label::SERVICE, "web"), (compose_label::ONEOFF, "True")];
     for body in [own(), labelled("app:1", &one_off)] {
         let said = bed.refused(create("own-web-1.new", body));
-        assert!(said.ends_with("only the replacement of a service's container is named so"), "{said}");
+        assert!(
+            said.ends_with("only the replacement of a service's container is named so"),
+            "{said}"
+        );
     }
     bed.run(create("own-web-1.new", labelled("app:1", &replacement))).unwrap();
     bed.run(create("own.spc-lock", labelled(LOCK_IMAGE, &[(label::LOCK, "own")]))).unwrap();
     for name in ["own.spc-lock", "other.spc-lock", "own-web-2.new"] {
-        assert!(bed.refused(bed.guard.container_rename("own-web-1.new", name)).contains(&format!("\"{name}\" is how spc names")), "{name}");
+        assert!(
+            bed.refused(bed.guard.container_rename("own-web-1.new", name))
+                .contains(&format!("\"{name}\" is how spc names")),
+            "{name}"
+        );
     }
     bed.run(bed.guard.container_rename("own-web-1.new", "own-web-1")).unwrap();
 }
@@ -183,13 +230,23 @@ fn the_image_of_locks_is_not_a_scripts_to_change() {
         context: archive(&[]),
     };
     for name in [LOCK_IMAGE, "spc-empty:2", "docker.io/library/spc-empty:1"] {
-        let said = |doing: &str| format!("A script may not {doing} \"{name}\": spc makes the locks of all projects from it");
+        let said = |doing: &str| {
+            format!(
+                "A script may not {doing} \"{name}\": spc makes the locks of all projects from it"
+            )
+        };
         assert_eq!(bed.refused(bed.guard.image_build(build(name))), said("build the image"));
         assert_eq!(bed.refused(bed.guard.image_tag("app:1", name)), said("tag an image as"));
         assert_eq!(bed.refused(bed.guard.image_pull(name, None, None)), said("pull the image"));
         assert_eq!(bed.refused(bed.guard.image_remove(name, true)), said("remove the image"));
-        assert_eq!(bed.refused(bed.guard.image_import(name, &[], archive(b"an archive"))), said("import the image"));
-        assert_eq!(bed.refused(bed.guard.image_import(name, &["CMD x".into()], archive(&[0; 1024]))), said("import the image"));
+        assert_eq!(
+            bed.refused(bed.guard.image_import(name, &[], archive(b"an archive"))),
+            said("import the image")
+        );
+        assert_eq!(
+            bed.refused(bed.guard.image_import(name, &["CMD x".into()], archive(&[0; 1024]))),
+            said("import the image")
+        );
     }
     bed.run(bed.guard.image_import(LOCK_IMAGE, &[], archive(&[0; 1024]))).unwrap();
     bed.run(bed.guard.image_import("own:1", &["CMD x".into()], archive(&[0; 1024]))).unwrap();
@@ -200,8 +257,17 @@ fn no_label_of_spcs_own_is_imported() {
     let bed = bed("");
     for key in SPC_LABELS.iter().chain(&[compose_label::PROJECT, compose_label::CONFIG_HASH]) {
         for change in [format!("LABEL a=b {key}=own"), format!("onbuild label \"{key}\" own")] {
-            let said = bed.refused(bed.guard.image_import("own:1", &["CMD x".into(), change], archive(&[0; 1024])));
-            assert_eq!(said, format!("A script may not import the image \"own:1\": the label \"{key}\" is one that spc sets itself"));
+            let said = bed.refused(bed.guard.image_import(
+                "own:1",
+                &["CMD x".into(), change],
+                archive(&[0; 1024]),
+            ));
+            assert_eq!(
+                said,
+                format!(
+                    "A script may not import the image \"own:1\": the label \"{key}\" is one that spc sets itself"
+                )
+            );
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bollard::models::{ContainerConfig, ContainerCreateBody, HealthConfig, HostConfig, ImageConfig, RestartPolicyNameEnum};
+use bollard::models::{
+    ContainerConfig, ContainerCreateBody, HealthConfig, HostConfig, ImageConfig,
+    RestartPolicyNameEnum,
+};
 
 use crate::engine::Result;
 use crate::engine::sim::errors::refusal;
@@ -15,7 +18,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The request's configuration with what it leaves open taken from the image, as Docker does it.
 ///
-/// The image's `SHELL` is not inherited: the engine runs a `CMD-SHELL` test with `/bin/sh` whatever the image says.
+/// The image's `SHELL` is not inherited: the engine runs a `CMD-SHELL` test with `/bin/sh` whatever
+/// the image says.
 pub(super) fn merge(body: &ContainerCreateBody, image: &ImageConfig) -> ContainerConfig {
     let mut merged = ContainerConfig {
         hostname: body.hostname.clone(),
@@ -28,17 +32,32 @@ pub(super) fn merge(body: &ContainerCreateBody, image: &ImageConfig) -> Containe
         tty: Some(body.tty.unwrap_or_default()),
         open_stdin: Some(body.open_stdin.unwrap_or_default()),
         stdin_once: Some(body.stdin_once.unwrap_or_default()),
-        env: Some(environment(body.env.as_deref().unwrap_or_default(), image.env.as_deref().unwrap_or_default())),
+        env: Some(environment(
+            body.env.as_deref().unwrap_or_default(),
+            image.env.as_deref().unwrap_or_default(),
+        )),
         cmd: given(body.cmd.as_ref()),
         healthcheck: health(body.healthcheck.as_ref(), image.healthcheck.as_ref()),
         args_escaped: body.args_escaped,
         image: body.image.clone(),
         volumes: union(body.volumes.as_ref(), image.volumes.as_ref()),
-        working_dir: Some(filled(body.working_dir.as_ref(), image.working_dir.as_ref()).cloned().unwrap_or_default()),
+        working_dir: Some(
+            filled(body.working_dir.as_ref(), image.working_dir.as_ref())
+                .cloned()
+                .unwrap_or_default(),
+        ),
         entrypoint: body.entrypoint.clone(),
         network_disabled: body.network_disabled,
         on_build: None,
-        labels: Some(image.labels.iter().chain(&body.labels).flatten().map(|(key, value)| (key.clone(), value.clone())).collect()),
+        labels: Some(
+            image
+                .labels
+                .iter()
+                .chain(&body.labels)
+                .flatten()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        ),
         stop_signal: filled(body.stop_signal.as_ref(), image.stop_signal.as_ref()).cloned(),
         stop_timeout: body.stop_timeout,
         shell: given(body.shell.as_ref()),
@@ -97,13 +116,22 @@ pub(super) fn check(body: &ContainerCreateBody) -> Result<()> {
     if let Some(health) = &body.healthcheck {
         check_health(health)?;
     }
-    if let Some(folder) = body.working_dir.as_ref().filter(|folder| !folder.is_empty() && !folder.starts_with('/')) {
-        return Err(refusal(400, format!("the working directory '{folder}' is invalid, it needs to be an absolute path")));
+    if let Some(folder) =
+        body.working_dir.as_ref().filter(|folder| !folder.is_empty() && !folder.starts_with('/'))
+    {
+        return Err(refusal(
+            400,
+            format!("the working directory '{folder}' is invalid, it needs to be an absolute path"),
+        ));
     }
-    if let Some(variable) = body.env.iter().flatten().find(|variable| variable.is_empty() || variable.starts_with('=')) {
+    if let Some(variable) =
+        body.env.iter().flatten().find(|variable| variable.is_empty() || variable.starts_with('='))
+    {
         return Err(refusal(400, format!("invalid environment variable: {variable}")));
     }
-    if let Some(signal) = body.stop_signal.as_ref().filter(|signal| !signal.is_empty() && !is_signal(signal)) {
+    if let Some(signal) =
+        body.stop_signal.as_ref().filter(|signal| !signal.is_empty() && !is_signal(signal))
+    {
         return Err(refusal(400, format!("Invalid signal: {signal}")));
     }
     if let Some(host) = &body.host_config {
@@ -116,8 +144,16 @@ pub(super) fn check(body: &ContainerCreateBody) -> Result<()> {
 fn check_logging(host: &HostConfig) -> Result<()> {
     let Some(logging) = &host.log_config else { return Ok(()) };
     let driver = logging.typ.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("json-file");
-    match logging.config.iter().flatten().map(|(option, _)| option).find(|option| log_options::is_unknown(driver, option)) {
-        Some(option) => Err(refusal(400, format!("unknown log opt '{option}' for {driver} log driver"))),
+    match logging
+        .config
+        .iter()
+        .flatten()
+        .map(|(option, _)| option)
+        .find(|option| log_options::is_unknown(driver, option))
+    {
+        Some(option) => {
+            Err(refusal(400, format!("unknown log opt '{option}' for {driver} log driver")))
+        }
         None => Ok(()),
     }
 }
@@ -131,7 +167,9 @@ fn check_health(health: &HealthConfig) -> Result<()> {
     ];
     for (name, time) in times {
         let time = time.unwrap_or_default();
-        if time != 0 && u64::try_from(time).map_or(true, |time| Duration::from_nanos(time) < SHORTEST) {
+        if time != 0
+            && u64::try_from(time).map_or(true, |time| Duration::from_nanos(time) < SHORTEST)
+        {
             return Err(refusal(400, format!("{name} in Healthcheck cannot be less than 1ms")));
         }
     }
@@ -152,7 +190,10 @@ fn check_restart(host: &HostConfig) -> Result<()> {
         0 => Ok(()),
         count if count < 0 => Err(refusal(400, "maximum retry count cannot be negative")),
         _ if matches!(name, RestartPolicyNameEnum::ON_FAILURE) => Ok(()),
-        _ => Err(refusal(400, format!("maximum retry count cannot be used with restart policy '{name}'"))),
+        _ => Err(refusal(
+            400,
+            format!("maximum retry count cannot be used with restart policy '{name}'"),
+        )),
     }
 }
 
@@ -197,38 +238,71 @@ mod tests {
 
     #[test]
     fn an_own_command_keeps_the_images_entrypoint_and_an_own_entrypoint_hides_its_command() {
-        let merged = merge(&ContainerCreateBody { cmd: words(&["psql"]), ..ContainerCreateBody::default() }, &postgres());
-        assert_eq!((merged.entrypoint, merged.cmd), (words(&["docker-entrypoint.sh"]), words(&["psql"])));
-        let merged = merge(&ContainerCreateBody { entrypoint: words(&["sh"]), ..ContainerCreateBody::default() }, &postgres());
+        let merged = merge(
+            &ContainerCreateBody { cmd: words(&["psql"]), ..ContainerCreateBody::default() },
+            &postgres(),
+        );
+        assert_eq!(
+            (merged.entrypoint, merged.cmd),
+            (words(&["docker-entrypoint.sh"]), words(&["psql"]))
+        );
+        let merged = merge(
+            &ContainerCreateBody { entrypoint: words(&["sh"]), ..ContainerCreateBody::default() },
+            &postgres(),
+        );
         assert_eq!((merged.entrypoint, merged.cmd), (words(&["sh"]), None));
-        let merged =
-            merge(&ContainerCreateBody { entrypoint: words(&[""]), cmd: words(&["psql"]), ..ContainerCreateBody::default() }, &postgres());
+        let merged = merge(
+            &ContainerCreateBody {
+                entrypoint: words(&[""]),
+                cmd: words(&["psql"]),
+                ..ContainerCreateBody::default()
+            },
+            &postgres(),
+        );
         assert_eq!((merged.entrypoint, merged.cmd), (None, words(&["psql"])));
     }
 
     #[test]
     fn own_variables_come_first_and_replace_the_images() {
-        let merged =
-            merge(&ContainerCreateBody { env: words(&["A=1", "PATH=/bin", "PGDATA"]), ..ContainerCreateBody::default() }, &postgres());
+        let merged = merge(
+            &ContainerCreateBody {
+                env: words(&["A=1", "PATH=/bin", "PGDATA"]),
+                ..ContainerCreateBody::default()
+            },
+            &postgres(),
+        );
         assert_eq!(merged.env, words(&["A=1", "PATH=/bin"]));
     }
 
     #[test]
     fn a_health_check_without_a_test_changes_the_times_of_the_images() {
         let own = HealthConfig { interval: Some(7), ..HealthConfig::default() };
-        let merged =
-            merge(&ContainerCreateBody { healthcheck: Some(own), ..ContainerCreateBody::default() }, &postgres()).healthcheck.unwrap();
-        assert_eq!((merged.test, merged.interval, merged.retries), (words(&["CMD", "check"]), Some(7), Some(2)));
+        let merged = merge(
+            &ContainerCreateBody { healthcheck: Some(own), ..ContainerCreateBody::default() },
+            &postgres(),
+        )
+        .healthcheck
+        .unwrap();
+        assert_eq!(
+            (merged.test, merged.interval, merged.retries),
+            (words(&["CMD", "check"]), Some(7), Some(2))
+        );
     }
 
     #[test]
     fn a_retry_count_needs_the_policy_that_counts() {
         let with = |name, count| {
-            let policy = bollard::models::RestartPolicy { name: Some(name), maximum_retry_count: Some(count) };
+            let policy = bollard::models::RestartPolicy {
+                name: Some(name),
+                maximum_retry_count: Some(count),
+            };
             check_restart(&HostConfig { restart_policy: Some(policy), ..HostConfig::default() })
         };
         assert!(with(RestartPolicyNameEnum::ON_FAILURE, 3).is_ok());
         let error = with(RestartPolicyNameEnum::ALWAYS, 3).unwrap_err();
-        assert_eq!(error.message, "maximum retry count cannot be used with restart policy 'always'");
+        assert_eq!(
+            error.message,
+            "maximum retry count cannot be used with restart policy 'always'"
+        );
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerCreateResponse, EndpointSettings, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerCreateResponse, EndpointSettings, HostConfig,
+    HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 
 use super::{Container, Phase, config};
@@ -21,10 +22,16 @@ const SHARED_MEMORY_BYTES: i64 = 64 << 20;
 
 impl State {
     /// Creates a container; an empty `name` gets one made up.
-    pub fn create_container(&mut self, name: &str, body: ContainerCreateBody) -> Result<ContainerCreateResponse> {
+    pub fn create_container(
+        &mut self,
+        name: &str,
+        body: ContainerCreateBody,
+    ) -> Result<ContainerCreateResponse> {
         config::check(&body)?;
         let reference = match body.image.as_deref() {
-            None | Some("") => return Err(refusal(400, "Config cannot be empty in order to create a container")),
+            None | Some("") => {
+                return Err(refusal(400, "Config cannot be empty in order to create a container"));
+            }
             Some(reference) => reference.to_owned(),
         };
         let name = checked_name(name)?;
@@ -37,7 +44,10 @@ impl State {
         let host = self.host_config(body.host_config.unwrap_or_default());
         ports::check(&host)?;
         let wanted = mounts::wanted(&config, &host, &self.machine)?;
-        let networking = body.networking_config.and_then(|networking| networking.endpoints_config).unwrap_or_default();
+        let networking = body
+            .networking_config
+            .and_then(|networking| networking.endpoints_config)
+            .unwrap_or_default();
         let endpoints = self.endpoints(&host, networking.into_iter().collect())?;
         if let Some(name) = &name {
             self.free_name(name)?;
@@ -47,7 +57,12 @@ impl State {
         if config.hostname.as_ref().is_none_or(String::is_empty) {
             config.hostname = Some(short(&id).to_owned());
         }
-        let labels: BTreeMap<String, String> = config.labels.iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let labels: BTreeMap<String, String> = config
+            .labels
+            .iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         let mut mounted = Vec::new();
         for wanted in wanted {
             mounted.push(self.mount(wanted, &image_files)?);
@@ -96,7 +111,13 @@ impl State {
     pub(super) fn free_name(&self, name: &str) -> Result<()> {
         let Some(holder) = self.objects.containers.named(name) else { return Ok(()) };
         let words = "You have to remove (or rename) that container to be able to reuse that name";
-        Err(refusal(409, format!("Conflict. The container name \"/{name}\" is already in use by container \"{}\". {words}", holder.id)))
+        Err(refusal(
+            409,
+            format!(
+                "Conflict. The container name \"/{name}\" is already in use by container \"{}\". {words}",
+                holder.id
+            ),
+        ))
     }
 
     /// The request's host configuration with the engine's defaults.
@@ -109,7 +130,8 @@ impl State {
         }
         let policy = host.restart_policy.get_or_insert_with(RestartPolicy::default);
         if policy.name.is_none_or(|name| name == RestartPolicyNameEnum::EMPTY) {
-            policy.name = Some(if modern { RestartPolicyNameEnum::NO } else { RestartPolicyNameEnum::EMPTY });
+            policy.name =
+                Some(if modern { RestartPolicyNameEnum::NO } else { RestartPolicyNameEnum::EMPTY });
         }
         policy.maximum_retry_count.get_or_insert(0);
         let log = host.log_config.get_or_insert_with(HostConfigLogConfig::default);
@@ -118,29 +140,48 @@ impl State {
         }
         log.config.get_or_insert_default();
         host.shm_size = Some(host.shm_size.filter(|size| *size > 0).unwrap_or(SHARED_MEMORY_BYTES));
-        host.ipc_mode = Some(host.ipc_mode.filter(|mode| !mode.is_empty()).unwrap_or_else(|| "private".to_owned()));
-        host.runtime = Some(host.runtime.filter(|runtime| !runtime.is_empty()).unwrap_or_else(|| "runc".to_owned()));
-        for flag in [&mut host.auto_remove, &mut host.privileged, &mut host.publish_all_ports, &mut host.readonly_rootfs] {
+        host.ipc_mode = Some(
+            host.ipc_mode.filter(|mode| !mode.is_empty()).unwrap_or_else(|| "private".to_owned()),
+        );
+        host.runtime = Some(
+            host.runtime.filter(|runtime| !runtime.is_empty()).unwrap_or_else(|| "runc".to_owned()),
+        );
+        for flag in [
+            &mut host.auto_remove,
+            &mut host.privileged,
+            &mut host.publish_all_ports,
+            &mut host.readonly_rootfs,
+        ] {
             flag.get_or_insert(false);
         }
         host
     }
 
     /// The networks a container is to be on: those it names, else the one of its network mode.
-    fn endpoints(&self, host: &HostConfig, asked: BTreeMap<String, EndpointSettings>) -> Result<BTreeMap<String, Endpoint>> {
+    fn endpoints(
+        &self,
+        host: &HostConfig,
+        asked: BTreeMap<String, EndpointSettings>,
+    ) -> Result<BTreeMap<String, Endpoint>> {
         let mode = host.network_mode.clone().unwrap_or_default();
         if mode.starts_with("container:") {
             return Ok(BTreeMap::new());
         }
         if asked.len() > 1 && self.api < MODERN_API {
             let names: Vec<&str> = asked.keys().map(String::as_str).collect();
-            return Err(refusal(400, format!("Container cannot be connected to network endpoints: {}", names.join(", "))));
+            return Err(refusal(
+                400,
+                format!("Container cannot be connected to network endpoints: {}", names.join(", ")),
+            ));
         }
         if asked.is_empty() {
             let name = match mode.as_str() {
                 "default" => BRIDGE.to_owned(),
                 // By name, also where an id was given.
-                mode => self.objects.find_network(mode).map_or_else(|_| mode.to_owned(), |network| network.name.clone()),
+                mode => self
+                    .objects
+                    .find_network(mode)
+                    .map_or_else(|_| mode.to_owned(), |network| network.name.clone()),
             };
             return Ok(BTreeMap::from([(name, Endpoint::default())]));
         }
@@ -149,8 +190,10 @@ impl State {
             None if given == "default" => BRIDGE.to_owned(),
             None => given,
         };
-        let endpoints: BTreeMap<String, Endpoint> =
-            asked.into_iter().map(|(given, settings)| (name(given), Endpoint::asked(settings))).collect();
+        let endpoints: BTreeMap<String, Endpoint> = asked
+            .into_iter()
+            .map(|(given, settings)| (name(given), Endpoint::asked(settings)))
+            .collect();
         // Older engines take note of anything, and fail at the start.
         if self.api >= MODERN_API {
             for (name, endpoint) in &endpoints {
@@ -164,13 +207,17 @@ impl State {
         Ok(endpoints)
     }
 
-    /// The mounts of the containers named in `volumes_from` (`name` or `name:ro`), where nothing is mounted yet.
+    /// The mounts of the containers named in `volumes_from` (`name` or `name:ro`), where nothing is
+    /// mounted yet.
     fn inherit_mounts(&self, host: &HostConfig, mounted: &mut Vec<mounts::Mounted>) -> Result<()> {
         for from in host.volumes_from.iter().flatten() {
             let (from, mode) = from.split_once(':').unwrap_or((from, "rw"));
             for mount in &self.objects.find_container(from)?.mounts {
                 if mounted.iter().all(|own| own.destination != mount.destination) {
-                    mounted.push(mounts::Mounted { writable: mount.writable && mode != "ro", ..mount.clone() });
+                    mounted.push(mounts::Mounted {
+                        writable: mount.writable && mode != "ro",
+                        ..mount.clone()
+                    });
                 }
             }
         }
@@ -185,10 +232,15 @@ pub(super) fn checked_name(name: &str) -> Result<Option<String>> {
         return Ok(None);
     }
     let first = plain.starts_with(|character: char| character.is_ascii_alphanumeric());
-    let rest = plain.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-'));
+    let rest = plain
+        .chars()
+        .all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-'));
     if first && rest && plain.len() > 1 {
         Ok(Some(plain.to_owned()))
     } else {
-        Err(refusal(400, format!("Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")))
+        Err(refusal(
+            400,
+            format!("Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"),
+        ))
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bollard::models::{ContainerInspectResponse, ContainerState, DriverData, EndpointSettings, NetworkSettings};
+use bollard::models::{
+    ContainerInspectResponse, ContainerState, DriverData, EndpointSettings, NetworkSettings,
+};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::status::state_value;
@@ -23,8 +25,12 @@ impl State {
         let container = self.objects.find_container(wanted)?;
         let mut command = container.command().into_iter().map(str::to_owned);
         let path = command.next();
-        let execs: Vec<String> =
-            self.execs.iter().filter(|(_, exec)| exec.container == container.id && exec.running).map(|(id, _)| id.clone()).collect();
+        let execs: Vec<String> = self
+            .execs
+            .iter()
+            .filter(|(_, exec)| exec.container == container.id && exec.running)
+            .map(|(id, _)| id.clone())
+            .collect();
         Ok(ContainerInspectResponse {
             id: Some(container.id.clone()),
             created: Some(date(container.created)),
@@ -36,7 +42,9 @@ impl State {
             restart_count: Some(container.restarts),
             driver: Some("overlay2".to_owned()),
             platform: Some("linux".to_owned()),
-            log_path: container.started.map(|_| format!("/var/lib/docker/containers/{0}/{0}-json.log", container.id)),
+            log_path: container
+                .started
+                .map(|_| format!("/var/lib/docker/containers/{0}/{0}-json.log", container.id)),
             exec_ids: (!execs.is_empty()).then_some(execs),
             host_config: Some(container.host.clone()),
             graph_driver: Some(DriverData { name: "overlay2".to_owned(), data: HashMap::new() }),
@@ -55,7 +63,9 @@ impl State {
 
 impl Container {
     fn state(&self) -> ContainerState {
-        let time = |time: Option<Duration>| time.map_or_else(|| NEVER.to_owned(), |time| written(date(time)));
+        let time = |time: Option<Duration>| {
+            time.map_or_else(|| NEVER.to_owned(), |time| written(date(time)))
+        };
         ContainerState {
             status: Some(state_value(self.phase)),
             running: Some(self.is_running()),
@@ -75,7 +85,10 @@ impl Container {
     /// The networks it is on, as inspect and list show them.
     pub(super) fn networks(&self, api: ApiVersion) -> HashMap<String, EndpointSettings> {
         let modern = api >= MODERN_API;
-        self.endpoints.iter().map(|(name, endpoint)| (name.clone(), endpoint.shown(self, modern))).collect()
+        self.endpoints
+            .iter()
+            .map(|(name, endpoint)| (name.clone(), endpoint.shown(self, modern)))
+            .collect()
     }
 }
 
@@ -91,7 +104,8 @@ mod tests {
 
     #[test]
     fn the_fraction_of_a_time_is_as_long_as_it_has_to_be() {
-        let shown = |nanos: i64| written(DateTime::from_timestamp_nanos(1_700_000_000_000_000_000 + nanos));
+        let shown =
+            |nanos: i64| written(DateTime::from_timestamp_nanos(1_700_000_000_000_000_000 + nanos));
         assert_eq!(shown(752_910_820), "2023-11-14T22:13:20.75291082Z");
         assert_eq!(shown(500_000_000), "2023-11-14T22:13:20.5Z");
         assert_eq!(shown(0), "2023-11-14T22:13:20Z");

@@ -57,10 +57,19 @@ impl State {
     pub(in crate::engine::sim) fn run(&mut self, id: &str) -> Result<()> {
         let process = self.process_of(id);
         self.container_mut(id)?.process = process;
-        let connected = self.join_networks(id).and_then(|()| self.publish_ports(id)).map(|()| self.announce_networks(id));
-        if let Err(error) = connected.and_then(|()| self.mount_volumes(id)).and_then(|()| self.exec_process(id)) {
+        let connected = self
+            .join_networks(id)
+            .and_then(|()| self.publish_ports(id))
+            .map(|()| self.announce_networks(id));
+        if let Err(error) =
+            connected.and_then(|()| self.mount_volumes(id)).and_then(|()| self.exec_process(id))
+        {
             self.leave_networks(id);
-            let code = if error.message.contains("executable file not found") { 127 } else { START_FAILED };
+            let code = if error.message.contains("executable file not found") {
+                127
+            } else {
+                START_FAILED
+            };
             let container = self.container_mut(id)?;
             container.published.clear();
             container.error.clone_from(&error.message);
@@ -152,7 +161,8 @@ impl State {
         }
         let (starts, backoff) = (container.starts, container.backoff);
         let removes = container.host.auto_remove == Some(true);
-        // Newer engines tell who waits for the end, and say it, in either order: `stop` may come before `die`.
+        // Newer engines tell who waits for the end, and say it, in either order: `stop` may come
+        // before `die`.
         let told_first = self.api >= MODERN_API && self.random.below(2) == 0;
         if told_first {
             self.tell_waiters(id, code);
@@ -181,7 +191,9 @@ impl State {
     fn start_again(&mut self, id: &str, starts: u64, backoff: Duration) {
         let id = id.to_owned();
         self.after(backoff + START_TAKES, Purpose::Again, move |state| {
-            let waits = state.container(&id).is_ok_and(|container| container.phase == Phase::Restarting && container.starts == starts);
+            let waits = state.container(&id).is_ok_and(|container| {
+                container.phase == Phase::Restarting && container.starts == starts
+            });
             if waits {
                 // A failed start is written down in the container; nobody waits for the answer.
                 let _ = state.run(&id);
@@ -192,8 +204,13 @@ impl State {
 
     /// The volumes a container has mounted: name, where, whether writable.
     pub(in crate::engine::sim) fn mounted_volumes(&self, id: &str) -> Vec<(String, String, bool)> {
-        let mounts = self.objects.containers.get(id).into_iter().flat_map(|container| &container.mounts);
-        mounts.filter_map(|mount| Some((mount.volume()?.to_owned(), mount.destination.clone(), mount.writable))).collect()
+        let mounts =
+            self.objects.containers.get(id).into_iter().flat_map(|container| &container.mounts);
+        mounts
+            .filter_map(|mount| {
+                Some((mount.volume()?.to_owned(), mount.destination.clone(), mount.writable))
+            })
+            .collect()
     }
 
     /// The engine is away for `down`; calls under way and streams break.
@@ -211,14 +228,23 @@ impl State {
         });
     }
 
-    /// The engine goes down, and its containers with it. Answers those to be started when it is back.
+    /// The engine goes down, and its containers with it. Answers those to be started when it is
+    /// back.
     fn end_all(&mut self) -> Vec<String> {
         let back = |container: &&Container| match policy(container) {
             RestartPolicyNameEnum::ALWAYS => container.starts > 0,
-            RestartPolicyNameEnum::UNLESS_STOPPED => container.is_running() && !container.stopped_by_hand,
+            RestartPolicyNameEnum::UNLESS_STOPPED => {
+                container.is_running() && !container.stopped_by_hand
+            }
             _ => false,
         };
-        let again = self.objects.containers.values().filter(back).map(|container| container.id.clone()).collect();
+        let again = self
+            .objects
+            .containers
+            .values()
+            .filter(back)
+            .map(|container| container.id.clone())
+            .collect();
         let running: Vec<(String, Phase, i64)> = self
             .objects
             .containers
@@ -246,7 +272,12 @@ impl State {
 }
 
 pub fn policy(container: &Container) -> RestartPolicyNameEnum {
-    container.host.restart_policy.as_ref().and_then(|policy| policy.name).unwrap_or(RestartPolicyNameEnum::NO)
+    container
+        .host
+        .restart_policy
+        .as_ref()
+        .and_then(|policy| policy.name)
+        .unwrap_or(RestartPolicyNameEnum::NO)
 }
 
 fn restarts_always(container: &Container) -> bool {
@@ -254,7 +285,12 @@ fn restarts_always(container: &Container) -> bool {
 }
 
 fn restarts_after(container: &Container, code: i64) -> bool {
-    let most = container.host.restart_policy.as_ref().and_then(|policy| policy.maximum_retry_count).unwrap_or_default();
+    let most = container
+        .host
+        .restart_policy
+        .as_ref()
+        .and_then(|policy| policy.maximum_retry_count)
+        .unwrap_or_default();
     if container.ends_for_good {
         return false;
     }
@@ -276,5 +312,12 @@ fn next_backoff(before: Duration, ran: Duration) -> Duration {
 
 /// The runtime's refusal of a container's networks, in the words of the engine's version.
 pub(in crate::engine::sim) fn networking_failed(modern: bool, error: EngineError) -> EngineError {
-    if modern { EngineError { message: format!("failed to set up container networking: {}", error.message), ..error } } else { error }
+    if modern {
+        EngineError {
+            message: format!("failed to set up container networking: {}", error.message),
+            ..error
+        }
+    } else {
+        error
+    }
 }

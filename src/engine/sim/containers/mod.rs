@@ -72,7 +72,8 @@ pub(super) struct Container {
     /// Restarts by its policy since it was last started by hand.
     pub restarts: i64,
     pub backoff: Duration,
-    /// It ended when the disk was full: Docker 20.10 writes no new entry for its list, and inspecting it tells the truth.
+    /// It ended when the disk was full: Docker 20.10 writes no new entry for its list, and
+    /// inspecting it tells the truth.
     pub is_listed_as_running: bool,
     /// Stopped or killed by hand since it was last started.
     pub stopped_by_hand: bool,
@@ -114,7 +115,8 @@ impl Container {
     }
 }
 
-/// All containers, by id; a name's container and a network's addresses are found without looking at each.
+/// All containers, by id; a name's container and a network's addresses are found without looking at
+/// each.
 #[derive(Clone, Default)]
 pub(super) struct Containers {
     all: BTreeMap<String, Container>,
@@ -146,7 +148,8 @@ impl Containers {
         }
     }
 
-    /// Its name is changed by [`Containers::rename`] alone, what it is connected to by [`Containers::change_endpoints`].
+    /// Its name is changed by [`Containers::rename`] alone, what it is connected to by
+    /// [`Containers::change_endpoints`].
     pub fn get_mut(&mut self, id: &str) -> Option<&mut Container> {
         self.all.get_mut(id)
     }
@@ -161,7 +164,11 @@ impl Containers {
     }
 
     /// Changes what a container is connected to.
-    pub fn change_endpoints<T>(&mut self, id: &str, change: impl FnOnce(&mut BTreeMap<String, Endpoint>) -> T) -> Option<T> {
+    pub fn change_endpoints<T>(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut BTreeMap<String, Endpoint>) -> T,
+    ) -> Option<T> {
         let mut endpoints = std::mem::take(&mut self.all.get_mut(id)?.endpoints);
         self.forget_addresses(&endpoints);
         let result = change(&mut endpoints);
@@ -205,11 +212,14 @@ impl Objects {
         if let Some(container) = self.containers.named(name) {
             return Ok(container);
         }
-        let mut begun = self.containers.range(wanted.to_owned()..).take_while(|(id, _)| id.starts_with(wanted));
+        let mut begun =
+            self.containers.range(wanted.to_owned()..).take_while(|(id, _)| id.starts_with(wanted));
         match (begun.next().filter(|_| !wanted.is_empty()), begun.next()) {
             (None, _) => Err(no_such_container(wanted)),
             (Some((_, container)), None) => Ok(container),
-            (Some(_), Some(_)) => Err(refusal(400, format!("Multiple IDs found with provided prefix: {wanted}"))),
+            (Some(_), Some(_)) => {
+                Err(refusal(400, format!("Multiple IDs found with provided prefix: {wanted}")))
+            }
         }
     }
 }
@@ -232,6 +242,8 @@ impl State {
 
     /// Whether the container runs in the very start that `starts` counted.
     pub fn runs(&self, id: &str, starts: u64) -> bool {
-        self.objects.containers.get(id).is_some_and(|container| container.phase == Phase::Running && container.starts == starts)
+        self.objects.containers.get(id).is_some_and(|container| {
+            container.phase == Phase::Running && container.starts == starts
+        })
     }
 }

@@ -42,7 +42,10 @@ impl State {
         let state = state_name(container.phase);
         let words = if self.api >= MODERN_API {
             let procedure = "stop the container before removing or force remove";
-            format!("cannot remove container \"/{}\": container is {state}: {procedure}", container.name)
+            format!(
+                "cannot remove container \"/{}\": container is {state}: {procedure}",
+                container.name
+            )
         } else {
             let procedure = "Stop the container before attempting removal or force remove";
             format!("You cannot remove a {state} container {}. {procedure}", container.id)
@@ -65,13 +68,17 @@ impl State {
 
     /// Its anonymous volumes that no other container has mounted.
     fn anonymous_volumes(&self, id: &str) -> Vec<String> {
-        let mounts = self.objects.containers.get(id).into_iter().flat_map(|container| &container.mounts);
+        let mounts =
+            self.objects.containers.get(id).into_iter().flat_map(|container| &container.mounts);
         let own = mounts.filter_map(|mount| match &mount.source {
             Source::Volume { name, anonymous: true } => Some(name),
             _ => None,
         });
         let others = || self.objects.containers.values().filter(|container| container.id != id);
-        let used = |name: &str| others().any(|container| container.mounts.iter().any(|mount| mount.volume() == Some(name)));
+        let used = |name: &str| {
+            others()
+                .any(|container| container.mounts.iter().any(|mount| mount.volume() == Some(name)))
+        };
         own.filter(|name| !used(name)).cloned().collect()
     }
 
@@ -83,7 +90,10 @@ impl State {
         let id = self.container_id(wanted)?;
         let old = self.container(&id)?.name.clone();
         if name.strip_prefix('/').unwrap_or(name) == old {
-            return Err(refusal(400, "Renaming a container with the same name as its current name"));
+            return Err(refusal(
+                400,
+                "Renaming a container with the same name as its current name",
+            ));
         }
         let checked = checked_name(name).and_then(|name| match name {
             Some(name) => self.free_name(&name).map(|()| name),
@@ -111,13 +121,27 @@ impl State {
         if container.phase != Phase::Running {
             return Err(not_running(&container.id));
         }
-        let started = container.started.map(crate::host::sim::date).unwrap_or_default().format("%H:%M").to_string();
-        let user = container.config.user.as_deref().filter(|user| !user.is_empty()).unwrap_or("root");
-        let beside = self.execs.values().filter(|exec| exec.running && exec.container == container.id);
-        let commands = [container.command().join(" ")].into_iter().chain(beside.map(|exec| exec.command.join(" ")));
-        let rows = (container.pid()..)
-            .zip(commands)
-            .map(|(pid, command)| [user, &pid.to_string(), "1", "0", &started, "?", "00:00:00", &command].map(str::to_owned).to_vec());
-        Ok(Top { titles: Some(TOP_TITLES.map(str::to_owned).to_vec()), processes: Some(rows.collect()) })
+        let started = container
+            .started
+            .map(crate::host::sim::date)
+            .unwrap_or_default()
+            .format("%H:%M")
+            .to_string();
+        let user =
+            container.config.user.as_deref().filter(|user| !user.is_empty()).unwrap_or("root");
+        let beside =
+            self.execs.values().filter(|exec| exec.running && exec.container == container.id);
+        let commands = [container.command().join(" ")]
+            .into_iter()
+            .chain(beside.map(|exec| exec.command.join(" ")));
+        let rows = (container.pid()..).zip(commands).map(|(pid, command)| {
+            [user, &pid.to_string(), "1", "0", &started, "?", "00:00:00", &command]
+                .map(str::to_owned)
+                .to_vec()
+        });
+        Ok(Top {
+            titles: Some(TOP_TITLES.map(str::to_owned).to_vec()),
+            processes: Some(rows.collect()),
+        })
     }
 }

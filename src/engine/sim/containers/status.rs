@@ -34,8 +34,12 @@ pub(super) fn status_text(container: &Container, now: Duration) -> String {
             let health = container.health.as_ref().map(|health| format!(" ({})", health.words()));
             format!("Up {}{}", since(container.started), health.unwrap_or_default())
         }
-        Phase::Restarting => format!("Restarting ({}) {} ago", container.exit_code, since(container.finished)),
-        Phase::Exited => format!("Exited ({}) {} ago", container.exit_code, since(container.finished)),
+        Phase::Restarting => {
+            format!("Restarting ({}) {} ago", container.exit_code, since(container.finished))
+        }
+        Phase::Exited => {
+            format!("Exited ({}) {} ago", container.exit_code, since(container.finished))
+        }
     }
 }
 

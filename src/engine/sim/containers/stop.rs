@@ -61,7 +61,9 @@ fn signal_number(signal: &str) -> Result<i64> {
     let upper = signal.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let known = SIGNALS.iter().find(|(known, number)| *known == name || number.to_string() == name);
-    known.map(|(_, number)| *number).ok_or_else(|| refusal(400, format!("Invalid signal: {signal}")))
+    known
+        .map(|(_, number)| *number)
+        .ok_or_else(|| refusal(400, format!("Invalid signal: {signal}")))
 }
 
 fn signal_name(number: i64) -> &'static str {
@@ -78,7 +80,9 @@ impl State {
     /// How long a container has to end before it is killed.
     pub fn grace_of(&self, wanted: &str, request: &StopRequest) -> Duration {
         let container = self.objects.find_container(wanted).ok();
-        let own = container.and_then(|container| container.config.stop_timeout).and_then(|seconds| u64::try_from(seconds).ok());
+        let own = container
+            .and_then(|container| container.config.stop_timeout)
+            .and_then(|seconds| u64::try_from(seconds).ok());
         request.grace.map(whole_seconds).or(own.map(Duration::from_secs)).unwrap_or(GRACE)
     }
 
@@ -86,8 +90,11 @@ impl State {
         let plan = self.container_id(wanted).and_then(|id| {
             self.check_signal(request)?;
             let container = self.container(&id)?;
-            let signal =
-                request.signal.as_ref().or(container.config.stop_signal.as_ref()).map_or(Ok(15), |signal| signal_number(signal))?;
+            let signal = request
+                .signal
+                .as_ref()
+                .or(container.config.stop_signal.as_ref())
+                .map_or(Ok(15), |signal| signal_number(signal))?;
             let grace = self.grace_of(&id, request);
             Ok((id, signal, grace))
         });
@@ -116,10 +123,15 @@ impl State {
     }
 
     fn check_signal(&self, request: &StopRequest) -> Result<()> {
-        let Some(signal) = request.signal.as_ref().filter(|_| self.api < STOP_SIGNAL) else { return Ok(()) };
+        let Some(signal) = request.signal.as_ref().filter(|_| self.api < STOP_SIGNAL) else {
+            return Ok(());
+        };
         let cause = format!("this engine has API {}, and that needs {STOP_SIGNAL}", self.api);
-        Err(EngineError::new(EngineErrorKind::Invalid, format!("could not stop with the signal \"{signal}\": {cause}"))
-            .with_hint("set the container's `stop_signal` instead"))
+        Err(EngineError::new(
+            EngineErrorKind::Invalid,
+            format!("could not stop with the signal \"{signal}\": {cause}"),
+        )
+        .with_hint("set the container's `stop_signal` instead"))
     }
 
     /// Sends a signal by hand.
@@ -137,7 +149,10 @@ impl State {
                 self.give_up_restarting(&id);
                 Ok(())
             }
-            Phase::Created | Phase::Exited => Err(refusal(409, format!("Cannot kill container: {wanted}: Container {id} is not running"))),
+            Phase::Created | Phase::Exited => Err(refusal(
+                409,
+                format!("Cannot kill container: {wanted}: Container {id} is not running"),
+            )),
         }
     }
 
@@ -155,15 +170,19 @@ impl State {
     fn signal(&mut self, id: &str, number: i64) {
         self.emit_container(id, "kill", &[("signal", &number.to_string())]);
         let Ok(container) = self.container_mut(id) else { return };
-        // Also a signal that ends nothing: the engine takes it for the wish to have the container ended.
+        // Also a signal that ends nothing: the engine takes it for the wish to have the container
+        // ended.
         container.stopped_by_hand = true;
         container.signals.push(signal_name(number).to_owned());
-        let own = container.config.stop_signal.as_ref().and_then(|signal| signal_number(signal).ok());
+        let own =
+            container.config.stop_signal.as_ref().and_then(|signal| signal_number(signal).ok());
         container.ends_for_good |= number == 9 || own.is_none_or(|own| own == number);
         let asks = matches!(number, 2 | 3 | 15) || own == Some(number);
         let (after, code) = match number {
             9 => (KILL_TAKES, KILLED),
-            _ if asks && !container.process.ignores_term => (container.process.stop_takes, container.process.stop_code),
+            _ if asks && !container.process.ignores_term => {
+                (container.process.stop_takes, container.process.stop_code)
+            }
             _ => return,
         };
         let (id, starts) = (id.to_owned(), container.starts);
@@ -182,7 +201,8 @@ impl State {
             Err(error) => return reply.send(self, Err(error)),
         };
         let start = move |state: &mut State, id: String, reply: Reply<()>| {
-            let started = state.start_container(&id).map(|_| state.emit_container(&id, "restart", &[]));
+            let started =
+                state.start_container(&id).map(|_| state.emit_container(&id, "restart", &[]));
             reply.send(state, started);
         };
         let target = id.clone();
@@ -206,7 +226,11 @@ impl State {
             Err(error) => return reply.send(self, Err(error)),
         };
         match self.container(&id).map(|container| (container.is_running(), container.exit_code)) {
-            Ok((true, _)) => self.on_exit.entry(id).or_default().push(Box::new(|state, code| reply.send(state, Ok(code)))),
+            Ok((true, _)) => self
+                .on_exit
+                .entry(id)
+                .or_default()
+                .push(Box::new(|state, code| reply.send(state, Ok(code)))),
             Ok((false, code)) => reply.send(self, Ok(code)),
             Err(error) => reply.send(self, Err(error)),
         }

@@ -77,19 +77,29 @@ impl Instruction {
 }
 
 /// The stages of a Dockerfile. `arguments` are the build's.
-pub(in crate::engine::sim) fn stages(text: &str, arguments: &BTreeMap<String, String>) -> Parsed<Vec<Stage>> {
-    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), arguments.get(*name).cloned().unwrap_or_else(|| (*value).to_owned()));
+pub(in crate::engine::sim) fn stages(
+    text: &str,
+    arguments: &BTreeMap<String, String>,
+) -> Parsed<Vec<Stage>> {
+    let own = |(name, value): &(&str, &str)| {
+        ((*name).to_owned(), arguments.get(*name).cloned().unwrap_or_else(|| (*value).to_owned()))
+    };
     let mut global: BTreeMap<String, String> = PLATFORM.iter().map(own).collect();
     let mut stages: Vec<Stage> = Vec::new();
     for line in lines(text) {
         let (instruction, number) = (Instruction::parse(&line.text), line.number);
         if !KNOWN.contains(&instruction.name.as_str()) {
-            return Err(format!("dockerfile parse error on line {number}: unknown instruction: {}", instruction.name));
+            return Err(format!(
+                "dockerfile parse error on line {number}: unknown instruction: {}",
+                instruction.name
+            ));
         }
         match (instruction.name.as_str(), stages.last_mut()) {
             ("FROM", _) => {
                 let begun = stage(&instruction.rest, &global);
-                stages.push(begun.map_err(|words| format!("dockerfile parse error on line {number}: {words}"))?);
+                stages.push(begun.map_err(|words| {
+                    format!("dockerfile parse error on line {number}: {words}")
+                })?);
             }
             ("ARG", None) => {
                 for (name, default) in declared(&instruction.rest) {
@@ -102,7 +112,11 @@ pub(in crate::engine::sim) fn stages(text: &str, arguments: &BTreeMap<String, St
                 }
             }
             (_, Some(stage)) => stage.instructions.push(instruction),
-            (_, None) => return Err(format!("dockerfile parse error on line {number}: no build stage in current context")),
+            (_, None) => {
+                return Err(format!(
+                    "dockerfile parse error on line {number}: no build stage in current context"
+                ));
+            }
         }
     }
     if stages.is_empty() { Err("the Dockerfile cannot be empty".to_owned()) } else { Ok(stages) }
@@ -125,7 +139,13 @@ fn stage(rest: &str, globals: &BTreeMap<String, String>) -> Parsed<Stage> {
 /// What `ARG` declares: names, and their defaults if they have any.
 fn declared(rest: &str) -> Vec<(String, Option<String>)> {
     let words = words(rest).into_iter().filter(|word| !word.is_empty());
-    words.map(|word| word.split_once('=').map_or((word.clone(), None), |(name, value)| (name.to_owned(), Some(value.to_owned())))).collect()
+    words
+        .map(|word| {
+            word.split_once('=').map_or((word.clone(), None), |(name, value)| {
+                (name.to_owned(), Some(value.to_owned()))
+            })
+        })
+        .collect()
 }
 
 /// With variables filled in; one without a value is empty.
@@ -136,7 +156,11 @@ fn fill(text: &str, values: &BTreeMap<String, String>) -> Parsed<String> {
 
 impl Stage {
     /// Does what the stage's instructions do to an image's configuration.
-    pub fn configure(&self, config: &mut ImageConfig, arguments: &BTreeMap<String, String>) -> Parsed<()> {
+    pub fn configure(
+        &self,
+        config: &mut ImageConfig,
+        arguments: &BTreeMap<String, String>,
+    ) -> Parsed<()> {
         for trigger in config.on_build.take().unwrap_or_default() {
             apply(config, &Instruction::parse(&trigger))?;
         }
@@ -144,7 +168,10 @@ impl Stage {
         for instruction in &self.instructions {
             if instruction.name == "ARG" {
                 for (name, default) in declared(&instruction.rest) {
-                    let value = arguments.get(&name).or_else(|| if default.is_none() { self.globals.get(&name) } else { None }).cloned();
+                    let value = arguments
+                        .get(&name)
+                        .or_else(|| if default.is_none() { self.globals.get(&name) } else { None })
+                        .cloned();
                     let default = default.map(|default| fill(&default, &values)).transpose()?;
                     values.extend(value.or(default).map(|value| (name, value)));
                 }
@@ -159,7 +186,13 @@ impl Stage {
                         .filter_map(|entry| entry.split_once('='))
                         .map(|(key, value)| (key.to_owned(), value.to_owned())),
                 );
-                apply(config, &Instruction { name: instruction.name.clone(), rest: fill(&instruction.rest, &known)? })?;
+                apply(
+                    config,
+                    &Instruction {
+                        name: instruction.name.clone(),
+                        rest: fill(&instruction.rest, &known)?,
+                    },
+                )?;
             } else {
                 apply(config, instruction)?;
             }
@@ -169,7 +202,10 @@ impl Stage {
 }
 
 /// What an instruction changes in an image's configuration; most change nothing there.
-pub(in crate::engine::sim) fn apply(config: &mut ImageConfig, instruction: &Instruction) -> Parsed<()> {
+pub(in crate::engine::sim) fn apply(
+    config: &mut ImageConfig,
+    instruction: &Instruction,
+) -> Parsed<()> {
     let rest = instruction.rest.as_str();
     match instruction.name.as_str() {
         "CMD" => config.cmd = Some(command(rest, config)),
@@ -177,7 +213,12 @@ pub(in crate::engine::sim) fn apply(config: &mut ImageConfig, instruction: &Inst
             config.entrypoint = Some(command(rest, config));
             config.cmd = None;
         }
-        "SHELL" => config.shell = Some(json(rest).ok_or_else(|| "SHELL requires the arguments to be in JSON form".to_owned())?),
+        "SHELL" => {
+            config.shell = Some(
+                json(rest)
+                    .ok_or_else(|| "SHELL requires the arguments to be in JSON form".to_owned())?,
+            )
+        }
         "ENV" => {
             for (key, value) in pairs(rest) {
                 let all = config.env.get_or_insert_default();
@@ -187,18 +228,24 @@ pub(in crate::engine::sim) fn apply(config: &mut ImageConfig, instruction: &Inst
         }
         "LABEL" => config.labels.get_or_insert_default().extend(pairs(rest)),
         "EXPOSE" => {
-            let full = |port: &str| if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") };
+            let full = |port: &str| {
+                if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") }
+            };
             config.exposed_ports.get_or_insert_default().extend(rest.split_whitespace().map(full));
         }
         "VOLUME" => {
-            let paths = json(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
+            let paths =
+                json(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
             config.volumes.get_or_insert_default().extend(paths);
         }
         "USER" => config.user = Some(rest.to_owned()),
         "WORKDIR" => {
             let before = config.working_dir.clone().unwrap_or_default();
-            config.working_dir =
-                Some(if rest.starts_with('/') { rest.to_owned() } else { crate::engine::sim::tree::normal(&format!("{before}/{rest}")) });
+            config.working_dir = Some(if rest.starts_with('/') {
+                rest.to_owned()
+            } else {
+                crate::engine::sim::tree::normal(&format!("{before}/{rest}"))
+            });
         }
         "STOPSIGNAL" => config.stop_signal = Some(rest.to_owned()),
         "HEALTHCHECK" => config.healthcheck = Some(health(rest)?),
@@ -215,7 +262,8 @@ fn json(text: &str) -> Option<Vec<String>> {
 /// A list is an argument vector, anything else is for the shell.
 fn command(rest: &str, config: &ImageConfig) -> Vec<String> {
     json(rest).unwrap_or_else(|| {
-        let shell = config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()]);
+        let shell =
+            config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()]);
         shell.into_iter().chain([rest.to_owned()]).collect()
     })
 }
@@ -227,7 +275,11 @@ fn pairs(rest: &str) -> Vec<(String, String)> {
         let (key, value) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         return vec![(key.to_owned(), value.trim().to_owned())];
     }
-    words(rest).iter().filter_map(|word| word.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    words(rest)
+        .iter()
+        .filter_map(|word| word.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// At spaces that are not between quotes; without the quotes.
@@ -251,13 +303,18 @@ fn health(rest: &str) -> Parsed<HealthConfig> {
     while let Some(option) = rest.strip_prefix("--") {
         let (option, after) = option.split_once(char::is_whitespace).unwrap_or((option, ""));
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        let time = || nanoseconds(value).ok_or_else(|| format!("time: invalid duration \"{value}\""));
+        let time =
+            || nanoseconds(value).ok_or_else(|| format!("time: invalid duration \"{value}\""));
         match name {
             "interval" => health.interval = Some(time()?),
             "timeout" => health.timeout = Some(time()?),
             "start-period" => health.start_period = Some(time()?),
             "start-interval" => health.start_interval = Some(time()?),
-            "retries" => health.retries = Some(value.parse().map_err(|_| format!("--retries: invalid number \"{value}\""))?),
+            "retries" => {
+                health.retries = Some(
+                    value.parse().map_err(|_| format!("--retries: invalid number \"{value}\""))?,
+                )
+            }
             _ => return Err(format!("unknown flag: {name}")),
         }
         rest = after.trim_start();
@@ -281,7 +338,9 @@ fn nanoseconds(text: &str) -> Option<i64> {
     while !rest.is_empty() {
         let end = rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
         let (number, after) = rest.split_at(end);
-        let unit = after.find(|character: char| character.is_ascii_digit() || character == '.').unwrap_or(after.len());
+        let unit = after
+            .find(|character: char| character.is_ascii_digit() || character == '.')
+            .unwrap_or(after.len());
         let seconds = match &after[..unit] {
             "h" => 3600.0,
             "m" => 60.0,
@@ -291,7 +350,9 @@ fn nanoseconds(text: &str) -> Option<i64> {
             "ns" => 0.000_000_001,
             _ => return None,
         };
-        sum = sum.checked_add(Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?)?;
+        sum = sum.checked_add(
+            Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?,
+        )?;
         rest = &after[unit..];
     }
     i64::try_from(sum.as_nanos()).ok()
@@ -322,14 +383,27 @@ ENTRYPOINT [\"gunicorn\"]
 ";
 
     fn given(arguments: &[(&str, &str)]) -> Vec<Stage> {
-        stages(TEXT, &arguments.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()).unwrap()
+        stages(
+            TEXT,
+            &arguments
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
+        .unwrap()
     }
 
     #[test]
     fn stages_are_cut_at_from_and_named() {
         let stages = given(&[]);
-        let names: Vec<_> = stages.iter().map(|stage| (stage.base.as_str(), stage.name.as_deref().unwrap())).collect();
-        assert_eq!(names, [("local/python:3.11-slim", "base"), ("base", "development"), ("base", "production")]);
+        let names: Vec<_> = stages
+            .iter()
+            .map(|stage| (stage.base.as_str(), stage.name.as_deref().unwrap()))
+            .collect();
+        assert_eq!(
+            names,
+            [("local/python:3.11-slim", "base"), ("base", "development"), ("base", "production")]
+        );
         assert_eq!(given(&[("BASE", "other:1")])[0].base, "other:1");
     }
 
@@ -348,7 +422,10 @@ ENTRYPOINT [\"gunicorn\"]
         assert_eq!(config.entrypoint.unwrap(), ["gunicorn"]);
         let health = config.healthcheck.unwrap();
         assert_eq!(health.test.unwrap(), ["CMD-SHELL", "curl -f http://localhost:8000/"]);
-        assert_eq!((health.interval, health.timeout, health.retries), (Some(90_000_000_000), Some(500_000_000), Some(2)));
+        assert_eq!(
+            (health.interval, health.timeout, health.retries),
+            (Some(90_000_000_000), Some(500_000_000), Some(2))
+        );
     }
 
     #[test]
@@ -362,8 +439,14 @@ ENTRYPOINT [\"gunicorn\"]
     fn what_is_no_dockerfile_is_refused_with_its_line() {
         let none = BTreeMap::new();
         assert_eq!(stages("", &none).unwrap_err(), "the Dockerfile cannot be empty");
-        assert_eq!(stages("FROM a\n\nBOGUS x", &none).unwrap_err(), "dockerfile parse error on line 3: unknown instruction: BOGUS");
-        assert_eq!(stages("RUN x", &none).unwrap_err(), "dockerfile parse error on line 1: no build stage in current context");
+        assert_eq!(
+            stages("FROM a\n\nBOGUS x", &none).unwrap_err(),
+            "dockerfile parse error on line 3: unknown instruction: BOGUS"
+        );
+        assert_eq!(
+            stages("RUN x", &none).unwrap_err(),
+            "dockerfile parse error on line 1: no build stage in current context"
+        );
     }
 
     #[test]
@@ -390,7 +473,8 @@ ONBUILD USER later
 FROM build
 EXPOSE ${PORT:-81}
 ";
-        let stages = stages(text, &BTreeMap::from([("PORT".to_owned(), "8080".to_owned())])).unwrap();
+        let stages =
+            stages(text, &BTreeMap::from([("PORT".to_owned(), "8080".to_owned())])).unwrap();
         let bases: Vec<&str> = stages.iter().map(|stage| stage.base.as_str()).collect();
         assert_eq!(bases, ["python:3.11-slim", "build"]);
         let mut config = ImageConfig::default();
@@ -398,7 +482,10 @@ EXPOSE ${PORT:-81}
         stages[0].configure(&mut config, &arguments).unwrap();
         assert_eq!(config.env.as_ref().unwrap(), &["HOME_OF=/srv", "PYTHON=3.11"]);
         assert_eq!(config.working_dir.as_ref().unwrap(), "/srv/app");
-        assert_eq!((config.user.as_ref(), config.on_build.as_ref().unwrap()), (None, &vec!["USER later".to_owned()]));
+        assert_eq!(
+            (config.user.as_ref(), config.on_build.as_ref().unwrap()),
+            (None, &vec!["USER later".to_owned()])
+        );
         stages[1].configure(&mut config, &arguments).unwrap();
         let mut ports = config.exposed_ports.unwrap();
         ports.sort();
@@ -411,7 +498,10 @@ EXPOSE ${PORT:-81}
     fn what_the_simulated_builder_can_not_tell_it_says() {
         let none = BTreeMap::new();
         let words = stages("FROM a:${B#x}", &none).unwrap_err();
-        assert_eq!(words, "dockerfile parse error on line 1: the simulated builder can't tell what \"a:${B#x}\" stands for");
+        assert_eq!(
+            words,
+            "dockerfile parse error on line 1: the simulated builder can't tell what \"a:${B#x}\" stands for"
+        );
         let words = stages("FROM $B", &none).unwrap_err();
         assert_eq!(words, "dockerfile parse error on line 1: base name ($B) should not be blank");
     }

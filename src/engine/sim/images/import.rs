@@ -15,8 +15,19 @@ use crate::engine::sim::state::State;
 use crate::engine::sim::tree::Tree;
 
 /// The instructions that an import takes.
-const CHANGES: &[&str] =
-    &["CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"];
+const CHANGES: &[&str] = &[
+    "CMD",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "HEALTHCHECK",
+    "LABEL",
+    "ONBUILD",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
 
 impl State {
     /// The image's id: a function of the tar and the changes.
@@ -26,14 +37,25 @@ impl State {
         for change in changes {
             let instruction = Instruction::parse(change);
             if !CHANGES.contains(&instruction.name.as_str()) {
-                return Err(refusal(400, format!("{} is not a valid change command", instruction.name.to_ascii_lowercase())));
+                return Err(refusal(
+                    400,
+                    format!(
+                        "{} is not a valid change command",
+                        instruction.name.to_ascii_lowercase()
+                    ),
+                ));
             }
             apply(&mut config, &instruction).map_err(|words| refusal(400, words))?;
         }
         let mut files = Tree::default();
-        files.unpack("/", tar).map_err(|error| refusal(500, format!("Error processing tar file(exit status 1): {error}")))?;
+        files.unpack("/", tar).map_err(|error| {
+            refusal(500, format!("Error processing tar file(exit status 1): {error}"))
+        })?;
         let content = digest([tar]);
-        let id = format!("sha256:{}", digest([content.as_str()].into_iter().chain(changes.iter().map(String::as_str))));
+        let id = format!(
+            "sha256:{}",
+            digest([content.as_str()].into_iter().chain(changes.iter().map(String::as_str)))
+        );
         let name = reference.full();
         let size = i64::try_from(tar.len()).unwrap_or(i64::MAX);
         let own = id.clone();

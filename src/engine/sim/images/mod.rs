@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::models::{DriverData, ImageConfig, ImageInspect, ImageInspectMetadata, ImageInspectRootFs, ImageSummary};
+use bollard::models::{
+    DriverData, ImageConfig, ImageInspect, ImageInspectMetadata, ImageInspectRootFs, ImageSummary,
+};
 
 use super::MODERN_API;
 use super::errors::refusal;
@@ -50,17 +52,26 @@ impl Objects {
         if wanted.is_empty() {
             return Err(refusal(404, "No such image: \"\""));
         }
-        if let Some(image) = self.images.get(wanted).or_else(|| self.images.get(&format!("sha256:{wanted}"))) {
+        if let Some(image) =
+            self.images.get(wanted).or_else(|| self.images.get(&format!("sha256:{wanted}")))
+        {
             return Ok(image);
         }
         let reference = Reference::parse(wanted)?;
         let full = reference.full();
-        if let Some(image) = self.images.values().find(|image| image.tags.contains(&full) || image.digests.contains(&full)) {
+        if let Some(image) = self
+            .images
+            .values()
+            .find(|image| image.tags.contains(&full) || image.digests.contains(&full))
+        {
             return Ok(image);
         }
         let digits = wanted.strip_prefix("sha256:").unwrap_or(wanted);
         if digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
-            let mut begun = self.images.values().filter(|image| image.id["sha256:".len()..].starts_with(digits));
+            let mut begun = self
+                .images
+                .values()
+                .filter(|image| image.id["sha256:".len()..].starts_with(digits));
             if let (Some(image), None) = (begun.next(), begun.next()) {
                 return Ok(image);
             }
@@ -75,20 +86,27 @@ impl Objects {
         let dangling = wanted.flag("dangling")?;
         let none = BTreeMap::new();
         let serial = |key: &str| -> Result<Option<u64>> {
-            let Some(name) = wanted.values(key).and_then(|names| names.first()) else { return Ok(None) };
+            let Some(name) = wanted.values(key).and_then(|names| names.first()) else {
+                return Ok(None);
+            };
             self.find_image(name).map(|image| Some(image.serial))
         };
         let (before, since) = (serial("before")?, serial("since")?);
-        let fits = |image: &&Image| {
-            let labels = image.config.labels.as_ref().map_or_else(|| none.clone(), |labels| labels.clone().into_iter().collect());
-            wanted.values("label").is_none_or(|filters| filters.iter().all(|filter| label_matches(filter, &labels)))
-                && wanted
-                    .values("reference")
-                    .is_none_or(|patterns| image.tags.iter().any(|tag| patterns.iter().any(|pattern| names(pattern, tag))))
-                && dangling.is_none_or(|dangling| dangling == image.tags.is_empty())
-                && before.is_none_or(|serial| image.serial < serial)
-                && since.is_none_or(|serial| image.serial > serial)
-        };
+        let fits =
+            |image: &&Image| {
+                let labels = image
+                    .config
+                    .labels
+                    .as_ref()
+                    .map_or_else(|| none.clone(), |labels| labels.clone().into_iter().collect());
+                wanted.values("label").is_none_or(|filters| {
+                    filters.iter().all(|filter| label_matches(filter, &labels))
+                }) && wanted.values("reference").is_none_or(|patterns| {
+                    image.tags.iter().any(|tag| patterns.iter().any(|pattern| names(pattern, tag)))
+                }) && dangling.is_none_or(|dangling| dangling == image.tags.is_empty())
+                    && before.is_none_or(|serial| image.serial < serial)
+                    && since.is_none_or(|serial| image.serial > serial)
+            };
         let mut found: Vec<&Image> = self.images.values().filter(fits).collect();
         found.sort_by_key(|image| std::cmp::Reverse(image.serial));
         Ok(found.into_iter().map(|image| image.summary(api)).collect())
@@ -109,7 +127,10 @@ impl Objects {
             os: Some("linux".to_owned()),
             size: Some(image.size),
             graph_driver: Some(DriverData { name: "overlay2".to_owned(), ..DriverData::default() }),
-            root_fs: Some(ImageInspectRootFs { typ: "layers".to_owned(), layers: Some(vec![layer]) }),
+            root_fs: Some(ImageInspectRootFs {
+                typ: "layers".to_owned(),
+                layers: Some(vec![layer]),
+            }),
             metadata: Some(ImageInspectMetadata { last_tag_time: None }),
             ..ImageInspect::default()
         })
@@ -118,7 +139,11 @@ impl Objects {
 
 /// Older engines say twice that an image is not there.
 fn inspect_error(wanted: &str, error: EngineError, api: ApiVersion) -> EngineError {
-    if api >= MODERN_API { error } else { EngineError { message: format!("no such image: {wanted}: {}", error.message), ..error } }
+    if api >= MODERN_API {
+        error
+    } else {
+        EngineError { message: format!("no such image: {wanted}: {}", error.message), ..error }
+    }
 }
 
 /// A pattern with or without a tag.
@@ -131,7 +156,11 @@ impl Image {
     fn summary(&self, api: ApiVersion) -> ImageSummary {
         let nameless = self.tags.is_empty() && api < NO_NONE;
         let or_none = |names: &BTreeSet<String>, none: &str| {
-            if names.is_empty() && nameless { vec![none.to_owned()] } else { names.iter().cloned().collect() }
+            if names.is_empty() && nameless {
+                vec![none.to_owned()]
+            } else {
+                names.iter().cloned().collect()
+            }
         };
         ImageSummary {
             id: self.id.clone(),
@@ -150,7 +179,12 @@ impl Image {
 
 impl State {
     /// Puts an image in the store (or finds it there) and gives it a name.
-    pub(super) fn store_image(&mut self, id: &str, name: Option<&str>, make: impl FnOnce(&mut Self) -> Image) {
+    pub(super) fn store_image(
+        &mut self,
+        id: &str,
+        name: Option<&str>,
+        make: impl FnOnce(&mut Self) -> Image,
+    ) {
         if !self.objects.images.contains_key(id) {
             let image = make(self);
             self.objects.images.insert(id.to_owned(), image);
@@ -187,9 +221,15 @@ impl State {
     pub fn remove_image(&mut self, wanted: &str, force: bool) -> Result<()> {
         let image = self.objects.find_image(wanted)?;
         let id = image.id.clone();
-        let by_id = !image.tags.contains(&Reference::parse(wanted).map(|reference| reference.full()).unwrap_or_default());
+        let by_id = !image.tags.contains(
+            &Reference::parse(wanted).map(|reference| reference.full()).unwrap_or_default(),
+        );
         let names: Vec<String> = image.tags.iter().cloned().collect();
-        let removed: Vec<String> = if by_id { names.clone() } else { Reference::parse(wanted).map(|reference| vec![reference.full()])? };
+        let removed: Vec<String> = if by_id {
+            names.clone()
+        } else {
+            Reference::parse(wanted).map(|reference| vec![reference.full()])?
+        };
         let last = removed.len() == names.len();
         let user = self.objects.containers.values().find(|container| container.image_id == id);
         if by_id && names.len() > 1 && !force {
@@ -200,7 +240,9 @@ impl State {
             let (holder, held) = (short(&container.id), short(&id));
             if container.is_running() && (by_id || !force) {
                 let words = if by_id {
-                    format!("conflict: unable to delete {held} (cannot be forced) - image is being used by running container {holder}")
+                    format!(
+                        "conflict: unable to delete {held} (cannot be forced) - image is being used by running container {holder}"
+                    )
                 } else {
                     format!(
                         "conflict: unable to remove repository reference \"{wanted}\" (must force) - container {holder} is using its referenced image {held}"
@@ -210,7 +252,9 @@ impl State {
             }
             if !force {
                 let words = if by_id {
-                    format!("conflict: unable to delete {held} (must be forced) - image is being used by stopped container {holder}")
+                    format!(
+                        "conflict: unable to delete {held} (must be forced) - image is being used by stopped container {holder}"
+                    )
                 } else {
                     format!(
                         "conflict: unable to remove repository reference \"{wanted}\" (must force) - container {holder} is using its referenced image {held}"

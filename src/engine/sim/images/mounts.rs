@@ -1,4 +1,5 @@
-//! `RUN --mount=…`, as far as it decides whether a build goes well: how it is written, and which secrets a step can't do without.
+//! `RUN --mount=…`, as far as it decides whether a build goes well: how it is written, and which
+//! secrets a step can't do without.
 
 type Parsed<T> = Result<T, String>;
 
@@ -12,16 +13,25 @@ pub(in crate::engine::sim) struct Mount {
     is_required: bool,
 }
 
-/// The mounts of a `RUN`; `rest` is what follows the word. `takes_env`: the builder knows `env=` of secrets, as from Docker 27 on.
+/// The mounts of a `RUN`; `rest` is what follows the word. `takes_env`: the builder knows `env=` of
+/// secrets, as from Docker 27 on.
 pub(in crate::engine::sim) fn of_run(rest: &str, takes_env: bool) -> Parsed<Vec<Mount>> {
     let flags = rest.split_whitespace().take_while(|word| word.starts_with("--"));
-    flags.filter_map(|flag| flag.strip_prefix("--mount=")).map(|options| Mount::parse(options, takes_env)).collect()
+    flags
+        .filter_map(|flag| flag.strip_prefix("--mount="))
+        .map(|options| Mount::parse(options, takes_env))
+        .collect()
 }
 
 impl Mount {
     /// The id of the secret without which the step fails.
     pub fn required_secret(&self) -> Option<String> {
-        let named = || self.id.as_deref().or(self.source.as_deref()).or_else(|| self.target.as_deref()?.rsplit('/').next());
+        let named = || {
+            self.id
+                .as_deref()
+                .or(self.source.as_deref())
+                .or_else(|| self.target.as_deref()?.rsplit('/').next())
+        };
         if self.kind == "secret" && self.is_required { named().map(str::to_owned) } else { None }
     }
 
@@ -38,16 +48,26 @@ impl Mount {
                 continue;
             };
             match key.to_ascii_lowercase().as_str() {
-                "type" if ["bind", "cache", "secret", "ssh", "tmpfs"].contains(&value) => value.clone_into(&mut mount.kind),
+                "type" if ["bind", "cache", "secret", "ssh", "tmpfs"].contains(&value) => {
+                    value.clone_into(&mut mount.kind)
+                }
                 "type" => return Err(format!("unsupported mount type \"{value}\"")),
                 "id" => mount.id = Some(value.to_owned()),
                 "source" | "src" => mount.source = Some(value.to_owned()),
                 "target" | "dst" | "destination" => mount.target = Some(value.to_owned()),
-                "required" => mount.is_required = truth(value).ok_or_else(|| format!("invalid value for required: {value}"))?,
-                "mode" if u32::from_str_radix(value, 8).is_err() => return Err(format!("invalid value {value} for mode")),
-                "uid" | "gid" if value.parse::<u32>().is_err() => return Err(format!("invalid value {value} for {key}")),
+                "required" => {
+                    mount.is_required = truth(value)
+                        .ok_or_else(|| format!("invalid value for required: {value}"))?
+                }
+                "mode" if u32::from_str_radix(value, 8).is_err() => {
+                    return Err(format!("invalid value {value} for mode"));
+                }
+                "uid" | "gid" if value.parse::<u32>().is_err() => {
+                    return Err(format!("invalid value {value} for {key}"));
+                }
                 "env" if takes_env => has_env = true,
-                "from" | "readonly" | "ro" | "readwrite" | "rw" | "sharing" | "size" | "mode" | "uid" | "gid" => {}
+                "from" | "readonly" | "ro" | "readwrite" | "rw" | "sharing" | "size" | "mode"
+                | "uid" | "gid" => {}
                 _ => return Err(format!("unexpected key '{key}' in '{option}'")),
             }
         }
@@ -83,11 +103,16 @@ mod tests {
     #[test]
     fn a_required_secret_goes_by_its_id_its_source_or_its_target() {
         assert_eq!(
-            required("--mount=type=secret,id=a,required=true --mount=type=secret,src=b,required --mount=type=cache,target=/c x"),
+            required(
+                "--mount=type=secret,id=a,required=true --mount=type=secret,src=b,required --mount=type=cache,target=/c x"
+            ),
             ["a", "b"]
         );
         assert_eq!(required("--mount=type=secret,target=/etc/c,required=1 cat"), ["c"]);
-        assert_eq!(required("--mount=type=secret,id=a cat --mount=type=secret,id=b,required"), Vec::<String>::new());
+        assert_eq!(
+            required("--mount=type=secret,id=a cat --mount=type=secret,id=b,required"),
+            Vec::<String>::new()
+        );
     }
 
     /// In the words of Docker 20.10.

@@ -18,7 +18,9 @@ pub(in crate::engine::sim) struct Reference {
 impl Reference {
     pub fn parse(text: &str) -> Result<Self> {
         let invalid = |cause: &str| Err(refusal(400, cause));
-        let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest.to_owned())));
+        let (name, digest) = text
+            .split_once('@')
+            .map_or((text, None), |(name, digest)| (name, Some(digest.to_owned())));
         // A colon before the last slash is a registry's port.
         let last = name.rfind('/').map_or(0, |slash| slash + 1);
         let (repository, tag) = match name[last..].find(':') {
@@ -32,21 +34,34 @@ impl Reference {
         if path.chars().any(|character| character.is_ascii_uppercase()) {
             return invalid("invalid reference format: repository name must be lowercase");
         }
-        let allowed =
-            |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '.' | '_' | '-');
-        let part =
-            |part: &str| !part.is_empty() && part.chars().all(allowed) && part.starts_with(|first: char| first.is_ascii_alphanumeric());
+        let allowed = |character: char| {
+            character.is_ascii_lowercase()
+                || character.is_ascii_digit()
+                || matches!(character, '.' | '_' | '-')
+        };
+        let part = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(allowed)
+                && part.starts_with(|first: char| first.is_ascii_alphanumeric())
+        };
         if !path.split('/').all(part) {
             return invalid("invalid reference format");
         }
-        let word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
-        if tag.is_empty() || tag.len() > 128 || !tag.chars().all(word) || tag.starts_with(['.', '-']) {
+        let word = |character: char| {
+            character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-')
+        };
+        if tag.is_empty()
+            || tag.len() > 128
+            || !tag.chars().all(word)
+            || tag.starts_with(['.', '-'])
+        {
             return invalid("invalid reference format");
         }
         if digest.as_ref().is_some_and(|digest| !digest.starts_with("sha256:")) {
             return invalid("invalid reference format");
         }
-        let repository = ImageReference::parse(text).map_or_else(|| repository.to_owned(), |reference| reference.repository());
+        let repository = ImageReference::parse(text)
+            .map_or_else(|| repository.to_owned(), |reference| reference.repository());
         Ok(Self { repository, tag: tag.to_owned(), digest })
     }
 
@@ -74,7 +89,9 @@ mod tests {
         assert_eq!(full("local/postgres:15-alpine"), "local/postgres:15-alpine");
         assert_eq!(full("localhost:5000/app"), "localhost:5000/app:latest");
         assert_eq!(full("app:v1@sha256:ab"), "app@sha256:ab");
-        for text in ["docker.io/library/postgres", "index.docker.io/postgres:latest", "library/postgres"] {
+        for text in
+            ["docker.io/library/postgres", "index.docker.io/postgres:latest", "library/postgres"]
+        {
             assert_eq!(full(text), "postgres:latest", "{text}");
         }
     }
@@ -82,7 +99,10 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused() {
         let message = |text: &str| Reference::parse(text).unwrap_err().message;
-        assert_eq!(message("Postgres"), "invalid reference format: repository name must be lowercase");
+        assert_eq!(
+            message("Postgres"),
+            "invalid reference format: repository name must be lowercase"
+        );
         for text in ["", "a//b", "a:", "a b", "a@md5:1", "-a"] {
             assert_eq!(message(text), "invalid reference format", "{text}");
         }

@@ -40,7 +40,10 @@ impl ImageSpec {
     /// The same with a health test run by the shell, at Docker's own times.
     #[must_use]
     pub fn with_health_test(mut self, test: &str) -> Self {
-        self.healthcheck = Some(HealthConfig { test: Some(vec!["CMD-SHELL".to_owned(), test.to_owned()]), ..HealthConfig::default() });
+        self.healthcheck = Some(HealthConfig {
+            test: Some(vec!["CMD-SHELL".to_owned(), test.to_owned()]),
+            ..HealthConfig::default()
+        });
         self
     }
 
@@ -76,7 +79,8 @@ impl ImageSpec {
             volumes: list(&self.volumes),
             working_dir: Some(self.working_dir.clone()),
             entrypoint: list(&self.entrypoint),
-            labels: Some(self.labels.clone().into_iter().collect()).filter(|_| !self.labels.is_empty()),
+            labels: Some(self.labels.clone().into_iter().collect())
+                .filter(|_| !self.labels.is_empty()),
             stop_signal: self.stop_signal.clone(),
             shell: list(&self.shell),
             ..ImageConfig::default()
@@ -85,7 +89,8 @@ impl ImageSpec {
 
     pub(in crate::engine::sim) fn tree(&self) -> Tree {
         let mut tree = Tree::linux();
-        for folder in self.volumes.iter().chain([&self.working_dir]).filter(|path| !path.is_empty()) {
+        for folder in self.volumes.iter().chain([&self.working_dir]).filter(|path| !path.is_empty())
+        {
             tree.add_folder(folder);
         }
         for (path, content) in &self.files {
@@ -101,6 +106,8 @@ impl ImageSpec {
     }
 
     pub(in crate::engine::sim) fn size(&self) -> i64 {
-        self.files.values().fold(SIZE_BYTES, |sum, content| sum + i64::try_from(content.len()).unwrap_or(i64::MAX - sum))
+        self.files.values().fold(SIZE_BYTES, |sum, content| {
+            sum + i64::try_from(content.len()).unwrap_or(i64::MAX - sum)
+        })
     }
 }

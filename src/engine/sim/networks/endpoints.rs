@@ -42,7 +42,9 @@ impl Joined {
     /// Made from the address, as the bridge driver makes it.
     pub fn mac_address(&self) -> String {
         let octets = self.address.map(|(address, _)| address.octets());
-        octets.map_or_else(String::new, |[a, b, c, d]| format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}"))
+        octets.map_or_else(String::new, |[a, b, c, d]| {
+            format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+        })
     }
 
     /// `10.0.0.2/24`.
@@ -63,18 +65,21 @@ impl Endpoint {
         }
     }
 
-    /// As another engine shows it of a container with this short id; `own`: it is on one of the user's networks.
+    /// As another engine shows it of a container with this short id; `own`: it is on one of the
+    /// user's networks.
     pub fn found(settings: EndpointSettings, id: &str, own: bool) -> Self {
         let network_id = settings.network_id.clone().unwrap_or_default();
         let address = settings.ip_address.as_deref().and_then(|text| text.parse().ok());
-        let prefix = settings.ip_prefix_len.and_then(|len| u8::try_from(len).ok()).unwrap_or_default();
+        let prefix =
+            settings.ip_prefix_len.and_then(|len| u8::try_from(len).ok()).unwrap_or_default();
         let endpoint_id = settings.endpoint_id.clone().filter(|id| !id.is_empty());
         let joined = endpoint_id.map(|endpoint_id| Joined {
             endpoint_id,
             address: address.map(|address| (address, prefix)),
             gateway: settings.gateway.as_deref().and_then(|text| text.parse().ok()),
         });
-        let mut endpoint = Self { network_id, on_own_network: own, joined, ..Self::asked(settings) };
+        let mut endpoint =
+            Self { network_id, on_own_network: own, joined, ..Self::asked(settings) };
         // The engine adds it by itself.
         endpoint.aliases.retain(|alias| alias != id);
         endpoint
@@ -100,7 +105,10 @@ impl Endpoint {
         let mut aliases = self.aliases.clone();
         let mut names = None;
         if modern {
-            let all = [container.name.as_str(), short(&container.id)].map(str::to_owned).into_iter().chain(aliases.clone());
+            let all = [container.name.as_str(), short(&container.id)]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(aliases.clone());
             let mut seen = BTreeSet::new();
             names = Some(all.filter(|name| seen.insert(name.clone())).collect());
         } else if !self.network_id.is_empty() && self.on_own_network {
@@ -116,9 +124,15 @@ impl Endpoint {
             driver_opts: self.driver_options.clone(),
             network_id: Some(self.network_id.clone()),
             endpoint_id: text(joined.map(|joined| joined.endpoint_id.clone())),
-            gateway: text(joined.and_then(|joined| joined.gateway).map(|gateway| gateway.to_string())),
-            ip_address: text(joined.and_then(|joined| joined.address).map(|(address, _)| address.to_string())),
-            ip_prefix_len: Some(joined.and_then(|joined| joined.address).map_or(0, |(_, prefix)| i64::from(prefix))),
+            gateway: text(
+                joined.and_then(|joined| joined.gateway).map(|gateway| gateway.to_string()),
+            ),
+            ip_address: text(
+                joined.and_then(|joined| joined.address).map(|(address, _)| address.to_string()),
+            ),
+            ip_prefix_len: Some(
+                joined.and_then(|joined| joined.address).map_or(0, |(_, prefix)| i64::from(prefix)),
+            ),
             dns_names: names,
             ..EndpointSettings::default()
         }
@@ -127,7 +141,10 @@ impl Endpoint {
 
 impl Objects {
     /// The containers that are on a network now.
-    pub(in crate::engine::sim) fn members<'a>(&'a self, network: &'a str) -> impl Iterator<Item = (&'a Container, &'a Endpoint)> {
+    pub(in crate::engine::sim) fn members<'a>(
+        &'a self,
+        network: &'a str,
+    ) -> impl Iterator<Item = (&'a Container, &'a Endpoint)> {
         self.containers.values().flat_map(move |container| {
             container
                 .endpoints
@@ -137,7 +154,8 @@ impl Objects {
         })
     }
 
-    /// The network an endpoint belongs to. Once a container was on a network of its user's, that very one is meant.
+    /// The network an endpoint belongs to. Once a container was on a network of its user's, that
+    /// very one is meant.
     fn network_of(&self, name: &str, endpoint: &Endpoint) -> Result<&Network> {
         let own = !endpoint.network_id.is_empty() && endpoint.on_own_network;
         self.find_network(if own { &endpoint.network_id } else { name })
@@ -160,9 +178,16 @@ impl State {
 
     /// Once the ports are published too, the connections are told.
     pub(in crate::engine::sim) fn announce_networks(&mut self, id: &str) {
-        let endpoints = self.objects.containers.get(id).into_iter().flat_map(|container| container.endpoints.values());
-        let joined: Vec<String> =
-            endpoints.filter(|endpoint| endpoint.joined.is_some()).map(|endpoint| endpoint.network_id.clone()).collect();
+        let endpoints = self
+            .objects
+            .containers
+            .get(id)
+            .into_iter()
+            .flat_map(|container| container.endpoints.values());
+        let joined: Vec<String> = endpoints
+            .filter(|endpoint| endpoint.joined.is_some())
+            .map(|endpoint| endpoint.network_id.clone())
+            .collect();
         for network in joined {
             self.emit_membership(&network, "connect", id);
         }
@@ -170,11 +195,17 @@ impl State {
 
     fn join(&mut self, id: &str, name: &str) -> Result<()> {
         let container = self.container(id)?;
-        let Some(endpoint) = container.endpoints.get(name) else { return Err(refusal(404, format!("network {name} not found"))) };
+        let Some(endpoint) = container.endpoints.get(name) else {
+            return Err(refusal(404, format!("network {name} not found")));
+        };
         let network = self.objects.network_of(name, endpoint)?;
         check_endpoint(network, endpoint, self.api >= MODERN_API)?;
         let none = BTreeSet::new();
-        let address = allocate(network, endpoint, self.objects.containers.addresses_on(&network.id).unwrap_or(&none))?;
+        let address = allocate(
+            network,
+            endpoint,
+            self.objects.containers.addresses_on(&network.id).unwrap_or(&none),
+        )?;
         let (network_id, own) = (network.id.clone(), !network.is_predefined());
         let gateway = network.pools.first().map(|pool| pool.gateway);
         let endpoint_id = self.ids.next();
@@ -200,7 +231,10 @@ impl State {
         let Ok(container) = self.container_mut(id) else { return Vec::new() };
         container.published.clear();
         let left = self.objects.containers.change_endpoints(id, |endpoints| {
-            endpoints.values_mut().filter_map(|endpoint| endpoint.joined.take().map(|_| endpoint.network_id.clone())).collect()
+            endpoints
+                .values_mut()
+                .filter_map(|endpoint| endpoint.joined.take().map(|_| endpoint.network_id.clone()))
+                .collect()
         });
         left.unwrap_or_default()
     }
@@ -212,21 +246,34 @@ impl State {
     }
 
     /// Puts a container on one more network, at once if it runs, else from its next start on.
-    pub fn connect_network(&mut self, network: &str, container: &str, settings: EndpointSettings) -> Result<()> {
+    pub fn connect_network(
+        &mut self,
+        network: &str,
+        container: &str,
+        settings: EndpointSettings,
+    ) -> Result<()> {
         let id = self.container_id(container)?;
         let network = self.objects.find_network(network)?;
         let found = self.container(&id)?;
         if found.host.network_mode.as_deref() == Some("host") || network.name == "host" {
-            return Err(refusal(403, "container cannot be disconnected from host network or connected to host network"));
+            return Err(refusal(
+                403,
+                "container cannot be disconnected from host network or connected to host network",
+            ));
         }
         let endpoint = Endpoint::asked(settings);
         check_endpoint(network, &endpoint, self.api >= MODERN_API)?;
         let (name, network_id) = (network.name.clone(), network.id.clone());
         let running = found.phase == Phase::Running;
         if found.endpoints.get(&name).is_some_and(|held| held.joined.is_some()) {
-            return Err(refusal(403, format!("endpoint with name {} already exists in network {name}", found.name)));
+            return Err(refusal(
+                403,
+                format!("endpoint with name {} already exists in network {name}", found.name),
+            ));
         }
-        self.objects.containers.change_endpoints(&id, |endpoints| endpoints.insert(name.clone(), endpoint));
+        self.objects
+            .containers
+            .change_endpoints(&id, |endpoints| endpoints.insert(name.clone(), endpoint));
         if running {
             if let Err(error) = self.join(&id, &name) {
                 self.objects.containers.change_endpoints(&id, |endpoints| endpoints.remove(&name));
@@ -238,14 +285,25 @@ impl State {
     }
 
     /// Takes a container off a network. `force`: also one that is gone.
-    pub fn disconnect_network(&mut self, network: &str, container: &str, force: bool) -> Result<()> {
+    pub fn disconnect_network(
+        &mut self,
+        network: &str,
+        container: &str,
+        force: bool,
+    ) -> Result<()> {
         let network = self.objects.find_network(network)?;
         let (name, network_id) = (network.name.clone(), network.id.clone());
         let id = match self.container_id(container) {
             Err(error) if error.is_not_found() && force => return Ok(()),
             id => id?,
         };
-        if self.objects.containers.change_endpoints(&id, |endpoints| endpoints.remove(&name)).flatten().is_none() {
+        if self
+            .objects
+            .containers
+            .change_endpoints(&id, |endpoints| endpoints.remove(&name))
+            .flatten()
+            .is_none()
+        {
             return Err(refusal(500, format!("container {id} is not connected to network {name}")));
         }
         self.emit_membership(&network_id, "disconnect", &id);
@@ -254,14 +312,23 @@ impl State {
 }
 
 /// What a network does not offer. Newer engines tell all of it, and look at the subnets too.
-pub(in crate::engine::sim) fn check_endpoint(network: &Network, endpoint: &Endpoint, modern: bool) -> Result<()> {
+pub(in crate::engine::sim) fn check_endpoint(
+    network: &Network,
+    endpoint: &Endpoint,
+    modern: bool,
+) -> Result<()> {
     let mut wrong = Vec::new();
     let address = endpoint.wanted_address();
     if !endpoint.aliases.is_empty() && network.is_predefined() {
-        wrong.push("network-scoped alias is supported only for containers in user defined networks".to_owned());
+        wrong.push(
+            "network-scoped alias is supported only for containers in user defined networks"
+                .to_owned(),
+        );
     }
     if address.is_some() && network.is_predefined() {
-        wrong.push("user specified IP address is supported on user defined networks only".to_owned());
+        wrong.push(
+            "user specified IP address is supported on user defined networks only".to_owned(),
+        );
     }
     if let Some(address) = address.filter(|_| !network.is_predefined()) {
         let parsed = address.parse::<Ipv4Addr>().ok();
@@ -270,33 +337,55 @@ pub(in crate::engine::sim) fn check_endpoint(network: &Network, endpoint: &Endpo
         }
         if !network.own_subnets {
             wrong.push("user specified IP address is supported only when connecting to networks with user configured subnets".to_owned());
-        } else if modern && !parsed.is_some_and(|address| network.pools.iter().any(|pool| pool.subnet.contains(&address))) {
-            wrong.push(format!("no configured subnet or ip-range contain the IP address {address}"));
+        } else if modern
+            && !parsed.is_some_and(|address| {
+                network.pools.iter().any(|pool| pool.subnet.contains(&address))
+            })
+        {
+            wrong
+                .push(format!("no configured subnet or ip-range contain the IP address {address}"));
         }
     }
     match (wrong.as_slice(), modern) {
         ([], _) => Ok(()),
         ([first, ..], false) => Err(refusal(400, first)),
         ([only], true) => Err(refusal(400, format!("invalid endpoint settings:\n{only}"))),
-        (all, true) => Err(refusal(400, format!("invalid endpoint settings:\n* {}", all.join("\n* ")))),
+        (all, true) => {
+            Err(refusal(400, format!("invalid endpoint settings:\n* {}", all.join("\n* "))))
+        }
     }
 }
 
 /// An address and the length of its prefix; none on a network without addresses.
-fn allocate(network: &Network, endpoint: &Endpoint, taken: &BTreeSet<Ipv4Addr>) -> Result<Option<(Ipv4Addr, u8)>> {
+fn allocate(
+    network: &Network,
+    endpoint: &Endpoint,
+    taken: &BTreeSet<Ipv4Addr>,
+) -> Result<Option<(Ipv4Addr, u8)>> {
     let wanted = match endpoint.wanted_address() {
         None => None,
-        Some(text) => Some(text.parse::<Ipv4Addr>().map_err(|_| refusal(400, format!("invalid IPv4 address: {text}")))?),
+        Some(text) => Some(
+            text.parse::<Ipv4Addr>()
+                .map_err(|_| refusal(400, format!("invalid IPv4 address: {text}")))?,
+        ),
     };
     let mut result = Ok(None);
     for pool in &network.pools {
         match pool.address(wanted, taken) {
             Ok(address) => return Ok(Some((address, pool.subnet.prefix_len()))),
             Err(NoAddress::Taken) => return Err(refusal(403, "Address already in use")),
-            Err(NoAddress::Exhausted) => result = Err(refusal(403, "no available IPv4 addresses on this network's address pools")),
+            Err(NoAddress::Exhausted) => {
+                result =
+                    Err(refusal(403, "no available IPv4 addresses on this network's address pools"))
+            }
             Err(NoAddress::NotInSubnet) => {
                 let address = wanted.map(|address| address.to_string()).unwrap_or_default();
-                result = Err(refusal(500, format!("Invalid address {address}: It does not belong to any of this network's subnets")));
+                result = Err(refusal(
+                    500,
+                    format!(
+                        "Invalid address {address}: It does not belong to any of this network's subnets"
+                    ),
+                ));
             }
         }
     }

@@ -5,7 +5,9 @@ pub(super) mod endpoints;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bollard::models::{self, EndpointResource, Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect};
+use bollard::models::{
+    self, EndpointResource, Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect,
+};
 use ipnet::Ipv4Net;
 
 use super::MODERN_API;
@@ -49,7 +51,9 @@ impl Network {
     /// As another engine's list shows it; nothing of one without an id.
     pub fn found(network: &models::Network, serial: u64) -> Option<Self> {
         let ipam = network.ipam.clone().unwrap_or_default();
-        let sorted = |map: &Option<std::collections::HashMap<String, String>>| map.clone().unwrap_or_default().into_iter().collect();
+        let sorted = |map: &Option<std::collections::HashMap<String, String>>| {
+            map.clone().unwrap_or_default().into_iter().collect()
+        };
         Some(Self {
             id: network.id.clone()?,
             serial,
@@ -80,7 +84,11 @@ impl Network {
     }
 
     fn ipam(&self) -> Ipam {
-        Ipam { driver: Some(self.ipam_driver.clone()), config: Some(self.ipam_config.clone()), options: None }
+        Ipam {
+            driver: Some(self.ipam_driver.clone()),
+            config: Some(self.ipam_config.clone()),
+            options: None,
+        }
     }
 
     fn shown(&self) -> models::Network {
@@ -109,13 +117,25 @@ impl Objects {
         if let Some(network) = self.networks.get(wanted) {
             return Ok(network);
         }
-        let named: Vec<&Network> = self.networks.values().filter(|network| network.name == wanted).collect();
-        let begun = || self.networks.values().filter(|network| !wanted.is_empty() && network.id.starts_with(wanted)).collect();
+        let named: Vec<&Network> =
+            self.networks.values().filter(|network| network.name == wanted).collect();
+        let begun = || {
+            self.networks
+                .values()
+                .filter(|network| !wanted.is_empty() && network.id.starts_with(wanted))
+                .collect()
+        };
         let found: Vec<&Network> = if named.is_empty() { begun() } else { named };
         match found.as_slice() {
             [network] => Ok(network),
             [] => Err(refusal(404, format!("network {wanted} not found"))),
-            several => Err(refusal(400, format!("network {wanted} is ambiguous ({} matches found based on name)", several.len()))),
+            several => Err(refusal(
+                400,
+                format!(
+                    "network {wanted} is ambiguous ({} matches found based on name)",
+                    several.len()
+                ),
+            )),
         }
     }
 
@@ -123,15 +143,24 @@ impl Objects {
     pub fn list_networks(&self, filters: &Filters) -> Result<Vec<models::Network>> {
         let wanted = Wanted::new(filters, FILTERS)?;
         let dangling = wanted.flag("dangling")?;
-        let any = |key: &str, fits: &dyn Fn(&str) -> bool| wanted.values(key).is_none_or(|values| values.iter().any(|value| fits(value)));
+        let any = |key: &str, fits: &dyn Fn(&str) -> bool| {
+            wanted.values(key).is_none_or(|values| values.iter().any(|value| fits(value)))
+        };
         let fits = |network: &&Network| {
             any("id", &|value| network.id.starts_with(value))
                 && any("name", &|value| name_matches(value, &network.name))
                 && any("driver", &|value| value == network.driver)
                 && any("scope", &|value| value == "local")
-                && any("type", &|value| value == if network.is_predefined() { "builtin" } else { "custom" })
-                && wanted.values("label").is_none_or(|labels| labels.iter().all(|label| label_matches(label, &network.labels)))
-                && dangling.is_none_or(|dangling| !network.is_predefined() && dangling != self.members(&network.id).next().is_some())
+                && any("type", &|value| {
+                    value == if network.is_predefined() { "builtin" } else { "custom" }
+                })
+                && wanted.values("label").is_none_or(|labels| {
+                    labels.iter().all(|label| label_matches(label, &network.labels))
+                })
+                && dangling.is_none_or(|dangling| {
+                    !network.is_predefined()
+                        && dangling != self.members(&network.id).next().is_some()
+                })
         };
         let mut found: Vec<&Network> = self.networks.values().filter(fits).collect();
         found.sort_by_key(|network| network.serial);
@@ -204,25 +233,37 @@ impl State {
         if body.name.is_empty() {
             return Err(refusal(500, "invalid name:"));
         }
-        let driver = body.driver.filter(|driver| !driver.is_empty()).unwrap_or_else(|| BRIDGE.to_owned());
+        let driver =
+            body.driver.filter(|driver| !driver.is_empty()).unwrap_or_else(|| BRIDGE.to_owned());
         if PREDEFINED.iter().any(|(name, _)| *name == body.name) {
-            return Err(refusal(403, format!("operation is not permitted on predefined {} network", body.name)));
+            return Err(refusal(
+                403,
+                format!("operation is not permitted on predefined {} network", body.name),
+            ));
         }
         if !matches!(driver.as_str(), "bridge" | "macvlan" | "ipvlan") {
             return Err(refusal(404, format!("plugin \"{driver}\" not found")));
         }
         // Before, a second network of a name was made with no more than a warning.
-        if self.api >= MODERN_API && self.objects.networks.values().any(|network| network.name == body.name) {
+        if self.api >= MODERN_API
+            && self.objects.networks.values().any(|network| network.name == body.name)
+        {
             return Err(refusal(409, format!("network with name {} already exists", body.name)));
         }
-        let taken: Vec<Ipv4Net> = self.objects.networks.values().flat_map(|network| network.pools.iter().map(|pool| pool.subnet)).collect();
+        let taken: Vec<Ipv4Net> = self
+            .objects
+            .networks
+            .values()
+            .flat_map(|network| network.pools.iter().map(|pool| pool.subnet))
+            .collect();
         let asked = ipam::asked(body.ipam.as_ref())?;
         if asked.iter().any(|pool| taken.iter().any(|other| ipam::overlap(*other, pool.subnet))) {
             return Err(ipam::overlaps());
         }
         let own_subnets = !asked.is_empty();
         let pools = if own_subnets { asked } else { vec![ipam::free(&taken)?] };
-        let own_config = body.ipam.as_ref().and_then(|ipam| ipam.config.clone()).filter(|_| own_subnets);
+        let own_config =
+            body.ipam.as_ref().and_then(|ipam| ipam.config.clone()).filter(|_| own_subnets);
         let network = Network {
             id: self.ids.next(),
             serial: self.ids.serial(),
@@ -234,7 +275,11 @@ impl State {
             internal: body.internal.unwrap_or_default(),
             attachable: body.attachable.unwrap_or_default(),
             ipv6: body.enable_ipv6.unwrap_or_default(),
-            ipam_driver: body.ipam.and_then(|ipam| ipam.driver).filter(|driver| !driver.is_empty()).unwrap_or_else(|| "default".to_owned()),
+            ipam_driver: body
+                .ipam
+                .and_then(|ipam| ipam.driver)
+                .filter(|driver| !driver.is_empty())
+                .unwrap_or_else(|| "default".to_owned()),
             ipam_config: own_config.unwrap_or_else(|| chosen(&pools)),
             pools,
             own_subnets,
@@ -248,10 +293,16 @@ impl State {
     pub fn remove_network(&mut self, wanted: &str) -> Result<()> {
         let network = self.objects.find_network(wanted)?;
         if network.is_predefined() {
-            return Err(refusal(403, format!("{} is a pre-defined network and cannot be removed", network.name)));
+            return Err(refusal(
+                403,
+                format!("{} is a pre-defined network and cannot be removed", network.name),
+            ));
         }
         if self.objects.members(&network.id).next().is_some() {
-            let words = format!("error while removing network: network {} id {} has active endpoints", network.name, network.id);
+            let words = format!(
+                "error while removing network: network {} id {} has active endpoints",
+                network.name, network.id
+            );
             return Err(refusal(403, words));
         }
         let (id, details) = (network.id.clone(), event_details(network));
@@ -261,7 +312,13 @@ impl State {
     }
 
     /// Name and driver are in every event of a network.
-    pub(super) fn emit_network_event(&mut self, id: &str, action: &str, (name, driver): &(String, String), container: Option<&str>) {
+    pub(super) fn emit_network_event(
+        &mut self,
+        id: &str,
+        action: &str,
+        (name, driver): &(String, String),
+        container: Option<&str>,
+    ) {
         let mut details = vec![("name", name.as_str()), ("type", driver.as_str())];
         details.extend(container.map(|container| ("container", container)));
         self.emit_network(id, action, &details);

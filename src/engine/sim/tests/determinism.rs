@@ -16,10 +16,18 @@ fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
     let job = |name: &'static str| -> Job<'_, ()> {
         let (engine, tasks) = (engine.clone(), tasks.clone());
         Box::new(move || {
-            tasks.block_on(engine.container_create(name, None, with_health("app:1", health(0.2, 0.1, 0.0, 2)))).unwrap();
+            tasks
+                .block_on(engine.container_create(
+                    name,
+                    None,
+                    with_health("app:1", health(0.2, 0.1, 0.0, 2)),
+                ))
+                .unwrap();
             tasks.block_on(engine.container_start(name)).unwrap();
             for _ in 0..10 {
-                let session = tasks.block_on(engine.exec_start(name, &command(&["/bin/sh", "-c", "check"]))).unwrap();
+                let session = tasks
+                    .block_on(engine.exec_start(name, &command(&["/bin/sh", "-c", "check"])))
+                    .unwrap();
                 tasks.block_on(session.output.try_collect::<Vec<_>>()).unwrap();
             }
         })
@@ -42,6 +50,7 @@ fn two_parallel_tasks_give_the_same_calls_and_events_a_thousand_times() {
 
 #[test]
 fn another_seed_gives_another_history() {
-    let orders: BTreeSet<Vec<String>> = (0..20).map(|seed| history(seed).0.into_iter().map(|call| call.target).collect()).collect();
+    let orders: BTreeSet<Vec<String>> =
+        (0..20).map(|seed| history(seed).0.into_iter().map(|call| call.target).collect()).collect();
     assert!(orders.len() > 1);
 }

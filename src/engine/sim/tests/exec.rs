@@ -3,9 +3,13 @@
 use super::*;
 
 async fn output(session: &mut ExecSession) -> (String, String) {
-    let chunks: Vec<crate::engine::OutputChunk> = (&mut session.output).try_collect().await.unwrap();
+    let chunks: Vec<crate::engine::OutputChunk> =
+        (&mut session.output).try_collect().await.unwrap();
     let of = |kind| {
-        let parts = chunks.iter().filter(|chunk| chunk.kind == kind).map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned());
+        let parts = chunks
+            .iter()
+            .filter(|chunk| chunk.kind == kind)
+            .map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned());
         parts.collect::<String>()
     };
     (of(crate::engine::OutputKind::Stdout), of(crate::engine::OutputKind::Stderr))
@@ -21,7 +25,13 @@ async fn code(bed: &Bed, exec: &str) -> i64 {
 #[test]
 fn a_script_answers_commands_and_sees_its_container() {
     let script = |request: &ExecRequest, view: &mut ProcessView| {
-        (request.command[0] == "whoami").then(|| ExecAnswer::stdout(format!("{} {}\n", view.name, view.variable("ROLE").unwrap_or("none"))))
+        (request.command[0] == "whoami").then(|| {
+            ExecAnswer::stdout(format!(
+                "{} {}\n",
+                view.name,
+                view.variable("ROLE").unwrap_or("none")
+            ))
+        })
     };
     let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(script)));
     bed.up("web", ContainerCreateBody { env: Some(vec!["ROLE=web".into()]), ..body("app:1") });
@@ -48,12 +58,19 @@ fn a_script_answers_commands_and_sees_its_container() {
 #[test]
 fn commands_are_answered_by_their_words() {
     let process = Process::new()
-        .answers("psql *", ExecAnswer::failure(2, "no such database\n").taking(Duration::from_secs(3)))
+        .answers(
+            "psql *",
+            ExecAnswer::failure(2, "no such database\n").taking(Duration::from_secs(3)),
+        )
         .answers("psql *count*", ExecAnswer::stdout("7\n"));
     let bed = bed(|builder| builder.process("app:1", process));
     bed.up("web", body("app:1"));
     bed.run(async {
-        let mut counts = bed.engine.exec_start("web", &command(&["psql", "-c", "select count(*)"])).await.unwrap();
+        let mut counts = bed
+            .engine
+            .exec_start("web", &command(&["psql", "-c", "select count(*)"]))
+            .await
+            .unwrap();
         assert_eq!(output(&mut counts).await.0, "7\n");
         let before = bed.conductor.now();
         let mut other = bed.engine.exec_start("web", &command(&["psql", "-l"])).await.unwrap();
@@ -65,7 +82,9 @@ fn commands_are_answered_by_their_words() {
 
 #[test]
 fn a_command_may_run_on_after_its_first_words() {
-    let serve = |_: &ExecRequest, _: &mut ProcessView| Some(ExecAnswer::default().saying(Duration::from_secs(1), "ready\n").running_on());
+    let serve = |_: &ExecRequest, _: &mut ProcessView| {
+        Some(ExecAnswer::default().saying(Duration::from_secs(1), "ready\n").running_on())
+    };
     let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(serve)));
     bed.up("web", body("app:1"));
     bed.run(async {
@@ -74,9 +93,15 @@ fn a_command_may_run_on_after_its_first_words() {
         let id = session.id.clone();
         drop(session);
         bed.conductor.sleep(Duration::from_hours(1)).await;
-        assert_eq!(bed.engine.exec_inspect(&id).await.unwrap(), ExecState { running: true, exit_code: None });
+        assert_eq!(
+            bed.engine.exec_inspect(&id).await.unwrap(),
+            ExecState { running: true, exit_code: None }
+        );
         let processes = bed.engine.container_top("web").await.unwrap().processes.unwrap();
-        assert_eq!(processes.iter().map(|row| row.last().unwrap().as_str()).collect::<Vec<_>>(), ["serve", "serve more"]);
+        assert_eq!(
+            processes.iter().map(|row| row.last().unwrap().as_str()).collect::<Vec<_>>(),
+            ["serve", "serve more"]
+        );
     });
 }
 
@@ -85,7 +110,11 @@ fn a_command_that_does_not_read_ends_while_its_input_is_open() {
     let bed = plain();
     bed.up("web", body("app:1"));
     bed.run(async {
-        let mut session = bed.engine.exec_start("web", &ExecRequest { stdin: true, ..command(&["true"]) }).await.unwrap();
+        let mut session = bed
+            .engine
+            .exec_start("web", &ExecRequest { stdin: true, ..command(&["true"]) })
+            .await
+            .unwrap();
         output(&mut session).await;
         assert_eq!(code(&bed, &session.id).await, 0);
         assert!(session.input.unwrap().write("late".into()).await.is_err());
@@ -94,7 +123,8 @@ fn a_command_that_does_not_read_ends_while_its_input_is_open() {
 
 #[test]
 fn the_health_test_run_by_hand_passes_once_the_process_is_ready() {
-    let bed = bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(3))));
+    let bed =
+        bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(3))));
     bed.up("web", with_health("app:1", health(60.0, 1.0, 0.0, 3)));
     let test = command(&["/bin/sh", "-c", "check"]);
     let probe = || {
@@ -133,14 +163,22 @@ fn standard_input_reaches_the_script_when_it_is_closed() {
 #[test]
 fn refusals_are_in_dockers_words() {
     let bed = bed(|builder| {
-        builder.process("app:1", Process::new().on_exec(|_, _| Some(ExecAnswer::cannot_run("exec: \"x\": permission denied"))))
+        builder.process(
+            "app:1",
+            Process::new()
+                .on_exec(|_, _| Some(ExecAnswer::cannot_run("exec: \"x\": permission denied"))),
+        )
     });
     let id = bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap().id;
-    let refused = |words: &[&str]| bed.run(bed.engine.exec_start("web", &command(words))).err().unwrap();
+    let refused =
+        |words: &[&str]| bed.run(bed.engine.exec_start("web", &command(words))).err().unwrap();
     assert_eq!(refused(&["true"]).message, format!("Container {id} is not running"));
     bed.run(bed.engine.container_start("web")).unwrap();
     assert_eq!(refused(&[]).message, "No exec command specified");
-    assert_eq!(bed.run(bed.engine.exec_inspect("nope")).unwrap_err().message, "No such exec instance: nope");
+    assert_eq!(
+        bed.run(bed.engine.exec_inspect("nope")).unwrap_err().message,
+        "No such exec instance: nope"
+    );
     bed.run(async {
         let mut session = bed.engine.exec_start("web", &command(&["x"])).await.unwrap();
         let said = output(&mut session).await.0;
@@ -154,8 +192,13 @@ fn refusals_are_in_dockers_words() {
 
 #[test]
 fn commands_end_with_their_container() {
-    let bed =
-        bed(|builder| builder.process("app:1", Process::new().on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_mins(10))))));
+    let bed = bed(|builder| {
+        builder.process(
+            "app:1",
+            Process::new()
+                .on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_mins(10)))),
+        )
+    });
     bed.up("web", body("app:1"));
     bed.run(async {
         let mut session = bed.engine.exec_start("web", &command(&["sleep", "600"])).await.unwrap();
@@ -178,7 +221,13 @@ fn a_script_may_look_at_the_engine_and_change_its_container() {
     };
     let bed = bed(|builder| builder.process("db:1", Process::new().on_exec(script)));
     assert!(own.set(bed.engine.clone()).is_ok());
-    bed.up("db", with_host("db:1", HostConfig { binds: Some(vec!["pg:/data".into()]), ..HostConfig::default() }));
+    bed.up(
+        "db",
+        with_host(
+            "db:1",
+            HostConfig { binds: Some(vec!["pg:/data".into()]), ..HostConfig::default() },
+        ),
+    );
     bed.run(async {
         let mut session = bed.engine.exec_start("db", &command(&["psql"])).await.unwrap();
         assert_eq!(output(&mut session).await.0, "1");

@@ -13,7 +13,10 @@ fn names(bed: &Bed) -> Vec<String> {
 fn a_refused_call_does_nothing_and_the_next_one_works() {
     let bed = plain();
     let refused = EngineError::new(EngineErrorKind::Server, "device or resource busy");
-    bed.engine.fault(Fault { on: FaultPoint::method("container_start", 1), effect: FaultEffect::FailBefore(refused.clone()) });
+    bed.engine.fault(Fault {
+        on: FaultPoint::method("container_start", 1),
+        effect: FaultEffect::FailBefore(refused.clone()),
+    });
     bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap();
     assert_eq!(bed.run(bed.engine.container_start("web")), Err(refused));
     assert_eq!(bed.engine.state().container("web").unwrap().state, "created");
@@ -33,8 +36,16 @@ fn a_lost_reply_leaves_the_work_done() {
 fn a_full_disk_and_a_late_answer() {
     let bed = plain();
     bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::NoSpace });
-    bed.engine.fault(Fault { on: FaultPoint::Call(2), effect: FaultEffect::Slow(Duration::from_secs(9)) });
-    assert!(bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap_err().message.ends_with("no space left on device"));
+    bed.engine.fault(Fault {
+        on: FaultPoint::Call(2),
+        effect: FaultEffect::Slow(Duration::from_secs(9)),
+    });
+    assert!(
+        bed.run(bed.engine.container_create("web", None, body("app:1")))
+            .unwrap_err()
+            .message
+            .ends_with("no space left on device")
+    );
     bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap();
     assert!(bed.conductor.now() > Duration::from_secs(9));
 }
@@ -56,7 +67,10 @@ fn a_call_that_hangs_ends_with_a_timeout_as_long_as_it_would_be_waited_for_at_a_
     assert_eq!(hung(&bed, bed.engine.container_start("web")), short);
     assert_eq!(hung(&bed, bed.engine.container_logs("web", &LogsRequest::default())), short);
     let request = StopRequest { grace: Some(Duration::from_secs(7)), signal: None };
-    assert_eq!(hung(&bed, bed.engine.container_stop("web", &request)), (Duration::from_secs(127), EngineErrorKind::Timeout));
+    assert_eq!(
+        hung(&bed, bed.engine.container_stop("web", &request)),
+        (Duration::from_secs(127), EngineErrorKind::Timeout)
+    );
     assert_eq!(bed.engine.state().container("web").unwrap().state, "running", "nothing was done");
 }
 
@@ -69,19 +83,29 @@ fn a_call_that_may_last_hangs_until_its_caller_has_waited_long_enough() {
     bed.run(async {
         let exit = bed.engine.container_wait("web");
         let deadline = Box::pin(bed.conductor.sleep(Duration::from_secs(5)));
-        assert!(matches!(futures::future::select(exit, deadline).await, futures::future::Either::Right(_)));
+        assert!(matches!(
+            futures::future::select(exit, deadline).await,
+            futures::future::Either::Right(_)
+        ));
     });
     assert_eq!(bed.conductor.now().saturating_sub(before), Duration::from_secs(5));
     bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
     bed.run(async {
         let exit = bed.engine.container_wait("web");
         let stalled = Box::pin(bed.conductor.stalled().cancelled());
-        assert!(matches!(futures::future::select(exit, stalled).await, futures::future::Either::Right(_)));
+        assert!(matches!(
+            futures::future::select(exit, stalled).await,
+            futures::future::Either::Right(_)
+        ));
     });
 }
 
 /// The pieces of a stream before it broke, and how it broke.
-fn cut<T>(bed: &Bed, method: &str, call: impl Future<Output = Result<BoxStream<'static, Result<T>>>>) -> (usize, EngineErrorKind) {
+fn cut<T>(
+    bed: &Bed,
+    method: &str,
+    call: impl Future<Output = Result<BoxStream<'static, Result<T>>>>,
+) -> (usize, EngineErrorKind) {
     bed.engine.fault(Fault { on: FaultPoint::method(method, 1), effect: FaultEffect::StreamCut });
     let mut pieces: Vec<_> = bed.run(async { call.await.unwrap().collect().await });
     let last = pieces.pop().unwrap().err().unwrap();
@@ -93,15 +117,27 @@ fn cut<T>(bed: &Bed, method: &str, call: impl Future<Output = Result<BoxStream<'
 fn every_stream_can_break_after_its_first_piece() {
     let bed = bed(|builder| {
         let chatty = Process::new().says(Duration::ZERO, "one").says(Duration::ZERO, "two");
-        builder.process("app:1", chatty).registry_image("far:1", ImageSpec::command(&["run"]), Duration::from_secs(1))
+        builder.process("app:1", chatty).registry_image(
+            "far:1",
+            ImageSpec::command(&["run"]),
+            Duration::from_secs(1),
+        )
     });
     bed.up("web", body("app:1"));
     let (engine, broken) = (&bed.engine, (1, EngineErrorKind::Unreachable));
-    assert_eq!(cut(&bed, "container_logs", engine.container_logs("web", &LogsRequest::default())), broken);
+    assert_eq!(
+        cut(&bed, "container_logs", engine.container_logs("web", &LogsRequest::default())),
+        broken
+    );
     assert_eq!(cut(&bed, "container_download", engine.container_download("web", "/tmp")), broken);
     assert_eq!(cut(&bed, "image_pull", engine.image_pull("far:1", None, None)), broken);
-    let session = async { engine.exec_start("web", &command(&["true"])).await.map(|session| session.output) };
-    assert_eq!(cut(&bed, "exec_start", session), (0, EngineErrorKind::Unreachable), "it wrote nothing");
+    let session =
+        async { engine.exec_start("web", &command(&["true"])).await.map(|session| session.output) };
+    assert_eq!(
+        cut(&bed, "exec_start", session),
+        (0, EngineErrorKind::Unreachable),
+        "it wrote nothing"
+    );
     let events = async {
         let events = engine.events(&Filters::new(), None).await;
         engine.container_rename("web", "other").await?;
@@ -116,20 +152,36 @@ fn every_stream_can_break_after_its_first_piece() {
 #[test]
 fn an_engine_that_restarts_at_a_call_ends_streams_and_what_has_no_restart_policy() {
     let bed = plain();
-    let policy = models::RestartPolicy { name: Some(models::RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None };
-    bed.up("kept", with_host("app:1", HostConfig { restart_policy: Some(policy), ..HostConfig::default() }));
+    let policy = models::RestartPolicy {
+        name: Some(models::RestartPolicyNameEnum::ALWAYS),
+        maximum_retry_count: None,
+    };
+    bed.up(
+        "kept",
+        with_host("app:1", HostConfig { restart_policy: Some(policy), ..HostConfig::default() }),
+    );
     bed.up("once", body("app:1"));
     bed.engine.fault(Fault::parse("container_inspect", 1, "engine_restart").unwrap());
     bed.run(async {
         let events = bed.engine.events(&Filters::new(), None).await.unwrap();
-        assert_eq!(bed.engine.container_inspect("once").await.unwrap_err().kind, EngineErrorKind::Unreachable);
-        assert_eq!(bed.engine.version().await.unwrap_err().kind, EngineErrorKind::Unreachable, "it is away");
+        assert_eq!(
+            bed.engine.container_inspect("once").await.unwrap_err().kind,
+            EngineErrorKind::Unreachable
+        );
+        assert_eq!(
+            bed.engine.version().await.unwrap_err().kind,
+            EngineErrorKind::Unreachable,
+            "it is away"
+        );
         let told: Vec<_> = events.collect().await;
         assert!(told.iter().all(Result::is_ok), "the stream ends");
     });
     bed.pass(3.0);
     let state = bed.engine.state();
-    assert_eq!((state.container("kept").unwrap().state, state.container("once").unwrap().state), ("running", "exited"));
+    assert_eq!(
+        (state.container("kept").unwrap().state, state.container("once").unwrap().state),
+        ("running", "exited")
+    );
     assert!(bed.run(bed.engine.version()).is_ok());
 }
 
@@ -146,7 +198,10 @@ fn drawn_faults_come_to_calls_and_stop_when_they_are_cleared() {
 #[test]
 fn a_stale_list_shows_what_was_there_before_the_last_change() {
     let bed = plain();
-    bed.engine.fault(Fault { on: FaultPoint::method("container_list", 1), effect: FaultEffect::StaleList });
+    bed.engine.fault(Fault {
+        on: FaultPoint::method("container_list", 1),
+        effect: FaultEffect::StaleList,
+    });
     bed.up("one", body("app:1"));
     bed.run(bed.engine.container_create("two", None, body("app:1"))).unwrap();
     assert_eq!(names(&bed), ["/one"]);
@@ -156,7 +211,10 @@ fn a_stale_list_shows_what_was_there_before_the_last_change() {
 #[test]
 fn event_streams_can_break_while_calls_go_on() {
     let bed = plain();
-    bed.engine.fault(Fault { on: FaultPoint::method("container_create", 1), effect: FaultEffect::EventsEnd });
+    bed.engine.fault(Fault {
+        on: FaultPoint::method("container_create", 1),
+        effect: FaultEffect::EventsEnd,
+    });
     bed.run(async {
         let mut events = bed.engine.events(&Filters::new(), None).await.unwrap();
         bed.engine.container_create("web", None, body("app:1")).await.unwrap();
@@ -181,7 +239,10 @@ fn a_crash_before_a_call_leaves_it_undone_and_one_after_it_done() {
             assert!(crashed.is_cancelled());
             assert_eq!(bed.engine.version().await.unwrap_err().kind, EngineErrorKind::Unreachable);
             let rest: Vec<_> = events.by_ref().collect().await;
-            assert_eq!(rest.last().unwrap().as_ref().unwrap_err().kind, EngineErrorKind::Unreachable);
+            assert_eq!(
+                rest.last().unwrap().as_ref().unwrap_err().kind,
+                EngineErrorKind::Unreachable
+            );
         });
         assert_eq!(bed.engine.state().container("web").is_some(), made, "{when:?}");
         bed.engine.recover();
@@ -194,10 +255,16 @@ fn the_engine_goes_on_after_a_crash_with_what_it_was_told() {
     let bed = plain();
     bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap();
     bed.engine.crash_at(2, When::Before);
-    let results = bed.run(async { futures::future::join(bed.engine.container_start("web"), bed.engine.version()).await });
+    let results = bed.run(async {
+        futures::future::join(bed.engine.container_start("web"), bed.engine.version()).await
+    });
     assert!(results.0.is_err() && results.1.is_err());
     bed.pass(1.0);
-    assert_eq!(bed.engine.state().container("web").unwrap().state, "running", "the start was on its way");
+    assert_eq!(
+        bed.engine.state().container("web").unwrap().state,
+        "running",
+        "the start was on its way"
+    );
 }
 
 #[test]
@@ -205,18 +272,48 @@ fn every_call_is_written_down() {
     let bed = plain();
     bed.up("web", body("app:1"));
     bed.run(bed.engine.network_list(&Filters::new())).unwrap();
-    let calls: Vec<_> = bed.engine.calls().into_iter().map(|call| (call.index, call.method, call.target, call.mutates)).collect();
-    let expected = [(1, "container_create", "web", true), (2, "container_start", "web", true), (3, "network_list", "", false)];
-    assert_eq!(calls, expected.map(|(index, method, target, mutates)| (index, method, target.to_owned(), mutates)));
+    let calls: Vec<_> = bed
+        .engine
+        .calls()
+        .into_iter()
+        .map(|call| (call.index, call.method, call.target, call.mutates))
+        .collect();
+    let expected = [
+        (1, "container_create", "web", true),
+        (2, "container_start", "web", true),
+        (3, "network_list", "", false),
+    ];
+    assert_eq!(
+        calls,
+        expected.map(|(index, method, target, mutates)| (
+            index,
+            method,
+            target.to_owned(),
+            mutates
+        ))
+    );
 }
 
 /// A bring-up that looks before it acts, as a run has to.
 async fn bring_up(engine: &SimEngine) -> Result<()> {
-    engine.volume_create(models::VolumeCreateRequest { name: Some("pg".into()), ..models::VolumeCreateRequest::default() }).await?;
-    if engine.network_list(&Filters::from([("name".to_owned(), vec!["^net$".to_owned()])])).await?.is_empty() {
+    engine
+        .volume_create(models::VolumeCreateRequest {
+            name: Some("pg".into()),
+            ..models::VolumeCreateRequest::default()
+        })
+        .await?;
+    if engine
+        .network_list(&Filters::from([("name".to_owned(), vec!["^net$".to_owned()])]))
+        .await?
+        .is_empty()
+    {
         engine.network_create(network("net", None)).await?;
     }
-    if engine.container_list(true, &Filters::from([("name".to_owned(), vec!["^/db$".to_owned()])])).await?.is_empty() {
+    if engine
+        .container_list(true, &Filters::from([("name".to_owned(), vec!["^/db$".to_owned()])]))
+        .await?
+        .is_empty()
+    {
         let mut body = on_network("db:1", "net", &["db"], None);
         body.host_config.get_or_insert_default().binds = Some(vec!["pg:/data".into()]);
         engine.container_create("db", None, body).await?;
@@ -241,8 +338,16 @@ fn killed_at_every_call_the_next_run_arrives() {
             bed.engine.recover();
             bed.run(bring_up(&bed.engine)).unwrap();
             let state = bed.engine.state();
-            assert_eq!((state.containers.len(), state.networks.len(), state.volumes.len()), (1, 1, 1), "{call} {when:?}");
-            assert_eq!((state.containers[0].state, state.volumes[0].most_writers), ("running", 1), "{call} {when:?}");
+            assert_eq!(
+                (state.containers.len(), state.networks.len(), state.volumes.len()),
+                (1, 1, 1),
+                "{call} {when:?}"
+            );
+            assert_eq!(
+                (state.containers[0].state, state.volumes[0].most_writers),
+                ("running", 1),
+                "{call} {when:?}"
+            );
         }
     }
 }

@@ -28,8 +28,13 @@ fn the_first_probe_comes_only_after_a_whole_interval() {
 
 #[test]
 fn the_next_probe_comes_an_interval_after_the_last_one_ended() {
-    let bed =
-        bed(|builder| builder.process("app:1", Process::new().on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_secs(1))))));
+    let bed = bed(|builder| {
+        builder.process(
+            "app:1",
+            Process::new()
+                .on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_secs(1)))),
+        )
+    });
     bed.up("web", with_health("app:1", health(2.0, 5.0, 0.0, 3)));
     bed.pass(9.5);
     assert_eq!(times(&bed, "exec_create"), [2.0, 5.0, 8.0]);
@@ -37,30 +42,41 @@ fn the_next_probe_comes_an_interval_after_the_last_one_ended() {
 
 #[test]
 fn failures_count_after_the_start_period_and_only_in_a_row() {
-    let bed = bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(6))));
+    let bed =
+        bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(6))));
     bed.up("web", with_health("app:1", health(1.0, 1.0, 2.5, 2)));
     bed.pass(8.0);
     // Probes at 1, 2.03 (in the start period), 3.07, 4.1 (the second that counts), 5.13, 6.17.
     assert_eq!(times(&bed, "health_status: unhealthy"), [4.132]);
     assert_eq!(times(&bed, "health_status: healthy"), [6.198]);
-    let health = bed.run(bed.engine.container_inspect("web")).unwrap().state.unwrap().health.unwrap();
+    let health =
+        bed.run(bed.engine.container_inspect("web")).unwrap().state.unwrap().health.unwrap();
     assert_eq!(health.failing_streak, Some(0));
     let log = health.log.unwrap();
-    assert_eq!(log.iter().map(|result| result.exit_code.unwrap()).collect::<Vec<_>>(), [1, 1, 1, 0, 0]);
+    assert_eq!(
+        log.iter().map(|result| result.exit_code.unwrap()).collect::<Vec<_>>(),
+        [1, 1, 1, 0, 0]
+    );
     assert_eq!(log[0].output.as_deref(), Some("not ready\n"));
 }
 
 #[test]
 fn from_api_1_44_on_the_start_period_has_its_own_interval() {
-    let start = models::HealthConfig { start_interval: Some(200_000_000), ..health(30.0, 5.0, 40.0, 3) };
-    let modern = bed(|builder| builder.api_version(MODERN).process("app:1", Process::new().ready_after(Duration::from_secs(1))));
+    let start =
+        models::HealthConfig { start_interval: Some(200_000_000), ..health(30.0, 5.0, 40.0, 3) };
+    let modern = bed(|builder| {
+        builder
+            .api_version(MODERN)
+            .process("app:1", Process::new().ready_after(Duration::from_secs(1)))
+    });
     modern.up("web", with_health("app:1", start.clone()));
     modern.pass(60.0);
     assert_eq!(times(&modern, "health_status: healthy"), [1.165]);
     // Five in the start period; once healthy the usual interval counts.
     assert_eq!(times(&modern, "exec_create").len(), 6);
 
-    let old = bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(1))));
+    let old =
+        bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(1))));
     old.up("web", with_health("app:1", start));
     old.pass(60.0);
     assert_eq!(times(&old, "health_status: healthy"), [30.033]);
@@ -76,23 +92,48 @@ fn without_a_start_interval_a_new_engine_asks_every_five_seconds_in_the_start_pe
 
 #[test]
 fn a_late_probe_is_a_failure() {
-    let slow = || Process::new().on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_secs(5))));
+    let slow = || {
+        Process::new().on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_secs(5))))
+    };
     let bed = bed(|builder| builder.process("app:1", slow()));
     bed.up("web", with_health("app:1", health(1.0, 0.5, 0.0, 1)));
     bed.pass(2.0);
     assert_eq!(times(&bed, "health_status: unhealthy"), [1.5]);
-    let log = bed.run(bed.engine.container_inspect("web")).unwrap().state.unwrap().health.unwrap().log.unwrap();
-    assert_eq!((log[0].exit_code, log[0].output.as_deref()), (Some(-1), Some("Health check exceeded timeout (500ms)")));
+    let log = bed
+        .run(bed.engine.container_inspect("web"))
+        .unwrap()
+        .state
+        .unwrap()
+        .health
+        .unwrap()
+        .log
+        .unwrap();
+    assert_eq!(
+        (log[0].exit_code, log[0].output.as_deref()),
+        (Some(-1), Some("Health check exceeded timeout (500ms)"))
+    );
     assert_eq!(bed.actions("web").last().unwrap(), "exec_die 127");
 }
 
 #[test]
 fn a_test_that_cannot_run_is_a_failure_without_an_exit() {
-    let missing = || Process::new().on_exec(|_, _| Some(ExecAnswer::cannot_run("exec: \"curl\": executable file not found in $PATH")));
+    let missing = || {
+        Process::new().on_exec(|_, _| {
+            Some(ExecAnswer::cannot_run("exec: \"curl\": executable file not found in $PATH"))
+        })
+    };
     let bed = bed(|builder| builder.process("app:1", missing()));
     bed.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 1)));
     bed.pass(1.5);
-    let log = bed.run(bed.engine.container_inspect("web")).unwrap().state.unwrap().health.unwrap().log.unwrap();
+    let log = bed
+        .run(bed.engine.container_inspect("web"))
+        .unwrap()
+        .state
+        .unwrap()
+        .health
+        .unwrap()
+        .log
+        .unwrap();
     assert_eq!(log[0].exit_code, Some(-1));
     assert!(log[0].output.as_ref().unwrap().contains("executable file not found"));
     assert!(!bed.actions("web").iter().any(|action| action.starts_with("exec_die")));
@@ -100,10 +141,15 @@ fn a_test_that_cannot_run_is_a_failure_without_an_exit() {
 
 #[test]
 fn the_images_check_counts_unless_it_is_disabled() {
-    let bed = bed(|builder| builder.image("checked:1", ImageSpec::command(&["serve"]).with_health_test("check")));
+    let bed = bed(|builder| {
+        builder.image("checked:1", ImageSpec::command(&["serve"]).with_health_test("check"))
+    });
     bed.up("web", body("checked:1"));
     assert_eq!(bed.status("web"), "Up Less than a second (health: starting)");
-    let none = models::HealthConfig { test: Some(vec!["NONE".to_owned()]), ..models::HealthConfig::default() };
+    let none = models::HealthConfig {
+        test: Some(vec!["NONE".to_owned()]),
+        ..models::HealthConfig::default()
+    };
     bed.up("quiet", with_health("checked:1", none));
     assert_eq!(bed.status("quiet"), "Up Less than a second");
     assert_eq!(bed.run(bed.engine.container_inspect("quiet")).unwrap().state.unwrap().health, None);
@@ -116,8 +162,16 @@ fn health_can_come_and_go() {
     let bed = bed(|builder| builder.process("app:1", flapping));
     bed.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 2)));
     bed.pass(30.0);
-    let verdicts: Vec<_> = bed.actions("web").into_iter().filter(|action| action.starts_with("health_status")).collect();
-    assert_eq!(verdicts, ["unhealthy", "healthy", "unhealthy", "healthy"].map(|verdict| format!("health_status: {verdict}")));
+    let verdicts: Vec<_> = bed
+        .actions("web")
+        .into_iter()
+        .filter(|action| action.starts_with("health_status"))
+        .collect();
+    assert_eq!(
+        verdicts,
+        ["unhealthy", "healthy", "unhealthy", "healthy"]
+            .map(|verdict| format!("health_status: {verdict}"))
+    );
 }
 
 #[test]
@@ -128,8 +182,12 @@ fn an_end_makes_unhealthy_and_a_start_opens_the_question_again() {
     bed.run(bed.engine.container_stop("web", &StopRequest::default())).unwrap();
     assert_eq!(bed.engine.state().container("web").unwrap().health, Some("unhealthy"));
     bed.run(bed.engine.container_start("web")).unwrap();
-    let health = bed.run(bed.engine.container_inspect("web")).unwrap().state.unwrap().health.unwrap();
-    assert_eq!((health.status, health.log.unwrap().len()), (Some(models::HealthStatusEnum::STARTING), 1));
+    let health =
+        bed.run(bed.engine.container_inspect("web")).unwrap().state.unwrap().health.unwrap();
+    assert_eq!(
+        (health.status, health.log.unwrap().len()),
+        (Some(models::HealthStatusEnum::STARTING), 1)
+    );
     bed.pass(10.0);
     assert_eq!(bed.engine.state().container("web").unwrap().health, Some("healthy"));
 }
@@ -140,18 +198,26 @@ fn the_event_of_health_comes_while_everyone_waits() {
     bed.run(async {
         let filters = Filters::from([("event".to_owned(), vec!["health_status".to_owned()])]);
         let mut events = bed.engine.events(&filters, None).await.unwrap();
-        bed.engine.container_create("web", None, with_health("app:1", health(30.0, 1.0, 0.0, 1))).await.unwrap();
+        bed.engine
+            .container_create("web", None, with_health("app:1", health(30.0, 1.0, 0.0, 1)))
+            .await
+            .unwrap();
         bed.engine.container_start("web").await.unwrap();
         let started = bed.conductor.now();
         let event = events.next().await.unwrap().unwrap();
         assert_eq!(event.action.as_deref(), Some("health_status: healthy"));
-        assert_eq!(bed.conductor.now().checked_sub(started).unwrap(), Duration::from_millis(30_033));
+        assert_eq!(
+            bed.conductor.now().checked_sub(started).unwrap(),
+            Duration::from_millis(30_033)
+        );
     });
 }
 
 #[test]
 fn waiting_for_a_health_that_never_comes_stalls_instead_of_going_on_for_ever() {
-    let bed = bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(1_000_000_000))));
+    let bed = bed(|builder| {
+        builder.process("app:1", Process::new().ready_after(Duration::from_secs(1_000_000_000)))
+    });
     bed.up("web", with_health("app:1", health(10.0, 1.0, 0.0, 3)));
     bed.run(bed.conductor.stalled().cancelled());
     assert!(bed.conductor.now() > Duration::from_hours(3 * 24));

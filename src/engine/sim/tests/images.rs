@@ -49,12 +49,22 @@ fn built(events: &[BuildEvent]) -> &str {
 
 #[test]
 fn an_image_is_found_by_name_id_and_digest() {
-    let bed = bed(|builder| builder.registry_image("redis:7", ImageSpec::command(&["redis-server"]), Duration::from_secs(4)));
+    let bed = bed(|builder| {
+        builder.registry_image(
+            "redis:7",
+            ImageSpec::command(&["redis-server"]),
+            Duration::from_secs(4),
+        )
+    });
     let error = bed.run(bed.engine.image_inspect("redis:7")).unwrap_err();
-    assert_eq!((error.kind, error.message.as_str()), (EngineErrorKind::NotFound, "no such image: redis:7: No such image: redis:7"));
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (EngineErrorKind::NotFound, "no such image: redis:7: No such image: redis:7")
+    );
     let before = bed.conductor.now();
-    let events: Vec<TransferEvent> =
-        bed.run(async { bed.engine.image_pull("redis:7", None, None).await.unwrap().try_collect().await.unwrap() });
+    let events: Vec<TransferEvent> = bed.run(async {
+        bed.engine.image_pull("redis:7", None, None).await.unwrap().try_collect().await.unwrap()
+    });
     assert!(bed.conductor.now().checked_sub(before).unwrap() >= Duration::from_secs(4));
     assert_eq!(events.first().unwrap().status, "Pulling from redis");
     assert_eq!(events.last().unwrap().status, "Status: Downloaded newer image for redis:7");
@@ -62,18 +72,29 @@ fn an_image_is_found_by_name_id_and_digest() {
     let id = seen.id.unwrap();
     let digest = seen.repo_digests.unwrap().remove(0);
     for name in ["redis:7", &id, &id["sha256:".len()..][..12], &digest] {
-        assert_eq!(bed.run(bed.engine.image_inspect(name)).unwrap().id.as_ref(), Some(&id), "{name}");
+        assert_eq!(
+            bed.run(bed.engine.image_inspect(name)).unwrap().id.as_ref(),
+            Some(&id),
+            "{name}"
+        );
     }
     let remote = bed.run(bed.engine.image_registry_digest("redis:7", None)).unwrap();
     assert_eq!(digest, format!("redis@{remote}"));
-    let again: Vec<TransferEvent> =
-        bed.run(async { bed.engine.image_pull("redis:7", None, None).await.unwrap().try_collect().await.unwrap() });
+    let again: Vec<TransferEvent> = bed.run(async {
+        bed.engine.image_pull("redis:7", None, None).await.unwrap().try_collect().await.unwrap()
+    });
     assert_eq!(again.last().unwrap().status, "Status: Image is up to date for redis:7");
 }
 
 #[test]
 fn a_pull_nobody_reads_is_called_off() {
-    let bed = bed(|builder| builder.registry_image("redis:7", ImageSpec::command(&["redis-server"]), Duration::from_secs(4)));
+    let bed = bed(|builder| {
+        builder.registry_image(
+            "redis:7",
+            ImageSpec::command(&["redis-server"]),
+            Duration::from_secs(4),
+        )
+    });
     bed.run(async {
         let mut reports = bed.engine.image_pull("redis:7", None, None).await.unwrap();
         reports.next().await.unwrap().unwrap();
@@ -85,21 +106,43 @@ fn a_pull_nobody_reads_is_called_off() {
 #[test]
 fn a_pull_says_why_it_fails() {
     let pull = |bed: &Bed, name: &str, auth: Option<&RegistryAuth>| {
-        bed.run(bed.engine.image_pull(name, None, auth)).err().map(|error| (error.kind, error.message))
+        bed.run(bed.engine.image_pull(name, None, auth))
+            .err()
+            .map(|error| (error.kind, error.message))
     };
     let silent = plain();
-    let none = "Get \"https://registry.invalid/v2/\": dial tcp: lookup registry.invalid: no such host";
+    let none =
+        "Get \"https://registry.invalid/v2/\": dial tcp: lookup registry.invalid: no such host";
     assert_eq!(pull(&silent, "redis:7", None), Some((EngineErrorKind::Failed, none.to_owned())));
-    let answering = bed(|builder| builder.registry_image("redis:7", ImageSpec::command(&["x"]), Duration::ZERO));
+    let answering = bed(|builder| {
+        builder.registry_image("redis:7", ImageSpec::command(&["x"]), Duration::ZERO)
+    });
     let tag = "manifest for redis:8 not found: manifest unknown: manifest unknown";
-    assert_eq!(pull(&answering, "redis:8", None), Some((EngineErrorKind::NotFound, tag.to_owned())));
+    assert_eq!(
+        pull(&answering, "redis:8", None),
+        Some((EngineErrorKind::NotFound, tag.to_owned()))
+    );
     let repository = pull(&answering, "other", None).unwrap();
     assert_eq!(repository.0, EngineErrorKind::NotFound);
-    assert!(repository.1.starts_with("pull access denied for other, repository does not exist"), "{}", repository.1);
-    let closed =
-        bed(|builder| builder.registry_image("redis:7", ImageSpec::command(&["x"]), Duration::ZERO).registry_login("me", "secret"));
-    assert_eq!(pull(&closed, "redis:7", None), Some((EngineErrorKind::Denied, "unauthorized: authentication required".to_owned())));
-    let auth = RegistryAuth { username: "me".into(), password: "secret".into(), ..RegistryAuth::default() };
+    assert!(
+        repository.1.starts_with("pull access denied for other, repository does not exist"),
+        "{}",
+        repository.1
+    );
+    let closed = bed(|builder| {
+        builder
+            .registry_image("redis:7", ImageSpec::command(&["x"]), Duration::ZERO)
+            .registry_login("me", "secret")
+    });
+    assert_eq!(
+        pull(&closed, "redis:7", None),
+        Some((EngineErrorKind::Denied, "unauthorized: authentication required".to_owned()))
+    );
+    let auth = RegistryAuth {
+        username: "me".into(),
+        password: "secret".into(),
+        ..RegistryAuth::default()
+    };
     assert_eq!(pull(&closed, "redis:7", Some(&auth)), None);
 }
 
@@ -108,10 +151,20 @@ fn a_pushed_image_is_in_the_registry() {
     let bed = bed(SimEngineBuilder::registry);
     bed.run(async {
         bed.engine.image_tag("app:1", "localhost:5000/app:2").await.unwrap();
-        let reports: Vec<TransferEvent> = bed.engine.image_push("localhost:5000/app:2", None).await.unwrap().try_collect().await.unwrap();
+        let reports: Vec<TransferEvent> = bed
+            .engine
+            .image_push("localhost:5000/app:2", None)
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
         let digest = bed.engine.image_registry_digest("localhost:5000/app:2", None).await.unwrap();
         assert!(reports.last().unwrap().status.starts_with(&format!("2: digest: {digest}")));
-        assert_eq!(bed.engine.state().image("app:1").unwrap().digests, [format!("localhost:5000/app@{digest}")]);
+        assert_eq!(
+            bed.engine.state().image("app:1").unwrap().digests,
+            [format!("localhost:5000/app@{digest}")]
+        );
         let missing = bed.engine.image_push("localhost:5000/none", None).await.err().unwrap();
         assert!(missing.is_not_found());
     });
@@ -160,14 +213,25 @@ fn an_import_is_the_same_image_for_the_same_archive_and_changes() {
     assert_eq!(import("local/base:1", &["CMD [\"sh\"]"], &[("etc/os", "x")]).unwrap(), first);
     assert_ne!(import("local/base:2", &["CMD [\"bash\"]"], &[("etc/os", "x")]).unwrap(), first);
     assert_ne!(import("local/base:3", &["CMD [\"sh\"]"], &[("etc/os", "y")]).unwrap(), first);
-    assert_eq!(import("local/base:4", &["BOGUS x"], &[]).unwrap_err().message, "bogus is not a valid change command");
+    assert_eq!(
+        import("local/base:4", &["BOGUS x"], &[]).unwrap_err().message,
+        "bogus is not a valid change command"
+    );
     let empty = import("local/empty:1", &[], &[]).unwrap();
-    let none = bed.run(bed.engine.container_create("lock", None, body("local/empty:1"))).unwrap_err();
+    let none =
+        bed.run(bed.engine.container_create("lock", None, body("local/empty:1"))).unwrap_err();
     assert_eq!(none.message, "No command specified");
-    bed.run(bed.engine.container_create("lock", None, ContainerCreateBody { cmd: Some(vec!["none".into()]), ..body("local/empty:1") }))
-        .unwrap();
+    bed.run(bed.engine.container_create(
+        "lock",
+        None,
+        ContainerCreateBody { cmd: Some(vec!["none".into()]), ..body("local/empty:1") },
+    ))
+    .unwrap();
     assert_eq!(bed.engine.state().container("lock").unwrap().image_id, empty);
-    assert_eq!(bed.run(bed.engine.container_upload("lock", "/etc", tar(&[]))).unwrap_err().kind, EngineErrorKind::NotFound);
+    assert_eq!(
+        bed.run(bed.engine.container_upload("lock", "/etc", tar(&[]))).unwrap_err().kind,
+        EngineErrorKind::NotFound
+    );
 }
 
 #[test]
@@ -176,20 +240,46 @@ fn a_build_follows_its_dockerfile() {
     let files = [("Dockerfile", DOCKERFILE), ("manage.py", "x")];
     let events = build(&bed, order("spc-backend:dev", Some("Production"), &files)).unwrap();
     let id = built(&events).to_owned();
-    let steps: Vec<&str> =
-        events.iter().filter_map(|event| if let BuildEvent::Step(words) = event { Some(words.as_str()) } else { None }).collect();
-    assert_eq!(steps, ["[base 1/2] FROM app:1", "[base 2/2] RUN pip install django", "[production 1/1] COPY . /app"]);
+    let steps: Vec<&str> = events
+        .iter()
+        .filter_map(
+            |event| if let BuildEvent::Step(words) = event { Some(words.as_str()) } else { None },
+        )
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "[base 1/2] FROM app:1",
+            "[base 2/2] RUN pip install django",
+            "[production 1/1] COPY . /app"
+        ]
+    );
     let config = bed.run(bed.engine.image_inspect("spc-backend:dev")).unwrap().config.unwrap();
-    assert_eq!((config.user.as_deref(), config.cmd), (Some("1000"), Some(vec!["serve".to_owned()])));
+    assert_eq!(
+        (config.user.as_deref(), config.cmd),
+        (Some("1000"), Some(vec!["serve".to_owned()]))
+    );
     assert_eq!(config.healthcheck.unwrap().interval, Some(5_000_000_000));
     let again = build(&bed, order("spc-backend:dev", Some("Production"), &files)).unwrap();
     assert_eq!(built(&again), id);
     assert!(matches!(again[0], BuildEvent::Cached(_)));
-    let changed = build(&bed, order("spc-backend:dev", Some("Production"), &[("Dockerfile", DOCKERFILE), ("manage.py", "y")])).unwrap();
+    let changed = build(
+        &bed,
+        order(
+            "spc-backend:dev",
+            Some("Production"),
+            &[("Dockerfile", DOCKERFILE), ("manage.py", "y")],
+        ),
+    )
+    .unwrap();
     assert_ne!(built(&changed), id);
     let other = build(&bed, order("spc-backend:dev", Some("development"), &files)).unwrap();
     assert_ne!(built(&other), id);
-    assert_eq!(bed.engine.state().image("spc-backend:dev").unwrap().id, built(&other), "the name moved");
+    assert_eq!(
+        bed.engine.state().image("spc-backend:dev").unwrap().id,
+        built(&other),
+        "the name moved"
+    );
 }
 
 #[test]
@@ -199,17 +289,41 @@ fn a_build_says_why_it_fails() {
         assert_eq!(error.kind, EngineErrorKind::Failed);
         error.message
     };
-    let bed = bed(|builder| builder.on_build("spc-*", BuildScript::new().fails_at("pip install", "no matching distribution", 1)));
+    let bed = bed(|builder| {
+        builder.on_build(
+            "spc-*",
+            BuildScript::new().fails_at("pip install", "no matching distribution", 1),
+        )
+    });
     let missing = failure(&bed, order("spc-backend", None, &[("README", "x")]));
-    assert_eq!(missing, "the build failed: failed to read dockerfile: open Dockerfile: no such file or directory");
+    assert_eq!(
+        missing,
+        "the build failed: failed to read dockerfile: open Dockerfile: no such file or directory"
+    );
     let target = failure(&bed, order("spc-backend", Some("nope"), &[("Dockerfile", DOCKERFILE)]));
     assert_eq!(target, "the build failed: target stage \"nope\" could not be found");
     let base = failure(&bed, order("spc-backend", None, &[("Dockerfile", "FROM python:3")]));
-    assert!(base.starts_with("could not fetch the base image \"python:3\": ") && base.ends_with("no such host"), "{base}");
-    let events: Vec<Result<BuildEvent>> =
-        bed.run(async { bed.engine.image_build(order("spc-backend", None, &[("Dockerfile", DOCKERFILE)])).await.unwrap().collect().await });
-    assert_eq!(events[events.len() - 2], Ok(BuildEvent::Output("no matching distribution\n".into())));
+    assert!(
+        base.starts_with("could not fetch the base image \"python:3\": ")
+            && base.ends_with("no such host"),
+        "{base}"
+    );
+    let events: Vec<Result<BuildEvent>> = bed.run(async {
+        bed.engine
+            .image_build(order("spc-backend", None, &[("Dockerfile", DOCKERFILE)]))
+            .await
+            .unwrap()
+            .collect()
+            .await
+    });
+    assert_eq!(
+        events[events.len() - 2],
+        Ok(BuildEvent::Output("no matching distribution\n".into()))
+    );
     let last = events.last().unwrap().as_ref().unwrap_err();
-    assert_eq!(last.message, "\"[base 2/2] RUN pip install django\" failed with exit code 1; its last output:\n  no matching distribution");
+    assert_eq!(
+        last.message,
+        "\"[base 2/2] RUN pip install django\" failed with exit code 1; its last output:\n  no matching distribution"
+    );
     assert!(bed.engine.state().image("spc-backend:latest").is_none());
 }

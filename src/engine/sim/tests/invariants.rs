@@ -4,7 +4,8 @@ use super::*;
 use crate::model::names::{compose_label, label};
 
 fn labelled(body: ContainerCreateBody, labels: &[(&str, &str)]) -> ContainerCreateBody {
-    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let labels =
+        labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     ContainerCreateBody { labels: Some(labels), ..body }
 }
 
@@ -12,12 +13,23 @@ const OURS: (&str, &str) = (label::PROJECT, "shop");
 
 /// On a volume, or a folder of the machine: `data:/data`.
 fn on(bind: &str, labels: &[(&str, &str)]) -> ContainerCreateBody {
-    labelled(with_host("app:1", HostConfig { binds: Some(vec![bind.to_owned()]), ..HostConfig::default() }), labels)
+    labelled(
+        with_host(
+            "app:1",
+            HostConfig { binds: Some(vec![bind.to_owned()]), ..HostConfig::default() },
+        ),
+        labels,
+    )
 }
 
 fn volume(name: &str, labels: &[(&str, &str)]) -> models::VolumeCreateRequest {
-    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    models::VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(labels), ..models::VolumeCreateRequest::default() }
+    let labels =
+        labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    models::VolumeCreateRequest {
+        name: Some(name.to_owned()),
+        labels: Some(labels),
+        ..models::VolumeCreateRequest::default()
+    }
 }
 
 /// What was found, without time and call.
@@ -45,12 +57,21 @@ fn what_is_not_spcs_may_be_looked_at_but_not_changed() {
         spc.network_remove("theirs").await.unwrap();
         spc.volume_remove("kept", false).await.unwrap();
     });
-    let expected =
-        ["the container \"foreign\" is not spc's, and is changed by container_stop", "the network \"theirs\"", "the volume \"kept\""];
+    let expected = [
+        "the container \"foreign\" is not spc's, and is changed by container_stop",
+        "the network \"theirs\"",
+        "the volume \"kept\"",
+    ];
     let found = found(&bed);
-    assert!(found.len() == 3 && found.iter().zip(expected).all(|(one, begins)| one.starts_with(begins)), "{found:?}");
+    assert!(
+        found.len() == 3 && found.iter().zip(expected).all(|(one, begins)| one.starts_with(begins)),
+        "{found:?}"
+    );
     let first = bed.engine.violations().remove(0).to_string();
-    assert!(first.starts_with("at 0.") && first.contains(" s, container_stop foreign: the container"), "{first}");
+    assert!(
+        first.starts_with("at 0.") && first.contains(" s, container_stop foreign: the container"),
+        "{first}"
+    );
 }
 
 #[test]
@@ -59,7 +80,8 @@ fn what_nobody_named_is_spcs_to_remove_unless_another_container_has_it() {
     let spc = bed.engine.watched();
     bed.up("own", labelled(body("db:1"), &[OURS]));
     bed.up("foreign", body("db:1"));
-    let anonymous = |name: &str| bed.engine.state().container(name).unwrap().mounts[0].source.clone();
+    let anonymous =
+        |name: &str| bed.engine.state().container(name).unwrap().mounts[0].source.clone();
     let (own, foreign) = (anonymous("own"), anonymous("foreign"));
     bed.run(bed.engine.container_remove("own", true, false)).unwrap();
     bed.run(spc.volume_remove(&own, false)).unwrap();
@@ -81,7 +103,10 @@ fn an_image_that_others_use_stays_theirs_and_adoption_allows_all_of_it() {
     bed.run(bed.engine.container_create("foreign", None, body("app:1"))).unwrap();
     bed.run(spc.image_remove("db:1", false)).unwrap();
     bed.run(spc.image_remove("app:1", false)).unwrap_err();
-    assert_eq!(found(&bed), ["the image of the container \"foreign\" is not spc's, and is changed by image_remove"]);
+    assert_eq!(
+        found(&bed),
+        ["the image of the container \"foreign\" is not spc's, and is changed by image_remove"]
+    );
 }
 
 #[test]
@@ -89,25 +114,55 @@ fn two_writers_are_found_unless_their_volume_is_shared_or_one_only_reads() {
     let bed = plain();
     let _spc = bed.engine.watched();
     bed.run(bed.engine.volume_create(volume("media", &[(label::SHARED, "true")]))).unwrap();
-    for (name, bind) in [("one", "media:/media"), ("two", "media:/media"), ("three", "data:/data"), ("four", "data:/data:ro")] {
+    for (name, bind) in [
+        ("one", "media:/media"),
+        ("two", "media:/media"),
+        ("three", "data:/data"),
+        ("four", "data:/data:ro"),
+    ] {
         bed.up(name, on(bind, &[OURS]));
     }
-    bed.up("five", on("/folder:/data", &[OURS, (compose_label::SERVICE, "a"), (compose_label::CONTAINER_NUMBER, "1")]));
-    bed.up("six", on("/folder:/data", &[OURS, (compose_label::SERVICE, "b"), (compose_label::CONTAINER_NUMBER, "1")]));
+    bed.up(
+        "five",
+        on(
+            "/folder:/data",
+            &[OURS, (compose_label::SERVICE, "a"), (compose_label::CONTAINER_NUMBER, "1")],
+        ),
+    );
+    bed.up(
+        "six",
+        on(
+            "/folder:/data",
+            &[OURS, (compose_label::SERVICE, "b"), (compose_label::CONTAINER_NUMBER, "1")],
+        ),
+    );
     assert_eq!(found(&bed), Vec::<String>::new());
     bed.up("seven", on("data:/data", &[OURS]));
     let writers = found(&bed).remove(0);
-    assert!(writers.contains("\"three\"") && writers.contains("\"seven\"") && writers.ends_with("write to \"data\""), "{writers}");
+    assert!(
+        writers.contains("\"three\"")
+            && writers.contains("\"seven\"")
+            && writers.ends_with("write to \"data\""),
+        "{writers}"
+    );
     bed.run(bed.engine.container_kill("seven", "KILL")).unwrap();
     bed.pass(1.0);
-    bed.up("eight", on("/folder:/data", &[OURS, (compose_label::SERVICE, "b"), (compose_label::CONTAINER_NUMBER, "1")]));
+    bed.up(
+        "eight",
+        on(
+            "/folder:/data",
+            &[OURS, (compose_label::SERVICE, "b"), (compose_label::CONTAINER_NUMBER, "1")],
+        ),
+    );
     assert!(found(&bed)[1].ends_with("write to \"/folder\""), "a container and its replacement");
 }
 
 #[test]
 fn two_writers_of_one_storage_are_found_by_whichever_names() {
     let bound = |name: &str, options: &[(&str, &str)]| models::VolumeCreateRequest {
-        driver_opts: Some(options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()),
+        driver_opts: Some(
+            options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        ),
         ..volume(name, &[OURS])
     };
     let folder = |device| [("type", "none"), ("o", "bind"), ("device", device)];
@@ -130,16 +185,32 @@ fn two_writers_of_one_storage_are_found_by_whichever_names() {
         let bed = plain();
         let _spc = bed.engine.watched();
         bed.run(async {
-            for (name, device) in [("data", "/srv/data"), ("same", "/srv/data/"), ("part", "/srv/data/part")] {
+            for (name, device) in
+                [("data", "/srv/data"), ("same", "/srv/data/"), ("part", "/srv/data/part")]
+            {
                 bed.engine.volume_create(bound(name, &folder(device))).await.unwrap();
             }
-            bed.engine.volume_create(bound("share", &[("type", "nfs"), ("o", "addr=nas,rw"), ("device", ":/export")])).await.unwrap();
-            bed.engine.volume_create(bound("export", &[("type", "nfs4"), ("o", "rw,addr=nas"), ("device", ":/export/")])).await.unwrap();
+            bed.engine
+                .volume_create(bound(
+                    "share",
+                    &[("type", "nfs"), ("o", "addr=nas,rw"), ("device", ":/export")],
+                ))
+                .await
+                .unwrap();
+            bed.engine
+                .volume_create(bound(
+                    "export",
+                    &[("type", "nfs4"), ("o", "rw,addr=nas"), ("device", ":/export/")],
+                ))
+                .await
+                .unwrap();
             bed.engine.volume_create(volume("plain", &[OURS])).await.unwrap();
         });
         bed.up("one", on(one, &[OURS]));
         bed.up("two", on(other, &[OURS]));
-        let expected = place.map(|place| format!("the running containers \"one\" and \"two\" write to \"{place}\""));
+        let expected = place.map(|place| {
+            format!("the running containers \"one\" and \"two\" write to \"{place}\"")
+        });
         assert_eq!(found(&bed), Vec::from_iter(expected), "{one} and {other}");
     }
 }
@@ -150,12 +221,21 @@ fn a_secret_is_only_where_it_is_delivered() {
     let spc = bed.engine.watched();
     bed.engine.keep_secret("key", "correct horse/battery");
     let secret = "correct horse/battery";
-    let body = ContainerCreateBody { env: Some(vec![format!("KEY={secret}")]), ..labelled(body("app:1"), &[OURS]) };
+    let body = ContainerCreateBody {
+        env: Some(vec![format!("KEY={secret}")]),
+        ..labelled(body("app:1"), &[OURS])
+    };
     bed.run(async {
         spc.container_create("web", None, body).await.unwrap();
         spc.container_start("web").await.unwrap();
-        spc.container_upload("web", "/tmp", tar(&[("key", "correct horse/battery")])).await.unwrap();
-        let request = ExecRequest { environment: vec![format!("KEY={secret}")], stdin: true, ..command(&["load"]) };
+        spc.container_upload("web", "/tmp", tar(&[("key", "correct horse/battery")]))
+            .await
+            .unwrap();
+        let request = ExecRequest {
+            environment: vec![format!("KEY={secret}")],
+            stdin: true,
+            ..command(&["load"])
+        };
         let mut session = spc.exec_start("web", &request).await.unwrap();
         session.input.as_mut().unwrap().write(secret.into()).await.unwrap();
     });
@@ -164,7 +244,11 @@ fn a_secret_is_only_where_it_is_delivered() {
     bed.run(async {
         spc.exec_start("web", &command(&["login", &encoded])).await.unwrap();
         let labels = [("note".to_owned(), "correct%20horse%2Fbattery".to_owned())];
-        let body = models::VolumeCreateRequest { name: Some("notes".into()), labels: Some(labels.into()), ..Default::default() };
+        let body = models::VolumeCreateRequest {
+            name: Some("notes".into()),
+            labels: Some(labels.into()),
+            ..Default::default()
+        };
         spc.volume_create(body).await.unwrap();
     });
     let expected = [
@@ -189,12 +273,16 @@ fn a_command_that_a_run_gave_up_is_ended() {
     drop(begun("OTHER=1"));
     assert_eq!(found(&bed), Vec::<String>::new(), "one is read, the other is not spc's");
     drop(read);
-    assert_eq!(found(&bed), ["the command \"yes\" was given up, and goes on in the container \"web\""]);
+    assert_eq!(
+        found(&bed),
+        ["the command \"yes\" was given up, and goes on in the container \"web\""]
+    );
 }
 
 #[test]
 fn once_enough_were_ready_never_fewer_may_be() {
-    let bed = bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(1))));
+    let bed =
+        bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(1))));
     let _spc = bed.engine.watched();
     bed.engine.keep_ready("web", 1);
     let web = || labelled(body("app:1"), &[OURS, (compose_label::SERVICE, "web")]);

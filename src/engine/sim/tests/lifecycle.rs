@@ -9,7 +9,10 @@ fn a_container_is_created_started_stopped_and_removed_with_dockers_events() {
     bed.run(async {
         assert!(!bed.engine.container_start("web").await.unwrap(), "it runs already");
         assert!(bed.engine.container_stop("web", &StopRequest::default()).await.unwrap());
-        assert!(!bed.engine.container_stop("web", &StopRequest::default()).await.unwrap(), "it does not run any more");
+        assert!(
+            !bed.engine.container_stop("web", &StopRequest::default()).await.unwrap(),
+            "it does not run any more"
+        );
         bed.engine.container_remove("web", false, false).await.unwrap();
         assert!(bed.engine.container_inspect("web").await.unwrap_err().is_not_found());
     });
@@ -21,7 +24,10 @@ fn calls_take_the_time_they_take_on_a_real_engine() {
     let bed = plain();
     bed.up("web", body("app:1"));
     let started = bed.conductor.now();
-    assert!(started >= Duration::from_millis(135) && started < Duration::from_millis(205), "{started:?}");
+    assert!(
+        started >= Duration::from_millis(135) && started < Duration::from_millis(205),
+        "{started:?}"
+    );
 }
 
 #[test]
@@ -31,7 +37,10 @@ fn a_container_is_found_by_name_id_and_the_beginning_of_its_id() {
     for name in ["web", "/web", &id, &id[..12]] {
         assert_eq!(bed.run(bed.engine.container_inspect(name)).unwrap().id.unwrap(), id, "{name}");
     }
-    assert_eq!(bed.run(bed.engine.container_inspect("we")).unwrap_err().message, "No such container: we");
+    assert_eq!(
+        bed.run(bed.engine.container_inspect("we")).unwrap_err().message,
+        "No such container: we"
+    );
 }
 
 #[test]
@@ -39,13 +48,24 @@ fn a_missing_image_and_a_taken_name_are_refused() {
     let bed = plain();
     let id = bed.up("web", body("app:1"));
     let missing = bed.run(bed.engine.container_create("other", None, body("nothere"))).unwrap_err();
-    assert_eq!((missing.kind, missing.message.as_str()), (EngineErrorKind::NotFound, "No such image: nothere:latest"));
+    assert_eq!(
+        (missing.kind, missing.message.as_str()),
+        (EngineErrorKind::NotFound, "No such image: nothere:latest")
+    );
     let taken = bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap_err();
     assert!(taken.is_conflict());
     let words = "You have to remove (or rename) that container to be able to reuse that name";
-    assert_eq!(taken.message, format!("Conflict. The container name \"/web\" is already in use by container \"{id}\". {words}"));
+    assert_eq!(
+        taken.message,
+        format!(
+            "Conflict. The container name \"/web\" is already in use by container \"{id}\". {words}"
+        )
+    );
     let bad = bed.run(bed.engine.container_create("a/b", None, body("app:1"))).unwrap_err();
-    assert_eq!(bad.message, "Invalid container name (a/b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed");
+    assert_eq!(
+        bad.message,
+        "Invalid container name (a/b), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+    );
 }
 
 #[test]
@@ -67,7 +87,9 @@ fn a_running_container_is_removed_only_by_force() {
     assert!(refused.is_conflict());
     assert_eq!(
         refused.message,
-        format!("You cannot remove a running container {id}. Stop the container before attempting removal or force remove")
+        format!(
+            "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
+        )
     );
     bed.run(bed.engine.container_remove("web", true, false)).unwrap();
     assert_eq!(bed.actions("web"), ["create", "start", "kill", "die 137", "destroy"]);
@@ -78,7 +100,13 @@ fn a_process_that_ignores_term_is_killed_after_the_grace() {
     let bed = bed(|builder| builder.process("app:1", Process::new().ignores_term()));
     bed.up("web", body("app:1"));
     let before = bed.conductor.now();
-    bed.run(bed.engine.container_stop("web", &StopRequest { grace: Some(Duration::from_secs(3)), signal: None })).unwrap();
+    bed.run(
+        bed.engine.container_stop(
+            "web",
+            &StopRequest { grace: Some(Duration::from_secs(3)), signal: None },
+        ),
+    )
+    .unwrap();
     let took = bed.conductor.now().checked_sub(before).unwrap();
     assert!(took >= Duration::from_secs(3) && took < Duration::from_millis(3100), "{took:?}");
     assert_eq!(bed.actions("web"), ["create", "start", "kill", "kill", "die 137", "stop"]);
@@ -87,8 +115,13 @@ fn a_process_that_ignores_term_is_killed_after_the_grace() {
 
 #[test]
 fn the_containers_own_stop_signal_and_timeout_are_used() {
-    let bed = bed(|builder| builder.process("app:1", Process::new().stop_takes(Duration::from_secs(5))));
-    let own = ContainerCreateBody { stop_signal: Some("SIGQUIT".into()), stop_timeout: Some(2), ..body("app:1") };
+    let bed =
+        bed(|builder| builder.process("app:1", Process::new().stop_takes(Duration::from_secs(5))));
+    let own = ContainerCreateBody {
+        stop_signal: Some("SIGQUIT".into()),
+        stop_timeout: Some(2),
+        ..body("app:1")
+    };
     bed.up("web", own);
     bed.run(bed.engine.container_stop("web", &StopRequest::default())).unwrap();
     assert_eq!(bed.engine.state().container("web").unwrap().signals, ["QUIT", "KILL"]);
@@ -100,7 +133,10 @@ fn a_signal_for_a_stop_needs_a_newer_engine() {
     let old = plain();
     old.up("web", body("app:1"));
     let refused = old.run(old.engine.container_stop("web", &quit)).unwrap_err();
-    assert_eq!(refused.message, "could not stop with the signal \"QUIT\": this engine has API 1.41, and that needs 1.42");
+    assert_eq!(
+        refused.message,
+        "could not stop with the signal \"QUIT\": this engine has API 1.41, and that needs 1.42"
+    );
     let new = bed(|builder| builder.api_version(MODERN));
     new.up("web", body("app:1"));
     new.run(new.engine.container_stop("web", &quit)).unwrap();
@@ -114,7 +150,8 @@ fn a_stop_goes_on_when_nobody_waits_for_it_any_more() {
     bed.run(async {
         let request = StopRequest::default();
         let stop = bed.engine.container_stop("web", &request);
-        futures::future::select(stop, Box::pin(bed.conductor.sleep(Duration::from_millis(1)))).await;
+        futures::future::select(stop, Box::pin(bed.conductor.sleep(Duration::from_millis(1))))
+            .await;
     });
     bed.pass(1.0);
     assert_eq!(bed.engine.state().container("web").unwrap().state, "exited");
@@ -126,17 +163,28 @@ fn what_does_not_run_can_be_neither_killed_nor_looked_into() {
     let id = bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap().id;
     let killed = bed.run(bed.engine.container_kill("web", "KILL")).unwrap_err();
     assert!(killed.is_conflict());
-    assert_eq!(killed.message, format!("Cannot kill container: web: Container {id} is not running"));
-    assert_eq!(bed.run(bed.engine.container_top("web")).unwrap_err().message, format!("Container {id} is not running"));
+    assert_eq!(
+        killed.message,
+        format!("Cannot kill container: web: Container {id} is not running")
+    );
+    assert_eq!(
+        bed.run(bed.engine.container_top("web")).unwrap_err().message,
+        format!("Container {id} is not running")
+    );
     bed.run(bed.engine.container_start("web")).unwrap();
-    assert_eq!(bed.run(bed.engine.container_kill("web", "NOPE")).unwrap_err().message, "Invalid signal: NOPE");
+    assert_eq!(
+        bed.run(bed.engine.container_kill("web", "NOPE")).unwrap_err().message,
+        "Invalid signal: NOPE"
+    );
     let top = bed.run(bed.engine.container_top("web")).unwrap();
     assert_eq!(top.processes.unwrap()[0].last().unwrap(), "serve");
 }
 
 #[test]
 fn waiting_answers_with_the_exit_code() {
-    let bed = bed(|builder| builder.process("app:1", Process::new().exits_after(Duration::from_secs(90), 3)));
+    let bed = bed(|builder| {
+        builder.process("app:1", Process::new().exits_after(Duration::from_secs(90), 3))
+    });
     bed.up("job", body("app:1"));
     assert_eq!(bed.run(bed.engine.container_wait("job")).unwrap(), 3);
     assert!(bed.conductor.now() > Duration::from_secs(90));
@@ -154,11 +202,16 @@ fn renaming_is_refused_where_docker_refuses_it() {
     let taken = rename("b1", "a1").unwrap_err();
     assert!(taken.is_conflict());
     assert!(
-        taken.message.starts_with("Error when allocating new name: Conflict. The container name \"/a1\" is already in use"),
+        taken.message.starts_with(
+            "Error when allocating new name: Conflict. The container name \"/a1\" is already in use"
+        ),
         "{}",
         taken.message
     );
-    assert_eq!(rename("b1", "b1").unwrap_err().message, "Renaming a container with the same name as its current name");
+    assert_eq!(
+        rename("b1", "b1").unwrap_err().message,
+        "Renaming a container with the same name as its current name"
+    );
     assert_eq!(rename("b1", "").unwrap_err().message, "Neither old nor new names may be empty");
     rename("b1", "c1").unwrap();
     assert_eq!(bed.actions("c1"), ["rename"]);
@@ -167,7 +220,9 @@ fn renaming_is_refused_where_docker_refuses_it() {
 
 #[test]
 fn the_lists_text_is_dockers() {
-    let bed = bed(|builder| builder.process("app:1", Process::new().exits_after(Duration::from_mins(2), 4)));
+    let bed = bed(|builder| {
+        builder.process("app:1", Process::new().exits_after(Duration::from_mins(2), 4))
+    });
     bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap();
     assert_eq!(bed.status("web"), "Created");
     bed.run(bed.engine.container_start("web")).unwrap();
@@ -183,14 +238,24 @@ fn the_lists_text_is_dockers() {
 #[test]
 fn the_list_shows_running_containers_newest_first_unless_asked_for_more() {
     let bed = plain();
-    let labelled = ContainerCreateBody { labels: Some([("role".to_owned(), "lock".to_owned())].into()), ..body("app:1") };
+    let labelled = ContainerCreateBody {
+        labels: Some([("role".to_owned(), "lock".to_owned())].into()),
+        ..body("app:1")
+    };
     bed.up("one", body("app:1"));
     bed.up("two", body("app:1"));
     bed.run(bed.engine.container_create("lock", None, labelled)).unwrap();
     let names = |all: bool, filters: &[(&str, &str)]| {
-        let filters = filters.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect();
+        let filters = filters
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()]))
+            .collect();
         let list = bed.run(bed.engine.container_list(all, &filters))?;
-        Ok::<_, EngineError>(list.into_iter().map(|container| container.names.unwrap().remove(0)).collect::<Vec<_>>())
+        Ok::<_, EngineError>(
+            list.into_iter()
+                .map(|container| container.names.unwrap().remove(0))
+                .collect::<Vec<_>>(),
+        )
     };
     assert_eq!(names(false, &[]).unwrap(), ["/two", "/one"]);
     assert_eq!(names(true, &[]).unwrap(), ["/lock", "/two", "/one"]);
@@ -198,13 +263,20 @@ fn the_list_shows_running_containers_newest_first_unless_asked_for_more() {
     assert_eq!(names(false, &[("status", "created")]).unwrap(), ["/lock"], "a state asks for all");
     assert_eq!(names(true, &[("ancestor", "db:1")]).unwrap(), [""; 0]);
     assert_eq!(names(true, &[("bogus", "x")]).unwrap_err().message, "Invalid filter 'bogus'");
-    assert_eq!(names(true, &[("status", "bogus")]).unwrap_err().message, "Invalid filter 'status=bogus'");
+    assert_eq!(
+        names(true, &[("status", "bogus")]).unwrap_err().message,
+        "Invalid filter 'status=bogus'"
+    );
 }
 
 #[test]
 fn inspect_shows_the_effective_configuration() {
     let bed = plain();
-    let request = ContainerCreateBody { env: Some(vec!["A=1".into()]), cmd: Some(vec!["postgres".into(), "-c".into()]), ..body("db:1") };
+    let request = ContainerCreateBody {
+        env: Some(vec!["A=1".into()]),
+        cmd: Some(vec!["postgres".into(), "-c".into()]),
+        ..body("db:1")
+    };
     let id = bed.run(bed.engine.container_create("db", None, request)).unwrap().id;
     let seen = bed.run(bed.engine.container_inspect("db")).unwrap();
     assert_eq!(seen.name.as_deref(), Some("/db"));
@@ -213,16 +285,27 @@ fn inspect_shows_the_effective_configuration() {
     assert_eq!(config.hostname.as_deref(), Some(&id[..12]));
     assert_eq!(config.volumes, Some(vec!["/data".to_owned()]));
     let state = seen.state.unwrap();
-    assert_eq!((state.started_at.as_deref(), state.exit_code), (Some("0001-01-01T00:00:00Z"), Some(0)));
+    assert_eq!(
+        (state.started_at.as_deref(), state.exit_code),
+        (Some("0001-01-01T00:00:00Z"), Some(0))
+    );
     assert_eq!(seen.host_config.unwrap().log_config.unwrap().typ.as_deref(), Some("json-file"));
     let mounts = seen.mounts.unwrap();
-    assert_eq!((mounts[0].typ.as_deref(), mounts[0].destination.as_deref()), (Some("volume"), Some("/data")));
+    assert_eq!(
+        (mounts[0].typ.as_deref(), mounts[0].destination.as_deref()),
+        (Some("volume"), Some("/data"))
+    );
 }
 
 #[test]
 fn a_container_that_removes_itself_is_gone_with_its_anonymous_volumes() {
-    let bed = bed(|builder| builder.process("db:1", Process::new().exits_after(Duration::from_secs(1), 0)));
-    bed.up("job", with_host("db:1", HostConfig { auto_remove: Some(true), ..HostConfig::default() }));
+    let bed = bed(|builder| {
+        builder.process("db:1", Process::new().exits_after(Duration::from_secs(1), 0))
+    });
+    bed.up(
+        "job",
+        with_host("db:1", HostConfig { auto_remove: Some(true), ..HostConfig::default() }),
+    );
     assert_eq!(bed.engine.state().volumes.len(), 1);
     bed.pass(2.0);
     let state = bed.engine.state();
@@ -232,12 +315,25 @@ fn a_container_that_removes_itself_is_gone_with_its_anonymous_volumes() {
 
 #[test]
 fn a_command_that_cannot_be_run_fails_the_start() {
-    let bed = bed(|builder| builder.process("app:1", Process::new().cannot_start("exec: \"x\": executable file not found in $PATH")));
+    let bed = bed(|builder| {
+        builder.process(
+            "app:1",
+            Process::new().cannot_start("exec: \"x\": executable file not found in $PATH"),
+        )
+    });
     bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap();
     let error = bed.run(bed.engine.container_start("web")).unwrap_err();
     let words = "unable to start container process: exec: \"x\": executable file not found in $PATH: unknown";
-    assert_eq!(error.message, format!("failed to create shim task: OCI runtime create failed: runc create failed: {words}"));
+    assert_eq!(
+        error.message,
+        format!(
+            "failed to create shim task: OCI runtime create failed: runc create failed: {words}"
+        )
+    );
     let state = bed.engine.state();
     let web = state.container("web").unwrap();
-    assert_eq!((web.state, web.exit_code, web.error.as_str()), ("created", 127, error.message.as_str()));
+    assert_eq!(
+        (web.state, web.exit_code, web.error.as_str()),
+        ("created", 127, error.message.as_str())
+    );
 }

@@ -12,8 +12,11 @@ fn text(bed: &Bed, request: LogsRequest) -> String {
 
 fn talking() -> Bed {
     let second = Duration::from_secs;
-    let process =
-        Process::new().says(second(0), "starting").says(second(2), "ready").complains(second(4), "oops").exits_after(second(6), 1);
+    let process = Process::new()
+        .says(second(0), "starting")
+        .says(second(2), "ready")
+        .complains(second(4), "oops")
+        .exits_after(second(6), 1);
     let bed = bed(|builder| builder.process("app:1", process));
     bed.up("web", body("app:1"));
     bed
@@ -33,7 +36,10 @@ fn a_log_grows_with_time_and_is_cut_as_asked() {
 #[test]
 fn following_ends_with_the_container() {
     let bed = talking();
-    assert_eq!(text(&bed, LogsRequest { follow: true, ..LogsRequest::default() }), "starting\nready\noops\n");
+    assert_eq!(
+        text(&bed, LogsRequest { follow: true, ..LogsRequest::default() }),
+        "starting\nready\noops\n"
+    );
     assert!(bed.conductor.now() >= Duration::from_secs(6));
 }
 
@@ -47,7 +53,11 @@ fn times_stand_before_lines() {
 
 #[test]
 fn nginx_logs_the_traffic_that_is_said_while_it_runs() {
-    let bed = bed(|builder| builder.image("local/nginx:1", ImageSpec::command(&["nginx"])).image("api:v1", ImageSpec::command(&["serve"])));
+    let bed = bed(|builder| {
+        builder
+            .image("local/nginx:1", ImageSpec::command(&["nginx"]))
+            .image("api:v1", ImageSpec::command(&["serve"]))
+    });
     let figures = Figures { error_rate: 0.5, p95_ms: 80.0 };
     let traffic = Traffic { rps: 10.0, by_release: [("v1".to_owned(), figures)].into() };
     bed.up("web", body("local/nginx:1"));
@@ -61,10 +71,20 @@ fn nginx_logs_the_traffic_that_is_said_while_it_runs() {
     let statuses = |text: &str, status: u16| text.matches(&format!("\"status\":{status}")).count();
     let all = text(&bed, LogsRequest::default());
     assert!(statuses(&all, 502) >= 9, "before there was who could answer");
-    assert!((45..=50).contains(&statuses(&all, 500)) && (45..=50).contains(&statuses(&all, 200)), "{all}");
+    assert!(
+        (45..=50).contains(&statuses(&all, 500)) && (45..=50).contains(&statuses(&all, 200)),
+        "{all}"
+    );
     let late = text(&bed, LogsRequest { since: Some(since), ..LogsRequest::default() });
-    assert!(late.lines().count() < all.lines().count() && statuses(&late, 502) == 0 && all.ends_with(&late));
-    assert_eq!(text(&bed, LogsRequest { tail: Some(2), ..LogsRequest::default() }).lines().count(), 2);
+    assert!(
+        late.lines().count() < all.lines().count()
+            && statuses(&late, 502) == 0
+            && all.ends_with(&late)
+    );
+    assert_eq!(
+        text(&bed, LogsRequest { tail: Some(2), ..LogsRequest::default() }).lines().count(),
+        2
+    );
     assert_eq!(bed.engine.releases("api"), ["v1"]);
     bed.run(bed.engine.container_kill("api", "KILL")).unwrap();
     bed.pass(1.0);

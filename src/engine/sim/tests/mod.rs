@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig, NetworkCreateRequest, NetworkingConfig,
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
+    NetworkCreateRequest, NetworkingConfig,
 };
 
 use super::*;
@@ -73,10 +74,25 @@ impl Bed {
 
     /// The actions of all events of a container, with the exit code where there is one.
     pub fn actions(&self, name: &str) -> Vec<String> {
-        let about =
-            |event: &models::EventMessage| event.actor.clone().unwrap().attributes.unwrap().get("name").is_some_and(|own| own == name);
+        let about = |event: &models::EventMessage| {
+            event
+                .actor
+                .clone()
+                .unwrap()
+                .attributes
+                .unwrap()
+                .get("name")
+                .is_some_and(|own| own == name)
+        };
         let words = |event: models::EventMessage| {
-            let code = event.actor.unwrap().attributes.unwrap().get("exitCode").map(|code| format!(" {code}")).unwrap_or_default();
+            let code = event
+                .actor
+                .unwrap()
+                .attributes
+                .unwrap()
+                .get("exitCode")
+                .map(|code| format!(" {code}"))
+                .unwrap_or_default();
             format!("{}{code}", event.action.unwrap())
         };
         self.engine.past_events().into_iter().filter(about).map(words).collect()
@@ -96,25 +112,43 @@ pub(super) fn with_health(image: &str, health: HealthConfig) -> ContainerCreateB
 }
 
 /// On one network, with aliases and perhaps an address.
-pub(super) fn on_network(image: &str, network: &str, aliases: &[&str], address: Option<&str>) -> ContainerCreateBody {
+pub(super) fn on_network(
+    image: &str,
+    network: &str,
+    aliases: &[&str],
+    address: Option<&str>,
+) -> ContainerCreateBody {
     let settings = EndpointSettings {
         aliases: Some(aliases.iter().map(|alias| (*alias).to_owned()).collect()),
-        ipam_config: address.map(|address| EndpointIpamConfig { ipv4_address: Some(address.to_owned()), ..EndpointIpamConfig::default() }),
+        ipam_config: address.map(|address| EndpointIpamConfig {
+            ipv4_address: Some(address.to_owned()),
+            ..EndpointIpamConfig::default()
+        }),
         ..EndpointSettings::default()
     };
     let host = HostConfig { network_mode: Some(network.to_owned()), ..HostConfig::default() };
-    let networking_config = NetworkingConfig { endpoints_config: Some([(network.to_owned(), settings)].into()) };
+    let networking_config =
+        NetworkingConfig { endpoints_config: Some([(network.to_owned(), settings)].into()) };
     ContainerCreateBody { networking_config: Some(networking_config), ..with_host(image, host) }
 }
 
 pub(super) fn network(name: &str, subnet: Option<&str>) -> NetworkCreateRequest {
-    let config = |subnet: &str| models::IpamConfig { subnet: Some(subnet.to_owned()), ..models::IpamConfig::default() };
-    let ipam = subnet.map(|subnet| models::Ipam { config: Some(vec![config(subnet)]), ..models::Ipam::default() });
+    let config = |subnet: &str| models::IpamConfig {
+        subnet: Some(subnet.to_owned()),
+        ..models::IpamConfig::default()
+    };
+    let ipam = subnet.map(|subnet| models::Ipam {
+        config: Some(vec![config(subnet)]),
+        ..models::Ipam::default()
+    });
     NetworkCreateRequest { name: name.to_owned(), ipam, ..NetworkCreateRequest::default() }
 }
 
 pub(super) fn command(words: &[&str]) -> ExecRequest {
-    ExecRequest { command: words.iter().map(|word| (*word).to_owned()).collect(), ..ExecRequest::default() }
+    ExecRequest {
+        command: words.iter().map(|word| (*word).to_owned()).collect(),
+        ..ExecRequest::default()
+    }
 }
 
 /// A shell test with this interval, timeout, start period (seconds) and number of retries.

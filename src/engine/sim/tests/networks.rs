@@ -5,8 +5,15 @@ use bollard::models::PortBinding;
 use super::*;
 
 fn publish(port: &str, address: Option<&str>) -> ContainerCreateBody {
-    let binding = PortBinding { host_ip: address.map(str::to_owned), host_port: Some(port.to_owned()) };
-    with_host("app:1", HostConfig { port_bindings: Some([("8000/tcp".to_owned(), Some(vec![binding]))].into()), ..HostConfig::default() })
+    let binding =
+        PortBinding { host_ip: address.map(str::to_owned), host_port: Some(port.to_owned()) };
+    with_host(
+        "app:1",
+        HostConfig {
+            port_bindings: Some([("8000/tcp".to_owned(), Some(vec![binding]))].into()),
+            ..HostConfig::default()
+        },
+    )
 }
 
 fn start(bed: &Bed, name: &str, body: ContainerCreateBody) -> Result<bool> {
@@ -23,8 +30,19 @@ fn containers_get_addresses_aliases_and_events() {
     let web = bed.up("web", on_network("app:1", "back", &["site"], None));
     let seen = bed.run(bed.engine.network_inspect("back")).unwrap();
     let member = &seen.containers.unwrap()[&web];
-    assert_eq!((member.name.as_deref(), member.ipv4_address.as_deref()), (Some("web"), Some("10.1.0.2/24")));
-    let shown = bed.run(bed.engine.container_inspect("web")).unwrap().network_settings.unwrap().networks.unwrap().remove("back").unwrap();
+    assert_eq!(
+        (member.name.as_deref(), member.ipv4_address.as_deref()),
+        (Some("web"), Some("10.1.0.2/24"))
+    );
+    let shown = bed
+        .run(bed.engine.container_inspect("web"))
+        .unwrap()
+        .network_settings
+        .unwrap()
+        .networks
+        .unwrap()
+        .remove("back")
+        .unwrap();
     assert_eq!(shown.aliases, Some(vec!["site".to_owned(), web[..12].to_owned()]));
     assert_eq!((shown.network_id, shown.gateway.as_deref()), (Some(id), Some("10.1.0.1")));
     bed.run(bed.engine.container_stop("web", &StopRequest::default())).unwrap();
@@ -36,16 +54,28 @@ fn a_new_engine_tells_names_apart_from_aliases() {
     let bed = bed(|builder| builder.api_version(MODERN));
     bed.run(bed.engine.network_create(network("back", None))).unwrap();
     let web = bed.up("web", on_network("app:1", "back", &["site"], None));
-    let shown = bed.run(bed.engine.container_inspect("web")).unwrap().network_settings.unwrap().networks.unwrap().remove("back").unwrap();
+    let shown = bed
+        .run(bed.engine.container_inspect("web"))
+        .unwrap()
+        .network_settings
+        .unwrap()
+        .networks
+        .unwrap()
+        .remove("back")
+        .unwrap();
     assert_eq!(shown.aliases, Some(vec!["site".to_owned()]));
-    assert_eq!(shown.dns_names, Some(vec!["web".to_owned(), web[..12].to_owned(), "site".to_owned()]));
+    assert_eq!(
+        shown.dns_names,
+        Some(vec!["web".to_owned(), web[..12].to_owned(), "site".to_owned()])
+    );
 }
 
 #[test]
 fn overlapping_subnets_are_refused() {
     let bed = plain();
     bed.run(bed.engine.network_create(network("one", Some("10.1.0.0/24")))).unwrap();
-    let error = bed.run(bed.engine.network_create(network("two", Some("10.1.0.0/16")))).unwrap_err();
+    let error =
+        bed.run(bed.engine.network_create(network("two", Some("10.1.0.0/16")))).unwrap_err();
     assert!(error.is_conflict());
     assert_eq!(error.message, "Pool overlaps with other one on this address space");
     let bad = bed.run(bed.engine.network_create(network("two", Some("10.1.x.0/16")))).unwrap_err();
@@ -69,7 +99,10 @@ fn an_old_engine_makes_a_second_network_of_a_name_a_new_one_refuses() {
     let new = bed(|builder| builder.api_version(MODERN));
     new.run(new.engine.network_create(network("net", None))).unwrap();
     let error = new.run(new.engine.network_create(network("net", None))).unwrap_err();
-    assert_eq!((error.kind, error.message.as_str()), (EngineErrorKind::Conflict, "network with name net already exists"));
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (EngineErrorKind::Conflict, "network with name net already exists")
+    );
 }
 
 #[test]
@@ -79,10 +112,16 @@ fn a_network_in_use_is_not_removed() {
     bed.up("web", on_network("app:1", "net", &[], None));
     let error = bed.run(bed.engine.network_remove("net")).unwrap_err();
     assert!(error.is_conflict());
-    assert_eq!(error.message, format!("error while removing network: network net id {id} has active endpoints"));
+    assert_eq!(
+        error.message,
+        format!("error while removing network: network net id {id} has active endpoints")
+    );
     bed.run(bed.engine.container_stop("web", &StopRequest::default())).unwrap();
     bed.run(bed.engine.network_remove("net")).unwrap();
-    assert_eq!(bed.run(bed.engine.network_remove("net")).unwrap_err().message, "network net not found");
+    assert_eq!(
+        bed.run(bed.engine.network_remove("net")).unwrap_err().message,
+        "network net not found"
+    );
     assert!(bed.run(bed.engine.network_remove("bridge")).unwrap_err().is_conflict());
 }
 
@@ -95,7 +134,10 @@ fn a_container_keeps_to_the_very_network_it_was_on() {
         bed.engine.container_stop("web", &StopRequest::default()).await.unwrap();
         bed.engine.network_remove("net").await.unwrap();
         bed.engine.network_create(network("net", None)).await.unwrap();
-        assert_eq!(bed.engine.container_start("web").await.unwrap_err().message, format!("network {id} not found"));
+        assert_eq!(
+            bed.engine.container_start("web").await.unwrap_err().message,
+            format!("network {id} not found")
+        );
     });
 }
 
@@ -105,17 +147,34 @@ fn a_missing_network_and_a_taken_address_show_only_at_the_start() {
     bed.run(bed.engine.network_create(network("net", Some("10.1.0.0/24")))).unwrap();
     assert!(start(&bed, "one", on_network("app:1", "net", &[], Some("10.1.0.9"))).unwrap());
     let taken = start(&bed, "two", on_network("app:1", "net", &[], Some("10.1.0.9"))).unwrap_err();
-    assert_eq!((taken.kind, taken.message.as_str()), (EngineErrorKind::Conflict, "Address already in use"));
+    assert_eq!(
+        (taken.kind, taken.message.as_str()),
+        (EngineErrorKind::Conflict, "Address already in use")
+    );
     let state = bed.engine.state();
     let two = state.container("two").unwrap();
-    assert_eq!((two.state, two.exit_code, two.error.as_str()), ("created", 128, "Address already in use"));
-    let outside = start(&bed, "three", on_network("app:1", "net", &[], Some("10.2.0.9"))).unwrap_err();
-    assert_eq!(outside.message, "Invalid address 10.2.0.9: It does not belong to any of this network's subnets");
+    assert_eq!(
+        (two.state, two.exit_code, two.error.as_str()),
+        ("created", 128, "Address already in use")
+    );
+    let outside =
+        start(&bed, "three", on_network("app:1", "net", &[], Some("10.2.0.9"))).unwrap_err();
+    assert_eq!(
+        outside.message,
+        "Invalid address 10.2.0.9: It does not belong to any of this network's subnets"
+    );
     let missing = start(&bed, "four", on_network("app:1", "nope", &[], None)).unwrap_err();
-    assert_eq!((missing.kind, missing.message.as_str()), (EngineErrorKind::NotFound, "network nope not found"));
+    assert_eq!(
+        (missing.kind, missing.message.as_str()),
+        (EngineErrorKind::NotFound, "network nope not found")
+    );
     bed.run(bed.engine.network_create(network("auto", None))).unwrap();
-    let chosen = start(&bed, "five", on_network("app:1", "auto", &[], Some("172.18.0.9"))).unwrap_err();
-    assert_eq!(chosen.message, "user specified IP address is supported only when connecting to networks with user configured subnets");
+    let chosen =
+        start(&bed, "five", on_network("app:1", "auto", &[], Some("172.18.0.9"))).unwrap_err();
+    assert_eq!(
+        chosen.message,
+        "user specified IP address is supported only when connecting to networks with user configured subnets"
+    );
 }
 
 #[test]
@@ -124,7 +183,8 @@ fn a_running_container_is_connected_and_disconnected() {
     bed.run(bed.engine.network_create(network("net", None))).unwrap();
     bed.up("web", body("app:1"));
     bed.run(async {
-        let alias = EndpointSettings { aliases: Some(vec!["site".into()]), ..EndpointSettings::default() };
+        let alias =
+            EndpointSettings { aliases: Some(vec!["site".into()]), ..EndpointSettings::default() };
         bed.engine.network_connect("net", "web", alias.clone()).await.unwrap();
         let twice = bed.engine.network_connect("net", "web", alias.clone()).await.unwrap_err();
         assert_eq!(
@@ -132,7 +192,10 @@ fn a_running_container_is_connected_and_disconnected() {
             (EngineErrorKind::Conflict, "endpoint with name web already exists in network net")
         );
         let own = bed.engine.network_connect("bridge", "web", alias).await.unwrap_err();
-        assert_eq!(own.message, "network-scoped alias is supported only for containers in user defined networks");
+        assert_eq!(
+            own.message,
+            "network-scoped alias is supported only for containers in user defined networks"
+        );
         assert_eq!(bed.engine.state().container("web").unwrap().networks["net"].aliases, ["site"]);
         bed.engine.network_disconnect("net", "web", false).await.unwrap();
         let gone = bed.engine.network_disconnect("net", "web", false).await.unwrap_err();
@@ -144,13 +207,22 @@ fn a_running_container_is_connected_and_disconnected() {
 #[test]
 fn an_old_engine_creates_a_container_on_one_network_only() {
     let mut both = on_network("app:1", "front", &[], None);
-    both.networking_config.as_mut().unwrap().endpoints_config.as_mut().unwrap().insert("back".to_owned(), EndpointSettings::default());
+    both.networking_config
+        .as_mut()
+        .unwrap()
+        .endpoints_config
+        .as_mut()
+        .unwrap()
+        .insert("back".to_owned(), EndpointSettings::default());
     let old = plain();
     let error = old.run(old.engine.container_create("web", None, both.clone())).unwrap_err();
     assert_eq!(error.message, "Container cannot be connected to network endpoints: back, front");
     let new = bed(|builder| builder.api_version(MODERN));
     new.run(new.engine.container_create("web", None, both)).unwrap();
-    assert_eq!(new.engine.state().container("web").unwrap().networks.keys().collect::<Vec<_>>(), ["back", "front"]);
+    assert_eq!(
+        new.engine.state().container("web").unwrap().networks.keys().collect::<Vec<_>>(),
+        ["back", "front"]
+    );
 }
 
 #[test]
@@ -159,8 +231,18 @@ fn a_taken_port_fails_only_at_the_start_and_says_who_it_was_for() {
     assert!(start(&bed, "one", publish("8000", None)).unwrap());
     let taken = start(&bed, "two", publish("8000", None)).unwrap_err();
     assert_eq!(taken.kind, EngineErrorKind::Server);
-    assert!(taken.message.starts_with("driver failed programming external connectivity on endpoint two ("), "{}", taken.message);
-    assert!(taken.message.ends_with("): Bind for 0.0.0.0:8000 failed: port is already allocated"), "{}", taken.message);
+    assert!(
+        taken
+            .message
+            .starts_with("driver failed programming external connectivity on endpoint two ("),
+        "{}",
+        taken.message
+    );
+    assert!(
+        taken.message.ends_with("): Bind for 0.0.0.0:8000 failed: port is already allocated"),
+        "{}",
+        taken.message
+    );
     let process = start(&bed, "three", publish("9000", Some("127.0.0.1"))).unwrap_err();
     assert!(
         process.message.ends_with("Error starting userland proxy: listen tcp4 127.0.0.1:9000: bind: address already in use"),
@@ -190,13 +272,32 @@ fn only_exposed_ports_are_published_and_any_port_is_a_free_one() {
     start(&bed, "silent", silent).unwrap();
     assert_eq!(bed.engine.state().container("silent").unwrap().ports, [""; 0]);
     start(&bed, "any", publish("", Some("127.0.0.1"))).unwrap();
-    let ports = bed.run(bed.engine.container_inspect("any")).unwrap().network_settings.unwrap().ports.unwrap();
-    let expected = PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some("32768".into()) };
+    let ports = bed
+        .run(bed.engine.container_inspect("any"))
+        .unwrap()
+        .network_settings
+        .unwrap()
+        .ports
+        .unwrap();
+    let expected =
+        PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some("32768".into()) };
     assert_eq!(ports["8000/tcp"], Some(vec![expected]));
     start(&bed, "all", publish("8080", None)).unwrap();
-    let ports = bed.run(bed.engine.container_inspect("all")).unwrap().network_settings.unwrap().ports.unwrap();
-    let addresses: Vec<_> = ports["8000/tcp"].as_ref().unwrap().iter().map(|binding| binding.host_ip.as_deref().unwrap()).collect();
+    let ports = bed
+        .run(bed.engine.container_inspect("all"))
+        .unwrap()
+        .network_settings
+        .unwrap()
+        .ports
+        .unwrap();
+    let addresses: Vec<_> = ports["8000/tcp"]
+        .as_ref()
+        .unwrap()
+        .iter()
+        .map(|binding| binding.host_ip.as_deref().unwrap())
+        .collect();
     assert_eq!(addresses, ["0.0.0.0", "::"]);
-    let bad = bed.run(bed.engine.container_create("bad", None, publish("99999", None))).unwrap_err();
+    let bad =
+        bed.run(bed.engine.container_create("bad", None, publish("99999", None))).unwrap_err();
     assert_eq!(bad.message, "invalid port specification: \"99999\"");
 }

@@ -1,4 +1,5 @@
-//! Whatever is asked of it in whatever order, the engine does not panic, and its objects fit together.
+//! Whatever is asked of it in whatever order, the engine does not panic, and its objects fit
+//! together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,10 @@ fn name(kind: &str, number: u8) -> String {
 }
 
 fn described(first: u8, second: u8, flag: bool) -> ContainerCreateBody {
-    let binding = models::PortBinding { host_ip: None, host_port: Some(format!("{}", 8000 + u16::from(second % 2))) };
+    let binding = models::PortBinding {
+        host_ip: None,
+        host_port: Some(format!("{}", 8000 + u16::from(second % 2))),
+    };
     let mut body = on_network(
         if flag { "app:1" } else { "db:1" },
         &name("net", first),
@@ -29,7 +33,8 @@ fn described(first: u8, second: u8, flag: bool) -> ContainerCreateBody {
     host.auto_remove = Some(second.is_multiple_of(5));
     if !second.is_multiple_of(5) && first.is_multiple_of(2) {
         let policy = models::RestartPolicyNameEnum::ALWAYS;
-        host.restart_policy = Some(models::RestartPolicy { name: Some(policy), maximum_retry_count: None });
+        host.restart_policy =
+            Some(models::RestartPolicy { name: Some(policy), maximum_retry_count: None });
     }
     body
 }
@@ -39,7 +44,8 @@ async fn ask(bed: &Bed, (call, first, second, flag): Drawn) {
     let engine = &bed.engine;
     let (one, other) = (name("box", first), name("box", second));
     let (net, vol) = (name("net", second), name("vol", second));
-    let grace = StopRequest { grace: Some(Duration::from_secs(u64::from(second % 3))), signal: None };
+    let grace =
+        StopRequest { grace: Some(Duration::from_secs(u64::from(second % 3))), signal: None };
     match call % CALLS {
         0..=3 => drop(engine.container_create(&one, None, described(first, second, flag)).await),
         4..=6 => drop(engine.container_start(&one).await),
@@ -54,7 +60,11 @@ async fn ask(bed: &Bed, (call, first, second, flag): Drawn) {
         16 => drop(engine.network_remove(&net).await),
         17 => drop(engine.volume_remove(&vol, flag).await),
         18 => drop(engine.image_tag("app:1", if flag { "db:1" } else { "app:2" }).await),
-        19 => drop(engine.image_remove(if flag { "app:1" } else { "app:2" }, second.is_multiple_of(2)).await),
+        19 => drop(
+            engine
+                .image_remove(if flag { "app:1" } else { "app:2" }, second.is_multiple_of(2))
+                .await,
+        ),
         20 => drop(engine.exec_start(&one, &command(&["true"])).await),
         21 => drop(engine.container_upload(&one, "/srv", tar(&[("file", "content")])).await),
         22 => engine.restart(Duration::from_secs(1)),
@@ -68,10 +78,13 @@ async fn ask(bed: &Bed, (call, first, second, flag): Drawn) {
 fn check(bed: &Bed) {
     let state = bed.engine.shared.lock();
     let objects = &state.objects;
-    let names: BTreeSet<&str> = objects.containers.values().map(|container| container.name.as_str()).collect();
+    let names: BTreeSet<&str> =
+        objects.containers.values().map(|container| container.name.as_str()).collect();
     assert_eq!(names.len(), objects.containers.len(), "names are unique");
     let mut tags = BTreeMap::new();
-    for (image, tag) in objects.images.values().flat_map(|image| image.tags.iter().map(move |tag| (image, tag))) {
+    for (image, tag) in
+        objects.images.values().flat_map(|image| image.tags.iter().map(move |tag| (image, tag)))
+    {
         assert_eq!(tags.insert(tag, &image.id), None, "a name is one image's");
     }
     let mut addresses = BTreeSet::new();
@@ -81,25 +94,47 @@ fn check(bed: &Bed) {
         for endpoint in container.endpoints.values() {
             let Some(joined) = &endpoint.joined else { continue };
             assert!(running, "who is on a network runs: {}", container.name);
-            let network = objects.networks.get(&endpoint.network_id).expect("a network with members is there");
+            let network = objects
+                .networks
+                .get(&endpoint.network_id)
+                .expect("a network with members is there");
             if let Some((address, _)) = joined.address {
-                assert!(network.pools.iter().any(|pool| pool.subnet.contains(&address)), "an address is the network's");
-                assert!(addresses.insert((network.id.clone(), address)), "an address is given once");
+                assert!(
+                    network.pools.iter().any(|pool| pool.subnet.contains(&address)),
+                    "an address is the network's"
+                );
+                assert!(
+                    addresses.insert((network.id.clone(), address)),
+                    "an address is given once"
+                );
             }
         }
         for published in &container.published {
             assert!(running, "who publishes runs: {}", container.name);
-            assert!(ports.insert((published.port, published.address.clone())), "a port is given once");
+            assert!(
+                ports.insert((published.port, published.address.clone())),
+                "a port is given once"
+            );
         }
         for volume in container.mounts.iter().filter_map(mounts::Mounted::volume) {
             assert!(objects.volumes.contains_key(volume), "a volume in use is there");
         }
         assert_eq!(running, container.pid() != 0);
     }
-    assert!(state.execs.values().all(|exec| objects.containers.contains_key(&exec.container)), "an exec is in a container");
-    let subnets: Vec<_> = objects.networks.values().flat_map(|network| network.pools.iter().map(|pool| pool.subnet)).collect();
+    assert!(
+        state.execs.values().all(|exec| objects.containers.contains_key(&exec.container)),
+        "an exec is in a container"
+    );
+    let subnets: Vec<_> = objects
+        .networks
+        .values()
+        .flat_map(|network| network.pools.iter().map(|pool| pool.subnet))
+        .collect();
     for (at, subnet) in subnets.iter().enumerate() {
-        assert!(subnets[..at].iter().all(|other| !ipam::overlap(*other, *subnet)), "subnets are apart");
+        assert!(
+            subnets[..at].iter().all(|other| !ipam::overlap(*other, *subnet)),
+            "subnets are apart"
+        );
     }
 }
 

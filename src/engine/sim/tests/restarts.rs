@@ -11,7 +11,9 @@ fn policy(name: RestartPolicyNameEnum, most: i64) -> ContainerCreateBody {
 }
 
 fn crashing(code: i64) -> Bed {
-    bed(|builder| builder.process("app:1", Process::new().exits_after(Duration::from_secs(1), code)))
+    bed(|builder| {
+        builder.process("app:1", Process::new().exits_after(Duration::from_secs(1), code))
+    })
 }
 
 #[test]
@@ -28,7 +30,10 @@ fn on_failure_is_about_failures_and_counts_them() {
     bed.up("web", policy(RestartPolicyNameEnum::ON_FAILURE, 2));
     bed.pass(60.0);
     let state = bed.engine.state();
-    assert_eq!((state.container("web").unwrap().starts, state.container("web").unwrap().state), (3, "exited"));
+    assert_eq!(
+        (state.container("web").unwrap().starts, state.container("web").unwrap().state),
+        (3, "exited")
+    );
     assert_eq!(bed.run(bed.engine.container_inspect("web")).unwrap().restart_count, Some(2));
 
     let bed = crashing(0);
@@ -44,10 +49,17 @@ fn always_waits_twice_as_long_each_time() {
     bed.pass(8.0);
     let trace = bed.engine.event_trace();
     let at = |action: &str| -> Vec<f64> {
-        trace.iter().filter(|line| line.contains(action)).map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect()
+        trace
+            .iter()
+            .filter(|line| line.contains(action))
+            .map(|line| line.split(' ').next().unwrap().parse().unwrap())
+            .collect()
     };
-    let pauses: Vec<String> =
-        at("die").iter().zip(&at("start")[1..]).map(|(die, start)| format!("{:.0}", (start - die - 0.13) * 1000.0)).collect();
+    let pauses: Vec<String> = at("die")
+        .iter()
+        .zip(&at("start")[1..])
+        .map(|(die, start)| format!("{:.0}", (start - die - 0.13) * 1000.0))
+        .collect();
     assert_eq!(pauses, ["100", "200", "400", "800"]);
     assert_eq!(bed.status("web"), "Restarting (1) Less than a second ago");
 }
@@ -90,7 +102,10 @@ fn a_restart_by_hand_stops_then_starts() {
     let bed = plain();
     bed.up("web", body("app:1"));
     bed.run(bed.engine.container_restart("web", &StopRequest::default())).unwrap();
-    assert_eq!(bed.actions("web"), ["create", "start", "kill", "die 0", "stop", "start", "restart"]);
+    assert_eq!(
+        bed.actions("web"),
+        ["create", "start", "kill", "die 0", "stop", "start", "restart"]
+    );
     assert_eq!(bed.run(bed.engine.container_inspect("web")).unwrap().restart_count, Some(0));
 }
 
@@ -116,18 +131,40 @@ fn an_engine_restart_breaks_calls_and_streams_and_starts_again_what_its_policy_s
         bed.conductor.sleep(Duration::from_secs(3)).await;
         assert!(bed.engine.version().await.is_ok());
     });
-    let states: Vec<_> = bed.engine.state().containers.into_iter().map(|container| (container.name, container.state)).collect();
-    let expected = [("always", "running"), ("unless", "running"), ("stopped", "exited"), ("never", "exited")];
+    let states: Vec<_> = bed
+        .engine
+        .state()
+        .containers
+        .into_iter()
+        .map(|container| (container.name, container.state))
+        .collect();
+    let expected =
+        [("always", "running"), ("unless", "running"), ("stopped", "exited"), ("never", "exited")];
     assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)));
 }
 
 #[test]
 fn who_waits_for_a_container_between_restarts_hears_of_its_removal() {
-    let policy = models::RestartPolicy { name: Some(models::RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None };
-    let bed = bed(|builder| builder.process("app:1", Process::new().exits_after(Duration::from_secs(1), 3)));
-    bed.up("web", with_host("app:1", HostConfig { restart_policy: Some(policy), ..HostConfig::default() }));
+    let policy = models::RestartPolicy {
+        name: Some(models::RestartPolicyNameEnum::ALWAYS),
+        maximum_retry_count: None,
+    };
+    let bed = bed(|builder| {
+        builder.process("app:1", Process::new().exits_after(Duration::from_secs(1), 3))
+    });
+    bed.up(
+        "web",
+        with_host("app:1", HostConfig { restart_policy: Some(policy), ..HostConfig::default() }),
+    );
     // Its third exit is followed by a pause of 400 ms.
-    while bed.engine.past_events().iter().filter(|event| event.action.as_deref() == Some("die")).count() < 3 {
+    while bed
+        .engine
+        .past_events()
+        .iter()
+        .filter(|event| event.action.as_deref() == Some("die"))
+        .count()
+        < 3
+    {
         bed.pass(0.05);
     }
     assert_eq!(bed.engine.state().container("web").unwrap().state, "restarting");

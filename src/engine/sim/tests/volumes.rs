@@ -10,12 +10,19 @@ fn volume(name: &str, label: Option<&str>) -> VolumeCreateRequest {
 }
 
 fn with_binds(image: &str, binds: &[&str]) -> ContainerCreateBody {
-    with_host(image, HostConfig { binds: Some(binds.iter().map(|bind| (*bind).to_owned()).collect()), ..HostConfig::default() })
+    with_host(
+        image,
+        HostConfig {
+            binds: Some(binds.iter().map(|bind| (*bind).to_owned()).collect()),
+            ..HostConfig::default()
+        },
+    )
 }
 
 fn downloaded(bed: &Bed, container: &str, path: &str) -> Result<Bytes> {
     bed.run(async {
-        let chunks: Vec<Bytes> = bed.engine.container_download(container, path).await?.try_collect().await?;
+        let chunks: Vec<Bytes> =
+            bed.engine.container_download(container, path).await?.try_collect().await?;
         Ok(chunks.concat().into())
     })
 }
@@ -28,8 +35,17 @@ fn creating_a_volume_again_answers_the_one_that_is_there() {
         let again = bed.engine.volume_create(volume("pg", Some("two"))).await.unwrap();
         assert_eq!(again.labels["release"], "one");
         let bad = bed.engine.volume_create(volume("p g", None)).await.unwrap_err();
-        assert!(bad.message.starts_with("create p g: \"p g\" includes invalid characters for a local volume name"), "{}", bad.message);
-        assert_eq!(bed.engine.volume_inspect("none").await.unwrap_err().message, "get none: no such volume");
+        assert!(
+            bad.message.starts_with(
+                "create p g: \"p g\" includes invalid characters for a local volume name"
+            ),
+            "{}",
+            bad.message
+        );
+        assert_eq!(
+            bed.engine.volume_inspect("none").await.unwrap_err().message,
+            "get none: no such volume"
+        );
         assert!(bed.engine.volume_remove("none", false).await.unwrap_err().is_not_found());
         bed.engine.volume_remove("none", true).await.unwrap();
     });
@@ -38,7 +54,10 @@ fn creating_a_volume_again_answers_the_one_that_is_there() {
 #[test]
 fn a_volume_is_kept_while_any_container_names_it() {
     let bed = plain();
-    let id = bed.run(bed.engine.container_create("db", None, with_binds("db:1", &["pg:/data"]))).unwrap().id;
+    let id = bed
+        .run(bed.engine.container_create("db", None, with_binds("db:1", &["pg:/data"])))
+        .unwrap()
+        .id;
     let used = bed.run(bed.engine.volume_remove("pg", true)).unwrap_err();
     assert!(used.is_conflict());
     assert_eq!(used.message, format!("remove pg: volume is in use - [{id}]"));
@@ -94,7 +113,11 @@ fn volumes_are_listed_by_label_and_by_whether_anybody_uses_them() {
     bed.up("db", with_binds("db:1", &["pg:/data"]));
     let names = |key: &str, value: &str| {
         let filters = Filters::from([(key.to_owned(), vec![value.to_owned()])]);
-        bed.run(bed.engine.volume_list(&filters)).unwrap().into_iter().map(|volume| volume.name).collect::<Vec<_>>()
+        bed.run(bed.engine.volume_list(&filters))
+            .unwrap()
+            .into_iter()
+            .map(|volume| volume.name)
+            .collect::<Vec<_>>()
     };
     assert_eq!(names("label", "release=one"), ["kept"]);
     assert_eq!(names("dangling", "true"), ["kept"]);
@@ -112,7 +135,10 @@ fn an_archive_goes_into_a_container_that_never_ran_and_comes_out_again() {
     assert_eq!(out.file("/heartbeat").unwrap(), "1");
     assert_eq!(bed.actions("lock"), ["create", "extract-to-dir", "archive-path"]);
     let missing = downloaded(&bed, "lock", "/none").unwrap_err();
-    assert_eq!((missing.kind, missing.message.as_str()), (EngineErrorKind::NotFound, "Could not find the file /none in container lock"));
+    assert_eq!(
+        (missing.kind, missing.message.as_str()),
+        (EngineErrorKind::NotFound, "Could not find the file /none in container lock")
+    );
 }
 
 #[test]
@@ -125,22 +151,39 @@ fn uploads_are_refused_where_docker_refuses_them() {
         ..HostConfig::default()
     };
     bed.run(bed.engine.container_create("web", None, with_host("app:1", host))).unwrap();
-    let upload = |path: &str| bed.run(bed.engine.container_upload("web", path, tar(&[("key", "k")]))).map_err(|error| error.message);
+    let upload = |path: &str| {
+        bed.run(bed.engine.container_upload("web", path, tar(&[("key", "k")])))
+            .map_err(|error| error.message)
+    };
     assert_eq!(upload("/etc").unwrap_err(), "container rootfs is marked read-only");
     assert_eq!(upload("/fixed").unwrap_err(), "mounted volume is marked read-only");
-    assert_eq!(upload("/scratch").unwrap_err(), "Could not find the file /scratch in container web");
+    assert_eq!(
+        upload("/scratch").unwrap_err(),
+        "Could not find the file /scratch in container web"
+    );
     assert_eq!(upload("/none").unwrap_err(), "Could not find the file /none in container web");
     upload("/run/secrets").unwrap();
     assert_eq!(upload("/run/secrets/key").unwrap_err(), "extraction point is not a directory");
     assert_eq!(bed.engine.file("web", "/run/secrets/key").unwrap(), "k");
-    let broken = bed.run(bed.engine.container_upload("web", "/run/secrets", Bytes::from_static(&[7; 600]))).unwrap_err();
+    let broken = bed
+        .run(bed.engine.container_upload("web", "/run/secrets", Bytes::from_static(&[7; 600])))
+        .unwrap_err();
     assert!(broken.message.starts_with("Error processing tar file"), "{}", broken.message);
 }
 
 #[test]
 fn what_is_uploaded_onto_a_tmpfs_is_never_seen_inside() {
     let bed = plain();
-    bed.up("web", with_host("app:1", HostConfig { tmpfs: Some([("/scratch".to_owned(), String::new())].into()), ..HostConfig::default() }));
+    bed.up(
+        "web",
+        with_host(
+            "app:1",
+            HostConfig {
+                tmpfs: Some([("/scratch".to_owned(), String::new())].into()),
+                ..HostConfig::default()
+            },
+        ),
+    );
     bed.run(bed.engine.container_upload("web", "/scratch", tar(&[("key", "k")]))).unwrap();
     assert_eq!(bed.engine.file("web", "/scratch/key"), None);
 }
@@ -156,16 +199,25 @@ fn another_container_sees_what_is_in_a_shared_volume() {
 
 #[test]
 fn an_empty_volume_takes_what_the_image_has_there() {
-    let bed = bed(|builder| builder.image("site:1", ImageSpec::command(&["serve"]).with_file("/srv/index.html", "hello")));
+    let bed = bed(|builder| {
+        builder
+            .image("site:1", ImageSpec::command(&["serve"]).with_file("/srv/index.html", "hello"))
+    });
     bed.up("web", with_binds("site:1", &["pages:/srv"]));
     assert_eq!(bed.engine.file("web", "/srv/index.html").unwrap(), "hello");
     let mount = Mount {
         typ: Some(MountType::VOLUME),
         source: Some("bare".into()),
         target: Some("/srv".into()),
-        volume_options: Some(models::MountVolumeOptions { no_copy: Some(true), ..models::MountVolumeOptions::default() }),
+        volume_options: Some(models::MountVolumeOptions {
+            no_copy: Some(true),
+            ..models::MountVolumeOptions::default()
+        }),
         ..Mount::default()
     };
-    bed.up("bare", with_host("site:1", HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() }));
+    bed.up(
+        "bare",
+        with_host("site:1", HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() }),
+    );
     assert_eq!(bed.engine.file("bare", "/srv/index.html"), None);
 }

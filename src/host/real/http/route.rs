@@ -1,6 +1,7 @@
 //! Where a request goes: to which addresses, or through which proxy.
 //!
-//! What a name resolves to is checked here and is all that the client may connect to, so that nothing can change in between.
+//! What a name resolves to is checked here and is all that the client may connect to, so that
+//! nothing can change in between.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -33,22 +34,34 @@ pub(super) enum Route {
 /// Finds the way for a request; a failure if it leads to an engine.
 pub(super) async fn find(url: &Url, request: &HttpRequest, proxies: &Proxies) -> Result<Route> {
     let limit = request.timeout.unwrap_or(PATIENCE);
-    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+    let (host, port) =
+        (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
     let own = addresses_in(url);
     let proxy = if own.iter().copied().any(is_own) { None } else { proxies.of_url(url) };
     let addresses = match (own.is_empty(), &proxy) {
         (false, _) => own.into_iter().map(|address| SocketAddr::new(address, port)).collect(),
-        (true, None) => resolved(host, port, limit).await.map_err(|(kind, cause)| could_not(url, kind, cause))?,
+        (true, None) => resolved(host, port, limit)
+            .await
+            .map_err(|(kind, cause)| could_not(url, kind, cause))?,
         // A name that only the proxy knows is none of an engine that spc reaches.
         (true, Some(_)) => resolved(host, port, limit).await.unwrap_or_default(),
     };
     for engine in request.engines.at_port(port) {
         let known = match engine.known_addresses() {
             Some(known) => known,
-            None => resolved(engine.host(), port, limit).await.unwrap_or_default().iter().map(SocketAddr::ip).collect(),
+            None => resolved(engine.host(), port, limit)
+                .await
+                .unwrap_or_default()
+                .iter()
+                .map(SocketAddr::ip)
+                .collect(),
         };
         let is_named = url.domain() == Some(engine.host());
-        if is_named || addresses.iter().any(|address| engine.is_reached_at(address.ip(), &known, &is_this_machines)) {
+        if is_named
+            || addresses
+                .iter()
+                .any(|address| engine.is_reached_at(address.ip(), &known, &is_this_machines))
+        {
             return Err(refusal(url, engine));
         }
     }
@@ -56,7 +69,11 @@ pub(super) async fn find(url: &Url, request: &HttpRequest, proxies: &Proxies) ->
 }
 
 /// What a name resolves to; else why not.
-async fn resolved(host: &str, port: u16, limit: Duration) -> std::result::Result<Vec<SocketAddr>, (HostErrorKind, &'static str)> {
+async fn resolved(
+    host: &str,
+    port: u16,
+    limit: Duration,
+) -> std::result::Result<Vec<SocketAddr>, (HostErrorKind, &'static str)> {
     let found = tokio::time::timeout(limit, tokio::net::lookup_host((host, port))).await;
     match found {
         Err(_) => Err((HostErrorKind::Timeout, "no answer in time")),
@@ -70,7 +87,11 @@ fn could_not(url: &Url, kind: HostErrorKind, cause: &str) -> HostError {
 }
 
 fn refusal(url: &Url, engine: &EngineAddress) -> HostError {
-    let message = format!("A script may not send a request to \"{}\": {}", super::shown(url), engine.reason());
+    let message = format!(
+        "A script may not send a request to \"{}\": {}",
+        super::shown(url),
+        engine.reason()
+    );
     HostError::new(HostErrorKind::Refused, message)
 }
 
@@ -101,21 +122,31 @@ pub(super) struct Proxies {
 impl Proxies {
     pub(super) fn of(environment: Environment) -> Result<Self> {
         let first = |names: [&str; 2]| {
-            names.iter().find_map(|name| Some(((*name).to_owned(), environment(name)?)).filter(|(_, value)| !value.is_empty()))
+            names.iter().find_map(|name| {
+                Some(((*name).to_owned(), environment(name)?))
+                    .filter(|(_, value)| !value.is_empty())
+            })
         };
         let proxy = |names, make: MakeProxy| match first(names) {
             None => Ok(None),
             Some((name, value)) => make(value.clone()).map(|_| Some(value)).map_err(|error| {
-                let message = format!("Could not use the proxy of the variable \"{name}\": {}", innermost(&error));
+                let message = format!(
+                    "Could not use the proxy of the variable \"{name}\": {}",
+                    innermost(&error)
+                );
                 HostError::new(HostErrorKind::Invalid, message)
             }),
         };
         let all = proxy(["ALL_PROXY", "all_proxy"], Proxy::all)?;
         let http = proxy(["HTTP_PROXY", "http_proxy"], Proxy::http)?.or_else(|| all.clone());
         let https = proxy(["HTTPS_PROXY", "https_proxy"], Proxy::https)?.or(all);
-        let direct = first(["NO_PROXY", "no_proxy"]).map_or(OWN_NAMES.to_owned(), |(_, names)| format!("{OWN_NAMES},{names}"));
+        let direct = first(["NO_PROXY", "no_proxy"])
+            .map_or(OWN_NAMES.to_owned(), |(_, names)| format!("{OWN_NAMES},{names}"));
         let matcher = Matcher::builder().no(direct);
-        let matcher = matcher.http(http.clone().unwrap_or_default()).https(https.clone().unwrap_or_default()).build();
+        let matcher = matcher
+            .http(http.clone().unwrap_or_default())
+            .https(https.clone().unwrap_or_default())
+            .build();
         Ok(Self { matcher, http, https })
     }
 
@@ -137,7 +168,10 @@ mod tests {
     }
 
     async fn found(url: &str, engine: &str, port: u16) -> Result<Route> {
-        let request = HttpRequest { engines: EngineAddresses::new([EngineAddress::new(engine, port)]), ..HttpRequest::default() };
+        let request = HttpRequest {
+            engines: EngineAddresses::new([EngineAddress::new(engine, port)]),
+            ..HttpRequest::default()
+        };
         find(&Url::parse(url).unwrap(), &request, &proxies()).await
     }
 
@@ -155,7 +189,10 @@ mod tests {
             let route = found(&format!("http://{host}:80/"), "127.0.0.1", 1).await.unwrap();
             let Route::Direct { host: named, addresses } = route else { panic!("by proxy") };
             assert_eq!(named, host);
-            assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 80), "{addresses:?}");
+            assert!(
+                addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 80),
+                "{addresses:?}"
+            );
         }
     }
 
@@ -163,13 +200,25 @@ mod tests {
     async fn a_name_that_resolves_to_an_engine_is_refused() {
         // The machine's own name resolves, as a rule, to one of its addresses.
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        if resolved(&name, 4000, PATIENCE).await.is_ok_and(|found| found.iter().all(|address| is_this_machines(address.ip()))) {
-            let error = found(&format!("http://{name}:4000/"), "127.0.0.1", 4000).await.unwrap_err();
+        if resolved(&name, 4000, PATIENCE)
+            .await
+            .is_ok_and(|found| found.iter().all(|address| is_this_machines(address.ip())))
+        {
+            let error =
+                found(&format!("http://{name}:4000/"), "127.0.0.1", 4000).await.unwrap_err();
             assert_eq!(error.kind, HostErrorKind::Refused);
-            assert!(error.message.ends_with("it leads to the Docker Engine at \"tcp://127.0.0.1:4000\""), "{error}");
+            assert!(
+                error
+                    .message
+                    .ends_with("it leads to the Docker Engine at \"tcp://127.0.0.1:4000\""),
+                "{error}"
+            );
             assert!(found(&format!("http://{name}:4001/"), "127.0.0.1", 4000).await.is_ok());
             // And the other way round: the engine is known by the name.
-            assert_eq!(found("http://127.0.0.1:4000/", &name, 4000).await.unwrap_err().kind, HostErrorKind::Refused);
+            assert_eq!(
+                found("http://127.0.0.1:4000/", &name, 4000).await.unwrap_err().kind,
+                HostErrorKind::Refused
+            );
         }
     }
 
@@ -180,19 +229,36 @@ mod tests {
             let error = found(&format!("http://{own}:4000/"), engine, 4000).await.unwrap_err();
             assert_eq!(error.kind, HostErrorKind::Refused, "{engine}: {error}");
         }
-        assert_eq!(found("http://localhost:4000/", &own.to_string(), 4000).await.unwrap_err().kind, HostErrorKind::Refused);
+        assert_eq!(
+            found("http://localhost:4000/", &own.to_string(), 4000).await.unwrap_err().kind,
+            HostErrorKind::Refused
+        );
         assert!(found("http://192.0.2.1:4000/", "127.0.0.1", 4000).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_proxy_leads_to_no_engine_either() {
-        let proxies = Proxies::of(|name| (name == "HTTP_PROXY").then(|| "http://proxy.invalid:3128".to_owned())).unwrap();
+        let proxies = Proxies::of(|name| {
+            (name == "HTTP_PROXY").then(|| "http://proxy.invalid:3128".to_owned())
+        })
+        .unwrap();
         let engines = ["engine.invalid", "10.0.0.1"].map(|host| EngineAddress::new(host, 4000));
-        let request = HttpRequest { engines: EngineAddresses::new(engines), ..HttpRequest::default() };
-        for url in ["http://engine.invalid:4000/", "http://10.0.0.1:4000/", "http://[::ffff:10.0.0.1]:4000/"] {
-            assert_eq!(find(&Url::parse(url).unwrap(), &request, &proxies).await.unwrap_err().kind, HostErrorKind::Refused, "{url}");
+        let request =
+            HttpRequest { engines: EngineAddresses::new(engines), ..HttpRequest::default() };
+        for url in [
+            "http://engine.invalid:4000/",
+            "http://10.0.0.1:4000/",
+            "http://[::ffff:10.0.0.1]:4000/",
+        ] {
+            assert_eq!(
+                find(&Url::parse(url).unwrap(), &request, &proxies).await.unwrap_err().kind,
+                HostErrorKind::Refused,
+                "{url}"
+            );
         }
-        let other = find(&Url::parse("http://other.invalid:4000/").unwrap(), &request, &proxies).await.unwrap();
+        let other = find(&Url::parse("http://other.invalid:4000/").unwrap(), &request, &proxies)
+            .await
+            .unwrap();
         assert_eq!(other, Route::Proxy("http://proxy.invalid:3128".to_owned()));
     }
 
@@ -203,7 +269,10 @@ mod tests {
         let direct = |host: &str| Route::Direct { host: host.to_owned(), addresses: vec![address] };
         let url = format!("http://anywhere.invalid:{}/", address.port());
         let client = super::super::build(&direct("anywhere.invalid")).unwrap();
-        let (sent, accepted) = tokio::join!(client.get(&url).timeout(Duration::from_millis(200)).send(), listener.accept());
+        let (sent, accepted) = tokio::join!(
+            client.get(&url).timeout(Duration::from_millis(200)).send(),
+            listener.accept()
+        );
         assert!(sent.is_err() && accepted.is_ok());
         let stranger = super::super::build(&direct("elsewhere.invalid")).unwrap();
         let error = stranger.get(&url).send().await.unwrap_err();

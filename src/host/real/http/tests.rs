@@ -6,8 +6,8 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::policy::{EngineAddress, EngineAddresses};
 
-/// A server that answers each connection with the next of `answers`, then listens no more. Gives its
-/// address, and what it was sent.
+/// A server that answers each connection with the next of `answers`, then listens no more. Gives
+/// its address, and what it was sent.
 async fn server(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -31,12 +31,18 @@ async fn server(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<St
 fn complete(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+        .unwrap_or(0);
     body.len() >= length
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}",
+        body.len()
+    )
 }
 
 fn get(url: impl Into<String>) -> HttpRequest {
@@ -58,15 +64,25 @@ async fn a_request_arrives_as_given_and_the_answer_is_read_whole() {
     };
     let response = send(&request).await.unwrap();
     assert_eq!((response.status, &response.body[..]), (201, "é!".as_bytes()));
-    assert!(response.headers.contains(&("x-kind".to_owned(), "Test".to_owned())), "{:?}", response.headers);
+    assert!(
+        response.headers.contains(&("x-kind".to_owned(), "Test".to_owned())),
+        "{:?}",
+        response.headers
+    );
     let sent = serving.await.unwrap().remove(0);
-    assert!(sent.starts_with("POST /path?a=1 HTTP/1.1\r\n") && sent.contains("x-token: t\r\n") && sent.ends_with("content"), "{sent}");
+    assert!(
+        sent.starts_with("POST /path?a=1 HTTP/1.1\r\n")
+            && sent.contains("x-token: t\r\n")
+            && sent.ends_with("content"),
+        "{sent}"
+    );
     assert!(sent.contains(&format!("user-agent: spc/{}\r\n", env!("CARGO_PKG_VERSION"))), "{sent}");
 }
 
 #[tokio::test]
 async fn a_redirect_is_an_answer() {
-    let (from, _serving) = server(vec![answer("302 Found", "location: http://localhost:1/\r\n", "")]).await;
+    let (from, _serving) =
+        server(vec![answer("302 Found", "location: http://localhost:1/\r\n", "")]).await;
     let response = send(&get(format!("http://{from}/"))).await.unwrap();
     assert_eq!(response.status, 302);
     assert!(response.headers.contains(&("location".to_owned(), "http://localhost:1/".to_owned())));
@@ -77,15 +93,32 @@ async fn a_request_to_an_engine_makes_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let engines = EngineAddresses::new([EngineAddress::new("localhost", port)]);
-    for host in ["127.0.0.1", "127.0.0.2", "localhost", "any.localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0"] {
-        let request = HttpRequest { engines: engines.clone(), ..get(format!("http://u:p@{host}:{port}/x?token=t")) };
+    for host in [
+        "127.0.0.1",
+        "127.0.0.2",
+        "localhost",
+        "any.localhost",
+        "[::ffff:127.0.0.1]",
+        "[::1]",
+        "0.0.0.0",
+    ] {
+        let request = HttpRequest {
+            engines: engines.clone(),
+            ..get(format!("http://u:p@{host}:{port}/x?token=t"))
+        };
         let error = send(&request).await.unwrap_err();
         let message = format!(
             "A script may not send a request to \"http://{host}:{port}/x\": it leads to the Docker Engine at \"tcp://localhost:{port}\""
         );
-        assert_eq!((error.kind, error.message.replace("[::ffff:7f00:1]", "[::ffff:127.0.0.1]")), (HostErrorKind::Refused, message));
+        assert_eq!(
+            (error.kind, error.message.replace("[::ffff:7f00:1]", "[::ffff:127.0.0.1]")),
+            (HostErrorKind::Refused, message)
+        );
     }
-    assert!(tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "somebody connected");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err(),
+        "somebody connected"
+    );
 }
 
 #[tokio::test]
@@ -97,20 +130,40 @@ async fn a_status_of_failure_is_an_answer() {
 #[tokio::test]
 async fn nobody_there_no_answer_and_half_an_answer_are_told_apart() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = send(&get(format!("http://user:pass@{closed}/health?token=t#f"))).await.unwrap_err();
+    let error =
+        send(&get(format!("http://user:pass@{closed}/health?token=t#f"))).await.unwrap_err();
     assert_eq!(error.kind, HostErrorKind::Unreachable);
-    assert_eq!(error.message, format!("Could not reach \"http://{closed}/health\": connection refused: nobody listens there"));
+    assert_eq!(
+        error.message,
+        format!(
+            "Could not reach \"http://{closed}/health\": connection refused: nobody listens there"
+        )
+    );
 
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let request = HttpRequest { timeout: Some(Duration::from_millis(20)), ..get(format!("http://{}/", silent.local_addr().unwrap())) };
+    let request = HttpRequest {
+        timeout: Some(Duration::from_millis(20)),
+        ..get(format!("http://{}/", silent.local_addr().unwrap()))
+    };
     let error = send(&request).await.unwrap_err();
-    assert_eq!((error.kind, error.message.ends_with(": no answer in time")), (HostErrorKind::Timeout, true), "{error}");
+    assert_eq!(
+        (error.kind, error.message.ends_with(": no answer in time")),
+        (HostErrorKind::Timeout, true),
+        "{error}"
+    );
 
-    let (address, _serving) = server(vec!["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_owned()]).await;
-    assert_eq!(send(&get(format!("http://{address}/"))).await.unwrap_err().kind, HostErrorKind::Unreachable);
+    let (address, _serving) =
+        server(vec!["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_owned()]).await;
+    assert_eq!(
+        send(&get(format!("http://{address}/"))).await.unwrap_err().kind,
+        HostErrorKind::Unreachable
+    );
 
     let error = send(&get("http://no-such-host.invalid/")).await.unwrap_err();
-    assert_eq!(error.message, "Could not reach \"http://no-such-host.invalid/\": the name does not resolve");
+    assert_eq!(
+        error.message,
+        "Could not reach \"http://no-such-host.invalid/\": the name does not resolve"
+    );
 }
 
 #[tokio::test]
@@ -119,7 +172,10 @@ async fn a_server_that_speaks_no_tls_is_named_so() {
     let error = send(&get(format!("https://{address}/"))).await.unwrap_err();
     assert_eq!(
         (error.kind, error.message),
-        (HostErrorKind::Unreachable, format!("Could not reach \"https://{address}/\": it does not speak TLS"))
+        (
+            HostErrorKind::Unreachable,
+            format!("Could not reach \"https://{address}/\": it does not speak TLS")
+        )
     );
 }
 
@@ -138,11 +194,20 @@ async fn server_without_tls() -> (String, tokio::task::JoinHandle<()>) {
 #[tokio::test]
 async fn what_is_no_request_is_named() {
     for (request, message) in [
-        (get("localhost:80"), "Could not send a request to \"localhost:80\": a URL begins with http:// or https://"),
-        (get("/health"), "Could not send a request to \"/health\": relative URL without a base"),
-        (HttpRequest { method: "GE T".to_owned(), ..get("http://localhost/") }, "Could not send the request: \"GE T\" is no HTTP method"),
         (
-            HttpRequest { headers: vec![("X".to_owned(), "a\nb".to_owned())], ..get("http://localhost/") },
+            get("localhost:80"),
+            "Could not send a request to \"localhost:80\": a URL begins with http:// or https://",
+        ),
+        (get("/health"), "Could not send a request to \"/health\": relative URL without a base"),
+        (
+            HttpRequest { method: "GE T".to_owned(), ..get("http://localhost/") },
+            "Could not send the request: \"GE T\" is no HTTP method",
+        ),
+        (
+            HttpRequest {
+                headers: vec![("X".to_owned(), "a\nb".to_owned())],
+                ..get("http://localhost/")
+            },
             "Could not send the request: the header \"X\" is malformed",
         ),
     ] {
@@ -164,7 +229,11 @@ async fn a_proxy_is_used_for_the_world_and_not_for_this_machine() {
     let (address, _serving) = server(vec![answer("200 OK", "", "direct"); 2]).await;
     let port = address.rsplit_once(':').unwrap().1;
     for host in ["127.0.0.1", "localhost"] {
-        assert_eq!(&http.send(&get(format!("http://{host}:{port}/"))).await.unwrap().body[..], b"direct", "{host}");
+        assert_eq!(
+            &http.send(&get(format!("http://{host}:{port}/"))).await.unwrap().body[..],
+            b"direct",
+            "{host}"
+        );
     }
 }
 
@@ -172,5 +241,8 @@ async fn a_proxy_is_used_for_the_world_and_not_for_this_machine() {
 async fn a_proxy_that_is_no_url_is_named_by_its_variable() {
     let http = Http::new(|name| (name == "HTTPS_PROXY").then(|| "http://[".to_owned()));
     let error = http.send(&get("http://example.invalid/")).await.unwrap_err();
-    assert!(error.message.starts_with("Could not use the proxy of the variable \"HTTPS_PROXY\": "), "{error}");
+    assert!(
+        error.message.starts_with("Could not use the proxy of the variable \"HTTPS_PROXY\": "),
+        "{error}"
+    );
 }

@@ -6,12 +6,16 @@ use std::time::Instant;
 use crate::host::HostErrorKind;
 use crate::policy::SEARCH_PATH;
 
-/// The command as the policy would hand it on: its program found, in the root folder, with a search path and nothing else.
+/// The command as the policy would hand it on: its program found, in the root folder, with a search
+/// path and nothing else.
 fn request(command: &[&str]) -> CommandRequest {
     let candidates = SEARCH_PATH.split(':').map(|folder| Path::new(folder).join(command[0]));
     CommandRequest {
         command: command.iter().map(|word| (*word).to_owned()).collect(),
-        program: candidates.into_iter().find(|file| file.is_file()).map(|file| file.canonicalize().unwrap()),
+        program: candidates
+            .into_iter()
+            .find(|file| file.is_file())
+            .map(|file| file.canonicalize().unwrap()),
         environment: [("PATH".to_owned(), SEARCH_PATH.to_owned())].into(),
         working_dir: PathBuf::from("/"),
         stdin: None,
@@ -20,7 +24,8 @@ fn request(command: &[&str]) -> CommandRequest {
 
 /// Output of both kinds, and the exit code that came last.
 async fn run(request: &CommandRequest) -> (String, String, i64) {
-    let events: Vec<_> = spawn(&Roots::default(), request).unwrap().map(Result::unwrap).collect().await;
+    let events: Vec<_> =
+        spawn(&Roots::default(), request).unwrap().map(Result::unwrap).collect().await;
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     for event in &events {
         match event {
@@ -28,7 +33,11 @@ async fn run(request: &CommandRequest) -> (String, String, i64) {
             CommandEvent::Stderr(bytes) => stderr.extend_from_slice(bytes),
             CommandEvent::Exit(code) => {
                 assert!(std::ptr::eq(event, events.last().unwrap()), "the exit comes last");
-                return (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap(), *code);
+                return (
+                    String::from_utf8(stdout).unwrap(),
+                    String::from_utf8(stderr).unwrap(),
+                    *code,
+                );
             }
         }
     }
@@ -42,7 +51,9 @@ async fn sh(script: &str) -> (String, String, i64) {
 /// Waits until no process of that id runs.
 fn until_gone(id: &str) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    let runs = || std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    let runs = || {
+        std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    };
     while runs() {
         assert!(Instant::now() < deadline, "process {id} is still there");
         std::thread::yield_now();
@@ -51,14 +62,19 @@ fn until_gone(id: &str) {
 
 async fn first_line(stream: &mut BoxStream<'static, Result<CommandEvent>>) -> String {
     match stream.next().await {
-        Some(Ok(CommandEvent::Stdout(bytes))) => String::from_utf8(bytes.to_vec()).unwrap().trim().to_owned(),
+        Some(Ok(CommandEvent::Stdout(bytes))) => {
+            String::from_utf8(bytes.to_vec()).unwrap().trim().to_owned()
+        }
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
 async fn output_and_exit_code_are_told_the_exit_last() {
-    assert_eq!(sh("echo out; echo err >&2; exit 3").await, ("out\n".to_owned(), "err\n".to_owned(), 3));
+    assert_eq!(
+        sh("echo out; echo err >&2; exit 3").await,
+        ("out\n".to_owned(), "err\n".to_owned(), 3)
+    );
     assert_eq!(sh("kill -9 $$").await.2, 137);
 }
 
@@ -94,13 +110,15 @@ async fn what_a_command_leaves_running_holds_nobody_up_and_goes_on() {
     assert_eq!(code, 0);
     let id = stdout.trim();
     assert!(Path::new(&format!("/proc/{id}")).exists());
-    rustix::process::kill_process(Pid::from_raw(id.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+    rustix::process::kill_process(Pid::from_raw(id.parse().unwrap()).unwrap(), Signal::KILL)
+        .unwrap();
     until_gone(id);
 }
 
 #[tokio::test]
 async fn dropping_the_stream_ends_the_command_and_what_it_started() {
-    let mut stream = spawn(&Roots::default(), &request(&["sh", "-c", "sleep 1000 & echo $$ $!; wait"])).unwrap();
+    let mut stream =
+        spawn(&Roots::default(), &request(&["sh", "-c", "sleep 1000 & echo $$ $!; wait"])).unwrap();
     let ids = first_line(&mut stream).await;
     drop(stream);
     for id in ids.split(' ') {
@@ -111,7 +129,8 @@ async fn dropping_the_stream_ends_the_command_and_what_it_started() {
 #[tokio::test]
 async fn a_command_may_clean_up_when_it_is_ended() {
     let folder = tempfile::tempdir().unwrap();
-    let mut request = request(&["sh", "-c", "trap 'echo > cleaned; exit' TERM; echo $$; while :; do :; done"]);
+    let mut request =
+        request(&["sh", "-c", "trap 'echo > cleaned; exit' TERM; echo $$; while :; do :; done"]);
     folder.path().clone_into(&mut request.working_dir);
     let mut stream = spawn(&Roots::default(), &request).unwrap();
     let id = first_line(&mut stream).await;
@@ -122,8 +141,12 @@ async fn a_command_may_clean_up_when_it_is_ended() {
 
 #[tokio::test]
 async fn a_command_that_does_not_end_is_killed_after_the_grace() {
-    let mut stream =
-        start(&Roots::default(), &request(&["sh", "-c", "trap '' TERM; echo $$; while :; do :; done"]), Duration::from_millis(30)).unwrap();
+    let mut stream = start(
+        &Roots::default(),
+        &request(&["sh", "-c", "trap '' TERM; echo $$; while :; do :; done"]),
+        Duration::from_millis(30),
+    )
+    .unwrap();
     let id = first_line(&mut stream).await;
     drop(stream);
     let gone = tokio::task::spawn_blocking(move || until_gone(&id));
@@ -134,7 +157,11 @@ async fn a_command_that_does_not_end_is_killed_after_the_grace() {
 fn with_the_runtime_a_command_is_killed_without_grace() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let id = runtime.block_on(async {
-        let mut stream = spawn(&Roots::default(), &request(&["sh", "-c", "trap '' TERM; echo $$; while :; do :; done"])).unwrap();
+        let mut stream = spawn(
+            &Roots::default(),
+            &request(&["sh", "-c", "trap '' TERM; echo $$; while :; do :; done"]),
+        )
+        .unwrap();
         first_line(&mut stream).await
     });
     drop(runtime);
@@ -144,7 +171,8 @@ fn with_the_runtime_a_command_is_killed_without_grace() {
 #[test]
 fn a_stream_may_be_made_and_dropped_outside_of_the_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut stream = spawn(&Roots::default(), &request(&["sh", "-c", "echo $$; sleep 1000"])).unwrap();
+    let mut stream =
+        spawn(&Roots::default(), &request(&["sh", "-c", "echo $$; sleep 1000"])).unwrap();
     let id = runtime.block_on(first_line(&mut stream));
     drop(stream);
     until_gone(&id);
@@ -159,24 +187,54 @@ async fn a_command_that_cannot_start_says_why() {
     std::fs::write(&broken, "\u{0}\u{1}").unwrap();
     std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755)).unwrap();
     let file = |path: PathBuf| CommandRequest { program: Some(path), ..request(&["it"]) };
-    let fails = |request: &CommandRequest| spawn(&Roots::default(), request).err().map(|error| (error.kind, error.message)).unwrap();
-    let missing = (HostErrorKind::NotFound, "Could not start \"it\": there is no such program on this machine".to_owned());
+    let fails = |request: &CommandRequest| {
+        spawn(&Roots::default(), request).err().map(|error| (error.kind, error.message)).unwrap()
+    };
+    let missing = (
+        HostErrorKind::NotFound,
+        "Could not start \"it\": there is no such program on this machine".to_owned(),
+    );
     assert_eq!(fails(&request(&["it"])), missing);
     assert_eq!(fails(&file(folder.path().join("gone"))), missing);
     assert_eq!(fails(&file(folder.path().to_owned())), missing);
     assert_eq!(
         fails(&file(folder.path().join("plain"))),
-        (HostErrorKind::PermissionDenied, "Could not start \"it\": the file is not executable".to_owned())
+        (
+            HostErrorKind::PermissionDenied,
+            "Could not start \"it\": the file is not executable".to_owned()
+        )
     );
-    let mut stream = spawn(&Roots::default(), &CommandRequest { command: vec!["broken".to_owned()], ..file(broken) }).unwrap();
+    let mut stream = spawn(
+        &Roots::default(),
+        &CommandRequest { command: vec!["broken".to_owned()], ..file(broken) },
+    )
+    .unwrap();
     let error = stream.next().await.unwrap().unwrap_err();
-    assert!(error.message.ends_with("broken\": it is no program that this machine can run"), "{error}");
+    assert!(
+        error.message.ends_with("broken\": it is no program that this machine can run"),
+        "{error}"
+    );
     assert!(stream.next().await.is_none());
-    for gone in [folder.path().join("gone"), folder.path().join("plain"), PathBuf::from("relative"), PathBuf::new()] {
-        let (_, message) = fails(&CommandRequest { working_dir: gone.clone(), ..request(&["true"]) });
-        assert_eq!(message, format!("Could not start \"true\": the working folder \"{}\" does not exist", gone.display()));
+    for gone in [
+        folder.path().join("gone"),
+        folder.path().join("plain"),
+        PathBuf::from("relative"),
+        PathBuf::new(),
+    ] {
+        let (_, message) =
+            fails(&CommandRequest { working_dir: gone.clone(), ..request(&["true"]) });
+        assert_eq!(
+            message,
+            format!(
+                "Could not start \"true\": the working folder \"{}\" does not exist",
+                gone.display()
+            )
+        );
     }
-    assert_eq!(spawn(&Roots::default(), &CommandRequest::default()).err().unwrap().kind, HostErrorKind::Invalid);
+    assert_eq!(
+        spawn(&Roots::default(), &CommandRequest::default()).err().unwrap().kind,
+        HostErrorKind::Invalid
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{CURRENT_PROCESS, CURRENT_TASK, IS_BESIDE, OWN_PROCESS, Process, SimConductor, State, TaskId};
+use super::{
+    CURRENT_PROCESS, CURRENT_TASK, IS_BESIDE, OWN_PROCESS, Process, SimConductor, State, TaskId,
+};
 use crate::host::conductor::Job;
 use crate::model::Failure;
 
@@ -11,16 +13,21 @@ use crate::model::Failure;
 struct Killed;
 
 impl SimConductor {
-    /// Does `work` as a process of its own, on a thread of its own; nothing if it was killed before its end.
+    /// Does `work` as a process of its own, on a thread of its own; nothing if it was killed before
+    /// its end.
     ///
-    /// A killed process does nothing more: its tasks unwind where they wait, and what they hold is dropped.
+    /// A killed process does nothing more: its tasks unwind where they wait, and what they hold is
+    /// dropped.
     ///
     /// # Errors
     /// If the system gives no thread for it.
     ///
     /// # Panics
     /// As `work` does.
-    pub fn process<T: Send>(self: &Arc<Self>, work: impl FnOnce() -> T + Send) -> Result<Option<T>, Failure> {
+    pub fn process<T: Send>(
+        self: &Arc<Self>,
+        work: impl FnOnce() -> T + Send,
+    ) -> Result<Option<T>, Failure> {
         let process = {
             let mut state = self.lock();
             state.next_process += 1;
@@ -44,14 +51,20 @@ impl SimConductor {
         CURRENT_PROCESS.get()
     }
 
-    /// Kills a process as SIGKILL does: at its tasks' next wait. The one that made the conductor goes on.
+    /// Kills a process as SIGKILL does: at its tasks' next wait. The one that made the conductor
+    /// goes on.
     pub fn kill(&self, process: Process) {
         if process == OWN_PROCESS {
             return;
         }
         let mut state = self.lock();
         state.killed.insert(process);
-        let tasks: Vec<TaskId> = state.processes.iter().filter(|(_, own)| **own == process).map(|(task, _)| *task).collect();
+        let tasks: Vec<TaskId> = state
+            .processes
+            .iter()
+            .filter(|(_, own)| **own == process)
+            .map(|(task, _)| *task)
+            .collect();
         state.ready.extend(tasks);
     }
 
@@ -63,11 +76,13 @@ impl SimConductor {
     /// Whether a process is there: it was neither killed nor is it at its end.
     pub fn is_alive(&self, process: Process) -> bool {
         let state = self.lock();
-        process == OWN_PROCESS || !state.killed.contains(&process) && state.processes.values().any(|own| *own == process)
+        process == OWN_PROCESS
+            || !state.killed.contains(&process)
+                && state.processes.values().any(|own| *own == process)
     }
 
-    /// Kills a process where it stands: nothing after the call is done. What only goes on beside its tasks is not unwound here,
-    /// for the thread that drives it may be another's.
+    /// Kills a process where it stands: nothing after the call is done. What only goes on beside
+    /// its tasks is not unwound here, for the thread that drives it may be another's.
     pub fn kill_here(&self, process: Process) {
         self.kill(process);
         if !IS_BESIDE.get() {
@@ -78,17 +93,25 @@ impl SimConductor {
     /// Unwinds the thread if its process was killed.
     pub(super) fn die_if_killed(&self) {
         let process = CURRENT_PROCESS.get();
-        if process != OWN_PROCESS && !std::thread::panicking() && self.lock().killed.contains(&process) {
+        if process != OWN_PROCESS
+            && !std::thread::panicking()
+            && self.lock().killed.contains(&process)
+        {
             std::panic::resume_unwind(Box::new(Killed));
         }
     }
 }
 
 impl State {
-    /// Kills every process but the one that made the conductor; whether there was one that was not killed yet.
+    /// Kills every process but the one that made the conductor; whether there was one that was not
+    /// killed yet.
     pub(super) fn kill_all(&mut self) -> bool {
-        let doomed: Vec<(TaskId, Process)> =
-            self.processes.iter().filter(|(_, own)| **own != OWN_PROCESS).map(|(task, own)| (*task, *own)).collect();
+        let doomed: Vec<(TaskId, Process)> = self
+            .processes
+            .iter()
+            .filter(|(_, own)| **own != OWN_PROCESS)
+            .map(|(task, own)| (*task, *own))
+            .collect();
         let before = self.killed.len();
         self.killed.extend(doomed.iter().map(|(_, process)| *process));
         self.ready.extend(doomed.iter().map(|(task, _)| *task));

@@ -68,7 +68,9 @@ fn a_panic_in_one_task_leaves_the_others_running() {
         sim.block_on(sim.sleep(Duration::from_secs(1)));
         3
     });
-    let results = conductor.tasks(vec![Box::new(|| std::panic::resume_unwind(Box::new("no"))), quiet]).unwrap();
+    let results = conductor
+        .tasks(vec![Box::new(|| std::panic::resume_unwind(Box::new("no"))), quiet])
+        .unwrap();
     assert!(results[0].is_err());
     assert_eq!(*results[1].as_ref().unwrap(), 3);
 }
@@ -91,7 +93,8 @@ fn a_killed_process_does_nothing_more_and_others_go_on() {
                 }
             })
         };
-        let results = conductor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]).unwrap();
+        let results =
+            conductor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]).unwrap();
         seen.lock().unwrap().push("its parent lived");
         results.len()
     });
@@ -106,7 +109,8 @@ fn a_killed_process_does_nothing_more_and_others_go_on() {
 fn what_a_process_panics_with_is_the_callers() {
     let sim = SimConductor::new(1);
     let work = || -> () { std::panic::resume_unwind(Box::new("no")) };
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sim.process(work))).unwrap_err();
+    let panic =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sim.process(work))).unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"no"));
 }
 

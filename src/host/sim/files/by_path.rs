@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-/// Values by absolute path. In the order of the paths' parts: what is in a folder stands behind it, together.
+/// Values by absolute path. In the order of the paths' parts: what is in a folder stands behind it,
+/// together.
 #[derive(Debug)]
 pub(super) struct ByPath<T>(BTreeMap<Vec<u8>, (PathBuf, T)>);
 
@@ -15,9 +16,14 @@ impl<T> Default for ByPath<T> {
 }
 
 impl<T> ByPath<T> {
-    /// Compared byte by byte it is in that order; comparing paths themselves takes apart both, each time.
+    /// Compared byte by byte it is in that order; comparing paths themselves takes apart both, each
+    /// time.
     fn key(path: &Path) -> Vec<u8> {
-        path.as_os_str().as_encoded_bytes().iter().map(|&byte| if byte == b'/' { 0 } else { byte }).collect()
+        path.as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .map(|&byte| if byte == b'/' { 0 } else { byte })
+            .collect()
     }
 
     pub(super) fn get(&self, path: &Path) -> Option<&T> {
@@ -49,18 +55,29 @@ impl<T> ByPath<T> {
     }
 
     /// `path` and all under it.
-    pub(super) fn below<'a>(&'a self, path: &Path) -> impl Iterator<Item = (&'a PathBuf, &'a T)> + use<'a, T> {
+    pub(super) fn below<'a>(
+        &'a self,
+        path: &Path,
+    ) -> impl Iterator<Item = (&'a PathBuf, &'a T)> + use<'a, T> {
         let (own, under) = (self.0.get(&Self::key(path)), self.under(path));
         own.into_iter().chain(under.map(|(_, entry)| entry)).map(|(path, value)| (path, value))
     }
 
     /// What is in the folder itself.
-    pub(super) fn children<'a>(&'a self, folder: &Path) -> impl Iterator<Item = (&'a PathBuf, &'a T)> + use<'a, T> {
-        self.under(folder).filter(|(rest, _)| !rest.contains(&0)).map(|(_, (path, value))| (path, value))
+    pub(super) fn children<'a>(
+        &'a self,
+        folder: &Path,
+    ) -> impl Iterator<Item = (&'a PathBuf, &'a T)> + use<'a, T> {
+        self.under(folder)
+            .filter(|(rest, _)| !rest.contains(&0))
+            .map(|(_, (path, value))| (path, value))
     }
 
     /// All under `path`, with what their keys have beyond its own.
-    fn under<'a>(&'a self, path: &Path) -> impl Iterator<Item = (&'a [u8], &'a (PathBuf, T))> + use<'a, T> {
+    fn under<'a>(
+        &'a self,
+        path: &Path,
+    ) -> impl Iterator<Item = (&'a [u8], &'a (PathBuf, T))> + use<'a, T> {
         let mut start = Self::key(path);
         // The root's own key ends with a separator.
         if start.last() != Some(&0) {

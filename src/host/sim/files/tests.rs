@@ -31,8 +31,14 @@ fn errors_are_those_of_a_real_file_system() {
     assert_eq!(files.read(Path::new("/project")), Err(Errno::IsAFolder));
     assert_eq!(files.read(Path::new("/project/.env/x")), Err(Errno::NotAFolder));
     assert_eq!(files.list(Path::new("/project/.env")).unwrap_err(), Errno::NotAFolder);
-    assert_eq!(files.replace(Path::new("/none/x"), Bytes::new(), None, epoch()), Err(Errno::NotFound));
-    assert_eq!(files.replace(Path::new("/project"), Bytes::new(), None, epoch()), Err(Errno::IsAFolder));
+    assert_eq!(
+        files.replace(Path::new("/none/x"), Bytes::new(), None, epoch()),
+        Err(Errno::NotFound)
+    );
+    assert_eq!(
+        files.replace(Path::new("/project"), Bytes::new(), None, epoch()),
+        Err(Errno::IsAFolder)
+    );
     assert_eq!(files.create_folder(Path::new("/project/.env/x"), epoch()), Err(Errno::NotAFolder));
     assert_eq!(files.link_target(Path::new("/project/.env")), Err(Errno::Invalid));
     assert_eq!(files.read(Path::new("project/.env")), Err(Errno::Invalid));
@@ -45,7 +51,10 @@ fn symlinks_are_followed_and_a_loop_ends() {
     files.symlink(Path::new("/current"), "project".into(), epoch()).unwrap();
     files.symlink(Path::new("/project/loop"), "/current/loop".into(), epoch()).unwrap();
     assert_eq!(files.read(Path::new("/current/.env")).unwrap(), "A=1");
-    assert_eq!(files.canonicalize(Path::new("/current/secrets")).unwrap(), Path::new("/project/secrets"));
+    assert_eq!(
+        files.canonicalize(Path::new("/current/secrets")).unwrap(),
+        Path::new("/project/secrets")
+    );
     assert_eq!(files.info(Path::new("/current")).unwrap().kind, FileKind::Symlink);
     assert_eq!(files.link_target(Path::new("/current")).unwrap(), Path::new("project"));
     assert_eq!(files.read(Path::new("/project/loop")), Err(Errno::Loop));
@@ -57,7 +66,10 @@ fn a_mode_forbids_what_it_forbids_to_the_owner() {
     files.set_mode(Path::new("/project/.env"), 0).unwrap();
     assert_eq!(files.read(Path::new("/project/.env")), Err(Errno::Denied));
     files.set_mode(Path::new("/project"), 0o500).unwrap();
-    assert_eq!(files.replace(Path::new("/project/new"), Bytes::new(), None, epoch()), Err(Errno::Denied));
+    assert_eq!(
+        files.replace(Path::new("/project/new"), Bytes::new(), None, epoch()),
+        Err(Errno::Denied)
+    );
     files.set_mode(Path::new("/project"), 0).unwrap();
     assert_eq!(files.info(Path::new("/project/.env")), Err(Errno::Denied));
 }
@@ -67,7 +79,10 @@ fn a_folder_moves_with_all_it_holds_but_not_into_itself_or_over_a_full_one() {
     let mut files = files();
     files.create_folder(Path::new("/full/x"), epoch()).unwrap();
     assert_eq!(files.rename(Path::new("/project"), Path::new("/full")), Err(Errno::NotEmpty));
-    assert_eq!(files.rename(Path::new("/project"), Path::new("/project/secrets/x")), Err(Errno::Invalid));
+    assert_eq!(
+        files.rename(Path::new("/project"), Path::new("/project/secrets/x")),
+        Err(Errno::Invalid)
+    );
     files.rename(Path::new("/project"), Path::new("/moved")).unwrap();
     assert_eq!(files.read(Path::new("/moved/.env")).unwrap(), "A=1");
     assert_eq!(files.read(Path::new("/project/.env")), Err(Errno::NotFound));
@@ -76,7 +91,8 @@ fn a_folder_moves_with_all_it_holds_but_not_into_itself_or_over_a_full_one() {
 #[test]
 fn a_folder_is_listed_by_name_and_removed_whole() {
     let mut files = files();
-    let names: Vec<String> = files.list(Path::new("/project")).unwrap().into_iter().map(|entry| entry.name).collect();
+    let names: Vec<String> =
+        files.list(Path::new("/project")).unwrap().into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, [".env", "secrets"]);
     files.remove(Path::new("/project")).unwrap();
     assert_eq!(files.list(Path::new("/")).unwrap(), []);
@@ -100,7 +116,10 @@ fn over() -> Files {
         .with_file("/work/other", "not shown")
         .with_symlink("/work/site/link", "folder/b");
     let mut files = Files::new(epoch());
-    files.set_beneath(Overlay::new(std::sync::Arc::new(beneath), ["/work/site".into()]).without("/work/site/.env"));
+    files.set_beneath(
+        Overlay::new(std::sync::Arc::new(beneath), ["/work/site".into()])
+            .without("/work/site/.env"),
+    );
     files
 }
 
@@ -115,7 +134,10 @@ fn files_beneath_are_seen_but_for_what_is_hidden() {
     assert_eq!(names(&mut files, "/work"), ["site"]);
     assert_eq!(names(&mut files, "/work/site"), ["a", "folder", "link"]);
     assert_eq!(files.read(Path::new("/work/site/link")).unwrap(), "also beneath");
-    assert_eq!(files.canonicalize(Path::new("/work/site/link")).unwrap(), Path::new("/work/site/folder/b"));
+    assert_eq!(
+        files.canonicalize(Path::new("/work/site/link")).unwrap(),
+        Path::new("/work/site/folder/b")
+    );
     assert_eq!(files.info(Path::new("/work/site/a")).unwrap().len, 7);
     for gone in ["/work/site/.env", "/work/other", "/work/site/none"] {
         assert_eq!(files.read(Path::new(gone)), Err(Errno::NotFound), "{gone}");

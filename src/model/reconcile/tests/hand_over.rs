@@ -79,7 +79,10 @@ fn swapped_ports_stop_both_before_either_starts() {
     );
     let back = way_back(&plan);
     let last_stop = back.iter().rposition(|line| line.starts_with("stop")).unwrap();
-    assert!(back.iter().position(|line| line.starts_with("start")).unwrap() > last_stop, "{back:?}");
+    assert!(
+        back.iter().position(|line| line.starts_with("start")).unwrap() > last_stop,
+        "{back:?}"
+    );
 }
 
 #[test]
@@ -92,19 +95,26 @@ fn a_swap_between_services_that_depend_on_each_other_gives_up_serving_meanwhile(
     };
     let plan = from_to(&of("1:80", "2:80"), &of("2:80", "1:80")).unwrap().to_string();
     assert!(plan.contains("stop container spc-a-1  after"), "{plan}");
-    let line = |what: &str| plan.lines().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what} in\n{plan}"));
+    let line = |what: &str| {
+        plan.lines()
+            .position(|line| line.contains(what))
+            .unwrap_or_else(|| panic!("{what} in\n{plan}"))
+    };
     assert!(line("stop container spc-a-1") < line("start container spc-b-1.new"));
     assert!(line("wait until ready container spc-b-1.new") < line("start container spc-a-1.new"));
 }
 
 #[test]
 fn an_orphan_that_hands_its_port_and_name_over_serves_again_if_the_new_one_fails() {
-    let named = |service: &str| described(json!({service: {"image": "x", "ports": ["80:80"], "container_name": "edge"}}));
+    let named = |service: &str| {
+        described(json!({service: {"image": "x", "ports": ["80:80"], "container_name": "edge"}}))
+    };
     let (before, after) = (named("old"), named("fresh"));
     let mut observed = applied(&before);
     observed.images.insert("x:latest".into(), "id of x".into());
     observed.containers[0].name = "edge".into();
-    let plan = plan_with(&after, &observed, Asked { remove_orphans: true, ..Asked::default() }).unwrap();
+    let plan =
+        plan_with(&after, &observed, Asked { remove_orphans: true, ..Asked::default() }).unwrap();
     assert_eq!(
         plan.to_string(),
         "  1  create container edge.new  (not there)
@@ -125,14 +135,18 @@ fn an_orphan_that_hands_its_port_and_name_over_serves_again_if_the_new_one_fails
         ]
     );
     let refused = plan_with(&after, &observed, Asked::default()).unwrap_err();
-    assert_eq!(refused.message, "The service \"fresh\" needs the host port 80, which is taken by the container \"edge\"");
+    assert_eq!(
+        refused.message,
+        "The service \"fresh\" needs the host port 80, which is taken by the container \"edge\""
+    );
     assert!(refused.hint.unwrap().contains("`--remove-orphans` removes it first"));
     assert_eq!(refused.path.unwrap().to_string(), "services.fresh.ports");
 }
 
 #[test]
 fn a_name_that_an_orphan_keeps_is_refused_with_the_way_out() {
-    let named = |service: &str| described(json!({service: {"image": "x", "container_name": "the-one"}}));
+    let named =
+        |service: &str| described(json!({service: {"image": "x", "container_name": "the-one"}}));
     let mut observed = applied(&named("old"));
     observed.containers[0].name = "the-one".into();
     let failure = asked(&named("fresh"), &observed).unwrap_err();
@@ -142,13 +156,20 @@ fn a_name_that_an_orphan_keeps_is_refused_with_the_way_out() {
     );
     let hint = "it belongs to no described service: `--remove-orphans` removes it first; or choose another `container_name`";
     assert_eq!(failure.hint.as_deref(), Some(hint));
-    let removed = plan_with(&named("fresh"), &observed, Asked { remove_orphans: true, ..Asked::default() }).unwrap();
-    assert!(place(&removed, "remove container the-one") < place(&removed, "rename container the-one.new"), "{removed}");
+    let removed =
+        plan_with(&named("fresh"), &observed, Asked { remove_orphans: true, ..Asked::default() })
+            .unwrap();
+    assert!(
+        place(&removed, "remove container the-one")
+            < place(&removed, "rename container the-one.new"),
+        "{removed}"
+    );
 }
 
 #[test]
 fn a_name_that_two_profiles_share_is_refused_with_the_call_that_frees_it() {
-    let service = |profile: &str| json!({"image": "x", "container_name": "edge", "profiles": [profile]});
+    let service =
+        |profile: &str| json!({"image": "x", "container_name": "edge", "profiles": [profile]});
     let of = |profile: &str| {
         let value = json!({"services": {"dev": service("dev"), "prod": service("prod")}, "profiles": [profile]});
         project(value)
@@ -156,30 +177,46 @@ fn a_name_that_two_profiles_share_is_refused_with_the_call_that_frees_it() {
     let mut observed = applied(&of("dev"));
     observed.containers.retain(|container| container.service == "dev");
     observed.containers[0].name = "edge".into();
-    for (state, stop) in [(ContainerState::Exited, ""), (ContainerState::Running, "`stop([\"dev\"])`, then ")] {
+    for (state, stop) in
+        [(ContainerState::Exited, ""), (ContainerState::Running, "`stop([\"dev\"])`, then ")]
+    {
         observed.containers[0].state = state;
         let failure = asked(&of("prod"), &observed).unwrap_err();
         assert_eq!(
             failure.message,
             "The service \"prod\" needs the container name \"edge\", which is taken by the container of the service \"dev\""
         );
-        let hint = format!("{stop}`container(\"edge\").remove()` in a runbook frees the name; or choose another `container_name`");
-        assert_eq!((failure.hint, failure.path.unwrap().to_string()), (Some(hint), "services.prod.container_name".to_owned()));
+        let hint = format!(
+            "{stop}`container(\"edge\").remove()` in a runbook frees the name; or choose another `container_name`"
+        );
+        assert_eq!(
+            (failure.hint, failure.path.unwrap().to_string()),
+            (Some(hint), "services.prod.container_name".to_owned())
+        );
     }
 }
 
 #[test]
 fn swapped_names_are_free_before_they_are_given() {
-    let of = |a: &str, b: &str| described(json!({"a": {"image": "x", "container_name": a}, "b": {"image": "x", "container_name": b}}));
+    let of = |a: &str, b: &str| {
+        described(
+            json!({"a": {"image": "x", "container_name": a}, "b": {"image": "x", "container_name": b}}),
+        )
+    };
     let before = of("one", "two");
     let mut observed = applied(&before);
     observed.images.insert("x:latest".into(), "id of x".into());
     (observed.containers[0].name, observed.containers[1].name) = ("one".into(), "two".into());
     let plan = plan_with(&of("two", "one"), &observed, Asked::default()).unwrap().to_string();
-    let line = |what: &str| plan.lines().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what} in\n{plan}"));
-    for (rename, removed) in
-        [("rename container two.new to two", "remove container two"), ("rename container one.new to one", "remove container one")]
-    {
+    let line = |what: &str| {
+        plan.lines()
+            .position(|line| line.contains(what))
+            .unwrap_or_else(|| panic!("{what} in\n{plan}"))
+    };
+    for (rename, removed) in [
+        ("rename container two.new to two", "remove container two"),
+        ("rename container one.new to one", "remove container one"),
+    ] {
         assert!(line(removed) < line(rename), "{plan}");
     }
     assert!(line("wait until ready container two.new") < line("remove container two"), "{plan}");
@@ -197,8 +234,12 @@ fn needing(mut service: Value, others: Value) -> Value {
 }
 
 fn with_subnets(services: Value, subnets: &[(&str, &str)]) -> Project {
-    let networks: serde_json::Map<String, Value> =
-        subnets.iter().map(|(name, subnet)| ((*name).to_owned(), json!({"ipam": {"config": [{"subnet": subnet}]}}))).collect();
+    let networks: serde_json::Map<String, Value> = subnets
+        .iter()
+        .map(|(name, subnet)| {
+            ((*name).to_owned(), json!({"ipam": {"config": [{"subnet": subnet}]}}))
+        })
+        .collect();
     project(json!({ "services": services, "networks": networks }))
 }
 
@@ -217,26 +258,43 @@ fn asked(project: &Project, observed: &Observed) -> Result<Plan, Failure> {
 
 fn place(plan: &Plan, line: &str) -> usize {
     let plan = plan.to_string();
-    plan.lines().position(|there| there.contains(line)).unwrap_or_else(|| panic!("{line} is not in {plan}"))
+    plan.lines()
+        .position(|there| there.contains(line))
+        .unwrap_or_else(|| panic!("{line} is not in {plan}"))
 }
 
 #[test]
 fn what_has_an_address_of_its_own_starts_before_what_is_given_one() {
     let net = [("n", "10.7.0.0/24")];
-    let fresh = with_subnets(json!({"a": on("n", None), "b": on("n", None), "z": on("n", Some("10.7.0.2"))}), &net);
+    let fresh = with_subnets(
+        json!({"a": on("n", None), "b": on("n", None), "z": on("n", Some("10.7.0.2"))}),
+        &net,
+    );
     let plan = asked(&fresh, &Observed::default()).unwrap();
     let own = place(&plan, "start container spc-z-1");
-    assert!(own < place(&plan, "start container spc-a-1") && own < place(&plan, "start container spc-b-1"), "{plan}");
+    assert!(
+        own < place(&plan, "start container spc-a-1")
+            && own < place(&plan, "start container spc-b-1"),
+        "{plan}"
+    );
     assert!(plan.notes.is_empty(), "{plan}");
     // As far as nothing else orders them: then the plan says what may happen.
     let with_dependency = |address: &str, ipam: Value| {
         let late = needing(on("n", Some(address)), json!(["a"]));
-        project(json!({"services": {"a": on("n", None), "b": on("n", None), "z": late}, "networks": {"n": {"ipam": {"config": [ipam]}}}}))
+        project(
+            json!({"services": {"a": on("n", None), "b": on("n", None), "z": late}, "networks": {"n": {"ipam": {"config": [ipam]}}}}),
+        )
     };
     let subnet = json!({"subnet": "10.7.0.0/24"});
     let plan = asked(&with_dependency("10.7.0.2", subnet.clone()), &Observed::default()).unwrap();
-    assert!(place(&plan, "start container spc-a-1") < place(&plan, "start container spc-z-1"), "{plan}");
-    assert!(place(&plan, "start container spc-z-1") < place(&plan, "start container spc-b-1"), "{plan}");
+    assert!(
+        place(&plan, "start container spc-a-1") < place(&plan, "start container spc-z-1"),
+        "{plan}"
+    );
+    assert!(
+        place(&plan, "start container spc-z-1") < place(&plan, "start container spc-b-1"),
+        "{plan}"
+    );
     let note = "a starts before z, and the engine may give it 10.7.0.2, which is to be z's: give the network \"n\" an `ip_range` without \
                 the addresses that services name";
     assert_eq!(plan.notes, [note]);
@@ -255,7 +313,8 @@ fn two_static_and_two_given_addresses_that_need_each_other_crosswise_are_ordered
         "s1": needs(Some("10.7.0.8"), "d2"), "s2": needs(Some("10.7.0.9"), "d1"),
         "d1": on("n", None), "d2": on("n", None),
     });
-    let plan = asked(&with_subnets(services, &[("n", "10.7.0.0/24")]), &Observed::default()).unwrap();
+    let plan =
+        asked(&with_subnets(services, &[("n", "10.7.0.0/24")]), &Observed::default()).unwrap();
     assert_eq!(plan.to_string().matches("start container").count(), 4, "{plan}");
 }
 
@@ -317,7 +376,10 @@ fn a_renamed_network_gives_its_subnet_to_the_new_one_once_all_are_off_it() {
         ]
     );
     // An orphan that stays on it.
-    let more = with_subnets(json!({"a": on("old", None), "b": on("old", None)}), &[("old", "10.7.0.0/24")]);
+    let more = with_subnets(
+        json!({"a": on("old", None), "b": on("old", None)}),
+        &[("old", "10.7.0.0/24")],
+    );
     let mut observed = applied(&more);
     observed.images.insert("x:latest".into(), "id of x".into());
     let refused = plan_with(&after, &observed, Asked::default()).unwrap_err();
@@ -333,7 +395,12 @@ fn a_renamed_network_gives_its_subnet_to_the_new_one_once_all_are_off_it() {
 fn what_another_container_of_the_engine_has_is_refused_before_anything_is_done() {
     let mut observed = applied(&described(json!({"web": web(&["8000:80"])})));
     observed.images.insert("x:latest".into(), "id of x".into());
-    let port = |host_ip: &str| PublishedPort { host_ip: host_ip.into(), published: 9000, target: 80, protocol: "tcp".into() };
+    let port = |host_ip: &str| PublishedPort {
+        host_ip: host_ip.into(),
+        published: 9000,
+        target: 80,
+        protocol: "tcp".into(),
+    };
     observed.others.push(OtherContainer {
         id: "id of other".into(),
         name: "holder".into(),
@@ -342,7 +409,9 @@ fn what_another_container_of_the_engine_has_is_refused_before_anything_is_done()
         volumes: BTreeSet::new(),
         addresses: BTreeSet::new(),
     });
-    let plan = |ports: &[&str]| plan_with(&described(json!({"web": web(ports)})), &observed, Asked::default());
+    let plan = |ports: &[&str]| {
+        plan_with(&described(json!({"web": web(ports)})), &observed, Asked::default())
+    };
     let refused = plan(&["127.0.0.1:9000:80"]).unwrap_err();
     assert_eq!(
         refused.message,
@@ -363,8 +432,15 @@ fn a_hand_over_against_the_dependencies_is_refused_with_the_circle() {
         "proxy": web(&["80:80"]),
     }));
     let refused = from_to(&before, &after).unwrap_err();
-    assert_eq!(refused.message, "The host port 80 can't change hands in one run: who has it would have to wait for who takes it");
-    assert!(refused.details[0].text.contains("start container spc-proxy-1, which waits for"), "{:?}", refused.details);
+    assert_eq!(
+        refused.message,
+        "The host port 80 can't change hands in one run: who has it would have to wait for who takes it"
+    );
+    assert!(
+        refused.details[0].text.contains("start container spc-proxy-1, which waits for"),
+        "{:?}",
+        refused.details
+    );
 }
 
 #[test]

@@ -25,7 +25,12 @@ fn secrets_of_another_key_are_compared_by_what_is_in_the_container() {
     ] {
         let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
         let changed = planned(Some(DeliveredSecrets::Changed(names)));
-        assert!(changed.to_string().starts_with(&format!("  1  create container spc-db-1.new  {cause}\n")), "{changed}");
+        assert!(
+            changed
+                .to_string()
+                .starts_with(&format!("  1  create container spc-db-1.new  {cause}\n")),
+            "{changed}"
+        );
         assert!(changed.notes.is_empty(), "{:?}", changed.notes);
     }
 }
@@ -38,7 +43,10 @@ fn secrets_that_can_not_be_compared_are_noted_with_what_it_means_and_the_next_st
              value changed since, it goes on with the old one: give the service \"db\" another label (`labels`), and `up` replaces it"
         )
     };
-    for (found, why) in [(Some(DeliveredSecrets::Unread("why".into())), "why"), (None, "they were not read from it")] {
+    for (found, why) in [
+        (Some(DeliveredSecrets::Unread("why".into())), "why"),
+        (None, "they were not read from it"),
+    ] {
         let unread = planned(found);
         assert!(!unread.changes());
         assert_eq!(unread.notes, [expected(why)]);

@@ -1,4 +1,5 @@
-//! Empty texts, as `"${X}"` leaves them where X is not set: the key is not set, or the text is refused, as Compose has it.
+//! Empty texts, as `"${X}"` leaves them where X is not set: the key is not set, or the text is
+//! refused, as Compose has it.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,8 @@ use super::read;
 use crate::model::hash;
 use crate::model::secret::Secrets;
 
-/// A description with every text that is a single value and not a name of the user's choice in a list.
+/// A description with every text that is a single value and not a name of the user's choice in a
+/// list.
 fn full() -> Value {
     json!({
         "name": "shop",
@@ -92,8 +94,8 @@ const UNSET: &[&str] = &[
 /// Where it is a value, for Compose too.
 const VALUES: &[&str] = &["/services/a/command", "/services/a/entrypoint"];
 
-/// Where Compose refuses it, or takes it for something that nobody can have meant: the project's folder as a file or bind mount, an address
-/// that the engine refuses.
+/// Where Compose refuses it, or takes it for something that nobody can have meant: the project's
+/// folder as a file or bind mount, an address that the engine refuses.
 const REFUSED: &[&str] = &[
     "/services/a/container_name",
     "/services/a/stop_grace_period",
@@ -151,8 +153,13 @@ const REFUSED: &[&str] = &[
 /// The pointers of all texts, but of two that others need as they are.
 fn texts(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| texts(value, &format!("{at}/{key}"), found)),
-        Value::Array(items) => items.iter().enumerate().for_each(|(key, value)| texts(value, &format!("{at}/{key}"), found)),
+        Value::Object(map) => {
+            map.iter().for_each(|(key, value)| texts(value, &format!("{at}/{key}"), found))
+        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(key, value)| texts(value, &format!("{at}/{key}"), found)),
         _ if ["/services/b/image", "/networks/m/ipam/config/0/subnet"].contains(&at) => {}
         _ => drop(found.insert(at.to_owned())),
     }
@@ -160,10 +167,20 @@ fn texts(value: &Value, at: &str, found: &mut BTreeSet<String>) {
 
 /// What would be made of a description.
 fn made(description: &Value) -> Result<Vec<String>, String> {
-    let project = read(description.clone()).map_err(|failure| failure.path.unwrap().keys.join("/"))?;
+    let project =
+        read(description.clone()).map_err(|failure| failure.path.unwrap().keys.join("/"))?;
     let mut made = vec![hash::service(&project.services["a"], &project, &Secrets::new())];
-    made.extend(project.networks.values().map(hash::network).chain(project.volumes.values().map(hash::volume)));
-    made.push(format!("{:?} {:?} {:?}", project.services["a"].build, project.secrets, project.configs));
+    made.extend(
+        project
+            .networks
+            .values()
+            .map(hash::network)
+            .chain(project.volumes.values().map(hash::volume)),
+    );
+    made.push(format!(
+        "{:?} {:?} {:?}",
+        project.services["a"].build, project.secrets, project.configs
+    ));
     Ok(made)
 }
 
@@ -172,12 +189,17 @@ fn an_empty_text_means_for_every_key_what_it_means_to_compose() {
     assert!(made(&full()).is_ok(), "{:?}", made(&full()));
     let mut all = BTreeSet::new();
     texts(&full(), "", &mut all);
-    let listed: BTreeSet<String> = UNSET.iter().chain(VALUES).chain(REFUSED).map(|&at| at.to_owned()).collect();
+    let listed: BTreeSet<String> =
+        UNSET.iter().chain(VALUES).chain(REFUSED).map(|&at| at.to_owned()).collect();
     assert_eq!(all, listed);
     let with = |at: &str, value: Option<Value>| {
         let mut description = full();
         let (parent, key) = at.rsplit_once('/').unwrap();
-        let map = if parent.is_empty() { &mut description } else { description.pointer_mut(parent).unwrap() };
+        let map = if parent.is_empty() {
+            &mut description
+        } else {
+            description.pointer_mut(parent).unwrap()
+        };
         let map = map.as_object_mut().unwrap();
         match value {
             Some(value) => map.insert(key.to_owned(), value),
@@ -187,7 +209,11 @@ fn an_empty_text_means_for_every_key_what_it_means_to_compose() {
     };
     for at in UNSET {
         assert_eq!(made(&with(at, Some(json!("")))), made(&with(at, None)), "{at}");
-        assert!(made(&with(at, Some(json!("")))).is_ok() && made(&with(at, Some(json!(" ")))) != made(&with(at, None)), "{at}");
+        assert!(
+            made(&with(at, Some(json!("")))).is_ok()
+                && made(&with(at, Some(json!(" ")))) != made(&with(at, None)),
+            "{at}"
+        );
     }
     for at in VALUES {
         assert!(made(&with(at, Some(json!("")))).is_ok(), "{at}");
@@ -195,7 +221,10 @@ fn an_empty_text_means_for_every_key_what_it_means_to_compose() {
     for at in REFUSED {
         let found = made(&with(at, Some(json!("")))).expect_err(at);
         let near = &at[1..at.rfind('/').unwrap()];
-        assert!(at[1..].starts_with(&found) || found.starts_with(near), "{at} is refused at {found}");
+        assert!(
+            at[1..].starts_with(&found) || found.starts_with(near),
+            "{at} is refused at {found}"
+        );
     }
 }
 
@@ -210,8 +239,14 @@ fn a_service_with_an_empty_image_and_no_build_has_neither() {
 #[test]
 fn an_empty_protocol_of_a_port_and_an_empty_test_are_left_to_their_defaults() {
     let of = |service: Value| made(&json!({"services": {"a": service}})).unwrap();
-    assert_eq!(of(json!({"image": "x", "ports": ["80/"]})), of(json!({"image": "x", "ports": [80]})));
-    assert_eq!(of(json!({"image": "x", "ports": [":80"]})), of(json!({"image": "x", "ports": [80]})));
+    assert_eq!(
+        of(json!({"image": "x", "ports": ["80/"]})),
+        of(json!({"image": "x", "ports": [80]}))
+    );
+    assert_eq!(
+        of(json!({"image": "x", "ports": [":80"]})),
+        of(json!({"image": "x", "ports": [80]}))
+    );
     assert_eq!(
         of(json!({"image": "x", "healthcheck": {"test": [], "retries": 5}})),
         of(json!({"image": "x", "healthcheck": {"retries": 5}}))

@@ -7,7 +7,8 @@ use crate::engine::sim::{ExecAnswer, Process};
 use crate::testing::World;
 
 const CACHE: &str = r#"cache: #{ image: "cache:1" }"#;
-pub(super) const ALLOWED: &str = "spc = \"0.1\"\n[allow]\ncommands = [\"*\"]\nread_only_execs = true\n";
+pub(super) const ALLOWED: &str =
+    "spc = \"0.1\"\n[allow]\ncommands = [\"*\"]\nread_only_execs = true\n";
 
 /// A machine on which `cache` runs, and the plan of a runbook that begins with its description.
 pub(super) fn running(code: &str) -> World {
@@ -30,7 +31,9 @@ fn asked(code: &str) -> String {
 
 #[test]
 fn an_answer_that_is_assumed_leads_the_plan_on() {
-    let said = asked("if cache.exec(\"llen\", #{ assume: 3 }).int() > 2 {\n    fs::write(\"busy\", \"x\");\n}\n");
+    let said = asked(
+        "if cache.exec(\"llen\", #{ assume: 3 }).int() > 2 {\n    fs::write(\"busy\", \"x\");\n}\n",
+    );
     let expected = "\
 ask.rhai:4
   1  run command /bin/sh -c llen in container shop-cache-1  asked for in line 4
@@ -46,7 +49,10 @@ fn every_kind_of_question_takes_an_assumed_answer() {
     for (code, answer) in [
         (r#"cache.exec("x", #{ assume: "a\nb" }).lines()[1]"#, "b"),
         (r#"cache.exec("x", #{ assume: [1, 2] }).json()[1].to_string()"#, "2"),
-        (r#"cache.exec("x", #{ assume: #{ code: 4, stdout: #{ a: 5 }, stderr: "no" }, check: false }).json().a.to_string()"#, "5"),
+        (
+            r#"cache.exec("x", #{ assume: #{ code: 4, stdout: #{ a: 5 }, stderr: "no" }, check: false }).json().a.to_string()"#,
+            "5",
+        ),
         (r#"cache.containers()[0].exec(["x"], #{ assume: "c" }).stdout"#, "c"),
         (r#"exec("cache", "x", #{ assume: "d" }).stdout"#, "d"),
         (r#"cache.run(["x"], #{ assume: "e" }).stdout"#, "e"),
@@ -59,26 +65,45 @@ fn every_kind_of_question_takes_an_assumed_answer() {
             r#"http::post("http://localhost/", #{ body: "x", assume: #{ status: 201, body: #{ id: 9 }, headers: #{ "X-Id": "9" } } }).json().id.to_string()"#,
             "9",
         ),
-        (r#"http::head("http://localhost/", #{ assume: #{ headers: #{ "X-Id": "9" } } }).headers["x-id"]"#, "9"),
-        (r#"healthcheck(cache, #{ test: ["CMD", "x"], assume: #{ code: 3, stdout: "ill" } }).output"#, "ill"),
+        (
+            r#"http::head("http://localhost/", #{ assume: #{ headers: #{ "X-Id": "9" } } }).headers["x-id"]"#,
+            "9",
+        ),
+        (
+            r#"healthcheck(cache, #{ test: ["CMD", "x"], assume: #{ code: 3, stdout: "ill" } }).output"#,
+            "ill",
+        ),
         (r#"confirm("Sure?", #{ assume: false }).to_string()"#, "false"),
-        (r#"attempt(|| cache.wait("ready", #{ timeout: "1s", assume: false })).error.kind"#, "timeout"),
+        (
+            r#"attempt(|| cache.wait("ready", #{ timeout: "1s", assume: false })).error.kind"#,
+            "timeout",
+        ),
         (r#"attempt(|| shop.wait((), #{ assume: false })).error.kind"#, "timeout"),
-        (r#"attempt(|| wait_until(#{ timeout: "1s", assume: false }, || true)).error.kind"#, "timeout"),
+        (
+            r#"attempt(|| wait_until(#{ timeout: "1s", assume: false }, || true)).error.kind"#,
+            "timeout",
+        ),
         (r#"attempt(|| cache.exec("x", #{ assume: #{ code: 2 } })).error.code.to_string()"#, "2"),
     ] {
         let said = asked(&format!("fs::write({code}, \"x\");\n"));
         assert!(said.contains(&format!("write file {answer} ")), "{code}: {said}");
-        assert!(said.contains("as `assume` says") && !said.contains("the plan ends"), "{code}: {said}");
+        assert!(
+            said.contains("as `assume` says") && !said.contains("the plan ends"),
+            "{code}: {said}"
+        );
     }
 }
 
 #[test]
 fn a_file_or_log_that_nobody_knows_is_what_the_runbook_assumes() {
-    let again = stack(r#"cache: #{ image: "cache:1", labels: #{ other: "x" } }"#) + "shop.up();\nlet cache = shop.service(\"cache\");\n";
+    let again = stack(r#"cache: #{ image: "cache:1", labels: #{ other: "x" } }"#)
+        + "shop.up();\nlet cache = shop.service(\"cache\");\n";
     for (code, answer) in [
         (r#"cache.read("/etc/port", #{ assume: 6379 })"#, "6379"),
-        (r#"json::parse(cache.containers()[0].read("/etc/c.json", #{ assume: #{ port: 80 } })).port.to_string()"#, "80"),
+        (
+            r#"json::parse(cache.containers()[0].read("/etc/c.json", #{ assume: #{ port: 80 } })).port.to_string()"#,
+            "80",
+        ),
         (r#"cache.logs(#{ assume: ["one", "two"] })[1].text"#, "two"),
         (r#"cache.containers()[0].logs(#{ assume: "one\ntwo" })[0].text"#, "one"),
         (r#"shop.logs((), #{ assume: ["three"] })[0].text"#, "three"),
@@ -88,10 +113,16 @@ fn a_file_or_log_that_nobody_knows_is_what_the_runbook_assumes() {
         let world = world(&[("up.rhai", &up), ("ask.rhai", &changed)]);
         planned_and_run(&world, "up.rhai");
         let said = text(&planned(&world, "ask.rhai"));
-        assert!(said.contains(&format!("write file {answer} ")) && said.contains("as `assume` says"), "{code}: {said}");
+        assert!(
+            said.contains(&format!("write file {answer} ")) && said.contains("as `assume` says"),
+            "{code}: {said}"
+        );
         // Of what is as it was found the plan has the real answer.
         let known = super::try_plan(&running(&code), "ask.rhai");
-        assert!(known.as_ref().map_or(true, |preview| !text(preview).contains("as `assume` says")), "{code}");
+        assert!(
+            known.as_ref().map_or(true, |preview| !text(preview).contains("as `assume` says")),
+            "{code}"
+        );
     }
 }
 
@@ -109,18 +140,25 @@ fn an_assumed_output_is_in_the_file_it_goes_to() {
 
 #[test]
 fn a_secret_in_an_assumed_answer_is_hidden() {
-    let said = asked("let s = random_secret(\"key\", 20);\nprint(cache.exec(\"x\", #{ assume: \"pw: \" + expose(s) }).stdout);\n");
+    let said = asked(
+        "let s = random_secret(\"key\", 20);\nprint(cache.exec(\"x\", #{ assume: \"pw: \" + expose(s) }).stdout);\n",
+    );
     assert!(said.contains("prints \"pw: [secret key]"), "{said}");
 }
 
 #[test]
 fn a_read_only_command_is_run_where_plans_may_and_its_answer_is_known() {
-    let code = "fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n";
+    let code =
+        "fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n";
     let world = running_with(code, &[("spc.toml", ALLOWED)]);
     // The command is run by the plan: the only call that a plan makes and that is none of reading.
     let calls = world.engine.calls().len();
     let preview = super::try_plan(&world, "ask.rhai").unwrap();
-    let made: Vec<_> = world.engine.calls()[calls..].iter().filter(|call| call.mutates).map(|call| call.method).collect();
+    let made: Vec<_> = world.engine.calls()[calls..]
+        .iter()
+        .filter(|call| call.mutates)
+        .map(|call| call.method)
+        .collect();
     assert_eq!(made, ["exec_start"]);
     let expected = "\
 ask.rhai:4
@@ -132,14 +170,17 @@ ask.rhai:4
 
 #[test]
 fn a_read_only_command_alone_is_nothing_to_do() {
-    let world = running_with("cache.exec(\"llen\", #{ read_only: true });\n", &[("spc.toml", ALLOWED)]);
+    let world =
+        running_with("cache.exec(\"llen\", #{ read_only: true });\n", &[("spc.toml", ALLOWED)]);
     let preview = super::try_plan(&world, "ask.rhai").unwrap();
     assert!(!preview.changes() && text(&preview).ends_with("nothing to do"), "{}", text(&preview));
 }
 
 #[test]
 fn without_its_line_a_read_only_command_is_not_run_and_the_plan_says_which_line() {
-    let said = asked("fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n");
+    let said = asked(
+        "fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n",
+    );
     assert!(said.contains("write file n3 "), "{said}");
     let note = "note: read-only commands were not run, as in the container shop-cache-1: to have plans run them, write read_only_execs = true under [allow] in spc.toml";
     assert!(said.contains(note), "{said}");
@@ -151,13 +192,18 @@ fn a_read_only_command_is_not_run_in_a_container_that_the_plan_changed() {
         let read = "fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n";
         let world = running_with(&format!("{code}{read}"), &[("spc.toml", ALLOWED)]);
         let said = text(&planned(&world, "ask.rhai"));
-        assert!(said.contains("write file n3 ") && !said.contains("read-only commands were not run"), "{said}");
+        assert!(
+            said.contains("write file n3 ") && !said.contains("read-only commands were not run"),
+            "{said}"
+        );
     }
 }
 
 #[test]
 fn a_plan_that_ends_at_an_unknown_answer_names_the_call_and_the_option() {
-    let said = asked("let count = cache.exec(\"llen\");\nprint(count.int());\nfs::write(\"done\", \"x\");\n");
+    let said = asked(
+        "let count = cache.exec(\"llen\");\nprint(count.int());\nfs::write(\"done\", \"x\");\n",
+    );
     let end = "\
 the plan ends at ask.rhai:5: \"\" is not an integer
 help: say what a plan is to take the command \"/bin/sh -c llen\" in the container shop-cache-1 to answer: give the call at ask.rhai:4 the option `assume`
@@ -173,7 +219,12 @@ fn a_refusal_after_an_unknown_answer_is_one_and_names_the_line_that_allows_it() 
     assert!(ends.refused, "{ends:?}");
     let said = text(&preview);
     assert!(said.contains("the plan ends at ask.rhai:5: A script may not send a request to \"http://evil.example/\""), "{said}");
-    assert!(said.contains("help: to allow it, write network = [\"evil.example\"] under [allow] in spc.toml"), "{said}");
+    assert!(
+        said.contains(
+            "help: to allow it, write network = [\"evil.example\"] under [allow] in spc.toml"
+        ),
+        "{said}"
+    );
 }
 
 #[test]
@@ -186,7 +237,10 @@ fn a_guarded_function_that_fails_in_the_plan_is_told_first() {
     );
     assert!(said.contains("remove file copy"), "{said}");
     // Nothing is undone after a commit, nor where all is well.
-    for code in [code.replace("    cache.exec", "    g.commit();\n    cache.exec"), code.replace(".int()", "")] {
+    for code in [
+        code.replace("    cache.exec", "    g.commit();\n    cache.exec"),
+        code.replace(".int()", ""),
+    ] {
         let said = asked(&code);
         assert!(!said.contains("way back"), "{said}");
     }
@@ -195,14 +249,22 @@ fn a_guarded_function_that_fails_in_the_plan_is_told_first() {
 #[test]
 fn an_error_that_is_caught_in_the_plan_is_told_first() {
     for (code, line, because) in [
-        ("try { cache.exec(\"x\").int(); } catch (e) { fs::write(\"bad\", \"x\"); }\n", 4, "\"\" is not an integer"),
+        (
+            "try { cache.exec(\"x\").int(); } catch (e) { fs::write(\"bad\", \"x\"); }\n",
+            4,
+            "\"\" is not an integer",
+        ),
         (
             "try { cache.exec(\"x\").json(); } catch { }\nfs::write(\"bad\", \"x\");\n",
             4,
             "\"\" is not JSON: EOF while parsing a value at line 1 column 0",
         ),
         ("let a = [];\ntry {\n    a[1];\n} catch {\n    fs::write(\"bad\", \"x\");\n}\n", 8, ""),
-        ("if !attempt(|| cache.exec(\"x\").int()).ok { fs::write(\"bad\", \"x\"); }\n", 4, "\"\" is not an integer"),
+        (
+            "if !attempt(|| cache.exec(\"x\").int()).ok { fs::write(\"bad\", \"x\"); }\n",
+            4,
+            "\"\" is not an integer",
+        ),
         (
             "fn look(it) { try { it.exec(\"x\").int(); } catch (e) { fs::write(\"bad\", \"x\"); } }\nlook(cache);\n",
             4,
@@ -211,8 +273,18 @@ fn an_error_that_is_caught_in_the_plan_is_told_first() {
     ] {
         let said = asked(code);
         let first = said.lines().next().unwrap();
-        assert!(first.starts_with(&format!("this plan takes a way back: ask.rhai:{line}: ")), "{code}: {said}");
-        assert!(first.ends_with(&if because.is_empty() { "with an error".to_owned() } else { format!(": {because}") }), "{code}: {said}");
+        assert!(
+            first.starts_with(&format!("this plan takes a way back: ask.rhai:{line}: ")),
+            "{code}: {said}"
+        );
+        assert!(
+            first.ends_with(&if because.is_empty() {
+                "with an error".to_owned()
+            } else {
+                format!(": {because}")
+            }),
+            "{code}: {said}"
+        );
         assert!(said.contains("write file bad"), "{code}: {said}");
     }
     // Nothing is evaluated after these.

@@ -17,7 +17,9 @@ const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM base:1\nCMD [\"serve\"]\n"
 fn without_registry(files: &[(&str, &str)]) -> World {
     let conductor = SimConductor::new(7);
     let host = host(&conductor, files, "red");
-    let engine = SimEngine::builder(conductor.clone()).image("base:1", ImageSpec::command(&["serve"])).build();
+    let engine = SimEngine::builder(conductor.clone())
+        .image("base:1", ImageSpec::command(&["serve"]))
+        .build();
     World::of(conductor, engine, host, 7)
 }
 
@@ -30,14 +32,21 @@ fn made(world: &World) -> Vec<String> {
 
 #[test]
 fn a_one_off_container_of_an_image_that_a_described_stack_builds_builds_it_once() {
-    // However the name is spelled, whichever stack of the runbook it is, and whether or not a service of it is active.
+    // However the name is spelled, whichever stack of the runbook it is, and whether or not a
+    // service of it is active.
     let other = "let other = stack(\"other\", #{ services: #{ web: #{ image: \"web:1\" } } });\n";
     for spelled in ["local/tool:1", "docker.io/local/tool:1"] {
-        let run = format!("{}{other}run(\"{spelled}\", [\"x\"]);\nrun(\"local/tool:1\", [\"y\"]);\n", stack(TOOL));
+        let run = format!(
+            "{}{other}run(\"{spelled}\", [\"x\"]);\nrun(\"local/tool:1\", [\"y\"]);\n",
+            stack(TOOL)
+        );
         let world = world(&[("run.rhai", &run), DOCKERFILE]);
         let said = text(&planned(&world, "run.rhai"));
         assert_eq!(said.matches("build image local/tool:1").count(), 1, "{said}");
-        assert!(!said.contains("pull image local/tool:1") && !said.contains("pull image docker.io"), "{said}");
+        assert!(
+            !said.contains("pull image local/tool:1") && !said.contains("pull image docker.io"),
+            "{said}"
+        );
         let ran = world.run(&PathBuf::from(ROOT).join("run.rhai"), &[]);
         assert_eq!(ran.code(), 0, "{:?}", ran.end);
         assert_eq!(made(&world), ["image_pull base:1", "image_build local/tool:1"]);
@@ -58,28 +67,46 @@ fn an_image_that_no_stack_of_the_runbook_builds_is_pulled() {
 fn where_an_image_is_missing_the_service_that_builds_it_is_named() {
     let help = "the service \"tool\" of the stack \"shop\" builds it: call that stack's `build([\"tool\"])` before";
     let other = "let other = stack(\"other\", #{ services: #{ web: #{ image: \"local/tool:1\" } } });\nother.up();\n";
-    for script in
-        [other, "image(\"local/tool:1\").pull();\n", "image(\"local/tool:1\").id;\n", "image(\"docker.io/local/tool:1\").inspect();\n"]
-    {
-        let world = without_registry(&[("run.rhai", &format!("{}{script}", stack(TOOL))), DOCKERFILE]);
+    for script in [
+        other,
+        "image(\"local/tool:1\").pull();\n",
+        "image(\"local/tool:1\").id;\n",
+        "image(\"docker.io/local/tool:1\").inspect();\n",
+    ] {
+        let world =
+            without_registry(&[("run.rhai", &format!("{}{script}", stack(TOOL))), DOCKERFILE]);
         let ran = world.run(&PathBuf::from(ROOT).join("run.rhai"), &[]);
         assert_ne!(ran.code(), 0);
-        assert!(format!("{:?}", ran.end).contains(&format!("{help:?}")[1..]), "{script}: {:?}", ran.end);
+        assert!(
+            format!("{:?}", ran.end).contains(&format!("{help:?}")[1..]),
+            "{script}: {:?}",
+            ran.end
+        );
     }
     // A build that fails says whose it is.
     let run = format!("{}run(\"local/tool:1\", [\"x\"]);\n", stack(TOOL));
     let world = without_registry(&[("run.rhai", &run), ("Dockerfile", "FROM gone:1\n")]);
     let ran = world.run(&PathBuf::from(ROOT).join("run.rhai"), &[]);
-    assert!(ran.code() == 1 && format!("{:?}", ran.end).contains("The build of \\\"local/tool:1\\\" failed"), "{:?}", ran.end);
+    assert!(
+        ran.code() == 1
+            && format!("{:?}", ran.end).contains("The build of \\\"local/tool:1\\\" failed"),
+        "{:?}",
+        ran.end
+    );
 }
 
 #[test]
 fn a_build_that_changed_since_is_noted() {
-    let described = |build: &str| up(&format!(r#"web: #{{ build: #{{ context: "app", {build} }}, image: "local/web:1" }}"#));
-    let two = ("app/Dockerfile", "FROM base:1 AS one\nCMD [\"one\"]\nFROM one AS two\nCMD [\"two\"]\n");
+    let described = |build: &str| {
+        up(&format!(r#"web: #{{ build: #{{ context: "app", {build} }}, image: "local/web:1" }}"#))
+    };
+    let two =
+        ("app/Dockerfile", "FROM base:1 AS one\nCMD [\"one\"]\nFROM one AS two\nCMD [\"two\"]\n");
     let world = world(&[("up.rhai", &described("target: \"one\"")), two]);
     assert_eq!(world.run(&PathBuf::from(ROOT).join("up.rhai"), &[]).code(), 0);
-    for (build, what) in [("target: \"two\"", "target"), ("target: \"one\", args: #{ A: 1 }", "arguments")] {
+    for (build, what) in
+        [("target: \"two\"", "target"), ("target: \"one\", args: #{ A: 1 }", "arguments")]
+    {
         let after = changed(&world, &[("up.rhai", &described(build)), two], "red");
         let expected = format!(
             "note: the image \"local/web:1\" was built from something else than is described now ({what}); \
@@ -99,12 +126,22 @@ fn an_anonymous_volume_that_goes_on_under_another_image_is_noted() {
     };
     let world = world(&[("up.rhai", &described("1", ""))]);
     planned_and_run(&world, "up.rhai");
-    let after =
-        changed(&world, &[("up.rhai", &described("2", "")), ("renew.rhai", &described("2", "#{ renew_anonymous_volumes: true }"))], "red");
+    let after = changed(
+        &world,
+        &[
+            ("up.rhai", &described("2", "")),
+            ("renew.rhai", &described("2", "#{ renew_anonymous_volumes: true }")),
+        ],
+        "red",
+    );
     let notes = |file: &str| {
         let said = text(&planned(&after, file));
         assert!(said.contains("1 to replace"), "{said}");
-        said.lines().filter(|line| line.starts_with("note: ")).map(str::to_owned).collect::<Vec<_>>().join("\n")
+        said.lines()
+            .filter(|line| line.starts_with("note: "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     assert_eq!(
         notes("up.rhai"),
@@ -113,26 +150,40 @@ fn an_anonymous_volume_that_goes_on_under_another_image_is_noted() {
     );
     let renewed = notes("renew.rhai");
     let expected = "note: web: the anonymous volume at \"/deps\" is a new one; the old one, \"";
-    assert!(renewed.starts_with(expected) && renewed.ends_with("\", stays on the engine"), "{renewed}");
+    assert!(
+        renewed.starts_with(expected) && renewed.ends_with("\", stays on the engine"),
+        "{renewed}"
+    );
     assert_eq!(renewed.lines().count(), 1, "{renewed}");
 }
 
 #[test]
 fn two_builds_under_one_name_end_the_plan() {
-    let built = |value: u8| format!(r#"build: #{{ context: ".", args: #{{ A: {value} }} }}, image: "local/web:1""#);
+    let built = |value: u8| {
+        format!(r#"build: #{{ context: ".", args: #{{ A: {value} }} }}, image: "local/web:1""#)
+    };
     let services = format!("a: #{{ {} }}, b: #{{ {} }}", built(1), built(2));
     let world = world(&[("up.rhai", &up(&services)), DOCKERFILE]);
-    let said = try_plan(&world, "up.rhai").map_or_else(|refused| format!("{refused:?}"), |preview| text(&preview));
-    assert!(said.contains("build different images under one name") && said.replace('\\', "").contains("their \"args\" differ"), "{said}");
+    let said = try_plan(&world, "up.rhai")
+        .map_or_else(|refused| format!("{refused:?}"), |preview| text(&preview));
+    assert!(
+        said.contains("build different images under one name")
+            && said.replace('\\', "").contains("their \"args\" differ"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_way_back_takes_nothing_from_what_is_said_of_the_way() {
-    let of = |image: &str| format!(r#"stack("shop", #{{ services: #{{ web: #{{ image: "{image}" }} }} }})"#);
+    let of = |image: &str| {
+        format!(r#"stack("shop", #{{ services: #{{ web: #{{ image: "{image}" }} }} }})"#)
+    };
     let release = |end: &str| {
         let (old, fresh) = (of("web:1"), of("new:2"));
         let work = format!("g.undo(\"go back\", || {{ old.up(); }});\n    fresh.up();\n    {end}");
-        format!("let old = {old};\nlet fresh = {fresh};\nattempt(|| guarded(fresh, \"release\", |g| {{\n    {work}\n}}));\n")
+        format!(
+            "let old = {old};\nlet fresh = {fresh};\nattempt(|| guarded(fresh, \"release\", |g| {{\n    {work}\n}}));\n"
+        )
     };
     let world = world(&[
         ("first.rhai", &up(r#"web: #{ image: "web:1" }"#)),
@@ -140,6 +191,8 @@ fn a_way_back_takes_nothing_from_what_is_said_of_the_way() {
         ("bad.rhai", &release("fail(\"failed\", \"no\");")),
     ]);
     planned_and_run(&world, "first.rhai");
-    let marks = |file: &str| text(&try_plan(&world, file).unwrap()).matches("its image is unknown until step 1").count();
+    let marks = |file: &str| {
+        text(&try_plan(&world, file).unwrap()).matches("its image is unknown until step 1").count()
+    };
     assert_eq!((marks("good.rhai"), marks("bad.rhai")), (1, 1));
 }

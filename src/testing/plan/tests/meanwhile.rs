@@ -10,7 +10,9 @@ use crate::testing::World;
 
 /// A machine with a container that the second runbook replaces.
 fn replacing() -> World {
-    let with = |version: &str| up(&format!(r#"web: #{{ image: "web:1", environment: #{{ V: "{version}" }} }}"#));
+    let with = |version: &str| {
+        up(&format!(r#"web: #{{ image: "web:1", environment: #{{ V: "{version}" }} }}"#))
+    };
     let world = world(&[("first.rhai", &with("1")), ("second.rhai", &with("2"))]);
     planned_and_run(&world, "first.rhai");
     world
@@ -19,7 +21,10 @@ fn replacing() -> World {
 /// The next `times` looks at a container find it removed.
 fn removed(world: &World, times: u64) {
     for nth in 1..=times {
-        let effect = FaultEffect::FailBefore(EngineError::new(EngineErrorKind::NotFound, "No such container: web"));
+        let effect = FaultEffect::FailBefore(EngineError::new(
+            EngineErrorKind::NotFound,
+            "No such container: web",
+        ));
         world.engine.fault(Fault { on: FaultPoint::method("container_inspect", nth), effect });
     }
 }
@@ -27,7 +32,8 @@ fn removed(world: &World, times: u64) {
 #[test]
 fn a_plan_begins_anew_where_a_container_was_removed_meanwhile() {
     let world = replacing();
-    let asked = || world.engine.calls().iter().filter(|call| call.method == "container_inspect").count();
+    let asked =
+        || world.engine.calls().iter().filter(|call| call.method == "container_inspect").count();
     let before = asked();
     let expected = text(&try_plan(&world, "second.rhai").unwrap());
     let once = asked() - before;
@@ -45,6 +51,12 @@ fn a_plan_on_an_engine_that_never_stands_still_says_so() {
     removed(&world, 100);
     let diagnostic = try_plan(&world, "second.rhai").unwrap_err();
     assert_eq!(diagnostic.kind, Kind::Engine);
-    assert_eq!(diagnostic.message, "What is on the engine changes while the plan is made: the container shop-web-1 was removed meanwhile");
-    assert_eq!(diagnostic.hint.as_deref(), Some("plan again once the run that changes it has ended"));
+    assert_eq!(
+        diagnostic.message,
+        "What is on the engine changes while the plan is made: the container shop-web-1 was removed meanwhile"
+    );
+    assert_eq!(
+        diagnostic.hint.as_deref(),
+        Some("plan again once the run that changes it has ended")
+    );
 }

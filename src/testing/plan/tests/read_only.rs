@@ -1,4 +1,5 @@
-//! Commands that a plan really runs, where they fail or hang; and what ends a plan whatever is answered.
+//! Commands that a plan really runs, where they fail or hang; and what ends a plan whatever is
+//! answered.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,11 +19,16 @@ fn answering(code: &str, command: &str, answer: ExecAnswer) -> World {
     world
 }
 
-/// The plan up to a failure that a run would end with too, the failure, and what was said meanwhile.
+/// The plan up to a failure that a run would end with too, the failure, and what was said
+/// meanwhile.
 fn failed(world: &World) -> (String, Box<Diagnostic>, Vec<String>) {
     let said: Arc<Mutex<Vec<String>>> = Arc::default();
     let hears = said.clone();
-    let planned = try_plan_saying(world, "ask.rhai", Arc::new(move |text| hears.lock().unwrap().push(text.to_owned())));
+    let planned = try_plan_saying(
+        world,
+        "ask.rhai",
+        Arc::new(move |text| hears.lock().unwrap().push(text.to_owned())),
+    );
     let Ok(Planned::Failed(preview, diagnostic)) = planned else { panic!("{planned:?}") };
     let said = said.lock().unwrap().clone();
     (text(&preview), diagnostic, said)
@@ -32,7 +38,8 @@ fn failed(world: &World) -> (String, Box<Diagnostic>, Vec<String>) {
 fn a_read_only_command_that_fails_ends_the_plan_with_what_stands_before() {
     let nope = ExecAnswer::failure(3, "no such thing");
     for options in ["read_only: true", "read_only: true, assume: 3"] {
-        let code = format!("fs::write(\"before\", \"x\");\ncache.exec(\"nope\", #{{ {options} }});\n");
+        let code =
+            format!("fs::write(\"before\", \"x\");\ncache.exec(\"nope\", #{{ {options} }});\n");
         let (shown, failure, said) = failed(&answering(&code, "*nope*", nope.clone()));
         let expected = "\
 ask.rhai:4
@@ -42,7 +49,11 @@ ask.rhai:5
 the plan ends at ask.rhai:5: \"nope\" in \"cache\" ended with code 3
 1 to write";
         assert_eq!(shown, expected);
-        assert_eq!(failure.hint.as_deref(), Some("to go on all the same, give it check: false"), "{options}");
+        assert_eq!(
+            failure.hint.as_deref(),
+            Some("to go on all the same, give it check: false"),
+            "{options}"
+        );
         assert!(failure.details.iter().any(|detail| detail.text == "no such thing"), "{failure:?}");
         assert_eq!(said, [""; 0]);
     }
@@ -50,17 +61,32 @@ the plan ends at ask.rhai:5: \"nope\" in \"cache\" ended with code 3
 
 #[test]
 fn a_read_only_command_has_its_own_time_and_is_spoken_of_while_it_runs() {
-    for (options, time, words) in [("", "30s", 4), (", timeout: \"5s\"", "5s", 2), (", timeout: \"70s\", assume: 1", "1m10s", 6)] {
-        let code = format!("http::get(\"http://localhost/\").ok;\ncache.exec(\"stuck\", #{{ read_only: true{options} }});\n");
+    for (options, time, words) in [
+        ("", "30s", 4),
+        (", timeout: \"5s\"", "5s", 2),
+        (", timeout: \"70s\", assume: 1", "1m10s", 6),
+    ] {
+        let code = format!(
+            "http::get(\"http://localhost/\").ok;\ncache.exec(\"stuck\", #{{ read_only: true{options} }});\n"
+        );
         let world = answering(&code, "*stuck*", ExecAnswer::default().running_on());
         let (shown, failure, said) = failed(&world);
-        let message =
-            format!("Could not run a command in \"cache\": the read-only command did not end within {time}: a plan waits no longer");
+        let message = format!(
+            "Could not run a command in \"cache\": the read-only command did not end within {time}: a plan waits no longer"
+        );
         assert_eq!((failure.kind.word(), failure.message.as_str()), ("timeout", message.as_str()));
-        assert!(failure.hint.as_ref().unwrap().starts_with("give it more time with `timeout`"), "{failure:?}");
-        assert!(shown.contains("run (read-only) command /bin/sh -c stuck") && shown.contains("the plan ends at ask.rhai:5"), "{shown}");
-        let word =
-            format!("waiting: the read-only command \"/bin/sh -c stuck\" runs in the container shop-cache-1, for at most {time} (2 s)");
+        assert!(
+            failure.hint.as_ref().unwrap().starts_with("give it more time with `timeout`"),
+            "{failure:?}"
+        );
+        assert!(
+            shown.contains("run (read-only) command /bin/sh -c stuck")
+                && shown.contains("the plan ends at ask.rhai:5"),
+            "{shown}"
+        );
+        let word = format!(
+            "waiting: the read-only command \"/bin/sh -c stuck\" runs in the container shop-cache-1, for at most {time} (2 s)"
+        );
         assert_eq!(said.first(), Some(&word));
         assert_eq!(said.len(), words, "{said:?}");
         assert_eq!(world.engine.violations(), [], "it is ended");
@@ -69,7 +95,8 @@ fn a_read_only_command_has_its_own_time_and_is_spoken_of_while_it_runs() {
 
 #[test]
 fn what_is_wrong_whatever_is_answered_fails_the_plan() {
-    let asks = "let count = cache.exec(\"llen\");\nif count.stdout == \"\" { fs::write(\"a\", \"x\"); }\n";
+    let asks =
+        "let count = cache.exec(\"llen\");\nif count.stdout == \"\" { fs::write(\"a\", \"x\"); }\n";
     for (code, message) in [
         ("nonsense(1);", "There is no function nonsense(integer)"),
         ("cache.exec(\"x\", #{ tiemout: 1 });", "The options of exec have no \"tiemout\""),
@@ -84,13 +111,21 @@ fn what_is_wrong_whatever_is_answered_fails_the_plan() {
 #[test]
 fn the_option_assume_is_named_only_where_it_leads_on() {
     // Given already: its own answer is what leads to the error.
-    let (shown, failure, _) = failed(&running("cache.exec(\"llen\", #{ assume: \"no\" }).int();\n"));
-    assert_eq!((failure.kind.word(), failure.message.as_str()), ("usage", "\"no\" is not an integer"));
+    let (shown, failure, _) =
+        failed(&running("cache.exec(\"llen\", #{ assume: \"no\" }).int();\n"));
+    assert_eq!(
+        (failure.kind.word(), failure.message.as_str()),
+        ("usage", "\"no\" is not an integer")
+    );
     assert!(!shown.contains("the option `assume`"), "{shown}");
-    let preview = super::planned(&running("if cache.exec(\"llen\", #{ assume: 3 }).int() == 3 { throw \"busy\"; }\n"), "ask.rhai");
+    let preview = super::planned(
+        &running("if cache.exec(\"llen\", #{ assume: 3 }).int() == 3 { throw \"busy\"; }\n"),
+        "ask.rhai",
+    );
     let help = "it may depend on the command \"/bin/sh -c llen\" in the container shop-cache-1: change what `assume` says at ask.rhai:4";
     assert_eq!(preview.ends.unwrap().help.as_deref(), Some(help));
     // What is only waited for gives no answer to look at.
-    let (_, failure, _) = failed(&running("cache.restart();\ncache.wait(\"ready\");\nparse_int(\"x\");\n"));
+    let (_, failure, _) =
+        failed(&running("cache.restart();\ncache.wait(\"ready\");\nparse_int(\"x\");\n"));
     assert_eq!(failure.kind.word(), "usage");
 }

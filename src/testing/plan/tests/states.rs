@@ -1,4 +1,5 @@
-//! Services that are not well when a plan is made: a run may find them well again, so the plan goes on.
+//! Services that are not well when a plan is made: a run may find them well again, so the plan goes
+//! on.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +11,8 @@ use super::{changed, planned, planned_and_run, stack, text, try_plan, up, world}
 use crate::engine::sim::Process;
 use crate::testing::World;
 
-const CHECK: &str = r#"healthcheck: #{ test: ["CMD", "check"], interval: "1s", retries: 2, timeout: "1s" }"#;
+const CHECK: &str =
+    r#"healthcheck: #{ test: ["CMD", "check"], interval: "1s", retries: 2, timeout: "1s" }"#;
 
 /// How a service is when the plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +31,21 @@ impl Ill {
     fn process(self) -> Process {
         let never = Process::new().ready_after(Duration::from_hours(1000));
         match self {
-            Self::Restarting | Self::BetweenExits => never.exits_after(Duration::from_millis(900), 1),
+            Self::Restarting | Self::BetweenExits => {
+                never.exits_after(Duration::from_millis(900), 1)
+            }
             Self::Unhealthy | Self::Starting => never,
         }
     }
 
     fn is(self, world: &World) -> bool {
-        let db = world.engine.state().containers.into_iter().find(|container| container.name == "shop-db-1").unwrap();
+        let db = world
+            .engine
+            .state()
+            .containers
+            .into_iter()
+            .find(|container| container.name == "shop-db-1")
+            .unwrap();
         let (state, health) = (db.state, db.health.unwrap_or_default());
         match self {
             Self::Restarting => state == "restarting",
@@ -81,8 +91,14 @@ fn a_service_that_is_not_ready_now_is_taken_to_get_ready() {
         let _ = world.engine.end_process("shop-db-1", 1);
         // By now it runs.
         let ills = ["restarts again and again, the last time it ended with code 1", "is unhealthy"];
-        let of_now = |said: String| ills.iter().fold(said, |said, ill| said.replace(ill, "is not ready yet"));
-        assert_eq!(of_now(text(&planned_and_run(&world, "up.rhai"))), of_now(text(&preview)), "{how:?}");
+        let of_now = |said: String| {
+            ills.iter().fold(said, |said, ill| said.replace(ill, "is not ready yet"))
+        };
+        assert_eq!(
+            of_now(text(&planned_and_run(&world, "up.rhai"))),
+            of_now(text(&preview)),
+            "{how:?}"
+        );
     }
 }
 
@@ -90,7 +106,8 @@ fn a_service_that_is_not_ready_now_is_taken_to_get_ready() {
 fn a_service_that_only_the_engine_may_probe_is_taken_to_get_ready() {
     let db = db(r#", "x-spc-probe": "engine""#);
     for how in ALL {
-        let world = ill(how, &db, &[("up.rhai", &(stack(&db) + "shop.up((), #{ timeout: \"3s\" });"))]);
+        let world =
+            ill(how, &db, &[("up.rhai", &(stack(&db) + "shop.up((), #{ timeout: \"3s\" });"))]);
         let preview = planned(&world, "up.rhai");
         assert!(preview.ends.is_none() && !preview.changes(), "{how:?}: {preview:?}");
     }
@@ -107,7 +124,10 @@ fn what_depends_on_a_service_that_is_not_ready_is_planned() {
     for how in ALL {
         let world = ill(how, &all("red"), &[("up.rhai", &up(&all("blue")))]);
         let said = text(&planned(&world, "up.rhai"));
-        assert!(said.contains("wait until ready container shop-db-1") || how == Ill::BetweenExits, "{how:?}: {said}");
+        assert!(
+            said.contains("wait until ready container shop-db-1") || how == Ill::BetweenExits,
+            "{how:?}: {said}"
+        );
         assert!(said.ends_with("1 to replace"), "{how:?}: {said}");
     }
 }
@@ -116,7 +136,9 @@ fn what_depends_on_a_service_that_is_not_ready_is_planned() {
 fn a_service_that_is_not_ready_is_replaced_as_a_run_does_it() {
     for how in ALL {
         for order in ["stop-first", "start-first"] {
-            let changed = db(&format!(r#", environment: #{{ C: "blue" }}, deploy: #{{ update_config: #{{ order: "{order}" }} }}"#));
+            let changed = db(&format!(
+                r#", environment: #{{ C: "blue" }}, deploy: #{{ update_config: #{{ order: "{order}" }} }}"#
+            ));
             let world = ill(how, &db(""), &[("up.rhai", &up(&changed))]);
             let said = text(&planned(&world, "up.rhai"));
             assert!(said.ends_with("1 to replace"), "{how:?}: {said}");
@@ -132,7 +154,11 @@ fn a_service_that_is_not_ready_is_replaced_as_a_run_does_it() {
 fn a_service_that_is_not_ready_is_restarted_and_scaled_in_a_plan() {
     for how in ALL {
         let code = |verb: &str| format!("{}shop.service(\"db\").{verb};\n", stack(&db("")));
-        let world = ill(how, &db(""), &[("restart.rhai", &code("restart()")), ("scale.rhai", &code("scale(2)"))]);
+        let world = ill(
+            how,
+            &db(""),
+            &[("restart.rhai", &code("restart()")), ("scale.rhai", &code("scale(2)"))],
+        );
         let said = text(&planned(&world, "restart.rhai"));
         assert!(said.ends_with("1 to restart"), "{how:?}: {said}");
         let said = text(&planned(&world, "scale.rhai"));
@@ -162,7 +188,8 @@ fn a_job_that_failed_and_is_started_again_is_taken_to_end_well() {
 
 #[test]
 fn a_script_that_waits_for_readiness_goes_on_and_the_plan_says_on_what_it_depends() {
-    let code = stack(&db("")) + "shop.service(\"db\").wait(\"ready\", \"2s\");\nfs::write(shop.service(\"db\").state, \"x\");\n";
+    let code = stack(&db(""))
+        + "shop.service(\"db\").wait(\"ready\", \"2s\");\nfs::write(shop.service(\"db\").state, \"x\");\n";
     for how in ALL {
         let world = ill(how, &db(""), &[("wait.rhai", &code)]);
         let expected = "\
@@ -175,7 +202,10 @@ wait.rhai:4
     let world = world(&[("up.rhai", &up(&db(""))), ("wait.rhai", &code)]);
     planned_and_run(&world, "up.rhai");
     rest(&world, Duration::from_secs(3));
-    assert_eq!(text(&planned(&world, "wait.rhai")), "wait.rhai:4\n  1  write file running  asked for in line 4\n1 to write");
+    assert_eq!(
+        text(&planned(&world, "wait.rhai")),
+        "wait.rhai:4\n  1  write file running  asked for in line 4\n1 to write"
+    );
 }
 
 #[test]
@@ -203,7 +233,8 @@ until.rhai:4
 
 #[test]
 fn a_wait_that_runs_out_of_virtual_time_ends_the_plan_and_is_no_failure_of_it() {
-    let code = stack(&db("")) + "retry(#{ timeout: \"5s\" }, || { while shop.service(\"db\").state != \"running\" { sleep(\"1s\"); } });\n";
+    let code = stack(&db(""))
+        + "retry(#{ timeout: \"5s\" }, || { while shop.service(\"db\").state != \"running\" { sleep(\"1s\"); } });\n";
     let world = ill(Ill::Restarting, &db(""), &[("loop.rhai", &code)]);
     let preview = try_plan(&world, "loop.rhai").unwrap();
     assert!(preview.ends.is_some(), "{preview:?}");
@@ -212,7 +243,10 @@ fn a_wait_that_runs_out_of_virtual_time_ends_the_plan_and_is_no_failure_of_it() 
 #[test]
 fn a_container_that_has_ended_stays_so_and_a_wait_for_it_fails_as_in_a_run() {
     let once = format!(r#"db: #{{ image: "db:1", {CHECK} }}"#);
-    let world = world(&[("up.rhai", &up(&once)), ("wait.rhai", &(stack(&once) + "shop.service(\"db\").wait(\"ready\");\n"))]);
+    let world = world(&[
+        ("up.rhai", &up(&once)),
+        ("wait.rhai", &(stack(&once) + "shop.service(\"db\").wait(\"ready\");\n")),
+    ]);
     planned_and_run(&world, "up.rhai");
     world.engine.end_process("shop-db-1", 1).unwrap();
     let failure = try_plan(&world, "wait.rhai").unwrap_err();
@@ -222,14 +256,17 @@ fn a_container_that_has_ended_stays_so_and_a_wait_for_it_fails_as_in_a_run() {
 #[test]
 fn a_job_that_is_asked_for_by_name_is_planned_run_and_waited_for() {
     let job = r#"report: #{ image: "report:1" }"#;
-    let code = stack(job) + "shop.up([\"report\"]);\nshop.service(\"report\").wait(\"completed\");\nfs::write(\"done\", \"x\");\n";
+    let code = stack(job)
+        + "shop.up([\"report\"]);\nshop.service(\"report\").wait(\"completed\");\nfs::write(\"done\", \"x\");\n";
     let world = world(&[("report.rhai", &code)]);
     world.engine.set_process("report", Process::new().exits_after(Duration::from_secs(100), 0));
     planned_and_run(&world, "report.rhai");
     let begun = world.conductor.now();
     let said = text(&planned_and_run(&world, "report.rhai"));
     assert!(
-        said.contains("start container shop-report-1") && said.contains("asked for by name") && said.contains("write file done"),
+        said.contains("start container shop-report-1")
+            && said.contains("asked for by name")
+            && said.contains("write file done"),
         "{said}"
     );
     assert!(

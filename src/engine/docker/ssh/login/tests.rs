@@ -1,4 +1,8 @@
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "real processes are what is tested")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "real processes are what is tested"
+)]
 use std::os::unix::process::ExitStatusExt;
 use std::time::Instant;
 
@@ -8,7 +12,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use super::*;
 
 fn login(socket: Option<&str>) -> Login {
-    let machine = SshAddress { user: Some("me".into()), host: "host".into(), port: Some(2222), socket: socket.map(Into::into) };
+    let machine = SshAddress {
+        user: Some("me".into()),
+        host: "host".into(),
+        port: Some(2222),
+        socket: socket.map(Into::into),
+    };
     Login { machine, folder: "/tmp/x".into(), asks: false }
 }
 
@@ -20,10 +29,29 @@ fn words(command: &Command) -> Vec<String> {
 fn a_session_names_port_user_and_machine_and_quotes_the_socket_for_the_shell_there() {
     let all = words(&login(None).dial());
     let at = all.iter().position(|word| word == "-p").unwrap();
-    assert_eq!(all[at..], ["-p", "2222", "-l", "me", "--", "host", "echo", "spc-session-begun", "&&", "docker", "system", "dial-stdio"]);
+    assert_eq!(
+        all[at..],
+        [
+            "-p",
+            "2222",
+            "-l",
+            "me",
+            "--",
+            "host",
+            "echo",
+            "spc-session-begun",
+            "&&",
+            "docker",
+            "system",
+            "dial-stdio"
+        ]
+    );
     assert!(all.contains(&"BatchMode=yes".to_owned()));
     let all = words(&login(Some("/a b/d.sock")).dial());
-    assert_eq!(all[all.len() - 5..], ["docker", "--host", "'unix:///a b/d.sock'", "system", "dial-stdio"]);
+    assert_eq!(
+        all[all.len() - 5..],
+        ["docker", "--host", "'unix:///a b/d.sock'", "system", "dial-stdio"]
+    );
 }
 
 #[test]

@@ -19,10 +19,16 @@ fn the_last_lines_are_what_happened_without_what_is_for_a_terminal() {
 #[test]
 fn each_failed_login_has_its_next_step() {
     let cases = [
-        ("Host key for [host]:2222 has changed; Host key verification failed", "`ssh-keygen -R '[host]:2222'`"),
+        (
+            "Host key for [host]:2222 has changed; Host key verification failed",
+            "`ssh-keygen -R '[host]:2222'`",
+        ),
         ("Host key verification failed", "log in once by hand"),
         ("me@host: Permission denied (publickey)", "`ssh-add`"),
-        ("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures", "`ssh-add`"),
+        (
+            "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures",
+            "`ssh-add`",
+        ),
         ("Could not resolve hostname host: Name or service not known", "check the machine's name"),
         ("connect to host host port 2222: Connection refused", "check that sshd runs there"),
     ];
@@ -48,7 +54,11 @@ fn each_engine_that_is_not_reached_there_has_its_next_step() {
         ("dial unix /var/run/docker.sock: connect: permission denied", "usermod"),
     ];
     for (said, step) in cases {
-        assert!(engine_hint(said).is_some_and(|hint| hint.contains(step)), "{said}: {:?}", engine_hint(said));
+        assert!(
+            engine_hint(said).is_some_and(|hint| hint.contains(step)),
+            "{said}: {:?}",
+            engine_hint(said)
+        );
     }
     assert_eq!(engine_hint("something else"), None);
 }
