@@ -1,17 +1,19 @@
-//! The walls of the house, read from its sources: which room may name which, and where foreign
-//! crates and printing may be.
+//! The boundaries between modules, read from the sources: which module may name which, and where
+//! foreign crates and printing may be. [`cycles`] looks inside each module.
 //!
 //! Sources are read as tokens, so that comments, documentation and texts count for nothing and
 //! macros hide nothing.
+
+mod cycles;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// Each room of `src/` and the rooms right below it; it may name those below them too. No room but
-/// these may be there.
-const ROOMS: &[(&str, &[&str])] = &[
+/// Each module of `src/` and the modules right below it; it may name those below them too. No
+/// other module may be there.
+const MODULES: &[(&str, &[&str])] = &[
     ("cli", &["repl", "testing", "lsp", "ui"]),
     ("repl", &["check", "ui"]),
     ("testing", &["check", "ui"]),
@@ -216,28 +218,29 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// The room that a file is in; nothing for the files of `src/` itself.
-fn room(file: &str) -> Option<&str> {
-    file.split_once('/').map(|(room, _)| room)
+/// The module that a file is in; nothing for the files of `src/` itself.
+fn module(file: &str) -> Option<&str> {
+    file.split_once('/').map(|(module, _)| module)
 }
 
-/// All rooms below one.
-fn below(room: &str) -> BTreeSet<&'static str> {
-    let right_below =
-        |room: &str| ROOMS.iter().find(|(name, _)| *name == room).map_or(&[][..], |(_, next)| next);
+/// All modules below one.
+fn below(module: &str) -> BTreeSet<&'static str> {
+    let right_below = |module: &str| {
+        MODULES.iter().find(|(name, _)| *name == module).map_or(&[][..], |(_, next)| next)
+    };
     let mut below: BTreeSet<&'static str> = BTreeSet::new();
-    let mut rooms: Vec<&'static str> = right_below(room).to_vec();
-    while let Some(room) = rooms.pop() {
-        if below.insert(room) {
-            rooms.extend(right_below(room));
+    let mut modules: Vec<&'static str> = right_below(module).to_vec();
+    while let Some(module) = modules.pop() {
+        if below.insert(module) {
+            modules.extend(right_below(module));
         }
     }
     below
 }
 
-/// The names in a file that point up, or out of the house.
+/// The names in a file that point up, or out of `src/`.
 fn pointing_up(file: &str, source: &str) -> Vec<String> {
-    let Some(own) = room(file) else { return Vec::new() };
+    let Some(own) = module(file) else { return Vec::new() };
     let below = below(own);
     let wrong = |named: &Named| {
         let climbs = named.path.iter().take_while(|part| *part == "super").count();
@@ -252,7 +255,7 @@ fn pointing_up(file: &str, source: &str) -> Vec<String> {
     named(source).iter().filter(|named| wrong(named)).map(said).collect()
 }
 
-/// How often `super` in a file stays in its room.
+/// How often `super` in a file stays in its module.
 fn height(file: &str) -> usize {
     let folders = file.split('/').count() - 1;
     if file.ends_with("/mod.rs") { folders - 1 } else { folders }
@@ -266,7 +269,7 @@ fn out_of_place(file: &str, source: &str) -> (Vec<String>, BTreeSet<(usize, usiz
             OUTSIDE.iter().enumerate().find(|(_, (start, _, _))| named.starts_with(start))
         else {
             if PRINTING.iter().any(|name| named.path == [format!("{name}!")])
-                && room(file) != Some("ui")
+                && module(file) != Some("ui")
             {
                 wrong.push(format!(
                     "{file}:{}: \"{}\" prints past the terminal, which masks secrets",
@@ -295,20 +298,20 @@ fn imports_point_down_only() {
 }
 
 #[test]
-fn every_room_has_its_place() {
-    let known: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
+fn every_module_is_declared() {
+    let known: BTreeSet<&str> = MODULES.iter().map(|(module, _)| *module).collect();
     let sources = sources();
     let unknown: BTreeSet<&str> = sources
         .iter()
-        .filter_map(|(file, _)| room(file))
-        .filter(|room| !known.contains(room))
+        .filter_map(|(file, _)| module(file))
+        .filter(|module| !known.contains(module))
         .collect();
-    assert!(unknown.is_empty(), "no place is told for: {unknown:?}");
-    for (room, _) in ROOMS {
-        assert!(!below(room).contains(room), "\"{room}\" is below itself");
+    assert!(unknown.is_empty(), "undeclared modules: {unknown:?}");
+    for (module, _) in MODULES {
+        assert!(!below(module).contains(module), "\"{module}\" is below itself");
     }
-    // What stands outside of the rooms only opens them.
-    for (file, source) in sources.iter().filter(|(file, _)| room(file).is_none()) {
+    // What stands outside of the modules only opens them.
+    for (file, source) in sources.iter().filter(|(file, _)| module(file).is_none()) {
         let expected: &[&str] = if file == "main.rs" { &["spc", "cli"] } else { &[] };
         let strange: Vec<Named> = named(source)
             .into_iter()
@@ -328,7 +331,7 @@ fn foreign_crates_and_printing_stay_where_they_belong() {
         all_needed.extend(needed);
     }
     assert!(all_wrong.is_empty(), "{}", all_wrong.join("\n"));
-    // A file that is named needs to be; a room may come to need it.
+    // A file that is named needs to be; a module may come to need it.
     for (rule, (start, places, _)) in OUTSIDE.iter().enumerate() {
         for (place, name) in places.iter().enumerate().filter(|(_, name)| name.ends_with(".rs")) {
             assert!(
