@@ -27,14 +27,14 @@ use spc::host::real::RealHost;
 use spc::host::sim::SimHost;
 use spc::host::sim::conductor::SimConductor;
 use spc::host::{Conductor, Host};
+use spc::machine::world::{Limits, Subject};
+use spc::machine::{End, World};
 use spc::model::secret::Secrets;
+use spc::plan::{Planned, Planning, plan};
 use spc::policy::CheckedPath;
 use spc::script::Runbook;
 use spc::script::place::{self, RunOptions, Wanted};
-use spc::testing::plan::{Planned, Planning, plan};
 use spc::testing::sweep::{Options, Stage, sweep};
-use spc::testing::world::{Limits, Subject};
-use spc::testing::{End, World};
 
 /// Services of the generated stacks.
 const SIZES: [usize; 4] = [100, 300, 1_000, 3_000];

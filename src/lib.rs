@@ -1,10 +1,12 @@
 //! spc: a scripting host for stack automation over the Docker Engine.
 //!
-//! The rooms, from the top down; imports point down only:
+//! The modules, from the top down; imports point down only:
 //!
-//! - [`cli`]: one file per verb; puts the inhabitants into the ports
+//! - [`cli`]: one file per verb; chooses the implementations of the ports
 //! - [`repl`]: the prompt
-//! - [`testing`]: runbooks on a simulated engine and host, in virtual time
+//! - [`testing`]: tests of runbooks, and runbooks killed at each engine call
+//! - [`plan`]: what a runbook would do to the live engine
+//! - [`machine`]: a simulated machine that runbooks are run on, in virtual time
 //! - [`check`]: what can be told of scripts without running them
 //! - [`script`]: the Rhai host: engine set-up, modules, error traces, interrupts
 //! - [`api`]: what a script sees, one file per primitive
@@ -25,7 +27,9 @@ pub mod cli;
 pub mod compose;
 pub mod engine;
 pub mod host;
+pub mod machine;
 pub mod model;
+pub mod plan;
 pub mod policy;
 pub mod repl;
 pub mod script;

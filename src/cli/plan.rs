@@ -10,9 +10,9 @@ use crate::api::context::Command;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::preview::Preview;
 use crate::model::{Failure, Kind};
+use crate::plan::{Planned, Planning, plan};
 use crate::script::place::{RunOptions, plain};
 use crate::script::resolver::source_text;
-use crate::testing::plan::{Planned, Planning, plan};
 use crate::ui::{help, preview};
 
 /// The exit code that tells of changes, where it is asked for.

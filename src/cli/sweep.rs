@@ -9,11 +9,11 @@ use super::session::Session;
 use super::signals;
 use crate::host::Host;
 use crate::host::resolve::{inside, named};
+use crate::machine::world::Subject;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::place::plain;
 use crate::testing::sweep::{Finding, Options, Point, RECOVERIES, Stage, Task, setup, sweep};
-use crate::testing::world::Subject;
 use crate::ui::terminal::{FAILURE, styled};
 
 /// What a `.env` is taken from where `--env-file` names none.

@@ -10,6 +10,7 @@ use super::session::Session;
 use super::sweep;
 use crate::host::resolve::named_itself;
 use crate::host::{Conductor, FileSink, Host, HostErrorKind};
+use crate::machine::world::{Limits, Subject};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::parse_duration;
 use crate::model::verdict::{Summary, Told};
@@ -18,7 +19,6 @@ use crate::script::place::{self, plain};
 use crate::testing::discover::discover;
 use crate::testing::junit;
 use crate::testing::suite::{self, Manner};
-use crate::testing::world::{Limits, Subject};
 use crate::ui::diagnostics;
 use crate::ui::verdicts::{self, Verdicts};
 

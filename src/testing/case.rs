@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::functions;
 use super::lab::{Lab, folder_of};
-use super::process::End;
-use super::world::{Limits, Subject};
 use crate::api::Context;
 use crate::api::context::Command;
 use crate::engine::sim::{Unused, matches};
+use crate::machine::World;
+use crate::machine::process::End;
+use crate::machine::world::{Limits, Subject};
 use crate::model::diagnostic::{Diagnostic, Place, Source};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Detail;
@@ -21,7 +22,6 @@ use crate::script::functions::Entry;
 use crate::script::names::Names;
 use crate::script::place::{self, RunOptions, Wanted};
 use crate::script::{Beside, Runbook, Script, on_script_thread};
-use crate::testing::World;
 
 /// What the engine of a test has.
 static NAMES: OnceLock<Names> = OnceLock::new();

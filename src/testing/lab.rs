@@ -7,12 +7,12 @@ use std::time::Duration;
 use rhai::NativeCallContext;
 
 use super::stubs::Stubs;
-use super::{End, Ran, World};
 use crate::api::Context;
 use crate::api::task::may_wait;
 use crate::engine::sim::When;
 use crate::host::sim::conductor::Stop;
 use crate::host::{FileKind, Host};
+use crate::machine::{End, Ran, World};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::model::failure::Detail;

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::case::{self, Outcome};
-use super::world::{Limits, Subject};
 use crate::host::conductor::Job;
 use crate::host::resolve::shown;
 use crate::host::{Conductor, Host};
+use crate::machine::world::{Limits, Subject};
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::suggest::did_you_mean;

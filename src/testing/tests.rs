@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use similar_asserts::assert_eq;
 
-use super::process::End;
-use super::world::{Subject, World};
 use crate::engine::sim::When;
 use crate::host::Host;
 use crate::host::real::RealHost;
 use crate::host::sim::conductor::SimConductor;
+use crate::machine::process::End;
+use crate::machine::world::{Subject, World};
 use crate::policy::CheckedPath;
 
 /// The reference stack: the project that this is.
@@ -30,7 +30,7 @@ fn world() -> World {
     )
 }
 
-fn up(world: &World) -> super::Ran {
+fn up(world: &World) -> crate::machine::Ran {
     world.run(&world.folder().join("scripts/up.rhai"), &[])
 }
 
@@ -134,7 +134,8 @@ fn every_example_of_them_runs() {
     let tests = super::case::tests_of(&subject, file).unwrap();
     assert!(tests.len() > 30, "{} examples", tests.len());
     for test in tests {
-        let outcome = super::case::run(&subject, file, &test, 1, super::world::Limits::default());
+        let outcome =
+            super::case::run(&subject, file, &test, 1, crate::machine::world::Limits::default());
         let said = outcome.failure.map(|failure| {
             format!("{} {:?}", failure.message, failure.place.map(|place| place.line))
         });
@@ -166,7 +167,8 @@ fn failures_with(
     let all = super::case::tests_of(&subject, file).unwrap().into_iter();
     all.map(|test| {
         let failure =
-            super::case::run(&subject, file, &test, 1, super::world::Limits::default()).failure;
+            super::case::run(&subject, file, &test, 1, crate::machine::world::Limits::default())
+                .failure;
         let (message, hint) = failure
             .map(|it| (it.message.clone(), it.hint.clone().unwrap_or_default()))
             .unwrap_or_default();

@@ -17,9 +17,9 @@ use spc::engine::ApiVersion;
 use spc::engine::sim::{SimEngine, Snapshot};
 use spc::host::sim::conductor::SimConductor;
 use spc::host::sim::{SimHost, epoch};
+use spc::machine::{Ran, World};
 use spc::model::event::Event;
 use spc::policy::CheckedPath;
-use spc::testing::{Ran, World};
 
 /// Where the recorded stacks were brought up: bind mounts have absolute paths in what is compared.
 const ROOT: &str = "/srv/spc-upgrade";

@@ -5,11 +5,11 @@ use rhai::{Array, Dynamic, Map};
 
 use crate::api::Raw;
 use crate::api::shared_module;
+use crate::machine::{End, Ran};
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::testing::lab::Lab;
-use crate::testing::{End, Ran};
 use crate::value::json::from_json;
 use crate::value::text::plain;
 use crate::value::{Record, words};

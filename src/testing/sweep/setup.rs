@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::super::case;
 use super::super::lab::Lab;
-use super::super::world::{Subject, World};
 use crate::host::FileKind;
 use crate::host::resolve::named;
+use crate::machine::world::{Subject, World};
 use crate::model::diagnostic::Diagnostic;
 use crate::script::Script;
 

@@ -8,8 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::super::process::{End, Ran};
-use super::super::world::{Subject, World};
 use super::points::{Deeds, Named, Point, Port};
 use super::report::{Finding, Problem};
 use super::setup::Machine;
@@ -18,6 +16,8 @@ use super::{Outcome, not_deterministic};
 use crate::engine::sim::{Call, SimEngineBuilder};
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
+use crate::machine::process::{End, Ran};
+use crate::machine::world::{Subject, World};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::place::plain;

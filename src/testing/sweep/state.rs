@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
-use super::super::World;
 use crate::apply::observe::is_anonymous;
 use crate::engine::sim::{ContainerView, EngineState, VolumeView};
+use crate::machine::World;
 use crate::model::hash::sha256;
 use crate::model::names::locked_project;
 

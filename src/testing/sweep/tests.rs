@@ -8,9 +8,9 @@ use crate::host::Host;
 use crate::host::real::RealHost;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
+use crate::machine::world::Subject;
 use crate::model::Kind;
 use crate::policy::CheckedPath;
-use crate::testing::world::Subject;
 
 /// The reference stack: the project that this is. Nothing is on its machine yet, but for a `.env`
 /// as its example has it.

@@ -5,8 +5,8 @@ use similar_asserts::assert_eq;
 
 use super::{ROOT, WEB, host, planned, planned_and_run, text, up, world};
 use crate::host::Host;
+use crate::machine::World;
 use crate::policy::CheckedPath;
-use crate::testing::World;
 
 #[test]
 fn a_plan_knows_rotated_secrets_from_others_without_the_key() {

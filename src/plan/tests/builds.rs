@@ -8,7 +8,7 @@ use similar_asserts::assert_eq;
 use super::{ROOT, changed, host, planned, planned_and_run, stack, text, try_plan, up, world};
 use crate::engine::sim::{ImageSpec, SimEngine};
 use crate::host::sim::conductor::SimConductor;
-use crate::testing::World;
+use crate::machine::World;
 
 const TOOL: &str = r#"tool: #{ build: ".", image: "local/tool:1", profiles: ["tools"] }"#;
 const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM base:1\nCMD [\"serve\"]\n");

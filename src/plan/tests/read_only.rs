@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use super::answers::{ALLOWED, running, running_with};
 use super::{planned_and_run, text, try_plan_saying};
 use crate::engine::sim::{ExecAnswer, Process};
+use crate::machine::World;
 use crate::model::diagnostic::Diagnostic;
-use crate::testing::World;
-use crate::testing::plan::Planned;
+use crate::plan::Planned;
 
 /// A machine on which a command of `cache` answers so, and the runbook `code`.
 fn answering(code: &str, command: &str, answer: ExecAnswer) -> World {

@@ -5,8 +5,8 @@ use similar_asserts::assert_eq;
 use super::{planned_and_run, text, try_plan, up, world};
 use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
 use crate::engine::{EngineError, EngineErrorKind};
+use crate::machine::World;
 use crate::model::Kind;
-use crate::testing::World;
 
 /// A machine with a container that the second runbook replaces.
 fn replacing() -> World {

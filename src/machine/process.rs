@@ -120,7 +120,7 @@ impl World {
     }
 
     /// What a run here works with.
-    pub(super) fn context(
+    pub fn context(
         &self,
         place: &place::Place,
         options: RunOptions,

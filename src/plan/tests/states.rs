@@ -9,7 +9,7 @@ use similar_asserts::assert_eq;
 
 use super::{changed, planned, planned_and_run, stack, text, try_plan, up, world};
 use crate::engine::sim::Process;
-use crate::testing::World;
+use crate::machine::World;
 
 const CHECK: &str =
     r#"healthcheck: #{ test: ["CMD", "check"], interval: "1s", retries: 2, timeout: "1s" }"#;

@@ -23,6 +23,7 @@ use crate::engine::sim::{Call, SimEngine};
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
 use crate::host::{Conductor, Host};
+use crate::machine::World;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::preview::{Item, Preview, Step};
 use crate::model::secret::Secrets;
@@ -30,7 +31,6 @@ use crate::model::step::{ActionKind, ObjectKind};
 use crate::policy::CheckedPath;
 use crate::script::Runbook;
 use crate::script::place::{self, RunOptions, Wanted};
-use crate::testing::World;
 use crate::ui;
 
 const ROOT: &str = "/project";

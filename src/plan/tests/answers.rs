@@ -4,7 +4,7 @@ use similar_asserts::assert_eq;
 
 use super::{planned, planned_and_run, stack, text, up, world};
 use crate::engine::sim::{ExecAnswer, Process};
-use crate::testing::World;
+use crate::machine::World;
 
 const CACHE: &str = r#"cache: #{ image: "cache:1" }"#;
 pub(super) const ALLOWED: &str =
