@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use rhai::NativeCallContext;
 use tokio_util::sync::CancellationToken;
 
@@ -318,15 +319,11 @@ impl Context {
 
     /// The project that was described last in this run.
     pub fn described_project(&self) -> Option<String> {
-        self.described
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .last()
-            .map(|project| project.name.clone())
+        self.described.lock().last().map(|project| project.name.clone())
     }
 
     pub(super) fn add_described(&self, project: &Arc<Project>) {
-        let mut described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut described = self.described.lock();
         described.retain(|other| other.name != project.name);
         described.push(project.clone());
     }
@@ -334,7 +331,7 @@ impl Context {
     /// The stack of this run that builds an image, and its service that does: of several the one
     /// that was described last.
     pub(super) fn builder_of(&self, image: &str) -> Option<(Arc<Project>, String)> {
-        let described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        let described = self.described.lock();
         described.iter().rev().find_map(|project| {
             let service = project.builder_of(image, &std::collections::BTreeSet::new())?;
             Some((project.clone(), service.name.clone()))
@@ -343,40 +340,33 @@ impl Context {
 
     /// Remembers networks and volumes that a description uses and doesn't make.
     pub(super) fn add_externals(&self, names: impl Iterator<Item = String>) {
-        self.externals.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+        self.externals.lock().extend(names);
     }
 
     /// Whether a description of this run uses the network or volume of that name without making it.
     pub(super) fn uses_external(&self, name: &str) -> bool {
-        self.externals.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+        self.externals.lock().contains(name)
     }
 
     /// The value of a variable of the process environment or `.env`.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.read
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(name.to_owned())
-            .or_default();
+        self.read.lock().entry(name.to_owned()).or_default();
         self.project.environment.get(name).map(String::as_str)
     }
 
     /// The names of the variables that were asked for in this run.
     pub(super) fn variables_read(&self) -> BTreeSet<String> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.read.lock().keys().cloned().collect()
     }
 
     /// Remembers the default that counts for a variable that is not set.
     pub(super) fn defaulted(&self, name: &str, default: String) {
-        self.read
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.to_owned(), Some(default));
+        self.read.lock().insert(name.to_owned(), Some(default));
     }
 
     /// The variables that were asked for in this run and gave this text.
     pub(super) fn variables_that_gave(&self, text: &str) -> Vec<String> {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = self.read.lock();
         let gave = |name: &str, default: &Option<String>| {
             let set = self
                 .project
@@ -400,36 +390,33 @@ impl Context {
     /// What the project was last brought up with when this run read its options, or when it kept
     /// its own.
     pub(super) fn saw_choices(&self, choices: &Choices) {
-        *self.seen_choices.lock().unwrap_or_else(PoisonError::into_inner) = Some(choices.clone());
+        *self.seen_choices.lock() = Some(choices.clone());
     }
 
     /// Nothing where the run has no options.
     pub(super) fn seen_choices(&self) -> Option<Choices> {
-        self.seen_choices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen_choices.lock().clone()
     }
 
     /// An option's value in this run, which the next `up` keeps.
     pub(super) fn choose(&self, option: &str, choice: Choice) {
-        self.choices
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(option.to_owned(), choice);
+        self.choices.lock().insert(option.to_owned(), choice);
     }
 
     /// A description is called so where `--project` says nothing.
     pub(super) fn add_own_name(&self, name: &str) {
-        self.own_names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        self.own_names.lock().insert(name.to_owned());
     }
 
     /// The option was given on the command line or by the environment.
     pub(super) fn choose_by_hand(&self, option: &str) {
-        self.by_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(option.to_owned());
+        self.by_hand.lock().insert(option.to_owned());
     }
 
     /// The options whose value nobody gave in this run.
     pub(super) fn unchosen(&self) -> Choices {
-        let by_hand = self.by_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        let choices = self.choices.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_hand = self.by_hand.lock();
+        let choices = self.choices.lock();
         choices
             .iter()
             .filter(|(option, _)| !by_hand.contains(*option))
@@ -440,16 +427,15 @@ impl Context {
     /// Keeps what was chosen in this run for `project`, now or when the `guarded` around it ends
     /// well. That it can't be kept is said and is no failure.
     pub(super) fn keep_choices(&self, project: &str) {
-        let mut undecided = self.undecided.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut undecided = self.undecided.lock();
         if let Some((_, is_up)) = undecided.iter_mut().rfind(|(guarded, _)| guarded == project) {
             *is_up = true;
             return;
         }
         drop(undecided);
-        let chosen = self.choices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let chosen = self.choices.lock().clone();
         // A description of that name means the same project without `--project`.
-        let is_own =
-            self.own_names.lock().unwrap_or_else(PoisonError::into_inner).contains(project);
+        let is_own = self.own_names.lock().contains(project);
         let given = self.project.name.as_deref().filter(|_| !is_own);
         if let Err(error) = choices::keep(&*self.host, &self.policy, given, project, &chosen) {
             let text = format!("The options of this run are not kept for the next: {error}");
@@ -463,14 +449,12 @@ impl Context {
     /// The same after some of the project's services were brought up: the others may fail later in
     /// this run, so its end decides.
     pub(super) fn keep_choices_at_the_end(&self, project: &str) {
-        self.partly_up.lock().unwrap_or_else(PoisonError::into_inner).insert(project.to_owned());
+        self.partly_up.lock().insert(project.to_owned());
     }
 
     /// The script has ended without an error.
     pub fn ended_well(&self) {
-        for project in
-            std::mem::take(&mut *self.partly_up.lock().unwrap_or_else(PoisonError::into_inner))
-        {
+        for project in std::mem::take(&mut *self.partly_up.lock()) {
             self.keep_choices(&project);
         }
     }
@@ -478,16 +462,13 @@ impl Context {
     /// Until [`Self::decide_choices`] nothing is kept for `project`: what is brought up may be
     /// undone.
     pub(super) fn defer_choices(&self, project: &str) {
-        self.undecided
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((project.to_owned(), false));
+        self.undecided.lock().push((project.to_owned(), false));
     }
 
     /// What was brought up since stays, or was undone: then what the project was brought up with
     /// before counts on.
     pub(super) fn decide_choices(&self, project: &str, stays: bool) {
-        let mut undecided = self.undecided.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut undecided = self.undecided.lock();
         let innermost = undecided.iter().rposition(|(guarded, _)| guarded == project);
         let is_up = innermost.is_some_and(|at| undecided.remove(at).1);
         drop(undecided);
@@ -498,30 +479,27 @@ impl Context {
 
     /// Keeps a file's text, so that a failure that is about it can be shown with its line.
     pub(super) fn keep_text(&self, source: Arc<Source>) {
-        self.texts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(source.name.clone(), source);
+        self.texts.lock().insert(source.name.clone(), source);
     }
 
     /// The text of a file that was read in this run; without it, the name alone.
     pub fn text(&self, name: &str) -> Arc<Source> {
-        let known = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let known = self.texts.lock().get(name).cloned();
         known.unwrap_or_else(|| Arc::new(Source { name: name.to_owned(), text: String::new() }))
     }
 
     /// The lock of `project`, if `guarded` holds it.
     pub(super) fn held_lock(&self, project: &str) -> Option<Arc<Lock>> {
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner).get(project).cloned()
+        self.locks.lock().get(project).cloned()
     }
 
     /// Keeps a lock until [`Context::take_lock`].
     pub(super) fn hold_lock(&self, project: &str, lock: Arc<Lock>) {
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner).insert(project.to_owned(), lock);
+        self.locks.lock().insert(project.to_owned(), lock);
     }
 
     pub(super) fn take_lock(&self, project: &str) -> Option<Arc<Lock>> {
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(project)
+        self.locks.lock().remove(project)
     }
 
     /// The options that `args` declared, once it was asked for help.

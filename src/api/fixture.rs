@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use parking_lot::Mutex;
 use rhai::Dynamic;
 
 use super::context::{Command, Context, ProjectSettings};
@@ -34,13 +35,13 @@ pub(crate) struct Seen(Mutex<Vec<Event>>);
 
 impl Sink for Seen {
     fn event(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.clone());
+        self.0.lock().push(event.clone());
     }
 }
 
 impl Seen {
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().clone()
     }
 }
 
@@ -178,22 +179,22 @@ enum Node {
 
 impl MemoryHost {
     pub(crate) fn file(&self, path: &str, content: impl AsRef<[u8]>) -> &Self {
-        self.nodes.lock().unwrap().insert(path.into(), Node::File(content.as_ref().to_vec()));
+        self.nodes.lock().insert(path.into(), Node::File(content.as_ref().to_vec()));
         self
     }
 
     pub(crate) fn link(&self, path: &str, target: &str) -> &Self {
-        self.nodes.lock().unwrap().insert(path.into(), Node::Link(target.into()));
+        self.nodes.lock().insert(path.into(), Node::Link(target.into()));
         self
     }
 
     pub(crate) fn closed(&self, path: &str) -> &Self {
-        self.nodes.lock().unwrap().insert(path.into(), Node::Closed);
+        self.nodes.lock().insert(path.into(), Node::Closed);
         self
     }
 
     fn folder(&self, path: &Path) -> bool {
-        self.nodes.lock().unwrap().keys().any(|known| known != path && known.starts_with(path))
+        self.nodes.lock().keys().any(|known| known != path && known.starts_with(path))
     }
 }
 
@@ -240,7 +241,7 @@ impl Host for MemoryHost {
     fn read(&self, path: &CheckedPath) -> host::Result<Bytes> {
         let path = path.as_path();
         let real = self.canonicalize(path)?;
-        match self.nodes.lock().unwrap().get(&real) {
+        match self.nodes.lock().get(&real) {
             Some(Node::File(content)) => Ok(content.clone().into()),
             Some(_) => Err(HostError::new(
                 HostErrorKind::PermissionDenied,
@@ -263,7 +264,7 @@ impl Host for MemoryHost {
     }
     fn list(&self, path: &CheckedPath) -> host::Result<Vec<FolderEntry>> {
         let path = path.as_path();
-        let nodes = self.nodes.lock().unwrap();
+        let nodes = self.nodes.lock();
         let below = nodes.keys().filter_map(|known| known.strip_prefix(path).ok());
         let names = below.filter_map(|rest| {
             Some((
@@ -282,7 +283,7 @@ impl Host for MemoryHost {
     }
     fn info(&self, path: &CheckedPath) -> host::Result<FileInfo> {
         let path = path.as_path();
-        let kind = match self.nodes.lock().unwrap().get(path) {
+        let kind = match self.nodes.lock().get(path) {
             Some(Node::Link(_)) => Some(FileKind::Symlink),
             Some(_) => Some(FileKind::File),
             None => None,
@@ -303,13 +304,13 @@ impl Host for MemoryHost {
                 Component::Normal(name) => real.push(name),
                 _ => {}
             }
-            let node = self.nodes.lock().unwrap().get(&real).cloned();
+            let node = self.nodes.lock().get(&real).cloned();
             if let Some(Node::Link(target)) = node {
                 real.pop();
                 real = self.canonicalize(&real.join(target))?;
             }
         }
-        let known = self.nodes.lock().unwrap().contains_key(&real);
+        let known = self.nodes.lock().contains_key(&real);
         if known || self.folder(&real) { Ok(real) } else { Err(missing(path)) }
     }
     fn remove(&self, _: &CheckedPath) -> host::Result<()> {

@@ -1,8 +1,9 @@
 //! `guarded`: holds the project's lock and an undo list while a function runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 use tokio_util::sync::CancellationToken;
@@ -162,8 +163,7 @@ fn clean_up(
     guard: &Guard,
     failed: bool,
 ) -> Vec<(String, Failure)> {
-    let entries =
-        std::mem::take(&mut *guard.entries.lock().unwrap_or_else(PoisonError::into_inner));
+    let entries = std::mem::take(&mut *guard.entries.lock());
     let undo = if failed && !entries.committed { entries.undo } else { Vec::new() };
     let mut troubles = Vec::new();
     let undo = undo.into_iter().rev().map(|entry| (entry, true));
@@ -200,13 +200,13 @@ fn clean_up(
 impl Guard {
     /// Whether something would be undone now.
     fn undoes(&self) -> bool {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.lock();
         !entries.committed && !entries.undo.is_empty()
     }
 
     /// What is undone, the last first, if the function `failed`.
     fn to_undo(&self, failed: bool) -> Vec<String> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.lock();
         if failed && !entries.committed {
             entries.undo.iter().rev().map(|entry| entry.what.clone()).collect()
         } else {
@@ -215,7 +215,7 @@ impl Guard {
     }
 
     fn with(&self, change: impl FnOnce(&mut Entries)) {
-        change(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.entries.lock());
     }
 }
 

@@ -1,8 +1,6 @@
 //! `parallel`: functions side by side.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-
+use parking_lot::Mutex;
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, EvalAltResult, FnPtr, Map};
 
@@ -48,7 +46,7 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
                 (result, _) => result,
             };
             result.unwrap_or_else(|error| {
-                first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                first_error.lock().get_or_insert(error);
                 group.cancel();
                 Dynamic::UNIT
             })
@@ -56,7 +54,7 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
     });
     task::may_wait()?;
     let results = context.conductor.tasks(jobs.collect())?;
-    if let Some(error) = first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(error) = first_error.into_inner() {
         return Err(rethrown(error));
     }
     let answers =

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rhai::plugin::{Engine, NativeCallContext, export_module};
 use serde_json::Value;
 
@@ -45,15 +45,15 @@ pub struct Declared(Mutex<BTreeMap<String, Source>>);
 impl Declared {
     /// Makes a secret known: `stack` does it for each one of a description.
     pub fn declare(&self, name: &str, source: Source) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), source);
+        self.0.lock().insert(name.to_owned(), source);
     }
 
     fn get(&self, name: &str) -> Option<Source> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.0.lock().get(name).cloned()
     }
 
     fn names(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.0.lock().keys().cloned().collect()
     }
 }
 

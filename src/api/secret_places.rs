@@ -2,9 +2,10 @@
 //! reaches no engine.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rhai::Map;
 use serde_json::{Value, json};
 use similar_asserts::assert_eq;
@@ -40,7 +41,7 @@ impl Bench {
         let watched = Tap::new(Arc::new(engine.clone()), move |asked| {
             let delivered: Vec<_> =
                 asked.delivered.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
-            noted.lock().unwrap().push(format!(
+            noted.lock().push(format!(
                 "{} {} {:?} {} {delivered:?}",
                 asked.method, asked.target, asked.member, asked.arguments
             ));
@@ -81,7 +82,7 @@ impl Bench {
 
     #[track_caller]
     fn sent_no_token(&self, what: &str) {
-        let sent = self.sent.lock().unwrap();
+        let sent = self.sent.lock();
         let found: Vec<_> = sent.iter().filter(|call| call.contains('\u{27e8}')).collect();
         assert!(found.is_empty(), "{what}: {found:?}");
     }
@@ -201,7 +202,7 @@ fn a_secret_anywhere_in_a_description_is_refused_and_said_by_its_name() {
         }
     }
     assert!(count > 1000, "{count} places");
-    assert!(bench.sent.lock().unwrap().is_empty());
+    assert!(bench.sent.lock().is_empty());
 }
 
 /// The walk above sees a key only if the description has it.
@@ -252,7 +253,7 @@ fn what_is_delivered_is_the_value_and_the_engine_never_sees_a_token() {
     assert_eq!(environment("shop-app-1"), [format!("PW=a{VALUE}b")]);
     assert_eq!(bench.engine.file("shop-app-1", "/pw").unwrap(), format!("is {VALUE}"));
     assert_eq!(bench.engine.file("shop-app-1", "/run/secrets/key").unwrap(), VALUE);
-    let sent = bench.sent.lock().unwrap();
+    let sent = bench.sent.lock();
     let builds: Vec<&String> = sent.iter().filter(|call| call.starts_with("image_build")).collect();
     assert_eq!(builds.len(), 2);
     for build in builds {
@@ -351,9 +352,9 @@ fn up_with_a_secret_everywhere_it_may_be_is_unchanged_the_second_time() {
         json!({"services": {"app": {"image": "app:1", "environment": {"PW": exposed}}}});
     let up = || bench.describe(&description).unwrap().up(None, Map::new()).unwrap();
     up();
-    let before = bench.sent.lock().unwrap().len();
+    let before = bench.sent.lock().len();
     up();
     let changed =
-        bench.sent.lock().unwrap()[before..].iter().filter(|call| call.contains("_create")).count();
+        bench.sent.lock()[before..].iter().filter(|call| call.contains("_create")).count();
     assert_eq!(changed, 0);
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 use rhai::Dynamic;
 
 use super::context::{Connector, Context, ProjectSettings};
@@ -25,7 +26,7 @@ struct Seen(Mutex<Vec<Event>>);
 
 impl Sink for Seen {
     fn event(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.clone());
+        self.0.lock().push(event.clone());
     }
 }
 
@@ -132,7 +133,7 @@ impl Trial {
 
     /// What was reported so far.
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.seen.0.lock().unwrap().clone()
+        self.seen.0.lock().clone()
     }
 
     /// A file's content.

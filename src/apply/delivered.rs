@@ -2,11 +2,11 @@
 //! or before `.spc/` was removed. spc delivered them itself, so it can read them again and compare.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use parking_lot::Mutex;
 
 use super::Surroundings;
 use super::failures::of_engine;
@@ -48,7 +48,7 @@ impl KnownSecrets {
                 .then_some((container.id.clone(), service))
         });
         let read = futures::future::join_all(open.map(|(id, service)| async {
-            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+            let known = self.0.lock().get(&id).cloned();
             let found = match known {
                 Some(found) => found,
                 None => look(around, project, service, &id).await,
@@ -56,7 +56,7 @@ impl KnownSecrets {
             (id, found)
         }))
         .await;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(read.iter().cloned());
+        self.0.lock().extend(read.iter().cloned());
         observed.delivered_secrets = read.into_iter().collect();
     }
 }

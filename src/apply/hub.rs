@@ -1,12 +1,13 @@
 //! The engine's events, handed to whoever waits for a container.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use parking_lot::Mutex;
 
 use super::Surroundings;
 use super::failures::of_engine;
@@ -82,17 +83,17 @@ impl Hub {
 
     /// The container got ready: from now on its end is reported.
     pub fn rely_on(&self, container: &str) {
-        self.relied_on.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_owned());
+        self.relied_on.lock().insert(container.to_owned());
     }
 
     /// The container is about to be stopped, restarted or removed: its end is wanted.
     pub fn let_end(&self, container: &str) {
-        self.relied_on.lock().unwrap_or_else(PoisonError::into_inner).remove(container);
+        self.relied_on.lock().remove(container);
     }
 
     /// The ends of containers that were relied on; given out once.
     pub fn deaths(&self) -> UnboundedReceiver<Death> {
-        let deaths = self.deaths.1.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let deaths = self.deaths.1.lock().take();
         deaths.unwrap_or_else(|| unbounded().1)
     }
 
@@ -104,12 +105,7 @@ impl Hub {
     /// The signals of one container from now on, to who is counted meanwhile.
     pub fn listen(&self, container: &str) -> (Listening, UnboundedReceiver<Signal>) {
         let (sender, receiver) = unbounded();
-        self.waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(container.to_owned())
-            .or_default()
-            .push(sender);
+        self.waiters.lock().entry(container.to_owned()).or_default().push(sender);
         self.waited_for.fetch_add(1, Ordering::Relaxed);
         (Listening(self.waited_for.clone()), receiver)
     }
@@ -147,8 +143,7 @@ impl Hub {
     }
 
     fn tell_all(&self, signal: &Signal) {
-        let all: Vec<String> =
-            self.waiters.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        let all: Vec<String> = self.waiters.lock().keys().cloned().collect();
         for container in all {
             self.tell(&container, signal);
         }
@@ -156,7 +151,7 @@ impl Hub {
 
     fn tell(&self, container: &str, signal: &Signal) {
         if let Signal::Died { exit_code } = signal
-            && self.relied_on.lock().unwrap_or_else(PoisonError::into_inner).contains(container)
+            && self.relied_on.lock().contains(container)
         {
             // Nobody walks a plan any more: nobody has to know.
             let _ = self
@@ -164,9 +159,7 @@ impl Hub {
                 .0
                 .unbounded_send(Death { container: container.to_owned(), exit_code: *exit_code });
         }
-        if let Some(waiters) =
-            self.waiters.lock().unwrap_or_else(PoisonError::into_inner).get_mut(container)
-        {
+        if let Some(waiters) = self.waiters.lock().get_mut(container) {
             waiters.retain(|waiter| waiter.unbounded_send(signal.clone()).is_ok());
         }
     }

@@ -1,8 +1,9 @@
 //! One action of a plan → the engine calls that make it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::create::{self, ContainerMaking};
 use super::execute::Execution;
@@ -55,7 +56,7 @@ pub(super) struct Knowledge {
 
 impl Learnt {
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut Knowledge) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.lock())
     }
 
     /// The id, or the name where the container was there before under it.

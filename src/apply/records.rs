@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -267,7 +268,7 @@ impl Journal {
 impl Sink for Journal {
     fn event(&self, event: &Event) {
         self.next.event(event);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let wanted = match event {
             Event::StepStarted { .. }
             | Event::StepDone { .. }

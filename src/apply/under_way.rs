@@ -1,10 +1,11 @@
 //! Commands in containers that are under way in this process, for who ends a run or the process in
 //! the middle of them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
+use parking_lot::Mutex;
 
 use super::Surroundings;
 use super::exec_end::end;
@@ -25,7 +26,7 @@ struct Entry {
 }
 
 fn with_all<T>(work: impl FnOnce(&mut Vec<Entry>) -> T) -> T {
-    work(&mut ALL.lock().unwrap_or_else(PoisonError::into_inner))
+    work(&mut ALL.lock())
 }
 
 /// A command that runs. Dropped while its run is interrupted, it is left to [`end_left`].

@@ -1,10 +1,10 @@
 //! What a stack can be told to do: observe, plan, and walk the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 
 use super::Surroundings;
 use super::bind_sources;
@@ -266,7 +266,7 @@ pub async fn down(
         let volumes = own
             .flat_map(|container| &container.writes)
             .filter(|volume| is_anonymous_volume(volume));
-        *anonymous.lock().unwrap_or_else(PoisonError::into_inner) = volumes.cloned().collect();
+        *anonymous.lock() = volumes.cloned().collect();
         Ok(reconcile::down(
             project,
             observed,
@@ -275,7 +275,7 @@ pub async fn down(
         ))
     };
     let outcome = work.run(&plan).await?;
-    let kept = std::mem::take(&mut *anonymous.lock().unwrap_or_else(PoisonError::into_inner));
+    let kept = std::mem::take(&mut *anonymous.lock());
     if !kept.is_empty() && !options.volumes {
         let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
         let text = format!(

@@ -1,9 +1,9 @@
 //! `spc test`: runbooks, on simulated machines.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
+use parking_lot::Mutex;
 
 use super::Common;
 use super::session::Session;
@@ -126,10 +126,10 @@ fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Di
             Some(lines) => verdicts::tell_json(lines, &one),
             None => shown.tell(&one),
         }
-        told.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+        told.lock().push(one);
     });
     if let Some(report) = report {
-        let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let told = told.into_inner();
         let text = junit::report(&told, &summary, &diagnostics::text).map_err(plain)?;
         conductor.block_on(report.write(text)).map_err(plain)?;
     }

@@ -10,10 +10,11 @@ mod live;
 mod running;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bollard::models;
 use futures::stream::{self, StreamExt};
+use parking_lot::Mutex;
 
 pub use self::live::{Live, OnWait, connecting};
 use self::running::Running;
@@ -146,17 +147,13 @@ impl PlannedEngine {
     /// What the plan begins with that was removed from the live engine before the plan knew all of
     /// it: what is planned since is not to be relied on.
     pub fn gone(&self) -> Option<String> {
-        self.lock().gone.clone()
+        self.state.lock().gone.clone()
     }
 
     fn missed(&self, what: &str, error: &EngineError) {
         if error.is_not_found() {
-            self.lock().gone.get_or_insert_with(|| what.to_owned());
+            self.state.lock().gone.get_or_insert_with(|| what.to_owned());
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The name of a container whose files and log nobody can know yet: the plan made or changed
@@ -169,13 +166,13 @@ impl PlannedEngine {
     /// The id of a container that is as it was found.
     fn as_found(&self, container: &str) -> Option<String> {
         let (id, _) = self.sim.who_is(container)?;
-        (self.found.containers.contains_key(&id) && !self.lock().changed.contains(&id))
+        (self.found.containers.contains_key(&id) && !self.state.lock().changed.contains(&id))
             .then_some(id)
     }
 
     /// All that is known of a container that was found.
     fn meet(&self, id: &str) -> Result<models::ContainerInspectResponse> {
-        if let Some(known) = self.lock().containers.get(id) {
+        if let Some(known) = self.state.lock().containers.get(id) {
             return Ok(known.clone());
         }
         let what = format!("the container {}", self.name_of(id));
@@ -184,7 +181,7 @@ impl PlannedEngine {
             .ask(&what, self.live.engine.container_inspect(id))
             .inspect_err(|error| self.missed(&what, error))?;
         self.sim.learn_container(found.clone());
-        self.lock().containers.insert(id.to_owned(), found.clone());
+        self.state.lock().containers.insert(id.to_owned(), found.clone());
         Ok(found)
     }
 
@@ -194,7 +191,7 @@ impl PlannedEngine {
         let Some((id, name)) = self.sim.who_is(container) else { return Ok(None) };
         if self.found.containers.contains_key(&id) {
             self.meet(&id)?;
-            self.lock().changed.insert(id);
+            self.state.lock().changed.insert(id);
         }
         Ok(Some(name))
     }
@@ -205,14 +202,14 @@ impl PlannedEngine {
         else {
             return Ok(());
         };
-        if !self.lock().images.contains_key(&id) {
+        if !self.state.lock().images.contains_key(&id) {
             let what = format!("the image {image}");
             let found = self
                 .live
                 .ask(&what, self.live.engine.image_inspect(&id))
                 .inspect_err(|error| self.missed(&what, error))?;
             self.sim.learn_image(found.clone());
-            self.lock().images.insert(id, found);
+            self.state.lock().images.insert(id, found);
         }
         Ok(())
     }
@@ -234,7 +231,7 @@ impl PlannedEngine {
     fn run_live(&self, id: &str, name: &str, request: &ExecRequest) -> Result<ExecSession> {
         let engine = &self.live.engine;
         let mark = request.environment.iter().find(|entry| exec_processes::is_mark(entry));
-        self.lock().live_marks.extend(mark.cloned());
+        self.state.lock().live_marks.extend(mark.cloned());
         let command = mark.map(|mark| Started {
             container: id.to_owned(),
             name: name.to_owned(),
@@ -264,7 +261,7 @@ impl PlannedEngine {
             let state = engine.exec_inspect(&session.id).await?;
             Ok((session.id, chunks, state))
         })?;
-        self.lock().execs.insert(exec.clone(), state);
+        self.state.lock().execs.insert(exec.clone(), state);
         Ok(ExecSession { id: exec, output: stream::iter(chunks).boxed(), input: None })
     }
 

@@ -7,11 +7,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bstr::{BStr, ByteSlice};
 use gix_ignore::glob::{pattern::Case, search::pattern::List};
 use gix_ignore::search::{Ignore, pattern_matching_relative_path};
+use parking_lot::Mutex;
 
 use super::resolve::named;
 use super::{FileKind, Host};
@@ -128,18 +129,13 @@ impl GitFiles {
     }
 
     fn folder(&self, host: &dyn Host, relative: &Path) -> Arc<Folder> {
-        if let Some(known) =
-            self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(relative)
-        {
+        if let Some(known) = self.folders.lock().get(relative) {
             return known.clone();
         }
         let ignored = self.ignores(host, relative, true);
         let patterns = if ignored { None } else { self.read_patterns(host, relative) };
         let folder = Arc::new(Folder { ignored, patterns });
-        self.folders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(relative.to_path_buf(), folder.clone());
+        self.folders.lock().insert(relative.to_path_buf(), folder.clone());
         folder
     }
 

@@ -2,10 +2,11 @@
 //! others.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 
 use super::World;
 use super::waits::Listening;
@@ -67,7 +68,7 @@ struct Seen(Mutex<Vec<Event>>);
 
 impl Sink for Seen {
     fn event(&self, event: &Event) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+        self.0.lock().push(event.clone());
     }
 }
 
@@ -89,7 +90,7 @@ impl World {
             Some(Ok(Outcome::Help(help))) => End::Help(crate::ui::help::text(&help, None)),
             Some(Err(diagnostic)) => End::Failed(diagnostic),
         };
-        let events = std::mem::take(&mut *seen.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let events = std::mem::take(&mut *seen.0.lock());
         Ran { end, events, took }
     }
 

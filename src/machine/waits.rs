@@ -2,7 +2,9 @@
 //! somebody waits for ends.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::api::context::Awaiting;
 use crate::engine::sim::SimEngine;
@@ -31,16 +33,16 @@ impl Waits {
 
     /// What is waited for: `the container shop-job-1 to complete`.
     pub fn now(&self) -> Vec<String> {
-        self.lock().clone()
+        self.now.lock().clone()
     }
 
     /// By what the services that runs described, and their containers, can be meant.
     pub fn described(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.described.lock().unwrap_or_else(PoisonError::into_inner)
+        self.described.lock()
     }
 
     fn begin(&self, what: String) {
-        self.lock().push(what);
+        self.now.lock().push(what);
     }
 
     fn end(&self, what: &str) {
@@ -48,14 +50,10 @@ impl Waits {
         if self.conductor.stop().is_some() {
             return;
         }
-        let mut now = self.lock();
+        let mut now = self.now.lock();
         if let Some(at) = now.iter().position(|known| known == what) {
             now.remove(at);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

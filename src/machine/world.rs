@@ -1,8 +1,10 @@
 //! A machine of its own: an engine, files, time. What a run changes on it stays for the next run.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::waits::Waits;
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
@@ -133,14 +135,14 @@ impl World {
     /// Secrets for one more run.
     pub(super) fn new_secrets(&self) -> Arc<Secrets> {
         let secrets = Arc::new(Secrets::new());
-        self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner).push(secrets.clone());
+        self.secrets.0.lock().push(secrets.clone());
         secrets
     }
 
     /// The diagnostic without what any run here knows as a secret. The project's files are real,
     /// and so may a secret be that a description reads from one of them.
     pub fn masked(&self, diagnostic: &Diagnostic) -> Box<Diagnostic> {
-        let all = self.secrets.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.secrets.0.lock();
         Box::new(
             all.iter()
                 .fold(diagnostic.clone(), |masked, secrets| masked_diagnostic(&masked, secrets)),

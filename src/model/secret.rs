@@ -11,10 +11,10 @@ pub mod mask;
 mod spelling;
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::token::{END_MARK, EXPOSED_MARK, HIDDEN_MARK};
 use mask::{Mask, SHORTEST};
+use parking_lot::{RwLock, RwLockReadGuard};
 
 /// The secrets of one run. Shared by everything that delivers or shows.
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Secrets {
     /// Makes `token` stand for `value`, and so its exposed form. The token has to be unguessable
     /// and unlike any text: see [`Secrets::token`].
     pub fn add(&self, name: &str, token: &str, value: &str) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         for form in [token.to_owned(), Self::exposed(token)] {
             known.mask.add_token(name, &form);
             known.token_mask.add_token(name, &form);
@@ -146,7 +146,7 @@ impl Secrets {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read()
     }
 }
 

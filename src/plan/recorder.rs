@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::engine::planned::Effects;
 use crate::model::image_reference::canonical;
@@ -86,10 +88,6 @@ impl Recorder {
         without_credentials(&self.secrets.mask(text)).into_owned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The task on this thread begins, or ends, to walk a plan.
     pub fn set_walking(walking: bool) {
         WALKING.set(walking);
@@ -102,7 +100,7 @@ impl Recorder {
 
     /// A verb is about to walk its plan.
     pub fn planned(&self, verb: &str, plan: &Plan) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let base = state.steps;
         let removed = removed(plan);
         let mut steps: Vec<Step> = Vec::with_capacity(plan.steps.len());
@@ -154,7 +152,7 @@ impl Recorder {
     fn step(&self, action: ActionKind, object: &Object, changes: bool) -> usize {
         let at = place();
         let object = object.map(|text| self.shown(text));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some(known) = REPEATING
             .get()
             .then(|| known_step(&state.preview, at.as_ref(), action, &object))
@@ -215,7 +213,7 @@ impl Recorder {
         }
         let at = place();
         let (answer_of, assumed) = (self.shown(&asked.whose), self.shown(assumed));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.has_default |= !asked.is_given;
         let asked_at = asked.at.clone().or_else(|| at.clone());
         state.last_asked = Some(LastAsked {
@@ -240,7 +238,7 @@ impl Recorder {
 
     /// There is something to say.
     pub fn note(&self, text: &str) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let text = self.shown(text);
         if !state.preview.notes.contains(&text) {
             state.preview.notes.push(text);
@@ -257,7 +255,7 @@ impl Recorder {
             what: self.shown(what),
             because: self.shown(because),
         };
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !state
             .preview
             .ways_back
@@ -270,7 +268,7 @@ impl Recorder {
 
     /// What helps where the plan ends at an answer that nobody knows.
     pub fn advice(&self) -> Option<String> {
-        let state = self.lock();
+        let state = self.state.lock();
         let LastAsked { at, answer_of, is_given } = state.last_asked.as_ref()?;
         let at = at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
         Some(if *is_given {
@@ -284,27 +282,27 @@ impl Recorder {
 
     /// Whether the script looked at an answer that is a mere default.
     pub fn has_default(&self) -> bool {
-        self.lock().has_default
+        self.state.lock().has_default
     }
 
     /// A failure with this message depends on no answer.
     pub fn fails(&self, message: &str) {
-        self.lock().certain.insert(message.to_owned());
+        self.state.lock().certain.insert(message.to_owned());
     }
 
     /// Whether it was said of the failure with this message.
     pub fn is_certain(&self, message: &str) -> bool {
-        self.lock().certain.contains(message)
+        self.state.lock().certain.contains(message)
     }
 
     /// What the script waits for is taken to come: no answer that it could look at.
     pub fn wait(&self, what: &str, assumed: &str) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let last_asked = state.last_asked.take();
         let has_default = state.has_default;
         drop(state);
         self.assume(what, assumed);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.last_asked, state.has_default) = (last_asked, has_default);
     }
 
@@ -318,12 +316,12 @@ impl Recorder {
 
     /// Whether anything was assumed so far.
     pub fn has_assumed(&self) -> bool {
-        self.lock().assumptions > 0
+        self.state.lock().assumptions > 0
     }
 
     /// What stands here.
     pub fn finish(&self, ends: Option<Ending>) -> Preview {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut preview = std::mem::take(&mut state.preview);
         for item in &mut preview.items {
             if let Item::Call(call) = item {
@@ -391,11 +389,11 @@ impl Effects for Recorder {
     }
 
     fn unknown(&self, image: &str, step: usize) {
-        self.lock().unknown.insert(canonical(image), step);
+        self.state.lock().unknown.insert(canonical(image), step);
     }
 
     fn invented(&self, id: &str, image: &str) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some(step) = state.unknown.get(&canonical(image)).copied() {
             state.invented.insert(id.to_owned(), step);
         }
@@ -403,7 +401,7 @@ impl Effects for Recorder {
 
     fn made_from(&self, container: &str, image: &str, id: Option<String>) {
         let object = Object::container(self.shown(container));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let id = match (state.unknown.get(&canonical(image)), id) {
             (Some(step), _) => Known::Until(*step),
             (None, Some(id)) => Known::Now(id),

@@ -271,8 +271,9 @@ service.wait(until)
   Wait until it is `\"ready\"` or `\"completed\"`, as long as its own check allows.
 
 service.wait(until, timeout)
-  Wait until it is `\"ready\"` or `\"completed\"`, at most `timeout`; throws `timeout`. A map has the options `timeout` and `assume`: a plan
-  takes it to come in time, with `assume: false` not to.";
+  Wait until it is `\"ready\"` or `\"completed\"`, at most `timeout`; throws `timeout`. A map has
+  the options `timeout` and `assume`: a plan takes it to come in time, with `assume:
+  false` not to.";
         assert_eq!(wait, expected);
         let stack = about("stack");
         assert!(

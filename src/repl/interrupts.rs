@@ -1,7 +1,8 @@
 //! Ctrl-C: ends what a line does and keeps the session.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Context, task};
@@ -47,7 +48,7 @@ impl Interrupts {
 
     /// Takes an interrupt.
     pub fn interrupt(&self) -> Answer {
-        match &mut self.lock().doing {
+        match &mut self.state.lock().doing {
             Doing::Evaluating(_, true) => Answer::Leave,
             Doing::Evaluating(token, told) => {
                 *told = true;
@@ -63,7 +64,7 @@ impl Interrupts {
 
     /// Ends what is done, and after it the session. Told so once more, the process has to be left.
     pub fn end(&self) -> Answer {
-        if std::mem::replace(&mut self.lock().is_told_to_end, true) {
+        if std::mem::replace(&mut self.state.lock().is_told_to_end, true) {
             return Answer::Leave;
         }
         self.interrupt()
@@ -71,12 +72,12 @@ impl Interrupts {
 
     /// Whether the session has to end.
     pub fn is_told_to_end(&self) -> bool {
-        self.lock().is_told_to_end
+        self.state.lock().is_told_to_end
     }
 
     /// Whether a line is being typed with editing: there the signal itself has to reach the reader.
     pub fn is_editing(&self) -> bool {
-        matches!(self.lock().doing, Doing::Asking(None))
+        matches!(self.state.lock().doing, Doing::Asking(None))
     }
 
     /// Does `work` as a task of its own, which an interrupt ends.
@@ -103,14 +104,10 @@ impl Interrupts {
     }
 
     fn doing<T>(&self, doing: Doing, work: impl FnOnce() -> T) -> T {
-        self.lock().doing = doing;
+        self.state.lock().doing = doing;
         let result = work();
-        self.lock().doing = Doing::Nothing;
+        self.state.lock().doing = Doing::Nothing;
         result
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,8 +2,8 @@
 //! was entered.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rhai::{ASTNode, Expr, Position, Stmt};
 
 use crate::value::error::{forget_thrown, take_thrown};
@@ -22,8 +22,8 @@ impl Catches {
     /// The line and message of an error that was caught, if this node is evaluated because of that;
     /// the message is empty if it is not known. `level`: how many calls deep.
     pub fn caught(&self, node: ASTNode<'_>, source: &str, level: usize) -> Option<(usize, String)> {
-        let is_first =
-            beginning(source, node.position()).is_some_and(|place| self.lock().contains(&place));
+        let is_first = beginning(source, node.position())
+            .is_some_and(|place| self.first.lock().contains(&place));
         let swallowed = swallowed::before(node.position(), level).map(|it| (it.line, it.message));
         let entered = || Some((node.position().line()?, take_thrown().unwrap_or_default()));
         let caught = if is_first { swallowed.or_else(entered) } else { swallowed };
@@ -31,8 +31,10 @@ impl Catches {
             forget_thrown();
             match parts.branch.statements().iter().find(|statement| is_seen(statement)) {
                 // What is evaluated is the expression.
-                Some(Stmt::Expr(first)) => self.lock().extend(beginning(source, first.position())),
-                Some(first) => self.lock().extend(beginning(source, first.position())),
+                Some(Stmt::Expr(first)) => {
+                    self.first.lock().extend(beginning(source, first.position()))
+                }
+                Some(first) => self.first.lock().extend(beginning(source, first.position())),
                 None => {
                     let span = parts.body.span();
                     swallowed::enter(Body {
@@ -45,10 +47,6 @@ impl Catches {
             }
         }
         caught
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<Beginning>> {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

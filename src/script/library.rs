@@ -9,8 +9,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use rhai::{
     AST, ASTNode, Engine, EvalAltResult, GlobalRuntimeState, Locked, Module, ParseError,
     ParseErrorType, Position, Scope, Shared, Stmt,
@@ -121,7 +122,7 @@ impl Library {
         let source = Arc::new(Source { name: name.to_owned(), text });
         let known =
             Known { source: source.clone(), path, defined: Defined::default(), calls: Vec::new() };
-        self.lock().sources.insert(name.to_owned(), known);
+        self.state.lock().sources.insert(name.to_owned(), known);
         if let Some((failure, position)) = open_comment::unclosed(&source.text) {
             return Err(at(failure, position));
         }
@@ -136,7 +137,7 @@ impl Library {
             return Err(at(failure, position));
         }
         let doc = ast.doc().to_owned();
-        let file = self.lock().sources.len();
+        let file = self.state.lock().sources.len();
         let mut ast = made_unique(engine, scope, ast, &source.text, file);
         ast.set_source(name);
         let unit = Unit { name: name.to_owned(), ast, doc, constants };
@@ -163,7 +164,7 @@ impl Library {
 
     /// Adds a source to a state in which others ran before.
     pub fn enter(&self, global: &mut GlobalRuntimeState, unit: &Unit) {
-        let closures = self.lock().closures.clone();
+        let closures = self.state.lock().closures.clone();
         match global.lib.first_mut() {
             Some(first) => *first = closures,
             None => global.lib.push(closures),
@@ -179,7 +180,7 @@ impl Library {
         let bound = self.module(engine, unit, rules::imports(&unit.ast))?;
         let mut closures = AST::new_from_module(bound);
         closures.retain_functions(|_, _, name, _| is_closure(name));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut all = (*state.closures).clone();
         all.fill_with(closures.shared_lib());
         state.closures = all.into();
@@ -199,7 +200,7 @@ impl Library {
             AST::new_with_source(statements, unit.ast.shared_lib().clone(), unit.name.as_str());
         let mut global = engine.new_global_runtime_state();
         {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             global.lib.push(state.closures.clone());
             state.pending = Some(unit.constants.clone());
         }
@@ -209,12 +210,12 @@ impl Library {
     /// The constants that [`Library::module`] wants in force; nothing if a script imports the name
     /// itself.
     pub fn take_constants(&self) -> Option<Constants> {
-        self.lock().pending.take()
+        self.state.lock().pending.take()
     }
 
     /// A module that was imported before.
     pub fn imported(&self, name: &str) -> Option<Shared<Module>> {
-        self.lock().modules.get(name).cloned()
+        self.state.lock().modules.get(name).cloned()
     }
 
     /// Loads a module, unless it is being loaded: a cycle.
@@ -224,7 +225,7 @@ impl Library {
         load: impl FnOnce() -> Result<Shared<Module>, Box<EvalAltResult>>,
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
         {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if let Some(start) = state.loading.iter().position(|loading| loading == name) {
                 let circle: Vec<&str> =
                     state.loading[start..].iter().map(String::as_str).chain([name]).collect();
@@ -237,7 +238,7 @@ impl Library {
             state.loading.push(name.to_owned());
         }
         let module = load();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.loading.pop();
         if let Ok(module) = &module {
             state.modules.insert(name.to_owned(), module.clone());
@@ -247,27 +248,31 @@ impl Library {
 
     /// Says that `name`, the runbook, is being loaded: who imports it goes in a circle.
     pub fn begin(&self, name: &str) {
-        self.lock().loading.push(name.to_owned());
+        self.state.lock().loading.push(name.to_owned());
     }
 
     /// The source of that name.
     pub fn source(&self, name: &str) -> Option<Arc<Source>> {
-        self.lock().sources.get(name).map(|known| known.source.clone())
+        self.state.lock().sources.get(name).map(|known| known.source.clone())
     }
 
     /// Where the source of that name was read from; nothing for the standard library.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.lock().sources.get(name).and_then(|known| known.path.clone())
+        self.state.lock().sources.get(name).and_then(|known| known.path.clone())
     }
 
     /// Whether a source of the run calls a function of that name anywhere.
     pub fn calls(&self, function: &str) -> bool {
-        self.lock().sources.values().any(|known| known.calls.iter().any(|call| call == function))
+        self.state
+            .lock()
+            .sources
+            .values()
+            .any(|known| known.calls.iter().any(|call| call == function))
     }
 
     /// What a source, and for functions every source, defines.
     pub fn defined(&self, name: &str) -> Defined {
-        let state = self.lock();
+        let state = self.state.lock();
         let mut defined =
             state.sources.get(name).map(|known| known.defined.clone()).unwrap_or_default();
         defined.functions =
@@ -277,7 +282,7 @@ impl Library {
 
     /// The place in a literal that a path of a description refers to: see [`Places::find`].
     pub fn find(&self, path: &[String], on_key: bool, near: Option<&Place>) -> Option<Place> {
-        self.lock().places.find(path, on_key, near)
+        self.state.lock().places.find(path, on_key, near)
     }
 
     /// As the user would name a file: relative to the folder that spc was started in.
@@ -287,7 +292,7 @@ impl Library {
 
     fn learn(&self, ast: &AST, source: &Arc<Source>) {
         let (defined, calls) = (defined_in(ast), calls_in(ast));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.places.add(ast, source);
         if let Some(known) = state.sources.get_mut(&source.name) {
             known.defined = defined;
@@ -297,7 +302,7 @@ impl Library {
 
     /// The variables of earlier lines are there too.
     fn learn_variables(&self, source: &str, scope: &Scope) {
-        if let Some(known) = self.lock().sources.get_mut(source) {
+        if let Some(known) = self.state.lock().sources.get_mut(source) {
             known.defined.variables.extend(scope.iter_raw().map(|(name, ..)| name.to_owned()));
         }
     }
@@ -308,10 +313,6 @@ impl Library {
         if let Ok(ast) = Engine::new_raw().compile(&source.text) {
             self.learn(&ast, source);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::functions;
 use super::lab::{Lab, folder_of};
@@ -44,7 +46,7 @@ struct Printed(Mutex<Vec<String>>);
 impl Sink for Printed {
     fn event(&self, event: &Event) {
         if let Event::Print { text } | Event::Log { text, .. } = event {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
+            self.0.lock().push(text.clone());
         }
     }
 }
@@ -146,7 +148,7 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
                     diagnostic.place = definition(subject, file, test);
                 }
                 diagnostic.details.extend(lab.said());
-                let text = printed.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+                let text = printed.0.lock().join("\n");
                 if !text.is_empty() {
                     diagnostic.details.push(Detail { title: "the test printed".to_owned(), text });
                 }

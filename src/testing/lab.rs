@@ -1,9 +1,10 @@
 //! What one test works with: its world, what it ordered for the next run, what its runs said.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rhai::NativeCallContext;
 
 use super::stubs::Stubs;
@@ -89,7 +90,7 @@ impl Lab {
 
     /// Changes what is to happen to the next run.
     pub fn order(&self, change: impl FnOnce(&mut Orders)) {
-        change(&mut lock(&self.orders));
+        change(&mut self.orders.lock());
     }
 
     /// From now on no run may tell this value, nor may it be on the engine but where it is
@@ -138,7 +139,7 @@ impl Lab {
     pub fn run(&self, name: &str, words: &[String]) -> Result<Ran, Failure> {
         may_wait()?;
         let path = self.runbook(name)?;
-        let orders = std::mem::take(&mut *lock(&self.orders));
+        let orders = std::mem::take(&mut *self.orders.lock());
         if let Some((call, when)) = orders.kill {
             self.world.engine.crash_at(call, when);
         }
@@ -147,7 +148,7 @@ impl Lab {
             self.world.engine.recover();
         }
         self.watch(&ran);
-        lock(&self.runs).push(told(name, words, &ran));
+        self.runs.lock().push(told(name, words, &ran));
         match self.ending(&ran.end) {
             None => Ok(ran),
             Some(diagnostic) => {
@@ -178,17 +179,17 @@ impl Lab {
 
     /// The test fails with this, whatever it does itself; the first counts.
     pub fn fail(&self, diagnostic: Box<Diagnostic>) {
-        lock(&self.trouble).get_or_insert(diagnostic);
+        self.trouble.lock().get_or_insert(diagnostic);
     }
 
     /// What [`Lab::fail`] was given.
     pub fn trouble(&self) -> Option<Box<Diagnostic>> {
-        lock(&self.trouble).take()
+        self.trouble.lock().take()
     }
 
     /// What the last runs said, for a test that failed.
     pub fn said(&self) -> Vec<Detail> {
-        let runs = lock(&self.runs);
+        let runs = self.runs.lock();
         runs[runs.len().saturating_sub(SHOWN_RUNS)..].to_vec()
     }
 
@@ -276,8 +277,4 @@ fn line(event: &Event) -> Option<&str> {
 /// The folder that a file is in.
 pub fn folder_of(file: &Path) -> PathBuf {
     file.parent().map(Path::to_path_buf).unwrap_or_default()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,9 @@
 //! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
@@ -21,18 +23,14 @@ struct Stub {
 }
 
 impl Stubs {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Stub>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The test gave `function` this pattern.
     pub fn declare(&self, function: &'static str, pattern: &str) {
-        self.lock().entry(function).or_default().patterns.insert(pattern.to_owned(), false);
+        self.0.lock().entry(function).or_default().patterns.insert(pattern.to_owned(), false);
     }
 
     /// Something was asked and compared with the pattern.
     pub fn ask(&self, function: &'static str, pattern: &str, asked: &str, fits: bool) {
-        let mut all = self.lock();
+        let mut all = self.0.lock();
         let stub = all.entry(function).or_default();
         *stub.patterns.entry(pattern.to_owned()).or_default() |= fits;
         *stub.asked.entry(asked.to_owned()).or_default() |= fits;
@@ -40,7 +38,7 @@ impl Stubs {
 
     /// The failure of a test with a slip in a pattern.
     pub fn slip(&self) -> Option<Failure> {
-        self.lock().iter().find_map(|(function, stub)| {
+        self.0.lock().iter().find_map(|(function, stub)| {
             let pattern =
                 stub.patterns.iter().find(|(_, fits)| !**fits).map(|(pattern, _)| pattern)?;
             let unanswered: BTreeSet<&str> = stub

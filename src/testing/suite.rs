@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::case::{self, Outcome};
 use crate::host::conductor::Job;
@@ -201,7 +202,7 @@ fn side_by_side<I: Sync, T: Send>(
             let at = next.fetch_add(1, Ordering::SeqCst);
             let Some(item) = items.get(at) else { return };
             let answer = work(item);
-            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut done = done.lock();
             done.waiting.insert(at, answer);
             while let Some(answer) = {
                 let at = done.next;
@@ -222,5 +223,5 @@ fn side_by_side<I: Sync, T: Send>(
         // One after the other; where there is no thread at all, each says so.
         worker();
     }
-    done.into_inner().unwrap_or_else(PoisonError::into_inner).told
+    done.into_inner().told
 }

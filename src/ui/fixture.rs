@@ -1,7 +1,9 @@
 //! A terminal whose output tests can read.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::foot::Size;
 use super::terminal::{Screen, Stream, Terminal};
@@ -12,7 +14,7 @@ struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -23,7 +25,7 @@ impl Write for Buffer {
 
 impl Buffer {
     fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.0.lock().clone()).unwrap()
     }
 }
 
@@ -53,7 +55,7 @@ impl Captured {
         let stream = || Stream { writer: Box::new(both.clone()), colour };
         let terminal = Terminal::new(stream(), stream(), None, secrets.clone());
         let size = size.clone();
-        let screen = Screen { size: Box::new(move || *size.lock().unwrap()), shared: true };
+        let screen = Screen { size: Box::new(move || *size.lock()), shared: true };
         Self {
             terminal: Arc::new(terminal.drawing_on(Some(screen))),
             secrets,

@@ -2,10 +2,11 @@
 //! otherwise goes above it, in order. When nothing is under way any more, what was drawn stays as a
 //! line for each service.
 
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::board::Board;
@@ -51,11 +52,7 @@ impl Live {
     /// connections and the lock's heartbeat too, so this never waits for a terminal that stands
     /// still.
     pub fn redraw(&self) -> bool {
-        let board = match self.board.try_lock() {
-            Ok(board) => board,
-            Err(TryLockError::Poisoned(board)) => board.into_inner(),
-            Err(TryLockError::WouldBlock) => return true,
-        };
+        let Some(board) = self.board.try_lock() else { return true };
         let active = board.is_active();
         if active {
             self.terminal.show_if_free(&board.lines((self.clock)(), self.size()));
@@ -71,7 +68,7 @@ impl Live {
 impl Sink for Live {
     fn event(&self, event: &Event) {
         let now = (self.clock)();
-        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut board = self.board.lock();
         match event {
             Event::Question { .. } => return self.terminal.hold(),
             Event::Answer { answer, .. } => return self.terminal.release(answer.is_some()),
@@ -121,7 +118,7 @@ mod tests {
         let live = Live::new(
             captured.terminal.clone(),
             verbosity,
-            Box::new(move || Duration::from_millis(*clock.lock().unwrap())),
+            Box::new(move || Duration::from_millis(*clock.lock())),
         );
         Scene { captured, live, size, millis }
     }
@@ -173,12 +170,12 @@ mod tests {
         }
 
         fn passes(&self, millis: u64) {
-            *self.millis.lock().unwrap() += millis;
+            *self.millis.lock() += millis;
         }
 
         /// What stands on the screen, after all that was sent to it.
         fn seen(&self) -> String {
-            let Size { columns, rows } = *self.size.lock().unwrap();
+            let Size { columns, rows } = *self.size.lock();
             let size = |number: usize| u16::try_from(number).unwrap().try_into().unwrap();
             let mut terminal = vt100::Parser::new(size(rows), size(columns), 0);
             terminal.process(self.captured.stderr().replace('\n', "\r\n").as_bytes());
@@ -243,16 +240,12 @@ after
         assert!(!scene.live.redraw(), "nothing is");
         let slept = Mutex::new(0);
         let mut moving = Box::pin(scene.live.animate(|time| {
-            *slept.lock().unwrap() += 1;
+            *slept.lock() += 1;
             scene.passes(u64::try_from(time.as_millis()).unwrap());
-            if *slept.lock().unwrap() < 8 {
-                async {}.boxed()
-            } else {
-                futures::future::pending().boxed()
-            }
+            if *slept.lock() < 8 { async {}.boxed() } else { futures::future::pending().boxed() }
         }));
         assert!(moving.as_mut().now_or_never().is_none());
-        assert_eq!(*slept.lock().unwrap(), 0);
+        assert_eq!(*slept.lock(), 0);
         scene.begin();
         assert!(moving.as_mut().now_or_never().is_none());
         drop(moving);
@@ -270,7 +263,7 @@ after
             after: vec![1],
         });
         assert!(scene.seen().contains("for the image of another…\n"), "{}", scene.seen());
-        scene.size.lock().unwrap().columns = 100;
+        scene.size.lock().columns = 100;
         scene.live.redraw();
         assert!(
             scene.seen().contains("for the image of another service to be built\n"),

@@ -203,14 +203,14 @@ mod tests {
     use crate::model::Kind;
     use crate::model::diagnostic::Severity;
     use crate::model::step::{ActionKind, Object};
-    use std::sync::Mutex;
+    use parking_lot::Mutex;
 
     #[derive(Default)]
     struct Kept(Mutex<Vec<Event>>);
 
     impl Sink for Kept {
         fn event(&self, event: &Event) {
-            self.0.lock().unwrap().push(event.clone());
+            self.0.lock().push(event.clone());
         }
     }
 
@@ -282,7 +282,7 @@ mod tests {
         for event in &events {
             sink.event(event);
         }
-        for event in kept.0.lock().unwrap().iter() {
+        for event in kept.0.lock().iter() {
             let shown = serde_json::to_string(event).unwrap();
             assert!(shown.contains("a [secret key] b") && !shown.contains("hunter2"), "{shown}");
         }
@@ -304,13 +304,8 @@ mod tests {
         sink.event(&Event::Log { level: crate::model::event::Level::Info, text: text() });
         sink.event(&Event::Print { text: text() });
         sink.event(&Event::Output { from: "git".to_owned(), text: text() });
-        let shown: Vec<bool> = kept
-            .0
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|event| format!("{event:?}").contains("pass"))
-            .collect();
+        let shown: Vec<bool> =
+            kept.0.lock().iter().map(|event| format!("{event:?}").contains("pass")).collect();
         assert_eq!(shown, [false, false, false, true, true]);
     }
 

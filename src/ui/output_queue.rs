@@ -9,9 +9,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
@@ -127,7 +128,7 @@ impl OutputQueue {
     /// # Errors
     /// How the stream broke, at this or an earlier text.
     pub fn push(&self, target: Target, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         if state.threads == Threads::NotNeeded {
             state.threads =
                 if self.start_threads().is_ok() { Threads::Running } else { Threads::Unavailable };
@@ -161,7 +162,7 @@ impl OutputQueue {
     /// Waits until everything is written; after a signal, only for streams that take something.
     pub fn flush(&self) {
         for target in Target::BOTH {
-            let mut state = self.shared.lock();
+            let mut state = self.shared.state.lock();
             let mut is_given_up = false;
             while state.streams[target as usize].waiting > 0 && !is_given_up {
                 (state, is_given_up) = self.shared.wait(state, target);
@@ -176,18 +177,18 @@ impl OutputQueue {
             state.streams.iter().any(|stream| stream.waiting > 0 && !stream.is_stuck)
         };
         // Whether it was in time makes no difference.
-        drop(self.shared.moved.wait_timeout_while(self.shared.lock(), STALL, is_waiting));
+        self.shared.moved.wait_while_for(&mut self.shared.state.lock(), is_waiting, STALL);
     }
 
     /// From now on nobody waits for a stream that takes nothing.
     pub fn hurry(&self) {
-        self.shared.lock().is_hurried = true;
+        self.shared.state.lock().is_hurried = true;
         self.shared.moved.notify_all();
     }
 
     /// The signal is dealt with: readers are waited for again.
     pub fn calm(&self) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         state.is_hurried = false;
         state.streams.iter_mut().for_each(|stream| stream.is_stuck = false);
     }
@@ -195,17 +196,17 @@ impl OutputQueue {
     /// Whether so much waits for the stream that a drawing, which the next one replaces, is better
     /// left out.
     pub fn is_behind(&self, target: Target) -> bool {
-        self.shared.lock().streams[target as usize].waiting > CAPACITY / 16
+        self.shared.state.lock().streams[target as usize].waiting > CAPACITY / 16
     }
 
     /// How a stream broke, if it did.
     pub fn failure(&self, target: Target) -> Option<io::ErrorKind> {
-        self.shared.lock().streams[target as usize].failure
+        self.shared.state.lock().streams[target as usize].failure
     }
 
     /// Whether text was dropped, because a signal came and its reader stood still.
     pub fn has_lost_text(&self) -> bool {
-        self.shared.lock().streams.iter().any(|stream| stream.has_lost)
+        self.shared.state.lock().streams.iter().any(|stream| stream.has_lost)
     }
 
     fn start_threads(&self) -> io::Result<()> {
@@ -222,8 +223,8 @@ impl OutputQueue {
 
 impl Drop for OutputQueue {
     fn drop(&mut self) {
-        self.shared.lock().is_over = true;
-        self.shared.work.iter().for_each(Condvar::notify_all);
+        self.shared.state.lock().is_over = true;
+        self.shared.wake_writers();
     }
 }
 
@@ -264,29 +265,30 @@ impl State {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No code panics while it holds this lock; the state is whole in any case.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wake_writers(&self) {
+        for work in &self.work {
+            work.notify_all();
+        }
     }
 
     /// Waits until something was written; whether the stream is given up.
     fn wait<'a>(
         &'a self,
-        state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, State>,
         target: Target,
     ) -> (MutexGuard<'a, State>, bool) {
         if !state.is_hurried {
-            return (self.moved.wait(state).unwrap_or_else(PoisonError::into_inner), false);
+            self.moved.wait(&mut state);
+            return (state, false);
         }
         if state.streams[target as usize].is_stuck {
             return (state, true);
         }
         let before = state.progress;
-        let (mut state, timeout) =
-            self.moved.wait_timeout(state, STALL).unwrap_or_else(PoisonError::into_inner);
+        let timeout = self.moved.wait_for(&mut state, STALL);
         if timeout.timed_out() && state.progress == before && state.give_up() {
             // The other stream need not wait for this one any more.
-            self.work.iter().for_each(Condvar::notify_all);
+            self.wake_writers();
         }
         let is_stuck = state.streams[target as usize].is_stuck;
         (state, is_stuck)
@@ -294,14 +296,13 @@ impl Shared {
 
     /// The work of a stream's thread.
     fn write_pieces(&self, target: Target) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             let Some(piece) = state.take(target) else {
                 if state.is_over {
                     return;
                 }
-                state =
-                    self.work[target as usize].wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.work[target as usize].wait(&mut state);
                 continue;
             };
             drop(state);
@@ -309,7 +310,7 @@ impl Shared {
             if written.is_err() && target == Target::Stdout {
                 self.closed.cancel();
             }
-            state = self.lock();
+            state = self.state.lock();
             let stream = &mut state.streams[target as usize];
             stream.is_writing = false;
             if let Err(kind) = written {
@@ -348,7 +349,7 @@ impl Shared {
     }
 
     fn note_progress(&self, target: Target, count: usize) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.progress += 1;
         let stream = &mut state.streams[target as usize];
         stream.is_stuck = false;
@@ -409,11 +410,11 @@ mod tests {
     /// Waits for something that happens soon.
     fn until(queue: &OutputQueue, is_so: impl Fn(&State) -> bool) {
         for _ in 0..20_000 {
-            let state = queue.shared.lock();
+            let mut state = queue.shared.state.lock();
             if is_so(&state) {
                 return;
             }
-            drop(queue.shared.moved.wait_timeout(state, Duration::from_millis(1)));
+            queue.shared.moved.wait_for(&mut state, Duration::from_millis(1));
         }
         panic!("it does not happen");
     }

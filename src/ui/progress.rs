@@ -14,10 +14,11 @@
 //! A step that is soon over has one line, at its end. One that takes its time is announced.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::Style;
+use parking_lot::Mutex;
 use unicode_width::UnicodeWidthStr;
 
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
@@ -212,7 +213,7 @@ impl Progress {
 
 impl Sink for Progress {
     fn event(&self, event: &Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         match event {
             Event::Print { text } => self.terminal.out(&visible(text)),
             Event::Log { level, text } => self.log(*level, text),

@@ -1,9 +1,10 @@
 //! Standard output and standard error: whole lines, masked, coloured only where that is wanted.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::foot::{Foot, Size};
@@ -135,16 +136,14 @@ impl Terminal {
     /// shorter than the terminal is wide. A terminal that is behind (stopped with Ctrl-S) shows
     /// them later, with the next ones.
     pub fn show(&self, lines: &[String]) {
-        self.draw(&mut self.lock(), lines);
+        self.draw(&mut self.streams.lock(), lines);
     }
 
     /// The same, not now but with the next ones if another thread is just writing: this never
     /// waits.
     pub fn show_if_free(&self, lines: &[String]) {
-        match self.streams.try_lock() {
-            Ok(mut streams) => self.draw(&mut streams, lines),
-            Err(TryLockError::Poisoned(streams)) => self.draw(&mut streams.into_inner(), lines),
-            Err(TryLockError::WouldBlock) => {}
+        if let Some(mut streams) = self.streams.try_lock() {
+            self.draw(&mut streams, lines);
         }
     }
 
@@ -159,7 +158,7 @@ impl Terminal {
 
     /// Writes these lines where lines were shown, to stay.
     pub fn leave(&self, lines: &[String]) {
-        let mut streams = self.lock();
+        let mut streams = self.streams.lock();
         let mut text = format!("{}{}", streams.foot.line_end(), streams.foot.erase(self.columns()));
         streams.foot.set(Vec::new());
         for line in lines {
@@ -172,7 +171,7 @@ impl Terminal {
     /// Leaves what is shown as it is, and the cursor under it: it is drawn no more. Nothing is done
     /// while another thread writes: for who has to leave at once, which waits for nothing.
     pub fn keep_if_free(&self) {
-        let Ok(mut streams) = self.streams.try_lock() else { return };
+        let Some(mut streams) = self.streams.try_lock() else { return };
         if self.queue.as_ref().is_some_and(|queue| queue.is_behind(Target::Stderr)) {
             return;
         }
@@ -218,19 +217,19 @@ impl Terminal {
 
     /// Writes a question as it is, without a line end.
     pub fn ask(&self, question: &str) {
-        send(&mut self.lock().stderr, &self.secrets.mask(question));
+        send(&mut self.streams.lock().stderr, &self.secrets.mask(question));
     }
 
     /// While a question stands at the terminal nothing is shown in its place.
     pub fn hold(&self) {
-        let mut streams = self.lock();
+        let mut streams = self.streams.lock();
         let erasing = streams.foot.hold(self.columns());
         send(&mut streams.stderr, &erasing);
     }
 
     /// The question is answered, or withdrawn: its line has no end yet then.
     pub fn release(&self, answered: bool) {
-        let mut streams = self.lock();
+        let mut streams = self.streams.lock();
         let drawing = streams.foot.release(answered, self.columns());
         send(&mut streams.stderr, &drawing);
     }
@@ -246,7 +245,7 @@ impl Terminal {
 
     /// Whether standard output is coloured.
     pub fn has_colour(&self) -> bool {
-        self.lock().stdout.colour
+        self.streams.lock().stdout.colour
     }
 
     /// What is hidden in everything that is written.
@@ -256,14 +255,14 @@ impl Terminal {
 
     /// Writes `text` and a line end to standard output: results.
     pub fn out(&self, text: &str) {
-        let mut streams = self.lock();
+        let mut streams = self.streams.lock();
         let text = self.prepared(text, streams.stdout.colour);
         self.write_out(&mut streams, &text);
     }
 
     /// The same for a line of JSON: masked in its texts, and what nobody sees is written `\u…`.
     pub fn data(&self, json: &str) {
-        self.write_out(&mut self.lock(), &escaped_json(&masked_json(json, &self.secrets)));
+        self.write_out(&mut self.streams.lock(), &escaped_json(&masked_json(json, &self.secrets)));
     }
 
     fn write_out(&self, streams: &mut Streams, text: &str) {
@@ -289,7 +288,7 @@ impl Terminal {
     /// Writes `text` and a line end to standard error: progress and messages. A failure is of no
     /// consequence.
     pub fn err(&self, text: &str) {
-        self.write_err(&mut self.lock(), text);
+        self.write_err(&mut self.streams.lock(), text);
     }
 
     fn write_err(&self, streams: &mut Streams, text: &str) {
@@ -303,7 +302,7 @@ impl Terminal {
     /// The same where the writing thread itself may hold the lock: then nothing is written. For who
     /// reports a panic.
     pub fn err_if_free(&self, text: &str) {
-        if let Ok(mut streams) = self.streams.try_lock() {
+        if let Some(mut streams) = self.streams.try_lock() {
             self.write_err(&mut streams, text);
         }
     }
@@ -318,7 +317,7 @@ impl Terminal {
     /// if it did and that was not told before; a reader that has gone is no failure.
     pub fn finish(&self) -> io::Result<()> {
         self.flush();
-        let mut streams = self.lock();
+        let mut streams = self.streams.lock();
         let broken = self.queue.as_ref().and_then(|queue| queue.failure(Target::Stdout));
         if let Some(kind) = broken {
             self.note_failure(&mut streams, kind.into());
@@ -345,10 +344,6 @@ impl Terminal {
         } else {
             self.secrets.mask(&anstream::adapter::strip_str(&masked).to_string())
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -425,7 +420,7 @@ mod tests {
         let captured = Captured::plain();
         captured.secrets.add("db_password", "token", "correct horse");
         captured.terminal.err_if_free("spc broke off: no \u{1b}[2J\"correct horse\"");
-        let held = captured.terminal.lock();
+        let held = captured.terminal.streams.lock();
         captured.terminal.err_if_free("never");
         drop(held);
         assert_eq!(captured.stderr(), "spc broke off: no \u{241b}[2J\"[secret db_password]\"\n");

@@ -5,10 +5,11 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::until::until;
@@ -262,9 +263,7 @@ impl Captured {
             move || {
                 let mut chunk = [0; 8192];
                 while let Ok(count @ 1..) = pipe.read(&mut chunk) {
-                    text.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .extend_from_slice(&chunk[..count]);
+                    text.lock().extend_from_slice(&chunk[..count]);
                 }
             }
         });
@@ -272,8 +271,7 @@ impl Captured {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.text.lock().unwrap_or_else(PoisonError::into_inner))
-            .into_owned()
+        String::from_utf8_lossy(&self.text.lock()).into_owned()
     }
 
     fn whole(&mut self) -> String {

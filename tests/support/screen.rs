@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::DEADLINE;
@@ -125,7 +126,7 @@ impl Screen {
     /// Reads what comes until no program has the terminal any more.
     fn read(&self) {
         static ONE: Mutex<()> = Mutex::new(());
-        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = ONE.lock();
         if Arc::strong_count(&self.shown) > 1 {
             return;
         }
@@ -133,15 +134,15 @@ impl Screen {
         std::thread::spawn(move || {
             let mut chunk = [0; 4096];
             while let Ok(count @ 1..) = keys.read(&mut chunk) {
-                let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut shown = shown.lock();
                 shown.parser.process(&chunk[..count]);
                 shown.bytes.extend_from_slice(&chunk[..count]);
             }
-            shown.lock().unwrap_or_else(PoisonError::into_inner).is_over = true;
+            shown.lock().is_over = true;
         });
     }
 
     fn lock(&self) -> MutexGuard<'_, Shown> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock()
     }
 }

@@ -190,12 +190,12 @@ fn the_secrets_of_a_base_say_nothing_of_what_the_cache_holds_of_another_image() 
             around.engine =
                 Arc::new(crate::engine::tap::Tap::new(around.engine.clone(), move |call| {
                     if call.method == "image_build" {
-                        noted.lock().unwrap().push(call.arguments.to_string().contains("no_cache"));
+                        noted.lock().push(call.arguments.to_string().contains("no_cache"));
                     }
                     Ok(())
                 }));
             machine.run(images::build(&around, &building, &|_| {})).unwrap();
-            asked.lock().unwrap().clone()
+            asked.lock().clone()
         };
         assert_eq!(built_without_cache("base"), [true]);
         if !is_noted {

@@ -47,7 +47,6 @@ fn causes(machine: &Machine) -> BTreeSet<String> {
         .seen
         .0
         .lock()
-        .unwrap()
         .iter()
         .filter_map(cause)
         .filter(|cause| cause.starts_with("the value"))

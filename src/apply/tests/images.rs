@@ -108,7 +108,7 @@ fn a_name_that_went_to_another_image_replaces_and_says_why() {
     machine.run(machine.engine.image_tag("redis:1", "web:1")).unwrap();
     machine.up(&description).unwrap();
     let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if cause == "image changed");
-    assert!(machine.seen.0.lock().unwrap().iter().any(caused));
+    assert!(machine.seen.0.lock().iter().any(caused));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_changed_name_of_an_image_is_told_with_the_old_one() {
         .up(&json!({"services": {"web": {"image": "redis:1", "environment": {"A": "1"}}}}))
         .unwrap();
     let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if cause == "environment A, image changed (web:1 → redis:1)");
-    let events = machine.seen.0.lock().unwrap();
+    let events = machine.seen.0.lock();
     assert!(events.iter().any(caused), "{events:?}");
 }
 
@@ -254,7 +254,7 @@ fn built_with_secret() -> (Machine, Value) {
 
 /// How often the builder was asked, and whether it was told to take nothing from its cache.
 fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
-    let asked: Arc<std::sync::Mutex<Vec<bool>>> = Arc::default();
+    let asked: Arc<parking_lot::Mutex<Vec<bool>>> = Arc::default();
     let project = project(description);
     let build = project.services["web"].build.as_ref().unwrap();
     let building = Building {
@@ -271,12 +271,12 @@ fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
             let arguments = call.arguments.to_string();
             assert!(!arguments.contains(&values["TOKEN"]), "{arguments}");
             assert!(call.delivered == [values["TOKEN"].as_bytes()], "the value as it is");
-            noted.lock().unwrap().push(arguments.contains("no_cache"));
+            noted.lock().push(arguments.contains("no_cache"));
         }
         Ok(())
     }));
     machine.run(crate::apply::images::build(&around, &building, &|_| {})).unwrap();
-    asked.lock().unwrap().clone()
+    asked.lock().clone()
 }
 
 #[test]
@@ -438,7 +438,7 @@ fn an_image_named_by_tag_and_digest_is_pulled_once_and_then_here() {
 
 /// What was said in warnings.
 fn warnings(machine: &Machine) -> String {
-    let seen = machine.seen.0.lock().unwrap();
+    let seen = machine.seen.0.lock();
     let texts = seen.iter().filter_map(|event| match event {
         Event::Log { level: crate::model::event::Level::Warning, text } => Some(text.clone()),
         _ => None,

@@ -29,7 +29,7 @@ fn creates(machine: &Machine, container: &str) -> usize {
 fn waits(machine: &Machine) -> Vec<String> {
     let text =
         |event: &Event| if let Event::Waiting { text } = event { Some(text.clone()) } else { None };
-    machine.seen.0.lock().unwrap().iter().filter_map(text).collect()
+    machine.seen.0.lock().iter().filter_map(text).collect()
 }
 
 /// One service whose image takes long to come.
@@ -72,7 +72,7 @@ fn of_two_runs_at_once_one_waits_and_then_finds_nothing_to_do() {
         assert!(waits(&machine)[0].ends_with(" changes this project"));
         assert!(!machine.footprint().locked);
         assert!(
-            matches!(machine.seen.0.lock().unwrap().last(), Some(Event::Unchanged { .. })),
+            matches!(machine.seen.0.lock().last(), Some(Event::Unchanged { .. })),
             "and says so"
         );
     }

@@ -41,10 +41,11 @@ mod writers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -74,7 +75,7 @@ pub(super) struct Seen(Mutex<Vec<Event>>);
 
 impl Sink for Seen {
     fn event(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.clone());
+        self.0.lock().push(event.clone());
     }
 }
 
@@ -265,7 +266,7 @@ impl Machine {
                 }
             }
         }
-        let events = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = self.seen.0.lock();
         let mut text: String =
             events.iter().filter_map(|event| serde_json::to_string(event).ok()).collect();
         files(self, &CheckedPath::root_itself("/project/.spc"), &mut text);
@@ -332,7 +333,7 @@ impl Machine {
         let text = |event: &Event| {
             if let Event::Log { text, .. } = event { Some(text.clone()) } else { None }
         };
-        self.seen.0.lock().unwrap().iter().filter_map(text).collect()
+        self.seen.0.lock().iter().filter_map(text).collect()
     }
 
     /// The project as it stands: all that a run can leave behind, without what differs from run to

@@ -109,7 +109,6 @@ fn a_container_whose_network_was_removed_is_replaced() {
             .seen
             .0
             .lock()
-            .unwrap()
             .iter()
             .any(|event| matches!(event, Event::StepStarted { cause, .. } if cause == "its network was removed"))
     );

@@ -88,7 +88,7 @@ fn warnings(machine: &Machine) -> Vec<String> {
         Event::Log { level: Level::Warning, text } => Some(text.clone()),
         _ => None,
     };
-    machine.seen.0.lock().unwrap().iter().filter_map(text).collect()
+    machine.seen.0.lock().iter().filter_map(text).collect()
 }
 
 #[test]

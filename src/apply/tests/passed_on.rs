@@ -28,9 +28,9 @@ fn chain(mid: &str, version: &str) -> Value {
 /// is started is ready.
 #[track_caller]
 fn in_order(machine: &Machine, what: &str, work: impl FnOnce(&Machine)) {
-    let first = machine.seen.0.lock().unwrap().len();
+    let first = machine.seen.0.lock().len();
     work(machine);
-    let events = machine.seen.0.lock().unwrap();
+    let events = machine.seen.0.lock();
     let at = |is_it: &dyn Fn(&Event) -> bool| events[first..].iter().position(is_it);
     let is_of = |label: &StepLabel, service: &str, actions: &[&str]| {
         label.service.as_deref() == Some(service) && actions.contains(&label.action.word())

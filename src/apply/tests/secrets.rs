@@ -55,15 +55,7 @@ fn causes(machine: &Machine) -> Vec<String> {
     let cause = |event: &Event| {
         if let Event::StepStarted { cause, .. } = event { Some(cause.clone()) } else { None }
     };
-    machine
-        .seen
-        .0
-        .lock()
-        .unwrap()
-        .iter()
-        .filter_map(cause)
-        .filter(|cause| !cause.is_empty())
-        .collect()
+    machine.seen.0.lock().iter().filter_map(cause).filter(|cause| !cause.is_empty()).collect()
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn a_second_up_costs_four_lists_whatever_the_number_of_services() {
         assert_eq!(methods_from(&machine, calls), LISTS);
         assert_eq!(machine.events(), events, "no event at all");
         assert_eq!((outcome.changes, outcome.containers.len()), (0, services));
-        assert!(matches!(machine.seen.0.lock().unwrap().last(), Some(Event::Unchanged { .. })));
+        assert!(matches!(machine.seen.0.lock().last(), Some(Event::Unchanged { .. })));
     }
 }
 

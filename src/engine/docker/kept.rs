@@ -7,7 +7,7 @@
 )]
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bollard::errors::Error as ClientError;
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -92,7 +93,7 @@ impl Kept {
         let mut open = std::pin::pin!(open);
         loop {
             let came = self.came.notified();
-            let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let kept = self.idle.lock().pop();
             match kept {
                 Some(kept) if kept.sender.is_ready() => return Ok(kept),
                 // Its end came while it waited.
@@ -111,7 +112,7 @@ impl Kept {
         let kept = self.clone();
         tokio::spawn(async move {
             if exchange.sender.ready().await.is_ok() {
-                kept.idle.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
+                kept.idle.lock().push(exchange);
                 kept.came.notify_one();
             }
         });

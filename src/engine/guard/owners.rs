@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use bollard::models;
+use parking_lot::Mutex;
 
 use super::{Filters, Guard, Result};
 use crate::engine::image_labels::{ImageLabels, ask, sorted};
@@ -119,7 +119,7 @@ pub(super) struct Owners(Mutex<Known>);
 
 impl Owners {
     fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0.lock())
     }
 
     pub(super) fn saw<'a>(

@@ -7,7 +7,6 @@ mod ownership;
 use std::collections::HashMap;
 use std::future::Future;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Mutex;
 
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointSettings, HostConfig,
@@ -15,6 +14,7 @@ use bollard::models::{
     MountVolumeOptions, MountVolumeOptionsDriverConfig, NetworkCreateRequest, NetworkingConfig,
     VolumeCreateRequest,
 };
+use parking_lot::Mutex;
 
 use super::*;
 use crate::engine::sim::{ImageSpec, SimEngine, SimEngineBuilder};
@@ -568,7 +568,7 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
     let sent: Arc<Mutex<Vec<(&str, String)>>> = Arc::default();
     let noted = sent.clone();
     let tap = Tap::new(Arc::new(bed.engine.clone()), move |call| {
-        noted.lock().unwrap().push((call.method, call.target.to_owned()));
+        noted.lock().push((call.method, call.target.to_owned()));
         Ok(())
     });
     let host = Arc::new(SimHost::new(bed.conductor.clone()));
@@ -605,13 +605,8 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
         "container_list",
         "volume_list",
     ];
-    let acts: Vec<_> = sent
-        .lock()
-        .unwrap()
-        .iter()
-        .filter(|(method, _)| !looks.contains(method))
-        .cloned()
-        .collect();
+    let acts: Vec<_> =
+        sent.lock().iter().filter(|(method, _)| !looks.contains(method)).cloned().collect();
     assert_eq!(acts.len(), 15, "{acts:?}");
     // Of a disconnect the container counts.
     for (method, target) in acts.iter().filter(|(method, _)| *method != "network_disconnect") {

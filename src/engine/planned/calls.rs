@@ -94,7 +94,7 @@ impl Engine for PlannedEngine {
         filters: &Filters,
     ) -> Result<Vec<models::ContainerSummary>> {
         let mut list = self.sim.container_list(all, filters).await?;
-        let state = self.lock();
+        let state = self.state.lock();
         for summary in &mut list {
             let Some(id) = summary.id.as_ref().filter(|id| !state.changed.contains(*id)) else {
                 continue;
@@ -278,7 +278,7 @@ impl Engine for PlannedEngine {
         }
         if let Some((mark, _)) = exec_processes::parse(&request.command) {
             // It ends a command of this plan: where that runs, and nothing to tell of.
-            let is_live = self.lock().live_marks.contains(mark);
+            let is_live = self.state.lock().live_marks.contains(mark);
             return if is_live {
                 self.run_live(&id, &name, request)
             } else {
@@ -310,7 +310,7 @@ impl Engine for PlannedEngine {
     }
 
     async fn exec_inspect(&self, exec: &str) -> Result<ExecState> {
-        if let Some(state) = self.lock().execs.get(exec) {
+        if let Some(state) = self.state.lock().execs.get(exec) {
             return Ok(*state);
         }
         self.sim.exec_inspect(exec).await
@@ -337,7 +337,7 @@ impl Engine for PlannedEngine {
     async fn image_inspect(&self, image: &str) -> Result<models::ImageInspect> {
         self.meet_image(image)?;
         let seen = self.sim.image_inspect(image).await?;
-        let found = seen.id.as_ref().and_then(|id| self.lock().images.get(id).cloned());
+        let found = seen.id.as_ref().and_then(|id| self.state.lock().images.get(id).cloned());
         Ok(match found {
             Some(found) => models::ImageInspect {
                 repo_tags: seen.repo_tags,
@@ -509,7 +509,7 @@ impl Engine for PlannedEngine {
 
     async fn volume_list(&self, filters: &Filters) -> Result<Vec<models::Volume>> {
         let mut list = self.sim.volume_list(filters).await?;
-        let state = self.lock();
+        let state = self.state.lock();
         for volume in list.iter_mut().filter(|volume| !state.removed.contains(&volume.name)) {
             if let Some(found) = self.found.volumes.get(&volume.name) {
                 volume.clone_from(found);
@@ -520,7 +520,7 @@ impl Engine for PlannedEngine {
 
     async fn volume_inspect(&self, volume: &str) -> Result<models::Volume> {
         let seen = self.sim.volume_inspect(volume).await?;
-        let is_found = !self.lock().removed.contains(volume);
+        let is_found = !self.state.lock().removed.contains(volume);
         Ok(self.found.volumes.get(volume).filter(|_| is_found).cloned().unwrap_or(seen))
     }
 
@@ -542,7 +542,7 @@ impl Engine for PlannedEngine {
         self.sim.volume_remove(volume, force).await?;
         // With force the engine is content with one that is not there.
         if is_there {
-            self.lock().removed.insert(volume.to_owned());
+            self.state.lock().removed.insert(volume.to_owned());
             if !is_former_folders_volume(volume) {
                 self.effects.effect(ActionKind::Remove, &Object::volume(volume));
             }

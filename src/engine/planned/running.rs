@@ -1,10 +1,11 @@
 //! Read-only commands that a plan runs at this moment, for who ends the process in the middle of
 //! one.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
+use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::engine::exec_end::{Started, send};
@@ -21,7 +22,7 @@ struct Entry {
 }
 
 fn with_all<T>(work: impl FnOnce(&mut Vec<Entry>) -> T) -> T {
-    work(&mut ALL.lock().unwrap_or_else(PoisonError::into_inner))
+    work(&mut ALL.lock())
 }
 
 /// A command that runs on the live engine until this is dropped.

@@ -2,7 +2,9 @@
 //! container.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::containers::Container;
 use super::process::Process;
@@ -75,25 +77,22 @@ impl Processes {
 
     /// The behaviour that a test gave a container, which is started; none if it gave none.
     pub fn find(&self, names: &Names) -> Option<Arc<Process>> {
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut started = self.started.lock();
         started.extend(
             [&names.name, &names.service].into_iter().filter(|name| !name.is_empty()).cloned(),
         );
         let mut fitting: Vec<&Given> =
             self.given.iter().filter(|given| names.are(&given.pattern)).collect();
         for given in &fitting {
-            *given.found.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            *given.found.lock() = true;
         }
         fitting.pop().map(|given| given.process.clone())
     }
 
     /// The behaviours that no container had; `there`: the containers that there are.
     pub fn unused(&self, there: &[Names]) -> Vec<Unused> {
-        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        let unused = self
-            .given
-            .iter()
-            .filter(|given| !*given.found.lock().unwrap_or_else(PoisonError::into_inner));
+        let started = self.started.lock();
+        let unused = self.given.iter().filter(|given| !*given.found.lock());
         unused
             .map(|given| Unused {
                 pattern: given.pattern.clone(),

@@ -1,10 +1,11 @@
 //! All the engine knows, behind one lock that is never held over an await.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use super::build::Builds;
@@ -113,7 +114,7 @@ impl Shared {
 
     /// The state as it was last left; [`Shared::with`] is what a call wants.
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// `work` on the state of this moment.

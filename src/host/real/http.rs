@@ -5,9 +5,10 @@ mod route;
 use std::collections::HashMap;
 use std::error::Error;
 use std::io;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Proxy, Url};
@@ -92,7 +93,7 @@ impl Http {
     }
 
     fn client(&self, route: Route) -> Result<Client> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         if let Some(client) = clients.get(&route) {
             return Ok(client.clone());
         }

@@ -9,8 +9,9 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -79,7 +80,7 @@ impl Roots {
     }
 
     fn root(&self, path: &Path) -> io::Result<Arc<OwnedFd>> {
-        let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roots = self.0.lock();
         if let Some(root) = roots.get(path) {
             // A folder that was removed has no names any more: what is there now, if anything, is
             // another one.
@@ -295,6 +296,6 @@ mod tests {
             roots.create_folder(&CheckedPath::root_itself(&root)).unwrap();
             roots.open(&CheckedPath::root_itself(&root), FOLDER, Mode::empty()).unwrap();
         }
-        assert_eq!(roots.0.lock().unwrap().len(), MOST_ROOTS);
+        assert_eq!(roots.0.lock().len(), MOST_ROOTS);
     }
 }

@@ -7,9 +7,10 @@
 use std::io::{self, IsTerminal, PipeReader};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::oneshot;
@@ -83,7 +84,7 @@ impl Input {
         let (reply, answer) = oneshot::channel();
         let (descriptor, read_ahead) = (self.descriptor.clone(), self.read_ahead.clone());
         let waiter = move || {
-            let mut read_ahead = read_ahead.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut read_ahead = read_ahead.lock();
             let answer = wait(&*descriptor, &withdrawn, &mut read_ahead, amount);
             give(answer, reply, &mut read_ahead);
         };

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::conductor::{Process, SimConductor};
-use super::lock;
 use crate::host::{HostError, HostErrorKind, Result};
 
 /// On which side of what it does a run is killed.
@@ -55,11 +56,11 @@ impl Changes {
     }
 
     pub(super) fn made(&self) -> Vec<Change> {
-        lock(&self.state).made.clone()
+        self.state.lock().made.clone()
     }
 
     pub(super) fn kill_at(&self, kill: Option<(u64, Side)>) {
-        lock(&self.state).kill = kill;
+        self.state.lock().kill = kill;
     }
 
     /// Does `work`, unless the run is killed before it, or dead already.
@@ -87,7 +88,7 @@ impl Changes {
         if self.conductor.is_killed(SimConductor::current_process()) {
             return Err(dead());
         }
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.made.push(Change { method, target: target.to_path_buf() });
         let Some((left, side)) = state.kill.as_mut() else { return Ok(None) };
         *left = left.saturating_sub(1);

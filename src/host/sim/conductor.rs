@@ -13,9 +13,11 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
@@ -107,7 +109,7 @@ impl Drop for SimBackground {
     fn drop(&mut self) {
         // Taken out under the lock, dropped outside it: its own drop may wake or remove timers.
         let future = {
-            let mut state = self.conductor.lock();
+            let mut state = self.conductor.state.lock();
             state.ready.remove(&self.id);
             state.background.remove(&self.id)
         };
@@ -122,7 +124,7 @@ struct TaskWaker {
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        let mut state = self.conductor.lock();
+        let mut state = self.conductor.state.lock();
         // Whoever has ended would keep the baton for ever.
         if self.id == MAIN_TASK
             || state.processes.contains_key(&self.id)
@@ -185,12 +187,12 @@ impl SimConductor {
 
     /// Virtual time since the start.
     pub fn now(&self) -> Duration {
-        self.lock().now
+        self.state.lock().now
     }
 
     /// The next number drawn from the seed.
     pub fn random(&self) -> u64 {
-        self.lock().random.next()
+        self.state.lock().random.next()
     }
 
     /// Cancelled when every task waits for something that can't come, or a limit is reached.
@@ -200,24 +202,24 @@ impl SimConductor {
 
     /// Ends the simulation when so much virtual time has passed or so many calls were counted.
     pub fn limit(&self, time: Duration, calls: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.time_limit, state.call_limit) = (Some(time), Some(calls));
     }
 
     /// Lets the system give so many threads for tasks at once.
     pub fn limit_threads(&self, most: usize) {
-        self.lock().most_threads = most;
+        self.state.lock().most_threads = most;
     }
 
     /// Why the simulation was told to end, if it was.
     pub fn stop(&self) -> Option<Stop> {
-        self.lock().stop
+        self.state.lock().stop
     }
 
     /// Counts a call of the engine.
     pub fn count_call(&self) {
         let reached = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.calls += 1;
             let limit = state.call_limit.unwrap_or(u64::MAX);
             match state.calls {
@@ -237,7 +239,7 @@ impl SimConductor {
 
     /// Tells everybody to end.
     fn end(&self, why: Stop) {
-        self.lock().stop.get_or_insert(why);
+        self.state.lock().stop.get_or_insert(why);
         self.stalled.cancel();
     }
 
@@ -251,7 +253,7 @@ impl SimConductor {
         let id = CURRENT_TASK.get();
         let waker = self.waker(id);
         let mut future = pin!(future);
-        self.lock().ready.insert(id);
+        self.state.lock().ready.insert(id);
         self.die_if_killed();
         loop {
             self.wait_for_turn(id);
@@ -279,7 +281,7 @@ impl SimConductor {
     fn wait_for(self: &Arc<Self>, join: &Join) {
         let id = CURRENT_TASK.get();
         let waker = self.waker(id);
-        self.lock().ready.insert(id);
+        self.state.lock().ready.insert(id);
         loop {
             self.wait_for_turn(id);
             if join.poll(&Context::from_waker(&waker)).is_ready() {
@@ -289,7 +291,7 @@ impl SimConductor {
     }
 
     pub(in crate::host) fn spawn(conductor: &Arc<Self>, future: BackgroundFuture) -> SimBackground {
-        let mut state = conductor.lock();
+        let mut state = conductor.state.lock();
         let id = state.new_task();
         state.background.insert(id, Some(Beside { future, process: CURRENT_PROCESS.get() }));
         state.ready.insert(id);
@@ -303,7 +305,7 @@ impl SimConductor {
         let join = Arc::new(Join { left: Mutex::new((jobs.len(), None)) });
         let process = CURRENT_PROCESS.get();
         let (ids, most): (Vec<TaskId>, usize) = {
-            let mut state = conductor.lock();
+            let mut state = conductor.state.lock();
             (jobs.iter().map(|_| state.new_task()).collect(), state.most_threads)
         };
         std::thread::scope(|scope| {
@@ -319,7 +321,7 @@ impl SimConductor {
             });
             let threads = script_threads(scope, jobs.collect(), most)?;
             {
-                let mut state = conductor.lock();
+                let mut state = conductor.state.lock();
                 for &id in &ids {
                     state.ready.insert(id);
                     state.processes.insert(id, process);
@@ -337,10 +339,6 @@ impl SimConductor {
         Waker::from(Arc::new(TaskWaker { conductor: self.clone(), id }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Passes the baton on until it is `id`'s turn.
     fn wait_for_turn(self: &Arc<Self>, id: TaskId) {
         if let Turn::Passed = self.pass_baton(Some(id)) {
@@ -349,16 +347,16 @@ impl SimConductor {
     }
 
     fn wait_for_baton(&self, id: TaskId) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         while state.holder != id {
-            state = self.passed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.passed.wait(&mut state);
         }
     }
 
     /// Chooses who goes on. `own`: the task that asks, if it may be chosen itself.
     fn pass_baton(self: &Arc<Self>, own: Option<TaskId>) -> Turn {
         loop {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let Some(id) = state.take_ready() else {
                 if let Some(limit) = state.over_time() {
                     if state.stop.is_some() {
@@ -408,7 +406,7 @@ impl SimConductor {
         IS_BESIDE.set(false);
         CURRENT_PROCESS.set(own);
         let finished = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             match state.background.get_mut(&id) {
                 Some(slot) if pending => {
                     *slot = Some(Beside { future, process });
@@ -461,7 +459,7 @@ struct Join {
 
 impl Join {
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self.left.lock();
         if left.0 == 0 {
             return Poll::Ready(());
         }
@@ -480,7 +478,7 @@ struct Leave {
 impl Drop for Leave {
     fn drop(&mut self) {
         let waker = {
-            let mut left = self.join.left.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut left = self.join.left.lock();
             left.0 -= 1;
             if left.0 == 0 { left.1.take() } else { None }
         };
@@ -488,7 +486,7 @@ impl Drop for Leave {
             waker.wake();
         }
         {
-            let mut state = self.conductor.lock();
+            let mut state = self.conductor.state.lock();
             state.processes.remove(&self.id);
             state.ready.remove(&self.id);
         }

@@ -15,8 +15,8 @@ mod sink;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, BoxStream, StreamExt};
+use parking_lot::Mutex;
 
 use super::memory::LARGEST_VALUE;
 use super::{
@@ -133,7 +134,7 @@ impl SimHost {
         work: impl FnOnce(&mut Files, DateTime<Utc>) -> std::result::Result<T, Errno>,
     ) -> Result<T> {
         let now = self.now();
-        let files = &mut lock(&self.files);
+        let files = &mut self.files.lock();
         // As on a real host, a root is neither replaced nor removed through itself.
         let is_root = last == Last::Keep && path.relative() == Path::new("");
         let checked = if is_root {
@@ -174,11 +175,11 @@ impl Host for SimHost {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        lock(&self.environment).get(name).cloned()
+        self.environment.lock().get(name).cloned()
     }
 
     fn environment(&self) -> BTreeMap<String, String> {
-        lock(&self.environment).clone()
+        self.environment.lock().clone()
     }
 
     fn current_folder(&self) -> Result<PathBuf> {
@@ -260,7 +261,7 @@ impl Host for SimHost {
     }
 
     fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
-        lock(&self.files).canonicalize(path).map_err(|errno| failure(errno, "find", path))
+        self.files.lock().canonicalize(path).map_err(|errno| failure(errno, "find", path))
     }
 
     fn remove(&self, path: &CheckedPath) -> Result<()> {
@@ -301,7 +302,7 @@ impl Host for SimHost {
 
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
         request.check(|path| self.info(path))?;
-        lock(&self.commands).push(request.clone());
+        self.commands.lock().push(request.clone());
         // A command that a test scripts is installed by that, without a file.
         let Some(answer) = self.command_scripts.answer(request) else {
             return Err(request.no_program());
@@ -317,7 +318,7 @@ impl Host for SimHost {
             for (path, content) in answer.files {
                 // What a command can't write is its own affair.
                 let _ =
-                    lock(&files).replace(&folder.join(path), content, None, date(conductor.now()));
+                    files.lock().replace(&folder.join(path), content, None, date(conductor.now()));
             }
             if side == Some(Side::After) {
                 changes.kill(process);
@@ -343,7 +344,7 @@ impl Host for SimHost {
             );
             return Err(HostError::new(HostErrorKind::Refused, message));
         }
-        lock(&self.requests).push(request.clone());
+        self.requests.lock().push(request.clone());
         let refused = || HttpAnswer::failure(HostError::new(HostErrorKind::Unreachable, REFUSED));
         let answer = self.http_scripts.answer(request).unwrap_or_else(refused);
         let what = |cause: &str| format!("Could not reach \"{}\": {cause}", request.url);
@@ -389,7 +390,7 @@ impl Host for SimHost {
 
     /// What listens on all IPv6 addresses listens on those of IPv4 too.
     fn port_holder(&self, address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
-        let listeners = lock(&self.listeners);
+        let listeners = self.listeners.lock();
         let mut of_port = listeners
             .iter()
             .filter(|listener| listener.port == port && listener.protocol == protocol);
@@ -397,16 +398,16 @@ impl Host for SimHost {
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {
-        lock(&self.port_owners).get(&port).cloned()
+        self.port_owners.lock().get(&port).cloned()
     }
 
     fn is_terminal(&self, stream: StandardStream) -> bool {
-        lock(&self.terminals).contains(&(stream as u8))
+        self.terminals.lock().contains(&(stream as u8))
     }
 
     async fn ask(&self, question: &str) -> Result<Option<String>> {
-        lock(&self.questions).push(question.to_owned());
-        Ok(lock(&self.answers).pop_front())
+        self.questions.lock().push(question.to_owned());
+        Ok(self.answers.lock().pop_front())
     }
 
     async fn read_stdin(&self) -> Result<Bytes> {
@@ -426,10 +427,6 @@ fn not_shown(action: &str, path: &Path, reason: &str) -> HostError {
         HostErrorKind::NotFound,
         format!("Could not {action} \"{}\": {reason}", path.display()),
     )
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

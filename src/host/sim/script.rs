@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::host::{CommandRequest, HostError, HttpRequest, HttpResponse};
 
@@ -107,12 +108,12 @@ impl<Request: ?Sized, Answer> Default for Scripts<Request, Answer> {
 
 impl<Request: ?Sized, Answer> Scripts<Request, Answer> {
     pub(super) fn add(&self, script: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(script));
+        self.0.lock().push(Arc::new(script));
     }
 
     /// Asked outside the lock: a script may look at the host.
     pub(super) fn answer(&self, request: &Request) -> Option<Answer> {
-        let scripts = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let scripts = self.0.lock().clone();
         scripts.iter().rev().find_map(|script| script(request))
     }
 }

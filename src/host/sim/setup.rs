@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::conductor::SimConductor;
 use super::files::{Errno, Files};
-use super::{Change, CommandAnswer, HttpAnswer, Overlay, Side, SimHost, lock};
+use super::{Change, CommandAnswer, HttpAnswer, Overlay, Side, SimHost};
 use crate::host::{CommandRequest, Host, HttpRequest, Listener, StandardStream};
 
 impl SimHost {
@@ -19,7 +19,7 @@ impl SimHost {
     /// keeps it as it was then.
     pub fn copying(host: Arc<dyn Host>, root: &Path) -> Self {
         let copy = Self::new(SimConductor::new(0));
-        lock(&copy.files).set_beneath(Overlay::new(host, [root.to_path_buf()]));
+        copy.files.lock().set_beneath(Overlay::new(host, [root.to_path_buf()]));
         copy
     }
 
@@ -65,7 +65,7 @@ impl SimHost {
     /// Files of another host under its own: read where nothing was changed, never written.
     #[must_use]
     pub fn over(self, beneath: Overlay) -> Self {
-        lock(&self.files).set_beneath(beneath);
+        self.files.lock().set_beneath(beneath);
         self
     }
 
@@ -82,13 +82,13 @@ impl SimHost {
     /// A disk that takes so many bytes more, then none.
     #[must_use]
     pub fn with_free_space(self, bytes: u64) -> Self {
-        lock(&self.files).set_free(Some(bytes));
+        self.files.lock().set_free(Some(bytes));
         self
     }
 
     /// The same, from now on; none: as much as is wanted.
     pub fn set_free_space(&self, bytes: Option<u64>) {
-        lock(&self.files).set_free(bytes);
+        self.files.lock().set_free(bytes);
     }
 
     /// A variable of the process environment.
@@ -100,7 +100,7 @@ impl SimHost {
 
     /// From now on the variable has this value, or is not set.
     pub fn set_variable(&self, name: &str, value: Option<&str>) {
-        let mut environment = lock(&self.environment);
+        let mut environment = self.environment.lock();
         match value {
             Some(value) => environment.insert(name.to_owned(), value.to_owned()),
             None => environment.remove(name),
@@ -128,8 +128,8 @@ impl SimHost {
 
     /// The same, from now on.
     pub fn add_answer(&self, line: &str) {
-        lock(&self.answers).push_back(line.to_owned());
-        lock(&self.terminals).extend(
+        self.answers.lock().push_back(line.to_owned());
+        self.terminals.lock().extend(
             [StandardStream::Stdin, StandardStream::Stdout, StandardStream::Stderr]
                 .map(|stream| stream as u8),
         );
@@ -138,7 +138,7 @@ impl SimHost {
     /// `stream` is a terminal.
     #[must_use]
     pub fn with_terminal(self, stream: StandardStream) -> Self {
-        lock(&self.terminals).insert(stream as u8);
+        self.terminals.lock().insert(stream as u8);
         self
     }
 
@@ -230,7 +230,7 @@ impl SimHost {
 
     /// From now on this process listens there, or none.
     pub fn set_port_owner(&self, port: u16, process: Option<&str>) {
-        let mut owners = lock(&self.port_owners);
+        let mut owners = self.port_owners.lock();
         match process {
             Some(process) => owners.insert(port, process.to_owned()),
             None => owners.remove(&port),
@@ -239,27 +239,27 @@ impl SimHost {
 
     /// From now on another process of the machine has this socket.
     pub fn listen(&self, listener: Listener) {
-        lock(&self.listeners).push(listener);
+        self.listeners.lock().push(listener);
     }
 
     /// From now on none has one of this port.
     pub fn stop_listening(&self, port: u16) {
-        lock(&self.listeners).retain(|listener| listener.port != port);
+        self.listeners.lock().retain(|listener| listener.port != port);
     }
 
     /// The commands run so far, in order.
     pub fn commands(&self) -> Vec<CommandRequest> {
-        lock(&self.commands).clone()
+        self.commands.lock().clone()
     }
 
     /// The HTTP requests made so far, in order; each redirect followed is one.
     pub fn requests(&self) -> Vec<HttpRequest> {
-        lock(&self.requests).clone()
+        self.requests.lock().clone()
     }
 
     /// The questions asked at the terminal so far, in order.
     pub fn questions(&self) -> Vec<String> {
-        lock(&self.questions).clone()
+        self.questions.lock().clone()
     }
 
     /// What was changed so far, in order: files, folders, and commands that were run.
@@ -275,7 +275,8 @@ impl SimHost {
 
     /// Every file that is not as the host beneath has it, with its permission bits.
     pub fn own_files(&self) -> BTreeMap<PathBuf, (Bytes, u32)> {
-        lock(&self.files)
+        self.files
+            .lock()
             .own()
             .map(|(path, content, mode)| (path.clone(), (content.clone(), mode)))
             .collect()
@@ -283,7 +284,7 @@ impl SimHost {
 
     /// The paths that were removed or moved away of what the host beneath has.
     pub fn removed(&self) -> Vec<PathBuf> {
-        lock(&self.files).removed().cloned().collect()
+        self.files.lock().removed().cloned().collect()
     }
 
     fn given(
@@ -292,7 +293,7 @@ impl SimHost {
         action: impl FnOnce(&mut Files, &Path, DateTime<Utc>) -> std::result::Result<(), Errno>,
     ) {
         let now = self.now();
-        let mut files = lock(&self.files);
+        let mut files = self.files.lock();
         let done = path
             .parent()
             .map_or(Ok(()), |folder| files.create_folder(folder, now))

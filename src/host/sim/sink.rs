@@ -1,14 +1,15 @@
 //! A file of the simulated host that is written as a stream.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 
 use super::changes::Changes;
 use super::conductor::SimConductor;
 use super::files::{Files, Last};
-use super::{date, failure, lock};
+use super::{date, failure};
 use crate::host::{FileSink, Result};
 use crate::policy::CheckedPath;
 
@@ -41,7 +42,7 @@ impl FileSink for SimFile {
     async fn finish(self: Box<Self>) -> Result<()> {
         let Self { conductor, files, path, changes, content } = *self;
         let now = date(conductor.now());
-        let (files, path) = (&mut lock(&files), path.as_path());
+        let (files, path) = (&mut files.lock(), path.as_path());
         changes.make("write", path, || {
             let written = files
                 .without_symlinks(path, Last::Keep)

@@ -1,7 +1,9 @@
 //! Commands that a plan really runs, where they fail or hang; and what ends a plan whatever is
 //! answered.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::answers::{ALLOWED, running, running_with};
 use super::{planned_and_run, text, try_plan_saying};
@@ -27,10 +29,10 @@ fn failed(world: &World) -> (String, Box<Diagnostic>, Vec<String>) {
     let planned = try_plan_saying(
         world,
         "ask.rhai",
-        Arc::new(move |text| hears.lock().unwrap().push(text.to_owned())),
+        Arc::new(move |text| hears.lock().push(text.to_owned())),
     );
     let Ok(Planned::Failed(preview, diagnostic)) = planned else { panic!("{planned:?}") };
-    let said = said.lock().unwrap().clone();
+    let said = said.lock().clone();
     (text(&preview), diagnostic, said)
 }
 

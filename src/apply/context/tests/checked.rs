@@ -17,8 +17,7 @@ fn a_dockerfile_that_is_replaced_after_its_check_is_sent_as_it_was() {
     let folder = Folder::empty();
     folder.file("Dockerfile", CHECKED);
     let (first, digest) = (folder.path("Dockerfile"), folder.collected().digest);
-    *folder.host.before_list.lock().unwrap() =
-        Some(Box::new(move || std::fs::write(first, OTHER).unwrap()));
+    *folder.host.before_list.lock() = Some(Box::new(move || std::fs::write(first, OTHER).unwrap()));
     let context = folder.collected();
     assert_eq!(sent_at(&context, "Dockerfile"), CHECKED.as_bytes());
     assert_eq!(context.digest, digest);
@@ -33,7 +32,7 @@ fn a_dockerfile_whose_folder_becomes_a_symlink_after_its_check_is_not_built() {
     folder.file("other/Dockerfile", OTHER);
     folder.dockerfile = "docker/Dockerfile".into();
     let (docker, moved) = (folder.path("docker"), folder.path("moved"));
-    *folder.host.before_list.lock().unwrap() = Some(Box::new(move || {
+    *folder.host.before_list.lock() = Some(Box::new(move || {
         std::fs::rename(&docker, moved).unwrap();
         symlink("other", docker).unwrap();
     }));

@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use parking_lot::Mutex;
 
 use crate::host::real::RealHost;
 use crate::host::{
@@ -47,9 +47,9 @@ impl Host for FolderHost {
     }
 
     fn list(&self, path: &CheckedPath) -> HostResult<Vec<FolderEntry>> {
-        self.listed.lock().unwrap().push(path.as_path().to_owned());
+        self.listed.lock().push(path.as_path().to_owned());
         self.checked(path)?;
-        if let Some(change) = self.before_list.lock().unwrap().take() {
+        if let Some(change) = self.before_list.lock().take() {
             change();
         }
         self.real.list(path)

@@ -29,18 +29,18 @@ impl SimConductor {
         work: impl FnOnce() -> T + Send,
     ) -> Result<Option<T>, Failure> {
         let process = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.next_process += 1;
             state.next_process - 1
         };
         let job: Job<'_, T> = Box::new(|| {
             CURRENT_PROCESS.set(process);
-            self.lock().processes.insert(CURRENT_TASK.get(), process);
+            self.state.lock().processes.insert(CURRENT_TASK.get(), process);
             work()
         });
         let result = Self::tasks(self, vec![job])?.pop();
         Ok(match result {
-            Some(Ok(value)) if !self.lock().killed.contains(&process) => Some(value),
+            Some(Ok(value)) if !self.state.lock().killed.contains(&process) => Some(value),
             Some(Err(panic)) if !panic.is::<Killed>() => std::panic::resume_unwind(panic),
             _ => None,
         })
@@ -57,7 +57,7 @@ impl SimConductor {
         if process == OWN_PROCESS {
             return;
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.killed.insert(process);
         let tasks: Vec<TaskId> = state
             .processes
@@ -70,12 +70,12 @@ impl SimConductor {
 
     /// Whether a process was killed.
     pub fn is_killed(&self, process: Process) -> bool {
-        self.lock().killed.contains(&process)
+        self.state.lock().killed.contains(&process)
     }
 
     /// Whether a process is there: it was neither killed nor is it at its end.
     pub fn is_alive(&self, process: Process) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         process == OWN_PROCESS
             || !state.killed.contains(&process)
                 && state.processes.values().any(|own| *own == process)
@@ -95,7 +95,7 @@ impl SimConductor {
         let process = CURRENT_PROCESS.get();
         if process != OWN_PROCESS
             && !std::thread::panicking()
-            && self.lock().killed.contains(&process)
+            && self.state.lock().killed.contains(&process)
         {
             std::panic::resume_unwind(Box::new(Killed));
         }

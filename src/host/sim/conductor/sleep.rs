@@ -20,7 +20,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let conductor = self.conductor.clone();
-        let mut state = conductor.lock();
+        let mut state = conductor.state.lock();
         let replaced = self.timer.take().and_then(|timer| state.timers.remove(&timer));
         if state.now < self.deadline {
             let timer = (self.deadline, state.next_timer);
@@ -36,7 +36,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        let waker = self.timer.and_then(|timer| self.conductor.lock().timers.remove(&timer));
+        let waker = self.timer.and_then(|timer| self.conductor.state.lock().timers.remove(&timer));
         drop(waker);
     }
 }

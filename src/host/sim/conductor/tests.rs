@@ -10,12 +10,12 @@ fn trace(seed: u64) -> Vec<String> {
         Box::new(move || {
             for round in 0..5 {
                 conductor.block_on(sim.sleep(Duration::from_millis(step)));
-                seen.lock().unwrap().push(format!("{name} {round} at {:?}", sim.now()));
+                seen.lock().push(format!("{name} {round} at {:?}", sim.now()));
             }
         })
     };
     conductor.tasks(vec![job("a", 10), job("b", 10), job("c", 25)]).unwrap();
-    seen.into_inner().unwrap()
+    seen.into_inner()
 }
 
 #[test]
@@ -49,15 +49,15 @@ fn a_background_future_goes_on_while_the_script_waits_and_ends_when_dropped() {
         conductor.spawn(async move {
             loop {
                 sim.sleep(Duration::from_secs(5)).await;
-                *beats.lock().unwrap() += 1;
+                *beats.lock() += 1;
             }
         })
     };
     sim.block_on(sim.sleep(Duration::from_secs(21)));
-    assert_eq!(*beats.lock().unwrap(), 4);
+    assert_eq!(*beats.lock(), 4);
     drop(background);
     sim.block_on(sim.sleep(Duration::from_secs(21)));
-    assert_eq!(*beats.lock().unwrap(), 4);
+    assert_eq!(*beats.lock(), 4);
 }
 
 #[test]
@@ -85,21 +85,21 @@ fn a_killed_process_does_nothing_more_and_others_go_on() {
             let (sim, conductor, seen) = (sim.clone(), conductor.clone(), &seen);
             Box::new(move || {
                 conductor.block_on(sim.sleep(Duration::from_secs(time)));
-                seen.lock().unwrap().push(name);
+                seen.lock().push(name);
                 if name == "killer" {
                     sim.kill(SimConductor::current_process());
                     conductor.block_on(std::future::ready(()));
-                    seen.lock().unwrap().push("the killer lived");
+                    seen.lock().push("the killer lived");
                 }
             })
         };
         let results =
             conductor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]).unwrap();
-        seen.lock().unwrap().push("its parent lived");
+        seen.lock().push("its parent lived");
         results.len()
     });
     assert_eq!(outcome, Ok(None));
-    assert_eq!(*seen.lock().unwrap(), ["first", "killer"]);
+    assert_eq!(*seen.lock(), ["first", "killer"]);
     assert_eq!(sim.process(|| 7), Ok(Some(7)));
     sim.block_on(sim.sleep(Duration::from_secs(1)));
     assert_eq!(sim.now(), Duration::from_secs(3));
