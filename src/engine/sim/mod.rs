@@ -4,42 +4,11 @@
 //! later) does. Nothing runs in its containers: a [`Process`] says how each behaves. Faults and
 //! crashes can be put on any call. All that happens follows from the conductor's seed.
 
-mod build;
-mod builder;
-mod call;
-mod containers;
+mod behaviour;
 mod control;
-mod errors;
-mod events;
-mod exec;
-mod fault;
-mod feed;
-mod files;
-mod filters;
-mod health;
-mod ids;
-mod images;
-mod invariants;
-mod ipam;
-mod logs;
-mod mounts;
-mod networks;
-mod ports;
-mod process;
-mod processes;
-mod registry;
-mod second_writer;
-mod seed;
-mod snapshot;
-mod state;
-mod system;
+mod daemon;
 #[cfg(test)]
 mod tests;
-mod timetable;
-mod traffic;
-mod tree;
-mod view;
-mod volumes;
 
 use std::sync::Arc;
 
@@ -54,22 +23,25 @@ use crate::engine::{
     StopRequest, Top, TransferEvent,
 };
 use crate::host::conductor::Background;
-pub use build::BuildScript;
-pub use builder::SimEngineBuilder;
-pub use call::Call;
-use call::Request;
-pub use fault::{Fault, FaultEffect, FaultPoint, When};
-pub use images::spec::ImageSpec;
-pub use invariants::Violation;
-pub use process::{ExecAnswer, MountedVolume, Process, ProcessView};
-pub use processes::{Unused, matches};
-pub use seed::{Snapshot, bases};
-pub use snapshot::{
+use behaviour::build;
+pub use behaviour::build::BuildScript;
+pub use behaviour::process::{ExecAnswer, MountedVolume, Process, ProcessView};
+pub use behaviour::processes::{Unused, matches};
+pub use behaviour::traffic::{Figures, Traffic};
+pub use control::builder::SimEngineBuilder;
+use control::call;
+pub use control::call::Call;
+use control::call::Request;
+pub use control::fault::{Fault, FaultEffect, FaultPoint, When};
+pub use control::invariants::Violation;
+pub use control::seed::{Snapshot, bases};
+pub use control::snapshot::{
     ContainerView, EndpointView, EngineState, EventView, ImageView, MountView, NetworkView,
     VolumeView,
 };
-use state::Shared;
-pub use traffic::{Figures, Traffic};
+pub use daemon::images::spec::ImageSpec;
+use daemon::state::Shared;
+use daemon::{exec, state};
 
 /// From this API on the engine behaves as Docker 25 and later.
 const MODERN_API: ApiVersion = ApiVersion { major: 1, minor: 44 };

@@ -30,7 +30,7 @@ fn order(tag: &str, target: Option<&str>, files: &[(&str, &'static str)]) -> Bui
         pull: false,
         network: None,
         platform: None,
-        context_digest: super::super::ids::digest([&context]),
+        context_digest: crate::engine::sim::daemon::ids::digest([&context]),
         context: stream_of(context),
     }
 }

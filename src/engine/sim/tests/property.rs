@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::sim::daemon::{containers, ipam, mounts};
 
 /// What is asked: a call, and which of a few names it is about.
 type Drawn = (u8, u8, u8, bool);

@@ -130,7 +130,7 @@ fn an_archive_goes_into_a_container_that_never_ran_and_comes_out_again() {
     let bed = plain();
     bed.run(bed.engine.container_create("lock", None, body("app:1"))).unwrap();
     bed.run(bed.engine.container_upload("lock", "/", tar(&[("heartbeat", "1")]))).unwrap();
-    let mut out = super::super::tree::Tree::default();
+    let mut out = crate::engine::sim::daemon::tree::Tree::default();
     out.unpack("/", &downloaded(&bed, "lock", "/heartbeat").unwrap()).unwrap();
     assert_eq!(out.file("/heartbeat").unwrap(), "1");
     assert_eq!(bed.actions("lock"), ["create", "extract-to-dir", "archive-path"]);

@@ -1,0 +1,472 @@
+//! How the processes in containers behave, as a test says.
+//!
+//! Nothing runs in a simulated container. A [`Process`] says when it is ready, when it exits, what
+//! commands run in it answer, and how it takes a signal. The engine's own health probes are
+//! commands too.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::processes::{Names, SERVICE_LABEL, matches};
+use crate::engine::sim::daemon::containers::lifecycle::Exit;
+use crate::engine::sim::daemon::state::{Shared, State};
+use crate::engine::sim::daemon::timetable::Purpose;
+use crate::engine::sim::daemon::tree::Tree;
+use crate::engine::{ExecRequest, OutputKind};
+
+/// How long a command in a container takes: the engine's own share included, as measured.
+const COMMAND_TAKES: Duration = Duration::from_millis(33);
+
+/// How long a process takes to end after the signal that asks it to.
+const STOP_TAKES: Duration = Duration::from_millis(30);
+
+/// Compose's label of a container that is there for one command.
+const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
+
+type ExecScript = Arc<dyn Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync>;
+
+/// The behaviour of a container's main process, and of commands run beside it.
+#[derive(Clone)]
+pub struct Process {
+    pub(in crate::engine::sim) ready_after: Duration,
+    /// From when to when it is not ready once it was.
+    unready: Vec<(Duration, Duration)>,
+    pub(in crate::engine::sim) exits_after: Option<(Duration, i64)>,
+    pub(in crate::engine::sim) stop_takes: Duration,
+    pub(in crate::engine::sim) stop_code: i64,
+    pub(in crate::engine::sim) ignores_term: bool,
+    pub(in crate::engine::sim) killed_for_memory: bool,
+    pub(in crate::engine::sim) cannot_start: Option<String>,
+    /// What it writes by itself, line feeds included.
+    pub(in crate::engine::sim) logs: Vec<(Duration, OutputKind, String)>,
+    pub(in crate::engine::sim) writes: Vec<String>,
+    /// Whether its image has a shell.
+    pub(in crate::engine::sim) has_shell: bool,
+    exec: Option<ExecScript>,
+    /// By a pattern for the command line; the newest that fits counts.
+    answers: Vec<(String, ExecAnswer)>,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self {
+            ready_after: Duration::ZERO,
+            unready: Vec::new(),
+            exits_after: None,
+            stop_takes: STOP_TAKES,
+            stop_code: 0,
+            ignores_term: false,
+            killed_for_memory: false,
+            cannot_start: None,
+            logs: Vec::new(),
+            writes: Vec::new(),
+            has_shell: true,
+            exec: None,
+            answers: Vec::new(),
+        }
+    }
+}
+
+impl Process {
+    /// Ready at once, runs until it is stopped, then exits with 0; every command succeeds silently.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Its health test fails until it has run for so long.
+    #[must_use]
+    pub fn ready_after(mut self, time: Duration) -> Self {
+        self.ready_after = time;
+        self
+    }
+
+    /// Its health test fails again from when it has run for `from` until `to`.
+    #[must_use]
+    pub fn unready_between(mut self, from: Duration, to: Duration) -> Self {
+        self.unready.push((from, to));
+        self
+    }
+
+    /// Exits by itself with `code` once it has run for so long.
+    #[must_use]
+    pub fn exits_after(mut self, time: Duration, code: i64) -> Self {
+        self.exits_after = Some((time, code));
+        self
+    }
+
+    /// Is killed for using too much memory once it has run for so long: exit code 137, `OOMKilled`.
+    #[must_use]
+    pub fn runs_out_of_memory_after(mut self, time: Duration) -> Self {
+        self.killed_for_memory = true;
+        self.exits_after(time, 137)
+    }
+
+    /// Takes so long to end when asked to.
+    #[must_use]
+    pub fn stop_takes(mut self, time: Duration) -> Self {
+        self.stop_takes = time;
+        self
+    }
+
+    /// Exits with `code` when asked to.
+    #[must_use]
+    pub fn stop_code(mut self, code: i64) -> Self {
+        self.stop_code = code;
+        self
+    }
+
+    /// Goes on when asked to end: only a kill ends it.
+    #[must_use]
+    pub fn ignores_term(mut self) -> Self {
+        self.ignores_term = true;
+        self
+    }
+
+    /// Its start fails with the runtime's `words`: `exec: "x": executable file not found in $PATH`.
+    #[must_use]
+    pub fn cannot_start(mut self, words: &str) -> Self {
+        self.cannot_start = Some(words.to_owned());
+        self
+    }
+
+    /// Writes a line to standard output once it has run for so long.
+    #[must_use]
+    pub fn says(mut self, after: Duration, line: &str) -> Self {
+        self.logs.push((after, OutputKind::Stdout, format!("{line}\n")));
+        self
+    }
+
+    /// Writes `text` as it is to standard output once it has run for so long: a prompt has no
+    /// line's end.
+    #[must_use]
+    pub fn prints(mut self, after: Duration, text: &str) -> Self {
+        self.logs.push((after, OutputKind::Stdout, text.to_owned()));
+        self
+    }
+
+    /// Writes a line to standard error once it has run for so long.
+    #[must_use]
+    pub fn complains(mut self, after: Duration, line: &str) -> Self {
+        self.logs.push((after, OutputKind::Stderr, format!("{line}\n")));
+        self
+    }
+
+    /// Changes the volume mounted at `destination` whenever it starts.
+    #[must_use]
+    pub fn writes(mut self, destination: &str) -> Self {
+        self.writes.push(destination.to_owned());
+        self
+    }
+
+    /// Its image has no shell: a command in it that is given up can't be ended.
+    #[must_use]
+    pub fn without_shell(mut self) -> Self {
+        self.has_shell = false;
+        self
+    }
+
+    /// Answers commands run in the container; `None` leaves the answer to [`Process::answers`], and
+    /// then to [`Process`]'s own rule: the health test passes while it is ready, everything
+    /// else succeeds silently.
+    #[must_use]
+    pub fn on_exec(
+        mut self,
+        script: impl Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync + 'static,
+    ) -> Self {
+        self.exec = Some(Arc::new(script));
+        self
+    }
+
+    /// Commands whose words, joined by spaces, are `pattern` (`*` stands for anything) are answered
+    /// so, its health test too; the last that fits counts, and [`Process::on_exec`] is asked
+    /// first.
+    #[must_use]
+    pub fn answers(mut self, pattern: &str, answer: ExecAnswer) -> Self {
+        self.answers.push((pattern.to_owned(), answer));
+        self
+    }
+
+    /// Whether it is ready when it has run for so long.
+    pub(in crate::engine::sim) fn is_ready(&self, running_for: Duration) -> bool {
+        running_for >= self.ready_after
+            && self.unready.iter().all(|(from, to)| running_for < *from || running_for >= *to)
+    }
+
+    /// Whether anybody will look into the container.
+    pub(in crate::engine::sim) fn looks(&self) -> bool {
+        self.exec.is_some()
+    }
+
+    fn answer(&self, request: &ExecRequest, view: &mut ProcessView) -> ExecAnswer {
+        if let Some(answer) = self.exec.as_ref().and_then(|script| script(request, view)) {
+            return answer;
+        }
+        let command = request.command.join(" ");
+        if let Some((_, answer)) =
+            self.answers.iter().rev().find(|(pattern, _)| matches(pattern, &command))
+        {
+            return answer.clone();
+        }
+        if view.health_test.as_ref() == Some(&request.command) && !view.ready {
+            return ExecAnswer::failure(1, "not ready\n");
+        }
+        ExecAnswer::default()
+    }
+}
+
+/// How a command in a container ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecAnswer {
+    pub stdout: Bytes,
+    pub stderr: Bytes,
+    pub code: i64,
+    /// Virtual time it takes, the engine's share included.
+    pub takes: Duration,
+    /// What it writes on the way.
+    pub(in crate::engine::sim) early: Vec<(Duration, OutputKind, Bytes)>,
+    /// It does not end by itself.
+    pub(in crate::engine::sim) runs_on: bool,
+    /// It goes on when it is asked to end: only a kill ends it.
+    pub(in crate::engine::sim) is_deaf: bool,
+    /// The user it becomes, by a program like `sudo`.
+    pub(in crate::engine::sim) becomes: Option<String>,
+    /// The runtime could not run it; `stdout` holds its words.
+    pub(in crate::engine::sim) unrunnable: bool,
+}
+
+impl Default for ExecAnswer {
+    /// Success without output.
+    fn default() -> Self {
+        Self {
+            stdout: Bytes::new(),
+            stderr: Bytes::new(),
+            code: 0,
+            takes: COMMAND_TAKES,
+            early: Vec::new(),
+            runs_on: false,
+            is_deaf: false,
+            becomes: None,
+            unrunnable: false,
+        }
+    }
+}
+
+impl ExecAnswer {
+    /// Success with this output.
+    pub fn stdout(text: impl Into<Bytes>) -> Self {
+        Self { stdout: text.into(), ..Self::default() }
+    }
+
+    /// Failure with this code and these words on standard error.
+    pub fn failure(code: i64, stderr: impl Into<Bytes>) -> Self {
+        Self { stderr: stderr.into(), code, ..Self::default() }
+    }
+
+    /// The runtime cannot run it: `exec: "x": executable file not found in $PATH`.
+    pub fn cannot_run(words: &str) -> Self {
+        let said = format!(
+            "OCI runtime exec failed: exec failed: unable to start container process: {words}: unknown\r\n"
+        );
+        Self { stdout: said.into(), code: 126, unrunnable: true, ..Self::default() }
+    }
+
+    /// The same, after `time` of virtual time.
+    #[must_use]
+    pub fn taking(mut self, time: Duration) -> Self {
+        self.takes = time;
+        self
+    }
+
+    /// The same, but after that time it goes on until its container ends.
+    #[must_use]
+    pub fn running_on(mut self) -> Self {
+        self.runs_on = true;
+        self
+    }
+
+    /// The same, and it goes on when it is asked to end.
+    #[must_use]
+    pub fn ignoring_term(mut self) -> Self {
+        self.is_deaf = true;
+        self
+    }
+
+    /// The same, and it becomes that user (`0` is root), whoever began it.
+    #[must_use]
+    pub fn becoming(mut self, user: &str) -> Self {
+        self.becomes = Some(user.to_owned());
+        self
+    }
+
+    /// The same, and on the way it writes `text` as it is to standard output.
+    #[must_use]
+    pub fn saying(mut self, after: Duration, text: impl Into<Bytes>) -> Self {
+        self.early.push((after, OutputKind::Stdout, text.into()));
+        self
+    }
+
+    /// The same, and on the way it writes `text` as it is to standard error.
+    #[must_use]
+    pub fn complaining(mut self, after: Duration, text: impl Into<Bytes>) -> Self {
+        self.early.push((after, OutputKind::Stderr, text.into()));
+        self
+    }
+}
+
+/// A volume as a process in a container sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountedVolume {
+    pub name: String,
+    /// Which volume of that name it is: a volume made anew has another.
+    pub stamp: u64,
+    /// How often its content was changed.
+    pub writes: u64,
+    /// Whether it is mounted to be written.
+    pub writable: bool,
+}
+
+/// What a scripted command can see of its container, and change in it.
+pub struct ProcessView {
+    /// The container's name.
+    pub name: String,
+    /// The image as it was asked for.
+    pub image: String,
+    pub labels: BTreeMap<String, String>,
+    /// `KEY=value`.
+    pub environment: Vec<String>,
+    /// Virtual time since the start of the simulation.
+    pub now: Duration,
+    /// Virtual time since the container's last start.
+    pub running_for: Duration,
+    /// Whether it is ready now.
+    pub ready: bool,
+    /// How often the container was started.
+    pub starts: u64,
+    /// By where they are mounted.
+    pub volumes: BTreeMap<String, MountedVolume>,
+    /// Everything on standard input; none while it is open.
+    pub(in crate::engine::sim) stdin: Option<Bytes>,
+    pub(in crate::engine::sim) waits_for_input: bool,
+    pub(in crate::engine::sim) health_test: Option<Vec<String>>,
+    pub(in crate::engine::sim) files: Tree,
+    pub(in crate::engine::sim) written: Vec<(String, Bytes)>,
+    pub(in crate::engine::sim) changed: Vec<String>,
+    pub(in crate::engine::sim) said: Vec<String>,
+}
+
+impl ProcessView {
+    /// The Compose service the container belongs to.
+    pub fn service(&self) -> Option<&str> {
+        self.labels.get(SERVICE_LABEL).map(String::as_str)
+    }
+
+    /// The value of an environment variable of the container.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// Everything on standard input. While that is open, the answer given now does not count: the
+    /// command is asked again when it is closed.
+    pub fn read_stdin(&mut self) -> Bytes {
+        self.waits_for_input |= self.stdin.is_none();
+        self.stdin.clone().unwrap_or_default()
+    }
+
+    /// The content of a file in the container.
+    pub fn file(&self, path: &str) -> Option<Bytes> {
+        self.files.file(path)
+    }
+
+    /// Writes a file in the container.
+    pub fn write_file(&mut self, path: &str, content: impl Into<Bytes>) {
+        let content = content.into();
+        self.files.write(path, content.clone());
+        self.written.push((path.to_owned(), content));
+    }
+
+    /// Changes the content of the volume mounted at `destination`.
+    pub fn change_volume(&mut self, destination: &str) {
+        if let Some(volume) = self.volumes.get_mut(destination) {
+            volume.writes += 1;
+        }
+        self.changed.push(destination.to_owned());
+    }
+
+    /// Writes a line to the container's log.
+    pub fn say(&mut self, line: &str) {
+        self.said.push(line.to_owned());
+    }
+}
+
+/// What is done with a command's answer.
+pub(in crate::engine::sim) type Answered = Box<dyn FnOnce(&mut State, ExecAnswer) + Send>;
+
+/// A command about to be answered by its container's process.
+pub(in crate::engine::sim) struct Script {
+    pub process: Arc<Process>,
+    pub container: String,
+    pub request: ExecRequest,
+    pub view: ProcessView,
+    pub then: Answered,
+}
+
+impl Script {
+    /// Asks the process outside the engine's lock: it may look at the engine.
+    pub fn run(mut self, shared: &Shared) {
+        let answer = self.process.answer(&self.request, &mut self.view);
+        if self.view.waits_for_input {
+            return;
+        }
+        let mut state = shared.lock();
+        state.apply(&self.container, self.view);
+        (self.then)(&mut state, answer);
+    }
+}
+
+/// How long a job takes of which no test says how it behaves.
+const JOB_TAKES: Duration = Duration::from_secs(1);
+
+impl State {
+    /// The behaviour that a test gave a container; none if it gave none.
+    fn given_process(&self, id: &str) -> Option<Arc<Process>> {
+        let container = self.container(id).ok()?;
+        self.processes.find(&Names::of(container))
+    }
+
+    /// How a container behaves that is started now. Without a test's word one that is there for one
+    /// command ends with code 0, as that does; any other runs until it is stopped.
+    pub(in crate::engine::sim) fn process_of(&self, id: &str) -> Arc<Process> {
+        let is_one_off = || {
+            let label =
+                self.container(id).ok().and_then(|container| container.labels.get(ONE_OFF_LABEL));
+            label.is_some_and(|text| text.eq_ignore_ascii_case("true"))
+        };
+        let without = || {
+            if is_one_off() {
+                Arc::new(Process::new().exits_after(JOB_TAKES, 0))
+            } else {
+                Arc::default()
+            }
+        };
+        self.given_process(id).unwrap_or_else(without)
+    }
+
+    /// Somebody waits for the end of a container: without a test's word it comes in a moment, with
+    /// code 0.
+    pub(in crate::engine::sim) fn end_as_job(&mut self, wanted: &str) {
+        let Ok(container) = self.objects.find_container(wanted) else { return };
+        let (id, starts) = (container.id.clone(), container.starts);
+        if self.given_process(&id).is_some() {
+            return;
+        }
+        self.after(JOB_TAKES, Purpose::Once, move |state| {
+            if state.runs(&id, starts) {
+                state.exited(&id, Exit::code(0));
+            }
+            None
+        });
+    }
+}

@@ -1,0 +1,108 @@
+//! What a scripted command sees of its container, and what it changed.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::process::{ExecAnswer, MountedVolume, ProcessView, Script};
+use crate::engine::sim::daemon::containers::Container;
+use crate::engine::sim::daemon::health::health_command;
+use crate::engine::sim::daemon::mounts::Source;
+use crate::engine::sim::daemon::state::State;
+use crate::engine::sim::daemon::tree::Tree;
+use crate::engine::{ExecRequest, OutputKind};
+
+impl State {
+    /// A command for a container's process to answer; nothing if the container is gone.
+    pub(in crate::engine::sim) fn script(
+        &self,
+        container: &str,
+        request: ExecRequest,
+        stdin: Option<Bytes>,
+        then: impl FnOnce(&mut State, ExecAnswer) + Send + 'static,
+    ) -> Option<Script> {
+        let found = self.objects.containers.get(container)?;
+        let mut view = self.view(found);
+        view.stdin = stdin;
+        Some(Script {
+            process: found.process.clone(),
+            container: container.to_owned(),
+            request,
+            view,
+            then: Box::new(then),
+        })
+    }
+
+    fn view(&self, container: &Container) -> ProcessView {
+        let running_for = self.now.saturating_sub(container.started.unwrap_or(self.now));
+        ProcessView {
+            name: container.name.clone(),
+            image: container.image.clone(),
+            labels: container.labels.clone(),
+            environment: container.config.env.clone().unwrap_or_default(),
+            now: self.now,
+            running_for,
+            ready: container.process.is_ready(running_for),
+            starts: container.starts,
+            stdin: None,
+            waits_for_input: false,
+            volumes: self.mounted(container),
+            health_test: health_command(&container.config),
+            files: if container.process.looks() {
+                self.visible_files(container)
+            } else {
+                Tree::default()
+            },
+            written: Vec::new(),
+            changed: Vec::new(),
+            said: Vec::new(),
+        }
+    }
+
+    fn mounted(&self, container: &Container) -> BTreeMap<String, MountedVolume> {
+        let volumes = container.mounts.iter().filter_map(|mount| {
+            let volume = self.objects.volumes.get(mount.volume()?)?;
+            let seen = MountedVolume {
+                name: volume.name.clone(),
+                stamp: volume.stamp,
+                writes: volume.writes,
+                writable: mount.writable,
+            };
+            Some((mount.destination.clone(), seen))
+        });
+        volumes.collect()
+    }
+
+    /// The files as a process in the container sees them.
+    pub(in crate::engine::sim) fn visible_files(&self, container: &Container) -> Tree {
+        let mut files = container.image_files.as_ref().clone();
+        files.overlay(&container.layer, "/");
+        for mount in &container.mounts {
+            match &mount.source {
+                Source::Volume { name, .. } => {
+                    files.remove(&mount.destination);
+                    if let Some(volume) = self.objects.volumes.get(name) {
+                        files.overlay(&volume.files, &mount.destination);
+                    }
+                }
+                // What was uploaded there lies under the mount.
+                Source::Tmpfs { .. } => files.remove(&mount.destination),
+                Source::Bind(_) => {}
+            }
+        }
+        files
+    }
+
+    /// What a script changed.
+    pub(in crate::engine::sim) fn apply(&mut self, id: &str, view: ProcessView) {
+        for (path, content) in view.written {
+            self.write_file(id, &path, content);
+        }
+        for destination in view.changed {
+            self.change_volume(id, &destination);
+        }
+        for line in view.said {
+            self.log(id, OutputKind::Stdout, &format!("{line}\n"));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Setting up a simulated engine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::call::Calls;
+use super::invariants::Watch;
+use super::seed::Snapshot;
+use crate::engine::sim::SimEngine;
+use crate::engine::sim::behaviour::build::{BuildScript, Builds};
+use crate::engine::sim::behaviour::process::Process;
+use crate::engine::sim::behaviour::processes::Processes;
+use crate::engine::sim::behaviour::registry::Registry;
+use crate::engine::sim::behaviour::traffic::Flow;
+use crate::engine::sim::daemon::events::EventLog;
+use crate::engine::sim::daemon::ids::Ids;
+use crate::engine::sim::daemon::images::reference::Reference;
+use crate::engine::sim::daemon::images::spec::ImageSpec;
+use crate::engine::sim::daemon::ports::FIRST_FREE_PORT;
+use crate::engine::sim::daemon::state::{Machine, Objects, Shared, State};
+use crate::engine::sim::daemon::timetable::{Timetable, keep_time};
+use crate::engine::{ApiVersion, MINIMUM_API, RegistryAuth};
+use crate::host::Conductor;
+use crate::host::sim::conductor::{SimConductor, SplitMix64};
+
+/// What a simulated engine begins with.
+#[must_use]
+pub struct SimEngineBuilder {
+    conductor: Arc<SimConductor>,
+    local: bool,
+    state: State,
+}
+
+impl SimEngineBuilder {
+    pub(in crate::engine::sim) fn new(conductor: Arc<SimConductor>) -> Self {
+        let seed = conductor.random();
+        let state = State {
+            conductor: conductor.clone(),
+            now: conductor.now(),
+            api: MINIMUM_API,
+            up: true,
+            life: 0,
+            ids: Ids::new(seed),
+            random: SplitMix64(seed),
+            objects: Objects::default(),
+            before: None,
+            execs: BTreeMap::new(),
+            on_exit: BTreeMap::new(),
+            followers: Vec::new(),
+            events: EventLog::default(),
+            timetable: Timetable::default(),
+            calls: Calls::default(),
+            processes: Processes::default(),
+            registry: Registry::default(),
+            builds: Builds::default(),
+            traffic: Flow::default(),
+            watch: Watch::default(),
+            machine: Machine { ports: BTreeSet::new(), has_path: Arc::new(|_| true) },
+            next_port: FIRST_FREE_PORT,
+            crashed: CancellationToken::new(),
+        };
+        Self { conductor, local: true, state }
+    }
+
+    /// The API it speaks; 1.41 (Docker 20.10) if not said. From 1.44 on it behaves as Docker 28.5.
+    pub fn api_version(mut self, version: ApiVersion) -> Self {
+        self.state.api = version;
+        self
+    }
+
+    /// An engine on another machine: paths of this one cannot be mounted.
+    pub fn remote(mut self) -> Self {
+        self.local = false;
+        self
+    }
+
+    /// All that another engine has, as it is.
+    pub fn seeded(mut self, snapshot: &Snapshot) -> Self {
+        self.state.seed(snapshot);
+        self
+    }
+
+    /// A local image.
+    ///
+    /// # Panics
+    /// If `name` is no image name: a mistake of the test.
+    #[expect(clippy::needless_pass_by_value, reason = "a description is written in place")]
+    pub fn image(mut self, name: &str, spec: ImageSpec) -> Self {
+        let name =
+            Reference::parse(name).unwrap_or_else(|error| panic!("\"{name}\": {error}")).full();
+        let image = self.state.image_of(&name, &spec);
+        let id = image.id.clone();
+        self.state.store_image(&id, Some(&name), |_| image);
+        self
+    }
+
+    /// An image in the registry, which takes so long to pull. Without any, no registry answers.
+    ///
+    /// # Panics
+    /// If `name` is no image name: a mistake of the test.
+    #[expect(clippy::needless_pass_by_value, reason = "a description is written in place")]
+    pub fn registry_image(mut self, name: &str, spec: ImageSpec, takes: Duration) -> Self {
+        if let Err(error) = self.state.publish(name, &spec, takes) {
+            panic!("\"{name}\": {error}");
+        }
+        self
+    }
+
+    /// A registry that answers, empty as yet.
+    pub fn registry(mut self) -> Self {
+        self.state.registry.answers = true;
+        self
+    }
+
+    /// A registry that has an image under every name: one that runs until it is stopped.
+    pub fn open_registry(mut self) -> Self {
+        self.state.registry.open = true;
+        self.registry()
+    }
+
+    /// A registry that answers only to these credentials.
+    pub fn registry_login(mut self, username: &str, password: &str) -> Self {
+        self.state.registry.login = Some(RegistryAuth {
+            username: username.to_owned(),
+            password: password.to_owned(),
+            ..RegistryAuth::default()
+        });
+        self.registry()
+    }
+
+    /// How containers behave whose name, image, Compose service or command line is `pattern` (`*`
+    /// stands for anything); the last that fits counts.
+    pub fn process(mut self, pattern: &str, process: Process) -> Self {
+        self.state.processes.add(pattern, process);
+        self
+    }
+
+    /// How builds go of images whose name is `pattern` (`*` stands for anything); the last that
+    /// fits counts.
+    pub fn on_build(mut self, pattern: &str, script: BuildScript) -> Self {
+        self.state.builds.scripts.push((pattern.to_owned(), script));
+        self
+    }
+
+    /// A TCP port on which another process of the machine listens.
+    pub fn host_port(mut self, port: u16) -> Self {
+        self.state.machine.ports.insert(port);
+        self
+    }
+
+    /// Which paths the machine has, for bind mounts; all if not said.
+    pub fn host_paths(mut self, has: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.state.machine.has_path = Arc::new(has);
+        self
+    }
+
+    /// The engine, running.
+    ///
+    /// # Panics
+    /// Never: the engine's own pools hold its own networks.
+    pub fn build(mut self) -> SimEngine {
+        if self.state.objects.networks.is_empty() {
+            self.state
+                .create_predefined_networks()
+                .expect("the engine's own pools are free at the start");
+        }
+        let shared = Arc::new(Shared::new(self.conductor.clone(), self.state));
+        let background = Conductor::Sim(self.conductor).spawn(keep_time(shared.clone()));
+        SimEngine { shared, local: self.local, _background: Arc::new(background) }
+    }
+}

@@ -1,0 +1,307 @@
+//! How a call travels: it is written down, meets its fate, takes its time, is done on the engine,
+//! and answered.
+//!
+//! What a call does is put on the engine's timetable, so that it is done even if the caller stops
+//! waiting, as on a real engine.
+
+use std::time::Duration;
+
+use futures::future::{Either, pending, select};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use std::pin::pin;
+use tokio::sync::oneshot;
+
+use super::fault::{Fate, Faults};
+use crate::engine::sim::SimEngine;
+use crate::engine::sim::behaviour::process::Script;
+use crate::engine::sim::daemon::errors::{too_late, unreachable};
+use crate::engine::sim::daemon::state::{Objects, State};
+use crate::engine::sim::daemon::timetable::Purpose;
+use crate::engine::{EngineErrorKind, Result, methods};
+use crate::host::sim::conductor::{Process, SimConductor, fraction};
+
+/// How long it takes to learn that nobody listens.
+const REFUSED: Duration = Duration::from_micros(140);
+
+/// How long the engine is away when a fault restarts it.
+const AWAY: Duration = Duration::from_secs(2);
+
+/// A call of the port, as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// From 1 on, over the life of the simulation.
+    pub index: u64,
+    /// The port's method: `container_start`.
+    pub method: &'static str,
+    /// The name or id it was made for; empty for lists.
+    pub target: String,
+    /// Whether it may change something on the engine.
+    pub mutates: bool,
+    /// Virtual time since the start.
+    pub at: Duration,
+}
+
+/// The calls made so far, and what is to go wrong with the next.
+#[derive(Debug, Default)]
+pub(in crate::engine::sim) struct Calls {
+    pub made: Vec<Call>,
+    pub faults: Faults,
+}
+
+/// Whether a call may change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine::sim) enum Effect {
+    Reads,
+    Mutates,
+}
+
+/// How far a stream of answers is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine::sim) enum Extent {
+    Whole,
+    /// The connection breaks after the first piece.
+    Cut,
+}
+
+/// A call about to be made.
+pub(in crate::engine::sim) struct Request {
+    pub method: &'static str,
+    pub target: String,
+    pub effect: Effect,
+    /// How long the engine usually takes.
+    pub takes: Duration,
+    /// How long the answer is waited for, as on a real engine.
+    pub limit: Option<Duration>,
+}
+
+impl Request {
+    /// A call that only reads.
+    pub fn read(method: &'static str, target: &str, microseconds: u64) -> Self {
+        let takes = Duration::from_micros(microseconds);
+        Self {
+            method,
+            target: target.to_owned(),
+            effect: Effect::Reads,
+            takes,
+            limit: methods::limit(method),
+        }
+    }
+
+    /// A call that changes something.
+    pub fn change(method: &'static str, target: &str, microseconds: u64) -> Self {
+        Self { effect: Effect::Mutates, ..Self::read(method, target, microseconds) }
+    }
+
+    /// A call that ends a container, with the time that it has for it: `grace`.
+    pub fn stop(method: &'static str, target: &str, grace: Duration) -> Self {
+        Self {
+            limit: Some(grace.saturating_add(methods::SHORT_CALL)),
+            ..Self::change(method, target, 2_000)
+        }
+    }
+}
+
+/// What becomes of an answer on its way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Open,
+    Lost,
+    /// The run that this process is, is killed.
+    Crash(Process),
+}
+
+/// The way back to the caller. Dropped unused, the caller sees a broken connection.
+pub(in crate::engine::sim) struct Reply<T> {
+    sender: oneshot::Sender<Result<T>>,
+    way: Way,
+}
+
+impl<T> Reply<T> {
+    /// Answers the call.
+    pub fn send(self, state: &mut State, result: Result<T>) {
+        let result = match self.way {
+            Way::Open => result,
+            Way::Lost => Err(unreachable()),
+            Way::Crash(process) => {
+                state.crash(process);
+                Err(unreachable())
+            }
+        };
+        // A caller that no longer waits misses nothing.
+        let _ = self.sender.send(result);
+    }
+}
+
+impl SimEngine {
+    /// A call that is done in one moment.
+    pub(in crate::engine::sim) async fn call<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.long_call(request, |state, reply| {
+            let result = work(state);
+            reply.send(state, result);
+            None
+        })
+        .await
+    }
+
+    /// A list: of now, or of before the last change where a fault says so.
+    pub(in crate::engine::sim) async fn list_call<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&State, &Objects) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.begin(request, |state, stale, reply| {
+            let seen = if stale { state.before.as_ref() } else { None };
+            let result = work(state, seen.unwrap_or(&state.objects));
+            reply.send(state, result);
+            None
+        });
+        answer.await.map(|(result, _)| result)
+    }
+
+    /// A call whose answer may come later than the moment it is begun.
+    pub(in crate::engine::sim) async fn long_call<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State, Reply<T>) -> Option<Script> + Send + 'static,
+    ) -> Result<T> {
+        self.begin(request, |state, _, reply| work(state, reply)).await.map(|(result, _)| result)
+    }
+
+    /// A call that is answered with a stream.
+    pub(in crate::engine::sim) async fn streamed<
+        T: Send + 'static,
+        S: Stream<Item = Result<T>> + Send + 'static,
+    >(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State) -> Result<S> + Send + 'static,
+    ) -> Result<BoxStream<'static, Result<T>>> {
+        let begin = |state: &mut State, reply: Reply<S>| {
+            let result = work(state);
+            reply.send(state, result);
+            None
+        };
+        let (stream, extent) = self.streaming_call(request, begin).await?;
+        Ok(self.stream(stream, extent))
+    }
+
+    /// A call in whose answer there is a stream, and how far that will be read.
+    pub(in crate::engine::sim) async fn streaming_call<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State, Reply<T>) -> Option<Script> + Send + 'static,
+    ) -> Result<(T, Extent)> {
+        self.begin(request, |state, _, reply| work(state, reply)).await
+    }
+
+    async fn begin<T: Send + 'static>(
+        &self,
+        request: Request,
+        work: impl FnOnce(&mut State, bool, Reply<T>) -> Option<Script> + Send + 'static,
+    ) -> Result<(T, Extent)> {
+        let (sender, answer) = oneshot::channel();
+        let process = SimConductor::current_process();
+        if self.shared.conductor.is_killed(process) {
+            // What a dying run still asks for the engine never hears.
+            return Err(unreachable());
+        }
+        // Traces differ with the seed, as real ones do: up to half as long again.
+        let takes =
+            request.takes + request.takes.mul_f64(fraction(self.shared.conductor.random()) / 2.0);
+        let limit = request.limit;
+        let (fate, crashed) = self.shared.with(|state| {
+            state.record(&request);
+            let crashed = state.crashed.clone();
+            if crashed.is_cancelled() || !state.up {
+                return (Fate::Fails(unreachable()), crashed);
+            }
+            let fate = state.fate(request.method, &request.target, request.effect);
+            let (way, stale, delay) = match &fate {
+                Fate::Proceeds | Fate::Cut => (Way::Open, false, Duration::ZERO),
+                Fate::Stale => (Way::Open, true, Duration::ZERO),
+                Fate::Late(time) => (Way::Open, false, *time),
+                Fate::ReplyLost => (Way::Lost, false, Duration::ZERO),
+                Fate::CrashesAfter => (Way::Crash(process), false, Duration::ZERO),
+                Fate::CrashesBefore => {
+                    state.crash(process);
+                    return (Fate::Fails(unreachable()), crashed);
+                }
+                Fate::Restarts => {
+                    state.restart(AWAY);
+                    return (Fate::Fails(unreachable()), crashed);
+                }
+                Fate::Fails(_) | Fate::Hangs => return (fate, crashed),
+            };
+            state.after(takes + delay, Purpose::Once, move |state| {
+                if request.effect == Effect::Mutates && state.calls.faults.wants_stale() {
+                    state.before = Some(state.objects.clone());
+                }
+                work(state, stale, Reply { sender, way })
+            });
+            (fate, crashed)
+        });
+        match fate {
+            Fate::Fails(error) => {
+                let refused = error.kind == EngineErrorKind::Unreachable;
+                self.shared.conductor.sleep(if refused { REFUSED } else { takes }).await;
+                Err(error)
+            }
+            Fate::Hangs => {
+                let patience = async {
+                    match limit {
+                        Some(limit) => self.shared.conductor.sleep(limit).await,
+                        None => pending().await,
+                    }
+                };
+                match select(pin!(crashed.cancelled()), pin!(patience)).await {
+                    Either::Left(_) => Err(unreachable()),
+                    Either::Right(_) => Err(too_late()),
+                }
+            }
+            fate => match select(pin!(crashed.cancelled()), answer).await {
+                Either::Left(_) | Either::Right((Err(_), _)) => Err(unreachable()),
+                Either::Right((Ok(result), _)) => {
+                    Ok((result?, if fate == Fate::Cut { Extent::Cut } else { Extent::Whole }))
+                }
+            },
+        }
+    }
+
+    /// A stream of answers, broken off when the run is killed, or after its first piece.
+    pub(in crate::engine::sim) fn stream<T: Send + 'static>(
+        &self,
+        stream: impl Stream<Item = Result<T>> + Send + 'static,
+        extent: Extent,
+    ) -> BoxStream<'static, Result<T>> {
+        let stream = match extent {
+            Extent::Whole => stream.boxed(),
+            Extent::Cut => {
+                stream.take(1).chain(stream::once(std::future::ready(Err(unreachable())))).boxed()
+            }
+        };
+        let crashed = self.shared.lock().crashed.clone();
+        let broken = crashed.clone();
+        let end = stream::once(async move { broken.is_cancelled().then(|| Err(unreachable())) })
+            .filter_map(std::future::ready);
+        stream.take_until(crashed.cancelled_owned()).chain(end).boxed()
+    }
+}
+
+impl State {
+    fn record(&mut self, request: &Request) {
+        self.conductor.count_call();
+        self.timetable.called(self.now);
+        let index = self.calls.made.len() as u64 + 1;
+        self.calls.made.push(Call {
+            index,
+            method: request.method,
+            target: request.target.clone(),
+            mutates: request.effect == Effect::Mutates,
+            at: self.now,
+        });
+    }
+}

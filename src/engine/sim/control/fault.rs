@@ -1,0 +1,320 @@
+//! What goes wrong on purpose, and at which call: one that is named, or one that a seed chooses.
+
+mod words;
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::call::Effect;
+use crate::engine::EngineError;
+use crate::engine::methods::{lists, streams, works_without_space};
+use crate::engine::sim::daemon::errors::no_space;
+use crate::engine::sim::daemon::state::State;
+use crate::host::sim::conductor::{Process, SplitMix64};
+
+/// One thing that goes wrong once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub on: FaultPoint,
+    pub effect: FaultEffect,
+}
+
+/// The call it happens at, counted from when the fault was given; 1 is the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultPoint {
+    /// The so-manieth call of any method.
+    Call(u64),
+    /// The so-manieth call of a method of the port: `Method("container_start", 2)`.
+    Method(String, u64),
+}
+
+impl FaultPoint {
+    /// The so-manieth call of `method`.
+    pub fn method(method: &str, nth: u64) -> Self {
+        Self::Method(method.to_owned(), nth)
+    }
+}
+
+/// What happens then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultEffect {
+    /// The engine refuses; nothing is done.
+    FailBefore(EngineError),
+    /// The engine does it, but the answer is lost on the way.
+    ReplyLost,
+    /// No answer comes; nothing is done. Short calls are waited for as long as a real engine is,
+    /// and then fail with [`Timeout`](crate::engine::EngineErrorKind::Timeout).
+    Hang,
+    /// The connection of a stream (log, events, pull, build, output of an exec) breaks after its
+    /// first piece.
+    StreamCut,
+    /// A list shows what was there before the last change.
+    StaleList,
+    /// The engine's disk is full; nothing is done.
+    NoSpace,
+    /// The answer takes so much longer.
+    Slow(Duration),
+    /// Every event stream ends, as when the engine's connection breaks; the call itself goes on.
+    EventsEnd,
+    /// The engine restarts instead of hearing the call: it is away for two seconds, streams break,
+    /// and containers without a restart policy stay down.
+    EngineRestart,
+}
+
+/// Whether the method makes space: it works on a full disk.
+pub(in crate::engine::sim) fn frees(method: &str) -> bool {
+    ["container_stop", "container_kill", "container_remove", "network_remove", "volume_remove"]
+        .contains(&method)
+}
+
+impl FaultEffect {
+    /// Whether a call of this kind can meet it.
+    fn befalls(&self, method: &str, effect: Effect) -> bool {
+        match self {
+            Self::StaleList => lists(method),
+            Self::StreamCut => streams(method),
+            Self::NoSpace => effect == Effect::Mutates && !frees(method),
+            _ => true,
+        }
+    }
+}
+
+/// On which side of the call the run is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// The engine never hears of the call.
+    Before,
+    /// The engine has done it; the run does not learn so.
+    After,
+}
+
+/// Faults and crashes that are still to come.
+#[derive(Debug, Default)]
+pub(in crate::engine::sim) struct Faults {
+    waiting: Vec<Fault>,
+    drawn: Option<Drawn>,
+    crash: Option<(u64, When)>,
+    is_disk_full: bool,
+}
+
+/// Faults that come by chance, the same for the same seed and calls.
+#[derive(Debug)]
+struct Drawn {
+    random: SplitMix64,
+    rate: f64,
+    effects: Vec<FaultEffect>,
+}
+
+impl Drawn {
+    fn effect(&mut self, method: &str, effect: Effect) -> Option<FaultEffect> {
+        // As many numbers for every call, so that what one meets does not depend on what another
+        // could.
+        let (hit, choice) = (self.random.fraction() < self.rate, self.random.next());
+        let able: Vec<&FaultEffect> =
+            self.effects.iter().filter(|fault| fault.befalls(method, effect)).collect();
+        let at = usize::try_from(choice % able.len().max(1) as u64).unwrap_or_default();
+        able.get(at).filter(|_| hit).map(|fault| (*fault).clone())
+    }
+}
+
+/// What is to happen to a call.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::engine::sim) enum Fate {
+    #[default]
+    Proceeds,
+    Fails(EngineError),
+    Hangs,
+    /// It is done, but the connection of its stream breaks.
+    Cut,
+    /// The engine restarts now.
+    Restarts,
+    Stale,
+    ReplyLost,
+    Late(Duration),
+    /// The run is killed now.
+    CrashesBefore,
+    /// The run is killed once the engine has done it.
+    CrashesAfter,
+}
+
+impl Faults {
+    pub(in crate::engine::sim) fn add(&mut self, fault: Fault) {
+        self.waiting.push(fault);
+    }
+
+    pub(in crate::engine::sim) fn draw(&mut self, seed: u64, rate: f64, effects: &[FaultEffect]) {
+        self.drawn = Some(Drawn { random: SplitMix64(seed), rate, effects: effects.to_vec() });
+    }
+
+    pub(in crate::engine::sim) fn clear(&mut self) {
+        self.waiting.clear();
+        self.drawn = None;
+    }
+
+    pub(in crate::engine::sim) fn is_disk_full(&self) -> bool {
+        self.is_disk_full
+    }
+
+    pub(in crate::engine::sim) fn set_disk_full(&mut self, is_full: bool) {
+        self.is_disk_full = is_full;
+    }
+
+    pub(in crate::engine::sim) fn crash_at(&mut self, call: u64, when: When) {
+        self.crash = Some((call, when));
+    }
+
+    /// Whether a stale list may be asked for.
+    pub(in crate::engine::sim) fn wants_stale(&self) -> bool {
+        let drawn = self.drawn.iter().flat_map(|drawn| &drawn.effects);
+        self.waiting
+            .iter()
+            .map(|fault| &fault.effect)
+            .chain(drawn)
+            .any(|effect| *effect == FaultEffect::StaleList)
+    }
+
+    fn crash_now(&mut self) -> Option<When> {
+        let (left, when) = self.crash.as_mut()?;
+        *left = left.saturating_sub(1);
+        let when = (*left == 0).then_some(*when)?;
+        self.crash = None;
+        Some(when)
+    }
+
+    /// The effect of the first fault whose turn it is, else one that is drawn; every fault counts
+    /// the call.
+    fn effect(&mut self, method: &str, effect: Effect) -> Option<FaultEffect> {
+        let drawn = self.drawn.as_mut().and_then(|drawn| drawn.effect(method, effect));
+        let mut due = None;
+        for (at, fault) in self.waiting.iter_mut().enumerate() {
+            let left = match &mut fault.on {
+                FaultPoint::Call(left) => left,
+                FaultPoint::Method(name, left) if name == method => left,
+                FaultPoint::Method(..) => continue,
+            };
+            *left = left.saturating_sub(1);
+            if *left == 0 && due.is_none() {
+                due = Some(at);
+            }
+        }
+        due.map(|at| self.waiting.remove(at).effect).or(drawn)
+    }
+}
+
+impl State {
+    /// What happens to this call of `method` for `target`.
+    pub(in crate::engine::sim) fn fate(
+        &mut self,
+        method: &str,
+        target: &str,
+        effect: Effect,
+    ) -> Fate {
+        match self.calls.faults.crash_now() {
+            Some(When::Before) => return Fate::CrashesBefore,
+            Some(When::After) => return Fate::CrashesAfter,
+            None => {}
+        }
+        match self.calls.faults.effect(method, effect) {
+            None if self.calls.faults.is_disk_full
+                && !works_without_space(method)
+                && !self.is_name_taken(method, target) =>
+            {
+                Fate::Fails(no_space())
+            }
+            None => Fate::Proceeds,
+            Some(FaultEffect::FailBefore(error)) => Fate::Fails(error),
+            Some(FaultEffect::NoSpace) => Fate::Fails(no_space()),
+            Some(FaultEffect::ReplyLost) => Fate::ReplyLost,
+            Some(FaultEffect::Hang) => Fate::Hangs,
+            Some(FaultEffect::StreamCut) => Fate::Cut,
+            Some(FaultEffect::EngineRestart) => Fate::Restarts,
+            Some(FaultEffect::StaleList) => Fate::Stale,
+            Some(FaultEffect::Slow(time)) => Fate::Late(time),
+            Some(FaultEffect::EventsEnd) => {
+                self.events.end_streams();
+                Fate::Proceeds
+            }
+        }
+    }
+
+    /// What a create is refused for before anything is written.
+    fn is_name_taken(&self, method: &str, target: &str) -> bool {
+        method == "container_create" && self.objects.find_container(target).is_ok()
+    }
+
+    /// From here on the run is dead to the engine; the engine goes on.
+    pub(in crate::engine::sim) fn crash(&mut self, process: Process) {
+        self.crashed.cancel();
+        self.excuse_execs();
+        self.conductor.kill(process);
+    }
+
+    /// The engine hears calls again: those of the next run.
+    pub(in crate::engine::sim) fn recover(&mut self) {
+        self.crashed = CancellationToken::new();
+        self.calls.faults.crash = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_comes_at_its_call_once() {
+        let mut faults = Faults::default();
+        faults
+            .add(Fault { on: FaultPoint::method("container_start", 2), effect: FaultEffect::Hang });
+        faults.add(Fault { on: FaultPoint::Call(3), effect: FaultEffect::ReplyLost });
+        let seen: Vec<_> = [
+            "container_start",
+            "network_list",
+            "container_inspect",
+            "container_start",
+            "container_start",
+        ]
+        .into_iter()
+        .map(|method| faults.effect(method, Effect::Reads))
+        .collect();
+        assert_eq!(seen, [None, None, Some(FaultEffect::ReplyLost), Some(FaultEffect::Hang), None]);
+    }
+
+    #[test]
+    fn drawn_faults_follow_from_their_seed_and_befall_only_what_they_can() {
+        let calls = ["container_list", "container_start", "container_logs"].repeat(200);
+        let seen = |seed: u64| {
+            let mut faults = Faults::default();
+            faults.draw(
+                seed,
+                0.25,
+                &[FaultEffect::StaleList, FaultEffect::StreamCut, FaultEffect::Hang],
+            );
+            calls.iter().map(|method| faults.effect(method, Effect::Reads)).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(1), seen(1));
+        assert_ne!(seen(1), seen(2));
+        let met = seen(1).iter().flatten().count();
+        assert!((100..200).contains(&met), "{met} of 600 at a rate of 0.25");
+        for (method, effect) in calls.iter().zip(seen(1)) {
+            assert!(effect.is_none_or(|effect| effect.befalls(method, Effect::Reads)), "{method}");
+        }
+        let mut faults = Faults::default();
+        faults.draw(1, 1.0, &[FaultEffect::NoSpace]);
+        assert_eq!(faults.effect("container_inspect", Effect::Reads), None);
+        assert_eq!(faults.effect("container_create", Effect::Mutates), Some(FaultEffect::NoSpace));
+        assert_eq!(faults.effect("container_remove", Effect::Mutates), None, "it makes space");
+        faults.clear();
+        assert_eq!(faults.effect("container_create", Effect::Mutates), None);
+    }
+
+    #[test]
+    fn a_crash_is_counted_from_the_next_call() {
+        let mut faults = Faults::default();
+        faults.crash_at(2, When::After);
+        assert_eq!(
+            [faults.crash_now(), faults.crash_now(), faults.crash_now()],
+            [None, Some(When::After), None]
+        );
+    }
+}

@@ -1,0 +1,280 @@
+//! What has to hold at every moment of every run, watched as it goes.
+//!
+//! [`SimEngine::watched`](crate::engine::sim::SimEngine::watched) gives the handle that spc has: what is asked
+//! over it is looked at before it is done. What other handles do is somebody else's doing; but what
+//! then is on the engine is looked at whoever did it, after every event of a container.
+//!
+//! - What spc did not label is not changed; a label that a container has of its image is nobody's.
+//! - No two running containers write to one volume, unless it is marked as shared, by whichever
+//!   names: see `second_writer.rs`.
+//! - What writes to a named volume is stopped, with its own signal and grace, before it is removed.
+//! - No secret's value is in a call, but for what delivers it; nor in an event.
+//! - Of a service that is replaced without a gap, never fewer are ready than were promised.
+//! - A command in a container that a run gave up was ended.
+//! - A lock can be taken over: it has the name and labels by which the next run finds it, and never
+//!   runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use bollard::models::EventMessage;
+
+use crate::engine::sim::daemon::containers::{Container, Phase};
+use crate::engine::sim::daemon::state::State;
+use crate::engine::tap::Asked;
+use crate::model::names::{compose_label, label, lock_container};
+use crate::model::ownership::{Labels, set_at_create};
+use crate::model::secret::Secrets;
+
+/// Something that never may be, and was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Virtual time since the start.
+    pub at: Duration,
+    /// The last call that was made over the watched handle, or is about to be: `container_start
+    /// shop-db-1`.
+    pub call: String,
+    /// What is wrong, as a sentence.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {:.3} s, {}: {}", self.at.as_secs_f64(), self.call, self.what)
+    }
+}
+
+/// What a harness told, and what was found.
+#[derive(Default)]
+pub(in crate::engine::sim) struct Watch {
+    /// Whether anybody has a watched handle.
+    pub on: bool,
+    /// What is not spc's may be taken over.
+    pub adopts: bool,
+    pub secrets: Secrets,
+    /// Service → how many have to be ready, and whether they have been yet.
+    pub ready: BTreeMap<String, (usize, bool)>,
+    call: String,
+    /// Told once, however long it lasts.
+    told: BTreeSet<String>,
+    pub found: Vec<Violation>,
+}
+
+impl Watch {
+    /// From now on `value` may be nowhere.
+    pub fn keep_secret(&self, name: &str, value: &str) {
+        // Its token is never used: the value is what is looked for.
+        self.secrets.add(name, &format!("the value of {name}"), value);
+    }
+
+    fn report(&mut self, at: Duration, what: String) {
+        if self.told.insert(what.clone()) {
+            self.found.push(Violation { at, call: self.call.clone(), what });
+        }
+    }
+}
+
+pub(in crate::engine::sim) fn is_ours(labels: &BTreeMap<String, String>) -> bool {
+    labels.contains_key(label::PROJECT)
+}
+
+impl State {
+    /// The labels that a container was created with.
+    pub(in crate::engine::sim) fn own_labels(&self, container: &Container) -> Labels {
+        let image = self.objects.images.get(&container.image_id);
+        let of_image = image.map(|image| {
+            image
+                .config
+                .labels
+                .iter()
+                .flatten()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        });
+        set_at_create(&container.name, &container.labels, of_image.as_ref())
+    }
+
+    fn is_of_spc(&self, container: &Container) -> bool {
+        is_ours(&self.own_labels(container))
+    }
+
+    pub(in crate::engine::sim) fn violated(&mut self, what: String) {
+        let now = self.now;
+        self.watch.report(now, what);
+    }
+
+    /// A call is about to be made over the watched handle.
+    pub(in crate::engine::sim) fn watch_call(&mut self, asked: &Asked<'_>) {
+        self.watch.call = format!(
+            "{}{}{}",
+            asked.method,
+            if asked.target.is_empty() { "" } else { " " },
+            asked.target
+        );
+        let spoken =
+            format!("{} {} {}", asked.target, asked.member.unwrap_or_default(), asked.arguments);
+        if self.watch.secrets.mask(&spoken) != spoken {
+            self.violated(format!("the value of a secret is in a call of {}", asked.method));
+        }
+        if let Some(what) = self.cut_off_writer(asked) {
+            self.violated(what);
+        }
+        if !self.watch.adopts
+            && let Some(stranger) = self.stranger(asked)
+        {
+            self.violated(format!("{stranger} is not spc's, and is changed by {}", asked.method));
+        }
+    }
+
+    /// A running container that the call would remove in the middle of its writing.
+    fn cut_off_writer(&self, asked: &Asked<'_>) -> Option<String> {
+        let container = self
+            .objects
+            .find_container(asked.target)
+            .ok()
+            .filter(|_| asked.method == "container_remove")?;
+        let mut written = container
+            .mounts
+            .iter()
+            .filter(|mount| mount.writable)
+            .filter_map(|mount| mount.volume());
+        let volume = written
+            .find(|volume| !crate::engine::sim::daemon::ids::is_id(volume))
+            .filter(|_| container.phase == Phase::Running)?;
+        Some(format!(
+            "the container \"{}\" writes to \"{volume}\", and is removed without a stop",
+            container.name
+        ))
+    }
+
+    /// What the call would change that does not carry spc's label.
+    fn stranger(&self, asked: &Asked<'_>) -> Option<String> {
+        let container = |name: &str| {
+            let found = self
+                .objects
+                .find_container(name)
+                .ok()
+                .filter(|container| !self.is_of_spc(container))?;
+            Some(format!("the container \"{}\"", found.name))
+        };
+        match asked.method {
+            "container_start" | "container_stop" | "container_restart" | "container_kill"
+            | "container_rename" | "container_update" | "container_remove" | "container_upload" => {
+                container(asked.target)
+            }
+            "network_connect" | "network_disconnect" => container(asked.member?),
+            "network_remove" => {
+                let network = self
+                    .objects
+                    .find_network(asked.target)
+                    .ok()
+                    .filter(|network| !is_ours(&network.labels))?;
+                Some(format!("the network \"{}\"", network.name))
+            }
+            "volume_remove" => {
+                let volume = self
+                    .objects
+                    .volumes
+                    .get(asked.target)
+                    .filter(|volume| !is_ours(&volume.labels))?;
+                let mut used = self
+                    .objects
+                    .containers
+                    .values()
+                    .filter(|container| uses(container, &volume.name));
+                let left = crate::engine::sim::daemon::ids::is_id(&volume.name)
+                    && used.all(|container| self.is_of_spc(container));
+                (!left).then(|| format!("the volume \"{}\"", volume.name))
+            }
+            "image_remove" => {
+                let image = self.objects.find_image(asked.target).ok()?;
+                let user = self
+                    .objects
+                    .containers
+                    .values()
+                    .find(|user| user.image_id == image.id && !self.is_of_spc(user))?;
+                Some(format!("the image of the container \"{}\"", user.name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Something has happened.
+    pub(in crate::engine::sim) fn watch_event(&mut self, event: &EventMessage) {
+        if !self.watch.on {
+            return;
+        }
+        let shown = format!("{event:?}");
+        if self.watch.secrets.mask(&shown) != shown {
+            self.violated(format!(
+                "the value of a secret is in an event: {}",
+                event.action.as_deref().unwrap_or_default()
+            ));
+        }
+        for what in
+            [self.second_writer(), self.too_few_ready(), self.lost_lock()].into_iter().flatten()
+        {
+            self.violated(what);
+        }
+    }
+
+    pub(in crate::engine::sim) fn running(&self) -> impl Iterator<Item = &Container> {
+        self.objects.containers.values().filter(|container| container.phase == Phase::Running)
+    }
+
+    /// A service of which fewer are ready than have to be.
+    fn too_few_ready(&mut self) -> Option<String> {
+        let mut counts: BTreeMap<String, usize> =
+            self.watch.ready.keys().map(|service| (service.clone(), 0)).collect();
+        for container in
+            self.objects.containers.values().filter(|container| self.is_ready(container))
+        {
+            if let Some(count) = container
+                .labels
+                .get(compose_label::SERVICE)
+                .and_then(|service| counts.get_mut(service))
+            {
+                *count += 1;
+            }
+        }
+        let mut missing = None;
+        for (service, (least, reached)) in &mut self.watch.ready {
+            let count = counts.get(service).copied().unwrap_or_default();
+            *reached |= count >= *least;
+            if *reached && count < *least {
+                missing = Some(format!("only {count} of \"{service}\" ready, {least} have to be"));
+            }
+        }
+        missing
+    }
+
+    /// Whether its process is: what the engine says of it comes later.
+    fn is_ready(&self, container: &Container) -> bool {
+        let since = container.started.unwrap_or(self.now);
+        container.phase == Phase::Running
+            && container.process.is_ready(self.now.saturating_sub(since))
+    }
+
+    /// A lock that the next run could not find, or that runs.
+    fn lost_lock(&self) -> Option<String> {
+        let (lock, labels) = self
+            .objects
+            .containers
+            .values()
+            .map(|container| (container, self.own_labels(container)))
+            .find(|(_, labels)| labels.contains_key(label::LOCK))?;
+        let project = labels.get(label::LOCK)?;
+        if lock.name != lock_container(project) {
+            return Some(format!("the lock of \"{project}\" is called \"{}\"", lock.name));
+        }
+        if labels.get(label::PROJECT) != Some(project) || !labels.contains_key(label::FORMAT) {
+            return Some(format!("the lock of \"{project}\" lacks spc's labels: {labels:?}"));
+        }
+        (lock.phase != Phase::Created).then(|| format!("the lock of \"{project}\" was started"))
+    }
+}
+
+fn uses(container: &Container, volume: &str) -> bool {
+    container.mounts.iter().any(|mount| mount.volume() == Some(volume))
+}

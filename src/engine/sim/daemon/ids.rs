@@ -1,0 +1,86 @@
+//! Identifiers: 64 hexadecimal digits, the same for the same seed.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+/// Digits of an id that people are shown.
+const SHORT: usize = 12;
+
+/// Gives out ids, one after the other.
+#[derive(Debug)]
+pub(in crate::engine::sim) struct Ids {
+    seed: u64,
+    given: u64,
+}
+
+impl Ids {
+    pub(in crate::engine::sim) fn new(seed: u64) -> Self {
+        Self { seed, given: 0 }
+    }
+
+    /// An id nobody has yet.
+    pub(in crate::engine::sim) fn next(&mut self) -> String {
+        self.given += 1;
+        digest([self.seed.to_le_bytes(), self.given.to_le_bytes()])
+    }
+
+    /// A number larger than all before: the order in which things were made.
+    pub(in crate::engine::sim) fn serial(&mut self) -> u64 {
+        self.given += 1;
+        self.given
+    }
+}
+
+/// SHA-256 over `parts` with their lengths, in hexadecimal.
+pub(in crate::engine::sim) fn digest(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        let part = part.as_ref();
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Whether this is a whole id: what the engine calls what nobody named.
+pub(in crate::engine::sim) fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The first twelve digits of an id, with or without `sha256:` in front.
+pub(in crate::engine::sim) fn short(id: &str) -> &str {
+    let digits = id.strip_prefix("sha256:").unwrap_or(id);
+    digits.get(..SHORT).unwrap_or(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_64_digits_follow_from_the_seed_and_are_given_once() {
+        let mut ids = Ids::new(7);
+        let first = ids.next();
+        assert_eq!(first.len(), 64);
+        assert_ne!(first, ids.next());
+        assert_eq!(first, Ids::new(7).next());
+        assert_ne!(first, Ids::new(8).next());
+    }
+
+    #[test]
+    fn a_digest_depends_on_where_the_parts_are_cut() {
+        assert_ne!(digest(["ab", "c"]), digest(["a", "bc"]));
+    }
+
+    #[test]
+    fn the_short_id_leaves_the_algorithm_out() {
+        assert_eq!(short("sha256:0123456789abcdef"), "0123456789ab");
+        assert_eq!(short("0123456789abcdef"), "0123456789ab");
+        assert_eq!(short("abc"), "abc");
+    }
+}

@@ -1,0 +1,184 @@
+//! What containers wrote.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+
+use super::containers::{Container, Phase};
+use super::errors::refusal;
+use super::state::State;
+use crate::engine::sim::behaviour::traffic::Answered;
+use crate::engine::{LOG_PART, LogsRequest, OutputChunk, OutputKind, Result};
+use crate::host::sim::{date, epoch};
+
+/// Logging drivers whose logs the engine can't read back.
+const UNREADABLE: [&str; 1] = ["none"];
+
+/// A message of a container's log.
+#[derive(Debug, Clone)]
+pub(in crate::engine::sim) struct LogLine {
+    at: Duration,
+    kind: OutputKind,
+    /// With its line feed, if it has one.
+    text: Bytes,
+}
+
+/// What a process wrote since its last line feed, and when its first part was cut off, if one was.
+#[derive(Debug, Clone, Default)]
+pub(in crate::engine::sim) struct Unfinished {
+    text: Vec<u8>,
+    cut_at: Option<Duration>,
+}
+
+/// Who reads a log as it grows.
+pub(in crate::engine::sim) struct Follower {
+    container: String,
+    request: LogsRequest,
+    sender: UnboundedSender<Result<OutputChunk>>,
+}
+
+impl Unfinished {
+    /// Takes what was written at `now`; the messages that makes: whole lines, and parts of long
+    /// ones, which have the time of the first.
+    fn push(&mut self, now: Duration, kind: OutputKind, text: &[u8]) -> Vec<LogLine> {
+        let mut messages = Vec::new();
+        for piece in text.split_inclusive(|byte| *byte == b'\n') {
+            self.text.extend_from_slice(piece);
+            while self.text.len() >= LOG_PART || self.text.ends_with(b"\n") {
+                let part: Vec<u8> = self.text.drain(..self.text.len().min(LOG_PART)).collect();
+                let at = self.cut_at.unwrap_or(now);
+                self.cut_at = (!part.ends_with(b"\n")).then_some(at);
+                messages.push(LogLine { at, kind, text: part.into() });
+            }
+        }
+        messages
+    }
+
+    /// The last message, if the process ended in the middle of a line.
+    fn finish(&mut self, now: Duration, kind: OutputKind) -> Option<LogLine> {
+        let at = self.cut_at.take().unwrap_or(now);
+        (!self.text.is_empty()).then(|| LogLine {
+            at,
+            kind,
+            text: std::mem::take(&mut self.text).into(),
+        })
+    }
+}
+
+impl LogLine {
+    fn chunk(&self, request: &LogsRequest) -> OutputChunk {
+        let kind = if request.tty { OutputKind::Stdout } else { self.kind };
+        let bytes = if request.timestamps {
+            let time = date(self.at).to_rfc3339_opts(SecondsFormat::Nanos, true);
+            [time.as_bytes(), b" ", self.text.as_ref()].concat().into()
+        } else {
+            self.text.clone()
+        };
+        OutputChunk { kind, bytes }
+    }
+
+    fn is_in(&self, request: &LogsRequest) -> bool {
+        let at = date(self.at);
+        request.since.is_none_or(|since| at >= since)
+            && request.until.is_none_or(|until| at <= until)
+    }
+}
+
+impl State {
+    /// A container writes `text`. It is in the log from its line feed on, as the engine reads it.
+    pub fn log(&mut self, id: &str, kind: OutputKind, text: &str) {
+        let now = self.now;
+        let Ok(container) = self.container_mut(id) else { return };
+        for message in container.unfinished[usize::from(kind == OutputKind::Stderr)].push(
+            now,
+            kind,
+            text.as_bytes(),
+        ) {
+            self.add_message(id, message);
+        }
+    }
+
+    fn add_message(&mut self, id: &str, message: LogLine) {
+        let Ok(container) = self.container_mut(id) else { return };
+        container.log.push(message.clone());
+        self.followers.retain(|follower| {
+            follower.container != id
+                || !message.is_in(&follower.request)
+                || follower.sender.unbounded_send(Ok(message.chunk(&follower.request))).is_ok()
+        });
+    }
+
+    /// What was written so far and, where asked for, what comes until the container ends.
+    pub fn read_log(
+        &mut self,
+        wanted: &str,
+        request: LogsRequest,
+    ) -> Result<UnboundedReceiver<Result<OutputChunk>>> {
+        let container = self.objects.find_container(wanted)?;
+        let driver = container
+            .host
+            .log_config
+            .as_ref()
+            .and_then(|config| config.typ.as_deref())
+            .unwrap_or_default();
+        if UNREADABLE.contains(&driver) {
+            return Err(refusal(501, "configured logging driver does not support reading"));
+        }
+        let requests = self.access_log(container, &request);
+        let mut messages: Vec<&LogLine> = container.log.iter().chain(&requests).collect();
+        messages.sort_by_key(|message| message.at);
+        let tail = request.tail.map_or(messages.len(), |tail| {
+            usize::try_from(tail).unwrap_or(usize::MAX).min(messages.len())
+        });
+        let (sender, receiver) = unbounded();
+        // The engine takes the tail first, and looks at the times then.
+        for message in
+            messages[messages.len() - tail..].iter().filter(|message| message.is_in(&request))
+        {
+            // The receiver is still here.
+            let _ = sender.unbounded_send(Ok(message.chunk(&request)));
+        }
+        // Of a container that is about to be restarted nothing is followed.
+        if request.follow && container.phase == Phase::Running {
+            let container = container.id.clone();
+            self.followers.push(Follower { container, request, sender });
+        }
+        Ok(receiver)
+    }
+
+    /// What a proxy wrote of the requests it passed on, as far as the request may ask for it.
+    fn access_log(&self, container: &Container, request: &LogsRequest) -> Vec<LogLine> {
+        let time = |time: DateTime<Utc>| (time - epoch()).to_std().unwrap_or_default();
+        let from = request.since.map_or(Duration::ZERO, time);
+        let until = request.until.filter(|_| request.tail.is_none());
+        let to = until.map_or(Duration::MAX, |until| time(until) + Duration::from_nanos(1));
+        let mut requests = self.requests(container, from, to);
+        if let Some(tail) = request.tail.and_then(|tail| usize::try_from(tail).ok()) {
+            requests = requests.split_off(requests.len().saturating_sub(tail));
+        }
+        let line = |request: &Answered| LogLine {
+            at: request.at,
+            kind: OutputKind::Stdout,
+            text: request.line().into(),
+        };
+        requests.iter().map(line).collect()
+    }
+
+    /// A container's process has ended, and with it its last line and everybody's following of the
+    /// log.
+    pub(in crate::engine::sim) fn end_log(&mut self, id: &str) {
+        let now = self.now;
+        for (at, kind) in [OutputKind::Stdout, OutputKind::Stderr].into_iter().enumerate() {
+            let last = self
+                .container_mut(id)
+                .ok()
+                .and_then(|container| container.unfinished[at].finish(now, kind));
+            if let Some(message) = last {
+                self.add_message(id, message);
+            }
+        }
+        self.followers.retain(|follower| follower.container != id);
+    }
+}

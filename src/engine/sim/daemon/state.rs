@@ -1,0 +1,152 @@
+//! All the engine knows, behind one lock that is never held over an await.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use parking_lot::{Mutex, MutexGuard};
+use tokio_util::sync::CancellationToken;
+
+use super::containers::{Containers, OnExit};
+use super::events::EventLog;
+use super::exec::Exec;
+use super::ids::Ids;
+use super::images::Image;
+use super::logs::Follower;
+use super::networks::Network;
+use super::timetable::{Purpose, Timetable};
+use super::volumes::Volume;
+use crate::engine::ApiVersion;
+use crate::engine::sim::behaviour::build::Builds;
+use crate::engine::sim::behaviour::process::Script;
+use crate::engine::sim::behaviour::processes::Processes;
+use crate::engine::sim::behaviour::registry::Registry;
+use crate::engine::sim::behaviour::traffic::Flow;
+use crate::engine::sim::control::call::Calls;
+use crate::engine::sim::control::invariants::Watch;
+use crate::host::sim::conductor::{SimConductor, SplitMix64};
+use crate::host::sim::date;
+
+/// What the engine's lists show.
+#[derive(Clone, Default)]
+pub(in crate::engine::sim) struct Objects {
+    pub containers: Containers,
+    /// By id.
+    pub images: BTreeMap<String, Image>,
+    /// By id.
+    pub networks: BTreeMap<String, Network>,
+    /// By name.
+    pub volumes: BTreeMap<String, Volume>,
+}
+
+/// What is outside the engine on its machine.
+pub(in crate::engine::sim) struct Machine {
+    /// TCP ports that processes other than containers listen on.
+    pub ports: BTreeSet<u16>,
+    /// Whether a path exists, for bind mounts.
+    pub has_path: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+pub(in crate::engine::sim) struct State {
+    pub conductor: Arc<SimConductor>,
+    /// Virtual time since the start of the simulation.
+    pub now: Duration,
+    pub api: ApiVersion,
+    /// Whether the engine answers.
+    pub up: bool,
+    /// How often it was restarted: work of an earlier life is void.
+    pub life: u64,
+    pub ids: Ids,
+    /// What happens in one order or the other.
+    pub random: SplitMix64,
+    pub objects: Objects,
+    /// The objects before the last change, kept while a fault may ask for them.
+    pub before: Option<Objects>,
+    pub execs: BTreeMap<String, Exec>,
+    /// Who waits for a container's next exit.
+    pub on_exit: BTreeMap<String, Vec<OnExit>>,
+    pub followers: Vec<Follower>,
+    pub events: EventLog,
+    pub timetable: Timetable,
+    pub calls: Calls,
+    pub processes: Processes,
+    pub registry: Registry,
+    pub builds: Builds,
+    pub machine: Machine,
+    pub traffic: Flow,
+    pub watch: Watch,
+    /// The next host port given to who asks for any.
+    pub next_port: u16,
+    /// Cancelled when the run is to have been killed.
+    pub crashed: CancellationToken,
+}
+
+impl State {
+    /// Wall-clock time.
+    pub fn date(&self) -> DateTime<Utc> {
+        date(self.now)
+    }
+
+    /// Does `work` after `delay`, unless the engine was restarted meanwhile.
+    pub fn after(
+        &mut self,
+        delay: Duration,
+        purpose: Purpose,
+        work: impl FnOnce(&mut State) -> Option<Script> + Send + 'static,
+    ) {
+        let life = self.life;
+        let work = move |state: &mut State| if state.life == life { work(state) } else { None };
+        self.timetable.add(self.now + delay, purpose, Box::new(work));
+    }
+}
+
+/// The engine as its handles share it.
+pub(in crate::engine::sim) struct Shared {
+    pub conductor: Arc<SimConductor>,
+    state: Mutex<State>,
+}
+
+impl Shared {
+    pub fn new(conductor: Arc<SimConductor>, state: State) -> Self {
+        Self { conductor, state: Mutex::new(state) }
+    }
+
+    /// The state as it was last left; [`Shared::with`] is what a call wants.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// `work` on the state of this moment.
+    pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        self.advance();
+        let (result, waker) = {
+            let mut state = self.lock();
+            let result = work(&mut state);
+            (result, state.timetable.late_waker())
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        result
+    }
+
+    /// Does everything that has come due, in order, each at its own time.
+    pub fn advance(&self) {
+        let now = self.conductor.now();
+        loop {
+            let script = {
+                let mut state = self.lock();
+                let Some((at, work)) = state.timetable.take_due(now) else {
+                    state.now = state.now.max(now);
+                    return;
+                };
+                state.now = state.now.max(at);
+                work(&mut state)
+            };
+            if let Some(script) = script {
+                script.run(self);
+            }
+        }
+    }
+}
