@@ -86,7 +86,7 @@ pub async fn reported<T>(
         object: Object::image(image),
     };
     let events = &*around.events;
-    events.event(&Event::StepStarted { label: label.clone(), cause: String::new() });
+    events.event(&Event::StepStarted { label: label.clone(), cause: None });
     // An interrupt drops the work and is reported as well.
     let dropped = Interrupted { events, label: Some(label.clone()) };
     let result =

@@ -128,15 +128,7 @@ mod tests {
 
     fn step(service: &str, action: Action, after: &[StepId]) -> Step {
         let service = Some(service.to_owned());
-        Step {
-            service,
-            action,
-            cause: String::new(),
-            after: after.to_vec(),
-            tolerates: Vec::new(),
-            group: None,
-            when: None,
-        }
+        Step { service, after: after.to_vec(), ..Step::alone(action) }
     }
 
     fn start(plan: &mut Plan, name: &str, after: &[StepId]) -> StepId {

@@ -156,16 +156,8 @@ mod tests {
     fn plan() -> Plan {
         let mut plan = Plan::default();
         let mut add = |service: &str, action: Action, after: &[StepId]| {
-            let (service, cause, after) = (Some(service.to_owned()), String::new(), after.to_vec());
-            plan.add(Step {
-                service,
-                action,
-                cause,
-                after,
-                tolerates: Vec::new(),
-                group: None,
-                when: None,
-            });
+            let (service, after) = (Some(service.to_owned()), after.to_vec());
+            plan.add(Step { service, after, ..Step::alone(action) });
         };
         let ready =
             |name: &str| Action::Wait { container: ContainerRef::new(name), until: Until::Ready };

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::cause::Cause;
 use super::plan::Plan;
 use super::step::{ActionKind, Object};
 
@@ -144,8 +145,9 @@ pub enum Event {
     StepStarted {
         #[serde(flatten)]
         label: StepLabel,
-        /// Why: `not there`, `environment TZ changed`.
-        cause: String,
+        /// Why; none for what only completes an earlier step.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
     /// Where a running step is.
     StepProgress {

@@ -8,11 +8,13 @@
 //! - [`image_reference`]: names of images in one spelling
 //! - [`observed`]: what the engine has of a project
 //! - [`reconcile`]: wanted and observed → [`plan`]
+//! - [`step`], [`cause`]: what a step does, to what, and why
 //! - [`dockerfile`]: a Dockerfile cut into instructions
 //! - [`secret`], [`token`]: secrets, and what stands for them in scripts and descriptions
 //! - [`url_credentials`]: passwords in URLs, hidden
 //! - [`event`], [`failure`], [`diagnostic`], [`verdict`]: what is reported, as data
 
+pub mod cause;
 pub mod delivered_secrets;
 pub mod diagnostic;
 pub mod dockerfile;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::cause::Cause;
 use super::delivered_secrets::DeliveredSecrets;
 use super::exclusive::Resource;
 use super::image_reference::{canonical, id_digits};
@@ -297,24 +298,14 @@ fn restart_code(status: &str) -> Option<i64> {
 
 impl Container {
     /// Why one that is there is not ready.
-    pub fn unready(&self) -> String {
+    pub fn unready(&self) -> Cause {
         match (self.state, self.health) {
-            (ContainerState::Restarting, _) => match restart_code(&self.status) {
-                Some(code) => {
-                    format!("restarts again and again, the last time it ended with code {code}")
-                }
-                None => "restarts again and again".to_owned(),
-            },
-            (_, Health::Unhealthy) => "is unhealthy".to_owned(),
+            (ContainerState::Restarting, _) => Cause::RestartsAgain(restart_code(&self.status)),
+            (_, Health::Unhealthy) => Cause::Unhealthy,
             (ContainerState::Running, Health::None) if self.restarts > 0 => {
-                let times = if self.restarts == 1 {
-                    "once".to_owned()
-                } else {
-                    format!("{} times", self.restarts)
-                };
-                format!("was started again by the engine {times}, just now")
+                Cause::StartedAgain(self.restarts)
             }
-            _ => "is not ready yet".to_owned(),
+            _ => Cause::NotReady,
         }
     }
 

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::cause::Cause;
 use super::event::StepLabel;
 use super::spec::Network;
 use super::step::{ActionKind, Object};
@@ -53,8 +54,8 @@ pub type GroupId = usize;
 pub struct Step {
     pub service: Option<String>,
     pub action: Action,
-    /// Why: `not there`, `environment DEBUG changed`.
-    pub cause: String,
+    /// Why; none for what only completes an earlier step.
+    pub cause: Option<Cause>,
     /// Steps that have to be done before.
     pub after: Vec<StepId>,
     /// Those of `after` whose failure is no obstacle (`required: false`).
@@ -253,7 +254,7 @@ impl Step {
         Self {
             service: None,
             action,
-            cause: String::new(),
+            cause: None,
             after: Vec::new(),
             tolerates: Vec::new(),
             group: None,
@@ -346,8 +347,8 @@ impl fmt::Display for Plan {
         }
         for (id, step) in self.steps.iter().enumerate() {
             write!(f, "{:>3}  {} {}", id + 1, step.action.kind(), step.action.object())?;
-            if !step.cause.is_empty() {
-                write!(f, "  ({})", step.cause)?;
+            if let Some(cause) = &step.cause {
+                write!(f, "  ({cause})")?;
             }
             if let Some(when) = &step.when {
                 let is = if when.same { "is unchanged" } else { "changed" };

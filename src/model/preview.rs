@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use super::cause::Cause;
 use super::step::{ActionKind, Object};
 
 /// A value that a pull or a build may have to tell first.
@@ -104,7 +105,7 @@ pub struct Step {
     pub service: Option<String>,
     pub action: ActionKind,
     pub object: Object,
-    pub cause: String,
+    pub cause: Cause,
     /// Steps that are done before.
     pub after: Vec<usize>,
     /// Whether anything is another after it. A wait only looks.

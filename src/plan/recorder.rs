@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::engine::planned::Effects;
+use crate::model::cause::Cause;
 use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, ContainerRef, Plan, StepId};
 use crate::model::preview::{
@@ -115,17 +116,13 @@ impl Recorder {
                 known_after: base + when.known_after + 1,
                 changed: !when.same,
             });
-            let cause = if planned.cause.is_empty() {
-                inherited(plan, id, &steps, verb)
-            } else {
-                planned.cause.clone()
-            };
+            let cause = planned.cause.clone().unwrap_or_else(|| inherited(plan, id, &steps, verb));
             steps.push(Step {
                 number,
                 service: planned.service.clone(),
                 action: planned.action.kind(),
                 object: planned.action.object().map(|text| self.shown(text)),
-                cause: self.shown(&cause),
+                cause: cause.map(|text| self.shown(text)),
                 after: planned.after.iter().map(|before| base + before + 1).collect(),
                 changes: planned.action.changes(),
                 image: None,
@@ -167,10 +164,7 @@ impl Recorder {
             service: None,
             action,
             object,
-            cause: at.as_ref().map_or_else(
-                || "asked for".to_owned(),
-                |at| format!("asked for in line {}", at.line),
-            ),
+            cause: at.as_ref().map_or(Cause::AskedFor, |at| Cause::AskedForInLine(at.line)),
             changes,
             assumptions: state.assumptions,
             counts: changes.then_some(action.word()),
@@ -473,17 +467,14 @@ fn place() -> Option<At> {
 
 /// The cause of a step that has none of its own: that of what it completes, or that it was asked
 /// for.
-fn inherited(plan: &Plan, id: StepId, done: &[Step], verb: &str) -> String {
+fn inherited(plan: &Plan, id: StepId, done: &[Step], verb: &str) -> Cause {
     let step = &plan.steps[id];
     let of_same = |before: &&StepId| {
         let other = &plan.steps[**before];
         other.service == step.service && (step.group.is_none() || other.group == step.group)
     };
     let before = step.after.iter().rev().find(of_same);
-    before
-        .map(|before| done[*before].cause.clone())
-        .filter(|cause| !cause.is_empty())
-        .unwrap_or_else(|| format!("\"{verb}\" was asked for"))
+    before.map_or_else(|| Cause::Verb(verb.to_owned()), |before| done[*before].cause.clone())
 }
 
 /// Under what a step is counted, if not as a part of another.
@@ -541,7 +532,7 @@ fn removed(plan: &Plan) -> BTreeSet<&str> {
 fn complete(call: &mut Call) {
     let mut doubtful: BTreeMap<usize, OnlyIf> = BTreeMap::new();
     for step in &mut call.steps {
-        let changed = step.cause == IMAGE_CHANGED && step.only_if.is_none();
+        let changed = step.cause == Cause::ImageChanged && step.only_if.is_none();
         if let (true, Some(ImageUsed { name, id: Known::Until(known_after) })) =
             (changed, &step.image)
         {
@@ -560,6 +551,3 @@ fn complete(call: &mut Call) {
         }
     }
 }
-
-/// The cause of a replacement that a pull or build before may still make needless.
-const IMAGE_CHANGED: &str = "image changed";

@@ -4,6 +4,7 @@
 mod answers;
 mod builds;
 mod meanwhile;
+mod other_image;
 mod read_only;
 mod secrets;
 mod states;
@@ -258,7 +259,7 @@ fn a_changed_environment_is_named_and_no_value_is() {
     );
     assert!(!said.contains("blue") && !said.contains("hunter2"), "{said}");
     assert!(said.ends_with("1 to replace"), "{said}");
-    assert!(preview.steps().all(|step| !step.cause.is_empty()), "{preview:?}");
+    assert!(preview.steps().all(|step| !step.cause.to_string().is_empty()), "{preview:?}");
 }
 
 #[test]

@@ -153,7 +153,7 @@ mod tests {
         }
 
         fn start(&self, label: StepLabel) {
-            self.tell(Event::StepStarted { label, cause: String::new() });
+            self.tell(Event::StepStarted { label, cause: None });
         }
 
         fn done(&self, label: StepLabel) {

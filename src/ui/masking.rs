@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::cause::Cause;
 use crate::model::diagnostic::{Diagnostic, Place, Source};
 use crate::model::event::{Event, Sink, Standing, StepLabel};
 use crate::model::failure::Detail;
@@ -47,6 +48,7 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
         action: label.action,
         object: label.object.map(|text| shown(text, secrets)),
     };
+    let why = |cause: &Cause| cause.map(|text| shown(text, secrets));
     let all = |texts: &[String]| texts.iter().map(mask).collect();
     match event {
         Event::Planned { verb, plan } => {
@@ -68,7 +70,7 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
             after: after.clone(),
         },
         Event::StepStarted { label, cause } => {
-            Event::StepStarted { label: masked(label), cause: mask(cause) }
+            Event::StepStarted { label: masked(label), cause: cause.as_ref().map(why) }
         }
         Event::StepProgress { label, standing } => Event::StepProgress {
             label: masked(label),
@@ -96,7 +98,9 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
 /// Causes and notes are the only free texts of a plan.
 fn masked_plan(plan: &Plan, secrets: &Secrets) -> Plan {
     let mut plan = plan.clone();
-    plan.steps.iter_mut().for_each(|step| step.cause = shown(&step.cause, secrets));
+    for cause in plan.steps.iter_mut().filter_map(|step| step.cause.as_mut()) {
+        *cause = cause.map(|text| shown(text, secrets));
+    }
     plan.notes.iter_mut().for_each(|note| *note = shown(note, secrets));
     plan
 }
@@ -266,7 +270,7 @@ mod tests {
             },
             Event::VerbDone { project: text(), verb: text(), ok: true, elapsed },
             Event::StepWaiting { label: label.clone(), waits_for: text(), after: vec![1] },
-            Event::StepStarted { label: label.clone(), cause: text() },
+            Event::StepStarted { label: label.clone(), cause: Some(Cause::NotOnNetwork(text())) },
             Event::StepProgress { label: label.clone(), standing: text().into() },
             Event::StepDone { label: label.clone(), elapsed },
             Event::StepFailed { label: label.clone(), message: text() },

@@ -117,7 +117,7 @@ fn what(step: &Step) -> String {
 
 /// Why, and on what it depends.
 fn why(step: &Step) -> String {
-    let mut parts = vec![step.cause.clone()];
+    let mut parts = vec![step.cause.to_string()];
     if let Some(OnlyIf { image, known_after, changed }) = &step.only_if {
         let how = if *changed { "changes" } else { "does not change" };
         parts.push(format!("only if the image {image} {how}, unknown until step {known_after}"));

@@ -22,7 +22,8 @@ use parking_lot::Mutex;
 use unicode_width::UnicodeWidthStr;
 
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
-use super::words::{FIRST_COLUMN, Lines, TIME_COLUMN, USUAL_CAUSE, WORD_COLUMN, words};
+use super::words::{FIRST_COLUMN, Lines, TIME_COLUMN, WORD_COLUMN, words, worth_saying};
+use crate::model::cause::Cause;
 use crate::model::event::{Detail, Event, Level, Sink, Standing, StepLabel};
 use crate::model::step::Object;
 use crate::model::time;
@@ -70,7 +71,7 @@ fn key(label: &StepLabel) -> Key {
 struct Running {
     waits: bool,
     /// Why it is done, as long as that was not told.
-    cause: String,
+    cause: Option<Cause>,
     /// When its last line was written, or when it began.
     told: Duration,
     text: String,
@@ -117,7 +118,7 @@ impl Progress {
         self.terminal.err(&line);
     }
 
-    fn step_started(&self, state: &mut State, label: &StepLabel, cause: &str) {
+    fn step_started(&self, state: &mut State, label: &StepLabel, cause: Option<&Cause>) {
         let (doing, _, lines) = words(label.action);
         let now = (self.clock)();
         let (subject, object) = subject_and_object(label);
@@ -135,29 +136,33 @@ impl Progress {
                 );
             }
         }
-        let cause = if cause == USUAL_CAUSE { "" } else { cause };
+        let cause = worth_saying(cause).cloned();
         let waits = label.action.waits();
-        let mut running =
-            Running { waits, cause: cause.to_owned(), told: now, text: String::new() };
+        let mut running = Running { waits, cause, told: now, text: String::new() };
         if lines == Lines::Both || self.verbosity == Verbosity::Verbose {
             self.line(
                 state,
                 subject,
                 (Style::new(), doing),
                 None,
-                &with_cause(&object, &std::mem::take(&mut running.cause)),
+                &with_cause(&object, running.cause.take().as_ref()),
             );
         }
         state.steps.insert(key(label), running);
     }
 
     fn step_done(&self, state: &mut State, label: &StepLabel, elapsed: Duration) {
-        let cause =
-            state.steps.remove(&key(label)).map(|running| running.cause).unwrap_or_default();
+        let cause = state.steps.remove(&key(label)).and_then(|running| running.cause);
         let (_, done, lines) = words(label.action);
         if lines != Lines::Detail || self.verbosity == Verbosity::Verbose {
             let (subject, object) = subject_and_object(label);
-            self.line(state, subject, (SUCCESS, done), Some(elapsed), &with_cause(&object, &cause));
+            self.line(
+                state,
+                subject,
+                (SUCCESS, done),
+                Some(elapsed),
+                &with_cause(&object, cause.as_ref()),
+            );
         }
     }
 
@@ -236,7 +241,9 @@ impl Sink for Progress {
                     .entry(label.service.clone().unwrap_or_default())
                     .or_insert_with(|| (since, waits_for.clone()));
             }
-            Event::StepStarted { label, cause } => self.step_started(&mut state, label, cause),
+            Event::StepStarted { label, cause } => {
+                self.step_started(&mut state, label, cause.as_ref())
+            }
             Event::StepProgress { label, standing } => {
                 self.step_progress(&mut state, label, standing)
             }
@@ -296,8 +303,8 @@ fn subject_and_object(label: &StepLabel) -> (&str, String) {
     (subject, label.object.what())
 }
 
-fn with_cause(object: &str, cause: &str) -> String {
-    if cause.is_empty() { object.to_owned() } else { format!("{object} ({cause})") }
+fn with_cause(object: &str, cause: Option<&Cause>) -> String {
+    cause.map_or_else(|| object.to_owned(), |cause| format!("{object} ({cause})"))
 }
 
 /// `text` with spaces up to `width` columns.
@@ -308,6 +315,7 @@ fn padded(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::cause::ChangedKeys;
     use crate::model::step;
     use crate::ui::fixture::Captured;
     use similar_asserts::assert_eq;
@@ -345,9 +353,9 @@ mod tests {
         service: Option<&str>,
         action: &str,
         object: &str,
-        cause: &str,
+        cause: Option<Cause>,
     ) -> Event {
-        Event::StepStarted { label: label(step, service, action, object), cause: cause.into() }
+        Event::StepStarted { label: label(step, service, action, object), cause }
     }
 
     fn done(step: usize, service: Option<&str>, action: &str, object: &str, millis: u64) -> Event {
@@ -367,16 +375,16 @@ mod tests {
     /// Two services come up, one of them is built.
     fn bring_up(run: &Run) {
         for event in [
-            started(0, Some("db"), "create", "network spc_spc-network", "not there"),
+            started(0, Some("db"), "create", "network spc_spc-network", Some(Cause::NotThere)),
             done(0, Some("db"), "create", "network spc_spc-network", 34),
-            started(1, Some("backend"), "build", "image spc-backend:dev", "not there"),
-            started(2, Some("db"), "create", "container spc-db-1", "not there"),
+            started(1, Some("backend"), "build", "image spc-backend:dev", Some(Cause::NotThere)),
+            started(2, Some("db"), "create", "container spc-db-1", Some(Cause::NotThere)),
             progress(1, "backend", "build", "image spc-backend:dev", "[2/5] RUN pip install"),
             done(2, Some("db"), "create", "container spc-db-1", 12),
             Event::Output { from: "backend".into(), text: "\u{1b}[2KCollecting django\r".into() },
-            started(3, Some("db"), "start", "container spc-db-1", ""),
+            started(3, Some("db"), "start", "container spc-db-1", None),
             done(3, Some("db"), "start", "container spc-db-1", 151),
-            started(4, Some("db"), "wait until ready", "container spc-db-1", ""),
+            started(4, Some("db"), "wait until ready", "container spc-db-1", None),
             progress(4, "db", "wait until ready", "container spc-db-1", "probing, exit code 2"),
             done(1, Some("backend"), "build", "image spc-backend:dev", 42_100),
             done(4, Some("db"), "wait until ready", "container spc-db-1", 1_210),
@@ -433,11 +441,15 @@ db          ready          1.2 s  spc-db-1
     #[test]
     fn a_replacement_says_its_cause_once_and_leaves_details_out() {
         let run = run(Captured::plain(), Verbosity::Normal);
+        let changed = Cause::DescriptionChanged(ChangedKeys {
+            keys: vec!["environment TZ".to_owned()],
+            image: None,
+        });
         for (step, action, object, cause) in [
-            (0, "create", "container spc-db-1.new", "environment TZ changed"),
-            (1, "deliver secrets to", "container spc-db-1.new", ""),
-            (2, "stop", "container spc-db-1", ""),
-            (3, "rename", "container spc-db-1.new to spc-db-1", ""),
+            (0, "create", "container spc-db-1.new", Some(changed)),
+            (1, "deliver secrets to", "container spc-db-1.new", None),
+            (2, "stop", "container spc-db-1", None),
+            (3, "rename", "container spc-db-1.new to spc-db-1", None),
         ] {
             run.progress.event(&started(step, Some("db"), action, object, cause));
             run.progress.event(&done(step, Some("db"), action, object, 40));
@@ -453,7 +465,7 @@ db          stopped        40 ms  spc-db-1
     #[test]
     fn a_wait_is_spoken_of_only_when_it_takes_long() {
         let run = run(Captured::plain(), Verbosity::Normal);
-        run.progress.event(&started(1, Some("db"), "wait until ready", "container spc-db-1", ""));
+        run.progress.event(&started(1, Some("db"), "wait until ready", "container spc-db-1", None));
         for second in 1..=11 {
             run.seconds.store(second, Ordering::Relaxed);
             run.progress.event(&progress(
@@ -487,9 +499,9 @@ db          waiting               exit code 2, 10 probes
                 after: vec![1],
             });
         }
-        run.progress.event(&Event::StepStarted { label: start("soon"), cause: String::new() });
+        run.progress.event(&Event::StepStarted { label: start("soon"), cause: None });
         run.seconds.store(3, Ordering::Relaxed);
-        run.progress.event(&Event::StepStarted { label: start("web"), cause: String::new() });
+        run.progress.event(&Event::StepStarted { label: start("web"), cause: None });
         run.progress.event(&Event::StepInterrupted { label: start("web") });
         let expected = "\
 web         waited         3.0 s  for db and redis to be ready
@@ -502,7 +514,7 @@ web         cut short             start spc-web-1
     fn bytes_of_a_pull_are_said_now_and_then() {
         let run = run(Captured::plain(), Verbosity::Normal);
         let pull = || label(1, Some("db"), "pull", "image postgres:15");
-        run.progress.event(&Event::StepStarted { label: pull(), cause: String::new() });
+        run.progress.event(&Event::StepStarted { label: pull(), cause: None });
         for second in 1..=6 {
             run.seconds.store(second, Ordering::Relaxed);
             let standing = Standing::new(

@@ -1,6 +1,7 @@
 //! The words for what a plan does, and the columns they stand in: of plain lines and of those on a
 //! terminal.
 
+use crate::model::cause::Cause;
 use crate::model::step::ActionKind;
 
 /// The narrowest first column: most service names fit.
@@ -10,8 +11,10 @@ pub const WORD_COLUMN: usize = 9;
 /// Width of elapsed times.
 pub const TIME_COLUMN: usize = 9;
 
-/// The cause that every first run has; not worth saying.
-pub const USUAL_CAUSE: &str = "not there";
+/// The cause, unless it is the one that every first run has.
+pub fn worth_saying(cause: Option<&Cause>) -> Option<&Cause> {
+    cause.filter(|cause| !matches!(cause, Cause::NotThere))
+}
 
 /// How much is said of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use similar_asserts::assert_eq;
 use super::*;
 use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
 use crate::engine::{Engine, EngineError, EngineErrorKind};
+use crate::model::cause::Cause;
 use crate::policy::CheckedPath;
 
 const VALUE: &str = "correct horse battery staple";
@@ -41,7 +42,11 @@ fn descriptions() -> [Value; 3] {
 
 fn causes(machine: &Machine) -> BTreeSet<String> {
     let cause = |event: &Event| {
-        if let Event::StepStarted { cause, .. } = event { Some(cause.clone()) } else { None }
+        if let Event::StepStarted { cause, .. } = event {
+            cause.as_ref().map(Cause::to_string)
+        } else {
+            None
+        }
     };
     machine
         .seen

@@ -4,6 +4,7 @@ use super::*;
 use crate::apply::images::Building;
 use crate::engine::Engine;
 use crate::engine::sim::BuildScript;
+use crate::model::cause::Cause;
 use crate::policy::{EngineAddress, EngineAddresses};
 use futures::StreamExt;
 
@@ -107,7 +108,7 @@ fn a_name_that_went_to_another_image_replaces_and_says_why() {
     machine.up(&description).unwrap();
     machine.run(machine.engine.image_tag("redis:1", "web:1")).unwrap();
     machine.up(&description).unwrap();
-    let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if cause == "image changed");
+    let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if *cause == Some(Cause::ImageChanged));
     assert!(machine.seen.0.lock().iter().any(caused));
 }
 
@@ -118,7 +119,7 @@ fn a_changed_name_of_an_image_is_told_with_the_old_one() {
     machine
         .up(&json!({"services": {"web": {"image": "redis:1", "environment": {"A": "1"}}}}))
         .unwrap();
-    let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if cause == "environment A, image changed (web:1 → redis:1)");
+    let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if cause.as_ref().is_some_and(|cause| cause.to_string() == "environment A, image changed (web:1 → redis:1)"));
     let events = machine.seen.0.lock();
     assert!(events.iter().any(caused), "{events:?}");
 }

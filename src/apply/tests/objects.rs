@@ -3,6 +3,7 @@
 use super::*;
 use crate::apply::oneoff::{self, OneOff};
 use crate::engine::{ApiVersion, Engine};
+use crate::model::cause::Cause;
 
 fn anonymous(machine: &Machine, container: &str) -> BTreeMap<String, String> {
     let state = machine.state();
@@ -110,7 +111,7 @@ fn a_container_whose_network_was_removed_is_replaced() {
             .0
             .lock()
             .iter()
-            .any(|event| matches!(event, Event::StepStarted { cause, .. } if cause == "its network was removed"))
+            .any(|event| matches!(event, Event::StepStarted { cause, .. } if *cause == Some(Cause::NetworkRemoved)))
     );
 }
 

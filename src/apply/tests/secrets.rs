@@ -3,6 +3,7 @@
 use super::*;
 use crate::apply::records::Journal;
 use crate::host::HostErrorKind;
+use crate::model::cause::Cause;
 use crate::policy::Settings;
 
 const VALUE: &str = "correct horse battery staple";
@@ -53,9 +54,13 @@ fn file(machine: &Machine, path: &str) -> Option<String> {
 
 fn causes(machine: &Machine) -> Vec<String> {
     let cause = |event: &Event| {
-        if let Event::StepStarted { cause, .. } = event { Some(cause.clone()) } else { None }
+        if let Event::StepStarted { cause, .. } = event {
+            cause.as_ref().map(Cause::to_string)
+        } else {
+            None
+        }
     };
-    machine.seen.0.lock().iter().filter_map(cause).filter(|cause| !cause.is_empty()).collect()
+    machine.seen.0.lock().iter().filter_map(cause).collect()
 }
 
 #[test]

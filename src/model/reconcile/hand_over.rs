@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::cause::Cause;
 use super::super::exclusive::{Resource, taken_at_start};
 use super::super::failure::SpecPath;
 use super::super::observed::{Container, Network, Observed, OtherContainer, TakenSubnet};
@@ -497,15 +498,9 @@ fn leave(
     let is_removed =
         |step: &Step| matches!(&step.action, Action::RemoveNetwork { id, .. } if *id == old.id);
     let removed = plan.steps.iter().position(is_removed).unwrap_or_else(|| {
-        let step = plan.add(Step {
-            service: None,
-            action: Action::RemoveNetwork { name: old.name.clone(), id: old.id.clone() },
-            cause: format!("no longer described, and \"{fresh}\" takes its subnet {}", taken.net),
-            after: Vec::new(),
-            tolerates: Vec::new(),
-            group: None,
-            when: None,
-        });
+        let action = Action::RemoveNetwork { name: old.name.clone(), id: old.id.clone() };
+        let cause = Cause::SubnetTaken { by: fresh.to_owned(), subnet: taken.net };
+        let step = plan.add(Step { cause: Some(cause), ..Step::alone(action) });
         joint.added(step);
         step
     });

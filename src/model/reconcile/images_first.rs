@@ -1,9 +1,9 @@
 //! Nothing that runs is touched until all images are there: a pull or build that fails leaves the
 //! project as it was.
 
+use super::super::cause::Cause;
 use super::super::plan::{Action, Plan, StepId};
 use super::order;
-use super::up::INTERRUPTED;
 
 /// Lets each stop wait for the pulls and builds that it does not come after anyway. What a killed
 /// run left is stopped at once.
@@ -14,7 +14,7 @@ pub(super) fn arrange(plan: &mut Plan) {
     let images: Vec<StepId> = (0..plan.steps.len()).filter(is_image).collect();
     let is_stop = |step: &StepId| {
         matches!(plan.steps[*step].action, Action::StopContainer { .. })
-            && plan.steps[*step].cause != INTERRUPTED
+            && plan.steps[*step].cause != Some(Cause::Interrupted)
             && !images.is_empty()
     };
     let stops: Vec<StepId> = (0..plan.steps.len()).filter(is_stop).collect();

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use super::super::cause::Cause;
 use super::super::observed::{Observed, OneOff, OwnerState};
 use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId};
-use super::up::INTERRUPTED;
 
 /// A plan that begins with the removal of the one-off containers whose run is certainly gone. Those
 /// of which that is not known are named.
@@ -13,7 +13,7 @@ pub fn left_behind(project: &str, observed: &Observed) -> Plan {
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
     for one_off in &observed.one_offs {
         match one_off.run {
-            OwnerState::Gone => drop(remove(&mut plan, one_off, INTERRUPTED)),
+            OwnerState::Gone => drop(remove(&mut plan, one_off, Cause::Interrupted)),
             OwnerState::Unknown => {
                 let name = &one_off.name;
                 let why = "whether its run still goes on can't be told from here";
@@ -29,9 +29,9 @@ pub fn left_behind(project: &str, observed: &Observed) -> Plan {
 
 /// Removes a one-off container. What writes to a volume is stopped first; for others nobody waits.
 /// Answers the removal.
-pub(super) fn remove(plan: &mut Plan, one_off: &OneOff, cause: &str) -> StepId {
+pub(super) fn remove(plan: &mut Plan, one_off: &OneOff, cause: Cause) -> StepId {
     let container = ContainerRef { name: one_off.name.clone(), id: Some(one_off.id.clone()) };
-    let step = |action, after| Step { cause: cause.to_owned(), after, ..Step::alone(action) };
+    let step = |action, after| Step { cause: Some(cause.clone()), after, ..Step::alone(action) };
     let mut before = Vec::new();
     if one_off.is_up && !one_off.writes.is_empty() {
         before.push(

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Failure;
+use super::super::cause::Cause;
 use super::super::observed::{Container, ContainerState, Health, Observed, OwnerState};
 use super::super::plan::{Action, Anonymous, Plan, Step, StepId, Until};
 use super::super::spec::Condition;
 use super::left_behind::{self, left_behind};
 use super::same_addresses;
-use super::up::{INTERRUPTED, reference};
+use super::up::reference;
 
 /// What `down` removes beyond containers and networks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,11 +34,17 @@ pub fn down(
     let mut removed = stop_and_remove(&mut plan, &ours, &|_| true, options.volumes);
     // They may hang on the networks and volumes.
     for one_off in &observed.one_offs {
-        let cause = if one_off.run == OwnerState::Gone { INTERRUPTED } else { "a one-off" };
+        let cause =
+            if one_off.run == OwnerState::Gone { Cause::Interrupted } else { Cause::OneOff };
         removed.push(left_behind::remove(&mut plan, one_off, cause));
     }
     for name in &observed.orphaned_secrets {
-        plan.add(step(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, Vec::new()));
+        plan.add(step(
+            None,
+            Action::RemoveVolume { name: name.clone() },
+            Some(Cause::Interrupted),
+            Vec::new(),
+        ));
     }
     let is_adopted = |name: &String| options.adopt || adopted.contains(name);
     let others = || {
@@ -62,7 +69,7 @@ pub fn down(
             None if network.ours || is_adopted(&network.name) => {
                 let action =
                     Action::RemoveNetwork { name: network.name.clone(), id: network.id.clone() };
-                plan.add(step(None, action, "", removed.clone()));
+                plan.add(step(None, action, None, removed.clone()));
             }
             Some(user) if network.ours || is_adopted(&network.name) => {
                 kept.push(kept_in_use("network", &network.name, user))
@@ -83,7 +90,7 @@ pub fn down(
                 plan.add(step(
                     None,
                     Action::RemoveVolume { name: volume.name.clone() },
-                    "",
+                    None,
                     removed.clone(),
                 ));
             }
@@ -192,16 +199,8 @@ fn note_foreign(plan: &mut Plan, observed: &Observed, services: &BTreeSet<String
     }
 }
 
-fn step(service: Option<&str>, action: Action, cause: &str, after: Vec<StepId>) -> Step {
-    Step {
-        service: service.map(str::to_owned),
-        action,
-        cause: cause.to_owned(),
-        after,
-        tolerates: Vec::new(),
-        group: None,
-        when: None,
-    }
+fn step(service: Option<&str>, action: Action, cause: Option<Cause>, after: Vec<StepId>) -> Step {
+    Step { service: service.map(str::to_owned), cause, after, ..Step::alone(action) }
 }
 
 /// Stops what is `chosen`. Answers, by service, the stops after which it is down: its own or, where
@@ -225,7 +224,7 @@ fn stop_all(
                 plan.add(step(
                     Some(&service),
                     Action::StopContainer { container: reference(container) },
-                    "",
+                    None,
                     after.clone(),
                 ))
             })
@@ -252,7 +251,7 @@ fn stop_and_remove(
             plan.add(step(
                 Some(&container.service),
                 Action::RemoveContainer { container: reference(container), volumes },
-                "",
+                None,
                 after,
             ))
         })
@@ -304,12 +303,13 @@ fn start_all(
             } else if container.state == ContainerState::Paused && !wanted(container) {
                 return Err(Failure::paused(&container.name).field("service", service));
             } else if wanted(container) {
-                let started = plan.add(step(Some(&service), action(container), "", after.clone()));
-                plan.add(step(Some(&service), wait, "", vec![started]))
+                let started =
+                    plan.add(step(Some(&service), action(container), None, after.clone()));
+                plan.add(step(Some(&service), wait, None, vec![started]))
             } else if container.state == ContainerState::Running
                 && container.health == Health::Starting
             {
-                plan.add(step(Some(&service), wait, "", Vec::new()))
+                plan.add(step(Some(&service), wait, None, Vec::new()))
             } else {
                 continue;
             };

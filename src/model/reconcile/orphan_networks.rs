@@ -1,6 +1,7 @@
 //! Networks that the project made by an earlier description: reported, and removed with the orphans
 //! where nobody is on them.
 
+use super::super::cause::Cause;
 use super::super::observed::{Network, Observed};
 use super::super::plan::{Action, Plan, Step, StepId};
 use super::up::Wanted;
@@ -26,7 +27,8 @@ pub(super) fn orphan_networks(plan: &mut Plan, wanted: &Wanted<'_>, observed: &O
             Err(user) => plan.notes.push(format!("the network {name} is no longer described, and stays: the container {user} is on it")),
             Ok(after) if wanted.remove_orphans => {
                 let action = Action::RemoveNetwork { name: name.clone(), id: network.id.clone() };
-                plan.add(Step { cause: "no longer described".to_owned(), after, ..Step::alone(action) });
+                let cause = Some(Cause::NoLongerDescribed);
+                plan.add(Step { cause, after, ..Step::alone(action) });
             }
             Ok(_) => plan.notes.push(format!("the network {name} is no longer described; --remove-orphans removes it")),
         }

@@ -1,10 +1,11 @@
 //! Replacing one container: the old one is kept until the new one is ready.
 
 use super::super::Failure;
+use super::super::cause::{Cause, OtherImage};
 use super::super::observed::{Container, ContainerState};
 use super::super::plan::{Action, Anonymous, ContainerRef, Rollback, StepId, Undo, Until};
 use super::super::spec::{Service, UpdateOrder};
-use super::up::{Difference, INTERRUPTED, Planner, new_name, reference};
+use super::up::{Difference, Planner, new_name, reference};
 
 /// How the old container was found.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ impl<'a> Planner<'a> {
         &mut self,
         service: &'a Service,
         old: &Container,
-        cause: &str,
+        cause: Cause,
         before: &[StepId],
         found: Old,
     ) -> Vec<StepId> {
@@ -36,9 +37,9 @@ impl<'a> Planner<'a> {
             alias,
             replaces: Some(reference(old)),
         };
-        let created = self.add(Some(service), create, cause, before);
+        let created = self.add(Some(service), create, Some(cause), before);
         // Before the old one is stopped: what can't be delivered stops nothing.
-        let made = self.deliver(service, &new, "", &[created]);
+        let made = self.deliver(service, &new, None, &[created]);
         let (stopped, started, ready) = match service.update_order {
             UpdateOrder::StopFirst => self.stop_then_start(service, old, &new, &made),
             UpdateOrder::StartFirst => self.start_beside(service, &new, &made),
@@ -95,12 +96,12 @@ impl<'a> Planner<'a> {
             // Not before the conditions hold: the old one serves meanwhile.
             let (conditions, tolerated) = self.conditions(service);
             let stop = Action::StopContainer { container: reference(old) };
-            let stopped = self.add(Some(service), stop, "", &[made, &conditions].concat());
+            let stopped = self.add(Some(service), stop, None, &[made, &conditions].concat());
             self.plan.steps[stopped].tolerates = tolerated;
             stopped
         });
         let before: Vec<StepId> = made.iter().copied().chain(stopped).collect();
-        let (started, ready) = self.begin(service, new, "", &before);
+        let (started, ready) = self.begin(service, new, None, &before);
         (stopped, started, ready)
     }
 
@@ -110,9 +111,9 @@ impl<'a> Planner<'a> {
         new: &ContainerRef,
         made: &[StepId],
     ) -> (Option<StepId>, StepId, StepId) {
-        let (started, ready) = self.begin(service, new, "", made);
+        let (started, ready) = self.begin(service, new, None, made);
         let attached =
-            self.add(Some(service), Action::Attach { container: new.clone() }, "", &[ready]);
+            self.add(Some(service), Action::Attach { container: new.clone() }, None, &[ready]);
         // Its address changed with the attachment: what depends on it waits for this one.
         (None, started, self.wait(service, new, &[attached]))
     }
@@ -131,17 +132,17 @@ impl<'a> Planner<'a> {
             before.push(self.add(
                 Some(service),
                 Action::StopContainer { container: reference(old) },
-                "",
+                None,
                 &before,
             ));
         }
         let remove =
             Action::RemoveContainer { container: reference(old), volumes: Anonymous::Kept };
-        let removed = self.add(Some(service), remove, "", &before);
+        let removed = self.add(Some(service), remove, None, &before);
         vec![self.add(
             Some(service),
             Action::RenameContainer { container: new.clone(), to: name.to_owned() },
-            "",
+            None,
             &[removed],
         )]
     }
@@ -165,25 +166,30 @@ impl<'a> Planner<'a> {
             gone.push(self.add(
                 Some(service),
                 Action::StopContainer { container: reference(new) },
-                INTERRUPTED,
+                Some(Cause::Interrupted),
                 &[],
             ));
         }
-        gone = vec![self.add(Some(service), remove_new(&reference(new)), INTERRUPTED, &gone)];
+        gone = vec![self.add(
+            Some(service),
+            remove_new(&reference(new)),
+            Some(Cause::Interrupted),
+            &gone,
+        )];
         let before = [before, &gone[..]].concat();
         let cause = match self.difference(service, old) {
             Difference::Same => {
                 if self.was_stopped(service, old) {
-                    self.begin(service, &reference(old), INTERRUPTED, &before);
+                    self.begin(service, &reference(old), Some(Cause::Interrupted), &before);
                 } else {
                     self.keep(service, old, &before)?;
                 }
                 return Ok(previous);
             }
             Difference::Changed(cause) => cause,
-            Difference::Image(_) => "image changed".to_owned(),
+            Difference::Image(_) => Cause::ImageChanged,
         };
-        Ok(self.replace(service, old, &cause, &[before, previous].concat(), Old::Interrupted))
+        Ok(self.replace(service, old, cause, &[before, previous].concat(), Old::Interrupted))
     }
 
     /// The new one runs: it goes on from there.
@@ -205,7 +211,7 @@ impl<'a> Planner<'a> {
             before.push(self.add(
                 Some(service),
                 Action::StopContainer { container: reference(old) },
-                INTERRUPTED,
+                Some(Cause::Interrupted),
                 &before,
             ));
         }
@@ -227,7 +233,7 @@ impl<'a> Planner<'a> {
                 let attached = self.add(
                     Some(service),
                     Action::Attach { container: new.clone() },
-                    INTERRUPTED,
+                    Some(Cause::Interrupted),
                     before,
                 );
                 self.wait(service, new, &[attached])
@@ -244,18 +250,15 @@ fn remove_new(new: &ContainerRef) -> Action {
     Action::RemoveContainer { container: new.clone(), volumes: Anonymous::Own }
 }
 
-/// Both names of the image, where the change is one of its name: ` (web:1 → web:2)`.
+/// Both names of the image, where the change is one of its name.
 pub(super) fn names_of_images(
     service: &Service,
     container: &Container,
     changed: &[String],
-) -> String {
+) -> Option<OtherImage> {
     let is_named = !container.image.is_empty()
         && !container.image.starts_with("sha256:")
         && container.image != service.image;
-    if is_named && changed.iter().any(|key| key == "image") {
-        format!(" ({} → {})", container.image, service.image)
-    } else {
-        String::new()
-    }
+    (is_named && changed.iter().any(|key| key == "image"))
+        .then(|| OtherImage { before: container.image.clone(), now: service.image.clone() })
 }

@@ -1,6 +1,7 @@
 //! Whether a container has the secrets that are described: by its label, or by what is in it where
 //! the label's key is not here.
 
+use super::super::cause::Cause;
 use super::super::delivered_secrets::{DeliveredSecrets, are_of_one_key};
 use super::super::observed::{Container, Observed};
 
@@ -8,7 +9,7 @@ use super::super::observed::{Container, Observed};
 pub(super) enum SecretsDifference {
     None,
     /// The cause of its replacement.
-    Changed(String),
+    Changed(Cause),
     /// What nobody can know, and what to do about it.
     Unknown(String),
 }
@@ -24,18 +25,13 @@ pub(super) fn of_secrets(
         return if there == wanted {
             SecretsDifference::None
         } else {
-            SecretsDifference::Changed("a secret's value changed".into())
+            SecretsDifference::Changed(Cause::SecretChanged)
         };
     }
     match observed.delivered_secrets.get(&container.id) {
         Some(DeliveredSecrets::Same) => SecretsDifference::None,
         Some(DeliveredSecrets::Changed(names)) => {
-            let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-            let secrets = if names.len() == 1 { "the secret" } else { "the secrets" };
-            SecretsDifference::Changed(format!(
-                "the value of {secrets} {} changed",
-                names.join(", ")
-            ))
+            SecretsDifference::Changed(Cause::SecretsChanged(names.clone()))
         }
         Some(DeliveredSecrets::Unread(why)) => SecretsDifference::Unknown(unknown(container, why)),
         None => SecretsDifference::Unknown(unknown(container, "they were not read from it")),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::cause::{Cause, ChangedKeys};
 use super::super::failure::SpecPath;
 use super::super::image_reference::{canonical, is_id};
 use super::super::names::{self, NEW_SUFFIX};
@@ -138,13 +139,6 @@ fn waits_for_the_end_of(service: &Service) -> impl Iterator<Item = &str> {
         .map(|(name, _)| name.as_str())
 }
 
-/// The cause of what puts right what a killed run left.
-pub(super) const INTERRUPTED: &str = "left by an interrupted run";
-
-/// The cause of removing a container that has the service and number of another one: what is left
-/// of a replacement by Docker Compose, say.
-const LEFT_DOUBLE: &str = "a second container of this number";
-
 /// The one of several containers of one number that goes on as it: the one that runs before one
 /// that doesn't, spc's own before another, the one that has its name, the newest.
 fn rightful<'a>(candidates: &[&'a Container], name: &str) -> Option<&'a Container> {
@@ -158,7 +152,7 @@ fn rightful<'a>(candidates: &[&'a Container], name: &str) -> Option<&'a Containe
 pub(super) enum Difference {
     Same,
     /// And why.
-    Changed(String),
+    Changed(Cause),
     /// Only the image's id is open, until that step is done.
     Image(StepId),
 }
@@ -225,13 +219,13 @@ impl<'a> Planner<'a> {
         &mut self,
         service: Option<&Service>,
         action: Action,
-        cause: &str,
+        cause: Option<Cause>,
         after: &[StepId],
     ) -> StepId {
         self.plan.add(Step {
             service: service.map(|service| service.name.clone()),
             action,
-            cause: cause.to_owned(),
+            cause,
             after: after.to_vec(),
             tolerates: Vec::new(),
             group: self.group,
@@ -273,7 +267,7 @@ impl<'a> Planner<'a> {
             } else if let Some(removal) = self.removal(holder).filter(|_| !holder.is_up()) {
                 removals.push(removal);
             } else if self.is_removable_orphan(holder) {
-                let removal = self.stop_and_remove(None, holder, "no longer described", ready);
+                let removal = self.stop_and_remove(None, holder, Cause::NoLongerDescribed, ready);
                 // It is kept until the new one is ready, and serves again if that fails.
                 let stop =
                     self.plan.steps[removal].after.last().copied().filter(|_| holder.is_up());
@@ -338,9 +332,10 @@ impl<'a> Planner<'a> {
                     image: builder.image.clone(),
                     service: builder.name.clone(),
                 };
-                let cause = if is_there(&builder.image) { "asked for" } else { "not there" };
+                let cause =
+                    if is_there(&builder.image) { Cause::AskedFor } else { Cause::NotThere };
                 let after: Vec<StepId> = build.after.iter().map(|&place| steps[place]).collect();
-                let step = self.add(Some(service), action, cause, &after);
+                let step = self.add(Some(service), action, Some(cause), &after);
                 self.images.extend(builder.built_names().map(|name| (canonical(name), step)));
                 step
             });
@@ -365,7 +360,7 @@ impl<'a> Planner<'a> {
         let step = self.add(
             Some(service),
             Action::PullImage { image: service.image.clone() },
-            "not there",
+            Some(Cause::NotThere),
             &[],
         );
         self.images.insert(canonical(&service.image), step);
@@ -423,7 +418,7 @@ impl<'a> Planner<'a> {
             }
             None => {
                 let action = Action::CreateNetwork { key: key.to_owned(), name: name.clone() };
-                Some(self.add(Some(service), action, "not there", &[]))
+                Some(self.add(Some(service), action, Some(Cause::NotThere), &[]))
             }
         };
         self.networks.insert(key.to_owned(), step);
@@ -479,7 +474,7 @@ impl<'a> Planner<'a> {
             }
             None => {
                 let action = Action::CreateVolume { key: key.to_owned(), name: name.clone() };
-                Some(self.add(Some(service), action, "not there", &[]))
+                Some(self.add(Some(service), action, Some(Cause::NotThere), &[]))
             }
         };
         self.volumes.insert(key.to_owned(), step);
@@ -509,7 +504,8 @@ impl<'a> Planner<'a> {
             .chain(news)
             .filter(|double| ![old, new].iter().flatten().any(|one| one.id == double.id))
         {
-            let removal = self.stop_and_remove(Some(service), double, LEFT_DOUBLE, &before);
+            let removal =
+                self.stop_and_remove(Some(service), double, Cause::SecondOfNumber, &before);
             before.push(removal);
         }
         match (old, new) {
@@ -525,7 +521,7 @@ impl<'a> Planner<'a> {
                     return Ok(previous);
                 }
                 let rename = Action::RenameContainer { container: reference(new), to: name };
-                let rename = self.add(Some(service), rename, INTERRUPTED, &before);
+                let rename = self.add(Some(service), rename, Some(Cause::Interrupted), &before);
                 self.existing(service, new, &[&before[..], &[rename]].concat(), previous)
             }
             (Some(old), Some(new)) => {
@@ -552,11 +548,16 @@ impl<'a> Planner<'a> {
             alias: true,
             replaces: None,
         };
-        let created = self.add(Some(service), action, "not there", before);
+        let created = self.add(Some(service), action, Some(Cause::NotThere), before);
         let container = ContainerRef::new(first_name);
-        let ready = self.start(service, &container, "", &[created]);
+        let ready = self.start(service, &container, None, &[created]);
         if is_taken {
-            self.add(Some(service), Action::RenameContainer { container, to: name }, "", &[ready]);
+            self.add(
+                Some(service),
+                Action::RenameContainer { container, to: name },
+                None,
+                &[ready],
+            );
         }
     }
 
@@ -580,7 +581,7 @@ impl<'a> Planner<'a> {
             self.add(
                 Some(service),
                 Action::RenameContainer { container: reference(new), to },
-                INTERRUPTED,
+                Some(Cause::Interrupted),
                 &own,
             );
         } else {
@@ -590,10 +591,10 @@ impl<'a> Planner<'a> {
             let stop = Action::StopContainer { container: reference(new) };
             let stopped: Vec<StepId> = new
                 .is_up()
-                .then(|| self.add(Some(service), stop, INTERRUPTED, &[]))
+                .then(|| self.add(Some(service), stop, Some(Cause::Interrupted), &[]))
                 .into_iter()
                 .collect();
-            let removed = self.add(Some(service), remove, INTERRUPTED, &stopped);
+            let removed = self.add(Some(service), remove, Some(Cause::Interrupted), &stopped);
             self.create(service, new.number, &[before, &[removed]].concat());
         }
         Ok(())
@@ -605,10 +606,10 @@ impl<'a> Planner<'a> {
         &mut self,
         service: &Service,
         container: &ContainerRef,
-        cause: &str,
+        cause: Option<Cause>,
         before: &[StepId],
     ) -> StepId {
-        let before = self.deliver(service, container, cause, before);
+        let before = self.deliver(service, container, cause.clone(), before);
         self.begin(service, container, cause, &before).1
     }
 
@@ -617,7 +618,7 @@ impl<'a> Planner<'a> {
         &mut self,
         service: &Service,
         container: &ContainerRef,
-        cause: &str,
+        cause: Option<Cause>,
         before: &[StepId],
     ) -> Vec<StepId> {
         let mut before = before.to_vec();
@@ -625,7 +626,7 @@ impl<'a> Planner<'a> {
             before.push(self.add(
                 Some(service),
                 Action::DeliverConfigs { container: container.clone() },
-                cause,
+                cause.clone(),
                 &before,
             ));
         }
@@ -646,7 +647,7 @@ impl<'a> Planner<'a> {
         &mut self,
         service: &Service,
         container: &ContainerRef,
-        cause: &str,
+        cause: Option<Cause>,
         before: &[StepId],
     ) -> (StepId, StepId) {
         let (conditions, tolerated) = self.conditions(service);
@@ -673,7 +674,7 @@ impl<'a> Planner<'a> {
         let step = self.add(
             Some(service),
             Action::Wait { container: container.clone(), until },
-            "",
+            None,
             before,
         );
         if job {
@@ -745,7 +746,7 @@ impl<'a> Planner<'a> {
             Difference::Changed(cause) => Ok(self.replace(
                 service,
                 container,
-                &cause,
+                cause,
                 &[before, &previous].concat(),
                 Old::AsItIs,
             )),
@@ -760,7 +761,7 @@ impl<'a> Planner<'a> {
                 let last = self.replace(
                     service,
                     container,
-                    "image changed",
+                    Cause::ImageChanged,
                     &[before, &previous].concat(),
                     Old::AsItIs,
                 );
@@ -787,14 +788,14 @@ impl<'a> Planner<'a> {
             ContainerState::Running if container.is_ready() => {}
             ContainerState::Running | ContainerState::Restarting => {
                 let step = self.wait(service, &reference, before);
-                container.unready().clone_into(&mut self.plan.steps[step].cause);
+                self.plan.steps[step].cause = Some(container.unready());
             }
             ContainerState::Created => {
-                self.start(service, &reference, "never started", before);
+                self.start(service, &reference, Some(Cause::NeverStarted), before);
             }
             ContainerState::Exited if self.is_completed(service, container) => {
                 if self.wanted.asked.contains(&service.name) {
-                    self.begin(service, &reference, "asked for by name", before);
+                    self.begin(service, &reference, Some(Cause::AskedForByName), before);
                 } else if !self.is_job(service) && self.when.is_none() {
                     // It may as well be a worker that somebody stopped.
                     self.plan.notes.push(format!(
@@ -805,12 +806,9 @@ impl<'a> Planner<'a> {
                 }
             }
             ContainerState::Exited | ContainerState::Dead => {
-                let cause = container.exit_code.map_or_else(
-                    || "does not run".to_owned(),
-                    |code| format!("exited with code {code}"),
-                );
+                let cause = container.exit_code.map_or(Cause::NotRunning, Cause::Exited);
                 // Its secrets are in it already.
-                self.begin(service, &reference, &cause, before);
+                self.begin(service, &reference, Some(cause), before);
             }
             ContainerState::Paused => {
                 return Err(Failure::paused(&container.name).field("service", service.name.clone()));
@@ -846,37 +844,30 @@ impl<'a> Planner<'a> {
 
     pub(super) fn difference(&mut self, service: &Service, container: &Container) -> Difference {
         if !container.ours {
-            return Difference::Changed("adopted from Docker Compose".into());
+            return Difference::Changed(Cause::Adopted);
         }
         if container.state == ContainerState::Dead {
-            return Difference::Changed("dead".into());
+            return Difference::Changed(Cause::Dead);
         }
         if self.wanted.renew_anonymous_volumes && container.has_anonymous_volumes {
-            return Difference::Changed("its anonymous volumes are renewed".into());
+            return Difference::Changed(Cause::AnonymousVolumesRenewed);
         }
         let project = self.wanted.project;
         if !is_made_of(container, service, self.wanted, self.observed) {
-            let changed = hash::changed_in(
+            let keys = hash::changed_in(
                 container.parts.as_deref().unwrap_or(""),
                 service,
                 project,
                 self.wanted.secrets,
             );
-            return Difference::Changed(if changed.is_empty() {
-                "description changed".into()
-            } else {
-                format!(
-                    "{} changed{}",
-                    changed.join(", "),
-                    names_of_images(service, container, &changed)
-                )
-            });
+            let image = names_of_images(service, container, &keys);
+            return Difference::Changed(Cause::DescriptionChanged(ChangedKeys { keys, image }));
         }
         if container.networks.iter().any(|id| !self.observed.network_ids.contains(id)) {
-            return Difference::Changed("its network was removed".into());
+            return Difference::Changed(Cause::NetworkRemoved);
         }
         if let Some(network) = self.missing_network(service, container) {
-            return Difference::Changed(format!("it is not on the network \"{network}\""));
+            return Difference::Changed(Cause::NotOnNetwork(network.to_owned()));
         }
         if let Some(wanted) = self.wanted.fingerprints.get(&service.name) {
             match of_secrets(container, wanted, self.observed) {
@@ -889,7 +880,7 @@ impl<'a> Planner<'a> {
         {
             (_, Some(&step)) => Difference::Image(step),
             (Some(id), None) if id == container.image_id => Difference::Same,
-            (Some(_), None) => Difference::Changed("image changed".into()),
+            (Some(_), None) => Difference::Changed(Cause::ImageChanged),
             (None, None) => Difference::Same,
         }
     }
@@ -911,10 +902,11 @@ impl<'a> Planner<'a> {
     /// Removes containers beyond the scale; the steps that do.
     fn surplus(&mut self, service: &Service, before: &[StepId]) -> Vec<StepId> {
         let there = self.of_service.get(service.name.as_str()).cloned().unwrap_or_default();
-        let cause = format!("scale is {}", service.scale);
         let surplus = there.into_iter().filter(|container| container.number > service.scale);
         surplus
-            .map(|container| self.stop_and_remove(Some(service), container, &cause, before))
+            .map(|container| {
+                self.stop_and_remove(Some(service), container, Cause::Scale(service.scale), before)
+            })
             .collect()
     }
 
@@ -927,7 +919,7 @@ impl<'a> Planner<'a> {
             }
             if self.is_removable_orphan(container) {
                 if self.removal(container).is_none() {
-                    self.stop_and_remove(None, container, "no longer described", &[]);
+                    self.stop_and_remove(None, container, Cause::NoLongerDescribed, &[]);
                 }
             } else {
                 let how = if container.ours {
@@ -946,7 +938,8 @@ impl<'a> Planner<'a> {
     fn orphaned_secrets(&mut self) {
         let observed = self.observed;
         for name in &observed.orphaned_secrets {
-            self.add(None, Action::RemoveVolume { name: name.clone() }, INTERRUPTED, &[]);
+            let remove = Action::RemoveVolume { name: name.clone() };
+            self.add(None, remove, Some(Cause::Interrupted), &[]);
         }
     }
 
@@ -955,7 +948,7 @@ impl<'a> Planner<'a> {
         &mut self,
         service: Option<&Service>,
         container: &Container,
-        cause: &str,
+        cause: Cause,
         before: &[StepId],
     ) -> StepId {
         let mut before = before.to_vec();
@@ -963,7 +956,7 @@ impl<'a> Planner<'a> {
             before.push(self.add(
                 service,
                 Action::StopContainer { container: reference(container) },
-                cause,
+                Some(cause.clone()),
                 &before,
             ));
         }
@@ -983,7 +976,7 @@ impl<'a> Planner<'a> {
         self.add(
             service,
             Action::RemoveContainer { container: reference(container), volumes: Anonymous::Kept },
-            cause,
+            Some(cause),
             &before,
         )
     }

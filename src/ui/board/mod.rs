@@ -59,7 +59,9 @@ impl Board {
             Event::StepWaiting { label, waits_for, .. } => {
                 self.row(label, now).waits(waits_for, now)
             }
-            Event::StepStarted { label, cause } => self.row(label, now).starts(label, cause, now),
+            Event::StepStarted { label, cause } => {
+                self.row(label, now).starts(label, cause.as_ref(), now)
+            }
             Event::StepProgress { label, standing } => {
                 self.row(label, now).progresses(label, standing)
             }

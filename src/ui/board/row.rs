@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::model::cause::Cause;
 use crate::model::event::{Detail, Standing, StepLabel};
 use crate::model::step::ActionKind;
 use crate::model::time;
-use crate::ui::words::{self, Lines, words};
+use crate::ui::words::{Lines, words, worth_saying};
 
 /// Lines of a build's log that are shown while it goes on.
 pub const LOG_LINES: usize = 3;
@@ -40,7 +41,7 @@ pub struct Row {
     took: Option<Duration>,
     running: Vec<StepLabel>,
     /// Why it is touched at all, where that is worth saying.
-    cause: String,
+    cause: Option<Cause>,
     /// What was done before: `built in 42.1 s`.
     before: Vec<String>,
     /// Containers that got ready, or names of networks and volumes.
@@ -61,7 +62,7 @@ impl Row {
             since: now,
             took: None,
             running: Vec::new(),
-            cause: String::new(),
+            cause: None,
             before: Vec::new(),
             objects: BTreeSet::new(),
             ready: None,
@@ -99,10 +100,10 @@ impl Row {
         self.text = format!("for {waits_for}");
     }
 
-    pub fn starts(&mut self, label: &StepLabel, cause: &str, now: Duration) {
+    pub fn starts(&mut self, label: &StepLabel, cause: Option<&Cause>, now: Duration) {
         self.running.push(label.clone());
-        if !cause.is_empty() && cause != words::USUAL_CAUSE {
-            cause.clone_into(&mut self.cause);
+        if let Some(cause) = worth_saying(cause) {
+            self.cause = Some(cause.clone());
         }
         let (_, _, lines) = words(label.action);
         if lines == Lines::Detail && self.phase != Phase::Waiting {
@@ -118,7 +119,7 @@ impl Row {
         self.took = None;
         self.phase = Phase::Moving;
         doing(label.action).clone_into(&mut self.word);
-        self.text = if is_image(label.action) { name(label) } else { self.cause.clone() };
+        self.text = if is_image(label.action) { name(label) } else { self.cause_text() };
         self.log.clear();
     }
 
@@ -185,6 +186,10 @@ impl Row {
         }
     }
 
+    fn cause_text(&self) -> String {
+        self.cause.as_ref().map(Cause::to_string).unwrap_or_default()
+    }
+
     /// What stays to be said when it is over.
     fn summary(&self, label: &StepLabel) -> String {
         if is_image(label.action) || matches!(label.action, ActionKind::Push | ActionKind::Import) {
@@ -197,9 +202,7 @@ impl Row {
             parts.push(format!("{} containers", self.objects.len()));
         }
         parts.extend(self.before.iter().cloned());
-        if !self.cause.is_empty() {
-            parts.push(self.cause.clone());
-        }
+        parts.extend(self.cause.as_ref().map(Cause::to_string));
         parts.join(", ")
     }
 

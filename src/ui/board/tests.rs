@@ -4,6 +4,7 @@ use similar_asserts::assert_eq;
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
+use crate::model::cause::{Cause, ChangedKeys};
 use crate::model::event::{Detail, Level, Standing};
 use crate::model::step;
 use crate::ui::foot::Size;
@@ -54,11 +55,11 @@ impl Stage {
     }
 
     fn started(self, label: StepLabel) -> Self {
-        self.caused(label, "not there")
+        self.caused(label, Cause::NotThere)
     }
 
-    fn caused(self, label: StepLabel, cause: &str) -> Self {
-        self.told(Event::StepStarted { label, cause: cause.into() })
+    fn caused(self, label: StepLabel, cause: Cause) -> Self {
+        self.told(Event::StepStarted { label, cause: Some(cause) })
     }
 
     fn done(self, label: StepLabel, millis: u64) -> Self {
@@ -233,6 +234,7 @@ spc         up             0.3 s  1 failed, 30 ready, 1 starting, 8 waiting
 #[test]
 fn when_it_is_over_a_line_stays_for_each_service() {
     let build = label("backend", "build", "image spc-backend:dev-development");
+    let changed = ChangedKeys { keys: vec!["environment TZ".to_owned()], image: None };
     let stage = bringing_up()
         .done(container("db", "wait until ready"), 1_400)
         .after(1000)
@@ -240,7 +242,7 @@ fn when_it_is_over_a_line_stays_for_each_service() {
         .does(container("backend", "create"), 10)
         .does(container("backend", "start"), 100)
         .does(container("backend", "wait until ready"), 4_000)
-        .caused(container("celery-worker", "create"), "environment TZ changed")
+        .caused(container("celery-worker", "create"), Cause::DescriptionChanged(changed))
         .done(container("celery-worker", "create"), 10)
         .does(container("celery-worker", "start"), 100)
         .does(container("celery-worker", "wait until ready"), 300)
@@ -325,7 +327,7 @@ fn stopping_and_removing_are_one_stretch() {
 #[test]
 fn what_stays_of_a_replacement_is_when_the_new_container_was_ready() {
     let stage = Stage::up(&["web"], &[])
-        .caused(container("web", "create"), "image changed")
+        .caused(container("web", "create"), Cause::ImageChanged)
         .done(container("web", "create"), 50)
         .does(container("web", "stop"), 300)
         .does(container("web", "start"), 200)

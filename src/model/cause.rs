@@ -1,0 +1,266 @@
+//! Why a step is done. What follows from a cause is decided by its variant; its text is for people.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use ipnet::IpNet;
+use serde::{Serialize, Serializer};
+
+/// Why a step is done: `not there`, `environment DEBUG changed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The engine does not have it.
+    NotThere,
+    /// A script or an option asks for it.
+    AskedFor,
+    /// A line of the runbook asks for it.
+    AskedForInLine(usize),
+    /// The service was named.
+    AskedForByName,
+    /// A verb was called: `down`.
+    Verb(String),
+    /// A run that was killed left it.
+    Interrupted,
+    /// Another container has its service and number: what is left of a replacement by Docker
+    /// Compose, say.
+    SecondOfNumber,
+    /// Its image has another id, or may have once a pull or build is done.
+    ImageChanged,
+    /// Keys of its description have other values.
+    DescriptionChanged(ChangedKeys),
+    /// Docker Compose made it.
+    Adopted,
+    /// The engine could not remove it.
+    Dead,
+    AnonymousVolumesRenewed,
+    /// A network that it was on is no more.
+    NetworkRemoved,
+    /// A described network that it is not on.
+    NotOnNetwork(String),
+    /// A secret that is not known by name.
+    SecretChanged,
+    /// Secrets by their names.
+    SecretsChanged(BTreeSet<String>),
+    NeverStarted,
+    /// It ended, with this exit code.
+    Exited(i64),
+    /// Its exit code is not known.
+    NotRunning,
+    /// The engine starts it again and again; how it ended the last time.
+    RestartsAgain(Option<i64>),
+    Unhealthy,
+    /// The engine started it again a moment ago, and so many times in all.
+    StartedAgain(u32),
+    NotReady,
+    /// The description wants no more containers of the service than this.
+    Scale(u32),
+    NoLongerDescribed,
+    /// No longer described, and in the way of a new network.
+    SubnetTaken {
+        by: String,
+        subnet: IpNet,
+    },
+    /// A container of one command.
+    OneOff,
+}
+
+/// What of a service's description changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedKeys {
+    /// `image`, `environment DEBUG`, `config site.conf`; none if it can't be told which.
+    pub keys: Vec<String>,
+    /// The names of the image, where it has another one.
+    pub image: Option<OtherImage>,
+}
+
+/// An image by another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherImage {
+    pub before: String,
+    pub now: String,
+}
+
+impl Cause {
+    /// The same with other texts.
+    #[must_use]
+    pub fn map(&self, text: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Verb(verb) => Self::Verb(text(verb)),
+            Self::DescriptionChanged(ChangedKeys { keys, image }) => {
+                Self::DescriptionChanged(ChangedKeys {
+                    keys: keys.iter().map(|key| text(key)).collect(),
+                    image: image.as_ref().map(|OtherImage { before, now }| OtherImage {
+                        before: text(before),
+                        now: text(now),
+                    }),
+                })
+            }
+            Self::NotOnNetwork(network) => Self::NotOnNetwork(text(network)),
+            Self::SecretsChanged(names) => {
+                Self::SecretsChanged(names.iter().map(|name| text(name)).collect())
+            }
+            Self::SubnetTaken { by, subnet } => Self::SubnetTaken { by: text(by), subnet: *subnet },
+            Self::NotThere
+            | Self::AskedFor
+            | Self::AskedForInLine(_)
+            | Self::AskedForByName
+            | Self::Interrupted
+            | Self::SecondOfNumber
+            | Self::ImageChanged
+            | Self::Adopted
+            | Self::Dead
+            | Self::AnonymousVolumesRenewed
+            | Self::NetworkRemoved
+            | Self::SecretChanged
+            | Self::NeverStarted
+            | Self::Exited(_)
+            | Self::NotRunning
+            | Self::RestartsAgain(_)
+            | Self::Unhealthy
+            | Self::StartedAgain(_)
+            | Self::NotReady
+            | Self::Scale(_)
+            | Self::NoLongerDescribed
+            | Self::OneOff => self.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotThere => f.write_str("not there"),
+            Self::AskedFor => f.write_str("asked for"),
+            Self::AskedForInLine(line) => write!(f, "asked for in line {line}"),
+            Self::AskedForByName => f.write_str("asked for by name"),
+            Self::Verb(verb) => write!(f, "\"{verb}\" was asked for"),
+            Self::Interrupted => f.write_str("left by an interrupted run"),
+            Self::SecondOfNumber => f.write_str("a second container of this number"),
+            Self::ImageChanged => f.write_str("image changed"),
+            Self::DescriptionChanged(changed) => changed.fmt(f),
+            Self::Adopted => f.write_str("adopted from Docker Compose"),
+            Self::Dead => f.write_str("dead"),
+            Self::AnonymousVolumesRenewed => f.write_str("its anonymous volumes are renewed"),
+            Self::NetworkRemoved => f.write_str("its network was removed"),
+            Self::NotOnNetwork(network) => write!(f, "it is not on the network \"{network}\""),
+            Self::SecretChanged => f.write_str("a secret's value changed"),
+            Self::SecretsChanged(names) => {
+                let secrets = if names.len() == 1 { "the secret" } else { "the secrets" };
+                let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+                write!(f, "the value of {secrets} {} changed", names.join(", "))
+            }
+            Self::NeverStarted => f.write_str("never started"),
+            Self::Exited(code) => write!(f, "exited with code {code}"),
+            Self::NotRunning => f.write_str("does not run"),
+            Self::RestartsAgain(None) => f.write_str("restarts again and again"),
+            Self::RestartsAgain(Some(code)) => {
+                write!(f, "restarts again and again, the last time it ended with code {code}")
+            }
+            Self::Unhealthy => f.write_str("is unhealthy"),
+            Self::StartedAgain(1) => f.write_str("was started again by the engine once, just now"),
+            Self::StartedAgain(times) => {
+                write!(f, "was started again by the engine {times} times, just now")
+            }
+            Self::NotReady => f.write_str("is not ready yet"),
+            Self::Scale(scale) => write!(f, "scale is {scale}"),
+            Self::NoLongerDescribed => f.write_str("no longer described"),
+            Self::SubnetTaken { by, subnet } => {
+                write!(f, "no longer described, and \"{by}\" takes its subnet {subnet}")
+            }
+            Self::OneOff => f.write_str("a one-off"),
+        }
+    }
+}
+
+impl fmt::Display for ChangedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.keys.is_empty() {
+            return f.write_str("description changed");
+        }
+        write!(f, "{} changed", self.keys.join(", "))?;
+        match &self.image {
+            Some(OtherImage { before, now }) => write!(f, " ({before} → {now})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use similar_asserts::assert_eq;
+
+    fn changed(keys: &[&str], image: Option<(&str, &str)>) -> Cause {
+        Cause::DescriptionChanged(ChangedKeys {
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            image: image
+                .map(|(before, now)| OtherImage { before: before.to_owned(), now: now.to_owned() }),
+        })
+    }
+
+    fn secrets(names: &[&str]) -> Cause {
+        Cause::SecretsChanged(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn a_cause_with_data_reads_as_a_sentence() {
+        let subnet = "10.1.0.0/24".parse().unwrap();
+        for (cause, text) in [
+            (Cause::AskedForInLine(31), "asked for in line 31"),
+            (Cause::Verb("down".to_owned()), "\"down\" was asked for"),
+            (changed(&[], None), "description changed"),
+            (changed(&["environment A", "ports"], None), "environment A, ports changed"),
+            (changed(&["image"], Some(("web:1", "web:2"))), "image changed (web:1 → web:2)"),
+            (Cause::NotOnNetwork("n".to_owned()), "it is not on the network \"n\""),
+            (secrets(&["a"]), "the value of the secret \"a\" changed"),
+            (secrets(&["a", "b"]), "the value of the secrets \"a\", \"b\" changed"),
+            (Cause::Exited(137), "exited with code 137"),
+            (
+                Cause::RestartsAgain(Some(2)),
+                "restarts again and again, the last time it ended with code 2",
+            ),
+            (Cause::StartedAgain(1), "was started again by the engine once, just now"),
+            (Cause::StartedAgain(3), "was started again by the engine 3 times, just now"),
+            (Cause::Scale(2), "scale is 2"),
+            (
+                Cause::SubnetTaken { by: "n".to_owned(), subnet },
+                "no longer described, and \"n\" takes its subnet 10.1.0.0/24",
+            ),
+        ] {
+            assert_eq!(cause.to_string(), text);
+            assert_eq!(serde_json::to_value(&cause).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn every_text_that_is_not_of_spc_itself_can_be_changed() {
+        let subnet = "10.1.0.0/24".parse().unwrap();
+        for cause in [
+            Cause::Verb("secret".to_owned()),
+            changed(&["secret"], Some(("secret", "secret"))),
+            Cause::NotOnNetwork("secret".to_owned()),
+            secrets(&["secret"]),
+            Cause::SubnetTaken { by: "secret".to_owned(), subnet },
+        ] {
+            let masked = cause.map(|text| text.replace("secret", "x"));
+            let own = cause.to_string().replace("the secret ", "the value ").replace("secret", "x");
+            assert_eq!(masked.to_string().replace("the secret ", "the value "), own);
+            assert_ne!(masked, cause);
+        }
+    }
+
+    /// Two causes that read alike are told apart: a change of the description is no doubtful one of
+    /// the image's id.
+    #[test]
+    fn the_same_text_is_not_the_same_cause() {
+        let named = changed(&["image"], None);
+        assert_eq!(named.to_string(), Cause::ImageChanged.to_string());
+        assert_ne!(named, Cause::ImageChanged);
+    }
+}
