@@ -80,7 +80,7 @@ async fn changes(around: &Surroundings, building: &Building<'_>) -> Vec<&'static
         return Vec::new();
     };
     let has = |label: &str| image.labels.get(label).map_or("", String::as_str);
-    if has(label::BUILD).is_empty() {
+    if has(label::BUILD).is_empty() || build_labels::check_format(&image, building.image).is_err() {
         return Vec::new();
     }
     let build = building.build;

@@ -4,8 +4,10 @@
 
 use super::observe::{Found, find_image};
 use crate::engine::Engine;
+use crate::model::format::{self, USE_NEWER, Unreadable};
 use crate::model::image_reference::canonical;
 use crate::model::names::label;
+use crate::model::{Failure, Kind};
 
 /// The labels that say what an image was built from: together, no two builds of spc have the same
 /// ones.
@@ -29,6 +31,22 @@ pub fn are_of_image(found: &Found) -> Option<bool> {
         .filter_map(serde_json::Value::as_str);
     let mut names = tags.map(canonical).peekable();
     Some(names.peek().is_none() || names.any(|name| noted.split(',').any(|noted| noted == name)))
+}
+
+/// Refuses an image that a newer spc built: whether it is as it would be built now can't be told.
+/// One that somebody built on such an image only has its labels.
+pub(super) fn check_format(found: &Found, image: &str) -> Result<(), Failure> {
+    let format = found.labels.get(label::FORMAT).map(String::as_str);
+    match format::check_labels(format) {
+        Err(newer @ Unreadable::Newer { .. }) if are_of_image(found) == Some(true) => {
+            Err(Failure::new(
+                Kind::Conflict,
+                format!("The labels of the image \"{image}\" can't be read: {newer}"),
+            )
+            .hint(format!("{USE_NEWER}, or remove the image to have it built again")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether what the labels say was said of the image. `bases`: what its Dockerfile begins with. An

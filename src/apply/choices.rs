@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::records;
 use crate::host::resolve::named;
 use crate::host::{Host, HostErrorKind};
+use crate::model::format::{self, USE_NEWER, Unreadable, Versioned};
 use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, Policy};
 
@@ -34,6 +35,12 @@ pub type Choices = BTreeMap<String, Choice>;
 /// By the project's name, and below the empty name what runs without `--project` go by. What was
 /// kept for one project is the same below both.
 type File = BTreeMap<String, Choices>;
+
+/// What is written beside the version. Version 1 is the [`File`] alone.
+#[derive(Serialize, Deserialize)]
+struct Content {
+    projects: File,
+}
 
 /// What runs without `--project` go by: a project's name is not known before its options are.
 const UNNAMED: &str = "";
@@ -75,9 +82,10 @@ pub fn keep(
         return Ok(());
     }
     records::make_folder(host, &folder)?;
+    let content = Content { projects: after };
     Ok(host.write(
         &folder.join(FILE),
-        &serde_json::to_vec_pretty(&after).unwrap_or_default(),
+        &serde_json::to_vec_pretty(&Versioned::new(format::OPTIONS, &content)).unwrap_or_default(),
         Some(0o600),
     )?)
 }
@@ -91,7 +99,7 @@ pub fn of_folder(host: &dyn Host, folder: &str, project: &str) -> Choices {
 
 fn file(host: &dyn Host, folder: &CheckedPath) -> Result<File, Failure> {
     let path = folder.join(FILE);
-    let failure = |why: &str| {
+    let failure = |why: &str, hint: &str| {
         Failure::new(
             Kind::Failed,
             format!(
@@ -99,16 +107,27 @@ fn file(host: &dyn Host, folder: &CheckedPath) -> Result<File, Failure> {
                 path.as_path().display()
             ),
         )
-        .hint("fix the file, or remove it and give options such as --target once more")
+        .hint(hint)
     };
+    let fix = "fix the file, or remove it and give options such as --target once more";
     match host.read(&path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map_err(|_| failure("it is not what spc wrote there"))
-        }
+        Ok(bytes) => parsed(&bytes).map_err(|unreadable| match unreadable {
+            Unreadable::Newer { .. } => failure(&unreadable.to_string(), USE_NEWER),
+            Unreadable::Garbage => failure(&unreadable.to_string(), fix),
+        }),
         Err(error) if error.kind == HostErrorKind::NotFound => Ok(File::default()),
         Err(error) if error.kind == HostErrorKind::SymlinkInPath => Err(error.into()),
-        Err(error) => Err(failure(&error.message)),
+        Err(error) => Err(failure(&error.message, fix)),
     }
+}
+
+fn parsed(bytes: &[u8]) -> Result<File, Unreadable> {
+    let (version, value) = format::parse_json(bytes, format::OPTIONS)?;
+    let file = match version {
+        1 => serde_json::from_value(value),
+        _ => serde_json::from_value(value).map(|content: Content| content.projects),
+    };
+    file.map_err(|_| Unreadable::Garbage)
 }
 
 #[cfg(test)]
@@ -143,5 +162,64 @@ mod tests {
         assert_eq!(tag(&host, &policy, Some("shop")).as_deref(), Some("2"));
         assert_eq!(tag(&host, &policy, Some("staging")).as_deref(), Some("3"));
         assert_eq!(tag(&host, &policy, Some("other")), None);
+    }
+
+    const KEPT: &str = "/project/.spc/options.json";
+
+    fn kept_as(text: &str) -> (SimHost, Policy) {
+        let host = SimHost::new(SimConductor::new(1))
+            .with_file("/project/spc.toml", "")
+            .with_file(KEPT, text.to_owned());
+        let policy = Policy::of_folder(Path::new("/project"), &|path| resolve(&host, path));
+        (host, policy)
+    }
+
+    fn content(host: &SimHost) -> String {
+        String::from_utf8(host.read(&named(host, Path::new(KEPT))).unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn options_of_every_version_up_to_this_one_are_read_and_written_as_this_ones() {
+        let options = r#"{"tag": {"value": "1", "described": null, "project": "format"}}"#;
+        for text in [
+            format!(r#"{{"": {options}, "format": {options}}}"#),
+            format!(r#"{{"format": 2, "projects": {{"": {options}, "format": {options}}}}}"#),
+        ] {
+            let (host, policy) = kept_as(&text);
+            assert_eq!(tag(&host, &policy, None).as_deref(), Some("1"), "{text}");
+            assert_eq!(tag(&host, &policy, Some("format")).as_deref(), Some("1"), "{text}");
+            keep(&host, &policy, None, "format", &choices("2")).unwrap();
+            assert!(content(&host).starts_with("{\n  \"format\": 2,\n"), "{}", content(&host));
+            assert_eq!(tag(&host, &policy, Some("format")).as_deref(), Some("2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_of_a_newer_version_and_garbage_are_rejected_and_kept() {
+        for (text, why, hint) in [
+            (
+                r#"{"format": 3, "projects": {}}"#,
+                "format 3 is newer than this spc, which reads formats up to 2",
+                "use the version of spc that wrote it, or a later one",
+            ),
+            ("{bad", "it is not what spc wrote there", "fix the file, or remove it"),
+            (r#"{"format": 2}"#, "it is not what spc wrote there", "fix the file, or remove it"),
+            (r#"{"format": 1, "a": 3}"#, "it is not what spc wrote there", "fix the file, or"),
+        ] {
+            let (host, policy) = kept_as(text);
+            for failure in [
+                read(&host, &policy, None).unwrap_err(),
+                keep(&host, &policy, None, "shop", &choices("2")).unwrap_err(),
+            ] {
+                assert_eq!(
+                    failure.message,
+                    format!(
+                        "What the project was last brought up with can't be read from \"{KEPT}\": {why}"
+                    )
+                );
+                assert!(failure.hint.unwrap().starts_with(hint), "{text}");
+            }
+            assert_eq!(content(&host), text);
+        }
     }
 }

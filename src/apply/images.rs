@@ -300,6 +300,9 @@ pub async fn build(
     } else {
         find_image(&*around.engine, image).await?
     };
+    if let Some(found) = &found {
+        build_labels::check_format(found, image)?;
+    }
     if let Some(found) = &found
         && is_as_built(around, building, &origin, &fingerprint, found).await?
     {

@@ -6,6 +6,7 @@
 //! waiting, who sees that the owner's process is gone from the machine that both are on. The owner
 //! asks for its id before every change: one call in flight is the window that is left.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::engine::{Engine, EngineError, EngineErrorKind, Intent};
 use crate::host::conductor::Background;
 use crate::host::{Liveness, ProcessMark};
 use crate::model::event::Event;
+use crate::model::format::{self, Unreadable, Versioned};
 use crate::model::names::{LOCK_IMAGE, label, lock_container};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
@@ -146,7 +148,12 @@ async fn acquire_for(
         let now = around.host.monotonic();
         let is_over = now.saturating_sub(begun) >= patience;
         match holder(around, project).await? {
-            Some((id, holder)) => {
+            // Whether its run goes on, and for how long, can't be told: not waited for, and never
+            // taken over.
+            Some(Taken { content: Err(newer), .. }) => {
+                return Err(of_newer_spc(project, &newer).into());
+            }
+            Some(Taken { id, content: Ok(holder) }) => {
                 waiting.nameless_since = None;
                 match waiting.look(around, &id, holder.as_ref(), now, begun) {
                     Some(left) if !is_over => {
@@ -275,6 +282,14 @@ fn locked(project: &str, holder: Option<&Holder>, patience: Duration) -> Failure
     .field("waited", format_duration(patience))
 }
 
+fn of_newer_spc(project: &str, newer: &Unreadable) -> Failure {
+    Failure::new(
+        Kind::Lock,
+        format!("The project \"{project}\" is locked by a newer version of spc: {newer}"),
+    )
+    .hint("wait for that run to end, or use that version of spc; `spc unlock` removes a lock that nobody holds")
+}
+
 /// What is known of the process that holds a lock.
 pub fn liveness(around: &Surroundings, holder: Option<&Holder>) -> Liveness {
     holder
@@ -290,14 +305,20 @@ async fn wait_a_little(around: &Surroundings) -> Result<(), Failure> {
     }
 }
 
-/// The id and holder of a project's lock, if it is taken.
+/// A lock that is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The container's id.
+    pub id: String,
+    /// Who holds it, unless nothing that can be read is in it; an error where a newer spc took it.
+    pub content: Result<Option<Holder>, Unreadable>,
+}
+
+/// A project's lock, if it is taken.
 ///
 /// # Errors
 /// Of kind `conflict` where something else has the lock's name.
-pub async fn holder(
-    around: &Surroundings,
-    project: &str,
-) -> Result<Option<(String, Option<Holder>)>, Failure> {
+pub async fn holder(around: &Surroundings, project: &str) -> Result<Option<Taken>, Failure> {
     let engine = &around.engine;
     let Some(found) = find_container(&**engine, &lock_container(project)).await? else {
         return Ok(None);
@@ -305,7 +326,12 @@ pub async fn holder(
     if found.labels.get(label::LOCK).map(String::as_str) != Some(project) {
         return Err(not_a_lock(&found, project));
     }
-    Ok(Some((found.id.clone(), read_holder(&**engine, &found.id).await)))
+    let labels = format::check_labels(found.labels.get(label::FORMAT).map(String::as_str));
+    let content = match labels {
+        Err(newer @ Unreadable::Newer { .. }) => Err(newer),
+        _ => read_holder(&**engine, &found.id).await,
+    };
+    Ok(Some(Taken { id: found.id.clone(), content }))
 }
 
 /// Removes a lock by its container's id; one that is gone is fine.
@@ -434,7 +460,7 @@ async fn ensure_empty_image(around: &Surroundings) -> Result<(), NotTaken> {
 const LARGEST_HEARTBEAT: usize = 64 << 10;
 
 async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::engine::Result<()> {
-    let text = serde_json::to_vec(holder).unwrap_or_default();
+    let text = serde_json::to_vec(&Versioned::new(format::HEARTBEAT, holder)).unwrap_or_default();
     let mut header = tar::Header::new_gnu();
     header.set_size(text.len() as u64);
     header.set_mode(0o444);
@@ -448,7 +474,18 @@ async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::
     engine.container_upload(id, "/", packed.into()).await
 }
 
-async fn read_holder(engine: &dyn Engine, id: &str) -> Option<Holder> {
+/// What the owner wrote. What can't be read, or is not what an owner writes, tells nothing: a run
+/// that took the lock a moment ago has not written yet.
+async fn read_holder(engine: &dyn Engine, id: &str) -> Result<Option<Holder>, Unreadable> {
+    let Some(text) = download_heartbeat(engine, id).await else { return Ok(None) };
+    match format::read_json(&text, format::HEARTBEAT) {
+        Ok(holder) => Ok(Some(holder)),
+        Err(Unreadable::Garbage) => Ok(None),
+        Err(newer) => Err(newer),
+    }
+}
+
+async fn download_heartbeat(engine: &dyn Engine, id: &str) -> Option<Vec<u8>> {
     let mut stream = engine.container_download(id, &format!("/{HEARTBEAT_FILE}")).await.ok()?;
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
@@ -458,6 +495,8 @@ async fn read_holder(engine: &dyn Engine, id: &str) -> Option<Holder> {
         }
     }
     let mut archive = tar::Archive::new(bytes.as_slice());
-    let entry = archive.entries().ok()?.next()?.ok()?;
-    serde_json::from_reader(entry).ok()
+    let mut entry = archive.entries().ok()?.next()?.ok()?;
+    let mut text = Vec::new();
+    entry.read_to_end(&mut text).ok()?;
+    Some(text)
 }

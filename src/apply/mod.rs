@@ -27,6 +27,7 @@ mod log_drivers;
 pub mod logs;
 pub mod moved;
 mod name_holder;
+mod newer;
 pub mod observe;
 pub mod oneoff;
 pub mod pace;

@@ -12,6 +12,7 @@ use super::records::State;
 use crate::engine::{Engine, Filters, image_labels, label_filter};
 use crate::host::{Host, Liveness, ProcessMark};
 use crate::model::Failure;
+use crate::model::format::{self, Unreadable};
 use crate::model::image_reference::canonical;
 pub use crate::model::names::is_anonymous_volume as is_anonymous;
 use crate::model::names::{HOLDS_SECRETS, compose_label, is_reserved_label, label, lock_container};
@@ -87,6 +88,7 @@ pub async fn observe(
             .filter(|it| it.labels.get(label::PROJECT).is_some_and(|of| of == project))
             .filter_map(moved::record)
             .collect(),
+        unreadable: unreadable_labels(&containers, &networks, &volumes, project),
         orphaned_secrets: orphaned_secrets(&volumes, &containers, project),
         delivered_secrets: BTreeMap::new(),
         locked: containers.iter().any(|it| is_lock(it, project)),
@@ -490,6 +492,28 @@ fn storages(volumes: &[models::Volume]) -> Storages {
 
 fn holds_secrets(volume: &models::Volume) -> bool {
     volume.labels.get(label::HOLDS).is_some_and(|held| held == HOLDS_SECRETS)
+}
+
+/// The first object of `project` whose labels can't be read, and why. Not the lock, which is
+/// refused where it is taken.
+fn unreadable_labels(
+    containers: &[models::ContainerSummary],
+    networks: &[models::Network],
+    volumes: &[models::Volume],
+    project: &str,
+) -> Option<(String, Unreadable)> {
+    let containers = containers.iter().map(|it| ("container", name_of(it), it.labels.as_ref()));
+    let networks = networks.iter().map(|it| ("network", it.name.clone(), it.labels.as_ref()));
+    let volumes = volumes.iter().map(|it| ("volume", Some(it.name.clone()), Some(&it.labels)));
+    let unreadable =
+        containers.chain(networks).chain(volumes).filter_map(|(kind, name, labels)| {
+            let labels = labels?;
+            let is_ours = labels.get(label::PROJECT).is_some_and(|of| of == project);
+            let why = format::check_labels(labels.get(label::FORMAT).map(String::as_str)).err()?;
+            (is_ours && !labels.contains_key(label::LOCK))
+                .then(|| (format!("{kind} \"{}\"", name.unwrap_or_default()), why))
+        });
+    unreadable.min_by(|one, other| one.0.cmp(&other.0))
 }
 
 fn orphaned_secrets(

@@ -14,8 +14,10 @@ use super::pace::Pace;
 use crate::host::resolve::resolve;
 use crate::host::{Host, HostError, HostErrorKind};
 use crate::model::event::{Event, Level, Sink};
+use crate::model::format::{self, USE_NEWER, Unreadable, Versioned};
 use crate::model::hash::hex;
 use crate::model::visible::escaped_json;
+use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, OwnAccess, Policy, Refusal};
 
 pub(super) const FOLDER: &str = ".spc";
@@ -108,22 +110,53 @@ impl<'a> Records<'a> {
         Ok(self.folder.clone()?.join(self.project).join(name))
     }
 
-    /// What is remembered; nothing if there is nothing, or it can't be read: it only spares work.
+    /// What is remembered; nothing if there is nothing, or it can't be read. A verb that goes by it
+    /// begins with [`Self::check`].
     pub fn state(&self) -> State {
-        let content = self.path(STATE).and_then(|path| self.host.read(&path));
-        content.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        self.read_state().unwrap_or_default()
     }
 
-    /// Changes what is remembered.
+    /// Fails where something is remembered that this spc does not understand.
+    pub fn check(&self) -> Result<(), Failure> {
+        let Err(unreadable) = self.read_state() else { return Ok(()) };
+        let path = self.path(STATE)?;
+        Err(Failure::new(
+            Kind::Failed,
+            format!(
+                "What spc remembers of the project \"{}\" can't be read from \"{}\": {unreadable}",
+                self.project,
+                path.as_path().display()
+            ),
+        )
+        .hint(match unreadable {
+            Unreadable::Newer { .. } => USE_NEWER,
+            Unreadable::Garbage => {
+                "fix the file, or remove it: then numbers set with `scale` are forgotten, and what Docker Compose made needs --adopt again"
+            }
+        }))
+    }
+
+    /// A file that can't be reached counts as none: records on a disk that is read-only or full
+    /// only spare work.
+    fn read_state(&self) -> Result<State, Unreadable> {
+        match self.path(STATE).and_then(|path| self.host.read(&path)) {
+            Ok(bytes) => format::read_json(&bytes, format::STATE),
+            Err(_) => Ok(State::default()),
+        }
+    }
+
+    /// Changes what is remembered. A file that this spc does not understand is left as it is:
+    /// [`Self::check`] says so.
     pub fn update(&self, change: impl FnOnce(&mut State)) -> Result<(), HostError> {
-        let before = self.state();
+        let Ok(before) = self.read_state() else { return Ok(()) };
         let mut state = before.clone();
         change(&mut state);
         if state == before {
             return Ok(());
         }
         self.make_folder()?;
-        let text = serde_json::to_vec_pretty(&state).unwrap_or_default();
+        let content = Versioned::new(format::STATE, &state);
+        let text = serde_json::to_vec_pretty(&content).unwrap_or_default();
         self.host.write(&self.path(STATE)?, &text, None)
     }
 
@@ -152,13 +185,16 @@ impl<'a> Records<'a> {
     fn key(&self) -> Result<Key, HostError> {
         let path = self.path(KEY)?;
         match self.host.read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
+            Ok(bytes) => format::read_json(&bytes, format::KEY).map_err(|unreadable| {
+                let why = match unreadable {
+                    Unreadable::Newer { .. } => format!("{unreadable}; {USE_NEWER}"),
+                    Unreadable::Garbage => {
+                        "it is not a key; remove it to have a new one made".to_owned()
+                    }
+                };
                 HostError::new(
                     HostErrorKind::Invalid,
-                    format!(
-                        "could not read \"{}\": it is not a key; remove it to have a new one made",
-                        path.as_path().display()
-                    ),
+                    format!("could not read \"{}\": {why}", path.as_path().display()),
                 )
             }),
             Err(error) if error.kind == HostErrorKind::NotFound => {
@@ -168,7 +204,7 @@ impl<'a> Records<'a> {
                 self.make_folder()?;
                 self.host.write(
                     &path,
-                    &serde_json::to_vec(&key).unwrap_or_default(),
+                    &serde_json::to_vec(&Versioned::new(format::KEY, &key)).unwrap_or_default(),
                     Some(0o600),
                 )?;
                 Ok(key)
@@ -256,7 +292,10 @@ impl Journal {
 
     fn write(&self, state: &mut JournalState, event: &Event) -> Result<(), HostError> {
         if let JournalState::NotBegun = state {
-            *state = JournalState::At(journal(&*self.host, &self.policy, &self.run)?);
+            let path = journal(&*self.host, &self.policy, &self.run)?;
+            let first = serde_json::json!({ "format": format::JOURNAL, "run": self.run });
+            self.host.append(&path, format!("{first}\n").as_bytes())?;
+            *state = JournalState::At(path);
         }
         let JournalState::At(path) = state else { return Ok(()) };
         let mut line = serde_json::to_value(event).unwrap_or_default();

@@ -136,6 +136,7 @@ async fn bring_up(
         Purpose::Scale(..) | Purpose::OneOff(_) => BTreeSet::new(),
     };
     let records = Records::new(&*around.host, &around.policy, &project.name);
+    records.check()?;
     let mut scales = records.state().scales;
     // What is written for a service counts, whatever it was scaled to before.
     let remembered = scales.len();

@@ -11,6 +11,7 @@ use super::execute::{Execution, Findings};
 use super::image_checks::look_at_image_checks;
 use super::lock::{self, Lock};
 use super::moved;
+use super::newer;
 use super::observe::{Scope, bystanders, look_at_owners, observe};
 use super::preflight::{Preflight, may};
 use super::records::Records;
@@ -37,7 +38,8 @@ pub(super) struct Work<'a> {
     pub(super) names: &'a BTreeSet<String>,
     /// The services meant, where that is known.
     pub(super) services: &'a BTreeSet<String>,
-    /// It only stops and removes: goes on without the lock where the engine has no space for one.
+    /// It only stops and removes: goes on without the lock where the engine has no space for one,
+    /// and beside what a newer spc left.
     pub(super) makes_space: bool,
     /// Containers of others count too: they may hang on the project's networks.
     pub(super) sees_others: bool,
@@ -121,6 +123,11 @@ impl Work<'_> {
     /// Observes, plans, and walks the plan under the lock.
     pub(super) async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
+        if self.makes_space
+            && let Err(failure) = self.check_formats(&observed)
+        {
+            self.around.log(Level::Warning, format!("{}; going on without it", failure.message));
+        }
         let plan = self.plan(make_plan, &observed).await?;
         // Another run's lock: it is at work, or was killed at its very end, and then nobody else
         // takes the lock away.
@@ -216,10 +223,16 @@ impl Work<'_> {
         if self.project.is_some() { self.settle(observed, lock).await } else { Ok(()) }
     }
 
+    fn check_formats(&self, observed: &Observed) -> Result<(), Failure> {
+        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
+        newer::check(&records, observed)
+    }
+
     /// The plan. Where none can be made, whose the project is comes first: no advice leads on in
     /// another's folder.
     async fn plan(&self, make_plan: &MakePlan<'_>, observed: &Observed) -> Result<Plan, Failure> {
-        let plan = make_plan(observed);
+        let readable = if self.makes_space { Ok(()) } else { self.check_formats(observed) };
+        let plan = readable.and_then(|()| make_plan(observed));
         let is_of_a_folder = !observed.containers.is_empty() || !observed.moves.is_empty();
         if plan.is_err() && is_of_a_folder {
             may(&*self.around.engine, Intent::ChangeProject(self.name)).await?;

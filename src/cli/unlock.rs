@@ -27,11 +27,18 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
     let name = project_at_hand(&context).map_err(plain)?;
     let work = async {
         let around = project::surroundings(&context, &name).await?;
-        let Some((id, holder)) = lock::holder(&around, &name).await? else {
+        let Some(lock::Taken { id, content }) = lock::holder(&around, &name).await? else {
             session.terminal.err(&format!("The project \"{name}\" is not locked"));
             return Ok(());
         };
-        let who = lock::described(holder.as_ref());
+        // A newer spc's lock is removed like any other: who it holds up may have no newer one.
+        let (holder, who) = match content {
+            Ok(holder) => {
+                let who = lock::described(holder.as_ref());
+                (holder, who)
+            }
+            Err(_) => (None, "a run of a newer version of spc".to_owned()),
+        };
         let liveness = lock::liveness(&around, holder.as_ref());
         if !common.yes && liveness != Liveness::Gone {
             let who = if liveness == Liveness::Alive {

@@ -22,6 +22,7 @@ pub mod driver_options;
 pub mod event;
 pub mod exclusive;
 pub mod failure;
+pub mod format;
 pub mod graph;
 pub mod hash;
 pub mod help;

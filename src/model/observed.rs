@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::cause::Cause;
 use super::delivered_secrets::DeliveredSecrets;
 use super::exclusive::Resource;
+use super::format::Unreadable;
 use super::image_reference::{canonical, id_digits};
 use super::names::NEW_SUFFIX;
 use super::spec::{self, Condition};
@@ -42,6 +43,9 @@ pub struct Observed {
     pub folders: BTreeSet<String>,
     /// The records that the project was moved.
     pub moves: Vec<Move>,
+    /// An object of the project whose labels can't be read, such as `container "shop-web-1"`, and
+    /// why.
+    pub unreadable: Option<(String, Unreadable)>,
     /// Ids of every network on the engine: a container may hang on one that is gone.
     pub network_ids: BTreeSet<String>,
     /// Name and tag (or digest), and id → id, of every image on the engine; names as [`canonical`]

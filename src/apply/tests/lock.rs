@@ -414,7 +414,7 @@ fn a_run_whose_lock_was_removed_stops_before_its_next_change() {
         let around = machine.around();
         let prune = async {
             machine.conductor.sleep(millis(time)).await;
-            let (id, _) = lock::holder(&machine.around(), PROJECT).await.unwrap()?;
+            let id = lock::holder(&machine.around(), PROJECT).await.unwrap()?.id;
             lock::remove(&machine.engine, &id).await.unwrap();
             Some((machine.conductor.now(), id))
         };
@@ -472,7 +472,7 @@ fn a_run_that_stood_still_finds_its_lock_taken_and_stops() {
 fn a_lock_that_says_nothing_of_its_holder_is_waited_for_and_taken_over() {
     for content in [None, Some("not a holder"), Some("{\"who\": 3}")] {
         let machine = left_locked();
-        let (id, _) = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap();
+        let id = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap().id;
         machine.run(lock::remove(&machine.engine, &id)).unwrap();
         let body = crate::apply::create::lock(PROJECT, "another");
         let created = machine

@@ -5,6 +5,7 @@ mod crash;
 mod delivered;
 mod exec_end;
 mod faults;
+mod formats;
 mod full_disk;
 mod hand_over;
 mod images;

@@ -163,6 +163,7 @@ fn applied(project: &Project) -> Observed {
             .flat_map(|(key, network)| subnets(&network_id(key), network))
             .collect(),
         one_offs: Vec::new(),
+        unreadable: None,
         orphaned_secrets: BTreeSet::new(),
         folders: BTreeSet::new(),
         moves: Vec::new(),

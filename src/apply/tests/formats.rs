@@ -1,0 +1,371 @@
+//! Records, labels and locks of every format: older ones are read, newer ones rejected and left as
+//! they are.
+
+use similar_asserts::assert_eq;
+
+use super::*;
+use crate::apply::lock;
+use crate::engine::Engine;
+use crate::model::names::LOCK_IMAGE;
+
+const STATE: &str = "/project/.spc/shop/state.json";
+const KEY: &str = "/project/.spc/shop/key.json";
+
+fn text(machine: &Machine, path: &str) -> String {
+    let bytes = machine.host.read(&CheckedPath::trusted(path)).unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn write(machine: &Machine, path: &str, text: &str) {
+    machine.host.write(&CheckedPath::trusted(path), text.as_bytes(), None).unwrap();
+}
+
+fn one() -> Value {
+    json!({"services": {"web": {"image": "web:1"}}})
+}
+
+/// A machine where `description` runs.
+fn running(description: &Value) -> Machine {
+    let machine = machine();
+    machine.up(description).unwrap();
+    machine
+}
+
+fn changes(machine: &Machine, before: usize) -> Vec<String> {
+    let calls = machine.calls_from(before).into_iter().filter(|call| call.mutates);
+    calls.map(|call| format!("{} {}", call.method, call.target)).collect()
+}
+
+#[test]
+fn what_is_remembered_is_read_without_a_version_and_written_with_one() {
+    let machine = running(&one());
+    let scaled = |machine: &Machine, count| {
+        machine.run(verbs::scale(&machine.around(), &project(&one()), "web", count))
+    };
+    scaled(&machine, 2).unwrap();
+    let written = text(&machine, STATE);
+    assert!(written.starts_with("{\n  \"format\": 1,\n"), "{written}");
+    let older = written.replacen("  \"format\": 1,\n", "", 1);
+    write(&machine, STATE, &older);
+    let calls = machine.calls();
+    machine.up(&one()).unwrap();
+    assert_eq!(changes(&machine, calls), [] as [String; 0], "the number of containers is known");
+    assert_eq!(text(&machine, STATE), older, "nothing new is remembered");
+    scaled(&machine, 3).unwrap();
+    assert!(text(&machine, STATE).starts_with("{\n  \"format\": 1,\n"));
+}
+
+#[test]
+fn what_is_remembered_in_another_way_is_rejected_and_kept_and_down_goes_on() {
+    let newer = "{\"format\": 2, \"passes\": 3}";
+    let why = "format 2 is newer than this spc, which reads formats up to 1";
+    let cases = [
+        (newer, why, "use the version of spc that wrote it, or a later one"),
+        ("{bad", "it is not what spc wrote there", "fix the file, or remove it: "),
+        ("[]", "it is not what spc wrote there", "fix the file, or remove it: "),
+        ("{\"stopped\": 3}", "it is not what spc wrote there", "fix the file, or remove it: "),
+    ];
+    for (content, why, hint) in cases {
+        let machine = running(&one());
+        write(&machine, STATE, content);
+        let calls = machine.calls();
+        let changed = with(one(), "services.web.command", "other");
+        let message = format!(
+            "What spc remembers of the project \"shop\" can't be read from \"{STATE}\": {why}"
+        );
+        for failure in [
+            machine.up(&changed).unwrap_err(),
+            machine.run(verbs::scale(&machine.around(), &project(&one()), "web", 2)).unwrap_err(),
+            machine
+                .run(verbs::lifecycle(
+                    &machine.around(),
+                    PROJECT,
+                    &BTreeSet::from(["web".to_owned()]),
+                    verbs::Lifecycle::Restart,
+                    None,
+                ))
+                .unwrap_err(),
+        ] {
+            assert_eq!(failure.message, message);
+            assert!(failure.hint.as_ref().unwrap().starts_with(hint), "{failure:?}");
+        }
+        assert_eq!(changes(&machine, calls), [] as [String; 0], "{content}");
+        machine.down(false).unwrap();
+        assert_eq!(machine.footprint(), Footprint::default(), "{content}");
+        assert_eq!(machine.logged(), [format!("{message}; going on without it")]);
+        assert_eq!(text(&machine, STATE), content);
+    }
+}
+
+#[test]
+fn a_key_of_fingerprints_is_read_without_a_version_and_a_newer_one_is_rejected() {
+    let mut machine = machine();
+    machine.up(&shop()).unwrap();
+    let written = text(&machine, KEY);
+    assert!(written.starts_with("{\"format\":1,"), "{written}");
+    write(&machine, KEY, &written.replacen("\"format\":1,", "", 1));
+    let calls = machine.calls();
+    machine.up(&shop()).unwrap();
+    assert_eq!(changes(&machine, calls), [] as [String; 0], "the fingerprints are the same");
+    for (content, why) in [
+        (
+            "{\"format\":2}",
+            "format 2 is newer than this spc, which reads formats up to 1; use the version of spc that wrote it, or a later one",
+        ),
+        ("{\"id\":3}", "it is not a key; remove it to have a new one made"),
+    ] {
+        write(&machine, KEY, content);
+        machine.environment.insert("TOKEN".to_owned(), "another value".to_owned());
+        let failure = machine.up(&shop()).unwrap_err();
+        assert!(
+            failure.message.ends_with(&format!("could not read \"{KEY}\": {why}")),
+            "{failure}"
+        );
+        assert_eq!(changes(&machine, calls), [] as [String; 0], "{content}");
+        assert_eq!(text(&machine, KEY), content);
+    }
+}
+
+#[test]
+fn a_runs_record_begins_with_its_version() {
+    let machine = running(&one());
+    let around = machine.around();
+    let journal = records::Journal::new(
+        machine.host.clone(),
+        around.policy.clone(),
+        around.run.clone(),
+        machine.seen.clone(),
+    );
+    let around = Surroundings { events: Arc::new(journal), ..around };
+    let changed = with(one(), "services.web.command", "other");
+    machine.run(verbs::up(&around, &project(&changed), &UpOptions::default())).unwrap();
+    let record = text(&machine, &format!("/project/.spc/runs/{}.jsonl", around.run));
+    let mut lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert_eq!(lines.next().unwrap(), json!({"format": 1, "run": around.run}));
+    assert!(lines.all(|line| line.get("format").is_none() && line.get("event").is_some()));
+}
+
+/// Makes what `project` has anew with labels of this version.
+fn relabelled(machine: &Machine, kind: &str, format: &str) -> String {
+    let state = machine.state();
+    let with_format = |labels: &BTreeMap<String, String>| {
+        let mut labels: std::collections::HashMap<String, String> =
+            labels.clone().into_iter().collect();
+        labels.insert(label::FORMAT.to_owned(), format.to_owned());
+        labels
+    };
+    machine
+        .run(async {
+            match kind {
+                "container" => {
+                    let labels = with_format(&state.container("shop-web-1").unwrap().labels);
+                    let body = bollard::models::ContainerCreateBody {
+                        image: Some("web:1".into()),
+                        labels: Some(labels),
+                        ..Default::default()
+                    };
+                    machine.engine.container_remove("shop-web-1", true, false).await.unwrap();
+                    machine.engine.container_create("shop-web-1", None, body).await.unwrap();
+                    "shop-web-1"
+                }
+                "network" => {
+                    let body = bollard::models::NetworkCreateRequest {
+                        name: "shop_more".into(),
+                        labels: Some(with_format(&BTreeMap::from([(
+                            label::PROJECT.to_owned(),
+                            PROJECT.to_owned(),
+                        )]))),
+                        ..Default::default()
+                    };
+                    machine.engine.network_create(body).await.unwrap();
+                    "shop_more"
+                }
+                _ => {
+                    let body = bollard::models::VolumeCreateRequest {
+                        name: Some("shop_more".into()),
+                        labels: Some(with_format(&BTreeMap::from([(
+                            label::PROJECT.to_owned(),
+                            PROJECT.to_owned(),
+                        )]))),
+                        ..Default::default()
+                    };
+                    machine.engine.volume_create(body).await.unwrap();
+                    "shop_more"
+                }
+            }
+        })
+        .to_owned()
+}
+
+#[test]
+fn labels_of_a_newer_version_are_rejected_and_down_goes_on() {
+    let newer = "format 3 is newer than this spc, which reads formats up to 2";
+    for (kind, format, message, hint) in [
+        ("container", "3", format!("The labels of the container \"shop-web-1\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
+        ("network", "3", format!("The labels of the network \"shop_more\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
+        ("volume", "3", format!("The labels of the volume \"shop_more\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
+        ("container", "new", "The label \"dev.spc.format\" of the container \"shop-web-1\" can't be read: it is not what spc wrote there".to_owned(), "remove it with `down`, and bring the project up again"),
+    ] {
+        let machine = running(&one());
+        relabelled(&machine, kind, format);
+        let (calls, state) = (machine.calls(), machine.footprint());
+        let changed = with(one(), "services.web.command", "other");
+        let failure = machine.up(&changed).unwrap_err();
+        assert_eq!(failure.message, message);
+        assert_eq!(failure.hint.as_deref(), Some(hint));
+        assert_eq!(changes(&machine, calls), [] as [String; 0], "{kind}");
+        assert_eq!(machine.footprint(), state);
+        machine.down(true).unwrap();
+        assert_eq!(machine.footprint(), Footprint::default(), "{kind}");
+        assert_eq!(machine.logged(), [format!("{message}; going on without it")]);
+    }
+}
+
+#[test]
+fn labels_of_older_versions_are_read() {
+    for format in ["", "1", "2"] {
+        let machine = running(&one());
+        for kind in ["container", "network", "volume"] {
+            relabelled(&machine, kind, format);
+        }
+        machine.up(&one()).unwrap();
+        assert_eq!(machine.logged(), [] as [String; 0], "{format}");
+    }
+}
+
+/// Takes the lock as another version does.
+fn locked_by(machine: &Machine, labels: &[(&str, &str)], heartbeat: &str) {
+    let mut body = crate::apply::create::lock(PROJECT, "another");
+    let more = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    body.labels.as_mut().unwrap().extend(more);
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(heartbeat.len() as u64);
+    header.set_mode(0o444);
+    archive.append_data(&mut header, "spc-lock.json", heartbeat.as_bytes()).unwrap();
+    machine.run(async {
+        if machine.engine.image_inspect(LOCK_IMAGE).await.is_err() {
+            let empty = futures::stream::iter([Ok(vec![0; 1024].into())]);
+            machine.engine.image_import(LOCK_IMAGE, &[], Box::pin(empty)).await.unwrap();
+        }
+        let lock = lock_container(PROJECT);
+        let created = machine.engine.container_create(&lock, None, body).await.unwrap();
+        let archive = archive.into_inner().unwrap().into();
+        machine.engine.container_upload(&created.id, "/", archive).await.unwrap();
+    });
+}
+
+const HOLDER: &str =
+    r#""who":"anna@desk","run":"20260101T000000-1a2b3c","since":"2026-01-01T00:00:00Z","beat":3"#;
+
+#[test]
+fn a_newer_lock_is_neither_waited_for_nor_taken_over_and_can_be_removed() {
+    for (labels, heartbeat, newest, version) in [
+        (&[][..], format!("{{\"format\":2,{HOLDER}}}"), 1, 2),
+        (&[], "{\"format\":2}".to_owned(), 1, 2),
+        (&[(label::FORMAT, "3")], format!("{{\"format\":1,{HOLDER}}}"), 2, 3),
+    ] {
+        let machine = running(&one());
+        locked_by(&machine, labels, &heartbeat);
+        let before = machine.conductor.now();
+        let changed = with(one(), "services.web.command", "other");
+        // `down` too: another run is at work, as far as anybody knows.
+        for failure in [
+            machine.up(&changed).unwrap_err(),
+            machine.up(&one()).unwrap_err(),
+            machine.down(false).unwrap_err(),
+        ] {
+            assert_eq!(failure.kind, Kind::Lock);
+            assert_eq!(
+                failure.message,
+                format!(
+                    "The project \"shop\" is locked by a newer version of spc: format {version} is newer than this spc, which reads formats up to {newest}"
+                )
+            );
+            assert!(failure.hint.unwrap().contains("`spc unlock`"));
+        }
+        assert!(machine.conductor.now() < before + secs(5), "nobody waited for it");
+        let taken = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap();
+        assert!(taken.content.is_err());
+        machine.run(lock::remove(&machine.engine, &taken.id)).unwrap();
+        machine.up(&changed).unwrap();
+    }
+}
+
+#[test]
+fn a_lock_of_an_older_or_this_version_is_waited_for_and_taken_over_once_it_stands_still() {
+    for heartbeat in [format!("{{{HOLDER}}}"), format!("{{\"format\":1,{HOLDER}}}")] {
+        let machine = running(&one());
+        locked_by(&machine, &[(label::FORMAT, "1")], &heartbeat);
+        let before = machine.conductor.now();
+        machine.up(&with(one(), "services.web.command", "other")).unwrap();
+        assert!(machine.conductor.now() > before + secs(30), "{heartbeat}");
+        let waits: Vec<String> = machine
+            .seen
+            .0
+            .lock()
+            .iter()
+            .filter_map(|event| match event {
+                Event::Waiting { text } if text.contains("anna@desk") => Some(text.clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(waits.len(), 2, "{waits:?}");
+    }
+}
+
+#[test]
+fn an_owner_writes_the_version_into_its_lock() {
+    let machine = machine();
+    let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+    let uploads = machine.engine.calls();
+    let upload = uploads.iter().find(|call| call.method == "container_upload").unwrap();
+    let taken = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap();
+    assert!(matches!(taken.content, Ok(Some(_))), "{upload:?}");
+    let download = machine.run(async {
+        use futures::StreamExt;
+        let path = "/spc-lock.json";
+        let stream = machine.engine.container_download(&taken.id, path).await.unwrap();
+        stream.map(|chunk| chunk.unwrap().to_vec()).concat().await
+    });
+    assert!(String::from_utf8_lossy(&download).contains("{\"format\":1,\"who\":"));
+    machine.run(held.release()).unwrap();
+}
+
+#[test]
+fn an_image_that_a_newer_version_built_is_not_built_over() {
+    use crate::model::image_reference::canonical;
+
+    for (format, of, is_rejected) in [
+        ("3", "shop-web", true),
+        // Somebody built on an image of a newer version: its labels are not this one's.
+        ("3", "base", false),
+        ("2", "shop-web", false),
+        ("", "shop-web", false),
+    ] {
+        let labels = [(label::FORMAT, format.to_owned()), (label::IMAGE, canonical(of))];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value)).into();
+        let mut machine = machine_with(1, |builder| {
+            let image = ImageSpec { labels, ..ImageSpec::command(&["serve"]) };
+            builder.image("shop-web", image)
+        });
+        let host = SimHost::new(machine.conductor.clone());
+        machine.host = Arc::new(host.with_file("/project/app/Dockerfile", "FROM web:1\n"));
+        let description = json!({"services": {"web": {"build": "./app"}}});
+        let options = UpOptions { build: true, ..UpOptions::default() };
+        let result = machine.up_with(&description, &options);
+        let builds = machine.engine.calls().into_iter().filter(|call| call.method == "image_build");
+        assert_eq!(builds.count(), usize::from(!is_rejected), "{format} {of}");
+        if is_rejected {
+            let failure = result.unwrap_err();
+            assert_eq!(
+                failure.message,
+                "The labels of the image \"shop-web\" can't be read: format 3 is newer than this spc, which reads formats up to 2"
+            );
+            assert_eq!(
+                failure.hint.unwrap(),
+                "use the version of spc that wrote it, or a later one, or remove the image to have it built again"
+            );
+        }
+    }
+}
