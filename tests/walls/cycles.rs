@@ -22,7 +22,6 @@ const DECLARED: &[(&str, usize, &str)] = &[
     ("apply/context.rs", 3, NOT_YET),
     ("apply/logs.rs", 3, NOT_YET),
     ("cli/mod.rs", 11, NOT_YET),
-    ("compose/dotenv/mod.rs", 3, NOT_YET),
     ("compose/faults.rs", 3, NOT_YET),
     ("engine/docker/mod.rs", 24, NOT_YET),
     ("engine/guard/mod.rs", 3, NOT_YET),

@@ -11,6 +11,7 @@
 //! Stricter than Compose, which loses text silently there: what follows a closing quote must be a
 //! comment, and a name must not be empty.
 
+mod fault;
 mod statement;
 mod value;
 
@@ -19,6 +20,7 @@ use indexmap::IndexMap;
 use super::interpolate::interpolate_marked;
 use super::{LARGEST_TEXT, Lookup, text};
 use crate::model::position::position;
+use fault::Fault;
 use statement::Statements;
 
 pub use value::quote;
@@ -81,23 +83,9 @@ pub struct DotenvError {
     pub hint: String,
 }
 
-/// An error at a byte of the text.
-#[derive(Debug)]
-struct Fault {
-    offset: usize,
-    message: String,
-    hint: String,
-}
-
-impl Fault {
-    fn new(offset: usize, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { offset, message: message.into(), hint: hint.into() }
-    }
-
-    fn within(self, text: &str) -> DotenvError {
-        let (line, column) = position(text, self.offset);
-        DotenvError { line, column, message: self.message, hint: self.hint }
-    }
+fn placed(fault: Fault, text: &str) -> DotenvError {
+    let (line, column) = position(text, fault.offset);
+    DotenvError { line, column, message: fault.message, hint: fault.hint }
 }
 
 /// Reads the content of a `.env` file. `lookup` is the process environment; it goes before the
@@ -109,7 +97,7 @@ pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> 
     let mut statements = Statements::new(text);
     let mut held = 0;
     let (mut line, mut counted) = (1, 0);
-    while let Some(statement) = statements.next().map_err(|fault| fault.within(text))? {
+    while let Some(statement) = statements.next().map_err(|fault| placed(fault, text))? {
         line += text[counted..statement.offset].matches('\n').count();
         counted = statement.offset;
         let value = match &statement.value {
@@ -117,7 +105,7 @@ pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> 
                 if value.is_bare_hash() {
                     dotenv.hashes.push(Unset { name: statement.name.to_owned(), line });
                 }
-                evaluate(value, line, &mut dotenv, lookup).map_err(|fault| fault.within(text))?
+                evaluate(value, line, &mut dotenv, lookup).map_err(|fault| placed(fault, text))?
             }
             None => match lookup(statement.name) {
                 Some(value) => value,
@@ -130,12 +118,8 @@ pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> 
                 "The values are larger than {} MiB with their variables replaced",
                 LARGEST_TEXT >> 20
             );
-            return Err(Fault::new(
-                statement.offset,
-                message,
-                "does a variable hold another one many times?",
-            )
-            .within(text));
+            let hint = "does a variable hold another one many times?";
+            return Err(placed(Fault::new(statement.offset, message, hint), text));
         }
         dotenv.variables.insert(statement.name.to_owned(), Variable { value, line });
     }
@@ -172,8 +156,8 @@ fn decode(content: &[u8]) -> Result<&str, DotenvError> {
     })?;
     match text.find('\0') {
         Some(offset) => {
-            Err(Fault::new(offset, "A NUL byte can't stand in a variable", "remove it")
-                .within(text))
+            let fault = Fault::new(offset, "A NUL byte can't stand in a variable", "remove it");
+            Err(placed(fault, text))
         }
         None => Ok(text),
     }

@@ -1,6 +1,6 @@
 //! Where a statement of a `.env` file begins and ends.
 
-use super::Fault;
+use super::fault::Fault;
 
 /// `name=value`, or a name alone.
 #[derive(Debug)]

@@ -235,6 +235,13 @@ proptest! {
         prop_assert_eq!(read(&content), [("A".to_owned(), value), ("B".to_owned(), "1".to_owned())]);
     }
 
+    // Of the escapes for a carriage return dotenvy knows none.
+    #[test]
+    fn a_quoted_value_reads_back_in_other_readers(value in "[^\u{0}\r]*") {
+        let read = value::by_dotenvy(&quote(&value));
+        prop_assert_eq!(read, Some(value));
+    }
+
     #[test]
     fn a_value_in_single_quotes_reads_back(value in "[^\u{0}'\\\\]*") {
         gives(&format!("A='{value}'"), &value);
