@@ -7,10 +7,10 @@
 mod archive;
 mod bases;
 mod dockerfile;
+mod entry;
 mod labels;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,6 +28,7 @@ use crate::model::dockerfile::{
 use crate::model::spec::Build;
 use crate::model::{Failure, Kind, hash};
 use crate::policy::{CheckedPath, OwnAccess, Policy};
+use entry::{Content, Entry, of_host};
 
 const IGNORE_FILE: &str = ".dockerignore";
 
@@ -68,33 +69,6 @@ pub struct Instructions {
     /// The images that the Dockerfile begins with and copies from; nothing where that can't be
     /// read out of it.
     pub bases: Option<BTreeSet<String>>,
-}
-
-/// A path to send.
-#[derive(Debug, Clone)]
-struct Entry {
-    /// Relative to the context, with `/` between names.
-    path: String,
-    mode: u32,
-    /// Seconds since 1970. Both builders leave times out of their cache, so the true one costs
-    /// nothing; with a constant one, what compares times inside the image (collectstatic,
-    /// ETags) would miss changes.
-    modified: u64,
-    content: Content,
-}
-
-#[derive(Debug, Clone)]
-enum Content {
-    Folder,
-    /// The target as it is written.
-    Symlink(PathBuf),
-    File {
-        /// Bytes.
-        len: u64,
-    },
-    /// A file whose content was checked: it is sent as it was then, whatever is under its name by
-    /// now.
-    Checked(Bytes),
 }
 
 impl BuildContext {
@@ -399,15 +373,6 @@ fn gone_or_unreadable(error: HostError, path: &str) -> Result<(), Failure> {
         HostErrorKind::NotFound => Ok(()),
         HostErrorKind::SymlinkInPath => Err(of_host(error)),
         _ => Err(unreadable(error.message, path)),
-    }
-}
-
-/// A symlink where none may be is the policy's concern; all else makes the build fail.
-fn of_host(error: HostError) -> Failure {
-    if error.kind == HostErrorKind::SymlinkInPath {
-        error.into()
-    } else {
-        Failure::new(Kind::Build, error.message)
     }
 }
 

@@ -10,113 +10,21 @@ mod merge;
 mod messages;
 mod pending;
 mod seen;
+mod selection;
 
-use std::collections::BTreeSet;
-
-use chrono::{DateTime, Utc};
 use futures::stream::{BoxStream, StreamExt};
 
 pub use self::container::last_lines;
 use self::container::{Opened, Range};
+pub use self::selection::{LogLine, LogQuery, Logged, Selection};
+use self::selection::{unreadable, warn};
 use super::Surroundings;
-use super::failures::of_engine;
-use super::verbs::look;
-use crate::engine::{EngineError, EngineErrorKind, OutputKind};
+use crate::engine::{EngineError, EngineErrorKind};
+use crate::model::Failure;
 use crate::model::event::Level;
-use crate::model::{Failure, Kind};
-
-/// A line of a container's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// The container's name without the project: `backend-1`.
-    pub from: String,
-    pub service: String,
-    /// The engine's.
-    pub time: DateTime<Utc>,
-    pub stderr: bool,
-    pub text: String,
-}
-
-/// A container whose log is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Logged {
-    pub id: String,
-    pub service: String,
-    pub from: String,
-}
-
-/// Whose logs are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
-    /// The containers of a project's services, or of some of them.
-    Project { project: String, services: Option<BTreeSet<String>> },
-    /// The container of that name.
-    Container { project: String, name: String },
-}
-
-/// What of the logs is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogQuery {
-    /// Whether to go on with what is written from now on.
-    pub follow: bool,
-    /// The last so many lines of each container.
-    pub tail: Option<u64>,
-    pub since: Option<DateTime<Utc>>,
-    pub until: Option<DateTime<Utc>>,
-}
 
 /// Lines in the order of their times. A failure is the last item.
 pub type LogStream = BoxStream<'static, Result<LogLine, Failure>>;
-
-impl Selection {
-    /// The project it belongs to.
-    pub fn project(&self) -> &str {
-        match self {
-            Self::Project { project, .. } | Self::Container { project, .. } => project,
-        }
-    }
-
-    /// The containers that are there.
-    async fn list(&self, around: &Surroundings) -> Result<Vec<Logged>, Failure> {
-        let services = match self {
-            Self::Project { services, .. } => services,
-            Self::Container { name, .. } => {
-                let id = match around.engine.container_inspect(name).await {
-                    Ok(found) => found.id.unwrap_or_default(),
-                    Err(error) if error.is_not_found() => return Ok(Vec::new()),
-                    Err(error) => {
-                        return Err(of_engine(error, &format!("inspect the container \"{name}\"")));
-                    }
-                };
-                return Ok(vec![Logged { id, service: name.clone(), from: name.clone() }]);
-            }
-        };
-        let containers = look(around, self.project()).await?.containers;
-        let is_wanted =
-            |service: &String| services.as_ref().is_none_or(|names| names.contains(service));
-        Ok(containers
-            .into_iter()
-            .filter(|container| is_wanted(&container.service))
-            .map(|container| Logged {
-                from: self.short(&container.name),
-                id: container.id,
-                service: container.service,
-            })
-            .collect())
-    }
-
-    /// A container's name as its lines show it: without the project, where a whole project is read.
-    fn short(&self, name: &str) -> String {
-        match self {
-            Self::Project { project, .. } => name
-                .strip_prefix(project.as_str())
-                .and_then(|rest| rest.strip_prefix('-'))
-                .unwrap_or(name),
-            Self::Container { .. } => name,
-        }
-        .to_owned()
-    }
-}
 
 /// The lines of the selected containers, by the engine's time. A log that can't be read is warned
 /// of where there are others.
@@ -177,26 +85,6 @@ fn refuse_or_warn(
     Ok(())
 }
 
-/// Says that a container's log is not among the lines.
-fn warn(around: &Surroundings, logged: &Logged, error: EngineError) {
-    let failure = unreadable(logged, error);
-    let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-    around.log(Level::Warning, format!("{}{hint}", failure.message));
-}
-
-/// Why a container's log can't be read.
-fn unreadable(logged: &Logged, error: EngineError) -> Failure {
-    let from = &logged.from;
-    if error.kind == EngineErrorKind::Unsupported {
-        return Failure::new(
-            Kind::Engine,
-            format!("Could not read the log of \"{from}\": its logging driver keeps nothing that can be read"),
-        )
-        .hint("give the service `logging: { driver: local }`, or read it where its driver sends it");
-    }
-    of_engine(error, &format!("read the log of \"{from}\""))
-}
-
 /// What is in the logs by now. A log that breaks off is warned of, and the others go on.
 fn history(
     around: &Surroundings,
@@ -215,19 +103,6 @@ fn history(
                 Err(error) if is_single || error.kind == EngineErrorKind::Unreachable => Err(unreadable(&containers[at], error))?,
                 Err(error) => warn(&around, &containers[at], error),
             }
-        }
-    }
-}
-
-impl Logged {
-    /// A line of this container's.
-    fn line(&self, line: messages::TimedLine) -> LogLine {
-        LogLine {
-            from: self.from.clone(),
-            service: self.service.clone(),
-            time: line.time,
-            stderr: line.kind == OutputKind::Stderr,
-            text: line.text,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Puts the inhabitants into the ports.
 
 mod check;
+mod common;
 mod plan;
 mod ps;
 mod repl;
@@ -11,13 +12,11 @@ mod sweep;
 mod test;
 mod unlock;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::engine::docker::EngineChoice;
-use crate::script::place::Wanted;
+use common::Common;
 
 /// Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script
 /// would do around it.
@@ -28,55 +27,6 @@ struct Cli {
     common: Common,
     #[command(subcommand)]
     verb: Verb,
-}
-
-/// Options of every verb.
-#[derive(Args, Clone, Default)]
-struct Common {
-    /// Work as if started in this folder
-    #[arg(short = 'C', long, value_name = "FOLDER", global = true)]
-    directory: Option<PathBuf>,
-    /// Project name, over the one that the runbook gives
-    #[arg(short, long, value_name = "NAME", global = true)]
-    project: Option<String>,
-    /// File of variables, in place of the project's .env; may be given several times
-    #[arg(long, value_name = "FILE", global = true)]
-    env_file: Vec<PathBuf>,
-    /// Docker Engine to use: unix:///path, tcp://host:port or ssh://user@host; without it
-    /// DOCKER_HOST, then the Docker context in use
-    #[arg(short = 'H', long, value_name = "ADDRESS", global = true)]
-    host: Option<String>,
-    /// Docker context to use, over DOCKER_HOST and the one in use
-    #[arg(long, value_name = "NAME", global = true, conflicts_with = "host")]
-    context: Option<String>,
-    /// Only errors, and what the runbook prints
-    #[arg(short, long, global = true)]
-    quiet: bool,
-    /// Also debug lines, how each step begins, and all of a build's log
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
-    verbose: bool,
-    /// One JSON object per line instead of text
-    #[arg(long, global = true)]
-    json: bool,
-    /// Answer every question with yes
-    #[arg(short, long, global = true)]
-    yes: bool,
-}
-
-impl Common {
-    /// Which project is meant.
-    fn wanted(&self) -> Wanted {
-        Wanted {
-            directory: self.directory.clone(),
-            project: self.project.clone(),
-            env_file: self.env_file.clone(),
-        }
-    }
-
-    /// The engine that is named.
-    fn engine(&self) -> EngineChoice {
-        EngineChoice { host: self.host.clone(), context: self.context.clone() }
-    }
 }
 
 #[derive(Subcommand)]

@@ -9,11 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::ComposeFile;
+pub use super::file::MOST;
 use crate::model::failure::SpecPath;
 use crate::model::{Failure, Kind};
-
-/// Faults of one file that are looked for: each costs a reading of the whole.
-pub const MOST: usize = 50;
 
 /// How much of a description is held against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use serde_yaml::Value as Yaml;
 
 use super::interpolate::{InterpolationError, interpolate};
 use super::locate::{self, Mark};
-use super::{Lookup, faults, scalars, text, yaml};
+use super::{Lookup, scalars, text, yaml};
 use crate::model::Failure;
 use crate::model::diagnostic::Source;
 use crate::model::failure::{FilePlace, SpecPath};
@@ -46,6 +46,9 @@ pub struct ComposeFile {
     replaced: usize,
 }
 
+/// Faults of one file that are looked for: each costs a reading of the whole.
+pub const MOST: usize = 50;
+
 /// Notes on variables that are not set.
 const MOST_NOTES: usize = 100;
 
@@ -70,7 +73,7 @@ pub fn source(name: &str, content: &[u8]) -> Source {
 }
 
 impl ComposeFile {
-    /// Reads a compose file; `source` is its [`source`]. [`faults::read`] reads its description.
+    /// Reads a compose file; `source` is its [`source`]. [`read`](super::faults::read) reads its description.
     pub fn read(source: Arc<Source>, content: &[u8], lookup: Lookup<'_>) -> Result<Self, Failure> {
         text::decode(content).map_err(|wrong| {
             let place = FilePlace {
@@ -201,7 +204,7 @@ impl ComposeFile {
                     Ok(interpolated) => interpolated,
                     Err(error) => {
                         // Each costs a look through the whole file.
-                        if self.faults.len() < faults::MOST {
+                        if self.faults.len() < MOST {
                             self.faults.push(self.wrong_variable(path, text, error));
                         }
                         return Ok(());
@@ -223,7 +226,7 @@ impl ComposeFile {
                 *text = interpolated.text;
             }
             Yaml::Number(number) => {
-                if let Some(whole) = whole(number) {
+                if let Some(whole) = scalars::whole(number) {
                     *number = whole.into();
                 }
             }
@@ -392,16 +395,6 @@ fn token(rest: &str) -> &str {
     let end = ends.iter().filter_map(|end| rest.find(end)).min().unwrap_or(rest.len());
     let token = rest[..end].trim_end();
     token.strip_suffix([':', ',']).unwrap_or(token)
-}
-
-/// A float without a fraction: Compose writes it as the whole number.
-pub(super) fn whole(number: &serde_yaml::Number) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let value = number
-        .as_f64()
-        .filter(|value| number.is_f64() && value.fract() == 0.0 && value.abs() < EXACT)?;
-    #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough to be exact")]
-    Some(value as i64)
 }
 
 /// The path of a `<<` that merges what is no map.

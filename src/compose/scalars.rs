@@ -37,7 +37,7 @@ pub(super) fn remark(written: &str, value: &Yaml) -> Option<String> {
 
 /// A number as the container gets it.
 fn rendered(number: &serde_yaml::Number) -> String {
-    match super::file::whole(number) {
+    match whole(number) {
         Some(whole) => whole.to_string(),
         None => number.to_string(),
     }
@@ -75,6 +75,16 @@ fn whole_by_compose(written: &str) -> Option<String> {
     let plain: String = digits.chars().filter(|digit| *digit != '_').collect();
     let octal = has_zero.then(|| i64::from_str_radix(&plain, 8).ok()).flatten();
     Some(format!("{sign}{}", octal.map_or_else(|| plain.parse::<i64>(), Ok).ok()?))
+}
+
+/// A float without a fraction: Compose writes it as the whole number.
+pub(super) fn whole(number: &serde_yaml::Number) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let value = number
+        .as_f64()
+        .filter(|value| number.is_f64() && value.fract() == 0.0 && value.abs() < EXACT)?;
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough to be exact")]
+    Some(value as i64)
 }
 
 #[cfg(test)]

@@ -4,15 +4,14 @@
 //! result. On a real host that is tokio; in virtual time it is [`SimConductor`], under which
 //! exactly one task runs at a time and time moves only when all of them wait.
 
-use std::any::Any;
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use super::script_threads::script_threads;
 use super::sim::conductor::{SimBackground, SimConductor};
-use crate::model::{Failure, Kind};
+use crate::model::Failure;
 
-/// Stack of a thread that runs script code: a script call wants about 20 KB.
-pub const SCRIPT_STACK_BYTES: usize = 256 << 20;
+pub use super::script_threads::{Job, SCRIPT_STACK_BYTES, broke_off};
 
 /// The conductor of a process: one, made by `cli` or by a test.
 #[derive(Clone)]
@@ -36,9 +35,6 @@ impl Drop for Background {
         }
     }
 }
-
-/// A task of [`Conductor::tasks`].
-pub type Job<'a, T> = Box<dyn FnOnce() -> T + Send + 'a>;
 
 impl Conductor {
     /// Waits for `future` on this thread, which must be one that runs script code.
@@ -89,76 +85,4 @@ impl Conductor {
             Self::Sim(conductor) => SimConductor::tasks(conductor, jobs),
         }
     }
-}
-
-/// Threads that are there and wait for the word to begin.
-pub(super) struct Waiting<'scope, T> {
-    threads: Vec<std::thread::ScopedJoinHandle<'scope, Option<T>>>,
-    begin: Arc<OnceLock<bool>>,
-}
-
-impl<T> Waiting<'_, T> {
-    /// Lets all of them do their jobs.
-    pub(super) fn begin(&self) {
-        let _ = self.begin.set(true);
-    }
-
-    /// Waits for all of them.
-    pub(super) fn join(self) -> Vec<std::thread::Result<T>> {
-        // Those that were sent away are joined by their scope; here all began.
-        self.threads.into_iter().filter_map(|thread| thread.join().transpose()).collect()
-    }
-}
-
-/// A thread for each job, with the stack that script code needs; none begins before all of them are
-/// there. `most`: how many there can be.
-pub(super) fn script_threads<'scope, T: Send + 'scope>(
-    scope: &'scope std::thread::Scope<'scope, '_>,
-    jobs: Vec<impl FnOnce() -> T + Send + 'scope>,
-    most: usize,
-) -> Result<Waiting<'scope, T>, Failure> {
-    let (count, begin) = (jobs.len(), Arc::new(OnceLock::<bool>::new()));
-    let mut threads = Vec::with_capacity(count);
-    for job in jobs {
-        let wait = begin.clone();
-        let thread = || std::thread::Builder::new().stack_size(SCRIPT_STACK_BYTES);
-        let started = if threads.len() < most {
-            thread().spawn_scoped(scope, move || wait.wait().then(job))
-        } else {
-            Err(std::io::ErrorKind::WouldBlock.into())
-        };
-        match started {
-            Ok(started) => threads.push(started),
-            Err(error) => {
-                let _ = begin.set(false);
-                return Err(no_threads(count, &error));
-            }
-        }
-    }
-    Ok(Waiting { threads, begin })
-}
-
-/// The failure where the system starts no thread.
-fn no_threads(count: usize, error: &std::io::Error) -> Failure {
-    let what = if count == 1 { "a task".to_owned() } else { format!("{count} tasks at once") };
-    let why = match error.kind() {
-        std::io::ErrorKind::OutOfMemory => "the system gives no more memory",
-        _ => "the system gives no more threads",
-    };
-    Failure::new(Kind::Failed, format!("Could not start {what}: {why}")).hint(
-        "run fewer at once, or raise the limit on processes (ulimit -u, or that of the container)",
-    )
-}
-
-/// The failure of a job that panicked.
-pub fn broke_off(panic: &(dyn Any + Send)) -> Failure {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    let failure = Failure::new(
-        Kind::Failed,
-        format!("spc itself broke off: {}", text.unwrap_or("without a word")),
-    );
-    failure.hint("this is a fault of spc, not of the script: please report it")
 }

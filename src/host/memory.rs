@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use super::error::STREAM;
 use super::{HostError, HostErrorKind, Result};
 
 /// Bytes of the largest text, blob, body or output that is held at once.
@@ -21,10 +22,6 @@ pub const RUN_LIMIT: u64 = 1 << 30;
 
 /// Less than this is taken without asking: asking costs some microseconds.
 pub const STEP: usize = 1 << 20;
-
-/// The next step for who meets a limit.
-pub const STREAM: &str =
-    "stream what is large, with fs::file(…) as stdin or stdout, or go through it in parts";
 
 /// What was reserved and is not yet in use, by all threads together. Memory belongs to the process,
 /// so this does too.

@@ -18,6 +18,7 @@ mod path;
 mod privilege;
 mod project;
 mod refusal;
+mod rules;
 pub mod settings;
 mod volume;
 mod writable;
@@ -33,34 +34,10 @@ pub use path::{OwnAccess, Resolution, Resolve, clean};
 pub use privilege::CheckedPrivilege;
 pub use project::{CheckedProject, Made, Use};
 pub use refusal::Refusal;
+pub use rules::Policy;
 pub use settings::{SETTINGS_FILE, Settings, SettingsError};
 pub use volume::CheckedVolumeOptions;
 pub use writable::{Entry, Look};
-
-/// What the scripts of one project may do.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    settings: Settings,
-    /// The folder of `spc.toml`. Canonical.
-    root: PathBuf,
-    /// The folder of host commands that `spc.toml` names: absolute, symlinks not followed.
-    command_folder: Option<PathBuf>,
-    /// What relative paths are relative to. Canonical, as all folders here.
-    project_directory: PathBuf,
-    /// Folders and files outside of the project directory.
-    readable: Vec<PathBuf>,
-    writable: Vec<PathBuf>,
-    mountable: Vec<PathBuf>,
-    /// What scripts and containers can write on the host, the project directory included.
-    written: Vec<PathBuf>,
-    engine_sockets: Vec<PathBuf>,
-    /// Engines that listen over TCP.
-    engines: EngineAddresses,
-    /// The name of the project that the command line or the environment gives.
-    given_project: Option<String>,
-    /// A person said `--adopt`.
-    adopts: bool,
-}
 
 impl Policy {
     /// The policy of the project whose `spc.toml` lies in `root`; without one, `root` is the

@@ -191,7 +191,8 @@ impl Completer for Helper {
 impl Validator for Helper {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let text = context.input();
-        let is_complete = super::command(text).is_some() || self.session.borrow().is_complete(text);
+        let is_complete =
+            super::command::command(text).is_some() || self.session.borrow().is_complete(text);
         Ok(if is_complete { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }
 }

@@ -9,6 +9,7 @@
 //! - [`history`]: where lines are kept
 //! - [`interrupts`]: Ctrl-C ends what runs, not the session
 
+mod command;
 mod complete;
 mod editor;
 mod help;
@@ -30,6 +31,7 @@ use crate::host::StandardStream;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::{Session, on_script_thread};
 use crate::ui::{Terminal, diagnostics};
+use command::{Command, command};
 use help::Help;
 use input::{Input, Typed};
 pub use interrupts::Interrupts;
@@ -63,14 +65,6 @@ pub fn run(
             prompt.ask_all(&mut plain::Plain::new(context, &prompt.session))
         }
     })
-}
-
-/// What is typed that is no code.
-#[derive(Debug, PartialEq, Eq)]
-enum Command<'a> {
-    /// About everything, or about a name.
-    Help(Option<&'a str>),
-    Leave,
 }
 
 struct Prompt<'a> {
@@ -135,53 +129,6 @@ impl Prompt<'_> {
     fn keep(&self, input: &mut dyn Input, text: &str) {
         if self.context.secrets.mask(text) == text {
             input.keep(text);
-        }
-    }
-}
-
-/// The command that a text is, if it is one: `help`, `help NAME`, `help("NAME")`, `exit`, `quit`,
-/// each also after a colon.
-fn command(text: &str) -> Option<Command<'_>> {
-    let text = text.trim().trim_end_matches(';');
-    let text = text.strip_prefix(':').unwrap_or(text);
-    let bare = text.strip_suffix("()").unwrap_or(text);
-    if matches!(bare, "exit" | "quit") {
-        return Some(Command::Leave);
-    }
-    let about = bare.strip_prefix("help")?;
-    if about.is_empty() {
-        return Some(Command::Help(None));
-    }
-    let named = about.strip_prefix("(\"").and_then(|about| about.strip_suffix("\")"));
-    let about = named.or_else(|| about.strip_prefix(' ').map(str::trim))?;
-    about
-        .chars()
-        .all(|c| c == '_' || c == ':' || c == '.' || c.is_alphanumeric())
-        .then_some(Command::Help(Some(about)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_are_told_from_code() {
-        for (text, expected) in [
-            ("help", Some(Command::Help(None))),
-            (" :help ", Some(Command::Help(None))),
-            ("help()", Some(Command::Help(None))),
-            ("help stack", Some(Command::Help(Some("stack")))),
-            ("help(\"fs::read\");", Some(Command::Help(Some("fs::read")))),
-            ("exit", Some(Command::Leave)),
-            ("quit();", Some(Command::Leave)),
-            (":exit", Some(Command::Leave)),
-            ("helper", None),
-            ("help + 1", None),
-            ("exits", None),
-            ("let help = 1", None),
-            ("q", None),
-        ] {
-            assert_eq!(command(text), expected, "{text}");
         }
     }
 }

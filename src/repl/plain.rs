@@ -45,7 +45,8 @@ impl Input for Plain<'_> {
             if text.trim().is_empty() {
                 return Ok(Typed::Nothing);
             }
-            if super::command(&text).is_some() || self.session.borrow().is_complete(&text) {
+            if super::command::command(&text).is_some() || self.session.borrow().is_complete(&text)
+            {
                 return Ok(Typed::Text(text));
             }
             text.push('\n');

@@ -1,14 +1,14 @@
 //! Rhai, set up for runbooks.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use rhai::debugger::DebuggerCommand;
-use rhai::packages::{Package, StandardPackage};
-use rhai::{Dynamic, Engine, OptimizationLevel};
+use rhai::{Dynamic, Engine};
 
 use super::catches::Catches;
 use super::library::Library;
 use super::memory;
+use super::parsing::parsing;
 use super::resolver::Resolver;
 use super::{unique, variables};
 use crate::api::context::{CATCHES, Watch};
@@ -16,26 +16,8 @@ use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
 
-/// Calls inside calls. With the deepest expressions in them each wants up to 140 KB of stack, 900
-/// KB where Rhai is compiled without optimising: [`crate::host::conductor::SCRIPT_STACK_BYTES`] has
-/// to hold them all.
-const CALL_LEVELS: usize = 256;
-
-/// Expressions inside expressions: of a file, of a function. A description is some twenty deep.
-const EXPRESSION_DEPTH: usize = 100;
-
 /// The field of the failure of a script that took too many operations: how many it may take.
 pub const OPERATIONS: &str = "max_operations";
-
-/// As `Engine::new` has it.
-const STRINGS_INTERNED: usize = 256;
-
-/// What `Engine::new` registers each time anew: made once in a process.
-static STANDARD: LazyLock<StandardPackage> = LazyLock::new(StandardPackage::new);
-
-const VARIABLES: usize = 10_000;
-const FUNCTIONS: usize = 10_000;
-const MODULES: usize = 1_000;
 
 /// The engine for the run of `context`: every primitive registered, imports answered by `library`.
 pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
@@ -80,21 +62,6 @@ pub fn for_reading(context: &Arc<Context>, more: Option<fn(&mut Engine)>) -> Eng
     engine
 }
 
-/// An engine whose parser is that of runs.
-pub(super) fn parsing() -> Engine {
-    let mut engine = Engine::new_raw();
-    engine.register_global_module(STANDARD.as_shared_module());
-    engine.set_max_strings_interned(STRINGS_INTERNED);
-    set_limits(&mut engine);
-    // The syntax tree keeps the position of every key of a map; and the optimiser has dropped
-    // statements before.
-    engine.set_optimization_level(OptimizationLevel::None);
-    // Text that is made while it runs can't be read before it runs, neither by people nor by the
-    // checks.
-    engine.disable_symbol("eval");
-    engine
-}
-
 /// The end of a script that may not go on for ever: a test's.
 fn over(limit: u64, count: u64) -> Option<Failure> {
     let failure =
@@ -127,18 +94,4 @@ fn follow(engine: &mut Engine, watch: Arc<dyn Watch>) {
             Ok(DebuggerCommand::StepInto)
         },
     );
-}
-
-fn set_limits(engine: &mut Engine) {
-    // None on sizes: Rhai would count all of a list at every call that is given it. `api/growth`
-    // has them, also for operators, which Rhai would otherwise not look up.
-    engine.set_fast_operators(false);
-    // None on operations: a runbook may wait for days. It ends by its task's token, a test's by its
-    // own limit.
-    engine.set_max_operations(0);
-    engine.set_max_call_levels(CALL_LEVELS);
-    engine.set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH);
-    engine.set_max_variables(VARIABLES);
-    engine.set_max_functions(FUNCTIONS);
-    engine.set_max_modules(MODULES);
 }

@@ -80,7 +80,7 @@ struct Known {
 impl Library {
     /// No sources yet. `root`: canonical, imports may not leave it.
     pub fn new(host: Arc<dyn Host>, root: PathBuf) -> Self {
-        Self::with(host, root, standard::EMBEDDED, &super::run::NAMES)
+        Self::with(host, root, standard::EMBEDDED, &NAMES)
     }
 
     /// With another standard library, or for an engine with other functions: `names` is what it
@@ -331,7 +331,7 @@ fn syntax_first(error: ParseError, text: &str) -> ParseError {
     ) {
         return error;
     }
-    super::engine::parsing().compile(text).err().unwrap_or(error)
+    super::parsing::parsing().compile(text).err().unwrap_or(error)
 }
 
 fn defined_in(ast: &AST) -> Defined {
@@ -379,3 +379,6 @@ fn calls_in(ast: &AST) -> Vec<String> {
 pub fn in_module(name: &str, error: Box<EvalAltResult>, position: Position) -> Box<EvalAltResult> {
     EvalAltResult::ErrorInModule(name.to_owned(), error, position).into()
 }
+
+/// What the engine of a runbook has.
+pub(super) static NAMES: OnceLock<Names> = OnceLock::new();

@@ -23,6 +23,7 @@ pub mod library;
 mod memory;
 pub mod names;
 pub mod open_comment;
+mod parsing;
 pub mod place;
 pub mod printer;
 pub mod resolver;

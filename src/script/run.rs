@@ -8,7 +8,7 @@ use rhai::{Caches, Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Scope};
 use super::each::{self, Tell};
 use super::engine;
 use super::errors::{diagnose, is_help, without_place};
-use super::library::{Library, Unit};
+use super::library::{Library, NAMES, Unit};
 use super::names::Names;
 use super::resolver::{read_source, scripts_in};
 use super::standard::{EMBEDDED, Modules};
@@ -100,9 +100,6 @@ pub struct Beside {
     /// What an engine with these functions has, once it was asked.
     pub names: &'static OnceLock<Names>,
 }
-
-/// What the engine of a runbook has.
-pub(super) static NAMES: OnceLock<Names> = OnceLock::new();
 
 impl Default for Beside {
     fn default() -> Self {

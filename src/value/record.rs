@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Map};
 
-use super::text::map_literal;
 use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
 
@@ -13,7 +12,7 @@ use crate::model::suggest::did_you_mean;
 #[derive(Clone)]
 pub struct Record {
     what: Arc<str>,
-    fields: Arc<Map>,
+    pub(super) fields: Arc<Map>,
     reader: Option<Reader>,
 }
 
@@ -78,12 +77,6 @@ impl fmt::Debug for Record {
             .field("what", &self.what)
             .field("fields", &self.fields)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&map_literal(&self.fields))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Values as people read them.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use rhai::{Dynamic, Map};
@@ -141,6 +141,12 @@ fn is_bare_key(key: &str) -> bool {
     !key.is_empty()
         && !key.starts_with(|c: char| c.is_ascii_digit())
         && key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&map_literal(&self.fields))
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tar::{Builder, EntryType, Header};
 
-use super::{Content, Entry};
+use super::entry::{Content, Entry};
 use crate::host::Host;
 use crate::policy::CheckedPath;
 

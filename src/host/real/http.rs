@@ -1,9 +1,9 @@
 //! HTTP requests.
 
 mod route;
+mod wording;
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::io;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -17,9 +17,8 @@ use super::environment;
 use super::error::{cause, kind};
 use crate::host::memory::{Collected, Full, LARGEST_VALUE};
 use crate::host::{HostError, HostErrorKind, HttpRequest, HttpResponse, Result};
-use route::{Proxies, Route};
-
-type Environment = fn(&str) -> Option<String>;
+use route::{Environment, Proxies, Route};
+use wording::{innermost, shown};
 
 /// More clients than this are not kept.
 const MOST_CLIENTS: usize = 16;
@@ -199,33 +198,6 @@ fn distrust(error: &rustls::Error) -> String {
         ) => "its certificate is for another name".to_owned(),
         rustls::Error::InvalidMessage(_) => "it does not speak TLS".to_owned(),
         _ => error.to_string(),
-    }
-}
-
-/// A URL without what may be a password or a token.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    // They fail only where there can be neither.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url.to_string()
-}
-
-/// The error at the bottom, which says what happened; those above say only where.
-fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
-    let mut innermost = error;
-    loop {
-        // An I/O error gives its content's source, not its content.
-        let content = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        match content
-            .map(|content| -> &(dyn Error + 'static) { content })
-            .or_else(|| innermost.source())
-        {
-            Some(inner) => innermost = inner,
-            None => return innermost,
-        }
     }
 }
 

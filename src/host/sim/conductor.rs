@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use chance::{SplitMix64, fraction};
 pub use sleep::Sleep;
 
-use crate::host::conductor::{Job, script_threads};
+use crate::host::script_threads::{Job, script_threads};
 use crate::model::Failure;
 
 type TaskId = u64;
@@ -241,11 +241,6 @@ impl SimConductor {
     fn end(&self, why: Stop) {
         self.state.lock().stop.get_or_insert(why);
         self.stalled.cancel();
-    }
-
-    /// A future that is ready once virtual time has advanced by `time`.
-    pub fn sleep(self: &Arc<Self>, time: Duration) -> Sleep {
-        Sleep { deadline: self.now() + time, conductor: self.clone(), timer: None }
     }
 
     /// Waits for `future`; other tasks run meanwhile.

@@ -8,8 +8,9 @@ use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 
 use self::by_path::ByPath;
+use super::errno::Errno;
 use super::overlay::{Overlay, Under};
-use crate::host::{FileInfo, FileKind, FolderEntry, HostErrorKind, SYMLINK_IN_PATH};
+use crate::host::{FileInfo, FileKind, FolderEntry};
 
 /// Links followed before a path counts as a loop, as Linux has it.
 const MAXIMUM_LINKS: usize = 40;
@@ -21,57 +22,6 @@ const DEFAULT_FOLDER_MODE: u32 = 0o755;
 const OWNER_READ: u32 = 0o400;
 const OWNER_WRITE: u32 = 0o200;
 const OWNER_SEARCH: u32 = 0o100;
-
-/// Why a file operation failed, as the operating system says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Errno {
-    NotFound,
-    NotAFolder,
-    IsAFolder,
-    NotEmpty,
-    Exists,
-    Denied,
-    Loop,
-    NoSpace,
-    /// A symlink where none is followed.
-    SymlinkInPath,
-    /// More than is read at once.
-    TooLarge,
-    /// A relative path, a folder moved into itself, no symlink where one is wanted.
-    Invalid,
-}
-
-impl Errno {
-    pub(super) fn kind(self) -> HostErrorKind {
-        match self {
-            Self::NotFound | Self::NotAFolder => HostErrorKind::NotFound,
-            Self::Denied => HostErrorKind::PermissionDenied,
-            Self::NotEmpty | Self::Exists => HostErrorKind::AlreadyExists,
-            Self::NoSpace => HostErrorKind::NoSpace,
-            Self::IsAFolder | Self::Invalid => HostErrorKind::Invalid,
-            Self::SymlinkInPath => HostErrorKind::SymlinkInPath,
-            Self::TooLarge => HostErrorKind::TooLarge,
-            Self::Loop => HostErrorKind::Other,
-        }
-    }
-
-    /// The cause, in the words of the real host.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::NotFound => "it is not there",
-            Self::NotAFolder => "a part of the path is not a folder",
-            Self::IsAFolder => "it is a folder",
-            Self::NotEmpty => "the folder is not empty",
-            Self::Exists => "something of that name is there",
-            Self::Denied => "permission denied",
-            Self::Loop => "symlinks lead in a circle",
-            Self::NoSpace => "the disk is full",
-            Self::SymlinkInPath => SYMLINK_IN_PATH,
-            Self::TooLarge => "it is larger than 64 MiB",
-            Self::Invalid => "invalid argument",
-        }
-    }
-}
 
 type Result<T> = std::result::Result<T, Errno>;
 

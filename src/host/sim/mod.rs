@@ -5,6 +5,8 @@
 
 mod changes;
 pub mod conductor;
+mod epoch;
+mod errno;
 mod files;
 mod network;
 mod overlay;
@@ -21,7 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, BoxStream, StreamExt};
 use parking_lot::Mutex;
@@ -35,33 +37,19 @@ use crate::policy::CheckedPath;
 use changes::Changes;
 pub use changes::{Change, Side};
 use conductor::SimConductor;
-use files::{Errno, Files, Last};
+pub use epoch::{date, epoch};
+use errno::{Errno, failure};
+use files::{Files, Last};
 use network::Network;
 pub use overlay::Overlay;
 pub use script::{CommandAnswer, HttpAnswer};
 use script::{CommandScripts, ConnectScripts, HttpScripts};
-
-/// 2026-01-01T00:00:00Z, in seconds since 1970: when every simulation starts.
-const EPOCH_SECONDS: i64 = 1_767_225_600;
 
 /// Why nothing is reached, in the words of the real host.
 const REFUSED: &str = "connection refused: nobody listens there";
 
 /// How a streamed file arrives.
 const CHUNK_BYTES: usize = 64 << 10;
-
-/// The date at which every simulation starts.
-pub fn epoch() -> DateTime<Utc> {
-    DateTime::from_timestamp(EPOCH_SECONDS, 0).unwrap_or_default()
-}
-
-/// The date after `elapsed` of virtual time.
-pub fn date(elapsed: Duration) -> DateTime<Utc> {
-    TimeDelta::from_std(elapsed)
-        .ok()
-        .and_then(|elapsed| epoch().checked_add_signed(elapsed))
-        .unwrap_or(DateTime::<Utc>::MAX_UTC)
-}
 
 /// The simulated host. Built by its `with_…` and `on_…` methods; read back by its records.
 pub struct SimHost {
@@ -413,13 +401,6 @@ impl Host for SimHost {
     async fn read_stdin(&self) -> Result<Bytes> {
         Ok(self.stdin.clone())
     }
-}
-
-fn failure(errno: Errno, action: &str, path: &Path) -> HostError {
-    HostError::new(
-        errno.kind(),
-        format!("Could not {action} \"{}\": {}", path.display(), errno.words()),
-    )
 }
 
 fn not_shown(action: &str, path: &Path, reason: &str) -> HostError {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::files::Errno;
+use super::errno::Errno;
 use crate::host::git::GitFiles;
 use crate::host::{FileInfo, FileKind, Host, HostErrorKind};
 use crate::policy::CheckedPath;

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::conductor::SimConductor;
-use super::files::{Errno, Files};
+use super::errno::Errno;
+use super::files::Files;
 use super::{Change, CommandAnswer, HttpAnswer, Overlay, Side, SimHost};
 use crate::host::{CommandRequest, Host, HttpRequest, Listener, StandardStream};
 

@@ -8,8 +8,9 @@ use parking_lot::Mutex;
 
 use super::changes::Changes;
 use super::conductor::SimConductor;
+use super::epoch::date;
+use super::errno::failure;
 use super::files::{Files, Last};
-use super::{date, failure};
 use crate::host::{FileSink, Result};
 use crate::policy::CheckedPath;
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::reader::Field;
+use super::sizes::{BINARY, DECIMAL, SIZE, in_units, not_a_size, size, truth};
 use super::{Logging, log_values};
 use crate::model::Failure;
 use crate::model::suggest::{did_you_mean, nearest};
@@ -171,12 +172,6 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
     }
 }
 
-pub(super) const SIZE: &str = "write it like \"10m\"";
-
-pub(super) fn not_a_size(text: &str) -> String {
-    format!("\"{text}\" is not a size that a log driver takes")
-}
-
 /// When a log file is full, and how many there are.
 fn check_rotation<'a>(
     driver: &str,
@@ -257,56 +252,6 @@ pub(super) fn canonical(logging: &Logging) -> Logging {
         }
     }
     logging
-}
-
-/// A truth value as Go reads it.
-pub(super) fn truth(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
-
-/// What a unit is of the one below it: of log files, and of the memory between a container and its
-/// driver.
-pub(super) const DECIMAL: u64 = 1000;
-const BINARY: u64 = 1024;
-
-const UNITS: &str = "kmgtp";
-
-/// A size as Docker's log drivers read it: a number, then a unit of a letter with `b`, `i` or `ib`
-/// behind it; whole bytes.
-pub(super) fn size(text: &str, step: u64) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let is_number = number.split('.').all(|part| !part.is_empty());
-    let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
-    let power = match unit.trim_end_matches('b').trim_end_matches('i') {
-        "" => 0,
-        letter => i32::try_from(UNITS.find(letter).filter(|_| letter.len() == 1)? + 1).ok()?,
-    };
-    if !is_number || !matches!(unit.len(), 0..=3) {
-        return None;
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "it is not below 0; what is too large is largest"
-    )]
-    Some((number.parse::<f64>().ok()? * (step as f64).powi(power)) as u64)
-}
-
-/// With the largest unit of which it is a whole number: `10m`.
-fn in_units(bytes: u64, step: u64) -> String {
-    let (mut number, mut units) = (bytes, UNITS.chars());
-    let mut unit = None;
-    while number > 0 && number.is_multiple_of(step) {
-        let Some(next) = units.next() else { break };
-        (number, unit) = (number / step, Some(next));
-    }
-    format!("{number}{}", unit.map(String::from).unwrap_or_default())
 }
 
 #[cfg(test)]

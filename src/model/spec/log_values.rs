@@ -1,8 +1,8 @@
 //! Values of log options that the engine refuses whatever else is configured there.
 
 use super::Logging;
-use super::log_options::{self, DECIMAL, not_a_size, size};
 use super::reader::Field;
+use super::sizes::{self, DECIMAL, not_a_size, size};
 use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
 
@@ -137,7 +137,7 @@ fn fault(name: &str, value: &str, form: &Form) -> Option<(String, String)> {
         )
     };
     match form {
-        Form::Truth if log_options::truth(value).is_none() => Some((
+        Form::Truth if sizes::truth(value).is_none() => Some((
             format!("\"{name}\" has to be true or false, but it is \"{value}\""),
             "write \"true\" or \"false\"".to_owned(),
         )),
@@ -152,7 +152,7 @@ fn fault(name: &str, value: &str, form: &Form) -> Option<(String, String)> {
             })
         }
         Form::Size if size(value, DECIMAL).is_none() => {
-            Some((not_a_size(value), log_options::SIZE.to_owned()))
+            Some((not_a_size(value), sizes::SIZE.to_owned()))
         }
         Form::Facility
             if !FACILITIES.contains(&value)

@@ -15,18 +15,12 @@ pub mod answers;
 pub mod assert;
 pub mod difference;
 pub mod machine;
+mod placed;
 pub mod runbook;
 pub mod sim;
 pub mod views;
 
-use std::sync::Arc;
-
-use rhai::{Engine, NativeCallContext};
-
-use super::lab::Lab;
-use crate::api::Raw;
-use crate::model::Failure;
-use crate::value::error::throw;
+use rhai::Engine;
 
 const PRIMITIVES: &[fn(&mut Engine)] = &[assert::register, runbook::register, sim::register];
 
@@ -35,17 +29,4 @@ pub fn register(engine: &mut Engine) {
     for primitive in PRIMITIVES {
         primitive(engine);
     }
-}
-
-/// Does the work of a module's function, with the position of its call in an error: Rhai fills that
-/// in only where no `module::` stands before the name.
-fn placed<T>(
-    call: &NativeCallContext,
-    work: impl FnOnce(&Arc<Lab>) -> Result<T, Failure>,
-) -> Raw<T> {
-    Lab::of(call).and_then(|lab| work(&lab)).map_err(|failure| {
-        let mut error = throw(failure);
-        error.set_position(call.call_position());
-        error
-    })
 }

@@ -6,7 +6,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map};
 
 use super::answers::{Answers, Pages, words_of};
-use super::{machine, placed, views};
+use super::{machine, placed::placed, views};
 use crate::api::shared_module;
 use crate::api::{Context, Raw, task};
 use crate::engine::sim::{Fault, When, matches};

@@ -7,6 +7,7 @@
 //! - [`setup`]: where the runbook's test file says more of it
 //! - [`report`]: what came of it, as text and as JSON lines
 
+mod outcome;
 pub mod points;
 pub mod report;
 pub mod setup;
@@ -14,6 +15,7 @@ pub mod stage;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod undisturbed;
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -26,11 +28,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::points::{Point, Port, Side};
 pub use self::report::{Finding, Problem, Report};
-pub use self::stage::{Stage, Task};
+pub use self::stage::Stage;
+pub use self::undisturbed::Task;
 
+use self::outcome::{Outcome, not_deterministic};
 use self::points::{Deeds, Named};
-use self::stage::{Clean, Made, Play};
+use self::stage::Play;
 use self::state::Expected;
+use self::undisturbed::{Clean, Made};
 use crate::host::sim::conductor::SimConductor;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
@@ -139,16 +144,6 @@ pub fn sweep(
     Ok(report)
 }
 
-/// What came of one point.
-#[derive(Debug, Default)]
-struct Outcome {
-    finding: Option<Finding>,
-    /// What the run after the kill did.
-    recovery: Deeds,
-    /// The run was over before it could be killed there.
-    too_late: bool,
-}
-
 /// Plays every one, several at a time; the outcomes in their order. Ends early at the first error,
 /// or when cancelled.
 fn each(
@@ -233,25 +228,6 @@ fn same_calls(task: &Task, one: &[Made], other: &[Made]) -> Result<(), Box<Diagn
             ))
         }
     }
-}
-
-fn not_deterministic(
-    task: &Task,
-    call: usize,
-    how: &str,
-    one: Option<String>,
-    other: Option<String>,
-) -> Box<Diagnostic> {
-    let words = |made: Option<String>| made.unwrap_or_else(|| "none any more".to_owned());
-    let message = format!(
-        "{} is not deterministic: call {call} of two runs on the same machine, {how}, is {}, and {}",
-        task.words(),
-        words(one),
-        words(other)
-    );
-    plain(
-        Failure::usage(message).hint("a crash sweep needs a runbook that does the same each time"),
-    )
 }
 
 /// Two runs with different seeds, and what both made.

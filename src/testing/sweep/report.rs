@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::points::{Named, Point, Port};
-use super::stage::{Clean, Task};
+
 use super::state::Difference;
+use super::undisturbed::{Clean, Task};
 use crate::engine::sim::Violation;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::in_milliseconds;

@@ -1,6 +1,5 @@
 //! The machine that a swept runbook finds, and one run on it: undisturbed, or killed and run again.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use super::outcome::{Outcome, not_deterministic};
 use super::points::{Deeds, Named, Point, Port};
 use super::report::{Finding, Problem};
 use super::setup::Machine;
 use super::state::{Difference, Expected, Footprint, Stamps, lost, replaced, stamps};
-use super::{Outcome, not_deterministic};
-use crate::engine::sim::{Call, SimEngineBuilder};
+use super::undisturbed::{Clean, Task, made};
+use crate::engine::sim::SimEngineBuilder;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
 use crate::machine::process::{End, Ran};
@@ -21,21 +21,6 @@ use crate::machine::world::{Subject, World};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::place::plain;
-
-/// A runbook and the words that would stand after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
-    pub path: PathBuf,
-    pub words: Vec<String>,
-}
-
-impl Task {
-    /// How people write it: `up.rhai --target production`.
-    pub fn words(&self) -> String {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        [name].into_iter().chain(self.words.iter().cloned()).collect::<Vec<_>>().join(" ")
-    }
-}
 
 type OnEngine = Arc<dyn Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync>;
 
@@ -179,33 +164,6 @@ fn never_wrong(world: &World, task: &Task) -> Result<(), Box<Diagnostic>> {
     );
     let all: Vec<String> = found.iter().map(ToString::to_string).collect();
     Err(plain(failure.detail("when, and at which call", all.join("\n"))))
-}
-
-/// A call with its time: what two runs with one seed have in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Made {
-    pub call: Named,
-    pub at: Duration,
-}
-
-fn made(calls: &[Call]) -> Vec<Made> {
-    calls
-        .iter()
-        .map(|call| Made { call: Named::new(call, &BTreeMap::new()), at: call.at })
-        .collect()
-}
-
-/// What is known of a run that nothing disturbed.
-pub(super) struct Clean {
-    pub made: Vec<Made>,
-    pub deeds: Deeds,
-    pub footprint: Footprint,
-    /// The volumes there were before it.
-    given: Stamps,
-    /// Those of them that it made anew.
-    replaced: BTreeSet<String>,
-    /// The most containers that wrote to each volume at once.
-    writers: BTreeMap<String, usize>,
 }
 
 /// The runs that are killed.

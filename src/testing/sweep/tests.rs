@@ -212,7 +212,7 @@ fn a_name_made_of_the_time_is_not_deterministic() {
 
 #[test]
 fn a_call_that_differs_between_two_runs_on_the_same_machine_is_named() {
-    let made = |target: &str| stage::Made {
+    let made = |target: &str| undisturbed::Made {
         call: Named { method: "volume_create", target: target.to_owned(), mutates: true },
         at: Duration::from_secs(1),
     };

@@ -11,7 +11,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::dns::{Name, Resolve, Resolving};
 use reqwest::{Proxy, Url};
 
-use super::{Environment, innermost};
+use super::wording::{innermost, shown};
 use crate::host::{HostError, HostErrorKind, HttpRequest, Result};
 use crate::policy::EngineAddress;
 use crate::policy::engines::{addresses_in, is_own};
@@ -83,15 +83,12 @@ async fn resolved(
 }
 
 fn could_not(url: &Url, kind: HostErrorKind, cause: &str) -> HostError {
-    HostError::new(kind, format!("Could not reach \"{}\": {cause}", super::shown(url)))
+    HostError::new(kind, format!("Could not reach \"{}\": {cause}", shown(url)))
 }
 
 fn refusal(url: &Url, engine: &EngineAddress) -> HostError {
-    let message = format!(
-        "A script may not send a request to \"{}\": {}",
-        super::shown(url),
-        engine.reason()
-    );
+    let message =
+        format!("A script may not send a request to \"{}\": {}", shown(url), engine.reason());
     HostError::new(HostErrorKind::Refused, message)
 }
 
@@ -157,6 +154,8 @@ impl Proxies {
         if url.scheme() == "https" { self.https.clone() } else { self.http.clone() }
     }
 }
+
+pub(super) type Environment = fn(&str) -> Option<String>;
 
 #[cfg(test)]
 mod tests {

@@ -10,9 +10,9 @@ use super::SimConductor;
 
 /// A virtual sleep.
 pub struct Sleep {
-    pub(super) conductor: Arc<SimConductor>,
-    pub(super) deadline: Duration,
-    pub(super) timer: Option<(Duration, u64)>,
+    conductor: Arc<SimConductor>,
+    deadline: Duration,
+    timer: Option<(Duration, u64)>,
 }
 
 impl Future for Sleep {
@@ -38,5 +38,12 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         let waker = self.timer.and_then(|timer| self.conductor.state.lock().timers.remove(&timer));
         drop(waker);
+    }
+}
+
+impl SimConductor {
+    /// A future that is ready once virtual time has advanced by `time`.
+    pub fn sleep(self: &Arc<Self>, time: Duration) -> Sleep {
+        Sleep { deadline: self.now() + time, conductor: self.clone(), timer: None }
     }
 }

@@ -1,0 +1,136 @@
+//! Which containers' logs are read, and what of them.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::messages;
+use crate::apply::Surroundings;
+use crate::apply::failures::of_engine;
+use crate::apply::verbs::look;
+use crate::engine::{EngineError, EngineErrorKind, OutputKind};
+use crate::model::event::Level;
+use crate::model::{Failure, Kind};
+
+/// A line of a container's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// The container's name without the project: `backend-1`.
+    pub from: String,
+    pub service: String,
+    /// The engine's.
+    pub time: DateTime<Utc>,
+    pub stderr: bool,
+    pub text: String,
+}
+
+/// A container whose log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    pub id: String,
+    pub service: String,
+    pub from: String,
+}
+
+/// Whose logs are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// The containers of a project's services, or of some of them.
+    Project { project: String, services: Option<BTreeSet<String>> },
+    /// The container of that name.
+    Container { project: String, name: String },
+}
+
+/// What of the logs is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogQuery {
+    /// Whether to go on with what is written from now on.
+    pub follow: bool,
+    /// The last so many lines of each container.
+    pub tail: Option<u64>,
+    pub since: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Selection {
+    /// The project it belongs to.
+    pub fn project(&self) -> &str {
+        match self {
+            Self::Project { project, .. } | Self::Container { project, .. } => project,
+        }
+    }
+
+    /// The containers that are there.
+    pub(super) async fn list(&self, around: &Surroundings) -> Result<Vec<Logged>, Failure> {
+        let services = match self {
+            Self::Project { services, .. } => services,
+            Self::Container { name, .. } => {
+                let id = match around.engine.container_inspect(name).await {
+                    Ok(found) => found.id.unwrap_or_default(),
+                    Err(error) if error.is_not_found() => return Ok(Vec::new()),
+                    Err(error) => {
+                        return Err(of_engine(error, &format!("inspect the container \"{name}\"")));
+                    }
+                };
+                return Ok(vec![Logged { id, service: name.clone(), from: name.clone() }]);
+            }
+        };
+        let containers = look(around, self.project()).await?.containers;
+        let is_wanted =
+            |service: &String| services.as_ref().is_none_or(|names| names.contains(service));
+        Ok(containers
+            .into_iter()
+            .filter(|container| is_wanted(&container.service))
+            .map(|container| Logged {
+                from: self.short(&container.name),
+                id: container.id,
+                service: container.service,
+            })
+            .collect())
+    }
+
+    /// A container's name as its lines show it: without the project, where a whole project is read.
+    pub(super) fn short(&self, name: &str) -> String {
+        match self {
+            Self::Project { project, .. } => name
+                .strip_prefix(project.as_str())
+                .and_then(|rest| rest.strip_prefix('-'))
+                .unwrap_or(name),
+            Self::Container { .. } => name,
+        }
+        .to_owned()
+    }
+}
+
+/// Says that a container's log is not among the lines.
+pub(super) fn warn(around: &Surroundings, logged: &Logged, error: EngineError) {
+    let failure = unreadable(logged, error);
+    let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+    around.log(Level::Warning, format!("{}{hint}", failure.message));
+}
+
+/// Why a container's log can't be read.
+pub(super) fn unreadable(logged: &Logged, error: EngineError) -> Failure {
+    let from = &logged.from;
+    if error.kind == EngineErrorKind::Unsupported {
+        return Failure::new(
+            Kind::Engine,
+            format!("Could not read the log of \"{from}\": its logging driver keeps nothing that can be read"),
+        )
+        .hint("give the service `logging: { driver: local }`, or read it where its driver sends it");
+    }
+    of_engine(error, &format!("read the log of \"{from}\""))
+}
+
+impl Logged {
+    /// A line of this container's.
+    pub(super) fn line(&self, line: messages::TimedLine) -> LogLine {
+        LogLine {
+            from: self.from.clone(),
+            service: self.service.clone(),
+            time: line.time,
+            stderr: line.kind == OutputKind::Stderr,
+            text: line.text,
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! Reading one service of a stack.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::build::read_built_image;
+use super::mount::host_path;
+use super::project::ReadOptions;
+use super::reader::Field;
+use super::secret::SECRETS_FOLDER;
+use super::service::{
+    Condition, Dependency, EnvFile, Logging, NetworkAttachment, ProbeMode, Restart, Service,
+    UpdateOrder,
+};
+use super::{
+    Build, FileMount, Healthcheck, Mount, Port, config, container_fields, log_options, values,
+};
+use crate::model::Failure;
+
+/// Keys of the Compose specification that are not done here yet; refused by name.
+const UNSUPPORTED: &[&str] = &[
+    "annotations",
+    "attach",
+    "blkio_config",
+    "cap_add",
+    "cap_drop",
+    "cgroup",
+    "cgroup_parent",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "cpu_shares",
+    "cpus",
+    "cpuset",
+    "credential_spec",
+    "develop",
+    "device_cgroup_rules",
+    "devices",
+    "dns",
+    "dns_opt",
+    "dns_search",
+    "domainname",
+    "extends",
+    "external_links",
+    "expose",
+    "gpus",
+    "group_add",
+    "ipc",
+    "isolation",
+    "label_file",
+    "links",
+    "mac_address",
+    "mem_limit",
+    "mem_reservation",
+    "mem_swappiness",
+    "memswap_limit",
+    "models",
+    "network_mode",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "pid",
+    "pids_limit",
+    "platform",
+    "post_start",
+    "pre_stop",
+    "privileged",
+    "provider",
+    "pull_policy",
+    "pull_refresh_after",
+    "runtime",
+    "security_opt",
+    "shm_size",
+    "stdin_open",
+    "storage_opt",
+    "sysctls",
+    "tmpfs",
+    "tty",
+    "ulimits",
+    "use_api_socket",
+    "userns_mode",
+    "uts",
+    "volumes_from",
+];
+
+fn count(field: &Field<'_>) -> Result<u32, Failure> {
+    u32::try_from(field.number()?)
+        .ok()
+        .filter(|&number| number <= 1000)
+        .ok_or_else(|| field.fail("At most 1000 containers of one service are possible"))
+}
+
+/// A list is the argument vector; a string is split into words as a shell would, but runs in none.
+fn read_command(field: &Field<'_>) -> Result<Vec<String>, Failure> {
+    match field.value {
+        Value::String(line) => shell_words::split(line)
+            .map_err(|_| field.fail(format!("A quote in \"{line}\" is not closed"))),
+        _ => field.texts(),
+    }
+}
+
+fn read_ports(field: &Field<'_>) -> Result<Vec<Port>, Failure> {
+    let mut ports = Vec::new();
+    for item in field.list()? {
+        ports.extend(Port::read(&item)?);
+    }
+    ports.sort();
+    ports.dedup();
+    Ok(ports)
+}
+
+fn read_env_files(field: &Field<'_>, options: &ReadOptions<'_>) -> Result<Vec<EnvFile>, Failure> {
+    let read = |field: &Field<'_>| match field.value {
+        Value::String(path) => {
+            Ok(EnvFile { path: host_path(field, path, options.directory)?, required: true })
+        }
+        _ => {
+            let mut map = field.long_form("a path, a list of paths or a map")?;
+            let path = map.required("path")?;
+            let file = EnvFile {
+                path: host_path(&path, &path.name_text()?, options.directory)?,
+                required: map.read("required", Field::bool)?.unwrap_or(true),
+            };
+            map.finish(&["format"])?;
+            Ok(file)
+        }
+    };
+    match field.value {
+        Value::Array(_) => field.list()?.iter().map(read).collect(),
+        _ => Ok(vec![read(field)?]),
+    }
+}
+
+fn read_networks(field: &Field<'_>) -> Result<BTreeMap<String, NetworkAttachment>, Failure> {
+    if let Value::Array(_) = field.value {
+        return field
+            .list()?
+            .iter()
+            .map(|item| Ok((item.name_text()?, NetworkAttachment::default())))
+            .collect();
+    }
+    if !field.value.is_object() {
+        return Err(field.wrong_type("a list of networks or a map"));
+    }
+    let mut networks = BTreeMap::new();
+    for (name, field) in field.entries()? {
+        let mut map = field.map()?;
+        let mut aliases = map.read("aliases", Field::texts)?.unwrap_or_default();
+        aliases.sort();
+        let attachment = NetworkAttachment {
+            aliases,
+            ipv4_address: map.read_filled("ipv4_address", |field| {
+                let text = field.name_text()?;
+                text.parse().map_err(|_| field.fail(format!("\"{text}\" is not an IPv4 address")))
+            })?,
+            ipv6_address: map.read_filled("ipv6_address", |field| {
+                let text = field.name_text()?;
+                text.parse().map_err(|_| field.fail(format!("\"{text}\" is not an IPv6 address")))
+            })?,
+        };
+        map.finish(&[
+            "driver_opts",
+            "gw_priority",
+            "interface_name",
+            "link_local_ips",
+            "mac_address",
+            "priority",
+        ])?;
+        networks.insert(name, attachment);
+    }
+    Ok(networks)
+}
+
+fn read_depends_on(field: &Field<'_>) -> Result<BTreeMap<String, Dependency>, Failure> {
+    if let Value::Array(_) = field.value {
+        let started = Dependency { condition: Condition::Started, required: true };
+        return field.list()?.iter().map(|item| Ok((item.name_text()?, started))).collect();
+    }
+    if !field.value.is_object() {
+        return Err(field.wrong_type("a list of services or a map"));
+    }
+    let mut dependencies = BTreeMap::new();
+    for (name, field) in field.entries()? {
+        let mut map = field.map()?;
+        let condition = match map.get("condition") {
+            Some(field) => {
+                let words = [Condition::Started, Condition::Healthy, Condition::Completed]
+                    .map(Condition::word);
+                Condition::from_word(&field.one_of(&words)?).unwrap_or(Condition::Started)
+            }
+            None => Condition::Started,
+        };
+        let required = map.read("required", Field::bool)?.unwrap_or(true);
+        map.finish(&["restart"])?;
+        dependencies.insert(name, Dependency { condition, required });
+    }
+    Ok(dependencies)
+}
+
+fn read_restart(field: &Field<'_>) -> Result<Restart, Failure> {
+    let text = field.scalar()?;
+    match text.as_str() {
+        // YAML readers before 1.2 take a bare `no` for false.
+        "no" | "false" => return Ok(Restart::No),
+        "always" => return Ok(Restart::Always),
+        "unless-stopped" => return Ok(Restart::UnlessStopped),
+        "on-failure" => return Ok(Restart::OnFailure(0)),
+        _ => {}
+    }
+    if let Some(times) = text.strip_prefix("on-failure:").and_then(|times| times.parse().ok()) {
+        return Ok(Restart::OnFailure(times));
+    }
+    Err(field
+        .fail(format!("\"restart\" can't be \"{text}\""))
+        .hint("there is: no, always, unless-stopped, on-failure, on-failure:TIMES"))
+}
+
+fn read_logging(field: &Field<'_>) -> Result<Logging, Failure> {
+    let mut map = field.map()?;
+    let logging = Logging {
+        driver: map.read_filled("driver", Field::name_text)?,
+        options: map
+            .read("options", |field| field.pairs(&|_| Some(String::new())))?
+            .unwrap_or_default(),
+    };
+    map.finish(&[])?;
+    log_options::check(&logging, field)?;
+    Ok(logging)
+}
+
+/// `{"name": "address"}`, also with a list of addresses, or `["name:address"]`, as Docker's
+/// `name:address`.
+fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
+    let mut hosts = Vec::new();
+    match field.value {
+        Value::Object(_) => {
+            for (name, addresses) in field.entries()? {
+                match addresses.value {
+                    Value::Array(_) => {
+                        for address in addresses.list()? {
+                            hosts.push(host_entry(&address, &name, &address.name_text()?)?);
+                        }
+                    }
+                    _ => hosts.push(host_entry(&addresses, &name, &addresses.name_text()?)?),
+                }
+            }
+        }
+        Value::Array(_) => {
+            for item in field.list()? {
+                let text = item.name_text()?;
+                match text.split_once(['=', ':']) {
+                    Some((name, address)) if !name.is_empty() && !address.is_empty() => {
+                        hosts.push(host_entry(&item, name, address)?)
+                    }
+                    _ => {
+                        return Err(item.fail(format!(
+                            "\"{text}\" is not a host entry; write \"NAME:ADDRESS\""
+                        )));
+                    }
+                }
+            }
+        }
+        _ => return Err(field.wrong_type("a list of \"NAME:ADDRESS\" or a map")),
+    }
+    hosts.sort();
+    Ok(hosts)
+}
+
+/// An entry as Docker takes it: an IPv6 address may stand in brackets in Compose, and may not
+/// there.
+fn host_entry(field: &Field<'_>, name: &str, address: &str) -> Result<String, Failure> {
+    let plain =
+        address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    if plain != "host-gateway" && plain.parse::<std::net::IpAddr>().is_err() {
+        return Err(field
+            .fail(format!("\"{address}\", the address of the host \"{name}\", is no IP address"))
+            .hint("write an IPv4 or IPv6 address, or host-gateway"));
+    }
+    Ok(format!("{name}:{plain}"))
+}
+
+#[derive(Default)]
+struct Deploy {
+    replicas: Option<u32>,
+    order: Option<UpdateOrder>,
+}
+
+fn read_deploy(field: &Field<'_>) -> Result<Deploy, Failure> {
+    let mut map = field.map()?;
+    let replicas = map.read("replicas", count)?;
+    let order = map.read("update_config", |field| {
+        let mut map = field.map()?;
+        let order = map.read("order", |field| field.one_of(&["stop-first", "start-first"]))?;
+        map.finish(&["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio"])?;
+        Ok(order.map(|word| {
+            if word == "start-first" { UpdateOrder::StartFirst } else { UpdateOrder::StopFirst }
+        }))
+    })?;
+    map.finish(&[
+        "mode",
+        "endpoint_mode",
+        "labels",
+        "placement",
+        "resources",
+        "restart_policy",
+        "rollback_config",
+    ])?;
+    Ok(Deploy { replicas, order: order.flatten() })
+}
+
+impl Service {
+    /// Reads one entry of `services`.
+    pub(super) fn read(
+        name: &str,
+        project: &str,
+        field: &Field<'_>,
+        options: &ReadOptions<'_>,
+    ) -> Result<Self, Failure> {
+        let mut map = field.map()?;
+        // Such a service has its image elsewhere, or none.
+        map.refuse_unsupported(&["extends", "provider"])?;
+        let build =
+            map.read("build", |field| Build::read(field, options.directory, options.lookup))?;
+        let image = map.read_filled("image", |field| {
+            if build.is_some() { read_built_image(field) } else { field.image_name() }
+        })?;
+        let image = match (image, &build) {
+            (Some(image), _) => image,
+            (None, Some(_)) => crate::model::names::built_image(project, name),
+            (None, None) => {
+                return Err(field.fail_key(format!(
+                    "The service \"{name}\" has neither \"image\" nor \"build\""
+                )));
+            }
+        };
+        let deploy = map.read("deploy", read_deploy)?.unwrap_or_default();
+        let scale = map.read("scale", |field| count(field))?;
+        if let (Some(scale), Some(replicas)) = (scale, deploy.replicas)
+            && scale != replicas
+        {
+            return Err(field.fail(format!(
+                "The service \"{name}\" has scale {scale} but deploy.replicas {replicas}"
+            )));
+        }
+        let service = Self {
+            name: name.to_owned(),
+            image,
+            build,
+            command: map.read("command", read_command)?,
+            entrypoint: map.read("entrypoint", read_command)?,
+            environment: map
+                .read("environment", |field| container_fields::environment(field, options.lookup))?
+                .unwrap_or_default(),
+            env_file: map
+                .read("env_file", |field| read_env_files(field, options))?
+                .unwrap_or_default(),
+            ports: map.read("ports", read_ports)?.unwrap_or_default(),
+            volumes: map
+                .read("volumes", |field| {
+                    field.list()?.iter().map(|item| Mount::read(item, options.directory)).collect()
+                })?
+                .unwrap_or_default(),
+            networks: map.read("networks", read_networks)?.unwrap_or_else(|| {
+                BTreeMap::from([("default".to_owned(), NetworkAttachment::default())])
+            }),
+            secrets: map
+                .read("secrets", |field| {
+                    field
+                        .list()?
+                        .iter()
+                        .map(|item| FileMount::read(item, "secret", SECRETS_FOLDER))
+                        .collect()
+                })?
+                .unwrap_or_default(),
+            configs: map
+                .read("configs", |field| field.list()?.iter().map(config::read_mount).collect())?
+                .unwrap_or_default(),
+            depends_on: map.read("depends_on", read_depends_on)?.unwrap_or_default(),
+            healthcheck: map.read("healthcheck", Healthcheck::read)?,
+            restart: map.read_filled("restart", read_restart)?.unwrap_or_default(),
+            logging: map.read("logging", read_logging)?,
+            profiles: map.read("profiles", Field::texts)?.unwrap_or_default(),
+            user: map.read("user", container_fields::user)?,
+            working_dir: map.read_filled("working_dir", container_fields::working_dir)?,
+            hostname: map.read_filled("hostname", Field::name_text)?,
+            init: map.read("init", Field::bool)?,
+            scale: scale.or(deploy.replicas).unwrap_or(1),
+            scale_is_described: scale.or(deploy.replicas).is_some(),
+            stop_grace_period: map.read("stop_grace_period", Field::duration)?,
+            stop_signal: map.read_filled("stop_signal", container_fields::stop_signal)?,
+            labels: map
+                .read("labels", |field| field.pairs(&|_| Some(String::new())))?
+                .unwrap_or_default(),
+            extra_hosts: map.read("extra_hosts", read_extra_hosts)?.unwrap_or_default(),
+            read_only: map.read("read_only", Field::bool)?.unwrap_or(false),
+            container_name: map.read("container_name", container_fields::container_name)?,
+            update_order: deploy.order.unwrap_or_default(),
+            probe: map.read("x-spc-probe", |field| field.one_of(&["engine", "own"]))?.map_or(
+                ProbeMode::Own,
+                |word| {
+                    if word == "engine" { ProbeMode::Engine } else { ProbeMode::Own }
+                },
+            ),
+        };
+        map.finish(UNSUPPORTED)?;
+        service.check(field)?;
+        Ok(service)
+    }
+
+    /// What can't be of this service alone, whatever else there is.
+    fn check(&self, field: &Field<'_>) -> Result<(), Failure> {
+        let name = &self.name;
+        if let Some(key) =
+            self.labels.keys().find(|key| crate::model::names::is_reserved_label(key))
+        {
+            return Err(field
+                .fail(format!(
+                    "The label \"{key}\" of the service \"{name}\" is one that spc sets itself"
+                ))
+                .hint("choose a key of your own"));
+        }
+        if let Some(twice) = self.volumes.iter().enumerate().find(|(at, mount)| {
+            self.volumes[..*at].iter().any(|before| before.place() == mount.place())
+        }) {
+            return Err(
+                field.fail(format!("The service \"{name}\" mounts \"{}\" twice", twice.1.target))
+            );
+        }
+        values::check(self, field)?;
+        self.check_scale().map_err(|failure| Failure { path: field.fail("").path, ..failure })?;
+        if self.update_order == UpdateOrder::StartFirst && self.container_name.is_some() {
+            return Err(field.fail(format!("The service \"{name}\" has a container_name, so that \"start-first\" is not possible")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! What came of one kill, or of a runbook that two runs can't be compared of.
+
+use super::points::Deeds;
+use super::report::Finding;
+use super::undisturbed::Task;
+use crate::model::Failure;
+use crate::model::diagnostic::Diagnostic;
+use crate::script::place::plain;
+
+/// What came of one point.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) finding: Option<Finding>,
+    /// What the run after the kill did.
+    pub(super) recovery: Deeds,
+    /// The run was over before it could be killed there.
+    pub(super) too_late: bool,
+}
+
+pub(super) fn not_deterministic(
+    task: &Task,
+    call: usize,
+    how: &str,
+    one: Option<String>,
+    other: Option<String>,
+) -> Box<Diagnostic> {
+    let words = |made: Option<String>| made.unwrap_or_else(|| "none any more".to_owned());
+    let message = format!(
+        "{} is not deterministic: call {call} of two runs on the same machine, {how}, is {}, and {}",
+        task.words(),
+        words(one),
+        words(other)
+    );
+    plain(
+        Failure::usage(message).hint("a crash sweep needs a runbook that does the same each time"),
+    )
+}
