@@ -14,8 +14,9 @@ use super::describe::project;
 use super::stack::Stack;
 use super::trial::Trial;
 use crate::compose::faults::Scope;
+use crate::engine::calls::Piece;
+use crate::engine::observer::Observer;
 use crate::engine::sim::{ImageSpec, Process, SimEngine};
-use crate::engine::tap::Tap;
 use crate::host::sim::conductor::SimConductor;
 use crate::model::Failure;
 use crate::model::secret::Secrets;
@@ -38,13 +39,16 @@ impl Bench {
             .build();
         let sent: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = sent.clone();
-        let watched = Tap::new(Arc::new(engine.clone()), move |asked| {
-            let delivered: Vec<_> =
-                asked.delivered.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
-            noted.lock().push(format!(
-                "{} {} {:?} {} {delivered:?}",
-                asked.method, asked.target, asked.member, asked.arguments
-            ));
+        let watched = Observer::new(Arc::new(engine.clone()), move |call| {
+            let mut sent = format!("{} {}", call.method(), call.text());
+            let mut delivered = Vec::new();
+            call.pieces(&mut |piece| {
+                if let Piece::Delivery(bytes) = piece {
+                    delivered.push(String::from_utf8_lossy(bytes).into_owned());
+                }
+            });
+            sent.push_str(&format!(" {delivered:?}"));
+            noted.lock().push(sent);
             Ok(())
         });
         let files = |host: crate::host::sim::SimHost| {

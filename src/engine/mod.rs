@@ -6,16 +6,16 @@
 //! are given is either of them behind a [`Guard`] and the last look of [`token_check`].
 
 mod base_image;
+pub mod calls;
 pub mod docker;
 pub mod exec_end;
 pub mod exec_processes;
 mod guard;
 pub mod image_labels;
 mod intent;
-pub mod methods;
+pub mod observer;
 pub mod planned;
 pub mod sim;
-pub mod tap;
 pub mod token_check;
 
 use std::collections::BTreeMap;
@@ -25,9 +25,9 @@ use async_trait::async_trait;
 use bollard::models;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+pub use self::calls::{Answer, Call, Engine, Method};
 pub use self::guard::Guard;
 pub use self::intent::Intent;
 
@@ -292,6 +292,33 @@ impl std::fmt::Debug for RegistryAuth {
     }
 }
 
+/// Whether readings of what a container uses go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatsRequest {
+    /// A reading about once a second, until nobody reads them; else one, which the engine takes
+    /// some two seconds for, as it measures twice.
+    pub follow: bool,
+}
+
+/// What is on the engine's disk, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskUsage {
+    pub images: DiskShare,
+    /// What containers wrote outside of volumes.
+    pub containers: DiskShare,
+    pub volumes: DiskShare,
+    pub build_cache: DiskShare,
+}
+
+/// Objects of one kind on the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskShare {
+    pub count: u64,
+    pub bytes: u64,
+    /// Of `bytes`, those of objects that nothing uses.
+    pub reclaimable: u64,
+}
+
 /// How a container is ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StopRequest {
@@ -302,132 +329,3 @@ pub struct StopRequest {
 
 /// Rows of `top`: titles, then one row per process.
 pub type Top = models::ContainerTopResponse;
-
-/// The Docker Engine API as spc uses it. Names or ids are accepted wherever the engine accepts
-/// them.
-///
-/// Dropping a returned future or stream abandons the wait, not necessarily the work on the engine.
-#[async_trait]
-pub trait Engine: Send + Sync {
-    /// The API version, read once at connection.
-    fn api_version(&self) -> ApiVersion;
-    /// Where the engine is, for messages: `unix:///var/run/docker.sock`.
-    fn address(&self) -> &str;
-    /// Whether paths of this machine can be bind-mounted: false over tcp and ssh.
-    fn is_local(&self) -> bool;
-    /// Whether the ports that it publishes are this machine's as this process sees it. False where
-    /// that can't be known.
-    fn publishes_here(&self) -> bool;
-
-    /// Fails if the call would be refused by a policy; asks the engine for nothing that it was not
-    /// asked already, as far as that can be. An engine without a policy refuses nothing.
-    fn check<'a>(&'a self, _intent: Intent<'a>) -> BoxFuture<'a, Result<()>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    async fn version(&self) -> Result<models::SystemVersion>;
-    async fn info(&self) -> Result<models::SystemInfo>;
-    /// Events from now (or `since`, seconds since the epoch) on; ends when the engine goes away.
-    /// The subscription is in force once the future is ready.
-    async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<EventStream>;
-
-    async fn container_list(
-        &self,
-        all: bool,
-        filters: &Filters,
-    ) -> Result<Vec<models::ContainerSummary>>;
-    async fn container_inspect(&self, container: &str) -> Result<models::ContainerInspectResponse>;
-    async fn container_create(
-        &self,
-        name: &str,
-        platform: Option<&str>,
-        body: models::ContainerCreateBody,
-    ) -> Result<models::ContainerCreateResponse>;
-    /// Answers whether it was started now (false: it ran already, 304).
-    async fn container_start(&self, container: &str) -> Result<bool>;
-    /// Answers whether it was stopped now (false: it did not run, 304).
-    async fn container_stop(&self, container: &str, request: &StopRequest) -> Result<bool>;
-    async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()>;
-    async fn container_kill(&self, container: &str, signal: &str) -> Result<()>;
-    async fn container_rename(&self, container: &str, name: &str) -> Result<()>;
-    /// Gives it another restart policy, running or not.
-    async fn container_update(&self, container: &str, restart: models::RestartPolicy)
-    -> Result<()>;
-    /// Removes it; `volumes` also its anonymous volumes; `force` also while it runs.
-    async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()>;
-    /// Waits until it does not run (`next_exit`: until its next exit); the exit code.
-    async fn container_wait(&self, container: &str) -> Result<i64>;
-    /// Its log. Each chunk is one message as the engine keeps it: a line with its line feed, a part
-    /// of [`LOG_PART`] bytes of a longer line (all parts have the time of the first), or what a
-    /// process wrote last without a line feed. The log of a terminal is raw: its
-    /// messages follow each other without a boundary. A log that is followed ends each time the
-    /// process ends, restarted or not.
-    async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream>;
-    async fn container_top(&self, container: &str) -> Result<Top>;
-    /// Unpacks a tar archive at `path`, which has to exist in the container.
-    async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()>;
-    /// The file or folder at `path` as a tar stream.
-    async fn container_download(
-        &self,
-        container: &str,
-        path: &str,
-    ) -> Result<BoxStream<'static, Result<Bytes>>>;
-
-    /// Creates and starts an exec.
-    async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession>;
-    async fn exec_inspect(&self, exec: &str) -> Result<ExecState>;
-
-    async fn image_list(&self, filters: &Filters) -> Result<Vec<models::ImageSummary>>;
-    async fn image_inspect(&self, image: &str) -> Result<models::ImageInspect>;
-    /// Asks the image's registry for its digest, without pulling.
-    async fn image_registry_digest(
-        &self,
-        image: &str,
-        auth: Option<&RegistryAuth>,
-    ) -> Result<String>;
-    async fn image_pull(
-        &self,
-        image: &str,
-        platform: Option<&str>,
-        auth: Option<&RegistryAuth>,
-    ) -> Result<BoxStream<'static, Result<TransferEvent>>>;
-    async fn image_push(
-        &self,
-        image: &str,
-        auth: Option<&RegistryAuth>,
-    ) -> Result<BoxStream<'static, Result<TransferEvent>>>;
-    /// Builds; a failing step ends the stream with [`EngineErrorKind::Failed`].
-    async fn image_build(
-        &self,
-        request: BuildRequest,
-    ) -> Result<BoxStream<'static, Result<BuildEvent>>>;
-    /// Makes an image `tag` of one layer from a tar stream of a root file system, with Dockerfile
-    /// instructions in `changes`; its id.
-    async fn image_import(
-        &self,
-        tag: &str,
-        changes: &[String],
-        tar: BoxStream<'static, std::io::Result<Bytes>>,
-    ) -> Result<String>;
-    async fn image_tag(&self, image: &str, tag: &str) -> Result<()>;
-    async fn image_remove(&self, image: &str, force: bool) -> Result<()>;
-
-    async fn network_list(&self, filters: &Filters) -> Result<Vec<models::Network>>;
-    async fn network_inspect(&self, network: &str) -> Result<models::NetworkInspect>;
-    /// The new network's id.
-    async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String>;
-    async fn network_connect(
-        &self,
-        network: &str,
-        container: &str,
-        endpoint: models::EndpointSettings,
-    ) -> Result<()>;
-    async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()>;
-    async fn network_remove(&self, network: &str) -> Result<()>;
-
-    async fn volume_list(&self, filters: &Filters) -> Result<Vec<models::Volume>>;
-    async fn volume_inspect(&self, volume: &str) -> Result<models::Volume>;
-    /// Idempotent: an existing volume of that name is answered as it is.
-    async fn volume_create(&self, body: models::VolumeCreateRequest) -> Result<models::Volume>;
-    async fn volume_remove(&self, volume: &str, force: bool) -> Result<()>;
-}

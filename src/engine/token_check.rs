@@ -6,29 +6,42 @@
 
 use std::sync::Arc;
 
-use super::tap::{Asked, Tap};
-use super::{Engine, EngineError, EngineErrorKind, Result};
+use super::calls::Piece;
+use super::observer::Observer;
+use super::{Call, Engine, EngineError, EngineErrorKind, Result};
 use crate::model::token;
 
 /// `engine`, which is not asked anything that holds a token.
 pub fn checked(engine: Arc<dyn Engine>) -> Arc<dyn Engine> {
-    Arc::new(Tap::new(engine, check))
+    Arc::new(Observer::new(engine, check))
 }
 
-fn check(asked: &Asked<'_>) -> Result<()> {
-    let spoken =
-        format!("{} {} {}", asked.target, asked.member.unwrap_or_default(), asked.arguments);
-    let name = match token::first(&spoken) {
-        Some(token) => format!(" \"{}\"", token.name),
-        None if asked.delivered.iter().any(|bytes| token::is_in_bytes(bytes)) => String::new(),
-        None => return Ok(()),
-    };
+fn check(call: &Call<'_>) -> Result<()> {
+    // What stands for the token's name in a refusal; empty where only its bytes were found.
+    let mut found: Option<String> = None;
+    call.pieces(&mut |piece| {
+        if found.as_ref().is_some_and(|name| !name.is_empty()) {
+            return;
+        }
+        match piece {
+            Piece::Text(text) => {
+                if let Some(token) = token::first(text) {
+                    found = Some(format!(" \"{}\"", token.name));
+                }
+            }
+            Piece::Delivery(bytes) if token::is_in_bytes(bytes) => {
+                found.get_or_insert_default();
+            }
+            Piece::Delivery(_) => {}
+        }
+    });
+    let Some(name) = found else { return Ok(()) };
     let message = format!(
         "The engine was not asked for {}: the secret{name} would stand in it unrevealed",
-        asked.method
+        call.method()
     );
-    Err(EngineError::new(EngineErrorKind::Refused, message)
-        .with_hint("deliver a secret as a file with `secrets` of a service or of a build, in stdin or, exposed, in an environment"))
+    let hint = "deliver a secret as a file with `secrets` of a service or of a build, in stdin or, exposed, in an environment";
+    Err(EngineError::new(EngineErrorKind::Refused, message).with_hint(hint))
 }
 
 #[cfg(test)]

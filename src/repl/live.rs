@@ -89,8 +89,8 @@ impl Live {
 mod tests {
     use super::*;
     use crate::api::context::{Connector, ProjectSettings};
-    use crate::engine::Engine;
     use crate::engine::sim::{Fault, FaultEffect, FaultPoint, SimEngine};
+    use crate::engine::{Engine, Method};
     use crate::host::Conductor;
     use crate::host::sim::SimHost;
     use crate::host::sim::conductor::SimConductor;
@@ -138,7 +138,7 @@ mod tests {
         let engine = SimEngine::builder(sim.clone()).build();
         for call in 1..=4 {
             engine.fault(Fault {
-                on: FaultPoint::Method("container_list".into(), call),
+                on: FaultPoint::Method(Method::ContainerList, call),
                 effect: FaultEffect::Hang,
             });
         }

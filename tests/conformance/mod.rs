@@ -18,6 +18,7 @@ pub mod images;
 pub mod logs;
 pub mod networks;
 pub mod shell;
+pub mod usage;
 pub mod volumes;
 
 pub use case::{Case, Fixture};
@@ -115,6 +116,12 @@ macro_rules! for_each_case {
                 an_unknown_network_is_not_found,
                 a_container_whose_network_is_gone_does_not_start,
                 an_address_outside_the_subnet_is_refused,
+            ],
+            usage: [
+                a_running_container_uses_memory_and_one_reading_ends,
+                readings_go_on_until_the_container_is_gone,
+                a_container_that_does_not_run_uses_nothing,
+                the_disk_holds_images_containers_and_volumes,
             ],
             volumes: [
                 a_volume_is_created_once_found_and_removed,

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use spc::engine::ApiVersion;
-use spc::engine::ExecRequest;
+use spc::engine::observer::Observer;
 use spc::engine::sim::{ExecAnswer, ImageSpec, Process, ProcessView, SimEngine, SimEngineBuilder};
-use spc::engine::tap::{Asked, Tap};
+use spc::engine::{ApiVersion, Call, ExecRequest, Method};
 use spc::host::Conductor;
 use spc::host::sim::conductor::SimConductor;
 
@@ -97,13 +96,13 @@ fn asked_by(
         let prepared = Case::new(&engine, &fixture, name).await;
         let asked: Arc<Mutex<BTreeSet<&'static str>>> = Arc::default();
         let noted = asked.clone();
-        let tap = Tap::new(&engine, move |call: &Asked<'_>| {
-            noted.lock().unwrap().insert(call.method);
+        let observer = Observer::new(&engine, move |call: &Call<'_>| {
+            noted.lock().unwrap().insert(call.method().name());
             Ok(())
         });
-        case(&prepared.at(&tap)).await;
+        case(&prepared.at(&observer)).await;
         prepared.clean().await;
-        drop(tap);
+        drop(observer);
         Arc::into_inner(asked).unwrap().into_inner().unwrap()
     })
 }
@@ -123,9 +122,7 @@ macro_rules! all_asked {
 
 #[test]
 fn every_method_of_the_port_is_asked_by_a_case() {
-    let port = include_str!("../../src/engine/mod.rs").split_once("pub trait Engine").unwrap().1;
-    let methods: BTreeSet<&str> =
-        port.split("async fn ").skip(1).map(|rest| rest.split_once('(').unwrap().0).collect();
+    let methods: BTreeSet<&str> = Method::ALL.iter().map(|method| method.name()).collect();
     let asked = for_each_case!(all_asked);
     let missing: Vec<_> = methods.difference(&asked).collect();
     assert!(

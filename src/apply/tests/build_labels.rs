@@ -187,13 +187,15 @@ fn the_secrets_of_a_base_say_nothing_of_what_the_cache_holds_of_another_image() 
             };
             let (mut around, asked) = (machine.around(), Arc::new(Mutex::new(Vec::new())));
             let noted = asked.clone();
-            around.engine =
-                Arc::new(crate::engine::tap::Tap::new(around.engine.clone(), move |call| {
-                    if call.method == "image_build" {
-                        noted.lock().push(call.arguments.to_string().contains("no_cache"));
+            around.engine = Arc::new(crate::engine::observer::Observer::new(
+                around.engine.clone(),
+                move |call| {
+                    if let crate::engine::Call::ImageBuild { request } = call {
+                        noted.lock().push(request.no_cache);
                     }
                     Ok(())
-                }));
+                },
+            ));
             machine.run(images::build(&around, &building, &|_| {})).unwrap();
             asked.lock().clone()
         };

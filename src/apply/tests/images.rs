@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::apply::images::Building;
-use crate::engine::Engine;
 use crate::engine::sim::BuildScript;
+use crate::engine::{Call, Engine};
 use crate::model::cause::Cause;
 use crate::policy::{EngineAddress, EngineAddresses};
 use futures::StreamExt;
@@ -267,15 +267,16 @@ fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
     };
     let mut around = machine.around();
     let (noted, values) = (asked.clone(), machine.environment.clone());
-    around.engine = Arc::new(crate::engine::tap::Tap::new(around.engine.clone(), move |call| {
-        if call.method == "image_build" {
-            let arguments = call.arguments.to_string();
-            assert!(!arguments.contains(&values["TOKEN"]), "{arguments}");
-            assert!(call.delivered == [values["TOKEN"].as_bytes()], "the value as it is");
-            noted.lock().push(arguments.contains("no_cache"));
-        }
-        Ok(())
-    }));
+    around.engine =
+        Arc::new(crate::engine::observer::Observer::new(around.engine.clone(), move |call| {
+            if let Call::ImageBuild { request } = call {
+                assert!(!call.text().contains(&values["TOKEN"]), "{}", call.text());
+                let delivered: Vec<_> = request.secrets.values().map(|value| &value[..]).collect();
+                assert!(delivered == [values["TOKEN"].as_bytes()], "the value as it is");
+                noted.lock().push(request.no_cache);
+            }
+            Ok(())
+        }));
     machine.run(crate::apply::images::build(&around, &building, &|_| {})).unwrap();
     asked.lock().clone()
 }

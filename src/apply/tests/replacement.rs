@@ -426,8 +426,8 @@ fn what_is_not_required_may_fail_at_any_step_and_is_gone_on_without() {
         ] {
             let machine = machine_with(1, |builder| builder.process("redis", process));
             let mut description = optional(condition);
-            if let Some(FaultPoint::Method(name, _)) = &fault
-                && name == "image_pull"
+            if let Some(FaultPoint::Method(method, _)) = &fault
+                && *method == crate::engine::Method::ImagePull
             {
                 description = with(description, "services.redis.image", "nowhere:1");
             }

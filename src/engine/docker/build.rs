@@ -15,7 +15,9 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use super::build_progress::Progress;
 use super::session::Session;
 use super::{DockerEngine, errors, images, streams, transfer, wire};
-use crate::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind, RegistryAuth, Result};
+use crate::engine::{
+    BuildEvent, BuildRequest, EngineError, EngineErrorKind, Method, RegistryAuth, Result,
+};
 
 /// See [`crate::engine::Engine::image_build`]. Dropping the stream cancels the build.
 pub(super) async fn build(
@@ -44,7 +46,7 @@ pub(super) async fn build(
         // Ends with the stream.
         let _session = session;
         let mut progress = Progress::default();
-        let response = engine.wire.exchange(call, wire::PATIENT).await?;
+        let response = engine.wire.exchange(call, wire::limit(Method::ImageBuild)).await?;
         let mut reports = streams::lines(streams::body(response));
         while let Some(line) = reports.next().await {
             let report: BuildInfo = serde_json::from_slice(&line?).map_err(errors::unreadable)?;
@@ -101,7 +103,7 @@ async fn has_buildkit(engine: &DockerEngine) -> Result<bool> {
     // says "invalid".
     match engine
         .wire
-        .exchange(wire::request(Request::post("/session"), Bytes::new())?, wire::QUICK)
+        .exchange(wire::request(Request::post("/session"), Bytes::new())?, wire::SHORT)
         .await
     {
         Err(error) if error.kind == EngineErrorKind::Unreachable => Err(error),

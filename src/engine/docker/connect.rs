@@ -144,7 +144,7 @@ async fn over_ssh(
 
 fn engine(wire: Arc<Wire>, address: &Address, greeting: &Checked) -> Result<DockerEngine> {
     Ok(DockerEngine {
-        client: wire.client()?,
+        connection: wire.client()?,
         wire,
         api: greeting.api,
         windows: greeting.windows,
@@ -175,13 +175,13 @@ async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greet
     let request = hyper::Request::get("/_ping").body(bollard::body_full(bytes::Bytes::new()));
     let request = request.map_err(|error| Failure::Other(error.to_string()))?;
     let response =
-        wire::within(wire::QUICK, wire.send(request)).await.map_err(|_| Failure::Silent)?;
+        wire::within(wire::SHORT, wire.send(request)).await.map_err(|_| Failure::Silent)?;
     let response = response.map_err(|error| Failure::of_client(&error, tls))?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
         // Whoever answers may be no engine, and may never end.
         let body = Limited::new(response.into_body(), MOST_WORDS).collect();
-        let words = wire::within(wire::QUICK, body).await.ok().and_then(std::result::Result::ok);
+        let words = wire::within(wire::SHORT, body).await.ok().and_then(std::result::Result::ok);
         let words = words.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
         return Err(Failure::of_status(status, &words.unwrap_or_default()));
     }

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use hyper::Request;
 
+use super::client::filters;
 use super::events::decimal_seconds;
 use super::reference::{query_value, segment};
-use super::{DockerEngine, errors, filters, streams, wire};
+use super::{DockerEngine, errors, streams, wire};
 use crate::engine::{
-    ApiVersion, EngineError, EngineErrorKind, Filters, LogsRequest, OutputStream, Result,
+    ApiVersion, EngineError, EngineErrorKind, Filters, LogsRequest, Method, OutputStream, Result,
     StopRequest, Top,
 };
 
@@ -35,7 +36,11 @@ pub(super) async fn list(
 ) -> Result<Vec<models::ContainerSummary>> {
     let options =
         query::ListContainersOptions { all, filters: filters(filter), ..Default::default() };
-    engine.client.list_containers(Some(options)).await.map_err(errors::from_client)
+    engine
+        .client(Method::ContainerList)
+        .list_containers(Some(options))
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn inspect(
@@ -44,7 +49,7 @@ pub(super) async fn inspect(
 ) -> Result<models::ContainerInspectResponse> {
     let options = None::<query::InspectContainerOptions>;
     engine
-        .client
+        .client(Method::ContainerInspect)
         .inspect_container(&path_name(container)?, options)
         .await
         .map_err(errors::from_client)
@@ -60,12 +65,21 @@ pub(super) async fn create(
         name: Some(name.to_owned()),
         platform: platform.unwrap_or_default().to_owned(),
     };
-    engine.client.create_container(Some(options), body).await.map_err(errors::from_client)
+    engine
+        .client(Method::ContainerCreate)
+        .create_container(Some(options), body)
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn start(engine: &DockerEngine, container: &str) -> Result<bool> {
     let options = None::<query::StartContainerOptions>;
-    changed(engine.client.start_container(&path_name(container)?, options).await)
+    changed(
+        engine
+            .client(Method::ContainerStart)
+            .start_container(&path_name(container)?, options)
+            .await,
+    )
 }
 
 pub(super) async fn stop(
@@ -78,21 +92,21 @@ pub(super) async fn stop(
         signal: request.signal.clone(),
         t: request.grace.map(seconds),
     };
-    let client = engine.client_within(stop_limit(engine, container, request).await);
+    let client =
+        engine.client_with_grace(Method::ContainerStop, grace(engine, container, request).await);
     changed(client.stop_container(&path_name(container)?, Some(options)).await)
 }
 
-/// How long a stop may take: the container's grace period, and what a short call may take.
-async fn stop_limit(engine: &DockerEngine, container: &str, request: &StopRequest) -> Duration {
+/// The grace period of the container that a call ends.
+async fn grace(engine: &DockerEngine, container: &str, request: &StopRequest) -> Duration {
     let own = async {
         let config = inspect(engine, container).await.ok()?.config?;
         config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
     };
-    let grace = match request.grace {
+    match request.grace {
         Some(grace) => grace,
         None => own.await.unwrap_or(DEFAULT_GRACE),
-    };
-    grace.saturating_add(wire::QUICK)
+    }
 }
 
 pub(super) async fn restart(
@@ -105,7 +119,8 @@ pub(super) async fn restart(
         signal: request.signal.clone(),
         t: request.grace.map(seconds),
     };
-    let client = engine.client_within(stop_limit(engine, container, request).await);
+    let client =
+        engine.client_with_grace(Method::ContainerRestart, grace(engine, container, request).await);
     client
         .restart_container(&path_name(container)?, Some(options))
         .await
@@ -115,7 +130,7 @@ pub(super) async fn restart(
 pub(super) async fn kill(engine: &DockerEngine, container: &str, signal: &str) -> Result<()> {
     let options = query::KillContainerOptions { signal: signal.to_owned() };
     engine
-        .client
+        .client(Method::ContainerKill)
         .kill_container(&path_name(container)?, Some(options))
         .await
         .map_err(errors::from_client)
@@ -124,7 +139,7 @@ pub(super) async fn kill(engine: &DockerEngine, container: &str, signal: &str) -
 pub(super) async fn rename(engine: &DockerEngine, container: &str, name: &str) -> Result<()> {
     let options = query::RenameContainerOptions { name: name.to_owned() };
     engine
-        .client
+        .client(Method::ContainerRename)
         .rename_container(&path_name(container)?, options)
         .await
         .map_err(errors::from_client)
@@ -139,7 +154,11 @@ pub(super) async fn update(
         restart_policy: Some(restart),
         ..models::ContainerUpdateBody::default()
     };
-    engine.client.update_container(&path_name(container)?, body).await.map_err(errors::from_client)
+    engine
+        .client(Method::ContainerUpdate)
+        .update_container(&path_name(container)?, body)
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn remove(
@@ -151,7 +170,7 @@ pub(super) async fn remove(
     let options = query::RemoveContainerOptions { force, v: volumes, link: false };
     // Lasts as long as the deletion of what the container wrote.
     engine
-        .client_within(wire::LONG)
+        .client(Method::ContainerRemove)
         .remove_container(&path_name(container)?, Some(options))
         .await
         .map_err(errors::from_client)
@@ -159,7 +178,7 @@ pub(super) async fn remove(
 
 pub(super) async fn wait(engine: &DockerEngine, container: &str) -> Result<i64> {
     let options = query::WaitContainerOptions { condition: "not-running".to_owned() };
-    let client = engine.client_within(wire::PATIENT);
+    let client = engine.client(Method::ContainerWait);
     let mut answers = std::pin::pin!(client.wait_container(&path_name(container)?, Some(options)));
     match answers.next().await {
         Some(Ok(answer)) => Ok(answer.status_code),
@@ -193,14 +212,19 @@ pub(super) async fn logs(
             let _ = write!(path, "&{name}={value}");
         }
     }
-    let response =
-        engine.wire.exchange(wire::request(Request::get(path), Bytes::new())?, wire::QUICK).await?;
+    let response = engine
+        .wire
+        .exchange(
+            wire::request(Request::get(path), Bytes::new())?,
+            wire::limit(Method::ContainerLogs),
+        )
+        .await?;
     Ok(streams::messages(streams::body(response), request.tty))
 }
 
 pub(super) async fn top(engine: &DockerEngine, container: &str) -> Result<Top> {
     engine
-        .client
+        .client(Method::ContainerTop)
         .top_processes(&path_name(container)?, None::<query::TopOptions>)
         .await
         .map_err(errors::from_client)
@@ -214,7 +238,7 @@ pub(super) async fn upload(
 ) -> Result<()> {
     let options = query::UploadToContainerOptions { path: path.to_owned(), ..Default::default() };
     // The answer comes when all is unpacked.
-    let client = engine.client_within(wire::LONG);
+    let client = engine.client(Method::ContainerUpload);
     client
         .upload_to_container(&path_name(container)?, Some(options), bollard::body_full(tar))
         .await
@@ -229,7 +253,10 @@ pub(super) async fn download(
     let address =
         format!("/containers/{}/archive?path={}", path_name(container)?, query_value(path));
     let request = wire::request(Request::get(address), Bytes::new())?;
-    streams::begun(streams::body(engine.wire.exchange(request, wire::QUICK).await?)).await
+    streams::begun(streams::body(
+        engine.wire.exchange(request, wire::limit(Method::ContainerDownload)).await?,
+    ))
+    .await
 }
 
 /// Whether the call did something: 304 says that there was nothing to do.

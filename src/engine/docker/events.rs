@@ -8,7 +8,8 @@ use hyper::Request;
 
 use super::reference::query_value;
 use super::{DockerEngine, errors, streams, wire};
-use crate::engine::{ApiVersion, Engine, EngineError, EngineErrorKind, Filters, Result};
+use crate::engine::calls::Implementation;
+use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Filters, Method, Result};
 
 /// Subscribes; see [`crate::engine::Engine::events`].
 ///
@@ -28,8 +29,10 @@ pub(super) async fn subscribe(
     };
     let filters = serde_json::to_string(filters).map_err(errors::unreadable)?;
     let path = format!("/events?since={since}&filters={}", query_value(&filters));
-    let response =
-        engine.wire.exchange(wire::request(Request::get(path), Bytes::new())?, wire::QUICK).await?;
+    let response = engine
+        .wire
+        .exchange(wire::request(Request::get(path), Bytes::new())?, wire::limit(Method::Events))
+        .await?;
     let events =
         streams::lines(streams::body(response)).filter_map(|line| std::future::ready(read(line)));
     Ok(until_lost(events.boxed()))

@@ -14,7 +14,7 @@ use tokio_util::io::ReaderStream;
 
 use super::reference::segment;
 use super::{DockerEngine, errors, streams};
-use crate::engine::{ExecInput, ExecRequest, ExecSession, ExecState, Result};
+use crate::engine::{ExecInput, ExecRequest, ExecSession, ExecState, Method, Result};
 
 /// How much output is read at once, bytes: the engine's own piece.
 const PIECE: usize = 32 * 1024;
@@ -43,7 +43,7 @@ pub(super) async fn start(
         ..Default::default()
     };
     let id = engine
-        .client
+        .client(Method::ExecStart)
         .create_exec(&segment("container", container)?, config)
         .await
         .map_err(errors::from_client)?
@@ -57,7 +57,10 @@ pub(super) async fn start(
     let body = body.map_err(errors::unreadable)?;
     let connection = engine.wire.upgrade(&format!("/exec/{id}/start"), body.into()).await?;
     let (read, write) = tokio::io::split(connection);
-    let output = streams::output(until_ended(engine.client.clone(), id.clone(), read), request.tty);
+    let output = streams::output(
+        until_ended(engine.client(Method::ExecInspect), id.clone(), read),
+        request.tty,
+    );
     let input = request.stdin.then(|| Box::new(Input(write)) as Box<dyn ExecInput>);
     Ok(ExecSession { id, output, input })
 }
@@ -87,7 +90,7 @@ fn until_ended(
 
 pub(super) async fn inspect(engine: &DockerEngine, exec: &str) -> Result<ExecState> {
     let state = engine
-        .client
+        .client(Method::ExecInspect)
         .inspect_exec(&segment("exec instance", exec)?)
         .await
         .map_err(errors::from_client)?;

@@ -143,7 +143,7 @@ impl fmt::Display for Failure {
                 f.write_str("the network does not lead there")
             }
             Self::Silent => {
-                write!(f, "connected, but no answer within {} s", wire::QUICK.as_secs())
+                write!(f, "connected, but no answer within {} s", wire::SHORT.as_secs())
             }
             Self::Closed => f.write_str("connected, but closed without an answer"),
             Self::WantsTls => f.write_str("it speaks TLS, and was asked without"),

@@ -3,20 +3,25 @@
 use bollard::models;
 use bollard::query_parameters as query;
 
+use super::client::filters;
 use super::reference::{repository_and_tag, segment};
-use super::{DockerEngine, errors, filters};
-use crate::engine::{Filters, Result};
+use super::{DockerEngine, errors};
+use crate::engine::{Filters, Method, Result};
 
 pub(super) async fn list(
     engine: &DockerEngine,
     filter: &Filters,
 ) -> Result<Vec<models::ImageSummary>> {
     let options = query::ListImagesOptions { filters: filters(filter), ..Default::default() };
-    engine.client.list_images(Some(options)).await.map_err(errors::from_client)
+    engine.client(Method::ImageList).list_images(Some(options)).await.map_err(errors::from_client)
 }
 
 pub(super) async fn inspect(engine: &DockerEngine, image: &str) -> Result<models::ImageInspect> {
-    engine.client.inspect_image(&segment("image", image)?).await.map_err(errors::from_client)
+    engine
+        .client(Method::ImageInspect)
+        .inspect_image(&segment("image", image)?)
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn tag(engine: &DockerEngine, image: &str, tag: &str) -> Result<()> {
@@ -24,7 +29,7 @@ pub(super) async fn tag(engine: &DockerEngine, image: &str, tag: &str) -> Result
     let options =
         query::TagImageOptions { repo: Some(repository.to_owned()), tag: Some(tag.to_owned()) };
     engine
-        .client
+        .client(Method::ImageTag)
         .tag_image(&segment("image", image)?, Some(options))
         .await
         .map_err(errors::from_client)
@@ -33,7 +38,7 @@ pub(super) async fn tag(engine: &DockerEngine, image: &str, tag: &str) -> Result
 pub(super) async fn remove(engine: &DockerEngine, image: &str, force: bool) -> Result<()> {
     let options = query::RemoveImageOptions { force, ..Default::default() };
     let removed = engine
-        .client_within(super::wire::LONG)
+        .client(Method::ImageRemove)
         .remove_image(&segment("image", image)?, Some(options), None)
         .await;
     removed.map(drop).map_err(errors::from_client)

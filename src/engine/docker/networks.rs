@@ -3,13 +3,18 @@
 use bollard::models;
 use bollard::query_parameters as query;
 
+use super::client::filters;
 use super::reference::segment;
-use super::{DockerEngine, errors, filters};
-use crate::engine::{Filters, Result};
+use super::{DockerEngine, errors};
+use crate::engine::{Filters, Method, Result};
 
 pub(super) async fn list(engine: &DockerEngine, filter: &Filters) -> Result<Vec<models::Network>> {
     let options = query::ListNetworksOptions { filters: filters(filter) };
-    engine.client.list_networks(Some(options)).await.map_err(errors::from_client)
+    engine
+        .client(Method::NetworkList)
+        .list_networks(Some(options))
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn inspect(
@@ -18,7 +23,7 @@ pub(super) async fn inspect(
 ) -> Result<models::NetworkInspect> {
     let options = None::<query::InspectNetworkOptions>;
     engine
-        .client
+        .client(Method::NetworkInspect)
         .inspect_network(&segment("network", network)?, options)
         .await
         .map_err(errors::from_client)
@@ -28,7 +33,12 @@ pub(super) async fn create(
     engine: &DockerEngine,
     body: models::NetworkCreateRequest,
 ) -> Result<String> {
-    Ok(engine.client.create_network(body).await.map_err(errors::from_client)?.id)
+    Ok(engine
+        .client(Method::NetworkCreate)
+        .create_network(body)
+        .await
+        .map_err(errors::from_client)?
+        .id)
 }
 
 pub(super) async fn connect(
@@ -42,7 +52,7 @@ pub(super) async fn connect(
         endpoint_config: Some(endpoint),
     };
     engine
-        .client
+        .client(Method::NetworkConnect)
         .connect_network(&segment("network", network)?, request)
         .await
         .map_err(errors::from_client)
@@ -57,12 +67,16 @@ pub(super) async fn disconnect(
     let request =
         models::NetworkDisconnectRequest { container: container.to_owned(), force: Some(force) };
     engine
-        .client
+        .client(Method::NetworkDisconnect)
         .disconnect_network(&segment("network", network)?, request)
         .await
         .map_err(errors::from_client)
 }
 
 pub(super) async fn remove(engine: &DockerEngine, network: &str) -> Result<()> {
-    engine.client.remove_network(&segment("network", network)?).await.map_err(errors::from_client)
+    engine
+        .client(Method::NetworkRemove)
+        .remove_network(&segment("network", network)?)
+        .await
+        .map_err(errors::from_client)
 }

@@ -62,7 +62,7 @@ impl Session {
         for method in METHODS {
             head = head.header("X-Docker-Expose-Session-Grpc-Method", method);
         }
-        let response = wire.exchange(wire::request(head, Bytes::new())?, wire::QUICK).await?;
+        let response = wire.exchange(wire::request(head, Bytes::new())?, wire::SHORT).await?;
         let upgraded =
             hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
         let services = Routes::new(HealthServer::new(Alive))

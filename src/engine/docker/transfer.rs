@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::credentials::{Found, registry_of};
 use super::reference::{query_value, repository_and_tag, segment};
 use super::{DockerEngine, errors, images, streams, wire};
-use crate::engine::{EngineError, RegistryAuth, Result, TransferEvent, methods};
+use crate::engine::{EngineError, Method, RegistryAuth, Result, TransferEvent};
 
 pub(super) async fn registry_digest(
     engine: &DockerEngine,
@@ -67,7 +67,7 @@ async fn digest_as(
     auth: Option<&RegistryAuth>,
 ) -> Result<String> {
     let head = Request::get(format!("/distribution/{}/json", segment("image", image)?));
-    let response = exchange(engine, authorised(head, auth)?).await?;
+    let response = exchange(engine, Method::ImageRegistryDigest, authorised(head, auth)?).await?;
     let body = streams::whole(response).await?;
     let answer: DistributionInspect = serde_json::from_slice(&body).map_err(errors::unreadable)?;
     answer.descriptor.digest.ok_or_else(|| errors::unreadable("it holds no digest"))
@@ -87,9 +87,10 @@ pub(super) async fn pull(
         query_value(platform.unwrap_or_default())
     );
     let known = Known::of(engine, image, auth).await?;
-    let response = exchange(engine, authorised(Request::post(path), known.auth())?)
-        .await
-        .map_err(|error| known.explain(error))?;
+    let response =
+        exchange(engine, Method::ImagePull, authorised(Request::post(path), known.auth())?)
+            .await
+            .map_err(|error| known.explain(error))?;
     streams::begun(explained(known, reports(response))).await
 }
 
@@ -104,7 +105,8 @@ pub(super) async fn push(
     let nobody = RegistryAuth::default();
     let known = Known::of(engine, image, auth).await?;
     let request = authorised(Request::post(path), Some(known.auth().unwrap_or(&nobody)))?;
-    let response = exchange(engine, request).await.map_err(|error| known.explain(error))?;
+    let response =
+        exchange(engine, Method::ImagePush, request).await.map_err(|error| known.explain(error))?;
     streams::begun(explained(known, reports(response))).await
 }
 
@@ -130,7 +132,7 @@ pub(super) async fn import(
     let request = request.map_err(|error| errors::from_client(error.into()))?;
     let response = engine
         .wire
-        .exchange(request, methods::IMPORT_CALL)
+        .exchange(request, wire::limit(Method::ImageImport))
         .await
         .map_err(errors::about_transfer)?;
 
@@ -149,13 +151,13 @@ pub(super) async fn import(
     }
 }
 
-/// Waits as long as it takes: the engine's headers come with the registry's first word. Who reads
-/// the reports bounds the wait.
+/// The engine's headers come with the registry's first word.
 async fn exchange(
     engine: &DockerEngine,
+    method: Method,
     request: bollard::BollardRequest,
 ) -> Result<Response<Incoming>> {
-    engine.wire.exchange(request, wire::PATIENT).await.map_err(errors::about_transfer)
+    engine.wire.exchange(request, wire::limit(method)).await.map_err(errors::about_transfer)
 }
 
 /// A request with the credentials as the engine takes them: JSON in URL-safe base64 (it reads any

@@ -3,14 +3,15 @@
 use bollard::models;
 use bollard::query_parameters as query;
 
+use super::client::filters;
 use super::reference::segment;
-use super::{DockerEngine, errors, filters};
-use crate::engine::{Filters, Result};
+use super::{DockerEngine, errors};
+use crate::engine::{Filters, Method, Result};
 
 pub(super) async fn list(engine: &DockerEngine, filter: &Filters) -> Result<Vec<models::Volume>> {
     let options = query::ListVolumesOptions { filters: filters(filter) };
     Ok(engine
-        .client
+        .client(Method::VolumeList)
         .list_volumes(Some(options))
         .await
         .map_err(errors::from_client)?
@@ -19,21 +20,25 @@ pub(super) async fn list(engine: &DockerEngine, filter: &Filters) -> Result<Vec<
 }
 
 pub(super) async fn inspect(engine: &DockerEngine, volume: &str) -> Result<models::Volume> {
-    engine.client.inspect_volume(&segment("volume", volume)?).await.map_err(errors::from_client)
+    engine
+        .client(Method::VolumeInspect)
+        .inspect_volume(&segment("volume", volume)?)
+        .await
+        .map_err(errors::from_client)
 }
 
 pub(super) async fn create(
     engine: &DockerEngine,
     body: models::VolumeCreateRequest,
 ) -> Result<models::Volume> {
-    engine.client.create_volume(body).await.map_err(errors::from_client)
+    engine.client(Method::VolumeCreate).create_volume(body).await.map_err(errors::from_client)
 }
 
 pub(super) async fn remove(engine: &DockerEngine, volume: &str, force: bool) -> Result<()> {
     let options = query::RemoveVolumeOptions { force };
     // Lasts as long as the deletion of its files.
     engine
-        .client_within(super::wire::LONG)
+        .client(Method::VolumeRemove)
         .remove_volume(&segment("volume", volume)?, Some(options))
         .await
         .map_err(errors::from_client)

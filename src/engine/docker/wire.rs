@@ -36,16 +36,24 @@ use super::address::Address;
 use super::kept::{Exchange, Kept, Unsent};
 use super::ssh::{Tunnel, Way};
 use super::{errors, streams};
-use crate::engine::Result;
+use crate::engine::calls::Limit;
+pub(super) use crate::engine::calls::SHORT;
+use crate::engine::{Method, Result};
 
-/// How long the engine may take to begin its answer to a call that should be short.
-pub(super) const QUICK: Duration = crate::engine::methods::SHORT_CALL;
-/// How long it may take over a call that lasts as long as there are bytes to move or delete.
-pub(super) const LONG: Duration = crate::engine::methods::LONG_CALL;
 /// For calls that last as long as what they wait for.
-pub(super) const PATIENT: Duration = Duration::from_secs(u32::MAX as u64);
+pub(super) const UNLIMITED: Duration = Duration::from_secs(u32::MAX as u64);
 /// How long another machine may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long the answer to the call may take to begin. A call that ends a container has its grace
+/// period besides.
+pub(super) const fn limit(method: Method) -> Duration {
+    match method.declaration().limit {
+        Limit::Within(limit) => limit,
+        Limit::Grace => SHORT,
+        Limit::Unlimited => UNLIMITED,
+    }
+}
 
 /// How the engine is reached.
 pub(super) struct Wire {
@@ -132,7 +140,7 @@ impl Wire {
         Docker::connect_with_custom_transport(
             transport,
             Some("http://localhost"),
-            QUICK.as_secs(),
+            SHORT.as_secs(),
             bollard::API_DEFAULT_VERSION,
         )
         .map_err(errors::from_client)
@@ -217,7 +225,7 @@ impl Wire {
     /// Sends a request after which the connection carries raw bytes both ways.
     pub(super) async fn upgrade(&self, path: &str, body: Bytes) -> Result<TokioIo<Upgraded>> {
         let head = Request::post(path).header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
-        let response = self.exchange(request(head, body)?, QUICK).await?;
+        let response = self.exchange(request(head, body)?, SHORT).await?;
         let upgraded =
             hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
         Ok(TokioIo::new(upgraded))

@@ -6,7 +6,7 @@ use std::path::Path;
 use bollard::models;
 use serde_json::Value;
 
-use super::owners::Kind;
+use super::Kind;
 use super::{EngineError, EngineErrorKind, Guard, Result, labels_of};
 use crate::model::spec::network::special_range;
 

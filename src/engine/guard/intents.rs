@@ -1,6 +1,6 @@
 //! The checks of calls that are still to be made: the same that the calls themselves make.
 
-use super::owners::Kind;
+use super::Kind;
 use super::{Guard, Result, labels_of, names};
 use crate::engine::Intent;
 use crate::model::names::label;

@@ -7,21 +7,13 @@ use std::path::Path;
 use bollard::models;
 use parking_lot::Mutex;
 
-use super::{Filters, Guard, Result};
+use super::{Filters, Guard, Kind, Result};
 use crate::engine::image_labels::{ImageLabels, ask, sorted};
 use crate::engine::label_filter;
 use crate::host::resolve::resolve;
 use crate::model::names::{compose_label, label, read_former_folders};
 use crate::model::ownership::Labels;
 use crate::policy::{Made, Resolution, Use};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Container,
-    Volume,
-    Network,
-    Image,
-}
 
 /// What an object's labels say of where it is from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,13 +17,17 @@ use bollard::models::{
 use parking_lot::Mutex;
 
 use super::*;
+use crate::engine::observer::Observer;
 use crate::engine::sim::{ImageSpec, SimEngine, SimEngineBuilder};
-use crate::engine::tap::Tap;
+use crate::engine::{BuildRequest, ExecRequest, LogsRequest, StopRequest};
 use crate::host::Conductor;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
 use crate::model::names::{compose_label, label};
 use crate::policy::Settings;
+use bollard::models;
+use bytes::Bytes;
+use futures::stream::BoxStream;
 
 const HERE: &str = "/project";
 
@@ -567,13 +571,13 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
     let network = bed.run(bed.guard.network_create(request)).unwrap();
     let sent: Arc<Mutex<Vec<(&str, String)>>> = Arc::default();
     let noted = sent.clone();
-    let tap = Tap::new(Arc::new(bed.engine.clone()), move |call| {
-        noted.lock().push((call.method, call.target.to_owned()));
+    let observer = Observer::new(Arc::new(bed.engine.clone()), move |call| {
+        noted.lock().push((call.method().name(), call.target().to_owned()));
         Ok(())
     });
     let host = Arc::new(SimHost::new(bed.conductor.clone()));
     let guard = Guard::new(
-        Arc::new(tap),
+        Arc::new(observer),
         Policy::of_folder(Path::new(HERE), &|path| resolve(&*host, path)),
         host,
     );

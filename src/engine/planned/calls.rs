@@ -3,18 +3,18 @@
 
 use std::collections::HashMap;
 
-use async_trait::async_trait;
 use bollard::models;
 use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::download::beginning;
 use super::{PlannedEngine, SILENT_SUCCESS, is_lock};
 use crate::engine::sim::bases;
 use crate::engine::{
-    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, EventStream,
+    Answer, ApiVersion, BuildEvent, BuildRequest, Call, Engine, EngineError, EngineErrorKind,
     ExecRequest, ExecSession, ExecState, Filters, LogsRequest, OutputChunk, OutputStream,
-    RegistryAuth, Result, StopRequest, Top, TransferEvent, exec_processes,
+    RegistryAuth, Result, StatsRequest, StopRequest, TransferEvent, exec_processes,
 };
 use crate::host::memory::LARGEST_VALUE;
 use crate::model::names::{LOCK_IMAGE, is_former_folders_volume};
@@ -58,36 +58,7 @@ fn command(line: &str, container: &str) -> Object {
     Object::new(ObjectKind::Command, line).with(format!("in container {container}"))
 }
 
-#[async_trait]
-impl Engine for PlannedEngine {
-    fn api_version(&self) -> ApiVersion {
-        self.live.engine.api_version()
-    }
-
-    fn address(&self) -> &str {
-        &self.address
-    }
-
-    fn publishes_here(&self) -> bool {
-        self.live.engine.publishes_here()
-    }
-
-    fn is_local(&self) -> bool {
-        self.live.engine.is_local()
-    }
-
-    async fn version(&self) -> Result<models::SystemVersion> {
-        self.live.ask("its version", self.live.engine.version())
-    }
-
-    async fn info(&self) -> Result<models::SystemInfo> {
-        self.live.ask("itself", self.live.engine.info())
-    }
-
-    async fn events(&self, filters: &Filters, since: Option<i64>) -> Result<EventStream> {
-        self.sim.events(filters, since).await
-    }
-
+impl PlannedEngine {
     async fn container_list(
         &self,
         all: bool,
@@ -156,49 +127,6 @@ impl Engine for PlannedEngine {
         Ok(ran)
     }
 
-    async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
-        let known = self.touch(container)?;
-        self.sim.container_restart(container, request).await?;
-        self.tell(ActionKind::Restart, known);
-        Ok(())
-    }
-
-    async fn container_kill(&self, container: &str, signal: &str) -> Result<()> {
-        let known = self.touch(container)?;
-        self.sim.container_kill(container, signal).await?;
-        self.tell(ActionKind::Signal, known);
-        Ok(())
-    }
-
-    async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
-        let known = self.touch(container)?;
-        self.sim.container_rename(container, name).await?;
-        self.tell(ActionKind::Rename, known);
-        Ok(())
-    }
-
-    async fn container_update(
-        &self,
-        container: &str,
-        restart: models::RestartPolicy,
-    ) -> Result<()> {
-        let known = self.touch(container)?;
-        self.sim.container_update(container, restart).await?;
-        self.tell(ActionKind::Update, known);
-        Ok(())
-    }
-
-    async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
-        let known = self.touch(container)?;
-        self.sim.container_remove(container, force, volumes).await?;
-        self.tell(ActionKind::Remove, known);
-        Ok(())
-    }
-
-    async fn container_wait(&self, container: &str) -> Result<i64> {
-        self.sim.container_wait(container).await
-    }
-
     async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream> {
         let Some(id) = self.as_found(container) else {
             let is_one_off = self.is_one_off(container);
@@ -222,17 +150,21 @@ impl Engine for PlannedEngine {
         Ok(stream_of(chunks.into_iter().map(Ok).collect()))
     }
 
-    async fn container_top(&self, container: &str) -> Result<Top> {
-        match self.as_found(container) {
-            Some(id) => {
-                let what = format!("the processes of the container {}", self.name_of(container));
-                let top = self.live.ask(&what, self.live.engine.container_top(&id));
-                top.inspect_err(|error| {
-                    self.missed(&format!("the container {}", self.name_of(container)), error)
-                })
-            }
-            None => self.sim.container_top(container).await,
-        }
+    async fn container_stats(
+        &self,
+        container: &str,
+    ) -> Result<BoxStream<'static, Result<models::ContainerStatsResponse>>> {
+        // The plan's time stands still: there is nothing to measure a second time.
+        let once = StatsRequest { follow: false };
+        let Some(id) = self.as_found(container) else {
+            return self.sim.container_stats(container, &once).await;
+        };
+        let name = format!("the container {}", self.name_of(container));
+        let reading = self.live.read(&format!("what {name} uses"), async {
+            self.live.engine.container_stats(&id, &once).await?.try_collect::<Vec<_>>().await
+        });
+        let reading = reading.inspect_err(|error| self.missed(&name, error))?;
+        Ok(stream_of(reading.into_iter().map(Ok).collect()))
     }
 
     async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()> {
@@ -348,21 +280,12 @@ impl Engine for PlannedEngine {
         })
     }
 
-    async fn image_registry_digest(
-        &self,
-        image: &str,
-        auth: Option<&RegistryAuth>,
-    ) -> Result<String> {
+    fn image_registry_digest(&self, image: &str, auth: Option<&RegistryAuth>) -> Result<String> {
         let what = format!("the image {image} in its registry");
         self.live.ask(&what, self.live.engine.image_registry_digest(image, auth))
     }
 
-    async fn image_pull(
-        &self,
-        image: &str,
-        _platform: Option<&str>,
-        _auth: Option<&RegistryAuth>,
-    ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
+    fn image_pull(&self, image: &str) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         let step = self.effects.effect(ActionKind::Pull, &Object::image(image));
         self.sim.arrives(image, HashMap::new())?;
         self.opens(step, image);
@@ -467,10 +390,6 @@ impl Engine for PlannedEngine {
         Ok(list)
     }
 
-    async fn network_inspect(&self, network: &str) -> Result<models::NetworkInspect> {
-        self.sim.network_inspect(network).await
-    }
-
     async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String> {
         let name = body.name.clone();
         let id = self.sim.network_create(body).await?;
@@ -548,5 +467,153 @@ impl Engine for PlannedEngine {
             }
         }
         Ok(())
+    }
+
+    /// What only changes one container, by the action that the call is declared with.
+    async fn acted(&self, call: Call<'_>, action: ActionKind) -> Result<Answer> {
+        let name = self.touch(call.target())?;
+        let answer = self.sim.call(call).await?;
+        self.tell(action, name);
+        Ok(answer)
+    }
+
+    /// What only reads: the live engine's answer, unless it is about a container that the plan made
+    /// or changed.
+    async fn looked_up(&self, mut call: Call<'_>, about: &str) -> Result<Answer> {
+        let target = call.target().to_owned();
+        if target.is_empty() {
+            return self.live.ask(about, self.live.engine.call(call));
+        }
+        let Some(id) = self.as_found(&target) else { return self.sim.call(call).await };
+        let container = format!("the container {}", self.name_of(&target));
+        for owned in call.owned() {
+            *owned.name = &id;
+        }
+        let what = format!("{about} of {container}");
+        let answer = self.live.ask(&what, self.live.engine.call(call));
+        answer.inspect_err(|error| self.missed(&container, error))
+    }
+}
+
+impl Engine for PlannedEngine {
+    fn api_version(&self) -> ApiVersion {
+        self.live.engine.api_version()
+    }
+
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn is_local(&self) -> bool {
+        self.live.engine.is_local()
+    }
+
+    fn publishes_here(&self) -> bool {
+        self.live.engine.publishes_here()
+    }
+
+    fn call<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Answer>> {
+        Box::pin(async move {
+            Ok(match call {
+                Call::ContainerList { all, filters } => {
+                    Answer::ContainerList(self.container_list(all, filters).await?)
+                }
+                Call::ContainerInspect { container } => {
+                    Answer::ContainerInspect(self.container_inspect(container).await?)
+                }
+                Call::ContainerCreate { name, platform, body } => {
+                    Answer::ContainerCreate(self.container_create(name, platform, body).await?)
+                }
+                Call::ContainerStart { container } => {
+                    Answer::ContainerStart(self.container_start(container).await?)
+                }
+                Call::ContainerStop { container, request } => {
+                    Answer::ContainerStop(self.container_stop(container, request).await?)
+                }
+                Call::ContainerLogs { container, request } => {
+                    Answer::ContainerLogs(self.container_logs(container, request).await?)
+                }
+                Call::ContainerStats { container, .. } => {
+                    Answer::ContainerStats(self.container_stats(container).await?)
+                }
+                Call::ContainerUpload { container, path, tar } => {
+                    Answer::ContainerUpload(self.container_upload(container, path, tar).await?)
+                }
+                Call::ContainerDownload { container, path } => {
+                    Answer::ContainerDownload(self.container_download(container, path).await?)
+                }
+                Call::ExecStart { container, request } => {
+                    Answer::ExecStart(self.exec_start(container, request).await?)
+                }
+                Call::ExecInspect { exec } => Answer::ExecInspect(self.exec_inspect(exec).await?),
+                Call::ImageList { filters } => Answer::ImageList(self.image_list(filters).await?),
+                Call::ImageInspect { image } => {
+                    Answer::ImageInspect(self.image_inspect(image).await?)
+                }
+                Call::ImageRegistryDigest { image, auth } => {
+                    Answer::ImageRegistryDigest(self.image_registry_digest(image, auth)?)
+                }
+                Call::ImagePull { image, .. } => Answer::ImagePull(self.image_pull(image)?),
+                Call::ImagePush { image, auth } => {
+                    Answer::ImagePush(self.image_push(image, auth).await?)
+                }
+                Call::ImageBuild { request } => {
+                    Answer::ImageBuild(self.image_build(request).await?)
+                }
+                Call::ImageImport { tag, changes, tar } => {
+                    Answer::ImageImport(self.image_import(tag, changes, tar).await?)
+                }
+                Call::ImageTag { image, tag } => {
+                    Answer::ImageTag(self.image_tag(image, tag).await?)
+                }
+                Call::ImageRemove { image, force } => {
+                    Answer::ImageRemove(self.image_remove(image, force).await?)
+                }
+                Call::NetworkList { filters } => {
+                    Answer::NetworkList(self.network_list(filters).await?)
+                }
+                Call::NetworkCreate { body } => {
+                    Answer::NetworkCreate(self.network_create(body).await?)
+                }
+                Call::NetworkConnect { network, container, endpoint } => {
+                    self.network_connect(network, container, endpoint).await?;
+                    Answer::NetworkConnect(())
+                }
+                Call::NetworkDisconnect { network, container, force } => {
+                    self.network_disconnect(network, container, force).await?;
+                    Answer::NetworkDisconnect(())
+                }
+                Call::NetworkRemove { network } => {
+                    Answer::NetworkRemove(self.network_remove(network).await?)
+                }
+                Call::VolumeList { filters } => {
+                    Answer::VolumeList(self.volume_list(filters).await?)
+                }
+                Call::VolumeInspect { volume } => {
+                    Answer::VolumeInspect(self.volume_inspect(volume).await?)
+                }
+                Call::VolumeCreate { body } => {
+                    Answer::VolumeCreate(self.volume_create(body).await?)
+                }
+                Call::VolumeRemove { volume, force } => {
+                    Answer::VolumeRemove(self.volume_remove(volume, force).await?)
+                }
+                other => {
+                    let (method, facts) = (other.method(), other.method().declaration());
+                    match (facts.action, facts.about) {
+                        (Some(action), _) => self.acted(other, action).await?,
+                        (None, "") if method.changes() => {
+                            return Err(EngineError::new(
+                                EngineErrorKind::Unsupported,
+                                format!("a plan can't follow {method}"),
+                            ));
+                        }
+                        // Of what goes on, and of what the plan begins with, the simulation knows.
+                        (None, "") => self.sim.call(other).await?,
+                        (None, about) => self.looked_up(other, about).await?,
+                    }
+                }
+            })
+        })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use crate::engine::methods::LONG_CALL;
+use crate::engine::calls::LONG;
 use crate::engine::{Engine, EngineError, EngineErrorKind, ExecRequest, Result};
 use crate::host::{Conductor, Host};
 use crate::model::time::format_duration;
@@ -51,10 +51,10 @@ impl Live {
         what: &str,
         question: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.within(LONG_CALL, &|| format!("still reading {what}"), question, || {
+        self.within(LONG, &|| format!("still reading {what}"), question, || {
             let words = format!(
                 "{what} was not read within {}: a plan waits no longer",
-                format_duration(LONG_CALL)
+                format_duration(LONG)
             );
             EngineError::new(EngineErrorKind::Timeout, words)
         })

@@ -12,15 +12,15 @@ mod tests;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bollard::models;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, TryStreamExt};
 
+use crate::engine::calls::Implementation;
 use crate::engine::{
-    ApiVersion, BuildEvent, BuildRequest, Engine, EngineError, EngineErrorKind, ExecInput,
-    ExecRequest, ExecSession, ExecState, Filters, LogsRequest, OutputStream, RegistryAuth, Result,
-    StopRequest, Top, TransferEvent,
+    ApiVersion, BuildEvent, BuildRequest, DiskUsage, EngineError, EngineErrorKind, ExecInput,
+    ExecRequest, ExecSession, ExecState, Filters, LogsRequest, Method, OutputStream, RegistryAuth,
+    Result, StatsRequest, StopRequest, Top, TransferEvent,
 };
 use crate::host::conductor::Background;
 use behaviour::build;
@@ -58,8 +58,7 @@ pub struct SimEngine {
     _background: Arc<Background>,
 }
 
-#[async_trait]
-impl Engine for SimEngine {
+impl Implementation for SimEngine {
     fn api_version(&self) -> ApiVersion {
         self.shared.lock().api
     }
@@ -77,11 +76,15 @@ impl Engine for SimEngine {
     }
 
     async fn version(&self) -> Result<models::SystemVersion> {
-        self.call(Request::read("version", "", 140), |state| Ok(state.system_version())).await
+        self.call(Request::new(Method::Version, "", 140), |state| Ok(state.system_version())).await
     }
 
     async fn info(&self) -> Result<models::SystemInfo> {
-        self.call(Request::read("info", "", 2_000), |state| Ok(state.system_info())).await
+        self.call(Request::new(Method::Info, "", 2_000), |state| Ok(state.system_info())).await
+    }
+
+    async fn system_df(&self) -> Result<DiskUsage> {
+        self.call(Request::new(Method::SystemDf, "", 20_000), |state| Ok(state.disk_usage())).await
     }
 
     async fn events(
@@ -91,7 +94,7 @@ impl Engine for SimEngine {
     ) -> Result<BoxStream<'static, Result<models::EventMessage>>> {
         let filters = filters.clone();
         let listen = move |state: &mut state::State| Ok(state.events.listen(filters, since));
-        self.streamed(Request::read("events", "", 300), listen).await
+        self.streamed(Request::new(Method::Events, "", 300), listen).await
     }
 
     async fn container_list(
@@ -100,7 +103,7 @@ impl Engine for SimEngine {
         filters: &Filters,
     ) -> Result<Vec<models::ContainerSummary>> {
         let filters = filters.clone();
-        let list = Request::read("container_list", "", 600);
+        let list = Request::new(Method::ContainerList, "", 600);
         self.list_call(list, move |state, objects| {
             objects.list_containers(all, &filters, state.api, state.now)
         })
@@ -109,7 +112,7 @@ impl Engine for SimEngine {
 
     async fn container_inspect(&self, container: &str) -> Result<models::ContainerInspectResponse> {
         let name = container.to_owned();
-        self.call(Request::read("container_inspect", container, 330), move |state| {
+        self.call(Request::new(Method::ContainerInspect, container, 330), move |state| {
             state.inspect_container(&name)
         })
         .await
@@ -122,7 +125,7 @@ impl Engine for SimEngine {
         body: models::ContainerCreateBody,
     ) -> Result<models::ContainerCreateResponse> {
         let own = name.to_owned();
-        self.call(Request::change("container_create", name, 5_000), move |state| {
+        self.call(Request::new(Method::ContainerCreate, name, 5_000), move |state| {
             state.create_container(&own, body)
         })
         .await
@@ -133,32 +136,38 @@ impl Engine for SimEngine {
         let start = move |state: &mut state::State| {
             state.container_id(&name).and_then(|id| state.start_container(&id))
         };
-        self.call(Request::change("container_start", container, 130_000), start).await
+        self.call(Request::new(Method::ContainerStart, container, 130_000), start).await
     }
 
     async fn container_stop(&self, container: &str, request: &StopRequest) -> Result<bool> {
         let (name, request) = (container.to_owned(), request.clone());
         let grace = self.shared.lock().grace_of(container, &request);
-        self.long_call(Request::stop("container_stop", container, grace), move |state, reply| {
-            state.stop_container(&name, &request, reply);
-            None
-        })
+        self.long_call(
+            Request::ending(Method::ContainerStop, container, grace),
+            move |state, reply| {
+                state.stop_container(&name, &request, reply);
+                None
+            },
+        )
         .await
     }
 
     async fn container_restart(&self, container: &str, request: &StopRequest) -> Result<()> {
         let (name, request) = (container.to_owned(), request.clone());
         let grace = self.shared.lock().grace_of(container, &request);
-        self.long_call(Request::stop("container_restart", container, grace), move |state, reply| {
-            state.restart_container(&name, &request, reply);
-            None
-        })
+        self.long_call(
+            Request::ending(Method::ContainerRestart, container, grace),
+            move |state, reply| {
+                state.restart_container(&name, &request, reply);
+                None
+            },
+        )
         .await
     }
 
     async fn container_kill(&self, container: &str, signal: &str) -> Result<()> {
         let (name, signal) = (container.to_owned(), signal.to_owned());
-        self.call(Request::change("container_kill", container, 6_000), move |state| {
+        self.call(Request::new(Method::ContainerKill, container, 6_000), move |state| {
             state.kill_container(&name, &signal)
         })
         .await
@@ -166,7 +175,7 @@ impl Engine for SimEngine {
 
     async fn container_rename(&self, container: &str, name: &str) -> Result<()> {
         let (old, new) = (container.to_owned(), name.to_owned());
-        self.call(Request::change("container_rename", container, 800), move |state| {
+        self.call(Request::new(Method::ContainerRename, container, 800), move |state| {
             state.rename_container(&old, &new)
         })
         .await
@@ -178,7 +187,7 @@ impl Engine for SimEngine {
         restart: models::RestartPolicy,
     ) -> Result<()> {
         let name = container.to_owned();
-        self.call(Request::change("container_update", container, 1_000), move |state| {
+        self.call(Request::new(Method::ContainerUpdate, container, 1_000), move |state| {
             state.update_container(&name, restart)
         })
         .await
@@ -187,7 +196,7 @@ impl Engine for SimEngine {
     async fn container_remove(&self, container: &str, force: bool, volumes: bool) -> Result<()> {
         let name = container.to_owned();
         let takes = if force { 60_000 } else { 4_000 };
-        self.call(Request::change("container_remove", container, takes), move |state| {
+        self.call(Request::new(Method::ContainerRemove, container, takes), move |state| {
             state.remove_container(&name, force, volumes)
         })
         .await
@@ -195,7 +204,7 @@ impl Engine for SimEngine {
 
     async fn container_wait(&self, container: &str) -> Result<i64> {
         let name = container.to_owned();
-        self.long_call(Request::read("container_wait", container, 300), move |state, reply| {
+        self.long_call(Request::new(Method::ContainerWait, container, 300), move |state, reply| {
             state.wait_container(&name, reply);
             None
         })
@@ -204,7 +213,7 @@ impl Engine for SimEngine {
 
     async fn container_logs(&self, container: &str, request: &LogsRequest) -> Result<OutputStream> {
         let (name, request) = (container.to_owned(), *request);
-        self.streamed(Request::read("container_logs", container, 400), move |state| {
+        self.streamed(Request::new(Method::ContainerLogs, container, 400), move |state| {
             state.read_log(&name, request)
         })
         .await
@@ -212,13 +221,28 @@ impl Engine for SimEngine {
 
     async fn container_top(&self, container: &str) -> Result<Top> {
         let name = container.to_owned();
-        self.call(Request::read("container_top", container, 10_000), move |state| state.top(&name))
-            .await
+        self.call(Request::new(Method::ContainerTop, container, 10_000), move |state| {
+            state.top(&name)
+        })
+        .await
+    }
+
+    async fn container_stats(
+        &self,
+        container: &str,
+        request: &StatsRequest,
+    ) -> Result<BoxStream<'static, Result<models::ContainerStatsResponse>>> {
+        let (name, follow) = (container.to_owned(), request.follow);
+        let shared = self.shared.clone();
+        self.streamed(Request::new(Method::ContainerStats, container, 1_000), move |state| {
+            Ok(daemon::usage::readings(shared, state.container_id(&name)?, follow))
+        })
+        .await
     }
 
     async fn container_upload(&self, container: &str, path: &str, tar: Bytes) -> Result<()> {
         let (name, path) = (container.to_owned(), path.to_owned());
-        self.call(Request::change("container_upload", container, 30_000), move |state| {
+        self.call(Request::new(Method::ContainerUpload, container, 30_000), move |state| {
             state.upload(&name, &path, &tar)
         })
         .await
@@ -237,7 +261,7 @@ impl Engine for SimEngine {
                 (!chunk.is_empty()).then_some(Ok(chunk))
             })))
         };
-        self.streamed(Request::read("container_download", container, 30_000), chunks).await
+        self.streamed(Request::new(Method::ContainerDownload, container, 30_000), chunks).await
     }
 
     async fn exec_start(&self, container: &str, request: &ExecRequest) -> Result<ExecSession> {
@@ -256,7 +280,7 @@ impl Engine for SimEngine {
             }
         };
         let ((id, output), extent) =
-            self.streaming_call(Request::change("exec_start", container, 1_000), begin).await?;
+            self.streaming_call(Request::new(Method::ExecStart, container, 1_000), begin).await?;
         let input = request.stdin.then(|| {
             let (shared, exec, request) = (self.shared.clone(), id.clone(), Some(request.clone()));
             Box::new(exec::SimInput { shared, exec, request, written: BytesMut::new() })
@@ -267,13 +291,13 @@ impl Engine for SimEngine {
 
     async fn exec_inspect(&self, exec: &str) -> Result<ExecState> {
         let id = exec.to_owned();
-        self.call(Request::read("exec_inspect", exec, 300), move |state| state.exec_state(&id))
+        self.call(Request::new(Method::ExecInspect, exec, 300), move |state| state.exec_state(&id))
             .await
     }
 
     async fn image_list(&self, filters: &Filters) -> Result<Vec<models::ImageSummary>> {
         let filters = filters.clone();
-        self.list_call(Request::read("image_list", "", 1_000), move |state, objects| {
+        self.list_call(Request::new(Method::ImageList, "", 1_000), move |state, objects| {
             objects.list_images(&filters, state.api)
         })
         .await
@@ -281,7 +305,7 @@ impl Engine for SimEngine {
 
     async fn image_inspect(&self, image: &str) -> Result<models::ImageInspect> {
         let name = image.to_owned();
-        self.call(Request::read("image_inspect", image, 400), move |state| {
+        self.call(Request::new(Method::ImageInspect, image, 400), move |state| {
             state.objects.inspect_image(&name, state.api)
         })
         .await
@@ -293,7 +317,7 @@ impl Engine for SimEngine {
         auth: Option<&RegistryAuth>,
     ) -> Result<String> {
         let (name, auth) = (image.to_owned(), auth.cloned());
-        self.call(Request::read("image_registry_digest", image, 300_000), move |state| {
+        self.call(Request::new(Method::ImageRegistryDigest, image, 300_000), move |state| {
             state.registry_digest(&name, auth.as_ref())
         })
         .await
@@ -306,7 +330,7 @@ impl Engine for SimEngine {
         auth: Option<&RegistryAuth>,
     ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         let (name, auth) = (image.to_owned(), auth.cloned());
-        self.streamed(Request::change("image_pull", image, 3_500), move |state| {
+        self.streamed(Request::new(Method::ImagePull, image, 3_500), move |state| {
             state.pull(&name, auth.as_ref())
         })
         .await
@@ -318,7 +342,7 @@ impl Engine for SimEngine {
         auth: Option<&RegistryAuth>,
     ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
         let (name, auth) = (image.to_owned(), auth.cloned());
-        self.streamed(Request::change("image_push", image, 3_500), move |state| {
+        self.streamed(Request::new(Method::ImagePush, image, 3_500), move |state| {
             state.push(&name, auth.as_ref())
         })
         .await
@@ -341,7 +365,7 @@ impl Engine for SimEngine {
             context_digest: request.context_digest,
             context,
         };
-        self.streamed(Request::change("image_build", &target, 50_000), move |state| {
+        self.streamed(Request::new(Method::ImageBuild, &target, 50_000), move |state| {
             Ok(state.build(order))
         })
         .await
@@ -355,7 +379,7 @@ impl Engine for SimEngine {
     ) -> Result<String> {
         let (name, changes) = (tag.to_owned(), changes.to_vec());
         let tar = read(tar, "the archive").await?;
-        self.call(Request::change("image_import", tag, 36_000), move |state| {
+        self.call(Request::new(Method::ImageImport, tag, 36_000), move |state| {
             state.import_image(&name, &changes, &tar)
         })
         .await
@@ -363,7 +387,7 @@ impl Engine for SimEngine {
 
     async fn image_tag(&self, image: &str, tag: &str) -> Result<()> {
         let (name, tag) = (image.to_owned(), tag.to_owned());
-        self.call(Request::change("image_tag", image, 1_600), move |state| {
+        self.call(Request::new(Method::ImageTag, image, 1_600), move |state| {
             state.tag_image(&name, &tag)
         })
         .await
@@ -371,7 +395,7 @@ impl Engine for SimEngine {
 
     async fn image_remove(&self, image: &str, force: bool) -> Result<()> {
         let name = image.to_owned();
-        self.call(Request::change("image_remove", image, 2_000), move |state| {
+        self.call(Request::new(Method::ImageRemove, image, 2_000), move |state| {
             state.remove_image(&name, force)
         })
         .await
@@ -379,7 +403,7 @@ impl Engine for SimEngine {
 
     async fn network_list(&self, filters: &Filters) -> Result<Vec<models::Network>> {
         let filters = filters.clone();
-        self.list_call(Request::read("network_list", "", 500), move |_, objects| {
+        self.list_call(Request::new(Method::NetworkList, "", 500), move |_, objects| {
             objects.list_networks(&filters)
         })
         .await
@@ -387,7 +411,7 @@ impl Engine for SimEngine {
 
     async fn network_inspect(&self, network: &str) -> Result<models::NetworkInspect> {
         let name = network.to_owned();
-        self.call(Request::read("network_inspect", network, 400), move |state| {
+        self.call(Request::new(Method::NetworkInspect, network, 400), move |state| {
             state.objects.inspect_network(&name)
         })
         .await
@@ -395,7 +419,7 @@ impl Engine for SimEngine {
 
     async fn network_create(&self, body: models::NetworkCreateRequest) -> Result<String> {
         let name = body.name.clone();
-        self.call(Request::change("network_create", &name, 50_000), move |state| {
+        self.call(Request::new(Method::NetworkCreate, &name, 50_000), move |state| {
             state.create_network(body)
         })
         .await
@@ -408,7 +432,7 @@ impl Engine for SimEngine {
         endpoint: models::EndpointSettings,
     ) -> Result<()> {
         let (name, member) = (network.to_owned(), container.to_owned());
-        self.call(Request::change("network_connect", network, 25_000), move |state| {
+        self.call(Request::new(Method::NetworkConnect, network, 25_000), move |state| {
             state.connect_network(&name, &member, endpoint)
         })
         .await
@@ -416,7 +440,7 @@ impl Engine for SimEngine {
 
     async fn network_disconnect(&self, network: &str, container: &str, force: bool) -> Result<()> {
         let (name, member) = (network.to_owned(), container.to_owned());
-        self.call(Request::change("network_disconnect", network, 50_000), move |state| {
+        self.call(Request::new(Method::NetworkDisconnect, network, 50_000), move |state| {
             state.disconnect_network(&name, &member, force)
         })
         .await
@@ -424,7 +448,7 @@ impl Engine for SimEngine {
 
     async fn network_remove(&self, network: &str) -> Result<()> {
         let name = network.to_owned();
-        self.call(Request::change("network_remove", network, 140_000), move |state| {
+        self.call(Request::new(Method::NetworkRemove, network, 140_000), move |state| {
             state.remove_network(&name)
         })
         .await
@@ -432,7 +456,7 @@ impl Engine for SimEngine {
 
     async fn volume_list(&self, filters: &Filters) -> Result<Vec<models::Volume>> {
         let filters = filters.clone();
-        self.list_call(Request::read("volume_list", "", 400), move |_, objects| {
+        self.list_call(Request::new(Method::VolumeList, "", 400), move |_, objects| {
             objects.list_volumes(&filters)
         })
         .await
@@ -440,7 +464,7 @@ impl Engine for SimEngine {
 
     async fn volume_inspect(&self, volume: &str) -> Result<models::Volume> {
         let name = volume.to_owned();
-        self.call(Request::read("volume_inspect", volume, 300), move |state| {
+        self.call(Request::new(Method::VolumeInspect, volume, 300), move |state| {
             state.objects.inspect_volume(&name)
         })
         .await
@@ -448,7 +472,7 @@ impl Engine for SimEngine {
 
     async fn volume_create(&self, body: models::VolumeCreateRequest) -> Result<models::Volume> {
         let name = body.name.clone().unwrap_or_default();
-        self.call(Request::change("volume_create", &name, 1_000), move |state| {
+        self.call(Request::new(Method::VolumeCreate, &name, 1_000), move |state| {
             state.create_volume(body)
         })
         .await
@@ -456,7 +480,7 @@ impl Engine for SimEngine {
 
     async fn volume_remove(&self, volume: &str, force: bool) -> Result<()> {
         let name = volume.to_owned();
-        self.call(Request::change("volume_remove", volume, 1_000), move |state| {
+        self.call(Request::new(Method::VolumeRemove, volume, 1_000), move |state| {
             state.remove_volume(&name, force)
         })
         .await

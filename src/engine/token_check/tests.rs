@@ -5,9 +5,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use super::*;
-use crate::engine::methods::METHODS;
 use crate::engine::sim::SimEngine;
-use crate::engine::{BuildRequest, ExecRequest, Filters, LogsRequest, StopRequest};
+use crate::engine::{
+    BuildRequest, ExecRequest, Filters, LogsRequest, Method, StatsRequest, StopRequest,
+};
 use crate::host::Conductor;
 use crate::host::sim::conductor::SimConductor;
 use crate::model::secret::Secrets;
@@ -47,6 +48,7 @@ fn builds(text: &str) -> Vec<BuildRequest> {
 }
 
 /// Calls the method with `text` in one of its arguments, each in turn.
+#[allow(clippy::too_many_lines, reason = "an arm for each call")]
 async fn ask(engine: &dyn Engine, method: &str, text: &str) -> Vec<Result<()>> {
     let filters = Filters::from([("label".to_owned(), vec![text.to_owned()])]);
     let (owned, stop) =
@@ -58,7 +60,7 @@ async fn ask(engine: &dyn Engine, method: &str, text: &str) -> Vec<Result<()>> {
     let of = models::ContainerCreateBody::default;
     match method {
         // Nothing is sent.
-        "version" | "info" => Vec::new(),
+        "version" | "info" | "system_df" => Vec::new(),
         "events" => vec![engine.events(&filters, None).await.map(drop)],
         "container_list" => vec![engine.container_list(true, &filters).await.map(drop)],
         "container_inspect" => vec![engine.container_inspect(text).await.map(drop)],
@@ -104,6 +106,9 @@ async fn ask(engine: &dyn Engine, method: &str, text: &str) -> Vec<Result<()>> {
             vec![engine.container_logs(text, &LogsRequest::default()).await.map(drop)]
         }
         "container_top" => vec![engine.container_top(text).await.map(drop)],
+        "container_stats" => {
+            vec![engine.container_stats(text, &StatsRequest::default()).await.map(drop)]
+        }
         "container_upload" => vec![
             engine.container_upload(text, "/", Bytes::new()).await,
             engine.container_upload("a", text, Bytes::new()).await,
@@ -214,7 +219,7 @@ fn no_call_of_the_port_takes_a_token_wherever_it_stands() {
     let engine = checked(Arc::new(sim.clone()));
     let hidden = Secrets::token("key", [7; 16]);
     for text in [hidden.clone(), format!("before {} after", Secrets::exposed(&hidden))] {
-        for method in METHODS {
+        for method in Method::ALL.iter().map(|method| method.name()) {
             for (at, answer) in Conductor::Sim(conductor.clone())
                 .block_on(ask(&*engine, method, &text))
                 .into_iter()
@@ -236,7 +241,7 @@ fn no_call_of_the_port_takes_a_token_wherever_it_stands() {
 fn a_call_without_a_token_passes() {
     let conductor = SimConductor::new(1);
     let engine = checked(Arc::new(SimEngine::builder(conductor.clone()).build()));
-    for method in METHODS {
+    for method in Method::ALL.iter().map(|method| method.name()) {
         let answers =
             Conductor::Sim(conductor.clone()).block_on(ask(&*engine, method, "secret: key"));
         let refused = answers.iter().find(|answer| {

@@ -28,6 +28,15 @@ const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
 
 type ExecScript = Arc<dyn Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync>;
 
+/// What a process uses of the machine while it runs.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine::sim) struct Usage {
+    /// Bytes.
+    pub memory: u64,
+    /// Of one CPU: 0.5 is half of its time.
+    pub cpus: f64,
+}
+
 /// The behaviour of a container's main process, and of commands run beside it.
 #[derive(Clone)]
 pub struct Process {
@@ -45,6 +54,8 @@ pub struct Process {
     pub(in crate::engine::sim) writes: Vec<String>,
     /// Whether its image has a shell.
     pub(in crate::engine::sim) has_shell: bool,
+    /// What it uses of the machine while it runs.
+    pub(in crate::engine::sim) usage: Usage,
     exec: Option<ExecScript>,
     /// By a pattern for the command line; the newest that fits counts.
     answers: Vec<(String, ExecAnswer)>,
@@ -64,6 +75,7 @@ impl Default for Process {
             logs: Vec::new(),
             writes: Vec::new(),
             has_shell: true,
+            usage: Usage { memory: 8 << 20, cpus: 0.01 },
             exec: None,
             answers: Vec::new(),
         }
@@ -102,6 +114,13 @@ impl Process {
     pub fn runs_out_of_memory_after(mut self, time: Duration) -> Self {
         self.killed_for_memory = true;
         self.exits_after(time, 137)
+    }
+
+    /// Uses that many bytes of memory, and that much of one CPU's time: 0.5 is half of it.
+    #[must_use]
+    pub fn uses(mut self, memory: u64, cpus: f64) -> Self {
+        self.usage = Usage { memory, cpus };
+        self
     }
 
     /// Takes so long to end when asked to.

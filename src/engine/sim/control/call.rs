@@ -12,12 +12,13 @@ use std::pin::pin;
 use tokio::sync::oneshot;
 
 use super::fault::{Fate, Faults};
+use crate::engine::calls::{Limit, SHORT};
 use crate::engine::sim::SimEngine;
 use crate::engine::sim::behaviour::process::Script;
 use crate::engine::sim::daemon::errors::{too_late, unreachable};
 use crate::engine::sim::daemon::state::{Objects, State};
 use crate::engine::sim::daemon::timetable::Purpose;
-use crate::engine::{EngineErrorKind, Result, methods};
+use crate::engine::{EngineErrorKind, Method, Result};
 use crate::host::sim::conductor::{Process, SimConductor, fraction};
 
 /// How long it takes to learn that nobody listens.
@@ -48,13 +49,6 @@ pub(in crate::engine::sim) struct Calls {
     pub faults: Faults,
 }
 
-/// Whether a call may change something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::sim) enum Effect {
-    Reads,
-    Mutates,
-}
-
 /// How far a stream of answers is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::sim) enum Extent {
@@ -65,9 +59,8 @@ pub(in crate::engine::sim) enum Extent {
 
 /// A call about to be made.
 pub(in crate::engine::sim) struct Request {
-    pub method: &'static str,
+    pub method: Method,
     pub target: String,
-    pub effect: Effect,
     /// How long the engine usually takes.
     pub takes: Duration,
     /// How long the answer is waited for, as on a real engine.
@@ -75,29 +68,21 @@ pub(in crate::engine::sim) struct Request {
 }
 
 impl Request {
-    /// A call that only reads.
-    pub fn read(method: &'static str, target: &str, microseconds: u64) -> Self {
+    /// A call, with the time that an engine takes for it.
+    pub fn new(method: Method, target: &str, microseconds: u64) -> Self {
+        let limit = match method.declaration().limit {
+            Limit::Within(limit) => Some(limit),
+            Limit::Grace => Some(SHORT),
+            Limit::Unlimited => None,
+        };
         let takes = Duration::from_micros(microseconds);
-        Self {
-            method,
-            target: target.to_owned(),
-            effect: Effect::Reads,
-            takes,
-            limit: methods::limit(method),
-        }
-    }
-
-    /// A call that changes something.
-    pub fn change(method: &'static str, target: &str, microseconds: u64) -> Self {
-        Self { effect: Effect::Mutates, ..Self::read(method, target, microseconds) }
+        Self { method, target: target.to_owned(), takes, limit }
     }
 
     /// A call that ends a container, with the time that it has for it: `grace`.
-    pub fn stop(method: &'static str, target: &str, grace: Duration) -> Self {
-        Self {
-            limit: Some(grace.saturating_add(methods::SHORT_CALL)),
-            ..Self::change(method, target, 2_000)
-        }
+    pub fn ending(method: Method, target: &str, grace: Duration) -> Self {
+        let request = Self::new(method, target, 2_000);
+        Self { limit: request.limit.map(|limit| limit.saturating_add(grace)), ..request }
     }
 }
 
@@ -219,7 +204,7 @@ impl SimEngine {
             if crashed.is_cancelled() || !state.up {
                 return (Fate::Fails(unreachable()), crashed);
             }
-            let fate = state.fate(request.method, &request.target, request.effect);
+            let fate = state.fate(request.method, &request.target);
             let (way, stale, delay) = match &fate {
                 Fate::Proceeds | Fate::Cut => (Way::Open, false, Duration::ZERO),
                 Fate::Stale => (Way::Open, true, Duration::ZERO),
@@ -237,7 +222,7 @@ impl SimEngine {
                 Fate::Fails(_) | Fate::Hangs => return (fate, crashed),
             };
             state.after(takes + delay, Purpose::Once, move |state| {
-                if request.effect == Effect::Mutates && state.calls.faults.wants_stale() {
+                if request.method.changes() && state.calls.faults.wants_stale() {
                     state.before = Some(state.objects.clone());
                 }
                 work(state, stale, Reply { sender, way })
@@ -298,9 +283,9 @@ impl State {
         let index = self.calls.made.len() as u64 + 1;
         self.calls.made.push(Call {
             index,
-            method: request.method,
+            method: request.method.name(),
             target: request.target.clone(),
-            mutates: request.effect == Effect::Mutates,
+            mutates: request.method.changes(),
             at: self.now,
         });
     }

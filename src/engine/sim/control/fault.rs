@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::call::Effect;
-use crate::engine::EngineError;
-use crate::engine::methods::{lists, streams, works_without_space};
+use crate::engine::calls::Space;
 use crate::engine::sim::daemon::errors::no_space;
 use crate::engine::sim::daemon::state::State;
+use crate::engine::{EngineError, Method};
 use crate::host::sim::conductor::{Process, SplitMix64};
 
 /// One thing that goes wrong once.
@@ -25,14 +24,15 @@ pub struct Fault {
 pub enum FaultPoint {
     /// The so-manieth call of any method.
     Call(u64),
-    /// The so-manieth call of a method of the port: `Method("container_start", 2)`.
-    Method(String, u64),
+    /// The so-manieth call of a method of the port.
+    Method(Method, u64),
 }
 
+#[cfg(test)]
 impl FaultPoint {
-    /// The so-manieth call of `method`.
-    pub fn method(method: &str, nth: u64) -> Self {
-        Self::Method(method.to_owned(), nth)
+    /// The so-manieth call of the method of that name.
+    pub fn method(name: &str, nth: u64) -> Self {
+        Self::Method(Method::of(name).unwrap(), nth)
     }
 }
 
@@ -62,19 +62,13 @@ pub enum FaultEffect {
     EngineRestart,
 }
 
-/// Whether the method makes space: it works on a full disk.
-pub(in crate::engine::sim) fn frees(method: &str) -> bool {
-    ["container_stop", "container_kill", "container_remove", "network_remove", "volume_remove"]
-        .contains(&method)
-}
-
 impl FaultEffect {
     /// Whether a call of this kind can meet it.
-    fn befalls(&self, method: &str, effect: Effect) -> bool {
+    fn befalls(&self, method: Method) -> bool {
         match self {
-            Self::StaleList => lists(method),
-            Self::StreamCut => streams(method),
-            Self::NoSpace => effect == Effect::Mutates && !frees(method),
+            Self::StaleList => method.lists(),
+            Self::StreamCut => method.streams(),
+            Self::NoSpace => method.changes() && method.declaration().space != Space::Freed,
             _ => true,
         }
     }
@@ -107,12 +101,12 @@ struct Drawn {
 }
 
 impl Drawn {
-    fn effect(&mut self, method: &str, effect: Effect) -> Option<FaultEffect> {
+    fn effect(&mut self, method: Method) -> Option<FaultEffect> {
         // As many numbers for every call, so that what one meets does not depend on what another
         // could.
         let (hit, choice) = (self.random.fraction() < self.rate, self.random.next());
         let able: Vec<&FaultEffect> =
-            self.effects.iter().filter(|fault| fault.befalls(method, effect)).collect();
+            self.effects.iter().filter(|fault| fault.befalls(method)).collect();
         let at = usize::try_from(choice % able.len().max(1) as u64).unwrap_or_default();
         able.get(at).filter(|_| hit).map(|fault| (*fault).clone())
     }
@@ -184,13 +178,13 @@ impl Faults {
 
     /// The effect of the first fault whose turn it is, else one that is drawn; every fault counts
     /// the call.
-    fn effect(&mut self, method: &str, effect: Effect) -> Option<FaultEffect> {
-        let drawn = self.drawn.as_mut().and_then(|drawn| drawn.effect(method, effect));
+    fn effect(&mut self, method: Method) -> Option<FaultEffect> {
+        let drawn = self.drawn.as_mut().and_then(|drawn| drawn.effect(method));
         let mut due = None;
         for (at, fault) in self.waiting.iter_mut().enumerate() {
             let left = match &mut fault.on {
                 FaultPoint::Call(left) => left,
-                FaultPoint::Method(name, left) if name == method => left,
+                FaultPoint::Method(named, left) if *named == method => left,
                 FaultPoint::Method(..) => continue,
             };
             *left = left.saturating_sub(1);
@@ -204,20 +198,15 @@ impl Faults {
 
 impl State {
     /// What happens to this call of `method` for `target`.
-    pub(in crate::engine::sim) fn fate(
-        &mut self,
-        method: &str,
-        target: &str,
-        effect: Effect,
-    ) -> Fate {
+    pub(in crate::engine::sim) fn fate(&mut self, method: Method, target: &str) -> Fate {
         match self.calls.faults.crash_now() {
             Some(When::Before) => return Fate::CrashesBefore,
             Some(When::After) => return Fate::CrashesAfter,
             None => {}
         }
-        match self.calls.faults.effect(method, effect) {
+        match self.calls.faults.effect(method) {
             None if self.calls.faults.is_disk_full
-                && !works_without_space(method)
+                && method.declaration().space == Space::Needed
                 && !self.is_name_taken(method, target) =>
             {
                 Fate::Fails(no_space())
@@ -239,8 +228,8 @@ impl State {
     }
 
     /// What a create is refused for before anything is written.
-    fn is_name_taken(&self, method: &str, target: &str) -> bool {
-        method == "container_create" && self.objects.find_container(target).is_ok()
+    fn is_name_taken(&self, method: Method, target: &str) -> bool {
+        method == Method::ContainerCreate && self.objects.find_container(target).is_ok()
     }
 
     /// From here on the run is dead to the engine; the engine goes on.
@@ -264,25 +253,28 @@ mod tests {
     #[test]
     fn a_fault_comes_at_its_call_once() {
         let mut faults = Faults::default();
-        faults
-            .add(Fault { on: FaultPoint::method("container_start", 2), effect: FaultEffect::Hang });
+        faults.add(Fault {
+            on: FaultPoint::Method(Method::ContainerStart, 2),
+            effect: FaultEffect::Hang,
+        });
         faults.add(Fault { on: FaultPoint::Call(3), effect: FaultEffect::ReplyLost });
         let seen: Vec<_> = [
-            "container_start",
-            "network_list",
-            "container_inspect",
-            "container_start",
-            "container_start",
+            Method::ContainerStart,
+            Method::NetworkList,
+            Method::ContainerInspect,
+            Method::ContainerStart,
+            Method::ContainerStart,
         ]
         .into_iter()
-        .map(|method| faults.effect(method, Effect::Reads))
+        .map(|method| faults.effect(method))
         .collect();
         assert_eq!(seen, [None, None, Some(FaultEffect::ReplyLost), Some(FaultEffect::Hang), None]);
     }
 
     #[test]
     fn drawn_faults_follow_from_their_seed_and_befall_only_what_they_can() {
-        let calls = ["container_list", "container_start", "container_logs"].repeat(200);
+        let calls =
+            [Method::ContainerList, Method::ContainerStart, Method::ContainerLogs].repeat(200);
         let seen = |seed: u64| {
             let mut faults = Faults::default();
             faults.draw(
@@ -290,22 +282,22 @@ mod tests {
                 0.25,
                 &[FaultEffect::StaleList, FaultEffect::StreamCut, FaultEffect::Hang],
             );
-            calls.iter().map(|method| faults.effect(method, Effect::Reads)).collect::<Vec<_>>()
+            calls.iter().map(|method| faults.effect(*method)).collect::<Vec<_>>()
         };
         assert_eq!(seen(1), seen(1));
         assert_ne!(seen(1), seen(2));
         let met = seen(1).iter().flatten().count();
         assert!((100..200).contains(&met), "{met} of 600 at a rate of 0.25");
         for (method, effect) in calls.iter().zip(seen(1)) {
-            assert!(effect.is_none_or(|effect| effect.befalls(method, Effect::Reads)), "{method}");
+            assert!(effect.is_none_or(|effect| effect.befalls(*method)), "{method}");
         }
         let mut faults = Faults::default();
         faults.draw(1, 1.0, &[FaultEffect::NoSpace]);
-        assert_eq!(faults.effect("container_inspect", Effect::Reads), None);
-        assert_eq!(faults.effect("container_create", Effect::Mutates), Some(FaultEffect::NoSpace));
-        assert_eq!(faults.effect("container_remove", Effect::Mutates), None, "it makes space");
+        assert_eq!(faults.effect(Method::ContainerInspect), None);
+        assert_eq!(faults.effect(Method::ContainerCreate), Some(FaultEffect::NoSpace));
+        assert_eq!(faults.effect(Method::ContainerRemove), None, "it makes space");
         faults.clear();
-        assert_eq!(faults.effect("container_create", Effect::Mutates), None);
+        assert_eq!(faults.effect(Method::ContainerCreate), None);
     }
 
     #[test]

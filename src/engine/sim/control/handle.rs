@@ -12,6 +12,7 @@ use super::call::Call;
 use super::fault::{Fault, FaultEffect, When};
 use super::invariants::Violation;
 use super::snapshot::{EngineState, EventView};
+use crate::engine::observer::Observer;
 use crate::engine::sim::behaviour::build::BuildScript;
 use crate::engine::sim::behaviour::process::Process;
 use crate::engine::sim::behaviour::processes::{Names, Unused};
@@ -20,7 +21,6 @@ use crate::engine::sim::daemon::containers::lifecycle::Exit;
 use crate::engine::sim::daemon::images::reference::Reference;
 use crate::engine::sim::daemon::images::spec::ImageSpec;
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
-use crate::engine::tap::Tap;
 use crate::engine::{Engine, OutputKind, Result};
 use crate::host::sim::conductor::SimConductor;
 
@@ -154,8 +154,8 @@ impl SimEngine {
     pub fn watched(&self) -> Arc<dyn Engine> {
         self.shared.with(|state| state.watch.on = true);
         let shared = self.shared.clone();
-        Arc::new(Tap::new(Arc::new(self.clone()), move |asked| {
-            shared.with(|state| state.watch_call(asked));
+        Arc::new(Observer::new(Arc::new(self.clone()), move |call| {
+            shared.with(|state| state.watch_call(call));
             Ok(())
         }))
     }

@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use bollard::models::EventMessage;
 
+use crate::engine::Call;
 use crate::engine::sim::daemon::containers::{Container, Phase};
 use crate::engine::sim::daemon::state::State;
-use crate::engine::tap::Asked;
 use crate::model::names::{compose_label, label, lock_container};
 use crate::model::ownership::{Labels, set_at_create};
 use crate::model::secret::Secrets;
@@ -105,35 +105,28 @@ impl State {
     }
 
     /// A call is about to be made over the watched handle.
-    pub(in crate::engine::sim) fn watch_call(&mut self, asked: &Asked<'_>) {
-        self.watch.call = format!(
-            "{}{}{}",
-            asked.method,
-            if asked.target.is_empty() { "" } else { " " },
-            asked.target
-        );
-        let spoken =
-            format!("{} {} {}", asked.target, asked.member.unwrap_or_default(), asked.arguments);
-        if self.watch.secrets.mask(&spoken) != spoken {
-            self.violated(format!("the value of a secret is in a call of {}", asked.method));
+    pub(in crate::engine::sim) fn watch_call(&mut self, call: &Call<'_>) {
+        let (method, target) = (call.method(), call.target());
+        self.watch.call =
+            if target.is_empty() { method.to_string() } else { format!("{method} {target}") };
+        let text = call.text();
+        if self.watch.secrets.mask(&text) != text {
+            self.violated(format!("the value of a secret is in a call of {method}"));
         }
-        if let Some(what) = self.cut_off_writer(asked) {
+        if let Some(what) = self.cut_off_writer(call) {
             self.violated(what);
         }
         if !self.watch.adopts
-            && let Some(stranger) = self.stranger(asked)
+            && let Some(stranger) = self.stranger(call)
         {
-            self.violated(format!("{stranger} is not spc's, and is changed by {}", asked.method));
+            self.violated(format!("{stranger} is not spc's, and is changed by {method}"));
         }
     }
 
     /// A running container that the call would remove in the middle of its writing.
-    fn cut_off_writer(&self, asked: &Asked<'_>) -> Option<String> {
-        let container = self
-            .objects
-            .find_container(asked.target)
-            .ok()
-            .filter(|_| asked.method == "container_remove")?;
+    fn cut_off_writer(&self, call: &Call<'_>) -> Option<String> {
+        let Call::ContainerRemove { container, .. } = call else { return None };
+        let container = self.objects.find_container(container).ok()?;
         let mut written = container
             .mounts
             .iter()
@@ -149,8 +142,8 @@ impl State {
     }
 
     /// What the call would change that does not carry spc's label.
-    fn stranger(&self, asked: &Asked<'_>) -> Option<String> {
-        let container = |name: &str| {
+    fn stranger(&self, call: &Call<'_>) -> Option<String> {
+        let of_container = |name: &str| {
             let found = self
                 .objects
                 .find_container(name)
@@ -158,26 +151,28 @@ impl State {
                 .filter(|container| !self.is_of_spc(container))?;
             Some(format!("the container \"{}\"", found.name))
         };
-        match asked.method {
-            "container_start" | "container_stop" | "container_restart" | "container_kill"
-            | "container_rename" | "container_update" | "container_remove" | "container_upload" => {
-                container(asked.target)
-            }
-            "network_connect" | "network_disconnect" => container(asked.member?),
-            "network_remove" => {
+        match call {
+            Call::ContainerStart { container }
+            | Call::ContainerStop { container, .. }
+            | Call::ContainerRestart { container, .. }
+            | Call::ContainerKill { container, .. }
+            | Call::ContainerRename { container, .. }
+            | Call::ContainerUpdate { container, .. }
+            | Call::ContainerRemove { container, .. }
+            | Call::ContainerUpload { container, .. }
+            | Call::NetworkConnect { container, .. }
+            | Call::NetworkDisconnect { container, .. } => of_container(container),
+            Call::NetworkRemove { network } => {
                 let network = self
                     .objects
-                    .find_network(asked.target)
+                    .find_network(network)
                     .ok()
                     .filter(|network| !is_ours(&network.labels))?;
                 Some(format!("the network \"{}\"", network.name))
             }
-            "volume_remove" => {
-                let volume = self
-                    .objects
-                    .volumes
-                    .get(asked.target)
-                    .filter(|volume| !is_ours(&volume.labels))?;
+            Call::VolumeRemove { volume, .. } => {
+                let volume =
+                    self.objects.volumes.get(*volume).filter(|volume| !is_ours(&volume.labels))?;
                 let mut used = self
                     .objects
                     .containers
@@ -187,8 +182,8 @@ impl State {
                     && used.all(|container| self.is_of_spc(container));
                 (!left).then(|| format!("the volume \"{}\"", volume.name))
             }
-            "image_remove" => {
-                let image = self.objects.find_image(asked.target).ok()?;
+            Call::ImageRemove { image, .. } => {
+                let image = self.objects.find_image(image).ok()?;
                 let user = self
                     .objects
                     .containers

@@ -20,4 +20,5 @@ pub(super) mod state;
 pub(super) mod system;
 pub(super) mod timetable;
 pub(super) mod tree;
+pub(super) mod usage;
 pub(super) mod volumes;

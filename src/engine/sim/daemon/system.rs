@@ -12,7 +12,10 @@ use crate::engine::sim::MODERN_API;
 
 const MINIMUM_API: &str = "1.12";
 const MINIMUM_MODERN_API: &str = "1.24";
-const MEMORY_BYTES: i64 = 8 << 30;
+/// Of the engine's machine.
+pub(super) const MEMORY_BYTES: i64 = 8 << 30;
+/// Of the engine's machine.
+pub(super) const CPUS: u32 = 2;
 
 impl State {
     /// A release whose API this is.
@@ -66,7 +69,7 @@ impl State {
             operating_system: Some("Simulated Linux".to_owned()),
             os_type: Some("linux".to_owned()),
             architecture: Some("x86_64".to_owned()),
-            ncpu: Some(2),
+            ncpu: Some(i64::from(CPUS)),
             mem_total: Some(MEMORY_BYTES),
             name: Some("simulation".to_owned()),
             server_version: Some(self.release().to_owned()),

@@ -81,7 +81,7 @@ fn a_call_that_may_last_hangs_until_its_caller_has_waited_long_enough() {
     let before = bed.conductor.now();
     bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
     bed.run(async {
-        let exit = bed.engine.container_wait("web");
+        let exit = Box::pin(bed.engine.container_wait("web"));
         let deadline = Box::pin(bed.conductor.sleep(Duration::from_secs(5)));
         assert!(matches!(
             futures::future::select(exit, deadline).await,
@@ -91,7 +91,7 @@ fn a_call_that_may_last_hangs_until_its_caller_has_waited_long_enough() {
     assert_eq!(bed.conductor.now().saturating_sub(before), Duration::from_secs(5));
     bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
     bed.run(async {
-        let exit = bed.engine.container_wait("web");
+        let exit = Box::pin(bed.engine.container_wait("web"));
         let stalled = Box::pin(bed.conductor.stalled().cancelled());
         assert!(matches!(
             futures::future::select(exit, stalled).await,

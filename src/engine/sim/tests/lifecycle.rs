@@ -149,7 +149,7 @@ fn a_stop_goes_on_when_nobody_waits_for_it_any_more() {
     bed.up("web", body("app:1"));
     bed.run(async {
         let request = StopRequest::default();
-        let stop = bed.engine.container_stop("web", &request);
+        let stop = Box::pin(bed.engine.container_stop("web", &request));
         futures::future::select(stop, Box::pin(bed.conductor.sleep(Duration::from_millis(1))))
             .await;
     });

@@ -1,7 +1,8 @@
 //! Faults as a script writes them: a call, which one of it, an effect by its name.
 
-use super::{Fault, FaultEffect, FaultPoint, frees};
-use crate::engine::methods::{METHODS, lists, streams};
+use super::{Fault, FaultEffect, FaultPoint};
+use crate::engine::Method;
+use crate::engine::calls::Space;
 use crate::engine::sim::daemon::errors::refusal;
 use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
@@ -38,26 +39,27 @@ impl Fault {
         if nth == 0 {
             return Err(Failure::usage("A fault at call 0 never comes: calls count from 1"));
         }
-        let point = match on {
-            ANY => FaultPoint::Call(nth),
-            method if METHODS.contains(&method) => FaultPoint::method(method, nth),
-            unknown => {
+        let (point, method) = match (on, Method::of(on)) {
+            (ANY, _) => (FaultPoint::Call(nth), None),
+            (_, Some(method)) => (FaultPoint::Method(method, nth), Some(method)),
+            (unknown, None) => {
+                let known = Method::ALL.iter().map(|method| method.name());
                 return Err(suggested(
                     format!("The engine has no call \"{unknown}\""),
                     unknown,
-                    &[&[ANY], &METHODS[..]].concat(),
+                    &std::iter::once(ANY).chain(known).collect::<Vec<_>>(),
                 ));
             }
         };
         let effect = FaultEffect::parse(effect)?;
-        let unfit = match &effect {
-            FaultEffect::StaleList if on != ANY && !lists(on) => Some("it is no list"),
-            FaultEffect::NoSpace if frees(on) => Some("it makes space"),
-            FaultEffect::StreamCut if on != ANY && !streams(on) => {
-                Some("it is not answered with a stream")
+        let unfit = method.and_then(|method| match &effect {
+            FaultEffect::StaleList if !method.lists() => Some("it is no list"),
+            FaultEffect::NoSpace if method.declaration().space == Space::Freed => {
+                Some("it makes space")
             }
+            FaultEffect::StreamCut if !method.streams() => Some("it is not answered with a stream"),
             _ => None,
-        };
+        });
         match unfit {
             Some(why) => Err(Failure::usage(format!(
                 "The call \"{on}\" can't meet the effect \"{}\": {why}",

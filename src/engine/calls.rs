@@ -1,0 +1,292 @@
+//! The calls of the port, each declared once: its method, arguments and answer, and what is known
+//! of it before it is made.
+//!
+//! A new call is an entry here, a method of [`docker`](super::docker), one of [`sim`](super::sim),
+//! and a case of `tests/conformance`, which fails until there is one. What wraps an engine sees the
+//! call as data ([`Call`]): the policy checks what `owned` names, and refuses a call that changes
+//! something and names nothing unless it has a rule for it; a plan asks the live engine what only
+//! reads, and makes what has an `action` on the simulated one.
+
+mod carried;
+mod declaration;
+mod declare;
+
+use bollard::models;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+
+use self::carried::Argument;
+pub use self::carried::Piece;
+pub use self::declaration::{
+    CHANGES, Declaration, Effect, IMPORT, LONG, Limit, READS, SHORT, Shape, Space,
+};
+use self::declare::engine_calls;
+use super::{
+    ApiVersion, BuildEvent, BuildRequest, DiskUsage, EngineError, EngineErrorKind, EventStream,
+    ExecRequest, ExecSession, ExecState, Filters, Intent, LogsRequest, OutputStream, RegistryAuth,
+    Result, StatsRequest, StopRequest, Top, TransferEvent,
+};
+use crate::model::step::ActionKind;
+
+/// What kind of object a call names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) enum Kind {
+    Container,
+    Volume,
+    Network,
+    Image,
+}
+
+/// How an object that was checked is named to the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum By {
+    /// By its id: its name can be another's by the time of the call. One that is not there is an
+    /// error.
+    Id,
+    /// By the name that the call has. One that is not there is the engine's to refuse.
+    Name,
+}
+
+/// An object that has to be the script's own.
+pub(in crate::engine) struct Owned<'c, 'a> {
+    pub kind: Kind,
+    pub by: By,
+    /// What a refusal says that the script would do.
+    pub doing: &'static str,
+    /// As the call names it.
+    pub name: &'c mut &'a str,
+}
+
+impl Method {
+    /// The call of that name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|method| method.name() == name)
+    }
+
+    /// Whether it changes the engine's state.
+    pub const fn changes(self) -> bool {
+        matches!(self.declaration().effect, Effect::Changes)
+    }
+
+    /// Whether its answer is a list of objects.
+    pub const fn lists(self) -> bool {
+        matches!(self.declaration().shape, Shape::List)
+    }
+
+    /// Whether its answer is a stream.
+    pub const fn streams(self) -> bool {
+        matches!(self.declaration().shape, Shape::Stream)
+    }
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Call<'_> {
+    /// All text that is sent and that people can read on the engine, one piece per line.
+    pub fn text(&self) -> String {
+        let mut all = String::new();
+        self.pieces(&mut |piece| {
+            if let Piece::Text(text) = piece {
+                all.push_str(text);
+                all.push('\n');
+            }
+        });
+        all
+    }
+}
+
+/// A layer answered a call with the answer of another.
+fn mistaken(method: Method) -> EngineError {
+    EngineError::new(EngineErrorKind::Failed, format!("{method} was answered as another call"))
+}
+
+engine_calls! { 'a:
+    /// The engine's version.
+    Version = version() -> models::SystemVersion
+        { READS.about("its version") }
+        on("") owned();
+    /// What the engine is and has.
+    Info = info() -> models::SystemInfo
+        { READS.about("itself") }
+        on("") owned();
+    /// Events from now (or `since`, seconds since the epoch) on; ends when the engine goes away.
+    /// The subscription is in force once the future is ready.
+    Events = events(filters: &'a Filters, since: Option<i64>) -> EventStream
+        { READS.streams() }
+        on("") owned();
+    /// What images, containers, volumes and the build cache take on the engine's disk.
+    SystemDf = system_df() -> DiskUsage
+        { READS.within(LONG).about("the use of its disk") }
+        on("") owned();
+
+    ContainerList = container_list(all: bool, filters: &'a Filters)
+        -> Vec<models::ContainerSummary>
+        { READS.lists() }
+        on("") owned();
+    ContainerInspect = container_inspect(container: &'a str) -> models::ContainerInspectResponse
+        { READS }
+        on(container) owned();
+    ContainerCreate = container_create(
+        name: &'a str,
+        platform: Option<&'a str>,
+        body: models::ContainerCreateBody,
+    ) -> models::ContainerCreateResponse
+        { CHANGES.needs_space() }
+        on(name) owned();
+    /// Answers whether it was started now (false: it ran already, 304).
+    ContainerStart = container_start(container: &'a str) -> bool
+        { CHANGES.needs_space() }
+        on(container) owned(container: Container Id "start the container");
+    /// Answers whether it was stopped now (false: it did not run, 304).
+    ContainerStop = container_stop(container: &'a str, request: &'a StopRequest) -> bool
+        { CHANGES.with_grace().frees_space() }
+        on(container) owned(container: Container Id "stop the container");
+    ContainerRestart = container_restart(container: &'a str, request: &'a StopRequest) -> ()
+        { CHANGES.with_grace().needs_space().does(ActionKind::Restart) }
+        on(container) owned(container: Container Id "restart the container");
+    ContainerKill = container_kill(container: &'a str, signal: &'a str) -> ()
+        { CHANGES.frees_space().does(ActionKind::Signal) }
+        on(container) owned(container: Container Id "send a signal to the container");
+    ContainerRename = container_rename(container: &'a str, name: &'a str) -> ()
+        { CHANGES.needs_space().does(ActionKind::Rename) }
+        on(container) owned(container: Container Id "rename the container");
+    /// Gives it another restart policy, running or not.
+    ContainerUpdate = container_update(container: &'a str, restart: models::RestartPolicy) -> ()
+        { CHANGES.needs_space().does(ActionKind::Update) }
+        on(container) owned(container: Container Id "change the container");
+    /// Removes it; `volumes` also its anonymous volumes; `force` also while it runs.
+    ContainerRemove = container_remove(container: &'a str, force: bool, volumes: bool) -> ()
+        { CHANGES.within(LONG).frees_space().does(ActionKind::Remove) }
+        on(container) owned(container: Container Id "remove the container");
+    /// Waits until it does not run; the exit code.
+    ContainerWait = container_wait(container: &'a str) -> i64
+        { READS.unlimited() }
+        on(container) owned();
+    /// Its log. Each chunk is one message as the engine keeps it: a line with its line feed, a part
+    /// of [`LOG_PART`](super::LOG_PART) bytes of a longer line (all parts have the time of the
+    /// first), or what a process wrote last without a line feed. The log of a terminal is raw: its
+    /// messages follow each other without a boundary. A log that is followed ends each time the
+    /// process ends, restarted or not.
+    ContainerLogs = container_logs(container: &'a str, request: &'a LogsRequest) -> OutputStream
+        { READS.streams() }
+        on(container) owned(container: Container Id "read the log of the container");
+    ContainerTop = container_top(container: &'a str) -> Top
+        { READS.about("the processes") }
+        on(container) owned(container: Container Id "look into the container");
+    /// What it uses of the machine, as often as the engine measures: about once a second, or once
+    /// where that is not asked for. A container that does not run uses nothing; its readings go on.
+    ContainerStats = container_stats(container: &'a str, request: &'a StatsRequest)
+        -> BoxStream<'static, Result<models::ContainerStatsResponse>>
+        { READS.streams() }
+        on(container) owned(container: Container Id "look into the container");
+    /// Unpacks a tar archive at `path`, which has to exist in the container.
+    ContainerUpload = container_upload(container: &'a str, path: &'a str, tar: Bytes) -> ()
+        { CHANGES.within(LONG).needs_space() }
+        on(container) owned(container: Container Id "write into the container");
+    /// The file or folder at `path` as a tar stream.
+    ContainerDownload = container_download(container: &'a str, path: &'a str)
+        -> BoxStream<'static, Result<Bytes>>
+        { READS.streams() }
+        on(container) owned(container: Container Id "read from the container");
+
+    /// Creates and starts an exec.
+    ExecStart = exec_start(container: &'a str, request: &'a ExecRequest) -> ExecSession
+        { CHANGES.streams() }
+        on(container) owned(container: Container Id "run a command in the container");
+    ExecInspect = exec_inspect(exec: &'a str) -> ExecState
+        { READS }
+        on(exec) owned();
+
+    ImageList = image_list(filters: &'a Filters) -> Vec<models::ImageSummary>
+        { READS.lists() }
+        on("") owned();
+    ImageInspect = image_inspect(image: &'a str) -> models::ImageInspect
+        { READS }
+        on(image) owned();
+    /// Asks the image's registry for its digest, without pulling.
+    ImageRegistryDigest = image_registry_digest(image: &'a str, auth: Option<&'a RegistryAuth>)
+        -> String
+        { READS }
+        on(image) owned();
+    ImagePull = image_pull(
+        image: &'a str,
+        platform: Option<&'a str>,
+        auth: Option<&'a RegistryAuth>,
+    ) -> BoxStream<'static, Result<TransferEvent>>
+        { CHANGES.streams().unlimited().needs_space() }
+        on(image) owned();
+    ImagePush = image_push(image: &'a str, auth: Option<&'a RegistryAuth>)
+        -> BoxStream<'static, Result<TransferEvent>>
+        { CHANGES.streams().unlimited() }
+        on(image) owned(image: Image Name "push the image");
+    /// Builds; a failing step ends the stream with [`EngineErrorKind::Failed`].
+    ImageBuild = image_build(request: BuildRequest) -> BoxStream<'static, Result<BuildEvent>>
+        { CHANGES.streams().unlimited().needs_space() }
+        on(request.tags.first().map_or("", String::as_str)) owned();
+    /// Makes an image `tag` of one layer from a tar stream of a root file system, with Dockerfile
+    /// instructions in `changes`; its id.
+    ImageImport = image_import(
+        tag: &'a str,
+        changes: &'a [String],
+        tar: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> String
+        { CHANGES.within(IMPORT).needs_space() }
+        on(tag) owned();
+    ImageTag = image_tag(image: &'a str, tag: &'a str) -> ()
+        { CHANGES.needs_space() }
+        on(image) owned();
+    ImageRemove = image_remove(image: &'a str, force: bool) -> ()
+        { CHANGES.within(LONG).needs_space() }
+        on(image) owned(image: Image Name "remove the image");
+
+    NetworkList = network_list(filters: &'a Filters) -> Vec<models::Network>
+        { READS.lists() }
+        on("") owned();
+    NetworkInspect = network_inspect(network: &'a str) -> models::NetworkInspect
+        { READS }
+        on(network) owned();
+    /// The new network's id.
+    NetworkCreate = network_create(body: models::NetworkCreateRequest) -> String
+        { CHANGES }
+        on(&body.name) owned();
+    NetworkConnect = network_connect(
+        network: &'a str,
+        container: &'a str,
+        endpoint: models::EndpointSettings,
+    ) -> ()
+        { CHANGES.needs_space() }
+        on(network)
+        owned(
+            network: Network Id "connect to the network",
+            container: Container Id "connect to a network the container",
+        );
+    NetworkDisconnect = network_disconnect(network: &'a str, container: &'a str, force: bool) -> ()
+        { CHANGES.needs_space() }
+        on(network)
+        owned(container: Container Id "disconnect from a network the container");
+    NetworkRemove = network_remove(network: &'a str) -> ()
+        { CHANGES.frees_space() }
+        on(network) owned(network: Network Id "remove the network");
+
+    VolumeList = volume_list(filters: &'a Filters) -> Vec<models::Volume>
+        { READS.lists() }
+        on("") owned();
+    VolumeInspect = volume_inspect(volume: &'a str) -> models::Volume
+        { READS }
+        on(volume) owned();
+    /// Idempotent: an existing volume of that name is answered as it is.
+    VolumeCreate = volume_create(body: models::VolumeCreateRequest) -> models::Volume
+        { CHANGES }
+        on(body.name.as_deref().unwrap_or_default()) owned();
+    VolumeRemove = volume_remove(volume: &'a str, force: bool) -> ()
+        { CHANGES.within(LONG).frees_space() }
+        on(volume) owned(volume: Volume Name "remove the volume");
+}
+
+#[cfg(test)]
+mod tests;
