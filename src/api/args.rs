@@ -8,14 +8,14 @@ use rhai::{Array, EvalAltResult, FnPtr, Map};
 
 use super::context::Context;
 use super::control::call;
-use super::kept::{Keeping, Kept};
+use super::declared_option::{Declarations, Declared, Keeping, Takes};
+use super::kept::Kept;
 use super::record::no_fields;
 use super::{Raw, placed, words};
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::help::{Help, HelpArgument, HelpOption, own_option};
 use crate::value::error::COMMAND_LINE;
-use crate::value::options::{duration_of, number};
 use crate::value::text::plain;
 use crate::value::{Record, words as type_words};
 
@@ -27,108 +27,13 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("arg", shared_module!(declarations, "arg"));
 }
 
-/// What an option takes.
-#[derive(Debug, Clone)]
-pub(super) enum Takes {
-    Text,
-    Flag,
-    /// All words that are no options.
-    Rest,
-    List,
-    Number,
-    Duration,
-    OneOf(Vec<String>),
+/// The default as the help shows it.
+fn shown_default(declared: &Declared) -> Option<String> {
+    let is_shown = !declared.default.is_unit()
+        && !declared.default.is::<FnPtr>()
+        && !matches!(declared.takes, Takes::Flag);
+    is_shown.then(|| words::written(&declared.default)).filter(|text| !text.is_empty())
 }
-
-/// An option as the runbook declared it.
-#[derive(Debug, Clone)]
-pub(super) struct Declared {
-    pub takes: Takes,
-    /// A value, or a function that gives it.
-    pub default: Dynamic,
-    pub help: String,
-    /// Whether `up` keeps the option for the runs after it.
-    pub kept: Option<Keeping>,
-}
-
-impl Declared {
-    /// A declaration whose default, if it is a value already, is of the right type.
-    fn new(takes: Takes, default: Dynamic, help: &str) -> Result<Self, Failure> {
-        let declared =
-            Self { takes, default: default.flatten(), help: help.to_owned(), kept: None };
-        if !declared.default.is::<FnPtr>() {
-            let _ = declared.checked(declared.default.clone())?;
-        }
-        Ok(declared)
-    }
-
-    /// The default, of the type that the option gives; `()` stands for none.
-    fn checked(&self, default: Dynamic) -> Result<Dynamic, Failure> {
-        if default.is_unit() {
-            return Ok(default);
-        }
-        let wrong = |what: &str| {
-            Failure::usage(format!(
-                "{} takes {what} as its default, not {}",
-                self.function(),
-                type_words::a(&default)
-            ))
-        };
-        match &self.takes {
-            Takes::Text if default.is_string() => Ok(default),
-            Takes::Text => Err(wrong("a string")),
-            Takes::List if default.is_array() => Ok(default),
-            Takes::List => Err(wrong("a list")),
-            Takes::Number if number(&default).is_some() => Ok(default),
-            Takes::Number => Err(wrong("a number")),
-            Takes::Duration => duration_of(&default).map(Dynamic::from),
-            Takes::OneOf(choices) if choices.contains(&plain(&default)) => {
-                Ok(plain(&default).into())
-            }
-            Takes::OneOf(choices) => Err(Failure::usage(format!(
-                "The default \"{}\" is none of: {}",
-                plain(&default),
-                choices.join(", ")
-            ))),
-            Takes::Flag | Takes::Rest => Ok(default),
-        }
-    }
-
-    fn function(&self) -> &'static str {
-        match self.takes {
-            Takes::Text => "arg::text",
-            Takes::Flag => "arg::flag",
-            Takes::Rest => "arg::rest",
-            Takes::List => "arg::list",
-            Takes::Number => "arg::number",
-            Takes::Duration => "arg::duration",
-            Takes::OneOf(_) => "arg::one_of",
-        }
-    }
-
-    /// What stands for the value in the help; nothing for a flag.
-    pub(super) fn placeholder(&self) -> Option<String> {
-        let word = match self.takes {
-            Takes::Flag | Takes::Rest => return None,
-            Takes::Text => "TEXT",
-            Takes::List => "LIST",
-            Takes::Number => "NUMBER",
-            Takes::Duration => "DURATION",
-            Takes::OneOf(_) => "CHOICE",
-        };
-        Some(word.to_owned())
-    }
-
-    fn shown_default(&self) -> Option<String> {
-        let is_shown = !self.default.is_unit()
-            && !self.default.is::<FnPtr>()
-            && !matches!(self.takes, Takes::Flag);
-        is_shown.then(|| words::written(&self.default)).filter(|text| !text.is_empty())
-    }
-}
-
-/// The options of `args`, in the order of their names.
-pub(super) type Declarations = Vec<(String, Declared)>;
 
 /// Refuses options that spc takes for itself, however they are declared: the runbook would never
 /// see them.
@@ -177,7 +82,7 @@ fn help_of(context: &Context, declarations: &Declarations) -> Help {
         name: words::option_name(key),
         value: declared.placeholder(),
         doc: declared.help.clone(),
-        default: declared.shown_default(),
+        default: shown_default(declared),
         choices: if let Takes::OneOf(choices) = &declared.takes {
             choices.clone()
         } else {

@@ -7,6 +7,7 @@ use rhai::plugin::*;
 use rhai::{EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
+use super::profiles::{PROFILES, listed, of_profiles_variable};
 use super::stack::Stack;
 use super::{describe, paths};
 use crate::compose::ComposeFile;
@@ -21,9 +22,6 @@ use crate::model::event::{Event, Level};
 use crate::model::names::{check_project, normalise_project};
 use crate::model::suggest::nearest;
 use crate::value::Options;
-
-/// The active profiles, where none are given.
-const PROFILES: &str = "COMPOSE_PROFILES";
 
 /// The compose files of the project, and what stands between them.
 const FILE: &str = "COMPOSE_FILE";
@@ -92,19 +90,6 @@ fn of_file(
         Ok(project)
     })?;
     Ok(Stack { file: Some(Arc::new(file)), ..Stack::of(context, name, project) })
-}
-
-/// The failure, with the variable that an unknown profile is from.
-pub(super) fn of_profiles_variable(mut failure: Failure) -> Failure {
-    if failure.path.as_ref().is_some_and(|path| path.keys == ["profiles"]) {
-        failure.message = format!("{}, which {PROFILES} names", failure.message);
-    }
-    failure
-}
-
-/// The active profiles by the variable.
-pub(super) fn profiles_of_variable(context: &Context) -> Vec<String> {
-    listed(context, PROFILES)
 }
 
 /// What is wrong in a compose file, and what is worth a note, for `spc check`.
@@ -292,12 +277,6 @@ fn of_folder(folder: &Path) -> Result<String, Failure> {
             .hint("give one in the compose file (name: …) or with --project"));
     }
     Ok(name)
-}
-
-/// The parts of a variable that are separated by commas.
-fn listed(context: &Context, name: &str) -> Vec<String> {
-    let text = context.variable(name).unwrap_or_default();
-    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 fn warn(context: &Context, text: String) {

@@ -1,12 +1,10 @@
 //! `container`: one container, by name.
 
-use std::fmt;
-use std::sync::Arc;
-
 use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
+pub use super::handles::Container;
 use super::{exec, files, logs, project, secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::logs::Selection;
@@ -18,19 +16,6 @@ use crate::engine::{EngineError, Intent, StopRequest};
 use crate::model::{Failure, Kind, signal};
 use crate::value::Record;
 use crate::value::json::from_json;
-
-/// A container as a script holds it, whether it is there or not.
-#[derive(Clone)]
-pub struct Container {
-    pub(super) context: Arc<Context>,
-    pub(super) name: String,
-}
-
-impl fmt::Display for Container {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "container {}", self.name)
-    }
-}
 
 /// What is done to a container of the project.
 enum Change<'a> {

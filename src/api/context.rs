@@ -25,7 +25,7 @@ use crate::policy::Policy;
 use crate::value::record::Reader;
 use crate::value::{Record, swallowed};
 
-use super::secret::Declared as DeclaredSecrets;
+use super::declared_secrets::Declared as DeclaredSecrets;
 use crate::apply::choices::{self, Choice, Choices};
 use crate::apply::failures::of_connecting;
 use crate::apply::lock::Lock;
@@ -538,7 +538,7 @@ impl Context {
             let failure = Failure::usage("The engine is not asked under --help");
             return Err(failure.hint("call args(#{ … }) before anything that needs the engine"));
         }
-        let token = super::task::current(self);
+        let token = super::thread_task::token().unwrap_or_else(|| self.cancel.clone());
         let connected = futures::select_biased! {
             () = token.cancelled().fuse() => return Err(Failure::interrupted()),
             connected = Box::pin(self.engine.get_or_try_init(|| self.connect())).fuse() => connected,

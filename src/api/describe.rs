@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rhai::Map;
 use serde_json::Value;
 
-use super::compose::{of_profiles_variable, profiles_of_variable};
 use super::context::Context;
+use super::profiles::{of_profiles_variable, profiles_of_variable};
 use super::project as at_hand;
 use super::secret::{self, Source};
 use super::stack::Stack;

@@ -302,7 +302,7 @@ mod texts {
         find: &str,
         with: char,
     ) -> Raw<()> {
-        crate::api::text::replace(&call, text, find, with.encode_utf8(&mut [0; 4]))
+        super::replace(&call, text, find, with.encode_utf8(&mut [0; 4]))
     }
 }
 
@@ -517,4 +517,18 @@ mod collections {
         may_move(value)?;
         Ok(std::mem::replace(value, Dynamic::UNIT))
     }
+}
+
+/// Rhai's own looks at the size of what it made only when that is made, and that can be more than
+/// the machine holds.
+pub(super) fn replace(
+    call: &NativeCallContext,
+    text: &mut ImmutableString,
+    find: &str,
+    with: &str,
+) -> Raw<()> {
+    let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
+    let _room = text_room(call, found.saturating_mul(with.len()).saturating_add(text.len()))?;
+    *text = text.replace(find, with).into();
+    Ok(())
 }

@@ -4,23 +4,15 @@ use std::collections::BTreeMap;
 
 use rhai::Dynamic;
 
-use super::args::Declared;
 use super::context::Context;
+use super::declared_option::Declared;
+use super::declared_option::Keeping;
 use super::words;
 use crate::apply::Surroundings;
 use crate::apply::choices::{self, Choice, Choices};
 use crate::apply::moved::former_folders;
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
-
-/// How an option is kept.
-#[derive(Debug, Clone)]
-pub(super) struct Keeping {
-    /// The variable of `.env` that stands for the option.
-    pub variable: String,
-    /// Whether what is kept counts before the option's own default.
-    pub reads: bool,
-}
 
 /// The options that `up` keeps for the runs after it.
 pub(super) struct Kept<'a> {

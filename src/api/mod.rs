@@ -43,6 +43,8 @@ pub mod confirm;
 pub mod container;
 pub mod context;
 pub mod control;
+mod declared_option;
+mod declared_secrets;
 pub mod describe;
 pub mod duration;
 pub mod env;
@@ -51,6 +53,7 @@ mod files;
 pub mod fs;
 mod growth;
 pub mod guarded;
+mod handles;
 pub mod healthcheck;
 pub mod http;
 pub mod image;
@@ -59,17 +62,20 @@ mod kept;
 pub mod log;
 pub mod logs;
 pub mod merge;
+mod native;
 pub mod network;
 pub mod options;
 pub mod parallel;
 pub mod paths;
 pub mod printing;
+mod profiles;
 pub mod project;
 pub mod record;
 pub mod retry;
 mod rows;
 pub mod run;
 pub mod secret;
+mod secret_rules;
 pub mod service;
 pub mod sh;
 mod sorting;
@@ -77,6 +83,7 @@ pub mod stack;
 pub mod table;
 pub mod task;
 pub mod text;
+mod thread_task;
 pub mod time;
 mod unfinished;
 mod unread;
@@ -93,29 +100,11 @@ pub(crate) mod trial;
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext};
-
-use crate::model::Failure;
-use crate::value::error::throw;
+use rhai::{Dynamic, Engine};
 
 pub use context::Context;
-
-/// What a native function of scripts answers.
-pub type Raw<T> = Result<T, Box<EvalAltResult>>;
-
-/// Does the work of a module's function (`fs::read`), with the position of its call in an error:
-/// Rhai fills that in only where no `module::` stands before the name.
-fn placed<T>(
-    call: &NativeCallContext,
-    work: impl FnOnce(&Context) -> Result<T, Failure>,
-) -> Raw<T> {
-    let result = Context::of(call).and_then(|context| work(&context));
-    result.map_err(|failure| {
-        let mut error = throw(failure);
-        error.set_position(call.call_position());
-        error
-    })
-}
+pub use native::Raw;
+use native::placed;
 
 /// The primitives: each file registers its own functions and types.
 const PRIMITIVES: &[fn(&mut Engine)] = &[

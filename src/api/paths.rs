@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::context::Context;
-use super::secret;
+use super::secret_rules;
 use crate::host::HostErrorKind;
 use crate::host::resolve::resolve;
 use crate::model::Failure;
@@ -42,7 +42,7 @@ pub fn exists(context: &Context, given: &str) -> Result<bool, Failure> {
 }
 
 fn not_empty(given: &str) -> Result<&str, Failure> {
-    secret::none_in(given, "a path")?;
+    secret_rules::none_in(given, "a path")?;
     if given.is_empty() {
         Err(Failure::usage("A path is empty").hint("\".\" is the project directory"))
     } else {

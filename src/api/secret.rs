@@ -1,21 +1,21 @@
 //! `secret(name)`, `expose(secret)`, `random_text(length)`: secrets as tokens.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use parking_lot::Mutex;
 use rhai::plugin::{Engine, NativeCallContext, export_module};
 use serde_json::Value;
 
 use super::context::Context;
+pub use super::declared_secrets::Source;
 use super::record::no_fields;
+pub use super::secret_rules::{none_in, none_in_value};
 use super::{Raw, paths};
 use crate::host::Host;
 use crate::model::event::{Event, Level, Sink as _};
 use crate::model::secret::Secrets;
 use crate::model::spec::{Secret, SecretSource};
 use crate::model::suggest::nearest;
-use crate::model::{Failure, Kind, token};
+use crate::model::{Failure, Kind};
 use crate::value::SecretToken;
 
 /// Makes the functions of this file known.
@@ -28,34 +28,6 @@ pub fn register(engine: &mut Engine) {
 /// Where secrets without a description are looked for, in the project directory: one file each,
 /// named as the secret.
 const FOLDER: &str = "secrets";
-
-/// Where the value of a described secret is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// The content of a file; absolute.
-    File(PathBuf),
-    /// A variable of the process environment or `.env`.
-    Variable(String),
-}
-
-/// The secrets that the descriptions of a run declare.
-#[derive(Debug, Default)]
-pub struct Declared(Mutex<BTreeMap<String, Source>>);
-
-impl Declared {
-    /// Makes a secret known: `stack` does it for each one of a description.
-    pub fn declare(&self, name: &str, source: Source) {
-        self.0.lock().insert(name.to_owned(), source);
-    }
-
-    fn get(&self, name: &str) -> Option<Source> {
-        self.0.lock().get(name).cloned()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.0.lock().keys().cloned().collect()
-    }
-}
 
 /// The secret of that name: the described one, or the file `secrets/<name>`.
 pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure> {
@@ -133,27 +105,6 @@ pub fn issue(host: &dyn Host, secrets: &Secrets, name: &str, value: &str) -> Sec
         token
     });
     SecretToken { name: name.to_owned(), token }
-}
-
-/// Refuses a secret, exposed or not, where none is delivered: `place` is `the name of an image`.
-pub fn none_in(text: &str, place: &str) -> Result<(), Failure> {
-    match token::first(text) {
-        None => Ok(()),
-        Some(token) => Err(Failure::usage(format!("The secret \"{}\" would stand in {place}", token.name))
-            .hint("a secret is delivered as a file with `secrets` of a service, in stdin, or, exposed, in an environment")),
-    }
-}
-
-/// The same for every text in a value.
-pub fn none_in_value(value: &Value, place: &str) -> Result<(), Failure> {
-    match value {
-        Value::String(text) => none_in(text, place),
-        Value::Array(items) => items.iter().try_for_each(|item| none_in_value(item, place)),
-        Value::Object(fields) => fields.iter().try_for_each(|(key, value)| {
-            none_in(key, place).and_then(|()| none_in_value(value, place))
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// The variables of a process that takes exposed secrets, their values revealed.

@@ -1,6 +1,5 @@
 //! `service`: one service of a stack, and its containers.
 
-use std::fmt;
 use std::sync::Arc;
 
 use rhai::plugin::*;
@@ -9,6 +8,7 @@ use rhai::{Array, Dynamic, EvalAltResult, Map};
 use super::assumed::Patience;
 use super::container::Container;
 use super::context::Context;
+pub use super::handles::Service;
 use super::project::{finish, surroundings};
 use super::stack::Stack;
 use super::{exec, files, healthcheck, logs, run, task};
@@ -21,20 +21,6 @@ use crate::model::plan::Until;
 use crate::model::spec::project::unknown;
 use crate::model::{Failure, Kind};
 use crate::value::Record;
-
-/// A service as a script holds it; cheap to clone. It only fetches: nothing is done until a verb is
-/// called.
-#[derive(Clone)]
-pub struct Service {
-    pub(super) stack: Stack,
-    pub(super) name: String,
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "service {}", self.name)
-    }
-}
 
 impl Service {
     /// The service called `name`; the failure names the nearest.

@@ -1,7 +1,6 @@
 //! `stack`: a description, and what can be done with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContex
 use super::assumed::Patience;
 use super::context::Context;
 use super::describe::check_startable;
+pub use super::handles::Stack;
 use super::kept::{choices_of_former_folders, kept_meanwhile};
 use super::logs;
 use super::project::{self, finish, surroundings};
@@ -21,7 +21,6 @@ use crate::apply::builds::{Rebuild, build_services, reported};
 use crate::apply::images;
 use crate::apply::preflight::may;
 use crate::apply::verbs::{self, Chosen, Lifecycle, UnderLock, UpOptions};
-use crate::compose::ComposeFile;
 use crate::engine::Intent;
 use crate::model::Failure;
 use crate::model::image_reference::canonical;
@@ -30,23 +29,6 @@ use crate::model::reconcile::DownOptions;
 use crate::model::spec::{self, Project};
 use crate::model::step::ActionKind;
 use crate::value::{Options, Record};
-
-/// A stack as a script holds it; cheap to clone.
-#[derive(Clone)]
-pub struct Stack {
-    pub(super) context: Arc<Context>,
-    pub(super) name: String,
-    /// What was described; none for `stack()`, which has what runs.
-    pub(super) project: Option<Arc<Project>>,
-    /// The compose file that it was described in, if it was one.
-    pub(super) file: Option<Arc<ComposeFile>>,
-}
-
-impl fmt::Display for Stack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stack {}", self.name)
-    }
-}
 
 impl Stack {
     /// The project at hand, from what runs.

@@ -1,73 +1,19 @@
 //! The task a native function runs in: its cancel token, and waiting that the token can end.
 
-use std::cell::{Cell, RefCell};
 use std::future::Future;
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::thread_task::token;
 use crate::model::Failure;
-use crate::value::error::{Aside, refused, set_refusal_aside};
 
-thread_local! {
-    static ANSWERS: Cell<bool> = const { Cell::new(false) };
-    static TOKEN: RefCell<Option<CancellationToken>> = const { RefCell::new(None) };
-}
+pub use super::thread_task::{Entered, answering, ending, enter, is_cancelled, may_wait};
 
 /// The cancel token of the task that runs on this thread; the run's own if none was entered.
 pub fn current(context: &Context) -> CancellationToken {
-    TOKEN.with_borrow(std::clone::Clone::clone).unwrap_or_else(|| context.cancel.clone())
-}
-
-/// Whether the task on this thread was told to end.
-pub fn is_cancelled() -> bool {
-    TOKEN.with_borrow(|token| token.as_ref().is_some_and(CancellationToken::is_cancelled))
-}
-
-/// Why the task on this thread has to end before anything else is evaluated: a refusal that was
-/// thrown, or its token. For `on_progress`, which gets no context.
-pub fn ending() -> Option<Failure> {
-    refused().or_else(|| is_cancelled().then(Failure::interrupted))
-}
-
-/// Makes `token` the one of this thread, and forgets a refusal, until the answer is dropped.
-#[must_use = "the token is left when this is dropped"]
-pub fn enter(token: CancellationToken) -> Entered {
-    Entered { before: TOKEN.replace(Some(token)), _aside: set_refusal_aside() }
-}
-
-/// See [`enter`].
-pub struct Entered {
-    before: Option<CancellationToken>,
-    _aside: Aside,
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        TOKEN.set(self.before.take());
-    }
-}
-
-/// Does `work`, a function that answers for a simulated machine while others wait: nothing in it
-/// may wait.
-pub fn answering<T>(work: impl FnOnce() -> T) -> T {
-    let _entered = enter(CancellationToken::new());
-    let before = ANSWERS.replace(true);
-    let result = work();
-    ANSWERS.set(before);
-    result
-}
-
-/// Refuses to wait where that is not possible: see [`answering`].
-pub fn may_wait() -> Result<(), Failure> {
-    if !ANSWERS.get() {
-        return Ok(());
-    }
-    let failure = Failure::usage(
-        "A function that answers for the simulated machine can't wait, nor use the engine",
-    );
-    Err(failure.hint("`takes: \"5s\"` in its answer says how long that takes"))
+    token().unwrap_or_else(|| context.cancel.clone())
 }
 
 /// Waits for `future` on the conductor; [`Failure::interrupted`] as soon as the task's token is

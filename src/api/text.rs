@@ -4,7 +4,7 @@ use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_m
 use rhai::{Array, Map};
 
 use super::Raw;
-use super::growth::{collected, text_room};
+use super::growth::{collected, replace};
 use super::printing::joined;
 use crate::model::Failure;
 use crate::value::json::{self, parse};
@@ -24,20 +24,6 @@ pub(super) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(SHOWN).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     literal(&format!("{short}{more}").into())
-}
-
-/// Rhai's own looks at the size of what it made only when that is made, and that can be more than
-/// the machine holds.
-pub(super) fn replace(
-    call: &NativeCallContext,
-    text: &mut ImmutableString,
-    find: &str,
-    with: &str,
-) -> Raw<()> {
-    let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
-    let _room = text_room(call, found.saturating_mul(with.len()).saturating_add(text.len()))?;
-    *text = text.replace(find, with).into();
-    Ok(())
 }
 
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]

@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic, Map};
 
-use super::args::{Declarations, Declared, Takes};
+use super::declared_option::{Declarations, Declared, Takes};
 use super::text::quoted;
 use crate::model::Failure;
 use crate::model::help::own_letter;

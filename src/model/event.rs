@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::cause::Cause;
 use super::plan::Plan;
-use super::step::{ActionKind, Object};
+pub use super::step::StepLabel;
 
 /// Takes events as they happen. `cli` puts the inhabitant in; nobody below it prints.
 pub trait Sink: Send + Sync {
@@ -46,16 +46,6 @@ pub enum Level {
     Notice,
     Warning,
     Error,
-}
-
-/// Which step: its number in the plan, whose it is, what is done and to what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StepLabel {
-    /// From 1; 0 for work outside of a plan.
-    pub step: usize,
-    pub service: Option<String>,
-    pub action: ActionKind,
-    pub object: Object,
 }
 
 /// Where a running step is: in words, and what of it a program may want to know.

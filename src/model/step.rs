@@ -287,3 +287,13 @@ pub mod tests {
         assert_eq!(serde_json::to_value(ActionKind::WaitUntilReady).unwrap(), "wait until ready");
     }
 }
+
+/// Which step: its number in the plan, whose it is, what is done and to what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepLabel {
+    /// From 1; 0 for work outside of a plan.
+    pub step: usize,
+    pub service: Option<String>,
+    pub action: ActionKind,
+    pub object: Object,
+}

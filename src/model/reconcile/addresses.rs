@@ -12,7 +12,6 @@ use super::super::observed::{Container, Observed};
 use super::super::plan::{Action, Plan, StepId};
 use super::super::spec::{Network, NetworkAttachment, Project, Service};
 use super::super::{Failure, Kind};
-use super::hand_over::Taker;
 
 /// The edges (before, after) by which what has an address of its own starts first, as far as
 /// nothing else orders the two the other way. Where something does and the address is likely to be
@@ -201,4 +200,12 @@ pub(super) fn all_before(after: &[BTreeSet<StepId>], step: StepId) -> BTreeSet<S
         open.extend(after[step].iter().filter(|before| seen.insert(**before)));
     }
     seen
+}
+
+/// Who takes something, with which step.
+pub(super) struct Taker<'a> {
+    pub(super) step: StepId,
+    pub(super) service: Option<&'a str>,
+    pub(super) resource: Resource,
+    pub(super) path: SpecPath,
 }

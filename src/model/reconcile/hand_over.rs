@@ -11,18 +11,11 @@ use super::super::observed::{Container, Network, Observed, OtherContainer, Taken
 use super::super::plan::{Action, GroupId, Plan, Step, StepId};
 use super::super::spec::Service;
 use super::super::{Failure, Kind};
-use super::addresses;
+use super::addresses::{self, Taker};
 use super::joint::Joint;
 use super::order;
-use super::up::{Wanted, reference};
-
-/// Who takes something, with which step.
-pub(super) struct Taker<'a> {
-    pub(super) step: StepId,
-    pub(super) service: Option<&'a str>,
-    pub(super) resource: Resource,
-    path: SpecPath,
-}
+use super::planner::reference;
+use super::wanted::Wanted;
 
 /// Who has something.
 #[derive(Clone, Copy)]

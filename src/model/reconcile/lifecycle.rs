@@ -8,8 +8,8 @@ use super::super::observed::{Container, ContainerState, Health, Observed, OwnerS
 use super::super::plan::{Action, Anonymous, Plan, Step, StepId, Until};
 use super::super::spec::Condition;
 use super::left_behind::{self, left_behind};
+use super::planner::reference;
 use super::same_addresses;
-use super::up::reference;
 
 /// What `down` removes beyond containers and networks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod lifecycle;
 mod one_off;
 mod order;
 mod orphan_networks;
+mod planner;
 mod replace;
 mod same_addresses;
 mod same_ports;
@@ -18,6 +19,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod up;
+mod wanted;
 mod writers;
 
 pub use addresses::taken_address_of;
@@ -26,5 +28,6 @@ pub use lifecycle::{DownOptions, down, remove_containers, restart, start, stop};
 pub use one_off::one_off;
 pub use same_addresses::taken_address;
 pub use same_ports::check_ports;
-pub use up::{Wanted, up};
+pub use up::up;
+pub use wanted::Wanted;
 pub use writers::{SecondWriter, Writers};

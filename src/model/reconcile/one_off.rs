@@ -7,7 +7,9 @@ use super::super::plan::Plan;
 use super::super::spec::{MountSource, Service};
 use super::hand_over;
 use super::left_behind;
-use super::up::{Planner, Wanted, check_foreign, in_order};
+use super::planner::Planner;
+use super::up::{check_foreign, in_order};
+use super::wanted::Wanted;
 
 /// The plan that makes the image, networks and volumes that a container of `service` needs, and
 /// brings up the other services of `wanted`, on which it depends. What runs, or is completed, is

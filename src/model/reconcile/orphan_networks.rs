@@ -4,7 +4,7 @@
 use super::super::cause::Cause;
 use super::super::observed::{Network, Observed};
 use super::super::plan::{Action, Plan, Step, StepId};
-use super::up::Wanted;
+use super::wanted::Wanted;
 
 /// Reports or removes networks that are no longer described. Those that a runbook made for itself
 /// are its own.

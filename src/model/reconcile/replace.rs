@@ -5,16 +5,7 @@ use super::super::cause::{Cause, OtherImage};
 use super::super::observed::{Container, ContainerState};
 use super::super::plan::{Action, Anonymous, ContainerRef, Rollback, StepId, Undo, Until};
 use super::super::spec::{Service, UpdateOrder};
-use super::up::{Difference, Planner, new_name, reference};
-
-/// How the old container was found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Old {
-    /// If it does not run, nobody wants it to.
-    AsItIs,
-    /// If it does not run, a run that was killed stopped it.
-    Interrupted,
-}
+use super::planner::{Difference, Old, Planner, new_name, reference};
 
 impl<'a> Planner<'a> {
     /// Replaces `old`; answers the steps after which the next container of the service may be

@@ -7,7 +7,7 @@ use super::super::hash;
 use super::super::observed::{self, Observed};
 use super::super::spec::network::DEFAULT_NETWORK_DRIVER;
 use super::super::spec::{IpamConfig, Network, Service, Volume};
-use super::up::Wanted;
+use super::wanted::Wanted;
 
 /// Whether the container is made of the described service.
 pub(super) fn is_made_of(

@@ -5,49 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::cause::{Cause, ChangedKeys};
 use super::super::failure::SpecPath;
 use super::super::image_reference::{canonical, is_id};
-use super::super::names::{self, NEW_SUFFIX};
+use super::super::names::{self};
 use super::super::observed::{Container, ContainerState, Observed};
-use super::super::plan::{
-    Action, Anonymous, ContainerRef, GroupId, Plan, Step, StepId, Until, When,
-};
-use super::super::secret::Secrets;
-use super::super::spec::{Bases, Condition, MountSource, Project, Service};
+use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId, Until, When};
+use super::super::spec::{Condition, MountSource, Service};
 use super::super::{Failure, Kind, hash};
 use super::hand_over;
 use super::holders::holders;
 use super::images_first;
 use super::left_behind;
 use super::orphan_networks::orphan_networks;
-use super::replace::{Old, names_of_images};
+use super::planner::{Difference, Old, Planner, new_name, reference};
+use super::replace::names_of_images;
 use super::secrets::{SecretsDifference, of_secrets};
 use super::settings::{self, is_made_of};
-
-/// What is asked for.
-pub struct Wanted<'a> {
-    pub project: &'a Project,
-    /// The services meant, with all they need: see [`Project::select`].
-    pub services: BTreeSet<String>,
-    pub secrets: &'a Secrets,
-    /// Service → `<key id>:<fingerprint>` of the secrets that would be delivered.
-    pub fingerprints: BTreeMap<String, String>,
-    /// Services that were asked for by name: a job among them is run, also where it was done
-    /// before.
-    pub asked: BTreeSet<String>,
-    /// Ids of containers that spc stopped: an exit code 0 does not mean that their work is done.
-    pub stopped: BTreeSet<String>,
-    pub remove_orphans: bool,
-    /// Take over what Docker Compose made for a project of this name.
-    pub adopt: bool,
-    /// Networks and volumes of Compose's that were taken over before: their labels can't be
-    /// changed.
-    pub adopted: BTreeSet<String>,
-    /// Build what is built, also where an image of the name is there.
-    pub build: bool,
-    /// What a build begins with: its Dockerfile is read only where it is to be built.
-    pub bases: &'a Bases<'a>,
-    /// Replace containers that have anonymous volumes, so that they get new ones.
-    pub renew_anonymous_volumes: bool,
-}
+use super::wanted::Wanted;
 
 /// The plan that brings the wanted services up, ready.
 pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
@@ -146,46 +118,6 @@ fn rightful<'a>(candidates: &[&'a Container], name: &str) -> Option<&'a Containe
         .iter()
         .copied()
         .max_by_key(|it| (it.is_up(), it.ours, it.name == name, it.created, &it.id))
-}
-
-/// How a container compares with what is wanted.
-pub(super) enum Difference {
-    Same,
-    /// And why.
-    Changed(Cause),
-    /// Only the image's id is open, until that step is done.
-    Image(StepId),
-}
-
-/// The plan under construction.
-pub(super) struct Planner<'a> {
-    pub(super) wanted: &'a Wanted<'a>,
-    pub(super) observed: &'a Observed,
-    pub(super) plan: Plan,
-    /// The containers there are, by their service.
-    pub(super) of_service: BTreeMap<&'a str, Vec<&'a Container>>,
-    /// The services whose end somebody waits for.
-    jobs: BTreeSet<&'a str>,
-    /// By their names in one spelling.
-    images: BTreeMap<String, StepId>,
-    networks: BTreeMap<String, Option<StepId>>,
-    volumes: BTreeMap<String, Option<StepId>>,
-    /// Steps after which a service's condition holds; a service without an entry holds already.
-    started: BTreeMap<String, Vec<StepId>>,
-    ready: BTreeMap<String, Vec<StepId>>,
-    completed: BTreeMap<String, Vec<StepId>>,
-    pub(super) groups: GroupId,
-    /// The stops of containers that are removed, by their ids, after which others write to what
-    /// they wrote to.
-    let_go: BTreeMap<String, StepId>,
-    /// Such a stop, and the service that it is for.
-    pub(super) handed_over: Vec<(StepId, String)>,
-    /// Containers, by their ids, that write to what a service is to write to. Their own service
-    /// may come only after it: the two swap.
-    passed_on: Vec<(&'a str, String)>,
-    /// Put on every step that is added.
-    pub(super) group: Option<GroupId>,
-    pub(super) when: Option<When>,
 }
 
 impl<'a> Planner<'a> {
@@ -995,14 +927,4 @@ fn taken(kind: &str, name: &str, owner: Option<&str>, project: &str) -> Failure 
         None => conflict(format!("A {kind} \"{name}\" that spc did not make is on this engine"))
             .hint("mark it `external: true` to use it, or choose another `name`"),
     }
-}
-
-/// A reference to a container that is there.
-pub(super) fn reference(container: &Container) -> ContainerRef {
-    ContainerRef { name: container.name.clone(), id: Some(container.id.clone()) }
-}
-
-/// The name of a replacement until it takes over.
-pub(super) fn new_name(name: &str) -> String {
-    format!("{name}{NEW_SUFFIX}")
 }

@@ -1,0 +1,34 @@
+//! The secrets that descriptions of this run declared, and where their values come from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use parking_lot::Mutex;
+
+/// Where the value of a described secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The content of a file; absolute.
+    File(PathBuf),
+    /// A variable of the process environment or `.env`.
+    Variable(String),
+}
+
+/// The secrets that the descriptions of a run declare.
+#[derive(Debug, Default)]
+pub struct Declared(Mutex<BTreeMap<String, Source>>);
+
+impl Declared {
+    /// Makes a secret known: `stack` does it for each one of a description.
+    pub fn declare(&self, name: &str, source: Source) {
+        self.0.lock().insert(name.to_owned(), source);
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Source> {
+        self.0.lock().get(name).cloned()
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.lock().keys().cloned().collect()
+    }
+}

@@ -1,0 +1,26 @@
+//! Where no secret may stand.
+
+use serde_json::Value;
+
+use crate::model::{Failure, token};
+
+/// Refuses a secret, exposed or not, where none is delivered: `place` is `the name of an image`.
+pub fn none_in(text: &str, place: &str) -> Result<(), Failure> {
+    match token::first(text) {
+        None => Ok(()),
+        Some(token) => Err(Failure::usage(format!("The secret \"{}\" would stand in {place}", token.name))
+            .hint("a secret is delivered as a file with `secrets` of a service, in stdin, or, exposed, in an environment")),
+    }
+}
+
+/// The same for every text in a value.
+pub fn none_in_value(value: &Value, place: &str) -> Result<(), Failure> {
+    match value {
+        Value::String(text) => none_in(text, place),
+        Value::Array(items) => items.iter().try_for_each(|item| none_in_value(item, place)),
+        Value::Object(fields) => fields.iter().try_for_each(|(key, value)| {
+            none_in(key, place).and_then(|()| none_in_value(value, place))
+        }),
+        _ => Ok(()),
+    }
+}
