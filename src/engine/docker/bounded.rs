@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::wire::Stream;
+use super::transport::Stream;
 
 /// Bytes of an answer. A list has some 3 KB for each container.
 const BYTES: usize = 64 << 20;

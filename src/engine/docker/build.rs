@@ -15,6 +15,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use super::build_progress::Progress;
 use super::session::Session;
 use super::{DockerEngine, errors, images, streams, transfer, wire};
+use crate::engine::calls::SHORT;
 use crate::engine::{
     BuildEvent, BuildRequest, EngineError, EngineErrorKind, Method, RegistryAuth, Result,
 };
@@ -101,10 +102,7 @@ async fn has_buildkit(engine: &DockerEngine) -> Result<bool> {
     }
     // Without the offer to upgrade the connection nothing begins; an engine that knows the path
     // says "invalid".
-    match engine
-        .wire
-        .exchange(wire::request(Request::post("/session"), Bytes::new())?, wire::SHORT)
-        .await
+    match engine.wire.exchange(wire::request(Request::post("/session"), Bytes::new())?, SHORT).await
     {
         Err(error) if error.kind == EngineErrorKind::Unreachable => Err(error),
         Err(error) if error.is_not_found() => Ok(false),

@@ -1,94 +1,20 @@
 //! Finding the engine: the one that is named, or the first of this machine's that answers.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::header::HeaderMap;
 
 use super::address::{Address, SshAddress};
-use super::endpoint::{Endpoint, EngineChoice, Source};
 use super::failure::{Attempt, Failure, explain, owner_group};
+use super::options::ConnectOptions;
 use super::ssh::{Tunnel, Way};
 use super::tls::TlsFiles;
-use super::wire::{self, Wire};
+use super::transport::within;
+use super::wire::Wire;
 use super::{DockerEngine, errors};
+use crate::engine::calls::SHORT;
 use crate::engine::{ApiVersion, EngineError, EngineErrorKind, MINIMUM_API, Result};
-use crate::host::resolve::named;
-use crate::host::{Host, StandardStream};
-
-/// Where the engine's socket is by default.
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-
-/// What decides where the engine is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConnectOptions {
-    /// The engine that is named; without one the sockets of this machine are tried.
-    pub endpoint: Option<Endpoint>,
-    /// `XDG_RUNTIME_DIR`, where a rootless engine has its socket.
-    pub runtime_dir: Option<PathBuf>,
-    /// `HOME`, where Docker Desktop has it.
-    pub home: Option<PathBuf>,
-    /// Who runs spc, for hints.
-    pub user: Option<String>,
-    /// The content of `/etc/group`, for hints.
-    pub groups: Option<String>,
-    /// Whether somebody is there whom `ssh` may ask for a password.
-    pub asks: bool,
-}
-
-impl ConnectOptions {
-    /// What the command line and the process environment say; Docker's own files are read only if
-    /// they are needed.
-    pub fn from_host(host: &dyn Host, choice: &EngineChoice) -> Result<Self> {
-        let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty());
-        let identity = host.identity();
-        Ok(Self {
-            endpoint: Endpoint::chosen(host, choice)?,
-            runtime_dir: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
-            home: variable("HOME").map(PathBuf::from),
-            user: identity
-                .split_once('@')
-                .map(|(user, _)| user.to_owned())
-                .filter(|user| !user.is_empty()),
-            groups: host
-                .read(&named(host, Path::new("/etc/group")))
-                .ok()
-                .map(|content| String::from_utf8_lossy(&content).into_owned()),
-            asks: [StandardStream::Stdin, StandardStream::Stderr]
-                .into_iter()
-                .all(|stream| host.is_terminal(stream)),
-        })
-    }
-
-    /// The engine at this address, not encrypted; nobody is asked.
-    pub fn at(address: Address) -> Self {
-        Self {
-            endpoint: Some(Endpoint { address, tls: None, source: Source::HostOption }),
-            ..Self::default()
-        }
-    }
-
-    /// Whether connecting takes a moment: no login, nobody is asked.
-    pub fn is_near(&self) -> bool {
-        self.candidates().iter().all(|address| !matches!(address, Address::Ssh(_)))
-    }
-
-    /// Where to look, in order: at the engine that is named alone, else at the default socket, then
-    /// the rootless ones.
-    fn candidates(&self) -> Vec<Address> {
-        if let Some(endpoint) = &self.endpoint {
-            return vec![endpoint.address.clone()];
-        }
-        let rootless = self.runtime_dir.as_deref().map(|folder| folder.join("docker.sock"));
-        let desktop = self.home.as_deref().map(|home| home.join(".docker/run/docker.sock"));
-        [Some(PathBuf::from(DEFAULT_SOCKET)), rootless, desktop]
-            .into_iter()
-            .flatten()
-            .map(Address::Unix)
-            .collect()
-    }
-}
 
 /// Finds the engine as Docker's own client does, and makes sure that it is new enough: one round
 /// trip.
@@ -129,7 +55,7 @@ async fn over_ssh(
     machine: &SshAddress,
     asks: bool,
 ) -> std::result::Result<(Wire, Greeting), Failure> {
-    let tunnel = Arc::new(Tunnel::open(machine, asks).await.map_err(Failure::Told)?);
+    let tunnel = Arc::new(Tunnel::open(machine, asks).await.map_err(Failure::Advised)?);
     let forwarded = Wire::through(tunnel.clone(), Way::Forward);
     match greet(&forwarded, None).await {
         Err(Failure::Closed | Failure::Io(..)) => {}
@@ -137,7 +63,7 @@ async fn over_ssh(
     }
     let dialed = Wire::through(tunnel.clone(), Way::Dial);
     match greet(&dialed, None).await {
-        Err(Failure::Closed | Failure::Io(..)) => Err(Failure::Told(tunnel.refusal())),
+        Err(Failure::Closed | Failure::Io(..)) => Err(Failure::Advised(tunnel.refusal())),
         answered => answered.map(|greeting| (dialed, greeting)),
     }
 }
@@ -174,14 +100,13 @@ const MOST_WORDS: usize = 64 << 10;
 async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greeting, Failure> {
     let request = hyper::Request::get("/_ping").body(bollard::body_full(bytes::Bytes::new()));
     let request = request.map_err(|error| Failure::Other(error.to_string()))?;
-    let response =
-        wire::within(wire::SHORT, wire.send(request)).await.map_err(|_| Failure::Silent)?;
+    let response = within(SHORT, wire.send(request)).await.map_err(|_| Failure::Silent)?;
     let response = response.map_err(|error| Failure::of_client(&error, tls))?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
         // Whoever answers may be no engine, and may never end.
         let body = Limited::new(response.into_body(), MOST_WORDS).collect();
-        let words = wire::within(wire::SHORT, body).await.ok().and_then(std::result::Result::ok);
+        let words = within(SHORT, body).await.ok().and_then(std::result::Result::ok);
         let words = words.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
         return Err(Failure::of_status(status, &words.unwrap_or_default()));
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::client_folder::client_folder;
 use super::tls::TlsFiles;
 use crate::engine::{EngineError, EngineErrorKind, Result};
 use crate::host::resolve::named;
@@ -147,13 +148,6 @@ impl<'h> Contexts<'h> {
             )),
         }
     }
-}
-
-/// The folder of Docker's own client.
-pub(super) fn client_folder(host: &dyn Host) -> Option<PathBuf> {
-    let variable =
-        |name: &str| host.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable("DOCKER_CONFIG").or_else(|| variable("HOME").map(|home| home.join(".docker")))
 }
 
 /// The folder's name of a context.

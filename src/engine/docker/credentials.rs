@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::{FutureExt, StreamExt};
 use serde::Deserialize;
 
-use super::contexts::client_folder;
+use super::client_folder::client_folder;
 use crate::engine::{EngineError, EngineErrorKind, RegistryAuth, Result};
 use crate::host::resolve::named;
 use crate::host::{CommandEvent, CommandRequest, FileKind, Host, HostErrorKind};

@@ -6,10 +6,13 @@ use std::io;
 use std::path::Path;
 
 use super::address::Address;
-use super::connect::ConnectOptions;
+use super::advice::Advice;
 use super::endpoint::{Endpoint, Source};
-use super::tls::{self, TlsFiles};
-use super::{errors, wire};
+use super::errors;
+use super::options::ConnectOptions;
+use super::tls::TlsFiles;
+use super::tls::trouble::trouble;
+use crate::engine::calls::SHORT;
 use crate::engine::{EngineError, EngineErrorKind};
 
 /// What Go's servers say to plain HTTP where they speak TLS.
@@ -34,16 +37,8 @@ pub(super) enum Failure {
     /// What answers speaks TLS, and was not asked so.
     WantsTls,
     /// With a next step of its own.
-    Told(Told),
+    Advised(Advice),
     Other(String),
-}
-
-/// A cause and what leads on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Told {
-    /// A clause without a full stop.
-    pub why: String,
-    pub hint: String,
 }
 
 impl Failure {
@@ -63,7 +58,7 @@ impl Failure {
             other => other,
         };
         if let Some((error, files)) = cause::<rustls::Error>(error).zip(tls) {
-            return Self::Told(tls::trouble(error, files));
+            return Self::Advised(trouble(error, files));
         }
         if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
             return Self::Other("what answers does not speak HTTP".to_owned());
@@ -97,7 +92,7 @@ impl Failure {
             let why = format!(
                 "\"GET /_ping\" is forbidden there, which spc asks for the engine's version: {number}{words}"
             );
-            return Self::Told(Told {
+            return Self::Advised(Advice {
                 why: why.trim_end().to_owned(),
                 hint: errors::allow("/_ping"),
             });
@@ -143,11 +138,11 @@ impl fmt::Display for Failure {
                 f.write_str("the network does not lead there")
             }
             Self::Silent => {
-                write!(f, "connected, but no answer within {} s", wire::SHORT.as_secs())
+                write!(f, "connected, but no answer within {} s", SHORT.as_secs())
             }
             Self::Closed => f.write_str("connected, but closed without an answer"),
             Self::WantsTls => f.write_str("it speaks TLS, and was asked without"),
-            Self::Told(told) => f.write_str(&told.why),
+            Self::Advised(advice) => f.write_str(&advice.why),
             Self::Io(_, words) | Self::Other(words) => f.write_str(words),
         }
     }
@@ -188,7 +183,7 @@ pub(super) fn explain(attempts: &[Attempt], options: &ConnectOptions) -> EngineE
 /// The next step after a failure that says which.
 fn own_hint(failure: &Failure, endpoint: Option<&Endpoint>) -> Option<String> {
     match (failure, endpoint.map(|endpoint| &endpoint.source)) {
-        (Failure::Told(told), _) => Some(told.hint.clone()),
+        (Failure::Advised(advice), _) => Some(advice.hint.clone()),
         (Failure::WantsTls, Some(Source::Context { name, .. })) => {
             Some(format!("give the context its certificates: `docker context update {name} --docker host=…,ca=…,cert=…,key=…`"))
         }

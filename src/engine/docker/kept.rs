@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::bounded::{Bounded, Budget};
-use super::wire::Stream;
+use super::transport::Stream;
 
 /// What is sent in a request.
 type Outgoing = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;

@@ -4,11 +4,13 @@
 //! connection below bollard, which they use directly where bollard tells too little.
 
 mod address;
+mod advice;
 mod bounded;
 mod build;
 pub mod build_progress;
 mod calls;
 mod client;
+mod client_folder;
 mod connect;
 mod containers;
 mod contexts;
@@ -22,6 +24,7 @@ mod images;
 mod kept;
 mod known;
 mod networks;
+mod options;
 mod peer;
 mod reference;
 mod session;
@@ -29,13 +32,15 @@ mod ssh;
 mod streams;
 mod tls;
 mod transfer;
+mod transport;
 mod usage;
 mod volumes;
 mod wire;
 
 pub use address::{Address, Malformed, SshAddress};
 pub use client::DockerEngine;
-pub use connect::{ConnectOptions, connect};
+pub use connect::connect;
 pub use endpoint::{ContextBy, Endpoint, EngineChoice, Source};
 pub use known::known_engines;
+pub use options::ConnectOptions;
 pub use tls::TlsFiles;

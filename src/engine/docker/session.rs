@@ -32,6 +32,7 @@ use super::credentials::Credentials;
 use super::errors;
 use super::wire::{self, Wire};
 use crate::engine::Result;
+use crate::engine::calls::SHORT;
 
 /// What the session answers, as BuildKit asks it.
 const METHODS: [&str; 6] = [
@@ -62,7 +63,7 @@ impl Session {
         for method in METHODS {
             head = head.header("X-Docker-Expose-Session-Grpc-Method", method);
         }
-        let response = wire.exchange(wire::request(head, Bytes::new())?, wire::SHORT).await?;
+        let response = wire.exchange(wire::request(head, Bytes::new())?, SHORT).await?;
         let upgraded =
             hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
         let services = Routes::new(HealthServer::new(Alive))

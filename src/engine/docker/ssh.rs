@@ -12,13 +12,13 @@
     reason = "the way to a real engine is this inhabitant's own"
 )]
 
+mod files;
 mod line;
 mod login;
 mod sessions;
-mod words;
+mod ssh_messages;
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,7 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::address::SshAddress;
-use super::failure::Told;
+use super::advice::Advice;
 use line::Line;
 use sessions::{Session, Sessions};
 
@@ -49,7 +49,7 @@ pub(super) struct Tunnel {
 
 impl Tunnel {
     /// Logs in.
-    pub(super) async fn open(machine: &SshAddress, asks: bool) -> Result<Self, Told> {
+    pub(super) async fn open(machine: &SshAddress, asks: bool) -> Result<Self, Advice> {
         let line = Arc::new(Line::open(machine, asks, true).await?);
         Ok(Self { sessions: Arc::new(Sessions::new(line.clone())), line })
     }
@@ -72,9 +72,9 @@ impl Tunnel {
     }
 
     /// Why neither way led to an engine.
-    pub(super) fn refusal(&self) -> Told {
+    pub(super) fn refusal(&self) -> Advice {
         match self.line.check() {
-            Err(why) => Told { why: why.to_string(), hint: self.line.login.by_hand() },
+            Err(why) => Advice { why: why.to_string(), hint: self.line.login.by_hand() },
             Ok(()) => self.line.login.no_engine(),
         }
     }
@@ -112,16 +112,4 @@ impl AsyncWrite for Connection {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
-}
-
-/// What a file of ssh's words holds; nothing if there is none.
-fn read(path: &Path) -> String {
-    std::fs::read(path)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default()
-}
-
-/// Whether there is something of that name.
-fn is_there(path: &PathBuf) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
 }

@@ -1,6 +1,6 @@
 //! The client side of TLS for `tcp://` engines, from Docker's three files.
 
-mod trouble;
+pub(super) mod trouble;
 mod unverified;
 
 use std::path::{Path, PathBuf};
@@ -11,12 +11,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::contexts::client_folder;
+use super::client_folder::client_folder;
 use crate::engine::{EngineError, EngineErrorKind, Result};
 use crate::host::resolve::named;
 use crate::host::{Host, HostErrorKind};
-
-pub(super) use trouble::trouble;
 
 /// The content of Docker's files for TLS, PEM.
 #[derive(Clone, PartialEq, Eq)]

@@ -28,16 +28,15 @@ use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
 use super::kept::{Exchange, Kept, Unsent};
 use super::ssh::{Tunnel, Way};
+use super::transport::{Stream, within};
 use super::{errors, streams};
-use crate::engine::calls::Limit;
-pub(super) use crate::engine::calls::SHORT;
+use crate::engine::calls::{Limit, SHORT};
 use crate::engine::{Method, Result};
 
 /// For calls that last as long as what they wait for.
@@ -72,10 +71,6 @@ enum Route {
 
 /// What HTTP wants for a name where a socket has none.
 const NAMELESS: HeaderValue = HeaderValue::from_static("localhost");
-
-/// What a connection is, whichever the route.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// The engine's words in an answer that is an error.
 #[derive(Deserialize)]
@@ -246,19 +241,6 @@ pub(super) fn request(head: hyper::http::request::Builder, body: Bytes) -> Resul
     head.header(CONTENT_TYPE, "application/json")
         .body(bollard::body_full(body))
         .map_err(|error| errors::from_client(error.into()))
-}
-
-/// The engine's clients know no other clock than the real one: this inhabitant never runs in
-/// virtual time.
-pub(super) async fn within<T>(
-    time: Duration,
-    future: impl Future<Output = T>,
-) -> std::result::Result<T, tokio::time::error::Elapsed> {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a limit on the engine's own socket, which exists in real time only"
-    )]
-    tokio::time::timeout(time, future).await
 }
 
 async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
 use super::*;
+use crate::engine::docker::endpoint::EngineChoice;
+use crate::host::StandardStream;
 use crate::host::sim::SimHost;
 use crate::host::sim::conductor::SimConductor;
 

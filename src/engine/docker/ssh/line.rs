@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::login::{Login, Ssh};
 use crate::engine::docker::address::SshAddress;
-use crate::engine::docker::failure::Told;
-use crate::engine::docker::wire::within;
+use crate::engine::docker::advice::Advice;
+use crate::engine::docker::transport::within;
 
 /// How long logging in may take where nobody can be asked.
 const LOGIN: Duration = Duration::from_secs(30);
@@ -32,8 +32,8 @@ impl Line {
         machine: &SshAddress,
         asks: bool,
         forwards: bool,
-    ) -> Result<Self, Told> {
-        let folder = private_folder().map_err(|error| Told {
+    ) -> Result<Self, Advice> {
+        let folder = private_folder().map_err(|error| Advice {
             why: format!("no folder could be made for its connection: {error}"),
             hint: "set TMPDIR to a folder that can be written to".to_owned(),
         })?;

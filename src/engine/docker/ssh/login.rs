@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
-use super::sessions::BEGUN;
-use super::{is_there, read, words};
+use super::files::{is_there, read};
+use super::ssh_messages::{self, BEGUN};
 use crate::engine::docker::address::SshAddress;
-use crate::engine::docker::failure::Told;
+use crate::engine::docker::advice::Advice;
 
 /// The engine's socket over there, where the address names none.
 const ENGINE_SOCKET: &str = "/var/run/docker.sock";
@@ -161,32 +161,32 @@ impl Login {
     }
 
     /// `ssh` could not be started at all.
-    pub(super) fn not_started(&self, error: &io::Error) -> Told {
-        Told { why: format!("ssh could not be started: {error}"), hint: self.by_hand() }
+    pub(super) fn not_started(&self, error: &io::Error) -> Advice {
+        Advice { why: format!("ssh could not be started: {error}"), hint: self.by_hand() }
     }
 
     /// It ended before it was logged in.
-    pub(super) fn refused(&self, code: Option<i32>) -> Told {
+    pub(super) fn refused(&self, code: Option<i32>) -> Advice {
         if code == Some(NO_SUCH_PROGRAM) {
-            return Told {
+            return Advice {
                 why: "there is no program \"ssh\" on this machine".to_owned(),
                 hint: "install the OpenSSH client".to_owned(),
             };
         }
-        let said = words::last(&read(&self.log()));
-        let hint = words::login_hint(&said, &self.machine, &self.command())
+        let said = ssh_messages::last(&read(&self.log()));
+        let hint = ssh_messages::login_hint(&said, &self.machine, &self.command())
             .unwrap_or_else(|| self.by_hand());
         let why = if said.is_empty() {
             "ssh ended without a word".to_owned()
         } else {
             format!("ssh says: {said}")
         };
-        Told { why, hint }
+        Advice { why, hint }
     }
 
     /// It did not log in in time.
-    pub(super) fn too_slow(&self, limit: Duration) -> Told {
-        Told {
+    pub(super) fn too_slow(&self, limit: Duration) -> Advice {
+        Advice {
             why: format!("ssh did not log in within {} s", limit.as_secs()),
             hint: self.by_hand(),
         }
@@ -194,26 +194,26 @@ impl Login {
 
     /// It was logged in, and is no more.
     pub(super) fn lost(&self) -> String {
-        match words::last(&read(&self.log())) {
+        match ssh_messages::last(&read(&self.log())) {
             said if said.is_empty() => "ssh ended".to_owned(),
             said => format!("ssh ended, and says: {said}"),
         }
     }
 
     /// Logged in, but neither way led to an engine.
-    pub(super) fn no_engine(&self) -> Told {
+    pub(super) fn no_engine(&self) -> Advice {
         let socket = self.machine.socket.as_deref().unwrap_or(ENGINE_SOCKET);
-        let said = words::last(&read(&self.dial_log()));
+        let said = ssh_messages::last(&read(&self.dial_log()));
         let why = if said.is_empty() {
             "which ends without a word".to_owned()
         } else {
             format!("which says: {said}")
         };
-        Told {
+        Advice {
             why: format!(
                 "logged in, but \"{socket}\" does not answer there, nor does `docker system dial-stdio`, {why}"
             ),
-            hint: words::engine_hint(&said).unwrap_or_else(|| {
+            hint: ssh_messages::engine_hint(&said).unwrap_or_else(|| {
                 format!("see what `docker version` says there, after {}", self.command())
             }),
         }

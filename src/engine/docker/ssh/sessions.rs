@@ -21,13 +21,9 @@ use tokio::process::Child;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::files::read;
 use super::line::Line;
-use super::read;
-use super::words;
-
-/// What the shell over there says before Docker's client begins: it shows that the session is open,
-/// and where the output of a login script ends.
-pub(super) const BEGUN: &str = "spc-session-begun";
+use super::ssh_messages::{self, BEGUN};
 
 /// How long a session may be silent until it is taken for one that begins without these words: a
 /// key may be allowed one command alone.
@@ -48,7 +44,7 @@ const NOISE: usize = 64 << 10;
 /// The sessions of a machine.
 pub(super) struct Sessions {
     rooms: Mutex<Vec<Room>>,
-    /// Told when a session has ended.
+    /// Signalled when a session has ended.
     ended: Notify,
     /// Held by the one connection that looks for room; the others queue behind it.
     turn: tokio::sync::Mutex<()>,
@@ -184,11 +180,11 @@ impl Sessions {
         place.line.check()?;
         // Others write there too: then it is tried once more than it need be.
         let said = read(&login.dial_log()).split_off(said_before);
-        if words::is_refused_session(&said) {
+        if ssh_messages::is_refused_session(&said) {
             self.learn(&place, false);
             return Ok(None);
         }
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, words::last(&said)))
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, ssh_messages::last(&said)))
     }
 
     /// Whether a session has begun on `stream`, rather than ended.

@@ -1,5 +1,6 @@
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
+use super::trouble::trouble;
 use super::*;
 
 fn files(

@@ -3,12 +3,12 @@
 use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error};
 
 use super::TlsFiles;
-use crate::engine::docker::failure::Told;
+use crate::engine::docker::advice::Advice;
 
 /// What went wrong between the engine and these files.
-pub(in crate::engine::docker) fn trouble(error: &Error, files: &TlsFiles) -> Told {
+pub(in crate::engine::docker) fn trouble(error: &Error, files: &TlsFiles) -> Advice {
     let file = |name: &str| format!("\"{}\"", files.folder.join(name).display());
-    let told = |why: String, hint: String| Told { why, hint };
+    let told = |why: String, hint: String| Advice { why, hint };
     match error {
         Error::InvalidCertificate(Certificate::UnknownIssuer | Certificate::BadSignature) => {
             let (why, hint) = match files.authority {

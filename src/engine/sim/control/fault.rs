@@ -1,6 +1,6 @@
 //! What goes wrong on purpose, and at which call: one that is named, or one that a seed chooses.
 
-mod words;
+mod fault_syntax;
 
 use std::time::Duration;
 

@@ -2,6 +2,10 @@
 
 use crate::engine::docker::address::SshAddress;
 
+/// What the shell over there says before Docker's client begins: it shows that the session is open,
+/// and where the output of a login script ends.
+pub(super) const BEGUN: &str = "spc-session-begun";
+
 /// As many lines as say what happened: the last ones.
 const LINES: usize = 2;
 
