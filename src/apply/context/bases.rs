@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::model::dockerfile::{filled, lines, short};
+use crate::model::dockerfile::{StageStart, Variables, filled, instruction, lines};
 
 /// What stands for no image at all.
 const SCRATCH: &str = "scratch";
@@ -10,51 +10,33 @@ const SCRATCH: &str = "scratch";
 /// The images named in `text` that are no stages of it. Nothing where a name depends on what only
 /// the builder knows.
 pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTreeSet<String>> {
-    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    let mut variables = Variables::default();
     let mut stages = 0_usize;
     let mut names: HashSet<String> = HashSet::new();
     let mut images = BTreeSet::new();
     // An empty name is none.
-    let fill = |text: &str, values: &BTreeMap<String, String>| {
-        filled(text, &|name| values.get(name).filter(|value| !value.is_empty()).cloned())
+    let fill = |text: &str, variables: &Variables| {
+        filled(text, &|name| variables.value(name).filter(|value| !value.is_empty()))
     };
     for line in lines(text) {
-        let mut words = line.text.split_whitespace();
-        let instruction = words.next().unwrap_or_default().to_ascii_uppercase();
-        let words: Vec<&str> = words.collect();
+        let (instruction, rest) = instruction(&line.text);
         let named: Vec<String> = match instruction.as_str() {
             "ARG" if stages == 0 => {
-                for word in words {
-                    let (name, default) = word.split_once('=').unwrap_or((word, ""));
-                    let value = arguments
-                        .get(name)
-                        .cloned()
-                        .unwrap_or_else(|| default.trim_matches(['"', '\'']).to_owned());
-                    if let Some(value) = short(value) {
-                        values.insert(name.to_owned(), value);
-                    }
-                }
+                variables.declare(&instruction, rest, arguments);
                 continue;
             }
             "FROM" => {
-                let plain: Vec<&&str> =
-                    words.iter().filter(|word| !word.starts_with("--")).collect();
-                let name = match plain.as_slice() {
-                    [_, r#as, name, ..] if r#as.eq_ignore_ascii_case("as") => {
-                        Some(name.to_ascii_lowercase())
-                    }
-                    _ => None,
-                };
-                let from = fill(plain.first()?, &values)?;
+                let StageStart { image, name } = StageStart::parse(rest)?;
+                let from = fill(image, &variables)?;
                 let known = names.contains(&from.to_ascii_lowercase());
                 stages += 1;
                 names.extend(name);
                 if known { Vec::new() } else { vec![from] }
             }
-            "COPY" | "ADD" | "RUN" => words
-                .iter()
-                .filter_map(|word| source(word))
-                .map(|from| fill(from, &values))
+            "COPY" | "ADD" | "RUN" => rest
+                .split_whitespace()
+                .filter_map(source)
+                .map(|from| fill(from, &variables))
                 .collect::<Option<_>>()?,
             _ => continue,
         };
@@ -108,5 +90,14 @@ mod tests {
         assert_eq!(bases("ARG A\nFROM $A\n", &[]), None);
         assert_eq!(bases("ARG A\nFROM ${A:-b:1}\n", &[]).unwrap(), ["b:1"]);
         assert_eq!(bases("", &[]), None);
+        assert_eq!(bases("FROM a b\n", &[]), None);
+    }
+
+    #[test]
+    fn defaults_of_arguments_may_have_quotes_and_variables() {
+        let text = "ARG VERSION=3 NAME=\"base\"\nARG BASE='of/'${NAME}:$VERSION\nFROM $BASE\n";
+        assert_eq!(bases(text, &[]).unwrap(), ["of/base:3"]);
+        assert_eq!(bases(text, &[("VERSION", "4")]).unwrap(), ["of/base:4"]);
+        assert_eq!(bases("ARG BASE=a:$OTHER\nFROM $BASE\n", &[]), None);
     }
 }

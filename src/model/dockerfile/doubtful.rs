@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Download;
-use super::labels::instruction;
+use super::downloads::Download;
+use super::syntax::instruction;
 
 /// What an address begins with that a builder downloads from.
 const SCHEMES: [&str; 2] = ["http://", "https://"];

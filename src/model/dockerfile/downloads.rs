@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::labels::{Variables, instruction, unquoted, words};
-use super::{filled, lines};
+use super::instructions::lines;
+use super::syntax::{instruction, unquoted, words};
+use super::variables::{Variables, filled};
 
 /// The source of an `ADD` that is no file of the build context.
 #[derive(Debug, Clone, PartialEq, Eq)]

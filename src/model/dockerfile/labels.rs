@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{filled, lines, short};
+use super::instructions::lines;
+use super::syntax::{instruction, pairs, unquoted};
+use super::variables::{Variables, filled};
 use crate::model::names::is_reserved_label;
 
 /// A reserved label that a Dockerfile sets.
@@ -32,112 +34,6 @@ pub fn reserved_label(text: &str, arguments: &BTreeMap<String, String>) -> Optio
         }
     }
     None
-}
-
-/// The variables of a Dockerfile, up to an instruction.
-#[derive(Default)]
-pub(super) struct Variables(BTreeMap<String, String>);
-
-impl Variables {
-    pub(super) fn value(&self, name: &str) -> Option<String> {
-        self.0.get(name).cloned()
-    }
-
-    /// Takes over what an `ARG` or `ENV` sets, but for what is too long to name anything.
-    /// `arguments` are the build's.
-    pub(super) fn declare(&mut self, name: &str, rest: &str, arguments: &BTreeMap<String, String>) {
-        let value = |name: &str| self.value(name);
-        let set: Vec<(String, String)> = match name {
-            // Of a name that is declared twice the last one counts; across stages that finds too
-            // much rather than too little.
-            "ARG" => words(rest)
-                .iter()
-                .map(|word| {
-                    word.split_once('=')
-                        .map_or((word.as_str(), None), |(name, default)| (name, Some(default)))
-                })
-                .filter_map(|(name, default)| {
-                    let default = default.and_then(|default| filled(&unquoted(default), &value));
-                    Some((unquoted(name), arguments.get(name).cloned().or(default)?))
-                })
-                .collect(),
-            "ENV" => pairs(rest)
-                .into_iter()
-                .filter_map(|(key, text)| Some((unquoted(&key), filled(&unquoted(&text), &value)?)))
-                .collect(),
-            _ => Vec::new(),
-        };
-        self.0.extend(set.into_iter().filter_map(|(name, text)| Some((name, short(text)?))));
-    }
-}
-
-/// The name of an instruction in capitals, and what follows it.
-pub(super) fn instruction(text: &str) -> (String, &str) {
-    let text = text.trim();
-    let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    (name.to_ascii_uppercase(), rest.trim())
-}
-
-/// `KEY=value "KEY"="a value"`, or the old `KEY value`; quotes and escapes left in place.
-fn pairs(rest: &str) -> Vec<(String, String)> {
-    let words = words(rest);
-    match words.first() {
-        Some(first) if !first.contains('=') => {
-            vec![(first.clone(), rest[first.len()..].trim().to_owned())]
-        }
-        _ => words
-            .iter()
-            .filter_map(|word| word.split_once('='))
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect(),
-    }
-}
-
-/// At spaces that are neither quoted nor escaped.
-pub(super) fn words(text: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    let mut is_escaped = false;
-    for character in text.chars() {
-        if quote.is_none() && !is_escaped && character.is_whitespace() {
-            words.push(String::new());
-            continue;
-        }
-        match (quote, character) {
-            _ if is_escaped => {}
-            (None, '"' | '\'') => quote = Some(character),
-            (Some(open), close) if open == close => quote = None,
-            _ => {}
-        }
-        is_escaped = !is_escaped && character == '\\' && quote != Some('\'');
-        words.iter_mut().last().into_iter().for_each(|word| word.push(character));
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-/// Without quotes, and without the backslashes that escape anything but a dollar: those are left to
-/// [`filled`].
-pub(super) fn unquoted(text: &str) -> String {
-    let mut plain = String::new();
-    let mut quote = None;
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match (quote, character) {
-            (None, '"' | '\'') => quote = Some(character),
-            (Some(open), close) if open == close => quote = None,
-            // Nothing is filled in between single quotes.
-            (Some('\''), '$') => plain.push_str("\\$"),
-            (Some('\''), _) => plain.push(character),
-            (_, '\\') => match characters.next() {
-                Some('$') => plain.push_str("\\$"),
-                Some(escaped) => plain.push(escaped),
-                None => {}
-            },
-            _ => plain.push(character),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

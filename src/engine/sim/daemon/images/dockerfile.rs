@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::models::{HealthConfig, ImageConfig};
 
-use crate::model::dockerfile::{filled, lines};
+use crate::model::dockerfile::{self, Argument, StageStart, declared, filled, lines};
 
 /// One instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +66,8 @@ type Parsed<T> = Result<T, String>;
 
 impl Instruction {
     pub fn parse(line: &str) -> Self {
-        let (name, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
-        Self { name: name.to_ascii_uppercase(), rest: rest.trim().to_owned() }
+        let (name, rest) = dockerfile::instruction(line);
+        Self { name, rest: rest.to_owned() }
     }
 
     /// As a build says it.
@@ -102,7 +102,7 @@ pub(in crate::engine::sim) fn stages(
                 })?);
             }
             ("ARG", None) => {
-                for (name, default) in declared(&instruction.rest) {
+                for Argument { name, default } in declared(&instruction.rest) {
                     let value = match (arguments.get(&name), default) {
                         (Some(value), _) => value.clone(),
                         (None, Some(default)) => fill(&default, &global)?,
@@ -123,29 +123,13 @@ pub(in crate::engine::sim) fn stages(
 }
 
 fn stage(rest: &str, globals: &BTreeMap<String, String>) -> Parsed<Stage> {
-    let words: Vec<&str> = rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
-    let name = match words.as_slice() {
-        [_] => None,
-        [_, r#as, name] if r#as.eq_ignore_ascii_case("as") => Some(name.to_ascii_lowercase()),
-        _ => return Err("FROM requires either one or three arguments".to_owned()),
-    };
-    let base = fill(words[0], globals)?;
+    let StageStart { image, name } = StageStart::parse(rest)
+        .ok_or_else(|| "FROM requires either one or three arguments".to_owned())?;
+    let base = fill(image, globals)?;
     if base.is_empty() {
-        return Err(format!("base name ({}) should not be blank", words[0]));
+        return Err(format!("base name ({image}) should not be blank"));
     }
     Ok(Stage { base, name, instructions: Vec::new(), globals: globals.clone() })
-}
-
-/// What `ARG` declares: names, and their defaults if they have any.
-fn declared(rest: &str) -> Vec<(String, Option<String>)> {
-    let words = words(rest).into_iter().filter(|word| !word.is_empty());
-    words
-        .map(|word| {
-            word.split_once('=').map_or((word.clone(), None), |(name, value)| {
-                (name.to_owned(), Some(value.to_owned()))
-            })
-        })
-        .collect()
 }
 
 /// With variables filled in; one without a value is empty.
@@ -167,7 +151,7 @@ impl Stage {
         let mut values = BTreeMap::new();
         for instruction in &self.instructions {
             if instruction.name == "ARG" {
-                for (name, default) in declared(&instruction.rest) {
+                for Argument { name, default } in declared(&instruction.rest) {
                     let value = arguments
                         .get(&name)
                         .or_else(|| if default.is_none() { self.globals.get(&name) } else { None })
