@@ -29,6 +29,7 @@ use spc::host::sim::conductor::SimConductor;
 use spc::host::{Conductor, Host};
 use spc::machine::world::{Limits, Subject};
 use spc::machine::{End, World};
+use spc::model::plan_steps::Counted;
 use spc::model::secret::Secrets;
 use spc::plan::{Planned, Planning, plan};
 use spc::policy::CheckedPath;
@@ -345,7 +346,7 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
             .unwrap_or_else(|error| panic!("{error:?}"));
         seconds.push(begun.elapsed().as_secs_f64());
         let Planned::Preview(preview) = planned else { panic!("help was not asked for") };
-        let replaced = preview.summary.get("replace").copied().unwrap_or_default();
+        let replaced = preview.summary.get(&Counted::Replace).copied().unwrap_or_default();
         assert_eq!(replaced, if changed { size } else { 0 }, "{:?}", preview.summary);
     }
     println!("{}", json!({ "seconds": seconds, "peak": peak() }));

@@ -6,9 +6,9 @@ use super::images::{self, Building};
 use super::preflight::in_build;
 use super::{Surroundings, Told};
 use crate::model::Failure;
-use crate::model::event::{Event, Sink, StepLabel};
+use crate::model::event::{Event, Sink};
 use crate::model::spec::{Build, Project};
-use crate::model::step::{ActionKind, Object};
+use crate::model::step::{ActionKind, Object, StepLabel};
 
 /// What is asked of builds beside what is described.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,7 +80,7 @@ pub async fn reported<T>(
 ) -> Result<T, Failure> {
     let begun = around.host.monotonic();
     let label = StepLabel {
-        step: 0,
+        step: None,
         service: Some(service.to_owned()),
         action,
         object: Object::image(image),

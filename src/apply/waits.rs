@@ -191,7 +191,7 @@ mod tests {
             self.states = states.to_vec();
             let text = |event| match event {
                 Event::StepWaiting { label, waits_for, after } => {
-                    format!("{} {} for {waits_for} {after:?}", label.step, label.object)
+                    format!("{} {} for {waits_for} {after:?}", label.step.unwrap(), label.object)
                 }
                 _ => unreachable!("nothing else is told"),
             };

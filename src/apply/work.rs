@@ -24,6 +24,7 @@ use crate::model::Failure;
 use crate::model::event::{Event, Level};
 use crate::model::observed::{Health, Observed};
 use crate::model::plan::{Action, Plan};
+use crate::model::plan_steps;
 use crate::model::spec::Project;
 
 /// One verb under way: plans without the lock; if there is something to do, or another run's lock
@@ -319,7 +320,10 @@ impl Work<'_> {
         Box::pin(async move {
             self.around.events.event(&Event::Planned {
                 verb: self.verb.to_owned(),
-                plan: Box::new(plan.clone()),
+                project: plan.project.clone(),
+                steps: plan_steps::steps(plan, self.verb),
+                rollbacks: plan_steps::rollbacks(plan),
+                notes: plan.notes.clone(),
             });
             let telling = Telling::begin(self, plan);
             let kept = self

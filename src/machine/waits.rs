@@ -9,12 +9,12 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::api::context::Awaiting;
 use crate::engine::sim::SimEngine;
 use crate::host::sim::conductor::SimConductor;
-use crate::model::event::{Event, Sink, StepLabel};
+use crate::model::event::{Event, Sink};
 use crate::model::image_reference::canonical;
 use crate::model::names;
 use crate::model::plan::Until;
 use crate::model::spec::Project;
-use crate::model::step::{ActionKind, ObjectKind};
+use crate::model::step::{ActionKind, ObjectKind, StepLabel};
 
 /// The waits of this moment, oldest first; after the simulation was ended, those of that moment.
 pub struct Waits {

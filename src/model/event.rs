@@ -3,8 +3,9 @@
 //!
 //! With `--json` each is an object on a line of its own, `{"time": …, "event": "step_done", …}`.
 //! The names are those of [`Event`]'s cases in snake case, the fields those that stand here; more
-//! may come, none goes or changes its meaning. What ends the run is `{"event": "end", "ok", "code",
-//! "error"?}`, always the last line; a finding on the way is `{"event": "diagnostic", …}`.
+//! may come, none goes or changes its meaning. The fields of steps are described in the README. What
+//! ends the run is `{"event": "end", "ok", "code", "error"?}`, always the last line; a finding on
+//! the way is `{"event": "diagnostic", …}`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::cause::Cause;
-use super::plan::Plan;
-pub use super::step::StepLabel;
+use super::plan_steps::{PlanStep, RollbackSteps};
+use super::step::StepLabel;
 
 /// Takes events as they happen. `cli` puts the inhabitant in; nobody below it prints.
 pub trait Sink: Send + Sync {
@@ -97,12 +98,16 @@ impl From<String> for Standing {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// What a verb is about to do: `{"event": "planned", "verb", "project", "steps": [{"action",
-    /// "cause", "after", …}], …}`.
+    /// What a verb is about to do.
     Planned {
         verb: String,
-        #[serde(flatten)]
-        plan: Box<Plan>,
+        project: String,
+        steps: Vec<PlanStep>,
+        /// The way back of each group that has one.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        rollbacks: Vec<RollbackSteps>,
+        /// What is found and left alone.
+        notes: Vec<String>,
     },
     /// A verb begins to walk its plan of `steps` steps.
     VerbStarted {
@@ -128,7 +133,7 @@ pub enum Event {
         label: StepLabel,
         /// `db and redis to be ready`.
         waits_for: String,
-        /// The steps that have to be done first.
+        /// Numbers of the steps that have to be done first.
         after: Vec<usize>,
     },
     /// A step of a plan began.

@@ -9,6 +9,7 @@
 //! - [`observed`]: what the engine has of a project
 //! - [`reconcile`]: wanted and observed → [`plan`]
 //! - [`step`], [`cause`]: what a step does, to what, and why
+//! - [`plan_steps`]: the steps of a plan, numbered as they are shown
 //! - [`dockerfile`]: a Dockerfile cut into instructions
 //! - [`secret`], [`token`]: secrets, and what stands for them in scripts and descriptions
 //! - [`url_credentials`]: passwords in URLs, hidden
@@ -32,6 +33,7 @@ pub mod names;
 pub mod observed;
 pub mod ownership;
 pub mod plan;
+pub mod plan_steps;
 pub mod position;
 pub mod preview;
 pub mod reconcile;

@@ -5,15 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
-
 use super::cause::Cause;
-use super::event::StepLabel;
 use super::spec::Network;
-use super::step::{ActionKind, Object};
+use super::step::{ActionKind, Object, StepLabel};
 
 /// Steps that bring the engine from what is there to what is wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     pub project: String,
     /// A step's id is its place here; it waits only for steps before it.
@@ -25,7 +22,7 @@ pub struct Plan {
 }
 
 /// What is done, in this order, when a group that was begun can't be finished.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollback {
     pub undo: Vec<Undo>,
     /// Once these steps are done there is no way back, and none is needed: the new containers
@@ -34,7 +31,7 @@ pub struct Rollback {
 }
 
 /// One thing done on the way back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undo {
     pub service: Option<String>,
     pub action: Action,
@@ -50,7 +47,7 @@ pub type StepId = usize;
 pub type GroupId = usize;
 
 /// One thing to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub service: Option<String>,
     pub action: Action,
@@ -66,7 +63,7 @@ pub struct Step {
 }
 
 /// A condition on what only a pull or build can tell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct When {
     /// The image whose id is unknown until `known_after`.
     pub image: String,
@@ -78,7 +75,7 @@ pub struct When {
 }
 
 /// A container by name, and by id where it is there already.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContainerRef {
     pub name: String,
     pub id: Option<String>,
@@ -92,8 +89,7 @@ impl ContainerRef {
 }
 
 /// What a wait waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Until {
     /// Running, and its health check passes.
     Ready,
@@ -102,8 +98,7 @@ pub enum Until {
 }
 
 /// Which of a container's anonymous volumes go with it. That of its secrets always does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Anonymous {
     Kept,
     /// Those made for it; what it took over from another one stays.
@@ -112,8 +107,7 @@ pub enum Anonymous {
 }
 
 /// The effects there are. What a container is made of stands in the description, by service name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     PullImage {
         image: String,
@@ -265,7 +259,7 @@ impl Step {
     /// What events call it; `id` is its place in the plan.
     pub fn label(&self, id: StepId) -> StepLabel {
         StepLabel {
-            step: id + 1,
+            step: Some(id + 1),
             service: self.service.clone(),
             action: self.action.kind(),
             object: self.action.object(),

@@ -3,30 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::cause::Cause;
-use super::step::{ActionKind, Object};
-
-/// A value that a pull or a build may have to tell first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known<T> {
-    Now(T),
-    /// Unknown until that step is done.
-    Until(usize),
-}
-
-impl<T: Serialize> Serialize for Known<T> {
-    /// The value, or `{"unknown_until_step": 3}`.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Now(value) => value.serialize(serializer),
-            Self::Until(step) => {
-                BTreeMap::from([("unknown_until_step", step)]).serialize(serializer)
-            }
-        }
-    }
-}
+use super::plan_steps::{Counted, PlanStep};
 
 /// Where in the runbook: `scripts/up.rhai`, line 31.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,7 +29,7 @@ pub struct Preview {
     pub items: Vec<Item>,
     /// How many of what: `create`, `replace`, `stop`; what belongs to another step is not counted
     /// again.
-    pub summary: BTreeMap<String, usize>,
+    pub summary: BTreeMap<Counted, usize>,
     /// Steps that are done only if what a pull or build makes is (or is not) what is there.
     pub conditional: usize,
     /// What is found and left alone, and what there is to say.
@@ -67,7 +46,7 @@ impl Preview {
     }
 
     /// All steps, by number.
-    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+    pub fn steps(&self) -> impl Iterator<Item = &PlanStep> {
         self.items.iter().flat_map(|item| match item {
             Item::Call(call) => call.steps.as_slice(),
             Item::Assumption(_) => &[],
@@ -93,50 +72,7 @@ pub struct Call {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// Those that wait for none of the others are done side by side.
-    pub steps: Vec<Step>,
-}
-
-/// One thing that would be done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// From 1, over the whole plan.
-    pub number: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub service: Option<String>,
-    pub action: ActionKind,
-    pub object: Object,
-    pub cause: Cause,
-    /// Steps that are done before.
-    pub after: Vec<usize>,
-    /// Whether anything is another after it. A wait only looks.
-    pub changes: bool,
-    /// What a new container is made from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<ImageUsed>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub only_if: Option<OnlyIf>,
-    /// How many of the assumptions had been made by then: as many as it depends on.
-    pub assumptions: usize,
-    /// Under what it is counted; nothing for what belongs to another step.
-    #[serde(skip)]
-    pub counts: Option<&'static str>,
-}
-
-/// The image of a new container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ImageUsed {
-    pub name: String,
-    pub id: Known<String>,
-}
-
-/// What only a pull or build can tell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OnlyIf {
-    pub image: String,
-    /// The step after which it is known.
-    pub known_after: usize,
-    /// The step is done if the image changed (true), or if it did not.
-    pub changed: bool,
+    pub steps: Vec<PlanStep>,
 }
 
 /// A line of the runbook that looks at an answer which nobody can know yet: all that follows

@@ -6,17 +6,37 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-/// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What is done. People read its word before an object (`wait until ready`), programs its name
+/// (`wait_until_ready`).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    strum::Display,
+    strum::EnumIter,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum ActionKind {
+    #[strum(to_string = "append to")]
     AppendTo,
     Attach,
     Build,
     Connect,
     Create,
+    #[strum(to_string = "deliver configs to")]
     DeliverConfigs,
+    #[strum(to_string = "deliver secrets to")]
     DeliverSecrets,
     Disconnect,
     Import,
@@ -30,51 +50,27 @@ pub enum ActionKind {
     Restore,
     Run,
     /// A command that a script declares to change nothing: a plan runs it.
+    #[strum(to_string = "run (read-only)")]
     RunReadOnly,
+    #[strum(to_string = "send a signal to")]
     Signal,
     Start,
     Stop,
     Tag,
     Update,
+    #[strum(to_string = "wait until completed")]
     WaitUntilCompleted,
+    #[strum(to_string = "wait until ready")]
     WaitUntilReady,
     Write,
+    #[strum(to_string = "write into")]
     WriteInto,
 }
 
 impl ActionKind {
-    /// What people read before an object: `wait until ready`.
+    /// What people read.
     pub const fn word(self) -> &'static str {
-        match self {
-            Self::AppendTo => "append to",
-            Self::Attach => "attach",
-            Self::Build => "build",
-            Self::Connect => "connect",
-            Self::Create => "create",
-            Self::DeliverConfigs => "deliver configs to",
-            Self::DeliverSecrets => "deliver secrets to",
-            Self::Disconnect => "disconnect",
-            Self::Import => "import",
-            Self::Make => "make",
-            Self::Pull => "pull",
-            Self::Push => "push",
-            Self::Remove => "remove",
-            Self::Rename => "rename",
-            Self::Request => "request",
-            Self::Restart => "restart",
-            Self::Restore => "restore",
-            Self::Run => "run",
-            Self::RunReadOnly => "run (read-only)",
-            Self::Signal => "send a signal to",
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Tag => "tag",
-            Self::Update => "update",
-            Self::WaitUntilCompleted => "wait until completed",
-            Self::WaitUntilReady => "wait until ready",
-            Self::Write => "write",
-            Self::WriteInto => "write into",
-        }
+        self.into_str()
     }
 
     /// Whether it only waits for something.
@@ -83,20 +79,23 @@ impl ActionKind {
     }
 }
 
-impl fmt::Display for ActionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
-    }
-}
-
-impl Serialize for ActionKind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
-}
-
-/// What something is done to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What something is done to, as [`ActionKind`] for people and programs.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    strum::EnumIter,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum ObjectKind {
     Command,
     Container,
@@ -105,6 +104,7 @@ pub enum ObjectKind {
     Image,
     Network,
     /// A method and a URL, which say for themselves what they are.
+    #[strum(to_string = "")]
     Request,
     Volume,
 }
@@ -112,16 +112,7 @@ pub enum ObjectKind {
 impl ObjectKind {
     /// What people read before a name; empty where the name says it.
     pub const fn word(self) -> &'static str {
-        match self {
-            Self::Command => "command",
-            Self::Container => "container",
-            Self::File => "file",
-            Self::Folder => "folder",
-            Self::Image => "image",
-            Self::Network => "network",
-            Self::Request => "",
-            Self::Volume => "volume",
-        }
+        self.into_str()
     }
 
     /// Whether it belongs to the stack, though a service is the first to need it.
@@ -130,13 +121,40 @@ impl ObjectKind {
     }
 }
 
+/// Which step: its number in the plan, whose it is, what is done and to what. With these names in
+/// every event of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepLabel {
+    /// From 1; none for work outside of a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    pub action: ActionKind,
+    pub object: Object,
+}
+
+impl StepLabel {
+    /// The same with other texts.
+    #[must_use]
+    pub fn map(&self, text: impl Fn(&str) -> String) -> Self {
+        Self {
+            step: self.step,
+            service: self.service.as_deref().map(&text),
+            action: self.action,
+            object: self.object.map(text),
+        }
+    }
+}
+
 /// One thing that something is done to: `container shop-web-1.new to shop-web-1`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Object {
     pub kind: ObjectKind,
     /// `shop-web-1.new`.
     pub name: String,
     /// What it has to do with something else, `to shop-web-1`; empty for most.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub relation: String,
 }
 
@@ -196,80 +214,53 @@ impl fmt::Display for Object {
     }
 }
 
-impl Serialize for Object {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
-
-    const ACTIONS: [ActionKind; 28] = {
-        use ActionKind::*;
-        [
-            AppendTo,
-            Attach,
-            Build,
-            Connect,
-            Create,
-            DeliverConfigs,
-            DeliverSecrets,
-            Disconnect,
-            Import,
-            Make,
-            Pull,
-            Push,
-            Remove,
-            Rename,
-            Request,
-            Restart,
-            Restore,
-            Run,
-            RunReadOnly,
-            Signal,
-            Start,
-            Stop,
-            Tag,
-            Update,
-            WaitUntilCompleted,
-            WaitUntilReady,
-            Write,
-            WriteInto,
-        ]
-    };
-
-    const OBJECTS: [ObjectKind; 8] = {
-        use ObjectKind::*;
-        [Command, Container, File, Folder, Image, Network, Request, Volume]
-    };
+    use std::collections::BTreeSet;
+    use strum::IntoEnumIterator;
 
     /// The action of that word.
     pub fn action(word: &str) -> ActionKind {
-        ACTIONS
-            .into_iter()
-            .find(|action| action.word() == word)
-            .unwrap_or_else(|| panic!("no action \"{word}\""))
+        word.parse().unwrap_or_else(|_| panic!("no action \"{word}\""))
     }
 
     /// The object that is shown so.
     pub fn object(text: &str) -> Object {
         let (kind, name) = text.split_once(' ').unwrap_or_else(|| panic!("no object \"{text}\""));
-        let kind = OBJECTS
-            .into_iter()
-            .find(|object| object.word() == kind)
-            .unwrap_or_else(|| panic!("no kind \"{kind}\""));
+        let kind = kind.parse().unwrap_or_else(|_| panic!("no kind \"{kind}\""));
         Object::new(kind, name)
+    }
+
+    /// How many words there are, and how many different ones: for people, for programs.
+    fn counted<K: IntoEnumIterator + Into<&'static str> + Serialize>() -> [usize; 3] {
+        let distinct = |words: Vec<String>| words.into_iter().collect::<BTreeSet<_>>().len();
+        let name = |kind: K| serde_json::to_string(&kind).unwrap();
+        [
+            K::iter().count(),
+            distinct(K::iter().map(|kind| kind.into().to_owned()).collect()),
+            distinct(K::iter().map(name).collect()),
+        ]
     }
 
     #[test]
     fn words_are_told_from_each_other() {
-        let actions: std::collections::BTreeSet<_> =
-            ACTIONS.iter().map(|action| action.word()).collect();
-        let objects: std::collections::BTreeSet<_> =
-            OBJECTS.iter().map(|object| object.word()).collect();
-        assert_eq!((actions.len(), objects.len()), (ACTIONS.len(), OBJECTS.len()));
+        let [actions, words, names] = counted::<ActionKind>();
+        assert_eq!((words, names), (actions, actions));
+        let [objects, words, names] = counted::<ObjectKind>();
+        assert_eq!((words, names), (objects, objects));
+    }
+
+    #[test]
+    fn words_of_people_have_spaces_and_those_of_programs_have_none() {
+        for (action, word, name) in [
+            (ActionKind::DeliverSecrets, "deliver secrets to", "deliver_secrets"),
+            (ActionKind::RunReadOnly, "run (read-only)", "run_read_only"),
+            (ActionKind::WaitUntilReady, "wait until ready", "wait_until_ready"),
+        ] {
+            assert_eq!((action.word(), action.to_string().as_str()), (word, word));
+            assert_eq!(serde_json::to_value(action).unwrap(), name);
+        }
     }
 
     #[test]
@@ -283,17 +274,12 @@ pub mod tests {
             Object::new(ObjectKind::Request, "GET http://localhost/").to_string(),
             "GET http://localhost/"
         );
-        assert_eq!(serde_json::to_value(Object::volume("data")).unwrap(), "volume data");
-        assert_eq!(serde_json::to_value(ActionKind::WaitUntilReady).unwrap(), "wait until ready");
+        assert_eq!(
+            serde_json::to_value([renamed, Object::volume("data")]).unwrap(),
+            serde_json::json!([
+                { "kind": "container", "name": "web-1.new", "relation": "to web-1" },
+                { "kind": "volume", "name": "data" }
+            ])
+        );
     }
-}
-
-/// Which step: its number in the plan, whose it is, what is done and to what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StepLabel {
-    /// From 1; 0 for work outside of a plan.
-    pub step: usize,
-    pub service: Option<String>,
-    pub action: ActionKind,
-    pub object: Object,
 }

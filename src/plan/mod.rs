@@ -285,7 +285,9 @@ struct Following {
 impl Sink for Following {
     fn event(&self, event: &Event) {
         match event {
-            Event::Planned { verb, plan } => self.recorder.planned(verb, plan),
+            Event::Planned { verb, project, steps, .. } => {
+                self.recorder.planned(verb, project, steps)
+            }
             Event::VerbStarted { .. } => Recorder::set_walking(true),
             Event::VerbDone { .. } => Recorder::set_walking(false),
             // The plan's containers do no work: what a step waits for is taken to go well.

@@ -9,12 +9,10 @@ use parking_lot::Mutex;
 use crate::engine::planned::Effects;
 use crate::model::cause::Cause;
 use crate::model::image_reference::canonical;
-use crate::model::plan::{Action, ContainerRef, Plan, StepId};
-use crate::model::preview::{
-    Assumption, At, Call, Ending, ImageUsed, Item, Known, OnlyIf, Preview, Step, WayBack,
-};
+use crate::model::plan_steps::{Counted, ImageUsed, Known, OnlyIf, PlanStep};
+use crate::model::preview::{Assumption, At, Call, Ending, Item, Preview, WayBack};
 use crate::model::secret::Secrets;
-use crate::model::step::{ActionKind, Object};
+use crate::model::step::{ActionKind, Object, StepLabel};
 use crate::model::url_credentials::without_credentials;
 use crate::value::record::Reader;
 
@@ -100,42 +98,26 @@ impl Recorder {
     }
 
     /// A verb is about to walk its plan.
-    pub fn planned(&self, verb: &str, plan: &Plan) {
+    pub fn planned(&self, verb: &str, project: &str, steps: &[PlanStep]) {
         let mut state = self.state.lock();
-        let base = state.steps;
-        let removed = removed(plan);
-        let mut steps: Vec<Step> = Vec::with_capacity(plan.steps.len());
-        for (id, planned) in plan.steps.iter().enumerate() {
-            let number = base + id + 1;
-            if let Action::PullImage { image } | Action::BuildImage { image, .. } = &planned.action
-            {
-                state.unknown.insert(canonical(image), number);
+        let (before, assumptions) = (state.steps, state.assumptions);
+        let steps: Vec<PlanStep> = steps
+            .iter()
+            .map(|step| PlanStep {
+                assumptions,
+                ..step.clone().shifted(before).map(|text| self.shown(text))
+            })
+            .collect();
+        for step in &steps {
+            if matches!(step.label.action, ActionKind::Pull | ActionKind::Build) {
+                state.unknown.insert(canonical(&step.label.object.name), step.number());
             }
-            let only_if = planned.when.as_ref().map(|when| OnlyIf {
-                image: when.image.clone(),
-                known_after: base + when.known_after + 1,
-                changed: !when.same,
-            });
-            let cause = planned.cause.clone().unwrap_or_else(|| inherited(plan, id, &steps, verb));
-            steps.push(Step {
-                number,
-                service: planned.service.clone(),
-                action: planned.action.kind(),
-                object: planned.action.object().map(|text| self.shown(text)),
-                cause: cause.map(|text| self.shown(text)),
-                after: planned.after.iter().map(|before| base + before + 1).collect(),
-                changes: planned.action.changes(),
-                image: None,
-                only_if,
-                assumptions: state.assumptions,
-                counts: counts(plan, id, &removed),
-            });
         }
         state.steps += steps.len();
         let call = Call {
             at: place(),
             verb: Some(verb.to_owned()),
-            project: Some(plan.project.clone()),
+            project: Some(project.to_owned()),
             steps,
         };
         state.preview.items.push(Item::Call(call));
@@ -159,24 +141,18 @@ impl Recorder {
         }
         state.steps += 1;
         let number = state.steps;
-        let step = Step {
-            number,
-            service: None,
-            action,
-            object,
-            cause: at.as_ref().map_or(Cause::AskedFor, |at| Cause::AskedForInLine(at.line)),
-            changes,
+        let label = StepLabel { step: Some(number), service: None, action, object };
+        let cause = at.as_ref().map_or(Cause::AskedFor, |at| Cause::AskedForInLine(at.line));
+        let step = PlanStep {
             assumptions: state.assumptions,
-            counts: changes.then_some(action.word()),
-            after: Vec::new(),
-            image: None,
-            only_if: None,
+            counts: changes.then_some(Counted::Action(action)),
+            ..PlanStep::alone(label, cause, changes)
         };
         match state.preview.items.last_mut() {
             // What one line does one after the other stands together.
             Some(Item::Call(call)) if call.verb.is_none() && call.at == at => {
-                let before = call.steps.last().map(|step| step.number);
-                call.steps.push(Step { after: before.into_iter().collect(), ..step });
+                let before = call.steps.last().map(PlanStep::number);
+                call.steps.push(PlanStep { after: before.into_iter().collect(), ..step });
             }
             _ => state.preview.items.push(Item::Call(Call {
                 at,
@@ -330,7 +306,7 @@ impl Recorder {
         {
             preview.conditional += usize::from(step.only_if.is_some() && step.changes);
             if let Some(kind) = step.counts {
-                *preview.summary.entry(kind.to_owned()).or_default() += 1;
+                *preview.summary.entry(kind).or_default() += 1;
             }
         }
         let invented = &state.invented;
@@ -341,9 +317,10 @@ impl Recorder {
         };
         for item in &mut preview.items {
             match item {
-                Item::Call(call) => {
-                    call.steps.iter_mut().for_each(|step| step.object = step.object.map(known))
-                }
+                Item::Call(call) => call
+                    .steps
+                    .iter_mut()
+                    .for_each(|step| step.label.object = step.label.object.map(known)),
                 Item::Assumption(assumption) => assumption.answer_of = known(&assumption.answer_of),
             }
         }
@@ -409,8 +386,8 @@ impl Effects for Recorder {
             .rev()
             .filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
         let mut steps = calls.flat_map(|call| call.steps.iter_mut().rev());
-        if let Some(step) =
-            steps.find(|step| step.action == ActionKind::Create && step.object == object)
+        if let Some(step) = steps
+            .find(|step| step.label.action == ActionKind::Create && step.label.object == object)
         {
             step.image = Some(ImageUsed { name: image.to_owned(), id });
         }
@@ -455,7 +432,9 @@ fn known_step(
         .iter()
         .filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
     let mut steps = of_line.filter(|call| call.at.as_ref() == at).flat_map(|call| &call.steps);
-    steps.find(|step| step.action == action && step.object == *object).map(|step| step.number)
+    steps
+        .find(|step| step.label.action == action && step.label.object == *object)
+        .map(PlanStep::number)
 }
 
 /// Where the task on this thread is.
@@ -463,69 +442,6 @@ fn place() -> Option<At> {
     PLACE.with_borrow(|place| {
         place.as_ref().map(|(file, line)| At { file: file.to_string(), line: *line })
     })
-}
-
-/// The cause of a step that has none of its own: that of what it completes, or that it was asked
-/// for.
-fn inherited(plan: &Plan, id: StepId, done: &[Step], verb: &str) -> Cause {
-    let step = &plan.steps[id];
-    let of_same = |before: &&StepId| {
-        let other = &plan.steps[**before];
-        other.service == step.service && (step.group.is_none() || other.group == step.group)
-    };
-    let before = step.after.iter().rev().find(of_same);
-    before.map_or_else(|| Cause::Verb(verb.to_owned()), |before| done[*before].cause.clone())
-}
-
-/// Under what a step is counted, if not as a part of another.
-fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<&'static str> {
-    let step = &plan.steps[id];
-    let is_part = step.group.is_some();
-    Some(match &step.action {
-        Action::CreateContainer { replaces: Some(_), .. } => "replace",
-        Action::CreateContainer { .. }
-        | Action::CreateNetwork { .. }
-        | Action::CreateVolume { .. } => "create",
-        Action::PullImage { .. } => "pull",
-        Action::BuildImage { .. } => "build",
-        Action::RemoveNetwork { .. } | Action::RemoveVolume { .. } => "remove",
-        Action::StartContainer { container }
-            if (!is_part || container.id.is_some()) && !is_new(plan, id, container) =>
-        {
-            "start"
-        }
-        Action::StopContainer { container }
-            if !is_part && !removed.contains(container.name.as_str()) =>
-        {
-            "stop"
-        }
-        Action::RemoveContainer { .. } if !is_part || step.service.is_none() => "remove",
-        Action::RestartContainer { .. } => "restart",
-        Action::RenameContainer { .. } if !is_part => "rename",
-        _ => return None,
-    })
-}
-
-/// Whether the container is made in the same plan: its start waits for that, or for what does.
-fn is_new(plan: &Plan, id: StepId, container: &ContainerRef) -> bool {
-    plan.steps[id].after.iter().any(|before| match &plan.steps[*before].action {
-        Action::CreateContainer { name, .. } => *name == container.name,
-        Action::DeliverConfigs { container: to } | Action::DeliverSecrets { container: to } => {
-            to.name == container.name
-        }
-        _ => false,
-    })
-}
-
-/// The names of the containers that a plan removes.
-fn removed(plan: &Plan) -> BTreeSet<&str> {
-    let mut names = BTreeSet::new();
-    for step in &plan.steps {
-        if let Action::RemoveContainer { container, .. } = &step.action {
-            names.insert(container.name.as_str());
-        }
-    }
-    names
 }
 
 /// Which replacements depend on the image of a new container, which only the walk told.
@@ -547,7 +463,7 @@ fn complete(call: &mut Call) {
             step.only_if = step.after.iter().find_map(|before| doubtful.get(before).cloned());
         }
         if let Some(only_if) = step.only_if.as_ref().filter(|_| changed) {
-            doubtful.insert(step.number, only_if.clone());
+            doubtful.insert(step.number(), only_if.clone());
         }
     }
 }

@@ -26,7 +26,8 @@ use crate::host::sim::conductor::SimConductor;
 use crate::host::{Conductor, Host};
 use crate::machine::World;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::preview::{Item, Preview, Step};
+use crate::model::plan_steps::PlanStep;
+use crate::model::preview::{Item, Preview};
 use crate::model::secret::Secrets;
 use crate::model::step::{ActionKind, ObjectKind};
 use crate::policy::CheckedPath;
@@ -153,12 +154,12 @@ fn planned_and_run(world: &World, file: &str) -> Preview {
     };
     let done: Vec<String> =
         world.engine.calls()[calls..].iter().filter_map(|call| told(call, &name)).collect();
-    let steps: Vec<&Step> = preview.steps().filter(|step| is_compared(step)).collect();
-    let said = |step: &Step| {
+    let steps: Vec<&PlanStep> = preview.steps().filter(|step| is_compared(step)).collect();
+    let said = |step: &PlanStep| {
         format!(
             "{} {}",
-            step.action,
-            step.object.to_string().split(" to ").next().unwrap_or_default()
+            step.label.action,
+            step.label.object.to_string().split(" to ").next().unwrap_or_default()
         )
     };
     let mut expected: Vec<String> = steps.iter().map(|step| said(step)).collect();
@@ -172,21 +173,21 @@ fn planned_and_run(world: &World, file: &str) -> Preview {
             "each step once, in order: {:?}",
             step.after
         );
-        let at = |step: &Step| done.iter().position(|line| *line == said(step)).unwrap();
-        for before in steps.iter().filter(|before| step.after.contains(&before.number)) {
+        let at = |step: &PlanStep| done.iter().position(|line| *line == said(step)).unwrap();
+        for before in steps.iter().filter(|before| step.after.contains(&before.number())) {
             assert!(at(before) < at(step), "{} before {}", said(before), said(step));
         }
     }
     preview
 }
 
-fn is_compared(step: &Step) -> bool {
+fn is_compared(step: &PlanStep) -> bool {
     step.changes
         && !matches!(
-            step.action,
+            step.label.action,
             ActionKind::DeliverConfigs | ActionKind::DeliverSecrets | ActionKind::WriteInto
         )
-        && step.object.kind != ObjectKind::File
+        && step.label.object.kind != ObjectKind::File
 }
 
 /// Names by id, as they are now.
@@ -309,7 +310,7 @@ fn what_a_pull_brings_is_unknown_until_then() {
     let only_if: Vec<usize> = preview
         .steps()
         .filter(|step| step.only_if.as_ref().is_some_and(|it| it.known_after == 1))
-        .map(|step| step.number)
+        .map(PlanStep::number)
         .collect();
     assert_eq!(only_if.len(), preview.steps().count() - 1, "{said}");
     assert!(said.contains("only if the image web:1 changes, unknown until step 1"), "{said}");
@@ -568,8 +569,10 @@ fn what_changes_nothing_is_no_step() {
     let world = world(&[("up.rhai", &up(WEB)), ("again.rhai", &(stack(WEB) + again))]);
     assert_eq!(world.run(&PathBuf::from(ROOT).join("up.rhai"), &[]).code(), 0);
     let preview = planned(&world, "again.rhai");
-    let said: Vec<String> =
-        preview.steps().map(|step| format!("{} {}", step.action, step.object)).collect();
+    let said: Vec<String> = preview
+        .steps()
+        .map(|step| format!("{} {}", step.label.action, step.label.object))
+        .collect();
     assert_eq!(said, ["stop container shop-web-1"]);
 }
 

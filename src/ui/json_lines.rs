@@ -198,8 +198,7 @@ mod tests {
     use super::*;
     use crate::model::Kind;
     use crate::model::diagnostic::Severity;
-    use crate::model::event::StepLabel;
-    use crate::model::step::{ActionKind, Object};
+    use crate::model::step::{ActionKind, Object, StepLabel};
     use crate::ui::fixture::Captured;
     use similar_asserts::assert_eq;
     use std::time::Duration;
@@ -217,7 +216,7 @@ mod tests {
         let sink = lines(&captured);
         sink.event(&Event::StepDone {
             label: StepLabel {
-                step: 3,
+                step: Some(3),
                 service: Some("db".to_owned()),
                 action: ActionKind::Start,
                 object: Object::container("spc-db-1"),
@@ -227,7 +226,7 @@ mod tests {
         sink.event(&Event::Output { from: "build".to_owned(), text: "\u{1b}[32mok".to_owned() });
         assert_eq!(
             captured.stdout(),
-            r#"{"time":"2023-11-14T22:13:20.250Z","event":"step_done","step":3,"service":"db","action":"start","object":"container spc-db-1","elapsed_ms":151}
+            r#"{"time":"2023-11-14T22:13:20.250Z","event":"step_done","step":3,"service":"db","action":"start","object":{"kind":"container","name":"spc-db-1"},"elapsed_ms":151}
 {"time":"2023-11-14T22:13:20.250Z","event":"output","from":"build","text":"\u001b[32mok"}
 "#
         );

@@ -97,8 +97,8 @@ impl Sink for Live {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::{Level, StepLabel};
-    use crate::model::step;
+    use crate::model::event::Level;
+    use crate::model::step::{self, StepLabel};
     use crate::ui::fixture::Captured;
     use futures::FutureExt;
     use similar_asserts::assert_eq;
@@ -125,7 +125,7 @@ mod tests {
 
     fn label(service: &str, action: &str, object: &str) -> StepLabel {
         StepLabel {
-            step: 1,
+            step: Some(1),
             service: Some(service.into()),
             action: step::tests::action(action),
             object: step::tests::object(object),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::model::cause::Cause;
 use crate::model::diagnostic::{Diagnostic, Place, Source};
-use crate::model::event::{Event, Sink, Standing, StepLabel};
+use crate::model::event::{Event, Sink, Standing};
 use crate::model::failure::Detail;
-use crate::model::plan::Plan;
 use crate::model::secret::Secrets;
+use crate::model::step::StepLabel;
 use crate::model::url_credentials::without_credentials;
 
 /// Passes every event on with its secrets hidden. Stands before every other sink: what is shown,
@@ -42,18 +42,18 @@ fn shown(text: &str, secrets: &Secrets) -> String {
 fn masked_event(event: &Event, secrets: &Secrets) -> Event {
     let mask = |text: &String| shown(text, secrets);
     let data = |text: &String| secrets.mask(text);
-    let masked = |label: &StepLabel| StepLabel {
-        step: label.step,
-        service: label.service.as_ref().map(mask),
-        action: label.action,
-        object: label.object.map(|text| shown(text, secrets)),
-    };
-    let why = |cause: &Cause| cause.map(|text| shown(text, secrets));
+    let text = |text: &str| shown(text, secrets);
+    let masked = |label: &StepLabel| label.map(text);
+    let why = |cause: &Cause| cause.map(text);
     let all = |texts: &[String]| texts.iter().map(mask).collect();
     match event {
-        Event::Planned { verb, plan } => {
-            Event::Planned { verb: mask(verb), plan: Box::new(masked_plan(plan, secrets)) }
-        }
+        Event::Planned { verb, project, steps, rollbacks, notes } => Event::Planned {
+            verb: mask(verb),
+            project: mask(project),
+            steps: steps.iter().map(|step| step.clone().map(text)).collect(),
+            rollbacks: rollbacks.iter().map(|back| back.clone().map(text)).collect(),
+            notes: all(notes),
+        },
         Event::VerbStarted { project, verb, steps, services, unchanged } => Event::VerbStarted {
             project: mask(project),
             verb: mask(verb),
@@ -93,16 +93,6 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
         Event::Question { text } => Event::Question { text: mask(text) },
         Event::Answer { text, answer } => Event::Answer { text: mask(text), answer: *answer },
     }
-}
-
-/// Causes and notes are the only free texts of a plan.
-fn masked_plan(plan: &Plan, secrets: &Secrets) -> Plan {
-    let mut plan = plan.clone();
-    for cause in plan.steps.iter_mut().filter_map(|step| step.cause.as_mut()) {
-        *cause = cause.map(|text| shown(text, secrets));
-    }
-    plan.notes.iter_mut().for_each(|note| *note = shown(note, secrets));
-    plan
 }
 
 /// A diagnostic with its secrets hidden, also one that stands in the source text itself.
@@ -253,7 +243,7 @@ mod tests {
         known.add("key", "token", "hunter2hunter2");
         let text = || "a hunter2hunter2 b".to_owned();
         let label = StepLabel {
-            step: 1,
+            step: Some(1),
             service: Some(text()),
             action: ActionKind::Pull,
             object: Object::image(text()),
@@ -298,7 +288,7 @@ mod tests {
         let sink = MaskingSink::new(secrets(), kept.clone());
         let text = || "see https://me:pass@host/".to_owned();
         let label = StepLabel {
-            step: 1,
+            step: Some(1),
             service: None,
             action: ActionKind::Pull,
             object: Object::image(text()),

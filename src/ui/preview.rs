@@ -5,7 +5,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::line::Line;
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, WARNING, styled};
-use crate::model::preview::{Assumption, Call, Item, Known, OnlyIf, Preview, Step, WayBack};
+use crate::model::plan_steps::{Counted, Known, OnlyIf, PlanStep};
+use crate::model::preview::{Assumption, Call, Item, Preview, WayBack};
+use crate::model::step::ActionKind;
 use crate::model::visible::visible_line;
 
 /// What a step does may be so wide before its cause has to stand on a line of its own.
@@ -13,8 +15,17 @@ const WIDEST: usize = 72;
 /// The fewest columns a line is cut to.
 const NARROWEST: usize = 40;
 /// Kinds of the summary that are told first, in this order.
-const ORDER: [&str; 9] =
-    ["pull", "build", "create", "replace", "start", "restart", "stop", "remove", "run"];
+const ORDER: [Counted; 9] = [
+    Counted::Action(ActionKind::Pull),
+    Counted::Action(ActionKind::Build),
+    Counted::Action(ActionKind::Create),
+    Counted::Replace,
+    Counted::Action(ActionKind::Start),
+    Counted::Action(ActionKind::Restart),
+    Counted::Action(ActionKind::Stop),
+    Counted::Action(ActionKind::Remove),
+    Counted::Action(ActionKind::Run),
+];
 
 const PLAIN: Style = Style::new();
 const CHANGE: Style = AnsiColor::Cyan.on_default();
@@ -23,7 +34,7 @@ const CHANGE: Style = AnsiColor::Cyan.on_default();
 /// given.
 pub fn text(preview: &Preview, width: Option<usize>) -> String {
     let mut lines = Vec::new();
-    let numbers = preview.steps().last().map_or(1, |step| step.number.to_string().len());
+    let numbers = preview.steps().last().map_or(1, |step| step.number().to_string().len());
     let width = width.map(|width| width.max(NARROWEST));
     // One long command must not push the causes of all the others off the line.
     let widest = width.map_or(WIDEST, |width| WIDEST.min(width * 3 / 5));
@@ -62,7 +73,7 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
 /// `2 to create, 1 to replace; 5 steps only if an image changes`.
 fn summary(preview: &Preview) -> String {
     if !preview.changes() {
-        let waits = preview.steps().filter(|step| step.action.waits()).count();
+        let waits = preview.steps().filter(|step| step.label.action.waits()).count();
         return match (waits, preview.ends.is_some()) {
             (0, false) => "nothing to do".to_owned(),
             (0, true) => "nothing to do up to here".to_owned(),
@@ -70,12 +81,14 @@ fn summary(preview: &Preview) -> String {
             (count, _) => format!("nothing to change, {count} waits"),
         };
     }
-    let place = |kind: &str| ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len());
-    let mut kinds: Vec<(&String, &usize)> = preview.summary.iter().collect();
-    kinds.sort_by_key(|(kind, _)| (place(kind), *kind));
+    let place =
+        |kind: Counted| ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len());
+    let mut kinds: Vec<(Counted, usize)> =
+        preview.summary.iter().map(|(kind, count)| (*kind, *count)).collect();
+    kinds.sort_by_key(|(kind, _)| (place(*kind), kind.word()));
     let mut text = kinds
         .iter()
-        .map(|(kind, count)| format!("{count} to {kind}"))
+        .map(|(kind, count)| format!("{count} to {}", kind.word()))
         .collect::<Vec<_>>()
         .join(", ");
     if text.is_empty() {
@@ -111,12 +124,12 @@ fn assumed(assumption: &Assumption) -> String {
     format!("{at}from here on it depends on {answer_of}{step}; assumed: {assumed}")
 }
 
-fn what(step: &Step) -> String {
-    format!("{} {}", step.action, step.object)
+fn what(step: &PlanStep) -> String {
+    format!("{} {}", step.label.action, step.label.object)
 }
 
 /// Why, and on what it depends.
-fn why(step: &Step) -> String {
+fn why(step: &PlanStep) -> String {
     let mut parts = vec![step.cause.to_string()];
     if let Some(OnlyIf { image, known_after, changed }) = &step.only_if {
         let how = if *changed { "changes" } else { "does not change" };
@@ -158,19 +171,19 @@ impl Layout {
         }
     }
 
-    fn step(&self, step: &Step, lines: &mut Vec<String>) {
+    fn step(&self, step: &PlanStep, lines: &mut Vec<String>) {
         let style = if step.changes { CHANGE } else { ASIDE };
-        let number = format!("{:>width$}  ", step.number, width = self.numbers + 2);
-        let rest = self.columns.max(what(step).width()) - step.action.word().width();
+        let number = format!("{:>width$}  ", step.number(), width = self.numbers + 2);
+        let rest = self.columns.max(what(step).width()) - step.label.action.word().width();
         let line = |columns| {
-            Line::default().then(ASIDE, &number).then(style, step.action.word()).column(
+            Line::default().then(ASIDE, &number).then(style, step.label.action.word()).column(
                 PLAIN,
-                &format!(" {}", step.object),
+                &format!(" {}", step.label.object),
                 columns,
             )
         };
         let why = why(step);
-        let wide = number.width() + step.action.word().width() + rest + 2 + why.width();
+        let wide = number.width() + step.label.action.word().width() + rest + 2 + why.width();
         if self.width.is_some_and(|width| wide > width) {
             lines.push(line(rest).fitted(usize::MAX));
             lines.push(format!(

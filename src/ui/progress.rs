@@ -24,8 +24,8 @@ use unicode_width::UnicodeWidthStr;
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
 use super::words::{FIRST_COLUMN, Lines, TIME_COLUMN, WORD_COLUMN, words, worth_saying};
 use crate::model::cause::Cause;
-use crate::model::event::{Detail, Event, Level, Sink, Standing, StepLabel};
-use crate::model::step::Object;
+use crate::model::event::{Detail, Event, Level, Sink, Standing};
+use crate::model::step::{Object, StepLabel};
 use crate::model::time;
 use crate::model::visible::{visible, visible_line};
 
@@ -61,7 +61,7 @@ struct State {
 }
 
 /// A step's number and what it is about: work outside of plans has no number of its own.
-type Key = (usize, Object);
+type Key = (Option<usize>, Object);
 
 fn key(label: &StepLabel) -> Key {
     (label.step, label.object.clone())
@@ -341,7 +341,7 @@ mod tests {
 
     fn label(step: usize, service: Option<&str>, action: &str, object: &str) -> StepLabel {
         StepLabel {
-            step,
+            step: Some(step),
             service: service.map(str::to_owned),
             action: step::tests::action(action),
             object: step::tests::object(object),

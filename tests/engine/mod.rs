@@ -47,6 +47,7 @@ mod spc;
 mod sshd;
 mod stack;
 mod stale;
+mod step_events;
 mod tls_engine;
 mod until;
 mod watch;

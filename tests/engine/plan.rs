@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use similar_asserts::assert_eq;
+use spc::model::step::ActionKind;
+use strum::IntoEnumIterator;
 
 use super::docker::{docker, try_docker};
 use super::images::{busybox, image};
@@ -65,12 +67,8 @@ impl Trial {
             .iter()
             .flat_map(|item| item["steps"].as_array().cloned().unwrap_or_default());
         let steps = steps.filter(|step| step["changes"] == true).map(|step| Step {
-            number: step["number"].as_u64().unwrap(),
-            what: format!(
-                "{} {}",
-                step["action"].as_str().unwrap(),
-                step["object"].as_str().unwrap()
-            ),
+            number: step["step"].as_u64().unwrap(),
+            what: what(&step),
             cause: step["cause"].as_str().unwrap().to_owned(),
             after: step["after"].as_array().unwrap().iter().filter_map(Value::as_u64).collect(),
         });
@@ -115,6 +113,15 @@ impl Trial {
 /// Whether a step is a request of its own to the engine that these tests compare.
 fn on_engine(what: &str) -> bool {
     !what.starts_with("write ") && !what.starts_with("make ") && !what.starts_with("append ")
+}
+
+/// A step in the words that people read.
+fn what(step: &Value) -> String {
+    let action = ActionKind::iter().find(|kind| serde_json::json!(kind) == step["action"]).unwrap();
+    let object = &step["object"];
+    let kind = object["kind"].as_str().filter(|kind| *kind != "request");
+    let texts = [Some(action.word()), kind, object["name"].as_str(), object["relation"].as_str()];
+    texts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// Without what the request does not say.
@@ -384,7 +391,10 @@ fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
             .unwrap()
             .iter()
             .flat_map(|item| item["steps"].as_array().cloned().unwrap_or_default());
-        steps.into_iter().find(|step| step["object"] == format!("container {name}")).unwrap()
+        steps
+            .into_iter()
+            .find(|step| step["object"]["kind"] == "container" && step["object"]["name"] == name)
+            .unwrap()
     };
 
     let (steps, plan) = trial.plan(&words);

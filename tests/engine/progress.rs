@@ -115,8 +115,8 @@ fn programs_are_told_the_same_moments_as_events() {
         wanted.as_object().unwrap().iter().all(|(name, value)| event[name] == *value)
     };
     let (db, web) = (
-        format!("container {}", project.container("db")),
-        format!("container {}", project.container("web")),
+        json!({"kind": "container", "name": project.container("db")}),
+        json!({"kind": "container", "name": project.container("web")}),
     );
     // Each after the one before it.
     let mut rest = events.iter();
@@ -124,10 +124,10 @@ fn programs_are_told_the_same_moments_as_events() {
         json!({"event": "verb_started", "project": project.name, "verb": "up", "steps": 7, "services": ["db", "web"], "unchanged": []}),
         json!({"event": "step_started", "service": "db", "action": "create", "object": db, "cause": "not there"}),
         json!({"event": "step_waiting", "service": "web", "action": "start", "object": web, "waits_for": "db to be ready"}),
-        json!({"event": "step_progress", "service": "db", "action": "wait until ready", "object": db, "state": "probing", "exit_code": 1, "text": "probing, exit code 1"}),
-        json!({"event": "step_done", "service": "db", "action": "wait until ready", "object": db}),
+        json!({"event": "step_progress", "service": "db", "action": "wait_until_ready", "object": db, "state": "probing", "exit_code": 1, "text": "probing, exit code 1"}),
+        json!({"event": "step_done", "service": "db", "action": "wait_until_ready", "object": db}),
         json!({"event": "step_started", "service": "web", "action": "start", "object": web}),
-        json!({"event": "step_done", "service": "web", "action": "wait until ready", "object": web}),
+        json!({"event": "step_done", "service": "web", "action": "wait_until_ready", "object": web}),
         json!({"event": "verb_done", "project": project.name, "verb": "up", "ok": true}),
         json!({"event": "print", "text": "5 changes"}),
         json!({"event": "end", "ok": true, "code": 0}),

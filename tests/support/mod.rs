@@ -12,6 +12,7 @@ mod engine;
 mod pipe;
 mod running;
 mod screen;
+pub mod step_schema;
 mod text;
 
 use std::collections::BTreeMap;

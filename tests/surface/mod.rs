@@ -30,6 +30,7 @@ mod repl;
 mod runbooks;
 mod scale;
 mod secrets;
+mod step_events;
 mod sweep;
 mod tables;
 mod testing;

@@ -37,7 +37,7 @@ fn a_plan_is_one_line_of_json_and_an_end() {
         .code(3)
         .stdout(
             r#"
-            {"time":"[time]","event":"plan","items":[{"kind":"call","at":{"file":"scripts/a.rhai","line":1},"steps":[{"number":1,"action":"request","object":"GET http://localhost/","cause":"asked for in line 1","after":[],"changes":true,"assumptions":0}]},{"kind":"assumption","number":1,"at":{"file":"scripts/a.rhai","line":1},"answer_of":"GET http://localhost/","step":1,"assumed":"status 200, an empty body"}],"summary":{"request":1},"conditional":0,"notes":[]}
+            {"time":"[time]","event":"plan","items":[{"kind":"call","at":{"file":"scripts/a.rhai","line":1},"steps":[{"step":1,"action":"request","object":{"kind":"request","name":"GET http://localhost/"},"cause":"asked for in line 1","after":[],"changes":true}]},{"kind":"assumption","number":1,"at":{"file":"scripts/a.rhai","line":1},"answer_of":"GET http://localhost/","step":1,"assumed":"status 200, an empty body"}],"summary":{"request":1},"conditional":0,"notes":[]}
             {"time":"[time]","event":"end","ok":true,"code":3}
             "#,
         )

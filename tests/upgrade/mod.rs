@@ -129,7 +129,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 /// What a plan would do and what was said on the way, for who looks why something was done.
 fn said(ran: &Ran) -> Vec<String> {
     let text = |event: &Event| match event {
-        Event::Planned { plan, .. } => Some(format!("{plan:#?}")),
+        Event::Planned { steps, notes, .. } => Some(format!("{steps:#?}\n{notes:#?}")),
         Event::Log { text, .. } | Event::Print { text } => Some(text.clone()),
         _ => None,
     };

@@ -53,6 +53,15 @@ class Run:
     last: float
 
 
+def words(action):
+    return action.replace("_", " ")
+
+
+def named(thing):
+    """`container shop-web-1.new to shop-web-1`."""
+    return " ".join(filter(None, [thing["kind"], thing["name"], thing.get("relation")]))
+
+
 def events(path, lines):
     """Each event with its seconds since the first."""
     origin = None
@@ -87,13 +96,13 @@ def read(path, wall=None):
             ended = now
         elif name == "step_waiting":
             after.setdefault(event["step"], set()).update(event["after"])
-        elif name == "step_started":
-            steps[event["step"]] = Step(event["step"], event["service"] or "-", event["action"], event["object"], now)
+        elif name == "step_started" and "step" in event:
+            steps[event["step"]] = Step(event["step"], event.get("service", "-"), words(event["action"]), named(event["object"]), now)
             steps[event["step"]].after = after.get(event["step"], set())
         elif name == "step_done" and step:
             step.done = now
         elif name in ("step_failed", "step_interrupted"):
-            raise SystemExit(f"critical_path: the run of \"{path}\" did not succeed: {event['action']} {event['object']}")
+            raise SystemExit(f"critical_path: the run of \"{path}\" did not succeed: {words(event['action'])} {named(event['object'])}")
     if planned is None or ended is None or not steps:
         raise SystemExit(f"critical_path: in \"{path}\" no verb did anything to its end")
     return Run(steps, planned, ended, now)

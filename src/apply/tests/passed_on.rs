@@ -3,7 +3,7 @@
 
 use super::verbs::Lifecycle;
 use super::*;
-use crate::model::event::StepLabel;
+use crate::model::step::StepLabel;
 
 /// `app` needs `mid`, which needs `db`; `mid` is a job that is done, or a service that runs.
 fn chain(mid: &str, version: &str) -> Value {

@@ -19,8 +19,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use self::row::{Row, is_shared};
-use crate::model::event::{Event, StepLabel};
-use crate::model::step::{ActionKind, ObjectKind};
+use crate::model::event::Event;
+use crate::model::step::{ActionKind, ObjectKind, StepLabel};
 
 /// Everything shown at a time: from the first step or verb that begins to the end of the last.
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::model::cause::Cause;
-use crate::model::event::{Detail, Standing, StepLabel};
-use crate::model::step::ActionKind;
+use crate::model::event::{Detail, Standing};
+use crate::model::step::{ActionKind, StepLabel};
 use crate::model::time;
 use crate::ui::words::{Lines, words, worth_saying};
 

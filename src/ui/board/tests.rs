@@ -13,7 +13,7 @@ const USUAL: Size = Size { columns: 80, rows: 24 };
 
 fn label(service: &str, action: &str, object: &str) -> StepLabel {
     StepLabel {
-        step: 1,
+        step: Some(1),
         service: Some(service.into()),
         action: step::tests::action(action),
         object: step::tests::object(object),

@@ -1,0 +1,217 @@
+//! The one shape of a step in JSON: in the event `plan`, in those of a run, and in journals.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use spc::model::step::{ActionKind, ObjectKind};
+use strum::IntoEnumIterator;
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+enum Holds {
+    /// A whole number from 1.
+    Number,
+    /// Such numbers, each once and in order, smaller than the step's own.
+    Earlier,
+    /// A whole number from 0.
+    Count,
+    Truth,
+    Text,
+    Action,
+    /// `kind`, `name`, and what it has to do with something else.
+    Object,
+    /// `image`, `known_after`, `changed`.
+    OnlyIf,
+    /// `name`, `id`.
+    Image,
+}
+
+/// Every field that a step can have, by its one name.
+const FIELDS: &[(&str, Holds)] = &[
+    ("step", Holds::Number),
+    ("service", Holds::Text),
+    ("action", Holds::Action),
+    ("object", Holds::Object),
+    ("cause", Holds::Text),
+    ("after", Holds::Earlier),
+    ("tolerates", Holds::Earlier),
+    ("group", Holds::Number),
+    ("changes", Holds::Truth),
+    ("only_if", Holds::OnlyIf),
+    ("image", Holds::Image),
+    ("assumptions", Holds::Number),
+    ("waits_for", Holds::Text),
+    ("text", Holds::Text),
+    ("state", Holds::Text),
+    ("exit_code", Holds::Count),
+    ("cached", Holds::Truth),
+    ("current", Holds::Count),
+    ("total", Holds::Count),
+    ("elapsed_ms", Holds::Count),
+    ("message", Holds::Text),
+    ("if_begun", Holds::Number),
+];
+
+/// The fields that a step always has, and those that it may have besides them.
+struct Shape {
+    always: &'static [&'static str],
+    may: &'static [&'static str],
+}
+
+/// A step of the event `plan` or `planned`.
+const OF_PLAN: Shape = Shape {
+    always: &["step", "action", "object", "cause", "after", "changes"],
+    may: &["service", "tolerates", "group", "only_if", "image", "assumptions"],
+};
+
+/// A step of a way back in `planned`.
+const UNDO: Shape = Shape { always: &["action", "object"], may: &["service", "if_begun"] };
+
+/// The events of one step.
+const EVENTS: &[(&str, Shape)] = &[
+    (
+        "step_waiting",
+        Shape { always: &["step", "action", "object", "service", "waits_for", "after"], may: &[] },
+    ),
+    ("step_started", Shape { always: &["action", "object"], may: &["step", "service", "cause"] }),
+    (
+        "step_progress",
+        Shape {
+            always: &["action", "object", "text"],
+            may: &["step", "service", "state", "exit_code", "cached", "current", "total"],
+        },
+    ),
+    ("step_done", Shape { always: &["action", "object", "elapsed_ms"], may: &["step", "service"] }),
+    ("step_failed", Shape { always: &["action", "object", "message"], may: &["step", "service"] }),
+    ("step_interrupted", Shape { always: &["action", "object"], may: &["step", "service"] }),
+];
+
+/// The events of a journal; its first line says its format.
+#[track_caller]
+pub fn journal(text: &str) -> Vec<Value> {
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert!(lines.next().is_some_and(|first| first["format"].is_u64()), "{text}");
+    lines.collect()
+}
+
+/// Checks an event, and answers its name if there are steps in it.
+#[track_caller]
+pub fn check(event: &Value) -> Option<&str> {
+    let name = event["event"].as_str().unwrap_or_else(|| panic!("no event: {event:#}"));
+    let map = event.as_object().unwrap();
+    match name {
+        "plan" => {
+            for item in event["items"].as_array().unwrap() {
+                let steps = item.get("steps").and_then(Value::as_array);
+                steps.into_iter().flatten().for_each(|step| check_step(step, &OF_PLAN));
+            }
+        }
+        "planned" => {
+            has_only(map, &["time", "event", "verb", "project", "steps", "notes", "rollbacks"]);
+            let steps = event["steps"].as_array().unwrap();
+            for (index, step) in steps.iter().enumerate() {
+                check_step(step, &OF_PLAN);
+                assert_eq!(step["step"], index + 1, "steps are numbered from 1: {event:#}");
+            }
+            let is_step = |number: &Value| {
+                let number = number.as_u64().and_then(|number| usize::try_from(number).ok());
+                assert!(number.is_some_and(|it| (1..=steps.len()).contains(&it)), "{event:#}");
+            };
+            for back in event.get("rollbacks").and_then(Value::as_array).into_iter().flatten() {
+                has_only(back.as_object().unwrap(), &["group", "undo", "until"]);
+                assert!(steps.iter().any(|step| step["group"] == back["group"]), "{event:#}");
+                back["until"].as_array().unwrap().iter().for_each(is_step);
+                for undo in back["undo"].as_array().unwrap() {
+                    check_step(undo, &UNDO);
+                    undo.get("if_begun").into_iter().for_each(is_step);
+                }
+            }
+        }
+        _ => {
+            let (_, shape) = EVENTS.iter().find(|(known, _)| *known == name)?;
+            let mut step = map.clone();
+            assert!(step.remove("time").is_some_and(|time| time.is_string()), "{event:#}");
+            step.remove("event");
+            check_step(&Value::Object(step), shape);
+        }
+    }
+    Some(name)
+}
+
+#[track_caller]
+fn check_step(step: &Value, shape: &Shape) {
+    let map = step.as_object().unwrap_or_else(|| panic!("no object: {step:#}"));
+    for name in shape.always {
+        assert!(map.contains_key(*name), "no \"{name}\": {step:#}");
+    }
+    for (name, value) in map {
+        assert!(
+            shape.always.contains(&name.as_str()) || shape.may.contains(&name.as_str()),
+            "\"{name}\" does not belong here: {step:#}"
+        );
+        let (_, holds) = FIELDS.iter().find(|(known, _)| known == name).unwrap();
+        assert!(is_held(value, *holds, step), "\"{name}\" is wrong: {step:#}");
+    }
+}
+
+fn is_held(value: &Value, holds: Holds, step: &Value) -> bool {
+    let is_number = |value: &Value| value.as_u64().is_some_and(|number| number > 0);
+    let has = |names: &[&str], more: &[&str]| {
+        value.as_object().is_some_and(|map| {
+            names.iter().all(|name| map.contains_key(*name))
+                && map
+                    .keys()
+                    .all(|key| names.contains(&key.as_str()) || more.contains(&key.as_str()))
+        })
+    };
+    match holds {
+        Holds::Number => is_number(value),
+        Holds::Earlier => value.as_array().is_some_and(|all| {
+            all.iter().all(|number| is_number(number) && number.as_u64() < step["step"].as_u64())
+                && all.is_sorted_by(|one, next| one.as_u64() < next.as_u64())
+        }),
+        Holds::Count => value.is_u64(),
+        Holds::Truth => value.is_boolean(),
+        Holds::Text => value.is_string(),
+        Holds::Action => names::<ActionKind>().contains(value),
+        Holds::Object => {
+            has(&["kind", "name"], &["relation"])
+                && names::<ObjectKind>().contains(&value["kind"])
+                && value["name"].as_str().is_some_and(|name| !name.is_empty())
+                && value.get("relation").is_none_or(Value::is_string)
+        }
+        Holds::OnlyIf => {
+            has(&["image", "known_after", "changed"], &[])
+                && value["image"].is_string()
+                && value["changed"].is_boolean()
+                && is_number(&value["known_after"])
+                && value["known_after"].as_u64() < step["step"].as_u64()
+        }
+        Holds::Image => {
+            has(&["name", "id"], &[])
+                && value["name"].is_string()
+                && (value["id"].is_string() || is_number(&value["id"]["known_after"]))
+        }
+    }
+}
+
+/// The names of a closed set, as programs read them.
+fn names<K: IntoEnumIterator + Serialize>() -> Vec<Value> {
+    K::iter().map(|kind| serde_json::to_value(kind).unwrap()).collect()
+}
+
+#[track_caller]
+fn has_only(map: &Map<String, Value>, names: &[&str]) {
+    let more: Vec<_> = map.keys().filter(|key| !names.contains(&key.as_str())).collect();
+    assert!(more.is_empty(), "{more:?} in {map:#?}");
+}
+
+/// The names of all fields.
+pub fn fields() -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().map(|(name, _)| *name)
+}
+
+/// The names of all actions and objects.
+pub fn words() -> Vec<String> {
+    let names = names::<ActionKind>().into_iter().chain(names::<ObjectKind>());
+    names.map(|name| name.as_str().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,119 @@
+//! Steps in JSON have one shape, whoever tells of them. Those of a real engine are held by
+//! `engine::step_events`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use similar_asserts::assert_eq;
+use spc::engine::sim::{Process, SimEngine};
+use spc::host::Host;
+use spc::host::sim::SimHost;
+use spc::host::sim::conductor::SimConductor;
+use spc::machine::World;
+use spc::policy::CheckedPath;
+
+use crate::support::Spc;
+use crate::support::step_schema;
+
+/// `db` gets ready before `web`; what else `services` say.
+fn stack(colour: &str, services: &str) -> String {
+    format!(
+        r#"
+        let shop = stack("shop", #{{ services: #{{
+            db: #{{ image: "db:1", healthcheck: #{{ test: ["CMD", "check"], interval: "1s" }} }},
+            web: #{{ image: "web:1", environment: #{{ COLOUR: "{colour}" }},
+                depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }},
+            {services}
+        }} }});
+        shop.pull(["db"]);
+        shop.up();
+        "#
+    )
+}
+
+/// Names of the events with steps, all of which have the right shape.
+fn checked<'a>(events: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
+    events.into_iter().filter_map(step_schema::check).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_steps_of_a_run_have_one_shape_in_its_events_and_its_journal() {
+    let conductor = SimConductor::new(7);
+    let engine = SimEngine::builder(conductor.clone())
+        .open_registry()
+        .process("db", Process::new().ready_after(Duration::from_secs(3)))
+        .process("missing", Process::new().cannot_start("exec: \"missing\": not found"))
+        .build();
+    let host = SimHost::new(conductor.clone())
+        .with_file("/project/spc.toml", "spc = \"0.1\"\n")
+        .with_file("/project/first.rhai", stack("red", ""))
+        .with_file("/project/second.rhai", stack("blue", ""))
+        .with_file(
+            "/project/third.rhai",
+            stack("blue", r#"bad: #{ image: "bad:1", command: ["missing"] }"#),
+        );
+    let world = World::of(conductor, engine, host, 7);
+    let mut events = Vec::new();
+    for (file, code) in [("first.rhai", 0), ("second.rhai", 0), ("third.rhai", 1)] {
+        let ran = world.run(&Path::new("/project").join(file), &[]);
+        assert_eq!(ran.code(), code, "{:?}", ran.end);
+        events.extend(ran.events.iter().map(|event| {
+            let mut event = serde_json::to_value(event).unwrap();
+            event["time"] = "2026-01-01T00:00:00.000Z".into();
+            event
+        }));
+    }
+    let told = ["planned", "step_done", "step_failed", "step_started", "step_waiting"];
+    let seen = checked(&events);
+    assert!(told.iter().all(|name| seen.contains(*name)), "{seen:?}");
+    let has = |field: &str| events.iter().any(|event| event.get(field).is_some());
+    assert!(has("rollbacks"), "a replacement has a way back");
+    let outside = |event: &&Value| event["event"] == "step_started" && event.get("step").is_none();
+    assert!(events.iter().any(|event| outside(&event)), "a pull by itself is no step of a plan");
+
+    let runs = CheckedPath::root_itself("/project").join(".spc/runs");
+    let mut lines = Vec::new();
+    for entry in world.host.list(&runs).unwrap() {
+        let content = world.host.read(&runs.join(entry.name)).unwrap();
+        lines.extend(step_schema::journal(std::str::from_utf8(&content).unwrap()));
+    }
+    let seen = checked(&lines);
+    assert!(
+        ["step_done", "step_failed", "step_started"].iter().all(|name| seen.contains(*name)),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn the_steps_of_a_plan_have_the_shape_of_those_of_a_run() {
+    let ended = Spc::new()
+        .file(
+            "scripts/a.rhai",
+            "fs::write(\"out\", \"x\");\nif http::get(\"http://localhost/\").ok { fs::remove(\"out\"); }",
+        )
+        .args(["plan", "--json", "scripts/a.rhai"])
+        .output();
+    let events: Vec<Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(checked(&events), BTreeSet::from(["plan".to_owned()]), "{ended}");
+}
+
+#[test]
+fn the_table_in_the_readme_lists_each_field_and_each_word_once() {
+    let readme = include_str!("../../README.md");
+    let table = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| Field of a step |"))
+        .skip(2)
+        .take_while(|line| line.starts_with("| "));
+    let rows: Vec<Vec<&str>> =
+        table.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
+    let names = rows.iter().flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`'));
+    assert_eq!(names.collect::<Vec<_>>(), step_schema::fields().collect::<Vec<_>>());
+    let text = rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join(" ");
+    for word in step_schema::words() {
+        assert!(text.contains(&format!("`{word}`")), "\"{word}\" is missing");
+    }
+}
