@@ -7,7 +7,7 @@ use std::time::Duration;
 use bollard::models;
 
 use super::Surroundings;
-use super::oneoff::OneOff;
+use super::one_off_spec::OneOff;
 use crate::engine::ApiVersion;
 use crate::model::exclusive::without_exclusive;
 use crate::model::hash;

@@ -9,62 +9,22 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
-use super::Surroundings;
+pub use super::execution::{Execution, Findings};
 use super::hub::{Death, Hub};
 use super::interrupted_jobs;
-use super::lock::Lock;
 use super::pace::Pace;
 use super::patience::{spoken_of, within};
 use super::perform::Learnt;
 use super::readiness::{self, Waiting};
-use super::relied_on::Kept;
 use super::turns::Turns;
 use super::under_way::end_left;
-use super::waits::Waits;
+use super::waits::{State, Waits};
 use crate::model::event::{Detail, Event, Level, Standing};
 use crate::model::image_reference::canonical;
-use crate::model::plan::{Action, GroupId, Plan, Rollback, Step, StepId, Undo, Until};
-use crate::model::spec::{Project, Service};
-use crate::model::storage::Storages;
+use crate::model::plan::{Action, GroupId, Rollback, Step, StepId, Undo, Until};
+use crate::model::spec::Service;
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind};
-
-/// A plan and what it is walked with.
-pub struct Execution<'a> {
-    pub around: &'a Surroundings,
-    /// What containers are made of; none for verbs that make nothing.
-    pub project: Option<&'a Project>,
-    pub plan: &'a Plan,
-    /// Verified before every change.
-    pub lock: Option<&'a Lock>,
-    /// Service → `<key id>:<fingerprint>` of its secrets.
-    pub fingerprints: &'a BTreeMap<String, String>,
-    /// How long a container may take to get ready; by its check's own figures if not given.
-    pub deadline: Option<Duration>,
-    /// Replaced containers get new anonymous volumes.
-    pub renew_anonymous_volumes: bool,
-    /// Service → how long its containers took to get ready before.
-    pub paces: BTreeMap<String, Pace>,
-    /// Where volumes and folders are kept.
-    pub storages: &'a Storages,
-    /// Containers that the plan leaves alone and that have to run on.
-    pub kept: &'a [Kept],
-}
-
-/// What was found on the way, also when it failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// Container id → its start, where spc's own probe passed before the engine's.
-    pub passes: BTreeMap<String, String>,
-    /// Container id → time from the begin of its start until it was ready.
-    pub ready: BTreeMap<String, Duration>,
-    /// Service → how long a container of it took that was started.
-    pub paces: BTreeMap<String, Pace>,
-    /// Ids of containers that were stopped and not removed.
-    pub stopped: Vec<String>,
-    /// Steps that changed something.
-    pub changes: usize,
-}
 
 /// The next step after an interrupt.
 pub const GOES_ON: &str = "run it again: it goes on from here";
@@ -79,18 +39,6 @@ const UNDO_STEP: Duration = Duration::from_secs(30);
 const UNDO_READY: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(120);
 const UNDO_READY_INTERRUPTED: RangeInclusive<Duration> =
     Duration::from_secs(10)..=Duration::from_secs(30);
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum State {
-    Waiting,
-    Running,
-    Done,
-    /// Its condition does not hold: nothing to do, and no obstacle.
-    Skipped,
-    Failed,
-    /// Cancelled, or behind a failed one.
-    NotDone,
-}
 
 impl Execution<'_> {
     /// Walks the plan to its end, or to where it can't go on; what was begun and can't be finished

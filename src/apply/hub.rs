@@ -10,26 +10,12 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use parking_lot::Mutex;
 
 use super::Surroundings;
+pub use super::container_signal::Signal;
 use super::failures::of_engine;
 use super::observe::signal;
 use crate::engine::{Filters, label_filter};
 use crate::model::Failure;
 use crate::model::names::compose_label;
-
-/// What happened to a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Signal {
-    Started,
-    Healthy,
-    Unhealthy,
-    Died {
-        exit_code: i64,
-    },
-    OutOfMemory,
-    Removed,
-    /// Events may have been missed: look again.
-    Look,
-}
 
 /// One subscription for a project, shared by all waits. Subscribed before the first start, so that
 /// nothing is missed.

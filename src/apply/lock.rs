@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 use super::Surroundings;
 use super::create;
 use super::failures::of_engine;
+pub use super::held_lock::{Lock, TurnGuard, remove};
 use super::name_holder::not_a_lock;
 use super::observe::find_container;
 use super::preflight::may;
 use super::settle::settle;
 use crate::engine::{Engine, EngineError, EngineErrorKind, Intent};
-use crate::host::conductor::Background;
 use crate::host::{Liveness, ProcessMark};
 use crate::model::event::Event;
 use crate::model::format::{self, Unreadable, Versioned};
@@ -55,19 +55,6 @@ pub struct Holder {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessMark>,
 }
-
-/// The lock, held; given back by [`Lock::release`].
-pub struct Lock {
-    engine: Arc<dyn Engine>,
-    id: String,
-    lost: Arc<AtomicBool>,
-    beating: Option<Background>,
-    turn: futures::lock::Mutex<()>,
-}
-
-/// Which of the tasks of a `guarded` function, which hold one lock together, starts containers now;
-/// until it is dropped.
-pub type TurnGuard<'a> = futures::lock::MutexGuard<'a, ()>;
 
 /// Why a lock is not taken.
 enum NotTaken {
@@ -334,19 +321,6 @@ pub async fn holder(around: &Surroundings, project: &str) -> Result<Option<Taken
     Ok(Some(Taken { id: found.id.clone(), content }))
 }
 
-/// Removes a lock by its container's id; one that is gone is fine.
-pub async fn remove(engine: &dyn Engine, id: &str) -> Result<(), Failure> {
-    match engine.container_remove(id, true, true).await {
-        Ok(()) => Ok(()),
-        Err(error) if error.is_not_found() => Ok(()),
-        // Somebody else removes it at this moment.
-        Err(error) if error.is_conflict() && error.message.contains("already in progress") => {
-            Ok(())
-        }
-        Err(error) => Err(of_engine(error, "remove the project's lock")),
-    }
-}
-
 /// `user@machine since 2026-01-02T03:04:05Z`.
 pub fn described(holder: Option<&Holder>) -> String {
     holder.map_or_else(
@@ -401,47 +375,6 @@ async fn take(around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
         beating: Some(beating),
         turn: futures::lock::Mutex::new(()),
     }))
-}
-
-impl Lock {
-    /// Fails unless the lock is still held: asked before every change.
-    pub async fn verify(&self) -> Result<(), Failure> {
-        let gone = || {
-            Failure::new(Kind::Lock, "The project's lock was taken away from this run: it stops here")
-                .hint("somebody ran `spc unlock` or a container prune, or this machine stood still; run it again")
-        };
-        if self.lost.load(Ordering::Acquire) {
-            return Err(gone());
-        }
-        match self.engine.container_inspect(&self.id).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() => {
-                self.lost.store(true, Ordering::Release);
-                Err(gone())
-            }
-            Err(error) => Err(of_engine(error, "look at the project's lock")),
-        }
-    }
-
-    /// Waits until no other task of the `guarded` function that holds the lock starts containers.
-    pub async fn turn(&self) -> TurnGuard<'_> {
-        self.turn.lock().await
-    }
-
-    /// The same without waiting; nothing where another one does.
-    pub fn free_turn(&self) -> Option<TurnGuard<'_>> {
-        self.turn.try_lock()
-    }
-
-    /// Gives the lock back.
-    pub async fn release(mut self) -> Result<(), Failure> {
-        self.beating.take();
-        if self.lost.load(Ordering::Acquire) {
-            Ok(())
-        } else {
-            remove(&*self.engine, &self.id).await
-        }
-    }
 }
 
 async fn ensure_empty_image(around: &Surroundings) -> Result<(), NotTaken> {

@@ -9,6 +9,7 @@ mod build_changes;
 pub mod build_labels;
 pub mod builds;
 pub mod choices;
+mod container_signal;
 pub mod context;
 pub mod create;
 mod delivered;
@@ -16,7 +17,10 @@ pub mod dockerignore;
 pub mod exec;
 mod exec_end;
 pub mod execute;
+pub mod execution;
 pub mod failures;
+mod former_folders;
+pub mod held_lock;
 pub mod hub;
 mod image_checks;
 pub mod images;
@@ -25,11 +29,14 @@ mod last_look;
 pub mod lock;
 mod log_drivers;
 pub mod logs;
+mod look;
 pub mod moved;
 mod name_holder;
 mod newer;
 pub mod observe;
+mod one_off_spec;
 pub mod oneoff;
+pub mod outcome;
 pub mod pace;
 mod patience;
 mod perform;
@@ -41,6 +48,7 @@ pub mod records;
 mod relied_on;
 mod restarted;
 pub mod restore_network;
+mod run_context;
 mod secrets;
 mod settle;
 mod standby;
@@ -55,47 +63,4 @@ mod waits;
 mod work;
 pub mod writers;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
-
-use self::lock::Lock;
-use crate::engine::Engine;
-use crate::host::{Conductor, Host};
-use crate::model::event::{Event, Level, Sink, Standing};
-use crate::model::secret::Secrets;
-use crate::policy::Policy;
-
-/// Told where a long step is, whenever that changes.
-pub type Told<'a> = dyn Fn(Standing) + Sync + 'a;
-
-/// What every verb works with.
-#[derive(Clone)]
-pub struct Surroundings {
-    pub engine: Arc<dyn Engine>,
-    pub host: Arc<dyn Host>,
-    pub conductor: Conductor,
-    pub events: Arc<dyn Sink>,
-    pub secrets: Arc<Secrets>,
-    /// Cancelled by Ctrl-C, a sibling's failure or a timeout: nothing new is started, waits end.
-    pub cancel: CancellationToken,
-    /// Root of the project's own files (`.spc/`), absolute.
-    pub directory: PathBuf,
-    /// Process environment over `.env`: where secrets may come from.
-    pub environment: Arc<BTreeMap<String, String>>,
-    /// What the run may read of this machine.
-    pub policy: Policy,
-    /// The run's id: `20260102T030405-1a2b3c`.
-    pub run: String,
-    /// The project's lock, where a guarded part of the script holds it already.
-    pub lock: Option<Arc<Lock>>,
-}
-
-impl Surroundings {
-    /// Tells the user something.
-    pub(crate) fn log(&self, level: Level, text: impl Into<String>) {
-        self.events.event(&Event::Log { level, text: text.into() });
-    }
-}
+pub use run_context::{Surroundings, Told};

@@ -25,57 +25,16 @@ use sha2::{Digest, Sha256};
 
 use super::Surroundings;
 use super::failures::of_engine;
-use super::lock::Lock;
-use super::verbs::look;
+use super::held_lock::Lock;
+use super::look::look;
 use crate::host::resolve::resolve;
 use crate::model::Failure;
 use crate::model::event::Level;
 use crate::model::hash::hex;
 use crate::model::names::{
-    HOLDS_FORMER_FOLDERS, LABEL_FORMAT, compose_label, former_folders_volume,
-    is_former_folders_volume, label, read_former_folders,
+    HOLDS_FORMER_FOLDERS, LABEL_FORMAT, compose_label, former_folders_volume, label,
 };
 use crate::model::observed::{Move, Observed};
-
-/// The record that a volume is, if it is one.
-pub(super) fn record(volume: &models::Volume) -> Option<Move> {
-    let former = volume
-        .labels
-        .get(label::FORMER_FOLDERS)
-        .filter(|_| is_former_folders_volume(&volume.name))?;
-    Some(Move {
-        name: volume.name.clone(),
-        to: volume.labels.get(compose_label::WORKING_DIR).cloned().unwrap_or_default(),
-        former: read_former_folders(former).into_iter().collect(),
-    })
-}
-
-/// The folders that what there is of `project` was made from.
-pub(super) fn folders(
-    project: &str,
-    containers: &[models::ContainerSummary],
-    networks: &[models::Network],
-    volumes: &[models::Volume],
-) -> BTreeSet<String> {
-    let networks = networks.iter().filter_map(|network| network.labels.as_ref());
-    let volumes =
-        volumes.iter().filter(|volume| record(volume).is_none()).map(|volume| &volume.labels);
-    let all = containers
-        .iter()
-        .filter_map(|container| container.labels.as_ref())
-        .chain(networks)
-        .chain(volumes);
-    let is_of = |labels: &&std::collections::HashMap<String, String>| {
-        [label::PROJECT, compose_label::PROJECT]
-            .iter()
-            .any(|key| labels.get(*key).is_some_and(|of| of == project))
-    };
-    all.filter(is_of)
-        .filter_map(|labels| labels.get(compose_label::WORKING_DIR))
-        .filter(|folder| !folder.is_empty())
-        .cloned()
-        .collect()
-}
 
 /// The folders other than the project directory that what there is of `project` was made from.
 pub async fn former_folders(around: &Surroundings, project: &str) -> Result<Vec<String>, Failure> {

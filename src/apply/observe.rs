@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use bollard::models;
 
+use super::container_signal::Signal;
 use super::failures::of_engine;
-use super::hub::Signal;
-use super::moved;
+use super::former_folders;
 use super::records::State;
 use crate::engine::{Engine, Filters, image_labels, label_filter};
 use crate::host::{Host, Liveness, ProcessMark};
@@ -77,16 +77,16 @@ pub async fn observe(
             .collect(),
         volumes: volumes
             .iter()
-            .filter(|it| !holds_secrets(it) && moved::record(it).is_none())
+            .filter(|it| !holds_secrets(it) && former_folders::record(it).is_none())
             .map(|it| volume(it, project))
             .filter(|it| it.ours || it.compose || wanted_names.contains(&it.name))
             .collect(),
         storages: storages(&volumes),
-        folders: moved::folders(project, &containers, &networks, &volumes),
+        folders: former_folders::folders(project, &containers, &networks, &volumes),
         moves: volumes
             .iter()
             .filter(|it| it.labels.get(label::PROJECT).is_some_and(|of| of == project))
-            .filter_map(moved::record)
+            .filter_map(former_folders::record)
             .collect(),
         unreadable: unreadable_labels(&containers, &networks, &volumes, project),
         orphaned_secrets: orphaned_secrets(&volumes, &containers, project),

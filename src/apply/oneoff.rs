@@ -1,7 +1,6 @@
 //! One-off containers: made for one command, removed afterwards.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 
@@ -12,40 +11,21 @@ use super::exec::{Ended, shown, too_large};
 use super::failures::of_engine;
 use super::last_look::{self, LastLook, writes_alone};
 use super::lock::{self, Lock, TurnGuard};
+use super::look::look;
 use super::observe::{bystanders, image_id};
+pub use super::one_off_spec::OneOff;
+use super::outcome::DEFAULT_LOCK_PATIENCE;
 use super::patience::spoken_of;
 use super::preflight;
-use super::verbs::{DEFAULT_LOCK_PATIENCE, look, prepare_one_off, remove_left_behind};
+use super::verbs::{prepare_one_off, remove_left_behind};
 use super::writers::check_new;
 use crate::engine::{Intent, LogsRequest, OutputKind, StopRequest};
 use crate::host::memory::Collected;
 use crate::model::event::Level;
 use crate::model::exclusive::without_exclusive;
 use crate::model::observed::OwnerState;
-use crate::model::spec::{Project, Service};
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind, hash};
-
-/// What is run.
-pub struct OneOff<'a> {
-    pub image: &'a str,
-    /// The service's own command if empty, or else the image's.
-    pub command: Vec<String>,
-    /// `KEY=value`; over the service's.
-    pub environment: Vec<String>,
-    pub user: Option<String>,
-    pub working_dir: Option<String>,
-    /// The project it is labelled with, and the service whose settings it has.
-    pub project: &'a str,
-    pub service: Option<(&'a Project, &'a Service)>,
-    /// The stack and its service that build the image, where one is described and the container is
-    /// of an image alone.
-    pub built_by: Option<(&'a Project, &'a str)>,
-    /// Whether the services that its service depends on are brought up first.
-    pub with_dependencies: bool,
-    /// How long its command may take.
-    pub timeout: Option<Duration>,
-}
 
 /// Runs a command in a container of its own and removes that, whatever happens. What the container
 /// needs and does not find is made before, under the project's lock, and one that writes to what

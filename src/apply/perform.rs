@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::create::{self, ContainerMaking};
-use super::execute::Execution;
+use super::execution::Execution;
 use super::failures::of_engine;
 use super::hub::Hub;
 use super::images::{self, Building};

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use futures::FutureExt;
 
 use super::Surroundings;
-use super::execute::Findings;
+use super::execution::Findings;
+pub use super::execution::Kept;
 use super::hub::Hub;
 use super::readiness::{self, Waiting};
 use crate::model::event::{Detail, Level, Standing};
@@ -15,13 +16,6 @@ use crate::model::observed::{Container, ContainerState, Health, Observed};
 use crate::model::plan::{Action, Plan, Until};
 use crate::model::spec::{Project, Restart, Service};
 use crate::model::{Failure, Kind};
-
-/// A container that was ready when the plan was made, and that no step is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    pub id: String,
-    pub service: String,
-}
 
 /// The containers of `services` that are ready and that the plan leaves alone, but for those that
 /// others could do without.

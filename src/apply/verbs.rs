@@ -12,8 +12,10 @@ use super::build_changes;
 use super::delivered::KnownSecrets;
 use super::hub::Hub;
 use super::images;
+pub use super::look::look;
 use super::moved;
-use super::observe::{Scope, look_at_owners, observe, wanted_names};
+use super::observe::wanted_names;
+pub use super::outcome::{DEFAULT_LOCK_PATIENCE, Outcome};
 use super::preflight;
 use super::readiness::{self, Waiting};
 use super::records::{Records, Scale};
@@ -21,18 +23,15 @@ use super::secrets;
 use super::under_way::end_left;
 pub use super::work::UnderLock;
 use super::work::Work;
-use super::writers::{look_at_folders, shared_volumes};
+use super::writers::shared_volumes;
 use crate::engine::Intent;
 use crate::model::event::{Detail, Level, Standing};
 use crate::model::names::{anonymous_volumes_stay, is_anonymous_volume};
-use crate::model::observed::{Container, Observed};
+use crate::model::observed::Observed;
 use crate::model::plan::Until;
 use crate::model::reconcile::{self, DownOptions, Wanted};
 use crate::model::spec::{Build, Project, Service};
 use crate::model::{Failure, Kind};
-
-/// How long a run waits for another one to end.
-pub const DEFAULT_LOCK_PATIENCE: Duration = Duration::from_secs(120);
 
 /// How `up` goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,19 +46,6 @@ pub struct UpOptions {
     pub renew_anonymous_volumes: bool,
     /// How long a container may take to get ready.
     pub timeout: Option<Duration>,
-}
-
-/// What a verb did.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Outcome {
-    /// Steps that changed something.
-    pub changes: usize,
-    /// The project's containers afterwards.
-    pub containers: Vec<Container>,
-    /// Ids of the containers that were waited for and got ready.
-    pub waited: BTreeSet<String>,
-    /// Container id → time until it was ready, in this run or the one that started it.
-    pub ready: BTreeMap<String, Duration>,
 }
 
 /// Brings the services up, ready. What is unchanged is not touched.
@@ -370,17 +356,6 @@ pub async fn lifecycle_of(
         }
     })
     .await
-}
-
-/// What there is of a project.
-pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Failure> {
-    let records = Records::new(&*around.host, &around.policy, project);
-    let mut observed =
-        observe(&*around.engine, project, Scope::Project, &BTreeSet::new(), &records.state())
-            .await?;
-    look_at_owners(&*around.host, &mut observed);
-    look_at_folders(around, None, &mut observed);
-    Ok(observed)
 }
 
 /// Waits until containers of a service are ready or completed; a timeout of the caller's is an

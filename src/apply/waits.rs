@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::execute::State;
 use crate::model::event::Event;
 use crate::model::plan::{Action, Plan, Step, StepId, Until};
 
@@ -146,6 +145,18 @@ fn listed(names: &[String]) -> String {
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    Waiting,
+    Running,
+    Done,
+    /// Its condition does not hold: nothing to do, and no obstacle.
+    Skipped,
+    Failed,
+    /// Cancelled, or behind a failed one.
+    NotDone,
 }
 
 #[cfg(test)]

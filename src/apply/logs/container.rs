@@ -3,17 +3,14 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::StreamExt;
 
 use super::super::Surroundings;
-use super::merge::in_order;
+use super::merge::{Lines, in_order};
 use super::messages::{Reader, TimedLine, timed_lines};
 use crate::engine::{Engine, EngineError, EngineErrorKind, LogsRequest, Result};
 use crate::host::memory::LARGEST_VALUE;
 use crate::model::lines::CUT;
-
-/// Lines of one log, or why it broke off.
-pub type Lines = BoxStream<'static, Result<TimedLine>>;
 
 /// The log of a container.
 pub struct Opened {

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 
-use super::container::Lines;
 use super::messages::TimedLine;
 use crate::engine::Result;
+
+/// Lines of one log, or why it broke off.
+pub type Lines = BoxStream<'static, Result<TimedLine>>;
 
 /// The engine notes a line's time before it writes it down, so that a line of one output can stand
 /// behind a later one of the other (by 0.9 ms, as seen). A line is kept back until one that is so

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::messages;
 use crate::apply::Surroundings;
 use crate::apply::failures::of_engine;
-use crate::apply::verbs::look;
+use crate::apply::look::look;
 use crate::engine::{EngineError, EngineErrorKind, OutputKind};
 use crate::model::event::Level;
 use crate::model::{Failure, Kind};

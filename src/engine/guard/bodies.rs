@@ -7,6 +7,7 @@ use bollard::models;
 use serde_json::Value;
 
 use super::Kind;
+use super::ranges::ranges_of;
 use super::{EngineError, EngineErrorKind, Guard, Result, labels_of};
 use crate::model::spec::network::special_range;
 
@@ -298,16 +299,6 @@ impl Guard {
             .collect();
         Ok(taken.iter().any(|range| range.contains(address)))
     }
-}
-
-/// The address ranges of a network.
-pub(super) fn ranges_of(ipam: &models::Ipam) -> Vec<ipnet::IpNet> {
-    let pools = ipam.config.iter().flatten();
-    pools
-        .flat_map(|pool| [&pool.subnet, &pool.ip_range])
-        .flatten()
-        .filter_map(|range| range.parse().ok())
-        .collect()
 }
 
 /// Driver options as the engine takes them.

@@ -14,6 +14,7 @@ mod intents;
 mod mounted;
 mod names;
 mod owners;
+mod ranges;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

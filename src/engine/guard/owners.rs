@@ -216,7 +216,7 @@ impl Owners {
                 listed
                     .iter()
                     .filter_map(|network| network.ipam.as_ref())
-                    .flat_map(super::bodies::ranges_of),
+                    .flat_map(super::ranges::ranges_of),
             );
         });
     }

@@ -1,0 +1,49 @@
+//! The folders that a project was made from, as the engine has them: in labels, and in the record
+//! of a move.
+
+use std::collections::BTreeSet;
+
+use bollard::models;
+
+use crate::model::names::{compose_label, is_former_folders_volume, label, read_former_folders};
+use crate::model::observed::Move;
+
+/// The record that a volume is, if it is one.
+pub(super) fn record(volume: &models::Volume) -> Option<Move> {
+    let former = volume
+        .labels
+        .get(label::FORMER_FOLDERS)
+        .filter(|_| is_former_folders_volume(&volume.name))?;
+    Some(Move {
+        name: volume.name.clone(),
+        to: volume.labels.get(compose_label::WORKING_DIR).cloned().unwrap_or_default(),
+        former: read_former_folders(former).into_iter().collect(),
+    })
+}
+
+/// The folders that what there is of `project` was made from.
+pub(super) fn folders(
+    project: &str,
+    containers: &[models::ContainerSummary],
+    networks: &[models::Network],
+    volumes: &[models::Volume],
+) -> BTreeSet<String> {
+    let networks = networks.iter().filter_map(|network| network.labels.as_ref());
+    let volumes =
+        volumes.iter().filter(|volume| record(volume).is_none()).map(|volume| &volume.labels);
+    let all = containers
+        .iter()
+        .filter_map(|container| container.labels.as_ref())
+        .chain(networks)
+        .chain(volumes);
+    let is_of = |labels: &&std::collections::HashMap<String, String>| {
+        [label::PROJECT, compose_label::PROJECT]
+            .iter()
+            .any(|key| labels.get(*key).is_some_and(|of| of == project))
+    };
+    all.filter(is_of)
+        .filter_map(|labels| labels.get(compose_label::WORKING_DIR))
+        .filter(|folder| !folder.is_empty())
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! The project's lock while it is held.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::failures::of_engine;
+use crate::engine::Engine;
+use crate::host::conductor::Background;
+use crate::model::{Failure, Kind};
+
+/// The lock, held; given back by [`Lock::release`].
+pub struct Lock {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) id: String,
+    pub(super) lost: Arc<AtomicBool>,
+    pub(super) beating: Option<Background>,
+    pub(super) turn: futures::lock::Mutex<()>,
+}
+
+/// Which of the tasks of a `guarded` function, which hold one lock together, starts containers now;
+/// until it is dropped.
+pub type TurnGuard<'a> = futures::lock::MutexGuard<'a, ()>;
+
+/// Removes a lock by its container's id; one that is gone is fine.
+pub async fn remove(engine: &dyn Engine, id: &str) -> Result<(), Failure> {
+    match engine.container_remove(id, true, true).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        // Somebody else removes it at this moment.
+        Err(error) if error.is_conflict() && error.message.contains("already in progress") => {
+            Ok(())
+        }
+        Err(error) => Err(of_engine(error, "remove the project's lock")),
+    }
+}
+
+impl Lock {
+    /// Fails unless the lock is still held: asked before every change.
+    pub async fn verify(&self) -> Result<(), Failure> {
+        let gone = || {
+            Failure::new(Kind::Lock, "The project's lock was taken away from this run: it stops here")
+                .hint("somebody ran `spc unlock` or a container prune, or this machine stood still; run it again")
+        };
+        if self.lost.load(Ordering::Acquire) {
+            return Err(gone());
+        }
+        match self.engine.container_inspect(&self.id).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => {
+                self.lost.store(true, Ordering::Release);
+                Err(gone())
+            }
+            Err(error) => Err(of_engine(error, "look at the project's lock")),
+        }
+    }
+
+    /// Waits until no other task of the `guarded` function that holds the lock starts containers.
+    pub async fn turn(&self) -> TurnGuard<'_> {
+        self.turn.lock().await
+    }
+
+    /// The same without waiting; nothing where another one does.
+    pub fn free_turn(&self) -> Option<TurnGuard<'_>> {
+        self.turn.try_lock()
+    }
+
+    /// Gives the lock back.
+    pub async fn release(mut self) -> Result<(), Failure> {
+        self.beating.take();
+        if self.lost.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            remove(&*self.engine, &self.id).await
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The address ranges that a network asks for.
+
+use bollard::models;
+
+/// The address ranges of a network.
+pub(super) fn ranges_of(ipam: &models::Ipam) -> Vec<ipnet::IpNet> {
+    let pools = ipam.config.iter().flatten();
+    pools
+        .flat_map(|pool| [&pool.subnet, &pool.ip_range])
+        .flatten()
+        .filter_map(|range| range.parse().ok())
+        .collect()
+}
