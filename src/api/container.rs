@@ -74,8 +74,8 @@ impl Container {
         let name = &self.name;
         let engine = self.context.engine().await?;
         let project = project::name(&self.context)?;
-        let around = project::surroundings(&self.context, &project).await?;
-        check_start(&around, &project, id).await?;
+        let ctx = project::run_context(&self.context, &project).await?;
+        check_start(&ctx, &project, id).await?;
         let done = match change {
             Change::Restart => engine.container_restart(name, &StopRequest::default()).await,
             _ => engine.container_start(name).await.map(drop),
@@ -84,7 +84,7 @@ impl Container {
             Ok(()) => Ok(()),
             Err(error) => {
                 let refused = RefusedStart {
-                    around: &around,
+                    ctx: &ctx,
                     verb,
                     project: &project,
                     described: None,

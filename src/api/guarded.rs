@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::exec::GO_ON;
 use super::kept::kept_meanwhile;
-use super::project::{finish, surroundings};
+use super::project::{finish, run_context};
 use super::stack::Stack;
 use super::task;
 use super::unfinished::Record;
@@ -59,7 +59,7 @@ fn run(
     if !nested {
         let lock = finish(&context, async {
             let lock = lock::acquire(
-                &surroundings(&context, &stack.name).await?,
+                &run_context(&context, &stack.name).await?,
                 &stack.name,
                 DEFAULT_LOCK_PATIENCE,
             )

@@ -8,7 +8,7 @@ use rhai::{EvalAltResult, Map, NativeCallContext};
 
 use super::container::Container;
 use super::context::Context;
-use super::project::surroundings;
+use super::project::run_context;
 use super::service::Service;
 use super::{assumed, secret, task};
 use crate::apply::exec::Ended;
@@ -59,21 +59,20 @@ pub(super) fn once(
 ) -> Result<Record, Failure> {
     let Asked { test, interval, retries, timeout, assumed } = Asked::read(given)?;
     task::wait(context, async {
-        let around = surroundings(context, project).await?;
-        let mut seen = inspect(&*around.engine, container).await?;
+        let ctx = run_context(context, project).await?;
+        let mut seen = inspect(&*ctx.engine, container).await?;
         seen.timeout = timeout.unwrap_or(seen.timeout);
         let mut tries = 0;
         loop {
-            let begun = around.host.monotonic();
-            let result =
-                probe(&around, &seen, test.as_ref()).await?.unwrap_or_else(|| ProbeResult {
-                    code: -1,
-                    output: format!(
-                        "no answer within {}",
-                        crate::model::time::format_duration(seen.timeout)
-                    ),
-                    elapsed: around.host.monotonic().saturating_sub(begun),
-                });
+            let begun = ctx.host.monotonic();
+            let result = probe(&ctx, &seen, test.as_ref()).await?.unwrap_or_else(|| ProbeResult {
+                code: -1,
+                output: format!(
+                    "no answer within {}",
+                    crate::model::time::format_duration(seen.timeout)
+                ),
+                elapsed: ctx.host.monotonic().saturating_sub(begun),
+            });
             tries += 1;
             if let Some(assumed) = assumed::told_end(context, assumed.clone()) {
                 let output = String::from_utf8_lossy(&assumed.stdout).into_owned();
@@ -86,7 +85,7 @@ pub(super) fn once(
             if result.code == 0 || tries >= retries {
                 return Ok(context.answered(record(&result)));
             }
-            around.host.sleep(interval).await;
+            ctx.host.sleep(interval).await;
         }
     })
 }

@@ -11,7 +11,7 @@ use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
 use super::fs::File;
-use super::project::{self, surroundings};
+use super::project::{self, run_context};
 use super::{secret, task};
 use crate::apply::build_labels::are_of_image;
 use crate::apply::builds::reported;
@@ -77,7 +77,7 @@ impl Image {
         let secrets = build_secrets(&self.context, &build)?;
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
-            let around = surroundings(&self.context, &project).await?;
+            let ctx = run_context(&self.context, &project).await?;
             let building = Building {
                 image: &self.name,
                 build: &build,
@@ -85,8 +85,8 @@ impl Image {
                 project: &project,
                 secrets: &secrets,
             };
-            reported(&around, &self.name, ActionKind::Build, &self.name, async |told| {
-                images::build(&around, &building, told).await
+            reported(&ctx, &self.name, ActionKind::Build, &self.name, async |told| {
+                images::build(&ctx, &building, told).await
             })
             .await
         })
@@ -95,9 +95,9 @@ impl Image {
     fn pull(&self) -> Result<String, Failure> {
         let project = project::name(&self.context)?;
         let pulled = task::wait(&self.context, async {
-            let around = surroundings(&self.context, &project).await?;
-            reported(&around, &self.name, ActionKind::Pull, &self.name, async |told| {
-                images::pull(&around, &self.name, None, told).await
+            let ctx = run_context(&self.context, &project).await?;
+            reported(&ctx, &self.name, ActionKind::Pull, &self.name, async |told| {
+                images::pull(&ctx, &self.name, None, told).await
             })
             .await
         });

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::declared_option::Declared;
 use super::declared_option::Keeping;
 use super::words;
-use crate::apply::Surroundings;
+use crate::apply::RunContext;
 use crate::apply::choices::{self, Choice, Choices};
 use crate::apply::moved::former_folders;
 use crate::model::event::{Event, Level};
@@ -88,7 +88,7 @@ impl<'a> Kept<'a> {
 /// development.
 pub(super) async fn choices_of_former_folders(
     context: &Context,
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &str,
 ) -> Result<(), Failure> {
     let unchosen = context.unchosen();
@@ -100,7 +100,7 @@ pub(super) async fn choices_of_former_folders(
     if open().next().is_none() {
         return Ok(());
     }
-    for folder in former_folders(around, project).await? {
+    for folder in former_folders(ctx, project).await? {
         let there = choices::of_folder(&*context.host, &folder, project);
         for (option, here) in open() {
             let Some(before) = there.get(option).filter(|before| before.value != here.value) else {

@@ -1,4 +1,4 @@
-//! What the verbs of handles share: the surroundings of a call, the project's name, whose an object
+//! What the verbs of handles share: the context of a call, the project's name, whose an object
 //! is.
 
 use std::collections::BTreeMap;
@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::task;
-use crate::apply::Surroundings;
+use crate::apply::RunContext;
 use crate::apply::preflight::may;
 use crate::engine::Intent;
 use crate::model::names::{compose_label, label, normalise_project};
 use crate::model::{Failure, Kind};
 
-/// The surroundings of a call by the task that runs on this thread. `project`: whose lock is held,
+/// The context of a call by the task that runs on this thread. `project`: whose lock is held,
 /// if it is.
-pub async fn surroundings(context: &Context, project: &str) -> Result<Surroundings, Failure> {
-    Ok(Surroundings {
+pub async fn run_context(context: &Context, project: &str) -> Result<RunContext, Failure> {
+    Ok(RunContext {
         engine: context.engine().await?,
         host: context.host.clone(),
         conductor: context.conductor.clone(),

@@ -8,7 +8,7 @@ use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 use super::assumed;
 use super::context::Context;
 use super::exec;
-use super::project::{self, finish, surroundings};
+use super::project::{self, finish, run_context};
 use super::secret;
 use super::service::Service;
 use crate::apply::exec::Ended;
@@ -75,7 +75,7 @@ pub(super) fn for_service(
         timeout: given.timeout,
     };
     let ended = finish(context, async {
-        run_one_off(&surroundings(context, &service.stack.name).await?, &one_off).await
+        run_one_off(&run_context(context, &service.stack.name).await?, &one_off).await
     });
     let ended = service.stack.placed(ended)?;
     checked(
@@ -109,7 +109,7 @@ fn for_image(
         timeout: given.timeout,
     };
     let ended = finish(context, async {
-        run_one_off(&surroundings(context, &project).await?, &one_off).await
+        run_one_off(&run_context(context, &project).await?, &one_off).await
     })?;
     checked(
         context,

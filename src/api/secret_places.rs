@@ -160,9 +160,9 @@ fn with_text(path: &[String], text: &str) -> Vec<Value> {
     let mut value = everything();
     *at(&mut value, path) = Value::from(text);
     changed.push(value);
-    let (key, around) = path.split_last().unwrap();
+    let (key, ctx) = path.split_last().unwrap();
     let mut value = everything();
-    if let Value::Object(fields) = at(&mut value, around) {
+    if let Value::Object(fields) = at(&mut value, ctx) {
         let moved = fields.remove(key).unwrap();
         fields.insert(text.to_owned(), moved);
         changed.push(value);

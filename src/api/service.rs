@@ -9,7 +9,7 @@ use super::assumed::Patience;
 use super::container::Container;
 use super::context::Context;
 pub use super::handles::Service;
-use super::project::{finish, surroundings};
+use super::project::{finish, run_context};
 use super::stack::Stack;
 use super::{exec, files, healthcheck, logs, run, task};
 use crate::apply::preflight::may;
@@ -158,9 +158,9 @@ impl Service {
         let awaiting = self.stack.context.awaiting.as_ref();
         let told = awaiting.map(|awaiting| awaiting.begins(&self.name, &ids, until));
         let waited = finish(&self.stack.context, async {
-            let around = surroundings(&self.stack.context, &self.stack.name).await?;
+            let ctx = run_context(&self.stack.context, &self.stack.name).await?;
             verbs::wait(
-                &around,
+                &ctx,
                 &self.stack.name,
                 &self.name,
                 described,
@@ -188,8 +188,8 @@ impl Service {
         let count = u32::try_from(count).ok().filter(|count| *count <= 1000).ok_or_else(wrong)?;
         let project = self.stack.described()?.clone();
         let outcome = finish(&self.stack.context, async {
-            let around = surroundings(&self.stack.context, &self.stack.name).await?;
-            verbs::scale(&around, &project, &self.name, count).await
+            let ctx = run_context(&self.stack.context, &self.stack.name).await?;
+            verbs::scale(&ctx, &project, &self.name, count).await
         });
         let outcome = self.stack.placed(outcome)?;
         Ok(Record::new(

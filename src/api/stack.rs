@@ -13,7 +13,7 @@ use super::describe::check_startable;
 pub use super::handles::Stack;
 use super::kept::{choices_of_former_folders, kept_meanwhile};
 use super::logs;
-use super::project::{self, finish, surroundings};
+use super::project::{self, finish, run_context};
 use super::service::Service;
 use super::{task, unfinished, unread};
 use crate::apply::Told;
@@ -72,8 +72,8 @@ impl Stack {
 
     pub(super) fn observe(&self) -> Result<Vec<Container>, Failure> {
         task::wait(&self.context, async {
-            let around = surroundings(&self.context, &self.name).await?;
-            Ok(verbs::look(&around, &self.name).await?.containers)
+            let ctx = run_context(&self.context, &self.name).await?;
+            Ok(verbs::look(&ctx, &self.name).await?.containers)
         })
     }
 
@@ -86,8 +86,8 @@ impl Stack {
         unread::hint(&self.context);
         unfinished::warn(&self.context, &self.name);
         let outcome = finish(&self.context, async {
-            let around = surroundings(&self.context, &self.name).await?;
-            choices_of_former_folders(&self.context, &around, &self.name).await?;
+            let ctx = run_context(&self.context, &self.name).await?;
+            choices_of_former_folders(&self.context, &ctx, &self.name).await?;
             // Only of what is up now: one that failed left the project as it was before.
             let is_all = project.select(None).is_ok_and(|all| all.is_subset(&services));
             let keep = || {
@@ -99,7 +99,7 @@ impl Stack {
             };
             let under_lock =
                 UnderLock { first: &|| kept_meanwhile(&self.context, &self.name), last: &keep };
-            let outcome = verbs::up_under_lock(&around, &project, &up, Some(under_lock)).await?;
+            let outcome = verbs::up_under_lock(&ctx, &project, &up, Some(under_lock)).await?;
             // Also where the verb needed no lock.
             keep();
             Ok(outcome)
@@ -117,7 +117,7 @@ impl Stack {
         let services = self.chosen(services)?;
         let outcome = finish(&self.context, async {
             verbs::lifecycle_of(
-                &surroundings(&self.context, &self.name).await?,
+                &run_context(&self.context, &self.name).await?,
                 &self.name,
                 &services,
                 how,
@@ -150,7 +150,7 @@ impl Stack {
     fn down(&self, given: Map) -> Result<Record, Failure> {
         let options = down_options(&self.context, given)?;
         let outcome = finish(&self.context, async {
-            verbs::down(&surroundings(&self.context, &self.name).await?, &self.name, options).await
+            verbs::down(&run_context(&self.context, &self.name).await?, &self.name, options).await
         })?;
         Ok(self.outcome(&outcome))
     }
@@ -166,8 +166,8 @@ impl Stack {
         let names: BTreeSet<String> = self.own_services(services)?.into_iter().collect();
         project.check_built_names(&|service| names.contains(&service.name))?;
         let built = self.placed(task::wait(&self.context, async {
-            let around = surroundings(&self.context, &self.name).await?;
-            build_services(&around, project, &names, Rebuild { no_cache, pull }).await
+            let ctx = run_context(&self.context, &self.name).await?;
+            build_services(&ctx, project, &names, Rebuild { no_cache, pull }).await
         }))?;
         Ok(built.into_iter().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
     }
@@ -186,18 +186,17 @@ impl Stack {
             }
         }
         let pulled = task::wait(&self.context, async {
-            let around = surroundings(&self.context, &self.name).await?;
+            let ctx = run_context(&self.context, &self.name).await?;
             for (image, _) in wanted.values() {
-                may(&*around.engine, Intent::PullImage(image)).await?;
+                may(&*ctx.engine, Intent::PullImage(image)).await?;
             }
             let pulls = wanted.values().map(|(image, service)| {
-                let around = &around;
+                let ctx = &ctx;
                 async move {
-                    let work =
-                        async |told: &Told<'_>| images::pull(around, image, None, told).await;
+                    let work = async |told: &Told<'_>| images::pull(ctx, image, None, told).await;
                     Ok::<_, Failure>((
                         image.clone(),
-                        reported(around, service, ActionKind::Pull, image, work).await?,
+                        reported(ctx, service, ActionKind::Pull, image, work).await?,
                     ))
                 }
             });

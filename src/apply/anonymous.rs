@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Surroundings;
+use super::RunContext;
 use super::observe::{image_id, image_volumes, inspect, is_anonymous};
 use crate::model::Failure;
 use crate::model::event::Level;
@@ -15,13 +15,13 @@ use crate::model::spec::{MountSource, Service};
 /// their data goes on with it, unless they are to be renewed (`renews`). What goes on under another
 /// image, is renewed, or has no place any more is said.
 pub(super) async fn inherited(
-    around: &Surroundings,
+    ctx: &RunContext,
     service: &Service,
     name: &str,
     old: &str,
     renews: bool,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let engine = &*around.engine;
+    let engine = &*ctx.engine;
     let replaced = inspect(engine, old).await?;
     let mut volumes = replaced.volumes;
     volumes.retain(|target, name| is_anonymous(name) && target != SECRETS_FOLDER);
@@ -39,7 +39,7 @@ pub(super) async fn inherited(
     let is_other_image =
         image_id(engine, &service.image).await?.is_some_and(|id| id != replaced.image_id);
     let service = &service.name;
-    let warn = |text: String| around.log(Level::Warning, format!("{service}: {text}"));
+    let warn = |text: String| ctx.log(Level::Warning, format!("{service}: {text}"));
     for (target, volume) in left {
         warn(format!(
             "\"{target}\" has no anonymous volume any more; the old one, \"{volume}\", stays on the engine"

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Surroundings;
+use super::RunContext;
 use crate::host::Host;
 use crate::host::resolve::{file_above, resolve, shown};
 use crate::model::Failure;
@@ -12,8 +12,8 @@ use crate::model::spec::{MountSource, Project, Service};
 use crate::policy::Resolution;
 
 /// Whether nothing is at `path`. Only the machine of a local engine can be looked at.
-pub(super) fn is_missing(around: &Surroundings, path: &Path) -> bool {
-    around.engine.is_local() && resolve(&*around.host, path) == Resolution::Missing
+pub(super) fn is_missing(ctx: &RunContext, path: &Path) -> bool {
+    ctx.engine.is_local() && resolve(&*ctx.host, path) == Resolution::Missing
 }
 
 /// The place of a mount in the description.
@@ -60,7 +60,7 @@ pub fn check_in<'a>(
 }
 
 /// Says of each container to be made which folders the engine makes for its mounts.
-pub(super) fn note_made_folders(around: &Surroundings, project: &Project, plan: &mut Plan) {
+pub(super) fn note_made_folders(ctx: &RunContext, project: &Project, plan: &mut Plan) {
     let made =
         plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));
     let services = made.filter_map(|step| project.services.get(step.service.as_deref()?));
@@ -68,8 +68,8 @@ pub(super) fn note_made_folders(around: &Surroundings, project: &Project, plan: 
     for service in services {
         for mount in &service.volumes {
             let MountSource::Bind { path, create: true } = &mount.source else { continue };
-            if is_missing(around, path) {
-                let folder = shown(&*around.host, path);
+            if is_missing(ctx, path) {
+                let folder = shown(&*ctx.host, path);
                 notes.push(format!(
                     "the engine makes the folder \"{folder}\" on this machine, as \"{}\" mounts it and it is not there",
                     service.name

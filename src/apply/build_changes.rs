@@ -3,7 +3,7 @@
 
 use chrono::DateTime;
 
-use super::Surroundings;
+use super::RunContext;
 use super::build_labels;
 use super::context;
 use super::images::{Building, arguments_hash};
@@ -25,7 +25,7 @@ pub struct ChangedBuild {
 /// Those of the builds of `services` whose images are there. What can't be read is the build's to
 /// say, once it is asked for.
 pub async fn find<'a>(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     services: impl Iterator<Item = &'a String>,
 ) -> Vec<ChangedBuild> {
@@ -40,7 +40,7 @@ pub async fn find<'a>(
             project: &project.name,
             secrets: &project.secrets,
         };
-        let changed = changes(around, &building).await;
+        let changed = changes(ctx, &building).await;
         // Two services may build one image, each spelling its name in its own way.
         let is_known = |there: &ChangedBuild| {
             there.image == canonical(&service.image) && there.changed == changed
@@ -75,8 +75,8 @@ pub fn note(found: &[ChangedBuild], plan: &mut Plan) {
 }
 
 /// What differs, in Compose's words; nothing where the image is not here or was not built by spc.
-async fn changes(around: &Surroundings, building: &Building<'_>) -> Vec<&'static str> {
-    let Ok(Some(image)) = find_image(&*around.engine, building.image).await else {
+async fn changes(ctx: &RunContext, building: &Building<'_>) -> Vec<&'static str> {
+    let Ok(Some(image)) = find_image(&*ctx.engine, building.image).await else {
         return Vec::new();
     };
     let has = |label: &str| image.labels.get(label).map_or("", String::as_str);
@@ -84,11 +84,11 @@ async fn changes(around: &Surroundings, building: &Building<'_>) -> Vec<&'static
         return Vec::new();
     }
     let build = building.build;
-    let Ok(instructions) = context::check(&*around.host, &around.policy, build) else {
+    let Ok(instructions) = context::check(&*ctx.host, &ctx.policy, build) else {
         return Vec::new();
     };
     let bases = instructions.bases.iter().flatten().chain(&instructions.possible_bases);
-    if !build_labels::are_own(&*around.engine, &image, bases).await {
+    if !build_labels::are_own(&*ctx.engine, &image, bases).await {
         return Vec::new();
     }
     let mut changed = Vec::new();
@@ -101,7 +101,7 @@ async fn changes(around: &Surroundings, building: &Building<'_>) -> Vec<&'static
     let created =
         image.json["Created"].as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     if has_other_context(
-        around,
+        ctx,
         build,
         has(label::BUILD),
         created.map_or(0, |created| created.timestamp()),
@@ -115,16 +115,11 @@ async fn changes(around: &Surroundings, building: &Building<'_>) -> Vec<&'static
 
 /// Whether the context is another than that with this digest. Its files are read only if one is
 /// newer than the image.
-async fn has_other_context(
-    around: &Surroundings,
-    build: &Build,
-    digest: &str,
-    created: i64,
-) -> bool {
-    match context::last_modified(&*around.host, &around.policy, build) {
+async fn has_other_context(ctx: &RunContext, build: &Build, digest: &str, created: i64) -> bool {
+    match context::last_modified(&*ctx.host, &ctx.policy, build) {
         Ok(modified) if modified >= u64::try_from(created).unwrap_or(0) => {}
         _ => return false,
     }
-    let context = context::collect(&*around.host, &around.policy, build).await;
+    let context = context::collect(&*ctx.host, &ctx.policy, build).await;
     context.is_ok_and(|context| context.digest != digest)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::images::{self, Building};
 use super::preflight::in_build;
-use super::{Surroundings, Told};
+use super::{RunContext, Told};
 use crate::model::Failure;
 use crate::model::event::{Event, Sink};
 use crate::model::spec::{Build, Project};
@@ -19,14 +19,14 @@ pub struct Rebuild {
 
 /// Builds the images of `services` and what they begin with; image and id of each.
 pub async fn build_services(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     services: &BTreeSet<String>,
     asked: Rebuild,
 ) -> Result<Vec<(String, String)>, Failure> {
     let wanted = services.iter().map(|name| project.services[name].image.as_str());
     let order =
-        project.builds_of(wanted, services, &|_| true, &|build| images::bases(around, build))?;
+        project.builds_of(wanted, services, &|_| true, &|build| images::bases(ctx, build))?;
     let builders = || order.iter().map(|build| &project.services[&build.service]);
     let asked = |build: &Build| Build {
         no_cache: build.no_cache || asked.no_cache,
@@ -47,7 +47,7 @@ pub async fn build_services(
         .collect();
     // All of them before the first one.
     for (service, building) in builders().zip(&buildings) {
-        images::check(around, building).await.map_err(|failure| in_build(service, failure))?;
+        images::check(ctx, building).await.map_err(|failure| in_build(service, failure))?;
     }
     let mut ids: BTreeMap<usize, (String, String)> = BTreeMap::new();
     while ids.len() < order.len() {
@@ -59,8 +59,8 @@ pub async fn build_services(
         let round = next.map(|at| {
             let (building, service) = (&buildings[at], &order[at].service);
             async move {
-                let work = async |told: &Told<'_>| images::build(around, building, told).await;
-                let id = reported(around, service, ActionKind::Build, building.image, work).await?;
+                let work = async |told: &Told<'_>| images::build(ctx, building, told).await;
+                let id = reported(ctx, service, ActionKind::Build, building.image, work).await?;
                 Ok::<_, Failure>((at, (building.image.to_owned(), id)))
             }
         });
@@ -72,20 +72,20 @@ pub async fn build_services(
 /// Reports a piece of work outside of a plan as its steps are; it is given what to tell where it
 /// stands.
 pub async fn reported<T>(
-    around: &Surroundings,
+    ctx: &RunContext,
     service: &str,
     action: ActionKind,
     image: &str,
     work: impl AsyncFnOnce(&Told<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let begun = around.host.monotonic();
+    let begun = ctx.host.monotonic();
     let label = StepLabel {
         step: None,
         service: Some(service.to_owned()),
         action,
         object: Object::image(image),
     };
-    let events = &*around.events;
+    let events = &*ctx.events;
     events.event(&Event::StepStarted { label: label.clone(), cause: None });
     // An interrupt drops the work and is reported as well.
     let dropped = Interrupted { events, label: Some(label.clone()) };
@@ -94,7 +94,7 @@ pub async fn reported<T>(
             .await;
     dropped.disarm();
     events.event(&match &result {
-        Ok(_) => Event::StepDone { label, elapsed: around.host.monotonic().saturating_sub(begun) },
+        Ok(_) => Event::StepDone { label, elapsed: ctx.host.monotonic().saturating_sub(begun) },
         Err(failure) => Event::StepFailed { label, message: failure.message.clone() },
     });
     result

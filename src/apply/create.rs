@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::models;
 
-use super::Surroundings;
+use super::RunContext;
 use super::one_off_spec::OneOff;
 use crate::engine::ApiVersion;
 use crate::model::exclusive::without_exclusive;
@@ -436,20 +436,20 @@ pub fn aliased(aliases: Option<Vec<String>>) -> models::EndpointSettings {
 }
 
 /// What a one-off container of an image alone is labelled with.
-fn own_labels_of_image_run(around: &Surroundings, project: &str) -> [(String, String); 5] {
+fn own_labels_of_image_run(ctx: &RunContext, project: &str) -> [(String, String); 5] {
     [
         (compose_label::PROJECT, project),
-        (compose_label::WORKING_DIR, &around.directory.to_string_lossy()),
+        (compose_label::WORKING_DIR, &ctx.directory.to_string_lossy()),
         (label::PROJECT, project),
         (label::FORMAT, LABEL_FORMAT),
-        (label::RUN, &around.run),
+        (label::RUN, &ctx.run),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
 /// The body of a one-off container: like its service's without ports, name and check, or of an
 /// image alone.
-pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::ContainerCreateBody {
+pub fn one_off(ctx: &RunContext, one_off: &OneOff<'_>) -> models::ContainerCreateBody {
     let mut body = match one_off.service {
         Some((project, service)) => {
             // Not beside the service under its ports, name and check.
@@ -469,15 +469,15 @@ pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::Container
                 alias: false,
                 fingerprint: None,
                 inherited: &std::collections::BTreeMap::new(),
-                secrets: &around.secrets,
-                api: around.engine.api_version(),
-                directory: &around.directory.to_string_lossy(),
-                run: &around.run,
+                secrets: &ctx.secrets,
+                api: ctx.engine.api_version(),
+                directory: &ctx.directory.to_string_lossy(),
+                run: &ctx.run,
             })
         }
         None => models::ContainerCreateBody {
             labels: Some(
-                complete(own_labels_of_image_run(around, one_off.project)).into_iter().collect(),
+                complete(own_labels_of_image_run(ctx, one_off.project)).into_iter().collect(),
             ),
             ..models::ContainerCreateBody::default()
         },
@@ -488,14 +488,12 @@ pub fn one_off(around: &Surroundings, one_off: &OneOff<'_>) -> models::Container
     }
     body.env
         .get_or_insert_default()
-        .extend(one_off.environment.iter().map(|line| around.secrets.reveal(line)));
+        .extend(one_off.environment.iter().map(|line| ctx.secrets.reveal(line)));
     body.user = one_off.user.clone().or(body.user);
     body.working_dir = one_off.working_dir.clone().or(body.working_dir);
     let labels = body.labels.get_or_insert_default();
     labels.insert(compose_label::ONEOFF.to_owned(), "True".to_owned());
-    if let Some(mark) =
-        around.host.process_mark().and_then(|mark| serde_json::to_string(&mark).ok())
-    {
+    if let Some(mark) = ctx.host.process_mark().and_then(|mark| serde_json::to_string(&mark).ok()) {
         labels.insert(label::PROCESS.to_owned(), mark);
     }
     // A one-off has no use for the image's own check.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 
-use super::Surroundings;
+use super::RunContext;
 use super::failures::of_engine;
 use super::patience::within;
 use super::secrets::value;
@@ -33,7 +33,7 @@ impl KnownSecrets {
     /// → `<key id>:<fingerprint>`).
     pub(super) async fn look_at(
         &self,
-        around: &Surroundings,
+        ctx: &RunContext,
         project: &Project,
         fingerprints: &BTreeMap<String, String>,
         observed: &mut Observed,
@@ -51,7 +51,7 @@ impl KnownSecrets {
             let known = self.0.lock().get(&id).cloned();
             let found = match known {
                 Some(found) => found,
-                None => look(around, project, service, &id).await,
+                None => look(ctx, project, service, &id).await,
             };
             (id, found)
         }))
@@ -62,13 +62,12 @@ impl KnownSecrets {
 }
 
 async fn look(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     service: &Service,
     id: &str,
 ) -> DeliveredSecrets {
-    let compared =
-        within(&*around.host, LIMIT, &|_| {}, changed(around, project, service, id)).await;
+    let compared = within(&*ctx.host, LIMIT, &|_| {}, changed(ctx, project, service, id)).await;
     match compared {
         Some(Ok(names)) if names.is_empty() => DeliveredSecrets::Same,
         Some(Ok(names)) => DeliveredSecrets::Changed(names),
@@ -83,49 +82,44 @@ async fn look(
 /// The names of the service's secrets that have another value in the container; why that can't be
 /// told. As in `secrets::values_of`: its files, and what is exposed in its environment.
 async fn changed(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     service: &Service,
     id: &str,
 ) -> Result<BTreeSet<String>, String> {
     let mut changed = BTreeSet::new();
     for mount in &service.secrets {
-        let wanted = value(around, &mount.source, &project.secrets[&mount.source])
+        let wanted = value(ctx, &mount.source, &project.secrets[&mount.source])
             .map_err(|failure| failure.message)?;
-        if !has_file(around, id, &mount.place(), wanted.as_bytes()).await? {
+        if !has_file(ctx, id, &mount.place(), wanted.as_bytes()).await? {
             changed.insert(mount.source.clone());
         }
     }
     let exposed: Vec<_> = service
         .environment
         .iter()
-        .filter(|(_, text)| !around.secrets.named_in(text).is_empty())
+        .filter(|(_, text)| !ctx.secrets.named_in(text).is_empty())
         .collect();
     if exposed.is_empty() {
         return Ok(changed);
     }
-    let found = around
+    let found = ctx
         .engine
         .container_inspect(id)
         .await
         .map_err(|error| of_engine(error, "inspect the container").message)?;
     let environment = found.config.and_then(|config| config.env).unwrap_or_default();
     for (key, text) in exposed {
-        let wanted = around.secrets.reveal(text);
+        let wanted = ctx.secrets.reveal(text);
         if !environment.iter().any(|line| line.split_once('=') == Some((key, &wanted))) {
-            changed.extend(around.secrets.named_in(text));
+            changed.extend(ctx.secrets.named_in(text));
         }
     }
     Ok(changed)
 }
 
 /// Whether the file at `path` has this content; why that can't be told.
-async fn has_file(
-    around: &Surroundings,
-    id: &str,
-    path: &str,
-    content: &[u8],
-) -> Result<bool, String> {
+async fn has_file(ctx: &RunContext, id: &str, path: &str, content: &[u8]) -> Result<bool, String> {
     let failed = |error: EngineError| {
         if error.is_not_found() {
             format!("there is no \"{path}\" in it")
@@ -133,7 +127,7 @@ async fn has_file(
             format!("\"{path}\" in it could not be read ({})", error.message)
         }
     };
-    let stream = around.engine.container_download(id, path).await.map_err(failed)?;
+    let stream = ctx.engine.container_download(id, path).await.map_err(failed)?;
     is_content(stream, content)
         .await
         .map_err(failed)?

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 
-use super::Surroundings;
+use super::RunContext;
 use super::exec_end::{GivenUp, end};
 use super::failures::{is_paused, of_engine};
 use super::patience::spoken_of;
@@ -60,17 +60,17 @@ enum Stage {
 ///
 /// A command that is given up (its time is over, the run is interrupted, its output can't be taken)
 /// is ended in its container.
-pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Failure> {
-    let begun = around.host.monotonic();
+pub async fn exec(ctx: &RunContext, mut exec: Exec<'_>) -> Result<Ended, Failure> {
+    let begun = ctx.host.monotonic();
     let timeout = exec.timeout;
     let timer = async {
         match timeout {
-            Some(timeout) => around.host.sleep(timeout).await,
+            Some(timeout) => ctx.host.sleep(timeout).await,
             None => futures::future::pending().await,
         }
     };
     let mut chance = [0; 8];
-    around.host.random(&mut chance);
+    ctx.host.random(&mut chance);
     let mark = exec_processes::mark(chance);
     exec.request.environment.push(mark.clone());
     let (container, name, user) =
@@ -85,10 +85,10 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
     };
     let (mut stage, mut is_late) = (Stage::Over, false);
     let command = shown(&exec.request.command);
-    let running = UnderWay::begin(around, started.clone());
+    let running = UnderWay::begin(ctx, started.clone());
     let result = {
         let say = |waited| {
-            around.log(
+            ctx.log(
                 Level::Info,
                 format!(
                     "waiting for the command {command} in \"{name}\": not done after {}",
@@ -97,11 +97,10 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
             );
         };
         let mut run =
-            Box::pin(spoken_of(&*around.host, &say, run(around, exec, &running, &mut stage)))
-                .fuse();
+            Box::pin(spoken_of(&*ctx.host, &say, run(ctx, exec, &running, &mut stage))).fuse();
         futures::select_biased! {
             result = run => result,
-            () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+            () = ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
             () = Box::pin(timer).fuse() => {
                 is_late = true;
                 let waited = format_duration(timeout.unwrap_or_default());
@@ -112,7 +111,7 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
     let failure = match result {
         Ok(ended) => {
             running.over();
-            return Ok(Ended { elapsed: around.host.monotonic().saturating_sub(begun), ..ended });
+            return Ok(Ended { elapsed: ctx.host.monotonic().saturating_sub(begun), ..ended });
         }
         Err(failure) => failure,
     };
@@ -124,7 +123,7 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
         Stage::Starting => None,
         Stage::Started(id) => Some(id),
     };
-    let given_up = end(around, &Started { id, ..started }).await;
+    let given_up = end(ctx, &Started { id, ..started }).await;
     running.over();
     Err(match (given_up, is_late) {
         (GivenUp::Ended, true) => {
@@ -137,14 +136,14 @@ pub async fn exec(around: &Surroundings, mut exec: Exec<'_>) -> Result<Ended, Fa
             let text = format!(
                 "The command in \"{name}\" was given up and goes on in the container ({why})"
             );
-            around.log(Level::Warning, format!("{text}; restart the container to end it"));
+            ctx.log(Level::Warning, format!("{text}; restart the container to end it"));
             failure
         }
     })
 }
 
 async fn run(
-    around: &Surroundings,
+    ctx: &RunContext,
     mut exec: Exec<'_>,
     running: &UnderWay<'_>,
     stage: &mut Stage,
@@ -152,7 +151,7 @@ async fn run(
     let failed = |error| of_engine(error, &format!("run a command in \"{}\"", exec.name));
     exec.request.stdin = !matches!(exec.input, Input::None);
     *stage = Stage::Starting;
-    let session = match around.engine.exec_start(exec.container, &exec.request).await {
+    let session = match ctx.engine.exec_start(exec.container, &exec.request).await {
         Ok(session) => session,
         Err(error) => {
             if is_paused(&error) {
@@ -186,7 +185,7 @@ async fn run(
                 (OutputKind::Stdout, None) => &mut stdout,
                 (OutputKind::Stderr, _) => &mut stderr,
             };
-            kept.push(|| around.host.memory(), &chunk.bytes)
+            kept.push(|| ctx.host.memory(), &chunk.bytes)
                 .map_err(|full| too_large(full, &format!("The command in \"{}\"", exec.name)))?;
         }
         Ok::<(), Failure>(())
@@ -205,7 +204,7 @@ async fn run(
     }
     drop(read);
     (ended.stdout, ended.stderr) = (stdout.into_bytes(), stderr.into_bytes());
-    let state = around.engine.exec_inspect(&session.id).await.map_err(failed)?;
+    let state = ctx.engine.exec_inspect(&session.id).await.map_err(failed)?;
     if !state.running {
         *stage = Stage::Over;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::Surroundings;
+use super::RunContext;
 use crate::engine::EngineError;
 use crate::engine::exec_end::{NotEnded, Started, send};
 use crate::engine::exec_processes::EndSignal;
@@ -37,41 +37,41 @@ const LOOKS: usize = 5;
 const TOLD_AFTER: Duration = Duration::from_millis(500);
 
 /// Ends the processes of a command; at most 10 s, whatever the engine does.
-pub async fn end(around: &Surroundings, started: &Started) -> GivenUp {
+pub async fn end(ctx: &RunContext, started: &Started) -> GivenUp {
     let told = async {
-        around.host.sleep(TOLD_AFTER).await;
-        around.log(
+        ctx.host.sleep(TOLD_AFTER).await;
+        ctx.log(
             Level::Info,
             format!("Ending the command in \"{}\", which was given up", started.name),
         );
-        around.host.sleep(LIMIT.saturating_sub(TOLD_AFTER)).await;
+        ctx.host.sleep(LIMIT.saturating_sub(TOLD_AFTER)).await;
     };
     futures::select_biased! {
-        given_up = Box::pin(end_processes(around, started)).fuse() => given_up.unwrap_or_else(goes_on),
+        given_up = Box::pin(end_processes(ctx, started)).fuse() => given_up.unwrap_or_else(goes_on),
         () = Box::pin(told).fuse() => GivenUp::GoesOn("it did not end in time".to_owned()),
     }
 }
 
-async fn end_processes(around: &Surroundings, started: &Started) -> Result<GivenUp, NotEnded> {
-    let engine = &*around.engine;
+async fn end_processes(ctx: &RunContext, started: &Started) -> Result<GivenUp, NotEnded> {
+    let engine = &*ctx.engine;
     let mut found = 0;
     for _ in 0..LOOKS {
         found = send(engine, started, EndSignal::Term).await?;
-        if found > 0 || has_ended(around, started, Duration::ZERO).await? {
+        if found > 0 || has_ended(ctx, started, Duration::ZERO).await? {
             break;
         }
         // The engine answers before the process is there.
-        around.host.sleep(STARTS).await;
+        ctx.host.sleep(STARTS).await;
     }
     if started.id.is_none() {
-        around.host.sleep(STARTS).await;
+        ctx.host.sleep(STARTS).await;
     }
-    let is_ended = has_ended(around, started, GRACE).await?;
+    let is_ended = has_ended(ctx, started, GRACE).await?;
     let left = send(engine, started, EndSignal::Kill).await?;
     if is_ended && left == 0 {
         return Ok(GivenUp::Ended);
     }
-    let is_ended = has_ended(around, started, KILLED).await?;
+    let is_ended = has_ended(ctx, started, KILLED).await?;
     if is_ended && send(engine, started, EndSignal::Kill).await? == 0 {
         return Ok(GivenUp::Ended);
     }
@@ -102,23 +102,23 @@ fn goes_on(why: NotEnded) -> GivenUp {
 
 /// Whether the command has ended, or does so within `patience`.
 async fn has_ended(
-    around: &Surroundings,
+    ctx: &RunContext,
     started: &Started,
     patience: Duration,
 ) -> Result<bool, EngineError> {
-    let begun = around.host.monotonic();
+    let begun = ctx.host.monotonic();
     let mut pause = FIRST_LOOK;
     loop {
         let is_running = match &started.id {
-            Some(id) => around.engine.exec_inspect(id).await?.running,
+            Some(id) => ctx.engine.exec_inspect(id).await?.running,
             // Nothing tells.
             None => false,
         };
-        let waited = around.host.monotonic().saturating_sub(begun);
+        let waited = ctx.host.monotonic().saturating_sub(begun);
         if !is_running || waited >= patience {
             return Ok(!is_running);
         }
-        around.host.sleep(pause.min(patience.saturating_sub(waited))).await;
+        ctx.host.sleep(pause.min(patience.saturating_sub(waited))).await;
         pause = (pause * 2).min(LAST_LOOK);
     }
 }

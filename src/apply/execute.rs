@@ -48,7 +48,7 @@ impl Execution<'_> {
         // Subscribed before the first start: nothing is missed.
         let waits = self.plan.steps.iter().any(|step| matches!(step.action, Action::Wait { .. }));
         let events = if waits || !self.kept.is_empty() {
-            match hub.subscribe(self.around).await {
+            match hub.subscribe(self.ctx).await {
                 Ok(events) => Some(events),
                 Err(failure) => return (Findings::default(), Err(failure)),
             }
@@ -59,7 +59,7 @@ impl Execution<'_> {
         let mut walk = Walk::new(self, &hub);
         let pump = async {
             match events {
-                Some(events) => hub.pump(self.around, events).await,
+                Some(events) => hub.pump(self.ctx, events).await,
                 None => futures::future::pending().await,
             }
         };
@@ -67,8 +67,8 @@ impl Execution<'_> {
             result = Box::pin(walk.run()).fuse() => result,
             () = Box::pin(pump).fuse() => Ok(()),
         };
-        if self.around.cancel.is_cancelled() {
-            end_left(self.around).await;
+        if self.ctx.cancel.is_cancelled() {
+            end_left(self.ctx).await;
         }
         let changes = (0..self.plan.steps.len())
             .filter(|&id| walk.states[id] == State::Done && self.plan.steps[id].action.changes())
@@ -138,10 +138,10 @@ impl<'a> Walk<'a> {
             rolled_back: BTreeSet::new(),
             went_back: Vec::new(),
             failures: Vec::new(),
-            interrupted: execution.around.cancel.is_cancelled(),
+            interrupted: execution.ctx.cancel.is_cancelled(),
             deaths: BTreeMap::new(),
             waits: Waits::new(execution.plan),
-            stop: execution.around.cancel.child_token(),
+            stop: execution.ctx.cancel.child_token(),
         }
     }
 
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
         let mut turns = Turns::new(execution.plan, &execution.paces);
         loop {
             let ready = self.ready_steps(&learnt);
-            let now = execution.around.host.monotonic();
+            let now = execution.ctx.host.monotonic();
             let (begun, again) = turns.next(execution.plan, ready, now);
             for id in begun {
                 self.enter(id, State::Running);
@@ -162,7 +162,7 @@ impl<'a> Walk<'a> {
                 self.begun.insert(id);
                 self.begun_groups.extend(step.group);
                 let stop = if step.group.is_some() {
-                    execution.around.cancel.clone()
+                    execution.ctx.cancel.clone()
                 } else {
                     self.stop.clone()
                 };
@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
                 });
             }
             for event in self.waits.news(execution.plan, &self.states) {
-                execution.around.events.event(&event);
+                execution.ctx.events.event(&event);
             }
             if running.is_empty() && ending.is_empty() {
                 match deaths.try_recv() {
@@ -184,12 +184,12 @@ impl<'a> Walk<'a> {
                 if self.interrupted {
                     futures::future::pending().await
                 } else {
-                    execution.around.cancel.cancelled().await
+                    execution.ctx.cancel.cancelled().await
                 }
             };
             let again = async {
                 match again {
-                    Some(time) => execution.around.host.sleep(time.saturating_sub(now)).await,
+                    Some(time) => execution.ctx.host.sleep(time.saturating_sub(now)).await,
                     None => futures::future::pending().await,
                 }
             };
@@ -229,12 +229,12 @@ impl<'a> Walk<'a> {
         if failure.kind == Kind::Interrupted {
             // It was told to stop: by Ctrl-C, or because another step failed.
             self.enter(id, State::NotDone);
-            self.interrupted |= self.execution.around.cancel.is_cancelled();
+            self.interrupted |= self.execution.ctx.cancel.is_cancelled();
             return;
         }
         self.enter(id, State::Failed);
         if self.execution.plan.tolerates(id) {
-            self.execution.around.log(
+            self.execution.ctx.log(
                 Level::Warning,
                 format!("{}: not required, going on without it", failure.message),
             );
@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
                 pace: None,
             };
             let result = futures::select_biased! {
-                result = Box::pin(readiness::ended(execution.around, hub, &waiting, death.exit_code, times)).fuse() => result,
+                result = Box::pin(readiness::ended(execution.ctx, hub, &waiting, death.exit_code, times)).fuse() => result,
                 // Something else has failed, or the run is interrupted: that is what there is to tell.
                 () = stop.cancelled().fuse() => Ok(()),
             };
@@ -291,7 +291,7 @@ impl<'a> Walk<'a> {
                 let container = learnt.id(container);
                 learnt.with(|known| known.ready.remove(&container));
             }
-            self.execution.around.log(
+            self.execution.ctx.log(
                 Level::Warning,
                 format!("{}: not required, going on without it", failure.message),
             );
@@ -409,7 +409,7 @@ impl<'a> Walk<'a> {
                     "the new container is removed, the one before is as it was",
                 )
             };
-            self.execution.around.log(Level::Warning, format!("{name}: {begun}"));
+            self.execution.ctx.log(Level::Warning, format!("{name}: {begun}"));
             let result = self.undo(due).await;
             let line = match &result {
                 Ok(None) => format!("{name}: {done}"),
@@ -422,7 +422,7 @@ impl<'a> Walk<'a> {
                 }
             };
             self.execution
-                .around
+                .ctx
                 .log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());
             if result.is_ok() {
                 self.rolled_back.insert(group);
@@ -466,13 +466,13 @@ impl<'a> Walk<'a> {
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         match self.undo(due).await {
             Ok(_) if names.is_empty() => {}
-            Ok(_) => self.execution.around.log(
+            Ok(_) => self.execution.ctx.log(
                 Level::Warning,
                 format!("{names}: ended before it was done; the next run runs it again"),
             ),
             Err(failure) => self
                 .execution
-                .around
+                .ctx
                 .log(Level::Error, format!("{names}: could not be ended: {failure}")),
         }
     }
@@ -488,7 +488,7 @@ impl<'a> Walk<'a> {
     /// go back all the same. Each step has a limit of its own. Answers how long a container was
     /// waited for that is not ready, if one is not.
     async fn undo(&self, due: Vec<&Undo>) -> Result<Option<Duration>, Failure> {
-        let around = self.execution.around;
+        let ctx = self.execution.ctx;
         let mut failed: BTreeMap<Option<&str>, Failure> = BTreeMap::new();
         let mut not_ready = None;
         for undo in due {
@@ -506,15 +506,15 @@ impl<'a> Walk<'a> {
                 action.object()
             );
             if waits {
-                around.log(Level::Info, format!("{what}, at most {}", format_duration(limit)));
+                ctx.log(Level::Info, format!("{what}, at most {}", format_duration(limit)));
             }
             let say = |waited| {
                 if waited < limit {
-                    around.log(Level::Info, format!("{what}: not done after {}", elapsed(waited)));
+                    ctx.log(Level::Info, format!("{what}: not done after {}", elapsed(waited)));
                 }
             };
             let work = self.execution.perform(self.hub, &self.learnt, service, action, &|_| {});
-            match within(&*around.host, limit, &say, work).await {
+            match within(&*ctx.host, limit, &say, work).await {
                 Some(Ok(())) => {}
                 None if waits => not_ready = Some(limit),
                 Some(Err(failure)) => drop(failed.insert(service, failure)),
@@ -616,13 +616,13 @@ async fn one_step(
     step: &Step,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let around = execution.around;
-    let begun = around.host.monotonic();
+    let ctx = execution.ctx;
+    let begun = ctx.host.monotonic();
     let label = step.label(id);
-    around.events.event(&Event::StepStarted { label: label.clone(), cause: step.cause.clone() });
+    ctx.events.event(&Event::StepStarted { label: label.clone(), cause: step.cause.clone() });
     let told = {
         let label = label.clone();
-        move |standing| around.events.event(&Event::StepProgress { label: label.clone(), standing })
+        move |standing| ctx.events.event(&Event::StepProgress { label: label.clone(), standing })
     };
     let work = execution.perform(hub, learnt, step.service.as_deref(), &step.action, &told);
     let result = if matches!(
@@ -637,10 +637,10 @@ async fn one_step(
         let say = |waited| {
             told(Standing::new(format!("not done after {}", elapsed(waited)), Detail::Waiting))
         };
-        spoken_of(&*around.host, &say, work).await
+        spoken_of(&*ctx.host, &say, work).await
     };
-    around.events.event(&match &result {
-        Ok(()) => Event::StepDone { label, elapsed: around.host.monotonic().saturating_sub(begun) },
+    ctx.events.event(&match &result {
+        Ok(()) => Event::StepDone { label, elapsed: ctx.host.monotonic().saturating_sub(begun) },
         Err(failure) if failure.kind == Kind::Interrupted => Event::StepInterrupted { label },
         Err(failure) => Event::StepFailed { label, message: failure.message.clone() },
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Surroundings;
+use super::RunContext;
 use super::held_lock::Lock;
 use super::pace::Pace;
 use crate::model::plan::Plan;
@@ -12,7 +12,7 @@ use crate::model::storage::Storages;
 
 /// A plan and what it is walked with.
 pub struct Execution<'a> {
-    pub around: &'a Surroundings,
+    pub ctx: &'a RunContext,
     /// What containers are made of; none for verbs that make nothing.
     pub project: Option<&'a Project>,
     pub plan: &'a Plan,

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use parking_lot::Mutex;
 
-use super::Surroundings;
+use super::RunContext;
 pub use super::container_signal::Signal;
 use super::failures::of_engine;
 use super::observe::signal;
@@ -97,9 +97,8 @@ impl Hub {
     }
 
     /// Subscribes; in force once the future is ready.
-    pub async fn subscribe(&self, around: &Surroundings) -> Result<Events, Failure> {
-        around
-            .engine
+    pub async fn subscribe(&self, ctx: &RunContext) -> Result<Events, Failure> {
+        ctx.engine
             .events(&self.filters, None)
             .await
             .map_err(|error| of_engine(error, "listen to the engine's events"))
@@ -107,7 +106,7 @@ impl Hub {
 
     /// Hands events on for ever. When the stream ends (the engine restarted), has everybody look,
     /// subscribes again and has everybody look again.
-    pub async fn pump(&self, around: &Surroundings, mut events: Events) {
+    pub async fn pump(&self, ctx: &RunContext, mut events: Events) {
         loop {
             while let Some(Ok(message)) = events.next().await {
                 if let Some((container, what)) = signal(&message) {
@@ -118,8 +117,8 @@ impl Hub {
             self.tell_all(&Signal::Look);
             let mut pause = Duration::from_millis(100);
             events = loop {
-                around.host.sleep(pause).await;
-                if let Ok(events) = self.subscribe(around).await {
+                ctx.host.sleep(pause).await;
+                if let Ok(events) = self.subscribe(ctx).await {
                     break events;
                 }
                 pause = (pause * 2).min(Duration::from_secs(2));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Surroundings;
+use super::RunContext;
 use crate::model::hash;
 use crate::model::observed::Observed;
 use crate::model::spec::Project;
@@ -12,15 +12,15 @@ use crate::model::spec::Project;
 /// which are the engine's defaults. Most often there are none. What can't be looked at is taken to
 /// have a check: its container is replaced.
 pub(super) async fn look_at_image_checks(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: Option<&Project>,
     observed: &mut Observed,
 ) {
     let Some(project) = project else { return };
     let is_open = |hash: &str, service: &str| {
         project.services.get(service).is_some_and(|service| {
-            !hash::is_of_service(hash, service, project, &around.secrets)
-                && hash::is_of_service_by_defaults(hash, service, project, &around.secrets)
+            !hash::is_of_service(hash, service, project, &ctx.secrets)
+                && hash::is_of_service_by_defaults(hash, service, project, &ctx.secrets)
         })
     };
     let containers = observed
@@ -29,7 +29,7 @@ pub(super) async fn look_at_image_checks(
         .filter(|it| it.hash.as_deref().is_some_and(|hash| is_open(hash, &it.service)));
     let images: BTreeSet<String> = containers.map(|container| container.image_id.clone()).collect();
     for image in images {
-        let Ok(found) = around.engine.image_inspect(&image).await else { continue };
+        let Ok(found) = ctx.engine.image_inspect(&image).await else { continue };
         let check = found.config.and_then(|config| config.healthcheck);
         if check
             .is_none_or(|check| check.test.is_none_or(|test| test.is_empty() || test[0] == "NONE"))

@@ -12,7 +12,7 @@ use super::observe::{Found, find_image};
 use super::patience::within;
 pub use super::pull::pull;
 use super::records::Records;
-use super::{Surroundings, Told};
+use super::{RunContext, Told};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, Intent, OUTPUT_FOLLOWS};
 use crate::model::dockerfile::possible_downloads;
 use crate::model::event::{Detail, Event, Standing};
@@ -56,7 +56,7 @@ impl Building<'_> {
     }
 
     /// What the builder is given: id → value.
-    fn secret_values(&self, around: &Surroundings) -> Result<BTreeMap<String, String>, Failure> {
+    fn secret_values(&self, ctx: &RunContext) -> Result<BTreeMap<String, String>, Failure> {
         let value = |secret: &BuildSecret| {
             let described = self.secrets.get(&secret.source).ok_or_else(|| {
                 Failure::new(
@@ -67,7 +67,7 @@ impl Building<'_> {
                     ),
                 )
             })?;
-            Ok((secret.id.clone(), super::secrets::value(around, &secret.source, described)?))
+            Ok((secret.id.clone(), super::secrets::value(ctx, &secret.source, described)?))
         };
         self.build.secrets.iter().map(value).collect()
     }
@@ -75,7 +75,7 @@ impl Building<'_> {
     /// The keyed fingerprint of those values; empty for none.
     fn fingerprint(
         &self,
-        around: &Surroundings,
+        ctx: &RunContext,
         values: &BTreeMap<String, String>,
     ) -> Result<String, Failure> {
         if values.is_empty() {
@@ -90,9 +90,7 @@ impl Building<'_> {
                 ),
             )
         };
-        Records::new(&*around.host, &around.policy, self.project)
-            .fingerprint(values)
-            .map_err(failed)
+        Records::new(&*ctx.host, &ctx.policy, self.project).fingerprint(values).map_err(failed)
     }
 }
 
@@ -104,7 +102,7 @@ pub(super) fn arguments_hash(build: &Build, dockerfile: &str) -> String {
 
 /// What an image is built from, as its labels say it: the same labels are on no other image.
 async fn origin(
-    around: &Surroundings,
+    ctx: &RunContext,
     building: &Building<'_>,
     context: &BuildContext,
     progress: &Told<'_>,
@@ -117,12 +115,12 @@ async fn origin(
     ]);
     let mut bases = Vec::new();
     for base in context.instructions.bases.iter().flatten() {
-        if build.pull || super::observe::image_id(&*around.engine, base).await?.is_none() {
+        if build.pull || super::observe::image_id(&*ctx.engine, base).await?.is_none() {
             // The builder would fetch it all the same, but not where its id can be asked for. If
             // that fails, it is the builder's to say.
-            let _ = pull(around, base, None, progress).await;
+            let _ = pull(ctx, base, None, progress).await;
         }
-        bases.push((base, super::observe::image_id(&*around.engine, base).await?));
+        bases.push((base, super::observe::image_id(&*ctx.engine, base).await?));
     }
     if context.instructions.bases.is_some()
         && let Some(ids) = bases
@@ -138,13 +136,13 @@ async fn origin(
 /// Labels that would come from a base image, or stay from the Dockerfile, and are for spc to set:
 /// empty, as nothing has use for them yet.
 async fn overwritten(
-    around: &Surroundings,
+    ctx: &RunContext,
     context: &BuildContext,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut labels: BTreeMap<String, String> =
         SPC_LABELS.iter().map(|key| ((*key).to_owned(), String::new())).collect();
     for base in context.instructions.bases.iter().flatten() {
-        let found = find_image(&*around.engine, base).await?;
+        let found = find_image(&*ctx.engine, base).await?;
         let reserved = found
             .into_iter()
             .flat_map(|found| found.labels.into_keys())
@@ -162,7 +160,7 @@ fn fingerprint_of(image: &Found) -> &str {
 
 /// Whether an image was built from the very same, and has all its names.
 async fn is_as_built(
-    around: &Surroundings,
+    ctx: &RunContext,
     building: &Building<'_>,
     origin: &BTreeMap<String, String>,
     fingerprint: &str,
@@ -176,7 +174,7 @@ async fn is_as_built(
         return Ok(false);
     }
     for tag in &building.build.tags {
-        if super::observe::image_id(&*around.engine, tag).await?.as_ref() != Some(&found.id) {
+        if super::observe::image_id(&*ctx.engine, tag).await?.as_ref() != Some(&found.id) {
             return Ok(false);
         }
     }
@@ -186,16 +184,16 @@ async fn is_as_built(
 /// Refuses base images whose triggers (`ONBUILD`) would let the engine download what the Dockerfile
 /// itself may not.
 async fn no_trigger_downloads(
-    around: &Surroundings,
+    ctx: &RunContext,
     instructions: &Instructions,
 ) -> Result<(), Failure> {
-    if around.policy.engines().is_empty() {
+    if ctx.policy.engines().is_empty() {
         return Ok(());
     }
     for base in instructions.bases.iter().flatten().chain(&instructions.possible_bases) {
         // A name with a variable in it is none; where it can be filled in, it is among the others.
         let Some(found) =
-            (if base.contains('$') { None } else { find_image(&*around.engine, base).await? })
+            (if base.contains('$') { None } else { find_image(&*ctx.engine, base).await? })
         else {
             continue;
         };
@@ -206,8 +204,7 @@ async fn no_trigger_downloads(
             .filter_map(serde_json::Value::as_str);
         for download in triggers.flat_map(possible_downloads) {
             let place = format!("ONBUILD of the base image \"{base}\"");
-            around
-                .policy
+            ctx.policy
                 .download(&download.source)
                 .map_err(|refusal| Failure::from(refusal).detail("where", place))?;
         }
@@ -217,13 +214,13 @@ async fn no_trigger_downloads(
 
 /// What a build downloads, from where the engine stands, and what reads its Dockerfile.
 fn check_instructions(
-    around: &Surroundings,
+    ctx: &RunContext,
     image: &str,
     build: &Build,
     instructions: &Instructions,
 ) -> Result<(), Failure> {
     for name in build.tags.iter().map(String::as_str).chain([image]) {
-        around.policy.image_name("build the image", name)?;
+        ctx.policy.image_name("build the image", name)?;
     }
     for download in &instructions.downloads {
         let place = format!(
@@ -231,18 +228,17 @@ fn check_instructions(
             download.line,
             build.context.join(&instructions.dockerfile).display()
         );
-        around
-            .policy
+        ctx.policy
             .download(&download.source)
             .map_err(|refusal| Failure::from(refusal).detail("where", place))?;
     }
-    instructions.frontends.iter().try_for_each(|frontend| Ok(around.policy.frontend(frontend)?))
+    instructions.frontends.iter().try_for_each(|frontend| Ok(ctx.policy.frontend(frontend)?))
 }
 
 /// The images that a build begins with and copies from, as far as its Dockerfile tells: none where
 /// that can't be read, which is the build's to say.
-pub fn bases(around: &Surroundings, build: &Build) -> BTreeSet<String> {
-    let Ok(instructions) = context::check(&*around.host, &around.policy, build) else {
+pub fn bases(ctx: &RunContext, build: &Build) -> BTreeSet<String> {
+    let Ok(instructions) = context::check(&*ctx.host, &ctx.policy, build) else {
         return BTreeSet::new();
     };
     instructions.bases.unwrap_or(instructions.possible_bases)
@@ -250,25 +246,24 @@ pub fn bases(around: &Surroundings, build: &Build) -> BTreeSet<String> {
 
 /// What is wrong with a build as far as that is known before it begins: its context, its
 /// Dockerfile, its secrets, what it may be called.
-pub async fn check(around: &Surroundings, building: &Building<'_>) -> Result<(), Failure> {
+pub async fn check(ctx: &RunContext, building: &Building<'_>) -> Result<(), Failure> {
     let Building { image, build, of, .. } = building;
     let instructions =
-        context::check(&*around.host, &around.policy, build).map_err(|failure| match of {
+        context::check(&*ctx.host, &ctx.policy, build).map_err(|failure| match of {
             Some(service) => failure.field("service", *service),
             None => failure,
         })?;
-    check_instructions(around, image, build, &instructions)?;
+    check_instructions(ctx, image, build, &instructions)?;
     // Of base images that are on the engine; others are looked at once they were pulled.
-    no_trigger_downloads(around, &instructions).await?;
-    building.secret_values(around)?;
+    no_trigger_downloads(ctx, &instructions).await?;
+    building.secret_values(ctx)?;
     let labels = building.project_labels();
     let intent = Intent::BuildImage {
         tags: &building.tags(),
         network: build.network.as_deref(),
         labels: &labels,
     };
-    around
-        .engine
+    ctx.engine
         .check(intent)
         .await
         .map_err(|error| of_engine(error, &format!("build the image \"{image}\"")))
@@ -276,35 +271,32 @@ pub async fn check(around: &Surroundings, building: &Building<'_>) -> Result<(),
 
 /// Builds an image, unless it is there and was built from the very same; its id.
 pub async fn build(
-    around: &Surroundings,
+    ctx: &RunContext,
     building: &Building<'_>,
     progress: &Told<'_>,
 ) -> Result<String, Failure> {
     let Building { image, build, of, .. } = building;
     let name = of.unwrap_or(*image);
     progress("reading the build context".into());
-    let context = context::collect(&*around.host, &around.policy, build)
+    let context = context::collect(&*ctx.host, &ctx.policy, build)
         .await
         .map_err(|failure| failure.field("service", name))?;
-    check_instructions(around, image, build, &context.instructions)?;
+    check_instructions(ctx, image, build, &context.instructions)?;
     for note in &context.notes {
-        around.log(crate::model::event::Level::Warning, note.clone());
+        ctx.log(crate::model::event::Level::Warning, note.clone());
     }
-    let secrets = building.secret_values(around)?;
-    let fingerprint = building.fingerprint(around, &secrets)?;
-    let origin = origin(around, building, &context, progress).await?;
-    no_trigger_downloads(around, &context.instructions).await?;
+    let secrets = building.secret_values(ctx)?;
+    let fingerprint = building.fingerprint(ctx, &secrets)?;
+    let origin = origin(ctx, building, &context, progress).await?;
+    no_trigger_downloads(ctx, &context.instructions).await?;
     let is_compared = origin.contains_key(label::BASE) || !secrets.is_empty();
-    let found = if build.no_cache || !is_compared {
-        None
-    } else {
-        find_image(&*around.engine, image).await?
-    };
+    let found =
+        if build.no_cache || !is_compared { None } else { find_image(&*ctx.engine, image).await? };
     if let Some(found) = &found {
         build_labels::check_format(found, image)?;
     }
     if let Some(found) = &found
-        && is_as_built(around, building, &origin, &fingerprint, found).await?
+        && is_as_built(ctx, building, &origin, &fingerprint, found).await?
     {
         progress("unchanged since it was built".into());
         return Ok(found.id.clone());
@@ -317,11 +309,11 @@ pub async fn build(
             Some(found) => {
                 let bases = context.instructions.bases.iter().flatten();
                 fingerprint_of(found) != fingerprint
-                    || !build_labels::are_own(&*around.engine, found, bases).await
+                    || !build_labels::are_own(&*ctx.engine, found, bases).await
             }
             None => true,
         };
-    let mut labels = overwritten(around, &context).await?;
+    let mut labels = overwritten(ctx, &context).await?;
     labels.extend(build.labels.clone());
     labels.insert(label::FORMAT.into(), LABEL_FORMAT.into());
     labels.insert(label::BUILD_SECRETS.into(), fingerprint);
@@ -340,7 +332,7 @@ pub async fn build(
         network: build.network.clone(),
         platform: None,
         context_digest: context.digest.clone(),
-        context: context.stream(&around.host),
+        context: context.stream(&ctx.host),
     };
     let failed = |error: crate::engine::EngineError| match error.kind {
         EngineErrorKind::Unreachable
@@ -361,7 +353,7 @@ pub async fn build(
             }
         }
     };
-    let host = &*around.host;
+    let host = &*ctx.host;
     let say = |silent| {
         progress(Standing::new(format!("no output for {}", elapsed(silent)), Detail::Waiting))
     };
@@ -374,7 +366,7 @@ pub async fn build(
         .hint("a step that takes so long has to write something now and then")
         .field("image", image.to_owned())
     };
-    let mut stream = within(host, STALLED, &say, around.engine.image_build(request))
+    let mut stream = within(host, STALLED, &say, ctx.engine.image_build(request))
         .await
         .ok_or_else(stalled)?
         .map_err(failed)?;
@@ -390,8 +382,7 @@ pub async fn build(
             )),
             BuildEvent::Output(bytes) => {
                 for line in String::from_utf8_lossy(&bytes).lines() {
-                    around
-                        .events
+                    ctx.events
                         .event(&Event::Output { from: name.to_owned(), text: line.to_owned() });
                 }
             }
@@ -400,7 +391,7 @@ pub async fn build(
     }
     match id {
         Some(id) => Ok(id),
-        None => super::observe::image_id(&*around.engine, image).await?.ok_or_else(|| {
+        None => super::observe::image_id(&*ctx.engine, image).await?.ok_or_else(|| {
             Failure::new(Kind::Build, format!("The build of \"{image}\" ended without an image"))
         }),
     }

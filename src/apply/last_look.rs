@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 
 use futures::future::BoxFuture;
 
-use super::Surroundings;
+use super::RunContext;
 use super::failures::of_engine;
 use super::observe::bystanders;
 use super::writers::Writing;
@@ -22,7 +22,7 @@ use crate::model::{Failure, Kind};
 
 /// A container that is to be started.
 pub(super) struct LastLook<'a> {
-    pub around: &'a Surroundings,
+    pub ctx: &'a RunContext,
     /// The project's name.
     pub name: &'a str,
     pub project: Option<&'a Project>,
@@ -66,10 +66,10 @@ impl LastLook<'_> {
                     "The container \"{}\" was started beside one that writes to the same storage: spc would stop it",
                     holder.name
                 );
-                self.around.log(Level::Warning, text);
+                self.ctx.log(Level::Warning, text);
                 return Ok(());
             }
-            let stopped = self.around.engine.container_stop(self.id, &StopRequest::default()).await;
+            let stopped = self.ctx.engine.container_stop(self.id, &StopRequest::default()).await;
             stopped.map_err(|error| {
                 of_engine(error, "stop a container that was started beside another writer")
             })?;
@@ -89,7 +89,7 @@ impl LastLook<'_> {
         if !self.may_clash() {
             return Ok(None);
         }
-        let mut all: Vec<Bystander> = bystanders(&*self.around.engine).await?;
+        let mut all: Vec<Bystander> = bystanders(&*self.ctx.engine).await?;
         let Some(own) = all.iter().find(|there| there.id == self.id) else { return Ok(None) };
         if own.writes.is_empty() && own.folders.is_empty() || is_before && own.is_up {
             return Ok(None);
@@ -104,7 +104,7 @@ impl LastLook<'_> {
         let observed = Observed { storages: self.storages.clone(), ..Observed::default() };
         loop {
             let writing = Writing {
-                around: self.around,
+                ctx: self.ctx,
                 name: self.name,
                 project: self.project,
                 observed: &observed,
@@ -121,7 +121,7 @@ impl LastLook<'_> {
 
     async fn is_up(&self, container: &ContainerRef) -> Result<bool, Failure> {
         let id = container.id.as_deref().unwrap_or(&container.name);
-        match self.around.engine.container_inspect(id).await {
+        match self.ctx.engine.container_inspect(id).await {
             Ok(found) => Ok(found.state.is_some_and(|state| {
                 [state.running, state.paused, state.restarting].contains(&Some(true))
             })),
@@ -138,7 +138,7 @@ impl LastLook<'_> {
         id: &str,
     ) -> Result<Option<chrono::DateTime<chrono::FixedOffset>>, Failure> {
         let found = self
-            .around
+            .ctx
             .engine
             .container_inspect(id)
             .await

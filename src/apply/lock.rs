@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::Surroundings;
+use super::RunContext;
 use super::create;
 use super::failures::of_engine;
 pub use super::held_lock::{Lock, TurnGuard, remove};
@@ -86,21 +86,17 @@ fn not_taken(error: EngineError, doing: &str) -> NotTaken {
 }
 
 /// Takes the lock of `project`, waiting for another run at most `patience`.
-pub async fn acquire(
-    around: &Surroundings,
-    project: &str,
-    patience: Duration,
-) -> Result<Lock, Failure> {
-    acquire_for(around, project, patience).await.map_err(NotTaken::failure)
+pub async fn acquire(ctx: &RunContext, project: &str, patience: Duration) -> Result<Lock, Failure> {
+    acquire_for(ctx, project, patience).await.map_err(NotTaken::failure)
 }
 
 /// The same; nothing where the engine has no space left for a lock, for work that makes space.
 pub async fn acquire_if_there_is_space(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &str,
     patience: Duration,
 ) -> Result<Option<Lock>, Failure> {
-    match acquire_for(around, project, patience).await {
+    match acquire_for(ctx, project, patience).await {
         Ok(lock) => Ok(Some(lock)),
         Err(NotTaken::NoSpace(_)) => Ok(None),
         Err(NotTaken::Failed(failure)) => Err(failure),
@@ -111,19 +107,19 @@ pub async fn acquire_if_there_is_space(
 pub const TAKEN_OVER: &str = ": taken over";
 
 async fn acquire_for(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &str,
     patience: Duration,
 ) -> Result<Lock, NotTaken> {
     // Of the project, not of a container that nobody asked for.
-    may(&*around.engine, Intent::ChangeProject(project)).await?;
-    let begun = around.host.monotonic();
+    may(&*ctx.engine, Intent::ChangeProject(project)).await?;
+    let begun = ctx.host.monotonic();
     let mut waiting = Waiting::default();
     loop {
-        let refused = match waiting.take(around, project).await {
+        let refused = match waiting.take(ctx, project).await {
             Ok(Take::Taken(lock)) => {
                 if waiting.has_taken_over {
-                    settle(around, project).await;
+                    settle(ctx, project).await;
                 }
                 return Ok(lock);
             }
@@ -132,9 +128,9 @@ async fn acquire_for(
             Err(NotTaken::NoSpace(failure)) => NotTaken::NoSpace(failure),
             Err(failed) => return Err(failed),
         };
-        let now = around.host.monotonic();
+        let now = ctx.host.monotonic();
         let is_over = now.saturating_sub(begun) >= patience;
-        match holder(around, project).await? {
+        match holder(ctx, project).await? {
             // Whether its run goes on, and for how long, can't be told: not waited for, and never
             // taken over.
             Some(Taken { content: Err(newer), .. }) => {
@@ -142,12 +138,12 @@ async fn acquire_for(
             }
             Some(Taken { id, content: Ok(holder) }) => {
                 waiting.nameless_since = None;
-                match waiting.look(around, &id, holder.as_ref(), now, begun) {
+                match waiting.look(ctx, &id, holder.as_ref(), now, begun) {
                     Some(left) if !is_over => {
-                        around.events.event(&Event::Waiting {
+                        ctx.events.event(&Event::Waiting {
                             text: format!("the lock was left by {left}{TAKEN_OVER}"),
                         });
-                        remove(&*around.engine, &id).await?;
+                        remove(&*ctx.engine, &id).await?;
                         // One that the engine only says is removed is looked at again a little
                         // later.
                         if !std::mem::replace(&mut waiting.has_taken_over, true) {
@@ -159,11 +155,11 @@ async fn acquire_for(
                 }
             }
             None => match refused {
-                NotTaken::Failed(failure) => waiting.nobody_has_it(around, failure, now)?,
+                NotTaken::Failed(failure) => waiting.nobody_has_it(ctx, failure, now)?,
                 no_space @ NotTaken::NoSpace(_) => return Err(no_space),
             },
         }
-        wait_a_little(around).await?;
+        wait_a_little(ctx).await?;
     }
 }
 
@@ -191,23 +187,23 @@ struct Waiting {
 }
 
 impl Waiting {
-    async fn take(&mut self, around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
+    async fn take(&mut self, ctx: &RunContext, project: &str) -> Result<Take, NotTaken> {
         let interrupted =
-            || if around.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
+            || if ctx.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
         interrupted()?;
         if !self.has_image {
-            ensure_empty_image(around).await?;
+            ensure_empty_image(ctx).await?;
             self.has_image = true;
             interrupted()?;
         }
-        take(around, project).await
+        take(ctx, project).await
     }
 
     /// The engine refuses the lock's name, and has no container of that name. That passes soon, or
     /// something else is wrong.
     fn nobody_has_it(
         &mut self,
-        around: &Surroundings,
+        ctx: &RunContext,
         refused: Failure,
         now: Duration,
     ) -> Result<(), NotTaken> {
@@ -217,7 +213,7 @@ impl Waiting {
         }
         // Another run that gives it back at this moment is not worth a word.
         if since < now && !std::mem::replace(&mut self.is_told, true) {
-            around.events.event(&Event::Waiting {
+            ctx.events.event(&Event::Waiting {
                 text: format!("no run holds the lock, and yet: {}", refused.message),
             });
         }
@@ -227,13 +223,13 @@ impl Waiting {
     /// Looks at the lock as it is `now`; by whom it was left, if nobody holds it any more.
     fn look(
         &mut self,
-        around: &Surroundings,
+        ctx: &RunContext,
         id: &str,
         holder: Option<&Holder>,
         now: Duration,
         begun: Duration,
     ) -> Option<String> {
-        if liveness(around, holder) == Liveness::Gone {
+        if liveness(ctx, holder) == Liveness::Gone {
             self.seen = None;
             return Some(format!("{}, whose process is gone", described(holder)));
         }
@@ -252,7 +248,7 @@ impl Waiting {
         // One that took it a moment ago has not written yet who it is.
         if !self.is_told && (holder.is_some() || now > begun + LOOK) {
             self.is_told = true;
-            around.events.event(&Event::Waiting {
+            ctx.events.event(&Event::Waiting {
                 text: format!("{} changes this project", described(holder)),
             });
         }
@@ -278,17 +274,17 @@ fn of_newer_spc(project: &str, newer: &Unreadable) -> Failure {
 }
 
 /// What is known of the process that holds a lock.
-pub fn liveness(around: &Surroundings, holder: Option<&Holder>) -> Liveness {
+pub fn liveness(ctx: &RunContext, holder: Option<&Holder>) -> Liveness {
     holder
         .and_then(|holder| holder.process.as_ref())
-        .map_or(Liveness::Unknown, |process| around.host.liveness(process))
+        .map_or(Liveness::Unknown, |process| ctx.host.liveness(process))
 }
 
-async fn wait_a_little(around: &Surroundings) -> Result<(), Failure> {
+async fn wait_a_little(ctx: &RunContext) -> Result<(), Failure> {
     use futures::FutureExt;
     futures::select_biased! {
-        () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
-        () = around.host.sleep(LOOK).fuse() => Ok(()),
+        () = ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+        () = ctx.host.sleep(LOOK).fuse() => Ok(()),
     }
 }
 
@@ -305,8 +301,8 @@ pub struct Taken {
 ///
 /// # Errors
 /// Of kind `conflict` where something else has the lock's name.
-pub async fn holder(around: &Surroundings, project: &str) -> Result<Option<Taken>, Failure> {
-    let engine = &around.engine;
+pub async fn holder(ctx: &RunContext, project: &str) -> Result<Option<Taken>, Failure> {
+    let engine = &ctx.engine;
     let Some(found) = find_container(&**engine, &lock_container(project)).await? else {
         return Ok(None);
     };
@@ -329,30 +325,30 @@ pub fn described(holder: Option<&Holder>) -> String {
     )
 }
 
-async fn take(around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
-    let body = create::lock(project, &around.run);
-    let created = match around.engine.container_create(&lock_container(project), None, body).await {
+async fn take(ctx: &RunContext, project: &str) -> Result<Take, NotTaken> {
+    let body = create::lock(project, &ctx.run);
+    let created = match ctx.engine.container_create(&lock_container(project), None, body).await {
         Ok(created) => created,
         Err(error) if error.is_conflict() => return Ok(Take::Refused(of_engine(error, TAKE))),
         Err(error) => return Err(not_taken(error, TAKE)),
     };
     let mut holder = Holder {
-        who: around.host.identity(),
-        run: around.run.clone(),
-        since: around.host.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        who: ctx.host.identity(),
+        run: ctx.run.clone(),
+        since: ctx.host.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         beat: 0,
-        process: around.host.process_mark(),
+        process: ctx.host.process_mark(),
     };
-    let engine = around.engine.clone();
+    let engine = ctx.engine.clone();
     if let Err(error) = write_holder(&*engine, &created.id, &holder).await {
         // Without a heartbeat others would take it for left over while it is held.
         remove(&*engine, &created.id).await?;
         return Err(not_taken(error, "write the heartbeat of the project's lock"));
     }
     let lost = Arc::new(AtomicBool::new(false));
-    let beating = around.conductor.spawn({
+    let beating = ctx.conductor.spawn({
         let (engine, host, id, lost) =
-            (engine.clone(), around.host.clone(), created.id.clone(), lost.clone());
+            (engine.clone(), ctx.host.clone(), created.id.clone(), lost.clone());
         async move {
             loop {
                 host.sleep(BEAT).await;
@@ -377,15 +373,15 @@ async fn take(around: &Surroundings, project: &str) -> Result<Take, NotTaken> {
     }))
 }
 
-async fn ensure_empty_image(around: &Surroundings) -> Result<(), NotTaken> {
-    match around.engine.image_inspect(LOCK_IMAGE).await {
+async fn ensure_empty_image(ctx: &RunContext) -> Result<(), NotTaken> {
+    match ctx.engine.image_inspect(LOCK_IMAGE).await {
         Ok(_) => return Ok(()),
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(not_taken(error, TAKE)),
     }
     let empty = Bytes::from_static(&[0; 1024]);
     let tar = futures::stream::once(async move { Ok(empty) }).boxed();
-    let imported = around.engine.image_import(LOCK_IMAGE, &[], tar).await;
+    let imported = ctx.engine.image_import(LOCK_IMAGE, &[], tar).await;
     imported.map(drop).map_err(|error| not_taken(error, "make the image of the project's lock"))
 }
 

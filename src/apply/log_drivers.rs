@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Surroundings;
+use super::RunContext;
 use crate::model::Failure;
 use crate::model::plan::{Action, Plan};
 use crate::model::spec::Project;
@@ -10,11 +10,7 @@ use crate::model::spec::log_options::{check_with_default, depends_on_engine};
 
 /// Fails if a container that the plan makes has log options that the engine refuses. An engine that
 /// does not say its default will say so itself.
-pub(super) async fn check(
-    around: &Surroundings,
-    project: &Project,
-    plan: &Plan,
-) -> Result<(), Failure> {
+pub(super) async fn check(ctx: &RunContext, project: &Project, plan: &Plan) -> Result<(), Failure> {
     let creates =
         plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));
     let services: BTreeSet<&String> = creates.filter_map(|step| step.service.as_ref()).collect();
@@ -27,7 +23,7 @@ pub(super) async fn check(
     if open.is_empty() {
         return Ok(());
     }
-    let Some(default) = around.engine.info().await.ok().and_then(|info| info.logging_driver) else {
+    let Some(default) = ctx.engine.info().await.ok().and_then(|info| info.logging_driver) else {
         return Ok(());
     };
     open.into_iter().try_for_each(|(service, logging)| {

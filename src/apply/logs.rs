@@ -18,7 +18,7 @@ pub use self::container::last_lines;
 use self::container::{Opened, Range};
 pub use self::selection::{LogLine, LogQuery, Logged, Selection};
 use self::selection::{unreadable, warn};
-use super::Surroundings;
+use super::RunContext;
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::model::Failure;
 use crate::model::event::Level;
@@ -32,43 +32,42 @@ pub type LogStream = BoxStream<'static, Result<LogLine, Failure>>;
 /// # Errors
 /// If no log can be read, or the engine can't be asked.
 pub async fn read(
-    around: &Surroundings,
+    ctx: &RunContext,
     selection: Selection,
     query: LogQuery,
 ) -> Result<LogStream, Failure> {
     // Before the list, so that no start falls between the two.
-    let events =
-        if query.follow { Some(follow::subscribe(around, &selection).await?) } else { None };
-    let containers = selection.list(around).await?;
+    let events = if query.follow { Some(follow::subscribe(ctx, &selection).await?) } else { None };
+    let containers = selection.list(ctx).await?;
     let range = Range { tail: query.tail, since: query.since, until: query.until };
     let (mut sources, mut refused) = (Vec::new(), Vec::new());
     for logged in containers {
-        match container::history(around, &logged.id, range).await {
+        match container::history(ctx, &logged.id, range).await {
             Ok(opened) => sources.push((logged, opened)),
             // Removed meanwhile.
             Err(error) if error.is_not_found() => {}
             Err(error) => refused.push((logged, error)),
         }
     }
-    refuse_or_warn(around, &refused, sources.is_empty())?;
-    let Some(events) = events else { return Ok(history(around, sources).boxed()) };
+    refuse_or_warn(ctx, &refused, sources.is_empty())?;
+    let Some(events) = events else { return Ok(history(ctx, sources).boxed()) };
     if sources.is_empty() {
         let name = match &selection {
             Selection::Project { project, .. } => project,
             Selection::Container { name, .. } => name,
         };
-        around.log(
+        ctx.log(
             Level::Warning,
             format!("There is no container of \"{name}\" whose log could be followed"),
         );
     }
-    Ok(follow::follow(around.clone(), selection, query, sources, events).await?.boxed())
+    Ok(follow::follow(ctx.clone(), selection, query, sources, events).await?.boxed())
 }
 
 /// Fails with the first of `refused` if nothing else is left, or if it is about more than one log;
 /// else warns of each.
 fn refuse_or_warn(
-    around: &Surroundings,
+    ctx: &RunContext,
     refused: &[(Logged, EngineError)],
     is_all: bool,
 ) -> Result<(), Failure> {
@@ -80,17 +79,17 @@ fn refuse_or_warn(
         return Err(unreadable(logged, error.clone()));
     }
     for (logged, error) in refused {
-        warn(around, logged, error.clone());
+        warn(ctx, logged, error.clone());
     }
     Ok(())
 }
 
 /// What is in the logs by now. A log that breaks off is warned of, and the others go on.
 fn history(
-    around: &Surroundings,
+    ctx: &RunContext,
     sources: Vec<(Logged, Opened)>,
 ) -> impl futures::Stream<Item = Result<LogLine, Failure>> + Send + use<> {
-    let around = around.clone();
+    let ctx = ctx.clone();
     let (containers, lines): (Vec<_>, Vec<_>) =
         sources.into_iter().map(|(logged, opened)| (logged, opened.lines)).unzip();
     let is_single = containers.len() == 1;
@@ -101,7 +100,7 @@ fn history(
             match line {
                 Ok(line) => yield containers[at].line(line),
                 Err(error) if is_single || error.kind == EngineErrorKind::Unreachable => Err(unreadable(&containers[at], error))?,
-                Err(error) => warn(&around, &containers[at], error),
+                Err(error) => warn(&ctx, &containers[at], error),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Surroundings;
+use super::RunContext;
 use super::observe::{Scope, look_at_owners, observe};
 use super::records::Records;
 use super::writers::look_at_folders;
@@ -10,12 +10,11 @@ use crate::model::Failure;
 use crate::model::observed::Observed;
 
 /// What there is of a project.
-pub async fn look(around: &Surroundings, project: &str) -> Result<Observed, Failure> {
-    let records = Records::new(&*around.host, &around.policy, project);
+pub async fn look(ctx: &RunContext, project: &str) -> Result<Observed, Failure> {
+    let records = Records::new(&*ctx.host, &ctx.policy, project);
     let mut observed =
-        observe(&*around.engine, project, Scope::Project, &BTreeSet::new(), &records.state())
-            .await?;
-    look_at_owners(&*around.host, &mut observed);
-    look_at_folders(around, None, &mut observed);
+        observe(&*ctx.engine, project, Scope::Project, &BTreeSet::new(), &records.state()).await?;
+    look_at_owners(&*ctx.host, &mut observed);
+    look_at_folders(ctx, None, &mut observed);
     Ok(observed)
 }

@@ -63,4 +63,4 @@ mod waits;
 mod work;
 pub mod writers;
 
-pub use run_context::{Surroundings, Told};
+pub use run_context::{RunContext, Told};

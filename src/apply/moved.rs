@@ -23,7 +23,7 @@ use std::path::Path;
 use bollard::models;
 use sha2::{Digest, Sha256};
 
-use super::Surroundings;
+use super::RunContext;
 use super::failures::of_engine;
 use super::held_lock::Lock;
 use super::look::look;
@@ -37,11 +37,10 @@ use crate::model::names::{
 use crate::model::observed::{Move, Observed};
 
 /// The folders other than the project directory that what there is of `project` was made from.
-pub async fn former_folders(around: &Surroundings, project: &str) -> Result<Vec<String>, Failure> {
-    let observed = look(around, project).await?;
-    let is_here = |folder: &str| {
-        around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path))
-    };
+pub async fn former_folders(ctx: &RunContext, project: &str) -> Result<Vec<String>, Failure> {
+    let observed = look(ctx, project).await?;
+    let is_here =
+        |folder: &str| ctx.policy.is_project_directory(folder, &|path| resolve(&*ctx.host, path));
     Ok(observed.folders.into_iter().filter(|folder| !is_here(folder)).collect())
 }
 
@@ -62,11 +61,10 @@ impl Change {
     }
 }
 
-fn change(around: &Surroundings, project: &str, observed: &Observed, takes_over: bool) -> Change {
-    let is_here = |folder: &str| {
-        around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path))
-    };
-    let is_given = around.policy.is_given_project(project);
+fn change(ctx: &RunContext, project: &str, observed: &Observed, takes_over: bool) -> Change {
+    let is_here =
+        |folder: &str| ctx.policy.is_project_directory(folder, &|path| resolve(&*ctx.host, path));
+    let is_given = ctx.policy.is_given_project(project);
     // A record of another folder is that folder's, unless a person says which one it is.
     if !is_given && observed.moves.iter().any(|there| !is_here(&there.to)) {
         return Change::default();
@@ -77,8 +75,7 @@ fn change(around: &Surroundings, project: &str, observed: &Observed, takes_over:
     let is_true =
         |there: &&Move| is_needed && is_here(&there.to) && former.is_subset(&there.former);
     let kept = observed.moves.iter().find(is_true);
-    let may_record =
-        if former.is_empty() { takes_over && around.policy.adopts() } else { is_given };
+    let may_record = if former.is_empty() { takes_over && ctx.policy.adopts() } else { is_given };
     if kept.is_none() && is_needed && !may_record {
         return Change::default();
     }
@@ -105,13 +102,12 @@ fn has_folderless(observed: &Observed) -> bool {
 /// Networks and volumes that Docker Compose made and the project took over: what is recorded in
 /// `.spc/`, and all of them where the engine has the record that they are this folder's.
 pub(super) fn adopted(
-    around: &Surroundings,
+    ctx: &RunContext,
     observed: &Observed,
     recorded: BTreeSet<String>,
 ) -> BTreeSet<String> {
-    let is_here = |folder: &str| {
-        around.policy.is_project_directory(folder, &|path| resolve(&*around.host, path))
-    };
+    let is_here =
+        |folder: &str| ctx.policy.is_project_directory(folder, &|path| resolve(&*ctx.host, path));
     let mut adopted = recorded;
     if observed.moves.iter().any(|there| is_here(&there.to)) {
         let networks = observed
@@ -132,32 +128,32 @@ pub(super) fn adopted(
 /// Whether what the engine has recorded of moves is not true, or not all, and this run may say so.
 /// `takes_over`: whether its verb is one that `--adopt` lets take over what Docker Compose made.
 pub(super) fn is_outdated(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &str,
     observed: &Observed,
     takes_over: bool,
 ) -> bool {
-    !change(around, project, observed, takes_over).is_empty()
+    !change(ctx, project, observed, takes_over).is_empty()
 }
 
 /// Records where the project was moved from, or removes a record that is not true any more. That it
 /// can't be done is said and is no failure.
 pub(super) async fn settle(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &str,
     observed: &Observed,
     lock: Option<&Lock>,
     takes_over: bool,
 ) -> Result<(), Failure> {
-    let change = change(around, project, observed, takes_over);
+    let change = change(ctx, project, observed, takes_over);
     if change.is_empty() {
         return Ok(());
     }
     if let Some(lock) = lock {
         lock.verify().await?;
     }
-    if let Err(failure) = apply(around, project, change).await {
-        around.log(
+    if let Err(failure) = apply(ctx, project, change).await {
+        ctx.log(
             Level::Warning,
             format!(
                 "Where the project \"{project}\" was moved from is not recorded: {}",
@@ -168,12 +164,12 @@ pub(super) async fn settle(
     Ok(())
 }
 
-async fn apply(around: &Surroundings, project: &str, change: Change) -> Result<(), Failure> {
+async fn apply(ctx: &RunContext, project: &str, change: Change) -> Result<(), Failure> {
     if let Some(former) = change.record {
-        let body = body(project, &around.directory, &former);
+        let body = body(project, &ctx.directory, &former);
         let name = body.name.clone().unwrap_or_default();
         let labels = body.labels.clone().unwrap_or_default();
-        let created = around
+        let created = ctx
             .engine
             .volume_create(body)
             .await
@@ -188,8 +184,8 @@ async fn apply(around: &Surroundings, project: &str, change: Change) -> Result<(
             .map(|folder| format!("\"{folder}\""))
             .collect::<Vec<_>>()
             .join(" and ");
-        let here = around.directory.display();
-        around.log(
+        let here = ctx.directory.display();
+        ctx.log(
             Level::Notice,
             if former.is_empty() {
                 format!(
@@ -202,7 +198,7 @@ async fn apply(around: &Surroundings, project: &str, change: Change) -> Result<(
         );
     }
     for name in change.remove {
-        match around.engine.volume_remove(&name, false).await {
+        match ctx.engine.volume_remove(&name, false).await {
             Err(error) if !error.is_not_found() => {
                 return Err(of_engine(error, &format!("remove the volume \"{name}\"")));
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::{FutureExt, StreamExt};
 
-use super::Surroundings;
+use super::RunContext;
 use super::builds::{Rebuild, build_services};
 use super::create;
 use super::exec::{Ended, shown, too_large};
@@ -34,55 +34,54 @@ use crate::model::{Failure, Kind, hash};
 /// # Errors
 /// Of kind `conflict`, before anything is done, where it would write to a volume beside a container
 /// that runs.
-pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, Failure> {
+pub async fn run(ctx: &RunContext, one_off: &OneOff<'_>) -> Result<Ended, Failure> {
     let mut nonce = [0; 6];
-    around.host.random(&mut nonce);
+    ctx.host.random(&mut nonce);
     let of = one_off.service.map_or("run", |(_, service)| service.name.as_str());
     let name = format!("{}-{of}-run-{}", one_off.project, hash::hex(&nonce));
-    let body = create::one_off(around, one_off);
+    let body = create::one_off(ctx, one_off);
     if let Some((_, service)) = one_off.service {
         let doing = "run a one-off container of the service";
         preflight::may(
-            &*around.engine,
+            &*ctx.engine,
             Intent::UseService { doing, service: &service.name, project: one_off.project },
         )
         .await?;
     }
-    preflight::may(&*around.engine, Intent::CreateContainer { name: &name, body: &body }).await?;
+    preflight::may(&*ctx.engine, Intent::CreateContainer { name: &name, body: &body }).await?;
     match one_off.service {
         Some((project, service)) => {
-            preflight::one_off_objects(around, project, service).await?;
-            refuse_second_writer(around, one_off).await?;
+            preflight::one_off_objects(ctx, project, service).await?;
+            refuse_second_writer(ctx, one_off).await?;
             // On the heap: it is large, and this future is part of others.
-            Box::pin(prepare_one_off(around, project, &service.name, one_off.with_dependencies))
+            Box::pin(prepare_one_off(ctx, project, &service.name, one_off.with_dependencies))
                 .await?;
         }
         None => {
-            remove_left_behind(around, one_off.project).await?;
-            if image_id(&*around.engine, one_off.image).await?.is_none() {
+            remove_left_behind(ctx, one_off.project).await?;
+            if image_id(&*ctx.engine, one_off.image).await?.is_none() {
                 match one_off.built_by {
                     Some((project, service)) => {
                         let only = BTreeSet::from([service.to_owned()]);
                         let built =
-                            Box::pin(build_services(around, project, &only, Rebuild::default()))
-                                .await;
+                            Box::pin(build_services(ctx, project, &only, Rebuild::default())).await;
                         // Its place in the description is not where this was asked for.
                         built.map_err(|failure| {
                             Failure { path: None, ..failure }.field("service", service)
                         })?;
                     }
-                    None => drop(super::images::pull(around, one_off.image, None, &|_| {}).await?),
+                    None => drop(super::images::pull(ctx, one_off.image, None, &|_| {}).await?),
                 }
             }
         }
     }
     // Until it is started: whoever has the lock starts no second writer, and sees this one when it
     // has it.
-    let mut turn = Turn::take(around, one_off).await?;
-    let checked = if turn.is_needed { refuse_second_writer(around, one_off).await } else { Ok(()) };
+    let mut turn = Turn::take(ctx, one_off).await?;
+    let checked = if turn.is_needed { refuse_second_writer(ctx, one_off).await } else { Ok(()) };
     let created = match checked {
         Ok(()) => {
-            let created = around.engine.container_create(&name, None, body).await;
+            let created = ctx.engine.container_create(&name, None, body).await;
             created.map_err(|error| of_engine(error, &format!("create the container \"{name}\"")))
         }
         Err(failure) => Err(failure),
@@ -100,7 +99,7 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
         format!(" {}", shown(&one_off.command))
     };
     let still = |waited| {
-        around.log(
+        ctx.log(
             Level::Info,
             format!(
                 "waiting for the command{command} in \"{name}\": not done after {}",
@@ -110,13 +109,13 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     };
     let timer = async {
         match one_off.timeout {
-            Some(timeout) => around.host.sleep(timeout).await,
+            Some(timeout) => ctx.host.sleep(timeout).await,
             None => futures::future::pending().await,
         }
     };
     let result = futures::select_biased! {
-        result = Box::pin(spoken_of(&*around.host, &still, to_its_end(around, one_off, &created.id, &mut turn))).fuse() => result,
-        () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+        result = Box::pin(spoken_of(&*ctx.host, &still, to_its_end(ctx, one_off, &created.id, &mut turn))).fuse() => result,
+        () = ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
         () = Box::pin(timer).fuse() => {
             let whose = one_off.service.map_or(one_off.image, |(_, service)| service.name.as_str());
             let waited = format_duration(one_off.timeout.unwrap_or_default());
@@ -126,12 +125,12 @@ pub async fn run(around: &Surroundings, one_off: &OneOff<'_>) -> Result<Ended, F
     };
     let given_back = turn.end().await;
     let say = |waited| {
-        around.log(
+        ctx.log(
             Level::Info,
             format!("removing the container \"{name}\": not done after {}", elapsed(waited)),
         )
     };
-    let removed = spoken_of(&*around.host, &say, remove(around, one_off, &created.id)).await;
+    let removed = spoken_of(&*ctx.host, &say, remove(ctx, one_off, &created.id)).await;
     let ended = result?;
     removed.map_err(|error| of_engine(error, &format!("remove the container \"{name}\"")))?;
     given_back?;
@@ -148,16 +147,15 @@ struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    async fn take(around: &'a Surroundings, one_off: &OneOff<'_>) -> Result<Self, Failure> {
+    async fn take(ctx: &'a RunContext, one_off: &OneOff<'_>) -> Result<Self, Failure> {
         let is_needed =
             one_off.service.is_some_and(|(project, service)| writes_alone(project, service));
         let mut turn = Self { is_needed, lock: None, among: None };
-        match &around.lock {
+        match &ctx.lock {
             _ if !is_needed => {}
             Some(held) => turn.among = Some(held.turn().await),
             None => {
-                turn.lock =
-                    Some(lock::acquire(around, one_off.project, DEFAULT_LOCK_PATIENCE).await?)
+                turn.lock = Some(lock::acquire(ctx, one_off.project, DEFAULT_LOCK_PATIENCE).await?)
             }
         }
         Ok(turn)
@@ -174,29 +172,25 @@ impl<'a> Turn<'a> {
 
 /// Removes the container, whether its command has ended or not. One that may be in the middle of
 /// writing to a volume is stopped first.
-async fn remove(
-    around: &Surroundings,
-    one_off: &OneOff<'_>,
-    id: &str,
-) -> crate::engine::Result<()> {
+async fn remove(ctx: &RunContext, one_off: &OneOff<'_>, id: &str) -> crate::engine::Result<()> {
     let writes =
         one_off.service.is_some_and(|(_, service)| service.writable_volumes().next().is_some());
     if writes {
         // Of one that is not running it is no error; of one that is gone the removal says so.
-        let _ = around.engine.container_stop(id, &StopRequest::default()).await;
+        let _ = ctx.engine.container_stop(id, &StopRequest::default()).await;
     }
-    around.engine.container_remove(id, true, true).await
+    ctx.engine.container_remove(id, true, true).await
 }
 
 /// Never two containers on one writable volume, unless it is marked as shared.
-async fn refuse_second_writer(around: &Surroundings, one_off: &OneOff<'_>) -> Result<(), Failure> {
+async fn refuse_second_writer(ctx: &RunContext, one_off: &OneOff<'_>) -> Result<(), Failure> {
     let Some((project, service)) =
         one_off.service.filter(|(project, service)| writes_alone(project, service))
     else {
         return Ok(());
     };
-    let observed = look(around, &project.name).await?;
-    let mut all = bystanders(&*around.engine).await?;
+    let observed = look(ctx, &project.name).await?;
+    let mut all = bystanders(&*ctx.engine).await?;
     // Removed before.
     all.retain(|there| {
         !observed
@@ -204,46 +198,46 @@ async fn refuse_second_writer(around: &Surroundings, one_off: &OneOff<'_>) -> Re
             .iter()
             .any(|one_off| one_off.id == there.id && one_off.run == OwnerState::Gone)
     });
-    check_new(around, project, &service.name, &observed, &all).await.map_err(last_look::of_one_off)
+    check_new(ctx, project, &service.name, &observed, &all).await.map_err(last_look::of_one_off)
 }
 
 async fn to_its_end(
-    around: &Surroundings,
+    ctx: &RunContext,
     one_off: &OneOff<'_>,
     id: &str,
     turn: &mut Turn<'_>,
 ) -> Result<Ended, Failure> {
-    let begun = around.host.monotonic();
+    let begun = ctx.host.monotonic();
     if let Some((project, service)) = one_off.service {
         for (network, endpoint) in
             create::further_networks(project, &without_exclusive(service), false)
         {
-            around.engine.network_connect(&network, id, endpoint).await.map_err(|error| {
+            ctx.engine.network_connect(&network, id, endpoint).await.map_err(|error| {
                 of_engine(error, &format!("connect to the network \"{network}\""))
             })?;
         }
         if !service.configs.is_empty() {
-            super::secrets::deliver_configs(around, project, service, id).await?;
+            super::secrets::deliver_configs(ctx, project, service, id).await?;
         }
         if !service.secrets.is_empty() {
-            super::secrets::deliver(around, project, service, id).await?;
+            super::secrets::deliver(ctx, project, service, id).await?;
         }
     }
     let failed = |error| of_engine(error, "run a one-off container");
     match one_off.service.filter(|_| turn.is_needed) {
         Some((project, service)) => {
-            let storages = look(around, &project.name).await?.storages;
+            let storages = look(ctx, &project.name).await?.storages;
             let (name, service) = (one_off.project, Some(service.name.as_str()));
             let last_look =
-                LastLook { around, name, project: Some(project), service, storages: &storages, id };
+                LastLook { ctx, name, project: Some(project), service, storages: &storages, id };
             last_look.before().await.map_err(last_look::of_one_off)?;
-            around.engine.container_start(id).await.map_err(failed)?;
+            ctx.engine.container_start(id).await.map_err(failed)?;
             last_look.after().await.map_err(last_look::of_one_off)?;
         }
-        None => drop(around.engine.container_start(id).await.map_err(failed)?),
+        None => drop(ctx.engine.container_start(id).await.map_err(failed)?),
     }
     turn.end().await?;
-    let mut output = around
+    let mut output = ctx
         .engine
         .container_logs(id, &LogsRequest { follow: true, ..LogsRequest::default() })
         .await
@@ -253,11 +247,11 @@ async fn to_its_end(
     while let Some(chunk) = output.next().await {
         let chunk = chunk.map_err(failed)?;
         let kept = if chunk.kind == OutputKind::Stdout { &mut stdout } else { &mut stderr };
-        kept.push(|| around.host.memory(), &chunk.bytes)
+        kept.push(|| ctx.host.memory(), &chunk.bytes)
             .map_err(|full| Failure { hint: None, ..too_large(full, "The command") })?;
     }
     (ended.stdout, ended.stderr) = (stdout.into_bytes(), stderr.into_bytes());
-    ended.code = around.engine.container_wait(id).await.map_err(failed)?;
-    ended.elapsed = around.host.monotonic().saturating_sub(begun);
+    ended.code = ctx.engine.container_wait(id).await.map_err(failed)?;
+    ended.elapsed = ctx.host.monotonic().saturating_sub(begun);
     Ok(ended)
 }

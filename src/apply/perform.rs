@@ -79,8 +79,8 @@ impl Execution<'_> {
         action: &Action,
         progress: &Told<'_>,
     ) -> Result<(), Failure> {
-        let around = self.around;
-        let engine = &*around.engine;
+        let ctx = self.ctx;
+        let engine = &*ctx.engine;
         if action.changes()
             && let Some(lock) = self.lock
         {
@@ -89,7 +89,7 @@ impl Execution<'_> {
         let_end(hub, learnt, action);
         match action {
             Action::PullImage { image } => {
-                let id = images::pull(around, image, None, progress).await?;
+                let id = images::pull(ctx, image, None, progress).await?;
                 learnt.with(|known| known.images.insert(canonical(image), id));
             }
             Action::BuildImage { image, service } => {
@@ -107,7 +107,7 @@ impl Execution<'_> {
                     project: &project.name,
                     secrets: &project.secrets,
                 };
-                let id = images::build(around, &building, progress).await?;
+                let id = images::build(ctx, &building, progress).await?;
                 learnt.with(|known| {
                     known
                         .images
@@ -131,12 +131,12 @@ impl Execution<'_> {
                     hash: hash.as_deref(),
                     instead,
                 };
-                restore_network::restore(around, &restored, containers).await?;
+                restore_network::restore(ctx, &restored, containers).await?;
             }
             Action::CreateVolume { key, name } => {
                 let project = self.project()?;
                 let body =
-                    create::volume(&project.name, &around.directory, key, &project.volumes[key]);
+                    create::volume(&project.name, &ctx.directory, key, &project.volumes[key]);
                 engine
                     .volume_create(body)
                     .await
@@ -156,23 +156,21 @@ impl Execution<'_> {
             }
             Action::DeliverConfigs { container } => {
                 let (project, service) = self.described(service.unwrap_or_default())?;
-                secrets::deliver_configs(around, project, service, &learnt.id(container)).await?;
+                secrets::deliver_configs(ctx, project, service, &learnt.id(container)).await?;
             }
             Action::DeliverSecrets { container } => {
                 let (project, service) = self.described(service.unwrap_or_default())?;
-                secrets::deliver(around, project, service, &learnt.id(container)).await?;
+                secrets::deliver(ctx, project, service, &learnt.id(container)).await?;
             }
             Action::StartContainer { container } => {
-                learnt.with(|known| {
-                    known.begun.insert(container.name.clone(), around.host.monotonic())
-                });
+                learnt
+                    .with(|known| known.begun.insert(container.name.clone(), ctx.host.monotonic()));
                 self.start(learnt, service, container).await?;
                 self.forget_stop(learnt, &learnt.id(container));
             }
             Action::RestartContainer { container } => {
-                learnt.with(|known| {
-                    known.begun.insert(container.name.clone(), around.host.monotonic())
-                });
+                learnt
+                    .with(|known| known.begun.insert(container.name.clone(), ctx.host.monotonic()));
                 let id = learnt.id(container);
                 if let Err(error) = engine.container_restart(&id, &StopRequest::default()).await {
                     return Err(self
@@ -226,7 +224,7 @@ impl Execution<'_> {
 
     /// Whether a container has no process, or is not there.
     async fn is_down(&self, id: &str) -> Result<bool, Failure> {
-        match inspect(&*self.around.engine, id).await {
+        match inspect(&*self.ctx.engine, id).await {
             Ok(found) => Ok(!found.state.is_up()),
             Err(failure) if failure.kind == Kind::NotFound => Ok(true),
             Err(failure) => Err(failure),
@@ -235,9 +233,8 @@ impl Execution<'_> {
 
     async fn create_network(&self, key: &str, name: &str) -> Result<(), Failure> {
         let project = self.project()?;
-        let body =
-            create::network(&project.name, &self.around.directory, key, &project.networks[key]);
-        match self.around.engine.network_create(body).await {
+        let body = create::network(&project.name, &self.ctx.directory, key, &project.networks[key]);
+        match self.ctx.engine.network_create(body).await {
             Ok(_) => Ok(()),
             // Newer engines refuse a second one of the name: another run made it a moment ago. A
             // subnet that is taken is a conflict too.
@@ -249,13 +246,13 @@ impl Execution<'_> {
     /// Noted before it is done: a run that is killed must not leave a service that looks like a job
     /// that ended by itself.
     fn remember_stop(&self, id: &str) {
-        let around = self.around;
-        let records = Records::new(&*around.host, &around.policy, &self.plan.project);
+        let ctx = self.ctx;
+        let records = Records::new(&*ctx.host, &ctx.policy, &self.plan.project);
         let kept = records.update(|state| {
             state.stopped.insert(id.to_owned());
         });
         if let Err(error) = kept {
-            around.log(
+            ctx.log(
                 Level::Warning,
                 format!("That a container is stopped is not remembered: {error}"),
             );
@@ -266,11 +263,10 @@ impl Execution<'_> {
     fn forget_stop(&self, learnt: &Learnt, id: &str) {
         learnt.with(|known| known.stopped.retain(|stopped| stopped != id));
         // What can't be written is reported with what else the run found.
-        let _ = Records::new(&*self.around.host, &self.around.policy, &self.plan.project).update(
-            |state| {
+        let _ =
+            Records::new(&*self.ctx.host, &self.ctx.policy, &self.plan.project).update(|state| {
                 state.stopped.remove(id);
-            },
-        );
+            });
     }
 
     /// Whether a container was there before, or was made by this run: it is not where its name was
@@ -282,8 +278,8 @@ impl Execution<'_> {
         {
             return true;
         }
-        match find_container(&*self.around.engine, &container.name).await {
-            Ok(Some(found)) => found.labels.get(label::RUN) == Some(&self.around.run),
+        match find_container(&*self.ctx.engine, &container.name).await {
+            Ok(Some(found)) => found.labels.get(label::RUN) == Some(&self.ctx.run),
             Ok(None) => false,
             // The removal tells what is wrong.
             Err(_) => true,
@@ -308,7 +304,7 @@ impl Execution<'_> {
         alias: bool,
         replaces: Option<&ContainerRef>,
     ) -> Result<String, Failure> {
-        let around = self.around;
+        let ctx = self.ctx;
         let (project, service) = self.described(service.unwrap_or_default())?;
         if let Some(old) = replaces {
             let gives_up = |id: &str| {
@@ -320,12 +316,12 @@ impl Execution<'_> {
                     _ => false,
                 })
             };
-            name_holder::check_final_name(&*around.engine, name, old, service, &gives_up).await?;
+            name_holder::check_final_name(&*ctx.engine, name, old, service, &gives_up).await?;
         }
         let inherited = match replaces {
             Some(old) => {
                 anonymous::inherited(
-                    around,
+                    ctx,
                     service,
                     name,
                     &learnt.id(old),
@@ -351,15 +347,15 @@ impl Execution<'_> {
             alias,
             fingerprint: self.fingerprints.get(&service.name).map(String::as_str),
             inherited: &inherited,
-            secrets: &around.secrets,
-            api: around.engine.api_version(),
-            directory: &around.directory.to_string_lossy(),
-            run: &around.run,
+            secrets: &ctx.secrets,
+            api: ctx.engine.api_version(),
+            directory: &ctx.directory.to_string_lossy(),
+            run: &ctx.run,
         });
-        let created = match around.engine.container_create(name, None, body).await {
+        let created = match ctx.engine.container_create(name, None, body).await {
             Ok(created) => created,
             Err(error) if error.is_conflict() => {
-                return Err(name_holder::conflict(&*around.engine, name, service).await);
+                return Err(name_holder::conflict(&*ctx.engine, name, service).await);
             }
             Err(error) if error.is_not_found() => {
                 return Err(Failure::new(
@@ -376,7 +372,7 @@ impl Execution<'_> {
             }
         };
         for warning in created.warnings.iter().filter(|warning| !warning.is_empty()) {
-            around.log(Level::Warning, format!("{name}: {warning}"));
+            ctx.log(Level::Warning, format!("{name}: {warning}"));
         }
         Ok(created.id)
     }
@@ -387,7 +383,7 @@ impl Execution<'_> {
         service: Option<&str>,
         container: &ContainerRef,
     ) -> Result<(), Failure> {
-        let engine = &*self.around.engine;
+        let engine = &*self.ctx.engine;
         let id = learnt.id(container);
         if let Some(project) = self.project
             && let Some(service) = service.and_then(|name| project.services.get(name))
@@ -396,7 +392,7 @@ impl Execution<'_> {
             self.connect_missing(project, service, &id).await?;
         }
         let last_look = LastLook {
-            around: self.around,
+            ctx: self.ctx,
             name: &self.plan.project,
             project: self.project,
             service,
@@ -423,7 +419,7 @@ impl Execution<'_> {
         service: &Service,
         id: &str,
     ) -> Result<(), Failure> {
-        let engine = &*self.around.engine;
+        let engine = &*self.ctx.engine;
         let found = engine
             .container_inspect(id)
             .await
@@ -432,7 +428,7 @@ impl Execution<'_> {
             .config
             .and_then(|config| config.labels)
             .and_then(|mut labels| labels.remove(label::HASH));
-        let secrets = &self.around.secrets;
+        let secrets = &self.ctx.secrets;
         let is_made_of_it = |hash: String| {
             hash::is_of_service(&hash, service, project, secrets)
                 || hash::is_of_service_by_defaults(&hash, service, project, secrets)
@@ -468,18 +464,10 @@ impl Execution<'_> {
         (container, id): (&str, &str),
         service: Option<&str>,
     ) -> Failure {
-        let (around, described) = (self.around, self.project);
-        RefusedStart {
-            around,
-            verb,
-            project: &self.plan.project,
-            described,
-            service,
-            container,
-            id,
-        }
-        .explain(error)
-        .await
+        let (ctx, described) = (self.ctx, self.project);
+        RefusedStart { ctx, verb, project: &self.plan.project, described, service, container, id }
+            .explain(error)
+            .await
     }
 
     async fn wait(
@@ -505,11 +493,11 @@ impl Execution<'_> {
                 .filter(|_| learnt.with(|known| known.begun.contains_key(&container.name)))
                 .and_then(|name| self.paces.get(name)),
         };
-        let ready = readiness::wait(self.around, hub, &waiting, progress).await?;
+        let ready = readiness::wait(self.ctx, hub, &waiting, progress).await?;
         if !ready.completed {
             hub.rely_on(&id);
         }
-        let now = self.around.host.monotonic();
+        let now = self.ctx.host.monotonic();
         learnt.with(|known| {
             let elapsed = known
                 .begun
@@ -537,7 +525,7 @@ impl Execution<'_> {
         container: &ContainerRef,
     ) -> Result<(), Failure> {
         let (project, service) = self.described(service.unwrap_or_default())?;
-        let engine = &*self.around.engine;
+        let engine = &*self.ctx.engine;
         let id = learnt.id(container);
         for (network, endpoint) in create::all_networks(project, service) {
             match engine.network_disconnect(&network, &id, false).await {
@@ -566,7 +554,7 @@ impl Execution<'_> {
 
     /// Removes a container; the volume of its secrets always, its other anonymous ones as asked.
     async fn remove(&self, id: &str, name: &str, volumes: Anonymous) -> Result<(), Failure> {
-        let engine = &*self.around.engine;
+        let engine = &*self.ctx.engine;
         let found = match inspect(engine, id).await {
             Ok(found) => found,
             Err(failure) if failure.kind == Kind::NotFound => return Ok(()),

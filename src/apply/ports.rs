@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Surroundings;
+use super::RunContext;
 use super::observe::{published_ports, uses_host_network};
 use crate::engine::Filters;
 use crate::host::Listener;
@@ -32,7 +32,7 @@ pub struct Listening {
 }
 
 /// Fails if a container that the plan starts publishes a port that a process of this machine has.
-pub async fn check(around: &Surroundings, project: &Project, plan: &Plan) -> Result<(), Failure> {
+pub async fn check(ctx: &RunContext, project: &Project, plan: &Plan) -> Result<(), Failure> {
     let starts =
         plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer { .. }));
     let services: BTreeSet<&String> = starts.filter_map(|step| step.service.as_ref()).collect();
@@ -50,22 +50,22 @@ pub async fn check(around: &Surroundings, project: &Project, plan: &Plan) -> Res
             })
         },
     );
-    check_listeners(around, wanted.collect()).await
+    check_listeners(ctx, wanted.collect()).await
 }
 
 /// Fails if a process of this machine has one of the ports.
-pub async fn check_listeners(around: &Surroundings, wanted: Vec<Listening>) -> Result<(), Failure> {
-    if wanted.is_empty() || !around.engine.publishes_here() {
+pub async fn check_listeners(ctx: &RunContext, wanted: Vec<Listening>) -> Result<(), Failure> {
+    if wanted.is_empty() || !ctx.engine.publishes_here() {
         return Ok(());
     }
     for Listening { name, service, resource, keys } in wanted {
         let Resource::HostPort { address, port, protocol } = &resource else { continue };
-        let Some(holder) = around.host.port_holder(*address, *port, protocol).filter(is_no_engine)
+        let Some(holder) = ctx.host.port_holder(*address, *port, protocol).filter(is_no_engine)
         else {
             continue;
         };
         // Asked only now: who has the port may be a container, or its network the machine's own.
-        let Ok(running) = around.engine.container_list(false, &Filters::new()).await else {
+        let Ok(running) = ctx.engine.container_list(false, &Filters::new()).await else {
             return Ok(());
         };
         if running.iter().any(|container| {

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Surroundings;
+use super::RunContext;
 use super::bind_sources;
 use super::create::{self, ContainerMaking};
 use super::failures::of_engine;
@@ -45,7 +45,7 @@ async fn may_by_id(
 
 /// A plan and what it was made from.
 pub struct Preflight<'a> {
-    pub around: &'a Surroundings,
+    pub ctx: &'a RunContext,
     /// What containers are made of; none for verbs that create nothing.
     pub project: Option<&'a Project>,
     pub name: &'a str,
@@ -67,7 +67,7 @@ impl Preflight<'_> {
     /// Fails with the first thing that would be refused, and its place in the description if it has
     /// one.
     pub async fn check(&self) -> Result<(), Failure> {
-        may(&*self.around.engine, Intent::ChangeProject(self.name)).await?;
+        may(&*self.ctx.engine, Intent::ChangeProject(self.name)).await?;
         if let Some(project) = self.project {
             self.used_objects(project).await?;
         }
@@ -78,14 +78,14 @@ impl Preflight<'_> {
                 None => failure,
             })?;
         }
-        let Self { around, project, name, plan, observed, all } = self;
+        let Self { ctx, project, name, plan, observed, all } = self;
         if let Some(project) = project {
-            log_drivers::check(around, project, plan).await?;
-            ports::check(around, project, plan).await?;
+            log_drivers::check(ctx, project, plan).await?;
+            ports::check(ctx, project, plan).await?;
         } else {
-            start_ports::check(around, plan, observed).await?;
+            start_ports::check(ctx, plan, observed).await?;
         }
-        Writing { around, name, project: *project, observed, all }.check(plan).await
+        Writing { ctx, name, project: *project, observed, all }.check(plan).await
     }
 
     /// Networks and volumes that exist and that services with work to do will use.
@@ -100,7 +100,7 @@ impl Preflight<'_> {
             let name = &project.networks[key].name;
             for network in self.observed.networks.iter().filter(|there| there.name == *name) {
                 let used = may_by_id(
-                    &*self.around.engine,
+                    &*self.ctx.engine,
                     Intent::UseNetwork(&network.id),
                     &network.id,
                     name,
@@ -113,7 +113,7 @@ impl Preflight<'_> {
         for key in volumes {
             let name = &project.volumes[key].name;
             if self.observed.volumes.iter().any(|there| there.name == *name) {
-                may(&*self.around.engine, Intent::UseVolume(name))
+                may(&*self.ctx.engine, Intent::UseVolume(name))
                     .await
                     .map_err(at("volumes", key))?;
             }
@@ -122,7 +122,7 @@ impl Preflight<'_> {
     }
 
     async fn step(&self, step: &Step) -> Result<(), Failure> {
-        let engine = &*self.around.engine;
+        let engine = &*self.ctx.engine;
         match &step.action {
             Action::PullImage { image } => may(engine, Intent::PullImage(image)).await,
             Action::BuildImage { image, service } => match self.described(service) {
@@ -136,7 +136,7 @@ impl Preflight<'_> {
                             project: &project.name,
                             secrets: &project.secrets,
                         };
-                        images::check(self.around, &building)
+                        images::check(self.ctx, &building)
                             .await
                             .map_err(|failure| in_build(service, failure))
                     }
@@ -148,7 +148,7 @@ impl Preflight<'_> {
                 Some(project) => {
                     let body = create::network(
                         &project.name,
-                        &self.around.directory,
+                        &self.ctx.directory,
                         key,
                         &project.networks[key],
                     );
@@ -161,7 +161,7 @@ impl Preflight<'_> {
                     self.bound_folder(key, &project.volumes[key])?;
                     let body = create::volume(
                         &project.name,
-                        &self.around.directory,
+                        &self.ctx.directory,
                         key,
                         &project.volumes[key],
                     );
@@ -243,7 +243,7 @@ impl Preflight<'_> {
             if !self.is_missing(path) {
                 continue;
             }
-            bind_sources::check(&*self.around.host, service, index, path)?;
+            bind_sources::check(&*self.ctx.host, service, index, path)?;
             if !create {
                 let message = format!(
                     "\"{}\", which the service \"{}\" mounts, does not exist",
@@ -277,7 +277,7 @@ impl Preflight<'_> {
     }
 
     fn is_missing(&self, path: &Path) -> bool {
-        bind_sources::is_missing(self.around, path)
+        bind_sources::is_missing(self.ctx, path)
     }
 
     async fn container(
@@ -295,12 +295,12 @@ impl Preflight<'_> {
             alias,
             fingerprint: None,
             inherited: &std::collections::BTreeMap::new(),
-            secrets: &self.around.secrets,
-            api: self.around.engine.api_version(),
-            directory: &self.around.directory.to_string_lossy(),
-            run: &self.around.run,
+            secrets: &self.ctx.secrets,
+            api: self.ctx.engine.api_version(),
+            directory: &self.ctx.directory.to_string_lossy(),
+            run: &self.ctx.run,
         });
-        may(&*self.around.engine, Intent::CreateContainer { name, body: &body }).await
+        may(&*self.ctx.engine, Intent::CreateContainer { name, body: &body }).await
     }
 }
 
@@ -326,16 +326,16 @@ pub fn in_build(service: &Service, failure: Failure) -> Failure {
 /// Networks and volumes that a one-off container like those of `service` will use: by name, as no
 /// plan was made for it.
 pub async fn one_off_objects(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     service: &Service,
 ) -> Result<(), Failure> {
     for key in service.networks.keys() {
         let intent = Intent::UseNetwork(&project.networks[key].name);
-        may(&*around.engine, intent).await.map_err(at("networks", key))?;
+        may(&*ctx.engine, intent).await.map_err(at("networks", key))?;
     }
     for key in mounted_volumes(service) {
-        may(&*around.engine, Intent::UseVolume(&project.volumes[key].name))
+        may(&*ctx.engine, Intent::UseVolume(&project.volumes[key].name))
             .await
             .map_err(at("volumes", key))?;
     }

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use super::failures::of_engine;
 use super::observe::image_id;
 use super::patience::within;
-use super::{Surroundings, Told};
+use super::{RunContext, Told};
 use crate::engine::{EngineError, EngineErrorKind, RegistryAuth, TransferEvent};
 use crate::model::event::{Detail, Standing};
 use crate::model::image_reference::ImageReference;
@@ -20,16 +20,16 @@ const STALLED: Duration = Duration::from_mins(10);
 
 /// Pulls `image`; its id.
 pub async fn pull(
-    around: &Surroundings,
+    ctx: &RunContext,
     image: &str,
     auth: Option<&RegistryAuth>,
     progress: &Told<'_>,
 ) -> Result<String, Failure> {
     let failed = |error: EngineError| async {
-        let is_here = image_id(&*around.engine, image).await.is_ok_and(|id| id.is_some());
+        let is_here = image_id(&*ctx.engine, image).await.is_ok_and(|id| id.is_some());
         pull_failure(error, image, is_here)
     };
-    let host = &*around.host;
+    let host = &*ctx.host;
     let say = |silent| {
         progress(Standing::new(
             format!("no word from the registry for {}", elapsed(silent)),
@@ -42,7 +42,7 @@ pub async fn pull(
             .hint("check the connection to the registry, then run the same again: the engine keeps the layers that it has")
             .field("image", image.to_owned())
     };
-    let begun = within(host, STALLED, &say, around.engine.image_pull(image, None, auth)).await;
+    let begun = within(host, STALLED, &say, ctx.engine.image_pull(image, None, auth)).await;
     let mut stream = match begun.ok_or_else(stalled)? {
         Ok(stream) => stream,
         Err(error) => return Err(failed(error).await),
@@ -54,7 +54,7 @@ pub async fn pull(
             Ok(report) => report,
             Err(error) => return Err(failed(error).await),
         };
-        let now = around.host.monotonic();
+        let now = ctx.host.monotonic();
         if report.layer.is_some() {
             if let Some(standing) = transfer.take(report, now) {
                 progress(standing);
@@ -65,7 +65,7 @@ pub async fn pull(
             last = report.status;
         }
     }
-    image_id(&*around.engine, image).await?.ok_or_else(|| {
+    image_id(&*ctx.engine, image).await?.ok_or_else(|| {
         Failure::new(
             Kind::Image,
             format!("The image \"{image}\" was pulled but is not on the engine"),

@@ -15,7 +15,7 @@ use super::pace::Pace;
 use super::patience::until_next_word;
 use super::restarted::STEADY;
 use super::under_way::UnderWay;
-use super::{Surroundings, Told};
+use super::{RunContext, Told};
 use crate::engine::exec_end::Started;
 use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
 use crate::model::event::{Detail, Standing};
@@ -96,18 +96,18 @@ pub struct ProbeResult {
 ///
 /// `progress` is told where it stands whenever that changes.
 pub async fn wait(
-    around: &Surroundings,
+    ctx: &RunContext,
     hub: &Hub,
     waiting: &Waiting<'_>,
     progress: &Told<'_>,
 ) -> Result<Ready, Failure> {
-    let begun = around.host.monotonic();
+    let begun = ctx.host.monotonic();
     // Listening before looking: what happens in between is heard.
     let (_listening, signals) = hub.listen(waiting.container);
-    let mut wait = Wait::new(around, waiting, progress, hub, signals);
+    let mut wait = Wait::new(ctx, waiting, progress, hub, signals);
     match wait.run().await {
         Ok(mut ready) => {
-            ready.elapsed = around.host.monotonic().saturating_sub(begun);
+            ready.elapsed = ctx.host.monotonic().saturating_sub(begun);
             Ok(ready)
         }
         Err(failure) => Err(failure.field("service", waiting.service.to_owned())),
@@ -120,13 +120,13 @@ pub async fn wait(
 /// # Errors
 /// Of kind `unhealthy`, unless it got ready again, or was a job whose work is done.
 pub async fn ended(
-    around: &Surroundings,
+    ctx: &RunContext,
     hub: &Hub,
     waiting: &Waiting<'_>,
     exit_code: i64,
     times: u32,
 ) -> Result<(), Failure> {
-    let seen = match inspect(&*around.engine, waiting.container).await {
+    let seen = match inspect(&*ctx.engine, waiting.container).await {
         Ok(seen) => seen,
         Err(failure) if failure.kind == Kind::NotFound => {
             let message =
@@ -141,10 +141,10 @@ pub async fn ended(
     // With `on-failure` only after a failure.
     let starts_again = seen.restarts_always || seen.restarts && exit_code != 0;
     if is_checked && starts_again && times < EXITS_TOLERATED {
-        return wait(around, hub, waiting, &|_| {}).await.map(drop);
+        return wait(ctx, hub, waiting, &|_| {}).await.map(drop);
     }
     let (_listening, signals) = hub.listen(waiting.container);
-    let wait = Wait::new(around, waiting, &|_| {}, hub, signals);
+    let wait = Wait::new(ctx, waiting, &|_| {}, hub, signals);
     if exit_code == 0 && !seen.restarts_always && wait.may_complete(&seen) {
         return Ok(());
     }
@@ -162,7 +162,7 @@ pub async fn ended(
 }
 
 struct Wait<'a> {
-    around: &'a Surroundings,
+    ctx: &'a RunContext,
     waiting: &'a Waiting<'a>,
     progress: &'a Told<'a>,
     begun: Duration,
@@ -200,21 +200,21 @@ enum Turn {
 
 impl<'a> Wait<'a> {
     fn new(
-        around: &'a Surroundings,
+        ctx: &'a RunContext,
         waiting: &'a Waiting<'a>,
         progress: &'a Told<'a>,
         hub: &'a Hub,
         signals: UnboundedReceiver<Signal>,
     ) -> Self {
         Self {
-            around,
+            ctx,
             waiting,
             progress,
-            begun: around.host.monotonic(),
+            begun: ctx.host.monotonic(),
             signals,
             hub,
             reason: String::new(),
-            last_word: around.host.monotonic(),
+            last_word: ctx.host.monotonic(),
             exits: 0,
             last_exit: None,
             out_of_memory: false,
@@ -227,7 +227,7 @@ impl<'a> Wait<'a> {
 
     async fn run(&mut self) -> Result<Ready, Failure> {
         loop {
-            let seen = match inspect(&*self.around.engine, self.waiting.container).await {
+            let seen = match inspect(&*self.ctx.engine, self.waiting.container).await {
                 Ok(seen) => seen,
                 Err(failure) => {
                     self.not_seen(failure).await?;
@@ -277,7 +277,7 @@ impl<'a> Wait<'a> {
             return;
         }
         let started = chrono::DateTime::parse_from_rfc3339(&seen.started_at).ok();
-        let up = started.map(|started| self.around.host.now().signed_duration_since(started));
+        let up = started.map(|started| self.ctx.host.now().signed_duration_since(started));
         let is_steady = seen.state == ContainerState::Running
             && up.and_then(|up| up.to_std().ok()).is_some_and(|up| up >= STEADY);
         if !is_steady {
@@ -295,7 +295,7 @@ impl<'a> Wait<'a> {
                 format!("\"{}\" was removed while it was waited for", self.waiting.service),
             ));
         }
-        let now = self.around.host.monotonic();
+        let now = self.ctx.host.monotonic();
         let is_news = self.away_since.is_none();
         if failure.kind != Kind::Engine
             || now.saturating_sub(*self.away_since.get_or_insert(now)) >= ENGINE_AWAY
@@ -306,7 +306,7 @@ impl<'a> Wait<'a> {
             self.say(Standing::new("the engine does not answer", Detail::Waiting));
         }
         // What is heard meanwhile is seen at the next look.
-        self.around.host.sleep(LOOK_AGAIN).await;
+        self.ctx.host.sleep(LOOK_AGAIN).await;
         Ok(())
     }
 
@@ -332,7 +332,7 @@ impl<'a> Wait<'a> {
     /// Without a check, ready is running; but not what exits at once.
     async fn settle(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
         let mut settled =
-            self.around.host.sleep(if self.is_restarted { STEADY } else { SETTLE }).fuse();
+            self.ctx.host.sleep(if self.is_restarted { STEADY } else { SETTLE }).fuse();
         loop {
             futures::select_biased! {
                 signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(Turn::Look) },
@@ -365,13 +365,13 @@ impl<'a> Wait<'a> {
 
     fn until_next_word(&self) -> futures::future::Fuse<futures::future::BoxFuture<'static, ()>> {
         let pause = until_next_word(self.last_word.saturating_sub(self.begun));
-        let since = self.around.host.monotonic().saturating_sub(self.last_word);
-        self.around.host.sleep(pause.saturating_sub(since)).fuse()
+        let since = self.ctx.host.monotonic().saturating_sub(self.last_word);
+        self.ctx.host.sleep(pause.saturating_sub(since)).fuse()
     }
 
     /// Says that it still stands so.
     fn say_again(&mut self) {
-        self.last_word = self.around.host.monotonic();
+        self.last_word = self.ctx.host.monotonic();
         let waited = elapsed(self.last_word.saturating_sub(self.begun));
         (self.progress)(Standing::new(
             format!("{}, for {waited}{}", self.reason, self.ends_so_far("; ")),
@@ -402,10 +402,10 @@ impl<'a> Wait<'a> {
     }
 
     async fn probe_and_listen(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
-        let around = self.around;
+        let ctx = self.ctx;
         let own = self.waiting.probe == ProbeMode::Own;
         let mut deadline = self.deadline(seen);
-        let probing_since = around.host.monotonic();
+        let probing_since = ctx.host.monotonic();
         let quiet = self
             .waiting
             .pace
@@ -414,9 +414,9 @@ impl<'a> Wait<'a> {
         // One own probe in flight; the first at once, where it can be ready already.
         let (mut probing, mut resting) = match own {
             true if quiet.is_zero() => {
-                (Box::pin(probe(around, seen, None)).fuse(), futures::future::Fuse::terminated())
+                (Box::pin(probe(ctx, seen, None)).fuse(), futures::future::Fuse::terminated())
             }
-            true => (futures::future::Fuse::terminated(), around.host.sleep(quiet).fuse()),
+            true => (futures::future::Fuse::terminated(), ctx.host.sleep(quiet).fuse()),
             false => (futures::future::Fuse::terminated(), futures::future::Fuse::terminated()),
         };
         self.say(if own { probed(None) } else { "waiting for the engine's health check".into() });
@@ -433,7 +433,7 @@ impl<'a> Wait<'a> {
                 }
                 result = probing => match result {
                     Err(failure) if failure.kind == Kind::Engine => {
-                        around.host.sleep(LOOK_AGAIN).await;
+                        ctx.host.sleep(LOOK_AGAIN).await;
                         return Ok(Turn::Look);
                     }
                     Err(failure) => return Err(failure),
@@ -449,14 +449,14 @@ impl<'a> Wait<'a> {
                     }
                     Ok(Some(result)) => {
                         self.say(probed(Some(result.code)));
-                        let waited = around.host.monotonic().saturating_sub(probing_since);
-                        resting = around.host.sleep(pause(waited, result.elapsed, self.hub.waited_for())).fuse();
+                        let waited = ctx.host.monotonic().saturating_sub(probing_since);
+                        resting = ctx.host.sleep(pause(waited, result.elapsed, self.hub.waited_for())).fuse();
                         self.last_probe = Some(result);
                     }
                     // It takes longer than the check allows: no more own probes.
                     Ok(None) => self.say("the probe timed out; waiting for the engine's health check".into()),
                 },
-                () = resting => probing = Box::pin(probe(around, seen, None)).fuse(),
+                () = resting => probing = Box::pin(probe(ctx, seen, None)).fuse(),
                 () = next_word => {
                     self.say_again();
                     next_word = self.until_next_word();
@@ -467,15 +467,15 @@ impl<'a> Wait<'a> {
     }
 
     fn paced(&self, seen: &Inspected, own_pass: Option<String>) -> Ready {
-        let elapsed = self.around.host.monotonic().saturating_sub(self.begun);
+        let elapsed = self.ctx.host.monotonic().saturating_sub(self.begun);
         Ready { pace: Some(Pace::new(seen.made_of(), elapsed)), ..ready(own_pass) }
     }
 
     /// Whether the container is ending: nothing can be run in it then, and its exit is what there
     /// is to tell.
     async fn ends_now(&self, seen: &Inspected) -> Result<bool, Failure> {
-        self.around.host.sleep(ENDING).await;
-        let now = inspect(&*self.around.engine, self.waiting.container).await?;
+        self.ctx.host.sleep(ENDING).await;
+        let now = inspect(&*self.ctx.engine, self.waiting.container).await?;
         Ok(now.state != ContainerState::Running || now.started_at != seen.started_at)
     }
 
@@ -563,8 +563,8 @@ impl<'a> Wait<'a> {
         seen: &Inspected,
     ) -> futures::future::Fuse<futures::future::BoxFuture<'static, ()>> {
         let allowed = self.allowed(seen);
-        let used = self.around.host.monotonic().saturating_sub(self.begun);
-        self.around.host.sleep(allowed.saturating_sub(used)).fuse()
+        let used = self.ctx.host.monotonic().saturating_sub(self.begun);
+        self.ctx.host.sleep(allowed.saturating_sub(used)).fuse()
     }
 
     fn allowed(&self, seen: &Inspected) -> Duration {
@@ -583,7 +583,7 @@ impl<'a> Wait<'a> {
             u64::try_from(self.allowed(seen).as_millis()).unwrap_or(u64::MAX),
         ));
         // The engine may know more by now than when it was looked at.
-        let now = inspect(&*self.around.engine, self.waiting.container).await;
+        let now = inspect(&*self.ctx.engine, self.waiting.container).await;
         let seen = now.as_ref().unwrap_or(seen);
         let what = if self.waiting.until == Until::Completed {
             "has not completed"
@@ -642,20 +642,19 @@ impl<'a> Wait<'a> {
     /// The last lines of the start that is looked at. In a crash loop that may have written nothing
     /// yet: then those of an earlier start.
     async fn last_log(&self, seen: &Inspected) -> (&'static str, String) {
-        let newest = inspect(&*self.around.engine, &seen.id)
+        let newest = inspect(&*self.ctx.engine, &seen.id)
             .await
             .map(|now| now.started_at)
             .unwrap_or_default();
         for started_at in [&newest, &seen.started_at] {
-            let log =
-                last_lines(self.around, &seen.id, seen.tty, Some(started_at), LOG_LINES).await;
+            let log = last_lines(self.ctx, &seen.id, seen.tty, Some(started_at), LOG_LINES).await;
             if !log.is_empty() || (started_at == &seen.started_at && self.exits < 2) {
                 return ("last log lines", log);
             }
         }
         (
             "last log lines, of an earlier start",
-            last_lines(self.around, &seen.id, seen.tty, None, LOG_LINES).await,
+            last_lines(self.ctx, &seen.id, seen.tty, None, LOG_LINES).await,
         )
     }
 }
@@ -696,7 +695,7 @@ fn shown(test: &[String]) -> String {
 /// Runs a container's effective check once (or `test`), as the engine would: same user, same shell,
 /// its timeout. Nothing if it timed out.
 pub async fn probe(
-    around: &Surroundings,
+    ctx: &RunContext,
     seen: &Inspected,
     test: Option<&HealthTest>,
 ) -> Result<Option<ProbeResult>, Failure> {
@@ -713,7 +712,7 @@ pub async fn probe(
         }
     };
     let mut chance = [0; 8];
-    around.host.random(&mut chance);
+    ctx.host.random(&mut chance);
     let mark = exec_processes::mark(chance);
     let user = (!seen.user.is_empty()).then(|| seen.user.clone());
     let request = ExecRequest {
@@ -730,13 +729,13 @@ pub async fn probe(
         privileged: false,
         id: None,
     };
-    let running = UnderWay::begin(around, started.clone());
+    let running = UnderWay::begin(ctx, started.clone());
     let mut id = None;
-    let begun = around.host.monotonic();
+    let begun = ctx.host.monotonic();
     let run = async {
         let id = &mut id;
         let mut output = Vec::new();
-        let mut session = match around.engine.exec_start(&seen.id, &request).await {
+        let mut session = match ctx.engine.exec_start(&seen.id, &request).await {
             Ok(session) => session,
             Err(error) if error.kind == EngineErrorKind::Unreachable => return Err(error),
             // The container is going: its exit will be heard.
@@ -751,7 +750,7 @@ pub async fn probe(
                 output.drain(..output.len() - OUTPUT_KEPT);
             }
         }
-        let code = match around.engine.exec_inspect(&session.id).await {
+        let code = match ctx.engine.exec_inspect(&session.id).await {
             Ok(state) => state.exit_code,
             Err(error) if error.kind == EngineErrorKind::Unreachable => return Err(error),
             Err(_) => None,
@@ -760,16 +759,16 @@ pub async fn probe(
     };
     let result = futures::select_biased! {
         result = Box::pin(run).fuse() => Some(result),
-        () = around.host.sleep(seen.timeout).fuse() => None,
+        () = ctx.host.sleep(seen.timeout).fuse() => None,
     };
     let Some(result) = result else {
         // What can't be ended is a health check that hangs, and whoever waits for it says so.
-        end(around, &Started { id, ..started }).await;
+        end(ctx, &Started { id, ..started }).await;
         running.over();
         return Ok(None);
     };
     running.over();
     let (code, output) = result.map_err(|error| of_engine(error, "run a health check"))?;
-    let elapsed = around.host.monotonic().saturating_sub(begun);
+    let elapsed = ctx.host.monotonic().saturating_sub(begun);
     Ok(Some(ProbeResult { code: code.unwrap_or(-1), output, elapsed }))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use futures::FutureExt;
 
-use super::Surroundings;
+use super::RunContext;
 use super::execution::Findings;
 pub use super::execution::Kept;
 use super::hub::Hub;
@@ -73,7 +73,7 @@ pub fn to_check(observed: &Observed, findings: &Findings, kept: &[Kept]) -> Vec<
 
 /// The last look before the verb returns.
 pub struct StillUp<'a> {
-    pub around: &'a Surroundings,
+    pub ctx: &'a RunContext,
     pub project: &'a Project,
     pub plan: &'a Plan,
     pub deadline: Option<std::time::Duration>,
@@ -137,11 +137,11 @@ impl StillUp<'_> {
     /// Waits until it is ready again. `ended`: with which code it has ended, if it has.
     async fn wait(&self, container: &Container, ended: Option<i64>) -> Result<(), Failure> {
         let hub = Hub::new(&self.plan.project);
-        let events = hub.subscribe(self.around).await?;
+        let events = hub.subscribe(self.ctx).await?;
         let waiting = self.waiting(container);
         let say = |standing: Standing| {
             if standing.detail == Some(Detail::Waiting) {
-                self.around.log(
+                self.ctx.log(
                     Level::Info,
                     format!(
                         "waiting for \"{}\" to be ready again: {}",
@@ -152,14 +152,14 @@ impl StillUp<'_> {
         };
         let work = async {
             match ended {
-                Some(code) => readiness::ended(self.around, &hub, &waiting, code, 1).await,
-                None => readiness::wait(self.around, &hub, &waiting, &say).await.map(drop),
+                Some(code) => readiness::ended(self.ctx, &hub, &waiting, code, 1).await,
+                None => readiness::wait(self.ctx, &hub, &waiting, &say).await.map(drop),
             }
         };
         futures::select_biased! {
             result = Box::pin(work).fuse() => result,
-            () = Box::pin(hub.pump(self.around, events)).fuse() => Ok(()),
-            () = self.around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+            () = Box::pin(hub.pump(self.ctx, events)).fuse() => Ok(()),
+            () = self.ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
         }
     }
 }

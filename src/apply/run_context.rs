@@ -18,7 +18,7 @@ pub type Told<'a> = dyn Fn(Standing) + Sync + 'a;
 
 /// What every verb works with.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct RunContext {
     pub engine: Arc<dyn Engine>,
     pub host: Arc<dyn Host>,
     pub conductor: Conductor,
@@ -38,7 +38,7 @@ pub struct Surroundings {
     pub lock: Option<Arc<Lock>>,
 }
 
-impl Surroundings {
+impl RunContext {
     /// Tells the user something.
     pub(crate) fn log(&self, level: Level, text: impl Into<String>) {
         self.events.event(&Event::Log { level, text: text.into() });

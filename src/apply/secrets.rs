@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::Surroundings;
+use super::RunContext;
 use super::failures::of_engine;
 use super::records::Records;
 use crate::host::resolve::resolve;
@@ -18,30 +18,30 @@ use crate::model::spec::{FileMount, Project, Secret, SecretSource, Service};
 use crate::model::{Failure, Kind};
 
 /// The value of a top-level secret, from its file or variable.
-pub fn value(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Failure> {
-    let value = read(around, name, secret).map_err(|failure| match failure.path {
+pub fn value(ctx: &RunContext, name: &str, secret: &Secret) -> Result<String, Failure> {
+    let value = read(ctx, name, secret).map_err(|failure| match failure.path {
         Some(_) => failure,
         None => {
             failure.at(SpecPath { keys: vec!["secrets".to_owned(), name.to_owned()], on_key: true })
         }
     })?;
-    if around.secrets.token_of(name, &value).is_none() {
+    if ctx.secrets.token_of(name, &value).is_none() {
         if let Some(text) = Secrets::warning(name, &value) {
-            around.events.event(&Event::Log { level: Level::Warning, text });
+            ctx.events.event(&Event::Log { level: Level::Warning, text });
         }
         let mut nonce = [0; 16];
-        around.host.random(&mut nonce);
-        around.secrets.add(name, &Secrets::token(name, nonce), &value);
+        ctx.host.random(&mut nonce);
+        ctx.secrets.add(name, &Secrets::token(name, nonce), &value);
     }
     Ok(value)
 }
 
-fn read(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Failure> {
+fn read(ctx: &RunContext, name: &str, secret: &Secret) -> Result<String, Failure> {
     Ok(match &secret.source {
         SecretSource::File(path) => {
             // Once more: since it was described, a container may have put a symlink there.
-            let checked = around.policy.read_path(path, &|path| resolve(&*around.host, path))?;
-            let bytes = around.host.read(&checked).map_err(|error| {
+            let checked = ctx.policy.read_path(path, &|path| resolve(&*ctx.host, path))?;
+            let bytes = ctx.host.read(&checked).map_err(|error| {
                 Failure::usage(format!("The secret \"{name}\" could not be read: {error}"))
                     .hint("make the file, or change the secret's `file`")
             })?;
@@ -53,7 +53,7 @@ fn read(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Fa
             })?
         }
         SecretSource::Environment(variable) => {
-            around.environment.get(variable).cloned().ok_or_else(|| {
+            ctx.environment.get(variable).cloned().ok_or_else(|| {
                 Failure::usage(format!(
                     "The secret \"{name}\" has no value: the variable \"{variable}\" is not set"
                 ))
@@ -65,7 +65,7 @@ fn read(around: &Surroundings, name: &str, secret: &Secret) -> Result<String, Fa
 
 /// What would be delivered to a service: its secret files, and secrets exposed in its environment.
 pub(super) fn values_of(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     service: &Service,
 ) -> Result<BTreeMap<String, String>, Failure> {
@@ -73,12 +73,12 @@ pub(super) fn values_of(
     for mount in &service.secrets {
         values.insert(
             mount.source.clone(),
-            value(around, &mount.source, &project.secrets[&mount.source])?,
+            value(ctx, &mount.source, &project.secrets[&mount.source])?,
         );
     }
     for (key, text) in &service.environment {
-        if !around.secrets.named_in(text).is_empty() {
-            values.insert(format!("environment {key}"), around.secrets.reveal(text));
+        if !ctx.secrets.named_in(text).is_empty() {
+            values.insert(format!("environment {key}"), ctx.secrets.reveal(text));
         }
     }
     Ok(values)
@@ -86,14 +86,14 @@ pub(super) fn values_of(
 
 /// Service → `<key id>:<fingerprint>`, for those that get a secret.
 pub fn fingerprints<'a>(
-    around: &Surroundings,
+    ctx: &RunContext,
     records: &Records<'_>,
     project: &Project,
     services: impl Iterator<Item = &'a Service>,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut fingerprints = BTreeMap::new();
     for service in services {
-        let values = values_of(around, project, service)?;
+        let values = values_of(ctx, project, service)?;
         if !values.is_empty() {
             let fingerprint = records.fingerprint(&values).map_err(|error| {
                 Failure::new(
@@ -109,22 +109,22 @@ pub fn fingerprints<'a>(
 
 /// Writes a service's secret files into a container that was never started.
 pub async fn deliver(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     service: &Service,
     container: &str,
 ) -> Result<(), Failure> {
     let mut files = Vec::new();
     for mount in &service.secrets {
-        let value = value(around, &mount.source, &project.secrets[&mount.source])?;
+        let value = value(ctx, &mount.source, &project.secrets[&mount.source])?;
         files.push((mount, value.into_bytes()));
     }
-    upload(around, service, container, "secret", &files).await
+    upload(ctx, service, container, "secret", &files).await
 }
 
 /// Writes a service's config files into a container that was never started.
 pub async fn deliver_configs(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     service: &Service,
     container: &str,
@@ -134,12 +134,12 @@ pub async fn deliver_configs(
         .iter()
         .map(|mount| (mount, project.configs[&mount.source].content.clone()))
         .collect();
-    upload(around, service, container, "config", &files).await
+    upload(ctx, service, container, "config", &files).await
 }
 
 /// `kind`: secret or config.
 async fn upload(
-    around: &Surroundings,
+    ctx: &RunContext,
     service: &Service,
     container: &str,
     kind: &str,
@@ -169,8 +169,7 @@ async fn upload(
             format!("The {kind}s of \"{}\" could not be packed: {error}", service.name),
         )
     })?;
-    around
-        .engine
+    ctx.engine
         .container_upload(container, base, archive)
         .await
         .map_err(|error| of_engine(error, &format!("deliver the {kind}s of \"{}\"", service.name)))

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::Surroundings;
+use super::RunContext;
 use super::records::Records;
 use crate::engine::label_filter;
 use crate::model::event::Event;
@@ -27,39 +27,39 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 /// Waits until the engine is done with what a killed run of `project` asked of it last; less exact
 /// where the engine doesn't answer.
-pub(super) async fn settle(around: &Surroundings, project: &str) {
-    let begun = around.host.monotonic();
-    around.host.sleep(SHORT).await;
+pub(super) async fn settle(ctx: &RunContext, project: &str) {
+    let begun = ctx.host.monotonic();
+    ctx.host.sleep(SHORT).await;
     let mut longest = Duration::ZERO;
-    for id in stopping(around, project).await {
-        longest = longest.max(grace(around, &id).await + MARGIN).min(LONGEST);
+    for id in stopping(ctx, project).await {
+        longest = longest.max(grace(ctx, &id).await + MARGIN).min(LONGEST);
     }
     if !longest.is_zero() {
         let text = format!(
             "the engine stops a container for that run, which takes at most {}",
             format_duration(longest)
         );
-        around.events.event(&Event::Waiting { text });
+        ctx.events.event(&Event::Waiting { text });
     }
-    while around.host.monotonic().saturating_sub(begun) < longest
-        && !stopping(around, project).await.is_empty()
+    while ctx.host.monotonic().saturating_sub(begun) < longest
+        && !stopping(ctx, project).await.is_empty()
     {
-        if around.cancel.is_cancelled() {
+        if ctx.cancel.is_cancelled() {
             return;
         }
-        around.host.sleep(LOOK).await;
+        ctx.host.sleep(LOOK).await;
     }
 }
 
 /// Ids of containers that run and that the killed run noted to stop, which every run does before it
 /// asks the engine. Killed between the two, it did not ask: then they go on running, and the end of
 /// their grace periods says so.
-async fn stopping(around: &Surroundings, project: &str) -> Vec<String> {
-    let stopped = Records::new(&*around.host, &around.policy, project).state().stopped;
+async fn stopping(ctx: &RunContext, project: &str) -> Vec<String> {
+    let stopped = Records::new(&*ctx.host, &ctx.policy, project).state().stopped;
     if stopped.is_empty() {
         return Vec::new();
     }
-    let running = around
+    let running = ctx
         .engine
         .container_list(false, &label_filter(label::PROJECT, project))
         .await
@@ -72,8 +72,8 @@ async fn stopping(around: &Surroundings, project: &str) -> Vec<String> {
 }
 
 /// How long the engine waits for a container to stop before it kills it.
-async fn grace(around: &Surroundings, id: &str) -> Duration {
-    let found = around.engine.container_inspect(id).await.ok();
+async fn grace(ctx: &RunContext, id: &str) -> Duration {
+    let found = ctx.engine.container_inspect(id).await.ok();
     let seconds = found
         .and_then(|found| found.config?.stop_timeout)
         .and_then(|seconds| u64::try_from(seconds).ok());

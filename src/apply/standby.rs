@@ -13,7 +13,7 @@ impl Execution<'_> {
     /// To be called before it is stopped. Where a kill keeps its policy from being put back, it is
     /// still restarted, except after it was stopped by hand.
     pub(super) async fn keep_down(&self, learnt: &Learnt, id: &str) -> Result<(), Failure> {
-        let engine = &*self.around.engine;
+        let engine = &*self.ctx.engine;
         match inspect(engine, id).await {
             Ok(found) if found.restarts_with_engine => {}
             Ok(_) => return Ok(()),
@@ -31,8 +31,7 @@ impl Execution<'_> {
         if !learnt.with(|known| known.kept_down.remove(id)) {
             return Ok(());
         }
-        let put_back =
-            self.around.engine.container_update(id, restart_policy(Restart::Always)).await;
+        let put_back = self.ctx.engine.container_update(id, restart_policy(Restart::Always)).await;
         put_back.map_err(|error| of_engine(error, "put the restart policy of a container back"))
     }
 }

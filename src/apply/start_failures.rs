@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Surroundings;
+use super::RunContext;
 use super::failures::{
     cause_of, is_paused, is_taken_address, not_executable, of_engine, taken_port, taken_port_hint,
 };
@@ -22,7 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A start that the engine refused.
 pub struct RefusedStart<'a> {
-    pub around: &'a Surroundings,
+    pub ctx: &'a RunContext,
     /// `start` or `restart`.
     pub verb: &'a str,
     /// The project's name.
@@ -79,10 +79,10 @@ impl RefusedStart<'_> {
 
     /// The container that publishes it, or else the process that has it.
     async fn who_has_port(&self, port: u16) -> (Option<String>, Option<String>) {
-        let host = &self.around.host;
+        let host = &self.ctx.host;
         let begun = host.monotonic();
         loop {
-            let publisher = publisher(&*self.around.engine, port)
+            let publisher = publisher(&*self.ctx.engine, port)
                 .await
                 .filter(|container| container != self.container);
             let owner = if publisher.is_none() { host.port_owner(port) } else { None };
@@ -103,13 +103,12 @@ impl RefusedStart<'_> {
 
     /// What the next run would say of the address, if it is still taken.
     async fn who_has_address(&self) -> Option<Failure> {
-        let around = self.around;
+        let ctx = self.ctx;
         let names = self.described.map_or_else(BTreeSet::new, wanted_names);
-        let records = Records::new(&*around.host, &around.policy, self.project);
-        let observed =
-            observe(&*around.engine, self.project, Scope::Engine, &names, &records.state())
-                .await
-                .ok()?;
+        let records = Records::new(&*ctx.host, &ctx.policy, self.project);
+        let observed = observe(&*ctx.engine, self.project, Scope::Engine, &names, &records.state())
+            .await
+            .ok()?;
         let described = self
             .described
             .and_then(|project| Some((project, project.services.get(self.service?)?)));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Surroundings;
+use super::RunContext;
 use super::ports::{Listening, check_listeners};
 use crate::engine::Engine;
 use crate::model::Failure;
@@ -13,7 +13,7 @@ use crate::model::reconcile::check_ports;
 
 /// Fails if a container that the plan starts or restarts needs a host port that another container
 /// or a process of this machine has.
-pub async fn check(around: &Surroundings, plan: &Plan, observed: &Observed) -> Result<(), Failure> {
+pub async fn check(ctx: &RunContext, plan: &Plan, observed: &Observed) -> Result<(), Failure> {
     let started: Vec<_> = plan
         .steps
         .iter()
@@ -25,7 +25,7 @@ pub async fn check(around: &Surroundings, plan: &Plan, observed: &Observed) -> R
         })
         .collect();
     let ports = futures::future::join_all(
-        started.iter().map(|(id, ..)| published_at_start(&*around.engine, id)),
+        started.iter().map(|(id, ..)| published_at_start(&*ctx.engine, id)),
     )
     .await;
     let ports: BTreeMap<String, Vec<PublishedPort>> =
@@ -39,7 +39,7 @@ pub async fn check(around: &Surroundings, plan: &Plan, observed: &Observed) -> R
             keys: None,
         })
     });
-    check_listeners(around, wanted.collect()).await
+    check_listeners(ctx, wanted.collect()).await
 }
 
 /// The host ports that a container has whenever it runs: not those that the engine chooses.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::future::join_all;
 use parking_lot::Mutex;
 
-use super::Surroundings;
+use super::RunContext;
 use super::exec_end::end;
 use crate::engine::Engine;
 use crate::engine::exec_end::{Started, send};
@@ -31,19 +31,19 @@ fn with_all<T>(work: impl FnOnce(&mut Vec<Entry>) -> T) -> T {
 
 /// A command that runs. Dropped while its run is interrupted, it is left to [`end_left`].
 pub struct UnderWay<'a> {
-    around: &'a Surroundings,
+    ctx: &'a RunContext,
     number: u64,
     is_over: bool,
 }
 
 impl<'a> UnderWay<'a> {
     /// The command is about to be started.
-    pub fn begin(around: &'a Surroundings, started: Started) -> Self {
+    pub fn begin(ctx: &'a RunContext, started: Started) -> Self {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         with_all(|all| {
-            all.push(Entry { number, engine: around.engine.clone(), started, is_left: false })
+            all.push(Entry { number, engine: ctx.engine.clone(), started, is_left: false })
         });
-        Self { around, number, is_over: false }
+        Self { ctx, number, is_over: false }
     }
 
     /// The engine has started it.
@@ -63,7 +63,7 @@ impl<'a> UnderWay<'a> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        let is_left = !self.is_over && self.around.cancel.is_cancelled();
+        let is_left = !self.is_over && self.ctx.cancel.is_cancelled();
         with_all(|all| {
             all.retain(|entry| is_left || entry.number != self.number);
             if let Some(entry) = all.iter_mut().find(|entry| entry.number == self.number) {
@@ -74,11 +74,11 @@ impl Drop for UnderWay<'_> {
 }
 
 /// Ends what an interrupted run has left: health checks that were in flight.
-pub async fn end_left(around: &Surroundings) {
-    let is_own = |entry: &Entry| entry.is_left && Arc::ptr_eq(&entry.engine, &around.engine);
+pub async fn end_left(ctx: &RunContext) {
+    let is_own = |entry: &Entry| entry.is_left && Arc::ptr_eq(&entry.engine, &ctx.engine);
     let left: Vec<Entry> =
         with_all(|all| all.iter().filter(|entry| is_own(entry)).cloned().collect());
-    join_all(left.iter().map(|entry| end(around, &entry.started))).await;
+    join_all(left.iter().map(|entry| end(ctx, &entry.started))).await;
     with_all(|all| all.retain(|entry| !left.iter().any(|ended| ended.number == entry.number)));
 }
 

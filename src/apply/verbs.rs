@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use parking_lot::Mutex;
 
-use super::Surroundings;
+use super::RunContext;
 use super::bind_sources;
 use super::build_changes;
 use super::delivered::KnownSecrets;
@@ -50,29 +50,29 @@ pub struct UpOptions {
 
 /// Brings the services up, ready. What is unchanged is not touched.
 pub async fn up(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     options: &UpOptions,
 ) -> Result<Outcome, Failure> {
-    up_under_lock(around, project, options, None).await
+    up_under_lock(ctx, project, options, None).await
 }
 
 /// The same, with what the caller does under the project's lock, if the verb takes it.
 pub async fn up_under_lock(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     options: &UpOptions,
     under_lock: Option<UnderLock<'_>>,
 ) -> Result<Outcome, Failure> {
     let services = project.select(options.services.as_deref())?;
-    bring_up(around, project, options, services, Purpose::Up, under_lock).await
+    bring_up(ctx, project, options, services, Purpose::Up, under_lock).await
 }
 
 /// Makes what a one-off container of `service` needs and does not find: its image, networks and
 /// volumes and, if `with_dependencies`, the services that it depends on. Removes what one-off
 /// containers a killed run left.
 pub async fn prepare_one_off(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     service: &str,
     with_dependencies: bool,
@@ -82,16 +82,16 @@ pub async fn prepare_one_off(
     } else {
         BTreeSet::from([service.to_owned()])
     };
-    bring_up(around, project, &UpOptions::default(), services, Purpose::OneOff(service), None)
+    bring_up(ctx, project, &UpOptions::default(), services, Purpose::OneOff(service), None)
         .await
         .map(drop)
 }
 
 /// Removes the one-off containers that killed runs of `project` left.
-pub async fn remove_left_behind(around: &Surroundings, project: &str) -> Result<(), Failure> {
+pub async fn remove_left_behind(ctx: &RunContext, project: &str) -> Result<(), Failure> {
     let (names, fingerprints) = (BTreeSet::new(), BTreeMap::new());
     let work =
-        Work { verb: "run", ..Work::without_description(around, project, &names, &fingerprints) };
+        Work { verb: "run", ..Work::without_description(ctx, project, &names, &fingerprints) };
     work.run_if_needed(&|observed| Ok(reconcile::left_behind(project, observed))).await.map(drop)
 }
 
@@ -106,7 +106,7 @@ enum Purpose<'a> {
 }
 
 async fn bring_up(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     options: &UpOptions,
     services: BTreeSet<String>,
@@ -121,7 +121,7 @@ async fn bring_up(
         Purpose::Up => options.services.iter().flatten().cloned().collect(),
         Purpose::Scale(..) | Purpose::OneOff(_) => BTreeSet::new(),
     };
-    let records = Records::new(&*around.host, &around.policy, &project.name);
+    let records = Records::new(&*ctx.host, &ctx.policy, &project.name);
     records.check()?;
     let mut scales = records.state().scales;
     // What is written for a service counts, whatever it was scaled to before.
@@ -142,7 +142,7 @@ async fn bring_up(
     scales.extend(scaled.map(|(service, scale)| (service.to_owned(), scale)));
     let project = &with_scales(project, &scales)?;
     let fingerprints = secrets::fingerprints(
-        around,
+        ctx,
         &records,
         project,
         services.iter().map(|name| &project.services[name]),
@@ -173,24 +173,24 @@ async fn bring_up(
                 Failure::new(Kind::Failed, format!("{what} can't be remembered: {error}"))
             })
     };
-    let bases = |build: &Build| images::bases(around, build);
+    let bases = |build: &Build| images::bases(ctx, build);
     let changed_builds = if options.build || one_off.is_some() {
         Vec::new()
     } else {
-        build_changes::find(around, project, services.iter()).await
+        build_changes::find(ctx, project, services.iter()).await
     };
     let make_plan = |observed: &Observed| {
         let state = records.state();
         let wanted = Wanted {
             project,
             services: services.clone(),
-            secrets: &around.secrets,
+            secrets: &ctx.secrets,
             fingerprints: fingerprints.clone(),
             asked: asked.clone(),
             stopped: state.stopped,
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
-            adopted: moved::adopted(around, observed, state.adopted),
+            adopted: moved::adopted(ctx, observed, state.adopted),
             build: options.build,
             bases: &bases,
             renew_anonymous_volumes: options.renew_anonymous_volumes,
@@ -200,14 +200,14 @@ async fn bring_up(
             None => reconcile::up(&wanted, observed)?,
         };
         build_changes::note(&changed_builds, &mut plan);
-        bind_sources::note_made_folders(around, project, &mut plan);
+        bind_sources::note_made_folders(ctx, project, &mut plan);
         if one_off.is_none() {
             plan.notes.extend(scale_notes.clone());
         }
         Ok(plan)
     };
     let work = Work {
-        around,
+        ctx,
         project: Some(project),
         name: &project.name,
         verb: if one_off.is_some() { "run" } else { "up" },
@@ -234,7 +234,7 @@ async fn bring_up(
 
 /// Stops and removes what belongs to the project; volumes if asked.
 pub async fn down(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &str,
     options: DownOptions,
 ) -> Result<Outcome, Failure> {
@@ -244,9 +244,9 @@ pub async fn down(
         verb: "down",
         makes_space: true,
         sees_others: true,
-        ..Work::without_description(around, project, &names, &fingerprints)
+        ..Work::without_description(ctx, project, &names, &fingerprints)
     };
-    let records = Records::new(&*around.host, &around.policy, project);
+    let records = Records::new(&*ctx.host, &ctx.policy, project);
     let anonymous = Mutex::new(BTreeSet::new());
     let plan = |observed: &Observed| {
         let own = observed.containers.iter().filter(|container| container.ours || options.adopt);
@@ -258,7 +258,7 @@ pub async fn down(
             project,
             observed,
             options,
-            &moved::adopted(around, observed, records.state().adopted),
+            &moved::adopted(ctx, observed, records.state().adopted),
         ))
     };
     let outcome = work.run(&plan).await?;
@@ -269,11 +269,11 @@ pub async fn down(
             "{}; `down` with `volumes: true` removes such volumes with the containers",
             anonymous_volumes_stay(&kept)
         );
-        around.log(Level::Notice, text);
+        ctx.log(Level::Notice, text);
     }
     // What is brought up next is what is described then.
     if let Err(error) = records.update(|state| state.scales.clear()) {
-        around.log(
+        ctx.log(
             Level::Warning,
             format!("Numbers that were set with `scale` are still remembered: {error}"),
         );
@@ -293,13 +293,13 @@ pub enum Lifecycle {
 /// Starts, stops, restarts or removes containers as they are. A job that is done is not started
 /// again.
 pub async fn lifecycle(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &str,
     services: &BTreeSet<String>,
     verb: Lifecycle,
     timeout: Option<Duration>,
 ) -> Result<Outcome, Failure> {
-    lifecycle_of(around, project, services, Chosen::All, verb, timeout).await
+    lifecycle_of(ctx, project, services, Chosen::All, verb, timeout).await
 }
 
 /// How services were chosen.
@@ -313,7 +313,7 @@ pub enum Chosen {
 
 /// The same of services that were chosen so.
 pub async fn lifecycle_of(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &str,
     services: &BTreeSet<String>,
     chosen: Chosen,
@@ -322,7 +322,7 @@ pub async fn lifecycle_of(
 ) -> Result<Outcome, Failure> {
     let names = BTreeSet::new();
     let fingerprints = BTreeMap::new();
-    let records = Records::new(&*around.host, &around.policy, project);
+    let records = Records::new(&*ctx.host, &ctx.policy, project);
     let word = match verb {
         Lifecycle::Start => "start",
         Lifecycle::Stop => "stop",
@@ -334,7 +334,7 @@ pub async fn lifecycle_of(
         deadline: timeout,
         makes_space: matches!(verb, Lifecycle::Stop | Lifecycle::Remove { .. }),
         sees_others: matches!(verb, Lifecycle::Start | Lifecycle::Restart),
-        ..Work::without_description(around, project, &names, &fingerprints)
+        ..Work::without_description(ctx, project, &names, &fingerprints)
     };
     work.run(&|observed| {
         let mut stopped = records.state().stopped;
@@ -361,7 +361,7 @@ pub async fn lifecycle_of(
 /// Waits until containers of a service are ready or completed; a timeout of the caller's is an
 /// error of kind `timeout`.
 pub async fn wait(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &str,
     service: &str,
     described: Option<&Service>,
@@ -370,18 +370,18 @@ pub async fn wait(
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
     for container in containers {
-        preflight::may(&*around.engine, Intent::LookIntoContainer(container)).await?;
+        preflight::may(&*ctx.engine, Intent::LookIntoContainer(container)).await?;
     }
     let hub = Hub::new(project);
-    let events = hub.subscribe(around).await?;
+    let events = hub.subscribe(ctx).await?;
     let goal = if until == Until::Completed { "to complete" } else { "to be ready" };
     let say = |standing: Standing| {
         if standing.detail == Some(Detail::Waiting) {
-            around.log(Level::Info, format!("waiting for \"{service}\" {goal}: {}", standing.text));
+            ctx.log(Level::Info, format!("waiting for \"{service}\" {goal}: {}", standing.text));
         }
     };
     let waits = futures::future::try_join_all(containers.iter().map(|container| {
-        let (hub, around, say) = (&hub, around, &say);
+        let (hub, ctx, say) = (&hub, ctx, &say);
         async move {
             let waiting = Waiting {
                 container,
@@ -392,23 +392,23 @@ pub async fn wait(
                 deadline: timeout,
                 pace: None,
             };
-            readiness::wait(around, hub, &waiting, say).await
+            readiness::wait(ctx, hub, &waiting, say).await
         }
     }));
     let result = futures::select_biased! {
         result = Box::pin(waits).fuse() => result.map(drop),
-        () = Box::pin(hub.pump(around, events)).fuse() => Ok(()),
-        () = around.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+        () = Box::pin(hub.pump(ctx, events)).fuse() => Ok(()),
+        () = ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
     };
-    if around.cancel.is_cancelled() {
-        end_left(around).await;
+    if ctx.cancel.is_cancelled() {
+        end_left(ctx).await;
     }
     result
 }
 
 /// Gives a service so many containers; later runs keep it until the described number changes.
 pub async fn scale(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     service: &str,
     count: u32,
@@ -417,7 +417,7 @@ pub async fn scale(
     let scaled = Scale { described, wanted: count };
     let options = UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
     let services = project.select(options.services.as_deref())?;
-    bring_up(around, project, &options, services, Purpose::Scale(service, scaled), None).await
+    bring_up(ctx, project, &options, services, Purpose::Scale(service, scaled), None).await
 }
 
 fn is_scale_described(project: &Project, service: &str) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::Surroundings;
+use super::RunContext;
 use super::delivered::KnownSecrets;
 use super::execute::{Execution, Findings};
 use super::image_checks::look_at_image_checks;
@@ -30,7 +30,7 @@ use crate::model::spec::Project;
 /// One verb under way: plans without the lock; if there is something to do, or another run's lock
 /// is there, locks, observes again and does what is to be done then.
 pub(super) struct Work<'a> {
-    pub(super) around: &'a Surroundings,
+    pub(super) ctx: &'a RunContext,
     pub(super) project: Option<&'a Project>,
     pub(super) name: &'a str,
     pub(super) verb: &'static str,
@@ -83,13 +83,13 @@ pub(super) type MakePlan<'a> = dyn Fn(&Observed) -> Result<Plan, Failure> + Sync
 impl<'a> Work<'a> {
     /// A verb that needs no description, without its name.
     pub(super) fn without_description(
-        around: &'a Surroundings,
+        ctx: &'a RunContext,
         project: &'a str,
         names: &'a BTreeSet<String>,
         fingerprints: &'a BTreeMap<String, String>,
     ) -> Self {
         Self {
-            around,
+            ctx,
             project: None,
             name: project,
             verb: "",
@@ -127,13 +127,13 @@ impl Work<'_> {
         if self.makes_space
             && let Err(failure) = self.check_formats(&observed)
         {
-            self.around.log(Level::Warning, format!("{}; going on without it", failure.message));
+            self.ctx.log(Level::Warning, format!("{}; going on without it", failure.message));
         }
         let plan = self.plan(make_plan, &observed).await?;
         // Another run's lock: it is at work, or was killed at its very end, and then nobody else
         // takes the lock away.
-        let in_order = (!observed.locked || self.around.lock.is_some())
-            && !moved::is_outdated(self.around, self.name, &observed, self.project.is_some());
+        let in_order = (!observed.locked || self.ctx.lock.is_some())
+            && !moved::is_outdated(self.ctx, self.name, &observed, self.project.is_some());
         self.check(&plan, &observed, false).await?;
         if let Some(keep) = self.keep {
             keep()?;
@@ -146,7 +146,7 @@ impl Work<'_> {
             self.say_notes(&plan);
             return self.walk(&plan, &observed, None).await;
         }
-        if let Some(held) = &self.around.lock {
+        if let Some(held) = &self.ctx.lock {
             let Some(_turn) = held.free_turn() else {
                 let _turn = held.turn().await;
                 // Another task of this run changed something meanwhile.
@@ -178,13 +178,13 @@ impl Work<'_> {
     /// The lock; none where the engine has no space for it and the verb makes space.
     async fn acquire(&self) -> Result<Option<Lock>, Failure> {
         if !self.makes_space {
-            return lock::acquire(self.around, self.name, DEFAULT_LOCK_PATIENCE).await.map(Some);
+            return lock::acquire(self.ctx, self.name, DEFAULT_LOCK_PATIENCE).await.map(Some);
         }
         let lock =
-            lock::acquire_if_there_is_space(self.around, self.name, DEFAULT_LOCK_PATIENCE).await?;
+            lock::acquire_if_there_is_space(self.ctx, self.name, DEFAULT_LOCK_PATIENCE).await?;
         if lock.is_none() {
             let text = "The engine's disk is full, there is no space for the project's lock: going on without it";
-            self.around.log(
+            self.ctx.log(
                 Level::Warning,
                 format!("{text}; another run must not change \"{}\" meanwhile", self.name),
             );
@@ -215,7 +215,7 @@ impl Work<'_> {
     }
 
     async fn settle(&self, observed: &Observed, lock: Option<&Lock>) -> Result<(), Failure> {
-        moved::settle(self.around, self.name, observed, lock, self.project.is_some()).await
+        moved::settle(self.ctx, self.name, observed, lock, self.project.is_some()).await
     }
 
     /// Where the project was moved from, before anything is done: a run that is killed was accepted
@@ -225,7 +225,7 @@ impl Work<'_> {
     }
 
     fn check_formats(&self, observed: &Observed) -> Result<(), Failure> {
-        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
+        let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
         newer::check(&records, observed)
     }
 
@@ -236,7 +236,7 @@ impl Work<'_> {
         let plan = readable.and_then(|()| make_plan(observed));
         let is_of_a_folder = !observed.containers.is_empty() || !observed.moves.is_empty();
         if plan.is_err() && is_of_a_folder {
-            may(&*self.around.engine, Intent::ChangeProject(self.name)).await?;
+            may(&*self.ctx.engine, Intent::ChangeProject(self.name)).await?;
         }
         plan
     }
@@ -252,13 +252,13 @@ impl Work<'_> {
             // Also where nothing differs: whose it is, is not to come out when something does.
             let is_there = self.project.is_some() || !observed.containers.is_empty();
             return if is_there {
-                may(&*self.around.engine, Intent::ChangeProject(self.name)).await
+                may(&*self.ctx.engine, Intent::ChangeProject(self.name)).await
             } else {
                 Ok(())
             };
         }
         let mut all =
-            if needs_all(plan) { bystanders(&*self.around.engine).await? } else { Vec::new() };
+            if needs_all(plan) { bystanders(&*self.ctx.engine).await? } else { Vec::new() };
         if !is_locked {
             // Another run is at work, or the engine at the last call of one that was killed: looked
             // at again under the lock.
@@ -269,7 +269,7 @@ impl Work<'_> {
             });
         }
         Preflight {
-            around: self.around,
+            ctx: self.ctx,
             project: self.project,
             name: self.name,
             plan,
@@ -282,24 +282,24 @@ impl Work<'_> {
 
     fn unchanged(&self, plan: &Plan, observed: Observed) -> Outcome {
         self.say_notes(plan);
-        self.around
+        self.ctx
             .events
             .event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
         self.outcome(observed, &Findings::default())
     }
 
     async fn observe(&self) -> Result<Observed, Failure> {
-        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
+        let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
         let scope =
             if self.project.is_some() || self.sees_others { Scope::Engine } else { Scope::Project };
         let mut observed =
-            observe(&*self.around.engine, self.name, scope, self.names, &records.state()).await?;
-        look_at_owners(&*self.around.host, &mut observed);
-        look_at_folders(self.around, self.project, &mut observed);
-        look_at_restarted(&*self.around.engine, self.project, &mut observed).await;
-        look_at_image_checks(self.around, self.project, &mut observed).await;
+            observe(&*self.ctx.engine, self.name, scope, self.names, &records.state()).await?;
+        look_at_owners(&*self.ctx.host, &mut observed);
+        look_at_folders(self.ctx, self.project, &mut observed);
+        look_at_restarted(&*self.ctx.engine, self.project, &mut observed).await;
+        look_at_image_checks(self.ctx, self.project, &mut observed).await;
         if let Some(project) = self.project {
-            self.delivered.look_at(self.around, project, self.fingerprints, &mut observed).await;
+            self.delivered.look_at(self.ctx, project, self.fingerprints, &mut observed).await;
         }
         Ok(observed)
     }
@@ -307,7 +307,7 @@ impl Work<'_> {
     /// What was found and is left alone.
     fn say_notes(&self, plan: &Plan) {
         for note in &plan.notes {
-            self.around.log(Level::Warning, note.clone());
+            self.ctx.log(Level::Warning, note.clone());
         }
     }
 
@@ -318,7 +318,7 @@ impl Work<'_> {
         lock: Option<&'a Lock>,
     ) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(async move {
-            self.around.events.event(&Event::Planned {
+            self.ctx.events.event(&Event::Planned {
                 verb: self.verb.to_owned(),
                 project: plan.project.clone(),
                 steps: plan_steps::steps(plan, self.verb),
@@ -330,10 +330,9 @@ impl Work<'_> {
                 .project
                 .map(|project| relied_on::kept(observed, plan, project, self.services))
                 .unwrap_or_default();
-            let paces =
-                Records::new(&*self.around.host, &self.around.policy, self.name).state().paces;
+            let paces = Records::new(&*self.ctx.host, &self.ctx.policy, self.name).state().paces;
             let execution = Execution {
-                around: self.around,
+                ctx: self.ctx,
                 project: self.project,
                 plan,
                 lock,
@@ -368,7 +367,7 @@ impl Work<'_> {
             let Some(project) = self.project else { return Ok(self.outcome(recorded, &findings)) };
             let services = relied_on::to_check(&recorded, &findings, &kept);
             let is_changed =
-                relied_on::StillUp { around: self.around, project, plan, deadline: self.deadline }
+                relied_on::StillUp { ctx: self.ctx, project, plan, deadline: self.deadline }
                     .check(&recorded, &services)
                     .await?;
             let recorded = if is_changed { self.observe().await? } else { recorded };
@@ -377,7 +376,7 @@ impl Work<'_> {
     }
 
     fn outcome(&self, observed: Observed, findings: &Findings) -> Outcome {
-        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
+        let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
         let remembered = records.state().ready;
         let ready = observed
             .containers
@@ -399,7 +398,7 @@ impl Work<'_> {
 
     /// Keeps what the next run needs; that it can't be kept is said and is no failure.
     fn record(&self, findings: &Findings, observed: &Observed) {
-        let records = Records::new(&*self.around.host, &self.around.policy, self.name);
+        let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
         let kept = records.update(|state| {
             state.passes.extend(findings.passes.clone());
             let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -425,8 +424,7 @@ impl Work<'_> {
             state.keep_only(|id| observed.containers.iter().any(|container| container.id == id));
         });
         if let Err(error) = kept {
-            self.around
-                .log(Level::Warning, format!("What this run found is not remembered: {error}"));
+            self.ctx.log(Level::Warning, format!("What this run found is not remembered: {error}"));
         }
     }
 }
@@ -447,7 +445,7 @@ impl<'a> Telling<'a> {
                 services.push(service.clone());
             }
         }
-        work.around.events.event(&Event::VerbStarted {
+        work.ctx.events.event(&Event::VerbStarted {
             project: work.name.to_owned(),
             verb: work.verb.to_owned(),
             steps: plan.steps.len(),
@@ -459,7 +457,7 @@ impl<'a> Telling<'a> {
                 .collect(),
             services,
         });
-        Self { work, begun: work.around.host.monotonic(), ok: false }
+        Self { work, begun: work.ctx.host.monotonic(), ok: false }
     }
 
     fn end(mut self, ok: bool) {
@@ -469,12 +467,12 @@ impl<'a> Telling<'a> {
 
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
-        let around = self.work.around;
-        around.events.event(&Event::VerbDone {
+        let ctx = self.work.ctx;
+        ctx.events.event(&Event::VerbDone {
             project: self.work.name.to_owned(),
             verb: self.work.verb.to_owned(),
             ok: self.ok,
-            elapsed: around.host.monotonic().saturating_sub(self.begun),
+            elapsed: ctx.host.monotonic().saturating_sub(self.begun),
         });
     }
 }

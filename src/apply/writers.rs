@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Surroundings;
+use super::RunContext;
 use super::name_holder::Holder;
 use super::observe::{Scope, bystanders, find_container, observe};
 use super::records::Records;
@@ -20,7 +20,7 @@ use crate::model::{Failure, Kind};
 
 /// A plan, and what it is held against.
 pub struct Writing<'a> {
-    pub around: &'a Surroundings,
+    pub ctx: &'a RunContext,
     /// The project's name.
     pub name: &'a str,
     pub project: Option<&'a Project>,
@@ -40,11 +40,10 @@ impl Writing<'_> {
 
     /// The first container beside which `plan` would start a second writer, and the refusal.
     pub(super) async fn second(&self, plan: &Plan) -> Option<(ContainerRef, Failure)> {
-        let shared =
-            Records::new(&*self.around.host, &self.around.policy, self.name).state().shared;
+        let shared = Records::new(&*self.ctx.host, &self.ctx.policy, self.name).state().shared;
         let mut storages = self.observed.storages.clone();
         let mounted = self.all.iter().flat_map(|there| there.folders.iter().cloned());
-        follow_links(self.around, &mut storages, mounted);
+        follow_links(self.ctx, &mut storages, mounted);
         let Self { project, observed, all, .. } = *self;
         let writers =
             Writers { plan, project, observed, storages: &storages, all, shared: &shared };
@@ -74,11 +73,10 @@ impl Writing<'_> {
             |id: &String| self.observed.containers.iter().find(|there| there.id == *id);
         let is_orphan =
             |there: &Container| Some(!self.project?.services.contains_key(&there.service));
-        let found =
-            find_container(&*self.around.engine, holder.id.as_ref().unwrap_or(&holder.name))
-                .await
-                .ok()
-                .flatten();
+        let found = find_container(&*self.ctx.engine, holder.id.as_ref().unwrap_or(&holder.name))
+            .await
+            .ok()
+            .flatten();
         let whose = found.as_ref().map(|found| Holder::of(found).to_string());
         let hint = match holder
             .id
@@ -123,16 +121,12 @@ impl Writing<'_> {
 }
 
 /// Finds out where folders are, where the engine's machine is this one: a symlink is another name.
-fn follow_links(
-    around: &Surroundings,
-    storages: &mut Storages,
-    folders: impl Iterator<Item = String>,
-) {
-    if !around.engine.is_local() {
+fn follow_links(ctx: &RunContext, storages: &mut Storages, folders: impl Iterator<Item = String>) {
+    if !ctx.engine.is_local() {
         return;
     }
     for folder in folders {
-        if let Some(real) = real_folder(&*around.host, &folder) {
+        if let Some(real) = real_folder(&*ctx.host, &folder) {
             storages.links.insert(folder, real);
         }
     }
@@ -150,7 +144,7 @@ fn real_folder(host: &dyn Host, folder: &str) -> Option<String> {
 
 /// Finds out where the folders are that the containers of a project have mounted or will have, and
 /// those that volumes stand for.
-pub fn look_at_folders(around: &Surroundings, project: Option<&Project>, observed: &mut Observed) {
+pub fn look_at_folders(ctx: &RunContext, project: Option<&Project>, observed: &mut Observed) {
     let described = project
         .into_iter()
         .flat_map(|project| project.services.values())
@@ -160,17 +154,13 @@ pub fn look_at_folders(around: &Surroundings, project: Option<&Project>, observe
         observed.containers.iter().flat_map(|container| container.folders.iter().cloned());
     let folders: Vec<String> =
         described.chain(mounted).chain(observed.storages.bound_folders(project)).collect();
-    follow_links(around, &mut observed.storages, folders.into_iter());
+    follow_links(ctx, &mut observed.storages, folders.into_iter());
 }
 
 /// Fails if a container that is there would be a second writer once it is started, or needs a host
 /// port that is taken.
-pub async fn check_start(
-    around: &Surroundings,
-    project: &str,
-    container: &str,
-) -> Result<(), Failure> {
-    let all = bystanders(&*around.engine).await?;
+pub async fn check_start(ctx: &RunContext, project: &str, container: &str) -> Result<(), Failure> {
+    let all = bystanders(&*ctx.engine).await?;
     let Some(there) = all.iter().find(|there| there.id == container || there.name == container)
     else {
         return Ok(());
@@ -178,24 +168,23 @@ pub async fn check_start(
     if there.is_up {
         return Ok(());
     }
-    let records = Records::new(&*around.host, &around.policy, project);
+    let records = Records::new(&*ctx.host, &ctx.policy, project);
     let mut observed =
-        observe(&*around.engine, project, Scope::Engine, &BTreeSet::new(), &records.state())
-            .await?;
-    look_at_folders(around, None, &mut observed);
+        observe(&*ctx.engine, project, Scope::Engine, &BTreeSet::new(), &records.state()).await?;
+    look_at_folders(ctx, None, &mut observed);
     let action = Action::StartContainer {
         container: ContainerRef { name: there.name.clone(), id: Some(there.id.clone()) },
     };
     let plan = Plan { steps: vec![Step::alone(action)], ..Plan::default() };
-    Writing { around, name: project, project: None, observed: &observed, all: &all }
+    Writing { ctx, name: project, project: None, observed: &observed, all: &all }
         .check(&plan)
         .await?;
-    start_ports::check(around, &plan, &observed).await
+    start_ports::check(ctx, &plan, &observed).await
 }
 
 /// Fails if a new container that writes to `volumes` would be a second writer.
 pub async fn check_new(
-    around: &Surroundings,
+    ctx: &RunContext,
     project: &Project,
     service: &str,
     observed: &Observed,
@@ -206,9 +195,7 @@ pub async fn check_new(
         ..Step::alone(Action::StartContainer { container: ContainerRef::new("") })
     };
     let plan = Plan { steps: vec![step], ..Plan::default() };
-    Writing { around, name: &project.name, project: Some(project), observed, all }
-        .check(&plan)
-        .await
+    Writing { ctx, name: &project.name, project: Some(project), observed, all }.check(&plan).await
 }
 
 /// The engine's names of the volumes that a description lets several containers write to.

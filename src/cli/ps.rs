@@ -30,9 +30,7 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
     let name = project_at_hand(&context).map_err(plain)?;
     let observed = context
         .conductor
-        .block_on(async {
-            verbs::look(&project::surroundings(&context, &name).await?, &name).await
-        })
+        .block_on(async { verbs::look(&project::run_context(&context, &name).await?, &name).await })
         .map_err(plain)?;
     if common.json {
         for container in &observed.containers {

@@ -26,8 +26,8 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
     let name = project_at_hand(&context).map_err(plain)?;
     let work = async {
-        let around = project::surroundings(&context, &name).await?;
-        let Some(lock::Taken { id, content }) = lock::holder(&around, &name).await? else {
+        let ctx = project::run_context(&context, &name).await?;
+        let Some(lock::Taken { id, content }) = lock::holder(&ctx, &name).await? else {
             session.terminal.err(&format!("The project \"{name}\" is not locked"));
             return Ok(());
         };
@@ -39,21 +39,21 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
             }
             Err(_) => (None, "a run of a newer version of spc".to_owned()),
         };
-        let liveness = lock::liveness(&around, holder.as_ref());
+        let liveness = lock::liveness(&ctx, holder.as_ref());
         if !common.yes && liveness != Liveness::Gone {
             let who = if liveness == Liveness::Alive {
                 format!("{who}, which is running on this machine")
             } else {
                 who
             };
-            if !around.host.is_terminal(StandardStream::Stdin) {
+            if !ctx.host.is_terminal(StandardStream::Stdin) {
                 return Err(Failure::usage(format!("The project \"{name}\" is locked by {who}"))
                     .hint("without a terminal to ask on, --yes removes the lock"));
             }
             let question = format!(
                 "The project \"{name}\" is locked by {who}. Is that run really gone? [y/N] "
             );
-            let answer = around
+            let answer = ctx
                 .host
                 .ask(&question)
                 .await
@@ -64,7 +64,7 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
                 return Err(Failure::new(Kind::Interrupted, "The lock was left as it is"));
             }
         }
-        lock::remove(&*around.engine, &id).await?;
+        lock::remove(&*ctx.engine, &id).await?;
         session.terminal.err(&format!("The lock of \"{name}\" is removed"));
         Ok(())
     };

@@ -69,7 +69,7 @@ impl Live {
     async fn observe(&self) -> Result<Names, Failure> {
         let name = project::name(&self.context)?;
         let observed =
-            verbs::look(&project::surroundings(&self.context, &name).await?, &name).await?;
+            verbs::look(&project::run_context(&self.context, &name).await?, &name).await?;
         Ok(Names {
             services: observed
                 .containers

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::StreamExt;
 
-use super::super::Surroundings;
+use super::super::RunContext;
 use super::merge::{Lines, in_order};
 use super::messages::{Reader, TimedLine, timed_lines};
 use crate::engine::{Engine, EngineError, EngineErrorKind, LogsRequest, Result};
@@ -33,13 +33,13 @@ pub struct Range {
 const READ_AHEAD: usize = 64 << 10;
 
 /// The lines of a container's log up to now, in the order of their times.
-pub async fn history(around: &Surroundings, id: &str, range: Range) -> Result<Opened> {
-    let state = State::of(&*around.engine, id).await?;
+pub async fn history(ctx: &RunContext, id: &str, range: Range) -> Result<Opened> {
+    let state = State::of(&*ctx.engine, id).await?;
     let lines = match range.tail {
-        Some(count) => futures::stream::iter(
-            tail(around, id, state.tty, range, count).await?.into_iter().map(Ok),
-        )
-        .boxed(),
+        Some(count) => {
+            futures::stream::iter(tail(ctx, id, state.tty, range, count).await?.into_iter().map(Ok))
+                .boxed()
+        }
         None => {
             let request = LogsRequest {
                 since: range.since,
@@ -48,20 +48,16 @@ pub async fn history(around: &Surroundings, id: &str, range: Range) -> Result<Op
                 tty: state.tty,
                 ..LogsRequest::default()
             };
-            let stream = around.engine.container_logs(id, &request).await?;
-            read_ahead(timed_lines(stream, state.tty, around.secrets.clone()).boxed()).await
+            let stream = ctx.engine.container_logs(id, &request).await?;
+            read_ahead(timed_lines(stream, state.tty, ctx.secrets.clone()).boxed()).await
         }
     };
     Ok(Opened { lines: in_order(lines).boxed(), started_at: state.started_at })
 }
 
 /// What the container writes from `since` on, until its process ends.
-pub async fn follow(
-    around: &Surroundings,
-    id: &str,
-    since: Option<DateTime<Utc>>,
-) -> Result<Opened> {
-    let state = State::of(&*around.engine, id).await?;
+pub async fn follow(ctx: &RunContext, id: &str, since: Option<DateTime<Utc>>) -> Result<Opened> {
+    let state = State::of(&*ctx.engine, id).await?;
     let request = LogsRequest {
         follow: true,
         since,
@@ -69,9 +65,9 @@ pub async fn follow(
         tty: state.tty,
         ..LogsRequest::default()
     };
-    let stream = around.engine.container_logs(id, &request).await?;
+    let stream = ctx.engine.container_logs(id, &request).await?;
     Ok(Opened {
-        lines: timed_lines(stream, state.tty, around.secrets.clone()).boxed(),
+        lines: timed_lines(stream, state.tty, ctx.secrets.clone()).boxed(),
         started_at: state.started_at,
     })
 }
@@ -112,7 +108,7 @@ async fn read_ahead(mut lines: Lines) -> Lines {
 /// The engine counts messages, of which a long line has several, and it takes them before it looks
 /// at `until`.
 async fn tail(
-    around: &Surroundings,
+    ctx: &RunContext,
     id: &str,
     tty: bool,
     range: Range,
@@ -126,14 +122,14 @@ async fn tail(
         ..LogsRequest::default()
     };
     if range.until.is_some() {
-        return Ok(LastLines::read(around, id, &request, count).await?.lines);
+        return Ok(LastLines::read(ctx, id, &request, count).await?.lines);
     }
     // One more: the first may be the end of a line that began before.
     let mut more = 1;
     loop {
         let asked = count.saturating_add(more);
         request.tail = Some(asked);
-        let read = LastLines::read(around, id, &request, count).await?;
+        let read = LastLines::read(ctx, id, &request, count).await?;
         let is_whole = read.messages < asked;
         if is_whole || read.all > count {
             return Ok(read.lines);
@@ -151,14 +147,9 @@ struct LastLines {
 }
 
 impl LastLines {
-    async fn read(
-        around: &Surroundings,
-        id: &str,
-        request: &LogsRequest,
-        count: u64,
-    ) -> Result<Self> {
-        let mut stream = around.engine.container_logs(id, request).await?;
-        let mut reader = Reader::new(request.tty, around.secrets.clone());
+    async fn read(ctx: &RunContext, id: &str, request: &LogsRequest, count: u64) -> Result<Self> {
+        let mut stream = ctx.engine.container_logs(id, request).await?;
+        let mut reader = Reader::new(request.tty, ctx.secrets.clone());
         let (mut last, mut bytes) = (Self { lines: VecDeque::new(), all: 0, messages: 0 }, 0);
         loop {
             let chunk = stream.next().await.transpose()?;
@@ -202,7 +193,7 @@ const TEXT: usize = 64 << 10;
 /// The last `count` lines that a container wrote since it was started at `started_at`, as text;
 /// empty if they can't be had.
 pub async fn last_lines(
-    around: &Surroundings,
+    ctx: &RunContext,
     id: &str,
     tty: bool,
     started_at: Option<&str>,
@@ -211,7 +202,7 @@ pub async fn last_lines(
     let started = started_at.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     let since = started.map(|time| time.to_utc() - BEFORE_START);
     let range = Range { tail: Some(count), since, until: None };
-    let Ok(lines) = tail(around, id, tty, range, count).await else { return String::new() };
+    let Ok(lines) = tail(ctx, id, tty, range, count).await else { return String::new() };
     let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
     let text = lines.join("\n");
     // Few lines can be long ones.

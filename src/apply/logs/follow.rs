@@ -19,7 +19,7 @@ use super::messages::TimedLine;
 use super::pending::{Pending, WINDOW};
 use super::seen::Seen;
 use super::{LogLine, LogQuery, Logged, Selection, merge, unreadable, warn};
-use crate::apply::Surroundings;
+use crate::apply::RunContext;
 use crate::apply::failures::of_engine;
 use crate::apply::observe::{LIFE_EVENTS, LifeChange, LifeEvent, inspect_state, life_event};
 use crate::engine::{EngineError, EngineErrorKind, Filters, label_filter};
@@ -109,14 +109,14 @@ pub type Events = BoxStream<'static, Result<LifeEvent, EngineError>>;
 type WayBack = BoxFuture<'static, (Events, Vec<Logged>)>;
 
 /// Subscribes to what has to be known of containers; in force once the future is ready.
-pub async fn subscribe(around: &Surroundings, selection: &Selection) -> Result<Events, Failure> {
+pub async fn subscribe(ctx: &RunContext, selection: &Selection) -> Result<Events, Failure> {
     let mut filters = match selection {
         Selection::Project { project, .. } => label_filter(compose_label::PROJECT, project),
         Selection::Container { .. } => Filters::new(),
     };
     filters.insert("type".into(), vec!["container".into()]);
     filters.insert("event".into(), LIFE_EVENTS.map(str::to_owned).to_vec());
-    let events = around
+    let events = ctx
         .engine
         .events(&filters, None)
         .await
@@ -129,17 +129,17 @@ pub async fn subscribe(around: &Surroundings, selection: &Selection) -> Result<E
 
 /// The lines of `sources`, and what comes after them.
 pub async fn follow(
-    around: Surroundings,
+    ctx: RunContext,
     selection: Selection,
     query: LogQuery,
     sources: Vec<(Logged, Opened)>,
     events: Events,
 ) -> Result<impl Stream<Item = Result<LogLine, Failure>> + Send + use<>, Failure> {
     let engine_now = match query.tail {
-        Some(0) => engine_time(&around).await?,
+        Some(0) => engine_time(&ctx).await?,
         _ => None,
     };
-    let mut following = Following::new(around, selection, query, engine_now, events);
+    let mut following = Following::new(ctx, selection, query, engine_now, events);
     Ok(async_stream::try_stream! {
         let (containers, lines): (Vec<_>, Vec<_>) = sources.into_iter().map(|(logged, opened)| (logged, opened.lines)).unzip();
         for logged in &containers {
@@ -160,7 +160,7 @@ pub async fn follow(
             following.open(&logged.id);
         }
         loop {
-            while let Some(line) = following.pending.take(following.around.host.monotonic()) {
+            while let Some(line) = following.pending.take(following.ctx.host.monotonic()) {
                 yield line;
             }
             if let Some(failure) = following.failure.take() {
@@ -178,12 +178,9 @@ pub async fn follow(
 }
 
 /// The engine's own time.
-async fn engine_time(around: &Surroundings) -> Result<Option<DateTime<Utc>>, Failure> {
-    let info = around
-        .engine
-        .info()
-        .await
-        .map_err(|error| of_engine(error, "ask the engine for its time"))?;
+async fn engine_time(ctx: &RunContext) -> Result<Option<DateTime<Utc>>, Failure> {
+    let info =
+        ctx.engine.info().await.map_err(|error| of_engine(error, "ask the engine for its time"))?;
     Ok(info
         .system_time
         .and_then(|time| DateTime::parse_from_rfc3339(&time).ok())
@@ -191,7 +188,7 @@ async fn engine_time(around: &Surroundings) -> Result<Option<DateTime<Utc>>, Fai
 }
 
 struct Following {
-    around: Surroundings,
+    ctx: RunContext,
     selection: Selection,
     query: LogQuery,
     /// From when on a log is read of which no line was passed on; of a container that was there at
@@ -210,18 +207,17 @@ struct Following {
 
 impl Following {
     fn new(
-        around: Surroundings,
+        ctx: RunContext,
         selection: Selection,
         query: LogQuery,
         engine_now: Option<DateTime<Utc>>,
         events: Events,
     ) -> Self {
-        let left =
-            query.until.map(|until| (until - around.host.now()).to_std().unwrap_or_default());
+        let left = query.until.map(|until| (until - ctx.host.now()).to_std().unwrap_or_default());
         Self {
-            until: left.map(|left| around.host.monotonic() + left),
+            until: left.map(|left| ctx.host.monotonic() + left),
             since: engine_now.or(query.since),
-            around,
+            ctx,
             selection,
             query,
             containers: BTreeMap::new(),
@@ -263,7 +259,7 @@ impl Following {
 
     /// Whether nothing more can come.
     fn is_over(&self) -> bool {
-        let now = self.around.host.monotonic();
+        let now = self.ctx.host.monotonic();
         if self.until.is_some_and(|until| until <= now) {
             return true;
         }
@@ -282,16 +278,16 @@ impl Following {
             _ => None,
         };
         let away = self.away.as_ref().map(|(since, _)| *since + ENGINE_AWAY);
-        let now = self.around.host.monotonic();
+        let now = self.ctx.host.monotonic();
         let times = self.containers.values().filter_map(of).filter(|time| *time > now);
         times.chain(self.pending.due()).chain(self.until).chain(away).min()
     }
 
     /// Waits for one thing, and takes it.
     async fn step(&mut self) {
-        let now = self.around.host.monotonic();
+        let now = self.ctx.host.monotonic();
         let mut timer = match self.next_time() {
-            Some(time) => self.around.host.sleep(time.saturating_sub(now)).fuse(),
+            Some(time) => self.ctx.host.sleep(time.saturating_sub(now)).fuse(),
             None => futures::future::Fuse::terminated(),
         };
         let next = {
@@ -330,7 +326,7 @@ impl Following {
         match heard {
             Heard::Line(line) => {
                 let is_alone = self.logs.len() <= 1 && self.asked.is_empty();
-                let now = self.around.host.monotonic();
+                let now = self.ctx.host.monotonic();
                 if let Some(line) = self.passed(&id, line) {
                     self.pending.hold(if is_alone { now } else { now + WINDOW }, line);
                 }
@@ -352,7 +348,7 @@ impl Following {
             }
             _ => {
                 if let Some(followed) = self.containers.get_mut(id) {
-                    warn(&self.around, &followed.logged, error);
+                    warn(&self.ctx, &followed.logged, error);
                     followed.tries = NO_TRY;
                 }
             }
@@ -371,9 +367,9 @@ impl Following {
         (followed.is_open, followed.is_started_again, followed.awaited) =
             (true, false, Awaited::No);
         let since = followed.seen.since().or(self.since);
-        let (around, id) = (self.around.clone(), id.to_owned());
+        let (ctx, id) = (self.ctx.clone(), id.to_owned());
         self.asked.push(Box::pin(async move {
-            let opened = container::follow(&around, &id, since).await;
+            let opened = container::follow(&ctx, &id, since).await;
             Answer::Opened(id, opened)
         }));
     }
@@ -384,9 +380,9 @@ impl Following {
         if followed.is_started_again {
             return self.open(id);
         }
-        let (around, id) = (self.around.clone(), id.to_owned());
+        let (ctx, id) = (self.ctx.clone(), id.to_owned());
         self.asked.push(Box::pin(async move {
-            let found = around.engine.container_inspect(&id).await.map(|found| {
+            let found = ctx.engine.container_inspect(&id).await.map(|found| {
                 let state = found.state.unwrap_or_default();
                 (inspect_state(state.status), state.started_at.unwrap_or_default())
             });
@@ -435,7 +431,7 @@ impl Following {
 
     /// How a container is whose log has ended.
     fn state(&mut self, id: &str, state: ContainerState, started_at: &str) {
-        let now = self.around.host.monotonic();
+        let now = self.ctx.host.monotonic();
         let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open)
         else {
             return;
@@ -455,7 +451,7 @@ impl Following {
                     "The engine ends the log of \"{}\" though the container runs: it is not followed on",
                     followed.logged.from
                 );
-                self.around.log(Level::Warning, text);
+                self.ctx.log(Level::Warning, text);
             }
             ContainerState::Restarting => followed.awaited = Awaited::Restart,
             _ => self.await_return(id),
@@ -463,7 +459,7 @@ impl Following {
     }
 
     fn await_return(&mut self, id: &str) {
-        let now = self.around.host.monotonic();
+        let now = self.ctx.host.monotonic();
         let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open)
         else {
             return;
@@ -496,7 +492,7 @@ impl Following {
             }
             return;
         }
-        let now = self.around.host.monotonic();
+        let now = self.ctx.host.monotonic();
         let Some(followed) = self.containers.get_mut(&id) else { return };
         match change {
             LifeChange::Started => {
@@ -527,16 +523,16 @@ impl Following {
 
     /// A container was started that is not known.
     fn look_at(&mut self, id: String) {
-        let (around, selection) = (self.around.clone(), self.selection.clone());
+        let (ctx, selection) = (self.ctx.clone(), self.selection.clone());
         self.asked.push(Box::pin(async move {
-            let listed = selection.list(&around).await;
+            let listed = selection.list(&ctx).await;
             Answer::Listed(id, listed)
         }));
     }
 
     /// Something that was waited for did not come.
     fn time(&mut self) {
-        let now = self.around.host.monotonic();
+        let now = self.ctx.host.monotonic();
         if self.away.as_ref().is_some_and(|(since, _)| *since + ENGINE_AWAY <= now) {
             let waited = format_duration(ENGINE_AWAY);
             let failure = Failure::new(
@@ -565,7 +561,7 @@ impl Following {
         if self.away.is_some() {
             return;
         }
-        self.around.log(Level::Warning, "The connection to the Docker Engine was lost: its logs are followed on when it is back");
+        self.ctx.log(Level::Warning, "The connection to the Docker Engine was lost: its logs are followed on when it is back");
         self.logs.clear();
         self.asked.clear();
         self.events = futures::stream::pending().boxed().fuse();
@@ -573,20 +569,20 @@ impl Following {
             (followed.is_open, followed.is_started_again, followed.awaited) =
                 (false, false, Awaited::No);
         }
-        let (around, selection) = (self.around.clone(), self.selection.clone());
+        let (ctx, selection) = (self.ctx.clone(), self.selection.clone());
         let back = async move {
             let mut pause = Duration::from_millis(100);
             loop {
-                around.host.sleep(pause).await;
-                if let Ok(events) = subscribe(&around, &selection).await
-                    && let Ok(containers) = selection.list(&around).await
+                ctx.host.sleep(pause).await;
+                if let Ok(events) = subscribe(&ctx, &selection).await
+                    && let Ok(containers) = selection.list(&ctx).await
                 {
                     return (events, containers);
                 }
                 pause = (pause * 2).min(Duration::from_secs(2));
             }
         };
-        self.away = Some((self.around.host.monotonic(), Box::pin(back)));
+        self.away = Some((self.ctx.host.monotonic(), Box::pin(back)));
     }
 
     fn back(&mut self, events: Events, containers: Vec<Logged>) {

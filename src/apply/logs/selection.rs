@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::messages;
-use crate::apply::Surroundings;
+use crate::apply::RunContext;
 use crate::apply::failures::of_engine;
 use crate::apply::look::look;
 use crate::engine::{EngineError, EngineErrorKind, OutputKind};
@@ -61,11 +61,11 @@ impl Selection {
     }
 
     /// The containers that are there.
-    pub(super) async fn list(&self, around: &Surroundings) -> Result<Vec<Logged>, Failure> {
+    pub(super) async fn list(&self, ctx: &RunContext) -> Result<Vec<Logged>, Failure> {
         let services = match self {
             Self::Project { services, .. } => services,
             Self::Container { name, .. } => {
-                let id = match around.engine.container_inspect(name).await {
+                let id = match ctx.engine.container_inspect(name).await {
                     Ok(found) => found.id.unwrap_or_default(),
                     Err(error) if error.is_not_found() => return Ok(Vec::new()),
                     Err(error) => {
@@ -75,7 +75,7 @@ impl Selection {
                 return Ok(vec![Logged { id, service: name.clone(), from: name.clone() }]);
             }
         };
-        let containers = look(around, self.project()).await?.containers;
+        let containers = look(ctx, self.project()).await?.containers;
         let is_wanted =
             |service: &String| services.as_ref().is_none_or(|names| names.contains(service));
         Ok(containers
@@ -103,10 +103,10 @@ impl Selection {
 }
 
 /// Says that a container's log is not among the lines.
-pub(super) fn warn(around: &Surroundings, logged: &Logged, error: EngineError) {
+pub(super) fn warn(ctx: &RunContext, logged: &Logged, error: EngineError) {
     let failure = unreadable(logged, error);
     let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-    around.log(Level::Warning, format!("{}{hint}", failure.message));
+    ctx.log(Level::Warning, format!("{}{hint}", failure.message));
 }
 
 /// Why a container's log can't be read.

@@ -185,18 +185,16 @@ fn the_secrets_of_a_base_say_nothing_of_what_the_cache_holds_of_another_image() 
                 project: PROJECT,
                 secrets: &project.secrets,
             };
-            let (mut around, asked) = (machine.around(), Arc::new(Mutex::new(Vec::new())));
+            let (mut ctx, asked) = (machine.ctx(), Arc::new(Mutex::new(Vec::new())));
             let noted = asked.clone();
-            around.engine = Arc::new(crate::engine::observer::Observer::new(
-                around.engine.clone(),
-                move |call| {
+            ctx.engine =
+                Arc::new(crate::engine::observer::Observer::new(ctx.engine.clone(), move |call| {
                     if let crate::engine::Call::ImageBuild { request } = call {
                         noted.lock().push(request.no_cache);
                     }
                     Ok(())
-                },
-            ));
-            machine.run(images::build(&around, &building, &|_| {})).unwrap();
+                }));
+            machine.run(images::build(&ctx, &building, &|_| {})).unwrap();
             asked.lock().clone()
         };
         assert_eq!(built_without_cache("base"), [true]);

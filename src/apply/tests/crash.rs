@@ -28,15 +28,15 @@ impl Work {
         machine
     }
 
-    async fn run(self, around: &Surroundings) -> Result<Outcome, Failure> {
+    async fn run(self, ctx: &RunContext) -> Result<Outcome, Failure> {
         match self {
-            Self::FirstUp => verbs::up(around, &project(&shop()), &UpOptions::default()).await,
-            Self::ChangedUp => verbs::up(around, &project(&changed()), &UpOptions::default()).await,
+            Self::FirstUp => verbs::up(ctx, &project(&shop()), &UpOptions::default()).await,
+            Self::ChangedUp => verbs::up(ctx, &project(&changed()), &UpOptions::default()).await,
             Self::Down => {
-                verbs::down(around, PROJECT, DownOptions { volumes: false, adopt: false }).await
+                verbs::down(ctx, PROJECT, DownOptions { volumes: false, adopt: false }).await
             }
             Self::DownWithVolumes => {
-                verbs::down(around, PROJECT, DownOptions { volumes: true, adopt: false }).await
+                verbs::down(ctx, PROJECT, DownOptions { volumes: true, adopt: false }).await
             }
         }
     }
@@ -45,7 +45,7 @@ impl Work {
     fn clean(self) -> (Footprint, Vec<Call>) {
         let machine = self.prepare();
         let calls = machine.calls();
-        machine.run(self.run(&machine.around())).unwrap();
+        machine.run(self.run(&machine.ctx())).unwrap();
         (machine.footprint(), machine.calls_from(calls))
     }
 }
@@ -75,7 +75,7 @@ fn sweep(work: Work) {
         for &when in sides {
             let machine = work.prepare();
             machine.engine.crash_at(at as u64 + 1, when);
-            let result = machine.killed(work.run(&machine.around()));
+            let result = machine.killed(work.run(&machine.ctx()));
             assert!(result.is_none(), "the same seed makes the same calls");
             if let Err(difference) = finish(&machine, work, &clean) {
                 wrong.push(format!(
@@ -98,7 +98,7 @@ fn lose(work: Work) {
             let machine = work.prepare();
             machine.engine.crash_at(at as u64 + 1, when);
             let begun = machine.conductor.now();
-            let result = machine.run(work.run(&machine.around()));
+            let result = machine.run(work.run(&machine.ctx()));
             // The lock may be all that is lost.
             let kind = result.err().map_or(Kind::Engine, |failure| failure.kind);
             let took = machine.conductor.now().saturating_sub(begun);
@@ -125,7 +125,7 @@ fn finish(machine: &Machine, work: Work, clean: &Footprint) -> Result<(), String
     machine.engine.recover();
     let calls = machine.calls();
     machine
-        .run(work.run(&machine.around()))
+        .run(work.run(&machine.ctx()))
         .map_err(|failure| format!("{failure} {:?} {:?}", failure.hint, failure.details))?;
     let mut found = machine.footprint();
     if matches!(work, Work::FirstUp | Work::ChangedUp)
@@ -203,11 +203,7 @@ fn a_killed_replacement_and_an_engine_that_restarts_never_give_a_volume_two_writ
         machine.engine.crash_at(at as u64 + 1, When::After);
         assert!(
             machine
-                .killed(verbs::up(
-                    &machine.around(),
-                    &project(&described("2")),
-                    &UpOptions::default()
-                ))
+                .killed(verbs::up(&machine.ctx(), &project(&described("2")), &UpOptions::default()))
                 .is_none()
         );
         machine.engine.recover();

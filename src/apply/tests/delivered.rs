@@ -125,16 +125,16 @@ fn an_exposed_secret_is_compared_without_the_key() {
         let mut machine = machine();
         machine.environment.clear();
         let run = |machine: &Machine, value: &str| {
-            let around = machine.around();
+            let ctx = machine.ctx();
             let token = Secrets::token("token", [7; 16]);
-            around.secrets.add("token", &token, value);
+            ctx.secrets.add("token", &token, value);
             let described = with(
                 web(json!([])),
                 "services.web.environment",
                 json!({"A": "1", "DSN": format!("x:{}@db", Secrets::exposed(&token))}),
             );
             machine
-                .run(verbs::up(&around, &project(&described), &UpOptions::default()))
+                .run(verbs::up(&ctx, &project(&described), &UpOptions::default()))
                 .unwrap()
                 .changes
         };

@@ -44,7 +44,7 @@ fn a_command_whose_time_is_over_is_ended_in_its_container() {
     for (answer, most) in [(endless(), secs(1)), (endless().ignoring_term(), secs(3))] {
         let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
         let begun = machine.conductor.now();
-        let failure = machine.run(exec(&machine.around(), command(Some(secs(5))))).unwrap_err();
+        let failure = machine.run(exec(&machine.ctx(), command(Some(secs(5))))).unwrap_err();
         assert_eq!(
             (failure.kind, failure.message.as_str()),
             (Kind::Timeout, "The command in \"web\" did not end within 5s")
@@ -62,13 +62,12 @@ fn a_command_whose_time_is_over_is_ended_in_its_container() {
 fn a_command_that_is_interrupted_is_ended_in_its_container() {
     for answer in [endless(), endless().ignoring_term()] {
         let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
-        let around = machine.around();
+        let ctx = machine.ctx();
         let interrupt = async {
             machine.conductor.sleep(secs(2)).await;
-            around.cancel.cancel();
+            ctx.cancel.cancel();
         };
-        let (result, ()) =
-            machine.run(futures::future::join(exec(&around, command(None)), interrupt));
+        let (result, ()) = machine.run(futures::future::join(exec(&ctx, command(None)), interrupt));
         assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
         assert_eq!(machine.commands(), ["serve"]);
     }
@@ -81,7 +80,7 @@ fn a_command_that_writes_too_much_is_ended_in_its_container() {
         .saying(millis(20), "x".repeat(40 << 20))
         .running_on();
     let machine = answering(Process::new().on_exec(move |_, _| Some(flood.clone())));
-    let failure = machine.run(exec(&machine.around(), command(None))).unwrap_err();
+    let failure = machine.run(exec(&machine.ctx(), command(None))).unwrap_err();
     assert_eq!(failure.message, "The command in \"web\" writes more than 64 MiB");
     assert_eq!(machine.commands(), ["serve"]);
 }
@@ -93,7 +92,7 @@ fn a_command_whose_answer_is_lost_is_ended_in_its_container() {
     {
         let machine = answering(Process::new().on_exec(|_, _| Some(endless())));
         machine.engine.fault(Fault { on: FaultPoint::method(method, 1), effect: effect.clone() });
-        let failure = machine.run(exec(&machine.around(), command(None))).unwrap_err();
+        let failure = machine.run(exec(&machine.ctx(), command(None))).unwrap_err();
         assert_eq!(failure.kind, Kind::Engine, "{effect:?}");
         assert_eq!(machine.commands(), ["serve"], "{effect:?}");
     }
@@ -102,18 +101,18 @@ fn a_command_whose_answer_is_lost_is_ended_in_its_container() {
 #[test]
 fn a_command_that_can_t_be_ended_is_told_with_the_reason() {
     let machine = answering(Process::new().without_shell().on_exec(|_, _| Some(endless())));
-    let failure = machine.run(exec(&machine.around(), command(Some(secs(1))))).unwrap_err();
+    let failure = machine.run(exec(&machine.ctx(), command(Some(secs(1))))).unwrap_err();
     assert_eq!(
         failure.hint.unwrap(),
         "it goes on in the container (the container has no /bin/sh that could end it): restart the container to end it"
     );
     assert_eq!(machine.commands(), ["serve", "yes"]);
-    let around = machine.around();
+    let ctx = machine.ctx();
     let interrupt = async {
         machine.conductor.sleep(secs(2)).await;
-        around.cancel.cancel();
+        ctx.cancel.cancel();
     };
-    let (result, ()) = machine.run(futures::future::join(exec(&around, command(None)), interrupt));
+    let (result, ()) = machine.run(futures::future::join(exec(&ctx, command(None)), interrupt));
     assert_eq!((result.unwrap_err().kind, machine.logged().len()), (Kind::Interrupted, 1));
     assert!(
         machine.logged()[0].starts_with("The command in \"web\" was given up and goes on in the container (the container has no /bin/sh")
@@ -135,7 +134,7 @@ fn a_command_of_any_user_is_ended_in_a_container_of_another() {
         let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
         let mut given_up = command(Some(secs(5)));
         given_up.request.user = user.map(str::to_owned);
-        let failure = machine.run(exec(&machine.around(), given_up)).unwrap_err();
+        let failure = machine.run(exec(&machine.ctx(), given_up)).unwrap_err();
         assert_eq!(
             failure.hint.unwrap(),
             "it was ended; give it more time with `timeout`, or leave that out",
@@ -148,7 +147,7 @@ fn a_command_of_any_user_is_ended_in_a_container_of_another() {
 #[test]
 fn a_command_that_became_a_third_users_is_told() {
     let machine = answering(Process::new().on_exec(|_, _| Some(endless().becoming("1234"))));
-    let failure = machine.run(exec(&machine.around(), command(Some(secs(1))))).unwrap_err();
+    let failure = machine.run(exec(&machine.ctx(), command(Some(secs(1))))).unwrap_err();
     let hint = "it goes on in the container (neither its user nor root finds its process there: it changed its user, or its environment, as `env -i` does): restart the container to end it";
     assert_eq!(failure.hint.unwrap(), hint);
     assert_eq!(machine.commands(), ["serve", "yes"]);
@@ -161,7 +160,7 @@ fn giving_a_command_up_takes_no_longer_than_ten_seconds_whatever_the_engine_does
         .engine
         .fault(Fault { on: FaultPoint::method("exec_start", 2), effect: FaultEffect::Hang });
     let begun = machine.conductor.now();
-    let failure = machine.run(exec(&machine.around(), command(Some(secs(1))))).unwrap_err();
+    let failure = machine.run(exec(&machine.ctx(), command(Some(secs(1))))).unwrap_err();
     assert!(failure.hint.unwrap().contains("(it did not end in time)"));
     assert!(machine.conductor.now() < begun + secs(12));
     assert_eq!(machine.logged(), ["Ending the command in \"web\", which was given up"]);
@@ -174,7 +173,7 @@ fn giving_a_command_up_takes_no_longer_than_ten_seconds_whatever_the_engine_does
 fn a_command_that_ends_by_itself_leaves_what_it_started() {
     let machine = answering(Process::new());
     let calls = machine.calls();
-    machine.run(exec(&machine.around(), command(Some(secs(5))))).unwrap();
+    machine.run(exec(&machine.ctx(), command(Some(secs(5))))).unwrap();
     let methods: Vec<_> = machine.calls_from(calls).iter().map(|call| call.method).collect();
     assert_eq!(methods, ["exec_start", "exec_inspect"], "nothing more is asked");
 }
@@ -200,7 +199,7 @@ fn a_command_that_takes_long_is_spoken_of() {
     let machine = answering(Process::new().on_exec(move |_, _| Some(slow.clone())));
     let mut exec_of_many_words = command(None);
     exec_of_many_words.request.command = ["pg_dump".to_owned(), "x".repeat(100)].into();
-    machine.run(exec(&machine.around(), exec_of_many_words)).unwrap();
+    machine.run(exec(&machine.ctx(), exec_of_many_words)).unwrap();
     let said: Vec<String> = machine
         .logged()
         .into_iter()
@@ -220,14 +219,14 @@ fn a_health_check_in_flight_is_ended_with_an_interrupted_run() {
     let machine = machine_with(1, |builder| {
         builder.process("web", Process::new().on_exec(|_, _| Some(endless())))
     });
-    let around = machine.around();
+    let ctx = machine.ctx();
     let interrupt = async {
         machine.conductor.sleep(secs(2)).await;
         assert!(machine.engine.state().container("shop-web-1").is_some());
-        around.cancel.cancel();
+        ctx.cancel.cancel();
     };
     let description = json!({"services": {"web": {"image": "web:1", "healthcheck": {"test": "ask", "timeout": "1m", "interval": "1m"}}}});
-    let (result, ()) = machine.up_while(&around, &description, interrupt);
+    let (result, ()) = machine.up_while(&ctx, &description, interrupt);
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
     assert_eq!(machine.commands(), ["serve"]);
 }
@@ -235,14 +234,14 @@ fn a_health_check_in_flight_is_ended_with_an_interrupted_run() {
 #[test]
 fn who_leaves_at_once_kills_the_commands_under_way_first() {
     let machine = answering(Process::new().on_exec(|_, _| Some(endless().ignoring_term())));
-    let around = machine.around();
+    let ctx = machine.ctx();
     let leave = async {
         machine.conductor.sleep(secs(2)).await;
         assert!(crate::apply::under_way::is_any());
-        crate::apply::under_way::kill_all_of(&around.engine).await;
+        crate::apply::under_way::kill_all_of(&ctx.engine).await;
     };
     let (result, ()) =
-        machine.run(futures::future::join(exec(&around, command(Some(secs(60)))), leave));
+        machine.run(futures::future::join(exec(&ctx, command(Some(secs(60)))), leave));
     assert!(result.is_ok(), "its end is known: {result:?}");
     assert_eq!(machine.commands(), ["serve"]);
 }

@@ -35,7 +35,7 @@ fn after_faults(
     machine.up(then).unwrap_or_else(|failure| panic!("seed {seed}: {failure}, after {failed:#?}"));
     // A lock that could not be removed is taken over by who changes something next.
     machine
-        .run(async { lock::acquire(&machine.around(), PROJECT, secs(60)).await?.release().await })
+        .run(async { lock::acquire(&machine.ctx(), PROJECT, secs(60)).await?.release().await })
         .unwrap();
     (machine.footprint(), failed)
 }

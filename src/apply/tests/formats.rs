@@ -40,7 +40,7 @@ fn changes(machine: &Machine, before: usize) -> Vec<String> {
 fn what_is_remembered_is_read_without_a_version_and_written_with_one() {
     let machine = running(&one());
     let scaled = |machine: &Machine, count| {
-        machine.run(verbs::scale(&machine.around(), &project(&one()), "web", count))
+        machine.run(verbs::scale(&machine.ctx(), &project(&one()), "web", count))
     };
     scaled(&machine, 2).unwrap();
     let written = text(&machine, STATE);
@@ -75,10 +75,10 @@ fn what_is_remembered_in_another_way_is_rejected_and_kept_and_down_goes_on() {
         );
         for failure in [
             machine.up(&changed).unwrap_err(),
-            machine.run(verbs::scale(&machine.around(), &project(&one()), "web", 2)).unwrap_err(),
+            machine.run(verbs::scale(&machine.ctx(), &project(&one()), "web", 2)).unwrap_err(),
             machine
                 .run(verbs::lifecycle(
-                    &machine.around(),
+                    &machine.ctx(),
                     PROJECT,
                     &BTreeSet::from(["web".to_owned()]),
                     verbs::Lifecycle::Restart,
@@ -129,19 +129,19 @@ fn a_key_of_fingerprints_is_read_without_a_version_and_a_newer_one_is_rejected()
 #[test]
 fn a_runs_record_begins_with_its_version() {
     let machine = running(&one());
-    let around = machine.around();
+    let ctx = machine.ctx();
     let journal = records::Journal::new(
         machine.host.clone(),
-        around.policy.clone(),
-        around.run.clone(),
+        ctx.policy.clone(),
+        ctx.run.clone(),
         machine.seen.clone(),
     );
-    let around = Surroundings { events: Arc::new(journal), ..around };
+    let ctx = RunContext { events: Arc::new(journal), ..ctx };
     let changed = with(one(), "services.web.command", "other");
-    machine.run(verbs::up(&around, &project(&changed), &UpOptions::default())).unwrap();
-    let record = text(&machine, &format!("/project/.spc/runs/{}.jsonl", around.run));
+    machine.run(verbs::up(&ctx, &project(&changed), &UpOptions::default())).unwrap();
+    let record = text(&machine, &format!("/project/.spc/runs/{}.jsonl", ctx.run));
     let mut lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    assert_eq!(lines.next().unwrap(), json!({"format": 1, "run": around.run}));
+    assert_eq!(lines.next().unwrap(), json!({"format": 1, "run": ctx.run}));
     assert!(lines.all(|line| line.get("format").is_none() && line.get("event").is_some()));
 }
 
@@ -285,7 +285,7 @@ fn a_newer_lock_is_neither_waited_for_nor_taken_over_and_can_be_removed() {
             assert!(failure.hint.unwrap().contains("`spc unlock`"));
         }
         assert!(machine.conductor.now() < before + secs(5), "nobody waited for it");
-        let taken = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap();
+        let taken = machine.run(lock::holder(&machine.ctx(), PROJECT)).unwrap().unwrap();
         assert!(taken.content.is_err());
         machine.run(lock::remove(&machine.engine, &taken.id)).unwrap();
         machine.up(&changed).unwrap();
@@ -317,10 +317,10 @@ fn a_lock_of_an_older_or_this_version_is_waited_for_and_taken_over_once_it_stand
 #[test]
 fn an_owner_writes_the_version_into_its_lock() {
     let machine = machine();
-    let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+    let held = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
     let uploads = machine.engine.calls();
     let upload = uploads.iter().find(|call| call.method == "container_upload").unwrap();
-    let taken = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap();
+    let taken = machine.run(lock::holder(&machine.ctx(), PROJECT)).unwrap().unwrap();
     assert!(matches!(taken.content, Ok(Some(_))), "{upload:?}");
     let download = machine.run(async {
         use futures::StreamExt;

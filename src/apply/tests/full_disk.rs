@@ -15,7 +15,7 @@ fn running() -> Machine {
 
 fn lifecycle(machine: &Machine, verb: Lifecycle) -> Result<Outcome, Failure> {
     let services = BTreeSet::from(["db", "migrate", "redis", "web"].map(str::to_owned));
-    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+    machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verb, None))
 }
 
 fn stop(machine: &Machine) -> Result<Outcome, Failure> {
@@ -71,7 +71,7 @@ fn a_container_that_the_engine_lists_as_running_though_it_was_stopped_is_started
     let listed =
         machine.run(machine.engine.container_list(false, &crate::engine::Filters::new())).unwrap();
     assert_eq!((listed.len(), runs(&machine)), (3, 0), "as Docker 20.10 does");
-    let seen = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
+    let seen = machine.run(verbs::look(&machine.ctx(), PROJECT)).unwrap();
     assert!(
         seen.containers.iter().all(|container| container.state == ContainerState::Exited),
         "{seen:?}"
@@ -119,21 +119,21 @@ fn what_needs_space_fails_and_says_how_to_get_some() {
 fn a_lock_that_another_run_holds_is_waited_for_also_on_a_full_disk() {
     for has_image in [true, false] {
         let machine = running();
-        let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+        let held = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
         if !has_image {
             machine.run(machine.engine.image_remove("spc-empty:1", true)).unwrap();
         }
         machine.engine.set_disk_full(true);
         // Its heart needs no new space on a real engine; here it stands still, and that is not what
         // is looked at.
-        let around = machine.around();
+        let ctx = machine.ctx();
         let release = async {
             machine.conductor.sleep(secs(20)).await;
             held.release().await.unwrap();
             machine.conductor.now()
         };
         let before = machine.conductor.now();
-        let down = verbs::down(&around, PROJECT, DownOptions { volumes: true, adopt: false });
+        let down = verbs::down(&ctx, PROJECT, DownOptions { volumes: true, adopt: false });
         let (result, released) = machine.run(futures::future::join(down, release));
         result.unwrap();
         assert!(released.saturating_sub(before) >= secs(20));

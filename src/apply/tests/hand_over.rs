@@ -382,7 +382,7 @@ fn an_address_that_a_service_names_is_not_given_to_another_one_first() {
     machine.up(&description).unwrap();
     let verb = |verb| {
         machine.run(verbs::lifecycle(
-            &machine.around(),
+            &machine.ctx(),
             PROJECT,
             &["a", "b", "z"].map(str::to_owned).into(),
             verb,
@@ -401,7 +401,7 @@ fn an_address_that_a_service_names_is_not_given_to_another_one_first() {
     verb(verbs::Lifecycle::Stop).unwrap();
     let of = |services: &[&str], verb| {
         let services = services.iter().map(|&service| service.to_owned()).collect();
-        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+        machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verb, None))
     };
     of(&["a"], verbs::Lifecycle::Start).unwrap();
     assert_eq!(address("shop-a-1"), Some("10.7.0.2".parse().unwrap()));
@@ -438,7 +438,7 @@ fn a_start_says_where_the_engine_may_give_a_static_address_away() {
     machine.up(&description).unwrap();
     let of = |services: &[&str], verb| {
         let services = services.iter().map(|&service| service.to_owned()).collect();
-        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+        machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verb, None))
     };
     let said = || {
         machine
@@ -453,7 +453,7 @@ fn a_start_says_where_the_engine_may_give_a_static_address_away() {
     of(&["a", "z"], verbs::Lifecycle::Start).unwrap();
     assert_eq!(said(), Vec::<String>::new());
 
-    machine.run(verbs::down(&machine.around(), PROJECT, DownOptions::default())).unwrap();
+    machine.run(verbs::down(&machine.ctx(), PROJECT, DownOptions::default())).unwrap();
     description["networks"]["n"] = json!({"ipam": {"config": [{"subnet": "10.7.0.0/24"}]}});
     description["services"]["z"]["networks"]["n"] = json!({"ipv4_address": "10.7.0.3"});
     machine.up(&description).unwrap();
@@ -519,8 +519,8 @@ fn a_run_that_finds_an_address_taken_at_a_start_says_what_the_next_one_says() {
         taken.engine.container_create("stranger", None, body).await.unwrap();
         taken.engine.container_start("stranger").await.unwrap();
     };
-    let around = taken.around();
-    let first = taken.up_while(&around, &described, stranger).0.unwrap_err();
+    let ctx = taken.ctx();
+    let first = taken.up_while(&ctx, &described, stranger).0.unwrap_err();
     check(
         &taken,
         &described,

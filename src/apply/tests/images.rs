@@ -48,12 +48,11 @@ fn a_base_image_lets_no_build_download_from_an_engine() {
             SimHost::new(machine.conductor.clone())
                 .with_file("/project/app/Dockerfile", dockerfile),
         );
-        let around = machine.around();
-        let around =
-            Surroundings { policy: around.policy.clone().with_engines(engines.clone()), ..around };
+        let ctx = machine.ctx();
+        let ctx = RunContext { policy: ctx.policy.clone().with_engines(engines.clone()), ..ctx };
         let description = json!({"services": {"web": {"build": "./app"}}});
         let failure = machine
-            .run(verbs::up(&around, &project(&description), &UpOptions::default()))
+            .run(verbs::up(&ctx, &project(&description), &UpOptions::default()))
             .unwrap_err();
         assert_eq!(failure.kind, Kind::Policy, "{dockerfile}: {failure}");
         assert!(
@@ -144,7 +143,7 @@ fn a_pull_that_fails_says_whether_the_engine_has_the_image() {
     let machine = machine();
     let auth = None;
     let pull = |image: &str| {
-        machine.run(super::super::pull::pull(&machine.around(), image, auth, &|_| {})).unwrap_err()
+        machine.run(super::super::pull::pull(&machine.ctx(), image, auth, &|_| {})).unwrap_err()
     };
     let of_none = pull("nowhere:1");
     assert!(
@@ -216,7 +215,7 @@ fn a_build_from_the_very_same_is_not_done_again() {
             project: "shop",
             secrets: &project.secrets,
         };
-        machine.run(crate::apply::images::build(&machine.around(), &building, &|_| {})).unwrap();
+        machine.run(crate::apply::images::build(&machine.ctx(), &building, &|_| {})).unwrap();
         count(&machine, "image_build") - before
     };
     assert_eq!(build(&|_| {}), 0);
@@ -265,10 +264,10 @@ fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
         project: "shop",
         secrets: &project.secrets,
     };
-    let mut around = machine.around();
+    let mut ctx = machine.ctx();
     let (noted, values) = (asked.clone(), machine.environment.clone());
-    around.engine =
-        Arc::new(crate::engine::observer::Observer::new(around.engine.clone(), move |call| {
+    ctx.engine =
+        Arc::new(crate::engine::observer::Observer::new(ctx.engine.clone(), move |call| {
             if let Call::ImageBuild { request } = call {
                 assert!(!call.text().contains(&values["TOKEN"]), "{}", call.text());
                 let delivered: Vec<_> = request.secrets.values().map(|value| &value[..]).collect();
@@ -277,7 +276,7 @@ fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
             }
             Ok(())
         }));
-    machine.run(crate::apply::images::build(&around, &building, &|_| {})).unwrap();
+    machine.run(crate::apply::images::build(&ctx, &building, &|_| {})).unwrap();
     asked.lock().clone()
 }
 
@@ -332,9 +331,8 @@ fn a_build_that_no_longer_takes_secrets_is_done_again() {
         project: "shop",
         secrets: &project.secrets,
     };
-    let failure = machine
-        .run(crate::apply::images::build(&machine.around(), &building, &|_| {}))
-        .unwrap_err();
+    let failure =
+        machine.run(crate::apply::images::build(&machine.ctx(), &building, &|_| {})).unwrap_err();
     assert!(failure.message.ends_with("failed: secret key not found: not found"), "{failure}");
     assert_eq!(
         failure.hint.unwrap(),
@@ -420,7 +418,7 @@ fn a_one_off_container_builds_its_image_if_a_service_of_the_stack_builds_it() {
         with_dependencies: true,
         timeout: None,
     };
-    machine.run(crate::apply::oneoff::run(&machine.around(), &one_off)).unwrap();
+    machine.run(crate::apply::oneoff::run(&machine.ctx(), &one_off)).unwrap();
     assert_eq!(made(&machine), ["image_build shop/api:1"]);
 }
 

@@ -68,7 +68,7 @@ fn a_second_writer_that_docker_compose_run_made_is_said_to_be_its_own() {
     let machine = machine();
     machine.up(&stored()).unwrap();
     machine
-        .run(verbs::down(&machine.around(), PROJECT, DownOptions { volumes: false, adopt: false }))
+        .run(verbs::down(&machine.ctx(), PROJECT, DownOptions { volumes: false, adopt: false }))
         .unwrap();
     machine.run(async {
         let body = models::ContainerCreateBody {

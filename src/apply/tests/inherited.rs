@@ -76,7 +76,7 @@ fn what_somebody_runs_of_an_image_with_the_projects_labels_is_left_alone() {
         });
         let orphans = UpOptions { remove_orphans: true, ..UpOptions::default() };
         machine.up_with(&json!({"services": {"web": {"image": "web:1"}}}), &orphans).unwrap();
-        let seen = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
+        let seen = machine.run(verbs::look(&machine.ctx(), PROJECT)).unwrap();
         assert_eq!(
             seen.containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>(),
             ["shop-web-1"]
@@ -192,9 +192,9 @@ fn a_container_whose_image_is_gone_is_known_by_its_name() {
 fn a_lock_made_of_an_image_with_labels_is_a_lock() {
     for labels in forgeries() {
         let machine = machine_with(1, |builder| builder.image(LOCK_IMAGE, image(labels)));
-        let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
-        assert!(machine.run(verbs::look(&machine.around(), PROJECT)).unwrap().locked);
-        assert!(machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().is_some());
+        let held = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
+        assert!(machine.run(verbs::look(&machine.ctx(), PROJECT)).unwrap().locked);
+        assert!(machine.run(lock::holder(&machine.ctx(), PROJECT)).unwrap().is_some());
         machine.run(held.release()).unwrap();
         machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap();
     }
@@ -255,7 +255,7 @@ fn images_are_built_with_every_label_of_spcs_and_their_bases_labels_hidden() {
             project: PROJECT,
             secrets: &secrets,
         };
-        machine.run(crate::apply::images::build(&machine.around(), &building, &|_| {})).unwrap();
+        machine.run(crate::apply::images::build(&machine.ctx(), &building, &|_| {})).unwrap();
         machine.engine.calls().iter().filter(|call| call.method == "image_build").count() - before
     };
     assert_eq!(build(&machine), 0, "it is known to be built from the very same");

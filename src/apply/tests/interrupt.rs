@@ -9,13 +9,13 @@ fn interrupted(
     description: &Value,
     time: Duration,
 ) -> (Result<Outcome, Failure>, Vec<Call>) {
-    let around = machine.around();
+    let ctx = machine.ctx();
     let begun = machine.conductor.now();
     let cancel = async {
         machine.conductor.sleep(time).await;
-        around.cancel.cancel();
+        ctx.cancel.cancel();
     };
-    let (result, ()) = machine.up_while(&around, description, cancel);
+    let (result, ()) = machine.up_while(&ctx, description, cancel);
     let calls = machine.engine.calls().into_iter().filter(|call| call.at >= begun + time).collect();
     (result, calls)
 }
@@ -121,10 +121,10 @@ fn a_pull_is_broken_off_by_an_interrupt() {
 #[test]
 fn a_run_that_was_interrupted_before_it_began_does_nothing() {
     let machine = machine();
-    let around = machine.around();
-    around.cancel.cancel();
+    let ctx = machine.ctx();
+    ctx.cancel.cancel();
     let failure =
-        machine.run(verbs::up(&around, &project(&shop()), &UpOptions::default())).unwrap_err();
+        machine.run(verbs::up(&ctx, &project(&shop()), &UpOptions::default())).unwrap_err();
     assert_eq!(failure.kind, Kind::Interrupted);
     assert_eq!(machine.footprint(), Footprint::default());
 }
@@ -134,12 +134,12 @@ fn a_down_interrupted_at_any_moment_goes_on_with_the_next_run() {
     for step in 0..30 {
         let machine = machine();
         machine.up(&shop()).unwrap();
-        let around = machine.around();
+        let ctx = machine.ctx();
         let cancel = async {
             machine.conductor.sleep(millis(step * 20 + 3)).await;
-            around.cancel.cancel();
+            ctx.cancel.cancel();
         };
-        let work = verbs::down(&around, PROJECT, DownOptions { volumes: true, adopt: false });
+        let work = verbs::down(&ctx, PROJECT, DownOptions { volumes: true, adopt: false });
         let (result, ()) = machine.run(futures::future::join(work, cancel));
         assert!(result.is_ok() || result.unwrap_err().kind == Kind::Interrupted);
         assert!(!machine.footprint().locked);
@@ -258,15 +258,15 @@ fn a_job_that_was_interrupted_is_ended_whether_it_is_a_first_one_or_a_changed_on
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
     assert!(!is_up(&machine));
     // One that is there and is run again by name: it is ended and stays.
-    let around = machine.around();
+    let ctx = machine.ctx();
     let cancel = async {
         machine.conductor.sleep(secs(20)).await;
-        around.cancel.cancel();
+        ctx.cancel.cancel();
     };
     let options = UpOptions { services: Some(vec!["job".to_owned()]), ..UpOptions::default() };
     let described = project(&job("1"));
     let (result, ()) =
-        machine.run(async { futures::join!(verbs::up(&around, &described, &options), cancel) });
+        machine.run(async { futures::join!(verbs::up(&ctx, &described, &options), cancel) });
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
     assert!(!is_up(&machine));
     assert!(machine.state().containers.iter().any(|it| it.name == "shop-job-1"), "it stays");

@@ -22,7 +22,7 @@ fn killed_at_every_change(
             machine.engine.crash_at(at as u64 + 1, when);
             assert!(
                 machine
-                    .killed(verbs::up(&machine.around(), &project(work), &UpOptions::default()))
+                    .killed(verbs::up(&machine.ctx(), &project(work), &UpOptions::default()))
                     .is_none()
             );
             machine.engine.recover();
@@ -83,11 +83,11 @@ fn a_killed_start_first_replacement_is_finished_without_a_gap() {
         },
         &web("2", "start-first"),
         |machine, call| {
-            let (around, changed) = (machine.around(), project(&web("2", "start-first")));
+            let (ctx, changed) = (machine.ctx(), project(&web("2", "start-first")));
             watched(
                 machine,
                 millis(50),
-                verbs::up(&around, &changed, &UpOptions::default()),
+                verbs::up(&ctx, &changed, &UpOptions::default()),
                 |state| {
                     assert!(
                         state.containers.iter().any(|container| container.state == "running"),
@@ -140,15 +140,13 @@ fn what_a_killed_stop_or_down_had_stopped_comes_up_again() {
         for call in 1..40 {
             let machine = running(&worker("1"));
             machine.engine.crash_at(call, When::After);
-            let around = machine.around();
+            let ctx = machine.ctx();
             let services = BTreeSet::from(["redis".to_owned()]);
             let work = async {
                 if stop {
-                    verbs::lifecycle(&around, PROJECT, &services, verbs::Lifecycle::Stop, None)
-                        .await
+                    verbs::lifecycle(&ctx, PROJECT, &services, verbs::Lifecycle::Stop, None).await
                 } else {
-                    verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: false })
-                        .await
+                    verbs::down(&ctx, PROJECT, DownOptions { volumes: false, adopt: false }).await
                 }
             };
             if machine.killed(work).is_some() {

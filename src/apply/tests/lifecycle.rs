@@ -12,7 +12,7 @@ fn told(
     verb: Lifecycle,
     services: &BTreeSet<String>,
 ) -> Result<Outcome, Failure> {
-    machine.run(verbs::lifecycle(&machine.around(), PROJECT, services, verb, None))
+    machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, services, verb, None))
 }
 
 fn running() -> Machine {
@@ -55,7 +55,7 @@ fn a_paused_container_is_not_taken_for_one_that_runs() {
     use crate::model::reconcile;
 
     let machine = running();
-    let mut observed = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
+    let mut observed = machine.run(verbs::look(&machine.ctx(), PROJECT)).unwrap();
     let db = observed.containers.iter_mut().find(|container| container.service == "db").unwrap();
     db.state = ContainerState::Paused;
     let stopped = BTreeSet::new();
@@ -78,7 +78,7 @@ fn a_job_that_is_done_is_run_again_by_whoever_names_it() {
         let job = BTreeSet::from(["migrate".to_owned()]);
         machine
             .run(verbs::lifecycle_of(
-                &machine.around(),
+                &machine.ctx(),
                 PROJECT,
                 &job,
                 verbs::Chosen::ByName,
@@ -166,7 +166,7 @@ fn a_start_that_does_not_get_ready_says_so() {
     let services = BTreeSet::from(["redis".to_owned(), "migrate".to_owned()]);
     told(&machine, Lifecycle::Start, &services).unwrap();
     let failure = machine
-        .run(verbs::lifecycle(&machine.around(), PROJECT, &all(), Lifecycle::Start, Some(secs(3))))
+        .run(verbs::lifecycle(&machine.ctx(), PROJECT, &all(), Lifecycle::Start, Some(secs(3))))
         .unwrap_err();
     assert_eq!(failure.fields["service"], json!("db"));
     assert!(!machine.footprint().locked);

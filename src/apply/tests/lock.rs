@@ -83,15 +83,15 @@ fn a_run_with_nothing_to_do_waits_for_one_at_work_and_looks_again() {
     let machine = machine();
     machine.up(&shop()).unwrap();
     machine.pass(secs(15));
-    let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+    let held = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
     let before = machine.conductor.now();
-    let around = machine.around();
+    let ctx = machine.ctx();
     let other = async {
         machine.conductor.sleep(secs(40)).await;
         machine.engine.container_remove("shop-web-1", true, true).await.unwrap();
         held.release().await.unwrap();
     };
-    let (result, ()) = machine.up_while(&around, &shop(), other);
+    let (result, ()) = machine.up_while(&ctx, &shop(), other);
     assert!(result.unwrap().changes > 0, "what the other did");
     let waited = machine.conductor.now().saturating_sub(before);
     assert!(waited > secs(40) && waited < secs(45), "{waited:?}");
@@ -108,7 +108,7 @@ fn a_dead_run_s_lock_goes_though_there_is_nothing_to_do() {
             let redis = BTreeSet::from(["redis".to_owned()]);
             machine
                 .run(verbs::lifecycle(
-                    &machine.around(),
+                    &machine.ctx(),
                     PROJECT,
                     &redis,
                     verbs::Lifecycle::Start,
@@ -122,7 +122,7 @@ fn a_dead_run_s_lock_goes_though_there_is_nothing_to_do() {
         machine.up(&shop()).unwrap();
         machine.pass(secs(15));
         // Its heart ends with the run, and the container stays.
-        drop(machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap());
+        drop(machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap());
         assert!(machine.footprint().locked);
         let before = machine.conductor.now();
         assert_eq!(work(&machine).changes, 0);
@@ -179,13 +179,13 @@ fn a_run_gives_up_waiting_after_two_minutes() {
 #[test]
 fn a_wait_for_the_lock_is_ended_by_an_interrupt() {
     let machine = machine();
-    let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
-    let around = machine.around();
+    let held = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
+    let ctx = machine.ctx();
     let cancel = async {
         machine.conductor.sleep(secs(4)).await;
-        around.cancel.cancel();
+        ctx.cancel.cancel();
     };
-    let (result, ()) = machine.up_while(&around, &shop(), cancel);
+    let (result, ()) = machine.up_while(&ctx, &shop(), cancel);
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
     assert!(machine.conductor.now() < secs(5));
     machine.run(held.release()).unwrap();
@@ -198,7 +198,7 @@ fn left_locked() -> Machine {
     machine.engine.crash_at(40, When::Before);
     assert!(
         machine
-            .killed(verbs::up(&machine.around(), &project(&shop()), &UpOptions::default()))
+            .killed(verbs::up(&machine.ctx(), &project(&shop()), &UpOptions::default()))
             .is_none()
     );
     machine.engine.recover();
@@ -228,7 +228,7 @@ fn left_by_a_dead_process() -> Machine {
     machine.up(&shop()).unwrap();
     machine.pass(secs(15));
     let killed = machine.conductor.process(|| {
-        let _lock = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+        let _lock = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
         machine.conductor.kill_here(SimConductor::current_process());
     });
     assert!(killed.unwrap().is_none() && machine.footprint().locked);
@@ -273,14 +273,14 @@ fn a_machine_of_the_same_name_never_takes_the_lock_of_a_live_run() {
     let process = || {
         machine
             .conductor
-            .process(|| machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap())
+            .process(|| machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap())
     };
     let _held = process().unwrap();
     // The process has ended, its heart beats on: to this machine the owner is gone, to the other
     // one it may be anybody.
-    let other = Surroundings {
+    let other = RunContext {
         host: Arc::new(SimHost::new(machine.conductor.clone()).with_boot("another")),
-        ..machine.around()
+        ..machine.ctx()
     };
     let failure = machine.run(lock::acquire(&other, PROJECT, secs(100))).err().unwrap();
     assert_eq!(failure.kind, Kind::Lock);
@@ -316,12 +316,12 @@ fn a_dead_runs_rollback_that_started_the_old_container_again_is_not_waited_for()
             machine.conductor.sleep(millis(20)).await;
             machine.conductor.kill_here(SimConductor::current_process());
         };
-        let (around, changed) = (
-            machine.around(),
+        let (ctx, changed) = (
+            machine.ctx(),
             project(&with(super::replacement::db("2"), "services.db.restart", "no")),
         );
         let options = UpOptions::default();
-        machine.run(futures::future::join(verbs::up(&around, &changed, &options), kill)).0
+        machine.run(futures::future::join(verbs::up(&ctx, &changed, &options), kill)).0
     });
     assert!(killed.unwrap().is_none() && machine.footprint().locked);
     let before = machine.conductor.now();
@@ -335,9 +335,9 @@ fn a_dead_runs_rollback_that_started_the_old_container_again_is_not_waited_for()
 fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer_than_its_grace_period()
  {
     let machine = left_by_a_dead_process();
-    let around = machine.around();
+    let ctx = machine.ctx();
     let id = machine.state().container("shop-redis-1").unwrap().id.clone();
-    records::Records::new(&*around.host, &around.policy, PROJECT)
+    records::Records::new(&*ctx.host, &ctx.policy, PROJECT)
         .update(|state| state.stopped.extend([id]))
         .unwrap();
     let before = machine.conductor.now();
@@ -357,17 +357,16 @@ fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run(
         machine.pass(secs(15));
         let redis = BTreeSet::from(["redis".to_owned()]);
         let killed = machine.conductor.process(|| {
-            let around = machine.around();
+            let ctx = machine.ctx();
             let kill = async {
                 machine.conductor.sleep(secs(3)).await;
                 machine.conductor.kill_here(SimConductor::current_process());
             };
             let work = async {
                 if stop {
-                    verbs::lifecycle(&around, PROJECT, &redis, verbs::Lifecycle::Stop, None).await
+                    verbs::lifecycle(&ctx, PROJECT, &redis, verbs::Lifecycle::Stop, None).await
                 } else {
-                    verbs::down(&around, PROJECT, DownOptions { volumes: false, adopt: false })
-                        .await
+                    verbs::down(&ctx, PROJECT, DownOptions { volumes: false, adopt: false }).await
                 }
             };
             machine.run(futures::future::join(work, kill)).0
@@ -411,14 +410,14 @@ fn of_two_recoverers_exactly_one_wins_at_a_time() {
 fn a_run_whose_lock_was_removed_stops_before_its_next_change() {
     for time in [200, 300, 500, 900, 1300, 1700, 2000] {
         let machine = machine();
-        let around = machine.around();
+        let ctx = machine.ctx();
         let prune = async {
             machine.conductor.sleep(millis(time)).await;
-            let id = lock::holder(&machine.around(), PROJECT).await.unwrap()?.id;
+            let id = lock::holder(&machine.ctx(), PROJECT).await.unwrap()?.id;
             lock::remove(&machine.engine, &id).await.unwrap();
             Some((machine.conductor.now(), id))
         };
-        let (result, removed) = machine.up_while(&around, &shop(), prune);
+        let (result, removed) = machine.up_while(&ctx, &shop(), prune);
         let Some((gone, id)) = removed else {
             assert!(time > 1900 && result.is_ok(), "it had ended after {time} ms: {result:?}");
             continue;
@@ -472,7 +471,7 @@ fn a_run_that_stood_still_finds_its_lock_taken_and_stops() {
 fn a_lock_that_says_nothing_of_its_holder_is_waited_for_and_taken_over() {
     for content in [None, Some("not a holder"), Some("{\"who\": 3}")] {
         let machine = left_locked();
-        let id = machine.run(lock::holder(&machine.around(), PROJECT)).unwrap().unwrap().id;
+        let id = machine.run(lock::holder(&machine.ctx(), PROJECT)).unwrap().unwrap().id;
         machine.run(lock::remove(&machine.engine, &id)).unwrap();
         let body = crate::apply::create::lock(PROJECT, "another");
         let created = machine
@@ -533,15 +532,13 @@ fn a_lock_that_could_not_be_written_is_not_left() {
 #[test]
 fn a_lock_that_is_held_already_is_used_and_kept() {
     let machine = machine();
-    let held = Arc::new(machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap());
-    let around = Surroundings { lock: Some(held.clone()), ..machine.around() };
-    machine.run(verbs::up(&around, &project(&shop()), &UpOptions::default())).unwrap();
-    machine
-        .run(verbs::down(&around, PROJECT, DownOptions { volumes: true, adopt: false }))
-        .unwrap();
+    let held = Arc::new(machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap());
+    let ctx = RunContext { lock: Some(held.clone()), ..machine.ctx() };
+    machine.run(verbs::up(&ctx, &project(&shop()), &UpOptions::default())).unwrap();
+    machine.run(verbs::down(&ctx, PROJECT, DownOptions { volumes: true, adopt: false })).unwrap();
     assert_eq!(creates(&machine, &lock_container(PROJECT)), 1);
     assert!(machine.footprint().locked, "it belongs to who took it");
-    drop(around);
+    drop(ctx);
     machine.run(Arc::into_inner(held).unwrap().release()).unwrap();
     assert_eq!(machine.footprint(), Footprint::default());
 }
@@ -549,7 +546,7 @@ fn a_lock_that_is_held_already_is_used_and_kept() {
 #[test]
 fn projects_do_not_wait_for_each_other() {
     let machine = machine();
-    let held = machine.run(lock::acquire(&machine.around(), "another", secs(1))).unwrap();
+    let held = machine.run(lock::acquire(&machine.ctx(), "another", secs(1))).unwrap();
     machine.up(&shop()).unwrap();
     assert!(machine.conductor.now() < secs(4));
     machine.run(held.release()).unwrap();

@@ -40,7 +40,7 @@ impl Machine {
     /// The lines as they are printed: `a-1 text`.
     fn log(&self, selection: Selection, query: LogQuery) -> Result<Vec<String>, Failure> {
         self.run(async {
-            let mut lines = read(&self.around(), selection, query).await?;
+            let mut lines = read(&self.ctx(), selection, query).await?;
             let mut all = Vec::new();
             while let Some(line) = lines.next().await {
                 let line = line?;
@@ -52,9 +52,9 @@ impl Machine {
 
     /// What is followed while `other` happens.
     fn follow_while(&self, query: LogQuery, other: impl Future<Output = ()>) -> Vec<String> {
-        let around = self.around();
+        let ctx = self.ctx();
         let lines = async {
-            let lines = read(&around, all(), query).await.unwrap();
+            let lines = read(&ctx, all(), query).await.unwrap();
             lines
                 .map(|line| line.unwrap())
                 .map(|line| format!("{} {}", line.from, line.text))
@@ -88,7 +88,7 @@ fn lines_of_several_services_come_in_the_order_of_the_engines_times() {
     machine.pass(secs(3));
     let mut times = Vec::new();
     machine.run(async {
-        let mut lines = read(&machine.around(), all(), LogQuery::default()).await.unwrap();
+        let mut lines = read(&machine.ctx(), all(), LogQuery::default()).await.unwrap();
         while let Some(line) = lines.next().await {
             times.push(line.unwrap().time);
         }
@@ -108,7 +108,7 @@ fn what_is_followed_comes_in_the_order_of_the_engines_times() {
     machine.up(&description).unwrap();
     let mut times = Vec::new();
     machine.run(async {
-        let mut lines = read(&machine.around(), all(), FOLLOW).await.unwrap();
+        let mut lines = read(&machine.ctx(), all(), FOLLOW).await.unwrap();
         while let Some(line) = lines.next().await {
             times.push(line.unwrap().time);
         }
@@ -172,11 +172,11 @@ fn following_sees_what_is_started_later_and_what_replaces_a_container() {
     );
     let lines = machine.follow_while(FOLLOW, async {
         machine.conductor.sleep(secs(1)).await;
-        verbs::up(&machine.around(), &project(&description), &UpOptions::default()).await.unwrap();
+        verbs::up(&machine.ctx(), &project(&description), &UpOptions::default()).await.unwrap();
         machine.conductor.sleep(secs(3)).await;
-        verbs::up(&machine.around(), &project(&changed), &UpOptions::default()).await.unwrap();
+        verbs::up(&machine.ctx(), &project(&changed), &UpOptions::default()).await.unwrap();
         machine.conductor.sleep(secs(3)).await;
-        verbs::down(&machine.around(), PROJECT, DownOptions { volumes: false, adopt: false })
+        verbs::down(&machine.ctx(), PROJECT, DownOptions { volumes: false, adopt: false })
             .await
             .unwrap();
     });
@@ -211,10 +211,10 @@ fn an_engine_that_stays_away_ends_the_following() {
     machine
         .engine
         .fault(Fault { on: FaultPoint::method("events", 1), effect: FaultEffect::Slow(secs(1)) });
-    let around = machine.around();
+    let ctx = machine.ctx();
     let (failure, ()) = machine.run(futures::future::join(
         async {
-            let mut lines = read(&around, all(), FOLLOW).await.unwrap();
+            let mut lines = read(&ctx, all(), FOLLOW).await.unwrap();
             while let Some(line) = lines.next().await {
                 if let Err(failure) = line {
                     return failure;
@@ -312,7 +312,7 @@ fn a_tail_is_of_whole_lines_and_taken_after_the_times() {
     }
     // The third of the first five lines is the last one up to then.
     let until = machine.run(async {
-        let lines = read(&machine.around(), all(), LogQuery::default()).await.unwrap();
+        let lines = read(&machine.ctx(), all(), LogQuery::default()).await.unwrap();
         lines.map(|line| line.unwrap().time).collect::<Vec<_>>().await[2]
     });
     let query = LogQuery { tail: Some(2), until: Some(until), ..LogQuery::default() };
@@ -352,10 +352,10 @@ fn a_container_is_followed_by_its_name() {
     machine.up(&description).unwrap();
     let selection =
         Selection::Container { project: PROJECT.to_owned(), name: "shop-a-1".to_owned() };
-    let around = machine.around();
+    let ctx = machine.ctx();
     let (lines, ()) = machine.run(futures::future::join(
         async {
-            read(&around, selection, FOLLOW)
+            read(&ctx, selection, FOLLOW)
                 .await
                 .unwrap()
                 .map(|line| line.unwrap().text)
@@ -365,7 +365,7 @@ fn a_container_is_followed_by_its_name() {
         async {
             machine.conductor.sleep(secs(3)).await;
             let changed = with(description.clone(), "services.a.environment", json!({"A": "2"}));
-            verbs::up(&machine.around(), &project(&changed), &UpOptions::default()).await.unwrap();
+            verbs::up(&machine.ctx(), &project(&changed), &UpOptions::default()).await.unwrap();
             machine.conductor.sleep(secs(3)).await;
             machine.engine.container_stop("shop-a-1", &StopRequest::default()).await.unwrap();
         },

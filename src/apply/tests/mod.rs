@@ -50,7 +50,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::Surroundings;
+use super::RunContext;
 use super::records;
 use super::verbs::{self, Outcome, UpOptions};
 use crate::engine::sim::{Call, EngineState, ImageSpec, Process, SimEngine, SimEngineBuilder};
@@ -190,11 +190,11 @@ impl Drop for Machine {
 
 impl Machine {
     /// A new run: nothing is remembered but what is on the machine.
-    pub fn around(&self) -> Surroundings {
+    pub fn ctx(&self) -> RunContext {
         for (name, value) in &self.environment {
             self.engine.keep_secret(name, value);
         }
-        Surroundings {
+        RunContext {
             engine: self.engine.watched(),
             host: self.host.clone(),
             conductor: Conductor::Sim(self.conductor.clone()),
@@ -226,22 +226,22 @@ impl Machine {
         if options.adopt {
             self.engine.allow_adoption();
         }
-        self.run(verbs::up(&self.around(), &project(description), options))
+        self.run(verbs::up(&self.ctx(), &project(description), options))
     }
 
     /// Brings it up while `other` happens; both to their ends.
     pub fn up_while<T>(
         &self,
-        around: &Surroundings,
+        ctx: &RunContext,
         description: &Value,
         other: impl Future<Output = T>,
     ) -> (Result<Outcome, Failure>, T) {
         let (project, options) = (project(description), UpOptions::default());
-        self.run(futures::future::join(verbs::up(around, &project, &options), other))
+        self.run(futures::future::join(verbs::up(ctx, &project, &options), other))
     }
 
     pub fn down(&self, volumes: bool) -> Result<Outcome, Failure> {
-        self.run(verbs::down(&self.around(), PROJECT, DownOptions { volumes, adopt: false }))
+        self.run(verbs::down(&self.ctx(), PROJECT, DownOptions { volumes, adopt: false }))
     }
 
     /// Waits for `work` as a run that is killed where the engine was told to crash it; nothing if

@@ -25,12 +25,12 @@ fn stored() -> Value {
 
 impl Machine {
     /// A run in `folder`; `given`: with `--project`.
-    fn around_in(&self, folder: &str, given: bool) -> Surroundings {
+    fn around_in(&self, folder: &str, given: bool) -> RunContext {
         let policy = Policy::of_folder(Path::new(folder), &|path| resolve(&*self.host, path));
         let policy = policy.with_given_project(given.then(|| PROJECT.to_owned()));
-        let around = self.around();
-        let engine = Arc::new(Guard::new(around.engine.clone(), policy.clone(), self.host.clone()));
-        Surroundings { engine, policy, directory: folder.into(), ..around }
+        let ctx = self.ctx();
+        let engine = Arc::new(Guard::new(ctx.engine.clone(), policy.clone(), self.host.clone()));
+        RunContext { engine, policy, directory: folder.into(), ..ctx }
     }
 
     fn up_in(&self, folder: &str, given: bool, description: &Value) -> Result<Outcome, Failure> {
@@ -121,11 +121,11 @@ fn every_verb_of_a_run_that_names_the_project_records_the_move() {
     let verbs: [Verb<'_>; 4] = [
         ("down", &|machine| drop(machine.down_in("/srv/two", true, false).unwrap())),
         ("stop", &|machine| {
-            let (around, db) =
+            let (ctx, db) =
                 (machine.around_in("/srv/two", true), BTreeSet::from(["db".to_owned()]));
             drop(
                 machine
-                    .run(verbs::lifecycle(&around, PROJECT, &db, verbs::Lifecycle::Stop, None))
+                    .run(verbs::lifecycle(&ctx, PROJECT, &db, verbs::Lifecycle::Stop, None))
                     .unwrap(),
             );
         }),
@@ -216,9 +216,9 @@ fn a_run_that_is_killed_while_it_records_a_move_leaves_one_that_can_be_gone_on_f
     for (at, _) in calls.iter().enumerate().filter(|(_, call)| call.mutates) {
         let machine = set_up();
         machine.engine.crash_at(at as u64 + 1, When::After);
-        let around = machine.around_in("/srv/three", true);
+        let ctx = machine.around_in("/srv/three", true);
         assert!(
-            machine.killed(verbs::up(&around, &project(&changed), &UpOptions::default())).is_none()
+            machine.killed(verbs::up(&ctx, &project(&changed), &UpOptions::default())).is_none()
         );
         machine.engine.recover();
         machine.up_in("/srv/three", true, &changed).unwrap();
@@ -266,12 +266,11 @@ fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
         machine.engine.allow_adoption();
         let policy = Policy::of_folder(Path::new(folder), &|path| resolve(&*machine.host, path))
             .with_adoption(adopts);
-        let around = machine.around();
-        let engine =
-            Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
-        let around = Surroundings { engine, policy, directory: folder.into(), ..around };
+        let ctx = machine.ctx();
+        let engine = Arc::new(Guard::new(ctx.engine.clone(), policy.clone(), machine.host.clone()));
+        let ctx = RunContext { engine, policy, directory: folder.into(), ..ctx };
         let options = if adopts { adopt() } else { UpOptions::default() };
-        machine.run(verbs::up(&around, &project(&described()), &options))
+        machine.run(verbs::up(&ctx, &project(&described()), &options))
     };
     let stamp = machine.state().volume("shop_data").unwrap().stamp;
     let failure = up("/srv/one", false).unwrap_err();
@@ -305,25 +304,17 @@ fn another_folders_project_is_refused_before_anything_is_advised() {
         let policy =
             Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path))
                 .with_adoption(adopts);
-        let around = machine.around();
-        let engine =
-            Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
-        let around = Surroundings { engine, policy, directory: "/srv/one".into(), ..around };
+        let ctx = machine.ctx();
+        let engine = Arc::new(Guard::new(ctx.engine.clone(), policy.clone(), machine.host.clone()));
+        let ctx = RunContext { engine, policy, directory: "/srv/one".into(), ..ctx };
         let options = if adopts { adopt() } else { UpOptions::default() };
-        refused(machine.run(verbs::up(&around, &project(&described()), &options)), DIRECTORY);
+        refused(machine.run(verbs::up(&ctx, &project(&described()), &options)), DIRECTORY);
         let services = BTreeSet::from(["db".to_owned()]);
         for verb in [verbs::Lifecycle::Stop, verbs::Lifecycle::Start, verbs::Lifecycle::Restart] {
-            refused(
-                machine.run(verbs::lifecycle(&around, PROJECT, &services, verb, None)),
-                DIRECTORY,
-            );
+            refused(machine.run(verbs::lifecycle(&ctx, PROJECT, &services, verb, None)), DIRECTORY);
         }
         refused(
-            machine.run(verbs::down(
-                &around,
-                PROJECT,
-                DownOptions { volumes: false, adopt: adopts },
-            )),
+            machine.run(verbs::down(&ctx, PROJECT, DownOptions { volumes: false, adopt: adopts })),
             DIRECTORY,
         );
     }
@@ -337,20 +328,19 @@ fn the_engine_remembers_what_was_taken_over_and_only_up_takes_over() {
         Arc::new(SimHost::new(machine.conductor.clone()).with_folder("/srv/one"))
     };
     machine.host = fresh(&machine);
-    let around = |machine: &Machine, adopts: bool| {
+    let ctx = |machine: &Machine, adopts: bool| {
         machine.engine.allow_adoption();
         let policy =
             Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path))
                 .with_adoption(adopts);
-        let around = machine.around();
-        let engine =
-            Arc::new(Guard::new(around.engine.clone(), policy.clone(), machine.host.clone()));
-        Surroundings { engine, policy, directory: "/srv/one".into(), ..around }
+        let ctx = machine.ctx();
+        let engine = Arc::new(Guard::new(ctx.engine.clone(), policy.clone(), machine.host.clone()));
+        RunContext { engine, policy, directory: "/srv/one".into(), ..ctx }
     };
     let services = BTreeSet::from(["db".to_owned()]);
     machine
         .run(verbs::lifecycle(
-            &around(&machine, true),
+            &ctx(&machine, true),
             PROJECT,
             &services,
             verbs::Lifecycle::Stop,
@@ -358,17 +348,17 @@ fn the_engine_remembers_what_was_taken_over_and_only_up_takes_over() {
         ))
         .unwrap();
     assert_eq!(machine.moves(), Vec::<String>::new(), "stop takes nothing over");
-    machine.run(verbs::up(&around(&machine, true), &project(&described()), &adopt())).unwrap();
-    machine.run(verbs::down(&around(&machine, false), PROJECT, DownOptions::default())).unwrap();
+    machine.run(verbs::up(&ctx(&machine, true), &project(&described()), &adopt())).unwrap();
+    machine.run(verbs::down(&ctx(&machine, false), PROJECT, DownOptions::default())).unwrap();
     // `.spc/` is lost.
     machine.host = fresh(&machine);
     machine
-        .run(verbs::up(&around(&machine, false), &project(&described()), &UpOptions::default()))
+        .run(verbs::up(&ctx(&machine, false), &project(&described()), &UpOptions::default()))
         .unwrap();
     machine.host = fresh(&machine);
     machine
         .run(verbs::down(
-            &around(&machine, false),
+            &ctx(&machine, false),
             PROJECT,
             DownOptions { volumes: true, adopt: false },
         ))

@@ -37,11 +37,11 @@ fn what_has_a_locks_name_and_is_none_is_told_at_once_and_left_alone() {
     let hint = "give that container another name: `docker rename shop.spc-lock OTHER-NAME`";
     assert_eq!(failure.hint.as_deref(), Some(hint));
     assert_eq!(
-        machine.run(lock::holder(&machine.around(), PROJECT)).unwrap_err().message,
+        machine.run(lock::holder(&machine.ctx(), PROJECT)).unwrap_err().message,
         expected,
         "as `unlock` says it"
     );
-    assert_eq!(machine.run(verbs::look(&machine.around(), PROJECT)).unwrap(), only_lists(&machine));
+    assert_eq!(machine.run(verbs::look(&machine.ctx(), PROJECT)).unwrap(), only_lists(&machine));
     machine.run(machine.engine.container_rename("shop.spc-lock", "other")).unwrap();
     machine.up(&shop()).unwrap();
     assert_eq!(machine.state().container("other").unwrap().starts, 1);
@@ -49,7 +49,7 @@ fn what_has_a_locks_name_and_is_none_is_told_at_once_and_left_alone() {
 
 /// What is seen of a project of which nothing is there.
 fn only_lists(machine: &Machine) -> Observed {
-    let seen = machine.run(verbs::look(&machine.around(), PROJECT)).unwrap();
+    let seen = machine.run(verbs::look(&machine.ctx(), PROJECT)).unwrap();
     Observed {
         images: seen.images,
         network_ids: seen.network_ids,
@@ -74,7 +74,7 @@ fn a_container_of_another_project_with_a_locks_name_is_said_to_be_its() {
         ..Default::default()
     };
     machine.run(machine.engine.container_create("shop.spc-lock", None, body)).unwrap();
-    let failure = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).err().unwrap();
+    let failure = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).err().unwrap();
     assert!(
         failure.message.ends_with("spc made it for the service \"db\" of the project \"another\""),
         "{failure}"
@@ -117,7 +117,7 @@ fn a_name_that_another_project_of_spcs_gave_is_said_to_be_its() {
         &ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None },
     )
     .unwrap();
-    machine.run(verbs::up(&machine.around(), &other, &UpOptions::default())).unwrap();
+    machine.run(verbs::up(&machine.ctx(), &other, &UpOptions::default())).unwrap();
     let failure = machine.up(&named("shared")).unwrap_err();
     assert!(
         failure.message.starts_with(

@@ -77,7 +77,7 @@ fn the_secrets_volume_of_a_read_only_service_goes_with_its_container() {
     assert!(first != second && machine.footprint().anonymous == 1);
     machine
         .run(verbs::lifecycle(
-            &machine.around(),
+            &machine.ctx(),
             PROJECT,
             &BTreeSet::from(["web".into()]),
             verbs::Lifecycle::Remove { volumes: false },
@@ -173,7 +173,7 @@ fn networks_that_were_not_connected_before_a_kill_are_connected_after_it() {
             assert!(
                 machine
                     .killed(verbs::up(
-                        &machine.around(),
+                        &machine.ctx(),
                         &project(&on_three("1")),
                         &UpOptions::default()
                     ))
@@ -241,7 +241,7 @@ fn of_db(described: &Project) -> OneOff<'_> {
 fn stop_db(machine: &Machine) {
     let db = BTreeSet::from(["db".to_owned()]);
     machine
-        .run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None))
+        .run(verbs::lifecycle(&machine.ctx(), PROJECT, &db, verbs::Lifecycle::Stop, None))
         .unwrap();
 }
 
@@ -252,7 +252,7 @@ fn a_one_off_never_writes_to_a_volume_beside_its_service() {
     });
     machine.up(&shop()).unwrap();
     let (described, before) = (project(&shop()), machine.events());
-    let refused = machine.run(oneoff::run(&machine.around(), &of_db(&described))).unwrap_err();
+    let refused = machine.run(oneoff::run(&machine.ctx(), &of_db(&described))).unwrap_err();
     assert_eq!(
         (refused.kind, refused.message.as_str()),
         (
@@ -263,7 +263,7 @@ fn a_one_off_never_writes_to_a_volume_beside_its_service() {
     );
     assert_eq!(machine.happened_from(before), Vec::<String>::new());
     stop_db(&machine);
-    assert_eq!(machine.run(oneoff::run(&machine.around(), &of_db(&described))).unwrap().code, 0);
+    assert_eq!(machine.run(oneoff::run(&machine.ctx(), &of_db(&described))).unwrap().code, 0);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_one_off_left_behind_does_not_keep_down_from_its_networks_and_volumes() {
     let described = project(&shop());
     let one_off = of_db(&described);
     machine.engine.crash_at(5, crate::engine::sim::When::Before);
-    assert!(machine.killed(oneoff::run(&machine.around(), &one_off)).is_none());
+    assert!(machine.killed(oneoff::run(&machine.ctx(), &one_off)).is_none());
     machine.engine.recover();
     machine.down(true).unwrap();
     assert_eq!(machine.footprint(), Footprint::default());

@@ -63,9 +63,9 @@ fn leave_behind(machine: &Machine, description: &Value, service: &str) -> String
     let described = project(description);
     let killed = machine.conductor.process(|| {
         let one_off = OneOff { with_dependencies: false, ..of(&described, service, &["forever"]) };
-        let around = machine.around();
+        let ctx = machine.ctx();
         machine.run(async {
-            let run = oneoff::run(&around, &one_off).fuse();
+            let run = oneoff::run(&ctx, &one_off).fuse();
             futures::select_biased! {
                 ended = Box::pin(run).fuse() => panic!("it goes on for ever: {ended:?}"),
                 () = machine.conductor.sleep(secs(1)).fuse() => {}
@@ -95,7 +95,7 @@ fn warnings(machine: &Machine) -> Vec<String> {
 fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
     let machine = machine();
     let described = project(&tools());
-    let ended = machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap();
+    let ended = machine.run(oneoff::run(&machine.ctx(), &of(&described, "tool", &[]))).unwrap();
     assert_eq!(
         (ended.code, String::from_utf8_lossy(&ended.stdout).as_ref()),
         (0, "done\n"),
@@ -119,7 +119,7 @@ fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
         (vec!["shop_default", "shop_tools"], vec!["shop_cache", "shop_data"])
     );
     let calls = machine.calls();
-    machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &["tool"]))).unwrap();
+    machine.run(oneoff::run(&machine.ctx(), &of(&described, "tool", &["tool"]))).unwrap();
     let again: Vec<&str> = machine
         .calls_from(calls)
         .iter()
@@ -148,7 +148,7 @@ fn a_one_off_without_dependencies_brings_no_service_up() {
     let machine = machine();
     let described = project(&tools());
     let one_off = OneOff { with_dependencies: false, ..of(&described, "tool", &[]) };
-    machine.run(oneoff::run(&machine.around(), &one_off)).unwrap();
+    machine.run(oneoff::run(&machine.ctx(), &one_off)).unwrap();
     assert_eq!(names(&machine), Vec::<String>::new());
     assert!(machine.footprint().networks.contains("shop_tools"));
 }
@@ -159,7 +159,7 @@ fn a_one_off_does_not_begin_where_what_it_depends_on_fails() {
     machine.engine.set_process("shop-migrate-1", Process::new().exits_after(millis(10), 3));
     let described = project(&tools());
     let failure =
-        machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap_err();
+        machine.run(oneoff::run(&machine.ctx(), &of(&described, "tool", &[]))).unwrap_err();
     assert_eq!(failure.message, "\"migrate\" exited with code 3");
     assert!(
         !machine.happened_from(0).iter().any(|line| line.contains("-run-")),
@@ -176,7 +176,7 @@ fn a_one_off_can_do_without_what_its_service_does_not_require() {
     let optional = json!({"redis": {"condition": "service_started", "required": false}});
     description["services"]["tool"]["depends_on"] = optional;
     let described = project(&description);
-    machine.run(oneoff::run(&machine.around(), &of(&described, "tool", &[]))).unwrap();
+    machine.run(oneoff::run(&machine.ctx(), &of(&described, "tool", &[]))).unwrap();
     assert_eq!(names(&machine), Vec::<String>::new());
 }
 
@@ -188,15 +188,15 @@ fn a_one_off_replaces_nothing_that_runs_and_starts_what_was_stopped() {
     let before = (id("shop-db-1"), id("shop-migrate-1"));
     let mut changed = with(tools(), "services.db.environment.LEVEL", "2");
     changed["services"]["migrate"]["environment"] = json!({"TO": "2"});
-    machine.run(oneoff::run(&machine.around(), &of(&project(&changed), "tool", &[]))).unwrap();
+    machine.run(oneoff::run(&machine.ctx(), &of(&project(&changed), "tool", &[]))).unwrap();
     assert_eq!((id("shop-db-1"), id("shop-migrate-1")), before);
     let db = BTreeSet::from(["db".to_owned()]);
     machine
-        .run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None))
+        .run(verbs::lifecycle(&machine.ctx(), PROJECT, &db, verbs::Lifecycle::Stop, None))
         .unwrap();
     let mut other = tools();
     other["services"]["tool"]["depends_on"] = json!(["db"]);
-    machine.run(oneoff::run(&machine.around(), &of(&project(&other), "tool", &[]))).unwrap();
+    machine.run(oneoff::run(&machine.ctx(), &of(&project(&other), "tool", &[]))).unwrap();
     assert_eq!(
         (id("shop-db-1"), machine.state().container("shop-db-1").unwrap().state),
         (before.0, "running")
@@ -221,7 +221,7 @@ fn a_one_off_runs_beside_a_service_that_has_a_name_a_port_and_addresses_of_its_o
     machine.up(&description).unwrap();
     assert_eq!(
         machine
-            .run(oneoff::run(&machine.around(), &of(&project(&description), "web", &["tool"])))
+            .run(oneoff::run(&machine.ctx(), &of(&project(&description), "web", &["tool"])))
             .unwrap()
             .code,
         0
@@ -235,7 +235,7 @@ type Verb<'a> = &'a dyn Fn(&Machine) -> Result<(), Failure>;
 fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
     let web = BTreeSet::from(["web".to_owned()]);
     let lifecycle = |machine: &Machine, verb| {
-        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &web, verb, None)).map(drop)
+        machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &web, verb, None)).map(drop)
     };
     let verbs: [(&str, Verb<'_>); 8] = [
         ("up", &|machine| machine.up(&tools()).map(drop)),
@@ -246,14 +246,14 @@ fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
         ("remove", &|machine| lifecycle(machine, verbs::Lifecycle::Remove { volumes: false })),
         ("run of a service", &|machine| {
             machine
-                .run(oneoff::run(&machine.around(), &of(&project(&tools()), "redis", &["tool"])))
+                .run(oneoff::run(&machine.ctx(), &of(&project(&tools()), "redis", &["tool"])))
                 .map(drop)
         }),
         ("run of an image", &|machine| {
             let described = project(&tools());
             let one_off =
                 OneOff { image: "tool:1", service: None, ..of(&described, "redis", &["tool"]) };
-            let ended = machine.run(oneoff::run(&machine.around(), &one_off));
+            let ended = machine.run(oneoff::run(&machine.ctx(), &one_off));
             ended.map(drop)
         }),
     ];
@@ -286,19 +286,13 @@ fn what_a_killed_run_writes_to_is_free_before_its_service_is_started() {
         machine.up(&shop()).unwrap();
         let db = BTreeSet::from(["db".to_owned()]);
         machine
-            .run(verbs::lifecycle(&machine.around(), PROJECT, &db, verbs::Lifecycle::Stop, None))
+            .run(verbs::lifecycle(&machine.ctx(), PROJECT, &db, verbs::Lifecycle::Stop, None))
             .unwrap();
         let left = leave_behind(&machine, &shop(), "db");
         let before = machine.events();
         if start {
             machine
-                .run(verbs::lifecycle(
-                    &machine.around(),
-                    PROJECT,
-                    &db,
-                    verbs::Lifecycle::Start,
-                    None,
-                ))
+                .run(verbs::lifecycle(&machine.ctx(), PROJECT, &db, verbs::Lifecycle::Start, None))
                 .unwrap();
         } else {
             machine.up(&shop()).unwrap();
@@ -319,7 +313,7 @@ fn what_a_killed_run_writes_to_is_free_before_its_service_is_started() {
 fn a_one_off_of_the_same_service_takes_the_place_of_one_that_a_killed_run_left() {
     let machine = machine();
     let left = leave_behind(&machine, &shop(), "db");
-    machine.run(oneoff::run(&machine.around(), &of(&project(&shop()), "db", &["tool"]))).unwrap();
+    machine.run(oneoff::run(&machine.ctx(), &of(&project(&shop()), "db", &["tool"]))).unwrap();
     assert!(machine.state().container(&left).is_none());
     one_writer_each(&machine.state());
 }
@@ -359,12 +353,12 @@ fn a_network_that_the_container_of_a_killed_run_is_on_can_be_renamed_with_its_su
 fn a_one_off_whose_run_is_at_work_is_left_alone_without_a_word() {
     let machine = machine();
     machine.up(&tools()).unwrap();
-    let (described, around) = (project(&tools()), machine.around());
+    let (described, ctx) = (project(&tools()), machine.ctx());
     let one_off = of(&described, "redis", &["forever"]);
     machine.run(async {
         let other = async {
             machine.conductor.sleep(secs(1)).await;
-            verbs::up(&machine.around(), &described, &UpOptions::default()).await.unwrap();
+            verbs::up(&machine.ctx(), &described, &UpOptions::default()).await.unwrap();
             let running = machine
                 .state()
                 .containers
@@ -372,10 +366,9 @@ fn a_one_off_whose_run_is_at_work_is_left_alone_without_a_word() {
                 .filter(|container| container.name.contains("-run-"))
                 .count();
             assert_eq!(running, 1);
-            around.cancel.cancel();
+            ctx.cancel.cancel();
         };
-        let (ended, ()) =
-            Box::pin(futures::future::join(oneoff::run(&around, &one_off), other)).await;
+        let (ended, ()) = Box::pin(futures::future::join(oneoff::run(&ctx, &one_off), other)).await;
         assert_eq!(ended.unwrap_err().kind, Kind::Interrupted);
     });
     assert_eq!(warnings(&machine), Vec::<String>::new());
@@ -407,10 +400,10 @@ fn of_a_one_off_of_another_machine_or_of_an_earlier_version_is_said_that_it_is_t
 
     let machine = self::machine();
     machine.up(&shop()).unwrap();
-    let (described, around) = (project(&shop()), machine.around());
-    let mut body = crate::apply::create::one_off(&around, &of(&described, "redis", &["forever"]));
+    let (described, ctx) = (project(&shop()), machine.ctx());
+    let mut body = crate::apply::create::one_off(&ctx, &of(&described, "redis", &["forever"]));
     body.labels.as_mut().unwrap().insert(label::PROCESS.to_owned(), String::new());
-    machine.run(around.engine.container_create("shop-redis-run-0a", None, body)).unwrap();
+    machine.run(ctx.engine.container_create("shop-redis-run-0a", None, body)).unwrap();
     machine.up(&shop()).unwrap();
     assert_eq!(warnings(&machine), [says("shop-redis-run-0a")]);
 }
@@ -419,7 +412,7 @@ fn of_a_one_off_of_another_machine_or_of_an_earlier_version_is_said_that_it_is_t
 fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it() {
     let machine = machine();
     let described = project(&tools());
-    let around = machine.around();
+    let ctx = machine.ctx();
     let one_off = of(&described, "tool", &["forever"]);
     let locked = |machine: &Machine| machine.state().container(&lock_container(PROJECT)).is_some();
     machine.run(async {
@@ -435,26 +428,25 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
                 assert!(was_locked, "while the database was brought up");
                 machine.conductor.sleep(millis(500)).await;
                 assert!(!locked(&machine), "while the command runs");
-                around.cancel.cancel();
+                ctx.cancel.cancel();
             };
-        futures::future::join(oneoff::run(&around, &one_off), watch).await.0.unwrap_err();
+        futures::future::join(oneoff::run(&ctx, &one_off), watch).await.0.unwrap_err();
     });
-    let held =
-        machine.run(crate::apply::lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+    let held = machine.run(crate::apply::lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
     let before = machine.conductor.now();
     let reads = project(&with(tools(), "services.tool.volumes", json!(["cache:/cache:ro"])));
-    machine.run(oneoff::run(&machine.around(), &of(&reads, "tool", &[]))).unwrap();
+    machine.run(oneoff::run(&machine.ctx(), &of(&reads, "tool", &[]))).unwrap();
     assert!(
         machine.conductor.now() < before + secs(1),
         "where nothing is missing, another run's lock is not waited for"
     );
     let (failure, ()) = machine.run(async {
-        let around = machine.around();
+        let ctx = machine.ctx();
         let gives_up = async {
             machine.conductor.sleep(secs(5)).await;
-            around.cancel.cancel();
+            ctx.cancel.cancel();
         };
-        futures::future::join(oneoff::run(&around, &of(&described, "tool", &[])), gives_up).await
+        futures::future::join(oneoff::run(&ctx, &of(&described, "tool", &[])), gives_up).await
     });
     assert_eq!(
         failure.unwrap_err().kind,
@@ -479,7 +471,7 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
                 machine.up(&description).unwrap();
                 machine
                     .run(verbs::lifecycle(
-                        &machine.around(),
+                        &machine.ctx(),
                         PROJECT,
                         &["tool".to_owned()].into(),
                         verbs::Lifecycle::Stop,
@@ -487,16 +479,14 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
                     ))
                     .unwrap();
             }
-            let around = machine.around();
+            let ctx = machine.ctx();
             let (one, two) = machine.run(async {
                 let one = async {
                     let services = BTreeSet::from(["tool".to_owned()]);
                     match first {
-                        "up" => {
-                            verbs::up(&around, &described, &UpOptions::default()).await.map(drop)
-                        }
+                        "up" => verbs::up(&ctx, &described, &UpOptions::default()).await.map(drop),
                         "start" => verbs::lifecycle(
-                            &around,
+                            &ctx,
                             PROJECT,
                             &services,
                             verbs::Lifecycle::Start,
@@ -505,7 +495,7 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
                         .await
                         .map(drop),
                         _ => oneoff::run(
-                            &around,
+                            &ctx,
                             &OneOff {
                                 timeout: Some(secs(5)),
                                 ..of(&described, "tool", &["forever"])
@@ -518,7 +508,7 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
                 let two = async {
                     machine.conductor.sleep(millis(delay)).await;
                     oneoff::run(
-                        &around,
+                        &ctx,
                         &OneOff { timeout: Some(secs(5)), ..of(&described, "tool", &["forever"]) },
                     )
                     .await
@@ -550,7 +540,7 @@ fn a_one_off_that_takes_long_is_spoken_of_and_ended_when_its_time_is_over() {
         timeout: Some(secs(25)),
         ..of(&described, "tool", &["forever"])
     };
-    let failure = machine.run(oneoff::run(&machine.around(), &one_off)).unwrap_err();
+    let failure = machine.run(oneoff::run(&machine.ctx(), &one_off)).unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),
         (Kind::Timeout, "The one-off container of \"tool\" did not end within 25s")

@@ -123,13 +123,13 @@ fn a_one_off_is_no_second_writer_by_another_name() {
     let machine = machine_with_folders(1);
     machine.up(&described(&[("a", &["one:/d"])])).unwrap();
     stranger(&machine, "backup", "/link:/data");
-    let around = machine.around();
+    let ctx = machine.ctx();
     let both = project(&described(&[("a", &["one:/d"]), ("b", &["/srv/xy:/d"])]));
-    let observed = machine.run(verbs::look(&around, PROJECT)).unwrap();
-    let all = machine.run(crate::apply::observe::bystanders(&*around.engine)).unwrap();
-    machine.run(crate::apply::writers::check_new(&around, &both, "b", &observed, &all)).unwrap();
+    let observed = machine.run(verbs::look(&ctx, PROJECT)).unwrap();
+    let all = machine.run(crate::apply::observe::bystanders(&*ctx.engine)).unwrap();
+    machine.run(crate::apply::writers::check_new(&ctx, &both, "b", &observed, &all)).unwrap();
     let failure = machine
-        .run(crate::apply::writers::check_new(&around, &both, "a", &observed, &all))
+        .run(crate::apply::writers::check_new(&ctx, &both, "a", &observed, &all))
         .unwrap_err();
     assert!(failure.message.contains("beside the container"), "{failure}");
     machine
@@ -214,14 +214,14 @@ proptest! {
             let up = UpOptions { remove_orphans: *orphans, ..UpOptions::default() };
             if let (Some(call), true) = (killed, number == 1) {
                 machine.engine.crash_at(call, crate::engine::sim::When::After);
-                let _ = machine.killed(verbs::up(&machine.around(), &project(&description), &up));
+                let _ = machine.killed(verbs::up(&machine.ctx(), &project(&description), &up));
                 machine.engine.recover();
                 machine.pass(secs(40));
             }
             went_well += usize::from(machine.up_with(&description, &up).is_ok());
             let all = BTreeSet::from(NAMES.map(str::to_owned));
             for verb in [verbs::Lifecycle::Stop, verbs::Lifecycle::Start, verbs::Lifecycle::Restart] {
-                let _ = machine.run(verbs::lifecycle(&machine.around(), PROJECT, &all, verb, None));
+                let _ = machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &all, verb, None));
             }
         }
         prop_assert_eq!(machine.engine.violations().iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());

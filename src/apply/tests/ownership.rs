@@ -18,7 +18,7 @@ fn web(keys: Value) -> Value {
 }
 
 fn scale(machine: &Machine, description: &Value, count: u32) {
-    machine.run(verbs::scale(&machine.around(), &project(description), "web", count)).unwrap();
+    machine.run(verbs::scale(&machine.ctx(), &project(description), "web", count)).unwrap();
 }
 
 const KEPT: &str = "web has 3 containers, as scale(3) said; write \"scale\" in its description to have another number, or run `down`";
@@ -106,14 +106,13 @@ fn a_scale_that_is_not_possible_is_refused_and_not_remembered() {
     let fixed = json!({"services": {"web": {"image": "web:1", "ports": ["8000:8000"]}}});
     machine.up(&fixed).unwrap();
     let failure =
-        machine.run(verbs::scale(&machine.around(), &project(&fixed), "web", 2)).unwrap_err();
+        machine.run(verbs::scale(&machine.ctx(), &project(&fixed), "web", 2)).unwrap_err();
     assert_eq!(
         failure.message,
         "The service \"web\" has a fixed host port, so that it can't have 2 containers"
     );
     let owned = json!({"services": {"db": {"image": "db:1", "volumes": ["data:/data"]}}, "volumes": {"data": {}}});
-    let failure =
-        machine.run(verbs::scale(&machine.around(), &project(&owned), "db", 2)).unwrap_err();
+    let failure = machine.run(verbs::scale(&machine.ctx(), &project(&owned), "db", 2)).unwrap_err();
     assert!(
         failure.message.starts_with("2 containers would write to the volume \"data\" at once"),
         "{failure}"
@@ -304,9 +303,7 @@ fn verbs_on_what_compose_runs_say_that_it_is_left_alone() {
         verbs::Lifecycle::Restart,
         verbs::Lifecycle::Remove { volumes: false },
     ] {
-        machine
-            .run(verbs::lifecycle(&machine.around(), PROJECT, &services, lifecycle, None))
-            .unwrap();
+        machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, lifecycle, None)).unwrap();
     }
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
     let said =
@@ -365,7 +362,7 @@ fn down_names_what_it_keeps_of_composes_and_why() {
     );
     machine.engine.allow_adoption();
     machine
-        .run(verbs::down(&machine.around(), PROJECT, DownOptions { volumes: true, adopt: true }))
+        .run(verbs::down(&machine.ctx(), PROJECT, DownOptions { volumes: true, adopt: true }))
         .unwrap();
     assert_eq!(machine.footprint(), Footprint::default());
     // A container of Compose's still uses them.
@@ -389,9 +386,7 @@ fn an_adoption_that_is_killed_goes_on_without_being_asked_again() {
         let before = machine.state().volume("shop_data").unwrap().clone();
         machine.engine.crash_at(at as u64 + 1, crate::engine::sim::When::After);
         assert!(
-            machine
-                .killed(verbs::up(&machine.around(), &project(&described()), &adopt()))
-                .is_none()
+            machine.killed(verbs::up(&machine.ctx(), &project(&described()), &adopt())).is_none()
         );
         machine.engine.recover();
         machine.up_with(&described(), &adopt()).unwrap();
@@ -466,7 +461,7 @@ fn down_with_adopt_removes_what_docker_compose_made_in_this_folder() {
     let logged = machine.logged().len();
     machine.engine.allow_adoption();
     let options = DownOptions { volumes: true, adopt: true };
-    machine.run(verbs::down(&machine.around(), PROJECT, options)).unwrap();
+    machine.run(verbs::down(&machine.ctx(), PROJECT, options)).unwrap();
     assert_eq!(names(&machine), Vec::<String>::new());
     let state = machine.state();
     assert!(state.volume("shop_data").is_none() && state.network("shop_default").is_none());

@@ -46,7 +46,7 @@ fn in_order(machine: &Machine, what: &str, work: impl FnOnce(&Machine)) {
 
 fn verb(machine: &Machine, verb: Lifecycle, services: &[&str]) {
     let services = services.iter().map(|&service| service.to_owned()).collect();
-    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None)).unwrap();
+    machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verb, None)).unwrap();
 }
 
 #[test]

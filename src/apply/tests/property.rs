@@ -214,26 +214,20 @@ fn prepared(seed: u64, modern: bool) -> Machine {
 
 /// The plan for what is already there.
 fn plan_now(machine: &Machine, description: &Value) -> String {
-    let around = machine.around();
+    let ctx = machine.ctx();
     let project = project(description);
-    let records = records::Records::new(&*around.host, &around.policy, &project.name);
+    let records = records::Records::new(&*ctx.host, &ctx.policy, &project.name);
     let state = records.state();
     let observed = machine
-        .run(observe(
-            &*around.engine,
-            &project.name,
-            Scope::Engine,
-            &wanted_names(&project),
-            &state,
-        ))
+        .run(observe(&*ctx.engine, &project.name, Scope::Engine, &wanted_names(&project), &state))
         .unwrap();
     let services = project.select(None).unwrap();
     let fingerprints =
-        secrets::fingerprints(&around, &records, &project, project.services.values()).unwrap();
+        secrets::fingerprints(&ctx, &records, &project, project.services.values()).unwrap();
     let wanted = Wanted {
         project: &project,
         services,
-        secrets: &around.secrets,
+        secrets: &ctx.secrets,
         fingerprints,
         asked: BTreeSet::new(),
         stopped: state.stopped,

@@ -220,7 +220,7 @@ fn the_engines_event_wins_where_it_is_earlier() {
     let health = json!({"test": "check", "interval": "30s", "timeout": "10s", "start_period": "30s", "start_interval": "200ms"});
     machine.up(&web(json!({"healthcheck": health}))).unwrap();
     assert!(machine.conductor.now() < started(&machine) + millis(400));
-    let state = records::Records::new(&*machine.host, &machine.around().policy, PROJECT).state();
+    let state = records::Records::new(&*machine.host, &machine.ctx().policy, PROJECT).state();
     assert!(
         state.passes.is_empty(),
         "an own pass is recorded only where the engine does not say so itself"
@@ -400,9 +400,9 @@ fn a_container_that_exits_once_and_then_gets_ready_is_ready() {
         machine.conductor.sleep(secs(1)).await;
         machine.engine.set_process("web", Process::new().ready_after(millis(200)));
     };
-    let around = machine.around();
+    let ctx = machine.ctx();
     let (result, ()) = machine.up_while(
-        &around,
+        &ctx,
         &with(checked(10, 5, 3), "services.web.restart", "on-failure"),
         again,
     );
@@ -440,9 +440,9 @@ fn a_missed_verdict_is_found_when_the_stream_of_events_is_back() {
         machine.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::EventsEnd });
         machine.engine.version().await.unwrap();
     };
-    let around = machine.around();
+    let ctx = machine.ctx();
     let (result, ()) = machine.up_while(
-        &around,
+        &ctx,
         &with(checked(10, 5, 3), "services.web.x-spc-probe", "engine"),
         break_stream,
     );
@@ -459,13 +459,13 @@ fn an_engine_that_restarts_while_a_container_is_waited_for_is_waited_for_too() {
             machine.conductor.sleep(secs(2)).await;
             machine.engine.restart(secs(4));
         };
-        let around = machine.around();
+        let ctx = machine.ctx();
         let description = with(
             with(checked(10, 5, 3), "services.web.restart", "always"),
             "services.web.x-spc-probe",
             probe,
         );
-        let (result, ()) = machine.up_while(&around, &description, restart);
+        let (result, ()) = machine.up_while(&ctx, &description, restart);
         assert!(result.unwrap().containers[0].is_ready(), "{probe}");
         assert!(!machine.footprint().locked);
     }
@@ -478,8 +478,8 @@ fn an_engine_that_does_not_come_back_fails_the_wait() {
         machine.conductor.sleep(secs(2)).await;
         machine.engine.restart(secs(86_400));
     };
-    let around = machine.around();
-    let (result, ()) = machine.up_while(&around, &checked(60, 5, 30), restart);
+    let ctx = machine.ctx();
+    let (result, ()) = machine.up_while(&ctx, &checked(60, 5, 30), restart);
     assert_eq!(result.unwrap_err().kind, Kind::Engine);
     assert!(machine.conductor.now() < secs(60));
 }
@@ -493,7 +493,7 @@ fn an_engine_that_does_not_come_back_fails_the_wait_for_a_job_too() {
         machine.conductor.sleep(secs(5)).await;
         machine.engine.restart(secs(86_400));
     };
-    let (result, ()) = machine.up_while(&machine.around(), &shop(), restart);
+    let (result, ()) = machine.up_while(&machine.ctx(), &shop(), restart);
     assert_eq!(result.unwrap_err().kind, Kind::Engine);
     assert!(machine.conductor.now() < secs(60));
 }
@@ -505,8 +505,8 @@ fn a_container_removed_while_it_is_waited_for_fails_the_wait() {
         machine.conductor.sleep(secs(2)).await;
         machine.engine.container_remove("shop-web-1", true, false).await.unwrap();
     };
-    let around = machine.around();
-    let (result, ()) = machine.up_while(&around, &checked(10, 5, 3), remove);
+    let ctx = machine.ctx();
+    let (result, ()) = machine.up_while(&ctx, &checked(10, 5, 3), remove);
     let failure = result.unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),

@@ -54,17 +54,11 @@ fn a_start_and_a_restart_watch_what_they_started_too() {
         machine.up(&description).unwrap();
         let services = BTreeSet::from(["db".to_owned(), "web".to_owned()]);
         machine
-            .run(verbs::lifecycle(
-                &machine.around(),
-                PROJECT,
-                &services,
-                verbs::Lifecycle::Stop,
-                None,
-            ))
+            .run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verbs::Lifecycle::Stop, None))
             .unwrap();
         machine.engine.set_process("shop-web-1", Process::new().exits_after(millis(1500), 1));
         let failure = machine
-            .run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+            .run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verb, None))
             .unwrap_err();
         assert_eq!(failure.message, "\"web\" was ready, then exited with code 1");
     }
@@ -96,12 +90,12 @@ fn one_with_a_check_that_the_engine_starts_again_is_waited_for_once_more() {
     let (machine, mut description) = dying(1, "always");
     description["services"]["web"]["healthcheck"] = check("curl");
     machine.engine.set_process("shop-web-1", Process::new().ready_after(millis(300)));
-    let around = machine.around();
+    let ctx = machine.ctx();
     let end = async {
         machine.conductor.sleep(millis(5500)).await;
         machine.engine.end_process("shop-web-1", 1).unwrap();
     };
-    let (result, ()) = machine.up_while(&around, &description, end);
+    let (result, ()) = machine.up_while(&ctx, &description, end);
     result.unwrap();
     let started = machine
         .engine
@@ -161,7 +155,7 @@ fn an_unchanged_container_that_dies_meanwhile_fails_the_verb() {
             machine.engine.say("shop-web-1", "out of ideas").unwrap();
             machine.engine.end_process("shop-web-1", 3).unwrap();
         };
-        let (result, ()) = machine.up_while(&machine.around(), &description, end);
+        let (result, ()) = machine.up_while(&machine.ctx(), &description, end);
         let failure = result.unwrap_err();
         assert_eq!(failure.message, format!("\"web\" was ready, then exited with code 3{again}"));
         assert_eq!(failure.kind, Kind::Unhealthy);
@@ -185,7 +179,7 @@ fn an_unchanged_container_that_is_removed_meanwhile_fails_the_verb() {
         machine.conductor.sleep(millis(1500)).await;
         machine.engine.container_remove("shop-web-1", true, false).await.unwrap();
     };
-    let (result, ()) = machine.up_while(&machine.around(), &description, end);
+    let (result, ()) = machine.up_while(&machine.ctx(), &description, end);
     assert_eq!(result.unwrap_err().message, "\"web\" was ready, and was removed by somebody else");
 }
 
@@ -196,7 +190,7 @@ fn an_unchanged_container_with_a_check_may_come_back_before_the_verb_returns() {
         machine.conductor.sleep(millis(1500)).await;
         machine.engine.end_process("shop-web-1", 3).unwrap();
     };
-    let (result, ()) = machine.up_while(&machine.around(), &description, end);
+    let (result, ()) = machine.up_while(&machine.ctx(), &description, end);
     result.unwrap();
     assert_eq!(machine.state().container("shop-web-1").unwrap().state, "running");
 }
@@ -226,11 +220,11 @@ fn an_unchanged_container_that_is_unhealthy_at_the_end_is_waited_for_once_more()
 fn the_last_look_finds_what_no_event_told() {
     use super::super::relied_on::{Kept, StillUp};
     let (machine, description) = unchanged("always", false);
-    let (around, project) = (machine.around(), project(&description));
-    let observed = machine.run(verbs::look(&around, PROJECT)).unwrap();
+    let (ctx, project) = (machine.ctx(), project(&description));
+    let observed = machine.run(verbs::look(&ctx, PROJECT)).unwrap();
     let web = Kept { id: observed.containers[0].id.clone(), service: "web".into() };
     let plan = crate::model::plan::Plan { project: PROJECT.into(), ..Default::default() };
-    let still_up = StillUp { around: &around, project: &project, plan: &plan, deadline: None };
+    let still_up = StillUp { ctx: &ctx, project: &project, plan: &plan, deadline: None };
     let look = |state: Option<State>| {
         let mut observed = observed.clone();
         match state {
@@ -267,17 +261,16 @@ fn one_that_others_can_do_without_is_not_relied_on_and_neither_is_a_service_that
         machine.conductor.sleep(millis(1500)).await;
         machine.engine.end_process("shop-web-1", 3).unwrap();
     };
-    let (result, ()) = machine.up_while(&machine.around(), &description, end);
+    let (result, ()) = machine.up_while(&machine.ctx(), &description, end);
     result.unwrap();
     let (machine, description) = unchanged("no", false);
     let project = project(&description);
     let options = UpOptions { services: Some(vec!["db".into()]), ..UpOptions::default() };
-    let around = machine.around();
+    let ctx = machine.ctx();
     let end = async {
         machine.conductor.sleep(millis(1500)).await;
         machine.engine.end_process("shop-web-1", 3).unwrap();
     };
-    let (result, ()) =
-        machine.run(futures::future::join(verbs::up(&around, &project, &options), end));
+    let (result, ()) = machine.run(futures::future::join(verbs::up(&ctx, &project, &options), end));
     result.unwrap();
 }

@@ -292,9 +292,9 @@ fn start_first_serves_without_a_gap_and_gives_the_alias_only_to_who_is_ready() {
     let machine = running(&web("1", "start-first"));
     machine.engine.keep_ready("web", 1);
     let started = machine.conductor.now();
-    let (around, changed) = (machine.around(), project(&web("2", "start-first")));
+    let (ctx, changed) = (machine.ctx(), project(&web("2", "start-first")));
     let mut seen = BTreeSet::new();
-    watched(&machine, millis(3), verbs::up(&around, &changed, &UpOptions::default()), |state| {
+    watched(&machine, millis(3), verbs::up(&ctx, &changed, &UpOptions::default()), |state| {
         let serving: Vec<_> = state
             .containers
             .iter()
@@ -394,8 +394,8 @@ fn start_first_is_refused_where_the_image_has_a_volume() {
 fn the_containers_of_a_scaled_service_are_replaced_one_after_the_other() {
     let described = |level: &str| with(web(level, "stop-first"), "services.web.scale", 3);
     let machine = running(&described("1"));
-    let (around, changed) = (machine.around(), project(&described("2")));
-    watched(&machine, millis(3), verbs::up(&around, &changed, &UpOptions::default()), |state| {
+    let (ctx, changed) = (machine.ctx(), project(&described("2")));
+    watched(&machine, millis(3), verbs::up(&ctx, &changed, &UpOptions::default()), |state| {
         let running =
             state.containers.iter().filter(|container| container.state == "running").count();
         assert!(running >= 2, "{running} of three run");

@@ -34,15 +34,15 @@ fn written(machine: &Machine) -> String {
 
 /// Brings it up as the command line does, with a journal.
 fn up(machine: &Machine, description: &Value) -> Result<Outcome, Failure> {
-    let mut around = machine.around();
+    let mut ctx = machine.ctx();
     let journal = Journal::new(
         machine.host.clone(),
-        around.policy.clone(),
-        around.run.clone(),
+        ctx.policy.clone(),
+        ctx.run.clone(),
         machine.seen.clone(),
     );
-    around.events = Arc::new(journal);
-    machine.run(verbs::up(&around, &project(description), &UpOptions::default()))
+    ctx.events = Arc::new(journal);
+    machine.run(verbs::up(&ctx, &project(description), &UpOptions::default()))
 }
 
 fn file(machine: &Machine, path: &str) -> Option<String> {
@@ -95,9 +95,9 @@ fn a_secret_is_a_file_in_its_container_and_nowhere_else_in_writing() {
 fn an_exposed_secret_is_in_the_environment_of_its_container_and_nowhere_else() {
     let machine = with_value(VALUE);
     let run = |value: &str| {
-        let around = machine.around();
+        let ctx = machine.ctx();
         let token = Secrets::token("token", [7; 16]);
-        around.secrets.add("token", &token, value);
+        ctx.secrets.add("token", &token, value);
         let described = with(
             web(),
             "services.web.environment",
@@ -105,7 +105,7 @@ fn an_exposed_secret_is_in_the_environment_of_its_container_and_nowhere_else() {
         );
         machine
             .run(verbs::up(
-                &around,
+                &ctx,
                 &project(&with(described, "services.web.secrets", json!([]))),
                 &UpOptions::default(),
             ))

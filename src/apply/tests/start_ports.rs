@@ -23,7 +23,7 @@ fn up(machine: &Machine, service: &str) {
 
 fn verb(machine: &Machine, verb: Lifecycle, services: &[&str]) -> Result<Outcome, Failure> {
     let services = services.iter().map(|&service| service.to_owned()).collect();
-    machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+    machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verb, None))
 }
 
 /// Both services have a container, and neither runs.
@@ -87,7 +87,7 @@ fn the_port_of_another_container_is_refused_before_anything_is_touched() {
     // Its own is nobody else's.
     verb(&machine, Lifecycle::Restart, &["a"]).unwrap();
     let alone = machine
-        .run(super::super::writers::check_start(&machine.around(), PROJECT, "shop-b-1"))
+        .run(super::super::writers::check_start(&machine.ctx(), PROJECT, "shop-b-1"))
         .unwrap_err();
     assert_eq!(alone.message, message);
 
@@ -162,7 +162,7 @@ fn a_job_whose_end_is_waited_for_may_have_the_same_port() {
         let services = ["job", "web"].map(str::to_owned).into();
         machine
             .run(verbs::lifecycle_of(
-                &machine.around(),
+                &machine.ctx(),
                 PROJECT,
                 &services,
                 verbs::Chosen::ByName,
@@ -179,9 +179,9 @@ fn what_the_engine_refuses_at_a_start_or_restart_names_who_has_it() {
     let machine = stopped();
     verb(&machine, Lifecycle::Start, &["a"]).unwrap();
     for verb in ["start", "restart"] {
-        let around = machine.around();
+        let ctx = machine.ctx();
         let refused = RefusedStart {
-            around: &around,
+            ctx: &ctx,
             verb,
             project: PROJECT,
             described: None,
@@ -226,9 +226,9 @@ fn what_the_engine_refuses_at_a_start_or_restart_names_who_has_it() {
 fn a_proxy_of_the_engine_is_looked_behind_for_the_container_that_is_being_started() {
     let machine = stopped();
     machine.host.set_port_owner(8000, Some("docker-proxy (pid 7)"));
-    let around = machine.around();
+    let ctx = machine.ctx();
     let refused = RefusedStart {
-        around: &around,
+        ctx: &ctx,
         verb: "start",
         project: PROJECT,
         described: None,

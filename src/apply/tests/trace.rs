@@ -15,10 +15,10 @@ fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
         Box::new(move || {
             let options = ReadOptions { directory: Path::new(DIRECTORY), lookup: &|_| None };
             let project = Project::read(name, description, &options).unwrap();
-            machine.run(verbs::up(&machine.around(), &project, &UpOptions::default())).unwrap();
+            machine.run(verbs::up(&machine.ctx(), &project, &UpOptions::default())).unwrap();
             machine
                 .run(verbs::down(
-                    &machine.around(),
+                    &machine.ctx(),
                     name,
                     DownOptions { volumes: false, adopt: false },
                 ))

@@ -214,7 +214,7 @@ fn what_was_stopped_comes_up_again_as_it_was() {
     machine.up(&shop()).unwrap();
     let services = BTreeSet::from(["db", "migrate", "redis", "web"].map(str::to_owned));
     machine
-        .run(verbs::lifecycle(&machine.around(), PROJECT, &services, verbs::Lifecycle::Stop, None))
+        .run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verbs::Lifecycle::Stop, None))
         .unwrap();
     let events = machine.events();
     machine.up(&shop()).unwrap();

@@ -77,7 +77,7 @@ fn behind_a_job(job: Value) -> Value {
 
 fn wait_for(machine: &Machine, service: &str, until: Until) -> Result<(), Failure> {
     let id = machine.state().container(&format!("{PROJECT}-{service}-1")).unwrap().id.clone();
-    machine.run(verbs::wait(&machine.around(), PROJECT, service, None, &[id], until, None))
+    machine.run(verbs::wait(&machine.ctx(), PROJECT, service, None, &[id], until, None))
 }
 
 fn waits_for_locks() -> Vec<Wait> {
@@ -86,7 +86,7 @@ fn waits_for_locks() -> Vec<Wait> {
             name: "the lock of a run at work",
             machine,
             work: |machine| {
-                let held = machine.run(lock::acquire(&machine.around(), PROJECT, secs(1))).unwrap();
+                let held = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
                 let result = up(machine, &shop());
                 machine.run(held.release()).unwrap();
                 result
@@ -114,9 +114,8 @@ fn waits_for_locks() -> Vec<Wait> {
                 machine
                     .conductor
                     .process(|| {
-                        let _lock = machine
-                            .run(lock::acquire(&machine.around(), PROJECT, secs(1)))
-                            .unwrap();
+                        let _lock =
+                            machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
                         machine.conductor.kill_here(SimConductor::current_process());
                     })
                     .unwrap();
@@ -204,7 +203,7 @@ fn waits_for_ready_containers() -> Vec<Wait> {
             // Without the lock, which would be asked for first.
             work: |machine| {
                 let id = machine
-                    .run(machine.around().engine.container_create(
+                    .run(machine.ctx().engine.container_create(
                         "shop-web-1",
                         None,
                         image_body("web:1"),
@@ -212,7 +211,7 @@ fn waits_for_ready_containers() -> Vec<Wait> {
                     .unwrap()
                     .id;
                 machine.run(verbs::wait(
-                    &machine.around(),
+                    &machine.ctx(),
                     PROJECT,
                     "web",
                     None,
@@ -353,7 +352,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
                 hang(machine, "container_remove");
                 machine
                     .run(oneoff::run(
-                        &machine.around(),
+                        &machine.ctx(),
                         &one_offs::of(&project(&description), "web", &["tool"]),
                     ))
                     .map(drop)
@@ -398,7 +397,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
                 let services = BTreeSet::from(["web".to_owned()]);
                 machine
                     .run(verbs::lifecycle(
-                        &machine.around(),
+                        &machine.ctx(),
                         PROJECT,
                         &services,
                         verbs::Lifecycle::Restart,

@@ -213,7 +213,7 @@ fn a_stopped_container_is_not_started_beside_its_successor() {
     machine.up(&on_volume("db", "shop_data")).unwrap();
     let all = |verb| {
         let services = BTreeSet::from(["db".to_owned(), "database".to_owned()]);
-        machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None))
+        machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verb, None))
     };
     all(verbs::Lifecycle::Stop).unwrap();
     machine.up(&on_volume("database", "shop_data")).unwrap();
@@ -227,7 +227,7 @@ fn a_stopped_container_is_not_started_beside_its_successor() {
         );
     }
     let alone = machine
-        .run(super::super::writers::check_start(&machine.around(), PROJECT, "shop-db-1"))
+        .run(super::super::writers::check_start(&machine.ctx(), PROJECT, "shop-db-1"))
         .unwrap_err();
     assert!(
         alone.message.contains("\"shop_data\" beside the container \"shop-database-1\""),
@@ -505,14 +505,14 @@ proptest! {
         }
         if let Some(call) = killed {
             machine.engine.crash_at(call, crate::engine::sim::When::After);
-            let _ = machine.killed(verbs::up(&machine.around(), &project(&description), &options));
+            let _ = machine.killed(verbs::up(&machine.ctx(), &project(&description), &options));
             machine.engine.recover();
             machine.pass(secs(40));
         }
         let _ = machine.up_with(&description, &options);
         let services = BTreeSet::from(["db".to_owned(), "other".to_owned()]);
         for verb in [verbs::Lifecycle::Start, verbs::Lifecycle::Restart, verbs::Lifecycle::Stop, verbs::Lifecycle::Start] {
-            let _ = machine.run(verbs::lifecycle(&machine.around(), PROJECT, &services, verb, None));
+            let _ = machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, verb, None));
         }
         let _ = machine.up_with(&description, &options);
         prop_assert_eq!(machine.engine.violations().iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
@@ -531,7 +531,7 @@ fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
             ..models::VolumeCreateRequest::default()
         };
         machine.run(machine.engine.volume_create(volume)).unwrap();
-        let around = machine.around();
+        let ctx = machine.ctx();
         let of = |name: &str| {
             let options = ReadOptions { directory: Path::new("/project"), lookup: &|_| None };
             Project::read(name, &description, &options).unwrap()
@@ -541,9 +541,9 @@ fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
         let ended: Vec<Result<Outcome, Failure>> = machine.run(async {
             let later = async {
                 machine.conductor.sleep(millis(delay)).await;
-                verbs::up(&around, &two, &options).await
+                verbs::up(&ctx, &two, &options).await
             };
-            let (one, two) = futures::future::join(verbs::up(&around, &one, &options), later).await;
+            let (one, two) = futures::future::join(verbs::up(&ctx, &one, &options), later).await;
             vec![one, two]
         });
         let refused: Vec<&Failure> =
@@ -641,7 +641,7 @@ fn services_that_never_run_at_once_may_write_to_one_volume() {
     let verb = |verb, names: &[&str]| {
         let services = names.iter().map(|&name| name.to_owned()).collect();
         machine.run(verbs::lifecycle_of(
-            &machine.around(),
+            &machine.ctx(),
             PROJECT,
             &services,
             verbs::Chosen::ByName,
@@ -664,14 +664,14 @@ fn a_job_that_a_killed_run_left_at_work_is_waited_for_before_the_database_starts
     let machine = machine();
     machine.engine.set_process("migrate", Process::new().exits_after(secs(20), 0));
     let options = UpOptions { services: Some(vec!["dev".to_owned()]), ..UpOptions::default() };
-    let around = machine.around();
+    let ctx = machine.ctx();
     let interrupt = async {
         machine.host.sleep(secs(5)).await;
-        around.cancel.cancel();
+        ctx.cancel.cancel();
     };
     let described = project(&taking_turns());
     machine
-        .run(async { futures::join!(verbs::up(&around, &described, &options), interrupt).0 })
+        .run(async { futures::join!(verbs::up(&ctx, &described, &options), interrupt).0 })
         .unwrap_err();
     machine.up_with(&taking_turns(), &options).unwrap();
     assert_eq!(machine.state().volume("shop_data").unwrap().most_writers, 1);
