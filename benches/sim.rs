@@ -25,8 +25,8 @@ use spc::engine::Engine;
 use spc::engine::sim::SimEngine;
 use spc::host::real::RealHost;
 use spc::host::sim::SimHost;
-use spc::host::sim::conductor::SimConductor;
-use spc::host::{Conductor, Host};
+use spc::host::sim::executor::SimTaskExecutor;
+use spc::host::{Host, TaskExecutor};
 use spc::machine::world::{Limits, Subject};
 use spc::machine::{End, World};
 use spc::model::plan_steps::Counted;
@@ -34,8 +34,8 @@ use spc::model::secret::Secrets;
 use spc::plan::{Planned, Planning, plan};
 use spc::policy::CheckedPath;
 use spc::script::Runbook;
-use spc::script::place::{self, RunOptions, Wanted};
-use spc::testing::sweep::{Options, Stage, sweep};
+use spc::script::project_context::{self, RunOptions, Wanted};
+use spc::testing::sweep::{Options, SweepSetup, sweep};
 
 /// Services of the generated stacks.
 const SIZES: [usize; 4] = [100, 300, 1_000, 3_000];
@@ -117,7 +117,7 @@ impl Figures {
             let begun = Instant::now();
             let world = World::made(
                 &subject,
-                SimConductor::new(1),
+                SimTaskExecutor::new(1),
                 1,
                 |engine| engine,
                 |host| host.with_file(subject.directory.join(".env"), example.clone()),
@@ -133,7 +133,7 @@ impl Figures {
     fn sweep(&mut self) {
         let (subject, example) = reference();
         let task = subject.task("scripts/up.rhai", &[]);
-        let mut stage = Stage::new(subject);
+        let mut stage = SweepSetup::new(subject);
         stage.env_file = Some(example.into());
         let run = || {
             let begun = Instant::now();
@@ -257,7 +257,7 @@ impl Figures {
 fn reference() -> (Subject, Vec<u8>) {
     let host: Arc<dyn Host> = Arc::new(RealHost::new());
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let (root, policy) = place::project_of(&*host, &root).unwrap();
+    let (root, policy) = project_context::project_of(&*host, &root).unwrap();
     let directory = policy.project_directory().to_path_buf();
     let example =
         host.read(&CheckedPath::trusted(directory.join(".env.example"))).unwrap().to_vec();
@@ -308,15 +308,15 @@ fn large_stack(size: usize, colour: &str) -> String {
 /// Brings a stack up and plans it again, so many times; prints what each plan took, and the peak of
 /// memory.
 fn one_plan(size: usize, changed: bool, rounds: usize) {
-    let conductor = SimConductor::new(7);
+    let executor = SimTaskExecutor::new(7);
     let host = |colour: &str| -> Arc<SimHost> {
-        let host = SimHost::new(conductor.clone())
-            .with_file(format!("{ROOT}/spc.toml"), "spc = \"0.1\"\n");
+        let host =
+            SimHost::new(executor.clone()).with_file(format!("{ROOT}/spc.toml"), "spc = \"0.1\"\n");
         Arc::new(host.with_file(format!("{ROOT}/up.rhai"), large_stack(size, colour)))
     };
-    let engine = SimEngine::builder(conductor.clone()).open_registry().build();
+    let engine = SimEngine::builder(executor.clone()).open_registry().build();
     let limits = Limits { operations: 0, calls: u64::MAX, ..Limits::default() };
-    let world = World { limits, ..World::of(conductor.clone(), engine.clone(), host("red"), 7) };
+    let world = World { limits, ..World::of(executor.clone(), engine.clone(), host("red"), 7) };
     let ran = world.run(&PathBuf::from(ROOT).join("up.rhai"), &[]);
     assert!(matches!(ran.end, End::Done), "{:?}", ran.end);
     drop(ran);
@@ -325,12 +325,12 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
     let mut seconds = Vec::new();
     for _ in 0..rounds {
         let begun = Instant::now();
-        let place = place::find(&*host, &Wanted::default(), Path::new(ROOT))
+        let place = project_context::find(&*host, &Wanted::default(), Path::new(ROOT))
             .unwrap_or_else(|error| panic!("{error:?}"));
         let live = engine.clone();
         let planning = Planning {
             host: host.clone(),
-            conductor: Conductor::Sim(conductor.clone()),
+            executor: TaskExecutor::Sim(executor.clone()),
             connector: Arc::new(Box::new(move || {
                 let engine: Arc<dyn Engine> = Arc::new(live.clone());
                 async move { Ok(engine) }.boxed()

@@ -9,15 +9,15 @@ use rhai::{Array, EvalAltResult, FnPtr, Map};
 use super::context::Context;
 use super::control::call;
 use super::declared_option::{Declarations, Declared, Keeping, Takes};
-use super::kept::Kept;
 use super::record::no_fields;
-use super::{Raw, placed, words};
+use super::saved_options::SavedValues;
+use super::{Raw, arg_parser, placed};
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::help::{Help, HelpArgument, HelpOption, own_option};
 use crate::value::error::COMMAND_LINE;
 use crate::value::text::plain;
-use crate::value::{Record, words as type_words};
+use crate::value::{Record, type_names};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -32,7 +32,7 @@ fn shown_default(declared: &Declared) -> Option<String> {
     let is_shown = !declared.default.is_unit()
         && !declared.default.is::<FnPtr>()
         && !matches!(declared.takes, Takes::Flag);
-    is_shown.then(|| words::written(&declared.default)).filter(|text| !text.is_empty())
+    is_shown.then(|| arg_parser::written(&declared.default)).filter(|text| !text.is_empty())
 }
 
 /// Refuses options that spc takes for itself, however they are declared: the runbook would never
@@ -43,7 +43,7 @@ pub(super) fn free_names(map: &Map) -> Result<(), Failure> {
     };
     Err(Failure::usage(format!(
         "A runbook can't declare the option \"{key}\": --{} is an option of spc itself",
-        words::option_name(own)
+        arg_parser::option_name(own)
     ))
     .hint(format!("give it another name, such as my_{own}"))
     .at(SpecPath { keys: vec![key.to_string()], on_key: true }))
@@ -56,7 +56,7 @@ fn declarations_of(map: &Map) -> Result<Declarations, Failure> {
         Some(declared) => Ok((key.to_string(), declared.clone())),
         None => Err(Failure::usage(format!(
             "The option \"{key}\" is declared with arg::…, not with {}",
-            type_words::a(value)
+            type_names::a(value)
         ))
         .hint(format!("write {key}: arg::text(\"default\", \"What it is\")"))),
     };
@@ -79,7 +79,7 @@ fn help_of(context: &Context, declarations: &Declarations) -> Help {
     let (rest, options): (Vec<_>, Vec<_>) =
         declarations.iter().partition(|(_, declared)| matches!(declared.takes, Takes::Rest));
     let option = |(key, declared): &(String, Declared)| HelpOption {
-        name: words::option_name(key),
+        name: arg_parser::option_name(key),
         value: declared.placeholder(),
         doc: declared.help.clone(),
         default: shown_default(declared),
@@ -90,7 +90,7 @@ fn help_of(context: &Context, declarations: &Declarations) -> Help {
         },
     };
     let argument = |(key, declared): &(String, Declared)| HelpArgument {
-        name: words::option_name(key),
+        name: arg_parser::option_name(key),
         doc: declared.help.clone(),
         default: None,
         many: true,
@@ -124,12 +124,12 @@ mod functions {
             context.set_help(help_of(&context, &declarations));
             return Err(EvalAltResult::ErrorTerminated("help".into(), rhai::Position::NONE).into());
         }
-        let read = words::read(&declarations, &context.command.words);
+        let read = arg_parser::read(&declarations, &context.command.words);
         let mut values = read.map_err(|failure| failure.field(COMMAND_LINE, true))?;
         let kept = declarations
             .iter()
             .any(|(_, declared)| declared.kept.is_some())
-            .then(|| Kept::of(&context))
+            .then(|| SavedValues::of(&context))
             .transpose()?;
         for (key, declared) in declarations {
             let is_given = values.contains_key(key.as_str());

@@ -14,7 +14,7 @@ use crate::model::{Failure, Kind};
 use crate::value::json::to_json;
 use crate::value::options::duration_of;
 use crate::value::text::plain;
-use crate::value::{Options, words};
+use crate::value::{Options, type_names};
 
 const KEY: &str = "assume";
 
@@ -116,7 +116,7 @@ fn text(value: &Dynamic) -> Result<String, Failure> {
     }
     Err(Failure::usage(format!(
         "An assumed answer is a text, a number, a list or a map, not {}",
-        words::a(value)
+        type_names::a(value)
     )))
 }
 
@@ -235,12 +235,12 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use crate::host::sim::{CommandAnswer, HttpAnswer};
 
     #[test]
     fn a_run_goes_by_the_real_answer() {
-        let trial = Trial::with(
+        let trial = Harness::with(
             |host| {
                 host.with_file("/usr/bin/count", "")
                     .with_mode("/usr/bin/count", 0o755)
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_refused_in_a_run_too() {
-        let trial = Trial::on(|host| host);
+        let trial = Harness::on(|host| host);
         for (script, message, hint) in [
             (
                 r#"sh(["x"], #{ assume: #{ cod: 1, stdout: "" } })"#,

@@ -13,7 +13,7 @@ use super::{describe, paths};
 use crate::compose::ComposeFile;
 use crate::compose::faults::{self, Faults};
 use crate::compose::file::{FILE_NAMES, Note, OVERRIDE_NAMES, source};
-use crate::compose::veil::veiled;
+use crate::compose::redact::redacted;
 use crate::host::resolve::shown;
 use crate::host::{FileKind, HostErrorKind};
 use crate::model::Failure;
@@ -198,7 +198,7 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
         _ => error.into(),
     })?;
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
-    context.keep_text(Arc::new(Source { name: source.name.clone(), text: veiled(&source.text) }));
+    context.keep_text(Arc::new(Source { name: source.name.clone(), text: redacted(&source.text) }));
     let file = ComposeFile::read(source.clone(), &content, &|name| {
         context.variable(name).map(str::to_owned)
     })?;
@@ -359,7 +359,7 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use super::*;
 
     const FILE: &str = "\
@@ -371,12 +371,12 @@ services:
   proxy: {image: x, profiles: [production]}
 ";
 
-    fn trial(variables: &'static [(&'static str, &'static str)]) -> Trial {
+    fn trial(variables: &'static [(&'static str, &'static str)]) -> Harness {
         let given = |host: crate::host::sim::SimHost| {
             host.with_file("/project/app/compose.yaml", FILE)
                 .with_file("/project/app/a.env", "A=of the file\n")
         };
-        Trial::with(given, "", |context| {
+        Harness::with(given, "", |context| {
             context.project.environment = variables
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -384,7 +384,7 @@ services:
         })
     }
 
-    fn stack(trial: &Trial, options: Map) -> Stack {
+    fn stack(trial: &Harness, options: Map) -> Stack {
         described(&trial.context, "app/compose.yaml", options)
             .unwrap_or_else(|failure| panic!("{failure}"))
     }
@@ -405,7 +405,7 @@ services:
                 .with_file("/project/1.env", "ONE=1\nOURS=file\n")
                 .with_file("/project/2.env", "T=${ONE}${OURS}\n")
         };
-        let trial = Trial::with(with, "", |context| {
+        let trial = Harness::with(with, "", |context| {
             context.project.environment = [("OURS".to_owned(), "project".to_owned())].into()
         });
         let stack = described(&trial.context, "compose.yaml", Map::new()).unwrap();
@@ -418,7 +418,7 @@ services:
 
     #[test]
     fn profiles_are_those_of_the_option_or_of_the_variable() {
-        let active = |trial: &Trial, options: Map| {
+        let active = |trial: &Harness, options: Map| {
             let stack = stack(trial, options);
             stack
                 .described()
@@ -514,7 +514,7 @@ services:
         ] {
             let with =
                 |host: crate::host::sim::SimHost| host.with_file("/project/compose.yaml", yaml);
-            let trial = Trial::with(with, "", |context| {
+            let trial = Harness::with(with, "", |context| {
                 context.project.environment = [("SET".to_owned(), "1".to_owned())].into()
             });
             let read = |stack: Result<Stack, Failure>| match stack {
@@ -536,7 +536,8 @@ services:
         let failure = trial(&[]).fails(r#"compose("app/compose.yaml", #{ project: "My Shop" })"#);
         assert_eq!(failure.hint.unwrap(), "\"myshop\" would be one");
         assert_eq!(failure.path.unwrap().keys, ["project"]);
-        let trial = Trial::on(|host| host.with_file("/project/가게/compose.yaml", "services: {}"));
+        let trial =
+            Harness::on(|host| host.with_file("/project/가게/compose.yaml", "services: {}"));
         let failure = trial.fails(r#"compose("가게/compose.yaml")"#);
         assert_eq!(failure.message, "The folder \"가게\" gives no project name");
     }

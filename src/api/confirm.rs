@@ -107,7 +107,7 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use crate::model::event::{Event, Level};
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
             ("", "false"),
             ("yesterday", "false"),
         ] {
-            let trial = Trial::on(|host| host.with_answer(answer));
+            let trial = Harness::on(|host| host.with_answer(answer));
             assert_eq!(trial.text(r#"confirm("Remove all data?")"#), expected, "{answer}");
             assert_eq!(trial.host.questions(), ["Remove all data? [y/N] "]);
         }
@@ -127,13 +127,13 @@ mod tests {
 
     #[test]
     fn the_end_of_input_is_no() {
-        let trial = Trial::on(|host| host.with_terminal(crate::host::StandardStream::Stdin));
+        let trial = Harness::on(|host| host.with_terminal(crate::host::StandardStream::Stdin));
         assert_eq!(trial.text(r#"confirm("Sure?")"#), "false");
     }
 
     #[test]
     fn without_a_terminal_it_names_the_option_that_answers() {
-        let failure = Trial::new().fails(r#"confirm("Sure?")"#);
+        let failure = Harness::new().fails(r#"confirm("Sure?")"#);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
             ("usage", "\"Sure?\" can't be asked: standard input is no terminal")
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_question_is_told_before_it_is_asked_and_so_is_its_answer() {
-        let trial = Trial::on(|host| host.with_answer("y"));
+        let trial = Harness::on(|host| host.with_answer("y"));
         trial.text(r#"confirm("Sure?")"#);
         let text = "Sure?".to_owned();
         assert_eq!(
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_option_answers_and_says_so() {
-        let trial = Trial::with(|host| host, "", |context| context.project.assume_yes = true);
+        let trial = Harness::with(|host| host, "", |context| context.project.assume_yes = true);
         assert_eq!(trial.text(r#"confirm("Sure?")"#), "true");
         assert_eq!(
             trial.events(),
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_question_hides_secrets_and_shows_control_characters() {
-        let trial = Trial::on(|host| host.with_answer("n"));
+        let trial = Harness::on(|host| host.with_answer("n"));
         trial.text(r#"confirm("Use " + `${random_secret("key", 20)}` + "\x1b[2J?")"#);
         assert_eq!(trial.host.questions(), ["Use [secret key]␛[2J? [y/N] "]);
     }

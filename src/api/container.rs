@@ -260,12 +260,12 @@ pub fn register(engine: &mut rhai::Engine) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
 
     #[test]
     fn what_is_no_signal_is_refused_before_the_engine_is_asked() {
         let said = |call: &str| {
-            Trial::new()
+            Harness::new()
                 .text(&format!("let e = attempt(|| {call}).error; `${{e.message}}; ${{e.hint}}`"))
         };
         assert_eq!(

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError, Guard, token_check};
 use crate::host::resolve::resolve;
-use crate::host::{Conductor, Host};
+use crate::host::{Host, TaskExecutor};
 use crate::model::diagnostic::Source;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
@@ -26,9 +26,9 @@ use crate::value::record::Reader;
 use crate::value::{Record, swallowed};
 
 use super::declared_secrets::Declared as DeclaredSecrets;
-use crate::apply::choices::{self, Choice, Choices};
 use crate::apply::failures::of_connecting;
 use crate::apply::lock::Lock;
+use crate::apply::saved_options::{self, SavedOption, SavedOptions};
 
 /// What a `catch` does, as a plan says it.
 pub const CATCHES: &str = "catch goes on with an error";
@@ -137,7 +137,7 @@ impl Command {
 /// One run's surroundings. Shared by every native function; cheap to clone.
 pub struct Context {
     pub host: Arc<dyn Host>,
-    pub conductor: Conductor,
+    pub executor: TaskExecutor,
     pub events: Arc<dyn Sink>,
     pub secrets: Arc<Secrets>,
     /// Cancelled by Ctrl-C: the root of the tree of tokens.
@@ -166,7 +166,7 @@ pub struct Context {
     /// is not set.
     read: Mutex<BTreeMap<String, Option<String>>>,
     /// What `up` keeps of this run's options.
-    choices: Mutex<Choices>,
+    choices: Mutex<SavedOptions>,
     /// Those of these options that the command line or the environment gave.
     by_hand: Mutex<BTreeSet<String>>,
     /// For each `guarded` that runs, the innermost last: its project, and whether that was brought
@@ -175,8 +175,8 @@ pub struct Context {
     /// Projects of which only some services were brought up: what was chosen for them is kept if
     /// the run ends well.
     partly_up: Mutex<BTreeSet<String>>,
-    /// See [`Self::saw_choices`].
-    seen_choices: Mutex<Option<Choices>>,
+    /// See [`Self::note_saved_options`].
+    noted_options: Mutex<Option<SavedOptions>>,
     /// The names that descriptions of this run have without `--project`.
     own_names: Mutex<BTreeSet<String>>,
     /// What was described, the last of each name; the last one at the end.
@@ -196,7 +196,7 @@ impl Context {
     /// It may do what a project without `spc.toml` may; see [`Context::with_policy`].
     pub fn new(
         host: Arc<dyn Host>,
-        conductor: Conductor,
+        executor: TaskExecutor,
         events: Arc<dyn Sink>,
         project: ProjectSettings,
         connector: Connector,
@@ -204,7 +204,7 @@ impl Context {
         let policy = Policy::of_folder(&project.directory, &|path| resolve(&*host, path));
         Self {
             host,
-            conductor,
+            executor,
             events,
             secrets: Arc::new(Secrets::new()),
             cancel: CancellationToken::new(),
@@ -224,7 +224,7 @@ impl Context {
             by_hand: Mutex::default(),
             own_names: Mutex::default(),
             partly_up: Mutex::default(),
-            seen_choices: Mutex::default(),
+            noted_options: Mutex::default(),
             undecided: Mutex::default(),
             described: Mutex::default(),
             externals: Mutex::default(),
@@ -383,23 +383,23 @@ impl Context {
     }
 
     /// What the project was last brought up with.
-    pub(super) fn kept_choices(&self) -> Result<Choices, Failure> {
-        choices::read(&*self.host, &self.policy, self.project.name.as_deref())
+    pub(super) fn saved_options(&self) -> Result<SavedOptions, Failure> {
+        saved_options::read(&*self.host, &self.policy, self.project.name.as_deref())
     }
 
     /// What the project was last brought up with when this run read its options, or when it kept
     /// its own.
-    pub(super) fn saw_choices(&self, choices: &Choices) {
-        *self.seen_choices.lock() = Some(choices.clone());
+    pub(super) fn note_saved_options(&self, choices: &SavedOptions) {
+        *self.noted_options.lock() = Some(choices.clone());
     }
 
     /// Nothing where the run has no options.
-    pub(super) fn seen_choices(&self) -> Option<Choices> {
-        self.seen_choices.lock().clone()
+    pub(super) fn noted_options(&self) -> Option<SavedOptions> {
+        self.noted_options.lock().clone()
     }
 
     /// An option's value in this run, which the next `up` keeps.
-    pub(super) fn choose(&self, option: &str, choice: Choice) {
+    pub(super) fn choose(&self, option: &str, choice: SavedOption) {
         self.choices.lock().insert(option.to_owned(), choice);
     }
 
@@ -414,7 +414,7 @@ impl Context {
     }
 
     /// The options whose value nobody gave in this run.
-    pub(super) fn unchosen(&self) -> Choices {
+    pub(super) fn unchosen(&self) -> SavedOptions {
         let by_hand = self.by_hand.lock();
         let choices = self.choices.lock();
         choices
@@ -437,12 +437,13 @@ impl Context {
         // A description of that name means the same project without `--project`.
         let is_own = self.own_names.lock().contains(project);
         let given = self.project.name.as_deref().filter(|_| !is_own);
-        if let Err(error) = choices::keep(&*self.host, &self.policy, given, project, &chosen) {
+        if let Err(error) = saved_options::keep(&*self.host, &self.policy, given, project, &chosen)
+        {
             let text = format!("The options of this run are not kept for the next: {error}");
             self.events.event(&Event::Log { level: Level::Warning, text });
         }
-        if let Ok(choices) = self.kept_choices() {
-            self.saw_choices(&choices);
+        if let Ok(choices) = self.saved_options() {
+            self.note_saved_options(&choices);
         }
     }
 

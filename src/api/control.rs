@@ -13,7 +13,7 @@ use crate::value::error::{error_map, failure_of, forget_thrown, innermost, is_fi
 use crate::value::json::to_json;
 use crate::value::options::number;
 use crate::value::text::{literal, plain};
-use crate::value::{Record, words};
+use crate::value::{Record, type_names};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -52,7 +52,7 @@ pub(super) fn caught(context: &NativeCallContext, error: &EvalAltResult) -> Map 
     map
 }
 
-/// Sleeps on the conductor; ends early with the task.
+/// Sleeps on the executor; ends early with the task.
 pub(super) fn pause(context: &Context, time: Duration) -> Result<(), Failure> {
     task::wait(context, async {
         context.host.sleep(time).await;
@@ -240,7 +240,10 @@ fn no_exit() -> Failure {
 
 /// The error for a function's answer of the wrong type.
 pub(super) fn not_bool(who: &str, value: &Dynamic) -> Failure {
-    Failure::usage(format!("{who} wants true or false from its function, not {}", words::a(value)))
+    Failure::usage(format!(
+        "{who} wants true or false from its function, not {}",
+        type_names::a(value)
+    ))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use rhai::{Dynamic, FnPtr};
 use crate::model::Failure;
 use crate::value::options::{duration_of, number};
 use crate::value::text::plain;
-use crate::value::words as type_words;
+use crate::value::type_names;
 
 /// What an option takes.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Declared {
             Failure::usage(format!(
                 "{} takes {what} as its default, not {}",
                 self.function(),
-                type_words::a(&default)
+                type_names::a(&default)
             ))
         };
         match &self.takes {

@@ -281,16 +281,16 @@ fn read_env_file(
 mod tests {
     use std::sync::Arc;
 
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use crate::engine::sim::{ImageSpec, SimEngine};
-    use crate::host::sim::conductor::SimConductor;
+    use crate::host::sim::executor::SimTaskExecutor;
 
     #[test]
     fn only_who_creates_containers_needs_the_files_of_their_services() {
         let file = "services:\n  web:\n    image: x\n    env_file: [web.env]\n    configs: [site]\n  debug:\n    image: x\n    profiles: \
                     [dev]\n    env_file: [debug.env]\n    configs: [other]\n    volumes: [./web.env/below:/a]\nconfigs:\n  site: {file: \
                     ./site}\n  other: {environment: NONE}\n";
-        let sim = SimConductor::new(1);
+        let sim = SimTaskExecutor::new(1);
         let engine =
             SimEngine::builder(sim.clone()).image("x", ImageSpec::command(&["run"])).build();
         let host = |host: crate::host::sim::SimHost| {
@@ -298,7 +298,7 @@ mod tests {
                 .with_file("/project/web.env", "A=1\n")
                 .with_file("/project/site", "a")
         };
-        let trial = Trial::on_engine(&sim, Arc::new(engine), host, "");
+        let trial = Harness::on_engine(&sim, Arc::new(engine), host, "");
         assert_eq!(trial.text("compose().up().changed"), "true");
         for (missing, content, message, at) in [
             (

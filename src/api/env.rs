@@ -11,7 +11,7 @@ use crate::model::Failure;
 use crate::model::size::parse_bytes;
 use crate::model::suggest::nearest;
 use crate::model::time::parse_duration;
-use crate::value::{Bytes, words};
+use crate::value::{Bytes, type_names};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -89,7 +89,7 @@ fn like(text: &str, example: &Dynamic) -> Result<Dynamic, String> {
             .map_err(|_| "a size like \"64m\"".to_owned());
     }
     let Some(list) = example.read_lock::<Array>() else {
-        return Err(format!("{}: a variable cannot hold one", words::a(example)));
+        return Err(format!("{}: a variable cannot hold one", type_names::a(example)));
     };
     let item = list.first().cloned().unwrap_or_else(|| "".into());
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -145,16 +145,16 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
 
     #[test]
     fn a_variable_that_is_set_is_its_text() {
-        assert_eq!(Trial::with_variables(&[("USER", " anna ")]).text(r#"env("USER")"#), " anna ");
+        assert_eq!(Harness::with_variables(&[("USER", " anna ")]).text(r#"env("USER")"#), " anna ");
     }
 
     #[test]
     fn a_variable_that_is_not_set_or_empty_is_an_error_with_a_next_step() {
-        let trial = Trial::with_variables(&[("POSTGRES_USER", "p"), ("EMPTY", "")]);
+        let trial = Harness::with_variables(&[("POSTGRES_USER", "p"), ("EMPTY", "")]);
         let failure = trial.fails(r#"env("POSTGRES_USR")"#);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_value_has_the_type_of_its_default() {
-        let trial = Trial::with_variables(&[
+        let trial = Harness::with_variables(&[
             ("PORT", "5433"),
             ("RATE", "0.5"),
             ("DEBUG", "Yes"),
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_names_the_variable_and_the_value() {
-        let trial = Trial::with_variables(&[("PORT", "high"), ("STEPS", "5,many")]);
+        let trial = Harness::with_variables(&[("PORT", "high"), ("STEPS", "5,many")]);
         let failure = trial.fails(r#"env("PORT", 5432)"#);
         assert_eq!(
             failure.message,

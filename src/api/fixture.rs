@@ -18,10 +18,10 @@ use rhai::Dynamic;
 use super::context::{Command, Context, ProjectSettings};
 use super::task;
 use crate::engine::{EngineError, EngineErrorKind};
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::host::{
-    self, CommandEvent, CommandRequest, Conductor, FileInfo, FileKind, FileSink, FolderEntry, Host,
-    HostError, HostErrorKind, HttpRequest, HttpResponse, StandardStream,
+    self, CommandEvent, CommandRequest, FileInfo, FileKind, FileSink, FolderEntry, Host, HostError,
+    HostErrorKind, HttpRequest, HttpResponse, StandardStream, TaskExecutor,
 };
 use crate::model::Failure;
 use crate::model::event::{Event, Sink};
@@ -47,7 +47,7 @@ impl Seen {
 
 /// A run of scripts without the `script` room above.
 pub(crate) struct Fixture {
-    pub sim: Arc<SimConductor>,
+    pub sim: Arc<SimTaskExecutor>,
     pub host: Arc<MemoryHost>,
     pub seen: Arc<Seen>,
     pub context: Arc<Context>,
@@ -70,7 +70,7 @@ impl Fixture {
         if project.directory == Path::new("") {
             project.directory = "/work".into();
         }
-        let sim = SimConductor::new(seed);
+        let sim = SimTaskExecutor::new(seed);
         let host = Arc::new(MemoryHost {
             sim: sim.clone(),
             nodes: Mutex::default(),
@@ -88,7 +88,7 @@ impl Fixture {
         };
         let context = Context::new(
             host.clone(),
-            Conductor::Sim(sim.clone()),
+            TaskExecutor::Sim(sim.clone()),
             seen.clone(),
             project,
             Box::new(no_engine),
@@ -163,7 +163,7 @@ impl Fixture {
 
 /// Files in memory with symlinks, and virtual time; nothing else is there.
 pub(crate) struct MemoryHost {
-    sim: Arc<SimConductor>,
+    sim: Arc<SimTaskExecutor>,
     nodes: Mutex<BTreeMap<PathBuf, Node>>,
     /// Bytes of memory that the process is said to hold.
     pub held: AtomicU64,

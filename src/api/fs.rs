@@ -17,7 +17,7 @@ use super::{Raw, paths, placed, secret, task};
 use crate::host::{FileKind, FileSink, HostError, HostErrorKind};
 use crate::model::Failure;
 use crate::model::spec::secret::is_decimal_mode;
-use crate::value::{Bytes as Size, Options, Record, Time, words};
+use crate::value::{Bytes as Size, Options, Record, Time, type_names};
 
 /// Makes `fs::` known.
 pub fn register(engine: &mut Engine) {
@@ -182,7 +182,7 @@ pub(super) fn path_of(value: &Dynamic) -> Result<String, Failure> {
     }
     let text = value.read_lock::<rhai::ImmutableString>().map(|text| text.to_string());
     text.ok_or_else(|| {
-        Failure::usage(format!("A path is a string or a file, not {}", words::a(value)))
+        Failure::usage(format!("A path is a string or a file, not {}", type_names::a(value)))
     })
 }
 
@@ -377,11 +377,11 @@ mod methods {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
 
     #[test]
     fn what_is_written_can_be_read_and_its_folder_is_made() {
-        let trial = Trial::new();
+        let trial = Harness::new();
         trial.text(r#"fs::write("a/b/note.txt", "one\n"); fs::append("a/b/note.txt", "two\n")"#);
         assert_eq!(trial.file("/project/a/b/note.txt"), "one\ntwo\n");
         assert_eq!(trial.text(r#"fs::read(fs::file("a/b/note.txt")).lines().len"#), "2");
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn files_are_copied_renamed_compared_and_removed() {
-        let trial = Trial::on(|host| host.with_file("/project/a", "hello"));
+        let trial = Harness::on(|host| host.with_file("/project/a", "hello"));
         let script = r#"
             fs::copy("a", "copies/b");
             fs::rename("copies/b", "copies/c");
@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn outside_of_the_project_nothing_is_read_or_written() {
-        let trial = Trial::on(|host| {
+        let trial = Harness::on(|host| {
             host.with_file("/etc/passwd", "root").with_symlink("/project/out", "/etc")
         });
         for script in [
@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_or_no_text_is_named() {
-        let trial = Trial::on(|host| host.with_file("/project/image", vec![0xff, 0xfe]));
+        let trial = Harness::on(|host| host.with_file("/project/image", vec![0xff, 0xfe]));
         let failure = trial.fails(r#"fs::read("nothing")"#);
         assert_eq!(failure.kind.word(), "not_found");
         assert!(
@@ -443,7 +443,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_written_only_when_exposed_and_then_for_its_owner_alone() {
-        let trial = Trial::new();
+        let trial = Harness::new();
         trial.text(r#"fs::write("secrets/key", expose(random_secret("key", 40)))"#);
         assert_eq!(trial.file("/project/secrets/key").len(), 40);
         assert_eq!(trial.mode("/project/secrets/key"), Some(0o600));
@@ -464,9 +464,9 @@ mod tests {
 
     #[test]
     fn a_file_is_its_path() {
-        assert_eq!(Trial::new().text(r#"let f = fs::file("a/b"); `${f} ${f.path}`"#), "a/b a/b");
+        assert_eq!(Harness::new().text(r#"let f = fs::file("a/b"); `${f} ${f.path}`"#), "a/b a/b");
         assert_eq!(
-            Trial::new().fails(r#"fs::file("a").tag"#).message,
+            Harness::new().fails(r#"fs::file("a").tag"#).message,
             "A file has no field \"tag\""
         );
     }

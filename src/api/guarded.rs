@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::exec::GO_ON;
-use super::kept::kept_meanwhile;
 use super::project::{finish, run_context};
+use super::saved_options::kept_meanwhile;
 use super::stack::Stack;
 use super::task;
 use super::unfinished::Record;
@@ -173,7 +173,7 @@ fn clean_up(
         context.events.event(&Event::Log { level: Level::Info, text: format!("{label}: {what}") });
         let token = CancellationToken::new();
         let _entered = task::enter(token.clone());
-        let _deadline = context.conductor.spawn({
+        let _deadline = context.executor.spawn({
             let (pause, token) = (context.host.sleep(limit), token.clone());
             async move {
                 pause.await;
@@ -302,15 +302,15 @@ pub fn register(engine: &mut rhai::Engine) {
 mod tests {
     use std::time::Duration;
 
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use crate::engine::sim::SimEngine;
-    use crate::host::sim::conductor::SimConductor;
+    use crate::host::sim::executor::SimTaskExecutor;
 
     #[test]
     fn an_entry_that_hangs_keeps_no_other_from_being_done() {
-        let sim = SimConductor::new(1);
+        let sim = SimTaskExecutor::new(1);
         let engine = SimEngine::builder(sim.clone()).build();
-        let trial = Trial::on_engine(&sim, std::sync::Arc::new(engine), |host| host, "");
+        let trial = Harness::on_engine(&sim, std::sync::Arc::new(engine), |host| host, "");
         let script = r#"
             let done = [];
             let shop = stack("shop", #{ services: #{} });
@@ -334,14 +334,14 @@ mod tests {
 
     #[test]
     fn an_error_says_what_was_undone_and_does_not_advise_to_go_on() {
-        let sim = SimConductor::new(1);
+        let sim = SimTaskExecutor::new(1);
         let engine = SimEngine::builder(sim.clone()).build();
         let host = |host: crate::host::sim::SimHost| {
             host.with_file("/usr/bin/migrate", "")
                 .with_mode("/usr/bin/migrate", 0o755)
                 .on_command(|_| Some(crate::host::sim::CommandAnswer::failure(1, "no")))
         };
-        let trial = Trial::on_engine(
+        let trial = Harness::on_engine(
             &sim,
             std::sync::Arc::new(engine),
             host,

@@ -331,7 +331,7 @@ mod module {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -352,7 +352,7 @@ mod tests {
         let answer = |_: &HttpRequest| {
             HttpAnswer::status(200, r#"{"status":"healthy"}"#).taking(Duration::from_millis(40))
         };
-        let trial = Trial::on(answering(move |request| {
+        let trial = Harness::on(answering(move |request| {
             answer(request).with_header("content-type", "application/json")
         }));
         let script = r#"let a = http::get("http://localhost:8000/api/health/"); [a.status, a.ok, a.json().status, a.headers["content-type"], a.elapsed_ms]"#;
@@ -361,13 +361,13 @@ mod tests {
 
     #[test]
     fn a_bad_status_is_an_answer_and_no_answer_is_an_error() {
-        let trial = Trial::on(answering(|_| HttpAnswer::status(503, "busy")));
+        let trial = Harness::on(answering(|_| HttpAnswer::status(503, "busy")));
         assert_eq!(
             trial
                 .text(r#"let a = http::get("http://localhost/"); `${a.ok} ${a.status} ${a.body}`"#),
             "false 503 busy"
         );
-        let failure = Trial::new().fails(r#"http::get("http://localhost:9/")"#);
+        let failure = Harness::new().fails(r#"http::get("http://localhost:9/")"#);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
             (
@@ -376,7 +376,7 @@ mod tests {
             )
         );
         let slow =
-            Trial::on(answering(|_| HttpAnswer::status(200, "").taking(Duration::from_secs(60))));
+            Harness::on(answering(|_| HttpAnswer::status(200, "").taking(Duration::from_secs(60))));
         assert_eq!(
             slow.fails(r#"http::get("http://localhost/", #{ timeout: "2s" })"#).kind.word(),
             "timeout"
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_map_is_sent_as_json_and_a_text_as_it_is() {
-        let trial = Trial::on(answering(|_| HttpAnswer::status(201, "")));
+        let trial = Harness::on(answering(|_| HttpAnswer::status(201, "")));
         trial.text(r#"http::post("http://localhost/", #{ body: #{ value: 9.81 } })"#);
         trial.text(r#"http::put("http://localhost/", #{ body: "a=1", headers: #{ "Content-Type": "text/plain" } })"#);
         let sent = trial.host.requests();
@@ -403,7 +403,7 @@ mod tests {
         let to_outside = |_: &HttpRequest| {
             HttpAnswer::status(302, "").with_header("location", "http://evil.example/")
         };
-        let trial = Trial::on(answering(to_outside));
+        let trial = Harness::on(answering(to_outside));
         assert_eq!(trial.fails(r#"http::get("http://evil.example/")"#).kind.word(), "policy");
         assert_eq!(trial.fails(r#"http::get("http://localhost/")"#).kind.word(), "policy");
         assert_eq!(
@@ -425,7 +425,7 @@ mod tests {
             let given = move |host: SimHost| {
                 answering(answer)(host).with_address(own).with_name("me.example", [own])
             };
-            Trial::with(given, toml, |context| {
+            Harness::with(given, toml, |context| {
                 let engines = EngineAddresses::new([EngineAddress::new("0.0.0.0", 4000)]);
                 context.policy = context.policy.clone().with_engines(engines);
             })
@@ -461,7 +461,7 @@ mod tests {
                 .with_header("api-version", "1.41")
                 .with_header("server", "Docker/20.10.24 (linux)")
         };
-        let trial = Trial::on(answering(answer));
+        let trial = Harness::on(answering(answer));
         for port in [2375, 2376] {
             let failure = trial.fails(&format!("http::get(\"http://localhost:{port}/\")"));
             assert_eq!(
@@ -488,7 +488,7 @@ mod tests {
             failure.hint.unwrap(),
             "to allow it, write network = [\"localhost:80\"] under [allow] in spc.toml"
         );
-        let allowed = Trial::with(
+        let allowed = Harness::with(
             answering(answer),
             "[allow]\nnetwork = [\"localhost:2375\", \"localhost:80\"]\n",
             |_| {},
@@ -509,7 +509,7 @@ mod tests {
             }
             _ => HttpAnswer::status(200, "done"),
         };
-        let trial = Trial::on(answering(answer));
+        let trial = Harness::on(answering(answer));
         let script = r#"http::post("http://localhost:1/", #{ body: "x", headers: #{ Authorization: "Bearer t", "X-Id": "7" } }).url"#;
         assert_eq!(trial.text(script), "http://localhost:2/done");
         let second = &trial.host.requests()[1];
@@ -519,8 +519,9 @@ mod tests {
 
     #[test]
     fn a_circle_of_redirects_ends() {
-        let trial =
-            Trial::on(answering(|_| HttpAnswer::status(307, "").with_header("location", "/again")));
+        let trial = Harness::on(answering(|_| {
+            HttpAnswer::status(307, "").with_header("location", "/again")
+        }));
         assert_eq!(
             trial.fails(r#"http::get("http://localhost/")"#).message,
             "\"http://localhost/again\" leads in a circle: more than 10 redirects"
@@ -529,7 +530,7 @@ mod tests {
 
     #[test]
     fn a_secret_in_an_address_reaches_the_server_and_no_message() {
-        let trial = Trial::on(|host| host.with_file("/project/secrets/hook", "T0/B0/abcdef"));
+        let trial = Harness::on(|host| host.with_file("/project/secrets/hook", "T0/B0/abcdef"));
         let failure = trial.fails(r#"http::get("http://localhost:9/" + expose(secret("hook")))"#);
         assert_eq!(
             failure.message,
@@ -540,7 +541,7 @@ mod tests {
 
     #[test]
     fn a_secret_names_no_server_and_none_is_in_a_hint() {
-        let trial = Trial::on(|host| host.with_file("/project/secrets/key", "Evil.example/x@"));
+        let trial = Harness::on(|host| host.with_file("/project/secrets/key", "Evil.example/x@"));
         for url in
             ["\"http://\" + KEY", "\"http://localhost:\" + KEY", "\"http://u@a.\" + KEY + \"/\""]
         {
@@ -560,7 +561,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_sent_only_when_exposed() {
-        let trial = Trial::on(answering(|_| HttpAnswer::status(200, "")));
+        let trial = Harness::on(answering(|_| HttpAnswer::status(200, "")));
         trial.text(r#"http::get("http://localhost/", #{ headers: #{ authorization: "Bearer " + expose(random_secret("key", 20)) } })"#);
         assert_eq!(trial.host.requests()[0].headers[0].1.len(), "Bearer ".len() + 20);
         let failure = trial.fails(r#"http::get("http://localhost/", #{ headers: #{ authorization: random_secret("key", 20) } })"#);

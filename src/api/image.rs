@@ -325,14 +325,14 @@ pub fn register(engine: &mut rhai::Engine) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use super::*;
     use crate::engine::sim::{ImageSpec, SimEngine};
-    use crate::host::sim::conductor::SimConductor;
+    use crate::host::sim::executor::SimTaskExecutor;
 
     #[test]
     fn an_image_that_somebody_built_on_one_of_the_projects_is_not_the_projects_to_remove() {
-        let sim = SimConductor::new(1);
+        let sim = SimTaskExecutor::new(1);
         let labelled = |labels: &[(&str, &str)]| ImageSpec {
             labels: labels
                 .iter()
@@ -357,7 +357,7 @@ mod tests {
             // From before spc noted names.
             .image("old:1", labelled(&own[..2]))
             .build();
-        let trial = Trial::on_engine(&sim, Arc::new(engine), |host| host, "");
+        let trial = Harness::on_engine(&sim, Arc::new(engine), |host| host, "");
         let fails = |name: &str| trial.fails(&format!("image(\"{name}\").remove()")).message;
         assert!(fails("theirs:1").ends_with("no project made it"), "{}", fails("theirs:1"));
         assert!(

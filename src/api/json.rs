@@ -72,11 +72,11 @@ mod module {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
 
     #[test]
     fn a_value_is_written_and_read_back() {
-        let trial = Trial::new();
+        let trial = Harness::new();
         trial.text(
             r#"json::write("out/manifest.json", #{ release: "v2", files: ["a", ()], gone: () })"#,
         );
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn what_is_not_json_says_where() {
         let trial =
-            Trial::on(|host| host.with_file("/project/a.json", "\u{feff}{\n  \"a\": oops }"));
+            Harness::on(|host| host.with_file("/project/a.json", "\u{feff}{\n  \"a\": oops }"));
         let failure = trial.fails(r#"json::read("a.json")"#);
         assert_eq!(
             failure.message,
@@ -105,18 +105,18 @@ mod tests {
     #[test]
     fn a_text_is_on_one_line_and_functions_have_none() {
         assert_eq!(
-            Trial::new().text(r#"json::text(#{ a: [1, 0.5, "x"] })"#),
+            Harness::new().text(r#"json::text(#{ a: [1, 0.5, "x"] })"#),
             r#"{"a":[1,0.5,"x"]}"#
         );
         assert_eq!(
-            Trial::new().fails(r"json::text(#{ f: || 1 })").message,
+            Harness::new().fails(r"json::text(#{ f: || 1 })").message,
             "\"f\" is a function, which has no place in data"
         );
     }
 
     #[test]
     fn an_exposed_secret_with_quotes_leaves_the_file_well_formed() {
-        let trial = Trial::on(|host| host.with_file("/project/secrets/odd", "a\"b\\c"));
+        let trial = Harness::on(|host| host.with_file("/project/secrets/odd", "a\"b\\c"));
         trial.text(
             r#"json::write("a.json", #{ key: "x" + expose(secret("odd")) }); yaml::write("a.yaml", #{ key: expose(secret("odd")) })"#,
         );
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_written_only_when_exposed() {
-        let trial = Trial::new();
+        let trial = Harness::new();
         assert_eq!(
             trial.fails(r#"json::write("a.json", #{ key: random_secret("key", 20) })"#).message,
             "The secret \"key\" would stand in the file \"a.json\""

@@ -65,12 +65,12 @@ mod module {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use crate::model::event::{Event, Level};
 
     #[test]
     fn a_line_is_reported_with_its_level() {
-        let trial = Trial::new();
+        let trial = Harness::new();
         trial.text(r#"log::verbose(#{ share: 25 }); log::info("moving"); log::warn("slow"); log::error("broken")"#);
         let line = |level, text: &str| Event::Log { level, text: text.to_owned() };
         let expected = [

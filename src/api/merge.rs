@@ -8,7 +8,7 @@ use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::suggest::did_you_mean;
 use crate::value::text::plain;
-use crate::value::{Record, size, words};
+use crate::value::{Record, size, type_names};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -102,8 +102,9 @@ fn map_of(who: &str, which: &str, value: &Dynamic) -> Result<Map, Failure> {
         return Ok(Map::new());
     }
     size::check(value)?;
-    let wrong =
-        || Failure::usage(format!("{who} takes a map as its {which}, not {}", words::a(value)));
+    let wrong = || {
+        Failure::usage(format!("{who} takes a map as its {which}, not {}", type_names::a(value)))
+    };
     value
         .read_lock::<Map>()
         .map(|map| map.clone())

@@ -34,6 +34,7 @@ macro_rules! shared_module {
 pub(crate) use shared_module;
 
 pub mod answer;
+mod arg_parser;
 pub mod args;
 mod assumed;
 pub mod bytes;
@@ -58,7 +59,6 @@ pub mod healthcheck;
 pub mod http;
 pub mod image;
 pub mod json;
-mod kept;
 pub mod log;
 pub mod logs;
 pub mod merge;
@@ -74,6 +74,7 @@ pub mod record;
 pub mod retry;
 mod rows;
 pub mod run;
+mod saved_options;
 pub mod secret;
 mod secret_rules;
 pub mod service;
@@ -86,17 +87,16 @@ pub mod text;
 mod thread_task;
 pub mod time;
 mod unfinished;
-mod unread;
+mod unused_variables;
 pub mod volume;
-mod words;
 pub mod yaml;
 
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
-mod secret_places;
+pub(crate) mod harness;
 #[cfg(test)]
-pub(crate) mod trial;
+mod secret_places;
 
 use std::sync::Arc;
 
@@ -156,12 +156,12 @@ pub fn register(engine: &mut Engine, context: &Arc<Context>) {
 
 #[cfg(test)]
 mod tests {
-    use super::trial::Trial;
+    use super::harness::Harness;
 
     /// Name, namespace and comments of every function of spc's own that scripts call by name.
     fn documented() -> Vec<(String, String)> {
         let mut engine = rhai::Engine::new();
-        super::register(&mut engine, &Trial::new().context);
+        super::register(&mut engine, &Harness::new().context);
         let functions = engine.collect_fn_metadata(
             None,
             |info| {
@@ -199,7 +199,7 @@ mod tests {
             for example in text.split("```rhai\n").skip(1) {
                 let example = example.split("```").next().unwrap_or_default();
                 let asserts = "fn assert(yes) { if !yes { throw \"not so\"; } } fn assert_eq(a, b) { if a != b { throw `${a} is not ${b}`; } }";
-                let said = Trial::with_variables(&[("POSTGRES_USER", "postgres")])
+                let said = Harness::with_variables(&[("POSTGRES_USER", "postgres")])
                     .try_text(&format!("{asserts}\n{example}"));
                 assert!(said.is_ok(), "{name}: {example}\n{said:?}");
                 count += 1;

@@ -7,10 +7,10 @@ use rhai::{Array, EvalAltResult, FnPtr, Map};
 use super::context::Context;
 use super::control::call;
 use super::{Raw, task};
-use crate::host::conductor::{Job, broke_off};
+use crate::host::executor::{Job, broke_off};
 use crate::model::Failure;
 use crate::value::error::{failure_of, refuse, refused};
-use crate::value::words;
+use crate::value::type_names;
 
 /// Each function has a thread with a large stack.
 const MOST_TASKS: usize = 256;
@@ -53,7 +53,7 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
         })
     });
     task::may_wait()?;
-    let results = context.conductor.tasks(jobs.collect())?;
+    let results = context.executor.tasks(jobs.collect())?;
     if let Some(error) = first_error.into_inner() {
         return Err(rethrown(error));
     }
@@ -72,7 +72,7 @@ fn rethrown(error: Box<EvalAltResult>) -> Box<EvalAltResult> {
 fn isolated(value: &Dynamic, place: &str) -> Result<FnPtr, Failure> {
     let function = cut_off(value).try_cast::<FnPtr>();
     function.ok_or_else(|| {
-        Failure::usage(format!("{place} of parallel is a function, not {}", words::a(value)))
+        Failure::usage(format!("{place} of parallel is a function, not {}", type_names::a(value)))
             .hint("write it as a closure: || …")
     })
 }

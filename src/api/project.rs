@@ -19,7 +19,7 @@ pub async fn run_context(context: &Context, project: &str) -> Result<RunContext,
     Ok(RunContext {
         engine: context.engine().await?,
         host: context.host.clone(),
-        conductor: context.conductor.clone(),
+        executor: context.executor.clone(),
         events: context.events.clone(),
         secrets: context.secrets.clone(),
         cancel: task::current(context),
@@ -38,7 +38,7 @@ pub fn finish<T>(
     future: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     super::task::may_wait()?;
-    let result = context.conductor.block_on(future);
+    let result = context.executor.block_on(future);
     result
         .map_err(|failure| with_builder_of_image(context, with_variable_of_port(context, failure)))
 }
@@ -162,10 +162,10 @@ fn of_another(context: &Context, doing: &str, object: &str, owner: Option<&Strin
 #[cfg(test)]
 mod tests {
     use super::super::context::FileVariable;
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use super::*;
 
-    fn hint(trial: &Trial) -> Option<String> {
+    fn hint(trial: &Harness) -> Option<String> {
         trial.text(r#"`${env("HTTP_PORT", 80)} ${env("HTTPS_PORT", 443)} ${env("NAME", "80s")}`"#);
         let taken = Failure::new(Kind::Conflict, "The port 80 is taken")
             .hint("publish another")
@@ -176,10 +176,10 @@ mod tests {
     #[test]
     fn a_port_that_is_taken_comes_with_the_variable_that_gave_it_and_its_place() {
         assert_eq!(
-            hint(&Trial::new()).unwrap(),
+            hint(&Harness::new()).unwrap(),
             "stop what holds it, or set HTTP_PORT to another port in .env"
         );
-        let by_environment = hint(&Trial::with_variables(&[
+        let by_environment = hint(&Harness::with_variables(&[
             ("HTTP_PORT", "8080"),
             ("HTTPS_PORT", "80"),
             ("OTHER", "80"),
@@ -188,7 +188,7 @@ mod tests {
             by_environment.unwrap(),
             "stop what holds it, or set HTTPS_PORT to another port in the environment"
         );
-        let by_file = Trial::with(
+        let by_file = Harness::with(
             |host| host,
             "",
             |context| {
@@ -204,7 +204,7 @@ mod tests {
             "stop what holds it, or set HTTP_PORT to another port in .env"
         );
         assert_eq!(
-            hint(&Trial::with_variables(&[("HTTP_PORT", "8080")])).unwrap(),
+            hint(&Harness::with_variables(&[("HTTP_PORT", "8080")])).unwrap(),
             "publish another",
             "nobody's variable"
         );

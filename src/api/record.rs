@@ -7,7 +7,7 @@ use super::Raw;
 use crate::model::Failure;
 use crate::value::Record;
 use crate::value::text::{literal, plain};
-use crate::value::words::with_article;
+use crate::value::type_names::with_article;
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {

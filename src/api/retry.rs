@@ -44,7 +44,7 @@ pub(super) fn within<T>(
     let late = Arc::new(AtomicBool::new(false));
     let timer = {
         let (host, token, late) = (context.host.clone(), token.clone(), late.clone());
-        context.conductor.spawn(async move {
+        context.executor.spawn(async move {
             host.sleep(limit).await;
             late.store(true, Ordering::SeqCst);
             token.cancel();

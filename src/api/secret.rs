@@ -267,11 +267,11 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use super::*;
 
-    fn with_secrets() -> Trial {
-        let trial = Trial::with(
+    fn with_secrets() -> Harness {
+        let trial = Harness::with(
             |host| host.with_file("/project/secrets/admin_password", "correct horse\n"),
             "",
             |context| {

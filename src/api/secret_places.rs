@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use similar_asserts::assert_eq;
 
 use super::describe::project;
+use super::harness::Harness;
 use super::stack::Stack;
-use super::trial::Trial;
 use crate::compose::faults::Scope;
 use crate::engine::calls::Piece;
 use crate::engine::observer::Observer;
 use crate::engine::sim::{ImageSpec, Process, SimEngine};
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::model::Failure;
 use crate::model::secret::Secrets;
 
@@ -25,14 +25,14 @@ const VALUE: &str = "correct horse battery";
 
 /// A project with a secret `key`, an engine, and all that the engine is sent.
 struct Bench {
-    trial: Trial,
+    trial: Harness,
     engine: SimEngine,
     sent: Arc<Mutex<Vec<String>>>,
 }
 
 impl Bench {
     fn new() -> Self {
-        let sim = SimConductor::new(1);
+        let sim = SimTaskExecutor::new(1);
         let engine = SimEngine::builder(sim.clone())
             .image("app:1", ImageSpec::command(&["serve"]))
             .process("true", Process::new().exits_after(Duration::ZERO, 0))
@@ -59,7 +59,7 @@ impl Bench {
                 )
                 .with_file("/project/root.tar", "")
         };
-        let trial = Trial::on_engine(
+        let trial = Harness::on_engine(
             &sim,
             Arc::new(watched),
             files,

@@ -485,15 +485,15 @@ pub fn register(engine: &mut rhai::Engine) {
 
 #[cfg(test)]
 mod tests {
-    use crate::api::trial::Trial;
+    use crate::api::harness::Harness;
     use crate::engine::sim::SimEngine;
-    use crate::host::sim::conductor::SimConductor;
+    use crate::host::sim::executor::SimTaskExecutor;
 
     #[test]
     fn a_port_that_a_service_does_not_publish_is_named() {
-        let sim = SimConductor::new(1);
+        let sim = SimTaskExecutor::new(1);
         let engine = SimEngine::builder(sim.clone()).open_registry().build();
-        let trial = Trial::on_engine(&sim, std::sync::Arc::new(engine), |host| host, "");
+        let trial = Harness::on_engine(&sim, std::sync::Arc::new(engine), |host| host, "");
         let up = r#"let shop = stack("shop", #{ services: #{ web: #{ image: "web:1", ports: ["8080:80"] } } }); shop.up(); let web = shop.service("web");"#;
         assert_eq!(trial.text(&format!("{up} web.port(80)")), "8080");
         for (port, message) in [

@@ -22,7 +22,7 @@ use crate::model::time::format_duration;
 use crate::model::{Failure, Kind, token};
 use crate::policy::{CheckedCommand, CommandWish, Machine, SEARCH_PATH};
 use crate::value::options::text;
-use crate::value::{Options, Record, size, words};
+use crate::value::{Options, Record, size, type_names};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -88,7 +88,10 @@ fn stdin(context: &Context, options: &Options, value: &Dynamic) -> Result<Bytes,
         Some(text) => Ok(context.secrets.reveal(&text).into()),
         None => Err(options.wrong(
             "stdin",
-            format!("\"stdin\" of the sh options is a string or a file, not {}", words::a(value)),
+            format!(
+                "\"stdin\" of the sh options is a string or a file, not {}",
+                type_names::a(value)
+            ),
         )),
     }
 }
@@ -303,7 +306,7 @@ fn words_of(command: &Dynamic) -> Result<Vec<String>, Failure> {
     let Some(list) = command.read_lock::<rhai::Array>() else {
         return Err(Failure::usage(format!(
             "A command is a list of strings, not {}",
-            words::a(command)
+            type_names::a(command)
         ))
         .hint("write [\"git\", \"status\"]"));
     };
@@ -312,7 +315,7 @@ fn words_of(command: &Dynamic) -> Result<Vec<String>, Failure> {
         let word =
             text(value).or_else(|| (value.is_int() || value.is_float()).then(|| value.to_string()));
         word.ok_or_else(|| {
-            Failure::usage(format!("A word of a command is a string, not {}", words::a(value)))
+            Failure::usage(format!("A word of a command is a string, not {}", type_names::a(value)))
         })
     };
     list.iter().map(word).collect()
@@ -382,7 +385,7 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use std::path::Path;
     use std::time::Duration;
 
@@ -395,12 +398,12 @@ mod tests {
     /// A project that may run everything, on a host where `answer` is given to every command.
     fn answering(
         answer: impl Fn(&CommandRequest) -> CommandAnswer + Send + Sync + 'static,
-    ) -> Trial {
+    ) -> Harness {
         allowed(|host| host.on_command(move |request| Some(answer(request))))
     }
 
-    fn allowed(given: impl FnOnce(SimHost) -> SimHost) -> Trial {
-        Trial::with(given, "[allow]\ncommands = [\"*\"]\n", |_| {})
+    fn allowed(given: impl FnOnce(SimHost) -> SimHost) -> Harness {
+        Harness::with(given, "[allow]\ncommands = [\"*\"]\n", |_| {})
     }
 
     #[test]
@@ -431,7 +434,7 @@ mod tests {
 
     #[test]
     fn what_is_not_allowed_is_refused_with_the_line_to_add() {
-        let trial = Trial::with(|host| host, "[allow]\ncommands = [\"git status\"]\n", |_| {});
+        let trial = Harness::with(|host| host, "[allow]\ncommands = [\"git status\"]\n", |_| {});
         let failure = trial.fails(r#"sh("git status")"#);
         assert_eq!(failure.kind.word(), "policy");
         assert!(
@@ -458,7 +461,7 @@ mod tests {
         assert_eq!(failure.details[0].text, "fatal: no remote");
         assert_eq!(failure.hint.unwrap(), "to go on all the same, give it check: false");
         assert_eq!(trial.text(r#"sh(["git", "push"], #{ check: false }).code"#), "128");
-        let trial = Trial::with(
+        let trial = Harness::with(
             |host| {
                 host.with_file("/usr/bin/git", "")
                     .with_mode("/usr/bin/git", 0o755)
@@ -531,7 +534,7 @@ mod tests {
                 .with_variable("GIT_DIR", "/evil");
             host.on_command(|_| Some(CommandAnswer::default()))
         };
-        let trial = Trial::with(given, toml, |_| {});
+        let trial = Harness::with(given, toml, |_| {});
         trial.text(r#"sh(["git", "status"])"#);
         let ran = &trial.host.commands()[0];
         assert_eq!(
@@ -561,7 +564,7 @@ mod tests {
             host.with_symlink("/usr/bin/git", "/project/deploy/tool")
                 .on_command(|_| Some(CommandAnswer::default()))
         };
-        let trial = Trial::with(given, toml, |_| {});
+        let trial = Harness::with(given, toml, |_| {});
         for command in ["./deploy/tool", "git"] {
             assert_eq!(
                 trial.fails(&format!(r#"sh(["{command}"])"#)).kind.word(),

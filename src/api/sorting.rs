@@ -9,7 +9,7 @@ use rhai::{Array, FnPtr, ImmutableString};
 
 use super::Raw;
 use crate::model::Failure;
-use crate::value::words::{a, word};
+use crate::value::type_names::{a, word};
 
 /// Says which of two elements comes first.
 type Order<'a> = dyn FnMut(&Dynamic, &Dynamic) -> Raw<Ordering> + 'a;

@@ -11,12 +11,12 @@ use super::assumed::Patience;
 use super::context::Context;
 use super::describe::check_startable;
 pub use super::handles::Stack;
-use super::kept::{choices_of_former_folders, kept_meanwhile};
 use super::logs;
 use super::project::{self, finish, run_context};
+use super::saved_options::{choices_of_former_folders, kept_meanwhile};
 use super::service::Service;
-use super::{task, unfinished, unread};
-use crate::apply::Told;
+use super::{task, unfinished, unused_variables};
+use crate::apply::OnProgress;
 use crate::apply::builds::{Rebuild, build_services, reported};
 use crate::apply::images;
 use crate::apply::preflight::may;
@@ -83,7 +83,7 @@ impl Stack {
         // What is wrong with the names, and what is missing, is said without an engine.
         let services = project.select(up.services.as_deref())?;
         self.placed(check_startable(&self.context, &project, &services))?;
-        unread::hint(&self.context);
+        unused_variables::hint(&self.context);
         unfinished::warn(&self.context, &self.name);
         let outcome = finish(&self.context, async {
             let ctx = run_context(&self.context, &self.name).await?;
@@ -193,7 +193,8 @@ impl Stack {
             let pulls = wanted.values().map(|(image, service)| {
                 let ctx = &ctx;
                 async move {
-                    let work = async |told: &Told<'_>| images::pull(ctx, image, None, told).await;
+                    let work =
+                        async |told: &OnProgress<'_>| images::pull(ctx, image, None, told).await;
                     Ok::<_, Failure>((
                         image.clone(),
                         reported(ctx, service, ActionKind::Pull, image, work).await?,
@@ -526,12 +527,12 @@ pub fn register(engine: &mut rhai::Engine) {
 
 #[cfg(test)]
 mod tests {
-    use crate::api::trial::Trial;
+    use crate::api::harness::Harness;
 
     #[test]
     fn an_empty_name_of_a_description_is_none() {
         let text = "name: \"${NOWHERE}\"\nservices: {a: {image: x}}\n";
-        let trial = Trial::on(|host| host.with_file("/project/a.yaml", text));
+        let trial = Harness::on(|host| host.with_file("/project/a.yaml", text));
         let services = "services: #{ a: #{ image: \"x\" } }";
         let names = format!(
             "[stack(#{{ name: \"\", {services} }}).name, stack(#{{ {services} }}).name, compose(\"a.yaml\").name]"
@@ -548,7 +549,7 @@ mod tests {
             ("logs(#{})", "logs((), #{})"),
             ("build(#{ no_cache: true })", "build((), #{ no_cache: true })"),
         ] {
-            let failure = Trial::new().fails(&format!(
+            let failure = Harness::new().fails(&format!(
                 "stack(\"x\", #{{ services: #{{ a: #{{ image: \"a\" }} }} }}).{call}"
             ));
             let function = call.split('(').next().unwrap();

@@ -11,7 +11,7 @@ use crate::model::Failure;
 use crate::model::table::Table;
 use crate::value::json::to_json;
 use crate::value::size::Room;
-use crate::value::{Record, words};
+use crate::value::{Record, type_names};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -31,7 +31,7 @@ fn fields(index: usize, row: &Dynamic) -> Result<Map<String, Value>, Failure> {
         None => Err(Failure::usage(format!(
             "Row {} of the table is {}, not a map",
             index + 1,
-            words::a(row)
+            type_names::a(row)
         ))
         .hint("write rows as maps: [#{ name: \"db\" }]")),
     }
@@ -55,7 +55,10 @@ fn names(columns: &Array) -> Result<Vec<String>, Failure> {
         .map(|name| {
             let text = name.read_lock::<ImmutableString>().map(|text| text.to_string());
             text.ok_or_else(|| {
-                Failure::usage(format!("A column of a table is a string, not {}", words::a(name)))
+                Failure::usage(format!(
+                    "A column of a table is a string, not {}",
+                    type_names::a(name)
+                ))
             })
         })
         .collect()
@@ -90,22 +93,22 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
 
     #[test]
     fn maps_and_records_become_rows_and_what_is_not_set_an_empty_cell() {
         let script = r#"table([#{ name: "db", url: (), took: duration("90s") }, #{ name: "web", url: "http://localhost" }], ["name", "url", "took"])"#;
         let expected = "NAME   URL                TOOK\ndb                        1m30s\nweb    http://localhost";
-        assert_eq!(Trial::new().text(script), expected);
+        assert_eq!(Harness::new().text(script), expected);
         assert_eq!(
-            Trial::new().text(r#"table([attempt(|| 5)], ["ok", "value", "error"])"#),
+            Harness::new().text(r#"table([attempt(|| 5)], ["ok", "value", "error"])"#),
             "OK     VALUE   ERROR\ntrue       5"
         );
     }
 
     #[test]
     fn rows_are_fitted_to_the_terminal() {
-        let narrow = Trial::with(|host| host, "", |context| context.width = Some(20));
+        let narrow = Harness::with(|host| host, "", |context| context.width = Some(20));
         let text = narrow.text(r#"table([#{ a: "0123456789abcdef", b: "0123456789abcdef" }])"#);
         assert!(
             text.lines().all(|line| line.chars().count() <= 20) && text.contains('…'),
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_wrong_row_or_column_is_named() {
-        let trial = Trial::new();
+        let trial = Harness::new();
         assert_eq!(
             trial.fails(r"table([#{ a: 1 }, 5])").message,
             "Row 2 of the table is an integer, not a map"

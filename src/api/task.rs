@@ -16,7 +16,7 @@ pub fn current(context: &Context) -> CancellationToken {
     token().unwrap_or_else(|| context.cancel.clone())
 }
 
-/// Waits for `future` on the conductor; [`Failure::interrupted`] as soon as the task's token is
+/// Waits for `future` on the executor; [`Failure::interrupted`] as soon as the task's token is
 /// cancelled.
 pub fn wait<T>(
     context: &Context,
@@ -24,7 +24,7 @@ pub fn wait<T>(
 ) -> Result<T, Failure> {
     may_wait()?;
     let token = current(context);
-    context.conductor.block_on(async {
+    context.executor.block_on(async {
         futures::select_biased! {
             () = token.cancelled().fuse() => Err(Failure::interrupted()),
             result = Box::pin(future).fuse() => result,

@@ -118,11 +118,11 @@ mod methods {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
 
     #[test]
     fn the_time_is_the_hosts_and_can_be_reckoned_with() {
-        let trial = Trial::new();
+        let trial = Harness::new();
         for (script, expected) in [
             ("`${time::now()}`", "2026-01-01T00:00:00.000Z"),
             ("time::stamp()", "20260101T000000Z"),
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_is_no_time_and_a_negative_duration_are_errors() {
-        let trial = Trial::new();
+        let trial = Harness::new();
         assert_eq!(
             trial.fails(r#"time::parse("yesterday")"#).message,
             "\"yesterday\" is not a time"

@@ -153,7 +153,7 @@ mod module {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::Trial;
+    use super::super::harness::Harness;
     use proptest::prelude::*;
 
     use super::*;
@@ -162,7 +162,7 @@ mod tests {
     fn a_file_is_read_with_anchors_merged_and_keys_as_text() {
         let text =
             "base: &base\n  image: a\n  restart: no\nweb:\n  <<: *base\n  image: b\n80: http\n";
-        let trial = Trial::on(|host| host.with_file("/project/a.yaml", text));
+        let trial = Harness::on(|host| host.with_file("/project/a.yaml", text));
         assert_eq!(
             trial.text(r#"let y = yaml::read("a.yaml"); [y.web.image, y.web.restart, y["80"]]"#),
             r#"["b", "no", "http"]"#
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_not_yaml_says_where_and_a_tag_is_refused() {
-        let trial = Trial::new();
+        let trial = Harness::new();
         let failure = trial.fails(r#"yaml::parse("a: [1\nb: 2")"#);
         assert!(
             failure.message.starts_with("The text is not YAML: ")
@@ -201,7 +201,7 @@ mod tests {
     fn what_older_readers_would_take_for_something_else_is_quoted() {
         let script = r#"yaml::text(#{ a: "yes", b: "22:22", c: "0755", d: "2026-01-01", e: "1_000", f: "plain text", g: "1.5", no: "0x1F" })"#;
         let expected = "a: \"yes\"\nb: \"22:22\"\nc: \"0755\"\nd: \"2026-01-01\"\ne: \"1_000\"\nf: plain text\ng: \"1.5\"\n\"no\": \"0x1F\"\n";
-        assert_eq!(Trial::new().text(script), expected);
+        assert_eq!(Harness::new().text(script), expected);
     }
 
     proptest! {

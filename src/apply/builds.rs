@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::images::{self, Building};
 use super::preflight::in_build;
-use super::{RunContext, Told};
+use super::{OnProgress, RunContext};
 use crate::model::Failure;
 use crate::model::event::{Event, Sink};
 use crate::model::spec::{Build, Project};
@@ -59,7 +59,7 @@ pub async fn build_services(
         let round = next.map(|at| {
             let (building, service) = (&buildings[at], &order[at].service);
             async move {
-                let work = async |told: &Told<'_>| images::build(ctx, building, told).await;
+                let work = async |told: &OnProgress<'_>| images::build(ctx, building, told).await;
                 let id = reported(ctx, service, ActionKind::Build, building.image, work).await?;
                 Ok::<_, Failure>((at, (building.image.to_owned(), id)))
             }
@@ -76,7 +76,7 @@ pub async fn reported<T>(
     service: &str,
     action: ActionKind,
     image: &str,
-    work: impl AsyncFnOnce(&Told<'_>) -> Result<T, Failure>,
+    work: impl AsyncFnOnce(&OnProgress<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let begun = ctx.host.monotonic();
     let label = StepLabel {

@@ -9,16 +9,16 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
-pub use super::execution::{Execution, Findings};
-use super::hub::{Death, Hub};
+use super::actions::RunState;
+use super::blockers::{Blockers, State};
+use super::container_events::{ContainerEvents, Death};
+pub use super::execution::{Execution, ExecutionReport};
 use super::interrupted_jobs;
-use super::pace::Pace;
 use super::patience::{spoken_of, within};
-use super::perform::Learnt;
 use super::readiness::{self, Waiting};
-use super::turns::Turns;
+use super::scheduler::Scheduler;
+use super::startup_history::StartupHistory;
 use super::under_way::end_left;
-use super::waits::{State, Waits};
 use crate::model::event::{Detail, Event, Level, Standing};
 use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, GroupId, Rollback, Step, StepId, Undo, Until};
@@ -43,29 +43,29 @@ const UNDO_READY_INTERRUPTED: RangeInclusive<Duration> =
 impl Execution<'_> {
     /// Walks the plan to its end, or to where it can't go on; what was begun and can't be finished
     /// is rolled back.
-    pub async fn run(&self) -> (Findings, Result<(), Failure>) {
-        let hub = Hub::new(&self.plan.project);
+    pub async fn run(&self) -> (ExecutionReport, Result<(), Failure>) {
+        let container_events = ContainerEvents::new(&self.plan.project);
         // Subscribed before the first start: nothing is missed.
         let waits = self.plan.steps.iter().any(|step| matches!(step.action, Action::Wait { .. }));
         let events = if waits || !self.kept.is_empty() {
-            match hub.subscribe(self.ctx).await {
+            match container_events.subscribe(self.ctx).await {
                 Ok(events) => Some(events),
-                Err(failure) => return (Findings::default(), Err(failure)),
+                Err(failure) => return (ExecutionReport::default(), Err(failure)),
             }
         } else {
             None
         };
-        self.kept.iter().for_each(|kept| hub.rely_on(&kept.id));
-        let mut walk = Walk::new(self, &hub);
-        let pump = async {
+        self.kept.iter().for_each(|kept| container_events.rely_on(&kept.id));
+        let mut walk = Walk::new(self, &container_events);
+        let dispatch = async {
             match events {
-                Some(events) => hub.pump(self.ctx, events).await,
+                Some(events) => container_events.dispatch(self.ctx, events).await,
                 None => futures::future::pending().await,
             }
         };
         let result = futures::select_biased! {
             result = Box::pin(walk.run()).fuse() => result,
-            () = Box::pin(pump).fuse() => Ok(()),
+            () = Box::pin(dispatch).fuse() => Ok(()),
         };
         if self.ctx.cancel.is_cancelled() {
             end_left(self.ctx).await;
@@ -73,12 +73,12 @@ impl Execution<'_> {
         let changes = (0..self.plan.steps.len())
             .filter(|&id| walk.states[id] == State::Done && self.plan.steps[id].action.changes())
             .count();
-        let known = walk.learnt.with(|known| known.clone());
+        let known = walk.run_state.with(|known| known.clone());
         (
-            Findings {
+            ExecutionReport {
                 passes: known.passes,
                 ready: known.ready,
-                paces: known.paces,
+                startup_histories: known.startup_histories,
                 stopped: known.stopped,
                 changes,
             },
@@ -89,8 +89,8 @@ impl Execution<'_> {
 
 struct Walk<'a> {
     execution: &'a Execution<'a>,
-    hub: &'a Hub,
-    learnt: Learnt,
+    container_events: &'a ContainerEvents,
+    run_state: RunState,
     states: Vec<State>,
     /// Step → those that come after it.
     dependents: Vec<Vec<StepId>>,
@@ -112,13 +112,13 @@ struct Walk<'a> {
     /// How often containers ended that were ready, by their ids.
     deaths: BTreeMap<String, u32>,
     /// What each service was last said to wait for.
-    waits: Waits,
+    waits: Blockers,
     /// Ends long steps outside begun groups at the first failure.
     stop: CancellationToken,
 }
 
 impl<'a> Walk<'a> {
-    fn new(execution: &'a Execution<'a>, hub: &'a Hub) -> Self {
+    fn new(execution: &'a Execution<'a>, container_events: &'a ContainerEvents) -> Self {
         let steps = &execution.plan.steps;
         let mut dependents = vec![Vec::new(); steps.len()];
         for (id, step) in steps.iter().enumerate() {
@@ -126,8 +126,8 @@ impl<'a> Walk<'a> {
         }
         Self {
             execution,
-            hub,
-            learnt: Learnt::default(),
+            container_events,
+            run_state: RunState::default(),
             states: vec![State::Waiting; steps.len()],
             dependents,
             unsettled: steps.iter().map(|step| step.after.len()).collect(),
@@ -140,22 +140,22 @@ impl<'a> Walk<'a> {
             failures: Vec::new(),
             interrupted: execution.ctx.cancel.is_cancelled(),
             deaths: BTreeMap::new(),
-            waits: Waits::new(execution.plan),
+            waits: Blockers::new(execution.plan),
             stop: execution.ctx.cancel.child_token(),
         }
     }
 
     async fn run(&mut self) -> Result<(), Failure> {
         let execution = self.execution;
-        let hub = self.hub;
-        let learnt = std::mem::take(&mut self.learnt);
+        let container_events = self.container_events;
+        let run_state = std::mem::take(&mut self.run_state);
         let mut running = FuturesUnordered::new();
-        let (mut deaths, mut ending) = (hub.deaths(), FuturesUnordered::new());
-        let mut turns = Turns::new(execution.plan, &execution.paces);
+        let (mut deaths, mut ending) = (container_events.deaths(), FuturesUnordered::new());
+        let mut scheduler = Scheduler::new(execution.plan, &execution.startup_histories);
         loop {
-            let ready = self.ready_steps(&learnt);
+            let ready = self.ready_steps(&run_state);
             let now = execution.ctx.host.monotonic();
-            let (begun, again) = turns.next(execution.plan, ready, now);
+            let (begun, again) = scheduler.next(execution.plan, ready, now);
             for id in begun {
                 self.enter(id, State::Running);
                 let step = &execution.plan.steps[id];
@@ -166,9 +166,9 @@ impl<'a> Walk<'a> {
                 } else {
                     self.stop.clone()
                 };
-                let learnt = &learnt;
+                let run_state = &run_state;
                 running.push(async move {
-                    (id, one_step(execution, hub, learnt, id, step, &stop).await)
+                    (id, one_step(execution, container_events, run_state, id, step, &stop).await)
                 });
             }
             for event in self.waits.news(execution.plan, &self.states) {
@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
             }
             if running.is_empty() && ending.is_empty() {
                 match deaths.try_recv() {
-                    Ok(death) => ending.push(self.look_at(death, &learnt)),
+                    Ok(death) => ending.push(self.look_at(death, &run_state)),
                     Err(_) => break,
                 }
             }
@@ -195,29 +195,29 @@ impl<'a> Walk<'a> {
             };
             futures::select_biased! {
                 (id, result) = running.select_next_some() => {
-                    turns.is_over(id);
+                    scheduler.is_over(id);
                     match result {
                         Ok(()) => self.enter(id, State::Done),
                         Err(failure) => {
                             self.failed(id, failure);
-                            self.due.extend(turns.give_back());
+                            self.due.extend(scheduler.give_back());
                         }
                     }
                 }
-                death = deaths.select_next_some() => ending.push(self.look_at(death, &learnt)),
+                death = deaths.select_next_some() => ending.push(self.look_at(death, &run_state)),
                 (id, result) = ending.select_next_some() => if let Err(failure) = result {
-                    self.broke(id, failure, &learnt);
-                    self.due.extend(turns.give_back());
+                    self.broke(id, failure, &run_state);
+                    self.due.extend(scheduler.give_back());
                 },
                 () = Box::pin(again).fuse() => {}
                 () = Box::pin(interrupt).fuse() => {
                     self.interrupted = true;
-                    self.due.extend(turns.give_back());
+                    self.due.extend(scheduler.give_back());
                 }
             }
         }
         drop((running, ending));
-        self.learnt = learnt;
+        self.run_state = run_state;
         self.roll_back().await;
         if self.interrupted {
             self.end_jobs().await;
@@ -249,14 +249,14 @@ impl<'a> Walk<'a> {
     fn look_at(
         &mut self,
         death: Death,
-        learnt: &Learnt,
+        run_state: &RunState,
     ) -> BoxFuture<'a, (Option<StepId>, Result<(), Failure>)> {
-        let (execution, hub) = (self.execution, self.hub);
+        let (execution, container_events) = (self.execution, self.container_events);
         let times =
             self.deaths.entry(death.container.clone()).and_modify(|times| *times += 1).or_insert(1);
         let times = *times;
         let waited = execution.plan.steps.iter().rposition(|step| match &step.action {
-            Action::Wait { container, .. } => learnt.id(container) == death.container,
+            Action::Wait { container, .. } => run_state.id(container) == death.container,
             _ => false,
         });
         let stop = self.stop.clone();
@@ -271,10 +271,10 @@ impl<'a> Walk<'a> {
                 probe: described.map_or_else(Default::default, |service| service.probe),
                 may_complete: described.map(Service::looks_like_a_job),
                 deadline: execution.deadline,
-                pace: None,
+                startup_history: None,
             };
             let result = futures::select_biased! {
-                result = Box::pin(readiness::ended(execution.ctx, hub, &waiting, death.exit_code, times)).fuse() => result,
+                result = Box::pin(readiness::ended(execution.ctx, container_events, &waiting, death.exit_code, times)).fuse() => result,
                 // Something else has failed, or the run is interrupted: that is what there is to tell.
                 () = stop.cancelled().fuse() => Ok(()),
             };
@@ -285,11 +285,11 @@ impl<'a> Walk<'a> {
 
     /// What was ready is no longer: as good as if the step had failed that waited for it, but that
     /// is done.
-    fn broke(&mut self, id: Option<StepId>, failure: Failure, learnt: &Learnt) {
+    fn broke(&mut self, id: Option<StepId>, failure: Failure, run_state: &RunState) {
         if let Some(id) = id.filter(|&id| self.execution.plan.tolerates(id)) {
             if let Action::Wait { container, .. } = &self.execution.plan.steps[id].action {
-                let container = learnt.id(container);
-                learnt.with(|known| known.ready.remove(&container));
+                let container = run_state.id(container);
+                run_state.with(|known| known.ready.remove(&container));
             }
             self.execution.ctx.log(
                 Level::Warning,
@@ -334,7 +334,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The steps that may begin since this was asked last, with those behind a failure given up.
-    fn ready_steps(&mut self, learnt: &Learnt) -> Vec<StepId> {
+    fn ready_steps(&mut self, run_state: &RunState) -> Vec<StepId> {
         let plan = self.execution.plan;
         let mut ready = Vec::new();
         while let Some(id) = self.due.pop_first() {
@@ -348,7 +348,7 @@ impl<'a> Walk<'a> {
             }
             if step.after.iter().any(ended_badly) {
                 self.enter(id, State::NotDone);
-            } else if !holds(step, learnt) {
+            } else if !holds(step, run_state) {
                 self.enter(id, State::Skipped);
             } else if self.may_begin(step) {
                 ready.push(id);
@@ -513,7 +513,13 @@ impl<'a> Walk<'a> {
                     ctx.log(Level::Info, format!("{what}: not done after {}", elapsed(waited)));
                 }
             };
-            let work = self.execution.perform(self.hub, &self.learnt, service, action, &|_| {});
+            let work = self.execution.perform(
+                self.container_events,
+                &self.run_state,
+                service,
+                action,
+                &|_| {},
+            );
             match within(&*ctx.host, limit, &say, work).await {
                 Some(Ok(())) => {}
                 None if waits => not_ready = Some(limit),
@@ -539,8 +545,8 @@ impl<'a> Walk<'a> {
             Action::Wait { .. } => {
                 let range = if self.interrupted { UNDO_READY_INTERRUPTED } else { UNDO_READY };
                 let last = service
-                    .and_then(|service| self.execution.paces.get(service))
-                    .and_then(Pace::last);
+                    .and_then(|service| self.execution.startup_histories.get(service))
+                    .and_then(StartupHistory::last);
                 (last.unwrap_or_default() * 2).clamp(*range.start(), *range.end())
             }
             Action::StopContainer { .. } => self.execution.grace(service) + UNDO_STEP,
@@ -555,7 +561,7 @@ impl<'a> Walk<'a> {
         for undo in undo {
             let is_ours = match &undo.action {
                 Action::StopContainer { container } | Action::RemoveContainer { container, .. } => {
-                    self.execution.is_of_this_run(&self.learnt, container).await
+                    self.execution.is_of_this_run(&self.run_state, container).await
                 }
                 _ => true,
             };
@@ -599,9 +605,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn holds(step: &Step, learnt: &Learnt) -> bool {
+fn holds(step: &Step, run_state: &RunState) -> bool {
     step.when.as_ref().is_none_or(|when| {
-        let id = learnt.with(|known| known.images.get(&canonical(&when.image)).cloned());
+        let id = run_state.with(|known| known.images.get(&canonical(&when.image)).cloned());
         (id.as_deref() == Some(when.current.as_str())) == when.same
     })
 }
@@ -610,8 +616,8 @@ fn holds(step: &Step, learnt: &Learnt) -> bool {
 /// finished.
 async fn one_step(
     execution: &Execution<'_>,
-    hub: &Hub,
-    learnt: &Learnt,
+    container_events: &ContainerEvents,
+    run_state: &RunState,
     id: StepId,
     step: &Step,
     stop: &CancellationToken,
@@ -624,7 +630,13 @@ async fn one_step(
         let label = label.clone();
         move |standing| ctx.events.event(&Event::StepProgress { label: label.clone(), standing })
     };
-    let work = execution.perform(hub, learnt, step.service.as_deref(), &step.action, &told);
+    let work = execution.perform(
+        container_events,
+        run_state,
+        step.service.as_deref(),
+        &step.action,
+        &told,
+    );
     let result = if matches!(
         step.action,
         Action::PullImage { .. } | Action::BuildImage { .. } | Action::Wait { .. }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::RunContext;
 use super::held_lock::Lock;
-use super::pace::Pace;
+use super::startup_history::StartupHistory;
 use crate::model::plan::Plan;
 use crate::model::spec::Project;
 use crate::model::storage::Storages;
@@ -25,7 +25,7 @@ pub struct Execution<'a> {
     /// Replaced containers get new anonymous volumes.
     pub renew_anonymous_volumes: bool,
     /// Service → how long its containers took to get ready before.
-    pub paces: BTreeMap<String, Pace>,
+    pub startup_histories: BTreeMap<String, StartupHistory>,
     /// Where volumes and folders are kept.
     pub storages: &'a Storages,
     /// Containers that the plan leaves alone and that have to run on.
@@ -34,13 +34,13 @@ pub struct Execution<'a> {
 
 /// What was found on the way, also when it failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
+pub struct ExecutionReport {
     /// Container id → its start, where spc's own probe passed before the engine's.
     pub passes: BTreeMap<String, String>,
     /// Container id → time from the begin of its start until it was ready.
     pub ready: BTreeMap<String, Duration>,
     /// Service → how long a container of it took that was started.
-    pub paces: BTreeMap<String, Pace>,
+    pub startup_histories: BTreeMap<String, StartupHistory>,
     /// Ids of containers that were stopped and not removed.
     pub stopped: Vec<String>,
     /// Steps that changed something.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::failures::of_engine;
 use crate::engine::Engine;
-use crate::host::conductor::Background;
+use crate::host::executor::Background;
 use crate::model::{Failure, Kind};
 
 /// The lock, held; given back by [`Lock::release`].

@@ -12,7 +12,7 @@ use super::observe::{Found, find_image};
 use super::patience::within;
 pub use super::pull::pull;
 use super::records::Records;
-use super::{RunContext, Told};
+use super::{OnProgress, RunContext};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, Intent, OUTPUT_FOLLOWS};
 use crate::model::dockerfile::possible_downloads;
 use crate::model::event::{Detail, Event, Standing};
@@ -105,7 +105,7 @@ async fn origin(
     ctx: &RunContext,
     building: &Building<'_>,
     context: &BuildContext,
-    progress: &Told<'_>,
+    progress: &OnProgress<'_>,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let build = building.build;
     let mut origin = BTreeMap::from([
@@ -273,7 +273,7 @@ pub async fn check(ctx: &RunContext, building: &Building<'_>) -> Result<(), Fail
 pub async fn build(
     ctx: &RunContext,
     building: &Building<'_>,
-    progress: &Told<'_>,
+    progress: &OnProgress<'_>,
 ) -> Result<String, Failure> {
     let Building { image, build, of, .. } = building;
     let name = of.unwrap_or(*image);

@@ -346,7 +346,7 @@ async fn take(ctx: &RunContext, project: &str) -> Result<Take, NotTaken> {
         return Err(not_taken(error, "write the heartbeat of the project's lock"));
     }
     let lost = Arc::new(AtomicBool::new(false));
-    let beating = ctx.conductor.spawn({
+    let beating = ctx.executor.spawn({
         let (engine, host, id, lost) =
             (engine.clone(), ctx.host.clone(), created.id.clone(), lost.clone());
         async move {

@@ -3,12 +3,14 @@
 //! The verbs stand in [`verbs`]; each observes, has `model::reconcile` make a plan, and gives it to
 //! [`execute`], which decides nothing of its own.
 
+mod actions;
 mod anonymous;
 pub mod bind_sources;
+mod blockers;
 mod build_changes;
 pub mod build_labels;
 pub mod builds;
-pub mod choices;
+pub mod container_events;
 mod container_signal;
 pub mod context;
 pub mod create;
@@ -21,7 +23,6 @@ pub mod execution;
 pub mod failures;
 mod former_folders;
 pub mod held_lock;
-pub mod hub;
 mod image_checks;
 pub mod images;
 mod interrupted_jobs;
@@ -37,9 +38,7 @@ pub mod observe;
 mod one_off_spec;
 pub mod oneoff;
 pub mod outcome;
-pub mod pace;
 mod patience;
-mod perform;
 mod ports;
 pub mod preflight;
 mod pull;
@@ -49,18 +48,19 @@ mod relied_on;
 mod restarted;
 pub mod restore_network;
 mod run_context;
+pub mod saved_options;
+mod scheduler;
 mod secrets;
 mod settle;
-mod standby;
 pub mod start_failures;
 mod start_ports;
+pub mod startup_history;
+mod suspend_restart;
 #[cfg(test)]
 mod tests;
-mod turns;
 pub mod under_way;
 pub mod verbs;
-mod waits;
 mod work;
 pub mod writers;
 
-pub use run_context::{RunContext, Told};
+pub use run_context::{OnProgress, RunContext};

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use super::failures::of_engine;
 use super::observe::image_id;
 use super::patience::within;
-use super::{RunContext, Told};
+use super::{OnProgress, RunContext};
 use crate::engine::{EngineError, EngineErrorKind, RegistryAuth, TransferEvent};
 use crate::model::event::{Detail, Standing};
 use crate::model::image_reference::ImageReference;
@@ -23,7 +23,7 @@ pub async fn pull(
     ctx: &RunContext,
     image: &str,
     auth: Option<&RegistryAuth>,
-    progress: &Told<'_>,
+    progress: &OnProgress<'_>,
 ) -> Result<String, Failure> {
     let failed = |error: EngineError| async {
         let is_here = image_id(&*ctx.engine, image).await.is_ok_and(|id| id.is_some());

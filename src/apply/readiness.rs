@@ -6,16 +6,16 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 
+use super::container_events::{ContainerEvents, Signal};
 use super::exec_end::end;
 use super::failures::of_engine;
-use super::hub::{Hub, Signal};
 use super::logs::last_lines;
 use super::observe::{Inspected, inspect};
-use super::pace::Pace;
 use super::patience::until_next_word;
 use super::restarted::STEADY;
+use super::startup_history::StartupHistory;
 use super::under_way::UnderWay;
-use super::{RunContext, Told};
+use super::{OnProgress, RunContext};
 use crate::engine::exec_end::Started;
 use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
 use crate::model::event::{Detail, Standing};
@@ -69,7 +69,7 @@ pub struct Waiting<'a> {
     /// Until when; from the check's own figures if not given.
     pub deadline: Option<Duration>,
     /// How long such containers took before, of one that was just started.
-    pub pace: Option<&'a Pace>,
+    pub startup_history: Option<&'a StartupHistory>,
 }
 
 /// How it got ready.
@@ -80,7 +80,7 @@ pub struct Ready {
     pub own_pass: Option<String>,
     pub completed: bool,
     /// How long it took, if a check said that it is ready.
-    pub pace: Option<Pace>,
+    pub startup_history: Option<StartupHistory>,
 }
 
 /// How a probe ended.
@@ -97,14 +97,14 @@ pub struct ProbeResult {
 /// `progress` is told where it stands whenever that changes.
 pub async fn wait(
     ctx: &RunContext,
-    hub: &Hub,
+    container_events: &ContainerEvents,
     waiting: &Waiting<'_>,
-    progress: &Told<'_>,
+    progress: &OnProgress<'_>,
 ) -> Result<Ready, Failure> {
     let begun = ctx.host.monotonic();
     // Listening before looking: what happens in between is heard.
-    let (_listening, signals) = hub.listen(waiting.container);
-    let mut wait = Wait::new(ctx, waiting, progress, hub, signals);
+    let (_listening, signals) = container_events.listen(waiting.container);
+    let mut wait = Wait::new(ctx, waiting, progress, container_events, signals);
     match wait.run().await {
         Ok(mut ready) => {
             ready.elapsed = ctx.host.monotonic().saturating_sub(begun);
@@ -121,7 +121,7 @@ pub async fn wait(
 /// Of kind `unhealthy`, unless it got ready again, or was a job whose work is done.
 pub async fn ended(
     ctx: &RunContext,
-    hub: &Hub,
+    container_events: &ContainerEvents,
     waiting: &Waiting<'_>,
     exit_code: i64,
     times: u32,
@@ -141,10 +141,10 @@ pub async fn ended(
     // With `on-failure` only after a failure.
     let starts_again = seen.restarts_always || seen.restarts && exit_code != 0;
     if is_checked && starts_again && times < EXITS_TOLERATED {
-        return wait(ctx, hub, waiting, &|_| {}).await.map(drop);
+        return wait(ctx, container_events, waiting, &|_| {}).await.map(drop);
     }
-    let (_listening, signals) = hub.listen(waiting.container);
-    let wait = Wait::new(ctx, waiting, &|_| {}, hub, signals);
+    let (_listening, signals) = container_events.listen(waiting.container);
+    let wait = Wait::new(ctx, waiting, &|_| {}, container_events, signals);
     if exit_code == 0 && !seen.restarts_always && wait.may_complete(&seen) {
         return Ok(());
     }
@@ -164,10 +164,10 @@ pub async fn ended(
 struct Wait<'a> {
     ctx: &'a RunContext,
     waiting: &'a Waiting<'a>,
-    progress: &'a Told<'a>,
+    progress: &'a OnProgress<'a>,
     begun: Duration,
     signals: UnboundedReceiver<Signal>,
-    hub: &'a Hub,
+    container_events: &'a ContainerEvents,
     /// What was last said of how it stands.
     reason: String,
     /// When that it goes on was last said, monotonic; at first, when the wait began.
@@ -202,8 +202,8 @@ impl<'a> Wait<'a> {
     fn new(
         ctx: &'a RunContext,
         waiting: &'a Waiting<'a>,
-        progress: &'a Told<'a>,
-        hub: &'a Hub,
+        progress: &'a OnProgress<'a>,
+        container_events: &'a ContainerEvents,
         signals: UnboundedReceiver<Signal>,
     ) -> Self {
         Self {
@@ -212,7 +212,7 @@ impl<'a> Wait<'a> {
             progress,
             begun: ctx.host.monotonic(),
             signals,
-            hub,
+            container_events,
             reason: String::new(),
             last_word: ctx.host.monotonic(),
             exits: 0,
@@ -406,17 +406,17 @@ impl<'a> Wait<'a> {
         let own = self.waiting.probe == ProbeMode::Own;
         let mut deadline = self.deadline(seen);
         let probing_since = ctx.host.monotonic();
-        let quiet = self
+        let probe_delay = self
             .waiting
-            .pace
-            .map_or(Duration::ZERO, |pace| pace.quiet(&seen.made_of()))
+            .startup_history
+            .map_or(Duration::ZERO, |history| history.probe_delay(&seen.made_of()))
             .saturating_sub(probing_since.saturating_sub(self.begun));
         // One own probe in flight; the first at once, where it can be ready already.
         let (mut probing, mut resting) = match own {
-            true if quiet.is_zero() => {
+            true if probe_delay.is_zero() => {
                 (Box::pin(probe(ctx, seen, None)).fuse(), futures::future::Fuse::terminated())
             }
-            true => (futures::future::Fuse::terminated(), ctx.host.sleep(quiet).fuse()),
+            true => (futures::future::Fuse::terminated(), ctx.host.sleep(probe_delay).fuse()),
             false => (futures::future::Fuse::terminated(), futures::future::Fuse::terminated()),
         };
         self.say(if own { probed(None) } else { "waiting for the engine's health check".into() });
@@ -425,7 +425,7 @@ impl<'a> Wait<'a> {
             futures::select_biased! {
                 signal = self.signals.next() => {
                     if signal == Some(Signal::Healthy) {
-                        return Ok(Turn::Ready(self.paced(seen, None)));
+                        return Ok(Turn::Ready(self.ready_after(seen, None)));
                     }
                     if self.heard(signal, seen).await? {
                         return Ok(Turn::Look);
@@ -437,7 +437,7 @@ impl<'a> Wait<'a> {
                         return Ok(Turn::Look);
                     }
                     Err(failure) => return Err(failure),
-                    Ok(Some(result)) if result.code == 0 => return Ok(Turn::Ready(self.paced(seen, Some(seen.started_at.clone())))),
+                    Ok(Some(result)) if result.code == 0 => return Ok(Turn::Ready(self.ready_after(seen, Some(seen.started_at.clone())))),
                     Ok(Some(result)) if cannot_run(result.code) => {
                         if self.ends_now(seen).await? {
                             return Ok(Turn::Look);
@@ -450,7 +450,7 @@ impl<'a> Wait<'a> {
                     Ok(Some(result)) => {
                         self.say(probed(Some(result.code)));
                         let waited = ctx.host.monotonic().saturating_sub(probing_since);
-                        resting = ctx.host.sleep(pause(waited, result.elapsed, self.hub.waited_for())).fuse();
+                        resting = ctx.host.sleep(pause(waited, result.elapsed, self.container_events.waited_for())).fuse();
                         self.last_probe = Some(result);
                     }
                     // It takes longer than the check allows: no more own probes.
@@ -466,9 +466,12 @@ impl<'a> Wait<'a> {
         }
     }
 
-    fn paced(&self, seen: &Inspected, own_pass: Option<String>) -> Ready {
+    fn ready_after(&self, seen: &Inspected, own_pass: Option<String>) -> Ready {
         let elapsed = self.ctx.host.monotonic().saturating_sub(self.begun);
-        Ready { pace: Some(Pace::new(seen.made_of(), elapsed)), ..ready(own_pass) }
+        Ready {
+            startup_history: Some(StartupHistory::new(seen.made_of(), elapsed)),
+            ..ready(own_pass)
+        }
     }
 
     /// Whether the container is ending: nothing can be run in it then, and its exit is what there
@@ -667,7 +670,7 @@ fn pause(waited: Duration, last_took: Duration, probed: usize) -> Duration {
 }
 
 fn ready(own_pass: Option<String>) -> Ready {
-    Ready { elapsed: Duration::ZERO, own_pass, completed: false, pace: None }
+    Ready { elapsed: Duration::ZERO, own_pass, completed: false, startup_history: None }
 }
 
 /// Codes of a shell or the engine for "not found" and "not executable".

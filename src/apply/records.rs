@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::pace::Pace;
+use super::startup_history::StartupHistory;
 use crate::host::resolve::resolve;
 use crate::host::{Host, HostError, HostErrorKind};
 use crate::model::event::{Event, Level, Sink};
@@ -36,7 +36,8 @@ pub struct State {
     /// Container → milliseconds from the begin of its start until it was ready.
     pub ready: BTreeMap<String, u64>,
     /// Service → how long its containers took to get ready.
-    pub paces: BTreeMap<String, Pace>,
+    #[serde(rename = "paces")]
+    pub startup_histories: BTreeMap<String, StartupHistory>,
     /// Containers that spc stopped.
     pub stopped: BTreeSet<String>,
     /// Networks and volumes that Docker Compose made and this project took over.

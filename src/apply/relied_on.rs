@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use futures::FutureExt;
 
 use super::RunContext;
-use super::execution::Findings;
+use super::container_events::ContainerEvents;
+use super::execution::ExecutionReport;
 pub use super::execution::Kept;
-use super::hub::Hub;
 use super::readiness::{self, Waiting};
 use crate::model::event::{Detail, Level, Standing};
 use crate::model::failure::unpause;
@@ -63,9 +63,9 @@ fn container_of(action: &Action) -> Option<&str> {
 
 /// What has to be up now: what was waited for, and what was kept. Removed ones are among them with
 /// the service they were of.
-pub fn to_check(observed: &Observed, findings: &Findings, kept: &[Kept]) -> Vec<Kept> {
+pub fn to_check(observed: &Observed, report: &ExecutionReport, kept: &[Kept]) -> Vec<Kept> {
     let waited =
-        observed.containers.iter().filter(|container| findings.ready.contains_key(&container.id));
+        observed.containers.iter().filter(|container| report.ready.contains_key(&container.id));
     let waited = waited
         .map(|container| Kept { id: container.id.clone(), service: container.service.clone() });
     waited.chain(kept.iter().cloned()).collect()
@@ -130,14 +130,14 @@ impl StillUp<'_> {
             probe: described.map_or_else(Default::default, |service| service.probe),
             may_complete: described.map(Service::looks_like_a_job),
             deadline: self.deadline,
-            pace: None,
+            startup_history: None,
         }
     }
 
     /// Waits until it is ready again. `ended`: with which code it has ended, if it has.
     async fn wait(&self, container: &Container, ended: Option<i64>) -> Result<(), Failure> {
-        let hub = Hub::new(&self.plan.project);
-        let events = hub.subscribe(self.ctx).await?;
+        let container_events = ContainerEvents::new(&self.plan.project);
+        let events = container_events.subscribe(self.ctx).await?;
         let waiting = self.waiting(container);
         let say = |standing: Standing| {
             if standing.detail == Some(Detail::Waiting) {
@@ -152,13 +152,17 @@ impl StillUp<'_> {
         };
         let work = async {
             match ended {
-                Some(code) => readiness::ended(self.ctx, &hub, &waiting, code, 1).await,
-                None => readiness::wait(self.ctx, &hub, &waiting, &say).await.map(drop),
+                Some(code) => {
+                    readiness::ended(self.ctx, &container_events, &waiting, code, 1).await
+                }
+                None => {
+                    readiness::wait(self.ctx, &container_events, &waiting, &say).await.map(drop)
+                }
             }
         };
         futures::select_biased! {
             result = Box::pin(work).fuse() => result,
-            () = Box::pin(hub.pump(self.ctx, events)).fuse() => Ok(()),
+            () = Box::pin(container_events.dispatch(self.ctx, events)).fuse() => Ok(()),
             () = self.ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
         }
     }

@@ -8,20 +8,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::held_lock::Lock;
 use crate::engine::Engine;
-use crate::host::{Conductor, Host};
+use crate::host::{Host, TaskExecutor};
 use crate::model::event::{Event, Level, Sink, Standing};
 use crate::model::secret::Secrets;
 use crate::policy::Policy;
 
-/// Told where a long step is, whenever that changes.
-pub type Told<'a> = dyn Fn(Standing) + Sync + 'a;
+/// Reports where a long step is, whenever that changes.
+pub type OnProgress<'a> = dyn Fn(Standing) + Sync + 'a;
 
 /// What every verb works with.
 #[derive(Clone)]
 pub struct RunContext {
     pub engine: Arc<dyn Engine>,
     pub host: Arc<dyn Host>,
-    pub conductor: Conductor,
+    pub executor: TaskExecutor,
     pub events: Arc<dyn Sink>,
     pub secrets: Arc<Secrets>,
     /// Cancelled by Ctrl-C, a sibling's failure or a timeout: nothing new is started, waits end.

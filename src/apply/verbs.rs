@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use super::RunContext;
 use super::bind_sources;
 use super::build_changes;
+use super::container_events::ContainerEvents;
 use super::delivered::KnownSecrets;
-use super::hub::Hub;
 use super::images;
 pub use super::look::look;
 use super::moved;
@@ -372,8 +372,8 @@ pub async fn wait(
     for container in containers {
         preflight::may(&*ctx.engine, Intent::LookIntoContainer(container)).await?;
     }
-    let hub = Hub::new(project);
-    let events = hub.subscribe(ctx).await?;
+    let container_events = ContainerEvents::new(project);
+    let events = container_events.subscribe(ctx).await?;
     let goal = if until == Until::Completed { "to complete" } else { "to be ready" };
     let say = |standing: Standing| {
         if standing.detail == Some(Detail::Waiting) {
@@ -381,7 +381,7 @@ pub async fn wait(
         }
     };
     let waits = futures::future::try_join_all(containers.iter().map(|container| {
-        let (hub, ctx, say) = (&hub, ctx, &say);
+        let (container_events, ctx, say) = (&container_events, ctx, &say);
         async move {
             let waiting = Waiting {
                 container,
@@ -390,14 +390,14 @@ pub async fn wait(
                 probe: described.map_or_else(Default::default, |service| service.probe),
                 may_complete: described.map(Service::looks_like_a_job),
                 deadline: timeout,
-                pace: None,
+                startup_history: None,
             };
-            readiness::wait(ctx, hub, &waiting, say).await
+            readiness::wait(ctx, container_events, &waiting, say).await
         }
     }));
     let result = futures::select_biased! {
         result = Box::pin(waits).fuse() => result.map(drop),
-        () = Box::pin(hub.pump(ctx, events)).fuse() => Ok(()),
+        () = Box::pin(container_events.dispatch(ctx, events)).fuse() => Ok(()),
         () = ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
     };
     if ctx.cancel.is_cancelled() {

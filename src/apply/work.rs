@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::RunContext;
 use super::delivered::KnownSecrets;
-use super::execute::{Execution, Findings};
+use super::execute::{Execution, ExecutionReport};
 use super::image_checks::look_at_image_checks;
 use super::lock::{self, Lock};
 use super::moved;
@@ -285,7 +285,7 @@ impl Work<'_> {
         self.ctx
             .events
             .event(&Event::Unchanged { project: self.name.to_owned(), verb: self.verb.to_owned() });
-        self.outcome(observed, &Findings::default())
+        self.outcome(observed, &ExecutionReport::default())
     }
 
     async fn observe(&self) -> Result<Observed, Failure> {
@@ -330,7 +330,9 @@ impl Work<'_> {
                 .project
                 .map(|project| relied_on::kept(observed, plan, project, self.services))
                 .unwrap_or_default();
-            let paces = Records::new(&*self.ctx.host, &self.ctx.policy, self.name).state().paces;
+            let startup_histories = Records::new(&*self.ctx.host, &self.ctx.policy, self.name)
+                .state()
+                .startup_histories;
             let execution = Execution {
                 ctx: self.ctx,
                 project: self.project,
@@ -339,21 +341,21 @@ impl Work<'_> {
                 fingerprints: self.fingerprints,
                 deadline: self.deadline,
                 renew_anonymous_volumes: self.renew_anonymous_volumes,
-                paces,
+                startup_histories,
                 storages: &observed.storages,
                 kept: &kept,
             };
-            let (findings, result) = execution.run().await;
+            let (report, result) = execution.run().await;
             telling.end(result.is_ok());
             let recorded = self.observe().await.map(|mut observed| {
-                self.record(&findings, &observed);
+                self.record(&report, &observed);
                 for container in observed
                     .containers
                     .iter_mut()
                     .filter(|container| container.health == Health::Starting)
                 {
                     // Passed by spc's own probe a moment ago: the engine says so later.
-                    if findings.passes.contains_key(&container.id) {
+                    if report.passes.contains_key(&container.id) {
                         container.health = Health::Healthy;
                     }
                 }
@@ -364,50 +366,50 @@ impl Work<'_> {
             if plan.changes() {
                 self.settle(&recorded, lock).await?;
             }
-            let Some(project) = self.project else { return Ok(self.outcome(recorded, &findings)) };
-            let services = relied_on::to_check(&recorded, &findings, &kept);
+            let Some(project) = self.project else { return Ok(self.outcome(recorded, &report)) };
+            let services = relied_on::to_check(&recorded, &report, &kept);
             let is_changed =
                 relied_on::StillUp { ctx: self.ctx, project, plan, deadline: self.deadline }
                     .check(&recorded, &services)
                     .await?;
             let recorded = if is_changed { self.observe().await? } else { recorded };
-            Ok(self.outcome(recorded, &findings))
+            Ok(self.outcome(recorded, &report))
         })
     }
 
-    fn outcome(&self, observed: Observed, findings: &Findings) -> Outcome {
+    fn outcome(&self, observed: Observed, report: &ExecutionReport) -> Outcome {
         let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
         let remembered = records.state().ready;
         let ready = observed
             .containers
             .iter()
             .filter_map(|container| {
-                let now = findings.ready.get(&container.id).copied();
+                let now = report.ready.get(&container.id).copied();
                 let before =
                     || remembered.get(&container.id).map(|millis| Duration::from_millis(*millis));
                 Some((container.id.clone(), now.or_else(before)?))
             })
             .collect();
         Outcome {
-            changes: findings.changes,
-            waited: findings.ready.keys().cloned().collect(),
+            changes: report.changes,
+            waited: report.ready.keys().cloned().collect(),
             containers: observed.containers,
             ready,
         }
     }
 
     /// Keeps what the next run needs; that it can't be kept is said and is no failure.
-    fn record(&self, findings: &Findings, observed: &Observed) {
+    fn record(&self, report: &ExecutionReport, observed: &Observed) {
         let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
         let kept = records.update(|state| {
-            state.passes.extend(findings.passes.clone());
+            state.passes.extend(report.passes.clone());
             let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-            state.ready.extend(findings.ready.iter().map(|(id, time)| (id.clone(), millis(time))));
-            for (service, pace) in findings.paces.clone() {
-                state.paces.entry(service).or_default().add(pace);
+            state.ready.extend(report.ready.iter().map(|(id, time)| (id.clone(), millis(time))));
+            for (service, startup_history) in report.startup_histories.clone() {
+                state.startup_histories.entry(service).or_default().add(startup_history);
             }
-            state.stopped.extend(findings.stopped.iter().cloned());
-            state.stopped.retain(|id| !findings.ready.contains_key(id));
+            state.stopped.extend(report.stopped.iter().cloned());
+            state.stopped.retain(|id| !report.ready.contains_key(id));
             // One that is gone: what Docker Compose makes under its name later is asked about
             // again.
             let of_compose = |name: &String| {

@@ -9,7 +9,7 @@ use crate::compose::faults::{Faults, MOST};
 use crate::compose::file::Note;
 use crate::model::Failure;
 use crate::model::diagnostic::{Place, Source};
-use crate::script::place::Remark;
+use crate::script::project_context::Remark;
 
 use super::findings::Findings;
 use super::rule::Rule;

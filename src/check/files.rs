@@ -11,7 +11,7 @@ use crate::host::{FileKind, Host, HostError, HostErrorKind};
 use crate::model::Failure;
 use crate::model::suggest::nearest;
 use crate::policy::CheckedPath;
-use crate::script::place::settings_folder;
+use crate::script::project_context::settings_folder;
 use crate::script::resolver::EXTENSION;
 
 /// Folders that are somebody else's, also where no `.gitignore` says so.

@@ -8,7 +8,7 @@ use rhai::Position;
 use super::rule::Rule;
 use crate::model::diagnostic::{Diagnostic, Place, RULE, Source};
 use crate::model::{Failure, Kind};
-use crate::value::places;
+use crate::value::spans;
 
 /// Findings, in any order, each place once per rule.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub struct Findings {
 impl Findings {
     /// Adds a failure's words at a place in a source.
     pub fn add(&mut self, rule: Rule, source: &Arc<Source>, position: Position, failure: Failure) {
-        let place = places::place(source, position).unwrap_or_else(|| Place {
+        let place = spans::place(source, position).unwrap_or_else(|| Place {
             source: source.clone(),
             line: 1,
             column: 1,

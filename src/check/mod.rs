@@ -38,7 +38,7 @@ use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::engine;
 use crate::script::names::Names;
-use crate::script::place::Remark;
+use crate::script::project_context::Remark;
 use crate::script::{Library, on_script_thread};
 
 use findings::Findings;

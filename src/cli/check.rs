@@ -9,7 +9,7 @@ use super::Common;
 use super::session::Session;
 use crate::check::{self, Report, Rule};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::script::place::{self, RunOptions, plain};
+use crate::script::project_context::{self, RunOptions, plain};
 use crate::testing::functions;
 use crate::ui::diagnostics;
 
@@ -39,8 +39,9 @@ pub fn main(common: &Common, check: &Check) -> u8 {
 }
 
 fn execute(session: &Session, common: &Common, check: &Check) -> Result<Report, Box<Diagnostic>> {
-    let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
-    let mut place = place::find(&*session.host, &common.wanted(), &current)?;
+    let current =
+        project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
+    let mut place = project_context::find(&*session.host, &common.wanted(), &current)?;
     // Findings, here.
     let remarks = std::mem::take(&mut place.warnings);
     let runtime = Session::runtime().map_err(plain)?;

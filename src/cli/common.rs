@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::engine::docker::EngineChoice;
-use crate::script::place::Wanted;
+use crate::script::project_context::Wanted;
 
 /// Options of every verb.
 #[derive(Args, Clone, Default)]

@@ -11,7 +11,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::preview::Preview;
 use crate::model::{Failure, Kind};
 use crate::plan::{Planned, Planning, plan};
-use crate::script::place::{RunOptions, plain};
+use crate::script::project_context::{RunOptions, plain};
 use crate::script::resolver::source_text;
 use crate::ui::{help, preview};
 
@@ -78,7 +78,7 @@ fn execute(
     })?;
     let planning = Planning {
         host: session.host.clone(),
-        conductor: crate::host::Conductor::Real(runtime.handle().clone()),
+        executor: crate::host::TaskExecutor::Real(runtime.handle().clone()),
         connector: std::sync::Arc::new(session.connector(common)),
         secrets: session.secrets.clone(),
         place: session.keep_from_engines(common, found.place),

@@ -13,7 +13,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::model::observed::Container;
 use crate::model::table::Table;
-use crate::script::place::{self, RunOptions, plain};
+use crate::script::project_context::{self, RunOptions, plain};
 
 /// Shows them; the exit code.
 pub fn main(common: &Common) -> u8 {
@@ -23,13 +23,14 @@ pub fn main(common: &Common) -> u8 {
 }
 
 fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
-    let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
-    let place = place::find(&*session.host, &common.wanted(), &current)?;
+    let current =
+        project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
+    let place = project_context::find(&*session.host, &common.wanted(), &current)?;
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
     let name = project_at_hand(&context).map_err(plain)?;
     let observed = context
-        .conductor
+        .executor
         .block_on(async { verbs::look(&project::run_context(&context, &name).await?, &name).await })
         .map_err(plain)?;
     if common.json {

@@ -17,7 +17,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
 use crate::repl::{self, Ended, Interrupts, show};
-use crate::script::place::{self, RunOptions, plain};
+use crate::script::project_context::{self, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
 
@@ -33,7 +33,7 @@ pub fn main(common: &Common) -> u8 {
     match execute(&session, common) {
         Ok(Ended::Left) => session.end(Ok(())),
         // Told by a signal: there is nobody to tell.
-        Ok(Ended::Told) => {
+        Ok(Ended::Terminated) => {
             session.terminal.flush();
             Kind::Interrupted.exit_code()
         }
@@ -50,8 +50,8 @@ fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>>
         );
         return Err(plain(failure.hint("echo 'stack().ps()' | spc repl --json")));
     }
-    let current = place::current_folder(host, &common.wanted()).map_err(plain)?;
-    let place = place::find(host, &common.wanted(), &current)?;
+    let current = project_context::current_folder(host, &common.wanted()).map_err(plain)?;
+    let place = project_context::find(host, &common.wanted(), &current)?;
     let folder = imports_folder(host, place.root.as_deref(), &current);
     let runtime = Session::runtime().map_err(plain)?;
     let command = Command { name: "spc repl".to_owned(), words: Vec::new(), help: false };
@@ -96,7 +96,7 @@ fn connect_to_near(session: &Session, common: &Common, context: &Context) {
     let is_near = ConnectOptions::from_host(&*session.host, &common.engine())
         .is_ok_and(|options| options.is_near());
     if is_near {
-        context.conductor.block_on(async {
+        context.executor.block_on(async {
             futures::select_biased! {
                 _ = Box::pin(context.engine()).fuse() => {}
                 () = context.host.sleep(CONNECTING).fuse() => {}

@@ -12,7 +12,7 @@ use super::signals;
 use crate::api::context::Command;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
-use crate::script::place::{self, Place, RunOptions, plain};
+use crate::script::project_context::{self, ProjectContext, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
 
@@ -115,7 +115,7 @@ pub enum Origin {
 pub struct Found {
     /// Its file, if it is in one.
     pub path: Option<PathBuf>,
-    pub place: Place,
+    pub place: ProjectContext,
     /// Where imports of code that is in no file are looked for.
     pub imports: PathBuf,
 }
@@ -137,12 +137,12 @@ impl Origin {
             return Err(plain(Failure::usage("The name of the runbook is empty")));
         }
         let host = &*session.host;
-        let current = place::current_folder(host, &common.wanted()).map_err(plain)?;
+        let current = project_context::current_folder(host, &common.wanted()).map_err(plain)?;
         let path = if let Self::File(name) = self { Some(current.join(name)) } else { None };
         let real =
             path.as_ref().map(|path| host.canonicalize(path).unwrap_or_else(|_| path.clone()));
         let folder = real.as_ref().and_then(|real| real.parent()).unwrap_or(&current);
-        let place = place::find(host, &common.wanted(), folder)?;
+        let place = project_context::find(host, &common.wanted(), folder)?;
         let imports = repl::imports_folder(host, place.root.as_deref(), &current);
         Ok(Found { path, place, imports })
     }

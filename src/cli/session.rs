@@ -13,13 +13,13 @@ use crate::engine::Engine;
 use crate::engine::docker::{ConnectOptions, connect, known_engines};
 use crate::engine::planned::OnWait;
 use crate::host::real::RealHost;
-use crate::host::{Conductor, Host};
+use crate::host::{Host, TaskExecutor};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::secret::Secrets;
 use crate::model::url_credentials::without_credentials;
 use crate::model::{Failure, Kind};
-use crate::script::place::{Place, RunOptions};
+use crate::script::project_context::{ProjectContext, RunOptions};
 use crate::ui::json_lines::JsonLines;
 use crate::ui::live::Live;
 use crate::ui::masking::MaskingSink;
@@ -155,7 +155,7 @@ impl Session {
     }
 
     /// The same place, where scripts' requests reach none of the engines that spc knows of.
-    pub fn keep_from_engines(&self, common: &Common, mut place: Place) -> Place {
+    pub fn keep_from_engines(&self, common: &Common, mut place: ProjectContext) -> ProjectContext {
         place.policy = place.policy.with_engines(known_engines(&*self.host, &common.engine()));
         place
     }
@@ -164,7 +164,7 @@ impl Session {
     pub fn context(
         &self,
         common: &Common,
-        place: Place,
+        place: ProjectContext,
         handle: &tokio::runtime::Handle,
         options: RunOptions,
     ) -> Context {
@@ -182,7 +182,7 @@ impl Session {
         let connector = self.connector(common);
         Context::new(
             self.host.clone(),
-            Conductor::Real(handle.clone()),
+            TaskExecutor::Real(handle.clone()),
             events,
             settings,
             connector,

@@ -23,7 +23,7 @@ use crate::host::real::ignores_hang_up;
 use crate::model::{Failure, Kind};
 use crate::repl::Interrupts;
 use crate::repl::interrupts::Answer;
-use crate::script::place::plain;
+use crate::script::project_context::plain;
 use crate::ui::Terminal;
 
 const NOTICE: &str = "interrupted: finishing what was begun; once more leaves at once";

@@ -12,8 +12,8 @@ use crate::host::resolve::{inside, named};
 use crate::machine::world::Subject;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
-use crate::script::place::plain;
-use crate::testing::sweep::{Finding, Options, Point, RECOVERIES, Stage, Task, setup, sweep};
+use crate::script::project_context::plain;
+use crate::testing::sweep::{Finding, Options, Point, RECOVERIES, SweepSetup, Task, setup, sweep};
 use crate::ui::terminal::{FAILURE, styled};
 
 /// What a `.env` is taken from where `--env-file` names none.
@@ -77,12 +77,13 @@ pub fn execute(
     rest: &Rest<'_>,
 ) -> Result<(), Box<Diagnostic>> {
     let host = session.host.clone();
-    let current = crate::script::place::current_folder(&*host, &common.wanted()).map_err(plain)?;
+    let current =
+        crate::script::project_context::current_folder(&*host, &common.wanted()).map_err(plain)?;
     let mut words: Vec<String> = rest.words.iter().map(|word| word.display().to_string()).collect();
     if common.yes {
         words.push("--yes".to_owned());
     }
-    let mut stage = Stage::new(subject.clone());
+    let mut stage = SweepSetup::new(subject.clone());
     stage.env_file = env_file(&*host, common, &current, &subject.directory).map_err(plain)?;
     for command in &sweep_options.after {
         let mut words = shell_words::split(command).map_err(|_| {

@@ -9,13 +9,13 @@ use super::Common;
 use super::session::Session;
 use super::sweep;
 use crate::host::resolve::named_itself;
-use crate::host::{Conductor, FileSink, Host, HostErrorKind};
+use crate::host::{FileSink, Host, HostErrorKind, TaskExecutor};
 use crate::machine::world::{Limits, Subject};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::parse_duration;
-use crate::model::verdict::{Summary, Told};
+use crate::model::verdict::{Summary, TestReport};
 use crate::model::{Failure, Kind};
-use crate::script::place::{self, plain};
+use crate::script::project_context::{self, plain};
 use crate::testing::discover::discover;
 use crate::testing::junit;
 use crate::testing::suite::{self, Manner};
@@ -75,8 +75,9 @@ pub fn main(common: &Common, test: &Test) -> u8 {
 
 fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Diagnostic>> {
     refuse_engines(common, test.sweep.runbook.is_some())?;
-    let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
-    let (root, policy) = place::project_of(&*session.host, &current)?;
+    let current =
+        project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
+    let (root, policy) = project_context::project_of(&*session.host, &current)?;
     let root = root.unwrap_or_else(|| current.clone());
     let named = test
         .paths
@@ -105,9 +106,9 @@ fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Di
         return Err(plain(failure.hint("-C names the folder of its own project")));
     }
     let runtime = Session::runtime().map_err(plain)?;
-    let conductor = Conductor::Real(runtime.handle().clone());
+    let executor = TaskExecutor::Real(runtime.handle().clone());
     let manner = manner(test);
-    let files = suite::collect(&conductor, &subject, &files, &manner).map_err(plain)?;
+    let files = suite::collect(&executor, &subject, &files, &manner).map_err(plain)?;
     if test.list {
         return list(session, common, &files);
     }
@@ -120,7 +121,7 @@ fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Di
     let told = Mutex::new(Vec::new());
     let shown = Verdicts { terminal: &session.terminal, quiet: common.quiet };
     let lines = common.json.then(|| session.json_lines());
-    let summary = suite::run(&conductor, &*session.host, &subject, &files, &manner, &|one| {
+    let summary = suite::run(&executor, &*session.host, &subject, &files, &manner, &|one| {
         let one = with_repeat(one, test);
         match &lines {
             Some(lines) => verdicts::tell_json(lines, &one),
@@ -131,7 +132,7 @@ fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Di
     if let Some(report) = report {
         let told = told.into_inner();
         let text = junit::report(&told, &summary, &diagnostics::text).map_err(plain)?;
-        conductor.block_on(report.write(text)).map_err(plain)?;
+        executor.block_on(report.write(text)).map_err(plain)?;
     }
     if let Some(lines) = &lines {
         lines.summary(&summary);
@@ -209,9 +210,9 @@ fn list(session: &Session, common: &Common, files: &[suite::File]) -> Result<(),
 }
 
 /// The same; a failure that a seed brought about says how to have it again.
-fn with_repeat(told: &Told, test: &Test) -> Told {
+fn with_repeat(told: &TestReport, test: &Test) -> TestReport {
     let mut told = told.clone();
-    if let Told::Verdict(verdict) = &mut told
+    if let TestReport::Verdict(verdict) = &mut told
         && (test.seeds > 1 || test.seed != 1)
     {
         let again =

@@ -10,7 +10,7 @@ use crate::apply::lock;
 use crate::host::{Liveness, StandardStream};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
-use crate::script::place::{self, RunOptions, plain};
+use crate::script::project_context::{self, RunOptions, plain};
 
 /// Asks and removes; the exit code.
 pub fn main(common: &Common) -> u8 {
@@ -20,8 +20,9 @@ pub fn main(common: &Common) -> u8 {
 }
 
 fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
-    let current = place::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
-    let place = place::find(&*session.host, &common.wanted(), &current)?;
+    let current =
+        project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
+    let place = project_context::find(&*session.host, &common.wanted(), &current)?;
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
     let name = project_at_hand(&context).map_err(plain)?;
@@ -68,5 +69,5 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
         session.terminal.err(&format!("The lock of \"{name}\" is removed"));
         Ok(())
     };
-    context.conductor.block_on(work).map_err(plain)
+    context.executor.block_on(work).map_err(plain)
 }

@@ -3,7 +3,7 @@
 //! - [`file`]: a compose file as a description, and where in it a fault stands; [`faults`]: all of
 //!   them
 //! - [`interpolate`], [`dotenv`]: variables in texts, files of variables
-//! - [`yaml`], [`locate`]: YAML as data, places in a YAML text; [`veil`]: that text as it may be
+//! - [`yaml`], [`locate`]: YAML as data, places in a YAML text; [`redact`]: that text as it may be
 //!   shown
 //!
 //! The behaviour is that of docker compose 2.40; where a reader of ours is stricter, its
@@ -14,9 +14,9 @@ pub mod faults;
 pub mod file;
 pub mod interpolate;
 pub mod locate;
+pub mod redact;
 mod scalars;
 mod text;
-pub mod veil;
 pub mod yaml;
 
 pub use file::ComposeFile;

@@ -26,7 +26,7 @@ use super::{
     exec_processes,
 };
 use crate::host::memory::LARGEST_VALUE;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::model::names::{compose_label, locked_project};
 use crate::model::step::{ActionKind, Object};
 use crate::policy::settings::READ_ONLY_EXECS;
@@ -98,12 +98,12 @@ struct State {
 impl PlannedEngine {
     /// The plan's engine, from a snapshot of the live one.
     pub fn new(
-        conductor: Arc<SimConductor>,
+        executor: Arc<SimTaskExecutor>,
         live: Live,
         effects: Arc<dyn Effects>,
         snapshot: Snapshot,
     ) -> Self {
-        let sim = SimEngine::builder(conductor).open_registry().seeded(&snapshot);
+        let sim = SimEngine::builder(executor).open_registry().seeded(&snapshot);
         let sim = if live.engine.is_local() { sim } else { sim.remote() }.build();
         let of = |id: &Option<String>| id.clone().unwrap_or_default();
         Self {

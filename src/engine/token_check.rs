@@ -1,6 +1,6 @@
 //! The last look at what goes to an engine: no call carries a secret's token.
 //!
-//! Places that take no secret refuse it where it is written, with its line. A place that was
+//! Spans that take no secret refuse it where it is written, with its line. A place that was
 //! forgotten ends here: the token's text is no value, and must not become a label, a name or an
 //! argument.
 

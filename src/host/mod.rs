@@ -1,11 +1,11 @@
 //! The host port: everything outside the process that is not the engine.
 //!
 //! Clock, files, processes, HTTP, environment, terminal answers and randomness; with the
-//! [`Conductor`] that decides which script task runs and who waits. Two inhabitants: [`real`] and
-//! [`sim`]. Nothing else in the crate reads a clock, spawns, opens a file or a socket.
+//! [`TaskExecutor`] that decides which script task runs and who waits. Two inhabitants: [`real`]
+//! and [`sim`]. Nothing else in the crate reads a clock, spawns, opens a file or a socket.
 
-pub mod conductor;
 mod error;
+pub mod executor;
 pub mod git;
 mod listener;
 pub mod memory;
@@ -30,9 +30,9 @@ use futures::stream::BoxStream;
 
 use crate::policy::{CheckedPath, EngineAddresses};
 
-pub use conductor::Conductor;
 pub(crate) use error::SYMLINK_IN_PATH;
 pub use error::{HostError, HostErrorKind, Result};
+pub use executor::TaskExecutor;
 pub use listener::{Listener, Obstacle};
 pub use process_mark::{Liveness, ProcessMark};
 

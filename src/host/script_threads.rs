@@ -8,7 +8,7 @@ use crate::model::{Failure, Kind};
 /// Stack of a thread that runs script code: a script call wants about 20 KB.
 pub const SCRIPT_STACK_BYTES: usize = 256 << 20;
 
-/// A task of [`Conductor::tasks`].
+/// A task of [`TaskExecutor::tasks`].
 pub type Job<'a, T> = Box<dyn FnOnce() -> T + Send + 'a>;
 
 /// Threads that are there and wait for the word to begin.

@@ -13,10 +13,10 @@ use super::waits::Listening;
 use crate::api::context::{Command, Connector, Context};
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
-use crate::host::{Conductor, Host};
+use crate::host::{Host, TaskExecutor};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
-use crate::script::place::{self, RunOptions, Wanted};
+use crate::script::project_context::{self, RunOptions, Wanted};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::masking::{MaskingSink, masked_diagnostic};
 
@@ -81,10 +81,10 @@ impl World {
     /// The same; Ctrl-C is pressed when it has run for so long.
     pub fn run_until(&self, path: &Path, words: &[String], interrupt: Option<Duration>) -> Ran {
         let seen = Arc::new(Seen::default());
-        let begun = self.conductor.now();
-        let ended = self.conductor.process(|| self.process(path, words, interrupt, seen.clone()));
-        let took = self.conductor.now().saturating_sub(begun);
-        let end = match ended.unwrap_or_else(|failure| Some(Err(place::plain(failure)))) {
+        let begun = self.executor.now();
+        let ended = self.executor.process(|| self.process(path, words, interrupt, seen.clone()));
+        let took = self.executor.now().saturating_sub(begun);
+        let end = match ended.unwrap_or_else(|failure| Some(Err(project_context::plain(failure)))) {
             None => End::Killed,
             Some(Ok(Outcome::Value(_))) => End::Done,
             Some(Ok(Outcome::Help(help))) => End::Help(crate::ui::help::text(&help, None)),
@@ -103,14 +103,14 @@ impl World {
     ) -> Result<Outcome, Box<Diagnostic>> {
         let path = self.host.canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let folder = path.parent().map_or_else(|| self.folder(), Path::to_path_buf);
-        let place = place::find(&*self.host, &Wanted::default(), &folder)?;
+        let place = project_context::find(&*self.host, &Wanted::default(), &folder)?;
         let mut options = RunOptions::default();
         let words = options.take(words.to_vec());
         let context =
             self.context(&place, options, Command { name: named(&path), words, help: false }, seen);
         let _interrupt = interrupt.map(|after| {
             let (pause, token) = (self.host.sleep(after), context.cancel.clone());
-            context.conductor.spawn(async move {
+            context.executor.spawn(async move {
                 pause.await;
                 token.cancel();
             })
@@ -123,7 +123,7 @@ impl World {
     /// What a run here works with.
     pub fn context(
         &self,
-        place: &place::Place,
+        place: &project_context::ProjectContext,
         options: RunOptions,
         command: Command,
         seen: Arc<dyn Sink>,
@@ -143,15 +143,20 @@ impl World {
             let engine = engine.clone();
             async move { Ok(engine) }.boxed()
         });
-        let mut context =
-            Context::new(host, Conductor::Sim(self.conductor.clone()), events, settings, connector)
-                .with_policy(place.policy.clone().with_adoption(options.adopt))
-                .with_secrets(secrets)
-                .with_command(command)
-                .with_max_operations(self.limits.operations)
-                .with_awaiting(self.waits.clone())
-                .with_run(run);
-        context.cancel = self.conductor.stalled().child_token();
+        let mut context = Context::new(
+            host,
+            TaskExecutor::Sim(self.executor.clone()),
+            events,
+            settings,
+            connector,
+        )
+        .with_policy(place.policy.clone().with_adoption(options.adopt))
+        .with_secrets(secrets)
+        .with_command(command)
+        .with_max_operations(self.limits.operations)
+        .with_awaiting(self.waits.clone())
+        .with_run(run);
+        context.cancel = self.executor.stalled().child_token();
         context
     }
 }

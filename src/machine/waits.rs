@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::api::context::Awaiting;
 use crate::engine::sim::SimEngine;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::model::event::{Event, Sink};
 use crate::model::image_reference::canonical;
 use crate::model::names;
@@ -18,7 +18,7 @@ use crate::model::step::{ActionKind, ObjectKind, StepLabel};
 
 /// The waits of this moment, oldest first; after the simulation was ended, those of that moment.
 pub struct Waits {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     engine: SimEngine,
     now: Mutex<Vec<String>>,
     /// By what the services that runs described, and their containers, can be meant.
@@ -27,8 +27,8 @@ pub struct Waits {
 
 impl Waits {
     /// Nothing is waited for yet.
-    pub fn new(conductor: Arc<SimConductor>, engine: SimEngine) -> Self {
-        Self { conductor, engine, now: Mutex::default(), described: Mutex::default() }
+    pub fn new(executor: Arc<SimTaskExecutor>, engine: SimEngine) -> Self {
+        Self { executor, engine, now: Mutex::default(), described: Mutex::default() }
     }
 
     /// What is waited for: `the container shop-job-1 to complete`.
@@ -47,7 +47,7 @@ impl Waits {
 
     fn end(&self, what: &str) {
         // It was not done: the simulation is ending.
-        if self.conductor.stop().is_some() {
+        if self.executor.stop().is_some() {
             return;
         }
         let mut now = self.now.lock();

@@ -10,7 +10,7 @@ use super::waits::Waits;
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
 use crate::host::Host;
 use crate::host::git::GitFiles;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::host::sim::{Overlay, SimHost};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::secret::Secrets;
@@ -66,7 +66,7 @@ impl Default for Limits {
 
 /// A simulated machine.
 pub struct World {
-    pub conductor: Arc<SimConductor>,
+    pub executor: Arc<SimTaskExecutor>,
     pub engine: SimEngine,
     pub host: Arc<SimHost>,
     pub limits: Limits,
@@ -85,13 +85,13 @@ pub struct RunSecrets(Mutex<Vec<Arc<Secrets>>>);
 impl World {
     /// A machine with the project's files and nothing on its engine. Any image can be pulled.
     pub fn new(subject: &Subject, seed: u64) -> Self {
-        Self::made(subject, SimConductor::new(seed), seed, |builder| builder, |host| host)
+        Self::made(subject, SimTaskExecutor::new(seed), seed, |builder| builder, |host| host)
     }
 
-    /// The same with more on its engine and host. `conductor` follows from `seed`.
+    /// The same with more on its engine and host. `executor` follows from `seed`.
     pub fn made(
         subject: &Subject,
-        conductor: Arc<SimConductor>,
+        executor: Arc<SimTaskExecutor>,
         seed: u64,
         engine: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder,
         host: impl FnOnce(SimHost) -> SimHost,
@@ -100,23 +100,23 @@ impl World {
             .as_git_has_it(subject.git.clone());
         let shown =
             PRIVATE.iter().fold(shown, |shown, name| shown.without(subject.directory.join(name)));
-        let sim = SimHost::new(conductor.clone()).over(shown).with_current_folder(&subject.root);
-        let engine = engine(SimEngine::builder(conductor.clone()).open_registry()).build();
-        Self::of(conductor, engine, host(sim), seed).limited(Limits::default())
+        let sim = SimHost::new(executor.clone()).over(shown).with_current_folder(&subject.root);
+        let engine = engine(SimEngine::builder(executor.clone()).open_registry()).build();
+        Self::of(executor, engine, host(sim), seed).limited(Limits::default())
     }
 
     /// A machine of these parts, without limits.
     pub fn of(
-        conductor: Arc<SimConductor>,
+        executor: Arc<SimTaskExecutor>,
         engine: SimEngine,
         host: impl Into<Arc<SimHost>>,
         seed: u64,
     ) -> Self {
-        let waits = Arc::new(Waits::new(conductor.clone(), engine.clone()));
+        let waits = Arc::new(Waits::new(executor.clone(), engine.clone()));
         Self {
             host: host.into(),
             engine,
-            conductor,
+            executor,
             limits: Limits::default(),
             seed,
             secrets: RunSecrets::default(),
@@ -127,7 +127,7 @@ impl World {
     /// The same with other limits.
     #[must_use]
     pub fn limited(mut self, limits: Limits) -> Self {
-        self.conductor.limit(limits.time, limits.calls);
+        self.executor.limit(limits.time, limits.calls);
         self.limits = limits;
         self
     }

@@ -32,7 +32,7 @@ impl Verdict {
 
 /// What a run of tests tells, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum TestReport {
     Verdict(Verdict),
     /// A file whose tests can't be run.
     Broken(String, Box<Diagnostic>),

@@ -24,17 +24,17 @@ use crate::engine::Engine;
 use crate::engine::EngineError;
 use crate::engine::planned::{Live, OnWait, PlannedEngine, connecting};
 use crate::engine::sim::Snapshot;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::host::sim::{Overlay, SimHost, epoch};
-use crate::host::{Conductor, Host};
-use crate::model::diagnostic::{Diagnostic, Place as SourcePlace};
+use crate::host::{Host, TaskExecutor};
+use crate::model::diagnostic::{Diagnostic, Place};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
 use crate::model::preview::{At, Ending, Preview};
 use crate::model::secret::Secrets;
 use crate::model::step::{ActionKind, ObjectKind};
 use crate::model::{Failure, Kind};
-use crate::script::place::{Place, RunOptions, plain};
+use crate::script::project_context::{ProjectContext, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::masking::MaskingSink;
 use crate::value::record::Reader;
@@ -56,11 +56,11 @@ pub struct Planning {
     /// Read, and never changed.
     pub host: Arc<dyn Host>,
     /// The world of the live engine.
-    pub conductor: Conductor,
+    pub executor: TaskExecutor,
     /// The way to it; called when the runbook first needs it.
     pub connector: Arc<Connector>,
     pub secrets: Arc<Secrets>,
-    pub place: Place,
+    pub place: ProjectContext,
     pub options: RunOptions,
     pub command: Command,
     /// Columns that tables are fitted to.
@@ -89,7 +89,7 @@ pub fn plan(planning: &Planning, runbook: &Runbook) -> Result<Planned, Box<Diagn
     let mut gone = None;
     for number in 0..ATTEMPTS {
         if number > 0 {
-            planning.conductor.visit(planning.host.sleep(PAUSE * 2_u32.pow(number - 1)));
+            planning.executor.block_on_external(planning.host.sleep(PAUSE * 2_u32.pow(number - 1)));
         }
         let engine = Arc::default();
         let planned = attempt(planning, runbook, &engine);
@@ -115,7 +115,7 @@ fn attempt(
 ) -> Result<Planned, Box<Diagnostic>> {
     let Planning {
         host: live_host,
-        conductor: live,
+        executor: live,
         connector,
         secrets,
         place,
@@ -125,7 +125,7 @@ fn attempt(
         say,
     } = planning;
     let now = (live_host.now() - epoch()).to_std().unwrap_or_default();
-    let sim = SimConductor::starting_at(SEED, now);
+    let sim = SimTaskExecutor::starting_at(SEED, now);
     let recorder = Arc::new(Recorder::new(secrets.clone()));
     let folder = live_host.current_folder().unwrap_or_else(|_| PathBuf::from("/"));
     // Only what is beneath: this simulated host has no folder of its own.
@@ -142,7 +142,7 @@ fn attempt(
         recorder.note(&warning.to_string());
     }
     let live = Asking {
-        conductor: live.clone(),
+        executor: live.clone(),
         host: live_host.clone(),
         runs_read_only: place.policy.read_only_execs(),
         say: say.clone(),
@@ -151,7 +151,7 @@ fn attempt(
     let run = new_run(&*host);
     let mut context = Context::new(
         host,
-        Conductor::Sim(sim.clone()),
+        TaskExecutor::Sim(sim.clone()),
         events,
         place.settings(*options),
         connector,
@@ -166,7 +166,7 @@ fn attempt(
     context.cancel = sim.stalled().clone();
     let limit = {
         let (sim, cancel) = (sim.clone(), context.cancel.clone());
-        Conductor::Sim(sim.clone()).spawn(async move {
+        TaskExecutor::Sim(sim.clone()).spawn(async move {
             sim.sleep(LONGEST).await;
             cancel.cancel();
         })
@@ -234,14 +234,14 @@ fn leads_on(kind: Kind) -> bool {
     matches!(kind, Kind::Usage | Kind::Failed | Kind::Exec | Kind::Timeout | Kind::Unhealthy)
 }
 
-fn at(place: Option<&SourcePlace>) -> Option<At> {
+fn at(place: Option<&Place>) -> Option<At> {
     place.map(|place| At { file: place.source.name.clone(), line: place.line })
 }
 
 /// How the live machine is asked.
 #[derive(Clone)]
 struct Asking {
-    conductor: Conductor,
+    executor: TaskExecutor,
     host: Arc<dyn Host>,
     runs_read_only: bool,
     say: OnWait,
@@ -251,13 +251,13 @@ struct Asking {
 fn seeding(
     connector: Arc<Connector>,
     live: Asking,
-    sim: Arc<SimConductor>,
+    sim: Arc<SimTaskExecutor>,
     recorder: Arc<Recorder>,
     made: Arc<OnceLock<Arc<PlannedEngine>>>,
 ) -> Connector {
     Box::new(move || {
         let connected = connector();
-        let planned = connecting(&live.conductor, &*live.host, &live.say, async {
+        let planned = connecting(&live.executor, &*live.host, &live.say, async {
             let engine = connected.await?;
             let snapshot = Snapshot::take(&*engine).await?;
             Ok::<_, EngineError>((engine, snapshot))
@@ -266,8 +266,8 @@ fn seeding(
             (live.clone(), sim.clone(), recorder.clone(), made.clone());
         async move {
             let (engine, snapshot) = planned?;
-            let Asking { conductor, host, runs_read_only, say } = live;
-            let live = Live { engine, conductor, host, runs_read_only, say };
+            let Asking { executor, host, runs_read_only, say } = live;
+            let live = Live { engine, executor, host, runs_read_only, say };
             let planned = Arc::new(PlannedEngine::new(sim, live, recorder, snapshot));
             let planned = made.get_or_init(|| planned).clone();
             Ok(planned as Arc<dyn Engine>)

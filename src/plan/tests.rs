@@ -22,8 +22,8 @@ use crate::engine::Engine;
 use crate::engine::planned::OnWait;
 use crate::engine::sim::{Call, SimEngine};
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
-use crate::host::{Conductor, Host};
+use crate::host::sim::executor::SimTaskExecutor;
+use crate::host::{Host, TaskExecutor};
 use crate::machine::World;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::plan_steps::PlanStep;
@@ -32,7 +32,7 @@ use crate::model::secret::Secrets;
 use crate::model::step::{ActionKind, ObjectKind};
 use crate::policy::CheckedPath;
 use crate::script::Runbook;
-use crate::script::place::{self, RunOptions, Wanted};
+use crate::script::project_context::{self, RunOptions, Wanted};
 use crate::ui;
 
 const ROOT: &str = "/project";
@@ -44,14 +44,14 @@ fn world(files: &[(&str, &str)]) -> World {
 }
 
 fn world_with(files: &[(&str, &str)], colour: &str) -> World {
-    let conductor = SimConductor::new(7);
-    let host = host(&conductor, files, colour);
-    let engine = SimEngine::builder(conductor.clone()).open_registry().build();
-    World::of(conductor, engine, host, 7)
+    let executor = SimTaskExecutor::new(7);
+    let host = host(&executor, files, colour);
+    let engine = SimEngine::builder(executor.clone()).open_registry().build();
+    World::of(executor, engine, host, 7)
 }
 
-fn host(conductor: &Arc<SimConductor>, files: &[(&str, &str)], colour: &str) -> SimHost {
-    let host = SimHost::new(conductor.clone())
+fn host(executor: &Arc<SimTaskExecutor>, files: &[(&str, &str)], colour: &str) -> SimHost {
+    let host = SimHost::new(executor.clone())
         .with_variable("COLOUR", colour)
         .with_variable("PW", "hunter2hunter2");
     let host =
@@ -64,7 +64,7 @@ fn host(conductor: &Arc<SimConductor>, files: &[(&str, &str)], colour: &str) -> 
 
 /// The same machine with other files, or another variable, on it.
 fn changed(world: &World, files: &[(&str, &str)], colour: &str) -> World {
-    on_host(world, host(&world.conductor, files, colour))
+    on_host(world, host(&world.executor, files, colour))
 }
 
 /// The same machine with another host, which has the records of this one.
@@ -76,7 +76,7 @@ fn on_host(world: &World, host: SimHost) -> World {
             host.write(&path, &content, None).unwrap();
         }
     }
-    World::of(world.conductor.clone(), world.engine.clone(), host, world.seed)
+    World::of(world.executor.clone(), world.engine.clone(), host, world.seed)
 }
 
 fn stack(services: &str) -> String {
@@ -100,11 +100,11 @@ fn try_plan(world: &World, file: &str) -> Result<Preview, Box<Diagnostic>> {
 /// What the plan came to; `say` receives what it waits for.
 fn try_plan_saying(world: &World, file: &str, say: OnWait) -> Result<Planned, Box<Diagnostic>> {
     let host: Arc<dyn Host> = world.host.clone();
-    let place = place::find(&*host, &Wanted::default(), Path::new(ROOT))?;
+    let place = project_context::find(&*host, &Wanted::default(), Path::new(ROOT))?;
     let engine = world.engine.clone();
     let planning = Planning {
         host,
-        conductor: Conductor::Sim(world.conductor.clone()),
+        executor: TaskExecutor::Sim(world.executor.clone()),
         connector: Arc::new(Box::new(move || {
             let engine: Arc<dyn Engine> = Arc::new(engine.clone());
             async move { Ok(engine) }.boxed()
@@ -593,7 +593,7 @@ fn a_build_is_planned_again_where_a_secret_of_it_changed() {
     assert_eq!(text(&planned_and_run(&world, "build.rhai")).trim(), "nothing to do");
     let other = on_host(
         &world,
-        host(&world.conductor, &files, "red").with_variable("PW", "another2another2"),
+        host(&world.executor, &files, "red").with_variable("PW", "another2another2"),
     );
     let said = text(&planned_and_run(&other, "build.rhai"));
     assert!(said.contains("build image local/web:1"), "{said}");

@@ -10,7 +10,7 @@ use crate::api::stack::Stack;
 use crate::script::Session;
 use crate::script::names::{Function, Names};
 use crate::value::Record;
-use crate::value::words::word;
+use crate::value::type_names::word;
 
 /// Words of the language that begin something, and functions of it that are of use at a prompt.
 const WORDS: [&str; 19] = [
@@ -222,14 +222,14 @@ fn fields(value: &Dynamic) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::trial::Trial;
+    use crate::api::harness::Harness;
     use crate::script::on_script_thread;
     use std::path::Path;
 
     /// What Tab offers in a session after these lines, at the end of each text; with how often the
     /// engine was asked.
     fn offered(lines: &[&str], texts: &[&str]) -> (Vec<Vec<String>>, usize) {
-        let context = Trial::with(
+        let context = Harness::with(
             |host| host.with_file("/project/app.rhai", "fn describe() { 1 }"),
             "",
             |_| {},

@@ -222,12 +222,12 @@ fn in_full(group: &str, functions: &[Function]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::trial::Trial;
+    use crate::api::harness::Harness;
     use similar_asserts::assert_eq;
 
     fn help() -> Help {
         let mut engine = rhai::Engine::new();
-        crate::api::register(&mut engine, &Trial::new().context);
+        crate::api::register(&mut engine, &Harness::new().context);
         Help::new(&Names::host(&engine))
     }
 

@@ -50,10 +50,10 @@ fn wanted(host: &dyn Host) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use crate::host::sim::SimHost;
-    use crate::host::sim::conductor::SimConductor;
+    use crate::host::sim::executor::SimTaskExecutor;
 
     fn found(given: impl FnOnce(SimHost) -> SimHost) -> Option<String> {
-        let host = given(SimHost::new(SimConductor::new(1)).with_folder("/home/a"));
+        let host = given(SimHost::new(SimTaskExecutor::new(1)).with_folder("/home/a"));
         file(&host).unwrap().map(|path| path.display().to_string())
     }
 
@@ -85,7 +85,7 @@ mod tests {
                 .with_variable(VARIABLE, "h")
         };
         assert_eq!(found(linked).unwrap(), "/dot/history");
-        let host = SimHost::new(SimConductor::new(1)).with_variable(VARIABLE, "/project");
+        let host = SimHost::new(SimTaskExecutor::new(1)).with_variable(VARIABLE, "/project");
         assert_eq!(file(&host).unwrap_err().message, "\"/project\" is a folder");
     }
 }

@@ -114,7 +114,7 @@ impl Interrupts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::trial::Trial;
+    use crate::api::harness::Harness;
 
     /// An interrupt whose notice was given.
     fn cancelled(answer: &Answer) -> bool {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_first_ends_what_runs_the_second_leaves_and_the_next_line_begins_anew() {
-        let (context, interrupts) = (Trial::new().context, Interrupts::new());
+        let (context, interrupts) = (Harness::new().context, Interrupts::new());
         assert!(matches!(interrupts.interrupt(), Answer::AtPrompt));
         for _ in 0..2 {
             interrupts.during(&context, || {
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn told_to_end_twice_or_interrupted_and_told_to_end_the_process_leaves() {
-        let (context, interrupts) = (Trial::new().context, Interrupts::new());
+        let (context, interrupts) = (Harness::new().context, Interrupts::new());
         interrupts.during(&context, || {
             assert!(cancelled(&interrupts.end()) && task::is_cancelled());
             assert!(matches!(interrupts.interrupt(), Answer::Leave));
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn at_the_prompt_an_interrupt_gives_the_line_up_and_the_end_ends_asking() {
-        let (context, interrupts) = (Trial::new().context, Interrupts::new());
+        let (context, interrupts) = (Harness::new().context, Interrupts::new());
         interrupts.while_asking(&context, || {
             assert!(
                 matches!(interrupts.interrupt(), Answer::AtPrompt)

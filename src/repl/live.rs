@@ -57,7 +57,7 @@ impl Live {
 
     fn look(&self) -> Option<Names> {
         let context = &self.context;
-        let observed = context.conductor.block_on(async {
+        let observed = context.executor.block_on(async {
             futures::select_biased! {
                 observed = Box::pin(self.observe()).fuse() => observed.ok(),
                 () = context.host.sleep(PATIENCE).fuse() => None,
@@ -91,19 +91,19 @@ mod tests {
     use crate::api::context::{Connector, ProjectSettings};
     use crate::engine::sim::{Fault, FaultEffect, FaultPoint, SimEngine};
     use crate::engine::{Engine, Method};
-    use crate::host::Conductor;
+    use crate::host::TaskExecutor;
     use crate::host::sim::SimHost;
-    use crate::host::sim::conductor::SimConductor;
+    use crate::host::sim::executor::SimTaskExecutor;
     use crate::model::event::NoSink;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn context(sim: &Arc<SimConductor>, connector: Connector) -> Arc<Context> {
+    fn context(sim: &Arc<SimTaskExecutor>, connector: Connector) -> Arc<Context> {
         let host = Arc::new(SimHost::new(sim.clone()));
         let project =
             ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
         Arc::new(Context::new(
             host,
-            Conductor::Sim(sim.clone()),
+            TaskExecutor::Sim(sim.clone()),
             Arc::new(NoSink),
             project,
             connector,
@@ -121,7 +121,7 @@ mod tests {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();
         let context = context(
-            &SimConductor::new(1),
+            &SimTaskExecutor::new(1),
             Box::new(move || {
                 count.fetch_add(1, Ordering::Relaxed);
                 futures::future::pending().boxed()
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_does_not_answer_is_waited_for_a_moment_and_then_left_alone_for_a_while() {
-        let sim = SimConductor::new(1);
+        let sim = SimTaskExecutor::new(1);
         let engine = SimEngine::builder(sim.clone()).build();
         for call in 1..=4 {
             engine.fault(Fault {
@@ -149,10 +149,10 @@ mod tests {
             }),
         );
         let times = crate::script::on_script_thread(&context, || {
-            context.conductor.block_on(context.engine()).unwrap();
+            context.executor.block_on(context.engine()).unwrap();
             let live = Live::new(&context);
             let mut times = vec![waits(&context, &live), waits(&context, &live)];
-            context.conductor.block_on(context.host.sleep(FRESH));
+            context.executor.block_on(context.host.sleep(FRESH));
             times.push(waits(&context, &live));
             Ok(times)
         });

@@ -42,7 +42,7 @@ pub enum Ended {
     /// Whoever typed left.
     Left,
     /// It was told to end, or nobody reads any more what it prints.
-    Told,
+    Terminated,
 }
 
 /// The prompt on `terminal`, until it is left. Imports are relative to `folder`.
@@ -79,7 +79,7 @@ impl Prompt<'_> {
     fn ask_all(&self, input: &mut dyn Input) -> Result<Ended, Box<Diagnostic>> {
         loop {
             if self.interrupts.is_told_to_end() {
-                return Ok(Ended::Told);
+                return Ok(Ended::Terminated);
             }
             // The editor writes to the terminal itself, after what was printed before.
             self.terminal.flush();

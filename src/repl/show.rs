@@ -175,14 +175,14 @@ fn data(printer: &Printer<'_>, value: &Dynamic) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::trial::Trial;
+    use crate::api::harness::Harness;
     use crate::script::{Session, on_script_thread};
     use similar_asserts::assert_eq;
     use std::path::Path;
 
     /// The text and the JSON of what a line gives.
     fn shown(line: &str, width: Option<usize>) -> (String, String) {
-        let context = Trial::new().context;
+        let context = Harness::new().context;
         let shown = on_script_thread(&context, || {
             let mut shown = Default::default();
             Session::new(&context, Path::new("/project"))?.eval(line, &mut |printer, value| {

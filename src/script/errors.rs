@@ -11,7 +11,7 @@ use crate::model::Failure;
 use crate::model::diagnostic::{Diagnostic, Frame, Place, Severity};
 use crate::model::failure::FilePlace;
 use crate::value::error::{COMMAND_LINE, failure_of, innermost};
-use crate::value::places::place;
+use crate::value::spans::place;
 use crate::value::wording::{Missing, is_closure, missing, unmarked};
 
 /// Frames that are shown of a long trace, at its two ends each.

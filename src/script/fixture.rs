@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::run::{Beside, Outcome, Runbook, Script, on_script_thread};
+use super::run::{Extensions, Outcome, Runbook, Script, on_script_thread};
 use super::standard::Modules;
 use crate::api::context::ProjectSettings;
 use crate::api::fixture::Fixture;
@@ -42,7 +42,8 @@ impl Scripts {
         let runbook = Runbook::File(format!("scripts/{name}").into());
         let (context, standard) = (self.run.context.clone(), self.standard);
         on_script_thread(&Arc::clone(&context), move || {
-            Script::open_with(context, &runbook, Beside { standard, ..Beside::default() })?.run()
+            Script::open_with(context, &runbook, Extensions { standard, ..Extensions::default() })?
+                .run()
         })
     }
 

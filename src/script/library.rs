@@ -26,7 +26,7 @@ use crate::host::Host;
 use crate::model::Failure;
 use crate::model::diagnostic::{Place, Source};
 use crate::value::error::throw;
-use crate::value::places::Places;
+use crate::value::spans::Spans;
 use crate::value::wording::is_closure;
 
 /// The import that puts a source's own constants in force: see [`Library::bind_closures`].
@@ -59,7 +59,7 @@ pub struct Library {
 #[derive(Default)]
 struct State {
     sources: BTreeMap<String, Known>,
-    places: Places,
+    places: Spans,
     closures: Shared<Module>,
     modules: BTreeMap<String, Shared<Module>>,
     /// Modules whose import has begun and not ended, the outermost first.
@@ -280,7 +280,7 @@ impl Library {
         defined
     }
 
-    /// The place in a literal that a path of a description refers to: see [`Places::find`].
+    /// The place in a literal that a path of a description refers to: see [`Spans::find`].
     pub fn find(&self, path: &[String], on_key: bool, near: Option<&Place>) -> Option<Place> {
         self.state.lock().places.find(path, on_key, near)
     }

@@ -1,6 +1,6 @@
 //! The Rhai host: engine, imports, errors, runs.
 //!
-//! - [`place`]: the project a run belongs to: its folder, `spc.toml`, variables
+//! - [`project_context`]: the project a run belongs to: its folder, `spc.toml`, variables
 //! - [`run`]: a runbook from its file to its value, its help or a diagnostic
 //! - [`functions`]: a script's functions called from outside: tests
 //! - [`session`]: line after line, for the prompt; [`each`]: a text whose values are told;
@@ -24,8 +24,8 @@ mod memory;
 pub mod names;
 pub mod open_comment;
 mod parsing;
-pub mod place;
 pub mod printer;
+pub mod project_context;
 pub mod resolver;
 pub mod rules;
 pub mod run;
@@ -42,5 +42,5 @@ mod tests;
 
 pub use library::Library;
 pub use printer::Printer;
-pub use run::{Beside, Outcome, Runbook, Script, on_script_thread, run, run_telling};
+pub use run::{Extensions, Outcome, Runbook, Script, on_script_thread, run, run_telling};
 pub use session::Session;

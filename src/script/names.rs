@@ -3,8 +3,8 @@
 use rhai::{Engine, FuncInfo};
 
 use crate::model::suggest::nearest;
+use crate::value::type_names::word_of;
 use crate::value::wording::Missing;
-use crate::value::words::word_of;
 
 /// Functions of the host: spc's own, and Rhai's where they were asked for.
 pub struct Names {

@@ -6,7 +6,7 @@ use rhai::packages::{Package, StandardPackage};
 use rhai::{Engine, OptimizationLevel};
 
 /// Calls inside calls. With the deepest expressions in them each wants up to 140 KB of stack, 900
-/// KB where Rhai is compiled without optimising: [`crate::host::conductor::SCRIPT_STACK_BYTES`] has
+/// KB where Rhai is compiled without optimising: [`crate::host::executor::SCRIPT_STACK_BYTES`] has
 /// to hold them all.
 const CALL_LEVELS: usize = 256;
 

@@ -13,7 +13,7 @@ use super::names::Names;
 use super::resolver::{read_source, scripts_in};
 use super::standard::{EMBEDDED, Modules};
 use crate::api::{Context, task};
-use crate::host::conductor::{Job, broke_off};
+use crate::host::executor::{Job, broke_off};
 use crate::host::resolve::named;
 use crate::host::{FileKind, HostErrorKind};
 use crate::model::diagnostic::Diagnostic;
@@ -73,7 +73,7 @@ pub fn on_script_thread<T: Send>(
         work()
     });
     let ended = context
-        .conductor
+        .executor
         .tasks(vec![job])
         .map_err(|failure| Box::new(without_place(failure)))?
         .pop();
@@ -92,7 +92,7 @@ pub struct Script {
 
 /// What a run has beside what every run has.
 #[derive(Clone, Copy)]
-pub struct Beside {
+pub struct Extensions {
     /// What `std/…` leads to.
     pub standard: Modules,
     /// Registers more functions.
@@ -101,7 +101,7 @@ pub struct Beside {
     pub names: &'static OnceLock<Names>,
 }
 
-impl Default for Beside {
+impl Default for Extensions {
     fn default() -> Self {
         Self { standard: EMBEDDED, extend: |_| {}, names: &NAMES }
     }
@@ -110,14 +110,14 @@ impl Default for Beside {
 impl Script {
     /// Reads and compiles a runbook and follows its imports; nothing of it is evaluated.
     pub fn open(context: Arc<Context>, runbook: &Runbook) -> Result<Self, Box<Diagnostic>> {
-        Self::open_with(context, runbook, Beside::default())
+        Self::open_with(context, runbook, Extensions::default())
     }
 
     /// With other functions or another standard library, for tests.
     pub fn open_with(
         context: Arc<Context>,
         runbook: &Runbook,
-        beside: Beside,
+        beside: Extensions,
     ) -> Result<Self, Box<Diagnostic>> {
         let (path, text) =
             read(&context, runbook).map_err(|failure| Box::new(without_place(failure)))?;

@@ -7,4 +7,4 @@ mod imports;
 mod limits;
 mod reference;
 mod runs;
-mod words;
+mod type_names;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::functions;
-use super::lab::{Lab, folder_of};
+use super::test_context::{TestContext, folder_of};
 use crate::api::Context;
 use crate::api::context::Command;
 use crate::engine::sim::{Unused, matches};
@@ -22,8 +22,8 @@ use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 use crate::script::functions::Entry;
 use crate::script::names::Names;
-use crate::script::place::{self, RunOptions, Wanted};
-use crate::script::{Beside, Runbook, Script, on_script_thread};
+use crate::script::project_context::{self, RunOptions, Wanted};
+use crate::script::{Extensions, Runbook, Script, on_script_thread};
 
 /// What the engine of a test has.
 static NAMES: OnceLock<Names> = OnceLock::new();
@@ -53,7 +53,7 @@ impl Sink for Printed {
 
 /// A test's world, before it runs.
 struct Bench {
-    lab: Arc<Lab>,
+    lab: Arc<TestContext>,
     context: Arc<Context>,
     printed: Arc<Printed>,
 }
@@ -71,7 +71,7 @@ pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagno
         let failure = Failure::usage(format!(
             "\"{name}\" in line {line} of \"{shown}\" takes parameters, and a test takes none"
         ));
-        return Err(place::plain(
+        return Err(project_context::plain(
             failure.hint("if it helps other tests, begin its name otherwise, or write private fn"),
         ));
     }
@@ -79,7 +79,7 @@ pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagno
     if tests.is_empty() {
         let shown = crate::host::resolve::shown(&*subject.host, file);
         let failure = Failure::usage(format!("There are no tests in \"{shown}\""));
-        return Err(place::plain(
+        return Err(project_context::plain(
             failure.hint("a test is a function without parameters whose name begins with test_"),
         ));
     }
@@ -98,25 +98,27 @@ pub fn set_up(
     world: World,
     file: &Path,
     function: &str,
-) -> Result<(Arc<Lab>, Arc<Script>), Box<Diagnostic>> {
+) -> Result<(Arc<TestContext>, Arc<Script>), Box<Diagnostic>> {
     let Bench { lab, context, .. } = bench(world, file)?;
-    let conductor = lab.world.conductor.clone();
-    let ended = conductor.process(|| {
+    let executor = lab.world.executor.clone();
+    let ended = executor.process(|| {
         on_script_thread(&context, || {
             let script = open(&lab, &context, file)?;
             script.call(function)?;
             Ok(script)
         })
     });
-    let ended = ended.unwrap_or_else(|failure| Some(Err(place::plain(failure))));
-    let trouble = lab.trouble().or_else(|| conductor.stop().map(|stop| lab.stopped(stop, None)));
+    let ended = ended.unwrap_or_else(|failure| Some(Err(project_context::plain(failure))));
+    let trouble = lab.trouble().or_else(|| executor.stop().map(|stop| lab.stopped(stop, None)));
     match (trouble, ended) {
         (None, Some(Ok(script))) => Ok((lab, script)),
         (Some(mut diagnostic), _) | (None, Some(Err(mut diagnostic))) => {
             diagnostic.details.extend(lab.said());
             Err(lab.world.masked(&diagnostic))
         }
-        (None, None) => Err(place::plain(Failure::usage(format!("{function}() was killed")))),
+        (None, None) => {
+            Err(project_context::plain(Failure::usage(format!("{function}() was killed"))))
+        }
     }
 }
 
@@ -127,10 +129,10 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
             Ok(bench) => bench,
             Err(failure) => return Outcome { simulated: Duration::ZERO, failure: Some(failure) },
         };
-    let conductor = lab.world.conductor.clone();
-    let ended = conductor
+    let executor = lab.world.executor.clone();
+    let ended = executor
         .process(|| on_script_thread(&context, || open(&lab, &context, file)?.call(&test.name)));
-    let end = match ended.unwrap_or_else(|failure| Some(Err(place::plain(failure)))) {
+    let end = match ended.unwrap_or_else(|failure| Some(Err(project_context::plain(failure)))) {
         None => End::Killed,
         Some(Ok(())) => End::Done,
         Some(Err(diagnostic)) => End::Failed(diagnostic),
@@ -138,7 +140,7 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
     let failure = lab.trouble().or_else(|| lab.ending(&end)).or(match end {
         End::Failed(diagnostic) => Some(diagnostic),
         // Only a limit kills a test.
-        End::Killed => conductor.stop().map(|stop| lab.stopped(stop, None)),
+        End::Killed => executor.stop().map(|stop| lab.stopped(stop, None)),
         End::Done | End::Help(_) => None,
     });
     let failure =
@@ -155,22 +157,22 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
                 lab.world.masked(&diagnostic)
             },
         );
-    Outcome { simulated: conductor.now(), failure }
+    Outcome { simulated: executor.now(), failure }
 }
 
 /// The failure of a test in which something was that never may be.
-fn violated(lab: &Lab) -> Option<Box<Diagnostic>> {
+fn violated(lab: &TestContext) -> Option<Box<Diagnostic>> {
     let found = lab.world.engine.violations();
     let first = found.first()?;
     let all: Vec<String> = found.iter().map(ToString::to_string).collect();
     let failure =
         Failure::new(Kind::Failed, format!("What never may be was on the engine: {}", first.what));
-    Some(place::plain(failure.detail("when, and at which call", all.join("\n"))))
+    Some(project_context::plain(failure.detail("when, and at which call", all.join("\n"))))
 }
 
 /// The failure of a test that says how a container behaves which there is not: without it the test
 /// would pass, and show nothing.
-fn unused(lab: &Lab) -> Option<Box<Diagnostic>> {
+fn unused(lab: &TestContext) -> Option<Box<Diagnostic>> {
     let described = lab.world.waits.described();
     let means = |pattern: &str| described.iter().any(|name| matches(pattern, name));
     let unused = lab.world.engine.unused_processes();
@@ -193,7 +195,7 @@ fn unused(lab: &Lab) -> Option<Box<Diagnostic>> {
                 .hint(format!("there is: {}", known.into_iter().collect::<Vec<_>>().join(", "))),
         }
     };
-    Some(place::plain(failure))
+    Some(project_context::plain(failure))
 }
 
 /// Where a test is defined: for a failure that nobody knows a better place for.
@@ -210,16 +212,20 @@ fn definition(subject: &Subject, file: &Path, test: &Entry) -> Option<Place> {
 /// The context of a test in a fresh world.
 fn bench(world: World, file: &Path) -> Result<Bench, Box<Diagnostic>> {
     let folder = folder_of(file);
-    let place = place::find(&*world.host, &Wanted::default(), &folder)?;
+    let place = project_context::find(&*world.host, &Wanted::default(), &folder)?;
     let printed = Arc::new(Printed::default());
     let command = Command { name: "spc test".to_owned(), words: Vec::new(), help: false };
     let context = world.context(&place, RunOptions::default(), command, printed.clone());
-    let lab = Arc::new(Lab::new(world, folder));
+    let lab = Arc::new(TestContext::new(world, folder));
     Ok(Bench { lab: lab.clone(), context: Arc::new(context.with_extension(lab)), printed })
 }
 
-fn open(lab: &Lab, context: &Arc<Context>, file: &Path) -> Result<Arc<Script>, Box<Diagnostic>> {
-    let beside = Beside { extend: functions::register, names: &NAMES, ..Beside::default() };
+fn open(
+    lab: &TestContext,
+    context: &Arc<Context>,
+    file: &Path,
+) -> Result<Arc<Script>, Box<Diagnostic>> {
+    let beside = Extensions { extend: functions::register, names: &NAMES, ..Extensions::default() };
     let script =
         Arc::new(Script::open_with(context.clone(), &Runbook::File(file.to_path_buf()), beside)?);
     lab.set_script(&script);

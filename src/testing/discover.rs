@@ -94,7 +94,7 @@ fn missing(host: &dyn Host, path: &Path, kind: HostErrorKind, message: String) -
 mod tests {
     use super::*;
     use crate::host::sim::SimHost;
-    use crate::host::sim::conductor::SimConductor;
+    use crate::host::sim::executor::SimTaskExecutor;
 
     fn host() -> SimHost {
         let files = [
@@ -108,7 +108,8 @@ mod tests {
             "empty/a.rhai",
             "local/x_test.rhai",
         ];
-        let host = SimHost::new(SimConductor::new(1)).with_file("/project/.gitignore", "/local/\n");
+        let host =
+            SimHost::new(SimTaskExecutor::new(1)).with_file("/project/.gitignore", "/local/\n");
         files.iter().fold(host, |host, file| host.with_file(format!("/project/{file}"), ""))
     }
 

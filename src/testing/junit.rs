@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::verdict::{Summary, Told};
+use crate::model::verdict::{Summary, TestReport};
 use crate::model::visible::{visible, visible_line};
 use crate::model::{Failure, Kind};
 use anstream::adapter::strip_str;
 
 /// The report as text; `shown` makes text of a failure.
 pub fn report(
-    told: &[Told],
+    told: &[TestReport],
     summary: &Summary,
     shown: &dyn Fn(&Diagnostic) -> String,
 ) -> Result<String, Failure> {
@@ -20,10 +20,10 @@ pub fn report(
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for told in told {
         let (file, case) = match told {
-            Told::Broken(file, diagnostic) => {
+            TestReport::Broken(file, diagnostic) => {
                 (file.as_str(), unsuccessful("the file", NonSuccessKind::Error, diagnostic, shown))
             }
-            Told::Verdict(verdict) => {
+            TestReport::Verdict(verdict) => {
                 let mut case = match &verdict.failure {
                     Some(diagnostic) => {
                         unsuccessful(&verdict.name, NonSuccessKind::Failure, diagnostic, shown)

@@ -10,10 +10,10 @@ pub mod case;
 pub mod discover;
 pub mod functions;
 pub mod junit;
-pub mod lab;
 pub mod stubs;
 pub mod suite;
 pub mod sweep;
+pub mod test_context;
 
 #[cfg(test)]
 mod tests;

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use super::case::{self, Outcome};
-use crate::host::conductor::Job;
+use crate::host::executor::Job;
 use crate::host::resolve::shown;
-use crate::host::{Conductor, Host};
+use crate::host::{Host, TaskExecutor};
 use crate::machine::world::{Limits, Subject};
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::suggest::did_you_mean;
-use crate::model::verdict::{Summary, Told, Verdict};
+use crate::model::verdict::{Summary, TestReport, Verdict};
 use crate::script::functions::Entry;
 
 /// How tests are run.
@@ -43,7 +43,7 @@ pub struct File {
 
 /// Reads the files and keeps of their tests those that `filters` let through.
 pub fn collect(
-    conductor: &Conductor,
+    executor: &TaskExecutor,
     subject: &Subject,
     paths: &[PathBuf],
     manner: &Manner,
@@ -53,7 +53,7 @@ pub fn collect(
         shown: shown(&*subject.host, path),
         tests: case::tests_of(subject, path),
     };
-    let mut files = side_by_side(conductor, manner.jobs, paths, &|path| Some(read(path)), &|_| {});
+    let mut files = side_by_side(executor, manner.jobs, paths, &|path| Some(read(path)), &|_| {});
     if manner.filters.is_empty() {
         return Ok(files);
     }
@@ -100,12 +100,12 @@ pub fn full_names(file: &File) -> Vec<String> {
 
 /// Runs the tests and tells of each, in the order of the files; what they came to.
 pub fn run(
-    conductor: &Conductor,
+    executor: &TaskExecutor,
     clock: &dyn Host,
     subject: &Subject,
     files: &[File],
     manner: &Manner,
-    tell: &(dyn Fn(&Told) + Sync),
+    tell: &(dyn Fn(&TestReport) + Sync),
 ) -> Summary {
     let begun = clock.monotonic();
     let work: Vec<(&File, Option<&Entry>)> = files
@@ -121,24 +121,24 @@ pub fn run(
             return None;
         }
         let told = match (test, &file.tests) {
-            (Some(test), _) => Told::Verdict(verdict(clock, subject, file, test, manner)),
-            (None, Err(diagnostic)) => Told::Broken(file.shown.clone(), diagnostic.clone()),
+            (Some(test), _) => TestReport::Verdict(verdict(clock, subject, file, test, manner)),
+            (None, Err(diagnostic)) => TestReport::Broken(file.shown.clone(), diagnostic.clone()),
             (None, Ok(_)) => return None,
         };
-        if matches!(&told, Told::Broken(..))
-            || matches!(&told, Told::Verdict(verdict) if verdict.failure.is_some())
+        if matches!(&told, TestReport::Broken(..))
+            || matches!(&told, TestReport::Verdict(verdict) if verdict.failure.is_some())
         {
             failed.store(true, Ordering::SeqCst);
         }
         Some(told)
     };
-    let results = side_by_side(conductor, manner.jobs, &work, &one, &|told| tell(told));
+    let results = side_by_side(executor, manner.jobs, &work, &one, &|told| tell(told));
     let mut summary = Summary { left_out: work.len() - results.len(), ..Summary::default() };
     for told in &results {
         match told {
-            Told::Broken(..) => summary.broken += 1,
-            Told::Verdict(verdict) if verdict.failure.is_some() => summary.failed += 1,
-            Told::Verdict(_) => summary.passed += 1,
+            TestReport::Broken(..) => summary.broken += 1,
+            TestReport::Verdict(verdict) if verdict.failure.is_some() => summary.failed += 1,
+            TestReport::Verdict(_) => summary.passed += 1,
         }
     }
     Summary { took: clock.monotonic().saturating_sub(begun), ..summary }
@@ -183,7 +183,7 @@ fn verdict(
 /// Does `work` on all items, so many at once; tells of each answer in the order of the items, as
 /// soon as those before it are there.
 fn side_by_side<I: Sync, T: Send>(
-    conductor: &Conductor,
+    executor: &TaskExecutor,
     jobs: usize,
     items: &[I],
     work: &(dyn Fn(&I) -> Option<T> + Sync),
@@ -219,7 +219,7 @@ fn side_by_side<I: Sync, T: Send>(
     let workers = (0..jobs.clamp(1, items.len().max(1)))
         .map(|_| -> Job<'_, ()> { Box::new(worker) })
         .collect();
-    if conductor.tasks(workers).is_err() {
+    if executor.tasks(workers).is_err() {
         // One after the other; where there is no thread at all, each says so.
         worker();
     }

@@ -7,7 +7,7 @@ use similar_asserts::assert_eq;
 use crate::engine::sim::When;
 use crate::host::Host;
 use crate::host::real::RealHost;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::machine::process::End;
 use crate::machine::world::{Subject, World};
 use crate::policy::CheckedPath;
@@ -23,7 +23,7 @@ fn world() -> World {
     let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"];
     World::made(
         &reference(),
-        SimConductor::new(1),
+        SimTaskExecutor::new(1),
         1,
         |engine| engine,
         |host| secrets.iter().fold(host, |host, name| host.with_variable(name, "a-test's secret")),
@@ -125,7 +125,7 @@ fn every_example_of_them_runs() {
     for (number, example) in examples.enumerate() {
         text.push_str(&format!("fn test_{number}() {{\n{example}}}\n"));
     }
-    let sim = crate::host::sim::conductor::SimConductor::new(1);
+    let sim = crate::host::sim::executor::SimTaskExecutor::new(1);
     let host = crate::host::sim::SimHost::new(sim)
         .with_file("/project/spc.toml", "")
         .with_file("/project/a_test.rhai", text);
@@ -154,7 +154,7 @@ fn failures_with(
     tests: &'static str,
     files: &[(&str, &'static str)],
 ) -> Vec<(String, String, String)> {
-    let sim = crate::host::sim::conductor::SimConductor::new(1);
+    let sim = crate::host::sim::executor::SimTaskExecutor::new(1);
     let host = crate::host::sim::SimHost::new(sim)
         .with_file("/project/spc.toml", "spc = \"0.1\"\n[allow]\ncommands = [\"git\"]\n")
         .with_file("/project/up.rhai", runbook)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::foot::Size;
+use super::live_region::Size;
 use super::terminal::{Screen, Stream, Terminal};
 use crate::model::secret::Secrets;
 

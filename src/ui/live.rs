@@ -1,6 +1,6 @@
-//! A run for people at a terminal: what is under way is drawn at its foot and moves; what is said
-//! otherwise goes above it, in order. When nothing is under way any more, what was drawn stays as a
-//! line for each service.
+//! A run for people at a terminal: what is under way is drawn at its live_region and moves; what is
+//! said otherwise goes above it, in order. When nothing is under way any more, what was drawn stays
+//! as a line for each service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::board::Board;
-use super::foot::Size;
+use super::live_region::Size;
 use super::progress::{MonotonicClock, Progress, Verbosity};
 use super::terminal::Terminal;
 use crate::model::event::{Event, Sink};

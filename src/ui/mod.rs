@@ -4,8 +4,8 @@
 //! - [`output_queue`]: what is written waits here, so that a reader that stands still holds up no
 //!   signal
 //! - [`progress`]: a run as plain lines for people
-//! - [`live`]: a run on a terminal, drawn in place: [`board`] says what, [`foot`] how, [`line`]
-//!   fits it to the width
+//! - [`live`]: a run on a terminal, drawn in place: [`board`] says what, [`live_region`] how,
+//!   [`line`] fits it to the width
 //! - [`words`]: the words for steps, and their columns
 //! - [`json_lines`]: a run as one JSON object per line
 //! - [`diagnostics`]: errors and warnings with their excerpt
@@ -15,18 +15,18 @@
 
 pub mod board;
 pub mod diagnostics;
-pub mod foot;
 pub mod help;
 pub mod json_lines;
 pub mod line;
 pub mod live;
+pub mod live_region;
 pub mod masking;
 pub mod output_queue;
 pub mod preview;
 pub mod progress;
+pub mod step_labels;
 pub mod terminal;
 pub mod verdicts;
-pub mod words;
 
 #[cfg(test)]
 mod fixture;

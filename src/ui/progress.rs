@@ -21,8 +21,8 @@ use anstyle::Style;
 use parking_lot::Mutex;
 use unicode_width::UnicodeWidthStr;
 
+use super::step_labels::{FIRST_COLUMN, Lines, TIME_COLUMN, WORD_COLUMN, words, worth_saying};
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
-use super::words::{FIRST_COLUMN, Lines, TIME_COLUMN, WORD_COLUMN, words, worth_saying};
 use crate::model::cause::Cause;
 use crate::model::event::{Detail, Event, Level, Sink, Standing};
 use crate::model::step::{Object, StepLabel};

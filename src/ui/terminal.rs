@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::foot::{Foot, Size};
+use super::live_region::{LiveRegion, Size};
 use super::masking::masked_json;
 use super::output_queue::{OutputQueue, Target};
 use crate::model::secret::Secrets;
@@ -64,7 +64,7 @@ struct Streams {
     /// How standard output failed, other than by its reader having gone, until it was told.
     failure: Option<io::Error>,
     has_failed: bool,
-    foot: Foot,
+    live_region: LiveRegion,
 }
 
 impl Terminal {
@@ -108,7 +108,7 @@ impl Terminal {
             stderr,
             failure: None,
             has_failed: false,
-            foot: Foot::default(),
+            live_region: LiveRegion::default(),
         });
         Self {
             streams,
@@ -149,9 +149,9 @@ impl Terminal {
 
     fn draw(&self, streams: &mut Streams, lines: &[String]) {
         let colour = streams.stderr.colour;
-        streams.foot.set(lines.iter().map(|line| self.prepared(line, colour)).collect());
+        streams.live_region.set(lines.iter().map(|line| self.prepared(line, colour)).collect());
         if self.queue.as_ref().is_none_or(|queue| !queue.is_behind(Target::Stderr)) {
-            let drawing = streams.foot.draw(self.columns());
+            let drawing = streams.live_region.draw(self.columns());
             send(&mut streams.stderr, &drawing);
         }
     }
@@ -159,8 +159,12 @@ impl Terminal {
     /// Writes these lines where lines were shown, to stay.
     pub fn leave(&self, lines: &[String]) {
         let mut streams = self.streams.lock();
-        let mut text = format!("{}{}", streams.foot.line_end(), streams.foot.erase(self.columns()));
-        streams.foot.set(Vec::new());
+        let mut text = format!(
+            "{}{}",
+            streams.live_region.line_end(),
+            streams.live_region.erase(self.columns())
+        );
+        streams.live_region.set(Vec::new());
         for line in lines {
             text.push_str(&self.prepared(line, streams.stderr.colour));
             text.push('\n');
@@ -175,9 +179,13 @@ impl Terminal {
         if self.queue.as_ref().is_some_and(|queue| queue.is_behind(Target::Stderr)) {
             return;
         }
-        let drawing = format!("{}{}", streams.foot.line_end(), streams.foot.draw(self.columns()));
+        let drawing = format!(
+            "{}{}",
+            streams.live_region.line_end(),
+            streams.live_region.draw(self.columns())
+        );
         send(&mut streams.stderr, &drawing);
-        streams.foot = Foot::default();
+        streams.live_region = LiveRegion::default();
     }
 
     /// A signal came: from now on a reader that stands still holds nobody up, text that it doesn't
@@ -223,14 +231,14 @@ impl Terminal {
     /// While a question stands at the terminal nothing is shown in its place.
     pub fn hold(&self) {
         let mut streams = self.streams.lock();
-        let erasing = streams.foot.hold(self.columns());
+        let erasing = streams.live_region.hold(self.columns());
         send(&mut streams.stderr, &erasing);
     }
 
     /// The question is answered, or withdrawn: its line has no end yet then.
     pub fn release(&self, answered: bool) {
         let mut streams = self.streams.lock();
-        let drawing = streams.foot.release(answered, self.columns());
+        let drawing = streams.live_region.release(answered, self.columns());
         send(&mut streams.stderr, &drawing);
     }
 
@@ -271,13 +279,16 @@ impl Terminal {
         }
         let above = self.screen.as_ref().is_some_and(|screen| screen.shared);
         if above {
-            let clearing =
-                format!("{}{}", streams.foot.line_end(), streams.foot.erase(self.columns()));
+            let clearing = format!(
+                "{}{}",
+                streams.live_region.line_end(),
+                streams.live_region.erase(self.columns())
+            );
             send(&mut streams.stderr, &clearing);
         }
         let written = write_line(&mut streams.stdout, text);
         if above {
-            let drawing = streams.foot.draw(self.columns());
+            let drawing = streams.live_region.draw(self.columns());
             send(&mut streams.stderr, &drawing);
         }
         if let Err(error) = written {
@@ -294,8 +305,11 @@ impl Terminal {
     fn write_err(&self, streams: &mut Streams, text: &str) {
         let text = self.prepared(text, streams.stderr.colour);
         let columns = self.columns();
-        let (end, erasing, drawing) =
-            (streams.foot.line_end(), streams.foot.erase(columns), streams.foot.draw(columns));
+        let (end, erasing, drawing) = (
+            streams.live_region.line_end(),
+            streams.live_region.erase(columns),
+            streams.live_region.draw(columns),
+        );
         send(&mut streams.stderr, &format!("{end}{erasing}{text}\n{drawing}"));
     }
 

@@ -5,7 +5,7 @@ use super::json_lines::JsonLines;
 use super::terminal::{ASIDE, FAILURE, SUCCESS, Terminal, styled};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::{elapsed, format_duration, in_milliseconds};
-use crate::model::verdict::{Summary, Told, Verdict};
+use crate::model::verdict::{Summary, TestReport, Verdict};
 
 /// Shows tests to people, on standard output.
 pub struct Verdicts<'a> {
@@ -16,12 +16,12 @@ pub struct Verdicts<'a> {
 
 impl Verdicts<'_> {
     /// A test or a file, with its failure.
-    pub fn tell(&self, told: &Told) {
+    pub fn tell(&self, told: &TestReport) {
         match told {
-            Told::Broken(file, diagnostic) => {
+            TestReport::Broken(file, diagnostic) => {
                 self.failed(&format!("{} {file}", styled(FAILURE, "BROKEN")), diagnostic)
             }
-            Told::Verdict(verdict) => match &verdict.failure {
+            TestReport::Verdict(verdict) => match &verdict.failure {
                 None if self.quiet => {}
                 None => self.terminal.out(&line(&styled(SUCCESS, "ok    "), verdict)),
                 Some(diagnostic) => {
@@ -85,9 +85,9 @@ pub fn sentence(summary: &Summary) -> String {
 }
 
 /// Shows tests to programs: `{"event": "test", …}` each.
-pub fn tell_json(lines: &JsonLines, told: &Told) {
+pub fn tell_json(lines: &JsonLines, told: &TestReport) {
     match told {
-        Told::Broken(file, diagnostic) => lines.broken(file, diagnostic),
-        Told::Verdict(verdict) => lines.verdict(verdict),
+        TestReport::Broken(file, diagnostic) => lines.broken(file, diagnostic),
+        TestReport::Verdict(verdict) => lines.verdict(verdict),
     }
 }

@@ -12,7 +12,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::{Number, Value};
 
 use super::size::Room;
-use super::{Bytes, Record, SecretToken, Time, words};
+use super::{Bytes, Record, SecretToken, Time, type_names};
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::time::format_duration;
@@ -93,7 +93,7 @@ fn convert(value: &Dynamic, way: &mut Way) -> Result<Value, Failure> {
     if let Some(secret) = value.read_lock::<SecretToken>() {
         return Ok(secret.token.clone().into());
     }
-    Err(refused(format!("is {}, which has no place in data", words::a(value)), &way.path))
+    Err(refused(format!("is {}, which has no place in data", type_names::a(value)), &way.path))
 }
 
 fn convert_map(map: &Map, way: &mut Way) -> Result<Value, Failure> {

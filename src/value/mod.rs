@@ -16,15 +16,15 @@ pub mod bytes;
 pub mod error;
 pub mod json;
 pub mod options;
-pub mod places;
 pub mod record;
 pub mod secret;
 pub mod size;
+pub mod spans;
 pub mod swallowed;
 pub mod text;
 pub mod time;
+pub mod type_names;
 pub mod wording;
-pub mod words;
 
 pub use bytes::Bytes;
 pub use options::Options;

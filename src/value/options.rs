@@ -16,7 +16,7 @@ use std::time::Duration;
 use rhai::{Dynamic, FnPtr, Map};
 
 use super::size::Room;
-use super::{Bytes, Record, SecretToken, words};
+use super::{Bytes, Record, SecretToken, type_names};
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::size::parse_bytes;
@@ -51,8 +51,10 @@ impl Options {
         }
         match value.read_lock::<Record>() {
             Some(record) => Ok(Self::new(record.fields().clone(), what)),
-            None => Err(Failure::usage(format!("The {what} are a map, not {}", words::a(value)))
-                .hint("write #{ key: value }")),
+            None => {
+                Err(Failure::usage(format!("The {what} are a map, not {}", type_names::a(value)))
+                    .hint("write #{ key: value }"))
+            }
         }
     }
 
@@ -186,7 +188,11 @@ impl Options {
             }
             None => Err(self.wrong(
                 key,
-                format!("\"{key}\" of the {} is {wanted}, not {}", self.what, words::a(&value)),
+                format!(
+                    "\"{key}\" of the {} is {wanted}, not {}",
+                    self.what,
+                    type_names::a(&value)
+                ),
             )),
         }
     }

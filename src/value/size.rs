@@ -184,7 +184,7 @@ mod tests {
     fn a_value_nested_without_end_is_too_large() {
         // As much stack as scripts have.
         let said = std::thread::Builder::new()
-            .stack_size(crate::host::conductor::SCRIPT_STACK_BYTES)
+            .stack_size(crate::host::executor::SCRIPT_STACK_BYTES)
             .spawn(|| {
                 let deep = (0..=DEPTH).fold(Dynamic::UNIT, |value, _| vec![value].into());
                 said(&deep)

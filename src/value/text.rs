@@ -6,7 +6,7 @@ use std::time::Duration;
 use rhai::{Dynamic, Map};
 
 use super::size;
-use super::words::word;
+use super::type_names::word;
 use super::{Bytes, Record, SecretToken, Time};
 use crate::host::memory::LARGEST_VALUE;
 use crate::model::Failure;

@@ -2,7 +2,7 @@
 
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
-use super::words::{with_article, word_of};
+use super::type_names::{with_article, word_of};
 use crate::model::Failure;
 
 /// Something that a script names and that isn't there: for suggestions.

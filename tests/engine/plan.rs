@@ -25,13 +25,13 @@ struct Step {
     after: Vec<u64>,
 }
 
-struct Trial {
+struct Harness {
     project: Project,
     relay: Relay,
     _folder: tempfile::TempDir,
 }
 
-impl Trial {
+impl Harness {
     fn of(project: Project) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { relay: Relay::at_socket(folder.path()), project, _folder: folder }
@@ -282,7 +282,7 @@ fn what_is_planned_is_what_is_done() {
     let own = format!("local/{}:1", project.name);
     docker(&["tag", busybox(), &own]);
     describe(&project, &own, "red", true);
-    let trial = Trial::of(project);
+    let trial = Harness::of(project);
     let project = &trial.project;
     let up = ["scripts/up.rhai"];
     let causes = |steps: &[Step]| steps.iter().map(|step| step.cause.clone()).collect::<Vec<_>>();
@@ -383,7 +383,7 @@ fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
         "scripts/build.rhai",
         "import \"stack\" as app;\nlet all = app::describe();\nall.build();\nall.up();\n",
     );
-    let trial = Trial::of(project);
+    let trial = Harness::of(project);
     let (project, words) = (&trial.project, ["scripts/build.rhai"]);
     let made = |plan: &Value, name: &str| {
         let steps = plan["items"]
@@ -444,7 +444,7 @@ fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
 
 #[test]
 fn a_database_is_planned_up_to_what_nobody_can_know() {
-    let trial = Trial::of(Project::reference("plan-db"));
+    let trial = Harness::of(Project::reference("plan-db"));
     let (_, plan) = trial.plan(&["scripts/db_init.rhai"]);
     let assumed: Vec<String> = plan["items"]
         .as_array()
@@ -487,7 +487,7 @@ fn services_that_are_not_well_at_the_time_are_planned() {
             .file("scripts/one.rhai", &format!("import \"stack\" as app;\napp::describe().up([\"{service}\"], #{{ timeout: \"2s\" }});\n"));
         project.spc(&["run", "scripts/one.rhai"]).ends(1);
     }
-    let trial = Trial::of(project);
+    let trial = Harness::of(project);
     // As often as it takes to meet the one that ends in each of its states.
     let mut seen = std::collections::BTreeSet::new();
     while seen.len() < 2 {

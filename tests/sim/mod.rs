@@ -7,8 +7,8 @@ use std::time::Duration;
 use spc::engine::observer::Observer;
 use spc::engine::sim::{ExecAnswer, ImageSpec, Process, ProcessView, SimEngine, SimEngineBuilder};
 use spc::engine::{ApiVersion, Call, ExecRequest, Method};
-use spc::host::Conductor;
-use spc::host::sim::conductor::SimConductor;
+use spc::host::TaskExecutor;
+use spc::host::sim::executor::SimTaskExecutor;
 
 use crate::conformance::commands::*;
 use crate::conformance::{Case, Fixture, for_each_case};
@@ -86,13 +86,13 @@ fn asked_by(
     version: &str,
     case: impl AsyncFnOnce(&Case<'_>),
 ) -> BTreeSet<&'static str> {
-    let conductor = SimConductor::new(1);
+    let executor = SimTaskExecutor::new(1);
     let engine =
-        SimEngine::builder(conductor.clone()).api_version(ApiVersion::parse(version).unwrap());
+        SimEngine::builder(executor.clone()).api_version(ApiVersion::parse(version).unwrap());
     let engine = scripted(engine.host_paths(|path| !path.starts_with("/spc-none"))).build();
     let fixture =
         Fixture { image: "conformance:1".into(), unreachable: "127.0.0.1:1/spc/none:1".into() };
-    Conductor::Sim(conductor).block_on(async {
+    TaskExecutor::Sim(executor).block_on(async {
         let prepared = Case::new(&engine, &fixture, name).await;
         let asked: Arc<Mutex<BTreeSet<&'static str>>> = Arc::default();
         let noted = asked.clone();

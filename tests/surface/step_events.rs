@@ -10,7 +10,7 @@ use similar_asserts::assert_eq;
 use spc::engine::sim::{Process, SimEngine};
 use spc::host::Host;
 use spc::host::sim::SimHost;
-use spc::host::sim::conductor::SimConductor;
+use spc::host::sim::executor::SimTaskExecutor;
 use spc::machine::World;
 use spc::policy::CheckedPath;
 
@@ -40,13 +40,13 @@ fn checked<'a>(events: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> 
 
 #[test]
 fn the_steps_of_a_run_have_one_shape_in_its_events_and_its_journal() {
-    let conductor = SimConductor::new(7);
-    let engine = SimEngine::builder(conductor.clone())
+    let executor = SimTaskExecutor::new(7);
+    let engine = SimEngine::builder(executor.clone())
         .open_registry()
         .process("db", Process::new().ready_after(Duration::from_secs(3)))
         .process("missing", Process::new().cannot_start("exec: \"missing\": not found"))
         .build();
-    let host = SimHost::new(conductor.clone())
+    let host = SimHost::new(executor.clone())
         .with_file("/project/spc.toml", "spc = \"0.1\"\n")
         .with_file("/project/first.rhai", stack("red", ""))
         .with_file("/project/second.rhai", stack("blue", ""))
@@ -54,7 +54,7 @@ fn the_steps_of_a_run_have_one_shape_in_its_events_and_its_journal() {
             "/project/third.rhai",
             stack("blue", r#"bad: #{ image: "bad:1", command: ["missing"] }"#),
         );
-    let world = World::of(conductor, engine, host, 7);
+    let world = World::of(executor, engine, host, 7);
     let mut events = Vec::new();
     for (file, code) in [("first.rhai", 0), ("second.rhai", 0), ("third.rhai", 1)] {
         let ran = world.run(&Path::new("/project").join(file), &[]);

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use similar_asserts::assert_eq;
 use spc::engine::ApiVersion;
 use spc::engine::sim::{SimEngine, Snapshot};
-use spc::host::sim::conductor::SimConductor;
+use spc::host::sim::executor::SimTaskExecutor;
 use spc::host::sim::{SimHost, epoch};
 use spc::machine::{Ran, World};
 use spc::model::event::Event;
@@ -79,12 +79,12 @@ impl Machine {
             images: recording.images.clone(),
         };
         // A minute later, as the engine says it then: what was about to get healthy is.
-        let conductor = SimConductor::starting_at(1, (recording.at - epoch()).to_std().unwrap());
-        let engine = SimEngine::builder(conductor.clone()).seeded(&snapshot).build();
+        let executor = SimTaskExecutor::starting_at(1, (recording.at - epoch()).to_std().unwrap());
+        let engine = SimEngine::builder(executor.clone()).seeded(&snapshot).build();
         recording.container_inspects.iter().for_each(|found| engine.learn_container(found.clone()));
         recording.image_inspects.iter().for_each(|found| engine.learn_image(found.clone()));
         let root = Path::new(ROOT).join(folder);
-        let mut host = SimHost::new(conductor.clone()).with_current_folder(&root);
+        let mut host = SimHost::new(executor.clone()).with_current_folder(&root);
         for (from, to) in [
             (version.join(folder), root.clone()),
             (version.join(format!("{name}-records")), root.join(directory).join(".spc")),
@@ -98,7 +98,7 @@ impl Machine {
                 host = host.with_file(path, content);
             }
         }
-        let world = World::of(conductor, engine, host, 1);
+        let world = World::of(executor, engine, host, 1);
         Self { world, recording, scripts: root.join("scripts") }
     }
 

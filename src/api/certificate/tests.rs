@@ -1,13 +1,13 @@
 use crate::host::Host;
 use std::time::Duration;
 
-use crate::api::trial::Trial;
+use crate::api::harness::Harness;
 
 const MAKE: &str = r#"certificate::write_self_signed("tls/a.crt", "tls/a.key", #{ names: ["spc.example", "10.0.0.7", "::1", "*.bücher.example"], days: 90 });"#;
 
 #[test]
 fn a_certificate_is_for_the_names_and_days_asked_for() {
-    let trial = Trial::new();
+    let trial = Harness::new();
     trial.text(MAKE);
     assert_eq!(
         trial.text(
@@ -29,7 +29,7 @@ fn a_certificate_is_for_the_names_and_days_asked_for() {
 #[test]
 fn a_simulated_run_makes_the_same_certificate_each_time_and_a_second_one_another() {
     let made = || {
-        let trial = Trial::new();
+        let trial = Harness::new();
         trial.text(MAKE);
         let first = (trial.file("/project/tls/a.crt"), trial.file("/project/tls/a.key"));
         for _ in 0..5 {
@@ -45,7 +45,7 @@ fn a_simulated_run_makes_the_same_certificate_each_time_and_a_second_one_another
 
 #[test]
 fn a_key_that_everybody_could_read_is_replaced_by_one_that_only_its_owner_can() {
-    let trial = Trial::with(
+    let trial = Harness::with(
         |host| host.with_file("/project/tls/a.key", "old").with_mode("/project/tls/a.key", 0o644),
         "",
         |_| {},
@@ -56,7 +56,7 @@ fn a_key_that_everybody_could_read_is_replaced_by_one_that_only_its_owner_can() 
 
 #[test]
 fn the_time_is_that_of_the_run() {
-    let trial = Trial::new();
+    let trial = Harness::new();
     assert_eq!(
         trial.text(&format!(
             r#"sleep("36h"); {MAKE} `${{certificate::inspect("tls/a.crt").starts}}`"#
@@ -68,7 +68,7 @@ fn the_time_is_that_of_the_run() {
 
 #[test]
 fn a_certificate_without_a_name_or_for_no_time_is_refused_and_nothing_is_written() {
-    let trial = Trial::new();
+    let trial = Harness::new();
     for (options, message) in [
         ("#{}", "A certificate needs at least one name"),
         ("#{ names: [] }", "A certificate needs at least one name"),
@@ -107,7 +107,7 @@ fn a_certificate_without_a_name_or_for_no_time_is_refused_and_nothing_is_written
 
 #[test]
 fn a_hundred_years_end_in_the_next_century() {
-    let trial = Trial::new();
+    let trial = Harness::new();
     let script = r#"certificate::write_self_signed("a.crt", "a.key", #{ names: ["a"], days: 36500 }); `${certificate::inspect("a.crt").ends}`"#;
     assert_eq!(trial.text(script), "2125-12-08T00:00:00.000Z");
 }
@@ -116,7 +116,7 @@ fn a_hundred_years_end_in_the_next_century() {
 fn what_is_no_certificate_is_not_read_as_one() {
     let pem =
         |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
-    let trial = Trial::new();
+    let trial = Harness::new();
     trial.text(MAKE);
     let key = trial.file("/project/tls/a.key");
     let longer = pem(&format!(

@@ -61,7 +61,7 @@ fn machine_of(is_noted: bool) -> (Machine, Value) {
         .iter()
         .map(|(folder, dockerfile)| (format!("/project/{folder}/Dockerfile"), *dockerfile));
     machine.host =
-        Arc::new(files.fold(SimHost::new(machine.conductor.clone()), |host, (path, text)| {
+        Arc::new(files.fold(SimHost::new(machine.executor.clone()), |host, (path, text)| {
             host.with_file(path, text)
         }));
     machine
@@ -165,7 +165,7 @@ fn the_secrets_of_a_base_say_nothing_of_what_the_cache_holds_of_another_image() 
         |from: &str| format!("FROM {from}\nRUN --mount=type=secret,id=key,required make\n");
     for is_noted in [true, false] {
         let mut machine = machine();
-        let host = SimHost::new(machine.conductor.clone())
+        let host = SimHost::new(machine.executor.clone())
             .with_file("/project/base/Dockerfile", dockerfile("web:1"));
         machine.host =
             Arc::new(host.with_file("/project/app/Dockerfile", dockerfile("shop/base:1")));

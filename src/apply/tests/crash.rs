@@ -97,11 +97,11 @@ fn lose(work: Work) {
         for when in [When::Before, When::After] {
             let machine = work.prepare();
             machine.engine.crash_at(at as u64 + 1, when);
-            let begun = machine.conductor.now();
+            let begun = machine.executor.now();
             let result = machine.run(work.run(&machine.ctx()));
             // The lock may be all that is lost.
             let kind = result.err().map_or(Kind::Engine, |failure| failure.kind);
-            let took = machine.conductor.now().saturating_sub(begun);
+            let took = machine.executor.now().saturating_sub(begun);
             if kind != Kind::Engine || took > secs(60) {
                 wrong.push(format!(
                     "{work:?} cut off {when:?} {} {}: ends with {kind} after {took:?}",

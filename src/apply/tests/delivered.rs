@@ -165,10 +165,10 @@ fn secrets_that_can_not_be_read_are_said_with_the_next_step() {
         let description = web(json!(["token"]));
         let machine = moved(&description, &VALUES);
         machine.engine.fault(Fault { on: FaultPoint::method("container_download", 1), effect });
-        let begun = machine.conductor.now();
+        let begun = machine.executor.now();
         assert_eq!(machine.up(&description).unwrap().changes, 0);
         assert!(
-            machine.conductor.now().saturating_sub(begun) < secs(15),
+            machine.executor.now().saturating_sub(begun) < secs(15),
             "a hanging engine is given up"
         );
         let said = format!(

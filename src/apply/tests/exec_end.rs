@@ -43,7 +43,7 @@ impl Machine {
 fn a_command_whose_time_is_over_is_ended_in_its_container() {
     for (answer, most) in [(endless(), secs(1)), (endless().ignoring_term(), secs(3))] {
         let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
-        let begun = machine.conductor.now();
+        let begun = machine.executor.now();
         let failure = machine.run(exec(&machine.ctx(), command(Some(secs(5))))).unwrap_err();
         assert_eq!(
             (failure.kind, failure.message.as_str()),
@@ -54,7 +54,7 @@ fn a_command_whose_time_is_over_is_ended_in_its_container() {
             "it was ended; give it more time with `timeout`, or leave that out"
         );
         assert_eq!(machine.commands(), ["serve"]);
-        assert!(machine.conductor.now() < begun + secs(5) + most, "{:?}", machine.conductor.now());
+        assert!(machine.executor.now() < begun + secs(5) + most, "{:?}", machine.executor.now());
     }
 }
 
@@ -64,7 +64,7 @@ fn a_command_that_is_interrupted_is_ended_in_its_container() {
         let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
         let ctx = machine.ctx();
         let interrupt = async {
-            machine.conductor.sleep(secs(2)).await;
+            machine.executor.sleep(secs(2)).await;
             ctx.cancel.cancel();
         };
         let (result, ()) = machine.run(futures::future::join(exec(&ctx, command(None)), interrupt));
@@ -109,7 +109,7 @@ fn a_command_that_can_t_be_ended_is_told_with_the_reason() {
     assert_eq!(machine.commands(), ["serve", "yes"]);
     let ctx = machine.ctx();
     let interrupt = async {
-        machine.conductor.sleep(secs(2)).await;
+        machine.executor.sleep(secs(2)).await;
         ctx.cancel.cancel();
     };
     let (result, ()) = machine.run(futures::future::join(exec(&ctx, command(None)), interrupt));
@@ -159,10 +159,10 @@ fn giving_a_command_up_takes_no_longer_than_ten_seconds_whatever_the_engine_does
     machine
         .engine
         .fault(Fault { on: FaultPoint::method("exec_start", 2), effect: FaultEffect::Hang });
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     let failure = machine.run(exec(&machine.ctx(), command(Some(secs(1))))).unwrap_err();
     assert!(failure.hint.unwrap().contains("(it did not end in time)"));
-    assert!(machine.conductor.now() < begun + secs(12));
+    assert!(machine.executor.now() < begun + secs(12));
     assert_eq!(machine.logged(), ["Ending the command in \"web\", which was given up"]);
     // The engine answers again.
     machine.run(machine.engine.container_kill("shop-web-1", "KILL")).unwrap();
@@ -221,7 +221,7 @@ fn a_health_check_in_flight_is_ended_with_an_interrupted_run() {
     });
     let ctx = machine.ctx();
     let interrupt = async {
-        machine.conductor.sleep(secs(2)).await;
+        machine.executor.sleep(secs(2)).await;
         assert!(machine.engine.state().container("shop-web-1").is_some());
         ctx.cancel.cancel();
     };
@@ -236,7 +236,7 @@ fn who_leaves_at_once_kills_the_commands_under_way_first() {
     let machine = answering(Process::new().on_exec(|_, _| Some(endless().ignoring_term())));
     let ctx = machine.ctx();
     let leave = async {
-        machine.conductor.sleep(secs(2)).await;
+        machine.executor.sleep(secs(2)).await;
         assert!(crate::apply::under_way::is_any());
         crate::apply::under_way::kill_all_of(&ctx.engine).await;
     };

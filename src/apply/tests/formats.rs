@@ -267,7 +267,7 @@ fn a_newer_lock_is_neither_waited_for_nor_taken_over_and_can_be_removed() {
     ] {
         let machine = running(&one());
         locked_by(&machine, labels, &heartbeat);
-        let before = machine.conductor.now();
+        let before = machine.executor.now();
         let changed = with(one(), "services.web.command", "other");
         // `down` too: another run is at work, as far as anybody knows.
         for failure in [
@@ -284,7 +284,7 @@ fn a_newer_lock_is_neither_waited_for_nor_taken_over_and_can_be_removed() {
             );
             assert!(failure.hint.unwrap().contains("`spc unlock`"));
         }
-        assert!(machine.conductor.now() < before + secs(5), "nobody waited for it");
+        assert!(machine.executor.now() < before + secs(5), "nobody waited for it");
         let taken = machine.run(lock::holder(&machine.ctx(), PROJECT)).unwrap().unwrap();
         assert!(taken.content.is_err());
         machine.run(lock::remove(&machine.engine, &taken.id)).unwrap();
@@ -297,9 +297,9 @@ fn a_lock_of_an_older_or_this_version_is_waited_for_and_taken_over_once_it_stand
     for heartbeat in [format!("{{{HOLDER}}}"), format!("{{\"format\":1,{HOLDER}}}")] {
         let machine = running(&one());
         locked_by(&machine, &[(label::FORMAT, "1")], &heartbeat);
-        let before = machine.conductor.now();
+        let before = machine.executor.now();
         machine.up(&with(one(), "services.web.command", "other")).unwrap();
-        assert!(machine.conductor.now() > before + secs(30), "{heartbeat}");
+        assert!(machine.executor.now() > before + secs(30), "{heartbeat}");
         let waits: Vec<String> = machine
             .seen
             .0
@@ -349,7 +349,7 @@ fn an_image_that_a_newer_version_built_is_not_built_over() {
             let image = ImageSpec { labels, ..ImageSpec::command(&["serve"]) };
             builder.image("shop-web", image)
         });
-        let host = SimHost::new(machine.conductor.clone());
+        let host = SimHost::new(machine.executor.clone());
         machine.host = Arc::new(host.with_file("/project/app/Dockerfile", "FROM web:1\n"));
         let description = json!({"services": {"web": {"build": "./app"}}});
         let options = UpOptions { build: true, ..UpOptions::default() };

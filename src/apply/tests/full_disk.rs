@@ -128,11 +128,11 @@ fn a_lock_that_another_run_holds_is_waited_for_also_on_a_full_disk() {
         // is looked at.
         let ctx = machine.ctx();
         let release = async {
-            machine.conductor.sleep(secs(20)).await;
+            machine.executor.sleep(secs(20)).await;
             held.release().await.unwrap();
-            machine.conductor.now()
+            machine.executor.now()
         };
-        let before = machine.conductor.now();
+        let before = machine.executor.now();
         let down = verbs::down(&ctx, PROJECT, DownOptions { volumes: true, adopt: false });
         let (result, released) = machine.run(futures::future::join(down, release));
         result.unwrap();

@@ -29,7 +29,7 @@ fn services_that_share_an_image_pull_it_once() {
     let (machine, description) = pulled();
     machine.up(&description).unwrap();
     assert_eq!(count(&machine, "image_pull"), 1);
-    assert!(machine.conductor.now() < secs(5));
+    assert!(machine.executor.now() < secs(5));
 }
 
 #[test]
@@ -45,8 +45,7 @@ fn a_base_image_lets_no_build_download_from_an_engine() {
         "FROM redis:1\nRUN true <<CMD\nFROM base:1\nCMD",
     ] {
         machine.host = Arc::new(
-            SimHost::new(machine.conductor.clone())
-                .with_file("/project/app/Dockerfile", dockerfile),
+            SimHost::new(machine.executor.clone()).with_file("/project/app/Dockerfile", dockerfile),
         );
         let ctx = machine.ctx();
         let ctx = RunContext { policy: ctx.policy.clone().with_engines(engines.clone()), ..ctx };
@@ -164,7 +163,7 @@ fn a_pull_that_fails_says_whether_the_engine_has_the_image() {
 /// A service that is built in three seconds, or not.
 fn built(script: BuildScript) -> (Machine, Value) {
     let mut machine = machine_with(1, |builder| builder.on_build("shop-web*", script));
-    let host = SimHost::new(machine.conductor.clone())
+    let host = SimHost::new(machine.executor.clone())
         .with_file("/project/app/Dockerfile", "FROM web:1\nRUN make\nCMD [\"serve\"]\n");
     machine.host = Arc::new(host.with_file("/project/app/main", "main"));
     (machine, json!({"services": {"web": {"build": "./app", "healthcheck": check("curl")}}}))
@@ -370,7 +369,7 @@ fn a_build_secret_without_a_value_is_named() {
 /// Services whose Dockerfiles are `FROM` of an image each.
 fn building(services: Value, dockerfiles: &[(&str, &str)]) -> (Machine, Value) {
     let mut machine = machine();
-    let mut host = SimHost::new(machine.conductor.clone());
+    let mut host = SimHost::new(machine.executor.clone());
     for (folder, from) in dockerfiles {
         host = host.with_file(
             format!("/project/{folder}/Dockerfile"),

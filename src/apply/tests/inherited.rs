@@ -213,7 +213,7 @@ fn images_are_built_with_every_label_of_spcs_and_their_bases_labels_hidden() {
     let mut machine = machine_with(1, |builder| builder.image("forged:1", image(labels)));
     let dockerfile = "FROM forged:1\nLABEL tier=front\nCMD [\"serve\"]\n";
     machine.host = Arc::new(
-        SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", dockerfile),
+        SimHost::new(machine.executor.clone()).with_file("/project/app/Dockerfile", dockerfile),
     );
     let description = json!({"services": {"web": {"build": "./app"}}});
     machine.up(&description).unwrap();
@@ -267,7 +267,7 @@ fn a_dockerfile_that_sets_a_label_of_spcs_is_refused_with_its_line() {
     let dockerfile =
         "ARG PREFIX=dev.spc\nFROM web:1\nARG PREFIX\nLABEL tier=front \\\n  ${PREFIX}.lock=shop\n";
     machine.host = Arc::new(
-        SimHost::new(machine.conductor.clone()).with_file("/project/app/Dockerfile", dockerfile),
+        SimHost::new(machine.executor.clone()).with_file("/project/app/Dockerfile", dockerfile),
     );
     let failure = machine.up(&json!({"services": {"web": {"build": "./app"}}})).unwrap_err();
     assert_eq!(

@@ -10,9 +10,9 @@ fn interrupted(
     time: Duration,
 ) -> (Result<Outcome, Failure>, Vec<Call>) {
     let ctx = machine.ctx();
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     let cancel = async {
-        machine.conductor.sleep(time).await;
+        machine.executor.sleep(time).await;
         ctx.cancel.cancel();
     };
     let (result, ()) = machine.up_while(&ctx, description, cancel);
@@ -114,7 +114,7 @@ fn a_pull_is_broken_off_by_an_interrupt() {
     let (result, _) =
         interrupted(&machine, &json!({"services": {"one": {"image": "large:1"}}}), secs(5));
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
-    assert!(machine.conductor.now() < secs(6));
+    assert!(machine.executor.now() < secs(6));
     assert!(!machine.footprint().locked);
 }
 
@@ -136,7 +136,7 @@ fn a_down_interrupted_at_any_moment_goes_on_with_the_next_run() {
         machine.up(&shop()).unwrap();
         let ctx = machine.ctx();
         let cancel = async {
-            machine.conductor.sleep(millis(step * 20 + 3)).await;
+            machine.executor.sleep(millis(step * 20 + 3)).await;
             ctx.cancel.cancel();
         };
         let work = verbs::down(&ctx, PROJECT, DownOptions { volumes: true, adopt: false });
@@ -163,11 +163,11 @@ fn no_way_back() -> Machine {
 #[test]
 fn a_way_back_that_was_interrupted_waits_a_short_time_for_what_can_not_get_ready() {
     let machine = no_way_back();
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     let (result, _) =
         interrupted(&machine, &with(shop(), "services.db.environment.LEVEL", "2"), secs(5));
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
-    let took = machine.conductor.now().saturating_sub(begun + secs(5));
+    let took = machine.executor.now().saturating_sub(begun + secs(5));
     assert!(took < secs(15), "{took:?}");
     assert_eq!(
         machine.logged(),
@@ -201,7 +201,7 @@ fn a_way_back_after_a_failure_waits_longer_and_ends_too() {
 fn each_step_of_a_way_back_has_a_limit_of_its_own() {
     use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
     let machine = no_way_back();
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     // The old one is stopped for the new one; then the new one for the old one.
     machine
         .engine
@@ -209,7 +209,7 @@ fn each_step_of_a_way_back_has_a_limit_of_its_own() {
     let (result, _) =
         interrupted(&machine, &with(shop(), "services.db.environment.LEVEL", "2"), secs(5));
     result.unwrap_err();
-    let took = machine.conductor.now().saturating_sub(begun + secs(5));
+    let took = machine.executor.now().saturating_sub(begun + secs(5));
     assert!(took < secs(45), "{took:?}");
     let logged = machine.logged();
     assert!(
@@ -250,9 +250,9 @@ fn a_job_that_was_interrupted_is_ended_whether_it_is_a_first_one_or_a_changed_on
         "{:?}",
         machine.state().containers
     );
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     machine.up(&job("1")).unwrap();
-    assert!(machine.conductor.now() >= begun + secs(60), "it ran anew");
+    assert!(machine.executor.now() >= begun + secs(60), "it ran anew");
     // A changed one: the one before is there again, done.
     let (result, _) = interrupted(&machine, &job("2"), secs(20));
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
@@ -260,7 +260,7 @@ fn a_job_that_was_interrupted_is_ended_whether_it_is_a_first_one_or_a_changed_on
     // One that is there and is run again by name: it is ended and stays.
     let ctx = machine.ctx();
     let cancel = async {
-        machine.conductor.sleep(secs(20)).await;
+        machine.executor.sleep(secs(20)).await;
         ctx.cancel.cancel();
     };
     let options = UpOptions { services: Some(vec!["job".to_owned()]), ..UpOptions::default() };
@@ -270,10 +270,10 @@ fn a_job_that_was_interrupted_is_ended_whether_it_is_a_first_one_or_a_changed_on
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
     assert!(!is_up(&machine));
     assert!(machine.state().containers.iter().any(|it| it.name == "shop-job-1"), "it stays");
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     machine.up(&job("1")).unwrap();
     assert!(
-        machine.conductor.now() >= begun + secs(60),
+        machine.executor.now() >= begun + secs(60),
         "it was not done, though it may have ended with code 0"
     );
 }

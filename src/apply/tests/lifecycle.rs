@@ -122,9 +122,9 @@ fn a_second_stop_or_start_changes_nothing() {
 #[test]
 fn restart_ends_when_everything_is_ready_again() {
     let machine = running();
-    let before = machine.conductor.now();
+    let before = machine.executor.now();
     told(&machine, Lifecycle::Restart, &all()).unwrap();
-    let took = machine.conductor.now().saturating_sub(before);
+    let took = machine.executor.now().saturating_sub(before);
     assert!(took > millis(700) && took < secs(5), "{took:?}");
     let state = machine.state();
     for (name, starts) in

@@ -4,12 +4,12 @@ use super::*;
 use crate::apply::lock;
 use crate::engine::sim::{Fault, FaultEffect, FaultPoint, When};
 use crate::engine::{Engine, EngineError, EngineErrorKind};
-use crate::host::conductor::Job;
+use crate::host::executor::Job;
 
 /// Runs each piece of work as a run of its own, beside the others.
 fn beside<T: Send>(machine: &Machine, work: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
     let jobs: Vec<Job<'_, T>> = work;
-    Conductor::Sim(machine.conductor.clone())
+    TaskExecutor::Sim(machine.executor.clone())
         .tasks(jobs)
         .unwrap()
         .into_iter()
@@ -84,16 +84,16 @@ fn a_run_with_nothing_to_do_waits_for_one_at_work_and_looks_again() {
     machine.up(&shop()).unwrap();
     machine.pass(secs(15));
     let held = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
-    let before = machine.conductor.now();
+    let before = machine.executor.now();
     let ctx = machine.ctx();
     let other = async {
-        machine.conductor.sleep(secs(40)).await;
+        machine.executor.sleep(secs(40)).await;
         machine.engine.container_remove("shop-web-1", true, true).await.unwrap();
         held.release().await.unwrap();
     };
     let (result, ()) = machine.up_while(&ctx, &shop(), other);
     assert!(result.unwrap().changes > 0, "what the other did");
-    let waited = machine.conductor.now().saturating_sub(before);
+    let waited = machine.executor.now().saturating_sub(before);
     assert!(waited > secs(40) && waited < secs(45), "{waited:?}");
     assert_eq!(waits(&machine).len(), 1);
     assert!(waits(&machine)[0].ends_with(" changes this project"), "{:?}", waits(&machine));
@@ -124,9 +124,9 @@ fn a_dead_run_s_lock_goes_though_there_is_nothing_to_do() {
         // Its heart ends with the run, and the container stays.
         drop(machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap());
         assert!(machine.footprint().locked);
-        let before = machine.conductor.now();
+        let before = machine.executor.now();
         assert_eq!(work(&machine).changes, 0);
-        let waited = machine.conductor.now().saturating_sub(before);
+        let waited = machine.executor.now().saturating_sub(before);
         assert!(waited > secs(30) && waited < secs(35), "{waited:?}");
         assert!(
             waits(&machine)[1].starts_with("the lock was left by operator@simulation"),
@@ -152,7 +152,7 @@ fn the_heartbeat_keeps_a_long_run_s_lock() {
         result.unwrap();
     }
     assert_eq!(creates(&machine, "shop-one-1"), 1);
-    assert!(machine.conductor.now() > secs(100) && machine.conductor.now() < secs(103));
+    assert!(machine.executor.now() > secs(100) && machine.executor.now() < secs(103));
 }
 
 #[test]
@@ -182,12 +182,12 @@ fn a_wait_for_the_lock_is_ended_by_an_interrupt() {
     let held = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
     let ctx = machine.ctx();
     let cancel = async {
-        machine.conductor.sleep(secs(4)).await;
+        machine.executor.sleep(secs(4)).await;
         ctx.cancel.cancel();
     };
     let (result, ()) = machine.up_while(&ctx, &shop(), cancel);
     assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
-    assert!(machine.conductor.now() < secs(5));
+    assert!(machine.executor.now() < secs(5));
     machine.run(held.release()).unwrap();
     assert_eq!(machine.footprint(), Footprint::default());
 }
@@ -209,9 +209,9 @@ fn left_locked() -> Machine {
 #[test]
 fn a_lock_whose_counter_stands_still_for_thirty_seconds_is_taken_over() {
     let machine = left_locked();
-    let before = machine.conductor.now();
+    let before = machine.executor.now();
     machine.up(&shop()).unwrap();
-    let taken = machine.conductor.now().saturating_sub(before);
+    let taken = machine.executor.now().saturating_sub(before);
     assert!(taken > secs(30) && taken < secs(35), "{taken:?}");
     assert!(
         waits(&machine)[1].starts_with("the lock was left by operator@simulation"),
@@ -227,9 +227,9 @@ fn left_by_a_dead_process() -> Machine {
     let machine = machine();
     machine.up(&shop()).unwrap();
     machine.pass(secs(15));
-    let killed = machine.conductor.process(|| {
+    let killed = machine.executor.process(|| {
         let _lock = machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
-        machine.conductor.kill_here(SimConductor::current_process());
+        machine.executor.kill_here(SimTaskExecutor::current_process());
     });
     assert!(killed.unwrap().is_none() && machine.footprint().locked);
     machine
@@ -238,9 +238,9 @@ fn left_by_a_dead_process() -> Machine {
 #[test]
 fn a_lock_whose_owner_is_gone_from_this_machine_is_taken_over_at_once() {
     let machine = left_by_a_dead_process();
-    let before = machine.conductor.now();
+    let before = machine.executor.now();
     machine.up(&with(shop(), "services.redis.environment", json!({"A": "1"}))).unwrap();
-    let taken = machine.conductor.now().saturating_sub(before);
+    let taken = machine.executor.now().saturating_sub(before);
     assert!(taken < secs(5), "{taken:?}");
     assert_eq!(waits(&machine).len(), 1);
     assert!(
@@ -260,10 +260,10 @@ fn a_lock_whose_owner_is_gone_from_this_machine_is_taken_over_at_once() {
 fn a_machine_of_the_same_name_waits_for_a_lock_whose_owner_it_can_not_see() {
     let mut machine = left_by_a_dead_process();
     // Its processes have the same numbers, and its person the same name.
-    machine.host = Arc::new(SimHost::new(machine.conductor.clone()).with_boot("another"));
-    let before = machine.conductor.now();
+    machine.host = Arc::new(SimHost::new(machine.executor.clone()).with_boot("another"));
+    let before = machine.executor.now();
     machine.up(&shop()).unwrap();
-    assert!(machine.conductor.now().saturating_sub(before) > secs(30));
+    assert!(machine.executor.now().saturating_sub(before) > secs(30));
     assert!(!waits(&machine)[1].contains("is gone"), "{:?}", waits(&machine));
 }
 
@@ -272,14 +272,14 @@ fn a_machine_of_the_same_name_never_takes_the_lock_of_a_live_run() {
     let machine = machine();
     let process = || {
         machine
-            .conductor
+            .executor
             .process(|| machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap())
     };
     let _held = process().unwrap();
     // The process has ended, its heart beats on: to this machine the owner is gone, to the other
     // one it may be anybody.
     let other = RunContext {
-        host: Arc::new(SimHost::new(machine.conductor.clone()).with_boot("another")),
+        host: Arc::new(SimHost::new(machine.executor.clone()).with_boot("another")),
         ..machine.ctx()
     };
     let failure = machine.run(lock::acquire(&other, PROJECT, secs(100))).err().unwrap();
@@ -291,11 +291,11 @@ fn of_two_that_take_over_at_once_one_waits_for_the_other() {
     for seed in 0..10 {
         let machine = left_by_a_dead_process();
         for _ in 0..seed {
-            machine.conductor.random();
+            machine.executor.random();
         }
         let changed = with(shop(), "services.redis.environment", json!({"A": "1"}));
         let first = creates(&machine, "shop-redis-1.new");
-        let run = || machine.conductor.process(|| machine.up(&changed)).unwrap().unwrap();
+        let run = || machine.executor.process(|| machine.up(&changed)).unwrap().unwrap();
         for result in beside(&machine, vec![Box::new(run), Box::new(run)]) {
             result.unwrap();
         }
@@ -308,13 +308,13 @@ fn of_two_that_take_over_at_once_one_waits_for_the_other() {
 fn a_dead_runs_rollback_that_started_the_old_container_again_is_not_waited_for() {
     let machine = super::replacement::running(&super::replacement::db("1"));
     machine.engine.set_process("shop-db-1.new", Process::new().ready_after(secs(9000)));
-    let killed = machine.conductor.process(|| {
+    let killed = machine.executor.process(|| {
         let kill = async {
             while machine.state().container("shop-db-1").is_none_or(|db| db.starts < 2) {
-                machine.conductor.sleep(millis(20)).await;
+                machine.executor.sleep(millis(20)).await;
             }
-            machine.conductor.sleep(millis(20)).await;
-            machine.conductor.kill_here(SimConductor::current_process());
+            machine.executor.sleep(millis(20)).await;
+            machine.executor.kill_here(SimTaskExecutor::current_process());
         };
         let (ctx, changed) = (
             machine.ctx(),
@@ -324,9 +324,9 @@ fn a_dead_runs_rollback_that_started_the_old_container_again_is_not_waited_for()
         machine.run(futures::future::join(verbs::up(&ctx, &changed, &options), kill)).0
     });
     assert!(killed.unwrap().is_none() && machine.footprint().locked);
-    let before = machine.conductor.now();
+    let before = machine.executor.now();
     machine.up(&super::replacement::db("1")).unwrap();
-    let took = machine.conductor.now().saturating_sub(before);
+    let took = machine.executor.now().saturating_sub(before);
     assert!(took < secs(5), "{took:?}");
     assert!(!machine.footprint().locked);
 }
@@ -340,9 +340,9 @@ fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer
     records::Records::new(&*ctx.host, &ctx.policy, PROJECT)
         .update(|state| state.stopped.extend([id]))
         .unwrap();
-    let before = machine.conductor.now();
+    let before = machine.executor.now();
     machine.up(&with(shop(), "services.redis.environment", json!({"A": "1"}))).unwrap();
-    let took = machine.conductor.now().saturating_sub(before);
+    let took = machine.executor.now().saturating_sub(before);
     assert!(took > secs(10) && took < secs(20), "ten seconds are Docker's grace period: {took:?}");
 }
 
@@ -356,11 +356,11 @@ fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run(
         machine.up(&shop()).unwrap();
         machine.pass(secs(15));
         let redis = BTreeSet::from(["redis".to_owned()]);
-        let killed = machine.conductor.process(|| {
+        let killed = machine.executor.process(|| {
             let ctx = machine.ctx();
             let kill = async {
-                machine.conductor.sleep(secs(3)).await;
-                machine.conductor.kill_here(SimConductor::current_process());
+                machine.executor.sleep(secs(3)).await;
+                machine.executor.kill_here(SimTaskExecutor::current_process());
             };
             let work = async {
                 if stop {
@@ -389,7 +389,7 @@ fn of_two_recoverers_exactly_one_wins_at_a_time() {
         let machine = left_locked();
         // Another order of what happens at once.
         for _ in 0..seed {
-            machine.conductor.random();
+            machine.executor.random();
         }
         let later = || {
             machine.pass(millis(seed * 100));
@@ -412,10 +412,10 @@ fn a_run_whose_lock_was_removed_stops_before_its_next_change() {
         let machine = machine();
         let ctx = machine.ctx();
         let prune = async {
-            machine.conductor.sleep(millis(time)).await;
+            machine.executor.sleep(millis(time)).await;
             let id = lock::holder(&machine.ctx(), PROJECT).await.unwrap()?.id;
             lock::remove(&machine.engine, &id).await.unwrap();
-            Some((machine.conductor.now(), id))
+            Some((machine.executor.now(), id))
         };
         let (result, removed) = machine.up_while(&ctx, &shop(), prune);
         let Some((gone, id)) = removed else {
@@ -491,9 +491,9 @@ fn a_lock_that_says_nothing_of_its_holder_is_waited_for_and_taken_over() {
                 ))
                 .unwrap();
         }
-        let before = machine.conductor.now();
+        let before = machine.executor.now();
         machine.up(&shop()).unwrap();
-        assert!(machine.conductor.now() > before + secs(30));
+        assert!(machine.executor.now() > before + secs(30));
         assert_eq!(
             waits(&machine),
             ["another run changes this project", "the lock was left by another run: taken over"]
@@ -548,6 +548,6 @@ fn projects_do_not_wait_for_each_other() {
     let machine = machine();
     let held = machine.run(lock::acquire(&machine.ctx(), "another", secs(1))).unwrap();
     machine.up(&shop()).unwrap();
-    assert!(machine.conductor.now() < secs(4));
+    assert!(machine.executor.now() < secs(4));
     machine.run(held.release()).unwrap();
 }

@@ -65,7 +65,7 @@ impl Machine {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        date(self.conductor.now())
+        date(self.executor.now())
     }
 }
 
@@ -123,14 +123,14 @@ fn following_goes_on_over_a_restart_with_each_line_once() {
         services(vec![("a", counting("a", millis(1), millis(100), 40)), ("b", Process::new())]);
     machine.up(&description).unwrap();
     let lines = machine.follow_while(FOLLOW, async {
-        machine.conductor.sleep(millis(1500)).await;
+        machine.executor.sleep(millis(1500)).await;
         machine.engine.container_restart("shop-a-1", &StopRequest::default()).await.unwrap();
-        machine.conductor.sleep(millis(1000)).await;
+        machine.executor.sleep(millis(1000)).await;
         machine.engine.container_stop("shop-a-1", &StopRequest::default()).await.unwrap();
         // It is waited for: whoever stopped it may start it again.
-        machine.conductor.sleep(secs(9)).await;
+        machine.executor.sleep(secs(9)).await;
         machine.engine.container_start("shop-a-1").await.unwrap();
-        machine.conductor.sleep(secs(5)).await;
+        machine.executor.sleep(secs(5)).await;
         machine.engine.container_stop("shop-a-1", &StopRequest::default()).await.unwrap();
         machine.engine.container_stop("shop-b-1", &StopRequest::default()).await.unwrap();
     });
@@ -147,11 +147,11 @@ fn following_goes_on_where_the_engine_restarts_a_container_and_ends_with_the_las
     let crashing = counting("a", millis(1), millis(100), 5).exits_after(millis(700), 1);
     let (machine, description) = services(vec![("a", crashing)]);
     machine.up(&with(description, "services.a.restart", "on-failure:3")).unwrap();
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     let lines = machine.follow_while(FOLLOW, async {});
     assert_eq!(of(&lines, "a-1"), [numbered("a", 0..5).as_slice(); 4].concat());
     assert!(
-        machine.conductor.now() < begun + secs(6),
+        machine.executor.now() < begun + secs(6),
         "nothing is waited for once it has ended by itself"
     );
 }
@@ -171,11 +171,11 @@ fn following_sees_what_is_started_later_and_what_replaces_a_container() {
         json!({}),
     );
     let lines = machine.follow_while(FOLLOW, async {
-        machine.conductor.sleep(secs(1)).await;
+        machine.executor.sleep(secs(1)).await;
         verbs::up(&machine.ctx(), &project(&description), &UpOptions::default()).await.unwrap();
-        machine.conductor.sleep(secs(3)).await;
+        machine.executor.sleep(secs(3)).await;
         verbs::up(&machine.ctx(), &project(&changed), &UpOptions::default()).await.unwrap();
-        machine.conductor.sleep(secs(3)).await;
+        machine.executor.sleep(secs(3)).await;
         verbs::down(&machine.ctx(), PROJECT, DownOptions { volumes: false, adopt: false })
             .await
             .unwrap();
@@ -190,9 +190,9 @@ fn following_goes_on_when_the_engine_is_back() {
     let (machine, description) = services(vec![("a", counting("a", millis(1), millis(100), 30))]);
     machine.up(&with(description, "services.a.restart", "unless-stopped")).unwrap();
     let lines = machine.follow_while(FOLLOW, async {
-        machine.conductor.sleep(secs(1)).await;
+        machine.executor.sleep(secs(1)).await;
         machine.engine.restart(secs(20));
-        machine.conductor.sleep(secs(26)).await;
+        machine.executor.sleep(secs(26)).await;
         machine.engine.container_stop("shop-a-1", &StopRequest::default()).await.unwrap();
     });
     assert_eq!(lines, machine.log(all(), LogQuery::default()).unwrap());
@@ -223,7 +223,7 @@ fn an_engine_that_stays_away_ends_the_following() {
             panic!("following ended well");
         },
         async {
-            machine.conductor.sleep(secs(10)).await;
+            machine.executor.sleep(secs(10)).await;
             machine.engine.restart(secs(3600));
         },
     ));
@@ -363,10 +363,10 @@ fn a_container_is_followed_by_its_name() {
                 .await
         },
         async {
-            machine.conductor.sleep(secs(3)).await;
+            machine.executor.sleep(secs(3)).await;
             let changed = with(description.clone(), "services.a.environment", json!({"A": "2"}));
             verbs::up(&machine.ctx(), &project(&changed), &UpOptions::default()).await.unwrap();
-            machine.conductor.sleep(secs(3)).await;
+            machine.executor.sleep(secs(3)).await;
             machine.engine.container_stop("shop-a-1", &StopRequest::default()).await.unwrap();
         },
     ));
@@ -381,7 +381,7 @@ fn following_what_does_not_run_shows_what_there_is_and_ends() {
     assert_eq!(machine.logged(), ["There is no container of \"shop\" whose log could be followed"]);
     machine.up(&description).unwrap();
     machine.pass(secs(5));
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     assert_eq!(machine.log(all(), FOLLOW).unwrap(), ["a-1 done"]);
-    assert!(machine.conductor.now() < begun + secs(1));
+    assert!(machine.executor.now() < begun + secs(1));
 }

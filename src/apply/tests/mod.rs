@@ -56,8 +56,8 @@ use super::verbs::{self, Outcome, UpOptions};
 use crate::engine::sim::{Call, EngineState, ImageSpec, Process, SimEngine, SimEngineBuilder};
 use crate::host::resolve::resolve;
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
-use crate::host::{Conductor, Host};
+use crate::host::sim::executor::SimTaskExecutor;
+use crate::host::{Host, TaskExecutor};
 use crate::model::event::{Event, Sink};
 use crate::model::names::{compose_label, label, lock_container};
 use crate::model::observed::Observed;
@@ -82,7 +82,7 @@ impl Sink for Seen {
 
 /// A machine: an engine, files that outlive a run, and time.
 pub(super) struct Machine {
-    pub conductor: Arc<SimConductor>,
+    pub executor: Arc<SimTaskExecutor>,
     pub engine: SimEngine,
     pub host: Arc<SimHost>,
     pub seen: Arc<Seen>,
@@ -98,8 +98,8 @@ pub(super) fn machine_with(
     seed: u64,
     setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder,
 ) -> Machine {
-    let conductor = SimConductor::new(seed);
-    let builder = SimEngine::builder(conductor.clone())
+    let executor = SimTaskExecutor::new(seed);
+    let builder = SimEngine::builder(executor.clone())
         .image("db:1", ImageSpec::command(&["postgres"]))
         .image("redis:1", ImageSpec::command(&["redis-server"]))
         .image("web:1", ImageSpec::command(&["serve"]).with_port("8000/tcp"))
@@ -110,8 +110,8 @@ pub(super) fn machine_with(
         .process("migrate", Process::new().exits_after(millis(200), 0));
     Machine {
         engine: setup(builder).build(),
-        host: Arc::new(SimHost::new(conductor.clone())),
-        conductor,
+        host: Arc::new(SimHost::new(executor.clone())),
+        executor,
         seen: Arc::default(),
         environment: BTreeMap::from([("TOKEN".to_owned(), "a secret value".to_owned())]),
     }
@@ -197,7 +197,7 @@ impl Machine {
         RunContext {
             engine: self.engine.watched(),
             host: self.host.clone(),
-            conductor: Conductor::Sim(self.conductor.clone()),
+            executor: TaskExecutor::Sim(self.executor.clone()),
             events: self.seen.clone(),
             secrets: Arc::new(Secrets::new()),
             cancel: CancellationToken::new(),
@@ -210,12 +210,12 @@ impl Machine {
     }
 
     pub fn run<F: Future>(&self, future: F) -> F::Output {
-        Conductor::Sim(self.conductor.clone()).block_on(future)
+        TaskExecutor::Sim(self.executor.clone()).block_on(future)
     }
 
     /// Lets virtual time pass.
     pub fn pass(&self, time: Duration) {
-        self.run(self.conductor.sleep(time));
+        self.run(self.executor.sleep(time));
     }
 
     pub fn up(&self, description: &Value) -> Result<Outcome, Failure> {

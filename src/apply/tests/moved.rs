@@ -12,7 +12,7 @@ use crate::model::names::is_former_folders_volume;
 /// A machine with the folders that the project is in, one after the other.
 fn moving() -> Machine {
     let mut machine = machine();
-    let host = SimHost::new(machine.conductor.clone());
+    let host = SimHost::new(machine.executor.clone());
     machine.host =
         Arc::new(["/srv/one", "/srv/two", "/srv/three"].iter().fold(host, SimHost::with_folder));
     machine
@@ -260,7 +260,7 @@ fn a_move_that_is_not_recorded_is_said_and_does_not_fail_the_run() {
 #[test]
 fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
     let mut machine = left_by_compose();
-    let host = SimHost::new(machine.conductor.clone());
+    let host = SimHost::new(machine.executor.clone());
     machine.host = Arc::new(["/srv/one", "/srv/two"].iter().fold(host, SimHost::with_folder));
     let up = |folder: &str, adopts: bool| {
         machine.engine.allow_adoption();
@@ -298,7 +298,7 @@ fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
 #[test]
 fn another_folders_project_is_refused_before_anything_is_advised() {
     let mut machine = composed();
-    let host = SimHost::new(machine.conductor.clone());
+    let host = SimHost::new(machine.executor.clone());
     machine.host = Arc::new(host.with_folder("/srv/one").with_folder(DIRECTORY));
     for adopts in [false, true] {
         let policy =
@@ -325,7 +325,7 @@ fn another_folders_project_is_refused_before_anything_is_advised() {
 fn the_engine_remembers_what_was_taken_over_and_only_up_takes_over() {
     let mut machine = left_by_compose();
     let fresh = |machine: &Machine| {
-        Arc::new(SimHost::new(machine.conductor.clone()).with_folder("/srv/one"))
+        Arc::new(SimHost::new(machine.executor.clone()).with_folder("/srv/one"))
     };
     machine.host = fresh(&machine);
     let ctx = |machine: &Machine, adopts: bool| {

@@ -27,9 +27,9 @@ fn named(name: &str) -> Value {
 fn what_has_a_locks_name_and_is_none_is_told_at_once_and_left_alone() {
     let machine = machine();
     taken(&machine, "shop.spc-lock");
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     let failure = machine.up(&shop()).unwrap_err();
-    assert!(machine.conductor.now() < begun + secs(1), "nobody waits for it");
+    assert!(machine.executor.now() < begun + secs(1), "nobody waits for it");
     assert_eq!(failure.kind, Kind::Conflict);
     let expected = "The project \"shop\" can't be locked: the container \"shop.spc-lock\" has the name of its lock and is none. \
                     It is of the image \"redis:1\", running, created 2026-01-01T00:00:00Z; neither spc nor Docker Compose made it";

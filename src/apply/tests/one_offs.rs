@@ -61,16 +61,16 @@ fn names(machine: &Machine) -> Vec<String> {
 /// container's start; its name.
 fn leave_behind(machine: &Machine, description: &Value, service: &str) -> String {
     let described = project(description);
-    let killed = machine.conductor.process(|| {
+    let killed = machine.executor.process(|| {
         let one_off = OneOff { with_dependencies: false, ..of(&described, service, &["forever"]) };
         let ctx = machine.ctx();
         machine.run(async {
             let run = oneoff::run(&ctx, &one_off).fuse();
             futures::select_biased! {
                 ended = Box::pin(run).fuse() => panic!("it goes on for ever: {ended:?}"),
-                () = machine.conductor.sleep(secs(1)).fuse() => {}
+                () = machine.executor.sleep(secs(1)).fuse() => {}
             }
-            machine.conductor.kill_here(SimConductor::current_process());
+            machine.executor.kill_here(SimTaskExecutor::current_process());
         });
     });
     assert!(killed.unwrap().is_none());
@@ -271,7 +271,7 @@ fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
             "{verb}: its steps say what is removed and why"
         );
         assert!(
-            machine.told().contains(&format!("container {left}"))
+            machine.told().contains(&format!("\"name\":\"{left}\""))
                 && machine.told().contains("left by an interrupted run"),
             "{verb}"
         );
@@ -357,7 +357,7 @@ fn a_one_off_whose_run_is_at_work_is_left_alone_without_a_word() {
     let one_off = of(&described, "redis", &["forever"]);
     machine.run(async {
         let other = async {
-            machine.conductor.sleep(secs(1)).await;
+            machine.executor.sleep(secs(1)).await;
             verbs::up(&machine.ctx(), &described, &UpOptions::default()).await.unwrap();
             let running = machine
                 .state()
@@ -388,7 +388,7 @@ fn of_a_one_off_of_another_machine_or_of_an_earlier_version_is_said_that_it_is_t
     let mut machine = machine();
     machine.up(&shop()).unwrap();
     let left = leave_behind(&machine, &shop(), "web");
-    machine.host = Arc::new(SimHost::new(machine.conductor.clone()).with_boot("another"));
+    machine.host = Arc::new(SimHost::new(machine.executor.clone()).with_boot("another"));
     for run in 1..3 {
         machine.up(&shop()).unwrap();
         let of_one_offs = warnings(&machine).into_iter().filter(|text| text.contains("one-off"));
@@ -422,28 +422,28 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
                 while !machine.state().containers.iter().any(|container| {
                     container.name.contains("-run-") && container.state == "running"
                 }) {
-                    machine.conductor.sleep(millis(10)).await;
+                    machine.executor.sleep(millis(10)).await;
                     was_locked |= locked(&machine);
                 }
                 assert!(was_locked, "while the database was brought up");
-                machine.conductor.sleep(millis(500)).await;
+                machine.executor.sleep(millis(500)).await;
                 assert!(!locked(&machine), "while the command runs");
                 ctx.cancel.cancel();
             };
         futures::future::join(oneoff::run(&ctx, &one_off), watch).await.0.unwrap_err();
     });
     let held = machine.run(crate::apply::lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
-    let before = machine.conductor.now();
+    let before = machine.executor.now();
     let reads = project(&with(tools(), "services.tool.volumes", json!(["cache:/cache:ro"])));
     machine.run(oneoff::run(&machine.ctx(), &of(&reads, "tool", &[]))).unwrap();
     assert!(
-        machine.conductor.now() < before + secs(1),
+        machine.executor.now() < before + secs(1),
         "where nothing is missing, another run's lock is not waited for"
     );
     let (failure, ()) = machine.run(async {
         let ctx = machine.ctx();
         let gives_up = async {
-            machine.conductor.sleep(secs(5)).await;
+            machine.executor.sleep(secs(5)).await;
             ctx.cancel.cancel();
         };
         futures::future::join(oneoff::run(&ctx, &of(&described, "tool", &[])), gives_up).await
@@ -506,7 +506,7 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
                     }
                 };
                 let two = async {
-                    machine.conductor.sleep(millis(delay)).await;
+                    machine.executor.sleep(millis(delay)).await;
                     oneoff::run(
                         &ctx,
                         &OneOff { timeout: Some(secs(5)), ..of(&described, "tool", &["forever"]) },

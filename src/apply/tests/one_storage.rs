@@ -31,7 +31,7 @@ fn machine_with_folders(seed: u64) -> Machine {
     let mut machine = machine_with(seed, |builder| builder);
     let host = ["/srv/x/sub", "/srv/other"]
         .into_iter()
-        .fold(SimHost::new(machine.conductor.clone()), SimHost::with_folder);
+        .fold(SimHost::new(machine.executor.clone()), SimHost::with_folder);
     machine.host = Arc::new(host.with_symlink("/link", "/srv/x"));
     machine
 }

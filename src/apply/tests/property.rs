@@ -207,7 +207,7 @@ fn prepared(seed: u64, modern: bool) -> Machine {
             .process("job*", Process::new().exits_after(millis(400), 0))
     });
     machine.host = Arc::new(
-        SimHost::new(machine.conductor.clone()).with_file("/project/secret.txt", "in a file"),
+        SimHost::new(machine.executor.clone()).with_file("/project/secret.txt", "in a file"),
     );
     machine
 }

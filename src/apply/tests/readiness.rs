@@ -56,7 +56,7 @@ fn without_a_description_of_its_own_the_images_check_is_asked() {
             .process("web", Process::new().ready_after(millis(400)))
     });
     machine.up(&json!({"services": {"web": {"image": "checked:1"}}})).unwrap();
-    assert!(machine.conductor.now() > started(&machine) + millis(400));
+    assert!(machine.executor.now() > started(&machine) + millis(400));
     assert!(
         machine
             .engine
@@ -72,14 +72,14 @@ fn what_took_long_before_is_not_asked_until_it_can_be_ready() {
     machine.up(&checked(30, 5, 3)).unwrap();
     let first = probes(&machine).len();
     machine.down(false).unwrap();
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     let outcome = machine.up(&checked(30, 5, 3)).unwrap();
     let again: Vec<Duration> = probes(&machine).into_iter().filter(|at| *at > begun).collect();
     assert!(again.len() * 2 < first, "{} probes, {first} the first time", again.len());
     assert!(again[0] > begun + secs(3));
     assert!(outcome.ready.values().all(|took| *took < millis(4700)), "{:?}", outcome.ready);
     // Another check, another pace.
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     machine.up(&checked(30, 4, 3)).unwrap();
     assert!(
         probes(&machine).into_iter().find(|at| *at > begun).is_some_and(|at| at < begun + secs(1))
@@ -98,7 +98,7 @@ fn a_disabled_check_means_ready_is_running() {
             .up(&json!({"services": {"web": {"image": "checked:1", "healthcheck": health}}}))
             .unwrap();
         assert!(probes(&machine).is_empty());
-        assert!(machine.conductor.now() < secs(1));
+        assert!(machine.executor.now() < secs(1));
     }
 }
 
@@ -119,7 +119,7 @@ fn a_check_runs_as_the_engine_would_run_it() {
         builder.image("checked:1", image).process("web", Process::new().on_exec(seen))
     });
     machine.up(&json!({"services": {"web": {"image": "checked:1", "user": "1000"}}})).unwrap();
-    assert!(machine.conductor.now() < secs(1));
+    assert!(machine.executor.now() < secs(1));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn the_first_probe_comes_at_once_and_the_next_in_pauses_of_a_tenth_of_the_wait()
         long += usize::from(wanted == secs(1));
     }
     assert!(long >= 3, "{begun:?}: never longer than a second");
-    assert!(machine.conductor.now() < started(&machine) + secs(16) + millis(100));
+    assert!(machine.executor.now() < started(&machine) + secs(16) + millis(100));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn after_one_probe_that_timed_out_the_engines_verdict_counts() {
     let begun = probes(&machine);
     assert_eq!(begun.len(), 2, "one of its own, then the engine's: {begun:?}");
     assert!(begun[1] >= started(&machine) + secs(10));
-    assert!(machine.conductor.now() < started(&machine) + secs(11));
+    assert!(machine.executor.now() < started(&machine) + secs(11));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_check_that_can_not_run_is_reported_at_once() {
     ] {
         let machine = one(Process::new().on_exec(move |_, _| Some(answer.clone())));
         let failure = machine.up(&checked(10, 5, 3)).unwrap_err();
-        assert!(machine.conductor.now() < secs(1));
+        assert!(machine.executor.now() < secs(1));
         assert_eq!(
             failure.message,
             format!("The health check of \"web\" can't run: exit code {code}")
@@ -203,7 +203,7 @@ fn with_x_spc_probe_engine_only_the_engines_verdict_counts() {
     let description = with(checked(10, 5, 3), "services.web.x-spc-probe", "engine");
     let outcome = machine.up(&description).unwrap();
     assert_eq!(probes(&machine).len(), 1);
-    assert!(machine.conductor.now() > started(&machine) + secs(10));
+    assert!(machine.executor.now() > started(&machine) + secs(10));
     assert!(outcome.containers[0].is_ready());
 }
 
@@ -219,7 +219,7 @@ fn the_engines_event_wins_where_it_is_earlier() {
     });
     let health = json!({"test": "check", "interval": "30s", "timeout": "10s", "start_period": "30s", "start_interval": "200ms"});
     machine.up(&web(json!({"healthcheck": health}))).unwrap();
-    assert!(machine.conductor.now() < started(&machine) + millis(400));
+    assert!(machine.executor.now() < started(&machine) + millis(400));
     let state = records::Records::new(&*machine.host, &machine.ctx().policy, PROJECT).state();
     assert!(
         state.passes.is_empty(),
@@ -268,7 +268,7 @@ fn a_check_that_never_passes_fails_with_the_last_output_the_last_lines_and_the_c
         "{details}"
     );
     assert!(details.contains("last log lines: listening on the wrong port"), "{details}");
-    let took = machine.conductor.now().saturating_sub(started(&machine));
+    let took = machine.executor.now().saturating_sub(started(&machine));
     assert!(took > secs(9) && took < secs(10), "what the check itself allows: {took:?}");
 }
 
@@ -296,7 +296,7 @@ fn a_container_that_exits_at_once_fails_with_its_code_and_last_lines() {
         );
         assert_eq!(failure.fields["code"], json!(3));
         assert!(details(&failure).contains("last log lines: no configuration"));
-        assert!(machine.conductor.now() < secs(1));
+        assert!(machine.executor.now() < secs(1));
     }
 }
 
@@ -397,7 +397,7 @@ fn the_engines_last_health_check_is_one_of_the_start_that_failed() {
 fn a_container_that_exits_once_and_then_gets_ready_is_ready() {
     let machine = one(Process::new().exits_after(millis(500), 1).ready_after(secs(2)));
     let again = async {
-        machine.conductor.sleep(secs(1)).await;
+        machine.executor.sleep(secs(1)).await;
         machine.engine.set_process("web", Process::new().ready_after(millis(200)));
     };
     let ctx = machine.ctx();
@@ -436,7 +436,7 @@ fn a_service_that_ran_out_of_memory_under_a_restart_policy_is_said_to() {
 fn a_missed_verdict_is_found_when_the_stream_of_events_is_back() {
     let machine = one(Process::new());
     let break_stream = async {
-        machine.conductor.sleep(secs(10) + millis(130)).await;
+        machine.executor.sleep(secs(10) + millis(130)).await;
         machine.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::EventsEnd });
         machine.engine.version().await.unwrap();
     };
@@ -448,7 +448,7 @@ fn a_missed_verdict_is_found_when_the_stream_of_events_is_back() {
     );
     result.unwrap();
     let passed = machine.when("health_status: healthy shop-web-1");
-    assert!(machine.conductor.now() < passed + millis(200), "at once, not at the next verdict");
+    assert!(machine.executor.now() < passed + millis(200), "at once, not at the next verdict");
 }
 
 #[test]
@@ -456,7 +456,7 @@ fn an_engine_that_restarts_while_a_container_is_waited_for_is_waited_for_too() {
     for probe in ["own", "engine"] {
         let machine = one(Process::new().ready_after(secs(3)));
         let restart = async {
-            machine.conductor.sleep(secs(2)).await;
+            machine.executor.sleep(secs(2)).await;
             machine.engine.restart(secs(4));
         };
         let ctx = machine.ctx();
@@ -475,13 +475,13 @@ fn an_engine_that_restarts_while_a_container_is_waited_for_is_waited_for_too() {
 fn an_engine_that_does_not_come_back_fails_the_wait() {
     let machine = one(Process::new().ready_after(secs(300)));
     let restart = async {
-        machine.conductor.sleep(secs(2)).await;
+        machine.executor.sleep(secs(2)).await;
         machine.engine.restart(secs(86_400));
     };
     let ctx = machine.ctx();
     let (result, ()) = machine.up_while(&ctx, &checked(60, 5, 30), restart);
     assert_eq!(result.unwrap_err().kind, Kind::Engine);
-    assert!(machine.conductor.now() < secs(60));
+    assert!(machine.executor.now() < secs(60));
 }
 
 #[test]
@@ -490,19 +490,19 @@ fn an_engine_that_does_not_come_back_fails_the_wait_for_a_job_too() {
         builder.process("migrate", Process::new().exits_after(secs(500), 0))
     });
     let restart = async {
-        machine.conductor.sleep(secs(5)).await;
+        machine.executor.sleep(secs(5)).await;
         machine.engine.restart(secs(86_400));
     };
     let (result, ()) = machine.up_while(&machine.ctx(), &shop(), restart);
     assert_eq!(result.unwrap_err().kind, Kind::Engine);
-    assert!(machine.conductor.now() < secs(60));
+    assert!(machine.executor.now() < secs(60));
 }
 
 #[test]
 fn a_container_removed_while_it_is_waited_for_fails_the_wait() {
     let machine = one(Process::new().ready_after(secs(30)));
     let remove = async {
-        machine.conductor.sleep(secs(2)).await;
+        machine.executor.sleep(secs(2)).await;
         machine.engine.container_remove("shop-web-1", true, false).await.unwrap();
     };
     let ctx = machine.ctx();

@@ -31,10 +31,7 @@ fn a_container_without_a_check_that_dies_before_the_verb_returns_fails_it() {
         assert_eq!((failure.kind, failure.message), (Kind::Unhealthy, message), "{restart}");
         assert_eq!(failure.fields["service"].to_string().trim_matches('"'), "web");
         let died = machine.when("die shop-web-1");
-        assert!(
-            machine.conductor.now() < died + secs(1),
-            "at once, not when the database is ready"
-        );
+        assert!(machine.executor.now() < died + secs(1), "at once, not when the database is ready");
         assert!(!machine.footprint().locked);
     }
 }
@@ -43,7 +40,7 @@ fn a_container_without_a_check_that_dies_before_the_verb_returns_fails_it() {
 fn a_verb_that_returns_before_is_not_held_up() {
     let (machine, _) = dying(1, "no");
     machine.up(&json!({"services": {"web": {"image": "web:1", "ports": ["8000:8000"]}}})).unwrap();
-    assert!(machine.conductor.now() < machine.when("start shop-web-1") + secs(1));
+    assert!(machine.executor.now() < machine.when("start shop-web-1") + secs(1));
 }
 
 #[test]
@@ -92,7 +89,7 @@ fn one_with_a_check_that_the_engine_starts_again_is_waited_for_once_more() {
     machine.engine.set_process("shop-web-1", Process::new().ready_after(millis(300)));
     let ctx = machine.ctx();
     let end = async {
-        machine.conductor.sleep(millis(5500)).await;
+        machine.executor.sleep(millis(5500)).await;
         machine.engine.end_process("shop-web-1", 1).unwrap();
     };
     let (result, ()) = machine.up_while(&ctx, &description, end);
@@ -149,9 +146,9 @@ fn unchanged(restart: &str, checked: bool) -> (Machine, Value) {
 fn an_unchanged_container_that_dies_meanwhile_fails_the_verb() {
     for (restart, again) in [("no", ""), ("always", ", and the engine starts it again")] {
         let (machine, description) = unchanged(restart, false);
-        let begun = machine.conductor.now();
+        let begun = machine.executor.now();
         let end = async {
-            machine.conductor.sleep(millis(1500)).await;
+            machine.executor.sleep(millis(1500)).await;
             machine.engine.say("shop-web-1", "out of ideas").unwrap();
             machine.engine.end_process("shop-web-1", 3).unwrap();
         };
@@ -165,7 +162,7 @@ fn an_unchanged_container_that_dies_meanwhile_fails_the_verb() {
             "{failure:?}"
         );
         assert!(
-            machine.conductor.now() < begun + secs(3),
+            machine.executor.now() < begun + secs(3),
             "at once, not when the database is ready"
         );
         assert!(!machine.footprint().locked);
@@ -176,7 +173,7 @@ fn an_unchanged_container_that_dies_meanwhile_fails_the_verb() {
 fn an_unchanged_container_that_is_removed_meanwhile_fails_the_verb() {
     let (machine, description) = unchanged("always", false);
     let end = async {
-        machine.conductor.sleep(millis(1500)).await;
+        machine.executor.sleep(millis(1500)).await;
         machine.engine.container_remove("shop-web-1", true, false).await.unwrap();
     };
     let (result, ()) = machine.up_while(&machine.ctx(), &description, end);
@@ -187,7 +184,7 @@ fn an_unchanged_container_that_is_removed_meanwhile_fails_the_verb() {
 fn an_unchanged_container_with_a_check_may_come_back_before_the_verb_returns() {
     let (machine, description) = unchanged("always", true);
     let end = async {
-        machine.conductor.sleep(millis(1500)).await;
+        machine.executor.sleep(millis(1500)).await;
         machine.engine.end_process("shop-web-1", 3).unwrap();
     };
     let (result, ()) = machine.up_while(&machine.ctx(), &description, end);
@@ -206,10 +203,10 @@ fn an_unchanged_container_that_is_unhealthy_at_the_end_is_waited_for_once_more()
         let check_often = json!({"test": "curl", "interval": "1s", "timeout": "1s", "retries": 2});
         let web = json!({"image": "web:1", "healthcheck": check_often});
         machine.up(&json!({"services": {"web": web}})).unwrap();
-        let begun = machine.conductor.now();
+        let begun = machine.executor.now();
         let result = machine.up(&json!({"services": {"web": web, "db": {"image": "db:1", "healthcheck": check("pg_isready")}}}));
         assert_eq!(result.is_ok(), recovers, "{result:?}");
-        assert!(machine.conductor.now() > begun + secs(10), "not when the database was ready");
+        assert!(machine.executor.now() > begun + secs(10), "not when the database was ready");
         if let Err(failure) = result {
             assert_eq!(failure.fields["service"].to_string().trim_matches('"'), "web", "{failure}");
         }
@@ -258,7 +255,7 @@ fn one_that_others_can_do_without_is_not_relied_on_and_neither_is_a_service_that
     description["services"]["db"]["depends_on"] =
         json!({"web": {"condition": "service_started", "required": false}});
     let end = async {
-        machine.conductor.sleep(millis(1500)).await;
+        machine.executor.sleep(millis(1500)).await;
         machine.engine.end_process("shop-web-1", 3).unwrap();
     };
     let (result, ()) = machine.up_while(&machine.ctx(), &description, end);
@@ -268,7 +265,7 @@ fn one_that_others_can_do_without_is_not_relied_on_and_neither_is_a_service_that
     let options = UpOptions { services: Some(vec!["db".into()]), ..UpOptions::default() };
     let ctx = machine.ctx();
     let end = async {
-        machine.conductor.sleep(millis(1500)).await;
+        machine.executor.sleep(millis(1500)).await;
         machine.engine.end_process("shop-web-1", 3).unwrap();
     };
     let (result, ()) = machine.run(futures::future::join(verbs::up(&ctx, &project, &options), end));

@@ -191,9 +191,9 @@ fn what_was_not_stopped_is_not_waited_for_on_the_way_back() {
         on: FaultPoint::method("container_create", 2),
         effect: FaultEffect::FailBefore(refused),
     });
-    let before = machine.conductor.now();
+    let before = machine.executor.now();
     machine.up(&db("2")).unwrap_err();
-    assert!(machine.conductor.now() < before + secs(2));
+    assert!(machine.executor.now() < before + secs(2));
 }
 
 #[test]
@@ -281,7 +281,7 @@ pub(super) fn watched<T>(
         loop {
             futures::select_biased! {
                 result = work => return result,
-                () = machine.conductor.sleep(every).fuse() => look(&machine.state()),
+                () = machine.executor.sleep(every).fuse() => look(&machine.state()),
             }
         }
     })
@@ -291,7 +291,7 @@ pub(super) fn watched<T>(
 fn start_first_serves_without_a_gap_and_gives_the_alias_only_to_who_is_ready() {
     let machine = running(&web("1", "start-first"));
     machine.engine.keep_ready("web", 1);
-    let started = machine.conductor.now();
+    let started = machine.executor.now();
     let (ctx, changed) = (machine.ctx(), project(&web("2", "start-first")));
     let mut seen = BTreeSet::new();
     watched(&machine, millis(3), verbs::up(&ctx, &changed, &UpOptions::default()), |state| {
@@ -311,7 +311,7 @@ fn start_first_serves_without_a_gap_and_gives_the_alias_only_to_who_is_ready() {
         let first =
             machine.engine.event_trace().iter().any(|line| line.contains("start shop-web-1.new"));
         let ran = if first {
-            machine.conductor.now().saturating_sub(machine.when("start shop-web-1.new"))
+            machine.executor.now().saturating_sub(machine.when("start shop-web-1.new"))
         } else {
             Duration::ZERO
         };
@@ -321,7 +321,7 @@ fn start_first_serves_without_a_gap_and_gives_the_alias_only_to_who_is_ready() {
         seen.insert(serving);
     })
     .unwrap();
-    assert!(seen.len() > 1 && machine.conductor.now() > started);
+    assert!(seen.len() > 1 && machine.executor.now() > started);
     assert_eq!(
         (level(&machine, "shop-web-1").as_str(), names(&machine)),
         ("2", vec!["shop-web-1".to_owned()])

@@ -83,9 +83,9 @@ fn what_was_started_again_and_runs_on_is_waited_for_and_then_ready() {
     machine.engine.set_process("web", Process::new());
     machine.engine.set_process("shop-web-1", Process::new());
     machine.pass(secs(3));
-    let begun = machine.conductor.now();
+    let begun = machine.executor.now();
     machine.up(&description).unwrap();
-    let waited = machine.conductor.now().saturating_sub(begun);
+    let waited = machine.executor.now().saturating_sub(begun);
     assert!(waited > secs(5) && waited < secs(12), "{waited:?}");
     // Later it is what it was: nothing to do.
     machine.pass(secs(60));

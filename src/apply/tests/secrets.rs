@@ -181,7 +181,7 @@ fn secrets_that_can_not_be_delivered_stop_nothing() {
 fn records_are_kept_where_a_symlink_leads_only_if_scripts_may_write_there() {
     for (allowed, kept) in [(vec![], false), (vec!["/records".to_owned()], true)] {
         let mut machine = with_value(VALUE);
-        let host = SimHost::new(machine.conductor.clone())
+        let host = SimHost::new(machine.executor.clone())
             .with_folder("/records")
             .with_symlink("/project/.spc", "/records");
         machine.host = Arc::new(host);
@@ -207,7 +207,7 @@ fn records_are_kept_where_a_symlink_leads_only_if_scripts_may_write_there() {
 fn a_symlink_among_the_records_is_not_followed() {
     for link in [".spc/shop", ".spc/runs", ".spc/shop/state.json"] {
         let mut machine = with_value(VALUE);
-        let host = SimHost::new(machine.conductor.clone())
+        let host = SimHost::new(machine.executor.clone())
             .with_file("/outside/state.json", "{}")
             .with_symlink(format!("/project/{link}"), "/outside");
         machine.host = Arc::new(host);

@@ -248,7 +248,7 @@ fn a_proxy_of_the_engine_is_looked_behind_for_the_container_that_is_being_starte
         "The port 8000 of \"shop-b-1\" is already taken by the process docker-proxy (pid 7)"
     );
     let starts = async {
-        machine.conductor.sleep(Duration::from_millis(500)).await;
+        machine.executor.sleep(Duration::from_millis(500)).await;
         machine.engine.container_start("shop-a-1").await.unwrap();
     };
     let (failure, ()) = machine.run(futures::future::join(refused.explain(taken()), starts));

@@ -1,7 +1,7 @@
 //! The same seed gives the same history, also with several runs at once.
 
 use super::*;
-use crate::host::conductor::Job;
+use crate::host::executor::Job;
 
 /// Two projects that come up beside each other on one engine, and go again.
 fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
@@ -26,7 +26,7 @@ fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
         })
     };
     for result in
-        Conductor::Sim(machine.conductor.clone()).tasks(vec![job("one"), job("two")]).unwrap()
+        TaskExecutor::Sim(machine.executor.clone()).tasks(vec![job("one"), job("two")]).unwrap()
     {
         result.unwrap();
     }

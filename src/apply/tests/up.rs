@@ -34,9 +34,9 @@ fn an_empty_engine_ends_with_everything_running_and_ready() {
     );
     assert!(!machine.footprint().locked);
     assert!(
-        machine.conductor.now() < secs(4),
+        machine.executor.now() < secs(4),
         "the engine's own checks come after 10 s: {:?}",
-        machine.conductor.now()
+        machine.executor.now()
     );
 }
 
@@ -85,9 +85,9 @@ fn independent_branches_overlap() {
     }});
     machine.up(&description).unwrap();
     assert!(
-        machine.conductor.now() < secs(25),
+        machine.executor.now() < secs(25),
         "two pulls of 20 s side by side: {:?}",
-        machine.conductor.now()
+        machine.executor.now()
     );
     assert!(
         machine.when("start shop-four-1") < secs(3),
@@ -179,11 +179,11 @@ fn an_own_pass_does_not_count_after_a_restart_of_the_container() {
             &StopRequest::default(),
         ))
         .unwrap();
-    let before = machine.conductor.now();
+    let before = machine.executor.now();
     let calls = machine.calls();
     let outcome = machine.up(&shop()).unwrap();
     assert!(
-        machine.conductor.now() > before + millis(500),
+        machine.executor.now() > before + millis(500),
         "it waits until the database is ready again"
     );
     assert!(

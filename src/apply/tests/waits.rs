@@ -112,11 +112,11 @@ fn waits_for_locks() -> Vec<Wait> {
             machine: || {
                 let machine = machine();
                 machine
-                    .conductor
+                    .executor
                     .process(|| {
                         let _lock =
                             machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
-                        machine.conductor.kill_here(SimConductor::current_process());
+                        machine.executor.kill_here(SimTaskExecutor::current_process());
                     })
                     .unwrap();
                 fail(
@@ -440,7 +440,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             name: "a build",
             machine: || {
                 let mut machine = hangs("image_build");
-                let host = SimHost::new(machine.conductor.clone())
+                let host = SimHost::new(machine.executor.clone())
                     .with_file("/project/web/Dockerfile", "FROM web:1\n");
                 machine.host = Arc::new(host);
                 machine
@@ -474,9 +474,9 @@ fn every_wait_says_what_it_waits_for_and_ends() {
         all.into_iter().flatten()
     {
         let machine = machine();
-        let begun = machine.conductor.now();
+        let begun = machine.executor.now();
         let failure = work(&machine).expect_err(name);
-        let took = machine.conductor.now().saturating_sub(begun);
+        let took = machine.executor.now().saturating_sub(begun);
         if (failure.kind, failure.message.starts_with(message)) != (kind, true) {
             wrong.push(format!("{name} ended with {:?}: {failure}", failure.kind));
         }
@@ -511,7 +511,7 @@ fn what_the_engine_denies_is_said_at_once() {
         fail(&machine, method, 1000, EngineErrorKind::Denied, words);
         let failure = machine.up(&shop()).unwrap_err();
         assert!(failure.message.ends_with(words), "{method}: {failure}");
-        assert!(machine.conductor.now() < secs(5), "{method}");
+        assert!(machine.executor.now() < secs(5), "{method}");
     }
 }
 

@@ -540,7 +540,7 @@ fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
         let options = UpOptions::default();
         let ended: Vec<Result<Outcome, Failure>> = machine.run(async {
             let later = async {
-                machine.conductor.sleep(millis(delay)).await;
+                machine.executor.sleep(millis(delay)).await;
                 verbs::up(&ctx, &two, &options).await
             };
             let (one, two) = futures::future::join(verbs::up(&ctx, &one, &options), later).await;

@@ -94,7 +94,7 @@ fn tcp(text: &str, tls: bool) -> Option<EngineAddress> {
 mod tests {
     use super::*;
     use crate::host::sim::SimHost;
-    use crate::host::sim::conductor::SimConductor;
+    use crate::host::sim::executor::SimTaskExecutor;
 
     fn context(name: &str, address: &str) -> (String, String) {
         let path = format!("/home/alice/.docker/contexts/meta/{name}/meta.json");
@@ -111,7 +111,7 @@ mod tests {
                 r#"{"hosts":["unix:///var/run/docker.sock","tcp://0.0.0.0:1003","tcp://:1004"],"debug":true}"#.to_owned(),
             ),
         ];
-        let host = SimHost::new(SimConductor::new(1))
+        let host = SimHost::new(SimTaskExecutor::new(1))
             .with_variable("HOME", "/home/alice")
             .with_variable("DOCKER_HOST", "127.0.0.1:1002");
         let host =
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn an_engine_that_was_started_with_an_address_is_known() {
         let listening = |command: &str| {
-            let host = SimHost::new(SimConductor::new(1))
+            let host = SimHost::new(SimTaskExecutor::new(1))
                 .with_file("/run/docker.pid", "812\n")
                 .with_file("/proc/812/cmdline", command.to_owned());
             let known = known_engines(&host, &EngineChoice::default());
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_names_none() {
-        let host = SimHost::new(SimConductor::new(1))
+        let host = SimHost::new(SimTaskExecutor::new(1))
             .with_variable("DOCKER_HOST", "nonsense")
             .with_file(DAEMON_FILE, "{");
         assert_eq!(known_engines(&host, &EngineChoice::default()), EngineAddresses::default());

@@ -20,9 +20,9 @@ use super::*;
 use crate::engine::observer::Observer;
 use crate::engine::sim::{ImageSpec, SimEngine, SimEngineBuilder};
 use crate::engine::{BuildRequest, ExecRequest, LogsRequest, StopRequest};
-use crate::host::Conductor;
+use crate::host::TaskExecutor;
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::model::names::{compose_label, label};
 use crate::policy::Settings;
 use bollard::models;
@@ -32,7 +32,7 @@ use futures::stream::BoxStream;
 const HERE: &str = "/project";
 
 struct Bed {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     engine: SimEngine,
     guard: Guard,
 }
@@ -42,11 +42,11 @@ fn bed(toml: &str) -> Bed {
 }
 
 fn bed_with(toml: &str, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> Bed {
-    let conductor = SimConductor::new(1);
+    let executor = SimTaskExecutor::new(1);
     let engine =
-        setup(SimEngine::builder(conductor.clone()).image("app:1", ImageSpec::command(&["serve"])))
+        setup(SimEngine::builder(executor.clone()).image("app:1", ImageSpec::command(&["serve"])))
             .build();
-    let host = SimHost::new(conductor.clone())
+    let host = SimHost::new(executor.clone())
         .with_folder("/project/data")
         .with_symlink("/project/in", "data")
         .with_folder("/elsewhere")
@@ -60,12 +60,12 @@ fn bed_with(toml: &str, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder
     })
     .unwrap();
     let guard = Guard::new(Arc::new(engine.clone()), policy, host);
-    Bed { conductor, engine, guard }
+    Bed { executor, engine, guard }
 }
 
 impl Bed {
     fn run<F: Future>(&self, future: F) -> F::Output {
-        Conductor::Sim(self.conductor.clone()).block_on(future)
+        TaskExecutor::Sim(self.executor.clone()).block_on(future)
     }
 
     /// Makes a container behind the guard's back, running, with a volume and a network of its
@@ -575,7 +575,7 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
         noted.lock().push((call.method().name(), call.target().to_owned()));
         Ok(())
     });
-    let host = Arc::new(SimHost::new(bed.conductor.clone()));
+    let host = Arc::new(SimHost::new(bed.executor.clone()));
     let guard = Guard::new(
         Arc::new(observer),
         Policy::of_folder(Path::new(HERE), &|path| resolve(&*host, path)),
@@ -742,7 +742,7 @@ fn a_project_that_a_person_named_is_a_scripts_to_change() {
     assert!(bed.run(bed.guard.container_stop(&id, &StopRequest::default())).unwrap());
     let given = self::bed("");
     given.made("other", "/srv/other");
-    let host = Arc::new(SimHost::new(given.conductor.clone()));
+    let host = Arc::new(SimHost::new(given.executor.clone()));
     let policy = Policy::of_folder(Path::new(HERE), &|path| resolve(&*host, path))
         .with_given_project(Some("other".into()));
     let guard = Guard::new(Arc::new(given.engine.clone()), policy, host);

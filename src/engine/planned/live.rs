@@ -9,7 +9,7 @@ use futures::FutureExt;
 
 use crate::engine::calls::LONG;
 use crate::engine::{Engine, EngineError, EngineErrorKind, ExecRequest, Result};
-use crate::host::{Conductor, Host};
+use crate::host::{Host, TaskExecutor};
 use crate::model::time::format_duration;
 
 /// How long a plan waits for a command that it runs, unless the command has a `timeout` of its own.
@@ -27,7 +27,7 @@ pub type OnWait = Arc<dyn Fn(&str) + Send + Sync>;
 #[derive(Clone)]
 pub struct Live {
     pub engine: Arc<dyn Engine>,
-    pub conductor: Conductor,
+    pub executor: TaskExecutor,
     pub host: Arc<dyn Host>,
     /// Commands that the script declares to change nothing may be run on it.
     pub runs_read_only: bool,
@@ -37,7 +37,7 @@ pub struct Live {
 impl Live {
     /// Asks; meanwhile the plan stands still. `what` is asked, for who waits: `the container web`.
     pub(super) fn ask<T>(&self, what: &str, question: impl Future<Output = T>) -> T {
-        self.conductor.visit(spoken_of(
+        self.executor.block_on_external(spoken_of(
             &*self.host,
             &self.say,
             &|| format!("the engine has not answered about {what}"),
@@ -90,7 +90,7 @@ impl Live {
     ) -> Result<T> {
         let over = self.host.sleep(limit);
         let question = spoken_of(&*self.host, &self.say, waits, question);
-        self.conductor.visit(async {
+        self.executor.block_on_external(async {
             futures::select_biased! {
                 result = Box::pin(question).fuse() => result,
                 () = over.fuse() => Err(late()),
@@ -101,12 +101,12 @@ impl Live {
 
 /// The engine at hand and what is on it; says when that takes its time.
 pub fn connecting<T>(
-    conductor: &Conductor,
+    executor: &TaskExecutor,
     host: &dyn Host,
     say: &OnWait,
     work: impl Future<Output = T>,
 ) -> T {
-    conductor.visit(spoken_of(
+    executor.block_on_external(spoken_of(
         host,
         say,
         &|| "the engine has not told what is there".to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! [`SimEngine`] answers every call of the port as Docker 20.10 (API 1.41) or 28.5 (API 1.44 and
 //! later) does. Nothing runs in its containers: a [`Process`] says how each behaves. Faults and
-//! crashes can be put on any call. All that happens follows from the conductor's seed.
+//! crashes can be put on any call. All that happens follows from the executor's seed.
 
 mod behaviour;
 mod control;
@@ -22,7 +22,7 @@ use crate::engine::{
     ExecRequest, ExecSession, ExecState, Filters, LogsRequest, Method, OutputStream, RegistryAuth,
     Result, StatsRequest, StopRequest, Top, TransferEvent,
 };
-use crate::host::conductor::Background;
+use crate::host::executor::Background;
 use behaviour::build;
 pub use behaviour::build::BuildScript;
 pub use behaviour::process::{ExecAnswer, MountedVolume, Process, ProcessView};

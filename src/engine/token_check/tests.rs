@@ -9,8 +9,8 @@ use crate::engine::sim::SimEngine;
 use crate::engine::{
     BuildRequest, ExecRequest, Filters, LogsRequest, Method, StatsRequest, StopRequest,
 };
-use crate::host::Conductor;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::TaskExecutor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::model::secret::Secrets;
 
 fn build(image: &str) -> BuildRequest {
@@ -214,13 +214,13 @@ async fn ask(engine: &dyn Engine, method: &str, text: &str) -> Vec<Result<()>> {
 
 #[test]
 fn no_call_of_the_port_takes_a_token_wherever_it_stands() {
-    let conductor = SimConductor::new(1);
-    let sim = SimEngine::builder(conductor.clone()).build();
+    let executor = SimTaskExecutor::new(1);
+    let sim = SimEngine::builder(executor.clone()).build();
     let engine = checked(Arc::new(sim.clone()));
     let hidden = Secrets::token("key", [7; 16]);
     for text in [hidden.clone(), format!("before {} after", Secrets::exposed(&hidden))] {
         for method in Method::ALL.iter().map(|method| method.name()) {
-            for (at, answer) in Conductor::Sim(conductor.clone())
+            for (at, answer) in TaskExecutor::Sim(executor.clone())
                 .block_on(ask(&*engine, method, &text))
                 .into_iter()
                 .enumerate()
@@ -239,11 +239,11 @@ fn no_call_of_the_port_takes_a_token_wherever_it_stands() {
 
 #[test]
 fn a_call_without_a_token_passes() {
-    let conductor = SimConductor::new(1);
-    let engine = checked(Arc::new(SimEngine::builder(conductor.clone()).build()));
+    let executor = SimTaskExecutor::new(1);
+    let engine = checked(Arc::new(SimEngine::builder(executor.clone()).build()));
     for method in Method::ALL.iter().map(|method| method.name()) {
         let answers =
-            Conductor::Sim(conductor.clone()).block_on(ask(&*engine, method, "secret: key"));
+            TaskExecutor::Sim(executor.clone()).block_on(ask(&*engine, method, "secret: key"));
         let refused = answers.iter().find(|answer| {
             answer.as_ref().is_err_and(|error| error.kind == EngineErrorKind::Refused)
         });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::conductor::{Process, SimConductor};
+use super::executor::{Process, SimTaskExecutor};
 use crate::host::{HostError, HostErrorKind, Result};
 
 /// On which side of what it does a run is killed.
@@ -39,7 +39,7 @@ pub struct Change {
 /// The changes so far, and which of those to come is a run's last.
 #[derive(Clone)]
 pub(super) struct Changes {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     state: Arc<Mutex<State>>,
 }
 
@@ -51,8 +51,8 @@ struct State {
 }
 
 impl Changes {
-    pub(super) fn new(conductor: Arc<SimConductor>) -> Self {
-        Self { conductor, state: Arc::default() }
+    pub(super) fn new(executor: Arc<SimTaskExecutor>) -> Self {
+        Self { executor, state: Arc::default() }
     }
 
     pub(super) fn made(&self) -> Vec<Change> {
@@ -72,12 +72,12 @@ impl Changes {
     ) -> Result<T> {
         let side = self.begin(method, target)?;
         if side == Some(Side::Before) {
-            self.conductor.kill_here(SimConductor::current_process());
+            self.executor.kill_here(SimTaskExecutor::current_process());
             return Err(dead());
         }
         let result = work();
         if side == Some(Side::After) {
-            self.conductor.kill_here(SimConductor::current_process());
+            self.executor.kill_here(SimTaskExecutor::current_process());
         }
         result
     }
@@ -85,7 +85,7 @@ impl Changes {
     /// The same for what takes its time: the side on which the run is killed, which is the caller's
     /// to do.
     pub(super) fn begin(&self, method: &'static str, target: &Path) -> Result<Option<Side>> {
-        if self.conductor.is_killed(SimConductor::current_process()) {
+        if self.executor.is_killed(SimTaskExecutor::current_process()) {
             return Err(dead());
         }
         let mut state = self.state.lock();
@@ -101,7 +101,7 @@ impl Changes {
 
     /// The run of `process` is dead from here on.
     pub(super) fn kill(&self, process: Process) {
-        self.conductor.kill(process);
+        self.executor.kill(process);
     }
 }
 

@@ -1,12 +1,12 @@
 //! The simulated host: virtual time, files in memory, scripted answers.
 //!
-//! Given what it is built with, everything it answers follows from the conductor's seed. What was
+//! Given what it is built with, everything it answers follows from the executor's seed. What was
 //! run, requested and asked is recorded and can be read back.
 
 mod changes;
-pub mod conductor;
 mod epoch;
 mod errno;
+pub mod executor;
 mod files;
 mod network;
 mod overlay;
@@ -36,9 +36,9 @@ use super::{
 use crate::policy::CheckedPath;
 use changes::Changes;
 pub use changes::{Change, Side};
-use conductor::SimConductor;
 pub use epoch::{date, epoch};
 use errno::{Errno, failure};
+use executor::SimTaskExecutor;
 use files::{Files, Last};
 use network::Network;
 pub use overlay::Overlay;
@@ -53,7 +53,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// The simulated host. Built by its `with_…` and `on_…` methods; read back by its records.
 pub struct SimHost {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     files: Arc<Mutex<Files>>,
     environment: Mutex<BTreeMap<String, String>>,
     current_folder: PathBuf,
@@ -79,17 +79,17 @@ pub struct SimHost {
 
 impl SimHost {
     /// A host with nothing but the root folder and `/project`, in which spc was started.
-    pub fn new(conductor: Arc<SimConductor>) -> Self {
+    pub fn new(executor: Arc<SimTaskExecutor>) -> Self {
         let folder = PathBuf::from("/project");
-        Self { current_folder: folder.clone(), ..Self::bare(conductor) }.with_folder(folder)
+        Self { current_folder: folder.clone(), ..Self::bare(executor) }.with_folder(folder)
     }
 
     /// A host with nothing but the root folder.
-    pub fn bare(conductor: Arc<SimConductor>) -> Self {
+    pub fn bare(executor: Arc<SimTaskExecutor>) -> Self {
         Self {
-            files: Arc::new(Mutex::new(Files::new(date(conductor.now())))),
-            changes: Changes::new(conductor.clone()),
-            conductor,
+            files: Arc::new(Mutex::new(Files::new(date(executor.now())))),
+            changes: Changes::new(executor.clone()),
+            executor,
             environment: Mutex::default(),
             current_folder: PathBuf::from("/"),
             boot: "simulation".to_owned(),
@@ -144,20 +144,20 @@ impl SimHost {
 #[async_trait]
 impl Host for SimHost {
     fn now(&self) -> DateTime<Utc> {
-        date(self.conductor.now())
+        date(self.executor.now())
     }
 
     fn monotonic(&self) -> Duration {
-        self.conductor.now()
+        self.executor.now()
     }
 
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        self.conductor.sleep(time).boxed()
+        self.executor.sleep(time).boxed()
     }
 
     fn random(&self, buffer: &mut [u8]) {
         for chunk in buffer.chunks_mut(8) {
-            let bytes = self.conductor.random().to_le_bytes();
+            let bytes = self.executor.random().to_le_bytes();
             chunk.copy_from_slice(&bytes[..chunk.len()]);
         }
     }
@@ -179,14 +179,14 @@ impl Host for SimHost {
     }
 
     fn process_mark(&self) -> Option<ProcessMark> {
-        let pid = SimConductor::current_process().try_into().ok()?;
+        let pid = SimTaskExecutor::current_process().try_into().ok()?;
         Some(ProcessMark { boot: self.boot.clone(), namespaces: String::new(), pid, started: 0 })
     }
 
     fn liveness(&self, mark: &ProcessMark) -> Liveness {
         match mark {
             ProcessMark { boot, .. } if *boot != self.boot => Liveness::Unknown,
-            ProcessMark { pid, started: 0, .. } if self.conductor.is_alive((*pid).into()) => {
+            ProcessMark { pid, started: 0, .. } if self.executor.is_alive((*pid).into()) => {
                 Liveness::Alive
             }
             _ => Liveness::Gone,
@@ -281,7 +281,7 @@ impl Host for SimHost {
     fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>> {
         self.on_files("write", path, Last::Keep, |files, _| files.may_create(path.as_path()))?;
         Ok(Box::new(sink::SimFile::new(
-            self.conductor.clone(),
+            self.executor.clone(),
             self.files.clone(),
             self.changes.clone(),
             path,
@@ -296,17 +296,17 @@ impl Host for SimHost {
             return Err(request.no_program());
         };
         let side = self.changes.begin("command", Path::new(request.name()))?;
-        let (changes, process) = (self.changes.clone(), SimConductor::current_process());
+        let (changes, process) = (self.changes.clone(), SimTaskExecutor::current_process());
         if side == Some(Side::Before) {
             changes.kill(process);
         }
         let folder = request.working_dir.clone();
-        let (conductor, files) = (self.conductor.clone(), self.files.clone());
-        let sleep = self.conductor.sleep(answer.takes).map(move |()| {
+        let (executor, files) = (self.executor.clone(), self.files.clone());
+        let sleep = self.executor.sleep(answer.takes).map(move |()| {
             for (path, content) in answer.files {
                 // What a command can't write is its own affair.
                 let _ =
-                    files.lock().replace(&folder.join(path), content, None, date(conductor.now()));
+                    files.lock().replace(&folder.join(path), content, None, date(executor.now()));
             }
             if side == Some(Side::After) {
                 changes.kill(process);

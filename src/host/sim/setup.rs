@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::conductor::SimConductor;
 use super::errno::Errno;
+use super::executor::SimTaskExecutor;
 use super::files::Files;
 use super::{Change, CommandAnswer, HttpAnswer, Overlay, Side, SimHost};
 use crate::host::{CommandRequest, Host, HttpRequest, Listener, StandardStream};
@@ -19,7 +19,7 @@ impl SimHost {
     /// A host that has the files of another one at and below `root`: it asks for each once, and
     /// keeps it as it was then.
     pub fn copying(host: Arc<dyn Host>, root: &Path) -> Self {
-        let copy = Self::new(SimConductor::new(0));
+        let copy = Self::new(SimTaskExecutor::new(0));
         copy.files.lock().set_beneath(Overlay::new(host, [root.to_path_buf()]));
         copy
     }

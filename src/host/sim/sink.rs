@@ -7,15 +7,15 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 
 use super::changes::Changes;
-use super::conductor::SimConductor;
 use super::epoch::date;
 use super::errno::failure;
+use super::executor::SimTaskExecutor;
 use super::files::{Files, Last};
 use crate::host::{FileSink, Result};
 use crate::policy::CheckedPath;
 
 pub(super) struct SimFile {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     files: Arc<Mutex<Files>>,
     path: CheckedPath,
     changes: Changes,
@@ -24,12 +24,12 @@ pub(super) struct SimFile {
 
 impl SimFile {
     pub(super) fn new(
-        conductor: Arc<SimConductor>,
+        executor: Arc<SimTaskExecutor>,
         files: Arc<Mutex<Files>>,
         changes: Changes,
         path: &CheckedPath,
     ) -> Self {
-        Self { conductor, files, path: path.clone(), changes, content: BytesMut::new() }
+        Self { executor, files, path: path.clone(), changes, content: BytesMut::new() }
     }
 }
 
@@ -41,8 +41,8 @@ impl FileSink for SimFile {
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {
-        let Self { conductor, files, path, changes, content } = *self;
-        let now = date(conductor.now());
+        let Self { executor, files, path, changes, content } = *self;
+        let now = date(executor.now());
         let (files, path) = (&mut files.lock(), path.as_path());
         changes.make("write", path, || {
             let written = files

@@ -4,16 +4,16 @@ use super::*;
 use crate::host::FileKind;
 use crate::policy::{EngineAddress, EngineAddresses};
 
-fn host() -> (Arc<SimConductor>, SimHost) {
-    let conductor = SimConductor::new(1);
-    (conductor.clone(), SimHost::new(conductor))
+fn host() -> (Arc<SimTaskExecutor>, SimHost) {
+    let executor = SimTaskExecutor::new(1);
+    (executor.clone(), SimHost::new(executor))
 }
 
 #[test]
 fn time_starts_at_a_fixed_date_and_passes_with_sleeps() {
-    let (conductor, host) = host();
+    let (executor, host) = host();
     assert_eq!(host.now().to_rfc3339(), "2026-01-01T00:00:00+00:00");
-    conductor.block_on(host.sleep(Duration::from_hours(1)));
+    executor.block_on(host.sleep(Duration::from_hours(1)));
     assert_eq!(host.now().to_rfc3339(), "2026-01-01T01:00:00+00:00");
     assert_eq!(host.monotonic(), Duration::from_hours(1));
 }
@@ -42,9 +42,9 @@ fn a_file_error_names_the_action_the_path_and_the_cause() {
 
 #[test]
 fn a_streamed_file_appears_only_when_finished() {
-    let (conductor, host) = host();
+    let (executor, host) = host();
     let path = &CheckedPath::trusted("/project/dump.sql");
-    conductor.block_on(async {
+    executor.block_on(async {
         let mut sink = host.create(path).unwrap();
         sink.write("one ".into()).await.unwrap();
         assert!(host.read(path).is_err());
@@ -62,9 +62,9 @@ fn a_streamed_file_appears_only_when_finished() {
 
 #[test]
 fn a_full_disk_leaves_nothing_of_a_streamed_file() {
-    let (conductor, host) = host();
+    let (executor, host) = host();
     let host = host.with_free_space(3);
-    conductor.block_on(async {
+    executor.block_on(async {
         let mut sink = host.create(&CheckedPath::trusted("/project/dump")).unwrap();
         sink.write("four".into()).await.unwrap();
         assert_eq!(sink.finish().await.unwrap_err().kind, HostErrorKind::NoSpace);
@@ -74,7 +74,7 @@ fn a_full_disk_leaves_nothing_of_a_streamed_file() {
 
 #[test]
 fn a_scripted_command_takes_its_time_and_is_recorded() {
-    let (conductor, host) = host();
+    let (executor, host) = host();
     let host = host.on_command(|request| {
         (request.command[0] == "git")
             .then(|| CommandAnswer::stdout("abc123\n").taking(Duration::from_millis(20)))
@@ -85,7 +85,7 @@ fn a_scripted_command_takes_its_time_and_is_recorded() {
         ..CommandRequest::default()
     };
     let events: Vec<CommandEvent> =
-        conductor.block_on(host.spawn(&request).unwrap().try_collect()).unwrap();
+        executor.block_on(host.spawn(&request).unwrap().try_collect()).unwrap();
     assert_eq!(events, [CommandEvent::Stdout("abc123\n".into()), CommandEvent::Exit(0)]);
     assert_eq!(host.monotonic(), Duration::from_millis(20));
     assert_eq!(host.commands(), [request]);
@@ -143,7 +143,7 @@ fn a_scripted_command_starts_where_a_real_one_would() {
 
 #[test]
 fn http_answers_come_late_time_out_or_are_refused() {
-    let (conductor, host) = host();
+    let (executor, host) = host();
     let host = host.on_http(|request| {
         request
             .url
@@ -156,7 +156,7 @@ fn http_answers_come_late_time_out_or_are_refused() {
         timeout,
         ..HttpRequest::default()
     };
-    conductor.block_on(async {
+    executor.block_on(async {
         assert_eq!(host.http(&get("http://app/", None)).await.unwrap().body, "ok");
         let late = host.http(&get("http://app/", Some(Duration::from_secs(1)))).await.unwrap_err();
         assert_eq!(
@@ -181,7 +181,7 @@ fn http_answers_come_late_time_out_or_are_refused() {
 
 #[test]
 fn a_request_to_an_engine_is_refused_under_each_name_of_it() {
-    let (conductor, host) = host();
+    let (executor, host) = host();
     let own = "192.0.2.7".parse().unwrap();
     let host = host
         .with_address(own)
@@ -196,7 +196,7 @@ fn a_request_to_an_engine_is_refused_under_each_name_of_it() {
             engines,
             ..HttpRequest::default()
         };
-        conductor.block_on(async { host.http(&request).await })
+        executor.block_on(async { host.http(&request).await })
     };
     for engine in ["127.0.0.1", "0.0.0.0", "here.example", "any.localhost", "192.0.2.7"] {
         for name in ["localhost", "127.0.0.1", "[::1]", "x.localhost", "192.0.2.7", "here.example"]
@@ -223,11 +223,11 @@ fn a_request_to_an_engine_is_refused_under_each_name_of_it() {
 
 #[test]
 fn terminal_answers_come_in_order_and_then_none() {
-    let (conductor, host) = host();
+    let (executor, host) = host();
     assert!(!host.is_terminal(StandardStream::Stdin));
     let host = host.with_answer("yes").with_answer("no");
     assert!(host.is_terminal(StandardStream::Stdin));
-    conductor.block_on(async {
+    executor.block_on(async {
         assert_eq!(host.ask("Remove volumes?").await.unwrap().as_deref(), Some("yes"));
         assert_eq!(host.ask("Sure?").await.unwrap().as_deref(), Some("no"));
         assert_eq!(host.ask("Really?").await.unwrap(), None);
@@ -237,11 +237,11 @@ fn terminal_answers_come_in_order_and_then_none() {
 
 #[test]
 fn a_listener_accepts_within_its_latency_or_not_in_time() {
-    let (conductor, host) = host();
+    let (executor, host) = host();
     let host = host
         .with_listener("127.0.0.1:5432", Duration::from_millis(50))
         .with_port_owner(80, "nginx (pid 812)");
-    conductor.block_on(async {
+    executor.block_on(async {
         host.tcp_connect("127.0.0.1:5432", Duration::from_secs(1)).await.unwrap();
         assert_eq!(
             host.tcp_connect("127.0.0.1:5432", Duration::from_millis(10)).await.unwrap_err().kind,
@@ -259,7 +259,7 @@ fn a_listener_accepts_within_its_latency_or_not_in_time() {
 #[test]
 fn randomness_follows_from_the_seed() {
     let draw = |seed| {
-        let host = SimHost::new(SimConductor::new(seed));
+        let host = SimHost::new(SimTaskExecutor::new(seed));
         let mut bytes = [0; 20];
         host.random(&mut bytes);
         bytes

@@ -10,7 +10,7 @@ use similar_asserts::assert_eq;
 
 use crate::host::real::RealHost;
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::host::{Host, HostErrorKind, Result};
 use crate::policy::CheckedPath;
 
@@ -249,7 +249,7 @@ fn the_real_host_follows_no_symlink() {
 fn the_simulated_host_follows_no_symlink() {
     check(|| {
         let host =
-            FILES.iter().fold(SimHost::bare(SimConductor::new(1)), |host, (path, content)| {
+            FILES.iter().fold(SimHost::bare(SimTaskExecutor::new(1)), |host, (path, content)| {
                 host.with_file(format!("/{path}"), *content)
             });
         let host = LINKS
@@ -263,13 +263,13 @@ fn the_simulated_host_follows_no_symlink() {
 fn a_simulated_host_over_real_files_follows_no_symlink() {
     check(|| {
         let beneath =
-            FILES.iter().fold(SimHost::bare(SimConductor::new(1)), |host, (path, content)| {
+            FILES.iter().fold(SimHost::bare(SimTaskExecutor::new(1)), |host, (path, content)| {
                 host.with_file(format!("/{path}"), *content)
             });
         let beneath = LINKS
             .iter()
             .fold(beneath, |host, (path, target)| host.with_symlink(format!("/{path}"), *target));
         let over = crate::host::sim::Overlay::new(std::sync::Arc::new(beneath), ["/".into()]);
-        (Box::new(SimHost::bare(SimConductor::new(1)).over(over)), "/".into(), None)
+        (Box::new(SimHost::bare(SimTaskExecutor::new(1)).over(over)), "/".into(), None)
     });
 }

@@ -16,7 +16,7 @@ pub type Bases<'a> = dyn Fn(&Build) -> BTreeSet<String> + Sync + 'a;
 pub struct OrderedBuild {
     /// The service whose `build` it is.
     pub service: String,
-    /// Places in the list.
+    /// Spans in the list.
     pub after: Vec<usize>,
 }
 

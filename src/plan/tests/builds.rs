@@ -7,7 +7,7 @@ use similar_asserts::assert_eq;
 
 use super::{ROOT, changed, host, planned, planned_and_run, stack, text, try_plan, up, world};
 use crate::engine::sim::{ImageSpec, SimEngine};
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::machine::World;
 
 const TOOL: &str = r#"tool: #{ build: ".", image: "local/tool:1", profiles: ["tools"] }"#;
@@ -15,12 +15,12 @@ const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM base:1\nCMD [\"serve\"]\n"
 
 /// A machine without a registry, on which there is `base:1`.
 fn without_registry(files: &[(&str, &str)]) -> World {
-    let conductor = SimConductor::new(7);
-    let host = host(&conductor, files, "red");
-    let engine = SimEngine::builder(conductor.clone())
+    let executor = SimTaskExecutor::new(7);
+    let host = host(&executor, files, "red");
+    let engine = SimEngine::builder(executor.clone())
         .image("base:1", ImageSpec::command(&["serve"]))
         .build();
-    World::of(conductor, engine, host, 7)
+    World::of(executor, engine, host, 7)
 }
 
 /// The calls that made images, in their order.

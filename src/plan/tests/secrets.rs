@@ -17,9 +17,9 @@ fn a_plan_knows_rotated_secrets_from_others_without_the_key() {
     // As a fresh clone: without the records.
     let clone = |secret: &str| {
         World::of(
-            first.conductor.clone(),
+            first.executor.clone(),
             first.engine.clone(),
-            host(&first.conductor, &files, "red").with_variable("PW", secret),
+            host(&first.executor, &files, "red").with_variable("PW", secret),
             7,
         )
     };

@@ -57,7 +57,7 @@ impl Ill {
 }
 
 fn rest(world: &World, time: Duration) {
-    world.conductor.block_on(world.conductor.sleep(time));
+    world.executor.block_on(world.executor.sleep(time));
 }
 
 fn db(more: &str) -> String {
@@ -261,7 +261,7 @@ fn a_job_that_is_asked_for_by_name_is_planned_run_and_waited_for() {
     let world = world(&[("report.rhai", &code)]);
     world.engine.set_process("report", Process::new().exits_after(Duration::from_secs(100), 0));
     planned_and_run(&world, "report.rhai");
-    let begun = world.conductor.now();
+    let begun = world.executor.now();
     let said = text(&planned_and_run(&world, "report.rhai"));
     assert!(
         said.contains("start container shop-report-1")
@@ -270,7 +270,7 @@ fn a_job_that_is_asked_for_by_name_is_planned_run_and_waited_for() {
         "{said}"
     );
     assert!(
-        world.conductor.now().saturating_sub(begun) >= Duration::from_secs(100),
+        world.executor.now().saturating_sub(begun) >= Duration::from_secs(100),
         "the end of this run is waited for, not that of the last"
     );
 }

@@ -10,7 +10,7 @@ use super::super::run::{Runbook, Script, on_script_thread};
 use crate::api::Context;
 use crate::api::context::ProjectSettings;
 use crate::engine::{Engine, EngineError, EngineErrorKind};
-use crate::host::Conductor;
+use crate::host::TaskExecutor;
 use crate::model::Kind;
 use crate::model::event::{Event, Sink};
 
@@ -208,7 +208,7 @@ const WORDS: &[&str] = &[
 fn an_interrupt_ends_a_sleep_in_the_middle() {
     let scripts = Scripts::new(&[("main.rhai", "fn nap() { sleep(\"1h\") }\nnap();")]);
     let (sim, cancel) = (scripts.run.sim.clone(), scripts.run.context.cancel.clone());
-    let _background = scripts.run.context.conductor.spawn(async move {
+    let _background = scripts.run.context.executor.spawn(async move {
         sim.sleep(std::time::Duration::from_secs(5)).await;
         cancel.cancel();
     });
@@ -235,10 +235,10 @@ fn on_a_real_conductor_an_interrupt_ends_endless_loops_side_by_side() {
             Box::pin(async { Err(EngineError::new(EngineErrorKind::Unreachable, "none")) })
         };
     let events = Arc::new(CancelOnPrint(cancel.clone()));
-    let conductor = Conductor::Real(runtime.handle().clone());
+    let executor = TaskExecutor::Real(runtime.handle().clone());
     let mut context = Context::new(
         run.host.clone(),
-        conductor,
+        executor,
         events,
         ProjectSettings::default(),
         Box::new(no_engine),

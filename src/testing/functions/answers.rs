@@ -15,9 +15,9 @@ use crate::api::task;
 use crate::engine::sim::{ExecAnswer, matches};
 use crate::host::sim::{CommandAnswer, HttpAnswer};
 use crate::model::Failure;
-use crate::testing::lab::Lab;
+use crate::testing::test_context::TestContext;
 use crate::value::text::{literal, plain};
-use crate::value::{Options, words};
+use crate::value::{Options, type_names};
 
 /// The keys of a map that is an answer, not several by patterns.
 const KEYS: [&str; 6] = ["code", "stdout", "stderr", "takes", "cannot_run", "runs_on"];
@@ -44,14 +44,14 @@ enum Answer {
 /// Answers to commands.
 #[derive(Clone)]
 pub struct Answers {
-    lab: Weak<Lab>,
+    lab: Weak<TestContext>,
     /// The longest pattern first.
     by_pattern: Vec<(String, Answer)>,
 }
 
 impl Answers {
     /// The answers that a test gives.
-    pub fn of(lab: &Arc<Lab>, value: &Dynamic) -> Result<Self, Failure> {
+    pub fn of(lab: &Arc<TestContext>, value: &Dynamic) -> Result<Self, Failure> {
         let patterns = value
             .read_lock::<Map>()
             .filter(|map| !map.keys().all(|key| KEYS.contains(&key.as_str())))
@@ -106,7 +106,7 @@ fn said(value: &Dynamic) -> Result<Said, Failure> {
     if !value.is_map() {
         return Err(Failure::usage(format!(
             "An answer is a text, a map or a function, not {}",
-            words::a(value)
+            type_names::a(value)
         )));
     }
     let mut options = Options::of(value, "parts of an answer")?;
@@ -122,7 +122,7 @@ fn said(value: &Dynamic) -> Result<Said, Failure> {
     Ok(said)
 }
 
-fn given(lab: &Weak<Lab>, answer: &Answer, words: &str) -> Option<Said> {
+fn given(lab: &Weak<TestContext>, answer: &Answer, words: &str) -> Option<Said> {
     match answer {
         Answer::Said(said) => Some(said.clone()),
         Answer::InTurn(all) => {
@@ -139,7 +139,9 @@ fn given(lab: &Weak<Lab>, answer: &Answer, words: &str) -> Option<Said> {
                 Ok(said) => Some(said),
                 Err(failure) => {
                     let lab = lab.upgrade()?;
-                    lab.fail(crate::script::place::plain(failure.field("answer", literal(&value))));
+                    lab.fail(crate::script::project_context::plain(
+                        failure.field("answer", literal(&value)),
+                    ));
                     Some(failed())
                 }
             }
@@ -148,7 +150,7 @@ fn given(lab: &Weak<Lab>, answer: &Answer, words: &str) -> Option<Said> {
 }
 
 /// What a function of the test answers. Its failure is the test's.
-fn ask(lab: &Weak<Lab>, function: &FnPtr, argument: Dynamic) -> Option<Dynamic> {
+fn ask(lab: &Weak<TestContext>, function: &FnPtr, argument: Dynamic) -> Option<Dynamic> {
     let lab = lab.upgrade()?;
     let script = lab.script()?;
     match task::answering(|| script.answer(function, vec![argument])) {
@@ -203,13 +205,13 @@ impl From<Said> for CommandAnswer {
 /// Answers to requests.
 #[derive(Clone)]
 pub struct Pages {
-    lab: Weak<Lab>,
+    lab: Weak<TestContext>,
     answer: Dynamic,
 }
 
 impl Pages {
     /// The answers that a test gives: a status, a body, a map, or a function of the request (`"GET http://…"`).
-    pub fn of(lab: &Arc<Lab>, value: &Dynamic) -> Result<Self, Failure> {
+    pub fn of(lab: &Arc<TestContext>, value: &Dynamic) -> Result<Self, Failure> {
         if !value.is_fnptr() {
             page(value)?;
         }
@@ -225,7 +227,9 @@ impl Pages {
         };
         page(&value)
             .map_err(|failure| {
-                self.lab.upgrade().inspect(|lab| lab.fail(crate::script::place::plain(failure)))
+                self.lab
+                    .upgrade()
+                    .inspect(|lab| lab.fail(crate::script::project_context::plain(failure)))
             })
             .ok()
     }

@@ -8,10 +8,10 @@ use rhai::{Array, Dynamic, Map};
 use super::answers::Answers;
 use crate::engine::sim::{BuildScript, Figures, ImageSpec, Process, Traffic};
 use crate::model::{Failure, Kind};
-use crate::testing::lab::Lab;
+use crate::testing::test_context::TestContext;
 use crate::value::options::{duration_of, number};
 use crate::value::text::plain;
-use crate::value::{Options, words};
+use crate::value::{Options, type_names};
 
 /// A time that does not come.
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
@@ -20,7 +20,7 @@ const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 const PULL_TAKES: Duration = Duration::from_secs(3);
 
 /// Makes containers behave.
-pub fn process(lab: &Arc<Lab>, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
+pub fn process(lab: &Arc<TestContext>, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
     let mut options = Options::of(given, "options of a process")?;
     let mut process = Process::new();
     if let Some(value) = options.take("ready_after") {
@@ -113,7 +113,7 @@ fn log_lines(value: Dynamic) -> Result<Vec<LogLine>, Failure> {
 }
 
 /// Describes an image of the registry, or one that is there.
-pub fn image(lab: &Lab, name: &str, given: &Dynamic) -> Result<(), Failure> {
+pub fn image(lab: &TestContext, name: &str, given: &Dynamic) -> Result<(), Failure> {
     let failed = |error: crate::engine::EngineError| {
         Failure::usage(format!("The image \"{name}\" can't be made: {}", error.message))
     };
@@ -156,7 +156,7 @@ pub fn image(lab: &Lab, name: &str, given: &Dynamic) -> Result<(), Failure> {
 }
 
 /// Makes builds go so.
-pub fn build(lab: &Lab, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
+pub fn build(lab: &TestContext, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
     let mut options = Options::of(given, "options of a build")?;
     let mut script = BuildScript::new();
     if let Some(time) = options.duration("step_takes")? {
@@ -173,14 +173,14 @@ pub fn build(lab: &Lab, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
 }
 
 /// The requests to the stack, and how each release answers.
-pub fn traffic(lab: &Lab, given: &Map) -> Result<(), Failure> {
+pub fn traffic(lab: &TestContext, given: &Map) -> Result<(), Failure> {
     let mut traffic = Traffic::default();
     for (name, value) in given {
         if name == "rps" {
             traffic.rps = number(value).ok_or_else(|| {
                 Failure::usage(format!(
                     "\"rps\" of the traffic is a number, not {}",
-                    words::a(value)
+                    type_names::a(value)
                 ))
             })?;
             continue;

@@ -6,16 +6,16 @@ use rhai::NativeCallContext;
 
 use crate::api::Raw;
 use crate::model::Failure;
-use crate::testing::lab::Lab;
+use crate::testing::test_context::TestContext;
 use crate::value::error::throw;
 
 /// Does the work of a module's function, with the position of its call in an error: Rhai fills that
 /// in only where no `module::` stands before the name.
 pub(super) fn placed<T>(
     call: &NativeCallContext,
-    work: impl FnOnce(&Arc<Lab>) -> Result<T, Failure>,
+    work: impl FnOnce(&Arc<TestContext>) -> Result<T, Failure>,
 ) -> Raw<T> {
-    Lab::of(call).and_then(|lab| work(&lab)).map_err(|failure| {
+    TestContext::of(call).and_then(|lab| work(&lab)).map_err(|failure| {
         let mut error = throw(failure);
         error.set_position(call.call_position());
         error

@@ -9,10 +9,10 @@ use crate::machine::{End, Ran};
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
-use crate::testing::lab::Lab;
+use crate::testing::test_context::TestContext;
 use crate::value::json::from_json;
 use crate::value::text::plain;
-use crate::value::{Record, words};
+use crate::value::{Record, type_names};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
@@ -20,7 +20,7 @@ pub fn register(engine: &mut Engine) {
 }
 
 fn run(call: &NativeCallContext, name: &str, words: &[String]) -> Raw<Record> {
-    let lab = Lab::of(call)?;
+    let lab = TestContext::of(call)?;
     let before = lab.world.engine.calls().len();
     let ran = lab.run(name, words)?;
     let calls = lab.world.engine.calls().len() - before;
@@ -132,7 +132,7 @@ mod functions {
         if let Some(wrong) = list.iter().find(|value| nested(value)) {
             return Err(Failure::usage(format!(
                 "A runbook's words are texts, not {}",
-                words::a(wrong)
+                type_names::a(wrong)
             ))
             .into());
         }

@@ -14,7 +14,7 @@ use crate::host::resolve::named_itself;
 use crate::host::{Host, Listener};
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
-use crate::testing::lab::Lab;
+use crate::testing::test_context::TestContext;
 use crate::value::Options;
 use crate::value::options::duration_of;
 use crate::value::text::plain;
@@ -38,7 +38,7 @@ fn port_of(number: i64) -> Result<u16, Failure> {
         .ok_or_else(|| Failure::usage(format!("{number} is no port: they go from 1 to 65535")))
 }
 
-fn fault(lab: &Lab, given: &Dynamic) -> Result<(), Failure> {
+fn fault(lab: &TestContext, given: &Dynamic) -> Result<(), Failure> {
     let mut options = Options::of(given, "parts of a fault")?;
     let on = options.text("on")?.unwrap_or_else(|| "any".to_owned());
     let nth = options.count("nth")?.unwrap_or(1);
@@ -51,7 +51,7 @@ fn fault(lab: &Lab, given: &Dynamic) -> Result<(), Failure> {
     Ok(())
 }
 
-fn no_such_volume(lab: &Lab, name: &str) -> Failure {
+fn no_such_volume(lab: &TestContext, name: &str) -> Failure {
     let failure = Failure::new(Kind::NotFound, format!("There is no volume \"{name}\""));
     let state = lab.world.engine.state();
     match did_you_mean(
@@ -107,7 +107,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn now(call: NativeCallContext) -> Raw<Duration> {
-        placed(&call, |lab| Ok(lab.world.conductor.now()))
+        placed(&call, |lab| Ok(lab.world.executor.now()))
     }
 
     /// The seed of this run of the test.

@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic, Map};
 
 use crate::engine::sim::{Call, ContainerView, EventView, MountView};
 use crate::model::names::compose_label;
-use crate::testing::lab::Lab;
+use crate::testing::test_context::TestContext;
 use crate::value::Record;
 
 fn record<const N: usize>(what: &str, fields: [(&str, Dynamic); N]) -> Dynamic {
@@ -31,7 +31,7 @@ fn count(number: u64) -> Dynamic {
 }
 
 /// In the order they were created.
-pub fn containers(lab: &Lab) -> Array {
+pub fn containers(lab: &TestContext) -> Array {
     lab.world.engine.state().containers.iter().map(container).collect()
 }
 
@@ -73,7 +73,7 @@ fn mount(view: &MountView) -> String {
 }
 
 /// By name.
-pub fn volumes(lab: &Lab) -> Array {
+pub fn volumes(lab: &TestContext) -> Array {
     let state = lab.world.engine.state();
     let all = state.volumes.iter().map(|view| {
         let fields = [
@@ -89,7 +89,7 @@ pub fn volumes(lab: &Lab) -> Array {
 }
 
 /// In the order they were created.
-pub fn networks(lab: &Lab) -> Array {
+pub fn networks(lab: &TestContext) -> Array {
     let state = lab.world.engine.state();
     let all = state.networks.iter().map(|view| {
         record(
@@ -105,7 +105,7 @@ pub fn networks(lab: &Lab) -> Array {
 }
 
 /// In the order they came.
-pub fn images(lab: &Lab) -> Array {
+pub fn images(lab: &TestContext) -> Array {
     let state = lab.world.engine.state();
     let all = state.images.iter().map(|view| {
         record(
@@ -121,7 +121,7 @@ pub fn images(lab: &Lab) -> Array {
 }
 
 /// The engine's calls so far.
-pub fn calls(lab: &Lab) -> Array {
+pub fn calls(lab: &TestContext) -> Array {
     let call = |call: &Call| {
         let fields = [
             ("index", count(call.index)),
@@ -136,7 +136,7 @@ pub fn calls(lab: &Lab) -> Array {
 }
 
 /// The engine's events so far.
-pub fn events(lab: &Lab) -> Array {
+pub fn events(lab: &TestContext) -> Array {
     let event = |event: EventView| {
         let code = event.exit_code.and_then(|code| code.parse::<i64>().ok());
         let fields = [

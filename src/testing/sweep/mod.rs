@@ -11,8 +11,8 @@ mod outcome;
 pub mod points;
 pub mod report;
 pub mod setup;
-pub mod stage;
 pub mod state;
+pub mod sweep_setup;
 #[cfg(test)]
 mod tests;
 mod undisturbed;
@@ -28,18 +28,18 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::points::{Point, Port, Side};
 pub use self::report::{Finding, Problem, Report};
-pub use self::stage::Stage;
+pub use self::sweep_setup::SweepSetup;
 pub use self::undisturbed::Task;
 
 use self::outcome::{Outcome, not_deterministic};
-use self::points::{Deeds, Named};
-use self::stage::Play;
+use self::points::{MutationLog, Named};
 use self::state::Expected;
+use self::sweep_setup::Play;
 use self::undisturbed::{Clean, Made};
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
-use crate::script::place::plain;
+use crate::script::project_context::plain;
 
 /// Recoveries that are killed too, where nothing else is said.
 pub const RECOVERIES: usize = 24;
@@ -87,7 +87,7 @@ pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 /// Fails where the stage can't be set, the task fails undisturbed, or does not do the same each
 /// time.
 pub fn sweep(
-    stage: &Stage,
+    stage: &SweepSetup,
     task: &Task,
     options: &Options,
     progress: Progress<'_>,
@@ -117,7 +117,7 @@ pub fn sweep(
         None => points::chosen(&clean.deeds).into_iter().map(|point| (point, None)).collect(),
     };
     if let Some((point, _)) = plays.iter().find(|(point, _)| clean.deeds.at(*point).is_none()) {
-        let Deeds { calls, changes } = &clean.deeds;
+        let MutationLog { calls, changes } = &clean.deeds;
         let failure = Failure::usage(format!("{} does not get to {point}", task.words()));
         let hint = format!(
             "it makes {} calls of the engine, and {} changes on the host",
@@ -191,7 +191,7 @@ fn drawn(
     number: usize,
     seed: u64,
 ) -> Vec<(Point, Option<Point>)> {
-    let random = SimConductor::new(seed);
+    let random = SimTaskExecutor::new(seed);
     let below =
         |bound: usize| usize::try_from(random.random() % (bound as u64).max(1)).unwrap_or(0);
     let candidates: Vec<(Point, Vec<Point>)> = plays

@@ -1,18 +1,18 @@
 //! What came of one kill, or of a runbook that two runs can't be compared of.
 
-use super::points::Deeds;
+use super::points::MutationLog;
 use super::report::Finding;
 use super::undisturbed::Task;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
-use crate::script::place::plain;
+use crate::script::project_context::plain;
 
 /// What came of one point.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) finding: Option<Finding>,
     /// What the run after the kill did.
-    pub(super) recovery: Deeds,
+    pub(super) recovery: MutationLog,
     /// The run was over before it could be killed there.
     pub(super) too_late: bool,
 }

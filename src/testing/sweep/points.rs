@@ -77,12 +77,12 @@ impl FromStr for Point {
 
 /// What a run did, in order: its calls, and what it changed on the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Deeds {
+pub struct MutationLog {
     pub calls: Vec<Named>,
     pub changes: Vec<Named>,
 }
 
-impl Deeds {
+impl MutationLog {
     /// What happens at a point.
     pub fn at(&self, point: Point) -> Option<&Named> {
         let deeds = match point.on {
@@ -140,7 +140,7 @@ impl fmt::Display for Named {
 }
 
 /// Both sides of everything.
-pub fn all(deeds: &Deeds) -> Vec<Point> {
+pub fn all(deeds: &MutationLog) -> Vec<Point> {
     let every = |on, deeds: &[Named]| {
         (1..=deeds.len() as u64).flat_map(move |number| both_sides(on, number)).collect::<Vec<_>>()
     };
@@ -151,7 +151,7 @@ pub fn all(deeds: &Deeds) -> Vec<Point> {
 /// phase (between two kinds of changes), of reads each kind once. What only reads leaves nothing
 /// behind, so that killing after it is killing before the next call. On the host each file counts
 /// once that is added to, and each of spc's own records.
-pub fn chosen(deeds: &Deeds) -> Vec<Point> {
+pub fn chosen(deeds: &MutationLog) -> Vec<Point> {
     let calls = &deeds.calls;
     let mut phase = "";
     let mut known = BTreeSet::new();
@@ -191,9 +191,9 @@ mod tests {
     use super::*;
     use similar_asserts::assert_eq;
 
-    fn deeds(calls: &[&'static str], changes: &[&'static str]) -> Deeds {
+    fn deeds(calls: &[&'static str], changes: &[&'static str]) -> MutationLog {
         let named = |deeds: &[&'static str]| deeds.iter().map(|text| call(text)).collect();
-        Deeds { calls: named(calls), changes: named(changes) }
+        MutationLog { calls: named(calls), changes: named(changes) }
     }
 
     fn call(text: &'static str) -> Named {
@@ -257,7 +257,7 @@ mod tests {
     fn all_points_are_both_sides_of_everything() {
         let deeds = deeds(&["container_list", "container_start a"], &["write a"]);
         assert_eq!(words(&all(&deeds)), "1:before 1:after 2:before 2:after h1:before h1:after");
-        assert_eq!(chosen(&Deeds::default()), []);
+        assert_eq!(chosen(&MutationLog::default()), []);
     }
 
     #[test]

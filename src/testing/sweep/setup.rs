@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::case;
-use super::super::lab::Lab;
+use super::super::test_context::TestContext;
 use crate::host::FileKind;
 use crate::host::resolve::named;
 use crate::machine::world::{Subject, World};
@@ -18,7 +18,7 @@ pub const FUNCTION: &str = "sweep";
 
 /// A machine, with what answers on it.
 pub struct Machine {
-    lab: Arc<Lab>,
+    lab: Arc<TestContext>,
     /// Functions of it answer for processes and commands.
     _script: Option<Arc<Script>>,
 }
@@ -35,7 +35,9 @@ impl Machine {
     /// `world` as it is, or set up by a test file.
     pub fn new(world: World, file: Option<&Path>) -> Result<Self, Box<Diagnostic>> {
         match file {
-            None => Ok(Self { lab: Arc::new(Lab::new(world, PathBuf::new())), _script: None }),
+            None => {
+                Ok(Self { lab: Arc::new(TestContext::new(world, PathBuf::new())), _script: None })
+            }
             Some(file) => {
                 let (lab, script) = case::set_up(world, file, FUNCTION)?;
                 Ok(Self { lab, _script: Some(script) })

@@ -7,42 +7,42 @@ use super::*;
 use crate::host::Host;
 use crate::host::real::RealHost;
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::machine::world::Subject;
 use crate::model::Kind;
 use crate::policy::CheckedPath;
 
 /// The reference stack: the project that this is. Nothing is on its machine yet, but for a `.env`
 /// as its example has it.
-fn reference() -> Stage {
+fn reference() -> SweepSetup {
     let host = Arc::new(RealHost::new());
     let root = host.canonicalize(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     let directory = root.join("examples/spc");
     let example = host.read(&CheckedPath::trusted(directory.join(".env.example"))).unwrap();
-    let mut stage = Stage::new(Subject::new(host, root, directory, []));
+    let mut stage = SweepSetup::new(Subject::new(host, root, directory, []));
     stage.env_file = Some(example);
     stage
 }
 
 /// The same, brought up.
-fn running() -> Stage {
+fn running() -> SweepSetup {
     let mut stage = reference();
     stage.before.push(stage.subject.task("scripts/up.rhai", &[]));
     stage
 }
 
 /// A project with one runbook.
-fn project(runbook: &str) -> (Stage, Task) {
-    let host = SimHost::new(SimConductor::new(0))
+fn project(runbook: &str) -> (SweepSetup, Task) {
+    let host = SimHost::new(SimTaskExecutor::new(0))
         .with_file("/project/spc.toml", "spc = \"0.1\"\n")
         .with_file("/project/sweep.rhai", runbook.to_owned());
     let folder = PathBuf::from("/project");
-    let stage = Stage::new(Subject::new(Arc::new(host), folder.clone(), folder, []));
+    let stage = SweepSetup::new(Subject::new(Arc::new(host), folder.clone(), folder, []));
     let task = stage.subject.task("sweep.rhai", &[]);
     (stage, task)
 }
 
-fn swept(stage: &Stage, task: &Task) -> Report {
+fn swept(stage: &SweepSetup, task: &Task) -> Report {
     // Each costs a whole run: few, for there are many sweeps.
     sweep(stage, task, &Options { recoveries: 4, ..Options::default() }, &|_, _| ())
         .unwrap_or_else(|diagnostic| panic!("{}", diagnostic.message))
@@ -58,7 +58,7 @@ fn told(report: &Report) -> String {
 }
 
 /// Every run after a kill arrives; the sweep's own account of it.
-fn arrives(stage: &Stage, runbook: &str, words: &[&str]) -> Report {
+fn arrives(stage: &SweepSetup, runbook: &str, words: &[&str]) -> Report {
     let report = swept(stage, &stage.subject.task(runbook, words));
     assert!(report.findings.is_empty(), "{}", told(&report));
     assert!(report.points > 0 && report.too_late <= report.points / 10, "{}", told(&report));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::points::{Deeds, Named};
+use super::points::{MutationLog, Named};
 use super::state::{Footprint, Stamps};
 use crate::engine::sim::Call;
 
@@ -40,7 +40,7 @@ pub(super) fn made(calls: &[Call]) -> Vec<Made> {
 /// What is known of a run that nothing disturbed.
 pub(super) struct Clean {
     pub made: Vec<Made>,
-    pub deeds: Deeds,
+    pub deeds: MutationLog,
     pub footprint: Footprint,
     /// The volumes there were before it.
     pub given: Stamps,

@@ -8,10 +8,10 @@ use unicode_width::UnicodeWidthStr;
 use super::row::{Phase, Row, UNCHANGED};
 use super::{Board, Verb};
 use crate::model::time;
-use crate::ui::foot::Size;
 use crate::ui::line::Line;
+use crate::ui::live_region::Size;
+use crate::ui::step_labels::{FIRST_COLUMN, TIME_COLUMN, WORD_COLUMN};
 use crate::ui::terminal::{ASIDE, FAILURE, MOTION, SUBJECT, SUCCESS, WARNING};
-use crate::ui::words::{FIRST_COLUMN, TIME_COLUMN, WORD_COLUMN};
 
 /// Columns between columns.
 const GAP: &str = "  ";
@@ -41,7 +41,7 @@ impl Board {
                 row.log.iter().skip(row.log.len() - logged).map(|text| log_line(indent, text)),
             );
         }
-        lines.extend(feet.into_iter().map(|foot| foot.line(name_column, narrow)));
+        lines.extend(feet.into_iter().map(|live_region| live_region.line(name_column, narrow)));
         fitted(&lines[..lines.len().min(room)], size)
     }
 
@@ -49,8 +49,10 @@ impl Board {
     pub fn last_lines(&self, now: Duration, size: Size) -> Vec<String> {
         let name_column = self.name_column(size.columns);
         let rows = self.rows().map(|(name, row)| row_line(name, row, now, name_column));
-        let feet =
-            self.feet(now).into_iter().map(|foot| foot.line(name_column, size.columns < NARROW));
+        let feet = self
+            .feet(now)
+            .into_iter()
+            .map(|live_region| live_region.line(name_column, size.columns < NARROW));
         fitted(&rows.chain(feet).collect::<Vec<_>>(), size)
     }
 
@@ -78,7 +80,7 @@ impl Board {
 
     fn feet(&self, now: Duration) -> Vec<FootLine> {
         let counts = self.counts();
-        let foot = |verb: &Verb, style, elapsed, ticks| FootLine {
+        let live_region = |verb: &Verb, style, elapsed, ticks| FootLine {
             project: verb.project.clone(),
             verb: verb.name.clone(),
             style,
@@ -86,10 +88,12 @@ impl Board {
             counts: counts.clone(),
         };
         let ended = self.ended.iter().map(|(verb, ok, elapsed)| {
-            foot(verb, if *ok { SUCCESS } else { FAILURE }, *elapsed, false)
+            live_region(verb, if *ok { SUCCESS } else { FAILURE }, *elapsed, false)
         });
-        let running =
-            self.verbs.iter().map(|verb| foot(verb, MOTION, now.saturating_sub(verb.begun), true));
+        let running = self
+            .verbs
+            .iter()
+            .map(|verb| live_region(verb, MOTION, now.saturating_sub(verb.begun), true));
         ended.chain(running).collect()
     }
 

@@ -7,7 +7,7 @@ use crate::model::cause::Cause;
 use crate::model::event::{Detail, Standing};
 use crate::model::step::{ActionKind, StepLabel};
 use crate::model::time;
-use crate::ui::words::{Lines, words, worth_saying};
+use crate::ui::step_labels::{Lines, words, worth_saying};
 
 /// Lines of a build's log that are shown while it goes on.
 pub const LOG_LINES: usize = 3;

@@ -7,7 +7,7 @@ use super::*;
 use crate::model::cause::{Cause, ChangedKeys};
 use crate::model::event::{Detail, Level, Standing};
 use crate::model::step;
-use crate::ui::foot::Size;
+use crate::ui::live_region::Size;
 
 const USUAL: Size = Size { columns: 80, rows: 24 };
 

@@ -12,7 +12,7 @@ use super::*;
 use crate::engine::docker::endpoint::EngineChoice;
 use crate::host::StandardStream;
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 
 fn unix(path: &str) -> Address {
     Address::Unix(path.into())
@@ -39,7 +39,7 @@ fn failure(answer: Result<DockerEngine>) -> EngineError {
 
 #[test]
 fn the_options_are_the_environments_where_empty_counts_as_unset() {
-    let host = SimHost::new(SimConductor::new(1)).with_file("/etc/group", "docker:x:998:\n");
+    let host = SimHost::new(SimTaskExecutor::new(1)).with_file("/etc/group", "docker:x:998:\n");
     let host = [
         ("DOCKER_HOST", ""),
         ("XDG_RUNTIME_DIR", ""),
@@ -59,7 +59,7 @@ fn the_options_are_the_environments_where_empty_counts_as_unset() {
 #[test]
 fn ssh_may_ask_only_where_both_question_and_answer_are_at_a_terminal() {
     let asks = |streams: &[StandardStream]| {
-        let host = SimHost::new(SimConductor::new(1));
+        let host = SimHost::new(SimTaskExecutor::new(1));
         let host = streams.iter().fold(host, |host, stream| host.with_terminal(*stream));
         ConnectOptions::from_host(&host, &EngineChoice::default()).unwrap().asks
     };

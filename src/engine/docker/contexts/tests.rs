@@ -1,10 +1,10 @@
 use super::*;
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 
 /// A host whose Docker client has these contexts: names and metas.
 fn host(contexts: &[(&str, &str)]) -> SimHost {
-    let host = SimHost::new(SimConductor::new(1)).with_variable("HOME", "/home/alice");
+    let host = SimHost::new(SimTaskExecutor::new(1)).with_variable("HOME", "/home/alice");
     contexts
         .iter()
         .fold(host, |host, (name, meta)| host.with_file(meta_file(name), (*meta).to_owned()))

@@ -1,8 +1,8 @@
 use similar_asserts::assert_eq;
 
 use super::*;
-use crate::host::Conductor;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::TaskExecutor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::host::sim::{CommandAnswer, SimHost};
 
 /// `me:correct horse` in base64.
@@ -23,8 +23,8 @@ fn token(token: &str) -> Found {
 /// What the configuration `config` has for `registry`, with a helper `docker-credential-store` that
 /// gives `answer`.
 fn found(config: &str, registry: &str, answer: CommandAnswer) -> Result<Found> {
-    let conductor = SimConductor::new(1);
-    let host = SimHost::new(conductor.clone())
+    let executor = SimTaskExecutor::new(1);
+    let host = SimHost::new(executor.clone())
         .with_variable("DOCKER_CONFIG", "/home/me/docker")
         .with_variable("PATH", "relative:/nowhere:/home/me/bin")
         .with_file("/home/me/docker/config.json", config.to_owned())
@@ -32,7 +32,7 @@ fn found(config: &str, registry: &str, answer: CommandAnswer) -> Result<Found> {
         .with_mode("/home/me/bin/docker-credential-store", 0o755)
         .on_command(move |_| Some(answer.clone()));
     let credentials = Credentials::new(Arc::new(host));
-    Conductor::Sim(conductor).block_on(credentials.of(registry))
+    TaskExecutor::Sim(executor).block_on(credentials.of(registry))
 }
 
 #[test]

@@ -2,12 +2,12 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 
 /// A host with this environment, where the contexts "a", "b" and "c" are at addresses of these
 /// names.
 fn host(variables: &[(&str, &str)]) -> SimHost {
-    let host = SimHost::new(SimConductor::new(1)).with_variable("HOME", "/h");
+    let host = SimHost::new(SimTaskExecutor::new(1)).with_variable("HOME", "/h");
     let host = ["a", "b", "c"].iter().fold(host, |host, name| {
         let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
         let meta =

@@ -23,23 +23,23 @@ use crate::engine::sim::daemon::ports::FIRST_FREE_PORT;
 use crate::engine::sim::daemon::state::{Machine, Objects, Shared, State};
 use crate::engine::sim::daemon::timetable::{Timetable, keep_time};
 use crate::engine::{ApiVersion, MINIMUM_API, RegistryAuth};
-use crate::host::Conductor;
-use crate::host::sim::conductor::{SimConductor, SplitMix64};
+use crate::host::TaskExecutor;
+use crate::host::sim::executor::{SimTaskExecutor, SplitMix64};
 
 /// What a simulated engine begins with.
 #[must_use]
 pub struct SimEngineBuilder {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     local: bool,
     state: State,
 }
 
 impl SimEngineBuilder {
-    pub(in crate::engine::sim) fn new(conductor: Arc<SimConductor>) -> Self {
-        let seed = conductor.random();
+    pub(in crate::engine::sim) fn new(executor: Arc<SimTaskExecutor>) -> Self {
+        let seed = executor.random();
         let state = State {
-            conductor: conductor.clone(),
-            now: conductor.now(),
+            executor: executor.clone(),
+            now: executor.now(),
             api: MINIMUM_API,
             up: true,
             life: 0,
@@ -62,7 +62,7 @@ impl SimEngineBuilder {
             next_port: FIRST_FREE_PORT,
             crashed: CancellationToken::new(),
         };
-        Self { conductor, local: true, state }
+        Self { executor, local: true, state }
     }
 
     /// The API it speaks; 1.41 (Docker 20.10) if not said. From 1.44 on it behaves as Docker 28.5.
@@ -167,8 +167,8 @@ impl SimEngineBuilder {
                 .create_predefined_networks()
                 .expect("the engine's own pools are free at the start");
         }
-        let shared = Arc::new(Shared::new(self.conductor.clone(), self.state));
-        let background = Conductor::Sim(self.conductor).spawn(keep_time(shared.clone()));
+        let shared = Arc::new(Shared::new(self.executor.clone(), self.state));
+        let background = TaskExecutor::Sim(self.executor).spawn(keep_time(shared.clone()));
         SimEngine { shared, local: self.local, _background: Arc::new(background) }
     }
 }

@@ -19,7 +19,7 @@ use crate::engine::sim::daemon::errors::{too_late, unreachable};
 use crate::engine::sim::daemon::state::{Objects, State};
 use crate::engine::sim::daemon::timetable::Purpose;
 use crate::engine::{EngineErrorKind, Method, Result};
-use crate::host::sim::conductor::{Process, SimConductor, fraction};
+use crate::host::sim::executor::{Process, SimTaskExecutor, fraction};
 
 /// How long it takes to learn that nobody listens.
 const REFUSED: Duration = Duration::from_micros(140);
@@ -189,14 +189,14 @@ impl SimEngine {
         work: impl FnOnce(&mut State, bool, Reply<T>) -> Option<Script> + Send + 'static,
     ) -> Result<(T, Extent)> {
         let (sender, answer) = oneshot::channel();
-        let process = SimConductor::current_process();
-        if self.shared.conductor.is_killed(process) {
+        let process = SimTaskExecutor::current_process();
+        if self.shared.executor.is_killed(process) {
             // What a dying run still asks for the engine never hears.
             return Err(unreachable());
         }
         // Traces differ with the seed, as real ones do: up to half as long again.
         let takes =
-            request.takes + request.takes.mul_f64(fraction(self.shared.conductor.random()) / 2.0);
+            request.takes + request.takes.mul_f64(fraction(self.shared.executor.random()) / 2.0);
         let limit = request.limit;
         let (fate, crashed) = self.shared.with(|state| {
             state.record(&request);
@@ -232,13 +232,13 @@ impl SimEngine {
         match fate {
             Fate::Fails(error) => {
                 let refused = error.kind == EngineErrorKind::Unreachable;
-                self.shared.conductor.sleep(if refused { REFUSED } else { takes }).await;
+                self.shared.executor.sleep(if refused { REFUSED } else { takes }).await;
                 Err(error)
             }
             Fate::Hangs => {
                 let patience = async {
                     match limit {
-                        Some(limit) => self.shared.conductor.sleep(limit).await,
+                        Some(limit) => self.shared.executor.sleep(limit).await,
                         None => pending().await,
                     }
                 };
@@ -278,7 +278,7 @@ impl SimEngine {
 
 impl State {
     fn record(&mut self, request: &Request) {
-        self.conductor.count_call();
+        self.executor.count_call();
         self.timetable.called(self.now);
         let index = self.calls.made.len() as u64 + 1;
         self.calls.made.push(Call {

@@ -10,7 +10,7 @@ use crate::engine::calls::Space;
 use crate::engine::sim::daemon::errors::no_space;
 use crate::engine::sim::daemon::state::State;
 use crate::engine::{EngineError, Method};
-use crate::host::sim::conductor::{Process, SplitMix64};
+use crate::host::sim::executor::{Process, SplitMix64};
 
 /// One thing that goes wrong once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,7 +236,7 @@ impl State {
     pub(in crate::engine::sim) fn crash(&mut self, process: Process) {
         self.crashed.cancel();
         self.excuse_execs();
-        self.conductor.kill(process);
+        self.executor.kill(process);
     }
 
     /// The engine hears calls again: those of the next run.

@@ -22,12 +22,12 @@ use crate::engine::sim::daemon::images::reference::Reference;
 use crate::engine::sim::daemon::images::spec::ImageSpec;
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
 use crate::engine::{Engine, OutputKind, Result};
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 
 impl SimEngine {
-    /// Sets up an engine in the virtual time of `conductor`.
-    pub fn builder(conductor: Arc<SimConductor>) -> SimEngineBuilder {
-        SimEngineBuilder::new(conductor)
+    /// Sets up an engine in the virtual time of `executor`.
+    pub fn builder(executor: Arc<SimTaskExecutor>) -> SimEngineBuilder {
+        SimEngineBuilder::new(executor)
     }
 
     /// Containers started from now on whose name, image, Compose service or command line is

@@ -25,8 +25,8 @@ use crate::engine::sim::behaviour::registry::Registry;
 use crate::engine::sim::behaviour::traffic::Flow;
 use crate::engine::sim::control::call::Calls;
 use crate::engine::sim::control::invariants::Watch;
-use crate::host::sim::conductor::{SimConductor, SplitMix64};
 use crate::host::sim::date;
+use crate::host::sim::executor::{SimTaskExecutor, SplitMix64};
 
 /// What the engine's lists show.
 #[derive(Clone, Default)]
@@ -49,7 +49,7 @@ pub(in crate::engine::sim) struct Machine {
 }
 
 pub(in crate::engine::sim) struct State {
-    pub conductor: Arc<SimConductor>,
+    pub executor: Arc<SimTaskExecutor>,
     /// Virtual time since the start of the simulation.
     pub now: Duration,
     pub api: ApiVersion,
@@ -103,13 +103,13 @@ impl State {
 
 /// The engine as its handles share it.
 pub(in crate::engine::sim) struct Shared {
-    pub conductor: Arc<SimConductor>,
+    pub executor: Arc<SimTaskExecutor>,
     state: Mutex<State>,
 }
 
 impl Shared {
-    pub fn new(conductor: Arc<SimConductor>, state: State) -> Self {
-        Self { conductor, state: Mutex::new(state) }
+    pub fn new(executor: Arc<SimTaskExecutor>, state: State) -> Self {
+        Self { executor, state: Mutex::new(state) }
     }
 
     /// The state as it was last left; [`Shared::with`] is what a call wants.
@@ -133,7 +133,7 @@ impl Shared {
 
     /// Does everything that has come due, in order, each at its own time.
     pub fn advance(&self) {
-        let now = self.conductor.now();
+        let now = self.executor.now();
         loop {
             let script = {
                 let mut state = self.lock();

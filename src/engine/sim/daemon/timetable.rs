@@ -92,12 +92,12 @@ pub(in crate::engine::sim) async fn keep_time(shared: Arc<Shared>) {
         loop {
             shared.lock().timetable.stop_waiting();
             shared.advance();
-            let now = shared.conductor.now();
+            let now = shared.executor.now();
             let Some(until) = shared.lock().timetable.wait(now, context.waker()) else {
                 sleep = None;
                 return Poll::<()>::Pending;
             };
-            let timer = sleep.insert(shared.conductor.sleep(until.saturating_sub(now)));
+            let timer = sleep.insert(shared.executor.sleep(until.saturating_sub(now)));
             if Pin::new(timer).poll(context).is_pending() {
                 return Poll::<()>::Pending;
             }

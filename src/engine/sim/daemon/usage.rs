@@ -29,10 +29,10 @@ pub(in crate::engine::sim) fn readings(
         let is_up = shared.with(|state| state.is_up(&id));
         match (is_first, follow) {
             // Of a container that does not run there is nothing to measure twice.
-            (true, false) if is_up? => shared.conductor.sleep(EVERY * 2).await,
+            (true, false) if is_up? => shared.executor.sleep(EVERY * 2).await,
             (true, _) => {}
             (false, false) => return Ok(None),
-            (false, true) => shared.conductor.sleep(EVERY).await,
+            (false, true) => shared.executor.sleep(EVERY).await,
         }
         // The stream of a container that was removed ends.
         let reading = shared.with(|state| state.reading(&id));

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::host::conductor::Job;
+use crate::host::executor::Job;
 
 /// Two tasks that create, start and probe beside each other, with health checks going on meanwhile.
 fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
-    let conductor = SimConductor::new(seed);
-    let engine = SimEngine::builder(conductor.clone())
+    let executor = SimTaskExecutor::new(seed);
+    let engine = SimEngine::builder(executor.clone())
         .image("app:1", ImageSpec::command(&["serve"]).with_volume("/data"))
         .process("app:1", Process::new().ready_after(Duration::from_millis(100)))
         .build();
-    let tasks = Conductor::Sim(conductor);
+    let tasks = TaskExecutor::Sim(executor);
     let job = |name: &'static str| -> Job<'_, ()> {
         let (engine, tasks) = (engine.clone(), tasks.clone());
         Box::new(move || {

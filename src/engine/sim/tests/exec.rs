@@ -72,11 +72,11 @@ fn commands_are_answered_by_their_words() {
             .await
             .unwrap();
         assert_eq!(output(&mut counts).await.0, "7\n");
-        let before = bed.conductor.now();
+        let before = bed.executor.now();
         let mut other = bed.engine.exec_start("web", &command(&["psql", "-l"])).await.unwrap();
         assert_eq!(output(&mut other).await.1, "no such database\n");
         assert_eq!(code(&bed, &other.id).await, 2);
-        assert!(bed.conductor.now().saturating_sub(before) > Duration::from_secs(3));
+        assert!(bed.executor.now().saturating_sub(before) > Duration::from_secs(3));
     });
 }
 
@@ -92,7 +92,7 @@ fn a_command_may_run_on_after_its_first_words() {
         assert_eq!(session.output.try_next().await.unwrap().unwrap().bytes, "ready\n");
         let id = session.id.clone();
         drop(session);
-        bed.conductor.sleep(Duration::from_hours(1)).await;
+        bed.executor.sleep(Duration::from_hours(1)).await;
         assert_eq!(
             bed.engine.exec_inspect(&id).await.unwrap(),
             ExecState { running: true, exit_code: None }
@@ -206,7 +206,7 @@ fn commands_end_with_their_container() {
         output(&mut session).await;
         assert_eq!(code(&bed, &session.id).await, 137);
     });
-    assert!(bed.conductor.now() < Duration::from_secs(1));
+    assert!(bed.executor.now() < Duration::from_secs(1));
 }
 
 #[test]

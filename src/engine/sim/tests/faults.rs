@@ -47,15 +47,15 @@ fn a_full_disk_and_a_late_answer() {
             .ends_with("no space left on device")
     );
     bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap();
-    assert!(bed.conductor.now() > Duration::from_secs(9));
+    assert!(bed.executor.now() > Duration::from_secs(9));
 }
 
 /// How long a call that hangs is waited for, and how it ends.
 fn hung<T>(bed: &Bed, call: impl Future<Output = Result<T>>) -> (Duration, EngineErrorKind) {
     bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
-    let before = bed.conductor.now();
+    let before = bed.executor.now();
     let error = bed.run(call).err().unwrap();
-    (bed.conductor.now().saturating_sub(before), error.kind)
+    (bed.executor.now().saturating_sub(before), error.kind)
 }
 
 #[test]
@@ -78,21 +78,21 @@ fn a_call_that_hangs_ends_with_a_timeout_as_long_as_it_would_be_waited_for_at_a_
 fn a_call_that_may_last_hangs_until_its_caller_has_waited_long_enough() {
     let bed = plain();
     bed.up("web", body("app:1"));
-    let before = bed.conductor.now();
+    let before = bed.executor.now();
     bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
     bed.run(async {
         let exit = Box::pin(bed.engine.container_wait("web"));
-        let deadline = Box::pin(bed.conductor.sleep(Duration::from_secs(5)));
+        let deadline = Box::pin(bed.executor.sleep(Duration::from_secs(5)));
         assert!(matches!(
             futures::future::select(exit, deadline).await,
             futures::future::Either::Right(_)
         ));
     });
-    assert_eq!(bed.conductor.now().saturating_sub(before), Duration::from_secs(5));
+    assert_eq!(bed.executor.now().saturating_sub(before), Duration::from_secs(5));
     bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
     bed.run(async {
         let exit = Box::pin(bed.engine.container_wait("web"));
-        let stalled = Box::pin(bed.conductor.stalled().cancelled());
+        let stalled = Box::pin(bed.executor.stalled().cancelled());
         assert!(matches!(
             futures::future::select(exit, stalled).await,
             futures::future::Either::Right(_)

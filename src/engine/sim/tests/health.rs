@@ -203,13 +203,10 @@ fn the_event_of_health_comes_while_everyone_waits() {
             .await
             .unwrap();
         bed.engine.container_start("web").await.unwrap();
-        let started = bed.conductor.now();
+        let started = bed.executor.now();
         let event = events.next().await.unwrap().unwrap();
         assert_eq!(event.action.as_deref(), Some("health_status: healthy"));
-        assert_eq!(
-            bed.conductor.now().checked_sub(started).unwrap(),
-            Duration::from_millis(30_033)
-        );
+        assert_eq!(bed.executor.now().checked_sub(started).unwrap(), Duration::from_millis(30_033));
     });
 }
 
@@ -219,7 +216,7 @@ fn waiting_for_a_health_that_never_comes_stalls_instead_of_going_on_for_ever() {
         builder.process("app:1", Process::new().ready_after(Duration::from_secs(1_000_000_000)))
     });
     bed.up("web", with_health("app:1", health(10.0, 1.0, 0.0, 3)));
-    bed.run(bed.conductor.stalled().cancelled());
-    assert!(bed.conductor.now() > Duration::from_hours(3 * 24));
+    bed.run(bed.executor.stalled().cancelled());
+    assert!(bed.executor.now() > Duration::from_hours(3 * 24));
     assert_eq!(bed.status("web"), "Up 3 days (unhealthy)");
 }

@@ -61,11 +61,11 @@ fn an_image_is_found_by_name_id_and_digest() {
         (error.kind, error.message.as_str()),
         (EngineErrorKind::NotFound, "no such image: redis:7: No such image: redis:7")
     );
-    let before = bed.conductor.now();
+    let before = bed.executor.now();
     let events: Vec<TransferEvent> = bed.run(async {
         bed.engine.image_pull("redis:7", None, None).await.unwrap().try_collect().await.unwrap()
     });
-    assert!(bed.conductor.now().checked_sub(before).unwrap() >= Duration::from_secs(4));
+    assert!(bed.executor.now().checked_sub(before).unwrap() >= Duration::from_secs(4));
     assert_eq!(events.first().unwrap().status, "Pulling from redis");
     assert_eq!(events.last().unwrap().status, "Status: Downloaded newer image for redis:7");
     let seen = bed.run(bed.engine.image_inspect("redis:7")).unwrap();

@@ -23,7 +23,7 @@ fn a_container_is_created_started_stopped_and_removed_with_dockers_events() {
 fn calls_take_the_time_they_take_on_a_real_engine() {
     let bed = plain();
     bed.up("web", body("app:1"));
-    let started = bed.conductor.now();
+    let started = bed.executor.now();
     assert!(
         started >= Duration::from_millis(135) && started < Duration::from_millis(205),
         "{started:?}"
@@ -99,7 +99,7 @@ fn a_running_container_is_removed_only_by_force() {
 fn a_process_that_ignores_term_is_killed_after_the_grace() {
     let bed = bed(|builder| builder.process("app:1", Process::new().ignores_term()));
     bed.up("web", body("app:1"));
-    let before = bed.conductor.now();
+    let before = bed.executor.now();
     bed.run(
         bed.engine.container_stop(
             "web",
@@ -107,7 +107,7 @@ fn a_process_that_ignores_term_is_killed_after_the_grace() {
         ),
     )
     .unwrap();
-    let took = bed.conductor.now().checked_sub(before).unwrap();
+    let took = bed.executor.now().checked_sub(before).unwrap();
     assert!(took >= Duration::from_secs(3) && took < Duration::from_millis(3100), "{took:?}");
     assert_eq!(bed.actions("web"), ["create", "start", "kill", "kill", "die 137", "stop"]);
     assert_eq!(bed.engine.state().container("web").unwrap().signals, ["TERM", "KILL"]);
@@ -150,8 +150,7 @@ fn a_stop_goes_on_when_nobody_waits_for_it_any_more() {
     bed.run(async {
         let request = StopRequest::default();
         let stop = Box::pin(bed.engine.container_stop("web", &request));
-        futures::future::select(stop, Box::pin(bed.conductor.sleep(Duration::from_millis(1))))
-            .await;
+        futures::future::select(stop, Box::pin(bed.executor.sleep(Duration::from_millis(1)))).await;
     });
     bed.pass(1.0);
     assert_eq!(bed.engine.state().container("web").unwrap().state, "exited");
@@ -187,7 +186,7 @@ fn waiting_answers_with_the_exit_code() {
     });
     bed.up("job", body("app:1"));
     assert_eq!(bed.run(bed.engine.container_wait("job")).unwrap(), 3);
-    assert!(bed.conductor.now() > Duration::from_secs(90));
+    assert!(bed.executor.now() > Duration::from_secs(90));
     assert_eq!(bed.run(bed.engine.container_wait("job")).unwrap(), 3, "it has exited before");
     bed.run(bed.engine.container_create("new", None, body("app:1"))).unwrap();
     assert_eq!(bed.run(bed.engine.container_wait("new")).unwrap(), 0, "it never ran");

@@ -40,7 +40,7 @@ fn following_ends_with_the_container() {
         text(&bed, LogsRequest { follow: true, ..LogsRequest::default() }),
         "starting\nready\noops\n"
     );
-    assert!(bed.conductor.now() >= Duration::from_secs(6));
+    assert!(bed.executor.now() >= Duration::from_secs(6));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn nginx_logs_the_traffic_that_is_said_while_it_runs() {
     bed.pass(1.0);
     let labels = [("com.docker.compose.service".to_owned(), "api".to_owned())];
     bed.up("api", ContainerCreateBody { labels: Some(labels.into()), ..body("api:v1") });
-    let since = crate::host::sim::epoch() + bed.conductor.now() + Duration::from_secs(1);
+    let since = crate::host::sim::epoch() + bed.executor.now() + Duration::from_secs(1);
     bed.pass(10.0);
     let statuses = |text: &str, status: u16| text.matches(&format!("\"status\":{status}")).count();
     let all = text(&bed, LogsRequest::default());

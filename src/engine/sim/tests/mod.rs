@@ -23,24 +23,24 @@ use bollard::models::{
 };
 
 use super::*;
-use crate::host::Conductor;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::TaskExecutor;
+use crate::host::sim::executor::SimTaskExecutor;
 
 pub(super) const MODERN: ApiVersion = ApiVersion { major: 1, minor: 51 };
 
 /// An engine and its time.
 pub(super) struct Bed {
-    pub conductor: Arc<SimConductor>,
+    pub executor: Arc<SimTaskExecutor>,
     pub engine: SimEngine,
 }
 
 /// An engine with the images `app:1` and `db:1`, and what `setup` adds.
 pub(super) fn bed(setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> Bed {
-    let conductor = SimConductor::new(1);
-    let builder = SimEngine::builder(conductor.clone())
+    let executor = SimTaskExecutor::new(1);
+    let builder = SimEngine::builder(executor.clone())
         .image("app:1", ImageSpec::command(&["serve"]).with_port("8000/tcp"))
         .image("db:1", ImageSpec::command(&["postgres"]).with_volume("/data"));
-    Bed { engine: setup(builder).build(), conductor }
+    Bed { engine: setup(builder).build(), executor }
 }
 
 pub(super) fn plain() -> Bed {
@@ -49,12 +49,12 @@ pub(super) fn plain() -> Bed {
 
 impl Bed {
     pub fn run<F: Future>(&self, future: F) -> F::Output {
-        Conductor::Sim(self.conductor.clone()).block_on(future)
+        TaskExecutor::Sim(self.executor.clone()).block_on(future)
     }
 
     /// Lets virtual time pass.
     pub fn pass(&self, seconds: f64) {
-        self.run(self.conductor.sleep(Duration::from_secs_f64(seconds)));
+        self.run(self.executor.sleep(Duration::from_secs_f64(seconds)));
     }
 
     /// Creates and starts a container; its id.

@@ -71,7 +71,7 @@ async fn ask(bed: &Bed, (call, first, second, flag): Drawn) {
         22 => engine.restart(Duration::from_secs(1)),
         23 => drop(engine.end_process(&one, i64::from(flag))),
         24 => drop(engine.container_logs(&one, &LogsRequest::default()).await),
-        _ => bed.conductor.sleep(Duration::from_millis(u64::from(second) * 100)).await,
+        _ => bed.executor.sleep(Duration::from_millis(u64::from(second) * 100)).await,
     }
 }
 

@@ -121,14 +121,14 @@ fn an_engine_restart_breaks_calls_and_streams_and_starts_again_what_its_policy_s
         let mut events = bed.engine.events(&Filters::new(), None).await.unwrap();
         let wait = bed.engine.container_wait("never");
         let restart = async {
-            bed.conductor.sleep(Duration::from_millis(10)).await;
+            bed.executor.sleep(Duration::from_millis(10)).await;
             bed.engine.restart(Duration::from_secs(2));
         };
         let (waited, ()) = futures::future::join(wait, restart).await;
         assert_eq!(waited.unwrap_err().kind, EngineErrorKind::Unreachable);
         while events.next().await.is_some() {}
         assert_eq!(bed.engine.version().await.unwrap_err().kind, EngineErrorKind::Unreachable);
-        bed.conductor.sleep(Duration::from_secs(3)).await;
+        bed.executor.sleep(Duration::from_secs(3)).await;
         assert!(bed.engine.version().await.is_ok());
     });
     let states: Vec<_> = bed
@@ -170,7 +170,7 @@ fn who_waits_for_a_container_between_restarts_hears_of_its_removal() {
     assert_eq!(bed.engine.state().container("web").unwrap().state, "restarting");
     bed.run(async {
         let (exit, removed) = futures::future::join(bed.engine.container_wait("web"), async {
-            bed.conductor.sleep(Duration::from_millis(20)).await;
+            bed.executor.sleep(Duration::from_millis(20)).await;
             bed.engine.container_remove("web", true, true).await
         })
         .await;

@@ -108,8 +108,8 @@ fn a_full_disk_takes_no_more() {
 }
 
 fn over() -> Files {
-    let conductor = crate::host::sim::conductor::SimConductor::new(1);
-    let beneath = crate::host::sim::SimHost::new(conductor)
+    let executor = crate::host::sim::executor::SimTaskExecutor::new(1);
+    let beneath = crate::host::sim::SimHost::new(executor)
         .with_file("/work/site/a", "beneath")
         .with_file("/work/site/folder/b", "also beneath")
         .with_file("/work/site/.env", "SECRET=1")

@@ -13,7 +13,7 @@ use crate::model::diagnostic::{Place, Source};
 
 /// The keys of all map literals, and the elements of lists in them, of the sources added.
 #[derive(Default)]
-pub struct Places {
+pub struct Spans {
     literals: Vec<Literal>,
 }
 
@@ -25,7 +25,7 @@ struct Literal {
     value: Position,
 }
 
-impl Places {
+impl Spans {
     /// Adds the literals of a source.
     pub fn add(&mut self, ast: &AST, source: &Arc<Source>) {
         ast.walk(&mut |path: &[ASTNode]| {
@@ -178,11 +178,11 @@ fn token_width(mut text: impl Iterator<Item = char>) -> usize {
 mod tests {
     use super::*;
 
-    fn places(sources: &[(&str, &str)]) -> Places {
+    fn places(sources: &[(&str, &str)]) -> Spans {
         let mut engine = rhai::Engine::new();
         engine.set_optimization_level(rhai::OptimizationLevel::None);
         engine.set_max_expr_depths(64, 64);
-        let mut places = Places::default();
+        let mut places = Spans::default();
         for (name, text) in sources {
             let source = Arc::new(Source { name: (*name).to_owned(), text: (*text).to_owned() });
             places.add(&engine.compile(text).unwrap(), &source);
@@ -190,7 +190,7 @@ mod tests {
         places
     }
 
-    fn found(places: &Places, path: &str, on_key: bool) -> String {
+    fn found(places: &Spans, path: &str, on_key: bool) -> String {
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
         let shown = |place: Place| {
             let line = place.source.text.lines().nth(place.line - 1).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::apply::records;
 use crate::compose::dotenv;
 use crate::host::resolve::{inside, named, resolve};
 use crate::host::{FileKind, Host, HostErrorKind};
-use crate::model::diagnostic::{Diagnostic, Place as SourcePlace, Source};
+use crate::model::diagnostic::{Diagnostic, Place, Source};
 use crate::model::{Failure, Kind};
 use crate::policy::{
     CheckedPath, OwnAccess, Policy, Resolution, SETTINGS_FILE, Settings, SettingsError,
@@ -52,7 +52,7 @@ impl fmt::Display for Remark {
 
 /// What is known before a runbook is read.
 #[derive(Clone)]
-pub struct Place {
+pub struct ProjectContext {
     /// Where `spc.toml` is, if there is one: the root that imports may not leave.
     pub root: Option<PathBuf>,
     pub policy: Policy,
@@ -99,7 +99,7 @@ impl RunOptions {
     }
 }
 
-impl Place {
+impl ProjectContext {
     /// What a run here works with.
     pub fn settings(&self, options: RunOptions) -> ProjectSettings {
         ProjectSettings {
@@ -140,7 +140,11 @@ pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failu
 }
 
 /// Finds the project of a runbook in `folder`.
-pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Box<Diagnostic>> {
+pub fn find(
+    host: &dyn Host,
+    wanted: &Wanted,
+    folder: &Path,
+) -> Result<ProjectContext, Box<Diagnostic>> {
     let current = current_folder(host, wanted).map_err(plain)?;
     let (root, policy) = project_of(host, folder)?;
     // Before anything is done: a run whose records can't be kept would repeat work, and not know
@@ -161,7 +165,7 @@ pub fn find(host: &dyn Host, wanted: &Wanted, folder: &Path) -> Result<Place, Bo
     if let Some(name) = &project {
         crate::model::names::check_project(name).map_err(plain)?;
     }
-    Ok(Place { root, policy, environment, files, project, warnings })
+    Ok(ProjectContext { root, policy, environment, files, project, warnings })
 }
 
 /// The folder of the `spc.toml` that counts in `folder`, if there is one, and what it allows.
@@ -269,11 +273,11 @@ fn variables(
                 .cloned()
         };
         let parsed = dotenv::parse(&file.bytes, &lookup).map_err(|error| {
-            file.veiled().wrong(error.line, error.column, error.message, Some(error.hint))
+            file.redacted().wrong(error.line, error.column, error.message, Some(error.hint))
         })?;
         let remarks = parsed.remarks();
         if !remarks.is_empty() {
-            let source = file.veiled().source();
+            let source = file.redacted().source();
             warnings.extend(remarks.into_iter().map(|(line, text)| Remark {
                 source: source.clone(),
                 line,
@@ -312,9 +316,9 @@ impl Text {
 
     /// The same with dots for everything but the names of variables: any value may be a password,
     /// and so may a line that is no assignment, as a key of several lines that lost its quotes.
-    fn veiled(&self) -> Self {
+    fn redacted(&self) -> Self {
         let text = String::from_utf8_lossy(&self.bytes);
-        let veil = |text: &str| {
+        let redact = |text: &str| {
             text.chars().map(|c| if c.is_whitespace() { c } else { '•' }).collect::<String>()
         };
         let is_name = |text: &str| {
@@ -322,8 +326,8 @@ impl Text {
             !name.is_empty() && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
         };
         let line = |line: &str| match line.split_once('=') {
-            Some((name, value)) if is_name(name) => format!("{name}={}", veil(value)),
-            _ => veil(line),
+            Some((name, value)) if is_name(name) => format!("{name}={}", redact(value)),
+            _ => redact(line),
         };
         let text: String = text.split_inclusive('\n').map(line).collect();
         Self { name: self.name.clone(), bytes: text.into() }
@@ -346,7 +350,7 @@ impl Text {
         let source = self.source();
         let mut diagnostic = plain(Failure::usage(message));
         diagnostic.hint = hint;
-        diagnostic.place = Some(SourcePlace { source, line, column, width: 1 });
+        diagnostic.place = Some(Place { source, line, column, width: 1 });
         diagnostic
     }
 }

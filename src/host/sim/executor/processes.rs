@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::{
-    CURRENT_PROCESS, CURRENT_TASK, IS_BESIDE, OWN_PROCESS, Process, SimConductor, State, TaskId,
+    CURRENT_PROCESS, CURRENT_TASK, IS_BESIDE, OWN_PROCESS, Process, SimTaskExecutor, State, TaskId,
 };
-use crate::host::conductor::Job;
+use crate::host::executor::Job;
 use crate::model::Failure;
 
 /// What the thread of a killed task unwinds with.
 #[derive(Debug)]
 struct Killed;
 
-impl SimConductor {
+impl SimTaskExecutor {
     /// Does `work` as a process of its own, on a thread of its own; nothing if it was killed before
     /// its end.
     ///
@@ -51,7 +51,7 @@ impl SimConductor {
         CURRENT_PROCESS.get()
     }
 
-    /// Kills a process as SIGKILL does: at its tasks' next wait. The one that made the conductor
+    /// Kills a process as SIGKILL does: at its tasks' next wait. The one that made the executor
     /// goes on.
     pub fn kill(&self, process: Process) {
         if process == OWN_PROCESS {
@@ -103,7 +103,7 @@ impl SimConductor {
 }
 
 impl State {
-    /// Kills every process but the one that made the conductor; whether there was one that was not
+    /// Kills every process but the one that made the executor; whether there was one that was not
     /// killed yet.
     pub(super) fn kill_all(&mut self) -> bool {
         let doomed: Vec<(TaskId, Process)> = self

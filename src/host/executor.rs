@@ -1,23 +1,23 @@
 //! Who waits, and who runs: the bridge between script threads and futures.
 //!
-//! Script tasks are threads. A native function hands its future to the conductor and gets the
-//! result. On a real host that is tokio; in virtual time it is [`SimConductor`], under which
+//! Script tasks are threads. A native function hands its future to the executor and gets the
+//! result. On a real host that is tokio; in virtual time it is [`SimTaskExecutor`], under which
 //! exactly one task runs at a time and time moves only when all of them wait.
 
 use std::future::Future;
 use std::sync::Arc;
 
 use super::script_threads::script_threads;
-use super::sim::conductor::{SimBackground, SimConductor};
+use super::sim::executor::{SimBackground, SimTaskExecutor};
 use crate::model::Failure;
 
 pub use super::script_threads::{Job, SCRIPT_STACK_BYTES, broke_off};
 
-/// The conductor of a process: one, made by `cli` or by a test.
+/// The executor of a process: one, made by `cli` or by a test.
 #[derive(Clone)]
-pub enum Conductor {
+pub enum TaskExecutor {
     Real(tokio::runtime::Handle),
-    Sim(Arc<SimConductor>),
+    Sim(Arc<SimTaskExecutor>),
 }
 
 /// A future that goes on beside the script (the lock's heartbeat); ended when dropped.
@@ -36,21 +36,21 @@ impl Drop for Background {
     }
 }
 
-impl Conductor {
+impl TaskExecutor {
     /// Waits for `future` on this thread, which must be one that runs script code.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         match self {
             Self::Real(handle) => handle.block_on(future),
-            Self::Sim(conductor) => conductor.block_on(future),
+            Self::Sim(executor) => executor.block_on(future),
         }
     }
 
     /// Waits for `future` of this world on a thread of another, in which meanwhile no time passes
     /// and nothing happens.
-    pub fn visit<F: Future>(&self, future: F) -> F::Output {
+    pub fn block_on_external<F: Future>(&self, future: F) -> F::Output {
         match self {
             Self::Real(handle) => handle.block_on(future),
-            Self::Sim(conductor) => conductor.visit(future),
+            Self::Sim(executor) => executor.block_on_external(future),
         }
     }
 
@@ -63,7 +63,7 @@ impl Conductor {
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Background {
         Background(match self {
             Self::Real(handle) => Inner::Real(handle.spawn(future)),
-            Self::Sim(conductor) => Inner::Sim(SimConductor::spawn(conductor, Box::pin(future))),
+            Self::Sim(executor) => Inner::Sim(SimTaskExecutor::spawn(executor, Box::pin(future))),
         })
     }
 
@@ -82,7 +82,7 @@ impl Conductor {
                 threads.begin();
                 Ok(threads.join())
             }),
-            Self::Sim(conductor) => SimConductor::tasks(conductor, jobs),
+            Self::Sim(executor) => SimTaskExecutor::tasks(executor, jobs),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Lines at the foot of a terminal that are drawn anew in their place, under all that is written.
+//! Lines at the live_region of a terminal that are drawn anew in their place, under all that is
+//! written.
 //!
 //! Pure: what is to be sent, as text. The cursor always rests at the beginning of the row beneath
 //! them and is never hidden, so that whatever ends the process leaves a terminal that can be worked
@@ -20,7 +21,7 @@ const CLEAR_ROW: &str = "\u{1b}[2K";
 
 /// The lines shown, and those that are on the screen.
 #[derive(Debug, Default)]
-pub struct Foot {
+pub struct LiveRegion {
     lines: Vec<String>,
     /// Widths of the lines that are drawn.
     drawn: Vec<usize>,
@@ -30,7 +31,7 @@ pub struct Foot {
     open: bool,
 }
 
-impl Foot {
+impl LiveRegion {
     /// The lines to show from the next drawing on: each shorter than the terminal is wide.
     pub fn set(&mut self, lines: Vec<String>) {
         self.lines = lines;
@@ -95,10 +96,10 @@ impl Foot {
 mod tests {
     use super::*;
 
-    fn foot(lines: &[&str]) -> Foot {
-        let mut foot = Foot::default();
-        foot.set(lines.iter().map(|line| (*line).to_owned()).collect());
-        foot
+    fn live_region(lines: &[&str]) -> LiveRegion {
+        let mut live_region = LiveRegion::default();
+        live_region.set(lines.iter().map(|line| (*line).to_owned()).collect());
+        live_region
     }
 
     fn screen(text: &str, rows: u16, columns: u16) -> String {
@@ -110,22 +111,22 @@ mod tests {
 
     #[test]
     fn lines_are_drawn_over_those_before_and_no_rest_of_them_stays() {
-        let mut foot = foot(&["one is long", "two"]);
-        let mut sent = format!("before\n{}", foot.draw(20));
-        foot.set(vec!["1".to_owned()]);
-        sent.push_str(&foot.draw(20));
+        let mut live_region = live_region(&["one is long", "two"]);
+        let mut sent = format!("before\n{}", live_region.draw(20));
+        live_region.set(vec!["1".to_owned()]);
+        sent.push_str(&live_region.draw(20));
         assert_eq!(screen(&sent, 6, 20), "before\n1");
-        sent.push_str(&foot.erase(20));
+        sent.push_str(&live_region.erase(20));
         assert_eq!(screen(&sent, 6, 20), "before");
-        assert_eq!(foot.erase(20), "", "once is enough");
+        assert_eq!(live_region.erase(20), "", "once is enough");
     }
 
     #[test]
     fn what_is_written_goes_above() {
-        let mut foot = foot(&["a", "b"]);
-        let mut sent = foot.draw(20);
+        let mut live_region = live_region(&["a", "b"]);
+        let mut sent = live_region.draw(20);
         for text in ["first\n", "second\n"] {
-            sent.push_str(&format!("{}{text}{}", foot.erase(20), foot.draw(20)));
+            sent.push_str(&format!("{}{text}{}", live_region.erase(20), live_region.draw(20)));
         }
         assert_eq!(screen(&sent, 6, 20), "first\nsecond\na\nb");
         assert_eq!(screen(&sent, 3, 20), "a\nb", "it scrolls as other text does");
@@ -133,34 +134,34 @@ mod tests {
 
     #[test]
     fn a_question_has_the_place_for_itself() {
-        let mut foot = foot(&["a"]);
-        let mut sent = foot.draw(20);
-        sent.push_str(&foot.hold(20));
+        let mut live_region = live_region(&["a"]);
+        let mut sent = live_region.draw(20);
+        sent.push_str(&live_region.hold(20));
         assert_eq!(screen(&sent, 3, 20), "");
-        assert_eq!(foot.draw(20), "");
+        assert_eq!(live_region.draw(20), "");
         sent.push_str("Sure? y\n");
-        sent.push_str(&foot.release(true, 20));
+        sent.push_str(&live_region.release(true, 20));
         assert_eq!(screen(&sent, 3, 20), "Sure? y\na");
     }
 
     #[test]
     fn the_line_of_a_question_that_is_not_answered_is_ended_once() {
-        let mut foot = foot(&["a"]);
-        let mut sent = format!("{}{}Sure? ", foot.draw(20), foot.hold(20));
+        let mut live_region = live_region(&["a"]);
+        let mut sent = format!("{}{}Sure? ", live_region.draw(20), live_region.hold(20));
         for text in ["first\n", "second\n"] {
-            sent.push_str(&format!("{}{text}", foot.line_end()));
+            sent.push_str(&format!("{}{text}", live_region.line_end()));
         }
-        sent.push_str(&foot.release(false, 20));
+        sent.push_str(&live_region.release(false, 20));
         assert_eq!(screen(&sent, 6, 20), "Sure? \nfirst\nsecond\na");
-        let sent = format!("{}Sure? {}", foot.hold(20), foot.release(false, 20));
+        let sent = format!("{}Sure? {}", live_region.hold(20), live_region.release(false, 20));
         assert_eq!(screen(&sent, 6, 20), "Sure? \na");
     }
 
     #[test]
     fn a_terminal_that_became_narrower_has_broken_the_lines() {
-        let mut foot = foot(&["0123456789", "\u{1b}[1mab\u{1b}[0m", ""]);
-        foot.draw(20);
-        assert_eq!(foot.up(20), "\r\u{1b}[3A");
-        assert_eq!(foot.up(4), "\r\u{1b}[5A");
+        let mut live_region = live_region(&["0123456789", "\u{1b}[1mab\u{1b}[0m", ""]);
+        live_region.draw(20);
+        assert_eq!(live_region.up(20), "\r\u{1b}[3A");
+        assert_eq!(live_region.up(4), "\r\u{1b}[5A");
     }
 }

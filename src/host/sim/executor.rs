@@ -1,8 +1,8 @@
 //! Virtual time: one script task at a time, and a clock that moves only when all of them wait.
 //!
-//! There is one baton. Its holder runs script code or polls its own future. A task whose future is
-//! pending passes the baton to one of the ready tasks, chosen by the seed; when none is ready the
-//! clock jumps to the earliest timer. The same seed gives the same order of everything.
+//! There is one run token. Its holder runs script code or polls its own future. A task whose future
+//! is pending passes the run token to one of the ready tasks, chosen by the seed; when none is
+//! ready the clock jumps to the earliest timer. The same seed gives the same order of everything.
 
 mod chance;
 mod processes;
@@ -32,10 +32,10 @@ type TaskId = u64;
 /// Tasks that are killed together: those of one simulated process.
 pub type Process = u64;
 
-/// The process of whoever made the conductor, which nothing kills.
+/// The process of whoever made the executor, which nothing kills.
 const OWN_PROCESS: Process = 0;
 
-/// The first task: the thread that made the conductor.
+/// The first task: the thread that made the executor.
 const MAIN_TASK: TaskId = 0;
 
 thread_local! {
@@ -45,10 +45,10 @@ thread_local! {
     static IS_BESIDE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// The conductor of virtual time. One per simulated run.
-pub struct SimConductor {
+/// The executor of virtual time. One per simulated run.
+pub struct SimTaskExecutor {
     state: Mutex<State>,
-    /// The baton changed hands.
+    /// The run token changed hands.
     passed: Condvar,
     /// Cancelled when the simulation is told to end: see [`Stop`].
     stalled: CancellationToken,
@@ -77,7 +77,7 @@ struct State {
     /// Tasks whose future may make progress.
     ready: BTreeSet<TaskId>,
     holder: TaskId,
-    background: BTreeMap<TaskId, Option<Beside>>,
+    background: BTreeMap<TaskId, Option<BackgroundTask>>,
     /// The tasks that wait for their turn or run, and whose they are.
     processes: BTreeMap<TaskId, Process>,
     next_process: Process,
@@ -92,7 +92,7 @@ struct State {
 }
 
 /// A future beside the tasks, and the process it belongs to.
-struct Beside {
+struct BackgroundTask {
     future: BackgroundFuture,
     process: Process,
 }
@@ -101,7 +101,7 @@ type BackgroundFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Handle of a background future; dropping it ends the future.
 pub struct SimBackground {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     id: TaskId,
 }
 
@@ -109,7 +109,7 @@ impl Drop for SimBackground {
     fn drop(&mut self) {
         // Taken out under the lock, dropped outside it: its own drop may wake or remove timers.
         let future = {
-            let mut state = self.conductor.state.lock();
+            let mut state = self.executor.state.lock();
             state.ready.remove(&self.id);
             state.background.remove(&self.id)
         };
@@ -118,14 +118,14 @@ impl Drop for SimBackground {
 }
 
 struct TaskWaker {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     id: TaskId,
 }
 
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        let mut state = self.conductor.state.lock();
-        // Whoever has ended would keep the baton for ever.
+        let mut state = self.executor.state.lock();
+        // Whoever has ended would keep the run token for ever.
         if self.id == MAIN_TASK
             || state.processes.contains_key(&self.id)
             || state.background.contains_key(&self.id)
@@ -135,16 +135,16 @@ impl Wake for TaskWaker {
     }
 }
 
-/// What the holder of the baton does next.
+/// What the holder of the run token does next.
 enum Turn {
     /// It is the asker's own turn.
     Own,
-    /// The baton went to another task.
+    /// The run token went to another task.
     Passed,
 }
 
-impl SimConductor {
-    /// A conductor whose choices follow from `seed` alone.
+impl SimTaskExecutor {
+    /// An executor whose choices follow from `seed` alone.
     pub fn new(seed: u64) -> Arc<Self> {
         Self::starting_at(seed, Duration::ZERO)
     }
@@ -154,7 +154,7 @@ impl SimConductor {
         Self::made(seed, now, CancellationToken::new())
     }
 
-    /// A conductor that tells everybody to end also when `parent` is cancelled, from whichever
+    /// An executor that tells everybody to end also when `parent` is cancelled, from whichever
     /// thread.
     pub fn ended_by(seed: u64, parent: &CancellationToken) -> Arc<Self> {
         Self::made(seed, Duration::ZERO, parent.child_token())
@@ -261,9 +261,9 @@ impl SimConductor {
         }
     }
 
-    /// Waits for `future` on a thread of another conductor's, or of none: nobody else may be
+    /// Waits for `future` on a thread of another executor's, or of none: nobody else may be
     /// waiting here.
-    pub(in crate::host) fn visit<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
+    pub(in crate::host) fn block_on_external<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
         let (task, process) =
             (CURRENT_TASK.replace(MAIN_TASK), CURRENT_PROCESS.replace(OWN_PROCESS));
         let value = self.block_on(future);
@@ -285,58 +285,60 @@ impl SimConductor {
         }
     }
 
-    pub(in crate::host) fn spawn(conductor: &Arc<Self>, future: BackgroundFuture) -> SimBackground {
-        let mut state = conductor.state.lock();
+    pub(in crate::host) fn spawn(executor: &Arc<Self>, future: BackgroundFuture) -> SimBackground {
+        let mut state = executor.state.lock();
         let id = state.new_task();
-        state.background.insert(id, Some(Beside { future, process: CURRENT_PROCESS.get() }));
+        state
+            .background
+            .insert(id, Some(BackgroundTask { future, process: CURRENT_PROCESS.get() }));
         state.ready.insert(id);
-        SimBackground { conductor: conductor.clone(), id }
+        SimBackground { executor: executor.clone(), id }
     }
 
     pub(in crate::host) fn tasks<T: Send>(
-        conductor: &Arc<Self>,
+        executor: &Arc<Self>,
         jobs: Vec<Job<'_, T>>,
     ) -> Result<Vec<std::thread::Result<T>>, Failure> {
         let join = Arc::new(Join { left: Mutex::new((jobs.len(), None)) });
         let process = CURRENT_PROCESS.get();
         let (ids, most): (Vec<TaskId>, usize) = {
-            let mut state = conductor.state.lock();
+            let mut state = executor.state.lock();
             (jobs.iter().map(|_| state.new_task()).collect(), state.most_threads)
         };
         std::thread::scope(|scope| {
             let jobs = jobs.into_iter().zip(&ids).map(|(job, &id)| {
-                let (conductor, join) = (conductor.clone(), join.clone());
+                let (executor, join) = (executor.clone(), join.clone());
                 move || {
-                    let leave = Leave { conductor, join, id };
+                    let leave = Leave { executor, join, id };
                     CURRENT_TASK.set(id);
                     CURRENT_PROCESS.set(process);
-                    leave.conductor.wait_for_baton(id);
+                    leave.executor.wait_for_baton(id);
                     job()
                 }
             });
             let threads = script_threads(scope, jobs.collect(), most)?;
             {
-                let mut state = conductor.state.lock();
+                let mut state = executor.state.lock();
                 for &id in &ids {
                     state.ready.insert(id);
                     state.processes.insert(id, process);
                 }
             }
             threads.begin();
-            conductor.wait_for(&join);
+            executor.wait_for(&join);
             let results = threads.join();
-            conductor.die_if_killed();
+            executor.die_if_killed();
             Ok(results)
         })
     }
 
     fn waker(self: &Arc<Self>, id: TaskId) -> Waker {
-        Waker::from(Arc::new(TaskWaker { conductor: self.clone(), id }))
+        Waker::from(Arc::new(TaskWaker { executor: self.clone(), id }))
     }
 
-    /// Passes the baton on until it is `id`'s turn.
+    /// Passes the run token on until it is `id`'s turn.
     fn wait_for_turn(self: &Arc<Self>, id: TaskId) {
-        if let Turn::Passed = self.pass_baton(Some(id)) {
+        if let Turn::Passed = self.pass_run_token(Some(id)) {
             self.wait_for_baton(id);
         }
     }
@@ -349,7 +351,7 @@ impl SimConductor {
     }
 
     /// Chooses who goes on. `own`: the task that asks, if it may be chosen itself.
-    fn pass_baton(self: &Arc<Self>, own: Option<TaskId>) -> Turn {
+    fn pass_run_token(self: &Arc<Self>, own: Option<TaskId>) -> Turn {
         loop {
             let mut state = self.state.lock();
             let Some(id) = state.take_ready() else {
@@ -392,8 +394,8 @@ impl SimConductor {
         }
     }
 
-    fn poll_background(self: &Arc<Self>, id: TaskId, beside: Option<Beside>) {
-        let Some(Beside { mut future, process }) = beside else { return };
+    fn poll_background(self: &Arc<Self>, id: TaskId, beside: Option<BackgroundTask>) {
+        let Some(BackgroundTask { mut future, process }) = beside else { return };
         let waker = self.waker(id);
         let own = CURRENT_PROCESS.replace(process);
         IS_BESIDE.set(true);
@@ -404,7 +406,7 @@ impl SimConductor {
             let mut state = self.state.lock();
             match state.background.get_mut(&id) {
                 Some(slot) if pending => {
-                    *slot = Some(Beside { future, process });
+                    *slot = Some(BackgroundTask { future, process });
                     None
                 }
                 _ => {
@@ -465,7 +467,7 @@ impl Join {
 
 /// Owned by a task's thread: dropped at its end, also when it panicked.
 struct Leave {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     join: Arc<Join>,
     id: TaskId,
 }
@@ -481,10 +483,10 @@ impl Drop for Leave {
             waker.wake();
         }
         {
-            let mut state = self.conductor.state.lock();
+            let mut state = self.executor.state.lock();
             state.processes.remove(&self.id);
             state.ready.remove(&self.id);
         }
-        self.conductor.pass_baton(None);
+        self.executor.pass_run_token(None);
     }
 }

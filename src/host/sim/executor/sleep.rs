@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::SimConductor;
+use super::SimTaskExecutor;
 
 /// A virtual sleep.
 pub struct Sleep {
-    conductor: Arc<SimConductor>,
+    executor: Arc<SimTaskExecutor>,
     deadline: Duration,
     timer: Option<(Duration, u64)>,
 }
@@ -19,8 +19,8 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let conductor = self.conductor.clone();
-        let mut state = conductor.state.lock();
+        let executor = self.executor.clone();
+        let mut state = executor.state.lock();
         let replaced = self.timer.take().and_then(|timer| state.timers.remove(&timer));
         if state.now < self.deadline {
             let timer = (self.deadline, state.next_timer);
@@ -36,14 +36,14 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        let waker = self.timer.and_then(|timer| self.conductor.state.lock().timers.remove(&timer));
+        let waker = self.timer.and_then(|timer| self.executor.state.lock().timers.remove(&timer));
         drop(waker);
     }
 }
 
-impl SimConductor {
+impl SimTaskExecutor {
     /// A future that is ready once virtual time has advanced by `time`.
     pub fn sleep(self: &Arc<Self>, time: Duration) -> Sleep {
-        Sleep { deadline: self.now() + time, conductor: self.clone(), timer: None }
+        Sleep { deadline: self.now() + time, executor: self.clone(), timer: None }
     }
 }

@@ -6,7 +6,7 @@ const HIDDEN: char = '•';
 
 /// The text with those values hidden, each character by one, so that places in it stay what they
 /// are. Names of variables in `${…}` are shown: they are what most errors are about.
-pub fn veiled(text: &str) -> String {
+pub fn redacted(text: &str) -> String {
     let mut block: Option<usize> = None;
     text.split_inclusive('\n').map(|line| veiled_line(line, &mut block)).collect()
 }
@@ -83,22 +83,22 @@ services:
       args: { •••: ••••••• }
     ports: [\"80:80\"]
 ";
-        assert_eq!(veiled(text), shown);
-        assert_eq!(veiled(text).chars().count(), text.chars().count());
+        assert_eq!(redacted(text), shown);
+        assert_eq!(redacted(text).chars().count(), text.chars().count());
     }
 
     #[test]
     fn what_is_said_of_a_missing_variable_is_shown_and_a_default_is_not() {
         let text = "environment:\n  A: ${A:?set it}${B-secret}${C?why}:?pw\n";
-        assert_eq!(veiled(text), "environment:\n  A: ${A:?set it}${B-••••••}${C?why}:?••\n");
+        assert_eq!(redacted(text), "environment:\n  A: ${A:?set it}${B-••••••}${C?why}:?••\n");
     }
 
     #[test]
     fn a_list_at_the_keys_own_column_belongs_to_it_and_windows_line_ends_stay() {
         assert_eq!(
-            veiled("environment:\r\n- A=b\r\nimage: x\r\n"),
+            redacted("environment:\r\n- A=b\r\nimage: x\r\n"),
             "environment:\r\n- A=•\r\nimage: x\r\n"
         );
-        assert_eq!(veiled(""), "");
+        assert_eq!(redacted(""), "");
     }
 }

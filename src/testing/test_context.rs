@@ -11,7 +11,7 @@ use super::stubs::Stubs;
 use crate::api::Context;
 use crate::api::task::may_wait;
 use crate::engine::sim::When;
-use crate::host::sim::conductor::Stop;
+use crate::host::sim::executor::Stop;
 use crate::host::{FileKind, Host};
 use crate::machine::{End, Ran, World};
 use crate::model::diagnostic::Diagnostic;
@@ -33,7 +33,7 @@ const TAIL: usize = 20;
 const SHOWN_RUNS: usize = 3;
 
 /// A test's surroundings, which its functions find in their context.
-pub struct Lab {
+pub struct TestContext {
     pub world: World,
     pub stubs: Stubs,
     /// Of the test's file: where the runbooks stand that it names.
@@ -55,7 +55,7 @@ pub struct Orders {
     pub interrupt: Option<Duration>,
 }
 
-impl Lab {
+impl TestContext {
     /// A lab in which nothing ran.
     pub fn new(world: World, folder: PathBuf) -> Self {
         Self {
@@ -118,7 +118,7 @@ impl Lab {
                 Kind::Failed,
                 format!("A run told the value of the secret \"{name}\""),
             );
-            self.fail(crate::script::place::plain(failure));
+            self.fail(crate::script::project_context::plain(failure));
         }
     }
 
@@ -127,7 +127,7 @@ impl Lab {
         for (pattern, image, fits) in self.world.engine.builds_asked() {
             self.stubs.ask("sim::build", &pattern, &image, fits);
         }
-        self.stubs.slip().map(crate::script::place::plain)
+        self.stubs.slip().map(crate::script::project_context::plain)
     }
 
     /// A path as a test writes it: relative to the project's directory.
@@ -182,7 +182,7 @@ impl Lab {
         self.trouble.lock().get_or_insert(diagnostic);
     }
 
-    /// What [`Lab::fail`] was given.
+    /// What [`TestContext::fail`] was given.
     pub fn trouble(&self) -> Option<Box<Diagnostic>> {
         self.trouble.lock().take()
     }
@@ -201,7 +201,7 @@ impl Lab {
     /// Why the test has to end if this is how something in it ended: a limit was reached.
     pub fn ending(&self, end: &End) -> Option<Box<Diagnostic>> {
         let failed = if let End::Failed(diagnostic) = end { Some(diagnostic) } else { None };
-        if let Some(stop) = self.world.conductor.stop() {
+        if let Some(stop) = self.world.executor.stop() {
             return Some(self.stopped(stop, failed.map(|diagnostic| &**diagnostic)));
         }
         failed.filter(|diagnostic| diagnostic.fields.contains_key(OPERATIONS)).cloned()

@@ -13,8 +13,8 @@ use super::task;
 use crate::engine::{Engine, EngineError, EngineErrorKind};
 use crate::host::resolve::resolve;
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
-use crate::host::{Conductor, Host};
+use crate::host::sim::executor::SimTaskExecutor;
+use crate::host::{Host, TaskExecutor};
 use crate::model::Failure;
 use crate::model::event::{Event, Sink};
 use crate::policy::{CheckedPath, Policy, Settings};
@@ -31,13 +31,13 @@ impl Sink for Seen {
 }
 
 /// A project in `/project` on a simulated host.
-pub(crate) struct Trial {
+pub(crate) struct Harness {
     pub host: Arc<SimHost>,
     pub context: Arc<Context>,
     seen: Arc<Seen>,
 }
 
-impl Trial {
+impl Harness {
     /// A project with nothing in it.
     pub(crate) fn new() -> Self {
         Self::on(|host| host)
@@ -58,12 +58,12 @@ impl Trial {
             async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }
                 .boxed()
         };
-        Self::connected(&SimConductor::new(1), given, toml, settle, Box::new(no_engine))
+        Self::connected(&SimTaskExecutor::new(1), given, toml, settle, Box::new(no_engine))
     }
 
     /// A project whose scripts reach `engine`, in the virtual time of `sim`.
     pub(crate) fn on_engine(
-        sim: &Arc<SimConductor>,
+        sim: &Arc<SimTaskExecutor>,
         engine: Arc<dyn Engine>,
         given: impl FnOnce(SimHost) -> SimHost,
         toml: &str,
@@ -73,7 +73,7 @@ impl Trial {
     }
 
     fn connected(
-        sim: &Arc<SimConductor>,
+        sim: &Arc<SimTaskExecutor>,
         given: impl FnOnce(SimHost) -> SimHost,
         toml: &str,
         settle: impl FnOnce(&mut Context),
@@ -91,7 +91,7 @@ impl Trial {
         .unwrap();
         let context = Context::new(
             host.clone(),
-            Conductor::Sim(sim.clone()),
+            TaskExecutor::Sim(sim.clone()),
             seen.clone(),
             project,
             connector,

@@ -18,7 +18,7 @@ const FILE: &str = "options.json";
 
 /// The value an option had when the project was brought up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
+pub struct SavedOption {
     /// As it is written on the command line.
     pub value: String,
     /// What `.env` said for the option then, if anything: once it says something else, that
@@ -30,11 +30,11 @@ pub struct Choice {
 }
 
 /// Option → its choice.
-pub type Choices = BTreeMap<String, Choice>;
+pub type SavedOptions = BTreeMap<String, SavedOption>;
 
 /// By the project's name, and below the empty name what runs without `--project` go by. What was
 /// kept for one project is the same below both.
-type File = BTreeMap<String, Choices>;
+type File = BTreeMap<String, SavedOptions>;
 
 /// What is written beside the version. Version 1 is the [`File`] alone.
 #[derive(Serialize, Deserialize)]
@@ -48,7 +48,11 @@ const UNNAMED: &str = "";
 /// What is kept for the project that `--project` named; without one for what runs without it
 /// brought up. Fails where there is something that can't be read: a default in its place could turn
 /// production into development.
-pub fn read(host: &dyn Host, policy: &Policy, given: Option<&str>) -> Result<Choices, Failure> {
+pub fn read(
+    host: &dyn Host,
+    policy: &Policy,
+    given: Option<&str>,
+) -> Result<SavedOptions, Failure> {
     Ok(file(host, &records::folder(host, policy)?)?
         .remove(given.unwrap_or(UNNAMED))
         .unwrap_or_default())
@@ -61,14 +65,14 @@ pub fn keep(
     policy: &Policy,
     given: Option<&str>,
     project: &str,
-    choices: &Choices,
+    choices: &SavedOptions,
 ) -> Result<(), Failure> {
     let folder = records::folder(host, policy)?;
     let before = file(host, &folder)?;
     let mut after = before.clone();
     let of_project =
-        |choice: &Choice| Choice { project: Some(project.to_owned()), ..choice.clone() };
-    let kept: Choices =
+        |choice: &SavedOption| SavedOption { project: Some(project.to_owned()), ..choice.clone() };
+    let kept: SavedOptions =
         choices.iter().map(|(option, choice)| (option.clone(), of_project(choice))).collect();
     // A name that was given names the same project as its description does without one.
     let is_unnamed_too = before
@@ -92,7 +96,7 @@ pub fn keep(
 
 /// What was kept for `project` in another folder, which a person says it was in before; nothing
 /// where that can't be read.
-pub fn of_folder(host: &dyn Host, folder: &str, project: &str) -> Choices {
+pub fn of_folder(host: &dyn Host, folder: &str, project: &str) -> SavedOptions {
     let folder = named(host, &Path::new(folder).join(records::FOLDER));
     file(host, &folder).ok().and_then(|mut file| file.remove(project)).unwrap_or_default()
 }
@@ -135,12 +139,12 @@ mod tests {
     use super::*;
     use crate::host::resolve::resolve;
     use crate::host::sim::SimHost;
-    use crate::host::sim::conductor::SimConductor;
+    use crate::host::sim::executor::SimTaskExecutor;
 
-    fn choices(tag: &str) -> Choices {
-        Choices::from([(
+    fn choices(tag: &str) -> SavedOptions {
+        SavedOptions::from([(
             "tag".to_owned(),
-            Choice { value: tag.to_owned(), described: None, project: None },
+            SavedOption { value: tag.to_owned(), described: None, project: None },
         )])
     }
 
@@ -150,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_project_is_the_same_whether_its_name_is_given_or_described() {
-        let host = SimHost::new(SimConductor::new(1)).with_file("/project/spc.toml", "");
+        let host = SimHost::new(SimTaskExecutor::new(1)).with_file("/project/spc.toml", "");
         let policy = Policy::of_folder(Path::new("/project"), &|path| resolve(&host, path));
         keep(&host, &policy, None, "shop", &choices("1")).unwrap();
         assert_eq!(tag(&host, &policy, Some("shop")).as_deref(), Some("1"));
@@ -167,7 +171,7 @@ mod tests {
     const KEPT: &str = "/project/.spc/options.json";
 
     fn kept_as(text: &str) -> (SimHost, Policy) {
-        let host = SimHost::new(SimConductor::new(1))
+        let host = SimHost::new(SimTaskExecutor::new(1))
             .with_file("/project/spc.toml", "")
             .with_file(KEPT, text.to_owned());
         let policy = Policy::of_folder(Path::new("/project"), &|path| resolve(&host, path));

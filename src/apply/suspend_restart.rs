@@ -1,18 +1,22 @@
 //! An old container that was stopped for its successor stays down when the engine restarts. With
 //! `restart: always` the engine would start it again beside the new one, on the same volumes.
 
+use super::actions::RunState;
 use super::create::restart_policy;
 use super::execute::Execution;
 use super::failures::of_engine;
 use super::observe::inspect;
-use super::perform::Learnt;
 use crate::model::spec::Restart;
 use crate::model::{Failure, Kind};
 
 impl Execution<'_> {
     /// To be called before it is stopped. Where a kill keeps its policy from being put back, it is
     /// still restarted, except after it was stopped by hand.
-    pub(super) async fn keep_down(&self, learnt: &Learnt, id: &str) -> Result<(), Failure> {
+    pub(super) async fn suspend_restart(
+        &self,
+        run_state: &RunState,
+        id: &str,
+    ) -> Result<(), Failure> {
         let engine = &*self.ctx.engine;
         match inspect(engine, id).await {
             Ok(found) if found.restarts_with_engine => {}
@@ -22,13 +26,17 @@ impl Execution<'_> {
         }
         let changed = engine.container_update(id, restart_policy(Restart::UnlessStopped)).await;
         changed.map_err(|error| of_engine(error, "change the restart policy of a container"))?;
-        learnt.with(|known| known.kept_down.insert(id.to_owned()));
+        run_state.with(|known| known.suspended.insert(id.to_owned()));
         Ok(())
     }
 
     /// To be called once it was started again, which it is where its successor failed.
-    pub(super) async fn let_up(&self, learnt: &Learnt, id: &str) -> Result<(), Failure> {
-        if !learnt.with(|known| known.kept_down.remove(id)) {
+    pub(super) async fn restore_restart(
+        &self,
+        run_state: &RunState,
+        id: &str,
+    ) -> Result<(), Failure> {
+        if !run_state.with(|known| known.suspended.remove(id)) {
             return Ok(());
         }
         let put_back = self.ctx.engine.container_update(id, restart_policy(Restart::Always)).await;

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::pace::Pace;
+use super::startup_history::StartupHistory;
 use crate::model::plan::{Action, Plan, Step, StepId};
 
 /// Steps of this kind that run side by side.
@@ -25,7 +25,7 @@ const WAIT_COUNTS: Duration = Duration::from_secs(2);
 const LEAD: Duration = Duration::from_secs(1);
 
 /// Who is next.
-pub(super) struct Turns {
+pub(super) struct Scheduler {
     /// How long what comes after each step takes, by what is known.
     ranks: Vec<Duration>,
     /// Whether steps of other services come after.
@@ -36,10 +36,13 @@ pub(super) struct Turns {
     running: BTreeMap<StepId, Duration>,
 }
 
-impl Turns {
-    pub(super) fn new(plan: &Plan, paces: &BTreeMap<String, Pace>) -> Self {
+impl Scheduler {
+    pub(super) fn new(plan: &Plan, startup_histories: &BTreeMap<String, StartupHistory>) -> Self {
         let wait = |step: &Step| {
-            step.service.as_ref().and_then(|name| paces.get(name)?.last()).unwrap_or(WAIT_COUNTS)
+            step.service
+                .as_ref()
+                .and_then(|name| startup_histories.get(name)?.last())
+                .unwrap_or(WAIT_COUNTS)
         };
         let mut ranks = vec![Duration::ZERO; plan.steps.len()];
         let mut leads = vec![false; plan.steps.len()];
@@ -158,15 +161,15 @@ mod tests {
     #[test]
     fn what_others_wait_for_begins_first_and_only_so_many_run_side_by_side() {
         let plan = plan();
-        let mut turns = Turns::new(&plan, &BTreeMap::new());
-        let (begun, again) = turns.next(&plan, (0..7).collect(), Duration::ZERO);
+        let mut scheduler = Scheduler::new(&plan, &BTreeMap::new());
+        let (begun, again) = scheduler.next(&plan, (0..7).collect(), Duration::ZERO);
         assert_eq!(
             (begun, again),
             (vec![6], Some(PATIENCE)),
             "alone: others wait for what it begins"
         );
-        turns.is_over(6);
-        let (begun, again) = turns.next(&plan, vec![7], Duration::from_millis(10));
+        scheduler.is_over(6);
+        let (begun, again) = scheduler.next(&plan, vec![7], Duration::from_millis(10));
         assert_eq!(begun, [7, 0, 1, 2, 3], "a wait takes nobody's turn");
         assert_eq!(again, Some(PATIENCE + Duration::from_millis(10)));
     }
@@ -182,40 +185,40 @@ mod tests {
             .map(|(name, &id)| wait(&mut plan, name, id))
             .collect();
         start(&mut plan, "proxy", &waits[..2]);
-        let order = |paces: &BTreeMap<String, Pace>| {
-            let mut turns = Turns::new(&plan, paces);
-            let (first, _) = turns.next(&plan, begun.clone(), Duration::ZERO);
+        let order = |startup_histories: &BTreeMap<String, StartupHistory>| {
+            let mut scheduler = Scheduler::new(&plan, startup_histories);
+            let (first, _) = scheduler.next(&plan, begun.clone(), Duration::ZERO);
             for &id in &first {
-                turns.is_over(id);
+                scheduler.is_over(id);
             }
-            (first, turns.next(&plan, Vec::new(), Duration::ZERO).0)
+            (first, scheduler.next(&plan, Vec::new(), Duration::ZERO).0)
         };
         assert_eq!(order(&BTreeMap::new()), (vec![0, 1], vec![2]));
-        let took = |millis| Pace::new(String::new(), Duration::from_millis(millis));
-        let paces = [("api", 2000), ("page", 100), ("job", 2300)]
+        let took = |millis| StartupHistory::new(String::new(), Duration::from_millis(millis));
+        let startup_histories = [("api", 2000), ("page", 100), ("job", 2300)]
             .map(|(name, millis)| (name.to_owned(), took(millis)))
             .into();
-        assert_eq!(order(&paces), (vec![0], vec![2, 1]));
+        assert_eq!(order(&startup_histories), (vec![0], vec![2, 1]));
     }
 
     #[test]
     fn what_takes_long_holds_nobody_back() {
         let plan = plan();
-        let mut turns = Turns::new(&plan, &BTreeMap::new());
-        turns.next(&plan, vec![0, 1, 2, 3], Duration::ZERO);
-        let (begun, again) = turns.next(&plan, vec![4, 5], Duration::from_millis(299));
+        let mut scheduler = Scheduler::new(&plan, &BTreeMap::new());
+        scheduler.next(&plan, vec![0, 1, 2, 3], Duration::ZERO);
+        let (begun, again) = scheduler.next(&plan, vec![4, 5], Duration::from_millis(299));
         assert_eq!((begun, again), (Vec::new(), Some(PATIENCE)));
-        let (begun, again) = turns.next(&plan, Vec::new(), PATIENCE);
+        let (begun, again) = scheduler.next(&plan, Vec::new(), PATIENCE);
         assert_eq!((begun, again), (vec![4, 5], None));
     }
 
     #[test]
     fn what_stands_back_can_be_taken_back() {
         let plan = plan();
-        let mut turns = Turns::new(&plan, &BTreeMap::new());
-        turns.next(&plan, (0..7).collect(), Duration::ZERO);
-        assert_eq!(turns.give_back().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
-        turns.is_over(6);
-        assert_eq!(turns.next(&plan, Vec::new(), Duration::ZERO), (Vec::new(), None));
+        let mut scheduler = Scheduler::new(&plan, &BTreeMap::new());
+        scheduler.next(&plan, (0..7).collect(), Duration::ZERO);
+        assert_eq!(scheduler.give_back().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+        scheduler.is_over(6);
+        assert_eq!(scheduler.next(&plan, Vec::new(), Duration::ZERO), (Vec::new(), None));
     }
 }

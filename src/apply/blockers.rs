@@ -7,7 +7,7 @@ use crate::model::plan::{Action, Plan, Step, StepId, Until};
 
 /// What each service waits for, and was last said to wait for.
 #[derive(Default)]
-pub(super) struct Waits {
+pub(super) struct Blockers {
     services: BTreeMap<String, Service>,
     /// Those of which there may be news.
     looked_at: BTreeSet<String>,
@@ -24,7 +24,7 @@ struct Service {
     told: Option<(StepId, Vec<StepId>)>,
 }
 
-impl Waits {
+impl Blockers {
     /// None of the plan's steps has begun.
     pub(super) fn new(plan: &Plan) -> Self {
         let mut waits = Self::default();
@@ -186,7 +186,7 @@ mod tests {
     /// A walk in which the steps get into other states.
     struct Walk {
         plan: Plan,
-        waits: Waits,
+        waits: Blockers,
         states: Vec<State>,
     }
 
@@ -214,7 +214,7 @@ mod tests {
     fn a_wait_is_told_with_its_causes_once_and_again_when_they_change() {
         use State::{Done, Running, Waiting};
         let plan = plan();
-        let mut walk = Walk { waits: Waits::new(&plan), plan, states: vec![Waiting; 4] };
+        let mut walk = Walk { waits: Blockers::new(&plan), plan, states: vec![Waiting; 4] };
         assert!(walk.told(&[Running, Running, Running, Waiting]).is_empty(), "web builds");
         let both = ["4 container web for db and redis to be ready [1, 2]"];
         assert_eq!(walk.told(&[Running, Running, Done, Waiting]), both);

@@ -1,20 +1,20 @@
 use super::*;
-use crate::host::Conductor;
+use crate::host::TaskExecutor;
 
 fn trace(seed: u64) -> Vec<String> {
-    let sim = SimConductor::new(seed);
-    let conductor = Conductor::Sim(sim.clone());
+    let sim = SimTaskExecutor::new(seed);
+    let executor = TaskExecutor::Sim(sim.clone());
     let seen = Mutex::new(Vec::new());
     let job = |name: &'static str, step: u64| -> Job<'_, ()> {
-        let (sim, conductor, seen) = (sim.clone(), conductor.clone(), &seen);
+        let (sim, executor, seen) = (sim.clone(), executor.clone(), &seen);
         Box::new(move || {
             for round in 0..5 {
-                conductor.block_on(sim.sleep(Duration::from_millis(step)));
+                executor.block_on(sim.sleep(Duration::from_millis(step)));
                 seen.lock().push(format!("{name} {round} at {:?}", sim.now()));
             }
         })
     };
-    conductor.tasks(vec![job("a", 10), job("b", 10), job("c", 25)]).unwrap();
+    executor.tasks(vec![job("a", 10), job("b", 10), job("c", 25)]).unwrap();
     seen.into_inner()
 }
 
@@ -34,19 +34,19 @@ fn another_seed_gives_another_order() {
 
 #[test]
 fn ten_minutes_pass_at_once() {
-    let sim = SimConductor::new(1);
+    let sim = SimTaskExecutor::new(1);
     sim.block_on(sim.sleep(Duration::from_secs(600)));
     assert_eq!(sim.now(), Duration::from_secs(600));
 }
 
 #[test]
 fn a_background_future_goes_on_while_the_script_waits_and_ends_when_dropped() {
-    let sim = SimConductor::new(1);
-    let conductor = Conductor::Sim(sim.clone());
+    let sim = SimTaskExecutor::new(1);
+    let executor = TaskExecutor::Sim(sim.clone());
     let beats = Arc::new(Mutex::new(0));
     let background = {
         let (sim, beats) = (sim.clone(), beats.clone());
-        conductor.spawn(async move {
+        executor.spawn(async move {
             loop {
                 sim.sleep(Duration::from_secs(5)).await;
                 *beats.lock() += 1;
@@ -62,13 +62,13 @@ fn a_background_future_goes_on_while_the_script_waits_and_ends_when_dropped() {
 
 #[test]
 fn a_panic_in_one_task_leaves_the_others_running() {
-    let sim = SimConductor::new(1);
-    let conductor = Conductor::Sim(sim.clone());
+    let sim = SimTaskExecutor::new(1);
+    let executor = TaskExecutor::Sim(sim.clone());
     let quiet: Job<'_, u32> = Box::new(|| {
         sim.block_on(sim.sleep(Duration::from_secs(1)));
         3
     });
-    let results = conductor
+    let results = executor
         .tasks(vec![Box::new(|| std::panic::resume_unwind(Box::new("no"))), quiet])
         .unwrap();
     assert!(results[0].is_err());
@@ -77,24 +77,24 @@ fn a_panic_in_one_task_leaves_the_others_running() {
 
 #[test]
 fn a_killed_process_does_nothing_more_and_others_go_on() {
-    let sim = SimConductor::new(1);
-    let conductor = Conductor::Sim(sim.clone());
+    let sim = SimTaskExecutor::new(1);
+    let executor = TaskExecutor::Sim(sim.clone());
     let seen = Mutex::new(Vec::new());
     let outcome = sim.process(|| {
         let step = |name: &'static str, time: u64| -> Job<'_, ()> {
-            let (sim, conductor, seen) = (sim.clone(), conductor.clone(), &seen);
+            let (sim, executor, seen) = (sim.clone(), executor.clone(), &seen);
             Box::new(move || {
-                conductor.block_on(sim.sleep(Duration::from_secs(time)));
+                executor.block_on(sim.sleep(Duration::from_secs(time)));
                 seen.lock().push(name);
                 if name == "killer" {
-                    sim.kill(SimConductor::current_process());
-                    conductor.block_on(std::future::ready(()));
+                    sim.kill(SimTaskExecutor::current_process());
+                    executor.block_on(std::future::ready(()));
                     seen.lock().push("the killer lived");
                 }
             })
         };
         let results =
-            conductor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]).unwrap();
+            executor.tasks(vec![step("first", 1), step("killer", 2), step("late", 3)]).unwrap();
         seen.lock().push("its parent lived");
         results.len()
     });
@@ -107,7 +107,7 @@ fn a_killed_process_does_nothing_more_and_others_go_on() {
 
 #[test]
 fn what_a_process_panics_with_is_the_callers() {
-    let sim = SimConductor::new(1);
+    let sim = SimTaskExecutor::new(1);
     let work = || -> () { std::panic::resume_unwind(Box::new("no")) };
     let panic =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sim.process(work))).unwrap_err();
@@ -116,6 +116,6 @@ fn what_a_process_panics_with_is_the_callers() {
 
 #[test]
 fn waiting_for_what_cannot_come_cancels_the_run() {
-    let sim = SimConductor::new(1);
+    let sim = SimTaskExecutor::new(1);
     sim.block_on(sim.stalled().cancelled());
 }

@@ -8,25 +8,25 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::outcome::{Outcome, not_deterministic};
-use super::points::{Deeds, Named, Point, Port};
+use super::points::{MutationLog, Named, Point, Port};
 use super::report::{Finding, Problem};
 use super::setup::Machine;
 use super::state::{Difference, Expected, Footprint, Stamps, lost, replaced, stamps};
 use super::undisturbed::{Clean, Task, made};
 use crate::engine::sim::SimEngineBuilder;
 use crate::host::sim::SimHost;
-use crate::host::sim::conductor::SimConductor;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::machine::process::{End, Ran};
 use crate::machine::world::{Subject, World};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
-use crate::script::place::plain;
+use crate::script::project_context::plain;
 
 type OnEngine = Arc<dyn Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync>;
 
 /// What is there before the run that is killed: the same each time.
 #[derive(Clone)]
-pub struct Stage {
+pub struct SweepSetup {
     pub subject: Subject,
     /// What stands in the project's `.env`.
     pub env_file: Option<Bytes>,
@@ -39,7 +39,7 @@ pub struct Stage {
     engine: OnEngine,
 }
 
-impl Stage {
+impl SweepSetup {
     /// Only the project's files, and an engine with nothing on it.
     pub fn new(subject: Subject) -> Self {
         Self {
@@ -73,9 +73,9 @@ impl Stage {
             Some(content) => host.with_file(self.subject.directory.join(".env"), content.clone()),
             None => host,
         };
-        let conductor = SimConductor::ended_by(seed, &self.cancel);
+        let executor = SimTaskExecutor::ended_by(seed, &self.cancel);
         let world =
-            World::made(&self.subject, conductor, seed, |engine| (self.engine)(engine), host);
+            World::made(&self.subject, executor, seed, |engine| (self.engine)(engine), host);
         let world = Machine::new(world, self.setup.as_deref())?;
         for task in &self.before {
             done(
@@ -96,7 +96,7 @@ impl Stage {
         let world = self.world(seed)?;
         // No wait at all: even one for nothing draws from the seed.
         if later > Duration::ZERO {
-            world.conductor.block_on(world.conductor.sleep(later));
+            world.executor.block_on(world.executor.sleep(later));
         }
         let (given, first) = (stamps(&world.engine.state()), so_far(&world));
         done(world.run(&task.path, &task.words), &format!("{}, undisturbed,", task.words()))?;
@@ -117,9 +117,9 @@ impl Stage {
     }
 
     /// What was done since then.
-    fn deeds(&self, world: &World, (calls, changes): (usize, usize)) -> Deeds {
+    fn deeds(&self, world: &World, (calls, changes): (usize, usize)) -> MutationLog {
         let names = world.engine.names();
-        Deeds {
+        MutationLog {
             calls: world.engine.calls()[calls..]
                 .iter()
                 .map(|call| Named::new(call, &names))
@@ -168,7 +168,7 @@ fn never_wrong(world: &World, task: &Task) -> Result<(), Box<Diagnostic>> {
 
 /// The runs that are killed.
 pub(super) struct Play<'a> {
-    pub stage: &'a Stage,
+    pub stage: &'a SweepSetup,
     pub task: &'a Task,
     pub seed: u64,
     pub clean: &'a Clean,
@@ -215,7 +215,7 @@ impl Play<'_> {
     }
 
     /// A run, and what it did.
-    fn run(&self, world: &World, point: Option<Point>) -> (Deeds, Ran) {
+    fn run(&self, world: &World, point: Option<Point>) -> (MutationLog, Ran) {
         let first = so_far(world);
         match point {
             Some(Point { on: Port::Engine, number, side }) => {

@@ -14,7 +14,7 @@ const SHORT: Duration = Duration::from_millis(300);
 
 /// The last times of one service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pace {
+pub struct StartupHistory {
     /// What its containers were made of: what was described, and the image. Others have a pace of
     /// their own.
     of: String,
@@ -22,7 +22,7 @@ pub struct Pace {
     millis: Vec<u64>,
 }
 
-impl Pace {
+impl StartupHistory {
     /// One container's, ready `elapsed` after its start.
     pub fn new(of: String, elapsed: Duration) -> Self {
         Self { of, millis: vec![u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)] }
@@ -44,7 +44,7 @@ impl Pace {
     }
 
     /// How long after its start a container made `of` this need not be asked.
-    pub fn quiet(&self, of: &str) -> Duration {
+    pub fn probe_delay(&self, of: &str) -> Duration {
         let least = self
             .millis
             .iter()
@@ -59,30 +59,33 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn pace(of: &str, times: &[u64]) -> Pace {
-        let mut pace = Pace::default();
+    fn startup_history(of: &str, times: &[u64]) -> StartupHistory {
+        let mut startup_history = StartupHistory::default();
         for &millis in times {
-            pace.add(Pace::new(of.to_owned(), Duration::from_millis(millis)));
+            startup_history.add(StartupHistory::new(of.to_owned(), Duration::from_millis(millis)));
         }
-        pace
+        startup_history
     }
 
     #[test]
     fn three_quarters_of_the_shortest_of_the_last_times_are_quiet() {
-        assert_eq!(pace("a", &[1200, 1000, 4000]).quiet("a"), Duration::from_millis(750));
         assert_eq!(
-            pace("a", &[1000, 2000, 2000, 2000, 2000, 2000]).quiet("a"),
+            startup_history("a", &[1200, 1000, 4000]).probe_delay("a"),
+            Duration::from_millis(750)
+        );
+        assert_eq!(
+            startup_history("a", &[1000, 2000, 2000, 2000, 2000, 2000]).probe_delay("a"),
             Duration::from_millis(1500)
         );
-        assert_eq!(pace("a", &[299]).quiet("a"), Duration::ZERO);
-        assert_eq!(Pace::default().quiet("a"), Duration::ZERO);
+        assert_eq!(startup_history("a", &[299]).probe_delay("a"), Duration::ZERO);
+        assert_eq!(StartupHistory::default().probe_delay("a"), Duration::ZERO);
     }
 
     #[test]
     fn what_was_made_of_something_else_says_nothing() {
-        let mut pace = pace("a", &[1000]);
-        assert_eq!(pace.quiet("b"), Duration::ZERO);
-        pace.add(Pace::new("b".to_owned(), Duration::from_secs(2)));
-        assert_eq!(pace.quiet("b"), Duration::from_millis(1500));
+        let mut startup_history = startup_history("a", &[1000]);
+        assert_eq!(startup_history.probe_delay("b"), Duration::ZERO);
+        startup_history.add(StartupHistory::new("b".to_owned(), Duration::from_secs(2)));
+        assert_eq!(startup_history.probe_delay("b"), Duration::from_millis(1500));
     }
 }

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::container_events::ContainerEvents;
 use super::create::{self, ContainerMaking};
 use super::execution::Execution;
 use super::failures::of_engine;
-use super::hub::Hub;
 use super::images::{self, Building};
 use super::last_look::LastLook;
 use super::observe::{find_container, inspect, is_anonymous};
-use super::pace::Pace;
 use super::readiness::{self, Waiting};
 use super::records::Records;
 use super::restore_network::{self, Restored};
 use super::start_failures::RefusedStart;
-use super::{Told, anonymous, name_holder, secrets};
+use super::startup_history::StartupHistory;
+use super::{OnProgress, anonymous, name_holder, secrets};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
 use crate::model::image_reference::canonical;
@@ -32,10 +32,10 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// What the steps learn while a plan is walked.
 #[derive(Default)]
-pub(super) struct Learnt(Mutex<Knowledge>);
+pub(super) struct RunState(Mutex<RunFacts>);
 
 #[derive(Default, Clone)]
-pub(super) struct Knowledge {
+pub(super) struct RunFacts {
     /// Name → id of containers made or renamed in this run.
     pub(super) containers: BTreeMap<String, String>,
     /// Image, in one spelling → id of images pulled or built in this run.
@@ -47,15 +47,15 @@ pub(super) struct Knowledge {
     /// Container id → time from the begin of its start until it was ready.
     pub(super) ready: BTreeMap<String, Duration>,
     /// Service → how long a container of it took that was started in this run.
-    pub(super) paces: BTreeMap<String, Pace>,
+    pub(super) startup_histories: BTreeMap<String, StartupHistory>,
     /// Ids of containers stopped.
     pub(super) stopped: Vec<String>,
     /// Ids of containers that the engine is kept from starting again.
-    pub(super) kept_down: BTreeSet<String>,
+    pub(super) suspended: BTreeSet<String>,
 }
 
-impl Learnt {
-    pub(super) fn with<T>(&self, change: impl FnOnce(&mut Knowledge) -> T) -> T {
+impl RunState {
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut RunFacts) -> T) -> T {
         change(&mut self.0.lock())
     }
 
@@ -73,11 +73,11 @@ impl Execution<'_> {
     /// Does one action. `service`: whose it is.
     pub(super) async fn perform(
         &self,
-        hub: &Hub,
-        learnt: &Learnt,
+        container_events: &ContainerEvents,
+        run_state: &RunState,
         service: Option<&str>,
         action: &Action,
-        progress: &Told<'_>,
+        progress: &OnProgress<'_>,
     ) -> Result<(), Failure> {
         let ctx = self.ctx;
         let engine = &*ctx.engine;
@@ -86,11 +86,11 @@ impl Execution<'_> {
         {
             lock.verify().await?;
         }
-        let_end(hub, learnt, action);
+        let_end(container_events, run_state, action);
         match action {
             Action::PullImage { image } => {
                 let id = images::pull(ctx, image, None, progress).await?;
-                learnt.with(|known| known.images.insert(canonical(image), id));
+                run_state.with(|known| known.images.insert(canonical(image), id));
             }
             Action::BuildImage { image, service } => {
                 let (project, service) = self.described(service)?;
@@ -108,7 +108,7 @@ impl Execution<'_> {
                     secrets: &project.secrets,
                 };
                 let id = images::build(ctx, &building, progress).await?;
-                learnt.with(|known| {
+                run_state.with(|known| {
                     known
                         .images
                         .extend(service.built_names().map(|name| (canonical(name), id.clone())))
@@ -150,50 +150,50 @@ impl Execution<'_> {
             },
             Action::CreateContainer { name, number, alias, replaces } => {
                 let id = self
-                    .create_container(learnt, service, name, *number, *alias, replaces.as_ref())
+                    .create_container(run_state, service, name, *number, *alias, replaces.as_ref())
                     .await?;
-                learnt.with(|known| known.containers.insert(name.clone(), id));
+                run_state.with(|known| known.containers.insert(name.clone(), id));
             }
             Action::DeliverConfigs { container } => {
                 let (project, service) = self.described(service.unwrap_or_default())?;
-                secrets::deliver_configs(ctx, project, service, &learnt.id(container)).await?;
+                secrets::deliver_configs(ctx, project, service, &run_state.id(container)).await?;
             }
             Action::DeliverSecrets { container } => {
                 let (project, service) = self.described(service.unwrap_or_default())?;
-                secrets::deliver(ctx, project, service, &learnt.id(container)).await?;
+                secrets::deliver(ctx, project, service, &run_state.id(container)).await?;
             }
             Action::StartContainer { container } => {
-                learnt
+                run_state
                     .with(|known| known.begun.insert(container.name.clone(), ctx.host.monotonic()));
-                self.start(learnt, service, container).await?;
-                self.forget_stop(learnt, &learnt.id(container));
+                self.start(run_state, service, container).await?;
+                self.forget_stop(run_state, &run_state.id(container));
             }
             Action::RestartContainer { container } => {
-                learnt
+                run_state
                     .with(|known| known.begun.insert(container.name.clone(), ctx.host.monotonic()));
-                let id = learnt.id(container);
+                let id = run_state.id(container);
                 if let Err(error) = engine.container_restart(&id, &StopRequest::default()).await {
                     return Err(self
                         .start_failure(error, "restart", (&container.name, &id), service)
                         .await);
                 }
-                self.forget_stop(learnt, &id);
+                self.forget_stop(run_state, &id);
             }
             Action::Wait { container, until } => {
-                self.wait(hub, learnt, service, container, *until, progress).await?
+                self.wait(container_events, run_state, service, container, *until, progress).await?
             }
-            Action::Attach { container } => self.attach(learnt, service, container).await?,
+            Action::Attach { container } => self.attach(run_state, service, container).await?,
             Action::StopContainer { container } => {
-                let id = learnt.id(container);
+                let id = run_state.id(container);
                 self.remember_stop(&id);
                 // On a common way back also one that was ready is stopped.
-                learnt.with(|known| known.ready.remove(&id));
+                run_state.with(|known| known.ready.remove(&id));
                 // Only `up` stops a container for another.
                 if self.project.is_some() {
-                    self.keep_down(learnt, &id).await?;
+                    self.suspend_restart(run_state, &id).await?;
                 }
                 match engine.container_stop(&id, &StopRequest::default()).await {
-                    Ok(_) => learnt.with(|known| known.stopped.push(id)),
+                    Ok(_) => run_state.with(|known| known.stopped.push(id)),
                     // Another container is about to be started in its place: it has to be gone, not
                     // only said to be.
                     Err(error) if error.is_not_found() && self.is_down(&id).await? => {}
@@ -206,17 +206,17 @@ impl Execution<'_> {
                 }
             }
             Action::RemoveContainer { container, volumes } => {
-                self.remove(&learnt.id(container), &container.name, *volumes).await?
+                self.remove(&run_state.id(container), &container.name, *volumes).await?
             }
             Action::RenameContainer { container, to } => {
-                let id = learnt.id(container);
+                let id = run_state.id(container);
                 engine.container_rename(&id, to).await.map_err(|error| {
                     of_engine(
                         error,
                         &format!("rename the container \"{}\" to \"{to}\"", container.name),
                     )
                 })?;
-                learnt.with(|known| known.containers.insert(to.clone(), id));
+                run_state.with(|known| known.containers.insert(to.clone(), id));
             }
         }
         Ok(())
@@ -260,8 +260,8 @@ impl Execution<'_> {
     }
 
     /// A container that was started again, by a rollback too, is no longer one that spc stopped.
-    fn forget_stop(&self, learnt: &Learnt, id: &str) {
-        learnt.with(|known| known.stopped.retain(|stopped| stopped != id));
+    fn forget_stop(&self, run_state: &RunState, id: &str) {
+        run_state.with(|known| known.stopped.retain(|stopped| stopped != id));
         // What can't be written is reported with what else the run found.
         let _ =
             Records::new(&*self.ctx.host, &self.ctx.policy, &self.plan.project).update(|state| {
@@ -272,9 +272,13 @@ impl Execution<'_> {
     /// Whether a container was there before, or was made by this run: it is not where its name was
     /// somebody else's. Where the engine did not answer a create call, it may have made the
     /// container all the same: then its labels tell.
-    pub(super) async fn is_of_this_run(&self, learnt: &Learnt, container: &ContainerRef) -> bool {
+    pub(super) async fn is_of_this_run(
+        &self,
+        run_state: &RunState,
+        container: &ContainerRef,
+    ) -> bool {
         if container.id.is_some()
-            || learnt.with(|known| known.containers.contains_key(&container.name))
+            || run_state.with(|known| known.containers.contains_key(&container.name))
         {
             return true;
         }
@@ -297,7 +301,7 @@ impl Execution<'_> {
 
     async fn create_container(
         &self,
-        learnt: &Learnt,
+        run_state: &RunState,
         service: Option<&str>,
         name: &str,
         number: u32,
@@ -324,7 +328,7 @@ impl Execution<'_> {
                     ctx,
                     service,
                     name,
-                    &learnt.id(old),
+                    &run_state.id(old),
                     self.renew_anonymous_volumes,
                 )
                 .await?
@@ -379,12 +383,12 @@ impl Execution<'_> {
 
     async fn start(
         &self,
-        learnt: &Learnt,
+        run_state: &RunState,
         service: Option<&str>,
         container: &ContainerRef,
     ) -> Result<(), Failure> {
         let engine = &*self.ctx.engine;
-        let id = learnt.id(container);
+        let id = run_state.id(container);
         if let Some(project) = self.project
             && let Some(service) = service.and_then(|name| project.services.get(name))
             && service.networks.len() > 1
@@ -403,7 +407,7 @@ impl Execution<'_> {
         match engine.container_start(&id).await {
             Ok(_) => {
                 last_look.after().await?;
-                self.let_up(learnt, &id).await
+                self.restore_restart(run_state, &id).await
             }
             Err(error) => {
                 Err(self.start_failure(error, "start", (&container.name, &id), service).await)
@@ -472,14 +476,14 @@ impl Execution<'_> {
 
     async fn wait(
         &self,
-        hub: &Hub,
-        learnt: &Learnt,
+        container_events: &ContainerEvents,
+        run_state: &RunState,
         service: Option<&str>,
         container: &ContainerRef,
         until: crate::model::plan::Until,
-        progress: &Told<'_>,
+        progress: &OnProgress<'_>,
     ) -> Result<(), Failure> {
-        let id = learnt.id(container);
+        let id = run_state.id(container);
         let described =
             service.and_then(|name| self.project.and_then(|project| project.services.get(name)));
         let waiting = Waiting {
@@ -489,25 +493,25 @@ impl Execution<'_> {
             probe: described.map_or(ProbeMode::Own, |service| service.probe),
             may_complete: described.map(Service::looks_like_a_job),
             deadline: self.deadline,
-            pace: service
-                .filter(|_| learnt.with(|known| known.begun.contains_key(&container.name)))
-                .and_then(|name| self.paces.get(name)),
+            startup_history: service
+                .filter(|_| run_state.with(|known| known.begun.contains_key(&container.name)))
+                .and_then(|name| self.startup_histories.get(name)),
         };
-        let ready = readiness::wait(self.ctx, hub, &waiting, progress).await?;
+        let ready = readiness::wait(self.ctx, container_events, &waiting, progress).await?;
         if !ready.completed {
-            hub.rely_on(&id);
+            container_events.rely_on(&id);
         }
         let now = self.ctx.host.monotonic();
-        learnt.with(|known| {
+        run_state.with(|known| {
             let elapsed = known
                 .begun
                 .get(&container.name)
                 .map_or(ready.elapsed, |begun| now.saturating_sub(*begun));
             known.ready.insert(id.clone(), elapsed);
-            if let (Some(service), Some(pace), true) =
-                (service, ready.pace, known.begun.contains_key(&container.name))
+            if let (Some(service), Some(startup_history), true) =
+                (service, ready.startup_history, known.begun.contains_key(&container.name))
             {
-                known.paces.insert(service.to_owned(), pace);
+                known.startup_histories.insert(service.to_owned(), startup_history);
             }
             if let Some(started) = ready.own_pass {
                 known.passes.insert(id, started);
@@ -520,13 +524,13 @@ impl Execution<'_> {
     /// connected.
     async fn attach(
         &self,
-        learnt: &Learnt,
+        run_state: &RunState,
         service: Option<&str>,
         container: &ContainerRef,
     ) -> Result<(), Failure> {
         let (project, service) = self.described(service.unwrap_or_default())?;
         let engine = &*self.ctx.engine;
-        let id = learnt.id(container);
+        let id = run_state.id(container);
         for (network, endpoint) in create::all_networks(project, service) {
             match engine.network_disconnect(&network, &id, false).await {
                 Ok(()) => {}
@@ -587,12 +591,12 @@ impl Execution<'_> {
 }
 
 /// A container that is stopped, restarted or removed is no longer relied on.
-fn let_end(hub: &Hub, learnt: &Learnt, action: &Action) {
+fn let_end(container_events: &ContainerEvents, run_state: &RunState, action: &Action) {
     if let Action::StopContainer { container }
     | Action::RestartContainer { container }
     | Action::RemoveContainer { container, .. } = action
     {
-        hub.let_end(&learnt.id(container));
+        container_events.let_end(&run_state.id(container));
     }
 }
 

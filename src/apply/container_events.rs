@@ -19,7 +19,7 @@ use crate::model::names::compose_label;
 
 /// One subscription for a project, shared by all waits. Subscribed before the first start, so that
 /// nothing is missed.
-pub struct Hub {
+pub struct ContainerEvents {
     waiters: Mutex<BTreeMap<String, Vec<UnboundedSender<Signal>>>>,
     waited_for: Arc<AtomicUsize>,
     /// Ids of containers that were ready and have to go on running.
@@ -46,8 +46,8 @@ impl Drop for Listening {
 
 type Events = crate::engine::EventStream;
 
-impl Hub {
-    /// A hub for `project`.
+impl ContainerEvents {
+    /// The events for `project`.
     pub fn new(project: &str) -> Self {
         let mut filters = label_filter(compose_label::PROJECT, project);
         filters.insert("type".into(), vec!["container".into()]);
@@ -106,7 +106,7 @@ impl Hub {
 
     /// Hands events on for ever. When the stream ends (the engine restarted), has everybody look,
     /// subscribes again and has everybody look again.
-    pub async fn pump(&self, ctx: &RunContext, mut events: Events) {
+    pub async fn dispatch(&self, ctx: &RunContext, mut events: Events) {
         loop {
             while let Some(Ok(message)) = events.next().await {
                 if let Some((container, what)) = signal(&message) {

@@ -4,27 +4,27 @@ use std::collections::BTreeMap;
 
 use rhai::Dynamic;
 
+use super::arg_parser;
 use super::context::Context;
 use super::declared_option::Declared;
 use super::declared_option::Keeping;
-use super::words;
 use crate::apply::RunContext;
-use crate::apply::choices::{self, Choice, Choices};
 use crate::apply::moved::former_folders;
+use crate::apply::saved_options::{self, SavedOption, SavedOptions};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
 
 /// The options that `up` keeps for the runs after it.
-pub(super) struct Kept<'a> {
+pub(super) struct SavedValues<'a> {
     context: &'a Context,
-    choices: Choices,
+    choices: SavedOptions,
     process: BTreeMap<String, String>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> SavedValues<'a> {
     pub(super) fn of(context: &'a Context) -> Result<Self, Failure> {
-        let choices = context.kept_choices()?;
-        context.saw_choices(&choices);
+        let choices = context.saved_options()?;
+        context.note_saved_options(&choices);
         Ok(Self { context, choices, process: context.host.environment() })
     }
 
@@ -44,9 +44,10 @@ impl<'a> Kept<'a> {
             return None;
         }
         // A word that is no choice any more is none.
-        let value = words::typed(&words::option_name(key), declared, &choice.value).ok()?;
-        if words::written(default) != choice.value {
-            let option = words::option_name(key);
+        let value =
+            arg_parser::typed(&arg_parser::option_name(key), declared, &choice.value).ok()?;
+        if arg_parser::written(default) != choice.value {
+            let option = arg_parser::option_name(key);
             let text = format!(
                 "--{option} is \"{}\", as the project was last brought up; --{option} says otherwise",
                 choice.value
@@ -64,8 +65,8 @@ impl<'a> Kept<'a> {
             }
             self.context.choose(
                 key,
-                Choice {
-                    value: words::written(value),
+                SavedOption {
+                    value: arg_parser::written(value),
                     described: self.described(variable),
                     project: None,
                 },
@@ -95,18 +96,18 @@ pub(super) async fn choices_of_former_folders(
     if unchosen.is_empty() || !context.policy.is_given_project(project) {
         return Ok(());
     }
-    let kept_here = context.kept_choices()?;
+    let kept_here = context.saved_options()?;
     let open = || unchosen.iter().filter(|(option, _)| !kept_here.contains_key(*option));
     if open().next().is_none() {
         return Ok(());
     }
     for folder in former_folders(ctx, project).await? {
-        let there = choices::of_folder(&*context.host, &folder, project);
+        let there = saved_options::of_folder(&*context.host, &folder, project);
         for (option, here) in open() {
             let Some(before) = there.get(option).filter(|before| before.value != here.value) else {
                 continue;
             };
-            let option = words::option_name(option);
+            let option = arg_parser::option_name(option);
             let message = format!(
                 "The project \"{project}\" was last brought up with --{option} {}, in \"{folder}\"; here it would be {}",
                 before.value, here.value
@@ -125,8 +126,8 @@ pub(super) async fn choices_of_former_folders(
 /// this run had read its options. This run would undo the other's work. Options that a person gave,
 /// on the command line or in the environment, count all the same.
 pub(super) fn kept_meanwhile(context: &Context, project: &str) -> Result<(), Failure> {
-    let Some(seen) = context.seen_choices() else { return Ok(()) };
-    let now = context.kept_choices()?;
+    let Some(seen) = context.noted_options() else { return Ok(()) };
+    let now = context.saved_options()?;
     for (option, here) in context.unchosen() {
         let Some(kept) = now
             .get(&option)
@@ -134,7 +135,7 @@ pub(super) fn kept_meanwhile(context: &Context, project: &str) -> Result<(), Fai
         else {
             continue;
         };
-        let option = words::option_name(&option);
+        let option = arg_parser::option_name(&option);
         let message = format!(
             "Another run brought the project \"{project}\" up with --{option} {} meanwhile; this one began with {}",
             kept.value, here.value
