@@ -1,4 +1,4 @@
-//! The engine port: one method per Docker Engine API call.
+//! The engine port: one method per Docker Engine API call, all declared in [`calls`].
 //!
 //! Requests and answers are Docker's own models (`bollard::models`, as data); errors, streams and
 //! options are ours, so that neither inhabitant leaks its client. Two live here: [`docker`], the

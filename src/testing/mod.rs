@@ -1,7 +1,7 @@
 //! Tests of runbooks on a simulated machine ([`crate::machine`]), in virtual time.
 //!
 //! - [`discover`]: which files hold tests; [`suite`]: all their tests, side by side; [`case`]: one
-//! - [`lab`]: what a test works with; [`functions`]: what it can call beside what runbooks can
+//! - [`test_context`]: what a test works with; [`functions`]: what it can call beside what runbooks can
 //! - [`stubs`]: what the machine was asked, and which patterns of a test fit none of it
 //! - [`junit`]: what came of them, for CI
 //! - [`sweep`]: a runbook killed at one engine call after the other, and run again

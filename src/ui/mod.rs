@@ -6,7 +6,7 @@
 //! - [`progress`]: a run as plain lines for people
 //! - [`live`]: a run on a terminal, drawn in place: [`board`] says what, [`live_region`] how,
 //!   [`line`] fits it to the width
-//! - [`words`]: the words for steps, and their columns
+//! - [`step_labels`]: the words for steps, and their columns
 //! - [`json_lines`]: a run as one JSON object per line
 //! - [`diagnostics`]: errors and warnings with their excerpt
 //! - [`masking`]: secrets hidden in events and diagnostics

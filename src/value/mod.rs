@@ -7,10 +7,10 @@
 //! - [`options`]: an options map read key by key, unknown keys refused
 //! - [`error`]: failures ↔ Rhai errors, without loss
 //! - [`wording`]: what Rhai reports, in the words of scripts
-//! - [`places`]: where in a source a map literal's key stands
+//! - [`spans`]: where in a source a map literal's key stands
 //! - [`size`]: how large a value may be
 //! - [`swallowed`]: errors after which a script evaluates nothing of its `catch`
-//! - [`text`], [`words`]: a value as people read it, a type's name as scripts know it
+//! - [`text`], [`type_names`]: a value as people read it, a type's name as scripts know it
 
 pub mod bytes;
 pub mod error;
