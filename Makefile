@@ -9,6 +9,7 @@ VENV = target/venv
 FRONTEND = examples/spc/frontend
 NODE = target/node
 NODE_IMAGE = examples/spc/base/node/Dockerfile
+SLOW = --include-ignored
 
 # Whether the machine is ours to set up. An engine that DOCKER_HOST names is somebody's else to start.
 OURS = [ "$$(id -u)" -eq 0 ] && [ -z "$$DOCKER_HOST" ] && grep -qs '^ID=debian' /etc/os-release
@@ -32,12 +33,12 @@ down: release ## Remove what "make up" brought up; its volumes stay
 check: rust quick ## Say within a minute whether a change holds, without an engine
 
 test: testbed lint unit pytest vitest ## Run every test, on a real engine too: what CI runs
-	cargo test --quiet --locked --test integration -- engine:: docker::
+	cargo test --quiet --locked --test integration -- $(SLOW) engine:: docker::
 
 # Its packages come from Debian sid, into target/; it is stopped and removed whatever the tests say.
 test-engines: ## Run the engine tests' conformance suite on Docker 28.5 too, beside the machine's engine (Debian, as root)
 	@export PEERS_NAME=spc-conformance && trap 'tools/peers.sh stop' EXIT INT TERM && \
-		host=$$(tools/peers.sh start) && DOCKER_HOST=$$host cargo test --quiet --locked --test integration -- docker::conformance
+		host=$$(tools/peers.sh start) && DOCKER_HOST=$$host cargo test --quiet --locked --test integration -- $(SLOW) docker::conformance
 
 lint: rust ## Check formatting, clippy, dependencies' licences and sources, shell scripts
 	@tools/lint.sh
@@ -60,14 +61,14 @@ rust:
 	cargo clippy --quiet --locked --all-targets -- -D warnings
 
 # Two calls: the library has tests below "engine::" that need none. Then the runbooks' own tests, in virtual time.
-unit:
-	cargo test --quiet --locked --lib -- $(SKIPPED)
-	cargo test --quiet --locked --test integration -- --skip engine:: --skip docker::
+# Tests that take seconds each are marked `#[ignore]`: `make check` leaves them out, everything else runs them.
+unit: ## Run every test that needs no engine
+	cargo test --quiet --locked --lib -- $(SLOW)
+	cargo test --quiet --locked --test integration -- $(SLOW) --skip engine:: --skip docker::
 	cargo run --quiet --locked -- --quiet test
 
-# The same but for most crash sweeps of whole runbooks, of which each takes seconds.
 quick:
-	@$(MAKE) --no-print-directory unit SKIPPED="--skip arrives_wherever_it_was_killed"
+	@$(MAKE) --no-print-directory unit SLOW=
 
 pytest: $(VENV)/installed
 	cd $(BACKEND) && PYTHONDONTWRITEBYTECODE=1 ../../../$(VENV)/bin/python -m pytest --quiet

@@ -74,6 +74,7 @@ fn every_target_and_runbook_that_the_readme_names_is_there() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn every_test_of_the_page_on_testing_passes_and_each_function_of_sim_stands_there() {
     let page = include_str!("../docs/testing.md");
     let mut blocks = blocks(page, "rhai").into_iter();

@@ -321,6 +321,7 @@ const REFUSED: [&str; 49] = [
 ];
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_secret_in_a_name_an_option_a_path_or_an_argument_is_refused() {
     for attempt in REFUSED {
         for secret in ["`${secret(\"key\")}`", "expose(secret(\"key\"))"] {

@@ -88,6 +88,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn no_bytes_break_a_reader() {
     for (name, target) in TARGETS {
         let seeds = seeds(name);

@@ -51,6 +51,7 @@ const FLOODS: [&str; 4] = [
 ];
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_signal_ends_a_run_whose_output_nobody_reads() {
     let (out, err, both) = (&["stdout"][..], &["stderr"][..], &["stdout", "stderr"][..]);
     for (script, streams) in
@@ -207,6 +208,7 @@ fn with_much_to_say() -> Spc {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_signal_ends_every_verb_whose_output_nobody_reads() {
     for words in [
         &["check", "errors.rhai"][..],

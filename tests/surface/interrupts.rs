@@ -132,6 +132,7 @@ fn a_run_that_was_started_to_outlive_its_terminal_does() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_signal_that_timeout_sends_twice_is_one() {
     for _ in 0..10 {
         let run = Spc::new().under(&["timeout", "--preserve-status", "0.3"]).args([

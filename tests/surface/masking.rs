@@ -60,6 +60,7 @@ fn hides(ended: &Ended, password: &str, what: &str) {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn no_message_shows_the_credentials_of_a_url() {
     for script in URLS {
         for words in [&[][..], &["--json"], &["--verbose"]] {
@@ -184,6 +185,7 @@ fn with_secret() -> Spc {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_secret_in_a_message_that_is_cut_off_is_hidden_as_far_as_it_stands_there() {
     for before in 40..60 {
         let server = TcpServer::new(move |_| {
@@ -242,6 +244,7 @@ fn logging(text: &str, size: usize) -> impl Fn(&str) -> Answer + Send + 'static 
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_secret_in_a_log_is_hidden_however_it_is_cut() {
     let script = "secret(\"key\");\nfor line in container(\"c\").logs(#{ tail: 9 }) { print(line); }\nprint(container(\"c\").logs());";
     for before in [0, 120, (64 << 10) - 30, (96 << 10) - 20] {

@@ -440,6 +440,7 @@ fn test_a_job_that_fails() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn the_failure_of_a_test_that_never_ends_names_what_it_waited_for() {
     let tests = |service: &str| {
         format!(

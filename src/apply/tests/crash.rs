@@ -155,36 +155,43 @@ fn same(wanted: &Footprint, found: &Footprint) -> Result<(), String> {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_first_up_killed_at_any_call_is_finished_by_the_next_run() {
     sweep(Work::FirstUp);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_replacement_killed_at_any_call_is_finished_by_the_next_run() {
     sweep(Work::ChangedUp);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_down_killed_at_any_call_is_finished_by_the_next_run() {
     sweep(Work::Down);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_down_with_volumes_killed_at_any_call_is_finished_by_the_next_run() {
     sweep(Work::DownWithVolumes);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_first_up_that_loses_the_engine_at_any_change_is_finished_by_the_next_run() {
     lose(Work::FirstUp);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_replacement_that_loses_the_engine_at_any_change_is_finished_by_the_next_run() {
     lose(Work::ChangedUp);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_killed_replacement_and_an_engine_that_restarts_never_give_a_volume_two_writers() {
     let described =
         |level: &str| with(super::replacement::db(level), "services.db.restart", "always");

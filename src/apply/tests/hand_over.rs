@@ -338,6 +338,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[ignore = "slow: `make test` runs it"]
     fn what_could_run_alone_can_follow_anything_else(
         first in prop::collection::vec(has(), 3),
         second in prop::collection::vec(has(), 3),

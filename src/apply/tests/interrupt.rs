@@ -75,11 +75,13 @@ fn sweep(prepare: impl Fn() -> Machine, description: &Value, replaces: bool) {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_first_up_interrupted_at_any_moment_goes_on_with_the_next_run() {
     sweep(machine, &shop(), false);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_replacement_interrupted_at_any_moment_is_undone_or_finished() {
     let prepare = || {
         let machine = machine();
@@ -130,6 +132,7 @@ fn a_run_that_was_interrupted_before_it_began_does_nothing() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_down_interrupted_at_any_moment_goes_on_with_the_next_run() {
     for step in 0..30 {
         let machine = machine();

@@ -32,6 +32,7 @@ fn killed_at_every_change(
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_killed_replacement_that_is_called_off_leaves_the_old_one_running() {
     for describe in [db, worker] {
         let name = if describe("1") == db("1") { "shop-db-1" } else { "shop-redis-1" };
@@ -52,6 +53,7 @@ fn a_killed_replacement_that_is_called_off_leaves_the_old_one_running() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_killed_replacement_whose_new_one_then_fails_still_finds_its_way_back() {
     killed_at_every_change(
         || running(&db("1")),
@@ -74,6 +76,7 @@ fn a_killed_replacement_whose_new_one_then_fails_still_finds_its_way_back() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_killed_start_first_replacement_is_finished_without_a_gap() {
     killed_at_every_change(
         || {
@@ -112,6 +115,7 @@ fn a_killed_start_first_replacement_is_finished_without_a_gap() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_job_that_was_completed_before_the_kill_does_not_run_twice() {
     let changed = with(shop(), "services.migrate.environment", json!({"TO": "2"}));
     let runs = |machine: &Machine| {
@@ -135,6 +139,7 @@ fn a_job_that_was_completed_before_the_kill_does_not_run_twice() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn what_a_killed_stop_or_down_had_stopped_comes_up_again() {
     for stop in [true, false] {
         for call in 1..40 {
@@ -160,6 +165,7 @@ fn what_a_killed_stop_or_down_had_stopped_comes_up_again() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_killed_replacement_of_a_scaled_service_is_finished_for_every_container() {
     let described = |level: &str| with(web(level, "stop-first"), "services.web.scale", 3);
     let wanted = {

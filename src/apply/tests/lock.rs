@@ -384,6 +384,7 @@ fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run(
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn of_two_recoverers_exactly_one_wins_at_a_time() {
     for seed in 0..10 {
         let machine = left_locked();

@@ -259,6 +259,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[ignore = "slow: `make test` runs it"]
     fn what_up_made_reconciles_to_an_empty_plan(
         services in prop::collection::vec(drawn(), 1..=5),
         later in prop::collection::vec(drawn(), 1..=5),

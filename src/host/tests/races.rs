@@ -168,6 +168,7 @@ fn nothing_outside_is_read_while_a_path_is_swapped() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn nothing_outside_is_written_made_or_removed_while_a_path_is_swapped() {
     for swap in SWAPPERS {
         Race::new().run(swap, |race| {

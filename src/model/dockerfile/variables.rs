@@ -189,6 +189,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "slow: `make test` runs it"]
     fn a_text_of_nothing_but_variables_is_filled_in_without_taking_all_memory() {
         let value =
             |name: &str| Some(if name == "LONG" { "x".repeat(1000) } else { "x".to_owned() });

@@ -252,6 +252,7 @@ fn runs_of_characters_that_escape_themselves_are_hidden_however_long() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn text_of_nothing_but_backslashes_is_read_in_linear_time() {
     let secrets = hiding("a\\\\\\b/ c\"d");
     for text in ["\\".repeat(1_000_000), "\"".repeat(1_000_000), "a\\".repeat(300_000)] {
@@ -322,6 +323,7 @@ fn longest_left(lines: &[String], pieces: impl Fn(&str) -> Vec<String>, value: &
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn encoded_lines_that_come_one_by_one_show_no_more_than_three_characters() {
     let value = "correct-horse-battery-staple-0123456789-correct-horse-battery-staple-9876543210-and-so-on-and-so-on";
     for value in [value, &value[..40], &value[..20], &value[..12]] {

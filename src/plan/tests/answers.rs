@@ -45,6 +45,7 @@ ask.rhai:5
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn every_kind_of_question_takes_an_assumed_answer() {
     for (code, answer) in [
         (r#"cache.exec("x", #{ assume: "a\nb" }).lines()[1]"#, "b"),

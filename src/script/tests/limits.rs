@@ -101,6 +101,7 @@ fn more_memory_than_a_run_may_hold_ends_it_and_is_not_caught() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "what is compared is how long loops really take")]
+#[ignore = "slow: `make test` runs it"]
 fn a_loop_that_fills_a_value_takes_linear_time() {
     let time = |script: &str, count: usize| {
         let started = std::time::Instant::now();

@@ -83,6 +83,7 @@ fn an_interrupted_sweep_ends_in_the_middle_of_a_run() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn up_arrives_wherever_it_was_killed() {
     let report = arrives(&reference(), "scripts/up.rhai", &[]);
     assert!(
@@ -93,21 +94,25 @@ fn up_arrives_wherever_it_was_killed() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn up_that_changes_what_runs_arrives_wherever_it_was_killed() {
     arrives(&running(), "scripts/up.rhai", &["--tag", "v2", "--build", "backend", "frontend"]);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn production_arrives_wherever_it_was_killed() {
     arrives(&running(), "scripts/production.rhai", &[]);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn build_arrives_wherever_it_was_killed() {
     arrives(&reference(), "scripts/build.rhai", &[]);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn db_init_arrives_wherever_it_was_killed() {
     arrives(&reference(), "scripts/db_init.rhai", &[]);
 }
@@ -119,11 +124,13 @@ fn stop_arrives_when_it_was_killed_anywhere() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn restart_arrives_wherever_it_was_killed() {
     arrives(&running(), "scripts/restart.rhai", &[]);
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn down_arrives_wherever_it_was_killed() {
     arrives(&running(), "scripts/down.rhai", &[]);
     arrives(&running(), "scripts/down.rhai", &["--volumes", "--yes"]);

@@ -136,6 +136,7 @@ fn complaint(attempt: &Attempt) -> Option<String> {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn every_attempt_of_the_table_is_refused_before_anything_is_done() {
     let attempts = attempts();
     let workers = std::thread::available_parallelism().map_or(2, usize::from);

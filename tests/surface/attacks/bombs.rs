@@ -13,6 +13,7 @@ fn bursts(run: Spc, script: &str, says: &str) {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn values_have_a_size() {
     for script in [
         "let s = \"x\"; loop { s += s; }",

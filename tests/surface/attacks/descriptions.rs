@@ -25,6 +25,7 @@ fn project() -> Spc {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn the_host_is_not_mounted_under_any_name() {
     for source in [
         "/",
@@ -135,6 +136,7 @@ fn a_key_that_gives_the_host_is_refused_whether_it_is_done_or_not() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn no_label_of_spc_or_compose_is_forged() {
     for label in [
         "dev.spc.project",

@@ -14,6 +14,7 @@ fn project() -> Spc {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn nothing_outside_is_read() {
     for path in [
         "../spc.toml",
@@ -65,6 +66,7 @@ fn a_secret_or_a_context_from_outside_needs_the_line_for_reading() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn nothing_outside_is_written_and_what_is_there_stays() {
     for path in [
         "../spc.toml",

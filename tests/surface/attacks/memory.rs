@@ -26,6 +26,7 @@ const VALUE: usize = 900;
 const RUN: usize = 2_900;
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn one_call_that_makes_a_huge_value_is_refused_before_it_does() {
     let large = "let s = \"x\"; s.pad(20_000_000, \"y\");";
     for (script, says) in [
@@ -116,6 +117,7 @@ fn one_call_that_makes_a_huge_value_is_refused_before_it_does() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn what_grows_bit_by_bit_ends_at_what_a_run_may_hold() {
     for script in [
         "let m = #{}; let s = \"x\"; s.pad(1_000_000, \"y\"); loop { m[`k${m.len()}`] = s + m.len(); }",
@@ -128,6 +130,7 @@ fn what_grows_bit_by_bit_ends_at_what_a_run_may_hold() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn what_many_tasks_take_together_has_the_same_limit() {
     // Each has a stack of 256 MiB of addresses; what counts is what is used of them.
     for work in [
@@ -181,6 +184,7 @@ fn a_file_of_a_container_without_end_is_not_read_to_its_end() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn an_answer_of_the_engine_without_end_is_not_read_to_its_end() {
     // Nothing but white space, and values that take far more than they have letters.
     for chunk in [
@@ -315,6 +319,7 @@ fn with_bombs() -> Spc {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_file_that_is_more_than_it_seems_is_refused_by_every_command() {
     for (words, says) in [
         (

@@ -66,6 +66,7 @@ fn refused(script: &str) {
 const DESCRIBED: &str = "stack(\"other\", #{ services: #{ web: #{ image: \"a\" } } })";
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn containers_of_another_project_are_not_touched_nor_looked_into() {
     for call in [
         "start()",

@@ -39,6 +39,7 @@ fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn two_parallel_tasks_give_the_same_calls_and_events_a_thousand_times() {
     let first = history(7);
     assert_eq!(first.0.len(), 24);

@@ -211,6 +211,7 @@ fn the_event_of_health_comes_while_everyone_waits() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn waiting_for_a_health_that_never_comes_stalls_instead_of_going_on_for_ever() {
     let bed = bed(|builder| {
         builder.process("app:1", Process::new().ready_after(Duration::from_secs(1_000_000_000)))
