@@ -462,3 +462,38 @@ fn an_engine_without_a_lock_says_that_there_is_none_to_remove() {
         .stderr("The project \"shop\" is not locked\n")
         .run();
 }
+
+#[test]
+fn a_newer_versions_lock_is_removed_only_when_somebody_says_so() {
+    let locked = |removed: Arc<Mutex<bool>>| {
+        move |request: &str| match request {
+            "GET /_ping" => Answer::of_api("1.41", "OK"),
+            "GET /containers/shop.spc-lock/json" => Answer::of_api(
+                "1.41",
+                r#"{"Id":"c","Name":"/shop.spc-lock","Image":"i","Config":{"Labels":{"dev.spc.lock":"shop","dev.spc.format":"99"}}}"#,
+            ),
+            "GET /images/i/json" => Answer::of_api("1.41", r#"{"Id":"i","Config":{}}"#),
+            _ if request.starts_with("DELETE /containers/c") => {
+                *removed.lock().unwrap() = true;
+                Answer::of_api("1.41", "").with_status(204)
+            }
+            _ => Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+        }
+    };
+    let removed = Arc::new(Mutex::new(false));
+    Spc::new()
+        .engine(locked(removed.clone()))
+        .args(["-p", "shop", "unlock"])
+        .code(2)
+        .stderr(
+            "error: The project \"shop\" is locked by a run of a newer version of spc\nhelp: without a terminal to ask on, --yes removes the lock\n",
+        )
+        .run();
+    assert!(!*removed.lock().unwrap());
+    Spc::new()
+        .engine(locked(removed.clone()))
+        .args(["-p", "shop", "--yes", "unlock"])
+        .stderr("The lock of \"shop\" is removed\n")
+        .run();
+    assert!(*removed.lock().unwrap());
+}

@@ -119,12 +119,13 @@ fn a_loop_that_fills_a_value_takes_linear_time() {
         "let m = #{}; for i in 0..COUNT { let x = #{}; x[`k${i}`] = i; m += x; } m.len()",
         "let m = #{}; for i in 0..COUNT { let x = #{}; x[`k${i}`] = i; m.mixin(x); m.fill_with(x); } m.len()",
     ] {
-        // In quadratic time 64 times as much; the machine may do other things meanwhile.
-        let (few, many) = (time(script, 10_000), time(script, 80_000));
-        assert!(
-            many < 28 * few.max(std::time::Duration::from_millis(20)),
-            "{script}: {few:?}, {many:?}"
-        );
+        // In quadratic time 64 times as much, each time it is tried. A machine that does other
+        // things meanwhile is slow now and then.
+        let mut ratios = (0..6).map(|_| {
+            let few = time(script, 10_000).max(std::time::Duration::from_millis(20));
+            time(script, 80_000).div_duration_f64(few)
+        });
+        assert!(ratios.any(|ratio| ratio < 28.0), "{script}");
     }
 }
 
