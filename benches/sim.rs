@@ -29,12 +29,12 @@ use spc::host::sim::executor::SimTaskExecutor;
 use spc::host::{Host, TaskExecutor};
 use spc::machine::world::{Limits, Subject};
 use spc::machine::{End, World};
-use spc::model::plan_steps::Counted;
+use spc::model::plan_steps::SummaryKey;
 use spc::model::secret::Secrets;
-use spc::plan::{Planned, Planning, plan};
+use spc::plan::{PlanOutcome, PlanRequest, plan};
 use spc::policy::CheckedPath;
 use spc::script::Runbook;
-use spc::script::project_context::{self, RunOptions, Wanted};
+use spc::script::project_context::{self, ProjectOptions, RunOptions};
 use spc::testing::sweep::{Options, SweepSetup, sweep};
 
 /// Services of the generated stacks.
@@ -64,7 +64,7 @@ fn main() {
 }
 
 fn measure(parts: &[&str]) {
-    let mut figures = Figures::default();
+    let mut figures = BenchResults::default();
     for part in parts {
         match *part {
             "up" => figures.up(),
@@ -79,7 +79,7 @@ fn measure(parts: &[&str]) {
 }
 
 #[derive(Default)]
-struct Figures {
+struct BenchResults {
     /// Name → what it is held against, what it took, and bytes at the peak.
     rows: Vec<Row>,
 }
@@ -99,7 +99,7 @@ impl Row {
     }
 }
 
-impl Figures {
+impl BenchResults {
     fn add(
         &mut self,
         name: impl Into<String>,
@@ -325,10 +325,10 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
     let mut seconds = Vec::new();
     for _ in 0..rounds {
         let begun = Instant::now();
-        let place = project_context::find(&*host, &Wanted::default(), Path::new(ROOT))
+        let place = project_context::find(&*host, &ProjectOptions::default(), Path::new(ROOT))
             .unwrap_or_else(|error| panic!("{error:?}"));
         let live = engine.clone();
-        let planning = Planning {
+        let planning = PlanRequest {
             host: host.clone(),
             executor: TaskExecutor::Sim(executor.clone()),
             connector: Arc::new(Box::new(move || {
@@ -345,8 +345,8 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
         let planned = plan(&planning, &Runbook::File(PathBuf::from(ROOT).join("up.rhai")))
             .unwrap_or_else(|error| panic!("{error:?}"));
         seconds.push(begun.elapsed().as_secs_f64());
-        let Planned::Preview(preview) = planned else { panic!("help was not asked for") };
-        let replaced = preview.summary.get(&Counted::Replace).copied().unwrap_or_default();
+        let PlanOutcome::Preview(preview) = planned else { panic!("help was not asked for") };
+        let replaced = preview.summary.get(&SummaryKey::Replace).copied().unwrap_or_default();
         assert_eq!(replaced, if changed { size } else { 0 }, "{:?}", preview.summary);
     }
     println!("{}", json!({ "seconds": seconds, "peak": peak() }));

@@ -91,7 +91,7 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
             "apply/observe.rs",
             "apply/create.rs",
             "apply/former_folders.rs",
-            "apply/moved.rs",
+            "apply/moved_project.rs",
             "apply/tests/",
         ],
         "four files convert between Docker's models and ours",
@@ -124,28 +124,28 @@ const PRINTING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
 
 /// A path in a source, with its line: `crate::host::Host`, `super::Common`, a macro as `println!`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Named {
+struct PathUse {
     path: Vec<String>,
     line: usize,
     /// Modules inside the file around it.
     depth: usize,
 }
 
-impl Named {
+impl PathUse {
     fn starts_with(&self, start: &[&str]) -> bool {
         self.path.iter().map(String::as_str).take(start.len()).eq(start.iter().copied())
     }
 }
 
 /// All paths of two names and more, and all macros, of a source.
-fn named(source: &str) -> Vec<Named> {
+fn named(source: &str) -> Vec<PathUse> {
     let tokens: TokenStream = source.parse().expect("a source is made of tokens");
     let mut found = Vec::new();
     walk(tokens, &mut found, 0);
     found
 }
 
-fn walk(tokens: TokenStream, found: &mut Vec<Named>, depth: usize) {
+fn walk(tokens: TokenStream, found: &mut Vec<PathUse>, depth: usize) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut at = 0;
     while at < tokens.len() {
@@ -168,7 +168,7 @@ fn path(
     tokens: &[TokenTree],
     mut at: usize,
     before: &[String],
-    found: &mut Vec<Named>,
+    found: &mut Vec<PathUse>,
     depth: usize,
 ) -> usize {
     let mut path = before.to_vec();
@@ -201,7 +201,7 @@ fn path(
         path[0].push('!');
     }
     if is_macro || is_used || path.len() > 1 {
-        found.push(Named { path, line, depth });
+        found.push(PathUse { path, line, depth });
     }
     at
 }
@@ -261,14 +261,14 @@ fn below(module: &str) -> BTreeSet<&'static str> {
 fn pointing_up(file: &str, source: &str) -> Vec<String> {
     let Some(own) = module(file) else { return Vec::new() };
     let below = below(own);
-    let wrong = |named: &Named| {
+    let wrong = |named: &PathUse| {
         let climbs = named.path.iter().take_while(|part| *part == "super").count();
         if climbs > 0 {
             return climbs > height(file) + named.depth;
         }
         named.path[0] == "crate" && named.path[1] != own && !below.contains(named.path[1].as_str())
     };
-    let said = |named: &Named| {
+    let said = |named: &PathUse| {
         format!("{file}:{}: \"{own}\" may not name \"{}\"", named.line, named.path.join("::"))
     };
     named(source).iter().filter(|named| wrong(named)).map(said).collect()
@@ -332,7 +332,7 @@ fn every_module_is_declared() {
     // What stands outside of the modules only opens them.
     for (file, source) in sources.iter().filter(|(file, _)| module(file).is_none()) {
         let expected: &[&str] = if file == "main.rs" { &["spc", "cli"] } else { &[] };
-        let strange: Vec<Named> = named(source)
+        let strange: Vec<PathUse> = named(source)
             .into_iter()
             .filter(|named| named.path[0] != "std" && !named.starts_with(expected))
             .collect();

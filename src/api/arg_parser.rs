@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic, Map};
 
-use super::declared_option::{Declarations, Declared, Takes};
+use super::declared_option::{Declarations, DeclaredOption, OptionKind};
 use super::text::quoted;
 use crate::model::Failure;
 use crate::model::help::own_letter;
@@ -41,7 +41,7 @@ pub(super) fn read(declarations: &Declarations, words: &[String]) -> Result<Map,
             .split_once('=')
             .map_or((option, None), |(name, value)| (name, Some(value.to_owned())));
         let (key, declared, negated) = reader.option(name)?;
-        if let Takes::Flag = declared.takes {
+        if let OptionKind::Flag = declared.takes {
             if given.is_some() {
                 return Err(Failure::usage(format!("\"--{name}\" takes no value"))
                     .hint(format!("write --{name} or --no-{name}")));
@@ -65,15 +65,17 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The declaration of an option as it is written, and whether it is a flag's `no-`.
-    fn option(&self, name: &str) -> Result<(&'a str, &'a Declared, bool), Failure> {
-        let options =
-            self.declarations.iter().filter(|(_, declared)| !matches!(declared.takes, Takes::Rest));
+    fn option(&self, name: &str) -> Result<(&'a str, &'a DeclaredOption, bool), Failure> {
+        let options = self
+            .declarations
+            .iter()
+            .filter(|(_, declared)| !matches!(declared.takes, OptionKind::Rest));
         for (key, declared) in options {
             let own = option_name(key);
             if own == name {
                 return Ok((key, declared, false));
             }
-            if matches!(declared.takes, Takes::Flag)
+            if matches!(declared.takes, OptionKind::Flag)
                 && name.strip_prefix("no-") == Some(own.as_str())
             {
                 return Ok((key, declared, true));
@@ -87,7 +89,7 @@ impl<'a> Reader<'a> {
         let options: Vec<String> = self
             .declarations
             .iter()
-            .filter(|(_, declared)| !matches!(declared.takes, Takes::Rest))
+            .filter(|(_, declared)| !matches!(declared.takes, OptionKind::Rest))
             .map(|(key, _)| format!("--{}", option_name(key)))
             .collect();
         // A single letter is meant as the start of a name.
@@ -125,8 +127,10 @@ impl<'a> Reader<'a> {
 
     fn finish(mut self) -> Result<Map, Failure> {
         let Some(first) = self.rest.first() else { return Ok(self.values) };
-        let rest =
-            self.declarations.iter().find(|(_, declared)| matches!(declared.takes, Takes::Rest));
+        let rest = self
+            .declarations
+            .iter()
+            .find(|(_, declared)| matches!(declared.takes, OptionKind::Rest));
         let Some((key, _)) = rest else {
             let failure = Failure::usage(format!(
                 "There is no use for the word {}",
@@ -139,31 +143,33 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn needs_value(name: &str, declared: &Declared, next: Option<&String>) -> Failure {
+fn needs_value(name: &str, declared: &DeclaredOption, next: Option<&String>) -> Failure {
     let write = format!("write --{name} {}", declared.placeholder().unwrap_or_default());
     let hint = next.map_or_else(|| write.clone(), |next| format!("{write}, or --{name}={next}"));
     Failure::usage(format!("\"--{name}\" needs a value")).hint(hint)
 }
 
 /// The value of a word, typed like the option's default.
-pub(super) fn typed(name: &str, declared: &Declared, word: &str) -> Result<Dynamic, Failure> {
+pub(super) fn typed(name: &str, declared: &DeclaredOption, word: &str) -> Result<Dynamic, Failure> {
     let takes = |what: &str, part: &str| {
         Failure::usage(format!("\"--{name}\" takes {what}, not {}", quoted(part)))
     };
     match &declared.takes {
-        Takes::Number if declared.default.is_int() => {
+        OptionKind::Number if declared.default.is_int() => {
             word.parse::<i64>().map(Dynamic::from).map_err(|_| takes("an integer", word))
         }
-        Takes::Number => match word.parse::<f64>() {
+        OptionKind::Number => match word.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number.into()),
             _ => Err(takes("a number", word)),
         },
-        Takes::Duration => parse_duration(word)
+        OptionKind::Duration => parse_duration(word)
             .map(Dynamic::from)
             .map_err(|wrong| Failure::usage(format!("\"--{name}\": {wrong}"))),
-        Takes::OneOf(choices) if choices.iter().any(|choice| choice == word) => Ok(word.into()),
-        Takes::OneOf(choices) => Err(none_of(name, choices, word)),
-        Takes::List => {
+        OptionKind::OneOf(choices) if choices.iter().any(|choice| choice == word) => {
+            Ok(word.into())
+        }
+        OptionKind::OneOf(choices) => Err(none_of(name, choices, word)),
+        OptionKind::List => {
             let parts = word.split(',').map(str::trim).filter(|part| !part.is_empty());
             let first = declared
                 .default
@@ -181,7 +187,7 @@ pub(super) fn typed(name: &str, declared: &Declared, word: &str) -> Result<Dynam
             };
             parts.map(element).collect::<Result<Array, _>>().map(Dynamic::from)
         }
-        Takes::Text | Takes::Flag | Takes::Rest => Ok(word.into()),
+        OptionKind::Text | OptionKind::Flag | OptionKind::Rest => Ok(word.into()),
     }
 }
 

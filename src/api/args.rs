@@ -8,7 +8,7 @@ use rhai::{Array, EvalAltResult, FnPtr, Map};
 
 use super::context::Context;
 use super::control::call;
-use super::declared_option::{Declarations, Declared, Keeping, Takes};
+use super::declared_option::{Declarations, DeclaredOption, OptionKind, OptionPersistence};
 use super::record::no_fields;
 use super::saved_options::SavedValues;
 use super::{Raw, arg_parser, placed};
@@ -21,17 +21,17 @@ use crate::value::{Record, type_names};
 
 /// Makes the functions of this file known.
 pub fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Declared>("declared option");
-    no_fields::<Declared>(engine, "declared option");
+    engine.register_type_with_name::<DeclaredOption>("declared option");
+    no_fields::<DeclaredOption>(engine, "declared option");
     engine.register_global_module(shared_module!(functions));
     engine.register_static_module("arg", shared_module!(declarations, "arg"));
 }
 
 /// The default as the help shows it.
-fn shown_default(declared: &Declared) -> Option<String> {
+fn shown_default(declared: &DeclaredOption) -> Option<String> {
     let is_shown = !declared.default.is_unit()
         && !declared.default.is::<FnPtr>()
-        && !matches!(declared.takes, Takes::Flag);
+        && !matches!(declared.takes, OptionKind::Flag);
     is_shown.then(|| arg_parser::written(&declared.default)).filter(|text| !text.is_empty())
 }
 
@@ -51,19 +51,19 @@ pub(super) fn free_names(map: &Map) -> Result<(), Failure> {
 
 fn declarations_of(map: &Map) -> Result<Declarations, Failure> {
     free_names(map)?;
-    let declared = |(key, value): (&rhai::Identifier, &Dynamic)| match value.read_lock::<Declared>()
-    {
-        Some(declared) => Ok((key.to_string(), declared.clone())),
-        None => Err(Failure::usage(format!(
-            "The option \"{key}\" is declared with arg::…, not with {}",
-            type_names::a(value)
-        ))
-        .hint(format!("write {key}: arg::text(\"default\", \"What it is\")"))),
-    };
+    let declared =
+        |(key, value): (&rhai::Identifier, &Dynamic)| match value.read_lock::<DeclaredOption>() {
+            Some(declared) => Ok((key.to_string(), declared.clone())),
+            None => Err(Failure::usage(format!(
+                "The option \"{key}\" is declared with arg::…, not with {}",
+                type_names::a(value)
+            ))
+            .hint(format!("write {key}: arg::text(\"default\", \"What it is\")"))),
+        };
     let declarations: Declarations = map.iter().map(declared).collect::<Result<_, _>>()?;
     let rest: Vec<&str> = declarations
         .iter()
-        .filter(|(_, one)| matches!(one.takes, Takes::Rest))
+        .filter(|(_, one)| matches!(one.takes, OptionKind::Rest))
         .map(|(key, _)| key.as_str())
         .collect();
     if rest.len() > 1 {
@@ -77,19 +77,19 @@ fn declarations_of(map: &Map) -> Result<Declarations, Failure> {
 
 fn help_of(context: &Context, declarations: &Declarations) -> Help {
     let (rest, options): (Vec<_>, Vec<_>) =
-        declarations.iter().partition(|(_, declared)| matches!(declared.takes, Takes::Rest));
-    let option = |(key, declared): &(String, Declared)| HelpOption {
+        declarations.iter().partition(|(_, declared)| matches!(declared.takes, OptionKind::Rest));
+    let option = |(key, declared): &(String, DeclaredOption)| HelpOption {
         name: arg_parser::option_name(key),
         value: declared.placeholder(),
         doc: declared.help.clone(),
         default: shown_default(declared),
-        choices: if let Takes::OneOf(choices) = &declared.takes {
+        choices: if let OptionKind::OneOf(choices) = &declared.takes {
             choices.clone()
         } else {
             Vec::new()
         },
     };
-    let argument = |(key, declared): &(String, Declared)| HelpArgument {
+    let argument = |(key, declared): &(String, DeclaredOption)| HelpArgument {
         name: arg_parser::option_name(key),
         doc: declared.help.clone(),
         default: None,
@@ -159,9 +159,9 @@ mod functions {
     /// let o = args(#{ target: arg::one_of(["development", "production"], env("BUILD_TARGET", "development"), "Image stage").kept("BUILD_TARGET") });
     /// ```
     #[rhai_fn(pure)]
-    pub fn kept(option: &mut Declared, variable: &str) -> Declared {
-        Declared {
-            kept: Some(Keeping { variable: variable.to_owned(), reads: true }),
+    pub fn kept(option: &mut DeclaredOption, variable: &str) -> DeclaredOption {
+        DeclaredOption {
+            kept: Some(OptionPersistence { variable: variable.to_owned(), reads: true }),
             ..option.clone()
         }
     }
@@ -173,9 +173,9 @@ mod functions {
     /// let o = args(#{ target: arg::one_of(["production"], "production", "Image stage").keeps("BUILD_TARGET") });
     /// ```
     #[rhai_fn(pure)]
-    pub fn keeps(option: &mut Declared, variable: &str) -> Declared {
-        Declared {
-            kept: Some(Keeping { variable: variable.to_owned(), reads: false }),
+    pub fn keeps(option: &mut DeclaredOption, variable: &str) -> DeclaredOption {
+        DeclaredOption {
+            kept: Some(OptionPersistence { variable: variable.to_owned(), reads: false }),
             ..option.clone()
         }
     }
@@ -187,36 +187,46 @@ mod declarations {
     /// An option that takes text. The default is text, `()`, or a function that gives one of them
     /// when it is needed.
     #[rhai_fn(return_raw)]
-    pub fn text(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<Declared> {
-        placed(&call, |_| Declared::new(Takes::Text, default, help))
+    pub fn text(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<DeclaredOption> {
+        placed(&call, |_| DeclaredOption::new(OptionKind::Text, default, help))
     }
 
     /// An option without a value: true if it is given, false if not or if given as `--no-…`.
-    pub fn flag(help: &str) -> Declared {
-        Declared { takes: Takes::Flag, default: false.into(), help: help.to_owned(), kept: None }
+    pub fn flag(help: &str) -> DeclaredOption {
+        DeclaredOption {
+            takes: OptionKind::Flag,
+            default: false.into(),
+            help: help.to_owned(),
+            kept: None,
+        }
     }
 
     /// The words that are no options, as a list of strings; `()` if there are none.
-    pub fn rest(help: &str) -> Declared {
-        Declared { takes: Takes::Rest, default: Dynamic::UNIT, help: help.to_owned(), kept: None }
+    pub fn rest(help: &str) -> DeclaredOption {
+        DeclaredOption {
+            takes: OptionKind::Rest,
+            default: Dynamic::UNIT,
+            help: help.to_owned(),
+            kept: None,
+        }
     }
 
     /// An option that takes a list, its elements typed like the first one of the default.
     #[rhai_fn(return_raw)]
-    pub fn list(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<Declared> {
-        placed(&call, |_| Declared::new(Takes::List, default, help))
+    pub fn list(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<DeclaredOption> {
+        placed(&call, |_| DeclaredOption::new(OptionKind::List, default, help))
     }
 
     /// An option that takes a number: an integer if the default is one, else a float.
     #[rhai_fn(return_raw)]
-    pub fn number(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<Declared> {
-        placed(&call, |_| Declared::new(Takes::Number, default, help))
+    pub fn number(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<DeclaredOption> {
+        placed(&call, |_| DeclaredOption::new(OptionKind::Number, default, help))
     }
 
     /// An option that takes a duration like `1m30s`.
     #[rhai_fn(return_raw)]
-    pub fn duration(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<Declared> {
-        placed(&call, |_| Declared::new(Takes::Duration, default, help))
+    pub fn duration(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<DeclaredOption> {
+        placed(&call, |_| DeclaredOption::new(OptionKind::Duration, default, help))
     }
 
     /// An option that takes one of the words of a list.
@@ -226,9 +236,13 @@ mod declarations {
         choices: Array,
         default: Dynamic,
         help: &str,
-    ) -> Raw<Declared> {
+    ) -> Raw<DeclaredOption> {
         placed(&call, |_| {
-            Declared::new(Takes::OneOf(choices.iter().map(plain).collect()), default, help)
+            DeclaredOption::new(
+                OptionKind::OneOf(choices.iter().map(plain).collect()),
+                default,
+                help,
+            )
         })
     }
 }

@@ -49,12 +49,13 @@ pub(super) fn options_of(given: Map) -> Result<(Option<Vec<String>>, Option<Stri
 fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, Failure> {
     let (profiles, project) = options_of(options)?;
     let (file, folder) = read(context, path)?;
-    of_file(context, file, &folder, profiles, project, Depth::Written).map_err(Faults::into_failure)
+    of_file(context, file, &folder, profiles, project, ValidationDepth::Written)
+        .map_err(Faults::into_failure)
 }
 
 /// How much of a description has to be right.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
+enum ValidationDepth {
     /// What is written: what is missing on the machine is only said to who creates something.
     Written,
     /// Also the content and the folders that its active services need.
@@ -67,7 +68,7 @@ fn of_file(
     folder: &Path,
     profiles: Option<Vec<String>>,
     project: Option<String>,
-    depth: Depth,
+    depth: ValidationDepth,
 ) -> Result<Stack, Faults> {
     if let Ok(Some(name)) = file.project_name() {
         context.add_own_name(&name);
@@ -84,7 +85,7 @@ fn of_file(
     let project = faults::read(&file, &file.description(profiles), &|description, scope| {
         let project = describe::project(context, &name, description, folder, scope)
             .map_err(|failure| if of_variable { of_profiles_variable(failure) } else { failure })?;
-        if depth == Depth::Startable {
+        if depth == ValidationDepth::Startable {
             describe::check_possible(context, &project)?;
         }
         Ok(project)
@@ -93,7 +94,7 @@ fn of_file(
 }
 
 /// What is wrong in a compose file, and what is worth a note, for `spc check`.
-pub struct Checked {
+pub struct ComposeFileCheck {
     pub source: Arc<Source>,
     pub notes: Vec<Note>,
     pub faults: Option<Faults>,
@@ -101,7 +102,7 @@ pub struct Checked {
 
 /// Reads a compose file of the project as [`functions::compose_of`] does; nothing where it can't be
 /// opened.
-pub fn check(context: &Arc<Context>, path: &str) -> Option<Checked> {
+pub fn check(context: &Arc<Context>, path: &str) -> Option<ComposeFileCheck> {
     let checked = paths::to_read(context, path).ok()?;
     let content = context.host.read(&checked).ok()?;
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
@@ -110,13 +111,17 @@ pub fn check(context: &Arc<Context>, path: &str) -> Option<Checked> {
     }) {
         Ok(file) => file,
         Err(failure) => {
-            return Some(Checked { source, notes: Vec::new(), faults: Some(Faults::one(failure)) });
+            return Some(ComposeFileCheck {
+                source,
+                notes: Vec::new(),
+                faults: Some(Faults::one(failure)),
+            });
         }
     };
     let notes = file.notes.clone();
     let folder = checked.as_path().parent().unwrap_or(Path::new("/"));
-    let faults = of_file(context, file, folder, None, None, Depth::Startable).err();
-    Some(Checked { source, notes, faults })
+    let faults = of_file(context, file, folder, None, None, ValidationDepth::Startable).err();
+    Some(ComposeFileCheck { source, notes, faults })
 }
 
 /// The compose files that the project names, or the one that is found by its name; those that are

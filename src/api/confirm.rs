@@ -31,7 +31,7 @@ pub async fn confirmed(context: &Context, question: &str) -> Result<bool, Failur
         ))
         .hint("--yes answers every question with yes"));
     }
-    let mut asking = Asking::begin(&*context.events, &question);
+    let mut asking = OpenQuestion::begin(&*context.events, &question);
     let answer = context.host.ask(&format!("{question} [y/N] ")).await?;
     let yes =
         answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
@@ -49,20 +49,20 @@ pub(super) fn answer(given: Map) -> Result<Option<bool>, Failure> {
 
 /// A question that stands at the terminal until this is dropped: nothing is drawn over it
 /// meanwhile.
-struct Asking<'a> {
+struct OpenQuestion<'a> {
     events: &'a dyn Sink,
     question: &'a str,
     answer: Option<bool>,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> OpenQuestion<'a> {
     fn begin(events: &'a dyn Sink, question: &'a str) -> Self {
         events.event(&Event::Question { text: question.to_owned() });
         Self { events, question, answer: None }
     }
 }
 
-impl Drop for Asking<'_> {
+impl Drop for OpenQuestion<'_> {
     fn drop(&mut self) {
         self.events.event(&Event::Answer { text: self.question.to_owned(), answer: self.answer });
     }

@@ -8,7 +8,7 @@ pub use super::handles::Container;
 use super::{exec, files, logs, project, secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::logs::Selection;
-use crate::apply::observe::{Found, find_container};
+use crate::apply::observe::{EngineObject, find_container};
 use crate::apply::preflight::may;
 use crate::apply::start_failures::RefusedStart;
 use crate::apply::writers::check_start;
@@ -117,7 +117,7 @@ impl Container {
         Failure::new(Kind::NotFound, format!("There is no container \"{}\"", self.name))
     }
 
-    fn find(&self) -> Result<Option<Found>, Failure> {
+    fn find(&self) -> Result<Option<EngineObject>, Failure> {
         task::wait(&self.context, async {
             find_container(&*self.context.engine().await?, &self.name).await
         })

@@ -17,15 +17,15 @@ use crate::host::{Host, TaskExecutor};
 use crate::model::diagnostic::Source;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
-use crate::model::plan::Until;
+use crate::model::plan::WaitCondition;
 use crate::model::secret::Secrets;
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 use crate::policy::Policy;
 use crate::value::record::Reader;
-use crate::value::{Record, swallowed};
+use crate::value::{Record, swallowed_errors};
 
-use super::declared_secrets::Declared as DeclaredSecrets;
+use super::declared_secrets::DeclaredSecrets;
 use crate::apply::failures::of_connecting;
 use crate::apply::lock::Lock;
 use crate::apply::saved_options::{self, SavedOption, SavedOptions};
@@ -40,7 +40,7 @@ pub type Connector =
 
 /// Follows a script as it runs, for a plan: where it is, and which answers it looks at that nobody
 /// can know yet.
-pub trait Watch: Send + Sync {
+pub trait ScriptObserver: Send + Sync {
     /// The task on this thread is at this place.
     fn at(&self, source: &str, line: usize);
     /// Who is to be told what the script reads of an answer that the task on this thread got just
@@ -68,12 +68,12 @@ pub trait Watch: Send + Sync {
 }
 
 /// Receives what a script waits for. Tests use it to name the wait in a failure.
-pub trait Awaiting: Send + Sync {
+pub trait WaitObserver: Send + Sync {
     /// A script describes a stack.
     fn describes(&self, project: &Project);
     /// It begins to wait until the containers of a service are so far; the answer is for
-    /// [`Awaiting::ends`].
-    fn begins(&self, service: &str, containers: &[String], until: Until) -> String;
+    /// [`WaitObserver::ends`].
+    fn begins(&self, service: &str, containers: &[String], until: WaitCondition) -> String;
     /// It waits no more.
     fn ends(&self, what: &str);
 }
@@ -157,9 +157,9 @@ pub struct Context {
     /// What functions work with that only some runs have: those of tests.
     extension: Option<Arc<dyn Any + Send + Sync>>,
     /// Who follows the script, where it is planned.
-    pub watch: Option<Arc<dyn Watch>>,
+    pub watch: Option<Arc<dyn ScriptObserver>>,
     /// Receives what the script waits for.
-    pub awaiting: Option<Arc<dyn Awaiting>>,
+    pub awaiting: Option<Arc<dyn WaitObserver>>,
     /// Set by `args` when help is asked for.
     help: OnceLock<Help>,
     /// The variables that something asked for in this run, with the default that counted where one
@@ -292,22 +292,22 @@ impl Context {
 
     /// The same context, its script followed.
     #[must_use]
-    pub fn with_watch(mut self, watch: Arc<dyn Watch>) -> Self {
+    pub fn with_watch(mut self, watch: Arc<dyn ScriptObserver>) -> Self {
         self.watch = Some(watch);
         self
     }
 
     /// The same context; `awaiting` receives what the script waits for.
     #[must_use]
-    pub fn with_awaiting(mut self, awaiting: Arc<dyn Awaiting>) -> Self {
+    pub fn with_awaiting(mut self, awaiting: Arc<dyn WaitObserver>) -> Self {
         self.awaiting = Some(awaiting);
         self
     }
 
     /// Tells the plan of an error that the last `catch` on this thread swallowed: nothing is
     /// evaluated any more.
-    pub fn tell_swallowed(&self) {
-        if let (Some(watch), Some(it)) = (&self.watch, swallowed::at_end()) {
+    pub fn report_swallowed(&self) {
+        if let (Some(watch), Some(it)) = (&self.watch, swallowed_errors::at_end()) {
             watch.goes_back(Some((&it.source, it.line)), CATCHES, &it.message);
         }
     }

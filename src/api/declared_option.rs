@@ -9,7 +9,7 @@ use crate::value::type_names;
 
 /// What an option takes.
 #[derive(Debug, Clone)]
-pub(super) enum Takes {
+pub(super) enum OptionKind {
     Text,
     Flag,
     /// All words that are no options.
@@ -22,18 +22,18 @@ pub(super) enum Takes {
 
 /// An option as the runbook declared it.
 #[derive(Debug, Clone)]
-pub(super) struct Declared {
-    pub takes: Takes,
+pub(super) struct DeclaredOption {
+    pub takes: OptionKind,
     /// A value, or a function that gives it.
     pub default: Dynamic,
     pub help: String,
     /// Whether `up` keeps the option for the runs after it.
-    pub kept: Option<Keeping>,
+    pub kept: Option<OptionPersistence>,
 }
 
-impl Declared {
+impl DeclaredOption {
     /// A declaration whose default, if it is a value already, is of the right type.
-    pub(super) fn new(takes: Takes, default: Dynamic, help: &str) -> Result<Self, Failure> {
+    pub(super) fn new(takes: OptionKind, default: Dynamic, help: &str) -> Result<Self, Failure> {
         let declared =
             Self { takes, default: default.flatten(), help: help.to_owned(), kept: None };
         if !declared.default.is::<FnPtr>() {
@@ -55,57 +55,57 @@ impl Declared {
             ))
         };
         match &self.takes {
-            Takes::Text if default.is_string() => Ok(default),
-            Takes::Text => Err(wrong("a string")),
-            Takes::List if default.is_array() => Ok(default),
-            Takes::List => Err(wrong("a list")),
-            Takes::Number if number(&default).is_some() => Ok(default),
-            Takes::Number => Err(wrong("a number")),
-            Takes::Duration => duration_of(&default).map(Dynamic::from),
-            Takes::OneOf(choices) if choices.contains(&plain(&default)) => {
+            OptionKind::Text if default.is_string() => Ok(default),
+            OptionKind::Text => Err(wrong("a string")),
+            OptionKind::List if default.is_array() => Ok(default),
+            OptionKind::List => Err(wrong("a list")),
+            OptionKind::Number if number(&default).is_some() => Ok(default),
+            OptionKind::Number => Err(wrong("a number")),
+            OptionKind::Duration => duration_of(&default).map(Dynamic::from),
+            OptionKind::OneOf(choices) if choices.contains(&plain(&default)) => {
                 Ok(plain(&default).into())
             }
-            Takes::OneOf(choices) => Err(Failure::usage(format!(
+            OptionKind::OneOf(choices) => Err(Failure::usage(format!(
                 "The default \"{}\" is none of: {}",
                 plain(&default),
                 choices.join(", ")
             ))),
-            Takes::Flag | Takes::Rest => Ok(default),
+            OptionKind::Flag | OptionKind::Rest => Ok(default),
         }
     }
 
     pub(super) fn function(&self) -> &'static str {
         match self.takes {
-            Takes::Text => "arg::text",
-            Takes::Flag => "arg::flag",
-            Takes::Rest => "arg::rest",
-            Takes::List => "arg::list",
-            Takes::Number => "arg::number",
-            Takes::Duration => "arg::duration",
-            Takes::OneOf(_) => "arg::one_of",
+            OptionKind::Text => "arg::text",
+            OptionKind::Flag => "arg::flag",
+            OptionKind::Rest => "arg::rest",
+            OptionKind::List => "arg::list",
+            OptionKind::Number => "arg::number",
+            OptionKind::Duration => "arg::duration",
+            OptionKind::OneOf(_) => "arg::one_of",
         }
     }
 
     /// What stands for the value in the help; nothing for a flag.
     pub(super) fn placeholder(&self) -> Option<String> {
         let word = match self.takes {
-            Takes::Flag | Takes::Rest => return None,
-            Takes::Text => "TEXT",
-            Takes::List => "LIST",
-            Takes::Number => "NUMBER",
-            Takes::Duration => "DURATION",
-            Takes::OneOf(_) => "CHOICE",
+            OptionKind::Flag | OptionKind::Rest => return None,
+            OptionKind::Text => "TEXT",
+            OptionKind::List => "LIST",
+            OptionKind::Number => "NUMBER",
+            OptionKind::Duration => "DURATION",
+            OptionKind::OneOf(_) => "CHOICE",
         };
         Some(word.to_owned())
     }
 }
 
 /// The options of `args`, in the order of their names.
-pub(super) type Declarations = Vec<(String, Declared)>;
+pub(super) type Declarations = Vec<(String, DeclaredOption)>;
 
 /// How an option is kept.
 #[derive(Debug, Clone)]
-pub(super) struct Keeping {
+pub(super) struct OptionPersistence {
     /// The variable of `.env` that stands for the option.
     pub variable: String,
     /// Whether what is kept counts before the option's own default.

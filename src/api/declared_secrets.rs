@@ -16,9 +16,9 @@ pub enum Source {
 
 /// The secrets that the descriptions of a run declare.
 #[derive(Debug, Default)]
-pub struct Declared(Mutex<BTreeMap<String, Source>>);
+pub struct DeclaredSecrets(Mutex<BTreeMap<String, Source>>);
 
-impl Declared {
+impl DeclaredSecrets {
     /// Makes a secret known: `stack` does it for each one of a description.
     pub fn declare(&self, name: &str, source: Source) {
         self.0.lock().insert(name.to_owned(), source);

@@ -14,7 +14,7 @@ use super::secret::{self, Source};
 use super::stack::Stack;
 use crate::apply::bind_sources;
 use crate::compose::dotenv;
-use crate::compose::faults::Scope;
+use crate::compose::faults::ComparisonScope;
 use crate::host::HostErrorKind;
 use crate::host::resolve::{resolve, shown};
 use crate::model::Failure;
@@ -53,8 +53,11 @@ impl Stack {
         if of_variable {
             json["profiles"] = profiles_of_variable(context).into();
         }
-        let project = project(context, &name, &json, &context.project.directory, Scope::Whole)
-            .map_err(|failure| if of_variable { of_profiles_variable(failure) } else { failure })?;
+        let project =
+            project(context, &name, &json, &context.project.directory, ComparisonScope::Whole)
+                .map_err(
+                    |failure| if of_variable { of_profiles_variable(failure) } else { failure },
+                )?;
         Ok(Self::of(context, name, project))
     }
 
@@ -105,13 +108,13 @@ pub(super) fn project(
     name: &str,
     description: &Value,
     directory: &Path,
-    scope: Scope,
+    scope: ComparisonScope,
 ) -> Result<Project, Failure> {
     let lookup = |variable: &str| context.variable(variable).map(str::to_owned);
     let options = ReadOptions { directory, lookup: &lookup };
     let mut project = match scope {
-        Scope::Whole => Project::read(name, description, &options)?,
-        Scope::Parts => Project::read_parts(name, description, &options)?,
+        ComparisonScope::Whole => Project::read(name, description, &options)?,
+        ComparisonScope::Parts => Project::read_parts(name, description, &options)?,
     };
     check_policy(context, &project)?;
     project.volumes.iter().try_for_each(|(key, volume)| volume.check_mount(key))?;

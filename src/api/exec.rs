@@ -14,8 +14,8 @@ use super::fs::File;
 use super::project::{finish, run_context};
 use super::secret;
 use super::service::Service;
-use super::{assumed, task};
-use crate::apply::exec::{Ended, Exec, Input, exec};
+use super::{assume_option, task};
+use crate::apply::exec::{Exec, ExecResult, Input, exec};
 use crate::engine::ExecRequest;
 use crate::model::{Failure, Kind, token};
 use crate::value::{Options, Record, SecretToken, size};
@@ -85,8 +85,8 @@ pub(super) fn run(
     let shown = given
         .read_lock::<ImmutableString>()
         .map_or_else(|| words.join(" "), |line| line.to_string());
-    let Asked { request, input, output, timeout, check, assumed } =
-        Asked::read(context, words, options)?;
+    let ExecOptions { request, input, output, timeout, check, assumed } =
+        ExecOptions::read(context, words, options)?;
     // In a plan the file may get what is assumed, which is known only then.
     let is_late = context.watch.is_some() && assumed.is_some();
     let sink = output.as_ref().filter(|_| !is_late).map(|file| file.create(context)).transpose()?;
@@ -96,9 +96,9 @@ pub(super) fn run(
     });
     // A plan's simulation fails no command: one that fails was run.
     let mut ended = ended.inspect_err(|failure| certain(context, failure))?;
-    let told = assumed::told_end(context, assumed);
-    let is_real = told.is_none();
-    ended = told.unwrap_or(ended);
+    let assumed_end = assume_option::assumed_end(context, assumed);
+    let is_real = assumed_end.is_none();
+    ended = assumed_end.unwrap_or(ended);
     if let Some(file) = output.filter(|_| is_late && ended.code == 0) {
         let mut sink = file.create(context)?;
         let written = std::mem::take(&mut ended.stdout);
@@ -128,16 +128,16 @@ fn certain(context: &Context, failure: &Failure) {
 }
 
 /// What a command is given beside its words.
-pub(super) struct Asked {
+pub(super) struct ExecOptions {
     request: ExecRequest,
     input: Input,
     output: Option<File>,
     timeout: Option<Duration>,
     check: bool,
-    assumed: Option<Ended>,
+    assumed: Option<ExecResult>,
 }
 
-impl Asked {
+impl ExecOptions {
     /// Reads the options of exec.
     pub(super) fn read(
         context: &Context,
@@ -177,7 +177,7 @@ impl Asked {
         }
         let output = options.take("stdout").map(|value| file(&value, "stdout")).transpose()?;
         let check = options.bool("check")?.unwrap_or(true);
-        let assumed = assumed::end(&mut options)?;
+        let assumed = assume_option::end(&mut options)?;
         options.finish()?;
         Ok(Self { request, input, output, timeout, check, assumed })
     }
@@ -215,7 +215,7 @@ fn file(value: &Dynamic, key: &str) -> Result<File, Failure> {
         .ok_or_else(|| Failure::usage(format!("\"{key}\" is a file: fs::file(\"path\")")))
 }
 
-fn failed(shown: &str, name: &str, ended: &Ended) -> Failure {
+fn failed(shown: &str, name: &str, ended: &ExecResult) -> Failure {
     let failure = Failure::new(
         Kind::Exec,
         format!("\"{shown}\" in \"{name}\" ended with code {}", ended.code),
@@ -242,7 +242,7 @@ pub(super) fn with_output(failure: Failure, stdout: &str, stderr: &str) -> Failu
 }
 
 /// How a command ended, as scripts have it.
-pub(super) fn record(ended: &Ended) -> Record {
+pub(super) fn record(ended: &ExecResult) -> Record {
     Record::new(
         "exec result",
         Map::from([
@@ -346,13 +346,13 @@ mod tests {
     fn a_failed_command_shows_the_last_lines_of_each_stream_that_has_some() {
         let lines =
             |word: &str| (0..30).map(|number| format!("{word} {number}\n")).collect::<String>();
-        let ended = |stdout: &str, stderr: &str| Ended {
+        let ended = |stdout: &str, stderr: &str| ExecResult {
             code: 2,
             stdout: stdout.into(),
             stderr: stderr.into(),
-            ..Ended::default()
+            ..ExecResult::default()
         };
-        let shown = |ended: &Ended| -> Vec<(String, usize, String)> {
+        let shown = |ended: &ExecResult| -> Vec<(String, usize, String)> {
             let failure = failed("pg_dump", "db", ended);
             assert_eq!(failure.message, "\"pg_dump\" in \"db\" ended with code 2");
             let line = |detail: &crate::model::failure::Detail| {

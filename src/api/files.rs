@@ -5,10 +5,10 @@ use futures::StreamExt;
 use rhai::Map;
 
 use super::context::Context;
-use super::{assumed, project, secret, task};
+use super::{assume_option, project, secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::observe::find_container;
-use crate::host::memory::{self, Collected, Full, LARGEST_VALUE};
+use crate::host::memory::{self, CollectError, CollectedBytes, LARGEST_VALUE};
 use crate::model::{Failure, Kind};
 use crate::value::Options;
 
@@ -21,9 +21,14 @@ pub(super) fn read_with(
 ) -> Result<String, Failure> {
     secret::none_in(path, "a path in a container")?;
     let mut options = Options::new(given, "options of read");
-    let assumed = assumed::content(&mut options)?;
+    let assumed = assume_option::content(&mut options)?;
     options.finish()?;
-    match assumed::told_content(context, container, &format!("{path} in"), assumed.as_ref()) {
+    match assume_option::assumed_content(
+        context,
+        container,
+        &format!("{path} in"),
+        assumed.as_ref(),
+    ) {
         Some(text) => Ok(text.clone()),
         None => read(context, container, path),
     }
@@ -40,13 +45,15 @@ pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<Str
             .container_download(container, path)
             .await
             .map_err(|error| of_engine(error, &doing))?;
-        let mut archive = Collected::default();
+        let mut archive = CollectedBytes::default();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|error| of_engine(error, &doing))?;
             archive.push(|| context.host.memory(), &chunk).map_err(|full| match full {
-                Full::Run(error) => error.into(),
-                Full::Value => wrong(&format!("is larger than {} MiB", LARGEST_VALUE >> 20))
-                    .hint(memory::STREAM),
+                CollectError::Run(error) => error.into(),
+                CollectError::Value => {
+                    wrong(&format!("is larger than {} MiB", LARGEST_VALUE >> 20))
+                        .hint(memory::STREAM)
+                }
             })?;
         }
         Ok(archive.into_bytes())

@@ -31,15 +31,15 @@ use crate::value::text::plain;
 
 /// Events as they came.
 #[derive(Default)]
-pub(crate) struct Seen(Mutex<Vec<Event>>);
+pub(crate) struct EventRecorder(Mutex<Vec<Event>>);
 
-impl Sink for Seen {
+impl Sink for EventRecorder {
     fn event(&self, event: &Event) {
         self.0.lock().push(event.clone());
     }
 }
 
-impl Seen {
+impl EventRecorder {
     pub(crate) fn events(&self) -> Vec<Event> {
         self.0.lock().clone()
     }
@@ -49,7 +49,7 @@ impl Seen {
 pub(crate) struct Fixture {
     pub sim: Arc<SimTaskExecutor>,
     pub host: Arc<MemoryHost>,
-    pub seen: Arc<Seen>,
+    pub seen: Arc<EventRecorder>,
     pub context: Arc<Context>,
 }
 
@@ -76,7 +76,7 @@ impl Fixture {
             nodes: Mutex::default(),
             held: AtomicU64::default(),
         });
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(EventRecorder::default());
         let no_engine = || {
             async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }
                 .boxed()

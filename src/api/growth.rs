@@ -16,7 +16,7 @@ use super::Raw;
 use super::context::Context;
 use super::printing::text_of;
 use crate::host::memory::{self, Reservation};
-use crate::value::size::{self, ELEMENTS, Room};
+use crate::value::size::{self, ELEMENTS, SizeBudget};
 
 /// Bytes that a text in a list takes beside its letters.
 const TEXT_IN_LIST: usize = 64;
@@ -73,7 +73,7 @@ fn add(call: &NativeCallContext, text: &mut ImmutableString, more: &str) -> Raw<
 /// Counts a list that has no place left for `more`, all that is in it included.
 fn may_grow(list: &Array, more: usize) -> Raw<()> {
     if list.len() + more > list.capacity() {
-        let mut room = Room::new();
+        let mut room = SizeBudget::new();
         room.elements(more)?;
         room.list(list)?;
     }
@@ -100,7 +100,7 @@ fn append(list: &mut Array, more: Array) -> Raw<()> {
     if list.is_empty() {
         *list = more;
     } else {
-        Room::new().list(&more)?;
+        SizeBudget::new().list(&more)?;
         list.extend(more);
     }
     Ok(())
@@ -109,7 +109,7 @@ fn append(list: &mut Array, more: Array) -> Raw<()> {
 /// Counts what is put into a map, and all of the map when its keys get twice as many: counting it
 /// at every call would take quadratic time.
 fn may_mix(map: &Map, more: &Map) -> Raw<()> {
-    let mut room = Room::new();
+    let mut room = SizeBudget::new();
     room.map(more)?;
     let keys = map.len() + more.keys().filter(|key| !map.contains_key(key.as_str())).count();
     if keys.next_power_of_two() > map.len().next_power_of_two() {
@@ -144,7 +144,7 @@ fn may_move(value: &Dynamic) -> Raw<()> {
     }
     match UNCOUNTED.get() {
         0 => {
-            let mut room = Room::new();
+            let mut room = SizeBudget::new();
             room.value(value)?;
             UNCOUNTED.set((room.taken() / COUNTED).min(MOST_UNCOUNTED));
         }
@@ -160,7 +160,7 @@ pub(super) fn collected<'t>(
     count: usize,
     pieces: impl Iterator<Item = &'t str>,
 ) -> Raw<Array> {
-    Room::new().elements(count)?;
+    SizeBudget::new().elements(count)?;
     let _room = room(call, length + count * TEXT_IN_LIST)?;
     Ok(pieces.map(Into::into).collect())
 }
@@ -312,7 +312,7 @@ mod pieces {
     #[rhai_fn(return_raw)]
     pub fn to_chars(call: NativeCallContext, text: &str) -> Raw<Array> {
         let count = text.chars().take(ELEMENTS + 1).count();
-        Room::new().elements(count)?;
+        SizeBudget::new().elements(count)?;
         let _room = room(&call, count * size_of::<Dynamic>())?;
         Ok(text.chars().map(Into::into).collect())
     }
@@ -433,7 +433,7 @@ mod collections {
         if missing == 0 {
             return Ok(());
         }
-        let mut room = Room::new();
+        let mut room = SizeBudget::new();
         room.elements(missing)?;
         room.list(list)?;
         room.copies(&item, missing)?;
@@ -484,7 +484,7 @@ mod collections {
 
     #[rhai_fn(return_raw, pure)]
     pub fn to_array(call: NativeCallContext, blob: &mut Blob) -> Raw<Array> {
-        Room::new().elements(blob.len())?;
+        SizeBudget::new().elements(blob.len())?;
         let _room = room(&call, blob.len() * size_of::<Dynamic>())?;
         Ok(blob.iter().map(|byte| i64::from(*byte).into()).collect())
     }

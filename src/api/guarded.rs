@@ -14,7 +14,7 @@ use super::project::{finish, run_context};
 use super::saved_options::kept_meanwhile;
 use super::stack::Stack;
 use super::task;
-use super::unfinished::Record;
+use super::unfinished_guards::Record;
 use crate::apply::execute::{DONE, GOES_ON};
 use crate::apply::lock;
 use crate::apply::verbs::DEFAULT_LOCK_PATIENCE;
@@ -328,8 +328,8 @@ mod tests {
             Duration::from_secs(125).as_secs(),
             "five seconds, and two minutes"
         );
-        let told = format!("{:?}", trial.events());
-        assert!(told.contains("change: third") && told.contains("first is undone"), "{told}");
+        let events = format!("{:?}", trial.events());
+        assert!(events.contains("change: third") && events.contains("first is undone"), "{events}");
     }
 
     #[test]

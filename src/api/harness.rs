@@ -22,9 +22,9 @@ use crate::value::error::failure_of;
 use crate::value::text::plain;
 
 #[derive(Default)]
-struct Seen(Mutex<Vec<Event>>);
+struct EventRecorder(Mutex<Vec<Event>>);
 
-impl Sink for Seen {
+impl Sink for EventRecorder {
     fn event(&self, event: &Event) {
         self.0.lock().push(event.clone());
     }
@@ -34,7 +34,7 @@ impl Sink for Seen {
 pub(crate) struct Harness {
     pub host: Arc<SimHost>,
     pub context: Arc<Context>,
-    seen: Arc<Seen>,
+    seen: Arc<EventRecorder>,
 }
 
 impl Harness {
@@ -80,7 +80,7 @@ impl Harness {
         connector: Connector,
     ) -> Self {
         let host = Arc::new(given(SimHost::new(sim.clone())));
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(EventRecorder::default());
         let project =
             ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
         let policy = Policy::new(

@@ -10,8 +10,8 @@ use super::container::Container;
 use super::context::Context;
 use super::project::run_context;
 use super::service::Service;
-use super::{assumed, secret, task};
-use crate::apply::exec::Ended;
+use super::{assume_option, secret, task};
+use crate::apply::exec::ExecResult;
 use crate::apply::observe::inspect;
 use crate::apply::readiness::{ProbeResult, probe};
 use crate::model::Failure;
@@ -21,15 +21,15 @@ use crate::value::json::to_json;
 use crate::value::{Options, Record};
 
 /// What is run, and how often.
-pub(super) struct Asked {
+pub(super) struct HealthcheckOptions {
     test: Option<HealthTest>,
     interval: Duration,
     retries: u64,
     timeout: Option<Duration>,
-    assumed: Option<Ended>,
+    assumed: Option<ExecResult>,
 }
 
-impl Asked {
+impl HealthcheckOptions {
     /// Reads the options of healthcheck.
     pub(super) fn read(given: Map) -> Result<Self, Failure> {
         let mut options = Options::new(given, "options of healthcheck");
@@ -44,7 +44,7 @@ impl Asked {
         let interval = options.duration("interval")?.unwrap_or(Duration::from_secs(1));
         let retries = options.count("retries")?.unwrap_or(1).max(1);
         let timeout = options.duration("timeout")?;
-        let assumed = assumed::end(&mut options)?;
+        let assumed = assume_option::end(&mut options)?;
         options.finish()?;
         Ok(Self { test, interval, retries, timeout, assumed })
     }
@@ -57,7 +57,8 @@ pub(super) fn once(
     container: &str,
     given: Map,
 ) -> Result<Record, Failure> {
-    let Asked { test, interval, retries, timeout, assumed } = Asked::read(given)?;
+    let HealthcheckOptions { test, interval, retries, timeout, assumed } =
+        HealthcheckOptions::read(given)?;
     task::wait(context, async {
         let ctx = run_context(context, project).await?;
         let mut seen = inspect(&*ctx.engine, container).await?;
@@ -74,7 +75,7 @@ pub(super) fn once(
                 elapsed: ctx.host.monotonic().saturating_sub(begun),
             });
             tries += 1;
-            if let Some(assumed) = assumed::told_end(context, assumed.clone()) {
+            if let Some(assumed) = assume_option::assumed_end(context, assumed.clone()) {
                 let output = String::from_utf8_lossy(&assumed.stdout).into_owned();
                 return Ok(context.answered(record(&ProbeResult {
                     code: assumed.code,

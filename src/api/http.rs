@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
 
 use super::context::Context;
-use super::{Raw, assumed, placed, secret, task};
+use super::{Raw, assume_option, placed, secret, task};
 use crate::host::{HostError, HostErrorKind, HttpRequest, HttpResponse};
 use crate::model::Failure;
 use crate::policy::CheckedUrl;
@@ -49,7 +49,7 @@ impl Content {
             options.take("body").map(|body| body_of(context, &body, &mut headers)).transpose()?;
         let timeout = options.duration("timeout")?.unwrap_or(PATIENCE);
         let follow = options.bool("follow")?.unwrap_or(true);
-        let assumed = assumed::response(&mut options)?;
+        let assumed = assume_option::response(&mut options)?;
         options.finish()?;
         Ok(Self { headers, body: body.map(Bytes::from), timeout, follow, assumed })
     }
@@ -94,7 +94,7 @@ async fn send(
             Some(content.timeout.saturating_sub(context.host.monotonic().saturating_sub(started)));
         let mut response =
             context.host.http(&request).await.map_err(|error| unanswered(context, &url, error))?;
-        if let Some(assumed) = assumed::told_response(context, content.assumed.clone()) {
+        if let Some(assumed) = assume_option::assumed_response(context, content.assumed.clone()) {
             response = assumed;
         }
         if is_engines(&response) && !url.is_listed_with_port() {

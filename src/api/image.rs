@@ -16,13 +16,13 @@ use super::{secret, task};
 use crate::apply::build_labels::are_of_image;
 use crate::apply::builds::reported;
 use crate::apply::failures::of_engine;
-use crate::apply::images::{self, Building};
-use crate::apply::observe::{Found, find_image, image_id};
+use crate::apply::images::{self, ImageBuild};
+use crate::apply::observe::{EngineObject, find_image, image_id};
 use crate::host::resolve::resolve;
 use crate::model::image_reference::{fault, how_to_name};
 use crate::model::names::{compose_label, label};
 use crate::model::spec::reader::Field;
-use crate::model::spec::tokens::{self, Described};
+use crate::model::spec::tokens::{self, DescriptionKind};
 use crate::model::spec::{Build, Secret};
 use crate::model::step::ActionKind;
 use crate::model::time::format_duration;
@@ -60,7 +60,7 @@ impl Image {
         })
     }
 
-    fn inspect(&self) -> Result<Found, Failure> {
+    fn inspect(&self) -> Result<EngineObject, Failure> {
         task::wait(&self.context, async {
             find_image(&*self.context.engine().await?, &self.name)
                 .await?
@@ -78,15 +78,15 @@ impl Image {
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
             let ctx = run_context(&self.context, &project).await?;
-            let building = Building {
+            let building = ImageBuild {
                 image: &self.name,
                 build: &build,
                 of: None,
                 project: &project,
                 secrets: &secrets,
             };
-            reported(&ctx, &self.name, ActionKind::Build, &self.name, async |told| {
-                images::build(&ctx, &building, told).await
+            reported(&ctx, &self.name, ActionKind::Build, &self.name, async |report| {
+                images::build(&ctx, &building, report).await
             })
             .await
         })
@@ -96,8 +96,8 @@ impl Image {
         let project = project::name(&self.context)?;
         let pulled = task::wait(&self.context, async {
             let ctx = run_context(&self.context, &project).await?;
-            reported(&ctx, &self.name, ActionKind::Pull, &self.name, async |told| {
-                images::pull(&ctx, &self.name, None, told).await
+            reported(&ctx, &self.name, ActionKind::Pull, &self.name, async |report| {
+                images::pull(&ctx, &self.name, None, report).await
             })
             .await
         });
@@ -164,7 +164,7 @@ impl Image {
 /// How an image is to be built.
 pub(super) fn described(context: &Context, given: &Map) -> Result<Build, Failure> {
     let json = description_to_json(given)?;
-    tokens::check(&json, Described::Build)?;
+    tokens::check(&json, DescriptionKind::Build)?;
     let lookup = |name: &str| context.variable(name).map(str::to_owned);
     Build::read(&Field::root(&json), &context.project.directory, &lookup)
 }

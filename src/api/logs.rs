@@ -16,13 +16,13 @@ use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map};
 use super::context::Context;
 use super::project::run_context;
 use super::stack::Stack;
-use super::{assumed, task};
+use super::{assume_option, task};
 use crate::apply::logs::{LogLine, LogQuery, Selection, read as lines};
 use crate::host::memory;
 use crate::model::Failure;
 use crate::model::time::parse_duration;
 use crate::value::Options;
-use crate::value::size::Room;
+use crate::value::size::SizeBudget;
 
 static FOLLOWED: AtomicUsize = AtomicUsize::new(0);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -45,22 +45,22 @@ pub fn was_interrupted() -> bool {
 }
 
 /// A log that a script goes through.
-struct Followed;
+struct FollowedLog;
 
-impl Followed {
+impl FollowedLog {
     fn begin() -> Self {
         FOLLOWED.fetch_add(1, Ordering::Relaxed);
         Self
     }
 }
 
-impl Clone for Followed {
+impl Clone for FollowedLog {
     fn clone(&self) -> Self {
         Self::begin()
     }
 }
 
-impl Drop for Followed {
+impl Drop for FollowedLog {
     fn drop(&mut self) {
         FOLLOWED.fetch_sub(1, Ordering::Relaxed);
     }
@@ -75,7 +75,7 @@ pub struct LogStream {
     /// Only lines that hold this.
     grep: Option<String>,
     /// Once a script goes through it.
-    followed: Option<Followed>,
+    followed: Option<FollowedLog>,
 }
 
 type Lines = BoxStream<'static, Result<Line, Failure>>;
@@ -170,11 +170,11 @@ pub(super) fn of(
     containers: &[String],
 ) -> Result<Dynamic, Failure> {
     let Request { query, timestamps, ref assumed } = *request;
-    let told = |id: &String| {
-        assumed::told_content(context, id, "the log of", assumed.as_ref())
+    let lines_of = |id: &String| {
+        assume_option::assumed_content(context, id, "the log of", assumed.as_ref())
             .map(|lines| (id.clone(), lines))
     };
-    if let Some((id, lines)) = containers.iter().find_map(told) {
+    if let Some((id, lines)) = containers.iter().find_map(lines_of) {
         let from = context.watch.as_ref().and_then(|watch| watch.unknown(&id)).unwrap_or(id);
         let lines = lines.iter().map(|text| {
             let of = LogLine {
@@ -227,12 +227,12 @@ async fn collected(context: &Context, mut lines: Lines) -> Result<Array, Failure
     let too_many = |failure: Failure| {
         failure.hint("ask for fewer lines with tail or since, or go through them with follow: true")
     };
-    let (mut all, mut room, mut asked) = (Array::new(), Room::new(), 0);
+    let (mut all, mut budget, mut asked) = (Array::new(), SizeBudget::new(), 0);
     while let Some(line) = lines.next().await {
         let line = line?;
-        room.element().and_then(|()| room.text(line.of.text.len())).map_err(too_many)?;
-        if room.taken() > asked + memory::STEP {
-            asked = room.taken();
+        budget.element().and_then(|()| budget.text(line.of.text.len())).map_err(too_many)?;
+        if budget.taken() > asked + memory::STEP {
+            asked = budget.taken();
             drop(memory::reserve(|| context.host.memory(), asked)?);
         }
         all.push(Dynamic::from(line));
@@ -251,7 +251,7 @@ pub(super) fn request(context: &Context, given: Map) -> Result<Request, Failure>
         until: options.text("until")?.map(|text| moment(&text, now)).transpose()?,
     };
     let timestamps = options.bool("timestamps")?.unwrap_or(false);
-    let assumed = assumed::lines(&mut options)?;
+    let assumed = assume_option::lines(&mut options)?;
     options.finish()?;
     Ok(Request { query, timestamps, assumed })
 }
@@ -274,7 +274,7 @@ impl Iterator for LogStream {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.followed.get_or_insert_with(Followed::begin);
+            self.followed.get_or_insert_with(FollowedLog::begin);
             let next = task::wait(&self.context, async {
                 self.lines.lock().await.next().await.transpose()
             });

@@ -10,11 +10,11 @@ use super::context::Context;
 use super::{project, secret, task};
 use crate::apply::create;
 use crate::apply::failures::of_engine;
-use crate::apply::observe::{Found, find_container, find_network};
+use crate::apply::observe::{EngineObject, find_container, find_network};
 use crate::engine::Intent;
 use crate::model::spec;
 use crate::model::spec::reader::Field;
-use crate::model::spec::tokens::{self, Described};
+use crate::model::spec::tokens::{self, DescriptionKind};
 use crate::model::{Failure, Kind, names};
 use crate::value::Options;
 use crate::value::json::{description_to_json, from_json};
@@ -35,7 +35,7 @@ impl fmt::Display for Network {
 
 impl Network {
     /// By the engine's name as given, else as a key of the project.
-    async fn find(&self) -> Result<Option<Found>, Failure> {
+    async fn find(&self) -> Result<Option<EngineObject>, Failure> {
         let engine = self.context.engine().await?;
         if let Some(found) = find_network(&*engine, &self.name).await? {
             return Ok(Some(found));
@@ -43,7 +43,7 @@ impl Network {
         find_network(&*engine, &names::object(&project::name(&self.context)?, &self.name)).await
     }
 
-    async fn found(&self) -> Result<Found, Failure> {
+    async fn found(&self) -> Result<EngineObject, Failure> {
         self.find().await?.ok_or_else(|| {
             Failure::new(Kind::NotFound, format!("There is no network \"{}\"", self.name))
         })
@@ -51,7 +51,7 @@ impl Network {
 
     fn create(&self, given: &Map) -> Result<(), Failure> {
         let json = description_to_json(given)?;
-        tokens::check(&json, Described::Object)?;
+        tokens::check(&json, DescriptionKind::Object)?;
         let project = project::name(&self.context)?;
         let described =
             spec::Network::read(&Field::root(&json), names::object(&project, &self.name))?;

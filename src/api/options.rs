@@ -3,7 +3,7 @@
 
 use rhai::Map;
 
-use super::assumed::Patience;
+use super::assume_option::Patience;
 use super::context::Context;
 use super::{
     args, certificate, compose, confirm, exec, fs, healthcheck, http, image, logs, network, retry,
@@ -12,7 +12,7 @@ use super::{
 use crate::model::Failure;
 
 /// A form of a function that takes a map of options.
-pub struct Optional {
+pub struct OptionsOverload {
     /// `http` of `http::get`; empty for those without.
     pub module: &'static str,
     pub name: &'static str,
@@ -28,8 +28,8 @@ const fn last(
     name: &'static str,
     arguments: usize,
     read: fn(&Context, Map) -> Result<(), Failure>,
-) -> Optional {
-    Optional { module: "", name, arguments, at: arguments - 1, read }
+) -> OptionsOverload {
+    OptionsOverload { module: "", name, arguments, at: arguments - 1, read }
 }
 
 const fn of(
@@ -37,12 +37,12 @@ const fn of(
     name: &'static str,
     arguments: usize,
     read: fn(&Context, Map) -> Result<(), Failure>,
-) -> Optional {
-    Optional { module, name, arguments, at: arguments - 1, read }
+) -> OptionsOverload {
+    OptionsOverload { module, name, arguments, at: arguments - 1, read }
 }
 
 /// All of them.
-pub const ALL: &[Optional] = &[
+pub const ALL: &[OptionsOverload] = &[
     last("args", 1, |_, given| args::free_names(&given)),
     last("build", 2, |context, given| image::described(context, &given).map(drop)),
     last("build", 3, |_, given| stack::build_options(given).map(drop)),
@@ -50,13 +50,16 @@ pub const ALL: &[Optional] = &[
     last("compose", 2, |_, given| compose::options_of(given).map(drop)),
     last("connect", 3, |_, given| network::aliases(given).map(drop)),
     last("down", 2, |context, given| stack::down_options(context, given).map(drop)),
-    last("exec", 3, |context, given| exec::Asked::read(context, Vec::new(), given).map(drop)),
-    last("healthcheck", 2, |_, given| healthcheck::Asked::read(given).map(drop)),
+    last("exec", 3, |context, given| exec::ExecOptions::read(context, Vec::new(), given).map(drop)),
+    last("healthcheck", 2, |_, given| healthcheck::HealthcheckOptions::read(given).map(drop)),
     last("import_tar", 3, |_, given| image::changes(given).map(drop)),
     last("logs", 2, |context, given| logs::request(context, given).map(drop)),
     last("logs", 3, |context, given| logs::request(context, given).map(drop)),
     last("registry_digest", 2, |_, given| image::patience(given).map(drop)),
-    Optional { at: 0, ..last("retry", 2, |_, given| retry::Plan::read(&given.into()).map(drop)) },
+    OptionsOverload {
+        at: 0,
+        ..last("retry", 2, |_, given| retry::Plan::read(&given.into()).map(drop))
+    },
     last("run", 2, |context, given| run::options(context, given, true).map(drop)),
     last("run", 3, |context, given| run::options(context, given, true).map(drop)),
     last("sh", 2, |context, given| sh::Request::read(context, &given.into()).map(drop)),
@@ -64,7 +67,10 @@ pub const ALL: &[Optional] = &[
     last("up", 3, |context, given| stack::up_options(context, None, given).map(drop)),
     last("confirm", 2, |_, given| confirm::answer(given).map(drop)),
     last("wait", 3, |_, given| Patience::read(&given.into()).map(drop)),
-    Optional { at: 0, ..last("wait_until", 2, |_, given| Patience::read(&given.into()).map(drop)) },
+    OptionsOverload {
+        at: 0,
+        ..last("wait_until", 2, |_, given| Patience::read(&given.into()).map(drop))
+    },
     of("certificate", "write_self_signed", 3, |_, given| {
         certificate::Request::read(&given.into()).map(drop)
     }),

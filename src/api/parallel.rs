@@ -40,7 +40,7 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
             let _entered = task::enter(token);
             // A refusal ends the task even where the script caught it just before its end.
             let called = call(call_context, &function);
-            context.tell_swallowed();
+            context.report_swallowed();
             let result = match (called, refused()) {
                 (Ok(_), Some(failure)) => Err(failure.into()),
                 (result, _) => result,

@@ -7,8 +7,8 @@ use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_m
 use rhai::{Array, FUNC_TO_DEBUG, FUNC_TO_STRING, FnPtr, Map};
 
 use super::Raw;
-use crate::value::text::{Text, literal};
-use crate::value::wording::{is_closure, unmarked};
+use crate::value::rhai_messages::{is_closure, unmarked};
+use crate::value::text::{BoundedText, literal};
 
 /// Lists and maps inside each other that are written out; what is deeper is `…`.
 const DEPTH: usize = 64;
@@ -35,7 +35,7 @@ pub fn text_of(call: &NativeCallContext, value: &Dynamic) -> Raw<ImmutableString
 
 /// The values as `print` shows them, with `separator` between them.
 pub fn joined(call: &NativeCallContext, values: &[Dynamic], separator: &str) -> Raw<String> {
-    let mut text = Text::default();
+    let mut text = BoundedText::default();
     for (index, value) in values.iter().enumerate() {
         if text.is_full() {
             break;
@@ -47,12 +47,18 @@ pub fn joined(call: &NativeCallContext, values: &[Dynamic], separator: &str) -> 
 }
 
 fn written(call: &NativeCallContext, by: &str, value: &Dynamic) -> Raw<ImmutableString> {
-    let mut text = Text::default();
+    let mut text = BoundedText::default();
     write_value(call, &mut text, by, value, 0);
     Ok(text.whole()?.into())
 }
 
-fn write_value(call: &NativeCallContext, out: &mut Text, by: &str, value: &Dynamic, depth: usize) {
+fn write_value(
+    call: &NativeCallContext,
+    out: &mut BoundedText,
+    by: &str,
+    value: &Dynamic,
+    depth: usize,
+) {
     if out.is_full() {
         // Whatever follows is left out.
     } else if depth > DEPTH {
@@ -78,7 +84,7 @@ fn write_value(call: &NativeCallContext, out: &mut Text, by: &str, value: &Dynam
     }
 }
 
-fn write_list(call: &NativeCallContext, out: &mut Text, list: &[Dynamic], depth: usize) {
+fn write_list(call: &NativeCallContext, out: &mut BoundedText, list: &[Dynamic], depth: usize) {
     out.push('[');
     for (index, item) in list.iter().enumerate() {
         if out.is_full() {
@@ -90,7 +96,7 @@ fn write_list(call: &NativeCallContext, out: &mut Text, list: &[Dynamic], depth:
     out.push(']');
 }
 
-fn write_map(call: &NativeCallContext, out: &mut Text, map: &Map, depth: usize) {
+fn write_map(call: &NativeCallContext, out: &mut BoundedText, map: &Map, depth: usize) {
     out.push_str("#{");
     for (index, (key, item)) in map.iter().enumerate() {
         if out.is_full() {
@@ -116,14 +122,14 @@ fn function_text(function: &FnPtr) -> String {
 pub(super) mod functions {
     #[rhai_fn(name = "print", name = "debug", return_raw, pure)]
     pub fn list_text(call: NativeCallContext, list: &mut Array) -> Raw<ImmutableString> {
-        let mut text = Text::default();
+        let mut text = BoundedText::default();
         write_list(&call, &mut text, list, 0);
         Ok(text.whole()?.into())
     }
 
     #[rhai_fn(name = "print", name = "debug", return_raw, pure)]
     pub fn map_text(call: NativeCallContext, map: &mut Map) -> Raw<ImmutableString> {
-        let mut text = Text::default();
+        let mut text = BoundedText::default();
         write_map(&call, &mut text, map, 0);
         Ok(text.whole()?.into())
     }
@@ -132,14 +138,14 @@ pub(super) mod functions {
     // is cut off.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn list_as_text(call: NativeCallContext, list: &mut Array) -> String {
-        let mut text = Text::default();
+        let mut text = BoundedText::default();
         write_list(&call, &mut text, list, 0);
         text.cut_off()
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn map_as_text(call: NativeCallContext, map: &mut Map) -> String {
-        let mut text = Text::default();
+        let mut text = BoundedText::default();
         write_map(&call, &mut text, map, 0);
         text.cut_off()
     }

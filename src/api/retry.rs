@@ -7,8 +7,8 @@ use std::time::Duration;
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{EvalAltResult, FnPtr};
 
-use super::assumed::Patience;
-use super::context::{Context, Watch};
+use super::assume_option::Patience;
+use super::context::{Context, ScriptObserver};
 use super::control::{call, must_pass, not_bool, pause};
 use super::{Raw, task};
 use crate::model::event::{Event, Level};
@@ -27,7 +27,7 @@ pub fn register(engine: &mut Engine) {
 }
 
 /// What came of work under a limit of time.
-pub(super) struct Limited<T> {
+pub(super) struct TimedResult<T> {
     pub result: T,
     /// The limit passed before the work ended, and it was told to end.
     pub late: bool,
@@ -38,8 +38,8 @@ pub(super) fn within<T>(
     context: &Arc<Context>,
     limit: Option<Duration>,
     work: impl FnOnce() -> T,
-) -> Limited<T> {
-    let Some(limit) = limit else { return Limited { result: work(), late: false } };
+) -> TimedResult<T> {
+    let Some(limit) = limit else { return TimedResult { result: work(), late: false } };
     let token = task::current(context).child_token();
     let late = Arc::new(AtomicBool::new(false));
     let timer = {
@@ -60,7 +60,7 @@ pub(super) fn within<T>(
     if let Some(failure) = refusal {
         refuse(&failure);
     }
-    Limited { result, late }
+    TimedResult { result, late }
 }
 
 /// How `retry` goes on.
@@ -121,19 +121,19 @@ fn kind(options: &Options, word: &str) -> Result<Kind, Failure> {
 
 /// While it is there, a plan tells each step of the task on this thread once, however often it is
 /// repeated.
-struct Repeating<'a> {
-    watch: Option<&'a dyn Watch>,
+struct RepeatGuard<'a> {
+    watch: Option<&'a dyn ScriptObserver>,
     before: bool,
 }
 
-impl<'a> Repeating<'a> {
+impl<'a> RepeatGuard<'a> {
     fn of(context: &'a Context) -> Self {
         let watch = context.watch.as_deref();
         Self { watch, before: watch.is_some_and(|watch| watch.repeats(true)) }
     }
 }
 
-impl Drop for Repeating<'_> {
+impl Drop for RepeatGuard<'_> {
     fn drop(&mut self) {
         if let Some(watch) = self.watch {
             watch.repeats(self.before);
@@ -151,7 +151,7 @@ fn attempts(
     last: &mut Option<Failure>,
 ) -> Raw<Dynamic> {
     let mut delay = plan.delay;
-    let _repeating = Repeating::of(context);
+    let _repeating = RepeatGuard::of(context);
     for attempt in 1..=plan.times {
         let error = match call(call_context, f) {
             Ok(value) => return Ok(value),
@@ -184,7 +184,7 @@ fn polls(
     last: &mut Option<Failure>,
 ) -> Raw<()> {
     let mut poll = FIRST_POLL;
-    let _repeating = Repeating::of(context);
+    let _repeating = RepeatGuard::of(context);
     loop {
         match call(call_context, f) {
             Ok(value) => match value.as_bool() {
@@ -256,7 +256,7 @@ mod functions {
         let context = Context::of(&call_context)?;
         let plan = Plan::read(&options)?;
         let mut last = None;
-        let Limited { result, late } = within(&context, plan.timeout, || {
+        let TimedResult { result, late } = within(&context, plan.timeout, || {
             attempts(&call_context, &context, &plan, &f, &mut last)
         });
         let limit = format_duration(plan.timeout.unwrap_or_default());
@@ -298,7 +298,7 @@ mod functions {
         }
         let start = context.host.monotonic();
         let mut last = None;
-        let Limited { result, late } =
+        let TimedResult { result, late } =
             within(&context, Some(timeout), || polls(&call_context, &context, &f, &mut last));
         let waited = context.host.monotonic().saturating_sub(start);
         let message = || format!("It did not become true within {}", format_duration(timeout));

@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic, Map};
 
 use super::stack::Stack;
 use crate::apply::verbs::Outcome;
-use crate::model::observed::{Container, ContainerState, Health};
+use crate::model::observed_state::{Container, ContainerState, Health};
 use crate::value::Record;
 
 impl Stack {

@@ -5,25 +5,25 @@ use std::time::Duration;
 use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
-use super::assumed;
+use super::assume_option;
 use super::context::Context;
 use super::exec;
 use super::project::{self, finish, run_context};
 use super::secret;
 use super::service::Service;
-use crate::apply::exec::Ended;
-use crate::apply::oneoff::{OneOff, run as run_one_off};
+use crate::apply::exec::ExecResult;
+use crate::apply::one_off::{OneOffSpec, run as run_one_off};
 use crate::model::{Failure, Kind};
 use crate::value::{Options, Record};
 
-pub(super) struct Given {
+pub(super) struct OneOffOptions {
     environment: Vec<String>,
     user: Option<String>,
     working_dir: Option<String>,
     check: bool,
     no_deps: bool,
     timeout: Option<Duration>,
-    assumed: Option<Ended>,
+    assumed: Option<ExecResult>,
 }
 
 /// Reads the options of run. `no_deps` is only for a container of a service: one of an image
@@ -32,11 +32,11 @@ pub(super) fn options(
     context: &Context,
     given: Map,
     is_of_service: bool,
-) -> Result<Given, Failure> {
+) -> Result<OneOffOptions, Failure> {
     let mut options = Options::new(given, "options of run");
     let environment = options.map_of_text("environment")?.unwrap_or_default();
     let environment = secret::variables(context, environment, "the environment of a container")?;
-    let read = Given {
+    let read = OneOffOptions {
         environment: environment
             .into_iter()
             .map(|(name, value)| format!("{name}={value}"))
@@ -46,7 +46,7 @@ pub(super) fn options(
         check: options.bool("check")?.unwrap_or(true),
         no_deps: is_of_service && options.bool("no_deps")?.unwrap_or(false),
         timeout: options.duration("timeout")?,
-        assumed: assumed::end(&mut options)?,
+        assumed: assume_option::end(&mut options)?,
     };
     options.finish()?;
     Ok(read)
@@ -62,7 +62,7 @@ pub(super) fn for_service(
     let project = service.stack.described()?.clone();
     let described = project.service(&service.name)?;
     let given = options(context, given, true)?;
-    let one_off = OneOff {
+    let one_off = OneOffSpec {
         image: &described.image,
         command: command.map(exec::command).transpose()?.unwrap_or_default(),
         environment: given.environment,
@@ -80,7 +80,7 @@ pub(super) fn for_service(
     let ended = service.stack.placed(ended)?;
     checked(
         context,
-        &assumed::told_end(context, given.assumed).unwrap_or(ended),
+        &assume_option::assumed_end(context, given.assumed).unwrap_or(ended),
         given.check,
         &service.name,
     )
@@ -96,7 +96,7 @@ fn for_image(
     let project = project::name(context)?;
     let given = options(context, given, false)?;
     let builder = context.builder_of(image);
-    let one_off = OneOff {
+    let one_off = OneOffSpec {
         image,
         command: command.map(exec::command).transpose()?.unwrap_or_default(),
         environment: given.environment,
@@ -113,13 +113,18 @@ fn for_image(
     })?;
     checked(
         context,
-        &assumed::told_end(context, given.assumed).unwrap_or(ended),
+        &assume_option::assumed_end(context, given.assumed).unwrap_or(ended),
         given.check,
         image,
     )
 }
 
-fn checked(context: &Context, ended: &Ended, check: bool, name: &str) -> Result<Record, Failure> {
+fn checked(
+    context: &Context,
+    ended: &ExecResult,
+    check: bool,
+    name: &str,
+) -> Result<Record, Failure> {
     let answer = context.answered(exec::record(ended));
     if !check || ended.code == 0 {
         return Ok(answer);

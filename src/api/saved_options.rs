@@ -6,10 +6,10 @@ use rhai::Dynamic;
 
 use super::arg_parser;
 use super::context::Context;
-use super::declared_option::Declared;
-use super::declared_option::Keeping;
+use super::declared_option::DeclaredOption;
+use super::declared_option::OptionPersistence;
 use crate::apply::RunContext;
-use crate::apply::moved::former_folders;
+use crate::apply::moved_project::former_folders;
 use crate::apply::saved_options::{self, SavedOption, SavedOptions};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
@@ -33,10 +33,11 @@ impl<'a> SavedValues<'a> {
     pub(super) fn value(
         &self,
         key: &str,
-        declared: &Declared,
+        declared: &DeclaredOption,
         default: &Dynamic,
     ) -> Option<Dynamic> {
-        let Keeping { variable, .. } = declared.kept.as_ref().filter(|keeping| keeping.reads)?;
+        let OptionPersistence { variable, .. } =
+            declared.kept.as_ref().filter(|keeping| keeping.reads)?;
         let choice = self.choices.get(key)?;
         if self.process.get(variable).is_some_and(|value| !value.is_empty())
             || choice.described != self.described(variable)
@@ -58,8 +59,14 @@ impl<'a> SavedValues<'a> {
     }
 
     /// Takes an option's value; `is_given`: on the command line.
-    pub(super) fn choose(&self, key: &str, declared: &Declared, value: &Dynamic, is_given: bool) {
-        if let Some(Keeping { variable, .. }) = &declared.kept {
+    pub(super) fn choose(
+        &self,
+        key: &str,
+        declared: &DeclaredOption,
+        value: &Dynamic,
+        is_given: bool,
+    ) {
+        if let Some(OptionPersistence { variable, .. }) = &declared.kept {
             if is_given || self.process.get(variable).is_some_and(|value| !value.is_empty()) {
                 self.context.choose_by_hand(key);
             }

@@ -13,7 +13,7 @@ use similar_asserts::assert_eq;
 use super::describe::project;
 use super::harness::Harness;
 use super::stack::Stack;
-use crate::compose::faults::Scope;
+use crate::compose::faults::ComparisonScope;
 use crate::engine::calls::Piece;
 use crate::engine::observer::Observer;
 use crate::engine::sim::{ImageSpec, Process, SimEngine};
@@ -80,7 +80,7 @@ impl Bench {
         Ok(Stack::of(
             context,
             "shop".to_owned(),
-            project(context, "shop", description, Path::new("/project"), Scope::Whole)?,
+            project(context, "shop", description, Path::new("/project"), ComparisonScope::Whole)?,
         ))
     }
 
@@ -193,11 +193,11 @@ fn a_secret_anywhere_in_a_description_is_refused_and_said_by_its_name() {
                         .err()
                         .unwrap_or_else(|| panic!("{path:?} took {text}"));
                     let message = failure.message;
-                    let is_told = message.starts_with("The secret \"key\" would stand in ")
+                    let is_named = message.starts_with("The secret \"key\" would stand in ")
                         || message.contains("takes the name of a secret")
                         || message.contains("takes where the secret");
                     assert!(
-                        is_told && failure.hint.is_some() && failure.path.is_some(),
+                        is_named && failure.hint.is_some() && failure.path.is_some(),
                         "{path:?}: {message}"
                     );
                     count += 1;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, Map};
 
-use super::assumed::Patience;
+use super::assume_option::Patience;
 use super::container::Container;
 use super::context::Context;
 pub use super::handles::Service;
@@ -16,8 +16,8 @@ use crate::apply::preflight::may;
 use crate::apply::records::Records;
 use crate::apply::verbs::{self, Lifecycle};
 use crate::engine::Intent;
-use crate::model::observed::{self, ContainerState};
-use crate::model::plan::Until;
+use crate::model::observed_state::{self, ContainerState};
+use crate::model::plan::WaitCondition;
 use crate::model::spec::project::unknown;
 use crate::model::{Failure, Kind};
 use crate::value::Record;
@@ -43,14 +43,14 @@ impl Service {
         Self::of(&stack, name)
     }
 
-    pub(super) fn containers(&self) -> Result<Vec<observed::Container>, Failure> {
+    pub(super) fn containers(&self) -> Result<Vec<observed_state::Container>, Failure> {
         let mut containers = self.stack.observe()?;
         containers.retain(|container| container.service == self.name);
         Ok(containers)
     }
 
     /// The first container that runs.
-    pub(super) fn running(&self) -> Result<observed::Container, Failure> {
+    pub(super) fn running(&self) -> Result<observed_state::Container, Failure> {
         let containers = self.containers()?;
         let there = containers.first().map(|container| container.status.clone());
         let paused = containers
@@ -120,8 +120,8 @@ impl Service {
     /// Waits until every container of the service is ready or completed.
     pub(super) fn wait(&self, until: &str, patience: &Patience) -> Result<(), Failure> {
         let until = match until {
-            "ready" | "healthy" => Until::Ready,
-            "completed" => Until::Completed,
+            "ready" | "healthy" => WaitCondition::Ready,
+            "completed" => WaitCondition::Completed,
             other => {
                 return Err(Failure::usage(format!(
                     "A service can't be waited for until \"{other}\""
@@ -150,13 +150,13 @@ impl Service {
         if let Some(watch) = &self.stack.context.watch {
             for id in &ids {
                 match until {
-                    Until::Completed => watch.awaits_end(id),
-                    Until::Ready => watch.awaits_readiness(id),
+                    WaitCondition::Completed => watch.awaits_end(id),
+                    WaitCondition::Ready => watch.awaits_readiness(id),
                 }
             }
         }
         let awaiting = self.stack.context.awaiting.as_ref();
-        let told = awaiting.map(|awaiting| awaiting.begins(&self.name, &ids, until));
+        let wait = awaiting.map(|awaiting| awaiting.begins(&self.name, &ids, until));
         let waited = finish(&self.stack.context, async {
             let ctx = run_context(&self.stack.context, &self.stack.name).await?;
             verbs::wait(
@@ -170,8 +170,8 @@ impl Service {
             )
             .await
         });
-        if let (Some(awaiting), Some(told)) = (awaiting, told) {
-            awaiting.ends(&told);
+        if let (Some(awaiting), Some(wait)) = (awaiting, wait) {
+            awaiting.ends(&wait);
         }
         waited
     }

@@ -11,16 +11,16 @@ use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_m
 use super::context::Context;
 use super::exec::with_output;
 use super::fs::File;
-use super::{Raw, assumed, paths, secret, task};
-use crate::apply::exec::Ended;
-use crate::host::memory::{Collected, Full};
+use super::{Raw, assume_option, paths, secret, task};
+use crate::apply::exec::ExecResult;
+use crate::host::memory::{CollectError, CollectedBytes};
 use crate::host::resolve::{look, resolve};
 use crate::host::{CommandEvent, CommandRequest, HostError, HostErrorKind};
 use crate::model::event::Event;
 use crate::model::lines::Lines;
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind, token};
-use crate::policy::{CheckedCommand, CommandWish, Machine, SEARCH_PATH};
+use crate::policy::{CheckedCommand, Machine, RequestedCommand, SEARCH_PATH};
 use crate::value::options::text;
 use crate::value::{Options, Record, size, type_names};
 
@@ -44,7 +44,7 @@ pub(super) struct Request {
     check: bool,
     /// Nothing of its output is shown.
     quiet: bool,
-    assumed: Option<Ended>,
+    assumed: Option<ExecResult>,
 }
 
 impl Request {
@@ -72,7 +72,7 @@ impl Request {
             timeout: options.duration("timeout")?,
             check: options.bool("check")?.unwrap_or(true),
             quiet: options.bool("quiet")?.unwrap_or(false),
-            assumed: assumed::end(&mut options)?,
+            assumed: assume_option::end(&mut options)?,
         };
         options.finish()?;
         Ok(request)
@@ -107,14 +107,14 @@ struct Answer {
 
 /// Output that is kept for the script and, if it is not quiet, reported line by line.
 #[derive(Default)]
-struct Kept {
-    bytes: Collected,
+struct CapturedOutput {
+    bytes: CollectedBytes,
     length: usize,
     lines: Lines,
     quiet: bool,
 }
 
-impl Kept {
+impl CapturedOutput {
     fn push(&mut self, context: &Context, from: &str, chunk: &[u8]) -> Result<(), Failure> {
         if !self.quiet {
             report(context, from, self.lines.push(chunk, &context.secrets));
@@ -128,8 +128,8 @@ impl Kept {
             .hint("send it to a file: stdout: fs::file(path)"));
         }
         self.bytes.push(|| context.host.memory(), chunk).map_err(|full| match full {
-            Full::Run(error) => error.into(),
-            Full::Value => {
+            CollectError::Run(error) => error.into(),
+            CollectError::Value => {
                 Failure::new(Kind::Exec, format!("The host command \"{from}\" printed too much"))
             }
         })
@@ -172,7 +172,7 @@ async fn run(
         Some(time) => context.host.sleep(time).fuse(),
         None => futures::future::pending().boxed().fuse(),
     };
-    let kept = || Kept { quiet: request.quiet, ..Kept::default() };
+    let kept = || CapturedOutput { quiet: request.quiet, ..CapturedOutput::default() };
     let (mut stdout, mut stderr) = (kept(), kept());
     let code = loop {
         let event = select_biased! {
@@ -203,7 +203,7 @@ async fn run(
         stderr: stderr.finish(context, name),
         elapsed: context.host.monotonic().saturating_sub(started),
     };
-    if let Some(assumed) = assumed::told_end(context, request.assumed) {
+    if let Some(assumed) = assume_option::assumed_end(context, request.assumed) {
         answer.code = assumed.code;
         answer.stderr = String::from_utf8_lossy(&assumed.stderr).into_owned();
         match &mut sink {
@@ -286,7 +286,7 @@ fn checked(
         ));
     }
     let host = context.host.as_ref();
-    let wish = CommandWish {
+    let wish = RequestedCommand {
         command: &words,
         environment: &request.environment,
         folder: request.working_dir.as_deref().map(Path::new),

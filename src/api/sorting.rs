@@ -12,14 +12,14 @@ use crate::model::Failure;
 use crate::value::type_names::{a, word};
 
 /// Says which of two elements comes first.
-type Order<'a> = dyn FnMut(&Dynamic, &Dynamic) -> Raw<Ordering> + 'a;
+type Comparator<'a> = dyn FnMut(&Dynamic, &Dynamic) -> Raw<Ordering> + 'a;
 
 /// Elements of these types have an order of their own.
 const ORDERED: &str = "integers, floats, strings, characters or bools";
 
 /// Sorts by merging: equal elements stay as they stood, and any answer of `order` is one that it
 /// ends with. The list is left as it is where `order` fails.
-fn sort(list: &mut Array, order: &mut Order<'_>) -> Raw<()> {
+fn sort(list: &mut Array, order: &mut Comparator<'_>) -> Raw<()> {
     let mut sorted: Vec<usize> = (0..list.len()).collect();
     let mut width = 1;
     while width < list.len() {
@@ -41,7 +41,7 @@ fn merge(
     list: &Array,
     mut first: &[usize],
     mut second: &[usize],
-    order: &mut Order<'_>,
+    order: &mut Comparator<'_>,
     merged: &mut Vec<usize>,
 ) -> Raw<()> {
     if let (Some(last), Some(next)) = (first.last(), second.first())

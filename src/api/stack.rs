@@ -7,7 +7,7 @@ use std::time::Duration;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext};
 
-use super::assumed::Patience;
+use super::assume_option::Patience;
 use super::context::Context;
 use super::describe::check_startable;
 pub use super::handles::Stack;
@@ -15,16 +15,16 @@ use super::logs;
 use super::project::{self, finish, run_context};
 use super::saved_options::{choices_of_former_folders, kept_meanwhile};
 use super::service::Service;
-use super::{task, unfinished, unused_variables};
+use super::{task, unfinished_guards, unused_variables};
 use crate::apply::OnProgress;
 use crate::apply::builds::{Rebuild, build_services, reported};
 use crate::apply::images;
 use crate::apply::preflight::may;
-use crate::apply::verbs::{self, Chosen, Lifecycle, UnderLock, UpOptions};
+use crate::apply::verbs::{self, Lifecycle, LockHooks, ServiceChoice, UpOptions};
 use crate::engine::Intent;
 use crate::model::Failure;
 use crate::model::image_reference::canonical;
-use crate::model::observed::Container;
+use crate::model::observed_state::Container;
 use crate::model::reconcile::DownOptions;
 use crate::model::spec::{self, Project};
 use crate::model::step::ActionKind;
@@ -84,7 +84,7 @@ impl Stack {
         let services = project.select(up.services.as_deref())?;
         self.placed(check_startable(&self.context, &project, &services))?;
         unused_variables::hint(&self.context);
-        unfinished::warn(&self.context, &self.name);
+        unfinished_guards::warn(&self.context, &self.name);
         let outcome = finish(&self.context, async {
             let ctx = run_context(&self.context, &self.name).await?;
             choices_of_former_folders(&self.context, &ctx, &self.name).await?;
@@ -98,7 +98,7 @@ impl Stack {
                 }
             };
             let under_lock =
-                UnderLock { first: &|| kept_meanwhile(&self.context, &self.name), last: &keep };
+                LockHooks { first: &|| kept_meanwhile(&self.context, &self.name), last: &keep };
             let outcome = verbs::up_under_lock(&ctx, &project, &up, Some(under_lock)).await?;
             // Also where the verb needed no lock.
             keep();
@@ -113,7 +113,7 @@ impl Stack {
         verb: Lifecycle,
         timeout: Option<Duration>,
     ) -> Result<Record, Failure> {
-        let how = if services.is_some() { Chosen::ByName } else { Chosen::All };
+        let how = if services.is_some() { ServiceChoice::ByName } else { ServiceChoice::All };
         let services = self.chosen(services)?;
         let outcome = finish(&self.context, async {
             verbs::lifecycle_of(
@@ -193,8 +193,9 @@ impl Stack {
             let pulls = wanted.values().map(|(image, service)| {
                 let ctx = &ctx;
                 async move {
-                    let work =
-                        async |told: &OnProgress<'_>| images::pull(ctx, image, None, told).await;
+                    let work = async |report: &OnProgress<'_>| {
+                        images::pull(ctx, image, None, report).await
+                    };
                     Ok::<_, Failure>((
                         image.clone(),
                         reported(ctx, service, ActionKind::Pull, image, work).await?,

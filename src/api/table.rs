@@ -10,7 +10,7 @@ use super::growth::text_room;
 use crate::model::Failure;
 use crate::model::table::Table;
 use crate::value::json::to_json;
-use crate::value::size::Room;
+use crate::value::size::SizeBudget;
 use crate::value::{Record, type_names};
 
 /// Makes the functions of this file known.
@@ -39,7 +39,7 @@ fn fields(index: usize, row: &Dynamic) -> Result<Map<String, Value>, Failure> {
 
 fn text(call: &NativeCallContext, rows: &Array, columns: Option<Vec<String>>) -> Raw<String> {
     let context = Context::of(call)?;
-    Room::new().list(rows)?;
+    SizeBudget::new().list(rows)?;
     let rows: Result<Vec<_>, Failure> =
         rows.iter().enumerate().map(|(index, row)| fields(index, row)).collect();
     let table = Table::new(rows?, columns)?;

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::thread_task::token;
 use crate::model::Failure;
 
-pub use super::thread_task::{Entered, answering, ending, enter, is_cancelled, may_wait};
+pub use super::thread_task::{TaskScope, answering, ending, enter, is_cancelled, may_wait};
 
 /// The cancel token of the task that runs on this thread; the run's own if none was entered.
 pub fn current(context: &Context) -> CancellationToken {

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Failure;
-use crate::value::error::{Aside, refused, set_refusal_aside};
+use crate::value::error::{RefusalGuard, refused, set_refusal_aside};
 
 /// The cancel token of the task on this thread, if one was entered.
 pub fn token() -> Option<CancellationToken> {
@@ -30,17 +30,17 @@ pub fn ending() -> Option<Failure> {
 
 /// Makes `token` the one of this thread, and forgets a refusal, until the answer is dropped.
 #[must_use = "the token is left when this is dropped"]
-pub fn enter(token: CancellationToken) -> Entered {
-    Entered { before: TOKEN.replace(Some(token)), _aside: set_refusal_aside() }
+pub fn enter(token: CancellationToken) -> TaskScope {
+    TaskScope { before: TOKEN.replace(Some(token)), _aside: set_refusal_aside() }
 }
 
 /// See [`enter`].
-pub struct Entered {
+pub struct TaskScope {
     before: Option<CancellationToken>,
-    _aside: Aside,
+    _aside: RefusalGuard,
 }
 
-impl Drop for Entered {
+impl Drop for TaskScope {
     fn drop(&mut self) {
         TOKEN.set(self.before.take());
     }

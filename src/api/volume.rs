@@ -10,13 +10,13 @@ use super::context::Context;
 use super::{project, secret, task};
 use crate::apply::create;
 use crate::apply::failures::of_engine;
-use crate::apply::observe::{Found, find_volume};
+use crate::apply::observe::{EngineObject, find_volume};
 use crate::engine::Intent;
 use crate::host::resolve::resolve;
 use crate::model::driver_options::without_passwords;
 use crate::model::spec;
 use crate::model::spec::reader::Field;
-use crate::model::spec::tokens::{self, Described};
+use crate::model::spec::tokens::{self, DescriptionKind};
 use crate::model::{Failure, Kind, names};
 use crate::value::json::{description_to_json, from_json};
 
@@ -36,7 +36,7 @@ impl fmt::Display for Volume {
 
 impl Volume {
     /// By the engine's name as given, else as a key of the project.
-    async fn find(&self) -> Result<Option<Found>, Failure> {
+    async fn find(&self) -> Result<Option<EngineObject>, Failure> {
         let engine = self.context.engine().await?;
         if let Some(found) = find_volume(&*engine, &self.name).await? {
             return Ok(Some(found));
@@ -50,7 +50,7 @@ impl Volume {
 
     fn create(&self, given: &Map) -> Result<(), Failure> {
         let json = description_to_json(given)?;
-        tokens::check(&json, Described::Object)?;
+        tokens::check(&json, DescriptionKind::Object)?;
         let project = project::name(&self.context)?;
         let described = spec::Volume::read(
             &Field::root(&json),

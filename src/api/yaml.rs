@@ -16,8 +16,8 @@ pub fn register(engine: &mut Engine) {
 
 /// The value of a YAML text, merge keys (`<<`) applied; `what` it is stands in the message.
 fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
-    let wrong = |error: yaml::Unreadable| match error {
-        yaml::Unreadable::TooLong(_) => Failure::usage(format!("{what} can't be read: {error}"))
+    let wrong = |error: yaml::YamlError| match error {
+        yaml::YamlError::TooLong(_) => Failure::usage(format!("{what} can't be read: {error}"))
             .hint("write it in quotes: a text keeps every digit"),
         _ => Failure::usage(format!("{what} is not YAML: {error}")),
     };

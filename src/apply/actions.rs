@@ -9,15 +9,15 @@ use super::container_events::ContainerEvents;
 use super::create::{self, ContainerMaking};
 use super::execution::Execution;
 use super::failures::of_engine;
-use super::images::{self, Building};
-use super::last_look::LastLook;
+use super::images::{self, ImageBuild};
 use super::observe::{find_container, inspect, is_anonymous};
-use super::readiness::{self, Waiting};
+use super::readiness::{self, WaitTarget};
 use super::records::Records;
-use super::restore_network::{self, Restored};
+use super::restore_network::{self, NetworkRestore};
+use super::start_check::StartCheck;
 use super::start_failures::RefusedStart;
 use super::startup_history::StartupHistory;
-use super::{OnProgress, anonymous, name_holder, secrets};
+use super::{OnProgress, anonymous_volumes, name_holder, secrets};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
 use crate::model::image_reference::canonical;
@@ -100,7 +100,7 @@ impl Execution<'_> {
                         service.name
                     )));
                 };
-                let building = Building {
+                let building = ImageBuild {
                     image,
                     build,
                     of: Some(&service.name),
@@ -124,7 +124,7 @@ impl Execution<'_> {
                 }
             },
             Action::RestoreNetwork { key, network, hash, instead, containers } => {
-                let restored = Restored {
+                let restored = NetworkRestore {
                     project: &self.plan.project,
                     key,
                     network,
@@ -324,7 +324,7 @@ impl Execution<'_> {
         }
         let inherited = match replaces {
             Some(old) => {
-                anonymous::inherited(
+                anonymous_volumes::inherited(
                     ctx,
                     service,
                     name,
@@ -395,7 +395,7 @@ impl Execution<'_> {
         {
             self.connect_missing(project, service, &id).await?;
         }
-        let last_look = LastLook {
+        let last_look = StartCheck {
             ctx: self.ctx,
             name: &self.plan.project,
             project: self.project,
@@ -480,13 +480,13 @@ impl Execution<'_> {
         run_state: &RunState,
         service: Option<&str>,
         container: &ContainerRef,
-        until: crate::model::plan::Until,
+        until: crate::model::plan::WaitCondition,
         progress: &OnProgress<'_>,
     ) -> Result<(), Failure> {
         let id = run_state.id(container);
         let described =
             service.and_then(|name| self.project.and_then(|project| project.services.get(name)));
-        let waiting = Waiting {
+        let waiting = WaitTarget {
             container: &id,
             service: service.unwrap_or(&container.name),
             until,

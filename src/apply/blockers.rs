@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::event::Event;
-use crate::model::plan::{Action, Plan, Step, StepId, Until};
+use crate::model::plan::{Action, Plan, Step, StepId, WaitCondition};
 
 /// What each service waits for, and was last said to wait for.
 #[derive(Default)]
@@ -21,7 +21,7 @@ struct Service {
     passed: usize,
     running: usize,
     /// Its next step, and the steps that have to be done first.
-    told: Option<(StepId, Vec<StepId>)>,
+    reported: Option<(StepId, Vec<StepId>)>,
 }
 
 impl Blockers {
@@ -76,14 +76,14 @@ impl Blockers {
                 .filter(|before| matches!(states[*before], State::Waiting | State::Running))
                 .collect();
             let news = (id, after);
-            if !news.1.is_empty() && service.told.as_ref() != Some(&news) {
+            if !news.1.is_empty() && service.reported.as_ref() != Some(&news) {
                 let (label, waits_for) = (step.label(id), words(plan, &news.1));
                 events.push(Event::StepWaiting {
                     label,
                     waits_for,
                     after: news.1.iter().map(|before| before + 1).collect(),
                 });
-                service.told = Some(news);
+                service.reported = Some(news);
             }
         }
         events
@@ -125,10 +125,10 @@ fn condition(step: &Step) -> (String, &'static str) {
         Action::StartContainer { container } | Action::RestartContainer { container } => {
             (service(&container.name), "to start")
         }
-        Action::Wait { container, until: Until::Ready } => {
+        Action::Wait { container, until: WaitCondition::Ready } => {
             (service(&container.name), "to be ready")
         }
-        Action::Wait { container, until: Until::Completed } => {
+        Action::Wait { container, until: WaitCondition::Completed } => {
             (service(&container.name), "to complete")
         }
         Action::Attach { container } => (service(&container.name), "to be attached"),
@@ -170,8 +170,10 @@ mod tests {
             let (service, after) = (Some(service.to_owned()), after.to_vec());
             plan.add(Step { service, after, ..Step::alone(action) });
         };
-        let ready =
-            |name: &str| Action::Wait { container: ContainerRef::new(name), until: Until::Ready };
+        let ready = |name: &str| Action::Wait {
+            container: ContainerRef::new(name),
+            until: WaitCondition::Ready,
+        };
         add("db", ready("db"), &[]);
         add("redis", ready("redis"), &[]);
         add(
@@ -184,14 +186,14 @@ mod tests {
     }
 
     /// A walk in which the steps get into other states.
-    struct Walk {
+    struct StateWalk {
         plan: Plan,
         waits: Blockers,
         states: Vec<State>,
     }
 
-    impl Walk {
-        fn told(&mut self, states: &[State]) -> Vec<String> {
+    impl StateWalk {
+        fn reported(&mut self, states: &[State]) -> Vec<String> {
             for (id, state) in
                 states.iter().enumerate().filter(|(id, state)| self.states[*id] != **state)
             {
@@ -214,16 +216,16 @@ mod tests {
     fn a_wait_is_told_with_its_causes_once_and_again_when_they_change() {
         use State::{Done, Running, Waiting};
         let plan = plan();
-        let mut walk = Walk { waits: Blockers::new(&plan), plan, states: vec![Waiting; 4] };
-        assert!(walk.told(&[Running, Running, Running, Waiting]).is_empty(), "web builds");
+        let mut walk = StateWalk { waits: Blockers::new(&plan), plan, states: vec![Waiting; 4] };
+        assert!(walk.reported(&[Running, Running, Running, Waiting]).is_empty(), "web builds");
         let both = ["4 container web for db and redis to be ready [1, 2]"];
-        assert_eq!(walk.told(&[Running, Running, Done, Waiting]), both);
-        assert!(walk.told(&[Running, Running, Done, Waiting]).is_empty(), "that is known");
+        assert_eq!(walk.reported(&[Running, Running, Done, Waiting]), both);
+        assert!(walk.reported(&[Running, Running, Done, Waiting]).is_empty(), "that is known");
         assert_eq!(
-            walk.told(&[Done, Running, Done, Waiting]),
+            walk.reported(&[Done, Running, Done, Waiting]),
             ["4 container web for redis to be ready [2]"]
         );
-        assert!(walk.told(&[Done, Done, Done, Running]).is_empty());
+        assert!(walk.reported(&[Done, Done, Done, Running]).is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use chrono::DateTime;
 use super::RunContext;
 use super::build_labels;
 use super::context;
-use super::images::{Building, arguments_hash};
+use super::images::{ImageBuild, arguments_hash};
 use super::observe::find_image;
 use crate::model::image_reference::canonical;
 use crate::model::names::label;
@@ -33,7 +33,7 @@ pub async fn find<'a>(
     for service in services.map(|name| &project.services[name]) {
         let Some(build) = &service.build else { continue };
         let of = Some(service.name.as_str());
-        let building = Building {
+        let building = ImageBuild {
             image: &service.image,
             build,
             of,
@@ -75,7 +75,7 @@ pub fn note(found: &[ChangedBuild], plan: &mut Plan) {
 }
 
 /// What differs, in Compose's words; nothing where the image is not here or was not built by spc.
-async fn changes(ctx: &RunContext, building: &Building<'_>) -> Vec<&'static str> {
+async fn changes(ctx: &RunContext, building: &ImageBuild<'_>) -> Vec<&'static str> {
     let Ok(Some(image)) = find_image(&*ctx.engine, building.image).await else {
         return Vec::new();
     };

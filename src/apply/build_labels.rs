@@ -2,9 +2,9 @@
 //! labels of the one that it begins with: where Docker Compose or a person builds on what spc
 //! built, spc's labels are still there and speak of the other image.
 
-use super::observe::{Found, find_image};
+use super::observe::{EngineObject, find_image};
 use crate::engine::Engine;
-use crate::model::format::{self, USE_NEWER, Unreadable};
+use crate::model::format::{self, FormatError, USE_NEWER};
 use crate::model::image_reference::canonical;
 use crate::model::names::label;
 use crate::model::{Failure, Kind};
@@ -22,7 +22,7 @@ pub(super) fn of_names(names: &[String]) -> String {
 /// Whether spc built the image itself, by the names that it gave it then; nothing where the image
 /// is from before spc noted them. An image that was given another name since still has one of
 /// those, or is not known any more.
-pub fn are_of_image(found: &Found) -> Option<bool> {
+pub fn are_of_image(found: &EngineObject) -> Option<bool> {
     let noted = found.labels.get(label::IMAGE)?;
     let tags = found.json["RepoTags"]
         .as_array()
@@ -35,10 +35,10 @@ pub fn are_of_image(found: &Found) -> Option<bool> {
 
 /// Refuses an image that a newer spc built: whether it is as it would be built now can't be told.
 /// One that somebody built on such an image only has its labels.
-pub(super) fn check_format(found: &Found, image: &str) -> Result<(), Failure> {
+pub(super) fn check_format(found: &EngineObject, image: &str) -> Result<(), Failure> {
     let format = found.labels.get(label::FORMAT).map(String::as_str);
     match format::check_labels(format) {
-        Err(newer @ Unreadable::Newer { .. }) if are_of_image(found) == Some(true) => {
+        Err(newer @ FormatError::Newer { .. }) if are_of_image(found) == Some(true) => {
             Err(Failure::new(
                 Kind::Conflict,
                 format!("The labels of the image \"{image}\" can't be read: {newer}"),
@@ -53,14 +53,15 @@ pub(super) fn check_format(found: &Found, image: &str) -> Result<(), Failure> {
 /// image from before spc noted names has inherited its labels if one of those has the very same.
 pub(super) async fn are_own(
     engine: &dyn Engine,
-    found: &Found,
+    found: &EngineObject,
     bases: impl Iterator<Item = &String>,
 ) -> bool {
     if let Some(are_own) = are_of_image(found) {
         return are_own;
     }
-    let has_same =
-        |base: &Found| OF_BUILD.iter().all(|key| base.labels.get(*key) == found.labels.get(*key));
+    let has_same = |base: &EngineObject| {
+        OF_BUILD.iter().all(|key| base.labels.get(*key) == found.labels.get(*key))
+    };
     for base in bases {
         // What can't be looked at has given it nothing, as far as anybody knows.
         if let Ok(Some(base)) = find_image(engine, base).await

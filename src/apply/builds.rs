@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::images::{self, Building};
+use super::images::{self, ImageBuild};
 use super::preflight::in_build;
 use super::{OnProgress, RunContext};
 use crate::model::Failure;
@@ -35,9 +35,9 @@ pub async fn build_services(
     };
     let builds: Vec<Build> =
         builders().filter_map(|service| service.build.as_ref().map(asked)).collect();
-    let buildings: Vec<Building<'_>> = builders()
+    let buildings: Vec<ImageBuild<'_>> = builders()
         .zip(&builds)
-        .map(|(service, build)| Building {
+        .map(|(service, build)| ImageBuild {
             image: &service.image,
             build,
             of: Some(&service.name),
@@ -59,7 +59,8 @@ pub async fn build_services(
         let round = next.map(|at| {
             let (building, service) = (&buildings[at], &order[at].service);
             async move {
-                let work = async |told: &OnProgress<'_>| images::build(ctx, building, told).await;
+                let work =
+                    async |report: &OnProgress<'_>| images::build(ctx, building, report).await;
                 let id = reported(ctx, service, ActionKind::Build, building.image, work).await?;
                 Ok::<_, Failure>((at, (building.image.to_owned(), id)))
             }
@@ -88,7 +89,7 @@ pub async fn reported<T>(
     let events = &*ctx.events;
     events.event(&Event::StepStarted { label: label.clone(), cause: None });
     // An interrupt drops the work and is reported as well.
-    let dropped = Interrupted { events, label: Some(label.clone()) };
+    let dropped = InterruptNotice { events, label: Some(label.clone()) };
     let result =
         work(&|standing| events.event(&Event::StepProgress { label: label.clone(), standing }))
             .await;
@@ -101,18 +102,18 @@ pub async fn reported<T>(
 }
 
 /// Tells that a piece of work was interrupted when it is dropped.
-struct Interrupted<'a> {
+struct InterruptNotice<'a> {
     events: &'a dyn Sink,
     label: Option<StepLabel>,
 }
 
-impl Interrupted<'_> {
+impl InterruptNotice<'_> {
     fn disarm(mut self) {
         self.label = None;
     }
 }
 
-impl Drop for Interrupted<'_> {
+impl Drop for InterruptNotice<'_> {
     fn drop(&mut self) {
         if let Some(label) = self.label.take() {
             self.events.event(&Event::StepInterrupted { label });

@@ -24,21 +24,21 @@ pub struct ContainerEvents {
     waited_for: Arc<AtomicUsize>,
     /// Ids of containers that were ready and have to go on running.
     relied_on: Mutex<BTreeSet<String>>,
-    deaths: (UnboundedSender<Death>, Mutex<Option<UnboundedReceiver<Death>>>),
+    deaths: (UnboundedSender<ContainerExit>, Mutex<Option<UnboundedReceiver<ContainerExit>>>),
     filters: Filters,
 }
 
 /// A container that was relied on ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Death {
+pub struct ContainerExit {
     pub container: String,
     pub exit_code: i64,
 }
 
 /// Counts as one that waits, until it is dropped.
-pub struct Listening(Arc<AtomicUsize>);
+pub struct WaiterGuard(Arc<AtomicUsize>);
 
-impl Drop for Listening {
+impl Drop for WaiterGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -78,7 +78,7 @@ impl ContainerEvents {
     }
 
     /// The ends of containers that were relied on; given out once.
-    pub fn deaths(&self) -> UnboundedReceiver<Death> {
+    pub fn deaths(&self) -> UnboundedReceiver<ContainerExit> {
         let deaths = self.deaths.1.lock().take();
         deaths.unwrap_or_else(|| unbounded().1)
     }
@@ -89,11 +89,11 @@ impl ContainerEvents {
     }
 
     /// The signals of one container from now on, to who is counted meanwhile.
-    pub fn listen(&self, container: &str) -> (Listening, UnboundedReceiver<Signal>) {
+    pub fn listen(&self, container: &str) -> (WaiterGuard, UnboundedReceiver<Signal>) {
         let (sender, receiver) = unbounded();
         self.waiters.lock().entry(container.to_owned()).or_default().push(sender);
         self.waited_for.fetch_add(1, Ordering::Relaxed);
-        (Listening(self.waited_for.clone()), receiver)
+        (WaiterGuard(self.waited_for.clone()), receiver)
     }
 
     /// Subscribes; in force once the future is ready.
@@ -114,7 +114,7 @@ impl ContainerEvents {
                 }
             }
             // Who waits finds out whether the engine is still there.
-            self.tell_all(&Signal::Look);
+            self.notify_all(&Signal::Look);
             let mut pause = Duration::from_millis(100);
             events = loop {
                 ctx.host.sleep(pause).await;
@@ -123,11 +123,11 @@ impl ContainerEvents {
                 }
                 pause = (pause * 2).min(Duration::from_secs(2));
             };
-            self.tell_all(&Signal::Look);
+            self.notify_all(&Signal::Look);
         }
     }
 
-    fn tell_all(&self, signal: &Signal) {
+    fn notify_all(&self, signal: &Signal) {
         let all: Vec<String> = self.waiters.lock().keys().cloned().collect();
         for container in all {
             self.tell(&container, signal);
@@ -139,10 +139,10 @@ impl ContainerEvents {
             && self.relied_on.lock().contains(container)
         {
             // Nobody walks a plan any more: nobody has to know.
-            let _ = self
-                .deaths
-                .0
-                .unbounded_send(Death { container: container.to_owned(), exit_code: *exit_code });
+            let _ = self.deaths.0.unbounded_send(ContainerExit {
+                container: container.to_owned(),
+                exit_code: *exit_code,
+            });
         }
         if let Some(waiters) = self.waiters.lock().get_mut(container) {
             waiters.retain(|waiter| waiter.unbounded_send(signal.clone()).is_ok());

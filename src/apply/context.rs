@@ -18,7 +18,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use sha2::{Digest as _, Sha256};
 
-use super::dockerignore::{Dockerignore, Judgement};
+use super::dockerignore::{Dockerignore, IgnoreDecision};
 use super::records;
 use crate::host::resolve::resolve;
 use crate::host::{FileKind, FolderEntry, Host, HostError, HostErrorKind};
@@ -90,7 +90,7 @@ pub async fn collect(
     policy: &Policy,
     build: &Build,
 ) -> Result<BuildContext, Failure> {
-    let Opened { folder, own, ignore, content, instructions } = open(host, policy, build)?;
+    let OpenContext { folder, own, ignore, content, instructions } = open(host, policy, build)?;
     let mut notes = Vec::new();
     let mut found = walk(host, &folder, &own, &ignore, &mut notes)?;
     keep_checked(&mut found, &instructions.dockerfile, &content)?;
@@ -109,7 +109,7 @@ pub async fn collect(
 /// When something of what would be sent was changed last, or the folder that holds it: seconds
 /// since 1970.
 pub fn last_modified(host: &dyn Host, policy: &Policy, build: &Build) -> Result<u64, Failure> {
-    let Opened { folder, own, ignore, .. } = open(host, policy, build)?;
+    let OpenContext { folder, own, ignore, .. } = open(host, policy, build)?;
     let found = walk(host, &folder, &own, &ignore, &mut Vec::new())?;
     let top = host.info(&folder).map_err(of_host)?.modified.timestamp();
     Ok(found.iter().map(|entry| entry.modified).chain(u64::try_from(top)).max().unwrap_or(0))
@@ -122,7 +122,7 @@ pub fn check(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Instruct
 }
 
 /// A context that is there, before its files are looked at.
-struct Opened {
+struct OpenContext {
     folder: CheckedPath,
     own: Records,
     ignore: Dockerignore,
@@ -131,7 +131,7 @@ struct Opened {
     instructions: Instructions,
 }
 
-fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Opened, Failure> {
+fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<OpenContext, Failure> {
     // Checked here, not only where it was described: what is checked is what is read and sent.
     let folder = policy.read_path(&build.context, &|path| resolve(host, path))?;
     require_folder(host, &folder)?;
@@ -164,7 +164,7 @@ fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Opened, Failu
         possible_bases: possible_bases(&text),
         bases: bases::of(&text, &build.args),
     };
-    Ok(Opened { folder, own, ignore, content, instructions })
+    Ok(OpenContext { folder, own, ignore, content, instructions })
 }
 
 /// Sends the Dockerfile as it was checked.
@@ -254,7 +254,7 @@ fn read_ignore_file(
 /// A folder being read.
 struct Level {
     path: String,
-    judgement: Judgement,
+    judgement: IgnoreDecision,
     names: std::vec::IntoIter<FolderEntry>,
     /// The folder itself, if it is ignored: sent once something below it is.
     held: Option<Entry>,
@@ -272,7 +272,7 @@ fn walk(
     let root = host.list(folder).map_err(of_host)?;
     let mut levels = vec![Level {
         path: String::new(),
-        judgement: Judgement::default(),
+        judgement: IgnoreDecision::default(),
         names: root.into_iter(),
         held: None,
     }];
@@ -386,7 +386,7 @@ fn unreadable(message: String, path: &str) -> Failure {
 
 /// The entries that were still there to be read, and what they amount to.
 #[derive(Default)]
-struct Read {
+struct ContextContent {
     digest: String,
     files: usize,
     bytes: u64,
@@ -398,8 +398,8 @@ async fn read_all(
     host: &dyn Host,
     folder: &CheckedPath,
     found: Vec<Entry>,
-) -> Result<Read, Failure> {
-    let mut read = Read::default();
+) -> Result<ContextContent, Failure> {
+    let mut read = ContextContent::default();
     let mut digest = Sha256::new();
     // Every part has a fixed length or its length before it, so that no two contexts read the same.
     digest.update(b"spc build context 1\n");

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bollard::models;
 
 use super::RunContext;
-use super::one_off_spec::OneOff;
+use super::one_off_spec::OneOffSpec;
 use crate::engine::ApiVersion;
-use crate::model::exclusive::without_exclusive;
+use crate::model::exclusive_resources::without_exclusive;
 use crate::model::hash;
 use crate::model::names::{HOLDS_SECRETS, LABEL_FORMAT, LOCK_IMAGE, compose_label, label};
 use crate::model::ownership::complete;
@@ -449,7 +449,7 @@ fn own_labels_of_image_run(ctx: &RunContext, project: &str) -> [(String, String)
 
 /// The body of a one-off container: like its service's without ports, name and check, or of an
 /// image alone.
-pub fn one_off(ctx: &RunContext, one_off: &OneOff<'_>) -> models::ContainerCreateBody {
+pub fn one_off(ctx: &RunContext, one_off: &OneOffSpec<'_>) -> models::ContainerCreateBody {
     let mut body = match one_off.service {
         Some((project, service)) => {
             // Not beside the service under its ports, name and check.

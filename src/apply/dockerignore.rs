@@ -40,7 +40,7 @@ enum Pattern {
 
 /// What is known of a path: whether it is ignored, and by which lines, which its children need.
 #[derive(Debug, Clone, Default)]
-pub struct Judgement {
+pub struct IgnoreDecision {
     pub ignored: bool,
     /// Per line, whether it matched; empty for the root of the context.
     matched: Rc<[bool]>,
@@ -84,7 +84,7 @@ impl Dockerignore {
 
     /// Judges `path`, relative to the context and with `/` between its names, whose folder was
     /// judged `folder`.
-    pub fn judge(&self, path: &str, folder: &Judgement) -> Judgement {
+    pub fn judge(&self, path: &str, folder: &IgnoreDecision) -> IgnoreDecision {
         let mut ignored = false;
         let mut matched = vec![false; self.lines.len()];
         for (index, line) in self.lines.iter().enumerate() {
@@ -97,7 +97,7 @@ impl Dockerignore {
                 ignored = !line.exception;
             }
         }
-        Judgement { ignored, matched: matched.into() }
+        IgnoreDecision { ignored, matched: matched.into() }
     }
 
     /// Whether an exception might match something below `folder`, which is ignored itself.
@@ -258,7 +258,7 @@ mod tests {
 
     /// Whether `path` is ignored, its folders judged first as a walk does.
     fn ignored(ignore: &Dockerignore, path: &str) -> bool {
-        let mut judgement = Judgement::default();
+        let mut judgement = IgnoreDecision::default();
         for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
             judgement = ignore.judge(&path[..end], &judgement);
         }

@@ -7,13 +7,13 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 
 use super::RunContext;
-use super::exec_end::{GivenUp, end};
+use super::exec_end::{ExecEndOutcome, end};
 use super::failures::{is_paused, of_engine};
 use super::patience::spoken_of;
-use super::under_way::UnderWay;
-use crate::engine::exec_end::Started;
+use super::running_commands::RunningCommand;
+use crate::engine::exec_end::StartedCommand;
 use crate::engine::{EngineErrorKind, ExecInput, ExecRequest, OutputKind, exec_processes};
-use crate::host::memory::{Collected, Full, LARGEST_VALUE};
+use crate::host::memory::{CollectError, CollectedBytes, LARGEST_VALUE};
 use crate::host::{FileSink, HostError};
 use crate::model::event::Level;
 use crate::model::time::{elapsed, format_duration};
@@ -40,7 +40,7 @@ pub struct Exec<'a> {
 
 /// How a command ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ended {
+pub struct ExecResult {
     pub code: i64,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
@@ -48,7 +48,7 @@ pub struct Ended {
 }
 
 /// How far a command came.
-enum Stage {
+enum ExecStage {
     /// It was not started, or has ended.
     Over,
     /// The engine was asked to start it, and has not answered.
@@ -60,7 +60,7 @@ enum Stage {
 ///
 /// A command that is given up (its time is over, the run is interrupted, its output can't be taken)
 /// is ended in its container.
-pub async fn exec(ctx: &RunContext, mut exec: Exec<'_>) -> Result<Ended, Failure> {
+pub async fn exec(ctx: &RunContext, mut exec: Exec<'_>) -> Result<ExecResult, Failure> {
     let begun = ctx.host.monotonic();
     let timeout = exec.timeout;
     let timer = async {
@@ -75,7 +75,7 @@ pub async fn exec(ctx: &RunContext, mut exec: Exec<'_>) -> Result<Ended, Failure
     exec.request.environment.push(mark.clone());
     let (container, name, user) =
         (exec.container.to_owned(), exec.name.to_owned(), exec.request.user.clone());
-    let started = Started {
+    let started = StartedCommand {
         container,
         name: name.clone(),
         mark,
@@ -83,9 +83,9 @@ pub async fn exec(ctx: &RunContext, mut exec: Exec<'_>) -> Result<Ended, Failure
         privileged: exec.request.privileged,
         id: None,
     };
-    let (mut stage, mut is_late) = (Stage::Over, false);
+    let (mut stage, mut is_late) = (ExecStage::Over, false);
     let command = shown(&exec.request.command);
-    let running = UnderWay::begin(ctx, started.clone());
+    let running = RunningCommand::begin(ctx, started.clone());
     let result = {
         let say = |waited| {
             ctx.log(
@@ -111,28 +111,28 @@ pub async fn exec(ctx: &RunContext, mut exec: Exec<'_>) -> Result<Ended, Failure
     let failure = match result {
         Ok(ended) => {
             running.over();
-            return Ok(Ended { elapsed: ctx.host.monotonic().saturating_sub(begun), ..ended });
+            return Ok(ExecResult { elapsed: ctx.host.monotonic().saturating_sub(begun), ..ended });
         }
         Err(failure) => failure,
     };
     let id = match stage {
-        Stage::Over => {
+        ExecStage::Over => {
             running.over();
             return Err(failure);
         }
-        Stage::Starting => None,
-        Stage::Started(id) => Some(id),
+        ExecStage::Starting => None,
+        ExecStage::Started(id) => Some(id),
     };
-    let given_up = end(ctx, &Started { id, ..started }).await;
+    let given_up = end(ctx, &StartedCommand { id, ..started }).await;
     running.over();
     Err(match (given_up, is_late) {
-        (GivenUp::Ended, true) => {
+        (ExecEndOutcome::Ended, true) => {
             failure.hint("it was ended; give it more time with `timeout`, or leave that out")
         }
-        (GivenUp::Ended, false) => failure,
-        (GivenUp::GoesOn(why), true) => failure
+        (ExecEndOutcome::Ended, false) => failure,
+        (ExecEndOutcome::GoesOn(why), true) => failure
             .hint(format!("it goes on in the container ({why}): restart the container to end it")),
-        (GivenUp::GoesOn(why), false) => {
+        (ExecEndOutcome::GoesOn(why), false) => {
             let text = format!(
                 "The command in \"{name}\" was given up and goes on in the container ({why})"
             );
@@ -145,17 +145,17 @@ pub async fn exec(ctx: &RunContext, mut exec: Exec<'_>) -> Result<Ended, Failure
 async fn run(
     ctx: &RunContext,
     mut exec: Exec<'_>,
-    running: &UnderWay<'_>,
-    stage: &mut Stage,
-) -> Result<Ended, Failure> {
+    running: &RunningCommand<'_>,
+    stage: &mut ExecStage,
+) -> Result<ExecResult, Failure> {
     let failed = |error| of_engine(error, &format!("run a command in \"{}\"", exec.name));
     exec.request.stdin = !matches!(exec.input, Input::None);
-    *stage = Stage::Starting;
+    *stage = ExecStage::Starting;
     let session = match ctx.engine.exec_start(exec.container, &exec.request).await {
         Ok(session) => session,
         Err(error) => {
             if is_paused(&error) {
-                *stage = Stage::Over;
+                *stage = ExecStage::Over;
                 return Err(Failure::paused(exec.name));
             }
             // Without an answer it may have been started; a plan's engine answers at its end.
@@ -163,15 +163,15 @@ async fn run(
                 error.kind,
                 EngineErrorKind::Unreachable | EngineErrorKind::Timeout | EngineErrorKind::Failed
             ) {
-                *stage = Stage::Over;
+                *stage = ExecStage::Over;
             }
             return Err(failed(error));
         }
     };
-    *stage = Stage::Started(session.id.clone());
+    *stage = ExecStage::Started(session.id.clone());
     running.has_id(&session.id);
-    let mut ended = Ended::default();
-    let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
+    let mut ended = ExecResult::default();
+    let (mut stdout, mut stderr) = (CollectedBytes::default(), CollectedBytes::default());
     let mut output = session.output;
     let feed = feed(session.input, exec.input);
     let read = async {
@@ -206,7 +206,7 @@ async fn run(
     (ended.stdout, ended.stderr) = (stdout.into_bytes(), stderr.into_bytes());
     let state = ctx.engine.exec_inspect(&session.id).await.map_err(failed)?;
     if !state.running {
-        *stage = Stage::Over;
+        *stage = ExecStage::Over;
     }
     ended.code = state.exit_code.unwrap_or(-1);
     if let Some(file) = exec.output.take()
@@ -228,10 +228,10 @@ pub(super) fn shown(command: &[String]) -> String {
 }
 
 /// The failure of a command whose output is not held; `what` it is begins the sentence.
-pub(super) fn too_large(full: Full, what: &str) -> Failure {
+pub(super) fn too_large(full: CollectError, what: &str) -> Failure {
     match full {
-        Full::Run(error) => error.into(),
-        Full::Value => {
+        CollectError::Run(error) => error.into(),
+        CollectError::Value => {
             Failure::usage(format!("{what} writes more than {} MiB", LARGEST_VALUE >> 20))
                 .hint("give `stdout: fs::file(\"…\")`, which streams it to a file")
         }

@@ -7,13 +7,13 @@ use futures::FutureExt;
 
 use super::RunContext;
 use crate::engine::EngineError;
-use crate::engine::exec_end::{NotEnded, Started, send};
+use crate::engine::exec_end::{ExecEndError, StartedCommand, send};
 use crate::engine::exec_processes::EndSignal;
 use crate::model::event::Level;
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GivenUp {
+pub enum ExecEndOutcome {
     Ended,
     /// It goes on in its container, and why.
     GoesOn(String),
@@ -37,8 +37,8 @@ const LOOKS: usize = 5;
 const TOLD_AFTER: Duration = Duration::from_millis(500);
 
 /// Ends the processes of a command; at most 10 s, whatever the engine does.
-pub async fn end(ctx: &RunContext, started: &Started) -> GivenUp {
-    let told = async {
+pub async fn end(ctx: &RunContext, started: &StartedCommand) -> ExecEndOutcome {
+    let attempt = async {
         ctx.host.sleep(TOLD_AFTER).await;
         ctx.log(
             Level::Info,
@@ -48,11 +48,14 @@ pub async fn end(ctx: &RunContext, started: &Started) -> GivenUp {
     };
     futures::select_biased! {
         given_up = Box::pin(end_processes(ctx, started)).fuse() => given_up.unwrap_or_else(goes_on),
-        () = Box::pin(told).fuse() => GivenUp::GoesOn("it did not end in time".to_owned()),
+        () = Box::pin(attempt).fuse() => ExecEndOutcome::GoesOn("it did not end in time".to_owned()),
     }
 }
 
-async fn end_processes(ctx: &RunContext, started: &Started) -> Result<GivenUp, NotEnded> {
+async fn end_processes(
+    ctx: &RunContext,
+    started: &StartedCommand,
+) -> Result<ExecEndOutcome, ExecEndError> {
     let engine = &*ctx.engine;
     let mut found = 0;
     for _ in 0..LOOKS {
@@ -69,41 +72,41 @@ async fn end_processes(ctx: &RunContext, started: &Started) -> Result<GivenUp, N
     let is_ended = has_ended(ctx, started, GRACE).await?;
     let left = send(engine, started, EndSignal::Kill).await?;
     if is_ended && left == 0 {
-        return Ok(GivenUp::Ended);
+        return Ok(ExecEndOutcome::Ended);
     }
     let is_ended = has_ended(ctx, started, KILLED).await?;
     if is_ended && send(engine, started, EndSignal::Kill).await? == 0 {
-        return Ok(GivenUp::Ended);
+        return Ok(ExecEndOutcome::Ended);
     }
     let why = if found + left == 0 {
         "neither its user nor root finds its process there: it changed its user, or its environment, as `env -i` does"
     } else {
         "it does not end when it is killed"
     };
-    Ok(GivenUp::GoesOn(why.to_owned()))
+    Ok(ExecEndOutcome::GoesOn(why.to_owned()))
 }
 
 /// What it means for a command that it can't be ended.
-fn goes_on(why: NotEnded) -> GivenUp {
+fn goes_on(why: ExecEndError) -> ExecEndOutcome {
     match why {
-        NotEnded::NoShell => {
-            GivenUp::GoesOn("the container has no /bin/sh that could end it".to_owned())
+        ExecEndError::NoShell => {
+            ExecEndOutcome::GoesOn("the container has no /bin/sh that could end it".to_owned())
         }
         // The container was removed, or has ended, and everything in it.
-        NotEnded::Engine(error)
+        ExecEndError::Engine(error)
             if error.is_not_found()
                 || error.is_conflict() && error.message.contains("is not running") =>
         {
-            GivenUp::Ended
+            ExecEndOutcome::Ended
         }
-        NotEnded::Engine(error) => GivenUp::GoesOn(error.message),
+        ExecEndError::Engine(error) => ExecEndOutcome::GoesOn(error.message),
     }
 }
 
 /// Whether the command has ended, or does so within `patience`.
 async fn has_ended(
     ctx: &RunContext,
-    started: &Started,
+    started: &StartedCommand,
     patience: Duration,
 ) -> Result<bool, EngineError> {
     let begun = ctx.host.monotonic();

@@ -11,17 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::actions::RunState;
 use super::blockers::{Blockers, State};
-use super::container_events::{ContainerEvents, Death};
+use super::container_events::{ContainerEvents, ContainerExit};
 pub use super::execution::{Execution, ExecutionReport};
 use super::interrupted_jobs;
 use super::patience::{spoken_of, within};
-use super::readiness::{self, Waiting};
+use super::readiness::{self, WaitTarget};
+use super::running_commands::end_left;
 use super::scheduler::Scheduler;
 use super::startup_history::StartupHistory;
-use super::under_way::end_left;
-use crate::model::event::{Detail, Event, Level, Standing};
+use crate::model::event::{Detail, Event, Level, StepStatus};
 use crate::model::image_reference::canonical;
-use crate::model::plan::{Action, GroupId, Rollback, Step, StepId, Undo, Until};
+use crate::model::plan::{Action, GroupId, Rollback, RollbackAction, Step, StepId, WaitCondition};
 use crate::model::spec::Service;
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind};
@@ -56,7 +56,7 @@ impl Execution<'_> {
             None
         };
         self.kept.iter().for_each(|kept| container_events.rely_on(&kept.id));
-        let mut walk = Walk::new(self, &container_events);
+        let mut walk = PlanExecutor::new(self, &container_events);
         let dispatch = async {
             match events {
                 Some(events) => container_events.dispatch(self.ctx, events).await,
@@ -87,7 +87,7 @@ impl Execution<'_> {
     }
 }
 
-struct Walk<'a> {
+struct PlanExecutor<'a> {
     execution: &'a Execution<'a>,
     container_events: &'a ContainerEvents,
     run_state: RunState,
@@ -117,7 +117,7 @@ struct Walk<'a> {
     stop: CancellationToken,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> PlanExecutor<'a> {
     fn new(execution: &'a Execution<'a>, container_events: &'a ContainerEvents) -> Self {
         let steps = &execution.plan.steps;
         let mut dependents = vec![Vec::new(); steps.len()];
@@ -248,7 +248,7 @@ impl<'a> Walk<'a> {
     /// none of one that the plan leaves alone.
     fn look_at(
         &mut self,
-        death: Death,
+        death: ContainerExit,
         run_state: &RunState,
     ) -> BoxFuture<'a, (Option<StepId>, Result<(), Failure>)> {
         let (execution, container_events) = (self.execution, self.container_events);
@@ -264,10 +264,10 @@ impl<'a> Walk<'a> {
             let kept = || execution.kept.iter().find(|kept| kept.id == death.container).map(|kept| kept.service.as_str());
             let service = waited.and_then(|step| execution.plan.steps[step].service.as_deref()).or_else(kept);
             let described = service.and_then(|name| execution.project.and_then(|project| project.services.get(name)));
-            let waiting = Waiting {
+            let waiting = WaitTarget {
                 container: &death.container,
                 service: service.unwrap_or(&death.container),
-                until: Until::Ready,
+                until: WaitCondition::Ready,
                 probe: described.map_or_else(Default::default, |service| service.probe),
                 may_complete: described.map(Service::looks_like_a_job),
                 deadline: execution.deadline,
@@ -487,12 +487,12 @@ impl<'a> Walk<'a> {
     /// Where something can't be undone, the rest of that service is left as it is; other services
     /// go back all the same. Each step has a limit of its own. Answers how long a container was
     /// waited for that is not ready, if one is not.
-    async fn undo(&self, due: Vec<&Undo>) -> Result<Option<Duration>, Failure> {
+    async fn undo(&self, due: Vec<&RollbackAction>) -> Result<Option<Duration>, Failure> {
         let ctx = self.execution.ctx;
         let mut failed: BTreeMap<Option<&str>, Failure> = BTreeMap::new();
         let mut not_ready = None;
         for undo in due {
-            let Undo { service, action, .. } = undo;
+            let RollbackAction { service, action, .. } = undo;
             let service = service.as_deref();
             if failed.contains_key(&service) {
                 continue;
@@ -539,7 +539,7 @@ impl<'a> Walk<'a> {
     }
 
     /// How long one step of the way back may take.
-    fn undo_limit(&self, undo: &Undo) -> Duration {
+    fn undo_limit(&self, undo: &RollbackAction) -> Duration {
         let service = undo.service.as_deref();
         match undo.action {
             Action::Wait { .. } => {
@@ -556,7 +556,7 @@ impl<'a> Walk<'a> {
 
     /// Leaves out what would be done to a container that this run was to make and did not: the name
     /// may be somebody else's.
-    async fn of_this_run<'u>(&self, undo: Vec<&'u Undo>) -> Vec<&'u Undo> {
+    async fn of_this_run<'u>(&self, undo: Vec<&'u RollbackAction>) -> Vec<&'u RollbackAction> {
         let mut due = Vec::new();
         for undo in undo {
             let is_ours = match &undo.action {
@@ -626,7 +626,7 @@ async fn one_step(
     let begun = ctx.host.monotonic();
     let label = step.label(id);
     ctx.events.event(&Event::StepStarted { label: label.clone(), cause: step.cause.clone() });
-    let told = {
+    let report = {
         let label = label.clone();
         move |standing| ctx.events.event(&Event::StepProgress { label: label.clone(), standing })
     };
@@ -635,7 +635,7 @@ async fn one_step(
         run_state,
         step.service.as_deref(),
         &step.action,
-        &told,
+        &report,
     );
     let result = if matches!(
         step.action,
@@ -647,7 +647,7 @@ async fn one_step(
         }
     } else {
         let say = |waited| {
-            told(Standing::new(format!("not done after {}", elapsed(waited)), Detail::Waiting))
+            report(StepStatus::new(format!("not done after {}", elapsed(waited)), Detail::Waiting))
         };
         spoken_of(&*ctx.host, &say, work).await
     };

@@ -29,7 +29,7 @@ pub struct Execution<'a> {
     /// Where volumes and folders are kept.
     pub storages: &'a Storages,
     /// Containers that the plan leaves alone and that have to run on.
-    pub kept: &'a [Kept],
+    pub kept: &'a [UnchangedContainer],
 }
 
 /// What was found on the way, also when it failed.
@@ -49,7 +49,7 @@ pub struct ExecutionReport {
 
 /// A container that was ready when the plan was made, and that no step is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct UnchangedContainer {
     pub id: String,
     pub service: String,
 }

@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use bollard::models;
 
 use crate::model::names::{compose_label, is_former_folders_volume, label, read_former_folders};
-use crate::model::observed::Move;
+use crate::model::observed_state::MoveRecord;
 
 /// The record that a volume is, if it is one.
-pub(super) fn record(volume: &models::Volume) -> Option<Move> {
+pub(super) fn record(volume: &models::Volume) -> Option<MoveRecord> {
     let former = volume
         .labels
         .get(label::FORMER_FOLDERS)
         .filter(|_| is_former_folders_volume(&volume.name))?;
-    Some(Move {
+    Some(MoveRecord {
         name: volume.name.clone(),
         to: volume.labels.get(compose_label::WORKING_DIR).cloned().unwrap_or_default(),
         former: read_former_folders(former).into_iter().collect(),

@@ -19,7 +19,7 @@ pub struct Lock {
 
 /// Which of the tasks of a `guarded` function, which hold one lock together, starts containers now;
 /// until it is dropped.
-pub type TurnGuard<'a> = futures::lock::MutexGuard<'a, ()>;
+pub type StartGuard<'a> = futures::lock::MutexGuard<'a, ()>;
 
 /// Removes a lock by its container's id; one that is gone is fine.
 pub async fn remove(engine: &dyn Engine, id: &str) -> Result<(), Failure> {
@@ -55,12 +55,12 @@ impl Lock {
     }
 
     /// Waits until no other task of the `guarded` function that holds the lock starts containers.
-    pub async fn turn(&self) -> TurnGuard<'_> {
+    pub async fn turn(&self) -> StartGuard<'_> {
         self.turn.lock().await
     }
 
     /// The same without waiting; nothing where another one does.
-    pub fn free_turn(&self) -> Option<TurnGuard<'_>> {
+    pub fn free_turn(&self) -> Option<StartGuard<'_>> {
         self.turn.try_lock()
     }
 

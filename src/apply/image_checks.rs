@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::RunContext;
 use crate::model::hash;
-use crate::model::observed::Observed;
+use crate::model::observed_state::ObservedState;
 use crate::model::spec::Project;
 
 /// Looks at the images of containers that differ from their services at most in values of a check
@@ -14,7 +14,7 @@ use crate::model::spec::Project;
 pub(super) async fn look_at_image_checks(
     ctx: &RunContext,
     project: Option<&Project>,
-    observed: &mut Observed,
+    observed: &mut ObservedState,
 ) {
     let Some(project) = project else { return };
     let is_open = |hash: &str, service: &str| {

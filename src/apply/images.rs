@@ -8,14 +8,14 @@ use futures::StreamExt;
 use super::build_labels;
 use super::context::{self, BuildContext, Instructions};
 use super::failures::{FREE_SPACE, of_engine};
-use super::observe::{Found, find_image};
+use super::observe::{EngineObject, find_image};
 use super::patience::within;
 pub use super::pull::pull;
 use super::records::Records;
 use super::{OnProgress, RunContext};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, Intent, OUTPUT_FOLLOWS};
 use crate::model::dockerfile::possible_downloads;
-use crate::model::event::{Detail, Event, Standing};
+use crate::model::event::{Detail, Event, StepStatus};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
 use crate::model::ownership::SPC_LABELS;
 use crate::model::spec::{Build, BuildSecret, Secret};
@@ -26,7 +26,7 @@ use crate::model::{Failure, Kind, hash};
 const STALLED: Duration = Duration::from_hours(1);
 
 /// What a build makes and from what.
-pub struct Building<'a> {
+pub struct ImageBuild<'a> {
     pub image: &'a str,
     pub build: &'a Build,
     /// The service it is for; none for an image outside a stack, which carries no labels of the
@@ -38,7 +38,7 @@ pub struct Building<'a> {
     pub secrets: &'a BTreeMap<String, Secret>,
 }
 
-impl Building<'_> {
+impl ImageBuild<'_> {
     /// All names that the image gets.
     fn tags(&self) -> Vec<String> {
         std::iter::once(self.image.to_owned()).chain(self.build.tags.iter().cloned()).collect()
@@ -96,14 +96,14 @@ impl Building<'_> {
 
 /// The label that says what a build was told beside its context.
 pub(super) fn arguments_hash(build: &Build, dockerfile: &str) -> String {
-    let told = serde_json::json!([build.args, build.labels, dockerfile, build.network]);
-    hash::sha256(told.to_string().as_bytes())
+    let inputs = serde_json::json!([build.args, build.labels, dockerfile, build.network]);
+    hash::sha256(inputs.to_string().as_bytes())
 }
 
 /// What an image is built from, as its labels say it: the same labels are on no other image.
 async fn origin(
     ctx: &RunContext,
-    building: &Building<'_>,
+    building: &ImageBuild<'_>,
     context: &BuildContext,
     progress: &OnProgress<'_>,
 ) -> Result<BTreeMap<String, String>, Failure> {
@@ -154,17 +154,17 @@ async fn overwritten(
 
 /// The fingerprint of the secrets an image was built with; empty for none, and for images from
 /// before builds took secrets.
-fn fingerprint_of(image: &Found) -> &str {
+fn fingerprint_of(image: &EngineObject) -> &str {
     image.labels.get(label::BUILD_SECRETS).map_or("", String::as_str)
 }
 
 /// Whether an image was built from the very same, and has all its names.
 async fn is_as_built(
     ctx: &RunContext,
-    building: &Building<'_>,
+    building: &ImageBuild<'_>,
     origin: &BTreeMap<String, String>,
     fingerprint: &str,
-    found: &Found,
+    found: &EngineObject,
 ) -> Result<bool, Failure> {
     let has = |label: &str| found.labels.get(label).map_or("", String::as_str);
     let is_same =
@@ -246,8 +246,8 @@ pub fn bases(ctx: &RunContext, build: &Build) -> BTreeSet<String> {
 
 /// What is wrong with a build as far as that is known before it begins: its context, its
 /// Dockerfile, its secrets, what it may be called.
-pub async fn check(ctx: &RunContext, building: &Building<'_>) -> Result<(), Failure> {
-    let Building { image, build, of, .. } = building;
+pub async fn check(ctx: &RunContext, building: &ImageBuild<'_>) -> Result<(), Failure> {
+    let ImageBuild { image, build, of, .. } = building;
     let instructions =
         context::check(&*ctx.host, &ctx.policy, build).map_err(|failure| match of {
             Some(service) => failure.field("service", *service),
@@ -272,10 +272,10 @@ pub async fn check(ctx: &RunContext, building: &Building<'_>) -> Result<(), Fail
 /// Builds an image, unless it is there and was built from the very same; its id.
 pub async fn build(
     ctx: &RunContext,
-    building: &Building<'_>,
+    building: &ImageBuild<'_>,
     progress: &OnProgress<'_>,
 ) -> Result<String, Failure> {
-    let Building { image, build, of, .. } = building;
+    let ImageBuild { image, build, of, .. } = building;
     let name = of.unwrap_or(*image);
     progress("reading the build context".into());
     let context = context::collect(&*ctx.host, &ctx.policy, build)
@@ -355,7 +355,7 @@ pub async fn build(
     };
     let host = &*ctx.host;
     let say = |silent| {
-        progress(Standing::new(format!("no output for {}", elapsed(silent)), Detail::Waiting))
+        progress(StepStatus::new(format!("no output for {}", elapsed(silent)), Detail::Waiting))
     };
     let stalled = || {
         let silence = format_duration(STALLED);
@@ -374,9 +374,9 @@ pub async fn build(
     while let Some(event) = within(host, STALLED, &say, stream.next()).await.ok_or_else(stalled)? {
         match event.map_err(failed)? {
             BuildEvent::Step(step) => {
-                progress(Standing::new(step, Detail::Building { cached: false }))
+                progress(StepStatus::new(step, Detail::Building { cached: false }))
             }
-            BuildEvent::Cached(step) => progress(Standing::new(
+            BuildEvent::Cached(step) => progress(StepStatus::new(
                 format!("{step} (cached)"),
                 Detail::Building { cached: true },
             )),

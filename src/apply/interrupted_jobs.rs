@@ -4,18 +4,20 @@
 //! ends the same way: nobody waits for it any more, and what it does would go on beside whatever is
 //! done next. The next run runs it again.
 
-use crate::model::plan::{Action, Anonymous, Plan, Undo, Until};
+use crate::model::plan::{Action, Anonymous, Plan, RollbackAction, WaitCondition};
 
 /// What ends the jobs that were started and not waited for to their end, and have no way back of
 /// their own. `is_done`: whether a step is.
-pub fn ends(plan: &Plan, is_done: &dyn Fn(usize) -> bool) -> Vec<Undo> {
+pub fn ends(plan: &Plan, is_done: &dyn Fn(usize) -> bool) -> Vec<RollbackAction> {
     let steps = || plan.steps.iter().enumerate();
     let undone = |step: &crate::model::plan::Step| {
         step.group.is_none_or(|group| !plan.rollbacks.contains_key(&group))
     };
     let mut ends = Vec::new();
     for (id, step) in steps().filter(|(_, step)| undone(step)) {
-        let Action::Wait { container, until: Until::Completed } = &step.action else { continue };
+        let Action::Wait { container, until: WaitCondition::Completed } = &step.action else {
+            continue;
+        };
         let starts = |action: &Action| match action {
             Action::StartContainer { container: other }
             | Action::RestartContainer { container: other } => other == container,
@@ -25,7 +27,7 @@ pub fn ends(plan: &Plan, is_done: &dyn Fn(usize) -> bool) -> Vec<Undo> {
         if is_done(id) || !was_started {
             continue;
         }
-        let undo = |action| Undo { service: step.service.clone(), action, of: None };
+        let undo = |action| RollbackAction { service: step.service.clone(), action, of: None };
         ends.push(undo(Action::StopContainer { container: container.clone() }));
         let creates = |action: &Action| matches!(action, Action::CreateContainer { name, .. } if *name == container.name);
         if steps().any(|(before, other)| is_done(before) && creates(&other.action)) {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::RunContext;
 use super::create;
 use super::failures::of_engine;
-pub use super::held_lock::{Lock, TurnGuard, remove};
+pub use super::held_lock::{Lock, StartGuard, remove};
 use super::name_holder::not_a_lock;
 use super::observe::find_container;
 use super::preflight::may;
@@ -26,7 +26,7 @@ use super::settle::settle;
 use crate::engine::{Engine, EngineError, EngineErrorKind, Intent};
 use crate::host::{Liveness, ProcessMark};
 use crate::model::event::Event;
-use crate::model::format::{self, Unreadable, Versioned};
+use crate::model::format::{self, FormatError, VersionedContent};
 use crate::model::names::{LOCK_IMAGE, label, lock_container};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
@@ -57,13 +57,13 @@ pub struct Holder {
 }
 
 /// Why a lock is not taken.
-enum NotTaken {
+enum LockError {
     /// The engine has no space left for it, and nobody holds it.
     NoSpace(Failure),
     Failed(Failure),
 }
 
-impl NotTaken {
+impl LockError {
     fn failure(self) -> Failure {
         match self {
             Self::NoSpace(failure) | Self::Failed(failure) => failure,
@@ -71,23 +71,23 @@ impl NotTaken {
     }
 }
 
-impl From<Failure> for NotTaken {
+impl From<Failure> for LockError {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
 }
 
 /// An engine's error while the lock is taken: `doing` is what failed.
-fn not_taken(error: EngineError, doing: &str) -> NotTaken {
+fn not_taken(error: EngineError, doing: &str) -> LockError {
     match error.kind {
-        EngineErrorKind::NoSpace => NotTaken::NoSpace(of_engine(error, doing)),
-        _ => NotTaken::Failed(of_engine(error, doing)),
+        EngineErrorKind::NoSpace => LockError::NoSpace(of_engine(error, doing)),
+        _ => LockError::Failed(of_engine(error, doing)),
     }
 }
 
 /// Takes the lock of `project`, waiting for another run at most `patience`.
 pub async fn acquire(ctx: &RunContext, project: &str, patience: Duration) -> Result<Lock, Failure> {
-    acquire_for(ctx, project, patience).await.map_err(NotTaken::failure)
+    acquire_for(ctx, project, patience).await.map_err(LockError::failure)
 }
 
 /// The same; nothing where the engine has no space left for a lock, for work that makes space.
@@ -98,8 +98,8 @@ pub async fn acquire_if_there_is_space(
 ) -> Result<Option<Lock>, Failure> {
     match acquire_for(ctx, project, patience).await {
         Ok(lock) => Ok(Some(lock)),
-        Err(NotTaken::NoSpace(_)) => Ok(None),
-        Err(NotTaken::Failed(failure)) => Err(failure),
+        Err(LockError::NoSpace(_)) => Ok(None),
+        Err(LockError::Failed(failure)) => Err(failure),
     }
 }
 
@@ -110,22 +110,22 @@ async fn acquire_for(
     ctx: &RunContext,
     project: &str,
     patience: Duration,
-) -> Result<Lock, NotTaken> {
+) -> Result<Lock, LockError> {
     // Of the project, not of a container that nobody asked for.
     may(&*ctx.engine, Intent::ChangeProject(project)).await?;
     let begun = ctx.host.monotonic();
-    let mut waiting = Waiting::default();
+    let mut waiting = LockWaiter::default();
     loop {
         let refused = match waiting.take(ctx, project).await {
-            Ok(Take::Taken(lock)) => {
+            Ok(LockAttempt::Taken(lock)) => {
                 if waiting.has_taken_over {
                     settle(ctx, project).await;
                 }
                 return Ok(lock);
             }
-            Ok(Take::Refused(failure)) => NotTaken::Failed(failure),
+            Ok(LockAttempt::Refused(failure)) => LockError::Failed(failure),
             // Somebody else may hold the lock all the same.
-            Err(NotTaken::NoSpace(failure)) => NotTaken::NoSpace(failure),
+            Err(LockError::NoSpace(failure)) => LockError::NoSpace(failure),
             Err(failed) => return Err(failed),
         };
         let now = ctx.host.monotonic();
@@ -133,10 +133,10 @@ async fn acquire_for(
         match holder(ctx, project).await? {
             // Whether its run goes on, and for how long, can't be told: not waited for, and never
             // taken over.
-            Some(Taken { content: Err(newer), .. }) => {
+            Some(ExistingLock { content: Err(newer), .. }) => {
                 return Err(of_newer_spc(project, &newer).into());
             }
-            Some(Taken { id, content: Ok(holder) }) => {
+            Some(ExistingLock { id, content: Ok(holder) }) => {
                 waiting.nameless_since = None;
                 match waiting.look(ctx, &id, holder.as_ref(), now, begun) {
                     Some(left) if !is_over => {
@@ -155,8 +155,8 @@ async fn acquire_for(
                 }
             }
             None => match refused {
-                NotTaken::Failed(failure) => waiting.nobody_has_it(ctx, failure, now)?,
-                no_space @ NotTaken::NoSpace(_) => return Err(no_space),
+                LockError::Failed(failure) => waiting.nobody_has_it(ctx, failure, now)?,
+                no_space @ LockError::NoSpace(_) => return Err(no_space),
             },
         }
         wait_a_little(ctx).await?;
@@ -167,7 +167,7 @@ async fn acquire_for(
 const TAKE: &str = "take the project's lock";
 
 /// A try to take the lock.
-enum Take {
+enum LockAttempt {
     Taken(Lock),
     /// Its name is taken, as the engine says: by another run, if one has it.
     Refused(Failure),
@@ -175,19 +175,19 @@ enum Take {
 
 /// Somebody who wants the lock, and what is known to them of who holds it.
 #[derive(Default)]
-struct Waiting {
+struct LockWaiter {
     /// The image that locks are made from is there.
     has_image: bool,
     /// The lock, what was in it, and since when that is so.
     seen: Option<(String, Option<Holder>, Duration)>,
-    is_told: bool,
+    is_reported: bool,
     has_taken_over: bool,
     /// Since when the lock's name is taken and no container has it.
     nameless_since: Option<Duration>,
 }
 
-impl Waiting {
-    async fn take(&mut self, ctx: &RunContext, project: &str) -> Result<Take, NotTaken> {
+impl LockWaiter {
+    async fn take(&mut self, ctx: &RunContext, project: &str) -> Result<LockAttempt, LockError> {
         let interrupted =
             || if ctx.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
         interrupted()?;
@@ -206,13 +206,13 @@ impl Waiting {
         ctx: &RunContext,
         refused: Failure,
         now: Duration,
-    ) -> Result<(), NotTaken> {
+    ) -> Result<(), LockError> {
         let since = *self.nameless_since.get_or_insert(now);
         if now.saturating_sub(since) >= NAMELESS {
-            return Err(NotTaken::Failed(refused));
+            return Err(LockError::Failed(refused));
         }
         // Another run that gives it back at this moment is not worth a word.
-        if since < now && !std::mem::replace(&mut self.is_told, true) {
+        if since < now && !std::mem::replace(&mut self.is_reported, true) {
             ctx.events.event(&Event::Waiting {
                 text: format!("no run holds the lock, and yet: {}", refused.message),
             });
@@ -246,8 +246,8 @@ impl Waiting {
             None => self.seen = Some((id.to_owned(), holder.cloned(), now)),
         }
         // One that took it a moment ago has not written yet who it is.
-        if !self.is_told && (holder.is_some() || now > begun + LOOK) {
-            self.is_told = true;
+        if !self.is_reported && (holder.is_some() || now > begun + LOOK) {
+            self.is_reported = true;
             ctx.events.event(&Event::Waiting {
                 text: format!("{} changes this project", described(holder)),
             });
@@ -265,7 +265,7 @@ fn locked(project: &str, holder: Option<&Holder>, patience: Duration) -> Failure
     .field("waited", format_duration(patience))
 }
 
-fn of_newer_spc(project: &str, newer: &Unreadable) -> Failure {
+fn of_newer_spc(project: &str, newer: &FormatError) -> Failure {
     Failure::new(
         Kind::Lock,
         format!("The project \"{project}\" is locked by a newer version of spc: {newer}"),
@@ -290,18 +290,18 @@ async fn wait_a_little(ctx: &RunContext) -> Result<(), Failure> {
 
 /// A lock that is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct ExistingLock {
     /// The container's id.
     pub id: String,
     /// Who holds it, unless nothing that can be read is in it; an error where a newer spc took it.
-    pub content: Result<Option<Holder>, Unreadable>,
+    pub content: Result<Option<Holder>, FormatError>,
 }
 
 /// A project's lock, if it is taken.
 ///
 /// # Errors
 /// Of kind `conflict` where something else has the lock's name.
-pub async fn holder(ctx: &RunContext, project: &str) -> Result<Option<Taken>, Failure> {
+pub async fn holder(ctx: &RunContext, project: &str) -> Result<Option<ExistingLock>, Failure> {
     let engine = &ctx.engine;
     let Some(found) = find_container(&**engine, &lock_container(project)).await? else {
         return Ok(None);
@@ -311,10 +311,10 @@ pub async fn holder(ctx: &RunContext, project: &str) -> Result<Option<Taken>, Fa
     }
     let labels = format::check_labels(found.labels.get(label::FORMAT).map(String::as_str));
     let content = match labels {
-        Err(newer @ Unreadable::Newer { .. }) => Err(newer),
+        Err(newer @ FormatError::Newer { .. }) => Err(newer),
         _ => read_holder(&**engine, &found.id).await,
     };
-    Ok(Some(Taken { id: found.id.clone(), content }))
+    Ok(Some(ExistingLock { id: found.id.clone(), content }))
 }
 
 /// `user@machine since 2026-01-02T03:04:05Z`.
@@ -325,11 +325,13 @@ pub fn described(holder: Option<&Holder>) -> String {
     )
 }
 
-async fn take(ctx: &RunContext, project: &str) -> Result<Take, NotTaken> {
+async fn take(ctx: &RunContext, project: &str) -> Result<LockAttempt, LockError> {
     let body = create::lock(project, &ctx.run);
     let created = match ctx.engine.container_create(&lock_container(project), None, body).await {
         Ok(created) => created,
-        Err(error) if error.is_conflict() => return Ok(Take::Refused(of_engine(error, TAKE))),
+        Err(error) if error.is_conflict() => {
+            return Ok(LockAttempt::Refused(of_engine(error, TAKE)));
+        }
         Err(error) => return Err(not_taken(error, TAKE)),
     };
     let mut holder = Holder {
@@ -364,7 +366,7 @@ async fn take(ctx: &RunContext, project: &str) -> Result<Take, NotTaken> {
             }
         }
     });
-    Ok(Take::Taken(Lock {
+    Ok(LockAttempt::Taken(Lock {
         engine,
         id: created.id,
         lost,
@@ -373,7 +375,7 @@ async fn take(ctx: &RunContext, project: &str) -> Result<Take, NotTaken> {
     }))
 }
 
-async fn ensure_empty_image(ctx: &RunContext) -> Result<(), NotTaken> {
+async fn ensure_empty_image(ctx: &RunContext) -> Result<(), LockError> {
     match ctx.engine.image_inspect(LOCK_IMAGE).await {
         Ok(_) => return Ok(()),
         Err(error) if error.is_not_found() => {}
@@ -389,7 +391,8 @@ async fn ensure_empty_image(ctx: &RunContext) -> Result<(), NotTaken> {
 const LARGEST_HEARTBEAT: usize = 64 << 10;
 
 async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::engine::Result<()> {
-    let text = serde_json::to_vec(&Versioned::new(format::HEARTBEAT, holder)).unwrap_or_default();
+    let text =
+        serde_json::to_vec(&VersionedContent::new(format::HEARTBEAT, holder)).unwrap_or_default();
     let mut header = tar::Header::new_gnu();
     header.set_size(text.len() as u64);
     header.set_mode(0o444);
@@ -405,11 +408,11 @@ async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::
 
 /// What the owner wrote. What can't be read, or is not what an owner writes, tells nothing: a run
 /// that took the lock a moment ago has not written yet.
-async fn read_holder(engine: &dyn Engine, id: &str) -> Result<Option<Holder>, Unreadable> {
+async fn read_holder(engine: &dyn Engine, id: &str) -> Result<Option<Holder>, FormatError> {
     let Some(text) = download_heartbeat(engine, id).await else { return Ok(None) };
     match format::read_json(&text, format::HEARTBEAT) {
         Ok(holder) => Ok(Some(holder)),
-        Err(Unreadable::Garbage) => Ok(None),
+        Err(FormatError::Garbage) => Ok(None),
         Err(newer) => Err(newer),
     }
 }

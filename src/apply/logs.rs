@@ -8,15 +8,15 @@ mod container;
 mod follow;
 mod merge;
 mod messages;
-mod pending;
-mod seen;
+mod pending_lines;
+mod seen_lines;
 mod selection;
 
 use futures::stream::{BoxStream, StreamExt};
 
 pub use self::container::last_lines;
-use self::container::{Opened, Range};
-pub use self::selection::{LogLine, LogQuery, Logged, Selection};
+use self::container::{OpenLog, Range};
+pub use self::selection::{LogLine, LogQuery, LogSource, Selection};
 use self::selection::{unreadable, warn};
 use super::RunContext;
 use crate::engine::{EngineError, EngineErrorKind};
@@ -68,7 +68,7 @@ pub async fn read(
 /// else warns of each.
 fn refuse_or_warn(
     ctx: &RunContext,
-    refused: &[(Logged, EngineError)],
+    refused: &[(LogSource, EngineError)],
     is_all: bool,
 ) -> Result<(), Failure> {
     let concerns_all = |error: &EngineError| {
@@ -87,7 +87,7 @@ fn refuse_or_warn(
 /// What is in the logs by now. A log that breaks off is warned of, and the others go on.
 fn history(
     ctx: &RunContext,
-    sources: Vec<(Logged, Opened)>,
+    sources: Vec<(LogSource, OpenLog)>,
 ) -> impl futures::Stream<Item = Result<LogLine, Failure>> + Send + use<> {
     let ctx = ctx.clone();
     let (containers, lines): (Vec<_>, Vec<_>) =

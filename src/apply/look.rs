@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::RunContext;
-use super::observe::{Scope, look_at_owners, observe};
+use super::observe::{ObserveScope, look_at_owners, observe};
 use super::records::Records;
 use super::writers::look_at_folders;
 use crate::model::Failure;
-use crate::model::observed::Observed;
+use crate::model::observed_state::ObservedState;
 
 /// What there is of a project.
-pub async fn look(ctx: &RunContext, project: &str) -> Result<Observed, Failure> {
+pub async fn look(ctx: &RunContext, project: &str) -> Result<ObservedState, Failure> {
     let records = Records::new(&*ctx.host, &ctx.policy, project);
     let mut observed =
-        observe(&*ctx.engine, project, Scope::Project, &BTreeSet::new(), &records.state()).await?;
+        observe(&*ctx.engine, project, ObserveScope::Project, &BTreeSet::new(), &records.state())
+            .await?;
     look_at_owners(&*ctx.host, &mut observed);
     look_at_folders(ctx, None, &mut observed);
     Ok(observed)

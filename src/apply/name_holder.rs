@@ -3,20 +3,20 @@
 
 use std::fmt;
 
-use super::observe::{Found, find_container};
+use super::observe::{EngineObject, find_container};
 use crate::engine::Engine;
 use crate::model::names::{NEW_SUFFIX, compose_label, label, lock_container};
-use crate::model::observed::Bystander;
+use crate::model::observed_state::EngineContainer;
 use crate::model::plan::{Action, ContainerRef, Plan};
 use crate::model::spec::Service;
 use crate::model::{Failure, Kind};
 
-fn text<'a>(found: &'a Found, pointer: &str) -> &'a str {
+fn text<'a>(found: &'a EngineObject, pointer: &str) -> &'a str {
     found.json.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("unknown")
 }
 
 /// `of the image "app:1", running, created 2026-01-02T03:04:05Z`
-fn described(found: &Found) -> String {
+fn described(found: &EngineObject) -> String {
     let created = text(found, "/Created");
     // Nobody needs its nanoseconds.
     let created = created
@@ -40,7 +40,7 @@ pub struct Holder<'a> {
 
 impl<'a> Holder<'a> {
     /// By the labels that the container was created with.
-    pub fn of(found: &'a Found) -> Self {
+    pub fn of(found: &'a EngineObject) -> Self {
         let label = |key: &str| found.labels.get(key).map(String::as_str);
         let by_spc = label(label::PROJECT).map(|project| ("spc", project));
         Self {
@@ -79,7 +79,7 @@ impl fmt::Display for Holder<'_> {
 
 /// What has the name of a project's lock and is no lock: it is never removed, and waiting for it
 /// would help nobody.
-pub fn not_a_lock(found: &Found, project: &str) -> Failure {
+pub fn not_a_lock(found: &EngineObject, project: &str) -> Failure {
     let name = lock_container(project);
     let message = format!(
         "The project \"{project}\" can't be locked: the container \"{name}\" has the name of its lock and is none. It is {}; {}",
@@ -96,7 +96,7 @@ fn another_name(name: &str) -> String {
 
 /// The name of a container of `service` is taken by `found`. It may be somebody's database: the
 /// hint never advises to remove it.
-fn taken(found: &Found, name: &str, service: &Service) -> Failure {
+fn taken(found: &EngineObject, name: &str, service: &Service) -> Failure {
     let message = format!(
         "The container name \"{name}\" is taken by another container: {}. It is {}",
         Holder::of(found),
@@ -154,17 +154,17 @@ pub async fn check_name(
     name: &str,
     service: &Service,
     plan: &Plan,
-    all: &[Bystander],
+    all: &[EngineContainer],
 ) -> Result<(), Failure> {
     let final_name = name.strip_suffix(NEW_SUFFIX).unwrap_or(name);
-    let lets_go = |there: &Bystander| {
+    let lets_go = |there: &EngineContainer| {
         plan.steps.iter().any(|step| match &step.action {
             Action::RemoveContainer { container, .. }
             | Action::RenameContainer { container, .. } => container.id.as_ref() == Some(&there.id),
             _ => false,
         })
     };
-    let has_it = |there: &&Bystander| there.name == name || there.name == final_name;
+    let has_it = |there: &&EngineContainer| there.name == name || there.name == final_name;
     match all.iter().filter(has_it).find(|there| !lets_go(there)) {
         Some(holder) => Err(conflict(engine, &holder.name, service).await),
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! The engine's models → `model::observed`. Four list calls, whatever the project's size.
+//! The engine's models → `model::observed_state`. Four list calls, whatever the project's size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,13 +12,13 @@ use super::records::State;
 use crate::engine::{Engine, Filters, image_labels, label_filter};
 use crate::host::{Host, Liveness, ProcessMark};
 use crate::model::Failure;
-use crate::model::format::{self, Unreadable};
+use crate::model::format::{self, FormatError};
 use crate::model::image_reference::canonical;
 pub use crate::model::names::is_anonymous_volume as is_anonymous;
 use crate::model::names::{HOLDS_SECRETS, compose_label, is_reserved_label, label, lock_container};
-use crate::model::observed::{
-    Bystander, Container, ContainerState, Health, Network, Observed, OneOff, OtherContainer,
-    OwnerState, PublishedPort, TakenSubnet, Volume, read_depends_on, read_status,
+use crate::model::observed_state::{
+    Container, ContainerState, EngineContainer, Health, Network, ObservedState, OneOffContainer,
+    OtherContainer, OwnerState, PublishedPort, TakenSubnet, Volume, read_depends_on, read_status,
 };
 use crate::model::spec;
 use crate::model::spec::secret::SECRETS_FOLDER;
@@ -26,7 +26,7 @@ use crate::model::storage::{Storages, StoredVolume};
 
 /// Whose containers are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum ObserveScope {
     Project,
     /// Those of others too, for a plan that makes containers: they may have what is wanted.
     Engine,
@@ -37,14 +37,14 @@ pub enum Scope {
 pub async fn observe(
     engine: &dyn Engine,
     project: &str,
-    scope: Scope,
+    scope: ObserveScope,
     wanted_names: &BTreeSet<String>,
     state: &State,
-) -> Result<Observed, Failure> {
+) -> Result<ObservedState, Failure> {
     let none = Filters::new();
     let listed = match scope {
-        Scope::Project => label_filter(compose_label::PROJECT, project),
-        Scope::Engine => Filters::new(),
+        ObserveScope::Project => label_filter(compose_label::PROJECT, project),
+        ObserveScope::Engine => Filters::new(),
     };
     let (containers, networks, volumes, images) = futures::join!(
         engine.container_list(true, &listed),
@@ -62,7 +62,7 @@ pub async fn observe(
     // Before its labels are read: an image may claim that its containers are of this project.
     let kept = image_labels::keep_own(engine, &mut containers, &images).await;
     kept.map_err(|error| of_engine(error, "tell a container's labels from its image's"))?;
-    let mut observed = Observed {
+    let mut observed = ObservedState {
         others: others
             .iter()
             .chain(containers.iter().filter(|it| container(it, project).is_none()))
@@ -106,7 +106,7 @@ pub async fn observe(
 }
 
 /// Finds out which runs that made one-off containers still go on, as far as this machine can tell.
-pub fn look_at_owners(host: &dyn Host, observed: &mut Observed) {
+pub fn look_at_owners(host: &dyn Host, observed: &mut ObservedState) {
     for one_off in &mut observed.one_offs {
         let mark = serde_json::from_str::<ProcessMark>(&one_off.owner).ok();
         one_off.run = match mark.map_or(Liveness::Unknown, |mark| host.liveness(&mark)) {
@@ -118,7 +118,7 @@ pub fn look_at_owners(host: &dyn Host, observed: &mut Observed) {
 }
 
 /// Every container on the engine, whosever it is.
-pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<Bystander>, Failure> {
+pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<EngineContainer>, Failure> {
     let all = engine
         .container_list(true, &Filters::new())
         .await
@@ -126,7 +126,7 @@ pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<Bystander>, Failure> 
     let bystander = |it: &models::ContainerSummary| {
         let is_up = container_state(it.state).is_up();
         let project = labels_of(it).get(label::PROJECT).map(|&project| project.to_owned());
-        Some(Bystander {
+        Some(EngineContainer {
             id: it.id.clone()?,
             name: name_of(it)?,
             project,
@@ -156,7 +156,7 @@ fn written_folders(summary: &models::ContainerSummary) -> BTreeSet<String> {
 
 /// An engine whose disk was full when a container was stopped lists it as running (20.10);
 /// inspecting it tells what it is.
-async fn look_at_stopped(engine: &dyn Engine, observed: &mut Observed, state: &State) {
+async fn look_at_stopped(engine: &dyn Engine, observed: &mut ObservedState, state: &State) {
     let doubtful = observed
         .containers
         .iter_mut()
@@ -178,7 +178,7 @@ async fn look_at_stopped(engine: &dyn Engine, observed: &mut Observed, state: &S
 
 /// While the engine still says `starting`, a pass of spc's own probe counts, if the container was
 /// not restarted since.
-async fn count_own_passes(engine: &dyn Engine, observed: &mut Observed, state: &State) {
+async fn count_own_passes(engine: &dyn Engine, observed: &mut ObservedState, state: &State) {
     let passed = observed
         .containers
         .iter_mut()
@@ -215,11 +215,11 @@ fn name_of(summary: &models::ContainerSummary) -> Option<String> {
     Some(summary.names.iter().flatten().next()?.trim_start_matches('/').to_owned())
 }
 
-fn one_off(summary: &models::ContainerSummary, project: &str) -> Option<OneOff> {
+fn one_off(summary: &models::ContainerSummary, project: &str) -> Option<OneOffContainer> {
     let labels = labels_of(summary);
     let ours = labels.get(label::PROJECT) == Some(&project) && is_one_off(&labels);
     ours.then(|| {
-        Some(OneOff {
+        Some(OneOffContainer {
             id: summary.id.clone()?,
             name: name_of(summary)?,
             is_up: container_state(summary.state).is_up(),
@@ -501,7 +501,7 @@ fn unreadable_labels(
     networks: &[models::Network],
     volumes: &[models::Volume],
     project: &str,
-) -> Option<(String, Unreadable)> {
+) -> Option<(String, FormatError)> {
     let containers = containers.iter().map(|it| ("container", name_of(it), it.labels.as_ref()));
     let networks = networks.iter().map(|it| ("network", it.name.clone(), it.labels.as_ref()));
     let volumes = volumes.iter().map(|it| ("volume", Some(it.name.clone()), Some(&it.labels)));
@@ -549,7 +549,7 @@ fn image_names(image: &models::ImageSummary) -> Vec<(String, String)> {
 }
 
 /// A container's state as `container inspect` has it.
-pub struct Inspected {
+pub struct InspectedContainer {
     pub id: String,
     pub name: String,
     pub state: ContainerState,
@@ -591,7 +591,7 @@ pub struct Inspected {
     pub hash: String,
 }
 
-impl Inspected {
+impl InspectedContainer {
     /// What was described, and the image: containers of the same behave alike.
     pub fn made_of(&self) -> String {
         format!("{} {}", self.hash, self.image_id)
@@ -652,7 +652,7 @@ const DEFAULT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30)
 const DEFAULT_RETRIES: u32 = 3;
 
 /// Inspects one container.
-pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, Failure> {
+pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<InspectedContainer, Failure> {
     let found = engine
         .container_inspect(container)
         .await
@@ -676,7 +676,7 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<Inspected, 
     let restart_limit =
         host.restart_policy.as_ref().and_then(|policy| policy.maximum_retry_count).unwrap_or(0);
     let policy = host.restart_policy.and_then(|policy| policy.name);
-    Ok(Inspected {
+    Ok(InspectedContainer {
         id: found.id.unwrap_or_default(),
         name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         state: inspect_state(state.status),
@@ -802,7 +802,7 @@ pub async fn publisher(engine: &dyn Engine, port: u16) -> Option<String> {
 
 /// A container, volume, network or image as the engine knows it, for scripts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct EngineObject {
     pub id: String,
     pub name: String,
     pub labels: BTreeMap<String, String>,
@@ -815,7 +815,7 @@ fn is_set(key: &str, value: &str) -> bool {
     !(is_reserved_label(key) && value.is_empty())
 }
 
-impl Found {
+impl EngineObject {
     fn of<T: serde::Serialize>(
         model: &T,
         id: Option<&String>,
@@ -839,7 +839,10 @@ impl Found {
 
 /// The container called so, if it is there; with the labels that it was created with, not those of
 /// its image.
-pub async fn find_container(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
+pub async fn find_container(
+    engine: &dyn Engine,
+    name: &str,
+) -> Result<Option<EngineObject>, Failure> {
     let Some(found) = there(engine.container_inspect(name).await, "container", name)? else {
         return Ok(None);
     };
@@ -847,26 +850,32 @@ pub async fn find_container(engine: &dyn Engine, name: &str) -> Result<Option<Fo
     let labels = labels.map_err(|error| {
         of_engine(error, &format!("tell the labels of the container \"{name}\" from its image's"))
     })?;
-    Ok(Some(Found { labels, ..Found::of(&found, found.id.as_ref(), found.name.as_ref(), None) }))
+    Ok(Some(EngineObject {
+        labels,
+        ..EngineObject::of(&found, found.id.as_ref(), found.name.as_ref(), None)
+    }))
 }
 
 /// The volume called so, if it is there.
-pub async fn find_volume(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
+pub async fn find_volume(engine: &dyn Engine, name: &str) -> Result<Option<EngineObject>, Failure> {
     let found = there(engine.volume_inspect(name).await, "volume", name)?;
-    Ok(found.map(|it| Found::of(&it, None, Some(&it.name), Some(&it.labels))))
+    Ok(found.map(|it| EngineObject::of(&it, None, Some(&it.name), Some(&it.labels))))
 }
 
 /// The network called so, if it is there.
-pub async fn find_network(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
+pub async fn find_network(
+    engine: &dyn Engine,
+    name: &str,
+) -> Result<Option<EngineObject>, Failure> {
     let found = there(engine.network_inspect(name).await, "network", name)?;
-    Ok(found.map(|it| Found::of(&it, it.id.as_ref(), it.name.as_ref(), it.labels.as_ref())))
+    Ok(found.map(|it| EngineObject::of(&it, it.id.as_ref(), it.name.as_ref(), it.labels.as_ref())))
 }
 
 /// The image called so, if it is there.
-pub async fn find_image(engine: &dyn Engine, name: &str) -> Result<Option<Found>, Failure> {
+pub async fn find_image(engine: &dyn Engine, name: &str) -> Result<Option<EngineObject>, Failure> {
     let found = there(engine.image_inspect(name).await, "image", name)?;
     Ok(found.map(|it| {
-        Found::of(
+        EngineObject::of(
             &it,
             it.id.as_ref(),
             None,

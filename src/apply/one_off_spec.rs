@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::spec::{Project, Service};
 
 /// What is run.
-pub struct OneOff<'a> {
+pub struct OneOffSpec<'a> {
     pub image: &'a str,
     /// The service's own command if empty, or else the image's.
     pub command: Vec<String>,

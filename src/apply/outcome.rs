@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::observed::Container;
+use crate::model::observed_state::Container;
 
 /// How long a run waits for another one to end.
 pub const DEFAULT_LOCK_PATIENCE: Duration = Duration::from_secs(120);

@@ -10,7 +10,7 @@ use super::RunContext;
 use super::observe::{published_ports, uses_host_network};
 use crate::engine::Filters;
 use crate::host::Listener;
-use crate::model::exclusive::{Resource, taken_at_start};
+use crate::model::exclusive_resources::{Resource, taken_at_start};
 use crate::model::failure::SpecPath;
 use crate::model::plan::{Action, Plan};
 use crate::model::spec::Project;
@@ -22,7 +22,7 @@ const OF_ENGINES: [&str; 5] =
     ["docker-proxy", "dockerd", "rootlesskit", "rootlessport", "com.docker"];
 
 /// A port that a container takes when it starts.
-pub struct Listening {
+pub struct RequiredPort {
     /// Whose it is, as it is shown.
     pub name: String,
     pub service: Option<String>,
@@ -41,7 +41,7 @@ pub async fn check(ctx: &RunContext, project: &Project, plan: &Plan) -> Result<(
             taken_at_start(service, project).into_iter().map(|(resource, keys)| {
                 let keys =
                     ["services".to_owned(), service.name.clone()].into_iter().chain(keys).collect();
-                Listening {
+                RequiredPort {
                     name: service.name.clone(),
                     service: Some(service.name.clone()),
                     resource,
@@ -54,11 +54,11 @@ pub async fn check(ctx: &RunContext, project: &Project, plan: &Plan) -> Result<(
 }
 
 /// Fails if a process of this machine has one of the ports.
-pub async fn check_listeners(ctx: &RunContext, wanted: Vec<Listening>) -> Result<(), Failure> {
+pub async fn check_listeners(ctx: &RunContext, wanted: Vec<RequiredPort>) -> Result<(), Failure> {
     if wanted.is_empty() || !ctx.engine.publishes_here() {
         return Ok(());
     }
-    for Listening { name, service, resource, keys } in wanted {
+    for RequiredPort { name, service, resource, keys } in wanted {
         let Resource::HostPort { address, port, protocol } = &resource else { continue };
         let Some(holder) = ctx.host.port_holder(*address, *port, protocol).filter(is_no_engine)
         else {

@@ -12,15 +12,15 @@ use super::RunContext;
 use super::bind_sources;
 use super::create::{self, ContainerMaking};
 use super::failures::of_engine;
-use super::images::{self, Building};
+use super::images::{self, ImageBuild};
 use super::log_drivers;
 use super::name_holder::check_name;
 use super::ports;
 use super::start_ports;
-use super::writers::Writing;
+use super::writers::WriterCheck;
 use crate::engine::{Engine, Intent};
 use crate::model::failure::SpecPath;
-use crate::model::observed::{Bystander, Observed};
+use crate::model::observed_state::{EngineContainer, ObservedState};
 use crate::model::plan::{Action, Plan, Step};
 use crate::model::spec::{MountSource, Project, Service, Volume};
 use crate::model::{Failure, Kind};
@@ -50,9 +50,9 @@ pub struct Preflight<'a> {
     pub project: Option<&'a Project>,
     pub name: &'a str,
     pub plan: &'a Plan,
-    pub observed: &'a Observed,
+    pub observed: &'a ObservedState,
     /// Every container on the engine.
-    pub all: &'a [Bystander],
+    pub all: &'a [EngineContainer],
 }
 
 /// What is wrong with the entry `key` of the section `section`.
@@ -85,7 +85,7 @@ impl Preflight<'_> {
         } else {
             start_ports::check(ctx, plan, observed).await?;
         }
-        Writing { ctx, name, project: *project, observed, all }.check(plan).await
+        WriterCheck { ctx, name, project: *project, observed, all }.check(plan).await
     }
 
     /// Networks and volumes that exist and that services with work to do will use.
@@ -129,7 +129,7 @@ impl Preflight<'_> {
                 Some((project, service)) => match &service.build {
                     Some(build) => {
                         let of = Some(service.name.as_str());
-                        let building = Building {
+                        let building = ImageBuild {
                             image,
                             build,
                             of,

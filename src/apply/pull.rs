@@ -10,7 +10,7 @@ use super::observe::image_id;
 use super::patience::within;
 use super::{OnProgress, RunContext};
 use crate::engine::{EngineError, EngineErrorKind, RegistryAuth, TransferEvent};
-use crate::model::event::{Detail, Standing};
+use crate::model::event::{Detail, StepStatus};
 use crate::model::image_reference::ImageReference;
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind, size};
@@ -31,7 +31,7 @@ pub async fn pull(
     };
     let host = &*ctx.host;
     let say = |silent| {
-        progress(Standing::new(
+        progress(StepStatus::new(
             format!("no word from the registry for {}", elapsed(silent)),
             Detail::Waiting,
         ))
@@ -136,7 +136,7 @@ fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
 #[derive(Default)]
 struct Transfer {
     layers: BTreeMap<String, (u64, u64)>,
-    told: Option<Duration>,
+    reported: Option<Duration>,
 }
 
 /// How often spc reports the bytes of a pull.
@@ -144,7 +144,7 @@ const TRANSFER_PACE: Duration = Duration::from_millis(250);
 
 impl Transfer {
     /// Takes a layer's report; answers where the whole is, now and then.
-    fn take(&mut self, report: TransferEvent, now: Duration) -> Option<Standing> {
+    fn take(&mut self, report: TransferEvent, now: Duration) -> Option<StepStatus> {
         let layer = self.layers.entry(report.layer?).or_default();
         match report.progress {
             // The engine extracts what it has loaded, and counts anew: that is no step back.
@@ -158,11 +158,13 @@ impl Transfer {
         }
         let (current, total) =
             self.layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
-        if total == 0 || self.told.is_some_and(|told| now.saturating_sub(told) < TRANSFER_PACE) {
+        if total == 0
+            || self.reported.is_some_and(|reported| now.saturating_sub(reported) < TRANSFER_PACE)
+        {
             return None;
         }
-        self.told = Some(now);
-        Some(Standing::new(
+        self.reported = Some(now);
+        Some(StepStatus::new(
             format!("{} of {}", size::format_bytes(current), size::format_bytes(total)),
             Detail::Transferring { current, total },
         ))
@@ -186,20 +188,23 @@ mod tests {
                 .take(report, Duration::from_millis(millis))
                 .map(|standing| (standing.text, standing.detail))
         };
-        let told = |text: &str, current, total| {
+        let reported = |text: &str, current, total| {
             Some((text.to_owned(), Some(Detail::Transferring { current, total })))
         };
         assert_eq!(at(0, "a", "Pulling fs layer", None), None);
         assert_eq!(
             at(1, "a", "Downloading", Some((512, 1024))),
-            told("512 B of 1.0 KiB", 512, 1024)
+            reported("512 B of 1.0 KiB", 512, 1024)
         );
         assert_eq!(at(100, "b", "Downloading", Some((0, 1024))), None);
-        assert_eq!(at(300, "a", "Download complete", None), told("1.0 KiB of 2.0 KiB", 1024, 2048));
+        assert_eq!(
+            at(300, "a", "Download complete", None),
+            reported("1.0 KiB of 2.0 KiB", 1024, 2048)
+        );
         assert_eq!(
             at(600, "a", "Extracting", Some((1, 1024))),
-            told("1.0 KiB of 2.0 KiB", 1024, 2048)
+            reported("1.0 KiB of 2.0 KiB", 1024, 2048)
         );
-        assert_eq!(at(900, "b", "Pull complete", None), told("2.0 KiB of 2.0 KiB", 2048, 2048));
+        assert_eq!(at(900, "b", "Pull complete", None), reported("2.0 KiB of 2.0 KiB", 2048, 2048));
     }
 }

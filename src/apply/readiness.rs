@@ -10,18 +10,18 @@ use super::container_events::{ContainerEvents, Signal};
 use super::exec_end::end;
 use super::failures::of_engine;
 use super::logs::last_lines;
-use super::observe::{Inspected, inspect};
+use super::observe::{InspectedContainer, inspect};
 use super::patience::until_next_word;
-use super::restarted::STEADY;
+use super::recent_restarts::STEADY;
+use super::running_commands::RunningCommand;
 use super::startup_history::StartupHistory;
-use super::under_way::UnderWay;
 use super::{OnProgress, RunContext};
-use crate::engine::exec_end::Started;
+use crate::engine::exec_end::StartedCommand;
 use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
-use crate::model::event::{Detail, Standing};
+use crate::model::event::{Detail, StepStatus};
 use crate::model::failure::unpause;
-use crate::model::observed::{ContainerState, Health};
-use crate::model::plan::Until;
+use crate::model::observed_state::{ContainerState, Health};
+use crate::model::plan::WaitCondition;
 use crate::model::spec::{HealthTest, ProbeMode};
 use crate::model::symptoms;
 use crate::model::time::{elapsed, format_duration};
@@ -57,11 +57,11 @@ const OUTPUT_KEPT: usize = 4096;
 const LOG_LINES: u64 = 20;
 
 /// What is waited for.
-pub struct Waiting<'a> {
+pub struct WaitTarget<'a> {
     pub container: &'a str,
     /// For messages; the container's name if it belongs to no service.
     pub service: &'a str,
-    pub until: Until,
+    pub until: WaitCondition,
     pub probe: ProbeMode,
     /// Whether an exit with code 0 is no failure; by the container's looks if nothing is
     /// described.
@@ -74,7 +74,7 @@ pub struct Waiting<'a> {
 
 /// How it got ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
+pub struct Readiness {
     pub elapsed: Duration,
     /// spc's own probe passed before the engine said so: the container's start, for the record.
     pub own_pass: Option<String>,
@@ -98,13 +98,13 @@ pub struct ProbeResult {
 pub async fn wait(
     ctx: &RunContext,
     container_events: &ContainerEvents,
-    waiting: &Waiting<'_>,
+    waiting: &WaitTarget<'_>,
     progress: &OnProgress<'_>,
-) -> Result<Ready, Failure> {
+) -> Result<Readiness, Failure> {
     let begun = ctx.host.monotonic();
     // Listening before looking: what happens in between is heard.
     let (_listening, signals) = container_events.listen(waiting.container);
-    let mut wait = Wait::new(ctx, waiting, progress, container_events, signals);
+    let mut wait = ReadinessWait::new(ctx, waiting, progress, container_events, signals);
     match wait.run().await {
         Ok(mut ready) => {
             ready.elapsed = ctx.host.monotonic().saturating_sub(begun);
@@ -122,7 +122,7 @@ pub async fn wait(
 pub async fn ended(
     ctx: &RunContext,
     container_events: &ContainerEvents,
-    waiting: &Waiting<'_>,
+    waiting: &WaitTarget<'_>,
     exit_code: i64,
     times: u32,
 ) -> Result<(), Failure> {
@@ -144,7 +144,7 @@ pub async fn ended(
         return wait(ctx, container_events, waiting, &|_| {}).await.map(drop);
     }
     let (_listening, signals) = container_events.listen(waiting.container);
-    let wait = Wait::new(ctx, waiting, &|_| {}, container_events, signals);
+    let wait = ReadinessWait::new(ctx, waiting, &|_| {}, container_events, signals);
     if exit_code == 0 && !seen.restarts_always && wait.may_complete(&seen) {
         return Ok(());
     }
@@ -161,9 +161,9 @@ pub async fn ended(
         .field("service", waiting.service.to_owned()))
 }
 
-struct Wait<'a> {
+struct ReadinessWait<'a> {
     ctx: &'a RunContext,
-    waiting: &'a Waiting<'a>,
+    waiting: &'a WaitTarget<'a>,
     progress: &'a OnProgress<'a>,
     begun: Duration,
     signals: UnboundedReceiver<Signal>,
@@ -185,23 +185,23 @@ struct Wait<'a> {
     is_restarted: bool,
 }
 
-fn probed(exit_code: Option<i64>) -> Standing {
+fn probed(exit_code: Option<i64>) -> StepStatus {
     let text =
         exit_code.map_or_else(|| "probing".to_owned(), |code| format!("probing, exit code {code}"));
-    Standing::new(text, Detail::Probing { exit_code })
+    StepStatus::new(text, Detail::Probing { exit_code })
 }
 
 /// What ended one stretch of waiting.
-enum Turn {
-    Ready(Ready),
+enum WaitResult {
+    Ready(Readiness),
     /// The container's situation changed: look again.
     Look,
 }
 
-impl<'a> Wait<'a> {
+impl<'a> ReadinessWait<'a> {
     fn new(
         ctx: &'a RunContext,
-        waiting: &'a Waiting<'a>,
+        waiting: &'a WaitTarget<'a>,
         progress: &'a OnProgress<'a>,
         container_events: &'a ContainerEvents,
         signals: UnboundedReceiver<Signal>,
@@ -225,7 +225,7 @@ impl<'a> Wait<'a> {
         }
     }
 
-    async fn run(&mut self) -> Result<Ready, Failure> {
+    async fn run(&mut self) -> Result<Readiness, Failure> {
         loop {
             let seen = match inspect(&*self.ctx.engine, self.waiting.container).await {
                 Ok(seen) => seen,
@@ -264,7 +264,7 @@ impl<'a> Wait<'a> {
                         .await);
                 }
             };
-            if let Turn::Ready(ready) = turn {
+            if let WaitResult::Ready(ready) = turn {
                 return Ok(ready);
             }
         }
@@ -272,7 +272,7 @@ impl<'a> Wait<'a> {
 
     /// At the first look: what the engine started again just before has to run on, and its ends so
     /// far count.
-    fn look_at_restarts(&mut self, seen: &Inspected) {
+    fn look_at_restarts(&mut self, seen: &InspectedContainer) {
         if std::mem::replace(&mut self.is_seen, true) || seen.restart_count == 0 || !seen.restarts {
             return;
         }
@@ -303,15 +303,15 @@ impl<'a> Wait<'a> {
             return Err(failure);
         }
         if is_news {
-            self.say(Standing::new("the engine does not answer", Detail::Waiting));
+            self.say(StepStatus::new("the engine does not answer", Detail::Waiting));
         }
         // What is heard meanwhile is seen at the next look.
         self.ctx.host.sleep(LOOK_AGAIN).await;
         Ok(())
     }
 
-    async fn while_running(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
-        if self.waiting.until == Until::Completed {
+    async fn while_running(&mut self, seen: &InspectedContainer) -> Result<WaitResult, Failure> {
+        if self.waiting.until == WaitCondition::Completed {
             if seen.restarts_always {
                 return Err(self.never_completes(seen).await);
             }
@@ -324,41 +324,41 @@ impl<'a> Wait<'a> {
             return self.settle(seen).await;
         };
         if seen.health == Health::Healthy {
-            return Ok(Turn::Ready(ready(None)));
+            return Ok(WaitResult::Ready(ready(None)));
         }
         self.probe_and_listen(seen).await
     }
 
     /// Without a check, ready is running; but not what exits at once.
-    async fn settle(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
+    async fn settle(&mut self, seen: &InspectedContainer) -> Result<WaitResult, Failure> {
         let mut settled =
             self.ctx.host.sleep(if self.is_restarted { STEADY } else { SETTLE }).fuse();
         loop {
             futures::select_biased! {
-                signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(Turn::Look) },
-                () = settled => return Ok(Turn::Ready(ready(None))),
+                signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(WaitResult::Look) },
+                () = settled => return Ok(WaitResult::Ready(ready(None))),
             }
         }
     }
 
-    async fn until_signal(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
+    async fn until_signal(&mut self, seen: &InspectedContainer) -> Result<WaitResult, Failure> {
         let mut deadline = self.deadline(seen);
         let mut next_word = self.until_next_word();
         loop {
             futures::select_biased! {
-                signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(Turn::Look) },
+                signal = self.signals.next() => if self.heard(signal, seen).await? { return Ok(WaitResult::Look) },
                 () = deadline => return Err(self.too_late(seen).await),
                 () = next_word => {
                     self.say_again();
                     // An engine that went away without a word is noticed so.
-                    return Ok(Turn::Look);
+                    return Ok(WaitResult::Look);
                 }
             }
         }
     }
 
     /// Says how it stands.
-    fn say(&mut self, standing: Standing) {
+    fn say(&mut self, standing: StepStatus) {
         self.reason.clone_from(&standing.text);
         (self.progress)(standing);
     }
@@ -373,7 +373,7 @@ impl<'a> Wait<'a> {
     fn say_again(&mut self) {
         self.last_word = self.ctx.host.monotonic();
         let waited = elapsed(self.last_word.saturating_sub(self.begun));
-        (self.progress)(Standing::new(
+        (self.progress)(StepStatus::new(
             format!("{}, for {waited}{}", self.reason, self.ends_so_far("; ")),
             Detail::Waiting,
         ));
@@ -392,7 +392,7 @@ impl<'a> Wait<'a> {
     }
 
     /// The failure of a wait for the end of what the engine never lets end.
-    async fn never_completes(&self, seen: &Inspected) -> Failure {
+    async fn never_completes(&self, seen: &InspectedContainer) -> Failure {
         let service = self.waiting.service;
         let message =
             format!("\"{service}\" never completes: the engine starts it again whenever it ends");
@@ -401,7 +401,7 @@ impl<'a> Wait<'a> {
         ))
     }
 
-    async fn probe_and_listen(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
+    async fn probe_and_listen(&mut self, seen: &InspectedContainer) -> Result<WaitResult, Failure> {
         let ctx = self.ctx;
         let own = self.waiting.probe == ProbeMode::Own;
         let mut deadline = self.deadline(seen);
@@ -425,22 +425,22 @@ impl<'a> Wait<'a> {
             futures::select_biased! {
                 signal = self.signals.next() => {
                     if signal == Some(Signal::Healthy) {
-                        return Ok(Turn::Ready(self.ready_after(seen, None)));
+                        return Ok(WaitResult::Ready(self.ready_after(seen, None)));
                     }
                     if self.heard(signal, seen).await? {
-                        return Ok(Turn::Look);
+                        return Ok(WaitResult::Look);
                     }
                 }
                 result = probing => match result {
                     Err(failure) if failure.kind == Kind::Engine => {
                         ctx.host.sleep(LOOK_AGAIN).await;
-                        return Ok(Turn::Look);
+                        return Ok(WaitResult::Look);
                     }
                     Err(failure) => return Err(failure),
-                    Ok(Some(result)) if result.code == 0 => return Ok(Turn::Ready(self.ready_after(seen, Some(seen.started_at.clone())))),
+                    Ok(Some(result)) if result.code == 0 => return Ok(WaitResult::Ready(self.ready_after(seen, Some(seen.started_at.clone())))),
                     Ok(Some(result)) if cannot_run(result.code) => {
                         if self.ends_now(seen).await? {
-                            return Ok(Turn::Look);
+                            return Ok(WaitResult::Look);
                         }
                         let message = format!("The health check of \"{}\" can't run: exit code {}", self.waiting.service, result.code);
                         self.last_probe = Some(result);
@@ -466,9 +466,9 @@ impl<'a> Wait<'a> {
         }
     }
 
-    fn ready_after(&self, seen: &Inspected, own_pass: Option<String>) -> Ready {
+    fn ready_after(&self, seen: &InspectedContainer, own_pass: Option<String>) -> Readiness {
         let elapsed = self.ctx.host.monotonic().saturating_sub(self.begun);
-        Ready {
+        Readiness {
             startup_history: Some(StartupHistory::new(seen.made_of(), elapsed)),
             ..ready(own_pass)
         }
@@ -476,14 +476,18 @@ impl<'a> Wait<'a> {
 
     /// Whether the container is ending: nothing can be run in it then, and its exit is what there
     /// is to tell.
-    async fn ends_now(&self, seen: &Inspected) -> Result<bool, Failure> {
+    async fn ends_now(&self, seen: &InspectedContainer) -> Result<bool, Failure> {
         self.ctx.host.sleep(ENDING).await;
         let now = inspect(&*self.ctx.engine, self.waiting.container).await?;
         Ok(now.state != ContainerState::Running || now.started_at != seen.started_at)
     }
 
     /// Takes a signal; answers whether to look at the container again.
-    async fn heard(&mut self, signal: Option<Signal>, seen: &Inspected) -> Result<bool, Failure> {
+    async fn heard(
+        &mut self,
+        signal: Option<Signal>,
+        seen: &InspectedContainer,
+    ) -> Result<bool, Failure> {
         match signal {
             // A passing "unhealthy" before the deadline is not a failure.
             Some(Signal::Healthy | Signal::Unhealthy) => Ok(false),
@@ -492,11 +496,11 @@ impl<'a> Wait<'a> {
                 self.last_exit = Some(exit_code);
                 if seen.restarts
                     && self.exits >= EXITS_TOLERATED
-                    && self.waiting.until == Until::Ready
+                    && self.waiting.until == WaitCondition::Ready
                 {
                     return Err(self.exit_failure(seen, exit_code).await);
                 }
-                if self.waiting.until == Until::Completed
+                if self.waiting.until == WaitCondition::Completed
                     && exit_code != 0
                     && self.is_retried_for_ever(seen)
                 {
@@ -518,10 +522,11 @@ impl<'a> Wait<'a> {
         }
     }
 
-    async fn exited(&mut self, seen: &Inspected) -> Result<Turn, Failure> {
+    async fn exited(&mut self, seen: &InspectedContainer) -> Result<WaitResult, Failure> {
         let code = seen.exit_code;
-        if code == 0 && (self.waiting.until == Until::Completed || self.may_complete(seen)) {
-            return Ok(Turn::Ready(Ready { completed: true, ..ready(None) }));
+        if code == 0 && (self.waiting.until == WaitCondition::Completed || self.may_complete(seen))
+        {
+            return Ok(WaitResult::Ready(Readiness { completed: true, ..ready(None) }));
         }
         // It may have exited before anybody listened.
         self.exits = self.exits.max(1);
@@ -530,7 +535,10 @@ impl<'a> Wait<'a> {
             self.exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX).saturating_add(1);
         }
         self.last_exit = Some(code);
-        if seen.restarts && self.exits < EXITS_TOLERATED && self.waiting.until == Until::Ready {
+        if seen.restarts
+            && self.exits < EXITS_TOLERATED
+            && self.waiting.until == WaitCondition::Ready
+        {
             self.say(format!("exited with code {code}, the engine starts it again").into());
             return self.until_signal(seen).await;
         }
@@ -539,13 +547,13 @@ impl<'a> Wait<'a> {
 
     /// Whether the engine has started a failing job again so often that nobody can expect it to
     /// succeed, and would go on for ever.
-    fn is_retried_for_ever(&mut self, seen: &Inspected) -> bool {
+    fn is_retried_for_ever(&mut self, seen: &InspectedContainer) -> bool {
         let exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX).saturating_add(1);
         self.exits = self.exits.max(exits);
         seen.restarts && seen.restart_limit == 0 && exits >= RETRIES_TOLERATED
     }
 
-    fn may_complete(&self, seen: &Inspected) -> bool {
+    fn may_complete(&self, seen: &InspectedContainer) -> bool {
         let unchecked =
             || matches!(HealthTest::from_engine(&seen.test), None | Some(HealthTest::None));
         self.waiting
@@ -553,7 +561,7 @@ impl<'a> Wait<'a> {
             .unwrap_or_else(|| !seen.restarts_always && !seen.publishes && unchecked())
     }
 
-    async fn exit_failure(&self, seen: &Inspected, code: i64) -> Failure {
+    async fn exit_failure(&self, seen: &InspectedContainer, code: i64) -> Failure {
         let times = if self.exits > 1 { format!(" {} times", self.exits) } else { String::new() };
         let message =
             format!("\"{}\" exited{times} with code {code}{}", self.waiting.service, meaning(code));
@@ -563,32 +571,32 @@ impl<'a> Wait<'a> {
     /// What the check itself allows, measured from the beginning of the wait.
     fn deadline(
         &self,
-        seen: &Inspected,
+        seen: &InspectedContainer,
     ) -> futures::future::Fuse<futures::future::BoxFuture<'static, ()>> {
         let allowed = self.allowed(seen);
         let used = self.ctx.host.monotonic().saturating_sub(self.begun);
         self.ctx.host.sleep(allowed.saturating_sub(used)).fuse()
     }
 
-    fn allowed(&self, seen: &Inspected) -> Duration {
+    fn allowed(&self, seen: &InspectedContainer) -> Duration {
         const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
         match (self.waiting.deadline, self.waiting.until) {
             (Some(deadline), _) => deadline,
-            (None, Until::Completed) => NEVER,
-            (None, Until::Ready) => {
+            (None, WaitCondition::Completed) => NEVER,
+            (None, WaitCondition::Ready) => {
                 seen.start_period + (seen.interval + seen.timeout) * (seen.retries + 1)
             }
         }
     }
 
-    async fn too_late(&self, seen: &Inspected) -> Failure {
+    async fn too_late(&self, seen: &InspectedContainer) -> Failure {
         let waited = format_duration(Duration::from_millis(
             u64::try_from(self.allowed(seen).as_millis()).unwrap_or(u64::MAX),
         ));
         // The engine may know more by now than when it was looked at.
         let now = inspect(&*self.ctx.engine, self.waiting.container).await;
         let seen = now.as_ref().unwrap_or(seen);
-        let what = if self.waiting.until == Until::Completed {
+        let what = if self.waiting.until == WaitCondition::Completed {
             "has not completed"
         } else {
             "is not ready"
@@ -611,7 +619,7 @@ impl<'a> Wait<'a> {
 
     /// A failure with what helps to understand it: probe output, exit code, out of memory, last log
     /// lines.
-    async fn failure(&self, seen: &Inspected, message: String) -> Failure {
+    async fn failure(&self, seen: &InspectedContainer, message: String) -> Failure {
         let mut failure =
             Failure::new(Kind::Unhealthy, message).field("container", seen.name.clone());
         if seen.oom_killed || self.out_of_memory {
@@ -637,14 +645,14 @@ impl<'a> Wait<'a> {
         let failure = failure.detail(title, log);
         let known = failure.details.iter().find_map(|detail| symptoms::advice(&detail.text));
         match known.filter(|_| failure.hint.is_none()) {
-            Some(mend) => failure.hint(mend),
+            Some(hint) => failure.hint(hint),
             None => failure,
         }
     }
 
     /// The last lines of the start that is looked at. In a crash loop that may have written nothing
     /// yet: then those of an earlier start.
-    async fn last_log(&self, seen: &Inspected) -> (&'static str, String) {
+    async fn last_log(&self, seen: &InspectedContainer) -> (&'static str, String) {
         let newest = inspect(&*self.ctx.engine, &seen.id)
             .await
             .map(|now| now.started_at)
@@ -669,8 +677,8 @@ fn pause(waited: Duration, last_took: Duration, probed: usize) -> Duration {
     (waited / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).max(last_took * times)
 }
 
-fn ready(own_pass: Option<String>) -> Ready {
-    Ready { elapsed: Duration::ZERO, own_pass, completed: false, startup_history: None }
+fn ready(own_pass: Option<String>) -> Readiness {
+    Readiness { elapsed: Duration::ZERO, own_pass, completed: false, startup_history: None }
 }
 
 /// Codes of a shell or the engine for "not found" and "not executable".
@@ -699,7 +707,7 @@ fn shown(test: &[String]) -> String {
 /// its timeout. Nothing if it timed out.
 pub async fn probe(
     ctx: &RunContext,
-    seen: &Inspected,
+    seen: &InspectedContainer,
     test: Option<&HealthTest>,
 ) -> Result<Option<ProbeResult>, Failure> {
     let effective = HealthTest::from_engine(&seen.test);
@@ -724,7 +732,7 @@ pub async fn probe(
         user: user.clone(),
         ..ExecRequest::default()
     };
-    let started = Started {
+    let started = StartedCommand {
         container: seen.id.clone(),
         name: seen.name.clone(),
         mark,
@@ -732,7 +740,7 @@ pub async fn probe(
         privileged: false,
         id: None,
     };
-    let running = UnderWay::begin(ctx, started.clone());
+    let running = RunningCommand::begin(ctx, started.clone());
     let mut id = None;
     let begun = ctx.host.monotonic();
     let run = async {
@@ -766,7 +774,7 @@ pub async fn probe(
     };
     let Some(result) = result else {
         // What can't be ended is a health check that hangs, and whoever waits for it says so.
-        end(ctx, &Started { id, ..started }).await;
+        end(ctx, &StartedCommand { id, ..started }).await;
         running.over();
         return Ok(None);
     };

@@ -14,7 +14,7 @@ use super::startup_history::StartupHistory;
 use crate::host::resolve::resolve;
 use crate::host::{Host, HostError, HostErrorKind};
 use crate::model::event::{Event, Level, Sink};
-use crate::model::format::{self, USE_NEWER, Unreadable, Versioned};
+use crate::model::format::{self, FormatError, USE_NEWER, VersionedContent};
 use crate::model::hash::hex;
 use crate::model::visible::escaped_json;
 use crate::model::{Failure, Kind};
@@ -50,12 +50,12 @@ pub struct State {
     pub scales: BTreeMap<String, Scale>,
     /// `guarded` functions that began and did not end, by their labels: killed, or left by a
     /// second Ctrl-C.
-    pub guarded: BTreeMap<String, Unfinished>,
+    pub guarded: BTreeMap<String, UnfinishedGuard>,
 }
 
 /// A `guarded` function that did not end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
+pub struct UnfinishedGuard {
     /// The run's id.
     pub run: String,
     /// `spc run restore.rhai`.
@@ -130,8 +130,8 @@ impl<'a> Records<'a> {
             ),
         )
         .hint(match unreadable {
-            Unreadable::Newer { .. } => USE_NEWER,
-            Unreadable::Garbage => {
+            FormatError::Newer { .. } => USE_NEWER,
+            FormatError::Garbage => {
                 "fix the file, or remove it: then numbers set with `scale` are forgotten, and what Docker Compose made needs --adopt again"
             }
         }))
@@ -139,7 +139,7 @@ impl<'a> Records<'a> {
 
     /// A file that can't be reached counts as none: records on a disk that is read-only or full
     /// only spare work.
-    fn read_state(&self) -> Result<State, Unreadable> {
+    fn read_state(&self) -> Result<State, FormatError> {
         match self.path(STATE).and_then(|path| self.host.read(&path)) {
             Ok(bytes) => format::read_json(&bytes, format::STATE),
             Err(_) => Ok(State::default()),
@@ -156,7 +156,7 @@ impl<'a> Records<'a> {
             return Ok(());
         }
         self.make_folder()?;
-        let content = Versioned::new(format::STATE, &state);
+        let content = VersionedContent::new(format::STATE, &state);
         let text = serde_json::to_vec_pretty(&content).unwrap_or_default();
         self.host.write(&self.path(STATE)?, &text, None)
     }
@@ -188,8 +188,8 @@ impl<'a> Records<'a> {
         match self.host.read(&path) {
             Ok(bytes) => format::read_json(&bytes, format::KEY).map_err(|unreadable| {
                 let why = match unreadable {
-                    Unreadable::Newer { .. } => format!("{unreadable}; {USE_NEWER}"),
-                    Unreadable::Garbage => {
+                    FormatError::Newer { .. } => format!("{unreadable}; {USE_NEWER}"),
+                    FormatError::Garbage => {
                         "it is not a key; remove it to have a new one made".to_owned()
                     }
                 };
@@ -205,7 +205,8 @@ impl<'a> Records<'a> {
                 self.make_folder()?;
                 self.host.write(
                     &path,
-                    &serde_json::to_vec(&Versioned::new(format::KEY, &key)).unwrap_or_default(),
+                    &serde_json::to_vec(&VersionedContent::new(format::KEY, &key))
+                        .unwrap_or_default(),
                     Some(0o600),
                 )?;
                 Ok(key)

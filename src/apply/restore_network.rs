@@ -11,7 +11,7 @@ use crate::model::plan::ContainerRef;
 use crate::model::spec::Network;
 
 /// A network that is made again.
-pub(super) struct Restored<'a> {
+pub(super) struct NetworkRestore<'a> {
     pub project: &'a str,
     pub key: &'a str,
     pub network: &'a Network,
@@ -25,7 +25,7 @@ pub(super) struct Restored<'a> {
 /// they were: the engine knows a container's network by its id, which is another one now.
 pub(super) async fn restore(
     ctx: &RunContext,
-    restored: &Restored<'_>,
+    restored: &NetworkRestore<'_>,
     containers: &[ContainerRef],
 ) -> Result<(), Failure> {
     let engine = &*ctx.engine;

@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::held_lock::Lock;
 use crate::engine::Engine;
 use crate::host::{Host, TaskExecutor};
-use crate::model::event::{Event, Level, Sink, Standing};
+use crate::model::event::{Event, Level, Sink, StepStatus};
 use crate::model::secret::Secrets;
 use crate::policy::Policy;
 
 /// Reports where a long step is, whenever that changes.
-pub type OnProgress<'a> = dyn Fn(Standing) + Sync + 'a;
+pub type OnProgress<'a> = dyn Fn(StepStatus) + Sync + 'a;
 
 /// What every verb works with.
 #[derive(Clone)]

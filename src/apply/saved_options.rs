@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::records;
 use crate::host::resolve::named;
 use crate::host::{Host, HostErrorKind};
-use crate::model::format::{self, USE_NEWER, Unreadable, Versioned};
+use crate::model::format::{self, FormatError, USE_NEWER, VersionedContent};
 use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, Policy};
 
@@ -89,7 +89,8 @@ pub fn keep(
     let content = Content { projects: after };
     Ok(host.write(
         &folder.join(FILE),
-        &serde_json::to_vec_pretty(&Versioned::new(format::OPTIONS, &content)).unwrap_or_default(),
+        &serde_json::to_vec_pretty(&VersionedContent::new(format::OPTIONS, &content))
+            .unwrap_or_default(),
         Some(0o600),
     )?)
 }
@@ -116,8 +117,8 @@ fn file(host: &dyn Host, folder: &CheckedPath) -> Result<File, Failure> {
     let fix = "fix the file, or remove it and give options such as --target once more";
     match host.read(&path) {
         Ok(bytes) => parsed(&bytes).map_err(|unreadable| match unreadable {
-            Unreadable::Newer { .. } => failure(&unreadable.to_string(), USE_NEWER),
-            Unreadable::Garbage => failure(&unreadable.to_string(), fix),
+            FormatError::Newer { .. } => failure(&unreadable.to_string(), USE_NEWER),
+            FormatError::Garbage => failure(&unreadable.to_string(), fix),
         }),
         Err(error) if error.kind == HostErrorKind::NotFound => Ok(File::default()),
         Err(error) if error.kind == HostErrorKind::SymlinkInPath => Err(error.into()),
@@ -125,13 +126,13 @@ fn file(host: &dyn Host, folder: &CheckedPath) -> Result<File, Failure> {
     }
 }
 
-fn parsed(bytes: &[u8]) -> Result<File, Unreadable> {
+fn parsed(bytes: &[u8]) -> Result<File, FormatError> {
     let (version, value) = format::parse_json(bytes, format::OPTIONS)?;
     let file = match version {
         1 => serde_json::from_value(value),
         _ => serde_json::from_value(value).map(|content: Content| content.projects),
     };
-    file.map_err(|_| Unreadable::Garbage)
+    file.map_err(|_| FormatError::Garbage)
 }
 
 #[cfg(test)]

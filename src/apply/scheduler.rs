@@ -127,7 +127,7 @@ fn is_short(step: &Step) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::{ContainerRef, Until};
+    use crate::model::plan::{ContainerRef, WaitCondition};
 
     fn step(service: &str, action: Action, after: &[StepId]) -> Step {
         let service = Some(service.to_owned());
@@ -141,7 +141,7 @@ mod tests {
     fn wait(plan: &mut Plan, name: &str, after: StepId) -> StepId {
         plan.add(step(
             name,
-            Action::Wait { container: ContainerRef::new(name), until: Until::Ready },
+            Action::Wait { container: ContainerRef::new(name), until: WaitCondition::Ready },
             &[after],
         ))
     }

@@ -8,7 +8,7 @@ use super::RunContext;
 use super::failures::{
     cause_of, is_paused, is_taken_address, not_executable, of_engine, taken_port, taken_port_hint,
 };
-use super::observe::{Scope, observe, publisher, wanted_names};
+use super::observe::{ObserveScope, observe, publisher, wanted_names};
 use super::records::Records;
 use crate::engine::EngineError;
 use crate::model::reconcile::{taken_address, taken_address_of};
@@ -106,9 +106,10 @@ impl RefusedStart<'_> {
         let ctx = self.ctx;
         let names = self.described.map_or_else(BTreeSet::new, wanted_names);
         let records = Records::new(&*ctx.host, &ctx.policy, self.project);
-        let observed = observe(&*ctx.engine, self.project, Scope::Engine, &names, &records.state())
-            .await
-            .ok()?;
+        let observed =
+            observe(&*ctx.engine, self.project, ObserveScope::Engine, &names, &records.state())
+                .await
+                .ok()?;
         let described = self
             .described
             .and_then(|project| Some((project, project.services.get(self.service?)?)));

@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 
 use super::RunContext;
-use super::ports::{Listening, check_listeners};
+use super::ports::{RequiredPort, check_listeners};
 use crate::engine::Engine;
 use crate::model::Failure;
-use crate::model::observed::{Observed, PublishedPort};
+use crate::model::observed_state::{ObservedState, PublishedPort};
 use crate::model::plan::{Action, Plan};
 use crate::model::reconcile::check_ports;
 
 /// Fails if a container that the plan starts or restarts needs a host port that another container
 /// or a process of this machine has.
-pub async fn check(ctx: &RunContext, plan: &Plan, observed: &Observed) -> Result<(), Failure> {
+pub async fn check(ctx: &RunContext, plan: &Plan, observed: &ObservedState) -> Result<(), Failure> {
     let started: Vec<_> = plan
         .steps
         .iter()
@@ -32,7 +32,7 @@ pub async fn check(ctx: &RunContext, plan: &Plan, observed: &Observed) -> Result
         started.iter().map(|(id, ..)| (*id).clone()).zip(ports).collect();
     check_ports(plan, observed, &ports)?;
     let wanted = started.iter().flat_map(|(id, container, service)| {
-        ports[*id].iter().map(|port| Listening {
+        ports[*id].iter().map(|port| RequiredPort {
             name: container.name.clone(),
             service: service.map(|service| (*service).clone()),
             resource: port.resource(),

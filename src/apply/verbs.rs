@@ -10,26 +10,26 @@ use super::RunContext;
 use super::bind_sources;
 use super::build_changes;
 use super::container_events::ContainerEvents;
-use super::delivered::KnownSecrets;
 use super::images;
 pub use super::look::look;
-use super::moved;
+use super::moved_project;
 use super::observe::wanted_names;
 pub use super::outcome::{DEFAULT_LOCK_PATIENCE, Outcome};
 use super::preflight;
-use super::readiness::{self, Waiting};
+use super::readiness::{self, WaitTarget};
 use super::records::{Records, Scale};
+use super::running_commands::end_left;
+use super::secret_readback::KnownSecrets;
 use super::secrets;
-use super::under_way::end_left;
-pub use super::work::UnderLock;
-use super::work::Work;
+pub use super::verb_run::LockHooks;
+use super::verb_run::VerbRun;
 use super::writers::shared_volumes;
 use crate::engine::Intent;
-use crate::model::event::{Detail, Level, Standing};
+use crate::model::event::{Detail, Level, StepStatus};
 use crate::model::names::{anonymous_volumes_stay, is_anonymous_volume};
-use crate::model::observed::Observed;
-use crate::model::plan::Until;
-use crate::model::reconcile::{self, DownOptions, Wanted};
+use crate::model::observed_state::ObservedState;
+use crate::model::plan::WaitCondition;
+use crate::model::reconcile::{self, DesiredState, DownOptions};
 use crate::model::spec::{Build, Project, Service};
 use crate::model::{Failure, Kind};
 
@@ -62,10 +62,10 @@ pub async fn up_under_lock(
     ctx: &RunContext,
     project: &Project,
     options: &UpOptions,
-    under_lock: Option<UnderLock<'_>>,
+    under_lock: Option<LockHooks<'_>>,
 ) -> Result<Outcome, Failure> {
     let services = project.select(options.services.as_deref())?;
-    bring_up(ctx, project, options, services, Purpose::Up, under_lock).await
+    bring_up(ctx, project, options, services, UpPurpose::Up, under_lock).await
 }
 
 /// Makes what a one-off container of `service` needs and does not find: its image, networks and
@@ -82,7 +82,7 @@ pub async fn prepare_one_off(
     } else {
         BTreeSet::from([service.to_owned()])
     };
-    bring_up(ctx, project, &UpOptions::default(), services, Purpose::OneOff(service), None)
+    bring_up(ctx, project, &UpOptions::default(), services, UpPurpose::OneOff(service), None)
         .await
         .map(drop)
 }
@@ -90,14 +90,16 @@ pub async fn prepare_one_off(
 /// Removes the one-off containers that killed runs of `project` left.
 pub async fn remove_left_behind(ctx: &RunContext, project: &str) -> Result<(), Failure> {
     let (names, fingerprints) = (BTreeSet::new(), BTreeMap::new());
-    let work =
-        Work { verb: "run", ..Work::without_description(ctx, project, &names, &fingerprints) };
+    let work = VerbRun {
+        verb: "run",
+        ..VerbRun::without_description(ctx, project, &names, &fingerprints)
+    };
     work.run_if_needed(&|observed| Ok(reconcile::left_behind(project, observed))).await.map(drop)
 }
 
 /// What services are brought up for.
 #[derive(Clone, Copy)]
-enum Purpose<'a> {
+enum UpPurpose<'a> {
     Up,
     /// To have this number of containers from now on.
     Scale(&'a str, Scale),
@@ -110,16 +112,16 @@ async fn bring_up(
     project: &Project,
     options: &UpOptions,
     services: BTreeSet<String>,
-    purpose: Purpose<'_>,
-    under_lock: Option<UnderLock<'_>>,
+    purpose: UpPurpose<'_>,
+    under_lock: Option<LockHooks<'_>>,
 ) -> Result<Outcome, Failure> {
     project.check_read(&services)?;
     let scaled =
-        if let Purpose::Scale(service, scale) = purpose { Some((service, scale)) } else { None };
-    let one_off = if let Purpose::OneOff(service) = purpose { Some(service) } else { None };
+        if let UpPurpose::Scale(service, scale) = purpose { Some((service, scale)) } else { None };
+    let one_off = if let UpPurpose::OneOff(service) = purpose { Some(service) } else { None };
     let asked: BTreeSet<String> = match purpose {
-        Purpose::Up => options.services.iter().flatten().cloned().collect(),
-        Purpose::Scale(..) | Purpose::OneOff(_) => BTreeSet::new(),
+        UpPurpose::Up => options.services.iter().flatten().cloned().collect(),
+        UpPurpose::Scale(..) | UpPurpose::OneOff(_) => BTreeSet::new(),
     };
     let records = Records::new(&*ctx.host, &ctx.policy, &project.name);
     records.check()?;
@@ -179,9 +181,9 @@ async fn bring_up(
     } else {
         build_changes::find(ctx, project, services.iter()).await
     };
-    let make_plan = |observed: &Observed| {
+    let make_plan = |observed: &ObservedState| {
         let state = records.state();
-        let wanted = Wanted {
+        let wanted = DesiredState {
             project,
             services: services.clone(),
             secrets: &ctx.secrets,
@@ -190,7 +192,7 @@ async fn bring_up(
             stopped: state.stopped,
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
-            adopted: moved::adopted(ctx, observed, state.adopted),
+            adopted: moved_project::adopted(ctx, observed, state.adopted),
             build: options.build,
             bases: &bases,
             renew_anonymous_volumes: options.renew_anonymous_volumes,
@@ -206,7 +208,7 @@ async fn bring_up(
         }
         Ok(plan)
     };
-    let work = Work {
+    let work = VerbRun {
         ctx,
         project: Some(project),
         name: &project.name,
@@ -240,15 +242,15 @@ pub async fn down(
 ) -> Result<Outcome, Failure> {
     let names = BTreeSet::new();
     let fingerprints = BTreeMap::new();
-    let work = Work {
+    let work = VerbRun {
         verb: "down",
         makes_space: true,
         sees_others: true,
-        ..Work::without_description(ctx, project, &names, &fingerprints)
+        ..VerbRun::without_description(ctx, project, &names, &fingerprints)
     };
     let records = Records::new(&*ctx.host, &ctx.policy, project);
     let anonymous = Mutex::new(BTreeSet::new());
-    let plan = |observed: &Observed| {
+    let plan = |observed: &ObservedState| {
         let own = observed.containers.iter().filter(|container| container.ours || options.adopt);
         let volumes = own
             .flat_map(|container| &container.writes)
@@ -258,7 +260,7 @@ pub async fn down(
             project,
             observed,
             options,
-            &moved::adopted(ctx, observed, records.state().adopted),
+            &moved_project::adopted(ctx, observed, records.state().adopted),
         ))
     };
     let outcome = work.run(&plan).await?;
@@ -299,12 +301,12 @@ pub async fn lifecycle(
     verb: Lifecycle,
     timeout: Option<Duration>,
 ) -> Result<Outcome, Failure> {
-    lifecycle_of(ctx, project, services, Chosen::All, verb, timeout).await
+    lifecycle_of(ctx, project, services, ServiceChoice::All, verb, timeout).await
 }
 
 /// How services were chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chosen {
+pub enum ServiceChoice {
     /// With all the others.
     All,
     /// By name: a job among them is run, also where it was done before.
@@ -316,7 +318,7 @@ pub async fn lifecycle_of(
     ctx: &RunContext,
     project: &str,
     services: &BTreeSet<String>,
-    chosen: Chosen,
+    chosen: ServiceChoice,
     verb: Lifecycle,
     timeout: Option<Duration>,
 ) -> Result<Outcome, Failure> {
@@ -329,16 +331,16 @@ pub async fn lifecycle_of(
         Lifecycle::Restart => "restart",
         Lifecycle::Remove { .. } => "remove",
     };
-    let work = Work {
+    let work = VerbRun {
         verb: word,
         deadline: timeout,
         makes_space: matches!(verb, Lifecycle::Stop | Lifecycle::Remove { .. }),
         sees_others: matches!(verb, Lifecycle::Start | Lifecycle::Restart),
-        ..Work::without_description(ctx, project, &names, &fingerprints)
+        ..VerbRun::without_description(ctx, project, &names, &fingerprints)
     };
     work.run(&|observed| {
         let mut stopped = records.state().stopped;
-        if chosen == Chosen::ByName {
+        if chosen == ServiceChoice::ByName {
             // None of them counts as done.
             let named = observed
                 .containers
@@ -366,7 +368,7 @@ pub async fn wait(
     service: &str,
     described: Option<&Service>,
     containers: &[String],
-    until: Until,
+    until: WaitCondition,
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
     for container in containers {
@@ -374,8 +376,8 @@ pub async fn wait(
     }
     let container_events = ContainerEvents::new(project);
     let events = container_events.subscribe(ctx).await?;
-    let goal = if until == Until::Completed { "to complete" } else { "to be ready" };
-    let say = |standing: Standing| {
+    let goal = if until == WaitCondition::Completed { "to complete" } else { "to be ready" };
+    let say = |standing: StepStatus| {
         if standing.detail == Some(Detail::Waiting) {
             ctx.log(Level::Info, format!("waiting for \"{service}\" {goal}: {}", standing.text));
         }
@@ -383,7 +385,7 @@ pub async fn wait(
     let waits = futures::future::try_join_all(containers.iter().map(|container| {
         let (container_events, ctx, say) = (&container_events, ctx, &say);
         async move {
-            let waiting = Waiting {
+            let waiting = WaitTarget {
                 container,
                 service,
                 until,
@@ -417,7 +419,7 @@ pub async fn scale(
     let scaled = Scale { described, wanted: count };
     let options = UpOptions { services: Some(vec![service.to_owned()]), ..UpOptions::default() };
     let services = project.select(options.services.as_deref())?;
-    bring_up(ctx, project, &options, services, Purpose::Scale(service, scaled), None).await
+    bring_up(ctx, project, &options, services, UpPurpose::Scale(service, scaled), None).await
 }
 
 fn is_scale_described(project: &Project, service: &str) -> bool {

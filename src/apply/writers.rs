@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::RunContext;
 use super::name_holder::Holder;
-use super::observe::{Scope, bystanders, find_container, observe};
+use super::observe::{ObserveScope, bystanders, find_container, observe};
 use super::records::Records;
 use super::start_ports;
 use crate::host::Host;
-use crate::model::observed::{Bystander, Container, Observed};
+use crate::model::observed_state::{Container, EngineContainer, ObservedState};
 use crate::model::plan::{Action, ContainerRef, Plan, Step};
 use crate::model::reconcile::{SecondWriter, Writers};
 use crate::model::spec::mount::clean;
@@ -19,17 +19,17 @@ use crate::model::storage::Storages;
 use crate::model::{Failure, Kind};
 
 /// A plan, and what it is held against.
-pub struct Writing<'a> {
+pub struct WriterCheck<'a> {
     pub ctx: &'a RunContext,
     /// The project's name.
     pub name: &'a str,
     pub project: Option<&'a Project>,
-    pub observed: &'a Observed,
+    pub observed: &'a ObservedState,
     /// Every container on the engine.
-    pub all: &'a [Bystander],
+    pub all: &'a [EngineContainer],
 }
 
-impl Writing<'_> {
+impl WriterCheck<'_> {
     /// Fails if `plan` would start a second writer on a volume that is not marked as shared.
     pub async fn check(&self, plan: &Plan) -> Result<(), Failure> {
         match self.second(plan).await {
@@ -144,7 +144,7 @@ fn real_folder(host: &dyn Host, folder: &str) -> Option<String> {
 
 /// Finds out where the folders are that the containers of a project have mounted or will have, and
 /// those that volumes stand for.
-pub fn look_at_folders(ctx: &RunContext, project: Option<&Project>, observed: &mut Observed) {
+pub fn look_at_folders(ctx: &RunContext, project: Option<&Project>, observed: &mut ObservedState) {
     let described = project
         .into_iter()
         .flat_map(|project| project.services.values())
@@ -170,13 +170,14 @@ pub async fn check_start(ctx: &RunContext, project: &str, container: &str) -> Re
     }
     let records = Records::new(&*ctx.host, &ctx.policy, project);
     let mut observed =
-        observe(&*ctx.engine, project, Scope::Engine, &BTreeSet::new(), &records.state()).await?;
+        observe(&*ctx.engine, project, ObserveScope::Engine, &BTreeSet::new(), &records.state())
+            .await?;
     look_at_folders(ctx, None, &mut observed);
     let action = Action::StartContainer {
         container: ContainerRef { name: there.name.clone(), id: Some(there.id.clone()) },
     };
     let plan = Plan { steps: vec![Step::alone(action)], ..Plan::default() };
-    Writing { ctx, name: project, project: None, observed: &observed, all: &all }
+    WriterCheck { ctx, name: project, project: None, observed: &observed, all: &all }
         .check(&plan)
         .await?;
     start_ports::check(ctx, &plan, &observed).await
@@ -187,15 +188,17 @@ pub async fn check_new(
     ctx: &RunContext,
     project: &Project,
     service: &str,
-    observed: &Observed,
-    all: &[Bystander],
+    observed: &ObservedState,
+    all: &[EngineContainer],
 ) -> Result<(), Failure> {
     let step = Step {
         service: Some(service.to_owned()),
         ..Step::alone(Action::StartContainer { container: ContainerRef::new("") })
     };
     let plan = Plan { steps: vec![step], ..Plan::default() };
-    Writing { ctx, name: &project.name, project: Some(project), observed, all }.check(&plan).await
+    WriterCheck { ctx, name: &project.name, project: Some(project), observed, all }
+        .check(&plan)
+        .await
 }
 
 /// The engine's names of the volumes that a description lets several containers write to.

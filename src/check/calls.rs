@@ -6,9 +6,11 @@ use std::sync::Arc;
 use rhai::Position;
 
 use super::findings::Findings;
-use super::parsed::{Function, Parsed};
-use super::reading::{Call, On, Qualified, Reading, Undefined};
+use super::parsed_source::{Function, ParsedSource};
 use super::rule::Rule;
+use super::script_analysis::{
+    Call, CallReceiver, QualifiedName, ScriptAnalysis, UndefinedVariable,
+};
 use super::sources::Sources;
 use crate::model::Failure;
 use crate::model::diagnostic::Source;
@@ -71,20 +73,20 @@ impl<'a> Host<'a> {
 /// What stands before `::`.
 enum Target<'a> {
     Host,
-    File(&'a Parsed),
+    File(&'a ParsedSource),
 }
 
 /// Checks the calls of one source.
 pub struct Calls<'a> {
     pub host: &'a Host<'a>,
     pub sources: &'a Sources,
-    pub readings: &'a BTreeMap<&'a str, Reading<'a>>,
+    pub readings: &'a BTreeMap<&'a str, ScriptAnalysis<'a>>,
     pub findings: &'a mut Findings,
 }
 
 impl<'a> Calls<'a> {
     /// Finds what is wrong in `parsed`.
-    pub fn check(&mut self, parsed: &'a Parsed, reading: &Reading<'a>) {
+    pub fn check(&mut self, parsed: &'a ParsedSource, reading: &ScriptAnalysis<'a>) {
         for undefined in &reading.undefined {
             let failure = self.undefined(parsed, reading, undefined);
             self.findings.add(Rule::UndefinedVariable, &parsed.source, undefined.position, failure);
@@ -96,7 +98,7 @@ impl<'a> Calls<'a> {
                     call.call.namespace.path.iter().map(|module| module.name.as_str()).collect();
                 self.qualified(parsed, &modules, call);
             } else if BUILT_IN.contains(&name) || call.call.capture_parent_scope {
-            } else if matches!(call.on, On::Nothing) {
+            } else if matches!(call.on, CallReceiver::Nothing) {
                 self.plain(parsed, reading, call);
             } else {
                 self.method(parsed, reading, call);
@@ -109,9 +111,9 @@ impl<'a> Calls<'a> {
 
     fn undefined(
         &self,
-        parsed: &Parsed,
-        reading: &Reading<'_>,
-        undefined: &Undefined<'_>,
+        parsed: &ParsedSource,
+        reading: &ScriptAnalysis<'_>,
+        undefined: &UndefinedVariable<'_>,
     ) -> Failure {
         let name = undefined.name;
         let failure = Failure::usage(format!("There is no variable \"{name}\""));
@@ -140,7 +142,7 @@ impl<'a> Calls<'a> {
         )
     }
 
-    fn plain(&mut self, parsed: &Parsed, reading: &Reading<'_>, call: &Call<'_>) {
+    fn plain(&mut self, parsed: &ParsedSource, reading: &ScriptAnalysis<'_>, call: &Call<'_>) {
         let (name, count) = (call.call.name.as_str(), call.call.args.len());
         let own: Vec<&Function> = parsed
             .functions
@@ -183,7 +185,7 @@ impl<'a> Calls<'a> {
     }
 
     /// A function that would fit, in a module or a file that is imported.
-    fn elsewhere(&self, parsed: &Parsed, name: &str, count: usize) -> Option<String> {
+    fn elsewhere(&self, parsed: &ParsedSource, name: &str, count: usize) -> Option<String> {
         let fits = |module: &&&str| {
             self.host.called(module, name).iter().any(|function| function.count() == count)
         };
@@ -205,7 +207,7 @@ impl<'a> Calls<'a> {
         Some(format!("write {module}::{name}(…)"))
     }
 
-    fn method(&mut self, parsed: &Parsed, reading: &Reading<'_>, call: &Call<'_>) {
+    fn method(&mut self, parsed: &ParsedSource, reading: &ScriptAnalysis<'_>, call: &Call<'_>) {
         let (name, count) = (call.call.name.as_str(), call.call.args.len());
         let host = self.host.methods.get(name).map_or(&[][..], Vec::as_slice);
         // Typed ones are known wherever their file is; those of its own file find `this`.
@@ -251,7 +253,7 @@ impl<'a> Calls<'a> {
         );
     }
 
-    fn qualified(&mut self, parsed: &Parsed, modules: &[&str], call: &Call<'_>) {
+    fn qualified(&mut self, parsed: &ParsedSource, modules: &[&str], call: &Call<'_>) {
         let (name, count) = (call.call.name.as_str(), call.call.args.len());
         let path = modules.join("::");
         let at = call.call.namespace.position();
@@ -320,7 +322,12 @@ impl<'a> Calls<'a> {
     }
 
     /// What `a::b::` leads to; nothing where it isn't known, or what is wrong with it was told.
-    fn target(&mut self, parsed: &Parsed, modules: &[&str], at: Position) -> Option<Target<'a>> {
+    fn target(
+        &mut self,
+        parsed: &ParsedSource,
+        modules: &[&str],
+        at: Position,
+    ) -> Option<Target<'a>> {
         let (first, rest) = modules.split_first()?;
         let Some(source) = parsed.imports.get(*first) else {
             if self.host.modules.contains(first) {
@@ -341,8 +348,13 @@ impl<'a> Calls<'a> {
         Some(Target::File(target))
     }
 
-    fn constant(&mut self, parsed: &Parsed, reading: &Reading<'_>, name: &Qualified<'_>) {
-        let Qualified { modules, name, position } = name;
+    fn constant(
+        &mut self,
+        parsed: &ParsedSource,
+        reading: &ScriptAnalysis<'_>,
+        name: &QualifiedName<'_>,
+    ) {
+        let QualifiedName { modules, name, position } = name;
         if modules.as_slice() == ["global"] {
             if reading.constants.contains_key(name) {
                 return;

@@ -4,16 +4,19 @@
 use rhai::Expr;
 
 use super::findings::Findings;
-use super::parsed::Parsed;
-use super::reading::{On, Reading};
+use super::parsed_source::ParsedSource;
 use super::rule::Rule;
+use super::script_analysis::{CallReceiver, ScriptAnalysis};
 use crate::model::Failure;
 
 /// Finds the calls that would end in a data race.
-pub fn check(parsed: &Parsed, reading: &Reading<'_>, findings: &mut Findings) {
+pub fn check(parsed: &ParsedSource, reading: &ScriptAnalysis<'_>, findings: &mut Findings) {
     for call in &reading.calls {
-        let On::Chain { begins: Expr::Variable(variable, ..), variable: Some(binding), is_first } =
-            &call.on
+        let CallReceiver::Chain {
+            begins: Expr::Variable(variable, ..),
+            variable: Some(binding),
+            is_first,
+        } = &call.on
         else {
             continue;
         };
@@ -32,13 +35,13 @@ pub fn check(parsed: &Parsed, reading: &Reading<'_>, findings: &mut Findings) {
             let failure = Failure::usage(format!(
                 "The closure given to \"{name}\" uses \"{variable}\", which the call has in use"
             ));
-            let mend = if *is_first {
+            let fix = if *is_first {
                 format!("call the function: {name}({variable}, …)")
             } else {
                 format!("put what \"{name}\" is called on in a variable of its own first")
             };
             let failure =
-                failure.hint(format!("a method holds \"{variable}\" while it runs: {mend}"));
+                failure.hint(format!("a method holds \"{variable}\" while it runs: {fix}"));
             findings.add(Rule::CapturedHandle, &parsed.source, call.position, failure);
         }
     }

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::api::Context;
-use crate::api::compose::{self, Checked};
+use crate::api::compose::{self, ComposeFileCheck};
 use crate::compose::faults::{Faults, MOST};
 use crate::compose::file::Note;
 use crate::model::Failure;
-use crate::model::diagnostic::{Place, Source};
-use crate::script::project_context::Remark;
+use crate::model::diagnostic::{Source, SourceSpan};
+use crate::script::project_context::EnvFileNote;
 
 use super::findings::Findings;
 use super::rule::Rule;
@@ -41,19 +41,20 @@ pub fn is_one(path: &Path) -> bool {
 
 /// Checks a compose file; whether it could be read.
 pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -> bool {
-    let Some(Checked { source, notes, faults }) = compose::check(context, path) else {
+    let Some(ComposeFileCheck { source, notes, faults }) = compose::check(context, path) else {
         return false;
     };
     for Note { line, span, text } in notes {
         let line = whole_line(&source, line);
-        let place = span.map_or(line.clone(), |(column, width)| Place { column, width, ..line });
+        let place =
+            span.map_or(line.clone(), |(column, width)| SourceSpan { column, width, ..line });
         findings.add_at(Rule::UnclearValue, place, Failure::usage(sentence(&text)));
     }
     let Some(Faults { list, is_cut }) = faults else { return true };
     for failure in list {
         match failure.place.as_deref() {
             Some(at) => {
-                let place = Place {
+                let place = SourceSpan {
                     source: source.clone(),
                     line: at.line,
                     column: at.column,
@@ -76,8 +77,8 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
 }
 
 /// Finds what was remarked on files of variables.
-pub fn remark(remarks: &[Remark], findings: &mut Findings) {
-    for Remark { source, line, text } in remarks {
+pub fn remark(remarks: &[EnvFileNote], findings: &mut Findings) {
+    for EnvFileNote { source, line, text } in remarks {
         findings.add_at(
             Rule::UnclearValue,
             whole_line(source, *line),
@@ -87,11 +88,11 @@ pub fn remark(remarks: &[Remark], findings: &mut Findings) {
 }
 
 /// A line from its first letter to its last.
-fn whole_line(source: &Arc<Source>, line: usize) -> Place {
+fn whole_line(source: &Arc<Source>, line: usize) -> SourceSpan {
     let text = source.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
     let width = (text.trim_end().chars().count() + 1).saturating_sub(column).max(1);
-    Place { source: source.clone(), line, column, width }
+    SourceSpan { source: source.clone(), line, column, width }
 }
 
 fn sentence(text: &str) -> String {

@@ -50,7 +50,7 @@ pub fn find(
         let files = groups.entry(root.clone()).or_default();
         if is_folder {
             let git = GitFiles::around(host, &root).with_named(host, [folder.to_path_buf()]);
-            Search { host, root: &root, files, git, findings }.folder(folder, 0);
+            FileSearch { host, root: &root, files, git, findings }.folder(folder, 0);
         } else {
             files.insert(real);
         }
@@ -88,7 +88,7 @@ fn missing(host: &dyn Host, here: &Path, given: &Path) -> Failure {
     }
 }
 
-struct Search<'a> {
+struct FileSearch<'a> {
     host: &'a dyn Host,
     /// What no symlink may lead out of. Canonical.
     root: &'a Path,
@@ -97,7 +97,7 @@ struct Search<'a> {
     findings: &'a mut Findings,
 }
 
-impl Search<'_> {
+impl FileSearch<'_> {
     fn folder(&mut self, folder: &Path, depth: usize) {
         let entries = match self.at(folder).and_then(|folder| self.host.list(&folder)) {
             Ok(entries) if depth < DEPTH => entries,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rhai::Position;
 
 use super::rule::Rule;
-use crate::model::diagnostic::{Diagnostic, Place, RULE, Source};
+use crate::model::diagnostic::{Diagnostic, RULE, Source, SourceSpan};
 use crate::model::{Failure, Kind};
 use crate::value::spans;
 
@@ -20,7 +20,7 @@ pub struct Findings {
 impl Findings {
     /// Adds a failure's words at a place in a source.
     pub fn add(&mut self, rule: Rule, source: &Arc<Source>, position: Position, failure: Failure) {
-        let place = spans::place(source, position).unwrap_or_else(|| Place {
+        let place = spans::place(source, position).unwrap_or_else(|| SourceSpan {
             source: source.clone(),
             line: 1,
             column: 1,
@@ -30,7 +30,7 @@ impl Findings {
     }
 
     /// The same, where the place is known.
-    pub fn add_at(&mut self, rule: Rule, place: Place, failure: Failure) {
+    pub fn add_at(&mut self, rule: Rule, place: SourceSpan, failure: Failure) {
         if self.seen.insert((place.source.name.clone(), place.line, place.column, rule)) {
             self.list.push(diagnostic(rule, Some(place), failure));
         }
@@ -61,7 +61,7 @@ impl Findings {
     }
 }
 
-fn diagnostic(rule: Rule, place: Option<Place>, failure: Failure) -> Diagnostic {
+fn diagnostic(rule: Rule, place: Option<SourceSpan>, failure: Failure) -> Diagnostic {
     Diagnostic {
         severity: rule.severity(),
         kind: Kind::Usage,

@@ -13,14 +13,14 @@ use rhai::{Expr, FnCallExpr, Position};
 use super::descriptions::{self, Step};
 use super::findings::Findings;
 use super::options;
-use super::parsed::{Function, Parsed};
-use super::reading::{Call, Given, On, Reading, last_values};
-use super::references::{self, KINDS, Known};
+use super::parsed_source::{Function, ParsedSource};
+use super::references::{self, KINDS, KnownNames};
 use super::rule::Rule;
+use super::script_analysis::{Call, CallReceiver, ResultValue, ScriptAnalysis, last_values};
 use super::sources::Sources;
 use super::{literal, probes, strings};
 use crate::api::Context;
-use crate::api::options::{ALL, Optional};
+use crate::api::options::{ALL, OptionsOverload};
 use crate::model::Failure;
 use crate::model::names::check_project;
 
@@ -33,7 +33,7 @@ pub enum Role {
     /// The part of a description at this path.
     Description(Vec<Step>),
     /// The options of a function; of several forms any.
-    Options(Vec<&'static Optional>),
+    Options(Vec<&'static OptionsOverload>),
     /// The options of a script's function: its name and what it has defaults for.
     Defaults(String, Vec<String>),
 }
@@ -57,7 +57,7 @@ impl Role {
 pub fn check(
     context: &Arc<Context>,
     sources: &Sources,
-    readings: &BTreeMap<&str, Reading<'_>>,
+    readings: &BTreeMap<&str, ScriptAnalysis<'_>>,
     findings: &mut Findings,
 ) {
     let mut flow = Flow {
@@ -67,8 +67,8 @@ pub fn check(
         findings,
         seen: BTreeSet::new(),
         defaults: BTreeMap::new(),
-        known: Known::new(),
-        told: BTreeSet::new(),
+        known: KnownNames::new(),
+        reported: BTreeSet::new(),
     };
     let all = || {
         sources
@@ -89,26 +89,26 @@ pub fn check(
 struct Flow<'a, 'f> {
     context: &'f Arc<Context>,
     sources: &'a Sources,
-    readings: &'f BTreeMap<&'a str, Reading<'a>>,
+    readings: &'f BTreeMap<&'a str, ScriptAnalysis<'a>>,
     findings: &'f mut Findings,
     seen: BTreeSet<(usize, String)>,
     /// The keys that a function's parameter has defaults for.
     defaults: BTreeMap<(usize, usize), Vec<String>>,
     /// The names of the description that is followed.
-    known: Known,
+    known: KnownNames,
     /// Sources and messages of what was refused as a whole.
-    told: BTreeSet<(String, String)>,
+    reported: BTreeSet<(String, String)>,
 }
 
 /// An expression and the source that it is in.
 #[derive(Clone, Copy)]
-struct At<'a> {
-    parsed: &'a Parsed,
+struct LocatedExpression<'a> {
+    parsed: &'a ParsedSource,
     expression: &'a Expr,
 }
 
 impl<'a> Flow<'a, '_> {
-    fn learn_defaults(&mut self, reading: &Reading<'_>) {
+    fn learn_defaults(&mut self, reading: &ScriptAnalysis<'_>) {
         for call in &reading.calls {
             if let ("with_defaults", [given, Expr::Map(defaults, _)]) =
                 (call.call.name.as_str(), call.call.args.as_slice())
@@ -121,8 +121,8 @@ impl<'a> Flow<'a, '_> {
         }
     }
 
-    fn call(&mut self, parsed: &'a Parsed, call: &Call<'a>) {
-        let on_value = usize::from(!matches!(call.on, On::Nothing));
+    fn call(&mut self, parsed: &'a ParsedSource, call: &Call<'a>) {
+        let on_value = usize::from(!matches!(call.on, CallReceiver::Nothing));
         let arguments = &call.call.args;
         if on_value == 0
             && !call.call.is_qualified()
@@ -136,9 +136,9 @@ impl<'a> Flow<'a, '_> {
                 self.found(Rule::WrongValue, parsed, *position, failure);
             }
             if let Some(description) = arguments.last() {
-                self.known = self.known_in(At { parsed, expression: description });
+                self.known = self.known_in(LocatedExpression { parsed, expression: description });
                 self.stand(
-                    At { parsed, expression: description },
+                    LocatedExpression { parsed, expression: description },
                     &Role::Description(Vec::new()),
                     true,
                 );
@@ -153,7 +153,7 @@ impl<'a> Flow<'a, '_> {
             .map(|module| module.name.as_str())
             .collect::<Vec<_>>()
             .join("::");
-        let forms: Vec<&'static Optional> = ALL
+        let forms: Vec<&'static OptionsOverload> = ALL
             .iter()
             .filter(|form| {
                 form.module == module
@@ -163,7 +163,7 @@ impl<'a> Flow<'a, '_> {
             .collect();
         if let Some(at) = forms.first().and_then(|form| form.at.checked_sub(on_value)) {
             if let Some(expression) = arguments.get(at) {
-                self.stand(At { parsed, expression }, &Role::Options(forms), true);
+                self.stand(LocatedExpression { parsed, expression }, &Role::Options(forms), true);
             }
             return;
         }
@@ -174,25 +174,27 @@ impl<'a> Flow<'a, '_> {
             for (at, expression) in arguments.iter().enumerate() {
                 if let Some(keys) = self.defaults.get(&(address, at)) {
                     let role = Role::Defaults(function.name.clone(), keys.clone());
-                    self.stand(At { parsed, expression }, &role, true);
+                    self.stand(LocatedExpression { parsed, expression }, &role, true);
                 }
             }
         }
     }
 
     /// The names that a description has, where all are known.
-    fn known_in(&self, at: At<'a>) -> Known {
-        let Expr::Map(entries, _) = at.expression else { return Known::new() };
+    fn known_in(&self, at: LocatedExpression<'a>) -> KnownNames {
+        let Expr::Map(entries, _) = at.expression else { return KnownNames::new() };
         let names = |kind: &'static str| match entries.0.iter().find(|(key, _)| key.name == kind) {
-            Some((_, value)) => Some((kind, self.keys(At { expression: value, ..at }, 0)?)),
+            Some((_, value)) => {
+                Some((kind, self.keys(LocatedExpression { expression: value, ..at }, 0)?))
+            }
             None => Some((kind, BTreeSet::new())),
         };
         KINDS.into_iter().filter_map(names).collect()
     }
 
     /// The keys of a map, if no others can be in it.
-    fn keys(&self, at: At<'a>, depth: usize) -> Option<BTreeSet<String>> {
-        let inside = |expression| self.keys(At { expression, ..at }, depth + 1);
+    fn keys(&self, at: LocatedExpression<'a>, depth: usize) -> Option<BTreeSet<String>> {
+        let inside = |expression| self.keys(LocatedExpression { expression, ..at }, depth + 1);
         match at.expression {
             Expr::Map(entries, _) => {
                 Some(entries.0.iter().map(|(key, _)| key.name.to_string()).collect())
@@ -222,9 +224,9 @@ impl<'a> Flow<'a, '_> {
     /// The function of a script that a call means.
     fn function(
         &self,
-        parsed: &'a Parsed,
+        parsed: &'a ParsedSource,
         call: &FnCallExpr,
-    ) -> Option<(&'a Parsed, &'a Function)> {
+    ) -> Option<(&'a ParsedSource, &'a Function)> {
         let mut target = parsed;
         for module in &call.namespace.path {
             target =
@@ -239,11 +241,11 @@ impl<'a> Flow<'a, '_> {
     }
 
     /// Follows an expression to its literals. `whole`: nothing is added to it.
-    fn stand(&mut self, at: At<'a>, role: &Role, whole: bool) {
+    fn stand(&mut self, at: LocatedExpression<'a>, role: &Role, whole: bool) {
         if !self.seen.insert((std::ptr::from_ref(at.expression).addr(), role.pattern())) {
             return;
         }
-        let inside = |expression| At { expression, ..at };
+        let inside = |expression| LocatedExpression { expression, ..at };
         match at.expression {
             Expr::FnCall(call, _) => self.result(at.parsed, call, role),
             Expr::Stmt(block) => {
@@ -271,22 +273,30 @@ impl<'a> Flow<'a, '_> {
         }
     }
 
-    fn all(&mut self, parsed: &'a Parsed, values: &[Given<'a>], role: &Role, whole: bool) {
+    fn all(
+        &mut self,
+        parsed: &'a ParsedSource,
+        values: &[ResultValue<'a>],
+        role: &Role,
+        whole: bool,
+    ) {
         for value in values {
             match value {
-                Given::Value(expression) => self.stand(At { parsed, expression }, role, whole),
-                Given::Call(call) => self.result(parsed, call, role),
+                ResultValue::Value(expression) => {
+                    self.stand(LocatedExpression { parsed, expression }, role, whole)
+                }
+                ResultValue::Call(call) => self.result(parsed, call, role),
             }
         }
     }
 
     /// What a call or an operator gives.
-    fn result(&mut self, parsed: &'a Parsed, call: &'a FnCallExpr, role: &Role) {
+    fn result(&mut self, parsed: &'a ParsedSource, call: &'a FnCallExpr, role: &Role) {
         let joins = call.is_operator_call() && call.name == "+"
             || !call.is_qualified() && call.name == "merge" && call.args.len() == 2;
         if joins {
             for part in &call.args {
-                self.stand(At { parsed, expression: part }, role, false);
+                self.stand(LocatedExpression { parsed, expression: part }, role, false);
             }
         } else if let Some((target, function)) = self.function(parsed, call)
             && let Some(reading) = self.readings.get(target.source.name.as_str())
@@ -298,7 +308,7 @@ impl<'a> Flow<'a, '_> {
 
     fn variable(
         &mut self,
-        at: At<'a>,
+        at: LocatedExpression<'a>,
         name: &str,
         modules: &[rhai::Ident],
         role: &Role,
@@ -320,11 +330,11 @@ impl<'a> Flow<'a, '_> {
             _ => return,
         };
         for expression in values {
-            self.stand(At { expression, ..at }, role, whole);
+            self.stand(LocatedExpression { expression, ..at }, role, whole);
         }
     }
 
-    fn literal(&mut self, at: At<'a>, role: &Role, whole: bool) {
+    fn literal(&mut self, at: LocatedExpression<'a>, role: &Role, whole: bool) {
         match role {
             Role::Description(path) => self.description(at, path, whole),
             Role::Options(forms) => {
@@ -357,8 +367,8 @@ impl<'a> Flow<'a, '_> {
         }
     }
 
-    fn description(&mut self, at: At<'a>, path: &[Step], whole: bool) {
-        let inside = |expression| At { expression, ..at };
+    fn description(&mut self, at: LocatedExpression<'a>, path: &[Step], whole: bool) {
+        let inside = |expression| LocatedExpression { expression, ..at };
         let is_test = matches!(
             descriptions::pattern(path).as_slice(),
             ["services", "*", "healthcheck", "test"]
@@ -455,31 +465,31 @@ impl<'a> Flow<'a, '_> {
     }
 
     /// What a literal is refused for only as a whole.
-    fn whole(&mut self, at: At<'a>, path: &[Step], value: serde_json::Value) {
+    fn whole(&mut self, at: LocatedExpression<'a>, path: &[Step], value: serde_json::Value) {
         let Some((failure, rest)) = descriptions::refused(self.context, path, value) else {
             return;
         };
         let (key, value) = located(at.expression, &rest);
         let source = &at.parsed.source;
-        let is_told = [key, value].iter().any(|place| {
+        let is_reported = [key, value].iter().any(|place| {
             [Rule::WrongValue, Rule::UnknownKey]
                 .iter()
                 .any(|rule| self.findings.has(*rule, source, *place))
         });
         // A part that is refused is refused again with what is around it.
-        if !is_told && self.told.insert((source.name.clone(), failure.message.clone())) {
+        if !is_reported && self.reported.insert((source.name.clone(), failure.message.clone())) {
             let on_key = failure.path.as_ref().is_some_and(|path| path.on_key);
             self.found(Rule::WrongValue, at.parsed, if on_key { key } else { value }, failure);
         }
     }
 
-    fn probe(&mut self, parsed: &Parsed, test: &Expr) {
+    fn probe(&mut self, parsed: &ParsedSource, test: &Expr) {
         if let Some(failure) = probes::weak(test) {
             self.found(Rule::WeakProbe, parsed, literal::start(test), failure);
         }
     }
 
-    fn found(&mut self, rule: Rule, parsed: &Parsed, position: Position, failure: Failure) {
+    fn found(&mut self, rule: Rule, parsed: &ParsedSource, position: Position, failure: Failure) {
         self.findings.add(rule, &parsed.source, position, failure);
     }
 }

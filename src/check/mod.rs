@@ -1,8 +1,8 @@
 //! Static reading of scripts: what can be told of them without running anything.
 //!
 //! - [`rule`]: the rules and their names; [`findings`]: what was found, in order
-//! - [`files`]: which files are meant; [`sources`], [`parsed`]: read, with what they import
-//! - [`reading`]: what names mean and what is called, one walk for all rules
+//! - [`files`]: which files are meant; [`sources`], [`parsed_source`]: read, with what they import
+//! - [`script_analysis`]: what names mean and what is called, one walk for all rules
 //! - [`calls`], [`captures`]: functions, closures
 //! - [`compose_files`]: the project's compose file and variables
 //! - [`flow`]: where the literals of descriptions and options stand; [`descriptions`],
@@ -18,11 +18,11 @@ pub mod findings;
 pub mod flow;
 pub mod literal;
 pub mod options;
-pub mod parsed;
+pub mod parsed_source;
 pub mod probes;
-pub mod reading;
 pub mod references;
 pub mod rule;
+pub mod script_analysis;
 pub mod sources;
 pub mod strings;
 #[cfg(test)]
@@ -38,11 +38,11 @@ use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::engine;
 use crate::script::names::Names;
-use crate::script::project_context::Remark;
+use crate::script::project_context::EnvFileNote;
 use crate::script::{Library, on_script_thread};
 
 use findings::Findings;
-use reading::Reading;
+use script_analysis::ScriptAnalysis;
 use sources::{Reader, Sources};
 
 pub use rule::Rule;
@@ -68,7 +68,7 @@ pub fn check(
     context: &Arc<Context>,
     here: &Path,
     paths: &[PathBuf],
-    remarks: &[Remark],
+    remarks: &[EnvFileNote],
     tests: Option<Register>,
 ) -> Result<Report, Box<Diagnostic>> {
     on_script_thread(context, || Ok(read(context, here, paths, remarks, tests)))
@@ -78,7 +78,7 @@ fn read(
     context: &Arc<Context>,
     here: &Path,
     paths: &[PathBuf],
-    remarks: &[Remark],
+    remarks: &[EnvFileNote],
     tests: Option<Register>,
 ) -> Report {
     let engine = engine::for_reading(context, None);
@@ -126,8 +126,11 @@ fn read(
     let names_of_tests = tests
         .filter(|_| !of_tests.is_empty())
         .map(|tests| Names::all(&engine::for_reading(context, Some(tests))));
-    let readings: BTreeMap<&str, Reading<'_>> =
-        sources.parsed.iter().map(|(name, parsed)| (name.as_str(), Reading::of(parsed))).collect();
+    let readings: BTreeMap<&str, ScriptAnalysis<'_>> = sources
+        .parsed
+        .iter()
+        .map(|(name, parsed)| (name.as_str(), ScriptAnalysis::of(parsed)))
+        .collect();
     let hosts = Hosts {
         runbooks: calls::Host::new(&names),
         tests: names_of_tests.as_ref().map(calls::Host::new),
@@ -159,7 +162,7 @@ fn apply(
     context: &Arc<Context>,
     hosts: &Hosts<'_>,
     sources: &Sources,
-    readings: &BTreeMap<&str, Reading<'_>>,
+    readings: &BTreeMap<&str, ScriptAnalysis<'_>>,
     findings: &mut Findings,
 ) {
     for (name, parsed) in sources.asked.iter().filter_map(|name| sources.parsed.get_key_value(name))

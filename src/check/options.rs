@@ -5,14 +5,14 @@ use rhai::{Dynamic, Expr, Map};
 use super::literal;
 use super::rule::Rule;
 use crate::api::Context;
-use crate::api::options::Optional;
+use crate::api::options::OptionsOverload;
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 
 /// The failure for one key of options, or its value, if none of the forms takes it.
 pub fn refused(
     context: &Context,
-    forms: &[&'static Optional],
+    forms: &[&'static OptionsOverload],
     key: &str,
     value: &Expr,
 ) -> Option<(Rule, Failure)> {

@@ -10,13 +10,13 @@ use crate::model::spec::project::unknown;
 
 /// The names of a description by kind (`services`, `networks`, …); a kind isn't there if not all of
 /// its names are known.
-pub type Known = BTreeMap<&'static str, BTreeSet<String>>;
+pub type KnownNames = BTreeMap<&'static str, BTreeSet<String>>;
 
 /// What a description has names for.
 pub const KINDS: [&str; 5] = ["services", "networks", "volumes", "secrets", "configs"];
 
 /// The failure for a value that names what isn't there.
-pub fn dangling(known: &Known, path: &[Step], value: &Value) -> Option<Failure> {
+pub fn dangling(known: &KnownNames, path: &[Step], value: &Value) -> Option<Failure> {
     let text = value.as_str()?;
     let (kind, name) = match pattern(path).as_slice() {
         ["services", "*", "depends_on", "#"] => ("service", text),
@@ -36,7 +36,7 @@ pub fn dangling(known: &Known, path: &[Step], value: &Value) -> Option<Failure> 
 }
 
 /// The same for a key.
-pub fn dangling_key(known: &Known, path: &[Step], key: &str) -> Option<Failure> {
+pub fn dangling_key(known: &KnownNames, path: &[Step], key: &str) -> Option<Failure> {
     match pattern(path).as_slice() {
         ["services", "*", "depends_on"] => missing(known, "service", key),
         ["services", "*", "networks"] if key != "default" => missing(known, "network", key),
@@ -44,7 +44,7 @@ pub fn dangling_key(known: &Known, path: &[Step], key: &str) -> Option<Failure> 
     }
 }
 
-fn missing(known: &Known, kind: &str, name: &str) -> Option<Failure> {
+fn missing(known: &KnownNames, kind: &str, name: &str) -> Option<Failure> {
     if name.starts_with(['.', '/', '~']) {
         return None;
     }

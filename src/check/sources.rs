@@ -7,22 +7,22 @@ use std::sync::Arc;
 use rhai::{Engine, Expr, ParseError, ParseErrorType, Position, Stmt};
 
 use super::findings::Findings;
-use super::parsed::Parsed;
+use super::parsed_source::ParsedSource;
 use super::rule::Rule;
 use crate::model::Failure;
-use crate::model::diagnostic::{Place, Source};
+use crate::model::diagnostic::{Source, SourceSpan};
 use crate::policy::CheckedPath;
 use crate::script::Library;
 use crate::script::names::Names;
 use crate::script::open_comment;
-use crate::script::resolver::{Found, find, source_text};
+use crate::script::resolver::{ResolvedModule, find, source_text};
 use crate::script::rules;
 use crate::script::syntax_error::SyntaxError;
 
 /// What was read, by name.
 #[derive(Default)]
 pub struct Sources {
-    pub parsed: BTreeMap<String, Parsed>,
+    pub parsed: BTreeMap<String, ParsedSource>,
     /// Those that are checked: what was asked for and the files that it imports, not the standard
     /// library.
     pub asked: BTreeSet<String>,
@@ -74,7 +74,7 @@ impl Reader<'_> {
         let before = String::from_utf8_lossy(&content[..good]);
         let (line, column) = crate::model::position::position(&before, before.len());
         let text = String::from_utf8_lossy(content).into_owned();
-        let place = Place { source: Arc::new(Source { name, text }), line, column, width: 1 };
+        let place = SourceSpan { source: Arc::new(Source { name, text }), line, column, width: 1 };
         self.findings.add_at(Rule::Unreadable, place, failure.hint("save the file as UTF-8"));
     }
 
@@ -84,7 +84,7 @@ impl Reader<'_> {
             self.findings.add(Rule::Syntax, &source, position, failure);
             return;
         }
-        match Parsed::parse(self.engine, source.clone(), path) {
+        match ParsedSource::parse(self.engine, source.clone(), path) {
             Ok(mut parsed) => {
                 self.broken(&parsed);
                 parsed.imports = self.imports(&parsed);
@@ -101,7 +101,7 @@ impl Reader<'_> {
     }
 
     /// What a source may not do that Rhai allows.
-    fn broken(&mut self, parsed: &Parsed) {
+    fn broken(&mut self, parsed: &ParsedSource) {
         for (failure, position) in rules::misplaced_imports(&parsed.ast) {
             self.findings.add(Rule::Import, &parsed.source, position, failure);
         }
@@ -112,7 +112,7 @@ impl Reader<'_> {
         }
     }
 
-    fn imports(&mut self, parsed: &Parsed) -> BTreeMap<String, Option<String>> {
+    fn imports(&mut self, parsed: &ParsedSource) -> BTreeMap<String, Option<String>> {
         let mut imports = BTreeMap::new();
         for statement in rules::imports(&parsed.ast) {
             let Stmt::Import(import, _) = statement else { continue };
@@ -129,15 +129,15 @@ impl Reader<'_> {
         imports
     }
 
-    fn follow(&mut self, found: Found) -> String {
+    fn follow(&mut self, found: ResolvedModule) -> String {
         match found {
-            Found::Standard { name, text } => {
+            ResolvedModule::Standard { name, text } => {
                 if self.sources.tried.insert(name.clone()) {
                     self.parse(Source { name: name.clone(), text: text.to_owned() }, None);
                 }
                 name
             }
-            Found::File { name, path } => {
+            ResolvedModule::File { name, path } => {
                 self.read(name.clone(), &path);
                 name
             }
@@ -159,7 +159,7 @@ impl Sources {
         }
         loop {
             let importers = |name: &str| {
-                let imports = move |parsed: &&Parsed| {
+                let imports = move |parsed: &&ParsedSource| {
                     parsed.imports.values().flatten().any(|import| import == name)
                 };
                 self.parsed

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::Common;
+use super::CommonOptions;
 use super::session::Session;
 use crate::check::{self, Report, Rule};
 use crate::model::diagnostic::{Diagnostic, Severity};
@@ -27,7 +27,7 @@ pub struct Check {
 }
 
 /// Checks; the exit code.
-pub fn main(common: &Common, check: &Check) -> u8 {
+pub fn main(common: &CommonOptions, check: &Check) -> u8 {
     let session = Session::new(common);
     match execute(&session, common, check) {
         Ok(report) => {
@@ -38,7 +38,11 @@ pub fn main(common: &Common, check: &Check) -> u8 {
     }
 }
 
-fn execute(session: &Session, common: &Common, check: &Check) -> Result<Report, Box<Diagnostic>> {
+fn execute(
+    session: &Session,
+    common: &CommonOptions,
+    check: &Check,
+) -> Result<Report, Box<Diagnostic>> {
     let current =
         project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
     let mut place = project_context::find(&*session.host, &common.wanted(), &current)?;
@@ -53,7 +57,7 @@ fn execute(session: &Session, common: &Common, check: &Check) -> Result<Report, 
 }
 
 /// Says what was found; the exit code.
-fn tell(session: &Session, common: &Common, report: &Report) -> u8 {
+fn tell(session: &Session, common: &CommonOptions, report: &Report) -> u8 {
     let warnings =
         report.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
     let errors = report.findings.len() - warnings;

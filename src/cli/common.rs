@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::engine::docker::EngineChoice;
-use crate::script::project_context::Wanted;
+use crate::script::project_context::ProjectOptions;
 
 /// Options of every verb.
 #[derive(Args, Clone, Default)]
-pub(super) struct Common {
+pub(super) struct CommonOptions {
     /// Work as if started in this folder
     #[arg(short = 'C', long, value_name = "FOLDER", global = true)]
     pub(super) directory: Option<PathBuf>,
@@ -40,10 +40,10 @@ pub(super) struct Common {
     pub(super) yes: bool,
 }
 
-impl Common {
+impl CommonOptions {
     /// Which project is meant.
-    pub(super) fn wanted(&self) -> Wanted {
-        Wanted {
+    pub(super) fn wanted(&self) -> ProjectOptions {
+        ProjectOptions {
             directory: self.directory.clone(),
             project: self.project.clone(),
             env_file: self.env_file.clone(),

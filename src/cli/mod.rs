@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use common::Common;
+use common::CommonOptions;
 
 /// Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script
 /// would do around it.
@@ -24,7 +24,7 @@ use common::Common;
 #[command(name = "spc", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
-    common: Common,
+    common: CommonOptions,
     #[command(subcommand)]
     verb: Verb,
 }

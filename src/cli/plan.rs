@@ -2,15 +2,15 @@
 
 use clap::Args;
 
-use super::Common;
-use super::run::{Origin, Words, origin};
+use super::CommonOptions;
+use super::run::{Origin, RunbookArgs, origin};
 use super::session::Session;
 use super::signals;
 use crate::api::context::Command;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::preview::Preview;
 use crate::model::{Failure, Kind};
-use crate::plan::{Planned, Planning, plan};
+use crate::plan::{PlanOutcome, PlanRequest, plan};
 use crate::script::project_context::{RunOptions, plain};
 use crate::script::resolver::source_text;
 use crate::ui::{help, preview};
@@ -29,24 +29,24 @@ pub struct Plan {
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
-    words: Words,
+    words: RunbookArgs,
 }
 
 /// Plans; the exit code.
-pub fn main(mut common: Common, mut given: Plan) -> u8 {
+pub fn main(mut common: CommonOptions, mut given: Plan) -> u8 {
     let from = origin(&mut given.words);
     given.words.take_own_options(&mut common, &mut [("--exit-code", &mut given.exit_code)]);
     let session = Session::new(&common);
     match execute(&session, &common, &given.words, from) {
-        Ok(Made { refused: true, .. }) => session.end_with(Kind::Policy.exit_code(), false),
-        Ok(Made { changes: true, .. }) if given.exit_code => session.end_with(CHANGES, true),
+        Ok(PlanResult { refused: true, .. }) => session.end_with(Kind::Policy.exit_code(), false),
+        Ok(PlanResult { changes: true, .. }) if given.exit_code => session.end_with(CHANGES, true),
         result => session.end(result.map(drop)),
     }
 }
 
 /// What a plan says to whoever asked for it by the exit code.
 #[derive(Default)]
-struct Made {
+struct PlanResult {
     /// There is something to do, or may be.
     changes: bool,
     /// It ends at something that `spc.toml` doesn't allow.
@@ -55,10 +55,10 @@ struct Made {
 
 fn execute(
     session: &Session,
-    common: &Common,
-    words: &Words,
+    common: &CommonOptions,
+    words: &RunbookArgs,
     from: Origin,
-) -> Result<Made, Box<Diagnostic>> {
+) -> Result<PlanResult, Box<Diagnostic>> {
     let runtime = Session::runtime().map_err(plain)?;
     signals::leave_at_once(session).map_err(plain)?;
     let found = from.find(session, common)?;
@@ -76,7 +76,7 @@ fn execute(
             .map_err(|error| Failure::new(Kind::Failed, error.message))?;
         source_text("standard input", &content)
     })?;
-    let planning = Planning {
+    let planning = PlanRequest {
         host: session.host.clone(),
         executor: crate::host::TaskExecutor::Real(runtime.handle().clone()),
         connector: std::sync::Arc::new(session.connector(common)),
@@ -91,27 +91,27 @@ fn execute(
     // What still runs on it is not waited for.
     runtime.shutdown_background();
     match planned? {
-        Planned::Help(text) => {
+        PlanOutcome::Help(text) => {
             session.print(&help::text(&text, session.terminal.width()));
-            Ok(Made::default())
+            Ok(PlanResult::default())
         }
-        Planned::Preview(made) => {
+        PlanOutcome::Preview(made) => {
             let ends = made.ends.as_ref();
-            let said = Made {
+            let said = PlanResult {
                 changes: made.changes() || ends.is_some(),
                 refused: ends.is_some_and(|ends| ends.refused),
             };
             show(session, common, &made);
             Ok(said)
         }
-        Planned::Failed(made, diagnostic) => {
+        PlanOutcome::Failed(made, diagnostic) => {
             show(session, common, &made);
             Err(diagnostic)
         }
     }
 }
 
-fn show(session: &Session, common: &Common, made: &Preview) {
+fn show(session: &Session, common: &CommonOptions, made: &Preview) {
     if common.json {
         session.json_lines().plan(made);
     } else {

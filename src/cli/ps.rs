@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Common;
+use super::CommonOptions;
 use super::session::Session;
 use crate::api::compose::project_at_hand;
 use crate::api::project;
 use crate::apply::verbs;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
-use crate::model::observed::Container;
+use crate::model::observed_state::Container;
 use crate::model::table::Table;
 use crate::script::project_context::{self, RunOptions, plain};
 
 /// Shows them; the exit code.
-pub fn main(common: &Common) -> u8 {
+pub fn main(common: &CommonOptions) -> u8 {
     let session = Session::new(common);
     let result = execute(&session, common);
     session.end(result)
 }
 
-fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
+fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnostic>> {
     let current =
         project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
     let place = project_context::find(&*session.host, &common.wanted(), &current)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::Common;
+use super::CommonOptions;
 use super::session::Session;
 use super::signals;
 use crate::api::context::Command;
@@ -16,7 +16,7 @@ use crate::host::{FileKind, Host, StandardStream};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
-use crate::repl::{self, Ended, Interrupts, show};
+use crate::repl::{self, Interrupts, SessionEnd, show};
 use crate::script::project_context::{self, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
@@ -28,12 +28,12 @@ pub const STDIN: &str = "<stdin>";
 const CONNECTING: Duration = Duration::from_millis(200);
 
 /// Asks for lines, or evaluates what is piped in; the exit code.
-pub fn main(common: &Common) -> u8 {
+pub fn main(common: &CommonOptions) -> u8 {
     let session = Session::new(common);
     match execute(&session, common) {
-        Ok(Ended::Left) => session.end(Ok(())),
+        Ok(SessionEnd::Left) => session.end(Ok(())),
         // Told by a signal: there is nobody to tell.
-        Ok(Ended::Terminated) => {
+        Ok(SessionEnd::Terminated) => {
             session.terminal.flush();
             Kind::Interrupted.exit_code()
         }
@@ -41,7 +41,7 @@ pub fn main(common: &Common) -> u8 {
     }
 }
 
-fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>> {
+fn execute(session: &Session, common: &CommonOptions) -> Result<SessionEnd, Box<Diagnostic>> {
     let host = &*session.host;
     let is_typed = host.is_terminal(StandardStream::Stdin);
     if is_typed && common.json {
@@ -68,7 +68,7 @@ fn execute(session: &Session, common: &Common) -> Result<Ended, Box<Diagnostic>>
         repl::run(&context, &folder, &session.terminal, &interrupts)
     } else {
         signals::end_in_order(context.cancel.clone(), session).map_err(plain)?;
-        piped(session, common, &context, folder).map(|()| Ended::Left)
+        piped(session, common, &context, folder).map(|()| SessionEnd::Left)
     };
     // What still runs on it (a stream of events) is not waited for.
     runtime.shutdown_background();
@@ -92,7 +92,7 @@ pub fn read_stdin(context: &Context) -> Result<String, Failure> {
 
 /// Connects to an engine of this machine or its network at once, so that names can be completed in
 /// the first line. What keeps it from that is told at the first call that needs it.
-fn connect_to_near(session: &Session, common: &Common, context: &Context) {
+fn connect_to_near(session: &Session, common: &CommonOptions, context: &Context) {
     let is_near = ConnectOptions::from_host(&*session.host, &common.engine())
         .is_ok_and(|options| options.is_near());
     if is_near {
@@ -117,14 +117,14 @@ fn greet(session: &Session, context: &Context) {
 /// Text that is piped in is a script whose values are shown.
 fn piped(
     session: &Session,
-    common: &Common,
+    common: &CommonOptions,
     context: &Arc<Context>,
     folder: PathBuf,
 ) -> Result<(), Box<Diagnostic>> {
     let text = read_stdin(context).map_err(plain)?;
     let runbook = Runbook::Code { name: STDIN.to_owned(), folder, text };
     let lines = common.json.then(|| session.json_lines());
-    let outcome = script::run_telling(context, &runbook, &mut |printer, value| match &lines {
+    let outcome = script::run_reporting(context, &runbook, &mut |printer, value| match &lines {
         Some(lines) => show::show_json(lines, printer, value),
         None => show::show(&session.terminal, printer, value),
     })?;

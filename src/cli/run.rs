@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::Common;
+use super::CommonOptions;
 use super::repl;
 use super::session::Session;
 use super::signals;
@@ -26,12 +26,12 @@ const WORDS: &str = "<command line>";
 )]
 pub struct Run {
     #[command(flatten)]
-    words: Words,
+    words: RunbookArgs,
 }
 
 /// Which runbook, and what it is told.
 #[derive(Args)]
-pub struct Words {
+pub struct RunbookArgs {
     /// Remove containers of services that are no longer described
     #[arg(long)]
     pub remove_orphans: bool,
@@ -55,7 +55,7 @@ pub struct Words {
 }
 
 /// Runs; the exit code.
-pub fn main(mut common: Common, mut run: Run) -> u8 {
+pub fn main(mut common: CommonOptions, mut run: Run) -> u8 {
     let origin = origin(&mut run.words);
     run.words.take_own_options(&mut common, &mut []);
     let session = Session::new(&common);
@@ -64,7 +64,7 @@ pub fn main(mut common: Common, mut run: Run) -> u8 {
 }
 
 /// Takes where the runbook is out of the words.
-pub fn origin(given: &mut Words) -> Origin {
+pub fn origin(given: &mut RunbookArgs) -> Origin {
     match given.code.take() {
         Some(code) => Origin::Words(code),
         None => match given.given.remove(0) {
@@ -74,10 +74,10 @@ pub fn origin(given: &mut Words) -> Origin {
     }
 }
 
-impl Words {
+impl RunbookArgs {
     /// spc's own options may stand behind the runbook's name too: no runbook has others of these
     /// names. `more`: those of the verb.
-    pub fn take_own_options(&mut self, common: &mut Common, more: &mut [(&str, &mut bool)]) {
+    pub fn take_own_options(&mut self, common: &mut CommonOptions, more: &mut [(&str, &mut bool)]) {
         let end = self.given.iter().position(|word| word == "--").unwrap_or(self.given.len());
         let rest = self.given.split_off(end);
         self.given.retain(|word| {
@@ -112,7 +112,7 @@ pub enum Origin {
 }
 
 /// A runbook's surroundings.
-pub struct Found {
+pub struct LocatedRunbook {
     /// Its file, if it is in one.
     pub path: Option<PathBuf>,
     pub place: ProjectContext,
@@ -132,7 +132,11 @@ impl Origin {
 
     /// Finds its project. A runbook that is missing is the script host's to tell, with the nearest
     /// name; its project is then that of its folder.
-    pub fn find(&self, session: &Session, common: &Common) -> Result<Found, Box<Diagnostic>> {
+    pub fn find(
+        &self,
+        session: &Session,
+        common: &CommonOptions,
+    ) -> Result<LocatedRunbook, Box<Diagnostic>> {
         if matches!(self, Self::File(name) if name.is_empty()) {
             return Err(plain(Failure::usage("The name of the runbook is empty")));
         }
@@ -144,7 +148,7 @@ impl Origin {
         let folder = real.as_ref().and_then(|real| real.parent()).unwrap_or(&current);
         let place = project_context::find(host, &common.wanted(), folder)?;
         let imports = repl::imports_folder(host, place.root.as_deref(), &current);
-        Ok(Found { path, place, imports })
+        Ok(LocatedRunbook { path, place, imports })
     }
 
     /// The runbook itself. `stdin` reads standard input, where it is there.
@@ -169,8 +173,8 @@ impl Origin {
 
 fn execute(
     session: &Session,
-    common: &Common,
-    given: &Words,
+    common: &CommonOptions,
+    given: &RunbookArgs,
     origin: Origin,
 ) -> Result<(), Box<Diagnostic>> {
     let found = origin.find(session, common)?;

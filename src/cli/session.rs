@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::Common;
+use super::CommonOptions;
 use crate::api::context::{Connector, Context};
 use crate::api::logs::was_interrupted;
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
 use crate::engine::docker::{ConnectOptions, connect, known_engines};
-use crate::engine::planned::OnWait;
+use crate::engine::dry_run::OnWait;
 use crate::host::real::RealHost;
 use crate::host::{Host, TaskExecutor};
 use crate::model::diagnostic::Diagnostic;
@@ -21,7 +21,7 @@ use crate::model::url_credentials::without_credentials;
 use crate::model::{Failure, Kind};
 use crate::script::project_context::{ProjectContext, RunOptions};
 use crate::ui::json_lines::JsonLines;
-use crate::ui::live::Live;
+use crate::ui::live_progress::LiveProgress;
 use crate::ui::masking::MaskingSink;
 use crate::ui::progress::{Progress, Verbosity};
 use crate::ui::{Terminal, diagnostics};
@@ -40,7 +40,7 @@ pub struct Session {
 
 impl Session {
     /// The process's own.
-    pub fn new(common: &Common) -> Self {
+    pub fn new(common: &CommonOptions) -> Self {
         let secrets = Arc::new(Secrets::new());
         let terminal = Arc::new(Terminal::standard(secrets.clone()));
         let asked = terminal.clone();
@@ -93,7 +93,7 @@ impl Session {
         if self.json {
             Arc::new(self.json_lines())
         } else if self.verbosity > Verbosity::Quiet && self.can_draw() {
-            let live = Arc::new(Live::new(
+            let live = Arc::new(LiveProgress::new(
                 self.terminal.clone(),
                 self.verbosity,
                 Box::new(move || host.monotonic()),
@@ -155,7 +155,11 @@ impl Session {
     }
 
     /// The same place, where scripts' requests reach none of the engines that spc knows of.
-    pub fn keep_from_engines(&self, common: &Common, mut place: ProjectContext) -> ProjectContext {
+    pub fn keep_from_engines(
+        &self,
+        common: &CommonOptions,
+        mut place: ProjectContext,
+    ) -> ProjectContext {
         place.policy = place.policy.with_engines(known_engines(&*self.host, &common.engine()));
         place
     }
@@ -163,7 +167,7 @@ impl Session {
     /// The context of a run at `place`.
     pub fn context(
         &self,
-        common: &Common,
+        common: &CommonOptions,
         place: ProjectContext,
         handle: &tokio::runtime::Handle,
         options: RunOptions,
@@ -194,7 +198,7 @@ impl Session {
     }
 
     /// The way to the engine that is meant.
-    pub fn connector(&self, common: &Common) -> Connector {
+    pub fn connector(&self, common: &CommonOptions) -> Connector {
         let host = self.host.clone();
         let choice = common.engine();
         Box::new(move || {
@@ -271,7 +275,7 @@ fn report_panics(terminal: &Arc<Terminal>) {
     }));
 }
 
-fn verbosity(common: &Common) -> Verbosity {
+fn verbosity(common: &CommonOptions) -> Verbosity {
     match (common.quiet, common.verbose) {
         (true, _) => Verbosity::Quiet,
         (false, true) => Verbosity::Verbose,

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::session::Session;
 use crate::api::logs::interrupt;
-use crate::apply::under_way;
-use crate::engine::planned::{is_any_running, kill_running};
+use crate::apply::running_commands;
+use crate::engine::dry_run::{is_any_running, kill_running};
 use crate::host::Host;
 use crate::host::real::ignores_hang_up;
 use crate::model::{Failure, Kind};
@@ -55,7 +55,7 @@ struct Signals {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Received {
+enum ReceivedSignal {
     Interrupt,
     Terminate,
     HangUp,
@@ -71,7 +71,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Received {
+    async fn next(&mut self) -> ReceivedSignal {
         let hang_up = async {
             match &mut self.hang_up {
                 Some(hang_up) => drop(hang_up.recv().await),
@@ -79,9 +79,9 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => Received::Interrupt,
-            _ = self.terminate.recv() => Received::Terminate,
-            () = hang_up => Received::HangUp,
+            _ = self.interrupt.recv() => ReceivedSignal::Interrupt,
+            _ = self.terminate.recv() => ReceivedSignal::Terminate,
+            () = hang_up => ReceivedSignal::HangUp,
         }
     }
 
@@ -143,7 +143,7 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
                     soon(&*host, say(&terminal, NOTICE)).await;
                 }
                 cancel.cancel();
-            } else if received != Received::HangUp {
+            } else if received != ReceivedSignal::HangUp {
                 kill_commands(&*host).await;
                 soon(&*host, say(&terminal, LEFT)).await;
                 leave_now(&terminal);
@@ -189,14 +189,14 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
     let usual = tcgetattr(rustix::stdio::stderr()).ok();
     listen(move |mut signals| async move {
         loop {
-            let has_to_end = interrupts.is_told_to_end();
+            let has_to_end = interrupts.is_ending();
             let answer = tokio::select! {
                 received = signals.next() => {
                     terminal.hurry();
                     match received {
-                        Received::Interrupt => interrupts.interrupt(),
-                        Received::HangUp if has_to_end => continue,
-                        Received::Terminate | Received::HangUp => interrupts.end(),
+                        ReceivedSignal::Interrupt => interrupts.interrupt(),
+                        ReceivedSignal::HangUp if has_to_end => continue,
+                        ReceivedSignal::Terminate | ReceivedSignal::HangUp => interrupts.end(),
                     }
                 }
                 () = terminal.closed().cancelled(), if !has_to_end => interrupts.end(),
@@ -210,7 +210,7 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
                 Answer::AtPrompt => {}
                 Answer::Cancel(token) => {
                     signals.let_echo_pass(&*host).await;
-                    if !interrupts.is_told_to_end() {
+                    if !interrupts.is_ending() {
                         soon(&*host, say(&terminal, NOTICE)).await;
                     }
                     token.cancel();
@@ -239,9 +239,9 @@ async fn say(terminal: &Arc<Terminal>, text: &'static str) {
 /// Kills what runs in containers and nobody will wait for; not for long, as the process is to leave
 /// at once.
 async fn kill_commands(host: &dyn Host) {
-    if under_way::is_any() {
+    if running_commands::is_any() {
         tokio::select! {
-            () = under_way::kill_all() => {}
+            () = running_commands::kill_all() => {}
             () = host.sleep(KILL_TIME) => {}
         }
     }

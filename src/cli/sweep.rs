@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Common;
+use super::CommonOptions;
 use super::session::Session;
 use super::signals;
 use crate::host::Host;
@@ -42,14 +42,14 @@ pub struct Sweep {
     recoveries: usize,
     /// Kill at this point alone: 17:after, or 17:after,3:before to kill the recovering run too
     #[arg(long, value_name = "POINT", requires = "crash-sweep", conflicts_with_all = ["all", "recoveries"])]
-    at: Option<At>,
+    at: Option<PointPair>,
 }
 
 /// A point, and one of the run after it.
 #[derive(Debug, Clone, Copy)]
-struct At(Point, Option<Point>);
+struct PointPair(Point, Option<Point>);
 
-impl std::str::FromStr for At {
+impl std::str::FromStr for PointPair {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -61,7 +61,7 @@ impl std::str::FromStr for At {
 }
 
 /// What the verb's other options say.
-pub struct Rest<'a> {
+pub struct SweepOptions<'a> {
     pub words: &'a [PathBuf],
     pub seed: u64,
     pub jobs: usize,
@@ -70,11 +70,11 @@ pub struct Rest<'a> {
 /// Sweeps a runbook.
 pub fn execute(
     session: &Session,
-    common: &Common,
+    common: &CommonOptions,
     sweep_options: &Sweep,
     runbook: &Path,
     subject: Subject,
-    rest: &Rest<'_>,
+    rest: &SweepOptions<'_>,
 ) -> Result<(), Box<Diagnostic>> {
     let host = session.host.clone();
     let current =
@@ -104,7 +104,7 @@ pub fn execute(
         all: sweep_options.all,
         recoveries: sweep_options.recoveries,
         jobs: rest.jobs,
-        at: sweep_options.at.map(|At(first, second)| (first, second)),
+        at: sweep_options.at.map(|PointPair(first, second)| (first, second)),
         ..Options::default()
     };
     signals::end_in_order(options.cancel.clone(), session).map_err(plain)?;
@@ -121,19 +121,20 @@ pub fn execute(
     }
     let report = report?;
     let took = host.monotonic().saturating_sub(begun);
-    let mut told: Vec<String> = Vec::new();
+    let mut previous: Vec<String> = Vec::new();
     for finding in &report.findings {
         if common.json {
             session.terminal.data(&finding.json().to_string());
         } else {
             let lines = finding.lines();
-            let shown = if lines == told { vec!["as before".to_owned()] } else { lines.clone() };
+            let shown =
+                if lines == previous { vec!["as before".to_owned()] } else { lines.clone() };
             session.terminal.out(&text(
                 finding,
                 &shown,
                 &again(finding, runbook, common, sweep_options, rest),
             ));
-            told = lines;
+            previous = lines;
         }
     }
     let summary = format!("{} ({:.1} s)", report.summary(), took.as_secs_f64());
@@ -175,7 +176,7 @@ fn task(
 /// project's example. One that is empty is none.
 fn env_file(
     host: &dyn Host,
-    common: &Common,
+    common: &CommonOptions,
     current: &Path,
     directory: &Path,
 ) -> Result<Option<bytes::Bytes>, Failure> {
@@ -212,9 +213,9 @@ fn text(finding: &Finding, lines: &[String], again: &str) -> String {
 fn again(
     finding: &Finding,
     runbook: &Path,
-    common: &Common,
+    common: &CommonOptions,
     options: &Sweep,
-    rest: &Rest<'_>,
+    rest: &SweepOptions<'_>,
 ) -> String {
     let mut words = vec![
         "spc".to_owned(),

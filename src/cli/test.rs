@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use parking_lot::Mutex;
 
-use super::Common;
+use super::CommonOptions;
 use super::session::Session;
 use super::sweep;
 use crate::host::resolve::named_itself;
@@ -18,7 +18,7 @@ use crate::model::{Failure, Kind};
 use crate::script::project_context::{self, plain};
 use crate::testing::discover::discover;
 use crate::testing::junit;
-use crate::testing::suite::{self, Manner};
+use crate::testing::suite::{self, SuiteOptions};
 use crate::ui::diagnostics;
 use crate::ui::verdicts::{self, Verdicts};
 
@@ -67,13 +67,13 @@ pub struct Test {
 }
 
 /// Runs them; the exit code.
-pub fn main(common: &Common, test: &Test) -> u8 {
+pub fn main(common: &CommonOptions, test: &Test) -> u8 {
     let session = Session::new(common);
     let result = execute(&session, common, test);
     session.end(result)
 }
 
-fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Diagnostic>> {
+fn execute(session: &Session, common: &CommonOptions, test: &Test) -> Result<(), Box<Diagnostic>> {
     refuse_engines(common, test.sweep.runbook.is_some())?;
     let current =
         project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
@@ -91,7 +91,7 @@ fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Di
         named,
     );
     if let Some(runbook) = &test.sweep.runbook {
-        let rest = sweep::Rest { words: &test.paths, seed: test.seed, jobs: jobs(test) };
+        let rest = sweep::SweepOptions { words: &test.paths, seed: test.seed, jobs: jobs(test) };
         return sweep::execute(session, common, &test.sweep, runbook, subject, &rest);
     }
     let paths = if test.paths.is_empty() {
@@ -118,20 +118,20 @@ fn execute(session: &Session, common: &Common, test: &Test) -> Result<(), Box<Di
         .map(|path| Report::begin(&*session.host, current.join(path)))
         .transpose()
         .map_err(plain)?;
-    let told = Mutex::new(Vec::new());
+    let reports = Mutex::new(Vec::new());
     let shown = Verdicts { terminal: &session.terminal, quiet: common.quiet };
     let lines = common.json.then(|| session.json_lines());
     let summary = suite::run(&executor, &*session.host, &subject, &files, &manner, &|one| {
         let one = with_repeat(one, test);
         match &lines {
-            Some(lines) => verdicts::tell_json(lines, &one),
+            Some(lines) => verdicts::report_json(lines, &one),
             None => shown.tell(&one),
         }
-        told.lock().push(one);
+        reports.lock().push(one);
     });
     if let Some(report) = report {
-        let told = told.into_inner();
-        let text = junit::report(&told, &summary, &diagnostics::text).map_err(plain)?;
+        let reports = reports.into_inner();
+        let text = junit::report(&reports, &summary, &diagnostics::text).map_err(plain)?;
         executor.block_on(report.write(text)).map_err(plain)?;
     }
     if let Some(lines) = &lines {
@@ -152,7 +152,7 @@ fn failure(summary: &Summary) -> Failure {
 }
 
 /// A test has a machine of its own: what names another would only seem to count.
-fn refuse_engines(common: &Common, sweeps: bool) -> Result<(), Box<Diagnostic>> {
+fn refuse_engines(common: &CommonOptions, sweeps: bool) -> Result<(), Box<Diagnostic>> {
     let given = [
         ("--host", common.host.is_some()),
         ("--context", common.context.is_some()),
@@ -176,8 +176,8 @@ fn jobs(test: &Test) -> usize {
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
-fn manner(test: &Test) -> Manner {
-    Manner {
+fn manner(test: &Test) -> SuiteOptions {
+    SuiteOptions {
         seed: test.seed,
         seeds: test.seeds,
         filters: test.filters.clone(),
@@ -191,7 +191,11 @@ fn manner(test: &Test) -> Manner {
     }
 }
 
-fn list(session: &Session, common: &Common, files: &[suite::File]) -> Result<(), Box<Diagnostic>> {
+fn list(
+    session: &Session,
+    common: &CommonOptions,
+    files: &[suite::File],
+) -> Result<(), Box<Diagnostic>> {
     let mut broken = None;
     for file in files {
         match &file.tests {
@@ -210,9 +214,9 @@ fn list(session: &Session, common: &Common, files: &[suite::File]) -> Result<(),
 }
 
 /// The same; a failure that a seed brought about says how to have it again.
-fn with_repeat(told: &TestReport, test: &Test) -> TestReport {
-    let mut told = told.clone();
-    if let TestReport::Verdict(verdict) = &mut told
+fn with_repeat(reports: &TestReport, test: &Test) -> TestReport {
+    let mut reports = reports.clone();
+    if let TestReport::Verdict(verdict) = &mut reports
         && (test.seeds > 1 || test.seed != 1)
     {
         let again =
@@ -224,7 +228,7 @@ fn with_repeat(told: &TestReport, test: &Test) -> TestReport {
                 .push(crate::model::failure::Detail { title: "it failed".to_owned(), text });
         }
     }
-    told
+    reports
 }
 
 /// A file that is written once the tests are done, and known to be writable before.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Common;
+use super::CommonOptions;
 use super::session::Session;
 use crate::api::compose::project_at_hand;
 use crate::api::project;
@@ -13,13 +13,13 @@ use crate::model::{Failure, Kind};
 use crate::script::project_context::{self, RunOptions, plain};
 
 /// Asks and removes; the exit code.
-pub fn main(common: &Common) -> u8 {
+pub fn main(common: &CommonOptions) -> u8 {
     let session = Session::new(common);
     let result = execute(&session, common);
     session.end(result)
 }
 
-fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
+fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnostic>> {
     let current =
         project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
     let place = project_context::find(&*session.host, &common.wanted(), &current)?;
@@ -28,7 +28,7 @@ fn execute(session: &Session, common: &Common) -> Result<(), Box<Diagnostic>> {
     let name = project_at_hand(&context).map_err(plain)?;
     let work = async {
         let ctx = project::run_context(&context, &name).await?;
-        let Some(lock::Taken { id, content }) = lock::holder(&ctx, &name).await? else {
+        let Some(lock::ExistingLock { id, content }) = lock::holder(&ctx, &name).await? else {
             session.terminal.err(&format!("The project \"{name}\" is not locked"));
             return Ok(());
         };

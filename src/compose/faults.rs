@@ -15,7 +15,7 @@ use crate::model::{Failure, Kind};
 
 /// How much of a description is held against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum ComparisonScope {
     /// All of it.
     Whole,
     /// Each part by itself: of what is missing the others can't be said to lack it.
@@ -66,16 +66,16 @@ fn line(failure: &Failure) -> String {
 pub fn read<T>(
     file: &ComposeFile,
     description: &Value,
-    read: &dyn Fn(&Value, Scope) -> Result<T, Failure>,
+    read: &dyn Fn(&Value, ComparisonScope) -> Result<T, Failure>,
 ) -> Result<T, Faults> {
-    let found = match file.faults.is_empty().then(|| read(description, Scope::Whole)) {
+    let found = match file.faults.is_empty().then(|| read(description, ComparisonScope::Whole)) {
         Some(Ok(read)) => return Ok(read),
         Some(Err(failure)) => Some(failure),
         None => None,
     };
-    let mut search = Search {
+    let mut search = FaultSearch {
         description: description.clone(),
-        scope: Scope::Whole,
+        scope: ComparisonScope::Whole,
         out: BTreeMap::new(),
         taken: Vec::new(),
     };
@@ -117,16 +117,16 @@ pub fn read<T>(
 }
 
 /// A description from which the faults are taken out one by one.
-struct Search {
+struct FaultSearch {
     description: Value,
-    scope: Scope,
+    scope: ComparisonScope,
     /// The numbers, as in the file, of the items taken out of each list.
     out: BTreeMap<Vec<String>, BTreeSet<usize>>,
     /// All that was taken out, by its path in the file.
     taken: Vec<Vec<String>>,
 }
 
-impl Search {
+impl FaultSearch {
     /// The path, in the file, of what stands at `path` now: items before it may be gone.
     fn real(&self, path: &[String]) -> Vec<String> {
         let mut real: Vec<String> = Vec::new();
@@ -196,7 +196,7 @@ impl Search {
         if path.len() < 3 && stub.is_none() && !is_service
             || path.iter().any(|key| compared.contains(&key.as_str()))
         {
-            self.scope = Scope::Parts;
+            self.scope = ComparisonScope::Parts;
         }
         let before = self.description.clone();
         if let [section, name] = path {

@@ -17,7 +17,7 @@ use super::locate::{self, Mark};
 use super::{Lookup, scalars, text, yaml};
 use crate::model::Failure;
 use crate::model::diagnostic::Source;
-use crate::model::failure::{FilePlace, SpecPath};
+use crate::model::failure::{FileSpan, SpecPath};
 use crate::model::names::{check_project, normalise_project};
 use crate::model::position::{offset, position};
 
@@ -76,7 +76,7 @@ impl ComposeFile {
     /// Reads a compose file; `source` is its [`source`]. [`read`](super::faults::read) reads its description.
     pub fn read(source: Arc<Source>, content: &[u8], lookup: Lookup<'_>) -> Result<Self, Failure> {
         text::decode(content).map_err(|wrong| {
-            let place = FilePlace {
+            let place = FileSpan {
                 file: source.name.clone(),
                 line: wrong.line,
                 column: wrong.column,
@@ -148,15 +148,15 @@ impl ComposeFile {
     fn document(&self) -> Result<Yaml, Failure> {
         let text = &self.source.text;
         let mut document: Yaml = yaml::read(text).map_err(|error| match error {
-            yaml::Unreadable::TooLarge(reason) => {
+            yaml::YamlError::TooLarge(reason) => {
                 Failure::usage(format!("The file is too large: {reason}")).in_file(self.place(None))
             }
-            yaml::Unreadable::TooLong(error) => {
+            yaml::YamlError::TooLong(error) => {
                 Failure::usage("A whole number of more than 64 bits stands here")
                     .hint("write it in quotes: a text keeps every digit")
                     .in_file(self.place(locate::mark_of(&error)))
             }
-            yaml::Unreadable::Syntax(error) => self.not_yaml(&error),
+            yaml::YamlError::Syntax(error) => self.not_yaml(&error),
         })?;
         if let Some(path) = wrong_merge(&document, &[]) {
             return Err(self
@@ -366,7 +366,7 @@ impl ComposeFile {
     }
 
     /// A place in the file, as wide as the token there; its beginning without one.
-    fn place(&self, mark: Option<Mark>) -> FilePlace {
+    fn place(&self, mark: Option<Mark>) -> FileSpan {
         let text = &self.source.text;
         let lines = text.split('\n').count();
         let mark = mark.unwrap_or(Mark { line: 1, column: 1 });
@@ -376,7 +376,7 @@ impl ComposeFile {
         let end = text.split('\n').nth(line - 1).unwrap_or_default().chars().count() + 1;
         let column = if mark.line > lines { end } else { mark.column.min(end) };
         let rest = text[offset(text, line, column)..].lines().next().unwrap_or_default();
-        FilePlace {
+        FileSpan {
             file: self.source.name.clone(),
             line,
             column,

@@ -23,7 +23,7 @@ const LARGEST: usize = crate::compose::LARGEST_TEXT;
 
 /// A string with its variables replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Interpolated {
+pub struct InterpolatedText {
     pub text: String,
     /// Variables that were asked for without a default and are not set: each once, in order. Worth
     /// a warning.
@@ -45,7 +45,7 @@ pub struct InterpolationError {
 }
 
 /// Replaces the variables of `text`.
-pub fn interpolate(text: &str, lookup: Lookup<'_>) -> Result<Interpolated, InterpolationError> {
+pub fn interpolate(text: &str, lookup: Lookup<'_>) -> Result<InterpolatedText, InterpolationError> {
     interpolate_marked(text, '$', lookup)
 }
 
@@ -54,10 +54,10 @@ pub(super) fn interpolate_marked(
     text: &str,
     mark: char,
     lookup: Lookup<'_>,
-) -> Result<Interpolated, InterpolationError> {
+) -> Result<InterpolatedText, InterpolationError> {
     let mut interpolation = Interpolation { mark, lookup, unset: Vec::new() };
-    let text = interpolation.expand(text, Place { offset: 0, depth: 0, used: true })?;
-    Ok(Interpolated { text, unset: interpolation.unset })
+    let text = interpolation.expand(text, PiecePosition { offset: 0, depth: 0, used: true })?;
+    Ok(InterpolatedText { text, unset: interpolation.unset })
 }
 
 struct Interpolation<'a> {
@@ -68,7 +68,7 @@ struct Interpolation<'a> {
 
 /// Where a piece of the text stands.
 #[derive(Clone, Copy)]
-struct Place {
+struct PiecePosition {
     /// Bytes before it.
     offset: usize,
     /// Expressions around it.
@@ -85,13 +85,15 @@ enum Operator {
 }
 
 impl Interpolation<'_> {
-    fn expand(&mut self, text: &str, place: Place) -> Result<String, InterpolationError> {
+    fn expand(&mut self, text: &str, place: PiecePosition) -> Result<String, InterpolationError> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((literal, after)) = rest.split_once(self.mark) {
             out.push_str(literal);
-            let here =
-                Place { offset: place.offset + text.len() - rest.len() + literal.len(), ..place };
+            let here = PiecePosition {
+                offset: place.offset + text.len() - rest.len() + literal.len(),
+                ..place
+            };
             rest = if let Some(after) = after.strip_prefix(self.mark) {
                 out.push('$');
                 after
@@ -116,7 +118,7 @@ impl Interpolation<'_> {
     fn until_closed<'t>(
         &self,
         body: &'t str,
-        here: Place,
+        here: PiecePosition,
     ) -> Result<(&'t str, &'t str), InterpolationError> {
         // In "${A:-$${B}}" the inner brace pairs, in "${A:-$${B}" it does not: Compose takes both.
         if let Some(index) =
@@ -152,7 +154,11 @@ impl Interpolation<'_> {
     }
 
     /// The value of what stands between the braces.
-    fn evaluate(&mut self, expression: &str, here: Place) -> Result<String, InterpolationError> {
+    fn evaluate(
+        &mut self,
+        expression: &str,
+        here: PiecePosition,
+    ) -> Result<String, InterpolationError> {
         let (name, rest) = expression.split_at(name_length(expression));
         let opening = here.offset + self.mark.len_utf8() + 1;
         let span = here.offset..opening + expression.len() + 1;
@@ -198,7 +204,7 @@ impl Interpolation<'_> {
         let word_is_used = here.used && (operator == Operator::Alternative) == present.is_some();
         let word = self.expand(
             word,
-            Place {
+            PiecePosition {
                 offset: opening + expression.len() - word.len(),
                 depth: here.depth + 1,
                 used: word_is_used,
@@ -222,7 +228,7 @@ impl Interpolation<'_> {
         }
     }
 
-    fn plain(&mut self, name: &str, here: Place) -> String {
+    fn plain(&mut self, name: &str, here: PiecePosition) -> String {
         if !here.used {
             return String::new();
         }
@@ -241,7 +247,7 @@ impl Interpolation<'_> {
 }
 
 /// Adds the value of the expression that begins `here`.
-fn append(out: &mut String, value: &str, here: Place) -> Result<(), InterpolationError> {
+fn append(out: &mut String, value: &str, here: PiecePosition) -> Result<(), InterpolationError> {
     if out.len() + value.len() > LARGEST {
         return Err(InterpolationError {
             span: here.offset..here.offset + 1,
@@ -327,7 +333,7 @@ mod tests {
         let interpolated = interpolate("$SETx ${UNSET} $UNSET ${U2-}.", &environment).unwrap();
         assert_eq!(
             interpolated,
-            Interpolated {
+            InterpolatedText {
                 text: "   .".to_owned(),
                 unset: vec!["SETx".to_owned(), "UNSET".to_owned()]
             }

@@ -45,8 +45,9 @@ pub fn find(text: &str, path: &[String], on_key: bool) -> Option<Mark> {
 /// The second of two equal keys of one map, if that is what a text is refused for.
 pub fn duplicate(text: &str) -> Option<(String, Mark)> {
     let found = RefCell::new(None);
-    let refused =
-        Unique { found: &found }.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
+    let refused = DuplicateKeyVisitor { found: &found }
+        .deserialize(serde_yaml::Deserializer::from_str(text))
+        .err()?;
     Some((found.into_inner()?, mark_of(&refused)?))
 }
 
@@ -76,21 +77,21 @@ fn child(text: &str, parent: &[String], key: &str) -> Option<Vec<String>> {
 /// The place of what stands at exactly this path.
 fn mark(text: &str, path: &[String], on_key: bool) -> Option<Mark> {
     let reached = Cell::new(false);
-    let walk = Walk { path, on_key, reached: &reached };
+    let walk = PathVisitor { path, on_key, reached: &reached };
     let refused = walk.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
     reached.into_inner().then(|| mark_of(&refused)).flatten()
 }
 
 /// Goes down a path, and refuses what is at its end.
-struct Walk<'a> {
+struct PathVisitor<'a> {
     path: &'a [String],
     on_key: bool,
     reached: &'a Cell<bool>,
 }
 
-impl Walk<'_> {
-    fn deeper(&self) -> Walk<'_> {
-        Walk { path: &self.path[1..], on_key: self.on_key, reached: self.reached }
+impl PathVisitor<'_> {
+    fn deeper(&self) -> PathVisitor<'_> {
+        PathVisitor { path: &self.path[1..], on_key: self.on_key, reached: self.reached }
     }
 
     fn reach<T, E: Error>(&self) -> Result<T, E> {
@@ -99,7 +100,7 @@ impl Walk<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
+impl<'de> DeserializeSeed<'de> for PathVisitor<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -119,7 +120,7 @@ macro_rules! scalars {
     };
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
+impl<'de> Visitor<'de> for PathVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -175,7 +176,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
-impl Walk<'_> {
+impl PathVisitor<'_> {
     fn scalar<E: Error>(self, _: String) -> Result<(), E> {
         if self.path.is_empty() { self.reach() } else { Ok(()) }
     }
@@ -222,18 +223,18 @@ impl<'de> Visitor<'de> for Key<'_> {
 
 /// Reads everything, and refuses a key that its map has already.
 #[derive(Clone, Copy)]
-struct Unique<'a> {
+struct DuplicateKeyVisitor<'a> {
     found: &'a RefCell<Option<String>>,
 }
 
-impl Unique<'_> {
+impl DuplicateKeyVisitor<'_> {
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as the macro calls it")]
     fn scalar<E: Error>(self, _: String) -> Result<(), E> {
         Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Unique<'_> {
+impl<'de> DeserializeSeed<'de> for DuplicateKeyVisitor<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -241,7 +242,7 @@ impl<'de> DeserializeSeed<'de> for Unique<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Unique<'_> {
+impl<'de> Visitor<'de> for DuplicateKeyVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

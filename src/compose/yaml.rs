@@ -10,7 +10,7 @@ use serde_yaml::Value as Yaml;
 
 /// A value that JSON has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Strange {
+pub struct UnsupportedValue {
     /// The keys that lead to it.
     pub path: Vec<String>,
     /// What is said of the text: `holds .nan, which …`.
@@ -28,7 +28,7 @@ pub(super) const MOST_TEXT: usize = 64 << 20;
 
 /// Why a text gives no value.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
+pub enum YamlError {
     /// It would take too much memory or time: nothing more is to be looked for in it.
     #[error("{0}")]
     TooLarge(String),
@@ -39,7 +39,7 @@ pub enum Unreadable {
     Syntax(serde_yaml::Error),
 }
 
-impl From<serde_yaml::Error> for Unreadable {
+impl From<serde_yaml::Error> for YamlError {
     fn from(error: serde_yaml::Error) -> Self {
         let said = error.to_string();
         // The library says it with the number, which may be a secret, and with the name of a type
@@ -75,9 +75,9 @@ fn place(error: &serde_yaml::Error) -> String {
 }
 
 /// The value in a text.
-pub fn read(text: &str) -> Result<Yaml, Unreadable> {
+pub fn read(text: &str) -> Result<Yaml, YamlError> {
     if marks(text) > MOST {
-        return Err(Unreadable::TooLarge(format!("it holds more than {MOST} values")));
+        return Err(YamlError::TooLarge(format!("it holds more than {MOST} values")));
     }
     // The library gives up at a depth of 128, but not before it has looked at all of the text, in
     // quadratic time.
@@ -89,15 +89,15 @@ pub fn read(text: &str) -> Result<Yaml, Unreadable> {
             _ => continue,
         };
         if depth > DEEPEST {
-            return Err(Unreadable::TooLarge("it is nested too deeply".to_owned()));
+            return Err(YamlError::TooLarge("it is nested too deeply".to_owned()));
         }
     }
     // Once without holding anything, so that what aliases repeat is not held that often. An error
     // comes again below.
-    let mut left = Left { values: MOST, text: MOST_TEXT, exceeded: false };
+    let mut left = RemainingBudget { values: MOST, text: MOST_TEXT, exceeded: false };
     let counted = Count(&mut left).deserialize(serde_yaml::Deserializer::from_str(text));
     if left.exceeded {
-        return Err(Unreadable::TooLarge(
+        return Err(YamlError::TooLarge(
             counted.err().map_or_else(|| "it is too large".to_owned(), |error| error.to_string()),
         ));
     }
@@ -119,14 +119,14 @@ fn marks(text: &str) -> usize {
 }
 
 /// What may still come.
-struct Left {
+struct RemainingBudget {
     values: usize,
     text: usize,
     exceeded: bool,
 }
 
 /// Reads a value and only counts it.
-struct Count<'l>(&'l mut Left);
+struct Count<'l>(&'l mut RemainingBudget);
 
 impl Count<'_> {
     fn take<E: de::Error>(self, text: usize) -> Result<(), E> {
@@ -218,7 +218,7 @@ pub fn merge(value: &mut Yaml) -> Result<(), serde_yaml::Error> {
 }
 
 /// The value as JSON. Keys become text; a tag is refused, as its meaning would be lost.
-pub fn to_json(value: Yaml) -> Result<Value, Strange> {
+pub fn to_json(value: Yaml) -> Result<Value, UnsupportedValue> {
     convert(value, &mut Vec::new())
 }
 
@@ -233,8 +233,9 @@ pub fn key_text(key: &Yaml) -> Option<String> {
     }
 }
 
-fn convert(value: Yaml, path: &mut Vec<String>) -> Result<Value, Strange> {
-    let strange = |path: &[String], reason: String| Strange { path: path.to_vec(), reason };
+fn convert(value: Yaml, path: &mut Vec<String>) -> Result<Value, UnsupportedValue> {
+    let strange =
+        |path: &[String], reason: String| UnsupportedValue { path: path.to_vec(), reason };
     Ok(match value {
         Yaml::Null => Value::Null,
         Yaml::Bool(yes) => Value::Bool(yes),
@@ -267,7 +268,7 @@ fn convert(value: Yaml, path: &mut Vec<String>) -> Result<Value, Strange> {
     })
 }
 
-fn within(path: &mut Vec<String>, key: String, value: Yaml) -> Result<Value, Strange> {
+fn within(path: &mut Vec<String>, key: String, value: Yaml) -> Result<Value, UnsupportedValue> {
     path.push(key);
     let converted = convert(value, path)?;
     path.pop();

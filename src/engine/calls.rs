@@ -19,13 +19,13 @@ use futures::stream::BoxStream;
 use self::carried::Argument;
 pub use self::carried::Piece;
 pub use self::declaration::{
-    CHANGES, Declaration, Effect, IMPORT, LONG, Limit, READS, SHORT, Shape, Space,
+    AnswerShape, CHANGES, Declaration, DiskSpaceNeed, Effect, IMPORT, LONG, Limit, READS, SHORT,
 };
 use self::declare::engine_calls;
 use super::{
     ApiVersion, BuildEvent, BuildRequest, DiskUsage, EngineError, EngineErrorKind, EventStream,
-    ExecRequest, ExecSession, ExecState, Filters, Intent, LogsRequest, OutputStream, RegistryAuth,
-    Result, StatsRequest, StopRequest, Top, TransferEvent,
+    ExecRequest, ExecSession, ExecState, Filters, Intent, LogsRequest, OutputStream, ProcessTable,
+    RegistryAuth, Result, StatsRequest, StopRequest, TransferEvent,
 };
 use crate::model::step::ActionKind;
 
@@ -40,7 +40,7 @@ pub(in crate::engine) enum Kind {
 
 /// How an object that was checked is named to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum By {
+pub(in crate::engine) enum ObjectNaming {
     /// By its id: its name can be another's by the time of the call. One that is not there is an
     /// error.
     Id,
@@ -49,9 +49,9 @@ pub(in crate::engine) enum By {
 }
 
 /// An object that has to be the script's own.
-pub(in crate::engine) struct Owned<'c, 'a> {
+pub(in crate::engine) struct OwnedObject<'c, 'a> {
     pub kind: Kind,
-    pub by: By,
+    pub by: ObjectNaming,
     /// What a refusal says that the script would do.
     pub doing: &'static str,
     /// As the call names it.
@@ -71,12 +71,12 @@ impl Method {
 
     /// Whether its answer is a list of objects.
     pub const fn lists(self) -> bool {
-        matches!(self.declaration().shape, Shape::List)
+        matches!(self.declaration().shape, AnswerShape::List)
     }
 
     /// Whether its answer is a stream.
     pub const fn streams(self) -> bool {
-        matches!(self.declaration().shape, Shape::Stream)
+        matches!(self.declaration().shape, AnswerShape::Stream)
     }
 }
 
@@ -175,7 +175,7 @@ engine_calls! { 'a:
     ContainerLogs = container_logs(container: &'a str, request: &'a LogsRequest) -> OutputStream
         { READS.streams() }
         on(container) owned(container: Container Id "read the log of the container");
-    ContainerTop = container_top(container: &'a str) -> Top
+    ContainerTop = container_top(container: &'a str) -> ProcessTable
         { READS.about("the processes") }
         on(container) owned(container: Container Id "look into the container");
     /// What it uses of the machine, as often as the engine measures: about once a second, or once

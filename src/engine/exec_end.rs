@@ -8,7 +8,7 @@ use super::{Engine, EngineError, ExecRequest};
 
 /// A command that was started, or may have been.
 #[derive(Clone)]
-pub struct Started {
+pub struct StartedCommand {
     /// The container, as the engine takes it.
     pub container: String,
     /// For messages: the service or container.
@@ -24,14 +24,14 @@ pub struct Started {
 }
 
 /// Why a command can't be ended.
-pub enum NotEnded {
+pub enum ExecEndError {
     /// The container has no shell that could do it.
     NoShell,
     /// The engine did not let it be done.
     Engine(EngineError),
 }
 
-impl From<EngineError> for NotEnded {
+impl From<EngineError> for ExecEndError {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
     }
@@ -45,9 +45,9 @@ const ROOT: &str = "0";
 /// looks for them.
 pub async fn send(
     engine: &dyn Engine,
-    started: &Started,
+    started: &StartedCommand,
     signal: EndSignal,
-) -> Result<u64, NotEnded> {
+) -> Result<u64, ExecEndError> {
     let found = send_as(engine, started, started.user.clone(), signal).await?;
     if found > 0 || started.user.as_deref() == Some(ROOT) {
         return Ok(found);
@@ -58,10 +58,10 @@ pub async fn send(
 
 async fn send_as(
     engine: &dyn Engine,
-    started: &Started,
+    started: &StartedCommand,
     user: Option<String>,
     signal: EndSignal,
-) -> Result<u64, NotEnded> {
+) -> Result<u64, ExecEndError> {
     let mut session =
         engine.exec_start(&started.container, &request(started, user, signal)).await?;
     let mut said = Vec::new();
@@ -73,10 +73,10 @@ async fn send_as(
             None => break,
         }
     }
-    String::from_utf8_lossy(&said).trim().parse().map_err(|_| NotEnded::NoShell)
+    String::from_utf8_lossy(&said).trim().parse().map_err(|_| ExecEndError::NoShell)
 }
 
-fn request(started: &Started, user: Option<String>, signal: EndSignal) -> ExecRequest {
+fn request(started: &StartedCommand, user: Option<String>, signal: EndSignal) -> ExecRequest {
     let command = end_command(&started.mark, signal);
     ExecRequest { command, user, privileged: started.privileged, ..ExecRequest::default() }
 }
@@ -89,7 +89,7 @@ mod tests {
     fn what_ends_a_privileged_command_is_privileged_too_and_no_other_is() {
         for privileged in [true, false] {
             let mark = "SPC_EXEC=1".to_owned();
-            let started = Started {
+            let started = StartedCommand {
                 container: "web".into(),
                 name: "web".into(),
                 mark,

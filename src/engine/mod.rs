@@ -8,13 +8,13 @@
 mod base_image;
 pub mod calls;
 pub mod docker;
+pub mod dry_run;
 pub mod exec_end;
 pub mod exec_processes;
 mod guard;
 pub mod image_labels;
 mod intent;
 pub mod observer;
-pub mod planned;
 pub mod sim;
 pub mod token_check;
 
@@ -328,4 +328,4 @@ pub struct StopRequest {
 }
 
 /// Rows of `top`: titles, then one row per process.
-pub type Top = models::ContainerTopResponse;
+pub type ProcessTable = models::ContainerTopResponse;

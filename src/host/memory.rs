@@ -69,7 +69,7 @@ pub fn exceeded(held: u64) -> HostError {
 /// Bytes that are collected while they come: never more than [`LARGEST_VALUE`], nor than the run
 /// may hold.
 #[derive(Default)]
-pub struct Collected {
+pub struct CollectedBytes {
     bytes: Vec<u8>,
     /// Bytes up to which there was room when it was last asked.
     asked: usize,
@@ -77,27 +77,27 @@ pub struct Collected {
 
 /// Why no more is collected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Full {
+pub enum CollectError {
     /// It would be larger than [`LARGEST_VALUE`].
     Value,
     /// The run would hold too much.
     Run(HostError),
 }
 
-impl Collected {
+impl CollectedBytes {
     /// Adds a chunk.
     pub fn push(
         &mut self,
         held: impl FnOnce() -> Option<u64>,
         chunk: &[u8],
-    ) -> std::result::Result<(), Full> {
+    ) -> std::result::Result<(), CollectError> {
         let length = self.bytes.len().saturating_add(chunk.len());
         if length > LARGEST_VALUE {
-            return Err(Full::Value);
+            return Err(CollectError::Value);
         }
         if length > self.asked + STEP {
             // The bytes that come next, and the copy that a vector makes when it grows.
-            drop(reserve(held, length).map_err(Full::Run)?);
+            drop(reserve(held, length).map_err(CollectError::Run)?);
             self.asked = length;
         }
         self.bytes.extend_from_slice(chunk);
@@ -134,13 +134,16 @@ mod tests {
 
     #[test]
     fn what_is_collected_ends_at_the_largest_value() {
-        let mut collected = Collected::default();
+        let mut collected = CollectedBytes::default();
         let chunk = vec![0; 16 << 20];
         for _ in 0..4 {
             collected.push(|| None, &chunk).unwrap();
         }
-        assert_eq!(collected.push(|| None, &[0]), Err(Full::Value));
+        assert_eq!(collected.push(|| None, &[0]), Err(CollectError::Value));
         assert_eq!(collected.into_bytes().len(), LARGEST_VALUE);
-        assert!(matches!(Collected::default().push(|| Some(RUN_LIMIT), &chunk), Err(Full::Run(_))));
+        assert!(matches!(
+            CollectedBytes::default().push(|| Some(RUN_LIMIT), &chunk),
+            Err(CollectError::Run(_))
+        ));
     }
 }

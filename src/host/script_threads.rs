@@ -12,12 +12,12 @@ pub const SCRIPT_STACK_BYTES: usize = 256 << 20;
 pub type Job<'a, T> = Box<dyn FnOnce() -> T + Send + 'a>;
 
 /// Threads that are there and wait for the word to begin.
-pub(super) struct Waiting<'scope, T> {
+pub(super) struct WaitingThreads<'scope, T> {
     threads: Vec<std::thread::ScopedJoinHandle<'scope, Option<T>>>,
     begin: Arc<OnceLock<bool>>,
 }
 
-impl<T> Waiting<'_, T> {
+impl<T> WaitingThreads<'_, T> {
     /// Lets all of them do their jobs.
     pub(super) fn begin(&self) {
         let _ = self.begin.set(true);
@@ -36,7 +36,7 @@ pub(super) fn script_threads<'scope, T: Send + 'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     jobs: Vec<impl FnOnce() -> T + Send + 'scope>,
     most: usize,
-) -> Result<Waiting<'scope, T>, Failure> {
+) -> Result<WaitingThreads<'scope, T>, Failure> {
     let (count, begin) = (jobs.len(), Arc::new(OnceLock::<bool>::new()));
     let mut threads = Vec::with_capacity(count);
     for job in jobs {
@@ -55,7 +55,7 @@ pub(super) fn script_threads<'scope, T: Send + 'scope>(
             }
         }
     }
-    Ok(Waiting { threads, begin })
+    Ok(WaitingThreads { threads, begin })
 }
 
 /// The failure where the system starts no thread.

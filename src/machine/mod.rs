@@ -9,5 +9,5 @@ pub mod process;
 pub mod waits;
 pub mod world;
 
-pub use process::{End, Ran};
+pub use process::{CompletedRun, End};
 pub use world::World;

@@ -9,14 +9,14 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 
 use super::World;
-use super::waits::Listening;
+use super::waits::WaitListener;
 use crate::api::context::{Command, Connector, Context};
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
 use crate::host::{Host, TaskExecutor};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
-use crate::script::project_context::{self, RunOptions, Wanted};
+use crate::script::project_context::{self, ProjectOptions, RunOptions};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::masking::{MaskingSink, masked_diagnostic};
 
@@ -34,7 +34,7 @@ pub enum End {
 
 /// A run, once it is over.
 #[derive(Debug)]
-pub struct Ran {
+pub struct CompletedRun {
     pub end: End,
     /// What it reported, in order, masked as a terminal would show it.
     pub events: Vec<Event>,
@@ -42,7 +42,7 @@ pub struct Ran {
     pub took: Duration,
 }
 
-impl Ran {
+impl CompletedRun {
     /// The exit code; that of SIGKILL for a killed one.
     pub fn code(&self) -> u8 {
         match &self.end {
@@ -64,9 +64,9 @@ impl Ran {
 }
 
 #[derive(Default)]
-struct Seen(Mutex<Vec<Event>>);
+struct EventRecorder(Mutex<Vec<Event>>);
 
-impl Sink for Seen {
+impl Sink for EventRecorder {
     fn event(&self, event: &Event) {
         self.0.lock().push(event.clone());
     }
@@ -74,13 +74,18 @@ impl Sink for Seen {
 
 impl World {
     /// Runs the runbook at `path` with the words that would stand after it.
-    pub fn run(&self, path: &Path, words: &[String]) -> Ran {
+    pub fn run(&self, path: &Path, words: &[String]) -> CompletedRun {
         self.run_until(path, words, None)
     }
 
     /// The same; Ctrl-C is pressed when it has run for so long.
-    pub fn run_until(&self, path: &Path, words: &[String], interrupt: Option<Duration>) -> Ran {
-        let seen = Arc::new(Seen::default());
+    pub fn run_until(
+        &self,
+        path: &Path,
+        words: &[String],
+        interrupt: Option<Duration>,
+    ) -> CompletedRun {
+        let seen = Arc::new(EventRecorder::default());
         let begun = self.executor.now();
         let ended = self.executor.process(|| self.process(path, words, interrupt, seen.clone()));
         let took = self.executor.now().saturating_sub(begun);
@@ -91,7 +96,7 @@ impl World {
             Some(Err(diagnostic)) => End::Failed(diagnostic),
         };
         let events = std::mem::take(&mut *seen.0.lock());
-        Ran { end, events, took }
+        CompletedRun { end, events, took }
     }
 
     fn process(
@@ -99,11 +104,11 @@ impl World {
         path: &Path,
         words: &[String],
         interrupt: Option<Duration>,
-        seen: Arc<Seen>,
+        seen: Arc<EventRecorder>,
     ) -> Result<Outcome, Box<Diagnostic>> {
         let path = self.host.canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let folder = path.parent().map_or_else(|| self.folder(), Path::to_path_buf);
-        let place = project_context::find(&*self.host, &Wanted::default(), &folder)?;
+        let place = project_context::find(&*self.host, &ProjectOptions::default(), &folder)?;
         let mut options = RunOptions::default();
         let words = options.take(words.to_vec());
         let context =
@@ -134,7 +139,7 @@ impl World {
         let host: Arc<dyn Host> = self.host.clone();
         let run = new_run(&*host);
         let settings = place.settings(options);
-        let listening = Arc::new(Listening { waits: self.waits.clone(), next: seen });
+        let listening = Arc::new(WaitListener { waits: self.waits.clone(), next: seen });
         let journal = Journal::new(host.clone(), place.policy.clone(), run.clone(), listening);
         let secrets = self.new_secrets();
         let events = Arc::new(MaskingSink::new(secrets.clone(), journal));

@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::api::context::Awaiting;
+use crate::api::context::WaitObserver;
 use crate::engine::sim::SimEngine;
 use crate::host::sim::executor::SimTaskExecutor;
 use crate::model::event::{Event, Sink};
 use crate::model::image_reference::canonical;
 use crate::model::names;
-use crate::model::plan::Until;
+use crate::model::plan::WaitCondition;
 use crate::model::spec::Project;
 use crate::model::step::{ActionKind, ObjectKind, StepLabel};
 
 /// The waits of this moment, oldest first; after the simulation was ended, those of that moment.
-pub struct Waits {
+pub struct WaitTracker {
     executor: Arc<SimTaskExecutor>,
     engine: SimEngine,
     now: Mutex<Vec<String>>,
@@ -25,7 +25,7 @@ pub struct Waits {
     described: Mutex<BTreeSet<String>>,
 }
 
-impl Waits {
+impl WaitTracker {
     /// Nothing is waited for yet.
     pub fn new(executor: Arc<SimTaskExecutor>, engine: SimEngine) -> Self {
         Self { executor, engine, now: Mutex::default(), described: Mutex::default() }
@@ -67,12 +67,12 @@ fn said(label: &StepLabel) -> String {
 }
 
 /// Hears what the steps of a run wait for, and hands every event on.
-pub struct Listening {
-    pub waits: Arc<Waits>,
+pub struct WaitListener {
+    pub waits: Arc<WaitTracker>,
     pub next: Arc<dyn Sink>,
 }
 
-impl Sink for Listening {
+impl Sink for WaitListener {
     fn event(&self, event: &Event) {
         match event {
             Event::StepStarted { label, .. } => {
@@ -94,7 +94,7 @@ impl Sink for Listening {
     }
 }
 
-impl Awaiting for Waits {
+impl WaitObserver for WaitTracker {
     fn describes(&self, project: &Project) {
         self.described().extend(project.services.values().flat_map(|service| {
             let own = (1..=service.scale.max(1))
@@ -108,15 +108,15 @@ impl Awaiting for Waits {
         }));
     }
 
-    fn begins(&self, service: &str, containers: &[String], until: Until) -> String {
-        if until == Until::Completed {
+    fn begins(&self, service: &str, containers: &[String], until: WaitCondition) -> String {
+        if until == WaitCondition::Completed {
             for container in containers {
                 self.engine.end_as_job(container);
             }
         }
         let what = format!(
             "the service \"{service}\" to {}",
-            if until == Until::Completed { "complete" } else { "be ready" }
+            if until == WaitCondition::Completed { "complete" } else { "be ready" }
         );
         self.begin(what.clone());
         what

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::waits::Waits;
+use super::waits::WaitTracker;
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
 use crate::host::Host;
 use crate::host::git::GitFiles;
@@ -75,7 +75,7 @@ pub struct World {
     /// What no report of it shows.
     pub secrets: RunSecrets,
     /// What its runs wait for.
-    pub waits: Arc<Waits>,
+    pub waits: Arc<WaitTracker>,
 }
 
 /// The secrets of each run in a world.
@@ -112,7 +112,7 @@ impl World {
         host: impl Into<Arc<SimHost>>,
         seed: u64,
     ) -> Self {
-        let waits = Arc::new(Waits::new(executor.clone(), engine.clone()));
+        let waits = Arc::new(WaitTracker::new(executor.clone(), engine.clone()));
         Self {
             host: host.into(),
             engine,

@@ -14,7 +14,7 @@ pub struct Source {
 
 /// A place in a source. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceSpan {
     pub source: Arc<Source>,
     pub line: usize,
     pub column: usize,
@@ -38,7 +38,7 @@ pub struct Frame {
     /// The function called there, or `closure`.
     pub function: String,
     /// Where the call stands.
-    pub place: Place,
+    pub place: SourceSpan,
 }
 
 /// A message with the place it is about.
@@ -49,7 +49,7 @@ pub struct Diagnostic {
     pub message: String,
     pub hint: Option<String>,
     /// The excerpt with the caret.
-    pub place: Option<Place>,
+    pub place: Option<SourceSpan>,
     /// The calls that led there, the innermost first.
     pub trace: Vec<Frame>,
     pub details: Vec<Detail>,

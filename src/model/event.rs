@@ -51,7 +51,7 @@ pub enum Level {
 
 /// Where a running step is: in words, and what of it a program may want to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Standing {
+pub struct StepStatus {
     /// `probing, exit code 2`, `[3/5] RUN pip install`.
     pub text: String,
     #[serde(flatten)]
@@ -75,20 +75,20 @@ pub enum Detail {
     Transferring { current: u64, total: u64 },
 }
 
-impl Standing {
+impl StepStatus {
     /// Words with what stands behind them.
     pub fn new(text: impl Into<String>, detail: Detail) -> Self {
         Self { text: text.into(), detail: Some(detail) }
     }
 }
 
-impl From<&str> for Standing {
+impl From<&str> for StepStatus {
     fn from(text: &str) -> Self {
         Self { text: text.to_owned(), detail: None }
     }
 }
 
-impl From<String> for Standing {
+impl From<String> for StepStatus {
     fn from(text: String) -> Self {
         Self { text, detail: None }
     }
@@ -149,7 +149,7 @@ pub enum Event {
         #[serde(flatten)]
         label: StepLabel,
         #[serde(flatten)]
-        standing: Standing,
+        standing: StepStatus,
     },
     StepDone {
         #[serde(flatten)]

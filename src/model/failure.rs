@@ -118,7 +118,7 @@ impl fmt::Display for SpecPath {
 /// Where in a file the fault stands that is not a script: a compose file. Lines and columns count
 /// from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilePlace {
+pub struct FileSpan {
     /// As the user would name it: relative to the working folder.
     pub file: String,
     pub line: usize,
@@ -142,7 +142,7 @@ pub struct Failure {
     /// The place in the description it is about.
     pub path: Option<Box<SpecPath>>,
     /// The place in a file it is about; goes before `path`.
-    pub place: Option<Box<FilePlace>>,
+    pub place: Option<Box<FileSpan>>,
 }
 
 /// A titled block of text below a message. The text is foreign: control characters are shown, not
@@ -269,7 +269,7 @@ impl Failure {
 
     /// The same failure, placed in a file.
     #[must_use]
-    pub fn in_file(mut self, place: FilePlace) -> Self {
+    pub fn in_file(mut self, place: FileSpan) -> Self {
         self.place = Some(Box::new(place));
         self
     }

@@ -3,7 +3,7 @@
 //!
 //! Each has a version, of which spc writes the newest and reads all: what was written before
 //! versions were counts as version 1. A newer one is never guessed at and never written over: its
-//! reader gets an [`Unreadable`] that names the versions.
+//! reader gets an [`FormatError`] that names the versions.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,12 +26,12 @@ pub const HEARTBEAT: u32 = 1;
 /// The key of the version in a JSON object.
 const VERSION: &str = "format";
 
-/// The next step where something is [`Unreadable::Newer`].
+/// The next step where something is [`FormatError::Newer`].
 pub const USE_NEWER: &str = "use the version of spc that wrote it, or a later one";
 
 /// Why this spc can't read what spc keeps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum FormatError {
     #[error("format {version} is newer than this spc, which reads formats up to {newest}")]
     Newer { version: u64, newest: u32 },
     #[error("it is not what spc wrote there")]
@@ -40,13 +40,13 @@ pub enum Unreadable {
 
 /// What is written: a JSON object that begins with its version.
 #[derive(Serialize)]
-pub struct Versioned<'a, T> {
+pub struct VersionedContent<'a, T> {
     format: u32,
     #[serde(flatten)]
     content: &'a T,
 }
 
-impl<'a, T: Serialize> Versioned<'a, T> {
+impl<'a, T: Serialize> VersionedContent<'a, T> {
     /// `content` has to be a JSON object without a key of that name.
     pub fn new(version: u32, content: &'a T) -> Self {
         Self { format: version, content }
@@ -54,9 +54,9 @@ impl<'a, T: Serialize> Versioned<'a, T> {
 }
 
 /// A JSON object of a version up to `newest`, and its version.
-pub fn parse_json(bytes: &[u8], newest: u32) -> Result<(u32, Value), Unreadable> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| Unreadable::Garbage)?;
-    let object = value.as_object().ok_or(Unreadable::Garbage)?;
+pub fn parse_json(bytes: &[u8], newest: u32) -> Result<(u32, Value), FormatError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|_| FormatError::Garbage)?;
+    let object = value.as_object().ok_or(FormatError::Garbage)?;
     let version = match object.get(VERSION) {
         // An object is a project of that name, in the first version of saved options.
         None | Some(Value::Object(_)) => 1,
@@ -66,16 +66,16 @@ pub fn parse_json(bytes: &[u8], newest: u32) -> Result<(u32, Value), Unreadable>
 }
 
 /// The content of a JSON object whose versions up to `newest` are all read alike.
-pub fn read_json<T: DeserializeOwned>(bytes: &[u8], newest: u32) -> Result<T, Unreadable> {
+pub fn read_json<T: DeserializeOwned>(bytes: &[u8], newest: u32) -> Result<T, FormatError> {
     let (_, value) = parse_json(bytes, newest)?;
-    serde_json::from_value(value).map_err(|_| Unreadable::Garbage)
+    serde_json::from_value(value).map_err(|_| FormatError::Garbage)
 }
 
 /// Refuses labels of a newer spc, by their [`label::FORMAT`]. Without one, or with an empty one,
 /// they are not spc's or from before versions were.
 ///
 /// [`label::FORMAT`]: super::names::label::FORMAT
-pub fn check_labels(version: Option<&str>) -> Result<(), Unreadable> {
+pub fn check_labels(version: Option<&str>) -> Result<(), FormatError> {
     let newest = LABEL_FORMAT.parse().unwrap_or(u32::MAX);
     match version {
         None | Some("") => Ok(()),
@@ -83,11 +83,11 @@ pub fn check_labels(version: Option<&str>) -> Result<(), Unreadable> {
     }
 }
 
-fn checked(version: Option<u64>, newest: u32) -> Result<u32, Unreadable> {
-    let version = version.ok_or(Unreadable::Garbage)?;
+fn checked(version: Option<u64>, newest: u32) -> Result<u32, FormatError> {
+    let version = version.ok_or(FormatError::Garbage)?;
     match u32::try_from(version) {
         Ok(known) if known <= newest => Ok(known),
-        _ => Err(Unreadable::Newer { version, newest }),
+        _ => Err(FormatError::Newer { version, newest }),
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
         }
         for version in [3, u64::MAX] {
             // Whatever else is in it.
-            let newer = Err(Unreadable::Newer { version, newest: 2 });
+            let newer = Err(FormatError::Newer { version, newest: 2 });
             assert_eq!(read(&format!(r#"{{"format": {version}}}"#)), newer);
         }
         for text in [
@@ -131,13 +131,14 @@ mod tests {
             r#"{"format": "1", "count": 3}"#,
             r#"{"format": null, "count": 3}"#,
         ] {
-            assert_eq!(read(text), Err(Unreadable::Garbage), "{text}");
+            assert_eq!(read(text), Err(FormatError::Garbage), "{text}");
         }
     }
 
     #[test]
     fn json_is_written_with_its_version_first() {
-        let written = serde_json::to_string(&Versioned::new(2, &Content { count: 3 })).unwrap();
+        let written =
+            serde_json::to_string(&VersionedContent::new(2, &Content { count: 3 })).unwrap();
         assert_eq!(written, r#"{"format":2,"count":3}"#);
         assert_eq!(read_json(written.as_bytes(), 2), Ok(Content { count: 3 }));
     }
@@ -147,11 +148,11 @@ mod tests {
         for known in [None, Some(""), Some("1"), Some(LABEL_FORMAT)] {
             assert_eq!(check_labels(known), Ok(()), "{known:?}");
         }
-        assert_eq!(check_labels(Some("3")), Err(Unreadable::Newer { version: 3, newest: 2 }));
-        let endless = Unreadable::Newer { version: 99_999_999_999, newest: 2 };
+        assert_eq!(check_labels(Some("3")), Err(FormatError::Newer { version: 3, newest: 2 }));
+        let endless = FormatError::Newer { version: 99_999_999_999, newest: 2 };
         assert_eq!(check_labels(Some("99999999999")), Err(endless));
         for garbage in ["two", "-1", "2.0", " 2"] {
-            assert_eq!(check_labels(Some(garbage)), Err(Unreadable::Garbage), "{garbage}");
+            assert_eq!(check_labels(Some(garbage)), Err(FormatError::Garbage), "{garbage}");
         }
     }
 }

@@ -6,7 +6,7 @@
 //! - [`hash`]: when two descriptions are the same
 //! - [`graph`]: which service waits for which
 //! - [`image_reference`]: names of images in one spelling
-//! - [`observed`]: what the engine has of a project
+//! - [`observed_state`]: what the engine has of a project
 //! - [`reconcile`]: wanted and observed → [`plan`]
 //! - [`step`], [`cause`]: what a step does, to what, and why
 //! - [`plan_steps`]: the steps of a plan, numbered as they are shown
@@ -21,7 +21,7 @@ pub mod diagnostic;
 pub mod dockerfile;
 pub mod driver_options;
 pub mod event;
-pub mod exclusive;
+pub mod exclusive_resources;
 pub mod failure;
 pub mod format;
 pub mod graph;
@@ -30,7 +30,7 @@ pub mod help;
 pub mod image_reference;
 pub mod lines;
 pub mod names;
-pub mod observed;
+pub mod observed_state;
 pub mod ownership;
 pub mod plan;
 pub mod plan_steps;

@@ -24,7 +24,7 @@ pub struct Plan {
 /// What is done, in this order, when a group that was begun can't be finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollback {
-    pub undo: Vec<Undo>,
+    pub undo: Vec<RollbackAction>,
     /// Once these steps are done there is no way back, and none is needed: the new containers
     /// serve.
     pub until: Vec<StepId>,
@@ -32,7 +32,7 @@ pub struct Rollback {
 
 /// One thing done on the way back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undo {
+pub struct RollbackAction {
     pub service: Option<String>,
     pub action: Action,
     /// Only if this step was begun; in any case without one.
@@ -59,12 +59,12 @@ pub struct Step {
     pub tolerates: Vec<StepId>,
     pub group: Option<GroupId>,
     /// Done only if this holds once the steps before are done.
-    pub when: Option<When>,
+    pub when: Option<StepCondition>,
 }
 
 /// A condition on what only a pull or build can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct When {
+pub struct StepCondition {
     /// The image whose id is unknown until `known_after`.
     pub image: String,
     pub known_after: StepId,
@@ -90,7 +90,7 @@ impl ContainerRef {
 
 /// What a wait waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Until {
+pub enum WaitCondition {
     /// Running, and its health check passes.
     Ready,
     /// Exited with code 0.
@@ -165,7 +165,7 @@ pub enum Action {
     },
     Wait {
         container: ContainerRef,
-        until: Until,
+        until: WaitCondition,
     },
     /// Attaches a container to its networks anew, with the service's alias.
     Attach {
@@ -199,8 +199,8 @@ impl Action {
             Self::DeliverConfigs { .. } => ActionKind::DeliverConfigs,
             Self::DeliverSecrets { .. } => ActionKind::DeliverSecrets,
             Self::StartContainer { .. } => ActionKind::Start,
-            Self::Wait { until: Until::Ready, .. } => ActionKind::WaitUntilReady,
-            Self::Wait { until: Until::Completed, .. } => ActionKind::WaitUntilCompleted,
+            Self::Wait { until: WaitCondition::Ready, .. } => ActionKind::WaitUntilReady,
+            Self::Wait { until: WaitCondition::Completed, .. } => ActionKind::WaitUntilCompleted,
             Self::Attach { .. } => ActionKind::Attach,
             Self::StopContainer { .. } => ActionKind::Stop,
             Self::RestartContainer { .. } => ActionKind::Restart,

@@ -27,16 +27,16 @@ pub struct PlanStep {
     /// Whether anything is another after it. A wait only looks.
     pub changes: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub only_if: Option<OnlyIf>,
+    pub only_if: Option<ImageCondition>,
     /// What a new container is made from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<ImageUsed>,
+    pub image: Option<StepImage>,
     /// How many of the plan's assumptions it depends on: the first so many.
     #[serde(skip_serializing_if = "is_zero")]
     pub assumptions: usize,
     /// Under what it is counted; nothing for what belongs to another step.
     #[serde(skip)]
-    pub counts: Option<Counted>,
+    pub counts: Option<SummaryKey>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
@@ -46,7 +46,7 @@ fn is_zero(number: &usize) -> bool {
 
 /// What only a pull or build can tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OnlyIf {
+pub struct ImageCondition {
     pub image: String,
     /// The step after which it is known.
     pub known_after: usize,
@@ -56,20 +56,20 @@ pub struct OnlyIf {
 
 /// The image of a new container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ImageUsed {
+pub struct StepImage {
     pub name: String,
-    pub id: Known<String>,
+    pub id: PlannedValue<String>,
 }
 
 /// A value that a pull or a build may have to tell first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known<T> {
+pub enum PlannedValue<T> {
     Now(T),
     /// Unknown until that step is done.
     Until(usize),
 }
 
-impl<T: Serialize> Serialize for Known<T> {
+impl<T: Serialize> Serialize for PlannedValue<T> {
     /// The value, or `{"known_after": 3}`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -81,13 +81,13 @@ impl<T: Serialize> Serialize for Known<T> {
 
 /// Under what a summary counts steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counted {
+pub enum SummaryKey {
     Action(ActionKind),
     /// A new container instead of an old one.
     Replace,
 }
 
-impl Counted {
+impl SummaryKey {
     /// What people read: `2 to replace`.
     pub const fn word(self) -> &'static str {
         match self {
@@ -97,7 +97,7 @@ impl Counted {
     }
 }
 
-impl Serialize for Counted {
+impl Serialize for SummaryKey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Action(action) => action.serialize(serializer),
@@ -154,7 +154,9 @@ impl PlanStep {
         Self {
             label: self.label.map(&text),
             cause: self.cause.map(&text),
-            only_if: self.only_if.map(|only_if| OnlyIf { image: text(&only_if.image), ..only_if }),
+            only_if: self
+                .only_if
+                .map(|only_if| ImageCondition { image: text(&only_if.image), ..only_if }),
             ..self
         }
     }
@@ -192,7 +194,7 @@ pub fn steps(plan: &Plan, verb: &str) -> Vec<PlanStep> {
             after: step.after.iter().map(number).collect(),
             tolerates: step.tolerates.iter().map(number).collect(),
             group: step.group.map(|group| group + 1),
-            only_if: step.when.as_ref().map(|when| OnlyIf {
+            only_if: step.when.as_ref().map(|when| ImageCondition {
                 image: when.image.clone(),
                 known_after: number(&when.known_after),
                 changed: !when.same,
@@ -240,11 +242,11 @@ fn inherited(plan: &Plan, id: StepId, done: &[PlanStep], verb: &str) -> Cause {
 }
 
 /// Under what a step is counted, if not as a part of another.
-fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<Counted> {
+fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<SummaryKey> {
     let step = &plan.steps[id];
     let is_part = step.group.is_some();
     let counts = match &step.action {
-        Action::CreateContainer { replaces: Some(_), .. } => return Some(Counted::Replace),
+        Action::CreateContainer { replaces: Some(_), .. } => return Some(SummaryKey::Replace),
         Action::CreateContainer { .. }
         | Action::CreateNetwork { .. }
         | Action::CreateVolume { .. }
@@ -267,7 +269,7 @@ fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<Counted> 
         | Action::Wait { .. }
         | Action::Attach { .. } => false,
     };
-    counts.then(|| Counted::Action(step.action.kind()))
+    counts.then(|| SummaryKey::Action(step.action.kind()))
 }
 
 /// Whether the container is made in the same plan: its start waits for that, or for what does.
@@ -293,7 +295,7 @@ fn removed(plan: &Plan) -> BTreeSet<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::plan::{Anonymous, Rollback, Step, Undo, When};
+    use crate::model::plan::{Anonymous, Rollback, RollbackAction, Step, StepCondition};
     use serde_json::json;
     use similar_asserts::assert_eq;
 
@@ -306,7 +308,7 @@ mod tests {
             cause: Some(Cause::NotThere),
             ..of_web(Action::PullImage { image: "web:2".to_owned() })
         });
-        let when = When {
+        let when = StepCondition {
             image: "web:2".to_owned(),
             known_after: pull,
             current: "sha256:1".to_owned(),
@@ -328,7 +330,8 @@ mod tests {
         let remove = Action::RemoveContainer { container: old, volumes: Anonymous::Kept };
         let removed =
             plan.add(Step { after: vec![create], group: Some(0), ..of_web(remove.clone()) });
-        let undo = Undo { service: Some("web".to_owned()), action: remove, of: Some(create) };
+        let undo =
+            RollbackAction { service: Some("web".to_owned()), action: remove, of: Some(create) };
         plan.rollbacks.insert(0, Rollback { undo: vec![undo], until: vec![removed] });
         plan
     }
@@ -382,6 +385,9 @@ mod tests {
     #[test]
     fn a_replacement_counts_once() {
         let counts: Vec<_> = steps(&plan(), "up").iter().map(|step| step.counts).collect();
-        assert_eq!(counts, [Some(Counted::Action(ActionKind::Pull)), Some(Counted::Replace), None]);
+        assert_eq!(
+            counts,
+            [Some(SummaryKey::Action(ActionKind::Pull)), Some(SummaryKey::Replace), None]
+        );
     }
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::plan_steps::{Counted, PlanStep};
+use super::plan_steps::{PlanStep, SummaryKey};
 
 /// Where in the runbook: `scripts/up.rhai`, line 31.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct At {
+pub struct RunbookLine {
     pub file: String,
     pub line: usize,
 }
 
-impl std::fmt::Display for At {
+impl std::fmt::Display for RunbookLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
@@ -25,18 +25,18 @@ impl std::fmt::Display for At {
 pub struct Preview {
     /// What the plan shows is not the way that the runbook takes when all goes well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ways_back: Vec<WayBack>,
-    pub items: Vec<Item>,
+    pub ways_back: Vec<HandledError>,
+    pub items: Vec<PreviewItem>,
     /// How many of what: `create`, `replace`, `stop`; what belongs to another step is not counted
     /// again.
-    pub summary: BTreeMap<Counted, usize>,
+    pub summary: BTreeMap<SummaryKey, usize>,
     /// Steps that are done only if what a pull or build makes is (or is not) what is there.
     pub conditional: usize,
     /// What is found and left alone, and what there is to say.
     pub notes: Vec<String>,
     /// Where the plan ends before the runbook does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ends: Option<Ending>,
+    pub ends: Option<PlanEnd>,
 }
 
 impl Preview {
@@ -48,8 +48,8 @@ impl Preview {
     /// All steps, by number.
     pub fn steps(&self) -> impl Iterator<Item = &PlanStep> {
         self.items.iter().flat_map(|item| match item {
-            Item::Call(call) => call.steps.as_slice(),
-            Item::Assumption(_) => &[],
+            PreviewItem::Call(call) => call.steps.as_slice(),
+            PreviewItem::Assumption(_) => &[],
         })
     }
 }
@@ -57,7 +57,7 @@ impl Preview {
 /// One thing after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Item {
+pub enum PreviewItem {
     Call(Call),
     Assumption(Assumption),
 }
@@ -65,7 +65,7 @@ pub enum Item {
 /// A call of the runbook that does something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Call {
-    pub at: Option<At>,
+    pub at: Option<RunbookLine>,
     /// `up`; none for a primitive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verb: Option<String>,
@@ -80,7 +80,7 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Assumption {
     pub number: usize,
-    pub at: Option<At>,
+    pub at: Option<RunbookLine>,
     /// Whose answer: `command python manage.py check in container spc-backend-1`.
     pub answer_of: String,
     /// The step that would get it.
@@ -92,8 +92,8 @@ pub struct Assumption {
 
 /// The plan can't go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Ending {
-    pub at: Option<At>,
+pub struct PlanEnd {
+    pub at: Option<RunbookLine>,
     pub message: String,
     /// What leads on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,8 +106,8 @@ pub struct Ending {
 /// An error that the runbook deals with: `guarded` undoes what was done, `try` or `attempt` goes on
 /// with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct WayBack {
-    pub at: Option<At>,
+pub struct HandledError {
+    pub at: Option<RunbookLine>,
     /// `guarded "restore" undoes what it did`.
     pub what: String,
     /// The error; empty where it is not known.

@@ -19,11 +19,11 @@ use parking_lot::{RwLock, RwLockReadGuard};
 /// The secrets of one run. Shared by everything that delivers or shows.
 #[derive(Default)]
 pub struct Secrets {
-    known: RwLock<Known>,
+    known: RwLock<SecretTable>,
 }
 
 #[derive(Default)]
-struct Known {
+struct SecretTable {
     /// Token → name and value.
     tokens: BTreeMap<String, (String, String)>,
     /// Finds tokens and values.
@@ -145,7 +145,7 @@ impl Secrets {
         self.read().mask.boundary(text, at)
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Known> {
+    fn read(&self) -> RwLockReadGuard<'_, SecretTable> {
         self.known.read()
     }
 }

@@ -171,19 +171,19 @@ impl Storages {
 
 /// What a container writes to, by one of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WriteTarget {
     pub storage: Storage,
-    pub name: WrittenName,
+    pub name: WriteTargetName,
     /// Whether nobody else may write to it.
     pub exclusive: bool,
 }
 
-impl Written {
+impl WriteTarget {
     /// `the volume "data" at "/srv/data"`, as it stands within a sentence.
     pub fn shown(&self) -> String {
         let at = self.storage.to_string();
         match &self.name {
-            WrittenName::Volume(_) if !at.is_empty() => format!("{} at \"{at}\"", self.name),
+            WriteTargetName::Volume(_) if !at.is_empty() => format!("{} at \"{at}\"", self.name),
             name => name.to_string(),
         }
     }
@@ -191,14 +191,14 @@ impl Written {
 
 /// How what is written to is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WrittenName {
+pub enum WriteTargetName {
     /// The engine's name of a volume.
     Volume(String),
     /// A folder or file of the machine.
     Folder(String),
 }
 
-impl WrittenName {
+impl WriteTargetName {
     /// The engine's name of the volume, if it is one.
     pub fn volume(&self) -> Option<&str> {
         match self {
@@ -208,7 +208,7 @@ impl WrittenName {
     }
 }
 
-impl fmt::Display for WrittenName {
+impl fmt::Display for WriteTargetName {
     /// `the volume "data"`, as it stands within a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -231,9 +231,12 @@ impl fmt::Display for Storage {
 
 /// The first two of which only one may be written to at a time. Two bind mounts are none: services
 /// may share a folder.
-pub fn clash<'a>(one: &'a [Written], other: &'a [Written]) -> Option<(&'a Written, &'a Written)> {
+pub fn clash<'a>(
+    one: &'a [WriteTarget],
+    other: &'a [WriteTarget],
+) -> Option<(&'a WriteTarget, &'a WriteTarget)> {
     one.iter().find_map(|one| {
-        let meets = |other: &&Written| {
+        let meets = |other: &&WriteTarget| {
             (one.exclusive || other.exclusive) && one.storage.overlaps(&other.storage)
         };
         other.iter().find(meets).map(|other| (one, other))
@@ -244,14 +247,14 @@ pub fn clash<'a>(one: &'a [Written], other: &'a [Written]) -> Option<(&'a Writte
 pub const NOT_SHARED: &BTreeSet<String> = &BTreeSet::new();
 
 /// What containers write to, as far as a description and an engine tell.
-pub struct Writes<'a> {
+pub struct WriteTargets<'a> {
     pub project: Option<&'a Project>,
     pub storages: &'a Storages,
     /// Volumes that are not described now and may be written to by several.
     pub shared: &'a BTreeSet<String>,
 }
 
-impl Writes<'_> {
+impl WriteTargets<'_> {
     /// Whether the volume is shared, by the description if it is described there.
     fn is_volume_shared(&self, volume: &str) -> bool {
         match self
@@ -267,7 +270,7 @@ impl Writes<'_> {
     }
 
     /// By a new container of a service.
-    pub fn of_service(&self, service: &Service) -> Vec<Written> {
+    pub fn of_service(&self, service: &Service) -> Vec<WriteTarget> {
         let Some(project) = self.project else { return Vec::new() };
         let volumes = service
             .writable_volumes()
@@ -283,7 +286,7 @@ impl Writes<'_> {
         &self,
         volumes: impl Iterator<Item = &'m String>,
         folders: impl Iterator<Item = &'m String>,
-    ) -> Vec<Written> {
+    ) -> Vec<WriteTarget> {
         self.of_mounts(volumes.map(String::as_str), folders.map(String::as_str), &|_| true)
     }
 
@@ -293,7 +296,7 @@ impl Writes<'_> {
         &self,
         volumes: impl Iterator<Item = &'m String>,
         folders: impl Iterator<Item = &'m String>,
-    ) -> Vec<Written> {
+    ) -> Vec<WriteTarget> {
         let is_labelled = |name: &str| {
             let is_described = self.project.is_some_and(|project| {
                 project.volumes.values().any(|described| described.name == name)
@@ -308,15 +311,19 @@ impl Writes<'_> {
         volumes: impl Iterator<Item = &'m str>,
         folders: impl Iterator<Item = &'m str>,
         may_be_exclusive: &dyn Fn(&str) -> bool,
-    ) -> Vec<Written> {
+    ) -> Vec<WriteTarget> {
         let volume = |name: &str| {
             let storage = self.storages.of_volume(name, self.project)?;
             let exclusive = may_be_exclusive(name) && !self.is_volume_shared(name);
-            Some(Written { storage, name: WrittenName::Volume(name.to_owned()), exclusive })
+            Some(WriteTarget { storage, name: WriteTargetName::Volume(name.to_owned()), exclusive })
         };
         let folder = |path: &str| {
             let storage = self.storages.of_folder(path, self.project)?;
-            Some(Written { storage, name: WrittenName::Folder(path.to_owned()), exclusive: false })
+            Some(WriteTarget {
+                storage,
+                name: WriteTargetName::Folder(path.to_owned()),
+                exclusive: false,
+            })
         };
         volumes.filter_map(volume).chain(folders.filter_map(folder)).collect()
     }
@@ -356,7 +363,7 @@ mod tests {
 
     /// Whether two may not write at once: volumes by their names, folders by their paths.
     fn clashes(storages: &Storages, started: &str, running: &str) -> bool {
-        let writes = Writes { project: None, storages, shared: NOT_SHARED };
+        let writes = WriteTargets { project: None, storages, shared: NOT_SHARED };
         let split = |name: &str| {
             let name = BTreeSet::from([name.to_owned()]);
             if name.first().unwrap().starts_with('/') {

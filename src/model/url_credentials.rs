@@ -150,9 +150,9 @@ fn parameters(url: &str) -> impl Iterator<Item = Range<usize>> + '_ {
         let part = part.trim_end_matches(['?', '&', ';', '#']);
         let (name, value) = part.split_once('=')?;
         let lower = name.to_ascii_lowercase();
-        let is_telling = TELLING.iter().any(|word| lower.contains(word))
+        let is_secret = TELLING.iter().any(|word| lower.contains(word))
             || TELLING_NAMES.contains(&lower.as_str());
-        (is_telling && !value.is_empty()).then_some(from + name.len() + 1..from + part.len())
+        (is_secret && !value.is_empty()).then_some(from + name.len() + 1..from + part.len())
     })
 }
 

@@ -23,7 +23,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// The same for what has to stay on one line: line ends and tabs are shown as well, `␊` and `␉`.
 pub fn visible_line(text: &str) -> Cow<'_, str> {
-    let sign = |at: &At<'_>| at.sign();
+    let sign = |at: &CharContext<'_>| at.sign();
     replaced(text, sign)
 }
 
@@ -80,7 +80,7 @@ fn is_unseen(c: char) -> bool {
 }
 
 /// A character and what stands around it.
-struct At<'t> {
+struct CharContext<'t> {
     before: Option<char>,
     c: char,
     next: Option<char>,
@@ -88,7 +88,7 @@ struct At<'t> {
     rest: &'t str,
 }
 
-impl At<'_> {
+impl CharContext<'_> {
     /// The sign shown for the character; nothing for one that is seen as itself.
     fn sign(&self) -> Option<char> {
         match self.c {
@@ -139,7 +139,7 @@ fn is_style(rest: &str) -> bool {
     rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ';' | ':')).starts_with('m')
 }
 
-fn replaced(text: &str, sign: impl Fn(&At<'_>) -> Option<char>) -> Cow<'_, str> {
+fn replaced(text: &str, sign: impl Fn(&CharContext<'_>) -> Option<char>) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
@@ -147,7 +147,7 @@ fn replaced(text: &str, sign: impl Fn(&At<'_>) -> Option<char>) -> Cow<'_, str> 
     let (mut before, mut changed) = (None, false);
     for (start, c) in text.char_indices() {
         let rest = &text[start + c.len_utf8()..];
-        let sign = sign(&At { before, c, next: rest.chars().next(), rest });
+        let sign = sign(&CharContext { before, c, next: rest.chars().next(), rest });
         changed |= sign.is_some();
         shown.push(sign.unwrap_or(c));
         before = Some(c);

@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 
 use super::recorder::Recorder;
-use crate::engine::planned::{Effects, SILENT_SUCCESS};
+use crate::engine::dry_run::{Effects, SILENT_SUCCESS};
 use crate::host::sim::SimHost;
 use crate::host::{
     CommandEvent, CommandRequest, FileInfo, FileSink, FolderEntry, Host, HttpRequest, HttpResponse,
@@ -28,7 +28,7 @@ use crate::policy::CheckedPath;
 const RECORDS: &str = ".spc";
 
 /// A host that is looked at and never changed.
-pub struct PlannedHost {
+pub struct DryRunHost {
     live: Arc<dyn Host>,
     /// Over the live one's files: what the runbook would write, it reads.
     sim: SimHost,
@@ -39,7 +39,7 @@ pub struct PlannedHost {
     runs_commands: AtomicBool,
 }
 
-impl PlannedHost {
+impl DryRunHost {
     /// The host `live` under `sim`, which lies over its files.
     pub fn new(live: Arc<dyn Host>, sim: SimHost, recorder: Arc<Recorder>, folder: &Path) -> Self {
         Self {
@@ -76,7 +76,7 @@ fn is_record(path: &CheckedPath) -> bool {
 }
 
 #[async_trait]
-impl Host for PlannedHost {
+impl Host for DryRunHost {
     fn now(&self) -> DateTime<Utc> {
         self.sim.now()
     }
@@ -226,10 +226,10 @@ impl Host for PlannedHost {
     /// be nobody's name. And only until the plan has assumed a command, which may be the one
     /// that ends the process.
     fn port_holder(&self, address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
-        let may_tell = !self.runs_commands.load(Ordering::Relaxed);
+        let may_list = !self.runs_commands.load(Ordering::Relaxed);
         self.live
             .port_holder(address, port, protocol)
-            .filter(|listener| may_tell && listener.process.is_some())
+            .filter(|listener| may_list && listener.process.is_some())
     }
 
     fn port_owner(&self, port: u16) -> Option<String> {

@@ -2,7 +2,7 @@
 //! host that is only read.
 //!
 //! - [`recorder`]: writes down what would be done, line by line
-//! - [`host`]: what would be written, run or asked; the engine's side is `engine::planned`
+//! - [`host`]: what would be written, run or asked; the engine's side is `engine::dry_run`
 
 mod host;
 mod recorder;
@@ -15,22 +15,22 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use self::host::PlannedHost;
+use self::host::DryRunHost;
 use self::recorder::Recorder;
-use crate::api::context::{Command, Connector, Context, Watch};
+use crate::api::context::{Command, Connector, Context, ScriptObserver};
 use crate::apply::lock::TAKEN_OVER;
 use crate::apply::records::new_run;
 use crate::engine::Engine;
 use crate::engine::EngineError;
-use crate::engine::planned::{Live, OnWait, PlannedEngine, connecting};
+use crate::engine::dry_run::{DryRunEngine, LiveEngine, OnWait, connecting};
 use crate::engine::sim::Snapshot;
 use crate::host::sim::executor::SimTaskExecutor;
 use crate::host::sim::{Overlay, SimHost, epoch};
 use crate::host::{Host, TaskExecutor};
-use crate::model::diagnostic::{Diagnostic, Place};
+use crate::model::diagnostic::{Diagnostic, SourceSpan};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
-use crate::model::preview::{At, Ending, Preview};
+use crate::model::preview::{PlanEnd, Preview, RunbookLine};
 use crate::model::secret::Secrets;
 use crate::model::step::{ActionKind, ObjectKind};
 use crate::model::{Failure, Kind};
@@ -52,7 +52,7 @@ const ATTEMPTS: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is planned, and against what.
-pub struct Planning {
+pub struct PlanRequest {
     /// Read, and never changed.
     pub host: Arc<dyn Host>,
     /// The world of the live engine.
@@ -71,7 +71,7 @@ pub struct Planning {
 
 /// What came of it.
 #[derive(Debug, Clone)]
-pub enum Planned {
+pub enum PlanOutcome {
     Preview(Preview),
     /// The plan up to the failure, with which a run would end too.
     Failed(Preview, Box<Diagnostic>),
@@ -85,7 +85,7 @@ pub enum Planned {
 /// A plan begins with what the engine has at one moment. Where something of that was removed by the
 /// time the plan needs to know more of it, as when another run replaces containers, the plan is
 /// made anew.
-pub fn plan(planning: &Planning, runbook: &Runbook) -> Result<Planned, Box<Diagnostic>> {
+pub fn plan(planning: &PlanRequest, runbook: &Runbook) -> Result<PlanOutcome, Box<Diagnostic>> {
     let mut gone = None;
     for number in 0..ATTEMPTS {
         if number > 0 {
@@ -109,11 +109,11 @@ pub fn plan(planning: &Planning, runbook: &Runbook) -> Result<Planned, Box<Diagn
 
 /// Plans a runbook once, on an engine that is put into `engine` when the runbook first needs it.
 fn attempt(
-    planning: &Planning,
+    planning: &PlanRequest,
     runbook: &Runbook,
-    engine: &Arc<OnceLock<Arc<PlannedEngine>>>,
-) -> Result<Planned, Box<Diagnostic>> {
-    let Planning {
+    engine: &Arc<OnceLock<Arc<DryRunEngine>>>,
+) -> Result<PlanOutcome, Box<Diagnostic>> {
+    let PlanRequest {
         host: live_host,
         executor: live,
         connector,
@@ -132,16 +132,16 @@ fn attempt(
     let files =
         SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
     let host: Arc<dyn Host> =
-        Arc::new(PlannedHost::new(live_host.clone(), files, recorder.clone(), &folder));
-    let following = Arc::new(Following { recorder: recorder.clone(), engine: engine.clone() });
+        Arc::new(DryRunHost::new(live_host.clone(), files, recorder.clone(), &folder));
+    let following = Arc::new(PlanListener { recorder: recorder.clone(), engine: engine.clone() });
     let events = Arc::new(MaskingSink::new(
         secrets.clone(),
-        Following { recorder: recorder.clone(), engine: engine.clone() },
+        PlanListener { recorder: recorder.clone(), engine: engine.clone() },
     ));
     for warning in &place.warnings {
         recorder.note(&warning.to_string());
     }
-    let live = Asking {
+    let live = LiveAccess {
         executor: live.clone(),
         host: live_host.clone(),
         runs_read_only: place.policy.read_only_execs(),
@@ -174,13 +174,13 @@ fn attempt(
     let result = script::run(&Arc::new(context), runbook);
     drop(limit);
     match result {
-        Ok(Outcome::Help(help)) => Ok(Planned::Help(help)),
-        Ok(Outcome::Value(_)) => Ok(Planned::Preview(recorder.finish(None))),
+        Ok(Outcome::Help(help)) => Ok(PlanOutcome::Help(help)),
+        Ok(Outcome::Value(_)) => Ok(PlanOutcome::Preview(recorder.finish(None))),
         Err(diagnostic) if sim.stalled().is_cancelled() => {
             let message = "it waits for what a plan can't know".to_owned();
             let ends =
-                Ending { at: at(diagnostic.place.as_ref()), message, help: None, refused: false };
-            Ok(Planned::Preview(recorder.finish(Some(ends))))
+                PlanEnd { at: at(diagnostic.place.as_ref()), message, help: None, refused: false };
+            Ok(PlanOutcome::Preview(recorder.finish(Some(ends))))
         }
         Err(diagnostic) if depends(&diagnostic, &recorder, sim.now() > now) => {
             let refused = diagnostic.kind == Kind::Policy;
@@ -188,16 +188,16 @@ fn attempt(
                 .then(|| recorder.advice())
                 .flatten()
                 .or_else(|| diagnostic.hint.clone());
-            let ends = Ending {
+            let ends = PlanEnd {
                 at: at(diagnostic.place.as_ref()),
                 message: diagnostic.message.clone(),
                 help,
                 refused,
             };
-            Ok(Planned::Preview(recorder.finish(Some(ends))))
+            Ok(PlanOutcome::Preview(recorder.finish(Some(ends))))
         }
         Err(diagnostic) => {
-            let ends = Ending {
+            let ends = PlanEnd {
                 at: at(diagnostic.place.as_ref()),
                 message: diagnostic.message.clone(),
                 help: None,
@@ -207,7 +207,7 @@ fn attempt(
             if preview.items.is_empty() && preview.ways_back.is_empty() {
                 return Err(diagnostic);
             }
-            Ok(Planned::Failed(preview, diagnostic))
+            Ok(PlanOutcome::Failed(preview, diagnostic))
         }
     }
 }
@@ -234,13 +234,13 @@ fn leads_on(kind: Kind) -> bool {
     matches!(kind, Kind::Usage | Kind::Failed | Kind::Exec | Kind::Timeout | Kind::Unhealthy)
 }
 
-fn at(place: Option<&Place>) -> Option<At> {
-    place.map(|place| At { file: place.source.name.clone(), line: place.line })
+fn at(place: Option<&SourceSpan>) -> Option<RunbookLine> {
+    place.map(|place| RunbookLine { file: place.source.name.clone(), line: place.line })
 }
 
 /// How the live machine is asked.
 #[derive(Clone)]
-struct Asking {
+struct LiveAccess {
     executor: TaskExecutor,
     host: Arc<dyn Host>,
     runs_read_only: bool,
@@ -250,10 +250,10 @@ struct Asking {
 /// The way to the plan's engine: over the live one, of which it takes a snapshot.
 fn seeding(
     connector: Arc<Connector>,
-    live: Asking,
+    live: LiveAccess,
     sim: Arc<SimTaskExecutor>,
     recorder: Arc<Recorder>,
-    made: Arc<OnceLock<Arc<PlannedEngine>>>,
+    made: Arc<OnceLock<Arc<DryRunEngine>>>,
 ) -> Connector {
     Box::new(move || {
         let connected = connector();
@@ -266,9 +266,9 @@ fn seeding(
             (live.clone(), sim.clone(), recorder.clone(), made.clone());
         async move {
             let (engine, snapshot) = planned?;
-            let Asking { executor, host, runs_read_only, say } = live;
-            let live = Live { engine, executor, host, runs_read_only, say };
-            let planned = Arc::new(PlannedEngine::new(sim, live, recorder, snapshot));
+            let LiveAccess { executor, host, runs_read_only, say } = live;
+            let live = LiveEngine { engine, executor, host, runs_read_only, say };
+            let planned = Arc::new(DryRunEngine::new(sim, live, recorder, snapshot));
             let planned = made.get_or_init(|| planned).clone();
             Ok(planned as Arc<dyn Engine>)
         }
@@ -277,12 +277,12 @@ fn seeding(
 }
 
 /// Hears what the runbook's verbs tell, and where it is.
-struct Following {
+struct PlanListener {
     recorder: Arc<Recorder>,
-    engine: Arc<OnceLock<Arc<PlannedEngine>>>,
+    engine: Arc<OnceLock<Arc<DryRunEngine>>>,
 }
 
-impl Sink for Following {
+impl Sink for PlanListener {
     fn event(&self, event: &Event) {
         match event {
             Event::Planned { verb, project, steps, .. } => {
@@ -313,7 +313,7 @@ impl Sink for Following {
     }
 }
 
-impl Watch for Following {
+impl ScriptObserver for PlanListener {
     fn at(&self, source: &str, line: usize) {
         Recorder::at(source, line);
     }

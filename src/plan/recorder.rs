@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::engine::planned::Effects;
+use crate::engine::dry_run::Effects;
 use crate::model::cause::Cause;
 use crate::model::image_reference::canonical;
-use crate::model::plan_steps::{Counted, ImageUsed, Known, OnlyIf, PlanStep};
-use crate::model::preview::{Assumption, At, Call, Ending, Item, Preview, WayBack};
+use crate::model::plan_steps::{ImageCondition, PlanStep, PlannedValue, StepImage, SummaryKey};
+use crate::model::preview::{
+    Assumption, Call, HandledError, PlanEnd, Preview, PreviewItem, RunbookLine,
+};
 use crate::model::secret::Secrets;
 use crate::model::step::{ActionKind, Object, StepLabel};
 use crate::model::url_credentials::without_credentials;
@@ -24,16 +26,16 @@ thread_local! {
     /// Whether it repeats itself: the plan then shows each step once.
     static REPEATING: Cell<bool> = const { Cell::new(false) };
     /// What it asked last, which somebody outside would answer.
-    static ASKED: RefCell<Asked> = const { RefCell::new(Asked {
+    static ASKED: RefCell<ExternalQuestion> = const { RefCell::new(ExternalQuestion {
         at: None, step: None, whose: String::new(), assumed: String::new(), is_given: false,
     }) };
 }
 
 /// A question to the outside.
 #[derive(Clone, Default)]
-struct Asked {
+struct ExternalQuestion {
     /// Where it was asked.
-    at: Option<At>,
+    at: Option<RunbookLine>,
     step: Option<usize>,
     /// Empty if its answer is known.
     whose: String,
@@ -62,7 +64,7 @@ struct State {
     /// Ids that the simulation made up → the step that would tell.
     invented: BTreeMap<String, usize>,
     /// The answer that was looked at last.
-    last_asked: Option<LastAsked>,
+    last_asked: Option<UnknownAnswer>,
     /// Whether an answer was looked at for which the runbook has no `assume`.
     has_default: bool,
     /// Messages of failures that depend on no answer.
@@ -70,8 +72,8 @@ struct State {
 }
 
 /// An answer that nobody can know yet and that the script looked at.
-struct LastAsked {
-    at: Option<At>,
+struct UnknownAnswer {
+    at: Option<RunbookLine>,
     answer_of: String,
     is_given: bool,
 }
@@ -120,7 +122,7 @@ impl Recorder {
             project: Some(project.to_owned()),
             steps,
         };
-        state.preview.items.push(Item::Call(call));
+        state.preview.items.push(PreviewItem::Call(call));
     }
 
     /// One thing that a primitive does; its number.
@@ -145,16 +147,16 @@ impl Recorder {
         let cause = at.as_ref().map_or(Cause::AskedFor, |at| Cause::AskedForInLine(at.line));
         let step = PlanStep {
             assumptions: state.assumptions,
-            counts: changes.then_some(Counted::Action(action)),
+            counts: changes.then_some(SummaryKey::Action(action)),
             ..PlanStep::alone(label, cause, changes)
         };
         match state.preview.items.last_mut() {
             // What one line does one after the other stands together.
-            Some(Item::Call(call)) if call.verb.is_none() && call.at == at => {
+            Some(PreviewItem::Call(call)) if call.verb.is_none() && call.at == at => {
                 let before = call.steps.last().map(PlanStep::number);
                 call.steps.push(PlanStep { after: before.into_iter().collect(), ..step });
             }
-            _ => state.preview.items.push(Item::Call(Call {
+            _ => state.preview.items.push(PreviewItem::Call(Call {
                 at,
                 verb: None,
                 project: None,
@@ -177,7 +179,7 @@ impl Recorder {
         self.asked(Some(step), whose, assumed);
     }
 
-    fn assume_of(&self, asked: &Asked, assumed: &str) {
+    fn assume_of(&self, asked: &ExternalQuestion, assumed: &str) {
         if asked.whose.is_empty() {
             return;
         }
@@ -186,18 +188,18 @@ impl Recorder {
         let mut state = self.state.lock();
         state.has_default |= !asked.is_given;
         let asked_at = asked.at.clone().or_else(|| at.clone());
-        state.last_asked = Some(LastAsked {
+        state.last_asked = Some(UnknownAnswer {
             at: asked_at,
             answer_of: answer_of.clone(),
             is_given: asked.is_given,
         });
-        let is_known = |item: &Item| matches!(item, Item::Assumption(known) if known.at == at && known.step == asked.step && known.answer_of == answer_of);
+        let is_known = |item: &PreviewItem| matches!(item, PreviewItem::Assumption(known) if known.at == at && known.step == asked.step && known.answer_of == answer_of);
         if state.preview.items.iter().any(is_known) {
             return;
         }
         state.assumptions += 1;
         let number = state.assumptions;
-        state.preview.items.push(Item::Assumption(Assumption {
+        state.preview.items.push(PreviewItem::Assumption(Assumption {
             number,
             at,
             answer_of,
@@ -219,8 +221,8 @@ impl Recorder {
     pub fn way_back(&self, at: Option<(&str, usize)>, what: &str, because: &str) {
         let own = at
             .filter(|(file, _)| !file.starts_with(STANDARD))
-            .map(|(file, line)| At { file: file.to_owned(), line });
-        let way_back = WayBack {
+            .map(|(file, line)| RunbookLine { file: file.to_owned(), line });
+        let way_back = HandledError {
             at: own.or_else(place),
             what: self.shown(what),
             because: self.shown(because),
@@ -239,7 +241,7 @@ impl Recorder {
     /// What helps where the plan ends at an answer that nobody knows.
     pub fn advice(&self) -> Option<String> {
         let state = self.state.lock();
-        let LastAsked { at, answer_of, is_given } = state.last_asked.as_ref()?;
+        let UnknownAnswer { at, answer_of, is_given } = state.last_asked.as_ref()?;
         let at = at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
         Some(if *is_given {
             format!("it may depend on {answer_of}: change what `assume` says{at}")
@@ -279,7 +281,11 @@ impl Recorder {
     /// The script goes on with what its own `assume` says.
     pub fn given(&self, what: &str, assumed: &str) {
         self.assume_of(
-            &Asked { whose: what.to_owned(), is_given: true, ..Asked::default() },
+            &ExternalQuestion {
+                whose: what.to_owned(),
+                is_given: true,
+                ..ExternalQuestion::default()
+            },
             assumed,
         );
     }
@@ -290,18 +296,20 @@ impl Recorder {
     }
 
     /// What stands here.
-    pub fn finish(&self, ends: Option<Ending>) -> Preview {
+    pub fn finish(&self, ends: Option<PlanEnd>) -> Preview {
         let mut state = self.state.lock();
         let mut preview = std::mem::take(&mut state.preview);
         for item in &mut preview.items {
-            if let Item::Call(call) = item {
+            if let PreviewItem::Call(call) = item {
                 complete(call);
             }
         }
         for step in preview
             .items
             .iter()
-            .filter_map(|item| if let Item::Call(call) = item { Some(&call.steps) } else { None })
+            .filter_map(
+                |item| if let PreviewItem::Call(call) = item { Some(&call.steps) } else { None },
+            )
             .flatten()
         {
             preview.conditional += usize::from(step.only_if.is_some() && step.changes);
@@ -317,14 +325,16 @@ impl Recorder {
         };
         for item in &mut preview.items {
             match item {
-                Item::Call(call) => call
+                PreviewItem::Call(call) => call
                     .steps
                     .iter_mut()
                     .for_each(|step| step.label.object = step.label.object.map(known)),
-                Item::Assumption(assumption) => assumption.answer_of = known(&assumption.answer_of),
+                PreviewItem::Assumption(assumption) => {
+                    assumption.answer_of = known(&assumption.answer_of)
+                }
             }
         }
-        preview.ends = ends.map(|ends| Ending { message: known(&ends.message), ..ends });
+        preview.ends = ends.map(|ends| PlanEnd { message: known(&ends.message), ..ends });
         preview
     }
 }
@@ -335,12 +345,21 @@ impl Effects for Recorder {
     }
 
     fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str) {
-        ASKED.set(Asked { at: place(), step, whose, assumed: assumed.to_owned(), is_given: false });
+        ASKED.set(ExternalQuestion {
+            at: place(),
+            step,
+            whose,
+            assumed: assumed.to_owned(),
+            is_given: false,
+        });
     }
 
     fn assume(&self, whose: &str, assumed: &str) {
         if !WALKING.get() {
-            self.assume_of(&Asked { whose: whose.to_owned(), ..Asked::default() }, assumed);
+            self.assume_of(
+                &ExternalQuestion { whose: whose.to_owned(), ..ExternalQuestion::default() },
+                assumed,
+            );
         }
     }
 
@@ -374,22 +393,20 @@ impl Effects for Recorder {
         let object = Object::container(self.shown(container));
         let mut state = self.state.lock();
         let id = match (state.unknown.get(&canonical(image)), id) {
-            (Some(step), _) => Known::Until(*step),
-            (None, Some(id)) => Known::Now(id),
+            (Some(step), _) => PlannedValue::Until(*step),
+            (None, Some(id)) => PlannedValue::Now(id),
             (None, None) => return,
         };
         // A way back makes a container of the same name from another image.
-        let calls = state
-            .preview
-            .items
-            .iter_mut()
-            .rev()
-            .filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
+        let calls =
+            state.preview.items.iter_mut().rev().filter_map(|item| {
+                if let PreviewItem::Call(call) = item { Some(call) } else { None }
+            });
         let mut steps = calls.flat_map(|call| call.steps.iter_mut().rev());
         if let Some(step) = steps
             .find(|step| step.label.action == ActionKind::Create && step.label.object == object)
         {
-            step.image = Some(ImageUsed { name: image.to_owned(), id });
+            step.image = Some(StepImage { name: image.to_owned(), id });
         }
     }
 }
@@ -423,14 +440,14 @@ impl Recorder {
 /// The number of the same step of the same line, if it was told.
 fn known_step(
     preview: &Preview,
-    at: Option<&At>,
+    at: Option<&RunbookLine>,
     action: ActionKind,
     object: &Object,
 ) -> Option<usize> {
     let of_line = preview
         .items
         .iter()
-        .filter_map(|item| if let Item::Call(call) = item { Some(call) } else { None });
+        .filter_map(|item| if let PreviewItem::Call(call) = item { Some(call) } else { None });
     let mut steps = of_line.filter(|call| call.at.as_ref() == at).flat_map(|call| &call.steps);
     steps
         .find(|step| step.label.action == action && step.label.object == *object)
@@ -438,22 +455,25 @@ fn known_step(
 }
 
 /// Where the task on this thread is.
-fn place() -> Option<At> {
+fn place() -> Option<RunbookLine> {
     PLACE.with_borrow(|place| {
-        place.as_ref().map(|(file, line)| At { file: file.to_string(), line: *line })
+        place.as_ref().map(|(file, line)| RunbookLine { file: file.to_string(), line: *line })
     })
 }
 
 /// Which replacements depend on the image of a new container, which only the walk told.
 fn complete(call: &mut Call) {
-    let mut doubtful: BTreeMap<usize, OnlyIf> = BTreeMap::new();
+    let mut doubtful: BTreeMap<usize, ImageCondition> = BTreeMap::new();
     for step in &mut call.steps {
         let changed = step.cause == Cause::ImageChanged && step.only_if.is_none();
-        if let (true, Some(ImageUsed { name, id: Known::Until(known_after) })) =
+        if let (true, Some(StepImage { name, id: PlannedValue::Until(known_after) })) =
             (changed, &step.image)
         {
-            step.only_if =
-                Some(OnlyIf { image: name.clone(), known_after: *known_after, changed: true });
+            step.only_if = Some(ImageCondition {
+                image: name.clone(),
+                known_after: *known_after,
+                changed: true,
+            });
             step.after.push(*known_after);
             step.after.sort_unstable();
             step.after.dedup();

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use futures::FutureExt;
 use similar_asserts::assert_eq;
 
-use super::{Planned, Planning, plan};
+use super::{PlanOutcome, PlanRequest, plan};
 use crate::api::context::Command;
 use crate::engine::Engine;
-use crate::engine::planned::OnWait;
+use crate::engine::dry_run::OnWait;
 use crate::engine::sim::{Call, SimEngine};
 use crate::host::sim::SimHost;
 use crate::host::sim::executor::SimTaskExecutor;
@@ -27,12 +27,12 @@ use crate::host::{Host, TaskExecutor};
 use crate::machine::World;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::plan_steps::PlanStep;
-use crate::model::preview::{Item, Preview};
+use crate::model::preview::{Preview, PreviewItem};
 use crate::model::secret::Secrets;
 use crate::model::step::{ActionKind, ObjectKind};
 use crate::policy::CheckedPath;
 use crate::script::Runbook;
-use crate::script::project_context::{self, RunOptions, Wanted};
+use crate::script::project_context::{self, ProjectOptions, RunOptions};
 use crate::ui;
 
 const ROOT: &str = "/project";
@@ -91,18 +91,18 @@ fn up(services: &str) -> String {
 
 fn try_plan(world: &World, file: &str) -> Result<Preview, Box<Diagnostic>> {
     match try_plan_saying(world, file, Arc::new(|_| {}))? {
-        Planned::Preview(preview) => Ok(preview),
-        Planned::Failed(_, diagnostic) => Err(diagnostic),
-        Planned::Help(help) => panic!("{help:?}"),
+        PlanOutcome::Preview(preview) => Ok(preview),
+        PlanOutcome::Failed(_, diagnostic) => Err(diagnostic),
+        PlanOutcome::Help(help) => panic!("{help:?}"),
     }
 }
 
 /// What the plan came to; `say` receives what it waits for.
-fn try_plan_saying(world: &World, file: &str, say: OnWait) -> Result<Planned, Box<Diagnostic>> {
+fn try_plan_saying(world: &World, file: &str, say: OnWait) -> Result<PlanOutcome, Box<Diagnostic>> {
     let host: Arc<dyn Host> = world.host.clone();
-    let place = project_context::find(&*host, &Wanted::default(), Path::new(ROOT))?;
+    let place = project_context::find(&*host, &ProjectOptions::default(), Path::new(ROOT))?;
     let engine = world.engine.clone();
-    let planning = Planning {
+    let planning = PlanRequest {
         host,
         executor: TaskExecutor::Sim(world.executor.clone()),
         connector: Arc::new(Box::new(move || {
@@ -152,8 +152,10 @@ fn planned_and_run(world: &World, file: &str) -> Preview {
             .cloned()
             .unwrap_or_else(|| target.to_owned())
     };
-    let done: Vec<String> =
-        world.engine.calls()[calls..].iter().filter_map(|call| told(call, &name)).collect();
+    let done: Vec<String> = world.engine.calls()[calls..]
+        .iter()
+        .filter_map(|call| described_call(call, &name))
+        .collect();
     let steps: Vec<&PlanStep> = preview.steps().filter(|step| is_compared(step)).collect();
     let said = |step: &PlanStep| {
         format!(
@@ -214,7 +216,7 @@ fn names_of_events(world: &World) -> BTreeMap<String, String> {
 }
 
 /// A call as a plan's step; nothing for spc's own affairs.
-fn told(call: &Call, name: &dyn Fn(&str) -> String) -> Option<String> {
+fn described_call(call: &Call, name: &dyn Fn(&str) -> String) -> Option<String> {
     let (what, action) = call.method.split_once('_')?;
     let name = name(&call.target);
     let known = matches!(
@@ -510,10 +512,9 @@ fn a_one_off_container_ends_and_what_it_prints_is_unknown() {
         "{said}"
     );
     assert!(
-        preview
-            .items
-            .iter()
-            .any(|item| matches!(item, Item::Assumption(it) if it.assumed.contains("code 0"))),
+        preview.items.iter().any(
+            |item| matches!(item, PreviewItem::Assumption(it) if it.assumed.contains("code 0"))
+        ),
         "{said}"
     );
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::path::clean;
 use super::settings::list_with;
-use super::writable::{Entry, Look, Route};
+use super::writable_paths::{Entry, PathLookup, Route};
 use super::{Policy, Refusal, Resolve};
 
 /// Where programs without a "/" in their name are looked for, whatever spc's own `PATH` is.
@@ -27,7 +27,7 @@ const RUN_IN: &str = "run a host command in";
 
 /// A host command as a script asks for it.
 #[derive(Debug, Clone, Copy)]
-pub struct CommandWish<'a> {
+pub struct RequestedCommand<'a> {
     /// Program, then arguments.
     pub command: &'a [String],
     /// The variables that the script gives.
@@ -40,7 +40,7 @@ pub struct CommandWish<'a> {
 pub struct Machine<'a> {
     /// The environment of spc itself, without that of any `.env`.
     pub environment: &'a BTreeMap<String, String>,
-    pub look: Look<'a>,
+    pub look: PathLookup<'a>,
     pub resolve: Resolve<'a>,
 }
 
@@ -78,7 +78,7 @@ impl CheckedCommand {
 
 /// What an entry of `commands` covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
+enum CommandScope {
     /// These words, and nothing that makes them something else.
     Words,
     /// `"*"`
@@ -89,7 +89,7 @@ impl Policy {
     /// A command that begins with the words of an entry of `commands`.
     pub fn command(
         &self,
-        wish: &CommandWish<'_>,
+        wish: &RequestedCommand<'_>,
         machine: &Machine<'_>,
     ) -> Result<CheckedCommand, Refusal> {
         let Some(name) = wish.command.first().filter(|name| !name.is_empty()) else {
@@ -107,15 +107,15 @@ impl Policy {
         Ok(CheckedCommand { command: wish.command.to_vec(), program, environment, folder })
     }
 
-    fn scope(&self, command: &[String], name: &str) -> Result<Scope, Refusal> {
+    fn scope(&self, command: &[String], name: &str) -> Result<CommandScope, Refusal> {
         let rules = &self.settings.commands;
         if rules.iter().any(|rule| rule == "*") {
-            return Ok(Scope::Anything);
+            return Ok(CommandScope::Anything);
         }
         if rules.iter().any(|rule| {
             rule.split_whitespace().eq(command.iter().take(words(rule)).map(String::as_str))
         }) {
-            return Ok(Scope::Words);
+            return Ok(CommandScope::Words);
         }
         // As many words as the longest entry for that program has: "git push" beside "git status".
         // Without one, the word of what it is to do as well: a hint that is followed is to
@@ -153,7 +153,7 @@ impl Policy {
     fn environment(
         &self,
         given: &BTreeMap<String, String>,
-        scope: Scope,
+        scope: CommandScope,
         machine: &Machine<'_>,
     ) -> Result<BTreeMap<String, String>, Refusal> {
         let listed = &self.settings.command_env;
@@ -163,7 +163,7 @@ impl Policy {
                     Refusal::new(SET_VARIABLE, name).because("that is not the name of a variable")
                 );
             }
-            if scope == Scope::Words && !listed.contains(name) {
+            if scope == CommandScope::Words && !listed.contains(name) {
                 let refusal = Refusal::new(SET_VARIABLE, name).allowed_by(list_with(
                     "command_env",
                     listed,
@@ -176,7 +176,7 @@ impl Policy {
         }
         let inherited = |name: &str| match name {
             // A program's settings in a folder that scripts can write are the script's.
-            "HOME" => scope == Scope::Anything || self.is_safe_home(machine),
+            "HOME" => scope == CommandScope::Anything || self.is_safe_home(machine),
             _ => INHERITED.contains(&name) || name.starts_with("LC_"),
         };
         let own =
@@ -197,7 +197,7 @@ impl Policy {
 
     /// The folder that commands run in: the one that `spc.toml` names, else its own if nobody else
     /// can write it, else `/`.
-    fn folder_of_commands(&self, scope: Scope, machine: &Machine<'_>) -> PathBuf {
+    fn folder_of_commands(&self, scope: CommandScope, machine: &Machine<'_>) -> PathBuf {
         if let Some(folder) = &self.command_folder {
             return folder.clone();
         }
@@ -205,17 +205,21 @@ impl Policy {
             self.route(&self.root, machine.look).through.is_none()
                 && self.written_in(&self.root, machine.look).is_none()
         };
-        if scope == Scope::Anything || is_safe() { self.root.clone() } else { PathBuf::from("/") }
+        if scope == CommandScope::Anything || is_safe() {
+            self.root.clone()
+        } else {
+            PathBuf::from("/")
+        }
     }
 
     fn default_folder(
         &self,
         name: &str,
         home: Route,
-        scope: Scope,
+        scope: CommandScope,
         machine: &Machine<'_>,
     ) -> Result<PathBuf, Refusal> {
-        if scope == Scope::Words
+        if scope == CommandScope::Words
             && let Some(written) =
                 home.through.or_else(|| self.written_in(&home.real, machine.look))
         {
@@ -237,13 +241,13 @@ impl Policy {
         &self,
         given: &Path,
         home: &Route,
-        scope: Scope,
+        scope: CommandScope,
         machine: &Machine<'_>,
     ) -> Result<PathBuf, Refusal> {
         let refusal = || Refusal::new(RUN_IN, given.to_string_lossy());
         let named = clean(&self.project_directory.join(given));
         let route = self.route(&named, machine.look);
-        if scope == Scope::Words
+        if scope == CommandScope::Words
             && let Some(written) =
                 route.through.or_else(|| self.written_in(&route.real, machine.look))
         {
@@ -273,7 +277,7 @@ impl Policy {
         &self,
         name: &str,
         home: &Path,
-        scope: Scope,
+        scope: CommandScope,
         machine: &Machine<'_>,
     ) -> Result<Option<PathBuf>, Refusal> {
         if name.contains('/') {
@@ -302,8 +306,13 @@ impl Policy {
 }
 
 /// Refuses a program that is or leads through something that scripts or containers can write.
-fn check_program(name: &str, named: &Path, route: &Route, scope: Scope) -> Result<(), Refusal> {
-    let Some(written) = route.through.as_ref().filter(|_| scope == Scope::Words) else {
+fn check_program(
+    name: &str,
+    named: &Path,
+    route: &Route,
+    scope: CommandScope,
+) -> Result<(), Refusal> {
+    let Some(written) = route.through.as_ref().filter(|_| scope == CommandScope::Words) else {
         return Ok(());
     };
     let reason = if route.real.starts_with(written) {

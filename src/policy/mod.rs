@@ -21,23 +21,23 @@ mod refusal;
 mod rules;
 pub mod settings;
 mod volume;
-mod writable;
+mod writable_paths;
 
 use std::path::{Path, PathBuf};
 
 pub use checked_path::CheckedPath;
-pub use command::{CheckedCommand, CommandWish, Machine, SEARCH_PATH};
+pub use command::{CheckedCommand, Machine, RequestedCommand, SEARCH_PATH};
 pub use engines::{EngineAddress, EngineAddresses};
 pub use mount::CheckedMount;
 pub use network::CheckedUrl;
 pub use path::{OwnAccess, Resolution, Resolve, clean};
 pub use privilege::CheckedPrivilege;
-pub use project::{CheckedProject, Made, Use};
+pub use project::{CheckedProject, LabelledObject, ObjectUse};
 pub use refusal::Refusal;
 pub use rules::Policy;
 pub use settings::{SETTINGS_FILE, Settings, SettingsError};
 pub use volume::CheckedVolumeOptions;
-pub use writable::{Entry, Look};
+pub use writable_paths::{Entry, PathLookup};
 
 impl Policy {
     /// The policy of the project whose `spc.toml` lies in `root`; without one, `root` is the
@@ -160,7 +160,7 @@ impl Policy {
 
 fn check_command_folder(
     root: &Path,
-    given: &settings::Given,
+    given: &settings::SpannedText,
     resolve: Resolve<'_>,
 ) -> Result<(), SettingsError> {
     match resolve(&root.join(&given.text)) {
@@ -174,7 +174,7 @@ fn check_command_folder(
 
 fn project_directory(
     root: &Path,
-    given: &settings::Given,
+    given: &settings::SpannedText,
     resolve: Resolve<'_>,
 ) -> Result<PathBuf, SettingsError> {
     let path = path::clean(&root.join(&given.text));

@@ -5,7 +5,7 @@
 //! made from another folder than the project directory. A script can choose the first name
 //! of neither, nor what is recorded on the engine. Where a person gave the name in a folder that
 //! the project was moved to, the engine has a record of the folders that it was made from before
-//! (`apply/moved.rs`): in that folder they count as the project directory.
+//! (`apply/moved_project.rs`): in that folder they count as the project directory.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,7 +26,7 @@ impl CheckedProject {
 
 /// Something on the engine that is labelled with a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
+pub struct LabelledObject {
     /// The project directory that it was made from; Docker Compose records it for containers only.
     pub from: Option<String>,
     /// By spc, not by Docker Compose.
@@ -38,7 +38,7 @@ pub struct Made {
 
 /// What is to be done with something of a project, for the refusal.
 #[derive(Debug, Clone, Copy)]
-pub struct Use<'a> {
+pub struct ObjectUse<'a> {
     /// `stop the container`.
     pub doing: &'a str,
     /// `shop-db-1`.
@@ -69,14 +69,14 @@ impl Policy {
     pub fn own_project(
         &self,
         name: &str,
-        there: &[Made],
-        wanted: Use<'_>,
+        there: &[LabelledObject],
+        wanted: ObjectUse<'_>,
         resolve: Resolve<'_>,
     ) -> Result<CheckedProject, Refusal> {
         if self.names_project(name) {
             return Ok(CheckedProject(name.to_owned()));
         }
-        let Use { doing, object, of_stack } = wanted;
+        let ObjectUse { doing, object, of_stack } = wanted;
         let is_here = |from: &str| self.is_project_directory(from, resolve);
         let moved_here = there.iter().filter(|made| made.from.as_deref().is_some_and(is_here));
         let former: BTreeSet<&str> =

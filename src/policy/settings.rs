@@ -33,13 +33,13 @@ pub const READ_ONLY_EXECS: &str = "read_only_execs = true";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Relative to the file's folder, and below it.
-    pub project_directory: Option<Given>,
+    pub project_directory: Option<SpannedText>,
     /// Host commands: a program, with its first arguments if any; `*` is any.
     pub commands: Vec<String>,
     /// The names of variables that host commands get, from spc's own environment or from a script.
     pub command_env: Vec<String>,
     /// Where host commands run; relative to the file's folder.
-    pub command_folder: Option<Given>,
+    pub command_folder: Option<SpannedText>,
     /// Folders and files outside of the project directory; relative ones to the file's folder.
     pub read: Vec<String>,
     pub write: Vec<String>,
@@ -59,7 +59,7 @@ pub struct Settings {
 
 /// A text with its place in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub struct SpannedText {
     pub text: String,
     /// From 1.
     pub line: usize,
@@ -80,7 +80,7 @@ pub struct SettingsError {
     pub hint: Option<String>,
 }
 
-impl Given {
+impl SpannedText {
     pub(super) fn error(&self, message: String, hint: String) -> SettingsError {
         SettingsError { line: self.line, column: self.column, message, hint: Some(hint) }
     }
@@ -207,7 +207,10 @@ impl Reader<'_> {
         }
     }
 
-    fn project_directory(&self, value: &Spanned<DeValue<'_>>) -> Result<Given, SettingsError> {
+    fn project_directory(
+        &self,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<SpannedText, SettingsError> {
         let DeValue::String(directory) = value.get_ref() else {
             return Err(self.wrong_type(
                 "project_directory",
@@ -228,10 +231,10 @@ impl Reader<'_> {
             ));
         }
         let (line, column) = position(self.text, value.span().start);
-        Ok(Given { text: directory.to_string(), line, column })
+        Ok(SpannedText { text: directory.to_string(), line, column })
     }
 
-    fn command_folder(&self, value: &Spanned<DeValue<'_>>) -> Result<Given, SettingsError> {
+    fn command_folder(&self, value: &Spanned<DeValue<'_>>) -> Result<SpannedText, SettingsError> {
         let DeValue::String(folder) = value.get_ref() else {
             return Err(self.wrong_type(
                 "command_folder",
@@ -251,7 +254,7 @@ impl Reader<'_> {
             return Err(self.no_home(value, folder));
         }
         let (line, column) = position(self.text, value.span().start);
-        Ok(Given { text: folder.to_string(), line, column })
+        Ok(SpannedText { text: folder.to_string(), line, column })
     }
 
     /// Names of variables.
@@ -438,10 +441,14 @@ mod tests {
             commands = [\"mmdebstrap\", \"git status\"]\r\ncommand_env = [\"SSH_AUTH_SOCK\"]\r\ncommand_folder = \"tools\"\r\nread = [\"/etc/ssl/certs\"]\r\nwrite = ['/srv/Übergabe 1']\r\n\
             bind_mounts = [\"/srv/data\"]\r\nnetwork = [\"*.example.org\"]\r\nfrontends = [\"example/x:1\"]\r\nprojects = [\"shop\"]\r\nprivileged = true\r\nread_only_execs = true\r\n";
         let expected = Settings {
-            project_directory: Some(Given { text: "examples/spc".to_owned(), line: 2, column: 21 }),
+            project_directory: Some(SpannedText {
+                text: "examples/spc".to_owned(),
+                line: 2,
+                column: 21,
+            }),
             commands: vec!["mmdebstrap".to_owned(), "git status".to_owned()],
             command_env: vec!["SSH_AUTH_SOCK".to_owned()],
-            command_folder: Some(Given { text: "tools".to_owned(), line: 7, column: 18 }),
+            command_folder: Some(SpannedText { text: "tools".to_owned(), line: 7, column: 18 }),
             read: vec!["/etc/ssl/certs".to_owned()],
             write: vec!["/srv/Übergabe 1".to_owned()],
             bind_mounts: vec!["/srv/data".to_owned()],

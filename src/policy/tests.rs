@@ -378,17 +378,21 @@ fn a_refusal_becomes_a_failure_of_policy() {
     );
 }
 
-const STOP_WEB: Use<'_> =
-    Use { doing: "stop the container", object: "shop-web-1", of_stack: false };
+const STOP_WEB: ObjectUse<'_> =
+    ObjectUse { doing: "stop the container", object: "shop-web-1", of_stack: false };
 
 #[test]
 fn what_was_made_in_a_former_folder_is_own_where_the_project_was_moved_to() {
-    let made = |from: &str| Made { from: Some(from.to_owned()), by_spc: true, former: Vec::new() };
-    let moved = |to: &str, former: &[&str]| Made {
+    let made = |from: &str| LabelledObject {
+        from: Some(from.to_owned()),
+        by_spc: true,
+        former: Vec::new(),
+    };
+    let moved = |to: &str, former: &[&str]| LabelledObject {
         former: former.iter().map(|&folder| folder.to_owned()).collect(),
         ..made(to)
     };
-    let own = |there: &[Made]| {
+    let own = |there: &[LabelledObject]| {
         policy("").own_project("shop", there, STOP_WEB, &|path| disk().resolve(path)).map(drop)
     };
     let here = || moved("/work/app", &["/work/old", "/work/older"]);
@@ -411,12 +415,12 @@ fn what_was_made_in_a_former_folder_is_own_where_the_project_was_moved_to() {
 
 #[test]
 fn a_project_is_the_scripts_own_by_where_it_was_made() {
-    let made = |from: Option<&str>, by_spc: bool| Made {
+    let made = |from: Option<&str>, by_spc: bool| LabelledObject {
         from: from.map(str::to_owned),
         by_spc,
         former: Vec::new(),
     };
-    let own = |policy: &Policy, there: &[Made]| {
+    let own = |policy: &Policy, there: &[LabelledObject]| {
         policy
             .own_project("shop", there, STOP_WEB, &|path| disk().resolve(path))
             .map(|project| project.name().to_owned())
@@ -440,7 +444,7 @@ fn a_project_is_the_scripts_own_by_where_it_was_made() {
     assert_eq!(refusal.add, ["projects = [\"shop\"]"]);
     let here = "if this is that project, in a folder that was renamed or moved or in another release, say so with --project shop";
     assert_eq!(refusal.help.as_deref(), Some(here));
-    let stack = Use { of_stack: true, ..STOP_WEB };
+    let stack = ObjectUse { of_stack: true, ..STOP_WEB };
     let refusal = bare
         .own_project("shop", &[made(Some("/work/other"), true)], stack, &|path| {
             disk().resolve(path)

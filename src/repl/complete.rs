@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rhai::Dynamic;
 
-use super::live;
-use super::scan::{Place, Scan, function_around, last_word, scan};
+use super::engine_names;
+use super::scan::{CursorContext, Scan, function_around, last_word, scan};
 use crate::api::stack::Stack;
 use crate::script::Session;
 use crate::script::names::{Function, Names};
@@ -49,7 +49,7 @@ pub struct Completion<'a> {
     /// The host's alone.
     pub own: &'a Names,
     /// Asked for only where names of services or containers stand.
-    pub live: &'a dyn Fn() -> live::Names,
+    pub live: &'a dyn Fn() -> engine_names::Names,
 }
 
 /// What is known of what stands before a dot.
@@ -66,9 +66,9 @@ impl Completion<'_> {
     pub fn of(&self, text: &str) -> (usize, Vec<String>) {
         let scan = scan(text);
         let (start, candidates) = match scan.place {
-            Place::Elsewhere => return (text.len(), Vec::new()),
-            Place::Quoted(quote) => (quote + 1, self.named(&text[..quote])),
-            Place::Code => {
+            CursorContext::Elsewhere => return (text.len(), Vec::new()),
+            CursorContext::Quoted(quote) => (quote + 1, self.named(&text[..quote])),
+            CursorContext::Code => {
                 let start = text.len() - last_word(text).len();
                 (start, self.in_code(&text[..start], &scan))
             }
@@ -244,7 +244,7 @@ mod tests {
             let (all, own) = (session.names(), session.host_names());
             let live = || {
                 asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                live::Names {
+                engine_names::Names {
                     services: ["backend", "db"].map(str::to_owned).into(),
                     containers: ["shop-db-1".to_owned()].into(),
                 }

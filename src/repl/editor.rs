@@ -16,8 +16,8 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{ColorMode, CompletionType, Config, Context as LineContext, ExternalPrinter};
 
 use super::complete::Completion;
-use super::input::{Input, PROMPT, Typed};
-use super::live::Live;
+use super::engine_names::EngineNames;
+use super::input::{Input, PROMPT, PromptInput};
 use super::{Interrupts, history};
 use crate::api::Context;
 use crate::host::Host;
@@ -86,7 +86,7 @@ impl Editor {
             session: session.clone(),
             all,
             own,
-            live: Live::new(context),
+            live: EngineNames::new(context),
         }));
         let mut editor = Self {
             lines,
@@ -125,12 +125,12 @@ impl Editor {
 }
 
 impl Input for Editor {
-    fn read(&mut self, interrupts: &Interrupts) -> Result<Typed, Box<Diagnostic>> {
+    fn read(&mut self, interrupts: &Interrupts) -> Result<PromptInput, Box<Diagnostic>> {
         match interrupts.while_editing(|| self.lines.readline(&self.prompt)) {
-            Ok(text) if text.trim().is_empty() => Ok(Typed::Nothing),
-            Ok(text) => Ok(Typed::Text(text)),
-            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => Ok(Typed::Nothing),
-            Err(ReadlineError::Eof) => Ok(Typed::End),
+            Ok(text) if text.trim().is_empty() => Ok(PromptInput::Nothing),
+            Ok(text) => Ok(PromptInput::Text(text)),
+            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => Ok(PromptInput::Nothing),
+            Err(ReadlineError::Eof) => Ok(PromptInput::End),
             Err(error) => Err(could_not(&error)),
         }
     }
@@ -163,7 +163,7 @@ struct Helper {
     session: Rc<RefCell<Session>>,
     all: Names,
     own: Names,
-    live: Live,
+    live: EngineNames,
 }
 
 impl rustyline::Helper for Helper {}

@@ -9,7 +9,7 @@ pub const MORE: &str = "...> ";
 
 /// What came of asking for a line.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Typed {
+pub enum PromptInput {
     /// A line, or several that belong together.
     Text(String),
     /// The line was given up, or is empty.
@@ -21,7 +21,7 @@ pub enum Typed {
 /// Asks for lines.
 pub trait Input {
     /// Waits for a text that is complete.
-    fn read(&mut self, interrupts: &Interrupts) -> Result<Typed, Box<Diagnostic>>;
+    fn read(&mut self, interrupts: &Interrupts) -> Result<PromptInput, Box<Diagnostic>>;
 
     /// Keeps a text, to be found again in this session and later ones.
     fn keep(&mut self, text: &str);

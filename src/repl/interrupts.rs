@@ -26,12 +26,12 @@ pub struct Interrupts {
 
 #[derive(Default)]
 struct State {
-    doing: Doing,
-    is_told_to_end: bool,
+    doing: Activity,
+    is_ending: bool,
 }
 
 #[derive(Default)]
-enum Doing {
+enum Activity {
     #[default]
     Nothing,
     /// Waits for a line; the token ends that, where the terminal's own handling of keys doesn't.
@@ -49,41 +49,41 @@ impl Interrupts {
     /// Takes an interrupt.
     pub fn interrupt(&self) -> Answer {
         match &mut self.state.lock().doing {
-            Doing::Evaluating(_, true) => Answer::Leave,
-            Doing::Evaluating(token, told) => {
-                *told = true;
+            Activity::Evaluating(_, true) => Answer::Leave,
+            Activity::Evaluating(token, cancelled) => {
+                *cancelled = true;
                 Answer::Cancel(token.clone())
             }
-            Doing::Asking(Some(token)) => {
+            Activity::Asking(Some(token)) => {
                 token.cancel();
                 Answer::AtPrompt
             }
-            Doing::Asking(None) | Doing::Nothing => Answer::AtPrompt,
+            Activity::Asking(None) | Activity::Nothing => Answer::AtPrompt,
         }
     }
 
     /// Ends what is done, and after it the session. Told so once more, the process has to be left.
     pub fn end(&self) -> Answer {
-        if std::mem::replace(&mut self.state.lock().is_told_to_end, true) {
+        if std::mem::replace(&mut self.state.lock().is_ending, true) {
             return Answer::Leave;
         }
         self.interrupt()
     }
 
     /// Whether the session has to end.
-    pub fn is_told_to_end(&self) -> bool {
-        self.state.lock().is_told_to_end
+    pub fn is_ending(&self) -> bool {
+        self.state.lock().is_ending
     }
 
     /// Whether a line is being typed with editing: there the signal itself has to reach the reader.
     pub fn is_editing(&self) -> bool {
-        matches!(self.state.lock().doing, Doing::Asking(None))
+        matches!(self.state.lock().doing, Activity::Asking(None))
     }
 
     /// Does `work` as a task of its own, which an interrupt ends.
     pub fn during<T>(&self, context: &Arc<Context>, work: impl FnOnce() -> T) -> T {
         let token = context.cancel.child_token();
-        self.doing(Doing::Evaluating(token.clone(), false), || {
+        self.doing(Activity::Evaluating(token.clone(), false), || {
             let _entered = task::enter(token);
             work()
         })
@@ -92,7 +92,7 @@ impl Interrupts {
     /// Waits for a line without editing; an interrupt ends that.
     pub fn while_asking<T>(&self, context: &Arc<Context>, work: impl FnOnce() -> T) -> T {
         let token = context.cancel.child_token();
-        self.doing(Doing::Asking(Some(token.clone())), || {
+        self.doing(Activity::Asking(Some(token.clone())), || {
             let _entered = task::enter(token);
             work()
         })
@@ -100,13 +100,13 @@ impl Interrupts {
 
     /// Waits for a line with editing.
     pub fn while_editing<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.doing(Doing::Asking(None), work)
+        self.doing(Activity::Asking(None), work)
     }
 
-    fn doing<T>(&self, doing: Doing, work: impl FnOnce() -> T) -> T {
+    fn doing<T>(&self, doing: Activity, work: impl FnOnce() -> T) -> T {
         self.state.lock().doing = doing;
         let result = work();
-        self.state.lock().doing = Doing::Nothing;
+        self.state.lock().doing = Activity::Nothing;
         result
     }
 }
@@ -137,7 +137,7 @@ mod tests {
                 assert!(matches!(interrupts.interrupt(), Answer::Leave));
             });
         }
-        assert!(!context.cancel.is_cancelled() && !interrupts.is_told_to_end());
+        assert!(!context.cancel.is_cancelled() && !interrupts.is_ending());
     }
 
     #[test]
@@ -172,6 +172,6 @@ mod tests {
             interrupts.end();
             assert!(task::is_cancelled());
         });
-        assert!(interrupts.is_told_to_end());
+        assert!(interrupts.is_ending());
     }
 }

@@ -1,8 +1,8 @@
 //! The prompt: lines typed one after the other, evaluated on the live stack.
 //!
 //! - [`input`]: where lines come from; [`editor`]: typed with editing, history and completion;
-//!   [`plain`]: typed where there is no editing
-//! - [`complete`]: what Tab offers; [`scan`]: what surrounds the place it is pressed at; [`live`]:
+//!   [`plain_prompt`]: typed where there is no editing
+//! - [`complete`]: what Tab offers; [`scan`]: what surrounds the place it is pressed at; [`engine_names`]:
 //!   the services that are there
 //! - [`show`]: the value of a line
 //! - [`help`]: what can be called
@@ -12,12 +12,12 @@
 mod command;
 mod complete;
 mod editor;
+mod engine_names;
 mod help;
 mod history;
 mod input;
 pub mod interrupts;
-mod live;
-mod plain;
+mod plain_prompt;
 mod scan;
 pub mod show;
 
@@ -33,12 +33,12 @@ use crate::script::{Session, on_script_thread};
 use crate::ui::{Terminal, diagnostics};
 use command::{Command, command};
 use help::Help;
-use input::{Input, Typed};
+use input::{Input, PromptInput};
 pub use interrupts::Interrupts;
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum SessionEnd {
     /// Whoever typed left.
     Left,
     /// It was told to end, or nobody reads any more what it prints.
@@ -51,7 +51,7 @@ pub fn run(
     folder: &Path,
     terminal: &Arc<Terminal>,
     interrupts: &Interrupts,
-) -> Result<Ended, Box<Diagnostic>> {
+) -> Result<SessionEnd, Box<Diagnostic>> {
     on_script_thread(context, || {
         let session = Session::new(context, folder)?;
         let help = Help::new(&session.host_names());
@@ -62,7 +62,7 @@ pub fn run(
         if has_editing {
             prompt.ask_all(&mut editor::Editor::new(context, &prompt.session, terminal)?)
         } else {
-            prompt.ask_all(&mut plain::Plain::new(context, &prompt.session))
+            prompt.ask_all(&mut plain_prompt::PlainPrompt::new(context, &prompt.session))
         }
     })
 }
@@ -76,21 +76,21 @@ struct Prompt<'a> {
 }
 
 impl Prompt<'_> {
-    fn ask_all(&self, input: &mut dyn Input) -> Result<Ended, Box<Diagnostic>> {
+    fn ask_all(&self, input: &mut dyn Input) -> Result<SessionEnd, Box<Diagnostic>> {
         loop {
-            if self.interrupts.is_told_to_end() {
-                return Ok(Ended::Terminated);
+            if self.interrupts.is_ending() {
+                return Ok(SessionEnd::Terminated);
             }
             // The editor writes to the terminal itself, after what was printed before.
             self.terminal.flush();
             let text = match input.read(self.interrupts)? {
-                Typed::Text(text) => text,
-                Typed::Nothing => continue,
-                Typed::End => return Ok(Ended::Left),
+                PromptInput::Text(text) => text,
+                PromptInput::Nothing => continue,
+                PromptInput::End => return Ok(SessionEnd::Left),
             };
             let command = command(&text).filter(|_| !self.is_variable(text.trim()));
             match command {
-                Some(Command::Leave) => return Ok(Ended::Left),
+                Some(Command::Leave) => return Ok(SessionEnd::Left),
                 Some(Command::Help(about)) => self.tell(about),
                 None => self.eval(&text),
             }

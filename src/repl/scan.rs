@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 /// A text up to the cursor, read.
 #[derive(Debug, Default)]
 pub struct Scan {
-    pub place: Place,
+    pub place: CursorContext,
     /// The opening bracket of each closing one.
     pub opened_at: BTreeMap<usize, usize>,
 }
 
 /// Where the text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Place {
+pub enum CursorContext {
     #[default]
     Code,
     /// In a text in double quotes, which begins after the quote at that byte.
@@ -23,7 +23,7 @@ pub enum Place {
 
 /// What has begun and not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Open {
+enum OpenDelimiter {
     /// A bracket in code.
     Bracket(usize),
     /// `${` in a text in backticks.
@@ -34,24 +34,28 @@ enum Open {
 /// Reads a text.
 pub fn scan(text: &str) -> Scan {
     let mut scan = Scan::default();
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenDelimiter> = Vec::new();
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
         let next = bytes.get(at + 1).copied();
-        let in_backticks = open.last() == Some(&Open::Backticks);
+        let in_backticks = open.last() == Some(&OpenDelimiter::Backticks);
         match bytes[at] {
             b'`' if in_backticks => drop(open.pop()),
             b'$' if in_backticks && next == Some(b'{') => {
-                open.push(Open::Inserted);
+                open.push(OpenDelimiter::Inserted);
                 at += 1;
             }
             _ if in_backticks => {}
-            b'`' => open.push(Open::Backticks),
+            b'`' => open.push(OpenDelimiter::Backticks),
             quote @ (b'"' | b'\'') => match end_of_quoted(bytes, at) {
                 Some(end) => at = end,
                 None => {
-                    scan.place = if quote == b'"' { Place::Quoted(at) } else { Place::Elsewhere };
+                    scan.place = if quote == b'"' {
+                        CursorContext::Quoted(at)
+                    } else {
+                        CursorContext::Elsewhere
+                    };
                     return scan;
                 }
             },
@@ -60,14 +64,14 @@ pub fn scan(text: &str) -> Scan {
                 match text[at + 2..].find(ending) {
                     Some(length) => at += 2 + length + ending.len() - 1,
                     None => {
-                        scan.place = Place::Elsewhere;
+                        scan.place = CursorContext::Elsewhere;
                         return scan;
                     }
                 }
             }
-            b'(' | b'[' | b'{' => open.push(Open::Bracket(at)),
+            b'(' | b'[' | b'{' => open.push(OpenDelimiter::Bracket(at)),
             b')' | b']' | b'}' => {
-                if let Some(Open::Bracket(start)) = open.pop() {
+                if let Some(OpenDelimiter::Bracket(start)) = open.pop() {
                     scan.opened_at.insert(at, start);
                 }
             }
@@ -75,8 +79,8 @@ pub fn scan(text: &str) -> Scan {
         }
         at += 1;
     }
-    if open.last() == Some(&Open::Backticks) {
-        scan.place = Place::Elsewhere;
+    if open.last() == Some(&OpenDelimiter::Backticks) {
+        scan.place = CursorContext::Elsewhere;
     }
     scan
 }
@@ -122,20 +126,20 @@ mod tests {
     #[test]
     fn code_texts_and_comments_are_told_apart() {
         for (text, place) in [
-            ("", Place::Code),
-            ("f(1", Place::Code),
-            ("f(\"a", Place::Quoted(2)),
-            ("f(\"a\\\"b", Place::Quoted(2)),
-            ("f(\"a\", ", Place::Code),
-            ("`a ${x", Place::Code),
-            ("`a ${ #{ a: 1 } } b", Place::Elsewhere),
-            ("`a` + \"", Place::Quoted(6)),
-            ("// it's", Place::Elsewhere),
-            ("// it's\nx", Place::Code),
-            ("/* \"", Place::Elsewhere),
-            ("/* \" */ x", Place::Code),
-            ("'\"' + x", Place::Code),
-            ("größe(\"", Place::Quoted(8)),
+            ("", CursorContext::Code),
+            ("f(1", CursorContext::Code),
+            ("f(\"a", CursorContext::Quoted(2)),
+            ("f(\"a\\\"b", CursorContext::Quoted(2)),
+            ("f(\"a\", ", CursorContext::Code),
+            ("`a ${x", CursorContext::Code),
+            ("`a ${ #{ a: 1 } } b", CursorContext::Elsewhere),
+            ("`a` + \"", CursorContext::Quoted(6)),
+            ("// it's", CursorContext::Elsewhere),
+            ("// it's\nx", CursorContext::Code),
+            ("/* \"", CursorContext::Elsewhere),
+            ("/* \" */ x", CursorContext::Code),
+            ("'\"' + x", CursorContext::Code),
+            ("größe(\"", CursorContext::Quoted(8)),
         ] {
             assert_eq!(scan(text).place, place, "{text}");
         }

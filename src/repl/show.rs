@@ -25,7 +25,8 @@ pub fn show(
     printer: &Printer<'_>,
     value: &Dynamic,
 ) -> Result<(), Box<EvalAltResult>> {
-    let shape = Shape { width: terminal.width(), mask: &|text| terminal.secrets().mask(text) };
+    let shape =
+        ValueLayout { width: terminal.width(), mask: &|text| terminal.secrets().mask(text) };
     each_line(value, &mut |value| terminal.out(&visible(&text(printer, value, &shape))))
 }
 
@@ -51,12 +52,12 @@ fn each_line(value: &Dynamic, show: &mut dyn FnMut(&Dynamic)) -> Result<(), Box<
 }
 
 /// How values are laid out.
-struct Shape<'a> {
+struct ValueLayout<'a> {
     width: Option<usize>,
     mask: &'a dyn Fn(&str) -> String,
 }
 
-fn text(printer: &Printer<'_>, value: &Dynamic, shape: &Shape<'_>) -> String {
+fn text(printer: &Printer<'_>, value: &Dynamic, shape: &ValueLayout<'_>) -> String {
     if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
         return text.strip_suffix('\n').unwrap_or(&text).to_owned();
     }
@@ -73,7 +74,7 @@ fn text(printer: &Printer<'_>, value: &Dynamic, shape: &Shape<'_>) -> String {
     plain(printer, value)
 }
 
-fn list_text(printer: &Printer<'_>, list: &Array, shape: &Shape<'_>) -> String {
+fn list_text(printer: &Printer<'_>, list: &Array, shape: &ValueLayout<'_>) -> String {
     let rows: Option<Vec<_>> = list.iter().map(fields).collect();
     if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
         let rows = rows
@@ -106,7 +107,7 @@ fn list_text(printer: &Printer<'_>, list: &Array, shape: &Shape<'_>) -> String {
 fn table(
     rows: Vec<serde_json::Map<String, Value>>,
     columns: &[&str],
-    shape: &Shape<'_>,
+    shape: &ValueLayout<'_>,
 ) -> Option<String> {
     let columns =
         (!columns.is_empty()).then(|| columns.iter().map(|name| (*name).to_owned()).collect());
@@ -187,7 +188,7 @@ mod tests {
             let mut shown = Default::default();
             Session::new(&context, Path::new("/project"))?.eval(line, &mut |printer, value| {
                 shown = (
-                    text(printer, value, &Shape { width, mask: &str::to_owned }),
+                    text(printer, value, &ValueLayout { width, mask: &str::to_owned }),
                     data(printer, value).to_string(),
                 );
                 Ok(())

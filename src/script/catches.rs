@@ -7,15 +7,15 @@ use parking_lot::Mutex;
 use rhai::{ASTNode, Expr, Position, Stmt};
 
 use crate::value::error::{forget_thrown, take_thrown};
-use crate::value::swallowed::{self, Body};
+use crate::value::swallowed_errors::{self, Body};
 
 /// Where a statement begins: source, line, column.
-type Beginning = (String, usize, usize);
+type StatementStart = (String, usize, usize);
 
 /// The first statements of the `catch`es of every `try` that was entered.
 #[derive(Default)]
 pub struct Catches {
-    first: Mutex<BTreeSet<Beginning>>,
+    first: Mutex<BTreeSet<StatementStart>>,
 }
 
 impl Catches {
@@ -24,7 +24,8 @@ impl Catches {
     pub fn caught(&self, node: ASTNode<'_>, source: &str, level: usize) -> Option<(usize, String)> {
         let is_first = beginning(source, node.position())
             .is_some_and(|place| self.first.lock().contains(&place));
-        let swallowed = swallowed::before(node.position(), level).map(|it| (it.line, it.message));
+        let swallowed =
+            swallowed_errors::before(node.position(), level).map(|it| (it.line, it.message));
         let entered = || Some((node.position().line()?, take_thrown().unwrap_or_default()));
         let caught = if is_first { swallowed.or_else(entered) } else { swallowed };
         if let ASTNode::Stmt(Stmt::TryCatch(parts, ..)) = node {
@@ -37,7 +38,7 @@ impl Catches {
                 Some(first) => self.first.lock().extend(beginning(source, first.position())),
                 None => {
                     let span = parts.body.span();
-                    swallowed::enter(Body {
+                    swallowed_errors::enter(Body {
                         source: source.to_owned(),
                         begin: span.start(),
                         end: span.end(),
@@ -59,6 +60,6 @@ fn is_seen(statement: &Stmt) -> bool {
     }
 }
 
-fn beginning(source: &str, position: Position) -> Option<Beginning> {
+fn beginning(source: &str, position: Position) -> Option<StatementStart> {
     Some((source.to_owned(), position.line()?, position.position()?))
 }

@@ -10,8 +10,8 @@ use super::library::Library;
 use super::memory;
 use super::parsing::parsing;
 use super::resolver::Resolver;
-use super::{unique, variables};
-use crate::api::context::{CATCHES, Watch};
+use super::{function_names, variables};
+use crate::api::context::{CATCHES, ScriptObserver};
 use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
@@ -44,7 +44,7 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
         follow(&mut engine, watch.clone());
     }
     variables::watch(&mut engine);
-    unique::prepare(&mut engine);
+    function_names::prepare(&mut engine);
     crate::api::register(&mut engine, context);
     engine.set_module_resolver(Resolver::new(library.clone()));
     engine
@@ -74,7 +74,7 @@ fn over(limit: u64, count: u64) -> Option<Failure> {
 }
 
 /// Tells `watch` of every line that is evaluated, and of errors that are caught.
-fn follow(engine: &mut Engine, watch: Arc<dyn Watch>) {
+fn follow(engine: &mut Engine, watch: Arc<dyn ScriptObserver>) {
     let catches = Catches::default();
     #[expect(
         deprecated,

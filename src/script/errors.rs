@@ -8,11 +8,11 @@ use super::names::{Names, Suggestion};
 use super::syntax_error::SyntaxError;
 use crate::api::Context;
 use crate::model::Failure;
-use crate::model::diagnostic::{Diagnostic, Frame, Place, Severity};
-use crate::model::failure::FilePlace;
+use crate::model::diagnostic::{Diagnostic, Frame, Severity, SourceSpan};
+use crate::model::failure::FileSpan;
 use crate::value::error::{COMMAND_LINE, failure_of, innermost};
+use crate::value::rhai_messages::{MissingName, is_closure, missing, unmarked};
 use crate::value::spans::place;
-use crate::value::wording::{Missing, is_closure, missing, unmarked};
 
 /// Frames that are shown of a long trace, at its two ends each.
 const FRAMES: usize = 8;
@@ -72,9 +72,9 @@ pub fn diagnose(
 /// is done with a value may depend on it.
 fn is_certain(inner: &EvalAltResult, diagnostic: &Diagnostic) -> bool {
     match missing(inner) {
-        Some(Missing::Function { .. }) => diagnostic.message == failure_of(inner).message,
-        Some(Missing::Variable(_) | Missing::Module(_)) => true,
-        Some(Missing::Field { .. }) => false,
+        Some(MissingName::Function { .. }) => diagnostic.message == failure_of(inner).message,
+        Some(MissingName::Variable(_) | MissingName::Module(_)) => true,
+        Some(MissingName::Field { .. }) => false,
         None => matches!(inner, EvalAltResult::ErrorParsing(..)),
     }
 }
@@ -92,10 +92,10 @@ fn syntax_error(
 /// The message for a function that is there, with other arguments.
 fn other_arguments(inner: &EvalAltResult) -> String {
     match missing(inner) {
-        Some(Missing::Function { name, arguments, .. }) if arguments.is_empty() => {
+        Some(MissingName::Function { name, arguments, .. }) if arguments.is_empty() => {
             format!("\"{name}\" is called without arguments")
         }
-        Some(Missing::Function { name, arguments, .. }) => {
+        Some(MissingName::Function { name, arguments, .. }) => {
             format!("\"{name}\" does not take ({})", arguments.join(", "))
         }
         _ => failure_of(inner).message,
@@ -151,18 +151,18 @@ fn unwound<'a>(
     (error, source, frames)
 }
 
-fn place_of(library: &Library, source: &str, position: Position) -> Option<Place> {
+fn place_of(library: &Library, source: &str, position: Position) -> Option<SourceSpan> {
     library.source(source).and_then(|source| place(&source, position))
 }
 
 /// A place in a file that the run has read.
-fn in_file(engine: &Engine, place: &FilePlace) -> Option<Place> {
+fn in_file(engine: &Engine, place: &FileSpan) -> Option<SourceSpan> {
     let source = Context::of_engine(engine)?.text(&place.file);
-    Some(Place { source, line: place.line, column: place.column, width: place.width })
+    Some(SourceSpan { source, line: place.line, column: place.column, width: place.width })
 }
 
 /// Rhai names the dot for some fields: the field after it is meant.
-fn past_dot(found: Place) -> Place {
+fn past_dot(found: SourceSpan) -> SourceSpan {
     let line = found.source.text.lines().nth(found.line - 1).unwrap_or_default();
     let skipped =
         line.chars().skip(found.column - 1).take_while(|c| matches!(c, '.' | '?')).count();
@@ -172,7 +172,7 @@ fn past_dot(found: Place) -> Place {
 }
 
 /// The word in the source at a place.
-fn word_at(place: &Place) -> String {
+fn word_at(place: &SourceSpan) -> String {
     let line = place.source.text.lines().nth(place.line - 1).unwrap_or_default();
     line.chars().skip(place.column - 1).take(place.width).collect()
 }
@@ -196,7 +196,7 @@ fn suggestion(
     // Rhai says of a variable that a function doesn't see, though the file has it, that it isn't
     // there.
     let defined = library.defined(source);
-    if let Missing::Variable(name) = &missing
+    if let MissingName::Variable(name) = &missing
         && defined.variables.contains(name)
     {
         let hint = format!(

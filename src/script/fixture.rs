@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::run::{Extensions, Outcome, Runbook, Script, on_script_thread};
-use super::standard::Modules;
+use super::standard_library::Modules;
 use crate::api::context::ProjectSettings;
 use crate::api::fixture::Fixture;
-use crate::model::diagnostic::{Diagnostic, Place};
+use crate::model::diagnostic::{Diagnostic, SourceSpan};
 use crate::value::text::plain;
 
 /// Scripts below `/work/scripts`, spc started in `/work`.
@@ -94,11 +94,11 @@ pub(super) fn short(diagnostic: &Diagnostic) -> String {
     lines.join("\n")
 }
 
-fn shown(place: &Place) -> String {
+fn shown(place: &SourceSpan) -> String {
     format!("{}:{}:{}", place.source.name.trim_start_matches("scripts/"), place.line, place.column)
 }
 
-fn marked(place: &Place) -> String {
+fn marked(place: &SourceSpan) -> String {
     let line = place.source.text.lines().nth(place.line - 1).unwrap_or_default();
     line.chars().skip(place.column - 1).take(place.width).collect()
 }

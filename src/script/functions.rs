@@ -10,7 +10,7 @@ use super::errors::diagnose;
 use super::rules::definition;
 use super::run::Script;
 use crate::model::diagnostic::Diagnostic;
-use crate::value::wording::unmarked;
+use crate::value::rhai_messages::unmarked;
 
 /// A function that anybody may call.
 #[derive(Debug, Clone, PartialEq, Eq)]

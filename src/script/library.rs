@@ -17,17 +17,17 @@ use rhai::{
     ParseErrorType, Position, Scope, Shared, Stmt,
 };
 
-use super::names::{Defined, Names};
+use super::function_names::made_unique;
+use super::names::{DefinedNames, Names};
 use super::open_comment;
 use super::rules;
-use super::standard::{self, Modules};
-use super::unique::made_unique;
+use super::standard_library::{self, Modules};
 use crate::host::Host;
 use crate::model::Failure;
-use crate::model::diagnostic::{Place, Source};
+use crate::model::diagnostic::{Source, SourceSpan};
 use crate::value::error::throw;
+use crate::value::rhai_messages::is_closure;
 use crate::value::spans::Spans;
-use crate::value::wording::is_closure;
 
 /// The import that puts a source's own constants in force: see [`Library::bind_closures`].
 pub const CONSTANTS: &str = "<constants>";
@@ -58,7 +58,7 @@ pub struct Library {
 
 #[derive(Default)]
 struct State {
-    sources: BTreeMap<String, Known>,
+    sources: BTreeMap<String, LibrarySource>,
     places: Spans,
     closures: Shared<Module>,
     modules: BTreeMap<String, Shared<Module>>,
@@ -69,18 +69,18 @@ struct State {
 }
 
 /// What is known of a source.
-struct Known {
+struct LibrarySource {
     source: Arc<Source>,
     /// Canonical; nothing for the standard library.
     path: Option<PathBuf>,
-    defined: Defined,
+    defined: DefinedNames,
     calls: Vec<String>,
 }
 
 impl Library {
     /// No sources yet. `root`: canonical, imports may not leave it.
     pub fn new(host: Arc<dyn Host>, root: PathBuf) -> Self {
-        Self::with(host, root, standard::EMBEDDED, &NAMES)
+        Self::with(host, root, standard_library::EMBEDDED, &NAMES)
     }
 
     /// With another standard library, or for an engine with other functions: `names` is what it
@@ -120,8 +120,12 @@ impl Library {
         constants: Constants,
     ) -> Result<Unit, Box<EvalAltResult>> {
         let source = Arc::new(Source { name: name.to_owned(), text });
-        let known =
-            Known { source: source.clone(), path, defined: Defined::default(), calls: Vec::new() };
+        let known = LibrarySource {
+            source: source.clone(),
+            path,
+            defined: DefinedNames::default(),
+            calls: Vec::new(),
+        };
         self.state.lock().sources.insert(name.to_owned(), known);
         if let Some((failure, position)) = open_comment::unclosed(&source.text) {
             return Err(at(failure, position));
@@ -271,7 +275,7 @@ impl Library {
     }
 
     /// What a source, and for functions every source, defines.
-    pub fn defined(&self, name: &str) -> Defined {
+    pub fn defined(&self, name: &str) -> DefinedNames {
         let state = self.state.lock();
         let mut defined =
             state.sources.get(name).map(|known| known.defined.clone()).unwrap_or_default();
@@ -281,7 +285,12 @@ impl Library {
     }
 
     /// The place in a literal that a path of a description refers to: see [`Spans::find`].
-    pub fn find(&self, path: &[String], on_key: bool, near: Option<&Place>) -> Option<Place> {
+    pub fn find(
+        &self,
+        path: &[String],
+        on_key: bool,
+        near: Option<&SourceSpan>,
+    ) -> Option<SourceSpan> {
         self.state.lock().places.find(path, on_key, near)
     }
 
@@ -334,8 +343,8 @@ fn syntax_first(error: ParseError, text: &str) -> ParseError {
     super::parsing::parsing().compile(text).err().unwrap_or(error)
 }
 
-fn defined_in(ast: &AST) -> Defined {
-    let mut defined = Defined::default();
+fn defined_in(ast: &AST) -> DefinedNames {
+    let mut defined = DefinedNames::default();
     for function in ast.iter_fn_def() {
         let parameters: Vec<String> = function.params.iter().map(ToString::to_string).collect();
         defined.variables.extend(parameters.clone());

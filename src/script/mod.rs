@@ -3,21 +3,21 @@
 //! - [`project_context`]: the project a run belongs to: its folder, `spc.toml`, variables
 //! - [`run`]: a runbook from its file to its value, its help or a diagnostic
 //! - [`functions`]: a script's functions called from outside: tests
-//! - [`session`]: line after line, for the prompt; [`each`]: a text whose values are told;
+//! - [`session`]: line after line, for the prompt; [`statement_runner`]: a text whose values are told;
 //!   [`printer`]: values as text
 //! - [`engine`]: Rhai set up, every limit stated
 //! - [`library`]: the sources of a run: compiled once, their closures at home wherever they are
 //!   called
-//! - [`unique`]: function names that two files have, kept apart
-//! - [`resolver`]: what an import leads to; [`standard`]: `std/…`
+//! - [`function_names`]: function names that two files have, kept apart
+//! - [`resolver`]: what an import leads to; [`standard_library`]: `std/…`
 //! - [`rules`]: what a source may not do, found before it runs
 //! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to
 //!   an unknown one; [`syntax_error`]: what can't be parsed, the same in runs and checks
 
 mod catches;
-pub mod each;
 pub mod engine;
 pub mod errors;
+pub mod function_names;
 pub mod functions;
 pub mod library;
 mod memory;
@@ -30,9 +30,9 @@ pub mod resolver;
 pub mod rules;
 pub mod run;
 pub mod session;
-pub mod standard;
+pub mod standard_library;
+pub mod statement_runner;
 pub mod syntax_error;
-pub mod unique;
 mod variables;
 
 #[cfg(test)]
@@ -42,5 +42,5 @@ mod tests;
 
 pub use library::Library;
 pub use printer::Printer;
-pub use run::{Extensions, Outcome, Runbook, Script, on_script_thread, run, run_telling};
+pub use run::{Extensions, Outcome, Runbook, Script, on_script_thread, run, run_reporting};
 pub use session::Session;

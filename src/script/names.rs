@@ -3,8 +3,8 @@
 use rhai::{Engine, FuncInfo};
 
 use crate::model::suggest::nearest;
+use crate::value::rhai_messages::MissingName;
 use crate::value::type_names::word_of;
-use crate::value::wording::Missing;
 
 /// Functions of the host: spc's own, and Rhai's where they were asked for.
 pub struct Names {
@@ -41,7 +41,7 @@ pub enum Suggestion {
 
 /// What the script itself defines.
 #[derive(Debug, Default, Clone)]
-pub struct Defined {
+pub struct DefinedNames {
     /// Name and parameters.
     pub functions: Vec<(String, Vec<String>)>,
     pub variables: Vec<String>,
@@ -89,8 +89,8 @@ impl Names {
     }
 
     /// The next step for a name that isn't there.
-    pub fn suggestion(&self, missing: &Missing, defined: &Defined) -> Option<Suggestion> {
-        if let Missing::Function { module, name, .. } = missing
+    pub fn suggestion(&self, missing: &MissingName, defined: &DefinedNames) -> Option<Suggestion> {
+        if let MissingName::Function { module, name, .. } = missing
             && let Some(forms) = self.forms(module.as_deref(), name, defined)
         {
             return Some(Suggestion::Takes(forms));
@@ -98,15 +98,15 @@ impl Names {
         self.hint(missing, defined).map(Suggestion::Hint)
     }
 
-    fn hint(&self, missing: &Missing, defined: &Defined) -> Option<String> {
+    fn hint(&self, missing: &MissingName, defined: &DefinedNames) -> Option<String> {
         if is_of_tests(missing) {
             return Some("it is there in tests only: functions test_… of files …_test.rhai, which `spc test` runs".to_owned());
         }
         match missing {
-            Missing::Function { module, name, arguments } => {
+            MissingName::Function { module, name, arguments } => {
                 self.function(module.as_deref(), name, arguments, defined)
             }
-            Missing::Variable(name) => {
+            MissingName::Variable(name) => {
                 let name = name.rsplit("::").next().unwrap_or(name);
                 if defined.functions.iter().any(|(function, _)| function == name)
                     || self.functions.iter().any(|function| function.name == name)
@@ -115,7 +115,7 @@ impl Names {
                 }
                 meant(name, defined.variables.iter().map(String::as_str))
             }
-            Missing::Module(name) => {
+            MissingName::Module(name) => {
                 let own = self
                     .functions
                     .iter()
@@ -123,7 +123,7 @@ impl Names {
                     .filter(|module| !module.is_empty());
                 meant(name, own.chain(defined.modules.iter().map(String::as_str)))
             }
-            Missing::Field { name, of } => {
+            MissingName::Field { name, of } => {
                 let getters = self.functions.iter().filter(|function| {
                     function.parameters.first().is_some_and(|(_, word)| word == of)
                 });
@@ -138,7 +138,7 @@ impl Names {
     }
 
     /// The forms of a function that is there.
-    fn forms(&self, module: Option<&str>, name: &str, defined: &Defined) -> Option<String> {
+    fn forms(&self, module: Option<&str>, name: &str, defined: &DefinedNames) -> Option<String> {
         let own = self.functions.iter().filter(|function| {
             function.module == module.unwrap_or_default() && function.name == name
         });
@@ -158,7 +158,7 @@ impl Names {
         module: Option<&str>,
         name: &str,
         arguments: &[String],
-        defined: &Defined,
+        defined: &DefinedNames,
     ) -> Option<String> {
         if !is_word(name) {
             return None;
@@ -176,10 +176,10 @@ impl Names {
 }
 
 /// Whether it is something that tests have beside what runbooks have.
-fn is_of_tests(missing: &Missing) -> bool {
+fn is_of_tests(missing: &MissingName) -> bool {
     match missing {
-        Missing::Module(name) => name == "sim",
-        Missing::Function { module: None, name, .. } => {
+        MissingName::Module(name) => name == "sim",
+        MissingName::Function { module: None, name, .. } => {
             ["assert", "assert_eq", "assert_ne", "assert_fails", "runbook"].contains(&name.as_str())
         }
         _ => false,
@@ -315,8 +315,8 @@ mod tests {
         Names::all(&engine)
     }
 
-    fn suggested(missing: &Missing) -> Option<String> {
-        let defined = Defined {
+    fn suggested(missing: &MissingName) -> Option<String> {
+        let defined = DefinedNames {
             functions: vec![("describe".into(), vec!["options".into()])],
             variables: vec!["service".into()],
             modules: vec!["deploy".into()],
@@ -327,8 +327,8 @@ mod tests {
         })
     }
 
-    fn function(name: &str, arguments: &[&str]) -> Missing {
-        Missing::Function {
+    fn function(name: &str, arguments: &[&str]) -> MissingName {
+        MissingName::Function {
             module: None,
             name: name.into(),
             arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
@@ -340,11 +340,11 @@ mod tests {
         let mean = |word: &str| Some(format!("did you mean \"{word}\"?"));
         assert_eq!(suggested(&function("paralel", &["list"])), mean("parallel"));
         assert_eq!(suggested(&function("descrbe", &["map"])), mean("describe"));
-        assert_eq!(suggested(&Missing::Variable("servce".into())), mean("service"));
-        assert_eq!(suggested(&Missing::Module("deplyo".into())), mean("deploy"));
-        assert_eq!(suggested(&Missing::Module("args".into())), mean("arg"));
+        assert_eq!(suggested(&MissingName::Variable("servce".into())), mean("service"));
+        assert_eq!(suggested(&MissingName::Module("deplyo".into())), mean("deploy"));
+        assert_eq!(suggested(&MissingName::Module("args".into())), mean("arg"));
         assert_eq!(
-            suggested(&Missing::Field { name: "secnds".into(), of: "duration".into() }),
+            suggested(&MissingName::Field { name: "secnds".into(), of: "duration".into() }),
             mean("seconds")
         );
         assert_eq!(suggested(&function("entirely_else", &[])), None);
@@ -357,7 +357,7 @@ mod tests {
             "it takes fail(kind, message) or fail(kind, message, fields)"
         );
         assert_eq!(suggested(&function("describe", &[])).unwrap(), "it takes describe(options)");
-        let text = Missing::Function {
+        let text = MissingName::Function {
             module: Some("arg".into()),
             name: "text".into(),
             arguments: vec![],
@@ -368,7 +368,7 @@ mod tests {
             "it is a field: write .seconds without ()"
         );
         assert_eq!(
-            suggested(&Missing::Variable("describe".into())).unwrap(),
+            suggested(&MissingName::Variable("describe".into())).unwrap(),
             "to call the function, write describe(…)"
         );
     }

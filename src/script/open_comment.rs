@@ -23,7 +23,7 @@ fn unclosed_at(text: &str) -> Option<usize> {
 
 /// What is open at a place.
 #[derive(PartialEq, Eq)]
-enum Open {
+enum OpenDelimiter {
     Brace,
     Backticks,
 }
@@ -31,19 +31,19 @@ enum Open {
 /// Where the comment begins in which the text ends, and how many comments are open there.
 fn scan(text: &str) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenDelimiter> = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
         let next = bytes.get(at + 1).copied();
         match bytes[at] {
-            b'`' if open.last() == Some(&Open::Backticks) => drop(open.pop()),
-            b'$' if open.last() == Some(&Open::Backticks) && next == Some(b'{') => {
-                open.push(Open::Brace);
+            b'`' if open.last() == Some(&OpenDelimiter::Backticks) => drop(open.pop()),
+            b'$' if open.last() == Some(&OpenDelimiter::Backticks) && next == Some(b'{') => {
+                open.push(OpenDelimiter::Brace);
                 at += 1;
             }
-            _ if open.last() == Some(&Open::Backticks) => {}
-            b'`' => open.push(Open::Backticks),
-            b'{' => open.push(Open::Brace),
+            _ if open.last() == Some(&OpenDelimiter::Backticks) => {}
+            b'`' => open.push(OpenDelimiter::Backticks),
+            b'{' => open.push(OpenDelimiter::Brace),
             b'}' => drop(open.pop()),
             quote @ (b'"' | b'\'') => at = end_of_quoted(bytes, at, quote)?,
             b'/' if next == Some(b'/') => at += text[at..].find('\n')?,

@@ -14,7 +14,7 @@ use crate::apply::records;
 use crate::compose::dotenv;
 use crate::host::resolve::{inside, named, resolve};
 use crate::host::{FileKind, Host, HostErrorKind};
-use crate::model::diagnostic::{Diagnostic, Place, Source};
+use crate::model::diagnostic::{Diagnostic, Source, SourceSpan};
 use crate::model::{Failure, Kind};
 use crate::policy::{
     CheckedPath, OwnAccess, Policy, Resolution, SETTINGS_FILE, Settings, SettingsError,
@@ -25,7 +25,7 @@ const ENV_FILE: &str = ".env";
 
 /// What the command line says about the place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ProjectOptions {
     /// `-C`: work as if started in this folder.
     pub directory: Option<PathBuf>,
     /// `--project`.
@@ -36,7 +36,7 @@ pub struct Wanted {
 
 /// A remark on a line of a `.env` file; not an error.
 #[derive(Debug, Clone)]
-pub struct Remark {
+pub struct EnvFileNote {
     /// Without the values, as any may be a password.
     pub source: Arc<Source>,
     /// From 1.
@@ -44,7 +44,7 @@ pub struct Remark {
     pub text: String,
 }
 
-impl fmt::Display for Remark {
+impl fmt::Display for EnvFileNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.source.name, self.line, self.text)
     }
@@ -62,7 +62,7 @@ pub struct ProjectContext {
     pub files: BTreeMap<String, FileVariable>,
     pub project: Option<String>,
     /// What was found on the way and is no error.
-    pub warnings: Vec<Remark>,
+    pub warnings: Vec<EnvFileNote>,
 }
 
 /// How a runbook's stack verbs go, whatever it says itself.
@@ -122,7 +122,7 @@ pub fn plain(failure: Failure) -> Box<Diagnostic> {
 }
 
 /// The folder that `-C` names, or the current one.
-pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failure> {
+pub fn current_folder(host: &dyn Host, wanted: &ProjectOptions) -> Result<PathBuf, Failure> {
     let current =
         host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
     let Some(given) = &wanted.directory else { return Ok(current) };
@@ -142,7 +142,7 @@ pub fn current_folder(host: &dyn Host, wanted: &Wanted) -> Result<PathBuf, Failu
 /// Finds the project of a runbook in `folder`.
 pub fn find(
     host: &dyn Host,
-    wanted: &Wanted,
+    wanted: &ProjectOptions,
     folder: &Path,
 ) -> Result<ProjectContext, Box<Diagnostic>> {
     let current = current_folder(host, wanted).map_err(plain)?;
@@ -203,7 +203,7 @@ pub fn settings_folder(host: &dyn Host, folder: &Path) -> Option<PathBuf> {
 
 /// Reads the `spc.toml` in the canonical folder `root`. A symlink that leads out of the folder is
 /// refused: a container could put one there, and nothing says yet what may be read.
-fn settings_file(host: &dyn Host, root: &Path) -> Result<Text, Failure> {
+fn settings_file(host: &dyn Host, root: &Path) -> Result<SourceFile, Failure> {
     let shown = root.join(SETTINGS_FILE);
     let path = match inside(host, root, SETTINGS_FILE) {
         Ok(Ok(path)) => path,
@@ -219,7 +219,7 @@ fn settings_file(host: &dyn Host, root: &Path) -> Result<Text, Failure> {
         }
         Err(error) => return Err(Failure::usage(error.message)),
     };
-    Text::read(host, &path, &shown).map_err(|error| match error.kind {
+    SourceFile::read(host, &path, &shown).map_err(|error| match error.kind {
         HostErrorKind::SymlinkInPath => error.into(),
         _ => Failure::usage(error.message),
     })
@@ -228,10 +228,10 @@ fn settings_file(host: &dyn Host, root: &Path) -> Result<Text, Failure> {
 /// The variables of `.env` or the given files.
 fn variables(
     host: &dyn Host,
-    wanted: &Wanted,
+    wanted: &ProjectOptions,
     current: &Path,
     policy: &Policy,
-    warnings: &mut Vec<Remark>,
+    warnings: &mut Vec<EnvFileNote>,
 ) -> Result<BTreeMap<String, FileVariable>, Box<Diagnostic>> {
     let process = host.environment();
     let files: Vec<(PathBuf, CheckedPath, bool)> = if wanted.env_file.is_empty() {
@@ -251,7 +251,7 @@ fn variables(
     };
     let mut variables: BTreeMap<String, FileVariable> = BTreeMap::new();
     for (shown, path, given) in files {
-        let file = match Text::read(host, &path, &shown) {
+        let file = match SourceFile::read(host, &path, &shown) {
             Ok(file) => file,
             Err(error) if error.kind == HostErrorKind::SymlinkInPath => {
                 return Err(plain(error.into()));
@@ -278,7 +278,7 @@ fn variables(
         let remarks = parsed.remarks();
         if !remarks.is_empty() {
             let source = file.redacted().source();
-            warnings.extend(remarks.into_iter().map(|(line, text)| Remark {
+            warnings.extend(remarks.into_iter().map(|(line, text)| EnvFileNote {
                 source: source.clone(),
                 line,
                 text,
@@ -299,14 +299,14 @@ fn variables(
 }
 
 /// A file whose faults are shown at their line and column.
-struct Text {
+struct SourceFile {
     /// As the user would write it: relative to where spc was started, also with `-C`, as the names
     /// of runbooks are.
     name: String,
     bytes: Bytes,
 }
 
-impl Text {
+impl SourceFile {
     /// Reads `path`, which the user knows as `shown`.
     fn read(host: &dyn Host, path: &CheckedPath, shown: &Path) -> crate::host::Result<Self> {
         let here = host.current_folder()?;
@@ -350,7 +350,7 @@ impl Text {
         let source = self.source();
         let mut diagnostic = plain(Failure::usage(message));
         diagnostic.hint = hint;
-        diagnostic.place = Some(Place { source, line, column, width: 1 });
+        diagnostic.place = Some(SourceSpan { source, line, column, width: 1 });
         diagnostic
     }
 }

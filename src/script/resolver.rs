@@ -12,7 +12,7 @@ use rhai::{
 };
 
 use super::library::{CONSTANTS, Library, in_module};
-use super::standard::PREFIX;
+use super::standard_library::PREFIX;
 use crate::host::memory::LARGEST_SOURCE;
 use crate::host::{FileKind, Host, HostError, HostErrorKind};
 use crate::model::suggest::nearest;
@@ -28,7 +28,7 @@ pub struct Resolver {
 }
 
 /// A module found, not yet read.
-pub enum Found {
+pub enum ResolvedModule {
     Standard { name: String, text: &'static str },
     File { name: String, path: CheckedPath },
 }
@@ -49,14 +49,16 @@ impl Resolver {
         let importer = importer.and_then(|importer| self.library.path(importer));
         let found = find(&self.library, importer.as_deref(), path)?;
         let name = match &found {
-            Found::Standard { name, .. } | Found::File { name, .. } => name.clone(),
+            ResolvedModule::Standard { name, .. } | ResolvedModule::File { name, .. } => {
+                name.clone()
+            }
         };
         if let Some(module) = self.library.imported(&name) {
             return Ok(module);
         }
         let (text, path) = match found {
-            Found::Standard { text, .. } => (text.to_owned(), None),
-            Found::File { path, .. } => {
+            ResolvedModule::Standard { text, .. } => (text.to_owned(), None),
+            ResolvedModule::File { path, .. } => {
                 (read_source(&self.library, &path)?, Some(path.as_path().to_owned()))
             }
         };
@@ -72,11 +74,15 @@ impl Resolver {
 
 /// What an import of `path` leads to, in the file `importer`; that has none for the standard
 /// library.
-pub fn find(library: &Library, importer: Option<&Path>, path: &str) -> Result<Found, Failure> {
+pub fn find(
+    library: &Library,
+    importer: Option<&Path>,
+    path: &str,
+) -> Result<ResolvedModule, Failure> {
     let refused = |why: &str| Failure::usage(format!("Could not import \"{path}\": {why}"));
     if let Some(topic) = path.strip_prefix(PREFIX) {
         return match library.standard.iter().find(|(known, _)| *known == topic) {
-            Some((_, text)) => Ok(Found::Standard { name: path.to_owned(), text }),
+            Some((_, text)) => Ok(ResolvedModule::Standard { name: path.to_owned(), text }),
             None => Err(suggest(
                 library,
                 refused("there is no such module in the standard library"),
@@ -116,7 +122,7 @@ pub fn find(library: &Library, importer: Option<&Path>, path: &str) -> Result<Fo
     let Some(path) = CheckedPath::below(&library.root, &real) else {
         return Err(outside(library, path));
     };
-    Ok(Found::File { name: library.shown(&real), path })
+    Ok(ResolvedModule::File { name: library.shown(&real), path })
 }
 
 fn outside(library: &Library, path: &str) -> Failure {

@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use rhai::{Caches, Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Scope};
 
-use super::each::{self, Tell};
 use super::engine;
 use super::errors::{diagnose, is_help, without_place};
 use super::library::{Library, NAMES, Unit};
 use super::names::Names;
 use super::resolver::{read_source, scripts_in};
-use super::standard::{EMBEDDED, Modules};
+use super::standard_library::{EMBEDDED, Modules};
+use super::statement_runner::{self, OnValue};
 use crate::api::{Context, task};
 use crate::host::executor::{Job, broke_off};
 use crate::host::resolve::named;
@@ -54,12 +54,12 @@ pub fn run(context: &Arc<Context>, runbook: &Runbook) -> Result<Outcome, Box<Dia
 
 /// The same, telling the value of each statement that has one: for text that is piped to the
 /// prompt.
-pub fn run_telling(
+pub fn run_reporting(
     context: &Arc<Context>,
     runbook: &Runbook,
-    tell: &mut Tell<'_>,
+    tell: &mut OnValue<'_>,
 ) -> Result<Outcome, Box<Diagnostic>> {
-    on_script_thread(context, || Script::open(context.clone(), runbook)?.run_telling(tell))
+    on_script_thread(context, || Script::open(context.clone(), runbook)?.run_reporting(tell))
 }
 
 /// Does `work` on a thread with the stack that scripts need, as a task under the run's cancel
@@ -180,8 +180,10 @@ impl Script {
     }
 
     /// Runs it and tells the value of each statement that has one, as soon as it has.
-    pub fn run_telling(&self, tell: &mut Tell<'_>) -> Result<Outcome, Box<Diagnostic>> {
-        self.run_by(|global| each::evaluate(&self.engine, global, self.unit.ast.statements(), tell))
+    pub fn run_reporting(&self, tell: &mut OnValue<'_>) -> Result<Outcome, Box<Diagnostic>> {
+        self.run_by(|global| {
+            statement_runner::evaluate(&self.engine, global, self.unit.ast.statements(), tell)
+        })
     }
 
     pub(super) fn run_by(
@@ -219,7 +221,7 @@ impl Script {
     ) -> Result<Dynamic, Box<EvalAltResult>> {
         let mut global = self.library.state_for(&self.engine, &self.unit);
         let value = evaluate(&mut global)?.flatten();
-        self.context.tell_swallowed();
+        self.context.report_swallowed();
         // Thrown and caught by the very last statement, it still holds.
         if let Some(failure) = refused() {
             return Err(failure.into());

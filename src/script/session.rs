@@ -10,17 +10,17 @@ use rhai::{
     ParseError, ParseErrorType, Position, Scope,
 };
 
-use super::each::Tell;
 use super::engine;
 use super::errors::{diagnose, without_place};
 use super::library::{Constants, Library};
 use super::names::Names;
 use super::printer::Printer;
+use super::statement_runner::OnValue;
 use crate::api::Context;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::value::error::refused;
-use crate::value::wording::unmarked;
+use crate::value::rhai_messages::unmarked;
 
 /// A session at the prompt. To be used on a script thread: see [`super::on_script_thread`].
 pub struct Session {
@@ -56,7 +56,7 @@ impl Session {
     /// Evaluates a line, or several that belong together, and gives its value, if that isn't `()`,
     /// to `show`. What a failed one defined stays. The lines are sources of the names `repl:1`,
     /// `repl:2`, ….
-    pub fn eval(&mut self, text: &str, show: &mut Tell<'_>) -> Result<(), Box<Diagnostic>> {
+    pub fn eval(&mut self, text: &str, show: &mut OnValue<'_>) -> Result<(), Box<Diagnostic>> {
         self.lines += 1;
         let name = format!("repl:{}", self.lines);
         let shown = self.evaluate(&name, text).and_then(|value| {

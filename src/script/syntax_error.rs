@@ -4,7 +4,7 @@ use rhai::{Engine, EvalAltResult, ParseErrorType, Position};
 
 use crate::model::diagnostic::Source;
 use crate::model::{Failure, position};
-use crate::value::wording::describe;
+use crate::value::rhai_messages::describe;
 
 /// A syntax error as the user reads it.
 pub struct SyntaxError {

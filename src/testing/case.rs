@@ -11,18 +11,18 @@ use super::functions;
 use super::test_context::{TestContext, folder_of};
 use crate::api::Context;
 use crate::api::context::Command;
-use crate::engine::sim::{Unused, matches};
+use crate::engine::sim::{UnusedBehaviour, matches};
 use crate::machine::World;
 use crate::machine::process::End;
 use crate::machine::world::{Limits, Subject};
-use crate::model::diagnostic::{Diagnostic, Place, Source};
+use crate::model::diagnostic::{Diagnostic, Source, SourceSpan};
 use crate::model::event::{Event, Sink};
 use crate::model::failure::Detail;
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 use crate::script::functions::Entry;
 use crate::script::names::Names;
-use crate::script::project_context::{self, RunOptions, Wanted};
+use crate::script::project_context::{self, ProjectOptions, RunOptions};
 use crate::script::{Extensions, Runbook, Script, on_script_thread};
 
 /// What the engine of a test has.
@@ -41,9 +41,9 @@ pub struct Outcome {
 
 /// What the test itself prints.
 #[derive(Default)]
-struct Printed(Mutex<Vec<String>>);
+struct PrintedLines(Mutex<Vec<String>>);
 
-impl Sink for Printed {
+impl Sink for PrintedLines {
     fn event(&self, event: &Event) {
         if let Event::Print { text } | Event::Log { text, .. } = event {
             self.0.lock().push(text.clone());
@@ -53,16 +53,16 @@ impl Sink for Printed {
 
 /// A test's world, before it runs.
 struct Bench {
-    lab: Arc<TestContext>,
+    test_context: Arc<TestContext>,
     context: Arc<Context>,
-    printed: Arc<Printed>,
+    printed: Arc<PrintedLines>,
 }
 
 /// The tests of a file, in the order of its text; why there are none to be run, if so.
 pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagnostic>> {
-    let Bench { lab, context, .. } = bench(World::new(subject, 1), file)?;
+    let Bench { test_context, context, .. } = bench(World::new(subject, 1), file)?;
     let (mut tests, others) = on_script_thread(&context, || {
-        let script = open(&lab, &context, file)?;
+        let script = open(&test_context, &context, file)?;
         Ok((script.entries(), script.with_parameters()))
     })?;
     // Nobody could call it: left out in silence it would be taken for a test that passes.
@@ -88,8 +88,8 @@ pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagno
 
 /// What can be called in a file without arguments.
 pub fn functions_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagnostic>> {
-    let Bench { lab, context, .. } = bench(World::new(subject, 1), file)?;
-    on_script_thread(&context, || Ok(open(&lab, &context, file)?.entries()))
+    let Bench { test_context, context, .. } = bench(World::new(subject, 1), file)?;
+    on_script_thread(&context, || Ok(open(&test_context, &context, file)?.entries()))
 }
 
 /// Sets `world` up with a function of a test file; the script is to be kept as long as its
@@ -99,22 +99,24 @@ pub fn set_up(
     file: &Path,
     function: &str,
 ) -> Result<(Arc<TestContext>, Arc<Script>), Box<Diagnostic>> {
-    let Bench { lab, context, .. } = bench(world, file)?;
-    let executor = lab.world.executor.clone();
+    let Bench { test_context, context, .. } = bench(world, file)?;
+    let executor = test_context.world.executor.clone();
     let ended = executor.process(|| {
         on_script_thread(&context, || {
-            let script = open(&lab, &context, file)?;
+            let script = open(&test_context, &context, file)?;
             script.call(function)?;
             Ok(script)
         })
     });
     let ended = ended.unwrap_or_else(|failure| Some(Err(project_context::plain(failure))));
-    let trouble = lab.trouble().or_else(|| executor.stop().map(|stop| lab.stopped(stop, None)));
+    let trouble = test_context
+        .trouble()
+        .or_else(|| executor.stop().map(|stop| test_context.stopped(stop, None)));
     match (trouble, ended) {
-        (None, Some(Ok(script))) => Ok((lab, script)),
+        (None, Some(Ok(script))) => Ok((test_context, script)),
         (Some(mut diagnostic), _) | (None, Some(Err(mut diagnostic))) => {
-            diagnostic.details.extend(lab.said());
-            Err(lab.world.masked(&diagnostic))
+            diagnostic.details.extend(test_context.said());
+            Err(test_context.world.masked(&diagnostic))
         }
         (None, None) => {
             Err(project_context::plain(Failure::usage(format!("{function}() was killed"))))
@@ -124,45 +126,47 @@ pub fn set_up(
 
 /// Runs a test.
 pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limits) -> Outcome {
-    let Bench { lab, context, printed } =
+    let Bench { test_context, context, printed } =
         match bench(World::new(subject, seed).limited(limits), file) {
             Ok(bench) => bench,
             Err(failure) => return Outcome { simulated: Duration::ZERO, failure: Some(failure) },
         };
-    let executor = lab.world.executor.clone();
-    let ended = executor
-        .process(|| on_script_thread(&context, || open(&lab, &context, file)?.call(&test.name)));
+    let executor = test_context.world.executor.clone();
+    let ended = executor.process(|| {
+        on_script_thread(&context, || open(&test_context, &context, file)?.call(&test.name))
+    });
     let end = match ended.unwrap_or_else(|failure| Some(Err(project_context::plain(failure)))) {
         None => End::Killed,
         Some(Ok(())) => End::Done,
         Some(Err(diagnostic)) => End::Failed(diagnostic),
     };
-    let failure = lab.trouble().or_else(|| lab.ending(&end)).or(match end {
+    let failure = test_context.trouble().or_else(|| test_context.ending(&end)).or(match end {
         End::Failed(diagnostic) => Some(diagnostic),
         // Only a limit kills a test.
-        End::Killed => executor.stop().map(|stop| lab.stopped(stop, None)),
+        End::Killed => executor.stop().map(|stop| test_context.stopped(stop, None)),
         End::Done | End::Help(_) => None,
     });
-    let failure =
-        failure.or_else(|| violated(&lab)).or_else(|| unused(&lab)).or_else(|| lab.slip()).map(
-            |mut diagnostic| {
-                if diagnostic.place.is_none() {
-                    diagnostic.place = definition(subject, file, test);
-                }
-                diagnostic.details.extend(lab.said());
-                let text = printed.0.lock().join("\n");
-                if !text.is_empty() {
-                    diagnostic.details.push(Detail { title: "the test printed".to_owned(), text });
-                }
-                lab.world.masked(&diagnostic)
-            },
-        );
+    let failure = failure
+        .or_else(|| violated(&test_context))
+        .or_else(|| unused(&test_context))
+        .or_else(|| test_context.slip())
+        .map(|mut diagnostic| {
+            if diagnostic.place.is_none() {
+                diagnostic.place = definition(subject, file, test);
+            }
+            diagnostic.details.extend(test_context.said());
+            let text = printed.0.lock().join("\n");
+            if !text.is_empty() {
+                diagnostic.details.push(Detail { title: "the test printed".to_owned(), text });
+            }
+            test_context.world.masked(&diagnostic)
+        });
     Outcome { simulated: executor.now(), failure }
 }
 
 /// The failure of a test in which something was that never may be.
-fn violated(lab: &TestContext) -> Option<Box<Diagnostic>> {
-    let found = lab.world.engine.violations();
+fn violated(test_context: &TestContext) -> Option<Box<Diagnostic>> {
+    let found = test_context.world.engine.violations();
     let first = found.first()?;
     let all: Vec<String> = found.iter().map(ToString::to_string).collect();
     let failure =
@@ -172,14 +176,14 @@ fn violated(lab: &TestContext) -> Option<Box<Diagnostic>> {
 
 /// The failure of a test that says how a container behaves which there is not: without it the test
 /// would pass, and show nothing.
-fn unused(lab: &TestContext) -> Option<Box<Diagnostic>> {
-    let described = lab.world.waits.described();
+fn unused(test_context: &TestContext) -> Option<Box<Diagnostic>> {
+    let described = test_context.world.waits.described();
     let means = |pattern: &str| described.iter().any(|name| matches(pattern, name));
-    let unused = lab.world.engine.unused_processes();
+    let unused = test_context.world.engine.unused_processes();
     // Where nothing was described or started, nobody knows which names there are.
     let unused =
         unused.iter().filter(|unused| !(described.is_empty() && unused.started.is_empty()));
-    let Unused { pattern, is_late, started } =
+    let UnusedBehaviour { pattern, is_late, started } =
         unused.into_iter().find(|unused| unused.is_late || !means(&unused.pattern))?;
     let failure = Failure::new(
         Kind::Failed,
@@ -199,35 +203,39 @@ fn unused(lab: &TestContext) -> Option<Box<Diagnostic>> {
 }
 
 /// Where a test is defined: for a failure that nobody knows a better place for.
-fn definition(subject: &Subject, file: &Path, test: &Entry) -> Option<Place> {
+fn definition(subject: &Subject, file: &Path, test: &Entry) -> Option<SourceSpan> {
     let text = String::from_utf8(
         subject.host.read(&crate::host::resolve::named(&*subject.host, file)).ok()?.into(),
     )
     .ok()?;
     let column = text.lines().nth(test.line - 1)?.find(&test.name).map_or(1, |at| at + 1);
     let source = Source { name: crate::host::resolve::shown(&*subject.host, file), text };
-    Some(Place { source: Arc::new(source), line: test.line, column, width: test.name.len() })
+    Some(SourceSpan { source: Arc::new(source), line: test.line, column, width: test.name.len() })
 }
 
 /// The context of a test in a fresh world.
 fn bench(world: World, file: &Path) -> Result<Bench, Box<Diagnostic>> {
     let folder = folder_of(file);
-    let place = project_context::find(&*world.host, &Wanted::default(), &folder)?;
-    let printed = Arc::new(Printed::default());
+    let place = project_context::find(&*world.host, &ProjectOptions::default(), &folder)?;
+    let printed = Arc::new(PrintedLines::default());
     let command = Command { name: "spc test".to_owned(), words: Vec::new(), help: false };
     let context = world.context(&place, RunOptions::default(), command, printed.clone());
-    let lab = Arc::new(TestContext::new(world, folder));
-    Ok(Bench { lab: lab.clone(), context: Arc::new(context.with_extension(lab)), printed })
+    let test_context = Arc::new(TestContext::new(world, folder));
+    Ok(Bench {
+        test_context: test_context.clone(),
+        context: Arc::new(context.with_extension(test_context)),
+        printed,
+    })
 }
 
 fn open(
-    lab: &TestContext,
+    test_context: &TestContext,
     context: &Arc<Context>,
     file: &Path,
 ) -> Result<Arc<Script>, Box<Diagnostic>> {
     let beside = Extensions { extend: functions::register, names: &NAMES, ..Extensions::default() };
     let script =
         Arc::new(Script::open_with(context.clone(), &Runbook::File(file.to_path_buf()), beside)?);
-    lab.set_script(&script);
+    test_context.set_script(&script);
     Ok(script)
 }

@@ -12,14 +12,14 @@ use anstream::adapter::strip_str;
 
 /// The report as text; `shown` makes text of a failure.
 pub fn report(
-    told: &[TestReport],
+    reported: &[TestReport],
     summary: &Summary,
     shown: &dyn Fn(&Diagnostic) -> String,
 ) -> Result<String, Failure> {
     let mut order: Vec<&str> = Vec::new();
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
-    for told in told {
-        let (file, case) = match told {
+    for reported in reported {
+        let (file, case) = match reported {
             TestReport::Broken(file, diagnostic) => {
                 (file.as_str(), unsuccessful("the file", NonSuccessKind::Error, diagnostic, shown))
             }

@@ -19,7 +19,7 @@ use crate::script::functions::Entry;
 
 /// How tests are run.
 #[derive(Debug, Clone)]
-pub struct Manner {
+pub struct SuiteOptions {
     /// Of the first run of each test.
     pub seed: u64,
     /// With how many seeds each test runs.
@@ -46,7 +46,7 @@ pub fn collect(
     executor: &TaskExecutor,
     subject: &Subject,
     paths: &[PathBuf],
-    manner: &Manner,
+    manner: &SuiteOptions,
 ) -> Result<Vec<File>, Failure> {
     let read = |path: &Path| File {
         path: path.to_path_buf(),
@@ -104,7 +104,7 @@ pub fn run(
     clock: &dyn Host,
     subject: &Subject,
     files: &[File],
-    manner: &Manner,
+    manner: &SuiteOptions,
     tell: &(dyn Fn(&TestReport) + Sync),
 ) -> Summary {
     let begun = clock.monotonic();
@@ -120,22 +120,22 @@ pub fn run(
         if manner.fail_fast && failed.load(Ordering::SeqCst) {
             return None;
         }
-        let told = match (test, &file.tests) {
+        let reported = match (test, &file.tests) {
             (Some(test), _) => TestReport::Verdict(verdict(clock, subject, file, test, manner)),
             (None, Err(diagnostic)) => TestReport::Broken(file.shown.clone(), diagnostic.clone()),
             (None, Ok(_)) => return None,
         };
-        if matches!(&told, TestReport::Broken(..))
-            || matches!(&told, TestReport::Verdict(verdict) if verdict.failure.is_some())
+        if matches!(&reported, TestReport::Broken(..))
+            || matches!(&reported, TestReport::Verdict(verdict) if verdict.failure.is_some())
         {
             failed.store(true, Ordering::SeqCst);
         }
-        Some(told)
+        Some(reported)
     };
-    let results = side_by_side(executor, manner.jobs, &work, &one, &|told| tell(told));
+    let results = side_by_side(executor, manner.jobs, &work, &one, &|reported| tell(reported));
     let mut summary = Summary { left_out: work.len() - results.len(), ..Summary::default() };
-    for told in &results {
-        match told {
+    for reported in &results {
+        match reported {
             TestReport::Broken(..) => summary.broken += 1,
             TestReport::Verdict(verdict) if verdict.failure.is_some() => summary.failed += 1,
             TestReport::Verdict(_) => summary.passed += 1,
@@ -150,7 +150,7 @@ fn verdict(
     subject: &Subject,
     file: &File,
     test: &Entry,
-    manner: &Manner,
+    manner: &SuiteOptions,
 ) -> Verdict {
     let begun = clock.monotonic();
     let mut verdict = Verdict {
@@ -189,14 +189,15 @@ fn side_by_side<I: Sync, T: Send>(
     work: &(dyn Fn(&I) -> Option<T> + Sync),
     tell: &(dyn Fn(&T) + Sync),
 ) -> Vec<T> {
-    struct Done<T> {
+    struct OrderedResults<T> {
         /// By the item's place: those that wait for one before them.
         waiting: BTreeMap<usize, Option<T>>,
-        told: Vec<T>,
+        reported: Vec<T>,
         next: usize,
     }
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Done { waiting: BTreeMap::new(), told: Vec::new(), next: 0 });
+    let done =
+        Mutex::new(OrderedResults { waiting: BTreeMap::new(), reported: Vec::new(), next: 0 });
     let worker = || {
         loop {
             let at = next.fetch_add(1, Ordering::SeqCst);
@@ -211,7 +212,7 @@ fn side_by_side<I: Sync, T: Send>(
                 done.next += 1;
                 if let Some(answer) = answer {
                     tell(&answer);
-                    done.told.push(answer);
+                    done.reported.push(answer);
                 }
             }
         }
@@ -223,5 +224,5 @@ fn side_by_side<I: Sync, T: Send>(
         // One after the other; where there is no thread at all, each says so.
         worker();
     }
-    done.into_inner().told
+    done.into_inner().reported
 }

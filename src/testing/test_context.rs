@@ -10,10 +10,10 @@ use rhai::NativeCallContext;
 use super::stubs::Stubs;
 use crate::api::Context;
 use crate::api::task::may_wait;
-use crate::engine::sim::When;
+use crate::engine::sim::CallSide;
 use crate::host::sim::executor::Stop;
 use crate::host::{FileKind, Host};
-use crate::machine::{End, Ran, World};
+use crate::machine::{CompletedRun, End, World};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::model::failure::Detail;
@@ -39,7 +39,7 @@ pub struct TestContext {
     /// Of the test's file: where the runbooks stand that it names.
     folder: PathBuf,
     script: OnceLock<Weak<Script>>,
-    orders: Mutex<Orders>,
+    orders: Mutex<NextRunFaults>,
     runs: Mutex<Vec<Detail>>,
     trouble: Mutex<Option<Box<Diagnostic>>>,
     /// What no run may tell.
@@ -48,9 +48,9 @@ pub struct TestContext {
 
 /// What is to happen to the next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Orders {
+pub struct NextRunFaults {
     /// At its so-manieth engine call, before or after it takes effect.
-    pub kill: Option<(u64, When)>,
+    pub kill: Option<(u64, CallSide)>,
     /// Ctrl-C after so long.
     pub interrupt: Option<Duration>,
 }
@@ -72,8 +72,8 @@ impl TestContext {
 
     /// The lab of the test that a function is called in.
     pub fn of(call: &NativeCallContext) -> Result<Arc<Self>, Failure> {
-        let lab = Context::of(call)?.extension::<Self>();
-        lab.ok_or_else(|| {
+        let test_context = Context::of(call)?.extension::<Self>();
+        test_context.ok_or_else(|| {
             Failure::usage("The function is called outside of a test").hint("`spc test` runs tests")
         })
     }
@@ -89,7 +89,7 @@ impl TestContext {
     }
 
     /// Changes what is to happen to the next run.
-    pub fn order(&self, change: impl FnOnce(&mut Orders)) {
+    pub fn order(&self, change: impl FnOnce(&mut NextRunFaults)) {
         change(&mut self.orders.lock());
     }
 
@@ -102,16 +102,16 @@ impl TestContext {
     }
 
     /// Fails the test if a run told a secret.
-    fn watch(&self, ran: &Ran) {
-        let told = match &ran.end {
+    fn watch(&self, ran: &CompletedRun) {
+        let reported = match &ran.end {
             End::Failed(diagnostic) => format!(
                 "{:?} {:?} {:?} {:?}",
                 ran.events, diagnostic.message, diagnostic.hint, diagnostic.details
             ),
             _ => format!("{:?}", ran.events),
         };
-        let masked = self.secrets.mask(&told);
-        if masked != told {
+        let masked = self.secrets.mask(&reported);
+        if masked != reported {
             let at = masked.find("[secret").map_or("", |at| &masked[at..]);
             let name = at.split(']').next().unwrap_or_default().trim_start_matches("[secret ");
             let failure = Failure::new(
@@ -136,7 +136,7 @@ impl TestContext {
     }
 
     /// Runs a runbook, as ordered; the orders are used up.
-    pub fn run(&self, name: &str, words: &[String]) -> Result<Ran, Failure> {
+    pub fn run(&self, name: &str, words: &[String]) -> Result<CompletedRun, Failure> {
         may_wait()?;
         let path = self.runbook(name)?;
         let orders = std::mem::take(&mut *self.orders.lock());
@@ -148,7 +148,7 @@ impl TestContext {
             self.world.engine.recover();
         }
         self.watch(&ran);
-        self.runs.lock().push(told(name, words, &ran));
+        self.runs.lock().push(reported(name, words, &ran));
         match self.ending(&ran.end) {
             None => Ok(ran),
             Some(diagnostic) => {
@@ -246,7 +246,7 @@ fn stopped(stop: Stop, waits: &[String], at: Option<&Diagnostic>) -> Box<Diagnos
 }
 
 /// How a run went, in its last lines.
-fn told(name: &str, words: &[String], ran: &Ran) -> Detail {
+fn reported(name: &str, words: &[String], ran: &CompletedRun) -> Detail {
     let how = match &ran.end {
         End::Done | End::Help(_) => "was done".to_owned(),
         End::Killed => "was killed".to_owned(),

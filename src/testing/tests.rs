@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use similar_asserts::assert_eq;
 
-use crate::engine::sim::When;
+use crate::engine::sim::CallSide;
 use crate::host::Host;
 use crate::host::real::RealHost;
 use crate::host::sim::executor::SimTaskExecutor;
@@ -30,7 +30,7 @@ fn world() -> World {
     )
 }
 
-fn up(world: &World) -> crate::machine::Ran {
+fn up(world: &World) -> crate::machine::CompletedRun {
     world.run(&world.folder().join("scripts/up.rhai"), &[])
 }
 
@@ -70,7 +70,7 @@ fn the_reference_stack_comes_up_and_a_second_run_has_nothing_to_do() {
 
 #[test]
 fn a_killed_run_says_nothing_more_and_the_next_arrives() {
-    for (call, when) in [(1, When::Before), (30, When::After), (60, When::Before)] {
+    for (call, when) in [(1, CallSide::Before), (30, CallSide::After), (60, CallSide::Before)] {
         let world = world();
         world.engine.crash_at(call, when);
         let killed = up(&world);

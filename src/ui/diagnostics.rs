@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::masking::masked_diagnostic;
 use super::terminal::{SUBJECT, Terminal, styled};
-use crate::model::diagnostic::{Diagnostic, Frame, Place, RULE, Severity};
+use crate::model::diagnostic::{Diagnostic, Frame, RULE, Severity, SourceSpan};
 use crate::model::failure::Detail;
 use crate::model::visible::{visible, visible_line};
 
@@ -59,7 +59,7 @@ pub fn text(diagnostic: &Diagnostic) -> String {
 }
 
 /// Where it is, and the line with the caret if the source has it.
-fn excerpt(place: &Place) -> Option<Element<'_>> {
+fn excerpt(place: &SourceSpan) -> Option<Element<'_>> {
     let name = visible_line(&place.source.name).into_owned();
     let Some(line) =
         place.source.text.split('\n').nth(place.line.saturating_sub(1)).filter(|_| place.line > 0)
@@ -81,7 +81,7 @@ fn excerpt(place: &Place) -> Option<Element<'_>> {
 /// The trace as one line per call; the middle of a long one is left out.
 fn calls(trace: &[Frame]) -> Vec<String> {
     let call = |frame: &Frame| {
-        let Place { source, line, column, .. } = &frame.place;
+        let SourceSpan { source, line, column, .. } = &frame.place;
         let place = format!("{}:{line}:{column}", visible_line(&source.name));
         if frame.function.is_empty() {
             place
@@ -118,7 +118,7 @@ pub struct DiagnosticJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    place: Option<PlaceJson<'a>>,
+    place: Option<SpanJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     trace: Vec<FrameJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -129,7 +129,7 @@ pub struct DiagnosticJson<'a> {
 
 /// Lines and columns count from 1, columns in characters.
 #[derive(Debug, Serialize)]
-struct PlaceJson<'a> {
+struct SpanJson<'a> {
     file: &'a str,
     line: usize,
     column: usize,
@@ -139,7 +139,7 @@ struct PlaceJson<'a> {
 struct FrameJson<'a> {
     function: &'a str,
     #[serde(flatten)]
-    place: PlaceJson<'a>,
+    place: SpanJson<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -162,7 +162,7 @@ impl<'a> From<&'a Diagnostic> for DiagnosticJson<'a> {
             kind: diagnostic.kind.word(),
             message: &diagnostic.message,
             hint: diagnostic.hint.as_deref(),
-            place: diagnostic.place.as_ref().map(PlaceJson::from),
+            place: diagnostic.place.as_ref().map(SpanJson::from),
             trace: diagnostic
                 .trace
                 .iter()
@@ -183,8 +183,8 @@ impl<'a> From<&'a Diagnostic> for DiagnosticJson<'a> {
     }
 }
 
-impl<'a> From<&'a Place> for PlaceJson<'a> {
-    fn from(place: &'a Place) -> Self {
+impl<'a> From<&'a SourceSpan> for SpanJson<'a> {
+    fn from(place: &'a SourceSpan) -> Self {
         Self { file: &place.source.name, line: place.line, column: place.column }
     }
 }
@@ -194,12 +194,12 @@ mod tests {
     use super::*;
     use crate::model::Kind;
     use crate::model::diagnostic::Source;
-    use crate::ui::fixture::Captured;
+    use crate::ui::fixture::CapturedTerminal;
     use similar_asserts::assert_eq;
     use std::sync::Arc;
 
-    fn place(text: &str, line: usize, column: usize, width: usize) -> Place {
-        Place {
+    fn place(text: &str, line: usize, column: usize, width: usize) -> SourceSpan {
+        SourceSpan {
             source: Arc::new(Source { name: "scripts/up.rhai".to_owned(), text: text.to_owned() }),
             line,
             column,
@@ -207,7 +207,7 @@ mod tests {
         }
     }
 
-    fn error(message: &str, place: Option<Place>) -> Diagnostic {
+    fn error(message: &str, place: Option<SourceSpan>) -> Diagnostic {
         Diagnostic {
             severity: Severity::Error,
             kind: Kind::Usage,
@@ -255,7 +255,7 @@ error: No service \"redsi\"
 
     #[test]
     fn a_secret_that_tabs_would_spell_differently_is_hidden() {
-        let captured = Captured::plain();
+        let captured = CapturedTerminal::plain();
         captured.secrets.add("key", "token", "one\ttwo");
         print(
             &captured.terminal,

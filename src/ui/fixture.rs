@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::live_region::Size;
+use super::live_region::TerminalSize;
 use super::terminal::{Screen, Stream, Terminal};
 use crate::model::secret::Secrets;
 
@@ -30,14 +30,14 @@ impl Buffer {
 }
 
 /// A terminal and what was written to it.
-pub struct Captured {
+pub struct CapturedTerminal {
     pub terminal: Arc<Terminal>,
     pub secrets: Arc<Secrets>,
     stdout: Buffer,
     stderr: Buffer,
 }
 
-impl Captured {
+impl CapturedTerminal {
     /// No colours, no width: a pipe.
     pub fn plain() -> Self {
         Self::new(false)
@@ -49,7 +49,7 @@ impl Captured {
     }
 
     /// A terminal of that size, both streams on it. What is written is standard error's.
-    pub fn screen(size: &Arc<Mutex<Size>>, colour: bool) -> Self {
+    pub fn screen(size: &Arc<Mutex<TerminalSize>>, colour: bool) -> Self {
         let both = Buffer::default();
         let secrets = Arc::new(Secrets::new());
         let stream = || Stream { writer: Box::new(both.clone()), colour };

@@ -47,7 +47,7 @@ struct End<'a> {
 /// What a runbook would do.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "plan")]
-struct Planned<'a> {
+struct PreviewLine<'a> {
     #[serde(flatten)]
     preview: &'a Preview,
 }
@@ -63,7 +63,7 @@ struct Finding<'a> {
 /// How a check ended.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "checked")]
-struct Checked {
+struct CheckLine {
     files: usize,
     errors: usize,
     warnings: usize,
@@ -72,7 +72,7 @@ struct Checked {
 /// What a test came to.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "test")]
-struct Tested<'a> {
+struct TestLine<'a> {
     file: &'a str,
     name: &'a str,
     line: usize,
@@ -88,7 +88,7 @@ struct Tested<'a> {
 /// A file whose tests can't be run.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "broken")]
-struct Broken<'a> {
+struct BrokenFileLine<'a> {
     file: &'a str,
     error: DiagnosticJson<'a>,
 }
@@ -96,7 +96,7 @@ struct Broken<'a> {
 /// What all tests came to.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "tests")]
-struct Sum {
+struct TestSummaryLine {
     passed: usize,
     failed: usize,
     broken: usize,
@@ -107,7 +107,7 @@ struct Sum {
 /// A value that a line of the prompt's input gave.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "value")]
-struct Given<'a> {
+struct ValueLine<'a> {
     value: &'a serde_json::Value,
 }
 
@@ -125,14 +125,14 @@ impl JsonLines {
 
     /// What a check came to: `{"event": "checked", "files": …, "errors": …, "warnings": …}`.
     pub fn checked(&self, files: usize, errors: usize, warnings: usize) {
-        self.write(Checked { files, errors, warnings });
+        self.write(CheckLine { files, errors, warnings });
     }
 
     /// What a statement that was piped to the prompt gave: `{"event": "value", "value": …}`.
     pub fn value(&self, value: &serde_json::Value) {
         let mut value = value.clone();
         mask_value(&mut value, self.terminal.secrets());
-        self.write(Given { value: &value });
+        self.write(ValueLine { value: &value });
     }
 
     /// A test: `{"event": "test", "file", "name", "line", "ok", "seed", "seeds", "elapsed_ms",
@@ -140,7 +140,7 @@ impl JsonLines {
     pub fn verdict(&self, verdict: &Verdict) {
         let error =
             verdict.failure.as_ref().map(|error| masked_diagnostic(error, self.terminal.secrets()));
-        self.write(Tested {
+        self.write(TestLine {
             file: &verdict.file,
             name: &verdict.name,
             line: verdict.line,
@@ -156,18 +156,24 @@ impl JsonLines {
     /// A file whose tests can't be run: `{"event": "broken", "file", "error"}`.
     pub fn broken(&self, file: &str, error: &Diagnostic) {
         let error = masked_diagnostic(error, self.terminal.secrets());
-        self.write(Broken { file, error: (&error).into() });
+        self.write(BrokenFileLine { file, error: (&error).into() });
     }
 
     /// All tests: `{"event": "tests", "passed", "failed", "broken", "left_out", "elapsed_ms"}`.
     pub fn summary(&self, summary: &Summary) {
         let Summary { passed, failed, broken, left_out, took } = *summary;
-        self.write(Sum { passed, failed, broken, left_out, elapsed_ms: took.as_millis() });
+        self.write(TestSummaryLine {
+            passed,
+            failed,
+            broken,
+            left_out,
+            elapsed_ms: took.as_millis(),
+        });
     }
 
     /// What a runbook would do: `{"event": "plan", "items": […], "summary": {…}, …}`.
     pub fn plan(&self, preview: &Preview) {
-        self.write(Planned { preview });
+        self.write(PreviewLine { preview });
     }
 
     /// The last line: the exit code, whether all is well, and the error unless it is.
@@ -199,11 +205,11 @@ mod tests {
     use crate::model::Kind;
     use crate::model::diagnostic::Severity;
     use crate::model::step::{ActionKind, Object, StepLabel};
-    use crate::ui::fixture::Captured;
+    use crate::ui::fixture::CapturedTerminal;
     use similar_asserts::assert_eq;
     use std::time::Duration;
 
-    fn lines(captured: &Captured) -> JsonLines {
+    fn lines(captured: &CapturedTerminal) -> JsonLines {
         JsonLines::new(
             captured.terminal.clone(),
             Box::new(|| DateTime::from_timestamp_millis(1_700_000_000_250).unwrap()),
@@ -212,7 +218,7 @@ mod tests {
 
     #[test]
     fn each_event_is_an_object_with_its_time() {
-        let captured = Captured::plain();
+        let captured = CapturedTerminal::plain();
         let sink = lines(&captured);
         sink.event(&Event::StepDone {
             label: StepLabel {
@@ -234,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_last_line_says_how_it_ended() {
-        let captured = Captured::plain();
+        let captured = CapturedTerminal::plain();
         let error = Diagnostic {
             severity: Severity::Error,
             kind: Kind::Unhealthy,
@@ -257,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_value_stands_in_its_field_whatever_it_is() {
-        let captured = Captured::plain();
+        let captured = CapturedTerminal::plain();
         lines(&captured).value(&serde_json::json!({ "event": "x", "list": [1, null] }));
         assert_eq!(
             captured.stdout(),
@@ -267,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_secret_with_quotes_is_hidden_in_json_too() {
-        let captured = Captured::plain();
+        let captured = CapturedTerminal::plain();
         captured.secrets.add("key", "token", "pa\"ss\\word");
         lines(&captured).event(&Event::Print { text: "it is pa\"ss\\word".to_owned() });
         assert!(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::cause::Cause;
-use crate::model::diagnostic::{Diagnostic, Place, Source};
-use crate::model::event::{Event, Sink, Standing};
+use crate::model::diagnostic::{Diagnostic, Source, SourceSpan};
+use crate::model::event::{Event, Sink, StepStatus};
 use crate::model::failure::Detail;
 use crate::model::secret::Secrets;
 use crate::model::step::StepLabel;
@@ -74,7 +74,7 @@ fn masked_event(event: &Event, secrets: &Secrets) -> Event {
         }
         Event::StepProgress { label, standing } => Event::StepProgress {
             label: masked(label),
-            standing: Standing { text: mask(&standing.text), detail: standing.detail },
+            standing: StepStatus { text: mask(&standing.text), detail: standing.detail },
         },
         Event::StepDone { label, elapsed } => {
             Event::StepDone { label: masked(label), elapsed: *elapsed }
@@ -183,7 +183,7 @@ fn change_texts(value: &mut serde_json::Value, change: &dyn Fn(&str) -> String) 
 }
 
 /// Masks line by line, so that a secret of several lines leaves the line numbers as they are.
-fn mask_place(place: &mut Place, secrets: &Secrets) {
+fn mask_place(place: &mut SourceSpan, secrets: &Secrets) {
     let text: String =
         place.source.text.split_inclusive('\n').map(|line| shown(line, secrets)).collect();
     if text != place.source.text {
@@ -200,9 +200,9 @@ mod tests {
     use parking_lot::Mutex;
 
     #[derive(Default)]
-    struct Kept(Mutex<Vec<Event>>);
+    struct EventRecorder(Mutex<Vec<Event>>);
 
-    impl Sink for Kept {
+    impl Sink for EventRecorder {
         fn event(&self, event: &Event) {
             self.0.lock().push(event.clone());
         }
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn no_event_tells_a_secret_that_became_known_after_the_sink_was_made() {
-        let kept = Arc::new(Kept::default());
+        let kept = Arc::new(EventRecorder::default());
         let known = Arc::new(Secrets::new());
         let sink = MaskingSink::new(known.clone(), kept.clone());
         known.add("key", "token", "hunter2hunter2");
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_spc_says_shows_no_credentials_of_a_url_and_what_others_wrote_stays() {
-        let kept = Arc::new(Kept::default());
+        let kept = Arc::new(EventRecorder::default());
         let sink = MaskingSink::new(secrets(), kept.clone());
         let text = || "see https://me:pass@host/".to_owned();
         let label = StepLabel {
@@ -314,7 +314,7 @@ mod tests {
             kind: Kind::Failed,
             message: "hunter2hunter2 https://me:pass@host/".to_owned(),
             hint: Some("hunter2hunter2 https://pass@host/".to_owned()),
-            place: Some(Place { source, line: 2, column: 3, width: 1 }),
+            place: Some(SourceSpan { source, line: 2, column: 3, width: 1 }),
             trace: Vec::new(),
             details: vec![Detail {
                 title: "log".to_owned(),

@@ -4,7 +4,7 @@
 //! - [`output_queue`]: what is written waits here, so that a reader that stands still holds up no
 //!   signal
 //! - [`progress`]: a run as plain lines for people
-//! - [`live`]: a run on a terminal, drawn in place: [`board`] says what, [`live_region`] how,
+//! - [`live_progress`]: a run on a terminal, drawn in place: [`board`] says what, [`live_region`] how,
 //!   [`line`] fits it to the width
 //! - [`step_labels`]: the words for steps, and their columns
 //! - [`json_lines`]: a run as one JSON object per line
@@ -18,7 +18,7 @@ pub mod diagnostics;
 pub mod help;
 pub mod json_lines;
 pub mod line;
-pub mod live;
+pub mod live_progress;
 pub mod live_region;
 pub mod masking;
 pub mod output_queue;

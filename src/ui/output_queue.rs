@@ -49,10 +49,10 @@ type Descriptor = Box<dyn AsFd + Send + Sync>;
 /// so neither stream overtakes the other, unless the other is given up. The writing threads end
 /// when this is dropped and the queue is empty.
 pub struct OutputQueue {
-    shared: Arc<Shared>,
+    shared: Arc<SharedQueue>,
 }
 
-struct Shared {
+struct SharedQueue {
     state: Mutex<State>,
     /// There may be something to write to the stream.
     work: [Condvar; 2],
@@ -107,7 +107,7 @@ impl OutputQueue {
     }
 
     fn new(stdout: Descriptor, stderr: Descriptor, closed: CancellationToken) -> Self {
-        let shared = Shared {
+        let shared = SharedQueue {
             state: Mutex::default(),
             work: [Condvar::new(), Condvar::new()],
             moved: Condvar::new(),
@@ -264,7 +264,7 @@ impl State {
     }
 }
 
-impl Shared {
+impl SharedQueue {
     fn wake_writers(&self) {
         for work in &self.work {
             work.notify_all();

@@ -5,8 +5,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::line::Line;
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, WARNING, styled};
-use crate::model::plan_steps::{Counted, Known, OnlyIf, PlanStep};
-use crate::model::preview::{Assumption, Call, Item, Preview, WayBack};
+use crate::model::plan_steps::{ImageCondition, PlanStep, PlannedValue, SummaryKey};
+use crate::model::preview::{Assumption, Call, HandledError, Preview, PreviewItem};
 use crate::model::step::ActionKind;
 use crate::model::visible::visible_line;
 
@@ -15,16 +15,16 @@ const WIDEST: usize = 72;
 /// The fewest columns a line is cut to.
 const NARROWEST: usize = 40;
 /// Kinds of the summary that are told first, in this order.
-const ORDER: [Counted; 9] = [
-    Counted::Action(ActionKind::Pull),
-    Counted::Action(ActionKind::Build),
-    Counted::Action(ActionKind::Create),
-    Counted::Replace,
-    Counted::Action(ActionKind::Start),
-    Counted::Action(ActionKind::Restart),
-    Counted::Action(ActionKind::Stop),
-    Counted::Action(ActionKind::Remove),
-    Counted::Action(ActionKind::Run),
+const ORDER: [SummaryKey; 9] = [
+    SummaryKey::Action(ActionKind::Pull),
+    SummaryKey::Action(ActionKind::Build),
+    SummaryKey::Action(ActionKind::Create),
+    SummaryKey::Replace,
+    SummaryKey::Action(ActionKind::Start),
+    SummaryKey::Action(ActionKind::Restart),
+    SummaryKey::Action(ActionKind::Stop),
+    SummaryKey::Action(ActionKind::Remove),
+    SummaryKey::Action(ActionKind::Run),
 ];
 
 const PLAIN: Style = Style::new();
@@ -48,8 +48,10 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
     lines.extend(preview.ways_back.iter().map(way_back));
     for item in &preview.items {
         match item {
-            Item::Call(call) => layout.call(call, &mut lines),
-            Item::Assumption(assumption) => lines.push(styled(WARNING, &assumed(assumption))),
+            PreviewItem::Call(call) => layout.call(call, &mut lines),
+            PreviewItem::Assumption(assumption) => {
+                lines.push(styled(WARNING, &assumed(assumption)))
+            }
         }
     }
     for note in &preview.notes {
@@ -82,8 +84,8 @@ fn summary(preview: &Preview) -> String {
         };
     }
     let place =
-        |kind: Counted| ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len());
-    let mut kinds: Vec<(Counted, usize)> =
+        |kind: SummaryKey| ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len());
+    let mut kinds: Vec<(SummaryKey, usize)> =
         preview.summary.iter().map(|(kind, count)| (*kind, *count)).collect();
     kinds.sort_by_key(|(kind, _)| (place(*kind), kind.word()));
     let mut text = kinds
@@ -102,7 +104,7 @@ fn summary(preview: &Preview) -> String {
     }
 }
 
-fn way_back(way_back: &WayBack) -> String {
+fn way_back(way_back: &HandledError) -> String {
     let at = way_back.at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
     let because = if way_back.because.is_empty() {
         String::new()
@@ -131,10 +133,12 @@ fn what(step: &PlanStep) -> String {
 /// Why, and on what it depends.
 fn why(step: &PlanStep) -> String {
     let mut parts = vec![step.cause.to_string()];
-    if let Some(OnlyIf { image, known_after, changed }) = &step.only_if {
+    if let Some(ImageCondition { image, known_after, changed }) = &step.only_if {
         let how = if *changed { "changes" } else { "does not change" };
         parts.push(format!("only if the image {image} {how}, unknown until step {known_after}"));
-    } else if let Some(Known::Until(known_after)) = step.image.as_ref().map(|image| &image.id) {
+    } else if let Some(PlannedValue::Until(known_after)) =
+        step.image.as_ref().map(|image| &image.id)
+    {
         parts.push(format!("its image is unknown until step {known_after}"));
     }
     if !step.after.is_empty() {

@@ -24,7 +24,7 @@ use unicode_width::UnicodeWidthStr;
 use super::step_labels::{FIRST_COLUMN, Lines, TIME_COLUMN, WORD_COLUMN, words, worth_saying};
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
 use crate::model::cause::Cause;
-use crate::model::event::{Detail, Event, Level, Sink, Standing};
+use crate::model::event::{Detail, Event, Level, Sink, StepStatus};
 use crate::model::step::{Object, StepLabel};
 use crate::model::time;
 use crate::model::visible::{visible, visible_line};
@@ -55,7 +55,7 @@ pub struct Progress {
 struct State {
     /// Width of the first column; grows with the names met.
     column: usize,
-    steps: BTreeMap<Key, Running>,
+    steps: BTreeMap<Key, RunningStep>,
     /// Service → since when its next step can't begin, and what it waited for then.
     waiting: BTreeMap<String, (Duration, String)>,
 }
@@ -68,12 +68,12 @@ fn key(label: &StepLabel) -> Key {
 }
 
 /// What is remembered of a step that runs.
-struct Running {
+struct RunningStep {
     waits: bool,
     /// Why it is done, as long as that was not told.
     cause: Option<Cause>,
     /// When its last line was written, or when it began.
-    told: Duration,
+    reported: Duration,
     text: String,
 }
 
@@ -138,7 +138,7 @@ impl Progress {
         }
         let cause = worth_saying(cause).cloned();
         let waits = label.action.waits();
-        let mut running = Running { waits, cause, told: now, text: String::new() };
+        let mut running = RunningStep { waits, cause, reported: now, text: String::new() };
         if lines == Lines::Both || self.verbosity == Verbosity::Verbose {
             self.line(
                 state,
@@ -166,19 +166,19 @@ impl Progress {
         }
     }
 
-    fn step_progress(&self, state: &mut State, label: &StepLabel, standing: &Standing) {
+    fn step_progress(&self, state: &mut State, label: &StepLabel, standing: &StepStatus) {
         let now = (self.clock)();
-        let Standing { text, detail } = standing;
+        let StepStatus { text, detail } = standing;
         let transfers = matches!(detail, Some(Detail::Transferring { .. }));
         let mut waits = label.action.waits() || matches!(detail, Some(Detail::Waiting));
         if let Some(running) = state.steps.get_mut(&key(label)) {
             waits |= running.waits;
-            if (waits || transfers) && now.saturating_sub(running.told) < PATIENCE
+            if (waits || transfers) && now.saturating_sub(running.reported) < PATIENCE
                 || running.text == *text
             {
                 return;
             }
-            running.told = now;
+            running.reported = now;
             text.clone_into(&mut running.text);
         }
         let service = label.service.as_deref().unwrap_or_default();
@@ -317,17 +317,17 @@ mod tests {
     use super::*;
     use crate::model::cause::ChangedKeys;
     use crate::model::step;
-    use crate::ui::fixture::Captured;
+    use crate::ui::fixture::CapturedTerminal;
     use similar_asserts::assert_eq;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     struct Run {
-        captured: Captured,
+        captured: CapturedTerminal,
         progress: Progress,
         seconds: Arc<AtomicU64>,
     }
 
-    fn run(captured: Captured, verbosity: Verbosity) -> Run {
+    fn run(captured: CapturedTerminal, verbosity: Verbosity) -> Run {
         let seconds = Arc::new(AtomicU64::new(0));
         let clock = seconds.clone();
         let clock: MonotonicClock =
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_run_reads_as_aligned_lines() {
-        let run = run(Captured::plain(), Verbosity::Normal);
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         bring_up(&run);
         let expected = "\
 network     created        34 ms  spc_spc-network
@@ -414,7 +414,7 @@ db          ready          1.2 s  spc-db-1
 
     #[test]
     fn on_a_terminal_names_are_bold_and_results_coloured() {
-        let run = run(Captured::coloured(), Verbosity::Normal);
+        let run = run(CapturedTerminal::coloured(), Verbosity::Normal);
         run.progress.event(&done(0, Some("db"), "create", "container spc-db-1", 12));
         assert_eq!(
             run.captured.stderr(),
@@ -424,7 +424,7 @@ db          ready          1.2 s  spc-db-1
 
     #[test]
     fn quiet_shows_errors_and_what_is_printed() {
-        let run = run(Captured::plain(), Verbosity::Quiet);
+        let run = run(CapturedTerminal::plain(), Verbosity::Quiet);
         bring_up(&run);
         run.progress.event(&Event::Log { level: Level::Warning, text: "slow".into() });
         run.progress.event(&Event::StepFailed {
@@ -440,7 +440,7 @@ db          ready          1.2 s  spc-db-1
 
     #[test]
     fn a_replacement_says_its_cause_once_and_leaves_details_out() {
-        let run = run(Captured::plain(), Verbosity::Normal);
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         let changed = Cause::DescriptionChanged(ChangedKeys {
             keys: vec!["environment TZ".to_owned()],
             image: None,
@@ -464,7 +464,7 @@ db          stopped        40 ms  spc-db-1
 
     #[test]
     fn a_wait_is_spoken_of_only_when_it_takes_long() {
-        let run = run(Captured::plain(), Verbosity::Normal);
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         run.progress.event(&started(1, Some("db"), "wait until ready", "container spc-db-1", None));
         for second in 1..=11 {
             run.seconds.store(second, Ordering::Relaxed);
@@ -485,7 +485,7 @@ db          waiting               exit code 2, 10 probes
 
     #[test]
     fn what_was_waited_for_is_said_once_and_when_it_is_over() {
-        let run = run(Captured::plain(), Verbosity::Normal);
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         let start =
             |service: &str| label(7, Some(service), "start", &format!("container spc-{service}-1"));
         for (service, waits_for) in [
@@ -512,12 +512,12 @@ web         cut short             start spc-web-1
 
     #[test]
     fn bytes_of_a_pull_are_said_now_and_then() {
-        let run = run(Captured::plain(), Verbosity::Normal);
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         let pull = || label(1, Some("db"), "pull", "image postgres:15");
         run.progress.event(&Event::StepStarted { label: pull(), cause: None });
         for second in 1..=6 {
             run.seconds.store(second, Ordering::Relaxed);
-            let standing = Standing::new(
+            let standing = StepStatus::new(
                 format!("{second} MiB of 9 MiB"),
                 Detail::Transferring { current: second, total: 9 },
             );
@@ -532,7 +532,7 @@ db          pulling               5 MiB of 9 MiB
 
     #[test]
     fn nothing_to_do_and_a_held_lock_are_said() {
-        let run = run(Captured::plain(), Verbosity::Normal);
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         run.progress
             .event(&Event::Waiting { text: "another run changes \"spc\": anna@desk".into() });
         run.progress.event(&Event::Unchanged { project: "spc".into(), verb: "up".into() });
@@ -545,7 +545,7 @@ spc         unchanged             up: nothing to do
 
     #[test]
     fn a_long_name_widens_the_column_from_then_on() {
-        let run = run(Captured::plain(), Verbosity::Normal);
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         run.progress.event(&done(
             0,
             Some("celery-worker"),
@@ -569,7 +569,7 @@ db             disconnected       5 ms  spc-db-1
             (Verbosity::Verbose, "debug: note\nnote\nwarning: note\nerror: note\n"),
             (Verbosity::Quiet, "error: note\n"),
         ] {
-            let run = run(Captured::plain(), verbosity);
+            let run = run(CapturedTerminal::plain(), verbosity);
             for level in levels {
                 run.progress.event(&Event::Log { level, text: "note".into() });
             }
@@ -579,7 +579,7 @@ db             disconnected       5 ms  spc-db-1
 
     #[test]
     fn printed_text_cannot_drive_the_terminal() {
-        let run = run(Captured::plain(), Verbosity::Normal);
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         run.progress.event(&Event::Print { text: "\u{1b}]0;title\u{7}two\r\nlines".into() });
         assert_eq!(run.captured.stdout(), "␛]0;title␇two\r\nlines\n");
     }

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::live_region::{LiveRegion, Size};
+use super::live_region::{LiveRegion, TerminalSize};
 use super::masking::masked_json;
 use super::output_queue::{OutputQueue, Target};
 use crate::model::secret::Secrets;
@@ -53,7 +53,7 @@ pub struct Terminal {
 /// A terminal that can be drawn on.
 pub struct Screen {
     /// Its size now.
-    pub size: Box<dyn Fn() -> Size + Send + Sync>,
+    pub size: Box<dyn Fn() -> TerminalSize + Send + Sync>,
     /// Whether standard output may be the same one.
     pub shared: bool,
 }
@@ -128,7 +128,7 @@ impl Terminal {
     }
 
     /// The size of the terminal that standard error is, now; none where it is none.
-    pub fn size(&self) -> Option<Size> {
+    pub fn size(&self) -> Option<TerminalSize> {
         self.screen.as_ref().map(|screen| (screen.size)())
     }
 
@@ -369,12 +369,12 @@ fn send(stream: &mut Stream, text: &str) {
 }
 
 /// A terminal that doesn't know its size is taken for one of 80 columns and 24 rows.
-fn size_of_stderr() -> Size {
+fn size_of_stderr() -> TerminalSize {
     let known = terminal_size::terminal_size_of(io::stderr())
         .map(|(width, height)| (usize::from(width.0), usize::from(height.0)));
     let (columns, rows) =
         known.filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24));
-    Size { columns, rows }
+    TerminalSize { columns, rows }
 }
 
 fn write_line(stream: &mut Stream, text: &str) -> io::Result<()> {
@@ -388,13 +388,13 @@ fn write_line(stream: &mut Stream, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::fixture::Captured;
+    use crate::ui::fixture::CapturedTerminal;
     use similar_asserts::assert_eq;
 
     /// A reader that has gone, or a full disk.
-    struct Broken(io::ErrorKind);
+    struct BrokenStream(io::ErrorKind);
 
-    impl Write for Broken {
+    impl Write for BrokenStream {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
             Err(self.0.into())
         }
@@ -405,23 +405,23 @@ mod tests {
     }
 
     fn broken(kind: io::ErrorKind) -> Terminal {
-        let stream = |kind| Stream { writer: Box::new(Broken(kind)), colour: false };
+        let stream = |kind| Stream { writer: Box::new(BrokenStream(kind)), colour: false };
         Terminal::new(stream(kind), stream(kind), None, Arc::new(Secrets::new()))
     }
 
     #[test]
     fn styles_are_taken_out_where_there_is_no_colour() {
-        let plain = Captured::plain();
+        let plain = CapturedTerminal::plain();
         plain.terminal.out(&styled(FAILURE, "failed"));
         assert_eq!(plain.stdout(), "failed\n");
-        let coloured = Captured::coloured();
+        let coloured = CapturedTerminal::coloured();
         coloured.terminal.err(&styled(SUBJECT, "db"));
         assert_eq!(coloured.stderr(), "\u{1b}[1mdb\u{1b}[0m\n");
     }
 
     #[test]
     fn a_secret_is_masked_whoever_prints_it() {
-        let captured = Captured::plain();
+        let captured = CapturedTerminal::plain();
         captured.secrets.add("db_password", "token", "correct horse");
         captured.terminal.out("the password is correct horse");
         captured.terminal.err("and again: correct horse");
@@ -431,7 +431,7 @@ mod tests {
 
     #[test]
     fn what_a_panic_says_is_masked_and_waits_for_no_lock() {
-        let captured = Captured::plain();
+        let captured = CapturedTerminal::plain();
         captured.secrets.add("db_password", "token", "correct horse");
         captured.terminal.err_if_free("spc broke off: no \u{1b}[2J\"correct horse\"");
         let held = captured.terminal.streams.lock();
@@ -459,7 +459,7 @@ mod tests {
 
     #[test]
     fn lines_of_several_threads_never_mix() {
-        let captured = Captured::plain();
+        let captured = CapturedTerminal::plain();
         std::thread::scope(|scope| {
             for name in ["a", "b", "c", "d"] {
                 let terminal = &captured.terminal;

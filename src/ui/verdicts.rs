@@ -16,8 +16,8 @@ pub struct Verdicts<'a> {
 
 impl Verdicts<'_> {
     /// A test or a file, with its failure.
-    pub fn tell(&self, told: &TestReport) {
-        match told {
+    pub fn tell(&self, reported: &TestReport) {
+        match reported {
             TestReport::Broken(file, diagnostic) => {
                 self.failed(&format!("{} {file}", styled(FAILURE, "BROKEN")), diagnostic)
             }
@@ -85,8 +85,8 @@ pub fn sentence(summary: &Summary) -> String {
 }
 
 /// Shows tests to programs: `{"event": "test", …}` each.
-pub fn tell_json(lines: &JsonLines, told: &TestReport) {
-    match told {
+pub fn report_json(lines: &JsonLines, reported: &TestReport) {
+    match reported {
         TestReport::Broken(file, diagnostic) => lines.broken(file, diagnostic),
         TestReport::Verdict(verdict) => lines.verdict(verdict),
     }

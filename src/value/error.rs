@@ -12,10 +12,10 @@ use std::cell::RefCell;
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 use super::json::{from_json, to_json};
+use super::rhai_messages;
 use super::size;
 use super::text::plain;
-use super::wording;
-use crate::model::failure::{Detail, FilePlace, SpecPath};
+use crate::model::failure::{Detail, FileSpan, SpecPath};
 use crate::model::{Failure, Kind};
 
 /// The field of a failure that is about the words of the command line, not about a place in the
@@ -43,16 +43,16 @@ pub fn refuse(failure: &Failure) {
 /// Forgets [`refused`] until the answer is dropped: for scripts inside scripts, and for what runs
 /// after an interrupt.
 #[must_use = "the refusal is in force again when this is dropped"]
-pub fn set_refusal_aside() -> Aside {
-    Aside { before: REFUSED.take() }
+pub fn set_refusal_aside() -> RefusalGuard {
+    RefusalGuard { before: REFUSED.take() }
 }
 
 /// See [`set_refusal_aside`].
-pub struct Aside {
+pub struct RefusalGuard {
     before: Option<Failure>,
 }
 
-impl Drop for Aside {
+impl Drop for RefusalGuard {
     fn drop(&mut self) {
         REFUSED.set(self.before.take());
     }
@@ -124,7 +124,7 @@ pub fn failure_of(error: &EvalAltResult) -> Failure {
         EvalAltResult::ErrorTerminated(token, _) => token
             .read_lock::<Failure>()
             .map_or_else(Failure::interrupted, |failure| (*failure).clone()),
-        other => wording::describe(other),
+        other => rhai_messages::describe(other),
     }
 }
 
@@ -147,7 +147,7 @@ pub fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Option<&str>) {
 /// `catch`; nothing for what a script or a function threw. `source`: where it is caught, unless the
 /// map says.
 pub fn caught(map: &Map, source: Option<&str>) -> Option<Map> {
-    let mut said = error_map(&wording::of_caught(map)?);
+    let mut said = error_map(&rhai_messages::of_caught(map)?);
     let number = |key: &str| map.get(key).and_then(|value| value.as_int().ok());
     let source = map.get("source").map(plain).or_else(|| source.map(str::to_owned));
     if let (Some(source), Some(line)) = (source, number("line")) {
@@ -184,7 +184,7 @@ pub fn error_map(failure: &Failure) -> Map {
     map
 }
 
-fn place_map(place: &FilePlace) -> Map {
+fn place_map(place: &FileSpan) -> Map {
     let number = |number: usize| Dynamic::from(i64::try_from(number).unwrap_or(i64::MAX));
     Map::from([
         ("file".into(), place.file.clone().into()),
@@ -252,11 +252,11 @@ fn spec_path(at: &Dynamic) -> Option<SpecPath> {
     Some(SpecPath { keys, on_key: at.get("on_key")?.as_bool().ok()? })
 }
 
-fn file_place(at: &Dynamic) -> Option<FilePlace> {
+fn file_place(at: &Dynamic) -> Option<FileSpan> {
     let at = at.read_lock::<Map>()?;
     let number =
         |key: &str| at.get(key)?.as_int().ok().and_then(|number| usize::try_from(number).ok());
-    Some(FilePlace {
+    Some(FileSpan {
         file: plain(at.get("file")?),
         line: number("line")?,
         column: number("column")?,
@@ -289,7 +289,7 @@ mod tests {
         );
         assert_eq!(failure_of(&wrapped), full());
         assert_eq!(innermost(&wrapped).1, Some("up.rhai"));
-        let in_file = Failure { path: None, ..full() }.in_file(FilePlace {
+        let in_file = Failure { path: None, ..full() }.in_file(FileSpan {
             file: "compose.yaml".into(),
             line: 3,
             column: 5,

@@ -11,7 +11,7 @@ use rhai::{Dynamic, Map};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
-use super::size::Room;
+use super::size::SizeBudget;
 use super::{Bytes, Record, SecretToken, Time, type_names};
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
@@ -22,26 +22,26 @@ const DEPTH: usize = 100;
 
 /// The value as JSON; a usage failure with the path of what has none, or if it is too large.
 pub fn to_json(value: &Dynamic) -> Result<Value, Failure> {
-    convert(value, &mut Way::default())
+    convert(value, &mut ConversionState::default())
 }
 
 /// A description as a JSON object. `()` is null, as a key without a value is in a compose file:
 /// `networks: #{ back: () }`.
 pub fn description_to_json(map: &Map) -> Result<Value, Failure> {
-    convert_map(map, &mut Way { keeps_null: true, ..Way::default() })
+    convert_map(map, &mut ConversionState { keeps_null: true, ..ConversionState::default() })
 }
 
 /// The keys that lead to a value, and what there is still room for: texts that a value shares are
 /// copied for each place.
 #[derive(Default)]
-struct Way {
+struct ConversionState {
     path: Vec<String>,
-    room: Room,
+    budget: SizeBudget,
     /// Whether a key whose value is `()` stays.
     keeps_null: bool,
 }
 
-fn convert(value: &Dynamic, way: &mut Way) -> Result<Value, Failure> {
+fn convert(value: &Dynamic, way: &mut ConversionState) -> Result<Value, Failure> {
     let path = &way.path;
     if path.len() > DEPTH {
         return Err(refused(format!("is nested more than {DEPTH} deep"), path));
@@ -64,11 +64,11 @@ fn convert(value: &Dynamic, way: &mut Way) -> Result<Value, Failure> {
         return Ok(character.to_string().into());
     }
     if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
-        way.room.text(text.len())?;
+        way.budget.text(text.len())?;
         return Ok(text.as_str().into());
     }
     if let Some(list) = value.read_lock::<rhai::Array>() {
-        way.room.elements(list.len())?;
+        way.budget.elements(list.len())?;
         return list
             .iter()
             .enumerate()
@@ -96,18 +96,18 @@ fn convert(value: &Dynamic, way: &mut Way) -> Result<Value, Failure> {
     Err(refused(format!("is {}, which has no place in data", type_names::a(value)), &way.path))
 }
 
-fn convert_map(map: &Map, way: &mut Way) -> Result<Value, Failure> {
-    way.room.keys(map.len())?;
+fn convert_map(map: &Map, way: &mut ConversionState) -> Result<Value, Failure> {
+    way.budget.keys(map.len())?;
     let keeps_null = way.keeps_null;
     let set = map.iter().filter(|(_, value)| keeps_null || !value.is_unit());
     let fields = set.map(|(key, value)| {
-        way.room.text(key.len())?;
+        way.budget.text(key.len())?;
         Ok((key.to_string(), within(way, key.to_string(), value)?))
     });
     fields.collect::<Result<_, _>>().map(Value::Object)
 }
 
-fn within(way: &mut Way, key: String, value: &Dynamic) -> Result<Value, Failure> {
+fn within(way: &mut ConversionState, key: String, value: &Dynamic) -> Result<Value, Failure> {
     way.path.push(key);
     let converted = convert(value, way);
     way.path.pop();
@@ -155,16 +155,16 @@ pub fn parse(text: &str, what: &str) -> Result<Dynamic, Failure> {
 /// What there is still room for, and why reading ended where there was none.
 #[derive(Default)]
 struct Limits {
-    room: Room,
+    budget: SizeBudget,
     exceeded: Option<Failure>,
 }
 
 impl Limits {
     fn take<E: de::Error>(
         &mut self,
-        take: impl FnOnce(&mut Room) -> Result<(), Failure>,
+        take: impl FnOnce(&mut SizeBudget) -> Result<(), Failure>,
     ) -> Result<(), E> {
-        take(&mut self.room).map_err(|failure| {
+        take(&mut self.budget).map_err(|failure| {
             let error = E::custom(&failure.message);
             self.exceeded = Some(failure);
             error
@@ -211,14 +211,14 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Dynamic, E> {
-        self.0.take(|room| room.text(text.len()))?;
+        self.0.take(|budget| budget.text(text.len()))?;
         Ok(text.into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Dynamic, A::Error> {
         let mut list = rhai::Array::new();
         while let Some(item) = items.next_element_seed(Reader(self.0))? {
-            self.0.take(Room::element)?;
+            self.0.take(SizeBudget::element)?;
             list.push(item);
         }
         Ok(list.into())
@@ -227,7 +227,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Dynamic, A::Error> {
         let mut map = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
-            self.0.take(|room| room.keys(1).and_then(|()| room.text(key.len())))?;
+            self.0.take(|budget| budget.keys(1).and_then(|()| budget.text(key.len())))?;
             map.insert(key.into(), fields.next_value_seed(Reader(self.0))?);
         }
         Ok(map.into())

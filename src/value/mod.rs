@@ -6,10 +6,10 @@
 //! - [`json`]: Rhai values ↔ JSON
 //! - [`options`]: an options map read key by key, unknown keys refused
 //! - [`error`]: failures ↔ Rhai errors, without loss
-//! - [`wording`]: what Rhai reports, in the words of scripts
+//! - [`rhai_messages`]: what Rhai reports, in the words of scripts
 //! - [`spans`]: where in a source a map literal's key stands
 //! - [`size`]: how large a value may be
-//! - [`swallowed`]: errors after which a script evaluates nothing of its `catch`
+//! - [`swallowed_errors`]: errors after which a script evaluates nothing of its `catch`
 //! - [`text`], [`type_names`]: a value as people read it, a type's name as scripts know it
 
 pub mod bytes;
@@ -17,14 +17,14 @@ pub mod error;
 pub mod json;
 pub mod options;
 pub mod record;
+pub mod rhai_messages;
 pub mod secret;
 pub mod size;
 pub mod spans;
-pub mod swallowed;
+pub mod swallowed_errors;
 pub mod text;
 pub mod time;
 pub mod type_names;
-pub mod wording;
 
 pub use bytes::Bytes;
 pub use options::Options;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rhai::{Dynamic, FnPtr, Map};
 
-use super::size::Room;
+use super::size::SizeBudget;
 use super::{Bytes, Record, SecretToken, type_names};
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
@@ -29,7 +29,7 @@ pub struct Options {
     what: String,
     map: Map,
     /// For all that is read of them.
-    room: Room,
+    budget: SizeBudget,
     /// The keys asked for so far: all there are, once everything was asked.
     known: Vec<&'static str>,
 }
@@ -37,7 +37,7 @@ pub struct Options {
 impl Options {
     /// The options in `map`; `what` they are stands in messages: `exec options`.
     pub fn new(map: Map, what: impl Into<String>) -> Self {
-        Self { what: what.into(), map, room: Room::new(), known: Vec::new() }
+        Self { what: what.into(), map, budget: SizeBudget::new(), known: Vec::new() }
     }
 
     /// The options in a map, a record or `()`.
@@ -178,7 +178,7 @@ impl Options {
         convert: impl Fn(&Dynamic) -> Option<T>,
     ) -> Result<Option<T>, Failure> {
         let Some(value) = self.take(key) else { return Ok(None) };
-        self.room.value(&value)?;
+        self.budget.value(&value)?;
         match convert(&value) {
             Some(converted) => Ok(Some(converted)),
             // Of a number it is the value that is wrong.

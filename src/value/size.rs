@@ -22,19 +22,19 @@ const OVERHEAD: usize = 64;
 
 /// What there is room for in a value that is made or counted.
 #[derive(Debug, Clone)]
-pub struct Room {
+pub struct SizeBudget {
     elements: usize,
     keys: usize,
     text: usize,
 }
 
-impl Default for Room {
+impl Default for SizeBudget {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Room {
+impl SizeBudget {
     /// That of an empty value.
     pub fn new() -> Self {
         Self { elements: ELEMENTS, keys: ELEMENTS, text: LARGEST_VALUE }
@@ -137,12 +137,12 @@ impl Room {
 
 /// Whether a value is as large as one may be, or smaller.
 pub fn check(value: &Dynamic) -> Result<(), Failure> {
-    Room::new().value(value)
+    SizeBudget::new().value(value)
 }
 
 /// Whether a text of so many bytes may be.
 pub fn check_text(bytes: usize) -> Result<(), Failure> {
-    Room::new().text(bytes)
+    SizeBudget::new().text(bytes)
 }
 
 /// The failure of who would make a value that is larger: `what` it would be.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rhai::{AST, ASTNode, Expr, Position};
 
-use crate::model::diagnostic::{Place, Source};
+use crate::model::diagnostic::{Source, SourceSpan};
 
 /// The keys of all map literals, and the elements of lists in them, of the sources added.
 #[derive(Default)]
@@ -50,7 +50,12 @@ impl Spans {
     ///
     /// Of several that fit alike the one nearest to `near`, the call that failed, is taken: after
     /// it in the same source first, since options stand in the call.
-    pub fn find(&self, path: &[String], on_key: bool, near: Option<&Place>) -> Option<Place> {
+    pub fn find(
+        &self,
+        path: &[String],
+        on_key: bool,
+        near: Option<&SourceSpan>,
+    ) -> Option<SourceSpan> {
         if let Some(literal) = self.best(path, on_key, near) {
             return place(&literal.source, if on_key { literal.key } else { literal.value });
         }
@@ -59,7 +64,7 @@ impl Spans {
         place(&literal.source, literal.key)
     }
 
-    fn best(&self, path: &[String], on_key: bool, near: Option<&Place>) -> Option<&Literal> {
+    fn best(&self, path: &[String], on_key: bool, near: Option<&SourceSpan>) -> Option<&Literal> {
         let fitting = self.literals.iter().filter_map(|literal| {
             let common = literal
                 .chain
@@ -84,7 +89,7 @@ impl Spans {
 }
 
 /// How far a literal is from the call: another source, before the call, lines.
-fn distance(literal: &Literal, near: Option<&Place>) -> (bool, bool, usize) {
+fn distance(literal: &Literal, near: Option<&SourceSpan>) -> (bool, bool, usize) {
     let Some(near) = near else { return (false, false, 0) };
     let line = literal.key.line().unwrap_or(0);
     let before = (line, literal.key.position().unwrap_or(0)) < (near.line, near.column);
@@ -141,11 +146,11 @@ fn chain(path: &[ASTNode]) -> Vec<String> {
 }
 
 /// A place in a source, as wide as the token there; nothing for a position that isn't in it.
-pub fn place(source: &Arc<Source>, position: Position) -> Option<Place> {
+pub fn place(source: &Arc<Source>, position: Position) -> Option<SourceSpan> {
     let line = position.line()?;
     let column = position.position().unwrap_or(1).max(1);
     let text = source.text.lines().nth(line - 1).unwrap_or_default();
-    Some(Place {
+    Some(SourceSpan {
         source: source.clone(),
         line,
         column,
@@ -192,7 +197,7 @@ mod tests {
 
     fn found(places: &Spans, path: &str, on_key: bool) -> String {
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        let shown = |place: Place| {
+        let shown = |place: SourceSpan| {
             let line = place.source.text.lines().nth(place.line - 1).unwrap_or_default();
             let marked: String = line.chars().skip(place.column - 1).take(place.width).collect();
             format!("{}:{}:{} {marked}", place.source.name, place.line, place.column)
@@ -252,7 +257,7 @@ fn describe(o) {
         let text = "exec(\"a\", #{ timeout: 1 });\nexec(\"b\", #{ timeout: 2 });\nexec(\"c\", #{ timeout: 3 });";
         let places = places(&[("a.rhai", text), ("b.rhai", text)]);
         let source = Arc::new(Source { name: "b.rhai".into(), text: text.into() });
-        let near = Place { source, line: 2, column: 1, width: 4 };
+        let near = SourceSpan { source, line: 2, column: 1, width: 4 };
         let place = places.find(&["timeout".into()], false, Some(&near)).unwrap();
         assert_eq!((place.source.name.as_str(), place.line, place.column), ("b.rhai", 2, 23));
     }

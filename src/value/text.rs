@@ -26,26 +26,26 @@ pub fn plain(value: &Dynamic) -> String {
 /// As a literal of scripts: a string in quotes. One that would be larger than a text may be ends
 /// with `…`.
 pub fn literal(value: &Dynamic) -> String {
-    let mut text = Text::default();
+    let mut text = BoundedText::default();
     write_literal(&mut text, value, 0);
     text.cut_off()
 }
 
 /// A map or a record as a literal.
 pub fn map_literal(map: &Map) -> String {
-    let mut text = Text::default();
+    let mut text = BoundedText::default();
     write_map(&mut text, map, 0);
     text.cut_off()
 }
 
 /// A text that is being written, never larger than a text may be.
 #[derive(Default)]
-pub struct Text {
+pub struct BoundedText {
     text: String,
     is_full: bool,
 }
 
-impl Text {
+impl BoundedText {
     pub fn push_str(&mut self, text: &str) {
         self.is_full |= self.text.len().saturating_add(text.len()) > LARGEST_VALUE;
         if !self.is_full {
@@ -76,14 +76,14 @@ impl Text {
     }
 }
 
-impl Write for Text {
+impl Write for BoundedText {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         self.push_str(text);
         if self.is_full { Err(std::fmt::Error) } else { Ok(()) }
     }
 }
 
-fn write_literal(out: &mut Text, value: &Dynamic, depth: usize) {
+fn write_literal(out: &mut BoundedText, value: &Dynamic, depth: usize) {
     if out.is_full {
         // Whatever follows is left out.
     } else if depth > DEPTH {
@@ -122,7 +122,7 @@ fn write_literal(out: &mut Text, value: &Dynamic, depth: usize) {
     }
 }
 
-fn write_map(out: &mut Text, map: &Map, depth: usize) {
+fn write_map(out: &mut BoundedText, map: &Map, depth: usize) {
     out.push_str("#{");
     for (index, (key, value)) in map.iter().enumerate() {
         out.push_str(if index > 0 { ", " } else { "" });

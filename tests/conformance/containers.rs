@@ -185,7 +185,7 @@ pub async fn the_list_tells_state_and_exit_code(case: &Case<'_>) {
     case.engine.container_wait(&failed).await.unwrap();
 
     let all = case.engine.container_list(true, &case.filter()).await.unwrap();
-    let told: HashMap<_, _> = all
+    let reported: HashMap<_, _> = all
         .into_iter()
         .map(|container| {
             let name = container.names.unwrap().remove(0);
@@ -199,8 +199,8 @@ pub async fn the_list_tells_state_and_exit_code(case: &Case<'_>) {
             )
         })
         .collect();
-    let of = |name: &str| &told[&format!("/{name}")];
-    assert_eq!(told.len(), 3);
+    let of = |name: &str| &reported[&format!("/{name}")];
+    assert_eq!(reported.len(), 3);
     assert_eq!(of(&running).0, "running");
     assert!(of(&running).1.starts_with("Up "), "{}", of(&running).1);
     assert_eq!(of(&failed).0, "exited");

@@ -39,9 +39,9 @@ pub async fn a_subscription_misses_nothing_and_tells_nothing_older(case: &Case<'
         let mut events = case.engine.events(&filters(case), None).await.unwrap();
         case.engine.container_rename(&name, &case.name("two")).await.unwrap();
         case.engine.container_remove(&case.name("two"), true, true).await.unwrap();
-        let told = next(&mut events).await;
-        assert_eq!(told.action.as_deref(), Some("rename"), "round {round}");
-        assert_eq!(told.actor.unwrap().attributes.unwrap()["name"], case.name("two"));
+        let reported = next(&mut events).await;
+        assert_eq!(reported.action.as_deref(), Some("rename"), "round {round}");
+        assert_eq!(reported.actor.unwrap().attributes.unwrap()["name"], case.name("two"));
         assert_eq!(next_action(&mut events).await, "destroy", "round {round}");
     }
 }
@@ -112,11 +112,11 @@ pub async fn a_life_is_told_in_order(case: &Case<'_>) {
     case.engine.container_stop(&case.name("two"), &at_once()).await.unwrap();
     case.engine.container_start(&case.name("two")).await.unwrap();
     case.engine.container_remove(&case.name("two"), true, true).await.unwrap();
-    let mut told: Vec<String> =
+    let mut reported: Vec<String> =
         events.take(8).map(|event| event.unwrap().action.unwrap()).collect().await;
     // Newer engines say these two in either order.
     if case.engine.api_version() >= (ApiVersion { major: 1, minor: 44 }) {
-        told[3..5].sort();
+        reported[3..5].sort();
     }
-    assert_eq!(told, ["create", "start", "rename", "die", "stop", "start", "die", "destroy"]);
+    assert_eq!(reported, ["create", "start", "rename", "die", "stop", "start", "die", "destroy"]);
 }

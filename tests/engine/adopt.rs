@@ -100,7 +100,7 @@ fn a_compose_project_is_refused_and_left_alone_without_adopt() {
     composed(&project);
     describe(&project);
     let (before, ids) = (objects(&project.name), containers(&project.name));
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "A project \"spct-refused\" that spc did not make is on this engine: spct-refused-db-1",
         "--adopt takes it over",
     ]);
@@ -108,7 +108,7 @@ fn a_compose_project_is_refused_and_left_alone_without_adopt() {
     project
         .spc(&["run", "scripts/down.rhai"])
         .ends(0)
-        .told(&["left alone, because spc did not make them: spct-refused-db-1"]);
+        .prints(&["left alone, because spc did not make them: spct-refused-db-1"]);
     assert_eq!((objects(&project.name), containers(&project.name)), (before, ids));
     project.script("app::describe().down(#{ volumes: true });").arg("--adopt").ends(0);
     assert_eq!(objects(&project.name), Vec::<String>::new());
@@ -120,7 +120,7 @@ fn adopt_replaces_the_containers_and_uses_the_volumes_in_place() {
     composed(&project);
     describe(&project);
     let old = containers(&project.name);
-    project.up().arg("--adopt").ends(0).told(&["adopted from Docker Compose"]);
+    project.up().arg("--adopt").ends(0).prints(&["adopted from Docker Compose"]);
     let now = containers(&project.name);
     assert_eq!(old.keys().collect::<Vec<_>>(), now.keys().collect::<Vec<_>>());
     assert_ne!(old, now);
@@ -131,7 +131,7 @@ fn adopt_replaces_the_containers_and_uses_the_volumes_in_place() {
     assert_eq!(exec(&project.container("db"), &["cat", "/data/rows"]), "row\n");
 
     // From now on it is spc's, without the option.
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
     project.script("app::describe().down();").ends(0);
     assert_eq!(containers(&project.name).len(), 0);
     assert!(is_there("volume", "spct-adopt_data") && !is_there("network", "spct-adopt_default"));
@@ -148,7 +148,7 @@ fn a_volume_alone_that_compose_left_needs_adopt_and_works_with_it() {
     docker(&["rm", "--force", &project.container("db")]);
     describe(&project);
     let left = "was made by Docker Compose, for a project of this name";
-    project.up().ends(1).told(&[left, "--adopt takes it over"]);
+    project.up().ends(1).prints(&[left, "--adopt takes it over"]);
     project.up().arg("--adopt").ends(0);
     project.script("app::describe().down(#{ volumes: true });").ends(0);
     assert!(
@@ -180,13 +180,13 @@ fn adopting_what_a_killed_compose_left_has_one_database_at_a_time() {
         (exec(&project.container("db"), &["cat", "/data/log"]) == wanted).then_some(())
     };
     until("the first database runs", LONG, || has_logged("start\n"));
-    project.up().arg("--adopt").ends(0).told(&["a second container of this number"]);
+    project.up().arg("--adopt").ends(0).prints(&["a second container of this number"]);
     assert_eq!(
         containers(&project.name).keys().cloned().collect::<Vec<_>>(),
         [project.container("db")]
     );
     until("the new database runs", LONG, || has_logged("start\nclean stop\nstart\n"));
-    project.up().arg("--adopt").ends(0).told(&["unchanged"]);
+    project.up().arg("--adopt").ends(0).prints(&["unchanged"]);
     has_logged("start\nclean stop\nstart\n").unwrap();
 }
 
@@ -201,7 +201,7 @@ fn a_container_name_of_another_project_is_said_to_be_its_and_left_running() {
     }
     first.up().ends(0);
     let before = containers(&first.name);
-    second.up().ends(1).told(&[
+    second.up().ends(1).prints(&[
         "The container name \"spct-name-shared\" is taken by another container: spc made it for the service \"a\" of the project \"spct-name-first\"",
         "running, created",
         "choose another \"container_name\"",

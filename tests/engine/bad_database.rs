@@ -80,7 +80,7 @@ fn a_database_that_exits_gives_way_to_the_old_one_with_every_row() {
         until("rows are written", LIMIT, || (count() > 100).then_some(()));
         // Ends the writer also when this fails.
         let result = std::panic::catch_unwind(|| {
-            project.up().within(LIMIT).ends(1).told(&[
+            project.up().within(LIMIT).ends(1).prints(&[
                 "\"db\" exited",
                 "with code 3",
                 "this is no database",
@@ -101,7 +101,7 @@ fn a_database_that_exits_gives_way_to_the_old_one_with_every_row() {
     assert!((1..=ROWS).all(|id| rows.contains(&id)));
 
     project.edit("examples/spc/.env", &bad, "local/postgres:15-alpine");
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 #[test]
@@ -119,8 +119,8 @@ fn a_database_image_that_is_not_to_be_had_leaves_everything_as_it_is() {
     project
         .up()
         .ends(1)
-        .told(&["127.0.0.1:1/spct/none:15", "could not be pulled", "connection refused"])
-        .not_told(&["stopped"]);
+        .prints(&["127.0.0.1:1/spct/none:15", "could not be pulled", "connection refused"])
+        .does_not_print(&["stopped"]);
     assert_eq!(containers(&project.name), before);
     assert_eq!(started(), at);
     assert_healthy(&project);
@@ -144,7 +144,7 @@ fn a_password_that_the_volume_does_not_know_is_named_as_such() {
         "POSTGRES_PASSWORD=POSTGRES_PASSWORD-of-a-test",
         "POSTGRES_PASSWORD=another-one",
     );
-    project.up().within(LIMIT).ends(1).told(&[
+    project.up().within(LIMIT).ends(1).prints(&[
         "the database has another password for \"postgres\": it keeps the one that its volume was first made with",
         "ALTER USER \"postgres\" PASSWORD",
     ]);
@@ -179,5 +179,5 @@ fn a_volume_of_another_major_version_is_named_as_such() {
         .up()
         .within(LIMIT)
         .ends(1)
-        .told(&["the volume was made by PostgreSQL 14, and this image is PostgreSQL 15: use an image of PostgreSQL 14"]);
+        .prints(&["the volume was made by PostgreSQL 14, and this image is PostgreSQL 15: use an image of PostgreSQL 14"]);
 }

@@ -6,7 +6,7 @@ use similar_asserts::assert_eq;
 use super::docker::{containers, exec, inspect, objects};
 use super::images::busybox;
 use super::project::Project;
-use super::watch::{Watch, is_exec};
+use super::watch::{EventWatch, is_exec};
 
 /// The files of a stack of three services, one of them in a profile.
 fn write(project: &Project) {
@@ -62,7 +62,7 @@ fn labels(project: &Project, service: &str) -> Value {
 fn a_compose_file_comes_up_as_the_same_description_in_a_script_does() {
     let project = Project::new("compose");
     write(&project);
-    project.up().ends(0).told(&["web", "ready"]);
+    project.up().ends(0).prints(&["web", "ready"]);
     let there = containers(&project.name);
     assert_eq!(there.keys().collect::<Vec<_>>(), ["spct-compose-db-1", "spct-compose-web-1"]);
     let of_file = ["db", "web"].map(|service| labels(&project, service));
@@ -75,8 +75,8 @@ fn a_compose_file_comes_up_as_the_same_description_in_a_script_does() {
 
     // Again, and then by the script: nothing is to be done.
     for again in ["the same file", "the script"] {
-        let mut watch = Watch::on(&project.name);
-        project.up().ends(0).told(&["unchanged"]).not_told(&["created", "started"]);
+        let mut watch = EventWatch::on(&project.name);
+        project.up().ends(0).prints(&["unchanged"]).does_not_print(&["created", "started"]);
         assert!(watch.so_far().iter().all(|event| is_exec(event)), "{again}");
         assert_eq!(containers(&project.name), there, "{again}");
         describe(&project);
@@ -95,7 +95,7 @@ fn a_change_in_a_compose_file_replaces_what_it_is_about_and_a_profile_adds_its_s
     project.up().ends(0);
     let before = containers(&project.name);
     project.edit("app/compose.yaml", "of.mine=yes", "of.mine=no");
-    project.up().env("COMPOSE_PROFILES", "production").ends(0).told(&["labels"]);
+    project.up().env("COMPOSE_PROFILES", "production").ends(0).prints(&["labels"]);
     let after = containers(&project.name);
     assert_eq!(
         after.keys().map(|name| name.rsplit('-').nth(1).unwrap()).collect::<Vec<_>>(),
@@ -109,5 +109,5 @@ fn a_change_in_a_compose_file_replaces_what_it_is_about_and_a_profile_adds_its_s
         "volumes: {data: }",
         "volumes: {data: {labels: {kind: other}}}",
     );
-    project.up().ends(1).told(&["app/compose.yaml:", "volumes: {data: {labels: {kind: other}}}"]);
+    project.up().ends(1).prints(&["app/compose.yaml:", "volumes: {data: {labels: {kind: other}}}"]);
 }

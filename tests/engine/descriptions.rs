@@ -85,7 +85,7 @@ fn every_key_of_a_service_arrives() {
     let volume: serde_json::Value =
         serde_json::from_str(&docker(&["volume", "inspect", "spct-keys_data"])).unwrap();
     assert_eq!(volume[0]["Labels"]["kind"], "of a test");
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
     assert_eq!(containers(&project.name).len(), 1);
 }
 
@@ -116,7 +116,7 @@ fn a_service_on_two_networks_is_known_on_both() {
                 .is_ok();
         assert_eq!(known, is_known, "{name}, asked from {from}");
     }
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn an_external_network_and_volume_are_used_and_left() {
         "networks: #{ \"default\"",
         &format!("networks: #{{ outer: #{{ external: true, name: \"{network}\" }}, \"default\""),
     );
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         &format!("The external network \"{network}\" is not on this engine"),
         &format!("docker network create {network}"),
     ]);
@@ -148,7 +148,7 @@ fn an_external_network_and_volume_are_used_and_left() {
     project
         .up()
         .ends(1)
-        .told(&[&format!("The external volume \"{volume}\" is not on this engine")]);
+        .prints(&[&format!("The external volume \"{volume}\" is not on this engine")]);
     docker(&["volume", "create", volume]);
     project.up().ends(0);
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
@@ -186,7 +186,11 @@ fn profiles_and_names_choose_what_comes_up() {
     up("\"proxy\"");
     assert_eq!(there(), ["db", "mail", "proxy", "web"]);
     // One whose profile is not active is no orphan.
-    project.up().ends(0).told(&["unchanged"]).not_told(&["belongs to no described service"]);
+    project
+        .up()
+        .ends(0)
+        .prints(&["unchanged"])
+        .does_not_print(&["belongs to no described service"]);
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
     assert_eq!(there(), [""; 0]);
 }
@@ -215,5 +219,5 @@ fn a_volume_over_a_relative_folder_holds_the_projects_folder_and_nothing_of_the_
         exec("spct-bound-a-1", &["cat", "/here/data/own.txt", "/linked/own.txt"]),
         "of the project\nof the project\n"
     );
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }

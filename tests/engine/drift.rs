@@ -25,7 +25,7 @@ fn a_container_that_was_removed_is_made_again() {
     let project = project("removed");
     let before = containers(&project.name);
     docker(&["rm", "--force", &project.container("db")]);
-    project.up().ends(0).told(&["db          created"]).not_told(&["web          "]);
+    project.up().ends(0).prints(&["db          created"]).does_not_print(&["web          "]);
     let after = containers(&project.name);
     assert_eq!(after.len(), 2);
     assert_eq!(after[&project.container("web")], before[&project.container("web")]);
@@ -36,7 +36,7 @@ fn a_container_that_was_stopped_is_started() {
     let project = project("stopped");
     let before = containers(&project.name);
     docker(&["stop", "--time", "0", &project.container("db")]);
-    project.up().ends(0).told(&["db          started"]).not_told(&["web          "]);
+    project.up().ends(0).prints(&["db          started"]).does_not_print(&["web          "]);
     assert_eq!(containers(&project.name), before);
     assert!(runs(&project.container("db")));
 }
@@ -46,11 +46,11 @@ fn a_container_that_is_paused_is_told_with_what_to_do() {
     let project = project("paused");
     docker(&["pause", &project.container("db")]);
     let said = ["The container \"spct-paused-db-1\" is paused", "docker unpause spct-paused-db-1"];
-    project.up().ends(1).told(&said);
-    project.script("app::describe().start();").ends(1).told(&said);
-    project.script("app::describe().service(\"db\").exec(\"true\");").ends(1).told(&said);
+    project.up().ends(1).prints(&said);
+    project.script("app::describe().start();").ends(1).prints(&said);
+    project.script("app::describe().service(\"db\").exec(\"true\");").ends(1).prints(&said);
     docker(&["unpause", &project.container("db")]);
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_network_that_was_removed_is_made_again_with_what_is_on_it() {
             "{service}: {networks}"
         );
     }
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_name_that_another_container_took_is_told() {
     let _ = super::docker::try_docker(&["rm", "--force", &name]);
     docker(&["create", "--name", &name, busybox(), "true"]);
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#, busybox()));
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "The container name \"spct-name-taken-web-1\" is taken by another container: neither spc nor Docker Compose made it",
         "--project",
     ]);
@@ -102,7 +102,7 @@ fn other_settings_of_a_network_are_refused_and_down_and_up_takes_them() {
         "\"default\": #{ ipam",
         "\"default\": #{ internal: true, ipam",
     );
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "The network \"spct-other-net_default\" was made with other settings than these",
         "run `down`, then `up`",
     ]);

@@ -39,14 +39,14 @@ fn a_command_whose_time_is_over_is_ended_with_all_that_it_started() {
             r#"app::describe().service("web").exec("{stubborn}", #{{ timeout: "1s" }});"#
         ))
         .ends(1);
-    ended.told(&[
+    ended.prints(&[
         "The command in \"web\" did not end within 1s",
         "it was ended; give it more time with `timeout`",
     ]);
     assert_eq!(commands(&project), Vec::<String>::new());
     // As another user, without a shell of its own.
     let text = r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s", user: "1000" });"#;
-    project.script(text).ends(1).told(&["it was ended"]);
+    project.script(text).ends(1).prints(&["it was ended"]);
     assert_eq!(commands(&project), Vec::<String>::new());
 }
 
@@ -74,7 +74,7 @@ fn a_command_of_any_user_is_ended_in_a_container_of_another() {
         let text = format!(
             r#"app::describe().service("web").exec("{command}", #{{ timeout: "1s", {user} }});"#
         );
-        project.script(&text).ends(1).told(&["it was ended"]);
+        project.script(&text).ends(1).prints(&["it was ended"]);
         assert_eq!(commands(&project), Vec::<String>::new(), "{command} {user}");
     }
 }
@@ -84,7 +84,7 @@ fn a_command_that_writes_too_much_is_ended() {
     let project = idle("exec-flood");
     let ended =
         project.script(r#"app::describe().service("web").exec(["busybox", "yes"]);"#).ends(2);
-    ended.told(&["writes more than 64 MiB"]);
+    ended.prints(&["writes more than 64 MiB"]);
     assert_eq!(commands(&project), Vec::<String>::new());
 }
 
@@ -127,6 +127,6 @@ fn a_command_that_can_t_be_ended_is_told() {
     let ended = project
         .script(r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s" });"#)
         .ends(1);
-    ended.told(&["it goes on in the container (the container has no /bin/sh that could end it): restart the container to end it"]);
+    ended.prints(&["it goes on in the container (the container has no /bin/sh that could end it): restart the container to end it"]);
     assert_eq!(commands(&project), ["sleep 4242"]);
 }

@@ -22,16 +22,16 @@ fn a_port_that_a_process_has_is_named_with_the_process() {
         web("port-process", &format!("command: [\"sleep\", \"1000\"], ports: [\"{port}:80\"]"));
     let process = format!("(pid {})", std::process::id());
     let said = format!("The port {port} of \"web\" is already taken by the process");
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         &said,
         &process,
         "scripts/stack.rhai:",
         "publish another host port",
     ]);
     assert_eq!(objects(&project.name), [""; 0], "before anything is made");
-    project.spc(&["plan", "scripts/up.rhai"]).ends(1).told(&[&said]);
+    project.spc(&["plan", "scripts/up.rhai"]).ends(1).prints(&[&said]);
     drop(taken);
-    project.up().ends(0).told(&["started"]);
+    project.up().ends(0).prints(&["started"]);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_port_that_another_container_has_is_named_with_the_container() {
     let taken = format!(
         "The service \"web\" needs the host port {port}, which is taken by the container \"spct-port-first-web-1\""
     );
-    second.up().ends(1).told(&[&taken, "scripts/stack.rhai:", "publish another host port"]);
+    second.up().ends(1).prints(&[&taken, "scripts/stack.rhai:", "publish another host port"]);
     assert_eq!(objects(&second.name), [""; 0]);
 }
 
@@ -52,7 +52,7 @@ fn a_port_that_another_container_has_is_named_with_the_container() {
 fn an_image_that_is_not_here_and_has_no_registry_is_named() {
     let project = Project::new("no-image");
     project.stack(r#"services: #{ web: #{ image: "127.0.0.1:1/spct/none:1" } }"#);
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "The image \"127.0.0.1:1/spct/none:1\" is not here and could not be pulled",
         "connection refused",
         "check its name and the connection to the registry",
@@ -65,14 +65,14 @@ fn a_build_that_fails_shows_its_step_and_output() {
     let project = Project::new("bad-build");
     project.file("app/Dockerfile", &format!("FROM {}\nRUN echo about to fail; false\n", busybox()));
     project.stack(r#"services: #{ web: #{ image: "local/spct-bad-build:1", build: "./app" } }"#);
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "The build of \"local/spct-bad-build:1\" failed",
         "RUN echo about to fail; false\" failed with exit code 1",
         "about to fail",
     ]);
     assert!(!is_there("image", "local/spct-bad-build:1"));
     project.file("app/Dockerfile", &format!("FROM {}\nCMD [\"sleep\", \"1000\"]\n", busybox()));
-    project.up().ends(0).told(&["built", "started"]);
+    project.up().ends(0).prints(&["built", "started"]);
     docker(&["rm", "--force", &project.container("web")]);
     docker(&["image", "rm", "local/spct-bad-build:1"]);
 }
@@ -84,7 +84,7 @@ fn a_check_that_never_passes_is_told_with_its_output_and_the_log() {
         "never-well",
         &format!("command: [\"sh\", \"-c\", \"echo in the log; exec sleep 1000\"], {check}"),
     );
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "\"web\" is not ready after 4s",
         "last probe, exit code 4",
         "not well",
@@ -93,7 +93,11 @@ fn a_check_that_never_passes_is_told_with_its_output_and_the_log() {
     ]);
     // It is left to be looked at, and the next run waits for it again.
     assert_eq!(inspect(&project.container("web"))["State"]["Running"], true);
-    project.up().ends(1).told(&["\"web\" is not ready after 4s"]).not_told(&["created", "started"]);
+    project
+        .up()
+        .ends(1)
+        .prints(&["\"web\" is not ready after 4s"])
+        .does_not_print(&["created", "started"]);
 }
 
 #[test]
@@ -111,14 +115,14 @@ fn a_check_that_passes_late_is_waited_for_although_the_engine_called_it_unhealth
         (health().trim() == "unhealthy").then_some(())
     });
     docker(&["exec", &project.container("web"), "touch", "/tmp/well"]);
-    run.ends(0).told(&["ready"]);
+    run.ends(0).prints(&["ready"]);
 }
 
 #[test]
 fn a_check_that_cannot_run_is_told_at_once() {
     let check = r#"healthcheck: #{ test: ["CMD", "curl", "http://localhost/"], interval: "1h", timeout: "1h" }"#;
     let project = web("no-curl", &format!("command: [\"sleep\", \"1000\"], {check}"));
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "The health check of \"web\" can't run: exit code 12",
         "curl http://localhost/",
         "is the program in the image?",
@@ -131,7 +135,7 @@ fn a_service_that_exits_at_once_is_told_with_its_code_and_log() {
         "exits",
         r#"command: ["sh", "-c", "echo no configuration >&2; exit 7"], restart: "no""#,
     );
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "\"web\" exited with code 7",
         "last log lines",
         "no configuration",
@@ -140,7 +144,7 @@ fn a_service_that_exits_at_once_is_told_with_its_code_and_log() {
         "exits-again",
         r#"command: ["sh", "-c", "echo no configuration >&2; exit 7"], restart: "unless-stopped""#,
     );
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "\"web\" exited 3 times with code 7",
         "last log lines",
         "no configuration",
@@ -150,7 +154,7 @@ fn a_service_that_exits_at_once_is_told_with_its_code_and_log() {
 #[test]
 fn a_command_that_is_not_in_the_image_is_told() {
     let project = web("no-command", r#"command: ["no-such-program"]"#);
-    project.up().ends(1).told(&[
+    project.up().ends(1).prints(&[
         "The command of \"spct-no-command-web-1\" can't run: exec: \"no-such-program\": executable file not found in $PATH",
         "is the program in the image",
     ]);
@@ -171,12 +175,12 @@ fn a_job_is_run_once_until_its_description_changes() {
     };
     let ran = || super::docker::exec(&project.container("web"), &["cat", "/data/ran"]);
     stack("one");
-    project.up().ends(0).told(&["completed"]);
+    project.up().ends(0).prints(&["completed"]);
     assert_eq!(ran(), "one\n");
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
     assert_eq!(ran(), "one\n");
     stack("two");
-    project.up().ends(0).told(&["completed", "command changed"]);
+    project.up().ends(0).prints(&["completed", "command changed"]);
     assert_eq!(ran(), "one\ntwo\n");
 }
 
@@ -190,7 +194,7 @@ fn a_job_that_fails_keeps_what_waits_for_it_from_starting() {
             web: #{{ image: "{image}", command: ["sleep", "1000"], depends_on: #{{ job: #{{ condition: "service_completed_successfully" }} }} }},
         }}"#
     ));
-    project.up().ends(1).told(&["\"job\" exited with code 5", "no migration"]);
+    project.up().ends(1).prints(&["\"job\" exited with code 5", "no migration"]);
     assert_eq!(inspect(&project.container("web"))["State"]["Status"], "created");
 }
 
@@ -202,7 +206,7 @@ fn a_subnet_that_another_network_has_is_told_with_what_to_do() {
     let second = web("subnet-second", keys);
     second.edit("scripts/stack.rhai", second.subnet(), first.subnet());
     let needs = "The network \"spct-subnet-second_default\" needs the subnet";
-    second.up().ends(1).told(&[
+    second.up().ends(1).prints(&[
         needs,
         "of the network \"spct-subnet-first_default\"",
         "choose another `subnet`",

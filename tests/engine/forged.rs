@@ -42,7 +42,7 @@ fn labels_of_an_image_neither_give_a_container_to_a_project_nor_hide_one() {
     project.up().ends(0);
     let labels = inspect(&project.container("web"))["Config"]["Labels"].clone();
     assert_eq!((&labels["dev.spc.lock"], &labels["dev.spc.project"]), (&"".into(), &own.into()));
-    project.up().ends(0).told(&["unchanged", "nothing to do"]);
+    project.up().ends(0).prints(&["unchanged", "nothing to do"]);
     let listed = project.spc(&["ps"]).ends(0);
     assert!(
         listed.stdout.contains(&project.container("web")) && !listed.stdout.contains(&stranger),
@@ -50,14 +50,14 @@ fn labels_of_an_image_neither_give_a_container_to_a_project_nor_hide_one() {
         listed.stdout
     );
     project.script("app::describe().up((), #{ remove_orphans: true });").ends(0);
-    project.spc(&["unlock"]).ends(0).told(&["is not locked"]);
+    project.spc(&["unlock"]).ends(0).prints(&["is not locked"]);
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
     assert!(!is_there("container", &project.container("web")));
     assert_eq!(inspect(&stranger)["State"]["Running"], true);
     project
         .script(&format!("container(\"{stranger}\").stop();"))
         .ends(5)
-        .told(&["no project made it"]);
+        .prints(&["no project made it"]);
     docker(&["rm", "--force", &stranger]);
     let _ = try_docker(&["image", "rm", &image]);
 }
@@ -77,8 +77,8 @@ fn what_has_a_locks_name_is_told_and_left_alone() {
         format!("`docker rename {name} OTHER-NAME`"),
     ];
     let said = said.each_ref().map(String::as_str);
-    project.up().ends(1).told(&said);
-    project.spc(&["--yes", "unlock"]).ends(1).told(&said);
+    project.up().ends(1).prints(&said);
+    project.spc(&["--yes", "unlock"]).ends(1).prints(&said);
     assert!(is_there("container", &name));
     docker(&["rm", "--force", &name]);
     project.up().ends(0);

@@ -29,21 +29,21 @@ fn stop_and_down_work_on_an_engine_whose_disk_is_full() {
     engine.docker(&["image", "rm", "--force", "spc-empty:1"]).unwrap();
     let filler = engine.fill_disk();
 
-    spc(&["run", "scripts/up.rhai"]).ends(0).told(&["unchanged"]);
+    spc(&["run", "scripts/up.rhai"]).ends(0).prints(&["unchanged"]);
     script("app::describe().restart();")
         .ends(1)
-        .told(&["no space left on device", "`docker system df`"]);
+        .prints(&["no space left on device", "`docker system df`"]);
     let warning =
         "The engine's disk is full, there is no space for the project's lock: going on without it";
-    script("app::describe().stop();").ends(0).told(&[warning]);
+    script("app::describe().stop();").ends(0).prints(&[warning]);
     assert_eq!((running("db").trim(), running("web").trim()), ("false", "false"));
     // The engine could not write it down: its list goes on showing them.
     assert!(!engine.docker(&["ps", "--quiet"]).unwrap().is_empty());
-    spc(&["run", "scripts/down.rhai"]).ends(0).told(&[warning]);
+    spc(&["run", "scripts/down.rhai"]).ends(0).prints(&[warning]);
     assert_eq!(engine.docker(&["ps", "--all", "--quiet"]).unwrap(), "");
     assert!(!engine.docker(&["network", "ls"]).unwrap().contains(&project.name));
 
     std::fs::remove_file(filler).unwrap();
-    spc(&["run", "scripts/up.rhai"]).ends(0).told(&["started"]).not_told(&[warning]);
+    spc(&["run", "scripts/up.rhai"]).ends(0).prints(&["started"]).does_not_print(&[warning]);
     spc(&["run", "scripts/down.rhai"]).ends(0);
 }

@@ -33,14 +33,14 @@ fn ports_move_and_swap_and_go_back_where_one_service_fails() {
     let before = containers(&project.name);
     let dies = format!("command: [\"sh\", \"-c\", \"exit 3\"], {}", publish(two));
     services(&project, &[sleeper("web", &publish(one)), sleeper("proxy", &dies)]);
-    project.up().ends(1).told(&["the container before serves again"]);
+    project.up().ends(1).prints(&["the container before serves again"]);
     assert_eq!(containers(&project.name), before);
     assert_eq!(ports(&project.container("proxy")), format!("80/tcp -> 127.0.0.1:{one}"));
 
     services(&project, &[sleeper("web", &publish(one)), sleeper("proxy", &publish(two))]);
     project.up().ends(0);
     assert_eq!(ports(&project.container("web")), format!("80/tcp -> 127.0.0.1:{one}"));
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_where_the_new_container_fai
     project.up().ends(0);
     let id = inspect(&project.container("a"))["Id"].clone();
     describe("fresh", "command: [\"sh\", \"-c\", \"exit 3\"]");
-    project.up().ends(1).told(&["the container before serves again"]);
+    project.up().ends(1).prints(&["the container before serves again"]);
     let back = inspect(&project.container("a"));
     assert_eq!((&back["Id"], &back["State"]["Status"]), (&id, &"running".into()));
     assert_eq!(
@@ -69,7 +69,7 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_where_the_new_container_fai
         address
     );
     describe("old", "");
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
     describe("fresh", "");
     let plan = project.spc(&["plan", "scripts/up.rhai"]).ends(0);
     assert!(plan.stdout.contains("takes its subnet"), "{}", plan.stdout);
@@ -84,9 +84,9 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_where_the_new_container_fai
 }
 
 /// A container of somebody else's, which goes with the test.
-struct Somebody(String);
+struct ForeignContainer(String);
 
-impl Somebody {
+impl ForeignContainer {
     fn new(name: &str, words: &[&str]) -> Self {
         let _ = super::docker::try_docker(&["rm", "--force", name]);
         docker(
@@ -96,7 +96,7 @@ impl Somebody {
     }
 }
 
-impl Drop for Somebody {
+impl Drop for ForeignContainer {
     fn drop(&mut self) {
         let _ = super::docker::try_docker(&["rm", "--force", &self.0]);
     }
@@ -106,11 +106,11 @@ impl Drop for Somebody {
 fn what_is_known_to_be_taken_or_missing_is_refused_before_anything_is_touched_and_by_plan() {
     let project = Project::new("known-conflicts");
     let port = free_port();
-    let somebody = Somebody::new("spct-somebody", &["--publish", &format!("{port}:80")]);
+    let somebody = ForeignContainer::new("spct-somebody", &["--publish", &format!("{port}:80")]);
     services(&project, &[sleeper("a", "")]);
     project.up().ends(0);
     let before = inspect(&project.container("a"))["State"]["StartedAt"].clone();
-    for (keys, told) in [
+    for (keys, reported) in [
         (format!("ports: [\"{port}:80\"]"), "is taken by the container \"spct-somebody\""),
         (format!("container_name: \"{}\"", somebody.0), "spct-somebody"),
         (
@@ -120,7 +120,7 @@ fn what_is_known_to_be_taken_or_missing_is_refused_before_anything_is_touched_an
     ] {
         services(&project, &[sleeper("a", &keys)]);
         for words in ["plan", "run"] {
-            project.spc(&[words, "scripts/up.rhai"]).ends(1).told(&[told, "scripts/stack.rhai:"]);
+            project.spc(&[words, "scripts/up.rhai"]).ends(1).prints(&[reported, "scripts/stack.rhai:"]);
         }
         let now = inspect(&project.container("a"));
         assert_eq!((&now["State"]["Status"], &now["State"]["StartedAt"]), (&"running".into(), &before), "{keys}");

@@ -53,7 +53,7 @@ fn a_command_answers_with_its_code_and_outputs() {
     let failed = project
         .script("app::describe().service(\"web\").exec(\"echo went wrong >&2; exit 3\");")
         .ends(1);
-    failed.told(&[
+    failed.prints(&[
         "\"echo went wrong >&2; exit 3\" in \"web\" ended with code 3",
         "went wrong",
         "check: false",
@@ -62,7 +62,7 @@ fn a_command_answers_with_its_code_and_outputs() {
     let slow = project
         .script("app::describe().service(\"web\").exec(\"sleep 1000\", #{ timeout: \"1s\" });")
         .ends(1);
-    slow.told(&["The command in \"web\" did not end within 1s"]);
+    slow.prints(&["The command in \"web\" did not end within 1s"]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_one_off_container_is_gone_afterwards() {
         (objects(&project.name) != before).then_some(())
     });
     run.signal(Signal::INT);
-    run.until_told("interrupted");
+    run.until_reported("interrupted");
     run.ends(130);
     assert_eq!(objects(&project.name), before);
 }
@@ -174,7 +174,7 @@ fn a_one_off_container_outlives_no_hang_up_and_no_killed_run() {
     // In a fresh project: its network is made.
     let mut run = begin();
     run.signal(Signal::HUP);
-    run.until_told("interrupted");
+    run.until_reported("interrupted");
     run.ends(130);
     assert_eq!(one_offs(&project), "");
     // Beside the service, which has the name, the port and the address.
@@ -183,9 +183,9 @@ fn a_one_off_container_outlives_no_hang_up_and_no_killed_run() {
     let left = one_offs(&project);
     assert!(left.ends_with(" running"), "the engine goes on with it: {left}");
     let name = left.split(' ').next().unwrap_or_default();
-    project.up().ends(0).told(&["removed", name, "left by an interrupted run"]);
+    project.up().ends(0).prints(&["removed", name, "left by an interrupted run"]);
     assert_eq!(one_offs(&project), "");
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn what_is_not_the_projects_is_not_a_scripts_to_change() {
     let other = web("other");
     let refused = |text: &str, object: &str| {
         let ended = mine.script(text).ends(5);
-        ended.told(&[
+        ended.prints(&[
             &format!("the {object}: it belongs to the project \"spct-other\""),
             "projects = [\"spct-other\"]",
         ]);
@@ -250,7 +250,7 @@ fn what_is_not_the_projects_is_not_a_scripts_to_change() {
         );
     }
     docker(&["volume", "create", "spct-nobodys"]);
-    mine.script("volume(\"spct-nobodys\").remove();").ends(5).told(&["no project made it"]);
+    mine.script("volume(\"spct-nobodys\").remove();").ends(5).prints(&["no project made it"]);
     docker(&["volume", "rm", "spct-nobodys"]);
     assert!(is_there("volume", "spct-other_data"));
     assert_eq!(exec(&other.container("web"), &["cat", "/www/index.html"]), "it serves\n");
@@ -302,7 +302,7 @@ fn a_guarded_part_is_undone_when_it_fails_and_holds_the_lock() {
             spc.up();
             fail("failed", "it went wrong");
         });"#;
-    project.script(text).ends(1).printed(&["true\nat the end\n"]).told(&["it went wrong"]);
+    project.script(text).ends(1).printed(&["true\nat the end\n"]).prints(&["it went wrong"]);
     assert_eq!(exec(&project.container("web"), &["ls", "/data"]), "");
     assert!(!is_there("container", "spct-guarded.spc-lock"));
 }

@@ -17,9 +17,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn an_interrupt_while_waiting_leaves_what_was_made_and_up_goes_on() {
     let project = Project::waiting("int-wait");
     let mut run = project.up().start();
-    run.until_told("db          started");
+    run.until_reported("db          started");
     run.signal(Signal::INT);
-    let ended = run.ends(130).told(&[
+    let ended = run.ends(130).prints(&[
         "interrupted: finishing what was begun",
         "run it again: it goes on from here",
         "start container spct-int-wait-web-1",
@@ -30,7 +30,7 @@ fn an_interrupt_while_waiting_leaves_what_was_made_and_up_goes_on() {
     assert!(!is_there("container", "spct-int-wait.spc-lock"), "the lock is given back");
 
     exec(&project.container("db"), &["touch", "/tmp/well"]);
-    project.up().ends(0).told(&["ready"]).not_told(&["created"]);
+    project.up().ends(0).prints(&["ready"]).does_not_print(&["created"]);
     assert_eq!(containers(&project.name), made);
 }
 
@@ -44,9 +44,9 @@ fn an_interrupt_while_building_ends_the_build() {
     );
     project.stack(r#"services: #{ web: #{ image: "local/spct-int-build:1", build: "./app" } }"#);
     let mut run = project.up().start();
-    run.until_told(&format!("| marked {marker}"));
+    run.until_reported(&format!("| marked {marker}"));
     run.signal(Signal::INT);
-    run.ends(130).told(&["build image local/spct-int-build:1"]);
+    run.ends(130).prints(&["build image local/spct-int-build:1"]);
     let built = || docker(&["ps", "--all", "--quiet", "--filter", "name=spct-int-build"]);
     assert_eq!(built(), "");
     // The command in the build is a process of this machine.
@@ -59,7 +59,7 @@ fn an_interrupt_while_building_ends_the_build() {
     until("the build's command ends", LIMIT, || (!sleeps()).then_some(()));
 
     project.file("app/Dockerfile", &format!("FROM {}\nCMD [\"sleep\", \"1000\"]\n", busybox()));
-    project.up().ends(0).told(&["built", "started"]);
+    project.up().ends(0).prints(&["built", "started"]);
     super::docker::remove_project(&project.name);
     docker(&["image", "rm", "local/spct-int-build:1"]);
 }
@@ -78,14 +78,14 @@ fn an_interrupt_while_replacing_brings_the_old_container_back() {
     let before = containers(&project.name);
     stack("false");
     let mut run = project.up().start();
-    run.until_told("spct-int-replace-db-1.new");
-    run.until_told("db          started");
+    run.until_reported("spct-int-replace-db-1.new");
+    run.until_reported("db          started");
     run.signal(Signal::INT);
-    run.ends(130).told(&["db: the container before serves again"]);
+    run.ends(130).prints(&["db: the container before serves again"]);
     assert_eq!(containers(&project.name), before);
     assert_eq!(inspect(&project.container("db"))["State"]["Running"], true);
     stack("true");
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_run_whose_messages_nobody_reads_is_rolled_back_and_gives_its_lock_back() {
         let before = containers(&project.name);
         stack("false");
         let pipe = FullPipe::new();
-        let run = project.up().told_to(pipe.end()).start();
+        let run = project.up().prints_to(pipe.end()).start();
         // The new one has its name once the old one is stopped.
         let runs =
             |name: &str| is_there("container", name) && inspect(name)["State"]["Running"] == true;
@@ -129,9 +129,9 @@ fn a_second_interrupt_leaves_at_once() {
     project.stack(&format!("services: #{{ web: #{{ image: \"{}\", {command} }} }}", busybox()));
     project.up().ends(0);
     let mut run = project.spc(&["run", "scripts/down.rhai"]).start();
-    run.until_told("stopping");
+    run.until_reported("stopping");
     run.signal(Signal::INT);
-    run.until_told("once more leaves at once");
+    run.until_reported("once more leaves at once");
     run.signal(Signal::INT);
     let ended = run.ends(130);
     assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
@@ -146,13 +146,13 @@ fn an_interrupt_while_waiting_for_the_lock_leaves_the_other_run_alone() {
         busybox()
     ));
     let mut owner = project.up().start();
-    owner.until_told("web         started");
+    owner.until_reported("web         started");
     let mut waiter = project.spc(&["run", "scripts/down.rhai"]).start();
-    waiter.until_told("changes this project");
+    waiter.until_reported("changes this project");
     waiter.signal(Signal::TERM);
     waiter.ends(130);
     exec(&project.container("web"), &["touch", "/tmp/well"]);
-    owner.ends(0).told(&["ready"]);
+    owner.ends(0).prints(&["ready"]);
 }
 
 #[test]
@@ -168,10 +168,10 @@ fn an_interrupted_down_goes_on_from_there() {
     ));
     project.up().ends(0);
     let mut run = project.spc(&["run", "scripts/down.rhai"]).start();
-    run.until_told("web         stopping");
+    run.until_reported("web         stopping");
     run.signal(Signal::INT);
     // The stop is finished; nothing else is begun.
-    run.ends(130).told(&[
+    run.ends(130).prints(&[
         "web         stopped",
         "not done",
         "remove container spct-int-down-web-1",

@@ -2,7 +2,7 @@
 
 use super::images::busybox;
 use super::project::Project;
-use super::spc::Ended;
+use super::spc::SpcOutput;
 
 const OPTIONS: &str = r#"args(#{
     target: arg::one_of(["development", "production"], env("BUILD_TARGET", "development"), "Image stage").kept("BUILD_TARGET"),
@@ -26,7 +26,7 @@ print(`${{o.target}} ${{names.join(" ")}}`);
     project
 }
 
-fn up(project: &Project, words: &[&str], target_variable: Option<&str>) -> Ended {
+fn up(project: &Project, words: &[&str], target_variable: Option<&str>) -> SpcOutput {
     let run = project.spc(&["run", "up.rhai"]).args(words);
     match target_variable {
         Some(value) => run.env("BUILD_TARGET", value),
@@ -40,10 +40,10 @@ fn what_a_project_was_last_brought_up_with_is_the_default_of_the_next_run() {
     let project = project("kept");
     up(&project, &[], None)
         .printed(&["development web"])
-        .not_told(&["as the project was last brought up"]);
+        .does_not_print(&["as the project was last brought up"]);
     up(&project, &["--profile", "production"], Some("production"))
         .printed(&["production edge web"]);
-    up(&project, &[], None).printed(&["production edge web"]).told(&[
+    up(&project, &[], None).printed(&["production edge web"]).prints(&[
         "--target is \"production\", as the project was last brought up; --target says otherwise",
         "--profile is \"production\", as the project was last brought up; --profile says otherwise",
         "unchanged",
@@ -109,9 +109,12 @@ fn an_up_that_fails_keeps_nothing() {
     up(&project, &["--target", "production"], None).printed(&["production web"]);
     let text = std::fs::read_to_string(project.path("up.rhai")).unwrap();
     project.edit("up.rhai", busybox(), "spct-none/such:1");
-    project.spc(&["run", "up.rhai", "--target", "development"]).ends(1).told(&["spct-none/such:1"]);
+    project
+        .spc(&["run", "up.rhai", "--target", "development"])
+        .ends(1)
+        .prints(&["spct-none/such:1"]);
     project.file("up.rhai", &text);
-    up(&project, &[], None).printed(&["production web"]).told(&["unchanged"]);
+    up(&project, &[], None).printed(&["production web"]).prints(&["unchanged"]);
 }
 
 #[test]
@@ -119,7 +122,7 @@ fn what_is_kept_and_can_not_be_read_is_no_default() {
     let project = project("kept-broken");
     up(&project, &["--target", "production"], None).printed(&["production web"]);
     project.file(".spc/options.json", "{bad");
-    project.spc(&["run", "up.rhai"]).ends(1).told(&[
+    project.spc(&["run", "up.rhai"]).ends(1).prints(&[
         "can't be read from",
         "options.json",
         "it is not what spc wrote there",

@@ -3,8 +3,8 @@
 use super::docker::{containers, exec, inspect, objects};
 use super::images::busybox;
 use super::project::Project;
-use super::spc::{Running, Spc};
-use super::watch::{Watch, is_of_a_check};
+use super::spc::{RunningSpc, Spc};
+use super::watch::{EventWatch, is_of_a_check};
 use std::collections::BTreeMap;
 
 /// A database with a volume, and what needs it; `word` is in the environment of both.
@@ -49,7 +49,7 @@ fn killed_on_the_way(
     next: impl Fn() -> Spc,
 ) {
     prepare();
-    let mut watch = Watch::on(&project.name);
+    let mut watch = EventWatch::on(&project.name);
     run().start().end();
     let events = watch.so_far().iter().filter(|event| !is_of_a_check(event)).count();
     next().ends(0);
@@ -60,7 +60,7 @@ fn killed_on_the_way(
     for point in 0..points {
         let kth = 1 + point * (events - 1) / (points - 1);
         prepare();
-        let mut watch = Watch::on(&project.name);
+        let mut watch = EventWatch::on(&project.name);
         let killed = run().start();
         let last = (0..kth).map(|_| watch.next_but_checks()).last();
         killed.kill();
@@ -71,7 +71,7 @@ fn killed_on_the_way(
         project.spc(&["--yes", "unlock"]).ends(0);
         next().ends(0);
         assert_eq!(state(project), wanted, "killed after event {kth}, {last:?}");
-        next().ends(0).told(&["unchanged"]);
+        next().ends(0).prints(&["unchanged"]);
     }
 }
 
@@ -167,8 +167,8 @@ fn a_down_that_is_killed_goes_on_from_there() {
 fn runs_that_begin_at_once_make_everything_once() {
     let project = Project::new("at-once");
     describe(&project, "wanted");
-    let mut watch = Watch::on(&project.name);
-    let runs: Vec<Running> = (0..4).map(|_| project.up().start()).collect();
+    let mut watch = EventWatch::on(&project.name);
+    let runs: Vec<RunningSpc> = (0..4).map(|_| project.up().start()).collect();
     for run in runs {
         run.ends(0);
     }

@@ -7,9 +7,9 @@ use rustix::process::Signal;
 use super::docker::{docker, exec, is_there};
 use super::images::busybox;
 use super::project::Project;
-use super::spc::Running;
+use super::spc::RunningSpc;
 use super::until::until;
-use super::watch::Watch;
+use super::watch::EventWatch;
 
 /// So long a lock's counter must stand still until it is taken over.
 const STALE: Duration = Duration::from_secs(30);
@@ -34,15 +34,15 @@ fn lock(project: &Project) -> String {
 }
 
 /// An `up` that holds the lock and waits for `db`.
-fn owner(project: &Project) -> Running {
+fn owner(project: &Project) -> RunningSpc {
     let mut run = project.up().start();
-    run.until_told("db          started");
+    run.until_reported("db          started");
     assert!(is_there("container", &lock(project)));
     run
 }
 
 /// The same, where `db` was started before.
-fn owner_again(project: &Project) -> Running {
+fn owner_again(project: &Project) -> RunningSpc {
     let run = project.up().start();
     until("the lock is taken", LIMIT, || is_there("container", &lock(project)).then_some(()));
     run
@@ -63,16 +63,16 @@ fn starts(events: &[String], project: &Project, service: &str) -> usize {
 #[test]
 fn a_second_run_waits_for_the_first_and_then_finds_nothing_to_do() {
     let project = project("lock-wait");
-    let mut watch = Watch::on(&project.name);
+    let mut watch = EventWatch::on(&project.name);
     let first = owner(&project);
     let mut second = project.up().start();
-    second.until_told("changes this project");
+    second.until_reported("changes this project");
     let plan = project.spc(&["plan", "scripts/up.rhai"]).ends(0);
     let said = format!("{}{}", plan.stdout, plan.stderr);
     assert!(said.contains("changes this project") && !said.contains("taken over"), "{said}");
     let_db_get_ready(&project);
     first.ends(0);
-    second.ends(0).not_told(&["created", "started"]);
+    second.ends(0).does_not_print(&["created", "started"]);
     assert_eq!(starts(&watch.so_far(), &project, "web"), 1);
     assert!(!is_there("container", &lock(&project)));
 }
@@ -99,10 +99,10 @@ fn a_run_that_waited_does_not_undo_the_release_it_waited_for() {
     let run = |runbook: &str, words: &[&str]| project.spc(&["run", runbook]).args(words);
     run("scripts/release.rhai", &[]).ends(0);
     let mut first = run("scripts/release.rhai", &["--tag", "2"]).start();
-    first.until_told("web         started");
+    first.until_reported("web         started");
     let waiting = ["scripts/release.rhai", "scripts/guarded.rhai"].map(|runbook| {
         let mut waits = run(runbook, &[]).start();
-        waits.until_told("changes this project");
+        waits.until_reported("changes this project");
         waits
     });
     exec(&format!("{}.new", project.container("web")), &["touch", "/tmp/well"]);
@@ -110,25 +110,25 @@ fn a_run_that_waited_does_not_undo_the_release_it_waited_for() {
     for waits in waiting {
         waits
             .ends(1)
-            .told(&[
+            .prints(&[
                 "up with --tag 2 meanwhile; this one began with 1",
                 "run it again to go on with 2",
             ])
-            .not_told(&["created"]);
+            .does_not_print(&["created"]);
     }
-    run("scripts/release.rhai", &[]).ends(0).told(&["unchanged"]);
-    run("scripts/release.rhai", &["--tag", "1"]).ends(0).told(&["(environment TAG"]);
+    run("scripts/release.rhai", &[]).ends(0).prints(&["unchanged"]);
+    run("scripts/release.rhai", &["--tag", "1"]).ends(0).prints(&["(environment TAG"]);
 }
 
 #[test]
 fn the_lock_of_a_killed_run_is_taken_over_at_once() {
     let project = project("lock-at-once");
-    let mut watch = Watch::on(&project.name);
+    let mut watch = EventWatch::on(&project.name);
     owner(&project).kill();
     let begun = Instant::now();
     let mut waiters = [project.up().start(), project.up().start()];
     let left = lock(&project);
-    waiters[0].until_told("lock        waiting");
+    waiters[0].until_reported("lock        waiting");
     let_db_get_ready(&project);
     let ended = waiters.map(|waiter| waiter.ends(0));
     assert!(begun.elapsed() < STALE / 2, "{:?}", begun.elapsed());
@@ -158,14 +158,14 @@ fn the_lock_of_a_killed_run_is_taken_over_at_once() {
 #[test]
 fn one_of_two_waiters_that_can_not_see_the_owner_takes_over_its_lock_and_the_other_waits_for_it() {
     let project = project("lock-killed");
-    let mut watch = Watch::on(&project.name);
+    let mut watch = EventWatch::on(&project.name);
     owner(&project).kill();
     let begun = Instant::now();
     // In namespaces of their own, as in containers.
     let mut waiters =
         [project.up().in_own_namespace().start(), project.up().in_own_namespace().start()];
     for waiter in &mut waiters {
-        waiter.until_told("changes this project");
+        waiter.until_reported("changes this project");
     }
     let left = lock(&project);
     let id = docker(&["inspect", "--format", "{{.Id}}", &left]);
@@ -202,16 +202,16 @@ fn one_of_two_waiters_that_can_not_see_the_owner_takes_over_its_lock_and_the_oth
 #[test]
 fn an_owner_that_stood_still_too_long_stops_with_lock() {
     let project = project("lock-paused");
-    let mut watch = Watch::on(&project.name);
+    let mut watch = EventWatch::on(&project.name);
     let first = owner(&project);
     first.signal(Signal::STOP);
     let mut second = project.up().start();
-    second.until_told("taken over");
+    second.until_reported("taken over");
     let_db_get_ready(&project);
-    second.ends(0).told(&["ready"]);
+    second.ends(0).prints(&["ready"]);
     // Its own probe timed out meanwhile: it goes by the engine's.
     first.signal(Signal::CONT);
-    first.ends(4).told(&["The project's lock was taken away from this run"]);
+    first.ends(4).prints(&["The project's lock was taken away from this run"]);
     assert_eq!(starts(&watch.so_far(), &project, "web"), 1);
     assert!(!is_there("container", &lock(&project)));
 }
@@ -222,27 +222,27 @@ fn an_owner_whose_lock_was_pruned_stops_with_lock() {
     let first = owner(&project);
     docker(&["rm", &lock(&project)]);
     let_db_get_ready(&project);
-    first.ends(4).told(&["The project's lock was taken away from this run", "run it again"]);
-    project.up().ends(0).told(&["started"]);
+    first.ends(4).prints(&["The project's lock was taken away from this run", "run it again"]);
+    project.up().ends(0).prints(&["started"]);
 }
 
 #[test]
 fn unlock_removes_the_lock_of_a_live_run_only_when_told_so_and_that_of_a_dead_one_at_once() {
     let project = project("unlock");
-    project.spc(&["unlock"]).ends(0).told(&["is not locked"]);
+    project.spc(&["unlock"]).ends(0).prints(&["is not locked"]);
     let live = owner(&project);
-    project.spc(&["unlock"]).ends(2).told(&[
+    project.spc(&["unlock"]).ends(2).prints(&[
         "The project \"spct-unlock\" is locked by",
         "which is running on this machine",
         "--yes",
     ]);
     assert!(is_there("container", &lock(&project)));
     live.kill();
-    project.spc(&["unlock"]).ends(0).told(&["The lock of \"spct-unlock\" is removed"]);
+    project.spc(&["unlock"]).ends(0).prints(&["The lock of \"spct-unlock\" is removed"]);
     assert!(!is_there("container", &lock(&project)));
 
     let live = owner_again(&project);
-    project.spc(&["--yes", "unlock"]).ends(0).told(&["The lock of \"spct-unlock\" is removed"]);
+    project.spc(&["--yes", "unlock"]).ends(0).prints(&["The lock of \"spct-unlock\" is removed"]);
     assert!(!is_there("container", &lock(&project)));
     drop(live);
 }

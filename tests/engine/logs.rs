@@ -99,11 +99,11 @@ fn a_log_that_its_driver_does_not_keep_spoils_no_other() {
     project.up().ends(0);
     let ended = project.script("for line in app::describe().logs() { print(line); }").ends(0);
     assert_eq!(ended.stdout, "loud-1  | hi\n");
-    ended.told(&["Could not read the log of \"quiet-1\"", "logging: { driver: local }"]);
+    ended.prints(&["Could not read the log of \"quiet-1\"", "logging: { driver: local }"]);
     project
         .script("app::describe().logs(\"quiet\");")
         .ends(1)
-        .told(&["Could not read the log of \"quiet-1\""]);
+        .prints(&["Could not read the log of \"quiet-1\""]);
 }
 
 #[test]
@@ -159,10 +159,10 @@ fn the_last_log_lines_of_a_failure_are_of_its_own_start() {
     project.stack(&format!(
         r#"services: #{{ init: #{{ image: "{image}", command: ["sh", "-c", "{command}"], volumes: ["n:/n"] }} }}, volumes: #{{ n: #{{}} }}"#
     ));
-    project.up().ends(1).told(&["exited with code 7", "last log lines", "FIRST reason"]);
+    project.up().ends(1).prints(&["exited with code 7", "last log lines", "FIRST reason"]);
     project
         .up()
         .ends(1)
-        .told(&["exited with code 7", "last log lines", "SECOND reason"])
-        .not_told(&["FIRST reason"]);
+        .prints(&["exited with code 7", "last log lines", "SECOND reason"])
+        .does_not_print(&["FIRST reason"]);
 }

@@ -24,20 +24,20 @@ fn what_is_not_migrated_is_told_by_up_and_mended_by_db_init() {
     let project = Project::reference("migrations");
     let up = || project.up().within(LIMIT).ends(0);
     let init = || project.spc(&["run", "scripts/db_init.rhai"]).within(LIMIT);
-    up().told(&["database: not initialised from here yet; run: spc run scripts/db_init.rhai"])
-        .not_told(&["warning"]);
+    up().prints(&["database: not initialised from here yet; run: spc run scripts/db_init.rhai"])
+        .does_not_print(&["warning"]);
     init().ends(0);
-    up().not_told(&["database:"]);
+    up().does_not_print(&["database:"]);
 
     project.file("examples/spc/backend/measurements/migrations/0004_witness.py", WITNESS);
-    let told = "warning: database: backend/measurements/migrations/0004_witness.py may not be applied; run: spc run scripts/db_init.rhai";
-    up().told(&[told]);
-    up().told(&[told, "nothing to do"]);
+    let reported = "warning: database: backend/measurements/migrations/0004_witness.py may not be applied; run: spc run scripts/db_init.rhai";
+    up().prints(&[reported]);
+    up().prints(&[reported, "nothing to do"]);
     let has_witness = || database(&project).unwrap().query("SELECT id FROM witness", &[]).is_ok();
     assert!(!has_witness(), "up migrates nothing by itself");
-    init().ends(0).told(&["database: migrated"]);
+    init().ends(0).prints(&["database: migrated"]);
     assert!(has_witness());
-    up().not_told(&["database:"]);
+    up().does_not_print(&["database:"]);
 
     let unit = "    unit = models.CharField(";
     project.edit(
@@ -45,7 +45,7 @@ fn what_is_not_migrated_is_told_by_up_and_mended_by_db_init() {
         unit,
         &format!("    colour = models.CharField(max_length=20, default=\"\")\n{unit}"),
     );
-    init().ends(1).told(&[
+    init().ends(1).prints(&[
         "The models have changes that no migration makes; \"python manage.py makemigrations\" writes it",
         "Add field colour to characteristic",
     ]);

@@ -52,25 +52,25 @@ fn a_project_whose_folder_was_renamed_is_named_once() {
         ("compose().service(\"a\").wait(\"ready\");", "wait for the service \"a\""),
         ("compose().service(\"a\").read(\"/data/row\");", "read a file of the service \"a\""),
     ] {
-        run(&project, "two", script).ends(5).told(&[what, gone, &hint]).not_told(&[id]);
+        run(&project, "two", script).ends(5).prints(&[what, gone, &hint]).does_not_print(&[id]);
     }
     run(&project, "two", UP)
         .args(&["--project", name])
         .ends(0)
-        .told(&["--project is not needed here again"]);
+        .prints(&["--project is not needed here again"]);
     assert_eq!(containers(name), before, "nothing was made again");
-    run(&project, "two", UP).ends(0).not_told(&["--project"]);
+    run(&project, "two", UP).ends(0).does_not_print(&["--project"]);
     run(&project, "two", DOWN).ends(0);
     run(&project, "two", UP).ends(0);
     assert_eq!(exec(&project.container("a"), &["cat", "/data/row"]).trim(), "kept");
     // A project of that name in another folder, also where the first one was.
     for folder in ["one", "three"] {
         compose(&project, folder, "b");
-        run(&project, folder, UP).ends(5).told(&[&hint]);
+        run(&project, folder, UP).ends(5).prints(&[&hint]);
         run(&project, folder, "compose().down(#{ volumes: true });")
             .arg("--yes")
             .ends(5)
-            .told(&[&hint]);
+            .prints(&[&hint]);
     }
     run(&project, "two", "compose().down(#{ volumes: true });").arg("--yes").ends(0);
     assert_eq!(objects(name), Vec::<String>::new());
@@ -89,13 +89,13 @@ fn releases_behind_a_link_take_the_stack_over_from_each_other() {
     for release in ["2", "3"] {
         std::fs::remove_file(&link).unwrap();
         symlink(format!("releases/{release}"), &link).unwrap();
-        run(&project, "current", UP).ends(5).told(&["in another release, say so with --project"]);
+        run(&project, "current", UP).ends(5).prints(&["in another release, say so with --project"]);
         run(&project, "current", UP).args(&["--project", name]).ends(0);
         assert_eq!(exec(&project.container("a"), &["sh", "-c", "echo $WORD"]).trim(), release);
         run(&project, "current", UP).ends(0);
     }
     // The release before is not the project's folder any more.
-    run(&project, "releases/2", DOWN).ends(5).told(&["/releases/3\""]);
+    run(&project, "releases/2", DOWN).ends(5).prints(&["/releases/3\""]);
     run(&project, "current", DOWN).ends(0);
     run(&project, "current", "compose().down(#{ volumes: true });").arg("--yes").ends(0);
     assert_eq!(objects(name), Vec::<String>::new());
@@ -116,7 +116,7 @@ fn a_release_in_another_folder_does_not_forget_what_the_project_was_brought_up_w
     };
     up("1").args(&["--mode", "production"]).ends(0);
     let before = containers(name);
-    named("2").ends(2).told(&[
+    named("2").ends(2).prints(&[
         &format!("The project \"{name}\" was last brought up with --mode production, in"),
         "here it would be development",
         "say which: --mode production or --mode development",

@@ -52,7 +52,7 @@ fn twenty_services_come_up_where_a_login_has_two_sessions_and_few_may_log_in_at_
 fn a_server_that_gives_no_session_is_said_to() {
     let project = Project::new("ssh-none");
     let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "MaxSessions 0"]);
-    sshd.leads(project.spc(&["ps"])).ends(1).told(&["MaxSessions"]);
+    sshd.leads(project.spc(&["ps"])).ends(1).prints(&["MaxSessions"]);
     sshd.until_nothing_is_left();
 }
 
@@ -102,20 +102,22 @@ fn what_keeps_ssh_from_logging_in_is_told_in_its_words_with_the_next_step() {
     };
     let host = sshd.docker_host();
     sshd.log_in_with("stranger");
-    ps(&host).ends(1).told(&["Permission denied (publickey)", "has to log in without a question"]);
+    ps(&host)
+        .ends(1)
+        .prints(&["Permission denied (publickey)", "has to log in without a question"]);
     sshd.log_in_with("user").trust_nobody();
-    ps(&host).ends(1).told(&["Host key verification failed", "log in once by hand"]);
+    ps(&host).ends(1).prints(&["Host key verification failed", "log in once by hand"]);
     sshd.trust("stranger");
-    ps(&host).ends(1).told(&["has changed", "ssh-keygen -R"]);
+    ps(&host).ends(1).prints(&["has changed", "ssh-keygen -R"]);
     sshd.trust("host");
     ps("ssh://127.0.0.1:1")
         .ends(1)
-        .told(&["port 1: Connection refused", "check that sshd runs there"]);
+        .prints(&["port 1: Connection refused", "check that sshd runs there"]);
     ps(&host)
         .env("PATH", "/nowhere")
         .ends(1)
-        .told(&["there is no program \"ssh\"", "install the OpenSSH client"]);
-    ps(&format!("{host}/no engine.sock")).ends(1).told(&[
+        .prints(&["there is no program \"ssh\"", "install the OpenSSH client"]);
+    ps(&format!("{host}/no engine.sock")).ends(1).prints(&[
         "\"/no engine.sock\" does not answer there",
         "/no engine.sock: connect: no such file",
         "start the Docker Engine there",
@@ -129,7 +131,7 @@ fn a_machine_without_an_engine_or_docker_is_told_from_one_that_does_not_let_in()
     let project = Project::new("ssh-empty");
     let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "SetEnv PATH=/nowhere"]);
     let ps: Spc = sshd.leads(project.spc(&["ps"]));
-    ps.ends(1).told(&["logged in, but", "command not found", "install Docker there"]);
+    ps.ends(1).prints(&["logged in, but", "command not found", "install Docker there"]);
     sshd.until_nothing_is_left();
 }
 
@@ -142,7 +144,7 @@ fn a_login_that_is_lost_is_told_and_not_taken_for_an_engine_that_does_not_run() 
     run.until_printed("0\n");
     sshd.throw_out();
     project.file("go", "");
-    run.ends(1).told(&["The connection to the Docker Engine was lost: ssh ended"]);
+    run.ends(1).prints(&["The connection to the Docker Engine was lost: ssh ended"]);
     sshd.until_nothing_is_left();
 }
 

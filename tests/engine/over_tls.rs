@@ -41,25 +41,26 @@ fn certificates_that_do_not_fit_are_told_by_their_file_with_the_next_step() {
     ps(&engine.client()).ends(0);
 
     let stranger = engine.certificates("stranger", None);
-    ps(&stranger).ends(1).told(&[
+    ps(&stranger).ends(1).prints(&[
         "it wants a client certificate, and there is no",
         "stranger/cert.pem\"",
         "put cert.pem and key.pem into",
     ]);
     let other = engine.certificates("other", Some(&authority()));
-    ps(&other).ends(1).told(&["it does not accept", "other/cert.pem\"", "dockerd --tlscacert"]);
+    ps(&other).ends(1).prints(&["it does not accept", "other/cert.pem\"", "dockerd --tlscacert"]);
     std::fs::write(other.join("ca.pem"), authority().pem()).unwrap();
-    ps(&other).ends(1).told(&["other/ca.pem\" did not issue its certificate", "take the ca.pem"]);
+    ps(&other).ends(1).prints(&["other/ca.pem\" did not issue its certificate", "take the ca.pem"]);
     let named =
         ps(&engine.client()).env("DOCKER_HOST", format!("tcp://localhost:{}", engine.port()));
-    named
-        .ends(1)
-        .told(&["its certificate is for \"127.0.0.1\"", "use a name that the certificate is for"]);
+    named.ends(1).prints(&[
+        "its certificate is for \"127.0.0.1\"",
+        "use a name that the certificate is for",
+    ]);
 
     let plain = project.spc(&["ps"]).env("DOCKER_HOST", engine.docker_host());
-    plain.ends(1).told(&["it speaks TLS, and was asked without", "set DOCKER_TLS_VERIFY=1"]);
+    plain.ends(1).prints(&["it speaks TLS, and was asked without", "set DOCKER_TLS_VERIFY=1"]);
     let reverse = ps(&engine.client()).env("DOCKER_HOST", Relay::new().docker_host());
-    reverse.ends(1).told(&["it does not speak TLS", "unset DOCKER_TLS_VERIFY"]);
+    reverse.ends(1).prints(&["it does not speak TLS", "unset DOCKER_TLS_VERIFY"]);
 
     // Encrypted, and no more: no authority is asked.
     let unverified =
@@ -137,10 +138,11 @@ fn the_contexts_of_dockers_own_client_lead_to_their_engines() {
     answers(&["--context", "default"], None, "false\n");
     spc(&run).env("DOCKER_HOST", Relay::new().docker_host()).ends(0).printed(&["false\n"]);
 
-    spc(&["--context", "strict", "ps"])
-        .ends(1)
-        .told(&["this machine does not trust the issuer", "the address of the context \"strict\""]);
-    spc(&["--context", "stagee", "ps"]).ends(2).told(&[
+    spc(&["--context", "strict", "ps"]).ends(1).prints(&[
+        "this machine does not trust the issuer",
+        "the address of the context \"strict\"",
+    ]);
+    spc(&["--context", "stagee", "ps"]).ends(2).prints(&[
         "There is no Docker context \"stagee\", which --context names",
         "did you mean \"stage\"?",
     ]);

@@ -101,7 +101,7 @@ fn programs_are_told_the_same_moments_as_events() {
             web: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s", depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }},
         }}"#
     ));
-    let told = |words: &[&str]| -> Vec<Value> {
+    let reported = |words: &[&str]| -> Vec<Value> {
         project
             .spc(words)
             .ends(0)
@@ -110,7 +110,7 @@ fn programs_are_told_the_same_moments_as_events() {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
     };
-    let events = told(&["--json", "run", "scripts/up.rhai"]);
+    let events = reported(&["--json", "run", "scripts/up.rhai"]);
     let is = |event: &Value, wanted: &Value| {
         wanted.as_object().unwrap().iter().all(|(name, value)| event[name] == *value)
     };
@@ -140,14 +140,14 @@ fn programs_are_told_the_same_moments_as_events() {
         .count();
     assert_eq!(waits, 1, "a cause is told once");
     assert!(
-        told(&["--json", "run", "scripts/up.rhai"])
+        reported(&["--json", "run", "scripts/up.rhai"])
             .iter()
             .any(|event| is(event, &json!({"event": "unchanged", "verb": "up"})))
     );
 
     // In lines a wait is told with its cause once, when it is over.
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
-    let ended = project.up().ends(0).told(&["for db to be ready"]);
+    let ended = project.up().ends(0).prints(&["for db to be ready"]);
     assert_eq!(ended.stderr.matches("waited").count(), 1, "{}", ended.stderr);
 }
 
@@ -248,7 +248,7 @@ fn results_in_a_pipe_are_results_while_the_terminal_shows_the_rest() {
     let image = busybox();
     project.stack(&format!(r#"services: #{{ db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#));
     let screen = Screen::new(80, 24);
-    let ended = project.up().told_at(&screen).ends(0);
+    let ended = project.up().on_screen(&screen).ends(0);
     screen.finish();
     assert_eq!(ended.stdout, "3 changes\n");
     let name = &project.name;

@@ -36,17 +36,17 @@ SHELL ["sh", "-e", "-c"]
 HEALTHCHECK --interval=1h CMD test $(id -u) = 1000; case $- in *e*) ;; *) false;; esac; test -f /tmp/well
 CMD ["sh", "-c", "sleep 1; touch /tmp/well; exec sleep 1000"]"#;
     let project = built("own-check", instructions, "");
-    let ended = project.up().ends(0).told(&["ready"]);
+    let ended = project.up().ends(0).prints(&["ready"]);
     assert!(ended.took < Duration::from_secs(60), "{:?}", ended.took);
     exec(&project.container("web"), &["test", "-f", "/tmp/well"]);
     assert_eq!(health(&project), "starting", "the engine has not asked yet");
     // What was found is remembered: the next run does not wait for the engine.
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
     let script = r#"print(app::describe().ps()[0].ready); print(app::describe().service("web").probe().ok);"#;
     project.script(script).ends(0).printed(&["true\ntrue\n"]);
     // A restart makes that worthless.
     docker(&["restart", "--time", "0", &project.container("web")]);
-    project.up().ends(0).told(&["ready"]).not_told(&["started"]);
+    project.up().ends(0).prints(&["ready"]).does_not_print(&["started"]);
     remove_image(&project);
 }
 
@@ -54,7 +54,7 @@ CMD ["sh", "-c", "sleep 1; touch /tmp/well; exec sleep 1000"]"#;
 fn a_check_that_is_switched_off_leaves_running() {
     let instructions = "HEALTHCHECK --interval=1h CMD false\nCMD [\"sleep\", \"1000\"]";
     let project = built("no-check", instructions, "healthcheck: #{ disable: true }");
-    project.up().ends(0).told(&["ready"]);
+    project.up().ends(0).prints(&["ready"]);
     remove_image(&project);
 }
 
@@ -64,7 +64,7 @@ fn own_probes_can_be_left_to_the_engine() {
     // Each check leaves a line.
     let keys = r#"command: ["sleep", "1000"], stop_grace_period: "0s", "x-spc-probe": "engine", healthcheck: #{ test: "echo asked >>/tmp/asked", interval: "2s" }"#;
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", {keys} }} }}"#, busybox()));
-    let ended = project.up().ends(0).told(&["ready"]);
+    let ended = project.up().ends(0).prints(&["ready"]);
     assert!(ended.took >= Duration::from_secs(2), "{:?}", ended.took);
     assert_eq!(health(&project), "healthy");
 }
@@ -79,7 +79,7 @@ fn a_check_that_takes_too_long_is_left_to_the_engine() {
         r#"command: ["sleep", "1000"], stop_grace_period: "0s", healthcheck: #{{ test: "{test}", interval: "1s", timeout: "1s", retries: 10 }}"#
     );
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", {keys} }} }}"#, busybox()));
-    project.up().ends(0).told(&["ready"]);
+    project.up().ends(0).prints(&["ready"]);
     assert_eq!(health(&project), "healthy");
     // One of spc's, and the engine's two.
     assert_eq!(exec(&project.container("web"), &["cat", "/tmp/n"]), "3\n");
@@ -131,5 +131,5 @@ fn a_container_without_a_check_that_dies_while_others_get_ready_fails_the_run() 
     project
         .up()
         .ends(1)
-        .told(&["\"web\" was ready, then exited with code 3, and the engine starts it again"]);
+        .prints(&["\"web\" was ready, then exited with code 3, and the engine starts it again"]);
 }

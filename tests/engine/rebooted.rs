@@ -66,5 +66,5 @@ fn after_a_reboot_nginx_finds_the_backend_wherever_it_is() {
         .env("DOCKER_HOST", engine.host())
         .within(LIMIT)
         .ends(0);
-    up.not_told(&["created", "started", "stopped", "removed"]);
+    up.does_not_print(&["created", "started", "stopped", "removed"]);
 }

@@ -6,7 +6,7 @@ use super::clients::{assert_healthy, database};
 use super::docker::{containers, objects};
 use super::heavy;
 use super::project::Project;
-use super::watch::{Watch, is_exec};
+use super::watch::{EventWatch, is_exec};
 
 const REQUESTS: usize = 200;
 const QUERIES: usize = 50;
@@ -50,12 +50,12 @@ fn up_ends_with_a_table_and_up_again_touches_nothing() {
     let before = containers(&project.name);
     // The engine's own health checks are execs too: a run during which none comes is the witness.
     let quiet = (0..5).any(|_| {
-        let mut watch = Watch::on(&project.name);
+        let mut watch = EventWatch::on(&project.name);
         project
             .up()
             .ends(0)
-            .told(&["unchanged", "nothing to do"])
-            .not_told(&["created", "started", "ready"]);
+            .prints(&["unchanged", "nothing to do"])
+            .does_not_print(&["created", "started", "ready"]);
         let events = watch.so_far();
         assert!(events.iter().all(|event| is_exec(event)), "{events:?}");
         events.is_empty()
@@ -96,9 +96,9 @@ fn the_database_is_initialised_once_and_again() {
     let _alone = heavy();
     let project = Project::reference("init");
     let run = || project.spc(&["run", "scripts/db_init.rhai"]).within(Duration::from_secs(300));
-    run().ends(0).told(&["superuser admin made"]);
-    run().ends(0).told(&["nothing changed since"]);
-    run().arg("--again").ends(0).told(&["superuser admin was there already"]);
+    run().ends(0).prints(&["superuser admin made"]);
+    run().ends(0).prints(&["nothing changed since"]);
+    run().arg("--again").ends(0).prints(&["superuser admin was there already"]);
     let mut client = database(&project).unwrap();
     let admins: i64 =
         client.query_one("SELECT count(*) FROM auth_user WHERE is_superuser", &[]).unwrap().get(0);
@@ -117,7 +117,7 @@ fn down_removes_what_up_made_and_volumes_only_when_told_so() {
 
     // Nobody is there to be asked.
     let refused = project.spc(&["run", "scripts/down.rhai", "--volumes"]).ends(2);
-    refused.told(&[
+    refused.prints(&[
         "Remove the volumes of spct-down",
         "standard input is no terminal",
         "--yes answers every question with yes",
@@ -126,7 +126,7 @@ fn down_removes_what_up_made_and_volumes_only_when_told_so() {
 
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
     assert_eq!(objects(&project.name), volumes);
-    project.spc(&["run", "scripts/down.rhai"]).ends(0).told(&["unchanged", "nothing to do"]);
+    project.spc(&["run", "scripts/down.rhai"]).ends(0).prints(&["unchanged", "nothing to do"]);
 
     project.spc(&["--yes", "run", "scripts/down.rhai", "--volumes"]).ends(0);
     assert_eq!(objects(&project.name), [""; 0]);

@@ -115,7 +115,7 @@ fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration()
 
     run(&registry.config("none", "{}"))
         .ends(1)
-        .told(&["gives you no access to it", &format!("docker login {host}")]);
+        .prints(&["gives you no access to it", &format!("docker login {host}")]);
     run(&registry.config("auths", &registry.login())).ends(0);
 
     registry.forget();
@@ -131,16 +131,16 @@ fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration()
     run(&registry.config("helper", &by_helper))
         .env("PATH", &path)
         .ends(1)
-        .told(&["docker-credential-spct", "the keychain is locked"]);
+        .prints(&["docker-credential-spct", "the keychain is locked"]);
     registry.helper("spct", "echo 'credentials not found in native keychain'; exit 1");
     run(&registry.config("helper", &by_helper))
         .env("PATH", &path)
         .ends(1)
-        .told(&["gives you no access to it"]);
+        .prints(&["gives you no access to it"]);
     let missing = r#"{"credsStore": "spct-gone"}"#;
     run(&registry.config("missing", missing))
         .ends(1)
-        .told(&["\"docker-credential-spct-gone\", which config.json names, is not here"]);
+        .prints(&["\"docker-credential-spct-gone\", which config.json names, is not here"]);
 
     project.file("none.rhai", &format!("image(\"{host}/spct/none:1\").pull();\n"));
     let config = registry.config("auths", &registry.login());
@@ -148,7 +148,7 @@ fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration()
         .spc(&["run", "none.rhai"])
         .env("DOCKER_CONFIG", &config)
         .ends(1)
-        .told(&["There is no image"]);
+        .prints(&["There is no image"]);
 
     project.file("app/Dockerfile", &format!("FROM {image}\nRUN true\n"));
     project.file("build.rhai", "print(image(\"local/spct-registry:1\").build(#{ context: \"app\", pull: true }) != \"\");\n");
@@ -160,6 +160,6 @@ fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration()
         .spc(&["run", "build.rhai"])
         .env("DOCKER_CONFIG", &none)
         .ends(1)
-        .told(&["could not fetch the base image", &login]);
+        .prints(&["could not fetch the base image", &login]);
     let _ = try_docker(&["rmi", "local/spct-registry:1"]);
 }

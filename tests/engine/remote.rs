@@ -45,7 +45,7 @@ pub fn serves_as_a_local_engine(
             healthcheck: #{{ test: "test -f /note", interval: "1h" }},
         }} }}"#
     ));
-    leads(project.up()).ends(0).told(&["built", "ready"]);
+    leads(project.up()).ends(0).prints(&["built", "ready"]);
     assert_eq!(
         docker(&["exec", &project.container("web"), "cat", "/note", "/run/secrets/pass"]),
         "sent\ntold to nobody"
@@ -94,7 +94,7 @@ fn nothing_to_do_costs_the_same_few_calls_whatever_the_number_of_services() {
                 .all(|id| health(id).trim() == "healthy")
                 .then_some(())
         });
-        project.up().env("DOCKER_HOST", relay.docker_host()).ends(0).told(&["unchanged"]);
+        project.up().env("DOCKER_HOST", relay.docker_host()).ends(0).prints(&["unchanged"]);
         let mut calls = relay.take();
         calls.sort();
         calls

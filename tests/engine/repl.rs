@@ -2,7 +2,7 @@
 
 use super::images::busybox;
 use super::project::Project;
-use crate::support::{Running, Spc};
+use crate::support::{RunningSpc, Spc};
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
@@ -23,7 +23,7 @@ fn project(name: &str) -> Project {
 }
 
 /// A prompt in the project, with `spc` and `app` in it.
-fn prompt(project: &Project) -> Running {
+fn prompt(project: &Project) -> RunningSpc {
     let engine =
         std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
     let spc = Spc::new()

@@ -3,7 +3,7 @@
 use super::docker::{containers, docker, exec, inspect};
 use super::images::busybox;
 use super::project::Project;
-use super::watch::Watch;
+use super::watch::EventWatch;
 
 /// One service `web` with these keys, which sleeps unless they have a command, and a volume `data`
 /// with those.
@@ -27,9 +27,9 @@ fn stop_first_stops_the_old_before_the_new_starts_and_keeps_it_until_that_is_rea
     web(&project, "environment: #{ A: \"1\" }, volumes: [\"data:/data\", \"/cache\"]", "");
     project.up().ends(0);
     exec(&project.container("web"), &["sh", "-c", "echo row >/data/row; echo hit >/cache/hit"]);
-    let mut watch = Watch::on(&project.name);
+    let mut watch = EventWatch::on(&project.name);
     web(&project, "environment: #{ A: \"2\" }, volumes: [\"data:/data\", \"/cache\"]", "");
-    project.up().ends(0).told(&["environment A changed"]);
+    project.up().ends(0).prints(&["environment A changed"]);
     let (events, web) = (watch.so_far(), project.container("web"));
     let order = [
         format!("container create {web}.new"),
@@ -42,7 +42,7 @@ fn stop_first_stops_the_old_before_the_new_starts_and_keeps_it_until_that_is_rea
     assert!(places.is_sorted(), "{events:#?}");
     assert_eq!(exec(&web, &["cat", "/data/row", "/cache/hit"]), "row\nhit\n");
     assert_eq!(exec(&web, &["sh", "-c", "echo $A"]), "2\n");
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn start_first_starts_the_new_before_the_old_stops_and_names_only_one_of_them() 
     };
     describe(1);
     project.up().ends(0);
-    let mut watch = Watch::on(&project.name);
+    let mut watch = EventWatch::on(&project.name);
     describe(2);
     project.up().ends(0);
     let (events, web) = (watch.so_far(), project.container("web"));
@@ -77,7 +77,7 @@ fn start_first_starts_the_new_before_the_old_stops_and_names_only_one_of_them() 
             .to_owned();
     let found = exec(&web, &["nslookup", "web"]);
     assert!(found.contains(&address), "{found}");
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 #[test]
@@ -85,12 +85,12 @@ fn start_first_on_a_writable_volume_is_refused_before_anything_is_touched() {
     let project = Project::new("two-writers");
     let keys = r#"volumes: ["data:/data"], deploy: #{ update_config: #{ order: "start-first" } }"#;
     web(&project, keys, "");
-    project.up().ends(2).told(&[
+    project.up().ends(2).prints(&[
         "\"start-first\" is not possible: the service \"web\" writes to the volume \"data\"",
         "x-spc-shared",
     ]);
     web(&project, r#"volumes: ["data:/data"], scale: 2"#, "");
-    project.up().ends(2).told(&["2 containers would write to the volume \"data\" at once: web"]);
+    project.up().ends(2).prints(&["2 containers would write to the volume \"data\" at once: web"]);
     assert_eq!(super::docker::objects(&project.name), [""; 0]);
 
     web(&project, keys, r#""x-spc-shared": true"#);
@@ -108,7 +108,7 @@ fn a_number_of_containers_is_reached_up_and_down_and_kept() {
     project.up().ends(0);
     let first = containers(&project.name);
     web(&project, "scale: 3", "");
-    project.up().ends(0).told(&["spct-scale-web-2", "spct-scale-web-3"]);
+    project.up().ends(0).prints(&["spct-scale-web-2", "spct-scale-web-3"]);
     assert_eq!(names(), ["spct-scale-web-1", "spct-scale-web-2", "spct-scale-web-3"]);
     assert_eq!(
         containers(&project.name)["spct-scale-web-1"],
@@ -116,7 +116,7 @@ fn a_number_of_containers_is_reached_up_and_down_and_kept() {
         "a number is no reason to replace"
     );
     web(&project, "scale: 2", "");
-    project.up().ends(0).told(&["scale is 2"]);
+    project.up().ends(0).prints(&["scale is 2"]);
     assert_eq!(names(), ["spct-scale-web-1", "spct-scale-web-2"]);
 
     // Set by hand, it holds until the next `up` where a number is described, and until `down` where
@@ -125,11 +125,11 @@ fn a_number_of_containers_is_reached_up_and_down_and_kept() {
         |number: u32| project.script(&format!("app::describe().service(\"web\").scale({number});"));
     scale(3).ends(0);
     assert_eq!(names().len(), 3);
-    project.up().ends(0).told(&["scale is 2"]);
+    project.up().ends(0).prints(&["scale is 2"]);
     assert_eq!(names().len(), 2);
     web(&project, "", "");
     scale(3).ends(0);
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
     assert_eq!(names().len(), 3);
     project.script("app::describe().down();").ends(0);
     project.up().ends(0);
@@ -144,10 +144,10 @@ fn an_env_file_counts_by_its_content() {
     project.up().ends(0);
     let before = containers(&project.name);
     project.file("web.env", "# a remark\nA=1\n");
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
     assert_eq!(containers(&project.name), before);
     project.file("web.env", "A=2\n");
-    project.up().ends(0).told(&["environment A changed"]);
+    project.up().ends(0).prints(&["environment A changed"]);
     assert_eq!(exec(&project.container("web"), &["sh", "-c", "echo $A"]), "2\n");
 }
 
@@ -159,15 +159,15 @@ fn stop_start_and_restart_keep_the_container() {
     let before = containers(&project.name);
     let state = || inspect(&project.container("web"))["State"].clone();
     let started = state()["StartedAt"].clone();
-    project.script("app::describe().restart([\"web\"]);").ends(0).told(&["restarted"]);
+    project.script("app::describe().restart([\"web\"]);").ends(0).prints(&["restarted"]);
     assert_ne!(state()["StartedAt"], started);
-    project.script("app::describe().stop();").ends(0).told(&["stopped"]);
+    project.script("app::describe().stop();").ends(0).prints(&["stopped"]);
     assert_eq!(state()["Running"], false);
-    project.script("app::describe().stop();").ends(0).told(&["unchanged"]);
-    project.script("app::describe().start();").ends(0).told(&["started"]);
+    project.script("app::describe().stop();").ends(0).prints(&["unchanged"]);
+    project.script("app::describe().start();").ends(0).prints(&["started"]);
     assert_eq!(state()["Running"], true);
     docker(&["kill", &project.container("web")]);
-    project.up().ends(0).told(&["started", "exited with code 137"]);
+    project.up().ends(0).prints(&["started", "exited with code 137"]);
     assert_eq!(containers(&project.name), before);
 }
 
@@ -183,9 +183,9 @@ fn a_service_that_is_no_longer_described_goes_only_when_told_so() {
     project
         .up()
         .ends(0)
-        .told(&["spct-orphans-old-1 belongs to no described service", "--remove-orphans"]);
+        .prints(&["spct-orphans-old-1 belongs to no described service", "--remove-orphans"]);
     assert_eq!(containers(&project.name).len(), 2);
-    project.up().arg("--remove-orphans").ends(0).told(&["no longer described"]);
+    project.up().arg("--remove-orphans").ends(0).prints(&["no longer described"]);
     assert_eq!(
         containers(&project.name).into_keys().collect::<Vec<_>>(),
         [project.container("web")]
@@ -206,10 +206,10 @@ fn an_image_made_anew_under_its_name_replaces_its_containers() {
     dockerfile("one");
     project.script(build).ends(0);
     let before = containers(&project.name);
-    project.script(build).ends(0).told(&["unchanged"]);
+    project.script(build).ends(0).prints(&["unchanged"]);
     assert_eq!(containers(&project.name), before);
     dockerfile("two");
-    project.script(build).ends(0).told(&["image changed"]);
+    project.script(build).ends(0).prints(&["image changed"]);
     assert_eq!(exec(&project.container("web"), &["cat", "/word"]), "two\n");
     super::docker::remove_project(&project.name);
     docker(&["image", "rm", "local/spct-new-image:1"]);

@@ -45,7 +45,7 @@ fn ps_and_logs_show_what_runs() {
     project
         .spc(&["run", "scripts/logs.rhai", "bakend"])
         .ends(1)
-        .told(&["did you mean \"backend\"?"]);
+        .prints(&["did you mean \"backend\"?"]);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn prepare_makes_an_environment_once_with_secrets_of_its_own() {
     let path = project.path("examples/spc/.env");
     fs::remove_file(&path).unwrap();
     let prepare = || project.spc(&["run", "scripts/prepare.rhai"]);
-    prepare().ends(0).told(&["made .env with generated secrets"]);
+    prepare().ends(0).prints(&["made .env with generated secrets"]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"]
         .map(|name| project.variable(name));
@@ -87,6 +87,6 @@ fn prepare_makes_an_environment_once_with_secrets_of_its_own() {
         assert!(image == local || format!("local/{image}") == local, "{name}={image}");
     }
     let made = fs::read_to_string(&path).unwrap();
-    prepare().ends(0).told(&["left as it is"]);
+    prepare().ends(0).prints(&["left as it is"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), made);
 }

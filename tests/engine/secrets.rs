@@ -3,7 +3,7 @@
 use super::docker::{containers, docker, exec, inspect};
 use super::images::busybox;
 use super::project::Project;
-use super::watch::Watch;
+use super::watch::EventWatch;
 
 const FIRST: &str = "s3cret of the test: \"quoted\" & more/";
 const SECOND: &str = "an0ther s3cret";
@@ -65,7 +65,7 @@ fn secrets_are_files_with_their_owner_and_mode_also_where_the_root_is_read_only(
     docker(&["restart", "--time", "0", &closed]);
     assert_eq!(exec(&closed, &["cat", "/run/secrets/pass"]), FIRST);
     project.script("app::describe().stop();").ends(0);
-    project.up().ends(0).not_told(&["created"]);
+    project.up().ends(0).does_not_print(&["created"]);
     assert_eq!(exec(&closed, &["cat", "/run/secrets/pass"]), FIRST);
 }
 
@@ -86,7 +86,7 @@ fn the_volumes_that_hold_secrets_go_with_their_containers() {
     let first = anonymous(&project);
     assert_eq!(first.len(), 1);
     describe(&project, "two");
-    project.up().ends(0).told(&["environment WORD changed"]);
+    project.up().ends(0).prints(&["environment WORD changed"]);
     let second = anonymous(&project);
     assert_ne!(first, second);
     assert!(
@@ -103,7 +103,7 @@ fn a_secret_is_in_no_inspect_event_label_output_or_record() {
     let project = Project::new("secret-leaks");
     project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
     describe(&project, "one");
-    let mut watch = Watch::on(&project.name);
+    let mut watch = EventWatch::on(&project.name);
     let first = project.up().ends(0);
     let journal = project.spc(&["--json", "run", "scripts/up.rhai"]).ends(0);
     let printed =
@@ -150,7 +150,7 @@ fn a_changed_secret_replaces_what_has_it_and_says_so() {
     project.up().ends(0);
     let before = containers(&project.name);
     project.file("pass", SECOND);
-    project.up().ends(0).told(&["a secret's value changed"]);
+    project.up().ends(0).prints(&["a secret's value changed"]);
     let after = containers(&project.name);
     assert_eq!(exec(&project.container("with"), &["cat", "/run/secrets/pass"]), SECOND);
     assert_ne!(before[&project.container("with")], after[&project.container("with")]);
@@ -168,28 +168,28 @@ fn a_secret_that_was_rotated_is_delivered_where_the_key_of_its_fingerprint_is_go
     let forget = || std::fs::remove_dir_all(project.path(".spc")).unwrap();
     forget();
     project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do"]);
-    project.up().ends(0).told(&["unchanged"]).not_told(&["not compared"]);
+    project.up().ends(0).prints(&["unchanged"]).does_not_print(&["not compared"]);
     assert_eq!(containers(&project.name), before);
 
     project.file("pass", SECOND);
     let cause = "the value of the secret \"pass\" changed";
     project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&[cause]);
     forget();
-    project.up().ends(0).told(&[cause]).not_told(&["not compared", FIRST, SECOND]);
+    project.up().ends(0).prints(&[cause]).does_not_print(&["not compared", FIRST, SECOND]);
     assert_eq!(exec(&project.container("open"), &["cat", "/run/secrets/db_pass"]), SECOND);
     assert_eq!(exec(&project.container("closed"), &["cat", "/run/secrets/pass"]), SECOND);
-    project.up().ends(0).told(&["unchanged"]).not_told(&["not compared"]);
+    project.up().ends(0).prints(&["unchanged"]).does_not_print(&["not compared"]);
 
     // What a container put in its place is not followed, however large it is.
     let open = project.container("open");
     exec(&open, &["sh", "-c", "rm /run/secrets/token && ln -s /etc/hostname /run/secrets/token"]);
     forget();
-    project.up().ends(0).told(&[
+    project.up().ends(0).prints(&[
         "\"/run/secrets/token\" in it is not a regular file",
         "give the service \"open\" another label",
     ]);
     exec(&open, &["sh", "-c", "rm /run/secrets/token && truncate -s 1000G /run/secrets/token"]);
-    project.up().ends(0).told(&["the value of the secret \"token\" changed"]);
+    project.up().ends(0).prints(&["the value of the secret \"token\" changed"]);
     assert_eq!(exec(&project.container("open"), &["cat", "/run/secrets/token"]), OF_VARIABLE);
 }
 
@@ -204,14 +204,14 @@ fn a_secret_reaches_an_environment_only_when_it_is_exposed() {
         ));
     };
     describe("`${secret(\"token\")}`");
-    project.up().ends(2).told(&[
+    project.up().ends(2).prints(&[
         "The secret \"token\" would stand in the environment of \"web\" as TOKEN",
         "expose(secret(\"token\"))",
     ]);
     describe("expose(secret(\"token\"))");
     project.up().ends(0);
     assert_eq!(exec(&project.container("web"), &["sh", "-c", "echo $TOKEN"]).trim(), OF_VARIABLE);
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
 }
 
 /// All that an image is, as Docker's own client tells and saves it.
@@ -244,11 +244,11 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
             build: #{{ context: "app", secrets: ["pass", #{{ source: "token", target: "ca.pem" }}] }},
         }} }}"#
     ));
-    let mut watch = Watch::on(&project.name);
+    let mut watch = EventWatch::on(&project.name);
     let build = || project.script("print(app::describe().build());").ends(0);
     let id = || inspect(image)["Id"].as_str().unwrap().to_owned();
     // What the step made of the secret it saw: each letter the next one.
-    let told = |value: &str| {
+    let reported = |value: &str| {
         let container = docker(&["run", "--rm", image, "cat", "/told"]);
         let next = |letter: char| match letter {
             'z' => 'a',
@@ -258,7 +258,7 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
         assert_eq!(container, value.chars().map(next).collect::<String>());
     };
     let first = build();
-    told(FIRST);
+    reported(FIRST);
     let built = id();
     let again = build();
     assert_eq!(id(), built);
@@ -269,7 +269,7 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
     // changed.
     project.file("pass", SECOND);
     let changed = build();
-    told(SECOND);
+    reported(SECOND);
     let second = id();
     assert_ne!(second, built);
     build();
@@ -278,7 +278,7 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
     // Up finds it there, and a container of it carries the fingerprint as its image does, which is
     // no cause of anything.
     let up = project.up().ends(0);
-    project.up().ends(0).told(&["unchanged"]);
+    project.up().ends(0).prints(&["unchanged"]);
     let places = [
         ("image", [kept, all_of_image(&project, image)].concat()),
         ("container", inspect(&project.container("web")).to_string()),
@@ -309,7 +309,7 @@ fn a_secret_as_a_build_argument_is_refused_and_builds_nothing() {
         project
             .script(&format!("image(\"local/spct-secret-args:1\").build(#{{ context: \"app\", args: #{{ T: {value} }} }});"))
             .ends(2)
-            .told(&["build arguments stay in the image's history", "secrets: [\"token\"]"]);
+            .prints(&["build arguments stay in the image's history", "secrets: [\"token\"]"]);
     }
     assert!(!super::docker::is_there("image", "local/spct-secret-args:1"));
 }

@@ -95,12 +95,15 @@ impl<'a> Site<'a> {
         let before = self.chart(characteristic, 1)["measurements"].as_i64().unwrap();
         let mut live = self.listen();
         self.measure(characteristic, 10.01);
-        live.until_told(&[r#""type":"chart""#, &format!(r#""characteristic":{characteristic}"#)]);
+        live.until_reported(&[
+            r#""type":"chart""#,
+            &format!(r#""characteristic":{characteristic}"#),
+        ]);
         self.chart(characteristic, before + 1);
     }
 
     /// Opens the WebSocket, as the page does.
-    fn listen(&self) -> Live {
+    fn listen(&self) -> WebSocket {
         let mut stream = self.connect().unwrap();
         let host = format!("localhost:{}", self.port);
         write!(
@@ -109,8 +112,8 @@ impl<'a> Site<'a> {
              Sec-WebSocket-Key: c3BjIHRlc3RzIG5vbmNlIQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
         .unwrap();
-        let mut live = Live { stream, heard: String::new() };
-        live.until_told(&["\r\n\r\n"]);
+        let mut live = WebSocket { stream, heard: String::new() };
+        live.until_reported(&["\r\n\r\n"]);
         assert!(live.heard.starts_with("HTTP/1.1 101"), "{}", live.heard);
         live
     }
@@ -122,13 +125,13 @@ impl<'a> Site<'a> {
 }
 
 /// An open WebSocket. What the server says is not masked: its texts are in the stream as they are.
-struct Live {
+struct WebSocket {
     stream: TcpStream,
     heard: String,
 }
 
-impl Live {
-    fn until_told(&mut self, texts: &[&str]) {
+impl WebSocket {
+    fn until_reported(&mut self, texts: &[&str]) {
         let end = Instant::now() + SOON;
         while !texts.iter().all(|text| self.heard.replace("\": ", "\":").contains(text)) {
             assert!(Instant::now() < end, "the WebSocket told only {:?}", self.heard);

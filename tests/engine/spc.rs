@@ -69,7 +69,7 @@ impl Spc {
     }
 
     /// The same, but for its standard output, which stays a pipe.
-    pub fn told_at(self, screen: &Screen) -> Self {
+    pub fn on_screen(self, screen: &Screen) -> Self {
         let mut spc = self.at(screen);
         spc.command.stdout(Stdio::piped());
         spc
@@ -89,7 +89,7 @@ impl Spc {
     }
 
     /// Sends its standard error elsewhere: nothing of it is seen.
-    pub fn told_to(mut self, file: std::fs::File) -> Self {
+    pub fn prints_to(mut self, file: std::fs::File) -> Self {
         self.command.stderr(file);
         self
     }
@@ -101,37 +101,37 @@ impl Spc {
     }
 
     /// Runs it to its end, which must be `code`.
-    pub fn ends(self, code: i32) -> Ended {
+    pub fn ends(self, code: i32) -> SpcOutput {
         self.start().ends(code)
     }
 
     /// Begins it.
-    pub fn start(mut self) -> Running {
+    pub fn start(mut self) -> RunningSpc {
         let begun = Instant::now();
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("spc starts: {error}"));
-        let stdout = child.stdout.take().map_or_else(Captured::default, Captured::from);
-        let stderr = child.stderr.take().map_or_else(Captured::default, Captured::from);
-        Running { child, begun, limit: self.limit, stdout, stderr }
+        let stdout = child.stdout.take().map_or_else(CapturedStream::default, CapturedStream::from);
+        let stderr = child.stderr.take().map_or_else(CapturedStream::default, CapturedStream::from);
+        RunningSpc { child, begun, limit: self.limit, stdout, stderr }
     }
 }
 
 /// A run under way; dropping it kills it.
-pub struct Running {
+pub struct RunningSpc {
     child: Child,
     begun: Instant,
     limit: Duration,
-    stdout: Captured,
-    stderr: Captured,
+    stdout: CapturedStream,
+    stderr: CapturedStream,
 }
 
-impl Running {
+impl RunningSpc {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits until it has written `text` to standard error.
-    pub fn until_told(&mut self, text: &str) {
+    pub fn until_reported(&mut self, text: &str) {
         until(&format!("spc says {text:?}"), self.limit, || {
             if self.stderr.text().contains(text) {
                 return Some(());
@@ -161,17 +161,17 @@ impl Running {
     }
 
     /// Its end, whatever it is.
-    pub fn end(mut self) -> Ended {
+    pub fn end(mut self) -> SpcOutput {
         let (limit, begun) = (self.limit, self.begun);
         let status = until("spc ends", limit.saturating_sub(begun.elapsed()), || {
             self.child.try_wait().unwrap()
         });
         let took = begun.elapsed();
-        Ended { status, took, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
+        SpcOutput { status, took, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
     }
 
     /// Its end, which must be `code`.
-    pub fn ends(self, code: i32) -> Ended {
+    pub fn ends(self, code: i32) -> SpcOutput {
         let ended = self.end();
         assert_eq!(
             ended.status.code(),
@@ -184,7 +184,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningSpc {
     #[expect(clippy::print_stderr, reason = "a failed test shows what the run had said")]
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -197,17 +197,17 @@ impl Drop for Running {
 
 /// A run that ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct SpcOutput {
     pub status: ExitStatus,
     pub took: Duration,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Ended {
+impl SpcOutput {
     /// Standard error must hold each of these.
     #[track_caller]
-    pub fn told(self, texts: &[&str]) -> Self {
+    pub fn prints(self, texts: &[&str]) -> Self {
         for text in texts {
             assert!(
                 self.stderr.contains(text),
@@ -221,7 +221,7 @@ impl Ended {
 
     /// Standard error must hold none of these.
     #[track_caller]
-    pub fn not_told(self, texts: &[&str]) -> Self {
+    pub fn does_not_print(self, texts: &[&str]) -> Self {
         for text in texts {
             assert!(
                 !self.stderr.contains(text),
@@ -250,12 +250,12 @@ impl Ended {
 
 /// What a child writes, read as it comes.
 #[derive(Default)]
-struct Captured {
+struct CapturedStream {
     text: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
 }
 
-impl Captured {
+impl CapturedStream {
     fn from(mut pipe: impl Read + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
         let reader = std::thread::spawn({

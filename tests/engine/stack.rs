@@ -141,7 +141,7 @@ fn development_is_set_up_as_described(project: &Project) {
 fn taken_ports_of_nginx_are_told(project: &Project, to_production: impl Fn() -> Spc) {
     let (http, https) = (project.variable("NGINX_HTTP_PORT"), project.variable("NGINX_HTTPS_PORT"));
     let process = TcpListener::bind((Ipv4Addr::UNSPECIFIED, http.parse().unwrap())).unwrap();
-    to_production().ends(1).told(&[
+    to_production().ends(1).prints(&[
         &format!("The port {http} of \"nginx\" is already taken by the process "),
         &format!("(pid {})", std::process::id()),
         "stop what holds it, or set NGINX_HTTP_PORT to another port in .env",
@@ -159,7 +159,7 @@ fn taken_ports_of_nginx_are_told(project: &Project, to_production: impl Fn() -> 
     ]);
     let name =
         inspect(container.trim())["Name"].as_str().unwrap().trim_start_matches('/').to_owned();
-    to_production().ends(1).told(&[
+    to_production().ends(1).prints(&[
         &format!("The service \"nginx\" needs the host port {https}, which is taken by the container \"{name}\""),
         "stop what holds it, or set NGINX_HTTPS_PORT to another port in .env",
     ]);
@@ -275,7 +275,11 @@ fn production_serves_built_files(edge: &Site<'_>) {
 
 fn nothing_to_do_says_so(project: &Project) {
     let before = containers(&project.name);
-    project.up().ends(0).told(&["unchanged", "nothing to do"]).not_told(&["created", "started"]);
+    project
+        .up()
+        .ends(0)
+        .prints(&["unchanged", "nothing to do"])
+        .does_not_print(&["created", "started"]);
     assert_eq!(containers(&project.name), before);
 }
 
@@ -305,7 +309,7 @@ fn a_backend_that_was_replaced_is_found_by_nginx() {
     let network = format!("{}_spc-network", project.name);
     let somebody =
         docker(&["run", "--detach", "--rm", "--network", &network, busybox(), "sleep", "1000"]);
-    up("other").told(&["environment LLM_PROVIDER changed"]);
+    up("other").prints(&["environment LLM_PROVIDER changed"]);
     assert_ne!(address("backend"), before);
     until("nginx finds the new backend", SOON, || {
         edge.ask("GET", "/api/health/", "").ok().filter(|answer| answer.status == 200).map(drop)
@@ -326,6 +330,6 @@ fn a_frontend_that_does_not_compile_fails_with_what_vite_says() {
         .spc(&["run", "scripts/build.rhai", "--target", "production", "frontend"])
         .within(LIMIT)
         .ends(1)
-        .told(&["RUN npm run build", "src/main.tsx:2:9", "Unexpected token", "exit code 1"])
-        .not_told(&["\u{1b}["]);
+        .prints(&["RUN npm run build", "src/main.tsx:2:9", "Unexpected token", "exit code 1"])
+        .does_not_print(&["\u{1b}["]);
 }

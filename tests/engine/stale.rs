@@ -35,7 +35,7 @@ fn what_goes_on_from_before_is_said_and_renewed_if_asked_for() {
     );
     let list = || exec(&project.container("a"), &["cat", "/app/deps/list"]).trim().to_owned();
     describe(&project, r#"target: "one", args: #{ V: "1" }"#);
-    project.up().ends(0).not_told(&["keeps what", "was built from something else"]);
+    project.up().ends(0).does_not_print(&["keeps what", "was built from something else"]);
     let first = volume(&project);
     assert_eq!(list(), "deps 1");
     // Described anew and not built: said, and nothing is done.
@@ -44,19 +44,19 @@ fn what_goes_on_from_before_is_said_and_renewed_if_asked_for() {
         "the image \"{image}\" was built from something else than is described now (target, arguments)"
     );
     project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do", &said]);
-    project.up().ends(0).told(&[&said]);
+    project.up().ends(0).prints(&[&said]);
     assert_eq!((volume(&project), list()), (first.clone(), "deps 1".to_owned()));
     // Built: the volume goes on with what is in it.
     let kept = "a: the image changed, and \"/app/deps\" keeps what the old container had there";
     let built = "let s = app::describe();\ns.build();\ns.up();";
-    project.script(built).ends(0).told(&[kept, "--renew-anon-volumes"]);
+    project.script(built).ends(0).prints(&[kept, "--renew-anon-volumes"]);
     assert_eq!((volume(&project), list()), (first.clone(), "deps 1".to_owned()));
     project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do"]);
     // Renewed: the new image's content; the old volume is nobody's to remove.
     let renewing = ["plan", "--renew-anon-volumes", "scripts/up.rhai"];
     project.spc(&renewing).ends(0).printed(&["its anonymous volumes are renewed", &first]);
     assert_eq!(volume(&project), first);
-    project.up().arg("--renew-anon-volumes").ends(0).told(&[&first]);
+    project.up().arg("--renew-anon-volumes").ends(0).prints(&[&first]);
     assert!(volume(&project) != first && is_there("volume", &first));
     assert_eq!(list(), "deps 2");
     project.script("app::describe().down(#{ volumes: true });").arg("--yes").ends(0);
@@ -88,11 +88,11 @@ fn an_image_that_somebody_built_on_one_of_spcs_is_not_taken_for_it() {
         project.stack(&format!(r#"services: #{{ base: #{{ build: "base", {service} }}, {app} }}"#));
     };
     described("1");
-    project.up().ends(0).not_told(&["was built from something else"]);
+    project.up().ends(0).does_not_print(&["was built from something else"]);
     project.script("app::describe().build();").ends(0);
     assert_eq!(label(&app, "dev.spc.image"), format!("{app}:latest"));
     described("2");
-    project.up().ends(0).told(&[&format!(
+    project.up().ends(0).prints(&[&format!(
         "the image \"{app}\" was built from something else than is described now (arguments)"
     )]);
     project.script("app::describe().down();").ends(0);

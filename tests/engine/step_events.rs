@@ -42,8 +42,8 @@ fn plan_run_and_journal_have_steps_of_one_shape() {
         );
         let ran = project.spc(&["--json", "run", "scripts/up.rhai"]).ends(0);
         let seen = checked(&events(&ran.stdout));
-        let told = ["planned", "step_started", "step_done"];
-        assert!(told.iter().all(|name| seen.contains(*name)), "{}", ran.stdout);
+        let reported = ["planned", "step_started", "step_done"];
+        assert!(reported.iter().all(|name| seen.contains(*name)), "{}", ran.stdout);
         assert!(seen.contains("step_waiting") || colour == "blue", "{}", ran.stdout);
     }
     let journals = fs::read_dir(project.path(".spc/runs")).unwrap();

@@ -28,7 +28,7 @@ pub fn is_of_a_check(event: &str) -> bool {
 }
 
 /// A subscription that is in force. Dropping it ends it.
-pub struct Watch {
+pub struct EventWatch {
     project: String,
     client: Child,
     events: Receiver<Value>,
@@ -37,7 +37,7 @@ pub struct Watch {
     raw: String,
 }
 
-impl Watch {
+impl EventWatch {
     /// Watches a project from now on.
     pub fn on(project: &str) -> Self {
         let mut client = Command::new("docker")
@@ -152,7 +152,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for EventWatch {
     fn drop(&mut self) {
         let _ = self.client.kill();
         let _ = self.client.wait();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bollard::models::BuildInfo;
-use spc::apply::dockerignore::{Dockerignore, Judgement};
+use spc::apply::dockerignore::{Dockerignore, IgnoreDecision};
 use spc::compose::{ComposeFile, dotenv, file, interpolate};
 use spc::engine::docker::build_progress::Progress;
 use spc::model::spec::{Project, ReadOptions};
@@ -120,7 +120,7 @@ pub fn compose_file(bytes: &[u8]) {
 /// Which files of a build's context are sent.
 pub fn dockerignore(bytes: &[u8]) {
     let Ok(patterns) = Dockerignore::parse(".dockerignore", bytes) else { return };
-    let mut folder = Judgement::default();
+    let mut folder = IgnoreDecision::default();
     for path in ["src", "src/a.rs", "src/a b", "src/ä.txt"] {
         let judgement = patterns.judge(path, &folder);
         if path == "src" {

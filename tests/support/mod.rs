@@ -27,7 +27,7 @@ use std::time::Duration;
 pub use engine::{Answer, FakeEngine, TcpServer};
 pub use pipe::FullPipe;
 use running::Keyboard;
-pub use running::Running;
+pub use running::RunningSpc;
 pub use screen::Screen;
 use tempfile::TempDir;
 use text::{Redactions, unindented};
@@ -59,7 +59,7 @@ pub struct Spc {
     by_nobody: bool,
     /// The program that starts it, with its arguments.
     under: Vec<String>,
-    expected: Ended,
+    expected: SpcOutput,
 }
 
 /// What its standard streams are.
@@ -74,7 +74,7 @@ enum Streams {
 /// How a run ended, the paths of its folders redacted: `[project]` is where it was started,
 /// `[home]` its `HOME`, `[root]` the folder around both.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct SpcOutput {
     /// Negative: the signal that ended it.
     pub code: i32,
     pub stdout: String,
@@ -106,7 +106,7 @@ impl Spc {
             folder: PathBuf::new(),
             by_nobody: false,
             under: Vec::new(),
-            expected: Ended { code: 0, stdout: String::new(), stderr: String::new() },
+            expected: SpcOutput { code: 0, stdout: String::new(), stderr: String::new() },
             engine: None,
         }
     }
@@ -174,14 +174,14 @@ impl Spc {
         self
     }
 
-    /// Makes its standard input a terminal, for [`Running::types`].
+    /// Makes its standard input a terminal, for [`RunningSpc::types`].
     pub fn asks(mut self) -> Self {
         self.at = Streams::Answers;
         self
     }
 
-    /// Gives it a terminal of 100 columns for all three streams, for [`Running::types_keys`] and
-    /// [`Running::until_shown`]. What is on the terminal counts as its standard output.
+    /// Gives it a terminal of 100 columns for all three streams, for [`RunningSpc::types_keys`] and
+    /// [`RunningSpc::until_shown`]. What is on the terminal counts as its standard output.
     pub fn at_terminal(mut self) -> Self {
         self.at = Streams::Terminal;
         self
@@ -194,7 +194,7 @@ impl Spc {
     }
 
     /// Sends its standard error elsewhere: nothing of it is seen.
-    pub fn tells_to(mut self, file: impl Into<File>) -> Self {
+    pub fn prints_to(mut self, file: impl Into<File>) -> Self {
         self.messages = Some(file.into());
         self
     }
@@ -254,13 +254,13 @@ impl Spc {
 
     /// Runs it to its end, whatever that is.
     #[track_caller]
-    pub fn output(self) -> Ended {
+    pub fn output(self) -> SpcOutput {
         self.start().ends()
     }
 
     /// Starts it and comes back at once.
     #[track_caller]
-    pub fn start(mut self) -> Running {
+    pub fn start(mut self) -> RunningSpc {
         let keyboard = (self.at != Streams::Pipes).then(Keyboard::new);
         let mut command = self.command();
         match self.messages.take() {
@@ -279,7 +279,7 @@ impl Spc {
             (None, _) => command.stdout(Stdio::piped()),
         };
         let redactions = Redactions::of(self.root.path());
-        Running::new(command, keyboard, &self.stdin, redactions, (self.engine, self.root))
+        RunningSpc::new(command, keyboard, &self.stdin, redactions, (self.engine, self.root))
     }
 
     fn command(&self) -> Command {
@@ -336,7 +336,7 @@ impl Spc {
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for SpcOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -14,10 +14,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::text::Redactions;
-use super::{DEADLINE, Ended, FakeEngine};
+use super::{DEADLINE, FakeEngine, SpcOutput};
 
 /// A process of `spc`. Killed when dropped, if it has not ended.
-pub struct Running {
+pub struct RunningSpc {
     process: Pid,
     ended: Receiver<ExitStatus>,
     stdout: Output,
@@ -30,7 +30,7 @@ pub struct Running {
     _surroundings: (Option<FakeEngine>, TempDir),
 }
 
-impl Running {
+impl RunningSpc {
     /// Types a line at the prompt and waits for what it gives, which is not a part of it, and the
     /// next prompt.
     #[track_caller]
@@ -63,8 +63,8 @@ impl Running {
             (None, _) => Output::default(),
         };
         let stderr = child.stderr.take().map_or_else(Output::default, Output::of);
-        let (told, ended) = channel();
-        std::thread::spawn(move || told.send(child.wait().unwrap()));
+        let (reported, ended) = channel();
+        std::thread::spawn(move || reported.send(child.wait().unwrap()));
         Self {
             process,
             ended,
@@ -142,7 +142,7 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub fn ends(self) -> Ended {
+    pub fn ends(self) -> SpcOutput {
         self.ends_within(DEADLINE)
     }
 
@@ -153,24 +153,24 @@ impl Running {
 
     /// Waits for its end, which has to come in that time.
     #[track_caller]
-    pub fn ends_soon(&mut self, time: Duration) -> Ended {
+    pub fn ends_soon(&mut self, time: Duration) -> SpcOutput {
         self.end(time)
     }
 
     /// Waits for its end, and looks at what it left before its folders are gone.
     #[track_caller]
-    pub fn ends_then<T>(mut self, look: impl FnOnce() -> T) -> (Ended, T) {
+    pub fn ends_then<T>(mut self, look: impl FnOnce() -> T) -> (SpcOutput, T) {
         (self.end(DEADLINE), look())
     }
 
     /// Waits for its end, which has to come in that time.
     #[track_caller]
-    pub fn ends_within(mut self, time: Duration) -> Ended {
+    pub fn ends_within(mut self, time: Duration) -> SpcOutput {
         self.end(time)
     }
 
     #[track_caller]
-    fn end(&mut self, time: Duration) -> Ended {
+    fn end(&mut self, time: Duration) -> SpcOutput {
         match self.ended.recv_timeout(time) {
             Ok(status) => {
                 self.is_over = true;
@@ -185,8 +185,8 @@ impl Running {
         }
     }
 
-    fn so_far(&self, code: i32) -> Ended {
-        Ended {
+    fn so_far(&self, code: i32) -> SpcOutput {
+        SpcOutput {
             code,
             stdout: self.redactions.apply(&self.stdout.bytes()),
             stderr: self.redactions.apply(&self.stderr.bytes()),
@@ -194,7 +194,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningSpc {
     fn drop(&mut self) {
         if !self.is_over && self.ended.try_recv().is_err() {
             let _ = kill_process(self.process, Signal::KILL);
@@ -205,12 +205,12 @@ impl Drop for Running {
 /// What came through a pipe so far.
 #[derive(Default)]
 struct Output {
-    seen: Arc<(Mutex<Seen>, Condvar)>,
+    seen: Arc<(Mutex<OutputState>, Condvar)>,
     reader: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct OutputState {
     bytes: Vec<u8>,
     /// The reader goes at its next line.
     unwanted: bool,
@@ -219,7 +219,7 @@ struct Seen {
 
 impl Output {
     fn of(mut pipe: impl Read + Send + 'static) -> Self {
-        let seen: Arc<(Mutex<Seen>, Condvar)> = Arc::default();
+        let seen: Arc<(Mutex<OutputState>, Condvar)> = Arc::default();
         let reader = std::thread::spawn({
             let seen = seen.clone();
             move || {
@@ -248,7 +248,7 @@ impl Output {
     /// Where the text ends that came after the first `seen` bytes.
     fn until_after(&self, seen: usize, text: &str) -> Option<usize> {
         let deadline = Instant::now() + DEADLINE;
-        let found = |state: &Seen| {
+        let found = |state: &OutputState| {
             let place = state.bytes[seen..]
                 .windows(text.len())
                 .position(|window| window == text.as_bytes())?;

@@ -16,10 +16,10 @@ use super::running::{other_side, pseudo_terminal};
 /// A pseudo-terminal and what it shows.
 pub struct Screen {
     keys: OwnedFd,
-    shown: Arc<Mutex<Shown>>,
+    shown: Arc<Mutex<ScreenState>>,
 }
 
-struct Shown {
+struct ScreenState {
     parser: vt100::Parser,
     bytes: Vec<u8>,
     is_over: bool,
@@ -32,7 +32,7 @@ impl Screen {
         let parser = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
         let screen = Self {
             keys,
-            shown: Arc::new(Mutex::new(Shown { parser, bytes: Vec::new(), is_over: false })),
+            shown: Arc::new(Mutex::new(ScreenState { parser, bytes: Vec::new(), is_over: false })),
         };
         screen.set_size(columns, rows);
         screen
@@ -142,7 +142,7 @@ impl Screen {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shown> {
+    fn lock(&self) -> MutexGuard<'_, ScreenState> {
         self.shown.lock()
     }
 }

@@ -7,7 +7,7 @@ use strum::IntoEnumIterator;
 
 /// What a field holds.
 #[derive(Clone, Copy)]
-enum Holds {
+enum FieldRule {
     /// A whole number from 1.
     Number,
     /// Such numbers, each once and in order, smaller than the step's own.
@@ -26,63 +26,75 @@ enum Holds {
 }
 
 /// Every field that a step can have, by its one name.
-const FIELDS: &[(&str, Holds)] = &[
-    ("step", Holds::Number),
-    ("service", Holds::Text),
-    ("action", Holds::Action),
-    ("object", Holds::Object),
-    ("cause", Holds::Text),
-    ("after", Holds::Earlier),
-    ("tolerates", Holds::Earlier),
-    ("group", Holds::Number),
-    ("changes", Holds::Truth),
-    ("only_if", Holds::OnlyIf),
-    ("image", Holds::Image),
-    ("assumptions", Holds::Number),
-    ("waits_for", Holds::Text),
-    ("text", Holds::Text),
-    ("state", Holds::Text),
-    ("exit_code", Holds::Count),
-    ("cached", Holds::Truth),
-    ("current", Holds::Count),
-    ("total", Holds::Count),
-    ("elapsed_ms", Holds::Count),
-    ("message", Holds::Text),
-    ("if_begun", Holds::Number),
+const FIELDS: &[(&str, FieldRule)] = &[
+    ("step", FieldRule::Number),
+    ("service", FieldRule::Text),
+    ("action", FieldRule::Action),
+    ("object", FieldRule::Object),
+    ("cause", FieldRule::Text),
+    ("after", FieldRule::Earlier),
+    ("tolerates", FieldRule::Earlier),
+    ("group", FieldRule::Number),
+    ("changes", FieldRule::Truth),
+    ("only_if", FieldRule::OnlyIf),
+    ("image", FieldRule::Image),
+    ("assumptions", FieldRule::Number),
+    ("waits_for", FieldRule::Text),
+    ("text", FieldRule::Text),
+    ("state", FieldRule::Text),
+    ("exit_code", FieldRule::Count),
+    ("cached", FieldRule::Truth),
+    ("current", FieldRule::Count),
+    ("total", FieldRule::Count),
+    ("elapsed_ms", FieldRule::Count),
+    ("message", FieldRule::Text),
+    ("if_begun", FieldRule::Number),
 ];
 
 /// The fields that a step always has, and those that it may have besides them.
-struct Shape {
+struct StepShape {
     always: &'static [&'static str],
     may: &'static [&'static str],
 }
 
 /// A step of the event `plan` or `planned`.
-const OF_PLAN: Shape = Shape {
+const OF_PLAN: StepShape = StepShape {
     always: &["step", "action", "object", "cause", "after", "changes"],
     may: &["service", "tolerates", "group", "only_if", "image", "assumptions"],
 };
 
 /// A step of a way back in `planned`.
-const UNDO: Shape = Shape { always: &["action", "object"], may: &["service", "if_begun"] };
+const UNDO: StepShape = StepShape { always: &["action", "object"], may: &["service", "if_begun"] };
 
 /// The events of one step.
-const EVENTS: &[(&str, Shape)] = &[
+const EVENTS: &[(&str, StepShape)] = &[
     (
         "step_waiting",
-        Shape { always: &["step", "action", "object", "service", "waits_for", "after"], may: &[] },
+        StepShape {
+            always: &["step", "action", "object", "service", "waits_for", "after"],
+            may: &[],
+        },
     ),
-    ("step_started", Shape { always: &["action", "object"], may: &["step", "service", "cause"] }),
+    (
+        "step_started",
+        StepShape { always: &["action", "object"], may: &["step", "service", "cause"] },
+    ),
     (
         "step_progress",
-        Shape {
+        StepShape {
             always: &["action", "object", "text"],
             may: &["step", "service", "state", "exit_code", "cached", "current", "total"],
         },
     ),
-    ("step_done", Shape { always: &["action", "object", "elapsed_ms"], may: &["step", "service"] }),
-    ("step_failed", Shape { always: &["action", "object", "message"], may: &["step", "service"] }),
-    ("step_interrupted", Shape { always: &["action", "object"], may: &["step", "service"] }),
+    (
+        "step_done",
+        StepShape { always: &["action", "object", "elapsed_ms"], may: &["step", "service"] },
+    ),
+    (
+        "step_failed",
+        StepShape { always: &["action", "object", "message"], may: &["step", "service"] },
+    ),
+    ("step_interrupted", StepShape { always: &["action", "object"], may: &["step", "service"] }),
 ];
 
 /// The events of a journal; its first line says its format.
@@ -138,7 +150,7 @@ pub fn check(event: &Value) -> Option<&str> {
 }
 
 #[track_caller]
-fn check_step(step: &Value, shape: &Shape) {
+fn check_step(step: &Value, shape: &StepShape) {
     let map = step.as_object().unwrap_or_else(|| panic!("no object: {step:#}"));
     for name in shape.always {
         assert!(map.contains_key(*name), "no \"{name}\": {step:#}");
@@ -153,7 +165,7 @@ fn check_step(step: &Value, shape: &Shape) {
     }
 }
 
-fn is_held(value: &Value, holds: Holds, step: &Value) -> bool {
+fn is_held(value: &Value, holds: FieldRule, step: &Value) -> bool {
     let is_number = |value: &Value| value.as_u64().is_some_and(|number| number > 0);
     let has = |names: &[&str], more: &[&str]| {
         value.as_object().is_some_and(|map| {
@@ -164,29 +176,29 @@ fn is_held(value: &Value, holds: Holds, step: &Value) -> bool {
         })
     };
     match holds {
-        Holds::Number => is_number(value),
-        Holds::Earlier => value.as_array().is_some_and(|all| {
+        FieldRule::Number => is_number(value),
+        FieldRule::Earlier => value.as_array().is_some_and(|all| {
             all.iter().all(|number| is_number(number) && number.as_u64() < step["step"].as_u64())
                 && all.is_sorted_by(|one, next| one.as_u64() < next.as_u64())
         }),
-        Holds::Count => value.is_u64(),
-        Holds::Truth => value.is_boolean(),
-        Holds::Text => value.is_string(),
-        Holds::Action => names::<ActionKind>().contains(value),
-        Holds::Object => {
+        FieldRule::Count => value.is_u64(),
+        FieldRule::Truth => value.is_boolean(),
+        FieldRule::Text => value.is_string(),
+        FieldRule::Action => names::<ActionKind>().contains(value),
+        FieldRule::Object => {
             has(&["kind", "name"], &["relation"])
                 && names::<ObjectKind>().contains(&value["kind"])
                 && value["name"].as_str().is_some_and(|name| !name.is_empty())
                 && value.get("relation").is_none_or(Value::is_string)
         }
-        Holds::OnlyIf => {
+        FieldRule::OnlyIf => {
             has(&["image", "known_after", "changed"], &[])
                 && value["image"].is_string()
                 && value["changed"].is_boolean()
                 && is_number(&value["known_after"])
                 && value["known_after"].as_u64() < step["step"].as_u64()
         }
-        Holds::Image => {
+        FieldRule::Image => {
             has(&["name", "id"], &[])
                 && value["name"].is_string()
                 && (value["id"].is_string() || is_number(&value["id"]["known_after"]))

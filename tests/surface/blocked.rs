@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Answer, DEADLINE, Ended, FullPipe, Running, Spc};
+use crate::support::{Answer, DEADLINE, FullPipe, RunningSpc, Spc, SpcOutput};
 
 /// From a signal to the end of the process.
 const SOON: Duration = Duration::from_secs(2);
@@ -25,7 +25,7 @@ fn until_begun(project: &Path) {
 }
 
 /// A run of `words` on the script, with the streams that are named taking nothing.
-fn blocked(words: &[&str], script: &str, streams: &[&str]) -> (Running, FullPipe) {
+fn blocked(words: &[&str], script: &str, streams: &[&str]) -> (RunningSpc, FullPipe) {
     let pipe = FullPipe::new();
     let mut run = Spc::new()
         .file("spc.toml", "")
@@ -35,7 +35,7 @@ fn blocked(words: &[&str], script: &str, streams: &[&str]) -> (Running, FullPipe
         run = run.writes_to(pipe.end());
     }
     if streams.contains(&"stderr") {
-        run = run.tells_to(pipe.end());
+        run = run.prints_to(pipe.end());
     }
     let project = run.project();
     let run = run.start();
@@ -75,7 +75,7 @@ fn a_signal_ends_a_run_whose_output_nobody_reads() {
 fn a_signal_is_told_on_the_stream_that_is_read() {
     let (run, _pipe) = blocked(&["run", "scripts/a.rhai"], FLOODS[0], &["stdout"]);
     run.signal(Signal::TERM);
-    let Ended { code, stderr, .. } = run.ends_within(SOON);
+    let SpcOutput { code, stderr, .. } = run.ends_within(SOON);
     assert_eq!(code, 130);
     assert!(
         stderr.starts_with(
@@ -103,7 +103,7 @@ fn a_question_that_nobody_can_read_is_ended_by_a_signal() {
             "for i in 0..10_000 { log::info(\"a message\"); }\nprint(confirm(\"Sure?\"));",
         ))
         .asks()
-        .tells_to(pipe.end());
+        .prints_to(pipe.end());
     let project = run.project();
     let run = run.start();
     until_begun(&project);
@@ -125,7 +125,7 @@ fn a_second_signal_leaves_at_once_though_nobody_reads() {
             .engine(engine)
             .runbook("network(\"front\").create();")
             .writes_to(pipe.end())
-            .tells_to(pipe.end())
+            .prints_to(pipe.end())
             .start();
         asked.recv_timeout(DEADLINE).unwrap();
         run.signal(first);
@@ -136,7 +136,7 @@ fn a_second_signal_leaves_at_once_though_nobody_reads() {
 }
 
 /// A run that a first signal does not end yet, for so long: its engine does not answer.
-fn still_running(mut run: Running, time: Duration, signal: Signal) -> Running {
+fn still_running(mut run: RunningSpc, time: Duration, signal: Signal) -> RunningSpc {
     assert!(run.goes_on_for(time), "{signal:?} ended it");
     run
 }
@@ -225,7 +225,7 @@ fn a_signal_ends_every_verb_whose_output_nobody_reads() {
             let mut run = with_much_to_say()
                 .args(words.iter().copied())
                 .writes_to(pipe.end())
-                .tells_to(pipe.end())
+                .prints_to(pipe.end())
                 .start();
             assert!(
                 run.goes_on_for(Duration::from_millis(400)),

@@ -128,10 +128,10 @@ fn half_of_the_pair_is_refused_and_left() {
     for (there, missing) in [("tls.crt", "tls.key"), ("tls.key", "tls.crt")] {
         let run = certificate().file(&format!("examples/spc/certificates/{there}"), "given");
         let ended = run.output();
-        let told = format!(
+        let reported = format!(
             "There is certificates/{there}, but no certificates/{missing}; put the one that belongs to it there, or remove certificates/{there} to have both made"
         );
-        assert!(ended.code == 2 && ended.stderr.contains(&told), "{ended}");
+        assert!(ended.code == 2 && ended.stderr.contains(&reported), "{ended}");
     }
 }
 
@@ -141,8 +141,8 @@ fn one_that_is_none_is_refused() {
         run.file(&format!("examples/spc/certificates/{name}"), "no PEM")
     });
     let ended = run.output();
-    let told = "certificates/tls.crt can't be read as a certificate; put one there, or remove it and certificates/tls.key to have both made";
-    assert!(ended.code == 2 && ended.stderr.contains(told), "{ended}");
+    let reported = "certificates/tls.crt can't be read as a certificate; put one there, or remove it and certificates/tls.key to have both made";
+    assert!(ended.code == 2 && ended.stderr.contains(reported), "{ended}");
 }
 
 #[test]
@@ -160,11 +160,11 @@ fn one_that_ends_soon_is_warned_of() {
 
 #[test]
 fn one_for_nobody_or_for_no_time_is_refused() {
-    for (option, value, told) in [
+    for (option, value, reported) in [
         ("--names", "", "A certificate needs a name: --names is empty"),
         ("--days", "0", "valid for a day at least, and --days is 0"),
     ] {
         let ended = certificate().args([option, value]).output();
-        assert!(ended.code == 2 && ended.stderr.contains(told), "{ended}");
+        assert!(ended.code == 2 && ended.stderr.contains(reported), "{ended}");
     }
 }

@@ -1,6 +1,6 @@
 //! Compose files: found, read, and what is wrong in them shown at its own line and column.
 
-use crate::support::{Ended, Spc};
+use crate::support::{Spc, SpcOutput};
 
 const READ: &str = "let spc = compose(\"docker-compose.yml\");\nprint(spc.name);";
 
@@ -349,7 +349,7 @@ fn all_that_is_wrong_in_a_file_is_said_at_once() {
 
 #[test]
 fn an_error_in_a_file_can_be_caught_read_and_thrown_again() {
-    let ended: Ended = Spc::new()
+    let ended: SpcOutput = Spc::new()
         .file("compose.yaml", "services:\n  db: {imge: x}\n")
         .file("spc.toml", "")
         .runbook(

@@ -430,9 +430,9 @@ fn ps_shows_the_projects_containers_as_a_table_or_as_json() {
 #[test]
 fn ps_asks_for_one_project_and_changes_nothing() {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let told = asked.clone();
+    let reported = asked.clone();
     let answer = move |request: &str| {
-        told.lock().unwrap().push(request.to_owned());
+        reported.lock().unwrap().push(request.to_owned());
         of_shop(if request.starts_with("GET /containers/json") { "GET /nothing" } else { request })
     };
     Spc::new()

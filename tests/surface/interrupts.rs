@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Answer, DEADLINE, Ended, Spc};
+use crate::support::{Answer, DEADLINE, Spc, SpcOutput};
 
 /// From the signal to the end of the process.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A runbook that has said that it begins is interrupted; its end.
 #[track_caller]
-fn interrupted(script: &str, signal: Signal) -> Ended {
+fn interrupted(script: &str, signal: Signal) -> SpcOutput {
     let run =
         Spc::new().runbook(&format!("print(\"begun\");\n{script}\nprint(\"went on\");")).start();
     run.until_stdout("begun\n");

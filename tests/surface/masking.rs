@@ -1,7 +1,7 @@
 //! What is hidden though nobody declared it (credentials in URLs), and secrets that are cut or come
 //! in pieces.
 
-use crate::support::{Answer, Ended, Spc, TcpServer};
+use crate::support::{Answer, Spc, SpcOutput, TcpServer};
 
 /// A password that may be shown nowhere.
 const PASSWORD: &str = "hunter2";
@@ -55,7 +55,7 @@ fn engine(request: &str) -> Answer {
 }
 
 #[track_caller]
-fn hides(ended: &Ended, password: &str, what: &str) {
+fn hides(ended: &SpcOutput, password: &str, what: &str) {
     assert!(!ended.to_string().contains(password), "{what}: {ended}");
 }
 

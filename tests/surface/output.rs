@@ -29,11 +29,11 @@ fn quiet_leaves_results_and_errors() {
 
 #[test]
 fn verbose_tells_details_too() {
-    let told = "a message\nwarning: a warning\nerror: a failure\ndebug: a detail\n";
+    let reported = "a message\nwarning: a warning\nerror: a failure\ndebug: a detail\n";
     for option in ["--verbose", "-v"] {
-        Spc::new().args([option]).runbook(TALK).stdout("a result\n").stderr(told).run();
+        Spc::new().args([option]).runbook(TALK).stdout("a result\n").stderr(reported).run();
     }
-    Spc::new().runbook(TALK).args(["--verbose"]).stdout("a result\n").stderr(told).run();
+    Spc::new().runbook(TALK).args(["--verbose"]).stdout("a result\n").stderr(reported).run();
     let both = Spc::new().args(["--verbose", "--quiet"]).runbook(TALK).output();
     assert!(both.code == 2 && both.stderr.contains("cannot be used with"), "{both}");
 }

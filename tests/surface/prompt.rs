@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Answer, DEADLINE, Running, Spc};
+use crate::support::{Answer, DEADLINE, RunningSpc, Spc};
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
@@ -20,7 +20,7 @@ fn spc() -> Spc {
 }
 
 /// At the prompt.
-fn prompt(spc: Spc) -> Running {
+fn prompt(spc: Spc) -> RunningSpc {
     let mut run = spc.start();
     run.until_shown("spc> ");
     run
@@ -28,7 +28,7 @@ fn prompt(spc: Spc) -> Running {
 
 /// What is typed and answered without a value.
 #[track_caller]
-fn tell(run: &mut Running, line: &str) {
+fn tell(run: &mut RunningSpc, line: &str) {
     run.says_at_prompt(&format!("{line}; \"told\""), "told");
 }
 

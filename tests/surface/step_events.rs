@@ -65,9 +65,9 @@ fn the_steps_of_a_run_have_one_shape_in_its_events_and_its_journal() {
             event
         }));
     }
-    let told = ["planned", "step_done", "step_failed", "step_started", "step_waiting"];
+    let reported = ["planned", "step_done", "step_failed", "step_started", "step_waiting"];
     let seen = checked(&events);
-    assert!(told.iter().all(|name| seen.contains(*name)), "{seen:?}");
+    assert!(reported.iter().all(|name| seen.contains(*name)), "{seen:?}");
     let has = |field: &str| events.iter().any(|event| event.get(field).is_some());
     assert!(has("rollbacks"), "a replacement has a way back");
     let outside = |event: &&Value| event["event"] == "step_started" && event.get("step").is_none();

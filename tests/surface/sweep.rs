@@ -3,10 +3,10 @@
 use regex_lite::Regex;
 use similar_asserts::assert_eq;
 
-use crate::support::{Ended, Spc};
+use crate::support::{Spc, SpcOutput};
 
 /// A sweep of this runbook.
-fn swept(runbook: &str, options: &[&str]) -> Ended {
+fn swept(runbook: &str, options: &[&str]) -> SpcOutput {
     let spc = Spc::new().file("spc.toml", "spc = \"0.1\"\n").file("scripts/make.rhai", runbook);
     let mut ended = spc
         .args(["test", "--crash-sweep", "scripts/make.rhai"])
@@ -19,8 +19,8 @@ fn swept(runbook: &str, options: &[&str]) -> Ended {
 }
 
 #[track_caller]
-fn said(ended: Ended, code: i32, stdout: &str, stderr: &str) {
-    let expected = Ended { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
+fn said(ended: SpcOutput, code: i32, stdout: &str, stderr: &str) {
+    let expected = SpcOutput { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
     assert_eq!(ended.to_string(), expected.to_string());
 }
 

@@ -3,7 +3,7 @@
 use regex_lite::Regex;
 use similar_asserts::assert_eq;
 
-use crate::support::{Ended, Spc};
+use crate::support::{Spc, SpcOutput};
 
 /// A project with a runbook and these tests.
 fn project(tests: &str) -> Spc {
@@ -22,7 +22,7 @@ print(`web:${o.tag} is up`);
 "#;
 
 /// The same without the times that it really took.
-fn without_times(ended: Ended) -> Ended {
+fn without_times(ended: SpcOutput) -> SpcOutput {
     let masks = [
         (r"  \d+ ms, ", "  [took], "),
         (r" in \d+ ms", " in [took]"),
@@ -35,12 +35,12 @@ fn without_times(ended: Ended) -> Ended {
             Regex::new(pattern).unwrap().replace_all(&text, *mask).into_owned()
         })
     };
-    Ended { stdout: masked(ended.stdout), stderr: masked(ended.stderr), ..ended }
+    SpcOutput { stdout: masked(ended.stdout), stderr: masked(ended.stderr), ..ended }
 }
 
 #[track_caller]
 fn said(spc: Spc, code: i32, stdout: &str, stderr: &str) {
-    let expected = Ended { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
+    let expected = SpcOutput { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() };
     assert_eq!(without_times(spc.output()).to_string(), expected.to_string());
 }
 
@@ -69,7 +69,7 @@ fn test_up() {
     let stdout = format!(
         "ok     scripts/up_test.rhai::test_ten_minutes  [took], 10m simulated\n{up}\n2 tests passed in [took]\n"
     );
-    assert_eq!(ended.to_string(), Ended { code: 0, stdout, stderr: String::new() }.to_string());
+    assert_eq!(ended.to_string(), SpcOutput { code: 0, stdout, stderr: String::new() }.to_string());
 }
 
 #[test]
@@ -234,7 +234,8 @@ fn junits_report_has_a_suite_for_each_file() {
     let ended = project(TWO).args(["--quiet", "--junit"]).args([&path]).output();
     assert_eq!(ended.code, 1);
     let report =
-        without_times(Ended { stdout: std::fs::read_to_string(&path).unwrap(), ..ended }).stdout;
+        without_times(SpcOutput { stdout: std::fs::read_to_string(&path).unwrap(), ..ended })
+            .stdout;
     let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="spc test" tests="3" skipped="0" failures="1" errors="0" time="[took]">
     <testsuite name="scripts/up_test.rhai" tests="3" skipped="0" errors="0" failures="1">
@@ -288,14 +289,14 @@ fn test_in_a_run() { attempt(|| runbook("waits")); }
     let spc = project(tests)
         .file("scripts/waits.rhai", "print(\"waiting\");\nloop { sleep(\"10h\"); }\n");
     let ended = without_times(spc.args(["--max-operations", "20000"]).output());
-    for told in [
+    for reported in [
         "error: The script took more than 20000 operations\n --> scripts/up_test.rhai:1:4\n",
         "  = help: if that is no endless loop, --max-operations gives it more\n",
         "error: The test went on for more than 24h of virtual time\n --> scripts/up_test.rhai:5:31\n",
         "  = help: if it may wait that long, --max-time gives it more\n",
         "error: The test went on for more than 24h of virtual time\n --> scripts/waits.rhai:2:8\n",
     ] {
-        assert!(ended.stdout.contains(told), "{told}\n{ended}");
+        assert!(ended.stdout.contains(reported), "{reported}\n{ended}");
     }
     assert_eq!((ended.code, ended.stderr.as_str()), (1, "error: 3 of 3 tests failed\n"));
 }
@@ -304,15 +305,15 @@ fn test_in_a_run() { attempt(|| runbook("waits")); }
 fn a_fault_of_a_wrong_name_comes_with_the_nearest() {
     let tests = "fn test_call() { sim::fault(#{ on: \"container_strat\", effect: 500 }); }\nfn test_effect() { sim::fault(#{ on: \"container_start\", effect: \"hag\" }); }\n";
     let ended = project(tests).output();
-    for told in [
+    for reported in [
         "There is no call \"container_strat\"",
         "did you mean \"container_start\"?",
         "There is no effect \"hag\"",
         "did you mean \"hang\"?",
     ] {
         assert!(
-            ended.stdout.contains(&told.replace("There is no call", "The engine has no call")),
-            "{told}\n{ended}"
+            ended.stdout.contains(&reported.replace("There is no call", "The engine has no call")),
+            "{reported}\n{ended}"
         );
     }
     assert_eq!(ended.code, 1);

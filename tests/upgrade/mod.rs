@@ -17,7 +17,7 @@ use spc::engine::ApiVersion;
 use spc::engine::sim::{SimEngine, Snapshot};
 use spc::host::sim::executor::SimTaskExecutor;
 use spc::host::sim::{SimHost, epoch};
-use spc::machine::{Ran, World};
+use spc::machine::{CompletedRun, World};
 use spc::model::event::Event;
 use spc::policy::CheckedPath;
 
@@ -102,7 +102,7 @@ impl Machine {
         Self { world, recording, scripts: root.join("scripts") }
     }
 
-    fn run(&self, runbook: &str) -> Ran {
+    fn run(&self, runbook: &str) -> CompletedRun {
         self.world.run(&self.scripts.join(runbook), &[])
     }
 }
@@ -127,7 +127,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// What a plan would do and what was said on the way, for who looks why something was done.
-fn said(ran: &Ran) -> Vec<String> {
+fn said(ran: &CompletedRun) -> Vec<String> {
     let text = |event: &Event| match event {
         Event::Planned { steps, notes, .. } => Some(format!("{steps:#?}\n{notes:#?}")),
         Event::Log { text, .. } | Event::Print { text } => Some(text.clone()),
@@ -217,7 +217,7 @@ fn a_changed_description_of_a_recorded_stack_is_seen() {
             )
             .unwrap();
             let calls = machine.world.engine.calls().len();
-            machine.world.engine.crash_at(calls as u64 + 60, spc::engine::sim::When::Before);
+            machine.world.engine.crash_at(calls as u64 + 60, spc::engine::sim::CallSide::Before);
             machine.run("up.rhai");
             assert!(
                 machine.world.engine.calls().iter().any(|call| call.mutates),

@@ -97,14 +97,14 @@ fn tar_of(context: &BuildContext) -> std::io::Result<Vec<u8>> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Unpacked {
+struct UnpackedEntry {
     path: String,
     mode: u32,
     link: Option<PathBuf>,
     content: Vec<u8>,
 }
 
-fn unpack(tar: &[u8]) -> Vec<Unpacked> {
+fn unpack(tar: &[u8]) -> Vec<UnpackedEntry> {
     assert_eq!(tar.len() % 512, 0, "whole blocks");
     let mut archive = tar::Archive::new(tar);
     archive
@@ -115,7 +115,7 @@ fn unpack(tar: &[u8]) -> Vec<Unpacked> {
             assert_eq!((entry.header().uid().unwrap(), entry.header().gid().unwrap()), (0, 0));
             let mut content = Vec::new();
             entry.read_to_end(&mut content).unwrap();
-            Unpacked {
+            UnpackedEntry {
                 path: entry.path().unwrap().to_str().unwrap().to_owned(),
                 mode: entry.header().mode().unwrap(),
                 link: entry.link_name().unwrap().map(std::borrow::Cow::into_owned),
@@ -125,8 +125,8 @@ fn unpack(tar: &[u8]) -> Vec<Unpacked> {
         .collect()
 }
 
-fn file(path: &str, mode: u32, content: &[u8]) -> Unpacked {
-    Unpacked { path: path.into(), mode, link: None, content: content.to_vec() }
+fn file(path: &str, mode: u32, content: &[u8]) -> UnpackedEntry {
+    UnpackedEntry { path: path.into(), mode, link: None, content: content.to_vec() }
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn files_folders_and_symlinks_arrive_as_they_are_in_the_order_of_names() {
     }
 
     let context = folder.collected();
-    let link = |path: &str, target: &str| Unpacked {
+    let link = |path: &str, target: &str| UnpackedEntry {
         path: path.into(),
         mode: 0o777,
         link: Some(target.into()),
@@ -512,9 +512,9 @@ fn an_ignore_file_that_is_a_symlink_inside_the_project_counts() {
 }
 
 /// Ends the swapping also where the test fails, which would wait for it.
-struct Over<'a>(&'a AtomicBool);
+struct StopOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Over<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -540,7 +540,7 @@ fn a_context_is_packed_without_anything_that_a_swapped_symlink_leads_to() {
                 std::thread::yield_now();
             }
         });
-        let _over = Over(&over);
+        let _over = StopOnDrop(&over);
         let started = std::time::Instant::now();
         while (packed < 20 || refused < 20) && started.elapsed() < Duration::from_secs(20) {
             match folder.collect().map(|context| tar_of(&context)) {

@@ -13,7 +13,7 @@ use crate::host::memory::LARGEST_VALUE;
 use crate::model::lines::CUT;
 
 /// The log of a container.
-pub struct Opened {
+pub struct OpenLog {
     pub lines: Lines,
     /// When the container was last started, in the engine's words.
     pub started_at: String,
@@ -33,7 +33,7 @@ pub struct Range {
 const READ_AHEAD: usize = 64 << 10;
 
 /// The lines of a container's log up to now, in the order of their times.
-pub async fn history(ctx: &RunContext, id: &str, range: Range) -> Result<Opened> {
+pub async fn history(ctx: &RunContext, id: &str, range: Range) -> Result<OpenLog> {
     let state = State::of(&*ctx.engine, id).await?;
     let lines = match range.tail {
         Some(count) => {
@@ -52,11 +52,11 @@ pub async fn history(ctx: &RunContext, id: &str, range: Range) -> Result<Opened>
             read_ahead(timed_lines(stream, state.tty, ctx.secrets.clone()).boxed()).await
         }
     };
-    Ok(Opened { lines: in_order(lines).boxed(), started_at: state.started_at })
+    Ok(OpenLog { lines: in_order(lines).boxed(), started_at: state.started_at })
 }
 
 /// What the container writes from `since` on, until its process ends.
-pub async fn follow(ctx: &RunContext, id: &str, since: Option<DateTime<Utc>>) -> Result<Opened> {
+pub async fn follow(ctx: &RunContext, id: &str, since: Option<DateTime<Utc>>) -> Result<OpenLog> {
     let state = State::of(&*ctx.engine, id).await?;
     let request = LogsRequest {
         follow: true,
@@ -66,7 +66,7 @@ pub async fn follow(ctx: &RunContext, id: &str, since: Option<DateTime<Utc>>) ->
         ..LogsRequest::default()
     };
     let stream = ctx.engine.container_logs(id, &request).await?;
-    Ok(Opened {
+    Ok(OpenLog {
         lines: timed_lines(stream, state.tty, ctx.secrets.clone()).boxed(),
         started_at: state.started_at,
     })

@@ -14,18 +14,18 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Fuse, FuturesUnordered, SelectAll, StreamExt};
 use futures::{FutureExt, Stream};
 
-use super::container::{self, Opened};
+use super::container::{self, OpenLog};
 use super::messages::TimedLine;
-use super::pending::{Pending, WINDOW};
-use super::seen::Seen;
-use super::{LogLine, LogQuery, Logged, Selection, merge, unreadable, warn};
+use super::pending_lines::{PendingLines, WINDOW};
+use super::seen_lines::SeenLines;
+use super::{LogLine, LogQuery, LogSource, Selection, merge, unreadable, warn};
 use crate::apply::RunContext;
 use crate::apply::failures::of_engine;
 use crate::apply::observe::{LIFE_EVENTS, LifeChange, LifeEvent, inspect_state, life_event};
 use crate::engine::{EngineError, EngineErrorKind, Filters, label_filter};
 use crate::model::event::Level;
 use crate::model::names::compose_label;
-use crate::model::observed::ContainerState;
+use crate::model::observed_state::ContainerState;
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 
@@ -46,16 +46,16 @@ const ENGINE_AWAY: Duration = Duration::from_mins(5);
 const AT_ONCE: usize = 256;
 
 /// A container that is followed.
-struct Followed {
-    logged: Logged,
-    seen: Seen,
+struct FollowedContainer {
+    logged: LogSource,
+    seen: SeenLines,
     /// Whether its log is open, or about to be.
     is_open: bool,
     /// It was started again before the end of the log was read.
     is_started_again: bool,
     /// It was sent a signal from outside since it was started.
     is_signalled: bool,
-    awaited: Awaited,
+    awaited: RestartWait,
     /// When the container whose log was opened last was started.
     started_at: String,
     /// How often the log of that start was opened without a new line.
@@ -66,7 +66,7 @@ struct Followed {
 
 /// Whether a container whose log has ended is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
+enum RestartWait {
     No,
     Until(Duration),
     /// Until then, when its log is read on: it runs.
@@ -76,29 +76,29 @@ enum Awaited {
 }
 
 /// What comes from the log of one container.
-enum Heard {
+enum LogEvent {
     Line(TimedLine),
     Broken(EngineError),
     End,
 }
 
 /// What happened next.
-enum Next {
+enum NextEvent {
     Event(Option<Result<LifeEvent, EngineError>>),
     Answer(Answer),
     /// The engine is there again.
-    Back(Events, Vec<Logged>),
-    Heard((String, Heard)),
+    Back(Events, Vec<LogSource>),
+    Heard((String, LogEvent)),
     Time,
 }
 
 /// What was asked of the engine, answered.
 enum Answer {
-    Opened(String, Result<Opened, EngineError>),
+    Opened(String, Result<OpenLog, EngineError>),
     /// How a container is whose log has ended.
     State(String, Result<(ContainerState, String), EngineError>),
     /// The containers there are, after the start of one that is not known.
-    Listed(String, Result<Vec<Logged>, Failure>),
+    Listed(String, Result<Vec<LogSource>, Failure>),
 }
 
 /// What happens to containers; ends when the engine goes away.
@@ -106,7 +106,7 @@ pub type Events = BoxStream<'static, Result<LifeEvent, EngineError>>;
 
 /// Ready when the engine is there again, with what happens from then on and the containers that
 /// there are.
-type WayBack = BoxFuture<'static, (Events, Vec<Logged>)>;
+type Reconnection = BoxFuture<'static, (Events, Vec<LogSource>)>;
 
 /// Subscribes to what has to be known of containers; in force once the future is ready.
 pub async fn subscribe(ctx: &RunContext, selection: &Selection) -> Result<Events, Failure> {
@@ -132,14 +132,14 @@ pub async fn follow(
     ctx: RunContext,
     selection: Selection,
     query: LogQuery,
-    sources: Vec<(Logged, Opened)>,
+    sources: Vec<(LogSource, OpenLog)>,
     events: Events,
 ) -> Result<impl Stream<Item = Result<LogLine, Failure>> + Send + use<>, Failure> {
     let engine_now = match query.tail {
         Some(0) => engine_time(&ctx).await?,
         _ => None,
     };
-    let mut following = Following::new(ctx, selection, query, engine_now, events);
+    let mut following = FollowState::new(ctx, selection, query, engine_now, events);
     Ok(async_stream::try_stream! {
         let (containers, lines): (Vec<_>, Vec<_>) = sources.into_iter().map(|(logged, opened)| (logged, opened.lines)).unzip();
         for logged in &containers {
@@ -187,25 +187,25 @@ async fn engine_time(ctx: &RunContext) -> Result<Option<DateTime<Utc>>, Failure>
         .map(|time| time.to_utc()))
 }
 
-struct Following {
+struct FollowState {
     ctx: RunContext,
     selection: Selection,
     query: LogQuery,
     /// From when on a log is read of which no line was passed on; of a container that was there at
     /// the beginning.
     since: Option<DateTime<Utc>>,
-    containers: BTreeMap<String, Followed>,
+    containers: BTreeMap<String, FollowedContainer>,
     events: Fuse<Events>,
-    logs: SelectAll<BoxStream<'static, (String, Heard)>>,
+    logs: SelectAll<BoxStream<'static, (String, LogEvent)>>,
     asked: FuturesUnordered<BoxFuture<'static, Answer>>,
     /// The engine is away: since when, and the way back to it.
-    away: Option<(Duration, WayBack)>,
-    pending: Pending,
+    away: Option<(Duration, Reconnection)>,
+    pending: PendingLines,
     until: Option<Duration>,
     failure: Option<Failure>,
 }
 
-impl Following {
+impl FollowState {
     fn new(
         ctx: RunContext,
         selection: Selection,
@@ -225,20 +225,20 @@ impl Following {
             logs: SelectAll::new(),
             asked: FuturesUnordered::new(),
             away: None,
-            pending: Pending::default(),
+            pending: PendingLines::default(),
             failure: None,
         }
     }
 
-    fn know(&mut self, logged: Logged) {
+    fn know(&mut self, logged: LogSource) {
         // Those whose successors these are.
         self.containers.retain(|_, followed| followed.is_open || !followed.is_gone);
-        let followed = Followed {
-            seen: Seen::default(),
+        let followed = FollowedContainer {
+            seen: SeenLines::default(),
             is_open: false,
             is_started_again: false,
             is_signalled: false,
-            awaited: Awaited::No,
+            awaited: RestartWait::No,
             started_at: String::new(),
             tries: 0,
             is_gone: false,
@@ -263,18 +263,18 @@ impl Following {
         if self.until.is_some_and(|until| until <= now) {
             return true;
         }
-        let is_awaited = |followed: &Followed| match followed.awaited {
-            Awaited::No => followed.is_open,
-            Awaited::Until(time) => followed.is_open || time > now,
-            Awaited::ReadOn(_) | Awaited::Restart => true,
+        let is_awaited = |followed: &FollowedContainer| match followed.awaited {
+            RestartWait::No => followed.is_open,
+            RestartWait::Until(time) => followed.is_open || time > now,
+            RestartWait::ReadOn(_) | RestartWait::Restart => true,
         };
         self.away.is_none() && self.asked.is_empty() && !self.containers.values().any(is_awaited)
     }
 
     /// When something is to be done at the latest.
     fn next_time(&self) -> Option<Duration> {
-        let of = |followed: &Followed| match followed.awaited {
-            Awaited::Until(time) | Awaited::ReadOn(time) if !followed.is_open => Some(time),
+        let of = |followed: &FollowedContainer| match followed.awaited {
+            RestartWait::Until(time) | RestartWait::ReadOn(time) if !followed.is_open => Some(time),
             _ => None,
         };
         let away = self.away.as_ref().map(|(since, _)| *since + ENGINE_AWAY);
@@ -296,20 +296,20 @@ impl Following {
                 None => futures::future::Fuse::terminated(),
             };
             futures::select_biased! {
-                event = self.events.next() => Next::Event(event),
-                answer = self.asked.select_next_some() => Next::Answer(answer),
-                (events, containers) = back => Next::Back(events, containers),
-                heard = self.logs.select_next_some() => Next::Heard(heard),
-                () = timer => Next::Time,
+                event = self.events.next() => NextEvent::Event(event),
+                answer = self.asked.select_next_some() => NextEvent::Answer(answer),
+                (events, containers) = back => NextEvent::Back(events, containers),
+                heard = self.logs.select_next_some() => NextEvent::Heard(heard),
+                () = timer => NextEvent::Time,
             }
         };
         match next {
-            Next::Event(Some(Ok(event))) => self.event(event),
-            Next::Event(Some(Err(_)) | None) => self.lost(),
-            Next::Answer(answer) => self.answered(answer),
-            Next::Back(events, containers) => self.back(events, containers),
-            Next::Heard(heard) => self.heard(heard),
-            Next::Time => self.time(),
+            NextEvent::Event(Some(Ok(event))) => self.event(event),
+            NextEvent::Event(Some(Err(_)) | None) => self.lost(),
+            NextEvent::Answer(answer) => self.answered(answer),
+            NextEvent::Back(events, containers) => self.back(events, containers),
+            NextEvent::Heard(heard) => self.heard(heard),
+            NextEvent::Time => self.time(),
         }
         for _ in 0..AT_ONCE {
             if self.pending.is_full() {
@@ -322,17 +322,17 @@ impl Following {
         }
     }
 
-    fn heard(&mut self, (id, heard): (String, Heard)) {
+    fn heard(&mut self, (id, heard): (String, LogEvent)) {
         match heard {
-            Heard::Line(line) => {
+            LogEvent::Line(line) => {
                 let is_alone = self.logs.len() <= 1 && self.asked.is_empty();
                 let now = self.ctx.host.monotonic();
                 if let Some(line) = self.passed(&id, line) {
                     self.pending.hold(if is_alone { now } else { now + WINDOW }, line);
                 }
             }
-            Heard::Broken(error) => self.broken(&id, error),
-            Heard::End => self.ended(&id),
+            LogEvent::Broken(error) => self.broken(&id, error),
+            LogEvent::End => self.ended(&id),
         }
     }
 
@@ -365,7 +365,7 @@ impl Following {
             return;
         };
         (followed.is_open, followed.is_started_again, followed.awaited) =
-            (true, false, Awaited::No);
+            (true, false, RestartWait::No);
         let since = followed.seen.since().or(self.since);
         let (ctx, id) = (self.ctx.clone(), id.to_owned());
         self.asked.push(Box::pin(async move {
@@ -415,7 +415,7 @@ impl Following {
         }
     }
 
-    fn opened(&mut self, id: String, opened: Opened) {
+    fn opened(&mut self, id: String, opened: OpenLog) {
         let Some(followed) = self.containers.get_mut(&id) else { return };
         followed.tries =
             if followed.started_at == opened.started_at { followed.tries + 1 } else { 0 };
@@ -424,8 +424,8 @@ impl Following {
         let own = id.clone();
         let lines = opened
             .lines
-            .map(|line| line.map_or_else(Heard::Broken, Heard::Line))
-            .chain(futures::stream::iter([Heard::End]));
+            .map(|line| line.map_or_else(LogEvent::Broken, LogEvent::Line))
+            .chain(futures::stream::iter([LogEvent::End]));
         self.logs.push(lines.map(move |heard| (own.clone(), heard)).boxed());
     }
 
@@ -443,7 +443,7 @@ impl Following {
                 self.open(id)
             }
             ContainerState::Running | ContainerState::Paused if followed.tries < MOST_TRIES => {
-                followed.awaited = Awaited::ReadOn(now + READ_ON);
+                followed.awaited = RestartWait::ReadOn(now + READ_ON);
             }
             ContainerState::Running | ContainerState::Paused if followed.tries >= NO_TRY => {}
             ContainerState::Running | ContainerState::Paused => {
@@ -453,7 +453,7 @@ impl Following {
                 );
                 self.ctx.log(Level::Warning, text);
             }
-            ContainerState::Restarting => followed.awaited = Awaited::Restart,
+            ContainerState::Restarting => followed.awaited = RestartWait::Restart,
             _ => self.await_return(id),
         }
     }
@@ -465,7 +465,7 @@ impl Following {
             return;
         };
         followed.awaited =
-            Awaited::Until(now + if followed.is_signalled { RETURN } else { SETTLE });
+            RestartWait::Until(now + if followed.is_signalled { RETURN } else { SETTLE });
     }
 
     fn close(&mut self, id: &str) {
@@ -502,8 +502,8 @@ impl Following {
             }
             LifeChange::Signalled => {
                 followed.is_signalled = true;
-                if matches!(followed.awaited, Awaited::Until(_)) {
-                    followed.awaited = Awaited::Until(now + RETURN);
+                if matches!(followed.awaited, RestartWait::Until(_)) {
+                    followed.awaited = RestartWait::Until(now + RETURN);
                 }
             }
             LifeChange::Renamed => {
@@ -514,7 +514,7 @@ impl Following {
             LifeChange::Removed => {
                 followed.is_gone = true;
                 // Its successor may be on the way.
-                if followed.awaited == Awaited::Restart {
+                if followed.awaited == RestartWait::Restart {
                     self.await_return(&id);
                 }
             }
@@ -543,8 +543,7 @@ impl Following {
             );
             self.failure = Some(failure.hint("look whether it runs: `docker version`"));
         }
-        let is_due =
-            |followed: &&Followed| matches!(followed.awaited, Awaited::ReadOn(time) if time <= now);
+        let is_due = |followed: &&FollowedContainer| matches!(followed.awaited, RestartWait::ReadOn(time) if time <= now);
         let due: Vec<String> = self
             .containers
             .values()
@@ -567,7 +566,7 @@ impl Following {
         self.events = futures::stream::pending().boxed().fuse();
         for followed in self.containers.values_mut() {
             (followed.is_open, followed.is_started_again, followed.awaited) =
-                (false, false, Awaited::No);
+                (false, false, RestartWait::No);
         }
         let (ctx, selection) = (self.ctx.clone(), self.selection.clone());
         let back = async move {
@@ -585,7 +584,7 @@ impl Following {
         self.away = Some((self.ctx.host.monotonic(), Box::pin(back)));
     }
 
-    fn back(&mut self, events: Events, containers: Vec<Logged>) {
+    fn back(&mut self, events: Events, containers: Vec<LogSource>) {
         self.away = None;
         self.events = events.fuse();
         for logged in containers {

@@ -26,7 +26,7 @@ pub struct LogLine {
 
 /// A container whose log is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Logged {
+pub struct LogSource {
     pub id: String,
     pub service: String,
     pub from: String,
@@ -61,7 +61,7 @@ impl Selection {
     }
 
     /// The containers that are there.
-    pub(super) async fn list(&self, ctx: &RunContext) -> Result<Vec<Logged>, Failure> {
+    pub(super) async fn list(&self, ctx: &RunContext) -> Result<Vec<LogSource>, Failure> {
         let services = match self {
             Self::Project { services, .. } => services,
             Self::Container { name, .. } => {
@@ -72,7 +72,7 @@ impl Selection {
                         return Err(of_engine(error, &format!("inspect the container \"{name}\"")));
                     }
                 };
-                return Ok(vec![Logged { id, service: name.clone(), from: name.clone() }]);
+                return Ok(vec![LogSource { id, service: name.clone(), from: name.clone() }]);
             }
         };
         let containers = look(ctx, self.project()).await?.containers;
@@ -81,7 +81,7 @@ impl Selection {
         Ok(containers
             .into_iter()
             .filter(|container| is_wanted(&container.service))
-            .map(|container| Logged {
+            .map(|container| LogSource {
                 from: self.short(&container.name),
                 id: container.id,
                 service: container.service,
@@ -103,14 +103,14 @@ impl Selection {
 }
 
 /// Says that a container's log is not among the lines.
-pub(super) fn warn(ctx: &RunContext, logged: &Logged, error: EngineError) {
+pub(super) fn warn(ctx: &RunContext, logged: &LogSource, error: EngineError) {
     let failure = unreadable(logged, error);
     let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
     ctx.log(Level::Warning, format!("{}{hint}", failure.message));
 }
 
 /// Why a container's log can't be read.
-pub(super) fn unreadable(logged: &Logged, error: EngineError) -> Failure {
+pub(super) fn unreadable(logged: &LogSource, error: EngineError) -> Failure {
     let from = &logged.from;
     if error.kind == EngineErrorKind::Unsupported {
         return Failure::new(
@@ -122,7 +122,7 @@ pub(super) fn unreadable(logged: &Logged, error: EngineError) -> Failure {
     of_engine(error, &format!("read the log of \"{from}\""))
 }
 
-impl Logged {
+impl LogSource {
     /// A line of this container's.
     pub(super) fn line(&self, line: messages::TimedLine) -> LogLine {
         LogLine {

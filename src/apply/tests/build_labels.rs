@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt};
 use similar_asserts::assert_eq;
 
 use super::*;
-use crate::apply::images::{self, Building};
+use crate::apply::images::{self, ImageBuild};
 use crate::engine::{BuildRequest, Engine};
 use crate::model::ownership::Labels;
 use crate::policy::CheckedPath;
@@ -178,7 +178,7 @@ fn the_secrets_of_a_base_say_nothing_of_what_the_cache_holds_of_another_image() 
         let built_without_cache = |name: &str| {
             let service = &project.services[name];
             let build = service.build.as_ref().unwrap();
-            let building = Building {
+            let building = ImageBuild {
                 image: &service.image,
                 build,
                 of: Some(name),

@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use similar_asserts::SimpleDiff;
 
 use super::*;
-use crate::engine::sim::When;
+use crate::engine::sim::CallSide;
 
 /// What is done while the run is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Work {
+enum CrashCase {
     FirstUp,
     ChangedUp,
     Down,
     DownWithVolumes,
 }
 
-impl Work {
+impl CrashCase {
     /// What was there before.
     fn prepare(self) -> Machine {
         let machine = machine();
@@ -65,13 +65,13 @@ fn stamps(state: &EngineState) -> BTreeMap<String, (u64, u64)> {
 
 /// Kills the work at every call in turn, and has it done again by a new run. A call that only reads
 /// does nothing that a crash after it could find done.
-fn sweep(work: Work) {
+fn sweep(work: CrashCase) {
     let (clean, calls) = work.clean();
     assert!(calls.len() > 20, "{calls:?}");
     let mut wrong = Vec::new();
     for (at, call) in calls.iter().enumerate() {
-        let sides: &[When] =
-            if call.mutates { &[When::Before, When::After] } else { &[When::Before] };
+        let sides: &[CallSide] =
+            if call.mutates { &[CallSide::Before, CallSide::After] } else { &[CallSide::Before] };
         for &when in sides {
             let machine = work.prepare();
             machine.engine.crash_at(at as u64 + 1, when);
@@ -90,11 +90,11 @@ fn sweep(work: Work) {
 
 /// Breaks the connection at every call that changes something, for good: the run notices, does what
 /// it still can, and ends.
-fn lose(work: Work) {
+fn lose(work: CrashCase) {
     let (clean, calls) = work.clean();
     let mut wrong = Vec::new();
     for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.mutates) {
-        for when in [When::Before, When::After] {
+        for when in [CallSide::Before, CallSide::After] {
             let machine = work.prepare();
             machine.engine.crash_at(at as u64 + 1, when);
             let begun = machine.executor.now();
@@ -120,7 +120,7 @@ fn lose(work: Work) {
 }
 
 /// The next run, and what is not as it should be then.
-fn finish(machine: &Machine, work: Work, clean: &Footprint) -> Result<(), String> {
+fn finish(machine: &Machine, work: CrashCase, clean: &Footprint) -> Result<(), String> {
     let before = stamps(&machine.state());
     machine.engine.recover();
     let calls = machine.calls();
@@ -128,7 +128,7 @@ fn finish(machine: &Machine, work: Work, clean: &Footprint) -> Result<(), String
         .run(work.run(&machine.ctx()))
         .map_err(|failure| format!("{failure} {:?} {:?}", failure.hint, failure.details))?;
     let mut found = machine.footprint();
-    if matches!(work, Work::FirstUp | Work::ChangedUp)
+    if matches!(work, CrashCase::FirstUp | CrashCase::ChangedUp)
         && machine.calls_from(calls).iter().all(|call| !call.mutates || call.method == "exec_start")
     {
         // With nothing left to change the lock is nobody's business; the next run that changes
@@ -157,37 +157,37 @@ fn same(wanted: &Footprint, found: &Footprint) -> Result<(), String> {
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn a_first_up_killed_at_any_call_is_finished_by_the_next_run() {
-    sweep(Work::FirstUp);
+    sweep(CrashCase::FirstUp);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn a_replacement_killed_at_any_call_is_finished_by_the_next_run() {
-    sweep(Work::ChangedUp);
+    sweep(CrashCase::ChangedUp);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn a_down_killed_at_any_call_is_finished_by_the_next_run() {
-    sweep(Work::Down);
+    sweep(CrashCase::Down);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn a_down_with_volumes_killed_at_any_call_is_finished_by_the_next_run() {
-    sweep(Work::DownWithVolumes);
+    sweep(CrashCase::DownWithVolumes);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn a_first_up_that_loses_the_engine_at_any_change_is_finished_by_the_next_run() {
-    lose(Work::FirstUp);
+    lose(CrashCase::FirstUp);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn a_replacement_that_loses_the_engine_at_any_change_is_finished_by_the_next_run() {
-    lose(Work::ChangedUp);
+    lose(CrashCase::ChangedUp);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_killed_replacement_and_an_engine_that_restarts_never_give_a_volume_two_writ
     let calls = clean.calls_from(first);
     for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.mutates) {
         let machine = prepared();
-        machine.engine.crash_at(at as u64 + 1, When::After);
+        machine.engine.crash_at(at as u64 + 1, CallSide::After);
         assert!(
             machine
                 .killed(verbs::up(&machine.ctx(), &project(&described("2")), &UpOptions::default()))

@@ -237,8 +237,8 @@ fn who_leaves_at_once_kills_the_commands_under_way_first() {
     let ctx = machine.ctx();
     let leave = async {
         machine.executor.sleep(secs(2)).await;
-        assert!(crate::apply::under_way::is_any());
-        crate::apply::under_way::kill_all_of(&ctx.engine).await;
+        assert!(crate::apply::running_commands::is_any());
+        crate::apply::running_commands::kill_all_of(&ctx.engine).await;
     };
     let (result, ()) =
         machine.run(futures::future::join(exec(&ctx, command(Some(secs(60)))), leave));

@@ -4,7 +4,7 @@ use super::verbs::Lifecycle;
 use super::*;
 use crate::apply::lock;
 use crate::engine::Engine;
-use crate::model::observed::ContainerState;
+use crate::model::observed_state::ContainerState;
 
 fn running() -> Machine {
     let machine = machine();

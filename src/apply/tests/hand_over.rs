@@ -246,7 +246,7 @@ fn a_dynamic_address_that_a_service_keeps_is_refused_to_another() {
 
 /// What one service may have of the few things that there are.
 #[derive(Debug, Clone)]
-struct Has {
+struct ServiceResources {
     port: usize,
     address: usize,
     name: usize,
@@ -257,9 +257,9 @@ struct Has {
     needs: usize,
 }
 
-fn has() -> impl Strategy<Value = Option<Has>> {
+fn has() -> impl Strategy<Value = Option<ServiceResources>> {
     let some = (0..5usize, 0..3usize, 0..4usize, 0..4usize, 0..2usize, 0..2usize, 0..4usize)
-        .prop_map(|(port, address, name, volume, network, level, needs)| Has {
+        .prop_map(|(port, address, name, volume, network, level, needs)| ServiceResources {
             port,
             address,
             name,
@@ -272,7 +272,7 @@ fn has() -> impl Strategy<Value = Option<Has>> {
 }
 
 /// `keys`: which name each of the two subnets has.
-fn described(services: &[Option<Has>], keys: (usize, usize)) -> Value {
+fn described(services: &[Option<ServiceResources>], keys: (usize, usize)) -> Value {
     const SERVICES: [&str; 3] = ["a", "b", "c"];
     const NAMES: [Option<&str>; 4] = [None, Some("one"), Some("two"), Some("shop-a-1")];
     const PORTS: [Option<&str>; 5] = [

@@ -1,7 +1,7 @@
 //! Images: pulled and built once, compared by their ids.
 
 use super::*;
-use crate::apply::images::Building;
+use crate::apply::images::ImageBuild;
 use crate::engine::sim::BuildScript;
 use crate::engine::{Call, Engine};
 use crate::model::cause::Cause;
@@ -207,7 +207,7 @@ fn a_build_from_the_very_same_is_not_done_again() {
         let mut build = project.services["web"].build.clone().unwrap();
         change(&mut build);
         let before = count(&machine, "image_build");
-        let building = Building {
+        let building = ImageBuild {
             image: "shop-web",
             build: &build,
             of: Some("web"),
@@ -256,7 +256,7 @@ fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
     let asked: Arc<parking_lot::Mutex<Vec<bool>>> = Arc::default();
     let project = project(description);
     let build = project.services["web"].build.as_ref().unwrap();
-    let building = Building {
+    let building = ImageBuild {
         image: "shop-web",
         build,
         of: Some("web"),
@@ -323,7 +323,7 @@ fn a_build_that_no_longer_takes_secrets_is_done_again() {
     assert_eq!(builds_of(&machine, &description).len(), 1);
     let project = project(&with(description, "services.web.build", json!("./app")));
     let build = project.services["web"].build.as_ref().unwrap();
-    let building = Building {
+    let building = ImageBuild {
         image: "shop-web",
         build,
         of: Some("web"),
@@ -348,7 +348,7 @@ fn a_build_secret_is_in_nothing_that_is_written() {
         machine.engine.calls(),
         machine.engine.past_events(),
         machine.state(),
-        machine.told()
+        machine.reported()
     );
     assert!(written.contains("build-secrets") && !written.contains("horse"), "{written}");
     assert_eq!(machine.up(&description).unwrap().changes, 0);
@@ -405,7 +405,7 @@ fn a_one_off_container_builds_its_image_if_a_service_of_the_stack_builds_it() {
         json!({"job": {"image": "shop/api:1"}, "api": {"image": "shop/api:1", "build": "./api"}});
     let (machine, description) = building(services, &[("api", "web:1")]);
     let project = project(&description);
-    let one_off = crate::apply::oneoff::OneOff {
+    let one_off = crate::apply::one_off::OneOffSpec {
         image: "shop/api:1",
         command: vec!["migrate".into()],
         environment: Vec::new(),
@@ -417,7 +417,7 @@ fn a_one_off_container_builds_its_image_if_a_service_of_the_stack_builds_it() {
         with_dependencies: true,
         timeout: None,
     };
-    machine.run(crate::apply::oneoff::run(&machine.ctx(), &one_off)).unwrap();
+    machine.run(crate::apply::one_off::run(&machine.ctx(), &one_off)).unwrap();
     assert_eq!(made(&machine), ["image_build shop/api:1"]);
 }
 

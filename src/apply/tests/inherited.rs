@@ -248,7 +248,7 @@ fn images_are_built_with_every_label_of_spcs_and_their_bases_labels_hidden() {
         let before =
             machine.engine.calls().iter().filter(|call| call.method == "image_build").count();
         let (of, secrets) = (Some("web"), BTreeMap::new());
-        let building = crate::apply::images::Building {
+        let building = crate::apply::images::ImageBuild {
             image: "shop-web",
             build: &build,
             of,

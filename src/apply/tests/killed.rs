@@ -3,7 +3,7 @@
 
 use super::replacement::{db, level, names, running, watched, web, worker};
 use super::*;
-use crate::engine::sim::When;
+use crate::engine::sim::CallSide;
 
 /// Kills the work at every call that changes something; `after` looks at what the next run makes of
 /// it.
@@ -17,7 +17,7 @@ fn killed_at_every_change(
     machine.up(work).unwrap();
     let made = machine.calls_from(calls);
     for (at, call) in made.iter().enumerate().filter(|(_, call)| call.mutates) {
-        for when in [When::Before, When::After] {
+        for when in [CallSide::Before, CallSide::After] {
             let machine = prepare();
             machine.engine.crash_at(at as u64 + 1, when);
             assert!(
@@ -144,7 +144,7 @@ fn what_a_killed_stop_or_down_had_stopped_comes_up_again() {
     for stop in [true, false] {
         for call in 1..40 {
             let machine = running(&worker("1"));
-            machine.engine.crash_at(call, When::After);
+            machine.engine.crash_at(call, CallSide::After);
             let ctx = machine.ctx();
             let services = BTreeSet::from(["redis".to_owned()]);
             let work = async {

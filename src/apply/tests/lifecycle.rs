@@ -7,7 +7,7 @@ fn all() -> BTreeSet<String> {
     BTreeSet::from(["db", "migrate", "redis", "web"].map(str::to_owned))
 }
 
-fn told(
+fn run_lifecycle(
     machine: &Machine,
     verb: Lifecycle,
     services: &BTreeSet<String>,
@@ -35,12 +35,12 @@ fn happened(machine: &Machine, first: usize, verb: &str) -> Vec<String> {
 fn stop_ends_dependents_first_and_start_begins_with_what_they_need() {
     let machine = running();
     let first = machine.events();
-    told(&machine, Lifecycle::Stop, &all()).unwrap();
+    run_lifecycle(&machine, Lifecycle::Stop, &all()).unwrap();
     let stopped = happened(&machine, first, "stop ");
     assert_eq!(stopped[0], "shop-web-1");
     assert_eq!(stopped.len(), 3, "the job had ended: {stopped:?}");
     let first = machine.events();
-    told(&machine, Lifecycle::Start, &all()).unwrap();
+    run_lifecycle(&machine, Lifecycle::Start, &all()).unwrap();
     let started = happened(&machine, first, "start ");
     assert_eq!(started.len(), 3, "a completed job does not run again: {started:?}");
     assert_eq!(started[2], "shop-web-1");
@@ -51,7 +51,7 @@ fn stop_ends_dependents_first_and_start_begins_with_what_they_need() {
 
 #[test]
 fn a_paused_container_is_not_taken_for_one_that_runs() {
-    use crate::model::observed::ContainerState;
+    use crate::model::observed_state::ContainerState;
     use crate::model::reconcile;
 
     let machine = running();
@@ -81,7 +81,7 @@ fn a_job_that_is_done_is_run_again_by_whoever_names_it() {
                 &machine.ctx(),
                 PROJECT,
                 &job,
-                verbs::Chosen::ByName,
+                verbs::ServiceChoice::ByName,
                 verb,
                 None,
             ))
@@ -114,16 +114,16 @@ fn a_job_that_is_done_is_run_again_by_whoever_names_it() {
 #[test]
 fn a_second_stop_or_start_changes_nothing() {
     let machine = running();
-    assert_eq!(told(&machine, Lifecycle::Start, &all()).unwrap().changes, 0);
-    told(&machine, Lifecycle::Stop, &all()).unwrap();
-    assert_eq!(told(&machine, Lifecycle::Stop, &all()).unwrap().changes, 0);
+    assert_eq!(run_lifecycle(&machine, Lifecycle::Start, &all()).unwrap().changes, 0);
+    run_lifecycle(&machine, Lifecycle::Stop, &all()).unwrap();
+    assert_eq!(run_lifecycle(&machine, Lifecycle::Stop, &all()).unwrap().changes, 0);
 }
 
 #[test]
 fn restart_ends_when_everything_is_ready_again() {
     let machine = running();
     let before = machine.executor.now();
-    told(&machine, Lifecycle::Restart, &all()).unwrap();
+    run_lifecycle(&machine, Lifecycle::Restart, &all()).unwrap();
     let took = machine.executor.now().saturating_sub(before);
     assert!(took > millis(700) && took < secs(5), "{took:?}");
     let state = machine.state();
@@ -144,9 +144,9 @@ fn a_job_that_failed_and_one_that_was_stopped_are_started_again() {
         let services = BTreeSet::from(["migrate".to_owned()]);
         let result = machine.up(&job);
         assert_eq!(result.is_err(), failed);
-        told(&machine, Lifecycle::Stop, &services).unwrap();
+        run_lifecycle(&machine, Lifecycle::Stop, &services).unwrap();
         machine.engine.set_process("migrate", Process::new().exits_after(millis(100), 0));
-        told(&machine, Lifecycle::Start, &services).unwrap();
+        run_lifecycle(&machine, Lifecycle::Start, &services).unwrap();
         let job = machine.state().container("shop-migrate-1").unwrap().clone();
         assert_eq!((job.starts, job.state, job.exit_code), (2, "exited", 0));
     }
@@ -155,7 +155,7 @@ fn a_job_that_failed_and_one_that_was_stopped_are_started_again() {
 #[test]
 fn a_start_that_does_not_get_ready_says_so() {
     let machine = running();
-    told(&machine, Lifecycle::Stop, &all()).unwrap();
+    run_lifecycle(&machine, Lifecycle::Stop, &all()).unwrap();
     machine.engine.set_process(
         "db",
         Process::new()
@@ -164,7 +164,7 @@ fn a_start_that_does_not_get_ready_says_so() {
             .exits_after(millis(100), 1),
     );
     let services = BTreeSet::from(["redis".to_owned(), "migrate".to_owned()]);
-    told(&machine, Lifecycle::Start, &services).unwrap();
+    run_lifecycle(&machine, Lifecycle::Start, &services).unwrap();
     let failure = machine
         .run(verbs::lifecycle(&machine.ctx(), PROJECT, &all(), Lifecycle::Start, Some(secs(3))))
         .unwrap_err();
@@ -179,7 +179,7 @@ fn what_was_made_and_never_started_is_left_to_up() {
     machine.up(&shop()).unwrap_err();
     assert_eq!(machine.state().container("shop-web-1").unwrap().state, "created");
     let services = BTreeSet::from(["web".to_owned()]);
-    told(&machine, Lifecycle::Start, &services).unwrap();
+    run_lifecycle(&machine, Lifecycle::Start, &services).unwrap();
     assert_eq!(
         machine.state().container("shop-web-1").unwrap().state,
         "created",
@@ -194,7 +194,7 @@ fn what_was_made_and_never_started_is_left_to_up() {
 #[test]
 fn remove_takes_the_containers_and_leaves_the_rest() {
     let machine = running();
-    told(
+    run_lifecycle(
         &machine,
         Lifecycle::Remove { volumes: false },
         &BTreeSet::from(["web".to_owned(), "redis".to_owned()]),

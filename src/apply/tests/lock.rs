@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::apply::lock;
-use crate::engine::sim::{Fault, FaultEffect, FaultPoint, When};
+use crate::engine::sim::{CallSide, Fault, FaultEffect, FaultPoint};
 use crate::engine::{Engine, EngineError, EngineErrorKind};
 use crate::host::executor::Job;
 
@@ -195,7 +195,7 @@ fn a_wait_for_the_lock_is_ended_by_an_interrupt() {
 /// A machine on which a run was killed while it held the lock.
 fn left_locked() -> Machine {
     let machine = machine();
-    machine.engine.crash_at(40, When::Before);
+    machine.engine.crash_at(40, CallSide::Before);
     assert!(
         machine
             .killed(verbs::up(&machine.ctx(), &project(&shop()), &UpOptions::default()))

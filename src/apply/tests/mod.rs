@@ -60,7 +60,7 @@ use crate::host::sim::executor::SimTaskExecutor;
 use crate::host::{Host, TaskExecutor};
 use crate::model::event::{Event, Sink};
 use crate::model::names::{compose_label, label, lock_container};
-use crate::model::observed::Observed;
+use crate::model::observed_state::ObservedState;
 use crate::model::reconcile::DownOptions;
 use crate::model::secret::Secrets;
 use crate::model::spec::{Project, ReadOptions};
@@ -72,9 +72,9 @@ const DIRECTORY: &str = "/project";
 
 /// What a run reported.
 #[derive(Default)]
-pub(super) struct Seen(Mutex<Vec<Event>>);
+pub(super) struct EventRecorder(Mutex<Vec<Event>>);
 
-impl Sink for Seen {
+impl Sink for EventRecorder {
     fn event(&self, event: &Event) {
         self.0.lock().push(event.clone());
     }
@@ -85,7 +85,7 @@ pub(super) struct Machine {
     pub executor: Arc<SimTaskExecutor>,
     pub engine: SimEngine,
     pub host: Arc<SimHost>,
-    pub seen: Arc<Seen>,
+    pub seen: Arc<EventRecorder>,
     pub environment: BTreeMap<String, String>,
 }
 
@@ -177,11 +177,11 @@ impl Drop for Machine {
             let found: Vec<String> =
                 self.engine.violations().iter().map(ToString::to_string).collect();
             assert!(found.is_empty(), "{}", found.join("\n"));
-            let told = self.told();
+            let reported = self.reported();
             for (name, value) in &self.environment {
                 assert!(
-                    !told.contains(value),
-                    "the value of {name} was reported or recorded: {told}"
+                    !reported.contains(value),
+                    "the value of {name} was reported or recorded: {reported}"
                 );
             }
         }
@@ -257,7 +257,7 @@ impl Machine {
     }
 
     /// All that runs reported, and kept in the project directory.
-    pub fn told(&self) -> String {
+    pub fn reported(&self) -> String {
         fn files(machine: &Machine, folder: &CheckedPath, text: &mut String) {
             for entry in machine.host.list(folder).unwrap_or_default() {
                 let path = folder.join(&entry.name);
@@ -305,9 +305,9 @@ impl Machine {
         let words = |line: &String| {
             let mut words = line.split(' ').skip(1);
             let (kind, action, name) = (words.next()?, words.next()?, words.next()?);
-            let told =
+            let reported =
                 TOLD.contains(&action) && (kind == "container" || !action.ends_with("connect"));
-            told.then(|| format!("{action} {name}"))
+            reported.then(|| format!("{action} {name}"))
         };
         self.engine.event_trace()[first..].iter().filter_map(words).collect()
     }

@@ -6,7 +6,7 @@ use super::ownership::{adopt, composed, described, left_by_compose};
 use super::*;
 use crate::engine::Engine;
 use crate::engine::Guard;
-use crate::engine::sim::When;
+use crate::engine::sim::CallSide;
 use crate::model::names::is_former_folders_volume;
 
 /// A machine with the folders that the project is in, one after the other.
@@ -215,7 +215,7 @@ fn a_run_that_is_killed_while_it_records_a_move_leaves_one_that_can_be_gone_on_f
     let mut kills = 0;
     for (at, _) in calls.iter().enumerate().filter(|(_, call)| call.mutates) {
         let machine = set_up();
-        machine.engine.crash_at(at as u64 + 1, When::After);
+        machine.engine.crash_at(at as u64 + 1, CallSide::After);
         let ctx = machine.around_in("/srv/three", true);
         assert!(
             machine.killed(verbs::up(&ctx, &project(&changed), &UpOptions::default())).is_none()
@@ -235,7 +235,7 @@ fn a_move_that_is_not_recorded_is_said_and_does_not_fail_the_run() {
     let machine = moving();
     machine.up_in("/srv/one", false, &stored()).unwrap();
     let body = bollard::models::VolumeCreateRequest::default();
-    let squatted = super::super::moved::name_of_record(
+    let squatted = super::super::moved_project::name_of_record(
         PROJECT,
         Path::new("/srv/two"),
         &BTreeSet::from(["/srv/one".to_owned()]),

@@ -48,14 +48,14 @@ fn what_has_a_locks_name_and_is_none_is_told_at_once_and_left_alone() {
 }
 
 /// What is seen of a project of which nothing is there.
-fn only_lists(machine: &Machine) -> Observed {
+fn only_lists(machine: &Machine) -> ObservedState {
     let seen = machine.run(verbs::look(&machine.ctx(), PROJECT)).unwrap();
-    Observed {
+    ObservedState {
         images: seen.images,
         network_ids: seen.network_ids,
         others: seen.others,
         subnets: seen.subnets,
-        ..Observed::default()
+        ..ObservedState::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Volumes and networks of containers that come and go.
 
 use super::*;
-use crate::apply::oneoff::{self, OneOff};
+use crate::apply::one_off::{self, OneOffSpec};
 use crate::engine::{ApiVersion, Engine};
 use crate::model::cause::Cause;
 
@@ -158,7 +158,7 @@ fn all_networks_are_connected_before_the_start_on_every_engine() {
 
 #[test]
 fn networks_that_were_not_connected_before_a_kill_are_connected_after_it() {
-    for when in [crate::engine::sim::When::Before, crate::engine::sim::When::After] {
+    for when in [crate::engine::sim::CallSide::Before, crate::engine::sim::CallSide::After] {
         for nth in 1..=2 {
             let machine = machine();
             let clean = self::machine();
@@ -223,8 +223,8 @@ fn a_network_or_volume_with_other_settings_is_refused_before_anything_is_touched
 }
 
 /// A command in a container like the database's.
-fn of_db(described: &Project) -> OneOff<'_> {
-    OneOff {
+fn of_db(described: &Project) -> OneOffSpec<'_> {
+    OneOffSpec {
         image: "db:1",
         command: vec!["psql".into()],
         environment: Vec::new(),
@@ -252,7 +252,7 @@ fn a_one_off_never_writes_to_a_volume_beside_its_service() {
     });
     machine.up(&shop()).unwrap();
     let (described, before) = (project(&shop()), machine.events());
-    let refused = machine.run(oneoff::run(&machine.ctx(), &of_db(&described))).unwrap_err();
+    let refused = machine.run(one_off::run(&machine.ctx(), &of_db(&described))).unwrap_err();
     assert_eq!(
         (refused.kind, refused.message.as_str()),
         (
@@ -263,7 +263,7 @@ fn a_one_off_never_writes_to_a_volume_beside_its_service() {
     );
     assert_eq!(machine.happened_from(before), Vec::<String>::new());
     stop_db(&machine);
-    assert_eq!(machine.run(oneoff::run(&machine.ctx(), &of_db(&described))).unwrap().code, 0);
+    assert_eq!(machine.run(one_off::run(&machine.ctx(), &of_db(&described))).unwrap().code, 0);
 }
 
 #[test]
@@ -273,8 +273,8 @@ fn a_one_off_left_behind_does_not_keep_down_from_its_networks_and_volumes() {
     stop_db(&machine);
     let described = project(&shop());
     let one_off = of_db(&described);
-    machine.engine.crash_at(5, crate::engine::sim::When::Before);
-    assert!(machine.killed(oneoff::run(&machine.ctx(), &one_off)).is_none());
+    machine.engine.crash_at(5, crate::engine::sim::CallSide::Before);
+    assert!(machine.killed(one_off::run(&machine.ctx(), &one_off)).is_none());
     machine.engine.recover();
     machine.down(true).unwrap();
     assert_eq!(machine.footprint(), Footprint::default());

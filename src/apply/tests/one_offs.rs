@@ -2,13 +2,13 @@
 //! killed.
 
 use super::*;
-use crate::apply::oneoff::{self, OneOff};
+use crate::apply::one_off::{self, OneOffSpec};
 use crate::model::event::Level;
 
 /// A run of `command` like the containers of a service; the service's own command if it is empty.
-pub(super) fn of<'a>(described: &'a Project, service: &str, command: &[&str]) -> OneOff<'a> {
+pub(super) fn of<'a>(described: &'a Project, service: &str, command: &[&str]) -> OneOffSpec<'a> {
     let service = &described.services[service];
-    OneOff {
+    OneOffSpec {
         image: &service.image,
         command: command.iter().map(|&word| word.to_owned()).collect(),
         environment: Vec::new(),
@@ -62,10 +62,11 @@ fn names(machine: &Machine) -> Vec<String> {
 fn leave_behind(machine: &Machine, description: &Value, service: &str) -> String {
     let described = project(description);
     let killed = machine.executor.process(|| {
-        let one_off = OneOff { with_dependencies: false, ..of(&described, service, &["forever"]) };
+        let one_off =
+            OneOffSpec { with_dependencies: false, ..of(&described, service, &["forever"]) };
         let ctx = machine.ctx();
         machine.run(async {
-            let run = oneoff::run(&ctx, &one_off).fuse();
+            let run = one_off::run(&ctx, &one_off).fuse();
             futures::select_biased! {
                 ended = Box::pin(run).fuse() => panic!("it goes on for ever: {ended:?}"),
                 () = machine.executor.sleep(secs(1)).fuse() => {}
@@ -95,7 +96,7 @@ fn warnings(machine: &Machine) -> Vec<String> {
 fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
     let machine = machine();
     let described = project(&tools());
-    let ended = machine.run(oneoff::run(&machine.ctx(), &of(&described, "tool", &[]))).unwrap();
+    let ended = machine.run(one_off::run(&machine.ctx(), &of(&described, "tool", &[]))).unwrap();
     assert_eq!(
         (ended.code, String::from_utf8_lossy(&ended.stdout).as_ref()),
         (0, "done\n"),
@@ -119,7 +120,7 @@ fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
         (vec!["shop_default", "shop_tools"], vec!["shop_cache", "shop_data"])
     );
     let calls = machine.calls();
-    machine.run(oneoff::run(&machine.ctx(), &of(&described, "tool", &["tool"]))).unwrap();
+    machine.run(one_off::run(&machine.ctx(), &of(&described, "tool", &["tool"]))).unwrap();
     let again: Vec<&str> = machine
         .calls_from(calls)
         .iter()
@@ -147,8 +148,8 @@ fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
 fn a_one_off_without_dependencies_brings_no_service_up() {
     let machine = machine();
     let described = project(&tools());
-    let one_off = OneOff { with_dependencies: false, ..of(&described, "tool", &[]) };
-    machine.run(oneoff::run(&machine.ctx(), &one_off)).unwrap();
+    let one_off = OneOffSpec { with_dependencies: false, ..of(&described, "tool", &[]) };
+    machine.run(one_off::run(&machine.ctx(), &one_off)).unwrap();
     assert_eq!(names(&machine), Vec::<String>::new());
     assert!(machine.footprint().networks.contains("shop_tools"));
 }
@@ -159,7 +160,7 @@ fn a_one_off_does_not_begin_where_what_it_depends_on_fails() {
     machine.engine.set_process("shop-migrate-1", Process::new().exits_after(millis(10), 3));
     let described = project(&tools());
     let failure =
-        machine.run(oneoff::run(&machine.ctx(), &of(&described, "tool", &[]))).unwrap_err();
+        machine.run(one_off::run(&machine.ctx(), &of(&described, "tool", &[]))).unwrap_err();
     assert_eq!(failure.message, "\"migrate\" exited with code 3");
     assert!(
         !machine.happened_from(0).iter().any(|line| line.contains("-run-")),
@@ -176,7 +177,7 @@ fn a_one_off_can_do_without_what_its_service_does_not_require() {
     let optional = json!({"redis": {"condition": "service_started", "required": false}});
     description["services"]["tool"]["depends_on"] = optional;
     let described = project(&description);
-    machine.run(oneoff::run(&machine.ctx(), &of(&described, "tool", &[]))).unwrap();
+    machine.run(one_off::run(&machine.ctx(), &of(&described, "tool", &[]))).unwrap();
     assert_eq!(names(&machine), Vec::<String>::new());
 }
 
@@ -188,7 +189,7 @@ fn a_one_off_replaces_nothing_that_runs_and_starts_what_was_stopped() {
     let before = (id("shop-db-1"), id("shop-migrate-1"));
     let mut changed = with(tools(), "services.db.environment.LEVEL", "2");
     changed["services"]["migrate"]["environment"] = json!({"TO": "2"});
-    machine.run(oneoff::run(&machine.ctx(), &of(&project(&changed), "tool", &[]))).unwrap();
+    machine.run(one_off::run(&machine.ctx(), &of(&project(&changed), "tool", &[]))).unwrap();
     assert_eq!((id("shop-db-1"), id("shop-migrate-1")), before);
     let db = BTreeSet::from(["db".to_owned()]);
     machine
@@ -196,7 +197,7 @@ fn a_one_off_replaces_nothing_that_runs_and_starts_what_was_stopped() {
         .unwrap();
     let mut other = tools();
     other["services"]["tool"]["depends_on"] = json!(["db"]);
-    machine.run(oneoff::run(&machine.ctx(), &of(&project(&other), "tool", &[]))).unwrap();
+    machine.run(one_off::run(&machine.ctx(), &of(&project(&other), "tool", &[]))).unwrap();
     assert_eq!(
         (id("shop-db-1"), machine.state().container("shop-db-1").unwrap().state),
         (before.0, "running")
@@ -221,7 +222,7 @@ fn a_one_off_runs_beside_a_service_that_has_a_name_a_port_and_addresses_of_its_o
     machine.up(&description).unwrap();
     assert_eq!(
         machine
-            .run(oneoff::run(&machine.ctx(), &of(&project(&description), "web", &["tool"])))
+            .run(one_off::run(&machine.ctx(), &of(&project(&description), "web", &["tool"])))
             .unwrap()
             .code,
         0
@@ -246,14 +247,14 @@ fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
         ("remove", &|machine| lifecycle(machine, verbs::Lifecycle::Remove { volumes: false })),
         ("run of a service", &|machine| {
             machine
-                .run(oneoff::run(&machine.ctx(), &of(&project(&tools()), "redis", &["tool"])))
+                .run(one_off::run(&machine.ctx(), &of(&project(&tools()), "redis", &["tool"])))
                 .map(drop)
         }),
         ("run of an image", &|machine| {
             let described = project(&tools());
             let one_off =
-                OneOff { image: "tool:1", service: None, ..of(&described, "redis", &["tool"]) };
-            let ended = machine.run(oneoff::run(&machine.ctx(), &one_off));
+                OneOffSpec { image: "tool:1", service: None, ..of(&described, "redis", &["tool"]) };
+            let ended = machine.run(one_off::run(&machine.ctx(), &one_off));
             ended.map(drop)
         }),
     ];
@@ -271,8 +272,8 @@ fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
             "{verb}: its steps say what is removed and why"
         );
         assert!(
-            machine.told().contains(&format!("\"name\":\"{left}\""))
-                && machine.told().contains("left by an interrupted run"),
+            machine.reported().contains(&format!("\"name\":\"{left}\""))
+                && machine.reported().contains("left by an interrupted run"),
             "{verb}"
         );
         assert!(!machine.footprint().locked, "{verb}");
@@ -313,7 +314,7 @@ fn what_a_killed_run_writes_to_is_free_before_its_service_is_started() {
 fn a_one_off_of_the_same_service_takes_the_place_of_one_that_a_killed_run_left() {
     let machine = machine();
     let left = leave_behind(&machine, &shop(), "db");
-    machine.run(oneoff::run(&machine.ctx(), &of(&project(&shop()), "db", &["tool"]))).unwrap();
+    machine.run(one_off::run(&machine.ctx(), &of(&project(&shop()), "db", &["tool"]))).unwrap();
     assert!(machine.state().container(&left).is_none());
     one_writer_each(&machine.state());
 }
@@ -368,7 +369,8 @@ fn a_one_off_whose_run_is_at_work_is_left_alone_without_a_word() {
             assert_eq!(running, 1);
             ctx.cancel.cancel();
         };
-        let (ended, ()) = Box::pin(futures::future::join(oneoff::run(&ctx, &one_off), other)).await;
+        let (ended, ()) =
+            Box::pin(futures::future::join(one_off::run(&ctx, &one_off), other)).await;
         assert_eq!(ended.unwrap_err().kind, Kind::Interrupted);
     });
     assert_eq!(warnings(&machine), Vec::<String>::new());
@@ -430,12 +432,12 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
                 assert!(!locked(&machine), "while the command runs");
                 ctx.cancel.cancel();
             };
-        futures::future::join(oneoff::run(&ctx, &one_off), watch).await.0.unwrap_err();
+        futures::future::join(one_off::run(&ctx, &one_off), watch).await.0.unwrap_err();
     });
     let held = machine.run(crate::apply::lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap();
     let before = machine.executor.now();
     let reads = project(&with(tools(), "services.tool.volumes", json!(["cache:/cache:ro"])));
-    machine.run(oneoff::run(&machine.ctx(), &of(&reads, "tool", &[]))).unwrap();
+    machine.run(one_off::run(&machine.ctx(), &of(&reads, "tool", &[]))).unwrap();
     assert!(
         machine.executor.now() < before + secs(1),
         "where nothing is missing, another run's lock is not waited for"
@@ -446,7 +448,7 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
             machine.executor.sleep(secs(5)).await;
             ctx.cancel.cancel();
         };
-        futures::future::join(oneoff::run(&ctx, &of(&described, "tool", &[])), gives_up).await
+        futures::future::join(one_off::run(&ctx, &of(&described, "tool", &[])), gives_up).await
     });
     assert_eq!(
         failure.unwrap_err().kind,
@@ -494,9 +496,9 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
                         )
                         .await
                         .map(drop),
-                        _ => oneoff::run(
+                        _ => one_off::run(
                             &ctx,
-                            &OneOff {
+                            &OneOffSpec {
                                 timeout: Some(secs(5)),
                                 ..of(&described, "tool", &["forever"])
                             },
@@ -507,9 +509,12 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
                 };
                 let two = async {
                     machine.executor.sleep(millis(delay)).await;
-                    oneoff::run(
+                    one_off::run(
                         &ctx,
-                        &OneOff { timeout: Some(secs(5)), ..of(&described, "tool", &["forever"]) },
+                        &OneOffSpec {
+                            timeout: Some(secs(5)),
+                            ..of(&described, "tool", &["forever"])
+                        },
                     )
                     .await
                     .map(drop)
@@ -535,12 +540,12 @@ fn a_one_off_that_takes_long_is_spoken_of_and_ended_when_its_time_is_over() {
     let machine = machine();
     let description = tools();
     let described = project(&description);
-    let one_off = OneOff {
+    let one_off = OneOffSpec {
         with_dependencies: false,
         timeout: Some(secs(25)),
         ..of(&described, "tool", &["forever"])
     };
-    let failure = machine.run(oneoff::run(&machine.ctx(), &one_off)).unwrap_err();
+    let failure = machine.run(one_off::run(&machine.ctx(), &one_off)).unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),
         (Kind::Timeout, "The one-off container of \"tool\" did not end within 25s")

@@ -214,7 +214,7 @@ proptest! {
             }
             let up = UpOptions { remove_orphans: *orphans, ..UpOptions::default() };
             if let (Some(call), true) = (killed, number == 1) {
-                machine.engine.crash_at(call, crate::engine::sim::When::After);
+                machine.engine.crash_at(call, crate::engine::sim::CallSide::After);
                 let _ = machine.killed(verbs::up(&machine.ctx(), &project(&description), &up));
                 machine.engine.recover();
                 machine.pass(secs(40));

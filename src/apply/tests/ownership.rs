@@ -384,7 +384,7 @@ fn an_adoption_that_is_killed_goes_on_without_being_asked_again() {
         let machine = composed();
         machine.engine.allow_adoption();
         let before = machine.state().volume("shop_data").unwrap().clone();
-        machine.engine.crash_at(at as u64 + 1, crate::engine::sim::When::After);
+        machine.engine.crash_at(at as u64 + 1, crate::engine::sim::CallSide::After);
         assert!(
             machine.killed(verbs::up(&machine.ctx(), &project(&described()), &adopt())).is_none()
         );

@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::apply::observe::{Scope, observe, wanted_names};
+use crate::apply::observe::{ObserveScope, observe, wanted_names};
 use crate::apply::secrets;
 use crate::engine::ApiVersion;
-use crate::model::reconcile::{self, Wanted};
+use crate::model::reconcile::{self, DesiredState};
 use crate::policy::CheckedPath;
 
 /// What is drawn for one service.
 #[derive(Debug, Clone)]
-struct Drawn {
+struct RandomService {
     image: usize,
     level: u8,
     health: usize,
@@ -28,7 +28,7 @@ struct Drawn {
     start_first: bool,
 }
 
-fn drawn() -> impl Strategy<Value = Drawn> {
+fn drawn() -> impl Strategy<Value = RandomService> {
     let first = (0..4usize, 0..3u8, 0..5usize, 0..4usize, 0..3u32, any::<u8>(), any::<u8>());
     let second = (
         any::<bool>(),
@@ -42,7 +42,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         |(
             (image, level, health, restart, scale, mounts, networks),
             (published, ephemeral, secret, flags, needs, start_first),
-        )| Drawn {
+        )| RandomService {
             image,
             level,
             health,
@@ -69,7 +69,7 @@ fn name(number: usize) -> String {
     if is_job(number) { format!("job{number}") } else { format!("run{number}") }
 }
 
-fn described(services: &[Drawn]) -> Value {
+fn described(services: &[RandomService]) -> Value {
     let services: serde_json::Map<String, Value> = services
         .iter()
         .enumerate()
@@ -83,7 +83,7 @@ fn described(services: &[Drawn]) -> Value {
     })
 }
 
-fn service(number: usize, drawn: &Drawn) -> Value {
+fn service(number: usize, drawn: &RandomService) -> Value {
     let job = is_job(number);
     let mut map = serde_json::Map::new();
     let mut put = |key: &str, value: Value| drop(map.insert(key.to_owned(), value));
@@ -164,7 +164,7 @@ fn has(flags: u8, bit: usize) -> bool {
 }
 
 /// The mounts, and whether one of them or of the image's is anonymous.
-fn mounts(number: usize, drawn: &Drawn) -> (Vec<Value>, bool) {
+fn mounts(number: usize, drawn: &RandomService) -> (Vec<Value>, bool) {
     let all = [
         json!("shared:/shared"),
         json!(format!("own{number}:/own")),
@@ -181,7 +181,7 @@ fn mounts(number: usize, drawn: &Drawn) -> (Vec<Value>, bool) {
     (mounts.collect(), has(drawn.mounts, 2) || drawn.image % 2 == 1)
 }
 
-fn needs(number: usize, drawn: &Drawn) -> Value {
+fn needs(number: usize, drawn: &RandomService) -> Value {
     let needs = drawn.needs.iter().enumerate().take(number).filter_map(|(other, how)| {
         let condition = match (how, is_job(other)) {
             (0 | 1, _) => return None,
@@ -219,12 +219,18 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
     let records = records::Records::new(&*ctx.host, &ctx.policy, &project.name);
     let state = records.state();
     let observed = machine
-        .run(observe(&*ctx.engine, &project.name, Scope::Engine, &wanted_names(&project), &state))
+        .run(observe(
+            &*ctx.engine,
+            &project.name,
+            ObserveScope::Engine,
+            &wanted_names(&project),
+            &state,
+        ))
         .unwrap();
     let services = project.select(None).unwrap();
     let fingerprints =
         secrets::fingerprints(&ctx, &records, &project, project.services.values()).unwrap();
-    let wanted = Wanted {
+    let wanted = DesiredState {
         project: &project,
         services,
         secrets: &ctx.secrets,

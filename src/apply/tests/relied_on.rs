@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::Engine;
-use crate::model::observed::ContainerState as State;
+use crate::model::observed_state::ContainerState as State;
 
 /// `web`, which dies a second and a half after its start, and a database that takes five seconds to
 /// get ready.
@@ -215,13 +215,13 @@ fn an_unchanged_container_that_is_unhealthy_at_the_end_is_waited_for_once_more()
 
 #[test]
 fn the_last_look_finds_what_no_event_told() {
-    use super::super::relied_on::{Kept, StillUp};
+    use super::super::final_check::{FinalCheck, UnchangedContainer};
     let (machine, description) = unchanged("always", false);
     let (ctx, project) = (machine.ctx(), project(&description));
     let observed = machine.run(verbs::look(&ctx, PROJECT)).unwrap();
-    let web = Kept { id: observed.containers[0].id.clone(), service: "web".into() };
+    let web = UnchangedContainer { id: observed.containers[0].id.clone(), service: "web".into() };
     let plan = crate::model::plan::Plan { project: PROJECT.into(), ..Default::default() };
-    let still_up = StillUp { ctx: &ctx, project: &project, plan: &plan, deadline: None };
+    let still_up = FinalCheck { ctx: &ctx, project: &project, plan: &plan, deadline: None };
     let look = |state: Option<State>| {
         let mut observed = observed.clone();
         match state {

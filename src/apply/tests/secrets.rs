@@ -28,7 +28,7 @@ fn written(machine: &Machine) -> String {
         machine.engine.calls(),
         machine.engine.past_events(),
         machine.state(),
-        machine.told()
+        machine.reported()
     )
 }
 

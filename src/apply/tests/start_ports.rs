@@ -165,7 +165,7 @@ fn a_job_whose_end_is_waited_for_may_have_the_same_port() {
                 &machine.ctx(),
                 PROJECT,
                 &services,
-                verbs::Chosen::ByName,
+                verbs::ServiceChoice::ByName,
                 lifecycle,
                 None,
             ))

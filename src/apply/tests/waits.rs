@@ -2,13 +2,13 @@
 
 use super::one_offs;
 use super::*;
-use crate::apply::{lock, oneoff};
+use crate::apply::{lock, one_off};
 use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
 use crate::engine::{EngineError, EngineErrorKind};
-use crate::model::plan::Until;
+use crate::model::plan::WaitCondition;
 
 /// A wait that would have no end.
-struct Wait {
+struct WaitCase {
     /// What is waited for.
     name: &'static str,
     machine: fn() -> Machine,
@@ -75,14 +75,14 @@ fn behind_a_job(job: Value) -> Value {
     description
 }
 
-fn wait_for(machine: &Machine, service: &str, until: Until) -> Result<(), Failure> {
+fn wait_for(machine: &Machine, service: &str, until: WaitCondition) -> Result<(), Failure> {
     let id = machine.state().container(&format!("{PROJECT}-{service}-1")).unwrap().id.clone();
     machine.run(verbs::wait(&machine.ctx(), PROJECT, service, None, &[id], until, None))
 }
 
-fn waits_for_locks() -> Vec<Wait> {
+fn waits_for_locks() -> Vec<WaitCase> {
     vec![
-        Wait {
+        WaitCase {
             name: "the lock of a run at work",
             machine,
             work: |machine| {
@@ -95,7 +95,7 @@ fn waits_for_locks() -> Vec<Wait> {
             ends: (Kind::Lock, "The project \"shop\" is locked: operator@simulation"),
             within: secs(125),
         },
-        Wait {
+        WaitCase {
             name: "a lock that the engine refuses though nobody has it",
             machine: || {
                 let machine = machine();
@@ -107,7 +107,7 @@ fn waits_for_locks() -> Vec<Wait> {
             ends: (Kind::Conflict, "Could not take the project's lock: Forbidden"),
             within: secs(8),
         },
-        Wait {
+        WaitCase {
             name: "a left lock that the engine does not remove",
             machine: || {
                 let machine = machine();
@@ -136,9 +136,9 @@ fn waits_for_locks() -> Vec<Wait> {
     ]
 }
 
-fn waits_for_ready_containers() -> Vec<Wait> {
+fn waits_for_ready_containers() -> Vec<WaitCase> {
     vec![
-        Wait {
+        WaitCase {
             name: "a container whose check never passes",
             machine: || {
                 machine_with(1, |builder| {
@@ -152,7 +152,7 @@ fn waits_for_ready_containers() -> Vec<Wait> {
             ends: (Kind::Unhealthy, "\"web\" is not ready after 1m"),
             within: secs(65),
         },
-        Wait {
+        WaitCase {
             name: "a container that only the engine asks",
             machine: || {
                 machine_with(1, |builder| {
@@ -173,7 +173,7 @@ fn waits_for_ready_containers() -> Vec<Wait> {
             ends: (Kind::Unhealthy, "\"web\" is not ready after 1m"),
             within: secs(65),
         },
-        Wait {
+        WaitCase {
             name: "a container that exits again and again",
             machine: || {
                 machine_with(1, |builder| {
@@ -185,7 +185,7 @@ fn waits_for_ready_containers() -> Vec<Wait> {
             ends: (Kind::Unhealthy, "\"web\" exited 3 times with code 1"),
             within: secs(5),
         },
-        Wait {
+        WaitCase {
             name: "an engine that comes back too late",
             machine: || {
                 let machine = machine_with(1, |builder| {
@@ -216,7 +216,7 @@ fn waits_for_ready_containers() -> Vec<Wait> {
                     "web",
                     None,
                     &[id],
-                    Until::Ready,
+                    WaitCondition::Ready,
                     None,
                 ))
             },
@@ -227,9 +227,9 @@ fn waits_for_ready_containers() -> Vec<Wait> {
     ]
 }
 
-fn waits_for_jobs() -> Vec<Wait> {
+fn waits_for_jobs() -> Vec<WaitCase> {
     vec![
-        Wait {
+        WaitCase {
             name: "a job that fails and is started again without a limit",
             machine: failing_job,
             work: |machine| up(machine, &behind_a_job(json!({"restart": "on-failure"}))),
@@ -237,7 +237,7 @@ fn waits_for_jobs() -> Vec<Wait> {
             ends: (Kind::Unhealthy, "\"job\" exited 11 times with code 1"),
             within: secs(125),
         },
-        Wait {
+        WaitCase {
             name: "a job that fails and is started again for longer than it may",
             machine: failing_job,
             work: |machine| {
@@ -251,7 +251,7 @@ fn waits_for_jobs() -> Vec<Wait> {
             ),
             within: secs(25),
         },
-        Wait {
+        WaitCase {
             name: "a job that fails and is started again three times",
             machine: failing_job,
             work: |machine| up(machine, &behind_a_job(json!({"restart": "on-failure:3"}))),
@@ -259,7 +259,7 @@ fn waits_for_jobs() -> Vec<Wait> {
             ends: (Kind::Unhealthy, "\"job\" exited 4 times with code 1"),
             within: secs(5),
         },
-        Wait {
+        WaitCase {
             name: "a job that takes longer than it may",
             machine: || machine_with(1, |builder| builder.process("migrate", Process::new())),
             work: |machine| {
@@ -270,12 +270,12 @@ fn waits_for_jobs() -> Vec<Wait> {
             ends: (Kind::Timeout, "\"job\" has not completed after 1m30s"),
             within: secs(95),
         },
-        Wait {
+        WaitCase {
             name: "the end of what is always started again",
             machine,
             work: |machine| {
                 machine.up(&one("web", "web:1", json!({"restart": "unless-stopped"}))).unwrap();
-                wait_for(machine, "web", Until::Completed)
+                wait_for(machine, "web", WaitCondition::Completed)
             },
             says: "",
             ends: (
@@ -284,7 +284,7 @@ fn waits_for_jobs() -> Vec<Wait> {
             ),
             within: secs(2),
         },
-        Wait {
+        WaitCase {
             name: "a job on an engine that is gone without a word",
             machine: || machine_with(1, |builder| builder.process("migrate", Process::new())),
             work: |machine| {
@@ -296,7 +296,7 @@ fn waits_for_jobs() -> Vec<Wait> {
                     EngineErrorKind::Unreachable,
                     "the connection to the Docker Engine was lost",
                 );
-                wait_for(machine, "job", Until::Completed)
+                wait_for(machine, "job", WaitCondition::Completed)
             },
             says: "",
             ends: (Kind::Engine, "The connection to the Docker Engine was lost"),
@@ -305,9 +305,9 @@ fn waits_for_jobs() -> Vec<Wait> {
     ]
 }
 
-fn waits_for_objects_that_go() -> Vec<Wait> {
+fn waits_for_objects_that_go() -> Vec<WaitCase> {
     vec![
-        Wait {
+        WaitCase {
             name: "a stop",
             machine: || then_hangs("container_stop"),
             work: |machine| machine.down(false).map(drop),
@@ -315,7 +315,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
             ends: (Kind::Timeout, "Could not stop the container \"shop-web-1\""),
             within: secs(140),
         },
-        Wait {
+        WaitCase {
             name: "a removal",
             machine: || then_hangs("container_remove"),
             work: |machine| machine.down(false).map(drop),
@@ -323,7 +323,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
             ends: (Kind::Timeout, "Could not remove the container \"shop-"),
             within: 11 * MINUTE,
         },
-        Wait {
+        WaitCase {
             name: "the removal of a network",
             machine: || then_hangs("network_remove"),
             work: |machine| machine.down(false).map(drop),
@@ -331,7 +331,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
             ends: (Kind::Timeout, "Could not remove the network \"shop_"),
             within: 3 * MINUTE,
         },
-        Wait {
+        WaitCase {
             name: "the removal of a volume",
             machine: || then_hangs("volume_remove"),
             work: |machine| machine.down(true).map(drop),
@@ -339,7 +339,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
             ends: (Kind::Timeout, "Could not remove the volume \""),
             within: 11 * MINUTE,
         },
-        Wait {
+        WaitCase {
             name: "the removal of a one-off container",
             machine: || {
                 machine_with(1, |builder| {
@@ -351,7 +351,7 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
                 machine.up(&description).unwrap();
                 hang(machine, "container_remove");
                 machine
-                    .run(oneoff::run(
+                    .run(one_off::run(
                         &machine.ctx(),
                         &one_offs::of(&project(&description), "web", &["tool"]),
                     ))
@@ -364,9 +364,9 @@ fn waits_for_objects_that_go() -> Vec<Wait> {
     ]
 }
 
-fn waits_for_objects_that_come() -> Vec<Wait> {
+fn waits_for_objects_that_come() -> Vec<WaitCase> {
     vec![
-        Wait {
+        WaitCase {
             name: "a new network",
             machine: || hangs("network_create"),
             work: |machine| up(machine, &shop()),
@@ -374,7 +374,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             ends: (Kind::Timeout, "Could not create the network \"shop_"),
             within: 3 * MINUTE,
         },
-        Wait {
+        WaitCase {
             name: "a new volume",
             machine: || hangs("volume_create"),
             work: |machine| up(machine, &shop()),
@@ -382,7 +382,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             ends: (Kind::Timeout, "Could not create the volume \"shop_data\""),
             within: 3 * MINUTE,
         },
-        Wait {
+        WaitCase {
             name: "a start",
             machine: || hangs("container_start"),
             work: |machine| up(machine, &shop()),
@@ -390,7 +390,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             ends: (Kind::Timeout, "Could not start the container \"shop-"),
             within: 3 * MINUTE,
         },
-        Wait {
+        WaitCase {
             name: "a restart",
             machine: || then_hangs("container_restart"),
             work: |machine| {
@@ -409,7 +409,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             ends: (Kind::Timeout, "Could not restart the container \"shop-web-1\""),
             within: 3 * MINUTE,
         },
-        Wait {
+        WaitCase {
             name: "a secret that is delivered",
             // The first upload is the lock's heartbeat.
             machine: || {
@@ -425,7 +425,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             ends: (Kind::Timeout, "Could not "),
             within: 11 * MINUTE,
         },
-        Wait {
+        WaitCase {
             name: "a pull",
             machine: || hangs("image_pull"),
             work: |machine| up(machine, &one("web", "elsewhere:1", json!({}))),
@@ -436,7 +436,7 @@ fn waits_for_objects_that_come() -> Vec<Wait> {
             ),
             within: 11 * MINUTE,
         },
-        Wait {
+        WaitCase {
             name: "a build",
             machine: || {
                 let mut machine = hangs("image_build");
@@ -470,7 +470,7 @@ fn every_wait_says_what_it_waits_for_and_ends() {
         waits_for_objects_that_go(),
         waits_for_objects_that_come(),
     ];
-    for Wait { name, machine, work, says, ends: (kind, message), within } in
+    for WaitCase { name, machine, work, says, ends: (kind, message), within } in
         all.into_iter().flatten()
     {
         let machine = machine();
@@ -483,8 +483,8 @@ fn every_wait_says_what_it_waits_for_and_ends() {
         if took > within {
             wrong.push(format!("{name} took {took:?}"));
         }
-        if !machine.told().contains(says) {
-            wrong.push(format!("{name} did not say {says:?}: {}", machine.told()));
+        if !machine.reported().contains(says) {
+            wrong.push(format!("{name} did not say {says:?}: {}", machine.reported()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -496,9 +496,9 @@ fn a_job_that_takes_long_is_spoken_of_now_and_then_and_waited_for() {
         builder.process("migrate", Process::new().exits_after(secs(3600), 0))
     });
     machine.up(&behind_a_job(json!({}))).unwrap();
-    let told = machine.told();
+    let reported = machine.reported();
     let said: Vec<&str> =
-        told.split("running, for ").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        reported.split("running, for ").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(said.len(), 18, "after 4, 8, 16, … s, then every five minutes: {said:?}");
 }
 
@@ -520,7 +520,7 @@ fn ends_of_a_job_are_counted_alike_by_who_waited_and_by_who_came_later() {
     let machine = failing_job();
     let of = behind_a_job(json!({"restart": "on-failure:3"}));
     let waited = up(&machine, &of).unwrap_err();
-    let later = wait_for(&machine, "job", Until::Completed).unwrap_err();
+    let later = wait_for(&machine, "job", WaitCondition::Completed).unwrap_err();
     assert_eq!(
         (waited.message, later.message.as_str()),
         (later.message.clone(), "\"job\" exited 4 times with code 1")

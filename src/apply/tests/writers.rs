@@ -237,15 +237,15 @@ fn a_stopped_container_is_not_started_beside_its_successor() {
 
 /// What a `docker compose up` left that was killed while it recreated the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum There {
+enum LeftoverState {
     Absent,
     Created,
     Running,
     Stopped,
 }
 
-fn residue(machine: &Machine, name: &str, there: There) {
-    if there == There::Absent {
+fn residue(machine: &Machine, name: &str, there: LeftoverState) {
+    if there == LeftoverState::Absent {
         return;
     }
     machine.run(async {
@@ -254,10 +254,10 @@ fn residue(machine: &Machine, name: &str, there: There) {
             .container_create(name, None, compose_container("db", "db:1", Some("shop_data:/data")))
             .await
             .unwrap();
-        if there != There::Created {
+        if there != LeftoverState::Created {
             machine.engine.container_start(name).await.unwrap();
         }
-        if there == There::Stopped {
+        if there == LeftoverState::Stopped {
             machine
                 .engine
                 .container_stop(name, &crate::engine::StopRequest::default())
@@ -284,23 +284,28 @@ fn one_database(machine: &Machine) {
 
 #[test]
 fn one_database_runs_after_adopting_what_a_killed_compose_left() {
-    let all = [There::Absent, There::Created, There::Running, There::Stopped];
+    let all = [
+        LeftoverState::Absent,
+        LeftoverState::Created,
+        LeftoverState::Running,
+        LeftoverState::Stopped,
+    ];
     for (old, new) in all
         .into_iter()
         .flat_map(|old| all.map(|new| (old, new)))
-        .filter(|pair| *pair != (There::Running, There::Running))
+        .filter(|pair| *pair != (LeftoverState::Running, LeftoverState::Running))
     {
         let machine = machine();
         // What runs comes last: two never ran at once.
         let mut left = [("shop-db-1", old), ("0a1b2c3d4e5f_shop-db-1", new)];
-        left.sort_by_key(|(_, there)| *there == There::Running);
+        left.sort_by_key(|(_, there)| *there == LeftoverState::Running);
         for (name, there) in left {
             residue(&machine, name, there);
         }
         let events = machine.events();
         let mut description = described();
         description["volumes"]["data"]["external"] = true.into();
-        if (old, new) == (There::Absent, There::Absent) {
+        if (old, new) == (LeftoverState::Absent, LeftoverState::Absent) {
             continue;
         }
         machine
@@ -333,7 +338,7 @@ fn what_a_killed_replacement_left_running_is_stopped_before_it_is_removed() {
             ..Default::default()
         }))
         .unwrap();
-    let drawn = |name, number, writes, there| Drawn {
+    let drawn = |name, number, writes, there| RandomWriter {
         name,
         number,
         by_spc: false,
@@ -356,7 +361,7 @@ fn what_a_killed_replacement_left_running_is_stopped_before_it_is_removed() {
 
 /// Something that is on the engine before a run, at a place that a writer may have.
 #[derive(Debug, Clone)]
-struct Drawn {
+struct RandomWriter {
     name: usize,
     number: u32,
     by_spc: bool,
@@ -375,7 +380,7 @@ const NAMES: [&str; 7] = [
     "shop-db-run-0a1b2c3d4e5f",
 ];
 
-fn drawn() -> impl Strategy<Value = Drawn> {
+fn drawn() -> impl Strategy<Value = RandomWriter> {
     (
         0..NAMES.len(),
         1..3u32,
@@ -384,7 +389,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         prop::bool::weighted(0.8),
         1..4usize,
     )
-        .prop_map(|(name, number, by_spc, one_off, writes, there)| Drawn {
+        .prop_map(|(name, number, by_spc, one_off, writes, there)| RandomWriter {
             name,
             number,
             by_spc,
@@ -438,7 +443,7 @@ fn a_renamed_service_of_docker_compose_is_led_on_by_adoption_with_orphans() {
 }
 
 /// Puts it there; of several that run and write only the first one runs.
-fn put(machine: &Machine, drawn: &Drawn, is_held: &mut bool) {
+fn put(machine: &Machine, drawn: &RandomWriter, is_held: &mut bool) {
     let name = NAMES[drawn.name];
     let service = if name == "shop-other-1" { "other" } else { "db" };
     let mount = if drawn.writes { "shop_data:/data" } else { "shop_data:/data:ro" };
@@ -505,7 +510,7 @@ proptest! {
             machine.engine.set_process("*.new", Process::new().exits_after(millis(50), 1));
         }
         if let Some(call) = killed {
-            machine.engine.crash_at(call, crate::engine::sim::When::After);
+            machine.engine.crash_at(call, crate::engine::sim::CallSide::After);
             let _ = machine.killed(verbs::up(&machine.ctx(), &project(&description), &options));
             machine.engine.recover();
             machine.pass(secs(40));
@@ -645,7 +650,7 @@ fn services_that_never_run_at_once_may_write_to_one_volume() {
             &machine.ctx(),
             PROJECT,
             &services,
-            verbs::Chosen::ByName,
+            verbs::ServiceChoice::ByName,
             verb,
             None,
         ))

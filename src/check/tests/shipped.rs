@@ -1,7 +1,7 @@
 //! What is shipped is clean.
 
 use super::{line, project, report};
-use crate::script::standard::EMBEDDED;
+use crate::script::standard_library::EMBEDDED;
 use similar_asserts::assert_eq;
 
 #[test]

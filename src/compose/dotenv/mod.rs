@@ -31,9 +31,9 @@ pub struct Dotenv {
     /// In the file's order; a name given twice has its last value, at its first place.
     pub variables: IndexMap<String, Variable>,
     /// Variables that values ask for without a default and that are not set.
-    pub unset: Vec<Unset>,
+    pub unset: Vec<UnsetVariable>,
     /// Variables whose bare values begin with `#`: no comment, as Compose reads them.
-    pub hashes: Vec<Unset>,
+    pub hashes: Vec<UnsetVariable>,
 }
 
 impl Dotenv {
@@ -63,7 +63,7 @@ pub struct Variable {
 
 /// A variable that a line has something to be said of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unset {
+pub struct UnsetVariable {
     pub name: String,
     /// From 1.
     pub line: usize,
@@ -103,7 +103,7 @@ pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> 
         let value = match &statement.value {
             Some(value) => {
                 if value.is_bare_hash() {
-                    dotenv.hashes.push(Unset { name: statement.name.to_owned(), line });
+                    dotenv.hashes.push(UnsetVariable { name: statement.name.to_owned(), line });
                 }
                 evaluate(value, line, &mut dotenv, lookup).map_err(|fault| placed(fault, text))?
             }
@@ -142,7 +142,7 @@ fn evaluate(
             let offset = decoded.marks.get(marks_before).copied().unwrap_or(value.offset);
             Fault { offset, message: error.message, hint: error.hint }
         })?;
-    dotenv.unset.extend(interpolated.unset.into_iter().map(|name| Unset { name, line }));
+    dotenv.unset.extend(interpolated.unset.into_iter().map(|name| UnsetVariable { name, line }));
     Ok(interpolated.text)
 }
 

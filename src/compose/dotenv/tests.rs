@@ -118,7 +118,7 @@ fn variables_come_from_the_environment_and_then_from_the_lines_above() {
 fn an_unset_variable_is_reported_with_its_line() {
     let dotenv = parse(b"A=1\n\nB=x$C\n", &environment).unwrap();
     assert_eq!(dotenv.variables["B"], Variable { value: "x".to_owned(), line: 3 });
-    assert_eq!(dotenv.unset, [Unset { name: "C".to_owned(), line: 3 }]);
+    assert_eq!(dotenv.unset, [UnsetVariable { name: "C".to_owned(), line: 3 }]);
 }
 
 #[test]

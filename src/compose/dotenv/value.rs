@@ -5,7 +5,7 @@ use super::statement::{Quotes, Value};
 
 /// A value without quotes and escapes, its variables not yet replaced.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Decoded {
+pub(super) struct DecodedValue {
     pub text: String,
     /// Stands in `text` for each `$` that is to be obeyed.
     pub mark: char,
@@ -13,12 +13,12 @@ pub(super) struct Decoded {
     pub marks: Vec<usize>,
 }
 
-pub(super) fn decode(value: &Value<'_>) -> Result<Decoded, Fault> {
+pub(super) fn decode(value: &Value<'_>) -> Result<DecodedValue, Fault> {
     let mark =
         ('\u{e000}'..='\u{10fffd}').find(|mark| !value.text.contains(*mark)).ok_or_else(|| {
             Fault::new(value.offset, "The value can't be read", "write it in single quotes")
         })?;
-    let mut decoded = Decoded { text: String::new(), mark, marks: Vec::new() };
+    let mut decoded = DecodedValue { text: String::new(), mark, marks: Vec::new() };
     match value.quotes {
         Quotes::Single => decoded.text = value.text.replace("\\'", "'"),
         Quotes::Double => decoded.read(value, true),
@@ -27,7 +27,7 @@ pub(super) fn decode(value: &Value<'_>) -> Result<Decoded, Fault> {
     Ok(decoded)
 }
 
-impl Decoded {
+impl DecodedValue {
     fn read(&mut self, value: &Value<'_>, has_escapes: bool) {
         let mut rest = value.text;
         while let Some(character) = rest.chars().next() {

@@ -17,8 +17,8 @@ fn wrong(text: &str) -> Vec<String> {
     .expect("a map");
     let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &|_| None };
     let found = read(&file, &file.description(Vec::new()), &|description, scope| match scope {
-        Scope::Whole => Project::read("shop", description, &options),
-        Scope::Parts => Project::read_parts("shop", description, &options),
+        ComparisonScope::Whole => Project::read("shop", description, &options),
+        ComparisonScope::Parts => Project::read_parts("shop", description, &options),
     });
     let lines = |faults: Faults| {
         faults.list.iter().map(line).chain(faults.is_cut.then(|| "…".to_owned())).collect()

@@ -112,7 +112,7 @@ fn keys_are_not_interpolated() {
 
 #[test]
 fn a_required_variable_is_named_at_its_own_column_also_in_texts_of_several_lines() {
-    let mend = "(set it in the environment or in .env: NONE=…)";
+    let help = "(set it in the environment or in .env: NONE=…)";
     let message = "Required variable \"NONE\" is not set: tell it";
     for (value, place) in [
         ("x ${NONE:?tell it}", "4:16"),
@@ -123,7 +123,7 @@ fn a_required_variable_is_named_at_its_own_column_also_in_texts_of_several_lines
     ] {
         refused(
             &format!("{SHOP}    command: {value}\n"),
-            &format!("{place} ${{NONE:?tell it}}: {message} {mend}"),
+            &format!("{place} ${{NONE:?tell it}}: {message} {help}"),
         );
     }
     let failure = read("services: {a: {image: '${NONE?}'}}").unwrap_err();

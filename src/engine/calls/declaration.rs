@@ -32,7 +32,7 @@ pub enum Limit {
 
 /// What a call does on an engine whose disk is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Space {
+pub enum DiskSpaceNeed {
     /// It works: it writes nothing, or so little that it fits.
     Enough,
     /// It fails. Docker needs space even for renaming a container.
@@ -43,7 +43,7 @@ pub enum Space {
 
 /// What an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum AnswerShape {
     Value,
     /// A list of objects, as of the moment at which the engine looked.
     List,
@@ -56,8 +56,8 @@ pub enum Shape {
 pub struct Declaration {
     pub effect: Effect,
     pub limit: Limit,
-    pub space: Space,
-    pub shape: Shape,
+    pub space: DiskSpaceNeed,
+    pub shape: AnswerShape,
     /// What a plan says that the call does to its container, where it does nothing else.
     pub action: Option<ActionKind>,
     /// What the live engine is asked for by a plan: `the processes`, of the container that the call
@@ -69,8 +69,8 @@ pub struct Declaration {
 pub const READS: Declaration = Declaration {
     effect: Effect::Reads,
     limit: Limit::Within(SHORT),
-    space: Space::Enough,
-    shape: Shape::Value,
+    space: DiskSpaceNeed::Enough,
+    shape: AnswerShape::Value,
     action: None,
     about: "",
 };
@@ -99,25 +99,25 @@ impl Declaration {
 
     /// It fails on a full disk.
     pub(super) const fn needs_space(mut self) -> Self {
-        self.space = Space::Needed;
+        self.space = DiskSpaceNeed::Needed;
         self
     }
 
     /// It makes space.
     pub(super) const fn frees_space(mut self) -> Self {
-        self.space = Space::Freed;
+        self.space = DiskSpaceNeed::Freed;
         self
     }
 
     /// Its answer lists objects.
     pub(super) const fn lists(mut self) -> Self {
-        self.shape = Shape::List;
+        self.shape = AnswerShape::List;
         self
     }
 
     /// Its answer is a stream.
     pub(super) const fn streams(mut self) -> Self {
-        self.shape = Shape::Stream;
+        self.shape = AnswerShape::Stream;
         self
     }
 

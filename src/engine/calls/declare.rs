@@ -74,10 +74,10 @@ macro_rules! engine_calls {
 
             /// The objects that have to be the script's own.
             #[allow(unused_variables, reason = "few arguments name an object")]
-            pub(in crate::engine) fn owned(&mut self) -> Vec<Owned<'_, $lt>> {
+            pub(in crate::engine) fn owned(&mut self) -> Vec<OwnedObject<'_, $lt>> {
                 match self {
                     $(Self::$variant { $($argument),* } => vec![$(
-                        Owned { kind: Kind::$kind, by: By::$by, doing: $doing, name: $owned }
+                        OwnedObject { kind: Kind::$kind, by: ObjectNaming::$by, doing: $doing, name: $owned }
                     ),*],)*
                 }
             }

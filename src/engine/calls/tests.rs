@@ -11,16 +11,16 @@ fn every_call_is_found_by_its_name() {
 
 #[test]
 fn what_ends_and_removes_frees_space_and_what_makes_and_starts_needs_it() {
-    let of = |space: Space| -> Vec<&str> {
+    let of = |space: DiskSpaceNeed| -> Vec<&str> {
         let all = Method::ALL.iter().filter(|method| method.declaration().space == space);
         all.map(|method| method.name()).collect()
     };
     assert_eq!(
-        of(Space::Freed),
+        of(DiskSpaceNeed::Freed),
         ["container_stop", "container_kill", "container_remove", "network_remove", "volume_remove"]
     );
     assert_eq!(
-        of(Space::Needed),
+        of(DiskSpaceNeed::Needed),
         [
             "container_create",
             "container_start",

@@ -36,18 +36,18 @@ pub struct SshAddress {
 
 /// Why a text is no address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed {
+pub struct AddressError {
     pub why: String,
     pub hint: String,
 }
 
-impl Malformed {
+impl AddressError {
     fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), hint: FORMS.to_owned() }
     }
 }
 
-type Result<T> = std::result::Result<T, Malformed>;
+type Result<T> = std::result::Result<T, AddressError>;
 
 impl Address {
     /// Reads an address; `tls` says whether tcp is encrypted.
@@ -56,16 +56,16 @@ impl Address {
             Some(parts) => parts,
             // As Docker's own client reads `engine.example:2375`.
             None if text.contains(':') && !text.contains('/') => ("tcp", text),
-            None => return Err(Malformed::new("it names no protocol")),
+            None => return Err(AddressError::new("it names no protocol")),
         };
         match scheme {
             "unix" if Path::new(rest).is_absolute() => Ok(Self::Unix(rest.into())),
-            "unix" => Err(Malformed::new("the socket's path has to begin with \"/\"")),
+            "unix" => Err(AddressError::new("the socket's path has to begin with \"/\"")),
             "tcp" | "http" => tcp(rest, tls),
             "ssh" => SshAddress::parse(rest).map(Self::Ssh),
-            "npipe" => Err(Malformed::new("a named pipe is there on Windows only")),
-            "fd" => Err(Malformed::new("fd:// is where an engine listens; it is no way to it")),
-            other => Err(Malformed::new(format!("the protocol \"{other}\" is not supported"))),
+            "npipe" => Err(AddressError::new("a named pipe is there on Windows only")),
+            "fd" => Err(AddressError::new("fd:// is where an engine listens; it is no way to it")),
+            other => Err(AddressError::new(format!("the protocol \"{other}\" is not supported"))),
         }
     }
 
@@ -90,16 +90,16 @@ impl fmt::Display for Address {
 
 fn tcp(rest: &str, tls: bool) -> Result<Address> {
     let uri: Uri =
-        format!("http://{rest}").parse().map_err(|_| Malformed::new("it is not host:port"))?;
+        format!("http://{rest}").parse().map_err(|_| AddressError::new("it is not host:port"))?;
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err(Malformed::new("a path after the port is not supported"));
+        return Err(AddressError::new("a path after the port is not supported"));
     }
-    let authority = uri.authority().ok_or_else(|| Malformed::new("it names no host"))?;
+    let authority = uri.authority().ok_or_else(|| AddressError::new("it names no host"))?;
     if authority.as_str().contains('@') {
-        return Err(Malformed::new("it holds a user name"));
+        return Err(AddressError::new("it holds a user name"));
     }
     if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none() {
-        return Err(Malformed::new(BAD_PORT));
+        return Err(AddressError::new(BAD_PORT));
     }
     let port = authority.port_u16().unwrap_or(if tls { TLS_PORT } else { PLAIN_PORT });
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -112,7 +112,7 @@ impl SshAddress {
     /// Reads what stands after `ssh://`.
     fn parse(rest: &str) -> Result<Self> {
         if rest.contains(['?', '#']) {
-            return Err(Malformed::new("nothing may stand after the socket's path"));
+            return Err(AddressError::new("nothing may stand after the socket's path"));
         }
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let (user, place) = authority
@@ -120,11 +120,14 @@ impl SshAddress {
             .map_or((None, authority), |(user, place)| (Some(user), place));
         if user.is_some_and(|user| user.contains(':')) {
             let hint = "take the password out: `ssh` logs in with a key, or asks at a terminal";
-            return Err(Malformed { why: "it holds a password".to_owned(), hint: hint.to_owned() });
+            return Err(AddressError {
+                why: "it holds a password".to_owned(),
+                hint: hint.to_owned(),
+            });
         }
         let (host, port) = host_and_port(place)?;
         let port =
-            port.map(|port| port.parse().map_err(|_| Malformed::new(BAD_PORT))).transpose()?;
+            port.map(|port| port.parse().map_err(|_| AddressError::new(BAD_PORT))).transpose()?;
         let user = user.map(decoded).transpose()?;
         let socket = Some(decoded(path)?).filter(|path| !matches!(path.as_str(), "" | "/"));
         // ssh may put them into a command of its configuration, which a shell runs.
@@ -134,21 +137,21 @@ impl SshAddress {
                 && text.chars().all(|c| c.is_alphanumeric() || others.contains(c))
         };
         if !plain(host, "._-:%") {
-            return Err(Malformed::new(if host.is_empty() {
+            return Err(AddressError::new(if host.is_empty() {
                 "it names no host"
             } else {
                 "that is no host name"
             }));
         }
         if user.as_ref().is_some_and(|user| !plain(user, "._-+@\\")) {
-            return Err(Malformed::new("that is no user name"));
+            return Err(AddressError::new("that is no user name"));
         }
         // ssh would take it for one of its own variables, and has no way to write it otherwise.
         if socket
             .as_ref()
             .is_some_and(|socket| socket.contains("${") || socket.contains(char::is_control))
         {
-            return Err(Malformed::new("the socket's path can't be told to ssh"));
+            return Err(AddressError::new("the socket's path can't be told to ssh"));
         }
         Ok(Self { user, host: host.to_owned(), port, socket })
     }
@@ -158,16 +161,16 @@ impl SshAddress {
 fn host_and_port(place: &str) -> Result<(&str, Option<&str>)> {
     if let Some(rest) = place.strip_prefix('[') {
         let (host, rest) =
-            rest.split_once(']').ok_or_else(|| Malformed::new("a \"]\" is missing"))?;
+            rest.split_once(']').ok_or_else(|| AddressError::new("a \"]\" is missing"))?;
         return match rest.strip_prefix(':') {
             None if rest.is_empty() => Ok((host, None)),
-            None => Err(Malformed::new("it is not [host]:port")),
+            None => Err(AddressError::new("it is not [host]:port")),
             Some(port) => Ok((host, Some(port))),
         };
     }
     match place.split_once(':') {
         Some((_, port)) if port.contains(':') => {
-            Err(Malformed::new("an IPv6 address is written in brackets"))
+            Err(AddressError::new("an IPv6 address is written in brackets"))
         }
         Some((host, port)) => Ok((host, Some(port))),
         None => Ok((place, None)),
@@ -179,7 +182,7 @@ fn decoded(text: &str) -> Result<String> {
     percent_decode_str(text)
         .decode_utf8()
         .map(Cow::into_owned)
-        .map_err(|_| Malformed::new("it is not UTF-8"))
+        .map_err(|_| AddressError::new("it is not UTF-8"))
 }
 
 impl fmt::Display for SshAddress {

@@ -166,11 +166,11 @@ impl Progress {
 
     fn failed_step(&self, message: &str) -> Option<&Step> {
         // Steps that were under way when another failed are "canceled".
-        let told = self.steps.values().find(|step| {
+        let failed = self.steps.values().find(|step| {
             step.error.as_ref().is_some_and(|error| !error.contains("context canceled"))
         });
         // The classic builder runs one step at a time, and tells only the whole build's failure.
-        told.or_else(|| {
+        failed.or_else(|| {
             exit_code(message)
                 .and_then(|_| self.steps.last())
                 .map(|(_, step)| step)
@@ -350,10 +350,10 @@ mod tests {
         let lines: Vec<_> = (1..=30).map(|line| format!("line {line}\n")).collect();
         progress.take(buildkit(vec![failed(other, "context canceled")], vec![]));
         progress.take(buildkit(vec![started(run)], vec![log(run, &lines.concat())]));
-        let told =
+        let message =
             "process \"/bin/sh -c pip install none\" did not complete successfully: exit code: 3";
-        progress.take(buildkit(vec![failed(run, told)], vec![]));
-        let error = progress.failure(&format!("failed to solve: {told}"));
+        progress.take(buildkit(vec![failed(run, message)], vec![]));
+        let error = progress.failure(&format!("failed to solve: {message}"));
         assert_eq!(error.kind, EngineErrorKind::Failed);
         let expected: Vec<_> = (11..=30).map(|line| format!("\n  line {line}")).collect();
         assert_eq!(
@@ -384,24 +384,24 @@ mod tests {
     #[test]
     fn a_missing_base_image_is_named_with_the_way_to_mend_it() {
         let mut progress = Progress::default();
-        let told = "failed to do request: connect: connection refused";
+        let message = "failed to do request: connect: connection refused";
         progress.take(buildkit(
-            vec![failed("[internal] load metadata for local/none:1", told)],
+            vec![failed("[internal] load metadata for local/none:1", message)],
             vec![],
         ));
-        let error = progress.failure(&format!("failed to solve: {told}"));
+        let error = progress.failure(&format!("failed to solve: {message}"));
         assert_eq!(
             error.message,
-            format!("could not fetch the base image \"local/none:1\": {told}")
+            format!("could not fetch the base image \"local/none:1\": {message}")
         );
         assert!(error.hint.is_some());
     }
 
     #[test]
     fn a_builder_that_gives_secrets_as_files_only_is_told_apart() {
-        let told = "failed to solve with frontend dockerfile.v0: failed to create LLB definition: \
+        let message = "failed to solve with frontend dockerfile.v0: failed to create LLB definition: \
                     dockerfile parse error line 2: unexpected key 'env' in 'env=X'";
-        assert_eq!(Progress::default().failure(told).hint.as_deref(), Some(SECRET_AS_VARIABLE));
+        assert_eq!(Progress::default().failure(message).hint.as_deref(), Some(SECRET_AS_VARIABLE));
     }
 
     #[test]
@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn the_classic_builders_lines_are_told_the_same_way() {
         let mut progress = Progress::default();
-        let told = [
+        let message = [
             "Step 1/2 : FROM local/x\n",
             " ---> 0123456789ab\n",
             "Step 2/2 : RUN exit 3\n",
@@ -445,7 +445,7 @@ mod tests {
             "about to fail\n",
         ];
         let events: Vec<_> =
-            told.into_iter().flat_map(|text| progress.take(classic(text))).collect();
+            message.into_iter().flat_map(|text| progress.take(classic(text))).collect();
         assert_eq!(
             events,
             [

@@ -11,8 +11,8 @@ use super::{
 use crate::engine::calls::Implementation;
 use crate::engine::{
     ApiVersion, BuildEvent, BuildRequest, DiskUsage, ExecRequest, ExecSession, ExecState, Filters,
-    LogsRequest, Method, OutputStream, RegistryAuth, Result, StatsRequest, StopRequest, Top,
-    TransferEvent,
+    LogsRequest, Method, OutputStream, ProcessTable, RegistryAuth, Result, StatsRequest,
+    StopRequest, TransferEvent,
 };
 
 impl Implementation for DockerEngine {
@@ -119,7 +119,7 @@ impl Implementation for DockerEngine {
         containers::logs(self, container, request).await
     }
 
-    async fn container_top(&self, container: &str) -> Result<Top> {
+    async fn container_top(&self, container: &str) -> Result<ProcessTable> {
         containers::top(self, container).await
     }
 

@@ -8,7 +8,7 @@ use hyper::header::HeaderMap;
 use super::address::{Address, SshAddress};
 use super::failure::{Attempt, Failure, explain, owner_group};
 use super::options::ConnectOptions;
-use super::ssh::{Tunnel, Way};
+use super::ssh::{SshTransport, Tunnel};
 use super::tls::TlsFiles;
 use super::transport::within;
 use super::wire::Wire;
@@ -56,19 +56,19 @@ async fn over_ssh(
     asks: bool,
 ) -> std::result::Result<(Wire, Greeting), Failure> {
     let tunnel = Arc::new(Tunnel::open(machine, asks).await.map_err(Failure::Advised)?);
-    let forwarded = Wire::through(tunnel.clone(), Way::Forward);
+    let forwarded = Wire::through(tunnel.clone(), SshTransport::Forward);
     match greet(&forwarded, None).await {
         Err(Failure::Closed | Failure::Io(..)) => {}
         answered => return answered.map(|greeting| (forwarded, greeting)),
     }
-    let dialed = Wire::through(tunnel.clone(), Way::Dial);
+    let dialed = Wire::through(tunnel.clone(), SshTransport::Dial);
     match greet(&dialed, None).await {
         Err(Failure::Closed | Failure::Io(..)) => Err(Failure::Advised(tunnel.refusal())),
         answered => answered.map(|greeting| (dialed, greeting)),
     }
 }
 
-fn engine(wire: Arc<Wire>, address: &Address, greeting: &Checked) -> Result<DockerEngine> {
+fn engine(wire: Arc<Wire>, address: &Address, greeting: &EngineInfo) -> Result<DockerEngine> {
     Ok(DockerEngine {
         connection: wire.client()?,
         wire,
@@ -89,7 +89,7 @@ struct Greeting {
     podman: Option<String>,
 }
 
-struct Checked {
+struct EngineInfo {
     api: ApiVersion,
     windows: bool,
 }
@@ -121,7 +121,7 @@ async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greet
 }
 
 impl Greeting {
-    fn check(self, address: &Address, options: &ConnectOptions) -> Result<Checked> {
+    fn check(self, address: &Address, options: &ConnectOptions) -> Result<EngineInfo> {
         if let Some(version) = self.podman {
             let lacks = "it imports no image under a name of spc's choice, which locks need, and takes unchanged containers for changed ones";
             let message = format!(
@@ -149,7 +149,7 @@ impl Greeting {
             )
             .with_hint("upgrade it to Docker Engine 20.10 or newer"));
         }
-        Ok(Checked { api, windows: self.os.as_deref() == Some("windows") })
+        Ok(EngineInfo { api, windows: self.os.as_deref() == Some("windows") })
     }
 }
 

@@ -15,8 +15,8 @@ use super::events::decimal_seconds;
 use super::reference::{query_value, segment};
 use super::{DockerEngine, errors, streams, wire};
 use crate::engine::{
-    ApiVersion, EngineError, EngineErrorKind, Filters, LogsRequest, Method, OutputStream, Result,
-    StopRequest, Top,
+    ApiVersion, EngineError, EngineErrorKind, Filters, LogsRequest, Method, OutputStream,
+    ProcessTable, Result, StopRequest,
 };
 
 /// Docker's grace period of a container that doesn't set one.
@@ -222,7 +222,7 @@ pub(super) async fn logs(
     Ok(streams::messages(streams::body(response), request.tty))
 }
 
-pub(super) async fn top(engine: &DockerEngine, container: &str) -> Result<Top> {
+pub(super) async fn top(engine: &DockerEngine, container: &str) -> Result<ProcessTable> {
     engine
         .client(Method::ContainerTop)
         .top_processes(&path_name(container)?, None::<query::TopOptions>)

@@ -67,7 +67,7 @@ struct Answer {
 
 /// What is known of a registry's credentials.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum CredentialLookup {
     Some(RegistryAuth),
     /// None are kept for it: it is asked as anybody.
     None,
@@ -75,7 +75,7 @@ pub(super) enum Found {
     NoProgram(String),
 }
 
-impl Found {
+impl CredentialLookup {
     pub(super) fn auth(&self) -> Option<&RegistryAuth> {
         match self {
             Self::Some(auth) => Some(auth),
@@ -147,10 +147,10 @@ impl Credentials {
     ///
     /// # Errors
     /// Where the configuration can't be read, or the program that keeps them fails.
-    pub(super) async fn of(&self, registry: &str) -> Result<Found> {
-        let Some(folder) = client_folder(&*self.host) else { return Ok(Found::None) };
+    pub(super) async fn of(&self, registry: &str) -> Result<CredentialLookup> {
+        let Some(folder) = client_folder(&*self.host) else { return Ok(CredentialLookup::None) };
         let path = folder.join("config.json");
-        let Some(config) = self.config(&path)? else { return Ok(Found::None) };
+        let Some(config) = self.config(&path)? else { return Ok(CredentialLookup::None) };
         let key =
             if [DEFAULT_REGISTRY, DEFAULT_HOST].contains(&registry) { INDEX_KEY } else { registry };
         let helper = config.helpers.get(key).map(String::as_str).filter(|name| !name.is_empty());
@@ -170,7 +170,7 @@ impl Credentials {
         let mut all = BTreeMap::new();
         for key in config.auths.keys().chain(config.helpers.keys()) {
             let registry = if key == INDEX_KEY { DEFAULT_REGISTRY } else { hostname(key) };
-            if let Found::Some(auth) = self.of(registry).await? {
+            if let CredentialLookup::Some(auth) = self.of(registry).await? {
                 all.insert(key.clone(), auth);
             }
         }
@@ -201,7 +201,7 @@ impl Credentials {
     }
 
     /// Asks the program `docker-credential-<name>`.
-    async fn ask(&self, name: &str, key: &str, config: &Path) -> Result<Found> {
+    async fn ask(&self, name: &str, key: &str, config: &Path) -> Result<CredentialLookup> {
         let program = format!("{HELPER}{name}");
         let failed = |why: String| {
             let message = format!(
@@ -215,7 +215,9 @@ impl Credentials {
         if name.contains('/') {
             return Err(failed("is no name of a program".to_owned()));
         }
-        let Some(file) = self.find(&program) else { return Ok(Found::NoProgram(program)) };
+        let Some(file) = self.find(&program) else {
+            return Ok(CredentialLookup::NoProgram(program));
+        };
         let request = CommandRequest {
             command: vec![program.clone(), "get".to_owned()],
             program: Some(file),
@@ -274,12 +276,12 @@ fn read_answer(
     stdout: &[u8],
     code: Option<i64>,
     failed: &dyn Fn(String) -> EngineError,
-) -> Result<Found> {
+) -> Result<CredentialLookup> {
     if code != Some(0) {
         let text = String::from_utf8_lossy(stdout);
         let why = text.trim().lines().next().unwrap_or_default();
         if why.to_ascii_lowercase().contains("credentials not found") {
-            return Ok(Found::None);
+            return Ok(CredentialLookup::None);
         }
         let code = code.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"));
         return Err(failed(if why.is_empty() {
@@ -292,11 +294,12 @@ fn read_answer(
     let answer: Answer = serde_json::from_slice(stdout)
         .map_err(|_| failed("answered something else than Docker's helpers do".to_owned()))?;
     Ok(match answer.username.as_str() {
-        _ if answer.secret.is_empty() => Found::None,
-        TOKEN_USER => {
-            Found::Some(RegistryAuth { identity_token: answer.secret, ..RegistryAuth::default() })
-        }
-        _ => Found::Some(RegistryAuth {
+        _ if answer.secret.is_empty() => CredentialLookup::None,
+        TOKEN_USER => CredentialLookup::Some(RegistryAuth {
+            identity_token: answer.secret,
+            ..RegistryAuth::default()
+        }),
+        _ => CredentialLookup::Some(RegistryAuth {
             username: answer.username,
             password: answer.secret,
             ..RegistryAuth::default()
@@ -305,10 +308,12 @@ fn read_answer(
 }
 
 /// A registry's entry in `auths`: under its very key, or one that is another spelling of its host.
-fn read_entry(config: &Config, key: &str, path: &Path) -> Result<Found> {
+fn read_entry(config: &Config, key: &str, path: &Path) -> Result<CredentialLookup> {
     let others =
         || config.auths.iter().find(|(other, _)| hostname(other) == key).map(|(_, entry)| entry);
-    let Some(entry) = config.auths.get(key).or_else(others) else { return Ok(Found::None) };
+    let Some(entry) = config.auths.get(key).or_else(others) else {
+        return Ok(CredentialLookup::None);
+    };
     let wrong = || {
         let message = format!(
             "could not read \"{}\": the entry of \"{key}\" in \"auths\" is not what Docker's client writes",
@@ -318,7 +323,7 @@ fn read_entry(config: &Config, key: &str, path: &Path) -> Result<Found> {
             .with_hint("log in again with `docker login`")
     };
     if !entry.identity_token.is_empty() {
-        return Ok(Found::Some(RegistryAuth {
+        return Ok(CredentialLookup::Some(RegistryAuth {
             identity_token: entry.identity_token.clone(),
             ..RegistryAuth::default()
         }));
@@ -335,9 +340,9 @@ fn read_entry(config: &Config, key: &str, path: &Path) -> Result<Found> {
         (username.to_owned(), password.trim_matches('\0').to_owned())
     };
     if username.is_empty() && password.is_empty() {
-        return Ok(Found::None);
+        return Ok(CredentialLookup::None);
     }
-    Ok(Found::Some(RegistryAuth { username, password, ..RegistryAuth::default() }))
+    Ok(CredentialLookup::Some(RegistryAuth { username, password, ..RegistryAuth::default() }))
 }
 
 /// `https://registry.example/v1/` → `registry.example`.

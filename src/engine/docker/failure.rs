@@ -11,7 +11,7 @@ use super::endpoint::{Endpoint, Source};
 use super::errors;
 use super::options::ConnectOptions;
 use super::tls::TlsFiles;
-use super::tls::trouble::trouble;
+use super::tls::tls_errors::trouble;
 use crate::engine::calls::SHORT;
 use crate::engine::{EngineError, EngineErrorKind};
 

@@ -66,7 +66,7 @@ impl Session {
         let response = wire.exchange(wire::request(head, Bytes::new())?, SHORT).await?;
         let upgraded =
             hyper::upgrade::on(response).await.map_err(|error| errors::connection(&error))?;
-        let services = Routes::new(HealthServer::new(Alive))
+        let services = Routes::new(HealthServer::new(HealthService))
             .add_service(SecretsServer::new(BuildSecrets(secrets)))
             .add_service(AuthServer::new(BaseImages(credentials)));
         let service = TowerToHyperService::new(services.prepare());
@@ -107,13 +107,14 @@ impl Secrets for BuildSecrets {
 }
 
 /// BuildKit asks every few seconds, and gives a session up that does not answer.
-struct Alive;
+struct HealthService;
 
-type Watched = Pin<Box<dyn Stream<Item = std::result::Result<HealthCheckResponse, Status>> + Send>>;
+type HealthStream =
+    Pin<Box<dyn Stream<Item = std::result::Result<HealthCheckResponse, Status>> + Send>>;
 
 #[async_trait::async_trait]
-impl Health for Alive {
-    type WatchStream = Watched;
+impl Health for HealthService {
+    type WatchStream = HealthStream;
 
     async fn check(
         &self,
@@ -132,7 +133,7 @@ impl Health for Alive {
     async fn watch(
         &self,
         _: Request<HealthCheckRequest>,
-    ) -> std::result::Result<Response<Watched>, Status> {
+    ) -> std::result::Result<Response<HealthStream>, Status> {
         Err(Status::unimplemented("the session has one state"))
     }
 }

@@ -33,7 +33,7 @@ use sessions::{Session, Sessions};
 
 /// How a connection is led through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum SshTransport {
     /// By the forwarded socket.
     Forward,
     /// By Docker's client over there.
@@ -55,16 +55,16 @@ impl Tunnel {
     }
 
     /// Opens a connection to the engine.
-    pub(super) async fn connect(&self, way: Way) -> io::Result<Connection> {
+    pub(super) async fn connect(&self, way: SshTransport) -> io::Result<Connection> {
         self.line.check()?;
         match way {
-            Way::Forward => {
+            SshTransport::Forward => {
                 // It is ssh that listens, not the engine.
                 let stream = UnixStream::connect(self.line.login.socket()).await;
                 let stream = stream.map_err(|_| io::Error::other(self.line.login.lost()))?;
                 Ok(Connection { stream, _session: None })
             }
-            Way::Dial => {
+            SshTransport::Dial => {
                 let (stream, session) = self.sessions.open().await?;
                 Ok(Connection { stream, _session: Some(session) })
             }

@@ -1,7 +1,7 @@
 //! The client side of TLS for `tcp://` engines, from Docker's three files.
 
-pub(super) mod trouble;
-mod unverified;
+mod skip_verify;
+pub(super) mod tls_errors;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -139,7 +139,7 @@ impl TlsFiles {
         } else {
             builder
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(unverified::AnyEngine(provider)))
+                .with_custom_certificate_verifier(Arc::new(skip_verify::AnyEngine(provider)))
         };
         let config = match &self.identity {
             None => builder.with_no_client_auth(),

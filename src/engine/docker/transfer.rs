@@ -13,7 +13,7 @@ use hyper::http::request::Builder;
 use hyper::{Request, Response};
 use serde::Deserialize;
 
-use super::credentials::{Found, registry_of};
+use super::credentials::{CredentialLookup, registry_of};
 use super::reference::{query_value, repository_and_tag, segment};
 use super::{DockerEngine, errors, images, streams, wire};
 use crate::engine::{EngineError, Method, RegistryAuth, Result, TransferEvent};
@@ -23,23 +23,23 @@ pub(super) async fn registry_digest(
     image: &str,
     auth: Option<&RegistryAuth>,
 ) -> Result<String> {
-    let known = Known::of(engine, image, auth).await?;
+    let known = CallCredentials::of(engine, image, auth).await?;
     digest_as(engine, image, known.auth()).await.map_err(|error| known.explain(error))
 }
 
 /// The credentials that a call is made with: those given, or else the person's own.
-struct Known {
-    found: Found,
+struct CallCredentials {
+    found: CredentialLookup,
     registry: String,
 }
 
-impl Known {
+impl CallCredentials {
     async fn of(engine: &DockerEngine, image: &str, given: Option<&RegistryAuth>) -> Result<Self> {
         let registry = registry_of(image);
         let found = match (given, &engine.credentials) {
-            (Some(auth), _) => Found::Some(auth.clone()),
+            (Some(auth), _) => CredentialLookup::Some(auth.clone()),
             (None, Some(credentials)) => credentials.of(&registry).await?,
-            (None, None) => Found::None,
+            (None, None) => CredentialLookup::None,
         };
         Ok(Self { found, registry })
     }
@@ -55,7 +55,7 @@ impl Known {
 
 /// The reports of a transfer; a registry that refuses it may say so in the middle.
 fn explained(
-    known: Known,
+    known: CallCredentials,
     reports: BoxStream<'static, Result<TransferEvent>>,
 ) -> BoxStream<'static, Result<TransferEvent>> {
     reports.map(move |report| report.map_err(|error| known.explain(error))).boxed()
@@ -86,7 +86,7 @@ pub(super) async fn pull(
         query_value(tag),
         query_value(platform.unwrap_or_default())
     );
-    let known = Known::of(engine, image, auth).await?;
+    let known = CallCredentials::of(engine, image, auth).await?;
     let response =
         exchange(engine, Method::ImagePull, authorised(Request::post(path), known.auth())?)
             .await
@@ -103,7 +103,7 @@ pub(super) async fn push(
     let path = format!("/images/{}/push?tag={}", segment("image", repository)?, query_value(tag));
     // Here the engine insists on the header, even if it holds nothing.
     let nobody = RegistryAuth::default();
-    let known = Known::of(engine, image, auth).await?;
+    let known = CallCredentials::of(engine, image, auth).await?;
     let request = authorised(Request::post(path), Some(known.auth().unwrap_or(&nobody)))?;
     let response =
         exchange(engine, Method::ImagePush, request).await.map_err(|error| known.explain(error))?;

@@ -36,10 +36,10 @@ pub(super) async fn disk(engine: &DockerEngine) -> Result<DiskUsage> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Report {
-    image_usage: Option<Sum>,
-    container_usage: Option<Sum>,
-    volume_usage: Option<Sum>,
-    build_cache_usage: Option<Sum>,
+    image_usage: Option<UsageTotals>,
+    container_usage: Option<UsageTotals>,
+    volume_usage: Option<UsageTotals>,
+    build_cache_usage: Option<UsageTotals>,
     layers_size: Option<i64>,
     #[serde(default)]
     images: Option<Vec<Image>>,
@@ -48,12 +48,12 @@ struct Report {
     #[serde(default)]
     volumes: Option<Vec<Volume>>,
     #[serde(default)]
-    build_cache: Option<Vec<Cached>>,
+    build_cache: Option<Vec<CacheRecord>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Sum {
+struct UsageTotals {
     #[serde(default)]
     total_count: i64,
     #[serde(default)]
@@ -97,7 +97,7 @@ struct VolumeUse {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Cached {
+struct CacheRecord {
     #[serde(default)]
     size: i64,
     #[serde(default)]
@@ -120,7 +120,7 @@ fn share(objects: impl Iterator<Item = (i64, bool)>) -> DiskShare {
     share
 }
 
-impl Sum {
+impl UsageTotals {
     fn read(self) -> DiskShare {
         DiskShare {
             count: bytes(self.total_count),
@@ -154,10 +154,10 @@ impl Report {
         let cache =
             self.build_cache.unwrap_or_default().into_iter().map(|it| (it.size, !it.in_use));
         DiskUsage {
-            images: self.image_usage.map_or(listed_images, Sum::read),
-            containers: self.container_usage.map_or_else(|| share(containers), Sum::read),
-            volumes: self.volume_usage.map_or_else(|| share(volumes), Sum::read),
-            build_cache: self.build_cache_usage.map_or_else(|| share(cache), Sum::read),
+            images: self.image_usage.map_or(listed_images, UsageTotals::read),
+            containers: self.container_usage.map_or_else(|| share(containers), UsageTotals::read),
+            volumes: self.volume_usage.map_or_else(|| share(volumes), UsageTotals::read),
+            build_cache: self.build_cache_usage.map_or_else(|| share(cache), UsageTotals::read),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! end), the other files call [`Wire::exchange`] themselves. Every request has a connection of its
 //! own, as the engine's own client does it for streams: opening one costs some 50 µs, and a
 //! kept one may have died with the engine. Only where a connection is a session of `ssh` it serves
-//! one request after the other (`kept.rs`).
+//! one request after the other (`idle_connections.rs`).
 
 #![expect(
     clippy::disallowed_types,
@@ -32,8 +32,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
-use super::kept::{Exchange, Kept, Unsent};
-use super::ssh::{Tunnel, Way};
+use super::idle_connections::{Exchange, IdleConnections, SendError};
+use super::ssh::{SshTransport, Tunnel};
 use super::transport::{Stream, within};
 use super::{errors, streams};
 use crate::engine::calls::{Limit, SHORT};
@@ -59,14 +59,14 @@ pub(super) struct Wire {
     route: Route,
     host: HeaderValue,
     /// Where a connection is used for more than one request.
-    kept: Option<Arc<Kept>>,
+    kept: Option<Arc<IdleConnections>>,
 }
 
 enum Route {
     Unix(PathBuf),
     Tcp { host: String, port: u16 },
     Tls { host: String, port: u16, name: ServerName<'static>, connector: TlsConnector },
-    Ssh { tunnel: Arc<Tunnel>, way: Way },
+    Ssh { tunnel: Arc<Tunnel>, way: SshTransport },
 }
 
 /// What HTTP wants for a name where a socket has none.
@@ -106,8 +106,8 @@ impl Wire {
     }
 
     /// A wire through a login.
-    pub(super) fn through(tunnel: Arc<Tunnel>, way: Way) -> Self {
-        let kept = (way == Way::Dial).then(Arc::default);
+    pub(super) fn through(tunnel: Arc<Tunnel>, way: SshTransport) -> Self {
+        let kept = (way == SshTransport::Dial).then(Arc::default);
         Self { route: Route::Ssh { tunnel, way }, host: NAMELESS, kept }
     }
 
@@ -176,7 +176,7 @@ impl Wire {
                     break response;
                 }
                 // A kept connection ended just then; a new one gives no request back.
-                (Err(Unsent { request: Some(again), .. }), Some(_)) => request = again,
+                (Err(SendError { request: Some(again), .. }), Some(_)) => request = again,
                 (Err(unsent), _) => return Err(unsent.error),
             }
         };

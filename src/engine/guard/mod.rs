@@ -10,8 +10,8 @@
 //! refused in [`names`].
 
 mod bodies;
+mod container_mounts;
 mod intents;
-mod mounted;
 mod names;
 mod owners;
 mod ranges;
@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 use futures::future::BoxFuture;
 
 use self::owners::Owners;
-use super::calls::{By, Kind};
+use super::calls::{Kind, ObjectNaming};
 use super::{
     Answer, ApiVersion, Call, Engine, EngineError, EngineErrorKind, Filters, Intent, Result,
 };
@@ -72,11 +72,11 @@ impl Guard {
         self.may_be_asked(&call)?;
         for (owned, id) in call.owned().into_iter().zip(ids) {
             match owned.by {
-                By::Id => {
+                ObjectNaming::Id => {
                     let checked = self.checked(owned.doing, owned.kind, owned.name).await?;
                     *owned.name = id.get_or_init(|| checked);
                 }
-                By::Name => self.may(owned.doing, owned.kind, owned.name).await?,
+                ObjectNaming::Name => self.may(owned.doing, owned.kind, owned.name).await?,
             }
         }
         Ok(match call {

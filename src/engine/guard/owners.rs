@@ -13,7 +13,7 @@ use crate::engine::label_filter;
 use crate::host::resolve::resolve;
 use crate::model::names::{compose_label, label, read_former_folders};
 use crate::model::ownership::Labels;
-use crate::policy::{Made, Resolution, Use};
+use crate::policy::{LabelledObject, ObjectUse, Resolution};
 
 /// What an object's labels say of where it is from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,19 +63,19 @@ impl Origin {
         }
     }
 
-    fn made(&self) -> Made {
-        Made { from: self.from.clone(), by_spc: self.by_spc, former: self.former.clone() }
+    fn made(&self) -> LabelledObject {
+        LabelledObject { from: self.from.clone(), by_spc: self.by_spc, former: self.former.clone() }
     }
 }
 
 /// A container as a list shows it: its labels may be its image's.
-struct Listed {
+struct ListedContainer {
     name: String,
     labels: Labels,
     image: String,
 }
 
-impl Listed {
+impl ListedContainer {
     fn names_project(&self, project: &str) -> bool {
         [label::PROJECT, compose_label::PROJECT]
             .iter()
@@ -84,11 +84,11 @@ impl Listed {
 }
 
 #[derive(Default)]
-struct Known {
+struct OwnerCache {
     /// Containers by id, volumes by name, networks by id: what these name never has other labels.
     objects: BTreeMap<(Kind, String), Origin>,
     /// Containers by id that were listed and not asked about yet.
-    listed: BTreeMap<String, Listed>,
+    listed: BTreeMap<String, ListedContainer>,
     image_labels: ImageLabels,
     /// Lists that passed whole: of all volumes, of all networks, of all images, of all containers
     /// of a project.
@@ -107,10 +107,10 @@ struct Known {
 /// What is known so far. An answer of the engine is remembered for the run: labels are immutable,
 /// and a project that is the script's own stays so.
 #[derive(Default)]
-pub(super) struct Owners(Mutex<Known>);
+pub(super) struct Owners(Mutex<OwnerCache>);
 
 impl Owners {
-    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut OwnerCache) -> T) -> T {
         work(&mut self.0.lock())
     }
 
@@ -131,7 +131,7 @@ impl Owners {
         listed: &[models::ContainerSummary],
     ) {
         for container in listed {
-            let seen = Listed {
+            let seen = ListedContainer {
                 name: container.names.iter().flatten().next().cloned().unwrap_or_default(),
                 labels: sorted(container.labels.as_ref()),
                 image: container.image_id.clone().unwrap_or_default(),
@@ -158,8 +158,8 @@ impl Owners {
 
     /// Images that have to be asked about before it is known whose the listed containers are for
     /// which `asked` holds.
-    fn open_images(&self, asked: impl Fn(&str, &Listed) -> bool) -> BTreeSet<String> {
-        let is_open = |known: &Known, listed: &Listed| {
+    fn open_images(&self, asked: impl Fn(&str, &ListedContainer) -> bool) -> BTreeSet<String> {
+        let is_open = |known: &OwnerCache, listed: &ListedContainer| {
             !known.image_labels.knows(&listed.labels, &listed.image)
         };
         self.with(|known| {
@@ -172,7 +172,7 @@ impl Owners {
     }
 
     /// The listed containers are known, for which `asked` holds.
-    fn settle(&self, asked: impl Fn(&str, &Listed) -> bool) {
+    fn settle(&self, asked: impl Fn(&str, &ListedContainer) -> bool) {
         self.with(|known| {
             let settled: Vec<String> = known
                 .listed
@@ -303,7 +303,7 @@ impl Guard {
     ) -> Result<()> {
         let claim = Origin::of(labels);
         for project in &claim.projects {
-            self.is_own(Use { doing, object, of_stack: false }, project, None).await?;
+            self.is_own(ObjectUse { doing, object, of_stack: false }, project, None).await?;
         }
         self.are_own(doing, object, &claim).await
     }
@@ -311,7 +311,7 @@ impl Guard {
     /// Refuses to change a project that is not the script's own.
     pub(super) async fn project(&self, project: &str) -> Result<()> {
         self.is_own(
-            Use { doing: "change the project", object: project, of_stack: true },
+            ObjectUse { doing: "change the project", object: project, of_stack: true },
             project,
             None,
         )
@@ -320,21 +320,27 @@ impl Guard {
 
     /// Refuses to do something with a service of a project that is not the script's own.
     pub(super) async fn service(&self, doing: &str, service: &str, project: &str) -> Result<()> {
-        self.is_own(Use { doing, object: service, of_stack: true }, project, None).await
+        self.is_own(ObjectUse { doing, object: service, of_stack: true }, project, None).await
     }
 
     async fn are_own(&self, doing: &str, object: &str, origin: &Origin) -> Result<()> {
         for project in &origin.projects {
-            self.is_own(Use { doing, object, of_stack: false }, project, Some(origin)).await?;
+            self.is_own(ObjectUse { doing, object, of_stack: false }, project, Some(origin))
+                .await?;
         }
         Ok(())
     }
 
-    async fn is_own(&self, wanted: Use<'_>, project: &str, origin: Option<&Origin>) -> Result<()> {
+    async fn is_own(
+        &self,
+        wanted: ObjectUse<'_>,
+        project: &str,
+        origin: Option<&Origin>,
+    ) -> Result<()> {
         let known = self.policy.names_project(project)
             || self.owners.with(|known| known.own.contains(project));
         // Its own record counts in any case: somebody else may have made it a moment ago.
-        let mut there: Vec<Made> = origin
+        let mut there: Vec<LabelledObject> = origin
             .filter(|origin| !known || origin.from.is_some())
             .map(Origin::made)
             .into_iter()
@@ -384,7 +390,7 @@ impl Guard {
     /// Tells the labels of listed containers from those of their images, for the containers that
     /// `asked` holds for. The images are listed for several, as the list has their labels; what
     /// is not in the list is inspected.
-    async fn settle(&self, asked: impl Fn(&str, &Listed) -> bool + Sync) -> Result<()> {
+    async fn settle(&self, asked: impl Fn(&str, &ListedContainer) -> bool + Sync) -> Result<()> {
         use crate::engine::Engine;
         let mut open = self.owners.open_images(&asked);
         if open.len() > 1 && !self.owners.with(|known| known.images) {

@@ -31,17 +31,17 @@ use futures::stream::BoxStream;
 
 const HERE: &str = "/project";
 
-struct Bed {
+struct GuardFixture {
     executor: Arc<SimTaskExecutor>,
     engine: SimEngine,
     guard: Guard,
 }
 
-fn bed(toml: &str) -> Bed {
+fn bed(toml: &str) -> GuardFixture {
     bed_with(toml, |builder| builder)
 }
 
-fn bed_with(toml: &str, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> Bed {
+fn bed_with(toml: &str, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> GuardFixture {
     let executor = SimTaskExecutor::new(1);
     let engine =
         setup(SimEngine::builder(executor.clone()).image("app:1", ImageSpec::command(&["serve"])))
@@ -60,10 +60,10 @@ fn bed_with(toml: &str, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder
     })
     .unwrap();
     let guard = Guard::new(Arc::new(engine.clone()), policy, host);
-    Bed { executor, engine, guard }
+    GuardFixture { executor, engine, guard }
 }
 
-impl Bed {
+impl GuardFixture {
     fn run<F: Future>(&self, future: F) -> F::Output {
         TaskExecutor::Sim(self.executor.clone()).block_on(future)
     }
@@ -384,7 +384,7 @@ fn what_is_mounted_is_sent_as_it_was_checked() {
 
 /// Makes a container of the project behind the guard's back, as if `source` had been a folder then;
 /// its id.
-fn with_mounted(bed: &Bed, name: &str, host: HostConfig) -> String {
+fn with_mounted(bed: &GuardFixture, name: &str, host: HostConfig) -> String {
     bed.run(bed.engine.container_create(
         name,
         None,

@@ -19,20 +19,20 @@ use futures::stream::{self, BoxStream, TryStreamExt};
 use crate::engine::calls::Implementation;
 use crate::engine::{
     ApiVersion, BuildEvent, BuildRequest, DiskUsage, EngineError, EngineErrorKind, ExecInput,
-    ExecRequest, ExecSession, ExecState, Filters, LogsRequest, Method, OutputStream, RegistryAuth,
-    Result, StatsRequest, StopRequest, Top, TransferEvent,
+    ExecRequest, ExecSession, ExecState, Filters, LogsRequest, Method, OutputStream, ProcessTable,
+    RegistryAuth, Result, StatsRequest, StopRequest, TransferEvent,
 };
 use crate::host::executor::Background;
 use behaviour::build;
 pub use behaviour::build::BuildScript;
 pub use behaviour::process::{ExecAnswer, MountedVolume, Process, ProcessView};
-pub use behaviour::processes::{Unused, matches};
-pub use behaviour::traffic::{Figures, Traffic};
+pub use behaviour::processes::{UnusedBehaviour, matches};
+pub use behaviour::traffic::{Traffic, TrafficStats};
 pub use control::builder::SimEngineBuilder;
 use control::call;
 pub use control::call::Call;
 use control::call::Request;
-pub use control::fault::{Fault, FaultEffect, FaultPoint, When};
+pub use control::fault::{CallSide, Fault, FaultEffect, FaultPoint};
 pub use control::invariants::Violation;
 pub use control::seed::{Snapshot, bases};
 pub use control::snapshot::{
@@ -219,7 +219,7 @@ impl Implementation for SimEngine {
         .await
     }
 
-    async fn container_top(&self, container: &str) -> Result<Top> {
+    async fn container_top(&self, container: &str) -> Result<ProcessTable> {
         let name = container.to_owned();
         self.call(Request::new(Method::ContainerTop, container, 10_000), move |state| {
             state.top(&name)

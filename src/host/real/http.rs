@@ -1,7 +1,7 @@
 //! HTTP requests.
 
+mod http_messages;
 mod route;
-mod wording;
 
 use std::collections::HashMap;
 use std::io;
@@ -15,10 +15,10 @@ use reqwest::{Client, Method, Proxy, Url};
 
 use super::environment;
 use super::error::{cause, kind};
-use crate::host::memory::{Collected, Full, LARGEST_VALUE};
+use crate::host::memory::{CollectError, CollectedBytes, LARGEST_VALUE};
 use crate::host::{HostError, HostErrorKind, HttpRequest, HttpResponse, Result};
+use http_messages::{innermost, shown};
 use route::{Environment, Proxies, Route};
-use wording::{innermost, shown};
 
 /// More clients than this are not kept.
 const MOST_CLIENTS: usize = 16;
@@ -83,7 +83,7 @@ impl Http {
                 (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
-        let mut body = Collected::default();
+        let mut body = CollectedBytes::default();
         while let Some(chunk) = response.chunk().await.map_err(could_not)? {
             // Dropped with the answer, the connection is closed: the rest is not sent.
             body.push(environment::memory, &chunk).map_err(|full| too_large(&url, full))?;
@@ -169,10 +169,10 @@ fn failure(url: &Url, error: &reqwest::Error) -> HostError {
 }
 
 /// The error for a body that is not read to its end.
-fn too_large(url: &Url, full: Full) -> HostError {
+fn too_large(url: &Url, full: CollectError) -> HostError {
     match full {
-        Full::Run(error) => error,
-        Full::Value => {
+        CollectError::Run(error) => error,
+        CollectError::Value => {
             let message = format!(
                 "The answer of \"{}\" is larger than {} MiB",
                 shown(url),

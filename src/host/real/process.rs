@@ -54,7 +54,7 @@ fn start(
     let stdin = request.stdin.clone();
     let started = stream::once(async move {
         match command.spawn() {
-            Ok(child) => Running::new(child, stdin, grace).events().boxed(),
+            Ok(child) => ChildProcess::new(child, stdin, grace).events().boxed(),
             Err(error) => {
                 let message = format!("Could not start \"{name}\": {}", cause(&error));
                 stream::iter([Err(HostError::new(kind(&error), message))]).boxed()
@@ -88,7 +88,7 @@ fn command(roots: &Roots, request: &CommandRequest) -> Result<Command> {
 }
 
 /// A command that was started. Dropped before its exit was told, it is ended.
-struct Running {
+struct ChildProcess {
     child: Option<Child>,
     group: Option<Pid>,
     /// Waits for the end of a command that is dropped, also where the dropping thread is outside
@@ -98,18 +98,18 @@ struct Running {
     stdin: Option<BoxFuture<'static, ()>>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    exit: Option<Exited>,
+    exit: Option<ProcessExit>,
     /// Told before anything else.
     last: VecDeque<CommandEvent>,
 }
 
 /// The command has ended; its pipes may still be open.
-struct Exited {
+struct ProcessExit {
     code: i64,
     last_output: Pin<Box<Sleep>>,
 }
 
-impl Running {
+impl ChildProcess {
     fn new(mut child: Child, stdin: Option<Bytes>, grace: Duration) -> Self {
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pipe = child.stdin.take();
@@ -165,7 +165,7 @@ impl Running {
                     self.child = None;
                     self.stdin = None;
                     let code = status.map(code).map_err(|error| HostError::new(kind(&error), format!("Could not wait for a command: {}", cause(&error))))?;
-                    self.exit = Some(Exited { code, last_output: Box::pin(sleep(LAST_OUTPUT)) });
+                    self.exit = Some(ProcessExit { code, last_output: Box::pin(sleep(LAST_OUTPUT)) });
                 },
                 () = async { if let Some(exit) = &mut self.exit { exit.last_output.as_mut().await } }, if self.exit.is_some() => self.take_left_over(),
             }
@@ -183,23 +183,23 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let (Some(child), Some(group)) = (self.child.take(), self.group) else { return };
         let _ = kill_process_group(group, Signal::TERM);
-        let ending = Ending { child, group };
+        let ending = TerminatedGroup { child, group };
         self.runtime.spawn(ending.within(self.grace));
     }
 }
 
 /// A process group that was told to end, and is killed when this is dropped: also with the runtime,
 /// at spc's own end.
-struct Ending {
+struct TerminatedGroup {
     child: Child,
     group: Pid,
 }
 
-impl Ending {
+impl TerminatedGroup {
     async fn within(mut self, grace: Duration) {
         const LOOK: Duration = Duration::from_millis(20);
         let gone = async {
@@ -213,7 +213,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for TerminatedGroup {
     fn drop(&mut self) {
         let _ = kill_process_group(self.group, Signal::KILL);
     }

@@ -11,14 +11,14 @@ use crate::host::{HostError, HostErrorKind, Result};
 
 /// On which side of what it does a run is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
+pub enum ChangeSide {
     /// It never comes about.
     Before,
     /// It has come about, and the run does not learn so.
     After,
 }
 
-impl fmt::Display for Side {
+impl fmt::Display for ChangeSide {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Before => "before",
@@ -47,7 +47,7 @@ pub(super) struct Changes {
 struct State {
     made: Vec<Change>,
     /// How many changes from now, and on which side of it.
-    kill: Option<(u64, Side)>,
+    kill: Option<(u64, ChangeSide)>,
 }
 
 impl Changes {
@@ -59,7 +59,7 @@ impl Changes {
         self.state.lock().made.clone()
     }
 
-    pub(super) fn kill_at(&self, kill: Option<(u64, Side)>) {
+    pub(super) fn kill_at(&self, kill: Option<(u64, ChangeSide)>) {
         self.state.lock().kill = kill;
     }
 
@@ -71,12 +71,12 @@ impl Changes {
         work: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         let side = self.begin(method, target)?;
-        if side == Some(Side::Before) {
+        if side == Some(ChangeSide::Before) {
             self.executor.kill_here(SimTaskExecutor::current_process());
             return Err(dead());
         }
         let result = work();
-        if side == Some(Side::After) {
+        if side == Some(ChangeSide::After) {
             self.executor.kill_here(SimTaskExecutor::current_process());
         }
         result
@@ -84,7 +84,7 @@ impl Changes {
 
     /// The same for what takes its time: the side on which the run is killed, which is the caller's
     /// to do.
-    pub(super) fn begin(&self, method: &'static str, target: &Path) -> Result<Option<Side>> {
+    pub(super) fn begin(&self, method: &'static str, target: &Path) -> Result<Option<ChangeSide>> {
         if self.executor.is_killed(SimTaskExecutor::current_process()) {
             return Err(dead());
         }

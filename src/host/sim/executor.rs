@@ -136,7 +136,7 @@ impl Wake for TaskWaker {
 }
 
 /// What the holder of the run token does next.
-enum Turn {
+enum TokenHandover {
     /// It is the asker's own turn.
     Own,
     /// The run token went to another task.
@@ -273,7 +273,7 @@ impl SimTaskExecutor {
     }
 
     /// Waits for the tasks of `join`, of a killed process too: their threads have to end.
-    fn wait_for(self: &Arc<Self>, join: &Join) {
+    fn wait_for(self: &Arc<Self>, join: &TaskGroup) {
         let id = CURRENT_TASK.get();
         let waker = self.waker(id);
         self.state.lock().ready.insert(id);
@@ -299,7 +299,7 @@ impl SimTaskExecutor {
         executor: &Arc<Self>,
         jobs: Vec<Job<'_, T>>,
     ) -> Result<Vec<std::thread::Result<T>>, Failure> {
-        let join = Arc::new(Join { left: Mutex::new((jobs.len(), None)) });
+        let join = Arc::new(TaskGroup { left: Mutex::new((jobs.len(), None)) });
         let process = CURRENT_PROCESS.get();
         let (ids, most): (Vec<TaskId>, usize) = {
             let mut state = executor.state.lock();
@@ -309,7 +309,7 @@ impl SimTaskExecutor {
             let jobs = jobs.into_iter().zip(&ids).map(|(job, &id)| {
                 let (executor, join) = (executor.clone(), join.clone());
                 move || {
-                    let leave = Leave { executor, join, id };
+                    let leave = TaskExit { executor, join, id };
                     CURRENT_TASK.set(id);
                     CURRENT_PROCESS.set(process);
                     leave.executor.wait_for_baton(id);
@@ -338,7 +338,7 @@ impl SimTaskExecutor {
 
     /// Passes the run token on until it is `id`'s turn.
     fn wait_for_turn(self: &Arc<Self>, id: TaskId) {
-        if let Turn::Passed = self.pass_run_token(Some(id)) {
+        if let TokenHandover::Passed = self.pass_run_token(Some(id)) {
             self.wait_for_baton(id);
         }
     }
@@ -351,7 +351,7 @@ impl SimTaskExecutor {
     }
 
     /// Chooses who goes on. `own`: the task that asks, if it may be chosen itself.
-    fn pass_run_token(self: &Arc<Self>, own: Option<TaskId>) -> Turn {
+    fn pass_run_token(self: &Arc<Self>, own: Option<TaskId>) -> TokenHandover {
         loop {
             let mut state = self.state.lock();
             let Some(id) = state.take_ready() else {
@@ -386,11 +386,11 @@ impl SimTaskExecutor {
                 continue;
             }
             if own == Some(id) {
-                return Turn::Own;
+                return TokenHandover::Own;
             }
             state.holder = id;
             self.passed.notify_all();
-            return Turn::Passed;
+            return TokenHandover::Passed;
         }
     }
 
@@ -450,11 +450,11 @@ impl State {
 }
 
 /// The children of one `tasks` call that still run, and who waits for them.
-struct Join {
+struct TaskGroup {
     left: Mutex<(usize, Option<Waker>)>,
 }
 
-impl Join {
+impl TaskGroup {
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut left = self.left.lock();
         if left.0 == 0 {
@@ -466,13 +466,13 @@ impl Join {
 }
 
 /// Owned by a task's thread: dropped at its end, also when it panicked.
-struct Leave {
+struct TaskExit {
     executor: Arc<SimTaskExecutor>,
-    join: Arc<Join>,
+    join: Arc<TaskGroup>,
     id: TaskId,
 }
 
-impl Drop for Leave {
+impl Drop for TaskExit {
     fn drop(&mut self) {
         let waker = {
             let mut left = self.join.left.lock();

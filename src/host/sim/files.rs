@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use self::by_path::ByPath;
 use super::errno::Errno;
-use super::overlay::{Overlay, Under};
+use super::overlay::{LowerEntry, Overlay};
 use crate::host::{FileInfo, FileKind, FolderEntry};
 
 /// Links followed before a path counts as a loop, as Linux has it.
@@ -55,7 +55,7 @@ impl Entry {
 
 /// What to do with a symlink at the end of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Last {
+pub(super) enum LastSymlink {
     Follow,
     Keep,
 }
@@ -109,7 +109,7 @@ impl Files {
 
     /// Fails if a symlink is in a path that was checked, as opening it on a real host does. `last`:
     /// whether the operation would follow one that is the last name itself.
-    pub(super) fn without_symlinks(&mut self, path: &Path, last: Last) -> Result<()> {
+    pub(super) fn without_symlinks(&mut self, path: &Path, last: LastSymlink) -> Result<()> {
         // A folder that is known by its path has no symlink in it.
         let is_known = |folder: &&Path| {
             self.entries.get(folder).is_some_and(|entry| matches!(entry.node, Node::Folder))
@@ -118,7 +118,7 @@ impl Files {
         let rest = path.strip_prefix(&at).map_err(|_| Errno::Invalid)?;
         for name in rest.components() {
             at.push(name);
-            if last == Last::Keep && at == path {
+            if last == LastSymlink::Keep && at == path {
                 break;
             }
             self.load(&at);
@@ -130,7 +130,7 @@ impl Files {
     }
 
     pub(super) fn read(&mut self, path: &Path) -> Result<Bytes> {
-        let path = self.resolve(path, Last::Follow)?;
+        let path = self.resolve(path, LastSymlink::Follow)?;
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         match &entry.node {
             Node::File(_) if self.bars(entry, OWNER_READ) => Err(Errno::Denied),
@@ -175,7 +175,7 @@ impl Files {
         mode: Option<u32>,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let path = self.resolve(path, Last::Keep)?;
+        let path = self.resolve(path, LastSymlink::Keep)?;
         let before = match self.entries.get(&path).map(|entry| (entry.kind(), entry.mode)) {
             Some((FileKind::Folder, _)) => return Err(Errno::IsAFolder),
             // A file that was there keeps its mode.
@@ -191,7 +191,7 @@ impl Files {
 
     /// Whether [`Files::replace`] could make a file here now.
     pub(super) fn may_create(&mut self, path: &Path) -> Result<()> {
-        let path = self.resolve(path, Last::Keep)?;
+        let path = self.resolve(path, LastSymlink::Keep)?;
         match self.entries.get(&path).map(Entry::kind) {
             Some(FileKind::Folder) => Err(Errno::IsAFolder),
             _ => self.may_change_folder_of(&path),
@@ -199,7 +199,7 @@ impl Files {
     }
 
     pub(super) fn append(&mut self, path: &Path, content: &[u8], now: DateTime<Utc>) -> Result<()> {
-        let path = self.resolve(path, Last::Follow)?;
+        let path = self.resolve(path, LastSymlink::Follow)?;
         let Some(entry) = self.entries.get(&path) else {
             return self.replace(&path, Bytes::copy_from_slice(content), None, now);
         };
@@ -252,7 +252,7 @@ impl Files {
                 Component::ParentDir => made.push(".."),
                 Component::Normal(name) => made.push(name),
             }
-            let at = self.resolve(&made, Last::Follow)?;
+            let at = self.resolve(&made, LastSymlink::Follow)?;
             match self.entries.get(&at).map(Entry::kind) {
                 Some(FileKind::Folder) => {}
                 Some(_) => {
@@ -281,7 +281,7 @@ impl Files {
         target: PathBuf,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let path = self.resolve(path, Last::Keep)?;
+        let path = self.resolve(path, LastSymlink::Keep)?;
         self.may_change_folder_of(&path)?;
         self.entries
             .insert(path, Entry { node: Node::Symlink(target), mode: 0o777, modified: now });
@@ -289,14 +289,14 @@ impl Files {
     }
 
     pub(super) fn set_mode(&mut self, path: &Path, mode: u32) -> Result<()> {
-        let path = self.resolve(path, Last::Follow)?;
+        let path = self.resolve(path, LastSymlink::Follow)?;
         self.entries.get_mut(&path).ok_or(Errno::NotFound)?.mode = mode;
         self.barred |= mode & OWNER_SEARCH == 0;
         Ok(())
     }
 
     pub(super) fn list(&mut self, path: &Path) -> Result<Vec<FolderEntry>> {
-        let path = self.resolve(path, Last::Follow)?;
+        let path = self.resolve(path, LastSymlink::Follow)?;
         self.load_children(&path);
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         match entry.kind() {
@@ -310,7 +310,7 @@ impl Files {
     }
 
     pub(super) fn info(&mut self, path: &Path) -> Result<FileInfo> {
-        let path = self.resolve(path, Last::Keep)?;
+        let path = self.resolve(path, LastSymlink::Keep)?;
         let entry = self.entries.get(&path).ok_or(Errno::NotFound)?;
         let len = match &entry.node {
             Node::File(content) => content.len() as u64,
@@ -322,7 +322,7 @@ impl Files {
     }
 
     pub(super) fn link_target(&mut self, path: &Path) -> Result<PathBuf> {
-        let path = self.resolve(path, Last::Keep)?;
+        let path = self.resolve(path, LastSymlink::Keep)?;
         match &self.entries.get(&path).ok_or(Errno::NotFound)?.node {
             Node::Symlink(target) => Ok(target.clone()),
             _ => Err(Errno::Invalid),
@@ -330,13 +330,13 @@ impl Files {
     }
 
     pub(super) fn canonicalize(&mut self, path: &Path) -> Result<PathBuf> {
-        let path = self.resolve(path, Last::Follow)?;
+        let path = self.resolve(path, LastSymlink::Follow)?;
         if self.entries.contains_key(&path) { Ok(path) } else { Err(Errno::NotFound) }
     }
 
     /// A file, a symlink, or a folder with all it holds.
     pub(super) fn remove(&mut self, path: &Path) -> Result<()> {
-        let path = self.resolve(path, Last::Keep)?;
+        let path = self.resolve(path, LastSymlink::Keep)?;
         if !self.entries.contains_key(&path) {
             return Err(Errno::NotFound);
         }
@@ -347,8 +347,8 @@ impl Files {
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
-        let from = self.resolve(from, Last::Keep)?;
-        let to = self.resolve(to, Last::Keep)?;
+        let from = self.resolve(from, LastSymlink::Keep)?;
+        let to = self.resolve(to, LastSymlink::Keep)?;
         let moved = self.entries.get(&from).ok_or(Errno::NotFound)?.kind();
         if from == to {
             return Ok(());
@@ -394,23 +394,23 @@ impl Files {
         let way = |modified| Entry { node: Node::Folder, mode: DEFAULT_FOLDER_MODE, modified };
         let entry = match beneath.look(path) {
             None => return,
-            Some(Under::File(info)) => {
+            Some(LowerEntry::File(info)) => {
                 Entry { node: Node::Beneath(info.len), mode: info.mode, modified: info.modified }
             }
-            Some(Under::Folder(info)) if info.mode & OWNER_SEARCH == 0 => {
+            Some(LowerEntry::Folder(info)) if info.mode & OWNER_SEARCH == 0 => {
                 self.barred = true;
                 Entry { node: Node::Folder, mode: info.mode, modified: info.modified }
             }
-            Some(Under::Folder(info)) => {
+            Some(LowerEntry::Folder(info)) => {
                 Entry { node: Node::Folder, mode: info.mode, modified: info.modified }
             }
-            Some(Under::Symlink(info, target)) => {
+            Some(LowerEntry::Symlink(info, target)) => {
                 Entry { node: Node::Symlink(target), mode: info.mode, modified: info.modified }
             }
-            Some(Under::Other(info)) => {
+            Some(LowerEntry::Other(info)) => {
                 Entry { node: Node::Other, mode: info.mode, modified: info.modified }
             }
-            Some(Under::Way) => way(self
+            Some(LowerEntry::Way) => way(self
                 .entries
                 .get(Path::new("/"))
                 .map_or(DateTime::UNIX_EPOCH, |root| root.modified)),
@@ -493,7 +493,7 @@ impl Files {
     }
 
     /// The place of `path`, which itself need not exist; every folder on the way has to.
-    fn resolve(&mut self, path: &Path, last: Last) -> Result<PathBuf> {
+    fn resolve(&mut self, path: &Path, last: LastSymlink) -> Result<PathBuf> {
         let mut links = 0;
         let (mut at, mut rest) = match self.known_folder_of(absolute(path)?) {
             Some((folder, name)) => (folder.to_path_buf(), vec![name]),
@@ -513,7 +513,7 @@ impl Files {
             let next = at.join(&part);
             self.load(&next);
             match self.entries.get(&next).map(|entry| &entry.node) {
-                Some(Node::Symlink(target)) if !rest.is_empty() || last == Last::Follow => {
+                Some(Node::Symlink(target)) if !rest.is_empty() || last == LastSymlink::Follow => {
                     links += 1;
                     if links > MAXIMUM_LINKS {
                         return Err(Errno::Loop);

@@ -35,11 +35,11 @@ use super::{
 };
 use crate::policy::CheckedPath;
 use changes::Changes;
-pub use changes::{Change, Side};
+pub use changes::{Change, ChangeSide};
 pub use epoch::{date, epoch};
 use errno::{Errno, failure};
 use executor::SimTaskExecutor;
-use files::{Files, Last};
+use files::{Files, LastSymlink};
 use network::Network;
 pub use overlay::Overlay;
 pub use script::{CommandAnswer, HttpAnswer};
@@ -118,13 +118,13 @@ impl SimHost {
         &self,
         action: &str,
         path: &CheckedPath,
-        last: Last,
+        last: LastSymlink,
         work: impl FnOnce(&mut Files, DateTime<Utc>) -> std::result::Result<T, Errno>,
     ) -> Result<T> {
         let now = self.now();
         let files = &mut self.files.lock();
         // As on a real host, a root is neither replaced nor removed through itself.
-        let is_root = last == Last::Keep && path.relative() == Path::new("");
+        let is_root = last == LastSymlink::Keep && path.relative() == Path::new("");
         let checked = if is_root {
             Err(Errno::Invalid)
         } else {
@@ -202,13 +202,13 @@ impl Host for SimHost {
     }
 
     fn read(&self, path: &CheckedPath) -> Result<Bytes> {
-        self.on_files("read", path, Last::Follow, |files, _| files.read(path.as_path()))
+        self.on_files("read", path, LastSymlink::Follow, |files, _| files.read(path.as_path()))
     }
 
     fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()> {
         let (place, content) = (path.as_path(), Bytes::copy_from_slice(content));
         self.changes.make("write", place, || {
-            self.on_files("write", path, Last::Keep, |files, now| {
+            self.on_files("write", path, LastSymlink::Keep, |files, now| {
                 files.replace(place, content, mode, now)
             })
         })
@@ -217,7 +217,7 @@ impl Host for SimHost {
     fn append(&self, path: &CheckedPath, content: &[u8]) -> Result<()> {
         let place = path.as_path();
         self.changes.make("append", place, || {
-            self.on_files("append to", path, Last::Follow, |files, now| {
+            self.on_files("append to", path, LastSymlink::Follow, |files, now| {
                 files.append(place, content, now)
             })
         })
@@ -229,23 +229,26 @@ impl Host for SimHost {
         }
         let place = path.as_path();
         self.changes.make("folder", place, || {
-            self.on_files("make the folder", path, Last::Follow, |files, now| {
+            self.on_files("make the folder", path, LastSymlink::Follow, |files, now| {
                 files.create_folder(place, now)
             })
         })
     }
 
     fn list(&self, path: &CheckedPath) -> Result<Vec<FolderEntry>> {
-        self.on_files("list", path, Last::Follow, |files, _| files.list(path.as_path()))
+        self.on_files("list", path, LastSymlink::Follow, |files, _| files.list(path.as_path()))
     }
 
     fn info(&self, path: &CheckedPath) -> Result<FileInfo> {
-        let last = if path.relative() == Path::new("") { Last::Follow } else { Last::Keep };
+        let last =
+            if path.relative() == Path::new("") { LastSymlink::Follow } else { LastSymlink::Keep };
         self.on_files("look at", path, last, |files, _| files.info(path.as_path()))
     }
 
     fn link_target(&self, path: &CheckedPath) -> Result<PathBuf> {
-        self.on_files("follow", path, Last::Keep, |files, _| files.link_target(path.as_path()))
+        self.on_files("follow", path, LastSymlink::Keep, |files, _| {
+            files.link_target(path.as_path())
+        })
     }
 
     fn canonicalize(&self, path: &Path) -> Result<PathBuf> {
@@ -255,15 +258,15 @@ impl Host for SimHost {
     fn remove(&self, path: &CheckedPath) -> Result<()> {
         let place = path.as_path();
         self.changes.make("remove", place, || {
-            self.on_files("remove", path, Last::Keep, |files, _| files.remove(place))
+            self.on_files("remove", path, LastSymlink::Keep, |files, _| files.remove(place))
         })
     }
 
     fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
         let action = format!("rename \"{}\" to", from.as_path().display());
         self.changes.make("rename", from.as_path(), || {
-            self.on_files(&action, to, Last::Keep, |files, _| {
-                files.without_symlinks(from.as_path(), Last::Keep)?;
+            self.on_files(&action, to, LastSymlink::Keep, |files, _| {
+                files.without_symlinks(from.as_path(), LastSymlink::Keep)?;
                 files.rename(from.as_path(), to.as_path())
             })
         })
@@ -279,7 +282,9 @@ impl Host for SimHost {
     }
 
     fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>> {
-        self.on_files("write", path, Last::Keep, |files, _| files.may_create(path.as_path()))?;
+        self.on_files("write", path, LastSymlink::Keep, |files, _| {
+            files.may_create(path.as_path())
+        })?;
         Ok(Box::new(sink::SimFile::new(
             self.executor.clone(),
             self.files.clone(),
@@ -297,7 +302,7 @@ impl Host for SimHost {
         };
         let side = self.changes.begin("command", Path::new(request.name()))?;
         let (changes, process) = (self.changes.clone(), SimTaskExecutor::current_process());
-        if side == Some(Side::Before) {
+        if side == Some(ChangeSide::Before) {
             changes.kill(process);
         }
         let folder = request.working_dir.clone();
@@ -308,7 +313,7 @@ impl Host for SimHost {
                 let _ =
                     files.lock().replace(&folder.join(path), content, None, date(executor.now()));
             }
-            if side == Some(Side::After) {
+            if side == Some(ChangeSide::After) {
                 changes.kill(process);
             }
         });

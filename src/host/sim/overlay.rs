@@ -26,7 +26,7 @@ pub struct Overlay {
 }
 
 /// What is under a path.
-pub(super) enum Under {
+pub(super) enum LowerEntry {
     File(FileInfo),
     Folder(FileInfo),
     Symlink(FileInfo, PathBuf),
@@ -78,14 +78,14 @@ impl Overlay {
         is_ignored.then_some("git ignores it, and a test sees only what a clone of the project has: sim::file makes one for a test")
     }
 
-    pub(super) fn look(&self, path: &Path) -> Option<Under> {
+    pub(super) fn look(&self, path: &Path) -> Option<LowerEntry> {
         if path.ancestors().any(|above| self.removed.contains(above))
             || self.hidden.iter().any(|hidden| path.starts_with(hidden))
         {
             return None;
         }
         if !self.roots.iter().any(|root| path.starts_with(root)) {
-            return self.roots.iter().any(|root| root.starts_with(path)).then_some(Under::Way);
+            return self.roots.iter().any(|root| root.starts_with(path)).then_some(LowerEntry::Way);
         }
         let path = &self.at(path)?;
         let info = self.host.info(path).ok()?;
@@ -93,10 +93,10 @@ impl Overlay {
             return None;
         }
         Some(match info.kind {
-            FileKind::File => Under::File(info),
-            FileKind::Folder => Under::Folder(info),
-            FileKind::Symlink => Under::Symlink(info, self.host.link_target(path).ok()?),
-            FileKind::Other => Under::Other(info),
+            FileKind::File => LowerEntry::File(info),
+            FileKind::Folder => LowerEntry::Folder(info),
+            FileKind::Symlink => LowerEntry::Symlink(info, self.host.link_target(path).ok()?),
+            FileKind::Other => LowerEntry::Other(info),
         })
     }
 

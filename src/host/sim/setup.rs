@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::errno::Errno;
 use super::executor::SimTaskExecutor;
 use super::files::Files;
-use super::{Change, CommandAnswer, HttpAnswer, Overlay, Side, SimHost};
+use super::{Change, ChangeSide, CommandAnswer, HttpAnswer, Overlay, SimHost};
 use crate::host::{CommandRequest, Host, HttpRequest, Listener, StandardStream};
 
 impl SimHost {
@@ -270,7 +270,7 @@ impl SimHost {
 
     /// At the so-manieth change from now (1 is the next) the run that makes it is killed; none: a
     /// kill that did not come is called off.
-    pub fn kill_at(&self, kill: Option<(u64, Side)>) {
+    pub fn kill_at(&self, kill: Option<(u64, ChangeSide)>) {
         self.changes.kill_at(kill);
     }
 

@@ -10,7 +10,7 @@ use super::changes::Changes;
 use super::epoch::date;
 use super::errno::failure;
 use super::executor::SimTaskExecutor;
-use super::files::{Files, Last};
+use super::files::{Files, LastSymlink};
 use crate::host::{FileSink, Result};
 use crate::policy::CheckedPath;
 
@@ -46,7 +46,7 @@ impl FileSink for SimFile {
         let (files, path) = (&mut files.lock(), path.as_path());
         changes.make("write", path, || {
             let written = files
-                .without_symlinks(path, Last::Keep)
+                .without_symlinks(path, LastSymlink::Keep)
                 .and_then(|()| files.replace(path, content.freeze(), None, now));
             written.map_err(|errno| failure(errno, "write", path))
         })

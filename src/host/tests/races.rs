@@ -24,14 +24,14 @@ const USES: usize = 300;
 const SWAPS: usize = 300;
 const DEADLINE: Duration = Duration::from_secs(60);
 
-struct Race {
+struct RaceFixture {
     _dir: tempfile::TempDir,
     root: PathBuf,
     host: RealHost,
     policy: Policy,
 }
 
-impl Race {
+impl RaceFixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
@@ -92,7 +92,7 @@ impl Race {
                     swaps.fetch_add(1, Ordering::Relaxed);
                 }
             });
-            let _over = Over(&over);
+            let _over = StopOnDrop(&over);
             while (done + refused < USES || swaps.load(Ordering::Relaxed) < SWAPS)
                 && begun.elapsed() < DEADLINE
             {
@@ -141,20 +141,20 @@ impl Race {
 }
 
 /// Ends the swapping also where the test fails, which would wait for it.
-struct Over<'a>(&'a AtomicBool);
+struct StopOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Over<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-const SWAPPERS: [fn(&Race); 2] = [Race::swap_folder, Race::swap_file];
+const SWAPPERS: [fn(&RaceFixture); 2] = [RaceFixture::swap_folder, RaceFixture::swap_file];
 
 #[test]
 fn nothing_outside_is_read_while_a_path_is_swapped() {
     for swap in SWAPPERS {
-        Race::new().run(swap, |race| {
+        RaceFixture::new().run(swap, |race| {
             for path in ["data/file", "data/inner/file"] {
                 assert_eq!(race.read(path)?, "mine");
             }
@@ -171,7 +171,7 @@ fn nothing_outside_is_read_while_a_path_is_swapped() {
 #[ignore = "slow: `make test` runs it"]
 fn nothing_outside_is_written_made_or_removed_while_a_path_is_swapped() {
     for swap in SWAPPERS {
-        Race::new().run(swap, |race| {
+        RaceFixture::new().run(swap, |race| {
             race.write("data/written", |host, path| host.write(path, b"x", Some(0o600)))?;
             race.write("data/inner/appended", |host, path| host.append(path, b"x"))?;
             race.write("data/made/inner", Host::create_folder)?;
@@ -182,19 +182,20 @@ fn nothing_outside_is_written_made_or_removed_while_a_path_is_swapped() {
             })?;
             race.write("data/moved", Host::remove)
         });
-        Race::new().run(swap, |race| race.write("data/file", |host, path| host.append(path, b"")));
+        RaceFixture::new()
+            .run(swap, |race| race.write("data/file", |host, path| host.append(path, b"")));
     }
 }
 
 #[test]
 fn a_tree_that_is_removed_takes_nothing_with_it_that_a_swapped_symlink_leads_to() {
-    let race = Race::new();
-    race.run(Race::swap_folder, |race| {
+    let race = RaceFixture::new();
+    race.run(RaceFixture::swap_folder, |race| {
         let made = race.write("data/tree/a/b", Host::create_folder);
         made.and_then(|()| race.write("data/tree", Host::remove))
     });
     // The tree itself is removed while a folder in it is a symlink now and then.
-    let swap = |race: &Race| {
+    let swap = |race: &RaceFixture| {
         let inner = race.root.join("project/data/tree/inner");
         // The tree comes and goes, so any of this may fail.
         let _ = std::fs::create_dir_all(inner.join("x"));
@@ -223,7 +224,7 @@ fn a_tree_that_is_removed_takes_nothing_with_it_that_a_swapped_symlink_leads_to(
 #[test]
 fn a_stream_is_written_only_where_it_was_begun() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    Race::new().run(Race::swap_folder, |race| {
+    RaceFixture::new().run(RaceFixture::swap_folder, |race| {
         race.write("data/stream", |host, path| {
             let mut sink = host.create(path)?;
             runtime.block_on(async {
@@ -237,7 +238,7 @@ fn a_stream_is_written_only_where_it_was_begun() {
 #[test]
 fn a_race_meets_both_states_of_what_is_swapped() {
     let (done, refused) =
-        Race::new().run(Race::swap_folder, |race| race.read("data/file").map(drop));
+        RaceFixture::new().run(RaceFixture::swap_folder, |race| race.read("data/file").map(drop));
     assert!(done > 0 && refused > 0, "{done} went well, {refused} were refused");
     let error = crate::host::HostError::new(HostErrorKind::SymlinkInPath, "x");
     assert_eq!(

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::exclusive::{Resource, taken_at_start};
+use super::super::exclusive_resources::{Resource, taken_at_start};
 use super::super::failure::SpecPath;
-use super::super::observed::{Container, Observed};
+use super::super::observed_state::{Container, ObservedState};
 use super::super::plan::{Action, Plan, StepId};
 use super::super::spec::{Network, NetworkAttachment, Project, Service};
 use super::super::{Failure, Kind};
@@ -18,7 +18,7 @@ use super::super::{Failure, Kind};
 /// given away, the plan says so.
 pub(super) fn first(
     plan: &mut Plan,
-    takers: &[Taker<'_>],
+    takers: &[ResourceClaim<'_>],
     project: &Project,
     edges: &[(StepId, StepId)],
     closing: &[(StepId, StepId)],
@@ -92,7 +92,7 @@ pub fn taken_address_of(
     id: &str,
     service: &Service,
     project: &Project,
-    observed: &Observed,
+    observed: &ObservedState,
 ) -> Option<Failure> {
     let network = |id: &str| {
         observed
@@ -203,7 +203,7 @@ pub(super) fn all_before(after: &[BTreeSet<StepId>], step: StepId) -> BTreeSet<S
 }
 
 /// Who takes something, with which step.
-pub(super) struct Taker<'a> {
+pub(super) struct ResourceClaim<'a> {
     pub(super) step: StepId,
     pub(super) service: Option<&'a str>,
     pub(super) resource: Resource,

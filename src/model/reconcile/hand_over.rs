@@ -5,17 +5,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::cause::Cause;
-use super::super::exclusive::{Resource, taken_at_start};
+use super::super::exclusive_resources::{Resource, taken_at_start};
 use super::super::failure::SpecPath;
-use super::super::observed::{Container, Network, Observed, OtherContainer, TakenSubnet};
+use super::super::observed_state::{
+    Container, Network, ObservedState, OtherContainer, TakenSubnet,
+};
 use super::super::plan::{Action, GroupId, Plan, Step, StepId};
 use super::super::spec::Service;
 use super::super::{Failure, Kind};
-use super::addresses::{self, Taker};
-use super::joint::Joint;
+use super::addresses::{self, ResourceClaim};
+use super::desired_state::DesiredState;
+use super::merged_groups::MergedGroups;
 use super::order;
 use super::planner::reference;
-use super::wanted::Wanted;
 
 /// Who has something.
 #[derive(Clone, Copy)]
@@ -70,8 +72,8 @@ pub(super) fn arrange(
     plan: &mut Plan,
     groups: GroupId,
     storages: &[(StepId, String)],
-    wanted: &Wanted<'_>,
-    observed: &Observed,
+    wanted: &DesiredState<'_>,
+    observed: &ObservedState,
 ) -> Result<(), Failure> {
     let takers = takers(plan, wanted);
     if takers.is_empty() && storages.is_empty() {
@@ -80,7 +82,7 @@ pub(super) fn arrange(
     check_each_other(&takers, wanted)?;
     let releases = Releases::of(plan);
     let holders = Holders::of(observed, &releases);
-    let mut joint = Joint::new(plan, groups);
+    let mut joint = MergedGroups::new(plan, groups);
     let mut edges: Vec<(StepId, StepId)> = Vec::new();
     for taker in &takers {
         if let Resource::Subnet(_) = taker.resource {
@@ -123,7 +125,7 @@ pub(super) fn arrange(
     for taker in &takers {
         subnets(plan, taker, wanted, observed, &releases, &mut joint, &mut edges)?;
     }
-    let is_static = |taker: &Taker<'_>| matches!(taker.resource, Resource::Address { .. });
+    let is_static = |taker: &ResourceClaim<'_>| matches!(taker.resource, Resource::Address { .. });
     if edges.is_empty() && !takers.iter().any(is_static) {
         return Ok(());
     }
@@ -136,12 +138,12 @@ pub(super) fn arrange(
 }
 
 /// What the steps take that start a container, give a name or make a network.
-fn takers<'a>(plan: &Plan, wanted: &Wanted<'a>) -> Vec<Taker<'a>> {
+fn takers<'a>(plan: &Plan, wanted: &DesiredState<'a>) -> Vec<ResourceClaim<'a>> {
     let mut takers = Vec::new();
     for (id, step) in plan.steps.iter().enumerate() {
         let service = step.service.as_ref().and_then(|name| wanted.project.services.get(name));
         let mut take = |service: Option<&'a str>, resource: Resource, keys: Vec<String>| {
-            takers.push(Taker {
+            takers.push(ResourceClaim {
                 step: id,
                 service,
                 resource,
@@ -188,8 +190,11 @@ fn takers<'a>(plan: &Plan, wanted: &Wanted<'a>) -> Vec<Taker<'a>> {
 
 /// Two services that the plan starts can't take the same, unless one has ended before the other
 /// starts.
-fn check_each_other(takers: &[Taker<'_>], wanted: &Wanted<'_>) -> Result<(), Failure> {
-    let mut by_slot: BTreeMap<(u8, &str, u16), Vec<&Taker<'_>>> = BTreeMap::new();
+fn check_each_other(
+    takers: &[ResourceClaim<'_>],
+    wanted: &DesiredState<'_>,
+) -> Result<(), Failure> {
+    let mut by_slot: BTreeMap<(u8, &str, u16), Vec<&ResourceClaim<'_>>> = BTreeMap::new();
     for taker in takers.iter().filter(|taker| taker.resource.is_of_running()) {
         let before = by_slot.entry(taker.resource.slot()).or_default();
         for other in before.iter().filter(|other| {
@@ -217,7 +222,7 @@ struct Holders<'a> {
 }
 
 impl<'a> Holders<'a> {
-    fn of(observed: &'a Observed, releases: &Releases) -> Self {
+    fn of(observed: &'a ObservedState, releases: &Releases) -> Self {
         let mut all = Self { by_slot: BTreeMap::new() };
         let network = |id: &str| {
             observed
@@ -299,12 +304,16 @@ fn is_own(plan: &Plan, step: StepId, container: &Container) -> bool {
 }
 
 /// Whether it is a job that has ended when the taker starts.
-fn is_over_before(taker: &Taker<'_>, container: &Container, wanted: &Wanted<'_>) -> bool {
+fn is_over_before(
+    taker: &ResourceClaim<'_>,
+    container: &Container,
+    wanted: &DesiredState<'_>,
+) -> bool {
     taker.service.is_some_and(|service| wanted.project.ends_before(&container.service, service))
 }
 
 /// Somebody has it, and the plan does not make them let go.
-fn conflict(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> Failure {
+fn conflict(taker: &ResourceClaim<'_>, holder: Holder<'_>, wanted: &DesiredState<'_>) -> Failure {
     let (name, service) = (holder.name(), taker.service.unwrap_or_default());
     let whose = match holder {
         Holder::Other { owner: Some(owner), .. } => {
@@ -328,7 +337,7 @@ fn conflict(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> Failu
     }
 }
 
-fn way_out(taker: &Taker<'_>, holder: Holder<'_>, wanted: &Wanted<'_>) -> String {
+fn way_out(taker: &ResourceClaim<'_>, holder: Holder<'_>, wanted: &DesiredState<'_>) -> String {
     let another = match &taker.resource {
         Resource::HostPort { .. } => "publish another host port",
         Resource::Address { .. } => "choose another address",
@@ -387,11 +396,11 @@ fn keeps_name(described: &Service, name: &str) -> bool {
 /// that is no longer described goes.
 fn subnets(
     plan: &mut Plan,
-    taker: &Taker<'_>,
-    wanted: &Wanted<'_>,
-    observed: &Observed,
+    taker: &ResourceClaim<'_>,
+    wanted: &DesiredState<'_>,
+    observed: &ObservedState,
     releases: &Releases,
-    joint: &mut Joint,
+    joint: &mut MergedGroups,
     edges: &mut Vec<(StepId, StepId)>,
 ) -> Result<(), Failure> {
     let Resource::Subnet(net) = taker.resource else { return Ok(()) };
@@ -485,7 +494,7 @@ fn leave(
     (taken, old): (&TakenSubnet, &Network),
     (members, leaves): (&[&Container], &[StepId]),
     (create, fresh): (StepId, &str),
-    joint: &mut Joint,
+    joint: &mut MergedGroups,
     edges: &mut Vec<(StepId, StepId)>,
 ) -> StepId {
     let is_removed =
@@ -520,7 +529,7 @@ fn leave(
 /// What is handed over can't be, because the steps wait for each other.
 fn circle(
     plan: &Plan,
-    takers: &[Taker<'_>],
+    takers: &[ResourceClaim<'_>],
     edges: &[(StepId, StepId)],
     cycle: &BTreeSet<StepId>,
 ) -> Failure {

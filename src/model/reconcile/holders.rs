@@ -1,18 +1,18 @@
 //! Who has to let a storage go before a service may write to it.
 
-use super::super::observed::{Container, Observed};
+use super::super::observed_state::{Container, ObservedState};
 use super::super::spec::{Project, Service};
-use super::super::storage::{NOT_SHARED, Writes, clash};
+use super::super::storage::{NOT_SHARED, WriteTargets, clash};
 
 /// The containers of other services that write to a storage to which they and `service` may not
 /// both write.
 pub(super) fn holders<'a>(
     project: &Project,
     service: &Service,
-    observed: &'a Observed,
+    observed: &'a ObservedState,
 ) -> impl Iterator<Item = &'a Container> {
     let writes =
-        Writes { project: Some(project), storages: &observed.storages, shared: NOT_SHARED };
+        WriteTargets { project: Some(project), storages: &observed.storages, shared: NOT_SHARED };
     let own = writes.of_service(service);
     let meets = |other: &&Container| {
         other.service != service.name

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Failure;
 use super::super::cause::Cause;
-use super::super::observed::{Container, ContainerState, Health, Observed, OwnerState};
-use super::super::plan::{Action, Anonymous, Plan, Step, StepId, Until};
+use super::super::observed_state::{Container, ContainerState, Health, ObservedState, OwnerState};
+use super::super::plan::{Action, Anonymous, Plan, Step, StepId, WaitCondition};
 use super::super::spec::Condition;
-use super::left_behind::{self, left_behind};
+use super::leftover_one_offs::{self, left_behind};
 use super::planner::reference;
 use super::same_addresses;
 
@@ -24,7 +24,7 @@ pub struct DownOptions {
 /// if asked. `adopted`: networks and volumes that Docker Compose made and this project took over.
 pub fn down(
     project: &str,
-    observed: &Observed,
+    observed: &ObservedState,
     options: DownOptions,
     adopted: &BTreeSet<String>,
 ) -> Plan {
@@ -36,7 +36,7 @@ pub fn down(
     for one_off in &observed.one_offs {
         let cause =
             if one_off.run == OwnerState::Gone { Cause::Interrupted } else { Cause::OneOff };
-        removed.push(left_behind::remove(&mut plan, one_off, cause));
+        removed.push(leftover_one_offs::remove(&mut plan, one_off, cause));
     }
     for name in &observed.orphaned_secrets {
         plan.add(step(
@@ -133,7 +133,7 @@ fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
 /// Stops and removes the containers of `services`, whatever else there is.
 pub fn remove_containers(
     project: &str,
-    observed: &Observed,
+    observed: &ObservedState,
     services: &BTreeSet<String>,
     volumes: bool,
 ) -> Plan {
@@ -144,7 +144,7 @@ pub fn remove_containers(
 }
 
 /// Stops the running containers of `services`, dependents first.
-pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> Plan {
+pub fn stop(project: &str, observed: &ObservedState, services: &BTreeSet<String>) -> Plan {
     let mut plan = left_behind(project, observed);
     note_foreign(&mut plan, observed, services);
     stop_all(&mut plan, &ours(observed), &|service| services.contains(service));
@@ -157,7 +157,7 @@ pub fn stop(project: &str, observed: &Observed, services: &BTreeSet<String>) -> 
 /// paused.
 pub fn start(
     project: &str,
-    observed: &Observed,
+    observed: &ObservedState,
     services: &BTreeSet<String>,
     stopped: &BTreeSet<String>,
 ) -> Result<Plan, Failure> {
@@ -169,7 +169,7 @@ pub fn start(
 /// ready. Jobs as with [`start`].
 pub fn restart(
     project: &str,
-    observed: &Observed,
+    observed: &ObservedState,
     services: &BTreeSet<String>,
     stopped: &BTreeSet<String>,
 ) -> Result<Plan, Failure> {
@@ -180,12 +180,12 @@ pub fn restart(
 
 /// Of services that a verb is not for, too: one that stands between two others passes their order
 /// on.
-fn ours(observed: &Observed) -> Vec<&Container> {
+fn ours(observed: &ObservedState) -> Vec<&Container> {
     observed.containers.iter().filter(|container| container.ours).collect()
 }
 
 /// Says which containers of `services` are left alone: those that Docker Compose made.
-fn note_foreign(plan: &mut Plan, observed: &Observed, services: &BTreeSet<String>) {
+fn note_foreign(plan: &mut Plan, observed: &ObservedState, services: &BTreeSet<String>) {
     let foreign = observed
         .containers
         .iter()
@@ -260,7 +260,7 @@ fn stop_and_remove(
 
 fn start_all(
     project: &str,
-    observed: &Observed,
+    observed: &ObservedState,
     services: &BTreeSet<String>,
     stopped: &BTreeSet<String>,
     wanted: &dyn Fn(&Container) -> bool,
@@ -284,11 +284,11 @@ fn start_all(
         let needed = of_service.iter().flat_map(|container| container.depends_on.keys());
         let after: Vec<StepId> =
             needed.flat_map(|needed| ready.get(needed).cloned().unwrap_or_default()).collect();
-        let until = if is_job(&service) { Until::Completed } else { Until::Ready };
+        let until = if is_job(&service) { WaitCondition::Completed } else { WaitCondition::Ready };
         let mut waits = Vec::new();
         for container in of_service.into_iter().filter(|_| services.contains(&service)) {
             let wait = Action::Wait { container: reference(container), until };
-            let done = until == Until::Completed
+            let done = until == WaitCondition::Completed
                 && container.exit_code == Some(0)
                 && !stopped.contains(&container.id);
             let waited = if container.state == ContainerState::Created {
@@ -317,7 +317,7 @@ fn start_all(
         }
         ready.insert(service, if waits.is_empty() { after } else { waits });
     }
-    left_behind::before_starts(&mut plan, observed);
+    leftover_one_offs::before_starts(&mut plan, observed);
     same_addresses::arrange(&mut plan, observed)?;
     Ok(plan)
 }

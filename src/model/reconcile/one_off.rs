@@ -2,26 +2,30 @@
 //! there.
 
 use super::super::Failure;
-use super::super::observed::Observed;
+use super::super::observed_state::ObservedState;
 use super::super::plan::Plan;
 use super::super::spec::{MountSource, Service};
+use super::desired_state::DesiredState;
 use super::hand_over;
-use super::left_behind;
+use super::leftover_one_offs;
 use super::planner::Planner;
 use super::up::{check_foreign, in_order};
-use super::wanted::Wanted;
 
 /// The plan that makes the image, networks and volumes that a container of `service` needs, and
 /// brings up the other services of `wanted`, on which it depends. What runs, or is completed, is
 /// not replaced, whatever its description says by now.
-pub fn one_off(wanted: &Wanted<'_>, service: &str, observed: &Observed) -> Result<Plan, Failure> {
+pub fn one_off(
+    wanted: &DesiredState<'_>,
+    service: &str,
+    observed: &ObservedState,
+) -> Result<Plan, Failure> {
     let mut planner = Planner::new(wanted, observed);
     for name in in_order(wanted, observed).iter().filter(|name| *name != service) {
         planner.dependency(&wanted.project.services[name])?;
     }
     planner.objects(&wanted.project.services[service])?;
     let Planner { mut plan, groups, .. } = planner;
-    left_behind::before_starts(&mut plan, observed);
+    leftover_one_offs::before_starts(&mut plan, observed);
     hand_over::arrange(&mut plan, groups, &[], wanted, observed)?;
     Ok(plan)
 }

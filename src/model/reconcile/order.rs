@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use super::super::plan::{Action, Plan, StepId};
 
-type After = Vec<BTreeSet<StepId>>;
+type Predecessors = Vec<BTreeSet<StepId>>;
 
 /// Adds the edges (before, after) to the plan and sorts it. Where steps would wait for each other,
 /// what is only desirable is given up: a container that is replaced need not serve until the
@@ -17,7 +17,7 @@ pub(super) fn sort(
     edges: &[(StepId, StepId)],
     desirable: &[(StepId, StepId)],
 ) -> Result<(), BTreeSet<StepId>> {
-    let mut after: After =
+    let mut after: Predecessors =
         plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
     for &(before, step) in edges.iter().chain(desirable) {
         after[step].insert(before);
@@ -54,7 +54,7 @@ pub(super) fn sort(
 /// has a successor to serve.
 fn relax(
     plan: &Plan,
-    after: &mut After,
+    after: &mut Predecessors,
     circle: &BTreeSet<StepId>,
     given_up: &dyn Fn(StepId) -> bool,
 ) {
@@ -79,7 +79,7 @@ fn relax(
 
 /// The steps in an order in which each comes after those it waits for, as they were where that
 /// leaves a choice; or those that wait for each other.
-fn topological(after: &After) -> Result<Vec<StepId>, BTreeSet<StepId>> {
+fn topological(after: &Predecessors) -> Result<Vec<StepId>, BTreeSet<StepId>> {
     let mut dependents: Vec<Vec<StepId>> = vec![Vec::new(); after.len()];
     for (step, before) in after.iter().enumerate() {
         for &before in before {
@@ -113,7 +113,7 @@ fn topological(after: &After) -> Result<Vec<StepId>, BTreeSet<StepId>> {
     Err(circle)
 }
 
-fn renumber(plan: &mut Plan, after: &After, sorted: &[StepId]) {
+fn renumber(plan: &mut Plan, after: &Predecessors, sorted: &[StepId]) {
     let mut place = vec![0; sorted.len()];
     for (new, &old) in sorted.iter().enumerate() {
         place[old] = new;

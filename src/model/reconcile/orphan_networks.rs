@@ -2,13 +2,17 @@
 //! where nobody is on them.
 
 use super::super::cause::Cause;
-use super::super::observed::{Network, Observed};
+use super::super::observed_state::{Network, ObservedState};
 use super::super::plan::{Action, Plan, Step, StepId};
-use super::wanted::Wanted;
+use super::desired_state::DesiredState;
 
 /// Reports or removes networks that are no longer described. Those that a runbook made for itself
 /// are its own.
-pub(super) fn orphan_networks(plan: &mut Plan, wanted: &Wanted<'_>, observed: &Observed) {
+pub(super) fn orphan_networks(
+    plan: &mut Plan,
+    wanted: &DesiredState<'_>,
+    observed: &ObservedState,
+) {
     let is_described = |network: &Network| {
         wanted.project.networks.values().any(|described| described.name == network.name)
     };
@@ -39,7 +43,7 @@ pub(super) fn orphan_networks(plan: &mut Plan, wanted: &Wanted<'_>, observed: &O
 fn leavers<'a>(
     network: &Network,
     plan: &Plan,
-    observed: &'a Observed,
+    observed: &'a ObservedState,
 ) -> Result<Vec<StepId>, &'a str> {
     // What depends on an image may be left out.
     let removal = |id: &String| {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::wanted::Wanted;
+use super::desired_state::DesiredState;
 use crate::model::cause::Cause;
 use crate::model::names::NEW_SUFFIX;
-use crate::model::observed::{Container, Observed};
-use crate::model::plan::{ContainerRef, GroupId, Plan, StepId, When};
+use crate::model::observed_state::{Container, ObservedState};
+use crate::model::plan::{ContainerRef, GroupId, Plan, StepCondition, StepId};
 
 /// How a container compares with what is wanted.
 pub(super) enum Difference {
@@ -19,8 +19,8 @@ pub(super) enum Difference {
 
 /// The plan under construction.
 pub(super) struct Planner<'a> {
-    pub(super) wanted: &'a Wanted<'a>,
-    pub(super) observed: &'a Observed,
+    pub(super) wanted: &'a DesiredState<'a>,
+    pub(super) observed: &'a ObservedState,
     pub(super) plan: Plan,
     /// The containers there are, by their service.
     pub(super) of_service: BTreeMap<&'a str, Vec<&'a Container>>,
@@ -45,7 +45,7 @@ pub(super) struct Planner<'a> {
     pub(super) passed_on: Vec<(&'a str, String)>,
     /// Put on every step that is added.
     pub(super) group: Option<GroupId>,
-    pub(super) when: Option<When>,
+    pub(super) when: Option<StepCondition>,
 }
 
 /// A reference to a container that is there.
@@ -60,7 +60,7 @@ pub(super) fn new_name(name: &str) -> String {
 
 /// How the old container was found.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Old {
+pub(super) enum OldContainer {
     /// If it does not run, nobody wants it to.
     AsItIs,
     /// If it does not run, a run that was killed stopped it.

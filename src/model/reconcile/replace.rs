@@ -2,10 +2,12 @@
 
 use super::super::Failure;
 use super::super::cause::{Cause, OtherImage};
-use super::super::observed::{Container, ContainerState};
-use super::super::plan::{Action, Anonymous, ContainerRef, Rollback, StepId, Undo, Until};
+use super::super::observed_state::{Container, ContainerState};
+use super::super::plan::{
+    Action, Anonymous, ContainerRef, Rollback, RollbackAction, StepId, WaitCondition,
+};
 use super::super::spec::{Service, UpdateOrder};
-use super::planner::{Difference, Old, Planner, new_name, reference};
+use super::planner::{Difference, OldContainer, Planner, new_name, reference};
 
 impl<'a> Planner<'a> {
     /// Replaces `old`; answers the steps after which the next container of the service may be
@@ -16,7 +18,7 @@ impl<'a> Planner<'a> {
         old: &Container,
         cause: Cause,
         before: &[StepId],
-        found: Old,
+        found: OldContainer,
     ) -> Vec<StepId> {
         let name = self.container_name(service, old.number);
         let new = ContainerRef::new(new_name(&name));
@@ -36,22 +38,23 @@ impl<'a> Planner<'a> {
             UpdateOrder::StartFirst => self.start_beside(service, &new, &made),
         };
         let mut undo = Vec::new();
-        let undone = |action, of| Undo { service: Some(service.name.clone()), action, of };
+        let undone =
+            |action, of| RollbackAction { service: Some(service.name.clone()), action, of };
         if service.update_order == UpdateOrder::StopFirst {
             // Gently: it may have written to the volumes that the old one gets back.
             undo.push(undone(Action::StopContainer { container: new.clone() }, Some(started)));
         }
         // The new one stays until the old one has started: a run that is killed in between knows by
         // it what to bring back.
-        let restore =
-            stopped.is_some() || found == Old::Interrupted && self.was_stopped(service, old);
+        let restore = stopped.is_some()
+            || found == OldContainer::Interrupted && self.was_stopped(service, old);
         if restore {
             undo.push(undone(Action::StartContainer { container: reference(old) }, stopped));
         }
         undo.push(undone(remove_new(&new), Some(created)));
         if restore {
             undo.push(undone(
-                Action::Wait { container: reference(old), until: Until::Ready },
+                Action::Wait { container: reference(old), until: WaitCondition::Ready },
                 stopped,
             ));
         }
@@ -180,7 +183,13 @@ impl<'a> Planner<'a> {
             Difference::Changed(cause) => cause,
             Difference::Image(_) => Cause::ImageChanged,
         };
-        Ok(self.replace(service, old, cause, &[before, previous].concat(), Old::Interrupted))
+        Ok(self.replace(
+            service,
+            old,
+            cause,
+            &[before, previous].concat(),
+            OldContainer::Interrupted,
+        ))
     }
 
     /// The new one runs: it goes on from there.
@@ -193,7 +202,8 @@ impl<'a> Planner<'a> {
     ) -> Vec<StepId> {
         let name = self.container_name(service, old.number);
         let group = self.begin_group();
-        let always = |action| Undo { service: Some(service.name.clone()), action, of: None };
+        let always =
+            |action| RollbackAction { service: Some(service.name.clone()), action, of: None };
         let mut undo = Vec::new();
         let mut before = before.to_vec();
         // Both run, which the engine brought about: at once, and with its own signal.
@@ -216,7 +226,10 @@ impl<'a> Planner<'a> {
         }
         undo.push(always(remove_new(new)));
         if restore {
-            undo.push(always(Action::Wait { container: reference(old), until: Until::Ready }));
+            undo.push(always(Action::Wait {
+                container: reference(old),
+                until: WaitCondition::Ready,
+            }));
         }
         let ready = match service.update_order {
             UpdateOrder::StopFirst => self.wait(service, new, before),

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::super::observed::{Container, Network, Observed};
+use super::super::observed_state::{Container, Network, ObservedState};
 use super::super::plan::{Action, Plan, StepId};
 use super::super::{Failure, Kind};
 use super::addresses::{all_before, is_among_first, may_be_given, outside};
 use super::order;
 
 /// A static address that a container has when it runs.
-struct Static<'a> {
+struct StaticAddress<'a> {
     container: &'a Container,
     network: &'a Network,
     address: IpAddr,
@@ -19,8 +19,8 @@ struct Static<'a> {
 
 /// Lets what has a static address start before what is given one, as far as nothing else orders the
 /// two the other way. Notes where the engine may give such an address away; fails where it has.
-pub(super) fn arrange(plan: &mut Plan, observed: &Observed) -> Result<(), Failure> {
-    let statics: Vec<Static<'_>> =
+pub(super) fn arrange(plan: &mut Plan, observed: &ObservedState) -> Result<(), Failure> {
+    let statics: Vec<StaticAddress<'_>> =
         observed.containers.iter().flat_map(|container| statics_of(container, observed)).collect();
     if statics.is_empty() {
         return Ok(());
@@ -71,16 +71,16 @@ pub(super) fn arrange(plan: &mut Plan, observed: &Observed) -> Result<(), Failur
         .map_err(|_| Failure::new(Kind::Failed, "The containers wait for each other"))
 }
 
-fn statics_of<'a>(container: &'a Container, observed: &'a Observed) -> Vec<Static<'a>> {
+fn statics_of<'a>(container: &'a Container, observed: &'a ObservedState) -> Vec<StaticAddress<'a>> {
     let of = |(id, address): &(String, IpAddr)| {
         let network = observed.networks.iter().find(|network| network.id == *id)?;
-        Some(Static { container, network, address: *address })
+        Some(StaticAddress { container, network, address: *address })
     };
     container.static_addresses.iter().filter_map(of).collect()
 }
 
 /// The container that the step starts.
-fn started<'a>(plan: &Plan, step: StepId, observed: &'a Observed) -> Option<&'a Container> {
+fn started<'a>(plan: &Plan, step: StepId, observed: &'a ObservedState) -> Option<&'a Container> {
     let (Action::StartContainer { container } | Action::RestartContainer { container }) =
         &plan.steps[step].action
     else {
@@ -90,7 +90,7 @@ fn started<'a>(plan: &Plan, step: StepId, observed: &'a Observed) -> Option<&'a 
 }
 
 /// Whether the engine chooses an address for the container that might be this one.
-fn is_given_one(container: &Container, own: &Static<'_>) -> bool {
+fn is_given_one(container: &Container, own: &StaticAddress<'_>) -> bool {
     let is_asked = |(network, address): &(String, IpAddr)| {
         *network == own.network.id && address.is_ipv4() == own.address.is_ipv4()
     };
@@ -99,7 +99,7 @@ fn is_given_one(container: &Container, own: &Static<'_>) -> bool {
         && !container.static_addresses.iter().any(is_asked)
 }
 
-fn is_given_soon(own: &Static<'_>, observed: &Observed) -> bool {
+fn is_given_soon(own: &StaticAddress<'_>, observed: &ObservedState) -> bool {
     let attached =
         observed.containers.iter().filter(|container| container.networks.contains(&own.network.id));
     is_among_first(&own.network.settings, own.address, attached.count())
@@ -107,13 +107,13 @@ fn is_given_soon(own: &Static<'_>, observed: &Observed) -> bool {
 
 /// What the engine refused to start the container for: an address of its own that another container
 /// has.
-pub fn taken_address(container: &str, observed: &Observed) -> Option<Failure> {
+pub fn taken_address(container: &str, observed: &ObservedState) -> Option<Failure> {
     let container = observed.containers.iter().find(|there| there.id == container)?;
     statics_of(container, observed).iter().find_map(|own| check_free(own, observed).err())
 }
 
 /// Fails if another container has the address.
-fn check_free(own: &Static<'_>, observed: &Observed) -> Result<(), Failure> {
+fn check_free(own: &StaticAddress<'_>, observed: &ObservedState) -> Result<(), Failure> {
     let taken = (own.network.id.clone(), own.address);
     let of_project = observed
         .containers
@@ -146,7 +146,7 @@ fn check_free(own: &Static<'_>, observed: &Observed) -> Result<(), Failure> {
 }
 
 /// Whether `service` depends on `other`, directly or not.
-fn needs(service: &str, other: &str, observed: &Observed) -> bool {
+fn needs(service: &str, other: &str, observed: &ObservedState) -> bool {
     let (mut open, mut seen) = (vec![service], BTreeSet::new());
     while let Some(service) = open.pop() {
         let of_service =

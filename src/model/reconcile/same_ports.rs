@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::exclusive::Resource;
-use super::super::observed::{Observed, PublishedPort};
-use super::super::plan::{Action, ContainerRef, Plan, StepId, Until};
+use super::super::exclusive_resources::Resource;
+use super::super::observed_state::{ObservedState, PublishedPort};
+use super::super::plan::{Action, ContainerRef, Plan, StepId, WaitCondition};
 use super::super::{Failure, Kind};
 use super::addresses::all_before;
 
 /// A start, and a host port that the container takes with it.
-struct Taker<'a> {
+struct PortClaim<'a> {
     step: StepId,
     container: &'a ContainerRef,
     resource: Resource,
@@ -29,12 +29,12 @@ struct Holder<'a> {
 /// that time. `ports`: what each publishes whenever it runs, by its id.
 pub fn check_ports(
     plan: &Plan,
-    observed: &Observed,
+    observed: &ObservedState,
     ports: &BTreeMap<String, Vec<PublishedPort>>,
 ) -> Result<(), Failure> {
     let after: Vec<BTreeSet<StepId>> =
         plan.steps.iter().map(|step| step.after.iter().copied().collect()).collect();
-    let mut earlier: Vec<Taker<'_>> = Vec::new();
+    let mut earlier: Vec<PortClaim<'_>> = Vec::new();
     for taker in takers(plan, ports) {
         let before = all_before(&after, taker.step);
         let holders = holders(&taker, observed);
@@ -70,7 +70,7 @@ pub fn check_ports(
 fn takers<'a>(
     plan: &'a Plan,
     ports: &'a BTreeMap<String, Vec<PublishedPort>>,
-) -> impl Iterator<Item = Taker<'a>> {
+) -> impl Iterator<Item = PortClaim<'a>> {
     plan.steps.iter().enumerate().flat_map(|(step, it)| {
         let (Action::StartContainer { container } | Action::RestartContainer { container }) =
             &it.action
@@ -78,11 +78,11 @@ fn takers<'a>(
             return Vec::new();
         };
         let own = container.id.as_ref().and_then(|id| ports.get(id)).into_iter().flatten();
-        own.map(|port| Taker { step, container, resource: port.resource() }).collect()
+        own.map(|port| PortClaim { step, container, resource: port.resource() }).collect()
     })
 }
 
-fn holders<'a>(taker: &Taker<'_>, observed: &'a Observed) -> Vec<Holder<'a>> {
+fn holders<'a>(taker: &PortClaim<'_>, observed: &'a ObservedState) -> Vec<Holder<'a>> {
     let has = |ports: &[PublishedPort]| {
         ports.iter().any(|port| port.resource().overlaps(&taker.resource))
     };
@@ -111,12 +111,12 @@ fn lets_go(plan: &Plan, done: &BTreeSet<StepId>, id: &str) -> bool {
         Action::StopContainer { container } | Action::RemoveContainer { container, .. } => {
             is_it(container)
         }
-        Action::Wait { container, until: Until::Completed } => is_it(container),
+        Action::Wait { container, until: WaitCondition::Completed } => is_it(container),
         _ => false,
     })
 }
 
-fn taken(plan: &Plan, taker: &Taker<'_>, holder: &Holder<'_>) -> Failure {
+fn taken(plan: &Plan, taker: &PortClaim<'_>, holder: &Holder<'_>) -> Failure {
     let message = format!(
         "The container \"{}\" needs {}, which is taken by {}",
         taker.container.name, taker.resource, holder.shown
@@ -128,7 +128,7 @@ fn taken(plan: &Plan, taker: &Taker<'_>, holder: &Holder<'_>) -> Failure {
     of_taker(plan, taker, message, format!("{stop}, or publish another host port and run `up`"))
 }
 
-fn of_taker(plan: &Plan, taker: &Taker<'_>, message: String, hint: String) -> Failure {
+fn of_taker(plan: &Plan, taker: &PortClaim<'_>, message: String, hint: String) -> Failure {
     let failure = Failure::new(Kind::Conflict, message).hint(hint);
     let failure = match taker.resource {
         Resource::HostPort { port, .. } => failure.field("port", u64::from(port)),

@@ -3,7 +3,7 @@
 
 use super::super::cause::Cause;
 use super::super::delivered_secrets::{DeliveredSecrets, are_of_one_key};
-use super::super::observed::{Container, Observed};
+use super::super::observed_state::{Container, ObservedState};
 
 /// How a container's secrets compare with those that would be delivered.
 pub(super) enum SecretsDifference {
@@ -18,7 +18,7 @@ pub(super) enum SecretsDifference {
 pub(super) fn of_secrets(
     container: &Container,
     wanted: &str,
-    observed: &Observed,
+    observed: &ObservedState,
 ) -> SecretsDifference {
     if let Some(there) = container.secrets.as_deref().filter(|there| are_of_one_key(there, wanted))
     {

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::driver_options::without_passwords;
 use super::super::hash;
-use super::super::observed::{self, Observed};
+use super::super::observed_state::{self, ObservedState};
 use super::super::spec::network::DEFAULT_NETWORK_DRIVER;
 use super::super::spec::{IpamConfig, Network, Service, Volume};
-use super::wanted::Wanted;
+use super::desired_state::DesiredState;
 
 /// Whether the container is made of the described service.
 pub(super) fn is_made_of(
-    there: &observed::Container,
+    there: &observed_state::Container,
     service: &Service,
-    wanted: &Wanted<'_>,
-    observed: &Observed,
+    wanted: &DesiredState<'_>,
+    observed: &ObservedState,
 ) -> bool {
     let Some(hash) = there.hash.as_deref() else { return false };
     hash::is_of_service(hash, service, wanted.project, wanted.secrets)
@@ -27,7 +27,7 @@ const ADDED_BY_THE_ENGINE: &str = "com.docker.network.enable_ipv";
 
 /// `driver: bridge → macvlan, internal: false → true`; nothing where the network is the described
 /// one.
-pub(super) fn of_network(there: &observed::Network, wanted: &Network) -> Option<String> {
+pub(super) fn of_network(there: &observed_state::Network, wanted: &Network) -> Option<String> {
     if there.hash.as_deref().is_some_and(|hash| hash::is_of_network(hash, wanted)) {
         return None;
     }
@@ -59,7 +59,7 @@ pub(super) fn of_network(there: &observed::Network, wanted: &Network) -> Option<
 }
 
 /// The same of a volume.
-pub(super) fn of_volume(there: &observed::Volume, wanted: &Volume) -> Option<String> {
+pub(super) fn of_volume(there: &observed_state::Volume, wanted: &Volume) -> Option<String> {
     if there.hash.as_deref().is_some_and(|hash| hash::is_of_volume(hash, wanted)) {
         return None;
     }

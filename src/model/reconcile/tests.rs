@@ -9,11 +9,11 @@ use similar_asserts::assert_eq;
 
 use super::*;
 use crate::model::image_reference::canonical;
-use crate::model::observed::{
-    Container, ContainerState, Health, Network, Observed, OneOff, OwnerState, PublishedPort,
-    TakenSubnet, Volume,
+use crate::model::observed_state::{
+    Container, ContainerState, Health, Network, ObservedState, OneOffContainer, OwnerState,
+    PublishedPort, TakenSubnet, Volume,
 };
-use crate::model::plan::{Plan, Undo};
+use crate::model::plan::{Plan, RollbackAction};
 use crate::model::secret::Secrets;
 use crate::model::spec::{Port, Project, ReadOptions};
 use crate::model::step::ObjectKind;
@@ -63,10 +63,10 @@ fn subnets(id: &str, network: &crate::model::spec::Network) -> Vec<TakenSubnet> 
 }
 
 /// The engine after `project` was brought up.
-fn applied(project: &Project) -> Observed {
+fn applied(project: &Project) -> ObservedState {
     let secrets = Secrets::new();
     let network_id = |key: &str| format!("id of {key}");
-    Observed {
+    ObservedState {
         delivered_secrets: BTreeMap::new(),
         containers: project
             .services
@@ -177,11 +177,11 @@ fn applied(project: &Project) -> Observed {
     }
 }
 
-fn images_only(project: &Project) -> Observed {
-    Observed { images: applied(project).images, ..Observed::default() }
+fn images_only(project: &Project) -> ObservedState {
+    ObservedState { images: applied(project).images, ..ObservedState::default() }
 }
 
-struct Asked {
+struct UpRequest {
     names: Option<Vec<String>>,
     fingerprint: &'static str,
     stopped: BTreeSet<String>,
@@ -192,7 +192,7 @@ struct Asked {
     renew: bool,
 }
 
-impl Default for Asked {
+impl Default for UpRequest {
     fn default() -> Self {
         Self {
             names: None,
@@ -207,10 +207,14 @@ impl Default for Asked {
     }
 }
 
-fn plan_with(project: &Project, observed: &Observed, asked: Asked) -> Result<Plan, Failure> {
+fn plan_with(
+    project: &Project,
+    observed: &ObservedState,
+    asked: UpRequest,
+) -> Result<Plan, Failure> {
     let with_secrets = project.services.values().filter(|service| !service.secrets.is_empty());
     up(
-        &Wanted {
+        &DesiredState {
             project,
             services: project.select(asked.names.as_deref())?,
             secrets: &Secrets::new(),
@@ -230,15 +234,15 @@ fn plan_with(project: &Project, observed: &Observed, asked: Asked) -> Result<Pla
     )
 }
 
-fn plan(project: &Project, observed: &Observed) -> String {
-    plan_with(project, observed, Asked::default()).unwrap().to_string()
+fn plan(project: &Project, observed: &ObservedState) -> String {
+    plan_with(project, observed, UpRequest::default()).unwrap().to_string()
 }
 
 #[test]
 fn on_an_empty_engine_everything_is_made_and_waits_only_for_what_it_names() {
     let project = project(stack());
     assert_eq!(
-        plan(&project, &Observed::default()),
+        plan(&project, &ObservedState::default()),
         "  1  pull image postgres:15  (not there)
   2  create network spc_default  (not there)
   3  create volume spc_data  (not there)
@@ -264,7 +268,7 @@ fn what_is_there_and_unchanged_is_left_alone() {
     assert_eq!(plan(&project, &applied(&project)), "spc: nothing to do\n");
 }
 
-fn undone(undo: &Undo) -> String {
+fn undone(undo: &RollbackAction) -> String {
     let of = undo.of.map(|step| format!(" (of {})", step + 1)).unwrap_or_default();
     format!("{} {}{of}", undo.action.kind(), undo.action.object())
 }
@@ -275,7 +279,7 @@ fn a_changed_variable_replaces_its_container_only_and_is_named() {
     let mut description = stack();
     description["services"]["db"]["environment"]["A"] = json!("2");
     let project = project(description);
-    let plan = plan_with(&project, &before, Asked::default()).unwrap();
+    let plan = plan_with(&project, &before, UpRequest::default()).unwrap();
     assert_eq!(
         plan.to_string(),
         "  1  create container spc-db-1.new  (environment A changed)
@@ -314,7 +318,7 @@ fn a_changed_image_is_told_from_a_changed_description() {
 fn a_changed_secret_replaces_its_container() {
     let project = project(stack());
     let observed = applied(&project);
-    let asked = |fingerprint| Asked { fingerprint, ..Asked::default() };
+    let asked = |fingerprint| UpRequest { fingerprint, ..UpRequest::default() };
     let changed = plan_with(&project, &observed, asked("key:two")).unwrap();
     assert!(
         changed
@@ -354,7 +358,7 @@ fn start_first_serves_beside_the_old_one_and_takes_the_alias_when_ready() {
     );
 }
 
-fn only_redis(description: Value, change: impl Fn(&mut Container)) -> (Project, Observed) {
+fn only_redis(description: Value, change: impl Fn(&mut Container)) -> (Project, ObservedState) {
     let project = project(description);
     let mut observed = applied(&project);
     observed
@@ -376,7 +380,7 @@ fn a_stopped_container_is_started_and_one_that_still_starts_is_waited_for() {
         "  1  start container spc-redis-1  (exited with code 137)\n  2  wait until ready container spc-redis-1  after 1\n"
     );
     let (project, observed) = only_redis(stack(), |redis| redis.health = Health::Starting);
-    let waits = plan_with(&project, &observed, Asked::default()).unwrap();
+    let waits = plan_with(&project, &observed, UpRequest::default()).unwrap();
     assert_eq!(
         waits.to_string(),
         "  1  wait until ready container spc-redis-1  (is not ready yet)\n"
@@ -406,7 +410,7 @@ fn a_job_that_exited_with_0_is_done_until_its_description_changes() {
     };
     let described = project(description("one"));
     assert!(
-        plan(&described, &Observed::default())
+        plan(&described, &ObservedState::default())
             .contains("wait until completed container spc-migrate-1")
     );
     let mut observed = applied(&described);
@@ -445,13 +449,14 @@ fn a_job_that_is_done_is_run_again_where_it_is_asked_for_by_name() {
             observed.containers.iter_mut().find(|container| container.service == "report").unwrap();
         (report.state, report.health, report.exit_code) =
             (ContainerState::Exited, Health::None, Some(0));
-        let named = |name: &str| Asked { names: Some(vec![name.to_owned()]), ..Asked::default() };
+        let named =
+            |name: &str| UpRequest { names: Some(vec![name.to_owned()]), ..UpRequest::default() };
         let again = format!(
             "  1  start container spc-report-1  (asked for by name)\n  2  wait until {wait} container spc-report-1  after 1\n"
         );
         assert_eq!(plan_with(&described, &observed, named("report")).unwrap().to_string(), again);
         // One that another service only needs is done.
-        for asked in [named("web"), Asked::default()] {
+        for asked in [named("web"), UpRequest::default()] {
             assert!(plan_with(&described, &observed, asked).unwrap().steps.is_empty());
         }
         // One that runs is the run that is asked for.
@@ -473,7 +478,7 @@ fn a_service_that_spc_stopped_is_no_finished_job() {
                `restart: \"unless-stopped\"` is for what runs on";
     assert_eq!(plan(&project, &observed), format!("spc: nothing to do\n{why}\n"));
     let stopped =
-        Asked { stopped: BTreeSet::from(["id of redis-1".to_owned()]), ..Asked::default() };
+        UpRequest { stopped: BTreeSet::from(["id of redis-1".to_owned()]), ..UpRequest::default() };
     assert!(
         plan_with(&project, &observed, stopped)
             .unwrap()
@@ -560,7 +565,7 @@ fn what_is_no_longer_described_is_reported_and_removed_only_when_asked() {
         plan(&project, &observed),
         "spc: nothing to do\nnote: spc-backend-1 belongs to no described service; --remove-orphans removes it\n"
     );
-    let asked = Asked { remove_orphans: true, ..Asked::default() };
+    let asked = UpRequest { remove_orphans: true, ..UpRequest::default() };
     assert!(
         plan_with(&project, &observed, asked)
             .unwrap()
@@ -575,12 +580,12 @@ fn a_compose_project_of_the_same_name_is_only_adopted_when_asked() {
     for network in &mut observed.networks {
         network.ours = false;
     }
-    let refused = plan_with(&project, &observed, Asked::default()).unwrap_err();
+    let refused = plan_with(&project, &observed, UpRequest::default()).unwrap_err();
     assert_eq!(
         refused.message,
         "A project \"spc\" that spc did not make is on this engine: spc-redis-1"
     );
-    let adopted = plan_with(&project, &observed, Asked { adopt: true, ..Asked::default() })
+    let adopted = plan_with(&project, &observed, UpRequest { adopt: true, ..UpRequest::default() })
         .unwrap()
         .to_string();
     assert!(
@@ -593,7 +598,7 @@ fn a_compose_project_of_the_same_name_is_only_adopted_when_asked() {
 #[test]
 fn a_running_container_that_was_taken_off_its_network_is_replaced() {
     let (project, observed) = only_redis(stack(), |redis| redis.networks.clear());
-    let plan = plan_with(&project, &observed, Asked::default()).unwrap().to_string();
+    let plan = plan_with(&project, &observed, UpRequest::default()).unwrap().to_string();
     assert!(
         plan.starts_with(
             "  1  create container spc-redis-1.new  (it is not on the network \"spc_default\")\n"
@@ -605,7 +610,7 @@ fn a_running_container_that_was_taken_off_its_network_is_replaced() {
         redis.networks.clear();
         redis.state = ContainerState::Created;
     });
-    let plan = plan_with(&project, &observed, Asked::default()).unwrap().to_string();
+    let plan = plan_with(&project, &observed, UpRequest::default()).unwrap().to_string();
     assert!(plan.starts_with("  1  start container spc-redis-1  (never started)\n"), "{plan}");
 }
 
@@ -620,7 +625,7 @@ fn what_was_adopted_once_stays_adopted() {
         .networks
         .iter_mut()
         .for_each(|network| (network.ours, network.compose, network.hash) = (false, true, None));
-    let refused = plan_with(&project(stack()), &observed, Asked::default()).unwrap_err();
+    let refused = plan_with(&project(stack()), &observed, UpRequest::default()).unwrap_err();
     assert!(
         refused.message.ends_with("was made by Docker Compose, for a project of this name"),
         "{refused}"
@@ -631,7 +636,8 @@ fn what_was_adopted_once_stays_adopted() {
     );
     let adopted = ["spc_data", "spc_default"].map(str::to_owned).into();
     let plan =
-        plan_with(&project(stack()), &observed, Asked { adopted, ..Asked::default() }).unwrap();
+        plan_with(&project(stack()), &observed, UpRequest { adopted, ..UpRequest::default() })
+            .unwrap();
     assert_eq!(plan.to_string(), "spc: nothing to do\n");
 }
 
@@ -640,7 +646,7 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
     let observed = applied(&project(stack()));
     let mut description = stack();
     description["volumes"]["data"]["driver"] = json!("other");
-    let refused = plan_with(&project(description), &observed, Asked::default()).unwrap_err();
+    let refused = plan_with(&project(description), &observed, UpRequest::default()).unwrap_err();
     assert_eq!(
         refused.message,
         "The volume \"spc_data\" was made with other settings than these: driver: local → other"
@@ -655,13 +661,13 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
         shared: false,
         settings: crate::model::spec::Volume::default(),
     });
-    let refused = plan_with(&project(stack()), &foreign, Asked::default()).unwrap_err();
+    let refused = plan_with(&project(stack()), &foreign, UpRequest::default()).unwrap_err();
     assert_eq!(refused.message, "The volume \"spc_data\" belongs to the project \"other\"");
     assert!(
         refused.hint.unwrap().contains("mark it `external: true` and name \"other\" in `projects`")
     );
     foreign.volumes[0].owner = None;
-    let refused = plan_with(&project(stack()), &foreign, Asked::default()).unwrap_err();
+    let refused = plan_with(&project(stack()), &foreign, UpRequest::default()).unwrap_err();
     assert_eq!(refused.message, "A volume \"spc_data\" that spc did not make is on this engine");
 }
 
@@ -692,8 +698,8 @@ fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
 #[test]
 fn down_removes_one_offs_before_the_networks_and_volumes_they_hang_on() {
     let mut observed =
-        Observed { networks: applied(&project(stack())).networks, ..Observed::default() };
-    observed.one_offs.push(OneOff {
+        ObservedState { networks: applied(&project(stack())).networks, ..ObservedState::default() };
+    observed.one_offs.push(OneOffContainer {
         id: "id of it".into(),
         name: "spc-db-run-1a2b".into(),
         is_up: true,
@@ -724,7 +730,8 @@ fn secrets_whose_container_is_gone_are_removed() {
     observed.orphaned_secrets.insert("0a1b".into());
     let wanted = "  1  remove volume 0a1b  (left by an interrupted run)\n";
     assert_eq!(plan(&project, &observed), wanted);
-    let alone = Observed { orphaned_secrets: observed.orphaned_secrets, ..Observed::default() };
+    let alone =
+        ObservedState { orphaned_secrets: observed.orphaned_secrets, ..ObservedState::default() };
     assert_eq!(
         down("spc", &alone, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
             .to_string(),
@@ -770,9 +777,12 @@ fn an_image_that_one_service_builds_is_built_once_for_all_that_name_it() {
     for (builder, user) in [("api", "worker"), ("worker", "api")] {
         let project = shared_build(builder, user);
         for names in [None, Some(vec![user.to_owned()])] {
-            let plan =
-                plan_with(&project, &Observed::default(), Asked { names, ..Asked::default() })
-                    .unwrap();
+            let plan = plan_with(
+                &project,
+                &ObservedState::default(),
+                UpRequest { names, ..UpRequest::default() },
+            )
+            .unwrap();
             let images: Vec<String> = plan
                 .steps
                 .iter()
@@ -797,8 +807,9 @@ fn a_build_that_is_asked_for_is_done_where_an_image_is_there_too() {
     let mut observed = applied(&project);
     let id = observed.images["shop/api:latest"].clone();
     observed.containers.iter_mut().for_each(|container| container.image_id.clone_from(&id));
-    assert!(plan_with(&project, &observed, Asked::default()).unwrap().steps.is_empty());
-    let plan = plan_with(&project, &observed, Asked { build: true, ..Asked::default() }).unwrap();
+    assert!(plan_with(&project, &observed, UpRequest::default()).unwrap().steps.is_empty());
+    let plan =
+        plan_with(&project, &observed, UpRequest { build: true, ..UpRequest::default() }).unwrap();
     let plan = plan.to_string();
     assert!(plan.starts_with("  1  build image shop/api  (asked for)\n"), "{plan}");
     assert_eq!(plan.matches(" create container").count(), 2, "{plan}");
@@ -812,7 +823,7 @@ fn a_build_that_is_asked_for_is_done_where_an_image_is_there_too() {
 #[test]
 fn an_image_is_there_under_every_spelling_of_its_name() {
     let digest = format!("sha256:{}", "0a".repeat(32));
-    let mut observed = Observed::default();
+    let mut observed = ObservedState::default();
     for name in [canonical("redis:7"), canonical(&format!("redis@{digest}")), digest.clone()] {
         observed.images.insert(name, digest.clone());
     }
@@ -825,12 +836,12 @@ fn an_image_is_there_under_every_spelling_of_its_name() {
     ];
     for name in names {
         let project = project(json!({ "services": {"cache": {"image": name}} }));
-        let plan = plan_with(&project, &observed, Asked::default()).unwrap().to_string();
+        let plan = plan_with(&project, &observed, UpRequest::default()).unwrap().to_string();
         assert!(!plan.contains("image"), "{name}: {plan}");
     }
     let unknown = format!("sha256:{}", "0b".repeat(32));
     let project = project(json!({ "services": {"cache": {"image": unknown}} }));
-    let failure = plan_with(&project, &observed, Asked::default()).unwrap_err();
+    let failure = plan_with(&project, &observed, UpRequest::default()).unwrap_err();
     assert_eq!(failure.message, format!("The image \"{unknown}\" is not on this engine"));
 }
 
@@ -838,10 +849,10 @@ fn an_image_is_there_under_every_spelling_of_its_name() {
 fn containers_with_anonymous_volumes_are_replaced_where_those_are_renewed() {
     let project = project(stack());
     let mut observed = applied(&project);
-    let asked = || Asked { renew: true, ..Asked::default() };
+    let asked = || UpRequest { renew: true, ..UpRequest::default() };
     assert!(plan_with(&project, &observed, asked()).unwrap().steps.is_empty());
     observed.containers[0].has_anonymous_volumes = true;
-    assert!(plan_with(&project, &observed, Asked::default()).unwrap().steps.is_empty());
+    assert!(plan_with(&project, &observed, UpRequest::default()).unwrap().steps.is_empty());
     let plan = plan_with(&project, &observed, asked()).unwrap().to_string();
     assert!(plan.contains("(its anonymous volumes are renewed)"), "{plan}");
 }

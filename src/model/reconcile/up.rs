@@ -6,23 +6,25 @@ use super::super::cause::{Cause, ChangedKeys};
 use super::super::failure::SpecPath;
 use super::super::image_reference::{canonical, is_id};
 use super::super::names::{self};
-use super::super::observed::{Container, ContainerState, Observed};
-use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId, Until, When};
+use super::super::observed_state::{Container, ContainerState, ObservedState};
+use super::super::plan::{
+    Action, Anonymous, ContainerRef, Plan, Step, StepCondition, StepId, WaitCondition,
+};
 use super::super::spec::{Condition, MountSource, Service};
 use super::super::{Failure, Kind, hash};
+use super::desired_state::DesiredState;
 use super::hand_over;
 use super::holders::holders;
 use super::images_first;
-use super::left_behind;
+use super::leftover_one_offs;
 use super::orphan_networks::orphan_networks;
-use super::planner::{Difference, Old, Planner, new_name, reference};
+use super::planner::{Difference, OldContainer, Planner, new_name, reference};
 use super::replace::names_of_images;
 use super::secrets::{SecretsDifference, of_secrets};
 use super::settings::{self, is_made_of};
-use super::wanted::Wanted;
 
 /// The plan that brings the wanted services up, ready.
-pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
+pub fn up(wanted: &DesiredState<'_>, observed: &ObservedState) -> Result<Plan, Failure> {
     check_foreign(wanted, observed)?;
     // A service that is named is active, whatever its profiles.
     let is_wanted = |service: &Service| wanted.services.contains(&service.name);
@@ -36,7 +38,7 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
     planner.orphans();
     planner.orphaned_secrets();
     let Planner { mut plan, groups, handed_over, .. } = planner;
-    left_behind::before_starts(&mut plan, observed);
+    leftover_one_offs::before_starts(&mut plan, observed);
     hand_over::arrange(&mut plan, groups, &handed_over, wanted, observed)?;
     orphan_networks(&mut plan, wanted, observed);
     images_first::arrange(&mut plan);
@@ -45,7 +47,10 @@ pub fn up(wanted: &Wanted<'_>, observed: &Observed) -> Result<Plan, Failure> {
 
 /// Refuses a project that Docker Compose made, unless it is to be adopted. Where it was, what is
 /// left of it and no longer described is an orphan like any other.
-pub(super) fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<(), Failure> {
+pub(super) fn check_foreign(
+    wanted: &DesiredState<'_>,
+    observed: &ObservedState,
+) -> Result<(), Failure> {
     let anything_ours = observed.containers.iter().any(|container| container.ours);
     let is_orphan = |container: &Container| {
         anything_ours && !wanted.project.services.contains_key(&container.service)
@@ -72,7 +77,7 @@ pub(super) fn check_foreign(wanted: &Wanted<'_>, observed: &Observed) -> Result<
 
 /// The services wanted, each after those that it depends on and those whose container writes to a
 /// volume that it alone is to write to from now on.
-pub(super) fn in_order(wanted: &Wanted<'_>, observed: &Observed) -> Vec<String> {
+pub(super) fn in_order(wanted: &DesiredState<'_>, observed: &ObservedState) -> Vec<String> {
     fn visit<'a>(
         name: &'a str,
         first: &BTreeMap<&'a str, BTreeSet<&'a str>>,
@@ -121,7 +126,7 @@ fn rightful<'a>(candidates: &[&'a Container], name: &str) -> Option<&'a Containe
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(wanted: &'a Wanted<'a>, observed: &'a Observed) -> Self {
+    pub(super) fn new(wanted: &'a DesiredState<'a>, observed: &'a ObservedState) -> Self {
         let mut of_service: BTreeMap<&str, Vec<&Container>> = BTreeMap::new();
         for container in &observed.containers {
             of_service.entry(&container.service).or_default().push(container);
@@ -131,7 +136,7 @@ impl<'a> Planner<'a> {
             observed,
             of_service,
             jobs: wanted.project.services.values().flat_map(waits_for_the_end_of).collect(),
-            plan: left_behind::left_behind(&wanted.project.name, observed),
+            plan: leftover_one_offs::left_behind(&wanted.project.name, observed),
             images: BTreeMap::new(),
             networks: BTreeMap::new(),
             volumes: BTreeMap::new(),
@@ -602,7 +607,7 @@ impl<'a> Planner<'a> {
         before: &[StepId],
     ) -> StepId {
         let job = self.is_job(service);
-        let until = if job { Until::Completed } else { Until::Ready };
+        let until = if job { WaitCondition::Completed } else { WaitCondition::Ready };
         let step = self.add(
             Some(service),
             Action::Wait { container: container.clone(), until },
@@ -680,10 +685,10 @@ impl<'a> Planner<'a> {
                 container,
                 cause,
                 &[before, &previous].concat(),
-                Old::AsItIs,
+                OldContainer::AsItIs,
             )),
             Difference::Image(known_after) => {
-                let when = When {
+                let when = StepCondition {
                     image: service.image.clone(),
                     known_after,
                     current: container.image_id.clone(),
@@ -695,9 +700,9 @@ impl<'a> Planner<'a> {
                     container,
                     Cause::ImageChanged,
                     &[before, &previous].concat(),
-                    Old::AsItIs,
+                    OldContainer::AsItIs,
                 );
-                self.when = Some(When { same: true, ..when });
+                self.when = Some(StepCondition { same: true, ..when });
                 self.keep(service, container, before)?;
                 self.when = None;
                 Ok(last)

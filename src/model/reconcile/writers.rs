@@ -8,18 +8,18 @@
 use std::collections::BTreeSet;
 
 use super::super::names::is_anonymous_volume;
-use super::super::observed::{Bystander, Container, Observed};
-use super::super::plan::{Action, ContainerRef, Plan, Step, StepId, Until};
+use super::super::observed_state::{Container, EngineContainer, ObservedState};
+use super::super::plan::{Action, ContainerRef, Plan, Step, StepId, WaitCondition};
 use super::super::spec::Project;
-use super::super::storage::{Storages, Writes, Written, clash};
+use super::super::storage::{Storages, WriteTarget, WriteTargets, clash};
 
 /// A start that would make a second writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecondWriter {
     /// What it would write to.
-    pub written: Written,
+    pub written: WriteTarget,
     /// The same or a part of it, as the holder has it mounted.
-    pub held: Written,
+    pub held: WriteTarget,
     /// Whose container would be started.
     pub service: Option<String>,
     /// The container that would be started.
@@ -32,7 +32,7 @@ pub struct SecondWriter {
 struct Start<'p> {
     step: StepId,
     container: &'p ContainerRef,
-    writes: Vec<Written>,
+    writes: Vec<WriteTarget>,
 }
 
 /// A plan and what is on the engine.
@@ -40,11 +40,11 @@ pub struct Writers<'a> {
     pub plan: &'a Plan,
     /// What containers are made of; none for verbs that create nothing.
     pub project: Option<&'a Project>,
-    pub observed: &'a Observed,
+    pub observed: &'a ObservedState,
     /// Where volumes and folders are kept.
     pub storages: &'a Storages,
     /// Every container on the engine.
-    pub all: &'a [Bystander],
+    pub all: &'a [EngineContainer],
     /// Volumes that an earlier description marked as shared.
     pub shared: &'a BTreeSet<String>,
 }
@@ -56,7 +56,7 @@ impl Writers<'_> {
         let before: Vec<BTreeSet<StepId>> =
             starts.iter().map(|start| self.plan.before(start.step)).collect();
         let second = |start: &Start<'_>,
-                      (written, held): (&Written, &Written),
+                      (written, held): (&WriteTarget, &WriteTarget),
                       holder: ContainerRef| SecondWriter {
             written: written.clone(),
             held: held.clone(),
@@ -128,17 +128,17 @@ impl Writers<'_> {
 
     /// What was observed of the project's own goes before a list, which may be wrong: see
     /// `apply::observe`.
-    fn is_up(&self, there: &Bystander) -> bool {
+    fn is_up(&self, there: &EngineContainer) -> bool {
         let observed = self.observed.containers.iter().find(|container| container.id == there.id);
         observed.map_or(there.is_up, Container::is_up)
     }
 
-    fn writes(&self) -> Writes<'_> {
-        Writes { project: self.project, storages: self.storages, shared: self.shared }
+    fn writes(&self) -> WriteTargets<'_> {
+        WriteTargets { project: self.project, storages: self.storages, shared: self.shared }
     }
 
     /// What a container writes to once it is started.
-    fn written(&self, step: StepId, container: &ContainerRef) -> Vec<Written> {
+    fn written(&self, step: StepId, container: &ContainerRef) -> Vec<WriteTarget> {
         let there = |id: Option<&String>| self.all.iter().find(|there| id == Some(&there.id));
         if let Some(there) = there(container.id.as_ref()) {
             return self.writes().of_started(there.writes.iter(), there.folders.iter());
@@ -174,7 +174,7 @@ impl Writers<'_> {
         let (mut open, mut seen) = (vec![step], BTreeSet::new());
         while let Some(step) = open.pop() {
             let Step { action, when, after, tolerates, .. } = &self.plan.steps[step];
-            let is_wait = matches!(action, Action::Wait { container, until: Until::Completed } if which(container));
+            let is_wait = matches!(action, Action::Wait { container, until: WaitCondition::Completed } if which(container));
             // A wait that is left out leaves the job at work, unless its start is left out for the
             // same reason.
             let is_done =

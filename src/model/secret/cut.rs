@@ -26,7 +26,7 @@ pub(super) fn marks(text: &[u8]) -> Vec<Range<usize>> {
 
 /// Where ends of values begin, by their first bytes.
 #[derive(Debug, Default)]
-pub(super) struct Tails {
+pub(super) struct ValueSuffixes {
     /// Three bytes → values and the character from which on they are their ends, longest first.
     by_begin: HashMap<[u8; 3], Vec<(usize, usize)>>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Tails {
 /// Ends that begin alike: more has a value only that repeats itself.
 const MOST_ALIKE: usize = 32;
 
-impl Tails {
+impl ValueSuffixes {
     /// Looks for the ends of a value too, of `shortest` characters at least.
     pub(super) fn add(&mut self, value: usize, characters: &[char], shortest: usize) {
         let text: String = characters.iter().collect();

@@ -125,7 +125,7 @@ fn line_break(rest: &[u8], length: usize) -> usize {
 
 /// The symbols of one value, where it begins at a given bit of a symbol.
 #[derive(Debug)]
-pub(super) struct Encoded {
+pub(super) struct EncodedValue {
     alphabet: Alphabet,
     /// Of each symbol the bits that are the value's, and what they are.
     symbols: Vec<(u8, u8)>,
@@ -134,7 +134,7 @@ pub(super) struct Encoded {
     aligned: Option<usize>,
 }
 
-impl Encoded {
+impl EncodedValue {
     /// The value in every kind of encoded text and at every offset.
     pub(super) fn all(value: &[u8]) -> Vec<Self> {
         /// From so many bytes on, no text of another meaning has these symbols by chance.
@@ -319,7 +319,7 @@ pub(super) type Piece = (usize, usize, usize);
 
 impl Pieces {
     /// Looks for pieces of these from now on, short ones aside.
-    pub(super) fn add(&mut self, value: usize, encodings: &[Encoded]) {
+    pub(super) fn add(&mut self, value: usize, encodings: &[EncodedValue]) {
         for (number, encoded) in
             encodings.iter().enumerate().filter(|(_, encoded)| encoded.aligned.is_none())
         {
@@ -345,7 +345,7 @@ impl Pieces {
         &self,
         line: &[u8],
         offset: usize,
-        encoded: impl Fn(EncodedId) -> &'e Encoded,
+        encoded: impl Fn(EncodedId) -> &'e EncodedValue,
         found: &mut Vec<Piece>,
     ) {
         for alphabet in Alphabet::ALL {
@@ -421,7 +421,7 @@ impl Pieces {
     }
 }
 
-impl Encoded {
+impl EncodedValue {
     /// How many symbols at the beginning of a run are the value's from `from` on: its end, or,
     /// where the run is all of a line, its middle.
     fn beginning(&self, run: &[u8], from: usize, is_last: bool) -> Option<usize> {

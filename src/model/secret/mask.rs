@@ -18,9 +18,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::cut::{Tails, marks};
-use super::encoded::{Encoded, EncodedId, Piece, Pieces};
-use super::spelling::{Ends, first_bytes};
+use super::cut::{ValueSuffixes, marks};
+use super::encoded::{EncodedId, EncodedValue, Piece, Pieces};
+use super::spelling::{EndPositions, first_bytes};
 
 /// Values of fewer characters are not looked for: masking "1" would hide everything.
 pub const SHORTEST: usize = 3;
@@ -39,11 +39,11 @@ pub(super) struct Mask {
     /// Bit `first << 8 | second`: whether a spelling of some value may begin with these two bytes.
     /// Most text is looked at no further.
     pairs: Vec<u64>,
-    by_pair: HashMap<(u8, u8), Vec<Beginning>>,
+    by_pair: HashMap<(u8, u8), Vec<MatchStart>>,
     /// By the first byte alone, where the second may be any: escapes.
-    by_first: Vec<Vec<Beginning>>,
+    by_first: Vec<Vec<MatchStart>>,
     pieces: Pieces,
-    tails: Tails,
+    tails: ValueSuffixes,
     names: BTreeSet<String>,
 }
 
@@ -51,18 +51,18 @@ pub(super) struct Mask {
 struct Value {
     name: String,
     characters: Vec<char>,
-    encodings: Vec<Encoded>,
+    encodings: Vec<EncodedValue>,
 }
 
 /// A way to write a value that may begin here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beginning {
+enum MatchStart {
     Text(usize),
     Encoded(EncodedId),
 }
 
 /// A part of a text that is hidden.
-struct Hidden {
+struct MaskedRange {
     from: usize,
     to: usize,
     value: usize,
@@ -71,7 +71,7 @@ struct Hidden {
 impl Mask {
     /// Looks for a value too, unless it is too short.
     pub(super) fn add(&mut self, name: &str, text: &str) {
-        self.add_with(name, text, Encoded::all(text.as_bytes()));
+        self.add_with(name, text, EncodedValue::all(text.as_bytes()));
     }
 
     /// Looks for a token too: nobody outside has it, to encode it.
@@ -79,7 +79,7 @@ impl Mask {
         self.add_with(name, token, Vec::new());
     }
 
-    fn add_with(&mut self, name: &str, text: &str, encodings: Vec<Encoded>) {
+    fn add_with(&mut self, name: &str, text: &str, encodings: Vec<EncodedValue>) {
         self.names.insert(name.to_owned());
         let characters: Vec<char> = text.chars().collect();
         if characters.len() < SHORTEST
@@ -95,38 +95,38 @@ impl Mask {
         self.values.push(Value { name: name.to_owned(), characters, encodings });
     }
 
-    fn index(&mut self, index: usize, characters: &[char], encodings: &[Encoded]) {
+    fn index(&mut self, index: usize, characters: &[char], encodings: &[EncodedValue]) {
         self.pairs.resize(1 << 10, 0);
         self.by_first.resize_with(1 << 8, Vec::new);
         let mut buffer = [0; 4];
         let plain = characters[0].encode_utf8(&mut buffer).as_bytes();
         let second = if plain.len() > 1 { vec![plain[1]] } else { first_bytes(characters[1]) };
         for second in second {
-            self.begins(Beginning::Text(index), plain[0], Some(second));
+            self.begins(MatchStart::Text(index), plain[0], Some(second));
         }
         // Escapes are rare where text isn't escaped, and where it is any may be the value's; but
         // "=" stands everywhere.
         for first in first_bytes(characters[0]).into_iter().filter(|first| *first != plain[0]) {
             if first != b'=' {
-                self.begins(Beginning::Text(index), first, None);
+                self.begins(MatchStart::Text(index), first, None);
                 continue;
             }
             for digits in [format!("{:02x}", plain[0]), format!("{:02X}", plain[0])] {
-                self.begins(Beginning::Text(index), first, digits.bytes().next());
+                self.begins(MatchStart::Text(index), first, digits.bytes().next());
             }
         }
         // Doubled or closed quotes, and escapes that begin with the character itself.
         if matches!(characters[0], '\'' | '"' | '\\' | '%' | '&' | '=' | '+') {
-            self.begins(Beginning::Text(index), plain[0], None);
+            self.begins(MatchStart::Text(index), plain[0], None);
         }
         for (number, encoded) in encodings.iter().enumerate() {
             for (first, second) in encoded.beginnings() {
-                self.begins(Beginning::Encoded((index, number)), first, second);
+                self.begins(MatchStart::Encoded((index, number)), first, second);
             }
         }
     }
 
-    fn begins(&mut self, what: Beginning, first: u8, second: Option<u8>) {
+    fn begins(&mut self, what: MatchStart, first: u8, second: Option<u8>) {
         let mut allow = |second: u8| {
             let pair = usize::from(first) << 8 | usize::from(second);
             self.pairs[pair / 64] |= 1 << (pair % 64);
@@ -154,7 +154,7 @@ impl Mask {
         }
         let mut masked = String::with_capacity(text.len());
         let mut end = 0;
-        for Hidden { from, to, value } in hidden {
+        for MaskedRange { from, to, value } in hidden {
             if from >= end {
                 masked.push_str(&text[end..from]);
             }
@@ -181,7 +181,7 @@ impl Mask {
     }
 
     /// What is hidden, in order; each part goes further than those before it.
-    fn find(&self, text: &str) -> Vec<Hidden> {
+    fn find(&self, text: &str) -> Vec<MaskedRange> {
         let mut found = self.find_whole(text.as_bytes());
         if !self.values.is_empty() {
             self.add_parts(text.as_bytes(), &mut found);
@@ -190,8 +190,8 @@ impl Mask {
     }
 
     /// The same without parts of values.
-    fn find_whole(&self, bytes: &[u8]) -> Vec<Hidden> {
-        let mut found: Vec<Hidden> = Vec::new();
+    fn find_whole(&self, bytes: &[u8]) -> Vec<MaskedRange> {
+        let mut found: Vec<MaskedRange> = Vec::new();
         if self.values.is_empty() {
             return found;
         }
@@ -213,23 +213,25 @@ impl Mask {
         found
     }
 
-    fn longest_at(&self, text: &[u8], at: usize) -> Option<Hidden> {
+    fn longest_at(&self, text: &[u8], at: usize) -> Option<MaskedRange> {
         let by_pair = self.by_pair.get(&(text[at], text[at + 1])).map_or(&[][..], Vec::as_slice);
         let all = by_pair.iter().chain(&self.by_first[usize::from(text[at])]);
         let found = all.filter_map(|beginning| match beginning {
-            Beginning::Text(value) => {
-                Some(Hidden { from: at, to: self.values[*value].end_at(text, at)?, value: *value })
-            }
-            Beginning::Encoded(id) => {
+            MatchStart::Text(value) => Some(MaskedRange {
+                from: at,
+                to: self.values[*value].end_at(text, at)?,
+                value: *value,
+            }),
+            MatchStart::Encoded(id) => {
                 let (from, to) = self.encoded(*id).find_at(text, at)?;
-                Some(Hidden { from, to, value: id.0 })
+                Some(MaskedRange { from, to, value: id.0 })
             }
         });
         // Of those that end together, the one that was there first.
         found.reduce(|longest, next| if next.to > longest.to { next } else { longest })
     }
 
-    fn encoded(&self, (value, number): EncodedId) -> &Encoded {
+    fn encoded(&self, (value, number): EncodedId) -> &EncodedValue {
         &self.values[value].encodings[number]
     }
 
@@ -243,7 +245,7 @@ impl Mask {
     }
 
     /// Adds the parts of values that stand where lines are broken, or where a text was cut off.
-    fn add_parts(&self, text: &[u8], found: &mut Vec<Hidden>) {
+    fn add_parts(&self, text: &[u8], found: &mut Vec<MaskedRange>) {
         let marks = marks(text);
         let mut parts = Vec::new();
         let mut from = 0;
@@ -263,7 +265,7 @@ impl Mask {
         if parts.is_empty() {
             return;
         }
-        found.extend(parts.into_iter().map(|(value, from, to)| Hidden { from, to, value }));
+        found.extend(parts.into_iter().map(|(value, from, to)| MaskedRange { from, to, value }));
         found.sort_by_key(|hidden| (hidden.from, std::cmp::Reverse(hidden.to)));
         let mut end = 0;
         found.retain(|hidden| {
@@ -284,10 +286,10 @@ impl Mask {
                 self.by_pair.get(&(text[at], text[at + 1])).map_or(&[][..], Vec::as_slice);
             by_pair.iter().chain(&self.by_first[usize::from(text[at])]).find_map(|beginning| {
                 match beginning {
-                    Beginning::Text(value) => self.values[*value]
+                    MatchStart::Text(value) => self.values[*value]
                         .begins_until(&text[..to], at)
                         .then_some((*value, at, to)),
-                    Beginning::Encoded(_) => None,
+                    MatchStart::Encoded(_) => None,
                 }
             })
         })
@@ -309,7 +311,7 @@ impl Value {
 
     /// The same for the value's characters from `from` on.
     fn end_from(&self, from: usize, text: &[u8], at: usize) -> Option<usize> {
-        let mut ends = Ends::of(at);
+        let mut ends = EndPositions::of(at);
         for c in &self.characters[from..] {
             ends = ends.after(text, *c)?;
         }
@@ -318,7 +320,7 @@ impl Value {
 
     /// Whether `text` ends in the middle of the value, which begins at `at`.
     fn begins_until(&self, text: &[u8], at: usize) -> bool {
-        let mut ends = Ends::of(at);
+        let mut ends = EndPositions::of(at);
         for (read, c) in self.characters.iter().enumerate() {
             if read >= SHORTEST && ends.last() == Some(text.len()) {
                 return true;

@@ -11,13 +11,13 @@ use super::entities::entity_names;
 /// Characters that escape themselves (a backslash, a quote) may end anywhere in a run of them:
 /// `\\\\` is one, two or four. Such ends are kept as a range, however long the run.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ends {
+pub(super) struct EndPositions {
     /// First and last. A character that may stand within the range stands there all the way.
     at: [(usize, usize); 8],
     len: usize,
 }
 
-impl Ends {
+impl EndPositions {
     pub(super) fn of(at: usize) -> Self {
         let mut ends = Self::default();
         ends.add(at);
@@ -83,7 +83,7 @@ impl Ends {
 }
 
 /// Where the spellings of `c` end that begin at `at`.
-fn add_ends(text: &[u8], at: usize, c: char, ends: &mut Ends) {
+fn add_ends(text: &[u8], at: usize, c: char, ends: &mut EndPositions) {
     let Some(&first) = text.get(at) else { return };
     let mut buffer = [0; 4];
     let plain = c.encode_utf8(&mut buffer).as_bytes();
@@ -130,7 +130,7 @@ pub(super) fn first_bytes(c: char) -> Vec<u8> {
 }
 
 /// `%2F`, `%2f`, encoded again (`%252F`), and `%u002F`.
-fn percent(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
+fn percent(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut EndPositions) {
     if c == '%' {
         // What follows may look as if it belonged to another layer.
         let depth = text[at + 1..].chunks_exact(2).take(4).take_while(|two| *two == b"25").count();
@@ -171,7 +171,7 @@ fn quoted_printable_byte(text: &[u8], at: usize) -> Option<(u32, usize)> {
 }
 
 /// `&lt;`, `&#60;`, `&#x3C;`, encoded again (`&amp;lt;`).
-fn html(text: &[u8], at: usize, c: char, ends: &mut Ends) {
+fn html(text: &[u8], at: usize, c: char, ends: &mut EndPositions) {
     let mut at = at + 1;
     loop {
         if let Some((code, end)) = numeric_entity(text, at)
@@ -206,7 +206,7 @@ fn numeric_entity(text: &[u8], at: usize) -> Option<(u32, usize)> {
 
 /// `\/`, `\n`, `\u002f`, `\u{2f}`, `\U0000002f`, `\x2f`, `\057`; the backslash as often as it was
 /// escaped again.
-fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut Ends) {
+fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut EndPositions) {
     let count = backslashes(text, at);
     add(
         ends,
@@ -317,7 +317,7 @@ fn number(text: &[u8], at: usize, digits: usize, radix: u32) -> Option<u32> {
     })
 }
 
-fn add(ends: &mut Ends, end: Option<usize>) {
+fn add(ends: &mut EndPositions, end: Option<usize>) {
     if let Some(end) = end {
         ends.add(end);
     }

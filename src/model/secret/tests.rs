@@ -57,10 +57,10 @@ fn escaped_html(value: &str) -> String {
 }
 
 /// A spelling and its name.
-type Spelt = (&'static str, String);
+type NamedSpelling = (&'static str, String);
 
 /// What programs make of a value, each character or byte for itself.
-fn in_characters(value: &str) -> Vec<Spelt> {
+fn in_characters(value: &str) -> Vec<NamedSpelling> {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     let url = percent(value, unreserved);
     vec![
@@ -134,7 +134,7 @@ fn in_characters(value: &str) -> Vec<Spelt> {
 }
 
 /// A value in hexadecimal and base64, with text around it inside.
-fn encoded(value: &str) -> Vec<Spelt> {
+fn encoded(value: &str) -> Vec<NamedSpelling> {
     let hex =
         |join: &str| value.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(join);
     vec![

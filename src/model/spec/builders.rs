@@ -54,7 +54,7 @@ impl Project {
         is_needed: &dyn Fn(&str) -> bool,
         bases: &Bases<'_>,
     ) -> Result<Vec<OrderedBuild>, Failure> {
-        let mut order = Order { project: self, chosen, is_needed, bases, builds: Vec::new() };
+        let mut order = BuildSorter { project: self, chosen, is_needed, bases, builds: Vec::new() };
         for image in images {
             order.visit(image, &mut Vec::new())?;
         }
@@ -87,7 +87,7 @@ impl Project {
     }
 }
 
-struct Order<'a> {
+struct BuildSorter<'a> {
     project: &'a Project,
     chosen: &'a BTreeSet<String>,
     is_needed: &'a dyn Fn(&str) -> bool,
@@ -95,7 +95,7 @@ struct Order<'a> {
     builds: Vec<OrderedBuild>,
 }
 
-impl Order<'_> {
+impl BuildSorter<'_> {
     /// The place of the build that makes `image`; nothing where none has to. `within`: the services
     /// whose builds wait for it.
     fn visit(&mut self, image: &str, within: &mut Vec<String>) -> Result<Option<usize>, Failure> {

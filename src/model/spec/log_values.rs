@@ -7,7 +7,7 @@ use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
 
 /// What a value has to be.
-enum Form {
+enum ValueRule {
     /// True or false.
     Truth,
     Words(&'static [&'static str]),
@@ -26,36 +26,36 @@ enum Form {
 
 /// Whether an empty text is a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Empty {
+enum EmptyText {
     Taken,
     Refused,
 }
 
 /// The options whose values are known, as Docker 20.10 and 28.5 read them. What is checked where it
 /// is used alone stands in [`log_options`].
-const FORMS: [(&str, Form, Empty); 22] = [
-    ("mode", Form::Words(&["blocking", "non-blocking"]), Empty::Taken),
-    ("max-size", Form::Size, Empty::Refused),
-    ("max-file", Form::Number(i64::MIN, i64::MAX), Empty::Refused),
-    ("compress", Form::Truth, Empty::Refused),
-    ("tag", Form::Tag, Empty::Taken),
-    ("cache-disabled", Form::Truth, Empty::Taken),
-    ("gelf-address", Form::Gelf, Empty::Refused),
-    ("gelf-compression-type", Form::Words(&["gzip", "zlib", "none"]), Empty::Refused),
-    ("gelf-compression-level", Form::Number(-1, 9), Empty::Refused),
-    ("gelf-tcp-max-reconnect", Form::Number(0, i64::MAX), Empty::Refused),
-    ("gelf-tcp-reconnect-delay", Form::Number(0, i64::MAX), Empty::Refused),
-    ("syslog-address", Form::Syslog, Empty::Taken),
-    ("syslog-facility", Form::Facility, Empty::Taken),
-    ("syslog-format", Form::Words(&["rfc3164", "rfc5424", "rfc5424micro"]), Empty::Taken),
-    ("fluentd-address", Form::Fluentd, Empty::Taken),
-    ("fluentd-async", Form::Truth, Empty::Taken),
-    ("fluentd-request-ack", Form::Truth, Empty::Taken),
-    ("fluentd-sub-second-precision", Form::Truth, Empty::Taken),
-    ("splunk-format", Form::Words(&["inline", "json", "raw"]), Empty::Refused),
-    ("splunk-gzip", Form::Truth, Empty::Refused),
-    ("splunk-insecureskipverify", Form::Truth, Empty::Refused),
-    ("awslogs-create-group", Form::Truth, Empty::Taken),
+const FORMS: [(&str, ValueRule, EmptyText); 22] = [
+    ("mode", ValueRule::Words(&["blocking", "non-blocking"]), EmptyText::Taken),
+    ("max-size", ValueRule::Size, EmptyText::Refused),
+    ("max-file", ValueRule::Number(i64::MIN, i64::MAX), EmptyText::Refused),
+    ("compress", ValueRule::Truth, EmptyText::Refused),
+    ("tag", ValueRule::Tag, EmptyText::Taken),
+    ("cache-disabled", ValueRule::Truth, EmptyText::Taken),
+    ("gelf-address", ValueRule::Gelf, EmptyText::Refused),
+    ("gelf-compression-type", ValueRule::Words(&["gzip", "zlib", "none"]), EmptyText::Refused),
+    ("gelf-compression-level", ValueRule::Number(-1, 9), EmptyText::Refused),
+    ("gelf-tcp-max-reconnect", ValueRule::Number(0, i64::MAX), EmptyText::Refused),
+    ("gelf-tcp-reconnect-delay", ValueRule::Number(0, i64::MAX), EmptyText::Refused),
+    ("syslog-address", ValueRule::Syslog, EmptyText::Taken),
+    ("syslog-facility", ValueRule::Facility, EmptyText::Taken),
+    ("syslog-format", ValueRule::Words(&["rfc3164", "rfc5424", "rfc5424micro"]), EmptyText::Taken),
+    ("fluentd-address", ValueRule::Fluentd, EmptyText::Taken),
+    ("fluentd-async", ValueRule::Truth, EmptyText::Taken),
+    ("fluentd-request-ack", ValueRule::Truth, EmptyText::Taken),
+    ("fluentd-sub-second-precision", ValueRule::Truth, EmptyText::Taken),
+    ("splunk-format", ValueRule::Words(&["inline", "json", "raw"]), EmptyText::Refused),
+    ("splunk-gzip", ValueRule::Truth, EmptyText::Refused),
+    ("splunk-insecureskipverify", ValueRule::Truth, EmptyText::Refused),
+    ("awslogs-create-group", ValueRule::Truth, EmptyText::Taken),
 ];
 
 /// The facilities of syslog, from number 0 on; there are 24.
@@ -102,7 +102,7 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
     for (name, form, empty) in &FORMS {
         let Some(value) = logging.options.get(*name) else { continue };
         if let Some((reason, hint)) =
-            fault(name, value, form).filter(|_| *empty == Empty::Refused || !value.is_empty())
+            fault(name, value, form).filter(|_| *empty == EmptyText::Refused || !value.is_empty())
         {
             return Err(field.fail_value(&["options", name], reason).hint(hint));
         }
@@ -128,7 +128,7 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
 }
 
 /// What is wrong with a value, and a next step.
-fn fault(name: &str, value: &str, form: &Form) -> Option<(String, String)> {
+fn fault(name: &str, value: &str, form: &ValueRule) -> Option<(String, String)> {
     let cant = |hint: String| Some((format!("\"{name}\" can't be \"{value}\""), hint));
     let word = |words: &[&str]| {
         cant(
@@ -137,12 +137,12 @@ fn fault(name: &str, value: &str, form: &Form) -> Option<(String, String)> {
         )
     };
     match form {
-        Form::Truth if sizes::truth(value).is_none() => Some((
+        ValueRule::Truth if sizes::truth(value).is_none() => Some((
             format!("\"{name}\" has to be true or false, but it is \"{value}\""),
             "write \"true\" or \"false\"".to_owned(),
         )),
-        Form::Words(words) if !words.contains(&value) => word(words),
-        Form::Number(least, most)
+        ValueRule::Words(words) if !words.contains(&value) => word(words),
+        ValueRule::Number(least, most)
             if !value.parse::<i64>().is_ok_and(|number| (*least..=*most).contains(&number)) =>
         {
             cant(match *most {
@@ -151,17 +151,17 @@ fn fault(name: &str, value: &str, form: &Form) -> Option<(String, String)> {
                 most => format!("write a whole number from {least} to {most}"),
             })
         }
-        Form::Size if size(value, DECIMAL).is_none() => {
+        ValueRule::Size if size(value, DECIMAL).is_none() => {
             Some((not_a_size(value), sizes::SIZE.to_owned()))
         }
-        Form::Facility
+        ValueRule::Facility
             if !FACILITIES.contains(&value)
                 && !value.parse::<i64>().is_ok_and(|number| (0..24).contains(&number)) =>
         {
             word(&FACILITIES)
         }
-        Form::Tag => tag_fault(value),
-        Form::Gelf => {
+        ValueRule::Tag => tag_fault(value),
+        ValueRule::Gelf => {
             let rest = value.strip_prefix("udp://").or_else(|| value.strip_prefix("tcp://"));
             let has_port =
                 rest.is_some_and(|rest| port(rest.split('/').next().unwrap_or_default()).is_some());
@@ -171,14 +171,14 @@ fn fault(name: &str, value: &str, form: &Form) -> Option<(String, String)> {
                 cant("write it like \"udp://logs.example.com:12201\"".to_owned())
             }
         }
-        Form::Syslog
+        ValueRule::Syslog
             if !["udp://", "tcp://", "tcp+tls://", "unix://", "unixgram://"]
                 .iter()
                 .any(|scheme| value.starts_with(scheme)) =>
         {
             cant("write it like \"udp://logs.example.com:514\"".to_owned())
         }
-        Form::Fluentd => {
+        ValueRule::Fluentd => {
             let host = value.strip_prefix("tcp://").unwrap_or(value);
             let is_wrong = !host.contains("://")
                 && port(host).is_some_and(|port| port.parse::<u16>().is_err());

@@ -8,7 +8,7 @@ mod canonical;
 pub mod config;
 mod container_fields;
 pub mod contents;
-mod exclusive;
+mod description_conflicts;
 pub mod health;
 pub mod log_options;
 mod log_values;

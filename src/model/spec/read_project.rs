@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::exclusive;
+use super::description_conflicts;
 use super::project::{Project, ReadOptions, path, unknown};
 use super::reader::Field;
-use super::tokens::{self, Described};
+use super::tokens::{self, DescriptionKind};
 use super::{
     Condition, Config, MountSource, Network, Restart, Secret, Service, UpdateOrder, Volume, config,
 };
 use crate::model::failure::SpecPath;
-use crate::model::storage::{NOT_SHARED, Storages, Writes, Written, clash};
+use crate::model::storage::{NOT_SHARED, Storages, WriteTarget, WriteTargets, clash};
 use crate::model::{Failure, Kind, graph, names, suggest};
 
 /// Who writes to a volume, and by which other name of what is kept there.
-fn who(service: &Service, volume: &Volume, written: &Written) -> String {
+fn who(service: &Service, volume: &Volume, written: &WriteTarget) -> String {
     match written.name.volume() {
         Some(name) if name == volume.name => service.name.clone(),
         _ => format!("{} (by {})", service.name, written.shown()),
@@ -74,7 +74,7 @@ impl Project {
         description: &Value,
         options: &ReadOptions<'_>,
     ) -> Result<Self, Failure> {
-        tokens::check(description, Described::Stack)?;
+        tokens::check(description, DescriptionKind::Stack)?;
         names::check_project(name)?;
         let root = Field::root(description);
         let mut map = root.map()?;
@@ -180,7 +180,7 @@ impl Project {
         }
         self.check_built_names(&|service| self.is_active(service))?;
         self.check_writers(&|service| self.is_active(service))?;
-        exclusive::check(self)?;
+        description_conflicts::check(self)?;
         self.check_profiles()?;
         if let Some(cycle) = graph::cycle(self) {
             return Err(Failure::usage(format!(
@@ -225,9 +225,9 @@ impl Project {
     /// it. Several entries may name one volume, and several volumes and bind mounts one folder.
     pub fn check_writers(&self, counts: &dyn Fn(&Service) -> bool) -> Result<(), Failure> {
         let storages = Storages::default();
-        let writes = Writes { project: Some(self), storages: &storages, shared: NOT_SHARED };
+        let writes = WriteTargets { project: Some(self), storages: &storages, shared: NOT_SHARED };
         let counted = self.services.values().filter(|service| service.scale > 0 && counts(service));
-        let written: Vec<(&Service, Vec<Written>)> =
+        let written: Vec<(&Service, Vec<WriteTarget>)> =
             counted.map(|service| (service, writes.of_service(service))).collect();
         let is_written = |volume: &Volume| {
             self.services

@@ -12,7 +12,7 @@ use crate::model::token::{self, Token};
 
 /// What a description describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Described {
+pub enum DescriptionKind {
     /// A whole stack.
     Stack,
     /// One `build`.
@@ -22,12 +22,12 @@ pub enum Described {
 }
 
 /// Refuses a secret that stands where none is delivered, or unexposed in an environment.
-pub fn check(description: &Value, described: Described) -> Result<(), Failure> {
-    Pass { described, path: Vec::new(), is_item: false }.value(description)
+pub fn check(description: &Value, described: DescriptionKind) -> Result<(), Failure> {
+    TokenPass { described, path: Vec::new(), is_item: false }.value(description)
 }
 
 /// What a place in a description is to a secret.
-enum Place<'a> {
+enum TokenLocation<'a> {
     Environment {
         service: &'a str,
         key: String,
@@ -48,14 +48,14 @@ enum Place<'a> {
     Elsewhere,
 }
 
-struct Pass {
-    described: Described,
+struct TokenPass {
+    described: DescriptionKind,
     path: Vec<String>,
     /// Whether the last of the path is an index.
     is_item: bool,
 }
 
-impl Pass {
+impl TokenPass {
     fn value(&mut self, value: &Value) -> Result<(), Failure> {
         match value {
             Value::String(text) => match token::first(text) {
@@ -91,44 +91,46 @@ impl Pass {
     fn text(&self, text: &str) -> Result<(), Failure> {
         let mut tokens = token::tokens(text);
         let place = match self.place(text) {
-            Place::Environment { key, .. } if token::first(&key).is_some() => Place::Service,
+            TokenLocation::Environment { key, .. } if token::first(&key).is_some() => {
+                TokenLocation::Service
+            }
             place => place,
         };
         let refused = match place {
-            Place::Environment { .. } => tokens.find(|token| !token.is_exposed),
+            TokenLocation::Environment { .. } => tokens.find(|token| !token.is_exposed),
             _ => tokens.next(),
         };
         refused.map_or(Ok(()), |token| Err(self.refuse(token, &place).at(self.at(false))))
     }
 
     /// The place of a value; an item `KEY=value` of a list tells its name in `text`.
-    fn place(&self, text: &str) -> Place<'_> {
+    fn place(&self, text: &str) -> TokenLocation<'_> {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         if path.contains(&"labels") {
-            return Place::Label;
+            return TokenLocation::Label;
         }
         match (self.described, path.as_slice()) {
-            (Described::Stack, ["services", service, "environment", key]) => {
+            (DescriptionKind::Stack, ["services", service, "environment", key]) => {
                 let key =
                     if self.is_item { text.split('=').next().unwrap_or_default() } else { key };
-                Place::Environment { service, key: key.to_owned() }
+                TokenLocation::Environment { service, key: key.to_owned() }
             }
             (
-                Described::Stack,
+                DescriptionKind::Stack,
                 ["services", _, "secrets", ..] | ["services", _, "build", "secrets", ..],
             )
-            | (Described::Build, ["secrets", ..]) => Place::SecretName,
-            (Described::Stack, ["services", _, "build", "args", ..])
-            | (Described::Build, ["args", ..]) => Place::BuildArgument,
-            (Described::Stack, ["services", _, "build", ..]) | (Described::Build, _) => {
-                Place::Build
-            }
-            (Described::Stack, ["services", _, "command" | "entrypoint" | "healthcheck", ..]) => {
-                Place::Process
-            }
-            (Described::Stack, ["services", ..]) => Place::Service,
-            (Described::Stack, ["configs", name, ..]) => Place::Config { name },
-            _ => Place::Elsewhere,
+            | (DescriptionKind::Build, ["secrets", ..]) => TokenLocation::SecretName,
+            (DescriptionKind::Stack, ["services", _, "build", "args", ..])
+            | (DescriptionKind::Build, ["args", ..]) => TokenLocation::BuildArgument,
+            (DescriptionKind::Stack, ["services", _, "build", ..])
+            | (DescriptionKind::Build, _) => TokenLocation::Build,
+            (
+                DescriptionKind::Stack,
+                ["services", _, "command" | "entrypoint" | "healthcheck", ..],
+            ) => TokenLocation::Process,
+            (DescriptionKind::Stack, ["services", ..]) => TokenLocation::Service,
+            (DescriptionKind::Stack, ["configs", name, ..]) => TokenLocation::Config { name },
+            _ => TokenLocation::Elsewhere,
         }
     }
 
@@ -136,7 +138,7 @@ impl Pass {
     fn refused_key(&self, token: Token<'_>) -> Failure {
         let place = match self.place("") {
             // The name of a variable is not its value.
-            Place::Environment { .. } => Place::Service,
+            TokenLocation::Environment { .. } => TokenLocation::Service,
             place => place,
         };
         self.refuse(token, &place).at(self.at(true))
@@ -146,7 +148,7 @@ impl Pass {
         SpecPath { keys: self.path.clone(), on_key }
     }
 
-    fn refuse(&self, token: Token<'_>, place: &Place<'_>) -> Failure {
+    fn refuse(&self, token: Token<'_>, place: &TokenLocation<'_>) -> Failure {
         let (name, path) = (token.name, self.path.join("."));
         let stands = |reason: &str| {
             Failure::usage(format!("The secret \"{name}\" would stand in \"{path}\"{reason}"))
@@ -156,33 +158,33 @@ impl Pass {
             "{as_file}; if it must be in the environment, write expose(secret(\"{name}\")) there"
         );
         match place {
-            Place::Environment { service, key } => {
+            TokenLocation::Environment { service, key } => {
                 Failure::usage(format!("The secret \"{name}\" would stand in the environment of \"{service}\" as {key}"))
                     .hint(format!("{as_file}; if it must be there, write expose(secret(\"{name}\"))"))
             }
-            Place::SecretName => {
+            TokenLocation::SecretName => {
                 Failure::usage(format!("\"{path}\" takes the name of a secret, not the secret itself")).hint(format!("write \"{name}\""))
             }
-            Place::Config { name: config } => Failure::usage(format!("The secret \"{name}\" would stand in the config \"{config}\""))
+            TokenLocation::Config { name: config } => Failure::usage(format!("The secret \"{name}\" would stand in the config \"{config}\""))
                 .hint(format!("deliver it as a file of its own with `secrets: [\"{name}\"]`")),
-            Place::BuildArgument => stands(": build arguments stay in the image's history").hint(format!(
+            TokenLocation::BuildArgument => stands(": build arguments stay in the image's history").hint(format!(
                 "give it to the build with `secrets: [\"{name}\"]` under `build`, and read it in a step `RUN --mount=type=secret,id={name} …`"
             )),
-            Place::Build => stands(", which the image keeps or the engine shows").hint(format!(
+            TokenLocation::Build => stands(", which the image keeps or the engine shows").hint(format!(
                 "give it to the build with `secrets: [\"{name}\"]` under `build`, and read it in a step `RUN --mount=type=secret,id={name} …`"
             )),
-            Place::Process => stands(": the arguments of a process can be seen by others").hint(anywhere),
-            Place::Label => stands(": whoever may look at the engine sees labels").hint(match self.described {
-                Described::Stack | Described::Build => anywhere,
-                Described::Object => "only a container is given secrets, with `secrets` of its service".to_owned(),
+            TokenLocation::Process => stands(": the arguments of a process can be seen by others").hint(anywhere),
+            TokenLocation::Label => stands(": whoever may look at the engine sees labels").hint(match self.described {
+                DescriptionKind::Stack | DescriptionKind::Build => anywhere,
+                DescriptionKind::Object => "only a container is given secrets, with `secrets` of its service".to_owned(),
             }),
-            Place::Service => stands(": whoever may look at the engine sees it there").hint(anywhere),
-            Place::Elsewhere if self.path.len() == 2 && self.path[0] == "secrets" => {
+            TokenLocation::Service => stands(": whoever may look at the engine sees it there").hint(anywhere),
+            TokenLocation::Elsewhere if self.path.len() == 2 && self.path[0] == "secrets" => {
                 Failure::usage(format!("\"{path}\" takes where the secret \"{name}\" comes from, not the secret itself")).hint(format!(
                     "write it with fs::write(\"secrets/{name}\", expose(…)), and describe it as #{{ file: \"secrets/{name}\" }}"
                 ))
             }
-            Place::Elsewhere => stands(": whoever may look at the engine sees it there")
+            TokenLocation::Elsewhere => stands(": whoever may look at the engine sees it there")
                 .hint("only a container is given secrets, with `secrets` of its service"),
         }
     }
@@ -200,7 +202,7 @@ mod tests {
         Secrets::token("key", [7; 16])
     }
 
-    fn told(description: &Value, described: Described) -> String {
+    fn refusal(description: &Value, described: DescriptionKind) -> String {
         match check(description, described) {
             Ok(()) => "fine".to_owned(),
             Err(failure) => {
@@ -215,14 +217,20 @@ mod tests {
     fn an_environment_takes_an_exposed_secret_and_no_other() {
         let of = |value: Value| json!({"services": {"db": {"environment": value}}});
         let exposed = Secrets::exposed(&hidden());
-        assert_eq!(told(&of(json!({"PW": format!("a{exposed}b")})), Described::Stack), "fine");
-        assert_eq!(told(&of(json!([format!("PW={exposed}")])), Described::Stack), "fine");
+        assert_eq!(
+            refusal(&of(json!({"PW": format!("a{exposed}b")})), DescriptionKind::Stack),
+            "fine"
+        );
+        assert_eq!(refusal(&of(json!([format!("PW={exposed}")])), DescriptionKind::Stack), "fine");
         let refused = "The secret \"key\" would stand in the environment of \"db\" as PW | \
                        deliver it as a file with `secrets: [\"key\"]`; if it must be there, write expose(secret(\"key\"))";
-        assert_eq!(told(&of(json!({"PW": hidden()})), Described::Stack), refused);
-        assert_eq!(told(&of(json!([format!("PW={}", hidden())])), Described::Stack), refused);
+        assert_eq!(refusal(&of(json!({"PW": hidden()})), DescriptionKind::Stack), refused);
         assert_eq!(
-            told(&of(json!({"PW": format!("{exposed}{}", hidden())})), Described::Stack),
+            refusal(&of(json!([format!("PW={}", hidden())])), DescriptionKind::Stack),
+            refused
+        );
+        assert_eq!(
+            refusal(&of(json!({"PW": format!("{exposed}{}", hidden())})), DescriptionKind::Stack),
             refused
         );
         // The name of a variable is no value, exposed or not.
@@ -232,7 +240,7 @@ mod tests {
             json!([exposed.clone()]),
         ] {
             assert!(
-                told(&of(wrong.clone()), Described::Stack)
+                refusal(&of(wrong.clone()), DescriptionKind::Stack)
                     .starts_with("The secret \"key\" would stand in"),
                 "{wrong}"
             );
@@ -249,67 +257,67 @@ mod tests {
             for (description, described, expected) in [
                 (
                     json!({"services": {"a": {"build": {"args": {"T": token}}}}}),
-                    Described::Stack,
+                    DescriptionKind::Stack,
                     format!(
                         "The secret \"key\" would stand in \"services.a.build.args.T\": build arguments stay in the image's history | {mounted}"
                     ),
                 ),
                 (
                     json!({"args": [format!("T={token}")]}),
-                    Described::Build,
+                    DescriptionKind::Build,
                     format!("The secret \"key\" would stand in \"args.0\": build arguments stay in the image's history | {mounted}"),
                 ),
                 (
                     json!({"target": token}),
-                    Described::Build,
+                    DescriptionKind::Build,
                     format!("The secret \"key\" would stand in \"target\", which the image keeps or the engine shows | {mounted}"),
                 ),
                 (
                     json!({"services": {"a": {"command": ["x", token]}}}),
-                    Described::Stack,
+                    DescriptionKind::Stack,
                     format!(
                         "The secret \"key\" would stand in \"services.a.command.1\": the arguments of a process can be seen by others | {anywhere}"
                     ),
                 ),
                 (
                     json!({"services": {"a": {"labels": {"l": token}}}}),
-                    Described::Stack,
+                    DescriptionKind::Stack,
                     format!(
                         "The secret \"key\" would stand in \"services.a.labels.l\": whoever may look at the engine sees labels | {anywhere}"
                     ),
                 ),
                 (
                     json!({"services": {token: {}}}),
-                    Described::Stack,
+                    DescriptionKind::Stack,
                     format!(
                         "The secret \"key\" would stand in \"services.TOKEN\": whoever may look at the engine sees it there | {anywhere}"
                     ),
                 ),
                 (
                     json!({"secrets": {"key": token}}),
-                    Described::Stack,
+                    DescriptionKind::Stack,
                     "\"secrets.key\" takes where the secret \"key\" comes from, not the secret itself | write it with \
                      fs::write(\"secrets/key\", expose(…)), and describe it as #{ file: \"secrets/key\" }"
                         .to_owned(),
                 ),
                 (
                     json!({"driver_opts": {"o": token}}),
-                    Described::Object,
+                    DescriptionKind::Object,
                     format!("The secret \"key\" would stand in \"driver_opts.o\": whoever may look at the engine sees it there | {only}"),
                 ),
                 (
                     json!({"secrets": [token]}),
-                    Described::Build,
+                    DescriptionKind::Build,
                     "\"secrets.0\" takes the name of a secret, not the secret itself | write \"key\"".to_owned(),
                 ),
                 (
                     json!({"configs": {"c": {"content": token}}}),
-                    Described::Stack,
+                    DescriptionKind::Stack,
                     "The secret \"key\" would stand in the config \"c\" | deliver it as a file of its own with `secrets: [\"key\"]`"
                         .to_owned(),
                 ),
             ] {
-                assert_eq!(told(&description, described), expected);
+                assert_eq!(refusal(&description, described), expected);
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{planned_and_run, text, try_plan_saying};
 use crate::engine::sim::{ExecAnswer, Process};
 use crate::machine::World;
 use crate::model::diagnostic::Diagnostic;
-use crate::plan::Planned;
+use crate::plan::PlanOutcome;
 
 /// A machine on which a command of `cache` answers so, and the runbook `code`.
 fn answering(code: &str, command: &str, answer: ExecAnswer) -> World {
@@ -31,7 +31,7 @@ fn failed(world: &World) -> (String, Box<Diagnostic>, Vec<String>) {
         "ask.rhai",
         Arc::new(move |text| hears.lock().push(text.to_owned())),
     );
-    let Ok(Planned::Failed(preview, diagnostic)) = planned else { panic!("{planned:?}") };
+    let Ok(PlanOutcome::Failed(preview, diagnostic)) = planned else { panic!("{planned:?}") };
     let said = said.lock().clone();
     (text(&preview), diagnostic, said)
 }

@@ -16,7 +16,7 @@ const CHECK: &str =
 
 /// How a service is when the plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ill {
+enum InitialState {
     /// The engine is about to start it again.
     Restarting,
     /// The same, listed while it runs.
@@ -25,9 +25,14 @@ enum Ill {
     Starting,
 }
 
-const ALL: [Ill; 4] = [Ill::Restarting, Ill::BetweenExits, Ill::Unhealthy, Ill::Starting];
+const ALL: [InitialState; 4] = [
+    InitialState::Restarting,
+    InitialState::BetweenExits,
+    InitialState::Unhealthy,
+    InitialState::Starting,
+];
 
-impl Ill {
+impl InitialState {
     fn process(self) -> Process {
         let never = Process::new().ready_after(Duration::from_hours(1000));
         match self {
@@ -65,7 +70,7 @@ fn db(more: &str) -> String {
 }
 
 /// A machine on which these services were brought up, and `db` is ill since.
-fn ill(how: Ill, services: &str, files: &[(&str, &str)]) -> World {
+fn ill(how: InitialState, services: &str, files: &[(&str, &str)]) -> World {
     let first = world(&[("first.rhai", &up(services))]);
     planned_and_run(&first, "first.rhai");
     first.engine.set_process("db", how.process());
@@ -125,7 +130,8 @@ fn what_depends_on_a_service_that_is_not_ready_is_planned() {
         let world = ill(how, &all("red"), &[("up.rhai", &up(&all("blue")))]);
         let said = text(&planned(&world, "up.rhai"));
         assert!(
-            said.contains("wait until ready container shop-db-1") || how == Ill::BetweenExits,
+            said.contains("wait until ready container shop-db-1")
+                || how == InitialState::BetweenExits,
             "{how:?}: {said}"
         );
         assert!(said.ends_with("1 to replace"), "{how:?}: {said}");
@@ -212,7 +218,7 @@ wait.rhai:4
 #[test]
 fn what_is_only_looked_at_keeps_the_state_it_was_found_in() {
     let code = stack(&db("")) + "sleep(\"10m\");\nfs::write(shop.service(\"db\").state, \"x\");\n";
-    let world = ill(Ill::Restarting, &db(""), &[("look.rhai", &code)]);
+    let world = ill(InitialState::Restarting, &db(""), &[("look.rhai", &code)]);
     let said = text(&planned(&world, "look.rhai"));
     assert!(said.contains("write file restarting"), "{said}");
 }
@@ -221,7 +227,7 @@ fn what_is_only_looked_at_keeps_the_state_it_was_found_in() {
 fn a_condition_on_what_is_found_is_assumed_to_become_true_and_its_steps_are_told_once() {
     let code = stack(&db(""))
         + "wait_until(\"1m\", || { http::get(\"http://localhost/\"); shop.service(\"db\").state == \"running\" });\nfs::write(\"done\", \"x\");\n";
-    let world = ill(Ill::Restarting, &db(""), &[("until.rhai", &code)]);
+    let world = ill(InitialState::Restarting, &db(""), &[("until.rhai", &code)]);
     let expected = "\
 until.rhai:3
   1  request GET http://localhost/  asked for in line 3
@@ -236,7 +242,7 @@ until.rhai:4
 fn a_wait_that_runs_out_of_virtual_time_ends_the_plan_and_is_no_failure_of_it() {
     let code = stack(&db(""))
         + "retry(#{ timeout: \"5s\" }, || { while shop.service(\"db\").state != \"running\" { sleep(\"1s\"); } });\n";
-    let world = ill(Ill::Restarting, &db(""), &[("loop.rhai", &code)]);
+    let world = ill(InitialState::Restarting, &db(""), &[("loop.rhai", &code)]);
     let preview = try_plan(&world, "loop.rhai").unwrap();
     assert!(preview.ends.is_some(), "{preview:?}");
 }

@@ -67,11 +67,11 @@ impl Disk {
     }
 
     /// Runs a command of a project of these settings, its stack in `deploy`.
-    fn run(&self, allow: &str, wish: &Wish) -> Result<CheckedCommand, Refusal> {
+    fn run(&self, allow: &str, wish: &TestCommand) -> Result<CheckedCommand, Refusal> {
         self.run_in(&format!("project_directory = \"deploy\"\n[allow]\n{allow}\n"), wish)
     }
 
-    fn run_in(&self, toml: &str, wish: &Wish) -> Result<CheckedCommand, Refusal> {
+    fn run_in(&self, toml: &str, wish: &TestCommand) -> Result<CheckedCommand, Refusal> {
         let pairs = |all: &[(&str, &str)]| {
             all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
@@ -89,7 +89,7 @@ impl Disk {
             look: &|path| self.look(path),
             resolve: &|path| self.resolve(path),
         };
-        let wish = CommandWish {
+        let wish = RequestedCommand {
             command: &command,
             environment: &environment,
             folder: wish.folder.map(Path::new),
@@ -99,19 +99,19 @@ impl Disk {
 }
 
 #[derive(Clone, Copy)]
-struct Wish<'a> {
+struct TestCommand<'a> {
     command: &'a str,
     environment: &'a [(&'a str, &'a str)],
     folder: Option<&'a str>,
     home: &'a str,
 }
 
-const GIT_STATUS: Wish<'static> =
-    Wish { command: "git status", environment: &[], folder: None, home: "/root" };
+const GIT_STATUS: TestCommand<'static> =
+    TestCommand { command: "git status", environment: &[], folder: None, home: "/root" };
 const ALLOW_GIT: &str = "commands = [\"git status\"]";
 
-fn command(command: &str) -> Wish<'_> {
-    Wish { command, ..GIT_STATUS }
+fn command(command: &str) -> TestCommand<'_> {
+    TestCommand { command, ..GIT_STATUS }
 }
 
 #[track_caller]
@@ -163,7 +163,7 @@ fn a_command_gets_a_fixed_path_home_locale_and_listed_variables_only() {
     let run = |allow: &str, environment: &'static [(&str, &str)]| {
         let allow = format!("{ALLOW_GIT}\n{allow}");
         Disk::new()
-            .run(&allow, &Wish { environment, ..GIT_STATUS })
+            .run(&allow, &TestCommand { environment, ..GIT_STATUS })
             .map(|checked| checked.environment)
     };
     let expected = |more: &[(&str, &str)]| -> BTreeMap<String, String> {
@@ -237,7 +237,7 @@ fn no_variable_that_makes_a_command_run_something_else_gets_through() {
     for name in names {
         let environment = [(name, "/work/app/deploy/git")];
         let refusal = Disk::new()
-            .run(ALLOW_GIT, &Wish { environment: &environment, ..GIT_STATUS })
+            .run(ALLOW_GIT, &TestCommand { environment: &environment, ..GIT_STATUS })
             .unwrap_err();
         assert_eq!(
             (refusal.value.as_str(), refusal.because.as_deref()),
@@ -249,7 +249,7 @@ fn no_variable_that_makes_a_command_run_something_else_gets_through() {
         let environment = [(name, "x")];
         for allow in [ALLOW_GIT, "commands = [\"*\"]"] {
             let refusal = Disk::new()
-                .run(allow, &Wish { environment: &environment, ..GIT_STATUS })
+                .run(allow, &TestCommand { environment: &environment, ..GIT_STATUS })
                 .unwrap_err();
             assert_eq!(refusal.because.unwrap(), "that is not the name of a variable");
         }
@@ -260,7 +260,11 @@ fn no_variable_that_makes_a_command_run_something_else_gets_through() {
 fn a_home_folder_that_scripts_can_write_is_not_passed_on() {
     let home = |allow: &str, home: &str| {
         let allow = format!("{ALLOW_GIT}\n{allow}");
-        Disk::new().run(&allow, &Wish { home, ..GIT_STATUS }).unwrap().environment.remove("HOME")
+        Disk::new()
+            .run(&allow, &TestCommand { home, ..GIT_STATUS })
+            .unwrap()
+            .environment
+            .remove("HOME")
     };
     assert_eq!(home("", "/root"), Some("/root".to_owned()));
     for given in ["/work/app/deploy", "/work/app/deploy/home", "relative", ""] {
@@ -499,8 +503,11 @@ fn a_command_folder_that_scripts_or_containers_can_write_is_refused() {
 #[test]
 fn a_script_chooses_no_folder_that_it_or_a_container_can_write() {
     let run = |disk: &Disk, allow: &str, folder: &str| {
-        disk.run(&format!("{ALLOW_GIT}\n{allow}"), &Wish { folder: Some(folder), ..GIT_STATUS })
-            .map(|checked| checked.folder)
+        disk.run(
+            &format!("{ALLOW_GIT}\n{allow}"),
+            &TestCommand { folder: Some(folder), ..GIT_STATUS },
+        )
+        .map(|checked| checked.folder)
     };
     let disk = Disk::new().link("/work/app/deploy/out", "/opt").link("/work/app/in", "deploy");
     for folder in [".", "", "sub", "../deploy", "/work/app/deploy/sub", "out", "../in", "out/.."] {
@@ -530,7 +537,7 @@ fn a_script_chooses_no_folder_that_it_or_a_container_can_write() {
 #[test]
 fn with_a_star_a_script_chooses_program_folder_and_variables() {
     let environment = [("PATH", "/evil"), ("GIT_DIR", "x")];
-    let wish = Wish {
+    let wish = TestCommand {
         command: "./deploy/git",
         environment: &environment,
         folder: Some("."),
@@ -556,11 +563,13 @@ fn with_a_star_a_script_chooses_program_folder_and_variables() {
 #[test]
 fn a_hint_lists_each_entry_once() {
     let toml = "commands = [\"git status\", \"make\", \"git status\", \"make\"]";
-    let refusal = Disk::new().run(toml, &Wish { command: "git push", ..GIT_STATUS }).unwrap_err();
+    let refusal =
+        Disk::new().run(toml, &TestCommand { command: "git push", ..GIT_STATUS }).unwrap_err();
     assert_eq!(refusal.add, ["commands = [\"git status\", \"make\", \"git push\"]"]);
     // What is refused for another reason than its words is listed already.
     let toml = format!("{ALLOW_GIT}\ncommand_env = [\"A\", \"A\"]");
-    let refusal =
-        Disk::new().run(&toml, &Wish { environment: &[("B", "1")], ..GIT_STATUS }).unwrap_err();
+    let refusal = Disk::new()
+        .run(&toml, &TestCommand { environment: &[("B", "1")], ..GIT_STATUS })
+        .unwrap_err();
     assert_eq!(refusal.add, ["command_env = [\"A\", \"B\"]"]);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::fixture::Scripts;
 use super::super::run::Outcome;
-use super::super::standard::EMBEDDED;
+use super::super::standard_library::EMBEDDED;
 use crate::api::context::ProjectSettings;
 use crate::api::fixture::Fixture;
 use crate::api::stack::Stack;

@@ -24,7 +24,7 @@ const KEYS: [&str; 6] = ["code", "stdout", "stderr", "takes", "cannot_run", "run
 
 /// How a command ends.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Said {
+pub struct CommandOutcome {
     code: i64,
     stdout: String,
     stderr: String,
@@ -36,7 +36,7 @@ pub struct Said {
 /// What is answered.
 #[derive(Clone)]
 enum Answer {
-    Said(Said),
+    Said(CommandOutcome),
     Asked(FnPtr),
     InTurn(Arc<(AtomicUsize, Vec<Answer>)>),
 }
@@ -44,14 +44,14 @@ enum Answer {
 /// Answers to commands.
 #[derive(Clone)]
 pub struct Answers {
-    lab: Weak<TestContext>,
+    test_context: Weak<TestContext>,
     /// The longest pattern first.
     by_pattern: Vec<(String, Answer)>,
 }
 
 impl Answers {
     /// The answers that a test gives.
-    pub fn of(lab: &Arc<TestContext>, value: &Dynamic) -> Result<Self, Failure> {
+    pub fn of(test_context: &Arc<TestContext>, value: &Dynamic) -> Result<Self, Failure> {
         let patterns = value
             .read_lock::<Map>()
             .filter(|map| !map.keys().all(|key| KEYS.contains(&key.as_str())))
@@ -66,14 +66,14 @@ impl Answers {
         by_pattern.sort_by_key(|(pattern, _)| {
             std::cmp::Reverse(pattern.chars().filter(|c| *c != '*').count())
         });
-        Ok(Self { lab: Arc::downgrade(lab), by_pattern })
+        Ok(Self { test_context: Arc::downgrade(test_context), by_pattern })
     }
 
     /// The answer to a command; nothing if it is left to the machine itself.
-    pub fn give(&self, command: &[String]) -> Option<Said> {
+    pub fn give(&self, command: &[String]) -> Option<CommandOutcome> {
         let words = words_of(command);
         let (_, answer) = self.by_pattern.iter().find(|(pattern, _)| matches(pattern, &words))?;
-        given(&self.lab, answer, &words)
+        given(&self.test_context, answer, &words)
     }
 }
 
@@ -99,9 +99,9 @@ fn answer(value: &Dynamic) -> Result<Answer, Failure> {
     }
 }
 
-fn said(value: &Dynamic) -> Result<Said, Failure> {
+fn said(value: &Dynamic) -> Result<CommandOutcome, Failure> {
     if value.is_string() || value.is_int() || value.is_float() {
-        return Ok(Said { stdout: plain(value), ..Said::default() });
+        return Ok(CommandOutcome { stdout: plain(value), ..CommandOutcome::default() });
     }
     if !value.is_map() {
         return Err(Failure::usage(format!(
@@ -110,7 +110,7 @@ fn said(value: &Dynamic) -> Result<Said, Failure> {
         )));
     }
     let mut options = Options::of(value, "parts of an answer")?;
-    let said = Said {
+    let said = CommandOutcome {
         code: options.integer("code")?.unwrap_or(0),
         stdout: options.text("stdout")?.unwrap_or_default(),
         stderr: options.text("stderr")?.unwrap_or_default(),
@@ -122,24 +122,24 @@ fn said(value: &Dynamic) -> Result<Said, Failure> {
     Ok(said)
 }
 
-fn given(lab: &Weak<TestContext>, answer: &Answer, words: &str) -> Option<Said> {
+fn given(test_context: &Weak<TestContext>, answer: &Answer, words: &str) -> Option<CommandOutcome> {
     match answer {
         Answer::Said(said) => Some(said.clone()),
         Answer::InTurn(all) => {
             let (next, answers) = &**all;
             let at = next.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
-            given(lab, &answers[at], words)
+            given(test_context, &answers[at], words)
         }
         Answer::Asked(function) => {
-            let value = ask(lab, function, words.to_owned().into())?;
+            let value = ask(test_context, function, words.to_owned().into())?;
             if value.is_unit() {
                 return None;
             }
             match said(&value) {
                 Ok(said) => Some(said),
                 Err(failure) => {
-                    let lab = lab.upgrade()?;
-                    lab.fail(crate::script::project_context::plain(
+                    let test_context = test_context.upgrade()?;
+                    test_context.fail(crate::script::project_context::plain(
                         failure.field("answer", literal(&value)),
                     ));
                     Some(failed())
@@ -150,20 +150,24 @@ fn given(lab: &Weak<TestContext>, answer: &Answer, words: &str) -> Option<Said> 
 }
 
 /// What a function of the test answers. Its failure is the test's.
-fn ask(lab: &Weak<TestContext>, function: &FnPtr, argument: Dynamic) -> Option<Dynamic> {
-    let lab = lab.upgrade()?;
-    let script = lab.script()?;
+fn ask(test_context: &Weak<TestContext>, function: &FnPtr, argument: Dynamic) -> Option<Dynamic> {
+    let test_context = test_context.upgrade()?;
+    let script = test_context.script()?;
     match task::answering(|| script.answer(function, vec![argument])) {
         Ok(value) => Some(value),
         Err(diagnostic) => {
-            lab.fail(diagnostic);
+            test_context.fail(diagnostic);
             None
         }
     }
 }
 
-fn failed() -> Said {
-    Said { code: 1, stderr: "the test's answer failed\n".to_owned(), ..Said::default() }
+fn failed() -> CommandOutcome {
+    CommandOutcome {
+        code: 1,
+        stderr: "the test's answer failed\n".to_owned(),
+        ..CommandOutcome::default()
+    }
 }
 
 /// A text ends a line.
@@ -171,8 +175,8 @@ fn whole_lines(text: String) -> String {
     if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" }
 }
 
-impl From<Said> for ExecAnswer {
-    fn from(said: Said) -> Self {
+impl From<CommandOutcome> for ExecAnswer {
+    fn from(said: CommandOutcome) -> Self {
         let mut answer = match &said.cannot_run {
             Some(words) => Self::cannot_run(words),
             None => Self::default(),
@@ -190,8 +194,8 @@ impl From<Said> for ExecAnswer {
     }
 }
 
-impl From<Said> for CommandAnswer {
-    fn from(said: Said) -> Self {
+impl From<CommandOutcome> for CommandAnswer {
+    fn from(said: CommandOutcome) -> Self {
         Self {
             stdout: whole_lines(said.stdout).into(),
             stderr: whole_lines(said.stderr).into(),
@@ -205,31 +209,31 @@ impl From<Said> for CommandAnswer {
 /// Answers to requests.
 #[derive(Clone)]
 pub struct Pages {
-    lab: Weak<TestContext>,
+    test_context: Weak<TestContext>,
     answer: Dynamic,
 }
 
 impl Pages {
     /// The answers that a test gives: a status, a body, a map, or a function of the request (`"GET http://…"`).
-    pub fn of(lab: &Arc<TestContext>, value: &Dynamic) -> Result<Self, Failure> {
+    pub fn of(test_context: &Arc<TestContext>, value: &Dynamic) -> Result<Self, Failure> {
         if !value.is_fnptr() {
             page(value)?;
         }
-        Ok(Self { lab: Arc::downgrade(lab), answer: value.clone() })
+        Ok(Self { test_context: Arc::downgrade(test_context), answer: value.clone() })
     }
 
     /// The answer to a request.
     pub fn give(&self, request: &str) -> Option<HttpAnswer> {
         let value = match self.answer.clone().try_cast::<FnPtr>() {
-            Some(function) => ask(&self.lab, &function, request.to_owned().into())
+            Some(function) => ask(&self.test_context, &function, request.to_owned().into())
                 .filter(|value| !value.is_unit())?,
             None => self.answer.clone(),
         };
         page(&value)
             .map_err(|failure| {
-                self.lab
-                    .upgrade()
-                    .inspect(|lab| lab.fail(crate::script::project_context::plain(failure)))
+                self.test_context.upgrade().inspect(|test_context| {
+                    test_context.fail(crate::script::project_context::plain(failure))
+                })
             })
             .ok()
     }

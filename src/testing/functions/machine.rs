@@ -6,7 +6,7 @@ use std::time::Duration;
 use rhai::{Array, Dynamic, Map};
 
 use super::answers::Answers;
-use crate::engine::sim::{BuildScript, Figures, ImageSpec, Process, Traffic};
+use crate::engine::sim::{BuildScript, ImageSpec, Process, Traffic, TrafficStats};
 use crate::model::{Failure, Kind};
 use crate::testing::test_context::TestContext;
 use crate::value::options::{duration_of, number};
@@ -20,7 +20,11 @@ const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 const PULL_TAKES: Duration = Duration::from_secs(3);
 
 /// Makes containers behave.
-pub fn process(lab: &Arc<TestContext>, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
+pub fn process(
+    test_context: &Arc<TestContext>,
+    pattern: &str,
+    given: &Dynamic,
+) -> Result<(), Failure> {
     let mut options = Options::of(given, "options of a process")?;
     let mut process = Process::new();
     if let Some(value) = options.take("ready_after") {
@@ -66,11 +70,11 @@ pub fn process(lab: &Arc<TestContext>, pattern: &str, given: &Dynamic) -> Result
         process = process.writes(&destination);
     }
     if let Some(exec) = options.take("exec") {
-        let answers = Answers::of(lab, &exec)?;
+        let answers = Answers::of(test_context, &exec)?;
         process = process.on_exec(move |request, _| answers.give(&request.command).map(Into::into));
     }
     options.finish()?;
-    lab.world.engine.set_process(pattern, process);
+    test_context.world.engine.set_process(pattern, process);
     Ok(())
 }
 
@@ -113,7 +117,7 @@ fn log_lines(value: Dynamic) -> Result<Vec<LogLine>, Failure> {
 }
 
 /// Describes an image of the registry, or one that is there.
-pub fn image(lab: &TestContext, name: &str, given: &Dynamic) -> Result<(), Failure> {
+pub fn image(test_context: &TestContext, name: &str, given: &Dynamic) -> Result<(), Failure> {
     let failed = |error: crate::engine::EngineError| {
         Failure::usage(format!("The image \"{name}\" can't be made: {}", error.message))
     };
@@ -147,7 +151,7 @@ pub fn image(lab: &TestContext, name: &str, given: &Dynamic) -> Result<(), Failu
     let (missing, here) =
         (options.bool("missing")?.unwrap_or(false), options.bool("here")?.unwrap_or(false));
     options.finish()?;
-    let engine = &lab.world.engine;
+    let engine = &test_context.world.engine;
     if missing {
         return engine.withhold(name).map_err(failed);
     }
@@ -156,7 +160,7 @@ pub fn image(lab: &TestContext, name: &str, given: &Dynamic) -> Result<(), Failu
 }
 
 /// Makes builds go so.
-pub fn build(lab: &TestContext, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
+pub fn build(test_context: &TestContext, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
     let mut options = Options::of(given, "options of a build")?;
     let mut script = BuildScript::new();
     if let Some(time) = options.duration("step_takes")? {
@@ -168,12 +172,12 @@ pub fn build(lab: &TestContext, pattern: &str, given: &Dynamic) -> Result<(), Fa
         script = script.fails_at(&part, &output, code);
     }
     options.finish()?;
-    lab.world.engine.set_build(pattern, script);
+    test_context.world.engine.set_build(pattern, script);
     Ok(())
 }
 
 /// The requests to the stack, and how each release answers.
-pub fn traffic(lab: &TestContext, given: &Map) -> Result<(), Failure> {
+pub fn traffic(test_context: &TestContext, given: &Map) -> Result<(), Failure> {
     let mut traffic = Traffic::default();
     for (name, value) in given {
         if name == "rps" {
@@ -189,9 +193,9 @@ pub fn traffic(lab: &TestContext, given: &Map) -> Result<(), Failure> {
         let error_rate = options.float("error_rate")?.unwrap_or(0.0);
         let p95_ms = options.float("p95_ms")?.unwrap_or(50.0);
         options.finish()?;
-        traffic.by_release.insert(name.to_string(), Figures { error_rate, p95_ms });
+        traffic.by_release.insert(name.to_string(), TrafficStats { error_rate, p95_ms });
     }
-    lab.world.engine.set_traffic(traffic);
+    test_context.world.engine.set_traffic(traffic);
     Ok(())
 }
 

@@ -13,9 +13,9 @@
 
 pub mod answers;
 pub mod assert;
+mod call_positions;
 pub mod difference;
 pub mod machine;
-mod placed;
 pub mod runbook;
 pub mod sim;
 pub mod views;

@@ -5,7 +5,7 @@ use rhai::{Array, Dynamic, Map};
 
 use crate::api::Raw;
 use crate::api::shared_module;
-use crate::machine::{End, Ran};
+use crate::machine::{CompletedRun, End};
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
@@ -20,14 +20,14 @@ pub fn register(engine: &mut Engine) {
 }
 
 fn run(call: &NativeCallContext, name: &str, words: &[String]) -> Raw<Record> {
-    let lab = TestContext::of(call)?;
-    let before = lab.world.engine.calls().len();
-    let ran = lab.run(name, words)?;
-    let calls = lab.world.engine.calls().len() - before;
+    let test_context = TestContext::of(call)?;
+    let before = test_context.world.engine.calls().len();
+    let ran = test_context.run(name, words)?;
+    let calls = test_context.world.engine.calls().len() - before;
     Ok(record(&ran, calls))
 }
 
-fn record(ran: &Ran, calls: usize) -> Record {
+fn record(ran: &CompletedRun, calls: usize) -> Record {
     let texts = |texts: Vec<&str>| {
         Dynamic::from(texts.into_iter().map(Dynamic::from_text).collect::<Array>())
     };

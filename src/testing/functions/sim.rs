@@ -6,10 +6,10 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map};
 
 use super::answers::{Answers, Pages, words_of};
-use super::{machine, placed::placed, views};
+use super::{call_positions::placed, machine, views};
 use crate::api::shared_module;
 use crate::api::{Context, Raw, task};
-use crate::engine::sim::{Fault, When, matches};
+use crate::engine::sim::{CallSide, Fault, matches};
 use crate::host::resolve::named_itself;
 use crate::host::{Host, Listener};
 use crate::model::suggest::did_you_mean;
@@ -24,7 +24,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("sim", shared_module!(module, "sim"));
 }
 
-fn kill(number: i64, when: When) -> Result<(u64, When), Failure> {
+fn kill(number: i64, when: CallSide) -> Result<(u64, CallSide), Failure> {
     match u64::try_from(number) {
         Ok(call) if call > 0 => Ok((call, when)),
         _ => Err(Failure::usage(format!("There is no call {number}: they count from 1"))),
@@ -38,7 +38,7 @@ fn port_of(number: i64) -> Result<u16, Failure> {
         .ok_or_else(|| Failure::usage(format!("{number} is no port: they go from 1 to 65535")))
 }
 
-fn fault(lab: &TestContext, given: &Dynamic) -> Result<(), Failure> {
+fn fault(test_context: &TestContext, given: &Dynamic) -> Result<(), Failure> {
     let mut options = Options::of(given, "parts of a fault")?;
     let on = options.text("on")?.unwrap_or_else(|| "any".to_owned());
     let nth = options.count("nth")?.unwrap_or(1);
@@ -47,13 +47,13 @@ fn fault(lab: &TestContext, given: &Dynamic) -> Result<(), Failure> {
     options.finish()?;
     let effect = effect
         .ok_or_else(|| Failure::usage("A fault needs an effect").hint("write effect: \"500\""))?;
-    lab.world.engine.fault(Fault::parse(&on, nth, &effect)?);
+    test_context.world.engine.fault(Fault::parse(&on, nth, &effect)?);
     Ok(())
 }
 
-fn no_such_volume(lab: &TestContext, name: &str) -> Failure {
+fn no_such_volume(test_context: &TestContext, name: &str) -> Failure {
     let failure = Failure::new(Kind::NotFound, format!("There is no volume \"{name}\""));
-    let state = lab.world.engine.state();
+    let state = test_context.world.engine.state();
     match did_you_mean(
         name,
         state.volumes.iter().map(|volume| volume.name.as_str()).collect::<Vec<_>>(),
@@ -76,9 +76,9 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn env(call: NativeCallContext, name: &str, value: Dynamic) -> Raw<()> {
-        placed(&call, |lab| {
+        placed(&call, |test_context| {
             let text = (!value.is_unit()).then(|| plain(&value));
-            lab.world.host.set_variable(name, text.as_deref());
+            test_context.world.host.set_variable(name, text.as_deref());
             Ok(())
         })
     }
@@ -92,9 +92,9 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn secret(call: NativeCallContext, name: &str, value: &str) -> Raw<()> {
-        placed(&call, |lab| {
-            lab.world.host.set_variable(name, Some(value));
-            lab.keep_secret(name, value);
+        placed(&call, |test_context| {
+            test_context.world.host.set_variable(name, Some(value));
+            test_context.keep_secret(name, value);
             Ok(())
         })
     }
@@ -107,7 +107,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn now(call: NativeCallContext) -> Raw<Duration> {
-        placed(&call, |lab| Ok(lab.world.executor.now()))
+        placed(&call, |test_context| Ok(test_context.world.executor.now()))
     }
 
     /// The seed of this run of the test.
@@ -117,7 +117,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn seed(call: NativeCallContext) -> Raw<i64> {
-        placed(&call, |lab| Ok(i64::try_from(lab.world.seed).unwrap_or(i64::MAX)))
+        placed(&call, |test_context| Ok(i64::try_from(test_context.world.seed).unwrap_or(i64::MAX)))
     }
 
     /// Lets time pass: containers exit, checks are made, traffic comes.
@@ -145,9 +145,9 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn kill_at(call: NativeCallContext, k: i64) -> Raw<()> {
-        placed(&call, |lab| {
-            let kill = kill(k, When::Before)?;
-            lab.order(|orders| orders.kill = Some(kill));
+        placed(&call, |test_context| {
+            let kill = kill(k, CallSide::Before)?;
+            test_context.order(|orders| orders.kill = Some(kill));
             Ok(())
         })
     }
@@ -161,10 +161,10 @@ mod module {
     /// ```
     #[rhai_fn(name = "kill_at", return_raw, volatile)]
     pub fn kill_at_side(call: NativeCallContext, k: i64, side: &str) -> Raw<()> {
-        placed(&call, |lab| {
+        placed(&call, |test_context| {
             let when = match side {
-                "before" => When::Before,
-                "after" => When::After,
+                "before" => CallSide::Before,
+                "after" => CallSide::After,
                 _ => {
                     let failure = Failure::usage(format!(
                         "A run is killed before or after a call, not \"{side}\" it"
@@ -175,7 +175,7 @@ mod module {
                 }
             };
             let kill = kill(k, when)?;
-            lab.order(|orders| orders.kill = Some(kill));
+            test_context.order(|orders| orders.kill = Some(kill));
             Ok(())
         })
     }
@@ -188,9 +188,9 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn interrupt_after(call: NativeCallContext, time: Dynamic) -> Raw<()> {
-        placed(&call, |lab| {
+        placed(&call, |test_context| {
             let time = duration_of(&time)?;
-            lab.order(|orders| orders.interrupt = Some(time));
+            test_context.order(|orders| orders.interrupt = Some(time));
             Ok(())
         })
     }
@@ -206,9 +206,9 @@ mod module {
     #[rhai_fn(return_raw, volatile)]
     pub fn file(call: NativeCallContext, path: &str, content: Dynamic) -> Raw<()> {
         let context = Context::of(&call)?;
-        placed(&call, |lab| {
-            let host = &lab.world.host;
-            let path = named_itself(&**host, &lab.path(&context, path));
+        placed(&call, |test_context| {
+            let host = &test_context.world.host;
+            let path = named_itself(&**host, &test_context.path(&context, path));
             if content.is_unit() {
                 return Ok(host.remove(&path)?);
             }
@@ -226,8 +226,8 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn answer(call: NativeCallContext, line: &str) -> Raw<()> {
-        placed(&call, |lab| {
-            lab.world.host.add_answer(line);
+        placed(&call, |test_context| {
+            test_context.world.host.add_answer(line);
             Ok(())
         })
     }
@@ -239,7 +239,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn questions(call: NativeCallContext) -> Raw<Array> {
-        placed(&call, |lab| Ok(texts(lab.world.host.questions())))
+        placed(&call, |test_context| Ok(texts(test_context.world.host.questions())))
     }
 
     /// Describes an image of the registry: `command entrypoint environment user working_dir ports
@@ -253,7 +253,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn image(call: NativeCallContext, name: &str, options: Dynamic) -> Raw<()> {
-        placed(&call, |lab| machine::image(lab, name, &options))
+        placed(&call, |test_context| machine::image(test_context, name, &options))
     }
 
     /// Says how builds go of images whose name is `pattern` (`*` stands for anything):
@@ -265,7 +265,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn build(call: NativeCallContext, pattern: &str, options: Dynamic) -> Raw<()> {
-        placed(&call, |lab| machine::build(lab, pattern, &options))
+        placed(&call, |test_context| machine::build(test_context, pattern, &options))
     }
 
     /// Lets a registry answer, or none.
@@ -275,8 +275,8 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn registry(call: NativeCallContext, answers: bool) -> Raw<()> {
-        placed(&call, |lab| {
-            lab.world.engine.set_registry(answers);
+        placed(&call, |test_context| {
+            test_context.world.engine.set_registry(answers);
             Ok(())
         })
     }
@@ -300,7 +300,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn process(call: NativeCallContext, pattern: &str, options: Dynamic) -> Raw<()> {
-        placed(&call, |lab| machine::process(lab, pattern, &options))
+        placed(&call, |test_context| machine::process(test_context, pattern, &options))
     }
 
     /// Says what commands of the machine itself answer (those of `sh`) whose words are `pattern`;
@@ -312,11 +312,14 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn command(call: NativeCallContext, pattern: &str, answer: Dynamic) -> Raw<()> {
-        placed(&call, |lab| {
-            let (answers, pattern, stubs) =
-                (Answers::of(lab, &answer)?, pattern.to_owned(), lab.stubs.clone());
+        placed(&call, |test_context| {
+            let (answers, pattern, stubs) = (
+                Answers::of(test_context, &answer)?,
+                pattern.to_owned(),
+                test_context.stubs.clone(),
+            );
             stubs.declare("sim::command", &pattern);
-            lab.world.host.add_command(move |request| {
+            test_context.world.host.add_command(move |request| {
                 let words = words_of(&request.command);
                 let fits = matches(&pattern, &words);
                 stubs.ask("sim::command", &pattern, &words, fits);
@@ -333,8 +336,10 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn commands(call: NativeCallContext) -> Raw<Array> {
-        placed(&call, |lab| {
-            Ok(texts(lab.world.host.commands().iter().map(|request| words_of(&request.command))))
+        placed(&call, |test_context| {
+            Ok(texts(
+                test_context.world.host.commands().iter().map(|request| words_of(&request.command)),
+            ))
         })
     }
 
@@ -346,11 +351,11 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn http(call: NativeCallContext, pattern: &str, answer: Dynamic) -> Raw<()> {
-        placed(&call, |lab| {
+        placed(&call, |test_context| {
             let (pages, pattern, stubs) =
-                (Pages::of(lab, &answer)?, pattern.to_owned(), lab.stubs.clone());
+                (Pages::of(test_context, &answer)?, pattern.to_owned(), test_context.stubs.clone());
             stubs.declare("sim::http", &pattern);
-            lab.world.host.add_http(move |request| {
+            test_context.world.host.add_http(move |request| {
                 let method = if request.method.is_empty() { "GET" } else { &request.method };
                 let whole = format!("{method} {}", request.url);
                 let fits = matches(&pattern, &request.url) || matches(&pattern, &whole);
@@ -370,7 +375,7 @@ mod module {
     /// ```
     #[rhai_fn(name = "fault", return_raw, volatile)]
     pub fn one_fault(call: NativeCallContext, parts: Dynamic) -> Raw<()> {
-        placed(&call, |lab| fault(lab, &parts))
+        placed(&call, |test_context| fault(test_context, &parts))
     }
 
     /// Fills the engine's disk, or frees it: what needs space fails, what ends and removes
@@ -381,8 +386,8 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn disk_full(call: NativeCallContext, is_full: bool) -> Raw<()> {
-        placed(&call, |lab| {
-            lab.world.engine.set_disk_full(is_full);
+        placed(&call, |test_context| {
+            test_context.world.engine.set_disk_full(is_full);
             Ok(())
         })
     }
@@ -395,8 +400,8 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn restart_engine(call: NativeCallContext, away: Dynamic) -> Raw<()> {
-        placed(&call, |lab| {
-            lab.world.engine.restart(duration_of(&away)?);
+        placed(&call, |test_context| {
+            test_context.world.engine.restart(duration_of(&away)?);
             Ok(())
         })
     }
@@ -409,11 +414,11 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn take_port(call: NativeCallContext, port: i64) -> Raw<()> {
-        placed(&call, |lab| {
+        placed(&call, |test_context| {
             let port = port_of(port)?;
-            lab.world.engine.take_port(port);
+            test_context.world.engine.take_port(port);
             let address = std::net::Ipv4Addr::UNSPECIFIED.into();
-            lab.world.host.listen(Listener {
+            test_context.world.host.listen(Listener {
                 address,
                 port,
                 protocol: "tcp".into(),
@@ -431,10 +436,10 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn free_port(call: NativeCallContext, port: i64) -> Raw<()> {
-        placed(&call, |lab| {
+        placed(&call, |test_context| {
             let port = port_of(port)?;
-            lab.world.engine.free_port(port);
-            lab.world.host.stop_listening(port);
+            test_context.world.engine.free_port(port);
+            test_context.world.host.stop_listening(port);
             Ok(())
         })
     }
@@ -446,7 +451,9 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn end(call: NativeCallContext, container: &str, code: i64) -> Raw<()> {
-        placed(&call, |lab| machine::on_container(lab.world.engine.end_process(container, code)))
+        placed(&call, |test_context| {
+            machine::on_container(test_context.world.engine.end_process(container, code))
+        })
     }
 
     /// A container writes a line to its log.
@@ -456,7 +463,9 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn say(call: NativeCallContext, container: &str, line: &str) -> Raw<()> {
-        placed(&call, |lab| machine::on_container(lab.world.engine.say(container, line)))
+        placed(&call, |test_context| {
+            machine::on_container(test_context.world.engine.say(container, line))
+        })
     }
 
     /// Changes the content of a volume, as its containers would: `writes` of `sim::volumes` counts
@@ -469,11 +478,11 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write(call: NativeCallContext, volume: &str) -> Raw<()> {
-        placed(&call, |lab| {
-            if lab.world.engine.change_volume(volume) {
+        placed(&call, |test_context| {
+            if test_context.world.engine.change_volume(volume) {
                 Ok(())
             } else {
-                Err(no_such_volume(lab, volume))
+                Err(no_such_volume(test_context, volume))
             }
         })
     }
@@ -486,7 +495,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn traffic(call: NativeCallContext, figures: Map) -> Raw<()> {
-        placed(&call, |lab| machine::traffic(lab, &figures))
+        placed(&call, |test_context| machine::traffic(test_context, &figures))
     }
 
     /// The release of each running container of a service.
@@ -496,7 +505,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn releases(call: NativeCallContext, service: &str) -> Raw<Array> {
-        placed(&call, |lab| Ok(texts(lab.world.engine.releases(service))))
+        placed(&call, |test_context| Ok(texts(test_context.world.engine.releases(service))))
     }
 
     /// The containers there are, running or not: `name service state health exit_code error image
@@ -507,7 +516,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn containers(call: NativeCallContext) -> Raw<Array> {
-        placed(&call, |lab| Ok(views::containers(lab)))
+        placed(&call, |test_context| Ok(views::containers(test_context)))
     }
 
     /// The volumes there are: `name stamp writes most_writers labels`. One that was made anew has
@@ -518,7 +527,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn volumes(call: NativeCallContext) -> Raw<Array> {
-        placed(&call, |lab| Ok(views::volumes(lab)))
+        placed(&call, |test_context| Ok(views::volumes(test_context)))
     }
 
     /// The networks there are, the engine's own left out: `name subnets labels`.
@@ -528,7 +537,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn networks(call: NativeCallContext) -> Raw<Array> {
-        placed(&call, |lab| Ok(views::networks(lab)))
+        placed(&call, |test_context| Ok(views::networks(test_context)))
     }
 
     /// The images that the engine has: `id tags digests`.
@@ -539,7 +548,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn images(call: NativeCallContext) -> Raw<Array> {
-        placed(&call, |lab| Ok(views::images(lab)))
+        placed(&call, |test_context| Ok(views::images(test_context)))
     }
 
     /// The calls of the engine so far: `index method target mutates at`.
@@ -549,7 +558,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn calls(call: NativeCallContext) -> Raw<Array> {
-        placed(&call, |lab| Ok(views::calls(lab)))
+        placed(&call, |test_context| Ok(views::calls(test_context)))
     }
 
     /// The events of the engine so far: `at kind action name exit_code`.
@@ -559,6 +568,6 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn events(call: NativeCallContext) -> Raw<Array> {
-        placed(&call, |lab| Ok(views::events(lab)))
+        placed(&call, |test_context| Ok(views::events(test_context)))
     }
 }

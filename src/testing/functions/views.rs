@@ -31,8 +31,8 @@ fn count(number: u64) -> Dynamic {
 }
 
 /// In the order they were created.
-pub fn containers(lab: &TestContext) -> Array {
-    lab.world.engine.state().containers.iter().map(container).collect()
+pub fn containers(test_context: &TestContext) -> Array {
+    test_context.world.engine.state().containers.iter().map(container).collect()
 }
 
 fn container(view: &ContainerView) -> Dynamic {
@@ -73,8 +73,8 @@ fn mount(view: &MountView) -> String {
 }
 
 /// By name.
-pub fn volumes(lab: &TestContext) -> Array {
-    let state = lab.world.engine.state();
+pub fn volumes(test_context: &TestContext) -> Array {
+    let state = test_context.world.engine.state();
     let all = state.volumes.iter().map(|view| {
         let fields = [
             ("name", view.name.clone().into()),
@@ -89,8 +89,8 @@ pub fn volumes(lab: &TestContext) -> Array {
 }
 
 /// In the order they were created.
-pub fn networks(lab: &TestContext) -> Array {
-    let state = lab.world.engine.state();
+pub fn networks(test_context: &TestContext) -> Array {
+    let state = test_context.world.engine.state();
     let all = state.networks.iter().map(|view| {
         record(
             "network",
@@ -105,8 +105,8 @@ pub fn networks(lab: &TestContext) -> Array {
 }
 
 /// In the order they came.
-pub fn images(lab: &TestContext) -> Array {
-    let state = lab.world.engine.state();
+pub fn images(test_context: &TestContext) -> Array {
+    let state = test_context.world.engine.state();
     let all = state.images.iter().map(|view| {
         record(
             "image",
@@ -121,7 +121,7 @@ pub fn images(lab: &TestContext) -> Array {
 }
 
 /// The engine's calls so far.
-pub fn calls(lab: &TestContext) -> Array {
+pub fn calls(test_context: &TestContext) -> Array {
     let call = |call: &Call| {
         let fields = [
             ("index", count(call.index)),
@@ -132,11 +132,11 @@ pub fn calls(lab: &TestContext) -> Array {
         ];
         record("call", fields)
     };
-    lab.world.engine.calls().iter().map(call).collect()
+    test_context.world.engine.calls().iter().map(call).collect()
 }
 
 /// The engine's events so far.
-pub fn events(lab: &TestContext) -> Array {
+pub fn events(test_context: &TestContext) -> Array {
     let event = |event: EventView| {
         let code = event.exit_code.and_then(|code| code.parse::<i64>().ok());
         let fields = [
@@ -148,5 +148,5 @@ pub fn events(lab: &TestContext) -> Array {
         ];
         record("event", fields)
     };
-    lab.world.engine.event_views().into_iter().map(event).collect()
+    test_context.world.engine.event_views().into_iter().map(event).collect()
 }

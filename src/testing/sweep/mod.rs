@@ -15,7 +15,7 @@ pub mod state;
 pub mod sweep_setup;
 #[cfg(test)]
 mod tests;
-mod undisturbed;
+mod undisturbed_run;
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -26,16 +26,16 @@ use parking_lot::Mutex;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::points::{Point, Port, Side};
+pub use self::points::{ChangeSide, Point, Port};
 pub use self::report::{Finding, Problem, Report};
 pub use self::sweep_setup::SweepSetup;
-pub use self::undisturbed::Task;
+pub use self::undisturbed_run::Task;
 
 use self::outcome::{Outcome, not_deterministic};
-use self::points::{MutationLog, Named};
-use self::state::Expected;
-use self::sweep_setup::Play;
-use self::undisturbed::{Clean, Made};
+use self::points::{MutationLog, NamedCall};
+use self::state::ExpectedState;
+use self::sweep_setup::KilledRuns;
+use self::undisturbed_run::{TimedCall, UndisturbedRun};
 use crate::host::sim::executor::SimTaskExecutor;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
@@ -105,19 +105,20 @@ pub fn sweep(
     let (clean, again, others) = (clean(0)?, clean(0)?, [clean(1)?, clean(2)?]);
     same_calls(task, &clean.made, &again.made)?;
     others.iter().try_for_each(|other| same_names(task, &clean, other))?;
-    let expected = Expected::new(clean.footprint.clone(), &others.map(|other| other.footprint));
-    let play = Play { stage, task, seed: options.seed, clean: &clean, expected: &expected };
+    let expected =
+        ExpectedState::new(clean.footprint.clone(), &others.map(|other| other.footprint));
+    let play = KilledRuns { stage, task, seed: options.seed, clean: &clean, expected: &expected };
     let mut report = Report::new(task, options.seed, &clean);
 
     let mut plays: Vec<(Point, Option<Point>)> = match options.at {
         Some(at) => vec![at],
         None if options.all => {
-            points::all(&clean.deeds).into_iter().map(|point| (point, None)).collect()
+            points::all(&clean.mutations).into_iter().map(|point| (point, None)).collect()
         }
-        None => points::chosen(&clean.deeds).into_iter().map(|point| (point, None)).collect(),
+        None => points::chosen(&clean.mutations).into_iter().map(|point| (point, None)).collect(),
     };
-    if let Some((point, _)) = plays.iter().find(|(point, _)| clean.deeds.at(*point).is_none()) {
-        let MutationLog { calls, changes } = &clean.deeds;
+    if let Some((point, _)) = plays.iter().find(|(point, _)| clean.mutations.at(*point).is_none()) {
+        let MutationLog { calls, changes } = &clean.mutations;
         let failure = Failure::usage(format!("{} does not get to {point}", task.words()));
         let hint = format!(
             "it makes {} calls of the engine, and {} changes on the host",
@@ -147,7 +148,7 @@ pub fn sweep(
 /// Plays every one, several at a time; the outcomes in their order. Ends early at the first error,
 /// or when cancelled.
 fn each(
-    play: &Play<'_>,
+    play: &KilledRuns<'_>,
     plays: &[(Point, Option<Point>)],
     options: &Options,
     progress: &(dyn Fn(usize) + Sync),
@@ -212,13 +213,14 @@ fn drawn(
 }
 
 /// Two runs with one seed, and the calls that both made.
-fn same_calls(task: &Task, one: &[Made], other: &[Made]) -> Result<(), Box<Diagnostic>> {
+fn same_calls(task: &Task, one: &[TimedCall], other: &[TimedCall]) -> Result<(), Box<Diagnostic>> {
     let longest = one.len().max(other.len());
     match (0..longest).find(|at| one.get(*at) != other.get(*at)) {
         None => Ok(()),
         Some(at) => {
-            let words =
-                |made: Option<&Made>| made.map(|made| format!("{} at {:?}", made.call, made.at));
+            let words = |made: Option<&TimedCall>| {
+                made.map(|made| format!("{} at {:?}", made.call, made.at))
+            };
             Err(not_deterministic(
                 task,
                 at + 1,
@@ -231,18 +233,23 @@ fn same_calls(task: &Task, one: &[Made], other: &[Made]) -> Result<(), Box<Diagn
 }
 
 /// Two runs with different seeds, and what both made.
-fn same_names(task: &Task, one: &Clean, other: &Clean) -> Result<(), Box<Diagnostic>> {
-    let made = |clean: &Clean| {
-        clean.deeds.calls.iter().filter(|call| call.names()).cloned().collect::<BTreeSet<_>>()
+fn same_names(
+    task: &Task,
+    one: &UndisturbedRun,
+    other: &UndisturbedRun,
+) -> Result<(), Box<Diagnostic>> {
+    let made = |clean: &UndisturbedRun| {
+        clean.mutations.calls.iter().filter(|call| call.names()).cloned().collect::<BTreeSet<_>>()
     };
     let (first, second) = (made(one), made(other));
-    let only = |these: &BTreeSet<Named>, those: &BTreeSet<Named>| {
-        these.difference(those).next().map(Named::to_string)
+    let only = |these: &BTreeSet<NamedCall>, those: &BTreeSet<NamedCall>| {
+        these.difference(those).next().map(NamedCall::to_string)
     };
     let (Some(a), b) = (only(&first, &second), only(&second, &first)) else {
         return only(&second, &first).map_or(Ok(()), |_| same_names(task, other, one));
     };
-    let at = one.deeds.calls.iter().position(|call| call.to_string() == a).map_or(0, |at| at + 1);
+    let at =
+        one.mutations.calls.iter().position(|call| call.to_string() == a).map_or(0, |at| at + 1);
     let instead = b.map_or_else(|| "makes no such call".to_owned(), |b| format!("makes it {b}"));
     let message = format!(
         "{} is not deterministic: call {at} is {a}, and another run {instead}, so that no run can find what another has made",

@@ -2,7 +2,7 @@
 
 use super::points::MutationLog;
 use super::report::Finding;
-use super::undisturbed::Task;
+use super::undisturbed_run::Task;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::project_context::plain;

@@ -5,9 +5,9 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::engine::sim::{Call, When};
+use crate::engine::sim::{Call, CallSide};
 use crate::host::sim::Change;
-pub use crate::host::sim::Side;
+pub use crate::host::sim::ChangeSide;
 use crate::model::names::locked_project;
 
 /// The method of a heartbeat, when it is made for the lock's container.
@@ -18,7 +18,7 @@ const BEAT: &str = "container_upload";
 pub struct Point {
     pub on: Port,
     pub number: u64,
-    pub side: Side,
+    pub side: ChangeSide,
 }
 
 /// Through which port the run reaches out.
@@ -28,11 +28,11 @@ pub enum Port {
     Host,
 }
 
-impl From<Side> for When {
-    fn from(side: Side) -> Self {
+impl From<ChangeSide> for CallSide {
+    fn from(side: ChangeSide) -> Self {
         match side {
-            Side::Before => Self::Before,
-            Side::After => Self::After,
+            ChangeSide::Before => Self::Before,
+            ChangeSide::After => Self::After,
         }
     }
 }
@@ -67,7 +67,7 @@ impl FromStr for Point {
             .strip_prefix(HOST_MARK)
             .map_or((Port::Engine, number), |number| (Port::Host, number));
         let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
-        let side = [Side::Before, Side::After]
+        let side = [ChangeSide::Before, ChangeSide::After]
             .into_iter()
             .find(|known| known.to_string() == side)
             .ok_or_else(wrong)?;
@@ -78,31 +78,31 @@ impl FromStr for Point {
 /// What a run did, in order: its calls, and what it changed on the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MutationLog {
-    pub calls: Vec<Named>,
-    pub changes: Vec<Named>,
+    pub calls: Vec<NamedCall>,
+    pub changes: Vec<NamedCall>,
 }
 
 impl MutationLog {
     /// What happens at a point.
-    pub fn at(&self, point: Point) -> Option<&Named> {
-        let deeds = match point.on {
+    pub fn at(&self, point: Point) -> Option<&NamedCall> {
+        let mutations = match point.on {
             Port::Engine => &self.calls,
             Port::Host => &self.changes,
         };
-        deeds.get(usize::try_from(point.number).ok()?.checked_sub(1)?)
+        mutations.get(usize::try_from(point.number).ok()?.checked_sub(1)?)
     }
 }
 
 /// A call with the name of what it was made for in place of its id; or a change on the host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Named {
+pub struct NamedCall {
     pub method: &'static str,
     /// Empty for lists.
     pub target: String,
     pub mutates: bool,
 }
 
-impl Named {
+impl NamedCall {
     /// `names`: what an id is called.
     pub fn new(call: &Call, names: &BTreeMap<String, String>) -> Self {
         let target = names.get(&call.target).unwrap_or(&call.target).clone();
@@ -132,7 +132,7 @@ impl Named {
     }
 }
 
-impl fmt::Display for Named {
+impl fmt::Display for NamedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.method)?;
         if self.target.is_empty() { Ok(()) } else { write!(f, " {}", self.target) }
@@ -140,19 +140,21 @@ impl fmt::Display for Named {
 }
 
 /// Both sides of everything.
-pub fn all(deeds: &MutationLog) -> Vec<Point> {
-    let every = |on, deeds: &[Named]| {
-        (1..=deeds.len() as u64).flat_map(move |number| both_sides(on, number)).collect::<Vec<_>>()
+pub fn all(mutations: &MutationLog) -> Vec<Point> {
+    let every = |on, mutations: &[NamedCall]| {
+        (1..=mutations.len() as u64)
+            .flat_map(move |number| both_sides(on, number))
+            .collect::<Vec<_>>()
     };
-    [every(Port::Engine, &deeds.calls), every(Port::Host, &deeds.changes)].concat()
+    [every(Port::Engine, &mutations.calls), every(Port::Host, &mutations.changes)].concat()
 }
 
 /// Both sides of every change; of commands in containers and of heartbeats each kind once in every
 /// phase (between two kinds of changes), of reads each kind once. What only reads leaves nothing
 /// behind, so that killing after it is killing before the next call. On the host each file counts
 /// once that is added to, and each of spc's own records.
-pub fn chosen(deeds: &MutationLog) -> Vec<Point> {
-    let calls = &deeds.calls;
+pub fn chosen(mutations: &MutationLog) -> Vec<Point> {
+    let calls = &mutations.calls;
     let mut phase = "";
     let mut known = BTreeSet::new();
     let mut points = Vec::new();
@@ -163,16 +165,16 @@ pub fn chosen(deeds: &MutationLog) -> Vec<Point> {
             phase = call.method;
         } else if known.insert((call.method, if call.mutates { phase } else { "" })) {
             points.extend(
-                both.into_iter().filter(|point| call.mutates || point.side == Side::Before),
+                both.into_iter().filter(|point| call.mutates || point.side == ChangeSide::Before),
             );
         }
     }
-    let last = Point { on: Port::Engine, number: calls.len() as u64, side: Side::After };
+    let last = Point { on: Port::Engine, number: calls.len() as u64, side: ChangeSide::After };
     if !calls.is_empty() && points.last() != Some(&last) {
         points.push(last);
     }
     let mut repeated = BTreeSet::new();
-    for (change, number) in deeds.changes.iter().zip(1..) {
+    for (change, number) in mutations.changes.iter().zip(1..) {
         let counts_once = change.method == "append"
             || Path::new(&change.target).components().any(|part| part.as_os_str() == RECORDS);
         if !counts_once || repeated.insert((change.method, &change.target)) {
@@ -183,7 +185,7 @@ pub fn chosen(deeds: &MutationLog) -> Vec<Point> {
 }
 
 fn both_sides(on: Port, number: u64) -> [Point; 2] {
-    [Side::Before, Side::After].map(|side| Point { on, number, side })
+    [ChangeSide::Before, ChangeSide::After].map(|side| Point { on, number, side })
 }
 
 #[cfg(test)]
@@ -191,15 +193,15 @@ mod tests {
     use super::*;
     use similar_asserts::assert_eq;
 
-    fn deeds(calls: &[&'static str], changes: &[&'static str]) -> MutationLog {
-        let named = |deeds: &[&'static str]| deeds.iter().map(|text| call(text)).collect();
+    fn mutations(calls: &[&'static str], changes: &[&'static str]) -> MutationLog {
+        let named = |mutations: &[&'static str]| mutations.iter().map(|text| call(text)).collect();
         MutationLog { calls: named(calls), changes: named(changes) }
     }
 
-    fn call(text: &'static str) -> Named {
+    fn call(text: &'static str) -> NamedCall {
         let (method, target) = text.split_once(' ').unwrap_or((text, ""));
         let mutates = !["list", "inspect", "events"].iter().any(|end| method.ends_with(end));
-        Named { method, target: target.to_owned(), mutates }
+        NamedCall { method, target: target.to_owned(), mutates }
     }
 
     fn words(points: &[Point]) -> String {
@@ -221,7 +223,7 @@ mod tests {
         ];
         let expected =
             "1:before 3:before 3:after 4:before 6:before 6:after 8:before 8:after 9:after";
-        assert_eq!(words(&chosen(&deeds(&calls, &[]))), expected);
+        assert_eq!(words(&chosen(&mutations(&calls, &[]))), expected);
     }
 
     #[test]
@@ -235,7 +237,7 @@ mod tests {
             "container_upload shop.spc-lock",
         ];
         let expected = "1:before 1:after 2:before 2:after 3:before 3:after 4:before 4:after 5:before 5:after 6:after";
-        assert_eq!(words(&chosen(&deeds(&calls, &[]))), expected);
+        assert_eq!(words(&chosen(&mutations(&calls, &[]))), expected);
     }
 
     #[test]
@@ -250,13 +252,13 @@ mod tests {
             "write .spc/state.json",
         ];
         let expected = "h1:before h1:after h2:before h2:after h3:before h3:after h5:before h5:after h6:before h6:after";
-        assert_eq!(words(&chosen(&deeds(&[], &changes))), expected);
+        assert_eq!(words(&chosen(&mutations(&[], &changes))), expected);
     }
 
     #[test]
     fn all_points_are_both_sides_of_everything() {
-        let deeds = deeds(&["container_list", "container_start a"], &["write a"]);
-        assert_eq!(words(&all(&deeds)), "1:before 1:after 2:before 2:after h1:before h1:after");
+        let mutations = mutations(&["container_list", "container_start a"], &["write a"]);
+        assert_eq!(words(&all(&mutations)), "1:before 1:after 2:before 2:after h1:before h1:after");
         assert_eq!(chosen(&MutationLog::default()), []);
     }
 

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::points::{Named, Point, Port};
+use super::points::{NamedCall, Point, Port};
 
 use super::state::Difference;
-use super::undisturbed::{Clean, Task};
+use super::undisturbed_run::{Task, UndisturbedRun};
 use crate::engine::sim::Violation;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::in_milliseconds;
@@ -40,9 +40,9 @@ pub struct Report {
 pub struct Finding {
     pub point: Point,
     /// What it did there.
-    pub deed: Named,
+    pub mutation: NamedCall,
     /// Where the run after it was killed.
-    pub second: Option<(Point, Named)>,
+    pub second: Option<(Point, NamedCall)>,
     pub problem: Problem,
 }
 
@@ -64,13 +64,13 @@ impl Problem {
 }
 
 impl Report {
-    pub(super) fn new(task: &Task, seed: u64, clean: &Clean) -> Self {
+    pub(super) fn new(task: &Task, seed: u64, clean: &UndisturbedRun) -> Self {
         Self {
             task: task.words(),
             seed,
-            calls: clean.deeds.calls.len(),
-            host_changes: clean.deeds.changes.len(),
-            changes: clean.deeds.calls.iter().filter(|call| call.is_change()).count(),
+            calls: clean.mutations.calls.len(),
+            host_changes: clean.mutations.changes.len(),
+            changes: clean.mutations.calls.iter().filter(|call| call.is_change()).count(),
             points: 0,
             recoveries: 0,
             too_late: 0,
@@ -154,19 +154,19 @@ impl Finding {
 
     /// What was done: `killed after engine call 17 (volume_create shop_data)`.
     pub fn title(&self) -> String {
-        let at = |point: &Point, deed: &Named| {
+        let at = |point: &Point, mutation: &NamedCall| {
             let what = match point.on {
                 Port::Engine => "engine call",
                 Port::Host => "host change",
             };
-            format!("{} {what} {} ({deed})", point.side, point.number)
+            format!("{} {what} {} ({mutation})", point.side, point.number)
         };
         let again = self
             .second
             .as_ref()
-            .map(|(point, deed)| format!(", and the next run {}", at(point, deed)))
+            .map(|(point, mutation)| format!(", and the next run {}", at(point, mutation)))
             .unwrap_or_default();
-        format!("killed {}{again}", at(&self.point, &self.deed))
+        format!("killed {}{again}", at(&self.point, &self.mutation))
     }
 
     /// What is wrong, a line each.
@@ -192,20 +192,20 @@ impl Finding {
 
     /// The same for programs.
     pub fn json(&self) -> Value {
-        let point = |point: &Point, deed: &Named| {
+        let point = |point: &Point, mutation: &NamedCall| {
             let on = match point.on {
                 Port::Engine => "engine",
                 Port::Host => "host",
             };
             json!({
-                "on": on, "number": point.number, "side": point.side.to_string(), "method": deed.method, "target": deed.target,
+                "on": on, "number": point.number, "side": point.side.to_string(), "method": mutation.method, "target": mutation.target,
             })
         };
         json!({
             "event": "finding",
             "at": self.at(),
-            "killed": point(&self.point, &self.deed),
-            "killed_again": self.second.as_ref().map(|(second, deed)| point(second, deed)),
+            "killed": point(&self.point, &self.mutation),
+            "killed_again": self.second.as_ref().map(|(second, mutation)| point(second, mutation)),
             "differences": self.problem.differences.iter().map(Difference::json).collect::<Vec<_>>(),
             "violations": self.problem.violations.iter().map(violation_json).collect::<Vec<_>>(),
             "error": self.problem.error.as_ref().map(|diagnostic| {

@@ -18,7 +18,7 @@ pub const FUNCTION: &str = "sweep";
 
 /// A machine, with what answers on it.
 pub struct Machine {
-    lab: Arc<TestContext>,
+    test_context: Arc<TestContext>,
     /// Functions of it answer for processes and commands.
     _script: Option<Arc<Script>>,
 }
@@ -27,7 +27,7 @@ impl Deref for Machine {
     type Target = World;
 
     fn deref(&self) -> &World {
-        &self.lab.world
+        &self.test_context.world
     }
 }
 
@@ -35,12 +35,13 @@ impl Machine {
     /// `world` as it is, or set up by a test file.
     pub fn new(world: World, file: Option<&Path>) -> Result<Self, Box<Diagnostic>> {
         match file {
-            None => {
-                Ok(Self { lab: Arc::new(TestContext::new(world, PathBuf::new())), _script: None })
-            }
+            None => Ok(Self {
+                test_context: Arc::new(TestContext::new(world, PathBuf::new())),
+                _script: None,
+            }),
             Some(file) => {
-                let (lab, script) = case::set_up(world, file, FUNCTION)?;
-                Ok(Self { lab, _script: Some(script) })
+                let (test_context, script) = case::set_up(world, file, FUNCTION)?;
+                Ok(Self { test_context, _script: Some(script) })
             }
         }
     }

@@ -65,13 +65,13 @@ impl Footprint {
 
 /// What every run has to arrive at.
 #[derive(Debug, Clone)]
-pub struct Expected {
+pub struct ExpectedState {
     clean: Footprint,
     /// What chance decides: of these only that they are there counts.
     free: BTreeSet<Subject>,
 }
 
-impl Expected {
+impl ExpectedState {
     /// What clean runs with several seeds have in common.
     pub fn new(clean: Footprint, others: &[Footprint]) -> Self {
         let differs = |(subject, value): &(&Subject, &String)| {

@@ -8,15 +8,15 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::outcome::{Outcome, not_deterministic};
-use super::points::{MutationLog, Named, Point, Port};
+use super::points::{MutationLog, NamedCall, Point, Port};
 use super::report::{Finding, Problem};
 use super::setup::Machine;
-use super::state::{Difference, Expected, Footprint, Stamps, lost, replaced, stamps};
-use super::undisturbed::{Clean, Task, made};
+use super::state::{Difference, ExpectedState, Footprint, Stamps, lost, replaced, stamps};
+use super::undisturbed_run::{Task, UndisturbedRun, made};
 use crate::engine::sim::SimEngineBuilder;
 use crate::host::sim::SimHost;
 use crate::host::sim::executor::SimTaskExecutor;
-use crate::machine::process::{End, Ran};
+use crate::machine::process::{CompletedRun, End};
 use crate::machine::world::{Subject, World};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
@@ -92,7 +92,7 @@ impl SweepSetup {
         task: &Task,
         seed: u64,
         later: Duration,
-    ) -> Result<Clean, Box<Diagnostic>> {
+    ) -> Result<UndisturbedRun, Box<Diagnostic>> {
         let world = self.world(seed)?;
         // No wait at all: even one for nothing draws from the seed.
         if later > Duration::ZERO {
@@ -102,8 +102,8 @@ impl SweepSetup {
         done(world.run(&task.path, &task.words), &format!("{}, undisturbed,", task.words()))?;
         never_wrong(&world, task)?;
         let state = world.engine.state();
-        Ok(Clean {
-            deeds: self.deeds(&world, first),
+        Ok(UndisturbedRun {
+            mutations: self.mutations(&world, first),
             made: made(&world.engine.calls()[first.0..]),
             footprint: Footprint::of(&world),
             replaced: replaced(&given, &stamps(&state)),
@@ -117,16 +117,16 @@ impl SweepSetup {
     }
 
     /// What was done since then.
-    fn deeds(&self, world: &World, (calls, changes): (usize, usize)) -> MutationLog {
+    fn mutations(&self, world: &World, (calls, changes): (usize, usize)) -> MutationLog {
         let names = world.engine.names();
         MutationLog {
             calls: world.engine.calls()[calls..]
                 .iter()
-                .map(|call| Named::new(call, &names))
+                .map(|call| NamedCall::new(call, &names))
                 .collect(),
             changes: world.host.changes()[changes..]
                 .iter()
-                .map(|change| Named::on_host(change, &self.subject.root))
+                .map(|change| NamedCall::on_host(change, &self.subject.root))
                 .collect(),
         }
     }
@@ -141,7 +141,7 @@ fn so_far(world: &World) -> (usize, usize) {
 const MACHINE: &str = "on a swept machine commands in containers end with code 0 and print nothing";
 
 /// Makes of a run that did not get to its end what is told of it.
-fn done(ran: Ran, who: &str) -> Result<(), Box<Diagnostic>> {
+fn done(ran: CompletedRun, who: &str) -> Result<(), Box<Diagnostic>> {
     match ran.end {
         End::Done => Ok(()),
         End::Failed(mut diagnostic) => {
@@ -167,35 +167,35 @@ fn never_wrong(world: &World, task: &Task) -> Result<(), Box<Diagnostic>> {
 }
 
 /// The runs that are killed.
-pub(super) struct Play<'a> {
+pub(super) struct KilledRuns<'a> {
     pub stage: &'a SweepSetup,
     pub task: &'a Task,
     pub seed: u64,
-    pub clean: &'a Clean,
-    pub expected: &'a Expected,
+    pub clean: &'a UndisturbedRun,
+    pub expected: &'a ExpectedState,
 }
 
-impl Play<'_> {
+impl KilledRuns<'_> {
     /// Kills the run at `point`, the run after it at `second`, and lets the next one get to its
     /// end.
     pub fn killed(&self, point: Point, second: Option<Point>) -> Result<Outcome, Box<Diagnostic>> {
         let world = self.stage.world(self.seed)?;
-        let (deeds, ran) = self.run(&world, Some(point));
-        self.same_until(&deeds.calls, point)?;
+        let (mutations, ran) = self.run(&world, Some(point));
+        self.same_until(&mutations.calls, point)?;
         if !matches!(ran.end, End::Killed) {
             return Ok(Outcome { too_late: true, ..Outcome::default() });
         }
         let mut kept = stamps(&world.engine.state());
         let mut hit = None;
         if let Some(second) = second {
-            let (deeds, ran) = self.run(&world, Some(second));
+            let (mutations, ran) = self.run(&world, Some(second));
             if !matches!(ran.end, End::Killed) {
                 return Ok(Outcome { too_late: true, ..Outcome::default() });
             }
-            hit = deeds.at(second).map(|deed| (second, deed.clone()));
+            hit = mutations.at(second).map(|mutation| (second, mutation.clone()));
             kept.extend(stamps(&world.engine.state()));
         }
-        let (deeds, ran) = self.run(&world, None);
+        let (mutations, ran) = self.run(&world, None);
         let footprint = Footprint::of(&world);
         let (differences, error) = match ran.end {
             End::Done => (self.differences(&world, &kept, &footprint), None),
@@ -204,18 +204,18 @@ impl Play<'_> {
         };
         let problem = Problem { error, differences, violations: world.engine.violations() };
         let wrong =
-            Some(problem).filter(|problem| !problem.is_none()).zip(self.clean.deeds.at(point));
-        let finding = wrong.map(|(problem, deed)| Finding {
+            Some(problem).filter(|problem| !problem.is_none()).zip(self.clean.mutations.at(point));
+        let finding = wrong.map(|(problem, mutation)| Finding {
             point,
-            deed: deed.clone(),
+            mutation: mutation.clone(),
             second: hit,
             problem,
         });
-        Ok(Outcome { finding, recovery: deeds, too_late: false })
+        Ok(Outcome { finding, recovery: mutations, too_late: false })
     }
 
     /// A run, and what it did.
-    fn run(&self, world: &World, point: Option<Point>) -> (MutationLog, Ran) {
+    fn run(&self, world: &World, point: Option<Point>) -> (MutationLog, CompletedRun) {
         let first = so_far(world);
         match point {
             Some(Point { on: Port::Engine, number, side }) => {
@@ -229,25 +229,24 @@ impl Play<'_> {
         let ran = world.run(&self.task.path, &self.task.words);
         world.engine.recover();
         world.host.kill_at(None);
-        (self.stage.deeds(world, first), ran)
+        (self.stage.mutations(world, first), ran)
     }
 
-    fn same_until(&self, calls: &[Named], point: Point) -> Result<(), Box<Diagnostic>> {
+    fn same_until(&self, calls: &[NamedCall], point: Point) -> Result<(), Box<Diagnostic>> {
         let differs =
-            calls.iter().zip(&self.clean.deeds.calls).position(|(one, other)| one != other);
-        let Some(at) = differs
-            .or((calls.len() > self.clean.deeds.calls.len())
-                .then_some(self.clean.deeds.calls.len()))
+            calls.iter().zip(&self.clean.mutations.calls).position(|(one, other)| one != other);
+        let Some(at) = differs.or((calls.len() > self.clean.mutations.calls.len())
+            .then_some(self.clean.mutations.calls.len()))
         else {
             return Ok(());
         };
-        let words = |calls: &[Named]| calls.get(at).map(Named::to_string);
+        let words = |calls: &[NamedCall]| calls.get(at).map(NamedCall::to_string);
         let how = format!("undisturbed and killed at {point}");
         Err(not_deterministic(
             self.task,
             at + 1,
             &how,
-            words(&self.clean.deeds.calls),
+            words(&self.clean.mutations.calls),
             words(calls),
         ))
     }

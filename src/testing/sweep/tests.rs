@@ -49,7 +49,7 @@ fn swept(stage: &SweepSetup, task: &Task) -> Report {
 }
 
 /// Everything about a sweep.
-fn told(report: &Report) -> String {
+fn reported(report: &Report) -> String {
     let findings = report
         .findings
         .iter()
@@ -60,8 +60,8 @@ fn told(report: &Report) -> String {
 /// Every run after a kill arrives; the sweep's own account of it.
 fn arrives(stage: &SweepSetup, runbook: &str, words: &[&str]) -> Report {
     let report = swept(stage, &stage.subject.task(runbook, words));
-    assert!(report.findings.is_empty(), "{}", told(&report));
-    assert!(report.points > 0 && report.too_late <= report.points / 10, "{}", told(&report));
+    assert!(report.findings.is_empty(), "{}", reported(&report));
+    assert!(report.points > 0 && report.too_late <= report.points / 10, "{}", reported(&report));
     report
 }
 
@@ -89,7 +89,7 @@ fn up_arrives_wherever_it_was_killed() {
     assert!(
         report.calls > 100 && report.changes > 30 && report.points > 80 && report.recoveries > 2,
         "{}",
-        told(&report)
+        reported(&report)
     );
 }
 
@@ -149,16 +149,16 @@ fn certificate_arrives_wherever_it_was_killed() {
 }
 
 /// What a sweep of a runbook without recoveries tells.
-fn told_of(runbook: &str) -> String {
+fn sweep_output(runbook: &str) -> String {
     let (stage, task) = project(runbook);
     let options = Options { recoveries: 0, ..Options::default() };
     sweep(&stage, &task, &options, &|_, _| ())
-        .map_or_else(|diagnostic| diagnostic.message, |report| told(&report))
+        .map_or_else(|diagnostic| diagnostic.message, |report| reported(&report))
 }
 
 #[test]
 fn a_volume_that_is_made_anew_is_found_to_have_lost_its_data() {
-    let told = told_of(
+    let reported = sweep_output(
         r#"
         let data = volume("data");
         if data.exists() { data.remove(); }
@@ -166,7 +166,7 @@ fn a_volume_that_is_made_anew_is_found_to_have_lost_its_data() {
         "#,
     );
     assert_eq!(
-        told,
+        reported,
         "killed after engine call 6 (volume_create project_data)
     volume project_data: content: expected what was in it when the run was killed, found an empty one made anew
 sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 6 points; 1 did not arrive"
@@ -175,13 +175,13 @@ sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 
 
 #[test]
 fn what_is_left_too_much_and_what_is_missing_is_told() {
-    let told = told_of(
+    let reported = sweep_output(
         r#"
         if volume("first").exists() { volume("second").create(); } else { volume("first").create(); fs::write("done", "yes\n"); }
         "#,
     );
     assert_eq!(
-        told,
+        reported,
         "killed after engine call 6 (volume_create project_first)
     file /project/done: expected there, found not there
     volume project_second: expected not there, found there
@@ -196,11 +196,11 @@ sweep.rhai: 6 engine calls, 1 of them changes; 1 change on the host; killed at 8
 
 #[test]
 fn a_next_run_that_fails_is_told() {
-    let told = told_of(
+    let reported = sweep_output(
         r#"if volume("a").exists() { fail("conflict", "only half is done", #{ hint: "remove it" }); } volume("a").create();"#,
     );
     assert_eq!(
-        told,
+        reported,
         "killed after engine call 6 (volume_create project_a)
     the next run fails: sweep.rhai:1: only half is done
     hint: remove it
@@ -211,7 +211,7 @@ sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 
 #[test]
 fn a_name_made_of_the_time_is_not_deterministic() {
     assert_eq!(
-        told_of("volume(`data-${time::now().unix}`).create();"),
+        sweep_output("volume(`data-${time::now().unix}`).create();"),
         "sweep.rhai is not deterministic: call 4 is volume_create project_data-1767225600, and another run makes it \
          volume_create project_data-1767229200, so that no run can find what another has made"
     );
@@ -219,8 +219,8 @@ fn a_name_made_of_the_time_is_not_deterministic() {
 
 #[test]
 fn a_call_that_differs_between_two_runs_on_the_same_machine_is_named() {
-    let made = |target: &str| undisturbed::Made {
-        call: Named { method: "volume_create", target: target.to_owned(), mutates: true },
+    let made = |target: &str| undisturbed_run::TimedCall {
+        call: NamedCall { method: "volume_create", target: target.to_owned(), mutates: true },
         at: Duration::from_secs(1),
     };
     let (_, task) = project("");
@@ -244,7 +244,7 @@ fn a_call_that_differs_between_two_runs_on_the_same_machine_is_named() {
 #[test]
 fn a_runbook_that_fails_undisturbed_is_not_swept() {
     assert_eq!(
-        told_of(r#"fail("conflict", "not today");"#),
+        sweep_output(r#"fail("conflict", "not today");"#),
         "sweep.rhai, undisturbed, fails: not today"
     );
 }
@@ -257,7 +257,7 @@ fn one_point_alone_can_be_repeated_also_one_of_a_recovery() {
         let at = Some((point.parse().unwrap(), second.map(|second| second.parse().unwrap())));
         let options = Options { at, ..Options::default() };
         sweep(&stage, &task, &options, &|_, _| ())
-            .map_or_else(|diagnostic| diagnostic.message, |report| told(&report))
+            .map_or_else(|diagnostic| diagnostic.message, |report| reported(&report))
     };
     assert_eq!(
         at("2:before", None),

@@ -9,7 +9,7 @@ use super::row::{Phase, Row, UNCHANGED};
 use super::{Board, Verb};
 use crate::model::time;
 use crate::ui::line::Line;
-use crate::ui::live_region::Size;
+use crate::ui::live_region::TerminalSize;
 use crate::ui::step_labels::{FIRST_COLUMN, TIME_COLUMN, WORD_COLUMN};
 use crate::ui::terminal::{ASIDE, FAILURE, MOTION, SUBJECT, SUCCESS, WARNING};
 
@@ -21,12 +21,12 @@ const NARROW: usize = 60;
 impl Board {
     /// What is shown while it goes on: at most `size.rows - 2` lines, each shorter than
     /// `size.columns`.
-    pub fn lines(&self, now: Duration, size: Size) -> Vec<String> {
-        let room = size.rows.saturating_sub(2).max(1);
-        let feet = self.feet(now);
-        let mut shown = self.most_important(room.saturating_sub(feet.len()));
+    pub fn lines(&self, now: Duration, size: TerminalSize) -> Vec<String> {
+        let rows_left = size.rows.saturating_sub(2).max(1);
+        let verb_lines = self.verb_lines(now);
+        let mut shown = self.most_important(rows_left.saturating_sub(verb_lines.len()));
         let (name_column, narrow) = (self.name_column(size.columns), size.columns < NARROW);
-        let mut left = room.saturating_sub(feet.len() + shown.len());
+        let mut left = rows_left.saturating_sub(verb_lines.len() + shown.len());
         let mut lines = Vec::new();
         for (name, row) in shown.drain(..) {
             lines.push(row_line(name, row, now, name_column));
@@ -41,28 +41,30 @@ impl Board {
                 row.log.iter().skip(row.log.len() - logged).map(|text| log_line(indent, text)),
             );
         }
-        lines.extend(feet.into_iter().map(|live_region| live_region.line(name_column, narrow)));
-        fitted(&lines[..lines.len().min(room)], size)
+        lines.extend(
+            verb_lines.into_iter().map(|live_region| live_region.line(name_column, narrow)),
+        );
+        fitted(&lines[..lines.len().min(rows_left)], size)
     }
 
     /// What stays when it is over.
-    pub fn last_lines(&self, now: Duration, size: Size) -> Vec<String> {
+    pub fn last_lines(&self, now: Duration, size: TerminalSize) -> Vec<String> {
         let name_column = self.name_column(size.columns);
         let rows = self.rows().map(|(name, row)| row_line(name, row, now, name_column));
-        let feet = self
-            .feet(now)
+        let verb_lines = self
+            .verb_lines(now)
             .into_iter()
             .map(|live_region| live_region.line(name_column, size.columns < NARROW));
-        fitted(&rows.chain(feet).collect::<Vec<_>>(), size)
+        fitted(&rows.chain(verb_lines).collect::<Vec<_>>(), size)
     }
 
     /// So many rows: those that failed, then those in motion, those that wait, and those that are
     /// done, in the order they have.
-    fn most_important(&self, room: usize) -> Vec<(&str, &Row)> {
+    fn most_important(&self, rows_left: usize) -> Vec<(&str, &Row)> {
         let rows: Vec<(&str, &Row)> = self.rows().collect();
         let mut places: Vec<usize> = (0..rows.len()).collect();
         places.sort_by_key(|&place| (rows[place].1.phase, place));
-        places.truncate(room);
+        places.truncate(rows_left);
         places.sort_unstable();
         places.into_iter().map(|place| rows[place]).collect()
     }
@@ -78,9 +80,9 @@ impl Board {
         widest.min(columns / 3).max(FIRST_COLUMN)
     }
 
-    fn feet(&self, now: Duration) -> Vec<FootLine> {
+    fn verb_lines(&self, now: Duration) -> Vec<VerbLine> {
         let counts = self.counts();
-        let live_region = |verb: &Verb, style, elapsed, ticks| FootLine {
+        let live_region = |verb: &Verb, style, elapsed, ticks| VerbLine {
             project: verb.project.clone(),
             verb: verb.name.clone(),
             style,
@@ -127,7 +129,7 @@ impl Board {
 }
 
 /// The line of a verb, under its rows.
-struct FootLine {
+struct VerbLine {
     project: String,
     verb: String,
     style: Style,
@@ -135,7 +137,7 @@ struct FootLine {
     counts: String,
 }
 
-impl FootLine {
+impl VerbLine {
     /// Where there is little room it is not worth the columns: the counts are what stands for the
     /// rows that are not shown.
     fn line(&self, name_column: usize, narrow: bool) -> Line {
@@ -190,6 +192,6 @@ fn shown_time(time: Duration, ticks: bool) -> String {
 }
 
 /// The last column stays free: what ends there breaks the line on some terminals.
-fn fitted(lines: &[Line], size: Size) -> Vec<String> {
+fn fitted(lines: &[Line], size: TerminalSize) -> Vec<String> {
     lines.iter().map(|line| line.fitted(size.columns.saturating_sub(1).max(1))).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::model::cause::Cause;
-use crate::model::event::{Detail, Standing};
+use crate::model::event::{Detail, StepStatus};
 use crate::model::step::{ActionKind, StepLabel};
 use crate::model::time;
 use crate::ui::step_labels::{Lines, words, worth_saying};
@@ -123,7 +123,7 @@ impl Row {
         self.log.clear();
     }
 
-    pub fn progresses(&mut self, label: &StepLabel, standing: &Standing) {
+    pub fn progresses(&mut self, label: &StepLabel, standing: &StepStatus) {
         if self.phase != Phase::Moving {
             return;
         }

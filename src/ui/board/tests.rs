@@ -5,11 +5,11 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::model::cause::{Cause, ChangedKeys};
-use crate::model::event::{Detail, Level, Standing};
+use crate::model::event::{Detail, Level, StepStatus};
 use crate::model::step;
-use crate::ui::live_region::Size;
+use crate::ui::live_region::TerminalSize;
 
-const USUAL: Size = Size { columns: 80, rows: 24 };
+const USUAL: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 
 fn label(service: &str, action: &str, object: &str) -> StepLabel {
     StepLabel {
@@ -26,16 +26,16 @@ fn container(service: &str, action: &str) -> StepLabel {
 
 /// A board and the time; what happens is told to it one after the other.
 #[derive(Default)]
-struct Stage {
+struct BoardFixture {
     board: Board,
     now: Duration,
 }
 
-impl Stage {
+impl BoardFixture {
     fn up(services: &[&str], unchanged: &[&str]) -> Self {
         let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let (project, verb) = ("spc".into(), "up".into());
-        Self::default().told(Event::VerbStarted {
+        Self::default().reported(Event::VerbStarted {
             project,
             verb,
             steps: 9,
@@ -44,7 +44,7 @@ impl Stage {
         })
     }
 
-    fn told(mut self, event: Event) -> Self {
+    fn reported(mut self, event: Event) -> Self {
         assert!(self.board.take(&event, self.now), "{event:?} is shown here");
         self
     }
@@ -59,11 +59,11 @@ impl Stage {
     }
 
     fn caused(self, label: StepLabel, cause: Cause) -> Self {
-        self.told(Event::StepStarted { label, cause: Some(cause) })
+        self.reported(Event::StepStarted { label, cause: Some(cause) })
     }
 
     fn done(self, label: StepLabel, millis: u64) -> Self {
-        self.told(Event::StepDone { label, elapsed: Duration::from_millis(millis) })
+        self.reported(Event::StepDone { label, elapsed: Duration::from_millis(millis) })
     }
 
     /// Begins a step and ends it that much later.
@@ -71,12 +71,12 @@ impl Stage {
         self.started(label.clone()).after(millis).done(label, millis)
     }
 
-    fn stands(self, label: StepLabel, standing: impl Into<Standing>) -> Self {
-        self.told(Event::StepProgress { label, standing: standing.into() })
+    fn stands(self, label: StepLabel, standing: impl Into<StepStatus>) -> Self {
+        self.reported(Event::StepProgress { label, standing: standing.into() })
     }
 
     fn waits(self, service: &str, waits_for: &str) -> Self {
-        self.told(Event::StepWaiting {
+        self.reported(Event::StepWaiting {
             label: container(service, "start"),
             waits_for: waits_for.into(),
             after: vec![1],
@@ -85,22 +85,22 @@ impl Stage {
 
     fn ended(self, ok: bool) -> Self {
         let elapsed = self.now;
-        self.told(Event::VerbDone { project: "spc".into(), verb: "up".into(), ok, elapsed })
+        self.reported(Event::VerbDone { project: "spc".into(), verb: "up".into(), ok, elapsed })
     }
 
     /// What is drawn, without styles; each line shorter than the terminal is wide.
-    fn drawn(&self, size: Size) -> String {
+    fn drawn(&self, size: TerminalSize) -> String {
         let lines = self.board.lines(self.now, size);
         assert!(lines.len() <= size.rows.saturating_sub(2).max(1), "{} lines", lines.len());
         text(&lines, size)
     }
 
-    fn left(&self, size: Size) -> String {
+    fn left(&self, size: TerminalSize) -> String {
         text(&self.board.last_lines(self.now, size), size)
     }
 }
 
-fn text(lines: &[String], size: Size) -> String {
+fn text(lines: &[String], size: TerminalSize) -> String {
     let plain = |line: &String| format!("{}\n", anstream::adapter::strip_str(line));
     let text: String = lines.iter().map(plain).collect();
     text.lines()
@@ -109,32 +109,33 @@ fn text(lines: &[String], size: Size) -> String {
 }
 
 /// The reference stack in the middle of its first `up`.
-fn bringing_up() -> Stage {
+fn bringing_up() -> BoardFixture {
     let build = label("backend", "build", "image spc-backend:dev-development");
-    let stage = Stage::up(&["db", "redis", "backend", "celery-worker"], &["flower", "nginx"])
-        .does(label("db", "create", "network spc_spc-network"), 34)
-        .does(label("db", "create", "volume postgres_data"), 5)
-        .does(label("redis", "create", "volume redis_data"), 5)
-        .started(build.clone())
-        .waits("celery-worker", "the image spc-backend:dev-development to be built")
-        .does(container("db", "create"), 12)
-        .does(container("db", "start"), 151)
-        .started(container("db", "wait until ready"))
-        .does(container("redis", "create"), 10)
-        .does(container("redis", "start"), 90)
-        .does(container("redis", "wait until ready"), 300)
-        .stands(
-            container("db", "wait until ready"),
-            Standing::new("probing, exit code 2", Detail::Probing { exit_code: Some(2) }),
-        )
-        .after(1000)
-        .stands(
-            build,
-            Standing::new(
-                "[4/7] RUN pip install -r requirements.txt",
-                Detail::Building { cached: false },
-            ),
-        );
+    let stage =
+        BoardFixture::up(&["db", "redis", "backend", "celery-worker"], &["flower", "nginx"])
+            .does(label("db", "create", "network spc_spc-network"), 34)
+            .does(label("db", "create", "volume postgres_data"), 5)
+            .does(label("redis", "create", "volume redis_data"), 5)
+            .started(build.clone())
+            .waits("celery-worker", "the image spc-backend:dev-development to be built")
+            .does(container("db", "create"), 12)
+            .does(container("db", "start"), 151)
+            .started(container("db", "wait until ready"))
+            .does(container("redis", "create"), 10)
+            .does(container("redis", "start"), 90)
+            .does(container("redis", "wait until ready"), 300)
+            .stands(
+                container("db", "wait until ready"),
+                StepStatus::new("probing, exit code 2", Detail::Probing { exit_code: Some(2) }),
+            )
+            .after(1000)
+            .stands(
+                build,
+                StepStatus::new(
+                    "[4/7] RUN pip install -r requirements.txt",
+                    Detail::Building { cached: false },
+                ),
+            );
     [
         "Collecting django==5.0.6",
         "",
@@ -144,7 +145,7 @@ fn bringing_up() -> Stage {
     ]
     .iter()
     .fold(stage, |stage, line| {
-        stage.told(Event::Output { from: "backend".into(), text: (*line).into() })
+        stage.reported(Event::Output { from: "backend".into(), text: (*line).into() })
     })
 }
 
@@ -179,7 +180,7 @@ backend        building       1.6 s  [4/7] RUN pip install -r requirements.txt
 celery-worker  waiting        1.6 s  for the image spc-backend:dev-development to be built
 spc            up             1.6 s  1 ready, 2 unchanged, 1 probing, 1 building, 1 waiting
 ";
-    assert_eq!(bringing_up().drawn(Size { columns: 200, rows: 50 }), expected);
+    assert_eq!(bringing_up().drawn(TerminalSize { columns: 200, rows: 50 }), expected);
 }
 
 #[test]
@@ -196,7 +197,7 @@ backend        building       1.6 s  […
 celery-worker  waiting        1.6 s  f…
 spc up 1.6 s  1 ready, 2 unchanged, 1 …
 ";
-    assert_eq!(bringing_up().drawn(Size { columns: 40, rows: 24 }), expected);
+    assert_eq!(bringing_up().drawn(TerminalSize { columns: 40, rows: 24 }), expected);
 }
 
 #[test]
@@ -206,19 +207,19 @@ db             probing        1.6 s  exit code 2
 backend        building       1.6 s  [4/7] RUN pip install -r requirements.txt
 spc            up             1.6 s  1 ready, 2 unchanged, 1 probing, 1 buildi…
 ";
-    assert_eq!(bringing_up().drawn(Size { columns: 80, rows: 5 }), expected);
-    assert_eq!(bringing_up().drawn(Size { columns: 80, rows: 1 }).lines().count(), 1);
+    assert_eq!(bringing_up().drawn(TerminalSize { columns: 80, rows: 5 }), expected);
+    assert_eq!(bringing_up().drawn(TerminalSize { columns: 80, rows: 1 }).lines().count(), 1);
 }
 
 #[test]
 fn of_many_services_those_in_motion_are_shown() {
     let names: Vec<String> = (1..=40).map(|number| format!("worker-{number:02}")).collect();
-    let mut stage = Stage::up(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    let mut stage = BoardFixture::up(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
     for name in &names[..30] {
         stage =
             stage.does(container(name, "start"), 0).does(container(name, "wait until ready"), 10);
     }
-    stage = stage.started(container("worker-37", "start")).told(Event::StepFailed {
+    stage = stage.started(container("worker-37", "start")).reported(Event::StepFailed {
         label: container("worker-35", "start"),
         message: "The port 80 is already taken by the process nginx\nmore".into(),
     });
@@ -228,7 +229,7 @@ worker-35   failed        300 ms  The port 80 is already taken by the process �
 worker-37   starting       0.0 s
 spc         up             0.3 s  1 failed, 30 ready, 1 starting, 8 waiting
 ";
-    assert_eq!(stage.drawn(Size { columns: 80, rows: 6 }), expected);
+    assert_eq!(stage.drawn(TerminalSize { columns: 80, rows: 6 }), expected);
 }
 
 #[test]
@@ -264,8 +265,8 @@ spc            up             7.1 s  4 ready, 2 unchanged
 fn an_interrupt_leaves_what_was_done_and_what_was_not() {
     let stage = bringing_up()
         .waits("celery-worker", "db and redis to be ready")
-        .told(Event::StepInterrupted { label: container("db", "wait until ready") })
-        .told(Event::StepInterrupted {
+        .reported(Event::StepInterrupted { label: container("db", "wait until ready") })
+        .reported(Event::StepInterrupted {
             label: label("backend", "build", "image spc-backend:dev-development"),
         })
         .after(500)
@@ -284,7 +285,7 @@ spc            up             2.1 s  1 not ready, 1 cut short, 1 not begun, 1 �
 
 #[test]
 fn what_waited_for_an_image_that_turned_out_the_same_is_unchanged() {
-    let stage = Stage::up(&["web"], &[])
+    let stage = BoardFixture::up(&["web"], &[])
         .does(label("web", "build", "image web:1"), 700)
         .waits("web", "the image web:1 to be built")
         .ended(true);
@@ -298,7 +299,7 @@ fn what_waited_for_an_image_that_turned_out_the_same_is_unchanged() {
 fn containers_of_one_service_are_one_row() {
     let of =
         |number: u32, action: &str| label("web", action, &format!("container spc-web-{number}"));
-    let stage = Stage::up(&["web"], &[])
+    let stage = BoardFixture::up(&["web"], &[])
         .started(of(1, "start"))
         .started(of(2, "start"))
         .after(100)
@@ -318,7 +319,7 @@ fn containers_of_one_service_are_one_row() {
 
 #[test]
 fn stopping_and_removing_are_one_stretch() {
-    let stage = Stage::up(&["db"], &[])
+    let stage = BoardFixture::up(&["db"], &[])
         .does(container("db", "stop"), 3_000)
         .does(container("db", "remove"), 50);
     assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          removed        3.0 s"));
@@ -326,7 +327,7 @@ fn stopping_and_removing_are_one_stretch() {
 
 #[test]
 fn what_stays_of_a_replacement_is_when_the_new_container_was_ready() {
-    let stage = Stage::up(&["web"], &[])
+    let stage = BoardFixture::up(&["web"], &[])
         .caused(container("web", "create"), Cause::ImageChanged)
         .done(container("web", "create"), 50)
         .does(container("web", "stop"), 300)
@@ -347,8 +348,8 @@ fn what_stays_of_a_replacement_is_when_the_new_container_was_ready() {
 fn a_pull_shows_its_bytes_and_a_check_of_the_engine_that_it_is_waited_for() {
     let pull = label("db", "pull", "image postgres:15");
     let bytes =
-        Standing::new("12.0 MiB of 80.5 MiB", Detail::Transferring { current: 1, total: 2 });
-    let stage = Stage::up(&["db"], &[])
+        StepStatus::new("12.0 MiB of 80.5 MiB", Detail::Transferring { current: 1, total: 2 });
+    let stage = BoardFixture::up(&["db"], &[])
         .started(pull.clone())
         .stands(pull.clone(), "Pulling from library/postgres");
     assert_eq!(
@@ -374,7 +375,7 @@ fn a_pull_shows_its_bytes_and_a_check_of_the_engine_that_it_is_waited_for() {
 #[test]
 fn names_are_cut_by_their_width_and_can_not_drive_the_terminal() {
     let names = ["데이터베이스-데이터베이스-데이터베이스", "\u{1b}[2J"];
-    let stage = Stage::up(&names, &[]);
+    let stage = BoardFixture::up(&names, &[]);
     let expected = "\
 데이터베이스-데이터베이스…  waiting        0.0 s
 ␛[2J                        waiting        0.0 s
@@ -386,8 +387,9 @@ spc                         up             0.0 s  2 waiting
 #[test]
 fn work_outside_of_a_verb_has_rows_and_no_sum() {
     let build = label("local/web:1", "build", "image local/web:1");
-    let stage =
-        Stage::default().started(build.clone()).stands(build.clone(), "reading the build context");
+    let stage = BoardFixture::default()
+        .started(build.clone())
+        .stands(build.clone(), "reading the build context");
     assert!(stage.board.is_active());
     assert_eq!(
         stage.drawn(USUAL),

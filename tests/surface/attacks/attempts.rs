@@ -1,7 +1,7 @@
 //! The table of attempts, `attempts.txt`: each line is a runbook that has to be refused. A new
 //! attempt is a new line.
 
-use super::Asked;
+use super::EngineRequests;
 use crate::support::{Answer, Spc};
 
 /// `attempt → refused by → message`, under headings that name the project it is made in.
@@ -103,7 +103,7 @@ fn project(heading: &str) -> Spc {
     }
 }
 
-/// Nothing is there, as in [`Asked::engine`], but for a container, a volume and a network of the
+/// Nothing is there, as in [`EngineRequests::engine`], but for a container, a volume and a network of the
 /// project `other`, and a base image whose builds ask an engine.
 fn engine(request: &str) -> Option<Answer> {
     if request.starts_with("GET /images/triggers") {
@@ -115,7 +115,7 @@ fn engine(request: &str) -> Option<Answer> {
 
 /// What is wrong with how an attempt ended.
 fn complaint(attempt: &Attempt) -> Option<String> {
-    let asked = Asked::default();
+    let asked = EngineRequests::default();
     let run = project(attempt.project).engine(asked.engine(engine));
     let ended = run.runbook(&format!("{};\nprint(\"went on\");", attempt.script)).output();
     let (begins, holds) = attempt.message.split_once('…').unwrap_or((attempt.message, ""));

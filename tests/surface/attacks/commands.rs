@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Ended, Spc};
+use crate::support::{Spc, SpcOutput};
 
 const PLANTED: &str = "#!/bin/sh\necho told >&2\ntouch \"$(dirname \"$0\")/ran\"\n";
 
@@ -56,7 +56,7 @@ fn git(folder: &Path, words: &[&str]) {
 }
 
 /// Runs a runbook; how it ended, and whether a planted program ran.
-fn run(spc: Spc, script: &str) -> (Ended, bool) {
+fn run(spc: Spc, script: &str) -> (SpcOutput, bool) {
     let root = spc.project();
     let folders = ["deploy", "shared", "tools", "."].map(|folder| root.join(folder).join("ran"));
     spc.runbook(script).start().ends_then(|| folders.iter().any(|file| file.exists()))

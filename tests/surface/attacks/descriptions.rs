@@ -161,7 +161,7 @@ fn no_label_of_spc_or_compose_is_forged() {
                 "image(\"a\").build(#{{ context: \".\", labels: #{{ \"{label}\": \"other\" }} }});"
             ),
         ] {
-            let asked = super::Asked::default();
+            let asked = super::EngineRequests::default();
             let ended = Spc::new()
                 .engine(asked.engine(|_| None))
                 .runbook(&format!("{script}\nprint(\"went on\");"))

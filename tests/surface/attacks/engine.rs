@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Answer, Ended, Spc, TcpServer};
+use crate::support::{Answer, Spc, SpcOutput, TcpServer};
 
 /// A server that remembers what it is asked.
 fn server(
@@ -31,12 +31,12 @@ fn create(url: &str) -> String {
 }
 
 /// Runs a script that may send requests everywhere, where the engine is named by `tell`.
-fn run(script: &str, tell: impl FnOnce(Spc) -> Spc) -> Ended {
+fn run(script: &str, tell: impl FnOnce(Spc) -> Spc) -> SpcOutput {
     tell(Spc::new().file("spc.toml", "[allow]\nnetwork = [\"*\"]\n")).runbook(script).output()
 }
 
 #[track_caller]
-fn is_refused(ended: &Ended, reason: &str) {
+fn is_refused(ended: &SpcOutput, reason: &str) {
     assert_eq!((ended.code, ended.stdout.as_str()), (5, ""), "{ended}");
     assert!(
         ended.stderr.starts_with("error: A script may not send a request to \"")

@@ -105,7 +105,7 @@ fn nothing_outside_is_written_and_what_is_there_stays() {
 
 #[test]
 fn a_file_of_variables_does_not_choose_the_engine() {
-    let asked = super::Asked::default();
+    let asked = super::EngineRequests::default();
     let run = Spc::new()
         .file(".env", "DOCKER_HOST=tcp://127.0.0.1:9\nDOCKER_CONTEXT=other\n")
         .engine(asked.engine(|_| None));

@@ -16,13 +16,13 @@ mod trials;
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Answer, Ended, Spc};
+use crate::support::{Answer, Spc, SpcOutput};
 
 /// Requests that reached the engine.
 #[derive(Clone, Default)]
-pub struct Asked(Arc<Mutex<Vec<String>>>);
+pub struct EngineRequests(Arc<Mutex<Vec<String>>>);
 
-impl Asked {
+impl EngineRequests {
     /// An engine that is there, holds nothing, and remembers what it is asked.
     pub fn engine(
         &self,
@@ -49,8 +49,8 @@ impl Asked {
 /// Runs a runbook that has to be refused by policy before anything is done: nothing is asked of the
 /// engine, nothing printed.
 #[track_caller]
-pub fn refused(run: Spc, script: &str) -> Ended {
-    let asked = Asked::default();
+pub fn refused(run: Spc, script: &str) -> SpcOutput {
+    let asked = EngineRequests::default();
     let ended = run
         .engine(asked.engine(|_| None))
         .runbook(&format!("{script}\nprint(\"went on\");"))
@@ -62,7 +62,7 @@ pub fn refused(run: Spc, script: &str) -> Ended {
 
 /// The line that a refusal says to add.
 #[track_caller]
-pub fn line(ended: &Ended) -> String {
+pub fn line(ended: &SpcOutput) -> String {
     let (_, line) = ended
         .stderr
         .split_once("to allow it, write ")

@@ -1,7 +1,7 @@
 //! Another project's objects, on an engine that has some.
 
-use super::{Asked, line};
-use crate::support::{Answer, Ended, Spc};
+use super::{EngineRequests, line};
+use crate::support::{Answer, Spc, SpcOutput};
 
 /// A container, a network and a volume of the project `other`, made from another folder; and the
 /// lists that they are in.
@@ -44,8 +44,8 @@ pub(super) fn other(request: &str) -> Option<Answer> {
 }
 
 #[track_caller]
-fn run(script: &str) -> (Ended, Vec<String>) {
-    let asked = Asked::default();
+fn run(script: &str) -> (SpcOutput, Vec<String>) {
+    let asked = EngineRequests::default();
     let ended = Spc::new()
         .engine(asked.engine(other))
         .runbook(&format!("{script}\nprint(\"went on\");"))
@@ -133,7 +133,7 @@ fn that_it_is_there_and_how_it_stands_is_no_secret() {
 #[test]
 fn a_person_can_name_it() {
     let stops = |run: Spc| {
-        let asked = Asked::default();
+        let asked = EngineRequests::default();
         let engine = asked.engine(|request| match request {
             "POST /containers/0123/stop?" => Some(Answer::of_api("1.41", "").with_status(204)),
             _ => other(request),
@@ -154,7 +154,7 @@ const USES_OTHER: &str = "let s = stack(\"x\", #{ services: #{ a: #{ image: \"a\
 #[test]
 fn what_a_refused_run_was_to_remember_is_not_remembered() {
     for call in ["s.up((), #{ adopt: true });", "s.service(\"a\").scale(2);"] {
-        let asked = Asked::default();
+        let asked = EngineRequests::default();
         let run = Spc::new()
             .file("spc.toml", "")
             .engine(asked.engine(other))
@@ -170,7 +170,7 @@ fn what_a_refused_run_was_to_remember_is_not_remembered() {
 fn a_plan_refuses_what_the_run_would_with_the_place_in_the_file() {
     let compose = "services:\n  a:\n    image: a\n    volumes: [\"v:/v\"]\nvolumes:\n  v:\n    external: true\n    name: other_data\n";
     for command in ["plan", "run"] {
-        let asked = Asked::default();
+        let asked = EngineRequests::default();
         let run = Spc::new()
             .file("spc.toml", "")
             .file("compose.yaml", compose)

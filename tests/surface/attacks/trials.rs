@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::Asked;
+use super::EngineRequests;
 use crate::support::Spc;
 
 /// What a hostile script does, one thing after the other, whatever comes of each.
@@ -69,7 +69,7 @@ fn a_hostile_script_that_is_tested_checked_or_planned_changes_nothing_outside() 
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         server.set_nonblocking(true).unwrap();
         let script = hostile(server.local_addr().unwrap().port());
-        let asked = Asked::default();
+        let asked = EngineRequests::default();
         let run = Spc::new()
             .file("spc.toml", "[allow]\ncommands = [\"*\"]\nnetwork = [\"*\"]\nwrite = [\"/tmp\"]\nread = [\"/\"]\n")
             .file("victim", "kept")

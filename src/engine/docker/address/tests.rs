@@ -81,7 +81,7 @@ fn a_malformed_address_is_refused_with_the_reason_and_the_forms() {
         ("ssh://host/a${HOME}.sock", "the socket's path can't be told to ssh"),
     ];
     for (text, why) in cases {
-        assert_eq!(Address::parse(text, false), Err(Malformed::new(why)), "{text}");
+        assert_eq!(Address::parse(text, false), Err(AddressError::new(why)), "{text}");
     }
 }
 

@@ -8,21 +8,21 @@ use crate::host::sim::{CommandAnswer, SimHost};
 /// `me:correct horse` in base64.
 const AUTH: &str = "bWU6Y29ycmVjdCBob3JzZQ==";
 
-fn password(username: &str, password: &str) -> Found {
-    Found::Some(RegistryAuth {
+fn password(username: &str, password: &str) -> CredentialLookup {
+    CredentialLookup::Some(RegistryAuth {
         username: username.into(),
         password: password.into(),
         ..RegistryAuth::default()
     })
 }
 
-fn token(token: &str) -> Found {
-    Found::Some(RegistryAuth { identity_token: token.into(), ..RegistryAuth::default() })
+fn token(token: &str) -> CredentialLookup {
+    CredentialLookup::Some(RegistryAuth { identity_token: token.into(), ..RegistryAuth::default() })
 }
 
 /// What the configuration `config` has for `registry`, with a helper `docker-credential-store` that
 /// gives `answer`.
-fn found(config: &str, registry: &str, answer: CommandAnswer) -> Result<Found> {
+fn found(config: &str, registry: &str, answer: CommandAnswer) -> Result<CredentialLookup> {
     let executor = SimTaskExecutor::new(1);
     let host = SimHost::new(executor.clone())
         .with_variable("DOCKER_CONFIG", "/home/me/docker")
@@ -55,12 +55,12 @@ fn a_registrys_entry_is_found_by_every_spelling_of_its_host() {
         );
         assert_eq!(
             found(&auths(key), "other:5000", CommandAnswer::default()).unwrap(),
-            Found::None
+            CredentialLookup::None
         );
     }
     let of_token = r#"{"auths": {"r:1": {"auth": "bWU6", "identitytoken": "long"}}}"#;
     assert_eq!(found(of_token, "r:1", CommandAnswer::default()).unwrap(), token("long"));
-    assert_eq!(found("{}", "r:1", CommandAnswer::default()).unwrap(), Found::None);
+    assert_eq!(found("{}", "r:1", CommandAnswer::default()).unwrap(), CredentialLookup::None);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_helper_is_asked_for_its_registry_and_the_store_for_all_others() {
     assert_eq!(found(config, "r:1", answer()).unwrap(), password("me", "pw"));
     assert_eq!(
         found(config, "r:2", answer()).unwrap(),
-        Found::NoProgram("docker-credential-gone".into())
+        CredentialLookup::NoProgram("docker-credential-gone".into())
     );
     assert_eq!(found(config, "r:3", answer()).unwrap(), password("me", "pw"));
     assert_eq!(found(store, "r:3", answer()).unwrap(), password("me", "pw"));
@@ -83,7 +83,7 @@ fn a_helper_is_asked_for_its_registry_and_the_store_for_all_others() {
         code: 1,
         ..CommandAnswer::default()
     };
-    assert_eq!(found(store, "r:3", none).unwrap(), Found::None);
+    assert_eq!(found(store, "r:3", none).unwrap(), CredentialLookup::None);
 }
 
 #[test]

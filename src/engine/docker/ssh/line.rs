@@ -53,9 +53,9 @@ impl Line {
         match ended {
             Ok(Ok(None)) if login.is_done() => {}
             Ok(Ok(code)) => {
-                let told = login.refused(code);
+                let failure = login.refused(code);
                 ssh.release().await;
-                return Err(told);
+                return Err(failure);
             }
             Ok(Err(error)) => return Err(login.not_started(&error)),
             Err(_) => return Err(login.too_slow(LOGIN)),

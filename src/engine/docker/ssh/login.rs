@@ -66,7 +66,7 @@ impl Login {
         self.folder.join("log")
     }
 
-    /// What the sessions of [`super::Way::Dial`] say.
+    /// What the sessions of [`super::SshTransport::Dial`] say.
     pub(super) fn dial_log(&self) -> PathBuf {
         self.folder.join("dial-log")
     }

@@ -43,7 +43,7 @@ const NOISE: usize = 64 << 10;
 
 /// The sessions of a machine.
 pub(super) struct Sessions {
-    rooms: Mutex<Vec<Room>>,
+    logins: Mutex<Vec<LoginSlots>>,
     /// Signalled when a session has ended.
     ended: Notify,
     /// Held by the one connection that looks for room; the others queue behind it.
@@ -53,7 +53,7 @@ pub(super) struct Sessions {
 }
 
 /// A login, and what it has room for.
-struct Room {
+struct LoginSlots {
     line: Arc<Line>,
     open: usize,
     /// What was open when it refused one more. A session that had just ended may have counted
@@ -64,9 +64,9 @@ struct Room {
 }
 
 /// A place for a session in a room; dropped, it is free again.
-struct Place {
+struct SessionSlot {
     sessions: Arc<Sessions>,
-    room: usize,
+    slots: usize,
     line: Arc<Line>,
     /// What was open before.
     others: usize,
@@ -76,15 +76,15 @@ struct Place {
 pub(super) struct Session {
     // In this order: the place is free when the session has ended.
     _ssh: Child,
-    _place: Place,
+    _place: SessionSlot,
 }
 
 impl Sessions {
     /// Over `line`, from which further logins follow.
     pub(super) fn new(line: Arc<Line>) -> Self {
-        let room = Room { line, open: 0, most: None, is_sure: false };
+        let slots = LoginSlots { line, open: 0, most: None, is_sure: false };
         Self {
-            rooms: Mutex::new(vec![room]),
+            logins: Mutex::new(vec![slots]),
             ended: Notify::new(),
             turn: tokio::sync::Mutex::new(()),
             silent: AtomicBool::new(false),
@@ -110,7 +110,7 @@ impl Sessions {
     }
 
     /// A place for a session, when it is this connection's turn.
-    async fn place(self: &Arc<Self>) -> io::Result<Place> {
+    async fn place(self: &Arc<Self>) -> io::Result<SessionSlot> {
         let _turn = self.turn.lock().await;
         let until = Instant::now() + ALL;
         let mut refused_login = None;
@@ -133,33 +133,33 @@ impl Sessions {
     }
 
     /// A place in the first room that has one.
-    fn reserve(self: &Arc<Self>) -> Option<Place> {
-        self.reserve_where(|room| room.most.is_none_or(|most| room.open < most))
+    fn reserve(self: &Arc<Self>) -> Option<SessionSlot> {
+        self.reserve_where(|slots| slots.most.is_none_or(|most| slots.open < most))
     }
 
     /// A place where there may be one more than was thought.
-    fn reserve_more(self: &Arc<Self>) -> Option<Place> {
-        self.reserve_where(|room| !room.is_sure)
+    fn reserve_more(self: &Arc<Self>) -> Option<SessionSlot> {
+        self.reserve_where(|slots| !slots.is_sure)
     }
 
-    fn reserve_where(self: &Arc<Self>, fits: impl Fn(&Room) -> bool) -> Option<Place> {
-        let mut rooms = self.rooms();
-        let (number, room) = rooms
+    fn reserve_where(self: &Arc<Self>, fits: impl Fn(&LoginSlots) -> bool) -> Option<SessionSlot> {
+        let mut logins = self.logins();
+        let (number, slots) = logins
             .iter_mut()
             .enumerate()
-            .find(|(_, room)| room.line.check().is_ok() && fits(room))?;
-        let place = Place {
+            .find(|(_, slots)| slots.line.check().is_ok() && fits(slots))?;
+        let place = SessionSlot {
             sessions: self.clone(),
-            room: number,
-            line: room.line.clone(),
-            others: room.open,
+            slots: number,
+            line: slots.line.clone(),
+            others: slots.open,
         };
-        room.open += 1;
+        slots.open += 1;
         Some(place)
     }
 
     /// Begins a session; nothing if the server has no room for it.
-    async fn begin(&self, place: Place) -> io::Result<Option<(UnixStream, Session)>> {
+    async fn begin(&self, place: SessionSlot) -> io::Result<Option<(UnixStream, Session)>> {
         let login = &place.line.login;
         let (mut stream, theirs) = UnixStream::pair()?;
         let theirs: OwnedFd = theirs.into_std()?.into();
@@ -213,29 +213,29 @@ impl Sessions {
     }
 
     /// Keeps what a room has shown of its size.
-    fn learn(&self, place: &Place, has_begun: bool) {
-        let mut rooms = self.rooms();
-        let Some(room) = rooms.get_mut(place.room) else { return };
-        match room.most {
-            Some(most) if has_begun => room.most = Some(most.max(place.others + 1)),
-            Some(most) => room.is_sure |= most == place.others,
+    fn learn(&self, place: &SessionSlot, has_begun: bool) {
+        let mut logins = self.logins();
+        let Some(slots) = logins.get_mut(place.slots) else { return };
+        match slots.most {
+            Some(most) if has_begun => slots.most = Some(most.max(place.others + 1)),
+            Some(most) => slots.is_sure |= most == place.others,
             None if has_begun => {}
-            None => room.most = Some(place.others.max(1)),
+            None => slots.most = Some(place.others.max(1)),
         }
     }
 
     /// Makes another login; why it failed.
     async fn log_in_again(&self) -> Option<String> {
         let (machine, logins) = {
-            let rooms = self.rooms();
-            (rooms.first()?.line.login.machine.clone(), rooms.len())
+            let logins = self.logins();
+            (logins.first()?.line.login.machine.clone(), logins.len())
         };
         if logins == LOGINS {
             return Some(format!("{LOGINS} logins are as many as spc makes"));
         }
         match Line::open(&machine, false, false).await {
             Ok(line) => {
-                self.rooms().push(Room {
+                self.logins().push(LoginSlots {
                     line: Arc::new(line),
                     open: 0,
                     most: None,
@@ -243,13 +243,13 @@ impl Sessions {
                 });
                 None
             }
-            Err(told) => Some(told.why),
+            Err(refusal) => Some(refusal.why),
         }
     }
 
     fn no_room(&self, refused_login: Option<String>) -> io::Error {
-        let rooms = self.rooms();
-        let open: usize = rooms.iter().map(|room| room.open).sum();
+        let logins = self.logins();
+        let open: usize = logins.iter().map(|slots| slots.open).sum();
         let more = refused_login
             .map_or_else(String::new, |why| format!(", and another login failed: {why}"));
         let words = format!(
@@ -260,15 +260,15 @@ impl Sessions {
         io::Error::other(words)
     }
 
-    fn rooms(&self) -> MutexGuard<'_, Vec<Room>> {
-        self.rooms.lock()
+    fn logins(&self) -> MutexGuard<'_, Vec<LoginSlots>> {
+        self.logins.lock()
     }
 }
 
-impl Drop for Place {
+impl Drop for SessionSlot {
     fn drop(&mut self) {
-        if let Some(room) = self.sessions.rooms().get_mut(self.room) {
-            room.open = room.open.saturating_sub(1);
+        if let Some(slots) = self.sessions.logins().get_mut(self.slots) {
+            slots.open = slots.open.saturating_sub(1);
         }
         self.sessions.ended.notify_one();
     }

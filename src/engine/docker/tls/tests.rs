@@ -1,6 +1,6 @@
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
-use super::trouble::trouble;
+use super::tls_errors::trouble;
 use super::*;
 
 fn files(

@@ -18,11 +18,11 @@ fn record(project: &str, to: &str, former: &str) -> VolumeCreateRequest {
     }
 }
 
-fn given(bed: Bed, project: &str) -> Bed {
-    let Bed { executor, engine, guard } = bed;
+fn given(bed: GuardFixture, project: &str) -> GuardFixture {
+    let GuardFixture { executor, engine, guard } = bed;
     let policy = guard.policy.clone().with_given_project(Some(project.to_owned()));
     let guard = Guard::new(Arc::new(engine.clone()), policy, guard.host.clone());
-    Bed { executor, engine, guard }
+    GuardFixture { executor, engine, guard }
 }
 
 #[test]
@@ -75,10 +75,10 @@ fn only_adoption_says_whose_is_what_compose_left() {
     let said = "A script may not create the volume \"own.spc-former-folders.0a\": only spc records that a project was moved";
     let bed = bed("[allow]\nprojects = [\"own\"]\n");
     assert!(bed.refused(bed.guard.volume_create(record("own", HERE, "[]"))).starts_with(said));
-    let Bed { executor, engine, guard } = bed;
+    let GuardFixture { executor, engine, guard } = bed;
     let policy = guard.policy.clone().with_adoption(true);
     let guard = Guard::new(Arc::new(engine.clone()), policy, guard.host.clone());
-    let bed = Bed { executor, engine, guard };
+    let bed = GuardFixture { executor, engine, guard };
     // Not for another folder, and no folder that the project was in.
     assert!(
         bed.refused(bed.guard.volume_create(record("own", "/srv/own", "[]"))).starts_with(said)

@@ -16,14 +16,14 @@ fn forged(project: &str) -> ImageSpec {
     spec
 }
 
-fn forging(project: &str) -> Bed {
+fn forging(project: &str) -> GuardFixture {
     bed_with("", |builder| {
         builder.image("forged:1", forged(project)).image("forged:2", forged("another"))
     })
 }
 
 /// Makes a container of a forged image as `docker run` does; its id.
-fn stranger(bed: &Bed, image: &str) -> String {
+fn stranger(bed: &GuardFixture, image: &str) -> String {
     let body =
         ContainerCreateBody { image: Some(image.to_owned()), ..ContainerCreateBody::default() };
     bed.run(async {
@@ -33,7 +33,7 @@ fn stranger(bed: &Bed, image: &str) -> String {
     })
 }
 
-fn list_all(bed: &Bed) {
+fn list_all(bed: &GuardFixture) {
     bed.run(async {
         bed.guard
             .container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own"))
@@ -117,10 +117,10 @@ fn containers_of_a_forged_image_do_not_make_a_project_somebody_elses() {
 
 #[test]
 fn images_are_asked_about_once_and_not_where_a_list_told() {
-    let count = |bed: &Bed| {
+    let count = |bed: &GuardFixture| {
         bed.engine.calls().iter().filter(|call| call.method.starts_with("image_")).count()
     };
-    let made = |bed: &Bed, image: &str| {
+    let made = |bed: &GuardFixture, image: &str| {
         let name = format!("own-{}", image.replace(':', "-"));
         let mut labels = of("own", HERE);
         labels.insert(label::RUN.to_owned(), "the run that made it".to_owned());

@@ -421,7 +421,7 @@ impl ProcessView {
 }
 
 /// What is done with a command's answer.
-pub(in crate::engine::sim) type Answered = Box<dyn FnOnce(&mut State, ExecAnswer) + Send>;
+pub(in crate::engine::sim) type OnExecAnswer = Box<dyn FnOnce(&mut State, ExecAnswer) + Send>;
 
 /// A command about to be answered by its container's process.
 pub(in crate::engine::sim) struct Script {
@@ -429,7 +429,7 @@ pub(in crate::engine::sim) struct Script {
     pub container: String,
     pub request: ExecRequest,
     pub view: ProcessView,
-    pub then: Answered,
+    pub then: OnExecAnswer,
 }
 
 impl Script {

@@ -43,12 +43,12 @@ impl Names {
 /// The behaviours that a test gave, the newest last.
 #[derive(Default)]
 pub(in crate::engine::sim) struct Processes {
-    given: Vec<Given>,
+    given: Vec<ProcessRule>,
     /// The containers that were started, services and names.
     started: Mutex<BTreeSet<String>>,
 }
 
-struct Given {
+struct ProcessRule {
     pattern: String,
     process: Arc<Process>,
     /// Whether a container that it means was started since.
@@ -57,7 +57,7 @@ struct Given {
 
 /// A behaviour that no container had.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unused {
+pub struct UnusedBehaviour {
     pub pattern: String,
     /// It means containers that were started before it was given.
     pub is_late: bool,
@@ -68,7 +68,7 @@ pub struct Unused {
 impl Processes {
     /// The newest wins.
     pub fn add(&mut self, pattern: &str, process: Process) {
-        self.given.push(Given {
+        self.given.push(ProcessRule {
             pattern: pattern.to_owned(),
             process: Arc::new(process),
             found: Mutex::new(false),
@@ -81,7 +81,7 @@ impl Processes {
         started.extend(
             [&names.name, &names.service].into_iter().filter(|name| !name.is_empty()).cloned(),
         );
-        let mut fitting: Vec<&Given> =
+        let mut fitting: Vec<&ProcessRule> =
             self.given.iter().filter(|given| names.are(&given.pattern)).collect();
         for given in &fitting {
             *given.found.lock() = true;
@@ -90,11 +90,11 @@ impl Processes {
     }
 
     /// The behaviours that no container had; `there`: the containers that there are.
-    pub fn unused(&self, there: &[Names]) -> Vec<Unused> {
+    pub fn unused(&self, there: &[Names]) -> Vec<UnusedBehaviour> {
         let started = self.started.lock();
         let unused = self.given.iter().filter(|given| !*given.found.lock());
         unused
-            .map(|given| Unused {
+            .map(|given| UnusedBehaviour {
                 pattern: given.pattern.clone(),
                 is_late: there.iter().any(|names| names.are(&given.pattern)),
                 started: started.clone(),

@@ -26,7 +26,7 @@ const PARTS: u32 = 4;
 
 /// An image as the registry has it.
 #[derive(Debug, Clone)]
-struct Remote {
+struct RegistryImage {
     image: Image,
     digest: String,
     takes: Duration,
@@ -41,7 +41,7 @@ pub(in crate::engine::sim) struct Registry {
     /// Who may pull and push; everybody if not given.
     pub login: Option<RegistryAuth>,
     /// By full name: `postgres:15`.
-    images: BTreeMap<String, Remote>,
+    images: BTreeMap<String, RegistryImage>,
     /// Full names that an open registry does not have.
     withheld: BTreeSet<String>,
 }
@@ -54,7 +54,7 @@ impl Registry {
     }
 
     /// Why `reference` cannot be had with these credentials.
-    fn find(&self, reference: &Reference, auth: Option<&RegistryAuth>) -> Result<&Remote> {
+    fn find(&self, reference: &Reference, auth: Option<&RegistryAuth>) -> Result<&RegistryImage> {
         self.reach(auth)?;
         let repository = &reference.repository;
         if let Some(digest) = &reference.digest {
@@ -116,7 +116,7 @@ impl State {
         let image = self.image_of(&reference.full(), spec);
         self.registry.answers = true;
         let digest = manifest_digest(&image);
-        self.registry.images.insert(reference.full(), Remote { image, digest, takes });
+        self.registry.images.insert(reference.full(), RegistryImage { image, digest, takes });
         Ok(())
     }
 
@@ -160,7 +160,7 @@ impl State {
     ) -> Result<UnboundedReceiver<Result<TransferEvent>>> {
         self.offer(wanted);
         let reference = Reference::parse(wanted)?;
-        let Remote { image, digest, takes } = self.registry.find(&reference, auth)?.clone();
+        let RegistryImage { image, digest, takes } = self.registry.find(&reference, auth)?.clone();
         let name = reference.full();
         let title = report(None, format!("Pulling from {}", reference.repository), None);
         let known = self.objects.images.contains_key(&image.id);
@@ -223,7 +223,7 @@ impl State {
             state
                 .registry
                 .images
-                .insert(name.clone(), Remote { image, digest: digest.clone(), takes });
+                .insert(name.clone(), RegistryImage { image, digest: digest.clone(), takes });
             if let Some(image) = state.objects.images.get_mut(&id) {
                 image.digests.insert(format!("{}@{digest}", reference.repository));
             }

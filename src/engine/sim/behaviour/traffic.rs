@@ -31,12 +31,12 @@ pub struct Traffic {
     /// Requests in a second; a request finds one of the ready containers of the releases named
     /// here.
     pub rps: f64,
-    pub by_release: BTreeMap<String, Figures>,
+    pub by_release: BTreeMap<String, TrafficStats>,
 }
 
 /// How a release answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Figures {
+pub struct TrafficStats {
     /// The share of answers with status 500: 0 to 1.
     pub error_rate: f64,
     /// 19 of 20 answers take so many milliseconds at most.
@@ -45,7 +45,7 @@ pub struct Figures {
 
 /// A time in which nothing changed.
 #[derive(Debug, Clone)]
-struct Stretch {
+struct TrafficPeriod {
     from: Duration,
     traffic: Traffic,
     /// How many containers of each release were ready.
@@ -54,11 +54,11 @@ struct Stretch {
 
 /// All stretches so far, in order; the last lasts.
 #[derive(Debug, Default)]
-pub(in crate::engine::sim) struct Flow(Vec<Stretch>);
+pub(in crate::engine::sim) struct Flow(Vec<TrafficPeriod>);
 
 /// A request and its answer.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::engine::sim) struct Answered {
+pub(in crate::engine::sim) struct AnswerCounts {
     pub at: Duration,
     /// None if nobody was ready.
     release: Option<String>,
@@ -74,12 +74,12 @@ impl Flow {
 
     fn note(&mut self, from: Duration, traffic: Traffic, ready: BTreeMap<String, u32>) {
         if self.0.last().is_none_or(|last| last.traffic != traffic || last.ready != ready) {
-            self.0.push(Stretch { from, traffic, ready });
+            self.0.push(TrafficPeriod { from, traffic, ready });
         }
     }
 
     /// The requests from `from` on and before `to`; of too many, the last.
-    fn requests(&self, from: Duration, to: Duration) -> Vec<Answered> {
+    fn requests(&self, from: Duration, to: Duration) -> Vec<AnswerCounts> {
         let ends = self.0.iter().skip(1).map(|next| next.from).chain([to]);
         let stretches = self.0.iter().zip(ends).map(|(stretch, end)| (stretch, end.min(to)));
         let mut all = Vec::new();
@@ -90,8 +90,8 @@ impl Flow {
     }
 }
 
-impl Stretch {
-    fn requests(&self, from: Duration, to: Duration) -> Vec<Answered> {
+impl TrafficPeriod {
+    fn requests(&self, from: Duration, to: Duration) -> Vec<AnswerCounts> {
         if self.traffic.rps <= 0.0 {
             return Vec::new();
         }
@@ -115,7 +115,7 @@ impl Stretch {
             let figures = release.and_then(|release| self.traffic.by_release.get(release));
             let (status, takes) =
                 figures.map_or((502, Duration::ZERO), |figures| figures.answer(before));
-            requests.push(Answered {
+            requests.push(AnswerCounts {
                 at,
                 release: release.map(str::to_owned),
                 status,
@@ -141,7 +141,7 @@ impl Stretch {
     }
 }
 
-impl Figures {
+impl TrafficStats {
     /// Status and time of the answer after `before` others.
     fn answer(&self, before: u32) -> (u16, Duration) {
         // So many errors are due by now; the small share keeps 0.1 * 30 from being less than 3.
@@ -157,7 +157,7 @@ impl Figures {
     }
 }
 
-impl Answered {
+impl AnswerCounts {
     /// The line in the format of the reference stack's nginx: a JSON object.
     pub fn line(&self) -> String {
         let seconds = format!("{:.3}", self.takes.as_secs_f64());
@@ -241,7 +241,7 @@ impl State {
         container: &Container,
         from: Duration,
         to: Duration,
-    ) -> Vec<Answered> {
+    ) -> Vec<AnswerCounts> {
         let Some(started) =
             container.started.filter(|_| self.traffic.is_on() && is_proxy(container))
         else {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     fn flow() -> Flow {
-        let figures = |error_rate, p95_ms| Figures { error_rate, p95_ms };
+        let figures = |error_rate, p95_ms| TrafficStats { error_rate, p95_ms };
         let by_release = BTreeMap::from([
             ("v1".to_owned(), figures(0.0, 80.0)),
             ("v2".to_owned(), figures(0.2, 200.0)),
@@ -304,7 +304,7 @@ mod tests {
         let all = flow().requests(Duration::ZERO, secs(60));
         assert_eq!(all.len(), 5999);
         for (release, count, errors, p95) in [("v1", 4500, 0, 80), ("v2", 1500, 300, 200)] {
-            let mut own: Vec<&Answered> =
+            let mut own: Vec<&AnswerCounts> =
                 all.iter().filter(|one| one.release.as_deref() == Some(release)).collect();
             assert!(own.len().abs_diff(count) < 5, "{release}: {}", own.len());
             assert!(own.iter().filter(|one| one.status == 500).count().abs_diff(errors) <= 1);
@@ -318,7 +318,7 @@ mod tests {
         let flow = flow();
         let whole = flow.requests(Duration::ZERO, secs(70));
         let part = flow.requests(secs(59), secs(61));
-        let expected: Vec<Answered> =
+        let expected: Vec<AnswerCounts> =
             whole.into_iter().filter(|one| one.at >= secs(59) && one.at < secs(61)).collect();
         assert_eq!(part, expected);
         assert!(part.iter().any(|one| one.status == 502), "from 60 s on nobody is ready");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::call::Calls;
-use super::invariants::Watch;
+use super::invariants::InvariantWatch;
 use super::seed::Snapshot;
 use crate::engine::sim::SimEngine;
 use crate::engine::sim::behaviour::build::{BuildScript, Builds};
@@ -57,7 +57,7 @@ impl SimEngineBuilder {
             registry: Registry::default(),
             builds: Builds::default(),
             traffic: Flow::default(),
-            watch: Watch::default(),
+            watch: InvariantWatch::default(),
             machine: Machine { ports: BTreeSet::new(), has_path: Arc::new(|_| true) },
             next_port: FIRST_FREE_PORT,
             crashed: CancellationToken::new(),

@@ -88,7 +88,7 @@ impl Request {
 
 /// What becomes of an answer on its way back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum AnswerDelivery {
     Open,
     Lost,
     /// The run that this process is, is killed.
@@ -98,16 +98,16 @@ enum Way {
 /// The way back to the caller. Dropped unused, the caller sees a broken connection.
 pub(in crate::engine::sim) struct Reply<T> {
     sender: oneshot::Sender<Result<T>>,
-    way: Way,
+    way: AnswerDelivery,
 }
 
 impl<T> Reply<T> {
     /// Answers the call.
     pub fn send(self, state: &mut State, result: Result<T>) {
         let result = match self.way {
-            Way::Open => result,
-            Way::Lost => Err(unreachable()),
-            Way::Crash(process) => {
+            AnswerDelivery::Open => result,
+            AnswerDelivery::Lost => Err(unreachable()),
+            AnswerDelivery::Crash(process) => {
                 state.crash(process);
                 Err(unreachable())
             }
@@ -206,11 +206,11 @@ impl SimEngine {
             }
             let fate = state.fate(request.method, &request.target);
             let (way, stale, delay) = match &fate {
-                Fate::Proceeds | Fate::Cut => (Way::Open, false, Duration::ZERO),
-                Fate::Stale => (Way::Open, true, Duration::ZERO),
-                Fate::Late(time) => (Way::Open, false, *time),
-                Fate::ReplyLost => (Way::Lost, false, Duration::ZERO),
-                Fate::CrashesAfter => (Way::Crash(process), false, Duration::ZERO),
+                Fate::Proceeds | Fate::Cut => (AnswerDelivery::Open, false, Duration::ZERO),
+                Fate::Stale => (AnswerDelivery::Open, true, Duration::ZERO),
+                Fate::Late(time) => (AnswerDelivery::Open, false, *time),
+                Fate::ReplyLost => (AnswerDelivery::Lost, false, Duration::ZERO),
+                Fate::CrashesAfter => (AnswerDelivery::Crash(process), false, Duration::ZERO),
                 Fate::CrashesBefore => {
                     state.crash(process);
                     return (Fate::Fails(unreachable()), crashed);

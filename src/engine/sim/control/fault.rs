@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::calls::Space;
+use crate::engine::calls::DiskSpaceNeed;
 use crate::engine::sim::daemon::errors::no_space;
 use crate::engine::sim::daemon::state::State;
 use crate::engine::{EngineError, Method};
@@ -68,7 +68,7 @@ impl FaultEffect {
         match self {
             Self::StaleList => method.lists(),
             Self::StreamCut => method.streams(),
-            Self::NoSpace => method.changes() && method.declaration().space != Space::Freed,
+            Self::NoSpace => method.changes() && method.declaration().space != DiskSpaceNeed::Freed,
             _ => true,
         }
     }
@@ -76,7 +76,7 @@ impl FaultEffect {
 
 /// On which side of the call the run is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub enum CallSide {
     /// The engine never hears of the call.
     Before,
     /// The engine has done it; the run does not learn so.
@@ -87,20 +87,20 @@ pub enum When {
 #[derive(Debug, Default)]
 pub(in crate::engine::sim) struct Faults {
     waiting: Vec<Fault>,
-    drawn: Option<Drawn>,
-    crash: Option<(u64, When)>,
+    drawn: Option<RandomFaults>,
+    crash: Option<(u64, CallSide)>,
     is_disk_full: bool,
 }
 
 /// Faults that come by chance, the same for the same seed and calls.
 #[derive(Debug)]
-struct Drawn {
+struct RandomFaults {
     random: SplitMix64,
     rate: f64,
     effects: Vec<FaultEffect>,
 }
 
-impl Drawn {
+impl RandomFaults {
     fn effect(&mut self, method: Method) -> Option<FaultEffect> {
         // As many numbers for every call, so that what one meets does not depend on what another
         // could.
@@ -138,7 +138,8 @@ impl Faults {
     }
 
     pub(in crate::engine::sim) fn draw(&mut self, seed: u64, rate: f64, effects: &[FaultEffect]) {
-        self.drawn = Some(Drawn { random: SplitMix64(seed), rate, effects: effects.to_vec() });
+        self.drawn =
+            Some(RandomFaults { random: SplitMix64(seed), rate, effects: effects.to_vec() });
     }
 
     pub(in crate::engine::sim) fn clear(&mut self) {
@@ -154,7 +155,7 @@ impl Faults {
         self.is_disk_full = is_full;
     }
 
-    pub(in crate::engine::sim) fn crash_at(&mut self, call: u64, when: When) {
+    pub(in crate::engine::sim) fn crash_at(&mut self, call: u64, when: CallSide) {
         self.crash = Some((call, when));
     }
 
@@ -168,7 +169,7 @@ impl Faults {
             .any(|effect| *effect == FaultEffect::StaleList)
     }
 
-    fn crash_now(&mut self) -> Option<When> {
+    fn crash_now(&mut self) -> Option<CallSide> {
         let (left, when) = self.crash.as_mut()?;
         *left = left.saturating_sub(1);
         let when = (*left == 0).then_some(*when)?;
@@ -200,13 +201,13 @@ impl State {
     /// What happens to this call of `method` for `target`.
     pub(in crate::engine::sim) fn fate(&mut self, method: Method, target: &str) -> Fate {
         match self.calls.faults.crash_now() {
-            Some(When::Before) => return Fate::CrashesBefore,
-            Some(When::After) => return Fate::CrashesAfter,
+            Some(CallSide::Before) => return Fate::CrashesBefore,
+            Some(CallSide::After) => return Fate::CrashesAfter,
             None => {}
         }
         match self.calls.faults.effect(method) {
             None if self.calls.faults.is_disk_full
-                && method.declaration().space == Space::Needed
+                && method.declaration().space == DiskSpaceNeed::Needed
                 && !self.is_name_taken(method, target) =>
             {
                 Fate::Fails(no_space())
@@ -303,10 +304,10 @@ mod tests {
     #[test]
     fn a_crash_is_counted_from_the_next_call() {
         let mut faults = Faults::default();
-        faults.crash_at(2, When::After);
+        faults.crash_at(2, CallSide::After);
         assert_eq!(
             [faults.crash_now(), faults.crash_now(), faults.crash_now()],
-            [None, Some(When::After), None]
+            [None, Some(CallSide::After), None]
         );
     }
 }

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
-use super::fault::{Fault, FaultEffect, When};
+use super::fault::{CallSide, Fault, FaultEffect};
 use super::invariants::Violation;
 use super::snapshot::{EngineState, EventView};
 use crate::engine::observer::Observer;
 use crate::engine::sim::behaviour::build::BuildScript;
 use crate::engine::sim::behaviour::process::Process;
-use crate::engine::sim::behaviour::processes::{Names, Unused};
+use crate::engine::sim::behaviour::processes::{Names, UnusedBehaviour};
 use crate::engine::sim::behaviour::traffic::Traffic;
 use crate::engine::sim::daemon::containers::lifecycle::Exit;
 use crate::engine::sim::daemon::images::reference::Reference;
@@ -37,7 +37,7 @@ impl SimEngine {
     }
 
     /// The behaviours that no container had which was started since they were given.
-    pub fn unused_processes(&self) -> Vec<Unused> {
+    pub fn unused_processes(&self) -> Vec<UnusedBehaviour> {
         self.shared.with(|state| {
             let there: Vec<Names> = state.objects.containers.values().map(Names::of).collect();
             state.processes.unused(&there)
@@ -211,7 +211,7 @@ impl SimEngine {
     /// At the so-manieth call from now (1 is the next) the run is dead to the engine: that call and
     /// all after it answer [`Unreachable`](crate::engine::EngineErrorKind::Unreachable), all
     /// streams break, and [`SimEngine::crashed`] is cancelled. The engine itself goes on.
-    pub fn crash_at(&self, call: u64, when: When) {
+    pub fn crash_at(&self, call: u64, when: CallSide) {
         self.shared.with(|state| state.calls.faults.crash_at(call, when));
     }
 

@@ -47,7 +47,7 @@ impl fmt::Display for Violation {
 
 /// What a harness told, and what was found.
 #[derive(Default)]
-pub(in crate::engine::sim) struct Watch {
+pub(in crate::engine::sim) struct InvariantWatch {
     /// Whether anybody has a watched handle.
     pub on: bool,
     /// What is not spc's may be taken over.
@@ -57,11 +57,11 @@ pub(in crate::engine::sim) struct Watch {
     pub ready: BTreeMap<String, (usize, bool)>,
     call: String,
     /// Told once, however long it lasts.
-    told: BTreeSet<String>,
+    reported: BTreeSet<String>,
     pub found: Vec<Violation>,
 }
 
-impl Watch {
+impl InvariantWatch {
     /// From now on `value` may be nowhere.
     pub fn keep_secret(&self, name: &str, value: &str) {
         // Its token is never used: the value is what is looked for.
@@ -69,7 +69,7 @@ impl Watch {
     }
 
     fn report(&mut self, at: Duration, what: String) {
-        if self.told.insert(what.clone()) {
+        if self.reported.insert(what.clone()) {
             self.found.push(Violation { at, call: self.call.clone(), what });
         }
     }

@@ -19,7 +19,7 @@ use crate::model::names::{compose_label, label};
 const VOLUMES: &str = "/var/lib/docker/volumes/";
 
 /// What a running container writes to.
-struct Writing<'a> {
+struct WriteAccess<'a> {
     container: &'a Container,
     /// A path of the machine, a share, or a volume's name.
     place: String,
@@ -30,18 +30,18 @@ struct Writing<'a> {
 impl State {
     /// Two running containers that write to one place.
     pub(in crate::engine::sim) fn second_writer(&self) -> Option<String> {
-        let all: Vec<Writing<'_>> = self
+        let all: Vec<WriteAccess<'_>> = self
             .running()
             .flat_map(|container| {
                 let mounts = container.mounts.iter().filter(|mount| mount.writable);
                 mounts.filter_map(move |mount| self.writing(container, &mount.source))
             })
             .collect();
-        let mut by_place: BTreeMap<&str, Vec<&Writing<'_>>> = BTreeMap::new();
+        let mut by_place: BTreeMap<&str, Vec<&WriteAccess<'_>>> = BTreeMap::new();
         for writing in &all {
             by_place.entry(&writing.place).or_default().push(writing);
         }
-        let meet = |one: &Writing<'_>, other: &Writing<'_>| {
+        let meet = |one: &WriteAccess<'_>, other: &WriteAccess<'_>| {
             one.container.id != other.container.id && (one.exclusive || other.exclusive)
         };
         let outer = |inner: &str| {
@@ -70,9 +70,9 @@ impl State {
     /// A container and its replacement that write to one folder.
     fn replaced_beside<'a>(
         &self,
-        all: &'a [Writing<'a>],
-    ) -> Option<(&'a Writing<'a>, &'a Writing<'a>)> {
-        let mut seen: BTreeMap<(&str, String), &Writing<'_>> = BTreeMap::new();
+        all: &'a [WriteAccess<'a>],
+    ) -> Option<(&'a WriteAccess<'a>, &'a WriteAccess<'a>)> {
+        let mut seen: BTreeMap<(&str, String), &WriteAccess<'_>> = BTreeMap::new();
         let mut counted: BTreeSet<(&str, &str)> = BTreeSet::new();
         for writing in all.iter().filter(|writing| writing.place.starts_with('/')) {
             let Some(which) = self.which(writing.container) else { continue };
@@ -98,12 +98,12 @@ impl State {
         (!one_off).then(|| which.map(String::as_str).join(" "))
     }
 
-    fn writing<'a>(&'a self, container: &'a Container, source: &Source) -> Option<Writing<'a>> {
+    fn writing<'a>(&'a self, container: &'a Container, source: &Source) -> Option<WriteAccess<'a>> {
         let of_volume = |name: &str, exclusive: bool| {
             let volume = self.objects.volumes.get(name);
             let exclusive =
                 exclusive && volume.is_none_or(|volume| !volume.labels.contains_key(label::SHARED));
-            Writing {
+            WriteAccess {
                 container,
                 place: volume.and_then(Volume::elsewhere).unwrap_or_else(|| name.to_owned()),
                 exclusive,
@@ -116,7 +116,7 @@ impl State {
                     Some(name) if self.objects.volumes.contains_key(name) => {
                         Some(of_volume(name, false))
                     }
-                    _ => Some(Writing { container, place: normal(path), exclusive: false }),
+                    _ => Some(WriteAccess { container, place: normal(path), exclusive: false }),
                 }
             }
             Source::Tmpfs { .. } => None,

@@ -20,15 +20,15 @@ use crate::engine::sim::daemon::images::Image;
 use crate::engine::sim::daemon::images::dockerfile::stages;
 use crate::engine::sim::daemon::images::reference::Reference;
 use crate::engine::sim::daemon::images::spec::ImageSpec;
-use crate::engine::sim::daemon::mounts::{Mounted, Source};
+use crate::engine::sim::daemon::mounts::{ContainerMount, Source};
 use crate::engine::sim::daemon::networks::{Endpoint, Network};
-use crate::engine::sim::daemon::ports::Published;
+use crate::engine::sim::daemon::ports::PortPublication;
 use crate::engine::sim::daemon::state::State;
 use crate::engine::sim::daemon::tree::Tree;
 use crate::engine::sim::daemon::volumes::Volume;
 use crate::engine::{ApiVersion, Engine, Filters, Result};
 use crate::host::sim::epoch;
-use crate::model::observed::read_status;
+use crate::model::observed_state::read_status;
 
 /// What an engine has, as its lists show it.
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ fn named(names: &[String]) -> BTreeSet<String> {
     names.iter().filter(|name| !name.contains("<none>")).cloned().collect()
 }
 
-fn mounted(point: &MountPoint) -> Option<Mounted> {
+fn mounted(point: &MountPoint) -> Option<ContainerMount> {
     let destination = point.destination.clone()?;
     let source = match point.typ.as_deref() {
         Some("volume") => {
@@ -115,7 +115,7 @@ fn mounted(point: &MountPoint) -> Option<Mounted> {
         Some("tmpfs") => Source::Tmpfs { listed: true },
         _ => Source::Bind(point.source.clone().unwrap_or_default()),
     };
-    Some(Mounted {
+    Some(ContainerMount {
         source,
         destination,
         mode: point.mode.clone().unwrap_or_default(),
@@ -123,11 +123,11 @@ fn mounted(point: &MountPoint) -> Option<Mounted> {
     })
 }
 
-fn published(ports: &[models::PortSummary]) -> Vec<Published> {
+fn published(ports: &[models::PortSummary]) -> Vec<PortPublication> {
     let one = |port: &models::PortSummary| {
         let protocol = port.typ.map_or_else(|| "tcp".to_owned(), |protocol| protocol.to_string());
         let inside = format!("{}/{protocol}", port.private_port);
-        Some(Published {
+        Some(PortPublication {
             inside,
             address: port.ip.clone().unwrap_or_default(),
             port: port.public_port?,

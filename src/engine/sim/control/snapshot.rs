@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::engine::sim::daemon::containers::Container;
 use crate::engine::sim::daemon::containers::lifecycle::policy;
 use crate::engine::sim::daemon::containers::status::state_name;
-use crate::engine::sim::daemon::mounts::{Mounted, Source};
+use crate::engine::sim::daemon::mounts::{ContainerMount, Source};
 use crate::engine::sim::daemon::networks::Endpoint;
 use crate::engine::sim::daemon::state::State;
 
@@ -257,7 +257,7 @@ fn endpoint_view(endpoint: &Endpoint) -> EndpointView {
     EndpointView { address, aliases: endpoint.aliases().to_vec() }
 }
 
-fn mount_view(mount: &Mounted) -> MountView {
+fn mount_view(mount: &ContainerMount) -> MountView {
     let source = match &mount.source {
         Source::Volume { name, .. } => name.clone(),
         Source::Bind(path) => path.clone(),

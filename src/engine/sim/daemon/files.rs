@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use super::containers::Container;
 use super::errors::refusal;
-use super::mounts::{Mounted, Source};
+use super::mounts::{ContainerMount, Source};
 use super::state::State;
-use super::tree::{Found, Tree, normal};
+use super::tree::{Tree, TreeEntry, normal};
 use crate::engine::Result;
 
 /// Where a path of a container really is.
-enum Place {
+enum FileLocation {
     /// In the container's own layer, under this path.
     Layer(String),
     Volume {
@@ -29,10 +29,10 @@ impl State {
             let container = state.container(&id)?;
             match state.archive_files(container).find(path) {
                 None => return Err(missing(wanted, path)),
-                Some(Found::File) => {
+                Some(TreeEntry::File) => {
                     return Err(refusal(500, "extraction point is not a directory"));
                 }
-                Some(Found::Folder) => {}
+                Some(TreeEntry::Folder) => {}
             }
             let mount = mount_of(container, path);
             if mount.is_some_and(|mount| {
@@ -41,15 +41,15 @@ impl State {
                 return Err(refusal(500, "mounted volume is marked read-only"));
             }
             let place = place(container, path);
-            if matches!(place, Place::Layer(_))
+            if matches!(place, FileLocation::Layer(_))
                 && container.host.readonly_rootfs == Some(true)
-                && !matches!(mount, Some(Mounted { source: Source::Bind(_), .. }))
+                && !matches!(mount, Some(ContainerMount { source: Source::Bind(_), .. }))
             {
                 return Err(refusal(500, "container rootfs is marked read-only"));
             }
             let unpacked = match place {
-                Place::Layer(path) => state.container_mut(&id)?.layer.unpack(&path, tar),
-                Place::Volume { name, path } => {
+                FileLocation::Layer(path) => state.container_mut(&id)?.layer.unpack(&path, tar),
+                FileLocation::Volume { name, path } => {
                     state.objects.volumes.get_mut(&name).map_or(Ok(()), |volume| {
                         volume.writes += 1;
                         volume.files.unpack(&path, tar)
@@ -98,12 +98,12 @@ impl State {
     pub(in crate::engine::sim) fn write_file(&mut self, id: &str, path: &str, content: Bytes) {
         let Ok(container) = self.container(id) else { return };
         match place(container, path) {
-            Place::Layer(path) => {
+            FileLocation::Layer(path) => {
                 if let Ok(container) = self.container_mut(id) {
                     container.layer.write(&path, content);
                 }
             }
-            Place::Volume { name, path } => {
+            FileLocation::Volume { name, path } => {
                 if let Some(volume) = self.objects.volumes.get_mut(&name) {
                     volume.writes += 1;
                     volume.files.write(&path, content);
@@ -141,7 +141,7 @@ fn missing(container: &str, path: &str) -> crate::engine::EngineError {
 }
 
 /// The innermost mount that `path` is in.
-fn mount_of<'a>(container: &'a Container, path: &str) -> Option<&'a Mounted> {
+fn mount_of<'a>(container: &'a Container, path: &str) -> Option<&'a ContainerMount> {
     let path = normal(path);
     let above: BTreeSet<&str> = ancestors(&path).collect();
     container
@@ -157,12 +157,15 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
         .filter(|path| !path.is_empty())
 }
 
-fn place(container: &Container, path: &str) -> Place {
+fn place(container: &Container, path: &str) -> FileLocation {
     let path = normal(path);
     match mount_of(container, &path) {
-        Some(mount @ Mounted { source: Source::Volume { name, .. }, .. }) => {
-            Place::Volume { name: name.clone(), path: normal(&path[mount.destination.len()..]) }
+        Some(mount @ ContainerMount { source: Source::Volume { name, .. }, .. }) => {
+            FileLocation::Volume {
+                name: name.clone(),
+                path: normal(&path[mount.destination.len()..]),
+            }
         }
-        _ => Place::Layer(path),
+        _ => FileLocation::Layer(path),
     }
 }

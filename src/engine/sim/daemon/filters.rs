@@ -6,9 +6,9 @@ use super::errors::refusal;
 use crate::engine::{Filters, Result};
 
 /// Filters whose keys the list knows.
-pub(in crate::engine::sim) struct Wanted<'a>(&'a Filters);
+pub(in crate::engine::sim) struct FilterSet<'a>(&'a Filters);
 
-impl<'a> Wanted<'a> {
+impl<'a> FilterSet<'a> {
     pub fn new(filters: &'a Filters, known: &[&str]) -> Result<Self> {
         match filters.keys().find(|key| !known.contains(&key.as_str())) {
             Some(key) => Err(refusal(400, format!("Invalid filter '{key}'"))),
@@ -78,7 +78,7 @@ mod tests {
     fn an_unknown_filter_is_refused() {
         let filters = Filters::from([("bogus".to_owned(), vec!["x".to_owned()])]);
         assert_eq!(
-            Wanted::new(&filters, &["name"]).err().unwrap().message,
+            FilterSet::new(&filters, &["name"]).err().unwrap().message,
             "Invalid filter 'bogus'"
         );
     }

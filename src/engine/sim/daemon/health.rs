@@ -17,7 +17,7 @@ use crate::engine::sim::MODERN_API;
 use crate::engine::sim::behaviour::process::ExecAnswer;
 use crate::engine::{ApiVersion, ExecRequest};
 use crate::host::sim::date;
-use crate::model::observed::Health as Observed;
+use crate::model::observed_state::Health as Observed;
 
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use super::containers::{Container, Phase};
 use super::errors::refusal;
 use super::state::State;
-use crate::engine::sim::behaviour::traffic::Answered;
+use crate::engine::sim::behaviour::traffic::AnswerCounts;
 use crate::engine::{LOG_PART, LogsRequest, OutputChunk, OutputKind, Result};
 use crate::host::sim::{date, epoch};
 
@@ -27,7 +27,7 @@ pub(in crate::engine::sim) struct LogLine {
 
 /// What a process wrote since its last line feed, and when its first part was cut off, if one was.
 #[derive(Debug, Clone, Default)]
-pub(in crate::engine::sim) struct Unfinished {
+pub(in crate::engine::sim) struct PartialLine {
     text: Vec<u8>,
     cut_at: Option<Duration>,
 }
@@ -39,7 +39,7 @@ pub(in crate::engine::sim) struct Follower {
     sender: UnboundedSender<Result<OutputChunk>>,
 }
 
-impl Unfinished {
+impl PartialLine {
     /// Takes what was written at `now`; the messages that makes: whole lines, and parts of long
     /// ones, which have the time of the first.
     fn push(&mut self, now: Duration, kind: OutputKind, text: &[u8]) -> Vec<LogLine> {
@@ -158,7 +158,7 @@ impl State {
         if let Some(tail) = request.tail.and_then(|tail| usize::try_from(tail).ok()) {
             requests = requests.split_off(requests.len().saturating_sub(tail));
         }
-        let line = |request: &Answered| LogLine {
+        let line = |request: &AnswerCounts| LogLine {
             at: request.at,
             kind: OutputKind::Stdout,
             text: request.line().into(),

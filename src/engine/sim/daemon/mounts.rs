@@ -27,7 +27,7 @@ pub(in crate::engine::sim) enum Source {
 
 /// One mount of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::engine::sim) struct Mounted {
+pub(in crate::engine::sim) struct ContainerMount {
     pub source: Source,
     pub destination: String,
     /// As inspect shows it.
@@ -35,7 +35,7 @@ pub(in crate::engine::sim) struct Mounted {
     pub writable: bool,
 }
 
-impl Mounted {
+impl ContainerMount {
     /// The volume's name, if it is one.
     pub fn volume(&self) -> Option<&str> {
         match &self.source {
@@ -75,15 +75,15 @@ pub(in crate::engine::sim) fn mountpoint(volume: &str) -> String {
 
 /// A mount asked for; a volume without a name is anonymous.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::engine::sim) struct Wanted {
-    pub source: WantedSource,
+pub(in crate::engine::sim) struct MountRequest {
+    pub source: MountRequestSource,
     pub destination: String,
     pub mode: String,
     pub writable: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::engine::sim) enum WantedSource {
+pub(in crate::engine::sim) enum MountRequestSource {
     Volume {
         name: Option<String>,
         labels: BTreeMap<String, String>,
@@ -101,7 +101,7 @@ pub(in crate::engine::sim) fn wanted(
     config: &ContainerConfig,
     host: &HostConfig,
     machine: &Machine,
-) -> Result<Vec<Wanted>> {
+) -> Result<Vec<MountRequest>> {
     let mut all = Vec::new();
     for mount in host.mounts.iter().flatten() {
         all.push(from_mount(mount, machine)?);
@@ -110,8 +110,8 @@ pub(in crate::engine::sim) fn wanted(
         all.push(from_bind(bind)?);
     }
     for path in host.tmpfs.iter().flatten().map(|(path, _)| path) {
-        all.push(Wanted {
-            source: WantedSource::Tmpfs { listed: false },
+        all.push(MountRequest {
+            source: MountRequestSource::Tmpfs { listed: false },
             destination: normal(path),
             mode: String::new(),
             writable: true,
@@ -126,13 +126,13 @@ pub(in crate::engine::sim) fn wanted(
     for path in config.volumes.iter().flatten() {
         let destination = normal(path);
         if taken.insert(destination.clone()) {
-            let source = WantedSource::Volume {
+            let source = MountRequestSource::Volume {
                 name: None,
                 labels: BTreeMap::new(),
                 options: BTreeMap::new(),
                 copy: true,
             };
-            all.push(Wanted { source, destination, mode: String::new(), writable: true });
+            all.push(MountRequest { source, destination, mode: String::new(), writable: true });
         }
     }
     all.sort_by(|a, b| a.destination.cmp(&b.destination));
@@ -140,7 +140,7 @@ pub(in crate::engine::sim) fn wanted(
 }
 
 /// `source:destination:mode`, or only a destination.
-fn from_bind(bind: &str) -> Result<Wanted> {
+fn from_bind(bind: &str) -> Result<MountRequest> {
     let parts: Vec<&str> = bind.split(':').collect();
     let (source, destination, mode) = match parts.as_slice() {
         [destination] => (None, *destination, ""),
@@ -165,8 +165,8 @@ fn from_bind(bind: &str) -> Result<Wanted> {
         }
     }
     let source = match source {
-        Some(path) if path.starts_with('/') => WantedSource::Bind(normal(path)),
-        name => WantedSource::Volume {
+        Some(path) if path.starts_with('/') => MountRequestSource::Bind(normal(path)),
+        name => MountRequestSource::Volume {
             name: name.map(str::to_owned),
             labels: BTreeMap::new(),
             options: BTreeMap::new(),
@@ -175,10 +175,10 @@ fn from_bind(bind: &str) -> Result<Wanted> {
     };
     // Docker gives a volume without a mode its default one.
     let mode = if mode.is_empty() && kind == "volume" { "z" } else { mode };
-    Ok(Wanted { source, destination, mode: mode.to_owned(), writable })
+    Ok(MountRequest { source, destination, mode: mode.to_owned(), writable })
 }
 
-fn from_mount(mount: &Mount, machine: &Machine) -> Result<Wanted> {
+fn from_mount(mount: &Mount, machine: &Machine) -> Result<MountRequest> {
     let kind = mount.typ.unwrap_or(MountType::VOLUME);
     let name = mount.source.clone().filter(|source| !source.is_empty());
     let writable = !mount.read_only.unwrap_or_default();
@@ -200,9 +200,9 @@ fn from_mount(mount: &Mount, machine: &Machine) -> Result<Wanted> {
                 );
                 return Err(refusal(400, words));
             }
-            (WantedSource::Bind(normal(&path)), "")
+            (MountRequestSource::Bind(normal(&path)), "")
         }
-        MountType::TMPFS => (WantedSource::Tmpfs { listed: true }, ""),
+        MountType::TMPFS => (MountRequestSource::Tmpfs { listed: true }, ""),
         MountType::VOLUME => {
             let options = mount.volume_options.as_ref();
             let labels = options
@@ -214,7 +214,7 @@ fn from_mount(mount: &Mount, machine: &Machine) -> Result<Wanted> {
             let driver =
                 options.and_then(|options| options.driver_config.clone()).unwrap_or_default();
             let options = driver.options.unwrap_or_default().into_iter().collect();
-            (WantedSource::Volume { name, labels, options, copy }, "z")
+            (MountRequestSource::Volume { name, labels, options, copy }, "z")
         }
         other => {
             return Err(refusal(
@@ -223,7 +223,7 @@ fn from_mount(mount: &Mount, machine: &Machine) -> Result<Wanted> {
             ));
         }
     };
-    Ok(Wanted { source, destination, mode: mode.to_owned(), writable })
+    Ok(MountRequest { source, destination, mode: mode.to_owned(), writable })
 }
 
 fn checked_destination(path: &str, kind: &str) -> Result<String> {
@@ -246,14 +246,14 @@ impl State {
     /// Makes what is asked for: volumes that are not there yet are created.
     pub(in crate::engine::sim) fn mount(
         &mut self,
-        wanted: Wanted,
+        wanted: MountRequest,
         image: &super::tree::Tree,
-    ) -> Result<Mounted> {
-        let Wanted { source, destination, mode, writable } = wanted;
+    ) -> Result<ContainerMount> {
+        let MountRequest { source, destination, mode, writable } = wanted;
         let source = match source {
-            WantedSource::Bind(path) => Source::Bind(path),
-            WantedSource::Tmpfs { listed } => Source::Tmpfs { listed },
-            WantedSource::Volume { name, labels, options, copy } => {
+            MountRequestSource::Bind(path) => Source::Bind(path),
+            MountRequestSource::Tmpfs { listed } => Source::Tmpfs { listed },
+            MountRequestSource::Volume { name, labels, options, copy } => {
                 let anonymous = name.is_none();
                 let name = self.ensure_volume(name, labels, options)?;
                 if copy {
@@ -262,7 +262,7 @@ impl State {
                 Source::Volume { name, anonymous }
             }
         };
-        Ok(Mounted { source, destination, mode, writable })
+        Ok(ContainerMount { source, destination, mode, writable })
     }
 }
 
@@ -276,7 +276,7 @@ mod tests {
         Machine { ports: BTreeSet::new(), has_path: Arc::new(|path| path != "/none") }
     }
 
-    fn with_binds(binds: &[&str]) -> Result<Vec<Wanted>> {
+    fn with_binds(binds: &[&str]) -> Result<Vec<MountRequest>> {
         let binds = Some(binds.iter().map(|bind| (*bind).to_owned()).collect());
         wanted(
             &ContainerConfig::default(),
@@ -289,12 +289,12 @@ mod tests {
     fn a_bind_is_a_volume_or_a_path_by_its_first_character() {
         let all = with_binds(&["data:/a", "/srv/app:/b:ro"]).unwrap();
         assert!(
-            matches!(&all[0].source, WantedSource::Volume { name: Some(name), .. } if name == "data")
+            matches!(&all[0].source, MountRequestSource::Volume { name: Some(name), .. } if name == "data")
         );
         assert_eq!(all[0].mode, "z");
         assert_eq!(
             (&all[1].source, all[1].writable),
-            (&WantedSource::Bind("/srv/app".into()), false)
+            (&MountRequestSource::Bind("/srv/app".into()), false)
         );
     }
 
@@ -320,8 +320,9 @@ mod tests {
         };
         let host = HostConfig { binds: Some(vec!["named:/data".into()]), ..HostConfig::default() };
         let all = wanted(&config, &host, &machine()).unwrap();
-        let anonymous =
-            |wanted: &Wanted| matches!(wanted.source, WantedSource::Volume { name: None, .. });
+        let anonymous = |wanted: &MountRequest| {
+            matches!(wanted.source, MountRequestSource::Volume { name: None, .. })
+        };
         assert_eq!(
             all.iter()
                 .map(|wanted| (wanted.destination.as_str(), anonymous(wanted)))

@@ -17,7 +17,7 @@ pub(in crate::engine::sim) const FIRST_FREE_PORT: u16 = 32768;
 
 /// A port of the machine that leads into a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::engine::sim) struct Published {
+pub(in crate::engine::sim) struct PortPublication {
     /// `5432/tcp`
     pub inside: String,
     /// The address as asked for; empty is all of them.
@@ -25,9 +25,9 @@ pub(in crate::engine::sim) struct Published {
     pub port: u16,
 }
 
-impl Published {
+impl PortPublication {
     /// An address of both where a listener of the other is in the way of this one.
-    fn meets(&self, other: &Self) -> Option<Meeting> {
+    fn meets(&self, other: &Self) -> Option<PortConflict> {
         if self.port != other.port || protocol(&self.inside) != protocol(&other.inside) {
             return None;
         }
@@ -37,14 +37,14 @@ impl Published {
                 .flat_map(|own| other.addresses().into_iter().map(move |theirs| (own, theirs)))
         };
         if pairs().any(|(own, theirs)| own == theirs) {
-            return Some(Meeting::SameAddress);
+            return Some(PortConflict::SameAddress);
         }
         let family = |address: &str| address.contains(':');
         let all = |address: &str| matches!(address, "0.0.0.0" | "::");
         let meet = |(own, theirs): &(&str, &str)| {
             family(own) == family(theirs) && (all(own) || all(theirs))
         };
-        pairs().find(meet).map(|(own, _)| Meeting::Wildcard { own: own.to_owned() })
+        pairs().find(meet).map(|(own, _)| PortConflict::Wildcard { own: own.to_owned() })
     }
 
     fn addresses(&self) -> Vec<&str> {
@@ -63,7 +63,7 @@ impl Published {
 
 /// How two listeners are in each other's way. The engine's own books have one entry for each
 /// address; a wildcard beside an address is found only by the operating system.
-enum Meeting {
+enum PortConflict {
     SameAddress,
     Wildcard { own: String },
 }
@@ -133,12 +133,12 @@ impl State {
         Ok(())
     }
 
-    fn any_port(&mut self, inside: &str, address: &str) -> Published {
+    fn any_port(&mut self, inside: &str, address: &str) -> PortPublication {
         loop {
             let port = self.next_port;
             self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_FREE_PORT);
             let published =
-                Published { inside: inside.to_owned(), address: address.to_owned(), port };
+                PortPublication { inside: inside.to_owned(), address: address.to_owned(), port };
             if self.refused(&published, &[]).is_none() {
                 return published;
             }
@@ -150,12 +150,12 @@ impl State {
         inside: &str,
         address: &str,
         ports: RangeInclusive<u16>,
-        taken: &[Published],
-    ) -> std::result::Result<Published, String> {
+        taken: &[PortPublication],
+    ) -> std::result::Result<PortPublication, String> {
         let mut refused = String::new();
         for port in ports {
             let published =
-                Published { inside: inside.to_owned(), address: address.to_owned(), port };
+                PortPublication { inside: inside.to_owned(), address: address.to_owned(), port };
             match self.refused(&published, taken) {
                 None => return Ok(published),
                 Some(cause) => refused = cause,
@@ -165,7 +165,7 @@ impl State {
     }
 
     /// Why a port cannot be taken.
-    fn refused(&self, wanted: &Published, taken: &[Published]) -> Option<String> {
+    fn refused(&self, wanted: &PortPublication, taken: &[PortPublication]) -> Option<String> {
         let running =
             self.objects.containers.values().filter(|container| container.phase == Phase::Running);
         let address = if wanted.address.is_empty() { "0.0.0.0" } else { &wanted.address };
@@ -175,11 +175,11 @@ impl State {
             .chain(taken)
             .find_map(|other| wanted.meets(other))
         {
-            Some(Meeting::SameAddress) => Some(format!(
+            Some(PortConflict::SameAddress) => Some(format!(
                 "Bind for {address}:{} failed: port is already allocated",
                 wanted.port
             )),
-            Some(Meeting::Wildcard { own }) => Some(self.in_use(&own, wanted.port, protocol)),
+            Some(PortConflict::Wildcard { own }) => Some(self.in_use(&own, wanted.port, protocol)),
             None if protocol == "tcp" && self.machine.ports.contains(&wanted.port) => {
                 Some(self.in_use(address, wanted.port, protocol))
             }
@@ -260,7 +260,7 @@ pub(in crate::engine::sim) fn port_summaries(container: &Container) -> Vec<PortS
             _ => PortSummaryTypeEnum::TCP,
         };
         let summary = PortSummary { private_port, typ: Some(typ), ..PortSummary::default() };
-        let published: Vec<&Published> =
+        let published: Vec<&PortPublication> =
             container.published.iter().filter(|published| published.inside == port).collect();
         if published.is_empty() {
             all.push(summary);

@@ -24,7 +24,7 @@ use crate::engine::sim::behaviour::processes::Processes;
 use crate::engine::sim::behaviour::registry::Registry;
 use crate::engine::sim::behaviour::traffic::Flow;
 use crate::engine::sim::control::call::Calls;
-use crate::engine::sim::control::invariants::Watch;
+use crate::engine::sim::control::invariants::InvariantWatch;
 use crate::host::sim::date;
 use crate::host::sim::executor::{SimTaskExecutor, SplitMix64};
 
@@ -75,7 +75,7 @@ pub(in crate::engine::sim) struct State {
     pub builds: Builds,
     pub machine: Machine,
     pub traffic: Flow,
-    pub watch: Watch,
+    pub watch: InvariantWatch,
     /// The next host port given to who asks for any.
     pub next_port: u16,
     /// Cancelled when the run is to have been killed.

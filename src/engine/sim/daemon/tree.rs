@@ -45,7 +45,7 @@ enum Node {
 
 /// What is found at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::sim) enum Found {
+pub(in crate::engine::sim) enum TreeEntry {
     Folder,
     File,
 }
@@ -91,12 +91,12 @@ impl Tree {
         }
     }
 
-    pub fn find(&self, path: &str) -> Option<Found> {
+    pub fn find(&self, path: &str) -> Option<TreeEntry> {
         let path = normal(path);
         match self.nodes.get(&path) {
-            Some(Node::Folder) => Some(Found::Folder),
-            Some(Node::File { .. } | Node::Symlink(_)) => Some(Found::File),
-            None if path == "/" || self.below(&path).next().is_some() => Some(Found::Folder),
+            Some(Node::Folder) => Some(TreeEntry::Folder),
+            Some(Node::File { .. } | Node::Symlink(_)) => Some(TreeEntry::File),
+            None if path == "/" || self.below(&path).next().is_some() => Some(TreeEntry::Folder),
             None => None,
         }
     }
@@ -245,10 +245,10 @@ mod tests {
     #[test]
     fn a_file_brings_the_folders_it_is_in() {
         let tree = tree(&[("/run/secrets/key", "k")]);
-        assert_eq!(tree.find("/run/secrets"), Some(Found::Folder));
-        assert_eq!(tree.find("/run/secrets/key"), Some(Found::File));
+        assert_eq!(tree.find("/run/secrets"), Some(TreeEntry::Folder));
+        assert_eq!(tree.find("/run/secrets/key"), Some(TreeEntry::File));
         assert_eq!(tree.find("/run/sec"), None);
-        assert_eq!(Tree::default().find("/"), Some(Found::Folder));
+        assert_eq!(Tree::default().find("/"), Some(TreeEntry::Folder));
     }
 
     #[test]

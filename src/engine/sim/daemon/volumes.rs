@@ -10,7 +10,7 @@ use bollard::models::{Volume as VolumeModel, VolumeCreateRequest, VolumeScopeEnu
 
 use super::containers::Container;
 use super::errors::refusal;
-use super::filters::{Wanted, label_matches, name_matches};
+use super::filters::{FilterSet, label_matches, name_matches};
 use super::mounts::mountpoint;
 use super::state::{Objects, State};
 use super::tree::{Tree, normal};
@@ -78,7 +78,7 @@ impl Volume {
 impl Objects {
     /// By name.
     pub fn list_volumes(&self, filters: &Filters) -> Result<Vec<VolumeModel>> {
-        let wanted = Wanted::new(filters, FILTERS)?;
+        let wanted = FilterSet::new(filters, FILTERS)?;
         let dangling = wanted.flag("dangling")?;
         let used: BTreeSet<&str> = self
             .containers

@@ -16,7 +16,7 @@ async fn output(session: &mut ExecSession) -> (String, String) {
 }
 
 /// The exit code: known once the output has ended.
-async fn code(bed: &Bed, exec: &str) -> i64 {
+async fn code(bed: &EngineFixture, exec: &str) -> i64 {
     let state = bed.engine.exec_inspect(exec).await.unwrap();
     assert!(!state.running);
     state.exit_code.unwrap()

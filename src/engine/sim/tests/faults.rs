@@ -4,7 +4,7 @@ use futures::StreamExt;
 
 use super::*;
 
-fn names(bed: &Bed) -> Vec<String> {
+fn names(bed: &EngineFixture) -> Vec<String> {
     let list = bed.run(bed.engine.container_list(true, &Filters::new())).unwrap();
     list.into_iter().map(|container| container.names.unwrap().remove(0)).collect()
 }
@@ -51,7 +51,10 @@ fn a_full_disk_and_a_late_answer() {
 }
 
 /// How long a call that hangs is waited for, and how it ends.
-fn hung<T>(bed: &Bed, call: impl Future<Output = Result<T>>) -> (Duration, EngineErrorKind) {
+fn hung<T>(
+    bed: &EngineFixture,
+    call: impl Future<Output = Result<T>>,
+) -> (Duration, EngineErrorKind) {
     bed.engine.fault(Fault { on: FaultPoint::Call(1), effect: FaultEffect::Hang });
     let before = bed.executor.now();
     let error = bed.run(call).err().unwrap();
@@ -102,7 +105,7 @@ fn a_call_that_may_last_hangs_until_its_caller_has_waited_long_enough() {
 
 /// The pieces of a stream before it broke, and how it broke.
 fn cut<T>(
-    bed: &Bed,
+    bed: &EngineFixture,
     method: &str,
     call: impl Future<Output = Result<BoxStream<'static, Result<T>>>>,
 ) -> (usize, EngineErrorKind) {
@@ -173,8 +176,8 @@ fn an_engine_that_restarts_at_a_call_ends_streams_and_what_has_no_restart_policy
             EngineErrorKind::Unreachable,
             "it is away"
         );
-        let told: Vec<_> = events.collect().await;
-        assert!(told.iter().all(Result::is_ok), "the stream ends");
+        let answers: Vec<_> = events.collect().await;
+        assert!(answers.iter().all(Result::is_ok), "the stream ends");
     });
     bed.pass(3.0);
     let state = bed.engine.state();
@@ -228,7 +231,7 @@ fn event_streams_can_break_while_calls_go_on() {
 
 #[test]
 fn a_crash_before_a_call_leaves_it_undone_and_one_after_it_done() {
-    for (when, made) in [(When::Before, false), (When::After, true)] {
+    for (when, made) in [(CallSide::Before, false), (CallSide::After, true)] {
         let bed = plain();
         bed.engine.crash_at(2, when);
         let crashed = bed.engine.crashed();
@@ -254,7 +257,7 @@ fn a_crash_before_a_call_leaves_it_undone_and_one_after_it_done() {
 fn the_engine_goes_on_after_a_crash_with_what_it_was_told() {
     let bed = plain();
     bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap();
-    bed.engine.crash_at(2, When::Before);
+    bed.engine.crash_at(2, CallSide::Before);
     let results = bed.run(async {
         futures::future::join(bed.engine.container_start("web"), bed.engine.version()).await
     });
@@ -331,7 +334,7 @@ fn killed_at_every_call_the_next_run_arrives() {
     let calls = u64::try_from(whole.engine.calls().len()).unwrap();
     assert_eq!(calls, 7);
     for call in 1..=calls {
-        for when in [When::Before, When::After] {
+        for when in [CallSide::Before, CallSide::After] {
             let bed = plain();
             bed.engine.crash_at(call, when);
             assert!(bed.run(bring_up(&bed.engine)).is_err(), "{call} {when:?}");

@@ -5,7 +5,7 @@ use futures::StreamExt;
 use super::*;
 
 /// Seconds from the container's start to each event with this action.
-fn times(bed: &Bed, action: &str) -> Vec<f64> {
+fn times(bed: &EngineFixture, action: &str) -> Vec<f64> {
     let trace = bed.engine.event_trace();
     let time = |line: &String| line.split(' ').next().unwrap().parse::<f64>().unwrap();
     let start = trace.iter().find(|line| line.contains("container start ")).map(time).unwrap();

@@ -36,7 +36,7 @@ fn order(tag: &str, target: Option<&str>, files: &[(&str, &'static str)]) -> Bui
 }
 
 /// The reports up to the first error.
-fn build(bed: &Bed, order: BuildRequest) -> Result<Vec<BuildEvent>> {
+fn build(bed: &EngineFixture, order: BuildRequest) -> Result<Vec<BuildEvent>> {
     bed.run(async { bed.engine.image_build(order).await?.try_collect().await })
 }
 
@@ -105,7 +105,7 @@ fn a_pull_nobody_reads_is_called_off() {
 
 #[test]
 fn a_pull_says_why_it_fails() {
-    let pull = |bed: &Bed, name: &str, auth: Option<&RegistryAuth>| {
+    let pull = |bed: &EngineFixture, name: &str, auth: Option<&RegistryAuth>| {
         bed.run(bed.engine.image_pull(name, None, auth))
             .err()
             .map(|error| (error.kind, error.message))
@@ -284,7 +284,7 @@ fn a_build_follows_its_dockerfile() {
 
 #[test]
 fn a_build_says_why_it_fails() {
-    let failure = |bed: &Bed, order: BuildRequest| {
+    let failure = |bed: &EngineFixture, order: BuildRequest| {
         let error = build(bed, order).unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::Failed);
         error.message

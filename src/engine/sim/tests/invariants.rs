@@ -33,7 +33,7 @@ fn volume(name: &str, labels: &[(&str, &str)]) -> models::VolumeCreateRequest {
 }
 
 /// What was found, without time and call.
-fn found(bed: &Bed) -> Vec<String> {
+fn found(bed: &EngineFixture) -> Vec<String> {
     bed.engine.violations().into_iter().map(|violation| violation.what).collect()
 }
 

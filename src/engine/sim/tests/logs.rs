@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn text(bed: &Bed, request: LogsRequest) -> String {
+fn text(bed: &EngineFixture, request: LogsRequest) -> String {
     bed.run(async {
         let log = bed.engine.container_logs("web", &request).await.unwrap();
         let chunks: Vec<crate::engine::OutputChunk> = log.try_collect().await.unwrap();
@@ -10,7 +10,7 @@ fn text(bed: &Bed, request: LogsRequest) -> String {
     })
 }
 
-fn talking() -> Bed {
+fn talking() -> EngineFixture {
     let second = Duration::from_secs;
     let process = Process::new()
         .says(second(0), "starting")
@@ -58,7 +58,7 @@ fn nginx_logs_the_traffic_that_is_said_while_it_runs() {
             .image("local/nginx:1", ImageSpec::command(&["nginx"]))
             .image("api:v1", ImageSpec::command(&["serve"]))
     });
-    let figures = Figures { error_rate: 0.5, p95_ms: 80.0 };
+    let figures = TrafficStats { error_rate: 0.5, p95_ms: 80.0 };
     let traffic = Traffic { rps: 10.0, by_release: [("v1".to_owned(), figures)].into() };
     bed.up("web", body("local/nginx:1"));
     bed.pass(5.0);

@@ -29,25 +29,25 @@ use crate::host::sim::executor::SimTaskExecutor;
 pub(super) const MODERN: ApiVersion = ApiVersion { major: 1, minor: 51 };
 
 /// An engine and its time.
-pub(super) struct Bed {
+pub(super) struct EngineFixture {
     pub executor: Arc<SimTaskExecutor>,
     pub engine: SimEngine,
 }
 
 /// An engine with the images `app:1` and `db:1`, and what `setup` adds.
-pub(super) fn bed(setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> Bed {
+pub(super) fn bed(setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> EngineFixture {
     let executor = SimTaskExecutor::new(1);
     let builder = SimEngine::builder(executor.clone())
         .image("app:1", ImageSpec::command(&["serve"]).with_port("8000/tcp"))
         .image("db:1", ImageSpec::command(&["postgres"]).with_volume("/data"));
-    Bed { engine: setup(builder).build(), executor }
+    EngineFixture { engine: setup(builder).build(), executor }
 }
 
-pub(super) fn plain() -> Bed {
+pub(super) fn plain() -> EngineFixture {
     bed(|builder| builder)
 }
 
-impl Bed {
+impl EngineFixture {
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         TaskExecutor::Sim(self.executor.clone()).block_on(future)
     }

@@ -16,7 +16,7 @@ fn publish(port: &str, address: Option<&str>) -> ContainerCreateBody {
     )
 }
 
-fn start(bed: &Bed, name: &str, body: ContainerCreateBody) -> Result<bool> {
+fn start(bed: &EngineFixture, name: &str, body: ContainerCreateBody) -> Result<bool> {
     bed.run(async {
         bed.engine.container_create(name, None, body).await?;
         bed.engine.container_start(name).await

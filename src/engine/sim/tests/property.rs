@@ -9,7 +9,7 @@ use super::*;
 use crate::engine::sim::daemon::{containers, ipam, mounts};
 
 /// What is asked: a call, and which of a few names it is about.
-type Drawn = (u8, u8, u8, bool);
+type RandomCall = (u8, u8, u8, bool);
 
 const CALLS: u8 = 26;
 
@@ -41,7 +41,7 @@ fn described(first: u8, second: u8, flag: bool) -> ContainerCreateBody {
 }
 
 /// Makes one call; whether it succeeds is open.
-async fn ask(bed: &Bed, (call, first, second, flag): Drawn) {
+async fn ask(bed: &EngineFixture, (call, first, second, flag): RandomCall) {
     let engine = &bed.engine;
     let (one, other) = (name("box", first), name("box", second));
     let (net, vol) = (name("net", second), name("vol", second));
@@ -76,7 +76,7 @@ async fn ask(bed: &Bed, (call, first, second, flag): Drawn) {
 }
 
 /// What has to hold between the objects of an engine.
-fn check(bed: &Bed) {
+fn check(bed: &EngineFixture) {
     let state = bed.engine.shared.lock();
     let objects = &state.objects;
     let names: BTreeSet<&str> =
@@ -117,7 +117,7 @@ fn check(bed: &Bed) {
                 "a port is given once"
             );
         }
-        for volume in container.mounts.iter().filter_map(mounts::Mounted::volume) {
+        for volume in container.mounts.iter().filter_map(mounts::ContainerMount::volume) {
             assert!(objects.volumes.contains_key(volume), "a volume in use is there");
         }
         assert_eq!(running, container.pid() != 0);

@@ -10,7 +10,7 @@ fn policy(name: RestartPolicyNameEnum, most: i64) -> ContainerCreateBody {
     with_host("app:1", HostConfig { restart_policy: Some(policy), ..HostConfig::default() })
 }
 
-fn crashing(code: i64) -> Bed {
+fn crashing(code: i64) -> EngineFixture {
     bed(|builder| {
         builder.process("app:1", Process::new().exits_after(Duration::from_secs(1), code))
     })

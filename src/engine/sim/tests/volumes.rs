@@ -19,7 +19,7 @@ fn with_binds(image: &str, binds: &[&str]) -> ContainerCreateBody {
     )
 }
 
-fn downloaded(bed: &Bed, container: &str, path: &str) -> Result<Bytes> {
+fn downloaded(bed: &EngineFixture, container: &str, path: &str) -> Result<Bytes> {
     bed.run(async {
         let chunks: Vec<Bytes> =
             bed.engine.container_download(container, path).await?.try_collect().await?;

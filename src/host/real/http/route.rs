@@ -11,7 +11,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::dns::{Name, Resolve, Resolving};
 use reqwest::{Proxy, Url};
 
-use super::wording::{innermost, shown};
+use super::http_messages::{innermost, shown};
 use crate::host::{HostError, HostErrorKind, HttpRequest, Result};
 use crate::policy::EngineAddress;
 use crate::policy::engines::{addresses_in, is_own};

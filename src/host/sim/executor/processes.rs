@@ -10,7 +10,7 @@ use crate::model::Failure;
 
 /// What the thread of a killed task unwinds with.
 #[derive(Debug)]
-struct Killed;
+struct KilledTask;
 
 impl SimTaskExecutor {
     /// Does `work` as a process of its own, on a thread of its own; nothing if it was killed before
@@ -41,7 +41,7 @@ impl SimTaskExecutor {
         let result = Self::tasks(self, vec![job])?.pop();
         Ok(match result {
             Some(Ok(value)) if !self.state.lock().killed.contains(&process) => Some(value),
-            Some(Err(panic)) if !panic.is::<Killed>() => std::panic::resume_unwind(panic),
+            Some(Err(panic)) if !panic.is::<KilledTask>() => std::panic::resume_unwind(panic),
             _ => None,
         })
     }
@@ -97,7 +97,7 @@ impl SimTaskExecutor {
             && !std::thread::panicking()
             && self.state.lock().killed.contains(&process)
         {
-            std::panic::resume_unwind(Box::new(Killed));
+            std::panic::resume_unwind(Box::new(KilledTask));
         }
     }
 }

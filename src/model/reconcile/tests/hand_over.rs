@@ -4,7 +4,7 @@ use similar_asserts::assert_eq;
 
 use super::*;
 use crate::model::Kind;
-use crate::model::observed::OtherContainer;
+use crate::model::observed_state::OtherContainer;
 
 fn described(services: Value) -> Project {
     project(json!({ "services": services }))
@@ -18,7 +18,7 @@ fn web(ports: &[&str]) -> Value {
 fn from_to(before: &Project, after: &Project) -> Result<Plan, Failure> {
     let mut observed = applied(before);
     observed.images.insert("x:latest".into(), "id of x".into());
-    plan_with(after, &observed, Asked { remove_orphans: true, ..Asked::default() })
+    plan_with(after, &observed, UpRequest { remove_orphans: true, ..UpRequest::default() })
 }
 
 fn way_back(plan: &Plan) -> Vec<String> {
@@ -114,7 +114,8 @@ fn an_orphan_that_hands_its_port_and_name_over_serves_again_if_the_new_one_fails
     observed.images.insert("x:latest".into(), "id of x".into());
     observed.containers[0].name = "edge".into();
     let plan =
-        plan_with(&after, &observed, Asked { remove_orphans: true, ..Asked::default() }).unwrap();
+        plan_with(&after, &observed, UpRequest { remove_orphans: true, ..UpRequest::default() })
+            .unwrap();
     assert_eq!(
         plan.to_string(),
         "  1  create container edge.new  (not there)
@@ -134,7 +135,7 @@ fn an_orphan_that_hands_its_port_and_name_over_serves_again_if_the_new_one_fails
             "wait until ready container edge (of 2)",
         ]
     );
-    let refused = plan_with(&after, &observed, Asked::default()).unwrap_err();
+    let refused = plan_with(&after, &observed, UpRequest::default()).unwrap_err();
     assert_eq!(
         refused.message,
         "The service \"fresh\" needs the host port 80, which is taken by the container \"edge\""
@@ -156,9 +157,12 @@ fn a_name_that_an_orphan_keeps_is_refused_with_the_way_out() {
     );
     let hint = "it belongs to no described service: `--remove-orphans` removes it first; or choose another `container_name`";
     assert_eq!(failure.hint.as_deref(), Some(hint));
-    let removed =
-        plan_with(&named("fresh"), &observed, Asked { remove_orphans: true, ..Asked::default() })
-            .unwrap();
+    let removed = plan_with(
+        &named("fresh"),
+        &observed,
+        UpRequest { remove_orphans: true, ..UpRequest::default() },
+    )
+    .unwrap();
     assert!(
         place(&removed, "remove container the-one")
             < place(&removed, "rename container the-one.new"),
@@ -207,7 +211,7 @@ fn swapped_names_are_free_before_they_are_given() {
     let mut observed = applied(&before);
     observed.images.insert("x:latest".into(), "id of x".into());
     (observed.containers[0].name, observed.containers[1].name) = ("one".into(), "two".into());
-    let plan = plan_with(&of("two", "one"), &observed, Asked::default()).unwrap().to_string();
+    let plan = plan_with(&of("two", "one"), &observed, UpRequest::default()).unwrap().to_string();
     let line = |what: &str| {
         plan.lines()
             .position(|line| line.contains(what))
@@ -252,8 +256,8 @@ fn a_static_address_is_handed_over_too() {
     assert!(plan.contains("start container spc-b-1.new  after 2, 3, 4\n"), "{plan}");
 }
 
-fn asked(project: &Project, observed: &Observed) -> Result<Plan, Failure> {
-    plan_with(project, observed, Asked::default())
+fn asked(project: &Project, observed: &ObservedState) -> Result<Plan, Failure> {
+    plan_with(project, observed, UpRequest::default())
 }
 
 fn place(plan: &Plan, line: &str) -> usize {
@@ -270,7 +274,7 @@ fn what_has_an_address_of_its_own_starts_before_what_is_given_one() {
         json!({"a": on("n", None), "b": on("n", None), "z": on("n", Some("10.7.0.2"))}),
         &net,
     );
-    let plan = asked(&fresh, &Observed::default()).unwrap();
+    let plan = asked(&fresh, &ObservedState::default()).unwrap();
     let own = place(&plan, "start container spc-z-1");
     assert!(
         own < place(&plan, "start container spc-a-1")
@@ -286,7 +290,8 @@ fn what_has_an_address_of_its_own_starts_before_what_is_given_one() {
         )
     };
     let subnet = json!({"subnet": "10.7.0.0/24"});
-    let plan = asked(&with_dependency("10.7.0.2", subnet.clone()), &Observed::default()).unwrap();
+    let plan =
+        asked(&with_dependency("10.7.0.2", subnet.clone()), &ObservedState::default()).unwrap();
     assert!(
         place(&plan, "start container spc-a-1") < place(&plan, "start container spc-z-1"),
         "{plan}"
@@ -301,7 +306,7 @@ fn what_has_an_address_of_its_own_starts_before_what_is_given_one() {
     // Far behind what is given first, or not given at all.
     let range = json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"});
     for (address, ipam) in [("10.7.0.9", subnet), ("10.7.0.2", range)] {
-        let plan = asked(&with_dependency(address, ipam), &Observed::default()).unwrap();
+        let plan = asked(&with_dependency(address, ipam), &ObservedState::default()).unwrap();
         assert!(plan.notes.is_empty(), "{plan}");
     }
 }
@@ -314,7 +319,7 @@ fn two_static_and_two_given_addresses_that_need_each_other_crosswise_are_ordered
         "d1": on("n", None), "d2": on("n", None),
     });
     let plan =
-        asked(&with_subnets(services, &[("n", "10.7.0.0/24")]), &Observed::default()).unwrap();
+        asked(&with_subnets(services, &[("n", "10.7.0.0/24")]), &ObservedState::default()).unwrap();
     assert_eq!(plan.to_string().matches("start container").count(), 4, "{plan}");
 }
 
@@ -382,7 +387,7 @@ fn a_renamed_network_gives_its_subnet_to_the_new_one_once_all_are_off_it() {
     );
     let mut observed = applied(&more);
     observed.images.insert("x:latest".into(), "id of x".into());
-    let refused = plan_with(&after, &observed, Asked::default()).unwrap_err();
+    let refused = plan_with(&after, &observed, UpRequest::default()).unwrap_err();
     assert_eq!(
         refused.message,
         "The network \"spc_fresh\" needs the subnet 10.7.0.0/24, which overlaps 10.7.0.0/24 of the network \"spc_old\" of the project \"spc\", \
@@ -410,7 +415,7 @@ fn what_another_container_of_the_engine_has_is_refused_before_anything_is_done()
         addresses: BTreeSet::new(),
     });
     let plan = |ports: &[&str]| {
-        plan_with(&described(json!({"web": web(ports)})), &observed, Asked::default())
+        plan_with(&described(json!({"web": web(ports)})), &observed, UpRequest::default())
     };
     let refused = plan(&["127.0.0.1:9000:80"]).unwrap_err();
     assert_eq!(
@@ -449,5 +454,5 @@ fn a_job_that_has_ended_has_let_go() {
         "migrate": web(&["80:80"]),
         "web": {"image": "x", "ports": ["80:80"], "depends_on": {"migrate": {"condition": "service_completed_successfully"}}},
     }));
-    assert!(plan_with(&after, &Observed::default(), Asked::default()).is_ok());
+    assert!(plan_with(&after, &ObservedState::default(), UpRequest::default()).is_ok());
 }

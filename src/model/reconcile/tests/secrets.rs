@@ -12,7 +12,8 @@ fn planned(found: Option<DeliveredSecrets>) -> Plan {
     let project = project(stack());
     let mut observed = applied(&project);
     observed.delivered_secrets.extend(found.map(|found| ("id of db-1".to_owned(), found)));
-    plan_with(&project, &observed, Asked { fingerprint: "other:one", ..Asked::default() }).unwrap()
+    plan_with(&project, &observed, UpRequest { fingerprint: "other:one", ..UpRequest::default() })
+        .unwrap()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Fault, FaultEffect, FaultPoint};
 use crate::engine::Method;
-use crate::engine::calls::Space;
+use crate::engine::calls::DiskSpaceNeed;
 use crate::engine::sim::daemon::errors::refusal;
 use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
@@ -54,7 +54,7 @@ impl Fault {
         let effect = FaultEffect::parse(effect)?;
         let unfit = method.and_then(|method| match &effect {
             FaultEffect::StaleList if !method.lists() => Some("it is no list"),
-            FaultEffect::NoSpace if method.declaration().space == Space::Freed => {
+            FaultEffect::NoSpace if method.declaration().space == DiskSpaceNeed::Freed => {
                 Some("it makes space")
             }
             FaultEffect::StreamCut if !method.streams() => Some("it is not answered with a stream"),
@@ -181,47 +181,50 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_told_with_what_would_be() {
-        let told = |on: &str, nth: u64, effect: &str| {
+        let rejection = |on: &str, nth: u64, effect: &str| {
             let failure = Fault::parse(on, nth, effect).unwrap_err();
             format!("{}; {}", failure.message, failure.hint.unwrap_or_default())
         };
         assert_eq!(
-            told("container_strat", 1, "500"),
+            rejection("container_strat", 1, "500"),
             "The engine has no call \"container_strat\"; did you mean \"container_start\"?"
         );
         assert_eq!(
-            told("container_start", 1, "reply_lots"),
+            rejection("container_start", 1, "reply_lots"),
             "There is no effect \"reply_lots\"; did you mean \"reply_lost\"?"
         );
-        assert!(told("x", 1, "hang").contains("there is: any, container_create, "));
+        assert!(rejection("x", 1, "hang").contains("there is: any, container_create, "));
         assert_eq!(
-            told("container_start", 0, "500"),
+            rejection("container_start", 0, "500"),
             "A fault at call 0 never comes: calls count from 1; "
         );
-        assert_eq!(told("any", 1, "slow"), "The effect \"slow\" needs a time; write \"slow 5s\"");
+        assert_eq!(
+            rejection("any", 1, "slow"),
+            "The effect \"slow\" needs a time; write \"slow 5s\""
+        );
         assert!(
-            told("any", 1, "slow soon")
+            rejection("any", 1, "slow soon")
                 .starts_with("The effect \"slow\" needs a time: \"soon\" is not a duration")
         );
         assert_eq!(
-            told("any", 1, "hang 5s"),
+            rejection("any", 1, "hang 5s"),
             "The effect \"hang\" takes nothing after it, not \"5s\"; "
         );
         assert_eq!(
-            told("any", 1, "hangs 5s"),
+            rejection("any", 1, "hangs 5s"),
             "There is no effect \"hangs 5s\"; did you mean \"hang\"?"
         );
         let unfit = "The call \"container_start\" can't meet the effect";
         assert_eq!(
-            told("container_start", 1, "stale_list"),
+            rejection("container_start", 1, "stale_list"),
             format!("{unfit} \"stale_list\": it is no list; ")
         );
         assert_eq!(
-            told("container_start", 1, "stream_cut"),
+            rejection("container_start", 1, "stream_cut"),
             format!("{unfit} \"stream_cut\": it is not answered with a stream; ")
         );
         assert_eq!(
-            told("container_stop", 1, "no_space"),
+            rejection("container_stop", 1, "no_space"),
             "The call \"container_stop\" can't meet the effect \"no_space\": it makes space; "
         );
         assert!(

@@ -210,12 +210,16 @@ impl State {
 
     /// The mounts of the containers named in `volumes_from` (`name` or `name:ro`), where nothing is
     /// mounted yet.
-    fn inherit_mounts(&self, host: &HostConfig, mounted: &mut Vec<mounts::Mounted>) -> Result<()> {
+    fn inherit_mounts(
+        &self,
+        host: &HostConfig,
+        mounted: &mut Vec<mounts::ContainerMount>,
+    ) -> Result<()> {
         for from in host.volumes_from.iter().flatten() {
             let (from, mode) = from.split_once(':').unwrap_or((from, "rw"));
             for mount in &self.objects.find_container(from)?.mounts {
                 if mounted.iter().all(|own| own.destination != mount.destination) {
-                    mounted.push(mounts::Mounted {
+                    mounted.push(mounts::ContainerMount {
                         writable: mount.writable && mode != "ro",
                         ..mount.clone()
                     });

@@ -163,9 +163,9 @@ impl State {
         let removes = container.host.auto_remove == Some(true);
         // Newer engines tell who waits for the end, and say it, in either order: `stop` may come
         // before `die`.
-        let told_first = self.api >= MODERN_API && self.random.below(2) == 0;
-        if told_first {
-            self.tell_waiters(id, code);
+        let notified_first = self.api >= MODERN_API && self.random.below(2) == 0;
+        if notified_first {
+            self.notify_waiters(id, code);
         }
         self.emit_container(id, "die", &[("exitCode", &code.to_string())]);
         self.leave_networks(id);
@@ -175,14 +175,14 @@ impl State {
         if again {
             self.start_again(id, starts, backoff);
         }
-        self.tell_waiters(id, code);
+        self.notify_waiters(id, code);
         if removes && !again {
             self.destroy_container(id, true);
         }
     }
 
     /// Who waits for the container's end hears of it.
-    pub(in crate::engine::sim) fn tell_waiters(&mut self, id: &str, code: i64) {
+    pub(in crate::engine::sim) fn notify_waiters(&mut self, id: &str, code: i64) {
         for waiter in self.on_exit.remove(id).unwrap_or_default() {
             waiter(self, code);
         }

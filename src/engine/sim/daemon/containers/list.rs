@@ -9,7 +9,7 @@ use bollard::models::{
 use super::status::{state_name, status_text};
 use super::{Container, Phase};
 use crate::engine::sim::daemon::errors::refusal;
-use crate::engine::sim::daemon::filters::{Wanted, label_matches, name_matches};
+use crate::engine::sim::daemon::filters::{FilterSet, label_matches, name_matches};
 use crate::engine::sim::daemon::ports::port_summaries;
 use crate::engine::sim::daemon::state::Objects;
 use crate::engine::{ApiVersion, Filters, Result};
@@ -82,7 +82,7 @@ fn quoted(word: &str) -> String {
 }
 
 struct Filter<'a> {
-    wanted: Wanted<'a>,
+    wanted: FilterSet<'a>,
     exited: Option<Vec<i64>>,
     /// Images asked for as ancestors.
     images: Option<Vec<String>>,
@@ -92,7 +92,7 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn new(objects: &Objects, filters: &'a Filters) -> Result<Self> {
-        let wanted = Wanted::new(filters, FILTERS)?;
+        let wanted = FilterSet::new(filters, FILTERS)?;
         for state in wanted.values("status").unwrap_or_default() {
             if !STATES.contains(&state.as_str()) {
                 return Err(refusal(400, format!("Invalid filter 'status={state}'")));

@@ -19,10 +19,10 @@ use bollard::models;
 
 use super::errors::{no_such_container, refusal};
 use super::health::Health;
-use super::logs::{LogLine, Unfinished};
-use super::mounts::Mounted;
+use super::logs::{LogLine, PartialLine};
+use super::mounts::ContainerMount;
 use super::networks::Endpoint;
-use super::ports::Published;
+use super::ports::PortPublication;
 use super::state::{Objects, State};
 use super::tree::Tree;
 use crate::engine::Result;
@@ -57,7 +57,7 @@ pub(in crate::engine::sim) struct Container {
     pub config: models::ContainerConfig,
     pub host: models::HostConfig,
     pub labels: BTreeMap<String, String>,
-    pub mounts: Vec<Mounted>,
+    pub mounts: Vec<ContainerMount>,
     /// By the network's name.
     pub endpoints: BTreeMap<String, Endpoint>,
     pub phase: Phase,
@@ -79,14 +79,14 @@ pub(in crate::engine::sim) struct Container {
     pub stopped_by_hand: bool,
     /// Its next exit is its last, whatever its policy.
     pub ends_for_good: bool,
-    pub published: Vec<Published>,
+    pub published: Vec<PortPublication>,
     pub health: Option<Health>,
     pub process: Arc<Process>,
     /// What was written into it, on top of the image.
     pub layer: Tree,
     pub log: Vec<LogLine>,
     /// What its process wrote since the last line feed, to standard output and to standard error.
-    pub unfinished: [Unfinished; 2],
+    pub unfinished: [PartialLine; 2],
     /// The signals it was sent, oldest first.
     pub signals: Vec<String>,
 }

@@ -10,7 +10,7 @@ use crate::engine::sim::MODERN_API;
 use crate::engine::sim::daemon::errors::{not_running, refusal};
 use crate::engine::sim::daemon::mounts::Source;
 use crate::engine::sim::daemon::state::State;
-use crate::engine::{Result, Top};
+use crate::engine::{ProcessTable, Result};
 
 const TOP_TITLES: [&str; 8] = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
 
@@ -116,7 +116,7 @@ impl State {
     }
 
     /// The processes in it.
-    pub fn top(&self, wanted: &str) -> Result<Top> {
+    pub fn top(&self, wanted: &str) -> Result<ProcessTable> {
         let container = self.objects.find_container(wanted)?;
         if container.phase != Phase::Running {
             return Err(not_running(&container.id));
@@ -139,7 +139,7 @@ impl State {
                 .map(str::to_owned)
                 .to_vec()
         });
-        Ok(Top {
+        Ok(ProcessTable {
             titles: Some(TOP_TITLES.map(str::to_owned).to_vec()),
             processes: Some(rows.collect()),
         })

@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const KILL_TAKES: Duration = Duration::from_millis(20);
 
 /// Told whether the container was stopped now.
-type Stopped = Box<dyn FnOnce(&mut State, Result<bool>) + Send>;
+type OnStopped = Box<dyn FnOnce(&mut State, Result<bool>) + Send>;
 
 /// Linux's numbers of the signals Docker knows by name, without real-time ones.
 const SIGNALS: &[(&str, i64)] = &[
@@ -86,7 +86,7 @@ impl State {
         request.grace.map(whole_seconds).or(own.map(Duration::from_secs)).unwrap_or(GRACE)
     }
 
-    fn stop_then(&mut self, wanted: &str, request: &StopRequest, then: Stopped) {
+    fn stop_then(&mut self, wanted: &str, request: &StopRequest, then: OnStopped) {
         let plan = self.container_id(wanted).and_then(|id| {
             self.check_signal(request)?;
             let container = self.container(&id)?;
@@ -163,7 +163,7 @@ impl State {
         }
         self.end_log(id);
         let code = self.container(id).map_or(0, |container| container.exit_code);
-        self.tell_waiters(id, code);
+        self.notify_waiters(id, code);
     }
 
     /// A signal reaches the main process.
@@ -242,7 +242,7 @@ fn whole_seconds(grace: Duration) -> Duration {
     Duration::from_secs(grace.as_secs() + u64::from(grace.subsec_nanos() > 0))
 }
 
-fn stopped(id: String, then: Stopped) -> OnExit {
+fn stopped(id: String, then: OnStopped) -> OnExit {
     Box::new(move |state, _| {
         state.emit_container(&id, "stop", &[]);
         then(state, Ok(true));

@@ -62,7 +62,7 @@ const PLATFORM: &[(&str, &str)] = &[
     ("TARGETVARIANT", ""),
 ];
 
-type Parsed<T> = Result<T, String>;
+type ParseResult<T> = Result<T, String>;
 
 impl Instruction {
     pub fn parse(line: &str) -> Self {
@@ -80,7 +80,7 @@ impl Instruction {
 pub(in crate::engine::sim) fn stages(
     text: &str,
     arguments: &BTreeMap<String, String>,
-) -> Parsed<Vec<Stage>> {
+) -> ParseResult<Vec<Stage>> {
     let own = |(name, value): &(&str, &str)| {
         ((*name).to_owned(), arguments.get(*name).cloned().unwrap_or_else(|| (*value).to_owned()))
     };
@@ -122,7 +122,7 @@ pub(in crate::engine::sim) fn stages(
     if stages.is_empty() { Err("the Dockerfile cannot be empty".to_owned()) } else { Ok(stages) }
 }
 
-fn stage(rest: &str, globals: &BTreeMap<String, String>) -> Parsed<Stage> {
+fn stage(rest: &str, globals: &BTreeMap<String, String>) -> ParseResult<Stage> {
     let StageStart { image, name } = StageStart::parse(rest)
         .ok_or_else(|| "FROM requires either one or three arguments".to_owned())?;
     let base = fill(image, globals)?;
@@ -133,7 +133,7 @@ fn stage(rest: &str, globals: &BTreeMap<String, String>) -> Parsed<Stage> {
 }
 
 /// With variables filled in; one without a value is empty.
-fn fill(text: &str, values: &BTreeMap<String, String>) -> Parsed<String> {
+fn fill(text: &str, values: &BTreeMap<String, String>) -> ParseResult<String> {
     filled(text, &|name| Some(values.get(name).cloned().unwrap_or_default()))
         .ok_or_else(|| format!("the simulated builder can't tell what \"{text}\" stands for"))
 }
@@ -144,7 +144,7 @@ impl Stage {
         &self,
         config: &mut ImageConfig,
         arguments: &BTreeMap<String, String>,
-    ) -> Parsed<()> {
+    ) -> ParseResult<()> {
         for trigger in config.on_build.take().unwrap_or_default() {
             apply(config, &Instruction::parse(&trigger))?;
         }
@@ -189,7 +189,7 @@ impl Stage {
 pub(in crate::engine::sim) fn apply(
     config: &mut ImageConfig,
     instruction: &Instruction,
-) -> Parsed<()> {
+) -> ParseResult<()> {
     let rest = instruction.rest.as_str();
     match instruction.name.as_str() {
         "CMD" => config.cmd = Some(command(rest, config)),
@@ -281,7 +281,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-fn health(rest: &str) -> Parsed<HealthConfig> {
+fn health(rest: &str) -> ParseResult<HealthConfig> {
     let mut health = HealthConfig::default();
     let mut rest = rest.trim();
     while let Some(option) = rest.strip_prefix("--") {

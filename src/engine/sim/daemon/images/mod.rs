@@ -15,7 +15,7 @@ use bollard::models::{
 };
 
 use super::errors::refusal;
-use super::filters::{Wanted, label_matches};
+use super::filters::{FilterSet, label_matches};
 use super::ids::short;
 use super::state::{Objects, State};
 use super::tree::Tree;
@@ -82,7 +82,7 @@ impl Objects {
 
     /// The newest first.
     pub fn list_images(&self, filters: &Filters, api: ApiVersion) -> Result<Vec<ImageSummary>> {
-        let wanted = Wanted::new(filters, FILTERS)?;
+        let wanted = FilterSet::new(filters, FILTERS)?;
         let dangling = wanted.flag("dangling")?;
         let none = BTreeMap::new();
         let serial = |key: &str| -> Result<Option<u64>> {

@@ -1,7 +1,7 @@
 //! `RUN --mount=…`, as far as it decides whether a build goes well: how it is written, and which
 //! secrets a step can't do without.
 
-type Parsed<T> = Result<T, String>;
+type ParseResult<T> = Result<T, String>;
 
 /// What a step mounts.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(in crate::engine::sim) struct Mount {
 
 /// The mounts of a `RUN`; `rest` is what follows the word. `takes_env`: the builder knows `env=` of
 /// secrets, as from Docker 27 on.
-pub(in crate::engine::sim) fn of_run(rest: &str, takes_env: bool) -> Parsed<Vec<Mount>> {
+pub(in crate::engine::sim) fn of_run(rest: &str, takes_env: bool) -> ParseResult<Vec<Mount>> {
     let flags = rest.split_whitespace().take_while(|word| word.starts_with("--"));
     flags
         .filter_map(|flag| flag.strip_prefix("--mount="))
@@ -35,7 +35,7 @@ impl Mount {
         if self.kind == "secret" && self.is_required { named().map(str::to_owned) } else { None }
     }
 
-    fn parse(options: &str, takes_env: bool) -> Parsed<Self> {
+    fn parse(options: &str, takes_env: bool) -> ParseResult<Self> {
         let mut mount = Self { kind: "bind".to_owned(), ..Self::default() };
         let mut has_env = false;
         for option in options.split(',') {

@@ -27,18 +27,18 @@ pub(in crate::engine::sim) struct Endpoint {
     /// Whether that network is one of the user's.
     on_own_network: bool,
     /// While it runs.
-    pub joined: Option<Joined>,
+    pub joined: Option<AttachedNetwork>,
 }
 
 /// A live connection.
 #[derive(Debug, Clone)]
-pub(in crate::engine::sim) struct Joined {
+pub(in crate::engine::sim) struct AttachedNetwork {
     pub endpoint_id: String,
     pub address: Option<(Ipv4Addr, u8)>,
     gateway: Option<Ipv4Addr>,
 }
 
-impl Joined {
+impl AttachedNetwork {
     /// Made from the address, as the bridge driver makes it.
     pub fn mac_address(&self) -> String {
         let octets = self.address.map(|(address, _)| address.octets());
@@ -73,7 +73,7 @@ impl Endpoint {
         let prefix =
             settings.ip_prefix_len.and_then(|len| u8::try_from(len).ok()).unwrap_or_default();
         let endpoint_id = settings.endpoint_id.clone().filter(|id| !id.is_empty());
-        let joined = endpoint_id.map(|endpoint_id| Joined {
+        let joined = endpoint_id.map(|endpoint_id| AttachedNetwork {
             endpoint_id,
             address: address.map(|address| (address, prefix)),
             gateway: settings.gateway.as_deref().and_then(|text| text.parse().ok()),
@@ -119,7 +119,7 @@ impl Endpoint {
         EndpointSettings {
             ipam_config: self.ipam.clone(),
             links: self.links.clone(),
-            mac_address: text(joined.map(Joined::mac_address)),
+            mac_address: text(joined.map(AttachedNetwork::mac_address)),
             aliases: (!aliases.is_empty()).then_some(aliases),
             driver_opts: self.driver_options.clone(),
             network_id: Some(self.network_id.clone()),
@@ -213,7 +213,7 @@ impl State {
             if let Some(endpoint) = endpoints.get_mut(name) {
                 endpoint.network_id = network_id;
                 endpoint.on_own_network = own;
-                endpoint.joined = Some(Joined { endpoint_id, address, gateway });
+                endpoint.joined = Some(AttachedNetwork { endpoint_id, address, gateway });
             }
         });
         Ok(())

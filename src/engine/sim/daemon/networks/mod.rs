@@ -11,7 +11,7 @@ use bollard::models::{
 use ipnet::Ipv4Net;
 
 use super::errors::refusal;
-use super::filters::{Wanted, label_matches, name_matches};
+use super::filters::{FilterSet, label_matches, name_matches};
 use super::ipam::{self, Pool};
 use super::state::{Objects, State};
 use crate::engine::sim::MODERN_API;
@@ -141,7 +141,7 @@ impl Objects {
 
     /// In the order they were made.
     pub fn list_networks(&self, filters: &Filters) -> Result<Vec<models::Network>> {
-        let wanted = Wanted::new(filters, FILTERS)?;
+        let wanted = FilterSet::new(filters, FILTERS)?;
         let dangling = wanted.flag("dangling")?;
         let any = |key: &str, fits: &dyn Fn(&str) -> bool| {
             wanted.values(key).is_none_or(|values| values.iter().any(|value| fits(value)))

@@ -1,0 +1,291 @@
+//! The option `assume`: the answer that a plan is to go on with, where nobody can know the real one
+//! yet. A run reads it and goes by the real answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rhai::{Array, Dynamic, Map};
+
+use super::context::Context;
+use crate::apply::exec::ExecResult;
+use crate::host::HttpResponse;
+use crate::model::failure::SpecPath;
+use crate::model::{Failure, Kind};
+use crate::value::json::to_json;
+use crate::value::options::duration_of;
+use crate::value::text::plain;
+use crate::value::{Options, type_names};
+
+const KEY: &str = "assume";
+
+/// Characters of an assumed text that a plan shows.
+const SHOWN: usize = 60;
+
+/// How a command is taken to end: a text or a number is what it prints, as is a list as JSON; a map
+/// has `code`, `stdout` and `stderr`.
+pub(super) fn end(options: &mut Options) -> Result<Option<ExecResult>, Failure> {
+    options.take(KEY).map(|value| end_of(&value).map_err(placed)).transpose()
+}
+
+fn end_of(value: &Dynamic) -> Result<ExecResult, Failure> {
+    if !value.is_map() {
+        return Ok(ExecResult { stdout: text(value)?.into_bytes(), ..ExecResult::default() });
+    }
+    let mut parts = parts(
+        value,
+        &["code", "stdout", "stderr"],
+        "what it prints is a part of its own: assume: #{ stdout: … }",
+    )?;
+    let stdout = parts.take("stdout").map(|value| text(&value)).transpose()?.unwrap_or_default();
+    let ended = ExecResult {
+        code: parts.integer("code")?.unwrap_or(0),
+        stdout: stdout.into_bytes(),
+        stderr: parts.text("stderr")?.unwrap_or_default().into_bytes(),
+        elapsed: Duration::ZERO,
+    };
+    parts.finish()?;
+    Ok(ended)
+}
+
+/// How a request is taken to be answered: an integer is the status, a text the body, as is a list
+/// as JSON; a map has `status`, `body` (a value other than a text is JSON) and `headers`.
+pub(super) fn response(options: &mut Options) -> Result<Option<HttpResponse>, Failure> {
+    options.take(KEY).map(|value| response_of(&value).map_err(placed)).transpose()
+}
+
+fn response_of(value: &Dynamic) -> Result<HttpResponse, Failure> {
+    let of_body =
+        |body: String| HttpResponse { status: 200, headers: Vec::new(), body: Bytes::from(body) };
+    if let Ok(status) = value.as_int() {
+        return Ok(HttpResponse { status: status_of(status)?, ..of_body(String::new()) });
+    }
+    if !value.is_map() {
+        return Ok(of_body(text(value)?));
+    }
+    let mut parts = parts(
+        value,
+        &["status", "body", "headers"],
+        "a body of JSON is a part of its own: assume: #{ body: #{ … } }",
+    )?;
+    let body = parts.take("body").map(|value| text(&value)).transpose()?.unwrap_or_default();
+    let status = parts.integer("status")?.unwrap_or(200);
+    let headers = parts.map_of_text("headers")?.unwrap_or_default();
+    parts.finish()?;
+    let headers = headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+    Ok(HttpResponse { status: status_of(status)?, headers, ..of_body(body) })
+}
+
+fn status_of(status: i64) -> Result<u16, Failure> {
+    let known = u16::try_from(status).ok().filter(|status| (200..600).contains(status));
+    known.ok_or_else(|| {
+        Failure::usage(format!("{status} is not a status of an answer"))
+            .hint("it is 200 to 599, as in 200, 404 or 503")
+    })
+}
+
+/// The failure at its place in the options.
+fn placed(failure: Failure) -> Failure {
+    let inner =
+        failure.path.as_deref().cloned().unwrap_or(SpecPath { keys: Vec::new(), on_key: false });
+    let keys = [vec![KEY.to_owned()], inner.keys].concat();
+    // The key itself is one that there is.
+    failure.at(SpecPath { on_key: inner.on_key && keys.len() > 1, keys })
+}
+
+/// A map of these parts, some at least: one that has none is meant as the answer's value.
+fn parts(value: &Dynamic, known: &[&str], hint: &str) -> Result<Options, Failure> {
+    let wrong = value.read_lock::<Map>().and_then(|map| {
+        map.keys().next().filter(|_| !map.keys().any(|key| known.contains(&key.as_str()))).cloned()
+    });
+    match wrong {
+        Some(key) => {
+            Err(Failure::usage(format!("An assumed answer has no part \"{key}\"")).hint(hint))
+        }
+        None => Options::of(value, "parts of an assumed answer"),
+    }
+}
+
+/// What is printed or answered: a list or map as JSON.
+fn text(value: &Dynamic) -> Result<String, Failure> {
+    if value.read_lock::<Array>().is_some() || value.read_lock::<Map>().is_some() {
+        return Ok(to_json(value)?.to_string());
+    }
+    if value.is_string() || value.is_int() || value.is_float() || value.is_bool() || value.is_char()
+    {
+        return Ok(plain(value));
+    }
+    Err(Failure::usage(format!(
+        "An assumed answer is a text, a number, a list or a map, not {}",
+        type_names::a(value)
+    )))
+}
+
+/// What a file or log of a container is taken to hold, as a text: a list or map as JSON.
+pub(super) fn content(options: &mut Options) -> Result<Option<String>, Failure> {
+    options.take(KEY).map(|value| text(&value).map_err(placed)).transpose()
+}
+
+/// What a log is taken to hold: a list of lines, or a text.
+pub(super) fn lines(options: &mut Options) -> Result<Option<Vec<String>>, Failure> {
+    let lines = |value: Dynamic| match value.read_lock::<Array>() {
+        Some(list) => list.iter().map(text).collect::<Result<Vec<_>, _>>(),
+        None => Ok(text(&value)?.lines().map(str::to_owned).collect()),
+    };
+    options.take(KEY).map(|value| lines(value).map_err(placed)).transpose()
+}
+
+/// What a plan assumes of a file or log, `what`, of a container, if nobody can know that yet; the
+/// plan shows it.
+pub(super) fn assumed_content<'a, T>(
+    context: &Context,
+    container: &str,
+    what: &str,
+    assumed: Option<&'a T>,
+) -> Option<&'a T>
+where
+    T: AssumedContent + ?Sized,
+{
+    let (watch, assumed) = (context.watch.as_ref()?, assumed?);
+    let name = watch.unknown(container)?;
+    watch.assumes(
+        &format!("{what} the container {name}"),
+        &format!("it holds {}, as `assume` says", assumed.shown()),
+    );
+    Some(assumed)
+}
+
+/// What a plan can show of an assumed content.
+pub(super) trait AssumedContent {
+    /// The content in quotes, cut.
+    fn shown(&self) -> String;
+}
+
+impl AssumedContent for String {
+    fn shown(&self) -> String {
+        if self.is_empty() { "nothing".to_owned() } else { shortened(self) }
+    }
+}
+
+impl AssumedContent for Vec<String> {
+    fn shown(&self) -> String {
+        self.join("\n").shown()
+    }
+}
+
+/// How long something is waited for, and whether a plan takes it to come.
+#[derive(Default)]
+pub(super) struct Patience {
+    pub timeout: Option<Duration>,
+    pub assume: Option<bool>,
+}
+
+impl Patience {
+    /// Reads a duration, or a map with `timeout` and `assume`.
+    pub(super) fn read(value: &Dynamic) -> Result<Self, Failure> {
+        if !value.is_map() {
+            return Ok(Self { timeout: Some(duration_of(value)?), assume: None });
+        }
+        let mut options = Options::of(value, "options of a wait")?;
+        let read = Self { timeout: options.duration("timeout")?, assume: options.bool(KEY)? };
+        options.finish()?;
+        Ok(read)
+    }
+
+    /// The failure in a plan where the script says `assume: false`: the wait does not succeed.
+    pub(super) fn refused(&self, context: &Context, what: &str) -> Option<Failure> {
+        let watch = context.watch.as_ref().filter(|_| self.assume == Some(false))?;
+        watch.assumes(what, "it does not come in time, as `assume` says");
+        Some(Failure::new(Kind::Timeout, format!("{what} is assumed not to come in time")))
+    }
+}
+
+/// The end of a command that a plan assumes, if this is a plan; the plan shows the assumed answer.
+pub(super) fn assumed_end(context: &Context, assumed: Option<ExecResult>) -> Option<ExecResult> {
+    let (watch, ended) = (context.watch.as_ref()?, assumed?);
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    let prints = if printed.is_empty() { "nothing".to_owned() } else { shortened(&printed) };
+    watch
+        .answers(&format!("it ends with code {} and prints {prints}, as `assume` says", ended.code))
+        .then_some(ended)
+}
+
+/// The same of an answer to a request.
+pub(super) fn assumed_response(
+    context: &Context,
+    assumed: Option<HttpResponse>,
+) -> Option<HttpResponse> {
+    let (watch, response) = (context.watch.as_ref()?, assumed?);
+    let body = String::from_utf8_lossy(&response.body);
+    let body = if body.is_empty() {
+        "an empty body".to_owned()
+    } else {
+        format!("the body {}", shortened(&body))
+    };
+    watch
+        .answers(&format!("status {}, {body}, as `assume` says", response.status))
+        .then_some(response)
+}
+
+/// A text in quotes, cut.
+fn shortened(text: &str) -> String {
+    let text = text.trim_end();
+    let cut: String = text.chars().take(SHOWN).collect();
+    format!("{:?}{}", cut, if cut.len() < text.len() { "…" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::Harness;
+    use crate::host::sim::{CommandAnswer, HttpAnswer};
+
+    #[test]
+    fn a_run_goes_by_the_real_answer() {
+        let trial = Harness::with(
+            |host| {
+                host.with_file("/usr/bin/count", "")
+                    .with_mode("/usr/bin/count", 0o755)
+                    .on_command(|_| Some(CommandAnswer::stdout("7")))
+                    .on_http(|_| Some(HttpAnswer::status(503, "busy")))
+            },
+            "[allow]\ncommands = [\"count\"]\n",
+            |_| {},
+        );
+        assert_eq!(trial.text(r#"sh(["count"], #{ assume: 1 }).int()"#), "7");
+        assert_eq!(trial.text(r#"http::get("http://localhost/", #{ assume: 200 }).status"#), "503");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused_in_a_run_too() {
+        let trial = Harness::on(|host| host);
+        for (script, message, hint) in [
+            (
+                r#"sh(["x"], #{ assume: #{ cod: 1, stdout: "" } })"#,
+                "The parts of an assumed answer have no \"cod\"",
+                "did you mean \"code\"?",
+            ),
+            (
+                r#"sh(["x"], #{ assume: || 1 })"#,
+                "An assumed answer is a text, a number, a list or a map, not a function",
+                "",
+            ),
+            (
+                r#"http::get("http://localhost/", #{ assume: 7 })"#,
+                "7 is not a status of an answer",
+                "it is 200 to 599, as in 200, 404 or 503",
+            ),
+            (
+                r#"http::get("http://localhost/", #{ assume: #{ healthy: true } })"#,
+                "An assumed answer has no part \"healthy\"",
+                "a body of JSON is a part of its own: assume: #{ body: #{ … } }",
+            ),
+        ] {
+            let failure = trial.fails(script);
+            assert_eq!(
+                (failure.kind.word(), failure.message.as_str()),
+                ("usage", message),
+                "{script}"
+            );
+            assert_eq!(failure.hint.unwrap_or_default(), hint, "{script}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! A project whose folder was renamed or moved, or that goes on in the folder of another release.
+//!
+//! Whose an object is, its label of the project directory says, and labels can't be changed: a
+//! volume goes on naming the folder that it was made from. In another folder a person has to name
+//! the project, with `--project`. The first verb after that records it on the engine, in a volume
+//! without anything in it ([`MoveRecord`]), so that later runs there don't need it again. Not in `.spc/`
+//! of the project directory, which scripts and containers can write: they could take another
+//! folder's project. Not on the project's containers, which `down` removes, while its volumes stay.
+//!
+//! The record names one folder, in which the project is now: in any other one, a former one too, a
+//! person has to name the project.
+//!
+//! Docker Compose records no folder on the volumes and networks that it makes. Once a person took
+//! them over with `--adopt`, the same record, without a former folder, says that they are this
+//! folder's.
+//!
+//! The record is removed once nothing on the engine names a former folder or is of Docker Compose
+//! any more.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bollard::models;
+use sha2::{Digest, Sha256};
+
+use super::RunContext;
+use super::failures::of_engine;
+use super::held_lock::Lock;
+use super::look::look;
+use crate::host::resolve::resolve;
+use crate::model::Failure;
+use crate::model::event::Level;
+use crate::model::hash::hex;
+use crate::model::names::{
+    HOLDS_FORMER_FOLDERS, LABEL_FORMAT, compose_label, former_folders_volume, label,
+};
+use crate::model::observed_state::{MoveRecord, ObservedState};
+
+/// The folders other than the project directory that what there is of `project` was made from.
+pub async fn former_folders(ctx: &RunContext, project: &str) -> Result<Vec<String>, Failure> {
+    let observed = look(ctx, project).await?;
+    let is_here =
+        |folder: &str| ctx.policy.is_project_directory(folder, &|path| resolve(&*ctx.host, path));
+    Ok(observed.folders.into_iter().filter(|folder| !is_here(folder)).collect())
+}
+
+/// What is to be done so that the record is true.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Change {
+    /// The former folders of a new record; none where only what Docker Compose left is taken over.
+    record: Option<BTreeSet<String>>,
+    /// Records that are not true any more.
+    remove: Vec<String>,
+    /// Where the project was last: the folders of those records, or else those that objects name.
+    from: BTreeSet<String>,
+}
+
+impl Change {
+    fn is_empty(&self) -> bool {
+        self.record.is_none() && self.remove.is_empty()
+    }
+}
+
+fn change(ctx: &RunContext, project: &str, observed: &ObservedState, takes_over: bool) -> Change {
+    let is_here =
+        |folder: &str| ctx.policy.is_project_directory(folder, &|path| resolve(&*ctx.host, path));
+    let is_given = ctx.policy.is_given_project(project);
+    // A record of another folder is that folder's, unless a person says which one it is.
+    if !is_given && observed.moves.iter().any(|there| !is_here(&there.to)) {
+        return Change::default();
+    }
+    let former: BTreeSet<String> =
+        observed.folders.iter().filter(|folder| !is_here(folder)).cloned().collect();
+    let is_needed = !former.is_empty() || has_folderless(observed);
+    let is_true =
+        |there: &&MoveRecord| is_needed && is_here(&there.to) && former.is_subset(&there.former);
+    let kept = observed.moves.iter().find(is_true);
+    let may_record = if former.is_empty() { takes_over && ctx.policy.adopts() } else { is_given };
+    if kept.is_none() && is_needed && !may_record {
+        return Change::default();
+    }
+    let last: BTreeSet<String> =
+        observed.moves.iter().map(|there| there.to.clone()).filter(|to| !is_here(to)).collect();
+    Change {
+        from: if last.is_empty() { former.clone() } else { last },
+        record: (kept.is_none() && is_needed).then_some(former),
+        remove: observed
+            .moves
+            .iter()
+            .filter(|there| Some(*there) != kept)
+            .map(|there| there.name.clone())
+            .collect(),
+    }
+}
+
+/// Whether there is anything that Docker Compose made without recording from which folder.
+fn has_folderless(observed: &ObservedState) -> bool {
+    observed.volumes.iter().any(|volume| volume.compose && !volume.ours)
+        || observed.networks.iter().any(|network| network.compose && !network.ours)
+}
+
+/// Networks and volumes that Docker Compose made and the project took over: what is recorded in
+/// `.spc/`, and all of them where the engine has the record that they are this folder's.
+pub(super) fn adopted(
+    ctx: &RunContext,
+    observed: &ObservedState,
+    recorded: BTreeSet<String>,
+) -> BTreeSet<String> {
+    let is_here =
+        |folder: &str| ctx.policy.is_project_directory(folder, &|path| resolve(&*ctx.host, path));
+    let mut adopted = recorded;
+    if observed.moves.iter().any(|there| is_here(&there.to)) {
+        let networks = observed
+            .networks
+            .iter()
+            .filter(|network| network.compose && !network.ours)
+            .map(|network| network.name.clone());
+        let volumes = observed
+            .volumes
+            .iter()
+            .filter(|volume| volume.compose && !volume.ours)
+            .map(|volume| volume.name.clone());
+        adopted.extend(networks.chain(volumes));
+    }
+    adopted
+}
+
+/// Whether what the engine has recorded of moves is not true, or not all, and this run may say so.
+/// `takes_over`: whether its verb is one that `--adopt` lets take over what Docker Compose made.
+pub(super) fn is_outdated(
+    ctx: &RunContext,
+    project: &str,
+    observed: &ObservedState,
+    takes_over: bool,
+) -> bool {
+    !change(ctx, project, observed, takes_over).is_empty()
+}
+
+/// Records where the project was moved from, or removes a record that is not true any more. That it
+/// can't be done is said and is no failure.
+pub(super) async fn settle(
+    ctx: &RunContext,
+    project: &str,
+    observed: &ObservedState,
+    lock: Option<&Lock>,
+    takes_over: bool,
+) -> Result<(), Failure> {
+    let change = change(ctx, project, observed, takes_over);
+    if change.is_empty() {
+        return Ok(());
+    }
+    if let Some(lock) = lock {
+        lock.verify().await?;
+    }
+    if let Err(failure) = apply(ctx, project, change).await {
+        ctx.log(
+            Level::Warning,
+            format!(
+                "Where the project \"{project}\" was moved from is not recorded: {}",
+                failure.message
+            ),
+        );
+    }
+    Ok(())
+}
+
+async fn apply(ctx: &RunContext, project: &str, change: Change) -> Result<(), Failure> {
+    if let Some(former) = change.record {
+        let body = body(project, &ctx.directory, &former);
+        let name = body.name.clone().unwrap_or_default();
+        let labels = body.labels.clone().unwrap_or_default();
+        let created = ctx
+            .engine
+            .volume_create(body)
+            .await
+            .map_err(|error| of_engine(error, "record the move"))?;
+        if created.labels != labels {
+            let message = format!("there is a volume \"{name}\" already, with other labels");
+            return Err(Failure::new(crate::model::Kind::Conflict, message));
+        }
+        let from = change
+            .from
+            .iter()
+            .map(|folder| format!("\"{folder}\""))
+            .collect::<Vec<_>>()
+            .join(" and ");
+        let here = ctx.directory.display();
+        ctx.log(
+            Level::Notice,
+            if former.is_empty() {
+                format!(
+                    "The networks and volumes that Docker Compose left of the project \"{project}\" are of \"{here}\" from now on: they need \
+                     no --adopt again"
+                )
+            } else {
+                format!("The project \"{project}\" is in \"{here}\" from now on, no longer in {from}: --project is not needed here again")
+            },
+        );
+    }
+    for name in change.remove {
+        match ctx.engine.volume_remove(&name, false).await {
+            Err(error) if !error.is_not_found() => {
+                return Err(of_engine(error, &format!("remove the volume \"{name}\"")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What the volume of that record is called.
+pub(super) fn name_of_record(project: &str, to: &Path, former: &BTreeSet<String>) -> String {
+    let text = format!("{}\n{}", to.display(), serde_json::to_string(former).unwrap_or_default());
+    former_folders_volume(project, &hex(&Sha256::digest(text))[..12])
+}
+
+/// The create call of the record that `project` was moved to `to`.
+fn body(project: &str, to: &Path, former: &BTreeSet<String>) -> models::VolumeCreateRequest {
+    let name = name_of_record(project, to, former);
+    let (to, former) =
+        (to.to_string_lossy().into_owned(), serde_json::to_string(former).unwrap_or_default());
+    // Without Compose's label of the project: its tools would take it for one of the project's
+    // volumes.
+    let labels = [
+        (label::FORMAT, LABEL_FORMAT.to_owned()),
+        (label::PROJECT, project.to_owned()),
+        (label::HOLDS, HOLDS_FORMER_FOLDERS.to_owned()),
+        (label::FORMER_FOLDERS, former),
+        (compose_label::WORKING_DIR, to),
+    ];
+    models::VolumeCreateRequest {
+        name: Some(name),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()),
+        ..models::VolumeCreateRequest::default()
+    }
+}

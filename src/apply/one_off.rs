@@ -1,0 +1,257 @@
+//! One-off containers: made for one command, removed afterwards.
+
+use std::collections::BTreeSet;
+
+use futures::{FutureExt, StreamExt};
+
+use super::RunContext;
+use super::builds::{Rebuild, build_services};
+use super::create;
+use super::exec::{ExecResult, shown, too_large};
+use super::failures::of_engine;
+use super::lock::{self, Lock, StartGuard};
+use super::look::look;
+use super::observe::{bystanders, image_id};
+pub use super::one_off_spec::OneOffSpec;
+use super::outcome::DEFAULT_LOCK_PATIENCE;
+use super::patience::spoken_of;
+use super::preflight;
+use super::start_check::{self, StartCheck, writes_alone};
+use super::verbs::{prepare_one_off, remove_left_behind};
+use super::writers::check_new;
+use crate::engine::{Intent, LogsRequest, OutputKind, StopRequest};
+use crate::host::memory::CollectedBytes;
+use crate::model::event::Level;
+use crate::model::exclusive_resources::without_exclusive;
+use crate::model::observed_state::OwnerState;
+use crate::model::time::{elapsed, format_duration};
+use crate::model::{Failure, Kind, hash};
+
+/// Runs a command in a container of its own and removes that, whatever happens. What the container
+/// needs and does not find is made before, under the project's lock, and one that writes to what
+/// only one may write to is started under it; it is not held while the command runs.
+///
+/// # Errors
+/// Of kind `conflict`, before anything is done, where it would write to a volume beside a container
+/// that runs.
+pub async fn run(ctx: &RunContext, one_off: &OneOffSpec<'_>) -> Result<ExecResult, Failure> {
+    let mut nonce = [0; 6];
+    ctx.host.random(&mut nonce);
+    let of = one_off.service.map_or("run", |(_, service)| service.name.as_str());
+    let name = format!("{}-{of}-run-{}", one_off.project, hash::hex(&nonce));
+    let body = create::one_off(ctx, one_off);
+    if let Some((_, service)) = one_off.service {
+        let doing = "run a one-off container of the service";
+        preflight::may(
+            &*ctx.engine,
+            Intent::UseService { doing, service: &service.name, project: one_off.project },
+        )
+        .await?;
+    }
+    preflight::may(&*ctx.engine, Intent::CreateContainer { name: &name, body: &body }).await?;
+    match one_off.service {
+        Some((project, service)) => {
+            preflight::one_off_objects(ctx, project, service).await?;
+            refuse_second_writer(ctx, one_off).await?;
+            // On the heap: it is large, and this future is part of others.
+            Box::pin(prepare_one_off(ctx, project, &service.name, one_off.with_dependencies))
+                .await?;
+        }
+        None => {
+            remove_left_behind(ctx, one_off.project).await?;
+            if image_id(&*ctx.engine, one_off.image).await?.is_none() {
+                match one_off.built_by {
+                    Some((project, service)) => {
+                        let only = BTreeSet::from([service.to_owned()]);
+                        let built =
+                            Box::pin(build_services(ctx, project, &only, Rebuild::default())).await;
+                        // Its place in the description is not where this was asked for.
+                        built.map_err(|failure| {
+                            Failure { path: None, ..failure }.field("service", service)
+                        })?;
+                    }
+                    None => drop(super::images::pull(ctx, one_off.image, None, &|_| {}).await?),
+                }
+            }
+        }
+    }
+    // Until it is started: whoever has the lock starts no second writer, and sees this one when it
+    // has it.
+    let mut turn = ExclusiveStart::take(ctx, one_off).await?;
+    let checked = if turn.is_needed { refuse_second_writer(ctx, one_off).await } else { Ok(()) };
+    let created = match checked {
+        Ok(()) => {
+            let created = ctx.engine.container_create(&name, None, body).await;
+            created.map_err(|error| of_engine(error, &format!("create the container \"{name}\"")))
+        }
+        Err(failure) => Err(failure),
+    };
+    let created = match created {
+        Ok(created) => created,
+        Err(failure) => {
+            turn.end().await?;
+            return Err(failure);
+        }
+    };
+    let command = if one_off.command.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", shown(&one_off.command))
+    };
+    let still = |waited| {
+        ctx.log(
+            Level::Info,
+            format!(
+                "waiting for the command{command} in \"{name}\": not done after {}",
+                elapsed(waited)
+            ),
+        )
+    };
+    let timer = async {
+        match one_off.timeout {
+            Some(timeout) => ctx.host.sleep(timeout).await,
+            None => futures::future::pending().await,
+        }
+    };
+    let result = futures::select_biased! {
+        result = Box::pin(spoken_of(&*ctx.host, &still, to_its_end(ctx, one_off, &created.id, &mut turn))).fuse() => result,
+        () = ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
+        () = Box::pin(timer).fuse() => {
+            let whose = one_off.service.map_or(one_off.image, |(_, service)| service.name.as_str());
+            let waited = format_duration(one_off.timeout.unwrap_or_default());
+            Err(Failure::new(Kind::Timeout, format!("The one-off container of \"{whose}\" did not end within {waited}"))
+                .hint("it was ended; give it more time with `timeout`, or leave that out"))
+        }
+    };
+    let given_back = turn.end().await;
+    let say = |waited| {
+        ctx.log(
+            Level::Info,
+            format!("removing the container \"{name}\": not done after {}", elapsed(waited)),
+        )
+    };
+    let removed = spoken_of(&*ctx.host, &say, remove(ctx, one_off, &created.id)).await;
+    let ended = result?;
+    removed.map_err(|error| of_engine(error, &format!("remove the container \"{name}\"")))?;
+    given_back?;
+    Ok(ended)
+}
+
+/// The time from the last check to the start of a container that writes to what only one may write
+/// to: nobody else of the project starts anything meanwhile.
+struct ExclusiveStart<'a> {
+    is_needed: bool,
+    lock: Option<Lock>,
+    /// Of a lock that a `guarded` function holds for several tasks.
+    among: Option<StartGuard<'a>>,
+}
+
+impl<'a> ExclusiveStart<'a> {
+    async fn take(ctx: &'a RunContext, one_off: &OneOffSpec<'_>) -> Result<Self, Failure> {
+        let is_needed =
+            one_off.service.is_some_and(|(project, service)| writes_alone(project, service));
+        let mut turn = Self { is_needed, lock: None, among: None };
+        match &ctx.lock {
+            _ if !is_needed => {}
+            Some(held) => turn.among = Some(held.turn().await),
+            None => {
+                turn.lock = Some(lock::acquire(ctx, one_off.project, DEFAULT_LOCK_PATIENCE).await?)
+            }
+        }
+        Ok(turn)
+    }
+
+    async fn end(&mut self) -> Result<(), Failure> {
+        self.among = None;
+        match self.lock.take() {
+            Some(lock) => lock.release().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Removes the container, whether its command has ended or not. One that may be in the middle of
+/// writing to a volume is stopped first.
+async fn remove(ctx: &RunContext, one_off: &OneOffSpec<'_>, id: &str) -> crate::engine::Result<()> {
+    let writes =
+        one_off.service.is_some_and(|(_, service)| service.writable_volumes().next().is_some());
+    if writes {
+        // Of one that is not running it is no error; of one that is gone the removal says so.
+        let _ = ctx.engine.container_stop(id, &StopRequest::default()).await;
+    }
+    ctx.engine.container_remove(id, true, true).await
+}
+
+/// Never two containers on one writable volume, unless it is marked as shared.
+async fn refuse_second_writer(ctx: &RunContext, one_off: &OneOffSpec<'_>) -> Result<(), Failure> {
+    let Some((project, service)) =
+        one_off.service.filter(|(project, service)| writes_alone(project, service))
+    else {
+        return Ok(());
+    };
+    let observed = look(ctx, &project.name).await?;
+    let mut all = bystanders(&*ctx.engine).await?;
+    // Removed before.
+    all.retain(|there| {
+        !observed
+            .one_offs
+            .iter()
+            .any(|one_off| one_off.id == there.id && one_off.run == OwnerState::Gone)
+    });
+    check_new(ctx, project, &service.name, &observed, &all).await.map_err(start_check::of_one_off)
+}
+
+async fn to_its_end(
+    ctx: &RunContext,
+    one_off: &OneOffSpec<'_>,
+    id: &str,
+    turn: &mut ExclusiveStart<'_>,
+) -> Result<ExecResult, Failure> {
+    let begun = ctx.host.monotonic();
+    if let Some((project, service)) = one_off.service {
+        for (network, endpoint) in
+            create::further_networks(project, &without_exclusive(service), false)
+        {
+            ctx.engine.network_connect(&network, id, endpoint).await.map_err(|error| {
+                of_engine(error, &format!("connect to the network \"{network}\""))
+            })?;
+        }
+        if !service.configs.is_empty() {
+            super::secrets::deliver_configs(ctx, project, service, id).await?;
+        }
+        if !service.secrets.is_empty() {
+            super::secrets::deliver(ctx, project, service, id).await?;
+        }
+    }
+    let failed = |error| of_engine(error, "run a one-off container");
+    match one_off.service.filter(|_| turn.is_needed) {
+        Some((project, service)) => {
+            let storages = look(ctx, &project.name).await?.storages;
+            let (name, service) = (one_off.project, Some(service.name.as_str()));
+            let last_look =
+                StartCheck { ctx, name, project: Some(project), service, storages: &storages, id };
+            last_look.before().await.map_err(start_check::of_one_off)?;
+            ctx.engine.container_start(id).await.map_err(failed)?;
+            last_look.after().await.map_err(start_check::of_one_off)?;
+        }
+        None => drop(ctx.engine.container_start(id).await.map_err(failed)?),
+    }
+    turn.end().await?;
+    let mut output = ctx
+        .engine
+        .container_logs(id, &LogsRequest { follow: true, ..LogsRequest::default() })
+        .await
+        .map_err(failed)?;
+    let mut ended = ExecResult::default();
+    let (mut stdout, mut stderr) = (CollectedBytes::default(), CollectedBytes::default());
+    while let Some(chunk) = output.next().await {
+        let chunk = chunk.map_err(failed)?;
+        let kept = if chunk.kind == OutputKind::Stdout { &mut stdout } else { &mut stderr };
+        kept.push(|| ctx.host.memory(), &chunk.bytes)
+            .map_err(|full| Failure { hint: None, ..too_large(full, "The command") })?;
+    }
+    (ended.stdout, ended.stderr) = (stdout.into_bytes(), stderr.into_bytes());
+    ended.code = ctx.engine.container_wait(id).await.map_err(failed)?;
+    ended.elapsed = ctx.host.monotonic().saturating_sub(begun);
+    Ok(ended)
+}

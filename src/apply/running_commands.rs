@@ -1,0 +1,111 @@
+//! Commands in containers that are under way in this process, for who ends a run or the process in
+//! the middle of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::future::join_all;
+use parking_lot::Mutex;
+
+use super::RunContext;
+use super::exec_end::end;
+use crate::engine::Engine;
+use crate::engine::exec_end::{StartedCommand, send};
+use crate::engine::exec_processes::EndSignal;
+
+static ALL: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Clone)]
+struct Entry {
+    number: u64,
+    engine: Arc<dyn Engine>,
+    started: StartedCommand,
+    /// Nobody waits for it any more: the run was interrupted.
+    is_left: bool,
+}
+
+fn with_all<T>(work: impl FnOnce(&mut Vec<Entry>) -> T) -> T {
+    work(&mut ALL.lock())
+}
+
+/// A command that runs. Dropped while its run is interrupted, it is left to [`end_left`].
+pub struct RunningCommand<'a> {
+    ctx: &'a RunContext,
+    number: u64,
+    is_over: bool,
+}
+
+impl<'a> RunningCommand<'a> {
+    /// The command is about to be started.
+    pub fn begin(ctx: &'a RunContext, started: StartedCommand) -> Self {
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        with_all(|all| {
+            all.push(Entry { number, engine: ctx.engine.clone(), started, is_left: false })
+        });
+        Self { ctx, number, is_over: false }
+    }
+
+    /// The engine has started it.
+    pub fn has_id(&self, id: &str) {
+        with_all(|all| {
+            if let Some(entry) = all.iter_mut().find(|entry| entry.number == self.number) {
+                entry.started.id = Some(id.to_owned());
+            }
+        });
+    }
+
+    /// It has ended, or all was done to end it.
+    pub fn over(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for RunningCommand<'_> {
+    fn drop(&mut self) {
+        let is_left = !self.is_over && self.ctx.cancel.is_cancelled();
+        with_all(|all| {
+            all.retain(|entry| is_left || entry.number != self.number);
+            if let Some(entry) = all.iter_mut().find(|entry| entry.number == self.number) {
+                entry.is_left = true;
+            }
+        });
+    }
+}
+
+/// Ends what an interrupted run has left: health checks that were in flight.
+pub async fn end_left(ctx: &RunContext) {
+    let is_own = |entry: &Entry| entry.is_left && Arc::ptr_eq(&entry.engine, &ctx.engine);
+    let left: Vec<Entry> =
+        with_all(|all| all.iter().filter(|entry| is_own(entry)).cloned().collect());
+    join_all(left.iter().map(|entry| end(ctx, &entry.started))).await;
+    with_all(|all| all.retain(|entry| !left.iter().any(|ended| ended.number == entry.number)));
+}
+
+/// Kills every command that is under way. For a process that leaves at once: whoever calls it waits
+/// only briefly.
+pub async fn kill_all() {
+    kill(with_all(|all| all.clone())).await;
+}
+
+/// The same of one engine.
+#[cfg(test)]
+pub async fn kill_all_of(engine: &Arc<dyn Engine>) {
+    kill(with_all(|all| {
+        all.iter().filter(|entry| Arc::ptr_eq(&entry.engine, engine)).cloned().collect()
+    }))
+    .await;
+}
+
+async fn kill(all: Vec<Entry>) {
+    join_all(all.iter().map(|Entry { engine, started, .. }| async move {
+        // Nobody is left to hear why one can't be killed.
+        let _ = send(&**engine, started, EndSignal::Kill).await;
+    }))
+    .await;
+}
+
+/// Whether any is under way.
+pub fn is_any() -> bool {
+    with_all(|all| !all.is_empty())
+}

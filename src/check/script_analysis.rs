@@ -1,0 +1,436 @@
+//! What a source's names mean and what it calls: one walk, for all rules.
+//!
+//! Variables are found as Rhai finds them: blocks end them, functions see their parameters only,
+//! closures what is around them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt, SwitchCasesCollection};
+
+use super::parsed_source::{Function, ParsedSource};
+
+/// A variable, constant or parameter.
+pub struct Binding<'a> {
+    pub name: &'a str,
+    /// What it is set to, there and later; empty for what is given from outside.
+    pub values: Vec<&'a Expr>,
+    /// Something may have been put into it.
+    pub is_changed: bool,
+    /// Of a parameter: the function's address and which of its parameters it is.
+    pub parameter: Option<(usize, usize)>,
+}
+
+/// A call of a function or method; operators are none.
+pub struct Call<'a> {
+    pub call: &'a FnCallExpr,
+    pub position: Position,
+    pub on: CallReceiver<'a>,
+}
+
+/// What a function is called on.
+pub enum CallReceiver<'a> {
+    /// `f(x)`.
+    Nothing,
+    /// `x.f()`; of `x.a.f()` what the chain begins with.
+    Chain { begins: &'a Expr, variable: Option<usize>, is_first: bool },
+}
+
+/// A name after `module::` that is no function.
+pub struct QualifiedName<'a> {
+    pub modules: Vec<&'a str>,
+    pub name: &'a str,
+    pub position: Position,
+}
+
+/// A variable that is nowhere.
+pub struct UndefinedVariable<'a> {
+    pub name: &'a str,
+    pub position: Position,
+    /// It stands in a function, which doesn't see the top level.
+    pub in_function: bool,
+}
+
+/// What the walk found.
+#[derive(Default)]
+pub struct ScriptAnalysis<'a> {
+    pub bindings: Vec<Binding<'a>>,
+    /// The binding of a variable's expression, by its address.
+    meaning: BTreeMap<usize, usize>,
+    /// Variables that are nowhere.
+    pub undefined: Vec<UndefinedVariable<'a>>,
+    pub calls: Vec<Call<'a>>,
+    pub qualified: Vec<QualifiedName<'a>>,
+    /// Keys of maps, and fields, that a closure may be in.
+    pub keys: BTreeSet<&'a str>,
+    /// Every name that is a variable somewhere.
+    pub names: BTreeSet<&'a str>,
+    /// Those of the top level.
+    pub top: BTreeSet<&'a str>,
+    /// Constants of the top level: `global::NAME`.
+    pub constants: BTreeMap<&'a str, &'a Expr>,
+    /// What importers see: `module::NAME`.
+    pub exported: BTreeSet<&'a str>,
+    /// The variables that a closure captures, by the closure's address.
+    captured: BTreeMap<usize, Vec<usize>>,
+    /// What stands in the body of a function: value of the last statement and of each `return`, by
+    /// the function's address.
+    given: BTreeMap<usize, Vec<ResultValue<'a>>>,
+}
+
+/// A value that a function or block gives.
+#[derive(Clone, Copy)]
+pub enum ResultValue<'a> {
+    Value(&'a Expr),
+    Call(&'a FnCallExpr),
+}
+
+fn address<T>(item: &T) -> usize {
+    std::ptr::from_ref(item).addr()
+}
+
+impl<'a> ScriptAnalysis<'a> {
+    /// Reads a source.
+    pub fn of(parsed: &'a ParsedSource) -> Self {
+        let mut walk = ScriptVisitor {
+            parsed,
+            reading: Self::default(),
+            scope: Vec::new(),
+            depth: 0,
+            in_function: false,
+            returns: Vec::new(),
+        };
+        for statement in parsed.ast.statements() {
+            walk.statement(statement);
+        }
+        for function in &parsed.functions {
+            walk.scope.clear();
+            walk.depth = 1;
+            walk.in_function = true;
+            walk.body(function, &function.parameters);
+        }
+        walk.reading
+    }
+
+    /// What a variable's expression means.
+    pub fn binding(&self, variable: &Expr) -> Option<usize> {
+        self.meaning.get(&address(variable)).copied()
+    }
+
+    /// The variables that a closure captures.
+    pub fn captured(&self, closure: &Function) -> &[usize] {
+        self.captured.get(&address(closure)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a function gives.
+    pub fn given(&self, function: &Function) -> &[ResultValue<'a>] {
+        self.given.get(&address(function)).map_or(&[], Vec::as_slice)
+    }
+}
+
+struct ScriptVisitor<'a> {
+    parsed: &'a ParsedSource,
+    reading: ScriptAnalysis<'a>,
+    /// The bindings that are seen, the newest last.
+    scope: Vec<usize>,
+    /// Blocks and functions around.
+    depth: usize,
+    in_function: bool,
+    returns: Vec<ResultValue<'a>>,
+}
+
+impl<'a> ScriptVisitor<'a> {
+    fn define(&mut self, name: &'a str, value: Option<&'a Expr>) {
+        self.reading.names.insert(name);
+        if self.depth == 0 {
+            self.reading.top.insert(name);
+        }
+        self.scope.push(self.reading.bindings.len());
+        self.reading.bindings.push(Binding {
+            name,
+            values: value.into_iter().collect(),
+            is_changed: false,
+            parameter: None,
+        });
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.scope
+            .iter()
+            .rev()
+            .copied()
+            .find(|binding| self.reading.bindings[*binding].name == name)
+    }
+
+    /// The body of a function or closure; `parameters` are those that it doesn't capture.
+    fn body(&mut self, function: &'a Function, parameters: &'a [String]) {
+        let before = std::mem::take(&mut self.returns);
+        for (at, parameter) in parameters.iter().enumerate() {
+            self.define(parameter, None);
+            if let Some(binding) = self.reading.bindings.last_mut() {
+                binding.parameter = Some((address(function), at));
+            }
+        }
+        for statement in &function.body {
+            self.statement(statement);
+        }
+        let mut given = std::mem::replace(&mut self.returns, before);
+        last_values(&function.body, &mut given);
+        self.reading.given.insert(address(function), given);
+    }
+
+    fn block(&mut self, statements: &'a [Stmt]) {
+        let (seen, depth) = (self.scope.len(), self.depth);
+        self.depth += 1;
+        for statement in statements {
+            self.statement(statement);
+        }
+        self.scope.truncate(seen);
+        self.depth = depth;
+    }
+
+    fn statement(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Var(variable, flags, _) => {
+                self.expression(&variable.1);
+                if self.depth == 0 && flags.intersects(ASTFlags::CONSTANT) {
+                    self.reading.constants.insert(&variable.0.name, &variable.1);
+                }
+                if flags.intersects(ASTFlags::EXPORTED) {
+                    self.reading.exported.insert(&variable.0.name);
+                }
+                self.define(&variable.0.name, Some(&variable.1));
+            }
+            Stmt::If(parts, _) | Stmt::While(parts, _) => {
+                self.expression(&parts.expr);
+                self.block(parts.body.statements());
+                self.block(parts.branch.statements());
+            }
+            Stmt::Do(parts, ..) => {
+                self.block(parts.body.statements());
+                self.expression(&parts.expr);
+            }
+            Stmt::For(parts, _) => {
+                self.expression(&parts.2.expr);
+                let seen = self.scope.len();
+                self.define(&parts.0.name, None);
+                if let Some(count) = &parts.1 {
+                    self.define(&count.name, None);
+                }
+                self.block(parts.2.body.statements());
+                self.scope.truncate(seen);
+            }
+            Stmt::TryCatch(parts, _) => {
+                self.block(parts.body.statements());
+                let seen = self.scope.len();
+                if let Expr::Variable(caught, ..) = &parts.expr {
+                    self.define(&caught.1, None);
+                }
+                self.block(parts.branch.statements());
+                self.scope.truncate(seen);
+            }
+            Stmt::Switch(parts, _) => {
+                self.expression(&parts.0);
+                for (condition, value) in cases(&parts.1) {
+                    self.expression(condition);
+                    self.expression(value);
+                }
+            }
+            Stmt::Assignment(parts) => {
+                self.expression(&parts.1.rhs);
+                self.expression(&parts.1.lhs);
+                if let Some(binding) = self.reading.binding(&parts.1.lhs) {
+                    self.reading.bindings[binding].values.push(&parts.1.rhs);
+                } else if let Expr::Dot(chain, ..) | Expr::Index(chain, ..) = &parts.1.lhs
+                    && let Some(binding) = self.reading.binding(&chain.lhs)
+                {
+                    self.reading.bindings[binding].is_changed = true;
+                }
+            }
+            Stmt::FnCall(call, position) => self.call(call, *position, CallReceiver::Nothing),
+            Stmt::Block(block) => self.block(block.statements()),
+            Stmt::Expr(expression) => self.expression(expression),
+            Stmt::Return(value, flags, _) => {
+                let Some(value) = value else { return };
+                self.expression(value);
+                // `throw` is one with this flag.
+                if !flags.intersects(ASTFlags::BREAK) {
+                    self.returns.push(ResultValue::Value(value));
+                }
+            }
+            Stmt::BreakLoop(value, ..) => value.iter().for_each(|value| self.expression(value)),
+            Stmt::Export(names, _) => {
+                let alias = if names.1.name.is_empty() { &names.0.name } else { &names.1.name };
+                self.reading.exported.insert(alias);
+                if self.find(&names.0.name).is_none() {
+                    self.undefined(&names.0.name, names.0.pos);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn expression(&mut self, expression: &'a Expr) {
+        if let Some((closure, captured)) = self.parsed.closure(expression) {
+            return self.closure(closure, captured);
+        }
+        match expression {
+            Expr::Variable(parts, _, position) => {
+                self.variable(expression, &parts.1, &parts.2.path, *position)
+            }
+            Expr::InterpolatedString(parts, _) | Expr::Array(parts, _) => {
+                parts.iter().for_each(|part| self.expression(part))
+            }
+            Expr::And(parts, _) | Expr::Or(parts, _) | Expr::Coalesce(parts, _) => {
+                parts.iter().for_each(|part| self.expression(part))
+            }
+            Expr::Map(parts, _) => {
+                for (key, value) in &parts.0 {
+                    if may_be_a_function(value) {
+                        self.reading.keys.insert(&key.name);
+                    }
+                    self.expression(value);
+                }
+            }
+            Expr::Stmt(block) => self.block(block.statements()),
+            Expr::FnCall(call, position) => self.call(call, *position, CallReceiver::Nothing),
+            Expr::Dot(parts, flags, _) | Expr::Index(parts, flags, _) => {
+                self.expression(&parts.lhs);
+                let begins = (&parts.lhs, self.reading.binding(&parts.lhs));
+                self.rest(begins, matches!(expression, Expr::Index(..)), *flags, &parts.rhs, true);
+            }
+            _ => {}
+        }
+    }
+
+    /// What follows in a chain of `.` and `[ ]`: a field, a call, an index.
+    fn rest(
+        &mut self,
+        begins: (&'a Expr, Option<usize>),
+        is_index: bool,
+        flags: ASTFlags,
+        rest: &'a Expr,
+        is_first: bool,
+    ) {
+        match rest {
+            Expr::Dot(parts, next, _) | Expr::Index(parts, next, _)
+                if !flags.intersects(ASTFlags::BREAK) =>
+            {
+                self.link(begins, is_index, &parts.lhs, is_first);
+                self.rest(begins, matches!(rest, Expr::Index(..)), *next, &parts.rhs, false);
+            }
+            _ => self.link(begins, is_index, rest, is_first),
+        }
+    }
+
+    fn link(
+        &mut self,
+        (begins, variable): (&'a Expr, Option<usize>),
+        is_index: bool,
+        link: &'a Expr,
+        is_first: bool,
+    ) {
+        match link {
+            Expr::MethodCall(call, position) if !is_index => {
+                if let Some(binding) = variable {
+                    self.reading.bindings[binding].is_changed = true;
+                }
+                self.call(call, *position, CallReceiver::Chain { begins, variable, is_first });
+            }
+            Expr::Property(parts, _) if !is_index => {
+                self.reading.keys.insert(&parts.2);
+            }
+            Expr::StringConstant(key, _) if is_index => {
+                self.reading.keys.insert(key);
+            }
+            _ => self.expression(link),
+        }
+    }
+
+    fn call(&mut self, call: &'a FnCallExpr, position: Position, on: CallReceiver<'a>) {
+        for argument in &call.args {
+            self.expression(argument);
+        }
+        if !call.is_operator_call() {
+            self.reading.calls.push(Call { call, position, on });
+        }
+    }
+
+    fn closure(&mut self, closure: &'a Function, captured: &'a [Expr]) {
+        let (seen, depth) = (self.scope.len(), self.depth);
+        let bindings = captured.iter().filter_map(|variable| match variable {
+            Expr::Variable(parts, ..) => self.find(&parts.1),
+            _ => None,
+        });
+        let bindings = bindings.collect();
+        self.reading.captured.insert(address(closure), bindings);
+        self.depth += 1;
+        // What is captured is seen as it is around the closure, and missing at its own place.
+        self.body(closure, closure.parameters.get(captured.len()..).unwrap_or_default());
+        self.scope.truncate(seen);
+        self.depth = depth;
+    }
+
+    fn variable(
+        &mut self,
+        expression: &'a Expr,
+        name: &'a str,
+        modules: &'a [rhai::Ident],
+        position: Position,
+    ) {
+        if !modules.is_empty() {
+            let modules = modules.iter().map(|module| module.name.as_str()).collect();
+            self.reading.qualified.push(QualifiedName { modules, name, position });
+        } else if let Some(binding) = self.find(name) {
+            self.reading.meaning.insert(address(expression), binding);
+        } else {
+            self.undefined(name, position);
+        }
+    }
+
+    fn undefined(&mut self, name: &'a str, position: Position) {
+        self.reading.undefined.push(UndefinedVariable {
+            name,
+            position,
+            in_function: self.in_function,
+        });
+    }
+}
+
+/// Whether a value that is written so may be a function.
+fn may_be_a_function(value: &Expr) -> bool {
+    match value {
+        Expr::DynamicConstant(value, _) => value.is_fnptr(),
+        Expr::BoolConstant(..)
+        | Expr::IntegerConstant(..)
+        | Expr::FloatConstant(..)
+        | Expr::CharConstant(..)
+        | Expr::StringConstant(..)
+        | Expr::InterpolatedString(..)
+        | Expr::Array(..)
+        | Expr::Map(..)
+        | Expr::Unit(_) => false,
+        _ => true,
+    }
+}
+
+/// The conditions and values of a `switch`.
+fn cases(cases: &SwitchCasesCollection) -> impl Iterator<Item = (&Expr, &Expr)> {
+    cases.expressions.iter().map(|case| (&case.lhs, &case.rhs))
+}
+
+/// The values that the last statement may give.
+pub fn last_values<'a>(statements: &'a [Stmt], values: &mut Vec<ResultValue<'a>>) {
+    match statements.last() {
+        Some(Stmt::Expr(value)) => values.push(ResultValue::Value(value)),
+        Some(Stmt::FnCall(call, _)) => values.push(ResultValue::Call(call)),
+        Some(Stmt::Block(block)) => last_values(block.statements(), values),
+        Some(Stmt::If(parts, _)) => {
+            last_values(parts.body.statements(), values);
+            last_values(parts.branch.statements(), values);
+        }
+        Some(Stmt::Switch(parts, _)) => {
+            values.extend(cases(&parts.1).map(|(_, value)| ResultValue::Value(value)))
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,473 @@
+//! What the engine has of a project: the other side of the comparison. Made by `apply::observe`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::cause::Cause;
+use super::delivered_secrets::DeliveredSecrets;
+use super::exclusive_resources::Resource;
+use super::format::FormatError;
+use super::image_reference::{canonical, id_digits};
+use super::names::NEW_SUFFIX;
+use super::spec::{self, Condition};
+use super::storage::Storages;
+
+/// A project on the engine.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObservedState {
+    /// Of the project, ours and Compose's, without the lock and one-off containers.
+    pub containers: Vec<Container>,
+    /// The lock's container is there: of a run at work, or of one that was killed.
+    pub locked: bool,
+    pub networks: Vec<Network>,
+    pub volumes: Vec<Volume>,
+    /// Where all volumes of the engine are kept.
+    pub storages: Storages,
+    /// Every other container of the engine, the project's one-offs included.
+    pub others: Vec<OtherContainer>,
+    /// The subnets of every network of the engine.
+    pub subnets: Vec<TakenSubnet>,
+    /// Our one-off containers: left by a killed run, or still at work.
+    pub one_offs: Vec<OneOffContainer>,
+    /// Volumes with a container's secrets whose container is gone: a run was killed between
+    /// removing the two.
+    pub orphaned_secrets: BTreeSet<String>,
+    /// Id of a container → its secrets, where its label was made with a key that is not here and
+    /// they had to be looked at.
+    pub delivered_secrets: BTreeMap<String, DeliveredSecrets>,
+    /// The folders that containers, networks and volumes of the project were made from, as their
+    /// labels name them.
+    pub folders: BTreeSet<String>,
+    /// The records that the project was moved.
+    pub moves: Vec<MoveRecord>,
+    /// An object of the project whose labels can't be read, such as `container "shop-web-1"`, and
+    /// why.
+    pub unreadable: Option<(String, FormatError)>,
+    /// Ids of every network on the engine: a container may hang on one that is gone.
+    pub network_ids: BTreeSet<String>,
+    /// Name and tag (or digest), and id → id, of every image on the engine; names as [`canonical`]
+    /// spells them.
+    pub images: BTreeMap<String, String>,
+    /// Ids of images that are known to have no health check of their own: looked at where it
+    /// matters.
+    pub unchecked_images: BTreeSet<String>,
+}
+
+/// The record that a project was moved: a volume of spc's own without anything in it. It outlives
+/// the project's containers, and its labels can't come from an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveRecord {
+    /// The volume's name.
+    pub name: String,
+    /// Where the project is since.
+    pub to: String,
+    /// The folders that it was made from before.
+    pub former: BTreeSet<String>,
+}
+
+/// A container of the project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Container {
+    pub id: String,
+    pub name: String,
+    pub service: String,
+    pub number: u32,
+    /// Carries spc's label for this project.
+    pub ours: bool,
+    pub hash: Option<String>,
+    pub parts: Option<String>,
+    /// `<key id>:<fingerprint>` of its secrets.
+    pub secrets: Option<String>,
+    pub image_id: String,
+    /// The name of its image that it was made with; empty where that is another image by now.
+    pub image: String,
+    pub state: ContainerState,
+    pub health: Health,
+    /// Of an exited one.
+    pub exit_code: Option<i64>,
+    /// Ids of the networks it hangs on.
+    pub networks: BTreeSet<String>,
+    /// Its addresses while it runs, with the id of the network of each.
+    pub addresses: BTreeSet<(String, IpAddr)>,
+    /// Those of them that were asked for, also while it does not run; the engine chooses the
+    /// others at each start.
+    pub static_addresses: BTreeSet<(String, IpAddr)>,
+    /// What its service needs, by Compose's label: for verbs without a description.
+    pub depends_on: BTreeMap<String, Condition>,
+    /// Published ports.
+    pub ports: Vec<PublishedPort>,
+    /// Names of the volumes that it may write to.
+    pub writes: BTreeSet<String>,
+    /// Folders and files of the machine that it may write to.
+    pub folders: BTreeSet<String>,
+    /// Names of the volumes that it mounts, read-only ones too.
+    pub volumes: BTreeSet<String>,
+    /// Whether volumes without a name are mounted in it, but for that of its secrets.
+    pub has_anonymous_volumes: bool,
+    /// Seconds since the epoch.
+    pub created: i64,
+    /// The engine's own words: `Up 5 minutes (healthy)`.
+    pub status: String,
+    /// How often the engine has started it again; only of one that has no check and was started
+    /// within the last seconds.
+    pub restarts: u32,
+}
+
+/// A container that is not one of the project's services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherContainer {
+    pub id: String,
+    pub name: String,
+    /// The project of its labels, which its image may have made up: to be shown, and no more.
+    pub owner: Option<String>,
+    /// Published ports; none while it does not run.
+    pub ports: Vec<PublishedPort>,
+    /// Its addresses while it runs, with the id of the network of each.
+    pub addresses: BTreeSet<(String, IpAddr)>,
+    /// Names of the volumes that it mounts.
+    pub volumes: BTreeSet<String>,
+}
+
+/// A subnet that a network of the engine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenSubnet {
+    pub net: IpNet,
+    /// The network's id and name.
+    pub network: String,
+    pub name: String,
+    /// The project that made it, by its labels; none of what was made by hand.
+    pub owner: Option<String>,
+}
+
+/// A container made for one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOffContainer {
+    pub id: String,
+    pub name: String,
+    /// Whether it has a process.
+    pub is_up: bool,
+    /// Names of the volumes that it may write to.
+    pub writes: BTreeSet<String>,
+    /// What its label says of the process that runs it.
+    pub owner: String,
+    /// Whether that process still runs.
+    pub run: OwnerState,
+}
+
+/// Whether the run that made a one-off container still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerState {
+    Running,
+    /// It was killed, and left the container behind.
+    Gone,
+    /// It is on another machine, or an earlier version of spc made the container.
+    Unknown,
+}
+
+/// Any container on the engine, as far as it can be in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineContainer {
+    pub id: String,
+    pub name: String,
+    /// The project that it is labelled with as spc's; the label may be its image's.
+    pub project: Option<String>,
+    /// Whether it has a process.
+    pub is_up: bool,
+    /// Names of the volumes that it may write to.
+    pub writes: BTreeSet<String>,
+    /// Folders and files of the machine that it may write to.
+    pub folders: BTreeSet<String>,
+}
+
+/// A published port as the engine has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublishedPort {
+    pub host_ip: String,
+    pub published: u16,
+    pub target: u16,
+    pub protocol: String,
+}
+
+impl PublishedPort {
+    /// What nobody else can have meanwhile.
+    pub fn resource(&self) -> Resource {
+        Resource::HostPort {
+            address: self.host_ip.parse().ok(),
+            port: self.published,
+            protocol: self.protocol.clone(),
+        }
+    }
+}
+
+/// Docker's states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerState {
+    Created,
+    Running,
+    Paused,
+    Restarting,
+    Removing,
+    Exited,
+    Dead,
+}
+
+impl ContainerState {
+    /// Docker's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited => "exited",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// What is known of a container's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// There is no check (or the container does not run).
+    None,
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+impl Health {
+    /// Docker's word; empty where there is no check.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// A network of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    pub id: String,
+    pub name: String,
+    pub ours: bool,
+    /// Carries Compose's label for this project.
+    pub compose: bool,
+    /// The project that made it, by its labels; none of what was made by hand.
+    pub owner: Option<String>,
+    pub hash: Option<String>,
+    pub created: i64,
+    /// Made again on the way back of a run; no runbook made it for itself.
+    pub restored: bool,
+    /// Its key in the description that it was made by.
+    pub key: String,
+    /// As the engine has it.
+    pub settings: spec::Network,
+}
+
+/// A volume of the project, or one with a name that the project wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    pub name: String,
+    pub ours: bool,
+    /// Carries Compose's label for this project.
+    pub compose: bool,
+    /// The project that made it, by its labels; none of what was made by hand.
+    pub owner: Option<String>,
+    pub hash: Option<String>,
+    /// Labelled as one that several containers may write to.
+    pub shared: bool,
+    /// As the engine has it.
+    pub settings: spec::Volume,
+}
+
+impl ContainerState {
+    /// Whether a container in this state has a process, or gets one again by itself.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Restarting | Self::Paused)
+    }
+}
+
+/// The exit code in the engine's words of a container that restarts: `Restarting (1) 3 seconds
+/// ago`.
+fn restart_code(status: &str) -> Option<i64> {
+    status.strip_prefix("Restarting (")?.split_once(')')?.0.parse().ok()
+}
+
+impl Container {
+    /// Why one that is there is not ready.
+    pub fn unready(&self) -> Cause {
+        match (self.state, self.health) {
+            (ContainerState::Restarting, _) => Cause::RestartsAgain(restart_code(&self.status)),
+            (_, Health::Unhealthy) => Cause::Unhealthy,
+            (ContainerState::Running, Health::None) if self.restarts > 0 => {
+                Cause::StartedAgain(self.restarts)
+            }
+            _ => Cause::NotReady,
+        }
+    }
+
+    /// Whether it is a replacement that did not take over yet.
+    pub fn is_new(&self) -> bool {
+        self.name.ends_with(NEW_SUFFIX)
+    }
+
+    /// Whether it runs and, as far as is known, serves.
+    pub fn is_ready(&self) -> bool {
+        self.state == ContainerState::Running
+            && self.restarts == 0
+            && matches!(self.health, Health::None | Health::Healthy)
+    }
+
+    /// Whether it has a process.
+    pub fn is_up(&self) -> bool {
+        self.state.is_up()
+    }
+}
+
+impl ObservedState {
+    /// The id of the image `reference`, if it is here: by a name however it is spelled, by its id,
+    /// or by the beginning of its id.
+    pub fn image_id(&self, reference: &str) -> Option<&str> {
+        if let Some(id) = self.images.get(&canonical(reference)) {
+            return Some(id);
+        }
+        let digits = id_digits(reference)?;
+        let mut begun = self
+            .images
+            .values()
+            .filter(|id| id.strip_prefix("sha256:").is_some_and(|id| id.starts_with(digits)));
+        let id = begun.next()?;
+        // Of two that begin so the engine takes neither.
+        begun.all(|other| other == id).then_some(id)
+    }
+}
+
+/// What Compose's label `depends_on` says: `db:service_healthy:true,redis:service_started:false`.
+pub fn read_depends_on(label: &str) -> BTreeMap<String, Condition> {
+    let read = |part: &str| {
+        let mut words = part.split(':');
+        let name = words.next().filter(|name| !name.is_empty())?;
+        let condition = words.next().and_then(Condition::from_word).unwrap_or(Condition::Started);
+        Some((name.to_owned(), condition))
+    };
+    label.split(',').filter_map(read).collect()
+}
+
+/// What the engine's list says in words: `Up 2 minutes (healthy)` → health and the least time it
+/// has been up.
+pub fn read_status(status: &str) -> (Health, Option<i64>, Option<Duration>) {
+    // "unhealthy" holds "healthy": whole words only.
+    let health = match status.rsplit_once('(').map(|(_, rest)| rest.trim_end_matches(')')) {
+        Some("healthy") => Health::Healthy,
+        Some("unhealthy") => Health::Unhealthy,
+        Some("health: starting") => Health::Starting,
+        _ => Health::None,
+    };
+    let exit_code = status
+        .strip_prefix("Exited (")
+        .or_else(|| status.strip_prefix("Restarting ("))
+        .and_then(|rest| rest.split_once(')'))
+        .and_then(|(code, _)| code.parse().ok());
+    (health, exit_code, status.strip_prefix("Up ").and_then(least_uptime))
+}
+
+/// The least time that Docker's rounded words stand for: `Less than a second`, `5 seconds`, `About
+/// a minute`, `2 minutes`, `About an hour`, `3 hours`, `2 days`.
+fn least_uptime(text: &str) -> Option<Duration> {
+    let text = text.split(" (").next()?;
+    let seconds = match text {
+        "Less than a second" => 0,
+        "1 second" => 1,
+        "About a minute" => 60,
+        "About an hour" => 3600 - 60,
+        _ => {
+            let (number, unit) = text.split_once(' ')?;
+            let number: u64 = number.parse().ok()?;
+            number
+                * match unit {
+                    "seconds" => 1,
+                    "minutes" => 60,
+                    "hours" => 3600,
+                    "days" => 86_400,
+                    "weeks" => 604_800,
+                    "months" => 30 * 86_400,
+                    "years" => 365 * 86_400,
+                    _ => return None,
+                }
+        }
+    };
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_own_text_says_health_and_exit_code() {
+        let secs = |secs| Some(Duration::from_secs(secs));
+        assert_eq!(
+            read_status("Up 5 seconds (health: starting)"),
+            (Health::Starting, None, secs(5))
+        );
+        assert_eq!(read_status("Up 2 minutes (healthy)"), (Health::Healthy, None, secs(120)));
+        assert_eq!(read_status("Up 2 minutes (unhealthy)").0, Health::Unhealthy);
+        assert_eq!(read_status("Up Less than a second"), (Health::None, None, secs(0)));
+        assert_eq!(read_status("Exited (137) 3 seconds ago"), (Health::None, Some(137), None));
+        assert_eq!(read_status("Restarting (1) 2 seconds ago").1, Some(1));
+        assert_eq!(read_status("Created"), (Health::None, None, None));
+    }
+
+    #[test]
+    fn what_a_service_needs_is_read_from_composes_label() {
+        let read = |label| {
+            read_depends_on(label)
+                .into_iter()
+                .map(|(name, how)| format!("{name} {}", how.word()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            read("db:service_healthy:true,migrate:service_completed_successfully:true"),
+            ["db service_healthy", "migrate service_completed_successfully"]
+        );
+        assert_eq!(read("db"), ["db service_started"]);
+        assert_eq!(read(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_image_is_found_by_every_spelling_of_its_name_and_by_its_id() {
+        let (one, other) =
+            (format!("sha256:ab{}", "0".repeat(62)), format!("sha256:ac{}", "0".repeat(62)));
+        let names = [
+            ("redis:7", &one),
+            ("redis@sha256:aa", &one),
+            (one.as_str(), &one),
+            (other.as_str(), &other),
+        ];
+        let observed = ObservedState {
+            images: names.iter().map(|(name, id)| ((*name).to_owned(), (*id).clone())).collect(),
+            ..ObservedState::default()
+        };
+        for name in [
+            "redis:7",
+            "docker.io/library/redis:7",
+            "redis:8@sha256:aa",
+            &one,
+            &one["sha256:".len()..],
+            "ab",
+            "sha256:ab0",
+        ] {
+            assert_eq!(observed.image_id(name), Some(one.as_str()), "{name}");
+        }
+        for name in ["redis", "redis@sha256:bb", "a", "ad", "team/redis:7"] {
+            assert_eq!(observed.image_id(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Containers that hand something over to each other go back together: one of them alone would find
+//! it taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::observed_state::Network;
+use super::super::plan::{
+    Action, Anonymous, ContainerRef, GroupId, Plan, Rollback, RollbackAction, StepId, WaitCondition,
+};
+
+/// The groups of a plan while they are joined.
+pub(super) struct MergedGroups {
+    /// The group of each step; a container that is in none gets one when it is joined.
+    of: Vec<Option<GroupId>>,
+    next: GroupId,
+    /// Group → the one it was joined to.
+    parent: BTreeMap<GroupId, GroupId>,
+    /// The groups that were joined.
+    touched: BTreeSet<GroupId>,
+    restores: Vec<(StepId, RollbackAction)>,
+}
+
+/// The container that an action is about.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    name: &'a str,
+    id: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// One that is there is known by its id, as its name may change; one that the plan makes by its
+    /// name.
+    fn is(self, other: Self) -> bool {
+        if self.id.is_some() || other.id.is_some() {
+            self.id == other.id
+        } else {
+            self.name == other.name
+        }
+    }
+}
+
+fn subject(action: &Action) -> Option<Subject<'_>> {
+    match action {
+        Action::CreateContainer { name, .. } => Some(Subject { name, id: None }),
+        Action::DeliverConfigs { container }
+        | Action::DeliverSecrets { container }
+        | Action::StartContainer { container }
+        | Action::Wait { container, .. }
+        | Action::Attach { container }
+        | Action::StopContainer { container }
+        | Action::RestartContainer { container }
+        | Action::RemoveContainer { container, .. }
+        | Action::RenameContainer { container, .. } => {
+            Some(Subject { name: &container.name, id: container.id.as_deref() })
+        }
+        _ => None,
+    }
+}
+
+/// Whether both are about one container.
+fn same_subject(one: &Action, other: &Action) -> bool {
+    subject(one).zip(subject(other)).is_some_and(|(one, other)| one.is(other))
+}
+
+impl MergedGroups {
+    pub(super) fn new(plan: &Plan, next: GroupId) -> Self {
+        let of = plan.steps.iter().map(|step| step.group).collect();
+        Self { of, next, parent: BTreeMap::new(), touched: BTreeSet::new(), restores: Vec::new() }
+    }
+
+    /// A step was added to the plan.
+    pub(super) fn added(&mut self, step: StepId) {
+        self.of.resize(step + 1, None);
+    }
+
+    fn root(&self, mut group: GroupId) -> GroupId {
+        while let Some(&parent) = self.parent.get(&group) {
+            group = parent;
+        }
+        group
+    }
+
+    fn group(&mut self, plan: &Plan, step: StepId) -> GroupId {
+        if let Some(group) = self.of[step] {
+            return self.root(group);
+        }
+        let group = self.next;
+        self.next += 1;
+        for (other, there) in plan.steps.iter().enumerate() {
+            let is_same = other == step || same_subject(&there.action, &plan.steps[step].action);
+            if is_same && self.of[other].is_none() {
+                self.of[other] = Some(group);
+            }
+        }
+        group
+    }
+
+    /// The containers of the two steps go on, or go back, together.
+    pub(super) fn join(&mut self, plan: &Plan, one: StepId, other: StepId) {
+        let (one, other) = (self.group(plan, one), self.group(plan, other));
+        self.touched.extend([one, other]);
+        if one != other {
+            self.parent.insert(one.max(other), one.min(other));
+        }
+    }
+
+    /// On the way back the network `old` is made again where `fresh` has its place.
+    pub(super) fn restores(
+        &mut self,
+        removed: StepId,
+        old: &Network,
+        fresh: &str,
+        containers: Vec<ContainerRef>,
+    ) {
+        let is_same = |undo: &RollbackAction| matches!(&undo.action, Action::RestoreNetwork { network, .. } if network.name == old.name);
+        if let Some((_, undo)) = self.restores.iter_mut().find(|(_, undo)| is_same(undo)) {
+            if let Action::RestoreNetwork { instead, .. } = &mut undo.action {
+                instead.push(fresh.to_owned());
+            }
+            return;
+        }
+        let network = old.settings.clone();
+        let action = Action::RestoreNetwork {
+            key: old.key.clone(),
+            network,
+            hash: old.hash.clone(),
+            instead: vec![fresh.to_owned()],
+            containers,
+        };
+        self.restores.push((removed, RollbackAction { service: None, action, of: Some(removed) }));
+    }
+
+    /// Writes the groups and their ways back into the plan. Answers which steps come only after
+    /// which, so that there is a way back until all are ready.
+    pub(super) fn finish(mut self, plan: &mut Plan) -> Vec<(StepId, StepId)> {
+        let mut closing = Vec::new();
+        let roots: BTreeSet<GroupId> =
+            std::mem::take(&mut self.touched).into_iter().map(|group| self.root(group)).collect();
+        for root in roots {
+            let steps: Vec<StepId> = (0..plan.steps.len())
+                .filter(|&step| self.of[step].is_some_and(|group| self.root(group) == root))
+                .collect();
+            let members: BTreeSet<GroupId> =
+                steps.iter().filter_map(|&step| self.of[step]).collect();
+            let mut joint = Rollback { undo: Vec::new(), until: Vec::new() };
+            for member in members {
+                if let Some(back) = plan.rollbacks.remove(&member) {
+                    joint.undo.extend(back.undo);
+                    joint.until.extend(back.until);
+                }
+            }
+            for &step in &steps {
+                plan.steps[step].group = Some(root);
+            }
+            Self::add_missing(plan, &steps, &mut joint);
+            joint.undo.extend(
+                self.restores
+                    .iter()
+                    .filter(|(step, _)| steps.contains(step))
+                    .map(|(_, undo)| undo.clone()),
+            );
+            in_phases(&mut joint.undo);
+            // What is removed can't come back: not before all are ready.
+            for &step in &steps {
+                if let Action::RemoveContainer {
+                    container: ContainerRef { id: Some(_), .. }, ..
+                } = plan.steps[step].action
+                {
+                    closing.extend(joint.until.iter().map(|&ready| (ready, step)));
+                }
+            }
+            plan.rollbacks.insert(root, joint);
+        }
+        closing
+    }
+
+    /// The ways back of containers that had none of their own: created, started or stopped for
+    /// good.
+    fn add_missing(plan: &Plan, steps: &[StepId], joint: &mut Rollback) {
+        for &id in steps {
+            let step = &plan.steps[id];
+            let undone: Vec<Action> = match &step.action {
+                Action::CreateContainer { name, .. } => {
+                    vec![Action::RemoveContainer {
+                        container: ContainerRef::new(name.clone()),
+                        volumes: Anonymous::Own,
+                    }]
+                }
+                Action::StartContainer { container } => {
+                    vec![Action::StopContainer { container: container.clone() }]
+                }
+                Action::StopContainer { container } => vec![
+                    Action::StartContainer { container: container.clone() },
+                    Action::Wait { container: container.clone(), until: WaitCondition::Ready },
+                ],
+                Action::Wait { .. } => {
+                    let waits =
+                        |other: StepId| matches!(plan.steps[other].action, Action::Wait { .. });
+                    let later = steps.iter().any(|&other| {
+                        other > id
+                            && waits(other)
+                            && same_subject(&plan.steps[other].action, &step.action)
+                    });
+                    if !later && !joint.until.contains(&id) {
+                        joint.until.push(id);
+                    }
+                    continue;
+                }
+                _ => continue,
+            };
+            for action in undone {
+                let is_there = |undo: &RollbackAction| {
+                    undo.action.kind() == action.kind() && same_subject(&undo.action, &step.action)
+                };
+                if !joint.undo.iter().any(is_there) {
+                    joint.undo.push(RollbackAction {
+                        service: step.service.clone(),
+                        action,
+                        of: Some(id),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// All new ones are stopped before an old one is started: what these need is free then. A new one
+/// is there until the old one has started: a run that is killed in between knows by it what to
+/// bring back.
+fn in_phases(undo: &mut [RollbackAction]) {
+    undo.sort_by_key(|undo| match undo.action {
+        Action::StopContainer { .. } => 0,
+        Action::RestoreNetwork { .. } => 1,
+        Action::StartContainer { .. } => 2,
+        Action::RemoveContainer { .. } => 3,
+        _ => 4,
+    });
+}

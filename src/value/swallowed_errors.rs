@@ -1,0 +1,61 @@
+//! Errors that a `catch` swallows without evaluating anything: what is evaluated next comes after
+//! it, or nothing does.
+
+use std::cell::RefCell;
+
+use rhai::Position;
+
+use super::error::take_thrown;
+
+thread_local! {
+    /// The body of a `try` that was entered and whose `catch` evaluates nothing.
+    static ENTERED: RefCell<Option<Body>> = const { RefCell::new(None) };
+}
+
+/// A block: from where to where, and how many calls deep.
+pub struct Body {
+    pub source: String,
+    pub begin: Position,
+    pub end: Position,
+    pub level: usize,
+}
+
+/// An error that was swallowed, and where.
+pub struct SwallowedError {
+    pub source: String,
+    pub line: usize,
+    pub message: String,
+}
+
+impl Body {
+    /// Whether what is evaluated there comes after it.
+    fn is_left(&self, position: Position, level: usize) -> bool {
+        level < self.level || level == self.level && !(self.begin..=self.end).contains(&position)
+    }
+
+    fn swallowed(self) -> Option<SwallowedError> {
+        Some(SwallowedError {
+            line: self.begin.line()?,
+            source: self.source,
+            message: take_thrown()?,
+        })
+    }
+}
+
+/// The script on this thread enters the body of such a `try`.
+pub fn enter(body: Body) {
+    ENTERED.set(Some(body));
+}
+
+/// The error that was swallowed, if what is evaluated there comes after the body that was entered
+/// last.
+pub fn before(position: Position, level: usize) -> Option<SwallowedError> {
+    ENTERED
+        .with_borrow_mut(|entered| entered.take_if(|body| body.is_left(position, level)))?
+        .swallowed()
+}
+
+/// The error that was swallowed last, where nothing is evaluated any more on this thread.
+pub fn at_end() -> Option<SwallowedError> {
+    ENTERED.take()?.swallowed()
+}
