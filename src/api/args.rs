@@ -121,7 +121,7 @@ mod functions {
         let context = Context::of(&call_context)?;
         let declarations = declarations_of(&options)?;
         if context.command.wants_help() {
-            context.set_help(help_of(&context, &declarations));
+            context.script.set_help(help_of(&context, &declarations));
             return Err(EvalAltResult::ErrorTerminated("help".into(), rhai::Position::NONE).into());
         }
         let read = arg_parser::read(&declarations, &context.command.words);
@@ -391,7 +391,7 @@ mod tests {
         let run = Fixture::with_words(&["--nonsense", "--help"]);
         let failure = run.fails(&format!("attempt(|| {{ {OPTIONS} }}); print(\"went on\")"));
         assert_eq!((failure.kind.word(), run.printed()), ("interrupted", Vec::<String>::new()));
-        let help = run.context.help().unwrap();
+        let help = run.context.script.help().unwrap();
         let shown: Vec<String> = help
             .options
             .iter()

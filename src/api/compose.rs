@@ -71,7 +71,7 @@ fn of_file(
     depth: ValidationDepth,
 ) -> Result<Stack, Faults> {
     if let Ok(Some(name)) = file.project_name() {
-        context.add_own_name(&name);
+        context.script.options.add_own_name(&name);
     }
     let name = match context.project.name.clone().or(project) {
         Some(name) => name,
@@ -203,7 +203,9 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
         _ => error.into(),
     })?;
     let source = Arc::new(source(&shown(&*context.host, checked.as_path()), &content));
-    context.keep_text(Arc::new(Source { name: source.name.clone(), text: redacted(&source.text) }));
+    context
+        .script
+        .keep_text(Arc::new(Source { name: source.name.clone(), text: redacted(&source.text) }));
     let file = ComposeFile::read(source.clone(), &content, &|name| {
         context.variable(name).map(str::to_owned)
     })?;
@@ -381,8 +383,8 @@ services:
             host.with_file("/project/app/compose.yaml", FILE)
                 .with_file("/project/app/a.env", "A=of the file\n")
         };
-        Harness::with(given, "", |context| {
-            context.project.environment = variables
+        Harness::with(given, "", |run| {
+            run.project.environment = variables
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect();
@@ -410,8 +412,8 @@ services:
                 .with_file("/project/1.env", "ONE=1\nOURS=file\n")
                 .with_file("/project/2.env", "T=${ONE}${OURS}\n")
         };
-        let trial = Harness::with(with, "", |context| {
-            context.project.environment = [("OURS".to_owned(), "project".to_owned())].into()
+        let trial = Harness::with(with, "", |run| {
+            run.project.environment = [("OURS".to_owned(), "project".to_owned())].into()
         });
         let stack = described(&trial.context, "compose.yaml", Map::new()).unwrap();
         let services = &stack.described().unwrap().services;
@@ -519,8 +521,8 @@ services:
         ] {
             let with =
                 |host: crate::host::sim::SimHost| host.with_file("/project/compose.yaml", yaml);
-            let trial = Harness::with(with, "", |context| {
-                context.project.environment = [("SET".to_owned(), "1".to_owned())].into()
+            let trial = Harness::with(with, "", |run| {
+                run.project.environment = [("SET".to_owned(), "1".to_owned())].into()
             });
             let read = |stack: Result<Stack, Failure>| match stack {
                 Ok(stack) => Ok(stack.described().unwrap().clone()),

@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_option_answers_and_says_so() {
-        let trial = Harness::with(|host| host, "", |context| context.project.assume_yes = true);
+        let trial = Harness::with(|host| host, "", |run| run.project.assume_yes = true);
         assert_eq!(trial.text(r#"confirm("Sure?")"#), "true");
         assert_eq!(
             trial.events(),

@@ -74,7 +74,7 @@ impl Container {
         let name = &self.name;
         let engine = self.context.engine().await?;
         let project = project::name(&self.context)?;
-        let ctx = project::run_context(&self.context, &project).await?;
+        let ctx = project::verb_context(&self.context, &project).await?;
         check_start(&ctx, &project, id).await?;
         let done = match change {
             Change::Restart => engine.container_restart(name, &StopRequest::default()).await,

@@ -42,7 +42,7 @@ impl Stack {
             .map(str::to_owned);
         let own_name = name.map(str::to_owned).or(own_name);
         if let Some(name) = &own_name {
-            context.add_own_name(name);
+            context.script.options.add_own_name(name);
         }
         let name = match (&context.project.name, own_name) {
             (Some(name), _) => name.clone(),
@@ -68,7 +68,7 @@ impl Stack {
                 SecretSource::File(path) => Source::File(path.clone()),
                 SecretSource::Environment(variable) => Source::Variable(variable.clone()),
             };
-            context.declared_secrets.declare(name, source);
+            context.script.declared_secrets.declare(name, source);
             // Masked from here on, wherever it comes from; that it has no value yet is told when it
             // is needed.
             let _ = secret::find(context, name);
@@ -86,9 +86,9 @@ impl Stack {
             .values()
             .filter(|volume| volume.external)
             .map(|volume| volume.name.clone());
-        context.add_externals(networks.chain(volumes));
+        context.script.add_externals(networks.chain(volumes));
         let project = Arc::new(project);
-        context.add_described(&project);
+        context.script.add_described(&project);
         Self { context: context.clone(), name, project: Some(project), file: None }
     }
 }

@@ -43,7 +43,7 @@ fn required(context: &Context, name: &str) -> Result<ImmutableString, Failure> {
 /// The value of a variable as the type of `default`, or `default`.
 fn or_default(context: &Context, name: &str, default: Dynamic) -> Result<Dynamic, Failure> {
     let Some(text) = set(context, name) else {
-        context.defaulted(name, default.to_string());
+        context.script.defaulted(name, default.to_string());
         return Ok(default);
     };
     like(text, &default).map_err(|expected| {

@@ -11,7 +11,7 @@ use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContex
 use super::container::Container;
 use super::context::Context;
 use super::fs::File;
-use super::project::{finish, run_context};
+use super::project::{finish, verb_context};
 use super::secret;
 use super::service::Service;
 use super::{assume_option, task};
@@ -91,7 +91,7 @@ pub(super) fn run(
     let is_late = context.watch.is_some() && assumed.is_some();
     let sink = output.as_ref().filter(|_| !is_late).map(|file| file.create(context)).transpose()?;
     let ended = finish(context, async {
-        let ctx = run_context(context, project).await?;
+        let ctx = verb_context(context, project).await?;
         exec(&ctx, Exec { container, name, request, input, output: sink, timeout }).await
     });
     // A plan's simulation fails no command: one that fails was run.

@@ -15,7 +15,7 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use rhai::Dynamic;
 
-use super::context::{Command, Context, ProjectSettings};
+use super::context::{Command, Context, ProjectSettings, RunContext};
 use super::task;
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::host::sim::executor::SimTaskExecutor;
@@ -86,14 +86,9 @@ impl Fixture {
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             help: false,
         };
-        let context = Context::new(
-            host.clone(),
-            TaskExecutor::Sim(sim.clone()),
-            seen.clone(),
-            project,
-            Box::new(no_engine),
-        )
-        .with_command(command);
+        let executor = TaskExecutor::Sim(sim.clone());
+        let run = RunContext::new(host.clone(), executor, seen.clone(), project);
+        let context = Context::new(run, Box::new(no_engine)).with_command(command);
         Self { sim, host, seen, context: Arc::new(context) }
     }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::exec::GO_ON;
-use super::project::{finish, run_context};
+use super::project::{finish, verb_context};
 use super::saved_options::kept_meanwhile;
 use super::stack::Stack;
 use super::task;
@@ -55,11 +55,11 @@ fn run(
     function: &FnPtr,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     let context = stack.context.clone();
-    let nested = context.held_lock(&stack.name).is_some();
+    let nested = context.script.held_lock(&stack.name).is_some();
     if !nested {
         let lock = finish(&context, async {
             let lock = lock::acquire(
-                &run_context(&context, &stack.name).await?,
+                &verb_context(&context, &stack.name).await?,
                 &stack.name,
                 DEFAULT_LOCK_PATIENCE,
             )
@@ -69,13 +69,13 @@ fn run(
                 Err(failure) => lock.release().await.and(Err(failure)),
             }
         })?;
-        context.hold_lock(&stack.name, Arc::new(lock));
+        context.script.hold_lock(&stack.name, Arc::new(lock));
     }
     let guard = Guard {
         entries: Arc::new(Mutex::new(Entries::default())),
         record: Record::begin(&context, &stack.name, label),
     };
-    context.defer_choices(&stack.name);
+    context.script.options.defer(&stack.name);
     let result = function.call_within_context::<Dynamic>(call, (guard.clone(),));
     let goes_back = result.is_err() && guard.undoes();
     if let (Err(error), Some(watch)) = (&result, &context.watch)
@@ -90,13 +90,13 @@ fn run(
     }
     let undone = guard.to_undo(result.is_err());
     let troubles = clean_up(call, &context, label, &guard, result.is_err());
-    context.decide_choices(&stack.name, !goes_back);
+    context.script.options.decide(&context.run, &stack.name, !goes_back);
     guard.record.end(if goes_back {
         troubles.iter().map(|(what, _)| what.clone()).collect()
     } else {
         Vec::new()
     });
-    if !nested && let Some(lock) = context.take_lock(&stack.name) {
+    if !nested && let Some(lock) = context.script.take_lock(&stack.name) {
         let released = finish(&context, async {
             match Arc::into_inner(lock) {
                 Some(lock) => lock.release().await,

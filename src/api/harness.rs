@@ -8,7 +8,7 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use rhai::Dynamic;
 
-use super::context::{Connector, Context, ProjectSettings};
+use super::context::{Connector, Context, ProjectSettings, RunContext};
 use super::task;
 use crate::engine::{Engine, EngineError, EngineErrorKind};
 use crate::host::resolve::resolve;
@@ -52,7 +52,7 @@ impl Harness {
     pub(crate) fn with(
         given: impl FnOnce(SimHost) -> SimHost,
         toml: &str,
-        settle: impl FnOnce(&mut Context),
+        settle: impl FnOnce(&mut RunContext),
     ) -> Self {
         let no_engine = || {
             async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }
@@ -76,7 +76,7 @@ impl Harness {
         sim: &Arc<SimTaskExecutor>,
         given: impl FnOnce(SimHost) -> SimHost,
         toml: &str,
-        settle: impl FnOnce(&mut Context),
+        settle: impl FnOnce(&mut RunContext),
         connector: Connector,
     ) -> Self {
         let host = Arc::new(given(SimHost::new(sim.clone())));
@@ -89,16 +89,11 @@ impl Harness {
             &|path| resolve(host.as_ref(), path),
         )
         .unwrap();
-        let context = Context::new(
-            host.clone(),
-            TaskExecutor::Sim(sim.clone()),
-            seen.clone(),
-            project,
-            connector,
-        );
-        let mut context = context.with_policy(policy);
-        settle(&mut context);
-        Self { host, context: Arc::new(context), seen }
+        let executor = TaskExecutor::Sim(sim.clone());
+        let mut run =
+            RunContext { policy, ..RunContext::new(host.clone(), executor, seen.clone(), project) };
+        settle(&mut run);
+        Self { host, context: Arc::new(Context::new(run, connector)), seen }
     }
 
     /// A project with these variables.
@@ -107,7 +102,14 @@ impl Harness {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        Self::with(|host| host, "", |context| context.project.environment = variables)
+        Self::with(|host| host, "", |run| run.project.environment = variables)
+    }
+
+    /// A project whose tables are fitted to this many columns.
+    pub(crate) fn with_width(columns: usize) -> Self {
+        let Self { host, context, seen } = Self::new();
+        let context = Arc::into_inner(context).unwrap().with_width(Some(columns));
+        Self { host, context: Arc::new(context), seen }
     }
 
     /// The value of a script as it is printed.

@@ -8,7 +8,7 @@ use rhai::{EvalAltResult, Map, NativeCallContext};
 
 use super::container::Container;
 use super::context::Context;
-use super::project::run_context;
+use super::project::verb_context;
 use super::service::Service;
 use super::{assume_option, secret, task};
 use crate::apply::exec::ExecResult;
@@ -60,7 +60,7 @@ pub(super) fn once(
     let HealthcheckOptions { test, interval, retries, timeout, assumed } =
         HealthcheckOptions::read(given)?;
     task::wait(context, async {
-        let ctx = run_context(context, project).await?;
+        let ctx = verb_context(context, project).await?;
         let mut seen = inspect(&*ctx.engine, container).await?;
         seen.timeout = timeout.unwrap_or(seen.timeout);
         let mut tries = 0;

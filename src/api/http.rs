@@ -425,9 +425,9 @@ mod tests {
             let given = move |host: SimHost| {
                 answering(answer)(host).with_address(own).with_name("me.example", [own])
             };
-            Harness::with(given, toml, |context| {
+            Harness::with(given, toml, |run| {
                 let engines = EngineAddresses::new([EngineAddress::new("0.0.0.0", 4000)]);
-                context.policy = context.policy.clone().with_engines(engines);
+                run.policy = run.policy.clone().with_engines(engines);
             })
         };
         let all = trial("[allow]\nnetwork = [\"*\", \"localhost:4000\", \"me.example:4000\"]\n");

@@ -11,7 +11,7 @@ use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 
 use super::context::Context;
 use super::fs::File;
-use super::project::{self, run_context};
+use super::project::{self, verb_context};
 use super::{secret, task};
 use crate::apply::build_labels::are_of_image;
 use crate::apply::builds::reported;
@@ -77,7 +77,7 @@ impl Image {
         let secrets = build_secrets(&self.context, &build)?;
         let project = project::name(&self.context)?;
         task::wait(&self.context, async {
-            let ctx = run_context(&self.context, &project).await?;
+            let ctx = verb_context(&self.context, &project).await?;
             let building = ImageBuild {
                 image: &self.name,
                 build: &build,
@@ -95,7 +95,7 @@ impl Image {
     fn pull(&self) -> Result<String, Failure> {
         let project = project::name(&self.context)?;
         let pulled = task::wait(&self.context, async {
-            let ctx = run_context(&self.context, &project).await?;
+            let ctx = verb_context(&self.context, &project).await?;
             reported(&ctx, &self.name, ActionKind::Pull, &self.name, async |report| {
                 images::pull(&ctx, &self.name, None, report).await
             })

@@ -14,7 +14,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map};
 
 use super::context::Context;
-use super::project::run_context;
+use super::project::verb_context;
 use super::stack::Stack;
 use super::{assume_option, task};
 use crate::apply::logs::{LogLine, LogQuery, Selection, read as lines};
@@ -202,7 +202,7 @@ pub(super) fn of(
     let read = LogQuery { follow: query.follow && context.watch.is_none(), ..query };
     let project = selection.project().to_owned();
     let found = task::wait(context, async {
-        lines(&run_context(context, &project).await?, selection, read).await
+        lines(&verb_context(context, &project).await?, selection, read).await
     })?;
     let mut width = width;
     let found = found.map(move |line| {

@@ -64,6 +64,7 @@ pub mod logs;
 pub mod merge;
 mod native;
 pub mod network;
+mod option_choices;
 pub mod options;
 pub mod parallel;
 pub mod paths;
@@ -75,6 +76,7 @@ pub mod retry;
 mod rows;
 pub mod run;
 mod saved_options;
+mod script_state;
 pub mod secret;
 mod secret_rules;
 pub mod service;
@@ -89,6 +91,7 @@ pub mod time;
 mod unfinished_guards;
 mod unused_variables;
 pub mod volume;
+mod watch;
 pub mod yaml;
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 
 use super::context::Context;
 use super::task;
-use crate::apply::RunContext;
+use crate::apply::VerbContext;
 use crate::apply::preflight::may;
 use crate::engine::Intent;
 use crate::model::names::{compose_label, label, normalise_project};
@@ -15,20 +14,13 @@ use crate::model::{Failure, Kind};
 
 /// The context of a call by the task that runs on this thread. `project`: whose lock is held,
 /// if it is.
-pub async fn run_context(context: &Context, project: &str) -> Result<RunContext, Failure> {
-    Ok(RunContext {
-        engine: context.engine().await?,
-        host: context.host.clone(),
-        executor: context.executor.clone(),
-        events: context.events.clone(),
-        secrets: context.secrets.clone(),
-        cancel: task::current(context),
-        directory: context.project.directory.clone(),
-        environment: Arc::new(context.project.environment.clone()),
-        policy: context.policy.clone(),
-        run: context.run.clone(),
-        lock: context.held_lock(project),
-    })
+pub async fn verb_context(context: &Context, project: &str) -> Result<VerbContext, Failure> {
+    Ok(VerbContext::new(
+        context.run.clone(),
+        context.engine().await?,
+        task::current(context),
+        context.script.held_lock(project),
+    ))
 }
 
 /// Waits for what ends itself in order when the task is cancelled: plans, execs, one-off
@@ -51,7 +43,7 @@ pub fn with_builder_of_image(context: &Context, failure: Failure) -> Failure {
         .get("image")
         .and_then(|image| image.as_str())
         .filter(|_| matches!(failure.kind, Kind::Image | Kind::NotFound));
-    let Some((project, service)) = image.and_then(|image| context.builder_of(image)) else {
+    let Some((project, service)) = image.and_then(|image| context.script.builder_of(image)) else {
         return failure;
     };
     let stack = &project.name;
@@ -61,8 +53,11 @@ pub fn with_builder_of_image(context: &Context, failure: Failure) -> Failure {
 /// The same failure; of a port that is taken, with the variable that gave it, if one did.
 fn with_variable_of_port(context: &Context, failure: Failure) -> Failure {
     let port = failure.fields.get("port").filter(|_| failure.kind == Kind::Conflict);
-    let variables =
-        port.map(|port| context.variables_that_gave(&port.to_string())).unwrap_or_default();
+    let variables = port
+        .map(|port| {
+            context.script.variables_that_gave(&port.to_string(), &context.project.environment)
+        })
+        .unwrap_or_default();
     let Some(first) = variables.first() else { return failure };
     let set = context.project.environment.get(first);
     let is_outside =
@@ -78,7 +73,7 @@ pub fn name(context: &Context) -> Result<String, Failure> {
     if let Some(name) = &context.project.name {
         return Ok(name.clone());
     }
-    if let Some(name) = context.described_project() {
+    if let Some(name) = context.script.described_project() {
         return Ok(name);
     }
     let folder = context
@@ -143,7 +138,7 @@ pub async fn may_look(
     let is_of_nobody = [label::PROJECT, compose_label::PROJECT]
         .iter()
         .all(|key| labels.get(*key).is_none_or(String::is_empty));
-    if is_of_nobody && !context.uses_external(name) {
+    if is_of_nobody && !context.script.uses_external(name) {
         return Err(context.policy.undescribed(&format!("look into the {kind}"), name).into());
     }
     may(&*context.engine().await?, intent).await
@@ -191,9 +186,9 @@ mod tests {
         let by_file = Harness::with(
             |host| host,
             "",
-            |context| {
-                context.project.environment.insert("HTTP_PORT".to_owned(), "80".to_owned());
-                context.project.files.insert(
+            |run| {
+                run.project.environment.insert("HTTP_PORT".to_owned(), "80".to_owned());
+                run.project.files.insert(
                     "HTTP_PORT".to_owned(),
                     FileVariable { value: "80".to_owned(), place: ".env:1".to_owned() },
                 );

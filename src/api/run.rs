@@ -8,7 +8,7 @@ use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
 use super::assume_option;
 use super::context::Context;
 use super::exec;
-use super::project::{self, finish, run_context};
+use super::project::{self, finish, verb_context};
 use super::secret;
 use super::service::Service;
 use crate::apply::exec::ExecResult;
@@ -75,7 +75,7 @@ pub(super) fn for_service(
         timeout: given.timeout,
     };
     let ended = finish(context, async {
-        run_one_off(&run_context(context, &service.stack.name).await?, &one_off).await
+        run_one_off(&verb_context(context, &service.stack.name).await?, &one_off).await
     });
     let ended = service.stack.placed(ended)?;
     checked(
@@ -95,7 +95,7 @@ fn for_image(
     super::image::check_name(image)?;
     let project = project::name(context)?;
     let given = options(context, given, false)?;
-    let builder = context.builder_of(image);
+    let builder = context.script.builder_of(image);
     let one_off = OneOffSpec {
         image,
         command: command.map(exec::command).transpose()?.unwrap_or_default(),
@@ -109,7 +109,7 @@ fn for_image(
         timeout: given.timeout,
     };
     let ended = finish(context, async {
-        run_one_off(&run_context(context, &project).await?, &one_off).await
+        run_one_off(&verb_context(context, &project).await?, &one_off).await
     })?;
     checked(
         context,

@@ -8,7 +8,8 @@ use super::arg_parser;
 use super::context::Context;
 use super::declared_option::DeclaredOption;
 use super::declared_option::OptionPersistence;
-use crate::apply::RunContext;
+use super::option_choices;
+use crate::apply::VerbContext;
 use crate::apply::moved_project::former_folders;
 use crate::apply::saved_options::{self, SavedOption, SavedOptions};
 use crate::model::event::{Event, Level};
@@ -23,8 +24,8 @@ pub(super) struct SavedValues<'a> {
 
 impl<'a> SavedValues<'a> {
     pub(super) fn of(context: &'a Context) -> Result<Self, Failure> {
-        let choices = context.saved_options()?;
-        context.note_saved_options(&choices);
+        let choices = option_choices::saved(&context.run)?;
+        context.script.options.note_saved(&choices);
         Ok(Self { context, choices, process: context.host.environment() })
     }
 
@@ -68,9 +69,9 @@ impl<'a> SavedValues<'a> {
     ) {
         if let Some(OptionPersistence { variable, .. }) = &declared.kept {
             if is_given || self.process.get(variable).is_some_and(|value| !value.is_empty()) {
-                self.context.choose_by_hand(key);
+                self.context.script.options.choose_by_hand(key);
             }
-            self.context.choose(
+            self.context.script.options.choose(
                 key,
                 SavedOption {
                     value: arg_parser::written(value),
@@ -96,14 +97,14 @@ impl<'a> SavedValues<'a> {
 /// development.
 pub(super) async fn choices_of_former_folders(
     context: &Context,
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &str,
 ) -> Result<(), Failure> {
-    let unchosen = context.unchosen();
+    let unchosen = context.script.options.unchosen();
     if unchosen.is_empty() || !context.policy.is_given_project(project) {
         return Ok(());
     }
-    let kept_here = context.saved_options()?;
+    let kept_here = option_choices::saved(&context.run)?;
     let open = || unchosen.iter().filter(|(option, _)| !kept_here.contains_key(*option));
     if open().next().is_none() {
         return Ok(());
@@ -133,9 +134,9 @@ pub(super) async fn choices_of_former_folders(
 /// this run had read its options. This run would undo the other's work. Options that a person gave,
 /// on the command line or in the environment, count all the same.
 pub(super) fn kept_meanwhile(context: &Context, project: &str) -> Result<(), Failure> {
-    let Some(seen) = context.noted_options() else { return Ok(()) };
-    let now = context.saved_options()?;
-    for (option, here) in context.unchosen() {
+    let Some(seen) = context.script.options.noted() else { return Ok(()) };
+    let now = option_choices::saved(&context.run)?;
+    for (option, here) in context.script.options.unchosen() {
         let Some(kept) = now
             .get(&option)
             .filter(|kept| seen.get(&option) != Some(*kept) && kept.value != here.value)

@@ -31,7 +31,7 @@ const FOLDER: &str = "secrets";
 
 /// The secret of that name: the described one, or the file `secrets/<name>`.
 pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure> {
-    let value = match context.declared_secrets.get(name) {
+    let value = match context.script.declared_secrets.get(name) {
         Some(Source::Variable(variable)) => {
             let value = context.variable(&variable).filter(|value| !value.is_empty());
             value.map(str::to_owned).ok_or_else(|| {
@@ -77,7 +77,7 @@ fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
     );
     Err(Failure::new(Kind::NotFound, format!("There is no secret \"{name}\"")).hint(match nearest(
         name,
-        context.declared_secrets.names().iter().map(String::as_str),
+        context.script.declared_secrets.names().iter().map(String::as_str),
     ) {
         Some(near) => format!("did you mean \"{near}\"? Otherwise {fix}"),
         None => fix,
@@ -125,7 +125,7 @@ pub fn variables(
 pub(super) fn described(context: &Context, name: &str) -> Result<Secret, Failure> {
     // Found and masked first: what fails says where it was looked for.
     find(context, name)?;
-    let source = match context.declared_secrets.get(name) {
+    let source = match context.script.declared_secrets.get(name) {
         Some(Source::Variable(variable)) => SecretSource::Environment(variable),
         Some(Source::File(path)) => SecretSource::File(path),
         None => SecretSource::File(context.project.directory.join(FOLDER).join(name)),
@@ -274,19 +274,27 @@ mod tests {
         let trial = Harness::with(
             |host| host.with_file("/project/secrets/admin_password", "correct horse\n"),
             "",
-            |context| {
-                context
-                    .project
+            |run| {
+                run.project
                     .environment
                     .insert("POSTGRES_PASSWORD".to_owned(), "battery staple".to_owned());
             },
         );
         trial
             .context
+            .script
             .declared_secrets
             .declare("db_password", Source::Variable("POSTGRES_PASSWORD".to_owned()));
-        trial.context.declared_secrets.declare("api_key", Source::Variable("API_KEY".to_owned()));
-        trial.context.declared_secrets.declare("tls_key", Source::File("/etc/tls.key".into()));
+        trial
+            .context
+            .script
+            .declared_secrets
+            .declare("api_key", Source::Variable("API_KEY".to_owned()));
+        trial
+            .context
+            .script
+            .declared_secrets
+            .declare("tls_key", Source::File("/etc/tls.key".into()));
         trial
     }
 

@@ -9,7 +9,7 @@ use super::assume_option::Patience;
 use super::container::Container;
 use super::context::Context;
 pub use super::handles::Service;
-use super::project::{finish, run_context};
+use super::project::{finish, verb_context};
 use super::stack::Stack;
 use super::{exec, files, healthcheck, logs, run, task};
 use crate::apply::preflight::may;
@@ -158,7 +158,7 @@ impl Service {
         let awaiting = self.stack.context.awaiting.as_ref();
         let wait = awaiting.map(|awaiting| awaiting.begins(&self.name, &ids, until));
         let waited = finish(&self.stack.context, async {
-            let ctx = run_context(&self.stack.context, &self.stack.name).await?;
+            let ctx = verb_context(&self.stack.context, &self.stack.name).await?;
             verbs::wait(
                 &ctx,
                 &self.stack.name,
@@ -188,7 +188,7 @@ impl Service {
         let count = u32::try_from(count).ok().filter(|count| *count <= 1000).ok_or_else(wrong)?;
         let project = self.stack.described()?.clone();
         let outcome = finish(&self.stack.context, async {
-            let ctx = run_context(&self.stack.context, &self.stack.name).await?;
+            let ctx = verb_context(&self.stack.context, &self.stack.name).await?;
             verbs::scale(&ctx, &project, &self.name, count).await
         });
         let outcome = self.stack.placed(outcome)?;

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::describe::check_startable;
 pub use super::handles::Stack;
 use super::logs;
-use super::project::{self, finish, run_context};
+use super::project::{self, finish, verb_context};
 use super::saved_options::{choices_of_former_folders, kept_meanwhile};
 use super::service::Service;
 use super::{task, unfinished_guards, unused_variables};
@@ -20,6 +20,7 @@ use crate::apply::OnProgress;
 use crate::apply::builds::{Rebuild, build_services, reported};
 use crate::apply::images;
 use crate::apply::preflight::may;
+use crate::apply::records::{ReadRecords, Records};
 use crate::apply::verbs::{self, Lifecycle, LockHooks, ServiceChoice, UpOptions};
 use crate::engine::Intent;
 use crate::model::Failure;
@@ -72,7 +73,7 @@ impl Stack {
 
     pub(super) fn observe(&self) -> Result<Vec<Container>, Failure> {
         task::wait(&self.context, async {
-            let ctx = run_context(&self.context, &self.name).await?;
+            let ctx = verb_context(&self.context, &self.name).await?;
             Ok(verbs::look(&ctx, &self.name).await?.containers)
         })
     }
@@ -84,17 +85,19 @@ impl Stack {
         let services = project.select(up.services.as_deref())?;
         self.placed(check_startable(&self.context, &project, &services))?;
         unused_variables::hint(&self.context);
-        unfinished_guards::warn(&self.context, &self.name);
+        let read = Arc::<ReadRecords>::default();
+        let records = Records::new(&*self.context.host, &self.context.policy, &self.name);
+        unfinished_guards::warn(&self.context, &records.sharing(read.clone()));
         let outcome = finish(&self.context, async {
-            let ctx = run_context(&self.context, &self.name).await?;
+            let ctx = verb_context(&self.context, &self.name).await?.knowing(read);
             choices_of_former_folders(&self.context, &ctx, &self.name).await?;
             // Only of what is up now: one that failed left the project as it was before.
             let is_all = project.select(None).is_ok_and(|all| all.is_subset(&services));
             let keep = || {
                 if is_all {
-                    self.context.keep_choices(&self.name);
+                    self.context.script.options.keep(&self.context.run, &self.name);
                 } else {
-                    self.context.keep_choices_at_the_end(&self.name);
+                    self.context.script.options.keep_at_the_end(&self.name);
                 }
             };
             let under_lock =
@@ -117,7 +120,7 @@ impl Stack {
         let services = self.chosen(services)?;
         let outcome = finish(&self.context, async {
             verbs::lifecycle_of(
-                &run_context(&self.context, &self.name).await?,
+                &verb_context(&self.context, &self.name).await?,
                 &self.name,
                 &services,
                 how,
@@ -150,7 +153,7 @@ impl Stack {
     fn down(&self, given: Map) -> Result<Record, Failure> {
         let options = down_options(&self.context, given)?;
         let outcome = finish(&self.context, async {
-            verbs::down(&run_context(&self.context, &self.name).await?, &self.name, options).await
+            verbs::down(&verb_context(&self.context, &self.name).await?, &self.name, options).await
         })?;
         Ok(self.outcome(&outcome))
     }
@@ -166,7 +169,7 @@ impl Stack {
         let names: BTreeSet<String> = self.own_services(services)?.into_iter().collect();
         project.check_built_names(&|service| names.contains(&service.name))?;
         let built = self.placed(task::wait(&self.context, async {
-            let ctx = run_context(&self.context, &self.name).await?;
+            let ctx = verb_context(&self.context, &self.name).await?;
             build_services(&ctx, project, &names, Rebuild { no_cache, pull }).await
         }))?;
         Ok(built.into_iter().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
@@ -186,7 +189,7 @@ impl Stack {
             }
         }
         let pulled = task::wait(&self.context, async {
-            let ctx = run_context(&self.context, &self.name).await?;
+            let ctx = verb_context(&self.context, &self.name).await?;
             for (image, _) in wanted.values() {
                 may(&*ctx.engine, Intent::PullImage(image)).await?;
             }

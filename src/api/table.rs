@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn rows_are_fitted_to_the_terminal() {
-        let narrow = Harness::with(|host| host, "", |context| context.width = Some(20));
+        let narrow = Harness::with_width(20);
         let text = narrow.text(r#"table([#{ a: "0123456789abcdef", b: "0123456789abcdef" }])"#);
         assert!(
             text.lines().all(|line| line.chars().count() <= 20) && text.contains('…'),

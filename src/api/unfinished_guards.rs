@@ -23,7 +23,7 @@ impl Record {
             Self { context: context.clone(), project: project.to_owned(), label: label.to_owned() };
         record.update(|state, label| {
             let since = context.host.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-            let (run, command) = (context.run.clone(), context.command.name.clone());
+            let (run, command) = (context.run.id.clone(), context.command.name.clone());
             state.guarded.insert(
                 label.to_owned(),
                 UnfinishedGuard { run, command, since, undo: Vec::new(), failed: false },
@@ -71,12 +71,12 @@ impl Record {
 }
 
 /// Warns of what was cut off in earlier runs and may have left the project half changed.
-pub(super) fn warn(context: &Context, project: &str) {
-    let state = Records::new(&*context.host, &context.policy, project).state();
+pub(super) fn warn(context: &Context, records: &Records<'_>) {
+    let state = records.state();
     for (label, unfinished) in state
         .guarded
         .iter()
-        .filter(|(_, unfinished)| unfinished.run != context.run && !unfinished.undo.is_empty())
+        .filter(|(_, unfinished)| unfinished.run != context.run.id && !unfinished.undo.is_empty())
     {
         let UnfinishedGuard { command, since, undo, failed, .. } = unfinished;
         let how = if *failed {

@@ -17,7 +17,7 @@ const READERS: [&str; 4] = ["rhai", "yml", "yaml", "example"];
 
 /// Says which lines of `.env` nothing has read in this run and no file of the project speaks of.
 pub(super) fn hint(context: &Context) {
-    let read = context.variables_read();
+    let read = context.script.variables_read();
     let unread = |name: &&String| {
         !read.contains(*name) && !OF_TOOLS.iter().any(|prefix| name.starts_with(prefix))
     };

@@ -12,7 +12,6 @@ use super::failures::of_engine;
 use super::images::{self, ImageBuild};
 use super::observe::{find_container, inspect, is_anonymous};
 use super::readiness::{self, WaitTarget};
-use super::records::Records;
 use super::restore_network::{self, NetworkRestore};
 use super::start_check::StartCheck;
 use super::start_failures::RefusedStart;
@@ -135,8 +134,12 @@ impl Execution<'_> {
             }
             Action::CreateVolume { key, name } => {
                 let project = self.project()?;
-                let body =
-                    create::volume(&project.name, &ctx.directory, key, &project.volumes[key]);
+                let body = create::volume(
+                    &project.name,
+                    &ctx.project.directory,
+                    key,
+                    &project.volumes[key],
+                );
                 engine
                     .volume_create(body)
                     .await
@@ -233,7 +236,12 @@ impl Execution<'_> {
 
     async fn create_network(&self, key: &str, name: &str) -> Result<(), Failure> {
         let project = self.project()?;
-        let body = create::network(&project.name, &self.ctx.directory, key, &project.networks[key]);
+        let body = create::network(
+            &project.name,
+            &self.ctx.project.directory,
+            key,
+            &project.networks[key],
+        );
         match self.ctx.engine.network_create(body).await {
             Ok(_) => Ok(()),
             // Newer engines refuse a second one of the name: another run made it a moment ago. A
@@ -247,7 +255,7 @@ impl Execution<'_> {
     /// that ended by itself.
     fn remember_stop(&self, id: &str) {
         let ctx = self.ctx;
-        let records = Records::new(&*ctx.host, &ctx.policy, &self.plan.project);
+        let records = ctx.records(&self.plan.project);
         let kept = records.update(|state| {
             state.stopped.insert(id.to_owned());
         });
@@ -263,10 +271,9 @@ impl Execution<'_> {
     fn forget_stop(&self, run_state: &RunState, id: &str) {
         run_state.with(|known| known.stopped.retain(|stopped| stopped != id));
         // What can't be written is reported with what else the run found.
-        let _ =
-            Records::new(&*self.ctx.host, &self.ctx.policy, &self.plan.project).update(|state| {
-                state.stopped.remove(id);
-            });
+        let _ = self.ctx.records(&self.plan.project).update(|state| {
+            state.stopped.remove(id);
+        });
     }
 
     /// Whether a container was there before, or was made by this run: it is not where its name was
@@ -283,7 +290,7 @@ impl Execution<'_> {
             return true;
         }
         match find_container(&*self.ctx.engine, &container.name).await {
-            Ok(Some(found)) => found.labels.get(label::RUN) == Some(&self.ctx.run),
+            Ok(Some(found)) => found.labels.get(label::RUN) == Some(&self.ctx.run.id),
             Ok(None) => false,
             // The removal tells what is wrong.
             Err(_) => true,
@@ -353,8 +360,8 @@ impl Execution<'_> {
             inherited: &inherited,
             secrets: &ctx.secrets,
             api: ctx.engine.api_version(),
-            directory: &ctx.directory.to_string_lossy(),
-            run: &ctx.run,
+            directory: &ctx.project.directory.to_string_lossy(),
+            run: &ctx.run.id,
         });
         let created = match ctx.engine.container_create(name, None, body).await {
             Ok(created) => created,

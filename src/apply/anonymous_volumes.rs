@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::RunContext;
+use super::VerbContext;
 use super::observe::{image_id, image_volumes, inspect, is_anonymous};
 use crate::model::Failure;
 use crate::model::event::Level;
@@ -15,7 +15,7 @@ use crate::model::spec::{MountSource, Service};
 /// their data goes on with it, unless they are to be renewed (`renews`). What goes on under another
 /// image, is renewed, or has no place any more is said.
 pub(super) async fn inherited(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     service: &Service,
     name: &str,
     old: &str,

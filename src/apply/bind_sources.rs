@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::RunContext;
+use super::VerbContext;
 use crate::host::Host;
 use crate::host::resolve::{file_above, resolve, shown};
 use crate::model::Failure;
@@ -12,7 +12,7 @@ use crate::model::spec::{MountSource, Project, Service};
 use crate::policy::Resolution;
 
 /// Whether nothing is at `path`. Only the machine of a local engine can be looked at.
-pub(super) fn is_missing(ctx: &RunContext, path: &Path) -> bool {
+pub(super) fn is_missing(ctx: &VerbContext, path: &Path) -> bool {
     ctx.engine.is_local() && resolve(&*ctx.host, path) == Resolution::Missing
 }
 
@@ -60,7 +60,7 @@ pub fn check_in<'a>(
 }
 
 /// Says of each container to be made which folders the engine makes for its mounts.
-pub(super) fn note_made_folders(ctx: &RunContext, project: &Project, plan: &mut Plan) {
+pub(super) fn note_made_folders(ctx: &VerbContext, project: &Project, plan: &mut Plan) {
     let made =
         plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));
     let services = made.filter_map(|step| project.services.get(step.service.as_deref()?));

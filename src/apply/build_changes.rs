@@ -3,7 +3,7 @@
 
 use chrono::DateTime;
 
-use super::RunContext;
+use super::VerbContext;
 use super::build_labels;
 use super::context;
 use super::images::{ImageBuild, arguments_hash};
@@ -25,7 +25,7 @@ pub struct ChangedBuild {
 /// Those of the builds of `services` whose images are there. What can't be read is the build's to
 /// say, once it is asked for.
 pub async fn find<'a>(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     services: impl Iterator<Item = &'a String>,
 ) -> Vec<ChangedBuild> {
@@ -75,7 +75,7 @@ pub fn note(found: &[ChangedBuild], plan: &mut Plan) {
 }
 
 /// What differs, in Compose's words; nothing where the image is not here or was not built by spc.
-async fn changes(ctx: &RunContext, building: &ImageBuild<'_>) -> Vec<&'static str> {
+async fn changes(ctx: &VerbContext, building: &ImageBuild<'_>) -> Vec<&'static str> {
     let Ok(Some(image)) = find_image(&*ctx.engine, building.image).await else {
         return Vec::new();
     };
@@ -115,7 +115,7 @@ async fn changes(ctx: &RunContext, building: &ImageBuild<'_>) -> Vec<&'static st
 
 /// Whether the context is another than that with this digest. Its files are read only if one is
 /// newer than the image.
-async fn has_other_context(ctx: &RunContext, build: &Build, digest: &str, created: i64) -> bool {
+async fn has_other_context(ctx: &VerbContext, build: &Build, digest: &str, created: i64) -> bool {
     match context::last_modified(&*ctx.host, &ctx.policy, build) {
         Ok(modified) if modified >= u64::try_from(created).unwrap_or(0) => {}
         _ => return false,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::images::{self, ImageBuild};
 use super::preflight::in_build;
-use super::{OnProgress, RunContext};
+use super::{OnProgress, VerbContext};
 use crate::model::Failure;
 use crate::model::event::{Event, Sink};
 use crate::model::spec::{Build, Project};
@@ -19,7 +19,7 @@ pub struct Rebuild {
 
 /// Builds the images of `services` and what they begin with; image and id of each.
 pub async fn build_services(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     services: &BTreeSet<String>,
     asked: Rebuild,
@@ -73,7 +73,7 @@ pub async fn build_services(
 /// Reports a piece of work outside of a plan as its steps are; it is given what to tell where it
 /// stands.
 pub async fn reported<T>(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     service: &str,
     action: ActionKind,
     image: &str,

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use parking_lot::Mutex;
 
-use super::RunContext;
+use super::VerbContext;
 pub use super::container_signal::Signal;
 use super::failures::of_engine;
 use super::observe::signal;
@@ -97,7 +97,7 @@ impl ContainerEvents {
     }
 
     /// Subscribes; in force once the future is ready.
-    pub async fn subscribe(&self, ctx: &RunContext) -> Result<Events, Failure> {
+    pub async fn subscribe(&self, ctx: &VerbContext) -> Result<Events, Failure> {
         ctx.engine
             .events(&self.filters, None)
             .await
@@ -106,7 +106,7 @@ impl ContainerEvents {
 
     /// Hands events on for ever. When the stream ends (the engine restarted), has everybody look,
     /// subscribes again and has everybody look again.
-    pub async fn dispatch(&self, ctx: &RunContext, mut events: Events) {
+    pub async fn dispatch(&self, ctx: &VerbContext, mut events: Events) {
         loop {
             while let Some(Ok(message)) = events.next().await {
                 if let Some((container, what)) = signal(&message) {

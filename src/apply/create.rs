@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::models;
 
-use super::RunContext;
+use super::VerbContext;
 use super::one_off_spec::OneOffSpec;
 use crate::engine::ApiVersion;
 use crate::model::exclusive_resources::without_exclusive;
@@ -436,20 +436,20 @@ pub fn aliased(aliases: Option<Vec<String>>) -> models::EndpointSettings {
 }
 
 /// What a one-off container of an image alone is labelled with.
-fn own_labels_of_image_run(ctx: &RunContext, project: &str) -> [(String, String); 5] {
+fn own_labels_of_image_run(ctx: &VerbContext, project: &str) -> [(String, String); 5] {
     [
         (compose_label::PROJECT, project),
-        (compose_label::WORKING_DIR, &ctx.directory.to_string_lossy()),
+        (compose_label::WORKING_DIR, &ctx.project.directory.to_string_lossy()),
         (label::PROJECT, project),
         (label::FORMAT, LABEL_FORMAT),
-        (label::RUN, &ctx.run),
+        (label::RUN, &ctx.run.id),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
 /// The body of a one-off container: like its service's without ports, name and check, or of an
 /// image alone.
-pub fn one_off(ctx: &RunContext, one_off: &OneOffSpec<'_>) -> models::ContainerCreateBody {
+pub fn one_off(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> models::ContainerCreateBody {
     let mut body = match one_off.service {
         Some((project, service)) => {
             // Not beside the service under its ports, name and check.
@@ -471,8 +471,8 @@ pub fn one_off(ctx: &RunContext, one_off: &OneOffSpec<'_>) -> models::ContainerC
                 inherited: &std::collections::BTreeMap::new(),
                 secrets: &ctx.secrets,
                 api: ctx.engine.api_version(),
-                directory: &ctx.directory.to_string_lossy(),
-                run: &ctx.run,
+                directory: &ctx.project.directory.to_string_lossy(),
+                run: &ctx.run.id,
             })
         }
         None => models::ContainerCreateBody {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 
-use super::RunContext;
+use super::VerbContext;
 use super::exec_end::{ExecEndOutcome, end};
 use super::failures::{is_paused, of_engine};
 use super::patience::spoken_of;
@@ -60,7 +60,7 @@ enum ExecStage {
 ///
 /// A command that is given up (its time is over, the run is interrupted, its output can't be taken)
 /// is ended in its container.
-pub async fn exec(ctx: &RunContext, mut exec: Exec<'_>) -> Result<ExecResult, Failure> {
+pub async fn exec(ctx: &VerbContext, mut exec: Exec<'_>) -> Result<ExecResult, Failure> {
     let begun = ctx.host.monotonic();
     let timeout = exec.timeout;
     let timer = async {
@@ -143,7 +143,7 @@ pub async fn exec(ctx: &RunContext, mut exec: Exec<'_>) -> Result<ExecResult, Fa
 }
 
 async fn run(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     mut exec: Exec<'_>,
     running: &RunningCommand<'_>,
     stage: &mut ExecStage,

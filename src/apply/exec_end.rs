@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::RunContext;
+use super::VerbContext;
 use crate::engine::EngineError;
 use crate::engine::exec_end::{ExecEndError, StartedCommand, send};
 use crate::engine::exec_processes::EndSignal;
@@ -37,7 +37,7 @@ const LOOKS: usize = 5;
 const TOLD_AFTER: Duration = Duration::from_millis(500);
 
 /// Ends the processes of a command; at most 10 s, whatever the engine does.
-pub async fn end(ctx: &RunContext, started: &StartedCommand) -> ExecEndOutcome {
+pub async fn end(ctx: &VerbContext, started: &StartedCommand) -> ExecEndOutcome {
     let attempt = async {
         ctx.host.sleep(TOLD_AFTER).await;
         ctx.log(
@@ -53,7 +53,7 @@ pub async fn end(ctx: &RunContext, started: &StartedCommand) -> ExecEndOutcome {
 }
 
 async fn end_processes(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     started: &StartedCommand,
 ) -> Result<ExecEndOutcome, ExecEndError> {
     let engine = &*ctx.engine;
@@ -105,7 +105,7 @@ fn goes_on(why: ExecEndError) -> ExecEndOutcome {
 
 /// Whether the command has ended, or does so within `patience`.
 async fn has_ended(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     started: &StartedCommand,
     patience: Duration,
 ) -> Result<bool, EngineError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::RunContext;
+use super::VerbContext;
 use super::held_lock::Lock;
 use super::startup_history::StartupHistory;
 use crate::model::plan::Plan;
@@ -12,7 +12,7 @@ use crate::model::storage::Storages;
 
 /// A plan and what it is walked with.
 pub struct Execution<'a> {
-    pub ctx: &'a RunContext,
+    pub ctx: &'a VerbContext,
     /// What containers are made of; none for verbs that make nothing.
     pub project: Option<&'a Project>,
     pub plan: &'a Plan,

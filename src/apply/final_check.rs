@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use futures::FutureExt;
 
-use super::RunContext;
+use super::VerbContext;
 use super::container_events::ContainerEvents;
 use super::execution::ExecutionReport;
 pub use super::execution::UnchangedContainer;
@@ -79,7 +79,7 @@ pub fn to_check(
 
 /// The last look before the verb returns.
 pub struct FinalCheck<'a> {
-    pub ctx: &'a RunContext,
+    pub ctx: &'a VerbContext,
     pub project: &'a Project,
     pub plan: &'a Plan,
     pub deadline: Option<std::time::Duration>,

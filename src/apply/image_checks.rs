@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::RunContext;
+use super::VerbContext;
 use crate::model::hash;
 use crate::model::observed_state::ObservedState;
 use crate::model::spec::Project;
@@ -12,7 +12,7 @@ use crate::model::spec::Project;
 /// which are the engine's defaults. Most often there are none. What can't be looked at is taken to
 /// have a check: its container is replaced.
 pub(super) async fn look_at_image_checks(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: Option<&Project>,
     observed: &mut ObservedState,
 ) {

@@ -11,8 +11,7 @@ use super::failures::{FREE_SPACE, of_engine};
 use super::observe::{EngineObject, find_image};
 use super::patience::within;
 pub use super::pull::pull;
-use super::records::Records;
-use super::{OnProgress, RunContext};
+use super::{OnProgress, VerbContext};
 use crate::engine::{BuildEvent, BuildRequest, EngineErrorKind, Intent, OUTPUT_FOLLOWS};
 use crate::model::dockerfile::possible_downloads;
 use crate::model::event::{Detail, Event, StepStatus};
@@ -56,7 +55,7 @@ impl ImageBuild<'_> {
     }
 
     /// What the builder is given: id → value.
-    fn secret_values(&self, ctx: &RunContext) -> Result<BTreeMap<String, String>, Failure> {
+    fn secret_values(&self, ctx: &VerbContext) -> Result<BTreeMap<String, String>, Failure> {
         let value = |secret: &BuildSecret| {
             let described = self.secrets.get(&secret.source).ok_or_else(|| {
                 Failure::new(
@@ -75,7 +74,7 @@ impl ImageBuild<'_> {
     /// The keyed fingerprint of those values; empty for none.
     fn fingerprint(
         &self,
-        ctx: &RunContext,
+        ctx: &VerbContext,
         values: &BTreeMap<String, String>,
     ) -> Result<String, Failure> {
         if values.is_empty() {
@@ -90,7 +89,7 @@ impl ImageBuild<'_> {
                 ),
             )
         };
-        Records::new(&*ctx.host, &ctx.policy, self.project).fingerprint(values).map_err(failed)
+        ctx.records(self.project).fingerprint(values).map_err(failed)
     }
 }
 
@@ -102,7 +101,7 @@ pub(super) fn arguments_hash(build: &Build, dockerfile: &str) -> String {
 
 /// What an image is built from, as its labels say it: the same labels are on no other image.
 async fn origin(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     building: &ImageBuild<'_>,
     context: &BuildContext,
     progress: &OnProgress<'_>,
@@ -136,7 +135,7 @@ async fn origin(
 /// Labels that would come from a base image, or stay from the Dockerfile, and are for spc to set:
 /// empty, as nothing has use for them yet.
 async fn overwritten(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     context: &BuildContext,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut labels: BTreeMap<String, String> =
@@ -160,7 +159,7 @@ fn fingerprint_of(image: &EngineObject) -> &str {
 
 /// Whether an image was built from the very same, and has all its names.
 async fn is_as_built(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     building: &ImageBuild<'_>,
     origin: &BTreeMap<String, String>,
     fingerprint: &str,
@@ -184,7 +183,7 @@ async fn is_as_built(
 /// Refuses base images whose triggers (`ONBUILD`) would let the engine download what the Dockerfile
 /// itself may not.
 async fn no_trigger_downloads(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     instructions: &Instructions,
 ) -> Result<(), Failure> {
     if ctx.policy.engines().is_empty() {
@@ -214,7 +213,7 @@ async fn no_trigger_downloads(
 
 /// What a build downloads, from where the engine stands, and what reads its Dockerfile.
 fn check_instructions(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     image: &str,
     build: &Build,
     instructions: &Instructions,
@@ -237,7 +236,7 @@ fn check_instructions(
 
 /// The images that a build begins with and copies from, as far as its Dockerfile tells: none where
 /// that can't be read, which is the build's to say.
-pub fn bases(ctx: &RunContext, build: &Build) -> BTreeSet<String> {
+pub fn bases(ctx: &VerbContext, build: &Build) -> BTreeSet<String> {
     let Ok(instructions) = context::check(&*ctx.host, &ctx.policy, build) else {
         return BTreeSet::new();
     };
@@ -246,7 +245,7 @@ pub fn bases(ctx: &RunContext, build: &Build) -> BTreeSet<String> {
 
 /// What is wrong with a build as far as that is known before it begins: its context, its
 /// Dockerfile, its secrets, what it may be called.
-pub async fn check(ctx: &RunContext, building: &ImageBuild<'_>) -> Result<(), Failure> {
+pub async fn check(ctx: &VerbContext, building: &ImageBuild<'_>) -> Result<(), Failure> {
     let ImageBuild { image, build, of, .. } = building;
     let instructions =
         context::check(&*ctx.host, &ctx.policy, build).map_err(|failure| match of {
@@ -271,7 +270,7 @@ pub async fn check(ctx: &RunContext, building: &ImageBuild<'_>) -> Result<(), Fa
 
 /// Builds an image, unless it is there and was built from the very same; its id.
 pub async fn build(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     building: &ImageBuild<'_>,
     progress: &OnProgress<'_>,
 ) -> Result<String, Failure> {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::RunContext;
+use super::VerbContext;
 use super::create;
 use super::failures::of_engine;
 pub use super::held_lock::{Lock, StartGuard, remove};
@@ -86,13 +86,17 @@ fn not_taken(error: EngineError, doing: &str) -> LockError {
 }
 
 /// Takes the lock of `project`, waiting for another run at most `patience`.
-pub async fn acquire(ctx: &RunContext, project: &str, patience: Duration) -> Result<Lock, Failure> {
+pub async fn acquire(
+    ctx: &VerbContext,
+    project: &str,
+    patience: Duration,
+) -> Result<Lock, Failure> {
     acquire_for(ctx, project, patience).await.map_err(LockError::failure)
 }
 
 /// The same; nothing where the engine has no space left for a lock, for work that makes space.
 pub async fn acquire_if_there_is_space(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &str,
     patience: Duration,
 ) -> Result<Option<Lock>, Failure> {
@@ -107,7 +111,7 @@ pub async fn acquire_if_there_is_space(
 pub const TAKEN_OVER: &str = ": taken over";
 
 async fn acquire_for(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &str,
     patience: Duration,
 ) -> Result<Lock, LockError> {
@@ -187,7 +191,7 @@ struct LockWaiter {
 }
 
 impl LockWaiter {
-    async fn take(&mut self, ctx: &RunContext, project: &str) -> Result<LockAttempt, LockError> {
+    async fn take(&mut self, ctx: &VerbContext, project: &str) -> Result<LockAttempt, LockError> {
         let interrupted =
             || if ctx.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) };
         interrupted()?;
@@ -203,7 +207,7 @@ impl LockWaiter {
     /// something else is wrong.
     fn nobody_has_it(
         &mut self,
-        ctx: &RunContext,
+        ctx: &VerbContext,
         refused: Failure,
         now: Duration,
     ) -> Result<(), LockError> {
@@ -223,7 +227,7 @@ impl LockWaiter {
     /// Looks at the lock as it is `now`; by whom it was left, if nobody holds it any more.
     fn look(
         &mut self,
-        ctx: &RunContext,
+        ctx: &VerbContext,
         id: &str,
         holder: Option<&Holder>,
         now: Duration,
@@ -274,13 +278,13 @@ fn of_newer_spc(project: &str, newer: &FormatError) -> Failure {
 }
 
 /// What is known of the process that holds a lock.
-pub fn liveness(ctx: &RunContext, holder: Option<&Holder>) -> Liveness {
+pub fn liveness(ctx: &VerbContext, holder: Option<&Holder>) -> Liveness {
     holder
         .and_then(|holder| holder.process.as_ref())
         .map_or(Liveness::Unknown, |process| ctx.host.liveness(process))
 }
 
-async fn wait_a_little(ctx: &RunContext) -> Result<(), Failure> {
+async fn wait_a_little(ctx: &VerbContext) -> Result<(), Failure> {
     use futures::FutureExt;
     futures::select_biased! {
         () = ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
@@ -301,7 +305,7 @@ pub struct ExistingLock {
 ///
 /// # Errors
 /// Of kind `conflict` where something else has the lock's name.
-pub async fn holder(ctx: &RunContext, project: &str) -> Result<Option<ExistingLock>, Failure> {
+pub async fn holder(ctx: &VerbContext, project: &str) -> Result<Option<ExistingLock>, Failure> {
     let engine = &ctx.engine;
     let Some(found) = find_container(&**engine, &lock_container(project)).await? else {
         return Ok(None);
@@ -325,8 +329,8 @@ pub fn described(holder: Option<&Holder>) -> String {
     )
 }
 
-async fn take(ctx: &RunContext, project: &str) -> Result<LockAttempt, LockError> {
-    let body = create::lock(project, &ctx.run);
+async fn take(ctx: &VerbContext, project: &str) -> Result<LockAttempt, LockError> {
+    let body = create::lock(project, &ctx.run.id);
     let created = match ctx.engine.container_create(&lock_container(project), None, body).await {
         Ok(created) => created,
         Err(error) if error.is_conflict() => {
@@ -336,7 +340,7 @@ async fn take(ctx: &RunContext, project: &str) -> Result<LockAttempt, LockError>
     };
     let mut holder = Holder {
         who: ctx.host.identity(),
-        run: ctx.run.clone(),
+        run: ctx.run.id.clone(),
         since: ctx.host.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         beat: 0,
         process: ctx.host.process_mark(),
@@ -375,7 +379,7 @@ async fn take(ctx: &RunContext, project: &str) -> Result<LockAttempt, LockError>
     }))
 }
 
-async fn ensure_empty_image(ctx: &RunContext) -> Result<(), LockError> {
+async fn ensure_empty_image(ctx: &VerbContext) -> Result<(), LockError> {
     match ctx.engine.image_inspect(LOCK_IMAGE).await {
         Ok(_) => return Ok(()),
         Err(error) if error.is_not_found() => {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::RunContext;
+use super::VerbContext;
 use crate::model::Failure;
 use crate::model::plan::{Action, Plan};
 use crate::model::spec::Project;
@@ -10,7 +10,11 @@ use crate::model::spec::log_options::{check_with_default, depends_on_engine};
 
 /// Fails if a container that the plan makes has log options that the engine refuses. An engine that
 /// does not say its default will say so itself.
-pub(super) async fn check(ctx: &RunContext, project: &Project, plan: &Plan) -> Result<(), Failure> {
+pub(super) async fn check(
+    ctx: &VerbContext,
+    project: &Project,
+    plan: &Plan,
+) -> Result<(), Failure> {
     let creates =
         plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));
     let services: BTreeSet<&String> = creates.filter_map(|step| step.service.as_ref()).collect();

@@ -18,7 +18,7 @@ pub use self::container::last_lines;
 use self::container::{OpenLog, Range};
 pub use self::selection::{LogLine, LogQuery, LogSource, Selection};
 use self::selection::{unreadable, warn};
-use super::RunContext;
+use super::VerbContext;
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::model::Failure;
 use crate::model::event::Level;
@@ -32,7 +32,7 @@ pub type LogStream = BoxStream<'static, Result<LogLine, Failure>>;
 /// # Errors
 /// If no log can be read, or the engine can't be asked.
 pub async fn read(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     selection: Selection,
     query: LogQuery,
 ) -> Result<LogStream, Failure> {
@@ -67,7 +67,7 @@ pub async fn read(
 /// Fails with the first of `refused` if nothing else is left, or if it is about more than one log;
 /// else warns of each.
 fn refuse_or_warn(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     refused: &[(LogSource, EngineError)],
     is_all: bool,
 ) -> Result<(), Failure> {
@@ -86,7 +86,7 @@ fn refuse_or_warn(
 
 /// What is in the logs by now. A log that breaks off is warned of, and the others go on.
 fn history(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     sources: Vec<(LogSource, OpenLog)>,
 ) -> impl futures::Stream<Item = Result<LogLine, Failure>> + Send + use<> {
     let ctx = ctx.clone();

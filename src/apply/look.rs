@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::RunContext;
+use super::VerbContext;
 use super::observe::{ObserveScope, look_at_owners, observe};
-use super::records::Records;
 use super::writers::look_at_folders;
 use crate::model::Failure;
 use crate::model::observed_state::ObservedState;
 
 /// What there is of a project.
-pub async fn look(ctx: &RunContext, project: &str) -> Result<ObservedState, Failure> {
-    let records = Records::new(&*ctx.host, &ctx.policy, project);
+pub async fn look(ctx: &VerbContext, project: &str) -> Result<ObservedState, Failure> {
+    let records = ctx.records(project);
     let mut observed =
         observe(&*ctx.engine, project, ObserveScope::Project, &BTreeSet::new(), &records.state())
             .await?;

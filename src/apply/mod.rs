@@ -63,4 +63,4 @@ mod verb_run;
 pub mod verbs;
 pub mod writers;
 
-pub use run_context::{OnProgress, RunContext};
+pub use run_context::{FileVariable, OnProgress, ProjectSettings, RunContext, VerbContext};

@@ -23,7 +23,7 @@ use std::path::Path;
 use bollard::models;
 use sha2::{Digest, Sha256};
 
-use super::RunContext;
+use super::VerbContext;
 use super::failures::of_engine;
 use super::held_lock::Lock;
 use super::look::look;
@@ -37,7 +37,7 @@ use crate::model::names::{
 use crate::model::observed_state::{MoveRecord, ObservedState};
 
 /// The folders other than the project directory that what there is of `project` was made from.
-pub async fn former_folders(ctx: &RunContext, project: &str) -> Result<Vec<String>, Failure> {
+pub async fn former_folders(ctx: &VerbContext, project: &str) -> Result<Vec<String>, Failure> {
     let observed = look(ctx, project).await?;
     let is_here =
         |folder: &str| ctx.policy.is_project_directory(folder, &|path| resolve(&*ctx.host, path));
@@ -61,7 +61,7 @@ impl Change {
     }
 }
 
-fn change(ctx: &RunContext, project: &str, observed: &ObservedState, takes_over: bool) -> Change {
+fn change(ctx: &VerbContext, project: &str, observed: &ObservedState, takes_over: bool) -> Change {
     let is_here =
         |folder: &str| ctx.policy.is_project_directory(folder, &|path| resolve(&*ctx.host, path));
     let is_given = ctx.policy.is_given_project(project);
@@ -102,7 +102,7 @@ fn has_folderless(observed: &ObservedState) -> bool {
 /// Networks and volumes that Docker Compose made and the project took over: what is recorded in
 /// `.spc/`, and all of them where the engine has the record that they are this folder's.
 pub(super) fn adopted(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     observed: &ObservedState,
     recorded: BTreeSet<String>,
 ) -> BTreeSet<String> {
@@ -128,7 +128,7 @@ pub(super) fn adopted(
 /// Whether what the engine has recorded of moves is not true, or not all, and this run may say so.
 /// `takes_over`: whether its verb is one that `--adopt` lets take over what Docker Compose made.
 pub(super) fn is_outdated(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &str,
     observed: &ObservedState,
     takes_over: bool,
@@ -139,7 +139,7 @@ pub(super) fn is_outdated(
 /// Records where the project was moved from, or removes a record that is not true any more. That it
 /// can't be done is said and is no failure.
 pub(super) async fn settle(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &str,
     observed: &ObservedState,
     lock: Option<&Lock>,
@@ -164,9 +164,9 @@ pub(super) async fn settle(
     Ok(())
 }
 
-async fn apply(ctx: &RunContext, project: &str, change: Change) -> Result<(), Failure> {
+async fn apply(ctx: &VerbContext, project: &str, change: Change) -> Result<(), Failure> {
     if let Some(former) = change.record {
-        let body = body(project, &ctx.directory, &former);
+        let body = body(project, &ctx.project.directory, &former);
         let name = body.name.clone().unwrap_or_default();
         let labels = body.labels.clone().unwrap_or_default();
         let created = ctx
@@ -184,7 +184,7 @@ async fn apply(ctx: &RunContext, project: &str, change: Change) -> Result<(), Fa
             .map(|folder| format!("\"{folder}\""))
             .collect::<Vec<_>>()
             .join(" and ");
-        let here = ctx.directory.display();
+        let here = ctx.project.directory.display();
         ctx.log(
             Level::Notice,
             if former.is_empty() {

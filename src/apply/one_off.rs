@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::{FutureExt, StreamExt};
 
-use super::RunContext;
+use super::VerbContext;
 use super::builds::{Rebuild, build_services};
 use super::create;
 use super::exec::{ExecResult, shown, too_large};
@@ -34,7 +34,7 @@ use crate::model::{Failure, Kind, hash};
 /// # Errors
 /// Of kind `conflict`, before anything is done, where it would write to a volume beside a container
 /// that runs.
-pub async fn run(ctx: &RunContext, one_off: &OneOffSpec<'_>) -> Result<ExecResult, Failure> {
+pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResult, Failure> {
     let mut nonce = [0; 6];
     ctx.host.random(&mut nonce);
     let of = one_off.service.map_or("run", |(_, service)| service.name.as_str());
@@ -147,7 +147,7 @@ struct ExclusiveStart<'a> {
 }
 
 impl<'a> ExclusiveStart<'a> {
-    async fn take(ctx: &'a RunContext, one_off: &OneOffSpec<'_>) -> Result<Self, Failure> {
+    async fn take(ctx: &'a VerbContext, one_off: &OneOffSpec<'_>) -> Result<Self, Failure> {
         let is_needed =
             one_off.service.is_some_and(|(project, service)| writes_alone(project, service));
         let mut turn = Self { is_needed, lock: None, among: None };
@@ -172,7 +172,11 @@ impl<'a> ExclusiveStart<'a> {
 
 /// Removes the container, whether its command has ended or not. One that may be in the middle of
 /// writing to a volume is stopped first.
-async fn remove(ctx: &RunContext, one_off: &OneOffSpec<'_>, id: &str) -> crate::engine::Result<()> {
+async fn remove(
+    ctx: &VerbContext,
+    one_off: &OneOffSpec<'_>,
+    id: &str,
+) -> crate::engine::Result<()> {
     let writes =
         one_off.service.is_some_and(|(_, service)| service.writable_volumes().next().is_some());
     if writes {
@@ -183,7 +187,7 @@ async fn remove(ctx: &RunContext, one_off: &OneOffSpec<'_>, id: &str) -> crate::
 }
 
 /// Never two containers on one writable volume, unless it is marked as shared.
-async fn refuse_second_writer(ctx: &RunContext, one_off: &OneOffSpec<'_>) -> Result<(), Failure> {
+async fn refuse_second_writer(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<(), Failure> {
     let Some((project, service)) =
         one_off.service.filter(|(project, service)| writes_alone(project, service))
     else {
@@ -202,7 +206,7 @@ async fn refuse_second_writer(ctx: &RunContext, one_off: &OneOffSpec<'_>) -> Res
 }
 
 async fn to_its_end(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     one_off: &OneOffSpec<'_>,
     id: &str,
     turn: &mut ExclusiveStart<'_>,

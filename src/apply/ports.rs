@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::RunContext;
+use super::VerbContext;
 use super::observe::{published_ports, uses_host_network};
 use crate::engine::Filters;
 use crate::host::Listener;
@@ -32,7 +32,7 @@ pub struct RequiredPort {
 }
 
 /// Fails if a container that the plan starts publishes a port that a process of this machine has.
-pub async fn check(ctx: &RunContext, project: &Project, plan: &Plan) -> Result<(), Failure> {
+pub async fn check(ctx: &VerbContext, project: &Project, plan: &Plan) -> Result<(), Failure> {
     let starts =
         plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer { .. }));
     let services: BTreeSet<&String> = starts.filter_map(|step| step.service.as_ref()).collect();
@@ -54,7 +54,7 @@ pub async fn check(ctx: &RunContext, project: &Project, plan: &Plan) -> Result<(
 }
 
 /// Fails if a process of this machine has one of the ports.
-pub async fn check_listeners(ctx: &RunContext, wanted: Vec<RequiredPort>) -> Result<(), Failure> {
+pub async fn check_listeners(ctx: &VerbContext, wanted: Vec<RequiredPort>) -> Result<(), Failure> {
     if wanted.is_empty() || !ctx.engine.publishes_here() {
         return Ok(());
     }

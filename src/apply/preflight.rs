@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::RunContext;
+use super::VerbContext;
 use super::bind_sources;
 use super::create::{self, ContainerMaking};
 use super::failures::of_engine;
@@ -45,7 +45,7 @@ async fn may_by_id(
 
 /// A plan and what it was made from.
 pub struct Preflight<'a> {
-    pub ctx: &'a RunContext,
+    pub ctx: &'a VerbContext,
     /// What containers are made of; none for verbs that create nothing.
     pub project: Option<&'a Project>,
     pub name: &'a str,
@@ -148,7 +148,7 @@ impl Preflight<'_> {
                 Some(project) => {
                     let body = create::network(
                         &project.name,
-                        &self.ctx.directory,
+                        &self.ctx.project.directory,
                         key,
                         &project.networks[key],
                     );
@@ -161,7 +161,7 @@ impl Preflight<'_> {
                     self.bound_folder(key, &project.volumes[key])?;
                     let body = create::volume(
                         &project.name,
-                        &self.ctx.directory,
+                        &self.ctx.project.directory,
                         key,
                         &project.volumes[key],
                     );
@@ -297,8 +297,8 @@ impl Preflight<'_> {
             inherited: &std::collections::BTreeMap::new(),
             secrets: &self.ctx.secrets,
             api: self.ctx.engine.api_version(),
-            directory: &self.ctx.directory.to_string_lossy(),
-            run: &self.ctx.run,
+            directory: &self.ctx.project.directory.to_string_lossy(),
+            run: &self.ctx.run.id,
         });
         may(&*self.ctx.engine, Intent::CreateContainer { name, body: &body }).await
     }
@@ -326,7 +326,7 @@ pub fn in_build(service: &Service, failure: Failure) -> Failure {
 /// Networks and volumes that a one-off container like those of `service` will use: by name, as no
 /// plan was made for it.
 pub async fn one_off_objects(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     service: &Service,
 ) -> Result<(), Failure> {

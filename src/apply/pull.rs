@@ -8,7 +8,7 @@ use futures::StreamExt;
 use super::failures::of_engine;
 use super::observe::image_id;
 use super::patience::within;
-use super::{OnProgress, RunContext};
+use super::{OnProgress, VerbContext};
 use crate::engine::{EngineError, EngineErrorKind, RegistryAuth, TransferEvent};
 use crate::model::event::{Detail, StepStatus};
 use crate::model::image_reference::ImageReference;
@@ -20,7 +20,7 @@ const STALLED: Duration = Duration::from_mins(10);
 
 /// Pulls `image`; its id.
 pub async fn pull(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     image: &str,
     auth: Option<&RegistryAuth>,
     progress: &OnProgress<'_>,

@@ -15,7 +15,7 @@ use super::patience::until_next_word;
 use super::recent_restarts::STEADY;
 use super::running_commands::RunningCommand;
 use super::startup_history::StartupHistory;
-use super::{OnProgress, RunContext};
+use super::{OnProgress, VerbContext};
 use crate::engine::exec_end::StartedCommand;
 use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
 use crate::model::event::{Detail, StepStatus};
@@ -96,7 +96,7 @@ pub struct ProbeResult {
 ///
 /// `progress` is told where it stands whenever that changes.
 pub async fn wait(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     container_events: &ContainerEvents,
     waiting: &WaitTarget<'_>,
     progress: &OnProgress<'_>,
@@ -120,7 +120,7 @@ pub async fn wait(
 /// # Errors
 /// Of kind `unhealthy`, unless it got ready again, or was a job whose work is done.
 pub async fn ended(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     container_events: &ContainerEvents,
     waiting: &WaitTarget<'_>,
     exit_code: i64,
@@ -162,7 +162,7 @@ pub async fn ended(
 }
 
 struct ReadinessWait<'a> {
-    ctx: &'a RunContext,
+    ctx: &'a VerbContext,
     waiting: &'a WaitTarget<'a>,
     progress: &'a OnProgress<'a>,
     begun: Duration,
@@ -200,7 +200,7 @@ enum WaitResult {
 
 impl<'a> ReadinessWait<'a> {
     fn new(
-        ctx: &'a RunContext,
+        ctx: &'a VerbContext,
         waiting: &'a WaitTarget<'a>,
         progress: &'a OnProgress<'a>,
         container_events: &'a ContainerEvents,
@@ -706,7 +706,7 @@ fn shown(test: &[String]) -> String {
 /// Runs a container's effective check once (or `test`), as the engine would: same user, same shell,
 /// its timeout. Nothing if it timed out.
 pub async fn probe(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     seen: &InspectedContainer,
     test: Option<&HealthTest>,
 ) -> Result<Option<ProbeResult>, Failure> {

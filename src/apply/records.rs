@@ -93,33 +93,52 @@ struct Key {
     key: String,
 }
 
-/// Reads and writes the records of a project.
+/// What was read of each project's records: what one verb knows of them.
+#[derive(Default)]
+pub struct ReadRecords {
+    states: Mutex<BTreeMap<String, Result<Arc<State>, FormatError>>>,
+    keys: Mutex<BTreeMap<String, Key>>,
+}
+
+/// Reads and writes the records of a project. What was read once is not read again, but before it
+/// is changed and by [`Self::read_again`]: other runs may have changed it.
 pub struct Records<'a> {
     host: &'a dyn Host,
-    /// `.spc`, or why it is not used.
-    folder: Result<CheckedPath, HostError>,
+    policy: &'a Policy,
     project: &'a str,
+    read: Arc<ReadRecords>,
 }
 
 impl<'a> Records<'a> {
     /// The records of `project` in the project directory of `policy`.
-    pub fn new(host: &'a dyn Host, policy: &Policy, project: &'a str) -> Self {
-        Self { host, folder: usable_folder(host, policy), project }
+    pub fn new(host: &'a dyn Host, policy: &'a Policy, project: &'a str) -> Self {
+        Self { host, policy, project, read: Arc::default() }
+    }
+
+    /// The same, knowing what others read already.
+    #[must_use]
+    pub fn sharing(self, read: Arc<ReadRecords>) -> Self {
+        Self { read, ..self }
+    }
+
+    /// `.spc`, or why it is not used.
+    fn folder(&self) -> Result<CheckedPath, HostError> {
+        usable_folder(self.host, self.policy)
     }
 
     fn path(&self, name: &str) -> Result<CheckedPath, HostError> {
-        Ok(self.folder.clone()?.join(self.project).join(name))
+        Ok(self.folder()?.join(self.project).join(name))
     }
 
     /// What is remembered; nothing if there is nothing, or it can't be read. A verb that goes by it
     /// begins with [`Self::check`].
-    pub fn state(&self) -> State {
-        self.read_state().unwrap_or_default()
+    pub fn state(&self) -> Arc<State> {
+        self.known().unwrap_or_default()
     }
 
     /// Fails where something is remembered that this spc does not understand.
     pub fn check(&self) -> Result<(), Failure> {
-        let Err(unreadable) = self.read_state() else { return Ok(()) };
+        let Err(unreadable) = self.known() else { return Ok(()) };
         let path = self.path(STATE)?;
         Err(Failure::new(
             Kind::Failed,
@@ -137,28 +156,49 @@ impl<'a> Records<'a> {
         }))
     }
 
+    /// Reads what another run may have changed since: the lock was waited for.
+    pub fn read_again(&self) {
+        let _ = self.read();
+    }
+
+    fn known(&self) -> Result<Arc<State>, FormatError> {
+        let known = self.read.states.lock().get(self.project).cloned();
+        known.unwrap_or_else(|| self.read())
+    }
+
+    fn read(&self) -> Result<Arc<State>, FormatError> {
+        self.know(self.read_file().map(Arc::new))
+    }
+
+    fn know(&self, state: Result<Arc<State>, FormatError>) -> Result<Arc<State>, FormatError> {
+        self.read.states.lock().insert(self.project.to_owned(), state.clone());
+        state
+    }
+
     /// A file that can't be reached counts as none: records on a disk that is read-only or full
     /// only spare work.
-    fn read_state(&self) -> Result<State, FormatError> {
+    fn read_file(&self) -> Result<State, FormatError> {
         match self.path(STATE).and_then(|path| self.host.read(&path)) {
             Ok(bytes) => format::read_json(&bytes, format::STATE),
             Err(_) => Ok(State::default()),
         }
     }
 
-    /// Changes what is remembered. A file that this spc does not understand is left as it is:
-    /// [`Self::check`] says so.
+    /// Changes what is remembered, as it is now: other tasks and runs change it too. A file that
+    /// this spc does not understand is left as it is: [`Self::check`] says so.
     pub fn update(&self, change: impl FnOnce(&mut State)) -> Result<(), HostError> {
-        let Ok(before) = self.read_state() else { return Ok(()) };
-        let mut state = before.clone();
+        let Ok(before) = self.read() else { return Ok(()) };
+        let mut state = State::clone(&before);
         change(&mut state);
-        if state == before {
+        if state == *before {
             return Ok(());
         }
         self.make_folder()?;
         let content = VersionedContent::new(format::STATE, &state);
         let text = serde_json::to_vec_pretty(&content).unwrap_or_default();
-        self.host.write(&self.path(STATE)?, &text, None)
+        self.host.write(&self.path(STATE)?, &text, None)?;
+        let _ = self.know(Ok(Arc::new(state)));
+        Ok(())
     }
 
     /// `<key id>:<fingerprint>` of values, keyed so that none can be guessed. The key is made at
@@ -184,6 +224,15 @@ impl<'a> Records<'a> {
     }
 
     fn key(&self) -> Result<Key, HostError> {
+        if let Some(key) = self.read.keys.lock().get(self.project) {
+            return Ok(key.clone());
+        }
+        let key = self.read_key()?;
+        self.read.keys.lock().insert(self.project.to_owned(), key.clone());
+        Ok(key)
+    }
+
+    fn read_key(&self) -> Result<Key, HostError> {
         let path = self.path(KEY)?;
         match self.host.read(&path) {
             Ok(bytes) => format::read_json(&bytes, format::KEY).map_err(|unreadable| {
@@ -216,7 +265,7 @@ impl<'a> Records<'a> {
     }
 
     fn make_folder(&self) -> Result<(), HostError> {
-        let folder = self.folder.clone()?;
+        let folder = self.folder()?;
         make_folder(self.host, &folder)?;
         self.host.create_folder(&folder.join(self.project))
     }

@@ -1,6 +1,6 @@
 //! The way back of a network whose subnet another one got.
 
-use super::RunContext;
+use super::VerbContext;
 use super::create;
 use super::failures::of_engine;
 use super::observe::find_network;
@@ -24,7 +24,7 @@ pub(super) struct NetworkRestore<'a> {
 /// Makes the network again, unless it is still there, and puts stopped containers back on it as
 /// they were: the engine knows a container's network by its id, which is another one now.
 pub(super) async fn restore(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     restored: &NetworkRestore<'_>,
     containers: &[ContainerRef],
 ) -> Result<(), Failure> {
@@ -38,7 +38,7 @@ pub(super) async fn restore(
             .map_err(|error| of_engine(error, &format!("remove the network \"{instead}\"")))?;
     }
     let mut body =
-        create::network(restored.project, &ctx.directory, restored.key, restored.network);
+        create::network(restored.project, &ctx.project.directory, restored.key, restored.network);
     // What the engine chose then stands in the settings now: the description is still that one.
     let labels = restored
         .hash

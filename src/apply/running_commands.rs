@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::future::join_all;
 use parking_lot::Mutex;
 
-use super::RunContext;
+use super::VerbContext;
 use super::exec_end::end;
 use crate::engine::Engine;
 use crate::engine::exec_end::{StartedCommand, send};
@@ -31,14 +31,14 @@ fn with_all<T>(work: impl FnOnce(&mut Vec<Entry>) -> T) -> T {
 
 /// A command that runs. Dropped while its run is interrupted, it is left to [`end_left`].
 pub struct RunningCommand<'a> {
-    ctx: &'a RunContext,
+    ctx: &'a VerbContext,
     number: u64,
     is_over: bool,
 }
 
 impl<'a> RunningCommand<'a> {
     /// The command is about to be started.
-    pub fn begin(ctx: &'a RunContext, started: StartedCommand) -> Self {
+    pub fn begin(ctx: &'a VerbContext, started: StartedCommand) -> Self {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         with_all(|all| {
             all.push(Entry { number, engine: ctx.engine.clone(), started, is_left: false })
@@ -74,7 +74,7 @@ impl Drop for RunningCommand<'_> {
 }
 
 /// Ends what an interrupted run has left: health checks that were in flight.
-pub async fn end_left(ctx: &RunContext) {
+pub async fn end_left(ctx: &VerbContext) {
     let is_own = |entry: &Entry| entry.is_left && Arc::ptr_eq(&entry.engine, &ctx.engine);
     let left: Vec<Entry> =
         with_all(|all| all.iter().filter(|entry| is_own(entry)).cloned().collect());

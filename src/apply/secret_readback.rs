@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 
-use super::RunContext;
+use super::VerbContext;
 use super::failures::of_engine;
 use super::patience::within;
 use super::secrets::value;
@@ -33,7 +33,7 @@ impl KnownSecrets {
     /// → `<key id>:<fingerprint>`).
     pub(super) async fn look_at(
         &self,
-        ctx: &RunContext,
+        ctx: &VerbContext,
         project: &Project,
         fingerprints: &BTreeMap<String, String>,
         observed: &mut ObservedState,
@@ -62,7 +62,7 @@ impl KnownSecrets {
 }
 
 async fn look(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     service: &Service,
     id: &str,
@@ -82,7 +82,7 @@ async fn look(
 /// The names of the service's secrets that have another value in the container; why that can't be
 /// told. As in `secrets::values_of`: its files, and what is exposed in its environment.
 async fn changed(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     service: &Service,
     id: &str,
@@ -119,7 +119,7 @@ async fn changed(
 }
 
 /// Whether the file at `path` has this content; why that can't be told.
-async fn has_file(ctx: &RunContext, id: &str, path: &str, content: &[u8]) -> Result<bool, String> {
+async fn has_file(ctx: &VerbContext, id: &str, path: &str, content: &[u8]) -> Result<bool, String> {
     let failed = |error: EngineError| {
         if error.is_not_found() {
             format!("there is no \"{path}\" in it")

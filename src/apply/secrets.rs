@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::RunContext;
+use super::VerbContext;
 use super::failures::of_engine;
 use super::records::Records;
 use crate::host::resolve::resolve;
@@ -18,7 +18,7 @@ use crate::model::spec::{FileMount, Project, Secret, SecretSource, Service};
 use crate::model::{Failure, Kind};
 
 /// The value of a top-level secret, from its file or variable.
-pub fn value(ctx: &RunContext, name: &str, secret: &Secret) -> Result<String, Failure> {
+pub fn value(ctx: &VerbContext, name: &str, secret: &Secret) -> Result<String, Failure> {
     let value = read(ctx, name, secret).map_err(|failure| match failure.path {
         Some(_) => failure,
         None => {
@@ -36,7 +36,7 @@ pub fn value(ctx: &RunContext, name: &str, secret: &Secret) -> Result<String, Fa
     Ok(value)
 }
 
-fn read(ctx: &RunContext, name: &str, secret: &Secret) -> Result<String, Failure> {
+fn read(ctx: &VerbContext, name: &str, secret: &Secret) -> Result<String, Failure> {
     Ok(match &secret.source {
         SecretSource::File(path) => {
             // Once more: since it was described, a container may have put a symlink there.
@@ -53,7 +53,7 @@ fn read(ctx: &RunContext, name: &str, secret: &Secret) -> Result<String, Failure
             })?
         }
         SecretSource::Environment(variable) => {
-            ctx.environment.get(variable).cloned().ok_or_else(|| {
+            ctx.project.environment.get(variable).cloned().ok_or_else(|| {
                 Failure::usage(format!(
                     "The secret \"{name}\" has no value: the variable \"{variable}\" is not set"
                 ))
@@ -65,7 +65,7 @@ fn read(ctx: &RunContext, name: &str, secret: &Secret) -> Result<String, Failure
 
 /// What would be delivered to a service: its secret files, and secrets exposed in its environment.
 pub(super) fn values_of(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     service: &Service,
 ) -> Result<BTreeMap<String, String>, Failure> {
@@ -86,7 +86,7 @@ pub(super) fn values_of(
 
 /// Service → `<key id>:<fingerprint>`, for those that get a secret.
 pub fn fingerprints<'a>(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     records: &Records<'_>,
     project: &Project,
     services: impl Iterator<Item = &'a Service>,
@@ -109,7 +109,7 @@ pub fn fingerprints<'a>(
 
 /// Writes a service's secret files into a container that was never started.
 pub async fn deliver(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     service: &Service,
     container: &str,
@@ -124,7 +124,7 @@ pub async fn deliver(
 
 /// Writes a service's config files into a container that was never started.
 pub async fn deliver_configs(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     service: &Service,
     container: &str,
@@ -139,7 +139,7 @@ pub async fn deliver_configs(
 
 /// `kind`: secret or config.
 async fn upload(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     service: &Service,
     container: &str,
     kind: &str,

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use super::RunContext;
-use super::records::Records;
+use super::VerbContext;
 use crate::engine::label_filter;
 use crate::model::event::Event;
 use crate::model::names::label;
@@ -27,9 +26,11 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 /// Waits until the engine is done with what a killed run of `project` asked of it last; less exact
 /// where the engine doesn't answer.
-pub(super) async fn settle(ctx: &RunContext, project: &str) {
+pub(super) async fn settle(ctx: &VerbContext, project: &str) {
     let begun = ctx.host.monotonic();
     ctx.host.sleep(SHORT).await;
+    // Up to its end that run may have noted more.
+    ctx.records(project).read_again();
     let mut longest = Duration::ZERO;
     for id in stopping(ctx, project).await {
         longest = longest.max(grace(ctx, &id).await + MARGIN).min(LONGEST);
@@ -54,9 +55,9 @@ pub(super) async fn settle(ctx: &RunContext, project: &str) {
 /// Ids of containers that run and that the killed run noted to stop, which every run does before it
 /// asks the engine. Killed between the two, it did not ask: then they go on running, and the end of
 /// their grace periods says so.
-async fn stopping(ctx: &RunContext, project: &str) -> Vec<String> {
-    let stopped = Records::new(&*ctx.host, &ctx.policy, project).state().stopped;
-    if stopped.is_empty() {
+async fn stopping(ctx: &VerbContext, project: &str) -> Vec<String> {
+    let remembered = ctx.records(project).state();
+    if remembered.stopped.is_empty() {
         return Vec::new();
     }
     let running = ctx
@@ -67,12 +68,12 @@ async fn stopping(ctx: &RunContext, project: &str) -> Vec<String> {
     running
         .into_iter()
         .filter_map(|container| container.id)
-        .filter(|id| stopped.contains(id))
+        .filter(|id| remembered.stopped.contains(id))
         .collect()
 }
 
 /// How long the engine waits for a container to stop before it kills it.
-async fn grace(ctx: &RunContext, id: &str) -> Duration {
+async fn grace(ctx: &VerbContext, id: &str) -> Duration {
     let found = ctx.engine.container_inspect(id).await.ok();
     let seconds = found
         .and_then(|found| found.config?.stop_timeout)

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 
 use futures::future::BoxFuture;
 
-use super::RunContext;
+use super::VerbContext;
 use super::failures::of_engine;
 use super::observe::bystanders;
 use super::writers::WriterCheck;
@@ -22,7 +22,7 @@ use crate::model::{Failure, Kind};
 
 /// A container that is to be started.
 pub(super) struct StartCheck<'a> {
-    pub ctx: &'a RunContext,
+    pub ctx: &'a VerbContext,
     /// The project's name.
     pub name: &'a str,
     pub project: Option<&'a Project>,

@@ -4,12 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::RunContext;
+use super::VerbContext;
 use super::failures::{
     cause_of, is_paused, is_taken_address, not_executable, of_engine, taken_port, taken_port_hint,
 };
 use super::observe::{ObserveScope, observe, publisher, wanted_names};
-use super::records::Records;
 use crate::engine::EngineError;
 use crate::model::reconcile::{taken_address, taken_address_of};
 use crate::model::spec::Project;
@@ -22,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A start that the engine refused.
 pub struct RefusedStart<'a> {
-    pub ctx: &'a RunContext,
+    pub ctx: &'a VerbContext,
     /// `start` or `restart`.
     pub verb: &'a str,
     /// The project's name.
@@ -105,7 +104,7 @@ impl RefusedStart<'_> {
     async fn who_has_address(&self) -> Option<Failure> {
         let ctx = self.ctx;
         let names = self.described.map_or_else(BTreeSet::new, wanted_names);
-        let records = Records::new(&*ctx.host, &ctx.policy, self.project);
+        let records = ctx.records(self.project);
         let observed =
             observe(&*ctx.engine, self.project, ObserveScope::Engine, &names, &records.state())
                 .await

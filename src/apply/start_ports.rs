@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::RunContext;
+use super::VerbContext;
 use super::ports::{RequiredPort, check_listeners};
 use crate::engine::Engine;
 use crate::model::Failure;
@@ -13,7 +13,11 @@ use crate::model::reconcile::check_ports;
 
 /// Fails if a container that the plan starts or restarts needs a host port that another container
 /// or a process of this machine has.
-pub async fn check(ctx: &RunContext, plan: &Plan, observed: &ObservedState) -> Result<(), Failure> {
+pub async fn check(
+    ctx: &VerbContext,
+    plan: &Plan,
+    observed: &ObservedState,
+) -> Result<(), Failure> {
     let started: Vec<_> = plan
         .steps
         .iter()

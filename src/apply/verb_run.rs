@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::RunContext;
+use super::VerbContext;
 use super::execute::{Execution, ExecutionReport};
 use super::final_check;
 use super::image_checks::look_at_image_checks;
@@ -16,7 +16,6 @@ use super::observe::{ObserveScope, bystanders, look_at_owners, observe};
 use super::outcome::{DEFAULT_LOCK_PATIENCE, Outcome};
 use super::preflight::{Preflight, may};
 use super::recent_restarts::look_at_restarted;
-use super::records::Records;
 use super::secret_readback::KnownSecrets;
 use super::writers::look_at_folders;
 use crate::engine::Intent;
@@ -30,7 +29,7 @@ use crate::model::spec::Project;
 /// One verb under way: plans without the lock; if there is something to do, or another run's lock
 /// is there, locks, observes again and does what is to be done then.
 pub(super) struct VerbRun<'a> {
-    pub(super) ctx: &'a RunContext,
+    pub(super) ctx: &'a VerbContext,
     pub(super) project: Option<&'a Project>,
     pub(super) name: &'a str,
     pub(super) verb: &'static str,
@@ -83,7 +82,7 @@ pub(super) type MakePlan<'a> = dyn Fn(&ObservedState) -> Result<Plan, Failure> +
 impl<'a> VerbRun<'a> {
     /// A verb that needs no description, without its name.
     pub(super) fn without_description(
-        ctx: &'a RunContext,
+        ctx: &'a VerbContext,
         project: &'a str,
         names: &'a BTreeSet<String>,
         fingerprints: &'a BTreeMap<String, String>,
@@ -200,6 +199,7 @@ impl VerbRun<'_> {
         lock: Option<&'a Lock>,
     ) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(async move {
+            self.ctx.records(self.name).read_again();
             let observed = self.observe().await?;
             let plan = self.plan(make_plan, &observed).await?;
             if plan.steps.is_empty() {
@@ -229,7 +229,7 @@ impl VerbRun<'_> {
     }
 
     fn check_formats(&self, observed: &ObservedState) -> Result<(), Failure> {
-        let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
+        let records = self.ctx.records(self.name);
         newer_versions::check(&records, observed)
     }
 
@@ -297,7 +297,7 @@ impl VerbRun<'_> {
     }
 
     async fn observe(&self) -> Result<ObservedState, Failure> {
-        let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
+        let records = self.ctx.records(self.name);
         let scope = if self.project.is_some() || self.sees_others {
             ObserveScope::Engine
         } else {
@@ -341,9 +341,7 @@ impl VerbRun<'_> {
                 .project
                 .map(|project| final_check::kept(observed, plan, project, self.services))
                 .unwrap_or_default();
-            let startup_histories = Records::new(&*self.ctx.host, &self.ctx.policy, self.name)
-                .state()
-                .startup_histories;
+            let startup_histories = self.ctx.records(self.name).state().startup_histories.clone();
             let execution = Execution {
                 ctx: self.ctx,
                 project: self.project,
@@ -389,15 +387,16 @@ impl VerbRun<'_> {
     }
 
     fn outcome(&self, observed: ObservedState, report: &ExecutionReport) -> Outcome {
-        let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
-        let remembered = records.state().ready;
+        let records = self.ctx.records(self.name);
+        let remembered = records.state();
         let ready = observed
             .containers
             .iter()
             .filter_map(|container| {
                 let now = report.ready.get(&container.id).copied();
-                let before =
-                    || remembered.get(&container.id).map(|millis| Duration::from_millis(*millis));
+                let before = || {
+                    remembered.ready.get(&container.id).map(|millis| Duration::from_millis(*millis))
+                };
                 Some((container.id.clone(), now.or_else(before)?))
             })
             .collect();
@@ -411,7 +410,7 @@ impl VerbRun<'_> {
 
     /// Keeps what the next run needs; that it can't be kept is said and is no failure.
     fn record(&self, report: &ExecutionReport, observed: &ObservedState) {
-        let records = Records::new(&*self.ctx.host, &self.ctx.policy, self.name);
+        let records = self.ctx.records(self.name);
         let kept = records.update(|state| {
             state.passes.extend(report.passes.clone());
             let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);

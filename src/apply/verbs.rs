@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use parking_lot::Mutex;
 
-use super::RunContext;
+use super::VerbContext;
 use super::bind_sources;
 use super::build_changes;
 use super::container_events::ContainerEvents;
@@ -17,7 +17,7 @@ use super::observe::wanted_names;
 pub use super::outcome::{DEFAULT_LOCK_PATIENCE, Outcome};
 use super::preflight;
 use super::readiness::{self, WaitTarget};
-use super::records::{Records, Scale};
+use super::records::Scale;
 use super::running_commands::end_left;
 use super::secret_readback::KnownSecrets;
 use super::secrets;
@@ -50,7 +50,7 @@ pub struct UpOptions {
 
 /// Brings the services up, ready. What is unchanged is not touched.
 pub async fn up(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     options: &UpOptions,
 ) -> Result<Outcome, Failure> {
@@ -59,7 +59,7 @@ pub async fn up(
 
 /// The same, with what the caller does under the project's lock, if the verb takes it.
 pub async fn up_under_lock(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     options: &UpOptions,
     under_lock: Option<LockHooks<'_>>,
@@ -72,7 +72,7 @@ pub async fn up_under_lock(
 /// volumes and, if `with_dependencies`, the services that it depends on. Removes what one-off
 /// containers a killed run left.
 pub async fn prepare_one_off(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     service: &str,
     with_dependencies: bool,
@@ -88,7 +88,7 @@ pub async fn prepare_one_off(
 }
 
 /// Removes the one-off containers that killed runs of `project` left.
-pub async fn remove_left_behind(ctx: &RunContext, project: &str) -> Result<(), Failure> {
+pub async fn remove_left_behind(ctx: &VerbContext, project: &str) -> Result<(), Failure> {
     let (names, fingerprints) = (BTreeSet::new(), BTreeMap::new());
     let work = VerbRun {
         verb: "run",
@@ -108,7 +108,7 @@ enum UpPurpose<'a> {
 }
 
 async fn bring_up(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     options: &UpOptions,
     services: BTreeSet<String>,
@@ -123,9 +123,9 @@ async fn bring_up(
         UpPurpose::Up => options.services.iter().flatten().cloned().collect(),
         UpPurpose::Scale(..) | UpPurpose::OneOff(_) => BTreeSet::new(),
     };
-    let records = Records::new(&*ctx.host, &ctx.policy, &project.name);
+    let records = ctx.records(&project.name);
     records.check()?;
-    let mut scales = records.state().scales;
+    let mut scales = records.state().scales.clone();
     // What is written for a service counts, whatever it was scaled to before.
     let remembered = scales.len();
     scales.retain(|name, _| !is_scale_described(project, name));
@@ -189,10 +189,10 @@ async fn bring_up(
             secrets: &ctx.secrets,
             fingerprints: fingerprints.clone(),
             asked: asked.clone(),
-            stopped: state.stopped,
+            stopped: state.stopped.clone(),
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
-            adopted: moved_project::adopted(ctx, observed, state.adopted),
+            adopted: moved_project::adopted(ctx, observed, state.adopted.clone()),
             build: options.build,
             bases: &bases,
             renew_anonymous_volumes: options.renew_anonymous_volumes,
@@ -236,7 +236,7 @@ async fn bring_up(
 
 /// Stops and removes what belongs to the project; volumes if asked.
 pub async fn down(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &str,
     options: DownOptions,
 ) -> Result<Outcome, Failure> {
@@ -248,7 +248,7 @@ pub async fn down(
         sees_others: true,
         ..VerbRun::without_description(ctx, project, &names, &fingerprints)
     };
-    let records = Records::new(&*ctx.host, &ctx.policy, project);
+    let records = ctx.records(project);
     let anonymous = Mutex::new(BTreeSet::new());
     let plan = |observed: &ObservedState| {
         let own = observed.containers.iter().filter(|container| container.ours || options.adopt);
@@ -260,7 +260,7 @@ pub async fn down(
             project,
             observed,
             options,
-            &moved_project::adopted(ctx, observed, records.state().adopted),
+            &moved_project::adopted(ctx, observed, records.state().adopted.clone()),
         ))
     };
     let outcome = work.run(&plan).await?;
@@ -295,7 +295,7 @@ pub enum Lifecycle {
 /// Starts, stops, restarts or removes containers as they are. A job that is done is not started
 /// again.
 pub async fn lifecycle(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &str,
     services: &BTreeSet<String>,
     verb: Lifecycle,
@@ -315,7 +315,7 @@ pub enum ServiceChoice {
 
 /// The same of services that were chosen so.
 pub async fn lifecycle_of(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &str,
     services: &BTreeSet<String>,
     chosen: ServiceChoice,
@@ -324,7 +324,7 @@ pub async fn lifecycle_of(
 ) -> Result<Outcome, Failure> {
     let names = BTreeSet::new();
     let fingerprints = BTreeMap::new();
-    let records = Records::new(&*ctx.host, &ctx.policy, project);
+    let records = ctx.records(project);
     let word = match verb {
         Lifecycle::Start => "start",
         Lifecycle::Stop => "stop",
@@ -339,7 +339,7 @@ pub async fn lifecycle_of(
         ..VerbRun::without_description(ctx, project, &names, &fingerprints)
     };
     work.run(&|observed| {
-        let mut stopped = records.state().stopped;
+        let mut stopped = records.state().stopped.clone();
         if chosen == ServiceChoice::ByName {
             // None of them counts as done.
             let named = observed
@@ -363,7 +363,7 @@ pub async fn lifecycle_of(
 /// Waits until containers of a service are ready or completed; a timeout of the caller's is an
 /// error of kind `timeout`.
 pub async fn wait(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &str,
     service: &str,
     described: Option<&Service>,
@@ -410,7 +410,7 @@ pub async fn wait(
 
 /// Gives a service so many containers; later runs keep it until the described number changes.
 pub async fn scale(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     service: &str,
     count: u32,

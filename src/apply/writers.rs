@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::RunContext;
+use super::VerbContext;
 use super::name_holder::Holder;
 use super::observe::{ObserveScope, bystanders, find_container, observe};
-use super::records::Records;
 use super::start_ports;
 use crate::host::Host;
 use crate::model::observed_state::{Container, EngineContainer, ObservedState};
@@ -20,7 +19,7 @@ use crate::model::{Failure, Kind};
 
 /// A plan, and what it is held against.
 pub struct WriterCheck<'a> {
-    pub ctx: &'a RunContext,
+    pub ctx: &'a VerbContext,
     /// The project's name.
     pub name: &'a str,
     pub project: Option<&'a Project>,
@@ -40,13 +39,19 @@ impl WriterCheck<'_> {
 
     /// The first container beside which `plan` would start a second writer, and the refusal.
     pub(super) async fn second(&self, plan: &Plan) -> Option<(ContainerRef, Failure)> {
-        let shared = Records::new(&*self.ctx.host, &self.ctx.policy, self.name).state().shared;
+        let remembered = self.ctx.records(self.name).state();
         let mut storages = self.observed.storages.clone();
         let mounted = self.all.iter().flat_map(|there| there.folders.iter().cloned());
         follow_links(self.ctx, &mut storages, mounted);
         let Self { project, observed, all, .. } = *self;
-        let writers =
-            Writers { plan, project, observed, storages: &storages, all, shared: &shared };
+        let writers = Writers {
+            plan,
+            project,
+            observed,
+            storages: &storages,
+            all,
+            shared: &remembered.shared,
+        };
         let second = writers.second()?;
         Some((second.holder.clone(), self.refusal(&second).await))
     }
@@ -121,7 +126,7 @@ impl WriterCheck<'_> {
 }
 
 /// Finds out where folders are, where the engine's machine is this one: a symlink is another name.
-fn follow_links(ctx: &RunContext, storages: &mut Storages, folders: impl Iterator<Item = String>) {
+fn follow_links(ctx: &VerbContext, storages: &mut Storages, folders: impl Iterator<Item = String>) {
     if !ctx.engine.is_local() {
         return;
     }
@@ -144,7 +149,7 @@ fn real_folder(host: &dyn Host, folder: &str) -> Option<String> {
 
 /// Finds out where the folders are that the containers of a project have mounted or will have, and
 /// those that volumes stand for.
-pub fn look_at_folders(ctx: &RunContext, project: Option<&Project>, observed: &mut ObservedState) {
+pub fn look_at_folders(ctx: &VerbContext, project: Option<&Project>, observed: &mut ObservedState) {
     let described = project
         .into_iter()
         .flat_map(|project| project.services.values())
@@ -159,7 +164,7 @@ pub fn look_at_folders(ctx: &RunContext, project: Option<&Project>, observed: &m
 
 /// Fails if a container that is there would be a second writer once it is started, or needs a host
 /// port that is taken.
-pub async fn check_start(ctx: &RunContext, project: &str, container: &str) -> Result<(), Failure> {
+pub async fn check_start(ctx: &VerbContext, project: &str, container: &str) -> Result<(), Failure> {
     let all = bystanders(&*ctx.engine).await?;
     let Some(there) = all.iter().find(|there| there.id == container || there.name == container)
     else {
@@ -168,7 +173,7 @@ pub async fn check_start(ctx: &RunContext, project: &str, container: &str) -> Re
     if there.is_up {
         return Ok(());
     }
-    let records = Records::new(&*ctx.host, &ctx.policy, project);
+    let records = ctx.records(project);
     let mut observed =
         observe(&*ctx.engine, project, ObserveScope::Engine, &BTreeSet::new(), &records.state())
             .await?;
@@ -185,7 +190,7 @@ pub async fn check_start(ctx: &RunContext, project: &str, container: &str) -> Re
 
 /// Fails if a new container that writes to `volumes` would be a second writer.
 pub async fn check_new(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     project: &Project,
     service: &str,
     observed: &ObservedState,

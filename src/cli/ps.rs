@@ -31,7 +31,9 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
     let name = project_at_hand(&context).map_err(plain)?;
     let observed = context
         .executor
-        .block_on(async { verbs::look(&project::run_context(&context, &name).await?, &name).await })
+        .block_on(async {
+            verbs::look(&project::verb_context(&context, &name).await?, &name).await
+        })
         .map_err(plain)?;
     if common.json {
         for container in &observed.containers {

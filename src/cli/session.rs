@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::CommonOptions;
-use crate::api::context::{Connector, Context};
+use crate::api::context::{Connector, Context, RunContext};
 use crate::api::logs::was_interrupted;
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
@@ -184,17 +184,16 @@ impl Session {
         let settings =
             place.settings(RunOptions { assume_yes: options.assume_yes || common.yes, ..options });
         let connector = self.connector(common);
-        Context::new(
-            self.host.clone(),
-            TaskExecutor::Real(handle.clone()),
+        let run = RunContext {
+            host: self.host.clone(),
+            executor: TaskExecutor::Real(handle.clone()),
             events,
-            settings,
-            connector,
-        )
-        .with_policy(place.policy.with_adoption(options.adopt))
-        .with_secrets(self.secrets.clone())
-        .with_width(self.terminal.width())
-        .with_run(run)
+            secrets: self.secrets.clone(),
+            project: settings,
+            policy: place.policy.with_adoption(options.adopt),
+            id: run,
+        };
+        Context::new(run, connector).with_width(self.terminal.width())
     }
 
     /// The way to the engine that is meant.

@@ -27,7 +27,7 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
     let name = project_at_hand(&context).map_err(plain)?;
     let work = async {
-        let ctx = project::run_context(&context, &name).await?;
+        let ctx = project::verb_context(&context, &name).await?;
         let Some(lock::ExistingLock { id, content }) = lock::holder(&ctx, &name).await? else {
             session.terminal.err(&format!("The project \"{name}\" is not locked"));
             return Ok(());

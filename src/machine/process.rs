@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::World;
 use super::waits::WaitListener;
-use crate::api::context::{Command, Connector, Context};
+use crate::api::context::{Command, Connector, Context, RunContext};
 use crate::apply::records::{Journal, new_run};
 use crate::engine::Engine;
 use crate::host::{Host, TaskExecutor};
@@ -148,19 +148,19 @@ impl World {
             let engine = engine.clone();
             async move { Ok(engine) }.boxed()
         });
-        let mut context = Context::new(
+        let run = RunContext {
             host,
-            TaskExecutor::Sim(self.executor.clone()),
+            executor: TaskExecutor::Sim(self.executor.clone()),
             events,
-            settings,
-            connector,
-        )
-        .with_policy(place.policy.clone().with_adoption(options.adopt))
-        .with_secrets(secrets)
-        .with_command(command)
-        .with_max_operations(self.limits.operations)
-        .with_awaiting(self.waits.clone())
-        .with_run(run);
+            secrets,
+            project: settings,
+            policy: place.policy.clone().with_adoption(options.adopt),
+            id: run,
+        };
+        let mut context = Context::new(run, connector)
+            .with_command(command)
+            .with_max_operations(self.limits.operations)
+            .with_awaiting(self.waits.clone());
         context.cancel = self.executor.stalled().child_token();
         context
     }

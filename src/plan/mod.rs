@@ -17,7 +17,7 @@ use futures::FutureExt;
 
 use self::host::DryRunHost;
 use self::recorder::Recorder;
-use crate::api::context::{Command, Connector, Context, ScriptObserver};
+use crate::api::context::{Command, Connector, Context, RunContext, ScriptObserver};
 use crate::apply::lock::TAKEN_OVER;
 use crate::apply::records::new_run;
 use crate::engine::Engine;
@@ -148,20 +148,19 @@ fn attempt(
         say: say.clone(),
     };
     let connector = seeding(connector.clone(), live, sim.clone(), recorder.clone(), engine.clone());
-    let run = new_run(&*host);
-    let mut context = Context::new(
+    let run = RunContext {
+        id: new_run(&*host),
         host,
-        TaskExecutor::Sim(sim.clone()),
+        executor: TaskExecutor::Sim(sim.clone()),
         events,
-        place.settings(*options),
-        connector,
-    )
-    .with_policy(place.policy.clone().with_adoption(options.adopt))
-    .with_secrets(secrets.clone())
-    .with_command(command.clone())
-    .with_width(*width)
-    .with_run(run)
-    .with_watch(following);
+        secrets: secrets.clone(),
+        project: place.settings(*options),
+        policy: place.policy.clone().with_adoption(options.adopt),
+    };
+    let mut context = Context::new(run, connector)
+        .with_command(command.clone())
+        .with_width(*width)
+        .with_watch(following);
     // It ends where nothing can happen any more.
     context.cancel = sim.stalled().clone();
     let limit = {

@@ -69,7 +69,7 @@ impl EngineNames {
     async fn observe(&self) -> Result<Names, Failure> {
         let name = project::name(&self.context)?;
         let observed =
-            verbs::look(&project::run_context(&self.context, &name).await?, &name).await?;
+            verbs::look(&project::verb_context(&self.context, &name).await?, &name).await?;
         Ok(Names {
             services: observed
                 .containers
@@ -88,7 +88,7 @@ impl EngineNames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::context::{Connector, ProjectSettings};
+    use crate::api::context::{Connector, ProjectSettings, RunContext};
     use crate::engine::sim::{Fault, FaultEffect, FaultPoint, SimEngine};
     use crate::engine::{Engine, Method};
     use crate::host::TaskExecutor;
@@ -101,13 +101,9 @@ mod tests {
         let host = Arc::new(SimHost::new(sim.clone()));
         let project =
             ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
-        Arc::new(Context::new(
-            host,
-            TaskExecutor::Sim(sim.clone()),
-            Arc::new(NoSink),
-            project,
-            connector,
-        ))
+        let executor = TaskExecutor::Sim(sim.clone());
+        let run = RunContext::new(host, executor, Arc::new(NoSink), project);
+        Arc::new(Context::new(run, connector))
     }
 
     fn waits(context: &Context, live: &EngineNames) -> u128 {

@@ -157,7 +157,7 @@ fn place_of(library: &Library, source: &str, position: Position) -> Option<Sourc
 
 /// A place in a file that the run has read.
 fn in_file(engine: &Engine, place: &FileSpan) -> Option<SourceSpan> {
-    let source = Context::of_engine(engine)?.text(&place.file);
+    let source = Context::of_engine(engine)?.script.text(&place.file);
     Some(SourceSpan { source, line: place.line, column: place.column, width: place.width })
 }
 

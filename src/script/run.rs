@@ -232,12 +232,12 @@ impl Script {
             ))
             .into());
         }
-        self.context.ended_well();
+        self.context.script.options.ended_well(&self.context.run);
         Ok(value)
     }
 
     fn help(&self) -> Help {
-        let help = self.context.help().cloned().unwrap_or_else(|| Help {
+        let help = self.context.script.help().cloned().unwrap_or_else(|| Help {
             command: self.context.command.name.clone(),
             ..Help::default()
         });

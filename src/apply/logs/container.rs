@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::StreamExt;
 
-use super::super::RunContext;
+use super::super::VerbContext;
 use super::merge::{Lines, in_order};
 use super::messages::{Reader, TimedLine, timed_lines};
 use crate::engine::{Engine, EngineError, EngineErrorKind, LogsRequest, Result};
@@ -33,7 +33,7 @@ pub struct Range {
 const READ_AHEAD: usize = 64 << 10;
 
 /// The lines of a container's log up to now, in the order of their times.
-pub async fn history(ctx: &RunContext, id: &str, range: Range) -> Result<OpenLog> {
+pub async fn history(ctx: &VerbContext, id: &str, range: Range) -> Result<OpenLog> {
     let state = State::of(&*ctx.engine, id).await?;
     let lines = match range.tail {
         Some(count) => {
@@ -56,7 +56,7 @@ pub async fn history(ctx: &RunContext, id: &str, range: Range) -> Result<OpenLog
 }
 
 /// What the container writes from `since` on, until its process ends.
-pub async fn follow(ctx: &RunContext, id: &str, since: Option<DateTime<Utc>>) -> Result<OpenLog> {
+pub async fn follow(ctx: &VerbContext, id: &str, since: Option<DateTime<Utc>>) -> Result<OpenLog> {
     let state = State::of(&*ctx.engine, id).await?;
     let request = LogsRequest {
         follow: true,
@@ -108,7 +108,7 @@ async fn read_ahead(mut lines: Lines) -> Lines {
 /// The engine counts messages, of which a long line has several, and it takes them before it looks
 /// at `until`.
 async fn tail(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     id: &str,
     tty: bool,
     range: Range,
@@ -147,7 +147,7 @@ struct LastLines {
 }
 
 impl LastLines {
-    async fn read(ctx: &RunContext, id: &str, request: &LogsRequest, count: u64) -> Result<Self> {
+    async fn read(ctx: &VerbContext, id: &str, request: &LogsRequest, count: u64) -> Result<Self> {
         let mut stream = ctx.engine.container_logs(id, request).await?;
         let mut reader = Reader::new(request.tty, ctx.secrets.clone());
         let (mut last, mut bytes) = (Self { lines: VecDeque::new(), all: 0, messages: 0 }, 0);
@@ -193,7 +193,7 @@ const TEXT: usize = 64 << 10;
 /// The last `count` lines that a container wrote since it was started at `started_at`, as text;
 /// empty if they can't be had.
 pub async fn last_lines(
-    ctx: &RunContext,
+    ctx: &VerbContext,
     id: &str,
     tty: bool,
     started_at: Option<&str>,

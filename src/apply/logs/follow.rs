@@ -19,7 +19,7 @@ use super::messages::TimedLine;
 use super::pending_lines::{PendingLines, WINDOW};
 use super::seen_lines::SeenLines;
 use super::{LogLine, LogQuery, LogSource, Selection, merge, unreadable, warn};
-use crate::apply::RunContext;
+use crate::apply::VerbContext;
 use crate::apply::failures::of_engine;
 use crate::apply::observe::{LIFE_EVENTS, LifeChange, LifeEvent, inspect_state, life_event};
 use crate::engine::{EngineError, EngineErrorKind, Filters, label_filter};
@@ -109,7 +109,7 @@ pub type Events = BoxStream<'static, Result<LifeEvent, EngineError>>;
 type Reconnection = BoxFuture<'static, (Events, Vec<LogSource>)>;
 
 /// Subscribes to what has to be known of containers; in force once the future is ready.
-pub async fn subscribe(ctx: &RunContext, selection: &Selection) -> Result<Events, Failure> {
+pub async fn subscribe(ctx: &VerbContext, selection: &Selection) -> Result<Events, Failure> {
     let mut filters = match selection {
         Selection::Project { project, .. } => label_filter(compose_label::PROJECT, project),
         Selection::Container { .. } => Filters::new(),
@@ -129,7 +129,7 @@ pub async fn subscribe(ctx: &RunContext, selection: &Selection) -> Result<Events
 
 /// The lines of `sources`, and what comes after them.
 pub async fn follow(
-    ctx: RunContext,
+    ctx: VerbContext,
     selection: Selection,
     query: LogQuery,
     sources: Vec<(LogSource, OpenLog)>,
@@ -178,7 +178,7 @@ pub async fn follow(
 }
 
 /// The engine's own time.
-async fn engine_time(ctx: &RunContext) -> Result<Option<DateTime<Utc>>, Failure> {
+async fn engine_time(ctx: &VerbContext) -> Result<Option<DateTime<Utc>>, Failure> {
     let info =
         ctx.engine.info().await.map_err(|error| of_engine(error, "ask the engine for its time"))?;
     Ok(info
@@ -188,7 +188,7 @@ async fn engine_time(ctx: &RunContext) -> Result<Option<DateTime<Utc>>, Failure>
 }
 
 struct FollowState {
-    ctx: RunContext,
+    ctx: VerbContext,
     selection: Selection,
     query: LogQuery,
     /// From when on a log is read of which no line was passed on; of a container that was there at
@@ -207,7 +207,7 @@ struct FollowState {
 
 impl FollowState {
     fn new(
-        ctx: RunContext,
+        ctx: VerbContext,
         selection: Selection,
         query: LogQuery,
         engine_now: Option<DateTime<Utc>>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::messages;
-use crate::apply::RunContext;
+use crate::apply::VerbContext;
 use crate::apply::failures::of_engine;
 use crate::apply::look::look;
 use crate::engine::{EngineError, EngineErrorKind, OutputKind};
@@ -61,7 +61,7 @@ impl Selection {
     }
 
     /// The containers that are there.
-    pub(super) async fn list(&self, ctx: &RunContext) -> Result<Vec<LogSource>, Failure> {
+    pub(super) async fn list(&self, ctx: &VerbContext) -> Result<Vec<LogSource>, Failure> {
         let services = match self {
             Self::Project { services, .. } => services,
             Self::Container { name, .. } => {
@@ -103,7 +103,7 @@ impl Selection {
 }
 
 /// Says that a container's log is not among the lines.
-pub(super) fn warn(ctx: &RunContext, logged: &LogSource, error: EngineError) {
+pub(super) fn warn(ctx: &VerbContext, logged: &LogSource, error: EngineError) {
     let failure = unreadable(logged, error);
     let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
     ctx.log(Level::Warning, format!("{}{hint}", failure.message));

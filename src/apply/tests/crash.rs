@@ -28,7 +28,7 @@ impl CrashCase {
         machine
     }
 
-    async fn run(self, ctx: &RunContext) -> Result<Outcome, Failure> {
+    async fn run(self, ctx: &VerbContext) -> Result<Outcome, Failure> {
         match self {
             Self::FirstUp => verbs::up(ctx, &project(&shop()), &UpOptions::default()).await,
             Self::ChangedUp => verbs::up(ctx, &project(&changed()), &UpOptions::default()).await,

@@ -47,8 +47,9 @@ fn a_base_image_lets_no_build_download_from_an_engine() {
         machine.host = Arc::new(
             SimHost::new(machine.executor.clone()).with_file("/project/app/Dockerfile", dockerfile),
         );
-        let ctx = machine.ctx();
-        let ctx = RunContext { policy: ctx.policy.clone().with_engines(engines.clone()), ..ctx };
+        let mut ctx = machine.ctx();
+        let run = Arc::make_mut(&mut ctx.run);
+        run.policy = run.policy.clone().with_engines(engines.clone());
         let description = json!({"services": {"web": {"build": "./app"}}});
         let failure = machine
             .run(verbs::up(&ctx, &project(&description), &UpOptions::default()))

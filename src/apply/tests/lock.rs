@@ -278,10 +278,9 @@ fn a_machine_of_the_same_name_never_takes_the_lock_of_a_live_run() {
     let _held = process().unwrap();
     // The process has ended, its heart beats on: to this machine the owner is gone, to the other
     // one it may be anybody.
-    let other = RunContext {
-        host: Arc::new(SimHost::new(machine.executor.clone()).with_boot("another")),
-        ..machine.ctx()
-    };
+    let mut other = machine.ctx();
+    Arc::make_mut(&mut other.run).host =
+        Arc::new(SimHost::new(machine.executor.clone()).with_boot("another"));
     let failure = machine.run(lock::acquire(&other, PROJECT, secs(100))).err().unwrap();
     assert_eq!(failure.kind, Kind::Lock);
 }
@@ -534,7 +533,8 @@ fn a_lock_that_could_not_be_written_is_not_left() {
 fn a_lock_that_is_held_already_is_used_and_kept() {
     let machine = machine();
     let held = Arc::new(machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap());
-    let ctx = RunContext { lock: Some(held.clone()), ..machine.ctx() };
+    let mut ctx = machine.ctx();
+    ctx.lock = Some(held.clone());
     machine.run(verbs::up(&ctx, &project(&shop()), &UpOptions::default())).unwrap();
     machine.run(verbs::down(&ctx, PROJECT, DownOptions { volumes: true, adopt: false })).unwrap();
     assert_eq!(creates(&machine, &lock_container(PROJECT)), 1);

@@ -28,6 +28,7 @@ mod passed_on;
 mod ports;
 mod property;
 mod readiness;
+mod reads;
 mod relied_on;
 mod replacement;
 mod restarts;
@@ -50,9 +51,9 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::RunContext;
 use super::records;
 use super::verbs::{self, Outcome, UpOptions};
+use super::{ProjectSettings, RunContext, VerbContext};
 use crate::engine::sim::{Call, EngineState, ImageSpec, Process, SimEngine, SimEngineBuilder};
 use crate::host::resolve::resolve;
 use crate::host::sim::SimHost;
@@ -190,23 +191,21 @@ impl Drop for Machine {
 
 impl Machine {
     /// A new run: nothing is remembered but what is on the machine.
-    pub fn ctx(&self) -> RunContext {
+    pub fn ctx(&self) -> VerbContext {
         for (name, value) in &self.environment {
             self.engine.keep_secret(name, value);
         }
-        RunContext {
-            engine: self.engine.watched(),
-            host: self.host.clone(),
-            executor: TaskExecutor::Sim(self.executor.clone()),
-            events: self.seen.clone(),
-            secrets: Arc::new(Secrets::new()),
-            cancel: CancellationToken::new(),
+        let executor = TaskExecutor::Sim(self.executor.clone());
+        let project = ProjectSettings {
             directory: DIRECTORY.into(),
-            environment: Arc::new(self.environment.clone()),
-            policy: Policy::of_folder(Path::new(DIRECTORY), &|path| resolve(&*self.host, path)),
-            run: records::new_run(&*self.host),
-            lock: None,
-        }
+            environment: self.environment.clone(),
+            ..ProjectSettings::default()
+        };
+        let run = RunContext {
+            id: records::new_run(&*self.host),
+            ..RunContext::new(self.host.clone(), executor, self.seen.clone(), project)
+        };
+        VerbContext::new(Arc::new(run), self.engine.watched(), CancellationToken::new(), None)
     }
 
     pub fn run<F: Future>(&self, future: F) -> F::Output {
@@ -232,7 +231,7 @@ impl Machine {
     /// Brings it up while `other` happens; both to their ends.
     pub fn up_while<T>(
         &self,
-        ctx: &RunContext,
+        ctx: &VerbContext,
         description: &Value,
         other: impl Future<Output = T>,
     ) -> (Result<Outcome, Failure>, T) {

@@ -24,13 +24,21 @@ fn stored() -> Value {
 }
 
 impl Machine {
+    /// A run in `folder`, its calls held to `policy`.
+    fn guarded(&self, policy: Policy, folder: &str) -> VerbContext {
+        let mut ctx = self.ctx();
+        ctx.engine = Arc::new(Guard::new(ctx.engine, policy.clone(), self.host.clone()));
+        let run = Arc::make_mut(&mut ctx.run);
+        run.policy = policy;
+        run.project.directory = folder.into();
+        ctx
+    }
+
     /// A run in `folder`; `given`: with `--project`.
-    fn around_in(&self, folder: &str, given: bool) -> RunContext {
+    fn around_in(&self, folder: &str, given: bool) -> VerbContext {
         let policy = Policy::of_folder(Path::new(folder), &|path| resolve(&*self.host, path));
         let policy = policy.with_given_project(given.then(|| PROJECT.to_owned()));
-        let ctx = self.ctx();
-        let engine = Arc::new(Guard::new(ctx.engine.clone(), policy.clone(), self.host.clone()));
-        RunContext { engine, policy, directory: folder.into(), ..ctx }
+        self.guarded(policy, folder)
     }
 
     fn up_in(&self, folder: &str, given: bool, description: &Value) -> Result<Outcome, Failure> {
@@ -266,9 +274,7 @@ fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
         machine.engine.allow_adoption();
         let policy = Policy::of_folder(Path::new(folder), &|path| resolve(&*machine.host, path))
             .with_adoption(adopts);
-        let ctx = machine.ctx();
-        let engine = Arc::new(Guard::new(ctx.engine.clone(), policy.clone(), machine.host.clone()));
-        let ctx = RunContext { engine, policy, directory: folder.into(), ..ctx };
+        let ctx = machine.guarded(policy, folder);
         let options = if adopts { adopt() } else { UpOptions::default() };
         machine.run(verbs::up(&ctx, &project(&described()), &options))
     };
@@ -304,9 +310,7 @@ fn another_folders_project_is_refused_before_anything_is_advised() {
         let policy =
             Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path))
                 .with_adoption(adopts);
-        let ctx = machine.ctx();
-        let engine = Arc::new(Guard::new(ctx.engine.clone(), policy.clone(), machine.host.clone()));
-        let ctx = RunContext { engine, policy, directory: "/srv/one".into(), ..ctx };
+        let ctx = machine.guarded(policy, "/srv/one");
         let options = if adopts { adopt() } else { UpOptions::default() };
         refused(machine.run(verbs::up(&ctx, &project(&described()), &options)), DIRECTORY);
         let services = BTreeSet::from(["db".to_owned()]);
@@ -333,9 +337,7 @@ fn the_engine_remembers_what_was_taken_over_and_only_up_takes_over() {
         let policy =
             Policy::of_folder(Path::new("/srv/one"), &|path| resolve(&*machine.host, path))
                 .with_adoption(adopts);
-        let ctx = machine.ctx();
-        let engine = Arc::new(Guard::new(ctx.engine.clone(), policy.clone(), machine.host.clone()));
-        RunContext { engine, policy, directory: "/srv/one".into(), ..ctx }
+        machine.guarded(policy, "/srv/one")
     };
     let services = BTreeSet::from(["db".to_owned()]);
     machine

@@ -38,10 +38,10 @@ fn up(machine: &Machine, description: &Value) -> Result<Outcome, Failure> {
     let journal = Journal::new(
         machine.host.clone(),
         ctx.policy.clone(),
-        ctx.run.clone(),
+        ctx.run.id.clone(),
         machine.seen.clone(),
     );
-    ctx.events = Arc::new(journal);
+    Arc::make_mut(&mut ctx.run).events = Arc::new(journal);
     machine.run(verbs::up(&ctx, &project(description), &UpOptions::default()))
 }
 

@@ -72,6 +72,8 @@ pub struct SimHost {
     requests: Mutex<Vec<HttpRequest>>,
     questions: Mutex<Vec<String>>,
     changes: Changes,
+    /// How often each file was read.
+    reads: Mutex<BTreeMap<PathBuf, usize>>,
     /// Bytes of memory that the process is said to hold; 0: what it does hold, in whichever world
     /// a script runs.
     pub held: AtomicU64,
@@ -105,6 +107,7 @@ impl SimHost {
             commands: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
+            reads: Mutex::default(),
             held: AtomicU64::default(),
         }
     }
@@ -202,6 +205,7 @@ impl Host for SimHost {
     }
 
     fn read(&self, path: &CheckedPath) -> Result<Bytes> {
+        *self.reads.lock().entry(path.as_path().to_path_buf()).or_default() += 1;
         self.on_files("read", path, LastSymlink::Follow, |files, _| files.read(path.as_path()))
     }
 

@@ -248,6 +248,11 @@ impl SimHost {
         self.listeners.lock().retain(|listener| listener.port != port);
     }
 
+    /// How often a file was read.
+    pub fn reads_of(&self, path: &str) -> usize {
+        self.reads.lock().get(Path::new(path)).copied().unwrap_or_default()
+    }
+
     /// The commands run so far, in order.
     pub fn commands(&self) -> Vec<CommandRequest> {
         self.commands.lock().clone()

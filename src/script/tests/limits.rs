@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::fixture::{Scripts, error, value};
 use super::super::run::{Runbook, Script, on_script_thread};
 use crate::api::Context;
-use crate::api::context::ProjectSettings;
+use crate::api::context::{ProjectSettings, RunContext};
 use crate::engine::{Engine, EngineError, EngineErrorKind};
 use crate::host::TaskExecutor;
 use crate::model::Kind;
@@ -238,13 +238,8 @@ fn on_a_real_conductor_an_interrupt_ends_endless_loops_side_by_side() {
         };
     let events = Arc::new(CancelOnPrint(cancel.clone()));
     let executor = TaskExecutor::Real(runtime.handle().clone());
-    let mut context = Context::new(
-        run.host.clone(),
-        executor,
-        events,
-        ProjectSettings::default(),
-        Box::new(no_engine),
-    );
+    let given = RunContext::new(run.host.clone(), executor, events, ProjectSettings::default());
+    let mut context = Context::new(given, Box::new(no_engine));
     context.cancel = cancel;
     let text = "let sums = parallel([|| 1 + 1, || 2 + 2]);\nparallel([|| { loop {} }, || { print(sums); loop {} }]);".to_owned();
     let outcome =

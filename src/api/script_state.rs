@@ -1,0 +1,138 @@
+//! What a script accumulates while it runs. What the run was given is in its [`RunContext`].
+//!
+//! [`RunContext`]: crate::apply::RunContext
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use super::declared_secrets::DeclaredSecrets;
+use super::option_choices::OptionChoices;
+use crate::apply::lock::Lock;
+use crate::model::diagnostic::Source;
+use crate::model::help::Help;
+use crate::model::spec::Project;
+
+/// What the script of one run declared, read, described and holds so far.
+#[derive(Default)]
+pub struct ScriptState {
+    /// The secrets that descriptions declared so far.
+    pub declared_secrets: DeclaredSecrets,
+    /// What `up` keeps of this run's options.
+    pub options: OptionChoices,
+    /// Set by `args` when help is asked for.
+    help: OnceLock<Help>,
+    /// The variables that something asked for in this run, with the default that counted where one
+    /// is not set.
+    read: Mutex<BTreeMap<String, Option<String>>>,
+    /// What was described, the last of each name; the last one at the end.
+    described: Mutex<Vec<Arc<Project>>>,
+    /// Networks and volumes that descriptions of this run use and don't make.
+    externals: Mutex<BTreeSet<String>>,
+    /// Files that failures are about, by the names they have there.
+    texts: Mutex<BTreeMap<String, Arc<Source>>>,
+    /// Locks held by `guarded`, by project.
+    locks: Mutex<BTreeMap<String, Arc<Lock>>>,
+}
+
+impl ScriptState {
+    /// The project that was described last in this run.
+    pub fn described_project(&self) -> Option<String> {
+        self.described.lock().last().map(|project| project.name.clone())
+    }
+
+    pub(super) fn add_described(&self, project: &Arc<Project>) {
+        let mut described = self.described.lock();
+        described.retain(|other| other.name != project.name);
+        described.push(project.clone());
+    }
+
+    /// The stack of this run that builds an image, and its service that does: of several the one
+    /// that was described last.
+    pub(super) fn builder_of(&self, image: &str) -> Option<(Arc<Project>, String)> {
+        let described = self.described.lock();
+        described.iter().rev().find_map(|project| {
+            let service = project.builder_of(image, &BTreeSet::new())?;
+            Some((project.clone(), service.name.clone()))
+        })
+    }
+
+    /// Remembers networks and volumes that a description uses and doesn't make.
+    pub(super) fn add_externals(&self, names: impl Iterator<Item = String>) {
+        self.externals.lock().extend(names);
+    }
+
+    /// Whether a description of this run uses the network or volume of that name without making it.
+    pub(super) fn uses_external(&self, name: &str) -> bool {
+        self.externals.lock().contains(name)
+    }
+
+    /// Remembers that a variable was asked for.
+    pub(super) fn add_variable(&self, name: &str) {
+        self.read.lock().entry(name.to_owned()).or_default();
+    }
+
+    /// The names of the variables that were asked for in this run.
+    pub(super) fn variables_read(&self) -> BTreeSet<String> {
+        self.read.lock().keys().cloned().collect()
+    }
+
+    /// Remembers the default that counts for a variable that is not set.
+    pub(super) fn defaulted(&self, name: &str, default: String) {
+        self.read.lock().insert(name.to_owned(), Some(default));
+    }
+
+    /// The variables that were asked for in this run and gave this text, from `environment` or by
+    /// their defaults.
+    pub(super) fn variables_that_gave(
+        &self,
+        text: &str,
+        environment: &BTreeMap<String, String>,
+    ) -> Vec<String> {
+        let gave = |name: &str, default: &Option<String>| {
+            let set = environment.get(name).map(String::as_str).filter(|value| !value.is_empty());
+            set.or(default.as_deref()).is_some_and(|value| value.trim() == text)
+        };
+        let read = self.read.lock();
+        read.iter()
+            .filter(|(name, default)| gave(name, default))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// Keeps a file's text, so that a failure that is about it can be shown with its line.
+    pub(super) fn keep_text(&self, source: Arc<Source>) {
+        self.texts.lock().insert(source.name.clone(), source);
+    }
+
+    /// The text of a file that was read in this run; without it, the name alone.
+    pub fn text(&self, name: &str) -> Arc<Source> {
+        let known = self.texts.lock().get(name).cloned();
+        known.unwrap_or_else(|| Arc::new(Source { name: name.to_owned(), text: String::new() }))
+    }
+
+    /// The lock of `project`, if `guarded` holds it.
+    pub(super) fn held_lock(&self, project: &str) -> Option<Arc<Lock>> {
+        self.locks.lock().get(project).cloned()
+    }
+
+    /// Keeps a lock until [`ScriptState::take_lock`].
+    pub(super) fn hold_lock(&self, project: &str, lock: Arc<Lock>) {
+        self.locks.lock().insert(project.to_owned(), lock);
+    }
+
+    pub(super) fn take_lock(&self, project: &str) -> Option<Arc<Lock>> {
+        self.locks.lock().remove(project)
+    }
+
+    /// The options that `args` declared, once it was asked for help.
+    pub fn help(&self) -> Option<&Help> {
+        self.help.get()
+    }
+
+    /// Keeps what the runbook declared; the first declaration counts.
+    pub(super) fn set_help(&self, help: Help) {
+        let _ = self.help.set(help);
+    }
+}
