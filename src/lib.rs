@@ -7,7 +7,7 @@
 //! - [`testing`]: tests of runbooks, and runbooks killed at each engine call
 //! - [`plan`]: what a runbook would do to the live engine
 //! - [`machine`]: a simulated machine that runbooks are run on, in virtual time
-//! - [`check`]: what can be told of scripts without running them
+//! - [`check`]: static checks of scripts
 //! - [`script`]: the Rhai host: engine set-up, modules, error traces, interrupts
 //! - [`api`]: what a script sees, one file per primitive
 //! - [`value`]: object maps as typed options, and what scripts' values are in between

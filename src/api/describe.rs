@@ -69,7 +69,7 @@ impl Stack {
                 SecretSource::Environment(variable) => Source::Variable(variable.clone()),
             };
             context.script.declared_secrets.declare(name, source);
-            // Masked from here on, wherever it comes from; that it has no value yet is told when it
+            // Masked from here on, wherever it comes from; that it has no value yet is reported when it
             // is needed.
             let _ = secret::find(context, name);
         }

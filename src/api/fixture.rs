@@ -45,7 +45,7 @@ impl EventRecorder {
     }
 }
 
-/// A run of scripts without the `script` room above.
+/// A run of scripts without the `script` module above.
 pub(crate) struct Fixture {
     pub sim: Arc<SimTaskExecutor>,
     pub host: Arc<MemoryHost>,

@@ -1,10 +1,28 @@
 //! What a script sees: one file per primitive, one table that registers them.
 //!
-//! - [`context`], [`task`]: what every native function works with
-//! - [`args`] (with `words`), [`env`]: what a runbook is told
-//! - [`control`], [`retry`], [`parallel`]: errors, waiting, side by side
+//! What every native function works with:
+//! - [`context`], [`task`], [`thread_task`]: the run, the task it is in, and its cancel token
+//! - [`native`], [`handles`], [`project`]: results and their errors, handles, what verbs share
+//! - [`paths`], [`describe`], [`secret_rules`]: paths, descriptions and secrets, checked
+//! - [`assume_option`]: the answer that a plan goes on with
 //! - [`options`]: which functions take options, and their readers
-//! - [`duration`], [`bytes`], [`text`], [`merge`], [`record`]: values
+//!
+//! Stacks and the engine's objects:
+//! - [`stack`], [`service`], [`container`], [`image`], [`network`], [`volume`]
+//! - [`compose`], [`profiles`]: compose files, and the variables that name profiles and files
+//! - [`exec`], [`run`], [`healthcheck`], [`files`], [`logs`], [`rows`]: in and about containers
+//!
+//! The run and its surroundings:
+//! - [`args`], [`arg_parser`], [`declared_option`], [`saved_options`]: a runbook's options
+//! - [`env`], [`unused_variables`]: variables
+//! - [`secret`], [`declared_secrets`]: secrets as tokens, and those that descriptions declare
+//! - [`control`], [`retry`], [`parallel`], [`guarded`], [`unfinished_guards`]: errors, waiting, side
+//!   by side, undo
+//! - [`fs`], [`http`], [`sh`], [`certificate`]: the machine that spc runs on
+//! - [`confirm`], [`log`], [`table`]: what a person is asked and shown
+//!
+//! Values: [`answer`], [`bytes`], [`duration`], [`time`], [`json`], [`yaml`], [`text`], [`merge`],
+//! [`record`], [`sorting`], [`printing`], [`growth`].
 
 #![allow(
     clippy::wildcard_imports,

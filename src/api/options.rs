@@ -1,4 +1,4 @@
-//! Which functions take options, and their readers: what a call would refuse is told without the
+//! Which functions take options, and their readers: what a call would refuse is known without the
 //! call.
 
 use rhai::Map;

@@ -29,7 +29,7 @@ pub fn register(engine: &mut Engine) {
 /// What came of work under a limit of time.
 pub(super) struct TimedResult<T> {
     pub result: T,
-    /// The limit passed before the work ended, and it was told to end.
+    /// The limit passed before the work ended, and it was cancelled.
     pub late: bool,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Plan {
     backoff: f64,
     max_delay: Duration,
     timeout: Option<Duration>,
-    /// Nothing: every kind that another attempt may mend.
+    /// Nothing: every kind that another attempt may fix.
     kinds: Option<Vec<Kind>>,
 }
 

@@ -17,7 +17,7 @@ thread_local! {
     static TOKEN: RefCell<Option<CancellationToken>> = const { RefCell::new(None) };
 }
 
-/// Whether the task on this thread was told to end.
+/// Whether the task on this thread was cancelled.
 pub fn is_cancelled() -> bool {
     TOKEN.with_borrow(|token| token.as_ref().is_some_and(CancellationToken::is_cancelled))
 }

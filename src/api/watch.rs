@@ -11,7 +11,7 @@ use crate::value::record::Reader;
 pub trait ScriptObserver: Send + Sync {
     /// The task on this thread is at this place.
     fn at(&self, source: &str, line: usize);
-    /// Who is to be told what the script reads of an answer that the task on this thread got just
+    /// Receives what the script reads of an answer that the task on this thread got just
     /// now.
     fn reader(self: Arc<Self>) -> Reader;
     /// The script is about to wait until this container's process has ended.

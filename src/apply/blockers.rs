@@ -53,7 +53,7 @@ impl Blockers {
         self.looked_at.extend(step.service.clone());
     }
 
-    /// What has to be told now: of each service of which nothing is under way, what its next step
+    /// What has to be reported now: of each service of which nothing is under way, what its next step
     /// waits for, if that is news.
     pub(super) fn news(&mut self, plan: &Plan, states: &[State]) -> Vec<Event> {
         let mut events = Vec::new();
@@ -206,7 +206,7 @@ mod tests {
                 Event::StepWaiting { label, waits_for, after } => {
                     format!("{} {} for {waits_for} {after:?}", label.step.unwrap(), label.object)
                 }
-                _ => unreachable!("nothing else is told"),
+                _ => unreachable!("nothing else is reported"),
             };
             self.waits.news(&self.plan, states).into_iter().map(text).collect()
         }

@@ -227,7 +227,7 @@ impl<'a> PlanExecutor<'a> {
 
     fn failed(&mut self, id: StepId, failure: Failure) {
         if failure.kind == Kind::Interrupted {
-            // It was told to stop: by Ctrl-C, or because another step failed.
+            // It was cancelled: by Ctrl-C, or because another step failed.
             self.enter(id, State::NotDone);
             self.interrupted |= self.execution.ctx.cancel.is_cancelled();
             return;

@@ -93,7 +93,7 @@ impl ImageBuild<'_> {
     }
 }
 
-/// The label that says what a build was told beside its context.
+/// The label that says what a build was given beside its context.
 pub(super) fn arguments_hash(build: &Build, dockerfile: &str) -> String {
     let inputs = serde_json::json!([build.args, build.labels, dockerfile, build.network]);
     hash::sha256(inputs.to_string().as_bytes())

@@ -2,6 +2,28 @@
 //!
 //! The verbs stand in [`verbs`]; each observes, has `model::reconcile` make a plan, and gives it to
 //! [`execute`], which decides nothing of its own.
+//!
+//! - [`verbs`], [`verb_run`], [`outcome`]: a verb, its run, what it did
+//! - [`run_context`]: what every verb works with; [`records`], [`saved_options`]: what is kept in
+//!   `.spc/`
+//! - [`lock`], [`held_lock`], [`settle`], [`interrupted_jobs`]: one run at a time, and what a killed
+//!   or interrupted one leaves
+//! - [`observe`], [`look`]: what the engine has; [`ports`], [`start_ports`], [`log_drivers`],
+//!   [`bind_sources`], [`image_checks`], [`recent_restarts`]: what its lists don't show
+//! - [`former_folders`], [`moved_project`], [`newer_versions`], [`name_holder`]: whose an object is
+//! - [`preflight`], [`writers`], [`start_check`]: what is refused before anything is done
+//! - [`execute`], [`execution`], [`scheduler`], [`actions`]: the walk, and the engine calls of an
+//!   action
+//! - [`blockers`], [`patience`]: what is said about waits
+//! - [`create`], [`secrets`], [`secret_readback`], [`anonymous_volumes`], [`suspend_restart`],
+//!   [`restore_network`]: containers and networks that are made or replaced
+//! - [`start_failures`], [`failures`]: the engine's answers in the user's words
+//! - [`readiness`], [`container_events`], [`container_signal`], [`startup_history`],
+//!   [`final_check`]: ready, and still ready at the end
+//! - [`exec`], [`exec_end`], [`running_commands`], [`one_off`], [`one_off_spec`]: commands
+//! - [`images`], [`builds`], [`build_labels`], [`build_changes`], [`context`], [`dockerignore`],
+//!   [`pull`]: images
+//! - [`logs`]: logs of containers as one stream
 
 mod actions;
 mod anonymous_volumes;

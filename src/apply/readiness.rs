@@ -94,7 +94,7 @@ pub struct ProbeResult {
 
 /// Waits until the container is ready (or completed), and answers at the moment it is.
 ///
-/// `progress` is told where it stands whenever that changes.
+/// `progress` is called with where it stands whenever that changes.
 pub async fn wait(
     ctx: &VerbContext,
     container_events: &ContainerEvents,

@@ -321,7 +321,7 @@ impl<'a> Calls<'a> {
         self.findings.add(Rule::UnknownFunction, &parsed.source, call.position, failure);
     }
 
-    /// What `a::b::` leads to; nothing where it isn't known, or what is wrong with it was told.
+    /// What `a::b::` leads to; nothing where it isn't known, or what is wrong with it was reported.
     fn target(
         &mut self,
         parsed: &ParsedSource,

@@ -1,4 +1,4 @@
-//! Static reading of scripts: what can be told of them without running anything.
+//! Static reading of scripts: what can be found without running anything.
 //!
 //! - [`rule`]: the rules and their names; [`findings`]: what was found, in order
 //! - [`files`]: which files are meant; [`sources`], [`parsed_source`]: read, with what they import

@@ -1,4 +1,4 @@
-//! `spc check`: what can be told of scripts without running them.
+//! `spc check`: static checks of scripts.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The command line: one file per verb. Puts the inhabitants into the ports.
+//! The command line: one file per verb. Chooses the implementations of the ports.
 
 mod check;
 mod common;

@@ -91,7 +91,7 @@ pub fn read_stdin(context: &Context) -> Result<String, Failure> {
 }
 
 /// Connects to an engine of this machine or its network at once, so that names can be completed in
-/// the first line. What keeps it from that is told at the first call that needs it.
+/// the first line. What keeps it from that is reported at the first call that needs it.
 fn connect_to_near(session: &Session, common: &CommonOptions, context: &Context) {
     let is_near = ConnectOptions::from_host(&*session.host, &common.engine())
         .is_ok_and(|options| options.is_near());

@@ -29,7 +29,7 @@ pub struct Run {
     words: RunbookArgs,
 }
 
-/// Which runbook, and what it is told.
+/// Which runbook, and its arguments.
 #[derive(Args)]
 pub struct RunbookArgs {
     /// Remove containers of services that are no longer described
@@ -96,7 +96,7 @@ impl RunbookArgs {
         self.given.extend(rest);
     }
 
-    /// What the runbook itself is told.
+    /// The arguments of the runbook itself.
     pub fn words(&self) -> Vec<String> {
         self.given.clone()
     }

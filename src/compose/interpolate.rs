@@ -38,7 +38,7 @@ pub struct InterpolationError {
     pub span: Range<usize>,
     /// Sentence case, no full stop.
     pub message: String,
-    /// The mend.
+    /// A suggested fix.
     pub hint: String,
     /// The variable it is about, where the expression names one.
     pub variable: Option<String>,

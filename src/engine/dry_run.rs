@@ -1,7 +1,7 @@
 //! The engine of a plan: a simulated one that begins with what the live one has.
 //!
 //! The live engine is read, as far as the plan needs to know it, and never changed. What would be
-//! changed is told to [`Effects`], and done on the simulated one, so that what comes after finds it
+//! changed is reported to [`Effects`], and done on the simulated one, so that what comes after finds it
 //! done.
 
 mod calls;

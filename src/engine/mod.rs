@@ -1,7 +1,7 @@
 //! The engine port: one method per Docker Engine API call, all declared in [`calls`].
 //!
 //! Requests and answers are Docker's own models (`bollard::models`, as data); errors, streams and
-//! options are ours, so that neither inhabitant leaks its client. Two live here: [`docker`], the
+//! options are ours, so that neither implementation leaks its client. Two live here: [`docker`], the
 //! Engine API over bollard, and [`sim`], an engine in memory with the same semantics. What scripts
 //! are given is either of them behind a [`Guard`] and the last look of [`token_check`].
 

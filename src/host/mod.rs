@@ -1,7 +1,7 @@
 //! The host port: everything outside the process that is not the engine.
 //!
 //! Clock, files, processes, HTTP, environment, terminal answers and randomness; with the
-//! [`TaskExecutor`] that decides which script task runs and who waits. Two inhabitants: [`real`]
+//! [`TaskExecutor`] that decides which script task runs and who waits. Two implementations: [`real`]
 //! and [`sim`]. Nothing else in the crate reads a clock, spawns, opens a file or a socket.
 
 mod error;

@@ -28,7 +28,7 @@ pub enum End {
     /// Its help was asked for.
     Help(String),
     Failed(Box<Diagnostic>),
-    /// The engine was told to kill it.
+    /// A fault of the engine killed it.
     Killed,
 }
 

@@ -16,7 +16,7 @@ use super::cause::Cause;
 use super::plan_steps::{PlanStep, RollbackSteps};
 use super::step::StepLabel;
 
-/// Takes events as they happen. `cli` puts the inhabitant in; nobody below it prints.
+/// Takes events as they happen. `cli` chooses the implementation; nobody below it prints.
 pub trait Sink: Send + Sync {
     /// Takes one event; must not block for long.
     fn event(&self, event: &Event);
@@ -162,7 +162,7 @@ pub enum Event {
         label: StepLabel,
         message: String,
     },
-    /// A step was told to stop before it was done: by Ctrl-C, or because another one failed.
+    /// A step was cancelled before it was done: by Ctrl-C, or because another one failed.
     StepInterrupted {
         #[serde(flatten)]
         label: StepLabel,

@@ -3,17 +3,22 @@
 //! - [`spec`]: the Compose-shaped description, read and typed
 //! - [`names`]: project names, object names, labels
 //! - [`ownership`]: whose a container is, whatever its image's labels say
-//! - [`hash`]: when two descriptions are the same
+//! - [`hash`], [`delivered_secrets`]: when two descriptions, and the secrets in them, are the same
 //! - [`graph`]: which service waits for which
-//! - [`image_reference`]: names of images in one spelling
+//! - [`image_reference`], [`driver_options`], [`storage`], [`exclusive_resources`]: names of images,
+//!   passwords in driver options, where volumes are kept, what only one can have
 //! - [`observed_state`]: what the engine has of a project
-//! - [`reconcile`]: wanted and observed → [`plan`]
+//! - [`reconcile`]: desired and observed state → [`plan`]
 //! - [`step`], [`cause`]: what a step does, to what, and why
-//! - [`plan_steps`]: the steps of a plan, numbered as they are shown
+//! - [`plan_steps`], [`preview`]: the steps of a plan, numbered as they are shown; a whole preview
 //! - [`dockerfile`]: a Dockerfile cut into instructions
+//! - [`format`]: versions of what spc keeps
 //! - [`secret`], [`token`]: secrets, and what stands for them in scripts and descriptions
 //! - [`url_credentials`]: passwords in URLs, hidden
-//! - [`event`], [`failure`], [`diagnostic`], [`verdict`]: what is reported, as data
+//! - [`event`], [`failure`], [`diagnostic`], [`verdict`], [`help`], [`table`]: what is reported, as
+//!   data
+//! - [`symptoms`], [`suggest`]: causes of known failures, and near misses
+//! - [`size`], [`time`], [`signal`], [`lines`], [`position`], [`visible`]: values and text
 
 pub mod cause;
 pub mod delivered_secrets;

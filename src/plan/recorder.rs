@@ -430,7 +430,7 @@ impl Recorder {
         })
     }
 
-    /// Who is to be told what the script reads of the last answer.
+    /// Receives what the script reads of the last answer.
     pub fn reader(self: &Arc<Self>) -> Reader {
         let (asked, recorder) = (ASKED.with_borrow(Clone::clone), self.clone());
         Arc::new(move |_| recorder.assume_of(&asked, &asked.assumed))

@@ -4,7 +4,7 @@
 //! directory, mounts what is in it, and reads the folder of its runbook. Anything further is a line
 //! under `[allow]`, and a [`Refusal`] names that line.
 //!
-//! An effect takes only a checked value, and only this room makes one: [`CheckedPath`],
+//! An effect takes only a checked value, and only this module makes one: [`CheckedPath`],
 //! [`CheckedCommand`], [`CheckedMount`], [`CheckedVolumeOptions`], [`CheckedUrl`],
 //! [`CheckedPrivilege`], [`CheckedProject`].
 

@@ -81,7 +81,7 @@ impl Policy {
     }
 
     /// The log driver of a container: the engine itself sends what others are given, and to where
-    /// it is told.
+    /// it is reported.
     pub fn log_driver(&self, driver: &str) -> Result<(), Refusal> {
         if LOG_DRIVERS.contains(&driver) {
             Ok(())

@@ -35,10 +35,10 @@ const WORDS: [&str; 19] = [
     "while ",
 ];
 
-/// Functions that are told services by name.
+/// Functions that take services by name.
 const OF_SERVICES: [&str; 10] =
     ["service", "up", "start", "stop", "restart", "logs", "build", "pull", "wait", "released"];
-/// Functions that are told a container by name.
+/// Functions that take a container by name.
 const OF_CONTAINERS: [&str; 2] = ["container", "exec"];
 
 /// What can be completed to.

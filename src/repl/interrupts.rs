@@ -12,13 +12,13 @@ use crate::api::{Context, task};
 pub enum Answer {
     /// This ends what runs, once the person knows of it: what it says itself comes after.
     Cancel(CancellationToken),
-    /// What runs was told to end before: the process has to be left.
+    /// What runs was cancelled before: the process has to be left.
     Leave,
     /// Nothing runs: whoever asks for the next line deals with it.
     AtPrompt,
 }
 
-/// What a session does at the moment, as those see it who are told of signals.
+/// What a session does at the moment, as signal handlers see it.
 #[derive(Default)]
 pub struct Interrupts {
     state: Mutex<State>,
@@ -36,7 +36,7 @@ enum Activity {
     Nothing,
     /// Waits for a line; the token ends that, where the terminal's own handling of keys doesn't.
     Asking(Option<CancellationToken>),
-    /// Evaluates; whether it was told to end.
+    /// Evaluates; whether it was cancelled.
     Evaluating(CancellationToken, bool),
 }
 

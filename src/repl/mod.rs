@@ -41,7 +41,7 @@ pub use interrupts::Interrupts;
 pub enum SessionEnd {
     /// Whoever typed left.
     Left,
-    /// It was told to end, or nobody reads any more what it prints.
+    /// It was terminated, or nobody reads any more what it prints.
     Terminated,
 }
 

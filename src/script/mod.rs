@@ -3,7 +3,7 @@
 //! - [`project_context`]: the project a run belongs to: its folder, `spc.toml`, variables
 //! - [`run`]: a runbook from its file to its value, its help or a diagnostic
 //! - [`functions`]: a script's functions called from outside: tests
-//! - [`session`]: line after line, for the prompt; [`statement_runner`]: a text whose values are told;
+//! - [`session`]: line after line, for the prompt; [`statement_runner`]: a text whose values are reported;
 //!   [`printer`]: values as text
 //! - [`engine`]: Rhai set up, every limit stated
 //! - [`library`]: the sources of a run: compiled once, their closures at home wherever they are

@@ -16,7 +16,7 @@ pub type OnValue<'a> =
 /// No name of a script: `$` is no letter of one.
 const VALUE: &str = "value$";
 
-/// Evaluates `statements`, up to a `return`; the value is always `()`: all are told.
+/// Evaluates `statements`, up to a `return`; the value is always `()`: all are reported.
 pub fn evaluate(
     engine: &Engine,
     global: &mut GlobalRuntimeState,
@@ -83,7 +83,7 @@ mod tests {
     use super::super::run::{Runbook, run_reporting};
     use similar_asserts::assert_eq;
 
-    /// What is told of a text, then the failure.
+    /// What is printed for a text, then the failure.
     fn printed(text: &str) -> String {
         let scripts = Scripts::new(&[("app.rhai", "fn name() { \"app\" }")]);
         let mut printed = Vec::new();

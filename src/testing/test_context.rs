@@ -49,7 +49,7 @@ pub struct TestContext {
 /// What is to happen to the next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NextRunFaults {
-    /// At its so-manieth engine call, before or after it takes effect.
+    /// At its nth engine call, before or after it takes effect.
     pub kill: Option<(u64, CallSide)>,
     /// Ctrl-C after so long.
     pub interrupt: Option<Duration>,
@@ -193,7 +193,7 @@ impl TestContext {
         runs[runs.len().saturating_sub(SHOWN_RUNS)..].to_vec()
     }
 
-    /// The failure of the test if it was told to end, at the place where `at` broke off.
+    /// The failure of the test if it was cancelled, at the place where `at` broke off.
     pub fn stopped(&self, stop: Stop, at: Option<&Diagnostic>) -> Box<Diagnostic> {
         stopped(stop, &self.world.waits.now(), at)
     }

@@ -1,4 +1,4 @@
-//! Everything that is printed. The only room that writes to standard output and standard error.
+//! Everything that is printed. The only module that writes to standard output and standard error.
 //!
 //! - [`terminal`]: the two streams, their colour and width; masks whatever passes
 //! - [`output_queue`]: what is written waits here, so that a reader that stands still holds up no

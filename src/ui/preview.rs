@@ -14,7 +14,7 @@ use crate::model::visible::visible_line;
 const WIDEST: usize = 72;
 /// The fewest columns a line is cut to.
 const NARROWEST: usize = 40;
-/// Kinds of the summary that are told first, in this order.
+/// Kinds of the summary that are shown first, in this order.
 const ORDER: [SummaryKey; 9] = [
     SummaryKey::Action(ActionKind::Pull),
     SummaryKey::Action(ActionKind::Build),

@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told() {
+    fn a_full_disk_is_reported() {
         let terminal = broken(io::ErrorKind::StorageFull);
         terminal.out("one");
         assert_eq!(terminal.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);

@@ -25,7 +25,7 @@ impl Record {
         Self { what: what.into(), fields: Arc::new(fields.into()), reader: None }
     }
 
-    /// The same record; `reader` is told what is read of it.
+    /// The same record; `reader` receives what is read of it.
     #[must_use]
     pub fn read_by(mut self, reader: Option<Reader>) -> Self {
         self.reader = reader;

@@ -2,11 +2,11 @@
 //!
 //! The real engine runs them with a busybox; a simulated one scripts these very argument vectors.
 
-/// Runs until it is told to stop; on TERM it ends at once with exit code 0.
+/// Runs until it gets TERM; on TERM it ends at once with exit code 0.
 pub const SERVE: &[&str] =
     &["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"];
 
-/// Writes `ready` and a line's end, then runs until it is told to stop.
+/// Writes `ready` and a line's end, then runs until it gets TERM.
 pub const ANNOUNCE: &[&str] = &["sh", "-c", "echo ready; while :; do sleep 1000; done"];
 
 /// Runs until it is killed: ignores TERM, as process 1 without a handler does.

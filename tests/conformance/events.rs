@@ -75,7 +75,7 @@ pub async fn events_are_filtered_by_type_and_action(case: &Case<'_>) {
     assert_eq!(next_action(&mut events).await, "destroy");
 }
 
-pub async fn the_end_of_an_exec_and_of_a_container_is_told(case: &Case<'_>) {
+pub async fn the_end_of_an_exec_and_of_a_container_is_reported(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let mut events = case.engine.events(&filters(case), None).await.unwrap();
     case.exec(&name, FAIL).await;

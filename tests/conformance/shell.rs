@@ -128,7 +128,7 @@ pub async fn a_failing_build_step_is_told_with_its_code_and_output(case: &Case<'
     assert!(message.ends_with("; its last output:\n  about to fail"), "{message}");
 }
 
-pub async fn a_dockerfile_that_can_not_be_read_is_told(case: &Case<'_>) {
+pub async fn a_dockerfile_that_can_not_be_read_is_reported(case: &Case<'_>) {
     let error = built(case, request(case, &format!("FROM {}\nRNU true\n", case.fixture.image)))
         .await
         .unwrap_err();
@@ -139,7 +139,7 @@ pub async fn a_dockerfile_that_can_not_be_read_is_told(case: &Case<'_>) {
     assert!(error.message.contains("none/Dockerfile"), "{}", error.message);
 }
 
-pub async fn a_missing_base_image_is_told(case: &Case<'_>) {
+pub async fn a_missing_base_image_is_reported(case: &Case<'_>) {
     let error =
         built(case, request(case, &format!("FROM {}\nRUN true\n", case.fixture.unreachable)))
             .await

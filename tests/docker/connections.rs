@@ -1,4 +1,4 @@
-//! Connections to the engine: none outlives its call, and losing one is told.
+//! Connections to the engine: none outlives its call, and losing one is reported.
 
 use futures::stream::{StreamExt, TryStreamExt};
 use spc::engine::{

@@ -8,7 +8,7 @@ use super::site::{SOON, Site};
 use super::until::until;
 use super::webdriver::Browser;
 
-/// Sooner than the page asks by itself while it is told of news.
+/// Sooner than the page asks by itself while it gets events.
 const LIVE: Duration = Duration::from_secs(30);
 
 /// What the page shows of its charts, as text.
@@ -33,7 +33,7 @@ pub fn charts_are_drawn_and_live(browser: &Browser, site: &Site<'_>, posted: f64
     let characteristic = site.characteristic(1);
     browser.go(&site.url(&format!("/characteristics/{characteristic}")));
     browser.run("window.witness = 'loaded once';");
-    until("the page is told of news", SOON, || {
+    until("the page gets an event", SOON, || {
         browser.run("return document.querySelector('.live.open')?.textContent").as_str().map(drop)
     });
     until("the page draws the charts that the API has", SOON, || {

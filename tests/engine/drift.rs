@@ -80,7 +80,7 @@ fn a_network_that_was_removed_is_made_again_with_what_is_on_it() {
 }
 
 #[test]
-fn a_name_that_another_container_took_is_told() {
+fn a_name_that_another_container_took_is_reported() {
     let project = Project::new("name-taken");
     let name = project.container("web");
     let _ = super::docker::try_docker(&["rm", "--force", &name]);

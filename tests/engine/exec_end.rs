@@ -121,7 +121,7 @@ fn a_read_only_command_is_ended_with_a_plan_that_a_signal_ends() {
 }
 
 #[test]
-fn a_command_that_can_t_be_ended_is_told() {
+fn a_command_that_can_t_be_ended_is_reported() {
     let project = idle("exec-no-shell");
     docker(&["exec", &project.container("web"), "rm", "/bin/sh"]);
     let ended = project

@@ -152,7 +152,7 @@ fn a_service_that_exits_at_once_is_told_with_its_code_and_log() {
 }
 
 #[test]
-fn a_command_that_is_not_in_the_image_is_told() {
+fn a_command_that_is_not_in_the_image_is_reported() {
     let project = web("no-command", r#"command: ["no-such-program"]"#);
     project.up().ends(1).prints(&[
         "The command of \"spct-no-command-web-1\" can't run: exec: \"no-such-program\": executable file not found in $PATH",

@@ -1,4 +1,4 @@
-//! The database of the reference stack and the models of its backend: what is told before they fit,
+//! The database of the reference stack and the models of its backend: what is reported before they fit,
 //! and how they come to.
 
 use std::time::Duration;

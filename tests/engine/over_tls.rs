@@ -115,7 +115,7 @@ fn the_contexts_of_dockers_own_client_lead_to_their_engines() {
 
     let spc =
         |words: &[&str]| project.spc(words).env("DOCKER_CONFIG", &config).env("DOCKER_HOST", "");
-    // Who answers is told by an object that only one of the engines has.
+    // Who answers is seen by an object that only one of the engines has.
     let volume = format!("{}-there", project.name);
     engine.docker(&["volume", "create", &volume]);
     project.file("scripts/there.rhai", &format!("print(volume(\"{volume}\").exists());\n"));

@@ -138,14 +138,14 @@ fn programs_are_told_the_same_moments_as_events() {
         .iter()
         .filter(|event| event["event"] == "step_waiting" && event["waits_for"] == "db to be ready")
         .count();
-    assert_eq!(waits, 1, "a cause is told once");
+    assert_eq!(waits, 1, "a cause is reported once");
     assert!(
         reported(&["--json", "run", "scripts/up.rhai"])
             .iter()
             .any(|event| is(event, &json!({"event": "unchanged", "verb": "up"})))
     );
 
-    // In lines a wait is told with its cause once, when it is over.
+    // In lines a wait is reported with its cause once, when it is over.
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
     let ended = project.up().ends(0).prints(&["for db to be ready"]);
     assert_eq!(ended.stderr.matches("waited").count(), 1, "{}", ended.stderr);

@@ -25,7 +25,7 @@ pub struct Project {
     folder: TempDir,
     subnet: OnceLock<String>,
     on_engine: bool,
-    /// What `up` is told to bring up.
+    /// The services that `up` brings up.
     services: &'static [&'static str],
 }
 

@@ -62,7 +62,7 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
             .env("BUILD_TARGET", "production")
             .within(LIMIT)
     };
-    taken_ports_of_nginx_are_told(&project, to_production);
+    taken_ports_of_nginx_are_reported(&project, to_production);
     let production = to_production().ends(0);
     assert_eq!(services(&production.stdout).len(), 9, "{}", production.stdout);
     let edge = Site::at(&project, "NGINX_HTTP_PORT");
@@ -138,7 +138,7 @@ fn development_is_set_up_as_described(project: &Project) {
 }
 
 /// By a process and by a container: nothing serves there that is not nginx.
-fn taken_ports_of_nginx_are_told(project: &Project, to_production: impl Fn() -> Spc) {
+fn taken_ports_of_nginx_are_reported(project: &Project, to_production: impl Fn() -> Spc) {
     let (http, https) = (project.variable("NGINX_HTTP_PORT"), project.variable("NGINX_HTTPS_PORT"));
     let process = TcpListener::bind((Ipv4Addr::UNSPECIFIED, http.parse().unwrap())).unwrap();
     to_production().ends(1).prints(&[

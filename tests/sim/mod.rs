@@ -107,7 +107,7 @@ fn asked_by(
     })
 }
 
-/// What no case asks, on either inhabitant: both run the same list.
+/// What no case asks, on either engine: both run the same list.
 macro_rules! all_asked {
     ($($noun:ident: [$($case:ident),* $(,)?],)*) => {{
         let mut asked = BTreeSet::new();

@@ -195,7 +195,7 @@ fn an_engine_that_is_too_old_is_refused_with_both_versions() {
 }
 
 #[test]
-fn what_answers_and_is_no_engine_is_told() {
+fn what_answers_and_is_no_engine_is_reported() {
     Spc::new()
         .engine(|_| Answer::of_stranger(200, "hello"))
         .args(["ps"])

@@ -3,7 +3,7 @@
 use crate::support::Spc;
 
 #[test]
-fn no_env_file_is_fine_and_a_variable_that_is_not_set_is_told() {
+fn no_env_file_is_fine_and_a_variable_that_is_not_set_is_reported() {
     Spc::new()
         .runbook("print(env(\"PORT\", 5432) + 1);\nenv(\"POSTGRES_USER\");")
         .stdout("5433\n")
@@ -23,7 +23,7 @@ fn no_env_file_is_fine_and_a_variable_that_is_not_set_is_told() {
 }
 
 #[test]
-fn a_variable_of_another_type_than_its_default_is_told() {
+fn a_variable_of_another_type_than_its_default_is_reported() {
     Spc::new()
         .env("PORT", "high")
         .runbook("env(\"PORT\", 5432);")

@@ -60,7 +60,7 @@ fn with_a_project_file_they_reach_all_of_the_project_and_no_further() {
 }
 
 #[test]
-fn whether_something_is_there_outside_of_the_scripts_is_not_told() {
+fn whether_something_is_there_outside_of_the_scripts_is_not_revealed() {
     let (why, hint) = ("it is outside of the project's scripts", "imports stay inside \"scripts\"");
     refused(Spc::new(), "../nothing", why, hint);
 }

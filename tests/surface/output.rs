@@ -93,7 +93,7 @@ fn a_reader_that_goes_ends_the_run_without_a_word() {
 }
 
 #[test]
-fn output_that_can_not_be_written_is_told() {
+fn output_that_can_not_be_written_is_reported() {
     for arguments in [&[][..], &["--json"]] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         Spc::new()

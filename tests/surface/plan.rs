@@ -1,4 +1,4 @@
-//! `spc plan`: what would be done is told, and is not done.
+//! `spc plan`: what would be done is shown, and is not done.
 
 use crate::support::Spc;
 

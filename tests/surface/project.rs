@@ -202,7 +202,7 @@ fn a_project_for_another_spc_is_not_run_by_this_one() {
 }
 
 #[test]
-fn a_project_file_that_is_no_toml_or_no_file_is_told() {
+fn a_project_file_that_is_no_toml_or_no_file_is_reported() {
     let ended = Spc::new().file("spc.toml", "[allow\n").runbook("").output();
     assert_eq!(ended.code, 2);
     assert!(

@@ -145,7 +145,7 @@ fn a_command_of_any_user_is_ended_in_a_container_of_another() {
 }
 
 #[test]
-fn a_command_that_became_a_third_users_is_told() {
+fn a_command_that_became_a_third_users_is_reported() {
     let machine = answering(Process::new().on_exec(|_, _| Some(endless().becoming("1234"))));
     let failure = machine.run(exec(&machine.ctx(), command(Some(secs(1))))).unwrap_err();
     let hint = "it goes on in the container (neither its user nor root finds its process there: it changed its user, or its environment, as `env -i` does): restart the container to end it";

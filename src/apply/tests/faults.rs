@@ -30,7 +30,7 @@ fn after_faults(
         }
     }
     machine.engine.clear_faults();
-    // An engine that was told to restart is back, and containers are what their policies say.
+    // An engine that restarted is back, and containers are what their policies say.
     machine.pass(secs(5));
     machine.up(then).unwrap_or_else(|failure| panic!("seed {seed}: {failure}, after {failed:#?}"));
     // A lock that could not be removed is taken over by who changes something next.

@@ -243,7 +243,7 @@ impl Machine {
         self.run(verbs::down(&self.ctx(), PROJECT, DownOptions { volumes, adopt: false }))
     }
 
-    /// Waits for `work` as a run that is killed where the engine was told to crash it; nothing if
+    /// Waits for `work` as a run that is killed where a fault of the engine crashes it; nothing if
     /// it was.
     pub fn killed<F: Future>(&self, work: F) -> Option<F::Output> {
         let crashed = self.engine.crashed();
@@ -277,7 +277,7 @@ impl Machine {
         self.engine.state()
     }
 
-    /// The calls from the so-manieth on.
+    /// The calls from the nth on.
     pub fn calls_from(&self, first: usize) -> Vec<Call> {
         self.engine.calls().split_off(first)
     }
@@ -286,7 +286,7 @@ impl Machine {
         self.engine.calls().len()
     }
 
-    /// What happened to containers, networks and volumes from the so-manieth event on, execs and
+    /// What happened to containers, networks and volumes from the nth event on, execs and
     /// health aside: `start shop-db-1`.
     pub fn happened_from(&self, first: usize) -> Vec<String> {
         const TOLD: [&str; 10] = [

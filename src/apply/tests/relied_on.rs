@@ -214,7 +214,7 @@ fn an_unchanged_container_that_is_unhealthy_at_the_end_is_waited_for_once_more()
 }
 
 #[test]
-fn the_last_look_finds_what_no_event_told() {
+fn the_last_look_finds_what_no_event_reported() {
     use super::super::final_check::{FinalCheck, UnchangedContainer};
     let (machine, description) = unchanged("always", false);
     let (ctx, project) = (machine.ctx(), project(&description));

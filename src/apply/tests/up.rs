@@ -7,7 +7,7 @@ use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
 
 const LISTS: [&str; 4] = ["container_list", "image_list", "network_list", "volume_list"];
 
-/// The methods called from the so-manieth call on, sorted.
+/// The methods called from the nth call on, sorted.
 fn methods_from(machine: &Machine, first: usize) -> Vec<&'static str> {
     let mut methods: Vec<_> = machine.calls_from(first).iter().map(|call| call.method).collect();
     methods.sort_unstable();

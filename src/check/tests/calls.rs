@@ -89,7 +89,7 @@ fn a_closure_in_a_map_is_called_like_a_method() {
 }
 
 #[test]
-fn what_an_import_leads_to_is_told() {
+fn what_an_import_leads_to_is_reported() {
     let found = found_in(&[
         ("spc.toml", ""),
         (

@@ -79,7 +79,7 @@ pub struct DotenvError {
     pub column: usize,
     /// Sentence case, no full stop. The file's name is the caller's to add.
     pub message: String,
-    /// The mend.
+    /// A suggested fix.
     pub hint: String,
 }
 

@@ -23,7 +23,7 @@ pub enum Address {
     Ssh(SshAddress),
 }
 
-/// A machine as `ssh` is told of it; what is not said, its configuration says.
+/// A machine as `ssh` gets it as an argument; what is not said, its configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshAddress {
     pub user: Option<String>,

@@ -33,7 +33,7 @@ const WRAPPERS: [&str; 4] = [
     "rpc error: code = Unknown desc = ",
 ];
 
-/// The steps seen so far. One build is told by one of two builders, never both.
+/// The steps seen so far. One build is reported by one of two builders, never both.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// By BuildKit's digest of the step; the classic builder's only step is under its name.
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_base_image_is_named_with_the_way_to_mend_it() {
+    fn a_missing_base_image_is_named_with_the_way_to_fix_it() {
         let mut progress = Progress::default();
         let message = "failed to do request: connect: connection refused";
         progress.take(buildkit(

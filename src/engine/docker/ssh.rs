@@ -9,7 +9,7 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "the way to a real engine is this inhabitant's own"
+    reason = "the way to a real engine is this implementation's own"
 )]
 
 mod files;

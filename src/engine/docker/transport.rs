@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// The engine's clients know no other clock than the real one: this inhabitant never runs in
+/// The engine's clients know no other clock than the real one: this implementation never runs in
 /// virtual time.
 pub(super) async fn within<T>(
     time: Duration,

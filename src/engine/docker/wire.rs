@@ -9,7 +9,7 @@
 
 #![expect(
     clippy::disallowed_types,
-    reason = "the connection to a real engine is this inhabitant's own"
+    reason = "the connection to a real engine is this implementation's own"
 )]
 
 use std::io;

@@ -939,7 +939,7 @@ fn nothing_is_made_under_a_name_that_looks_like_an_id() {
 }
 
 #[test]
-fn a_check_refuses_what_the_call_would_and_asks_no_more_than_the_lists_told() {
+fn a_check_refuses_what_the_call_would_and_asks_no_more_than_the_lists_say() {
     let bed = bed("");
     let id = bed.made("other", "/srv/other");
     let network = bed.run(bed.engine.network_inspect("other_net")).unwrap().id.unwrap();

@@ -87,7 +87,7 @@ fn command(roots: &Roots, request: &CommandRequest) -> Result<Command> {
     Ok(command)
 }
 
-/// A command that was started. Dropped before its exit was told, it is ended.
+/// A command that was started. Dropped before its exit was reported, it is ended.
 struct ChildProcess {
     child: Option<Child>,
     group: Option<Pid>,
@@ -192,7 +192,7 @@ impl Drop for ChildProcess {
     }
 }
 
-/// A process group that was told to end, and is killed when this is dropped: also with the runtime,
+/// A process group that was sent TERM, and is killed when this is dropped: also with the runtime,
 /// at spc's own end.
 struct TerminatedGroup {
     child: Child,

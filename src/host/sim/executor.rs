@@ -50,11 +50,11 @@ pub struct SimTaskExecutor {
     state: Mutex<State>,
     /// The run token changed hands.
     passed: Condvar,
-    /// Cancelled when the simulation is told to end: see [`Stop`].
+    /// Cancelled when the simulation is cancelled: see [`Stop`].
     stalled: CancellationToken,
 }
 
-/// Why a simulation was told to end. What goes on all the same is killed.
+/// Why a simulation was cancelled. What goes on all the same is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// Every task waits for something that can't come: interrupted instead of hanging.
@@ -65,7 +65,7 @@ pub enum Stop {
     TooManyCalls(u64),
 }
 
-/// How much virtual time those that are told to end have to do it in order.
+/// How much virtual time those that are cancelled have to do it in order.
 const GRACE: Duration = Duration::from_hours(1);
 
 struct State {
@@ -84,7 +84,7 @@ struct State {
     killed: BTreeSet<Process>,
     /// Threads that the system gives for one call of `tasks`.
     most_threads: usize,
-    /// Virtual time at which the simulation is told to end.
+    /// Virtual time at which the simulation is cancelled.
     time_limit: Option<Duration>,
     calls: u64,
     call_limit: Option<u64>,
@@ -154,7 +154,7 @@ impl SimTaskExecutor {
         Self::made(seed, now, CancellationToken::new())
     }
 
-    /// An executor that tells everybody to end also when `parent` is cancelled, from whichever
+    /// An executor that cancels everybody also when `parent` is cancelled, from whichever
     /// thread.
     pub fn ended_by(seed: u64, parent: &CancellationToken) -> Arc<Self> {
         Self::made(seed, Duration::ZERO, parent.child_token())
@@ -211,7 +211,7 @@ impl SimTaskExecutor {
         self.state.lock().most_threads = most;
     }
 
-    /// Why the simulation was told to end, if it was.
+    /// Why the simulation was cancelled, if it was.
     pub fn stop(&self) -> Option<Stop> {
         self.state.lock().stop
     }

@@ -273,7 +273,7 @@ impl SimHost {
         self.changes.made()
     }
 
-    /// At the so-manieth change from now (1 is the next) the run that makes it is killed; none: a
+    /// At the nth change from now (1 is the next) the run that makes it is killed; none: a
     /// kill that did not come is called off.
     pub fn kill_at(&self, kill: Option<(u64, ChangeSide)>) {
         self.changes.kill_at(kill);

@@ -1,6 +1,16 @@
 //! A stack as it is wanted: Compose's specification, typed and in one spelling.
 //!
 //! Short and long forms read into the same types, so that equal descriptions are equal values.
+//!
+//! - [`project`], [`service`]: a whole stack, and one service; [`read_project`], [`read_service`]
+//!   read them with [`reader`]
+//! - [`build`], [`health`], [`mount`], [`port`], [`network`], [`volume`], [`secret`], [`config`]: the
+//!   parts
+//! - [`builders`]: which service builds an image that others name
+//! - [`contents`], [`tokens`]: files that are part of a description, and where secrets may stand
+//! - [`description_conflicts`], [`container_fields`], [`values`], [`log_options`], [`log_values`],
+//!   [`sizes`]: what the engine would refuse later
+//! - [`canonical`]: one spelling, for the hash
 
 pub mod build;
 pub mod builders;

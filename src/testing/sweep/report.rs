@@ -31,7 +31,7 @@ pub struct Report {
     /// Of these: how often the run was over before.
     pub too_late: usize,
     pub findings: Vec<Finding>,
-    /// It was told to end before it had been everywhere.
+    /// It was cancelled before it had been everywhere.
     pub interrupted: bool,
 }
 

@@ -140,7 +140,7 @@ fn so_far(world: &World) -> (usize, usize) {
 /// What a run may fail of here and nowhere else.
 const MACHINE: &str = "on a swept machine commands in containers end with code 0 and print nothing";
 
-/// Makes of a run that did not get to its end what is told of it.
+/// Makes of a run that did not get to its end what is reported of it.
 fn done(ran: CompletedRun, who: &str) -> Result<(), Box<Diagnostic>> {
     match ran.end {
         End::Done => Ok(()),

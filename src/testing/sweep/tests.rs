@@ -174,7 +174,7 @@ sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 
 }
 
 #[test]
-fn what_is_left_too_much_and_what_is_missing_is_told() {
+fn what_is_left_too_much_and_what_is_missing_is_reported() {
     let reported = sweep_output(
         r#"
         if volume("first").exists() { volume("second").create(); } else { volume("first").create(); fs::write("done", "yes\n"); }
@@ -195,7 +195,7 @@ sweep.rhai: 6 engine calls, 1 of them changes; 1 change on the host; killed at 8
 }
 
 #[test]
-fn a_next_run_that_fails_is_told() {
+fn a_next_run_that_fails_is_reported() {
     let reported = sweep_output(
         r#"if volume("a").exists() { fail("conflict", "only half is done", #{ hint: "remove it" }); } volume("a").create();"#,
     );

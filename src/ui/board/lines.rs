@@ -111,7 +111,7 @@ impl Board {
                 None => counts.push((phase, word, 1)),
             }
         }
-        // What is done is told before what is not, but for what went wrong.
+        // What is done is shown before what is not, but for what went wrong.
         let rank = |phase: Phase| match phase {
             Phase::Failed => 0,
             Phase::CutShort => 1,

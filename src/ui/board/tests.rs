@@ -24,7 +24,7 @@ fn container(service: &str, action: &str) -> StepLabel {
     label(service, action, &format!("container spc-{service}-1"))
 }
 
-/// A board and the time; what happens is told to it one after the other.
+/// A board and the time; events reach it one after the other.
 #[derive(Default)]
 struct BoardFixture {
     board: Board,

@@ -147,7 +147,7 @@ async fn a_missing_socket_and_one_that_nobody_listens_at_are_told_apart() {
 }
 
 #[tokio::test]
-async fn what_ends_without_an_answer_or_speaks_no_http_is_told() {
+async fn what_ends_without_an_answer_or_speaks_no_http_is_reported() {
     let (_folder, options) = answering("");
     assert!(
         failure(connect(&options).await)
@@ -219,7 +219,7 @@ async fn behind_tls(name: &str, last_year: i32) -> ConnectOptions {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_expired_or_is_for_another_name_is_told() {
+async fn a_certificate_that_has_expired_or_is_for_another_name_is_reported() {
     assert!(connect(&behind_tls("127.0.0.1", 2999).await).await.is_ok());
     let expired = failure(connect(&behind_tls("127.0.0.1", 2021).await).await);
     assert!(expired.message.ends_with("(its certificate has expired)"), "{}", expired.message);

@@ -116,7 +116,7 @@ fn containers_of_a_forged_image_do_not_make_a_project_somebody_elses() {
 }
 
 #[test]
-fn images_are_asked_about_once_and_not_where_a_list_told() {
+fn images_are_asked_about_once_and_not_where_a_list_has_them() {
     let count = |bed: &GuardFixture| {
         bed.engine.calls().iter().filter(|call| call.method.starts_with("image_")).count()
     };

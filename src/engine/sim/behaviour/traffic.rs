@@ -126,7 +126,7 @@ impl TrafficPeriod {
         requests
     }
 
-    /// Who answers the so-manieth request: each ready container the same share.
+    /// Who answers the nth request: each ready container the same share.
     fn release(&self, number: u64, all: u32) -> Option<&str> {
         let place = number.wrapping_mul(GOLDEN_RATIO) >> 32;
         let mut chosen = (place * u64::from(all)) >> 32;
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_requests_the_last_are_told() {
+    fn of_too_many_requests_the_last_are_reported() {
         let all = flow().requests(Duration::ZERO, secs(600));
         assert_eq!(all.len(), MOST_LINES);
         assert!(all.last().unwrap().at > secs(599));

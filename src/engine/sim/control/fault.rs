@@ -22,15 +22,15 @@ pub struct Fault {
 /// The call it happens at, counted from when the fault was given; 1 is the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultPoint {
-    /// The so-manieth call of any method.
+    /// The nth call of any method.
     Call(u64),
-    /// The so-manieth call of a method of the port.
+    /// The nth call of a method of the port.
     Method(Method, u64),
 }
 
 #[cfg(test)]
 impl FaultPoint {
-    /// The so-manieth call of the method of that name.
+    /// The nth call of the method of that name.
     pub fn method(name: &str, nth: u64) -> Self {
         Self::Method(Method::of(name).unwrap(), nth)
     }
@@ -177,7 +177,7 @@ impl Faults {
         Some(when)
     }
 
-    /// The effect of the first fault whose turn it is, else one that is drawn; every fault counts
+    /// The effect of the first fault that is due, else one that is drawn; every fault counts
     /// the call.
     fn effect(&mut self, method: Method) -> Option<FaultEffect> {
         let drawn = self.drawn.as_mut().and_then(|drawn| drawn.effect(method));

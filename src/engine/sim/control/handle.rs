@@ -208,7 +208,7 @@ impl SimEngine {
         self.shared.with(|state| state.calls.faults.clear());
     }
 
-    /// At the so-manieth call from now (1 is the next) the run is dead to the engine: that call and
+    /// At the nth call from now (1 is the next) the run is dead to the engine: that call and
     /// all after it answer [`Unreachable`](crate::engine::EngineErrorKind::Unreachable), all
     /// streams break, and [`SimEngine::crashed`] is cancelled. The engine itself goes on.
     pub fn crash_at(&self, call: u64, when: CallSide) {

@@ -5,7 +5,7 @@ use crate::engine::{EngineError, EngineErrorKind as Kind};
 /// The engine's refusal. `message` is Docker's, without the full stop.
 ///
 /// 403 says of a network, an address or a subnet that the state forbids it: a conflict, as at the
-/// real inhabitant.
+/// real engine.
 pub(in crate::engine::sim) fn refusal(status: u16, message: impl Into<String>) -> EngineError {
     let kind = match status {
         401 => Kind::Denied,

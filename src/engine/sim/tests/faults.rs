@@ -254,7 +254,7 @@ fn a_crash_before_a_call_leaves_it_undone_and_one_after_it_done() {
 }
 
 #[test]
-fn the_engine_goes_on_after_a_crash_with_what_it_was_told() {
+fn the_engine_goes_on_after_a_crash_with_its_former_state() {
     let bed = plain();
     bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap();
     bed.engine.crash_at(2, CallSide::Before);

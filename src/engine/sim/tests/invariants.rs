@@ -297,7 +297,7 @@ fn once_enough_were_ready_never_fewer_may_be() {
 }
 
 #[test]
-fn a_lock_that_the_next_run_would_not_find_is_told() {
+fn a_lock_that_the_next_run_would_not_find_is_reported() {
     let bed = plain();
     let _spc = bed.engine.watched();
     let create = |name: &str| {

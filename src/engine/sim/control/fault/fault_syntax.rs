@@ -27,7 +27,7 @@ const EFFECTS: [&str; 11] = [
 ];
 
 impl Fault {
-    /// The fault at the so-manieth call (1 is the next) of a method of the port, or of `any`:
+    /// The fault at the nth call (1 is the next) of a method of the port, or of `any`:
     /// `Fault::parse("container_start", 2, "500")`. The effects are `404`, `409`, `500`,
     /// `reply_lost`, `hang`, `stream_cut`, `stale_list`, `no_space`, `slow 5s`,
     /// `engine_restart` and `events_end`.

@@ -176,7 +176,7 @@ impl State {
         Ok(())
     }
 
-    /// Once the ports are published too, the connections are told.
+    /// Once the ports are published too, the connections are reported.
     pub(in crate::engine::sim) fn announce_networks(&mut self, id: &str) {
         let endpoints = self
             .objects
