@@ -89,12 +89,13 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
         &[
             "engine/",
             "apply/observe.rs",
+            "apply/observe/",
             "apply/create.rs",
             "apply/former_folders.rs",
             "apply/moved_project.rs",
             "apply/tests/",
         ],
-        "four files convert between Docker's models and ours",
+        "observe, create and two more convert between Docker's models and ours",
     ),
     (&["bollard"], &["engine/docker/"], "the client has one home: the rest sees the port"),
     (

@@ -1,7 +1,8 @@
 //! What a script sees: one file per primitive, one table that registers them.
 //!
 //! What every native function works with:
-//! - [`context`], [`task`], [`thread_task`]: the run, the task it is in, and its cancel token
+//! - [`context`], [`script_state`], [`watch`]: the run, what the script accumulates, who follows it
+//! - [`task`], [`thread_task`]: the task that a function runs in, and its cancel token
 //! - [`native`], [`handles`], [`project`]: results and their errors, handles, what verbs share
 //! - [`paths`], [`describe`], [`secret_rules`]: paths, descriptions and secrets, checked
 //! - [`assume_option`]: the answer that a plan goes on with
@@ -13,7 +14,8 @@
 //! - [`exec`], [`run`], [`healthcheck`], [`files`], [`logs`], [`rows`]: in and about containers
 //!
 //! The run and its surroundings:
-//! - [`args`], [`arg_parser`], [`declared_option`], [`saved_options`]: a runbook's options
+//! - [`args`], [`arg_parser`], [`declared_option`], [`option_choices`], [`saved_options`]: a
+//!   runbook's options
 //! - [`env`], [`unused_variables`]: variables
 //! - [`secret`], [`declared_secrets`]: secrets as tokens, and those that descriptions declare
 //! - [`control`], [`retry`], [`parallel`], [`guarded`], [`unfinished_guards`]: errors, waiting, side

@@ -1,11 +1,26 @@
 //! The engine's models → `model::observed_state`. Four list calls, whatever the project's size.
 
+mod container_life;
+mod container_list;
+mod engine_object;
+mod inspection;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use bollard::models;
 
-use super::container_signal::Signal;
+pub(super) use self::container_life::signal;
+pub use self::container_life::{LIFE_EVENTS, LifeChange, LifeEvent, life_event};
+use self::container_list::{
+    container, container_state, is_lock, labels_of, name_of, one_off, other, written_folders,
+    written_volumes,
+};
+pub use self::container_list::{published_ports, uses_host_network};
+pub use self::engine_object::{
+    EngineObject, find_container, find_image, find_network, find_volume,
+};
+pub(super) use self::inspection::inspect_state;
+pub use self::inspection::{InspectedContainer, inspect};
 use super::failures::of_engine;
 use super::former_folders;
 use super::records::State;
@@ -15,13 +30,12 @@ use crate::model::Failure;
 use crate::model::format::{self, FormatError};
 use crate::model::image_reference::canonical;
 pub use crate::model::names::is_anonymous_volume as is_anonymous;
-use crate::model::names::{HOLDS_SECRETS, compose_label, is_reserved_label, label, lock_container};
+use crate::model::names::{HOLDS_SECRETS, compose_label, is_reserved_label, label};
 use crate::model::observed_state::{
-    Container, ContainerState, EngineContainer, Health, Network, ObservedState, OneOffContainer,
-    OtherContainer, OwnerState, PublishedPort, TakenSubnet, Volume, read_depends_on, read_status,
+    ContainerState, EngineContainer, Health, Network, ObservedState, OwnerState, TakenSubnet,
+    Volume,
 };
 use crate::model::spec;
-use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::storage::{Storages, StoredVolume};
 
 /// Whose containers are looked at.
@@ -138,22 +152,6 @@ pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<EngineContainer>, Fai
     Ok(all.iter().filter_map(bystander).collect())
 }
 
-fn written_volumes(summary: &models::ContainerSummary) -> BTreeSet<String> {
-    let mounts = summary.mounts.iter().flatten().filter(|mount| mount.rw == Some(true));
-    mounts.filter_map(|mount| mount.name.clone()).filter(|name| !name.is_empty()).collect()
-}
-
-fn written_folders(summary: &models::ContainerSummary) -> BTreeSet<String> {
-    let is_bind = |mount: &&models::MountPoint| {
-        mount.rw == Some(true) && mount.name.as_deref().is_none_or(str::is_empty)
-    };
-    let mounts = summary.mounts.iter().flatten().filter(is_bind);
-    mounts
-        .filter_map(|mount| mount.source.clone())
-        .filter(|source| source.starts_with('/'))
-        .collect()
-}
-
 /// An engine whose disk was full when a container was stopped lists it as running (20.10);
 /// inspecting it tells what it is.
 async fn look_at_stopped(engine: &dyn Engine, observed: &mut ObservedState, state: &State) {
@@ -197,154 +195,6 @@ async fn count_own_passes(engine: &dyn Engine, observed: &mut ObservedState, sta
     .await;
 }
 
-fn labels_of(summary: &models::ContainerSummary) -> BTreeMap<&str, &str> {
-    summary.labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect()
-}
-
-fn is_one_off(labels: &BTreeMap<&str, &str>) -> bool {
-    labels.get(compose_label::ONEOFF).is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"))
-}
-
-/// Whether it is the lock of the project.
-fn is_lock(summary: &models::ContainerSummary, project: &str) -> bool {
-    labels_of(summary).get(label::LOCK) == Some(&project)
-        && name_of(summary).is_some_and(|name| name == lock_container(project))
-}
-
-fn name_of(summary: &models::ContainerSummary) -> Option<String> {
-    Some(summary.names.iter().flatten().next()?.trim_start_matches('/').to_owned())
-}
-
-fn one_off(summary: &models::ContainerSummary, project: &str) -> Option<OneOffContainer> {
-    let labels = labels_of(summary);
-    let ours = labels.get(label::PROJECT) == Some(&project) && is_one_off(&labels);
-    ours.then(|| {
-        Some(OneOffContainer {
-            id: summary.id.clone()?,
-            name: name_of(summary)?,
-            is_up: container_state(summary.state).is_up(),
-            writes: written_volumes(summary),
-            owner: labels.get(label::PROCESS).map(|&owner| owner.to_owned()).unwrap_or_default(),
-            run: OwnerState::Unknown,
-        })
-    })?
-}
-
-fn container(summary: &models::ContainerSummary, project: &str) -> Option<Container> {
-    let labels = labels_of(summary);
-    let text = |key: &str| labels.get(key).map(|&value| value.to_owned());
-    let is_of_project = labels.get(compose_label::PROJECT) == Some(&project);
-    if !is_of_project || labels.contains_key(label::LOCK) || is_one_off(&labels) {
-        return None;
-    }
-    let status = summary.status.clone().unwrap_or_default();
-    let (health, exit_code, _) = read_status(&status);
-    Some(Container {
-        id: summary.id.clone()?,
-        name: name_of(summary)?,
-        service: text(compose_label::SERVICE)?,
-        number: labels
-            .get(compose_label::CONTAINER_NUMBER)
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(1),
-        ours: labels.get(label::PROJECT) == Some(&project),
-        hash: text(label::HASH),
-        parts: text(label::PARTS),
-        secrets: text(label::SECRETS),
-        image_id: summary.image_id.clone().unwrap_or_default(),
-        image: summary.image.clone().unwrap_or_default(),
-        state: container_state(summary.state),
-        health,
-        exit_code,
-        networks: endpoints(summary)
-            .filter_map(|endpoint| endpoint.network_id.clone())
-            .filter(|id| !id.is_empty())
-            .collect(),
-        addresses: addresses(summary),
-        static_addresses: static_addresses(summary),
-        depends_on: labels
-            .get(compose_label::DEPENDS_ON)
-            .map(|label| read_depends_on(label))
-            .unwrap_or_default(),
-        ports: ports(summary),
-        writes: written_volumes(summary),
-        folders: written_folders(summary),
-        volumes: mounted_volumes(summary),
-        has_anonymous_volumes: summary.mounts.iter().flatten().any(|mount| {
-            let is_of_secrets = mount.destination.as_deref() == Some(SECRETS_FOLDER);
-            mount.name.as_deref().is_some_and(is_anonymous) && !is_of_secrets
-        }),
-        created: summary.created.unwrap_or(0),
-        status,
-        restarts: 0,
-    })
-}
-
-/// A container that is nobody's concern but for what it has.
-fn other(summary: &models::ContainerSummary) -> Option<OtherContainer> {
-    let labels = labels_of(summary);
-    let owner = [label::PROJECT, compose_label::PROJECT]
-        .iter()
-        .find_map(|key| labels.get(key))
-        .filter(|owner| !owner.is_empty());
-    Some(OtherContainer {
-        id: summary.id.clone()?,
-        name: name_of(summary)?,
-        owner: owner.map(|&owner| owner.to_owned()),
-        ports: ports(summary),
-        addresses: addresses(summary),
-        volumes: mounted_volumes(summary),
-    })
-}
-
-fn mounted_volumes(summary: &models::ContainerSummary) -> BTreeSet<String> {
-    let mounts = summary.mounts.iter().flatten();
-    mounts.filter_map(|mount| mount.name.clone()).filter(|name| !name.is_empty()).collect()
-}
-
-fn endpoints(
-    summary: &models::ContainerSummary,
-) -> impl Iterator<Item = &models::EndpointSettings> {
-    summary
-        .network_settings
-        .iter()
-        .flat_map(|settings| settings.networks.iter().flatten())
-        .map(|(_, endpoint)| endpoint)
-}
-
-/// Its addresses now, with the ids of their networks; empty while it does not run.
-fn addresses(summary: &models::ContainerSummary) -> BTreeSet<(String, IpAddr)> {
-    endpoints(summary)
-        .flat_map(|endpoint| {
-            of_endpoint(endpoint, [&endpoint.ip_address, &endpoint.global_ipv6_address])
-        })
-        .collect()
-}
-
-/// The addresses that were asked for, with the ids of their networks.
-fn static_addresses(summary: &models::ContainerSummary) -> BTreeSet<(String, IpAddr)> {
-    let asked =
-        endpoints(summary).filter_map(|endpoint| Some((endpoint, endpoint.ipam_config.as_ref()?)));
-    asked
-        .flat_map(|(endpoint, ipam)| {
-            of_endpoint(endpoint, [&ipam.ipv4_address, &ipam.ipv6_address])
-        })
-        .collect()
-}
-
-fn of_endpoint(
-    endpoint: &models::EndpointSettings,
-    texts: [&Option<String>; 2],
-) -> Vec<(String, IpAddr)> {
-    let network = endpoint.network_id.clone().unwrap_or_default();
-    texts
-        .into_iter()
-        .flatten()
-        .filter_map(|text| text.parse().ok())
-        .map(|address| (network.clone(), address))
-        .collect()
-}
-
 fn taken_subnets(network: &models::Network) -> Vec<TakenSubnet> {
     let (Some(id), Some(name)) = (&network.id, &network.name) else { return Vec::new() };
     let of = |key: &str| network.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
@@ -386,51 +236,6 @@ fn network_settings(network: &models::Network) -> spec::Network {
             .filter(|(key, _)| described(key))
             .collect(),
     }
-}
-
-fn container_state(state: Option<models::ContainerSummaryStateEnum>) -> ContainerState {
-    use models::ContainerSummaryStateEnum as Docker;
-    match state {
-        Some(Docker::RUNNING) => ContainerState::Running,
-        Some(Docker::PAUSED) => ContainerState::Paused,
-        Some(Docker::RESTARTING) => ContainerState::Restarting,
-        Some(Docker::REMOVING) => ContainerState::Removing,
-        Some(Docker::EXITED) => ContainerState::Exited,
-        Some(Docker::DEAD) => ContainerState::Dead,
-        _ => ContainerState::Created,
-    }
-}
-
-/// Whether it has no network of its own, but the machine's.
-pub fn uses_host_network(summary: &models::ContainerSummary) -> bool {
-    summary
-        .network_settings
-        .iter()
-        .flat_map(|settings| settings.networks.iter().flatten())
-        .any(|(name, _)| name == "host")
-}
-
-/// The ports that a container publishes; none while it does not run.
-pub fn published_ports(summary: &models::ContainerSummary) -> Vec<PublishedPort> {
-    ports(summary)
-}
-
-fn ports(summary: &models::ContainerSummary) -> Vec<PublishedPort> {
-    let mut ports: Vec<PublishedPort> = summary
-        .ports
-        .iter()
-        .flatten()
-        .filter_map(|port| {
-            Some(PublishedPort {
-                host_ip: port.ip.clone().unwrap_or_default(),
-                published: port.public_port?,
-                target: port.private_port,
-                protocol: port.typ.map_or_else(|| "tcp".into(), |typ| typ.to_string()),
-            })
-        })
-        .collect();
-    ports.sort();
-    ports
 }
 
 fn network(network: &models::Network, project: &str) -> Option<Network> {
@@ -547,217 +352,6 @@ fn image_names(image: &models::ImageSummary) -> Vec<(String, String)> {
         .map(|name| (name, image.id.clone()))
         .collect()
 }
-
-/// A container's state as `container inspect` has it.
-pub struct InspectedContainer {
-    pub id: String,
-    pub name: String,
-    pub state: ContainerState,
-    pub exit_code: i64,
-    pub oom_killed: bool,
-    /// The engine's own words on a start that failed.
-    pub error: String,
-    pub started_at: String,
-    pub health: Health,
-    /// Output and exit code of the engine's last check since the container was started: the engine
-    /// keeps those of earlier starts too.
-    pub last_check: Option<(String, i64)>,
-    /// The effective check in Docker's form; empty where there is none.
-    pub test: Vec<String>,
-    pub interval: std::time::Duration,
-    pub timeout: std::time::Duration,
-    pub start_period: std::time::Duration,
-    pub retries: u32,
-    /// What `CMD-SHELL` runs in.
-    pub shell: Vec<String>,
-    pub user: String,
-    pub tty: bool,
-    /// Whether the engine starts it again when it exits.
-    pub restarts: bool,
-    /// Whether that is so after an exit with code 0 too.
-    pub restarts_always: bool,
-    /// How often the engine did.
-    pub restart_count: i64,
-    /// How often it would; 0 for no limit.
-    pub restart_limit: i64,
-    /// Whether an engine that restarts starts it, even one that was stopped by hand.
-    pub restarts_with_engine: bool,
-    /// Whether it publishes ports.
-    pub publishes: bool,
-    /// Target → name of the volumes mounted.
-    pub volumes: BTreeMap<String, String>,
-    pub image_id: String,
-    /// Our label: the hash of what was described.
-    pub hash: String,
-}
-
-impl InspectedContainer {
-    /// What was described, and the image: containers of the same behave alike.
-    pub fn made_of(&self) -> String {
-        format!("{} {}", self.hash, self.image_id)
-    }
-}
-
-/// What happened to a container, as far as who follows its log has to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LifeChange {
-    Started,
-    /// Somebody sent it a signal: it is stopped, restarted or killed.
-    Signalled,
-    Renamed,
-    Removed,
-}
-
-/// A change in a container's life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LifeEvent {
-    pub id: String,
-    pub name: String,
-    /// Compose's label; empty without one.
-    pub service: String,
-    pub change: LifeChange,
-}
-
-/// The events that [`life_event`] reads.
-pub const LIFE_EVENTS: [&str; 4] = ["start", "kill", "rename", "destroy"];
-
-/// A change in a container's life; nothing for any other event.
-pub fn life_event(event: &models::EventMessage) -> Option<LifeEvent> {
-    let actor = event.actor.as_ref()?;
-    let attribute = |key: &str| {
-        actor
-            .attributes
-            .as_ref()
-            .and_then(|attributes| attributes.get(key))
-            .cloned()
-            .unwrap_or_default()
-    };
-    let change = match event.action.as_deref()? {
-        "start" => LifeChange::Started,
-        "kill" => LifeChange::Signalled,
-        "rename" => LifeChange::Renamed,
-        "destroy" => LifeChange::Removed,
-        _ => return None,
-    };
-    Some(LifeEvent {
-        id: actor.id.clone()?,
-        name: attribute("name"),
-        service: attribute(compose_label::SERVICE),
-        change,
-    })
-}
-
-/// Docker's defaults for a check that leaves them out.
-const DEFAULT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
-const DEFAULT_RETRIES: u32 = 3;
-
-/// Inspects one container.
-pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<InspectedContainer, Failure> {
-    let found = engine
-        .container_inspect(container)
-        .await
-        .map_err(|error| of_engine(error, &format!("inspect the container \"{container}\"")))?;
-    let state = found.state.unwrap_or_default();
-    let config = found.config.unwrap_or_default();
-    let check = config.healthcheck.unwrap_or_default();
-    let health = state.health.as_ref();
-    let started = state
-        .started_at
-        .as_deref()
-        .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
-        .map(|time| time.to_utc());
-    let time = |nanos: Option<i64>, default: std::time::Duration| match nanos
-        .and_then(|nanos| u64::try_from(nanos).ok())
-    {
-        Some(nanos) if nanos > 0 => std::time::Duration::from_nanos(nanos),
-        _ => default,
-    };
-    let host = found.host_config.unwrap_or_default();
-    let restart_limit =
-        host.restart_policy.as_ref().and_then(|policy| policy.maximum_retry_count).unwrap_or(0);
-    let policy = host.restart_policy.and_then(|policy| policy.name);
-    Ok(InspectedContainer {
-        id: found.id.unwrap_or_default(),
-        name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
-        state: inspect_state(state.status),
-        exit_code: state.exit_code.unwrap_or(0),
-        oom_killed: state.oom_killed.unwrap_or(false),
-        error: state.error.unwrap_or_default(),
-        started_at: state.started_at.unwrap_or_default(),
-        health: health.and_then(|health| health.status).map_or(Health::None, health_status),
-        last_check: health
-            .and_then(|health| health.log.as_ref())
-            .and_then(|log| log.last())
-            .filter(|last| {
-                last.start.zip(started).is_none_or(|(checked, started)| checked >= started)
-            })
-            .map(|last| (last.output.clone().unwrap_or_default(), last.exit_code.unwrap_or(0))),
-        test: check.test.unwrap_or_default(),
-        interval: time(check.interval, DEFAULT_INTERVAL),
-        timeout: time(check.timeout, DEFAULT_INTERVAL),
-        start_period: time(check.start_period, std::time::Duration::ZERO),
-        retries: check
-            .retries
-            .and_then(|retries| u32::try_from(retries).ok())
-            .filter(|&retries| retries > 0)
-            .unwrap_or(DEFAULT_RETRIES),
-        shell: config
-            .shell
-            .filter(|shell| !shell.is_empty())
-            .unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]),
-        user: config.user.unwrap_or_default(),
-        tty: config.tty.unwrap_or(false),
-        restarts_always: matches!(
-            policy,
-            Some(
-                models::RestartPolicyNameEnum::ALWAYS
-                    | models::RestartPolicyNameEnum::UNLESS_STOPPED
-            )
-        ),
-        restart_count: found.restart_count.unwrap_or(0),
-        restart_limit,
-        restarts_with_engine: policy == Some(models::RestartPolicyNameEnum::ALWAYS),
-        restarts: policy.is_some_and(|name| {
-            !matches!(
-                name,
-                models::RestartPolicyNameEnum::NO | models::RestartPolicyNameEnum::EMPTY
-            )
-        }),
-        publishes: host.port_bindings.is_some_and(|bindings| !bindings.is_empty()),
-        volumes: found
-            .mounts
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|mount| mount.typ.as_deref() == Some("volume"))
-            .filter_map(|mount| Some((mount.destination?, mount.name?)))
-            .collect(),
-        image_id: found.image.unwrap_or_default(),
-        hash: config.labels.and_then(|mut labels| labels.remove(label::HASH)).unwrap_or_default(),
-    })
-}
-
-pub(super) fn inspect_state(status: Option<models::ContainerStateStatusEnum>) -> ContainerState {
-    use models::ContainerStateStatusEnum as Docker;
-    match status {
-        Some(Docker::RUNNING) => ContainerState::Running,
-        Some(Docker::PAUSED) => ContainerState::Paused,
-        Some(Docker::RESTARTING) => ContainerState::Restarting,
-        Some(Docker::REMOVING) => ContainerState::Removing,
-        Some(Docker::EXITED) => ContainerState::Exited,
-        Some(Docker::DEAD) => ContainerState::Dead,
-        _ => ContainerState::Created,
-    }
-}
-
-fn health_status(status: models::HealthStatusEnum) -> Health {
-    match status {
-        models::HealthStatusEnum::STARTING => Health::Starting,
-        models::HealthStatusEnum::HEALTHY => Health::Healthy,
-        models::HealthStatusEnum::UNHEALTHY => Health::Unhealthy,
-        _ => Health::None,
-    }
-}
-
 /// An image's id; none if it is not on the engine.
 pub async fn image_id(engine: &dyn Engine, image: &str) -> Result<Option<String>, Failure> {
     match engine.image_inspect(image).await {
@@ -798,121 +392,4 @@ pub async fn publisher(engine: &dyn Engine, port: u16) -> Option<String> {
         })
         .and_then(|container| container.names.iter().flatten().next())
         .map(|name| name.trim_start_matches('/').to_owned())
-}
-
-/// A container, volume, network or image as the engine knows it, for scripts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EngineObject {
-    pub id: String,
-    pub name: String,
-    pub labels: BTreeMap<String, String>,
-    /// All of it, with Docker's own keys.
-    pub json: serde_json::Value,
-}
-
-/// A create or build sets the labels that it has no use for, too: empty.
-fn is_set(key: &str, value: &str) -> bool {
-    !(is_reserved_label(key) && value.is_empty())
-}
-
-impl EngineObject {
-    fn of<T: serde::Serialize>(
-        model: &T,
-        id: Option<&String>,
-        name: Option<&String>,
-        labels: Option<&std::collections::HashMap<String, String>>,
-    ) -> Self {
-        let name = name.map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default();
-        Self {
-            id: id.cloned().unwrap_or_else(|| name.clone()),
-            name,
-            labels: labels
-                .into_iter()
-                .flatten()
-                .filter(|(key, value)| is_set(key, value))
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-            json: serde_json::to_value(model).unwrap_or_default(),
-        }
-    }
-}
-
-/// The container called so, if it is there; with the labels that it was created with, not those of
-/// its image.
-pub async fn find_container(
-    engine: &dyn Engine,
-    name: &str,
-) -> Result<Option<EngineObject>, Failure> {
-    let Some(found) = there(engine.container_inspect(name).await, "container", name)? else {
-        return Ok(None);
-    };
-    let labels = image_labels::of_inspected(engine, &found).await;
-    let labels = labels.map_err(|error| {
-        of_engine(error, &format!("tell the labels of the container \"{name}\" from its image's"))
-    })?;
-    Ok(Some(EngineObject {
-        labels,
-        ..EngineObject::of(&found, found.id.as_ref(), found.name.as_ref(), None)
-    }))
-}
-
-/// The volume called so, if it is there.
-pub async fn find_volume(engine: &dyn Engine, name: &str) -> Result<Option<EngineObject>, Failure> {
-    let found = there(engine.volume_inspect(name).await, "volume", name)?;
-    Ok(found.map(|it| EngineObject::of(&it, None, Some(&it.name), Some(&it.labels))))
-}
-
-/// The network called so, if it is there.
-pub async fn find_network(
-    engine: &dyn Engine,
-    name: &str,
-) -> Result<Option<EngineObject>, Failure> {
-    let found = there(engine.network_inspect(name).await, "network", name)?;
-    Ok(found.map(|it| EngineObject::of(&it, it.id.as_ref(), it.name.as_ref(), it.labels.as_ref())))
-}
-
-/// The image called so, if it is there.
-pub async fn find_image(engine: &dyn Engine, name: &str) -> Result<Option<EngineObject>, Failure> {
-    let found = there(engine.image_inspect(name).await, "image", name)?;
-    Ok(found.map(|it| {
-        EngineObject::of(
-            &it,
-            it.id.as_ref(),
-            None,
-            it.config.as_ref().and_then(|config| config.labels.as_ref()),
-        )
-    }))
-}
-
-fn there<T>(
-    answer: crate::engine::Result<T>,
-    what: &str,
-    name: &str,
-) -> Result<Option<T>, Failure> {
-    match answer {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(of_engine(error, &format!("inspect the {what} \"{name}\""))),
-    }
-}
-
-/// What an event of the engine says of a container: its id and the signal; nothing for what nobody
-/// waits for.
-pub(super) fn signal(message: &models::EventMessage) -> Option<(String, Signal)> {
-    let actor = message.actor.as_ref()?;
-    let attribute =
-        |name: &str| actor.attributes.as_ref().and_then(|attributes| attributes.get(name));
-    let signal = match message.action.as_deref()? {
-        "start" => Signal::Started,
-        "die" => Signal::Died {
-            exit_code: attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or(-1),
-        },
-        "oom" => Signal::OutOfMemory,
-        "destroy" => Signal::Removed,
-        // Whole words: "unhealthy" holds "healthy".
-        "health_status: healthy" => Signal::Healthy,
-        "health_status: unhealthy" => Signal::Unhealthy,
-        _ => return None,
-    };
-    Some((actor.id.clone()?, signal))
 }

@@ -1,42 +1,28 @@
 //! Ready means ready now: spc runs a container's own health check itself, beside the engine, and
 //! takes whichever answers first.
 
+mod probe;
+mod wait_failure;
+
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 
+pub use self::probe::{ProbeResult, probe};
+use self::probe::{cannot_run, pause, shown};
 use super::container_events::{ContainerEvents, Signal};
-use super::exec_end::end;
-use super::failures::of_engine;
-use super::logs::last_lines;
 use super::observe::{InspectedContainer, inspect};
 use super::patience::until_next_word;
 use super::recent_restarts::STEADY;
-use super::running_commands::RunningCommand;
 use super::startup_history::StartupHistory;
 use super::{OnProgress, VerbContext};
-use crate::engine::exec_end::StartedCommand;
-use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
 use crate::model::event::{Detail, StepStatus};
-use crate::model::failure::unpause;
 use crate::model::observed_state::{ContainerState, Health};
 use crate::model::plan::WaitCondition;
 use crate::model::spec::{HealthTest, ProbeMode};
-use crate::model::symptoms;
-use crate::model::time::{elapsed, format_duration};
+use crate::model::time::elapsed;
 use crate::model::{Failure, Kind};
-
-/// Shortest pause between own probes.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// Longest pause between own probes.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// In between, a pause is this part of the time waited so far: so much of its own start-up may a
-/// container lose by waiting for the next probe, however long it takes.
-const PAUSE_PART: u32 = 10;
-/// A pause is at least so many times what the last probe took, by how many containers are probed:
-/// all their probes together leave most of the machine to what is starting.
-const PAUSE_TIMES: std::ops::RangeInclusive<u32> = 2..=5;
 /// A container without a check is ready once it has run so long: what exits at once is not ready.
 const SETTLE: Duration = Duration::from_millis(300);
 /// What the engine takes at most to say that a container has ended, once nothing can be run in it
@@ -51,11 +37,6 @@ const RETRIES_TOLERATED: u32 = 11;
 const ENGINE_AWAY: Duration = Duration::from_secs(30);
 /// Pause between looks at an engine that does not answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// Bytes of a probe's output that are kept.
-const OUTPUT_KEPT: usize = 4096;
-/// Lines of log shown with a failure.
-const LOG_LINES: u64 = 20;
-
 /// What is waited for.
 pub struct WaitTarget<'a> {
     pub container: &'a str,
@@ -81,15 +62,6 @@ pub struct Readiness {
     pub completed: bool,
     /// How long it took, if a check said that it is ready.
     pub startup_history: Option<StartupHistory>,
-}
-
-/// How a probe ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeResult {
-    pub code: i64,
-    /// Both outputs, the last bytes of them.
-    pub output: String,
-    pub elapsed: Duration,
 }
 
 /// Waits until the container is ready (or completed), and answers at the moment it is.
@@ -379,28 +351,6 @@ impl<'a> ReadinessWait<'a> {
         ));
     }
 
-    /// What is to be said of a container that ended again and again, behind `before`; nothing of
-    /// one that did not.
-    fn ends_so_far(&self, before: &str) -> String {
-        match self.last_exit {
-            Some(code) if self.exits > 1 => {
-                format!("{before}it exited {} times, the last time with code {code}", self.exits)
-            }
-            Some(code) => format!("{before}it exited with code {code}"),
-            None => String::new(),
-        }
-    }
-
-    /// The failure of a wait for the end of what the engine never lets end.
-    async fn never_completes(&self, seen: &InspectedContainer) -> Failure {
-        let service = self.waiting.service;
-        let message =
-            format!("\"{service}\" never completes: the engine starts it again whenever it ends");
-        self.failure(seen, message).await.hint(format!(
-            "its restart policy says so: give \"{service}\" `restart: \"no\"` or \"on-failure\""
-        ))
-    }
-
     async fn probe_and_listen(&mut self, seen: &InspectedContainer) -> Result<WaitResult, Failure> {
         let ctx = self.ctx;
         let own = self.waiting.probe == ProbeMode::Own;
@@ -561,13 +511,6 @@ impl<'a> ReadinessWait<'a> {
             .unwrap_or_else(|| !seen.restarts_always && !seen.publishes && unchecked())
     }
 
-    async fn exit_failure(&self, seen: &InspectedContainer, code: i64) -> Failure {
-        let times = if self.exits > 1 { format!(" {} times", self.exits) } else { String::new() };
-        let message =
-            format!("\"{}\" exited{times} with code {code}{}", self.waiting.service, meaning(code));
-        self.failure(seen, message).await.field("code", code)
-    }
-
     /// What the check itself allows, measured from the beginning of the wait.
     fn deadline(
         &self,
@@ -588,102 +531,10 @@ impl<'a> ReadinessWait<'a> {
             }
         }
     }
-
-    async fn too_late(&self, seen: &InspectedContainer) -> Failure {
-        let waited = format_duration(Duration::from_millis(
-            u64::try_from(self.allowed(seen).as_millis()).unwrap_or(u64::MAX),
-        ));
-        // The engine may know more by now than when it was looked at.
-        let now = inspect(&*self.ctx.engine, self.waiting.container).await;
-        let seen = now.as_ref().unwrap_or(seen);
-        let what = if self.waiting.until == WaitCondition::Completed {
-            "has not completed"
-        } else {
-            "is not ready"
-        };
-        let paused = if seen.state == ContainerState::Paused { Some(&seen.name) } else { None };
-        let why = paused.map_or_else(
-            || self.ends_so_far(": "),
-            |name| format!(": the container \"{name}\" is paused"),
-        );
-        let mut failure = self
-            .failure(seen, format!("\"{}\" {what} after {waited}{why}", self.waiting.service))
-            .await;
-        if let Some(name) = paused {
-            failure = failure.hint(unpause(name));
-        }
-        failure.kind =
-            if self.waiting.deadline.is_some() { Kind::Timeout } else { Kind::Unhealthy };
-        failure
-    }
-
-    /// A failure with what helps to understand it: probe output, exit code, out of memory, last log
-    /// lines.
-    async fn failure(&self, seen: &InspectedContainer, message: String) -> Failure {
-        let mut failure =
-            Failure::new(Kind::Unhealthy, message).field("container", seen.name.clone());
-        if seen.oom_killed || self.out_of_memory {
-            failure = failure
-                .field("oom_killed", true)
-                .hint("it ran out of memory: give it more, or make it use less");
-        } else if !seen.error.is_empty() {
-            failure = failure.hint(seen.error.clone());
-        }
-        let log = self.last_log(seen).await;
-        if let Some(probe) = &self.last_probe {
-            failure = failure.field("probe_code", probe.code).detail(
-                format!("last probe, exit code {}, after {}", probe.code, elapsed(probe.elapsed)),
-                probe.output.clone(),
-            );
-        } else if let Some((output, code)) = &seen.last_check {
-            failure = failure.field("probe_code", *code).detail(
-                format!("the engine's last health check, exit code {code}"),
-                output.clone(),
-            );
-        }
-        let (title, log) = log;
-        let failure = failure.detail(title, log);
-        let known = failure.details.iter().find_map(|detail| symptoms::advice(&detail.text));
-        match known.filter(|_| failure.hint.is_none()) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    }
-
-    /// The last lines of the start that is looked at. In a crash loop that may have written nothing
-    /// yet: then those of an earlier start.
-    async fn last_log(&self, seen: &InspectedContainer) -> (&'static str, String) {
-        let newest = inspect(&*self.ctx.engine, &seen.id)
-            .await
-            .map(|now| now.started_at)
-            .unwrap_or_default();
-        for started_at in [&newest, &seen.started_at] {
-            let log = last_lines(self.ctx, &seen.id, seen.tty, Some(started_at), LOG_LINES).await;
-            if !log.is_empty() || (started_at == &seen.started_at && self.exits < 2) {
-                return ("last log lines", log);
-            }
-        }
-        (
-            "last log lines, of an earlier start",
-            last_lines(self.ctx, &seen.id, seen.tty, None, LOG_LINES).await,
-        )
-    }
-}
-
-/// How long to rest before the next own probe.
-fn pause(waited: Duration, last_took: Duration, probed: usize) -> Duration {
-    let times =
-        u32::try_from(probed).unwrap_or(u32::MAX).clamp(*PAUSE_TIMES.start(), *PAUSE_TIMES.end());
-    (waited / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).max(last_took * times)
 }
 
 fn ready(own_pass: Option<String>) -> Readiness {
     Readiness { elapsed: Duration::ZERO, own_pass, completed: false, startup_history: None }
-}
-
-/// Codes of a shell or the engine for "not found" and "not executable".
-fn cannot_run(code: i64) -> bool {
-    matches!(code, 126 | 127)
 }
 
 /// What Docker's users know a code as.
@@ -697,89 +548,4 @@ fn meaning(code: i64) -> &'static str {
         143 => " (terminated)",
         _ => "",
     }
-}
-
-fn shown(test: &[String]) -> String {
-    format!("`{}`", test.iter().skip(1).map(String::as_str).collect::<Vec<_>>().join(" "))
-}
-
-/// Runs a container's effective check once (or `test`), as the engine would: same user, same shell,
-/// its timeout. Nothing if it timed out.
-pub async fn probe(
-    ctx: &VerbContext,
-    seen: &InspectedContainer,
-    test: Option<&HealthTest>,
-) -> Result<Option<ProbeResult>, Failure> {
-    let effective = HealthTest::from_engine(&seen.test);
-    let command = match test.or(effective.as_ref()) {
-        Some(HealthTest::Command(words)) => words.clone(),
-        Some(HealthTest::Shell(line)) => seen.shell.iter().cloned().chain([line.clone()]).collect(),
-        Some(HealthTest::None) | None => {
-            return Err(Failure::new(
-                Kind::NotFound,
-                format!("The container \"{}\" has no health check", seen.name),
-            )
-            .hint("describe one with `healthcheck:`, or give a `test`"));
-        }
-    };
-    let mut chance = [0; 8];
-    ctx.host.random(&mut chance);
-    let mark = exec_processes::mark(chance);
-    let user = (!seen.user.is_empty()).then(|| seen.user.clone());
-    let request = ExecRequest {
-        command,
-        environment: vec![mark.clone()],
-        user: user.clone(),
-        ..ExecRequest::default()
-    };
-    let started = StartedCommand {
-        container: seen.id.clone(),
-        name: seen.name.clone(),
-        mark,
-        user,
-        privileged: false,
-        id: None,
-    };
-    let running = RunningCommand::begin(ctx, started.clone());
-    let mut id = None;
-    let begun = ctx.host.monotonic();
-    let run = async {
-        let id = &mut id;
-        let mut output = Vec::new();
-        let mut session = match ctx.engine.exec_start(&seen.id, &request).await {
-            Ok(session) => session,
-            Err(error) if error.kind == EngineErrorKind::Unreachable => return Err(error),
-            // The container is going: its exit will be heard.
-            Err(error) => return Ok((None, error.message)),
-        };
-        *id = Some(session.id.clone());
-        running.has_id(&session.id);
-        while let Some(chunk) = session.output.next().await {
-            let Ok(chunk) = chunk else { break };
-            output.extend_from_slice(&chunk.bytes);
-            if output.len() > 2 * OUTPUT_KEPT {
-                output.drain(..output.len() - OUTPUT_KEPT);
-            }
-        }
-        let code = match ctx.engine.exec_inspect(&session.id).await {
-            Ok(state) => state.exit_code,
-            Err(error) if error.kind == EngineErrorKind::Unreachable => return Err(error),
-            Err(_) => None,
-        };
-        Ok((code, String::from_utf8_lossy(&output).into_owned()))
-    };
-    let result = futures::select_biased! {
-        result = Box::pin(run).fuse() => Some(result),
-        () = ctx.host.sleep(seen.timeout).fuse() => None,
-    };
-    let Some(result) = result else {
-        // What can't be ended is a health check that hangs, and whoever waits for it says so.
-        end(ctx, &StartedCommand { id, ..started }).await;
-        running.over();
-        return Ok(None);
-    };
-    running.over();
-    let (code, output) = result.map_err(|error| of_engine(error, "run a health check"))?;
-    let elapsed = ctx.host.monotonic().saturating_sub(begun);
-    Ok(Some(ProbeResult { code: code.unwrap_or(-1), output, elapsed }))
 }

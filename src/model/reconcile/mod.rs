@@ -1,7 +1,10 @@
 //! Wanted and observed → plan. Pure: the same two always give the same plan.
 
 mod addresses;
+mod conditions;
+mod container_steps;
 mod desired_state;
+mod existing;
 mod hand_over;
 mod holders;
 mod images_first;
@@ -12,11 +15,13 @@ mod one_off;
 mod order;
 mod orphan_networks;
 mod planner;
+mod removals;
 mod replace;
 mod same_addresses;
 mod same_ports;
 mod secrets;
 mod settings;
+mod shared_objects;
 #[cfg(test)]
 mod tests;
 mod up;

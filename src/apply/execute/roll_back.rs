@@ -1,0 +1,231 @@
+//! The way back of a plan that failed or was interrupted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::super::blockers::State;
+use super::super::interrupted_jobs;
+use super::super::patience::within;
+use super::super::startup_history::StartupHistory;
+use super::PlanExecutor;
+use crate::model::event::Level;
+use crate::model::plan::{Action, GroupId, Rollback, RollbackAction};
+use crate::model::time::{elapsed, format_duration};
+use crate::model::{Failure, Kind};
+
+/// What one step of the way back may take; a stop its grace period as well.
+const UNDO_STEP: Duration = Duration::from_secs(30);
+
+/// How long a container that is brought back is waited for, at least and at most; in between, twice
+/// as long as such a one took the last time. It may not get ready before what called this run has
+/// undone its own part, so this is short where the run is interrupted.
+const UNDO_READY: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(120);
+
+const UNDO_READY_INTERRUPTED: RangeInclusive<Duration> =
+    Duration::from_secs(10)..=Duration::from_secs(30);
+
+impl PlanExecutor<'_> {
+    /// Undoes the groups that were begun and can't be finished. Not ended by an interrupt, but by a
+    /// deadline.
+    pub(super) async fn roll_back(&mut self) {
+        let plan = self.execution.plan;
+        for group in std::mem::take(&mut self.begun_groups) {
+            let Some(back) = plan.rollbacks.get(&group).filter(|back| !self.is_past(back)) else {
+                continue;
+            };
+            let services: BTreeSet<&str> = plan
+                .steps
+                .iter()
+                .filter(|step| step.group == Some(group))
+                .filter_map(|step| step.service.as_deref())
+                .collect();
+            let name = services.iter().copied().collect::<Vec<_>>().join(", ");
+            let begun = back
+                .undo
+                .iter()
+                .filter(|undo| undo.of.is_none_or(|step| self.begun.contains(&step)))
+                .collect();
+            let due = self.of_this_run(begun).await;
+            if due.is_empty() {
+                continue;
+            }
+            let restarts =
+                due.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }));
+            let (begun, done) = if restarts {
+                ("going back to the container before", "the container before serves again")
+            } else {
+                (
+                    "removing the new container",
+                    "the new container is removed, the one before is as it was",
+                )
+            };
+            self.execution.ctx.log(Level::Warning, format!("{name}: {begun}"));
+            let result = self.undo(due).await;
+            let line = match &result {
+                Ok(None) => format!("{name}: {done}"),
+                Ok(Some(waited)) => format!(
+                    "{name}: the container before runs again, and is not ready after {}",
+                    format_duration(*waited)
+                ),
+                Err(failure) => {
+                    format!("{name}: the container before could not be brought back: {failure}")
+                }
+            };
+            self.execution
+                .ctx
+                .log(if result.is_ok() { Level::Warning } else { Level::Error }, line.clone());
+            if result.is_ok() {
+                self.rolled_back.insert(group);
+            }
+            self.went_back.push(line);
+        }
+        for line in self.went_back.clone() {
+            self.say_after_failure(line);
+        }
+        // Together with what went back: one release is in part of the project, another in the rest.
+        let is_replaced = |back: &Rollback| {
+            back.undo.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }))
+        };
+        let past = plan
+            .rollbacks
+            .iter()
+            .filter(|(_, back)| is_replaced(back) && self.is_past(back))
+            .map(|(group, _)| *group);
+        let past: BTreeSet<GroupId> = past.collect();
+        let of_past =
+            plan.steps.iter().filter(|step| step.group.is_some_and(|group| past.contains(&group)));
+        let stay: BTreeSet<&str> = of_past.filter_map(|step| step.service.as_deref()).collect();
+        if !stay.is_empty() {
+            let names = stay.into_iter().collect::<Vec<_>>().join(", ");
+            self.say_after_failure(format!("{names}: replaced, and stays so"));
+        }
+    }
+
+    pub(super) fn say_after_failure(&mut self, line: String) {
+        if let Some(failure) = self.failures.first_mut() {
+            *failure = failure.clone().detail("after the failure", line);
+        }
+    }
+
+    /// Ends the jobs that this run started and does not wait for any more.
+    pub(super) async fn end_jobs(&mut self) {
+        let ends =
+            interrupted_jobs::ends(self.execution.plan, &|step| self.states[step] == State::Done);
+        let due = self.of_this_run(ends.iter().collect()).await;
+        let names: BTreeSet<&str> = due.iter().filter_map(|undo| undo.service.as_deref()).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        match self.undo(due).await {
+            Ok(_) if names.is_empty() => {}
+            Ok(_) => self.execution.ctx.log(
+                Level::Warning,
+                format!("{names}: ended before it was done; the next run runs it again"),
+            ),
+            Err(failure) => self
+                .execution
+                .ctx
+                .log(Level::Error, format!("{names}: could not be ended: {failure}")),
+        }
+    }
+
+    /// Whether a group is done so far that it has no way back and needs none.
+    pub(super) fn is_past(&self, back: &Rollback) -> bool {
+        let mut ends = back.until.iter().map(|&step| self.states[step]);
+        ends.clone().any(|state| state == State::Done)
+            && ends.all(|state| matches!(state, State::Done | State::Skipped))
+    }
+
+    /// Where something can't be undone, the rest of that service is left as it is; other services
+    /// go back all the same. Each step has a limit of its own. Answers how long a container was
+    /// waited for that is not ready, if one is not.
+    pub(super) async fn undo(
+        &self,
+        due: Vec<&RollbackAction>,
+    ) -> Result<Option<Duration>, Failure> {
+        let ctx = self.execution.ctx;
+        let mut failed: BTreeMap<Option<&str>, Failure> = BTreeMap::new();
+        let mut not_ready = None;
+        for undo in due {
+            let RollbackAction { service, action, .. } = undo;
+            let service = service.as_deref();
+            if failed.contains_key(&service) {
+                continue;
+            }
+            let limit = self.undo_limit(undo);
+            let waits = matches!(action, Action::Wait { .. });
+            let what = format!(
+                "{}: {} {}",
+                service.unwrap_or(&self.execution.plan.project),
+                action.kind(),
+                action.object()
+            );
+            if waits {
+                ctx.log(Level::Info, format!("{what}, at most {}", format_duration(limit)));
+            }
+            let say = |waited| {
+                if waited < limit {
+                    ctx.log(Level::Info, format!("{what}: not done after {}", elapsed(waited)));
+                }
+            };
+            let work = self.execution.perform(
+                self.container_events,
+                &self.run_state,
+                service,
+                action,
+                &|_| {},
+            );
+            match within(&*ctx.host, limit, &say, work).await {
+                Some(Ok(())) => {}
+                None if waits => not_ready = Some(limit),
+                Some(Err(failure)) => drop(failed.insert(service, failure)),
+                None => {
+                    let message = format!(
+                        "Could not {} {} within {}",
+                        action.kind(),
+                        action.object(),
+                        format_duration(limit)
+                    );
+                    failed.insert(service, Failure::new(Kind::Timeout, message));
+                }
+            }
+        }
+        failed.into_values().next().map_or(Ok(not_ready), Err)
+    }
+
+    /// How long one step of the way back may take.
+    pub(super) fn undo_limit(&self, undo: &RollbackAction) -> Duration {
+        let service = undo.service.as_deref();
+        match undo.action {
+            Action::Wait { .. } => {
+                let range = if self.interrupted { UNDO_READY_INTERRUPTED } else { UNDO_READY };
+                let last = service
+                    .and_then(|service| self.execution.startup_histories.get(service))
+                    .and_then(StartupHistory::last);
+                (last.unwrap_or_default() * 2).clamp(*range.start(), *range.end())
+            }
+            Action::StopContainer { .. } => self.execution.grace(service) + UNDO_STEP,
+            _ => UNDO_STEP,
+        }
+    }
+
+    /// Leaves out what would be done to a container that this run was to make and did not: the name
+    /// may be somebody else's.
+    pub(super) async fn of_this_run<'u>(
+        &self,
+        undo: Vec<&'u RollbackAction>,
+    ) -> Vec<&'u RollbackAction> {
+        let mut due = Vec::new();
+        for undo in undo {
+            let is_ours = match &undo.action {
+                Action::StopContainer { container } | Action::RemoveContainer { container, .. } => {
+                    self.execution.is_of_this_run(&self.run_state, container).await
+                }
+                _ => true,
+            };
+            if is_ours {
+                due.push(undo);
+            }
+        }
+        due
+    }
+}

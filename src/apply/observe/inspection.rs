@@ -1,0 +1,175 @@
+//! One container as `container inspect` has it.
+
+use std::collections::BTreeMap;
+
+use bollard::models;
+
+use super::super::failures::of_engine;
+use crate::engine::Engine;
+use crate::model::Failure;
+use crate::model::names::label;
+use crate::model::observed_state::{ContainerState, Health};
+
+/// A container's state as `container inspect` has it.
+pub struct InspectedContainer {
+    pub id: String,
+    pub name: String,
+    pub state: ContainerState,
+    pub exit_code: i64,
+    pub oom_killed: bool,
+    /// The engine's own words on a start that failed.
+    pub error: String,
+    pub started_at: String,
+    pub health: Health,
+    /// Output and exit code of the engine's last check since the container was started: the engine
+    /// keeps those of earlier starts too.
+    pub last_check: Option<(String, i64)>,
+    /// The effective check in Docker's form; empty where there is none.
+    pub test: Vec<String>,
+    pub interval: std::time::Duration,
+    pub timeout: std::time::Duration,
+    pub start_period: std::time::Duration,
+    pub retries: u32,
+    /// What `CMD-SHELL` runs in.
+    pub shell: Vec<String>,
+    pub user: String,
+    pub tty: bool,
+    /// Whether the engine starts it again when it exits.
+    pub restarts: bool,
+    /// Whether that is so after an exit with code 0 too.
+    pub restarts_always: bool,
+    /// How often the engine did.
+    pub restart_count: i64,
+    /// How often it would; 0 for no limit.
+    pub restart_limit: i64,
+    /// Whether an engine that restarts starts it, even one that was stopped by hand.
+    pub restarts_with_engine: bool,
+    /// Whether it publishes ports.
+    pub publishes: bool,
+    /// Target → name of the volumes mounted.
+    pub volumes: BTreeMap<String, String>,
+    pub image_id: String,
+    /// Our label: the hash of what was described.
+    pub hash: String,
+}
+
+impl InspectedContainer {
+    /// What was described, and the image: containers of the same behave alike.
+    pub fn made_of(&self) -> String {
+        format!("{} {}", self.hash, self.image_id)
+    }
+}
+
+/// Docker's defaults for a check that leaves them out.
+const DEFAULT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
+
+const DEFAULT_RETRIES: u32 = 3;
+
+/// Inspects one container.
+pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<InspectedContainer, Failure> {
+    let found = engine
+        .container_inspect(container)
+        .await
+        .map_err(|error| of_engine(error, &format!("inspect the container \"{container}\"")))?;
+    let state = found.state.unwrap_or_default();
+    let config = found.config.unwrap_or_default();
+    let check = config.healthcheck.unwrap_or_default();
+    let health = state.health.as_ref();
+    let started = state
+        .started_at
+        .as_deref()
+        .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
+        .map(|time| time.to_utc());
+    let time = |nanos: Option<i64>, default: std::time::Duration| match nanos
+        .and_then(|nanos| u64::try_from(nanos).ok())
+    {
+        Some(nanos) if nanos > 0 => std::time::Duration::from_nanos(nanos),
+        _ => default,
+    };
+    let host = found.host_config.unwrap_or_default();
+    let restart_limit =
+        host.restart_policy.as_ref().and_then(|policy| policy.maximum_retry_count).unwrap_or(0);
+    let policy = host.restart_policy.and_then(|policy| policy.name);
+    Ok(InspectedContainer {
+        id: found.id.unwrap_or_default(),
+        name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        state: inspect_state(state.status),
+        exit_code: state.exit_code.unwrap_or(0),
+        oom_killed: state.oom_killed.unwrap_or(false),
+        error: state.error.unwrap_or_default(),
+        started_at: state.started_at.unwrap_or_default(),
+        health: health.and_then(|health| health.status).map_or(Health::None, health_status),
+        last_check: health
+            .and_then(|health| health.log.as_ref())
+            .and_then(|log| log.last())
+            .filter(|last| {
+                last.start.zip(started).is_none_or(|(checked, started)| checked >= started)
+            })
+            .map(|last| (last.output.clone().unwrap_or_default(), last.exit_code.unwrap_or(0))),
+        test: check.test.unwrap_or_default(),
+        interval: time(check.interval, DEFAULT_INTERVAL),
+        timeout: time(check.timeout, DEFAULT_INTERVAL),
+        start_period: time(check.start_period, std::time::Duration::ZERO),
+        retries: check
+            .retries
+            .and_then(|retries| u32::try_from(retries).ok())
+            .filter(|&retries| retries > 0)
+            .unwrap_or(DEFAULT_RETRIES),
+        shell: config
+            .shell
+            .filter(|shell| !shell.is_empty())
+            .unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]),
+        user: config.user.unwrap_or_default(),
+        tty: config.tty.unwrap_or(false),
+        restarts_always: matches!(
+            policy,
+            Some(
+                models::RestartPolicyNameEnum::ALWAYS
+                    | models::RestartPolicyNameEnum::UNLESS_STOPPED
+            )
+        ),
+        restart_count: found.restart_count.unwrap_or(0),
+        restart_limit,
+        restarts_with_engine: policy == Some(models::RestartPolicyNameEnum::ALWAYS),
+        restarts: policy.is_some_and(|name| {
+            !matches!(
+                name,
+                models::RestartPolicyNameEnum::NO | models::RestartPolicyNameEnum::EMPTY
+            )
+        }),
+        publishes: host.port_bindings.is_some_and(|bindings| !bindings.is_empty()),
+        volumes: found
+            .mounts
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|mount| mount.typ.as_deref() == Some("volume"))
+            .filter_map(|mount| Some((mount.destination?, mount.name?)))
+            .collect(),
+        image_id: found.image.unwrap_or_default(),
+        hash: config.labels.and_then(|mut labels| labels.remove(label::HASH)).unwrap_or_default(),
+    })
+}
+
+pub(in crate::apply) fn inspect_state(
+    status: Option<models::ContainerStateStatusEnum>,
+) -> ContainerState {
+    use models::ContainerStateStatusEnum as Docker;
+    match status {
+        Some(Docker::RUNNING) => ContainerState::Running,
+        Some(Docker::PAUSED) => ContainerState::Paused,
+        Some(Docker::RESTARTING) => ContainerState::Restarting,
+        Some(Docker::REMOVING) => ContainerState::Removing,
+        Some(Docker::EXITED) => ContainerState::Exited,
+        Some(Docker::DEAD) => ContainerState::Dead,
+        _ => ContainerState::Created,
+    }
+}
+
+fn health_status(status: models::HealthStatusEnum) -> Health {
+    match status {
+        models::HealthStatusEnum::STARTING => Health::Starting,
+        models::HealthStatusEnum::HEALTHY => Health::Healthy,
+        models::HealthStatusEnum::UNHEALTHY => Health::Unhealthy,
+        _ => Health::None,
+    }
+}

@@ -1,0 +1,138 @@
+//! spc's own probes: a container's health check, run by exec, and the pauses between two of them.
+
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+
+use super::super::VerbContext;
+use super::super::exec_end::end;
+use super::super::failures::of_engine;
+use super::super::observe::InspectedContainer;
+use super::super::running_commands::RunningCommand;
+use crate::engine::exec_end::StartedCommand;
+use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
+use crate::model::spec::HealthTest;
+use crate::model::{Failure, Kind};
+
+/// Shortest pause between own probes.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest pause between own probes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// In between, a pause is this part of the time waited so far: so much of its own start-up may a
+/// container lose by waiting for the next probe, however long it takes.
+const PAUSE_PART: u32 = 10;
+
+/// A pause is at least so many times what the last probe took, by how many containers are probed:
+/// all their probes together leave most of the machine to what is starting.
+const PAUSE_TIMES: std::ops::RangeInclusive<u32> = 2..=5;
+
+/// Bytes of a probe's output that are kept.
+const OUTPUT_KEPT: usize = 4096;
+
+/// How a probe ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeResult {
+    pub code: i64,
+    /// Both outputs, the last bytes of them.
+    pub output: String,
+    pub elapsed: Duration,
+}
+
+/// How long to rest before the next own probe.
+pub(super) fn pause(waited: Duration, last_took: Duration, probed: usize) -> Duration {
+    let times =
+        u32::try_from(probed).unwrap_or(u32::MAX).clamp(*PAUSE_TIMES.start(), *PAUSE_TIMES.end());
+    (waited / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).max(last_took * times)
+}
+
+/// Codes of a shell or the engine for "not found" and "not executable".
+pub(super) fn cannot_run(code: i64) -> bool {
+    matches!(code, 126 | 127)
+}
+
+pub(super) fn shown(test: &[String]) -> String {
+    format!("`{}`", test.iter().skip(1).map(String::as_str).collect::<Vec<_>>().join(" "))
+}
+
+/// Runs a container's effective check once (or `test`), as the engine would: same user, same shell,
+/// its timeout. Nothing if it timed out.
+pub async fn probe(
+    ctx: &VerbContext,
+    seen: &InspectedContainer,
+    test: Option<&HealthTest>,
+) -> Result<Option<ProbeResult>, Failure> {
+    let effective = HealthTest::from_engine(&seen.test);
+    let command = match test.or(effective.as_ref()) {
+        Some(HealthTest::Command(words)) => words.clone(),
+        Some(HealthTest::Shell(line)) => seen.shell.iter().cloned().chain([line.clone()]).collect(),
+        Some(HealthTest::None) | None => {
+            return Err(Failure::new(
+                Kind::NotFound,
+                format!("The container \"{}\" has no health check", seen.name),
+            )
+            .hint("describe one with `healthcheck:`, or give a `test`"));
+        }
+    };
+    let mut chance = [0; 8];
+    ctx.host.random(&mut chance);
+    let mark = exec_processes::mark(chance);
+    let user = (!seen.user.is_empty()).then(|| seen.user.clone());
+    let request = ExecRequest {
+        command,
+        environment: vec![mark.clone()],
+        user: user.clone(),
+        ..ExecRequest::default()
+    };
+    let started = StartedCommand {
+        container: seen.id.clone(),
+        name: seen.name.clone(),
+        mark,
+        user,
+        privileged: false,
+        id: None,
+    };
+    let running = RunningCommand::begin(ctx, started.clone());
+    let mut id = None;
+    let begun = ctx.host.monotonic();
+    let run = async {
+        let id = &mut id;
+        let mut output = Vec::new();
+        let mut session = match ctx.engine.exec_start(&seen.id, &request).await {
+            Ok(session) => session,
+            Err(error) if error.kind == EngineErrorKind::Unreachable => return Err(error),
+            // The container is going: its exit will be heard.
+            Err(error) => return Ok((None, error.message)),
+        };
+        *id = Some(session.id.clone());
+        running.has_id(&session.id);
+        while let Some(chunk) = session.output.next().await {
+            let Ok(chunk) = chunk else { break };
+            output.extend_from_slice(&chunk.bytes);
+            if output.len() > 2 * OUTPUT_KEPT {
+                output.drain(..output.len() - OUTPUT_KEPT);
+            }
+        }
+        let code = match ctx.engine.exec_inspect(&session.id).await {
+            Ok(state) => state.exit_code,
+            Err(error) if error.kind == EngineErrorKind::Unreachable => return Err(error),
+            Err(_) => None,
+        };
+        Ok((code, String::from_utf8_lossy(&output).into_owned()))
+    };
+    let result = futures::select_biased! {
+        result = Box::pin(run).fuse() => Some(result),
+        () = ctx.host.sleep(seen.timeout).fuse() => None,
+    };
+    let Some(result) = result else {
+        // What can't be ended is a health check that hangs, and whoever waits for it says so.
+        end(ctx, &StartedCommand { id, ..started }).await;
+        running.over();
+        return Ok(None);
+    };
+    running.over();
+    let (code, output) = result.map_err(|error| of_engine(error, "run a health check"))?;
+    let elapsed = ctx.host.monotonic().saturating_sub(begun);
+    Ok(Some(ProbeResult { code: code.unwrap_or(-1), output, elapsed }))
+}

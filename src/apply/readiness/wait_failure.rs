@@ -1,0 +1,127 @@
+//! Why a container did not get ready: its exit, its last probe, its last log lines.
+
+use std::time::Duration;
+
+use super::super::logs::last_lines;
+use super::super::observe::{InspectedContainer, inspect};
+use super::{ReadinessWait, meaning};
+use crate::model::failure::unpause;
+use crate::model::observed_state::ContainerState;
+use crate::model::plan::WaitCondition;
+use crate::model::symptoms;
+use crate::model::time::{elapsed, format_duration};
+use crate::model::{Failure, Kind};
+
+/// Lines of log shown with a failure.
+const LOG_LINES: u64 = 20;
+
+impl ReadinessWait<'_> {
+    /// What is to be said of a container that ended again and again, behind `before`; nothing of
+    /// one that did not.
+    pub(super) fn ends_so_far(&self, before: &str) -> String {
+        match self.last_exit {
+            Some(code) if self.exits > 1 => {
+                format!("{before}it exited {} times, the last time with code {code}", self.exits)
+            }
+            Some(code) => format!("{before}it exited with code {code}"),
+            None => String::new(),
+        }
+    }
+
+    /// The failure of a wait for the end of what the engine never lets end.
+    pub(super) async fn never_completes(&self, seen: &InspectedContainer) -> Failure {
+        let service = self.waiting.service;
+        let message =
+            format!("\"{service}\" never completes: the engine starts it again whenever it ends");
+        self.failure(seen, message).await.hint(format!(
+            "its restart policy says so: give \"{service}\" `restart: \"no\"` or \"on-failure\""
+        ))
+    }
+
+    pub(super) async fn exit_failure(&self, seen: &InspectedContainer, code: i64) -> Failure {
+        let times = if self.exits > 1 { format!(" {} times", self.exits) } else { String::new() };
+        let message =
+            format!("\"{}\" exited{times} with code {code}{}", self.waiting.service, meaning(code));
+        self.failure(seen, message).await.field("code", code)
+    }
+
+    pub(super) async fn too_late(&self, seen: &InspectedContainer) -> Failure {
+        let waited = format_duration(Duration::from_millis(
+            u64::try_from(self.allowed(seen).as_millis()).unwrap_or(u64::MAX),
+        ));
+        // The engine may know more by now than when it was looked at.
+        let now = inspect(&*self.ctx.engine, self.waiting.container).await;
+        let seen = now.as_ref().unwrap_or(seen);
+        let what = if self.waiting.until == WaitCondition::Completed {
+            "has not completed"
+        } else {
+            "is not ready"
+        };
+        let paused = if seen.state == ContainerState::Paused { Some(&seen.name) } else { None };
+        let why = paused.map_or_else(
+            || self.ends_so_far(": "),
+            |name| format!(": the container \"{name}\" is paused"),
+        );
+        let mut failure = self
+            .failure(seen, format!("\"{}\" {what} after {waited}{why}", self.waiting.service))
+            .await;
+        if let Some(name) = paused {
+            failure = failure.hint(unpause(name));
+        }
+        failure.kind =
+            if self.waiting.deadline.is_some() { Kind::Timeout } else { Kind::Unhealthy };
+        failure
+    }
+
+    /// A failure with what helps to understand it: probe output, exit code, out of memory, last log
+    /// lines.
+    pub(super) async fn failure(&self, seen: &InspectedContainer, message: String) -> Failure {
+        let mut failure =
+            Failure::new(Kind::Unhealthy, message).field("container", seen.name.clone());
+        if seen.oom_killed || self.out_of_memory {
+            failure = failure
+                .field("oom_killed", true)
+                .hint("it ran out of memory: give it more, or make it use less");
+        } else if !seen.error.is_empty() {
+            failure = failure.hint(seen.error.clone());
+        }
+        let log = self.last_log(seen).await;
+        if let Some(probe) = &self.last_probe {
+            failure = failure.field("probe_code", probe.code).detail(
+                format!("last probe, exit code {}, after {}", probe.code, elapsed(probe.elapsed)),
+                probe.output.clone(),
+            );
+        } else if let Some((output, code)) = &seen.last_check {
+            failure = failure.field("probe_code", *code).detail(
+                format!("the engine's last health check, exit code {code}"),
+                output.clone(),
+            );
+        }
+        let (title, log) = log;
+        let failure = failure.detail(title, log);
+        let known = failure.details.iter().find_map(|detail| symptoms::advice(&detail.text));
+        match known.filter(|_| failure.hint.is_none()) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
+    /// The last lines of the start that is looked at. In a crash loop that may have written nothing
+    /// yet: then those of an earlier start.
+    pub(super) async fn last_log(&self, seen: &InspectedContainer) -> (&'static str, String) {
+        let newest = inspect(&*self.ctx.engine, &seen.id)
+            .await
+            .map(|now| now.started_at)
+            .unwrap_or_default();
+        for started_at in [&newest, &seen.started_at] {
+            let log = last_lines(self.ctx, &seen.id, seen.tty, Some(started_at), LOG_LINES).await;
+            if !log.is_empty() || (started_at == &seen.started_at && self.exits < 2) {
+                return ("last log lines", log);
+            }
+        }
+        (
+            "last log lines, of an earlier start",
+            last_lines(self.ctx, &seen.id, seen.tty, None, LOG_LINES).await,
+        )
+    }
+}

@@ -1,0 +1,209 @@
+//! Objects of other projects and other folders, and of nobody's.
+
+use super::*;
+
+#[test]
+fn what_another_folder_made_is_not_changed_and_the_line_is_named() {
+    let bed = bed("");
+    let id = bed.made("other", "/srv/other");
+    let line = "[if this is that project, in a folder that was renamed or moved or in another release, say so with --project other; \
+                to allow it, write projects = [\"other\"] under [allow] in spc.toml]";
+    let said = |doing: &str, object: &str| {
+        format!(
+            "A script may not {doing} \"{object}\": it belongs to the project \"other\", made from \"/srv/other\", which is not there any more {line}"
+        )
+    };
+    let guard = &bed.guard;
+    let stop = StopRequest::default();
+    for name in [&id, &"other-web-1".to_owned()] {
+        assert_eq!(
+            bed.refused(guard.container_start(name)),
+            said("start the container", "other-web-1")
+        );
+        assert_eq!(
+            bed.refused(guard.container_stop(name, &stop)),
+            said("stop the container", "other-web-1")
+        );
+        assert_eq!(
+            bed.refused(guard.container_restart(name, &stop)),
+            said("restart the container", "other-web-1")
+        );
+        assert_eq!(
+            bed.refused(guard.container_kill(name, "KILL")),
+            said("send a signal to the container", "other-web-1")
+        );
+        assert_eq!(
+            bed.refused(guard.container_rename(name, "own-web-1")),
+            said("rename the container", "other-web-1")
+        );
+        assert_eq!(
+            bed.refused(guard.container_remove(name, true, true)),
+            said("remove the container", "other-web-1")
+        );
+        assert_eq!(
+            bed.refused(guard.container_logs(name, &LogsRequest::default())),
+            said("read the log of the container", "other-web-1")
+        );
+        assert_eq!(
+            bed.refused(guard.container_top(name)),
+            said("look into the container", "other-web-1")
+        );
+        assert_eq!(
+            bed.refused(guard.container_upload(name, "/", Bytes::new())),
+            said("write into the container", "other-web-1")
+        );
+        assert_eq!(
+            bed.refused(guard.container_download(name, "/etc")),
+            said("read from the container", "other-web-1")
+        );
+        let exec = ExecRequest { command: vec!["id".into()], ..ExecRequest::default() };
+        assert_eq!(
+            bed.refused(guard.exec_start(name, &exec)),
+            said("run a command in the container", "other-web-1")
+        );
+    }
+    assert_eq!(
+        bed.refused(guard.volume_remove("other_data", true)),
+        said("remove the volume", "other_data")
+    );
+    assert_eq!(
+        bed.refused(guard.network_remove("other_net")),
+        said("remove the network", "other_net")
+    );
+    let mounts =
+        HostConfig { binds: Some(vec!["other_data:/data".into()]), ..HostConfig::default() };
+    assert_eq!(bed.host(mounts), said("mount the volume", "other_data"));
+    let joins = HostConfig { network_mode: Some("other_net".into()), ..HostConfig::default() };
+    assert_eq!(bed.host(joins), said("connect to the network", "other_net"));
+    let endpoints = NetworkingConfig {
+        endpoints_config: Some(HashMap::from([(
+            "other_net".to_owned(),
+            EndpointSettings::default(),
+        )])),
+    };
+    let body = ContainerCreateBody { networking_config: Some(endpoints), ..own() };
+    assert_eq!(
+        bed.refused(guard.container_create("own-web-1", None, body)),
+        said("connect to the network", "other_net")
+    );
+}
+
+#[test]
+fn nothing_is_made_in_another_projects_name() {
+    let bed = bed("");
+    bed.made("other", "/srv/other");
+    let forged = |from: &str| ContainerCreateBody { labels: Some(of("other", from)), ..plain() };
+    // Not from its own folder's record, nor from this one's.
+    for from in ["/srv/other", HERE] {
+        let said = bed.refused(bed.guard.container_create("other-web-2", None, forged(from)));
+        assert!(said.starts_with("A script may not create the container \"other-web-2\": it belongs to the project \"other\""), "{said}");
+    }
+    let labels = || Some(HashMap::from([(label::PROJECT.to_owned(), "other".to_owned())]));
+    let volume = VolumeCreateRequest {
+        name: Some("x".into()),
+        labels: labels(),
+        ..VolumeCreateRequest::default()
+    };
+    assert!(
+        bed.refused(bed.guard.volume_create(volume))
+            .starts_with("A script may not create the volume \"x\"")
+    );
+    let network = NetworkCreateRequest {
+        name: "x".into(),
+        labels: labels(),
+        ..NetworkCreateRequest::default()
+    };
+    assert!(
+        bed.refused(bed.guard.network_create(network))
+            .starts_with("A script may not create the network \"x\"")
+    );
+}
+
+#[test]
+fn a_project_that_a_person_named_is_a_scripts_to_change() {
+    let bed = bed("[allow]\nprojects = [\"other\"]\n");
+    let id = bed.made("other", "/srv/other");
+    assert!(bed.run(bed.guard.container_stop(&id, &StopRequest::default())).unwrap());
+    let given = self::bed("");
+    given.made("other", "/srv/other");
+    let host = Arc::new(SimHost::new(given.executor.clone()));
+    let policy = Policy::of_folder(Path::new(HERE), &|path| resolve(&*host, path))
+        .with_given_project(Some("other".into()));
+    let guard = Guard::new(Arc::new(given.engine.clone()), policy, host);
+    assert!(given.run(guard.container_stop("other-web-1", &StopRequest::default())).unwrap());
+}
+
+#[test]
+fn volumes_without_containers_are_still_of_the_folder_that_made_them() {
+    let bed = bed("");
+    let id = bed.made("other", "/srv/other");
+    bed.run(bed.engine.container_remove(&id, true, true)).unwrap();
+    assert!(
+        bed.refused(bed.guard.volume_remove("other_data", true))
+            .contains("made from \"/srv/other\"")
+    );
+    // Those of Docker Compose say nothing of their folder.
+    let composed = VolumeCreateRequest {
+        name: Some("shop_data".into()),
+        labels: Some(HashMap::from([(compose_label::PROJECT.to_owned(), "shop".to_owned())])),
+        ..VolumeCreateRequest::default()
+    };
+    bed.run(bed.engine.volume_create(composed)).unwrap();
+    assert!(
+        bed.refused(bed.guard.volume_remove("shop_data", true))
+            .contains("by Docker Compose from a folder that is not recorded")
+    );
+}
+
+#[test]
+fn what_nobody_made_is_not_changed_but_may_be_used() {
+    let bed = bed("");
+    bed.run(async {
+        bed.engine.container_create("stray", None, plain()).await.unwrap();
+        let volume =
+            VolumeCreateRequest { name: Some("shared".into()), ..VolumeCreateRequest::default() };
+        bed.engine.volume_create(volume).await.unwrap();
+    });
+    assert_eq!(
+        bed.refused(bed.guard.container_remove("stray", true, true)),
+        "A script may not remove the container \"stray\": no project made it"
+    );
+    let host = HostConfig { binds: Some(vec!["shared:/data".into()]), ..HostConfig::default() };
+    let made = bed.run(bed.guard.container_create(
+        "own-web-1",
+        None,
+        ContainerCreateBody { host_config: Some(host), ..own() },
+    ));
+    assert!(made.is_ok());
+}
+
+#[test]
+fn a_container_that_is_gone_is_the_engines_to_tell() {
+    let bed = bed("");
+    assert!(
+        bed.run(bed.guard.container_stop("none", &StopRequest::default()))
+            .unwrap_err()
+            .is_not_found()
+    );
+}
+
+#[test]
+fn a_container_made_from_here_does_not_make_a_volume_of_unknown_origin_ones_own() {
+    let bed = bed("");
+    // What Docker Compose leaves of a project whose containers are gone: nothing says from which
+    // folder.
+    let labels = options(&[(compose_label::PROJECT, "other")]);
+    let volume = VolumeCreateRequest {
+        name: Some("other_data".into()),
+        labels: Some(labels),
+        ..VolumeCreateRequest::default()
+    };
+    bed.run(bed.engine.volume_create(volume)).unwrap();
+    let body = ContainerCreateBody { labels: Some(of("other", HERE)), ..plain() };
+    let refusal = bed.refused(bed.guard.container_create("other-web-1", None, body));
+    assert!(
+        refusal.contains("it belongs to the project \"other\", made by Docker Compose from a folder that is not recorded"),
+        "{refusal}"
+    );
+    bed.refused(bed.guard.volume_remove("other_data", false));
+}

@@ -1,0 +1,64 @@
+//! What a service waits for: `depends_on` and its conditions.
+
+use std::collections::BTreeSet;
+
+use super::super::observed_state::Container;
+use super::super::plan::StepId;
+use super::super::spec::{Condition, Service};
+use super::planner::Planner;
+
+impl Planner<'_> {
+    /// The steps after which the conditions of `service` hold, and those of them whose failure is
+    /// no obstacle.
+    pub(super) fn conditions(&self, service: &Service) -> (Vec<StepId>, Vec<StepId>) {
+        let (mut needed, mut all) = (Vec::new(), Vec::new());
+        self.add_conditions(service, true, &mut BTreeSet::new(), &mut needed);
+        self.add_conditions(service, false, &mut BTreeSet::new(), &mut all);
+        let tolerated = all.iter().filter(|step| !needed.contains(step)).copied().collect();
+        (all, tolerated)
+    }
+
+    /// Adds those steps once. A dependency of which nothing is started passes on its own
+    /// conditions: a job that is done stands between the service that awaits it and the
+    /// database that the job needed. `required`: without those whose failure is no obstacle.
+    pub(super) fn add_conditions<'s>(
+        &'s self,
+        service: &'s Service,
+        required: bool,
+        seen: &mut BTreeSet<&'s str>,
+        steps: &mut Vec<StepId>,
+    ) {
+        for (dependency, how) in
+            service.depends_on.iter().filter(|(_, how)| how.required || !required)
+        {
+            let own = match how.condition {
+                Condition::Started => self.started.get(dependency),
+                Condition::Healthy => self.ready.get(dependency),
+                Condition::Completed => self.completed.get(dependency),
+            };
+            for step in own.into_iter().flatten() {
+                if !steps.contains(step) {
+                    steps.push(*step);
+                }
+            }
+            if !self.started.contains_key(dependency)
+                && seen.insert(dependency)
+                && let Some(dependency) = self.wanted.project.services.get(dependency)
+            {
+                self.add_conditions(dependency, required, seen, steps);
+            }
+        }
+    }
+
+    /// Whether somebody waits for the service's end.
+    pub(super) fn is_job(&self, service: &Service) -> bool {
+        self.jobs.contains(service.name.as_str())
+    }
+
+    /// A one-shot service whose work is done: it exited with 0, and nobody stopped it.
+    pub(super) fn is_completed(&self, service: &Service, container: &Container) -> bool {
+        container.exit_code == Some(0)
+            && (self.is_job(service) || service.looks_like_a_job())
+            && !self.wanted.stopped.contains(&container.id)
+    }
+}

@@ -1,0 +1,179 @@
+//! What is adopted, and what is stopped and removed: orphans, surplus containers, `down`, `stop`.
+
+use similar_asserts::assert_eq;
+
+use super::*;
+
+#[test]
+fn scale_adds_and_removes_the_highest_numbers() {
+    let described =
+        |scale: u32| project(json!({"services": {"web": {"image": "web:1", "scale": scale}}}));
+    assert!(
+        plan(&described(2), &applied(&described(1)))
+            .starts_with("  1  create container spc-web-2  (not there)\n")
+    );
+    assert_eq!(
+        plan(&described(1), &applied(&described(2))),
+        "  1  stop container spc-web-2  (scale is 1)\n  2  remove container spc-web-2  (scale is 1)  after 1\n"
+    );
+}
+
+#[test]
+fn what_is_no_longer_described_is_reported_and_removed_only_when_asked() {
+    let mut description = stack();
+    let observed = applied(&project(stack()));
+    description["services"].as_object_mut().unwrap().remove("backend");
+    let project = project(description);
+    assert_eq!(
+        plan(&project, &observed),
+        "spc: nothing to do\nnote: spc-backend-1 belongs to no described service; --remove-orphans removes it\n"
+    );
+    let asked = UpRequest { remove_orphans: true, ..UpRequest::default() };
+    assert!(
+        plan_with(&project, &observed, asked)
+            .unwrap()
+            .to_string()
+            .starts_with("  1  stop container spc-backend-1  (no longer described)\n")
+    );
+}
+
+#[test]
+fn a_compose_project_of_the_same_name_is_only_adopted_when_asked() {
+    let (project, mut observed) = only_redis(stack(), |redis| redis.ours = false);
+    for network in &mut observed.networks {
+        network.ours = false;
+    }
+    let refused = plan_with(&project, &observed, UpRequest::default()).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "A project \"spc\" that spc did not make is on this engine: spc-redis-1"
+    );
+    let adopted = plan_with(&project, &observed, UpRequest { adopt: true, ..UpRequest::default() })
+        .unwrap()
+        .to_string();
+    assert!(
+        adopted
+            .starts_with("  1  create container spc-redis-1.new  (adopted from Docker Compose)\n"),
+        "{adopted}"
+    );
+}
+
+#[test]
+fn what_was_adopted_once_stays_adopted() {
+    let mut observed = applied(&project(stack()));
+    observed
+        .volumes
+        .iter_mut()
+        .for_each(|volume| (volume.ours, volume.compose, volume.hash) = (false, true, None));
+    observed
+        .networks
+        .iter_mut()
+        .for_each(|network| (network.ours, network.compose, network.hash) = (false, true, None));
+    let refused = plan_with(&project(stack()), &observed, UpRequest::default()).unwrap_err();
+    assert!(
+        refused.message.ends_with("was made by Docker Compose, for a project of this name"),
+        "{refused}"
+    );
+    assert_eq!(
+        refused.hint.unwrap(),
+        "--adopt takes it over as it is, with what is in it; or choose another `name`"
+    );
+    let adopted = ["spc_data", "spc_default"].map(str::to_owned).into();
+    let plan =
+        plan_with(&project(stack()), &observed, UpRequest { adopted, ..UpRequest::default() })
+            .unwrap();
+    assert_eq!(plan.to_string(), "spc: nothing to do\n");
+}
+
+#[test]
+fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
+    let observed = applied(&project(stack()));
+    let kept =
+        down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
+            .to_string();
+    assert_eq!(
+        kept,
+        "  1  stop container spc-backend-1
+  2  stop container spc-db-1  after 1
+  3  stop container spc-redis-1  after 1
+  4  remove container spc-backend-1  after 1
+  5  remove container spc-db-1  after 2
+  6  remove container spc-redis-1  after 3
+  7  remove network spc_default  after 4, 5, 6
+"
+    );
+    assert!(
+        down("spc", &observed, DownOptions { volumes: true, adopt: false }, &BTreeSet::new())
+            .to_string()
+            .ends_with("  8  remove volume spc_data  after 4, 5, 6\n")
+    );
+}
+
+#[test]
+fn down_removes_one_offs_before_the_networks_and_volumes_they_hang_on() {
+    let mut observed =
+        ObservedState { networks: applied(&project(stack())).networks, ..ObservedState::default() };
+    observed.one_offs.push(OneOffContainer {
+        id: "id of it".into(),
+        name: "spc-db-run-1a2b".into(),
+        is_up: true,
+        writes: BTreeSet::new(),
+        owner: String::new(),
+        run: OwnerState::Unknown,
+    });
+    assert_eq!(
+        down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
+            .to_string(),
+        "  1  remove container spc-db-run-1a2b  (a one-off)\n  2  remove network spc_default  after 1\n"
+    );
+    observed.one_offs[0].writes.insert("spc_data".into());
+    let planned =
+        down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
+            .to_string();
+    assert!(
+        planned
+            .starts_with("  1  stop container spc-db-run-1a2b  (a one-off)\n  2  remove container"),
+        "a writer is stopped: {planned}"
+    );
+}
+
+#[test]
+fn secrets_whose_container_is_gone_are_removed() {
+    let project = project(stack());
+    let mut observed = applied(&project);
+    observed.orphaned_secrets.insert("0a1b".into());
+    let wanted = "  1  remove volume 0a1b  (left by an interrupted run)\n";
+    assert_eq!(plan(&project, &observed), wanted);
+    let alone =
+        ObservedState { orphaned_secrets: observed.orphaned_secrets, ..ObservedState::default() };
+    assert_eq!(
+        down("spc", &alone, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
+            .to_string(),
+        wanted
+    );
+}
+
+#[test]
+fn stop_start_and_restart_follow_the_dependencies() {
+    let services = BTreeSet::from(["backend".to_owned(), "db".to_owned()]);
+    let mut observed = applied(&project(stack()));
+    assert_eq!(
+        stop("spc", &observed, &services).to_string(),
+        "  1  stop container spc-backend-1\n  2  stop container spc-db-1  after 1\n"
+    );
+    assert!(
+        restart("spc", &observed, &services, &BTreeSet::new())
+            .unwrap()
+            .to_string()
+            .contains("restart container spc-backend-1  after 2")
+    );
+    for container in &mut observed.containers {
+        container.state = ContainerState::Exited;
+    }
+    assert!(
+        start("spc", &observed, &services, &BTreeSet::new())
+            .unwrap()
+            .to_string()
+            .contains("start container spc-backend-1  after 2")
+    );
+}
