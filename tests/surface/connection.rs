@@ -468,9 +468,9 @@ fn a_newer_versions_lock_is_removed_only_when_somebody_says_so() {
     let locked = |removed: Arc<Mutex<bool>>| {
         move |request: &str| match request {
             "GET /_ping" => Answer::of_api("1.41", "OK"),
-            "GET /containers/shop.spc-lock/json" => Answer::of_api(
+            "GET /containers/shop.spc-lock/json" | "GET /containers/c/json" => Answer::of_api(
                 "1.41",
-                r#"{"Id":"c","Name":"/shop.spc-lock","Image":"i","Config":{"Labels":{"dev.spc.lock":"shop","dev.spc.format":"99"}}}"#,
+                r#"{"Id":"c","Name":"/shop.spc-lock","Image":"i","Config":{"Labels":{"dev.spc.project":"shop","dev.spc.lock":"shop","dev.spc.format":"99"}}}"#,
             ),
             "GET /images/i/json" => Answer::of_api("1.41", r#"{"Id":"i","Config":{}}"#),
             _ if request.starts_with("DELETE /containers/c") => {
