@@ -317,6 +317,48 @@ fn imports_point_down_only() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The names in a file of the simulated engine's daemon or behaviour that are of its control, also
+/// where `engine/sim/mod.rs` exports them.
+fn of_control(file: &str, source: &str, exported: &BTreeSet<String>) -> Vec<String> {
+    let wrong = |named: &PathUse| {
+        let path: Vec<&str> = named.path.iter().map(String::as_str).collect();
+        path.contains(&"control")
+            || matches!(&path[..], ["crate", "engine", "sim", name, ..] if exported.contains(*name))
+    };
+    let said = |named: &PathUse| format!("{file}:{}: \"{}\"", named.line, named.path.join("::"));
+    named(source).iter().filter(|named| wrong(named)).map(said).collect()
+}
+
+/// What a test asks of the simulation is no part of what Docker does.
+#[test]
+fn the_daemon_of_the_simulated_engine_knows_nothing_of_its_control() {
+    let sources = sources();
+    let (_, root) = sources.iter().find(|(file, _)| file == "engine/sim/mod.rs").unwrap();
+    let exported: BTreeSet<String> = named(root)
+        .into_iter()
+        .filter(|named| named.path[0] == "control")
+        .filter_map(|named| named.path.last().cloned())
+        .collect();
+    assert!(exported.contains("Violation"), "{exported:?}");
+    let is_daemon = |file: &str| {
+        ["engine/sim/daemon/", "engine/sim/behaviour/"].iter().any(|part| file.starts_with(part))
+    };
+    let daemon: Vec<_> = sources.iter().filter(|(file, _)| is_daemon(file)).collect();
+    assert!(!daemon.is_empty(), "nothing was looked at");
+    let wrong: Vec<String> =
+        daemon.iter().flat_map(|(file, source)| of_control(file, source, &exported)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (source, is_wrong) in [
+        ("use crate::engine::sim::control::call::Reply;", true),
+        ("use super::super::{control::call::Reply, daemon::ids::Ids};", true),
+        ("fn f() -> crate::engine::sim::Violation {}", true),
+        ("use crate::engine::sim::daemon::ids::Ids;", false),
+    ] {
+        let found = of_control("engine/sim/daemon/x.rs", source, &exported);
+        assert_eq!(!found.is_empty(), is_wrong, "{source}");
+    }
+}
+
 #[test]
 fn every_module_is_declared() {
     let known: BTreeSet<&str> = MODULES.iter().map(|(module, _)| *module).collect();

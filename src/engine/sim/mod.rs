@@ -31,7 +31,7 @@ pub use behaviour::traffic::{Traffic, TrafficStats};
 pub use control::builder::SimEngineBuilder;
 use control::call;
 pub use control::call::Call;
-use control::call::Request;
+use control::call::{Control, Request};
 pub use control::fault::{CallSide, Fault, FaultEffect, FaultPoint};
 pub use control::invariants::Violation;
 pub use control::seed::{Snapshot, bases};
@@ -53,6 +53,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 #[derive(Clone)]
 pub struct SimEngine {
     shared: Arc<Shared>,
+    control: Arc<Control>,
     local: bool,
     /// Moves the engine's own clockwork while everyone waits.
     _background: Arc<Background>,
@@ -145,7 +146,7 @@ impl Implementation for SimEngine {
         self.long_call(
             Request::ending(Method::ContainerStop, container, grace),
             move |state, reply| {
-                state.stop_container(&name, &request, reply);
+                state.stop_container(&name, &request, reply.sending());
                 None
             },
         )
@@ -158,7 +159,7 @@ impl Implementation for SimEngine {
         self.long_call(
             Request::ending(Method::ContainerRestart, container, grace),
             move |state, reply| {
-                state.restart_container(&name, &request, reply);
+                state.restart_container(&name, &request, reply.sending());
                 None
             },
         )
@@ -205,7 +206,7 @@ impl Implementation for SimEngine {
     async fn container_wait(&self, container: &str) -> Result<i64> {
         let name = container.to_owned();
         self.long_call(Request::new(Method::ContainerWait, container, 300), move |state, reply| {
-            state.wait_container(&name, reply);
+            state.wait_container(&name, reply.sending());
             None
         })
         .await

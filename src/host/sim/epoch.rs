@@ -19,3 +19,8 @@ pub fn date(elapsed: Duration) -> DateTime<Utc> {
         .and_then(|elapsed| epoch().checked_add_signed(elapsed))
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
+
+/// How long after [`epoch`] a date is; what was before it is at it.
+pub fn since_epoch(date: DateTime<Utc>) -> Duration {
+    (date - epoch()).to_std().unwrap_or_default()
+}

@@ -36,7 +36,7 @@ use super::{
 use crate::policy::CheckedPath;
 use changes::Changes;
 pub use changes::{Change, ChangeSide};
-pub use epoch::{date, epoch};
+pub use epoch::{date, epoch, since_epoch};
 use errno::{Errno, failure};
 use executor::SimTaskExecutor;
 use files::{Files, LastSymlink};

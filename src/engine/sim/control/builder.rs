@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
-use super::call::Calls;
-use super::invariants::InvariantWatch;
+use super::call::Control;
 use super::seed::Snapshot;
 use crate::engine::sim::SimEngine;
 use crate::engine::sim::behaviour::build::{BuildScript, Builds};
@@ -52,15 +49,14 @@ impl SimEngineBuilder {
             followers: Vec::new(),
             events: EventLog::default(),
             timetable: Timetable::default(),
-            calls: Calls::default(),
             processes: Processes::default(),
             registry: Registry::default(),
             builds: Builds::default(),
             traffic: Flow::default(),
-            watch: InvariantWatch::default(),
             machine: Machine { ports: BTreeSet::new(), has_path: Arc::new(|_| true) },
             next_port: FIRST_FREE_PORT,
-            crashed: CancellationToken::new(),
+            is_disk_full: false,
+            observer: None,
         };
         Self { executor, local: true, state }
     }
@@ -169,6 +165,11 @@ impl SimEngineBuilder {
         }
         let shared = Arc::new(Shared::new(self.executor.clone(), self.state));
         let background = TaskExecutor::Sim(self.executor).spawn(keep_time(shared.clone()));
-        SimEngine { shared, local: self.local, _background: Arc::new(background) }
+        SimEngine {
+            shared,
+            control: Arc::new(Control::default()),
+            local: self.local,
+            _background: Arc::new(background),
+        }
     }
 }

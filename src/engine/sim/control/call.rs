@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use futures::future::{Either, pending, select};
 use futures::stream::{self, BoxStream, Stream, StreamExt};
+use parking_lot::Mutex;
 use std::pin::pin;
+use std::sync::Arc;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::fault::{Fate, Faults};
+use super::invariants::InvariantWatch;
 use crate::engine::calls::{Limit, SHORT};
 use crate::engine::sim::SimEngine;
 use crate::engine::sim::behaviour::process::Script;
@@ -47,6 +51,16 @@ pub struct Call {
 pub(in crate::engine::sim) struct Calls {
     pub made: Vec<Call>,
     pub faults: Faults,
+    /// Cancelled when the run is to have been killed.
+    pub crashed: CancellationToken,
+}
+
+/// What a test asks of the simulation. The daemon knows nothing of it; who needs both locks the
+/// daemon's state first.
+#[derive(Default)]
+pub(in crate::engine::sim) struct Control {
+    pub calls: Mutex<Calls>,
+    pub watch: Mutex<InvariantWatch>,
 }
 
 /// How far a stream of answers is read.
@@ -87,12 +101,11 @@ impl Request {
 }
 
 /// What becomes of an answer on its way back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AnswerDelivery {
     Open,
     Lost,
     /// The run that this process is, is killed.
-    Crash(Process),
+    Crash(Process, Arc<Control>),
 }
 
 /// The way back to the caller. Dropped unused, the caller sees a broken connection.
@@ -107,13 +120,21 @@ impl<T> Reply<T> {
         let result = match self.way {
             AnswerDelivery::Open => result,
             AnswerDelivery::Lost => Err(unreachable()),
-            AnswerDelivery::Crash(process) => {
-                state.crash(process);
+            AnswerDelivery::Crash(process, control) => {
+                control.calls.lock().crash(state, process);
                 Err(unreachable())
             }
         };
         // A caller that no longer waits misses nothing.
         let _ = self.sender.send(result);
+    }
+
+    /// The same for who has the answer later.
+    pub fn sending(self) -> impl FnOnce(&mut State, Result<T>) + Send + 'static
+    where
+        T: Send + 'static,
+    {
+        move |state, result| self.send(state, result)
     }
 }
 
@@ -199,20 +220,23 @@ impl SimEngine {
             request.takes + request.takes.mul_f64(fraction(self.shared.executor.random()) / 2.0);
         let limit = request.limit;
         let (fate, crashed) = self.shared.with(|state| {
-            state.record(&request);
-            let crashed = state.crashed.clone();
+            let mut calls = self.control.calls.lock();
+            calls.record(state, &request);
+            let crashed = calls.crashed.clone();
             if crashed.is_cancelled() || !state.up {
                 return (Fate::Fails(unreachable()), crashed);
             }
-            let fate = state.fate(request.method, &request.target);
+            let fate = calls.fate(state, request.method, &request.target);
             let (way, stale, delay) = match &fate {
                 Fate::Proceeds | Fate::Cut => (AnswerDelivery::Open, false, Duration::ZERO),
                 Fate::Stale => (AnswerDelivery::Open, true, Duration::ZERO),
                 Fate::Late(time) => (AnswerDelivery::Open, false, *time),
                 Fate::ReplyLost => (AnswerDelivery::Lost, false, Duration::ZERO),
-                Fate::CrashesAfter => (AnswerDelivery::Crash(process), false, Duration::ZERO),
+                Fate::CrashesAfter => {
+                    (AnswerDelivery::Crash(process, self.control.clone()), false, Duration::ZERO)
+                }
                 Fate::CrashesBefore => {
-                    state.crash(process);
+                    calls.crash(state, process);
                     return (Fate::Fails(unreachable()), crashed);
                 }
                 Fate::Restarts => {
@@ -221,8 +245,9 @@ impl SimEngine {
                 }
                 Fate::Fails(_) | Fate::Hangs => return (fate, crashed),
             };
+            let changing = request.method.changes().then(|| self.control.clone());
             state.after(takes + delay, Purpose::Once, move |state| {
-                if request.method.changes() && state.calls.faults.wants_stale() {
+                if changing.is_some_and(|control| control.calls.lock().faults.wants_stale()) {
                     state.before = Some(state.objects.clone());
                 }
                 work(state, stale, Reply { sender, way })
@@ -268,7 +293,7 @@ impl SimEngine {
                 stream.take(1).chain(stream::once(std::future::ready(Err(unreachable())))).boxed()
             }
         };
-        let crashed = self.shared.lock().crashed.clone();
+        let crashed = self.control.calls.lock().crashed.clone();
         let broken = crashed.clone();
         let end = stream::once(async move { broken.is_cancelled().then(|| Err(unreachable())) })
             .filter_map(std::future::ready);
@@ -276,17 +301,17 @@ impl SimEngine {
     }
 }
 
-impl State {
-    fn record(&mut self, request: &Request) {
-        self.executor.count_call();
-        self.timetable.called(self.now);
-        let index = self.calls.made.len() as u64 + 1;
-        self.calls.made.push(Call {
+impl Calls {
+    fn record(&mut self, state: &mut State, request: &Request) {
+        state.executor.count_call();
+        state.timetable.called(state.now);
+        let index = self.made.len() as u64 + 1;
+        self.made.push(Call {
             index,
             method: request.method.name(),
             target: request.target.clone(),
             mutates: request.method.changes(),
-            at: self.now,
+            at: state.now,
         });
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::call::Calls;
 use crate::engine::calls::DiskSpaceNeed;
 use crate::engine::sim::daemon::errors::no_space;
 use crate::engine::sim::daemon::state::State;
@@ -89,7 +90,6 @@ pub(in crate::engine::sim) struct Faults {
     waiting: Vec<Fault>,
     drawn: Option<RandomFaults>,
     crash: Option<(u64, CallSide)>,
-    is_disk_full: bool,
 }
 
 /// Faults that come by chance, the same for the same seed and calls.
@@ -147,14 +147,6 @@ impl Faults {
         self.drawn = None;
     }
 
-    pub(in crate::engine::sim) fn is_disk_full(&self) -> bool {
-        self.is_disk_full
-    }
-
-    pub(in crate::engine::sim) fn set_disk_full(&mut self, is_full: bool) {
-        self.is_disk_full = is_full;
-    }
-
     pub(in crate::engine::sim) fn crash_at(&mut self, call: u64, when: CallSide) {
         self.crash = Some((call, when));
     }
@@ -197,18 +189,23 @@ impl Faults {
     }
 }
 
-impl State {
+impl Calls {
     /// What happens to this call of `method` for `target`.
-    pub(in crate::engine::sim) fn fate(&mut self, method: Method, target: &str) -> Fate {
-        match self.calls.faults.crash_now() {
+    pub(in crate::engine::sim) fn fate(
+        &mut self,
+        state: &mut State,
+        method: Method,
+        target: &str,
+    ) -> Fate {
+        match self.faults.crash_now() {
             Some(CallSide::Before) => return Fate::CrashesBefore,
             Some(CallSide::After) => return Fate::CrashesAfter,
             None => {}
         }
-        match self.calls.faults.effect(method) {
-            None if self.calls.faults.is_disk_full
+        match self.faults.effect(method) {
+            None if state.is_disk_full
                 && method.declaration().space == DiskSpaceNeed::Needed
-                && !self.is_name_taken(method, target) =>
+                && !is_name_taken(state, method, target) =>
             {
                 Fate::Fails(no_space())
             }
@@ -222,29 +219,29 @@ impl State {
             Some(FaultEffect::StaleList) => Fate::Stale,
             Some(FaultEffect::Slow(time)) => Fate::Late(time),
             Some(FaultEffect::EventsEnd) => {
-                self.events.end_streams();
+                state.events.end_streams();
                 Fate::Proceeds
             }
         }
     }
 
-    /// What a create is refused for before anything is written.
-    fn is_name_taken(&self, method: Method, target: &str) -> bool {
-        method == Method::ContainerCreate && self.objects.find_container(target).is_ok()
-    }
-
     /// From here on the run is dead to the engine; the engine goes on.
-    pub(in crate::engine::sim) fn crash(&mut self, process: Process) {
+    pub(in crate::engine::sim) fn crash(&self, state: &mut State, process: Process) {
         self.crashed.cancel();
-        self.excuse_execs();
-        self.executor.kill(process);
+        state.excuse_execs();
+        state.executor.kill(process);
     }
 
     /// The engine hears calls again: those of the next run.
     pub(in crate::engine::sim) fn recover(&mut self) {
         self.crashed = CancellationToken::new();
-        self.calls.faults.crash = None;
+        self.faults.crash = None;
     }
+}
+
+/// What a create is refused for before anything is written.
+fn is_name_taken(state: &State, method: Method, target: &str) -> bool {
+    method == Method::ContainerCreate && state.objects.find_container(target).is_ok()
 }
 
 #[cfg(test)]

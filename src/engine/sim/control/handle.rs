@@ -152,10 +152,10 @@ impl SimEngine {
     /// The handle that spc has: what never may be (see [`invariants`](super::invariants)) is
     /// watched from now on, and found in [`SimEngine::violations`].
     pub fn watched(&self) -> Arc<dyn Engine> {
-        self.shared.with(|state| state.watch.on = true);
-        let shared = self.shared.clone();
+        self.shared.with(|state| state.observer = Some(self.control.clone()));
+        let (shared, control) = (self.shared.clone(), self.control.clone());
         Arc::new(Observer::new(Arc::new(self.clone()), move |call| {
-            shared.with(|state| state.watch_call(call));
+            shared.with(|state| control.watch.lock().call(state, call));
             Ok(())
         }))
     }
@@ -163,67 +163,69 @@ impl SimEngine {
     /// This value may be in no call but the one that delivers it, and in no event. Values of fewer
     /// than four letters are not looked for.
     pub fn keep_secret(&self, name: &str, value: &str) {
-        self.shared.with(|state| state.watch.keep_secret(name, value));
+        self.shared.with(|_| self.control.watch.lock().keep_secret(name, value));
     }
 
     /// Once so many containers of the Compose service are ready, never fewer may be.
     pub fn keep_ready(&self, service: &str, least: usize) {
-        self.shared.with(|state| state.watch.ready.insert(service.to_owned(), (least, false)));
+        let least = (least, false);
+        self.shared.with(|_| self.control.watch.lock().ready.insert(service.to_owned(), least));
     }
 
     /// What does not carry spc's label may be taken over.
     pub fn allow_adoption(&self) {
-        self.shared.with(|state| state.watch.adopts = true);
+        self.shared.with(|_| self.control.watch.lock().adopts = true);
     }
 
     /// What never may be, and was, in order; each told once.
     pub fn violations(&self) -> Vec<Violation> {
         self.shared.with(|state| {
+            let mut watch = self.control.watch.lock();
             for (command, container) in state.given_up_execs() {
-                state.violated(format!("the command \"{command}\" was given up, and goes on in the container \"{container}\""));
+                watch.report(state.now, format!("the command \"{command}\" was given up, and goes on in the container \"{container}\""));
             }
-            state.watch.found.clone()
+            watch.found.clone()
         })
     }
 
     /// One thing that is to go wrong.
     pub fn fault(&self, fault: Fault) {
-        self.shared.with(|state| state.calls.faults.add(fault));
+        self.shared.with(|_| self.control.calls.lock().faults.add(fault));
     }
 
     /// From now on every call meets one of `effects` with the probability `rate` (0 to 1), as
     /// `seed` decides; an effect only such calls as it can befall: a list, a stream, a change.
     pub fn draw_faults(&self, seed: u64, rate: f64, effects: &[FaultEffect]) {
-        self.shared.with(|state| state.calls.faults.draw(seed, rate, effects));
+        self.shared.with(|_| self.control.calls.lock().faults.draw(seed, rate, effects));
     }
 
     /// From now on the engine's disk is full, or is not: what needs space fails, what ends and
     /// removes containers works.
     pub fn set_disk_full(&self, is_full: bool) {
-        self.shared.with(|state| state.calls.faults.set_disk_full(is_full));
+        self.shared.with(|state| state.is_disk_full = is_full);
     }
 
     /// Nothing goes wrong any more, but for a crash that was ordered.
     pub fn clear_faults(&self) {
-        self.shared.with(|state| state.calls.faults.clear());
+        self.shared.with(|_| self.control.calls.lock().faults.clear());
     }
 
     /// At the nth call from now (1 is the next) the run is dead to the engine: that call and
     /// all after it answer [`Unreachable`](crate::engine::EngineErrorKind::Unreachable), all
     /// streams break, and [`SimEngine::crashed`] is cancelled. The engine itself goes on.
     pub fn crash_at(&self, call: u64, when: CallSide) {
-        self.shared.with(|state| state.calls.faults.crash_at(call, when));
+        self.shared.with(|_| self.control.calls.lock().faults.crash_at(call, when));
     }
 
     /// Cancelled at the crash to come; ask for it before.
     pub fn crashed(&self) -> CancellationToken {
-        self.shared.lock().crashed.clone()
+        self.control.calls.lock().crashed.clone()
     }
 
     /// After a crash: the engine answers again, to the next run. A crash that did not come is
     /// called off.
     pub fn recover(&self) {
-        self.shared.with(crate::engine::sim::daemon::state::State::recover);
+        self.shared.with(|_| self.control.calls.lock().recover());
     }
 
     /// The engine restarts and is away for `down`. Calls under way and streams break, containers
@@ -244,7 +246,7 @@ impl SimEngine {
 
     /// The calls made so far, in order.
     pub fn calls(&self) -> Vec<Call> {
-        self.shared.with(|state| state.calls.made.clone())
+        self.shared.with(|_| self.control.calls.lock().made.clone())
     }
 
     /// Every event so far, in order.

@@ -20,8 +20,10 @@ use std::time::Duration;
 
 use bollard::models::EventMessage;
 
+use super::call::Control;
 use crate::engine::Call;
 use crate::engine::sim::daemon::containers::{Container, Phase};
+use crate::engine::sim::daemon::events::EventObserver;
 use crate::engine::sim::daemon::state::State;
 use crate::model::names::{compose_label, label, lock_container};
 use crate::model::ownership::{Labels, set_at_create};
@@ -48,8 +50,6 @@ impl fmt::Display for Violation {
 /// What a harness told, and what was found.
 #[derive(Default)]
 pub(in crate::engine::sim) struct InvariantWatch {
-    /// Whether anybody has a watched handle.
-    pub on: bool,
     /// What is not spc's may be taken over.
     pub adopts: bool,
     pub secrets: Secrets,
@@ -68,10 +68,81 @@ impl InvariantWatch {
         self.secrets.add(name, &format!("the value of {name}"), value);
     }
 
-    fn report(&mut self, at: Duration, what: String) {
+    pub fn report(&mut self, at: Duration, what: String) {
         if self.reported.insert(what.clone()) {
             self.found.push(Violation { at, call: self.call.clone(), what });
         }
+    }
+
+    /// A call is about to be made over the watched handle.
+    pub(in crate::engine::sim) fn call(&mut self, state: &State, call: &Call<'_>) {
+        let (method, target) = (call.method(), call.target());
+        self.call =
+            if target.is_empty() { method.to_string() } else { format!("{method} {target}") };
+        let text = call.text();
+        if self.secrets.mask(&text) != text {
+            self.report(state.now, format!("the value of a secret is in a call of {method}"));
+        }
+        if let Some(what) = state.cut_off_writer(call) {
+            self.report(state.now, what);
+        }
+        if !self.adopts
+            && let Some(stranger) = state.stranger(call)
+        {
+            self.report(state.now, format!("{stranger} is not spc's, and is changed by {method}"));
+        }
+    }
+
+    /// Something has happened.
+    fn event(&mut self, state: &State, event: &EventMessage) {
+        let shown = format!("{event:?}");
+        if self.secrets.mask(&shown) != shown {
+            self.report(
+                state.now,
+                format!(
+                    "the value of a secret is in an event: {}",
+                    event.action.as_deref().unwrap_or_default()
+                ),
+            );
+        }
+        for what in [state.second_writer(), self.too_few_ready(state), state.lost_lock()]
+            .into_iter()
+            .flatten()
+        {
+            self.report(state.now, what);
+        }
+    }
+
+    /// A service of which fewer are ready than have to be.
+    fn too_few_ready(&mut self, state: &State) -> Option<String> {
+        let mut counts: BTreeMap<String, usize> =
+            self.ready.keys().map(|service| (service.clone(), 0)).collect();
+        for container in
+            state.objects.containers.values().filter(|container| state.is_ready(container))
+        {
+            if let Some(count) = container
+                .labels
+                .get(compose_label::SERVICE)
+                .and_then(|service| counts.get_mut(service))
+            {
+                *count += 1;
+            }
+        }
+        let mut missing = None;
+        for (service, (least, reached)) in &mut self.ready {
+            let count = counts.get(service).copied().unwrap_or_default();
+            *reached |= count >= *least;
+            if *reached && count < *least {
+                missing = Some(format!("only {count} of \"{service}\" ready, {least} have to be"));
+            }
+        }
+        missing
+    }
+}
+
+impl EventObserver for Control {
+    fn event(&self, state: &State, event: &EventMessage) {
+        self.watch.lock().event(state, event);
     }
 }
 
@@ -97,30 +168,6 @@ impl State {
 
     fn is_of_spc(&self, container: &Container) -> bool {
         is_ours(&self.own_labels(container))
-    }
-
-    pub(in crate::engine::sim) fn violated(&mut self, what: String) {
-        let now = self.now;
-        self.watch.report(now, what);
-    }
-
-    /// A call is about to be made over the watched handle.
-    pub(in crate::engine::sim) fn watch_call(&mut self, call: &Call<'_>) {
-        let (method, target) = (call.method(), call.target());
-        self.watch.call =
-            if target.is_empty() { method.to_string() } else { format!("{method} {target}") };
-        let text = call.text();
-        if self.watch.secrets.mask(&text) != text {
-            self.violated(format!("the value of a secret is in a call of {method}"));
-        }
-        if let Some(what) = self.cut_off_writer(call) {
-            self.violated(what);
-        }
-        if !self.watch.adopts
-            && let Some(stranger) = self.stranger(call)
-        {
-            self.violated(format!("{stranger} is not spc's, and is changed by {method}"));
-        }
     }
 
     /// A running container that the call would remove in the middle of its writing.
@@ -195,53 +242,8 @@ impl State {
         }
     }
 
-    /// Something has happened.
-    pub(in crate::engine::sim) fn watch_event(&mut self, event: &EventMessage) {
-        if !self.watch.on {
-            return;
-        }
-        let shown = format!("{event:?}");
-        if self.watch.secrets.mask(&shown) != shown {
-            self.violated(format!(
-                "the value of a secret is in an event: {}",
-                event.action.as_deref().unwrap_or_default()
-            ));
-        }
-        for what in
-            [self.second_writer(), self.too_few_ready(), self.lost_lock()].into_iter().flatten()
-        {
-            self.violated(what);
-        }
-    }
-
     pub(in crate::engine::sim) fn running(&self) -> impl Iterator<Item = &Container> {
         self.objects.containers.values().filter(|container| container.phase == Phase::Running)
-    }
-
-    /// A service of which fewer are ready than have to be.
-    fn too_few_ready(&mut self) -> Option<String> {
-        let mut counts: BTreeMap<String, usize> =
-            self.watch.ready.keys().map(|service| (service.clone(), 0)).collect();
-        for container in
-            self.objects.containers.values().filter(|container| self.is_ready(container))
-        {
-            if let Some(count) = container
-                .labels
-                .get(compose_label::SERVICE)
-                .and_then(|service| counts.get_mut(service))
-            {
-                *count += 1;
-            }
-        }
-        let mut missing = None;
-        for (service, (least, reached)) in &mut self.watch.ready {
-            let count = counts.get(service).copied().unwrap_or_default();
-            *reached |= count >= *least;
-            if *reached && count < *least {
-                missing = Some(format!("only {count} of \"{service}\" ready, {least} have to be"));
-            }
-        }
-        missing
     }
 
     /// Whether its process is: what the engine says of it comes later.

@@ -27,7 +27,7 @@ use crate::engine::sim::daemon::state::State;
 use crate::engine::sim::daemon::tree::Tree;
 use crate::engine::sim::daemon::volumes::Volume;
 use crate::engine::{ApiVersion, Engine, Filters, Result};
-use crate::host::sim::epoch;
+use crate::host::sim::since_epoch;
 use crate::model::observed_state::read_status;
 
 /// What an engine has, as its lists show it.
@@ -79,11 +79,6 @@ pub fn bases(
         }
     }
     Ok(bases)
-}
-
-/// A date as simulations count time; what was before their beginning is at it.
-pub(in crate::engine::sim) fn since_epoch(date: DateTime<Utc>) -> Duration {
-    (date - epoch()).to_std().unwrap_or_default()
 }
 
 fn seconds_since_epoch(seconds: i64) -> Duration {

@@ -20,6 +20,12 @@ struct Listener {
     sender: UnboundedSender<Result<EventMessage>>,
 }
 
+/// Follows what the daemon does. It may look at the objects as they are at an event, and changes
+/// nothing.
+pub(in crate::engine::sim) trait EventObserver: Send + Sync {
+    fn event(&self, state: &State, event: &EventMessage);
+}
+
 /// All events so far, and who listens.
 #[derive(Default)]
 pub(in crate::engine::sim) struct EventLog {
@@ -180,7 +186,9 @@ impl State {
             time: Some(now.timestamp()),
             time_nano: now.timestamp_nanos_opt(),
         };
-        self.watch_event(&event);
+        if let Some(observer) = &self.observer {
+            observer.event(self, &event);
+        }
         self.events.add(event);
     }
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use parking_lot::{Mutex, MutexGuard};
-use tokio_util::sync::CancellationToken;
 
 use super::containers::{Containers, OnExit};
-use super::events::EventLog;
+use super::events::{EventLog, EventObserver};
 use super::exec::Exec;
 use super::ids::Ids;
 use super::images::Image;
@@ -23,8 +22,6 @@ use crate::engine::sim::behaviour::process::Script;
 use crate::engine::sim::behaviour::processes::Processes;
 use crate::engine::sim::behaviour::registry::Registry;
 use crate::engine::sim::behaviour::traffic::Flow;
-use crate::engine::sim::control::call::Calls;
-use crate::engine::sim::control::invariants::InvariantWatch;
 use crate::host::sim::date;
 use crate::host::sim::executor::{SimTaskExecutor, SplitMix64};
 
@@ -69,17 +66,17 @@ pub(in crate::engine::sim) struct State {
     pub followers: Vec<Follower>,
     pub events: EventLog,
     pub timetable: Timetable,
-    pub calls: Calls,
     pub processes: Processes,
     pub registry: Registry,
     pub builds: Builds,
     pub machine: Machine,
     pub traffic: Flow,
-    pub watch: InvariantWatch,
     /// The next host port given to who asks for any.
     pub next_port: u16,
-    /// Cancelled when the run is to have been killed.
-    pub crashed: CancellationToken,
+    /// Nothing can be written to its disk any more.
+    pub is_disk_full: bool,
+    /// Sees every event when it happens.
+    pub observer: Option<Arc<dyn EventObserver>>,
 }
 
 impl State {

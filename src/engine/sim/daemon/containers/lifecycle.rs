@@ -145,7 +145,7 @@ impl State {
         self.end_execs(id);
         self.end_log(id);
         let now = self.now;
-        let is_disk_full = self.calls.faults.is_disk_full();
+        let is_disk_full = self.is_disk_full;
         let Ok(container) = self.container_mut(id) else { return };
         let ran = now.saturating_sub(container.started.unwrap_or(now));
         container.finished = Some(now);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::lifecycle::{Exit, KILLED, START_TAKES};
 use super::{OnExit, Phase};
-use crate::engine::sim::control::call::Reply;
 use crate::engine::sim::daemon::errors::refusal;
 use crate::engine::sim::daemon::state::State;
 use crate::engine::sim::daemon::timetable::Purpose;
@@ -71,9 +70,13 @@ fn signal_name(number: i64) -> &'static str {
 }
 
 impl State {
-    /// Asks it to end, and kills it after the grace; the answer is whether it ran.
-    pub fn stop_container(&mut self, container: &str, request: &StopRequest, reply: Reply<bool>) {
-        let then = |state: &mut State, result: Result<bool>| reply.send(state, result);
+    /// Asks it to end, and kills it after the grace; `then` is given whether it ran.
+    pub fn stop_container(
+        &mut self,
+        container: &str,
+        request: &StopRequest,
+        then: impl FnOnce(&mut State, Result<bool>) + Send + 'static,
+    ) {
         self.stop_then(container, request, Box::new(then));
     }
 
@@ -195,44 +198,51 @@ impl State {
     }
 
     /// Stops it if it runs, then starts it.
-    pub fn restart_container(&mut self, wanted: &str, request: &StopRequest, reply: Reply<()>) {
+    pub fn restart_container(
+        &mut self,
+        wanted: &str,
+        request: &StopRequest,
+        then: impl FnOnce(&mut State, Result<()>) + Send + 'static,
+    ) {
         let id = match self.container_id(wanted) {
             Ok(id) => id,
-            Err(error) => return reply.send(self, Err(error)),
-        };
-        let start = move |state: &mut State, id: String, reply: Reply<()>| {
-            let started =
-                state.start_container(&id).map(|_| state.emit_container(&id, "restart", &[]));
-            reply.send(state, started);
+            Err(error) => return then(self, Err(error)),
         };
         let target = id.clone();
         self.stop_then(
             &id,
             request,
             Box::new(move |state, stopped| match stopped {
-                Err(error) => reply.send(state, Err(error)),
+                Err(error) => then(state, Err(error)),
                 Ok(_) => state.after(START_TAKES, Purpose::Once, move |state| {
-                    start(state, target, reply);
+                    let started = state
+                        .start_container(&target)
+                        .map(|_| state.emit_container(&target, "restart", &[]));
+                    then(state, started);
                     None
                 }),
             }),
         );
     }
 
-    /// Answers with the exit code once it does not run.
-    pub fn wait_container(&mut self, wanted: &str, reply: Reply<i64>) {
+    /// Gives `then` the exit code once it does not run.
+    pub fn wait_container(
+        &mut self,
+        wanted: &str,
+        then: impl FnOnce(&mut State, Result<i64>) + Send + 'static,
+    ) {
         let id = match self.container_id(wanted) {
             Ok(id) => id,
-            Err(error) => return reply.send(self, Err(error)),
+            Err(error) => return then(self, Err(error)),
         };
         match self.container(&id).map(|container| (container.is_running(), container.exit_code)) {
             Ok((true, _)) => self
                 .on_exit
                 .entry(id)
                 .or_default()
-                .push(Box::new(|state, code| reply.send(state, Ok(code)))),
-            Ok((false, code)) => reply.send(self, Ok(code)),
-            Err(error) => reply.send(self, Err(error)),
+                .push(Box::new(|state, code| then(state, Ok(code)))),
+            Ok((false, code)) => then(self, Ok(code)),
+            Err(error) => then(self, Err(error)),
         }
     }
 }

@@ -15,9 +15,8 @@ use super::filters::{FilterSet, label_matches, name_matches};
 use super::ipam::{self, Pool};
 use super::state::{Objects, State};
 use crate::engine::sim::MODERN_API;
-use crate::engine::sim::control::seed::since_epoch;
 use crate::engine::{Filters, Result};
-use crate::host::sim::date;
+use crate::host::sim::{date, since_epoch};
 pub(in crate::engine::sim) use endpoints::{Endpoint, check_endpoint};
 
 /// The network of containers that name none.
