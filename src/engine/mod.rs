@@ -14,6 +14,7 @@ pub mod exec_processes;
 mod guard;
 pub mod image_labels;
 mod intent;
+mod layer;
 pub mod observer;
 pub mod sim;
 pub mod token_check;

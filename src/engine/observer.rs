@@ -5,7 +5,8 @@ use std::ops::Deref;
 
 use futures::future::BoxFuture;
 
-use super::{Answer, ApiVersion, Call, Engine, Intent, Result};
+use super::layer::facts_of_engine_below;
+use super::{Answer, Call, Engine, Intent, Result};
 
 type Hook = Box<dyn Fn(&Call<'_>) -> Result<()> + Send + Sync>;
 
@@ -23,21 +24,7 @@ impl<P> Observer<P> {
 }
 
 impl<P: Deref<Target: Engine> + Send + Sync> Engine for Observer<P> {
-    fn api_version(&self) -> ApiVersion {
-        self.engine.api_version()
-    }
-
-    fn address(&self) -> &str {
-        self.engine.address()
-    }
-
-    fn is_local(&self) -> bool {
-        self.engine.is_local()
-    }
-
-    fn publishes_here(&self) -> bool {
-        self.engine.publishes_here()
-    }
+    facts_of_engine_below!(engine);
 
     fn check<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<()>> {
         self.engine.check(intent)

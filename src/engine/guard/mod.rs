@@ -24,9 +24,8 @@ use futures::future::BoxFuture;
 
 use self::owners::Owners;
 use super::calls::{Kind, ObjectNaming};
-use super::{
-    Answer, ApiVersion, Call, Engine, EngineError, EngineErrorKind, Filters, Intent, Result,
-};
+use super::layer::facts_of_engine_below;
+use super::{Answer, Call, Engine, EngineError, EngineErrorKind, Filters, Intent, Result};
 use crate::host::Host;
 use crate::host::resolve::resolve;
 use crate::model::dockerfile::{SYNTAX_ARGUMENT, possible_downloads};
@@ -208,21 +207,7 @@ impl Question {
 }
 
 impl Engine for Guard {
-    fn api_version(&self) -> ApiVersion {
-        self.engine.api_version()
-    }
-
-    fn address(&self) -> &str {
-        self.engine.address()
-    }
-
-    fn is_local(&self) -> bool {
-        self.engine.is_local()
-    }
-
-    fn publishes_here(&self) -> bool {
-        self.engine.publishes_here()
-    }
+    facts_of_engine_below!(engine);
 
     fn check<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<()>> {
         Box::pin(self.check_intent(intent))
