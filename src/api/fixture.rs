@@ -1,31 +1,21 @@
-//! A run for tests: virtual time, files in memory, a bare engine with the primitives registered.
+//! A run for tests: virtual time, the simulated host, a bare engine with the primitives registered.
 
-use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use futures::future::BoxFuture;
-use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use rhai::Dynamic;
 
 use super::context::{Command, Context, ProjectSettings, RunContext};
 use super::task;
 use crate::engine::{EngineError, EngineErrorKind};
+use crate::host::TaskExecutor;
+use crate::host::sim::SimHost;
 use crate::host::sim::executor::SimTaskExecutor;
-use crate::host::{
-    self, CommandEvent, CommandRequest, FileInfo, FileKind, FileSink, FolderEntry, Host, HostError,
-    HostErrorKind, HttpRequest, HttpResponse, StandardStream, TaskExecutor,
-};
 use crate::model::Failure;
 use crate::model::event::{Event, Sink};
-use crate::policy::CheckedPath;
 use crate::value::error::failure_of;
 use crate::value::text::plain;
 
@@ -48,7 +38,7 @@ impl EventRecorder {
 /// A run of scripts without the `script` module above.
 pub(crate) struct Fixture {
     pub sim: Arc<SimTaskExecutor>,
-    pub host: Arc<MemoryHost>,
+    pub host: Arc<SimHost>,
     pub seen: Arc<EventRecorder>,
     pub context: Arc<Context>,
 }
@@ -71,11 +61,10 @@ impl Fixture {
             project.directory = "/work".into();
         }
         let sim = SimTaskExecutor::new(seed);
-        let host = Arc::new(MemoryHost {
-            sim: sim.clone(),
-            nodes: Mutex::default(),
-            held: AtomicU64::default(),
-        });
+        let host = SimHost::bare(sim.clone()).with_folder("/work").with_current_folder("/work");
+        // What other tests hold beside this one is no script's.
+        host.held.store(1, Ordering::Relaxed);
+        let host = Arc::new(host);
         let seen = Arc::new(EventRecorder::default());
         let no_engine = || {
             async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }
@@ -153,195 +142,5 @@ impl Fixture {
         let mut ast = engine.compile(script).map_err(|error| failure_of(&error.into()))?;
         ast.set_source("test.rhai");
         engine.eval_ast::<Dynamic>(&ast).map_err(|error| failure_of(&error))
-    }
-}
-
-/// Files in memory with symlinks, and virtual time; nothing else is there.
-pub(crate) struct MemoryHost {
-    sim: Arc<SimTaskExecutor>,
-    nodes: Mutex<BTreeMap<PathBuf, Node>>,
-    /// Bytes of memory that the process is said to hold.
-    pub held: AtomicU64,
-}
-
-#[derive(Clone)]
-enum Node {
-    File(Vec<u8>),
-    Link(PathBuf),
-    /// A file that may not be read.
-    Closed,
-}
-
-impl MemoryHost {
-    pub(crate) fn file(&self, path: &str, content: impl AsRef<[u8]>) -> &Self {
-        self.nodes.lock().insert(path.into(), Node::File(content.as_ref().to_vec()));
-        self
-    }
-
-    pub(crate) fn link(&self, path: &str, target: &str) -> &Self {
-        self.nodes.lock().insert(path.into(), Node::Link(target.into()));
-        self
-    }
-
-    pub(crate) fn closed(&self, path: &str) -> &Self {
-        self.nodes.lock().insert(path.into(), Node::Closed);
-        self
-    }
-
-    fn folder(&self, path: &Path) -> bool {
-        self.nodes.lock().keys().any(|known| known != path && known.starts_with(path))
-    }
-}
-
-fn missing(path: &Path) -> HostError {
-    HostError::new(
-        HostErrorKind::NotFound,
-        format!("could not read \"{}\": there is no such file", path.display()),
-    )
-}
-
-fn not_here<T>() -> host::Result<T> {
-    Err(HostError::new(HostErrorKind::Other, "not in this test"))
-}
-
-#[async_trait]
-impl Host for MemoryHost {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + self.sim.now()
-    }
-    fn monotonic(&self) -> Duration {
-        self.sim.now()
-    }
-    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        self.sim.sleep(time).boxed()
-    }
-    fn random(&self, buffer: &mut [u8]) {
-        buffer.fill(7);
-    }
-    fn memory(&self) -> Option<u64> {
-        Some(self.held.load(Ordering::Relaxed))
-    }
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-    fn environment(&self) -> BTreeMap<String, String> {
-        BTreeMap::new()
-    }
-    fn current_folder(&self) -> host::Result<PathBuf> {
-        Ok("/work".into())
-    }
-    fn identity(&self) -> String {
-        "tester@here".into()
-    }
-    fn read(&self, path: &CheckedPath) -> host::Result<Bytes> {
-        let path = path.as_path();
-        let real = self.canonicalize(path)?;
-        match self.nodes.lock().get(&real) {
-            Some(Node::File(content)) => Ok(content.clone().into()),
-            Some(_) => Err(HostError::new(
-                HostErrorKind::PermissionDenied,
-                format!("could not read \"{}\": permission denied", path.display()),
-            )),
-            None => Err(HostError::new(
-                HostErrorKind::Invalid,
-                format!("could not read \"{}\": it is a folder", path.display()),
-            )),
-        }
-    }
-    fn write(&self, _: &CheckedPath, _: &[u8], _: Option<u32>) -> host::Result<()> {
-        not_here()
-    }
-    fn append(&self, _: &CheckedPath, _: &[u8]) -> host::Result<()> {
-        not_here()
-    }
-    fn create_folder(&self, _: &CheckedPath) -> host::Result<()> {
-        not_here()
-    }
-    fn list(&self, path: &CheckedPath) -> host::Result<Vec<FolderEntry>> {
-        let path = path.as_path();
-        let nodes = self.nodes.lock();
-        let below = nodes.keys().filter_map(|known| known.strip_prefix(path).ok());
-        let names = below.filter_map(|rest| {
-            Some((
-                rest.components().next()?.as_os_str().to_string_lossy().into_owned(),
-                rest.components().count(),
-            ))
-        });
-        let kind = |depth| if depth > 1 { FileKind::Folder } else { FileKind::File };
-        let entries: BTreeMap<String, FileKind> =
-            names.map(|(name, depth)| (name, kind(depth))).collect();
-        if entries.is_empty() {
-            Err(missing(path))
-        } else {
-            Ok(entries.into_iter().map(|(name, kind)| FolderEntry { name, kind }).collect())
-        }
-    }
-    fn info(&self, path: &CheckedPath) -> host::Result<FileInfo> {
-        let path = path.as_path();
-        let kind = match self.nodes.lock().get(path) {
-            Some(Node::Link(_)) => Some(FileKind::Symlink),
-            Some(_) => Some(FileKind::File),
-            None => None,
-        };
-        let kind = kind
-            .or_else(|| self.folder(path).then_some(FileKind::Folder))
-            .ok_or_else(|| missing(path))?;
-        Ok(FileInfo { kind, len: 0, mode: 0o644, modified: DateTime::UNIX_EPOCH })
-    }
-    fn link_target(&self, _: &CheckedPath) -> host::Result<PathBuf> {
-        not_here()
-    }
-    fn canonicalize(&self, path: &Path) -> host::Result<PathBuf> {
-        let mut real = PathBuf::from("/");
-        for part in path.components() {
-            match part {
-                Component::ParentDir => drop(real.pop()),
-                Component::Normal(name) => real.push(name),
-                _ => {}
-            }
-            let node = self.nodes.lock().get(&real).cloned();
-            if let Some(Node::Link(target)) = node {
-                real.pop();
-                real = self.canonicalize(&real.join(target))?;
-            }
-        }
-        let known = self.nodes.lock().contains_key(&real);
-        if known || self.folder(&real) { Ok(real) } else { Err(missing(path)) }
-    }
-    fn remove(&self, _: &CheckedPath) -> host::Result<()> {
-        not_here()
-    }
-    fn rename(&self, _: &CheckedPath, _: &CheckedPath) -> host::Result<()> {
-        not_here()
-    }
-    fn open(&self, _: &CheckedPath) -> host::Result<BoxStream<'static, std::io::Result<Bytes>>> {
-        not_here()
-    }
-    fn create(&self, _: &CheckedPath) -> host::Result<Box<dyn FileSink>> {
-        not_here()
-    }
-    fn spawn(
-        &self,
-        _: &CommandRequest,
-    ) -> host::Result<BoxStream<'static, host::Result<CommandEvent>>> {
-        not_here()
-    }
-    async fn http(&self, _: &HttpRequest) -> host::Result<HttpResponse> {
-        not_here()
-    }
-    async fn tcp_connect(&self, _: &str, _: Duration) -> host::Result<()> {
-        not_here()
-    }
-    fn port_owner(&self, _: u16) -> Option<String> {
-        None
-    }
-    fn is_terminal(&self, _: StandardStream) -> bool {
-        false
-    }
-    async fn ask(&self, _: &str) -> host::Result<Option<String>> {
-        Ok(None)
-    }
-    async fn read_stdin(&self) -> host::Result<Bytes> {
-        Ok(Bytes::new())
     }
 }

@@ -28,7 +28,7 @@ impl Scripts {
         };
         let run = Fixture::made(1, project, words);
         for (name, text) in files {
-            run.host.file(&format!("/work/scripts/{name}"), text);
+            run.host.add_file(format!("/work/scripts/{name}"), (*text).to_owned());
         }
         Self { run, standard: &[] }
     }

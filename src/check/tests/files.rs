@@ -65,9 +65,9 @@ fn what_a_file_imports_is_checked_with_it() {
 #[test]
 fn what_is_not_there_or_can_not_be_read_is_a_finding() {
     let run = project(&[("scripts/up.rhai", "1;"), ("scripts/down.rhai", "2;")]);
-    run.host
-        .file("/work/scripts/latin.rhai", b"let a = 1;\nlet b = \"\xe9\";\n")
-        .closed("/work/scripts/closed.rhai");
+    run.host.add_file("/work/scripts/latin.rhai", &b"let a = 1;\nlet b = \"\xe9\";\n"[..]);
+    run.host.add_file("/work/scripts/closed.rhai", "");
+    run.host.set_mode("/work/scripts/closed.rhai", 0);
     let found: Vec<String> =
         report(&run, &["scripts/upp.rhai", "scripts/down", "scirpts", "scripts"])
             .findings

@@ -19,7 +19,7 @@ fn project(files: &[(&str, &str)]) -> Fixture {
     let project = ProjectSettings { directory: "/work".into(), ..ProjectSettings::default() };
     let run = Fixture::made(1, project, &[]);
     for (name, text) in files {
-        run.host.file(&format!("/work/{name}"), text);
+        run.host.add_file(format!("/work/{name}"), (*text).to_owned());
     }
     run
 }

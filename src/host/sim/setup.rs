@@ -37,10 +37,18 @@ impl SimHost {
     /// If a file is where a folder has to be: a mistake of the test.
     #[must_use]
     pub fn with_file(self, path: impl AsRef<Path>, content: impl Into<Bytes>) -> Self {
+        self.add_file(path, content);
+        self
+    }
+
+    /// The same of a host that is there: a change of somebody else's.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    pub fn add_file(&self, path: impl AsRef<Path>, content: impl Into<Bytes>) {
         self.given(path.as_ref(), |files, path, now| {
             files.replace(path, content.into(), None, now)
         });
-        self
     }
 
     /// A folder, with the folders it is in.
@@ -59,8 +67,16 @@ impl SimHost {
     /// If a file is where a folder has to be: a mistake of the test.
     #[must_use]
     pub fn with_symlink(self, path: impl AsRef<Path>, target: impl Into<PathBuf>) -> Self {
-        self.given(path.as_ref(), |files, path, now| files.symlink(path, target.into(), now));
+        self.add_symlink(path, target);
         self
+    }
+
+    /// The same of a host that is there: a change of somebody else's.
+    ///
+    /// # Panics
+    /// If a file is where a folder has to be: a mistake of the test.
+    pub fn add_symlink(&self, path: impl AsRef<Path>, target: impl Into<PathBuf>) {
+        self.given(path.as_ref(), |files, path, now| files.symlink(path, target.into(), now));
     }
 
     /// Files of another host under its own: read where nothing was changed, never written.
@@ -76,8 +92,16 @@ impl SimHost {
     /// If nothing is there: a mistake of the test.
     #[must_use]
     pub fn with_mode(self, path: impl AsRef<Path>, mode: u32) -> Self {
-        self.given(path.as_ref(), |files, path, _| files.set_mode(path, mode));
+        self.set_mode(path, mode);
         self
+    }
+
+    /// The same of a host that is there: a change of somebody else's.
+    ///
+    /// # Panics
+    /// If nothing is there: a mistake of the test.
+    pub fn set_mode(&self, path: impl AsRef<Path>, mode: u32) {
+        self.given(path.as_ref(), |files, path, _| files.set_mode(path, mode));
     }
 
     /// A disk that takes so many bytes more, then none.

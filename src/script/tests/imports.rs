@@ -26,13 +26,12 @@ fn nothing_outside_of_the_scripts_is_imported() {
             ("main.rhai", &format!("import \"{import}\" as x;")),
             ("in/here.rhai", ""),
         ]);
-        scripts.run.host.file("/work/secret.rhai", "").file("/etc/other.rhai", "");
-        scripts
-            .run
-            .host
-            .link("/work/scripts/out.rhai", "../secret.rhai")
-            .link("/work/scripts/etc", "/etc");
-        scripts.run.host.link("/work/scripts/fine.rhai", "in/here.rhai");
+        let host = &scripts.run.host;
+        host.add_file("/work/secret.rhai", "");
+        host.add_file("/etc/other.rhai", "");
+        host.add_symlink("/work/scripts/out.rhai", "../secret.rhai");
+        host.add_symlink("/work/scripts/etc", "/etc");
+        host.add_symlink("/work/scripts/fine.rhai", "in/here.rhai");
         scripts
     };
     for path in ["../secret", "in/../../secret", "out", "etc/other"] {

@@ -30,13 +30,16 @@ fn described(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
         ProjectSettings { directory, environment, scripts, ..ProjectSettings::default() },
         &[],
     );
-    run.host
-        .file("/work/scripts/stack.rhai", include_str!("../../../scripts/stack.rhai"))
-        .file("/work/scripts/main.rhai", RUNBOOK)
-        .file(
+    for (path, text) in [
+        ("/work/scripts/stack.rhai", include_str!("../../../scripts/stack.rhai")),
+        ("/work/scripts/main.rhai", RUNBOOK),
+        (
             "/work/examples/spc/docker-compose.yml",
             include_str!("../../../examples/spc/docker-compose.yml"),
-        );
+        ),
+    ] {
+        run.host.add_file(path, text);
+    }
     let scripts = Scripts { run, standard: EMBEDDED };
     let outcome =
         scripts.outcome("main.rhai").unwrap_or_else(|diagnostic| panic!("{diagnostic:?}"));

@@ -23,11 +23,10 @@ fn a_file_of_any_editor_is_read() {
 #[test]
 fn what_is_no_runbook_is_named_with_the_cause() {
     let scripts = Scripts::new(&[("up.rhai", ""), ("down.rhai", ""), ("lib/x.rhai", "")]);
-    scripts
-        .run
-        .host
-        .file("/work/scripts/latin.rhai", b"let a = 1;\nlet b = \"\xe4\";")
-        .closed("/work/scripts/closed.rhai");
+    let host = &scripts.run.host;
+    host.add_file("/work/scripts/latin.rhai", &b"let a = 1;\nlet b = \"\xe4\";"[..]);
+    host.add_file("/work/scripts/closed.rhai", "");
+    host.set_mode("/work/scripts/closed.rhai", 0);
     assert_eq!(
         failed(&scripts, "upp.rhai"),
         "usage: There is no runbook \"scripts/upp.rhai\"\nhint: did you mean \"scripts/up.rhai\"?"
