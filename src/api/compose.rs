@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rhai::plugin::*;
-use rhai::{EvalAltResult, Map, NativeCallContext};
+use rhai::{Map, NativeCallContext};
 
 use super::context::Context;
 use super::profiles::{PROFILES, listed, of_profiles_variable};
 use super::stack::Stack;
-use super::{describe, paths};
+use super::{Raw, describe, paths};
 use crate::compose::ComposeFile;
 use crate::compose::faults::{self, Faults};
 use crate::compose::file::{FILE_NAMES, Note, OVERRIDE_NAMES, source};
@@ -289,8 +289,6 @@ fn of_folder(folder: &Path) -> Result<String, Failure> {
 fn warn(context: &Context, text: String) {
     context.events.event(&Event::Log { level: Level::Warning, text });
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

@@ -1,11 +1,11 @@
 //! `container`: one container, by name.
 
 use rhai::plugin::*;
-use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
+use rhai::{Dynamic, Map, NativeCallContext};
 
 use super::context::Context;
 pub use super::handles::Container;
-use super::{exec, files, logs, project, secret, task};
+use super::{Raw, exec, files, logs, project, secret, task};
 use crate::apply::failures::of_engine;
 use crate::apply::logs::Selection;
 use crate::apply::observe::{EngineObject, find_container};
@@ -133,8 +133,6 @@ impl Container {
         logs::of(&self.context, selection, 0, &request, std::slice::from_ref(&self.name))
     }
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, Map, NativeCallContext};
 
 use super::container::Container;
 use super::context::Context;
@@ -14,7 +14,7 @@ use super::fs::File;
 use super::project::{finish, verb_context};
 use super::secret;
 use super::service::Service;
-use super::{assume_option, task};
+use super::{Raw, assume_option, task};
 use crate::apply::exec::{Exec, ExecResult, Input, exec};
 use crate::engine::ExecRequest;
 use crate::model::{Failure, Kind, token};
@@ -257,8 +257,6 @@ pub(super) fn record(ended: &ExecResult) -> Record {
         ]),
     )
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

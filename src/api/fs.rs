@@ -17,6 +17,7 @@ use super::{Raw, paths, placed, secret, task};
 use crate::host::{FileKind, FileSink, HostError, HostErrorKind};
 use crate::model::Failure;
 use crate::model::spec::secret::is_decimal_mode;
+use crate::value::json::to_json;
 use crate::value::{Bytes as Size, Options, Record, Time, type_names};
 
 /// Makes `fs::` known.
@@ -82,13 +83,24 @@ fn write(context: &Context, path: &str, text: &str, mode: Option<u32>) -> Result
     put(context, path, &content, mode.or_else(|| (content != text).then_some(PRIVATE)))
 }
 
+/// The value in a file, as `parse` makes it of the text and of what that is, for messages.
+pub(super) fn read_value(
+    context: &Context,
+    path: &Dynamic,
+    parse: impl FnOnce(&str, &str) -> Result<Dynamic, Failure>,
+) -> Result<Dynamic, Failure> {
+    let path = path_of(path)?;
+    parse(&read(context, &path)?, &format!("The file \"{path}\""))
+}
+
 /// Writes a value in the form that `format` gives it, its exposed secrets in it.
 pub(super) fn write_value(
     context: &Context,
-    path: &str,
-    value: Value,
+    path: &Dynamic,
+    value: &Dynamic,
     format: impl FnOnce(&Value) -> Result<String, Failure>,
 ) -> Result<(), Failure> {
+    let (path, value) = (&path_of(path)?, to_json(value)?);
     let content = secret::exposed_in_value(context, value.clone(), &place(path))?;
     put(context, path, &format(&content)?, (content != value).then_some(PRIVATE))
 }

@@ -8,6 +8,7 @@ use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 use tokio_util::sync::CancellationToken;
 
+use super::Raw;
 use super::context::Context;
 use super::exec::GO_ON;
 use super::project::{finish, verb_context};
@@ -218,8 +219,6 @@ impl Guard {
         change(&mut self.entries.lock());
     }
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::plugin::*;
-use rhai::{EvalAltResult, Map, NativeCallContext};
+use rhai::{Map, NativeCallContext};
 
 use super::container::Container;
 use super::context::Context;
 use super::project::verb_context;
 use super::service::Service;
-use super::{assume_option, secret, task};
+use super::{Raw, assume_option, secret, task};
 use crate::apply::exec::ExecResult;
 use crate::apply::observe::inspect;
 use crate::apply::readiness::{ProbeResult, probe};
@@ -105,8 +105,6 @@ fn record(result: &ProbeResult) -> Record {
         ]),
     )
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use futures::FutureExt;
 
 use rhai::plugin::*;
-use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
+use rhai::{Dynamic, Map, NativeCallContext};
 
 use super::context::Context;
 use super::fs::File;
 use super::project::{self, verb_context};
-use super::{secret, task};
+use super::{Raw, secret, task};
 use crate::apply::build_labels::are_of_image;
 use crate::apply::builds::reported;
 use crate::apply::failures::of_engine;
@@ -206,8 +206,6 @@ pub(super) fn patience(given: Map) -> Result<std::time::Duration, Failure> {
     options.finish()?;
     Ok(timeout)
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

@@ -30,10 +30,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn read(call: NativeCallContext, path: Dynamic) -> Raw<Dynamic> {
-        placed(&call, |context| {
-            let path = fs::path_of(&path)?;
-            json::parse(&fs::read(context, &path)?, &format!("The file \"{path}\""))
-        })
+        placed(&call, |context| fs::read_value(context, &path, json::parse))
     }
 
     /// Writes a value as a JSON file, indented; its folder is made if missing. Fields that are `()`
@@ -44,9 +41,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write(call: NativeCallContext, path: Dynamic, value: Dynamic) -> Raw<()> {
-        placed(&call, |context| {
-            fs::write_value(context, &fs::path_of(&path)?, to_json(&value)?, written)
-        })
+        placed(&call, |context| fs::write_value(context, &path, &value, written))
     }
 
     /// The value of a JSON text. Throws `usage` with line and column if it is not JSON.

@@ -16,7 +16,7 @@ use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map};
 use super::context::Context;
 use super::project::verb_context;
 use super::stack::Stack;
-use super::{assume_option, task};
+use super::{Raw, assume_option, task};
 use crate::apply::logs::{LogLine, LogQuery, Selection, read as lines};
 use crate::host::memory;
 use crate::model::Failure;
@@ -290,8 +290,6 @@ impl Iterator for LogStream {
         }
     }
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use rhai::plugin::*;
-use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
+use rhai::{Dynamic, Map, NativeCallContext};
 
+use super::Raw;
 use super::assume_option;
 use super::context::Context;
 use super::exec;
@@ -143,8 +144,6 @@ fn checked(
         &String::from_utf8_lossy(&ended.stderr),
     ))
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, EvalAltResult, Map};
+use rhai::{Array, Dynamic, Map};
 
 use super::assume_option::Patience;
 use super::container::Container;
@@ -11,7 +11,7 @@ use super::context::Context;
 pub use super::handles::Service;
 use super::project::{finish, verb_context};
 use super::stack::Stack;
-use super::{exec, files, healthcheck, logs, run, task};
+use super::{Raw, exec, files, healthcheck, logs, run, task};
 use crate::apply::preflight::may;
 use crate::apply::records::Records;
 use crate::apply::verbs::{self, Lifecycle};
@@ -249,8 +249,6 @@ impl Service {
         })
     }
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

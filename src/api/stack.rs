@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, Map, NativeCallContext};
 
 use super::assume_option::Patience;
 use super::context::Context;
@@ -15,7 +15,7 @@ use super::logs;
 use super::project::{self, finish, verb_context};
 use super::saved_options::{choices_of_former_folders, kept_meanwhile};
 use super::service::Service;
-use super::{task, unfinished_guards, unused_variables};
+use super::{Raw, task, unfinished_guards, unused_variables};
 use crate::apply::OnProgress;
 use crate::apply::builds::{Rebuild, build_services, reported};
 use crate::apply::images;
@@ -300,8 +300,6 @@ fn only_names(value: &Dynamic, function: &str) -> Result<Option<Vec<String>>, Fa
     ))
     .hint(format!("for all services, write `{function}((), {shown})`")))
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use rhai::plugin::*;
-use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext};
+use rhai::{Dynamic, Map, NativeCallContext};
 
 use super::context::Context;
-use super::{project, secret, task};
+use super::{Raw, project, secret, task};
 use crate::apply::create;
 use crate::apply::failures::of_engine;
 use crate::apply::observe::{EngineObject, find_volume};
@@ -110,8 +110,6 @@ impl Volume {
         })
     }
 }
-
-type Raw<T> = Result<T, Box<EvalAltResult>>;
 
 /// The functions of a script.
 #[export_module]

@@ -111,10 +111,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn read(call: NativeCallContext, path: Dynamic) -> Raw<Dynamic> {
-        placed(&call, |context| {
-            let path = fs::path_of(&path)?;
-            parsed(&fs::read(context, &path)?, &format!("The file \"{path}\""))
-        })
+        placed(&call, |context| fs::read_value(context, &path, parsed))
     }
 
     /// Writes a value as a YAML file; its folder is made if missing. Fields that are `()` are left
@@ -125,9 +122,7 @@ mod module {
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write(call: NativeCallContext, path: Dynamic, value: Dynamic) -> Raw<()> {
-        placed(&call, |context| {
-            fs::write_value(context, &fs::path_of(&path)?, to_json(&value)?, written)
-        })
+        placed(&call, |context| fs::write_value(context, &path, &value, written))
     }
 
     /// The value of a YAML text. Throws `usage` with line and column if it is not YAML.

@@ -11,15 +11,14 @@ use bollard::models;
 
 pub(super) use self::container_life::signal;
 pub use self::container_life::{LIFE_EVENTS, LifeChange, LifeEvent, life_event};
+pub(super) use self::container_list::container_state;
 use self::container_list::{
-    container, container_state, is_lock, labels_of, name_of, one_off, other, written_folders,
-    written_volumes,
+    container, is_lock, labels_of, name_of, one_off, other, written_folders, written_volumes,
 };
 pub use self::container_list::{published_ports, uses_host_network};
 pub use self::engine_object::{
     EngineObject, find_container, find_image, find_network, find_volume,
 };
-pub(super) use self::inspection::inspect_state;
 pub use self::inspection::{InspectedContainer, inspect};
 use super::failures::of_engine;
 use super::former_folders;

@@ -3,6 +3,7 @@
 mod check;
 mod common;
 mod plan;
+mod project_at_hand;
 mod ps;
 mod repl;
 mod run;

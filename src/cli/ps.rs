@@ -1,19 +1,17 @@
 //! `spc ps`: the project's containers.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
 use super::CommonOptions;
+use super::project_at_hand::ProjectAtHand;
 use super::session::Session;
-use crate::api::compose::project_at_hand;
 use crate::api::project;
 use crate::apply::verbs;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::model::observed_state::Container;
 use crate::model::table::Table;
-use crate::script::project_context::{self, RunOptions, plain};
+use crate::script::project_context::plain;
 
 /// Shows them; the exit code.
 pub fn main(common: &CommonOptions) -> u8 {
@@ -23,17 +21,10 @@ pub fn main(common: &CommonOptions) -> u8 {
 }
 
 fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnostic>> {
-    let current =
-        project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
-    let place = project_context::find(&*session.host, &common.wanted(), &current)?;
-    let runtime = Session::runtime().map_err(plain)?;
-    let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
-    let name = project_at_hand(&context).map_err(plain)?;
+    let ProjectAtHand { context, name, .. } = &ProjectAtHand::find(session, common)?;
     let observed = context
         .executor
-        .block_on(async {
-            verbs::look(&project::verb_context(&context, &name).await?, &name).await
-        })
+        .block_on(async { verbs::look(&project::verb_context(context, name).await?, name).await })
         .map_err(plain)?;
     if common.json {
         for container in &observed.containers {

@@ -12,7 +12,7 @@ use super::signals;
 use crate::api::context::Command;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
-use crate::script::project_context::{self, ProjectContext, RunOptions, plain};
+use crate::script::project_context::{self, ProjectContext, RunOptions, plain, take_flags};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
 
@@ -78,22 +78,13 @@ impl RunbookArgs {
     /// spc's own options may stand behind the runbook's name too: no runbook has others of these
     /// names. `more`: those of the verb.
     pub fn take_own_options(&mut self, common: &mut CommonOptions, more: &mut [(&str, &mut bool)]) {
-        let end = self.given.iter().position(|word| word == "--").unwrap_or(self.given.len());
-        let rest = self.given.split_off(end);
-        self.given.retain(|word| {
-            let flag = match word.as_str() {
-                "--json" => &mut common.json,
-                "--quiet" => &mut common.quiet,
-                "--verbose" => &mut common.verbose,
-                other => match more.iter_mut().find(|(name, _)| *name == other) {
-                    Some((_, flag)) => flag,
-                    None => return true,
-                },
-            };
-            *flag = true;
-            false
-        });
-        self.given.extend(rest);
+        let common = &mut [
+            ("--json", &mut common.json),
+            ("--quiet", &mut common.quiet),
+            ("--verbose", &mut common.verbose),
+        ];
+        take_flags(&mut self.given, common);
+        take_flags(&mut self.given, more);
     }
 
     /// The arguments of the runbook itself.

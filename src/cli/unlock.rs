@@ -1,16 +1,14 @@
 //! `spc unlock`: removes the lock that a lost run left.
 
-use std::sync::Arc;
-
 use super::CommonOptions;
+use super::project_at_hand::ProjectAtHand;
 use super::session::Session;
-use crate::api::compose::project_at_hand;
 use crate::api::project;
 use crate::apply::lock;
 use crate::host::{Liveness, StandardStream};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
-use crate::script::project_context::{self, RunOptions, plain};
+use crate::script::project_context::plain;
 
 /// Asks and removes; the exit code.
 pub fn main(common: &CommonOptions) -> u8 {
@@ -20,15 +18,10 @@ pub fn main(common: &CommonOptions) -> u8 {
 }
 
 fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnostic>> {
-    let current =
-        project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
-    let place = project_context::find(&*session.host, &common.wanted(), &current)?;
-    let runtime = Session::runtime().map_err(plain)?;
-    let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
-    let name = project_at_hand(&context).map_err(plain)?;
+    let ProjectAtHand { context, name, .. } = &ProjectAtHand::find(session, common)?;
     let work = async {
-        let ctx = project::verb_context(&context, &name).await?;
-        let Some(lock::ExistingLock { id, content }) = lock::holder(&ctx, &name).await? else {
+        let ctx = project::verb_context(context, name).await?;
+        let Some(lock::ExistingLock { id, content }) = lock::holder(&ctx, name).await? else {
             session.terminal.err(&format!("The project \"{name}\" is not locked"));
             return Ok(());
         };

@@ -215,6 +215,21 @@ pub enum ContainerState {
 }
 
 impl ContainerState {
+    const ALL: [Self; 7] = [
+        Self::Created,
+        Self::Running,
+        Self::Paused,
+        Self::Restarting,
+        Self::Removing,
+        Self::Exited,
+        Self::Dead,
+    ];
+
+    /// The state of Docker's word; none for words of newer engines.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
     /// Docker's word.
     pub fn word(self) -> &'static str {
         match self {

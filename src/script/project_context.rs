@@ -81,22 +81,32 @@ pub struct RunOptions {
 impl RunOptions {
     /// Takes spc's own options out of a runbook's words: no runbook has others of these names.
     pub fn take(&mut self, mut words: Vec<String>) -> Vec<String> {
-        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
-        let rest = words.split_off(end);
-        words.retain(|word| {
-            let flag = match word.as_str() {
-                "--yes" => &mut self.assume_yes,
-                "--remove-orphans" => &mut self.remove_orphans,
-                "--adopt" => &mut self.adopt,
-                "--renew-anon-volumes" => &mut self.renew_anonymous_volumes,
-                _ => return true,
-            };
-            *flag = true;
-            false
-        });
-        words.extend(rest);
+        take_flags(
+            &mut words,
+            &mut [
+                ("--yes", &mut self.assume_yes),
+                ("--remove-orphans", &mut self.remove_orphans),
+                ("--adopt", &mut self.adopt),
+                ("--renew-anon-volumes", &mut self.renew_anonymous_volumes),
+            ],
+        );
         words
     }
+}
+
+/// Takes these flags out of a runbook's words, up to `--`, and sets those that are there.
+pub fn take_flags(words: &mut Vec<String>, flags: &mut [(&str, &mut bool)]) {
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let rest = words.split_off(end);
+    words.retain(|word| {
+        let flag = flags.iter_mut().find(|(name, _)| name == word);
+        if let Some((_, flag)) = flag {
+            **flag = true;
+            return false;
+        }
+        true
+    });
+    words.extend(rest);
 }
 
 impl ProjectContext {

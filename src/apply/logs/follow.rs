@@ -21,7 +21,7 @@ use super::seen_lines::SeenLines;
 use super::{LogLine, LogQuery, LogSource, Selection, merge, unreadable, warn};
 use crate::apply::VerbContext;
 use crate::apply::failures::of_engine;
-use crate::apply::observe::{LIFE_EVENTS, LifeChange, LifeEvent, inspect_state, life_event};
+use crate::apply::observe::{LIFE_EVENTS, LifeChange, LifeEvent, container_state, life_event};
 use crate::engine::{EngineError, EngineErrorKind, Filters, label_filter};
 use crate::model::event::Level;
 use crate::model::names::compose_label;
@@ -384,7 +384,7 @@ impl FollowState {
         self.asked.push(Box::pin(async move {
             let found = ctx.engine.container_inspect(&id).await.map(|found| {
                 let state = found.state.unwrap_or_default();
-                (inspect_state(state.status), state.started_at.unwrap_or_default())
+                (container_state(state.status), state.started_at.unwrap_or_default())
             });
             Answer::State(id, found)
         }));

@@ -180,17 +180,10 @@ fn of_endpoint(
         .collect()
 }
 
-pub(super) fn container_state(state: Option<models::ContainerSummaryStateEnum>) -> ContainerState {
-    use models::ContainerSummaryStateEnum as Docker;
-    match state {
-        Some(Docker::RUNNING) => ContainerState::Running,
-        Some(Docker::PAUSED) => ContainerState::Paused,
-        Some(Docker::RESTARTING) => ContainerState::Restarting,
-        Some(Docker::REMOVING) => ContainerState::Removing,
-        Some(Docker::EXITED) => ContainerState::Exited,
-        Some(Docker::DEAD) => ContainerState::Dead,
-        _ => ContainerState::Created,
-    }
+/// A state as a list or an inspect of containers has it.
+pub(in crate::apply) fn container_state<T: AsRef<str>>(state: Option<T>) -> ContainerState {
+    let word = state.as_ref().map(AsRef::as_ref);
+    word.and_then(ContainerState::of_word).unwrap_or(ContainerState::Created)
 }
 
 /// Whether it has no network of its own, but the machine's.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bollard::models;
 
 use super::super::failures::of_engine;
+use super::container_list::container_state;
 use crate::engine::Engine;
 use crate::model::Failure;
 use crate::model::names::label;
@@ -93,7 +94,7 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<InspectedCo
     Ok(InspectedContainer {
         id: found.id.unwrap_or_default(),
         name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
-        state: inspect_state(state.status),
+        state: container_state(state.status),
         exit_code: state.exit_code.unwrap_or(0),
         oom_killed: state.oom_killed.unwrap_or(false),
         error: state.error.unwrap_or_default(),
@@ -148,21 +149,6 @@ pub async fn inspect(engine: &dyn Engine, container: &str) -> Result<InspectedCo
         image_id: found.image.unwrap_or_default(),
         hash: config.labels.and_then(|mut labels| labels.remove(label::HASH)).unwrap_or_default(),
     })
-}
-
-pub(in crate::apply) fn inspect_state(
-    status: Option<models::ContainerStateStatusEnum>,
-) -> ContainerState {
-    use models::ContainerStateStatusEnum as Docker;
-    match status {
-        Some(Docker::RUNNING) => ContainerState::Running,
-        Some(Docker::PAUSED) => ContainerState::Paused,
-        Some(Docker::RESTARTING) => ContainerState::Restarting,
-        Some(Docker::REMOVING) => ContainerState::Removing,
-        Some(Docker::EXITED) => ContainerState::Exited,
-        Some(Docker::DEAD) => ContainerState::Dead,
-        _ => ContainerState::Created,
-    }
 }
 
 fn health_status(status: models::HealthStatusEnum) -> Health {

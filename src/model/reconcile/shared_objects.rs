@@ -1,4 +1,5 @@
-//! The networks and volumes that services use.
+//! Networks and volumes that services need: made where they are missing, used where they are the
+//! project's own or external, refused where they are somebody else's or have other settings.
 
 use super::super::cause::Cause;
 use super::super::failure::SpecPath;
@@ -7,6 +8,129 @@ use super::super::spec::Service;
 use super::super::{Failure, Kind};
 use super::planner::Planner;
 use super::settings;
+
+/// A network or volume of the description.
+struct NeededObject<'n> {
+    /// `network`.
+    kind: &'static str,
+    key: &'n str,
+    /// The engine's name for it.
+    name: &'n str,
+    /// It is used, and not made.
+    external: bool,
+    there: Option<FoundObject<'n>>,
+    /// What to do where its settings differ.
+    advice: &'static str,
+}
+
+/// What is on the engine under that name.
+struct FoundObject<'n> {
+    ours: bool,
+    compose: bool,
+    owner: Option<&'n str>,
+    /// How the settings of the project's own differ from the described ones.
+    differences: Option<String>,
+}
+
+impl Planner<'_> {
+    /// The step that makes the network; none if it is there.
+    pub(super) fn network(
+        &mut self,
+        service: &Service,
+        key: &str,
+    ) -> Result<Option<StepId>, Failure> {
+        if let Some(&known) = self.networks.get(key) {
+            return Ok(known);
+        }
+        let network = &self.wanted.project.networks[key];
+        let there = self
+            .observed
+            .networks
+            .iter()
+            .filter(|there| there.name == network.name)
+            .min_by_key(|there| (!there.ours, there.created));
+        let is_missing = self.is_missing(&NeededObject {
+            kind: "network",
+            key,
+            name: &network.name,
+            external: network.external,
+            there: there.map(|there| FoundObject {
+                ours: there.ours,
+                compose: there.compose,
+                owner: there.owner.as_deref(),
+                differences: settings::of_network(there, network),
+            }),
+            advice: "a network can't be changed while containers are on it: run `down`, then `up`; volumes are kept",
+        })?;
+        let action = Action::CreateNetwork { key: key.to_owned(), name: network.name.clone() };
+        let step = is_missing.then(|| self.add(Some(service), action, Some(Cause::NotThere), &[]));
+        self.networks.insert(key.to_owned(), step);
+        Ok(step)
+    }
+
+    /// The step that makes the volume; none if it is there.
+    pub(super) fn volume(
+        &mut self,
+        service: &Service,
+        key: &str,
+    ) -> Result<Option<StepId>, Failure> {
+        if let Some(&known) = self.volumes.get(key) {
+            return Ok(known);
+        }
+        let volume = &self.wanted.project.volumes[key];
+        let there = self.observed.volumes.iter().find(|there| there.name == volume.name);
+        let is_missing = self.is_missing(&NeededObject {
+            kind: "volume",
+            key,
+            name: &volume.name,
+            external: volume.external,
+            there: there.map(|there| FoundObject {
+                ours: there.ours,
+                compose: there.compose,
+                owner: there.owner.as_deref(),
+                differences: settings::of_volume(there, volume),
+            }),
+            advice: "a volume can't be changed without losing its data: put the settings back, or choose another `name`",
+        })?;
+        let action = Action::CreateVolume { key: key.to_owned(), name: volume.name.clone() };
+        let step = is_missing.then(|| self.add(Some(service), action, Some(Cause::NotThere), &[]));
+        self.volumes.insert(key.to_owned(), step);
+        Ok(step)
+    }
+
+    /// Whether it has to be made; refused if what is there can't be used.
+    fn is_missing(&self, needed: &NeededObject<'_>) -> Result<bool, Failure> {
+        let &NeededObject { kind, key, name, external, ref there, advice } = needed;
+        let at = |failure: Failure| {
+            let keys = vec![format!("{kind}s"), key.to_owned()];
+            failure.at(SpecPath { keys, on_key: true })
+        };
+        match there {
+            Some(_) if external => Ok(false),
+            None if external => Err(at(Failure::new(
+                Kind::NotFound,
+                format!("The external {kind} \"{name}\" is not on this engine"),
+            )
+            .hint(format!("make it with `docker {kind} create {name}`, or leave `external` out")))),
+            Some(FoundObject { ours: true, differences: Some(differences), .. }) => {
+                let message = format!(
+                    "The {kind} \"{name}\" was made with other settings than these: {differences}"
+                );
+                Err(at(Failure::new(Kind::Conflict, message).hint(advice)))
+            }
+            Some(FoundObject { ours: true, .. }) => Ok(false),
+            Some(FoundObject { compose: true, .. }) if self.is_adopted(name) => Ok(false),
+            Some(FoundObject { owner, .. }) => {
+                Err(at(taken(kind, name, *owner, &self.wanted.project.name)))
+            }
+            None => Ok(true),
+        }
+    }
+
+    fn is_adopted(&self, name: &str) -> bool {
+        self.wanted.adopt || self.wanted.adopted.contains(name)
+    }
+}
 
 /// The name of a network or volume is taken by one that this project did not make. The hint leads
 /// to no other refusal: what another project made needs its name in `spc.toml` too.
@@ -20,121 +144,5 @@ fn taken(kind: &str, name: &str, owner: Option<&str>, project: &str) -> Failure 
         )),
         None => conflict(format!("A {kind} \"{name}\" that spc did not make is on this engine"))
             .hint("mark it `external: true` to use it, or choose another `name`"),
-    }
-}
-
-impl Planner<'_> {
-    pub(super) fn network(
-        &mut self,
-        service: &Service,
-        key: &str,
-    ) -> Result<Option<StepId>, Failure> {
-        if let Some(&known) = self.networks.get(key) {
-            return Ok(known);
-        }
-        let network = &self.wanted.project.networks[key];
-        let name = &network.name;
-        let at = |failure: Failure| {
-            failure.at(SpecPath { keys: vec!["networks".into(), key.into()], on_key: true })
-        };
-        let there = self
-            .observed
-            .networks
-            .iter()
-            .filter(|there| there.name == *name)
-            .min_by_key(|there| (!there.ours, there.created));
-        let step = match there {
-            Some(_) if network.external => None,
-            None if network.external => {
-                return Err(at(Failure::new(
-                    Kind::NotFound,
-                    format!("The external network \"{name}\" is not on this engine"),
-                )
-                .hint(format!(
-                    "make it with `docker network create {name}`, or leave `external` out"
-                ))));
-            }
-            Some(there) if there.ours => {
-                if let Some(differences) = settings::of_network(there, network) {
-                    return Err(at(Failure::new(
-                        Kind::Conflict,
-                        format!("The network \"{name}\" was made with other settings than these: {differences}"),
-                    )
-                    .hint("a network can't be changed while containers are on it: run `down`, then `up`; volumes are kept")));
-                }
-                None
-            }
-            Some(there) if there.compose && self.is_adopted(name) => None,
-            Some(there) => {
-                return Err(at(taken(
-                    "network",
-                    name,
-                    there.owner.as_deref(),
-                    &self.wanted.project.name,
-                )));
-            }
-            None => {
-                let action = Action::CreateNetwork { key: key.to_owned(), name: name.clone() };
-                Some(self.add(Some(service), action, Some(Cause::NotThere), &[]))
-            }
-        };
-        self.networks.insert(key.to_owned(), step);
-        Ok(step)
-    }
-
-    pub(super) fn is_adopted(&self, name: &str) -> bool {
-        self.wanted.adopt || self.wanted.adopted.contains(name)
-    }
-
-    pub(super) fn volume(
-        &mut self,
-        service: &Service,
-        key: &str,
-    ) -> Result<Option<StepId>, Failure> {
-        if let Some(&known) = self.volumes.get(key) {
-            return Ok(known);
-        }
-        let volume = &self.wanted.project.volumes[key];
-        let name = &volume.name;
-        let at = |failure: Failure| {
-            failure.at(SpecPath { keys: vec!["volumes".into(), key.into()], on_key: true })
-        };
-        let step = match self.observed.volumes.iter().find(|there| there.name == *name) {
-            Some(_) if volume.external => None,
-            None if volume.external => {
-                return Err(at(Failure::new(
-                    Kind::NotFound,
-                    format!("The external volume \"{name}\" is not on this engine"),
-                )
-                .hint(format!(
-                    "make it with `docker volume create {name}`, or leave `external` out"
-                ))));
-            }
-            Some(there) if there.ours => {
-                if let Some(differences) = settings::of_volume(there, volume) {
-                    let message = format!(
-                        "The volume \"{name}\" was made with other settings than these: {differences}"
-                    );
-                    return Err(at(Failure::new(Kind::Conflict, message)
-                        .hint("a volume can't be changed without losing its data: put the settings back, or choose another `name`")));
-                }
-                None
-            }
-            Some(there) if there.compose && self.is_adopted(name) => None,
-            Some(there) => {
-                return Err(at(taken(
-                    "volume",
-                    name,
-                    there.owner.as_deref(),
-                    &self.wanted.project.name,
-                )));
-            }
-            None => {
-                let action = Action::CreateVolume { key: key.to_owned(), name: name.clone() };
-                Some(self.add(Some(service), action, Some(Cause::NotThere), &[]))
-            }
-        };
-        self.volumes.insert(key.to_owned(), step);
-        Ok(step)
     }
 }

@@ -1,0 +1,32 @@
+//! The project that a verb without a runbook works on.
+
+use std::sync::Arc;
+
+use super::CommonOptions;
+use super::session::Session;
+use crate::api::compose::project_at_hand;
+use crate::api::context::Context;
+use crate::model::diagnostic::Diagnostic;
+use crate::script::project_context::{self, RunOptions, plain};
+
+/// The project that the command line, the current folder or a compose file in it names.
+pub struct ProjectAtHand {
+    pub context: Arc<Context>,
+    pub name: String,
+    /// Drives the connection for as long as the project is worked on.
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl ProjectAtHand {
+    /// Finds it; nothing is connected yet.
+    pub fn find(session: &Session, common: &CommonOptions) -> Result<Self, Box<Diagnostic>> {
+        let wanted = common.wanted();
+        let current = project_context::current_folder(&*session.host, &wanted).map_err(plain)?;
+        let place = project_context::find(&*session.host, &wanted, &current)?;
+        let runtime = Session::runtime().map_err(plain)?;
+        let options = RunOptions::default();
+        let context = Arc::new(session.context(common, place, runtime.handle(), options));
+        let name = project_at_hand(&context).map_err(plain)?;
+        Ok(Self { context, name, _runtime: runtime })
+    }
+}
