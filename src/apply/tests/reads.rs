@@ -69,10 +69,10 @@ fn a_verb_reads_the_records_once_and_once_more_under_the_lock() {
         ("down", reads(&machine, down)),
     ];
     let expected = [
-        ("up of what is not there", (3, 1)),
+        ("up of what is not there", (5, 1)),
         ("up of what is unchanged", (1, 0)),
         ("deploy of one service", (5, 2)),
-        ("stop", (5, 3)),
+        ("stop", (5, 2)),
         ("stop of what is stopped", (1, 0)),
         ("start", (5, 3)),
         ("restart", (5, 1)),
