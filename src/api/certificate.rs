@@ -11,7 +11,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use self::names::Name;
-use self::self_signed::SelfSigned;
+use self::self_signed::SelfSignedCertificate;
 use super::context::Context;
 use super::{Raw, paths, placed};
 use crate::model::Failure;
@@ -84,7 +84,8 @@ fn write_self_signed(
         .hint("name two files"));
     }
     let host = context.host.as_ref();
-    let made = SelfSigned::make(&names, host.now(), days, &mut |buffer| host.random(buffer))?;
+    let made =
+        SelfSignedCertificate::make(&names, host.now(), days, &mut |buffer| host.random(buffer))?;
     host.write(&key_file, made.key.as_bytes(), Some(PRIVATE))?;
     Ok(host.write(&certificate, made.certificate.as_bytes(), None)?)
 }

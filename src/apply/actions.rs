@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::container_events::ContainerEvents;
-use super::create::{self, ContainerMaking};
+use super::create::{self, ContainerRequest};
 use super::execution::Execution;
 use super::failures::of_engine;
 use super::images::{self, ImageBuild};
@@ -351,7 +351,7 @@ impl Execution<'_> {
             .hint("use \"stop-first\", or mount a tmpfs there")
             .field("service", service.name.clone()));
         }
-        let body = create::container(&ContainerMaking {
+        let body = create::container(&ContainerRequest {
             project,
             service,
             number,

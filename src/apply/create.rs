@@ -20,7 +20,7 @@ use crate::model::spec::{
 };
 
 /// What a container is made from beyond its service.
-pub struct ContainerMaking<'a> {
+pub struct ContainerRequest<'a> {
     pub project: &'a Project,
     pub service: &'a Service,
     pub number: u32,
@@ -38,12 +38,12 @@ pub struct ContainerMaking<'a> {
 
 /// The body of a container's create call. Secrets exposed in the environment are revealed here and
 /// nowhere else.
-pub fn container(making: &ContainerMaking<'_>) -> models::ContainerCreateBody {
-    let service = making.service;
+pub fn container(request: &ContainerRequest<'_>) -> models::ContainerCreateBody {
+    let service = request.service;
     let environment = service
         .environment
         .iter()
-        .map(|(key, value)| format!("{key}={}", making.secrets.reveal(value)))
+        .map(|(key, value)| format!("{key}={}", request.secrets.reveal(value)))
         .collect();
     let first_network = service.networks.keys().next();
     models::ContainerCreateBody {
@@ -54,20 +54,20 @@ pub fn container(making: &ContainerMaking<'_>) -> models::ContainerCreateBody {
         user: service.user.clone(),
         working_dir: service.working_dir.clone(),
         hostname: service.hostname.clone(),
-        labels: Some(labels(making)),
+        labels: Some(labels(request)),
         // Without `exposed_ports` a binding publishes nothing, silently.
         exposed_ports: Some(service.ports.iter().map(crate::model::spec::Port::key).collect()),
-        healthcheck: service.healthcheck.as_ref().map(|check| healthcheck(check, making.api)),
+        healthcheck: service.healthcheck.as_ref().map(|check| healthcheck(check, request.api)),
         stop_signal: service.stop_signal.clone(),
         stop_timeout: service.stop_grace_period.map(whole_seconds),
         host_config: Some(host_config(
-            making,
-            first_network.map(|key| making.project.networks[key].name.clone()),
+            request,
+            first_network.map(|key| request.project.networks[key].name.clone()),
         )),
         networking_config: first_network.map(|key| models::NetworkingConfig {
             endpoints_config: Some(HashMap::from([(
-                making.project.networks[key].name.clone(),
-                endpoint(service, key, making.alias),
+                request.project.networks[key].name.clone(),
+                endpoint(service, key, request.alias),
             )])),
         }),
         ..models::ContainerCreateBody::default()
@@ -119,8 +119,8 @@ fn endpoint(service: &Service, network: &str, alias: bool) -> models::EndpointSe
     }
 }
 
-fn labels(making: &ContainerMaking<'_>) -> HashMap<String, String> {
-    let (project, service) = (making.project, making.service);
+fn labels(request: &ContainerRequest<'_>) -> HashMap<String, String> {
+    let (project, service) = (request.project, request.service);
     let depends_on: Vec<String> = service
         .depends_on
         .iter()
@@ -128,40 +128,40 @@ fn labels(making: &ContainerMaking<'_>) -> HashMap<String, String> {
             format!("{name}:{}:{}", how.condition.word(), how.condition == Condition::Completed)
         })
         .collect();
-    let spec_hash = hash::service(service, project, making.secrets);
+    let spec_hash = hash::service(service, project, request.secrets);
     let mut labels: HashMap<String, String> =
         service.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     let own = [
         (compose_label::PROJECT, project.name.clone()),
         (compose_label::SERVICE, service.name.clone()),
-        (compose_label::CONTAINER_NUMBER, making.number.to_string()),
+        (compose_label::CONTAINER_NUMBER, request.number.to_string()),
         (compose_label::ONEOFF, "False".to_owned()),
         (compose_label::CONFIG_HASH, spec_hash.clone()),
         (compose_label::DEPENDS_ON, depends_on.join(",")),
-        (compose_label::WORKING_DIR, making.directory.to_owned()),
+        (compose_label::WORKING_DIR, request.directory.to_owned()),
         (label::FORMAT, LABEL_FORMAT.to_owned()),
         (label::PROJECT, project.name.clone()),
         (label::SERVICE, service.name.clone()),
         (label::HASH, spec_hash),
-        (label::PARTS, hash::parts(service, project, making.secrets)),
-        (label::RUN, making.run.to_owned()),
+        (label::PARTS, hash::parts(service, project, request.secrets)),
+        (label::RUN, request.run.to_owned()),
         (label::PROFILES, project.profiles.iter().cloned().collect::<Vec<_>>().join(",")),
     ];
     labels.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
-    if let Some(fingerprint) = making.fingerprint {
+    if let Some(fingerprint) = request.fingerprint {
         labels.insert(label::SECRETS.to_owned(), fingerprint.to_owned());
     }
     complete(labels).into_iter().collect()
 }
 
-fn host_config(making: &ContainerMaking<'_>, network: Option<String>) -> models::HostConfig {
-    let service = making.service;
-    let (binds, mut mounts) = mounts(making);
-    for (target, name) in making.inherited {
+fn host_config(request: &ContainerRequest<'_>, network: Option<String>) -> models::HostConfig {
+    let service = request.service;
+    let (binds, mut mounts) = mounts(request);
+    for (target, name) in request.inherited {
         mounts.push(volume_mount(target, Some(name.clone()), false, false));
     }
     if service.read_only && !(service.secrets.is_empty() && service.configs.is_empty()) {
-        mounts.push(secrets_mount(&making.project.name));
+        mounts.push(secrets_mount(&request.project.name));
     }
     models::HostConfig {
         binds: (!binds.is_empty()).then_some(binds),
@@ -183,21 +183,21 @@ fn host_config(making: &ContainerMaking<'_>, network: Option<String>) -> models:
 }
 
 /// Bind mounts whose source is made if missing go as `binds`: the engine makes it for those only.
-fn mounts(making: &ContainerMaking<'_>) -> (Vec<String>, Vec<models::Mount>) {
+fn mounts(request: &ContainerRequest<'_>) -> (Vec<String>, Vec<models::Mount>) {
     let (mut binds, mut mounts) = (Vec::new(), Vec::new());
-    for mount in &making.service.volumes {
+    for mount in &request.service.volumes {
         let Mount { target, source, read_only } = mount;
         match source {
             MountSource::Volume { name, nocopy } => {
                 mounts.push(volume_mount(
                     target,
-                    Some(making.project.volumes[name].name.clone()),
+                    Some(request.project.volumes[name].name.clone()),
                     *read_only,
                     *nocopy,
                 ));
             }
             // Taken over from the replaced container under its name.
-            MountSource::Anonymous if making.inherited.contains_key(&mount.place()) => {}
+            MountSource::Anonymous if request.inherited.contains_key(&mount.place()) => {}
             MountSource::Anonymous => mounts.push(volume_mount(target, None, *read_only, false)),
             MountSource::Bind { path, create } => {
                 let path = path.to_string_lossy().into_owned();
@@ -462,7 +462,7 @@ pub fn one_off(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> models::Container
                 restart: Restart::No,
                 ..without_exclusive(service)
             };
-            container(&ContainerMaking {
+            container(&ContainerRequest {
                 project,
                 service: &bare,
                 number: 1,

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::VerbContext;
 use super::bind_sources;
-use super::create::{self, ContainerMaking};
+use super::create::{self, ContainerRequest};
 use super::failures::of_engine;
 use super::images::{self, ImageBuild};
 use super::log_drivers;
@@ -288,7 +288,7 @@ impl Preflight<'_> {
         number: u32,
         alias: bool,
     ) -> Result<(), Failure> {
-        let body = create::container(&ContainerMaking {
+        let body = create::container(&ContainerRequest {
             project,
             service,
             number,

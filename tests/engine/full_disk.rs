@@ -2,7 +2,7 @@
 
 use super::images::busybox;
 use super::project::Project;
-use super::second::SecondEngine;
+use super::second_engine::SecondEngine;
 
 #[test]
 fn stop_and_down_work_on_an_engine_whose_disk_is_full() {

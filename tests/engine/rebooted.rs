@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::clients::HEALTHY;
 use super::heavy;
 use super::project::Project;
-use super::second::SecondEngine;
+use super::second_engine::SecondEngine;
 use super::until::until;
 
 const LIMIT: Duration = Duration::from_secs(300);

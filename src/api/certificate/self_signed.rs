@@ -28,12 +28,12 @@ const SIGNATURE_BYTES: usize = 71;
 const SECONDS_OF_A_DAY: u64 = 24 * 3600;
 
 /// Both in PEM form.
-pub(super) struct SelfSigned {
+pub(super) struct SelfSignedCertificate {
     pub(super) certificate: String,
     pub(super) key: String,
 }
 
-impl SelfSigned {
+impl SelfSignedCertificate {
     /// A certificate for a server with these names, valid from `now` on. The key is of the curve
     /// P-256, which every client takes.
     pub(super) fn make(

@@ -43,11 +43,14 @@ struct GuardFixture {
     guard: Guard,
 }
 
-fn bed(toml: &str) -> GuardFixture {
-    bed_with(toml, |builder| builder)
+fn fixture(toml: &str) -> GuardFixture {
+    fixture_with(toml, |builder| builder)
 }
 
-fn bed_with(toml: &str, setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> GuardFixture {
+fn fixture_with(
+    toml: &str,
+    setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder,
+) -> GuardFixture {
     let executor = SimTaskExecutor::new(1);
     let engine =
         setup(SimEngine::builder(executor.clone()).image("app:1", ImageSpec::command(&["serve"])))

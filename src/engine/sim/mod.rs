@@ -40,7 +40,7 @@ pub use control::snapshot::{
     VolumeView,
 };
 pub use daemon::images::spec::ImageSpec;
-use daemon::state::Shared;
+use daemon::state::SharedState;
 use daemon::{exec, state};
 
 /// From this API on the engine behaves as Docker 25 and later.
@@ -52,7 +52,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// A simulated engine; clones are handles to the same one.
 #[derive(Clone)]
 pub struct SimEngine {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     control: Arc<Control>,
     local: bool,
     /// Moves the engine's own clockwork while everyone waits.

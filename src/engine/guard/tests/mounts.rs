@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn every_way_to_mount_the_host_is_refused_at_the_call() {
-    let bed = bed("");
+    let fixture = fixture("");
     let bind = |source: &str| HostConfig {
         binds: Some(vec![format!("{source}:/host")]),
         ..HostConfig::default()
@@ -42,15 +42,20 @@ fn every_way_to_mount_the_host_is_refused_at_the_call() {
         "/proc/1/root",
         "/project/../..",
     ] {
-        assert!(bed.host(bind(source)).starts_with("A script may not mount"), "{source}");
-        assert!(bed.host(mounted(long(source))).starts_with("A script may not mount"), "{source}");
+        assert!(fixture.host(bind(source)).starts_with("A script may not mount"), "{source}");
         assert!(
-            bed.host(mounted(disguised("none", "ro,bind", source)))
+            fixture.host(mounted(long(source))).starts_with("A script may not mount"),
+            "{source}"
+        );
+        assert!(
+            fixture
+                .host(mounted(disguised("none", "ro,bind", source)))
                 .starts_with("A script may not mount"),
             "{source}"
         );
         assert!(
-            bed.host(mounted(disguised("tmpfs", "rbind", source)))
+            fixture
+                .host(mounted(disguised("tmpfs", "rbind", source)))
                 .starts_with("A script may not mount"),
             "{source}"
         );
@@ -61,7 +66,9 @@ fn every_way_to_mount_the_host_is_refused_at_the_call() {
             ..VolumeCreateRequest::default()
         };
         assert!(
-            bed.refused(bed.guard.volume_create(volume)).starts_with("A script may not mount"),
+            fixture
+                .refused(fixture.guard.volume_create(volume))
+                .starts_with("A script may not mount"),
             "{source}"
         );
     }
@@ -71,18 +78,18 @@ fn every_way_to_mount_the_host_is_refused_at_the_call() {
     };
     let shared = Mount { bind_options: Some(shared), ..long("/project/src") };
     assert_eq!(
-        bed.host(mounted(shared)),
+        fixture.host(mounted(shared)),
         format!("A script may not use \"propagation: rshared\" {PRIVILEGED}")
     );
     assert_eq!(
-        bed.host(mounted(disguised("ext4", "", "/dev/sda1"))),
+        fixture.host(mounted(disguised("ext4", "", "/dev/sda1"))),
         format!("A script may not use \"device: /dev/sda1\" {PRIVILEGED}")
     );
 }
 
 #[test]
 fn what_is_mounted_is_sent_as_it_was_checked() {
-    let bed = bed("");
+    let fixture = fixture("");
     let driver = |device: &str| options(&[("type", "none"), ("o", "bind"), ("device", device)]);
     for (device, sent) in [
         (".", "/project"),
@@ -97,9 +104,9 @@ fn what_is_mounted_is_sent_as_it_was_checked() {
             driver_opts: Some(driver(device)),
             ..VolumeCreateRequest::default()
         };
-        bed.run(bed.guard.volume_create(volume)).unwrap();
+        fixture.run(fixture.guard.volume_create(volume)).unwrap();
         assert_eq!(
-            bed.run(bed.engine.volume_inspect(&name)).unwrap().options["device"],
+            fixture.run(fixture.engine.volume_inspect(&name)).unwrap().options["device"],
             sent,
             "{device}"
         );
@@ -129,31 +136,32 @@ fn what_is_mounted_is_sent_as_it_was_checked() {
         ..HostConfig::default()
     };
     let body = ContainerCreateBody { host_config: Some(host), ..own() };
-    let id = bed.run(bed.guard.container_create("own-web-1", None, body)).unwrap().id;
-    let made = bed.run(bed.engine.container_inspect(&id)).unwrap().host_config.unwrap();
+    let id = fixture.run(fixture.guard.container_create("own-web-1", None, body)).unwrap().id;
+    let made = fixture.run(fixture.engine.container_inspect(&id)).unwrap().host_config.unwrap();
     assert_eq!(made.binds.unwrap(), ["/project/data:/b:ro"]);
     assert_eq!(made.mounts.unwrap()[1].source.as_deref(), Some("/project/data"));
     assert_eq!(
-        bed.run(bed.engine.volume_inspect("own_v")).unwrap().options["device"],
+        fixture.run(fixture.engine.volume_inspect("own_v")).unwrap().options["device"],
         "/project/data"
     );
 }
 
 /// Makes a container of the project behind the guard's back, as if `source` had been a folder then;
 /// its id.
-fn with_mounted(bed: &GuardFixture, name: &str, host: HostConfig) -> String {
-    bed.run(bed.engine.container_create(
-        name,
-        None,
-        ContainerCreateBody { host_config: Some(host), ..own() },
-    ))
-    .unwrap()
-    .id
+fn with_mounted(fixture: &GuardFixture, name: &str, host: HostConfig) -> String {
+    fixture
+        .run(fixture.engine.container_create(
+            name,
+            None,
+            ContainerCreateBody { host_config: Some(host), ..own() },
+        ))
+        .unwrap()
+        .id
 }
 
 #[test]
 fn a_folder_that_became_a_symlink_is_not_mounted_at_the_next_start() {
-    let bed = bed("");
+    let fixture = fixture("");
     let short = |source: &str| HostConfig {
         binds: Some(vec![format!("{source}:/x:ro")]),
         ..HostConfig::default()
@@ -187,19 +195,20 @@ fn a_folder_that_became_a_symlink_is_not_mounted_at_the_next_start() {
     for (kind, host) in
         [("short", &short as &dyn Fn(&str) -> HostConfig), ("long", &long), ("volume", &volume)]
     {
-        let out = with_mounted(&bed, &format!("own-{kind}-1"), host("/project/out"));
+        let out = with_mounted(&fixture, &format!("own-{kind}-1"), host("/project/out"));
         let said = "A script may not mount \"/project/out\": since the container was created, a symlink was put into the path, and it leads to \"/elsewhere\", outside of the project [bind_mounts";
-        let started = bed.refused(bed.guard.container_start(&out));
+        let started = fixture.refused(fixture.guard.container_start(&out));
         assert!(started.starts_with(said), "{kind}: {started}");
-        let restarted = bed.refused(bed.guard.container_restart(&out, &StopRequest::default()));
+        let restarted =
+            fixture.refused(fixture.guard.container_restart(&out, &StopRequest::default()));
         assert!(restarted.starts_with(said), "{kind}: {restarted}");
         // What is still as it was, and what leads to another folder of the project, is started.
         for (at, source) in ["/project/data", "/project/in"].into_iter().enumerate() {
-            let fine = with_mounted(&bed, &format!("own-{kind}-fine-{at}"), host(source));
-            bed.run(bed.guard.container_start(&fine)).unwrap();
+            let fine = with_mounted(&fixture, &format!("own-{kind}-fine-{at}"), host(source));
+            fixture.run(fixture.guard.container_start(&fine)).unwrap();
         }
     }
     // A person mounted this one, without a symlink in its way: it is started as ever.
-    let by_hand = with_mounted(&bed, "own-by-hand-1", short("/srv/data"));
-    bed.run(bed.guard.container_start(&by_hand)).unwrap();
+    let by_hand = with_mounted(&fixture, "own-by-hand-1", short("/srv/data"));
+    fixture.run(fixture.guard.container_start(&by_hand)).unwrap();
 }

@@ -18,8 +18,8 @@ fn record(project: &str, to: &str, former: &str) -> VolumeCreateRequest {
     }
 }
 
-fn given(bed: GuardFixture, project: &str) -> GuardFixture {
-    let GuardFixture { executor, engine, guard } = bed;
+fn given(fixture: GuardFixture, project: &str) -> GuardFixture {
+    let GuardFixture { executor, engine, guard } = fixture;
     let policy = guard.policy.clone().with_given_project(Some(project.to_owned()));
     let guard = Guard::new(Arc::new(engine.clone()), policy, guard.host.clone());
     GuardFixture { executor, engine, guard }
@@ -31,27 +31,36 @@ fn a_script_can_not_say_that_a_project_was_moved() {
     let said = "A script may not create the volume \"own.spc-former-folders.0a\": only spc records that a project was moved";
     // Its own project, and one that spc.toml lets it change: nobody said that it was moved.
     for toml in ["", "[allow]\nprojects = [\"own\", \"other\"]\n"] {
-        let bed = bed(toml);
-        bed.made("other", "/srv/other");
-        assert!(bed.refused(bed.guard.volume_create(record("own", HERE, other))).starts_with(said));
+        let fixture = fixture(toml);
+        fixture.made("other", "/srv/other");
         assert!(
-            bed.refused(bed.guard.volume_create(record("other", HERE, other)))
+            fixture
+                .refused(fixture.guard.volume_create(record("own", HERE, other)))
+                .starts_with(said)
+        );
+        assert!(
+            fixture
+                .refused(fixture.guard.volume_create(record("other", HERE, other)))
                 .contains("where --project names it")
         );
     }
     // The project that a person named, but for another folder or under another name.
-    let bed = given(self::bed(""), "own");
+    let fixture = given(self::fixture(""), "own");
     assert!(
-        bed.refused(bed.guard.volume_create(record("own", "/srv/own", other))).starts_with(said)
+        fixture
+            .refused(fixture.guard.volume_create(record("own", "/srv/own", other)))
+            .starts_with(said)
     );
     assert!(
-        bed.refused(bed.guard.volume_create(record("other", HERE, other)))
+        fixture
+            .refused(fixture.guard.volume_create(record("other", HERE, other)))
             .contains("where --project names it")
     );
     let renamed =
         VolumeCreateRequest { name: Some("own_data".into()), ..record("own", HERE, other) };
     assert!(
-        bed.refused(bed.guard.volume_create(renamed))
+        fixture
+            .refused(fixture.guard.volume_create(renamed))
             .starts_with("A script may not create the volume \"own_data\"")
     );
     // Nor does a container bring one along.
@@ -64,78 +73,91 @@ fn a_script_can_not_say_that_a_project_was_moved() {
         ..Mount::default()
     };
     assert!(
-        bed.host(HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() })
+        fixture
+            .host(HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() })
             .contains("only spc records")
     );
-    assert!(bed.run(bed.guard.volume_create(record("own", HERE, other))).is_ok());
+    assert!(fixture.run(fixture.guard.volume_create(record("own", HERE, other))).is_ok());
 }
 
 #[test]
 fn only_adoption_says_whose_is_what_compose_left() {
     let said = "A script may not create the volume \"own.spc-former-folders.0a\": only spc records that a project was moved";
-    let bed = bed("[allow]\nprojects = [\"own\"]\n");
-    assert!(bed.refused(bed.guard.volume_create(record("own", HERE, "[]"))).starts_with(said));
-    let GuardFixture { executor, engine, guard } = bed;
+    let fixture = fixture("[allow]\nprojects = [\"own\"]\n");
+    assert!(
+        fixture.refused(fixture.guard.volume_create(record("own", HERE, "[]"))).starts_with(said)
+    );
+    let GuardFixture { executor, engine, guard } = fixture;
     let policy = guard.policy.clone().with_adoption(true);
     let guard = Guard::new(Arc::new(engine.clone()), policy, guard.host.clone());
-    let bed = GuardFixture { executor, engine, guard };
+    let fixture = GuardFixture { executor, engine, guard };
     // Not for another folder, and no folder that the project was in.
     assert!(
-        bed.refused(bed.guard.volume_create(record("own", "/srv/own", "[]"))).starts_with(said)
+        fixture
+            .refused(fixture.guard.volume_create(record("own", "/srv/own", "[]")))
+            .starts_with(said)
     );
     for former in [r#"["/srv/other"]"#, "[ ]", "", "null"] {
         assert!(
-            bed.refused(bed.guard.volume_create(record("own", HERE, former))).starts_with(said),
+            fixture
+                .refused(fixture.guard.volume_create(record("own", HERE, former)))
+                .starts_with(said),
             "{former}"
         );
     }
-    assert!(bed.run(bed.guard.volume_create(record("own", HERE, "[]"))).is_ok());
+    assert!(fixture.run(fixture.guard.volume_create(record("own", HERE, "[]"))).is_ok());
 }
 
 #[test]
 fn a_record_makes_things_of_a_former_folder_the_projects_own_at_every_call() {
-    let bed = bed("");
-    let id = bed.made("own", "/srv/own");
-    let started = |guard: &Guard| bed.run(guard.container_start(&id)).is_ok();
+    let fixture = fixture("");
+    let id = fixture.made("own", "/srv/own");
+    let started = |guard: &Guard| fixture.run(guard.container_start(&id)).is_ok();
     let guard = || {
-        Guard::new(Arc::new(bed.engine.clone()), bed.guard.policy.clone(), bed.guard.host.clone())
+        Guard::new(
+            Arc::new(fixture.engine.clone()),
+            fixture.guard.policy.clone(),
+            fixture.guard.host.clone(),
+        )
     };
     assert!(!started(&guard()));
-    bed.run(bed.engine.volume_create(record("own", HERE, r#"["/srv/own"]"#))).unwrap();
+    fixture.run(fixture.engine.volume_create(record("own", HERE, r#"["/srv/own"]"#))).unwrap();
     let knowing = guard();
     for _ in 0..2 {
         assert!(started(&knowing));
-        assert!(bed.run(knowing.container_stop(&id, &StopRequest::default())).is_ok());
+        assert!(fixture.run(knowing.container_stop(&id, &StopRequest::default())).is_ok());
     }
     // On a network or a container the label says nothing.
-    let bed = self::bed("");
-    let id = bed.made("own", "/srv/own");
+    let fixture = self::fixture("");
+    let id = fixture.made("own", "/srv/own");
     let labels = record("own", HERE, r#"["/srv/own"]"#).labels;
-    bed.run(bed.engine.network_create(NetworkCreateRequest {
-        name: "x".into(),
-        labels: labels.clone(),
-        ..NetworkCreateRequest::default()
-    }))
-    .unwrap();
-    bed.run(bed.engine.container_create(
-        "odd_lamarr",
-        None,
-        ContainerCreateBody { labels, ..plain() },
-    ))
-    .unwrap();
-    assert!(bed.refused(bed.guard.container_start(&id)).contains("made from \"/srv/own\""));
+    fixture
+        .run(fixture.engine.network_create(NetworkCreateRequest {
+            name: "x".into(),
+            labels: labels.clone(),
+            ..NetworkCreateRequest::default()
+        }))
+        .unwrap();
+    fixture
+        .run(fixture.engine.container_create(
+            "odd_lamarr",
+            None,
+            ContainerCreateBody { labels, ..plain() },
+        ))
+        .unwrap();
+    assert!(fixture.refused(fixture.guard.container_start(&id)).contains("made from \"/srv/own\""));
 }
 
 #[test]
 fn what_is_done_with_a_service_is_refused_in_its_name() {
-    let bed = bed("");
-    bed.made("own", "/srv/own");
+    let fixture = fixture("");
+    fixture.made("own", "/srv/own");
     let intent = Intent::UseService {
         doing: "run a command in the service",
         service: "web",
         project: "own",
     };
-    let said = bed.refused(bed.guard.check(intent));
+    let said = fixture.refused(fixture.guard.check(intent));
     let expected = "A script may not run a command in the service \"web\": it belongs to the project \"own\", made from \"/srv/own\"";
     assert!(said.starts_with(expected) && said.contains("say so with --project own"), "{said}");
 }

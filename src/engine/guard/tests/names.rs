@@ -4,16 +4,17 @@ use super::*;
 
 #[test]
 fn a_name_that_would_be_read_as_another_is_not_sent() {
-    let bed = bed("");
+    let fixture = fixture("");
     let bind = |source: &str| {
         let host =
             HostConfig { binds: Some(vec![format!("{source}:/x")]), ..HostConfig::default() };
-        bed.run(bed.guard.container_create(
-            "own-web-1",
-            None,
-            ContainerCreateBody { host_config: Some(host), ..own() },
-        ))
-        .unwrap_err()
+        fixture
+            .run(fixture.guard.container_create(
+                "own-web-1",
+                None,
+                ContainerCreateBody { host_config: Some(host), ..own() },
+            ))
+            .unwrap_err()
     };
     let said = bind("/project/colon");
     assert_eq!(
@@ -30,21 +31,21 @@ fn a_name_that_would_be_read_as_another_is_not_sent() {
 
 #[test]
 fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
-    let bed = bed("");
-    let id = bed.run(bed.guard.container_create("own-web-1", None, own())).unwrap().id;
+    let fixture = fixture("");
+    let id = fixture.run(fixture.guard.container_create("own-web-1", None, own())).unwrap().id;
     let request = NetworkCreateRequest {
         name: "own_net".into(),
         labels: Some(of("own", HERE)),
         ..NetworkCreateRequest::default()
     };
-    let network = bed.run(bed.guard.network_create(request)).unwrap();
+    let network = fixture.run(fixture.guard.network_create(request)).unwrap();
     let sent: Arc<Mutex<Vec<(&str, String)>>> = Arc::default();
     let noted = sent.clone();
-    let observer = Observer::new(Arc::new(bed.engine.clone()), move |call| {
+    let observer = Observer::new(Arc::new(fixture.engine.clone()), move |call| {
         noted.lock().push((call.method().name(), call.target().to_owned()));
         Ok(())
     });
-    let host = Arc::new(SimHost::new(bed.executor.clone()));
+    let host = Arc::new(SimHost::new(fixture.executor.clone()));
     let guard = Guard::new(
         Arc::new(observer),
         Policy::of_folder(Path::new(HERE), &|path| resolve(&*host, path)),
@@ -52,7 +53,7 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
     );
     let stop = StopRequest::default();
     let exec = ExecRequest { command: vec!["id".into()], ..ExecRequest::default() };
-    bed.run(async {
+    fixture.run(async {
         let name = "own-web-1";
         guard.network_connect("own_net", name, EndpointSettings::default()).await.unwrap();
         guard.network_disconnect("own_net", name, false).await.unwrap();
@@ -89,10 +90,11 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
 
 #[test]
 fn nothing_is_made_under_a_name_that_looks_like_an_id() {
-    let bed = bed("");
+    let fixture = fixture("");
     for name in ["0123456789ab", &"0f".repeat(32)] {
         assert!(
-            bed.refused(bed.guard.container_create(name, None, own()))
+            fixture
+                .refused(fixture.guard.container_create(name, None, own()))
                 .contains("for another object's id")
         );
         let network = NetworkCreateRequest {
@@ -100,6 +102,10 @@ fn nothing_is_made_under_a_name_that_looks_like_an_id() {
             labels: Some(of("own", HERE)),
             ..NetworkCreateRequest::default()
         };
-        assert!(bed.refused(bed.guard.network_create(network)).contains("for another object's id"));
+        assert!(
+            fixture
+                .refused(fixture.guard.network_create(network))
+                .contains("for another object's id")
+        );
     }
 }

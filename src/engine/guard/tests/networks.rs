@@ -4,8 +4,8 @@ use super::*;
 
 #[test]
 fn a_network_takes_nothing_of_the_host_and_of_other_networks() {
-    let bed = bed("");
-    bed.made("other", "/srv/other");
+    let fixture = fixture("");
+    fixture.made("other", "/srv/other");
     let network = |change: &dyn Fn(&mut NetworkCreateRequest)| {
         let mut network = NetworkCreateRequest {
             name: "x".into(),
@@ -13,7 +13,7 @@ fn a_network_takes_nothing_of_the_host_and_of_other_networks() {
             ..NetworkCreateRequest::default()
         };
         change(&mut network);
-        bed.refused(bed.guard.network_create(network))
+        fixture.refused(fixture.guard.network_create(network))
     };
     let said =
         network(&|it| it.options = Some(options(&[("com.docker.network.bridge.name", "virbr0")])));
@@ -37,15 +37,15 @@ fn a_network_takes_nothing_of_the_host_and_of_other_networks() {
 
 #[test]
 fn an_endpoint_leads_to_the_network_whose_name_was_checked() {
-    let bed = bed("");
-    bed.made("other", "/srv/other");
-    let other = bed.run(bed.engine.network_inspect("other_net")).unwrap().id;
+    let fixture = fixture("");
+    fixture.made("other", "/srv/other");
+    let other = fixture.run(fixture.engine.network_inspect("other_net")).unwrap().id;
     let request = NetworkCreateRequest {
         name: "own_net".into(),
         labels: Some(of("own", HERE)),
         ..NetworkCreateRequest::default()
     };
-    bed.run(bed.guard.network_create(request)).unwrap();
+    fixture.run(fixture.guard.network_create(request)).unwrap();
     let elsewhere = EndpointSettings { network_id: other, ..EndpointSettings::default() };
     let endpoints = NetworkingConfig {
         endpoints_config: Some(HashMap::from([("own_net".to_owned(), elsewhere.clone())])),
@@ -56,36 +56,39 @@ fn an_endpoint_leads_to_the_network_whose_name_was_checked() {
         host_config: Some(host),
         ..own()
     };
-    let id = bed.run(bed.guard.container_create("own-web-1", None, body)).unwrap().id;
+    let id = fixture.run(fixture.guard.container_create("own-web-1", None, body)).unwrap().id;
     let networks = |id: &str| {
-        let inspected = bed.run(bed.engine.container_inspect(id)).unwrap();
+        let inspected = fixture.run(fixture.engine.container_inspect(id)).unwrap();
         inspected.network_settings.unwrap().networks.unwrap().into_keys().collect::<Vec<_>>()
     };
     assert_eq!(networks(&id), ["own_net"]);
-    let plain = bed.run(bed.guard.container_create("own-web-2", None, own())).unwrap().id;
-    bed.run(bed.guard.network_connect("own_net", &plain, elsewhere)).unwrap();
+    let plain = fixture.run(fixture.guard.container_create("own-web-2", None, own())).unwrap().id;
+    fixture.run(fixture.guard.network_connect("own_net", &plain, elsewhere)).unwrap();
     assert!(!networks(&plain).contains(&"other_net".to_owned()));
 }
 
 #[test]
 fn the_hosts_network_is_refused_by_its_id_too_and_a_link_is_a_look_into_a_container() {
-    let bed = bed("");
-    bed.made("other", "/srv/other");
-    let host = bed.run(bed.engine.network_inspect("host")).unwrap().id.unwrap();
-    let created = bed.run(bed.guard.container_create("own-web-1", None, own())).unwrap();
-    let said =
-        bed.refused(bed.guard.network_connect(&host, &created.id, EndpointSettings::default()));
+    let fixture = fixture("");
+    fixture.made("other", "/srv/other");
+    let host = fixture.run(fixture.engine.network_inspect("host")).unwrap().id.unwrap();
+    let created = fixture.run(fixture.guard.container_create("own-web-1", None, own())).unwrap();
+    let said = fixture.refused(fixture.guard.network_connect(
+        &host,
+        &created.id,
+        EndpointSettings::default(),
+    ));
     assert_eq!(said, format!("A script may not use \"network: host\" {PRIVILEGED}"));
     let endpoints = NetworkingConfig {
         endpoints_config: Some(HashMap::from([(host, EndpointSettings::default())])),
     };
     let body = ContainerCreateBody { networking_config: Some(endpoints), ..own() };
     assert_eq!(
-        bed.refused(bed.guard.container_create("own-web-2", None, body)),
+        fixture.refused(fixture.guard.container_create("own-web-2", None, body)),
         format!("A script may not use \"network: host\" {PRIVILEGED}")
     );
     let links = HostConfig { links: Some(vec!["other-web-1:db".into()]), ..HostConfig::default() };
-    assert!(bed.host(links).starts_with("A script may not link to the container \"other-web-1\": it belongs to the project \"other\""));
+    assert!(fixture.host(links).starts_with("A script may not link to the container \"other-web-1\": it belongs to the project \"other\""));
 }
 
 #[test]
@@ -101,21 +104,22 @@ fn a_network_gets_no_addresses_of_this_machine_and_no_special_ones() {
             ..NetworkCreateRequest::default()
         }
     };
-    let bed = bed("");
+    let fixture = fixture("");
     let said = "A script may not give a network the addresses \"10.9.0.0/16\": it holds 10.9.8.7, an address of this machine";
     assert_eq!(
-        bed.refused(bed.guard.network_create(subnet("10.9.0.0/16"))),
+        fixture.refused(fixture.guard.network_create(subnet("10.9.0.0/16"))),
         format!("{said} {PRIVILEGED}")
     );
     assert_eq!(
-        bed.refused(bed.guard.check(Intent::CreateNetwork(&subnet("10.9.0.0/16")))),
+        fixture.refused(fixture.guard.check(Intent::CreateNetwork(&subnet("10.9.0.0/16")))),
         format!("{said} {PRIVILEGED}")
     );
     assert!(
-        bed.refused(bed.guard.network_create(subnet("127.0.0.0/8")))
+        fixture
+            .refused(fixture.guard.network_create(subnet("127.0.0.0/8")))
             .starts_with("A network can't have the addresses 127.0.0.0/8")
     );
-    bed.run(bed.guard.network_create(subnet("10.8.0.0/16"))).unwrap();
-    let allowed = self::bed("[allow]\nprivileged = true\n");
+    fixture.run(fixture.guard.network_create(subnet("10.8.0.0/16"))).unwrap();
+    let allowed = self::fixture("[allow]\nprivileged = true\n");
     allowed.run(allowed.guard.network_create(subnet("10.9.0.0/16"))).unwrap();
 }

@@ -17,31 +17,32 @@ fn forged(project: &str) -> ImageSpec {
 }
 
 fn forging(project: &str) -> GuardFixture {
-    bed_with("", |builder| {
+    fixture_with("", |builder| {
         builder.image("forged:1", forged(project)).image("forged:2", forged("another"))
     })
 }
 
 /// Makes a container of a forged image as `docker run` does; its id.
-fn stranger(bed: &GuardFixture, image: &str) -> String {
+fn stranger(fixture: &GuardFixture, image: &str) -> String {
     let body =
         ContainerCreateBody { image: Some(image.to_owned()), ..ContainerCreateBody::default() };
-    bed.run(async {
-        let id = bed.engine.container_create("eager_turing", None, body).await.unwrap().id;
-        bed.engine.container_start(&id).await.unwrap();
+    fixture.run(async {
+        let id = fixture.engine.container_create("eager_turing", None, body).await.unwrap().id;
+        fixture.engine.container_start(&id).await.unwrap();
         id
     })
 }
 
-fn list_all(bed: &GuardFixture) {
-    bed.run(async {
-        bed.guard
+fn list_all(fixture: &GuardFixture) {
+    fixture.run(async {
+        fixture
+            .guard
             .container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own"))
             .await
             .unwrap();
-        bed.guard.network_list(&Filters::new()).await.unwrap();
-        bed.guard.volume_list(&Filters::new()).await.unwrap();
-        bed.guard.image_list(&Filters::new()).await.unwrap();
+        fixture.guard.network_list(&Filters::new()).await.unwrap();
+        fixture.guard.volume_list(&Filters::new()).await.unwrap();
+        fixture.guard.image_list(&Filters::new()).await.unwrap();
     });
 }
 
@@ -49,30 +50,33 @@ fn list_all(bed: &GuardFixture) {
 fn a_container_is_nobodys_that_has_a_projects_labels_from_its_image() {
     let said = "A script may not stop the container \"eager_turing\": no project made it";
     for is_listed in [false, true] {
-        let bed = forging("own");
-        let id = stranger(&bed, "forged:1");
+        let fixture = forging("own");
+        let id = stranger(&fixture, "forged:1");
         if is_listed {
-            list_all(&bed);
+            list_all(&fixture);
         }
         let stop = StopRequest::default();
-        assert_eq!(bed.refused(bed.guard.container_stop("eager_turing", &stop)), said);
-        assert_eq!(bed.refused(bed.guard.container_stop(&id, &stop)), said);
+        assert_eq!(fixture.refused(fixture.guard.container_stop("eager_turing", &stop)), said);
+        assert_eq!(fixture.refused(fixture.guard.container_stop(&id, &stop)), said);
         assert!(
-            bed.refused(bed.guard.container_remove(&id, true, true))
+            fixture
+                .refused(fixture.guard.container_remove(&id, true, true))
                 .ends_with("no project made it")
         );
         // Also once nobody can look at the image any more.
-        bed.run(async {
-            bed.engine.container_kill(&id, "KILL").await.unwrap();
-            bed.engine.image_remove("forged:1", true).await.unwrap();
+        fixture.run(async {
+            fixture.engine.container_kill(&id, "KILL").await.unwrap();
+            fixture.engine.image_remove("forged:1", true).await.unwrap();
         });
         let later = Guard::new(
-            Arc::new(bed.engine.clone()),
-            bed.guard.policy.clone(),
-            bed.guard.host.clone(),
+            Arc::new(fixture.engine.clone()),
+            fixture.guard.policy.clone(),
+            fixture.guard.host.clone(),
         );
         assert!(
-            bed.refused(later.container_remove(&id, true, true)).ends_with("no project made it")
+            fixture
+                .refused(later.container_remove(&id, true, true))
+                .ends_with("no project made it")
         );
     }
 }
@@ -81,46 +85,46 @@ fn a_container_is_nobodys_that_has_a_projects_labels_from_its_image() {
 fn an_image_does_not_hide_its_containers_from_their_project() {
     // Of a forged image as version 0.1.0 made it: without the labels that it had no use for.
     for labels in [of("own", HERE), complete(of("own", HERE)).into_iter().collect()] {
-        let bed = forging("other");
+        let fixture = forging("other");
         let body = ContainerCreateBody {
             image: Some("forged:1".into()),
             labels: Some(labels),
             ..ContainerCreateBody::default()
         };
-        let id = bed.run(bed.engine.container_create("own-web-1", None, body)).unwrap().id;
-        assert!(bed.run(bed.guard.container_start(&id)).unwrap());
-        list_all(&bed);
-        assert!(bed.run(bed.guard.container_stop(&id, &StopRequest::default())).unwrap());
+        let id = fixture.run(fixture.engine.container_create("own-web-1", None, body)).unwrap().id;
+        assert!(fixture.run(fixture.guard.container_start(&id)).unwrap());
+        list_all(&fixture);
+        assert!(fixture.run(fixture.guard.container_stop(&id, &StopRequest::default())).unwrap());
     }
 }
 
 #[test]
 fn containers_of_a_forged_image_do_not_make_a_project_somebody_elses() {
-    let bed = forging("own");
+    let fixture = forging("own");
     let mut labels = complete(of("own", "/elsewhere"));
     labels.remove(label::PROJECT);
-    stranger(&bed, "forged:1");
+    stranger(&fixture, "forged:1");
     // Its image says that a container of the project was made from another folder.
     let elsewhere = ImageSpec { labels, ..ImageSpec::command(&["serve"]) };
-    bed.engine.publish("elsewhere:1", &elsewhere, std::time::Duration::ZERO).unwrap();
-    bed.run(async {
-        let pull = bed.engine.image_pull("elsewhere:1", None, None).await.unwrap();
+    fixture.engine.publish("elsewhere:1", &elsewhere, std::time::Duration::ZERO).unwrap();
+    fixture.run(async {
+        let pull = fixture.engine.image_pull("elsewhere:1", None, None).await.unwrap();
         futures::TryStreamExt::try_collect::<Vec<_>>(pull).await.unwrap();
         let body = ContainerCreateBody {
             image: Some("elsewhere:1".into()),
             ..ContainerCreateBody::default()
         };
-        bed.engine.container_create("odd_lamarr", None, body).await.unwrap();
+        fixture.engine.container_create("odd_lamarr", None, body).await.unwrap();
     });
-    assert!(bed.run(bed.guard.container_create("own-web-1", None, own())).is_ok());
+    assert!(fixture.run(fixture.guard.container_create("own-web-1", None, own())).is_ok());
 }
 
 #[test]
 fn images_are_asked_about_once_and_not_where_a_list_has_them() {
-    let count = |bed: &GuardFixture| {
-        bed.engine.calls().iter().filter(|call| call.method.starts_with("image_")).count()
+    let count = |fixture: &GuardFixture| {
+        fixture.engine.calls().iter().filter(|call| call.method.starts_with("image_")).count()
     };
-    let made = |bed: &GuardFixture, image: &str| {
+    let made = |fixture: &GuardFixture, image: &str| {
         let name = format!("own-{}", image.replace(':', "-"));
         let mut labels = of("own", HERE);
         labels.insert(label::RUN.to_owned(), "the run that made it".to_owned());
@@ -129,32 +133,35 @@ fn images_are_asked_about_once_and_not_where_a_list_has_them() {
             labels: Some(labels),
             ..ContainerCreateBody::default()
         };
-        bed.run(bed.engine.container_create(&name, None, body)).unwrap().id
+        fixture.run(fixture.engine.container_create(&name, None, body)).unwrap().id
     };
-    let bed = forging("own");
-    let ids = ["forged:1", "forged:2", "app:1"].map(|image| made(&bed, image));
-    list_all(&bed);
-    let before = count(&bed);
+    let fixture = forging("own");
+    let ids = ["forged:1", "forged:2", "app:1"].map(|image| made(&fixture, image));
+    list_all(&fixture);
+    let before = count(&fixture);
     for id in &ids {
-        bed.run(bed.guard.container_start(id)).unwrap();
+        fixture.run(fixture.guard.container_start(id)).unwrap();
     }
-    assert_eq!(count(&bed), before);
-    let bed = forging("own");
-    let ids = ["forged:1", "forged:2", "app:1"].map(|image| made(&bed, image));
-    bed.run(
-        bed.guard.container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own")),
-    )
-    .unwrap();
+    assert_eq!(count(&fixture), before);
+    let fixture = forging("own");
+    let ids = ["forged:1", "forged:2", "app:1"].map(|image| made(&fixture, image));
+    fixture
+        .run(
+            fixture
+                .guard
+                .container_list(true, &crate::engine::label_filter(compose_label::PROJECT, "own")),
+        )
+        .unwrap();
     for id in ids.iter().chain(&ids) {
-        bed.run(bed.guard.container_start(id)).unwrap();
+        fixture.run(fixture.guard.container_start(id)).unwrap();
     }
-    assert!(count(&bed) <= 3, "one for each image: {}", count(&bed));
-    let bed = forging("own");
-    made(&bed, "forged:1");
+    assert!(count(&fixture) <= 3, "one for each image: {}", count(&fixture));
+    let fixture = forging("own");
+    made(&fixture, "forged:1");
     for _ in 0..3 {
-        bed.run(bed.guard.container_start("own-forged-1")).unwrap();
+        fixture.run(fixture.guard.container_start("own-forged-1")).unwrap();
     }
-    assert_eq!(count(&bed), 1, "its image is asked about once");
+    assert_eq!(count(&fixture), 1, "its image is asked about once");
 }
 
 /// A create call with these labels of spc's own, for the project `own`.
@@ -170,8 +177,9 @@ fn labelled(image: &str, more: &[(&str, &str)]) -> ContainerCreateBody {
 
 #[test]
 fn only_a_lock_has_a_locks_name_and_only_a_replacement_a_replacements() {
-    let bed = bed_with("", |builder| builder.image(LOCK_IMAGE, ImageSpec::command(&["spc-lock"])));
-    let create = |name: &'static str, body| bed.guard.container_create(name, None, body);
+    let fixture =
+        fixture_with("", |builder| builder.image(LOCK_IMAGE, ImageSpec::command(&["spc-lock"])));
+    let create = |name: &'static str, body| fixture.guard.container_create(name, None, body);
     let replacement = [(label::SERVICE, "web"), (compose_label::ONEOFF, "False")];
     let lock = "only the lock of a project is named and labelled so";
     for (name, body) in [
@@ -184,28 +192,29 @@ fn only_a_lock_has_a_locks_name_and_only_a_replacement_a_replacements() {
         ("own.spc-lock", labelled(LOCK_IMAGE, &[(label::LOCK, "")])),
     ] {
         assert_eq!(
-            bed.refused(create(name, body)),
+            fixture.refused(create(name, body)),
             format!("A script may not create the container \"{name}\": {lock}")
         );
     }
     let one_off = [(label::SERVICE, "web"), (compose_label::ONEOFF, "True")];
     for body in [own(), labelled("app:1", &one_off)] {
-        let said = bed.refused(create("own-web-1.new", body));
+        let said = fixture.refused(create("own-web-1.new", body));
         assert!(
             said.ends_with("only the replacement of a service's container is named so"),
             "{said}"
         );
     }
-    bed.run(create("own-web-1.new", labelled("app:1", &replacement))).unwrap();
-    bed.run(create("own.spc-lock", labelled(LOCK_IMAGE, &[(label::LOCK, "own")]))).unwrap();
+    fixture.run(create("own-web-1.new", labelled("app:1", &replacement))).unwrap();
+    fixture.run(create("own.spc-lock", labelled(LOCK_IMAGE, &[(label::LOCK, "own")]))).unwrap();
     for name in ["own.spc-lock", "other.spc-lock", "own-web-2.new"] {
         assert!(
-            bed.refused(bed.guard.container_rename("own-web-1.new", name))
+            fixture
+                .refused(fixture.guard.container_rename("own-web-1.new", name))
                 .contains(&format!("\"{name}\" is how spc names")),
             "{name}"
         );
     }
-    bed.run(bed.guard.container_rename("own-web-1.new", "own-web-1")).unwrap();
+    fixture.run(fixture.guard.container_rename("own-web-1.new", "own-web-1")).unwrap();
 }
 
 fn archive(bytes: &'static [u8]) -> BoxStream<'static, std::io::Result<Bytes>> {
@@ -214,7 +223,7 @@ fn archive(bytes: &'static [u8]) -> BoxStream<'static, std::io::Result<Bytes>> {
 
 #[test]
 fn the_image_of_locks_is_not_a_scripts_to_change() {
-    let bed = bed("");
+    let fixture = fixture("");
     let build = |tag: &str| BuildRequest {
         tags: vec!["own-web".into(), tag.to_owned()],
         dockerfile: "Dockerfile".into(),
@@ -235,29 +244,47 @@ fn the_image_of_locks_is_not_a_scripts_to_change() {
                 "A script may not {doing} \"{name}\": spc makes the locks of all projects from it"
             )
         };
-        assert_eq!(bed.refused(bed.guard.image_build(build(name))), said("build the image"));
-        assert_eq!(bed.refused(bed.guard.image_tag("app:1", name)), said("tag an image as"));
-        assert_eq!(bed.refused(bed.guard.image_pull(name, None, None)), said("pull the image"));
-        assert_eq!(bed.refused(bed.guard.image_remove(name, true)), said("remove the image"));
         assert_eq!(
-            bed.refused(bed.guard.image_import(name, &[], archive(b"an archive"))),
+            fixture.refused(fixture.guard.image_build(build(name))),
+            said("build the image")
+        );
+        assert_eq!(
+            fixture.refused(fixture.guard.image_tag("app:1", name)),
+            said("tag an image as")
+        );
+        assert_eq!(
+            fixture.refused(fixture.guard.image_pull(name, None, None)),
+            said("pull the image")
+        );
+        assert_eq!(
+            fixture.refused(fixture.guard.image_remove(name, true)),
+            said("remove the image")
+        );
+        assert_eq!(
+            fixture.refused(fixture.guard.image_import(name, &[], archive(b"an archive"))),
             said("import the image")
         );
         assert_eq!(
-            bed.refused(bed.guard.image_import(name, &["CMD x".into()], archive(&[0; 1024]))),
+            fixture.refused(fixture.guard.image_import(
+                name,
+                &["CMD x".into()],
+                archive(&[0; 1024])
+            )),
             said("import the image")
         );
     }
-    bed.run(bed.guard.image_import(LOCK_IMAGE, &[], archive(&[0; 1024]))).unwrap();
-    bed.run(bed.guard.image_import("own:1", &["CMD x".into()], archive(&[0; 1024]))).unwrap();
+    fixture.run(fixture.guard.image_import(LOCK_IMAGE, &[], archive(&[0; 1024]))).unwrap();
+    fixture
+        .run(fixture.guard.image_import("own:1", &["CMD x".into()], archive(&[0; 1024])))
+        .unwrap();
 }
 
 #[test]
 fn no_label_of_spcs_own_is_imported() {
-    let bed = bed("");
+    let fixture = fixture("");
     for key in SPC_LABELS.iter().chain(&[compose_label::PROJECT, compose_label::CONFIG_HASH]) {
         for change in [format!("LABEL a=b {key}=own"), format!("onbuild label \"{key}\" own")] {
-            let said = bed.refused(bed.guard.image_import(
+            let said = fixture.refused(fixture.guard.image_import(
                 "own:1",
                 &["CMD x".into(), change],
                 archive(&[0; 1024]),

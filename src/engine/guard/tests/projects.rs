@@ -4,8 +4,8 @@ use super::*;
 
 #[test]
 fn what_another_folder_made_is_not_changed_and_the_line_is_named() {
-    let bed = bed("");
-    let id = bed.made("other", "/srv/other");
+    let fixture = fixture("");
+    let id = fixture.made("other", "/srv/other");
     let line = "[if this is that project, in a folder that was renamed or moved or in another release, say so with --project other; \
                 to allow it, write projects = [\"other\"] under [allow] in spc.toml]";
     let said = |doing: &str, object: &str| {
@@ -13,68 +13,68 @@ fn what_another_folder_made_is_not_changed_and_the_line_is_named() {
             "A script may not {doing} \"{object}\": it belongs to the project \"other\", made from \"/srv/other\", which is not there any more {line}"
         )
     };
-    let guard = &bed.guard;
+    let guard = &fixture.guard;
     let stop = StopRequest::default();
     for name in [&id, &"other-web-1".to_owned()] {
         assert_eq!(
-            bed.refused(guard.container_start(name)),
+            fixture.refused(guard.container_start(name)),
             said("start the container", "other-web-1")
         );
         assert_eq!(
-            bed.refused(guard.container_stop(name, &stop)),
+            fixture.refused(guard.container_stop(name, &stop)),
             said("stop the container", "other-web-1")
         );
         assert_eq!(
-            bed.refused(guard.container_restart(name, &stop)),
+            fixture.refused(guard.container_restart(name, &stop)),
             said("restart the container", "other-web-1")
         );
         assert_eq!(
-            bed.refused(guard.container_kill(name, "KILL")),
+            fixture.refused(guard.container_kill(name, "KILL")),
             said("send a signal to the container", "other-web-1")
         );
         assert_eq!(
-            bed.refused(guard.container_rename(name, "own-web-1")),
+            fixture.refused(guard.container_rename(name, "own-web-1")),
             said("rename the container", "other-web-1")
         );
         assert_eq!(
-            bed.refused(guard.container_remove(name, true, true)),
+            fixture.refused(guard.container_remove(name, true, true)),
             said("remove the container", "other-web-1")
         );
         assert_eq!(
-            bed.refused(guard.container_logs(name, &LogsRequest::default())),
+            fixture.refused(guard.container_logs(name, &LogsRequest::default())),
             said("read the log of the container", "other-web-1")
         );
         assert_eq!(
-            bed.refused(guard.container_top(name)),
+            fixture.refused(guard.container_top(name)),
             said("look into the container", "other-web-1")
         );
         assert_eq!(
-            bed.refused(guard.container_upload(name, "/", Bytes::new())),
+            fixture.refused(guard.container_upload(name, "/", Bytes::new())),
             said("write into the container", "other-web-1")
         );
         assert_eq!(
-            bed.refused(guard.container_download(name, "/etc")),
+            fixture.refused(guard.container_download(name, "/etc")),
             said("read from the container", "other-web-1")
         );
         let exec = ExecRequest { command: vec!["id".into()], ..ExecRequest::default() };
         assert_eq!(
-            bed.refused(guard.exec_start(name, &exec)),
+            fixture.refused(guard.exec_start(name, &exec)),
             said("run a command in the container", "other-web-1")
         );
     }
     assert_eq!(
-        bed.refused(guard.volume_remove("other_data", true)),
+        fixture.refused(guard.volume_remove("other_data", true)),
         said("remove the volume", "other_data")
     );
     assert_eq!(
-        bed.refused(guard.network_remove("other_net")),
+        fixture.refused(guard.network_remove("other_net")),
         said("remove the network", "other_net")
     );
     let mounts =
         HostConfig { binds: Some(vec!["other_data:/data".into()]), ..HostConfig::default() };
-    assert_eq!(bed.host(mounts), said("mount the volume", "other_data"));
+    assert_eq!(fixture.host(mounts), said("mount the volume", "other_data"));
     let joins = HostConfig { network_mode: Some("other_net".into()), ..HostConfig::default() };
-    assert_eq!(bed.host(joins), said("connect to the network", "other_net"));
+    assert_eq!(fixture.host(joins), said("connect to the network", "other_net"));
     let endpoints = NetworkingConfig {
         endpoints_config: Some(HashMap::from([(
             "other_net".to_owned(),
@@ -83,19 +83,20 @@ fn what_another_folder_made_is_not_changed_and_the_line_is_named() {
     };
     let body = ContainerCreateBody { networking_config: Some(endpoints), ..own() };
     assert_eq!(
-        bed.refused(guard.container_create("own-web-1", None, body)),
+        fixture.refused(guard.container_create("own-web-1", None, body)),
         said("connect to the network", "other_net")
     );
 }
 
 #[test]
 fn nothing_is_made_in_another_projects_name() {
-    let bed = bed("");
-    bed.made("other", "/srv/other");
+    let fixture = fixture("");
+    fixture.made("other", "/srv/other");
     let forged = |from: &str| ContainerCreateBody { labels: Some(of("other", from)), ..plain() };
     // Not from its own folder's record, nor from this one's.
     for from in ["/srv/other", HERE] {
-        let said = bed.refused(bed.guard.container_create("other-web-2", None, forged(from)));
+        let said =
+            fixture.refused(fixture.guard.container_create("other-web-2", None, forged(from)));
         assert!(said.starts_with("A script may not create the container \"other-web-2\": it belongs to the project \"other\""), "{said}");
     }
     let labels = || Some(HashMap::from([(label::PROJECT.to_owned(), "other".to_owned())]));
@@ -105,7 +106,8 @@ fn nothing_is_made_in_another_projects_name() {
         ..VolumeCreateRequest::default()
     };
     assert!(
-        bed.refused(bed.guard.volume_create(volume))
+        fixture
+            .refused(fixture.guard.volume_create(volume))
             .starts_with("A script may not create the volume \"x\"")
     );
     let network = NetworkCreateRequest {
@@ -114,17 +116,18 @@ fn nothing_is_made_in_another_projects_name() {
         ..NetworkCreateRequest::default()
     };
     assert!(
-        bed.refused(bed.guard.network_create(network))
+        fixture
+            .refused(fixture.guard.network_create(network))
             .starts_with("A script may not create the network \"x\"")
     );
 }
 
 #[test]
 fn a_project_that_a_person_named_is_a_scripts_to_change() {
-    let bed = bed("[allow]\nprojects = [\"other\"]\n");
-    let id = bed.made("other", "/srv/other");
-    assert!(bed.run(bed.guard.container_stop(&id, &StopRequest::default())).unwrap());
-    let given = self::bed("");
+    let fixture = fixture("[allow]\nprojects = [\"other\"]\n");
+    let id = fixture.made("other", "/srv/other");
+    assert!(fixture.run(fixture.guard.container_stop(&id, &StopRequest::default())).unwrap());
+    let given = self::fixture("");
     given.made("other", "/srv/other");
     let host = Arc::new(SimHost::new(given.executor.clone()));
     let policy = Policy::of_folder(Path::new(HERE), &|path| resolve(&*host, path))
@@ -135,11 +138,12 @@ fn a_project_that_a_person_named_is_a_scripts_to_change() {
 
 #[test]
 fn volumes_without_containers_are_still_of_the_folder_that_made_them() {
-    let bed = bed("");
-    let id = bed.made("other", "/srv/other");
-    bed.run(bed.engine.container_remove(&id, true, true)).unwrap();
+    let fixture = fixture("");
+    let id = fixture.made("other", "/srv/other");
+    fixture.run(fixture.engine.container_remove(&id, true, true)).unwrap();
     assert!(
-        bed.refused(bed.guard.volume_remove("other_data", true))
+        fixture
+            .refused(fixture.guard.volume_remove("other_data", true))
             .contains("made from \"/srv/other\"")
     );
     // Those of Docker Compose say nothing of their folder.
@@ -148,28 +152,29 @@ fn volumes_without_containers_are_still_of_the_folder_that_made_them() {
         labels: Some(HashMap::from([(compose_label::PROJECT.to_owned(), "shop".to_owned())])),
         ..VolumeCreateRequest::default()
     };
-    bed.run(bed.engine.volume_create(composed)).unwrap();
+    fixture.run(fixture.engine.volume_create(composed)).unwrap();
     assert!(
-        bed.refused(bed.guard.volume_remove("shop_data", true))
+        fixture
+            .refused(fixture.guard.volume_remove("shop_data", true))
             .contains("by Docker Compose from a folder that is not recorded")
     );
 }
 
 #[test]
 fn what_nobody_made_is_not_changed_but_may_be_used() {
-    let bed = bed("");
-    bed.run(async {
-        bed.engine.container_create("stray", None, plain()).await.unwrap();
+    let fixture = fixture("");
+    fixture.run(async {
+        fixture.engine.container_create("stray", None, plain()).await.unwrap();
         let volume =
             VolumeCreateRequest { name: Some("shared".into()), ..VolumeCreateRequest::default() };
-        bed.engine.volume_create(volume).await.unwrap();
+        fixture.engine.volume_create(volume).await.unwrap();
     });
     assert_eq!(
-        bed.refused(bed.guard.container_remove("stray", true, true)),
+        fixture.refused(fixture.guard.container_remove("stray", true, true)),
         "A script may not remove the container \"stray\": no project made it"
     );
     let host = HostConfig { binds: Some(vec!["shared:/data".into()]), ..HostConfig::default() };
-    let made = bed.run(bed.guard.container_create(
+    let made = fixture.run(fixture.guard.container_create(
         "own-web-1",
         None,
         ContainerCreateBody { host_config: Some(host), ..own() },
@@ -179,9 +184,10 @@ fn what_nobody_made_is_not_changed_but_may_be_used() {
 
 #[test]
 fn a_container_that_is_gone_is_the_engines_to_tell() {
-    let bed = bed("");
+    let fixture = fixture("");
     assert!(
-        bed.run(bed.guard.container_stop("none", &StopRequest::default()))
+        fixture
+            .run(fixture.guard.container_stop("none", &StopRequest::default()))
             .unwrap_err()
             .is_not_found()
     );
@@ -189,7 +195,7 @@ fn a_container_that_is_gone_is_the_engines_to_tell() {
 
 #[test]
 fn a_container_made_from_here_does_not_make_a_volume_of_unknown_origin_ones_own() {
-    let bed = bed("");
+    let fixture = fixture("");
     // What Docker Compose leaves of a project whose containers are gone: nothing says from which
     // folder.
     let labels = options(&[(compose_label::PROJECT, "other")]);
@@ -198,12 +204,12 @@ fn a_container_made_from_here_does_not_make_a_volume_of_unknown_origin_ones_own(
         labels: Some(labels),
         ..VolumeCreateRequest::default()
     };
-    bed.run(bed.engine.volume_create(volume)).unwrap();
+    fixture.run(fixture.engine.volume_create(volume)).unwrap();
     let body = ContainerCreateBody { labels: Some(of("other", HERE)), ..plain() };
-    let refusal = bed.refused(bed.guard.container_create("other-web-1", None, body));
+    let refusal = fixture.refused(fixture.guard.container_create("other-web-1", None, body));
     assert!(
         refusal.contains("it belongs to the project \"other\", made by Docker Compose from a folder that is not recorded"),
         "{refusal}"
     );
-    bed.refused(bed.guard.volume_remove("other_data", false));
+    fixture.refused(fixture.guard.volume_remove("other_data", false));
 }

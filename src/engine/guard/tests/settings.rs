@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_container_of_the_project_is_made() {
-    let bed = bed("");
+    let fixture = fixture("");
     let host = HostConfig {
         binds: Some(vec!["/project/src:/src:ro".into(), "own_data:/data".into()]),
         cap_drop: Some(vec!["ALL".into()]),
@@ -14,12 +14,12 @@ fn a_container_of_the_project_is_made() {
         network_mode: Some("bridge".into()),
         ..HostConfig::default()
     };
-    let created = bed.run(bed.guard.container_create(
+    let created = fixture.run(fixture.guard.container_create(
         "own-web-1",
         None,
         ContainerCreateBody { host_config: Some(host), ..own() },
     ));
-    assert!(bed.run(bed.guard.container_start(&created.unwrap().id)).unwrap());
+    assert!(fixture.run(fixture.guard.container_start(&created.unwrap().id)).unwrap());
 }
 
 #[test]
@@ -83,10 +83,10 @@ fn every_setting_that_reaches_beyond_the_container_is_refused_at_the_call() {
         ),
     ] {
         assert_eq!(
-            bed("").host(host.clone()),
+            fixture("").host(host.clone()),
             format!("A script may not use \"{what}\" {PRIVILEGED}")
         );
-        let allowed = bed("[allow]\nprivileged = true\n");
+        let allowed = fixture("[allow]\nprivileged = true\n");
         let body = ContainerCreateBody { host_config: Some(host), ..own() };
         let made = allowed.run(allowed.guard.container_create("own-web-1", None, body));
         // Some of it the simulated engine refuses in its own words.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::processes::{Names, SERVICE_LABEL, matches};
 use crate::engine::sim::daemon::containers::lifecycle::Exit;
-use crate::engine::sim::daemon::state::{Shared, State};
+use crate::engine::sim::daemon::state::{SharedState, State};
 use crate::engine::sim::daemon::timetable::Purpose;
 use crate::engine::sim::daemon::tree::Tree;
 use crate::engine::{ExecRequest, OutputKind};
@@ -434,7 +434,7 @@ pub(in crate::engine::sim) struct Script {
 
 impl Script {
     /// Asks the process outside the engine's lock: it may look at the engine.
-    pub fn run(mut self, shared: &Shared) {
+    pub fn run(mut self, shared: &SharedState) {
         let answer = self.process.answer(&self.request, &mut self.view);
         if self.view.waits_for_input {
             return;

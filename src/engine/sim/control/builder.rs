@@ -17,7 +17,7 @@ use crate::engine::sim::daemon::ids::Ids;
 use crate::engine::sim::daemon::images::reference::Reference;
 use crate::engine::sim::daemon::images::spec::ImageSpec;
 use crate::engine::sim::daemon::ports::FIRST_FREE_PORT;
-use crate::engine::sim::daemon::state::{Machine, Objects, Shared, State};
+use crate::engine::sim::daemon::state::{Machine, Objects, SharedState, State};
 use crate::engine::sim::daemon::timetable::{Timetable, keep_time};
 use crate::engine::{ApiVersion, MINIMUM_API, RegistryAuth};
 use crate::host::TaskExecutor;
@@ -163,7 +163,7 @@ impl SimEngineBuilder {
                 .create_predefined_networks()
                 .expect("the engine's own pools are free at the start");
         }
-        let shared = Arc::new(Shared::new(self.executor.clone(), self.state));
+        let shared = Arc::new(SharedState::new(self.executor.clone(), self.state));
         let background = TaskExecutor::Sim(self.executor).spawn(keep_time(shared.clone()));
         SimEngine {
             shared,

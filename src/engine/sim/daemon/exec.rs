@@ -11,7 +11,7 @@ use super::containers::lifecycle::KILLED;
 use super::containers::{Container, Phase};
 use super::errors::{not_running, refusal, unreachable};
 use super::health::health_command;
-use super::state::{Shared, State};
+use super::state::{SharedState, State};
 use super::timetable::Purpose;
 use crate::engine::exec_processes::{self, EndSignal};
 use crate::engine::sim::MODERN_API;
@@ -319,7 +319,7 @@ fn spoken(command: &[String]) -> String {
 
 /// Standard input of a command: what was written reaches the command when it is closed.
 pub(in crate::engine::sim) struct SimInput {
-    pub shared: Arc<Shared>,
+    pub shared: Arc<SharedState>,
     pub exec: String,
     /// The request, until standard input is closed.
     pub request: Option<ExecRequest>,

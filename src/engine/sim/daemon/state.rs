@@ -99,17 +99,17 @@ impl State {
 }
 
 /// The engine as its handles share it.
-pub(in crate::engine::sim) struct Shared {
+pub(in crate::engine::sim) struct SharedState {
     pub executor: Arc<SimTaskExecutor>,
     state: Mutex<State>,
 }
 
-impl Shared {
+impl SharedState {
     pub fn new(executor: Arc<SimTaskExecutor>, state: State) -> Self {
         Self { executor, state: Mutex::new(state) }
     }
 
-    /// The state as it was last left; [`Shared::with`] is what a call wants.
+    /// The state as it was last left; [`SharedState::with`] is what a call wants.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }

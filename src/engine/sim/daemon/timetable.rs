@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::state::{Shared, State};
+use super::state::{SharedState, State};
 use crate::engine::sim::behaviour::process::Script;
 
 /// Without a call for this long, what only repeats (probes, a crash loop) no longer moves the
@@ -86,7 +86,7 @@ impl Timetable {
 }
 
 /// Does what comes due, as it comes due; never ends.
-pub(in crate::engine::sim) async fn keep_time(shared: Arc<Shared>) {
+pub(in crate::engine::sim) async fn keep_time(shared: Arc<SharedState>) {
     let mut sleep = None;
     poll_fn(move |context| {
         loop {

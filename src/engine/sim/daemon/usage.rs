@@ -11,7 +11,7 @@ use futures::stream::{self, Stream};
 
 use super::containers::Phase;
 use super::errors::no_such_container;
-use super::state::{Shared, State};
+use super::state::{SharedState, State};
 use super::system::{CPUS, MEMORY_BYTES};
 use crate::engine::{DiskShare, DiskUsage, Result};
 
@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Readings of the container of that id: one after two measurements, or one after each.
 pub(in crate::engine::sim) fn readings(
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     id: String,
     follow: bool,
 ) -> impl Stream<Item = Result<ContainerStatsResponse>> {

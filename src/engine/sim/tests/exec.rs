@@ -16,8 +16,8 @@ async fn output(session: &mut ExecSession) -> (String, String) {
 }
 
 /// The exit code: known once the output has ended.
-async fn code(bed: &EngineFixture, exec: &str) -> i64 {
-    let state = bed.engine.exec_inspect(exec).await.unwrap();
+async fn code(fixture: &EngineFixture, exec: &str) -> i64 {
+    let state = fixture.engine.exec_inspect(exec).await.unwrap();
     assert!(!state.running);
     state.exit_code.unwrap()
 }
@@ -33,13 +33,13 @@ fn a_script_answers_commands_and_sees_its_container() {
             ))
         })
     };
-    let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(script)));
-    bed.up("web", ContainerCreateBody { env: Some(vec!["ROLE=web".into()]), ..body("app:1") });
-    bed.run(async {
-        let mut session = bed.engine.exec_start("web", &command(&["whoami"])).await.unwrap();
+    let fixture = fixture(|builder| builder.process("app:1", Process::new().on_exec(script)));
+    fixture.up("web", ContainerCreateBody { env: Some(vec!["ROLE=web".into()]), ..body("app:1") });
+    fixture.run(async {
+        let mut session = fixture.engine.exec_start("web", &command(&["whoami"])).await.unwrap();
         assert_eq!(output(&mut session).await, ("web web\n".to_owned(), String::new()));
-        assert_eq!(code(&bed, &session.id).await, 0);
-        let mut other = bed.engine.exec_start("web", &command(&["true", "x"])).await.unwrap();
+        assert_eq!(code(&fixture, &session.id).await, 0);
+        let mut other = fixture.engine.exec_start("web", &command(&["true", "x"])).await.unwrap();
         assert_eq!(output(&mut other).await, (String::new(), String::new()));
     });
     let events = [
@@ -52,7 +52,7 @@ fn a_script_answers_commands_and_sees_its_container() {
         "exec_start: true x",
         "exec_die 0",
     ];
-    assert_eq!(bed.actions("web"), events);
+    assert_eq!(fixture.actions("web"), events);
 }
 
 #[test]
@@ -63,20 +63,20 @@ fn commands_are_answered_by_their_words() {
             ExecAnswer::failure(2, "no such database\n").taking(Duration::from_secs(3)),
         )
         .answers("psql *count*", ExecAnswer::stdout("7\n"));
-    let bed = bed(|builder| builder.process("app:1", process));
-    bed.up("web", body("app:1"));
-    bed.run(async {
-        let mut counts = bed
+    let fixture = fixture(|builder| builder.process("app:1", process));
+    fixture.up("web", body("app:1"));
+    fixture.run(async {
+        let mut counts = fixture
             .engine
             .exec_start("web", &command(&["psql", "-c", "select count(*)"]))
             .await
             .unwrap();
         assert_eq!(output(&mut counts).await.0, "7\n");
-        let before = bed.executor.now();
-        let mut other = bed.engine.exec_start("web", &command(&["psql", "-l"])).await.unwrap();
+        let before = fixture.executor.now();
+        let mut other = fixture.engine.exec_start("web", &command(&["psql", "-l"])).await.unwrap();
         assert_eq!(output(&mut other).await.1, "no such database\n");
-        assert_eq!(code(&bed, &other.id).await, 2);
-        assert!(bed.executor.now().saturating_sub(before) > Duration::from_secs(3));
+        assert_eq!(code(&fixture, &other.id).await, 2);
+        assert!(fixture.executor.now().saturating_sub(before) > Duration::from_secs(3));
     });
 }
 
@@ -85,19 +85,20 @@ fn a_command_may_run_on_after_its_first_words() {
     let serve = |_: &ExecRequest, _: &mut ProcessView| {
         Some(ExecAnswer::default().saying(Duration::from_secs(1), "ready\n").running_on())
     };
-    let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(serve)));
-    bed.up("web", body("app:1"));
-    bed.run(async {
-        let mut session = bed.engine.exec_start("web", &command(&["serve", "more"])).await.unwrap();
+    let fixture = fixture(|builder| builder.process("app:1", Process::new().on_exec(serve)));
+    fixture.up("web", body("app:1"));
+    fixture.run(async {
+        let mut session =
+            fixture.engine.exec_start("web", &command(&["serve", "more"])).await.unwrap();
         assert_eq!(session.output.try_next().await.unwrap().unwrap().bytes, "ready\n");
         let id = session.id.clone();
         drop(session);
-        bed.executor.sleep(Duration::from_hours(1)).await;
+        fixture.executor.sleep(Duration::from_hours(1)).await;
         assert_eq!(
-            bed.engine.exec_inspect(&id).await.unwrap(),
+            fixture.engine.exec_inspect(&id).await.unwrap(),
             ExecState { running: true, exit_code: None }
         );
-        let processes = bed.engine.container_top("web").await.unwrap().processes.unwrap();
+        let processes = fixture.engine.container_top("web").await.unwrap().processes.unwrap();
         assert_eq!(
             processes.iter().map(|row| row.last().unwrap().as_str()).collect::<Vec<_>>(),
             ["serve", "serve more"]
@@ -107,46 +108,47 @@ fn a_command_may_run_on_after_its_first_words() {
 
 #[test]
 fn a_command_that_does_not_read_ends_while_its_input_is_open() {
-    let bed = plain();
-    bed.up("web", body("app:1"));
-    bed.run(async {
-        let mut session = bed
+    let fixture = plain();
+    fixture.up("web", body("app:1"));
+    fixture.run(async {
+        let mut session = fixture
             .engine
             .exec_start("web", &ExecRequest { stdin: true, ..command(&["true"]) })
             .await
             .unwrap();
         output(&mut session).await;
-        assert_eq!(code(&bed, &session.id).await, 0);
+        assert_eq!(code(&fixture, &session.id).await, 0);
         assert!(session.input.unwrap().write("late".into()).await.is_err());
     });
 }
 
 #[test]
 fn the_health_test_run_by_hand_passes_once_the_process_is_ready() {
-    let bed =
-        bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(3))));
-    bed.up("web", with_health("app:1", health(60.0, 1.0, 0.0, 3)));
+    let fixture = fixture(|builder| {
+        builder.process("app:1", Process::new().ready_after(Duration::from_secs(3)))
+    });
+    fixture.up("web", with_health("app:1", health(60.0, 1.0, 0.0, 3)));
     let test = command(&["/bin/sh", "-c", "check"]);
     let probe = || {
-        bed.run(async {
-            let mut session = bed.engine.exec_start("web", &test).await.unwrap();
+        fixture.run(async {
+            let mut session = fixture.engine.exec_start("web", &test).await.unwrap();
             output(&mut session).await;
-            code(&bed, &session.id).await
+            code(&fixture, &session.id).await
         })
     };
     assert_eq!(probe(), 1);
-    bed.pass(3.0);
+    fixture.pass(3.0);
     assert_eq!(probe(), 0);
 }
 
 #[test]
 fn standard_input_reaches_the_script_when_it_is_closed() {
     let cat = |_: &ExecRequest, view: &mut ProcessView| Some(ExecAnswer::stdout(view.read_stdin()));
-    let bed = bed(|builder| builder.process("app:1", Process::new().on_exec(cat)));
-    bed.up("web", body("app:1"));
-    bed.run(async {
+    let fixture = fixture(|builder| builder.process("app:1", Process::new().on_exec(cat)));
+    fixture.up("web", body("app:1"));
+    fixture.run(async {
         let request = ExecRequest { stdin: true, ..command(&["cat"]) };
-        let mut session = bed.engine.exec_start("web", &request).await.unwrap();
+        let mut session = fixture.engine.exec_start("web", &request).await.unwrap();
         let mut input = session.input.take().unwrap();
         input.write("one ".into()).await.unwrap();
         input.write("two".into()).await.unwrap();
@@ -154,7 +156,7 @@ fn standard_input_reaches_the_script_when_it_is_closed() {
         assert_eq!(output(&mut session).await.0, "one two");
         assert!(input.write("late".into()).await.is_err());
 
-        let mut dropped = bed.engine.exec_start("web", &request).await.unwrap();
+        let mut dropped = fixture.engine.exec_start("web", &request).await.unwrap();
         drop(dropped.input.take());
         assert_eq!(output(&mut dropped).await.0, "", "a dropped input is closed");
     });
@@ -162,51 +164,53 @@ fn standard_input_reaches_the_script_when_it_is_closed() {
 
 #[test]
 fn refusals_are_in_dockers_words() {
-    let bed = bed(|builder| {
+    let fixture = fixture(|builder| {
         builder.process(
             "app:1",
             Process::new()
                 .on_exec(|_, _| Some(ExecAnswer::cannot_run("exec: \"x\": permission denied"))),
         )
     });
-    let id = bed.run(bed.engine.container_create("web", None, body("app:1"))).unwrap().id;
-    let refused =
-        |words: &[&str]| bed.run(bed.engine.exec_start("web", &command(words))).err().unwrap();
+    let id = fixture.run(fixture.engine.container_create("web", None, body("app:1"))).unwrap().id;
+    let refused = |words: &[&str]| {
+        fixture.run(fixture.engine.exec_start("web", &command(words))).err().unwrap()
+    };
     assert_eq!(refused(&["true"]).message, format!("Container {id} is not running"));
-    bed.run(bed.engine.container_start("web")).unwrap();
+    fixture.run(fixture.engine.container_start("web")).unwrap();
     assert_eq!(refused(&[]).message, "No exec command specified");
     assert_eq!(
-        bed.run(bed.engine.exec_inspect("nope")).unwrap_err().message,
+        fixture.run(fixture.engine.exec_inspect("nope")).unwrap_err().message,
         "No such exec instance: nope"
     );
-    bed.run(async {
-        let mut session = bed.engine.exec_start("web", &command(&["x"])).await.unwrap();
+    fixture.run(async {
+        let mut session = fixture.engine.exec_start("web", &command(&["x"])).await.unwrap();
         let said = output(&mut session).await.0;
         assert_eq!(
             said,
             "OCI runtime exec failed: exec failed: unable to start container process: exec: \"x\": permission denied: unknown\r\n"
         );
-        assert_eq!(code(&bed, &session.id).await, 126);
+        assert_eq!(code(&fixture, &session.id).await, 126);
     });
 }
 
 #[test]
 fn commands_end_with_their_container() {
-    let bed = bed(|builder| {
+    let fixture = fixture(|builder| {
         builder.process(
             "app:1",
             Process::new()
                 .on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_mins(10)))),
         )
     });
-    bed.up("web", body("app:1"));
-    bed.run(async {
-        let mut session = bed.engine.exec_start("web", &command(&["sleep", "600"])).await.unwrap();
-        bed.engine.container_kill("web", "KILL").await.unwrap();
+    fixture.up("web", body("app:1"));
+    fixture.run(async {
+        let mut session =
+            fixture.engine.exec_start("web", &command(&["sleep", "600"])).await.unwrap();
+        fixture.engine.container_kill("web", "KILL").await.unwrap();
         output(&mut session).await;
-        assert_eq!(code(&bed, &session.id).await, 137);
+        assert_eq!(code(&fixture, &session.id).await, 137);
     });
-    assert!(bed.executor.now() < Duration::from_secs(1));
+    assert!(fixture.executor.now() < Duration::from_secs(1));
 }
 
 #[test]
@@ -219,19 +223,19 @@ fn a_script_may_look_at_the_engine_and_change_its_container() {
         view.say("one row");
         Some(ExecAnswer::stdout(seen.get().unwrap().state().containers.len().to_string()))
     };
-    let bed = bed(|builder| builder.process("db:1", Process::new().on_exec(script)));
-    assert!(own.set(bed.engine.clone()).is_ok());
-    bed.up(
+    let fixture = fixture(|builder| builder.process("db:1", Process::new().on_exec(script)));
+    assert!(own.set(fixture.engine.clone()).is_ok());
+    fixture.up(
         "db",
         with_host(
             "db:1",
             HostConfig { binds: Some(vec!["pg:/data".into()]), ..HostConfig::default() },
         ),
     );
-    bed.run(async {
-        let mut session = bed.engine.exec_start("db", &command(&["psql"])).await.unwrap();
+    fixture.run(async {
+        let mut session = fixture.engine.exec_start("db", &command(&["psql"])).await.unwrap();
         assert_eq!(output(&mut session).await.0, "1");
     });
-    assert_eq!(bed.engine.state().volume("pg").unwrap().writes, 2);
-    assert_eq!(bed.engine.file("db", "/data/row").unwrap(), "1");
+    assert_eq!(fixture.engine.state().volume("pg").unwrap().writes, 2);
+    assert_eq!(fixture.engine.file("db", "/data/row").unwrap(), "1");
 }

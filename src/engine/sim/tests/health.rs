@@ -5,8 +5,8 @@ use futures::StreamExt;
 use super::*;
 
 /// Seconds from the container's start to each event with this action.
-fn times(bed: &EngineFixture, action: &str) -> Vec<f64> {
-    let trace = bed.engine.event_trace();
+fn times(fixture: &EngineFixture, action: &str) -> Vec<f64> {
+    let trace = fixture.engine.event_trace();
     let time = |line: &String| line.split(' ').next().unwrap().parse::<f64>().unwrap();
     let start = trace.iter().find(|line| line.contains("container start ")).map(time).unwrap();
     let rounded = |line| ((time(line) - start) * 1000.0).round() / 1000.0;
@@ -15,42 +15,48 @@ fn times(bed: &EngineFixture, action: &str) -> Vec<f64> {
 
 #[test]
 fn the_first_probe_comes_only_after_a_whole_interval() {
-    let bed = plain();
-    bed.up("web", with_health("app:1", health(10.0, 5.0, 0.0, 3)));
-    assert_eq!(bed.status("web"), "Up Less than a second (health: starting)");
-    bed.pass(9.5);
-    assert_eq!(bed.status("web"), "Up 9 seconds (health: starting)");
-    bed.pass(1.0);
-    assert_eq!(bed.status("web"), "Up 10 seconds (healthy)");
-    assert_eq!(times(&bed, "exec_create: /bin/sh -c check"), [10.0]);
-    assert_eq!(times(&bed, "health_status: healthy"), [10.033]);
+    let fixture = plain();
+    fixture.up("web", with_health("app:1", health(10.0, 5.0, 0.0, 3)));
+    assert_eq!(fixture.status("web"), "Up Less than a second (health: starting)");
+    fixture.pass(9.5);
+    assert_eq!(fixture.status("web"), "Up 9 seconds (health: starting)");
+    fixture.pass(1.0);
+    assert_eq!(fixture.status("web"), "Up 10 seconds (healthy)");
+    assert_eq!(times(&fixture, "exec_create: /bin/sh -c check"), [10.0]);
+    assert_eq!(times(&fixture, "health_status: healthy"), [10.033]);
 }
 
 #[test]
 fn the_next_probe_comes_an_interval_after_the_last_one_ended() {
-    let bed = bed(|builder| {
+    let fixture = fixture(|builder| {
         builder.process(
             "app:1",
             Process::new()
                 .on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_secs(1)))),
         )
     });
-    bed.up("web", with_health("app:1", health(2.0, 5.0, 0.0, 3)));
-    bed.pass(9.5);
-    assert_eq!(times(&bed, "exec_create"), [2.0, 5.0, 8.0]);
+    fixture.up("web", with_health("app:1", health(2.0, 5.0, 0.0, 3)));
+    fixture.pass(9.5);
+    assert_eq!(times(&fixture, "exec_create"), [2.0, 5.0, 8.0]);
 }
 
 #[test]
 fn failures_count_after_the_start_period_and_only_in_a_row() {
-    let bed =
-        bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(6))));
-    bed.up("web", with_health("app:1", health(1.0, 1.0, 2.5, 2)));
-    bed.pass(8.0);
+    let fixture = fixture(|builder| {
+        builder.process("app:1", Process::new().ready_after(Duration::from_secs(6)))
+    });
+    fixture.up("web", with_health("app:1", health(1.0, 1.0, 2.5, 2)));
+    fixture.pass(8.0);
     // Probes at 1, 2.03 (in the start period), 3.07, 4.1 (the second that counts), 5.13, 6.17.
-    assert_eq!(times(&bed, "health_status: unhealthy"), [4.132]);
-    assert_eq!(times(&bed, "health_status: healthy"), [6.198]);
-    let health =
-        bed.run(bed.engine.container_inspect("web")).unwrap().state.unwrap().health.unwrap();
+    assert_eq!(times(&fixture, "health_status: unhealthy"), [4.132]);
+    assert_eq!(times(&fixture, "health_status: healthy"), [6.198]);
+    let health = fixture
+        .run(fixture.engine.container_inspect("web"))
+        .unwrap()
+        .state
+        .unwrap()
+        .health
+        .unwrap();
     assert_eq!(health.failing_streak, Some(0));
     let log = health.log.unwrap();
     assert_eq!(
@@ -64,7 +70,7 @@ fn failures_count_after_the_start_period_and_only_in_a_row() {
 fn from_api_1_44_on_the_start_period_has_its_own_interval() {
     let start =
         models::HealthConfig { start_interval: Some(200_000_000), ..health(30.0, 5.0, 40.0, 3) };
-    let modern = bed(|builder| {
+    let modern = fixture(|builder| {
         builder
             .api_version(MODERN)
             .process("app:1", Process::new().ready_after(Duration::from_secs(1)))
@@ -75,8 +81,9 @@ fn from_api_1_44_on_the_start_period_has_its_own_interval() {
     // Five in the start period; once healthy the usual interval counts.
     assert_eq!(times(&modern, "exec_create").len(), 6);
 
-    let old =
-        bed(|builder| builder.process("app:1", Process::new().ready_after(Duration::from_secs(1))));
+    let old = fixture(|builder| {
+        builder.process("app:1", Process::new().ready_after(Duration::from_secs(1)))
+    });
     old.up("web", with_health("app:1", start));
     old.pass(60.0);
     assert_eq!(times(&old, "health_status: healthy"), [30.033]);
@@ -84,10 +91,10 @@ fn from_api_1_44_on_the_start_period_has_its_own_interval() {
 
 #[test]
 fn without_a_start_interval_a_new_engine_asks_every_five_seconds_in_the_start_period() {
-    let bed = bed(|builder| builder.api_version(MODERN));
-    bed.up("web", with_health("app:1", health(30.0, 5.0, 40.0, 3)));
-    bed.pass(31.0);
-    assert_eq!(times(&bed, "health_status: healthy"), [5.033]);
+    let fixture = fixture(|builder| builder.api_version(MODERN));
+    fixture.up("web", with_health("app:1", health(30.0, 5.0, 40.0, 3)));
+    fixture.pass(31.0);
+    assert_eq!(times(&fixture, "health_status: healthy"), [5.033]);
 }
 
 #[test]
@@ -95,12 +102,12 @@ fn a_late_probe_is_a_failure() {
     let slow = || {
         Process::new().on_exec(|_, _| Some(ExecAnswer::default().taking(Duration::from_secs(5))))
     };
-    let bed = bed(|builder| builder.process("app:1", slow()));
-    bed.up("web", with_health("app:1", health(1.0, 0.5, 0.0, 1)));
-    bed.pass(2.0);
-    assert_eq!(times(&bed, "health_status: unhealthy"), [1.5]);
-    let log = bed
-        .run(bed.engine.container_inspect("web"))
+    let fixture = fixture(|builder| builder.process("app:1", slow()));
+    fixture.up("web", with_health("app:1", health(1.0, 0.5, 0.0, 1)));
+    fixture.pass(2.0);
+    assert_eq!(times(&fixture, "health_status: unhealthy"), [1.5]);
+    let log = fixture
+        .run(fixture.engine.container_inspect("web"))
         .unwrap()
         .state
         .unwrap()
@@ -112,7 +119,7 @@ fn a_late_probe_is_a_failure() {
         (log[0].exit_code, log[0].output.as_deref()),
         (Some(-1), Some("Health check exceeded timeout (500ms)"))
     );
-    assert_eq!(bed.actions("web").last().unwrap(), "exec_die 127");
+    assert_eq!(fixture.actions("web").last().unwrap(), "exec_die 127");
 }
 
 #[test]
@@ -122,11 +129,11 @@ fn a_test_that_cannot_run_is_a_failure_without_an_exit() {
             Some(ExecAnswer::cannot_run("exec: \"curl\": executable file not found in $PATH"))
         })
     };
-    let bed = bed(|builder| builder.process("app:1", missing()));
-    bed.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 1)));
-    bed.pass(1.5);
-    let log = bed
-        .run(bed.engine.container_inspect("web"))
+    let fixture = fixture(|builder| builder.process("app:1", missing()));
+    fixture.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 1)));
+    fixture.pass(1.5);
+    let log = fixture
+        .run(fixture.engine.container_inspect("web"))
         .unwrap()
         .state
         .unwrap()
@@ -136,33 +143,36 @@ fn a_test_that_cannot_run_is_a_failure_without_an_exit() {
         .unwrap();
     assert_eq!(log[0].exit_code, Some(-1));
     assert!(log[0].output.as_ref().unwrap().contains("executable file not found"));
-    assert!(!bed.actions("web").iter().any(|action| action.starts_with("exec_die")));
+    assert!(!fixture.actions("web").iter().any(|action| action.starts_with("exec_die")));
 }
 
 #[test]
 fn the_images_check_counts_unless_it_is_disabled() {
-    let bed = bed(|builder| {
+    let fixture = fixture(|builder| {
         builder.image("checked:1", ImageSpec::command(&["serve"]).with_health_test("check"))
     });
-    bed.up("web", body("checked:1"));
-    assert_eq!(bed.status("web"), "Up Less than a second (health: starting)");
+    fixture.up("web", body("checked:1"));
+    assert_eq!(fixture.status("web"), "Up Less than a second (health: starting)");
     let none = models::HealthConfig {
         test: Some(vec!["NONE".to_owned()]),
         ..models::HealthConfig::default()
     };
-    bed.up("quiet", with_health("checked:1", none));
-    assert_eq!(bed.status("quiet"), "Up Less than a second");
-    assert_eq!(bed.run(bed.engine.container_inspect("quiet")).unwrap().state.unwrap().health, None);
+    fixture.up("quiet", with_health("checked:1", none));
+    assert_eq!(fixture.status("quiet"), "Up Less than a second");
+    assert_eq!(
+        fixture.run(fixture.engine.container_inspect("quiet")).unwrap().state.unwrap().health,
+        None
+    );
 }
 
 #[test]
 fn health_can_come_and_go() {
     let second = Duration::from_secs;
     let flapping = Process::new().ready_after(second(3)).unready_between(second(10), second(14));
-    let bed = bed(|builder| builder.process("app:1", flapping));
-    bed.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 2)));
-    bed.pass(30.0);
-    let verdicts: Vec<_> = bed
+    let fixture = fixture(|builder| builder.process("app:1", flapping));
+    fixture.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 2)));
+    fixture.pass(30.0);
+    let verdicts: Vec<_> = fixture
         .actions("web")
         .into_iter()
         .filter(|action| action.starts_with("health_status"))
@@ -176,48 +186,57 @@ fn health_can_come_and_go() {
 
 #[test]
 fn an_end_makes_unhealthy_and_a_start_opens_the_question_again() {
-    let bed = plain();
-    bed.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 1)));
-    bed.pass(2.0);
-    bed.run(bed.engine.container_stop("web", &StopRequest::default())).unwrap();
-    assert_eq!(bed.engine.state().container("web").unwrap().health, Some("unhealthy"));
-    bed.run(bed.engine.container_start("web")).unwrap();
-    let health =
-        bed.run(bed.engine.container_inspect("web")).unwrap().state.unwrap().health.unwrap();
+    let fixture = plain();
+    fixture.up("web", with_health("app:1", health(1.0, 1.0, 0.0, 1)));
+    fixture.pass(2.0);
+    fixture.run(fixture.engine.container_stop("web", &StopRequest::default())).unwrap();
+    assert_eq!(fixture.engine.state().container("web").unwrap().health, Some("unhealthy"));
+    fixture.run(fixture.engine.container_start("web")).unwrap();
+    let health = fixture
+        .run(fixture.engine.container_inspect("web"))
+        .unwrap()
+        .state
+        .unwrap()
+        .health
+        .unwrap();
     assert_eq!(
         (health.status, health.log.unwrap().len()),
         (Some(models::HealthStatusEnum::STARTING), 1)
     );
-    bed.pass(10.0);
-    assert_eq!(bed.engine.state().container("web").unwrap().health, Some("healthy"));
+    fixture.pass(10.0);
+    assert_eq!(fixture.engine.state().container("web").unwrap().health, Some("healthy"));
 }
 
 #[test]
 fn the_event_of_health_comes_while_everyone_waits() {
-    let bed = plain();
-    bed.run(async {
+    let fixture = plain();
+    fixture.run(async {
         let filters = Filters::from([("event".to_owned(), vec!["health_status".to_owned()])]);
-        let mut events = bed.engine.events(&filters, None).await.unwrap();
-        bed.engine
+        let mut events = fixture.engine.events(&filters, None).await.unwrap();
+        fixture
+            .engine
             .container_create("web", None, with_health("app:1", health(30.0, 1.0, 0.0, 1)))
             .await
             .unwrap();
-        bed.engine.container_start("web").await.unwrap();
-        let started = bed.executor.now();
+        fixture.engine.container_start("web").await.unwrap();
+        let started = fixture.executor.now();
         let event = events.next().await.unwrap().unwrap();
         assert_eq!(event.action.as_deref(), Some("health_status: healthy"));
-        assert_eq!(bed.executor.now().checked_sub(started).unwrap(), Duration::from_millis(30_033));
+        assert_eq!(
+            fixture.executor.now().checked_sub(started).unwrap(),
+            Duration::from_millis(30_033)
+        );
     });
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn waiting_for_a_health_that_never_comes_stalls_instead_of_going_on_for_ever() {
-    let bed = bed(|builder| {
+    let fixture = fixture(|builder| {
         builder.process("app:1", Process::new().ready_after(Duration::from_secs(1_000_000_000)))
     });
-    bed.up("web", with_health("app:1", health(10.0, 1.0, 0.0, 3)));
-    bed.run(bed.executor.stalled().cancelled());
-    assert!(bed.executor.now() > Duration::from_hours(3 * 24));
-    assert_eq!(bed.status("web"), "Up 3 days (unhealthy)");
+    fixture.up("web", with_health("app:1", health(10.0, 1.0, 0.0, 3)));
+    fixture.run(fixture.executor.stalled().cancelled());
+    assert!(fixture.executor.now() > Duration::from_hours(3 * 24));
+    assert_eq!(fixture.status("web"), "Up 3 days (unhealthy)");
 }

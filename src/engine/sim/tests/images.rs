@@ -36,8 +36,8 @@ fn order(tag: &str, target: Option<&str>, files: &[(&str, &'static str)]) -> Bui
 }
 
 /// The reports up to the first error.
-fn build(bed: &EngineFixture, order: BuildRequest) -> Result<Vec<BuildEvent>> {
-    bed.run(async { bed.engine.image_build(order).await?.try_collect().await })
+fn build(fixture: &EngineFixture, order: BuildRequest) -> Result<Vec<BuildEvent>> {
+    fixture.run(async { fixture.engine.image_build(order).await?.try_collect().await })
 }
 
 fn built(events: &[BuildEvent]) -> &str {
@@ -49,64 +49,65 @@ fn built(events: &[BuildEvent]) -> &str {
 
 #[test]
 fn an_image_is_found_by_name_id_and_digest() {
-    let bed = bed(|builder| {
+    let fixture = fixture(|builder| {
         builder.registry_image(
             "redis:7",
             ImageSpec::command(&["redis-server"]),
             Duration::from_secs(4),
         )
     });
-    let error = bed.run(bed.engine.image_inspect("redis:7")).unwrap_err();
+    let error = fixture.run(fixture.engine.image_inspect("redis:7")).unwrap_err();
     assert_eq!(
         (error.kind, error.message.as_str()),
         (EngineErrorKind::NotFound, "no such image: redis:7: No such image: redis:7")
     );
-    let before = bed.executor.now();
-    let events: Vec<TransferEvent> = bed.run(async {
-        bed.engine.image_pull("redis:7", None, None).await.unwrap().try_collect().await.unwrap()
+    let before = fixture.executor.now();
+    let events: Vec<TransferEvent> = fixture.run(async {
+        fixture.engine.image_pull("redis:7", None, None).await.unwrap().try_collect().await.unwrap()
     });
-    assert!(bed.executor.now().checked_sub(before).unwrap() >= Duration::from_secs(4));
+    assert!(fixture.executor.now().checked_sub(before).unwrap() >= Duration::from_secs(4));
     assert_eq!(events.first().unwrap().status, "Pulling from redis");
     assert_eq!(events.last().unwrap().status, "Status: Downloaded newer image for redis:7");
-    let seen = bed.run(bed.engine.image_inspect("redis:7")).unwrap();
+    let seen = fixture.run(fixture.engine.image_inspect("redis:7")).unwrap();
     let id = seen.id.unwrap();
     let digest = seen.repo_digests.unwrap().remove(0);
     for name in ["redis:7", &id, &id["sha256:".len()..][..12], &digest] {
         assert_eq!(
-            bed.run(bed.engine.image_inspect(name)).unwrap().id.as_ref(),
+            fixture.run(fixture.engine.image_inspect(name)).unwrap().id.as_ref(),
             Some(&id),
             "{name}"
         );
     }
-    let remote = bed.run(bed.engine.image_registry_digest("redis:7", None)).unwrap();
+    let remote = fixture.run(fixture.engine.image_registry_digest("redis:7", None)).unwrap();
     assert_eq!(digest, format!("redis@{remote}"));
-    let again: Vec<TransferEvent> = bed.run(async {
-        bed.engine.image_pull("redis:7", None, None).await.unwrap().try_collect().await.unwrap()
+    let again: Vec<TransferEvent> = fixture.run(async {
+        fixture.engine.image_pull("redis:7", None, None).await.unwrap().try_collect().await.unwrap()
     });
     assert_eq!(again.last().unwrap().status, "Status: Image is up to date for redis:7");
 }
 
 #[test]
 fn a_pull_nobody_reads_is_called_off() {
-    let bed = bed(|builder| {
+    let fixture = fixture(|builder| {
         builder.registry_image(
             "redis:7",
             ImageSpec::command(&["redis-server"]),
             Duration::from_secs(4),
         )
     });
-    bed.run(async {
-        let mut reports = bed.engine.image_pull("redis:7", None, None).await.unwrap();
+    fixture.run(async {
+        let mut reports = fixture.engine.image_pull("redis:7", None, None).await.unwrap();
         reports.next().await.unwrap().unwrap();
     });
-    bed.pass(60.0);
-    assert!(bed.engine.state().image("redis:7").is_none());
+    fixture.pass(60.0);
+    assert!(fixture.engine.state().image("redis:7").is_none());
 }
 
 #[test]
 fn a_pull_says_why_it_fails() {
-    let pull = |bed: &EngineFixture, name: &str, auth: Option<&RegistryAuth>| {
-        bed.run(bed.engine.image_pull(name, None, auth))
+    let pull = |fixture: &EngineFixture, name: &str, auth: Option<&RegistryAuth>| {
+        fixture
+            .run(fixture.engine.image_pull(name, None, auth))
             .err()
             .map(|error| (error.kind, error.message))
     };
@@ -114,7 +115,7 @@ fn a_pull_says_why_it_fails() {
     let none =
         "Get \"https://registry.invalid/v2/\": dial tcp: lookup registry.invalid: no such host";
     assert_eq!(pull(&silent, "redis:7", None), Some((EngineErrorKind::Failed, none.to_owned())));
-    let answering = bed(|builder| {
+    let answering = fixture(|builder| {
         builder.registry_image("redis:7", ImageSpec::command(&["x"]), Duration::ZERO)
     });
     let tag = "manifest for redis:8 not found: manifest unknown: manifest unknown";
@@ -129,7 +130,7 @@ fn a_pull_says_why_it_fails() {
         "{}",
         repository.1
     );
-    let closed = bed(|builder| {
+    let closed = fixture(|builder| {
         builder
             .registry_image("redis:7", ImageSpec::command(&["x"]), Duration::ZERO)
             .registry_login("me", "secret")
@@ -148,10 +149,10 @@ fn a_pull_says_why_it_fails() {
 
 #[test]
 fn a_pushed_image_is_in_the_registry() {
-    let bed = bed(SimEngineBuilder::registry);
-    bed.run(async {
-        bed.engine.image_tag("app:1", "localhost:5000/app:2").await.unwrap();
-        let reports: Vec<TransferEvent> = bed
+    let fixture = fixture(SimEngineBuilder::registry);
+    fixture.run(async {
+        fixture.engine.image_tag("app:1", "localhost:5000/app:2").await.unwrap();
+        let reports: Vec<TransferEvent> = fixture
             .engine
             .image_push("localhost:5000/app:2", None)
             .await
@@ -159,40 +160,41 @@ fn a_pushed_image_is_in_the_registry() {
             .try_collect()
             .await
             .unwrap();
-        let digest = bed.engine.image_registry_digest("localhost:5000/app:2", None).await.unwrap();
+        let digest =
+            fixture.engine.image_registry_digest("localhost:5000/app:2", None).await.unwrap();
         assert!(reports.last().unwrap().status.starts_with(&format!("2: digest: {digest}")));
         assert_eq!(
-            bed.engine.state().image("app:1").unwrap().digests,
+            fixture.engine.state().image("app:1").unwrap().digests,
             [format!("localhost:5000/app@{digest}")]
         );
-        let missing = bed.engine.image_push("localhost:5000/none", None).await.err().unwrap();
+        let missing = fixture.engine.image_push("localhost:5000/none", None).await.err().unwrap();
         assert!(missing.is_not_found());
     });
 }
 
 #[test]
 fn names_are_taken_away_one_by_one_and_the_image_with_the_last() {
-    let bed = plain();
-    bed.run(async {
-        bed.engine.image_tag("app:1", "app:2").await.unwrap();
-        let id = bed.engine.image_inspect("app:1").await.unwrap().id.unwrap();
-        let several = bed.engine.image_remove(&id, false).await.unwrap_err();
+    let fixture = plain();
+    fixture.run(async {
+        fixture.engine.image_tag("app:1", "app:2").await.unwrap();
+        let id = fixture.engine.image_inspect("app:1").await.unwrap().id.unwrap();
+        let several = fixture.engine.image_remove(&id, false).await.unwrap_err();
         assert!(several.message.ends_with("(must be forced) - image is referenced in multiple repositories"), "{}", several.message);
-        bed.engine.image_remove("app:1", false).await.unwrap();
-        bed.engine.container_create("web", None, body("app:2")).await.unwrap();
-        let used = bed.engine.image_remove("app:2", false).await.unwrap_err();
+        fixture.engine.image_remove("app:1", false).await.unwrap();
+        fixture.engine.container_create("web", None, body("app:2")).await.unwrap();
+        let used = fixture.engine.image_remove("app:2", false).await.unwrap_err();
         assert!(used.is_conflict());
         assert!(
             used.message.starts_with("conflict: unable to remove repository reference \"app:2\" (must force) - container "),
             "{}",
             used.message
         );
-        bed.engine.container_remove("web", false, false).await.unwrap();
-        bed.engine.image_remove("app:2", false).await.unwrap();
-        assert_eq!(bed.engine.image_remove("app:2", false).await.unwrap_err().message, "No such image: app:2");
-        assert_eq!(bed.engine.image_tag("none", "x").await.unwrap_err().message, "No such image: none:latest");
+        fixture.engine.container_remove("web", false, false).await.unwrap();
+        fixture.engine.image_remove("app:2", false).await.unwrap();
+        assert_eq!(fixture.engine.image_remove("app:2", false).await.unwrap_err().message, "No such image: app:2");
+        assert_eq!(fixture.engine.image_tag("none", "x").await.unwrap_err().message, "No such image: none:latest");
     });
-    let actions: Vec<String> = bed
+    let actions: Vec<String> = fixture
         .engine
         .event_trace()
         .into_iter()
@@ -204,10 +206,10 @@ fn names_are_taken_away_one_by_one_and_the_image_with_the_last() {
 
 #[test]
 fn an_import_is_the_same_image_for_the_same_archive_and_changes() {
-    let bed = plain();
+    let fixture = plain();
     let import = |tag: &str, changes: &[&str], files: &[(&str, &'static str)]| {
         let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
-        bed.run(bed.engine.image_import(tag, &changes, stream_of(tar(files))))
+        fixture.run(fixture.engine.image_import(tag, &changes, stream_of(tar(files))))
     };
     let first = import("local/base:1", &["CMD [\"sh\"]"], &[("etc/os", "x")]).unwrap();
     assert_eq!(import("local/base:1", &["CMD [\"sh\"]"], &[("etc/os", "x")]).unwrap(), first);
@@ -218,27 +220,29 @@ fn an_import_is_the_same_image_for_the_same_archive_and_changes() {
         "bogus is not a valid change command"
     );
     let empty = import("local/empty:1", &[], &[]).unwrap();
-    let none =
-        bed.run(bed.engine.container_create("lock", None, body("local/empty:1"))).unwrap_err();
+    let none = fixture
+        .run(fixture.engine.container_create("lock", None, body("local/empty:1")))
+        .unwrap_err();
     assert_eq!(none.message, "No command specified");
-    bed.run(bed.engine.container_create(
-        "lock",
-        None,
-        ContainerCreateBody { cmd: Some(vec!["none".into()]), ..body("local/empty:1") },
-    ))
-    .unwrap();
-    assert_eq!(bed.engine.state().container("lock").unwrap().image_id, empty);
+    fixture
+        .run(fixture.engine.container_create(
+            "lock",
+            None,
+            ContainerCreateBody { cmd: Some(vec!["none".into()]), ..body("local/empty:1") },
+        ))
+        .unwrap();
+    assert_eq!(fixture.engine.state().container("lock").unwrap().image_id, empty);
     assert_eq!(
-        bed.run(bed.engine.container_upload("lock", "/etc", tar(&[]))).unwrap_err().kind,
+        fixture.run(fixture.engine.container_upload("lock", "/etc", tar(&[]))).unwrap_err().kind,
         EngineErrorKind::NotFound
     );
 }
 
 #[test]
 fn a_build_follows_its_dockerfile() {
-    let bed = plain();
+    let fixture = plain();
     let files = [("Dockerfile", DOCKERFILE), ("manage.py", "x")];
-    let events = build(&bed, order("spc-backend:dev", Some("Production"), &files)).unwrap();
+    let events = build(&fixture, order("spc-backend:dev", Some("Production"), &files)).unwrap();
     let id = built(&events).to_owned();
     let steps: Vec<&str> = events
         .iter()
@@ -254,17 +258,18 @@ fn a_build_follows_its_dockerfile() {
             "[production 1/1] COPY . /app"
         ]
     );
-    let config = bed.run(bed.engine.image_inspect("spc-backend:dev")).unwrap().config.unwrap();
+    let config =
+        fixture.run(fixture.engine.image_inspect("spc-backend:dev")).unwrap().config.unwrap();
     assert_eq!(
         (config.user.as_deref(), config.cmd),
         (Some("1000"), Some(vec!["serve".to_owned()]))
     );
     assert_eq!(config.healthcheck.unwrap().interval, Some(5_000_000_000));
-    let again = build(&bed, order("spc-backend:dev", Some("Production"), &files)).unwrap();
+    let again = build(&fixture, order("spc-backend:dev", Some("Production"), &files)).unwrap();
     assert_eq!(built(&again), id);
     assert!(matches!(again[0], BuildEvent::Cached(_)));
     let changed = build(
-        &bed,
+        &fixture,
         order(
             "spc-backend:dev",
             Some("Production"),
@@ -273,10 +278,10 @@ fn a_build_follows_its_dockerfile() {
     )
     .unwrap();
     assert_ne!(built(&changed), id);
-    let other = build(&bed, order("spc-backend:dev", Some("development"), &files)).unwrap();
+    let other = build(&fixture, order("spc-backend:dev", Some("development"), &files)).unwrap();
     assert_ne!(built(&other), id);
     assert_eq!(
-        bed.engine.state().image("spc-backend:dev").unwrap().id,
+        fixture.engine.state().image("spc-backend:dev").unwrap().id,
         built(&other),
         "the name moved"
     );
@@ -284,32 +289,34 @@ fn a_build_follows_its_dockerfile() {
 
 #[test]
 fn a_build_says_why_it_fails() {
-    let failure = |bed: &EngineFixture, order: BuildRequest| {
-        let error = build(bed, order).unwrap_err();
+    let failure = |fixture: &EngineFixture, order: BuildRequest| {
+        let error = build(fixture, order).unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::Failed);
         error.message
     };
-    let bed = bed(|builder| {
+    let fixture = fixture(|builder| {
         builder.on_build(
             "spc-*",
             BuildScript::new().fails_at("pip install", "no matching distribution", 1),
         )
     });
-    let missing = failure(&bed, order("spc-backend", None, &[("README", "x")]));
+    let missing = failure(&fixture, order("spc-backend", None, &[("README", "x")]));
     assert_eq!(
         missing,
         "the build failed: failed to read dockerfile: open Dockerfile: no such file or directory"
     );
-    let target = failure(&bed, order("spc-backend", Some("nope"), &[("Dockerfile", DOCKERFILE)]));
+    let target =
+        failure(&fixture, order("spc-backend", Some("nope"), &[("Dockerfile", DOCKERFILE)]));
     assert_eq!(target, "the build failed: target stage \"nope\" could not be found");
-    let base = failure(&bed, order("spc-backend", None, &[("Dockerfile", "FROM python:3")]));
+    let base = failure(&fixture, order("spc-backend", None, &[("Dockerfile", "FROM python:3")]));
     assert!(
         base.starts_with("could not fetch the base image \"python:3\": ")
             && base.ends_with("no such host"),
         "{base}"
     );
-    let events: Vec<Result<BuildEvent>> = bed.run(async {
-        bed.engine
+    let events: Vec<Result<BuildEvent>> = fixture.run(async {
+        fixture
+            .engine
             .image_build(order("spc-backend", None, &[("Dockerfile", DOCKERFILE)]))
             .await
             .unwrap()
@@ -325,5 +332,5 @@ fn a_build_says_why_it_fails() {
         last.message,
         "\"[base 2/2] RUN pip install django\" failed with exit code 1; its last output:\n  no matching distribution"
     );
-    assert!(bed.engine.state().image("spc-backend:latest").is_none());
+    assert!(fixture.engine.state().image("spc-backend:latest").is_none());
 }

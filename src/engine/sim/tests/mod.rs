@@ -35,7 +35,7 @@ pub(super) struct EngineFixture {
 }
 
 /// An engine with the images `app:1` and `db:1`, and what `setup` adds.
-pub(super) fn bed(setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> EngineFixture {
+pub(super) fn fixture(setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> EngineFixture {
     let executor = SimTaskExecutor::new(1);
     let builder = SimEngine::builder(executor.clone())
         .image("app:1", ImageSpec::command(&["serve"]).with_port("8000/tcp"))
@@ -44,7 +44,7 @@ pub(super) fn bed(setup: impl FnOnce(SimEngineBuilder) -> SimEngineBuilder) -> E
 }
 
 pub(super) fn plain() -> EngineFixture {
-    bed(|builder| builder)
+    fixture(|builder| builder)
 }
 
 impl EngineFixture {

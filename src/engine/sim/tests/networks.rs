@@ -16,26 +16,27 @@ fn publish(port: &str, address: Option<&str>) -> ContainerCreateBody {
     )
 }
 
-fn start(bed: &EngineFixture, name: &str, body: ContainerCreateBody) -> Result<bool> {
-    bed.run(async {
-        bed.engine.container_create(name, None, body).await?;
-        bed.engine.container_start(name).await
+fn start(fixture: &EngineFixture, name: &str, body: ContainerCreateBody) -> Result<bool> {
+    fixture.run(async {
+        fixture.engine.container_create(name, None, body).await?;
+        fixture.engine.container_start(name).await
     })
 }
 
 #[test]
 fn containers_get_addresses_aliases_and_events() {
-    let bed = plain();
-    let id = bed.run(bed.engine.network_create(network("back", Some("10.1.0.0/24")))).unwrap();
-    let web = bed.up("web", on_network("app:1", "back", &["site"], None));
-    let seen = bed.run(bed.engine.network_inspect("back")).unwrap();
+    let fixture = plain();
+    let id =
+        fixture.run(fixture.engine.network_create(network("back", Some("10.1.0.0/24")))).unwrap();
+    let web = fixture.up("web", on_network("app:1", "back", &["site"], None));
+    let seen = fixture.run(fixture.engine.network_inspect("back")).unwrap();
     let member = &seen.containers.unwrap()[&web];
     assert_eq!(
         (member.name.as_deref(), member.ipv4_address.as_deref()),
         (Some("web"), Some("10.1.0.2/24"))
     );
-    let shown = bed
-        .run(bed.engine.container_inspect("web"))
+    let shown = fixture
+        .run(fixture.engine.container_inspect("web"))
         .unwrap()
         .network_settings
         .unwrap()
@@ -45,17 +46,17 @@ fn containers_get_addresses_aliases_and_events() {
         .unwrap();
     assert_eq!(shown.aliases, Some(vec!["site".to_owned(), web[..12].to_owned()]));
     assert_eq!((shown.network_id, shown.gateway.as_deref()), (Some(id), Some("10.1.0.1")));
-    bed.run(bed.engine.container_stop("web", &StopRequest::default())).unwrap();
-    assert_eq!(bed.actions("back"), ["create", "connect", "disconnect"]);
+    fixture.run(fixture.engine.container_stop("web", &StopRequest::default())).unwrap();
+    assert_eq!(fixture.actions("back"), ["create", "connect", "disconnect"]);
 }
 
 #[test]
 fn a_new_engine_tells_names_apart_from_aliases() {
-    let bed = bed(|builder| builder.api_version(MODERN));
-    bed.run(bed.engine.network_create(network("back", None))).unwrap();
-    let web = bed.up("web", on_network("app:1", "back", &["site"], None));
-    let shown = bed
-        .run(bed.engine.container_inspect("web"))
+    let fixture = fixture(|builder| builder.api_version(MODERN));
+    fixture.run(fixture.engine.network_create(network("back", None))).unwrap();
+    let web = fixture.up("web", on_network("app:1", "back", &["site"], None));
+    let shown = fixture
+        .run(fixture.engine.container_inspect("web"))
         .unwrap()
         .network_settings
         .unwrap()
@@ -72,13 +73,16 @@ fn a_new_engine_tells_names_apart_from_aliases() {
 
 #[test]
 fn overlapping_subnets_are_refused() {
-    let bed = plain();
-    bed.run(bed.engine.network_create(network("one", Some("10.1.0.0/24")))).unwrap();
-    let error =
-        bed.run(bed.engine.network_create(network("two", Some("10.1.0.0/16")))).unwrap_err();
+    let fixture = plain();
+    fixture.run(fixture.engine.network_create(network("one", Some("10.1.0.0/24")))).unwrap();
+    let error = fixture
+        .run(fixture.engine.network_create(network("two", Some("10.1.0.0/16"))))
+        .unwrap_err();
     assert!(error.is_conflict());
     assert_eq!(error.message, "Pool overlaps with other one on this address space");
-    let bad = bed.run(bed.engine.network_create(network("two", Some("10.1.x.0/16")))).unwrap_err();
+    let bad = fixture
+        .run(fixture.engine.network_create(network("two", Some("10.1.x.0/16"))))
+        .unwrap_err();
     assert_eq!(bad.message, "Invalid subnet 10.1.x.0/16 : invalid CIDR address: 10.1.x.0/16");
 }
 
@@ -96,7 +100,7 @@ fn an_old_engine_makes_a_second_network_of_a_name_a_new_one_refuses() {
     old.run(old.engine.network_remove(&first)).unwrap();
     old.run(old.engine.network_remove("net")).unwrap();
 
-    let new = bed(|builder| builder.api_version(MODERN));
+    let new = fixture(|builder| builder.api_version(MODERN));
     new.run(new.engine.network_create(network("net", None))).unwrap();
     let error = new.run(new.engine.network_create(network("net", None))).unwrap_err();
     assert_eq!(
@@ -107,35 +111,35 @@ fn an_old_engine_makes_a_second_network_of_a_name_a_new_one_refuses() {
 
 #[test]
 fn a_network_in_use_is_not_removed() {
-    let bed = plain();
-    let id = bed.run(bed.engine.network_create(network("net", None))).unwrap();
-    bed.up("web", on_network("app:1", "net", &[], None));
-    let error = bed.run(bed.engine.network_remove("net")).unwrap_err();
+    let fixture = plain();
+    let id = fixture.run(fixture.engine.network_create(network("net", None))).unwrap();
+    fixture.up("web", on_network("app:1", "net", &[], None));
+    let error = fixture.run(fixture.engine.network_remove("net")).unwrap_err();
     assert!(error.is_conflict());
     assert_eq!(
         error.message,
         format!("error while removing network: network net id {id} has active endpoints")
     );
-    bed.run(bed.engine.container_stop("web", &StopRequest::default())).unwrap();
-    bed.run(bed.engine.network_remove("net")).unwrap();
+    fixture.run(fixture.engine.container_stop("web", &StopRequest::default())).unwrap();
+    fixture.run(fixture.engine.network_remove("net")).unwrap();
     assert_eq!(
-        bed.run(bed.engine.network_remove("net")).unwrap_err().message,
+        fixture.run(fixture.engine.network_remove("net")).unwrap_err().message,
         "network net not found"
     );
-    assert!(bed.run(bed.engine.network_remove("bridge")).unwrap_err().is_conflict());
+    assert!(fixture.run(fixture.engine.network_remove("bridge")).unwrap_err().is_conflict());
 }
 
 #[test]
 fn a_container_keeps_to_the_very_network_it_was_on() {
-    let bed = plain();
-    let id = bed.run(bed.engine.network_create(network("net", None))).unwrap();
-    bed.up("web", on_network("app:1", "net", &[], None));
-    bed.run(async {
-        bed.engine.container_stop("web", &StopRequest::default()).await.unwrap();
-        bed.engine.network_remove("net").await.unwrap();
-        bed.engine.network_create(network("net", None)).await.unwrap();
+    let fixture = plain();
+    let id = fixture.run(fixture.engine.network_create(network("net", None))).unwrap();
+    fixture.up("web", on_network("app:1", "net", &[], None));
+    fixture.run(async {
+        fixture.engine.container_stop("web", &StopRequest::default()).await.unwrap();
+        fixture.engine.network_remove("net").await.unwrap();
+        fixture.engine.network_create(network("net", None)).await.unwrap();
         assert_eq!(
-            bed.engine.container_start("web").await.unwrap_err().message,
+            fixture.engine.container_start("web").await.unwrap_err().message,
             format!("network {id} not found")
         );
     });
@@ -143,34 +147,35 @@ fn a_container_keeps_to_the_very_network_it_was_on() {
 
 #[test]
 fn a_missing_network_and_a_taken_address_show_only_at_the_start() {
-    let bed = plain();
-    bed.run(bed.engine.network_create(network("net", Some("10.1.0.0/24")))).unwrap();
-    assert!(start(&bed, "one", on_network("app:1", "net", &[], Some("10.1.0.9"))).unwrap());
-    let taken = start(&bed, "two", on_network("app:1", "net", &[], Some("10.1.0.9"))).unwrap_err();
+    let fixture = plain();
+    fixture.run(fixture.engine.network_create(network("net", Some("10.1.0.0/24")))).unwrap();
+    assert!(start(&fixture, "one", on_network("app:1", "net", &[], Some("10.1.0.9"))).unwrap());
+    let taken =
+        start(&fixture, "two", on_network("app:1", "net", &[], Some("10.1.0.9"))).unwrap_err();
     assert_eq!(
         (taken.kind, taken.message.as_str()),
         (EngineErrorKind::Conflict, "Address already in use")
     );
-    let state = bed.engine.state();
+    let state = fixture.engine.state();
     let two = state.container("two").unwrap();
     assert_eq!(
         (two.state, two.exit_code, two.error.as_str()),
         ("created", 128, "Address already in use")
     );
     let outside =
-        start(&bed, "three", on_network("app:1", "net", &[], Some("10.2.0.9"))).unwrap_err();
+        start(&fixture, "three", on_network("app:1", "net", &[], Some("10.2.0.9"))).unwrap_err();
     assert_eq!(
         outside.message,
         "Invalid address 10.2.0.9: It does not belong to any of this network's subnets"
     );
-    let missing = start(&bed, "four", on_network("app:1", "nope", &[], None)).unwrap_err();
+    let missing = start(&fixture, "four", on_network("app:1", "nope", &[], None)).unwrap_err();
     assert_eq!(
         (missing.kind, missing.message.as_str()),
         (EngineErrorKind::NotFound, "network nope not found")
     );
-    bed.run(bed.engine.network_create(network("auto", None))).unwrap();
+    fixture.run(fixture.engine.network_create(network("auto", None))).unwrap();
     let chosen =
-        start(&bed, "five", on_network("app:1", "auto", &[], Some("172.18.0.9"))).unwrap_err();
+        start(&fixture, "five", on_network("app:1", "auto", &[], Some("172.18.0.9"))).unwrap_err();
     assert_eq!(
         chosen.message,
         "user specified IP address is supported only when connecting to networks with user configured subnets"
@@ -179,28 +184,31 @@ fn a_missing_network_and_a_taken_address_show_only_at_the_start() {
 
 #[test]
 fn a_running_container_is_connected_and_disconnected() {
-    let bed = plain();
-    bed.run(bed.engine.network_create(network("net", None))).unwrap();
-    bed.up("web", body("app:1"));
-    bed.run(async {
+    let fixture = plain();
+    fixture.run(fixture.engine.network_create(network("net", None))).unwrap();
+    fixture.up("web", body("app:1"));
+    fixture.run(async {
         let alias =
             EndpointSettings { aliases: Some(vec!["site".into()]), ..EndpointSettings::default() };
-        bed.engine.network_connect("net", "web", alias.clone()).await.unwrap();
-        let twice = bed.engine.network_connect("net", "web", alias.clone()).await.unwrap_err();
+        fixture.engine.network_connect("net", "web", alias.clone()).await.unwrap();
+        let twice = fixture.engine.network_connect("net", "web", alias.clone()).await.unwrap_err();
         assert_eq!(
             (twice.kind, twice.message.as_str()),
             (EngineErrorKind::Conflict, "endpoint with name web already exists in network net")
         );
-        let own = bed.engine.network_connect("bridge", "web", alias).await.unwrap_err();
+        let own = fixture.engine.network_connect("bridge", "web", alias).await.unwrap_err();
         assert_eq!(
             own.message,
             "network-scoped alias is supported only for containers in user defined networks"
         );
-        assert_eq!(bed.engine.state().container("web").unwrap().networks["net"].aliases, ["site"]);
-        bed.engine.network_disconnect("net", "web", false).await.unwrap();
-        let gone = bed.engine.network_disconnect("net", "web", false).await.unwrap_err();
+        assert_eq!(
+            fixture.engine.state().container("web").unwrap().networks["net"].aliases,
+            ["site"]
+        );
+        fixture.engine.network_disconnect("net", "web", false).await.unwrap();
+        let gone = fixture.engine.network_disconnect("net", "web", false).await.unwrap_err();
         assert!(gone.message.ends_with("is not connected to network net"), "{}", gone.message);
-        bed.engine.network_disconnect("net", "nobody", true).await.unwrap();
+        fixture.engine.network_disconnect("net", "nobody", true).await.unwrap();
     });
 }
 
@@ -217,7 +225,7 @@ fn an_old_engine_creates_a_container_on_one_network_only() {
     let old = plain();
     let error = old.run(old.engine.container_create("web", None, both.clone())).unwrap_err();
     assert_eq!(error.message, "Container cannot be connected to network endpoints: back, front");
-    let new = bed(|builder| builder.api_version(MODERN));
+    let new = fixture(|builder| builder.api_version(MODERN));
     new.run(new.engine.container_create("web", None, both)).unwrap();
     assert_eq!(
         new.engine.state().container("web").unwrap().networks.keys().collect::<Vec<_>>(),
@@ -227,9 +235,9 @@ fn an_old_engine_creates_a_container_on_one_network_only() {
 
 #[test]
 fn a_taken_port_fails_only_at_the_start_and_says_who_it_was_for() {
-    let bed = bed(|builder| builder.host_port(9000));
-    assert!(start(&bed, "one", publish("8000", None)).unwrap());
-    let taken = start(&bed, "two", publish("8000", None)).unwrap_err();
+    let fixture = fixture(|builder| builder.host_port(9000));
+    assert!(start(&fixture, "one", publish("8000", None)).unwrap());
+    let taken = start(&fixture, "two", publish("8000", None)).unwrap_err();
     assert_eq!(taken.kind, EngineErrorKind::Server);
     assert!(
         taken
@@ -243,37 +251,40 @@ fn a_taken_port_fails_only_at_the_start_and_says_who_it_was_for() {
         "{}",
         taken.message
     );
-    let process = start(&bed, "three", publish("9000", Some("127.0.0.1"))).unwrap_err();
+    let process = start(&fixture, "three", publish("9000", Some("127.0.0.1"))).unwrap_err();
     assert!(
         process.message.ends_with("Error starting userland proxy: listen tcp4 127.0.0.1:9000: bind: address already in use"),
         "{}",
         process.message
     );
-    bed.engine.free_port(9000);
-    bed.run(bed.engine.container_stop("one", &StopRequest::default())).unwrap();
-    assert!(bed.run(bed.engine.container_start("two")).unwrap());
-    assert!(bed.run(bed.engine.container_start("three")).unwrap());
-    assert_eq!(bed.engine.state().container("three").unwrap().ports, ["127.0.0.1:9000->8000/tcp"]);
+    fixture.engine.free_port(9000);
+    fixture.run(fixture.engine.container_stop("one", &StopRequest::default())).unwrap();
+    assert!(fixture.run(fixture.engine.container_start("two")).unwrap());
+    assert!(fixture.run(fixture.engine.container_start("three")).unwrap());
+    assert_eq!(
+        fixture.engine.state().container("three").unwrap().ports,
+        ["127.0.0.1:9000->8000/tcp"]
+    );
 }
 
 #[test]
 fn a_new_engine_wraps_its_words() {
-    let bed = bed(|builder| builder.api_version(MODERN));
-    start(&bed, "one", publish("8000", None)).unwrap();
-    let taken = start(&bed, "two", publish("8000", None)).unwrap_err();
+    let fixture = fixture(|builder| builder.api_version(MODERN));
+    start(&fixture, "one", publish("8000", None)).unwrap();
+    let taken = start(&fixture, "two", publish("8000", None)).unwrap_err();
     let words = "failed to set up container networking: driver failed programming external connectivity on endpoint two (";
     assert!(taken.message.starts_with(words), "{}", taken.message);
 }
 
 #[test]
 fn only_exposed_ports_are_published_and_any_port_is_a_free_one() {
-    let bed = plain();
+    let fixture = plain();
     let silent = ContainerCreateBody { image: Some("db:1".into()), ..publish("8000", None) };
-    start(&bed, "silent", silent).unwrap();
-    assert_eq!(bed.engine.state().container("silent").unwrap().ports, [""; 0]);
-    start(&bed, "any", publish("", Some("127.0.0.1"))).unwrap();
-    let ports = bed
-        .run(bed.engine.container_inspect("any"))
+    start(&fixture, "silent", silent).unwrap();
+    assert_eq!(fixture.engine.state().container("silent").unwrap().ports, [""; 0]);
+    start(&fixture, "any", publish("", Some("127.0.0.1"))).unwrap();
+    let ports = fixture
+        .run(fixture.engine.container_inspect("any"))
         .unwrap()
         .network_settings
         .unwrap()
@@ -282,9 +293,9 @@ fn only_exposed_ports_are_published_and_any_port_is_a_free_one() {
     let expected =
         PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some("32768".into()) };
     assert_eq!(ports["8000/tcp"], Some(vec![expected]));
-    start(&bed, "all", publish("8080", None)).unwrap();
-    let ports = bed
-        .run(bed.engine.container_inspect("all"))
+    start(&fixture, "all", publish("8080", None)).unwrap();
+    let ports = fixture
+        .run(fixture.engine.container_inspect("all"))
         .unwrap()
         .network_settings
         .unwrap()
@@ -297,7 +308,8 @@ fn only_exposed_ports_are_published_and_any_port_is_a_free_one() {
         .map(|binding| binding.host_ip.as_deref().unwrap())
         .collect();
     assert_eq!(addresses, ["0.0.0.0", "::"]);
-    let bad =
-        bed.run(bed.engine.container_create("bad", None, publish("99999", None))).unwrap_err();
+    let bad = fixture
+        .run(fixture.engine.container_create("bad", None, publish("99999", None)))
+        .unwrap_err();
     assert_eq!(bad.message, "invalid port specification: \"99999\"");
 }

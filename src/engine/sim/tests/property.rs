@@ -41,8 +41,8 @@ fn described(first: u8, second: u8, flag: bool) -> ContainerCreateBody {
 }
 
 /// Makes one call; whether it succeeds is open.
-async fn ask(bed: &EngineFixture, (call, first, second, flag): RandomCall) {
-    let engine = &bed.engine;
+async fn ask(fixture: &EngineFixture, (call, first, second, flag): RandomCall) {
+    let engine = &fixture.engine;
     let (one, other) = (name("box", first), name("box", second));
     let (net, vol) = (name("net", second), name("vol", second));
     let grace =
@@ -71,13 +71,13 @@ async fn ask(bed: &EngineFixture, (call, first, second, flag): RandomCall) {
         22 => engine.restart(Duration::from_secs(1)),
         23 => drop(engine.end_process(&one, i64::from(flag))),
         24 => drop(engine.container_logs(&one, &LogsRequest::default()).await),
-        _ => bed.executor.sleep(Duration::from_millis(u64::from(second) * 100)).await,
+        _ => fixture.executor.sleep(Duration::from_millis(u64::from(second) * 100)).await,
     }
 }
 
 /// What has to hold between the objects of an engine.
-fn check(bed: &EngineFixture) {
-    let state = bed.engine.shared.lock();
+fn check(fixture: &EngineFixture) {
+    let state = fixture.engine.shared.lock();
     let objects = &state.objects;
     let names: BTreeSet<&str> =
         objects.containers.values().map(|container| container.name.as_str()).collect();
@@ -149,26 +149,26 @@ proptest! {
         faults in prop::option::of(any::<u64>()),
     ) {
         let flaky = || Process::new().ready_after(Duration::from_secs(1)).exits_after(Duration::from_secs(7), 1);
-        let bed = bed(|builder| {
+        let fixture = fixture(|builder| {
             let builder = builder.process("db:1", flaky());
             if modern { builder.api_version(MODERN) } else { builder }
         });
         if let Some(seed) = faults {
             let effects = ["500", "reply_lost", "slow 3s", "no_space", "stale_list", "stream_cut", "events_end", "engine_restart"];
-            bed.engine.draw_faults(seed, 0.1, &effects.map(|effect| FaultEffect::parse(effect).unwrap()));
+            fixture.engine.draw_faults(seed, 0.1, &effects.map(|effect| FaultEffect::parse(effect).unwrap()));
         }
         for call in calls {
-            bed.run(ask(&bed, call));
-            check(&bed);
+            fixture.run(ask(&fixture, call));
+            check(&fixture);
         }
-        bed.engine.clear_faults();
-        bed.pass(30.0);
-        check(&bed);
-        let state = bed.engine.state();
-        let listed = bed.run(bed.engine.container_list(true, &Filters::new())).unwrap();
+        fixture.engine.clear_faults();
+        fixture.pass(30.0);
+        check(&fixture);
+        let state = fixture.engine.state();
+        let listed = fixture.run(fixture.engine.container_list(true, &Filters::new())).unwrap();
         prop_assert_eq!(listed.len(), state.containers.len());
         for container in &state.containers {
-            let inspected = bed.run(bed.engine.container_inspect(&container.name)).unwrap();
+            let inspected = fixture.run(fixture.engine.container_inspect(&container.name)).unwrap();
             prop_assert_eq!(inspected.id.as_ref(), Some(&container.id));
         }
     }

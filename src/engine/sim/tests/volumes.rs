@@ -19,22 +19,22 @@ fn with_binds(image: &str, binds: &[&str]) -> ContainerCreateBody {
     )
 }
 
-fn downloaded(bed: &EngineFixture, container: &str, path: &str) -> Result<Bytes> {
-    bed.run(async {
+fn downloaded(fixture: &EngineFixture, container: &str, path: &str) -> Result<Bytes> {
+    fixture.run(async {
         let chunks: Vec<Bytes> =
-            bed.engine.container_download(container, path).await?.try_collect().await?;
+            fixture.engine.container_download(container, path).await?.try_collect().await?;
         Ok(chunks.concat().into())
     })
 }
 
 #[test]
 fn creating_a_volume_again_answers_the_one_that_is_there() {
-    let bed = plain();
-    bed.run(async {
-        bed.engine.volume_create(volume("pg", Some("one"))).await.unwrap();
-        let again = bed.engine.volume_create(volume("pg", Some("two"))).await.unwrap();
+    let fixture = plain();
+    fixture.run(async {
+        fixture.engine.volume_create(volume("pg", Some("one"))).await.unwrap();
+        let again = fixture.engine.volume_create(volume("pg", Some("two"))).await.unwrap();
         assert_eq!(again.labels["release"], "one");
-        let bad = bed.engine.volume_create(volume("p g", None)).await.unwrap_err();
+        let bad = fixture.engine.volume_create(volume("p g", None)).await.unwrap_err();
         assert!(
             bad.message.starts_with(
                 "create p g: \"p g\" includes invalid characters for a local volume name"
@@ -43,77 +43,78 @@ fn creating_a_volume_again_answers_the_one_that_is_there() {
             bad.message
         );
         assert_eq!(
-            bed.engine.volume_inspect("none").await.unwrap_err().message,
+            fixture.engine.volume_inspect("none").await.unwrap_err().message,
             "get none: no such volume"
         );
-        assert!(bed.engine.volume_remove("none", false).await.unwrap_err().is_not_found());
-        bed.engine.volume_remove("none", true).await.unwrap();
+        assert!(fixture.engine.volume_remove("none", false).await.unwrap_err().is_not_found());
+        fixture.engine.volume_remove("none", true).await.unwrap();
     });
 }
 
 #[test]
 fn a_volume_is_kept_while_any_container_names_it() {
-    let bed = plain();
-    let id = bed
-        .run(bed.engine.container_create("db", None, with_binds("db:1", &["pg:/data"])))
+    let fixture = plain();
+    let id = fixture
+        .run(fixture.engine.container_create("db", None, with_binds("db:1", &["pg:/data"])))
         .unwrap()
         .id;
-    let used = bed.run(bed.engine.volume_remove("pg", true)).unwrap_err();
+    let used = fixture.run(fixture.engine.volume_remove("pg", true)).unwrap_err();
     assert!(used.is_conflict());
     assert_eq!(used.message, format!("remove pg: volume is in use - [{id}]"));
-    bed.run(bed.engine.container_remove("db", false, true)).unwrap();
-    assert!(bed.engine.state().volume("pg").is_some(), "it has a name, so it stays");
-    bed.run(bed.engine.volume_remove("pg", false)).unwrap();
+    fixture.run(fixture.engine.container_remove("db", false, true)).unwrap();
+    assert!(fixture.engine.state().volume("pg").is_some(), "it has a name, so it stays");
+    fixture.run(fixture.engine.volume_remove("pg", false)).unwrap();
 }
 
 #[test]
 fn an_anonymous_volume_goes_with_its_container_if_asked() {
-    let bed = plain();
-    bed.up("one", body("db:1"));
-    bed.up("two", body("db:1"));
-    bed.run(bed.engine.container_remove("one", true, true)).unwrap();
-    bed.run(bed.engine.container_remove("two", true, false)).unwrap();
-    assert_eq!(bed.engine.state().volumes.len(), 1);
+    let fixture = plain();
+    fixture.up("one", body("db:1"));
+    fixture.up("two", body("db:1"));
+    fixture.run(fixture.engine.container_remove("one", true, true)).unwrap();
+    fixture.run(fixture.engine.container_remove("two", true, false)).unwrap();
+    assert_eq!(fixture.engine.state().volumes.len(), 1);
 }
 
 #[test]
 fn a_volume_made_anew_has_another_stamp_and_changes_are_counted() {
-    let bed = bed(|builder| builder.process("db:1", Process::new().writes("/data")));
-    bed.up("db", with_binds("db:1", &["pg:/data"]));
-    let first = bed.engine.state().volume("pg").unwrap().clone();
+    let fixture = fixture(|builder| builder.process("db:1", Process::new().writes("/data")));
+    fixture.up("db", with_binds("db:1", &["pg:/data"]));
+    let first = fixture.engine.state().volume("pg").unwrap().clone();
     assert_eq!(first.writes, 1);
-    bed.run(bed.engine.container_restart("db", &StopRequest::default())).unwrap();
-    let second = bed.engine.state().volume("pg").unwrap().clone();
+    fixture.run(fixture.engine.container_restart("db", &StopRequest::default())).unwrap();
+    let second = fixture.engine.state().volume("pg").unwrap().clone();
     assert_eq!((second.stamp, second.writes), (first.stamp, 2));
-    bed.run(async {
-        bed.engine.container_remove("db", true, false).await.unwrap();
-        bed.engine.volume_remove("pg", false).await.unwrap();
-        bed.engine.volume_create(volume("pg", None)).await.unwrap();
+    fixture.run(async {
+        fixture.engine.container_remove("db", true, false).await.unwrap();
+        fixture.engine.volume_remove("pg", false).await.unwrap();
+        fixture.engine.volume_create(volume("pg", None)).await.unwrap();
     });
-    let third = bed.engine.state().volume("pg").unwrap().clone();
+    let third = fixture.engine.state().volume("pg").unwrap().clone();
     assert_ne!(third.stamp, first.stamp);
     assert_eq!(third.writes, 0);
 }
 
 #[test]
 fn two_writers_on_one_volume_are_noticed() {
-    let bed = plain();
-    bed.up("db", with_binds("db:1", &["pg:/data"]));
-    bed.up("reader", with_binds("db:1", &["pg:/data:ro"]));
-    assert_eq!(bed.engine.state().volume("pg").unwrap().most_writers, 1);
-    bed.up("second", with_binds("db:1", &["pg:/data"]));
-    bed.run(bed.engine.container_remove("second", true, false)).unwrap();
-    assert_eq!(bed.engine.state().volume("pg").unwrap().most_writers, 2);
+    let fixture = plain();
+    fixture.up("db", with_binds("db:1", &["pg:/data"]));
+    fixture.up("reader", with_binds("db:1", &["pg:/data:ro"]));
+    assert_eq!(fixture.engine.state().volume("pg").unwrap().most_writers, 1);
+    fixture.up("second", with_binds("db:1", &["pg:/data"]));
+    fixture.run(fixture.engine.container_remove("second", true, false)).unwrap();
+    assert_eq!(fixture.engine.state().volume("pg").unwrap().most_writers, 2);
 }
 
 #[test]
 fn volumes_are_listed_by_label_and_by_whether_anybody_uses_them() {
-    let bed = plain();
-    bed.run(bed.engine.volume_create(volume("kept", Some("one")))).unwrap();
-    bed.up("db", with_binds("db:1", &["pg:/data"]));
+    let fixture = plain();
+    fixture.run(fixture.engine.volume_create(volume("kept", Some("one")))).unwrap();
+    fixture.up("db", with_binds("db:1", &["pg:/data"]));
     let names = |key: &str, value: &str| {
         let filters = Filters::from([(key.to_owned(), vec![value.to_owned()])]);
-        bed.run(bed.engine.volume_list(&filters))
+        fixture
+            .run(fixture.engine.volume_list(&filters))
             .unwrap()
             .into_iter()
             .map(|volume| volume.name)
@@ -127,14 +128,14 @@ fn volumes_are_listed_by_label_and_by_whether_anybody_uses_them() {
 
 #[test]
 fn an_archive_goes_into_a_container_that_never_ran_and_comes_out_again() {
-    let bed = plain();
-    bed.run(bed.engine.container_create("lock", None, body("app:1"))).unwrap();
-    bed.run(bed.engine.container_upload("lock", "/", tar(&[("heartbeat", "1")]))).unwrap();
+    let fixture = plain();
+    fixture.run(fixture.engine.container_create("lock", None, body("app:1"))).unwrap();
+    fixture.run(fixture.engine.container_upload("lock", "/", tar(&[("heartbeat", "1")]))).unwrap();
     let mut out = crate::engine::sim::daemon::tree::Tree::default();
-    out.unpack("/", &downloaded(&bed, "lock", "/heartbeat").unwrap()).unwrap();
+    out.unpack("/", &downloaded(&fixture, "lock", "/heartbeat").unwrap()).unwrap();
     assert_eq!(out.file("/heartbeat").unwrap(), "1");
-    assert_eq!(bed.actions("lock"), ["create", "extract-to-dir", "archive-path"]);
-    let missing = downloaded(&bed, "lock", "/none").unwrap_err();
+    assert_eq!(fixture.actions("lock"), ["create", "extract-to-dir", "archive-path"]);
+    let missing = downloaded(&fixture, "lock", "/none").unwrap_err();
     assert_eq!(
         (missing.kind, missing.message.as_str()),
         (EngineErrorKind::NotFound, "Could not find the file /none in container lock")
@@ -143,16 +144,17 @@ fn an_archive_goes_into_a_container_that_never_ran_and_comes_out_again() {
 
 #[test]
 fn uploads_are_refused_where_docker_refuses_them() {
-    let bed = plain();
+    let fixture = plain();
     let host = HostConfig {
         readonly_rootfs: Some(true),
         binds: Some(vec!["secrets:/run/secrets".into(), "fixed:/fixed:ro".into()]),
         tmpfs: Some([("/scratch".to_owned(), String::new())].into()),
         ..HostConfig::default()
     };
-    bed.run(bed.engine.container_create("web", None, with_host("app:1", host))).unwrap();
+    fixture.run(fixture.engine.container_create("web", None, with_host("app:1", host))).unwrap();
     let upload = |path: &str| {
-        bed.run(bed.engine.container_upload("web", path, tar(&[("key", "k")])))
+        fixture
+            .run(fixture.engine.container_upload("web", path, tar(&[("key", "k")])))
             .map_err(|error| error.message)
     };
     assert_eq!(upload("/etc").unwrap_err(), "container rootfs is marked read-only");
@@ -164,17 +166,17 @@ fn uploads_are_refused_where_docker_refuses_them() {
     assert_eq!(upload("/none").unwrap_err(), "Could not find the file /none in container web");
     upload("/run/secrets").unwrap();
     assert_eq!(upload("/run/secrets/key").unwrap_err(), "extraction point is not a directory");
-    assert_eq!(bed.engine.file("web", "/run/secrets/key").unwrap(), "k");
-    let broken = bed
-        .run(bed.engine.container_upload("web", "/run/secrets", Bytes::from_static(&[7; 600])))
+    assert_eq!(fixture.engine.file("web", "/run/secrets/key").unwrap(), "k");
+    let broken = fixture
+        .run(fixture.engine.container_upload("web", "/run/secrets", Bytes::from_static(&[7; 600])))
         .unwrap_err();
     assert!(broken.message.starts_with("Error processing tar file"), "{}", broken.message);
 }
 
 #[test]
 fn what_is_uploaded_onto_a_tmpfs_is_never_seen_inside() {
-    let bed = plain();
-    bed.up(
+    let fixture = plain();
+    fixture.up(
         "web",
         with_host(
             "app:1",
@@ -184,27 +186,27 @@ fn what_is_uploaded_onto_a_tmpfs_is_never_seen_inside() {
             },
         ),
     );
-    bed.run(bed.engine.container_upload("web", "/scratch", tar(&[("key", "k")]))).unwrap();
-    assert_eq!(bed.engine.file("web", "/scratch/key"), None);
+    fixture.run(fixture.engine.container_upload("web", "/scratch", tar(&[("key", "k")]))).unwrap();
+    assert_eq!(fixture.engine.file("web", "/scratch/key"), None);
 }
 
 #[test]
 fn another_container_sees_what_is_in_a_shared_volume() {
-    let bed = plain();
-    bed.up("one", with_binds("app:1", &["shared:/srv/files"]));
-    bed.up("two", with_binds("app:1", &["shared:/var/www"]));
-    bed.run(bed.engine.container_upload("one", "/srv/files", tar(&[("a", "1")]))).unwrap();
-    assert_eq!(bed.engine.file("two", "/var/www/a").unwrap(), "1");
+    let fixture = plain();
+    fixture.up("one", with_binds("app:1", &["shared:/srv/files"]));
+    fixture.up("two", with_binds("app:1", &["shared:/var/www"]));
+    fixture.run(fixture.engine.container_upload("one", "/srv/files", tar(&[("a", "1")]))).unwrap();
+    assert_eq!(fixture.engine.file("two", "/var/www/a").unwrap(), "1");
 }
 
 #[test]
 fn an_empty_volume_takes_what_the_image_has_there() {
-    let bed = bed(|builder| {
+    let fixture = fixture(|builder| {
         builder
             .image("site:1", ImageSpec::command(&["serve"]).with_file("/srv/index.html", "hello"))
     });
-    bed.up("web", with_binds("site:1", &["pages:/srv"]));
-    assert_eq!(bed.engine.file("web", "/srv/index.html").unwrap(), "hello");
+    fixture.up("web", with_binds("site:1", &["pages:/srv"]));
+    assert_eq!(fixture.engine.file("web", "/srv/index.html").unwrap(), "hello");
     let mount = Mount {
         typ: Some(MountType::VOLUME),
         source: Some("bare".into()),
@@ -215,9 +217,9 @@ fn an_empty_volume_takes_what_the_image_has_there() {
         }),
         ..Mount::default()
     };
-    bed.up(
+    fixture.up(
         "bare",
         with_host("site:1", HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() }),
     );
-    assert_eq!(bed.engine.file("bare", "/srv/index.html"), None);
+    assert_eq!(fixture.engine.file("bare", "/srv/index.html"), None);
 }

@@ -1,5 +1,5 @@
 //! The options that a project keeps, where a run does not end well. On the simulated engine;
-//! `engine::kept` has the rest.
+//! `engine::saved_options` has the rest.
 
 use crate::support::Spc;
 
