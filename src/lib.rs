@@ -12,7 +12,8 @@
 //! - [`api`]: what a script sees, one file per primitive
 //! - [`value`]: object maps as typed options, and what scripts' values are in between
 //! - [`ui`]: everything printed: progress, tables, diagnostics, JSON lines
-//! - [`apply`]: walks a plan: observe, create, readiness, lock, run records
+//! - [`journal`]: the journal of a run, a consumer of events beside those of `ui`
+//! - [`apply`]: walks a plan: observe, create, readiness, lock, records
 //! - [`engine`]: the port to the Docker Engine API, real and simulated
 //! - [`host`]: the port to everything outside the process that is not the engine, real and
 //!   simulated
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod compose;
 pub mod engine;
 pub mod host;
+pub mod journal;
 pub mod machine;
 pub mod model;
 pub mod plan;

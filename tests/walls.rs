@@ -19,13 +19,15 @@ const MODULES: &[(&str, &[&str])] = &[
     ("testing", &["check", "machine"]),
     // Its tests plan for a machine, and run there what they planned.
     ("plan", &["machine"]),
-    ("machine", &["script", "ui"]),
+    ("machine", &["script", "ui", "journal"]),
     ("check", &["script"]),
     ("script", &["api"]),
     // `compose`: the variables of a service's `env_file`.
     ("api", &["value", "apply", "compose"]),
     ("value", &["engine"]),
     ("apply", &["engine"]),
+    // Beside `ui`: it keeps what that shows.
+    ("journal", &["host"]),
     ("ui", &["model"]),
     ("engine", &["host"]),
     ("host", &["policy"]),
@@ -69,6 +71,7 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
             "host/",
             "api/unused_variables.rs",
             "cli/repl.rs",
+            "journal/tests.rs",
             "testing/",
             "plan/tests.rs",
             "plan/tests/secrets.rs",

@@ -19,9 +19,8 @@ use futures::stream::BoxStream;
 use sha2::{Digest as _, Sha256};
 
 use super::dockerignore::{Dockerignore, IgnoreDecision};
-use super::records;
 use crate::host::resolve::resolve;
-use crate::host::{FileKind, FolderEntry, Host, HostError, HostErrorKind};
+use crate::host::{FileKind, FolderEntry, Host, HostError, HostErrorKind, records_folder};
 use crate::model::dockerfile::{
     Download, SYNTAX_ARGUMENT, downloads, possible_bases, possible_downloads, possible_frontends,
 };
@@ -136,7 +135,7 @@ fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<OpenContext, 
     let folder = policy.read_path(&build.context, &|path| resolve(host, path))?;
     require_folder(host, &folder)?;
     let dockerfile = dockerfile::find(host, &folder, build)?;
-    let own = Records { folder: records::folder(host, policy).ok() };
+    let own = Records { folder: records_folder::folder(host, policy).ok() };
     if own.holds(&folder, &dockerfile.path) {
         return Err(Records::refused(&dockerfile.path));
     }
@@ -196,11 +195,11 @@ impl Records {
         let whole = folder.join(path);
         let is_own =
             self.folder.as_ref().is_some_and(|own| whole.as_path().starts_with(own.as_path()));
-        is_own || path.split('/').any(|name| name == records::FOLDER)
+        is_own || path.split('/').any(|name| name == records_folder::FOLDER)
     }
 
     fn refused(dockerfile: &str) -> Failure {
-        let folder = records::FOLDER;
+        let folder = records_folder::FOLDER;
         Failure::usage(format!(
             "The Dockerfile \"{dockerfile}\" is in \"{folder}\", which is never sent to the builder"
         ))

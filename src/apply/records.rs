@@ -1,8 +1,7 @@
 //! What spc remembers between runs, in the project's `.spc/` folder: own probe passes, containers
-//! it stopped itself, the key of the secrets' fingerprints, and a journal per run.
+//! it stopped itself, and the key of the secrets' fingerprints.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,21 +10,15 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::startup_history::StartupHistory;
-use crate::host::resolve::resolve;
+use crate::host::records_folder::{make_folder, usable_folder};
 use crate::host::{Host, HostError, HostErrorKind};
-use crate::model::event::{Event, Level, Sink};
 use crate::model::format::{self, FormatError, USE_NEWER, VersionedContent};
 use crate::model::hash::hex;
-use crate::model::visible::escaped_json;
 use crate::model::{Failure, Kind};
-use crate::policy::{CheckedPath, OwnAccess, Policy, Refusal};
+use crate::policy::{CheckedPath, Policy};
 
-pub(super) const FOLDER: &str = ".spc";
 const STATE: &str = "state.json";
 const KEY: &str = "key.json";
-
-/// Journals kept.
-const RUNS_KEPT: usize = 50;
 
 /// What is remembered of one project.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -271,111 +264,9 @@ impl<'a> Records<'a> {
     }
 }
 
-/// Where spc keeps its records: `.spc` of the project directory. A symlink under that name is
-/// followed only where scripts may write.
-pub fn folder(host: &dyn Host, policy: &Policy) -> Result<CheckedPath, Refusal> {
-    policy.own_path(Path::new(FOLDER), OwnAccess::Write, &|path| resolve(host, path))
-}
-
-fn usable_folder(host: &dyn Host, policy: &Policy) -> Result<CheckedPath, HostError> {
-    folder(host, policy)
-        .map_err(|refusal| HostError::new(HostErrorKind::SymlinkInPath, refusal.message()))
-}
-
-/// Makes `.spc/`, which ignores itself, so that no repository takes it in.
-pub(super) fn make_folder(host: &dyn Host, folder: &CheckedPath) -> Result<(), HostError> {
-    host.create_folder(folder)?;
-    let ignore = folder.join(".gitignore");
-    if host.info(&ignore).is_err() {
-        host.write(&ignore, b"*\n", None)?;
-    }
-    Ok(())
-}
-
-/// The journal of `run`: `.spc/runs/<run>.jsonl`; the oldest ones go.
-fn journal(host: &dyn Host, policy: &Policy, run: &str) -> Result<CheckedPath, HostError> {
-    let folder = usable_folder(host, policy)?;
-    make_folder(host, &folder)?;
-    let runs = folder.join("runs");
-    host.create_folder(&runs)?;
-    let mut names: Vec<String> = host
-        .list(&runs)?
-        .into_iter()
-        .map(|entry| entry.name)
-        .filter(|name| name.ends_with(".jsonl"))
-        .collect();
-    names.sort();
-    for name in names.iter().take(names.len().saturating_sub(RUNS_KEPT - 1)) {
-        host.remove(&runs.join(name))?;
-    }
-    Ok(runs.join(format!("{run}.jsonl")))
-}
-
 /// The id of a new run: its time and some randomness, so that ids sort by time and never meet.
 pub fn new_run(host: &dyn Host) -> String {
     let mut nonce = [0; 3];
     host.random(&mut nonce);
     format!("{}-{}", host.now().format("%Y%m%dT%H%M%S"), hex(&nonce))
-}
-
-/// A sink that also writes what changes the engine, and how it went, into a run's journal. The
-/// journal is made at the first step: a run that changes nothing leaves nothing.
-pub struct Journal {
-    host: Arc<dyn Host>,
-    policy: Policy,
-    run: String,
-    next: Arc<dyn Sink>,
-    state: Mutex<JournalState>,
-}
-
-enum JournalState {
-    NotBegun,
-    At(CheckedPath),
-    /// It can't be written; that was said.
-    Broken,
-}
-
-impl Journal {
-    /// Writes below the project directory of `policy` and hands every event on to `next`.
-    pub fn new(host: Arc<dyn Host>, policy: Policy, run: String, next: Arc<dyn Sink>) -> Self {
-        Self { host, policy, run, next, state: Mutex::new(JournalState::NotBegun) }
-    }
-
-    fn write(&self, state: &mut JournalState, event: &Event) -> Result<(), HostError> {
-        if let JournalState::NotBegun = state {
-            let path = journal(&*self.host, &self.policy, &self.run)?;
-            let first = serde_json::json!({ "format": format::JOURNAL, "run": self.run });
-            self.host.append(&path, format!("{first}\n").as_bytes())?;
-            *state = JournalState::At(path);
-        }
-        let JournalState::At(path) = state else { return Ok(()) };
-        let mut line = serde_json::to_value(event).unwrap_or_default();
-        line["time"] = self.host.now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true).into();
-        self.host.append(path, format!("{}\n", escaped_json(&line.to_string())).as_bytes())
-    }
-}
-
-impl Sink for Journal {
-    fn event(&self, event: &Event) {
-        self.next.event(event);
-        let mut state = self.state.lock();
-        let wanted = match event {
-            Event::StepStarted { .. }
-            | Event::StepDone { .. }
-            | Event::StepFailed { .. }
-            | Event::StepInterrupted { .. } => true,
-            Event::Log { .. } | Event::Waiting { .. } => matches!(*state, JournalState::At(_)),
-            _ => false,
-        };
-        if !wanted {
-            return;
-        }
-        if let Err(error) = self.write(&mut state, event) {
-            *state = JournalState::Broken;
-            self.next.event(&Event::Log {
-                level: Level::Warning,
-                text: format!("The run is not recorded: {error}"),
-            });
-        }
-    }
 }

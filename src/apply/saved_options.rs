@@ -7,9 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::records;
 use crate::host::resolve::named;
-use crate::host::{Host, HostErrorKind};
+use crate::host::{Host, HostErrorKind, records_folder};
 use crate::model::format::{self, FormatError, USE_NEWER, VersionedContent};
 use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, Policy};
@@ -53,7 +52,7 @@ pub fn read(
     policy: &Policy,
     given: Option<&str>,
 ) -> Result<SavedOptions, Failure> {
-    Ok(file(host, &records::folder(host, policy)?)?
+    Ok(file(host, &records_folder::folder(host, policy)?)?
         .remove(given.unwrap_or(UNNAMED))
         .unwrap_or_default())
 }
@@ -67,7 +66,7 @@ pub fn keep(
     project: &str,
     choices: &SavedOptions,
 ) -> Result<(), Failure> {
-    let folder = records::folder(host, policy)?;
+    let folder = records_folder::folder(host, policy)?;
     let before = file(host, &folder)?;
     let mut after = before.clone();
     let of_project =
@@ -85,7 +84,7 @@ pub fn keep(
     if after == before || choices.is_empty() {
         return Ok(());
     }
-    records::make_folder(host, &folder)?;
+    records_folder::make_folder(host, &folder)?;
     let content = Content { projects: after };
     Ok(host.write(
         &folder.join(FILE),
@@ -98,7 +97,7 @@ pub fn keep(
 /// What was kept for `project` in another folder, which a person says it was in before; nothing
 /// where that can't be read.
 pub fn of_folder(host: &dyn Host, folder: &str, project: &str) -> SavedOptions {
-    let folder = named(host, &Path::new(folder).join(records::FOLDER));
+    let folder = named(host, &Path::new(folder).join(records_folder::FOLDER));
     file(host, &folder).ok().and_then(|mut file| file.remove(project)).unwrap_or_default()
 }
 

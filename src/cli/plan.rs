@@ -8,6 +8,7 @@ use super::session::Session;
 use super::signals;
 use crate::api::context::Command;
 use crate::model::diagnostic::Diagnostic;
+use crate::model::masking::Masked;
 use crate::model::preview::Preview;
 use crate::model::{Failure, Kind};
 use crate::plan::{PlanOutcome, PlanRequest, plan};
@@ -111,10 +112,10 @@ fn execute(
     }
 }
 
-fn show(session: &Session, common: &CommonOptions, made: &Preview) {
+fn show(session: &Session, common: &CommonOptions, made: &Masked<Preview>) {
     if common.json {
         session.json_lines().plan(made);
     } else {
-        session.terminal.out(&preview::text(made, session.terminal.width()));
+        preview::print(&session.terminal, made);
     }
 }

@@ -8,21 +8,22 @@ use futures::FutureExt;
 use super::CommonOptions;
 use crate::api::context::{Connector, Context, RunContext};
 use crate::api::logs::was_interrupted;
-use crate::apply::records::{Journal, new_run};
+use crate::apply::records::new_run;
 use crate::engine::Engine;
 use crate::engine::docker::{ConnectOptions, connect, known_engines};
 use crate::engine::dry_run::OnWait;
 use crate::host::real::RealHost;
 use crate::host::{Host, TaskExecutor};
+use crate::journal::Journal;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
+use crate::model::masking::{Consumer, MaskingSink};
 use crate::model::secret::Secrets;
 use crate::model::url_credentials::without_credentials;
 use crate::model::{Failure, Kind};
 use crate::script::project_context::{ProjectContext, RunOptions};
 use crate::ui::json_lines::JsonLines;
 use crate::ui::live_progress::LiveProgress;
-use crate::ui::masking::MaskingSink;
 use crate::ui::progress::{Progress, Verbosity};
 use crate::ui::{Terminal, diagnostics};
 
@@ -88,7 +89,8 @@ impl Session {
         Ok(runtime)
     }
 
-    fn sink(&self, handle: &tokio::runtime::Handle) -> Arc<dyn Sink> {
+    /// Shows what a run reports.
+    fn display(&self, handle: &tokio::runtime::Handle) -> Arc<dyn Consumer> {
         let host = self.host.clone();
         if self.json {
             Arc::new(self.json_lines())
@@ -123,8 +125,8 @@ impl Session {
     /// Prints a text of spc's own as if the runbook had: with `--json` it is an event.
     pub fn print(&self, text: &str) {
         if self.json {
-            self.json_lines()
-                .event(&Event::Print { text: anstream::adapter::strip_str(text).to_string() });
+            let text = anstream::adapter::strip_str(text).to_string();
+            self.json_events().event(&Event::Print { text });
         } else {
             self.terminal.out(text);
         }
@@ -139,13 +141,18 @@ impl Session {
 
     /// Receives what a plan waits for: with `--json` it is an event.
     pub fn waiting(&self) -> OnWait {
-        let (terminal, lines) = (self.terminal.clone(), self.json.then(|| self.json_lines()));
+        let (terminal, events) = (self.terminal.clone(), self.json.then(|| self.json_events()));
         let is_quiet = self.verbosity == Verbosity::Quiet;
-        Arc::new(move |text| match &lines {
-            Some(lines) => lines.event(&Event::Log { level: Level::Info, text: text.to_owned() }),
+        Arc::new(move |text| match &events {
+            Some(events) => events.event(&Event::Log { level: Level::Info, text: text.to_owned() }),
             None if is_quiet => {}
             None => terminal.err(text),
         })
+    }
+
+    /// JSON lines alone: for events that come outside of a run.
+    fn json_events(&self) -> MaskingSink {
+        MaskingSink::new(self.secrets.clone(), [Arc::new(self.json_lines()) as Arc<dyn Consumer>])
     }
 
     /// The writer of JSON lines.
@@ -173,14 +180,13 @@ impl Session {
         options: RunOptions,
     ) -> Context {
         let place = self.keep_from_engines(common, place);
-        let sink = self.sink(handle);
-        for warning in &place.warnings {
-            sink.event(&Event::Log { level: Level::Warning, text: warning.to_string() });
-        }
         let run = new_run(&*self.host);
-        let journal = Journal::new(self.host.clone(), place.policy.clone(), run.clone(), sink);
-        // Before all that shows or keeps: the journal too.
-        let events = Arc::new(MaskingSink::new(self.secrets.clone(), journal));
+        let journal = Arc::new(Journal::new(self.host.clone(), place.policy.clone(), run.clone()));
+        let consumers: [Arc<dyn Consumer>; 2] = [self.display(handle), journal];
+        let events = Arc::new(MaskingSink::new(self.secrets.clone(), consumers));
+        for warning in &place.warnings {
+            events.event(&Event::Log { level: Level::Warning, text: warning.to_string() });
+        }
         let settings =
             place.settings(RunOptions { assume_yes: options.assume_yes || common.yes, ..options });
         let connector = self.connector(common);
@@ -281,3 +287,6 @@ fn verbosity(common: &CommonOptions) -> Verbosity {
         (false, false) => Verbosity::Normal,
     }
 }
+
+#[cfg(test)]
+mod tests;

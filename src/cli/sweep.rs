@@ -117,7 +117,7 @@ pub fn execute(
     };
     let report = sweep(&stage, &task, &options, &progress);
     if shown {
-        session.terminal.leave(&[]);
+        session.terminal.clear();
     }
     let report = report?;
     let took = host.monotonic().saturating_sub(begun);

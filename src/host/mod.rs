@@ -11,6 +11,7 @@ mod listener;
 pub mod memory;
 mod process_mark;
 pub mod real;
+pub mod records_folder;
 pub mod resolve;
 mod script_threads;
 pub mod sim;

@@ -11,14 +11,15 @@ use parking_lot::Mutex;
 use super::World;
 use super::waits::WaitListener;
 use crate::api::context::{Command, Connector, Context, RunContext};
-use crate::apply::records::{Journal, new_run};
+use crate::apply::records::new_run;
 use crate::engine::Engine;
 use crate::host::{Host, TaskExecutor};
+use crate::journal::Journal;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
+use crate::model::masking::{Consumer, Masked, MaskingSink};
 use crate::script::project_context::{self, ProjectOptions, RunOptions};
 use crate::script::{self, Outcome, Runbook};
-use crate::ui::masking::{MaskingSink, masked_diagnostic};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -66,9 +67,10 @@ impl CompletedRun {
 #[derive(Default)]
 struct EventRecorder(Mutex<Vec<Event>>);
 
-impl Sink for EventRecorder {
-    fn event(&self, event: &Event) {
-        self.0.lock().push(event.clone());
+impl Consumer for EventRecorder {
+    fn event(&self, event: &Masked<Event>) -> Result<(), String> {
+        self.0.lock().push(Event::clone(event));
+        Ok(())
     }
 }
 
@@ -122,7 +124,7 @@ impl World {
         });
         let context = Arc::new(context);
         script::run(&context, &Runbook::File(path))
-            .map_err(|diagnostic| Box::new(masked_diagnostic(&diagnostic, &context.secrets)))
+            .map_err(|diagnostic| Box::new(Masked::new(*diagnostic, &context.secrets).into_inner()))
     }
 
     /// What a run here works with.
@@ -131,18 +133,19 @@ impl World {
         place: &project_context::ProjectContext,
         options: RunOptions,
         command: Command,
-        seen: Arc<dyn Sink>,
+        seen: Arc<dyn Consumer>,
     ) -> Context {
-        for warning in &place.warnings {
-            seen.event(&Event::Log { level: Level::Warning, text: warning.to_string() });
-        }
         let host: Arc<dyn Host> = self.host.clone();
         let run = new_run(&*host);
         let settings = place.settings(options);
-        let listening = Arc::new(WaitListener { waits: self.waits.clone(), next: seen });
-        let journal = Journal::new(host.clone(), place.policy.clone(), run.clone(), listening);
+        let listening = Arc::new(WaitListener { waits: self.waits.clone() });
+        let journal = Arc::new(Journal::new(host.clone(), place.policy.clone(), run.clone()));
         let secrets = self.new_secrets();
-        let events = Arc::new(MaskingSink::new(secrets.clone(), journal));
+        let consumers: [Arc<dyn Consumer>; 3] = [listening, seen, journal];
+        let events = Arc::new(MaskingSink::new(secrets.clone(), consumers));
+        for warning in &place.warnings {
+            events.event(&Event::Log { level: Level::Warning, text: warning.to_string() });
+        }
         let engine: Arc<dyn Engine> = self.engine.watched();
         let connector: Connector = Box::new(move || {
             let engine = engine.clone();

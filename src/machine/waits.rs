@@ -9,8 +9,9 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::api::context::WaitObserver;
 use crate::engine::sim::SimEngine;
 use crate::host::sim::executor::SimTaskExecutor;
-use crate::model::event::{Event, Sink};
+use crate::model::event::Event;
 use crate::model::image_reference::canonical;
+use crate::model::masking::{Consumer, Masked};
 use crate::model::names;
 use crate::model::plan::WaitCondition;
 use crate::model::spec::Project;
@@ -66,15 +67,14 @@ fn said(label: &StepLabel) -> String {
     }
 }
 
-/// Hears what the steps of a run wait for, and hands every event on.
+/// Hears what the steps of a run wait for.
 pub struct WaitListener {
     pub waits: Arc<WaitTracker>,
-    pub next: Arc<dyn Sink>,
 }
 
-impl Sink for WaitListener {
-    fn event(&self, event: &Event) {
-        match event {
+impl Consumer for WaitListener {
+    fn event(&self, event: &Masked<Event>) -> Result<(), String> {
+        match &**event {
             Event::StepStarted { label, .. } => {
                 if (label.action, label.object.kind)
                     == (ActionKind::WaitUntilCompleted, ObjectKind::Container)
@@ -90,7 +90,7 @@ impl Sink for WaitListener {
             }
             _ => {}
         }
-        self.next.event(event);
+        Ok(())
     }
 }
 

@@ -13,8 +13,8 @@ use crate::host::git::GitFiles;
 use crate::host::sim::executor::SimTaskExecutor;
 use crate::host::sim::{Overlay, SimHost};
 use crate::model::diagnostic::Diagnostic;
+use crate::model::masking::Masked;
 use crate::model::secret::Secrets;
-use crate::ui::masking::masked_diagnostic;
 
 /// What belongs to whoever works with the project, not to the project: no test sees it, below the
 /// project's directory.
@@ -143,10 +143,10 @@ impl World {
     /// and so may a secret be that a description reads from one of them.
     pub fn masked(&self, diagnostic: &Diagnostic) -> Box<Diagnostic> {
         let all = self.secrets.0.lock();
-        Box::new(
-            all.iter()
-                .fold(diagnostic.clone(), |masked, secrets| masked_diagnostic(&masked, secrets)),
-        )
+        let masked = all.iter().fold(diagnostic.clone(), |diagnostic, secrets| {
+            Masked::new(diagnostic, secrets).into_inner()
+        });
+        Box::new(masked)
     }
 
     /// Where spc is started.

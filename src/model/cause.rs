@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 /// Why a step is done: `not there`, `environment DEBUG changed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(strum::VariantNames))]
 pub enum Cause {
     /// The engine does not have it.
     NotThere,
@@ -80,52 +81,6 @@ pub struct OtherImage {
     pub now: String,
 }
 
-impl Cause {
-    /// The same with other texts.
-    #[must_use]
-    pub fn map(&self, text: impl Fn(&str) -> String) -> Self {
-        match self {
-            Self::Verb(verb) => Self::Verb(text(verb)),
-            Self::DescriptionChanged(ChangedKeys { keys, image }) => {
-                Self::DescriptionChanged(ChangedKeys {
-                    keys: keys.iter().map(|key| text(key)).collect(),
-                    image: image.as_ref().map(|OtherImage { before, now }| OtherImage {
-                        before: text(before),
-                        now: text(now),
-                    }),
-                })
-            }
-            Self::NotOnNetwork(network) => Self::NotOnNetwork(text(network)),
-            Self::SecretsChanged(names) => {
-                Self::SecretsChanged(names.iter().map(|name| text(name)).collect())
-            }
-            Self::SubnetTaken { by, subnet } => Self::SubnetTaken { by: text(by), subnet: *subnet },
-            Self::NotThere
-            | Self::AskedFor
-            | Self::AskedForInLine(_)
-            | Self::AskedForByName
-            | Self::Interrupted
-            | Self::SecondOfNumber
-            | Self::ImageChanged
-            | Self::Adopted
-            | Self::Dead
-            | Self::AnonymousVolumesRenewed
-            | Self::NetworkRemoved
-            | Self::SecretChanged
-            | Self::NeverStarted
-            | Self::Exited(_)
-            | Self::NotRunning
-            | Self::RestartsAgain(_)
-            | Self::Unhealthy
-            | Self::StartedAgain(_)
-            | Self::NotReady
-            | Self::Scale(_)
-            | Self::NoLongerDescribed
-            | Self::OneOff => self.clone(),
-        }
-    }
-}
-
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -194,6 +149,7 @@ impl Serialize for Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::texts::Texts;
     use similar_asserts::assert_eq;
 
     fn changed(keys: &[&str], image: Option<(&str, &str)>) -> Cause {
@@ -248,7 +204,7 @@ mod tests {
             secrets(&["secret"]),
             Cause::SubnetTaken { by: "secret".to_owned(), subnet },
         ] {
-            let masked = cause.map(|text| text.replace("secret", "x"));
+            let masked = cause.clone().with_texts(|text| text.replace("secret", "x"));
             let own = cause.to_string().replace("the secret ", "the value ").replace("secret", "x");
             assert_eq!(masked.to_string().replace("the secret ", "the value "), own);
             assert_ne!(masked, cause);

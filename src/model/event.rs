@@ -96,6 +96,7 @@ impl From<String> for StepStatus {
 
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(strum::VariantNames))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// What a verb is about to do.

@@ -17,6 +17,8 @@
 //! - [`url_credentials`]: passwords in URLs, hidden
 //! - [`event`], [`failure`], [`diagnostic`], [`verdict`], [`help`], [`table`]: what is reported, as
 //!   data
+//! - [`texts`]: each text of that; [`masking`]: hides secrets in it, once, for all who show or keep
+//!   it
 //! - [`symptoms`], [`suggest`]: causes of known failures, and near misses
 //! - [`size`], [`time`], [`signal`], [`lines`], [`position`], [`visible`]: values and text
 
@@ -34,6 +36,7 @@ pub mod hash;
 pub mod help;
 pub mod image_reference;
 pub mod lines;
+pub mod masking;
 pub mod names;
 pub mod observed_state;
 pub mod ownership;
@@ -43,6 +46,7 @@ pub mod position;
 pub mod preview;
 pub mod reconcile;
 pub mod table;
+pub mod texts;
 pub mod url_credentials;
 pub mod verdict;
 pub mod visible;

@@ -148,19 +148,6 @@ impl PlanStep {
         self.label.step.unwrap_or_default()
     }
 
-    /// The same with other texts.
-    #[must_use]
-    pub fn map(self, text: impl Fn(&str) -> String) -> Self {
-        Self {
-            label: self.label.map(&text),
-            cause: self.cause.map(&text),
-            only_if: self
-                .only_if
-                .map(|only_if| ImageCondition { image: text(&only_if.image), ..only_if }),
-            ..self
-        }
-    }
-
     /// The same step in a plan that has `others` steps before.
     #[must_use]
     pub fn shifted(mut self, others: usize) -> Self {
@@ -170,16 +157,6 @@ impl PlanStep {
             *number += others;
         }
         self
-    }
-}
-
-impl RollbackSteps {
-    /// The same with other texts.
-    #[must_use]
-    pub fn map(self, text: impl Fn(&str) -> String) -> Self {
-        let undo = self.undo.into_iter();
-        let undo = undo.map(|undo| UndoStep { label: undo.label.map(&text), ..undo }).collect();
-        Self { undo, ..self }
     }
 }
 

@@ -136,7 +136,12 @@ impl Secrets {
 
     /// `text` with every token and every value hidden, in each spelling that [`mask`] lists.
     pub fn mask(&self, text: &str) -> String {
-        self.read().mask.apply(text).unwrap_or_else(|| text.to_owned())
+        self.masked(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The same; nothing if nothing in `text` is to be hidden.
+    pub fn masked(&self, text: &str) -> Option<String> {
+        self.read().mask.apply(text)
     }
 
     /// The last place at or before `at` where `text` can be cut without cutting a value that is to

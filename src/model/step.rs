@@ -134,19 +134,6 @@ pub struct StepLabel {
     pub object: Object,
 }
 
-impl StepLabel {
-    /// The same with other texts.
-    #[must_use]
-    pub fn map(&self, text: impl Fn(&str) -> String) -> Self {
-        Self {
-            step: self.step,
-            service: self.service.as_deref().map(&text),
-            action: self.action,
-            object: self.object.map(text),
-        }
-    }
-}
-
 /// One thing that something is done to: `container shop-web-1.new to shop-web-1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Object {
@@ -188,12 +175,6 @@ impl Object {
     #[must_use]
     pub fn with(self, relation: impl Into<String>) -> Self {
         Self { relation: relation.into(), ..self }
-    }
-
-    /// The same with other texts.
-    #[must_use]
-    pub fn map(&self, text: impl Fn(&str) -> String) -> Self {
-        Self { kind: self.kind, name: text(&self.name), relation: text(&self.relation) }
     }
 
     /// Without its kind: `shop-web-1.new to shop-web-1`.

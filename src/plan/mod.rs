@@ -30,13 +30,13 @@ use crate::host::{Host, TaskExecutor};
 use crate::model::diagnostic::{Diagnostic, SourceSpan};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
+use crate::model::masking::Masked;
 use crate::model::preview::{PlanEnd, Preview, RunbookLine};
 use crate::model::secret::Secrets;
 use crate::model::step::{ActionKind, ObjectKind};
 use crate::model::{Failure, Kind};
 use crate::script::project_context::{ProjectContext, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
-use crate::ui::masking::MaskingSink;
 use crate::value::record::Reader;
 
 /// The simulation's choices: any would do, and the same always gives the same plan.
@@ -72,9 +72,9 @@ pub struct PlanRequest {
 /// What came of it.
 #[derive(Debug, Clone)]
 pub enum PlanOutcome {
-    Preview(Preview),
+    Preview(Masked<Preview>),
     /// The plan up to the failure, with which a run would end too.
-    Failed(Preview, Box<Diagnostic>),
+    Failed(Masked<Preview>, Box<Diagnostic>),
     /// The runbook's help was asked for.
     Help(Help),
 }
@@ -126,7 +126,7 @@ fn attempt(
     } = planning;
     let now = (live_host.now() - epoch()).to_std().unwrap_or_default();
     let sim = SimTaskExecutor::starting_at(SEED, now);
-    let recorder = Arc::new(Recorder::new(secrets.clone()));
+    let recorder = Arc::new(Recorder::default());
     let folder = live_host.current_folder().unwrap_or_else(|_| PathBuf::from("/"));
     // Only what is beneath: this simulated host has no folder of its own.
     let files =
@@ -134,10 +134,6 @@ fn attempt(
     let host: Arc<dyn Host> =
         Arc::new(DryRunHost::new(live_host.clone(), files, recorder.clone(), &folder));
     let following = Arc::new(PlanListener { recorder: recorder.clone(), engine: engine.clone() });
-    let events = Arc::new(MaskingSink::new(
-        secrets.clone(),
-        PlanListener { recorder: recorder.clone(), engine: engine.clone() },
-    ));
     for warning in &place.warnings {
         recorder.note(&warning.to_string());
     }
@@ -152,7 +148,7 @@ fn attempt(
         id: new_run(&*host),
         host,
         executor: TaskExecutor::Sim(sim.clone()),
-        events,
+        events: following.clone(),
         secrets: secrets.clone(),
         project: place.settings(*options),
         policy: place.policy.clone().with_adoption(options.adopt),
@@ -174,12 +170,12 @@ fn attempt(
     drop(limit);
     match result {
         Ok(Outcome::Help(help)) => Ok(PlanOutcome::Help(help)),
-        Ok(Outcome::Value(_)) => Ok(PlanOutcome::Preview(recorder.finish(None))),
+        Ok(Outcome::Value(_)) => Ok(PlanOutcome::Preview(recorder.finish(None, secrets))),
         Err(diagnostic) if sim.stalled().is_cancelled() => {
             let message = "it waits for what a plan can't know".to_owned();
             let ends =
                 PlanEnd { at: at(diagnostic.place.as_ref()), message, help: None, refused: false };
-            Ok(PlanOutcome::Preview(recorder.finish(Some(ends))))
+            Ok(PlanOutcome::Preview(recorder.finish(Some(ends), secrets)))
         }
         Err(diagnostic) if depends(&diagnostic, &recorder, sim.now() > now) => {
             let refused = diagnostic.kind == Kind::Policy;
@@ -193,7 +189,7 @@ fn attempt(
                 help,
                 refused,
             };
-            Ok(PlanOutcome::Preview(recorder.finish(Some(ends))))
+            Ok(PlanOutcome::Preview(recorder.finish(Some(ends), secrets)))
         }
         Err(diagnostic) => {
             let ends = PlanEnd {
@@ -202,7 +198,7 @@ fn attempt(
                 help: None,
                 refused: false,
             };
-            let preview = recorder.finish(Some(ends));
+            let preview = recorder.finish(Some(ends), secrets);
             if preview.items.is_empty() && preview.ways_back.is_empty() {
                 return Err(diagnostic);
             }

@@ -9,13 +9,14 @@ use parking_lot::Mutex;
 use crate::engine::dry_run::Effects;
 use crate::model::cause::Cause;
 use crate::model::image_reference::canonical;
+use crate::model::masking::Masked;
 use crate::model::plan_steps::{ImageCondition, PlanStep, PlannedValue, StepImage, SummaryKey};
 use crate::model::preview::{
     Assumption, Call, HandledError, PlanEnd, Preview, PreviewItem, RunbookLine,
 };
 use crate::model::secret::Secrets;
 use crate::model::step::{ActionKind, Object, StepLabel};
-use crate::model::url_credentials::without_credentials;
+use crate::model::texts::Texts;
 use crate::value::record::Reader;
 
 thread_local! {
@@ -47,9 +48,9 @@ struct ExternalQuestion {
 /// Modules of the standard library are not the user's lines: the call that led there is.
 const STANDARD: &str = "std/";
 
-/// Writes down what would be done.
+/// Writes down what would be done. Secrets are hidden once all is written.
+#[derive(Default)]
 pub struct Recorder {
-    secrets: Arc<Secrets>,
     state: Mutex<State>,
 }
 
@@ -79,16 +80,6 @@ struct UnknownAnswer {
 }
 
 impl Recorder {
-    /// One with nothing on it.
-    pub fn new(secrets: Arc<Secrets>) -> Self {
-        Self { secrets, state: Mutex::default() }
-    }
-
-    /// A text as a plan shows it.
-    fn shown(&self, text: &str) -> String {
-        without_credentials(&self.secrets.mask(text)).into_owned()
-    }
-
     /// The task on this thread begins, or ends, to walk a plan.
     pub fn set_walking(walking: bool) {
         WALKING.set(walking);
@@ -105,10 +96,7 @@ impl Recorder {
         let (before, assumptions) = (state.steps, state.assumptions);
         let steps: Vec<PlanStep> = steps
             .iter()
-            .map(|step| PlanStep {
-                assumptions,
-                ..step.clone().shifted(before).map(|text| self.shown(text))
-            })
+            .map(|step| PlanStep { assumptions, ..step.clone().shifted(before) })
             .collect();
         for step in &steps {
             if matches!(step.label.action, ActionKind::Pull | ActionKind::Build) {
@@ -132,18 +120,17 @@ impl Recorder {
 
     fn step(&self, action: ActionKind, object: &Object, changes: bool) -> usize {
         let at = place();
-        let object = object.map(|text| self.shown(text));
         let mut state = self.state.lock();
         if let Some(known) = REPEATING
             .get()
-            .then(|| known_step(&state.preview, at.as_ref(), action, &object))
+            .then(|| known_step(&state.preview, at.as_ref(), action, object))
             .flatten()
         {
             return known;
         }
         state.steps += 1;
         let number = state.steps;
-        let label = StepLabel { step: Some(number), service: None, action, object };
+        let label = StepLabel { step: Some(number), service: None, action, object: object.clone() };
         let cause = at.as_ref().map_or(Cause::AskedFor, |at| Cause::AskedForInLine(at.line));
         let step = PlanStep {
             assumptions: state.assumptions,
@@ -184,7 +171,7 @@ impl Recorder {
             return;
         }
         let at = place();
-        let (answer_of, assumed) = (self.shown(&asked.whose), self.shown(assumed));
+        let answer_of = asked.whose.clone();
         let mut state = self.state.lock();
         state.has_default |= !asked.is_given;
         let asked_at = asked.at.clone().or_else(|| at.clone());
@@ -204,16 +191,15 @@ impl Recorder {
             at,
             answer_of,
             step: asked.step,
-            assumed,
+            assumed: assumed.to_owned(),
         }));
     }
 
     /// There is something to say.
     pub fn note(&self, text: &str) {
-        let mut state = self.state.lock();
-        let text = self.shown(text);
-        if !state.preview.notes.contains(&text) {
-            state.preview.notes.push(text);
+        let notes = &mut self.state.lock().preview.notes;
+        if !notes.iter().any(|note| note == text) {
+            notes.push(text.to_owned());
         }
     }
 
@@ -224,8 +210,8 @@ impl Recorder {
             .map(|(file, line)| RunbookLine { file: file.to_owned(), line });
         let way_back = HandledError {
             at: own.or_else(place),
-            what: self.shown(what),
-            because: self.shown(because),
+            what: what.to_owned(),
+            because: because.to_owned(),
         };
         let mut state = self.state.lock();
         if !state
@@ -295,8 +281,8 @@ impl Recorder {
         self.state.lock().assumptions > 0
     }
 
-    /// What stands here.
-    pub fn finish(&self, ends: Option<PlanEnd>) -> Preview {
+    /// What stands here, without `secrets`.
+    pub fn finish(&self, ends: Option<PlanEnd>, secrets: &Secrets) -> Masked<Preview> {
         let mut state = self.state.lock();
         let mut preview = std::mem::take(&mut state.preview);
         for item in &mut preview.items {
@@ -328,14 +314,14 @@ impl Recorder {
                 PreviewItem::Call(call) => call
                     .steps
                     .iter_mut()
-                    .for_each(|step| step.label.object = step.label.object.map(known)),
+                    .for_each(|step| step.label.object.visit(&mut |_, text| *text = known(text))),
                 PreviewItem::Assumption(assumption) => {
                     assumption.answer_of = known(&assumption.answer_of)
                 }
             }
         }
         preview.ends = ends.map(|ends| PlanEnd { message: known(&ends.message), ..ends });
-        preview
+        Masked::new(preview, secrets)
     }
 }
 
@@ -390,7 +376,7 @@ impl Effects for Recorder {
     }
 
     fn made_from(&self, container: &str, image: &str, id: Option<String>) {
-        let object = Object::container(self.shown(container));
+        let object = Object::container(container);
         let mut state = self.state.lock();
         let id = match (state.unknown.get(&canonical(image)), id) {
             (Some(step), _) => PlannedValue::Until(*step),

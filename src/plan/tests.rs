@@ -91,7 +91,7 @@ fn up(services: &str) -> String {
 
 fn try_plan(world: &World, file: &str) -> Result<Preview, Box<Diagnostic>> {
     match try_plan_saying(world, file, Arc::new(|_| {}))? {
-        PlanOutcome::Preview(preview) => Ok(preview),
+        PlanOutcome::Preview(preview) => Ok(preview.into_inner()),
         PlanOutcome::Failed(_, diagnostic) => Err(diagnostic),
         PlanOutcome::Help(help) => panic!("{help:?}"),
     }

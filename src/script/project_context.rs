@@ -10,10 +10,9 @@ use bytes::Bytes;
 use super::errors::without_place;
 use crate::api::context::FileVariable;
 use crate::api::context::ProjectSettings;
-use crate::apply::records;
 use crate::compose::dotenv;
 use crate::host::resolve::{inside, named, resolve};
-use crate::host::{FileKind, Host, HostErrorKind};
+use crate::host::{FileKind, Host, HostErrorKind, records_folder};
 use crate::model::diagnostic::{Diagnostic, Source, SourceSpan};
 use crate::model::{Failure, Kind};
 use crate::policy::{
@@ -159,7 +158,7 @@ pub fn find(
     let (root, policy) = project_of(host, folder)?;
     // Before anything is done: a run whose records can't be kept would repeat work, and not know
     // what the last one chose.
-    records::folder(host, &policy).map_err(|refusal| plain(refusal.into()))?;
+    records_folder::folder(host, &policy).map_err(|refusal| plain(refusal.into()))?;
     let mut warnings = Vec::new();
     let files = variables(host, wanted, &current, &policy, &mut warnings)?;
     let mut environment: BTreeMap<String, String> =

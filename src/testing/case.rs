@@ -16,8 +16,9 @@ use crate::machine::World;
 use crate::machine::process::End;
 use crate::machine::world::{Limits, Subject};
 use crate::model::diagnostic::{Diagnostic, Source, SourceSpan};
-use crate::model::event::{Event, Sink};
+use crate::model::event::Event;
 use crate::model::failure::Detail;
+use crate::model::masking::{Consumer, Masked};
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 use crate::script::functions::Entry;
@@ -43,11 +44,12 @@ pub struct Outcome {
 #[derive(Default)]
 struct PrintedLines(Mutex<Vec<String>>);
 
-impl Sink for PrintedLines {
-    fn event(&self, event: &Event) {
-        if let Event::Print { text } | Event::Log { text, .. } = event {
+impl Consumer for PrintedLines {
+    fn event(&self, event: &Masked<Event>) -> Result<(), String> {
+        if let Event::Print { text } | Event::Log { text, .. } = &**event {
             self.0.lock().push(text.clone());
         }
+        Ok(())
     }
 }
 

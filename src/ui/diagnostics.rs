@@ -7,10 +7,10 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer,
 use serde::Serialize;
 use serde_json::Value;
 
-use super::masking::masked_diagnostic;
 use super::terminal::{SUBJECT, Terminal, styled};
 use crate::model::diagnostic::{Diagnostic, Frame, RULE, Severity, SourceSpan};
 use crate::model::failure::Detail;
+use crate::model::masking::Masked;
 use crate::model::visible::{visible, visible_line};
 
 /// Calls shown at each end of a long trace.
@@ -18,7 +18,8 @@ const SHOWN_CALLS: usize = 8;
 
 /// Writes the diagnostic to standard error, its secrets hidden.
 pub fn print(terminal: &Terminal, diagnostic: &Diagnostic) {
-    terminal.err(&text(&masked_diagnostic(diagnostic, terminal.secrets())));
+    let diagnostic = Masked::new(diagnostic.clone(), terminal.secrets());
+    terminal.masked_err(&text(&diagnostic));
 }
 
 /// The diagnostic as text for people, with styles, without a line end at its end.

@@ -7,6 +7,8 @@ use parking_lot::Mutex;
 
 use super::live_region::TerminalSize;
 use super::terminal::{Screen, Stream, Terminal};
+use crate::model::event::Event;
+use crate::model::masking::{Consumer, Masked};
 use crate::model::secret::Secrets;
 
 #[derive(Clone, Default)]
@@ -71,6 +73,11 @@ impl CapturedTerminal {
         let terminal =
             Arc::new(Terminal::new(stream(&stdout), stream(&stderr), None, secrets.clone()));
         Self { terminal, secrets, stdout, stderr }
+    }
+
+    /// Hands an event to a consumer, as a run does.
+    pub fn tell(&self, consumer: &dyn Consumer, event: &Event) {
+        assert_eq!(consumer.event(&Masked::new(event.clone(), &self.secrets)), Ok(()));
     }
 
     pub fn stdout(&self) -> String {

@@ -9,10 +9,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::diagnostics::DiagnosticJson;
-use super::masking::{mask_value, masked_diagnostic};
+use super::json_masking::masked_value;
 use super::terminal::Terminal;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::event::{Event, Sink};
+use crate::model::event::Event;
+use crate::model::masking::{Consumer, Masked};
 use crate::model::preview::Preview;
 use crate::model::verdict::{Summary, Verdict};
 
@@ -49,7 +50,7 @@ struct End<'a> {
 #[serde(tag = "event", rename = "plan")]
 struct PreviewLine<'a> {
     #[serde(flatten)]
-    preview: &'a Preview,
+    preview: &'a Masked<Preview>,
 }
 
 /// A finding on the way.
@@ -119,8 +120,7 @@ impl JsonLines {
 
     /// A warning or an error that does not end the run: `{"event": "diagnostic", …}`.
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
-        let diagnostic = masked_diagnostic(diagnostic, self.terminal.secrets());
-        self.write(Finding { diagnostic: (&diagnostic).into() });
+        self.write(Finding { diagnostic: (&*self.masked(diagnostic)).into() });
     }
 
     /// What a check came to: `{"event": "checked", "files": …, "errors": …, "warnings": …}`.
@@ -130,33 +130,31 @@ impl JsonLines {
 
     /// What a statement that was piped to the prompt gave: `{"event": "value", "value": …}`.
     pub fn value(&self, value: &serde_json::Value) {
-        let mut value = value.clone();
-        mask_value(&mut value, self.terminal.secrets());
-        self.write(ValueLine { value: &value });
+        self.write(ValueLine { value: &masked_value(value, self.terminal.secrets()) });
     }
 
     /// A test: `{"event": "test", "file", "name", "line", "ok", "seed", "seeds", "elapsed_ms",
     /// "simulated_ms", "error"?}`.
     pub fn verdict(&self, verdict: &Verdict) {
-        let error =
-            verdict.failure.as_ref().map(|error| masked_diagnostic(error, self.terminal.secrets()));
+        let error = verdict.failure.as_ref().map(|error| self.masked(error));
+        let secrets = self.terminal.secrets();
         self.write(TestLine {
-            file: &verdict.file,
-            name: &verdict.name,
+            file: &secrets.mask(&verdict.file),
+            name: &secrets.mask(&verdict.name),
             line: verdict.line,
             ok: error.is_none(),
             seed: verdict.seed,
             seeds: verdict.seeds,
             elapsed_ms: verdict.took.as_millis(),
             simulated_ms: verdict.simulated.as_millis(),
-            error: error.as_ref().map(DiagnosticJson::from),
+            error: error.as_deref().map(DiagnosticJson::from),
         });
     }
 
     /// A file whose tests can't be run: `{"event": "broken", "file", "error"}`.
     pub fn broken(&self, file: &str, error: &Diagnostic) {
-        let error = masked_diagnostic(error, self.terminal.secrets());
-        self.write(BrokenFileLine { file, error: (&error).into() });
+        let file = &self.terminal.secrets().mask(file);
+        self.write(BrokenFileLine { file, error: (&*self.masked(error)).into() });
     }
 
     /// All tests: `{"event": "tests", "passed", "failed", "broken", "left_out", "elapsed_ms"}`.
@@ -172,20 +170,25 @@ impl JsonLines {
     }
 
     /// What a runbook would do: `{"event": "plan", "items": […], "summary": {…}, …}`.
-    pub fn plan(&self, preview: &Preview) {
+    pub fn plan(&self, preview: &Masked<Preview>) {
         self.write(PreviewLine { preview });
     }
 
     /// The last line: the exit code, whether all is well, and the error unless it is.
     pub fn end(&self, code: u8, ok: bool, error: Option<&Diagnostic>) {
-        let error = error.map(|error| masked_diagnostic(error, self.terminal.secrets()));
-        self.write(End { ok, code, error: error.as_ref().map(DiagnosticJson::from) });
+        let error = error.map(|error| self.masked(error));
+        self.write(End { ok, code, error: error.as_deref().map(DiagnosticJson::from) });
     }
 
+    fn masked(&self, diagnostic: &Diagnostic) -> Masked<Diagnostic> {
+        Masked::new(diagnostic.clone(), self.terminal.secrets())
+    }
+
+    /// Writes what is masked already: words of spc's own stay, even if a secret is the same word.
     fn write(&self, content: impl Serialize) {
         let time = (self.clock)().to_rfc3339_opts(SecondsFormat::Millis, true);
         match serde_json::to_string(&Line { time, content }) {
-            Ok(line) => self.terminal.data(&line),
+            Ok(line) => self.terminal.masked_data(&line),
             Err(error) => {
                 self.terminal.err(&format!("An event could not be written as JSON: {error}"))
             }
@@ -193,9 +196,10 @@ impl JsonLines {
     }
 }
 
-impl Sink for JsonLines {
-    fn event(&self, event: &Event) {
+impl Consumer for JsonLines {
+    fn event(&self, event: &Masked<Event>) -> Result<(), String> {
         self.write(event);
+        Ok(())
     }
 }
 
@@ -203,7 +207,9 @@ impl Sink for JsonLines {
 mod tests {
     use super::*;
     use crate::model::Kind;
+    use crate::model::cause::Cause;
     use crate::model::diagnostic::Severity;
+    use crate::model::secret::Secrets;
     use crate::model::step::{ActionKind, Object, StepLabel};
     use crate::ui::fixture::CapturedTerminal;
     use similar_asserts::assert_eq;
@@ -219,21 +225,50 @@ mod tests {
     #[test]
     fn each_event_is_an_object_with_its_time() {
         let captured = CapturedTerminal::plain();
-        let sink = lines(&captured);
-        sink.event(&Event::StepDone {
-            label: StepLabel {
-                step: Some(3),
-                service: Some("db".to_owned()),
-                action: ActionKind::Start,
-                object: Object::container("spc-db-1"),
+        let lines = lines(&captured);
+        captured.tell(
+            &lines,
+            &Event::StepDone {
+                label: StepLabel {
+                    step: Some(3),
+                    service: Some("db".to_owned()),
+                    action: ActionKind::Start,
+                    object: Object::container("spc-db-1"),
+                },
+                elapsed: Duration::from_millis(151),
             },
-            elapsed: Duration::from_millis(151),
-        });
-        sink.event(&Event::Output { from: "build".to_owned(), text: "\u{1b}[32mok".to_owned() });
+        );
+        captured.tell(
+            &lines,
+            &Event::Output { from: "build".to_owned(), text: "\u{1b}[32mok".to_owned() },
+        );
         assert_eq!(
             captured.stdout(),
             r#"{"time":"2023-11-14T22:13:20.250Z","event":"step_done","step":3,"service":"db","action":"start","object":{"kind":"container","name":"spc-db-1"},"elapsed_ms":151}
 {"time":"2023-11-14T22:13:20.250Z","event":"output","from":"build","text":"\u001b[32mok"}
+"#
+        );
+    }
+
+    #[test]
+    fn a_word_of_spc_itself_stays_if_a_secret_is_the_same() {
+        let captured = CapturedTerminal::plain();
+        for (number, word) in ["start", "container", "not there", "failed"].into_iter().enumerate()
+        {
+            let token = Secrets::token("key", [u8::try_from(number).unwrap(); 16]);
+            captured.secrets.add("key", &token, word);
+        }
+        let label = StepLabel {
+            step: None,
+            service: None,
+            action: ActionKind::Start,
+            object: Object::container("container-1"),
+        };
+        let cause = Some(Cause::NotThere);
+        captured.tell(&lines(&captured), &Event::StepStarted { label, cause });
+        assert_eq!(
+            captured.stdout(),
+            r#"{"time":"2023-11-14T22:13:20.250Z","event":"step_started","action":"start","object":{"kind":"container","name":"[secret key]-1"},"cause":"not there"}
 "#
         );
     }
@@ -275,7 +310,7 @@ mod tests {
     fn a_secret_with_quotes_is_hidden_in_json_too() {
         let captured = CapturedTerminal::plain();
         captured.secrets.add("key", "token", "pa\"ss\\word");
-        lines(&captured).event(&Event::Print { text: "it is pa\"ss\\word".to_owned() });
+        captured.tell(&lines(&captured), &Event::Print { text: "it is pa\"ss\\word".to_owned() });
         assert!(
             captured.stdout().contains(r#""text":"it is [secret key]""#),
             "{}",

@@ -13,7 +13,8 @@ use super::board::Board;
 use super::live_region::TerminalSize;
 use super::progress::{MonotonicClock, Progress, Verbosity};
 use super::terminal::Terminal;
-use crate::model::event::{Event, Sink};
+use crate::model::event::Event;
+use crate::model::masking::{Consumer, Masked};
 
 /// How often it moves by itself.
 const TICK: Duration = Duration::from_millis(100);
@@ -55,7 +56,7 @@ impl LiveProgress {
         let Some(board) = self.board.try_lock() else { return true };
         let active = board.is_active();
         if active {
-            self.terminal.show_if_free(&board.lines((self.clock)(), self.size()));
+            self.terminal.masked_show_if_free(&board.lines((self.clock)(), self.size()));
         }
         active
     }
@@ -65,32 +66,39 @@ impl LiveProgress {
     }
 }
 
-impl Sink for LiveProgress {
-    fn event(&self, event: &Event) {
+impl Consumer for LiveProgress {
+    fn event(&self, event: &Masked<Event>) -> Result<(), String> {
         let now = (self.clock)();
         let mut board = self.board.lock();
-        match event {
-            Event::Question { .. } => return self.terminal.hold(),
-            Event::Answer { answer, .. } => return self.terminal.release(answer.is_some()),
+        match &**event {
+            Event::Question { .. } => {
+                self.terminal.hold();
+                return Ok(());
+            }
+            Event::Answer { answer, .. } => {
+                self.terminal.release(answer.is_some());
+                return Ok(());
+            }
             _ => {}
         }
         let was_active = board.is_active();
-        let is_output = matches!(event, Event::Output { .. });
+        let is_output = matches!(**event, Event::Output { .. });
         if is_output && self.verbosity == Verbosity::Verbose || !board.take(event, now) {
             return self.plain.event(event);
         }
         if !board.is_active() {
             if !board.is_empty() {
-                self.terminal.leave(&board.last_lines(now, self.size()));
+                self.terminal.masked_leave(&board.last_lines(now, self.size()));
             }
             *board = Board::default();
         } else if !was_active {
-            self.terminal.show(&board.lines(now, self.size()));
+            self.terminal.masked_show(&board.lines(now, self.size()));
             self.begun.notify_one();
-        } else if !is_output && !matches!(event, Event::StepProgress { .. }) {
+        } else if !is_output && !matches!(**event, Event::StepProgress { .. }) {
             // Those two may come by the thousand: the next tick shows them.
-            self.terminal.show(&board.lines(now, self.size()));
+            self.terminal.masked_show(&board.lines(now, self.size()));
         }
+        Ok(())
     }
 }
 
@@ -138,7 +146,7 @@ mod tests {
 
     impl LiveFixture {
         fn tell(&self, event: Event) {
-            self.live.event(&event);
+            self.captured.tell(&self.live, &event);
         }
 
         fn begin(&self) {

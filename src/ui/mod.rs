@@ -1,6 +1,7 @@
 //! Everything that is printed. The only module that writes to standard output and standard error.
 //!
-//! - [`terminal`]: the two streams, their colour and width; masks whatever passes
+//! - [`terminal`]: the two streams, their colour and width; masks what is printed directly. Events
+//!   come masked (`model::masking`)
 //! - [`output_queue`]: what is written waits here, so that a reader that stands still holds up no
 //!   signal
 //! - [`progress`]: a run as plain lines for people
@@ -9,7 +10,7 @@
 //! - [`step_labels`]: the words for steps, and their columns
 //! - [`json_lines`]: a run as one JSON object per line
 //! - [`diagnostics`]: errors and warnings with their excerpt
-//! - [`masking`]: secrets hidden in events and diagnostics
+//! - [`json_masking`]: secrets hidden in JSON that is no event
 //! - [`help`]: the help of a runbook; [`verdicts`]: what tests came to
 //! - [`preview`]: what a runbook would do
 
@@ -17,10 +18,10 @@ pub mod board;
 pub mod diagnostics;
 pub mod help;
 pub mod json_lines;
+mod json_masking;
 pub mod line;
 pub mod live_progress;
 pub mod live_region;
-pub mod masking;
 pub mod output_queue;
 pub mod preview;
 pub mod progress;
@@ -29,6 +30,6 @@ pub mod terminal;
 pub mod verdicts;
 
 #[cfg(test)]
-mod fixture;
+pub mod fixture;
 
 pub use terminal::Terminal;

@@ -4,7 +4,8 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::line::Line;
-use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, WARNING, styled};
+use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
+use crate::model::masking::Masked;
 use crate::model::plan_steps::{ImageCondition, PlanStep, PlannedValue, SummaryKey};
 use crate::model::preview::{Assumption, Call, HandledError, Preview, PreviewItem};
 use crate::model::step::ActionKind;
@@ -29,6 +30,11 @@ const ORDER: [SummaryKey; 9] = [
 
 const PLAIN: Style = Style::new();
 const CHANGE: Style = AnsiColor::Cyan.on_default();
+
+/// Writes the plan to standard output.
+pub fn print(terminal: &Terminal, preview: &Masked<Preview>) {
+    terminal.masked_out(&text(preview, terminal.width()));
+}
 
 /// The plan as text with styles, without a line end at its end; fitted to `width` columns, if
 /// given.

@@ -24,7 +24,8 @@ use unicode_width::UnicodeWidthStr;
 use super::step_labels::{FIRST_COLUMN, Lines, TIME_COLUMN, WORD_COLUMN, words, worth_saying};
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
 use crate::model::cause::Cause;
-use crate::model::event::{Detail, Event, Level, Sink, StepStatus};
+use crate::model::event::{Detail, Event, Level, StepStatus};
+use crate::model::masking::{Consumer, Masked};
 use crate::model::step::{Object, StepLabel};
 use crate::model::time;
 use crate::model::visible::{visible, visible_line};
@@ -115,7 +116,7 @@ impl Progress {
             line.truncate(line.len() - styled(ASIDE, "").len());
             line.truncate(line.trim_end().len());
         }
-        self.terminal.err(&line);
+        self.terminal.masked_err(&line);
     }
 
     fn step_started(&self, state: &mut State, label: &StepLabel, cause: Option<&Cause>) {
@@ -193,7 +194,7 @@ impl Progress {
     fn foreign(&self, state: &mut State, from: &str, text: &str) {
         for line in text.trim_end_matches(['\r', '\n']).split('\n') {
             let line = visible(line.strip_suffix('\r').unwrap_or(line));
-            self.terminal.err(&format!(
+            self.terminal.masked_err(&format!(
                 "{}  {} {line}",
                 state.first_column(from),
                 styled(ASIDE, "|")
@@ -204,23 +205,27 @@ impl Progress {
     fn log(&self, level: Level, text: &str) {
         let text = visible(text);
         match level {
-            Level::Error => self.terminal.err(&format!("{} {text}", styled(FAILURE, "error:"))),
+            Level::Error => {
+                self.terminal.masked_err(&format!("{} {text}", styled(FAILURE, "error:")))
+            }
             _ if self.verbosity == Verbosity::Quiet => {}
-            Level::Warning => self.terminal.err(&format!("{} {text}", styled(WARNING, "warning:"))),
-            Level::Info | Level::Notice => self.terminal.err(&text),
+            Level::Warning => {
+                self.terminal.masked_err(&format!("{} {text}", styled(WARNING, "warning:")))
+            }
+            Level::Info | Level::Notice => self.terminal.masked_err(&text),
             Level::Debug if self.verbosity == Verbosity::Verbose => {
-                self.terminal.err(&styled(ASIDE, &format!("debug: {text}")))
+                self.terminal.masked_err(&styled(ASIDE, &format!("debug: {text}")))
             }
             Level::Debug => {}
         }
     }
 }
 
-impl Sink for Progress {
-    fn event(&self, event: &Event) {
+impl Consumer for Progress {
+    fn event(&self, event: &Masked<Event>) -> Result<(), String> {
         let mut state = self.state.lock();
-        match event {
-            Event::Print { text } => self.terminal.out(&visible(text)),
+        match &**event {
+            Event::Print { text } => self.terminal.masked_out(&visible(text)),
             Event::Log { level, text } => self.log(*level, text),
             Event::StepFailed { label, message } => {
                 state.steps.remove(&key(label));
@@ -267,7 +272,7 @@ impl Sink for Progress {
             | Event::Question { .. }
             | Event::Answer { answer: Some(_), .. } => {}
             // Its line was not ended by a key.
-            Event::Answer { answer: None, .. } => self.terminal.err(""),
+            Event::Answer { answer: None, .. } => self.terminal.masked_err(""),
             Event::Unchanged { project, verb } => {
                 self.line(
                     &mut state,
@@ -282,6 +287,7 @@ impl Sink for Progress {
                 self.line(&mut state, "lock", (WARNING, "waiting"), None, text)
             }
         }
+        Ok(())
     }
 }
 
@@ -325,6 +331,12 @@ mod tests {
         captured: CapturedTerminal,
         progress: Progress,
         seconds: Arc<AtomicU64>,
+    }
+
+    impl Run {
+        fn tell(&self, event: &Event) {
+            self.captured.tell(&self.progress, event);
+        }
     }
 
     fn run(captured: CapturedTerminal, verbosity: Verbosity) -> Run {
@@ -390,7 +402,7 @@ mod tests {
             done(4, Some("db"), "wait until ready", "container spc-db-1", 1_210),
             Event::Print { text: "SERVICE   STATE\ndb        ready".into() },
         ] {
-            run.progress.event(&event);
+            run.tell(&event);
         }
     }
 
@@ -415,7 +427,7 @@ db          ready          1.2 s  spc-db-1
     #[test]
     fn on_a_terminal_names_are_bold_and_results_coloured() {
         let run = run(CapturedTerminal::coloured(), Verbosity::Normal);
-        run.progress.event(&done(0, Some("db"), "create", "container spc-db-1", 12));
+        run.tell(&done(0, Some("db"), "create", "container spc-db-1", 12));
         assert_eq!(
             run.captured.stderr(),
             "\u{1b}[1mdb        \u{1b}[0m  \u{1b}[32mcreated  \u{1b}[0m      12 ms  \u{1b}[2mspc-db-1\u{1b}[0m\n"
@@ -426,8 +438,8 @@ db          ready          1.2 s  spc-db-1
     fn quiet_shows_errors_and_what_is_printed() {
         let run = run(CapturedTerminal::plain(), Verbosity::Quiet);
         bring_up(&run);
-        run.progress.event(&Event::Log { level: Level::Warning, text: "slow".into() });
-        run.progress.event(&Event::StepFailed {
+        run.tell(&Event::Log { level: Level::Warning, text: "slow".into() });
+        run.tell(&Event::StepFailed {
             label: label(5, Some("redis"), "start", "container spc-redis-1"),
             message: "the port 6379 is taken".into(),
         });
@@ -451,8 +463,8 @@ db          ready          1.2 s  spc-db-1
             (2, "stop", "container spc-db-1", None),
             (3, "rename", "container spc-db-1.new to spc-db-1", None),
         ] {
-            run.progress.event(&started(step, Some("db"), action, object, cause));
-            run.progress.event(&done(step, Some("db"), action, object, 40));
+            run.tell(&started(step, Some("db"), action, object, cause));
+            run.tell(&done(step, Some("db"), action, object, 40));
         }
         let expected = "\
 db          created        40 ms  spc-db-1.new (environment TZ changed)
@@ -465,10 +477,10 @@ db          stopped        40 ms  spc-db-1
     #[test]
     fn a_wait_is_spoken_of_only_when_it_takes_long() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
-        run.progress.event(&started(1, Some("db"), "wait until ready", "container spc-db-1", None));
+        run.tell(&started(1, Some("db"), "wait until ready", "container spc-db-1", None));
         for second in 1..=11 {
             run.seconds.store(second, Ordering::Relaxed);
-            run.progress.event(&progress(
+            run.tell(&progress(
                 1,
                 "db",
                 "wait until ready",
@@ -493,16 +505,16 @@ db          waiting               exit code 2, 10 probes
             ("web", "redis to be ready"),
             ("soon", "the network to be created"),
         ] {
-            run.progress.event(&Event::StepWaiting {
+            run.tell(&Event::StepWaiting {
                 label: start(service),
                 waits_for: waits_for.into(),
                 after: vec![1],
             });
         }
-        run.progress.event(&Event::StepStarted { label: start("soon"), cause: None });
+        run.tell(&Event::StepStarted { label: start("soon"), cause: None });
         run.seconds.store(3, Ordering::Relaxed);
-        run.progress.event(&Event::StepStarted { label: start("web"), cause: None });
-        run.progress.event(&Event::StepInterrupted { label: start("web") });
+        run.tell(&Event::StepStarted { label: start("web"), cause: None });
+        run.tell(&Event::StepInterrupted { label: start("web") });
         let expected = "\
 web         waited         3.0 s  for db and redis to be ready
 web         cut short             start spc-web-1
@@ -514,14 +526,14 @@ web         cut short             start spc-web-1
     fn bytes_of_a_pull_are_said_now_and_then() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         let pull = || label(1, Some("db"), "pull", "image postgres:15");
-        run.progress.event(&Event::StepStarted { label: pull(), cause: None });
+        run.tell(&Event::StepStarted { label: pull(), cause: None });
         for second in 1..=6 {
             run.seconds.store(second, Ordering::Relaxed);
             let standing = StepStatus::new(
                 format!("{second} MiB of 9 MiB"),
                 Detail::Transferring { current: second, total: 9 },
             );
-            run.progress.event(&Event::StepProgress { label: pull(), standing });
+            run.tell(&Event::StepProgress { label: pull(), standing });
         }
         let expected = "\
 db          pulling               postgres:15
@@ -533,9 +545,8 @@ db          pulling               5 MiB of 9 MiB
     #[test]
     fn nothing_to_do_and_a_held_lock_are_said() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
-        run.progress
-            .event(&Event::Waiting { text: "another run changes \"spc\": anna@desk".into() });
-        run.progress.event(&Event::Unchanged { project: "spc".into(), verb: "up".into() });
+        run.tell(&Event::Waiting { text: "another run changes \"spc\": anna@desk".into() });
+        run.tell(&Event::Unchanged { project: "spc".into(), verb: "up".into() });
         let expected = "\
 lock        waiting               another run changes \"spc\": anna@desk
 spc         unchanged             up: nothing to do
@@ -546,14 +557,8 @@ spc         unchanged             up: nothing to do
     #[test]
     fn a_long_name_widens_the_column_from_then_on() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
-        run.progress.event(&done(
-            0,
-            Some("celery-worker"),
-            "start",
-            "container spc-celery-worker-1",
-            150,
-        ));
-        run.progress.event(&done(1, Some("db"), "disconnect", "container spc-db-1", 5));
+        run.tell(&done(0, Some("celery-worker"), "start", "container spc-celery-worker-1", 150));
+        run.tell(&done(1, Some("db"), "disconnect", "container spc-db-1", 5));
         let expected = "\
 celery-worker  started       150 ms  spc-celery-worker-1
 db             disconnected       5 ms  spc-db-1
@@ -571,7 +576,7 @@ db             disconnected       5 ms  spc-db-1
         ] {
             let run = run(CapturedTerminal::plain(), verbosity);
             for level in levels {
-                run.progress.event(&Event::Log { level, text: "note".into() });
+                run.tell(&Event::Log { level, text: "note".into() });
             }
             assert_eq!(run.captured.stderr(), expected);
         }
@@ -580,7 +585,7 @@ db             disconnected       5 ms  spc-db-1
     #[test]
     fn printed_text_cannot_drive_the_terminal() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
-        run.progress.event(&Event::Print { text: "\u{1b}]0;title\u{7}two\r\nlines".into() });
+        run.tell(&Event::Print { text: "\u{1b}]0;title\u{7}two\r\nlines".into() });
         assert_eq!(run.captured.stdout(), "␛]0;title␇two\r\nlines\n");
     }
 }

@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, Style};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::json_masking::masked_json;
 use super::live_region::{LiveRegion, TerminalSize};
-use super::masking::masked_json;
 use super::output_queue::{OutputQueue, Target};
 use crate::model::secret::Secrets;
 use crate::model::visible::{escaped_json, visible_styled};
@@ -37,8 +37,8 @@ pub struct Stream {
     pub colour: bool,
 }
 
-/// Both output streams of the process. Whatever is written is masked first, and lines of several
-/// threads never mix.
+/// Both output streams of the process. What is printed here directly is masked; `ui`'s consumers of
+/// events, which come masked, write by the methods `masked_…`. Lines of several threads never mix.
 pub struct Terminal {
     streams: Mutex<Streams>,
     secrets: Arc<Secrets>,
@@ -136,28 +136,43 @@ impl Terminal {
     /// shorter than the terminal is wide. A terminal that is behind (stopped with Ctrl-S) shows
     /// them later, with the next ones.
     pub fn show(&self, lines: &[String]) {
-        self.draw(&mut self.streams.lock(), lines);
+        let mut streams = self.streams.lock();
+        let colour = streams.stderr.colour;
+        let lines = lines.iter().map(|line| self.masked(line, colour)).collect();
+        self.draw(&mut streams, lines);
+    }
+
+    /// The same of masked lines.
+    pub(super) fn masked_show(&self, lines: &[String]) {
+        let mut streams = self.streams.lock();
+        let lines = prepared_lines(lines, streams.stderr.colour);
+        self.draw(&mut streams, lines);
     }
 
     /// The same, not now but with the next ones if another thread is just writing: this never
     /// waits.
-    pub fn show_if_free(&self, lines: &[String]) {
+    pub(super) fn masked_show_if_free(&self, lines: &[String]) {
         if let Some(mut streams) = self.streams.try_lock() {
+            let lines = prepared_lines(lines, streams.stderr.colour);
             self.draw(&mut streams, lines);
         }
     }
 
-    fn draw(&self, streams: &mut Streams, lines: &[String]) {
-        let colour = streams.stderr.colour;
-        streams.live_region.set(lines.iter().map(|line| self.prepared(line, colour)).collect());
+    fn draw(&self, streams: &mut Streams, lines: Vec<String>) {
+        streams.live_region.set(lines);
         if self.queue.as_ref().is_none_or(|queue| !queue.is_behind(Target::Stderr)) {
             let drawing = streams.live_region.draw(self.columns());
             send(&mut streams.stderr, &drawing);
         }
     }
 
-    /// Writes these lines where lines were shown, to stay.
-    pub fn leave(&self, lines: &[String]) {
+    /// Takes away what is shown.
+    pub fn clear(&self) {
+        self.masked_leave(&[]);
+    }
+
+    /// Writes these masked lines where lines were shown, to stay.
+    pub(super) fn masked_leave(&self, lines: &[String]) {
         let mut streams = self.streams.lock();
         let mut text = format!(
             "{}{}",
@@ -166,7 +181,7 @@ impl Terminal {
         );
         streams.live_region.set(Vec::new());
         for line in lines {
-            text.push_str(&self.prepared(line, streams.stderr.colour));
+            text.push_str(&prepared(line, streams.stderr.colour));
             text.push('\n');
         }
         send(&mut streams.stderr, &text);
@@ -264,13 +279,25 @@ impl Terminal {
     /// Writes `text` and a line end to standard output: results.
     pub fn out(&self, text: &str) {
         let mut streams = self.streams.lock();
-        let text = self.prepared(text, streams.stdout.colour);
+        let text = self.masked(text, streams.stdout.colour);
+        self.write_out(&mut streams, &text);
+    }
+
+    /// The same of a masked text.
+    pub(super) fn masked_out(&self, text: &str) {
+        let mut streams = self.streams.lock();
+        let text = prepared(text, streams.stdout.colour);
         self.write_out(&mut streams, &text);
     }
 
     /// The same for a line of JSON: masked in its texts, and what nobody sees is written `\u…`.
     pub fn data(&self, json: &str) {
-        self.write_out(&mut self.streams.lock(), &escaped_json(&masked_json(json, &self.secrets)));
+        self.masked_data(&masked_json(json, &self.secrets));
+    }
+
+    /// The same of a masked line.
+    pub(super) fn masked_data(&self, json: &str) {
+        self.write_out(&mut self.streams.lock(), &escaped_json(json));
     }
 
     fn write_out(&self, streams: &mut Streams, text: &str) {
@@ -299,11 +326,19 @@ impl Terminal {
     /// Writes `text` and a line end to standard error: progress and messages. A failure is of no
     /// consequence.
     pub fn err(&self, text: &str) {
-        self.write_err(&mut self.streams.lock(), text);
+        let mut streams = self.streams.lock();
+        let text = self.masked(text, streams.stderr.colour);
+        self.write_err(&mut streams, &text);
+    }
+
+    /// The same of a masked text.
+    pub(super) fn masked_err(&self, text: &str) {
+        let mut streams = self.streams.lock();
+        let text = prepared(text, streams.stderr.colour);
+        self.write_err(&mut streams, &text);
     }
 
     fn write_err(&self, streams: &mut Streams, text: &str) {
-        let text = self.prepared(text, streams.stderr.colour);
         let columns = self.columns();
         let (end, erasing, drawing) = (
             streams.live_region.line_end(),
@@ -317,7 +352,8 @@ impl Terminal {
     /// reports a panic.
     pub fn err_if_free(&self, text: &str) {
         if let Some(mut streams) = self.streams.try_lock() {
-            self.write_err(&mut streams, text);
+            let text = self.masked(text, streams.stderr.colour);
+            self.write_err(&mut streams, &text);
         }
     }
 
@@ -348,17 +384,22 @@ impl Terminal {
         self.closed.cancel();
     }
 
-    fn prepared(&self, text: &str, colour: bool) -> String {
-        // Whoever writes has shown what is foreign. This holds where that was forgotten: only
-        // colours come through.
-        let masked = visible_styled(&self.secrets.mask(text)).into_owned();
+    fn masked(&self, text: &str, colour: bool) -> String {
+        let masked = prepared(&self.secrets.mask(text), colour);
         // Once more: a style may have stood inside of a value.
-        if colour {
-            masked
-        } else {
-            self.secrets.mask(&anstream::adapter::strip_str(&masked).to_string())
-        }
+        if colour { masked } else { self.secrets.mask(&masked) }
     }
+}
+
+/// A masked text as it is written. Whoever writes has shown what is foreign. This holds where that
+/// was forgotten: only colours come through, and only where they are wanted.
+fn prepared(text: &str, colour: bool) -> String {
+    let shown = visible_styled(text);
+    if colour { shown.into_owned() } else { anstream::adapter::strip_str(&shown).to_string() }
+}
+
+fn prepared_lines(lines: &[String], colour: bool) -> Vec<String> {
+    lines.iter().map(|line| prepared(line, colour)).collect()
 }
 
 /// Standard error: where nobody reads messages there is nobody to tell either.

@@ -126,25 +126,6 @@ fn a_key_of_fingerprints_is_read_without_a_version_and_a_newer_one_is_rejected()
     }
 }
 
-#[test]
-fn a_runs_record_begins_with_its_version() {
-    let machine = running(&one());
-    let mut ctx = machine.ctx();
-    let journal = records::Journal::new(
-        machine.host.clone(),
-        ctx.policy.clone(),
-        ctx.run.id.clone(),
-        machine.seen.clone(),
-    );
-    Arc::make_mut(&mut ctx.run).events = Arc::new(journal);
-    let changed = with(one(), "services.web.command", "other");
-    machine.run(verbs::up(&ctx, &project(&changed), &UpOptions::default())).unwrap();
-    let record = text(&machine, &format!("/project/.spc/runs/{}.jsonl", ctx.run.id));
-    let mut lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    assert_eq!(lines.next().unwrap(), json!({"format": 1, "run": ctx.run.id}));
-    assert!(lines.all(|line| line.get("format").is_none() && line.get("event").is_some()));
-}
-
 /// Makes what `project` has anew with labels of this version.
 fn relabelled(machine: &Machine, kind: &str, format: &str) -> String {
     let state = machine.state();

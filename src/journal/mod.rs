@@ -1,0 +1,97 @@
+//! The journal of a run: what changed the engine, and how it went, in `.spc/runs/<run>.jsonl`.
+//!
+//! A consumer of events beside the terminal and JSON lines, so it never sees a secret.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::host::records_folder::{make_folder, usable_folder};
+use crate::host::{Host, HostError};
+use crate::model::event::Event;
+use crate::model::format;
+use crate::model::masking::{Consumer, Masked};
+use crate::model::visible::escaped_json;
+use crate::policy::{CheckedPath, Policy};
+
+/// Journals kept.
+const RUNS_KEPT: usize = 50;
+
+/// Writes the journal of one run. It is made at the first step: a run that changes nothing leaves
+/// nothing.
+pub struct Journal {
+    host: Arc<dyn Host>,
+    policy: Policy,
+    run: String,
+    state: Mutex<JournalState>,
+}
+
+enum JournalState {
+    NotBegun,
+    At(CheckedPath),
+    /// It can't be written; that was said.
+    Broken,
+}
+
+impl Journal {
+    /// Writes below the project directory of `policy`.
+    pub fn new(host: Arc<dyn Host>, policy: Policy, run: String) -> Self {
+        Self { host, policy, run, state: Mutex::new(JournalState::NotBegun) }
+    }
+
+    fn write(&self, state: &mut JournalState, event: &Masked<Event>) -> Result<(), HostError> {
+        if let JournalState::NotBegun = state {
+            let path = begin(&*self.host, &self.policy, &self.run)?;
+            let first = serde_json::json!({ "format": format::JOURNAL, "run": self.run });
+            self.host.append(&path, format!("{first}\n").as_bytes())?;
+            *state = JournalState::At(path);
+        }
+        let JournalState::At(path) = state else { return Ok(()) };
+        let mut line = serde_json::to_value(event).unwrap_or_default();
+        line["time"] = self.host.now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true).into();
+        self.host.append(path, format!("{}\n", escaped_json(&line.to_string())).as_bytes())
+    }
+}
+
+impl Consumer for Journal {
+    fn event(&self, event: &Masked<Event>) -> Result<(), String> {
+        let mut state = self.state.lock();
+        let wanted = match &**event {
+            Event::StepStarted { .. }
+            | Event::StepDone { .. }
+            | Event::StepFailed { .. }
+            | Event::StepInterrupted { .. } => true,
+            Event::Log { .. } | Event::Waiting { .. } => matches!(*state, JournalState::At(_)),
+            _ => false,
+        };
+        if !wanted {
+            return Ok(());
+        }
+        self.write(&mut state, event).map_err(|error| {
+            *state = JournalState::Broken;
+            format!("The run is not recorded: {error}")
+        })
+    }
+}
+
+/// Where the journal of `run` is to be; the oldest ones go.
+fn begin(host: &dyn Host, policy: &Policy, run: &str) -> Result<CheckedPath, HostError> {
+    let folder = usable_folder(host, policy)?;
+    make_folder(host, &folder)?;
+    let runs = folder.join("runs");
+    host.create_folder(&runs)?;
+    let mut names: Vec<String> = host
+        .list(&runs)?
+        .into_iter()
+        .map(|entry| entry.name)
+        .filter(|name| name.ends_with(".jsonl"))
+        .collect();
+    names.sort();
+    for name in names.iter().take(names.len().saturating_sub(RUNS_KEPT - 1)) {
+        host.remove(&runs.join(name))?;
+    }
+    Ok(runs.join(format!("{run}.jsonl")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! The one step that hides secrets in what a run reports, before anything shows or keeps it.
+
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::event::{Event, Level, Sink};
+use super::secret::Secrets;
+use super::texts::{Author, Texts};
+use super::url_credentials::without_credentials;
+
+/// Data whose texts have no secrets in them. Made by hiding them, and in no other way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Masked<T>(T);
+
+impl<T: Texts> Masked<T> {
+    /// Hides `secrets` in every text; the credentials of URLs too, except where a runbook or
+    /// another program wrote the text.
+    pub fn new(mut data: T, secrets: &Secrets) -> Self {
+        data.visit(&mut |author, text| {
+            if let Some(masked) = secrets.masked(text) {
+                *text = masked;
+            }
+            if author == Author::Spc
+                && let Cow::Owned(shown) = without_credentials(text)
+            {
+                *text = shown;
+            }
+        });
+        Self(data)
+    }
+}
+
+impl<T> Masked<T> {
+    /// The data, to be changed or kept.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for Masked<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Serialize> Serialize for Masked<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// Shows or keeps what a run reports: a terminal, JSON lines, the journal.
+pub trait Consumer: Send + Sync {
+    /// Takes one event; must not block for long. Why it can't be shown or kept, if that has to be
+    /// said: the other consumers report it.
+    fn event(&self, event: &Masked<Event>) -> Result<(), String>;
+}
+
+/// Hides the secrets of each event once and hands it to every consumer.
+///
+/// Each event is masked by itself: whoever cuts output into events cuts no secret
+/// ([`super::lines`]).
+pub struct MaskingSink {
+    secrets: Arc<Secrets>,
+    consumers: Vec<Arc<dyn Consumer>>,
+}
+
+impl MaskingSink {
+    /// Hides `secrets`, those added later too, from `consumers`, which get each event in this
+    /// order.
+    pub fn new(
+        secrets: Arc<Secrets>,
+        consumers: impl IntoIterator<Item = Arc<dyn Consumer>>,
+    ) -> Self {
+        Self { secrets, consumers: consumers.into_iter().collect() }
+    }
+
+    fn hand_on(&self, event: &Event) -> Vec<String> {
+        let event = Masked::new(event.clone(), &self.secrets);
+        self.consumers.iter().filter_map(|consumer| consumer.event(&event).err()).collect()
+    }
+}
+
+impl Sink for MaskingSink {
+    fn event(&self, event: &Event) {
+        for text in self.hand_on(event) {
+            // Who can't take this either has said so.
+            self.hand_on(&Event::Log { level: Level::Warning, text });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+    use crate::model::diagnostic::{Diagnostic, Severity, Source, SourceSpan};
+    use crate::model::failure::Detail;
+    use crate::model::step::{ActionKind, Object, StepLabel};
+    use crate::model::texts::tests as samples;
+    use parking_lot::Mutex;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Event>>);
+
+    impl Consumer for Kept {
+        fn event(&self, event: &Masked<Event>) -> Result<(), String> {
+            self.0.lock().push(Event::clone(event));
+            Ok(())
+        }
+    }
+
+    /// A sink before one consumer.
+    fn sink(secrets: Arc<Secrets>) -> (Arc<Kept>, MaskingSink) {
+        let kept = Arc::new(Kept::default());
+        let consumer: Arc<dyn Consumer> = kept.clone();
+        (kept, MaskingSink::new(secrets, [consumer]))
+    }
+
+    fn secrets() -> Arc<Secrets> {
+        let secrets = Secrets::new();
+        secrets.add("key", "token", "hunter2hunter2");
+        Arc::new(secrets)
+    }
+
+    #[test]
+    fn no_event_tells_a_secret_that_became_known_after_the_sink_was_made() {
+        let known = Arc::new(Secrets::new());
+        let (kept, sink) = sink(known.clone());
+        known.add("key", "token", "hunter2hunter2");
+        for event in samples::events("a hunter2hunter2 b") {
+            sink.event(&event);
+        }
+        for event in kept.0.lock().iter() {
+            let shown = format!("{event:?}");
+            assert!(shown.contains("a [secret key] b") && !shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_spc_says_shows_no_credentials_of_a_url_and_what_others_wrote_stays() {
+        let (kept, sink) = sink(secrets());
+        let text = || "see https://me:pass@host/".to_owned();
+        let label = StepLabel {
+            step: Some(1),
+            service: None,
+            action: ActionKind::Pull,
+            object: Object::image(text()),
+        };
+        sink.event(&Event::StepFailed { label, message: text() });
+        sink.event(&Event::Question { text: text() });
+        sink.event(&Event::Log { level: crate::model::event::Level::Info, text: text() });
+        sink.event(&Event::Print { text: text() });
+        sink.event(&Event::Output { from: "git".to_owned(), text: text() });
+        let shown: Vec<bool> =
+            kept.0.lock().iter().map(|event| format!("{event:?}").contains("pass")).collect();
+        assert_eq!(shown, [false, false, false, true, true]);
+    }
+
+    #[test]
+    fn a_diagnostic_hides_a_secret_in_every_part() {
+        let source = Arc::new(Source {
+            name: "a.rhai".to_owned(),
+            text: "let k =\n  \"hunter2hunter2 https://me:pass@host\";\n".to_owned(),
+        });
+        let diagnostic = Diagnostic {
+            severity: Severity::Error,
+            kind: Kind::Failed,
+            message: "hunter2hunter2 https://me:pass@host/".to_owned(),
+            hint: Some("hunter2hunter2 https://pass@host/".to_owned()),
+            place: Some(SourceSpan { source, line: 2, column: 3, width: 1 }),
+            trace: Vec::new(),
+            details: vec![Detail {
+                title: "log".to_owned(),
+                text: "hunter2hunter2 db://me:pass@host/".to_owned(),
+            }],
+            fields: [("stderr".to_owned(), serde_json::json!(["hunter2hunter2 me:pass@host/"]))]
+                .into(),
+        };
+        let masked = Masked::new(diagnostic, &secrets()).into_inner();
+        let text = format!("{masked:?}");
+        assert!(!text.contains("hunter2") && !text.contains("pass"), "{text}");
+        assert_eq!(masked.place.unwrap().source.text.lines().count(), 2);
+    }
+
+    #[test]
+    fn no_part_of_a_preview_or_a_diagnostic_shows_a_secret() {
+        let text = "hunter2hunter2 https://me:pass@host/";
+        let preview = Masked::new(samples::preview(text), &secrets());
+        let diagnostic = Masked::new(samples::diagnostic(text), &secrets());
+        for shown in [format!("{preview:?}"), format!("{diagnostic:?}")] {
+            assert!(!shown.contains("hunter2") && !shown.contains("pass"), "{shown}");
+        }
+    }
+
+    /// Can keep nothing, and says so each time.
+    struct Full;
+
+    impl Consumer for Full {
+        fn event(&self, _: &Masked<Event>) -> Result<(), String> {
+            Err("not kept: hunter2hunter2".to_owned())
+        }
+    }
+
+    #[test]
+    fn what_a_consumer_can_not_keep_the_others_report_masked() {
+        let kept = Arc::new(Kept::default());
+        let consumers: [Arc<dyn Consumer>; 2] = [Arc::new(Full), kept.clone()];
+        let sink = MaskingSink::new(secrets(), consumers);
+        sink.event(&Event::Print { text: "one".to_owned() });
+        assert_eq!(
+            *kept.0.lock(),
+            [
+                Event::Print { text: "one".to_owned() },
+                Event::Log { level: Level::Warning, text: "not kept: [secret key]".to_owned() }
+            ]
+        );
+    }
+}
