@@ -5,17 +5,36 @@ use std::time::Duration;
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, ImmutableString};
 
-use super::Raw;
 use super::context::Context;
+use super::{Raw, placed};
+use crate::compose::dotenv;
 use crate::model::Failure;
 use crate::model::size::parse_bytes;
 use crate::model::suggest::nearest;
 use crate::model::time::parse_duration;
 use crate::value::{Bytes, type_names};
 
-/// Makes the functions of this file known.
+/// Makes the functions of this file known, and `env::`.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
+    engine.register_static_module("env", shared_module!(module, "env"));
+}
+
+/// A value as it stands in a `.env` file. What stands for a secret stays so, in the quotes that the
+/// secret's value needs.
+fn quoted(context: &Context, value: &str) -> Result<ImmutableString, Failure> {
+    let revealed = context.secrets.reveal(value);
+    let written = dotenv::quoted(&revealed)
+        .ok_or_else(|| Failure::usage("A value with a NUL byte can't be written to a .env file"))?;
+    if revealed == value {
+        return Ok(written.into());
+    }
+    match written.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        None if written == revealed => Ok(value.into()),
+        Some(inside) if inside == revealed => Ok(format!("'{value}'").into()),
+        _ => Err(Failure::usage("This secret's value can't be written to a .env file")
+            .hint("only a value without quotes, backslashes and line ends can")),
+    }
 }
 
 /// The value of a variable that has to be set.
@@ -143,9 +162,48 @@ mod functions {
     }
 }
 
+#[export_module]
+mod module {
+    /// `value` as it is written behind `NAME=` in a `.env` file: as it is, or in the quotes that it
+    /// needs, so that spc, Docker Compose and libraries of the kind of dotenv read the same value.
+    ///
+    /// Throws `usage` if no `.env` file can hold it.
+    ///
+    /// ```rhai
+    /// assert_eq(env::quoted("plain"), "plain");
+    /// assert_eq(env::quoted("two words"), "'two words'");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn quoted(call: NativeCallContext, value: &str) -> Raw<ImmutableString> {
+        placed(&call, |context| super::quoted(context, value))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::harness::Harness;
+    use super::{dotenv, quoted};
+    use crate::model::secret::Secrets;
+
+    #[test]
+    fn a_secret_is_written_in_the_quotes_that_its_value_needs() {
+        let trial = Harness::new();
+        for (number, (value, written)) in
+            [("plain", "TOKEN"), ("two words", "'TOKEN'"), ("a#b $c", "'TOKEN'")]
+                .into_iter()
+                .enumerate()
+        {
+            let token = Secrets::token("key", [u8::try_from(number).unwrap(); 16]);
+            trial.context.secrets.add("key", &token, value);
+            let got = quoted(&trial.context, &token).unwrap();
+            assert_eq!(got, written.replace("TOKEN", &token));
+            assert_eq!(trial.context.secrets.reveal(&got), dotenv::quoted(value).unwrap());
+        }
+        let token = Secrets::token("key", [9; 16]);
+        trial.context.secrets.add("key", &token, "it's \"x\"");
+        let failure = quoted(&trial.context, &token).unwrap_err();
+        assert_eq!(failure.message, "This secret's value can't be written to a .env file");
+    }
 
     #[test]
     fn a_variable_that_is_set_is_its_text() {

@@ -70,7 +70,8 @@ pub fn dotenv_file(bytes: &[u8]) {
         assert_inside(text.trim_start_matches('\u{feff}'), error.line, error.column);
     }
     if !text.contains(['\0', '\r']) {
-        let written = format!("KEY={}\n", dotenv::quote(&text));
+        let value = dotenv::quoted(&text).expect("a file can hold it");
+        let written = format!("KEY={value}\n");
         let read = dotenv::parse(written.as_bytes(), &variable)
             .unwrap_or_else(|error| panic!("{written:?}: {error}"));
         let value = read

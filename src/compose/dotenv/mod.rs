@@ -23,7 +23,7 @@ use crate::model::position::position;
 use fault::Fault;
 use statement::Statements;
 
-pub use value::quote;
+pub use value::quoted;
 
 /// What a `.env` file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

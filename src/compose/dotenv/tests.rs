@@ -231,14 +231,14 @@ proptest! {
 
     #[test]
     fn a_quoted_value_reads_back(value in "[^\u{0}]*") {
-        let content = format!("A={}\nB=1\n", quote(&value));
+        let content = format!("A={}\nB=1\n", quoted(&value).unwrap());
         prop_assert_eq!(read(&content), [("A".to_owned(), value), ("B".to_owned(), "1".to_owned())]);
     }
 
     // Of the escapes for a carriage return dotenvy knows none.
     #[test]
     fn a_quoted_value_reads_back_in_other_readers(value in "[^\u{0}\r]*") {
-        let read = value::by_dotenvy(&quote(&value));
+        let read = value::by_dotenvy(&quoted(&value).unwrap());
         prop_assert_eq!(read, Some(value));
     }
 
@@ -246,6 +246,37 @@ proptest! {
     fn a_value_in_single_quotes_reads_back(value in "[^\u{0}'\\\\]*") {
         gives(&format!("A='{value}'"), &value);
     }
+}
+
+#[test]
+fn a_value_has_the_quotes_that_it_needs_and_reads_back_in_both_readers() {
+    for (value, written) in [
+        ("", ""),
+        ("plain", "plain"),
+        ("postgres://u@db:5432/x?a=1", "postgres://u@db:5432/x?a=1"),
+        ("it's x", "\"it's x\""),
+        ("it's", "\"it's\""),
+        ("say \"x\"", "'say \"x\"'"),
+        ("both ' and \"", "\"both ' and \\\"\""),
+        ("$HOME", "'$HOME'"),
+        ("it's $HOME", "\"it's \\$HOME\""),
+        ("a$", "'a$'"),
+        ("#x", "'#x'"),
+        ("a #x", "'a #x'"),
+        ("a#x", "'a#x'"),
+        ("back\\slash", "\"back\\\\slash\""),
+        ("ends with \\", "\"ends with \\\\\""),
+        ("two\nlines\n", "\"two\\nlines\\n\""),
+        (" around ", "' around '"),
+        ("\ttab", "'\ttab'"),
+        ("'quoted'", "\"'quoted'\""),
+        ("\"quoted\"", "'\"quoted\"'"),
+    ] {
+        assert_eq!(quoted(value).as_deref(), Some(written));
+        assert_eq!(read(&format!("A={written}\n")), [("A".to_owned(), value.to_owned())]);
+        assert_eq!(value::by_dotenvy(written).as_deref(), Some(value), "{written}");
+    }
+    assert_eq!(quoted("a\0b"), None);
 }
 
 #[test]

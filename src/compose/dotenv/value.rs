@@ -81,9 +81,20 @@ fn octal(text: &str) -> Option<char> {
 }
 
 /// Writes a value so that it reads back the same, also in the programs of the project that read the
-/// file with a library of the kind of dotenvy: in single quotes, where nothing has a meaning, or in
-/// double quotes where it holds what single quotes can't.
-pub fn quote(value: &str) -> String {
+/// file with a library of the kind of dotenvy: as it is where both readers take it so, else
+/// [`quote`]d. Nothing for a value that no file can hold.
+pub fn quoted(value: &str) -> Option<String> {
+    // Where a variable is looked up, and where a comment begins, differs between readers.
+    let is_plain = !value.contains(['$', '#'])
+        && by_dotenvy(value).as_deref() == Some(value)
+        && by_compose(value).as_deref() == Some(value);
+    let written = if is_plain { value.to_owned() } else { quote(value) };
+    (by_compose(&written).as_deref() == Some(value)).then_some(written)
+}
+
+/// The same, always in quotes: in single ones, where nothing has a meaning, or in double ones where
+/// it holds what single quotes can't.
+fn quote(value: &str) -> String {
     let single = format!("'{value}'");
     if !value.contains(['\\', '\r', '\n']) && by_dotenvy(&single).as_deref() == Some(value) {
         return single;
@@ -99,6 +110,13 @@ pub fn quote(value: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+/// What [`super::parse`] reads of a value as it is written.
+fn by_compose(written: &str) -> Option<String> {
+    let file = super::parse(format!("VALUE={written}\n").as_bytes(), &|_| None).ok()?;
+    let is_alone = file.variables.len() == 1 && file.remarks().is_empty();
+    file.variables.get("VALUE").filter(|_| is_alone).map(|variable| variable.value.clone())
 }
 
 /// What dotenvy reads of a value as it is written; nothing where it can't. It reads another dialect
