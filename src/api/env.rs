@@ -7,7 +7,7 @@ use rhai::{Array, ImmutableString};
 
 use super::context::Context;
 use super::{Raw, placed};
-use crate::compose::dotenv;
+use crate::compose::dotenv_quoting;
 use crate::model::Failure;
 use crate::model::size::parse_bytes;
 use crate::model::suggest::nearest;
@@ -24,7 +24,7 @@ pub fn register(engine: &mut Engine) {
 /// secret's value needs.
 fn quoted(context: &Context, value: &str) -> Result<ImmutableString, Failure> {
     let revealed = context.secrets.reveal(value);
-    let written = dotenv::quoted(&revealed)
+    let written = dotenv_quoting::quoted(&revealed)
         .ok_or_else(|| Failure::usage("A value with a NUL byte can't be written to a .env file"))?;
     if revealed == value {
         return Ok(written.into());
@@ -182,7 +182,7 @@ mod module {
 #[cfg(test)]
 mod tests {
     use super::super::harness::Harness;
-    use super::{dotenv, quoted};
+    use super::{dotenv_quoting, quoted};
     use crate::model::secret::Secrets;
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
             trial.context.secrets.add("key", &token, value);
             let got = quoted(&trial.context, &token).unwrap();
             assert_eq!(got, written.replace("TOKEN", &token));
-            assert_eq!(trial.context.secrets.reveal(&got), dotenv::quoted(value).unwrap());
+            assert_eq!(trial.context.secrets.reveal(&got), dotenv_quoting::quoted(value).unwrap());
         }
         let token = Secrets::token("key", [9; 16]);
         trial.context.secrets.add("key", &token, "it's \"x\"");

@@ -2,7 +2,8 @@
 //!
 //! - [`file`]: a compose file as a description, and where in it a fault stands; [`faults`]: all of
 //!   them
-//! - [`interpolate`], [`dotenv`]: variables in texts, files of variables
+//! - [`interpolate`], [`dotenv`]: variables in texts, files of variables; [`dotenv_quoting`]: values as
+//!   they are written into those
 //! - [`yaml`], [`locate`]: YAML as data, places in a YAML text; [`redact`]: that text as it may be
 //!   shown
 //!
@@ -10,6 +11,7 @@
 //! documentation says so and why.
 
 pub mod dotenv;
+pub mod dotenv_quoting;
 pub mod faults;
 pub mod file;
 pub mod interpolate;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use bollard::models::BuildInfo;
 use spc::apply::dockerignore::{Dockerignore, IgnoreDecision};
-use spc::compose::{ComposeFile, dotenv, file, interpolate};
+use spc::compose::{ComposeFile, dotenv, dotenv_quoting, file, interpolate};
 use spc::engine::docker::build_progress::Progress;
 use spc::model::spec::{Project, ReadOptions};
 use spc::model::{dockerfile, hash, image_reference, ownership};
@@ -70,7 +70,7 @@ pub fn dotenv_file(bytes: &[u8]) {
         assert_inside(text.trim_start_matches('\u{feff}'), error.line, error.column);
     }
     if !text.contains(['\0', '\r']) {
-        let value = dotenv::quoted(&text).expect("a file can hold it");
+        let value = dotenv_quoting::quoted(&text).expect("a file can hold it");
         let written = format!("KEY={value}\n");
         let read = dotenv::parse(written.as_bytes(), &variable)
             .unwrap_or_else(|error| panic!("{written:?}: {error}"));

@@ -23,8 +23,6 @@ use crate::model::position::position;
 use fault::Fault;
 use statement::Statements;
 
-pub use value::quoted;
-
 /// What a `.env` file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dotenv {

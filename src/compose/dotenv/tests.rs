@@ -1,4 +1,5 @@
 use super::*;
+use crate::compose::dotenv_quoting::{by_dotenvy, quoted};
 use proptest::prelude::*;
 
 fn environment(name: &str) -> Option<String> {
@@ -238,7 +239,7 @@ proptest! {
     // Of the escapes for a carriage return dotenvy knows none.
     #[test]
     fn a_quoted_value_reads_back_in_other_readers(value in "[^\u{0}\r]*") {
-        let read = value::by_dotenvy(&quoted(&value).unwrap());
+        let read = by_dotenvy(&quoted(&value).unwrap());
         prop_assert_eq!(read, Some(value));
     }
 
@@ -274,7 +275,7 @@ fn a_value_has_the_quotes_that_it_needs_and_reads_back_in_both_readers() {
     ] {
         assert_eq!(quoted(value).as_deref(), Some(written));
         assert_eq!(read(&format!("A={written}\n")), [("A".to_owned(), value.to_owned())]);
-        assert_eq!(value::by_dotenvy(written).as_deref(), Some(value), "{written}");
+        assert_eq!(by_dotenvy(written).as_deref(), Some(value), "{written}");
     }
     assert_eq!(quoted("a\0b"), None);
 }
