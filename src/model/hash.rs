@@ -275,12 +275,8 @@ mod tests {
         let of = |device: &str| {
             let description = json!({ "driver_opts": { "o": "bind", "device": device } });
             volume(
-                &Volume::read(
-                    &Field::root(&description),
-                    "shop_v".to_owned(),
-                    Path::new("/srv/shop"),
-                )
-                .unwrap(),
+                &Volume::read(&Field::root(&description), "shop", "v", Path::new("/srv/shop"))
+                    .unwrap(),
             )
         };
         let by_version_0_1_0 = |device: &str| {
@@ -429,7 +425,7 @@ mod tests {
     #[test]
     fn networks_and_volumes_that_mean_the_same_match_each_others_labels() {
         let network = |value: Value| {
-            super::super::spec::Network::read(&Field::root(&value), "shop_n".to_owned()).unwrap()
+            super::super::spec::Network::read(&Field::root(&value), "shop", "n").unwrap()
         };
         let pools = |first: &str, second: &str| json!({"driver": "nas", "ipam": {"driver": "default", "config": [{"subnet": first}, {"subnet": second}]}});
         for (one, other) in [
@@ -455,7 +451,7 @@ mod tests {
             &network(json!({}))
         ));
         let volume = |value: Value| {
-            Volume::read(&Field::root(&value), "shop_v".to_owned(), Path::new("/srv")).unwrap()
+            Volume::read(&Field::root(&value), "shop", "v", Path::new("/srv")).unwrap()
         };
         let (one, other) = (volume(json!({})), volume(json!({"driver": "local"})));
         for (label, now) in [(hash_of(&one), &other), (hash_of(&other), &one)] {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::is_false;
 use super::reader::Field;
 use crate::model::Failure;
-use crate::model::names::is_like_id;
+use crate::model::names::{self, is_like_id};
 
 /// A top-level network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -79,12 +79,19 @@ impl Network {
         network
     }
 
-    /// Reads an entry of the description; `default_name` is the engine's name if none is given.
-    pub fn read(field: &Field<'_>, default_name: String) -> Result<Self, Failure> {
+    /// Reads the entry `key` of the description of `project`. Where no name is given, the engine's
+    /// is made of both, and that of an external network is the key, as in Compose.
+    pub fn read(field: &Field<'_>, project: &str, key: &str) -> Result<Self, Failure> {
         let mut map = field.map()?;
+        let external = map.read("external", Field::bool)?.unwrap_or(false);
+        let name = match map.read_filled("name", |name| checked_name(name, name.name_text()?))? {
+            Some(name) => name,
+            None if external => checked_name(field, key.to_owned())?,
+            None => names::object(project, key),
+        };
         let network = Self {
-            name: map.read_filled("name", read_name)?.unwrap_or(default_name),
-            external: map.read("external", Field::bool)?.unwrap_or(false),
+            name,
+            external,
             driver: map.read_filled("driver", Field::name_text)?,
             driver_opts: map
                 .read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?
@@ -104,8 +111,7 @@ impl Network {
 /// Networks that every engine has. `host` is the policy's: it reaches beyond the engine.
 const OF_THE_ENGINE: [&str; 3] = ["bridge", "default", "none"];
 
-fn read_name(field: &Field<'_>) -> Result<String, Failure> {
-    let name = field.name_text()?;
+fn checked_name(field: &Field<'_>, name: String) -> Result<String, Failure> {
     if is_like_id(&name) {
         return Err(field
             .fail(format!("A network can't be named \"{name}\": the engine would take the name for the id of another network"))
@@ -282,7 +288,7 @@ mod tests {
     #[test]
     fn what_the_engines_own_driver_makes_no_network_of_is_refused() {
         let read = |network: serde_json::Value| {
-            Network::read(&Field::root(&network), "n".into())
+            Network::read(&Field::root(&network), "shop", "n")
                 .map(drop)
                 .map_err(|failure| failure.path.unwrap().to_string())
         };
@@ -343,7 +349,7 @@ mod tests {
         ] {
             for key in ["subnet", "ip_range"] {
                 let description = json!({ "ipam": { "config": [{ key: range }] } });
-                let failure = Network::read(&Field::root(&description), "n".into()).unwrap_err();
+                let failure = Network::read(&Field::root(&description), "shop", "n").unwrap_err();
                 assert!(
                     failure.message.starts_with("A network can't have the addresses "),
                     "{range}: {failure}"
@@ -360,7 +366,7 @@ mod tests {
             "2001:db8::/32",
         ] {
             let description = json!({ "ipam": { "config": [{ "subnet": range }] } });
-            assert!(Network::read(&Field::root(&description), "n".into()).is_ok(), "{range}");
+            assert!(Network::read(&Field::root(&description), "shop", "n").is_ok(), "{range}");
         }
     }
 }

@@ -82,11 +82,10 @@ impl Project {
         map.read("version", Field::scalar)?;
         let profiles =
             map.read("profiles", Field::texts)?.unwrap_or_default().into_iter().collect();
-        let mut networks = read_objects(map.get("networks"), |key, field| {
-            Network::read(field, names::object(name, key))
-        })?;
+        let mut networks =
+            read_objects(map.get("networks"), |key, field| Network::read(field, name, key))?;
         let volumes = read_objects(map.get("volumes"), |key, field| {
-            Volume::read(field, names::object(name, key), options.directory)
+            Volume::read(field, name, key, options.directory)
         })?;
         let secrets =
             read_objects(map.get("secrets"), |_, field| Secret::read(field, options.directory))?;

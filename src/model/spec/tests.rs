@@ -325,6 +325,23 @@ fn a_config_is_a_file_at_its_name_and_never_in_a_mount() {
 }
 
 #[test]
+fn what_is_external_has_its_key_as_name() {
+    let project = read(json!({
+        "networks": {"made": {}, "outside": {"external": true}, "other": {"external": true, "name": "edge"}},
+        "volumes": {"made": {}, "outside": {"external": true}, "other": {"external": true, "name": "data"}},
+    }))
+    .unwrap();
+    let networks: Vec<&str> = project.networks.values().map(|it| it.name.as_str()).collect();
+    let volumes: Vec<&str> = project.volumes.values().map(|it| it.name.as_str()).collect();
+    assert_eq!(
+        (networks.as_slice(), volumes.as_slice()),
+        (&["spc_made", "edge", "outside"][..], &["spc_made", "data", "outside"][..],)
+    );
+    let of_the_engine = message(json!({"networks": {"bridge": {"external": true}}}));
+    assert!(of_the_engine.contains("it is the engine's own"), "{of_the_engine}");
+}
+
+#[test]
 fn a_builds_secrets_are_read_in_both_forms_and_have_to_be_there() {
     let with = |secrets: Value| {
         read(

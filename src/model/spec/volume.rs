@@ -10,7 +10,7 @@ use super::mount::host_path;
 use super::reader::Field;
 use crate::model::Failure;
 use crate::model::failure::SpecPath;
-use crate::model::names::{ENGINE_NAME, is_anonymous_volume, is_engine_name};
+use crate::model::names::{self, ENGINE_NAME, is_anonymous_volume, is_engine_name};
 use crate::model::suggest::did_you_mean;
 
 /// What the engine's own volume driver takes.
@@ -40,18 +40,26 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Reads an entry of the description; `default_name` is the engine's name if none is given. A
-    /// folder that the options bind is made absolute, a relative one below `directory`, as
-    /// Compose does: the engine would begin at its own.
+    /// Reads the entry `key` of the description of `project`. Where no name is given, the engine's
+    /// is made of both, and that of an external volume is the key, as in Compose. A folder that the
+    /// options bind is made absolute, a relative one below `directory`, as Compose does: the
+    /// engine would begin at its own.
     pub fn read(
         field: &Field<'_>,
-        default_name: String,
+        project: &str,
+        key: &str,
         directory: &Path,
     ) -> Result<Self, Failure> {
         let mut map = field.map()?;
+        let external = map.read("external", Field::bool)?.unwrap_or(false);
+        let name = match map.read_filled("name", |name| checked_name(name, name.name_text()?))? {
+            Some(name) => name,
+            None if external => checked_name(field, key.to_owned())?,
+            None => names::object(project, key),
+        };
         let mut volume = Self {
-            name: map.read_filled("name", read_name)?.unwrap_or(default_name),
-            external: map.read("external", Field::bool)?.unwrap_or(false),
+            name,
+            external,
             driver: map.read_filled("driver", Field::name_text)?,
             driver_opts: map
                 .read("driver_opts", |field| field.pairs(&|_| Some(String::new())))?
@@ -145,8 +153,7 @@ impl Volume {
 }
 
 /// What has the engine's name of an anonymous volume goes when its container is removed.
-fn read_name(field: &Field<'_>) -> Result<String, Failure> {
-    let name = field.name_text()?;
+fn checked_name(field: &Field<'_>, name: String) -> Result<String, Failure> {
     if is_anonymous_volume(&name) {
         return Err(field
             .fail(format!(
@@ -165,7 +172,7 @@ mod tests {
     #[test]
     fn a_volume_that_the_engine_would_not_make_is_refused() {
         let read = |description: serde_json::Value| {
-            Volume::read(&Field::root(&description), "shop_v".to_owned(), Path::new("/srv"))
+            Volume::read(&Field::root(&description), "shop", "v", Path::new("/srv"))
         };
         for name in ["a b", "v", "_v", "a/b", "ä1"] {
             let failure = read(json!({ "name": name })).unwrap_err();
@@ -198,12 +205,9 @@ mod tests {
     #[test]
     fn a_bound_folder_is_absolute_and_nothing_else_is_touched() {
         let device = |description: serde_json::Value| {
-            let volume = Volume::read(
-                &Field::root(&description),
-                "shop_v".to_owned(),
-                Path::new("/srv/shop"),
-            )
-            .unwrap();
+            let volume =
+                Volume::read(&Field::root(&description), "shop", "v", Path::new("/srv/shop"))
+                    .unwrap();
             volume.driver_opts["device"].clone()
         };
         assert_eq!(
