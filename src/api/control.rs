@@ -64,7 +64,7 @@ pub(super) fn pause(context: &Context, time: Duration) -> Result<(), Failure> {
 fn failure(kind: &str, message: &str, fields: &Map) -> Result<Failure, Failure> {
     let Some(kind) = Kind::from_word(kind) else {
         let failure = Failure::usage(format!("There is no error kind \"{kind}\""));
-        return Err(match did_you_mean(kind, Kind::ALL.map(Kind::word)) {
+        return Err(match did_you_mean(kind, Kind::ALL.iter().map(|kind| kind.word())) {
             Some(hint) => failure.hint(hint),
             None => failure,
         });

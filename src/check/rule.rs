@@ -2,10 +2,15 @@
 
 use std::fmt;
 
+use strum::VariantArray as _;
+
 use crate::model::diagnostic::Severity;
 
 /// What a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Rule {
     Unreadable,
     Syntax,
@@ -29,49 +34,11 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
-        Self::Unreadable,
-        Self::Syntax,
-        Self::ReservedWord,
-        Self::UndefinedVariable,
-        Self::UnknownConstant,
-        Self::UnknownModule,
-        Self::UnknownFunction,
-        Self::ArgumentCount,
-        Self::PrivateFunction,
-        Self::Redefinition,
-        Self::Import,
-        Self::UnknownKey,
-        Self::UnknownName,
-        Self::WrongValue,
-        Self::CapturedHandle,
-        Self::Interpolation,
-        Self::WeakProbe,
-        Self::UnclearValue,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Its name, as findings show it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::Syntax => "syntax",
-            Self::ReservedWord => "reserved-word",
-            Self::UndefinedVariable => "undefined-variable",
-            Self::UnknownConstant => "unknown-constant",
-            Self::UnknownModule => "unknown-module",
-            Self::UnknownFunction => "unknown-function",
-            Self::ArgumentCount => "argument-count",
-            Self::PrivateFunction => "private-function",
-            Self::Redefinition => "redefinition",
-            Self::Import => "import",
-            Self::UnknownKey => "unknown-key",
-            Self::UnknownName => "unknown-name",
-            Self::WrongValue => "wrong-value",
-            Self::CapturedHandle => "captured-handle",
-            Self::Interpolation => "interpolation",
-            Self::WeakProbe => "weak-probe",
-            Self::UnclearValue => "unclear-value",
-        }
+        self.into()
     }
 
     /// What it finds, in a line.

@@ -5,12 +5,25 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
+use strum::VariantArray as _;
 
 use super::url_credentials::without_credentials;
 
 /// What went wrong, by what a caller may do about it. The name is what a script compares with
 /// `error.kind`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Kind {
     /// A wrong argument, key, type or name in the runbook or on the command line.
     Usage,
@@ -38,44 +51,16 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
-        Self::Usage,
-        Self::NotFound,
-        Self::Conflict,
-        Self::Unhealthy,
-        Self::Timeout,
-        Self::Image,
-        Self::Build,
-        Self::Exec,
-        Self::Engine,
-        Self::Policy,
-        Self::Lock,
-        Self::Interrupted,
-        Self::Failed,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word a script sees.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Usage => "usage",
-            Self::NotFound => "not_found",
-            Self::Conflict => "conflict",
-            Self::Unhealthy => "unhealthy",
-            Self::Timeout => "timeout",
-            Self::Image => "image",
-            Self::Build => "build",
-            Self::Exec => "exec",
-            Self::Engine => "engine",
-            Self::Policy => "policy",
-            Self::Lock => "lock",
-            Self::Interrupted => "interrupted",
-            Self::Failed => "failed",
-        }
+        self.into()
     }
 
     /// The kind of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
+        word.parse().ok()
     }
 
     /// The exit code of a run that ended with it.
@@ -310,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_kinds_word_leads_back_to_it() {
-        for kind in Kind::ALL {
+        for &kind in Kind::ALL {
             assert_eq!(Kind::from_word(kind.word()), Some(kind));
         }
         assert_eq!(Kind::from_word("nonsense"), None);

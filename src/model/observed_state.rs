@@ -203,7 +203,8 @@ impl PublishedPort {
 }
 
 /// Docker's states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum ContainerState {
     Created,
     Running,
@@ -215,39 +216,23 @@ pub enum ContainerState {
 }
 
 impl ContainerState {
-    const ALL: [Self; 7] = [
-        Self::Created,
-        Self::Running,
-        Self::Paused,
-        Self::Restarting,
-        Self::Removing,
-        Self::Exited,
-        Self::Dead,
-    ];
-
     /// The state of Docker's word; none for words of newer engines.
     pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
+        word.parse().ok()
     }
 
     /// Docker's word.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Restarting => "restarting",
-            Self::Removing => "removing",
-            Self::Exited => "exited",
-            Self::Dead => "dead",
-        }
+        self.into()
     }
 }
 
 /// What is known of a container's health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Health {
     /// There is no check (or the container does not run).
+    #[strum(to_string = "")]
     None,
     Starting,
     Healthy,
@@ -257,12 +242,7 @@ pub enum Health {
 impl Health {
     /// Docker's word; empty where there is no check.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Starting => "starting",
-            Self::Healthy => "healthy",
-            Self::Unhealthy => "unhealthy",
-        }
+        self.into()
     }
 }
 

@@ -108,28 +108,27 @@ pub struct Dependency {
 }
 
 /// Compose's three conditions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::EnumString, strum::IntoStaticStr,
+)]
 pub enum Condition {
+    #[strum(to_string = "service_started")]
     Started,
+    #[strum(to_string = "service_healthy")]
     Healthy,
+    #[strum(to_string = "service_completed_successfully")]
     Completed,
 }
 
 impl Condition {
     /// The condition of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Started, Self::Healthy, Self::Completed]
-            .into_iter()
-            .find(|condition| condition.word() == word)
+        word.parse().ok()
     }
 
     /// Compose's word.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Started => "service_started",
-            Self::Healthy => "service_healthy",
-            Self::Completed => "service_completed_successfully",
-        }
+        self.into()
     }
 }
 

@@ -57,7 +57,8 @@ fn assert_different(
 fn error_of(call: &NativeCallContext, f: &FnPtr, kind: Option<&str>) -> Raw<Record> {
     if let Some(unknown) = kind.filter(|kind| Kind::from_word(kind).is_none()) {
         let failure = Failure::usage(format!("There is no error kind \"{unknown}\""));
-        let hint = did_you_mean(unknown, Kind::ALL.map(Kind::word)).unwrap_or_default();
+        let hint =
+            did_you_mean(unknown, Kind::ALL.iter().map(|kind| kind.word())).unwrap_or_default();
         return Err(failure.hint(hint).into());
     }
     let error = match f.call_raw(call, None, []) {
