@@ -3,9 +3,9 @@
 //!
 //! With `--json` each is an object on a line of its own, `{"time": …, "event": "step_done", …}`.
 //! The names are those of [`Event`]'s cases in snake case, the fields those that stand here; more
-//! may come, none goes or changes its meaning. The fields of steps are described in the README. What
-//! ends the run is `{"event": "end", "ok", "code", "error"?}`, always the last line; a finding on
-//! the way is `{"event": "diagnostic", …}`.
+//! may come, none goes or changes its meaning. `docs/json.md` describes them, and the fields of
+//! steps. What ends the run is `{"event": "end", "ok", "code", "error"?}`, always the last line; a
+//! finding on the way is `{"event": "diagnostic", …}`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -101,9 +101,9 @@ fn the_steps_of_a_plan_have_the_shape_of_those_of_a_run() {
 }
 
 #[test]
-fn the_table_in_the_readme_lists_each_field_and_each_word_once() {
-    let readme = include_str!("../../README.md");
-    let table = readme
+fn the_table_in_the_guide_lists_each_field_and_each_word_once() {
+    let guide = include_str!("../../docs/json.md");
+    let table = guide
         .lines()
         .skip_while(|line| !line.starts_with("| Field of a step |"))
         .skip(2)
