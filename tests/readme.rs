@@ -105,6 +105,7 @@ impl Project {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn the_code_blocks_of_each_page_work() {
     for (path, page) in pages() {
         let project = Project::of(&path, &page);
