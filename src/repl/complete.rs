@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use rhai::Dynamic;
 
 use super::engine_names;
-use super::scan::{CursorContext, Scan, function_around, last_word, scan};
 use crate::api::stack::Stack;
 use crate::script::Session;
+use crate::script::delimiters::{CursorContext, Scan, function_around, last_word, scan};
 use crate::script::names::{Function, Names};
 use crate::value::Record;
 use crate::value::type_names::word;
@@ -146,10 +146,10 @@ impl Completion<'_> {
             return of_word("string");
         }
         if object.ends_with(')') {
-            let Some(opened) = scan.opened_at.get(&(object.len() - 1)) else {
+            let Some(opened) = scan.opened_at(object.len() - 1) else {
                 return Receiver::default();
             };
-            return of_word(&self.given(&object[..*opened]));
+            return of_word(&self.given(&object[..opened]));
         }
         let name = last_word(object);
         let before = &object[..object.len() - name.len()];

@@ -2,7 +2,7 @@
 //!
 //! - [`input`]: where lines come from; [`editor`]: typed with editing, history and completion;
 //!   [`plain_prompt`]: typed where there is no editing
-//! - [`complete`]: what Tab offers; [`scan`]: what surrounds the place it is pressed at; [`engine_names`]:
+//! - [`complete`]: what Tab offers; [`engine_names`]:
 //!   the services that are there
 //! - [`show`]: the value of a line
 //! - [`help`]: what can be called
@@ -18,7 +18,6 @@ mod history;
 mod input;
 pub mod interrupts;
 mod plain_prompt;
-mod scan;
 pub mod show;
 
 use std::cell::RefCell;

@@ -12,9 +12,12 @@
 //! - [`resolver`]: what an import leads to; [`standard_library`]: `std/…`
 //! - [`rules`]: what a source may not do, found before it runs
 //! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to
-//!   an unknown one; [`syntax_error`]: what can't be parsed, the same in runs and checks
+//!   an unknown one; [`syntax_error`]: what can't be parsed, the same in runs and checks;
+//!   [`common_mistakes`]: what a beginner meant by it; [`delimiters`]: brackets and strings of any text
 
 mod catches;
+mod common_mistakes;
+pub mod delimiters;
 pub mod engine;
 pub mod errors;
 pub mod function_names;

@@ -114,6 +114,7 @@ impl Names {
                     return Some(format!("to call the function, write {name}(…)"));
                 }
                 meant(name, defined.variables.iter().map(String::as_str))
+                    .or_else(|| of_other_languages(name).map(|word| format!("write {word}")))
             }
             MissingName::Module(name) => {
                 let own = self
@@ -176,6 +177,16 @@ impl Names {
 }
 
 /// Whether it is something that tests have beside what runbooks have.
+/// What Rhai writes for a value that other languages have under that name.
+fn of_other_languages(name: &str) -> Option<&'static str> {
+    match name {
+        "True" | "TRUE" => Some("true"),
+        "False" | "FALSE" => Some("false"),
+        "None" | "NULL" | "Null" | "nil" | "undefined" => Some("() for no value"),
+        _ => None,
+    }
+}
+
 fn is_of_tests(missing: &MissingName) -> bool {
     match missing {
         MissingName::Module(name) => name == "sim",

@@ -2,6 +2,7 @@
 
 use rhai::{Engine, EvalAltResult, ParseErrorType, Position};
 
+use super::common_mistakes;
 use crate::model::diagnostic::Source;
 use crate::model::{Failure, position};
 use crate::value::rhai_messages::describe;
@@ -20,6 +21,9 @@ impl SyntaxError {
         let position = if position.is_none() { end_of(&source.text) } else { position };
         if let Some(failure) = reserved(engine, source, &kind, position) {
             return Self { failure, position, reserved_word: true };
+        }
+        if let Some((failure, position)) = common_mistakes::find(&source.text, &kind, position) {
+            return Self { failure, position, reserved_word: false };
         }
         // At the end of the text it isn't the token named that is missing.
         let at_end =
@@ -85,5 +89,11 @@ fn reserved(
         ["let", "const", "fn", "as", "for", "|"].iter().any(|end| before.ends_with(end));
     let refused = (wants_name || matches!(error, ParseErrorType::Reserved(_)))
         && engine.compile(format!("let {word} = 1;")).is_err();
-    refused.then(|| failure.hint("take another name"))
+    refused.then(|| {
+        failure.hint(match (before, word) {
+            (_, "null") => "write () for no value",
+            (before, "debug") if before.ends_with("log::") => "write log::verbose",
+            _ => "take another name",
+        })
+    })
 }

@@ -22,13 +22,13 @@ fn a_syntax_error_is_shown_where_it_is() {
         .code(2)
         .stderr(
             r#"
-            error: The script ends before it is complete
-             --> scripts/a.rhai:2:14
+            error: Nothing closes this "{"
+             --> scripts/a.rhai:1:9
               |
-            2 |     print(1);
-              |              ^
+            1 | if true {
+              |         ^
               |
-              = help: is a bracket or a brace not closed?
+              = help: write "}" at its end
             "#,
         )
         .run();

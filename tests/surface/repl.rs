@@ -59,13 +59,13 @@ fn nothing_runs_of_what_can_not_be_read() {
         .code(2)
         .stderr(
             "
-            error: The script ends before it is complete
-             --> <stdin>:2:9
+            error: Nothing closes this \"{\"
+             --> <stdin>:2:8
               |
             2 | fn f() {
-              |         ^
+              |        ^
               |
-              = help: is a bracket or a brace not closed?
+              = help: write \"}\" at its end
             ",
         )
         .run();

@@ -120,6 +120,18 @@ fn a_reserved_word_is_named_with_its_mend() {
         ["1:4 reserved-word: \"default\" is a reserved word | take another name"]
     );
     assert_eq!(
+        found("let x = null;"),
+        ["1:9 reserved-word: \"null\" is a reserved word | write () for no value"]
+    );
+    assert_eq!(
+        found("log::debug(1);"),
+        ["1:6 reserved-word: \"debug\" is a reserved word | write log::verbose"]
+    );
+    assert_eq!(
+        found("let x = True;"),
+        ["1:9 undefined-variable: There is no variable \"True\" | write true"]
+    );
+    assert_eq!(
         found("[1].map(|new| 1);"),
         ["1:10 reserved-word: \"new\" is a reserved word | take another name"]
     );
@@ -142,7 +154,7 @@ fn a_syntax_error_is_one_finding_of_its_file() {
         [
             "a.rhai:1:11 syntax: Expecting \")\" for a matching ( in this expression",
             "b.rhai:2:9 syntax: The string is not closed",
-            "c.rhai:2:6 syntax: The script ends before it is complete | is a bracket or a brace not closed?",
+            "c.rhai:1:8 syntax: Nothing closes this \"{\" | write \"}\" at its end",
         ]
     );
 }

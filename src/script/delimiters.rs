@@ -1,13 +1,31 @@
-//! What surrounds a place in a text that is being typed: code, a text in quotes, a comment.
+//! Brackets, strings and comments of a script, found without parsing it: also where it is being typed
+//! or can't be parsed.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// A text up to the cursor, read.
+/// A script, or the part of it before the cursor.
 #[derive(Debug, Default)]
 pub struct Scan {
     pub place: CursorContext,
-    /// The opening bracket of each closing one.
-    pub opened_at: BTreeMap<usize, usize>,
+    /// In the order of the opening ones.
+    pub brackets: Vec<Bracket>,
+    /// What is in double quotes, with them.
+    pub strings: Vec<Range<usize>>,
+}
+
+/// A bracket in code, by its byte. What closes it is the closing bracket at its place, of whichever
+/// kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bracket {
+    pub open: usize,
+    pub close: Option<usize>,
+}
+
+impl Scan {
+    /// Where the bracket was opened that is closed at `close`.
+    pub fn opened_at(&self, close: usize) -> Option<usize> {
+        self.brackets.iter().find(|it| it.close == Some(close)).map(|it| it.open)
+    }
 }
 
 /// Where the text ends.
@@ -24,7 +42,7 @@ pub enum CursorContext {
 /// What has begun and not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OpenDelimiter {
-    /// A bracket in code.
+    /// A bracket in code: which one.
     Bracket(usize),
     /// `${` in a text in backticks.
     Inserted,
@@ -49,7 +67,12 @@ pub fn scan(text: &str) -> Scan {
             _ if in_backticks => {}
             b'`' => open.push(OpenDelimiter::Backticks),
             quote @ (b'"' | b'\'') => match end_of_quoted(bytes, at) {
-                Some(end) => at = end,
+                Some(end) => {
+                    if quote == b'"' {
+                        scan.strings.push(at..end + 1);
+                    }
+                    at = end;
+                }
                 None => {
                     scan.place = if quote == b'"' {
                         CursorContext::Quoted(at)
@@ -69,10 +92,13 @@ pub fn scan(text: &str) -> Scan {
                     }
                 }
             }
-            b'(' | b'[' | b'{' => open.push(OpenDelimiter::Bracket(at)),
+            b'(' | b'[' | b'{' => {
+                open.push(OpenDelimiter::Bracket(scan.brackets.len()));
+                scan.brackets.push(Bracket { open: at, close: None });
+            }
             b')' | b']' | b'}' => {
-                if let Some(OpenDelimiter::Bracket(start)) = open.pop() {
-                    scan.opened_at.insert(at, start);
+                if let Some(OpenDelimiter::Bracket(which)) = open.pop() {
+                    scan.brackets[which].close = Some(at);
                 }
             }
             _ => {}
@@ -149,8 +175,9 @@ mod tests {
     fn brackets_find_their_beginning_past_those_in_texts() {
         let text = "a(b(\")\"), `${c(1)}`)";
         let scan = scan(text);
-        assert_eq!(scan.opened_at[&(text.len() - 1)], 1);
-        assert_eq!(scan.opened_at[&7], 3);
+        assert_eq!(scan.opened_at(text.len() - 1), Some(1));
+        assert_eq!(scan.opened_at(7), Some(3));
+        assert_eq!(scan.strings, [4..7]);
     }
 
     #[test]
