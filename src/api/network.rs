@@ -53,8 +53,7 @@ impl Network {
         let json = description_to_json(given)?;
         tokens::check(&json, DescriptionKind::Object)?;
         let project = project::name(&self.context)?;
-        let described =
-            spec::Network::read(&Field::root(&json), names::object(&project, &self.name))?;
+        let described = spec::Network::read(&Field::root(&json), &project, &self.name)?;
         self.context
             .policy
             .network(described.driver.as_deref().unwrap_or_default(), &described.driver_opts)?;

@@ -54,7 +54,8 @@ impl Volume {
         let project = project::name(&self.context)?;
         let described = spec::Volume::read(
             &Field::root(&json),
-            names::object(&project, &self.name),
+            &project,
+            &self.name,
             &self.context.project.directory,
         )?;
         self.context.policy.volume_options(
