@@ -138,7 +138,8 @@ impl<'a> Calls<'a> {
         }
         with_hint(
             failure,
-            meant(name, reading.names.iter().copied().filter(|known| *known != name)),
+            meant(name, reading.names.iter().copied().filter(|known| *known != name))
+                .or_else(|| names::of_other_languages(name).map(str::to_owned)),
         )
     }
 

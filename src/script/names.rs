@@ -114,7 +114,7 @@ impl Names {
                     return Some(format!("to call the function, write {name}(…)"));
                 }
                 meant(name, defined.variables.iter().map(String::as_str))
-                    .or_else(|| of_other_languages(name).map(|word| format!("write {word}")))
+                    .or_else(|| of_other_languages(name).map(str::to_owned))
             }
             MissingName::Module(name) => {
                 let own = self
@@ -177,12 +177,12 @@ impl Names {
 }
 
 /// Whether it is something that tests have beside what runbooks have.
-/// What Rhai writes for a value that other languages have under that name.
-fn of_other_languages(name: &str) -> Option<&'static str> {
+/// The next step for the name of a value in another language.
+pub fn of_other_languages(name: &str) -> Option<&'static str> {
     match name {
-        "True" | "TRUE" => Some("true"),
-        "False" | "FALSE" => Some("false"),
-        "None" | "NULL" | "Null" | "nil" | "undefined" => Some("() for no value"),
+        "True" | "TRUE" => Some("write true"),
+        "False" | "FALSE" => Some("write false"),
+        "None" | "NULL" | "Null" | "nil" | "undefined" => Some("write () for no value"),
         _ => None,
     }
 }

@@ -258,10 +258,10 @@ fn a_syntax_error_is_reported_alike_by_run_and_check() {
             "2:1",
             "Expecting \",\" to separate the items of this array literal",
         ),
-        ("let x = #{ a: 1", "1:16", "The script ends before it is complete"),
+        ("let x = #{ a: 1", "1:9", "Nothing closes this \"#{\""),
         ("let x = 5 +;", "1:12", "Unexpected \";\""),
         ("print(\"abc);", "1:7", "The string is not closed"),
-        ("if true {\n\n", "1:10", "The script ends before it is complete"),
+        ("if true {\n\n", "1:9", "Nothing closes this \"{\""),
         ("let é = 1;", "1:5", "Unexpected \"é\""),
     ] {
         let spc = || Spc::new().file("a.rhai", source);

@@ -304,7 +304,7 @@ fn one_database_runs_after_adopting_what_a_killed_compose_left() {
         }
         let events = machine.events();
         let mut description = described();
-        description["volumes"]["data"]["external"] = true.into();
+        description["volumes"]["data"] = json!({ "external": true, "name": "shop_data" });
         if (old, new) == (LeftoverState::Absent, LeftoverState::Absent) {
             continue;
         }
