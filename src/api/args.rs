@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named_with_the_mend() {
+    fn what_does_not_fit_is_named_with_the_fix() {
         for (words, expected) in [
             (vec!["--taget", "x"], "There is no option \"--taget\" | did you mean \"--target\"?"),
             (

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused_with_the_mend() {
+    fn what_is_no_duration_is_refused_with_the_fix() {
         let run = Fixture::new();
         assert_eq!(
             run.fails(r#"duration("soon")"#).message,

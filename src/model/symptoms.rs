@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_line_anywhere_in_a_log_gives_its_mend() {
+    fn a_known_line_anywhere_in_a_log_gives_its_fix() {
         for (log, advised) in [
             (
                 "Health: database does not answer: connection failed: FATAL:  password authentication failed for user \"postgres\"\n",

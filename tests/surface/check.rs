@@ -42,7 +42,7 @@ fn the_project_itself_is_clean() {
 }
 
 #[test]
-fn all_findings_come_in_one_go_with_their_rule_and_mend() {
+fn all_findings_come_in_one_go_with_their_rule_and_fix() {
     Spc::new()
         .file("spc.toml", "")
         .file("scripts/up.rhai", BROKEN)

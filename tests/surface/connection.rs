@@ -297,7 +297,7 @@ fn a_context_leads_to_its_engine_and_is_named_where_that_does_not_answer() {
 }
 
 #[test]
-fn a_context_that_is_missing_or_malformed_is_told_with_the_mend() {
+fn a_context_that_is_missing_or_malformed_is_told_with_the_fix() {
     with_context(STAGE)
         .env("DOCKER_CONTEXT", "stag")
         .args(["ps"])

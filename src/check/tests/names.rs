@@ -86,7 +86,7 @@ fn constants_of_other_files_are_those_that_they_export() {
 }
 
 #[test]
-fn a_reserved_word_is_named_with_its_mend() {
+fn a_reserved_word_is_named_with_its_fix() {
     let quoted = |word: &str| {
         format!(
             "reserved-word: \"{word}\" is a reserved word | as the key of a map write it in quotes: \"{word}\""

@@ -205,7 +205,7 @@ fn a_faulty_expression_is_named_at_its_dollar_sign() {
 }
 
 #[test]
-fn a_file_in_another_encoding_is_refused_with_the_mend() {
+fn a_file_in_another_encoding_is_refused_with_the_fix() {
     let utf16 = parse(&[0xff, 0xfe, b'A', 0], &environment).unwrap_err();
     assert_eq!(
         (utf16.message.as_str(), utf16.hint.as_str()),

@@ -82,7 +82,7 @@ fn a_context_that_is_not_there_is_told_with_the_nearest_name() {
 }
 
 #[test]
-fn a_malformed_context_is_told_with_its_file_its_place_and_the_mend() {
+fn a_malformed_context_is_told_with_its_file_its_place_and_the_fix() {
     let cases = [
         ("{\n\"Name\": }", "it is not JSON, at line 2, column 9"),
         (
