@@ -32,12 +32,30 @@ fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
 /// A value as YAML text that YAML 1.1 readers take for the same: what they would read as a bool, a
 /// number of base 60 or a date is quoted, which the library (YAML 1.2) doesn't do.
 fn written(value: &Value) -> Result<String, Failure> {
+    if has_merge_key(value) {
+        return Err(Failure::usage(
+            "The value can't be written as YAML: its key \"<<\" would be read as a merge",
+        )
+        .hint("write it as JSON, or rename the key"));
+    }
     let mut quoted = Vec::new();
     let mut value = value.clone();
     set_aside(&mut value, &mut quoted);
     let text = serde_yaml::to_string(&value)
         .map_err(|error| Failure::usage(format!("The value can't be written as YAML: {error}")))?;
     Ok(put_back(&text, &quoted))
+}
+
+/// Whether a map in the value has the key `<<`, which a reader of a value takes for a merge, in
+/// quotes or not.
+fn has_merge_key(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(has_merge_key),
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| key == "<<" || has_merge_key(value))
+        }
+        _ => false,
+    }
 }
 
 /// The text with the strings, quoted, in the place of their stand-ins.
@@ -199,9 +217,23 @@ mod tests {
         assert_eq!(Harness::new().text(script), expected);
     }
 
+    #[test]
+    fn a_key_that_would_be_read_as_a_merge_is_refused() {
+        let trial = Harness::new();
+        for value in [r##"#{ "<<": true }"##, r##"#{ a: [#{ "<<": #{ b: 1 } }] }"##] {
+            let failure = trial.fails(&format!("yaml::text({value})"));
+            assert_eq!(
+                failure.message,
+                "The value can't be written as YAML: its key \"<<\" would be read as a merge"
+            );
+        }
+        assert_eq!(trial.text(r##"yaml::parse(yaml::text(#{ a: "<<" })).a"##), "<<");
+    }
+
     proptest! {
         #[test]
         fn what_is_written_reads_back(key in ".{0,6}", text in ".{0,8}", word in "[0-9:._+TZa-f-]{0,8}", number: i32) {
+            prop_assume!(key != "<<");
             let value = serde_json::json!({ "outer": { "list": [text, word, number, null] }, key: true });
             let text = written(&value).unwrap();
             prop_assert_eq!(to_json(&parsed(&text, "The text").unwrap()).unwrap(), value, "{}", text);
