@@ -14,7 +14,7 @@ use super::secret::{self, Source};
 use super::stack::Stack;
 use crate::apply::bind_sources;
 use crate::compose::dotenv;
-use crate::compose::faults::ComparisonScope;
+use crate::compose::faults::{self, ComparisonScope};
 use crate::host::HostErrorKind;
 use crate::host::resolve::{resolve, shown};
 use crate::model::Failure;
@@ -53,11 +53,11 @@ impl Stack {
         if of_variable {
             json["profiles"] = profiles_of_variable(context).into();
         }
-        let project =
-            project(context, &name, &json, &context.project.directory, ComparisonScope::Whole)
-                .map_err(
-                    |failure| if of_variable { of_profiles_variable(failure) } else { failure },
-                )?;
+        let project = faults::read_map(&json, &|description, scope| {
+            project(context, &name, description, &context.project.directory, scope).map_err(
+                |failure| if of_variable { of_profiles_variable(failure) } else { failure },
+            )
+        })?;
         Ok(Self::of(context, name, project))
     }
 

@@ -10,6 +10,7 @@ use crate::api::describe::check_possible;
 use crate::model::Failure;
 use crate::model::spec::reader::WRONG_TYPE;
 use crate::model::spec::{Project, ReadOptions};
+use crate::model::suggest;
 
 /// A step of a path in a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub fn unknown_key(
 
 /// The key that was meant, if the failure for an unknown one names it.
 pub fn meant(failure: &Failure) -> Option<&str> {
-    failure.hint.as_ref()?.strip_prefix("did you mean \"")?.strip_suffix("\"?")
+    suggest::suggested(failure.hint.as_ref()?)
 }
 
 /// The failure for a map or list where something else has to be.

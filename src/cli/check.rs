@@ -1,5 +1,6 @@
 //! `spc check`: static checks of scripts.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,13 +67,25 @@ fn tell(session: &Session, common: &CommonOptions, report: &Report) -> u8 {
         report.findings.iter().for_each(|finding| lines.diagnostic(finding));
         lines.checked(report.files, errors, warnings);
     } else {
-        for finding in &report.findings {
-            diagnostics::print(&session.terminal, finding);
+        for finding in without_repeated_hints(&report.findings) {
+            diagnostics::print(&session.terminal, &finding);
             session.terminal.err("");
         }
         session.note(&summary(report.files, errors, warnings));
     }
     if report.findings.is_empty() { 0 } else { 2 }
+}
+
+/// The findings as a person reads them, one after the other: a long hint, such as a list of keys,
+/// stands below the first that has it.
+fn without_repeated_hints(findings: &[Diagnostic]) -> Vec<Diagnostic> {
+    const SHORT: usize = 80;
+    let mut shown = BTreeSet::new();
+    let mut findings = findings.to_vec();
+    for finding in &mut findings {
+        finding.hint.take_if(|hint| hint.len() > SHORT && !shown.insert(hint.clone()));
+    }
+    findings
 }
 
 fn summary(files: usize, errors: usize, warnings: usize) -> String {

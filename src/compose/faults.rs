@@ -1,4 +1,4 @@
-//! All that is wrong in a compose file, not only what is found first.
+//! All that is wrong in a description, of a compose file or a script, not only what is found first.
 //!
 //! A reader stops at the first fault. So what it stopped at is taken out of the description, and
 //! the rest is read again, until nothing is wrong any more. What is only wrong because something
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::ComposeFile;
 pub use super::file::MOST;
 use crate::model::failure::SpecPath;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, suggest};
 
 /// How much of a description is held against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,25 +39,35 @@ impl Faults {
     /// The first of them, with the others below it. What `spc.toml` refuses comes after what has to
     /// be corrected in the file.
     pub fn into_failure(self) -> Failure {
+        self.joined("also wrong in this file")
+    }
+
+    fn joined(self, title: &str) -> Failure {
         let Self { mut list, is_cut } = self;
         let at = list.iter().position(|failure| failure.kind != Kind::Policy).unwrap_or(0);
         let first = list.remove(at);
-        let mut lines: Vec<String> = list.iter().map(line).collect();
+        // A hint that several have is shown once.
+        let mut shown: BTreeSet<&str> = first.hint.as_deref().into_iter().collect();
+        let mut lines: Vec<String> = Vec::new();
+        for failure in &list {
+            let hint = failure.hint.as_deref().filter(|hint| shown.insert(hint));
+            lines.push(line(failure, hint));
+        }
         if is_cut {
             lines.push(format!("… and more: the first {MOST} are shown"));
         }
-        first.detail("also wrong in this file", lines.join("\n"))
+        first.detail(title, lines.join("\n"))
     }
 }
 
 /// `4:5: Unknown key "imge" in "services.a" (did you mean "image"?)`.
-fn line(failure: &Failure) -> String {
+fn line(failure: &Failure, hint: Option<&str>) -> String {
     let place = failure
         .place
         .as_ref()
         .map(|place| format!("{}:{}: ", place.line, place.column))
         .unwrap_or_default();
-    let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
     format!("{place}{}{hint}", failure.message)
 }
 
@@ -73,36 +83,7 @@ pub fn read<T>(
         Some(Err(failure)) => Some(failure),
         None => None,
     };
-    let mut search = FaultSearch {
-        description: description.clone(),
-        scope: ComparisonScope::Whole,
-        out: BTreeMap::new(),
-        taken: Vec::new(),
-    };
-    let mut list: Vec<Failure> = Vec::new();
-    for failure in &file.faults {
-        let keys = failure.path.as_ref().map(|path| path.keys.clone()).unwrap_or_default();
-        search.take_out(&keys, &keys, false);
-        list.push(failure.clone());
-    }
-    let mut next = found.or_else(|| read(&search.description, search.scope).err());
-    while let Some(failure) = next.take_if(|_| list.len() < MOST) {
-        let Some(at) = failure.path.as_ref().map(|path| search.narrowed(&path.keys)) else {
-            list.push(failure);
-            break;
-        };
-        let real = search.real(&at);
-        let follows = search.follows(&real);
-        let on_key = failure.path.as_ref().is_some_and(|path| path.on_key);
-        let goes_on = search.take_out(&at, &real, on_key);
-        if !follows {
-            list.push(renumbered(failure, &at, real));
-        }
-        if goes_on {
-            next = read(&search.description, search.scope).err();
-        }
-    }
-    let is_cut = next.is_some();
+    let (list, is_cut) = search(file.faults.clone(), found, description, read);
     // The active profiles stand in no file.
     let of_file =
         |failure: &Failure| failure.path.as_ref().is_none_or(|path| path.keys != ["profiles"]);
@@ -114,6 +95,60 @@ pub fn read<T>(
     list.sort_by_key(|failure| failure.place.as_ref().map(|place| (place.line, place.column)));
     list.dedup();
     Err(Faults { list, is_cut })
+}
+
+/// Reads the description of a script with `read`. Where that fails, the failure names all that is
+/// wrong in it.
+pub fn read_map<T>(
+    description: &Value,
+    read: &dyn Fn(&Value, ComparisonScope) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let found = match read(description, ComparisonScope::Whole) {
+        Ok(read) => return Ok(read),
+        Err(failure) => failure,
+    };
+    let (list, is_cut) = search(Vec::new(), Some(found), description, read);
+    Err(Faults { list, is_cut }.joined("also wrong in this description"))
+}
+
+/// The faults `known`, then `found`, what reading stopped at first, and all that is found with it
+/// taken out. Also whether there are more than [`MOST`].
+fn search<T>(
+    known: Vec<Failure>,
+    found: Option<Failure>,
+    description: &Value,
+    read: &dyn Fn(&Value, ComparisonScope) -> Result<T, Failure>,
+) -> (Vec<Failure>, bool) {
+    let mut search = FaultSearch {
+        description: description.clone(),
+        scope: ComparisonScope::Whole,
+        out: BTreeMap::new(),
+        taken: Vec::new(),
+    };
+    for failure in &known {
+        let keys = failure.path.as_ref().map(|path| path.keys.clone()).unwrap_or_default();
+        search.take_out(&keys, &keys, false);
+    }
+    let mut list = known;
+    let mut next = found.or_else(|| read(&search.description, search.scope).err());
+    while let Some(failure) = next.take_if(|_| list.len() < MOST) {
+        let Some(at) = failure.path.as_ref().map(|path| search.narrowed(&path.keys)) else {
+            list.push(failure);
+            break;
+        };
+        let real = search.real(&at);
+        let follows = search.follows(&real);
+        let on_key = failure.path.as_ref().is_some_and(|path| path.on_key);
+        let goes_on = search.take_out(&at, &real, on_key);
+        search.put_image_for(&at, &failure);
+        if !follows {
+            list.push(renumbered(failure, &at, real));
+        }
+        if goes_on {
+            next = read(&search.description, search.scope).err();
+        }
+    }
+    (list, next.is_some())
 }
 
 /// A description from which the faults are taken out one by one.
@@ -233,17 +268,27 @@ impl FaultSearch {
             }
             _ => {}
         }
-        // A service without either would be another fault.
-        if let [services, name, "image" | "build" | "extends" | "provider"] =
-            path.iter().map(String::as_str).collect::<Vec<_>>()[..]
+        self.description != before
+    }
+
+    /// Puts an image into the service that lost what says where its image is from: without one it
+    /// would have another fault.
+    fn put_image_for(&mut self, path: &[String], failure: &Failure) {
+        let [services, name, key] = path else { return };
+        let names_image = matches!(key.as_str(), "image" | "build" | "extends" | "provider")
+            || matches!(
+                failure.hint.as_deref().and_then(suggest::suggested),
+                Some("image" | "build")
+            );
+        if services == "services"
+            && names_image
             && let Some(service) =
-                self.description[services].get_mut(name).and_then(Value::as_object_mut)
+                self.description["services"].get_mut(name).and_then(Value::as_object_mut)
             && !service.contains_key("image")
             && !service.contains_key("build")
         {
             service.insert("image".into(), "x".into());
         }
-        self.description != before
     }
 }
 

@@ -30,6 +30,11 @@ pub fn did_you_mean<'a>(
     if all.is_empty() { None } else { Some(format!("there is: {}", all.join(", "))) }
 }
 
+/// The word that a hint of [`did_you_mean`] suggests.
+pub fn suggested(hint: &str) -> Option<&str> {
+    hint.strip_prefix("did you mean \"")?.strip_suffix("\"?")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

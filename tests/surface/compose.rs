@@ -205,7 +205,7 @@ fn a_key_of_compose_that_is_not_supported_yet_is_refused_by_name() {
           |     ^^^^
           |
           = called from: scripts/a.rhai:1:11, in the call of "compose"
-          = help: leave it out, or describe the same with the keys that are
+          = help: supported here: build, command, configs, container_name, depends_on, deploy, entrypoint, env_file, environment, extra_hosts, healthcheck, hostname, image, init, labels, logging, networks, ports, profiles, read_only, restart, scale, secrets, stop_grace_period, stop_signal, user, volumes, working_dir, x-spc-probe
         "#,
     );
 }
@@ -332,15 +332,15 @@ fn all_that_is_wrong_in_a_file_is_said_at_once() {
     refused(
         "services:\n  web: {imge: x}\n  db: {image: x, ports: [x], depends_on: [wbe, web]}\n",
         r#"
-        error: The service "web" has neither "image" nor "build"
-         --> docker-compose.yml:2:3
+        error: Unknown key "imge" in "services.web"
+         --> docker-compose.yml:2:9
           |
         2 |   web: {imge: x}
-          |   ^^^
+          |         ^^^^
           |
           = called from: scripts/a.rhai:1:11, in the call of "compose"
+          = help: did you mean "image"?
         also wrong in this file:
-            2:9: Unknown key "imge" in "services.web" (did you mean "image"?)
             3:26: "x" is not a port (write "HOST:CONTAINER", "IP:HOST:CONTAINER" or "CONTAINER"; a range is "8000-8003")
             3:43: There is no service "wbe" (did you mean "web"?)
         "#,
@@ -356,6 +356,6 @@ fn an_error_in_a_file_can_be_caught_read_and_thrown_again() {
             "let r = attempt(|| compose());\nprint(`${r.error.kind} in ${r.error.at.file}:${r.error.at.line}:${r.error.at.column}`);\nthrow r.error;",
         )
         .output();
-    assert_eq!((ended.code, ended.stdout.as_str()), (2, "usage in compose.yaml:2:3\n"));
-    assert!(ended.stderr.contains(" --> compose.yaml:2:3\n"), "{ended}");
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, "usage in compose.yaml:2:8\n"));
+    assert!(ended.stderr.contains(" --> compose.yaml:2:8\n"), "{ended}");
 }

@@ -59,7 +59,7 @@ fn a_key_of_compose_that_is_not_done_yet_is_refused_by_name() {
             1 | stack("spc", #{ services: #{ db: #{ image: "x", gpus: "all" } } });
               |                                                 ^^^^
               |
-              = help: leave it out, or describe the same with the keys that are
+              = help: supported here: build, command, configs, container_name, depends_on, deploy, entrypoint, env_file, environment, extra_hosts, healthcheck, hostname, image, init, labels, logging, networks, ports, profiles, read_only, restart, scale, secrets, stop_grace_period, stop_signal, user, volumes, working_dir, x-spc-probe
             "#,
         )
         .run();
@@ -138,6 +138,30 @@ fn a_circle_of_dependencies_is_named_in_full() {
 }
 
 #[test]
+fn a_run_names_all_that_is_wrong_in_a_description() {
+    Spc::new()
+        .runbook("stack(\"spc\", #{ services: #{\n    db: #{ imge: \"x\", ports: [\"x:1\"] },\n    web: #{ image: \"x\", expose: [80] },\n} });")
+        .code(2)
+        .stderr(
+            r#"
+            error: "x:1" is not a port
+             --> scripts/a.rhai:2:31
+              |
+            2 |     db: #{ imge: "x", ports: ["x:1"] },
+              |                               ^^^^^
+              |
+              = help: write "HOST:CONTAINER", "IP:HOST:CONTAINER" or "CONTAINER"; a range is "8000-8003"
+            also wrong in this description:
+                Unknown key "imge" in "services.db" (did you mean "image"?)
+                The Compose key "expose" in "services.web" is not supported yet (SUPPORTED)
+            "#
+            .replace("SUPPORTED", "supported here: build, command, configs, container_name, depends_on, deploy, entrypoint, env_file, environment, extra_hosts, healthcheck, hostname, image, init, labels, logging, networks, ports, profiles, read_only, restart, scale, secrets, stop_grace_period, stop_signal, user, volumes, working_dir, x-spc-probe")
+            .as_str(),
+        )
+        .run();
+}
+
+#[test]
 fn a_name_in_a_description_that_nothing_has_comes_with_the_nearest() {
     Spc::new()
         .runbook("stack(\"spc\", #{ services: #{\n    backend: #{ image: \"x\", depends_on: [\"reids\"] },\n    redis: #{ image: \"x\" },\n} });")
@@ -145,10 +169,10 @@ fn a_name_in_a_description_that_nothing_has_comes_with_the_nearest() {
         .stderr(
             r#"
             error: There is no service "reids"
-             --> scripts/a.rhai:2:29
+             --> scripts/a.rhai:2:42
               |
             2 |     backend: #{ image: "x", depends_on: ["reids"] },
-              |                             ^^^^^^^^^^
+              |                                          ^^^^^^^
               |
               = help: did you mean "redis"?
             "#,

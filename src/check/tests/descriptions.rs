@@ -114,6 +114,14 @@ stack("open", #{ services: open });
 }
 
 #[test]
+fn a_misspelt_image_is_the_only_finding_of_its_service() {
+    assert_eq!(
+        found("stack(\"x\", #{ services: #{ web: #{ imge: \"nginx\" } } });"),
+        ["1:36 unknown-key: Unknown key \"imge\" in \"services.web\" | did you mean \"image\"?"]
+    );
+}
+
+#[test]
 fn a_description_all_of_which_is_written_out_is_read_as_a_whole() {
     let text = "stack(\"x\", #{ services: #{\n    a: #{ image: \"a\", depends_on: [\"b\"] },\n    b: #{ image: \"b\", depends_on: [\"a\"] },\n} });\nstack(\"y\", #{ services: #{ c: #{ command: \"x\" } } });\nstack(\"My Shop\", #{});";
     assert_eq!(

@@ -21,7 +21,12 @@ fn wrong(text: &str) -> Vec<String> {
         ComparisonScope::Parts => Project::read_parts("shop", description, &options),
     });
     let lines = |faults: Faults| {
-        faults.list.iter().map(line).chain(faults.is_cut.then(|| "…".to_owned())).collect()
+        faults
+            .list
+            .iter()
+            .map(|failure| line(failure, failure.hint.as_deref()))
+            .chain(faults.is_cut.then(|| "…".to_owned()))
+            .collect()
     };
     found.map_or_else(lines, |_| Vec::new())
 }
@@ -53,7 +58,6 @@ secrets:
   key: {}
 ";
     let expected = [
-        "2:3: The service \"web\" has neither \"image\" nor \"build\"",
         "3:5: Unknown key \"imge\" in \"services.web\" (did you mean \"image\"?)",
         "4:22: \"x:1\" is not a port (write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\")",
         "4:38: \"y:2\" is not a port (write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\")",
@@ -120,4 +124,51 @@ fn a_file_without_faults_has_none() {
         ),
         [""; 0]
     );
+}
+
+#[test]
+fn a_key_that_is_why_there_is_no_image_is_the_only_fault() {
+    let hint = "spc";
+    for key in ["imge", "biuld", "extends", "provider"] {
+        let found = wrong(&format!("services:\n  web:\n    {key}: {hint}\n"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("3:5: "), "{found:?}");
+    }
+    assert_eq!(
+        wrong("services:\n  web:\n    portz: []\n"),
+        [
+            "2:3: The service \"web\" has neither \"image\" nor \"build\"",
+            "3:5: Unknown key \"portz\" in \"services.web\" (did you mean \"ports\"?)"
+        ]
+    );
+}
+
+#[test]
+fn a_description_of_a_script_names_all_its_faults_and_each_hint_once() {
+    let description = json!({ "services": {
+        "a": { "imge": "x", "expose": [80] },
+        "b": { "image": "x", "tmpfs": "/a", "ports": ["x:1"] },
+    } });
+    let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &|_| None };
+    let failure = read_map(&description, &|description, scope| match scope {
+        ComparisonScope::Whole => Project::read("shop", description, &options),
+        ComparisonScope::Parts => Project::read_parts("shop", description, &options),
+    })
+    .unwrap_err();
+    let mut lines: Vec<&str> = vec![&failure.message];
+    lines.extend(failure.details[0].text.lines());
+    let without_hints: Vec<&str> =
+        lines.iter().map(|line| line.split(" (").next().unwrap()).collect();
+    assert_eq!(
+        without_hints,
+        [
+            "The Compose key \"expose\" in \"services.a\" is not supported yet",
+            "Unknown key \"imge\" in \"services.a\"",
+            "\"x:1\" is not a port",
+            "The Compose key \"tmpfs\" in \"services.b\" is not supported yet",
+        ]
+    );
+    assert_eq!(failure.details[0].title, "also wrong in this description");
+    assert!(failure.hint.unwrap().starts_with("supported here: build, command, "));
+    assert_eq!(failure.details[0].text.matches("supported here").count(), 0);
 }

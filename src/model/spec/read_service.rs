@@ -320,22 +320,13 @@ impl Service {
         options: &ReadOptions<'_>,
     ) -> Result<Self, Failure> {
         let mut map = field.map()?;
-        // Such a service has its image elsewhere, or none.
-        map.refuse_unsupported(&["extends", "provider"])?;
         let build =
             map.read("build", |field| Build::read(field, options.directory, options.lookup))?;
         let image = map.read_filled("image", |field| {
             if build.is_some() { read_built_image(field) } else { field.image_name() }
         })?;
-        let image = match (image, &build) {
-            (Some(image), _) => image,
-            (None, Some(_)) => crate::model::names::built_image(project, name),
-            (None, None) => {
-                return Err(field.fail_key(format!(
-                    "The service \"{name}\" has neither \"image\" nor \"build\""
-                )));
-            }
-        };
+        let image = image
+            .or_else(|| build.as_ref().map(|_| crate::model::names::built_image(project, name)));
         let deploy = map.read("deploy", read_deploy)?.unwrap_or_default();
         let scale = map.read("scale", |field| count(field))?;
         if let (Some(scale), Some(replicas)) = (scale, deploy.replicas)
@@ -347,7 +338,7 @@ impl Service {
         }
         let service = Self {
             name: name.to_owned(),
-            image,
+            image: image.clone().unwrap_or_default(),
             build,
             command: map.read("command", read_command)?,
             entrypoint: map.read("entrypoint", read_command)?,
@@ -406,6 +397,11 @@ impl Service {
             ),
         };
         map.finish(UNSUPPORTED)?;
+        // Last: a misspelt "image", or a key such as "extends", is why there is none.
+        if image.is_none() {
+            return Err(field
+                .fail_key(format!("The service \"{name}\" has neither \"image\" nor \"build\"")));
+        }
         service.check(field)?;
         Ok(service)
     }

@@ -305,27 +305,6 @@ impl<'a> MapReader<'a> {
         })
     }
 
-    /// Refuses these keys of Compose's, before anything else is said of the map.
-    pub fn refuse_unsupported(&self, keys: &[&str]) -> Result<(), Failure> {
-        match self.map.iter().find(|(key, _)| keys.contains(&key.as_str())) {
-            Some((key, value)) => Err(self.unsupported(key, value)),
-            None => Ok(()),
-        }
-    }
-
-    fn unsupported(&self, key: &str, value: &Value) -> Failure {
-        let place = if self.field.path.is_empty() {
-            String::new()
-        } else {
-            format!(" in \"{}\"", self.field.name())
-        };
-        let failure = self
-            .field
-            .child(key, value)
-            .fail_key(format!("The Compose key \"{key}\"{place} is not supported yet"));
-        failure.hint("leave it out, or describe the same with the keys that are")
-    }
-
     /// Refuses every key not asked for; `unsupported` are Compose's own that are not done here.
     /// Keys `x-…` are free.
     pub fn finish(self, unsupported: &[&str]) -> Result<(), Failure> {
@@ -340,7 +319,12 @@ impl<'a> MapReader<'a> {
                 format!(" in \"{}\"", self.field.name())
             };
             if unsupported.contains(&key.as_str()) {
-                return Err(self.unsupported(key, value));
+                let failure = field
+                    .fail_key(format!("The Compose key \"{key}\"{place} is not supported yet"));
+                return Err(match self.supported() {
+                    Some(keys) => failure.hint(keys),
+                    None => failure,
+                });
             }
             let failure = field.fail_key(format!("Unknown key \"{key}\"{place}"));
             return Err(match suggest::did_you_mean(key, self.known.iter().copied()) {
@@ -349,6 +333,16 @@ impl<'a> MapReader<'a> {
             });
         }
         Ok(())
+    }
+}
+
+impl MapReader<'_> {
+    /// Which keys are read of such a map, as a hint.
+    fn supported(&self) -> Option<String> {
+        let mut known: Vec<&str> = self.known.clone();
+        known.sort_unstable();
+        known.dedup();
+        (!known.is_empty()).then(|| format!("supported here: {}", known.join(", ")))
     }
 }
 
