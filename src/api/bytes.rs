@@ -9,7 +9,7 @@ use crate::model::Failure;
 use crate::value::Bytes;
 use crate::value::options::bytes_of;
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Bytes>("bytes");
     engine.register_global_module(shared_module!(functions));
@@ -28,9 +28,9 @@ fn count(number: i64) -> Option<u64> {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// A size, from Compose's text: a number with `b k m g t`, powers of 1024. It is compared,
-    /// added, multiplied; `.bytes` is an integer; printed it is text again. Throws `usage` for
-    /// text that is none.
+    /// A size, from Compose's notation: a number with `b k m g t`, in powers of 1024. Sizes can be
+    /// compared, added and multiplied; `.bytes` is an integer, and a printed size has the same
+    /// notation again. Throws `usage` if the text is not a size.
     ///
     /// ```rhai
     /// assert_eq(bytes("64m").bytes, 67108864);
@@ -41,7 +41,7 @@ mod functions {
         Ok(crate::model::size::parse_bytes(text).map(Bytes).map_err(Failure::usage)?)
     }
 
-    /// A size, from an integer of bytes.
+    /// A size, from a number of bytes.
     ///
     /// ```rhai
     /// assert_eq(bytes(1024), bytes("1k"));
@@ -51,7 +51,7 @@ mod functions {
         Ok(bytes_of(&size.into())?)
     }
 
-    /// All of it, as an integer.
+    /// The size in bytes, as an integer.
     #[rhai_fn(get = "bytes", pure)]
     pub fn integer(size: &mut Bytes) -> i64 {
         size.integer()
@@ -87,7 +87,7 @@ mod functions {
         sized(count(by).and_then(|by| size.0.checked_div(by)))
     }
 
-    /// How many times the other.
+    /// How many times larger this size is than the other one.
     #[expect(clippy::cast_precision_loss, reason = "a ratio")]
     #[rhai_fn(name = "/")]
     pub fn ratio(left: Bytes, right: Bytes) -> f64 {

@@ -1,4 +1,4 @@
-//! `certificate::`: self-signed certificates, and until when a certificate is valid.
+//! `certificate::`: creates self-signed certificates, and reads how long a certificate is valid.
 
 mod names;
 mod self_signed;
@@ -17,21 +17,21 @@ use super::{Raw, paths, placed};
 use crate::model::Failure;
 use crate::value::{Options, Record, Time};
 
-/// Makes `certificate::` known.
+/// Registers `certificate::`.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("certificate", shared_module!(module, "certificate"));
 }
 
-/// Permission bits of a key: its owner's alone.
+/// Permission bits of a key file: only its owner can read it.
 const PRIVATE: u32 = 0o600;
 
-/// Days of validity where nothing is said.
+/// Days of validity by default.
 const DEFAULT_DAYS: i64 = 365;
 
-/// A hundred years: longer than anything that checks it.
+/// A hundred years: no certificate needs more.
 const MOST_DAYS: i64 = 36_500;
 
-/// What a self-signed certificate is to be, as it was asked for.
+/// A self-signed certificate as a script requested it.
 pub(super) struct Request {
     names: Vec<String>,
     days: i64,
@@ -120,7 +120,7 @@ fn inspect(context: &Context, path: &str) -> Result<Record, Failure> {
     ))
 }
 
-/// A host name or address; other kinds of names are none of a server's.
+/// A host name or an address. Other kinds of names don't name a server.
 fn text_of(name: &GeneralName<'_>) -> Option<Dynamic> {
     match name {
         GeneralName::DNSName(name) => Some((*name).into()),
@@ -133,13 +133,13 @@ fn text_of(name: &GeneralName<'_>) -> Option<Dynamic> {
 
 #[export_module]
 mod module {
-    /// Writes a new key and a self-signed certificate for it, both in PEM form. The key file can be
-    /// read by its owner only. It is written first, so where the certificate is, its key is
-    /// too. Files that are there are replaced.
+    /// Writes a new key and a self-signed certificate for it, both in PEM form. Only the owner can
+    /// read the key file. The key is written first, so if the certificate exists, its key does too.
+    /// Existing files are replaced.
     ///
     /// Options: `names`, the host names (also `*.example.org`) and IP addresses of the server;
-    /// `days`, how long it is valid (365). A name in another alphabet is written in its ASCII
-    /// form. Throws `usage` for what is neither a name nor an address.
+    /// `days`, how long the certificate is valid (365). A name in another alphabet is written in
+    /// its ASCII form. Throws `usage` if a name is neither a host name nor an address.
     ///
     /// ```rhai
     /// certificate::write_self_signed("tls.crt", "tls.key", #{ names: ["localhost", "127.0.0.1"], days: 90 });
@@ -155,9 +155,9 @@ mod module {
         placed(&call, |context| super::write_self_signed(context, certificate, key, &options))
     }
 
-    /// Reads a certificate in PEM form, the first one in the file. The result has `names` (host
-    /// names and addresses it is for), `starts` and `ends` (the times between which it is
-    /// valid). Throws `usage` if the file holds no certificate.
+    /// Reads the first certificate in a file in PEM form. The result has `names` (its host names
+    /// and addresses), and `starts` and `ends` (the times between which it is valid). Throws
+    /// `usage` if the file contains no certificate.
     ///
     /// ```rhai
     /// certificate::write_self_signed("tls.crt", "tls.key", #{ names: ["localhost"], days: 90 });

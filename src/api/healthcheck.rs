@@ -1,4 +1,4 @@
-//! `healthcheck`: a container's check, run now.
+//! `healthcheck`: runs a container's health check now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::model::spec::reader::Field;
 use crate::value::json::to_json;
 use crate::value::{Options, Record};
 
-/// What is run, and how often.
+/// The check to run, and how often.
 pub(super) struct HealthcheckOptions {
     test: Option<HealthTest>,
     interval: Duration,
@@ -30,7 +30,7 @@ pub(super) struct HealthcheckOptions {
 }
 
 impl HealthcheckOptions {
-    /// Reads the options of healthcheck.
+    /// Reads the options of `healthcheck`.
     pub(super) fn read(given: Map) -> Result<Self, Failure> {
         let mut options = Options::new(given, "options of healthcheck");
         let test = match options.take("test") {
@@ -50,7 +50,7 @@ impl HealthcheckOptions {
     }
 }
 
-/// Runs the effective check, or the given one, until it passes or the retries are used up.
+/// Runs the effective check, or the given one, until it passes or no retries are left.
 pub(super) fn once(
     context: &Arc<Context>,
     project: &str,
@@ -111,8 +111,8 @@ fn record(result: &ProbeResult) -> Record {
 pub mod functions {
     use super::*;
 
-    /// Run a service's effective health check now: `ok code output elapsed_ms`. Throws only where
-    /// there is none.
+    /// Run a service's effective health check now: `ok code output elapsed_ms`. Throws only if
+    /// there is no check.
     ///
     /// ```
     /// let health = healthcheck(service("db"));
@@ -122,8 +122,8 @@ pub mod functions {
         of_service_with(service, Map::new())
     }
 
-    /// With options: `test interval timeout retries`, and `assume`: what a plan takes it to answer,
-    /// as in `exec` (a plan takes it to pass).
+    /// With options: `test interval timeout retries`, and `assume`: the answer in a plan, as in
+    /// `exec` (by default the check passes).
     #[rhai_fn(name = "healthcheck", return_raw)]
     pub fn of_service_with(service: Service, options: Map) -> Raw<Record> {
         let container = service.running()?;
@@ -137,8 +137,8 @@ pub mod functions {
         of_container_with(container, Map::new())
     }
 
-    /// With options: `test interval timeout retries`, and `assume`: what a plan takes it to answer,
-    /// as in `exec` (a plan takes it to pass).
+    /// With options: `test interval timeout retries`, and `assume`: the answer in a plan, as in
+    /// `exec` (by default the check passes).
     #[rhai_fn(name = "healthcheck", return_raw)]
     pub fn of_container_with(container: Container, options: Map) -> Raw<Record> {
         let project = super::super::project::name(&container.context)?;
@@ -146,7 +146,7 @@ pub mod functions {
         Ok(once(&container.context, &project, &container.name, options)?)
     }
 
-    /// Run the check of the service of that name, of the project at hand.
+    /// Run the check of the service with this name, in the current project.
     #[rhai_fn(name = "healthcheck", return_raw)]
     pub fn of_name(context: NativeCallContext, service: &str) -> Raw<Record> {
         of_service(Service::at_hand(&Context::of(&context)?, service)?)

@@ -27,8 +27,8 @@ pub(super) struct OneOffOptions {
     assumed: Option<ExecResult>,
 }
 
-/// Reads the options of run. `no_deps` is only for a container of a service: one of an image
-/// depends on nothing.
+/// Reads the options of `run`. `no_deps` is only for a container of a service, because a container
+/// of an image has no dependencies.
 pub(super) fn options(
     context: &Context,
     given: Map,
@@ -53,7 +53,8 @@ pub(super) fn options(
     Ok(read)
 }
 
-/// A command in a container made like the service's; the service's own if none is given.
+/// Runs a command in a new container with the settings of the service. Without a command, runs the
+/// service's own.
 pub(super) fn for_service(
     service: &Service,
     command: Option<&Dynamic>,
@@ -130,7 +131,7 @@ fn checked(
     if !check || ended.code == 0 {
         return Ok(answer);
     }
-    // Read here, so that a plan says on what it depends.
+    // Read the code here, so that a plan names this line as the one that depends on the answer.
     let _ = answer.get("code")?;
     let failure = Failure::new(
         Kind::Exec,
@@ -150,9 +151,9 @@ fn checked(
 pub mod functions {
     use super::*;
 
-    /// Run a command in a new container of an image and remove it: `code ok stdout stderr
-    /// elapsed_ms`. An image that is missing is built if a stack described before builds it,
-    /// and pulled otherwise.
+    /// Run a command in a new container of an image and remove the container: `code ok stdout
+    /// stderr elapsed_ms`. A missing image is built if an earlier description in this run builds
+    /// it, else pulled.
     ///
     /// ```
     /// let version = run("redis:7-alpine", ["redis-server", "--version"]).stdout;
@@ -162,8 +163,8 @@ pub mod functions {
         Ok(for_image(&*Context::of(&context)?, image, Some(&command), Map::new())?)
     }
 
-    /// The same with options: `environment user working_dir timeout check`, and `assume`, what a
-    /// plan takes it to answer, as in `exec`.
+    /// The same with options: `environment user working_dir timeout check`, and `assume`, the
+    /// answer in a plan, as in `exec`.
     #[rhai_fn(name = "run", return_raw)]
     pub fn run_image_with(
         context: NativeCallContext,

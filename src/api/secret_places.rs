@@ -1,5 +1,5 @@
-//! A secret at every place where a script can write text: it is refused, or delivered. Its token
-//! reaches no engine.
+//! A secret in every place where a script can write text: spc rejects it or delivers it, and its
+//! token reaches no engine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::model::secret::Secrets;
 
 const VALUE: &str = "correct horse battery";
 
-/// A project with a secret `key`, an engine, and all that the engine is sent.
+/// A project with a secret `key`, an engine, and a record of all calls to the engine.
 struct Bench {
     trial: Harness,
     engine: SimEngine,
@@ -68,7 +68,7 @@ impl Bench {
         Self { trial, engine, sent }
     }
 
-    /// The token, hidden and exposed.
+    /// The token of the secret, and its exposed form.
     fn tokens(&self) -> [String; 2] {
         let hidden = self.trial.text("`${secret(\"key\")}`");
         let exposed = Secrets::exposed(&hidden);
@@ -92,7 +92,7 @@ impl Bench {
     }
 }
 
-/// Every key that a description may have, with a text, number or truth value in each.
+/// A description with every possible key, whose values are texts, numbers or booleans.
 fn everything() -> Value {
     json!({
         "name": "shop", "version": "3.9", "profiles": ["extra"],
@@ -154,7 +154,7 @@ fn at<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
     })
 }
 
-/// The description with the text at `path`, and with the key there renamed to it.
+/// The descriptions in which the text at `path`, or the key there, is replaced by `text`.
 fn with_text(path: &[String], text: &str) -> Vec<Value> {
     let mut changed = Vec::new();
     let mut value = everything();
@@ -170,7 +170,7 @@ fn with_text(path: &[String], text: &str) -> Vec<Value> {
     changed
 }
 
-/// Whether the text is the value of a variable in `environment`.
+/// Whether `text` is the value of a variable in `environment`.
 fn is_variables_value(description: &Value, text: &str) -> bool {
     let services = &description["services"];
     services["app"]["environment"]["A"] == *text
@@ -266,8 +266,8 @@ fn what_is_delivered_is_the_value_and_the_engine_never_sees_a_token() {
     }
 }
 
-/// What is tried, with `S` a secret's token or its exposed form, in a project that has a container
-/// `app`.
+/// Lines of a script that have to fail in a project with a container `app`. `S` is the token of a
+/// secret, or its exposed form.
 const REFUSED: [&str; 49] = [
     r#"stack(S, #{ services: #{} })"#,
     r#"stack(#{ name: S, services: #{} })"#,
@@ -343,7 +343,7 @@ fn a_secret_in_a_name_an_option_a_path_or_an_argument_is_refused() {
 fn a_secret_itself_is_refused_like_its_text() {
     for attempt in REFUSED {
         let bench = Bench::new();
-        // Where text is wanted, a secret is another type.
+        // These functions expect a string, and a secret has another type.
         bench.trial.fails(&format!("let S = secret(\"key\"); {attempt}"));
         bench.sent_no_token(attempt);
     }

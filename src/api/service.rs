@@ -23,7 +23,7 @@ use crate::model::{Failure, Kind};
 use crate::value::Record;
 
 impl Service {
-    /// The service called `name`; the failure names the nearest.
+    /// The service with this name; the failure suggests the most similar name.
     pub(super) fn of(stack: &Stack, name: &str) -> Result<Self, Failure> {
         let known = stack.service_names()?;
         if known.contains(name) {
@@ -32,7 +32,7 @@ impl Service {
         Err(unknown("service", name, known.iter()))
     }
 
-    /// A service of the project at hand.
+    /// A service of the current project.
     pub(super) fn at_hand(context: &Arc<Context>, name: &str) -> Result<Self, Failure> {
         let stack = Stack {
             context: context.clone(),
@@ -49,7 +49,7 @@ impl Service {
         Ok(containers)
     }
 
-    /// The first container that runs.
+    /// The first running container.
     pub(super) fn running(&self) -> Result<observed_state::Container, Failure> {
         let containers = self.containers()?;
         let there = containers.first().map(|container| container.status.clone());
@@ -75,8 +75,8 @@ impl Service {
         })
     }
 
-    /// Whether it is described without a container, or `scale(0)` took the last one: `up` makes
-    /// none.
+    /// Whether the number of containers is 0, in the description or by `scale(0)`: `up` creates
+    /// none then.
     fn is_scaled_down(&self) -> bool {
         let context = &self.stack.context;
         let described =
@@ -92,9 +92,9 @@ impl Service {
         }
     }
 
-    /// Refuses to do something with its containers where the project is not the script's own: `run
-    /// a command in the service`. The engine's guard would name a container that nobody asked
-    /// for.
+    /// Rejects an action on the service's containers if the project is not the script's own;
+    /// `doing` is for example `run a command in the service`. The engine's guard would reject it
+    /// too, but name a container that the script didn't mention.
     pub(super) fn may_use(&self, doing: &str) -> Result<(), Failure> {
         let context = &self.stack.context;
         task::wait(context, async {
@@ -216,7 +216,7 @@ impl Service {
         let number: u16 = number.parse().map_err(|_| wrong())?;
         let containers = self.containers()?;
         if !containers.iter().any(|container| container.state == ContainerState::Running) {
-            // Its ports are published while it runs.
+            // The container publishes its ports only while it runs.
             return self.running().map(|_| i64::from(number));
         }
         let found = containers
@@ -261,19 +261,20 @@ pub mod functions {
         service.name.clone()
     }
 
-    /// The stack it is of.
+    /// The stack that the service belongs to.
     #[rhai_fn(get = "stack", pure)]
     pub fn stack(service: &mut Service) -> Stack {
         service.stack.clone()
     }
 
-    /// Docker's word for its containers' state, the worst of them; `missing` if there is none.
+    /// Docker's word for the state of its containers, the worst of them; `missing` if it has no
+    /// container.
     #[rhai_fn(get = "state", return_raw, pure)]
     pub fn state(service: &mut Service) -> Raw<String> {
         Ok(service.state()?)
     }
 
-    /// The image it is described with, or runs.
+    /// The image in its description, or of its containers.
     #[rhai_fn(get = "image", return_raw, pure)]
     pub fn image(service: &mut Service) -> Raw<String> {
         if let Some(described) =
@@ -292,7 +293,7 @@ pub mod functions {
             .into())
     }
 
-    /// How many containers run.
+    /// The number of running containers.
     #[rhai_fn(return_raw, pure)]
     pub fn count(service: &mut Service) -> Raw<i64> {
         let running = service
@@ -316,21 +317,22 @@ pub mod functions {
             .collect())
     }
 
-    /// Wait until it is `"ready"` or `"completed"`, as long as its own check allows.
+    /// Wait until the service is `"ready"` or `"completed"`, for as long as its health check
+    /// allows.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait(service: &mut Service, until: &str) -> Raw<()> {
         Ok(service.wait(until, &Patience::default())?)
     }
 
-    /// Wait until it is `"ready"` or `"completed"`, at most `timeout`; throws `timeout`. A map has
-    /// the options `timeout` and `assume`: a plan takes it to come in time, with `assume:
-    /// false` not to.
+    /// Wait until the service is `"ready"` or `"completed"`, at most `timeout`; throws `timeout`. A
+    /// map has the options `timeout` and `assume`: with `assume: false` a plan continues as if the
+    /// wait timed out.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait_for(service: &mut Service, until: &str, timeout: Dynamic) -> Raw<()> {
         Ok(service.wait(until, &Patience::read(&timeout)?)?)
     }
 
-    /// Run its health check now, once: `ok code output elapsed_ms`.
+    /// Run the service's health check once now: `ok code output elapsed_ms`.
     #[rhai_fn(return_raw, pure)]
     pub fn probe(service: &mut Service) -> Raw<Record> {
         let container = service.running()?;
@@ -343,38 +345,38 @@ pub mod functions {
         )?)
     }
 
-    /// Have so many containers. Later runs of `up` keep the number until `down`, and say so; where
-    /// the description has a number, `scale` or `replicas`, the next `up` goes by that.
+    /// Set the number of containers. Later runs of `up` keep this number until `down`, and say so.
+    /// If the description contains a number (`scale` or `replicas`), the next `up` uses that one.
     #[rhai_fn(name = "scale", return_raw, pure)]
     pub fn scale(service: &mut Service, count: i64) -> Raw<Record> {
         Ok(service.scale(count)?)
     }
 
-    /// Start its stopped containers as they are, and wait until they are ready.
+    /// Start the service's stopped containers without changes, and wait until they are ready.
     #[rhai_fn(name = "start", return_raw, pure)]
     pub fn start(service: &mut Service) -> Raw<Record> {
         Ok(service.lifecycle(Lifecycle::Start)?)
     }
 
-    /// Stop its containers.
+    /// Stop the service's containers.
     #[rhai_fn(name = "stop", return_raw, pure)]
     pub fn stop(service: &mut Service) -> Raw<Record> {
         Ok(service.lifecycle(Lifecycle::Stop)?)
     }
 
-    /// Restart its containers, and wait until they are ready.
+    /// Restart the service's containers, and wait until they are ready.
     #[rhai_fn(name = "restart", return_raw, pure)]
     pub fn restart(service: &mut Service) -> Raw<Record> {
         Ok(service.lifecycle(Lifecycle::Restart)?)
     }
 
-    /// Send KILL to its containers.
+    /// Send KILL to the service's containers.
     #[rhai_fn(name = "kill", return_raw, pure)]
     pub fn kill(service: &mut Service) -> Raw<()> {
         kill_with(service, "KILL")
     }
 
-    /// Send a signal to its containers: `"HUP"`.
+    /// Send a signal to the service's containers: `"HUP"`.
     #[rhai_fn(name = "kill", return_raw, pure)]
     pub fn kill_with(service: &mut Service, signal: &str) -> Raw<()> {
         for container in service
@@ -388,25 +390,26 @@ pub mod functions {
         Ok(())
     }
 
-    /// Its log: a list of lines.
+    /// The service's log: a list of lines.
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs(service: &mut Service) -> Raw<Dynamic> {
         Ok(service.logs(Map::new())?)
     }
 
-    /// Its log, with `follow tail since "until" timestamps assume`; see `help stack.logs`.
+    /// The service's log, with `follow tail since "until" timestamps assume`; see `help
+    /// stack.logs`.
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs_with(service: &mut Service, options: Map) -> Raw<Dynamic> {
         Ok(service.logs(options)?)
     }
 
-    /// The host port under which a port is published: `8000`, or `"53/udp"`.
+    /// The host port that publishes a container port: `8000`, or `"53/udp"`.
     #[rhai_fn(name = "port", return_raw, pure)]
     pub fn port(service: &mut Service, target: Dynamic) -> Raw<i64> {
         Ok(service.port(&target)?)
     }
 
-    /// The text of a file in its first running container.
+    /// The text of a file in the service's first running container.
     #[rhai_fn(name = "read", return_raw, pure)]
     pub fn read(service: &mut Service, path: &str) -> Raw<String> {
         let container = service.running()?;
@@ -414,15 +417,16 @@ pub mod functions {
         Ok(files::read(&service.stack.context, &container.id, path)?)
     }
 
-    /// The same with `assume`: the text, or a list or map as JSON, that a plan goes on with where
-    /// it makes or changes the container.
+    /// The same with `assume`: the text (or a list or map, as JSON) that a plan continues with if
+    /// it creates or changes the container.
     #[rhai_fn(name = "read", return_raw, pure)]
     pub fn read_with(service: &mut Service, path: &str, options: Map) -> Raw<String> {
         let container = service.running()?;
         Ok(files::read_with(&service.stack.context, &container.id, path, options)?)
     }
 
-    /// Write a file into each of its running containers; its folder has to be there.
+    /// Write a file into each running container of the service. The folder of the file has to
+    /// exist.
     #[rhai_fn(name = "write", return_raw, pure)]
     pub fn write(service: &mut Service, path: &str, text: &str) -> Raw<()> {
         let running: Vec<_> = service
@@ -439,24 +443,24 @@ pub mod functions {
         Ok(())
     }
 
-    /// Run the service's own command once, in a container of its own: `code ok stdout stderr
-    /// elapsed_ms`. The container is made like the service's, without its name, ports and
-    /// addresses, and removed afterwards. Networks, volumes and services that it depends on are
-    /// made and brought up if they are missing.
+    /// Run the service's own command once, in a new container: `code ok stdout stderr elapsed_ms`.
+    /// The container has the settings of the service, without its name, ports and addresses, and is
+    /// removed afterwards. Missing networks, volumes and services that it depends on are created
+    /// and brought up.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run_own(service: &mut Service) -> Raw<Record> {
         Ok(run::for_service(service, None, Map::new())?)
     }
 
     /// The same with options: `environment user working_dir timeout check no_deps assume`. With
-    /// `no_deps: true` no other service is brought up; `assume` is what a plan takes it to
-    /// answer, as in `exec`.
+    /// `no_deps: true` no other service is brought up. `assume` is the answer in a plan, as in
+    /// `exec`.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run_own_with(service: &mut Service, options: Map) -> Raw<Record> {
         Ok(run::for_service(service, None, options)?)
     }
 
-    /// Run another command in such a container.
+    /// Run another command in such a new container.
     #[rhai_fn(name = "run", return_raw, pure)]
     pub fn run(service: &mut Service, command: Dynamic) -> Raw<Record> {
         Ok(run::for_service(service, Some(&command), Map::new())?)

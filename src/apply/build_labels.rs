@@ -1,6 +1,6 @@
-//! Whether the labels that spc gave an image at its build are the image's own. An image has the
-//! labels of the one that it begins with: where Docker Compose or a person builds on what spc
-//! built, spc's labels are still there and speak of the other image.
+//! Finds out whether the build labels of an image belong to this image or to its base image. The
+//! engine copies the labels of a base image. If Docker Compose or a person builds an image on one
+//! of spc's, the new image has spc's labels, but they describe the base.
 
 use super::observe::{EngineObject, find_image};
 use crate::engine::Engine;
@@ -9,8 +9,8 @@ use crate::model::image_reference::canonical;
 use crate::model::names::label;
 use crate::model::{Failure, Kind};
 
-/// The labels that say what an image was built from: together, no two builds of spc have the same
-/// ones.
+/// The labels that say what an image was built from. No two builds of spc have the same values in
+/// all of them.
 const OF_BUILD: [&str; 5] =
     [label::BUILD, label::BASE, label::ARGUMENTS, label::TARGET, label::BUILD_SECRETS];
 
@@ -19,9 +19,9 @@ pub(super) fn of_names(names: &[String]) -> String {
     names.iter().map(|name| canonical(name)).collect::<Vec<_>>().join(",")
 }
 
-/// Whether spc built the image itself, by the names that it gave it then; nothing where the image
-/// is from before spc noted them. An image that was given another name since still has one of
-/// those, or is not known any more.
+/// Whether spc built this image itself, by the names that it gave the image. `None` if the image is
+/// older than this label. An image that got another name later still has one of those names, or no
+/// name at all.
 pub fn are_of_image(found: &EngineObject) -> Option<bool> {
     let noted = found.labels.get(label::IMAGE)?;
     let tags = found.json["RepoTags"]
@@ -33,8 +33,8 @@ pub fn are_of_image(found: &EngineObject) -> Option<bool> {
     Some(names.peek().is_none() || names.any(|name| noted.split(',').any(|noted| noted == name)))
 }
 
-/// Refuses an image that a newer spc built: whether it is as it would be built now can't be told.
-/// One that somebody built on such an image only has its labels.
+/// Rejects an image that a newer spc built: this version can't tell whether it is up to date. An
+/// image that someone built on such an image only inherited its labels.
 pub(super) fn check_format(found: &EngineObject, image: &str) -> Result<(), Failure> {
     let format = found.labels.get(label::FORMAT).map(String::as_str);
     match format::check_labels(format) {
@@ -49,8 +49,9 @@ pub(super) fn check_format(found: &EngineObject, image: &str) -> Result<(), Fail
     }
 }
 
-/// Whether what the labels say was said of the image. `bases`: what its Dockerfile begins with. An
-/// image from before spc noted names has inherited its labels if one of those has the very same.
+/// Whether the labels describe this image. `bases` are the images that its Dockerfile begins with.
+/// An image without recorded names inherited its labels if one of its bases has exactly the same
+/// ones.
 pub(super) async fn are_own(
     engine: &dyn Engine,
     found: &EngineObject,
@@ -63,7 +64,7 @@ pub(super) async fn are_own(
         OF_BUILD.iter().all(|key| base.labels.get(*key) == found.labels.get(*key))
     };
     for base in bases {
-        // What can't be looked at has given it nothing, as far as anybody knows.
+        // A base image that can't be inspected is treated as one without labels.
         if let Ok(Some(base)) = find_image(engine, base).await
             && base.id != found.id
             && has_same(&base)

@@ -1,4 +1,4 @@
-//! `model` → the engine's models: bodies of create calls.
+//! Makes the bodies of the engine's create calls from `model`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -19,16 +19,16 @@ use crate::model::spec::{
     Condition, Healthcheck, Mount, MountSource, Network, Project, Restart, Service, Volume,
 };
 
-/// What a container is made from beyond its service.
+/// The information for a container that its service does not contain.
 pub struct ContainerRequest<'a> {
     pub project: &'a Project,
     pub service: &'a Service,
     pub number: u32,
-    /// Reachable under the service's name from its start.
+    /// Whether the container has the service's name as alias from its start.
     pub alias: bool,
     /// `<key id>:<fingerprint>` of its secrets.
     pub fingerprint: Option<&'a str>,
-    /// Target → name of anonymous volumes taken over from the container it replaces.
+    /// Target → name of the anonymous volumes that are taken over from the replaced container.
     pub inherited: &'a BTreeMap<String, String>,
     pub secrets: &'a Secrets,
     pub api: ApiVersion,
@@ -36,7 +36,7 @@ pub struct ContainerRequest<'a> {
     pub run: &'a str,
 }
 
-/// The body of a container's create call. Secrets exposed in the environment are revealed here and
+/// The body of a container's create call. Exposed secrets in the environment are revealed here and
 /// nowhere else.
 pub fn container(request: &ContainerRequest<'_>) -> models::ContainerCreateBody {
     let service = request.service;
@@ -55,7 +55,7 @@ pub fn container(request: &ContainerRequest<'_>) -> models::ContainerCreateBody 
         working_dir: service.working_dir.clone(),
         hostname: service.hostname.clone(),
         labels: Some(labels(request)),
-        // Without `exposed_ports` a binding publishes nothing, silently.
+        // Without `exposed_ports` the engine silently publishes nothing.
         exposed_ports: Some(service.ports.iter().map(crate::model::spec::Port::key).collect()),
         healthcheck: service.healthcheck.as_ref().map(|check| healthcheck(check, request.api)),
         stop_signal: service.stop_signal.clone(),
@@ -74,7 +74,8 @@ pub fn container(request: &ContainerRequest<'_>) -> models::ContainerCreateBody 
     }
 }
 
-/// The networks after the first, which older engines take only by `connect`: name and endpoint.
+/// The networks after the first one: name and endpoint. Older engines accept them only by
+/// `connect`.
 pub fn further_networks(
     project: &Project,
     service: &Service,
@@ -182,7 +183,8 @@ fn host_config(request: &ContainerRequest<'_>, network: Option<String>) -> model
     }
 }
 
-/// Bind mounts whose source is made if missing go as `binds`: the engine makes it for those only.
+/// Bind mounts whose source is created if it is missing go into `binds`: the engine creates it only
+/// for those.
 fn mounts(request: &ContainerRequest<'_>) -> (Vec<String>, Vec<models::Mount>) {
     let (mut binds, mut mounts) = (Vec::new(), Vec::new());
     for mount in &request.service.volumes {
@@ -196,7 +198,7 @@ fn mounts(request: &ContainerRequest<'_>) -> (Vec<String>, Vec<models::Mount>) {
                     *nocopy,
                 ));
             }
-            // Taken over from the replaced container under its name.
+            // Taken over from the replaced container, under the same name.
             MountSource::Anonymous if request.inherited.contains_key(&mount.place()) => {}
             MountSource::Anonymous => mounts.push(volume_mount(target, None, *read_only, false)),
             MountSource::Bind { path, create } => {
@@ -246,8 +248,8 @@ fn volume_mount(
     }
 }
 
-/// The volume of a read-only container's secrets and configs, labelled so that it is found when its
-/// container is gone.
+/// The volume for the secrets and configs of a read-only container. Its labels make it findable
+/// when its container is gone.
 fn secrets_mount(project: &str) -> models::Mount {
     let labels =
         [(label::FORMAT, LABEL_FORMAT), (label::PROJECT, project), (label::HOLDS, HOLDS_SECRETS)];
@@ -370,8 +372,9 @@ pub fn volume(
     }
 }
 
-/// `kind`: Compose's label for the key. The directory too, which Compose records for containers
-/// only: whose a volume is, is to be known when its containers are gone.
+/// `kind` is Compose's label for the key. The labels include the project directory, which Compose
+/// records only on containers: spc has to know the owner of a volume even when its containers are
+/// gone.
 fn object_labels(
     (project, directory): (&str, &Path),
     kind: (&str, &str),
@@ -395,8 +398,8 @@ fn object_labels(
 /// The body of the lock's container.
 pub fn lock(project: &str, run: &str) -> models::ContainerCreateBody {
     let labels = [
-        // In the list of the project's containers too, so that a run sees it without asking;
-        // Compose's own lists want more labels.
+        // With this label the lock is in the list of the project's containers, so a run sees it
+        // without another call. Compose's own lists require more labels.
         (compose_label::PROJECT, project),
         (label::LOCK, project),
         (label::PROJECT, project),
@@ -405,7 +408,7 @@ pub fn lock(project: &str, run: &str) -> models::ContainerCreateBody {
     ];
     models::ContainerCreateBody {
         image: Some(LOCK_IMAGE.to_owned()),
-        // Never run; but the engine wants one.
+        // Never run, but the engine requires a command.
         cmd: Some(vec!["spc-lock".into()]),
         labels: Some(
             complete(labels.map(|(key, value)| (key.to_owned(), value.to_owned())))
@@ -416,8 +419,8 @@ pub fn lock(project: &str, run: &str) -> models::ContainerCreateBody {
     }
 }
 
-/// The endpoint of the container `id` on a network of the same name that was made again: what was
-/// asked for, not what the engine added.
+/// The endpoint of the container `id` on a network that was recreated with the same name: only what
+/// was requested, not what the engine added.
 pub fn reconnected(endpoint: &models::EndpointSettings, id: &str) -> models::EndpointSettings {
     let is_own_id = |alias: &String| alias.len() >= 12 && id.starts_with(alias.as_str());
     models::EndpointSettings {
@@ -435,7 +438,7 @@ pub fn aliased(aliases: Option<Vec<String>>) -> models::EndpointSettings {
     models::EndpointSettings { aliases, ..models::EndpointSettings::default() }
 }
 
-/// What a one-off container of an image alone is labelled with.
+/// The labels of a one-off container that is made from an image alone.
 fn own_labels_of_image_run(ctx: &VerbContext, project: &str) -> [(String, String); 5] {
     [
         (compose_label::PROJECT, project),
@@ -447,13 +450,13 @@ fn own_labels_of_image_run(ctx: &VerbContext, project: &str) -> [(String, String
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
-/// The body of a one-off container: like its service's without ports, name and check, or of an
-/// image alone.
+/// The body of a one-off container. It is made from a service without its ports, name and health
+/// check, or from an image alone.
 pub fn one_off(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> models::ContainerCreateBody {
     let mut body = match one_off.service {
         Some((project, service)) => {
-            // Not beside the service under its ports, name and check.
-            // What it writes is read from its log.
+            // Other containers of the service use its ports, name and check. spc reads this
+            // container's output from its log.
             let logging =
                 service.logging.clone().filter(|logging| logging.driver.as_deref() != Some("none"));
             let bare = Service {
@@ -496,7 +499,7 @@ pub fn one_off(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> models::Container
     if let Some(mark) = ctx.host.process_mark().and_then(|mark| serde_json::to_string(&mark).ok()) {
         labels.insert(label::PROCESS.to_owned(), mark);
     }
-    // A one-off has no use for the image's own check.
+    // A one-off container doesn't use the health check of its image.
     body.healthcheck = Some(models::HealthConfig {
         test: Some(vec!["NONE".into()]),
         ..models::HealthConfig::default()

@@ -1,4 +1,4 @@
-//! Commands in containers: an exec with its input, output and end.
+//! Runs commands in containers: an exec with its input, output and end.
 
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ pub enum Input {
     Stream(BoxStream<'static, std::io::Result<Bytes>>),
 }
 
-/// A command and what goes with it.
+/// A command with its input and settings.
 pub struct Exec<'a> {
     pub container: &'a str,
     /// For messages: the service or container.
     pub name: &'a str,
     pub request: ExecRequest,
     pub input: Input,
-    /// Where standard output goes instead of the result.
+    /// Receives standard output instead of the result.
     pub output: Option<Box<dyn FileSink>>,
     pub timeout: Option<Duration>,
 }
@@ -47,19 +47,20 @@ pub struct ExecResult {
     pub elapsed: Duration,
 }
 
-/// How far a command came.
+/// The state of a command.
 enum ExecStage {
-    /// It was not started, or has ended.
+    /// It was not started, or it has ended.
     Over,
-    /// The engine was asked to start it, and has not answered.
+    /// spc asked the engine to start it, and has no answer yet.
     Starting,
     Started(String),
 }
 
-/// Runs a command to its end. A file given for the output appears only if the command ended with 0.
+/// Runs a command to its end. If the output goes to a file, the file appears only if the command
+/// ends with code 0.
 ///
-/// A command that is given up (its time is over, the run is interrupted, its output can't be taken)
-/// is ended in its container.
+/// If a command is cancelled (timeout, interrupt, output too large), it is also ended inside its
+/// container.
 pub async fn exec(ctx: &VerbContext, mut exec: Exec<'_>) -> Result<ExecResult, Failure> {
     let begun = ctx.host.monotonic();
     let timeout = exec.timeout;
@@ -158,7 +159,8 @@ async fn run(
                 *stage = ExecStage::Over;
                 return Err(Failure::paused(exec.name));
             }
-            // Without an answer it may have been started; a plan's engine answers at its end.
+            // Without an answer the command may still have been started. The engine of a plan
+            // answers only at the end of the command.
             if !matches!(
                 error.kind,
                 EngineErrorKind::Unreachable | EngineErrorKind::Timeout | EngineErrorKind::Failed
@@ -190,7 +192,7 @@ async fn run(
         }
         Ok::<(), Failure>(())
     };
-    // A command may end without reading all its input: the end of the output is the end.
+    // A command may end without reading all its input, so the end of the output counts.
     let mut feed = Box::pin(feed).fuse();
     let mut read = Box::pin(read).fuse();
     loop {
@@ -217,7 +219,7 @@ async fn run(
     Ok(ended)
 }
 
-/// A command as it is spoken of while it runs: the beginning of it, in quotes.
+/// The command for messages: its beginning, in quotes.
 pub(super) fn shown(command: &[String]) -> String {
     const MOST: usize = 60;
     let line = command.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
@@ -227,7 +229,7 @@ pub(super) fn shown(command: &[String]) -> String {
     }
 }
 
-/// The failure of a command whose output is not held; `what` it is begins the sentence.
+/// The failure for output that is too large to keep; the sentence begins with `what`.
 pub(super) fn too_large(full: CollectError, what: &str) -> Failure {
     match full {
         CollectError::Run(error) => error.into(),
@@ -253,7 +255,7 @@ async fn feed(input: Option<Box<dyn ExecInput>>, source: Input) -> Result<(), Fa
                 let chunk = chunk.map_err(|error| {
                     Failure::new(Kind::Failed, format!("Could not read a command's input: {error}"))
                 })?;
-                // The command closed its input: what it says about that is its own.
+                // The command closed its input, which is not an error.
                 if input.write(chunk).await.is_err() {
                     return Ok(());
                 }

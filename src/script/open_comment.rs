@@ -1,10 +1,11 @@
-//! A comment that is opened and never closed: Rhai takes all that follows for it, and says nothing.
+//! Comments that are opened and never closed. Rhai treats the rest of the file as the comment, and
+//! reports nothing.
 
 use rhai::{Engine, Position};
 
 use crate::model::{Failure, position};
 
-/// The failure for a comment of `text` that is not closed, and where it begins.
+/// The failure for an unclosed comment in `text`, and the position where the comment begins.
 pub fn unclosed(text: &str) -> Option<(Failure, Position)> {
     let at = unclosed_at(text)?;
     let (line, column) = position::position(text, at);
@@ -16,19 +17,20 @@ pub fn unclosed(text: &str) -> Option<(Failure, Position)> {
 
 fn unclosed_at(text: &str) -> Option<usize> {
     let (at, depth) = text.contains("/*").then(|| scan(text)).flatten()?;
-    // Where Rhai reads it otherwise, it is right.
+    // If Rhai reads the text in another way than this scan, Rhai is right.
     let compiles = |text: &str| Engine::new_raw().compile(text).is_ok();
     (compiles(&format!("{text}\n{}", "*/".repeat(depth))) || !compiles(text)).then_some(at)
 }
 
-/// What is open at a place.
+/// What is open at a position.
 #[derive(PartialEq, Eq)]
 enum OpenDelimiter {
     Brace,
     Backticks,
 }
 
-/// Where the comment begins in which the text ends, and how many comments are open there.
+/// The start of the unclosed comment in which the text ends, and the number of comments that are
+/// open there.
 fn scan(text: &str) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let mut open: Vec<OpenDelimiter> = Vec::new();
@@ -58,7 +60,7 @@ fn scan(text: &str) -> Option<(usize, usize)> {
     None
 }
 
-/// Where the text ends whose quote is at `start`.
+/// The end of the string whose opening quote is at `start`.
 fn end_of_quoted(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
     let mut at = start + 1;
     while at < bytes.len() && bytes[at] != quote {
@@ -67,8 +69,8 @@ fn end_of_quoted(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
     (at < bytes.len()).then_some(at)
 }
 
-/// The last byte of a comment whose text begins at `start`; comments may stand in comments. Where
-/// the text ends in it: how many are open.
+/// The last byte of the comment whose content begins at `start`; comments may be nested. If the
+/// text ends inside the comment, the number of open comments.
 fn end_of_comment(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let (mut depth, mut at) = (1, start);
     while at + 1 < bytes.len() {

@@ -1,13 +1,13 @@
-//! Secrets hidden in JSON that is printed directly: what did not come as an event or a diagnostic.
+//! Masks secrets in JSON that is printed directly, not as an event or a diagnostic.
 
 use crate::model::secret::Secrets;
 use crate::model::texts::Texts;
 
-/// A line of JSON with its secrets hidden in texts. Keys are spc's own words, as are the values
-/// that say what a line is: a secret that is the same word must not take it from the programs that
-/// read it. A foreign key is masked where it becomes one.
+/// Masks the texts in a line of JSON. Keys are words of spc, and so are the values that say what
+/// kind of line it is. They stay as they are even if a secret is the same word, so that programs
+/// can still read the line. Keys from outside are masked where they become keys.
 pub fn masked_json(line: &str, secrets: &Secrets) -> String {
-    /// Their values are never foreign.
+    /// The values of these keys never come from outside.
     const OWN: [&str; 4] = ["\"event\"", "\"level\"", "\"severity\"", "\"time\""];
     let mut masked = String::with_capacity(line.len());
     let (mut rest, mut key) = (line, "");
@@ -27,7 +27,7 @@ pub fn masked_json(line: &str, secrets: &Secrets) -> String {
     masked + rest
 }
 
-/// The length of the string of JSON at the beginning of `text`, its quotes counted.
+/// The length of the JSON string at the beginning of `text`, with its quotes.
 fn string_length(text: &str) -> usize {
     let mut is_escaped = true;
     for (at, byte) in text.bytes().enumerate() {
@@ -41,14 +41,14 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// A string of JSON with its secrets hidden; nothing if it has none.
+/// Masks a JSON string; `None` if it contains no secret.
 fn masked_literal(literal: &str, secrets: &Secrets) -> Option<String> {
     let text: String = serde_json::from_str(literal).ok()?;
     let masked = secrets.mask(&text);
     (masked != text).then(|| serde_json::Value::from(masked).to_string())
 }
 
-/// A value with its secrets hidden, in keys too.
+/// Masks a value and its keys.
 pub fn masked_value(value: &serde_json::Value, secrets: &Secrets) -> serde_json::Value {
     value.clone().with_texts(|text| secrets.mask(text))
 }

@@ -1,36 +1,36 @@
-//! A moment.
+//! A point in time.
 
 use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-/// A moment, in UTC. Written as RFC 3339 with milliseconds: `2026-01-01T00:00:00.000Z`.
+/// A point in time, in UTC. Written as RFC 3339 with milliseconds: `2026-01-01T00:00:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub DateTime<Utc>);
 
 impl Time {
-    /// The moment of an RFC 3339 text, in whichever zone it is written.
+    /// Parses a time in RFC 3339 form, in any time zone.
     pub fn parse(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| Self(time.with_timezone(&Utc)))
     }
 
-    /// Sortable and fit for file names: `20260101T000000Z`.
+    /// A form for file names that sorts by time: `20260101T000000Z`.
     pub fn stamp(self) -> String {
         self.0.format("%Y%m%dT%H%M%SZ").to_string()
     }
 
-    /// From `earlier` to this one; nothing if that is the later one.
+    /// The duration from `earlier` to this time; `None` if `earlier` is later.
     pub fn since(self, earlier: Self) -> Option<Duration> {
         (self.0 - earlier.0).to_std().ok()
     }
 
-    /// The moment so much later; nothing beyond the calendar.
+    /// This time plus `time`; `None` beyond the calendar.
     pub fn later(self, time: Duration) -> Option<Self> {
         self.0.checked_add_signed(TimeDelta::from_std(time).ok()?).map(Self)
     }
 
-    /// The moment so much earlier; nothing beyond the calendar.
+    /// This time minus `time`; `None` beyond the calendar.
     pub fn earlier(self, time: Duration) -> Option<Self> {
         self.0.checked_sub_signed(TimeDelta::from_std(time).ok()?).map(Self)
     }

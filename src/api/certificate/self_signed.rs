@@ -1,4 +1,4 @@
-//! Makes a key and its self-signed certificate of what it is given: the same of the same.
+//! Makes a key and its self-signed certificate. The same input gives the same output.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -17,25 +17,25 @@ use sha2::{Digest, Sha256};
 use super::names::Name;
 use crate::model::{Failure, Kind};
 
-/// The subject, which is the issuer too.
+/// The subject of the certificate, and also its issuer.
 const COMMON_NAME: &str = "spc self-signed";
 
-/// Bytes of the signature. Half of all have so many, the others one more or less; a crash sweep,
-/// which compares sizes where the content is random, takes a certificate of another size for a
-/// broken one.
+/// Bytes of the signature. Half of all signatures have this length, the others one byte more or
+/// less. A crash sweep compares only the sizes of random content, so a certificate of another size
+/// would look broken.
 const SIGNATURE_BYTES: usize = 71;
 
 const SECONDS_OF_A_DAY: u64 = 24 * 3600;
 
-/// Both in PEM form.
+/// The key and the certificate, in PEM form.
 pub(super) struct SelfSignedCertificate {
     pub(super) certificate: String,
     pub(super) key: String,
 }
 
 impl SelfSignedCertificate {
-    /// A certificate for a server with these names, valid from `now` on. The key is of the curve
-    /// P-256, which every client takes.
+    /// A certificate for a server with these names, valid from `now` on. The key uses the curve
+    /// P-256, which every client accepts.
     pub(super) fn make(
         names: &[Name],
         now: DateTime<Utc>,
@@ -62,7 +62,7 @@ impl SelfSignedCertificate {
             }
         }
         let signer = Key::new(&secret);
-        // As RFC 7093 has it; rcgen computes it only with a cryptography of its own.
+        // As RFC 7093 specifies; rcgen computes it only with a crypto library of its own.
         params.key_identifier_method =
             KeyIdMethod::PreSpecified(Sha256::digest(&signer.public)[..20].to_vec());
         let certificate = loop {
@@ -82,7 +82,7 @@ fn secret_key(random: &mut dyn FnMut(&mut [u8])) -> SecretKey {
     loop {
         let mut bytes = [0; 32];
         random(&mut bytes);
-        // Once in 2^32 times the number is larger than the curve's order.
+        // Once in 2^32 times the number is not below the order of the curve.
         if let Ok(key) = SecretKey::from_slice(&bytes) {
             return key;
         }
@@ -97,11 +97,11 @@ fn serial_number(random: &mut dyn FnMut(&mut [u8])) -> SerialNumber {
     SerialNumber::from(bytes.to_vec())
 }
 
-/// The key as rcgen asks for it. Its signatures need no randomness (RFC 6979).
+/// The key in the form that rcgen requires. Its signatures need no randomness (RFC 6979).
 struct Key {
     signing: SigningKey,
     public: Box<[u8]>,
-    /// Bytes of the last signature.
+    /// The length of the last signature in bytes.
     signed: Cell<usize>,
 }
 

@@ -1,4 +1,5 @@
-//! Lines that are held for a moment, because one of an earlier time may still come.
+//! Lines that wait for a moment, because a line with an earlier time may still come from another
+//! log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,16 +8,16 @@ use chrono::{DateTime, Utc};
 
 use super::LogLine;
 
-/// How long a line is held while several logs are followed.
+/// How long a line waits if several logs are followed.
 pub const WINDOW: Duration = Duration::from_millis(100);
-/// Bytes of text, and lines, that are held at most.
+/// The most bytes of text that wait, and the most lines.
 const MOST_BYTES: usize = 1 << 20;
 const MOST_LINES: usize = 4096;
 
-/// See the module.
+/// Lines that wait; see the module.
 #[derive(Debug, Default)]
 pub struct PendingLines {
-    /// By their time and number, with when each is due.
+    /// The lines by time and number, each with the time at which it is due.
     lines: BTreeMap<(DateTime<Utc>, u64), (Duration, LogLine)>,
     dues: BTreeSet<(Duration, u64)>,
     number: u64,
@@ -24,7 +25,7 @@ pub struct PendingLines {
 }
 
 impl PendingLines {
-    /// Holds a line until `due`.
+    /// Adds a line that waits until `due`.
     pub fn hold(&mut self, due: Duration, line: LogLine) {
         self.number += 1;
         self.bytes += line.text.len();
@@ -32,7 +33,7 @@ impl PendingLines {
         self.lines.insert((line.time, self.number), (due, line));
     }
 
-    /// The earliest line, if it, or one after it, is due at `now`; or if too many are held.
+    /// Takes the earliest line, if it or a later line is due at `now`, or if too many lines wait.
     pub fn take(&mut self, now: Duration) -> Option<LogLine> {
         if self.is_full() || self.due().is_some_and(|due| due <= now) {
             self.take_first()
@@ -41,7 +42,7 @@ impl PendingLines {
         }
     }
 
-    /// The earliest line.
+    /// Takes the earliest line.
     pub fn take_first(&mut self) -> Option<LogLine> {
         let ((_, number), (due, line)) = self.lines.pop_first()?;
         self.dues.remove(&(due, number));
@@ -54,7 +55,7 @@ impl PendingLines {
         self.dues.first().map(|(due, _)| *due)
     }
 
-    /// Whether so much is held that no more is to be read.
+    /// Whether so many lines wait that nothing more should be read.
     pub fn is_full(&self) -> bool {
         self.bytes > MOST_BYTES || self.lines.len() > MOST_LINES
     }

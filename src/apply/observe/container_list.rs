@@ -1,4 +1,4 @@
-//! Containers as `container list` has them.
+//! Containers as the engine's list of containers shows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -37,7 +37,7 @@ pub(super) fn is_one_off(labels: &BTreeMap<&str, &str>) -> bool {
     labels.get(compose_label::ONEOFF).is_some_and(|oneoff| oneoff.eq_ignore_ascii_case("true"))
 }
 
-/// Whether it is the lock of the project.
+/// Whether this container is the lock of the project.
 pub(super) fn is_lock(summary: &models::ContainerSummary, project: &str) -> bool {
     labels_of(summary).get(label::LOCK) == Some(&project)
         && name_of(summary).is_some_and(|name| name == lock_container(project))
@@ -115,7 +115,7 @@ pub(super) fn container(summary: &models::ContainerSummary, project: &str) -> Op
     })
 }
 
-/// A container that is nobody's concern but for what it has.
+/// A container of someone else, with the resources that it holds.
 pub(super) fn other(summary: &models::ContainerSummary) -> Option<OtherContainer> {
     let labels = labels_of(summary);
     let owner = [label::PROJECT, compose_label::PROJECT]
@@ -147,7 +147,7 @@ pub(super) fn endpoints(
         .map(|(_, endpoint)| endpoint)
 }
 
-/// Its addresses now, with the ids of their networks; empty while it does not run.
+/// The container's current addresses, with the ids of their networks; empty if it does not run.
 pub(super) fn addresses(summary: &models::ContainerSummary) -> BTreeSet<(String, IpAddr)> {
     endpoints(summary)
         .flat_map(|endpoint| {
@@ -156,7 +156,7 @@ pub(super) fn addresses(summary: &models::ContainerSummary) -> BTreeSet<(String,
         .collect()
 }
 
-/// The addresses that were asked for, with the ids of their networks.
+/// The static addresses that were requested, with the ids of their networks.
 pub(super) fn static_addresses(summary: &models::ContainerSummary) -> BTreeSet<(String, IpAddr)> {
     let asked =
         endpoints(summary).filter_map(|endpoint| Some((endpoint, endpoint.ipam_config.as_ref()?)));
@@ -180,13 +180,13 @@ fn of_endpoint(
         .collect()
 }
 
-/// A state as a list or an inspect of containers has it.
+/// The state, from a list or an inspect of containers.
 pub(in crate::apply) fn container_state<T: AsRef<str>>(state: Option<T>) -> ContainerState {
     let word = state.as_ref().map(AsRef::as_ref);
     word.and_then(ContainerState::of_word).unwrap_or(ContainerState::Created)
 }
 
-/// Whether it has no network of its own, but the machine's.
+/// Whether the container uses the network of the machine.
 pub fn uses_host_network(summary: &models::ContainerSummary) -> bool {
     summary
         .network_settings
@@ -195,7 +195,7 @@ pub fn uses_host_network(summary: &models::ContainerSummary) -> bool {
         .any(|(name, _)| name == "host")
 }
 
-/// The ports that a container publishes; none while it does not run.
+/// The ports that a container publishes; none if it does not run.
 pub fn published_ports(summary: &models::ContainerSummary) -> Vec<PublishedPort> {
     ports(summary)
 }

@@ -1,4 +1,4 @@
-//! What a container is made of: mounts, namespaces, privileges, networks, volumes.
+//! Checks the body of a create call: mounts, namespaces, privileges, networks, volumes.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,8 +11,9 @@ use super::ranges::ranges_of;
 use super::{EngineError, EngineErrorKind, Guard, Result, labels_of};
 use crate::model::spec::network::special_range;
 
-/// Host settings that give a container nothing beyond itself; with those below, the only ones made
-/// without a word in `spc.toml`. What a later Docker adds is refused until somebody looked at it.
+/// Host settings that give a container no access beyond itself. All others, except those handled
+/// below, need a line in `spc.toml`. So a setting that a later Docker version adds is rejected
+/// until it is added here.
 const HARMLESS: [&str; 41] = [
     "AutoRemove",
     "BlkioDeviceReadBps",
@@ -58,8 +59,8 @@ const HARMLESS: [&str; 41] = [
 ];
 
 impl Guard {
-    /// A container's create call as the policy allows it: what is returned is what was checked, and
-    /// is what is sent.
+    /// Checks a container's create call against the policy. Returns the body that was checked, and
+    /// that the caller has to send.
     pub(super) async fn checked_container(
         &self,
         name: &str,
@@ -69,7 +70,7 @@ impl Guard {
         for volume in volumes {
             self.may("mount the volume", Kind::Volume, &volume).await?;
         }
-        // The engine hands a linked container's environment on.
+        // The engine passes a linked container's environment on.
         for link in body.host_config.iter().flat_map(|host| host.links.iter().flatten()) {
             let linked = link.split_once(':').map_or(link.as_str(), |(linked, _)| linked);
             self.may("link to the container", Kind::Container, linked).await?;
@@ -91,9 +92,9 @@ impl Guard {
         Ok(body)
     }
 
-    /// What a create call says of the container itself, as it was checked, and the names of the
-    /// volumes that it mounts: whose the volumes, networks and linked containers are is not
-    /// looked at.
+    /// Checks what a create call says about the container itself. Returns the checked body and the
+    /// names of the volumes that it mounts. It does not check who owns the volumes, networks and
+    /// linked containers.
     pub(super) async fn container_body(
         &self,
         name: &str,
@@ -117,7 +118,7 @@ impl Guard {
         {
             let text = value.as_str().unwrap_or_default();
             match key.as_str() {
-                // Looked at on their own.
+                // Checked separately.
                 "Binds" | "Mounts" | "LogConfig" => {}
                 "NetworkMode" => self.policy.namespace("network_mode", text)?,
                 "PidMode" => self.policy.namespace("pid", text)?,
@@ -145,7 +146,7 @@ impl Guard {
                     .map(drop)?,
             }
         }
-        // Also an empty list: it masks nothing of `/proc` and `/sys`.
+        // An empty list counts too: it unmasks everything in `/proc` and `/sys`.
         if host.masked_paths.is_some() || host.readonly_paths.is_some() {
             self.policy.privileged("security_opt: systempaths=unconfined")?;
         }
@@ -161,8 +162,8 @@ impl Guard {
         Ok(())
     }
 
-    /// Holds bind mounts to the policy and names their sources as they were checked; the names of
-    /// the volumes that are mounted.
+    /// Checks bind mounts against the policy, and replaces their sources by the checked ones.
+    /// Returns the names of the mounted volumes.
     fn mounts(&self, host: &mut models::HostConfig) -> Result<Vec<String>> {
         let mut volumes = Vec::new();
         for bind in host.binds.iter_mut().flatten() {
@@ -218,13 +219,13 @@ impl Guard {
         Ok(volumes)
     }
 
-    /// The source of a bind mount, as it was checked.
+    /// The source of a bind mount, after the check.
     fn bound(&self, source: &str) -> Result<String> {
         let checked = self.policy.bind_mount(Path::new(source), &|path| self.resolve(path))?;
         Ok(checked.source().to_string_lossy().into_owned())
     }
 
-    /// A volume's driver options, as they were checked.
+    /// A volume's driver options, after the check.
     pub(super) fn volume_options(
         &self,
         driver: Option<&str>,
@@ -236,7 +237,8 @@ impl Guard {
         Ok(is_given.then(|| checked.into_map().into_iter().collect()))
     }
 
-    /// A network's create call: nothing of the host's is in it, and nothing of another network.
+    /// Checks a network's create call: it must use nothing of the host and nothing of another
+    /// network.
     pub(super) async fn network(&self, body: &models::NetworkCreateRequest) -> Result<()> {
         super::names::is_no_id("create the network", &body.name)?;
         self.address_pools(body.ipam.as_ref()).await?;
@@ -264,8 +266,8 @@ impl Guard {
 }
 
 impl Guard {
-    /// The addresses of a network: none that mean something else, and none of this machine's, to
-    /// which the engine would give the network's own route.
+    /// Checks the address ranges of a network. They must not have a special meaning, and must not
+    /// contain an address of this machine: the engine would route that address to the new network.
     async fn address_pools(&self, ipam: Option<&models::Ipam>) -> Result<()> {
         let ranges = ipam.map(ranges_of).unwrap_or_default();
         for net in ranges {
@@ -285,8 +287,8 @@ impl Guard {
 }
 
 impl Guard {
-    /// Whether the machine has an address for a network of the engine: then the engine says that
-    /// the ranges overlap.
+    /// Whether the machine's address belongs to a network of the engine. In this case the engine
+    /// itself reports the overlap.
     async fn is_of_a_network(&self, address: &std::net::IpAddr) -> Result<bool> {
         if self.owners.is_in_known_range(address) {
             return Ok(true);
@@ -301,20 +303,20 @@ impl Guard {
     }
 }
 
-/// Driver options as the engine takes them.
+/// Driver options in the engine's form.
 type Options = HashMap<String, String>;
 
-/// Takes the id out of an endpoint: the engine prefers it to the name that was checked.
+/// Removes the id from an endpoint: the engine would prefer it to the name that was checked.
 pub(super) fn by_name_only(endpoint: &mut models::EndpointSettings) {
     endpoint.network_id = None;
 }
 
-/// Whether mounts made inside would show outside of the container, or those made outside inside.
+/// Whether mounts made inside the container appear outside, or the other way round.
 fn reaches_out(propagation: &str) -> bool {
     propagation.contains("shared") || propagation.contains("slave")
 }
 
-/// Whether a setting was given: Docker takes all of these for none.
+/// Whether a setting has a value; Docker treats all of these as unset.
 fn says_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
@@ -330,7 +332,8 @@ fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Docker's own name as Compose writes it: `CgroupParent` as `cgroup_parent`.
+/// Docker's name of a setting in the form that Compose uses: `CgroupParent` becomes
+/// `cgroup_parent`.
 fn compose_word(key: &str) -> String {
     let mut word = String::new();
     for (index, letter) in key.chars().enumerate() {

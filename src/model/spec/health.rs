@@ -1,4 +1,4 @@
-//! A service's health check, as described; what is left out comes from the image.
+//! A service's health check, as described. The image supplies the missing values.
 
 use std::time::Duration;
 
@@ -21,20 +21,20 @@ pub struct Healthcheck {
     pub retries: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_period: Option<Duration>,
-    /// Needs API 1.44; left out on an older engine.
+    /// Needs API 1.44; not sent to an older engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_interval: Option<Duration>,
 }
 
-/// What is run.
+/// What the check runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthTest {
-    /// No check, not the image's either: ready is running.
+    /// No check, not even that of the image: a running container is ready.
     None,
     /// An argument vector.
     Command(Vec<String>),
-    /// A line for the container's shell.
+    /// A command line for the container's shell.
     Shell(String),
 }
 
@@ -50,7 +50,7 @@ impl HealthTest {
         }
     }
 
-    /// From Docker's form; nothing where the image's own is meant.
+    /// From Docker's form; `None` means the check of the image.
     pub fn from_engine(words: &[String]) -> Option<Self> {
         match words.split_first()? {
             (first, _) if first == "NONE" => Some(Self::None),

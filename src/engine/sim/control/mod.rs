@@ -1,5 +1,5 @@
-//! The simulation from outside of the port: calls counted, faults, crashes, invariants, seeding,
-//! snapshots.
+//! The interface of the simulation for tests: counted calls, faults, crashes, invariants, initial
+//! state, snapshots.
 
 pub(super) mod builder;
 pub(super) mod call;

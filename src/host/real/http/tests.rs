@@ -6,8 +6,8 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::policy::{EngineAddress, EngineAddresses};
 
-/// A server that answers each connection with the next of `answers`, then listens no more. Gives
-/// its address, and what it was sent.
+/// A server that answers each connection with the next of `answers`, then stops listening. Returns
+/// its address, and the requests that it received.
 async fn server(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -27,7 +27,7 @@ async fn server(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<St
     (address, serving)
 }
 
-/// Whether head and announced body are there.
+/// Whether `request` has a whole head and a body of the announced length.
 fn complete(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
