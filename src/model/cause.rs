@@ -1,4 +1,4 @@
-//! Why a step is done. What follows from a cause is decided by its variant; its text is for people.
+//! The cause of a step. Code decides by its variant; the text is for people.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,26 +6,26 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-/// Why a step is done: `not there`, `environment DEBUG changed`.
+/// The cause of a step: `not there`, `environment DEBUG changed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::VariantNames))]
 pub enum Cause {
-    /// The engine does not have it.
+    /// The object does not exist on the engine.
     NotThere,
-    /// A script or an option asks for it.
+    /// A script or an option requests it.
     AskedFor,
-    /// A line of the runbook asks for it.
+    /// This line of the runbook requests it.
     AskedForInLine(usize),
     /// The service was named.
     AskedForByName,
     /// A verb was called: `down`.
     Verb(String),
-    /// A run that was killed left it.
+    /// A run that was killed left this object.
     Interrupted,
-    /// Another container has its service and number: what is left of a replacement by Docker
-    /// Compose, say.
+    /// Another container has its service and number. For example, Docker Compose left it during a
+    /// replacement.
     SecondOfNumber,
-    /// Its image has another id, or may have once a pull or build is done.
+    /// Its image has another id, or may have one after a pull or build.
     ImageChanged,
     /// Keys of its description have other values.
     DescriptionChanged(ChangedKeys),
@@ -34,47 +34,47 @@ pub enum Cause {
     /// The engine could not remove it.
     Dead,
     AnonymousVolumesRenewed,
-    /// A network that it was on is no more.
+    /// A network that it was connected to no longer exists.
     NetworkRemoved,
-    /// A described network that it is not on.
+    /// It is not connected to this network of the description.
     NotOnNetwork(String),
-    /// A secret that is not known by name.
+    /// The value of a secret changed, and the name of the secret is unknown.
     SecretChanged,
-    /// Secrets by their names.
+    /// The values of these secrets changed.
     SecretsChanged(BTreeSet<String>),
     NeverStarted,
     /// It ended, with this exit code.
     Exited(i64),
     /// Its exit code is not known.
     NotRunning,
-    /// The engine starts it again and again; how it ended the last time.
+    /// The engine restarts it again and again; with the exit code of the last time.
     RestartsAgain(Option<i64>),
     Unhealthy,
-    /// The engine started it again a moment ago, and so many times in all.
+    /// The engine restarted it a moment ago, and this many times in all.
     StartedAgain(u32),
     NotReady,
-    /// The description wants no more containers of the service than this.
+    /// The description requires only this many containers of the service.
     Scale(u32),
     NoLongerDescribed,
-    /// No longer described, and in the way of a new network.
+    /// It is no longer described, and a new network needs its subnet.
     SubnetTaken {
         by: String,
         subnet: IpNet,
     },
-    /// A container of one command.
+    /// A one-off container.
     OneOff,
 }
 
-/// What of a service's description changed.
+/// The parts of a service's description that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedKeys {
-    /// `image`, `environment DEBUG`, `config site.conf`; none if it can't be told which.
+    /// `image`, `environment DEBUG`, `config site.conf`; empty if the parts are unknown.
     pub keys: Vec<String>,
-    /// The names of the image, where it has another one.
+    /// The old and the new name of the image, if they differ.
     pub image: Option<OtherImage>,
 }
 
-/// An image by another name.
+/// An image with another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherImage {
     pub before: String,
@@ -211,8 +211,8 @@ mod tests {
         }
     }
 
-    /// Two causes that read alike are told apart: a change of the description is no doubtful one of
-    /// the image's id.
+    /// Two causes with the same text are not equal: a changed description is certain, a changed
+    /// image id may not be.
     #[test]
     fn the_same_text_is_not_the_same_cause() {
         let named = changed(&["image"], None);

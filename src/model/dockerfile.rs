@@ -1,4 +1,4 @@
-//! Dockerfiles: their instructions, and what of them has to be known before a build.
+//! Dockerfiles: their instructions, and the facts that spc needs before a build.
 
 mod doubtful;
 mod downloads;

@@ -1,16 +1,16 @@
-//! Passwords among the driver options of volumes and networks: what is shown of them.
+//! Hides passwords in the driver options of volumes and networks.
 
-/// Stands for a password that is not shown.
+/// Replaces a password.
 const HIDDEN: &str = "***";
 
-/// Whether an option of this name holds a password or the like.
+/// Whether an option with this name holds a password or something similar.
 fn is_password(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["pass", "secret", "token"].iter().any(|word| key.contains(word))
 }
 
-/// An option's value without passwords: its own, those among mount options (`o`), and one in an
-/// address.
+/// An option's value without passwords: a password option, passwords among mount options (`o`), and
+/// one in an address.
 pub fn without_passwords(key: &str, value: &str) -> String {
     if is_password(key) {
         return HIDDEN.to_owned();

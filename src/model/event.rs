@@ -1,11 +1,11 @@
-//! What a run reports while it goes on, and what it asks: data that `ui` shows and run records
-//! keep.
+//! What a run reports and asks, as data: `ui` shows it and the journal stores it.
 //!
-//! With `--json` each is an object on a line of its own, `{"time": …, "event": "step_done", …}`.
-//! The names are those of [`Event`]'s cases in snake case, the fields those that stand here; more
-//! may come, none goes or changes its meaning. `docs/json.md` describes them, and the fields of
-//! steps. What ends the run is `{"event": "end", "ok", "code", "error"?}`, always the last line; a
-//! finding on the way is `{"event": "diagnostic", …}`.
+//! With `--json` each event is an object on its own line, `{"time": …, "event": "step_done", …}`.
+//! The names are those of [`Event`]'s variants in snake case, and the fields have the names used
+//! here. Later versions may add fields, but don't remove one or change its meaning. `docs/json.md`
+//! describes the events, and the fields of steps. The last line is always the end of the run,
+//! `{"event": "end", "ok", "code", "error"?}`. A finding during the run is `{"event": "diagnostic",
+//! …}`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use super::cause::Cause;
 use super::plan_steps::{PlanStep, RollbackSteps};
 use super::step::StepLabel;
 
-/// Takes events as they happen. `cli` chooses the implementation; nobody below it prints.
+/// Receives events as they happen. `cli` chooses the implementation; no module below it prints.
 pub trait Sink: Send + Sync {
-    /// Takes one event; must not block for long.
+    /// Receives one event; must not block for long.
     fn event(&self, event: &Event);
 }
 
@@ -28,7 +28,7 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
     }
 }
 
-/// A sink that forgets everything: for tests.
+/// A sink for tests that drops everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoSink;
 
@@ -36,20 +36,21 @@ impl Sink for NoSink {
     fn event(&self, _: &Event) {}
 }
 
-/// How important a log line is.
+/// The importance of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Debug,
     Info,
-    /// As [`Self::Info`], of what the run found or decides by itself: a plan says it too.
+    /// Like [`Self::Info`], for things that the run found or decides by itself. A plan reports them
+    /// too.
     #[serde(rename = "info")]
     Notice,
     Warning,
     Error,
 }
 
-/// Where a running step is: in words, and what of it a program may want to know.
+/// The progress of a running step: as text, and as fields for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepStatus {
     /// `probing, exit code 2`, `[3/5] RUN pip install`.
@@ -58,25 +59,25 @@ pub struct StepStatus {
     pub detail: Option<Detail>,
 }
 
-/// The kinds of standing, by their field `state`.
+/// The kinds of progress, by their field `state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Detail {
-    /// The container's health check is run, again and again; how it ended the last time.
+    /// The container's health check runs repeatedly; with the exit code of the last probe.
     Probing {
         #[serde(skip_serializing_if = "Option::is_none")]
         exit_code: Option<i64>,
     },
-    /// A step of a build: `cached` if it was answered from the cache.
+    /// A step of a build; `cached` if its result comes from the cache.
     Building { cached: bool },
-    /// It goes on: a wait that is longer than four seconds is spoken of now and then.
+    /// The step continues. Waits longer than four seconds report this now and then.
     Waiting,
-    /// Bytes so far and in all, of the layers that the engine has told of.
+    /// Bytes so far and in all, for the layers that the engine has reported.
     Transferring { current: u64, total: u64 },
 }
 
 impl StepStatus {
-    /// Words with what stands behind them.
+    /// A text with its details.
     pub fn new(text: impl Into<String>, detail: Detail) -> Self {
         Self { text: text.into(), detail: Some(detail) }
     }
@@ -110,17 +111,17 @@ pub enum Event {
         /// What is found and left alone.
         notes: Vec<String>,
     },
-    /// A verb begins to walk its plan of `steps` steps.
+    /// A verb starts to execute its plan of `steps` steps.
     VerbStarted {
         project: String,
         verb: String,
         steps: usize,
         /// Services with something to do, in the order of the description.
         services: Vec<String>,
-        /// Services that were meant as well and are as they should be.
+        /// Services that the verb covers and that need no change.
         unchanged: Vec<String>,
     },
-    /// It ended, well or not. Always comes, and once.
+    /// The verb ended, successfully or not. Always sent, and exactly once.
     VerbDone {
         project: String,
         verb: String,
@@ -128,24 +129,24 @@ pub enum Event {
         #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
         elapsed: Duration,
     },
-    /// The next step of a service can't begin yet. Said once for each cause.
+    /// The next step of a service can't start yet. Sent once for each cause.
     StepWaiting {
         #[serde(flatten)]
         label: StepLabel,
         /// `db and redis to be ready`.
         waits_for: String,
-        /// Numbers of the steps that have to be done first.
+        /// Numbers of the steps that have to end first.
         after: Vec<usize>,
     },
-    /// A step of a plan began.
+    /// A step of a plan started.
     StepStarted {
         #[serde(flatten)]
         label: StepLabel,
-        /// Why; none for what only completes an earlier step.
+        /// The cause; `None` if the step only completes an earlier one.
         #[serde(skip_serializing_if = "Option::is_none")]
         cause: Option<Cause>,
     },
-    /// Where a running step is.
+    /// The progress of a running step.
     StepProgress {
         #[serde(flatten)]
         label: StepLabel,
@@ -163,27 +164,27 @@ pub enum Event {
         label: StepLabel,
         message: String,
     },
-    /// A step was cancelled before it was done: by Ctrl-C, or because another one failed.
+    /// A step was cancelled before its end, by Ctrl-C or because another step failed.
     StepInterrupted {
         #[serde(flatten)]
         label: StepLabel,
     },
-    /// Nothing has to be done; said once per verb, in the place of its beginning and end.
+    /// The verb has nothing to do. Sent once per verb, instead of its start and end.
     Unchanged { project: String, verb: String },
     /// A line that the runbook printed.
     Print { text: String },
-    /// A line of `log::`, or a notice of spc's own.
+    /// A line of `log::`, or a notice of spc.
     Log { level: Level, text: String },
-    /// A line that a build or a host command wrote. Foreign text.
+    /// A line that a build or a host command wrote. The text comes from outside.
     Output { from: String, text: String },
     /// Another run holds the lock.
     Waiting { text: String },
-    /// Somebody is asked at the terminal.
+    /// A person is asked at the terminal.
     Question { text: String },
-    /// The question is answered, or withdrawn.
+    /// The question was answered, or cancelled.
     Answer {
         text: String,
-        /// Nothing if it was withdrawn.
+        /// `None` if the question was cancelled.
         answer: Option<bool>,
     },
 }

@@ -1,4 +1,4 @@
-//! What only one container or network of an engine can have at a time.
+//! Resources that only one container or network of an engine can have at a time.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,22 +7,22 @@ use ipnet::IpNet;
 
 use super::spec::{Project, Service};
 
-/// Something that the engine gives to one at a time.
+/// A resource that the engine gives to one owner at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resource {
-    /// A port of the machine; without an address, on all addresses of both families. A container
-    /// has it while it runs.
+    /// A port of the machine. Without an address, on all addresses of both families. A container
+    /// holds it while it runs.
     HostPort { address: Option<IpAddr>, port: u16, protocol: String },
-    /// An address on the network of that name. A container has it while it runs.
+    /// An address on the network with this name. A container holds it while it runs.
     Address { network: String, address: IpAddr },
-    /// A container has it from its creation to its removal.
+    /// A container holds it from its creation to its removal.
     ContainerName(String),
-    /// A network has it from its creation to its removal.
+    /// A network holds it from its creation to its removal.
     Subnet(IpNet),
 }
 
 impl Resource {
-    /// Whether the two can't be had at the same time by two.
+    /// Whether two owners can't have these two resources at the same time.
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -42,7 +42,7 @@ impl Resource {
         }
     }
 
-    /// What overlaps has the same slot; what has the same slot need not overlap.
+    /// Resources that overlap have the same slot. Resources with the same slot need not overlap.
     pub fn slot(&self) -> (u8, &str, u16) {
         match self {
             Self::HostPort { port, protocol, .. } => (0, protocol, *port),
@@ -52,16 +52,16 @@ impl Resource {
         }
     }
 
-    /// Whether a container has it only while it runs.
+    /// Whether a container holds it only while it runs.
     pub fn is_of_running(&self) -> bool {
         matches!(self, Self::HostPort { .. } | Self::Address { .. })
     }
 }
 
-/// Whether two listeners on one port meet: a wildcard address meets every address of its family,
-/// but none of the other's.
+/// Whether two listeners on one port conflict. A wildcard address conflicts with every address of
+/// its family, but with none of the other family.
 fn listen_on_same(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
-    // An IPv4 address can be written as an IPv6 one.
+    // An IPv4 address can be written as an IPv6 address.
     match (one.map(|ip| ip.to_canonical()), other.map(|ip| ip.to_canonical())) {
         (Some(one), Some(other)) => {
             one.is_ipv4() == other.is_ipv4()
@@ -72,7 +72,7 @@ fn listen_on_same(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
 }
 
 impl fmt::Display for Resource {
-    /// `the host port 8000`, as it stands within a sentence.
+    /// `the host port 8000`, as in the middle of a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HostPort { address, port, protocol } => {
@@ -93,8 +93,8 @@ impl fmt::Display for Resource {
     }
 }
 
-/// What a container of a service takes when it starts, with the keys of each below the service's
-/// own.
+/// The resources that a container of a service takes when it starts, with the key of each below the
+/// service.
 pub fn taken_at_start(service: &Service, project: &Project) -> Vec<(Resource, Vec<String>)> {
     let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect::<Vec<_>>();
     let ports = service.ports.iter().filter_map(|port| {
@@ -119,7 +119,7 @@ pub fn taken_at_start(service: &Service, project: &Project) -> Vec<(Resource, Ve
     ports.chain(addresses).collect()
 }
 
-/// The same service without what only one container can have: for a container beside the service's
+/// The same service without its exclusive resources, for a container that runs beside the service's
 /// own.
 pub fn without_exclusive(service: &Service) -> Service {
     let mut bare = Service { ports: Vec::new(), container_name: None, ..service.clone() };

@@ -9,7 +9,7 @@ use strum::VariantArray as _;
 
 use super::url_credentials::without_credentials;
 
-/// What went wrong, by what a caller may do about it. The name is what a script compares with
+/// The kind of a failure, by what a caller can do about it. A script compares the name with
 /// `error.kind`.
 #[derive(
     Debug,
@@ -33,16 +33,16 @@ pub enum Kind {
     /// A container exited, or its health check does not pass.
     Unhealthy,
     Timeout,
-    /// An image that is neither here nor to be pulled.
+    /// An image that does not exist here and can't be pulled.
     Image,
     Build,
-    /// A command in a container or on the host ended with another code than 0.
+    /// A command in a container or on the host ended with a code other than 0.
     Exec,
-    /// The engine is not there or could not do it.
+    /// The engine is not reachable, or reported an error.
     Engine,
     /// `spc.toml` does not allow it.
     Policy,
-    /// Another run changes the project.
+    /// Another run is changing the project.
     Lock,
     Interrupted,
     /// A script's own `throw` of something that is not an error map.
@@ -53,17 +53,17 @@ impl Kind {
     /// Every kind, in the order of the documentation.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// The word a script sees.
+    /// The word for scripts.
     pub fn word(self) -> &'static str {
         self.into()
     }
 
-    /// The kind of that word.
+    /// The kind for a word.
     pub fn from_word(word: &str) -> Option<Self> {
         word.parse().ok()
     }
 
-    /// The exit code of a run that ended with it.
+    /// The exit code of a run that ends with this failure.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Usage => 2,
@@ -81,12 +81,12 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The next step where a container is paused.
+/// The next step if a container is paused.
 pub fn unpause(container: &str) -> String {
     format!("let it go on with `docker unpause {container}`")
 }
 
-/// Where in a description the wrong value stands: `["services", "db", "ports", "0"]`.
+/// Where the wrong value is in a description: `["services", "db", "ports", "0"]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecPath {
     pub keys: Vec<String>,
@@ -100,11 +100,11 @@ impl fmt::Display for SpecPath {
     }
 }
 
-/// Where in a file the fault stands that is not a script: a compose file. Lines and columns count
-/// from 1, columns in characters.
+/// The position of the mistake in a file that is not a script, such as a compose file. Lines and
+/// columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSpan {
-    /// As the user would name it: relative to the working folder.
+    /// The name that a user would use: relative to the working folder.
     pub file: String,
     pub line: usize,
     pub column: usize,
@@ -112,7 +112,7 @@ pub struct FileSpan {
     pub width: usize,
 }
 
-/// A failure in the user's words.
+/// A failure in the words of a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     pub kind: Kind,
@@ -120,28 +120,28 @@ pub struct Failure {
     pub message: String,
     /// The next step.
     pub hint: Option<String>,
-    /// Fields of their own in the error map: `service`, `code`, `stderr`, `path`.
+    /// Additional fields of the error map: `service`, `code`, `stderr`, `path`.
     pub fields: BTreeMap<String, Value>,
     /// Blocks shown below the message: a title and its lines (last log lines, probe output).
     pub details: Vec<Detail>,
-    /// The place in the description it is about.
+    /// The position in the description.
     pub path: Option<Box<SpecPath>>,
-    /// The place in a file it is about; goes before `path`.
+    /// The position in a file; takes precedence over `path`.
     pub place: Option<Box<FileSpan>>,
 }
 
-/// A titled block of text below a message. The text is foreign: control characters are shown, not
-/// sent.
+/// A block of text with a title, below a message. The text comes from outside: control characters
+/// are shown as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detail {
     pub title: String,
     pub text: String,
 }
 
-/// Bytes of a message and of a hint: what is longer is no sentence, and whatever handles it takes
-/// its time.
+/// The most bytes of a message and of a hint. A longer text is not a sentence, and takes time to
+/// process.
 const LONGEST_TEXT: usize = 16 << 10;
-/// Bytes of a detail's text, and of a text in a field where a failure is shown.
+/// The most bytes of a detail's text, and of a text in a field when the failure is shown.
 const LONGEST_DETAIL: usize = 64 << 10;
 
 /// The beginning of a text that is too long.
@@ -162,7 +162,7 @@ fn hidden(text: String) -> String {
     }
 }
 
-/// The value with its texts cut, to be shown.
+/// The value with shortened texts, for display.
 fn cut_value(value: &mut Value) {
     match value {
         Value::String(text) => *text = cut(std::mem::take(text), LONGEST_DETAIL),
@@ -173,8 +173,8 @@ fn cut_value(value: &mut Value) {
 }
 
 impl Failure {
-    /// A failure of `kind`. A message that is too long is cut off, and no URL in it shows its
-    /// credentials: a script that catches the failure may print the message.
+    /// A failure of `kind`. A message that is too long is cut off. The credentials of URLs in it
+    /// are hidden, because a script that catches the failure may print the message.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = cut(hidden(message.into()), LONGEST_TEXT);
         Self {
@@ -198,7 +198,7 @@ impl Failure {
         Self::new(Kind::Interrupted, "Interrupted")
     }
 
-    /// A container that `docker pause` holds: nothing of spc's lets it go on.
+    /// A container that is paused. spc does not unpause containers.
     pub fn paused(container: &str) -> Self {
         Self::new(Kind::Conflict, format!("The container \"{container}\" is paused"))
             .hint(unpause(container))
@@ -218,12 +218,12 @@ impl Failure {
         self
     }
 
-    /// The same failure with a block of text; an empty one is left out, and one whose title there
-    /// is already goes on with that.
+    /// The same failure with a block of text. An empty block is omitted. If a block with this title
+    /// exists, the text is added to it.
     #[must_use]
     pub fn detail(mut self, title: impl Into<String>, text: impl Into<String>) -> Self {
         let (title, text) = (title.into(), text.into());
-        // One of the same title goes on: a title says what all of it is.
+        // A title describes all of its block, so the texts can be joined.
         if let Some(there) = self
             .details
             .iter_mut()
@@ -238,21 +238,21 @@ impl Failure {
         self
     }
 
-    /// Its fields as they are shown: long texts are cut off.
+    /// Its fields for display: long texts are cut off.
     pub fn shown_fields(fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
         let mut fields = fields;
         fields.values_mut().for_each(cut_value);
         fields
     }
 
-    /// The same failure, placed in the description.
+    /// The same failure with a position in the description.
     #[must_use]
     pub fn at(mut self, path: SpecPath) -> Self {
         self.path = Some(Box::new(path));
         self
     }
 
-    /// The same failure, placed in a file.
+    /// The same failure with a position in a file.
     #[must_use]
     pub fn in_file(mut self, place: FileSpan) -> Self {
         self.place = Some(Box::new(place));
@@ -260,7 +260,7 @@ impl Failure {
     }
 }
 
-/// `text` as a sentence begins.
+/// `text` with a capital letter at its beginning.
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()

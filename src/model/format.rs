@@ -1,9 +1,9 @@
-//! Versions of the formats in which spc keeps what its own later runs read: records in `.spc/`, the
-//! lock's content, labels on the engine's objects.
+//! Versions of the formats that later runs of spc read: records in `.spc/`, the lock's content,
+//! labels on the engine's objects.
 //!
-//! Each has a version, of which spc writes the newest and reads all: what was written before
-//! versions were counts as version 1. A newer one is never guessed at and never written over: its
-//! reader gets an [`FormatError`] that names the versions.
+//! Each format has a version. spc writes the newest one and reads all older ones. Content without a
+//! version has version 1. spc never interprets or overwrites a newer version: it reports a
+//! [`FormatError`] that names both versions.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,21 +15,21 @@ use super::names::LABEL_FORMAT;
 pub const STATE: u32 = 1;
 /// `.spc/<project>/key.json`.
 pub const KEY: u32 = 1;
-/// `.spc/options.json`. Since 2, projects have a level of their own, so that none can be called as
-/// the version is.
+/// `.spc/options.json`. Since version 2, projects are one level deeper, so that no project name can
+/// collide with the version's key.
 pub const OPTIONS: u32 = 2;
-/// `.spc/runs/<run>.jsonl`: in the first line.
+/// `.spc/runs/<run>.jsonl`: the version is in the first line.
 pub const JOURNAL: u32 = 1;
-/// What the lock's owner writes into it.
+/// The content that the lock's owner writes into it.
 pub const HEARTBEAT: u32 = 1;
 
 /// The key of the version in a JSON object.
 const VERSION: &str = "format";
 
-/// The next step where something is [`FormatError::Newer`].
+/// The next step for [`FormatError::Newer`].
 pub const USE_NEWER: &str = "use the version of spc that wrote it, or a later one";
 
-/// Why this spc can't read what spc keeps.
+/// The reason why this spc can't read stored content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     #[error("format {version} is newer than this spc, which reads formats up to {newest}")]
@@ -38,7 +38,7 @@ pub enum FormatError {
     Garbage,
 }
 
-/// What is written: a JSON object that begins with its version.
+/// Content to write: a JSON object that begins with its version.
 #[derive(Serialize)]
 pub struct VersionedContent<'a, T> {
     format: u32,
@@ -47,32 +47,33 @@ pub struct VersionedContent<'a, T> {
 }
 
 impl<'a, T: Serialize> VersionedContent<'a, T> {
-    /// `content` has to be a JSON object without a key of that name.
+    /// `content` has to be a JSON object without the version's key.
     pub fn new(version: u32, content: &'a T) -> Self {
         Self { format: version, content }
     }
 }
 
-/// A JSON object of a version up to `newest`, and its version.
+/// Parses a JSON object with a version up to `newest`, and returns its version too.
 pub fn parse_json(bytes: &[u8], newest: u32) -> Result<(u32, Value), FormatError> {
     let value: Value = serde_json::from_slice(bytes).map_err(|_| FormatError::Garbage)?;
     let object = value.as_object().ok_or(FormatError::Garbage)?;
     let version = match object.get(VERSION) {
-        // An object is a project of that name, in the first version of saved options.
+        // In the first version of the saved options, this key with an object as value is a project
+        // of that name.
         None | Some(Value::Object(_)) => 1,
         Some(version) => checked(version.as_u64().filter(|version| *version > 0), newest)?,
     };
     Ok((version, value))
 }
 
-/// The content of a JSON object whose versions up to `newest` are all read alike.
+/// Parses a JSON object for which all versions up to `newest` have the same content.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8], newest: u32) -> Result<T, FormatError> {
     let (_, value) = parse_json(bytes, newest)?;
     serde_json::from_value(value).map_err(|_| FormatError::Garbage)
 }
 
-/// Refuses labels of a newer spc, by their [`label::FORMAT`]. Without one, or with an empty one,
-/// they are not spc's or from before versions were.
+/// Rejects labels of a newer spc, by their [`label::FORMAT`]. If this label is missing or empty,
+/// the labels are not spc's, or older than versions.
 ///
 /// [`label::FORMAT`]: super::names::label::FORMAT
 pub fn check_labels(version: Option<&str>) -> Result<(), FormatError> {
@@ -113,7 +114,7 @@ mod tests {
             assert_eq!(read(text), Ok(Content { count: 3 }), "{text}");
         }
         for version in [3, u64::MAX] {
-            // Whatever else is in it.
+            // Other content does not matter.
             let newer = Err(FormatError::Newer { version, newest: 2 });
             assert_eq!(read(&format!(r#"{{"format": {version}}}"#)), newer);
         }

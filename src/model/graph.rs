@@ -1,11 +1,11 @@
-//! Which service waits for which.
+//! Dependencies between services.
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
 use super::spec::Project;
 
-/// A circle of dependencies, the first service again at its end; nothing if there is none.
+/// A cycle of dependencies, with the first service again at its end; `None` if there is none.
 pub fn cycle(project: &Project) -> Option<Vec<String>> {
     let graph: DiGraphMap<&str, ()> = project
         .services
@@ -26,7 +26,7 @@ pub fn cycle(project: &Project) -> Option<Vec<String>> {
     }
     circles.sort();
     let component = circles.first()?;
-    // Inside a strongly connected component, walking on from any node comes back to one that was
+    // Inside a strongly connected component, a walk from any node returns to a node that it has
     // seen.
     let mut walked = vec![component[0]];
     loop {

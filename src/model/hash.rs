@@ -1,4 +1,4 @@
-//! When two descriptions make the same container.
+//! Decides whether two descriptions make the same container.
 
 use std::collections::BTreeMap;
 
@@ -20,21 +20,21 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// Hash of what a service's containers are made of, without the image's id and the secrets' values:
-/// those are compared on their own, so that a cause can tell them apart. An exposed secret counts
-/// by its name. Descriptions that mean the same have the same.
+/// The hash of what a service's containers are made from, without the image's id and the values of
+/// secrets. Those are compared separately, so that the cause can name them. For an exposed secret
+/// its name is hashed. Equivalent descriptions have the same hash.
 pub fn service(service: &Service, project: &Project, secrets: &Secrets) -> String {
     sha256(canonical(service, project, secrets).to_string().as_bytes())
 }
 
-/// Whether a container with this hash on its label is made of that, however either is written. The
-/// label may be of an earlier version.
+/// Whether a container with this hash on its label matches the description, however either is
+/// written. The label may come from an earlier version.
 pub fn is_of_service(label: &str, service: &Service, project: &Project, secrets: &Secrets) -> bool {
     forms(service, project, secrets).any(|form| label == sha256(form.to_string().as_bytes()))
 }
 
-/// The same where what the engine takes for the values of a check that are not set counts as not
-/// set: it does, unless the image has a check.
+/// The same, but values of a health check that equal the engine's defaults count as not set. That
+/// is right if the image has no check.
 pub fn is_of_service_by_defaults(
     label: &str,
     service: &Service,
@@ -47,12 +47,12 @@ pub fn is_of_service_by_defaults(
         .any(|service| is_of_service(label, service, project, secrets))
 }
 
-/// Hash of a network's definition.
+/// The hash of a network's definition.
 pub fn network(network: &Network) -> String {
     hash_of(&network.canonical())
 }
 
-/// Whether a network with this hash on its label is that one, however either is written.
+/// Whether a network with this hash on its label matches the definition, however either is written.
 pub fn is_of_network(label: &str, network: &Network) -> bool {
     let canonical = network.canonical();
     let drivers = if canonical.driver.is_none() {
@@ -66,7 +66,7 @@ pub fn is_of_network(label: &str, network: &Network) -> bool {
     drivers.iter().any(|driver| of(network, driver) == label || of(&canonical, driver) == label)
 }
 
-/// Hash of a volume's definition.
+/// The hash of a volume's definition.
 pub fn volume(volume: &Volume) -> String {
     hash_of(&Volume {
         driver: volume.own_driver().map(str::to_owned),
@@ -74,7 +74,7 @@ pub fn volume(volume: &Volume) -> String {
     })
 }
 
-/// Whether a volume with this hash on its label is that one, however either is written.
+/// Whether a volume with this hash on its label matches the definition, however either is written.
 pub fn is_of_volume(label: &str, volume: &Volume) -> bool {
     let driver = volume.own_driver();
     let spellings: &[Option<&str>] =
@@ -93,7 +93,7 @@ fn with_written_device(volume: &Volume) -> Volume {
     as_written
 }
 
-/// Short hashes of the parts of a service, `environment`, `labels` and configs key by key:
+/// Short hashes of the parts of a service. `environment`, `labels` and configs have one per key:
 /// `image=1a2b3c4d,environment.DEBUG=…`.
 pub fn parts(service: &Service, project: &Project, secrets: &Secrets) -> String {
     joined(&canonical(service, project, secrets))
@@ -105,8 +105,8 @@ fn joined(service: &Value) -> String {
     parts.join(",")
 }
 
-/// The keys of a service that differ from those on a container's label, which may be of an earlier
-/// version.
+/// The keys of a service that differ from those on a container's label. The label may come from an
+/// earlier version.
 pub fn changed_in(
     label: &str,
     service: &Service,
@@ -117,8 +117,8 @@ pub fn changed_in(
     changes.min_by_key(Vec::len).unwrap_or_default()
 }
 
-/// The keys that differ between two [`parts`], in order; a key of `environment` as `environment
-/// KEY`, a config as `config NAME`.
+/// The keys that differ between two [`parts`], in order. A key of `environment` is `environment
+/// KEY`, a config is `config NAME`.
 pub fn changed_parts(before: &str, after: &str) -> Vec<String> {
     let read = |text: &str| -> BTreeMap<String, String> {
         text.split(',')
@@ -144,8 +144,8 @@ fn part_hashes(canonical: &Value) -> BTreeMap<String, String> {
         match value {
             Value::Object(inner) if ["environment", "labels", "config"].contains(&key.as_str()) => {
                 for (name, value) in inner {
-                    // "," and "=" separate the parts; a name holding one is still told apart by its
-                    // hash.
+                    // "," and "=" separate the parts. The hash still distinguishes names that
+                    // contain one.
                     let name = name.replace([',', '='], "_");
                     parts.insert(
                         format!("{key}.{name}"),
@@ -161,7 +161,7 @@ fn part_hashes(canonical: &Value) -> BTreeMap<String, String> {
     parts
 }
 
-/// The service as JSON in all forms that a label can be over: today's first.
+/// The service as JSON in all forms that versions of spc have hashed, the current one first.
 fn forms<'a>(
     service: &'a Service,
     project: &'a Project,
@@ -174,12 +174,12 @@ fn forms<'a>(
     })
 }
 
-/// The service as JSON in one spelling, see [`Service::canonical`].
+/// The service as JSON in its canonical form, see [`Service::canonical`].
 fn canonical(service: &Service, project: &Project, secrets: &Secrets) -> Value {
     with_engine_names(&service.canonical(&project.name), project, secrets)
 }
 
-/// The service as JSON, where networks and volumes have the engine's names.
+/// The service as JSON, with the engine's names of networks and volumes.
 fn with_engine_names(service: &Service, project: &Project, secrets: &Secrets) -> Value {
     let mut value = as_written(service, project, secrets);
     if let Value::Object(map) = &mut value {
@@ -204,8 +204,8 @@ fn with_engine_names(service: &Service, project: &Project, secrets: &Secrets) ->
     value
 }
 
-/// The service as JSON as it was hashed in version 0.1.0: with the engine's names of its networks
-/// and volumes beside the keys, and secrets by name.
+/// The service as JSON in the form that version 0.1.0 hashed: with the engine's names of its
+/// networks and volumes beside the keys, and with the names of secrets.
 fn as_written(service: &Service, project: &Project, secrets: &Secrets) -> Value {
     let mut value = serde_json::to_value(service).unwrap_or(Value::Null);
     if let Value::Object(map) = &mut value {
@@ -229,7 +229,7 @@ fn as_written(service: &Service, project: &Project, secrets: &Secrets) -> Value 
     without_tokens(value, secrets)
 }
 
-/// Name → where it is put, and the hash of its content.
+/// Name → target, and the hash of the content.
 fn configs(service: &Service, project: &Project) -> Value {
     let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for mount in &service.configs {
@@ -288,7 +288,7 @@ mod tests {
         for device in ["/data", "/data/", "/data/./x"] {
             assert_eq!(of(device), by_version_0_1_0(device), "{device}");
         }
-        // The engine resolved it in a directory of its own: that volume is another one.
+        // The engine resolved this path in a directory of its own, so that volume is another one.
         assert_ne!(of("./data"), by_version_0_1_0("./data"));
         assert_eq!(of("./data"), of("/srv/shop/data"));
     }
@@ -412,7 +412,7 @@ mod tests {
             &changed,
             &secrets
         )));
-        // The hash of what had one spelling before is what it was.
+        // A value that always had only one spelling has the same hash as before.
         let plain = described(
             json!({"image": "x", "stop_signal": "SIGINT", "working_dir": "/w", "user": "app"}),
             json!({}),
@@ -438,7 +438,8 @@ mod tests {
         ] {
             let (one, other) = (network(one), network(other));
             assert_eq!(self::network(&one), self::network(&other));
-            // What version 0.1.0 put on the label; the order of pools is looked at in the settings.
+            // As version 0.1.0 wrote the label. The order of address pools is compared in the
+            // settings.
             if one.ipam == other.ipam {
                 assert!(
                     is_of_network(&hash_of(&one), &other) && is_of_network(&hash_of(&other), &one),

@@ -1,14 +1,14 @@
-//! What `spc run x.rhai --help` says, as data; `ui` renders it.
+//! The output of `spc run x.rhai --help`, as data; `ui` renders it.
 
 /// The help of a runbook.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Help {
-    /// As it is called: `spc run scripts/up.rhai`.
+    /// The command line: `spc run scripts/up.rhai`.
     pub command: String,
     /// The runbook's `//!` lines, without the marks.
     pub doc: String,
     pub options: Vec<HelpOption>,
-    /// The words after the options.
+    /// The positional arguments.
     pub arguments: Vec<HelpArgument>,
 }
 
@@ -17,28 +17,28 @@ pub struct Help {
 pub struct HelpOption {
     /// Without dashes: `target`.
     pub name: String,
-    /// What stands for the value: `TARGET`, `DURATION`; nothing for a flag.
+    /// The placeholder for the value: `TARGET`, `DURATION`; `None` for a flag.
     pub value: Option<String>,
     pub doc: String,
-    /// As the user would write it.
+    /// In the form that a user would write.
     pub default: Option<String>,
     /// The only values allowed.
     pub choices: Vec<String>,
 }
 
-/// Words that are not options.
+/// A positional argument.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HelpArgument {
     pub name: String,
     pub doc: String,
     pub default: Option<String>,
-    /// Takes all words that are left.
+    /// Takes all remaining words.
     pub many: bool,
 }
 
-/// The options that spc itself takes out of a runbook's words, wherever they stand, as a runbook
-/// would write their names. A runbook can't declare an option of these names: it would never see
-/// it.
+/// The options that spc itself takes from a runbook's arguments, at any position; written as a
+/// runbook would declare them. A runbook can't declare an option with such a name, because it would
+/// never get it.
 pub const OWN_OPTIONS: [&str; 9] = [
     "adopt",
     "exit_code",
@@ -51,8 +51,8 @@ pub const OWN_OPTIONS: [&str; 9] = [
     "yes",
 ];
 
-/// spc's own options of one letter. They stand before the runbook's name; after it they are the
-/// runbook's.
+/// spc's own options of one letter. They come before the runbook's name; after it, one-letter
+/// options belong to the runbook.
 const OWN_LETTERS: [(&str, Option<&str>); 6] = [
     ("-v", Some("--verbose")),
     ("-q", Some("--quiet")),
@@ -62,7 +62,7 @@ const OWN_LETTERS: [(&str, Option<&str>); 6] = [
     ("-H", None),
 ];
 
-/// What to do with a word after a runbook's name that is one of spc's own options of one letter.
+/// A hint if an argument after the runbook's name is one of spc's own one-letter options.
 pub fn own_letter(word: &str) -> Option<String> {
     let (letter, long) = OWN_LETTERS.into_iter().find(|(letter, _)| *letter == word)?;
     let before = format!(
@@ -71,8 +71,8 @@ pub fn own_letter(word: &str) -> Option<String> {
     Some(long.map_or_else(|| before.clone(), |long| format!("{before}; after it write {long}")))
 }
 
-/// What spc takes the option for; nothing if it is free for a runbook. `key`: as declared, with `_`
-/// or `-`.
+/// What spc uses the option for; `None` if a runbook can declare it. `key` is the declared name,
+/// with `_` or `-`.
 pub fn own_option(key: &str) -> Option<&'static str> {
     let key = key.replace('-', "_");
     OWN_OPTIONS.into_iter().find(|own| *own == key)

@@ -1,22 +1,22 @@
-//! Names of images, compared as Docker compares them: `nginx` and `docker.io/library/nginx:latest`
-//! are one.
+//! Compares names of images as Docker does: `nginx` and `docker.io/library/nginx:latest` are the
+//! same.
 //!
-//! The rules are those of Docker's own `distribution/reference`. Letters count as they are written:
-//! Docker folds no case.
+//! The rules are those of Docker's own `distribution/reference`. Names are case-sensitive, as in
+//! Docker.
 
-/// The registry that a name without one means.
+/// The registry of a name that contains none.
 pub const DEFAULT_REGISTRY: &str = "docker.io";
-/// Another name of it.
+/// Another name of the default registry.
 const INDEX: &str = "index.docker.io";
-/// Where Docker's own images are.
+/// The path of Docker's own images.
 const OFFICIAL: &str = "library/";
-/// The digits of an image's id.
+/// The number of digits of an image's id.
 const ID_DIGITS: usize = 64;
 const LONGEST_TAG: usize = 128;
-/// Of the name without tag and digest.
+/// The most characters of a name without tag and digest.
 const LONGEST_NAME: usize = 255;
 
-/// The next step for who wrote a name with a [`fault`].
+/// The next step for a name with a [`fault`].
 pub fn how_to_name(text: &str) -> &'static str {
     if text.contains('$') {
         return "in a script, a value goes into a text between backticks: `nginx:${env(\"TAG\")}`";
@@ -24,22 +24,21 @@ pub fn how_to_name(text: &str) -> &'static str {
     "write it as [registry/]name[:tag][@digest]"
 }
 
-/// A name, taken apart and completed. Whether Docker would accept each character is [`fault`]'s to
-/// say.
+/// The parts of a name, with defaults. [`fault`] checks whether Docker would accept each character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageReference {
-    /// `docker.io` if none is written.
+    /// `docker.io` if the name contains none.
     pub registry: String,
     /// The path in the registry: `library/nginx`.
     pub path: String,
-    /// `latest` if neither tag nor digest is written.
+    /// `latest` if the name has neither tag nor digest.
     pub tag: Option<String>,
-    /// `sha256:…`; where there is one, Docker does not look at the tag.
+    /// `sha256:…`. If a name has a digest, Docker ignores the tag.
     pub digest: Option<String>,
 }
 
 impl ImageReference {
-    /// Reads a name. An image's whole id is none.
+    /// Parses a name; `None` for the whole id of an image.
     pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() || whole_id(text).is_some() {
             return None;
@@ -47,7 +46,7 @@ impl ImageReference {
         let (name, digest) = text
             .split_once('@')
             .map_or((text, None), |(name, digest)| (name, Some(digest.to_owned())));
-        // A colon before the last slash is a registry's port.
+        // A colon before the last slash belongs to the port of a registry.
         let last = name.rfind('/').map_or(0, |slash| slash + 1);
         let (repository, tag) = match name[last..].split_once(':') {
             Some((end, tag)) => (&name[..last + end.len()], Some(tag.to_owned())),
@@ -64,7 +63,8 @@ impl ImageReference {
         Some(Self { registry: registry.to_owned(), path, tag, digest })
     }
 
-    /// The name without tag and digest as the engine lists it: without the default registry.
+    /// The name without tag and digest, in the form of the engine's lists: without the default
+    /// registry.
     pub fn repository(&self) -> String {
         if self.registry != DEFAULT_REGISTRY {
             return format!("{}/{}", self.registry, self.path);
@@ -75,8 +75,8 @@ impl ImageReference {
         }
     }
 
-    /// The name as the engine lists it: `nginx:latest`, or `nginx@sha256:…` where there is a
-    /// digest.
+    /// The name in the form of the engine's lists: `nginx:latest`, or `nginx@sha256:…` if there is
+    /// a digest.
     pub fn listed(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => format!("{}@{digest}", self.repository()),
@@ -90,7 +90,7 @@ fn is_registry(part: &str) -> bool {
     part.contains(['.', ':']) || part == "localhost" || part.chars().any(char::is_uppercase)
 }
 
-/// The `sha256:…` of a whole id, written with or without its algorithm.
+/// The `sha256:…` of a whole id, with or without `sha256:`.
 fn whole_id(text: &str) -> Option<String> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
     let is_id = digits.len() == ID_DIGITS
@@ -98,15 +98,15 @@ fn whole_id(text: &str) -> Option<String> {
     is_id.then(|| format!("sha256:{digits}"))
 }
 
-/// The one spelling of a name or a whole id, as the engine lists it. What is neither stays as it
-/// is.
+/// The canonical form of a name or a whole id, as in the engine's lists. Other texts stay as they
+/// are.
 pub fn canonical(text: &str) -> String {
     whole_id(text)
         .or_else(|| Some(ImageReference::parse(text)?.listed()))
         .unwrap_or_else(|| text.to_owned())
 }
 
-/// What is wrong with a name that Docker would not take for one, as a clause: "its tag is empty".
+/// What is wrong with a name that Docker would reject, as a clause: "its tag is empty".
 pub fn fault(text: &str) -> Option<String> {
     if is_id(text) {
         return None;
@@ -175,7 +175,7 @@ pub fn fault(text: &str) -> Option<String> {
         .then(|| format!("it is longer than {LONGEST_NAME} characters"))
 }
 
-/// A host with a port or without: a name, an IPv4 address, or an IPv6 address in brackets.
+/// A host with or without a port: a name, an IPv4 address, or an IPv6 address in brackets.
 fn is_domain(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -205,17 +205,17 @@ fn is_path_part(part: &str) -> bool {
     whole && part.split(is_letter).all(is_joint)
 }
 
-/// Whether two names are of one image.
+/// Whether two names denote the same image.
 pub fn is_same(one: &str, other: &str) -> bool {
     canonical(one) == canonical(other)
 }
 
-/// Whether it is an image's whole id, which no registry knows.
+/// Whether the text is the whole id of an image, which no registry knows.
 pub fn is_id(text: &str) -> bool {
     whole_id(text).is_some()
 }
 
-/// The digits of an id or the beginning of one; nothing for what can only be a name.
+/// The digits of an id or of the beginning of one; `None` if the text can only be a name.
 pub fn id_digits(text: &str) -> Option<&str> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
     let fits = !digits.is_empty()

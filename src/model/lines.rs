@@ -1,31 +1,31 @@
-//! Chunks of output → lines.
+//! Splits chunks of output into lines.
 
 use super::secret::Secrets;
 
-/// A line longer than this is passed on in pieces, or cut off, so that output without line ends
-/// can't fill the memory.
+/// A longer line is passed on in pieces, or cut off. So output without line ends can't fill the
+/// memory.
 pub const LONGEST_LINE: usize = 64 << 10;
 
-/// So much of a line that goes on is known before a piece of it is passed on: a secret at the
-/// piece's end is seen whole.
+/// spc reads this much more of a long line before it passes a piece on, so that it sees a secret at
+/// the end of the piece as a whole.
 const LOOK_AHEAD: usize = LONGEST_LINE / 2;
 
-/// Cuts a stream into lines, wherever its chunks were cut. One per stream: standard output and
-/// standard error apart.
+/// Splits a stream into lines, wherever its chunks end. Each stream (standard output, standard
+/// error) has its own.
 #[derive(Debug, Default)]
 pub struct Lines {
     unfinished: Vec<u8>,
 }
 
 impl Lines {
-    /// Nothing arrived yet.
+    /// Without any input yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a chunk; answers the lines it completes, without their ends (LF or CRLF). Bytes that
-    /// are no UTF-8 become `�`. A very long line comes in pieces that cut none of `secrets`:
-    /// who shows them masks each by itself.
+    /// Takes a chunk and returns the lines that it completes, without their ends (LF or CRLF).
+    /// Invalid UTF-8 becomes `�`. A very long line is returned in pieces that split none of
+    /// `secrets`, so that each piece can be masked by itself.
     pub fn push(&mut self, chunk: &[u8], secrets: &Secrets) -> Vec<String> {
         let mut lines = Vec::new();
         for line in chunk.split_inclusive(|byte| *byte == b'\n') {
@@ -42,12 +42,12 @@ impl Lines {
         lines
     }
 
-    /// The last line, if the stream ended in the middle of it.
+    /// The last line, if the stream ended in the middle of a line.
     pub fn finish(&mut self) -> Option<String> {
         (!self.unfinished.is_empty()).then(|| self.take())
     }
 
-    /// The beginning of a line that goes on.
+    /// The beginning of a line that is not complete.
     fn piece(&mut self, secrets: &Secrets) -> String {
         let end = whole_characters(&self.unfinished);
         let mut text = String::from_utf8_lossy(&self.unfinished[..end]).into_owned();
@@ -65,16 +65,17 @@ impl Lines {
     }
 }
 
-/// The same where nobody needs all of a very long line: it is cut off, and `…` says so.
+/// The same for streams of which nobody needs the whole of a very long line: the line is cut off
+/// and ends with `…`.
 #[derive(Debug, Default)]
 pub struct ShortLines {
     unfinished: Vec<u8>,
-    /// The line goes on, and was passed on.
+    /// The beginning of the current line was already passed on.
     is_cut: bool,
 }
 
 impl ShortLines {
-    /// Takes a chunk; answers the lines it completes.
+    /// Takes a chunk and returns the lines that it completes.
     pub fn push(&mut self, chunk: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for line in chunk.split_inclusive(|byte| *byte == b'\n') {
@@ -95,31 +96,30 @@ impl ShortLines {
         lines
     }
 
-    /// The last line, if the stream ended in the middle of it.
+    /// The last line, if the stream ended in the middle of a line.
     pub fn finish(&mut self) -> Option<String> {
         (!self.unfinished.is_empty()).then(|| text_of(&std::mem::take(&mut self.unfinished)))
     }
 }
 
-/// What stands where a text was cut off. [`Secrets::mask`] knows it: it hides the part of a secret
-/// that stands beside it.
+/// Marks that a text was cut off. [`Secrets::mask`] hides the part of a secret beside this mark.
 pub const CUT: &str = "…";
 
-/// A line without its end.
+/// A line without its line end.
 fn text_of(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     String::from_utf8_lossy(line).into_owned()
 }
 
-/// Where the last character begins if its other bytes have yet to come, else the end.
+/// The beginning of the last character if its other bytes are still missing, else the end.
 fn whole_characters(bytes: &[u8]) -> usize {
     let end = bytes.len();
     let first = (end.saturating_sub(3)..end).rev().find(|at| bytes[*at] & 0xc0 == 0xc0);
     first.filter(|first| bytes[*first].leading_ones() as usize > end - first).unwrap_or(end)
 }
 
-/// The last place at or before `length` that is not inside a character.
+/// The last position up to `length` that is not inside a character.
 fn character_boundary(bytes: &[u8], length: usize) -> usize {
     let is_inside = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
     (length.saturating_sub(3)..=length).rev().find(|at| !is_inside(at)).unwrap_or(length)

@@ -1,4 +1,4 @@
-//! The one step that hides secrets in what a run reports, before anything shows or keeps it.
+//! Masks secrets in everything that a run reports, before it is shown or stored.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -11,13 +11,13 @@ use super::secret::Secrets;
 use super::texts::{Author, Texts};
 use super::url_credentials::without_credentials;
 
-/// Data whose texts have no secrets in them. Made by hiding them, and in no other way.
+/// Data without secrets in its texts. Only the mask can create this type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masked<T>(T);
 
 impl<T: Texts> Masked<T> {
-    /// Hides `secrets` in every text; the credentials of URLs too, except where a runbook or
-    /// another program wrote the text.
+    /// Masks `secrets` in every text. Also masks credentials in URLs, except in texts that a
+    /// runbook or another program wrote.
     pub fn new(mut data: T, secrets: &Secrets) -> Self {
         data.visit(&mut |author, text| {
             if let Some(masked) = secrets.masked(text) {
@@ -34,7 +34,7 @@ impl<T: Texts> Masked<T> {
 }
 
 impl<T> Masked<T> {
-    /// The data, to be changed or kept.
+    /// The data, to be changed or stored.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -54,24 +54,24 @@ impl<T: Serialize> Serialize for Masked<T> {
     }
 }
 
-/// Shows or keeps what a run reports: a terminal, JSON lines, the journal.
+/// Shows or stores the events of a run: a terminal, JSON lines, the journal.
 pub trait Consumer: Send + Sync {
-    /// Takes one event; must not block for long. Why it can't be shown or kept, if that has to be
-    /// said: the other consumers report it.
+    /// Takes one event; must not block for long. Returns an error if the event can't be shown or
+    /// stored and the user should know: the other consumers report it.
     fn event(&self, event: &Masked<Event>) -> Result<(), String>;
 }
 
-/// Hides the secrets of each event once and hands it to every consumer.
+/// Masks the secrets of each event once and passes it to every consumer.
 ///
-/// Each event is masked by itself: whoever cuts output into events cuts no secret
-/// ([`super::lines`]).
+/// Each event is masked by itself, because code that splits output into events never splits a
+/// secret ([`super::lines`]).
 pub struct MaskingSink {
     secrets: Arc<Secrets>,
     consumers: Vec<Arc<dyn Consumer>>,
 }
 
 impl MaskingSink {
-    /// Hides `secrets`, those added later too, from `consumers`, which get each event in this
+    /// Masks `secrets`, also those that are added later. The `consumers` get each event in this
     /// order.
     pub fn new(
         secrets: Arc<Secrets>,
@@ -89,7 +89,7 @@ impl MaskingSink {
 impl Sink for MaskingSink {
     fn event(&self, event: &Event) {
         for text in self.hand_on(event) {
-            // Who can't take this either has said so.
+            // A consumer that can't take this event either has already reported why.
             self.hand_on(&Event::Log { level: Level::Warning, text });
         }
     }
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// A sink before one consumer.
+    /// A sink with one consumer.
     fn sink(secrets: Arc<Secrets>) -> (Arc<Kept>, MaskingSink) {
         let kept = Arc::new(Kept::default());
         let consumer: Arc<dyn Consumer> = kept.clone();
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    /// Can keep nothing, and says so each time.
+    /// A consumer that always fails.
     struct Full;
 
     impl Consumer for Full {

@@ -1,25 +1,25 @@
-//! What a stack is, what is there, and what has to be done about the difference. Pure.
+//! The description of a stack, the state of the engine, and the plan that leads from one to the
+//! other. Pure.
 //!
-//! - [`spec`]: the Compose-shaped description, read and typed
+//! - [`spec`]: the description with Compose's keys, parsed and typed
 //! - [`names`]: project names, object names, labels
-//! - [`ownership`]: whose a container is, whatever its image's labels say
-//! - [`hash`], [`delivered_secrets`]: when two descriptions, and the secrets in them, are the same
-//! - [`graph`]: which service waits for which
-//! - [`image_reference`], [`driver_options`], [`storage`], [`exclusive_resources`]: names of images,
-//!   passwords in driver options, where volumes are kept, what only one can have
-//! - [`observed_state`]: what the engine has of a project
+//! - [`ownership`]: the project that owns a container, whatever the labels of its image say
+//! - [`hash`], [`delivered_secrets`]: whether two descriptions, or the secrets in them, are equal
+//! - [`graph`]: dependencies between services
+//! - [`image_reference`], [`driver_options`], [`storage`], [`exclusive_resources`]: names of
+//!   images, passwords in driver options, storage of volumes, resources with one owner
+//! - [`observed_state`]: the state of a project on the engine
 //! - [`reconcile`]: desired and observed state → [`plan`]
-//! - [`step`], [`cause`]: what a step does, to what, and why
-//! - [`plan_steps`], [`preview`]: the steps of a plan, numbered as they are shown; a whole preview
-//! - [`dockerfile`]: a Dockerfile cut into instructions
-//! - [`format`]: versions of what spc keeps
-//! - [`secret`], [`token`]: secrets, and what stands for them in scripts and descriptions
-//! - [`url_credentials`]: passwords in URLs, hidden
-//! - [`event`], [`failure`], [`diagnostic`], [`verdict`], [`help`], [`table`]: what is reported, as
-//!   data
-//! - [`texts`]: each text of that; [`masking`]: hides secrets in it, once, for all who show or keep
-//!   it
-//! - [`symptoms`], [`suggest`]: causes of known failures, and near misses
+//! - [`step`], [`cause`]: a step's action, object and cause
+//! - [`plan_steps`], [`preview`]: the steps of a plan with numbers for display; a whole preview
+//! - [`dockerfile`]: the instructions of a Dockerfile
+//! - [`format`]: versions of stored formats
+//! - [`secret`], [`token`]: secrets, and the tokens that scripts and descriptions hold instead
+//! - [`url_credentials`]: masks passwords in URLs
+//! - [`event`], [`failure`], [`diagnostic`], [`verdict`], [`help`], [`table`]: reports, as data
+//! - [`texts`]: finds all texts in reports; [`masking`]: masks secrets in them, once for all
+//!   consumers
+//! - [`symptoms`], [`suggest`]: causes of known failures, and similar names
 //! - [`size`], [`time`], [`signal`], [`lines`], [`position`], [`visible`]: values and text
 
 pub mod cause;

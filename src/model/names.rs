@@ -1,15 +1,15 @@
-//! Names of projects and their objects, and the labels they carry.
+//! Names of projects and their objects, and their labels.
 
 use crate::model::Failure;
 use crate::model::image_reference::ImageReference;
 
-/// Compose's own labels, so that its tools see the stack.
+/// Compose's own labels, so that Compose's tools see the stack.
 pub mod compose_label {
     pub const PROJECT: &str = "com.docker.compose.project";
     pub const SERVICE: &str = "com.docker.compose.service";
     pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
     pub const ONEOFF: &str = "com.docker.compose.oneoff";
-    /// Of a one-off container, in place of a number.
+    /// On a one-off container, instead of a number.
     pub const SLUG: &str = "com.docker.compose.slug";
     pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
     pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
@@ -19,87 +19,87 @@ pub mod compose_label {
     pub const VERSION: &str = "com.docker.compose.version";
 }
 
-/// spc's own labels. What carries [`label::PROJECT`] is spc's to change.
+/// spc's own labels. spc changes only objects with [`label::PROJECT`].
 pub mod label {
-    /// Version of the labels' format: [`super::LABEL_FORMAT`].
+    /// The version of the format of the labels: [`super::LABEL_FORMAT`].
     pub const FORMAT: &str = "dev.spc.format";
     pub const PROJECT: &str = "dev.spc.project";
     pub const SERVICE: &str = "dev.spc.service";
-    /// Hash of the canonical specification: `model::hash`.
+    /// The hash of the canonical specification: `model::hash`.
     pub const HASH: &str = "dev.spc.hash";
     /// Short hashes of its parts, so that a cause can name the key that changed.
     pub const PARTS: &str = "dev.spc.parts";
     /// `<key id>:<keyed fingerprint>` of the delivered secrets.
     pub const SECRETS: &str = "dev.spc.secrets";
     pub const RELEASE: &str = "dev.spc.release";
-    /// The run that made it.
+    /// The run that created the object.
     pub const RUN: &str = "dev.spc.run";
-    /// The process that runs a one-off container, as JSON of its `ProcessMark`: whether it was left
-    /// behind.
+    /// The process that runs a one-off container, as JSON of its `ProcessMark`. It shows whether
+    /// the container was left behind.
     pub const PROCESS: &str = "dev.spc.process";
     /// The lock's container.
     pub const LOCK: &str = "dev.spc.lock";
-    /// What a volume of spc's own holds: [`super::HOLDS_SECRETS`], [`super::HOLDS_FORMER_FOLDERS`].
+    /// The use of a volume that spc needs itself: [`super::HOLDS_SECRETS`],
+    /// [`super::HOLDS_FORMER_FOLDERS`].
     pub const HOLDS: &str = "dev.spc.holds";
-    /// On the volume that records that a project was moved: the folders that it was made from
-    /// before, as JSON.
+    /// On the volume that records a moved project: its former folders, as JSON.
     pub const FORMER_FOLDERS: &str = "dev.spc.former-folders";
     /// On a volume that several containers may write to at once: `x-spc-shared`.
     pub const SHARED: &str = "dev.spc.shared";
-    /// On a network that was made again on the way back.
+    /// On a network that was recreated during a rollback.
     pub const RESTORED: &str = "dev.spc.restored";
-    /// Digest of the context an image was built from.
+    /// The digest of the context that an image was built from.
     pub const BUILD: &str = "dev.spc.build";
-    /// The images it begins with and copies from, `name=id,…`; not set where one of them was not on
-    /// the engine.
+    /// The images that it begins with and copies from, `name=id,…`; not set if one of them was not
+    /// on the engine.
     pub const BASE: &str = "dev.spc.base";
-    /// Hash of its arguments, and of what else the build was told.
+    /// The hash of the arguments and other settings of the build.
     pub const ARGUMENTS: &str = "dev.spc.arguments";
     /// The stage that was built; empty for the last.
     pub const TARGET: &str = "dev.spc.target";
-    /// `<key id>:<keyed fingerprint>` of the secrets that an image was built with; empty for none.
-    /// Not [`SECRETS`]: containers inherit an image's labels.
+    /// `<key id>:<keyed fingerprint>` of the build secrets of an image; empty for none. This is not
+    /// [`SECRETS`], because containers inherit the labels of an image.
     pub const BUILD_SECRETS: &str = "dev.spc.build-secrets";
-    /// The names that an image got when it was built, `name,…` as the engine lists them: an image
-    /// that somebody builds on it inherits its labels, but not its name.
+    /// The names that an image got when it was built, `name,…` in the form of the engine's lists.
+    /// An image that someone builds on it inherits its labels, but not its names.
     pub const IMAGE: &str = "dev.spc.image";
-    /// Profiles and target the project was last brought up with are read from these.
+    /// The profiles that were active at the last `up`.
     pub const PROFILES: &str = "dev.spc.profiles";
 }
 
-/// Version of the labels' format. Since 2, a create call sets all of them, empty where it has no
-/// use: see `model::ownership`.
+/// The version of the format of the labels. Since version 2, a create call sets all of them, unused
+/// ones to an empty value: see `model::ownership`.
 pub const LABEL_FORMAT: &str = "2";
 
 /// Value of [`label::HOLDS`]: the secrets of one read-only container.
 pub const HOLDS_SECRETS: &str = "secrets";
 
-/// Value of [`label::HOLDS`]: nothing; the labels are the record of a project that was moved.
+/// Value of [`label::HOLDS`]: nothing. The labels are the record of a moved project.
 pub const HOLDS_FORMER_FOLDERS: &str = "former-folders";
 
-/// In the name of a volume that records that a project was moved. A project name can't hold a dot.
+/// Part of the name of a volume that records a moved project. A project name can't contain a dot.
 const FORMER_FOLDERS_INFIX: &str = ".spc-former-folders.";
 
-/// The volume that records that a project was moved. Labels can't be changed, so that each record
-/// has a name of its own: `digest` is of what it says.
+/// The volume that records a moved project. Labels can't be changed, so each record has its own
+/// name: `digest` is the digest of its content.
 pub fn former_folders_volume(project: &str, digest: &str) -> String {
     format!("{project}{FORMER_FOLDERS_INFIX}{digest}")
 }
 
-/// Whether a volume of this name records that a project was moved.
+/// Whether a volume with this name records a moved project.
 pub fn is_former_folders_volume(volume: &str) -> bool {
     volume.contains(FORMER_FOLDERS_INFIX)
 }
 
-/// What [`label::FORMER_FOLDERS`] says; nothing where it can't be read.
+/// The content of [`label::FORMER_FOLDERS`]; empty if it can't be parsed.
 pub fn read_former_folders(label: &str) -> Vec<String> {
     serde_json::from_str(label).unwrap_or_default()
 }
 
-/// Suffix of a replacement's name until it takes over.
+/// The suffix of a replacement's name until it takes over the original name.
 pub const NEW_SUFFIX: &str = ".new";
 
-/// Whether a label is one that spc and Compose know a project by: nobody else sets it.
+/// Whether spc or Compose identifies a project by this label. Nothing else may set it.
 pub fn is_reserved_label(key: &str) -> bool {
     key.starts_with("dev.spc.") || key.starts_with("com.docker.compose.")
 }
@@ -115,7 +115,7 @@ pub fn normalise_project(text: &str) -> String {
     lower.trim_start_matches(['-', '_']).to_owned()
 }
 
-/// Refuses a project name that Compose would refuse.
+/// Rejects a project name that Compose would reject.
 pub fn check_project(name: &str) -> Result<(), Failure> {
     let normal = normalise_project(name);
     if !name.is_empty() && normal == name {
@@ -136,12 +136,13 @@ pub fn container(project: &str, service: &str, number: u32) -> String {
     format!("{project}-{service}-{number}")
 }
 
-/// `<project>_<name>`: a network or volume without a `name:` of its own.
+/// `<project>_<name>`: a network or volume without its own `name:`.
 pub fn object(project: &str, name: &str) -> String {
     format!("{project}_{name}")
 }
 
-/// Whether the engine takes this as the name of a container, or of a volume of its own driver.
+/// Whether the engine accepts this as the name of a container or of a volume with the default
+/// driver.
 pub fn is_engine_name(name: &str) -> bool {
     let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     name.len() > 1
@@ -149,46 +150,45 @@ pub fn is_engine_name(name: &str) -> bool {
         && name.chars().all(rest)
 }
 
-/// The next step where a name is not [`is_engine_name`].
+/// The hint for a name that [`is_engine_name`] rejects.
 pub const ENGINE_NAME: &str = "a name has two characters or more: letters, digits, \"_\", \".\" and \"-\", beginning with a letter or digit";
 
-/// Whether a volume's name is one that the engine made up, for an anonymous volume: 64 hexadecimal
+/// Whether a volume's name is one that the engine generates for anonymous volumes: 64 hexadecimal
 /// digits.
 pub fn is_anonymous_volume(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether a name looks like an id of the engine's, whole or as it is shown: 64 or 12 hexadecimal
-/// digits. Where the engine takes a name or an id, one that is called so stands for the object that
-/// has the id.
+/// Whether a name looks like an id of the engine, whole or short: 64 or 12 hexadecimal digits.
+/// Calls of the engine accept a name or an id, so such a name could denote the object with that id.
 pub fn is_like_id(name: &str) -> bool {
     matches!(name.len(), 12 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The image of a service that is built and names none.
+/// The name of an image whose service is built and has no `image`.
 pub fn built_image(project: &str, service: &str) -> String {
     format!("{project}-{service}")
 }
 
-/// The image that locks' containers are made from: one empty layer. Every project's locks share it.
+/// The image of the locks' containers: one empty layer. The locks of all projects share it.
 pub const LOCK_IMAGE: &str = "spc-empty:1";
 
-/// Whether an image of this name would be taken for [`LOCK_IMAGE`], or for one of another version
-/// of spc.
+/// Whether spc, or another version of spc, could confuse an image with this name with
+/// [`LOCK_IMAGE`].
 pub fn is_reserved_image(name: &str) -> bool {
     ImageReference::parse(name).is_some_and(|reference| reference.repository() == "spc-empty")
 }
 
-/// How the names of locks' containers end.
+/// The suffix of the names of lock containers.
 pub const LOCK_SUFFIX: &str = ".spc-lock";
 
-/// The lock's container. A project name can't hold a dot, so no service's container is ever called
-/// so.
+/// The name of the lock's container. A project name can't contain a dot, so no container of a
+/// service has this name.
 pub fn lock_container(project: &str) -> String {
     format!("{project}{LOCK_SUFFIX}")
 }
 
-/// The project whose lock a container of this name is.
+/// The project that a lock container with this name belongs to.
 pub fn locked_project(container: &str) -> Option<&str> {
     container.strip_suffix(LOCK_SUFFIX)
 }
@@ -198,8 +198,9 @@ pub fn is_object_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
-/// That these anonymous volumes stay on the engine, and what removes them. Not `docker volume
-/// prune`: engines before 23 remove the named ones of a stack that is down with it.
+/// A message that these anonymous volumes stay on the engine, and how to remove them. It does not
+/// suggest `docker volume prune`, because on engines before 23 this also removes named volumes of a
+/// stack that is down.
 pub fn anonymous_volumes_stay(volumes: &[&str]) -> String {
     let (stay, them) = match volumes.len() {
         1 => ("1 anonymous volume stays on the engine".to_owned(), "it"),

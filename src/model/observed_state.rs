@@ -1,4 +1,4 @@
-//! What the engine has of a project: the other side of the comparison. Made by `apply::observe`.
+//! The state of a project on the engine: one side of the comparison. Created by `apply::observe`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -15,56 +15,57 @@ use super::names::NEW_SUFFIX;
 use super::spec::{self, Condition};
 use super::storage::Storages;
 
-/// A project on the engine.
+/// The state of a project on the engine.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ObservedState {
-    /// Of the project, ours and Compose's, without the lock and one-off containers.
+    /// Containers of the project, created by spc or Compose, without the lock and one-off
+    /// containers.
     pub containers: Vec<Container>,
-    /// The lock's container is there: of a run at work, or of one that was killed.
+    /// The lock's container exists: another run is active, or was killed.
     pub locked: bool,
     pub networks: Vec<Network>,
     pub volumes: Vec<Volume>,
-    /// Where all volumes of the engine are kept.
+    /// The storage of all volumes of the engine.
     pub storages: Storages,
-    /// Every other container of the engine, the project's one-offs included.
+    /// Every other container of the engine, including the project's one-off containers.
     pub others: Vec<OtherContainer>,
     /// The subnets of every network of the engine.
     pub subnets: Vec<TakenSubnet>,
-    /// Our one-off containers: left by a killed run, or still at work.
+    /// The project's one-off containers: left by a killed run, or still active.
     pub one_offs: Vec<OneOffContainer>,
-    /// Volumes with a container's secrets whose container is gone: a run was killed between
-    /// removing the two.
+    /// Volumes with the secrets of a container that no longer exists. A run was killed between the
+    /// removal of both.
     pub orphaned_secrets: BTreeSet<String>,
-    /// Id of a container → its secrets, where its label was made with a key that is not here and
-    /// they had to be looked at.
+    /// Id of a container → its secrets, if its label was made with a key that is missing here, so
+    /// that spc had to read them.
     pub delivered_secrets: BTreeMap<String, DeliveredSecrets>,
-    /// The folders that containers, networks and volumes of the project were made from, as their
-    /// labels name them.
+    /// The project directories in the labels of the project's containers, networks and volumes.
     pub folders: BTreeSet<String>,
-    /// The records that the project was moved.
+    /// The records of moves of the project.
     pub moves: Vec<MoveRecord>,
-    /// An object of the project whose labels can't be read, such as `container "shop-web-1"`, and
-    /// why.
+    /// An object of the project with labels that can't be read, such as `container "shop-web-1"`,
+    /// and the reason.
     pub unreadable: Option<(String, FormatError)>,
-    /// Ids of every network on the engine: a container may hang on one that is gone.
+    /// Ids of every network on the engine. A container may refer to a network that no longer
+    /// exists.
     pub network_ids: BTreeSet<String>,
-    /// Name and tag (or digest), and id → id, of every image on the engine; names as [`canonical`]
-    /// spells them.
+    /// Name and tag (or digest), and id → id, of every image on the engine. Names are in the form
+    /// of [`canonical`].
     pub images: BTreeMap<String, String>,
-    /// Ids of images that are known to have no health check of their own: looked at where it
+    /// Ids of images that are known to have no health check of their own; inspected only if it
     /// matters.
     pub unchecked_images: BTreeSet<String>,
 }
 
-/// The record that a project was moved: a volume of spc's own without anything in it. It outlives
-/// the project's containers, and its labels can't come from an image.
+/// The record of a moved project: an empty volume. It outlives the project's containers, and its
+/// labels can't come from an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveRecord {
     /// The volume's name.
     pub name: String,
-    /// Where the project is since.
+    /// The current folder of the project.
     pub to: String,
-    /// The folders that it was made from before.
+    /// The former folders of the project.
     pub former: BTreeSet<String>,
 }
 
@@ -75,27 +76,27 @@ pub struct Container {
     pub name: String,
     pub service: String,
     pub number: u32,
-    /// Carries spc's label for this project.
+    /// It has spc's label for this project.
     pub ours: bool,
     pub hash: Option<String>,
     pub parts: Option<String>,
     /// `<key id>:<fingerprint>` of its secrets.
     pub secrets: Option<String>,
     pub image_id: String,
-    /// The name of its image that it was made with; empty where that is another image by now.
+    /// The name of the image that it was made from; empty if this name denotes another image now.
     pub image: String,
     pub state: ContainerState,
     pub health: Health,
-    /// Of an exited one.
+    /// Set for an exited container.
     pub exit_code: Option<i64>,
-    /// Ids of the networks it hangs on.
+    /// Ids of the networks that it is connected to.
     pub networks: BTreeSet<String>,
-    /// Its addresses while it runs, with the id of the network of each.
+    /// Its current addresses, each with the id of its network; empty if it does not run.
     pub addresses: BTreeSet<(String, IpAddr)>,
-    /// Those of them that were asked for, also while it does not run; the engine chooses the
-    /// others at each start.
+    /// The addresses that were requested, also if it does not run. The engine chooses the others at
+    /// each start.
     pub static_addresses: BTreeSet<(String, IpAddr)>,
-    /// What its service needs, by Compose's label: for verbs without a description.
+    /// The dependencies of its service, from Compose's label: for verbs without a description.
     pub depends_on: BTreeMap<String, Condition>,
     /// Published ports.
     pub ports: Vec<PublishedPort>,
@@ -105,76 +106,76 @@ pub struct Container {
     pub folders: BTreeSet<String>,
     /// Names of the volumes that it mounts, read-only ones too.
     pub volumes: BTreeSet<String>,
-    /// Whether volumes without a name are mounted in it, but for that of its secrets.
+    /// Whether it mounts anonymous volumes, except the volume of its secrets.
     pub has_anonymous_volumes: bool,
     /// Seconds since the epoch.
     pub created: i64,
-    /// The engine's own words: `Up 5 minutes (healthy)`.
+    /// In the engine's own words: `Up 5 minutes (healthy)`.
     pub status: String,
-    /// How often the engine has started it again; only of one that has no check and was started
-    /// within the last seconds.
+    /// How often the engine restarted it. Set only for a container that has no check and was
+    /// started within the last seconds.
     pub restarts: u32,
 }
 
-/// A container that is not one of the project's services.
+/// A container that does not belong to a service of the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherContainer {
     pub id: String,
     pub name: String,
-    /// The project of its labels, which its image may have made up: to be shown, and no more.
+    /// The project in its labels. Its image may have set them, so this is only for display.
     pub owner: Option<String>,
     /// Published ports; none while it does not run.
     pub ports: Vec<PublishedPort>,
-    /// Its addresses while it runs, with the id of the network of each.
+    /// Its current addresses, each with the id of its network; empty if it does not run.
     pub addresses: BTreeSet<(String, IpAddr)>,
     /// Names of the volumes that it mounts.
     pub volumes: BTreeSet<String>,
 }
 
-/// A subnet that a network of the engine has.
+/// A subnet of a network on the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenSubnet {
     pub net: IpNet,
-    /// The network's id and name.
+    /// The id and the name of the network.
     pub network: String,
     pub name: String,
-    /// The project that made it, by its labels; none of what was made by hand.
+    /// The project that created it, by its labels; `None` if it was created by hand.
     pub owner: Option<String>,
 }
 
-/// A container made for one command.
+/// A one-off container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneOffContainer {
     pub id: String,
     pub name: String,
-    /// Whether it has a process.
+    /// Whether it has a running process.
     pub is_up: bool,
     /// Names of the volumes that it may write to.
     pub writes: BTreeSet<String>,
-    /// What its label says of the process that runs it.
+    /// The label that identifies the process that runs it.
     pub owner: String,
-    /// Whether that process still runs.
+    /// Whether that process is still running.
     pub run: OwnerState,
 }
 
-/// Whether the run that made a one-off container still runs.
+/// Whether the run that created a one-off container is still running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnerState {
     Running,
     /// It was killed, and left the container behind.
     Gone,
-    /// It is on another machine, or an earlier version of spc made the container.
+    /// Unknown: the run is on another machine, or an earlier version of spc created the container.
     Unknown,
 }
 
-/// Any container on the engine, as far as it can be in the way.
+/// Any container on the engine, with everything that may conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineContainer {
     pub id: String,
     pub name: String,
-    /// The project that it is labelled with as spc's; the label may be its image's.
+    /// The project in its spc label, which may come from its image.
     pub project: Option<String>,
-    /// Whether it has a process.
+    /// Whether it has a running process.
     pub is_up: bool,
     /// Names of the volumes that it may write to.
     pub writes: BTreeSet<String>,
@@ -182,7 +183,7 @@ pub struct EngineContainer {
     pub folders: BTreeSet<String>,
 }
 
-/// A published port as the engine has it.
+/// A published port in the engine's form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PublishedPort {
     pub host_ip: String,
@@ -192,7 +193,7 @@ pub struct PublishedPort {
 }
 
 impl PublishedPort {
-    /// What nobody else can have meanwhile.
+    /// The exclusive resource that the port uses.
     pub fn resource(&self) -> Resource {
         Resource::HostPort {
             address: self.host_ip.parse().ok(),
@@ -202,7 +203,7 @@ impl PublishedPort {
     }
 }
 
-/// Docker's states.
+/// Docker's states of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum ContainerState {
@@ -216,7 +217,7 @@ pub enum ContainerState {
 }
 
 impl ContainerState {
-    /// The state of Docker's word; none for words of newer engines.
+    /// The state for Docker's word; `None` for words of newer engines.
     pub fn of_word(word: &str) -> Option<Self> {
         word.parse().ok()
     }
@@ -227,11 +228,11 @@ impl ContainerState {
     }
 }
 
-/// What is known of a container's health.
+/// The known health of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Health {
-    /// There is no check (or the container does not run).
+    /// It has no check, or does not run.
     #[strum(to_string = "")]
     None,
     Starting,
@@ -240,7 +241,7 @@ pub enum Health {
 }
 
 impl Health {
-    /// Docker's word; empty where there is no check.
+    /// Docker's word; empty if there is no check.
     pub fn word(self) -> &'static str {
         self.into()
     }
@@ -252,51 +253,50 @@ pub struct Network {
     pub id: String,
     pub name: String,
     pub ours: bool,
-    /// Carries Compose's label for this project.
+    /// It has Compose's label for this project.
     pub compose: bool,
-    /// The project that made it, by its labels; none of what was made by hand.
+    /// The project that created it, by its labels; `None` if it was created by hand.
     pub owner: Option<String>,
     pub hash: Option<String>,
     pub created: i64,
-    /// Made again on the way back of a run; no runbook made it for itself.
+    /// It was recreated during a rollback, not by a description.
     pub restored: bool,
-    /// Its key in the description that it was made by.
+    /// Its key in the description that created it.
     pub key: String,
-    /// As the engine has it.
+    /// Its settings on the engine.
     pub settings: spec::Network,
 }
 
-/// A volume of the project, or one with a name that the project wants.
+/// A volume of the project, or one with a name that the project needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
     pub name: String,
     pub ours: bool,
-    /// Carries Compose's label for this project.
+    /// It has Compose's label for this project.
     pub compose: bool,
-    /// The project that made it, by its labels; none of what was made by hand.
+    /// The project that created it, by its labels; `None` if it was created by hand.
     pub owner: Option<String>,
     pub hash: Option<String>,
-    /// Labelled as one that several containers may write to.
+    /// Its label says that several containers may write to it.
     pub shared: bool,
-    /// As the engine has it.
+    /// Its settings on the engine.
     pub settings: spec::Volume,
 }
 
 impl ContainerState {
-    /// Whether a container in this state has a process, or gets one again by itself.
+    /// Whether a container in this state has a process, or will have one again by itself.
     pub fn is_up(self) -> bool {
         matches!(self, Self::Running | Self::Restarting | Self::Paused)
     }
 }
 
-/// The exit code in the engine's words of a container that restarts: `Restarting (1) 3 seconds
-/// ago`.
+/// The exit code in the engine's words for a restarting container: `Restarting (1) 3 seconds ago`.
 fn restart_code(status: &str) -> Option<i64> {
     status.strip_prefix("Restarting (")?.split_once(')')?.0.parse().ok()
 }
 
 impl Container {
-    /// Why one that is there is not ready.
+    /// Why this container is not ready.
     pub fn unready(&self) -> Cause {
         match (self.state, self.health) {
             (ContainerState::Restarting, _) => Cause::RestartsAgain(restart_code(&self.status)),
@@ -313,21 +313,21 @@ impl Container {
         self.name.ends_with(NEW_SUFFIX)
     }
 
-    /// Whether it runs and, as far as is known, serves.
+    /// Whether it runs and is not known to be unhealthy.
     pub fn is_ready(&self) -> bool {
         self.state == ContainerState::Running
             && self.restarts == 0
             && matches!(self.health, Health::None | Health::Healthy)
     }
 
-    /// Whether it has a process.
+    /// Whether it has a running process.
     pub fn is_up(&self) -> bool {
         self.state.is_up()
     }
 }
 
 impl ObservedState {
-    /// The id of the image `reference`, if it is here: by a name however it is spelled, by its id,
+    /// The id of the image `reference`, if the engine has it: by any form of its name, by its id,
     /// or by the beginning of its id.
     pub fn image_id(&self, reference: &str) -> Option<&str> {
         if let Some(id) = self.images.get(&canonical(reference)) {
@@ -339,12 +339,12 @@ impl ObservedState {
             .values()
             .filter(|id| id.strip_prefix("sha256:").is_some_and(|id| id.starts_with(digits)));
         let id = begun.next()?;
-        // Of two that begin so the engine takes neither.
+        // If two ids have this beginning, the engine accepts neither.
         begun.all(|other| other == id).then_some(id)
     }
 }
 
-/// What Compose's label `depends_on` says: `db:service_healthy:true,redis:service_started:false`.
+/// Parses Compose's label `depends_on`: `db:service_healthy:true,redis:service_started:false`.
 pub fn read_depends_on(label: &str) -> BTreeMap<String, Condition> {
     let read = |part: &str| {
         let mut words = part.split(':');
@@ -355,10 +355,10 @@ pub fn read_depends_on(label: &str) -> BTreeMap<String, Condition> {
     label.split(',').filter_map(read).collect()
 }
 
-/// What the engine's list says in words: `Up 2 minutes (healthy)` → health and the least time it
-/// has been up.
+/// Parses the status text of the engine's list: `Up 2 minutes (healthy)` → health, and the minimum
+/// time it has been up.
 pub fn read_status(status: &str) -> (Health, Option<i64>, Option<Duration>) {
-    // "unhealthy" holds "healthy": whole words only.
+    // "unhealthy" contains "healthy", so compare whole words.
     let health = match status.rsplit_once('(').map(|(_, rest)| rest.trim_end_matches(')')) {
         Some("healthy") => Health::Healthy,
         Some("unhealthy") => Health::Unhealthy,
@@ -373,8 +373,8 @@ pub fn read_status(status: &str) -> (Health, Option<i64>, Option<Duration>) {
     (health, exit_code, status.strip_prefix("Up ").and_then(least_uptime))
 }
 
-/// The least time that Docker's rounded words stand for: `Less than a second`, `5 seconds`, `About
-/// a minute`, `2 minutes`, `About an hour`, `3 hours`, `2 days`.
+/// The minimum time for Docker's rounded words: `Less than a second`, `5 seconds`, `About a
+/// minute`, `2 minutes`, `About an hour`, `3 hours`, `2 days`.
 fn least_uptime(text: &str) -> Option<Duration> {
     let text = text.split(" (").next()?;
     let seconds = match text {

@@ -1,11 +1,11 @@
-//! Whose a container is: which of its labels were set when it was created.
+//! Finds the owner of a container: which of its labels were set when it was created.
 //!
-//! The engine gives a container its image's labels too. So an image's author can write any label
-//! into it, and a label proves nothing by itself. What an image can't do is give its containers a
-//! label that it lacks, or another value than its own: a label that differs from the image's was
-//! set at the create call, by somebody who may use the engine. spc sets a whole set of labels in
-//! each of its create calls, some of which ([`label::RUN`]) are the same in no two of them; so does
-//! Docker Compose. One label of the set that differs therefore proves where the others come from.
+//! The engine copies an image's labels to its containers. So the author of an image can write any
+//! label into it, and a label alone proves nothing. But an image can't give its containers a label
+//! that it lacks, or another value than its own. So a label that differs from the image's was set
+//! by the create call, and its caller may use the engine. spc sets a complete set of labels in each
+//! create call, and some of them ([`label::RUN`]) are never equal in two calls. Docker Compose does
+//! the same. So if one label of the set differs, the others come from the same create call.
 
 use std::collections::BTreeMap;
 
@@ -37,9 +37,9 @@ pub const SPC_LABELS: [&str; 19] = [
     label::PROFILES,
 ];
 
-/// Compose's labels that spc reads from containers. `config-hash` is not read: Compose's tools take
-/// a container that has one, even an empty one, for a service's, so locks and one-off containers go
-/// without it.
+/// Compose's labels that spc reads from containers. spc doesn't read `config-hash` and doesn't set
+/// it on locks and one-off containers: Compose's tools treat a container with this label, even an
+/// empty one, as a service's.
 const COMPOSE_LABELS: [&str; 6] = [
     compose_label::PROJECT,
     compose_label::SERVICE,
@@ -49,7 +49,7 @@ const COMPOSE_LABELS: [&str; 6] = [
     compose_label::WORKING_DIR,
 ];
 
-/// What Docker Compose sets on every container, one-off ones too.
+/// The labels that Docker Compose sets on every container, also on one-off containers.
 const SET_BY_COMPOSE: [&str; 6] = [
     compose_label::PROJECT,
     compose_label::SERVICE,
@@ -59,8 +59,8 @@ const SET_BY_COMPOSE: [&str; 6] = [
     compose_label::CONFIG_HASH,
 ];
 
-/// What spc sets on every container of a service since the first format of its labels, so whatever
-/// its image has.
+/// The labels that spc has set on every container of a service since the first label format, so
+/// they never come from the image.
 const SET_BY_FORMAT_1: [&str; 14] = [
     compose_label::PROJECT,
     compose_label::SERVICE,
@@ -78,22 +78,23 @@ const SET_BY_FORMAT_1: [&str; 14] = [
     label::PROFILES,
 ];
 
-/// The first format in which a create call sets every label, empty where it has no use.
+/// The first format in which a create call sets every label, unused ones to an empty value.
 const FIRST_COMPLETE_FORMAT: u32 = 2;
 
-/// The labels of a create call with those of spc's and Compose's that it has no use for, empty: so
-/// that an image's don't show.
+/// The labels of a create call, plus empty values for the unused labels of spc and Compose. So the
+/// image's values don't appear.
 pub fn complete(labels: impl IntoIterator<Item = (String, String)>) -> Labels {
     let unused =
         SPC_LABELS.iter().chain(&COMPOSE_LABELS).map(|key| ((*key).to_owned(), String::new()));
     unused.chain(labels).collect()
 }
 
-/// The labels that were set when the container was created, as far as spc goes by them: of the
-/// reserved ones those that its image can't have given it. An empty one counts as not set.
+/// The labels that were set when the container was created, for the labels that spc uses. Of the
+/// reserved labels it returns those that can't come from the image. An empty label counts as not
+/// set.
 ///
-/// `image`: its image's labels; `None` where the image was removed. Then the name has to prove what
-/// the labels say, as only who creates a container chooses it.
+/// `image`: the labels of its image; `None` if the image was removed. In that case the name has to
+/// confirm the labels, because only the creator of a container chooses its name.
 pub fn set_at_create(name: &str, labels: &Labels, image: Option<&Labels>) -> Labels {
     let Some(image) = image else {
         let is_lock =
@@ -109,11 +110,11 @@ pub fn set_at_create(name: &str, labels: &Labels, image: Option<&Labels>) -> Lab
     let hash = labels
         .get(compose_label::CONFIG_HASH)
         .filter(|_| !is_inherited(compose_label::CONFIG_HASH));
-    // What `docker compose run` makes has no number but a slug.
+    // Containers of `docker compose run` have a slug and no number.
     let is_numbered = is_set(&compose_label::CONTAINER_NUMBER)
         || is_one_off(labels) && is_set(&compose_label::SLUG);
-    // A stranger may set one of them; Compose sets them all, and a hash of its own for each
-    // container.
+    // Another program may set one of these labels. Compose sets all of them, and a hash of its own
+    // for each container.
     let by_compose =
         SET_BY_COMPOSE.iter().all(is_set) && is_numbered && hash.is_some_and(|hash| is_hash(hash));
     let format = labels.get(label::FORMAT).and_then(|format| format.parse().ok()).unwrap_or(0);
@@ -134,12 +135,12 @@ fn is_one_off(labels: &Labels) -> bool {
     labels.get(compose_label::ONEOFF).is_some_and(|one_off| one_off.eq_ignore_ascii_case("true"))
 }
 
-/// Whether it is a hash as Compose writes it: 64 hexadecimal digits.
+/// Whether the text has the form of Compose's hashes: 64 hexadecimal digits.
 fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The labels without the empty reserved ones and those that are not `proven`.
+/// The labels without empty reserved ones and without those that are not `proven`.
 fn kept(labels: &Labels, proven: impl Fn(&str) -> bool) -> Labels {
     let counts = |(key, value): &(&String, &String)| {
         !is_reserved_label(key) || !value.is_empty() && proven(key)
@@ -147,8 +148,8 @@ fn kept(labels: &Labels, proven: impl Fn(&str) -> bool) -> Labels {
     labels.iter().filter(counts).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Whether spc or Docker Compose would give a container of a service, or a one-off one, with these
-/// labels this name.
+/// Whether spc or Docker Compose would give this name to a service's container or a one-off
+/// container with these labels.
 fn is_named_after(name: &str, labels: &Labels) -> bool {
     let text = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
     let Some(project) = text(compose_label::PROJECT) else { return false };
@@ -164,7 +165,7 @@ fn is_named_after(name: &str, labels: &Labels) -> bool {
     name.strip_suffix(NEW_SUFFIX).unwrap_or(name) == names::container(project, service, number)
 }
 
-/// What only spc may name a container: why a description or a call may not.
+/// Why a description or a call may not use this container name: it is reserved for spc.
 pub fn reserved_name(name: &str) -> Option<&'static str> {
     if name.ends_with(LOCK_SUFFIX) {
         Some("the lock of a project")
@@ -183,7 +184,7 @@ mod tests {
         labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// As version 0.1.0 labels a container of a service.
+    /// The labels of a service's container in version 0.1.0.
     fn by_format_1() -> Labels {
         let values = [
             "shop",
@@ -208,12 +209,12 @@ mod tests {
             .collect()
     }
 
-    /// The engine's own merge: the request's labels over the image's.
+    /// Merges labels as the engine does: those of the request override those of the image.
     fn merged(own: &Labels, image: &Labels) -> Labels {
         image.iter().chain(own).map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
-    /// Every label that decides something, as an image's author would write it.
+    /// All labels that decide something, as the author of an image could write them.
     fn forged() -> Labels {
         complete(by_format_1()).into_keys().map(|key| (key, "shop".to_owned())).collect()
     }
@@ -265,7 +266,7 @@ mod tests {
         own.insert(label::SECRETS.to_owned(), "k:1".to_owned());
         let expected: Labels =
             own.clone().into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        // Also where the image's author guessed what would be set.
+        // This holds even if the author guessed the values.
         for image in [
             Labels::new(),
             forged(),
@@ -314,7 +315,7 @@ mod tests {
             (compose_label::CONFIG_HASH, &hash),
         ]);
         assert_eq!(set_at_create("shop-web-1", &merged(&own, &image), Some(&image)), own);
-        // A stranger that sets one of them, or most of them, is none of Compose's.
+        // A program that sets one or most of these labels is not Compose.
         for key in own.keys() {
             let mut some = own.clone();
             some.remove(key);
@@ -329,7 +330,7 @@ mod tests {
             Labels::new(),
             "all of it is the image's"
         );
-        // `docker compose run` gives its containers a slug and no number.
+        // Containers of `docker compose run` have a slug and no number.
         let mut one_off = own.clone();
         one_off.remove(compose_label::CONTAINER_NUMBER);
         one_off.insert(compose_label::ONEOFF.to_owned(), "True".to_owned());

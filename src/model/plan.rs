@@ -1,6 +1,6 @@
-//! What has to be done, as data: steps with causes, and which waits for which.
+//! A plan as data: steps with causes and dependencies.
 //!
-//! Printed by [`Plan`]'s `Display`; walked by `apply::execute`, which decides nothing.
+//! [`Plan`]'s `Display` prints it. `apply::execute` executes it and makes no decisions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,41 +9,41 @@ use super::cause::Cause;
 use super::spec::Network;
 use super::step::{ActionKind, Object, StepLabel};
 
-/// Steps that bring the engine from what is there to what is wanted.
+/// Steps that lead from the current state of the engine to the described one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     pub project: String,
-    /// A step's id is its place here; it waits only for steps before it.
+    /// A step's id is its index. It waits only for earlier steps.
     pub steps: Vec<Step>,
-    /// The way back of each group.
+    /// The rollback of each group.
     pub rollbacks: BTreeMap<GroupId, Rollback>,
-    /// What is found and left alone.
+    /// What was found and not changed.
     pub notes: Vec<String>,
 }
 
-/// What is done, in this order, when a group that was begun can't be finished.
+/// The steps, in this order, that undo a group that was started and can't be finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollback {
     pub undo: Vec<RollbackAction>,
-    /// Once these steps are done there is no way back, and none is needed: the new containers
-    /// serve.
+    /// Once these steps are done, the group is not rolled back any more: the new containers are in
+    /// use.
     pub until: Vec<StepId>,
 }
 
-/// One thing done on the way back.
+/// One step of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollbackAction {
     pub service: Option<String>,
     pub action: Action,
-    /// Only if this step was begun; in any case without one.
+    /// Only if this step was started; `None` means always.
     pub of: Option<StepId>,
 }
 
-/// Place of a step in [`Plan::steps`].
+/// The index of a step in [`Plan::steps`].
 pub type StepId = usize;
 
-/// The steps that replace one container belong together; and those of all containers that hand
-/// something over to each other.
+/// The steps that replace one container form a group. Containers that pass resources to each other
+/// share one group.
 pub type GroupId = usize;
 
 /// One thing to do.
@@ -51,30 +51,30 @@ pub type GroupId = usize;
 pub struct Step {
     pub service: Option<String>,
     pub action: Action,
-    /// Why; none for what only completes an earlier step.
+    /// The cause; `None` if the step only completes an earlier one.
     pub cause: Option<Cause>,
-    /// Steps that have to be done before.
+    /// Steps that have to end first.
     pub after: Vec<StepId>,
-    /// Those of `after` whose failure is no obstacle (`required: false`).
+    /// The steps in `after` that may fail (`required: false`).
     pub tolerates: Vec<StepId>,
     pub group: Option<GroupId>,
-    /// Done only if this holds once the steps before are done.
+    /// The step runs only if this holds once the steps before it are done.
     pub when: Option<StepCondition>,
 }
 
-/// A condition on what only a pull or build can tell.
+/// A condition that is known only after a pull or build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepCondition {
     /// The image whose id is unknown until `known_after`.
     pub image: String,
     pub known_after: StepId,
-    /// The id a container has now.
+    /// The id of the container's current image.
     pub current: String,
-    /// Hold if it is (true) or is not (false) that one.
+    /// Whether the two ids have to be equal (true) or different (false).
     pub same: bool,
 }
 
-/// A container by name, and by id where it is there already.
+/// A container by name, and by id if it already exists.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContainerRef {
     pub name: String,
@@ -97,22 +97,23 @@ pub enum WaitCondition {
     Completed,
 }
 
-/// Which of a container's anonymous volumes go with it. That of its secrets always does.
+/// Which of a container's anonymous volumes are removed with it. The volume of its secrets always
+/// is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Anonymous {
     Kept,
-    /// Those made for it; what it took over from another one stays.
+    /// Those created for it. Volumes that it took over from another container stay.
     Own,
     All,
 }
 
-/// The effects there are. What a container is made of stands in the description, by service name.
+/// All effects of a plan. The description contains the settings of a container, by service name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     PullImage {
         image: String,
     },
-    /// Builds the image of a service; others that share it wait for the same step.
+    /// Builds the image of a service. Services that share the image wait for the same step.
     BuildImage {
         image: String,
         service: String,
@@ -125,15 +126,14 @@ pub enum Action {
         name: String,
         id: String,
     },
-    /// Makes a network again that was removed, and puts the containers back on it. Only on the way
-    /// back.
+    /// Recreates a network that was removed, and reconnects the containers. Only in rollbacks.
     RestoreNetwork {
-        /// Its key in the description of then.
+        /// Its key in the former description.
         key: String,
         network: Network,
         /// The hash on its label.
         hash: Option<String>,
-        /// What has its addresses meanwhile and goes.
+        /// Networks that have its addresses now, and that have to be removed.
         instead: Vec<String>,
         containers: Vec<ContainerRef>,
     },
@@ -144,7 +144,7 @@ pub enum Action {
     RemoveVolume {
         name: String,
     },
-    /// Makes a container of the service; `alias`: reachable under the service's name from its
+    /// Creates a container of the service. `alias`: it has the service's name as alias from its
     /// start. `replaces`: the container whose anonymous volumes it takes over.
     CreateContainer {
         name: String,
@@ -152,11 +152,11 @@ pub enum Action {
         alias: bool,
         replaces: Option<ContainerRef>,
     },
-    /// Writes its configs into a container that was never started.
+    /// Writes configs into a container that was never started.
     DeliverConfigs {
         container: ContainerRef,
     },
-    /// Writes its secrets into a container that was never started.
+    /// Writes secrets into a container that was never started.
     DeliverSecrets {
         container: ContainerRef,
     },
@@ -167,7 +167,7 @@ pub enum Action {
         container: ContainerRef,
         until: WaitCondition,
     },
-    /// Attaches a container to its networks anew, with the service's alias.
+    /// Reconnects a container to its networks, with the service's alias.
     Attach {
         container: ContainerRef,
     },
@@ -188,7 +188,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// What is done.
+    /// The kind of the action.
     pub fn kind(&self) -> ActionKind {
         match self {
             Self::PullImage { .. } => ActionKind::Pull,
@@ -212,7 +212,7 @@ impl Action {
         }
     }
 
-    /// What it is done to.
+    /// The object of the action.
     pub fn object(&self) -> Object {
         match self {
             Self::PullImage { image } | Self::BuildImage { image, .. } => Object::image(image),
@@ -236,14 +236,14 @@ impl Action {
         }
     }
 
-    /// Whether the engine is another after it. A wait only looks.
+    /// Whether this action changes the engine's state. A wait doesn't.
     pub fn changes(&self) -> bool {
         !matches!(self, Self::Wait { .. })
     }
 }
 
 impl Step {
-    /// A step that waits for none and is part of nothing.
+    /// A step without dependencies and group.
     pub fn alone(action: Action) -> Self {
         Self {
             service: None,
@@ -256,7 +256,7 @@ impl Step {
         }
     }
 
-    /// What events call it; `id` is its place in the plan.
+    /// Its label in events; `id` is its index in the plan.
     pub fn label(&self, id: StepId) -> StepLabel {
         StepLabel {
             step: Some(id + 1),
@@ -268,12 +268,12 @@ impl Step {
 }
 
 impl Plan {
-    /// Whether walking it changes anything.
+    /// Whether executing the plan changes anything.
     pub fn changes(&self) -> bool {
         self.steps.iter().any(|step| step.action.changes())
     }
 
-    /// All steps that are done before `step` begins.
+    /// All steps that end before `step` starts.
     pub fn before(&self, step: StepId) -> BTreeSet<StepId> {
         let mut before = BTreeSet::new();
         let mut open = vec![step];
@@ -283,14 +283,13 @@ impl Plan {
         before
     }
 
-    /// Whether the failure of a step is no failure of the whole: all that depends on its service
-    /// does so with `required: false`.
+    /// Whether the plan can succeed although this step failed: everything that depends on its
+    /// service does so with `required: false`.
     pub fn tolerates(&self, failed: StepId) -> bool {
         let service = &self.steps[failed].service;
         let mut lost = BTreeSet::from([failed]);
         let mut tolerated = false;
-        // A step waits only for earlier ones, so that one pass finds all that can't be done any
-        // more.
+        // A step waits only for earlier steps, so one pass finds all steps that can't run any more.
         for (id, step) in self.steps.iter().enumerate() {
             let required = |before: &&StepId| !step.tolerates.contains(before);
             let loses = step
@@ -315,12 +314,13 @@ impl Plan {
         tolerated
     }
 
-    /// Whether a step is what a condition on its service waits for.
+    /// Whether a condition on the step's service waits for this step.
     fn is_condition(&self, step: StepId) -> bool {
         matches!(self.steps[step].action, Action::StartContainer { .. } | Action::Wait { .. })
     }
 
-    /// Adds a step and answers its id. Each step that it waits for is kept once, in their order.
+    /// Adds a step and returns its id. Duplicate dependencies are removed, and the others are
+    /// sorted.
     pub fn add(&mut self, mut step: Step) -> StepId {
         step.after.sort_unstable();
         step.after.dedup();
@@ -334,7 +334,7 @@ impl Plan {
 }
 
 impl fmt::Display for Plan {
-    /// One line a step: number, verb and object, cause, and what it waits for.
+    /// One line per step: number, verb and object, cause, and dependencies.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.steps.is_empty() {
             writeln!(f, "{}: nothing to do", self.project)?;

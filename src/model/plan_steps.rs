@@ -1,5 +1,5 @@
-//! The steps of a plan as people and programs read them: in `spc plan`, and in the event `planned`
-//! of a run. Both number steps from 1.
+//! The steps of a plan in the form for people and programs: in `spc plan`, and in the event
+//! `planned` of a run. Both number steps from 1.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,32 +9,32 @@ use super::cause::Cause;
 use super::plan::{Action, ContainerRef, Plan, StepId};
 use super::step::{ActionKind, StepLabel};
 
-/// One thing that would be done, or is about to be.
+/// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlanStep {
     #[serde(flatten)]
     pub label: StepLabel,
-    /// Its own, or that of what it completes.
+    /// Its own cause, or that of the step that it completes.
     pub cause: Cause,
-    /// Steps that are done before.
+    /// Steps that end before it starts.
     pub after: Vec<usize>,
-    /// Those of `after` whose failure is no obstacle.
+    /// The steps in `after` that may fail.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tolerates: Vec<usize>,
-    /// From 1. Steps of one group are undone together.
+    /// From 1. The steps of a group are rolled back together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<usize>,
-    /// Whether anything is another after it. A wait only looks.
+    /// Whether the step changes anything. A wait doesn't.
     pub changes: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_if: Option<ImageCondition>,
-    /// What a new container is made from.
+    /// The image of a new container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<StepImage>,
-    /// How many of the plan's assumptions it depends on: the first so many.
+    /// How many of the plan's assumptions it depends on, counted from the first.
     #[serde(skip_serializing_if = "is_zero")]
     pub assumptions: usize,
-    /// Under what it is counted; nothing for what belongs to another step.
+    /// What the summary counts this step as; `None` if it belongs to another step.
     #[serde(skip)]
     pub counts: Option<SummaryKey>,
 }
@@ -44,7 +44,7 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// What only a pull or build can tell.
+/// A condition that is known only after a pull or build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImageCondition {
     pub image: String,
@@ -61,11 +61,11 @@ pub struct StepImage {
     pub id: PlannedValue<String>,
 }
 
-/// A value that a pull or a build may have to tell first.
+/// A value that may be known only after a pull or build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlannedValue<T> {
     Now(T),
-    /// Unknown until that step is done.
+    /// Unknown until this step is done.
     Until(usize),
 }
 
@@ -79,7 +79,7 @@ impl<T: Serialize> Serialize for PlannedValue<T> {
     }
 }
 
-/// Under what a summary counts steps.
+/// The keys by which a summary counts steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SummaryKey {
     Action(ActionKind),
@@ -88,7 +88,7 @@ pub enum SummaryKey {
 }
 
 impl SummaryKey {
-    /// What people read: `2 to replace`.
+    /// The word for people: `2 to replace`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Action(action) => action.word(),
@@ -106,28 +106,28 @@ impl Serialize for SummaryKey {
     }
 }
 
-/// What is done, in this order, when a group that was begun can't be finished.
+/// The steps, in this order, that undo a group that was started and can't be finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RollbackSteps {
     /// From 1.
     pub group: usize,
     pub undo: Vec<UndoStep>,
-    /// Once these steps are done there is no way back.
+    /// Once these steps are done, the group is not rolled back any more.
     pub until: Vec<usize>,
 }
 
-/// One thing done on the way back.
+/// One step of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UndoStep {
     #[serde(flatten)]
     pub label: StepLabel,
-    /// Only if this step was begun; in any case without one.
+    /// Only if this step was started; `None` means always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub if_begun: Option<usize>,
 }
 
 impl PlanStep {
-    /// One that waits for nothing and is not counted.
+    /// A step that waits for nothing and is not counted.
     pub fn alone(label: StepLabel, cause: Cause, changes: bool) -> Self {
         Self {
             label,
@@ -148,7 +148,7 @@ impl PlanStep {
         self.label.step.unwrap_or_default()
     }
 
-    /// The same step in a plan that has `others` steps before.
+    /// The same step in a plan that has `others` steps before it.
     #[must_use]
     pub fn shifted(mut self, others: usize) -> Self {
         let numbers = self.after.iter_mut().chain(&mut self.tolerates);
@@ -183,7 +183,7 @@ pub fn steps(plan: &Plan, verb: &str) -> Vec<PlanStep> {
     steps
 }
 
-/// The ways back of a plan.
+/// The rollbacks of a plan.
 pub fn rollbacks(plan: &Plan) -> Vec<RollbackSteps> {
     let number = |id: &StepId| id + 1;
     let of_group = plan.rollbacks.iter().map(|(group, back)| RollbackSteps {
@@ -206,8 +206,8 @@ pub fn rollbacks(plan: &Plan) -> Vec<RollbackSteps> {
     of_group.collect()
 }
 
-/// The cause of a step that has none of its own: that of what it completes, or that it was asked
-/// for.
+/// The cause of a step that has none of its own: that of the step that it completes, or the
+/// request.
 fn inherited(plan: &Plan, id: StepId, done: &[PlanStep], verb: &str) -> Cause {
     let step = &plan.steps[id];
     let of_same = |before: &&StepId| {
@@ -218,7 +218,7 @@ fn inherited(plan: &Plan, id: StepId, done: &[PlanStep], verb: &str) -> Cause {
     before.map_or_else(|| Cause::Verb(verb.to_owned()), |before| done[*before].cause.clone())
 }
 
-/// Under what a step is counted, if not as a part of another.
+/// What a step is counted as, unless it is a part of another one.
 fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<SummaryKey> {
     let step = &plan.steps[id];
     let is_part = step.group.is_some();
@@ -249,7 +249,7 @@ fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<SummaryKe
     counts.then(|| SummaryKey::Action(step.action.kind()))
 }
 
-/// Whether the container is made in the same plan: its start waits for that, or for what does.
+/// Whether the same plan creates the container: its start waits, directly or not, for its creation.
 fn is_new(plan: &Plan, id: StepId, container: &ContainerRef) -> bool {
     plan.steps[id].after.iter().any(|before| match &plan.steps[*before].action {
         Action::CreateContainer { name, .. } => *name == container.name,
@@ -276,7 +276,7 @@ mod tests {
     use serde_json::json;
     use similar_asserts::assert_eq;
 
-    /// A replacement that only an image can tell the need of.
+    /// A replacement that is needed only if the image changed.
     fn plan() -> Plan {
         let old = ContainerRef { name: "web-1".to_owned(), id: Some("1".to_owned()) };
         let of_web = |action| Step { service: Some("web".to_owned()), ..Step::alone(action) };

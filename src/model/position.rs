@@ -1,16 +1,16 @@
-//! Bytes of a text ↔ lines and columns.
+//! Converts between bytes of a text and lines and columns.
 
-/// Line and column of a byte of `text`, both from 1, the column in characters.
+/// Line and column of a byte of `text`. Both count from 1, and the column counts characters.
 ///
-/// `offset` must lie on a character's boundary.
+/// `offset` must be on the boundary of a character.
 pub fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// The byte of `text` at a line and column, as [`position`] tells them; the end of the line, or of
-/// the text, where it has none.
+/// The byte of `text` at a line and column, as [`position`] returns them. Beyond the end of the
+/// line or of the text, this end.
 pub fn offset(text: &str, line: usize, column: usize) -> usize {
     let lines = text.split_inclusive('\n');
     let before: usize = lines.clone().take(line.saturating_sub(1)).map(str::len).sum();

@@ -1,5 +1,5 @@
-//! What a runbook would do, as data: `spc plan`'s answer. Printed by `ui::preview`; with `--json`
-//! this very shape.
+//! What a runbook would do, as data: the result of `spc plan`. `ui::preview` prints it; with
+//! `--json` it has exactly this shape.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::plan_steps::{PlanStep, SummaryKey};
 
-/// Where in the runbook: `scripts/up.rhai`, line 31.
+/// A line of the runbook: `scripts/up.rhai`, line 31.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunbookLine {
     pub file: String,
@@ -20,27 +20,27 @@ impl std::fmt::Display for RunbookLine {
     }
 }
 
-/// What a runbook would do, in its own order.
+/// What a runbook would do, in the order of the runbook.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Preview {
-    /// What the plan shows is not the way that the runbook takes when all goes well.
+    /// Exceptions: the plan does not show the normal path of the runbook.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ways_back: Vec<HandledError>,
     pub items: Vec<PreviewItem>,
-    /// How many of what: `create`, `replace`, `stop`; what belongs to another step is not counted
-    /// again.
+    /// Counts by kind: `create`, `replace`, `stop`. A step that belongs to another one is not
+    /// counted.
     pub summary: BTreeMap<SummaryKey, usize>,
-    /// Steps that are done only if what a pull or build makes is (or is not) what is there.
+    /// Steps that run only if the image of a pull or build is different (or is the same).
     pub conditional: usize,
-    /// What is found and left alone, and what there is to say.
+    /// What was found and not changed, and other remarks.
     pub notes: Vec<String>,
-    /// Where the plan ends before the runbook does.
+    /// Set if the plan ends before the runbook does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<PlanEnd>,
 }
 
 impl Preview {
-    /// Whether anything would be changed.
+    /// Whether the runbook would change anything.
     pub fn changes(&self) -> bool {
         self.steps().any(|step| step.changes)
     }
@@ -54,7 +54,7 @@ impl Preview {
     }
 }
 
-/// One thing after the other.
+/// One item of the preview.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PreviewItem {
@@ -66,50 +66,49 @@ pub enum PreviewItem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Call {
     pub at: Option<RunbookLine>,
-    /// `up`; none for a primitive.
+    /// `up`; `None` for a primitive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verb: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// Those that wait for none of the others are done side by side.
+    /// Its steps. Steps that don't wait for each other run in parallel.
     pub steps: Vec<PlanStep>,
 }
 
-/// A line of the runbook that looks at an answer which nobody can know yet: all that follows
-/// depends on it.
+/// A line of the runbook that reads an answer which is unknown before the run. Everything after it
+/// depends on this answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Assumption {
     pub number: usize,
     pub at: Option<RunbookLine>,
-    /// Whose answer: `command python manage.py check in container spc-backend-1`.
+    /// The source of the answer: `command python manage.py check in container spc-backend-1`.
     pub answer_of: String,
-    /// The step that would get it.
+    /// The step that would get the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<usize>,
     /// The default: `code 0, no output`.
     pub assumed: String,
 }
 
-/// The plan can't go on.
+/// The plan can't continue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlanEnd {
     pub at: Option<RunbookLine>,
     pub message: String,
-    /// What leads on.
+    /// How to let it continue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// `spc.toml` doesn't allow it: a run would be refused too.
+    /// `spc.toml` doesn't allow it, so a run would be rejected too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
 }
 
-/// An error that the runbook deals with: `guarded` undoes what was done, `try` or `attempt` goes on
-/// with it.
+/// An error that the runbook handles: `guarded` undoes its steps, or `try` or `attempt` continues.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HandledError {
     pub at: Option<RunbookLine>,
     /// `guarded "restore" undoes what it did`.
     pub what: String,
-    /// The error; empty where it is not known.
+    /// The error; empty if it is unknown.
     pub because: String,
 }

@@ -1,8 +1,8 @@
-//! Secrets of a run: tokens that stand for values, and the mask over everything that is shown.
+//! Secrets of a run: tokens that replace values, and the mask for everything that is shown.
 //!
-//! A script never holds a secret's value. It holds a token, which spec and exec readers turn back
-//! just before the engine call that delivers it. Every output passes through [`Secrets::mask`]; the
-//! table in [`mask`] says which spellings of a value it finds.
+//! A script never holds a secret's value. It holds a token. The readers of descriptions and execs
+//! replace it by the value just before the engine call that delivers it. Every output passes
+//! through [`Secrets::mask`]; the table in [`mask`] lists the encodings of a value that it finds.
 
 mod cut;
 mod encoded;
@@ -16,7 +16,7 @@ use super::token::{END_MARK, EXPOSED_MARK, HIDDEN_MARK};
 use mask::{Mask, SHORTEST};
 use parking_lot::{RwLock, RwLockReadGuard};
 
-/// The secrets of one run. Shared by everything that delivers or shows.
+/// The secrets of one run, shared by all code that delivers or shows text.
 #[derive(Default)]
 pub struct Secrets {
     known: RwLock<SecretTable>,
@@ -28,18 +28,18 @@ struct SecretTable {
     tokens: BTreeMap<String, (String, String)>,
     /// Finds tokens and values.
     mask: Mask,
-    /// Finds tokens alone, also escaped.
+    /// Finds only tokens, also escaped ones.
     token_mask: Mask,
 }
 
 impl Secrets {
-    /// No secrets yet.
+    /// An empty set of secrets.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes `token` stand for `value`, and so its exposed form. The token has to be unguessable
-    /// and unlike any text: see [`Secrets::token`].
+    /// Makes `token`, and its exposed form, stand for `value`. The token must be impossible to
+    /// guess and unlike any other text: see [`Secrets::token`].
     pub fn add(&self, name: &str, token: &str, value: &str) {
         let mut known = self.known.write();
         for form in [token.to_owned(), Self::exposed(token)] {
@@ -52,25 +52,25 @@ impl Secrets {
         }
     }
 
-    /// What has to be said of a value that is too short to be hidden in what others print; nothing
-    /// of any other.
+    /// A warning if the value is too short to be masked in the output of others; `None` for other
+    /// values.
     pub fn warning(name: &str, value: &str) -> Option<String> {
         let is_short = !value.is_empty() && value.trim().chars().count() < SHORTEST;
         is_short.then(|| format!("The secret \"{name}\" is not masked in output: it has fewer than {SHORTEST} characters"))
     }
 
-    /// The spelling of a token: `nonce` is 16 bytes of randomness of this run.
+    /// The text of a token: `nonce` is 16 random bytes of this run.
     pub fn token(name: &str, nonce: [u8; 16]) -> String {
         let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{HIDDEN_MARK}{name}:{nonce}{END_MARK}")
     }
 
-    /// The form of `token` that may stand in an environment: what `expose(secret)` answers.
+    /// The form of `token` that may be used in an environment: the result of `expose(secret)`.
     pub fn exposed(token: &str) -> String {
         token.replacen(HIDDEN_MARK, EXPOSED_MARK, 1)
     }
 
-    /// The token already given out for that secret and value.
+    /// The token that was already made for this secret and value.
     pub fn token_of(&self, name: &str, value: &str) -> Option<String> {
         let known = self.read();
         known
@@ -80,8 +80,8 @@ impl Secrets {
             .map(|(token, _)| token.clone())
     }
 
-    /// The name of a secret in `text` that was not exposed: it may go to where secrets are
-    /// delivered as files, nowhere else.
+    /// The name of a secret in `text` that was not exposed. It may only go where secrets are
+    /// delivered as files.
     pub fn unexposed_in(&self, text: &str) -> Option<String> {
         let known = self.read();
         let found = known
@@ -91,7 +91,7 @@ impl Secrets {
         found.map(|(_, (name, _))| name.clone())
     }
 
-    /// `text` with every token replaced by its value: for the call that delivers it, nothing else.
+    /// `text` with every token replaced by its value: only for the call that delivers it.
     pub fn reveal(&self, text: &str) -> String {
         let known = self.read();
         let mut text = text.to_owned();
@@ -126,26 +126,26 @@ impl Secrets {
         text
     }
 
-    /// The name of a secret whose token is in `text` in another spelling, as an encoder leaves it:
-    /// it can't be turned back.
+    /// The name of a secret whose token is in `text` in an encoded form, so that it can't be
+    /// replaced by its value.
     pub fn escaped_in(&self, text: &str) -> Option<String> {
         let known = self.read();
         let name = known.token_mask.first_in(text)?;
         (!known.tokens.keys().any(|token| text.contains(token.as_str()))).then(|| name.to_owned())
     }
 
-    /// `text` with every token and every value hidden, in each spelling that [`mask`] lists.
+    /// `text` with every token and every value masked, in each encoding that [`mask`] lists.
     pub fn mask(&self, text: &str) -> String {
         self.masked(text).unwrap_or_else(|| text.to_owned())
     }
 
-    /// The same; nothing if nothing in `text` is to be hidden.
+    /// The same; `None` if nothing in `text` has to be masked.
     pub fn masked(&self, text: &str) -> Option<String> {
         self.read().mask.apply(text)
     }
 
-    /// The last place at or before `at` where `text` can be cut without cutting a value that is to
-    /// be hidden.
+    /// The last position up to `at` where `text` can be split without splitting a value that has to
+    /// be masked.
     pub fn boundary(&self, text: &str, at: usize) -> usize {
         self.read().mask.boundary(text, at)
     }

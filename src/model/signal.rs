@@ -1,7 +1,7 @@
-//! Names and numbers of signals, as the engine takes them for a container.
+//! Names and numbers of signals that the engine accepts for a container.
 
-/// The names that Docker knows on Linux, without `SIG`, with their numbers; beside them the
-/// real-time signals. Of two names of one number the usual one comes first.
+/// The names that Docker knows on Linux, without `SIG`, with their numbers; real-time signals are
+/// separate. If two names have one number, the usual one comes first.
 const SIGNALS: [(&str, u32); 34] = [
     ("ABRT", 6),
     ("ALRM", 14),
@@ -39,8 +39,8 @@ const SIGNALS: [(&str, u32); 34] = [
     ("XFSZ", 25),
 ];
 
-/// The real-time signals as Docker counts them; the last is the highest number of a signal on
-/// Linux.
+/// The first real-time signal in Docker's numbers. The last one is the highest number of a signal
+/// on Linux.
 const FIRST_REAL_TIME: u32 = 34;
 const LAST: u32 = 64;
 
@@ -49,8 +49,7 @@ pub fn is_signal(text: &str) -> bool {
     number(text).is_some()
 }
 
-/// The signal's name with `SIG`, in capitals, by whichever name or number it is meant; what is no
-/// signal stays as it is.
+/// The signal's name with `SIG`, in capitals, for any name or number. Other texts stay as they are.
 pub fn canonical(text: &str) -> String {
     let Some(number) = number(text) else { return text.to_owned() };
     match (SIGNALS.iter().find(|(_, of)| *of == number), number) {
@@ -82,7 +81,7 @@ fn number(text: &str) -> Option<u32> {
         .or_else(|| Some(LAST - steps("RTMAX", '-', 14)?))
 }
 
-/// The next step where a text is no signal.
+/// The next step for a text that is not a signal.
 pub fn hint(text: &str) -> String {
     let upper = text.to_ascii_uppercase();
     let near = super::suggest::nearest(

@@ -1,6 +1,6 @@
 //! Compose's byte sizes: `"64m"`, `"1gb"`.
 
-/// Reads a size as Compose writes it: a number with `b k kb m mb g gb` (powers of 1024), in bytes.
+/// Parses a size in Compose's form: a number with `b k kb m mb g gb` (powers of 1024), in bytes.
 ///
 /// The error is a sentence that names the value.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {

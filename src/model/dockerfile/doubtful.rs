@@ -1,19 +1,19 @@
-//! What a Dockerfile may let the engine do, read with the engine's eyes whichever they are.
+//! What a Dockerfile may make the engine do, whichever builder reads it.
 //!
-//! Builders disagree on where an instruction begins (older ones know no heredocs, and take other
-//! lines for directives), on what quotes and escapes are, and on which value a variable has (a base
-//! image's variables count too). Where a wrong guess would open a way, each line of the file counts
-//! as the beginning of an instruction, and a variable counts as unknown.
+//! Builders disagree about three things: where an instruction begins (older ones know no heredocs,
+//! and treat other lines as directives), what quotes and escapes are, and the value of a variable
+//! (a base image's variables count too). If a wrong guess would open a hole, this module treats
+//! each line of the file as the beginning of an instruction, and each variable as unknown.
 
 use std::collections::BTreeSet;
 
 use super::downloads::Download;
 use super::syntax::instruction;
 
-/// What an address begins with that a builder downloads from.
+/// The prefixes of an address that a builder downloads from.
 const SCHEMES: [&str; 2] = ["http://", "https://"];
 
-/// What each `ADD` could download, whoever reads the file; as it is written, variables too.
+/// What each `ADD` could download, for any builder; as written, with variables.
 pub fn possible_downloads(text: &str) -> Vec<Download> {
     let lines = lines(text);
     if !is_readable(&lines) {
@@ -28,7 +28,7 @@ pub fn possible_downloads(text: &str) -> Vec<Download> {
         .collect()
 }
 
-/// The images that each `FROM` could begin with, as they are written; none of a file that
+/// The images that each `FROM` could begin with, as written. Empty for a file that
 /// [`possible_downloads`] can't read.
 pub fn possible_bases(text: &str) -> BTreeSet<String> {
     let lines = lines(text);
@@ -43,8 +43,8 @@ pub fn possible_bases(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The images that are to read the Dockerfile in the builder's place, in each way that a builder
-/// takes one from the file: `# syntax=`, `// syntax=`, and a Dockerfile that is JSON.
+/// The images that may read the Dockerfile instead of the builder, for each way to name one in the
+/// file: `# syntax=`, `// syntax=`, and a Dockerfile that is JSON.
 pub fn possible_frontends(text: &str) -> Vec<String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let is_json = |text: &str| text.trim_start().starts_with('{');
@@ -57,14 +57,14 @@ pub fn possible_frontends(text: &str) -> Vec<String> {
         let line = line.trim();
         let comment = line.strip_prefix('#').or_else(|| line.strip_prefix("//"))?;
         let (name, value) = comment.split_once('=')?;
-        // What stands behind the image are the frontend's own words.
+        // The words after the image belong to the frontend.
         let image = value.split_whitespace().next()?;
         name.trim().eq_ignore_ascii_case("syntax").then(|| image.to_owned())
     });
     named.collect()
 }
 
-/// Whether a variable decides which server an address names, or whether a text is an address at
+/// Whether a variable decides which server an address names, or whether the text is an address at
 /// all.
 pub fn hides_server(source: &str) -> bool {
     let (start, is_address) =
@@ -82,24 +82,24 @@ fn may_be_address(word: &str) -> bool {
     word.contains("://") || hides_server(word)
 }
 
-/// Bytes that are read where each line counts as a beginning of its own, which reads a long
-/// instruction again at each of its lines.
+/// Bytes that are read in all. Each line counts as the beginning of an instruction, so a long
+/// instruction is read again at each of its lines.
 const MOST_READ: usize = 64 << 20;
 
-/// What stands for all that is downloaded by a file of instructions too long to be read so; nobody
-/// allows it.
+/// Stands for all downloads of a file whose instructions are too long to read in this way. No
+/// policy allows it.
 const UNREAD: &str = "$(more than can be checked: too many lines continue others)";
 
 fn lines(text: &str) -> Vec<&str> {
     text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim).collect()
 }
 
-/// Blank lines and comments are no part of what they stand in.
+/// Blank lines and comments inside an instruction are not part of it.
 fn is_left_out(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// Whether all instructions can be read from each of their lines on.
+/// Whether all instructions can be read from each of their lines within the limit.
 fn is_readable(lines: &[&str]) -> bool {
     let (mut following, mut all) = (0_usize, 0_usize);
     for line in lines.iter().rev() {
@@ -113,8 +113,8 @@ fn is_readable(lines: &[&str]) -> bool {
     all <= MOST_READ
 }
 
-/// The instructions of that name, also behind `ONBUILD`: the line that each begins at, from 1, and
-/// what follows its name.
+/// The instructions with this name, also after `ONBUILD`: the line number of the beginning (from
+/// 1), and the text after the name.
 fn instructions(lines: &[&str], wanted: &str) -> Vec<(usize, String)> {
     let mut all = Vec::new();
     for at in (0..lines.len()).filter(|at| !is_left_out(lines[*at])) {
@@ -130,10 +130,10 @@ fn instructions(lines: &[&str], wanted: &str) -> Vec<(usize, String)> {
     all
 }
 
-/// What continues a line, to one builder or another.
+/// The characters that continue a line, for some builder.
 const ESCAPES: [char; 2] = ['\\', '`'];
 
-/// A line with those that continue it.
+/// A line, joined with its continuation lines.
 fn joined(lines: &[&str]) -> String {
     let mut whole = String::new();
     for line in lines.iter().filter(|line| !is_left_out(line)) {
@@ -145,8 +145,7 @@ fn joined(lines: &[&str]) -> String {
     whole
 }
 
-/// The words of an instruction without its flags, quotes, escapes and brackets, in whichever of its
-/// forms.
+/// The words of an instruction without flags, quotes, escapes and brackets, in any of its forms.
 fn words(rest: &str) -> Vec<String> {
     let plain: String = decoded(rest)
         .chars()
@@ -160,7 +159,7 @@ fn words(rest: &str) -> Vec<String> {
         .collect()
 }
 
-/// `\u0068` as JSON has it.
+/// Decodes `\u0068` as in JSON.
 fn decoded(text: &str) -> String {
     let mut parts = text.split("\\u");
     let mut whole = parts.next().unwrap_or_default().to_owned();
@@ -195,7 +194,7 @@ mod tests {
     fn a_download_is_found_whichever_builder_reads_the_file() {
         for (text, expected) in [
             ("ADD http://a/x /x", "1 http://a/x"),
-            // A heredoc to new builders; two instructions to old ones.
+            // A heredoc for new builders, two instructions for old ones.
             ("FROM b\nRUN true <<X\nADD http://a/x /x", "3 http://a/x"),
             ("# foo=1\n# escape=`\nFROM b\nENV A=x`\nADD http://a/x /x", "5 http://a/x"),
             ("# escape=`\nFROM b\nADD \\\"a\" http://a/x \"b\" /x/", "3 http://a/x"),

@@ -1,4 +1,4 @@
-//! What a Dockerfile lets the engine download.
+//! What a Dockerfile makes the engine download.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use super::instructions::lines;
 use super::syntax::{instruction, unquoted, words};
 use super::variables::{Variables, filled};
 
-/// The source of an `ADD` that is no file of the build context.
+/// The source of an `ADD` that is not a file of the build context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Download {
-    /// The line its instruction begins at, from 1.
+    /// The line where its instruction begins, from 1.
     pub line: usize,
-    /// As the builder will read it; as it is written where it begins with a variable that has no
-    /// value here.
+    /// The source as the builder will read it. If it begins with a variable without a known value,
+    /// the source as written.
     pub source: String,
 }
 
-/// What each `ADD` or `ONBUILD ADD` downloads. `arguments` are the build's.
+/// What each `ADD` or `ONBUILD ADD` downloads. `arguments` are the build arguments.
 pub fn downloads(text: &str, arguments: &BTreeMap<String, String>) -> Vec<Download> {
     let mut variables = Variables::default();
     let mut all = Vec::new();
@@ -33,8 +33,8 @@ pub fn downloads(text: &str, arguments: &BTreeMap<String, String>) -> Vec<Downlo
     all
 }
 
-/// All but the last of an instruction's words, which is where they go; also of its form as a JSON
-/// list.
+/// The sources of an instruction: all words but the last, which is the target. Also in the form of
+/// a JSON list.
 fn sources(rest: &str) -> Vec<String> {
     let mut rest = rest;
     while let Some(flag) = rest.strip_prefix("--") {
@@ -46,9 +46,9 @@ fn sources(rest: &str) -> Vec<String> {
     all
 }
 
-/// A source with its variables filled in, if it is an address or may be one.
+/// A source with the values of its variables, if it is or may be an address.
 fn downloaded(source: &str, variables: &Variables) -> Option<String> {
-    // What only the path needs may be unknown.
+    // Variables of the path may be unknown.
     let value = |name: &str| Some(variables.value(name).unwrap_or_else(|| format!("${{{name}}}")));
     let source = filled(source, &value).unwrap_or_else(|| source.to_owned());
     let is_address = source.contains("://") || source.starts_with("git@");

@@ -1,16 +1,17 @@
-//! `FROM`: where a stage begins.
+//! `FROM`: the beginning of a stage.
 
-/// What a `FROM` says.
+/// The content of a `FROM`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageStart<'t> {
-    /// The image or stage that it begins with, as it is written: to be [`filled`](super::filled).
+    /// The image or stage that it begins with, as written; [`filled`](super::filled) adds the
+    /// values of variables.
     pub image: &'t str,
     /// `AS name`, in lower case.
     pub name: Option<String>,
 }
 
 impl<'t> StageStart<'t> {
-    /// By what follows `FROM`; nothing where every builder refuses it.
+    /// Parses the text after `FROM`; `None` if every builder would reject it.
     pub fn parse(rest: &'t str) -> Option<Self> {
         let words: Vec<&str> =
             rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();

@@ -1,12 +1,12 @@
-//! Which frontend reads a Dockerfile: an image that BuildKit runs, and that decides what the build
-//! does.
+//! The frontend that reads a Dockerfile: an image that BuildKit runs, and that decides what the
+//! build does.
 
 use crate::model::image_reference::ImageReference;
 
 /// The frontend that Docker publishes.
 pub const FRONTEND: &str = "docker/dockerfile";
 
-/// The build argument that names a frontend in place of the Dockerfile's.
+/// The build argument that names another frontend than the Dockerfile.
 pub const SYNTAX_ARGUMENT: &str = "BUILDKIT_SYNTAX";
 
 /// Whether an image is the frontend that Docker publishes, in any version.

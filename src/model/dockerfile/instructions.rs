@@ -1,17 +1,16 @@
-//! The text of a Dockerfile, cut into instructions as the builder cuts it.
+//! Splits the text of a Dockerfile into instructions, as the builder does.
 
-/// One instruction as it is written.
+/// One instruction as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Where it begins, from 1.
+    /// The line where it begins, from 1.
     pub number: usize,
-    /// Continued lines joined, comments between them left out; of a heredoc the line that opens
-    /// it.
+    /// The joined lines, without comments between them. Of a heredoc only the line that opens it.
     pub text: String,
 }
 
-/// The instructions of a Dockerfile: comments, parser directives and the bodies of heredocs left
-/// out.
+/// The instructions of a Dockerfile, without comments, parser directives and the bodies of
+/// heredocs.
 pub fn lines(text: &str) -> Vec<Line> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let escape = escape(text);
@@ -24,7 +23,7 @@ pub fn lines(text: &str) -> Vec<Line> {
             continue;
         }
         let mut instruction = open.take().unwrap_or(Line { number: at + 1, text: String::new() });
-        // Only what an instruction begins with is no part of it.
+        // Leading spaces are dropped only at the beginning of an instruction.
         let part = if instruction.text.is_empty() { shown } else { line.trim_end() };
         if let Some(part) = part.strip_suffix(escape) {
             instruction.text += part;
@@ -48,18 +47,19 @@ pub fn lines(text: &str) -> Vec<Line> {
     all
 }
 
-/// What continues a line: `# escape=` among the directives at the very beginning may change it.
+/// The character that continues a line. A directive `# escape=` at the very beginning may change
+/// it.
 fn escape(text: &str) -> char {
     if directive(text, "escape") == Some("`") { '`' } else { '\\' }
 }
 
-/// Whether the Dockerfile names the frontend that reads it (`# syntax=`), so that it is not the
-/// builder's own.
+/// Whether the Dockerfile names the frontend that reads it (`# syntax=`), so that the builder's own
+/// does not.
 pub fn has_own_frontend(text: &str) -> bool {
     directive(text, "syntax").is_some()
 }
 
-/// The value of a parser directive, which stands at the very beginning.
+/// The value of a parser directive. Directives are at the very beginning of a file.
 fn directive<'a>(text: &'a str, wanted: &str) -> Option<&'a str> {
     let directives = text
         .strip_prefix('\u{feff}')
@@ -74,11 +74,12 @@ fn directive<'a>(text: &'a str, wanted: &str) -> Option<&'a str> {
 
 struct Heredoc {
     end: String,
-    /// `<<-`: tabs before the end do not count.
+    /// `<<-`: tabs before the end mark are ignored.
     tabs: bool,
 }
 
-/// The heredocs that an instruction opens, in order: only those that copy or run can.
+/// The heredocs that an instruction opens, in order. Only instructions that copy or run can open
+/// one.
 fn heredocs(line: &str) -> Vec<Heredoc> {
     let mut words = line.split_whitespace();
     let mut name = words.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Labels in a Dockerfile that spc sets itself.
+//! Labels in a Dockerfile that are reserved for spc.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use crate::model::names::is_reserved_label;
 /// A reserved label that a Dockerfile sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReservedLabel {
-    /// The line its instruction begins at, from 1.
+    /// The line where its instruction begins, from 1.
     pub line: usize,
     pub key: String,
 }
 
-/// The first reserved label that `LABEL` or `ONBUILD LABEL` sets. `arguments` are the build's; a
-/// key with a variable that has no value here is not known, and the build overwrites the label of
-/// such a key anyway.
+/// The first reserved label that `LABEL` or `ONBUILD LABEL` sets. `arguments` are the build
+/// arguments. A key that contains a variable without a known value is skipped; the build overwrites
+/// such a label anyway.
 pub fn reserved_label(text: &str, arguments: &BTreeMap<String, String>) -> Option<ReservedLabel> {
     let mut variables = Variables::default();
     for line in lines(text) {

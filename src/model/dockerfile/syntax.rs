@@ -1,13 +1,14 @@
 //! Names, words and quotes of an instruction.
 
-/// The name of an instruction in capitals, and what follows it.
+/// The name of an instruction in capitals, and the text after it.
 pub fn instruction(text: &str) -> (String, &str) {
     let text = text.trim();
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (name.to_ascii_uppercase(), rest.trim())
 }
 
-/// `KEY=value "KEY"="a value"`, or the old `KEY value`; quotes and escapes left in place.
+/// The pairs of `KEY=value "KEY"="a value"`, or of the old `KEY value`. Quotes and escapes stay in
+/// the text.
 pub(super) fn pairs(rest: &str) -> Vec<(String, String)> {
     let words = words(rest);
     match words.first() {
@@ -22,7 +23,7 @@ pub(super) fn pairs(rest: &str) -> Vec<(String, String)> {
     }
 }
 
-/// At spaces that are neither quoted nor escaped.
+/// Splits at spaces that are neither quoted nor escaped.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
@@ -45,7 +46,7 @@ pub(super) fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Without quotes, and without the backslashes that escape anything but a dollar: those are left to
+/// Removes quotes, and backslashes that escape anything but a dollar. The others are left to
 /// [`filled`](super::filled).
 pub(super) fn unquoted(text: &str) -> String {
     let mut plain = String::new();
@@ -55,7 +56,7 @@ pub(super) fn unquoted(text: &str) -> String {
         match (quote, character) {
             (None, '"' | '\'') => quote = Some(character),
             (Some(open), close) if open == close => quote = None,
-            // Nothing is filled in between single quotes.
+            // Variables in single quotes are not replaced.
             (Some('\''), '$') => plain.push_str("\\$"),
             (Some('\''), _) => plain.push(character),
             (_, '\\') => match characters.next() {

@@ -1,18 +1,19 @@
-//! Variables of a Dockerfile: what `ARG` and `ENV` set, and texts with them.
+//! Variables of a Dockerfile: the values that `ARG` and `ENV` set, and texts that contain
+//! variables.
 
 use std::collections::BTreeMap;
 
 use super::syntax::{pairs, unquoted, words};
 
-/// What an `ARG` declares.
+/// One variable of an `ARG`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument {
     pub name: String,
-    /// To be [`filled`].
+    /// As written; [`filled`] adds the values of variables.
     pub default: Option<String>,
 }
 
-/// What an `ARG` declares, by what follows its name: newer builders take several of them.
+/// Parses the text after `ARG`. Newer builders accept several variables.
 pub fn declared(rest: &str) -> Vec<Argument> {
     let argument = |word: &String| match word.split_once('=') {
         Some((name, default)) => {
@@ -23,23 +24,23 @@ pub fn declared(rest: &str) -> Vec<Argument> {
     words(rest).iter().map(argument).collect()
 }
 
-/// The variables of a Dockerfile, up to an instruction.
+/// The variables of a Dockerfile up to some instruction.
 #[derive(Default)]
 pub struct Variables(BTreeMap<String, String>);
 
 impl Variables {
-    /// Its value, where that is known here.
+    /// The value of the variable, if it is known.
     pub fn value(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 
-    /// Takes over what an `ARG` or `ENV` sets, but for what is too long to name anything.
-    /// `arguments` are the build's.
+    /// Adds the variables of an `ARG` or `ENV`. It skips values that are too long to name anything.
+    /// `arguments` are the build arguments.
     pub fn declare(&mut self, name: &str, rest: &str, arguments: &BTreeMap<String, String>) {
         let value = |name: &str| self.value(name);
         let set: Vec<(String, String)> = match name {
-            // Of a name that is declared twice the last one counts; across stages that finds too
-            // much rather than too little.
+            // If a name is declared twice, the last one counts. Across stages this finds too much
+            // rather than too little.
             "ARG" => declared(rest)
                 .into_iter()
                 .filter_map(|Argument { name, default }| {
@@ -58,20 +59,20 @@ impl Variables {
     }
 }
 
-/// Bytes by which variables may lengthen a text: what is longer names nothing. Without a limit, few
-/// lines that repeat each other would fill all memory.
+/// The most bytes that variables may add to a text: a longer text names nothing. Without a limit, a
+/// few lines that repeat each other would fill the memory.
 const LONGEST: usize = 4 << 10;
-/// Defaults of variables inside each other.
+/// How deep defaults may be nested.
 const DEPTH: usize = 16;
 
-/// `text` with its variables filled in: `$NAME`, `${NAME}`, and with `:-`, `-`, `:+`, `+`, `:?` or
-/// `?` and a word. Nothing where one has no value, is written in a way that is not known here, or
-/// makes too long a text.
+/// `text` with the values of its variables: `$NAME`, `${NAME}`, and with `:-`, `-`, `:+`, `+`, `:?`
+/// or `?` and a word. `None` if a variable has no value or an unknown form, or if the text becomes
+/// too long.
 pub fn filled(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     fill(text, value, 0)
 }
 
-/// The value, if it is one that names something.
+/// The value, if it is short enough to name something.
 pub(super) fn short(value: String) -> Option<String> {
     (value.len() <= LONGEST).then_some(value)
 }
@@ -85,7 +86,7 @@ fn fill(text: &str, value: &dyn Fn(&str) -> Option<String>, depth: usize) -> Opt
     while let Some((before, after)) = rest.find(['$', '\\']).map(|at| rest.split_at(at)) {
         out.push_str(before);
         rest = if let Some(escaped) = after.strip_prefix('\\') {
-            // Only a dollar is escaped here: the rest is the instruction's own.
+            // Only an escaped dollar is removed here. Other escapes belong to the instruction.
             let (middle, after) =
                 escaped.strip_prefix('$').map_or(('\\', escaped), |after| ('$', after));
             out.push(middle);
@@ -104,7 +105,7 @@ fn fill(text: &str, value: &dyn Fn(&str) -> Option<String>, depth: usize) -> Opt
     Some(out)
 }
 
-/// What a variable stands for, of which `after` is what follows the dollar; and what follows it.
+/// The value of a variable and the text after it; `after` is the text after the dollar.
 fn variable<'t>(
     after: &'t str,
     value: &dyn Fn(&str) -> Option<String>,
@@ -123,7 +124,7 @@ fn name_end(text: &str) -> usize {
         .unwrap_or(text.len())
 }
 
-/// Where the brace that was opened before `text` is closed.
+/// The position of the brace that closes the one opened before `text`.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 1;
     for (at, character) in text.char_indices() {
@@ -139,7 +140,7 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// What stands between braces.
+/// The value of the text between braces.
 fn expanded(inside: &str, value: &dyn Fn(&str) -> Option<String>, depth: usize) -> Option<String> {
     let (name, rest) = inside.split_at(name_end(inside));
     let (is_strict, operator) = rest.strip_prefix(':').map_or((false, rest), |rest| (true, rest));

@@ -1,5 +1,5 @@
-//! Addresses that a description names beside those that the engine gives: it gives the lowest free
-//! one, which may be one that another service names and does not have yet.
+//! Static addresses of a description, and addresses that the engine chooses. The engine chooses the
+//! lowest free address, which may be the static address of a service that does not run yet.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -13,9 +13,9 @@ use super::super::plan::{Action, Plan, StepId};
 use super::super::spec::{Network, NetworkAttachment, Project, Service};
 use super::super::{Failure, Kind};
 
-/// The edges (before, after) by which what has an address of its own starts first, as far as
-/// nothing else orders the two the other way. Where something does and the address is likely to be
-/// given away, the plan says so.
+/// Edges (before, after) that start containers with a static address first, if no other dependency
+/// orders the two differently. If one does and the engine is likely to give the address away, the
+/// plan says so.
 pub(super) fn first(
     plan: &mut Plan,
     takers: &[ResourceClaim<'_>],
@@ -61,8 +61,8 @@ pub(super) fn first(
     added
 }
 
-/// What is to be done about a container of the project that was given the address which `service`
-/// names; nothing if it names the address itself.
+/// The fix if a container of the project got the static address of `service`; `None` if this
+/// address is its own static one.
 pub(super) fn way_out(
     taken: &Resource,
     holder: &Container,
@@ -86,8 +86,8 @@ pub(super) fn way_out(
     })
 }
 
-/// What the engine refused to start a container of `service` for: an address of its own that
-/// another container has. As the next `up` says it.
+/// The failure if the engine refused to start a container of `service` because another container
+/// has its static address. The text is that of the next `up`.
 pub fn taken_address_of(
     id: &str,
     service: &Service,
@@ -146,20 +146,21 @@ pub(super) fn outside(key: &str) -> String {
     format!("give the network \"{key}\" an `ip_range` without the addresses that services name")
 }
 
-/// Whether the engine gives it to containers that name none.
+/// Whether the engine can give this address to a container without a static one.
 pub(super) fn may_be_given(network: &Network, address: IpAddr) -> bool {
     let pool =
         network.ipam.iter().find(|pool| pool.subnet.is_some_and(|net| net.contains(&address)));
     pool.and_then(|pool| pool.ip_range).is_none_or(|range| range.contains(&address))
 }
 
-/// Whether it is among the first that the engine gives to as many containers as are described.
+/// Whether the address is among the first ones, so that the described containers are likely to get
+/// it.
 fn is_given_soon(project: &Project, key: &str, network: &Network, address: IpAddr) -> bool {
     let attached = project.services.values().filter(|service| service.networks.contains_key(key));
     is_among_first(network, address, attached.map(|service| service.scale as usize).sum())
 }
 
-/// Whether it is among the first addresses that the engine gives to so many containers.
+/// Whether the address is among the first ones that the engine gives to this many containers.
 pub(super) fn is_among_first(network: &Network, address: IpAddr, containers: usize) -> bool {
     let pool = network
         .ipam
@@ -174,7 +175,7 @@ fn attached<'a>(service: &'a Service, key: &str) -> Option<&'a NetworkAttachment
     service.networks.get(key)
 }
 
-/// Whether the engine chooses the address of that family.
+/// Whether the engine chooses the address of this family.
 fn is_dynamic(attachment: &NetworkAttachment, like: IpAddr) -> bool {
     if like.is_ipv4() {
         attachment.ipv4_address.is_none()
@@ -183,7 +184,7 @@ fn is_dynamic(attachment: &NetworkAttachment, like: IpAddr) -> bool {
     }
 }
 
-/// Whether the step starts a container to which the engine gives an address like this one.
+/// Whether the step starts a container that gets an address of this kind from the engine.
 fn is_given_one(plan: &Plan, step: StepId, project: &Project, key: &str, like: IpAddr) -> bool {
     let step = &plan.steps[step];
     let service = step.service.as_ref().and_then(|name| project.services.get(name));
@@ -193,7 +194,7 @@ fn is_given_one(plan: &Plan, step: StepId, project: &Project, key: &str, like: I
             .is_some_and(|attachment| is_dynamic(attachment, like))
 }
 
-/// All that comes before a step.
+/// All steps that come before a step.
 pub(super) fn all_before(after: &[BTreeSet<StepId>], step: StepId) -> BTreeSet<StepId> {
     let (mut open, mut seen) = (vec![step], BTreeSet::new());
     while let Some(step) = open.pop() {
@@ -202,7 +203,7 @@ pub(super) fn all_before(after: &[BTreeSet<StepId>], step: StepId) -> BTreeSet<S
     seen
 }
 
-/// Who takes something, with which step.
+/// A resource and the step that takes it.
 pub(super) struct ResourceClaim<'a> {
     pub(super) step: StepId,
     pub(super) service: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! What a service waits for: `depends_on` and its conditions.
+//! The dependencies of a service: `depends_on` and its conditions.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,7 @@ use super::super::spec::{Condition, Service};
 use super::planner::Planner;
 
 impl Planner<'_> {
-    /// The steps after which the conditions of `service` hold, and those of them whose failure is
-    /// no obstacle.
+    /// The steps after which the conditions of `service` hold, and those of them that may fail.
     pub(super) fn conditions(&self, service: &Service) -> (Vec<StepId>, Vec<StepId>) {
         let (mut needed, mut all) = (Vec::new(), Vec::new());
         self.add_conditions(service, true, &mut BTreeSet::new(), &mut needed);
@@ -18,9 +17,9 @@ impl Planner<'_> {
         (all, tolerated)
     }
 
-    /// Adds those steps once. A dependency of which nothing is started passes on its own
-    /// conditions: a job that is done stands between the service that awaits it and the
-    /// database that the job needed. `required`: without those whose failure is no obstacle.
+    /// Adds these steps, each once. If nothing of a dependency is started, its own dependencies are
+    /// added instead: a completed job may stand between the waiting service and the database that
+    /// the job needed. `required`: without steps that may fail.
     pub(super) fn add_conditions<'s>(
         &'s self,
         service: &'s Service,
@@ -50,12 +49,13 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether somebody waits for the service's end.
+    /// Whether another service waits for the end of this one.
     pub(super) fn is_job(&self, service: &Service) -> bool {
         self.jobs.contains(service.name.as_str())
     }
 
-    /// A one-shot service whose work is done: it exited with 0, and nobody stopped it.
+    /// Whether this is a one-shot service that completed: it exited with code 0, and nobody stopped
+    /// it.
     pub(super) fn is_completed(&self, service: &Service, container: &Container) -> bool {
         container.exit_code == Some(0)
             && (self.is_job(service) || service.looks_like_a_job())

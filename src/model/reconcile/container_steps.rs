@@ -1,4 +1,4 @@
-//! The steps that make one container: create, deliver, start, and wait for it.
+//! The steps that bring up one container: create, deliver, start, and wait.
 
 use super::super::Failure;
 use super::super::cause::Cause;
@@ -8,8 +8,8 @@ use super::super::plan::{Action, Anonymous, ContainerRef, StepId, WaitCondition}
 use super::super::spec::Service;
 use super::planner::{Difference, Planner, new_name, reference};
 
-/// The one of several containers of one number that goes on as it: the one that runs before one
-/// that doesn't, spc's own before another, the one that has its name, the newest.
+/// Chooses between several containers with one number. A running one comes before a stopped one,
+/// then spc's own, then the one with the right name, then the newest.
 fn rightful<'a>(candidates: &[&'a Container], name: &str) -> Option<&'a Container> {
     candidates
         .iter()
@@ -18,8 +18,8 @@ fn rightful<'a>(candidates: &[&'a Container], name: &str) -> Option<&'a Containe
 }
 
 impl<'a> Planner<'a> {
-    /// Container `number` of `service`. `previous`: the steps of the one before, which is replaced
-    /// first.
+    /// Container `number` of `service`. `previous`: the steps of the number before, which is
+    /// replaced first.
     pub(super) fn container(
         &mut self,
         service: &'a Service,
@@ -34,7 +34,7 @@ impl<'a> Planner<'a> {
             of_number.partition(|container| container.is_new());
         let name = self.container_name(service, number);
         let (old, new) = (rightful(&olds, &name), rightful(&news, &new_name(&name)));
-        // Before anything of this number is started: they have its volumes.
+        // They use its volumes, so they come before any start of this number.
         let mut before = before.to_vec();
         for double in olds
             .into_iter()
@@ -51,7 +51,8 @@ impl<'a> Planner<'a> {
                 Ok(previous)
             }
             (Some(old), None) => self.existing(service, old, &before, previous),
-            // The old one was removed, the rename did not come: it goes on from there.
+            // The old container was removed, but the new one was not renamed yet: continue from
+            // there.
             (None, Some(new)) => {
                 if self.is_held(&name) {
                     self.unfinished(service, new, name, &before)?;
@@ -76,7 +77,7 @@ impl<'a> Planner<'a> {
 
     pub(super) fn create(&mut self, service: &Service, number: u32, before: &[StepId]) {
         let name = self.container_name(service, number);
-        // Who has the name now serves until this one is ready.
+        // The container with this name stays in use until this one is ready.
         let is_taken = self.is_held(&name);
         let first_name = if is_taken { new_name(&name) } else { name.clone() };
         let action = Action::CreateContainer {
@@ -102,8 +103,8 @@ impl<'a> Planner<'a> {
         self.observed.containers.iter().any(|container| container.name == name)
     }
 
-    /// A run that was killed made it under its first name, as another container had the final one,
-    /// and still has.
+    /// Finishes a container that a killed run created under its temporary name, because another
+    /// container had, and still has, the final one.
     pub(super) fn unfinished(
         &mut self,
         service: &'a Service,
@@ -124,7 +125,7 @@ impl<'a> Planner<'a> {
         } else {
             let remove =
                 Action::RemoveContainer { container: reference(new), volumes: Anonymous::Own };
-            // It may be in the middle of writing to a volume.
+            // It may be writing to a volume.
             let stop = Action::StopContainer { container: reference(new) };
             let stopped: Vec<StepId> = new
                 .is_up()
@@ -137,8 +138,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Secrets, start and wait of a container that exists once `before` is done.
-    /// Answers the wait.
+    /// Secrets, start and wait of a container that exists once `before` is done. Returns the wait.
     pub(super) fn start(
         &mut self,
         service: &Service,
@@ -150,7 +150,8 @@ impl<'a> Planner<'a> {
         self.begin(service, container, cause, &before).1
     }
 
-    /// Its configs and secrets, if it gets any; answers the steps after which it has them.
+    /// Delivers configs and secrets, if there are any. Returns the steps after which the container
+    /// has them.
     pub(super) fn deliver(
         &mut self,
         service: &Service,
@@ -178,7 +179,7 @@ impl<'a> Planner<'a> {
         before
     }
 
-    /// Starts a container that has its secrets, once its conditions hold, and waits for it; answers
+    /// Starts a container that has its secrets, once its conditions hold, and waits for it. Returns
     /// both steps.
     pub(super) fn begin(
         &mut self,
@@ -199,7 +200,7 @@ impl<'a> Planner<'a> {
         (started, self.wait(service, container, &[started]))
     }
 
-    /// Waits until the container is ready or completed, whichever its dependents ask for.
+    /// Waits until the container is ready or completed, depending on what other services wait for.
     pub(super) fn wait(
         &mut self,
         service: &Service,

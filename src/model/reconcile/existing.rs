@@ -1,4 +1,4 @@
-//! A container that is there: kept, started, or how it differs from what is described.
+//! Handles an existing container: keep it, start it, or say how it differs from the description.
 
 use super::super::cause::{Cause, ChangedKeys};
 use super::super::image_reference::canonical;
@@ -54,7 +54,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Brings an unchanged container to run and be ready, where it is not.
+    /// Makes an unchanged container run and be ready, if it isn't.
     pub(super) fn keep(
         &mut self,
         service: &'a Service,
@@ -78,7 +78,7 @@ impl<'a> Planner<'a> {
                 if self.wanted.asked.contains(&service.name) {
                     self.begin(service, &reference, Some(Cause::AskedForByName), before);
                 } else if !self.is_job(service) && self.when.is_none() {
-                    // It may as well be a worker that somebody stopped.
+                    // It may also be a worker that someone stopped.
                     self.plan.notes.push(format!(
                         "{} exited with code 0 and is taken for a job that is done, so it stays as it is: `up([\"{}\"])` starts it, and \
                          `restart: \"unless-stopped\"` is for what runs on",
@@ -88,7 +88,7 @@ impl<'a> Planner<'a> {
             }
             ContainerState::Exited | ContainerState::Dead => {
                 let cause = container.exit_code.map_or(Cause::NotRunning, Cause::Exited);
-                // Its secrets are in it already.
+                // It already contains its secrets.
                 self.begin(service, &reference, Some(cause), before);
             }
             ContainerState::Paused => {
@@ -106,7 +106,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The name it has once a pending rename is done.
+    /// The name of the container once a pending rename is done.
     pub(super) fn final_reference(&self, service: &Service, container: &Container) -> ContainerRef {
         let name = if container.is_new() {
             self.container_name(service, container.number)
@@ -159,8 +159,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A network that a running container should hang on and doesn't. Of others the engine's list
-    /// does not say it.
+    /// A network that a running container should be connected to and isn't. The engine's list does
+    /// not show this for stopped containers.
     pub(super) fn missing_network(
         &self,
         service: &Service,

@@ -1,6 +1,8 @@
-//! What changes hands within one plan: who takes waits for who lets go, and both go back together.
+//! Resources that pass from one container to another within a plan. The taker waits until the
+//! holder releases the resource, and both are rolled back together.
 //!
-//! A holder that the plan does not stop is a conflict, known before anything is done.
+//! If the plan does not stop the holder, this is a conflict, which is reported before the first
+//! change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,19 +21,19 @@ use super::merged_groups::MergedGroups;
 use super::order;
 use super::planner::reference;
 
-/// Who has something.
+/// The holder of a resource.
 #[derive(Clone, Copy)]
 enum Holder<'a> {
     /// A container of the project.
     Own(&'a Container),
-    /// Any other container: its name as it is shown.
+    /// Any other container, with its name for display.
     Other { name: &'a str, owner: Option<&'a str> },
 }
 
-/// When the containers of the project let go.
+/// When the containers of the project release their resources.
 #[derive(Default)]
 struct Releases {
-    /// Container id → the step after which it does not run.
+    /// Container id → the step after which it no longer runs.
     stopped: BTreeMap<String, StepId>,
     /// Container id → the step after which its name is free.
     renamed: BTreeMap<String, StepId>,
@@ -65,9 +67,9 @@ impl Releases {
     }
 }
 
-/// Orders the steps of a plan by what changes hands; fails where somebody has what is taken and
-/// does not let go. `storages`: the stops of containers that write to what a service is to write
-/// to, with that service.
+/// Orders the steps of a plan by the resources that they release and take. Fails if someone else
+/// holds a resource and does not release it. `storages`: the stops of containers that write to a
+/// storage that a service will write to, with that service.
 pub(super) fn arrange(
     plan: &mut Plan,
     groups: GroupId,
@@ -97,14 +99,14 @@ pub(super) fn arrange(
             }
             let release = match releases.step(&taker.resource, &container.id) {
                 Some(release) => release,
-                // `check_name` says whose it is.
+                // `check_name` reports the owner.
                 None if is_name(&taker.resource) && taker.service == Some(&container.service) => {
                     continue;
                 }
                 None => return Err(conflict(taker, holder, wanted)),
             };
             edges.push((release, taker.step));
-            // What a run that was killed left is brought back by nobody.
+            // A container that a killed run left is not restored by a rollback.
             if !container.is_new() {
                 joint.join(plan, release, taker.step);
             }
@@ -137,7 +139,7 @@ pub(super) fn arrange(
     order::sort(plan, &edges, &closing).map_err(|cycle| circle(plan, &takers, &edges, &cycle))
 }
 
-/// What the steps take that start a container, give a name or make a network.
+/// The resources taken by the steps that start a container, give it a name or create a network.
 fn takers<'a>(plan: &Plan, wanted: &DesiredState<'a>) -> Vec<ResourceClaim<'a>> {
     let mut takers = Vec::new();
     for (id, step) in plan.steps.iter().enumerate() {
@@ -188,8 +190,8 @@ fn takers<'a>(plan: &Plan, wanted: &DesiredState<'a>) -> Vec<ResourceClaim<'a>> 
     takers
 }
 
-/// Two services that the plan starts can't take the same, unless one has ended before the other
-/// starts.
+/// Two services that the plan starts can't take the same resource, unless one has ended before the
+/// other starts.
 fn check_each_other(
     takers: &[ResourceClaim<'_>],
     wanted: &DesiredState<'_>,
@@ -216,7 +218,7 @@ fn check_each_other(
     Ok(())
 }
 
-/// Who has what now.
+/// The current holders.
 struct Holders<'a> {
     by_slot: BTreeMap<(u8, String, u16), Vec<(Resource, Holder<'a>)>>,
 }
@@ -241,7 +243,7 @@ impl<'a> Holders<'a> {
                 }
             }
         }
-        // A one-off container that is removed is gone before any start.
+        // A one-off container that the plan removes is gone before any start.
         for other in
             observed.others.iter().filter(|other| !releases.stopped.contains_key(&other.id))
         {
@@ -270,7 +272,7 @@ impl<'a> Holders<'a> {
             .unwrap_or_default();
         let mut found: Vec<Holder<'a>> = Vec::new();
         for (_, holder) in there.iter().filter(|(resource, _)| resource.overlaps(wanted)) {
-            // Both families of one port are one holder's.
+            // A port in both address families counts as one holder.
             if !found.iter().any(|other| other.name() == holder.name()) {
                 found.push(*holder);
             }
@@ -292,7 +294,7 @@ fn is_name(resource: &Resource) -> bool {
     matches!(resource, Resource::ContainerName(_))
 }
 
-/// Whether the step is about that very container.
+/// Whether the step is about this very container.
 fn is_own(plan: &Plan, step: StepId, container: &Container) -> bool {
     match &plan.steps[step].action {
         Action::StartContainer { container: taker }
@@ -312,14 +314,14 @@ fn is_over_before(
     taker.service.is_some_and(|service| wanted.project.ends_before(&container.service, service))
 }
 
-/// Somebody has it, and the plan does not make them let go.
+/// Someone else holds the resource, and the plan does not make them release it.
 fn conflict(taker: &ResourceClaim<'_>, holder: Holder<'_>, wanted: &DesiredState<'_>) -> Failure {
     let (name, service) = (holder.name(), taker.service.unwrap_or_default());
     let whose = match holder {
         Holder::Other { owner: Some(owner), .. } => {
             format!("the container \"{name}\" of the project \"{owner}\"")
         }
-        // The name alone says nothing of it.
+        // The name alone doesn't say who owns it.
         Holder::Own(container) if is_name(&taker.resource) => {
             format!("the container of the service \"{}\"", container.service)
         }
@@ -369,7 +371,7 @@ fn way_out(taker: &ResourceClaim<'_>, holder: Holder<'_>, wanted: &DesiredState<
                 && !wanted.services.contains(holder)
                 && keeps_name(described, &container.name)
             {
-                // Stopped, it still has its name.
+                // A stopped container still has its name.
                 let stop = if container.is_up() {
                     format!("`stop([\"{holder}\"])`, then ")
                 } else {
@@ -392,8 +394,8 @@ fn keeps_name(described: &Service, name: &str) -> bool {
     described.container_name.as_deref() == Some(name)
 }
 
-/// A network that is to be made needs addresses that another network has: one of the project's own
-/// that is no longer described goes.
+/// A new network needs addresses that another network has. If that one belongs to the project and
+/// is no longer described, it is removed.
 fn subnets(
     plan: &mut Plan,
     taker: &ResourceClaim<'_>,
@@ -438,14 +440,13 @@ fn subnets(
             .iter()
             .filter(|container| container.networks.contains(&old.id))
             .collect();
-        // Where a way back was interrupted, a container still knows the network by the id that it
-        // had before.
+        // After an interrupted rollback, a container may still refer to a network by its former id.
         let is_lost = |id: &String| !observed.network_ids.contains(id);
         if members.is_empty()
             && !old.restored
             && !observed.containers.iter().any(|container| container.networks.iter().any(is_lost))
         {
-            // A runbook may have made it for itself.
+            // A runbook may have created it for its own use.
             return Err(refused(
                 ", which no service is on",
                 "`down` removes it, then `up`: volumes are kept; or choose another `subnet`"
@@ -487,8 +488,8 @@ fn subnets(
     Ok(())
 }
 
-/// The old network goes once all that run are off it, and comes back if they go back. Answers its
-/// removal.
+/// Removes the old network once no running container is connected to it, and restores it in a
+/// rollback. Returns the removal.
 fn leave(
     plan: &mut Plan,
     (taken, old): (&TakenSubnet, &Network),
@@ -526,7 +527,7 @@ fn leave(
     removed
 }
 
-/// What is handed over can't be, because the steps wait for each other.
+/// The failure if the resources can't be passed on, because the steps wait for each other.
 fn circle(
     plan: &Plan,
     takers: &[ResourceClaim<'_>],

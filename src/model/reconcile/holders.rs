@@ -1,11 +1,11 @@
-//! Who has to let a storage go before a service may write to it.
+//! The containers that have to release a storage before a service may write to it.
 
 use super::super::observed_state::{Container, ObservedState};
 use super::super::spec::{Project, Service};
 use super::super::storage::{NOT_SHARED, WriteTargets, clash};
 
-/// The containers of other services that write to a storage to which they and `service` may not
-/// both write.
+/// The containers of other services that write to a storage, if they and `service` may not both
+/// write to it.
 pub(super) fn holders<'a>(
     project: &Project,
     service: &Service,

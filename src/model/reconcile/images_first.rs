@@ -1,12 +1,12 @@
-//! Nothing that runs is touched until all images are there: a pull or build that fails leaves the
+//! Stops no running container before all images exist. So a pull or build that fails leaves the
 //! project as it was.
 
 use super::super::cause::Cause;
 use super::super::plan::{Action, Plan, StepId};
 use super::order;
 
-/// Lets each stop wait for the pulls and builds that it does not come after anyway. What a killed
-/// run left is stopped at once.
+/// Lets each stop wait for all pulls and builds, unless those already come later. A container that
+/// a killed run left is stopped at once.
 pub(super) fn arrange(plan: &mut Plan) {
     let is_image = |step: &StepId| {
         matches!(plan.steps[*step].action, Action::PullImage { .. } | Action::BuildImage { .. })
@@ -26,7 +26,7 @@ pub(super) fn arrange(plan: &mut Plan) {
         );
     }
     if !edges.is_empty() {
-        // Images wait for images alone, so there is no circle.
+        // Images depend only on images, so there is no cycle.
         let _ = order::sort(plan, &edges, &[]);
     }
 }

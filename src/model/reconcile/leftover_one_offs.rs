@@ -1,5 +1,5 @@
-//! One-off containers of runs that were killed: removed before anything is started, which may need
-//! what they have.
+//! One-off containers of killed runs. They are removed before anything is started, because a start
+//! may need their resources.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use super::super::cause::Cause;
 use super::super::observed_state::{ObservedState, OneOffContainer, OwnerState};
 use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId};
 
-/// A plan that begins with the removal of the one-off containers whose run is certainly gone. Those
-/// of which that is not known are named.
+/// A plan that begins with the removal of the one-off containers whose run is certainly gone. If
+/// this is unknown, a note names the container.
 pub fn left_behind(project: &str, observed: &ObservedState) -> Plan {
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
     for one_off in &observed.one_offs {
@@ -27,8 +27,8 @@ pub fn left_behind(project: &str, observed: &ObservedState) -> Plan {
     plan
 }
 
-/// Removes a one-off container. What writes to a volume is stopped first; for others nobody waits.
-/// Answers the removal.
+/// Removes a one-off container. A container that writes to a volume is stopped first; no other step
+/// waits for the others. Returns the removal.
 pub(super) fn remove(plan: &mut Plan, one_off: &OneOffContainer, cause: Cause) -> StepId {
     let container = ContainerRef { name: one_off.name.clone(), id: Some(one_off.id.clone()) };
     let step = |action, after| Step { cause: Some(cause.clone()), after, ..Step::alone(action) };
@@ -41,7 +41,7 @@ pub(super) fn remove(plan: &mut Plan, one_off: &OneOffContainer, cause: Cause) -
     plan.add(step(Action::RemoveContainer { container, volumes: Anonymous::All }, before))
 }
 
-/// Puts the removals of one-off containers, with which the plan begins, before every start.
+/// Puts the removals of one-off containers, at the beginning of the plan, before every start.
 pub(super) fn before_starts(plan: &mut Plan, observed: &ObservedState) {
     let one_offs: BTreeSet<&String> = observed.one_offs.iter().map(|one_off| &one_off.id).collect();
     let is_removal = |step: &Step| match &step.action {

@@ -1,4 +1,5 @@
-//! `down`, `stop`, `start`, `restart`: verbs that need no description beyond what is there.
+//! `down`, `stop`, `start`, `restart`: verbs that work on existing containers, without a
+//! description.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +12,18 @@ use super::leftover_one_offs::{self, left_behind};
 use super::planner::reference;
 use super::same_addresses;
 
-/// What `down` removes beyond containers and networks.
+/// What `down` removes in addition to containers and networks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DownOptions {
-    /// Also the project's volumes, the anonymous ones too.
+    /// Also the project's volumes, including anonymous ones.
     pub volumes: bool,
-    /// Also containers, networks and volumes of Docker Compose's that were not taken over before.
+    /// Also containers, networks and volumes of Docker Compose that were not adopted before.
     pub adopt: bool,
 }
 
-/// Stops and removes the project's containers, dependents first; then its networks, and its volumes
-/// if asked. `adopted`: networks and volumes that Docker Compose made and this project took over.
+/// Stops and removes the project's containers, those that depend on others first. Then removes its
+/// networks and, if requested, its volumes. `adopted`: networks and volumes of Docker Compose that
+/// this project adopted.
 pub fn down(
     project: &str,
     observed: &ObservedState,
@@ -32,7 +34,7 @@ pub fn down(
     let (ours, foreign): (Vec<&Container>, Vec<&Container>) =
         observed.containers.iter().partition(|container| container.ours || options.adopt);
     let mut removed = stop_and_remove(&mut plan, &ours, &|_| true, options.volumes);
-    // They may hang on the networks and volumes.
+    // They may use the networks and volumes.
     for one_off in &observed.one_offs {
         let cause =
             if one_off.run == OwnerState::Gone { Cause::Interrupted } else { Cause::OneOff };
@@ -55,7 +57,7 @@ pub fn down(
     };
     let mut kept: Vec<String> = Vec::new();
     for network in observed.networks.iter().filter(|network| network.ours || network.compose) {
-        // The engine removes no network that a running container hangs on.
+        // The engine does not remove a network that a running container is connected to.
         let user = foreign
             .iter()
             .find(|it| it.networks.contains(&network.id) && (it.is_up() || !network.ours))
@@ -80,7 +82,8 @@ pub fn down(
     for volume in
         observed.volumes.iter().filter(|volume| options.volumes && (volume.ours || volume.compose))
     {
-        // The engine removes no volume that a container mounts, be that stopped or read-only.
+        // The engine does not remove a volume that any container mounts, even a stopped one or
+        // read-only.
         let user =
             foreign.iter().find(|it| it.volumes.contains(&volume.name)).map(|it| it.name.as_str());
         let other =
@@ -111,14 +114,14 @@ pub fn down(
     plan
 }
 
-/// Why a network or volume of the project stays.
+/// The note for a network or volume of the project that stays.
 fn kept_in_use(kind: &str, name: &str, user: &str) -> String {
     format!(
         "the {kind} {name} is kept: the container {user} uses it; `down` removes it once that is gone"
     )
 }
 
-/// Why one of Docker Compose's stays that was not taken over.
+/// The note for one of Docker Compose that stays, because it was not adopted.
 fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
     match user {
         Some(user) => format!(
@@ -130,7 +133,7 @@ fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
     }
 }
 
-/// Stops and removes the containers of `services`, whatever else there is.
+/// Stops and removes the containers of `services`, and nothing else.
 pub fn remove_containers(
     project: &str,
     observed: &ObservedState,
@@ -143,7 +146,7 @@ pub fn remove_containers(
     plan
 }
 
-/// Stops the running containers of `services`, dependents first.
+/// Stops the running containers of `services`, those that depend on others first.
 pub fn stop(project: &str, observed: &ObservedState, services: &BTreeSet<String>) -> Plan {
     let mut plan = left_behind(project, observed);
     note_foreign(&mut plan, observed, services);
@@ -151,9 +154,9 @@ pub fn stop(project: &str, observed: &ObservedState, services: &BTreeSet<String>
     plan
 }
 
-/// Starts the stopped containers of `services` as they are, what they depend on first, and waits
-/// until they are ready. `stopped`: ids of those that spc stopped; a job that ended by itself is
-/// done. Fails where another container has an address that one of them needs, or one of them is
+/// Starts the stopped containers of `services` without changes, dependencies first, and waits until
+/// they are ready. `stopped`: ids of those that spc stopped; a job that ended by itself is not
+/// started. Fails if another container has an address that one of them needs, or if one of them is
 /// paused.
 pub fn start(
     project: &str,
@@ -165,8 +168,8 @@ pub fn start(
     start_all(project, observed, services, stopped, &|container| !container.is_up(), &action)
 }
 
-/// Restarts the containers of `services`, what they depend on first, and waits until they are
-/// ready. Jobs as with [`start`].
+/// Restarts the containers of `services`, dependencies first, and waits until they are ready. Jobs
+/// are handled as in [`start`].
 pub fn restart(
     project: &str,
     observed: &ObservedState,
@@ -178,13 +181,13 @@ pub fn restart(
     start_all(project, observed, services, stopped, &|_| true, &action)
 }
 
-/// Of services that a verb is not for, too: one that stands between two others passes their order
-/// on.
+/// Includes services that the verb does not cover: one that stands between two others passes their
+/// order on.
 fn ours(observed: &ObservedState) -> Vec<&Container> {
     observed.containers.iter().filter(|container| container.ours).collect()
 }
 
-/// Says which containers of `services` are left alone: those that Docker Compose made.
+/// Notes which containers of `services` are not changed, because Docker Compose created them.
 fn note_foreign(plan: &mut Plan, observed: &ObservedState, services: &BTreeSet<String>) {
     let foreign = observed
         .containers
@@ -203,8 +206,8 @@ fn step(service: Option<&str>, action: Action, cause: Option<Cause>, after: Vec<
     Step { service: service.map(str::to_owned), cause, after, ..Step::alone(action) }
 }
 
-/// Stops what is `chosen`. Answers, by service, the stops after which it is down: its own or, where
-/// nothing of it is stopped, those of what depends on it.
+/// Stops the `chosen` containers. Returns by service the stops after which it is down: its own, or,
+/// if it has none, those of the services that depend on it.
 fn stop_all(
     plan: &mut Plan,
     containers: &[&Container],
@@ -229,13 +232,14 @@ fn stop_all(
                 ))
             })
             .collect();
-        // A job that has ended still stands between what depends on it and what it depended on.
+        // A completed job still stands between the services that depend on it and its own
+        // dependencies.
         stops.insert(service, if own.is_empty() { after } else { own });
     }
     stops
 }
 
-/// Answers the removals.
+/// Returns the removals.
 fn stop_and_remove(
     plan: &mut Plan,
     containers: &[&Container],
@@ -292,7 +296,7 @@ fn start_all(
                 && container.exit_code == Some(0)
                 && !stopped.contains(&container.id);
             let waited = if container.state == ContainerState::Created {
-                // It may lack its secrets and networks, which only the description knows.
+                // It may lack its secrets and networks, which only the description contains.
                 plan.notes.push(format!(
                     "{} was never started: `up` finishes and starts it",
                     container.name
@@ -322,7 +326,7 @@ fn start_all(
     Ok(plan)
 }
 
-/// The services of `containers`, each before those it depends on.
+/// The services of `containers`, each before its dependencies.
 fn dependents_first(containers: &[&Container]) -> Vec<String> {
     fn visit(
         containers: &[&Container],

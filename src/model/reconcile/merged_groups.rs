@@ -1,5 +1,5 @@
-//! Containers that hand something over to each other go back together: one of them alone would find
-//! it taken.
+//! Containers that pass resources to each other are rolled back together. If only one of them went
+//! back, its resource would still be taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,17 +10,17 @@ use super::super::plan::{
 
 /// The groups of a plan while they are joined.
 pub(super) struct MergedGroups {
-    /// The group of each step; a container that is in none gets one when it is joined.
+    /// The group of each step. A container without a group gets one when it is joined.
     of: Vec<Option<GroupId>>,
     next: GroupId,
-    /// Group → the one it was joined to.
+    /// Group → the group that it was joined to.
     parent: BTreeMap<GroupId, GroupId>,
     /// The groups that were joined.
     touched: BTreeSet<GroupId>,
     restores: Vec<(StepId, RollbackAction)>,
 }
 
-/// The container that an action is about.
+/// The container of an action.
 #[derive(Clone, Copy)]
 struct Subject<'a> {
     name: &'a str,
@@ -28,7 +28,7 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// One that is there is known by its id, as its name may change; one that the plan makes by its
+    /// An existing container is known by its id, because its name may change; a new one by its
     /// name.
     fn is(self, other: Self) -> bool {
         if self.id.is_some() || other.id.is_some() {
@@ -57,7 +57,7 @@ fn subject(action: &Action) -> Option<Subject<'_>> {
     }
 }
 
-/// Whether both are about one container.
+/// Whether both actions are about the same container.
 fn same_subject(one: &Action, other: &Action) -> bool {
     subject(one).zip(subject(other)).is_some_and(|(one, other)| one.is(other))
 }
@@ -68,7 +68,7 @@ impl MergedGroups {
         Self { of, next, parent: BTreeMap::new(), touched: BTreeSet::new(), restores: Vec::new() }
     }
 
-    /// A step was added to the plan.
+    /// Call this for each step that is added to the plan.
     pub(super) fn added(&mut self, step: StepId) {
         self.of.resize(step + 1, None);
     }
@@ -95,7 +95,7 @@ impl MergedGroups {
         group
     }
 
-    /// The containers of the two steps go on, or go back, together.
+    /// Joins the groups of the two steps, so that their containers are rolled back together.
     pub(super) fn join(&mut self, plan: &Plan, one: StepId, other: StepId) {
         let (one, other) = (self.group(plan, one), self.group(plan, other));
         self.touched.extend([one, other]);
@@ -104,7 +104,7 @@ impl MergedGroups {
         }
     }
 
-    /// On the way back the network `old` is made again where `fresh` has its place.
+    /// In a rollback, the network `old` is recreated in place of `fresh`.
     pub(super) fn restores(
         &mut self,
         removed: StepId,
@@ -130,8 +130,8 @@ impl MergedGroups {
         self.restores.push((removed, RollbackAction { service: None, action, of: Some(removed) }));
     }
 
-    /// Writes the groups and their ways back into the plan. Answers which steps come only after
-    /// which, so that there is a way back until all are ready.
+    /// Writes the groups and their rollbacks into the plan. Returns the additional order of steps:
+    /// the group can be rolled back until all its containers are ready.
     pub(super) fn finish(mut self, plan: &mut Plan) -> Vec<(StepId, StepId)> {
         let mut closing = Vec::new();
         let roots: BTreeSet<GroupId> =
@@ -160,7 +160,7 @@ impl MergedGroups {
                     .map(|(_, undo)| undo.clone()),
             );
             in_phases(&mut joint.undo);
-            // What is removed can't come back: not before all are ready.
+            // What is removed can't be restored, so nothing is removed before all are ready.
             for &step in &steps {
                 if let Action::RemoveContainer {
                     container: ContainerRef { id: Some(_), .. }, ..
@@ -174,8 +174,7 @@ impl MergedGroups {
         closing
     }
 
-    /// The ways back of containers that had none of their own: created, started or stopped for
-    /// good.
+    /// The rollbacks of containers that had none: those that were only created, started or stopped.
     fn add_missing(plan: &Plan, steps: &[StepId], joint: &mut Rollback) {
         for &id in steps {
             let step = &plan.steps[id];
@@ -224,9 +223,9 @@ impl MergedGroups {
     }
 }
 
-/// All new ones are stopped before an old one is started: what these need is free then. A new one
-/// is there until the old one has started: a run that is killed in between knows by it what to
-/// bring back.
+/// All new containers are stopped before an old one starts, so that its resources are free. A new
+/// container exists until the old one has started: if a run is killed in between, the next one sees
+/// which container to restore.
 fn in_phases(undo: &mut [RollbackAction]) {
     undo.sort_by_key(|undo| match undo.action {
         Action::StopContainer { .. } => 0,

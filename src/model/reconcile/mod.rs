@@ -1,4 +1,5 @@
-//! Wanted and observed → plan. Pure: the same two always give the same plan.
+//! Makes a plan from the desired and the observed state. Pure: the same input always gives the same
+//! plan.
 
 mod addresses;
 mod conditions;

@@ -1,5 +1,5 @@
-//! What a one-off container needs: it is made where it is missing, and left as it is where it is
-//! there.
+//! The dependencies of a one-off container. Missing ones are created, existing ones stay as they
+//! are.
 
 use super::super::Failure;
 use super::super::observed_state::ObservedState;
@@ -11,9 +11,9 @@ use super::leftover_one_offs;
 use super::planner::Planner;
 use super::up::{check_foreign, in_order};
 
-/// The plan that makes the image, networks and volumes that a container of `service` needs, and
-/// brings up the other services of `wanted`, on which it depends. What runs, or is completed, is
-/// not replaced, whatever its description says by now.
+/// The plan that creates the image, networks and volumes for a container of `service`, and brings
+/// up the other services of `wanted`, on which it depends. It replaces nothing that runs or is
+/// completed, even if its description has changed.
 pub fn one_off(
     wanted: &DesiredState<'_>,
     service: &str,
@@ -31,8 +31,7 @@ pub fn one_off(
 }
 
 impl<'a> Planner<'a> {
-    /// Brings a service up that does not run. One that runs is waited for where it is still on its
-    /// way.
+    /// Brings up a service that does not run. If it runs and is not ready yet, waits for it.
     fn dependency(&mut self, service: &'a Service) -> Result<(), Failure> {
         let there = self.of_service.get(service.name.as_str()).cloned().unwrap_or_default();
         if !there.iter().any(|container| container.is_up() || self.is_completed(service, container))
@@ -40,8 +39,8 @@ impl<'a> Planner<'a> {
             check_foreign(self.wanted, self.observed)?;
             return self.service(service);
         }
-        // What Docker Compose made is not waited for: nothing may be run in it before it is taken
-        // over.
+        // Docker Compose's containers are not waited for: spc may run nothing in them before they
+        // are adopted.
         for container in there.into_iter().filter(|container| container.is_up() && container.ours) {
             self.keep(service, container, &[])?;
         }

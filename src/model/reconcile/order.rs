@@ -1,5 +1,5 @@
-//! Puts the steps of a plan in an order in which each waits only for earlier ones, with further
-//! steps to wait for.
+//! Sorts the steps of a plan so that each waits only for earlier ones, with additional
+//! dependencies.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -8,10 +8,10 @@ use super::super::plan::{Action, Plan, StepId};
 
 type Predecessors = Vec<BTreeSet<StepId>>;
 
-/// Adds the edges (before, after) to the plan and sorts it. Where steps would wait for each other,
-/// what is only desirable is given up: a container that is replaced need not serve until the
-/// conditions of the new one hold, nor until the new one is made. `desirable`: edges that are given
-/// up last. Fails with the steps that wait for each other all the same.
+/// Adds the edges (before, after) to the plan and sorts it. If steps would wait for each other,
+/// dependencies that are only desirable are dropped: a replaced container need not run until the
+/// conditions of the new one hold, or until the new one is created. `desirable`: edges that are
+/// dropped last. Fails with the steps that still wait for each other.
 pub(super) fn sort(
     plan: &mut Plan,
     edges: &[(StepId, StepId)],
@@ -49,9 +49,9 @@ pub(super) fn sort(
     Ok(())
 }
 
-/// Lets the stops within a circle wait no more for the steps of it that `given_up` names. Only
-/// those of containers that are stopped before their successor starts: one that is stopped after it
-/// has a successor to serve.
+/// Removes dependencies of stops inside a cycle on those steps of the cycle that `given_up` names.
+/// Only for containers that are stopped before their successor starts. The others have to run until
+/// their successor is ready.
 fn relax(
     plan: &Plan,
     after: &mut Predecessors,
@@ -77,8 +77,8 @@ fn relax(
     }
 }
 
-/// The steps in an order in which each comes after those it waits for, as they were where that
-/// leaves a choice; or those that wait for each other.
+/// The steps in an order in which each comes after its dependencies, otherwise in the original
+/// order. On a cycle, the steps that wait for each other.
 fn topological(after: &Predecessors) -> Result<Vec<StepId>, BTreeSet<StepId>> {
     let mut dependents: Vec<Vec<StepId>> = vec![Vec::new(); after.len()];
     for (step, before) in after.iter().enumerate() {
@@ -103,7 +103,7 @@ fn topological(after: &Predecessors) -> Result<Vec<StepId>, BTreeSet<StepId>> {
         return Ok(sorted);
     }
     let mut circle: BTreeSet<StepId> = (0..after.len()).filter(|&step| open[step] > 0).collect();
-    // What only waits for the circle is not part of it.
+    // A step that only waits for the cycle is not part of it.
     while let Some(&end) = circle
         .iter()
         .find(|&&step| !dependents[step].iter().any(|dependent| circle.contains(dependent)))

@@ -1,13 +1,13 @@
-//! Networks that the project made by an earlier description: reported, and removed with the orphans
-//! where nobody is on them.
+//! Networks that an earlier description of the project created. They are reported, and removed with
+//! the orphans if no container is connected to them.
 
 use super::super::cause::Cause;
 use super::super::observed_state::{Network, ObservedState};
 use super::super::plan::{Action, Plan, Step, StepId};
 use super::desired_state::DesiredState;
 
-/// Reports or removes networks that are no longer described. Those that a runbook made for itself
-/// are its own.
+/// Reports or removes networks that are no longer described, except those that a runbook created
+/// for its own use.
 pub(super) fn orphan_networks(
     plan: &mut Plan,
     wanted: &DesiredState<'_>,
@@ -39,13 +39,14 @@ pub(super) fn orphan_networks(
     }
 }
 
-/// The steps after which nobody is on the network; or who stays.
+/// The steps after which no container is connected to the network, or the container that stays
+/// connected.
 fn leavers<'a>(
     network: &Network,
     plan: &Plan,
     observed: &'a ObservedState,
 ) -> Result<Vec<StepId>, &'a str> {
-    // What depends on an image may be left out.
+    // A removal that depends on an image may not happen.
     let removal = |id: &String| {
         plan.steps.iter().position(|step| match &step.action {
             Action::RemoveContainer { container, .. } => {

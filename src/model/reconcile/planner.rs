@@ -1,4 +1,4 @@
-//! The plan of `up` while it is made.
+//! The plan of `up` while it is built.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,47 +8,46 @@ use crate::model::names::NEW_SUFFIX;
 use crate::model::observed_state::{Container, ObservedState};
 use crate::model::plan::{ContainerRef, GroupId, Plan, StepCondition, StepId};
 
-/// How a container compares with what is wanted.
+/// How a container differs from the desired state.
 pub(super) enum Difference {
     Same,
-    /// And why.
+    /// With the cause.
     Changed(Cause),
-    /// Only the image's id is open, until that step is done.
+    /// Only the id of the image is unknown, until this step is done.
     Image(StepId),
 }
 
-/// The plan under construction.
+/// The plan while it is built.
 pub(super) struct Planner<'a> {
     pub(super) wanted: &'a DesiredState<'a>,
     pub(super) observed: &'a ObservedState,
     pub(super) plan: Plan,
-    /// The containers there are, by their service.
+    /// The existing containers by service.
     pub(super) of_service: BTreeMap<&'a str, Vec<&'a Container>>,
-    /// The services whose end somebody waits for.
+    /// The services whose end another one waits for.
     pub(super) jobs: BTreeSet<&'a str>,
-    /// By their names in one spelling.
+    /// By the canonical forms of their names.
     pub(super) images: BTreeMap<String, StepId>,
     pub(super) networks: BTreeMap<String, Option<StepId>>,
     pub(super) volumes: BTreeMap<String, Option<StepId>>,
-    /// Steps after which a service's condition holds; a service without an entry holds already.
+    /// The steps after which a service's condition holds. Without an entry, it already holds.
     pub(super) started: BTreeMap<String, Vec<StepId>>,
     pub(super) ready: BTreeMap<String, Vec<StepId>>,
     pub(super) completed: BTreeMap<String, Vec<StepId>>,
     pub(super) groups: GroupId,
-    /// The stops of containers that are removed, by their ids, after which others write to what
-    /// they wrote to.
+    /// The stops of removed containers, by their ids, after which others write to their storage.
     pub(super) let_go: BTreeMap<String, StepId>,
     /// Such a stop, and the service that it is for.
     pub(super) handed_over: Vec<(StepId, String)>,
-    /// Containers, by their ids, that write to what a service is to write to. Their own service
-    /// may come only after it: the two swap.
+    /// Containers, by their ids, that write to the storage of another service. Their own service
+    /// may come only after this one: the two swap storages.
     pub(super) passed_on: Vec<(&'a str, String)>,
-    /// Put on every step that is added.
+    /// Set on every step that is added.
     pub(super) group: Option<GroupId>,
     pub(super) when: Option<StepCondition>,
 }
 
-/// A reference to a container that is there.
+/// A reference to an existing container.
 pub(super) fn reference(container: &Container) -> ContainerRef {
     ContainerRef { name: container.name.clone(), id: Some(container.id.clone()) }
 }
@@ -61,8 +60,8 @@ pub(super) fn new_name(name: &str) -> String {
 /// How the old container was found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum OldContainer {
-    /// If it does not run, nobody wants it to.
+    /// If it does not run, it stays stopped.
     AsItIs,
-    /// If it does not run, a run that was killed stopped it.
+    /// If it does not run, a killed run stopped it.
     Interrupted,
 }

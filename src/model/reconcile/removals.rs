@@ -1,4 +1,4 @@
-//! What is stopped and removed: surplus containers, orphans, secrets of containers that are gone.
+//! Stops and removes surplus containers, orphans, and secrets of containers that no longer exist.
 
 use super::super::cause::Cause;
 use super::super::names;
@@ -9,8 +9,8 @@ use super::holders::holders;
 use super::planner::{Planner, reference};
 
 impl Planner<'_> {
-    /// The steps after which nothing else of the project writes to the volumes that only `service`
-    /// is to write to. `ready`: once these are done, its containers can be made.
+    /// The steps after which no other container of the project writes to the volumes that only
+    /// `service` may write to. `ready`: once these are done, its containers can be created.
     pub(super) fn removals(&mut self, service: &Service, ready: &[StepId]) -> Vec<StepId> {
         let mut removals = Vec::new();
         for holder in holders(self.wanted.project, service, self.observed) {
@@ -21,7 +21,7 @@ impl Planner<'_> {
                 removals.push(removal);
             } else if self.is_removable_orphan(holder) {
                 let removal = self.stop_and_remove(None, holder, Cause::NoLongerDescribed, ready);
-                // It is kept until the new one is ready, and serves again if that fails.
+                // It stays until the new one is ready, and is started again if that fails.
                 let stop =
                     self.plan.steps[removal].after.last().copied().filter(|_| holder.is_up());
                 if let Some(stop) = stop {
@@ -39,8 +39,8 @@ impl Planner<'_> {
         removals
     }
 
-    /// A service that writes to what a container of another one writes to now is started once that
-    /// is stopped; both go back together.
+    /// If a service writes to a storage that a container of another service writes to now, it
+    /// starts once that container is stopped. Both are rolled back together.
     pub(super) fn pass_on(&mut self) {
         for (id, service) in std::mem::take(&mut self.passed_on) {
             let is_stop = |step: &Step| matches!(&step.action, Action::StopContainer { container } if container.id.as_deref() == Some(id));
@@ -49,7 +49,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The step that removes a container that is there.
+    /// The step that removes an existing container.
     pub(super) fn removal(&self, there: &Container) -> Option<StepId> {
         self.plan.steps.iter().position(|step| match &step.action {
             Action::RemoveContainer { container, .. } => container.id.as_ref() == Some(&there.id),
@@ -62,7 +62,7 @@ impl Planner<'_> {
         !is_described && self.wanted.remove_orphans && (container.ours || self.wanted.adopt)
     }
 
-    /// Removes containers beyond the scale; the steps that do.
+    /// Removes containers beyond the scale; returns these steps.
     pub(super) fn surplus(&mut self, service: &Service, before: &[StepId]) -> Vec<StepId> {
         let there = self.of_service.get(service.name.as_str()).cloned().unwrap_or_default();
         let surplus = there.into_iter().filter(|container| container.number > service.scale);
@@ -97,7 +97,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Secrets of containers that are gone lie nowhere.
+    /// Removes volumes with secrets of containers that no longer exist.
     pub(super) fn orphaned_secrets(&mut self) {
         let observed = self.observed;
         for name in &observed.orphaned_secrets {
@@ -106,7 +106,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Answers the removal.
+    /// Returns the removal.
     pub(super) fn stop_and_remove(
         &mut self,
         service: Option<&Service>,

@@ -1,4 +1,4 @@
-//! Replacing one container: the old one is kept until the new one is ready.
+//! Replaces one container. The old one stays until the new one is ready.
 
 use super::super::Failure;
 use super::super::cause::{Cause, OtherImage};
@@ -10,7 +10,7 @@ use super::super::spec::{Service, UpdateOrder};
 use super::planner::{Difference, OldContainer, Planner, new_name, reference};
 
 impl<'a> Planner<'a> {
-    /// Replaces `old`; answers the steps after which the next container of the service may be
+    /// Replaces `old`. Returns the steps after which the next container of the service may be
     /// replaced.
     pub(super) fn replace(
         &mut self,
@@ -31,7 +31,7 @@ impl<'a> Planner<'a> {
             replaces: Some(reference(old)),
         };
         let created = self.add(Some(service), create, Some(cause), before);
-        // Before the old one is stopped: what can't be delivered stops nothing.
+        // Before the old one is stopped: if a delivery fails, nothing was stopped.
         let made = self.deliver(service, &new, None, &[created]);
         let (stopped, started, ready) = match service.update_order {
             UpdateOrder::StopFirst => self.stop_then_start(service, old, &new, &made),
@@ -41,11 +41,11 @@ impl<'a> Planner<'a> {
         let undone =
             |action, of| RollbackAction { service: Some(service.name.clone()), action, of };
         if service.update_order == UpdateOrder::StopFirst {
-            // Gently: it may have written to the volumes that the old one gets back.
+            // A gentle stop: it may have written to the volumes that the old one gets back.
             undo.push(undone(Action::StopContainer { container: new.clone() }, Some(started)));
         }
-        // The new one stays until the old one has started: a run that is killed in between knows by
-        // it what to bring back.
+        // The new container stays until the old one has started: if a run is killed in between, the
+        // next one sees which container to restore.
         let restore = stopped.is_some()
             || found == OldContainer::Interrupted && self.was_stopped(service, old);
         if restore {
@@ -71,7 +71,7 @@ impl<'a> Planner<'a> {
         group
     }
 
-    /// Whether a run that was killed stopped it. A job that ended by itself is not started again.
+    /// Whether a killed run stopped it. A job that ended by itself is not started again.
     fn was_stopped(&self, service: &Service, old: &Container) -> bool {
         old.state == ContainerState::Exited
             && (self.wanted.stopped.contains(&old.id)
@@ -87,7 +87,7 @@ impl<'a> Planner<'a> {
         made: &[StepId],
     ) -> (Option<StepId>, StepId, StepId) {
         let stopped = old.is_up().then(|| {
-            // Not before the conditions hold: the old one serves meanwhile.
+            // Not before the conditions hold: until then the old one stays in use.
             let (conditions, tolerated) = self.conditions(service);
             let stop = Action::StopContainer { container: reference(old) };
             let stopped = self.add(Some(service), stop, None, &[made, &conditions].concat());
@@ -108,11 +108,11 @@ impl<'a> Planner<'a> {
         let (started, ready) = self.begin(service, new, None, made);
         let attached =
             self.add(Some(service), Action::Attach { container: new.clone() }, None, &[ready]);
-        // Its address changed with the attachment: what depends on it waits for this one.
+        // The attachment changed its address, so the services that depend on it wait for this step.
         (None, started, self.wait(service, new, &[attached]))
     }
 
-    /// The old one goes, the new one gets its name.
+    /// Removes the old container and renames the new one.
     fn take_over(
         &mut self,
         service: &Service,
@@ -141,7 +141,7 @@ impl<'a> Planner<'a> {
         )]
     }
 
-    /// Both the old and the new container are there: a run was killed in between.
+    /// Both the old and the new container exist: a run was killed in between.
     pub(super) fn interrupted_replacement(
         &mut self,
         service: &'a Service,
@@ -156,7 +156,7 @@ impl<'a> Planner<'a> {
         }
         let mut gone = Vec::new();
         if new.is_up() {
-            // It may be in the middle of writing to a volume that the old one gets back.
+            // It may be writing to a volume that the old one gets back.
             gone.push(self.add(
                 Some(service),
                 Action::StopContainer { container: reference(new) },
@@ -192,7 +192,7 @@ impl<'a> Planner<'a> {
         ))
     }
 
-    /// The new one runs: it goes on from there.
+    /// The new one runs: continue from there.
     fn finish_replacement(
         &mut self,
         service: &'a Service,
@@ -206,7 +206,7 @@ impl<'a> Planner<'a> {
             |action| RollbackAction { service: Some(service.name.clone()), action, of: None };
         let mut undo = Vec::new();
         let mut before = before.to_vec();
-        // Both run, which the engine brought about: at once, and with its own signal.
+        // The engine started both. Stop the old one at once, with its own signal.
         let both = old.is_up() && service.update_order == UpdateOrder::StopFirst;
         if both {
             before.push(self.add(
@@ -254,7 +254,7 @@ fn remove_new(new: &ContainerRef) -> Action {
     Action::RemoveContainer { container: new.clone(), volumes: Anonymous::Own }
 }
 
-/// Both names of the image, where the change is one of its name.
+/// Both names of the image, if its name changed.
 pub(super) fn names_of_images(
     service: &Service,
     container: &Container,

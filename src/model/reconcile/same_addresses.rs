@@ -1,5 +1,5 @@
-//! Static addresses of containers that are started as they are: each has its own again before the
-//! engine gives it to another one.
+//! Static addresses of containers that are started without changes. Each has to get its own address
+//! before the engine gives it to another container.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,15 +10,16 @@ use super::super::{Failure, Kind};
 use super::addresses::{all_before, is_among_first, may_be_given, outside};
 use super::order;
 
-/// A static address that a container has when it runs.
+/// The static address of a container when it runs.
 struct StaticAddress<'a> {
     container: &'a Container,
     network: &'a Network,
     address: IpAddr,
 }
 
-/// Lets what has a static address start before what is given one, as far as nothing else orders the
-/// two the other way. Notes where the engine may give such an address away; fails where it has.
+/// Starts containers with a static address before those that get one from the engine, if no other
+/// dependency orders the two differently. Notes where the engine may give such an address away;
+/// fails if it has.
 pub(super) fn arrange(plan: &mut Plan, observed: &ObservedState) -> Result<(), Failure> {
     let statics: Vec<StaticAddress<'_>> =
         observed.containers.iter().flat_map(|container| statics_of(container, observed)).collect();
@@ -39,7 +40,7 @@ pub(super) fn arrange(plan: &mut Plan, observed: &ObservedState) -> Result<(), F
         if start.is_some() {
             check_free(&own, observed)?;
         }
-        // One that runs keeps its address, also while others are restarted.
+        // A running container keeps its address while others restart.
         let runs = own.container.is_up();
         if !may_be_given(&own.network.settings, own.address) || (start.is_none() && runs) {
             continue;
@@ -66,7 +67,7 @@ pub(super) fn arrange(plan: &mut Plan, observed: &ObservedState) -> Result<(), F
     }
     notes.dedup();
     plan.notes.extend(notes);
-    // No circle: an edge is only added where the two have no order yet.
+    // No cycle: an edge is added only between steps that have no order yet.
     order::sort(plan, &edges, &[])
         .map_err(|_| Failure::new(Kind::Failed, "The containers wait for each other"))
 }
@@ -105,8 +106,8 @@ fn is_given_soon(own: &StaticAddress<'_>, observed: &ObservedState) -> bool {
     is_among_first(&own.network.settings, own.address, attached.count())
 }
 
-/// What the engine refused to start the container for: an address of its own that another container
-/// has.
+/// The failure if the engine refused to start the container because another one has its static
+/// address.
 pub fn taken_address(container: &str, observed: &ObservedState) -> Option<Failure> {
     let container = observed.containers.iter().find(|there| there.id == container)?;
     statics_of(container, observed).iter().find_map(|own| check_free(own, observed).err())

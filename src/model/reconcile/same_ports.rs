@@ -1,5 +1,5 @@
-//! Host ports of containers that are started as they are: whoever has one and keeps it is named
-//! before anything is done.
+//! Host ports of containers that are started without changes. If another container has one and
+//! keeps it, the verb fails before its first change, and names it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::super::plan::{Action, ContainerRef, Plan, StepId, WaitCondition};
 use super::super::{Failure, Kind};
 use super::addresses::all_before;
 
-/// A start, and a host port that the container takes with it.
+/// A start, and a host port that its container takes.
 struct PortClaim<'a> {
     step: StepId,
     container: &'a ContainerRef,
@@ -19,14 +19,15 @@ struct PortClaim<'a> {
 /// A running container that has a port.
 struct Holder<'a> {
     id: &'a str,
-    /// As it is shown: `the container "a"`.
+    /// For display: `the container "a"`.
     shown: String,
-    /// The service of the project that it is of.
+    /// The service of the project that it belongs to.
     service: Option<&'a str>,
 }
 
-/// Fails if a container that the plan starts as it is needs a host port that another one has at
-/// that time. `ports`: what each publishes whenever it runs, by its id.
+/// Fails if the plan starts an existing container that needs a host port, and another container has
+/// that port at that time. `ports`: the ports that each container publishes when it runs, by its
+/// id.
 pub fn check_ports(
     plan: &Plan,
     observed: &ObservedState,
@@ -104,7 +105,7 @@ fn holders<'a>(taker: &PortClaim<'_>, observed: &'a ObservedState) -> Vec<Holder
     own.chain(others).collect()
 }
 
-/// Whether a container has ended once those steps are done.
+/// Whether a container has ended once these steps are done.
 fn lets_go(plan: &Plan, done: &BTreeSet<StepId>, id: &str) -> bool {
     let is_it = |container: &ContainerRef| container.id.as_deref() == Some(id);
     done.iter().any(|&step| match &plan.steps[step].action {

@@ -1,16 +1,16 @@
-//! Whether a container has the secrets that are described: by its label, or by what is in it where
-//! the label's key is not here.
+//! Whether a container has the described secrets. Its label shows this, or, if the key of the label
+//! is missing here, the content of the container.
 
 use super::super::cause::Cause;
 use super::super::delivered_secrets::{DeliveredSecrets, are_of_one_key};
 use super::super::observed_state::{Container, ObservedState};
 
-/// How a container's secrets compare with those that would be delivered.
+/// The difference between a container's secrets and those that would be delivered.
 pub(super) enum SecretsDifference {
     None,
     /// The cause of its replacement.
     Changed(Cause),
-    /// What nobody can know, and what to do about it.
+    /// The comparison is impossible; with the reason, and the next step.
     Unknown(String),
 }
 

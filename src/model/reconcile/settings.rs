@@ -1,4 +1,4 @@
-//! How what is there differs from what is described: by what is meant, not by how it is written.
+//! How the engine's objects differ from the description, by meaning and not by spelling.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::super::spec::network::DEFAULT_NETWORK_DRIVER;
 use super::super::spec::{IpamConfig, Network, Service, Volume};
 use super::desired_state::DesiredState;
 
-/// Whether the container is made of the described service.
+/// Whether the container matches the described service.
 pub(super) fn is_made_of(
     there: &observed_state::Container,
     service: &Service,
@@ -22,11 +22,11 @@ pub(super) fn is_made_of(
             && hash::is_of_service_by_defaults(hash, service, wanted.project, wanted.secrets)
 }
 
-/// What newer engines add to the options of every network.
+/// Newer engines add this to the options of every network.
 const ADDED_BY_THE_ENGINE: &str = "com.docker.network.enable_ipv";
 
-/// `driver: bridge → macvlan, internal: false → true`; nothing where the network is the described
-/// one.
+/// `driver: bridge → macvlan, internal: false → true`; `None` if the network matches the
+/// description.
 pub(super) fn of_network(there: &observed_state::Network, wanted: &Network) -> Option<String> {
     if there.hash.as_deref().is_some_and(|hash| hash::is_of_network(hash, wanted)) {
         return None;
@@ -50,15 +50,15 @@ pub(super) fn of_network(there: &observed_state::Network, wanted: &Network) -> O
         differences.compare(key, &before.to_string(), &now.to_string());
     }
     differences.maps("labels", &there.labels, &wanted.labels);
-    // Which pools the engine chose itself is not told: where none is described, they differ if
-    // nothing else does.
+    // The engine does not show which address pools it chose itself. If the description has none,
+    // the pools count as changed only if nothing else changed.
     if !wanted.ipam.is_empty() || differences.0.is_empty() {
         differences.compare("ipam", &pools(&there.ipam), &pools(&wanted.ipam));
     }
     differences.joined()
 }
 
-/// The same of a volume.
+/// The same for a volume.
 pub(super) fn of_volume(there: &observed_state::Volume, wanted: &Volume) -> Option<String> {
     if there.hash.as_deref().is_some_and(|hash| hash::is_of_volume(hash, wanted)) {
         return None;

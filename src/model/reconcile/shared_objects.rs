@@ -1,5 +1,5 @@
-//! Networks and volumes that services need: made where they are missing, used where they are the
-//! project's own or external, refused where they are somebody else's or have other settings.
+//! Networks and volumes that services need. Missing ones are created. The project's own and
+//! external ones are used. Those of other owners, or with other settings, are rejected.
 
 use super::super::cause::Cause;
 use super::super::failure::SpecPath;
@@ -9,31 +9,31 @@ use super::super::{Failure, Kind};
 use super::planner::Planner;
 use super::settings;
 
-/// A network or volume of the description.
+/// A network or volume that the description needs.
 struct NeededObject<'n> {
     /// `network`.
     kind: &'static str,
     key: &'n str,
-    /// The engine's name for it.
+    /// Its name on the engine.
     name: &'n str,
-    /// It is used, and not made.
+    /// It is only used, never created.
     external: bool,
     there: Option<FoundObject<'n>>,
-    /// What to do where its settings differ.
+    /// The next step if its settings differ.
     advice: &'static str,
 }
 
-/// What is on the engine under that name.
+/// The object with this name on the engine.
 struct FoundObject<'n> {
     ours: bool,
     compose: bool,
     owner: Option<&'n str>,
-    /// How the settings of the project's own differ from the described ones.
+    /// The differences between the settings of the project's own object and the description.
     differences: Option<String>,
 }
 
 impl Planner<'_> {
-    /// The step that makes the network; none if it is there.
+    /// The step that creates the network; `None` if it exists.
     pub(super) fn network(
         &mut self,
         service: &Service,
@@ -68,7 +68,7 @@ impl Planner<'_> {
         Ok(step)
     }
 
-    /// The step that makes the volume; none if it is there.
+    /// The step that creates the volume; `None` if it exists.
     pub(super) fn volume(
         &mut self,
         service: &Service,
@@ -98,7 +98,7 @@ impl Planner<'_> {
         Ok(step)
     }
 
-    /// Whether it has to be made; refused if what is there can't be used.
+    /// Whether it has to be created. Fails if the existing one can't be used.
     fn is_missing(&self, needed: &NeededObject<'_>) -> Result<bool, Failure> {
         let &NeededObject { kind, key, name, external, ref there, advice } = needed;
         let at = |failure: Failure| {
@@ -132,8 +132,9 @@ impl Planner<'_> {
     }
 }
 
-/// The name of a network or volume is taken by one that this project did not make. The hint leads
-/// to no other refusal: what another project made needs its name in `spc.toml` too.
+/// The failure if the name of a network or volume belongs to one that this project did not create.
+/// The hint doesn't lead to another rejection: an object of another project also needs its name in
+/// `spc.toml`.
 fn taken(kind: &str, name: &str, owner: Option<&str>, project: &str) -> Failure {
     let conflict = |message: String| Failure::new(Kind::Conflict, message);
     match owner {

@@ -1,4 +1,4 @@
-//! `up`: what is missing is made, what changed is replaced, what is unchanged is left alone.
+//! `up`: creates what is missing, replaces what changed, and leaves everything else alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,10 +17,10 @@ use super::leftover_one_offs;
 use super::orphan_networks::orphan_networks;
 use super::planner::Planner;
 
-/// The plan that brings the wanted services up, ready.
+/// The plan that brings up the wanted services and waits until they are ready.
 pub fn up(wanted: &DesiredState<'_>, observed: &ObservedState) -> Result<Plan, Failure> {
     check_foreign(wanted, observed)?;
-    // A service that is named is active, whatever its profiles.
+    // A service that was named is active, whatever its profiles.
     let is_wanted = |service: &Service| wanted.services.contains(&service.name);
     wanted.project.check_built_names(&is_wanted)?;
     wanted.project.check_writers(&is_wanted)?;
@@ -39,8 +39,8 @@ pub fn up(wanted: &DesiredState<'_>, observed: &ObservedState) -> Result<Plan, F
     Ok(plan)
 }
 
-/// Refuses a project that Docker Compose made, unless it is to be adopted. Where it was, what is
-/// left of it and no longer described is an orphan like any other.
+/// Rejects a project that Docker Compose created, unless it is to be adopted. After an adoption,
+/// its containers that are no longer described are orphans like any others.
 pub(super) fn check_foreign(
     wanted: &DesiredState<'_>,
     observed: &ObservedState,
@@ -69,8 +69,8 @@ pub(super) fn check_foreign(
     )))
 }
 
-/// The services wanted, each after those that it depends on and those whose container writes to a
-/// volume that it alone is to write to from now on.
+/// The wanted services, in order. Each comes after its dependencies and after the services whose
+/// container writes to a volume that this service will write to alone.
 pub(super) fn in_order(wanted: &DesiredState<'_>, observed: &ObservedState) -> Vec<String> {
     fn visit<'a>(
         name: &'a str,
@@ -86,7 +86,7 @@ pub(super) fn in_order(wanted: &DesiredState<'_>, observed: &ObservedState) -> V
         }
         order.push(name.to_owned());
     }
-    // Also those that are not wanted: they stand between others that are.
+    // Includes services that are not wanted: they stand between wanted ones.
     let first = wanted.project.services.iter().map(|(name, service)| {
         let holders =
             holders(wanted.project, service, observed).map(|holder| holder.service.as_str());
@@ -101,7 +101,7 @@ pub(super) fn in_order(wanted: &DesiredState<'_>, observed: &ObservedState) -> V
     order
 }
 
-/// The services that one waits for to complete.
+/// The services whose completion this one waits for.
 fn waits_for_the_end_of(service: &Service) -> impl Iterator<Item = &str> {
     service
         .depends_on
@@ -165,7 +165,7 @@ impl<'a> Planner<'a> {
                 before.extend(self.volume(service, name)?);
             }
         }
-        // What else writes to its volumes lets go first.
+        // Other containers that write to its volumes come first.
         let removals = self.removals(service, &before);
         before.extend(removals);
         let mut previous: Vec<StepId> = Vec::new();
@@ -178,9 +178,9 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The step after which the service's image is there; services that share an image share it. An
-    /// image that a service of the description builds is built for all that name it, after the
-    /// images that the build begins with.
+    /// The step after which the service's image exists; services with the same image share it. If a
+    /// service of the description builds the image, it is built once for all services that name it,
+    /// after the images that the build begins with.
     pub(super) fn image(&mut self, service: &Service) -> Result<Option<StepId>, Failure> {
         let (wanted, observed) = (self.wanted, self.observed);
         let is_there = |image: &str| observed.image_id(image).is_some();

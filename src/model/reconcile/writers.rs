@@ -1,9 +1,9 @@
-//! Never two containers on one writable volume, unless it is marked as shared: a plan held against
-//! all that has the volumes.
+//! Checks a plan against all containers of the engine: two containers never write to one volume,
+//! unless it is marked as shared.
 //!
-//! The planner puts a start after the stops that have to come first. This is the check that it did,
-//! over whatever plan, and the only place that knows the containers that no plan can stop: another
-//! project's, one-off ones, those that nobody labelled.
+//! The planner puts a start after the stops that have to come first. This module checks the result,
+//! for any plan. It is also the only code that knows containers that no plan can stop: those of
+//! other projects, one-off containers, and containers without labels.
 
 use std::collections::BTreeSet;
 
@@ -13,35 +13,35 @@ use super::super::plan::{Action, ContainerRef, Plan, Step, StepId, WaitCondition
 use super::super::spec::Project;
 use super::super::storage::{Storages, WriteTarget, WriteTargets, clash};
 
-/// A start that would make a second writer.
+/// A start that would create a second writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecondWriter {
-    /// What it would write to.
+    /// The storage that it would write to.
     pub written: WriteTarget,
-    /// The same or a part of it, as the holder has it mounted.
+    /// The same storage or a part of it, as the holder mounts it.
     pub held: WriteTarget,
-    /// Whose container would be started.
+    /// The service of the container that would be started.
     pub service: Option<String>,
     /// The container that would be started.
     pub starting: String,
-    /// The one that writes to the volume and is not stopped before.
+    /// The container that writes to the storage and is not stopped before.
     pub holder: ContainerRef,
 }
 
-/// A container that the plan starts, and what it writes to.
+/// A container that the plan starts, and the storage that it writes to.
 struct Start<'p> {
     step: StepId,
     container: &'p ContainerRef,
     writes: Vec<WriteTarget>,
 }
 
-/// A plan and what is on the engine.
+/// A plan, and the state of the engine.
 pub struct Writers<'a> {
     pub plan: &'a Plan,
-    /// What containers are made of; none for verbs that create nothing.
+    /// The description of new containers; `None` for verbs that create nothing.
     pub project: Option<&'a Project>,
     pub observed: &'a ObservedState,
-    /// Where volumes and folders are kept.
+    /// The locations of volumes and folders.
     pub storages: &'a Storages,
     /// Every container on the engine.
     pub all: &'a [EngineContainer],
@@ -50,7 +50,7 @@ pub struct Writers<'a> {
 }
 
 impl Writers<'_> {
-    /// The first start that would make a second writer.
+    /// The first start that would create a second writer.
     pub fn second(&self) -> Option<SecondWriter> {
         let starts = self.starts();
         let before: Vec<BTreeSet<StepId>> =
@@ -107,7 +107,7 @@ impl Writers<'_> {
         let steps = self.plan.steps.iter().enumerate();
         let started = steps.filter_map(|(step, it)| match &it.action {
             Action::StartContainer { container } => Some((step, container)),
-            // One that runs stops for it.
+            // A running container stops first.
             Action::RestartContainer { container } if !self.runs(container) => {
                 Some((step, container))
             }
@@ -126,8 +126,8 @@ impl Writers<'_> {
         self.all.iter().any(|there| self.is_up(there) && container.id.as_ref() == Some(&there.id))
     }
 
-    /// What was observed of the project's own goes before a list, which may be wrong: see
-    /// `apply::observe`.
+    /// For the project's own containers, the observation takes precedence over a list, which may be
+    /// wrong: see `apply::observe`.
     fn is_up(&self, there: &EngineContainer) -> bool {
         let observed = self.observed.containers.iter().find(|container| container.id == there.id);
         observed.map_or(there.is_up, Container::is_up)
@@ -137,7 +137,7 @@ impl Writers<'_> {
         WriteTargets { project: self.project, storages: self.storages, shared: self.shared }
     }
 
-    /// What a container writes to once it is started.
+    /// The storage that a container writes to once it is started.
     fn written(&self, step: StepId, container: &ContainerRef) -> Vec<WriteTarget> {
         let there = |id: Option<&String>| self.all.iter().find(|there| id == Some(&there.id));
         if let Some(there) = there(container.id.as_ref()) {
@@ -147,8 +147,8 @@ impl Writers<'_> {
         let described = self.project.and_then(|project| project.services.get(service?));
         let own = described.map(|service| self.writes().of_service(service)).unwrap_or_default();
         let inherited = self.plan.steps.iter().find_map(|made| match &made.action {
-            // Under its service's names from the start on: the replaced one is stopped before, and
-            // its anonymous volumes are taken over.
+            // It has its service's names from its start, so the replaced container is stopped
+            // before, and its anonymous volumes are taken over.
             Action::CreateContainer { name, alias: true, replaces: Some(old), .. }
                 if *name == container.name =>
             {
@@ -163,8 +163,8 @@ impl Writers<'_> {
         own.into_iter().chain(self.writes().of_started(inherited, std::iter::empty())).collect()
     }
 
-    /// Whether a job's end is waited for before `step` begins, whatever fails: `since` it was
-    /// started, or as it runs now.
+    /// Whether the plan waits for the end of a job before `step` starts, whatever fails. `since`:
+    /// the step that started it, or `None` if it runs now.
     fn is_awaited(
         &self,
         step: StepId,
@@ -175,8 +175,8 @@ impl Writers<'_> {
         while let Some(step) = open.pop() {
             let Step { action, when, after, tolerates, .. } = &self.plan.steps[step];
             let is_wait = matches!(action, Action::Wait { container, until: WaitCondition::Completed } if which(container));
-            // A wait that is left out leaves the job at work, unless its start is left out for the
-            // same reason.
+            // If a wait is skipped, the job keeps running, unless its start is skipped for the same
+            // reason.
             let is_done =
                 when.is_none() || since.is_some_and(|since| self.plan.steps[since].when == *when);
             if is_wait && is_done && since.is_none_or(|since| step > since) {
@@ -198,7 +198,7 @@ impl Writers<'_> {
         }
     }
 
-    /// Whether only one of the two is done, depending on an image.
+    /// Whether exactly one of the two steps runs, depending on an image.
     fn exclude_each_other(&self, one: StepId, other: StepId) -> bool {
         let when = |step: StepId| -> &Step { &self.plan.steps[step] };
         match (&when(one).when, &when(other).when) {
@@ -210,7 +210,7 @@ impl Writers<'_> {
     }
 }
 
-/// Whether two references are to one container, which may be renamed in between.
+/// Whether two references denote the same container, which may be renamed in between.
 fn is_same(one: &ContainerRef, other: &ContainerRef) -> bool {
     match (&one.id, &other.id) {
         (Some(one), Some(other)) => one == other,

@@ -1,14 +1,15 @@
-//! Secrets beside the mark of a text that was cut off: of a value only its beginning stands before
-//! `…`, or its end after it, and half of one nobody would know again. Messages, excerpts of output
-//! and an engine's own records of probes are cut so.
+//! Masks parts of secrets beside the mark of a shortened text. If a text was cut off, only the
+//! beginning of a value stands before `…`, or only its end after it, and the mask for whole values
+//! would not find it. Messages, excerpts of output and the engine's own records of probes are
+//! shortened in this way.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// What stands for the rest: spc's own sign, and the engine's.
+/// The marks for removed text: spc's own and the engine's.
 const MARKS: [&[u8]; 2] = ["…".as_bytes(), b"..."];
 
-/// The marks in a text, in order. Dots that are more than three are something else.
+/// The marks in a text, in order. More than three dots are something else.
 pub(super) fn marks(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -24,18 +25,18 @@ pub(super) fn marks(text: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
-/// Where ends of values begin, by their first bytes.
+/// Index of the ends of values, by their first bytes.
 #[derive(Debug, Default)]
 pub(super) struct ValueSuffixes {
-    /// Three bytes → values and the character from which on they are their ends, longest first.
+    /// Three bytes → the values, and the character at which the end begins, longest first.
     by_begin: HashMap<[u8; 3], Vec<(usize, usize)>>,
 }
 
-/// Ends that begin alike: more has a value only that repeats itself.
+/// The most ends with the same beginning. Only a value that repeats itself has more.
 const MOST_ALIKE: usize = 32;
 
 impl ValueSuffixes {
-    /// Looks for the ends of a value too, of `shortest` characters at least.
+    /// Adds the ends of a value that have at least `shortest` characters.
     pub(super) fn add(&mut self, value: usize, characters: &[char], shortest: usize) {
         let text: String = characters.iter().collect();
         let starts = text.char_indices().map(|(start, _)| start);
@@ -50,7 +51,7 @@ impl ValueSuffixes {
         }
     }
 
-    /// The values of which an end may stand at `at`, and from which character on.
+    /// The values whose end may begin at `at`, and the character at which that end begins.
     pub(super) fn at(&self, text: &[u8], at: usize) -> &[(usize, usize)] {
         let begin = text.get(at..).and_then(|rest| rest.first_chunk::<3>());
         begin.and_then(|begin| self.by_begin.get(begin)).map_or(&[], Vec::as_slice)

@@ -1,4 +1,4 @@
-//! A value inside of base64 or hexadecimal text: its symbols, wherever in the text it begins, and
+//! Finds a value inside base64 or hexadecimal text: its symbols, at any offset in the text, and
 //! pieces of them where a line of such text is broken.
 
 use std::collections::HashMap;
@@ -8,9 +8,9 @@ use super::spelling::{hex, percent_byte};
 /// The kinds of encoded text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alphabet {
-    /// Six bits a symbol; the common alphabet and the one for URLs alike.
+    /// Six bits per symbol; the common alphabet and the URL alphabet.
     Base64,
-    /// Four bits a symbol, in upper and lower case.
+    /// Four bits per symbol, in upper and lower case.
     Hex,
 }
 
@@ -24,7 +24,7 @@ impl Alphabet {
         }
     }
 
-    /// Symbols of 24 bits: of a piece at the edge of a line, fewer are not looked for.
+    /// The symbols of 24 bits. Shorter pieces at the edge of a line are not searched.
     const fn shortest_piece(self) -> usize {
         24 / self.bits()
     }
@@ -43,16 +43,16 @@ impl Alphabet {
         }
     }
 
-    /// The bytes that stand for a symbol.
+    /// The bytes that represent a symbol.
     fn bytes_of(self, wanted: u8, mask: u8) -> impl Iterator<Item = u8> {
         (0..=u8::MAX)
             .filter(move |byte| self.symbol(*byte).is_some_and(|symbol| symbol & mask == wanted))
     }
 
-    /// Where a symbol begins at or after `at`, what separates symbols passed over; `inside`:
-    /// between the two of one byte.
+    /// The beginning of the next symbol at or after `at`, after separators. `inside`: between the
+    /// two symbols of one byte.
     fn skip(self, text: &[u8], mut at: usize, inside: bool) -> usize {
-        /// What separates more is no separator.
+        /// A longer text is not a separator.
         const LONGEST: usize = 256;
         let begin = at;
         while at - begin < LONGEST {
@@ -60,7 +60,7 @@ impl Alphabet {
             let length = match self {
                 _ if rest.starts_with(b"\r\n") => line_break(rest, 2),
                 _ if rest.starts_with(b"\n") => line_break(rest, 1),
-                // Line ends that are escaped or shown as signs.
+                // Line ends that are escaped or shown as visible signs.
                 _ if rest.starts_with(b"\\n") || rest.starts_with(b"\\r") => 2,
                 _ if rest.starts_with(b"%0A")
                     || rest.starts_with(b"%0D")
@@ -70,7 +70,7 @@ impl Alphabet {
                     3
                 }
                 _ if rest.starts_with("␊".as_bytes()) || rest.starts_with("␍".as_bytes()) => 3,
-                // The shell's and others' mark of a line that goes on.
+                // The mark of a shell and others for a line that continues.
                 Self::Base64 if rest.starts_with(b"\\\n") || rest.starts_with(b"=\n") => 2,
                 Self::Hex if !inside => match rest {
                     [b' ' | b':' | b'-' | b',' | b'\t' | b'_', ..] => 1,
@@ -87,7 +87,7 @@ impl Alphabet {
         at
     }
 
-    /// The symbol at `at`, which may itself be escaped, and where it ends.
+    /// The symbol at `at`, which may be escaped, and its end.
     fn read(self, text: &[u8], at: usize) -> Option<(u8, usize)> {
         let byte = *text.get(at)?;
         if let Some(symbol) = self.symbol(byte) {
@@ -110,7 +110,8 @@ impl Alphabet {
             }
             _ => return None,
         };
-        // Only these two are escaped by anybody; a letter would be the value's own spelling.
+        // Only these two are ever escaped. An escaped letter would belong to the value's own
+        // encoding.
         matches!(code, 0x2b | 0x2f)
             .then(|| u8::try_from(code).ok().and_then(|byte| self.symbol(byte)))
             .flatten()
@@ -118,26 +119,26 @@ impl Alphabet {
     }
 }
 
-/// A line end and the blanks by which the next line is indented.
+/// A line end and the indentation of the next line.
 fn line_break(rest: &[u8], length: usize) -> usize {
     length + rest[length..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
-/// The symbols of one value, where it begins at a given bit of a symbol.
+/// The symbols of one value that begins at a given bit of a symbol.
 #[derive(Debug)]
 pub(super) struct EncodedValue {
     alphabet: Alphabet,
-    /// Of each symbol the bits that are the value's, and what they are.
+    /// For each symbol, a mask of the bits that belong to the value, and these bits.
     symbols: Vec<(u8, u8)>,
-    /// Symbols before the value, where it has to stand a whole number of groups from the beginning
-    /// of its text; short ones only, which would be found by chance otherwise.
+    /// The number of symbols before the value, if it has to begin a whole number of groups after
+    /// the start of its text. Only set for short values, which would otherwise be found by chance.
     aligned: Option<usize>,
 }
 
 impl EncodedValue {
-    /// The value in every kind of encoded text and at every offset.
+    /// The value in every alphabet and at every offset.
     pub(super) fn all(value: &[u8]) -> Vec<Self> {
-        /// From so many bytes on, no text of another meaning has these symbols by chance.
+        /// From this many bytes on, other text does not contain these symbols by chance.
         const LONG: usize = 5;
         let base64 = (0..3).map(|offset| {
             let first = offset * 8 / 6;
@@ -152,13 +153,13 @@ impl EncodedValue {
         base64.chain([hex]).collect()
     }
 
-    /// How many symbols before the first that is the value's alone: it is looked for by that one
-    /// and the next.
+    /// The number of symbols before the first one that belongs to the value alone. The search uses
+    /// that one and the next.
     fn lead(&self) -> usize {
         usize::from(!self.is_whole(0))
     }
 
-    /// The pairs of bytes by which it is looked for; nothing for the second where it may be any.
+    /// The pairs of bytes that the search uses; `None` as the second if it may be any byte.
     pub(super) fn beginnings(&self) -> Vec<(u8, Option<u8>)> {
         let bytes = |at: usize| {
             self.symbols
@@ -172,7 +173,7 @@ impl EncodedValue {
             .flat_map(|first| second.iter().map(|second| (*first, Some(*second))))
             .collect();
         if self.alphabet == Alphabet::Base64 {
-            // A line end or an escape between them, and an escape for the first.
+            // A line end or an escape may be between them, and the first may be escaped.
             let between = [b'\n', b'\r', b'\\', b'%', b'&', b'=', 0xe2];
             pairs.extend(
                 first
@@ -186,7 +187,7 @@ impl EncodedValue {
         pairs
     }
 
-    /// From where to where the value goes, if the first symbol that is its alone is at `at`.
+    /// The range of the value, if the first symbol that belongs to it alone is at `at`.
     pub(super) fn find_at(&self, text: &[u8], at: usize) -> Option<(usize, usize)> {
         let is_hex = self.alphabet == Alphabet::Hex;
         let lead = self.lead();
@@ -204,18 +205,18 @@ impl EncodedValue {
         if self.aligned.is_some_and(|before| !is_aligned(text, start, before)) {
             return None;
         }
-        // The filling says how long the value is.
+        // The padding gives the length of the value.
         let filling =
             text[end..].iter().take(2).take_while(|byte| !is_hex && **byte == b'=').count();
         Some((start, end + filling))
     }
 
-    /// Where the symbol stands that the value shares with what comes before it.
+    /// The position of the symbol that the value shares with the bytes before it.
     fn lead_before(&self, text: &[u8], at: usize) -> Option<usize> {
         let text = before_line_end(&text[..at]);
         let (mask, wanted) = self.symbols[0];
         let fits = |(symbol, end): (u8, usize)| symbol & mask == wanted && end == text.len();
-        // It may be escaped: as `%2B`, `\\u002b` or `&#x2b;`.
+        // It may be escaped, as `%2B`, `\\u002b` or `&#x2b;`.
         [1, 2, 3, 5, 6]
             .into_iter()
             .filter_map(|length| text.len().checked_sub(length))
@@ -228,7 +229,7 @@ impl EncodedValue {
             .is_some_and(|(mask, _)| mask.count_ones() as usize == self.alphabet.bits())
     }
 
-    /// Whether the symbols of `run` are those of the value from `from` on, as far as both go.
+    /// Whether the symbols of `run` equal those of the value from `from` on, up to the shorter end.
     fn fits(&self, run: &[u8], from: usize) -> bool {
         self.symbols[from..]
             .iter()
@@ -237,8 +238,8 @@ impl EncodedValue {
     }
 }
 
-/// Each symbol's bits of a value that begins `offset` bytes into encoded text; those of its
-/// neighbours are left open.
+/// The bits of each symbol of a value that begins `offset` bytes into the encoded text. The bits of
+/// its neighbours stay open.
 fn symbols(value: &[u8], offset: usize, bits: usize) -> Vec<(u8, u8)> {
     let (begin, end) = (offset * 8, (offset + value.len()) * 8);
     let bit = |at: usize| (value[(at - begin) / 8] >> (7 - at % 8)) & 1;
@@ -252,9 +253,9 @@ fn symbols(value: &[u8], offset: usize, bits: usize) -> Vec<(u8, u8)> {
         .collect()
 }
 
-/// Whether `before` symbols and a whole number of groups of four stand before `start` in its text.
+/// Whether `before` symbols and a whole number of groups of four precede `start` in its text.
 fn is_aligned(text: &[u8], start: usize, before: usize) -> bool {
-    /// Further back nobody looks.
+    /// The search goes back at most this far.
     const FARTHEST: usize = 4096;
     let text = &text[start.saturating_sub(FARTHEST)..start];
     let mut rest = text;
@@ -262,7 +263,7 @@ fn is_aligned(text: &[u8], start: usize, before: usize) -> bool {
     loop {
         rest = before_line_end(rest);
         match rest.split_last() {
-            // Part of the alphabet, and as often what separates.
+            // These characters are in the alphabet, but are also common separators.
             Some((b'+' | b'/' | b'-' | b'_', _)) if count % 4 == before => return true,
             Some((byte, others)) if Alphabet::Base64.symbol(*byte).is_some() => {
                 (rest, count) = (others, count + 1)
@@ -272,8 +273,8 @@ fn is_aligned(text: &[u8], start: usize, before: usize) -> bool {
     }
 }
 
-/// What stands before a line end that wraps encoded text, in each of its spellings; all of `text`
-/// if it ends with none.
+/// The text before a line end that wraps encoded text, in each form of a line end; all of `text` if
+/// there is none.
 fn before_line_end(text: &[u8]) -> &[u8] {
     let ends: [&[u8]; 10] = [
         b"\n",
@@ -297,28 +298,29 @@ fn before_line_end(text: &[u8]) -> &[u8] {
     rest
 }
 
-/// Where pieces of encoded values stand in lines: what is encoded is broken into lines, and the
-/// lines come one by one.
+/// Finds pieces of encoded values in lines. Encoded text is broken into lines, and the lines arrive
+/// one by one.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
-    /// For each alphabet: the 24 bits of whole symbols → the encodings that have them, and where.
+    /// For each alphabet: 24 bits of whole symbols → the encodings that contain them, with
+    /// positions.
     windows: [HashMap<u32, Vec<(EncodedId, usize)>>; 2],
-    /// For each alphabet: which of the last bits of those 24 bits there are, to look at most text
-    /// no further.
+    /// For each alphabet: which of the last bits of those 24 bits occur. Most text fails this quick
+    /// check.
     known: [Vec<u64>; 2],
 }
 
-/// How many of the last bits.
+/// The number of these last bits.
 const KNOWN_BITS: u32 = 15;
 
-/// Which encoding: the value's index, and that of its encoding.
+/// An encoding: the index of the value, and that of its encoding.
 pub(super) type EncodedId = (usize, usize);
 
-/// A piece that was found: the value's index, and from where to where it goes.
+/// A piece that was found: the index of the value, and the range.
 pub(super) type Piece = (usize, usize, usize);
 
 impl Pieces {
-    /// Looks for pieces of these from now on, short ones aside.
+    /// Adds pieces of these encodings, except short ones.
     pub(super) fn add(&mut self, value: usize, encodings: &[EncodedValue]) {
         for (number, encoded) in
             encodings.iter().enumerate().filter(|(_, encoded)| encoded.aligned.is_none())
@@ -340,7 +342,7 @@ impl Pieces {
         }
     }
 
-    /// The pieces in a line, which begins `offset` bytes into its text.
+    /// The pieces in a line that begins `offset` bytes into its text.
     pub(super) fn find<'e>(
         &self,
         line: &[u8],
@@ -355,7 +357,7 @@ impl Pieces {
             let is_ending = |byte: &&u8| matches!(byte, b'\r' | b' ' | b'\t' | b'=' | b'\\');
             let begin = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
             let end = line.len() - line.iter().rev().take_while(is_ending).count();
-            // Most lines are told apart by a few symbols at their ends.
+            // A few symbols at both ends rule out most lines.
             let (head, tail) = (
                 line.get(begin..begin + length),
                 end.checked_sub(length).and_then(|from| line.get(from..end)),
@@ -366,7 +368,7 @@ impl Pieces {
             );
             let last_begin =
                 |from: usize| end - line[from..end].iter().rev().take_while(is_symbol).count();
-            // The last run may begin with a piece too, after other text.
+            // The last run may also begin with a piece, after other text.
             let last = if tail.is_some_and(|tail| tail.iter().all(|byte| is_symbol(&byte))) {
                 last_begin(0)..end
             } else {
@@ -407,7 +409,7 @@ impl Pieces {
         }
     }
 
-    /// Whether 24 bits of symbols may be of some value.
+    /// Whether these 24 bits of symbols may belong to some value.
     fn knows(&self, alphabet: Alphabet, symbols: &[u8]) -> bool {
         let window = symbols.iter().try_fold(0, |window, byte| {
             Some(window << alphabet.bits() | u32::from(alphabet.symbol(*byte)?))
@@ -422,8 +424,8 @@ impl Pieces {
 }
 
 impl EncodedValue {
-    /// How many symbols at the beginning of a run are the value's from `from` on: its end, or,
-    /// where the run is all of a line, its middle.
+    /// The number of symbols at the beginning of a run that belong to the value from `from` on: its
+    /// end, or its middle if the run is a whole line.
     fn beginning(&self, run: &[u8], from: usize, is_last: bool) -> Option<usize> {
         let rest = self.symbols.len() - from;
         let count = rest.min(run.len());
@@ -432,8 +434,8 @@ impl EncodedValue {
         ((count == rest || is_middle) && self.fits(run, from)).then_some(count)
     }
 
-    /// How many symbols at the end of a run are the value's first, if its last ones are those from
-    /// `from` on.
+    /// The number of symbols at the end of a run that are the first ones of the value, if the last
+    /// of them are those from `from` on.
     fn end(&self, run: &[u8], from: usize) -> Option<usize> {
         let count = from + self.alphabet.shortest_piece();
         (count <= run.len() && self.fits(&run[run.len() - count..], 0)).then_some(count)
@@ -445,7 +447,7 @@ impl Alphabet {
         symbols.fold(0, |window, symbol| window << self.bits() | u32::from(symbol))
     }
 
-    /// What has the symbols that a run has at `from`.
+    /// The encodings with the symbols that a run has at `from`.
     fn at<'w>(
         self,
         windows: &'w HashMap<u32, Vec<(EncodedId, usize)>>,

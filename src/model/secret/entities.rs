@@ -1,5 +1,4 @@
-//! The names that HTML has for the characters that programs write by name: ASCII punctuation and
-//! Latin-1.
+//! HTML's names of the characters that programs write by name: ASCII punctuation and Latin-1.
 
 /// The names of U+00A0 to U+00FF, in order.
 const LATIN_1: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para \

@@ -1,4 +1,4 @@
-//! Finds secrets in text, however they are written, and puts their names there.
+//! Finds secrets in text in any encoding, and replaces them by their names.
 //!
 //! | spelling | for example | masked |
 //! |---|---|---|
@@ -12,9 +12,9 @@
 //! | a line of wrapped base64 or hexadecimal that comes alone | | all but 3 and 5 symbols at most at the break |
 //! | the beginning or end of a value where a text was cut off | `p/w…` | from three characters on |
 //!
-//! A value of several lines is masked as a whole and line by line. What is not masked: values of
-//! fewer than [`SHORTEST`] characters, and whatever a program makes of one beyond this (reversed,
-//! in upper case, encrypted, compressed, in pieces with something else between them).
+//! A value of several lines is masked as a whole and line by line. The mask doesn't find values of
+//! fewer than [`SHORTEST`] characters, and values that a program changed in another way (reversed,
+//! in upper case, encrypted, compressed, in pieces with other text between them).
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -22,25 +22,25 @@ use super::cut::{ValueSuffixes, marks};
 use super::encoded::{EncodedId, EncodedValue, Piece, Pieces};
 use super::spelling::{EndPositions, first_bytes};
 
-/// Values of fewer characters are not looked for: masking "1" would hide everything.
+/// Shorter values are not masked: masking "1" would hide everything.
 pub const SHORTEST: usize = 3;
 
-/// What is shown in the place of a value or a token.
+/// The text that replaces a value or a token.
 fn mark(name: &str) -> String {
     format!("{MARK_BEGIN}{name}]")
 }
 
 const MARK_BEGIN: &str = "[secret ";
 
-/// What is looked for.
+/// The patterns that the mask finds.
 #[derive(Debug, Default)]
 pub(super) struct Mask {
     values: Vec<Value>,
-    /// Bit `first << 8 | second`: whether a spelling of some value may begin with these two bytes.
-    /// Most text is looked at no further.
+    /// Bit `first << 8 | second`: whether some value may begin with these two bytes. Most text
+    /// fails this quick check.
     pairs: Vec<u64>,
     by_pair: HashMap<(u8, u8), Vec<MatchStart>>,
-    /// By the first byte alone, where the second may be any: escapes.
+    /// By the first byte alone, if the second may be any byte: escapes.
     by_first: Vec<Vec<MatchStart>>,
     pieces: Pieces,
     tails: ValueSuffixes,
@@ -54,14 +54,14 @@ struct Value {
     encodings: Vec<EncodedValue>,
 }
 
-/// A way to write a value that may begin here.
+/// A form of a value that may begin here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MatchStart {
     Text(usize),
     Encoded(EncodedId),
 }
 
-/// A part of a text that is hidden.
+/// A range of a text that is hidden.
 struct MaskedRange {
     from: usize,
     to: usize,
@@ -69,12 +69,12 @@ struct MaskedRange {
 }
 
 impl Mask {
-    /// Looks for a value too, unless it is too short.
+    /// Adds a value, unless it is too short.
     pub(super) fn add(&mut self, name: &str, text: &str) {
         self.add_with(name, text, EncodedValue::all(text.as_bytes()));
     }
 
-    /// Looks for a token too: nobody outside has it, to encode it.
+    /// Adds a token. Nobody outside has it, so nobody can encode it.
     pub(super) fn add_token(&mut self, name: &str, token: &str) {
         self.add_with(name, token, Vec::new());
     }
@@ -104,8 +104,8 @@ impl Mask {
         for second in second {
             self.begins(MatchStart::Text(index), plain[0], Some(second));
         }
-        // Escapes are rare where text isn't escaped, and where it is any may be the value's; but
-        // "=" stands everywhere.
+        // Escapes are rare in text without escapes, and in text with escapes any of them may belong
+        // to the value. But "=" is common.
         for first in first_bytes(characters[0]).into_iter().filter(|first| *first != plain[0]) {
             if first != b'=' {
                 self.begins(MatchStart::Text(index), first, None);
@@ -146,7 +146,7 @@ impl Mask {
         }
     }
 
-    /// `text` with all that is looked for hidden; nothing if there is none of it.
+    /// `text` with everything masked; `None` if there is nothing to mask.
     pub(super) fn apply(&self, text: &str) -> Option<String> {
         let hidden = self.find(text);
         if hidden.is_empty() {
@@ -165,14 +165,14 @@ impl Mask {
         Some(masked)
     }
 
-    /// The name of the first that is in `text`.
+    /// The name of the first secret in `text`.
     pub(super) fn first_in(&self, text: &str) -> Option<&str> {
         self.find_whole(text.as_bytes())
             .first()
             .map(|hidden| self.values[hidden.value].name.as_str())
     }
 
-    /// The last place at or before `at` that is inside of nothing hidden, nor of a character.
+    /// The last position up to `at` that is not inside a masked range or a character.
     pub(super) fn boundary(&self, text: &str, at: usize) -> usize {
         let at = text.floor_char_boundary(at);
         self.find(text).iter().rev().fold(at, |at, hidden| {
@@ -180,7 +180,7 @@ impl Mask {
         })
     }
 
-    /// What is hidden, in order; each part goes further than those before it.
+    /// The ranges to hide, in order; each ends after those before it.
     fn find(&self, text: &str) -> Vec<MaskedRange> {
         let mut found = self.find_whole(text.as_bytes());
         if !self.values.is_empty() {
@@ -227,7 +227,7 @@ impl Mask {
                 Some(MaskedRange { from, to, value: id.0 })
             }
         });
-        // Of those that end together, the one that was there first.
+        // If several end together, the first one counts.
         found.reduce(|longest, next| if next.to > longest.to { next } else { longest })
     }
 
@@ -235,8 +235,8 @@ impl Mask {
         &self.values[value].encodings[number]
     }
 
-    /// The length of what stands here in the place of a secret already: it holds a name, and
-    /// nothing to hide.
+    /// The length of a text that already replaces a secret: it contains a name, and nothing to
+    /// mask.
     fn mark_at(&self, text: &[u8], at: usize) -> Option<usize> {
         let rest = text[at..].strip_prefix(MARK_BEGIN.as_bytes())?;
         let name =
@@ -244,7 +244,7 @@ impl Mask {
         self.names.contains(name).then_some(MARK_BEGIN.len() + name.len() + 1)
     }
 
-    /// Adds the parts of values that stand where lines are broken, or where a text was cut off.
+    /// Adds the parts of values at line breaks and beside marks of shortened text.
     fn add_parts(&self, text: &[u8], found: &mut Vec<MaskedRange>) {
         let marks = marks(text);
         let mut parts = Vec::new();
@@ -275,7 +275,7 @@ impl Mask {
         });
     }
 
-    /// The longest beginning of a value that ends at `to`, and begins at or after `from`.
+    /// The longest beginning of a value that ends at `to` and begins at or after `from`.
     fn head_before(&self, text: &[u8], from: usize, to: usize) -> Option<Piece> {
         let may_begin = |at: &usize| {
             let pair = usize::from(text[*at]) << 8 | usize::from(text[*at + 1]);
@@ -304,7 +304,7 @@ impl Mask {
 }
 
 impl Value {
-    /// Where the longest spelling ends that begins at `at`.
+    /// The end of the longest form that begins at `at`.
     fn end_at(&self, text: &[u8], at: usize) -> Option<usize> {
         self.end_from(0, text, at)
     }
@@ -318,7 +318,7 @@ impl Value {
         ends.last()
     }
 
-    /// Whether `text` ends in the middle of the value, which begins at `at`.
+    /// Whether `text` ends in the middle of the value that begins at `at`.
     fn begins_until(&self, text: &[u8], at: usize) -> bool {
         let mut ends = EndPositions::of(at);
         for (read, c) in self.characters.iter().enumerate() {

@@ -1,18 +1,18 @@
-//! The ways in which programs write a character of a text: as it is, or escaped for what the text
-//! goes into.
+//! The forms in which programs write a character: as it is, or escaped for the surrounding text.
 //!
-//! Every character of a secret may be spelled in any of them, also in another than its neighbour:
-//! encoders leave some characters as they are and disagree about which.
+//! Each character of a secret may have any of these forms, also another form than its neighbour:
+//! encoders leave some characters as they are, and disagree about which.
 
 use super::entities::entity_names;
 
-/// Where spellings of one character may end; of more than fit, the nearest and the furthest.
+/// The positions where forms of one character may end. If there are too many, it keeps the nearest
+/// and the furthest.
 ///
 /// Characters that escape themselves (a backslash, a quote) may end anywhere in a run of them:
-/// `\\\\` is one, two or four. Such ends are kept as a range, however long the run.
+/// `\\\\` is one, two or four characters. Such ends are stored as a range, however long the run is.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct EndPositions {
-    /// First and last. A character that may stand within the range stands there all the way.
+    /// First and last. A character that may end within the range may end at each position of it.
     at: [(usize, usize); 8],
     len: usize,
 }
@@ -34,7 +34,7 @@ impl EndPositions {
             return;
         }
         if self.len == self.at.len() {
-            // A program escapes all alike: nothing, which ends nearest, or everything, which ends
+            // A program escapes everything or nothing. Nothing ends nearest, everything ends
             // furthest.
             self.at.sort_unstable_by_key(|(_, last)| *last);
             let middle = self.at.len() / 2;
@@ -45,13 +45,13 @@ impl EndPositions {
         self.len += 1;
     }
 
-    /// Where `c` ends after each of these; nothing if it follows none.
+    /// Where `c` ends after each of these positions; `None` if it follows none of them.
     pub(super) fn after(&self, text: &[u8], c: char) -> Option<Self> {
         let mut next = Self::default();
         for (first, last) in &self.at[..self.len] {
             next.add_run(text, *first, *last, c);
-            // What follows a run begins at its end, or with the rest of it, whose length says
-            // nothing.
+            // The text after a run begins at its end, or with the rest of it, whose length gives no
+            // information.
             add_ends(text, *last, c, &mut next);
             if first < last {
                 add_ends(text, last - 1, c, &mut next);
@@ -76,13 +76,13 @@ impl EndPositions {
         }
     }
 
-    /// The last one.
+    /// The last position.
     pub(super) fn last(&self) -> Option<usize> {
         self.at[..self.len].iter().map(|(_, last)| *last).max()
     }
 }
 
-/// Where the spellings of `c` end that begin at `at`.
+/// Adds the ends of the forms of `c` that begin at `at`.
 fn add_ends(text: &[u8], at: usize, c: char, ends: &mut EndPositions) {
     let Some(&first) = text.get(at) else { return };
     let mut buffer = [0; 4];
@@ -97,13 +97,13 @@ fn add_ends(text: &[u8], at: usize, c: char, ends: &mut EndPositions) {
         b'\\' => backslash(text, at, c, plain, ends),
         b'+' if c == ' ' => ends.add(at + 1),
         b'\r' if c == '\n' && text.get(at + 1) == Some(&b'\n') => ends.add(at + 2),
-        // In a shell's single quotes.
+        // In single quotes of a shell.
         b'\'' if c == '\'' => {
             for spelling in [&b"'\\''"[..], b"'\"'\"'"] {
                 add(ends, text[at..].starts_with(spelling).then_some(at + spelling.len()));
             }
         }
-        // The sign that stands for a control character.
+        // The visible sign of a control character.
         0xe2 if c < ' ' => {
             let sign = char::from_u32(u32::from(c) + 0x2400).unwrap_or(c);
             add(
@@ -117,7 +117,7 @@ fn add_ends(text: &[u8], at: usize, c: char, ends: &mut EndPositions) {
     }
 }
 
-/// The bytes with which a spelling of `c` may begin.
+/// The bytes with which a form of `c` may begin.
 pub(super) fn first_bytes(c: char) -> Vec<u8> {
     let mut first = vec![c.encode_utf8(&mut [0; 4]).as_bytes()[0], b'%', b'=', b'&', b'\\'];
     match c {
@@ -132,7 +132,7 @@ pub(super) fn first_bytes(c: char) -> Vec<u8> {
 /// `%2F`, `%2f`, encoded again (`%252F`), and `%u002F`.
 fn percent(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut EndPositions) {
     if c == '%' {
-        // What follows may look as if it belonged to another layer.
+        // The following text may look like another layer.
         let depth = text[at + 1..].chunks_exact(2).take(4).take_while(|two| *two == b"25").count();
         (1..=depth).for_each(|depth| ends.add(at + 1 + 2 * depth));
     } else {
@@ -149,7 +149,7 @@ fn percent(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut EndPosition
     add(ends, utf16_of(text, at, c, units));
 }
 
-/// What follows `%`, and after it any number of `25`.
+/// The position after `%` and any number of `25`.
 fn after_percent(text: &[u8], at: usize) -> Option<usize> {
     let mut at = (text.get(at) == Some(&b'%')).then_some(at + 1)?;
     while text[at..].starts_with(b"25") {
@@ -191,7 +191,7 @@ fn html(text: &[u8], at: usize, c: char, ends: &mut EndPositions) {
     }
 }
 
-/// `#60;` or `#x3C;`, with any number of zeros before, the semicolon left out or not.
+/// `#60;` or `#x3C;`, with any number of leading zeros, with or without the semicolon.
 fn numeric_entity(text: &[u8], at: usize) -> Option<(u32, usize)> {
     let mut at = (text.get(at) == Some(&b'#')).then_some(at + 1)?;
     let radix = if matches!(text.get(at), Some(b'x' | b'X')) { 16 } else { 10 };
@@ -204,8 +204,8 @@ fn numeric_entity(text: &[u8], at: usize) -> Option<(u32, usize)> {
     Some((code, end + usize::from(text.get(end) == Some(&b';'))))
 }
 
-/// `\/`, `\n`, `\u002f`, `\u{2f}`, `\U0000002f`, `\x2f`, `\057`; the backslash as often as it was
-/// escaped again.
+/// `\/`, `\n`, `\u002f`, `\u{2f}`, `\U0000002f`, `\x2f`, `\057`; with more backslashes if the text
+/// was escaped again.
 fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut EndPositions) {
     let count = backslashes(text, at);
     add(
@@ -250,7 +250,7 @@ fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut EndPositi
     {
         ends.add(end);
     }
-    // What a shell's `printf %q` or JSON puts a backslash before.
+    // A shell's `printf %q` or JSON puts a backslash before these.
     if !c.is_ascii_alphanumeric() && c != '\\' {
         add(ends, text[after..].starts_with(plain).then_some(after + plain.len()));
     }
@@ -269,8 +269,8 @@ fn backslash(text: &[u8], at: usize, c: char, plain: &[u8], ends: &mut EndPositi
     add(ends, (kind == named).then_some(after + 1));
 }
 
-/// How many backslashes stand at `at`, at most as many as escape a character six times over: text
-/// of nothing else is read in linear time.
+/// The number of backslashes at `at`, up to the number that escapes a character six times. The
+/// limit keeps the search linear in a text of backslashes.
 fn backslashes(text: &[u8], at: usize) -> usize {
     text.iter().skip(at).take(64).take_while(|byte| **byte == b'\\').count()
 }
@@ -280,7 +280,7 @@ fn after_backslashes(text: &[u8], at: usize) -> Option<usize> {
     (count > 0).then_some(at + count)
 }
 
-/// Where all bytes of a character end, each read by `read`.
+/// The end of all bytes of a character, each read by `read`.
 fn bytes_of(
     text: &[u8],
     at: usize,
@@ -292,7 +292,7 @@ fn bytes_of(
     })
 }
 
-/// Where the one or two units of a character in UTF-16 end.
+/// The end of the one or two UTF-16 units of a character.
 fn utf16_of(
     text: &[u8],
     at: usize,
@@ -305,7 +305,7 @@ fn utf16_of(
     })
 }
 
-/// The number of exactly so many hexadecimal digits.
+/// The number that has exactly this many hexadecimal digits.
 pub(super) fn hex(text: &[u8], at: usize, digits: usize) -> Option<u32> {
     number(text, at, digits, 16)
 }

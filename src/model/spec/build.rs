@@ -12,7 +12,7 @@ use super::reader::Field;
 use crate::model::Failure;
 use crate::model::names::is_reserved_image;
 
-/// A `build:` map, or the string form (the context alone).
+/// A `build:` map, or the string form (only the context).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Build {
     /// Absolute folder.
@@ -27,32 +27,33 @@ pub struct Build {
     pub labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "is_false")]
     pub no_cache: bool,
-    /// Ask the registry for a newer base even if one is here.
+    /// Ask the registry for a newer base image even if one exists here.
     #[serde(skip_serializing_if = "is_false")]
     pub pull: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
-    /// More names for the image.
+    /// Additional names of the image.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// What steps with `--mount=type=secret` may read; of no image's configuration or history.
+    /// The secrets that steps with `--mount=type=secret` may read. They are not part of the image's
+    /// configuration or history.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<BuildSecret>,
 }
 
-/// A secret that a build is given.
+/// A secret that a build gets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct BuildSecret {
-    /// Key of the top-level secret.
+    /// The key of the top-level secret.
     pub source: String,
-    /// By what the Dockerfile asks for it: `--mount=type=secret,id=…`. Compose's `target`; the
-    /// source's name if not given.
+    /// The id that the Dockerfile uses: `--mount=type=secret,id=…`. Compose's `target`; the
+    /// source's name by default.
     pub id: String,
 }
 
 /// The folder of a build context.
 fn context_path(field: &Field<'_>, text: &str, directory: &Path) -> Result<PathBuf, Failure> {
-    // As Docker recognizes them.
+    // The addresses that Docker recognizes.
     if text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/") {
         return Err(field
             .fail(format!("A build context that is downloaded, \"{text}\", is not supported yet"))
@@ -62,7 +63,7 @@ fn context_path(field: &Field<'_>, text: &str, directory: &Path) -> Result<PathB
 }
 
 impl Build {
-    /// Reads a build; `lookup` answers for an argument without a value.
+    /// Reads a build. `lookup` returns the value of an argument without one.
     pub fn read(
         field: &Field<'_>,
         directory: &Path,
@@ -113,7 +114,7 @@ impl Build {
         Ok(build)
     }
 
-    /// Everything of `context` with Compose's defaults.
+    /// A build of `context` with Compose's defaults.
     pub fn of_context(context: PathBuf) -> Self {
         Self {
             context,
@@ -130,8 +131,8 @@ impl Build {
     }
 }
 
-/// The name of an image that is built: not that of the image which all projects' locks are made
-/// from.
+/// The name of an image that is built. It must not be the image of the locks, which all projects
+/// share.
 pub(super) fn read_built_image(field: &Field<'_>) -> Result<String, Failure> {
     let name = field.image_name()?;
     if is_reserved_image(&name) {

@@ -1,4 +1,4 @@
-//! Which service builds an image that others name, and in which order images are built.
+//! Finds the service that builds an image which others name, and the order of builds.
 
 use std::collections::BTreeSet;
 
@@ -7,46 +7,46 @@ use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::image_reference::{canonical, is_same};
 
-/// The images that a build begins with or copies from, as its Dockerfile says; nothing where that
+/// The images that a build begins with or copies from, by its Dockerfile; empty if the Dockerfile
 /// can't be read.
 pub type Bases<'a> = dyn Fn(&Build) -> BTreeSet<String> + Sync + 'a;
 
-/// A build and the builds of the same list that come before it.
+/// A build, and the builds of the same list that come before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderedBuild {
-    /// The service whose `build` it is.
+    /// The service that this `build` belongs to.
     pub service: String,
-    /// Spans in the list.
+    /// Indexes in the list.
     pub after: Vec<usize>,
 }
 
 impl Service {
-    /// All names of the image that it builds; none if it builds none.
+    /// All names of the image that it builds; empty if it builds none.
     pub fn built_names(&self) -> impl Iterator<Item = &str> {
         self.build.iter().flat_map(|build| {
             std::iter::once(self.image.as_str()).chain(build.tags.iter().map(String::as_str))
         })
     }
 
-    /// Whether it builds the image of that name, however it is spelled.
+    /// Whether it builds the image with this name, in any form of the name.
     pub fn builds(&self, image: &str) -> bool {
         self.built_names().any(|name| is_same(name, image))
     }
 }
 
 impl Project {
-    /// The service whose `build` makes `image`: one of `chosen` if there is one, or else an active
-    /// one, or else any.
+    /// The service whose `build` makes `image`: one of `chosen` if possible, else an active one,
+    /// else any.
     pub fn builder_of(&self, image: &str, chosen: &BTreeSet<String>) -> Option<&Service> {
         let rank = |service: &&Service| (!chosen.contains(&service.name), !self.is_active(service));
         self.services.values().filter(|service| service.builds(image)).min_by_key(rank)
     }
 
-    /// The builds that make `images`, each once, after those that make what it begins with.
-    /// `is_needed`: whether the image of a name is to be built.
+    /// The builds that make `images`, each once, after the builds of their base images.
+    /// `is_needed`: whether the image with this name has to be built.
     ///
     /// # Errors
-    /// Where builds begin with each other's images.
+    /// The failure if builds begin with each other's images.
     pub fn builds_of<'a>(
         &self,
         images: impl Iterator<Item = &'a str>,
@@ -61,8 +61,8 @@ impl Project {
         Ok(order.builds)
     }
 
-    /// Refuses two different builds under one name, among the services that `are_together`:
-    /// whichever is built last would be both.
+    /// Rejects two different builds with one name, among the services that `are_together`: the
+    /// later build would replace the other image.
     pub fn check_built_names(
         &self,
         are_together: &dyn Fn(&Service) -> bool,
@@ -96,7 +96,7 @@ struct BuildSorter<'a> {
 }
 
 impl BuildSorter<'_> {
-    /// The place of the build that makes `image`; nothing where none has to. `within`: the services
+    /// The index of the build that makes `image`; `None` if no build has to. `within`: the services
     /// whose builds wait for it.
     fn visit(&mut self, image: &str, within: &mut Vec<String>) -> Result<Option<usize>, Failure> {
         if !(self.is_needed)(image) {
@@ -113,7 +113,7 @@ impl BuildSorter<'_> {
         within.push(service.name.clone());
         let mut after = Vec::new();
         for base in service.build.iter().flat_map(|build| (self.bases)(build)) {
-            // An image that is built on what had its name before.
+            // An image can be built on the former image with the same name.
             if !service.builds(&base) {
                 after.extend(self.visit(&base, within)?);
             }
@@ -141,7 +141,7 @@ fn circle(services: &[String]) -> Failure {
     .at(at_build(names[0]))
 }
 
-/// A relative path in one spelling: `./Dockerfile` is `Dockerfile`.
+/// A relative path in its canonical form: `./Dockerfile` becomes `Dockerfile`.
 fn plain(path: &str) -> std::path::PathBuf {
     std::path::Path::new(path)
         .components()
@@ -149,7 +149,7 @@ fn plain(path: &str) -> std::path::PathBuf {
         .collect()
 }
 
-/// What makes two builds make different images.
+/// The reasons why two builds make different images.
 fn differences(first: &Service, second: &Service) -> Vec<&'static str> {
     let (Some(one), Some(other)) = (&first.build, &second.build) else { return Vec::new() };
     let pairs = [
@@ -193,7 +193,7 @@ mod tests {
         Project::read("shop", &json!({ "services": services }), &options)
     }
 
-    /// A Dockerfile of the tests begins with the image that its context is called like.
+    /// In these tests a Dockerfile begins with the image that is named like its context.
     fn order(project: &Project, images: &[&str]) -> Result<Vec<String>, Failure> {
         let bases = |build: &Build| {
             BTreeSet::from([build.context.file_name().unwrap().to_string_lossy().into_owned()])
@@ -260,7 +260,7 @@ mod tests {
             json!({"image": "app:1", "build": {"context": ".", "args": {"A": "1"}, "dockerfile": "./Dockerfile"}}),
             json!({"image": "app:1"}),
             json!({"image": "app:2", "build": "./b"}),
-            // Of two profiles one is active at a time.
+            // Only one of the two profiles is active at a time.
             json!({"image": "app:1", "build": "./b", "profiles": ["other"]}),
         ];
         for second in alike {

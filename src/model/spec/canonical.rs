@@ -1,4 +1,4 @@
-//! Services that mean the same in one spelling, for the hash.
+//! The canonical form of a service, for the hash: equivalent services are equal in this form.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use super::mount::clean_text;
 use super::{HealthTest, Healthcheck, Logging, MountSource, Service, log_options};
 use crate::model::{image_reference, names, signal};
 
-/// What the engine gives a container to stop, where nothing is said.
+/// The engine's default time for a container to stop.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 impl Service {
-    /// The same in one spelling: what is left out and what is written like the default are the
-    /// same, as are paths, sizes, signals and addresses that the engine reads alike, and lists
-    /// whose order means nothing are in order.
+    /// The canonical form. A missing value equals its default. Paths, sizes, signals and addresses
+    /// that the engine reads in the same way are equal. Lists whose order has no meaning are
+    /// sorted.
     #[must_use]
     pub fn canonical(&self, project: &str) -> Self {
         let mut service = self.canonical_at_first(project);
@@ -42,13 +42,13 @@ impl Service {
         }
         service.extra_hosts.sort();
         service.extra_hosts.dedup();
-        // Its own name is an alias of every service.
+        // The service's own name is always an alias.
         service
             .networks
             .values_mut()
             .for_each(|attachment| attachment.aliases.retain(|alias| *alias != self.name));
         service.user = service.user.filter(|user| !user.is_empty());
-        // The engine takes the image's for none.
+        // For the engine, an empty command means that of the image.
         service.command = service.command.filter(|command| !command.is_empty());
         service.working_dir = service.working_dir.as_deref().map(clean_text);
         service.stop_signal = service.stop_signal.as_deref().map(signal::canonical);
@@ -60,8 +60,8 @@ impl Service {
         service
     }
 
-    /// The spelling of the first hashes that were not over what was written: what has one of these
-    /// is not made anew.
+    /// The form of the first hashes that used a canonical form. A container with such a hash is not
+    /// replaced.
     #[must_use]
     pub fn canonical_at_first(&self, project: &str) -> Self {
         let mut service = self.clone();
@@ -95,9 +95,8 @@ impl Service {
         service
     }
 
-    /// The service with each of its check's values that are not set, or what the engine takes where
-    /// neither the description nor the image sets them, the one or the other way: all are alike
-    /// where the image has no check.
+    /// The service with each unset value of its check replaced by the engine's default, or the
+    /// other way round. All these forms are equivalent if the image has no check.
     pub fn with_check_defaults(&self) -> Vec<Self> {
         let Some(check) = self.healthcheck.clone().map(Healthcheck::canonical) else {
             return Vec::new();
@@ -122,8 +121,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_RETRIES: u32 = 3;
 const DEFAULT_START_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Leaves out what is the default, and sets the default where nothing is; whether it was one of the
-/// two.
+/// Removes a value that equals the default, or sets an unset value to the default. Returns whether
+/// one of them applied.
 fn toggle<T: PartialEq>(value: &mut Option<T>, default: T) -> bool {
     let is_default = value.as_ref().is_none_or(|value| *value == default);
     if is_default {
@@ -133,7 +132,7 @@ fn toggle<T: PartialEq>(value: &mut Option<T>, default: T) -> bool {
 }
 
 impl Healthcheck {
-    /// 0 is for the engine what is not set, and what is never run has no times.
+    /// For the engine 0 means not set, and a check that never runs has no times.
     #[must_use]
     fn canonical(self) -> Self {
         if self.test == Some(HealthTest::None) {
@@ -151,7 +150,7 @@ impl Healthcheck {
     }
 }
 
-/// An IP address in its shortest form; any other text as it is.
+/// An IP address in its shortest form; other texts stay as they are.
 fn address(text: &str) -> String {
     text.parse::<IpAddr>().map_or_else(|_| text.to_owned(), |address| address.to_string())
 }

@@ -1,4 +1,4 @@
-//! Configs of a stack: files that a service gets, whose content is no secret.
+//! Configs of a stack: files that a service gets, without secret content.
 
 use std::path::{Path, PathBuf};
 
@@ -14,18 +14,18 @@ use crate::model::Failure;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Config {
     pub source: ConfigSource,
-    /// Once [`super::Project::add_configs`] has run.
+    /// Set once [`super::Project::add_configs`] has run.
     #[serde(skip)]
     pub content: Vec<u8>,
 }
 
-/// Where a config's content comes from.
+/// The source of a config's content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfigSource {
-    /// The content of a file, as it is.
+    /// The content of a file.
     File(PathBuf),
-    /// What stands in the description.
+    /// Text in the description.
     Content(String),
     /// A variable of the process environment or `.env`.
     Environment(String),
@@ -61,12 +61,12 @@ impl Config {
     }
 }
 
-/// A config as a file in a container: at `/<name>` unless it says where.
+/// A config as a file in a container, by default at `/<name>`.
 pub(super) fn read_mount(field: &Field<'_>) -> Result<FileMount, Failure> {
     FileMount::read(field, "config", "")
 }
 
-/// Refuses a place where a config can't be put, or would be written into what others see too.
+/// Rejects a path where a config can't be put, or where other containers would see it.
 pub(super) fn check_place(service: &Service, mount: &FileMount) -> Result<(), Failure> {
     let source = &mount.source;
     let target = &mount.place();

@@ -1,4 +1,5 @@
-//! Fields of a service whose form the engine prescribes: it refuses a container that has another.
+//! Fields of a service whose form the engine prescribes. The engine rejects containers with other
+//! forms.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use crate::model::names::{ENGINE_NAME, LOCK_SUFFIX, NEW_SUFFIX, is_engine_name, 
 use crate::model::ownership::reserved_name;
 use crate::model::{Failure, signal};
 
-/// The highest number of a user or group that a container can be started with.
+/// The highest number of a user or group for a container.
 const LAST_ID: i64 = 0x7fff_ffff;
 
 /// A folder in the container.
@@ -25,7 +26,7 @@ pub(super) fn working_dir(field: &Field<'_>) -> Result<String, Failure> {
         .hint(format!("write \"/{}\"", folder.trim_start_matches("./"))))
 }
 
-/// A signal by its name or number.
+/// A signal, by name or number.
 pub(super) fn stop_signal(field: &Field<'_>) -> Result<String, Failure> {
     let text = field.name_text()?;
     if signal::is_signal(&text) {
@@ -34,7 +35,7 @@ pub(super) fn stop_signal(field: &Field<'_>) -> Result<String, Failure> {
     Err(field.fail(format!("\"{text}\" is no signal")).hint(signal::hint(&text)))
 }
 
-/// `USER`, `USER:GROUP`: names that the image has, or numbers.
+/// `USER`, `USER:GROUP`: names in the image, or numbers.
 pub(super) fn user(field: &Field<'_>) -> Result<String, Failure> {
     let text = field.scalar()?;
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -87,11 +88,11 @@ pub(super) fn environment(
     field.pairs(bare)
 }
 
-/// A name as the engine takes it. One that spc gives to locks and replacements would be taken for
-/// one.
+/// A name that the engine accepts. Names in the form that spc uses for locks and replacements are
+/// rejected, because spc would confuse them.
 pub(super) fn container_name(field: &Field<'_>) -> Result<String, Failure> {
     let name = field.name_text()?;
-    // The engine leaves a slash before a name out.
+    // The engine ignores a slash before a name.
     if !is_engine_name(name.strip_prefix('/').unwrap_or(&name)) {
         return Err(field.fail(format!("A container can't be named \"{name}\"")).hint(ENGINE_NAME));
     }
@@ -118,7 +119,7 @@ mod tests {
 
     use super::super::{Project, ReadOptions};
 
-    /// `path: message (hint)` of what is wrong with one key of a service.
+    /// The mistake in one key of a service, as `path: message (hint)`.
     fn read(more: Value) -> Result<(), String> {
         let mut service = json!({"image": "x"});
         service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

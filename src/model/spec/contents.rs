@@ -1,8 +1,8 @@
-//! The files that a description names and whose content is part of it: `env_file` and configs.
+//! Files whose content is part of a description: `env_file` and configs.
 //!
-//! Only who creates containers needs them. A file that is missing is kept as a failure of the
-//! services that have it, so that what runs can be looked at, stopped and removed, and a profile
-//! that is not active asks for nothing.
+//! Only code that creates containers needs their content. A missing file is stored as a failure of
+//! its services. So containers can still be listed, stopped and removed, and services of inactive
+//! profiles need no files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,18 @@ use super::project::path;
 use super::{Config, EnvFile, Project};
 use crate::model::{Failure, Kind};
 
-/// Reads an `env_file`, whose values may ask for what earlier files of the service set; nothing if
-/// it is missing.
+/// Reads an `env_file`; `None` if it is missing. Its values may refer to variables of the service's
+/// earlier files.
 pub type EnvFileReader<'a> = dyn Fn(&EnvFile, &BTreeMap<String, String>) -> Result<Option<BTreeMap<String, String>>, Failure>
     + 'a;
 
-/// Reads the content of the config of that name.
+/// Reads the content of the config with this name.
 pub type ConfigReader<'a> = dyn Fn(&str, &Config) -> Result<Vec<u8>, Failure> + 'a;
 
 impl Project {
-    /// Puts the content of `env_file` below each service's own environment; `read` answers nothing
-    /// for a missing file. Fails for what `spc.toml` refuses; what else can't be read is left
-    /// to [`Project::check_read`].
+    /// Adds the content of `env_file` to each service's environment, with lower precedence. `read`
+    /// returns `None` for a missing file. Fails only if `spc.toml` forbids a file;
+    /// [`Project::check_read`] reports other files that can't be read.
     pub fn add_env_files(&mut self, read: &EnvFileReader<'_>) -> Result<(), Failure> {
         for service in self.services.values_mut() {
             let mut environment = BTreeMap::new();
@@ -47,7 +47,7 @@ impl Project {
         Ok(())
     }
 
-    /// Puts the content of its source into each config that a service has; fails as
+    /// Adds the content to each config that a service uses; fails like
     /// [`Project::add_env_files`].
     pub fn add_configs(&mut self, read: &ConfigReader<'_>) -> Result<(), Failure> {
         let used: BTreeSet<&String> = self
@@ -77,15 +77,15 @@ impl Project {
         Ok(())
     }
 
-    /// Fails if content that one of `services` is made of could not be read: with the first, and
-    /// the others below it.
+    /// Fails if content for one of `services` could not be read. The failure shows the first one,
+    /// and the others below it.
     pub fn check_read<'a>(
         &self,
         services: impl IntoIterator<Item = &'a String>,
     ) -> Result<(), Failure> {
         let mut unread: Vec<&Failure> =
             services.into_iter().filter_map(|service| self.unread.get(service)).collect();
-        // One config may be in several services.
+        // Several services may use one config.
         let mut seen = BTreeSet::new();
         unread.retain(|failure| seen.insert(&failure.message));
         let Some((first, others)) = unread.split_first() else { return Ok(()) };

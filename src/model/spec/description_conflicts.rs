@@ -1,4 +1,4 @@
-//! What two services or networks of one description can't both have.
+//! Values that two services or networks of one description can't both have.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ fn path(keys: &[&str]) -> SpecPath {
     SpecPath { keys: keys.iter().map(|&key| key.to_owned()).collect(), on_key: true }
 }
 
-/// Refuses names, host ports, addresses and subnets that are given twice.
+/// Rejects names, host ports, addresses and subnets that occur twice.
 pub(super) fn check(project: &Project) -> Result<(), Failure> {
     container_names(project)?;
     ports_and_addresses(project)?;
@@ -22,14 +22,14 @@ pub(super) fn check(project: &Project) -> Result<(), Failure> {
     networks(project)
 }
 
-/// The services that have containers beside each other.
+/// The services whose containers run at the same time.
 fn side_by_side(project: &Project) -> impl Iterator<Item = &Service> {
     project.services.values().filter(|service| service.scale > 0 && project.is_active(service))
 }
 
 fn container_names(project: &Project) -> Result<(), Failure> {
     let mut given: BTreeMap<String, &str> = BTreeMap::new();
-    // Names that are written come last, so that the failure is at one.
+    // Written names come last, so that the failure is at one of them.
     let (written, default): (Vec<&Service>, Vec<&Service>) =
         side_by_side(project).partition(|service| service.container_name.is_some());
     for service in default {
@@ -92,12 +92,12 @@ fn ports_and_addresses(project: &Project) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A static address needs a subnet that holds it, and is neither the network's own nor its
-/// gateway's.
+/// A static address has to be in a subnet of its network, and can't be the address of the network
+/// or its gateway.
 fn addresses_in_subnets(project: &Project) -> Result<(), Failure> {
     for service in project.services.values() {
         for (key, attachment) in &service.networks {
-            // What an external network has is known to the engine only.
+            // Only the engine knows the subnets of an external network.
             let Some(network) = project.networks.get(key).filter(|network| !network.external)
             else {
                 continue;
@@ -123,7 +123,7 @@ fn addresses_in_subnets(project: &Project) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Why a container can't have the address on the network, and what to do.
+/// Why a container can't have this address on the network, and the next step.
 fn misfit(network: &Network, key: &str, address: IpAddr) -> Option<(String, String)> {
     let subnets: Vec<IpNet> = network.ipam.iter().filter_map(|pool| pool.subnet).collect();
     if subnets.is_empty() {

@@ -1,4 +1,5 @@
-//! Options of the engine's own log drivers, which it refuses when a container is made or started.
+//! Options of the engine's own log drivers, which the engine checks only when it creates or starts
+//! a container.
 
 use serde_json::Value;
 
@@ -8,8 +9,8 @@ use super::{Logging, log_values};
 use crate::model::Failure;
 use crate::model::suggest::{did_you_mean, nearest};
 
-/// What every driver takes: how messages reach it, and the copy that `logs` reads where it can't be
-/// read itself.
+/// Options of every driver: how messages reach it, and the local copy for `logs` if the driver
+/// can't be read.
 const OF_EVERY: [&str; 6] = [
     "mode",
     "max-buffer-size",
@@ -19,16 +20,16 @@ const OF_EVERY: [&str; 6] = [
     "cache-compress",
 ];
 
-/// What most drivers add to each message.
+/// Attributes that most drivers can add to each message.
 const EXTRA: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"];
 
-/// A driver that is part of the engine.
+/// A built-in driver of the engine.
 struct Driver {
     name: &'static str,
     own: &'static [&'static str],
-    /// Whether it takes [`EXTRA`].
+    /// Whether it accepts [`EXTRA`].
     has_extra: bool,
-    /// Newer engines may know more options of this beginning.
+    /// Newer engines may know more options with this prefix.
     open: Option<&'static str>,
 }
 
@@ -66,8 +67,8 @@ impl Driver {
     }
 }
 
-/// Whether the engine's own settings decide if it takes the options: its default driver, and that
-/// one's default options.
+/// Whether the result depends on the engine's settings: its default driver and the default options
+/// of that driver.
 pub fn depends_on_engine(logging: &Logging) -> bool {
     match &logging.driver {
         Some(_) => missing(logging).is_some(),
@@ -75,14 +76,15 @@ pub fn depends_on_engine(logging: &Logging) -> bool {
     }
 }
 
-/// What the driver needs and the description does not say.
+/// A required option of the driver that the description lacks.
 fn missing(logging: &Logging) -> Option<&'static str> {
     let required =
         log_values::REQUIRED.iter().filter(|(driver, _)| logging.driver.as_deref() == Some(driver));
     required.map(|(_, option)| *option).find(|option| !logging.options.contains_key(*option))
 }
 
-/// Refuses what an engine with this default driver refuses. `service` has the options.
+/// Rejects options that an engine with this default driver rejects. The options belong to
+/// `service`.
 pub fn check_with_default(logging: &Logging, default: &str, service: &str) -> Result<(), Failure> {
     let field = Field::at(&Value::Null, &["services", service, "logging"]);
     match &logging.driver {
@@ -116,14 +118,14 @@ pub fn check_with_default(logging: &Logging, default: &str, service: &str) -> Re
     }
 }
 
-/// Whether a driver that is part of the engine refuses the option.
+/// Whether a built-in driver rejects the option.
 pub fn is_unknown(driver: &str, option: &str) -> bool {
     DRIVERS.iter().any(|known| known.name == driver && !known.knows(option))
 }
 
-/// Refuses options that the engine would refuse. Drivers that are plugins have their own, and so
-/// may the engine's default driver where the description names none: then only what is nearly an
-/// option of `json-file` is refused.
+/// Rejects options that the engine would reject. Plugins have their own options, and so may the
+/// engine's default driver if the description names none. In this case only misspelled options of
+/// `json-file` are rejected.
 pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure> {
     let wrong = |option: &str, message: String| field.fail_value(&["options", option], message);
     let Some(name) = logging.driver.as_deref() else {
@@ -172,7 +174,7 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
     }
 }
 
-/// When a log file is full, and how many there are.
+/// The size at which a log file is full, and the number of files.
 fn check_rotation<'a>(
     driver: &str,
     option: &dyn Fn(&str) -> Option<&'a str>,
@@ -225,8 +227,8 @@ fn check_rotation<'a>(
     Ok(())
 }
 
-/// The same options with sizes, numbers and truth values in one spelling. Those of plugins stay as
-/// they are.
+/// The same options with canonical sizes, numbers and booleans. Options of plugins stay as they
+/// are.
 pub(super) fn canonical(logging: &Logging) -> Logging {
     let mut logging = logging.clone();
     if logging.driver.as_ref().is_some_and(|name| !DRIVERS.iter().any(|driver| driver.name == name))

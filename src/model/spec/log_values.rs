@@ -1,4 +1,4 @@
-//! Values of log options that the engine refuses whatever else is configured there.
+//! Values of log options that the engine always rejects, whatever its configuration.
 
 use super::Logging;
 use super::reader::Field;
@@ -6,17 +6,17 @@ use super::sizes::{self, DECIMAL, not_a_size, size};
 use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
 
-/// What a value has to be.
+/// The form that a value must have.
 enum ValueRule {
-    /// True or false.
+    /// A boolean.
     Truth,
     Words(&'static [&'static str]),
-    /// A whole number from the one to the other.
+    /// A whole number in this range.
     Number(i64, i64),
     Size,
     /// A word of [`FACILITIES`], or its number.
     Facility,
-    /// A template of Go.
+    /// A Go template.
     Tag,
     /// `udp://host:port` or `tcp://host:port`.
     Gelf,
@@ -31,8 +31,8 @@ enum EmptyText {
     Refused,
 }
 
-/// The options whose values are known, as Docker 20.10 and 28.5 read them. What is checked where it
-/// is used alone stands in [`log_options`].
+/// The options whose values are known, for Docker 20.10 and 28.5. Values that only one place needs
+/// are checked in [`log_options`].
 const FORMS: [(&str, ValueRule, EmptyText); 22] = [
     ("mode", ValueRule::Words(&["blocking", "non-blocking"]), EmptyText::Taken),
     ("max-size", ValueRule::Size, EmptyText::Refused),
@@ -58,13 +58,13 @@ const FORMS: [(&str, ValueRule, EmptyText); 22] = [
     ("awslogs-create-group", ValueRule::Truth, EmptyText::Taken),
 ];
 
-/// The facilities of syslog, from number 0 on; there are 24.
+/// The facilities of syslog, from number 0 on; there are 24 numbers.
 const FACILITIES: [&str; 20] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
     "ftp", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
-/// What a tag can ask for of a container.
+/// The attributes of a container that a tag can use.
 const OF_A_CONTAINER: [&str; 20] = [
     "Command",
     "Config",
@@ -88,8 +88,7 @@ const OF_A_CONTAINER: [&str; 20] = [
     "Name",
 ];
 
-/// Options without which a driver starts no container, unless the engine's own defaults for it set
-/// them.
+/// Options that a driver needs to start a container, unless the engine's own defaults set them.
 pub(super) const REQUIRED: [(&str, &str); 4] = [
     ("gelf", "gelf-address"),
     ("awslogs", "awslogs-group"),
@@ -97,7 +96,7 @@ pub(super) const REQUIRED: [(&str, &str); 4] = [
     ("splunk", "splunk-url"),
 ];
 
-/// Refuses values that no driver of the engine takes.
+/// Rejects values that no built-in driver accepts.
 pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure> {
     for (name, form, empty) in &FORMS {
         let Some(value) = logging.options.get(*name) else { continue };
@@ -127,7 +126,7 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
     Ok(())
 }
 
-/// What is wrong with a value, and a next step.
+/// What is wrong with a value, and the next step.
 fn fault(name: &str, value: &str, form: &ValueRule) -> Option<(String, String)> {
     let cant = |hint: String| Some((format!("\"{name}\" can't be \"{value}\""), hint));
     let word = |words: &[&str]| {
@@ -192,13 +191,13 @@ fn fault(name: &str, value: &str, form: &ValueRule) -> Option<(String, String)> 
     }
 }
 
-/// What stands behind the colon of `host:port`; an IPv6 address stands in brackets.
+/// The port in `host:port`; an IPv6 address is in brackets.
 fn port(text: &str) -> Option<&str> {
     let after = text.rsplit_once(']').map_or(text, |(_, after)| after);
     after.rsplit_once(':').map(|(_, port)| port)
 }
 
-/// What is certainly wrong with a template: how functions are called is the engine's to say.
+/// A certain mistake in a template. Only the engine can check how functions are called.
 fn tag_fault(template: &str) -> Option<(String, String)> {
     const LIKE: &str = "write it like \"{{.Name}}/{{.ID}}\"";
     let is_changed =
@@ -420,7 +419,8 @@ mod tests {
                 "{driver} {option} {value}"
             );
         }
-        // Another one may be the engine's own driver, with what this lacks among its defaults.
+        // The engine's default driver may be another one, and its default options may contain the
+        // missing one.
         assert_eq!(read(json!({"driver": "gelf"})), Ok(()));
         assert_eq!(
             read(json!({"driver": "loki", "options": {"max-size": "x", "mode": "x"}})),

@@ -1,16 +1,18 @@
-//! A stack as it is wanted: Compose's specification, typed and in one spelling.
+//! The description of a stack: Compose's specification, typed and in canonical form.
 //!
-//! Short and long forms read into the same types, so that equal descriptions are equal values.
+//! Short and long forms are parsed into the same types, so equivalent descriptions are equal
+//! values.
 //!
 //! - [`project`], [`service`]: a whole stack, and one service; [`read_project`], [`read_service`]
 //!   read them with [`reader`]
 //! - [`build`], [`health`], [`mount`], [`port`], [`network`], [`volume`], [`secret`], [`config`]: the
 //!   parts
-//! - [`builders`]: which service builds an image that others name
-//! - [`contents`], [`tokens`]: files that are part of a description, and where secrets may stand
+//! - [`builders`]: finds the service that builds an image which others name
+//! - [`contents`], [`tokens`]: files whose content is part of a description, and the places where
+//!   secrets may be
 //! - [`description_conflicts`], [`container_fields`], [`values`], [`log_options`], [`log_values`],
-//!   [`sizes`]: what the engine would refuse later
-//! - [`canonical`]: one spelling, for the hash
+//!   [`sizes`]: find mistakes that the engine would reject later
+//! - [`canonical`]: the canonical form, for the hash
 
 pub mod build;
 pub mod builders;
@@ -54,7 +56,7 @@ pub use service::{
 };
 pub use volume::Volume;
 
-/// Whether a flag is not set: for leaving it out of the canonical form.
+/// Whether a flag is not set. Such a flag is omitted from the canonical form.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(value: &bool) -> bool {
     !*value

@@ -24,19 +24,18 @@ pub struct Mount {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MountSource {
-    /// A volume of the description, by its key there. `nocopy`: the image's content is not copied
-    /// in.
+    /// A volume of the description, by its key. `nocopy`: don't copy the image's content into it.
     Volume { name: String, nocopy: bool },
-    /// A volume of the container's own, removed with it.
+    /// An anonymous volume that belongs to the container and is removed with it.
     Anonymous,
-    /// A folder or file of the host, absolute. `create`: made as a folder if missing.
+    /// A folder or file of the host, absolute. `create`: create a missing folder.
     Bind { path: PathBuf, create: bool },
-    /// In memory; bytes at most.
+    /// In memory, with a maximum size in bytes.
     Tmpfs { size: Option<u64> },
 }
 
 impl Mount {
-    /// The target as the engine has it: without `.`, `..` and slashes that say nothing.
+    /// The target in the engine's form: without `.`, `..` and redundant slashes.
     pub fn place(&self) -> String {
         clean_text(&self.target)
     }
@@ -63,7 +62,8 @@ impl Mount {
                 ))
                 .hint("mount it at a folder below"));
         }
-        // The runtime lets nobody hide processes; what is bound may be such a file system itself.
+        // The runtime does not allow mounts that hide processes. The mounted folder may itself be
+        // such a file system.
         if Path::new(&place).starts_with("/proc")
             && matches!(mount.source, MountSource::Volume { .. } | MountSource::Anonymous)
         {
@@ -161,7 +161,8 @@ impl Mount {
     }
 }
 
-/// Bytes of a `tmpfs`; none that the engine has no number for, which it would take for no limit.
+/// The size of a `tmpfs` in bytes. A number that is too large for the engine is rejected, because
+/// the engine would treat it as no limit.
 fn tmpfs_size(field: &Field<'_>) -> Result<u64, Failure> {
     let text = field.scalar()?;
     let bytes = parse_bytes(&text).map_err(|message| field.fail(message))?;
@@ -192,7 +193,7 @@ pub(super) fn clean_text(path: &str) -> String {
     clean(Path::new(path)).to_string_lossy().into_owned()
 }
 
-/// The path without `.`, `..` and slashes that say nothing; symlinks in it are not looked at.
+/// The path without `.`, `..` and redundant slashes. Symlinks in it are not resolved.
 pub fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for component in path.components() {
@@ -267,7 +268,7 @@ mod tests {
             MountSource::Tmpfs { size: Some(u64::try_from(i64::MAX).unwrap()) }
         );
         assert_eq!(size(json!("1k")).unwrap(), MountSource::Tmpfs { size: Some(1024) });
-        // The engine would take these for no limit, or for a negative one.
+        // The engine would treat these as no limit, or as a negative one.
         for wrong in [
             json!("9223372036854775808"),
             json!(u64::MAX),

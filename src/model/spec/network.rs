@@ -14,9 +14,9 @@ use crate::model::names::{self, is_like_id};
 /// A top-level network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Network {
-    /// The engine's name: `<project>_<key>` unless `name:` says otherwise.
+    /// The engine's name: `<project>_<key>` by default.
     pub name: String,
-    /// Not ours: only used, never made or removed.
+    /// Belongs to someone else: only used, never created or removed.
     #[serde(skip_serializing_if = "is_false")]
     pub external: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,8 +46,8 @@ pub struct IpamConfig {
 }
 
 impl IpamConfig {
-    /// The address that the engine takes for the gateway where none is named: the first one of the
-    /// range that it gives addresses from, but not that of the subnet itself.
+    /// The gateway that the engine chooses if none is given: the first address of the range that it
+    /// assigns addresses from, but not the subnet's own address.
     pub fn default_gateway(&self) -> Option<IpAddr> {
         let subnet = self.subnet?;
         let first = self.ip_range.unwrap_or(subnet).network();
@@ -58,11 +58,11 @@ impl IpamConfig {
     }
 }
 
-/// What the engine takes where no driver is given.
+/// The driver that the engine uses by default.
 pub const DEFAULT_NETWORK_DRIVER: &str = "bridge";
 
 impl Network {
-    /// The same in one spelling: networks that mean the same are equal.
+    /// The canonical form: equivalent networks are equal.
     #[must_use]
     pub fn canonical(&self) -> Self {
         let mut network = self.clone();
@@ -79,8 +79,8 @@ impl Network {
         network
     }
 
-    /// Reads the entry `key` of the description of `project`. Where no name is given, the engine's
-    /// is made of both, and that of an external network is the key, as in Compose.
+    /// Reads the entry `key` of the description of `project`. By default the engine's name is made
+    /// of both. The default name of an external network is its key, as in Compose.
     pub fn read(field: &Field<'_>, project: &str, key: &str) -> Result<Self, Failure> {
         let mut map = field.map()?;
         let external = map.read("external", Field::bool)?.unwrap_or(false);
@@ -108,7 +108,7 @@ impl Network {
     }
 }
 
-/// Networks that every engine has. `host` is the policy's: it reaches beyond the engine.
+/// Networks that every engine has. The policy handles `host`, because it reaches beyond the engine.
 const OF_THE_ENGINE: [&str; 3] = ["bridge", "default", "none"];
 
 fn checked_name(field: &Field<'_>, name: String) -> Result<String, Failure> {
@@ -125,7 +125,7 @@ fn checked_name(field: &Field<'_>, name: String) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// Ranges of addresses that no network of containers has, and what they are.
+/// Address ranges that no container network may have, and what they are.
 const SPECIAL: [(&str, &str); 9] = [
     ("127.0.0.0/8", "the loopback addresses of every machine"),
     ("0.0.0.0/8", "the addresses of \"this network\""),
@@ -138,7 +138,7 @@ const SPECIAL: [(&str, &str); 9] = [
     ("ff00::/8", "multicast addresses"),
 ];
 
-/// Why a range can't be a network's: it holds addresses that mean something else.
+/// Why a network can't have a range: it contains addresses with another meaning.
 pub fn special_range(net: &IpNet) -> Option<String> {
     let found = SPECIAL.iter().find(|(range, _)| {
         range.parse::<IpNet>().is_ok_and(|range| range.contains(net) || net.contains(&range))
