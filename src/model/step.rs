@@ -1,15 +1,15 @@
-//! The words for what a run does: for the steps of a plan, what a primitive does in the plan of a
-//! runbook, and work outside of plans.
+//! The words for the actions of a run: for steps of a plan, for primitives in the plan of a
+//! runbook, and for work outside of plans.
 //!
-//! Closed, and matched exhaustively where they are shown: a new word is a decision of each place
-//! that shows it.
+//! These enums are closed, and each place that shows them matches all variants. So each of these
+//! places has to decide about a new word.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What is done. People read its word before an object (`wait until ready`), programs its name
-/// (`wait_until_ready`).
+/// The action of a step. People read its word before an object (`wait until ready`), programs read
+/// its name (`wait_until_ready`).
 #[derive(
     Debug,
     Clone,
@@ -49,7 +49,7 @@ pub enum ActionKind {
     Restart,
     Restore,
     Run,
-    /// A command that a script declares to change nothing: a plan runs it.
+    /// A command that a script declares to change nothing. A plan runs it.
     #[strum(to_string = "run (read-only)")]
     RunReadOnly,
     #[strum(to_string = "send a signal to")]
@@ -68,18 +68,18 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
-    /// What people read.
+    /// The word for people.
     pub const fn word(self) -> &'static str {
         self.into_str()
     }
 
-    /// Whether it only waits for something.
+    /// Whether the action only waits.
     pub const fn waits(self) -> bool {
         matches!(self, Self::WaitUntilCompleted | Self::WaitUntilReady)
     }
 }
 
-/// What something is done to, as [`ActionKind`] for people and programs.
+/// The kind of an action's object; for people and programs like [`ActionKind`].
 #[derive(
     Debug,
     Clone,
@@ -103,29 +103,29 @@ pub enum ObjectKind {
     Folder,
     Image,
     Network,
-    /// A method and a URL, which say for themselves what they are.
+    /// A method and a URL. They need no word for the kind.
     #[strum(to_string = "")]
     Request,
     Volume,
 }
 
 impl ObjectKind {
-    /// What people read before a name; empty where the name says it.
+    /// The word before a name, for people; empty if the name needs none.
     pub const fn word(self) -> &'static str {
         self.into_str()
     }
 
-    /// Whether it belongs to the stack, though a service is the first to need it.
+    /// Whether the object belongs to the stack, even if a service is the first to need it.
     pub const fn is_shared(self) -> bool {
         matches!(self, Self::Network | Self::Volume)
     }
 }
 
-/// Which step: its number in the plan, whose it is, what is done and to what. With these names in
-/// every event of a step.
+/// Identifies a step: its number in the plan, its service, action and object. Every event of a step
+/// contains these fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepLabel {
-    /// From 1; none for work outside of a plan.
+    /// From 1; `None` for work outside of a plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,13 +134,13 @@ pub struct StepLabel {
     pub object: Object,
 }
 
-/// One thing that something is done to: `container shop-web-1.new to shop-web-1`.
+/// The object of an action: `container shop-web-1.new to shop-web-1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Object {
     pub kind: ObjectKind,
     /// `shop-web-1.new`.
     pub name: String,
-    /// What it has to do with something else, `to shop-web-1`; empty for most.
+    /// Its relation to something else, `to shop-web-1`; mostly empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub relation: String,
 }
@@ -171,7 +171,7 @@ impl Object {
         Self::new(ObjectKind::Volume, name)
     }
 
-    /// The same, with what it has to do with something else.
+    /// The same with a relation.
     #[must_use]
     pub fn with(self, relation: impl Into<String>) -> Self {
         Self { relation: relation.into(), ..self }
@@ -201,19 +201,19 @@ pub mod tests {
     use std::collections::BTreeSet;
     use strum::IntoEnumIterator;
 
-    /// The action of that word.
+    /// The action for a word.
     pub fn action(word: &str) -> ActionKind {
         word.parse().unwrap_or_else(|_| panic!("no action \"{word}\""))
     }
 
-    /// The object that is shown so.
+    /// The object for a text.
     pub fn object(text: &str) -> Object {
         let (kind, name) = text.split_once(' ').unwrap_or_else(|| panic!("no object \"{text}\""));
         let kind = kind.parse().unwrap_or_else(|_| panic!("no kind \"{kind}\""));
         Object::new(kind, name)
     }
 
-    /// How many words there are, and how many different ones: for people, for programs.
+    /// The number of words, and the number of different words: for people, for programs.
     fn counted<K: IntoEnumIterator + Into<&'static str> + Serialize>() -> [usize; 3] {
         let distinct = |words: Vec<String>| words.into_iter().collect::<BTreeSet<_>>().len();
         let name = |kind: K| serde_json::to_string(&kind).unwrap();

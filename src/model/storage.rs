@@ -1,10 +1,10 @@
-//! Where what is written to a volume or a folder is kept: one storage can have several names.
+//! Where the data of a volume or folder is stored. One storage can have several names.
 //!
-//! A volume of the engine's own driver can stand for a folder of the machine, a share of another
-//! machine or a device, and so can a second volume, or a bind mount. A folder within another one is
-//! part of it. What a symlink leads to is known where somebody has looked: see [`Storages::links`].
-//! Not known is what a volume of another driver is, and what the machine itself mounts at two
-//! places.
+//! A volume of the default driver can stand for a folder of the machine, a share of another
+//! machine, or a device. Another volume or a bind mount can stand for the same one. A folder inside
+//! another one is a part of it. Targets of symlinks are known only if they were resolved: see
+//! [`Storages::links`]. The storage of other volume drivers is unknown, and so are folders that the
+//! machine mounts at two places.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,21 +13,21 @@ use std::path::Path;
 use super::spec::mount::clean;
 use super::spec::{Project, Service, Volume};
 
-/// A place that holds what is written.
+/// A storage location.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Storage {
     origin: Origin,
-    /// Absolute within its origin; empty for all of it.
+    /// Absolute within its origin; empty means all of it.
     path: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
-    /// The engine keeps it for the volume of that name.
+    /// The engine stores the volume with this name.
     Volume(String),
     /// The machine of the engine.
     Machine,
-    /// Another machine, by the protocol and its name.
+    /// Another machine, by protocol and name.
     Share(&'static str, String),
 }
 
@@ -43,8 +43,8 @@ impl Storage {
         }
     }
 
-    /// What the options of the driver `local` stand for; nothing where the engine keeps the volume
-    /// itself.
+    /// The location that the options of the driver `local` denote; `None` if the engine stores the
+    /// volume itself.
     fn of_options(options: &BTreeMap<String, String>) -> Option<Self> {
         let option = |key: &str| options.get(key).map_or("", String::as_str);
         let (device, kind) = (option("device"), option("type"));
@@ -62,7 +62,7 @@ impl Storage {
             }
             "cifs" | "smb3" => {
                 let (server, path) = device.trim_start_matches('/').split_once('/')?;
-                // Neither the server nor the share tells "A" from "a".
+                // The server and the share are not case-sensitive.
                 share("cifs", server, &path.to_lowercase())
             }
             // A folder, or a device such as /dev/sdb1.
@@ -70,7 +70,7 @@ impl Storage {
         }
     }
 
-    /// Whether what is written to one can be in the other.
+    /// Whether data written to one can be in the other.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.origin == other.origin && (self.is_within(other) || other.is_within(self))
     }
@@ -87,7 +87,7 @@ fn flag<'a>(options: &'a str, key: &str) -> Option<&'a str> {
     options.split(',').find_map(|flag| flag.trim().strip_prefix(key)?.strip_prefix('='))
 }
 
-/// Whether mount options let nobody write.
+/// Whether the mount options are read-only.
 fn is_read_only(options: &BTreeMap<String, String>) -> bool {
     options.get("o").is_some_and(|flags| flags.split(',').any(|flag| flag.trim() == "ro"))
 }
@@ -95,27 +95,27 @@ fn is_read_only(options: &BTreeMap<String, String>) -> bool {
 /// A volume of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVolume {
-    /// As the engine has it.
+    /// Its settings on the engine.
     pub settings: Volume,
-    /// The folder of the machine at which the engine has it.
+    /// The folder of the machine where the engine mounts it.
     pub mountpoint: String,
-    /// Labelled as one that several containers may write to.
+    /// Its label says that several containers may write to it.
     pub shared: bool,
-    /// Whether spc made it, and so would have labelled it as shared.
+    /// Whether spc created it, so that a shared volume would have the label.
     pub labelled: bool,
 }
 
-/// What is known of the engine's volumes and of the machine's folders.
+/// The known volumes of the engine and folders of the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Storages {
-    /// By name, every volume of the engine.
+    /// Every volume of the engine, by name.
     pub volumes: BTreeMap<String, StoredVolume>,
-    /// Folder → where it is, of those whose path has symlinks in it.
+    /// Folder → resolved path, for folders whose path contains symlinks.
     pub links: BTreeMap<String, String>,
 }
 
 impl Storages {
-    /// The storage of a volume, by the engine's name of it; nothing where nobody can write to it.
+    /// The storage of a volume, by the engine's name; `None` if no container can write to it.
     fn of_volume(&self, name: &str, project: Option<&Project>) -> Option<Storage> {
         let described = || project?.volumes.values().find(|volume| volume.name == name);
         let Some(volume) = self.volumes.get(name).map(|there| &there.settings).or_else(described)
@@ -135,8 +135,8 @@ impl Storages {
         (!is_read_only(&volume.driver_opts)).then_some(storage)
     }
 
-    /// The storage of a folder that is mounted. Who mounts the whole machine looks after it: that
-    /// is nobody's second writer.
+    /// The storage of a mounted folder. A container that mounts the whole machine manages it, and
+    /// does not count as a writer.
     fn of_folder(&self, path: &str, project: Option<&Project>) -> Option<Storage> {
         let folder = Storage::folder(self.links.get(path).map_or(path, String::as_str));
         if folder.path == "/" {
@@ -151,8 +151,7 @@ impl Storages {
         }
     }
 
-    /// The folders that volumes stand for: of the engine's volumes, and of those that `project`
-    /// describes.
+    /// The folders behind volumes: of the engine's volumes, and of those that `project` describes.
     pub fn bound_folders(&self, project: Option<&Project>) -> Vec<String> {
         let described = project.into_iter().flat_map(|project| project.volumes.values());
         let all = self
@@ -169,17 +168,17 @@ impl Storages {
     }
 }
 
-/// What a container writes to, by one of its names.
+/// A storage that a container writes to, with one of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteTarget {
     pub storage: Storage,
     pub name: WriteTargetName,
-    /// Whether nobody else may write to it.
+    /// Whether no other container may write to it.
     pub exclusive: bool,
 }
 
 impl WriteTarget {
-    /// `the volume "data" at "/srv/data"`, as it stands within a sentence.
+    /// `the volume "data" at "/srv/data"`, as in the middle of a sentence.
     pub fn shown(&self) -> String {
         let at = self.storage.to_string();
         match &self.name {
@@ -189,7 +188,7 @@ impl WriteTarget {
     }
 }
 
-/// How what is written to is mounted.
+/// How the storage is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteTargetName {
     /// The engine's name of a volume.
@@ -209,7 +208,7 @@ impl WriteTargetName {
 }
 
 impl fmt::Display for WriteTargetName {
-    /// `the volume "data"`, as it stands within a sentence.
+    /// `the volume "data"`, as in the middle of a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Volume(name) => write!(f, "the volume \"{name}\""),
@@ -219,7 +218,7 @@ impl fmt::Display for WriteTargetName {
 }
 
 impl fmt::Display for Storage {
-    /// The folder or share; empty for what the engine keeps.
+    /// The folder or share; empty if the engine stores the volume.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
             Origin::Volume(_) => Ok(()),
@@ -229,8 +228,8 @@ impl fmt::Display for Storage {
     }
 }
 
-/// The first two of which only one may be written to at a time. Two bind mounts are none: services
-/// may share a folder.
+/// The first two targets that only one container may write to. Two bind mounts don't conflict:
+/// services may share a folder.
 pub fn clash<'a>(
     one: &'a [WriteTarget],
     other: &'a [WriteTarget],
@@ -243,19 +242,19 @@ pub fn clash<'a>(
     })
 }
 
-/// No volume is known to be shared but by its description and its label.
+/// For cases in which only the description and the label say that a volume is shared.
 pub const NOT_SHARED: &BTreeSet<String> = &BTreeSet::new();
 
-/// What containers write to, as far as a description and an engine tell.
+/// The storages that containers write to, as far as a description and the engine show.
 pub struct WriteTargets<'a> {
     pub project: Option<&'a Project>,
     pub storages: &'a Storages,
-    /// Volumes that are not described now and may be written to by several.
+    /// Shared volumes that are not in the current description.
     pub shared: &'a BTreeSet<String>,
 }
 
 impl WriteTargets<'_> {
-    /// Whether the volume is shared, by the description if it is described there.
+    /// Whether the volume is shared. The description decides if it contains the volume.
     fn is_volume_shared(&self, volume: &str) -> bool {
         match self
             .project
@@ -269,7 +268,7 @@ impl WriteTargets<'_> {
         }
     }
 
-    /// By a new container of a service.
+    /// The targets of a new container of a service.
     pub fn of_service(&self, service: &Service) -> Vec<WriteTarget> {
         let Some(project) = self.project else { return Vec::new() };
         let volumes = service
@@ -281,7 +280,8 @@ impl WriteTargets<'_> {
         self.of_mounts(volumes, folders.iter().map(String::as_str), &|_| true)
     }
 
-    /// By a container that is to be started: every volume that is not shared is its own.
+    /// The targets of a container that is to be started: every volume that is not shared is
+    /// exclusive.
     pub fn of_started<'m>(
         &self,
         volumes: impl Iterator<Item = &'m String>,
@@ -290,8 +290,8 @@ impl WriteTargets<'_> {
         self.of_mounts(volumes.map(String::as_str), folders.map(String::as_str), &|_| true)
     }
 
-    /// By a container that is there. Nobody can have said of a volume that spc did not make whether
-    /// it is shared, so that it is its own only by the side of what must not be shared itself.
+    /// The targets of an existing container. If spc did not create a volume, no label could say
+    /// whether it is shared. Then it counts only against a target that is exclusive itself.
     pub fn of_running<'m>(
         &self,
         volumes: impl Iterator<Item = &'m String>,
@@ -361,7 +361,8 @@ mod tests {
         [("type", "none"), ("o", "bind"), ("device", device)]
     }
 
-    /// Whether two may not write at once: volumes by their names, folders by their paths.
+    /// Whether two containers may not write at the same time: volumes by their names, folders by
+    /// their paths.
     fn clashes(storages: &Storages, started: &str, running: &str) -> bool {
         let writes = WriteTargets { project: None, storages, shared: NOT_SHARED };
         let split = |name: &str| {

@@ -1,6 +1,6 @@
-//! The nearest known word to a misspelt one.
+//! Finds the known word that is most similar to a misspelt one.
 
-/// The candidate nearest to `word`, if one is near enough to be meant.
+/// The candidate most similar to `word`, if it is similar enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -17,7 +17,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// `did you mean "x"?`, or the list of what there is.
+/// `did you mean "x"?`, or the list of known words.
 pub fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str> + Clone,

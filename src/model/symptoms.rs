@@ -1,10 +1,9 @@
-//! What is wrong where a container says it in its own words: known lines of logs and probes, and
-//! what to do about each.
+//! Recognizes causes of failures in the words of containers: known lines of logs and probes, and a
+//! next step for each.
 
 use regex_lite::Regex;
 
-/// A line that is known, and what to do about it; `$1` and so on stand for what the line says
-/// there.
+/// A known line, and the next step; `$1` and so on are replaced by parts of the line.
 const KNOWN: &[(&str, &str)] = &[
     (
         r#"password authentication failed for user "([^"]+)""#,
@@ -24,7 +23,7 @@ const KNOWN: &[(&str, &str)] = &[
     (r"exec format error", "the image is for another kind of processor than this machine's"),
 ];
 
-/// What to do about the first thing in `text` that is known.
+/// The next step for the first known line in `text`.
 pub fn advice(text: &str) -> Option<String> {
     KNOWN.iter().find_map(|(line, advice)| {
         let found = Regex::new(line).ok()?.captures(text)?;

@@ -10,11 +10,11 @@ use super::{Failure, Kind};
 /// Spaces between two columns.
 const GAP: u16 = 3;
 
-/// Cells of a table at most: rows with a field of their own each would make one for every other
-/// row.
+/// The most cells of a table. If each row has a field of its own, every other row gets a cell for
+/// it.
 const CELLS: usize = 1_000_000;
 
-/// Rows under named columns. A cell is any JSON value; `null` is an empty one.
+/// Rows with named columns. A cell is any JSON value; `null` is empty.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
     /// The keys of the rows that are shown, in this order.
@@ -23,9 +23,9 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of `rows`: with the named columns, or with all keys there are, sorted.
+    /// The table of `rows`, with the named columns, or with all keys in alphabetical order.
     ///
-    /// A named column that no row has is a usage failure, unless there are no rows.
+    /// A named column that no row has is a `usage` failure, unless there are no rows.
     pub fn new(
         rows: Vec<Map<String, Value>>,
         columns: Option<Vec<String>>,
@@ -65,12 +65,12 @@ impl Table {
         Ok(Self { columns, rows })
     }
 
-    /// The table as text without a line end at its end: headings in upper case, numbers to the
-    /// right.
+    /// The table as text, without a line end at its end. Headings are in upper case, numbers are
+    /// right-aligned.
     ///
-    /// With a `width` (columns of the terminal) cells are shortened with `…` so that each row is
-    /// one line. `mask` hides secrets in a cell: half of one, which shortening leaves, nobody
-    /// would know again.
+    /// With a `width` (columns of the terminal), cells are shortened with `…` so that each row fits
+    /// into one line. `mask` hides secrets in a cell before it is shortened, because afterwards a
+    /// half of one could not be recognized.
     pub fn text(&self, width: Option<usize>, mask: &dyn Fn(&str) -> String) -> String {
         if self.columns.is_empty() {
             return "(none)".to_owned();
@@ -79,7 +79,7 @@ impl Table {
         table.load_style(presets::NOTHING);
         if let Some(width) = width {
             table.set_content_arrangement(ContentArrangement::Dynamic);
-            // Trailing spaces of the last column are cut off again, so they may stand outside.
+            // Trailing spaces of the last column are removed later, so they may exceed the width.
             table.set_width(u16::try_from(width).unwrap_or(u16::MAX).saturating_add(GAP));
         }
         let mut header = Row::from(
@@ -106,8 +106,8 @@ impl Table {
         table.trim_fmt()
     }
 
-    /// How many bytes the text takes at most without a width: every cell is filled up to the widest
-    /// one of its column.
+    /// The most bytes that the text takes without a width: every cell is padded to the widest one
+    /// of its column.
     pub fn filled_bytes(&self) -> usize {
         let widest = |column: usize| {
             self.rows.iter().map(|row| cell_text(&row[column]).len()).max().unwrap_or_default()
@@ -120,7 +120,7 @@ impl Table {
         line.sum::<usize>().saturating_mul(self.rows.len() + 1)
     }
 
-    /// Whether every cell of the column that isn't empty is a number, and one is.
+    /// Whether every non-empty cell of the column is a number, and at least one is.
     fn is_numeric(&self, column: usize) -> bool {
         let mut cells =
             self.rows.iter().map(|row| &row[column]).filter(|value| !value.is_null()).peekable();

@@ -1,8 +1,9 @@
-//! Every text of what a run reports: of events, the preview of a plan, and diagnostics. One visitor
-//! for all of them, by which secrets are hidden ([`super::masking`]).
+//! Visits every text that a run reports: in events, the preview of a plan, and diagnostics.
+//! [`super::masking`] uses this visitor to mask secrets.
 //!
-//! Each type is taken apart with all its fields: a new field or variant compiles only once this
-//! file says whether it is a text. `field: _` is none: a number, a flag, a word of a closed enum.
+//! Each type is taken apart with all its fields. So a new field or variant compiles only once this
+//! file says whether it is a text. `field: _` is not a text but a number, a flag, or a word of a
+//! closed enum.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
@@ -20,16 +21,16 @@ use super::plan_steps::{
 use super::preview::{Assumption, Call, HandledError, PlanEnd, Preview, PreviewItem, RunbookLine};
 use super::step::{Object, StepLabel};
 
-/// Whose words a text is in.
+/// The author of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
-    /// A sentence of spc's own, a name, or a value in a description.
+    /// A sentence of spc, a name, or a value in a description.
     Spc,
-    /// What a runbook printed or another program wrote.
+    /// Output of a runbook or of another program.
     Others,
 }
 
-/// Called with each text, which it may change.
+/// Called with each text, and may change it.
 pub type Visit<'a> = dyn FnMut(Author, &mut String) + 'a;
 
 /// Data with texts.
@@ -37,7 +38,7 @@ pub trait Texts {
     /// Calls `visit` with each text, once.
     fn visit(&mut self, visit: &mut Visit<'_>);
 
-    /// The same with other texts.
+    /// The same data with changed texts.
     #[must_use]
     fn with_texts(mut self, change: impl Fn(&str) -> String) -> Self
     where
@@ -76,7 +77,7 @@ impl Texts for BTreeSet<String> {
     }
 }
 
-/// Keys are texts too: a script names the fields of its own errors.
+/// Keys are texts too: a script chooses the field names of its own errors.
 impl Texts for BTreeMap<String, Value> {
     fn visit(&mut self, visit: &mut Visit<'_>) {
         let fields = take(self).into_iter();
@@ -345,7 +346,7 @@ impl Texts for Detail {
     }
 }
 
-/// Line by line, so that no change of a text moves the lines after it.
+/// Line by line, so that a changed text does not move the following lines.
 impl Texts for SourceSpan {
     fn visit(&mut self, visit: &mut Visit<'_>) {
         let Self { source, line: _, column: _, width: _ } = self;

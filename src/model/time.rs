@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// The longest duration there is, as the engine counts: so many nanoseconds as an integer of 64
-/// bits holds.
+/// The longest duration that the engine supports: the number of nanoseconds has to fit into a
+/// signed 64-bit integer.
 pub const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
-/// The sentence about what would be longer.
+/// The message for a longer duration.
 pub const TOO_LONG: &str = "a duration is at most 2562047h";
 
-/// Reads a duration as Compose writes it: numbers with `us ms s m h`, or a bare `0`. None is longer
+/// Parses a duration in Compose's form: numbers with `us ms s m h`, or a bare `0`. None is longer
 /// than [`LONGEST`].
 ///
 /// The error is a sentence that names the value.
@@ -41,7 +41,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             };
         rest = &rest[unit_end..];
     }
-    // Whole microseconds: "0.1s" is 100 ms, not a binary fraction of it.
+    // Round to whole microseconds: "0.1s" is 100 ms, not a binary fraction of it.
     let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| *time <= LONGEST);
     let time = time.ok_or_else(|| format!("\"{text}\" is too long: {TOO_LONG}"))?;
     // Whole microseconds: "0.1s" is 100 ms, not a binary fraction of it.
@@ -88,7 +88,7 @@ pub fn format_duration(time: Duration) -> String {
     text
 }
 
-/// Without what is below a millisecond: of simulated times that is noise.
+/// Without the part below a millisecond, which is noise in simulated times.
 pub fn in_milliseconds(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

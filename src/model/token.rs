@@ -1,16 +1,16 @@
-//! Recognising a secret's token in a text, without the secrets of the run.
+//! Finds tokens of secrets in a text, without the secrets of the run.
 //!
-//! A token stands for a value in scripts and descriptions. Where no value is delivered its text
-//! must not arrive either: it is no value, and whoever wrote it there meant the secret. So places
-//! that take no secret look for the mark a token begins with.
+//! In scripts and descriptions a token stands for a value. In a place where spc delivers no value,
+//! the text of the token must not arrive either: it is not the value, and whoever wrote it there
+//! meant the secret. So these places search for the mark that begins a token.
 
-/// How a token begins.
+/// The beginning of a token.
 pub(super) const HIDDEN_MARK: &str = "\u{27e8}secret:";
 
-/// How the form of a token begins that may stand in an environment.
+/// The beginning of an exposed token, which may be used in an environment.
 pub(super) const EXPOSED_MARK: &str = "\u{27e8}exposed:";
 
-/// How a token ends.
+/// The end of a token.
 pub(super) const END_MARK: char = '\u{27e9}';
 
 /// Hexadecimal digits of a token's nonce.
@@ -25,7 +25,8 @@ pub struct Token<'a> {
     pub is_exposed: bool,
 }
 
-/// The tokens in `text`, in order. One that was cut off counts: its secret was meant.
+/// The tokens in `text`, in order. A token that was cut off counts, because it also meant the
+/// secret.
 pub fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     let marks = [(HIDDEN_MARK, false), (EXPOSED_MARK, true)];
     let mut found: Vec<(usize, Token<'_>)> = marks
@@ -45,8 +46,8 @@ pub fn first(text: &str) -> Option<Token<'_>> {
     tokens(text).next()
 }
 
-/// Whether `bytes` hold a whole token. Of content that somebody else wrote, which may hold the mark
-/// by itself.
+/// Whether `bytes` contain a whole token. For content that others wrote, which may contain the mark
+/// by chance.
 pub fn is_in_bytes(bytes: &[u8]) -> bool {
     [HIDDEN_MARK, EXPOSED_MARK].iter().any(|mark| {
         let mark = mark.as_bytes();
@@ -58,15 +59,15 @@ pub fn is_in_bytes(bytes: &[u8]) -> bool {
     })
 }
 
-/// The name in what follows a mark.
+/// The name in the text after a mark.
 fn name_in(rest: &str) -> &str {
-    // A name may hold the end mark: the token ends where a nonce stands before it.
+    // A name may contain the end mark: the token ends where a nonce precedes the mark.
     let mut ends = rest.match_indices(END_MARK).map(|(at, _)| &rest[..at]);
     let whole = ends.find_map(|before| nonce_at(before).map(|colon| &before[..colon]));
     whole.unwrap_or_else(|| rest.split([':', END_MARK]).next().unwrap_or_default())
 }
 
-/// Where the nonce that `text` ends with begins: its colon.
+/// The beginning of the nonce at the end of `text`: its colon.
 fn nonce_at(text: &str) -> Option<usize> {
     let (name, nonce) = text.rsplit_once(':')?;
     (nonce.len() == NONCE_DIGITS && nonce.bytes().all(|digit| digit.is_ascii_hexdigit()))

@@ -1,6 +1,6 @@
-//! Passwords and tokens in URLs. Nobody declared them as secrets, and whoever writes a URL into a
-//! description, a variable or a script doesn't think of messages: so in what spc itself says, no
-//! URL shows them.
+//! Masks passwords and tokens in URLs. They are not declared as secrets, and people who write a URL
+//! into a description, a variable or a script don't think of messages. So messages of spc never
+//! show them.
 //!
 //! | written | shown |
 //! |---|---|
@@ -8,22 +8,22 @@
 //! | `postgres://me:password@db/app`, `me:password@registry/image` | `postgres://me:***@db/app`, `me:***@registry/image` |
 //! | `https://host/?token=abc&page=2` | `https://host/?token=***&page=2` |
 //!
-//! A password that breaks the URL (`https://me:pa/ss@host`) is hidden too: it is what an error is about. A user's name before `@`
-//! stays where it is no token: `ssh://me@host`.
+//! A password that breaks the URL (`https://me:pa/ss@host`) is masked too, because the error is
+//! about this URL. A user name before `@` stays unless it is a token: `ssh://me@host`.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What is shown in the place of a password.
+/// Replaces a password.
 const HIDDEN: &str = "***";
 
-/// Words in the name of a parameter whose value lets somebody in.
+/// Words in the name of a parameter whose value gives access.
 const TELLING: [&str; 7] =
     ["token", "secret", "passw", "signature", "credential", "apikey", "api_key"];
 /// Whole names of such parameters.
 const TELLING_NAMES: [&str; 5] = ["auth", "key", "sig", "pass", "pwd"];
 
-/// `text` with the credentials of all URLs in it hidden.
+/// `text` with the credentials of all its URLs masked.
 pub fn without_credentials(text: &str) -> Cow<'_, str> {
     if !text.contains(['@', '?', '&']) {
         return Cow::Borrowed(text);
@@ -48,8 +48,8 @@ pub fn without_credentials(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown + &text[end..])
 }
 
-/// What a URL may go on to from `at`: to white space or a quote; where a password has a space, and
-/// the URL is in quotes, to its closing quote.
+/// The range that a URL may cover from `at`: up to white space or a quote. If the URL is in quotes
+/// and its password contains a space, up to the closing quote.
 fn word_at(text: &str, at: usize) -> Range<usize> {
     let rest = &text[at..];
     let end = rest
@@ -67,7 +67,7 @@ fn word_at(text: &str, at: usize) -> Range<usize> {
     at..at + end
 }
 
-/// Finds what is to be hidden in a word that begins `offset` bytes into its text.
+/// Finds the ranges to mask in a word that begins `offset` bytes into its text.
 fn find_in(word: &str, offset: usize, hidden: &mut Vec<Range<usize>>) {
     let Some((scheme, mut from)) = scheme_end(word) else {
         hidden.extend(without_scheme(word).map(|range| range.start + offset..range.end + offset));
@@ -99,8 +99,8 @@ fn find_in(word: &str, offset: usize, hidden: &mut Vec<Range<usize>>) {
     }
 }
 
-/// The first scheme in `word`, and where what follows its slashes begins. `http:` needs no slashes:
-/// a browser takes it without.
+/// The first scheme in `word`, and the position after its slashes. `http:` needs no slashes,
+/// because browsers accept it without them.
 fn scheme_end(word: &str) -> Option<(Range<usize>, usize)> {
     word.match_indices(':').find_map(|(colon, _)| {
         let before = &word[..colon];
@@ -120,8 +120,8 @@ fn authority(url: &str) -> &str {
     &url[..url.find(['/', '?', '#', '\\']).unwrap_or(url.len())]
 }
 
-/// Whether what stands after the colon of a server is no port: then it is a password that was cut
-/// short.
+/// Whether the text after the colon of a server is not a port: then it is a password that was cut
+/// off.
 fn has_odd_port(authority: &str) -> bool {
     let port = if authority.starts_with('[') {
         None
@@ -131,7 +131,7 @@ fn has_odd_port(authority: &str) -> bool {
     port.is_some_and(|port| !port.is_empty() && !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// How much of a URL after its scheme says who asks: up to the `@`.
+/// The length of the user information after the scheme: up to the `@`.
 fn user_info(url: &str) -> Option<usize> {
     let authority = authority(url);
     authority
@@ -140,7 +140,7 @@ fn user_info(url: &str) -> Option<usize> {
         .filter(|end| *end > 0)
 }
 
-/// The values of parameters that let somebody in.
+/// The values of parameters that give access.
 fn parameters(url: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let begin = url.find('?').unwrap_or(url.len());
     let mut at = begin;
@@ -156,8 +156,8 @@ fn parameters(url: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
-/// The password in `me:password@registry/image`; a digest (`image:tag@sha256:…`) has no slash
-/// behind it.
+/// The password in `me:password@registry/image`. A digest (`image:tag@sha256:…`) has no slash after
+/// it.
 fn without_scheme(word: &str) -> Option<Range<usize>> {
     let at = word.rfind('@')?;
     let colon = word[..at].find(':')?;

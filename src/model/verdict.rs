@@ -1,24 +1,24 @@
-//! What a test of runbooks came to.
+//! Results of tests of runbooks.
 
 use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
 
-/// A test, once it ran.
+/// The result of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The file it is in, as the user would name it.
+    /// Its file, by the name that a user would use.
     pub file: String,
     pub name: String,
-    /// Where it is defined, from 1.
+    /// The line where it is defined, from 1.
     pub line: usize,
-    /// Of the last run: the one that failed, if one did.
+    /// The seed of the last run, which is the failed one if one failed.
     pub seed: u64,
-    /// How many seeds it ran with.
+    /// The number of seeds that it ran with.
     pub seeds: u64,
-    /// Time that it took.
+    /// The real time that it took.
     pub took: Duration,
-    /// Virtual time that passed in it, with all seeds.
+    /// The virtual time that passed in it, with all seeds.
     pub simulated: Duration,
     pub failure: Option<Box<Diagnostic>>,
 }
@@ -30,7 +30,7 @@ impl Verdict {
     }
 }
 
-/// What a run of tests tells, in order.
+/// The events of a run of tests, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestReport {
     Verdict(Verdict),
@@ -38,14 +38,14 @@ pub enum TestReport {
     Broken(String, Box<Diagnostic>),
 }
 
-/// What all tests came to.
+/// The totals of all tests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     pub passed: usize,
     pub failed: usize,
-    /// Files whose tests could not be run.
+    /// The number of files whose tests could not run.
     pub broken: usize,
-    /// Tests that were not run, after a failure.
+    /// The number of tests that did not run because of an earlier failure.
     pub left_out: usize,
     pub took: Duration,
 }

@@ -1,18 +1,19 @@
-//! Foreign text is data: control characters, and characters that nobody sees, are shown, not sent.
+//! Makes invisible characters of outside text visible: control characters are shown as text and
+//! never sent to the terminal.
 //!
-//! Whatever writes text for people goes through [`visible`] or [`visible_line`], whatever writes
-//! JSON through [`escaped_json`].
+//! Code that writes text for people uses [`visible`] or [`visible_line`]; code that writes JSON
+//! uses [`escaped_json`].
 
 use std::borrow::Cow;
 
-/// `text` with every character that is not seen as itself replaced by a sign, but for line ends and
-/// tabs: `␛[31m`.
+/// `text` with each invisible character replaced by a visible sign, except line ends and tabs:
+/// `␛[31m`.
 ///
-/// Each character becomes exactly one, so columns stay what they are. Control characters become
-/// their pictures; 8-bit control characters, those that turn the direction of writing, and those
-/// that have no width (zero-width spaces, tags, variation selectors) become `�`. What joins an
-/// emoji or shapes letters of Arabic and Indic scripts stays where it does that. Of a CRLF line end
-/// nothing is shown.
+/// Each character becomes exactly one, so columns don't change. Control characters become their
+/// pictures. 8-bit control characters, characters that change the writing direction, and characters
+/// without a width (zero-width spaces, tags, variation selectors) become `�`. Characters that join
+/// an emoji or shape letters of Arabic and Indic scripts stay if they do so. CRLF line ends stay as
+/// they are.
 pub fn visible(text: &str) -> Cow<'_, str> {
     replaced(text, |at| match at.c {
         '\n' | '\t' => None,
@@ -21,14 +22,13 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// The same for what has to stay on one line: line ends and tabs are shown as well, `␊` and `␉`.
+/// The same for text that has to stay on one line: line ends and tabs become `␊` and `␉`.
 pub fn visible_line(text: &str) -> Cow<'_, str> {
     let sign = |at: &CharContext<'_>| at.sign();
     replaced(text, sign)
 }
 
-/// The same for text of our own with styles in it: what colours stays, any other control sequence
-/// is shown.
+/// The same for styled text of spc itself: colours stay, other control sequences become visible.
 pub fn visible_styled(text: &str) -> Cow<'_, str> {
     replaced(text, |at| match at.c {
         '\n' | '\t' => None,
@@ -38,9 +38,9 @@ pub fn visible_styled(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// JSON text in which every character that is not seen as itself is written `\u…`: the same JSON.
+/// JSON text in which each invisible character is written as `\u…`. The JSON has the same meaning.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
-    // Outside of its strings JSON has none of them.
+    // Outside of strings, JSON contains none of them.
     let hidden = |c: char| !matches!(c, '\n' | '\t' | '\r') && is_hidden(c);
     if !json.contains(hidden) {
         return Cow::Borrowed(json);
@@ -58,20 +58,21 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Whether a character is one that nobody sees, or that does something where it is shown.
+/// Whether a character is invisible, or has an effect where it is shown.
 pub fn is_hidden(c: char) -> bool {
     c.is_control() || is_unseen(c)
 }
 
-/// Characters without a picture: those that turn the direction of writing, without width, or for
+/// Characters without a picture: they change the writing direction, have no width, or are for
 /// programs only.
 fn is_unseen(c: char) -> bool {
     matches!(c,
-        // Soft hyphen, joiners and fillers that look like nothing.
+        // Soft hyphen, joiners and fillers that look empty.
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
         // Zero-width, directions, lines and paragraphs, invisible operators, shaping.
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        // Joiners of hieroglyphs, shorthand for empty, and a blank of braille: as wide as a letter, and nothing in it.
+        // Joiners of hieroglyphs, a blank of shorthand, and the braille blank: as wide as a letter,
+        // and empty.
         | '\u{13430}'..='\u{1345f}' | '\u{2800}'
         // Variation selectors, the byte order mark, interlinear annotations.
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
@@ -79,17 +80,17 @@ fn is_unseen(c: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A character and what stands around it.
+/// A character and its surroundings.
 struct CharContext<'t> {
     before: Option<char>,
     c: char,
     next: Option<char>,
-    /// The text after it.
+    /// The text after the character.
     rest: &'t str,
 }
 
 impl CharContext<'_> {
-    /// The sign shown for the character; nothing for one that is seen as itself.
+    /// The sign that replaces the character; `None` for a visible character.
     fn sign(&self) -> Option<char> {
         match self.c {
             '\u{0}'..='\u{1f}' => char::from_u32(u32::from(self.c) + 0x2400),
@@ -100,12 +101,12 @@ impl CharContext<'_> {
         }
     }
 
-    /// Whether a joiner or selector does what it is there for.
+    /// Whether a joiner or selector has its intended effect.
     fn is_at_work(&self) -> bool {
         let before = |is: fn(char) -> bool| self.before.is_some_and(is);
         let next = |is: fn(char) -> bool| self.next.is_some_and(is);
         match self.c {
-            // After a digit only as a part of a keycap.
+            // After a digit only as part of a keycap.
             '\u{fe0f}' => {
                 before(is_pictograph)
                     || before(|c| matches!(c, '0'..='9' | '#' | '*')) && next(|c| c == '\u{20e3}')
@@ -119,21 +120,21 @@ impl CharContext<'_> {
     }
 }
 
-/// Emoji and what they are made of. No letters: between those a joiner would be seen by nobody.
+/// Emoji and their components. Letters are excluded: a joiner between letters would be invisible.
 fn is_pictograph(c: char) -> bool {
     matches!(c, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{20e3}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{21ff}'
         | '\u{2300}'..='\u{23ff}' | '\u{24c2}' | '\u{25a0}'..='\u{27bf}' | '\u{2900}'..='\u{297f}' | '\u{2b00}'..='\u{2bff}'
         | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// Letters whose shape depends on their neighbours: Arabic and its relatives, scripts of India and
-/// around it.
+/// Letters whose shape depends on their neighbours: Arabic and related scripts, scripts of India
+/// and its region.
 fn is_shaped(c: char) -> bool {
     matches!(c, '\u{600}'..='\u{8ff}' | '\u{900}'..='\u{dff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
         && !is_hidden(c)
 }
 
-/// Whether what follows an escape character is a style: `[1;31m`.
+/// Whether the text after an escape character is a style: `[1;31m`.
 fn is_style(rest: &str) -> bool {
     let Some(rest) = rest.strip_prefix('[') else { return false };
     rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ';' | ':')).starts_with('m')
@@ -192,7 +193,7 @@ mod tests {
             assert_eq!(visible(text), text, "{text:?}");
         }
         assert_eq!(visible("ad\u{200d}min\u{200c}x a\u{fe0f}"), "ad\u{fffd}min\u{fffd}x a\u{fffd}");
-        // Of what nobody would see, one name becomes another.
+        // An invisible character can turn one name into another that looks the same.
         for (text, shown) in [
             ("カ\u{200d}カ", "カ\u{fffd}カ"),
             ("1\u{fe0f}2", "1\u{fffd}2"),

@@ -211,7 +211,7 @@ fn read_pool(field: &Field<'_>) -> Result<IpamConfig, Failure> {
     Ok(IpamConfig { subnet, gateway: Some(gateway), ip_range })
 }
 
-/// Refuses what the engine's own driver, `bridge`, makes no network of.
+/// Rejects settings that the default driver `bridge` does not support.
 fn check_bridge(network: &Network, field: &Field<'_>) -> Result<(), Failure> {
     if network.external
         || network

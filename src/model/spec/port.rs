@@ -11,7 +11,7 @@ use crate::model::Failure;
 pub struct Port {
     /// In the container.
     pub target: u16,
-    /// On the host; the engine chooses if not given.
+    /// On the host; the engine chooses a port if this is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ impl Port {
         format!("{}/{}", self.target, self.protocol)
     }
 
-    /// Reads one item of `ports`; a range gives several.
+    /// Reads one item of `ports`; a range results in several ports.
     pub(super) fn read(field: &Field<'_>) -> Result<Vec<Self>, Failure> {
         match field.value {
             Value::Number(_) => Ok(vec![Self {
@@ -47,7 +47,7 @@ impl Port {
                 .hint("write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\"")
         };
         let (rest, protocol) = match text.rsplit_once('/') {
-            // As Docker reads `80/${PROTOCOL}`.
+            // Docker reads an empty protocol of `80/${PROTOCOL}` in this way.
             Some((rest, "")) => (rest, "tcp"),
             Some((rest, protocol)) if ["tcp", "udp", "sctp"].contains(&protocol) => {
                 (rest, protocol)
@@ -58,7 +58,8 @@ impl Port {
         let (rest, target) =
             rest.rsplit_once(':').map_or(("", rest), |(rest, target)| (rest, target));
         let (host_ip, published) = match rest.rsplit_once(':') {
-            // Without an address, as `${BIND_IP:-}:8000:80` is where that is not set: on all.
+            // An empty address, such as `${BIND_IP:-}:8000:80` without a value, means all
+            // addresses.
             Some((ip, published)) => {
                 (Some(ip.trim_matches(['[', ']'])).filter(|ip| !ip.is_empty()), published)
             }

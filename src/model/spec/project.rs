@@ -7,15 +7,15 @@ use super::{Condition, Config, EnvFile, Network, Secret, Service, Volume};
 use crate::model::failure::SpecPath;
 use crate::model::{Failure, Kind, suggest};
 
-/// What reading a description needs from outside.
+/// Input that the reader of a description needs from outside.
 pub struct ReadOptions<'a> {
-    /// Root of relative paths; absolute.
+    /// Base of relative paths; absolute.
     pub directory: &'a Path,
     /// Variables of the process environment and `.env`.
     pub lookup: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// A stack as it is wanted.
+/// The description of a stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Project {
     pub name: String,
@@ -26,18 +26,18 @@ pub struct Project {
     pub configs: BTreeMap<String, Config>,
     /// The active profiles.
     pub profiles: BTreeSet<String>,
-    /// What of a service could not be read, by service: see [`Project::check_read`].
+    /// By service, the content that could not be read: see [`Project::check_read`].
     pub unread: BTreeMap<String, Failure>,
 }
 
 impl Project {
-    /// The files of every service's `env_file`.
+    /// The `env_file` files of all services.
     pub fn env_files(&self) -> impl Iterator<Item = &EnvFile> {
         self.services.values().flat_map(|service| &service.env_file)
     }
 
-    /// Whether a service is active: it has no profile, or one of the active ones. An empty one, of
-    /// a variable that is not set, is active where no profile is, as with Docker Compose.
+    /// Whether a service is active: it has no profile, or one of the active ones. As with Docker
+    /// Compose, an empty profile (a variable without a value) is active if no profile is.
     pub fn is_active(&self, service: &Service) -> bool {
         service.profiles.is_empty()
             || self.profiles.contains("*")
@@ -46,13 +46,13 @@ impl Project {
             })
     }
 
-    /// The service called `name`; the failure names the nearest.
+    /// The service with this name; the failure suggests the most similar one.
     pub fn service(&self, name: &str) -> Result<&Service, Failure> {
         self.services.get(name).ok_or_else(|| unknown("service", name, self.services.keys()))
     }
 
-    /// The services meant by `names` with all they need, by dependency. `None` is all active ones;
-    /// a named one is active.
+    /// The services that `names` selects, with all their dependencies, in order of dependency.
+    /// `None` selects all active ones; a named one is active.
     pub fn select(&self, names: Option<&[String]>) -> Result<BTreeSet<String>, Failure> {
         let mut wanted: Vec<String> = match names {
             Some(names) => names
@@ -86,8 +86,7 @@ impl Project {
         Ok(selected)
     }
 
-    /// The service called `name` with what it can't do without: all that it, and they, depend on as
-    /// required.
+    /// The service with this name and all its required dependencies, direct or not.
     pub fn required_by(&self, name: &str) -> Result<BTreeSet<String>, Failure> {
         self.select(Some(&[name.to_owned()]))?;
         let (mut open, mut required) = (vec![name], BTreeSet::new());
@@ -101,7 +100,7 @@ impl Project {
         Ok(required)
     }
 
-    /// Whether the work of `job` is done before `other` starts.
+    /// Whether `job` has ended before `other` starts.
     pub fn ends_before(&self, job: &str, other: &str) -> bool {
         let (mut open, mut seen) = (vec![other], BTreeSet::new());
         while let Some(name) = open.pop() {
@@ -115,7 +114,7 @@ impl Project {
             {
                 return true;
             }
-            // What is not required may be given up with the job at work.
+            // A wait for an optional dependency may be given up while the job still runs.
             open.extend(
                 service
                     .depends_on
@@ -127,20 +126,20 @@ impl Project {
         false
     }
 
-    /// Whether one of the two has ended before the other starts.
+    /// Whether one of the two has always ended before the other starts.
     pub fn never_together(&self, one: &str, other: &str) -> bool {
         self.ends_before(one, other) || self.ends_before(other, one)
     }
 
     /// The engine's names of the volumes that a container of the service writes to and that only
-    /// one may write to.
+    /// one container may write to.
     pub fn own_volumes(&self, service: &Service) -> BTreeSet<&str> {
         let named = |volume: &str| self.volumes.get(volume).map(|volume| volume.name.as_str());
         service.writable_volumes().filter_map(named).filter(|name| !self.is_shared(name)).collect()
     }
 
-    /// Whether the volume is described, and each entry of its name allows several containers to
-    /// write to it.
+    /// Whether the volume is described, and each of its entries allows several containers to write
+    /// to it.
     pub fn is_shared(&self, volume: &str) -> bool {
         let mut described =
             self.volumes.values().filter(|described| described.name == volume).peekable();
@@ -152,7 +151,7 @@ pub(super) fn path(keys: &[&str]) -> SpecPath {
     SpecPath { keys: keys.iter().map(|&key| key.to_owned()).collect(), on_key: true }
 }
 
-/// A failure for a name that nothing has.
+/// A failure for an unknown name.
 pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Failure {
     let known: Vec<&str> = known.map(String::as_str).collect();
     let failure = Failure::new(Kind::NotFound, format!("There is no {what} \"{name}\""));

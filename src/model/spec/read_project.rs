@@ -1,4 +1,4 @@
-//! Reading a whole stack, and what its parts say of each other.
+//! Parses a whole stack, and checks references between its parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::model::failure::SpecPath;
 use crate::model::storage::{NOT_SHARED, Storages, WriteTarget, WriteTargets, clash};
 use crate::model::{Failure, Kind, graph, names, suggest};
 
-/// Who writes to a volume, and by which other name of what is kept there.
+/// The service that writes to a volume, and another name of the same storage if it uses one.
 fn who(service: &Service, volume: &Volume, written: &WriteTarget) -> String {
     match written.name.volume() {
         Some(name) if name == volume.name => service.name.clone(),
@@ -28,8 +28,8 @@ fn item(service: &str, list: &str, index: usize) -> SpecPath {
     SpecPath { on_key: false, ..path(&["services", service, list, &index.to_string()]) }
 }
 
-/// A name in the description that nothing has is the description's fault; asked for by a script it
-/// is `not_found`.
+/// A name that nothing has. If the description contains it, the description is wrong; if a script
+/// passed it, the failure is `not_found`.
 fn dangling<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Failure {
     let failure = Failure { kind: Kind::Usage, ..unknown(what, name, known) };
     if failure.hint.is_some() {
@@ -56,7 +56,7 @@ fn read_objects<'a, T>(
 }
 
 impl Project {
-    /// Reads the map of `stack(name, description)`; `name` wins over the description's own.
+    /// Parses the map of `stack(name, description)`. `name` overrides the name in the description.
     pub fn read(
         name: &str,
         description: &Value,
@@ -67,8 +67,8 @@ impl Project {
         Ok(project)
     }
 
-    /// The same, each part by itself: what they say of each other is not looked at, so that a part
-    /// of a description can be read.
+    /// The same without checks of references between the parts, so that a part of a description can
+    /// be parsed.
     pub fn read_parts(
         name: &str,
         description: &Value,
@@ -114,7 +114,8 @@ impl Project {
         })
     }
 
-    /// What can't be, seen over all of it: unknown names, cycles, an impossible `start-first`.
+    /// Mistakes that only the whole description shows: unknown names, cycles, an impossible
+    /// `start-first`.
     fn check(&self) -> Result<(), Failure> {
         for (name, service) in &self.services {
             for network in service.networks.keys() {
@@ -192,8 +193,8 @@ impl Project {
         Ok(())
     }
 
-    /// An active profile that no service has is a slip: less would be brought up than was meant, in
-    /// silence.
+    /// An active profile that no service has is a mistake: `up` would silently bring up less than
+    /// intended.
     fn check_profiles(&self) -> Result<(), Failure> {
         let known: BTreeSet<&str> = self
             .services
@@ -213,15 +214,16 @@ impl Project {
         Err(failure.hint(hint))
     }
 
-    /// Checks the numbers of containers again, after one was changed.
+    /// Checks the numbers of containers again after one has changed.
     pub fn check_scales(&self) -> Result<(), Failure> {
         self.services.values().try_for_each(Service::check_scale)?;
         self.check_writers(&|service| self.is_active(service))
     }
 
-    /// Never two containers on one writable volume, unless it is marked as shared: of the services
-    /// of which `counts` is true. A job that has ended before another one starts is not beside
-    /// it. Several entries may name one volume, and several volumes and bind mounts one folder.
+    /// Two containers never write to one volume, unless it is marked as shared. Checks the services
+    /// for which `counts` is true. A job that has ended before another service starts does not
+    /// count. Several entries may name one volume, and several volumes and bind mounts may name one
+    /// folder.
     pub fn check_writers(&self, counts: &dyn Fn(&Service) -> bool) -> Result<(), Failure> {
         let storages = Storages::default();
         let writes = WriteTargets { project: Some(self), storages: &storages, shared: NOT_SHARED };
@@ -264,7 +266,7 @@ impl Project {
         Ok(())
     }
 
-    /// Refuses what two containers at once would break.
+    /// Rejects `start-first` if two containers of the service can't run at the same time.
     fn check_start_first(&self, service: &Service) -> Result<(), Failure> {
         let name = &service.name;
         let obstacle = if let Some(volume) = service.writable_volumes().find(|volume| {

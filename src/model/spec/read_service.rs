@@ -1,4 +1,4 @@
-//! Reading one service of a stack.
+//! Parses one service of a stack.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::model::Failure;
 
-/// Keys of the Compose specification that are not done here yet; refused by name.
+/// Keys of the Compose specification that spc does not support yet; rejected by name.
 const UNSUPPORTED: &[&str] = &[
     "annotations",
     "attach",
@@ -93,7 +93,7 @@ fn count(field: &Field<'_>) -> Result<u32, Failure> {
         .ok_or_else(|| field.fail("At most 1000 containers of one service are possible"))
 }
 
-/// A list is the argument vector; a string is split into words as a shell would, but runs in none.
+/// A list is the argument vector. A string is split into words as by a shell, but no shell runs.
 fn read_command(field: &Field<'_>) -> Result<Vec<String>, Failure> {
     match field.value {
         Value::String(line) => shell_words::split(line)
@@ -203,7 +203,7 @@ fn read_depends_on(field: &Field<'_>) -> Result<BTreeMap<String, Dependency>, Fa
 fn read_restart(field: &Field<'_>) -> Result<Restart, Failure> {
     let text = field.scalar()?;
     match text.as_str() {
-        // YAML readers before 1.2 take a bare `no` for false.
+        // YAML readers before 1.2 read an unquoted `no` as false.
         "no" | "false" => return Ok(Restart::No),
         "always" => return Ok(Restart::Always),
         "unless-stopped" => return Ok(Restart::UnlessStopped),
@@ -269,8 +269,7 @@ fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
     Ok(hosts)
 }
 
-/// An entry as Docker takes it: an IPv6 address may stand in brackets in Compose, and may not
-/// there.
+/// An entry in Docker's form. In Compose an IPv6 address may be in brackets, in Docker it may not.
 fn host_entry(field: &Field<'_>, name: &str, address: &str) -> Result<String, Failure> {
     let plain =
         address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);

@@ -1,8 +1,7 @@
-//! Reading a Compose-shaped value, with the path of what is wrong.
+//! Reads values with Compose's structure, and reports the path of a mistake.
 //!
-//! A map that comes from a script holds no null: `()` leaves the key out. In YAML a key may stand
-//! without a value, which is the key not set, or an entry with nothing but defaults (`volumes: {
-//! data: }`).
+//! A map from a script contains no null: `()` removes the key. In YAML a key may have no value.
+//! Then the key is not set, or it is an entry with only defaults (`volumes: { data: }`).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,13 +13,13 @@ use crate::model::image_reference::{fault, how_to_name};
 use crate::model::names::is_reserved_label;
 use crate::model::{suggest, time};
 
-/// What the message of a value of the wrong type says between the key and what is wanted.
+/// The middle of the message for a wrong type, between the key and the expected type.
 pub const WRONG_TYPE: &str = "\" has to be ";
 
-/// What has no short form has to be this.
+/// The expected type of values without a short form.
 const MAP: &str = "a map";
 
-/// A value and where it stands.
+/// A value and its path.
 #[derive(Clone)]
 pub struct Field<'a> {
     pub value: &'a Value,
@@ -72,7 +71,8 @@ impl<'a> Field<'a> {
         Failure::usage(message).at(SpecPath { keys: self.path.clone(), on_key: true })
     }
 
-    /// A failure about a value of another type; `wanted`: `a map`, `a string or a list of strings`.
+    /// A failure about a value of the wrong type; `wanted`: `a map`, `a string or a list of
+    /// strings`.
     pub(super) fn wrong_type(&self, wanted: &str) -> Failure {
         self.fail(format!(
             "\"{}{WRONG_TYPE}{wanted}, but it is {}",
@@ -113,7 +113,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A string, number or truth value, as text: what an environment variable or label may be.
+    /// A string, number or boolean, as text: the value of an environment variable or label.
     pub fn scalar(&self) -> Result<String, Failure> {
         match self.value {
             Value::String(text) => Ok(text.clone()),
@@ -123,7 +123,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A truth value; also as a word, as interpolation leaves it and older YAML has it.
+    /// A boolean; also as a word, as in interpolated values and older YAML.
     pub fn bool(&self) -> Result<bool, Failure> {
         let word = match self.value {
             Value::Bool(value) => return Ok(*value),
@@ -137,7 +137,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A whole number from 0 on, or its digits.
+    /// A whole number from 0 on, also as digits in a string.
     pub fn number(&self) -> Result<u64, Failure> {
         match self.value {
             Value::Number(number) => number.as_u64(),
@@ -179,29 +179,31 @@ impl<'a> Field<'a> {
         Ok(map.iter().map(|(key, value)| (key.clone(), self.child(key, value))).collect())
     }
 
-    /// A map whose keys are known; an empty one where there is a key without a value.
+    /// A map with known keys; an empty one for a key without a value.
     pub fn map(&self) -> Result<MapReader<'a>, Failure> {
         self.long_form(MAP)
     }
 
-    /// Whether it is an item of a list. The key of a map may be a number too.
+    /// Whether this is an item of a list. The key of a map may also be a number.
     fn is_item(&self) -> bool {
         self.path.last().is_some_and(|key| key.parse::<usize>().is_ok())
     }
 
-    /// The long form, a map, of what has a short one too; `wanted` names both: `a folder or a map`.
+    /// The long form, a map, of a value that also has a short form. `wanted` names both: `a folder
+    /// or a map`.
     pub fn long_form(&self, wanted: &str) -> Result<MapReader<'a>, Failure> {
         static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
         let map = match self.value {
             Value::Object(map) => map,
-            // An item of a list that is nothing is no entry with nothing but defaults.
+            // An empty item of a list is not an entry with only defaults.
             Value::Null if wanted == MAP || !self.is_item() => &EMPTY,
             _ => return Err(self.wrong_type(wanted)),
         };
         Ok(MapReader { map, field: self.clone(), known: Vec::new() })
     }
 
-    /// Labels, as a map or a list of `KEY=value`; none of those that say whose an object is.
+    /// Labels, as a map or a list of `KEY=value`. Labels that identify the owner of an object are
+    /// rejected.
     pub fn labels(&self) -> Result<BTreeMap<String, String>, Failure> {
         let labels = self.pairs(&|_| Some(String::new()))?;
         match labels.keys().find(|key| is_reserved_label(key)) {
@@ -212,8 +214,8 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// `{KEY: value}` or `["KEY=value"]`; `bare` answers for a key without a value, a list item
-    /// without `=`.
+    /// `{KEY: value}` or `["KEY=value"]`. `bare` returns the value for a key without one, a list
+    /// item without `=`.
     pub fn pairs(
         &self,
         bare: &dyn Fn(&str) -> Option<String>,
@@ -262,7 +264,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// A map read key by key; [`MapReader::finish`] refuses what nobody asked for.
+/// A map that is read key by key. [`MapReader::finish`] rejects the keys that were not read.
 pub struct MapReader<'a> {
     map: &'a Map<String, Value>,
     field: Field<'a>,
@@ -285,8 +287,8 @@ impl<'a> MapReader<'a> {
         self.get(key).map(|field| read(&field)).transpose()
     }
 
-    /// Like [`MapReader::read`]; an empty text counts as not set, as Compose takes it: `"${X}"` is
-    /// one where X is not set.
+    /// Like [`MapReader::read`], but an empty text counts as not set, as in Compose: `"${X}"` is
+    /// empty if X is not set.
     pub fn read_filled<T>(
         &mut self,
         key: &'static str,
@@ -298,15 +300,14 @@ impl<'a> MapReader<'a> {
             .transpose()
     }
 
-    /// A key that has to be there.
+    /// A required key.
     pub fn required(&mut self, key: &'static str) -> Result<Field<'a>, Failure> {
         self.get(key).ok_or_else(|| {
             self.field.fail_key(format!("\"{}\" needs the key \"{key}\"", self.field.key()))
         })
     }
 
-    /// Refuses every key not asked for; `unsupported` are Compose's own that are not done here.
-    /// Keys `x-…` are free.
+    /// Rejects these keys of Compose before all other mistakes in the map.
     pub fn finish(self, unsupported: &[&str]) -> Result<(), Failure> {
         for (key, value) in self.map {
             if self.known.contains(&key.as_str()) || key.starts_with("x-") {

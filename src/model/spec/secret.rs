@@ -15,11 +15,11 @@ pub struct Secret {
     pub source: SecretSource,
 }
 
-/// Where a secret's value comes from.
+/// The source of a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretSource {
-    /// The content of a file, as it is.
+    /// The content of a file.
     File(PathBuf),
     /// A variable of the process environment or `.env`.
     Environment(String),
@@ -38,7 +38,7 @@ pub struct FileMount {
     pub mode: u32,
 }
 
-/// Folder of secrets without a `target` of their own.
+/// The folder of secrets without a `target`.
 pub const SECRETS_FOLDER: &str = "/run/secrets";
 
 impl Secret {
@@ -63,12 +63,12 @@ impl Secret {
 }
 
 impl FileMount {
-    /// The target without `.`, `..` and slashes that say nothing.
+    /// The target without `.`, `..` and redundant slashes.
     pub fn place(&self) -> String {
         clean_text(&self.target)
     }
 
-    /// The mount of a `kind`; a relative target, or none, is in `folder`.
+    /// The mount of a `kind`. A relative or missing target is in `folder`.
     pub(super) fn read(field: &Field<'_>, kind: &str, folder: &str) -> Result<Self, Failure> {
         if let Value::String(source) = field.value {
             return Ok(Self {
@@ -98,8 +98,8 @@ impl FileMount {
     }
 }
 
-/// A number is the bits themselves (`0o440` in Rhai, `0440` in YAML); a string is octal, as Compose
-/// writes it.
+/// A number contains the bits themselves (`0o440` in Rhai, `0440` in YAML). A string is octal, as
+/// in Compose.
 fn read_mode(field: &Field<'_>) -> Result<u32, Failure> {
     let wrong = || {
         field
@@ -118,9 +118,8 @@ fn read_mode(field: &Field<'_>) -> Result<u32, Failure> {
     if mode <= 0o7777 { Ok(mode) } else { Err(wrong()) }
 }
 
-/// Whether a number is a usual mode that was written without the `0o` of Rhai, where `0400` is the
-/// number 400: as the bits `0o620` it would let others write a file that was to be read by its
-/// owner only.
+/// Whether a number looks like a usual mode that was written without Rhai's `0o`. In Rhai `0400` is
+/// the number 400, which is `0o620`: others could write a file that only its owner should read.
 pub fn is_decimal_mode(number: u64) -> bool {
     matches!(
         number,

@@ -10,12 +10,13 @@ use serde::Serialize;
 use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, is_false};
 use crate::model::Failure;
 
-/// A service. What is serialised is what its containers are made of: the hash is over that.
+/// A service. Serialization covers everything that its containers are made from, because the hash
+/// uses it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Service {
     #[serde(skip)]
     pub name: String,
-    /// As described; a built service without one gets `<project>-<service>`.
+    /// As described; by default the image of a service with a build is `<project>-<service>`.
     pub image: String,
     #[serde(skip)]
     pub build: Option<Build>,
@@ -23,7 +24,7 @@ pub struct Service {
     pub command: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,
-    /// With the content of `env_file` once [`super::Project::add_env_files`] has run.
+    /// Includes the content of `env_file` once [`super::Project::add_env_files`] has run.
     pub environment: BTreeMap<String, String>,
     #[serde(skip)]
     pub env_file: Vec<EnvFile>,
@@ -32,7 +33,7 @@ pub struct Service {
     /// By the key of the top-level network.
     pub networks: BTreeMap<String, NetworkAttachment>,
     pub secrets: Vec<FileMount>,
-    /// In the hash with their content.
+    /// Hashed with their content.
     #[serde(skip)]
     pub configs: Vec<FileMount>,
     #[serde(skip)]
@@ -54,7 +55,7 @@ pub struct Service {
     pub init: Option<bool>,
     #[serde(skip)]
     pub scale: u32,
-    /// Whether the description says how many: `scale`, or `replicas` of `deploy`.
+    /// Whether the description contains the number: `scale`, or `replicas` of `deploy`.
     #[serde(skip)]
     pub scale_is_described: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +68,7 @@ pub struct Service {
     pub read_only: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_name: Option<String>,
-    /// How a changed one is replaced.
+    /// The order in which a changed container is replaced.
     #[serde(skip)]
     pub update_order: UpdateOrder,
     #[serde(skip)]
@@ -81,7 +82,7 @@ pub struct EnvFile {
     pub required: bool,
 }
 
-/// How a service is attached to a network.
+/// The attachment of a service to a network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NetworkAttachment {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -99,11 +100,11 @@ impl NetworkAttachment {
     }
 }
 
-/// What a start waits for.
+/// A dependency that a start waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dependency {
     pub condition: Condition,
-    /// Missing or failing, it is no obstacle.
+    /// If false, the service starts even if this dependency is missing or fails.
     pub required: bool,
 }
 
@@ -121,7 +122,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// The condition of that word.
+    /// The condition for a word.
     pub fn from_word(word: &str) -> Option<Self> {
         word.parse().ok()
     }
@@ -140,7 +141,7 @@ pub enum Restart {
     No,
     Always,
     UnlessStopped,
-    /// At most so many times; 0 is without limit.
+    /// At most this many times; 0 means no limit.
     OnFailure(u32),
 }
 
@@ -161,18 +162,19 @@ pub enum UpdateOrder {
     StartFirst,
 }
 
-/// `x-spc-probe`: who asks whether a container is ready.
+/// `x-spc-probe`: whose result decides whether a container is ready.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ProbeMode {
-    /// spc runs the test itself, beside the engine.
+    /// spc runs the test itself, in addition to the engine.
     #[default]
     Own,
-    /// Only the engine's verdict counts.
+    /// Only the engine's result counts.
     Engine,
 }
 
 impl Service {
-    /// Refuses more containers than one where something of it can be there once only.
+    /// Rejects more than one container if the service has something that only one container can
+    /// have.
     pub fn check_scale(&self) -> Result<(), Failure> {
         let fixed = if self.container_name.is_some() {
             "a container_name"
@@ -193,8 +195,8 @@ impl Service {
         .hint(format!("leave {fixed} out, or use scale 1")))
     }
 
-    /// Whether it may end by itself with code 0, and is not started again then: a job. It has no
-    /// check of its health and no ports.
+    /// Whether it looks like a job: it may end with code 0 without being restarted, and has no
+    /// health check and no ports.
     pub fn looks_like_a_job(&self) -> bool {
         let unchecked =
             self.healthcheck.as_ref().is_none_or(|check| check.test == Some(HealthTest::None));

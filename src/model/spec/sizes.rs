@@ -1,4 +1,4 @@
-//! Numbers with units, and truth, as log drivers read them.
+//! Numbers with units, and booleans, in the form that log drivers accept.
 
 pub(super) const SIZE: &str = "write it like \"10m\"";
 
@@ -6,7 +6,7 @@ pub(super) fn not_a_size(text: &str) -> String {
     format!("\"{text}\" is not a size that a log driver takes")
 }
 
-/// A truth value as Go reads it.
+/// A boolean in Go's form.
 pub(super) fn truth(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
@@ -15,7 +15,7 @@ pub(super) fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// What a unit is of the one below it: of log files, and of the memory between a container and its
+/// The factor between two units: of log files, and of the memory between a container and its
 /// driver.
 pub(super) const DECIMAL: u64 = 1000;
 
@@ -23,8 +23,8 @@ pub(super) const BINARY: u64 = 1024;
 
 pub(super) const UNITS: &str = "kmgtp";
 
-/// A size as Docker's log drivers read it: a number, then a unit of a letter with `b`, `i` or `ib`
-/// behind it; whole bytes.
+/// Parses a size as Docker's log drivers do: a number, then a letter for the unit, optionally with
+/// `b`, `i` or `ib`. In bytes.
 pub(super) fn size(text: &str, step: u64) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -46,7 +46,7 @@ pub(super) fn size(text: &str, step: u64) -> Option<u64> {
     Some((number.parse::<f64>().ok()? * (step as f64).powi(power)) as u64)
 }
 
-/// With the largest unit of which it is a whole number: `10m`.
+/// Formats with the largest unit that results in a whole number: `10m`.
 pub(super) fn in_units(bytes: u64, step: u64) -> String {
     let (mut number, mut units) = (bytes, UNITS.chars());
     let mut unit = None;

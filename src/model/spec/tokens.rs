@@ -1,8 +1,7 @@
-//! Where a secret may stand in a description: in `environment`, exposed; anywhere else it is
-//! refused.
+//! Checks where a description contains secrets: only in `environment`, and only exposed ones.
 //!
-//! The pass is over the description as it is written, keys and values alike, before it is read. So
-//! a key that is added later takes no secret until it is named here.
+//! The check runs on the description as written, on keys and values, before it is parsed. So a new
+//! key accepts no secret until this file names it.
 
 use serde_json::Value;
 
@@ -10,7 +9,7 @@ use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::token::{self, Token};
 
-/// What a description describes.
+/// The kind of a description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DescriptionKind {
     /// A whole stack.
@@ -21,29 +20,29 @@ pub enum DescriptionKind {
     Object,
 }
 
-/// Refuses a secret that stands where none is delivered, or unexposed in an environment.
+/// Rejects a secret in a place where spc delivers none, or an unexposed one in an environment.
 pub fn check(description: &Value, described: DescriptionKind) -> Result<(), Failure> {
     TokenPass { described, path: Vec::new(), is_item: false }.value(description)
 }
 
-/// What a place in a description is to a secret.
+/// The kinds of places in a description, for secrets.
 enum TokenLocation<'a> {
     Environment {
         service: &'a str,
         key: String,
     },
-    /// Takes the name of a secret.
+    /// Expects the name of a secret.
     SecretName,
     Config {
         name: &'a str,
     },
     BuildArgument,
-    /// Elsewhere in a `build`.
+    /// Any other place in a `build`.
     Build,
     /// The arguments of a process.
     Process,
     Label,
-    /// Of a service.
+    /// Any other place in a service.
     Service,
     Elsewhere,
 }
@@ -51,7 +50,7 @@ enum TokenLocation<'a> {
 struct TokenPass {
     described: DescriptionKind,
     path: Vec<String>,
-    /// Whether the last of the path is an index.
+    /// Whether the last element of the path is an index.
     is_item: bool,
 }
 
@@ -87,7 +86,7 @@ impl TokenPass {
         checked
     }
 
-    /// A text with a token in it.
+    /// Checks a text that may contain a token.
     fn text(&self, text: &str) -> Result<(), Failure> {
         let mut tokens = token::tokens(text);
         let place = match self.place(text) {
@@ -103,7 +102,7 @@ impl TokenPass {
         refused.map_or(Ok(()), |token| Err(self.refuse(token, &place).at(self.at(false))))
     }
 
-    /// The place of a value; an item `KEY=value` of a list tells its name in `text`.
+    /// The kind of a value's place. For an item `KEY=value` of a list, `text` contains the key.
     fn place(&self, text: &str) -> TokenLocation<'_> {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         if path.contains(&"labels") {
@@ -134,10 +133,10 @@ impl TokenPass {
         }
     }
 
-    /// A refusal about the last key.
+    /// A failure about the last key.
     fn refused_key(&self, token: Token<'_>) -> Failure {
         let place = match self.place("") {
-            // The name of a variable is not its value.
+            // A secret in the name of a variable is not a value.
             TokenLocation::Environment { .. } => TokenLocation::Service,
             place => place,
         };
@@ -233,7 +232,7 @@ mod tests {
             refusal(&of(json!({"PW": format!("{exposed}{}", hidden())})), DescriptionKind::Stack),
             refused
         );
-        // The name of a variable is no value, exposed or not.
+        // A secret in the name of a variable is not a value, exposed or not.
         for wrong in [
             json!({exposed.as_str(): "x"}),
             json!([format!("{exposed}=x")]),

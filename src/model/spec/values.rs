@@ -1,13 +1,13 @@
-//! Values of a service that the engine would take and fail on at the start.
+//! Checks values of a service that the engine would accept and that would fail at the start.
 
 use super::Service;
 use super::reader::Field;
 use crate::model::Failure;
 
-/// The longest name of a machine that Linux takes, in bytes.
+/// The longest host name that Linux accepts, in bytes.
 const LONGEST_HOSTNAME: usize = 64;
 
-/// Refuses what no container can be started with.
+/// Rejects values that prevent every container from starting.
 pub(super) fn check(service: &Service, field: &Field<'_>) -> Result<(), Failure> {
     if let Some(hostname) = &service.hostname {
         if hostname.len() > LONGEST_HOSTNAME {
@@ -30,7 +30,7 @@ pub(super) fn check(service: &Service, field: &Field<'_>) -> Result<(), Failure>
     nul(service, field)
 }
 
-/// What reaches the system as text with an end: a NUL would be that end.
+/// These values reach the system as texts that end at a NUL, so they can't contain one.
 fn nul(service: &Service, field: &Field<'_>) -> Result<(), Failure> {
     let words =
         |words: &Option<Vec<String>>| words.iter().flatten().any(|word| word.contains('\0'));

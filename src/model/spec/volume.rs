@@ -13,15 +13,15 @@ use crate::model::failure::SpecPath;
 use crate::model::names::{self, ENGINE_NAME, is_anonymous_volume, is_engine_name};
 use crate::model::suggest::did_you_mean;
 
-/// What the engine's own volume driver takes.
+/// Options that the default volume driver accepts.
 const LOCAL_OPTIONS: [&str; 4] = ["device", "o", "size", "type"];
 
 /// A top-level volume.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Volume {
-    /// The engine's name: `<project>_<key>` unless `name:` says otherwise.
+    /// The engine's name: `<project>_<key>` by default.
     pub name: String,
-    /// Not ours: only used, never made or removed.
+    /// Belongs to someone else: only used, never created or removed.
     #[serde(skip_serializing_if = "is_false")]
     pub external: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,20 +30,22 @@ pub struct Volume {
     pub driver_opts: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The absolute folder that the options bind, as it is written, where `driver_opts` has it in
-    /// another form. The hash is over this one: it was before paths were cleaned.
+    /// The absolute folder that the options bind, as written, if `driver_opts` contains it in
+    /// another form. The hash uses this form, because older versions hashed it before paths were
+    /// normalized.
     #[serde(skip)]
     pub written_device: Option<String>,
-    /// `x-spc-shared`: several containers may write to it at once. A database's never.
+    /// `x-spc-shared`: several containers may write to it at the same time. Never true for the
+    /// volume of a database.
     #[serde(skip)]
     pub shared: bool,
 }
 
 impl Volume {
-    /// Reads the entry `key` of the description of `project`. Where no name is given, the engine's
-    /// is made of both, and that of an external volume is the key, as in Compose. A folder that the
-    /// options bind is made absolute, a relative one below `directory`, as Compose does: the
-    /// engine would begin at its own.
+    /// Reads the entry `key` of the description of `project`. By default the engine's name is made
+    /// of both. The default name of an external volume is its key, as in Compose. A relative folder
+    /// in the options is made absolute below `directory`, as in Compose, because the engine would
+    /// resolve it in its own folder.
     pub fn read(
         field: &Field<'_>,
         project: &str,
@@ -83,7 +85,7 @@ impl Volume {
         Ok(volume)
     }
 
-    /// The engine's own driver knows these options and refuses any other.
+    /// The default driver knows only these options and rejects all others.
     fn check_options(&self, field: &Field<'_>) -> Result<(), Failure> {
         let is_known = |key: &str| LOCAL_OPTIONS.contains(&key);
         let Some(unknown) =
@@ -97,8 +99,8 @@ impl Volume {
         Err(field.fail_below(&["driver_opts", unknown], message).hint(hint))
     }
 
-    /// Refuses options of which the engine lacks another one. By its key; policy comes before, as
-    /// it may refuse what is mounted.
+    /// Rejects an option that needs another one which is missing. The failure is at the option's
+    /// key. Policy checks come first, because they may reject the mount itself.
     pub fn check_mount(&self, key: &str) -> Result<(), Failure> {
         let has = |option: &str| self.driver_opts.contains_key(option);
         let missing = if !self.is_local()
@@ -124,7 +126,7 @@ impl Volume {
         .at(SpecPath { keys, on_key: true }))
     }
 
-    /// The engine's own driver makes a folder of the name.
+    /// The default driver creates a folder with the volume's name.
     fn check_name(&self, field: &Field<'_>) -> Result<(), Failure> {
         if !self.is_local() || self.external || is_engine_name(&self.name) {
             return Ok(());
@@ -134,7 +136,7 @@ impl Volume {
             .hint(ENGINE_NAME))
     }
 
-    /// The driver, where it is not the engine's own.
+    /// The driver, unless it is the default one.
     pub fn own_driver(&self) -> Option<&str> {
         self.driver.as_deref().filter(|_| !self.is_local())
     }
@@ -152,7 +154,7 @@ impl Volume {
     }
 }
 
-/// What has the engine's name of an anonymous volume goes when its container is removed.
+/// The engine removes a volume with the name of an anonymous one together with its container.
 fn checked_name(field: &Field<'_>, name: String) -> Result<String, Failure> {
     if is_anonymous_volume(&name) {
         return Err(field
