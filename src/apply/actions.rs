@@ -1,4 +1,4 @@
-//! One action of a plan → the engine calls that make it.
+//! Executes one action of a plan as calls to the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,30 +26,30 @@ use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{ProbeMode, Project, Service};
 use crate::model::{Failure, Kind, hash};
 
-/// Docker's own time from TERM to KILL.
+/// Docker's default time between TERM and KILL.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-/// What the steps learn while a plan is walked.
+/// What the steps find out while a plan is executed.
 #[derive(Default)]
 pub(super) struct RunState(Mutex<RunFacts>);
 
 #[derive(Default, Clone)]
 pub(super) struct RunFacts {
-    /// Name → id of containers made or renamed in this run.
+    /// Name → id of containers that this run created or renamed.
     pub(super) containers: BTreeMap<String, String>,
-    /// Image, in one spelling → id of images pulled or built in this run.
+    /// Image, by its canonical name → id of images that this run pulled or built.
     pub(super) images: BTreeMap<String, String>,
-    /// Container name → when its start began, monotonic.
+    /// Container name → time at which its start began, monotonic.
     pub(super) begun: BTreeMap<String, Duration>,
-    /// Container id → its start, where spc's own probe passed.
+    /// Container id → its start, if spc's own probe passed.
     pub(super) passes: BTreeMap<String, String>,
-    /// Container id → time from the begin of its start until it was ready.
+    /// Container id → time from the beginning of its start until it was ready.
     pub(super) ready: BTreeMap<String, Duration>,
-    /// Service → how long a container of it took that was started in this run.
+    /// Service → the time that one of its containers needed that this run started.
     pub(super) startup_histories: BTreeMap<String, StartupHistory>,
-    /// Ids of containers stopped.
+    /// Ids of stopped containers.
     pub(super) stopped: Vec<String>,
-    /// Ids of containers that the engine is kept from starting again.
+    /// Ids of containers whose automatic restart is suspended.
     pub(super) suspended: BTreeSet<String>,
 }
 
@@ -58,7 +58,7 @@ impl RunState {
         change(&mut self.0.lock())
     }
 
-    /// The id, or the name where the container was there before under it.
+    /// The id, or the name if the container existed before under this name.
     pub(super) fn id(&self, container: &ContainerRef) -> String {
         container
             .id
@@ -69,7 +69,7 @@ impl RunState {
 }
 
 impl Execution<'_> {
-    /// Does one action. `service`: whose it is.
+    /// Executes one action. `service`: the service of the step.
     pub(super) async fn perform(
         &self,
         container_events: &ContainerEvents,
@@ -146,8 +146,8 @@ impl Execution<'_> {
                     .map_err(|error| of_engine(error, &format!("create the volume \"{name}\"")))?;
             }
             Action::RemoveVolume { name } => match remove_volume(engine, name).await {
-                // An anonymous one was left over when it was looked at: if it has a container now,
-                // it is not.
+                // An anonymous volume was unused when spc looked. If the engine refuses now, a
+                // container uses it, so it stays.
                 Err(failure) if failure.kind == Kind::Conflict && is_anonymous(name) => {}
                 result => result?,
             },
@@ -189,16 +189,16 @@ impl Execution<'_> {
             Action::StopContainer { container } => {
                 let id = run_state.id(container);
                 self.remember_stop(&id);
-                // On a common way back also one that was ready is stopped.
+                // A common rollback also stops containers that were ready.
                 run_state.with(|known| known.ready.remove(&id));
-                // Only `up` stops a container for another.
+                // Only `up` stops a container in favour of another.
                 if self.project.is_some() {
                     self.suspend_restart(run_state, &id).await?;
                 }
                 match engine.container_stop(&id, &StopRequest::default()).await {
                     Ok(_) => run_state.with(|known| known.stopped.push(id)),
-                    // Another container is about to be started in its place: it has to be gone, not
-                    // only said to be.
+                    // Another container is about to start in its place, so it has to be really
+                    // gone.
                     Err(error) if error.is_not_found() && self.is_down(&id).await? => {}
                     Err(error) => {
                         return Err(of_engine(
@@ -225,7 +225,7 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Whether a container has no process, or is not there.
+    /// Whether a container has no process, or doesn't exist.
     async fn is_down(&self, id: &str) -> Result<bool, Failure> {
         match inspect(&*self.ctx.engine, id).await {
             Ok(found) => Ok(!found.state.is_up()),
@@ -244,15 +244,15 @@ impl Execution<'_> {
         );
         match self.ctx.engine.network_create(body).await {
             Ok(_) => Ok(()),
-            // Newer engines refuse a second one of the name: another run made it a moment ago. A
-            // subnet that is taken is a conflict too.
+            // Newer engines reject a second network with the same name: another run created it a
+            // moment ago. A subnet that is in use is a conflict too.
             Err(error) if error.is_conflict() && error.message.contains("already exists") => Ok(()),
             Err(error) => Err(network_failure(error, name)),
         }
     }
 
-    /// Noted before it is done: a run that is killed must not leave a service that looks like a job
-    /// that ended by itself.
+    /// Recorded before the stop: if the run is killed, the service must not look like a job that
+    /// ended by itself.
     fn remember_stop(&self, id: &str) {
         let ctx = self.ctx;
         let records = ctx.records(&self.plan.project);
@@ -267,18 +267,18 @@ impl Execution<'_> {
         }
     }
 
-    /// A container that was started again, by a rollback too, is no longer one that spc stopped.
+    /// A container that was started again, also by a rollback, is no longer stopped by spc.
     fn forget_stop(&self, run_state: &RunState, id: &str) {
         run_state.with(|known| known.stopped.retain(|stopped| stopped != id));
-        // What can't be written is reported with what else the run found.
+        // A record that can't be written is reported with the other findings of the run.
         let _ = self.ctx.records(&self.plan.project).update(|state| {
             state.stopped.remove(id);
         });
     }
 
-    /// Whether a container was there before, or was made by this run: it is not where its name was
-    /// somebody else's. Where the engine did not answer a create call, it may have made the
-    /// container all the same: then its labels tell.
+    /// Whether a container existed before or was created by this run. It wasn't if its name belongs
+    /// to someone else. If the engine did not answer a create call, it may still have created the
+    /// container: then the labels decide.
     pub(super) async fn is_of_this_run(
         &self,
         run_state: &RunState,
@@ -292,7 +292,7 @@ impl Execution<'_> {
         match find_container(&*self.ctx.engine, &container.name).await {
             Ok(Some(found)) => found.labels.get(label::RUN) == Some(&self.ctx.run.id),
             Ok(None) => false,
-            // The removal tells what is wrong.
+            // The removal will report the problem.
             Err(_) => true,
         }
     }
@@ -343,7 +343,7 @@ impl Execution<'_> {
             None => BTreeMap::new(),
         };
         if let (false, Some(target)) = (alias, inherited.keys().next()) {
-            // Both would write to it while the new one gets ready.
+            // Both would write to it while the new one becomes ready.
             return Err(Failure::usage(format!(
                 "\"start-first\" is not possible: the image of the service \"{}\" has a volume at \"{target}\"",
                 service.name
@@ -422,8 +422,8 @@ impl Execution<'_> {
         }
     }
 
-    /// A container may have been made and not connected before a kill: what is missing is connected
-    /// before every start.
+    /// A container may have been created and not connected before a kill. So each start first
+    /// connects it to missing networks.
     async fn connect_missing(
         &self,
         project: &Project,
@@ -445,7 +445,7 @@ impl Execution<'_> {
                 || hash::is_of_service_by_defaults(&hash, service, project, secrets)
         };
         if !hash.is_some_and(is_made_of_it) {
-            // An old one on its way back: it has the networks of its own description.
+            // This is an old container in a rollback: it has the networks of its own description.
             return Ok(());
         }
         let there =
@@ -527,8 +527,8 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Gives a container the service's names on all its networks: aliases are fixed when it is
-    /// connected.
+    /// Gives a container the service's names on all its networks. Aliases are set when a container
+    /// is connected.
     async fn attach(
         &self,
         run_state: &RunState,
@@ -563,7 +563,8 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Removes a container; the volume of its secrets always, its other anonymous ones as asked.
+    /// Removes a container and the volume of its secrets. `volumes` selects the other anonymous
+    /// volumes.
     async fn remove(&self, id: &str, name: &str, volumes: Anonymous) -> Result<(), Failure> {
         let engine = &*self.ctx.engine;
         let found = match inspect(engine, id).await {
@@ -579,7 +580,7 @@ impl Execution<'_> {
                 return Err(of_engine(error, &format!("remove the container \"{name}\"")));
             }
         }
-        // The engine takes a volume that was taken over for a named one and keeps it.
+        // For the engine a volume that was taken over is a named one, so it is not removed.
         for (target, volume) in &found.volumes {
             if is_anonymous(volume) && (volumes == Anonymous::All || target == SECRETS_FOLDER) {
                 remove_volume(engine, volume).await?;
@@ -588,7 +589,7 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// The grace a stop takes at most, for the deadline of a rollback.
+    /// The longest grace period of a stop, for the deadline of a rollback.
     pub(super) fn grace(&self, service: Option<&str>) -> Duration {
         service
             .and_then(|name| self.project.and_then(|project| project.services.get(name)))
@@ -597,7 +598,7 @@ impl Execution<'_> {
     }
 }
 
-/// A container that is stopped, restarted or removed is no longer relied on.
+/// A container that is stopped, restarted or removed may end from now on.
 fn let_end(container_events: &ContainerEvents, run_state: &RunState, action: &Action) {
     if let Action::StopContainer { container }
     | Action::RestartContainer { container }

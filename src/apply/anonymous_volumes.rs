@@ -1,5 +1,5 @@
-//! Anonymous volumes of a container that is replaced: which of them go on with the new one, and
-//! what of that can surprise.
+//! Anonymous volumes of a container that is replaced: which of them the new container takes over,
+//! and which warnings this needs.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::model::names::NEW_SUFFIX;
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{MountSource, Service};
 
-/// Target → volume of the container `old`, where the new one, `name`, has an anonymous volume too:
-/// their data goes on with it, unless they are to be renewed (`renews`). What goes on under another
-/// image, is renewed, or has no place any more is said.
+/// Target → volume of the container `old`, where the new container `name` has an anonymous volume
+/// too. Their data is kept, unless `renews` is set. Adds a note if a volume is used under another
+/// image, is renewed, or has no target any more.
 pub(super) async fn inherited(
     ctx: &VerbContext,
     service: &Service,

@@ -1,4 +1,4 @@
-//! Sources of bind mounts that are not on this machine: what the engine makes of them.
+//! Sources of bind mounts that don't exist on this machine.
 
 use std::path::Path;
 
@@ -11,18 +11,18 @@ use crate::model::plan::{Action, Plan};
 use crate::model::spec::{MountSource, Project, Service};
 use crate::policy::Resolution;
 
-/// Whether nothing is at `path`. Only the machine of a local engine can be looked at.
+/// Whether nothing exists at `path`. spc can look only if the engine runs on this machine.
 pub(super) fn is_missing(ctx: &VerbContext, path: &Path) -> bool {
     ctx.engine.is_local() && resolve(&*ctx.host, path) == Resolution::Missing
 }
 
-/// The place of a mount in the description.
+/// The path of a mount in the description.
 pub(super) fn place(service: &Service, index: usize) -> SpecPath {
     let keys = vec!["services".into(), service.name.clone(), "volumes".into(), index.to_string()];
     SpecPath { keys, on_key: false }
 }
 
-/// Refuses a source that can't be: what it would be in is a file.
+/// Rejects an impossible source: its parent is a file.
 pub(super) fn check(
     host: &dyn Host,
     service: &Service,
@@ -39,8 +39,8 @@ pub(super) fn check(
     .at(place(service, index)))
 }
 
-/// Refuses sources in `folder` that are below a file. For what is elsewhere the engine has to be
-/// known: it may be on another machine.
+/// Rejects sources in `folder` whose parent is a file. Other sources may be on another machine, so
+/// they need the engine.
 pub fn check_in<'a>(
     host: &dyn Host,
     folder: &Path,
@@ -59,7 +59,7 @@ pub fn check_in<'a>(
     Ok(())
 }
 
-/// Says of each container to be made which folders the engine makes for its mounts.
+/// Adds a note for each new container about the folders that the engine creates for its mounts.
 pub(super) fn note_made_folders(ctx: &VerbContext, project: &Project, plan: &mut Plan) {
     let made =
         plan.steps.iter().filter(|step| matches!(step.action, Action::CreateContainer { .. }));

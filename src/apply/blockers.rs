@@ -1,31 +1,31 @@
-//! What the steps that can't begin yet wait for, in words.
+//! Describes what the steps that can't start yet wait for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::event::Event;
 use crate::model::plan::{Action, Plan, Step, StepId, WaitCondition};
 
-/// What each service waits for, and was last said to wait for.
+/// The blockers of each service, and the last report about them.
 #[derive(Default)]
 pub(super) struct Blockers {
     services: BTreeMap<String, Service>,
-    /// Those of which there may be news.
+    /// Services for which something may have changed.
     looked_at: BTreeSet<String>,
 }
 
 #[derive(Default)]
 struct Service {
-    /// In their order.
+    /// In their order in the plan.
     steps: Vec<StepId>,
-    /// So many of them, from the first on, wait no more.
+    /// The number of steps, from the first on, that no longer wait.
     passed: usize,
     running: usize,
-    /// Its next step, and the steps that have to be done first.
+    /// The next step in the last report, and the steps that have to end before it.
     reported: Option<(StepId, Vec<StepId>)>,
 }
 
 impl Blockers {
-    /// None of the plan's steps has begun.
+    /// None of the plan's steps has started.
     pub(super) fn new(plan: &Plan) -> Self {
         let mut waits = Self::default();
         for (id, step) in plan.steps.iter().enumerate() {
@@ -37,7 +37,7 @@ impl Blockers {
         waits
     }
 
-    /// A step goes from one state to another.
+    /// Call this when a step changes its state.
     pub(super) fn entered(&mut self, step: &Step, before: State, now: State) {
         let Some(service) = step.service.as_ref().and_then(|name| self.services.get_mut(name))
         else {
@@ -48,18 +48,18 @@ impl Blockers {
         self.look_at(step);
     }
 
-    /// What the step waits for has changed.
+    /// Call this when something that the step waits for has changed.
     pub(super) fn look_at(&mut self, step: &Step) {
         self.looked_at.extend(step.service.clone());
     }
 
-    /// What has to be reported now: of each service of which nothing is under way, what its next step
-    /// waits for, if that is news.
+    /// The new reports: for each service without a running step, what its next step waits for, if
+    /// this has changed.
     pub(super) fn news(&mut self, plan: &Plan, states: &[State]) -> Vec<Event> {
         let mut events = Vec::new();
         for name in std::mem::take(&mut self.looked_at) {
             let Some(service) = self.services.get_mut(&name) else { continue };
-            // No step ever waits again.
+            // A step never waits again.
             service.passed += service.steps[service.passed..]
                 .iter()
                 .take_while(|&&id| states[id] != State::Waiting)
@@ -106,7 +106,7 @@ fn words(plan: &Plan, steps: &[StepId]) -> String {
     phrases.join(", ")
 }
 
-/// Who has to come how far.
+/// The object of a step, and the state that it has to reach.
 fn condition(step: &Step) -> (String, &'static str) {
     let service = |name: &str| step.service.clone().unwrap_or_else(|| name.to_owned());
     match &step.action {
@@ -152,10 +152,10 @@ pub(super) enum State {
     Waiting,
     Running,
     Done,
-    /// Its condition does not hold: nothing to do, and no obstacle.
+    /// Its condition does not hold: nothing to do, and other steps can go on.
     Skipped,
     Failed,
-    /// Cancelled, or behind a failed one.
+    /// Cancelled, or behind a failed step.
     NotDone,
 }
 
@@ -185,7 +185,7 @@ mod tests {
         plan
     }
 
-    /// A walk in which the steps get into other states.
+    /// An execution in which the steps change their states.
     struct StateWalk {
         plan: Plan,
         waits: Blockers,

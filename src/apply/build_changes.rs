@@ -1,5 +1,5 @@
-//! What of a build differs from what the image that is there was built from. `up` builds only what
-//! is missing: it says so.
+//! What has changed since an image was built. `up` builds only missing images, so it reports such
+//! changes.
 
 use chrono::DateTime;
 
@@ -13,17 +13,17 @@ use crate::model::names::label;
 use crate::model::plan::{Action, Plan};
 use crate::model::spec::{Build, Project};
 
-/// An image that was built from something else than is described now.
+/// An image whose description has changed since it was built.
 pub struct ChangedBuild {
-    /// In one spelling.
+    /// The canonical name.
     image: String,
     /// See [`changes`].
     changed: Vec<&'static str>,
     note: String,
 }
 
-/// Those of the builds of `services` whose images are there. What can't be read is the build's to
-/// say, once it is asked for.
+/// The changed builds of `services` whose images exist. If something can't be read, the build
+/// reports it when it is requested.
 pub async fn find<'a>(
     ctx: &VerbContext,
     project: &Project,
@@ -41,7 +41,7 @@ pub async fn find<'a>(
             secrets: &project.secrets,
         };
         let changed = changes(ctx, &building).await;
-        // Two services may build one image, each spelling its name in its own way.
+        // Two services may build one image and spell its name differently.
         let is_known = |there: &ChangedBuild| {
             there.image == canonical(&service.image) && there.changed == changed
         };
@@ -57,7 +57,7 @@ pub async fn find<'a>(
     found
 }
 
-/// Notes what is not built by the plan itself.
+/// Adds notes about the images that the plan doesn't build.
 pub fn note(found: &[ChangedBuild], plan: &mut Plan) {
     let is_built = |image: &str| {
         plan.steps.iter().any(|step| matches!(&step.action, Action::BuildImage { image: built, .. } if canonical(built) == image))
@@ -74,7 +74,7 @@ pub fn note(found: &[ChangedBuild], plan: &mut Plan) {
     }
 }
 
-/// What differs, in Compose's words; nothing where the image is not here or was not built by spc.
+/// The changes, in Compose's words; empty if the image doesn't exist or was not built by spc.
 async fn changes(ctx: &VerbContext, building: &ImageBuild<'_>) -> Vec<&'static str> {
     let Ok(Some(image)) = find_image(&*ctx.engine, building.image).await else {
         return Vec::new();
@@ -113,8 +113,8 @@ async fn changes(ctx: &VerbContext, building: &ImageBuild<'_>) -> Vec<&'static s
     changed
 }
 
-/// Whether the context is another than that with this digest. Its files are read only if one is
-/// newer than the image.
+/// Whether the context differs from the one with this digest. Reads the files only if one is newer
+/// than the image.
 async fn has_other_context(ctx: &VerbContext, build: &Build, digest: &str, created: i64) -> bool {
     match context::last_modified(&*ctx.host, &ctx.policy, build) {
         Ok(modified) if modified >= u64::try_from(created).unwrap_or(0) => {}

@@ -1,4 +1,4 @@
-//! Builds of a description's services: each image once, after those that it begins with.
+//! Builds images of a description's services: each image once, after its base images.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,14 @@ use crate::model::event::{Event, Sink};
 use crate::model::spec::{Build, Project};
 use crate::model::step::{ActionKind, Object, StepLabel};
 
-/// What is asked of builds beside what is described.
+/// Options of builds that are not in the description.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rebuild {
     pub no_cache: bool,
     pub pull: bool,
 }
 
-/// Builds the images of `services` and what they begin with; image and id of each.
+/// Builds the images of `services` and their base images. Returns image and id of each.
 pub async fn build_services(
     ctx: &VerbContext,
     project: &Project,
@@ -45,14 +45,13 @@ pub async fn build_services(
             secrets: &project.secrets,
         })
         .collect();
-    // All of them before the first one.
+    // Check all of them before the first build.
     for (service, building) in builders().zip(&buildings) {
         images::check(ctx, building).await.map_err(|failure| in_build(service, failure))?;
     }
     let mut ids: BTreeMap<usize, (String, String)> = BTreeMap::new();
     while ids.len() < order.len() {
-        // A build comes after those of its bases in the list: there is always one more that can
-        // begin.
+        // A build comes after its bases in the list, so there is always one that can start.
         let next = (0..order.len()).filter(|at| {
             !ids.contains_key(at) && order[*at].after.iter().all(|before| ids.contains_key(before))
         });
@@ -70,8 +69,8 @@ pub async fn build_services(
     Ok(ids.into_values().collect())
 }
 
-/// Reports a piece of work outside of a plan as its steps are; it is given what to tell where it
-/// stands.
+/// Reports work outside of a plan in the same way as the steps of a plan. The work gets a function
+/// to report its progress.
 pub async fn reported<T>(
     ctx: &VerbContext,
     service: &str,
@@ -88,7 +87,7 @@ pub async fn reported<T>(
     };
     let events = &*ctx.events;
     events.event(&Event::StepStarted { label: label.clone(), cause: None });
-    // An interrupt drops the work and is reported as well.
+    // An interrupt drops the work; that is reported too.
     let dropped = InterruptNotice { events, label: Some(label.clone()) };
     let result =
         work(&|standing| events.event(&Event::StepProgress { label: label.clone(), standing }))
@@ -101,7 +100,7 @@ pub async fn reported<T>(
     result
 }
 
-/// Tells that a piece of work was interrupted when it is dropped.
+/// Reports an interrupt when it is dropped.
 struct InterruptNotice<'a> {
     events: &'a dyn Sink,
     label: Option<StepLabel>,

@@ -1,4 +1,4 @@
-//! The engine's events, handed to whoever waits for a container.
+//! Distributes the engine's events to everyone who waits for a container.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use crate::engine::{Filters, label_filter};
 use crate::model::Failure;
 use crate::model::names::compose_label;
 
-/// One subscription for a project, shared by all waits. Subscribed before the first start, so that
-/// nothing is missed.
+/// One subscription for a project, shared by all waits. It begins before the first start, so that
+/// no event is missed.
 pub struct ContainerEvents {
     waiters: Mutex<BTreeMap<String, Vec<UnboundedSender<Signal>>>>,
     waited_for: Arc<AtomicUsize>,
-    /// Ids of containers that were ready and have to go on running.
+    /// Ids of containers that were ready and have to keep running.
     relied_on: Mutex<BTreeSet<String>>,
     deaths: (UnboundedSender<ContainerExit>, Mutex<Option<UnboundedReceiver<ContainerExit>>>),
     filters: Filters,
 }
 
-/// A container that was relied on ended.
+/// The exit of a container that has to keep running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerExit {
     pub container: String,
     pub exit_code: i64,
 }
 
-/// Counts as one that waits, until it is dropped.
+/// Counts as a waiter until it is dropped.
 pub struct WaiterGuard(Arc<AtomicUsize>);
 
 impl Drop for WaiterGuard {
@@ -51,7 +51,7 @@ impl ContainerEvents {
     pub fn new(project: &str) -> Self {
         let mut filters = label_filter(compose_label::PROJECT, project);
         filters.insert("type".into(), vec!["container".into()]);
-        // An exec makes three events; own probes would flood the stream.
+        // An exec causes three events. spc's own probes would flood the stream.
         filters.insert(
             "event".into(),
             ["start", "die", "oom", "destroy", "health_status"].map(str::to_owned).to_vec(),
@@ -67,28 +67,29 @@ impl ContainerEvents {
         }
     }
 
-    /// The container got ready: from now on its end is reported.
+    /// The container is ready: from now on its exit is reported.
     pub fn rely_on(&self, container: &str) {
         self.relied_on.lock().insert(container.to_owned());
     }
 
-    /// The container is about to be stopped, restarted or removed: its end is wanted.
+    /// The container is about to be stopped, restarted or removed, so it may end.
     pub fn let_end(&self, container: &str) {
         self.relied_on.lock().remove(container);
     }
 
-    /// The ends of containers that were relied on; given out once.
+    /// The exits of containers that have to keep running. Can be taken only once.
     pub fn deaths(&self) -> UnboundedReceiver<ContainerExit> {
         let deaths = self.deaths.1.lock().take();
         deaths.unwrap_or_else(|| unbounded().1)
     }
 
-    /// How many containers are waited for at the moment.
+    /// The number of current waiters.
     pub fn waited_for(&self) -> usize {
         self.waited_for.load(Ordering::Relaxed)
     }
 
-    /// The signals of one container from now on, to who is counted meanwhile.
+    /// The signals of one container from now on. The caller counts as a waiter while it holds the
+    /// guard.
     pub fn listen(&self, container: &str) -> (WaiterGuard, UnboundedReceiver<Signal>) {
         let (sender, receiver) = unbounded();
         self.waiters.lock().entry(container.to_owned()).or_default().push(sender);
@@ -96,7 +97,7 @@ impl ContainerEvents {
         (WaiterGuard(self.waited_for.clone()), receiver)
     }
 
-    /// Subscribes; in force once the future is ready.
+    /// Subscribes. The subscription is active once the future is ready.
     pub async fn subscribe(&self, ctx: &VerbContext) -> Result<Events, Failure> {
         ctx.engine
             .events(&self.filters, None)
@@ -104,8 +105,8 @@ impl ContainerEvents {
             .map_err(|error| of_engine(error, "listen to the engine's events"))
     }
 
-    /// Hands events on for ever. When the stream ends (the engine restarted), has everybody look,
-    /// subscribes again and has everybody look again.
+    /// Distributes events for ever. When the stream ends (the engine restarted), it tells all
+    /// waiters to look, subscribes again, and tells them to look again.
     pub async fn dispatch(&self, ctx: &VerbContext, mut events: Events) {
         loop {
             while let Some(Ok(message)) = events.next().await {
@@ -113,7 +114,7 @@ impl ContainerEvents {
                     self.tell(&container, &what);
                 }
             }
-            // Who waits finds out whether the engine is still there.
+            // The waiters find out whether the engine still answers.
             self.notify_all(&Signal::Look);
             let mut pause = Duration::from_millis(100);
             events = loop {
@@ -138,7 +139,7 @@ impl ContainerEvents {
         if let Signal::Died { exit_code } = signal
             && self.relied_on.lock().contains(container)
         {
-            // Nobody walks a plan any more: nobody has to know.
+            // If no plan is executed any more, nobody needs to know.
             let _ = self.deaths.0.unbounded_send(ContainerExit {
                 container: container.to_owned(),
                 exit_code: *exit_code,

@@ -1,6 +1,6 @@
-//! What happens to a container that is waited for.
+//! Events of a container that something waits for.
 
-/// What happened to a container.
+/// An event of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
     Started,
@@ -11,6 +11,6 @@ pub enum Signal {
     },
     OutOfMemory,
     Removed,
-    /// Events may have been missed: look again.
+    /// Events may have been missed, so look again.
     Look,
 }

@@ -1,8 +1,8 @@
-//! The build context: what of a folder an image is built from, its digest, and the tar stream the
-//! engine is sent.
+//! The build context: the files of a folder that an image is built from, their digest, and the tar
+//! stream for the engine.
 //!
 //! The folder is read twice, so that a large one is never in memory: once by [`collect`], for the
-//! digest that says whether anything has to be built, and once more while it is sent.
+//! digest that decides whether a build is needed, and again while it is sent.
 
 mod archive;
 mod bases;
@@ -31,59 +31,59 @@ use entry::{Content, Entry, of_host};
 
 const IGNORE_FILE: &str = ".dockerignore";
 
-/// Permission bits, with setuid, setgid and sticky: what Docker sends of a mode.
+/// Permission bits, with setuid, setgid and sticky: the part of a mode that Docker sends.
 const MODE_BITS: u32 = 0o7777;
 
-/// What a build is sent. Holds names and sizes, not content.
+/// The content of a build context: names and sizes, not data.
 #[derive(Debug)]
 pub struct BuildContext {
-    /// Hexadecimal SHA-256 over path, kind, mode, link target and content of all that is sent;
-    /// times don't count.
+    /// Hexadecimal SHA-256 over path, kind, mode, link target and data of everything that is sent.
+    /// Times don't count.
     pub digest: String,
-    /// Files sent; folders and symlinks don't count.
+    /// The number of files, without folders and symlinks.
     pub files: usize,
-    /// Content of those files.
+    /// The size of these files.
     pub bytes: u64,
     /// What the Dockerfile says.
     pub instructions: Instructions,
-    /// What can't be sent and was left out, a sentence each.
+    /// A sentence for each entry that can't be sent and was skipped.
     pub notes: Vec<String>,
     folder: CheckedPath,
     entries: Arc<[Entry]>,
 }
 
-/// What a build takes from elsewhere, as its Dockerfile says.
+/// What a build takes from outside its context, according to its Dockerfile.
 #[derive(Debug)]
 pub struct Instructions {
-    /// Path of the Dockerfile inside the context, symlinks followed, as spc sends it to the
-    /// engine.
+    /// The path of the Dockerfile inside the context, with symlinks resolved, as spc sends it to
+    /// the engine.
     pub dockerfile: String,
-    /// What the Dockerfile lets the engine download: what can be read out of it, then what a
+    /// What the Dockerfile makes the engine download: first what it clearly says, then what some
     /// builder could read in it.
     pub downloads: Vec<Download>,
-    /// The images that are to read the Dockerfile in the builder's place.
+    /// The images that read the Dockerfile instead of the builder.
     pub frontends: Vec<String>,
-    /// The images that a builder could begin with, as they are written.
+    /// The images that some builder could begin with, as written.
     pub possible_bases: BTreeSet<String>,
-    /// The images that the Dockerfile begins with and copies from; nothing where that can't be
-    /// read out of it.
+    /// The images that the Dockerfile begins with and copies from; `None` if they can't be
+    /// determined.
     pub bases: Option<BTreeSet<String>>,
 }
 
 impl BuildContext {
-    /// The context as an uncompressed tar. Files are read as they are sent; one that has another
-    /// size by then ends the stream with an error that names it.
+    /// The context as an uncompressed tar. Files are read while they are sent. If a file has
+    /// another size by then, the stream ends with an error that names it.
     pub fn stream(&self, host: &Arc<dyn Host>) -> BoxStream<'static, std::io::Result<Bytes>> {
         archive::stream(host.clone(), self.folder.clone(), self.entries.clone())
     }
 }
 
-/// Finds what `build` sends: all of the context folder but what `<Dockerfile>.dockerignore`, or
-/// else `.dockerignore`, leaves out. That file and the Dockerfile are always sent, and spc's own
-/// records never: they change with every run.
+/// Finds the entries that `build` sends: everything in the context folder except what
+/// `<Dockerfile>.dockerignore`, or else `.dockerignore`, excludes. That file and the Dockerfile are
+/// always sent. spc's own records are never sent, because they change with every run.
 ///
 /// Fails with [`Kind::Usage`] if the folder or the Dockerfile is missing, or the description or a
-/// line of `.dockerignore` is wrong, and [`Kind::Build`] if something can't be read.
+/// line of `.dockerignore` is wrong. Fails with [`Kind::Build`] if something can't be read.
 pub async fn collect(
     host: &dyn Host,
     policy: &Policy,
@@ -105,8 +105,7 @@ pub async fn collect(
     })
 }
 
-/// When something of what would be sent was changed last, or the folder that holds it: seconds
-/// since 1970.
+/// The last change of an entry that would be sent, or of its folder: seconds since 1970.
 pub fn last_modified(host: &dyn Host, policy: &Policy, build: &Build) -> Result<u64, Failure> {
     let OpenContext { folder, own, ignore, .. } = open(host, policy, build)?;
     let found = walk(host, &folder, &own, &ignore, &mut Vec::new())?;
@@ -114,24 +113,25 @@ pub fn last_modified(host: &dyn Host, policy: &Policy, build: &Build) -> Result<
     Ok(found.iter().map(|entry| entry.modified).chain(u64::try_from(top)).max().unwrap_or(0))
 }
 
-/// What of a build can be wrong without a look at each file: the folder, the Dockerfile, what is
-/// ignored.
+/// Checks the parts of a build that don't need every file: the folder, the Dockerfile, the ignore
+/// file.
 pub fn check(host: &dyn Host, policy: &Policy, build: &Build) -> Result<Instructions, Failure> {
     open(host, policy, build).map(|opened| opened.instructions)
 }
 
-/// A context that is there, before its files are looked at.
+/// An existing context, before its files are read.
 struct OpenContext {
     folder: CheckedPath,
     own: Records,
     ignore: Dockerignore,
-    /// The Dockerfile's.
+    /// The content of the Dockerfile.
     content: Bytes,
     instructions: Instructions,
 }
 
 fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<OpenContext, Failure> {
-    // Checked here, not only where it was described: what is checked is what is read and sent.
+    // Checked here and not only in the description, so that exactly the checked folder is read and
+    // sent.
     let folder = policy.read_path(&build.context, &|path| resolve(host, path))?;
     require_folder(host, &folder)?;
     let dockerfile = dockerfile::find(host, &folder, build)?;
@@ -166,7 +166,7 @@ fn open(host: &dyn Host, policy: &Policy, build: &Build) -> Result<OpenContext, 
     Ok(OpenContext { folder, own, ignore, content, instructions })
 }
 
-/// Sends the Dockerfile as it was checked.
+/// Sends the Dockerfile with the checked content.
 fn keep_checked(found: &mut [Entry], path: &str, content: &Bytes) -> Result<(), Failure> {
     let entry = found
         .iter_mut()
@@ -183,14 +183,14 @@ fn keep_checked(found: &mut [Entry], path: &str, content: &Bytes) -> Result<(), 
     Ok(())
 }
 
-/// What spc keeps between runs, of this project and of others.
+/// spc's own records, of this project and of others.
 struct Records {
-    /// Where those of this project are; nothing where that is refused.
+    /// The records of this project; `None` if the policy rejects their folder.
     folder: Option<CheckedPath>,
 }
 
 impl Records {
-    /// Whether `path` in the context `folder` is one of them or in one.
+    /// Whether `path` in the context `folder` is one of the records, or inside one.
     fn holds(&self, folder: &CheckedPath, path: &str) -> bool {
         let whole = folder.join(path);
         let is_own =
@@ -232,8 +232,7 @@ fn read_ignore_file(
 ) -> Result<Dockerignore, Failure> {
     let mut ignore = Dockerignore::default();
     for name in [format!("{}{IGNORE_FILE}", dockerfile.asked), IGNORE_FILE.to_owned()] {
-        // It may be a symlink that somebody wants there; it leads no further than what scripts may
-        // read.
+        // It may be a symlink on purpose. It leads only to files that scripts may read.
         let file = policy
             .own_path(folder.join(&name).as_path(), OwnAccess::Read, &|path| resolve(host, path))?;
         match host.read_source(&file) {
@@ -250,16 +249,16 @@ fn read_ignore_file(
     Ok(ignore)
 }
 
-/// A folder being read.
+/// A folder during the walk.
 struct Level {
     path: String,
     judgement: IgnoreDecision,
     names: std::vec::IntoIter<FolderEntry>,
-    /// The folder itself, if it is ignored: sent once something below it is.
+    /// The folder itself, if it is ignored: it is sent once something below it is sent.
     held: Option<Entry>,
 }
 
-/// What is to be sent, folders before what is in them, in the order of names.
+/// The entries to send, each folder before its content, sorted by name.
 fn walk(
     host: &dyn Host,
     folder: &CheckedPath,
@@ -308,8 +307,7 @@ fn walk(
     Ok(found)
 }
 
-/// What is at `path`; nothing, and a note, if it is of a kind that can't be sent or has
-/// disappeared.
+/// The entry at `path`. `None`, with a note, if its kind can't be sent or it has disappeared.
 fn inspect(
     host: &dyn Host,
     folder: &CheckedPath,
@@ -335,7 +333,7 @@ fn inspect(
             ));
             Ok(None)
         }
-        // The listing had to replace what is not UTF-8, and a name so changed is found no more.
+        // The listing replaced bytes that are not UTF-8, so this name can't be found.
         Err(error)
             if error.kind == HostErrorKind::NotFound
                 && path.contains(char::REPLACEMENT_CHARACTER) =>
@@ -365,8 +363,8 @@ fn list(
     }
 }
 
-/// Folders change while they are read: what has disappeared since it was listed is not part of the
-/// context. All else is a failure.
+/// Folders may change while they are read. An entry that has disappeared since the listing is not
+/// part of the context. Everything else is a failure.
 fn gone_or_unreadable(error: HostError, path: &str) -> Result<(), Failure> {
     match error.kind {
         HostErrorKind::NotFound => Ok(()),
@@ -383,7 +381,7 @@ fn unreadable(message: String, path: &str) -> Failure {
         .field("path", path)
 }
 
-/// The entries that were still there to be read, and what they amount to.
+/// The entries that still existed when they were read, and their totals.
 #[derive(Default)]
 struct ContextContent {
     digest: String,
@@ -400,12 +398,13 @@ async fn read_all(
 ) -> Result<ContextContent, Failure> {
     let mut read = ContextContent::default();
     let mut digest = Sha256::new();
-    // Every part has a fixed length or its length before it, so that no two contexts read the same.
+    // Every part has a fixed length or is preceded by its length, so no two contexts have the same
+    // input.
     digest.update(b"spc build context 1\n");
     for mut entry in found {
         let (kind, mode, content) = match &mut entry.content {
             Content::Folder => (b'd', entry.mode, Vec::new()),
-            // A symlink's own mode means nothing, and differs between systems.
+            // The mode of a symlink has no meaning and differs between systems.
             Content::Symlink(target) => (b'l', 0, target.as_os_str().as_encoded_bytes().to_vec()),
             Content::File { len } => {
                 let Some((bytes, hash)) = read_file(host, folder, &entry.path).await? else {
@@ -434,7 +433,7 @@ async fn read_all(
     Ok(read)
 }
 
-/// Length and SHA-256 of a file; nothing if it has disappeared.
+/// Length and SHA-256 of a file; `None` if it has disappeared.
 async fn read_file(
     host: &dyn Host,
     folder: &CheckedPath,

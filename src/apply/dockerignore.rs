@@ -1,10 +1,10 @@
-//! `.dockerignore`: which paths of a build context are not sent, by the rules of Docker's own
+//! `.dockerignore`: the paths of a build context that are not sent, by the rules of Docker's own
 //! clients.
 //!
-//! A line is a pattern of Go's `filepath.Match` (`*`, `?`, `[a-c]`, `\` before a character taken
-//! literally) over the whole path from the context's root, with two additions: `**` for any number
-//! of folders, and `!` in front for an exception. What matches a folder matches all below it, and
-//! the last line that matches decides.
+//! A line is a pattern of Go's `filepath.Match` (`*`, `?`, `[a-c]`, `\` before a literal character)
+//! for the whole path from the context's root, with two additions: `**` for any number of folders,
+//! and `!` at the beginning for an exception. A pattern that matches a folder matches everything
+//! below it. The last matching line decides.
 
 use std::iter::Peekable;
 use std::rc::Rc;
@@ -22,12 +22,12 @@ pub struct Dockerignore {
 
 #[derive(Debug)]
 struct Line {
-    /// `!`: sent after all.
+    /// `!`: sent although an earlier line matches.
     exception: bool,
     pattern: Pattern,
-    /// The pattern up to its first special character: what every path it matches begins with.
+    /// The pattern up to its first special character: every matching path begins with it.
     head: String,
-    /// How many names a matching path has; nothing where a part of the pattern matches `/` too.
+    /// The number of names in a matching path; `None` if a part of the pattern also matches `/`.
     names: Option<usize>,
 }
 
@@ -38,16 +38,17 @@ enum Pattern {
     Regex(Regex),
 }
 
-/// What is known of a path: whether it is ignored, and by which lines, which its children need.
+/// The decision for a path: whether it is ignored, and the lines that matched, which its children
+/// need.
 #[derive(Debug, Clone, Default)]
 pub struct IgnoreDecision {
     pub ignored: bool,
-    /// Per line, whether it matched; empty for the root of the context.
+    /// For each line, whether it matched; empty for the root of the context.
     matched: Rc<[bool]>,
 }
 
 impl Dockerignore {
-    /// Reads the content of the file called `name`.
+    /// Parses the content of the file `name`.
     pub fn parse(name: &str, content: &[u8]) -> Result<Self, Failure> {
         let content =
             String::from_utf8_lossy(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content));
@@ -72,7 +73,7 @@ impl Dockerignore {
         Ok(Self { lines })
     }
 
-    /// Sends `path` whatever the lines say.
+    /// Always sends `path`.
     pub(super) fn always_send(&mut self, path: &str) {
         self.lines.push(Line {
             exception: true,
@@ -82,16 +83,16 @@ impl Dockerignore {
         });
     }
 
-    /// Judges `path`, relative to the context and with `/` between its names, whose folder was
-    /// judged `folder`.
+    /// Decides about `path`, which is relative to the context, with `/` between its names. `folder`
+    /// is the decision about its folder.
     pub fn judge(&self, path: &str, folder: &IgnoreDecision) -> IgnoreDecision {
         let mut ignored = false;
         let mut matched = vec![false; self.lines.len()];
         for (index, line) in self.lines.iter().enumerate() {
             let of_folder = folder.matched.get(index).copied().unwrap_or(false);
-            // Docker asks a line only where its answer counts: an exception of what is ignored, a
-            // pattern of what isn't yet. A line not asked for a folder is not inherited
-            // by its children, so the shortcut shows and is kept.
+            // Docker evaluates a line only if its result matters: an exception for an ignored path,
+            // a pattern for one that is not ignored. The children of a folder don't inherit a line
+            // that was not evaluated. This shortcut is visible, so spc does the same.
             matched[index] = of_folder || (line.exception == ignored && line.pattern.matches(path));
             if matched[index] {
                 ignored = !line.exception;
@@ -120,8 +121,8 @@ impl Line {
         if pattern.is_empty() {
             return Err(NO_PATTERN);
         }
-        // Docker reads a file into lines and then lines into patterns, and cleans both times: `/!a`
-        // is an exception, `!/` is none.
+        // Docker first splits a file into lines, then parses the lines, and cleans both times:
+        // `/!a` is an exception, `!/` is no pattern.
         let line = clean(&format!("{mark}{}", clean(pattern).trim()));
         let (exception, pattern) =
             line.strip_prefix('!').map_or((false, line.as_str()), |pattern| (true, pattern));
@@ -154,8 +155,8 @@ fn count_names(path: &str) -> usize {
     path.split('/').count()
 }
 
-/// The shortest equal path, as Go's `filepath.Clean` has it, and then without the `/` in front:
-/// lines are relative to the context.
+/// The shortest equal path, by the rules of Go's `filepath.Clean`, and without a leading `/`: lines
+/// are relative to the context.
 fn clean(pattern: &str) -> String {
     let rooted = pattern.starts_with('/');
     let mut names: Vec<&str> = Vec::new();
@@ -176,11 +177,11 @@ fn clean(pattern: &str) -> String {
     }
 }
 
-/// The pattern as a regular expression, or why it is none.
+/// Translates the pattern to a regular expression, or returns why it is invalid.
 ///
-/// What is accepted and what it means is Docker's, with this exception: where Docker's translation
-/// loses Go's documented meaning (`^` at the start, an escaped letter, `*` or `?` inside a class),
-/// that meaning is taken.
+/// Accepted patterns and their meaning are Docker's, with one exception: if Docker's translation
+/// loses a meaning that Go documents (`^` at the start, an escaped letter, `*` or `?` inside a
+/// class), spc uses Go's meaning.
 fn translate(pattern: &str) -> Result<Regex, &'static str> {
     let mut regex = String::from("(?s)^");
     let mut rest = pattern.chars().peekable();
@@ -188,15 +189,15 @@ fn translate(pattern: &str) -> Result<Regex, &'static str> {
         && !suffix.starts_with('/')
         && !suffix.contains(['*', '?', '[', ']', '\\'])
     {
-        // `**name` is any path that ends so, `**na*e` isn't: Docker's shortcut for plain suffixes
-        // shows here.
+        // `**name` matches any path with this end, but `**na*e` doesn't: this is the effect of
+        // Docker's shortcut for plain suffixes.
         regex.push_str(".*");
         rest.nth(1);
     }
     while let Some(character) = rest.next() {
         match character {
             '*' if rest.next_if_eq(&'*').is_some() => {
-                // `**/` may also match nothing, `/` included.
+                // `**/` may also match nothing, not even `/`.
                 rest.next_if_eq(&'/');
                 regex.push_str(if rest.peek().is_some() { "(.*/)?" } else { ".*" });
             }
@@ -211,7 +212,7 @@ fn translate(pattern: &str) -> Result<Regex, &'static str> {
     Regex::new(&regex).map_err(|_| "it is too long")
 }
 
-/// The rest of a character class, whose `[` was read.
+/// The rest of a character class after `[`.
 fn class(rest: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<(), &'static str> {
     regex.push('[');
     if rest.next_if_eq(&'^').is_some() {
@@ -235,7 +236,7 @@ fn class(rest: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<(), &'sta
     }
 }
 
-/// A character of a class. A class is never empty, so the `]` that ends it isn't met here.
+/// A character of a class. A class is never empty, so this is not the `]` that ends it.
 fn class_member(rest: &mut Peekable<Chars<'_>>) -> Result<char, &'static str> {
     const UNFINISHED: &str = "a \"[\" is not closed";
     match rest.next().ok_or(UNFINISHED)? {
@@ -245,7 +246,7 @@ fn class_member(rest: &mut Peekable<Chars<'_>>) -> Result<char, &'static str> {
     }
 }
 
-/// By its number, which needs no escape inside or outside a class.
+/// Writes the character by its number, which needs no escape inside or outside a class.
 fn push_literal(regex: &mut String, character: char) {
     regex.push_str(&format!("\\x{{{:X}}}", u32::from(character)));
 }
@@ -256,7 +257,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether `path` is ignored, its folders judged first as a walk does.
+    /// Whether `path` is ignored. Decides about its folders first, as a walk does.
     fn ignored(ignore: &Dockerignore, path: &str) -> bool {
         let mut judgement = IgnoreDecision::default();
         for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
@@ -330,7 +331,7 @@ mod tests {
         assert!(sent("src/main.py"));
         assert!(!sent("src/x.log"));
         assert!(sent("src/keep.log"));
-        // An exception before the pattern is of no use.
+        // An exception before the pattern has no effect.
         assert!(ignored(&read("!a\n*"), "a"));
         assert!(!ignored(&read("a\n!a/b"), "a/b/c"));
         assert!(ignored(&read("a\n!a/b"), "a/c"));
@@ -346,7 +347,7 @@ mod tests {
         assert!(ignored(&ignore, "c.txt"));
         assert!(!ignored(&ignore, "b.txt"));
         assert!(!ignored(&ignore, "# comment"));
-        // Only the first column begins a comment.
+        // A comment begins only in the first column.
         assert!(ignored(&ignore, "# c"));
     }
 

@@ -1,5 +1,5 @@
-//! Ends a command in a container that spc gives up: what the engine can't do, a command in the same
-//! container does.
+//! Ends a cancelled command in a container. The engine can't do this, so another command in the
+//! same container does.
 
 use std::time::Duration;
 
@@ -11,32 +11,32 @@ use crate::engine::exec_end::{ExecEndError, StartedCommand, send};
 use crate::engine::exec_processes::EndSignal;
 use crate::model::event::Level;
 
-/// What became of it.
+/// The result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExecEndOutcome {
     Ended,
-    /// It goes on in its container, and why.
+    /// The command keeps running in its container, for this reason.
     GoesOn(String),
 }
 
-/// How long it may take to end when it is asked to.
+/// The time that a command gets to end after TERM.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long its end may take to be known once it was killed: as long as somebody has its output
-/// open, the engine waits 2 s.
+/// The time until a killed command is known to have ended. While its output is open, the engine
+/// waits 2 s.
 const KILLED: Duration = Duration::from_secs(3);
-/// How long all of it may take.
+/// The limit for everything together.
 const LIMIT: Duration = Duration::from_secs(10);
-/// Between two looks at whether it has ended.
+/// The pause between two checks whether it has ended.
 const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LAST_LOOK: Duration = Duration::from_millis(200);
-/// How long a process may take to be there once the engine has answered, and how often it is looked
-/// for.
+/// The time that a process may need to appear after the engine has answered, and the pause between
+/// two searches for it.
 const STARTS: Duration = Duration::from_millis(100);
 const LOOKS: usize = 5;
-/// After this time the user sees what spc waits for.
+/// After this time spc reports what it waits for.
 const TOLD_AFTER: Duration = Duration::from_millis(500);
 
-/// Ends the processes of a command; at most 10 s, whatever the engine does.
+/// Ends the processes of a command. Takes at most 10 s, whatever the engine does.
 pub async fn end(ctx: &VerbContext, started: &StartedCommand) -> ExecEndOutcome {
     let attempt = async {
         ctx.host.sleep(TOLD_AFTER).await;
@@ -63,7 +63,7 @@ async fn end_processes(
         if found > 0 || has_ended(ctx, started, Duration::ZERO).await? {
             break;
         }
-        // The engine answers before the process is there.
+        // The engine answers before the process exists.
         ctx.host.sleep(STARTS).await;
     }
     if started.id.is_none() {
@@ -86,13 +86,13 @@ async fn end_processes(
     Ok(ExecEndOutcome::GoesOn(why.to_owned()))
 }
 
-/// What it means for a command that it can't be ended.
+/// The result if the command can't be ended.
 fn goes_on(why: ExecEndError) -> ExecEndOutcome {
     match why {
         ExecEndError::NoShell => {
             ExecEndOutcome::GoesOn("the container has no /bin/sh that could end it".to_owned())
         }
-        // The container was removed, or has ended, and everything in it.
+        // The container was removed or has ended, with everything in it.
         ExecEndError::Engine(error)
             if error.is_not_found()
                 || error.is_conflict() && error.message.contains("is not running") =>
@@ -103,7 +103,7 @@ fn goes_on(why: ExecEndError) -> ExecEndOutcome {
     }
 }
 
-/// Whether the command has ended, or does so within `patience`.
+/// Whether the command has ended, or ends within `patience`.
 async fn has_ended(
     ctx: &VerbContext,
     started: &StartedCommand,
@@ -114,7 +114,7 @@ async fn has_ended(
     loop {
         let is_running = match &started.id {
             Some(id) => ctx.engine.exec_inspect(id).await?.running,
-            // Nothing tells.
+            // Unknown.
             None => false,
         };
         let waited = ctx.host.monotonic().saturating_sub(begun);

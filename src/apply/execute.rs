@@ -1,4 +1,4 @@
-//! Walks a plan: each step as soon as those it waits for are done. Decides nothing of its own.
+//! Executes a plan: each step as soon as the steps that it waits for are done. Makes no decisions.
 
 mod roll_back;
 
@@ -26,14 +26,14 @@ use crate::model::{Failure, Kind};
 
 /// The next step after an interrupt.
 pub const GOES_ON: &str = "run it again: it goes on from here";
-/// The title of the steps that were done before an interrupt.
+/// The title of the list of steps that were done before an interrupt.
 pub const DONE: &str = "done";
 impl Execution<'_> {
-    /// Walks the plan to its end, or to where it can't go on; what was begun and can't be finished
-    /// is rolled back.
+    /// Executes the plan to its end, or as far as possible. Rolls back what was begun and can't be
+    /// finished.
     pub async fn run(&self) -> (ExecutionReport, Result<(), Failure>) {
         let container_events = ContainerEvents::new(&self.plan.project);
-        // Subscribed before the first start: nothing is missed.
+        // Subscribed before the first start, so that no event is missed.
         let waits = self.plan.steps.iter().any(|step| matches!(step.action, Action::Wait { .. }));
         let events = if waits || !self.kept.is_empty() {
             match container_events.subscribe(self.ctx).await {
@@ -80,28 +80,28 @@ struct PlanExecutor<'a> {
     container_events: &'a ContainerEvents,
     run_state: RunState,
     states: Vec<State>,
-    /// Step → those that come after it.
+    /// Step → the steps that wait for it.
     dependents: Vec<Vec<StepId>>,
-    /// Of how many before it each step does not know yet how they end.
+    /// For each step, the number of steps before it whose result is still open.
     unsettled: Vec<usize>,
-    /// The steps to look at: none before them is unsettled, or one ended badly.
+    /// The steps to look at: no open step is left before them, or one of those failed.
     due: BTreeSet<StepId>,
-    /// Steps that were begun, however they ended.
+    /// Steps that were started, whatever their result.
     begun: BTreeSet<StepId>,
     begun_groups: BTreeSet<GroupId>,
-    /// Groups that had a way back when a container of theirs ended that was ready already.
+    /// Groups that could still be rolled back when one of their ready containers ended.
     broken_groups: BTreeSet<GroupId>,
-    /// Groups that went back.
+    /// Groups that were rolled back.
     rolled_back: BTreeSet<GroupId>,
-    /// What was said of those.
+    /// The reports about these rollbacks.
     went_back: Vec<String>,
     failures: Vec<Failure>,
     interrupted: bool,
-    /// How often containers ended that were ready, by their ids.
+    /// By container id, how often the container ended after it was ready.
     deaths: BTreeMap<String, u32>,
-    /// What each service was last said to wait for.
+    /// The last report about what each service waits for.
     waits: Blockers,
-    /// Ends long steps outside begun groups at the first failure.
+    /// Cancels long steps outside of started groups at the first failure.
     stop: CancellationToken,
 }
 
@@ -215,7 +215,7 @@ impl<'a> PlanExecutor<'a> {
 
     fn failed(&mut self, id: StepId, failure: Failure) {
         if failure.kind == Kind::Interrupted {
-            // It was cancelled: by Ctrl-C, or because another step failed.
+            // It was cancelled by Ctrl-C, or because another step failed.
             self.enter(id, State::NotDone);
             self.interrupted |= self.execution.ctx.cancel.is_cancelled();
             return;
@@ -232,8 +232,8 @@ impl<'a> PlanExecutor<'a> {
         self.stop.cancel();
     }
 
-    /// A container that was ready has ended: what comes of it, and the step that waited for it;
-    /// none of one that the plan leaves alone.
+    /// Handles the exit of a container that was ready. Finds the step that waited for it; `None` if
+    /// the plan doesn't change this container.
     fn look_at(
         &mut self,
         death: ContainerExit,
@@ -263,7 +263,7 @@ impl<'a> PlanExecutor<'a> {
             };
             let result = futures::select_biased! {
                 result = Box::pin(readiness::ended(execution.ctx, container_events, &waiting, death.exit_code, times)).fuse() => result,
-                // Something else has failed, or the run is interrupted: that is what there is to tell.
+                // Another step failed, or the run was interrupted: that is reported instead.
                 () = stop.cancelled().fuse() => Ok(()),
             };
             (waited, result)
@@ -271,8 +271,8 @@ impl<'a> PlanExecutor<'a> {
         .boxed()
     }
 
-    /// What was ready is no longer: as good as if the step had failed that waited for it, but that
-    /// is done.
+    /// A ready container has ended. This counts as a failure of the step that waited for it,
+    /// although this step is done.
     fn broke(&mut self, id: Option<StepId>, failure: Failure, run_state: &RunState) {
         if let Some(id) = id.filter(|&id| self.execution.plan.tolerates(id)) {
             if let Action::Wait { container, .. } = &self.execution.plan.steps[id].action {
@@ -291,7 +291,8 @@ impl<'a> PlanExecutor<'a> {
                 .group
                 .filter(|group| plan.rollbacks.get(group).is_some_and(|back| !self.is_past(back)));
             if let Some(group) = group {
-                // Others of the group are not ready yet, so all of it goes back.
+                // Other containers of the group are not ready yet, so the whole group is rolled
+                // back.
                 self.states[id] = State::Failed;
                 self.broken_groups.insert(group);
             }
@@ -300,7 +301,8 @@ impl<'a> PlanExecutor<'a> {
         self.stop.cancel();
     }
 
-    /// A step is in another state now; those after it are looked at, if that decides on them.
+    /// Changes the state of a step. If this decides about the steps after it, they are looked at
+    /// next.
     fn enter(&mut self, id: StepId, state: State) {
         let steps = &self.execution.plan.steps;
         self.waits.entered(&steps[id], self.states[id], state);
@@ -321,7 +323,7 @@ impl<'a> PlanExecutor<'a> {
         }
     }
 
-    /// The steps that may begin since this was asked last, with those behind a failure given up.
+    /// The steps that can start now, since the last call. Gives up the steps behind a failure.
     fn ready_steps(&mut self, run_state: &RunState) -> Vec<StepId> {
         let plan = self.execution.plan;
         let mut ready = Vec::new();
@@ -347,7 +349,8 @@ impl<'a> PlanExecutor<'a> {
         ready
     }
 
-    /// After a failure only what was begun goes on; after an interrupt only what has no way back.
+    /// After a failure only groups that were begun continue; after an interrupt only those that
+    /// can't be rolled back.
     fn may_begin(&self, step: &Step) -> bool {
         let no_way_back = |group: &GroupId| {
             self.execution.plan.rollbacks.get(group).is_some_and(|back| self.is_past(back))
@@ -403,7 +406,7 @@ fn holds(step: &Step, run_state: &RunState) -> bool {
     })
 }
 
-/// Does one step and reports on it. Long ones end when `stop` is cancelled; short ones are
+/// Executes one step and reports it. Long steps end when `stop` is cancelled; short steps are
 /// finished.
 async fn one_step(
     execution: &Execution<'_>,

@@ -1,4 +1,4 @@
-//! A plan and what it is walked with, and what is found on the way.
+//! A plan with everything needed to execute it, and the report of the execution.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,44 +10,45 @@ use crate::model::plan::Plan;
 use crate::model::spec::Project;
 use crate::model::storage::Storages;
 
-/// A plan and what it is walked with.
+/// A plan with everything needed to execute it.
 pub struct Execution<'a> {
     pub ctx: &'a VerbContext,
-    /// What containers are made of; none for verbs that make nothing.
+    /// The description of new containers; `None` for verbs that create nothing.
     pub project: Option<&'a Project>,
     pub plan: &'a Plan,
     /// Verified before every change.
     pub lock: Option<&'a Lock>,
     /// Service → `<key id>:<fingerprint>` of its secrets.
     pub fingerprints: &'a BTreeMap<String, String>,
-    /// How long a container may take to get ready; by its check's own figures if not given.
+    /// The time that a container may need to become ready; by default, the limits of its health
+    /// check.
     pub deadline: Option<Duration>,
     /// Replaced containers get new anonymous volumes.
     pub renew_anonymous_volumes: bool,
-    /// Service → how long its containers took to get ready before.
+    /// Service → the time that its containers needed to become ready before.
     pub startup_histories: BTreeMap<String, StartupHistory>,
-    /// Where volumes and folders are kept.
+    /// The locations of volumes and folders.
     pub storages: &'a Storages,
-    /// Containers that the plan leaves alone and that have to run on.
+    /// Containers that the plan doesn't change and that have to keep running.
     pub kept: &'a [UnchangedContainer],
 }
 
-/// What was found on the way, also when it failed.
+/// The findings of an execution, also if it failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExecutionReport {
-    /// Container id → its start, where spc's own probe passed before the engine's.
+    /// Container id → its start, if spc's own probe passed before the engine's.
     pub passes: BTreeMap<String, String>,
-    /// Container id → time from the begin of its start until it was ready.
+    /// Container id → time from the beginning of its start until it was ready.
     pub ready: BTreeMap<String, Duration>,
-    /// Service → how long a container of it took that was started.
+    /// Service → the time that one of its containers needed.
     pub startup_histories: BTreeMap<String, StartupHistory>,
     /// Ids of containers that were stopped and not removed.
     pub stopped: Vec<String>,
-    /// Steps that changed something.
+    /// The number of steps that changed something.
     pub changes: usize,
 }
 
-/// A container that was ready when the plan was made, and that no step is about.
+/// A container that was ready when the plan was made, and that no step changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnchangedContainer {
     pub id: String,

@@ -1,19 +1,19 @@
-//! What the engine answered, in the user's words.
+//! Turns errors of the engine into failures in the words of users.
 
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
 
-/// The next step where the engine's disk is full.
+/// The next step if the engine's disk is full.
 pub const FREE_SPACE: &str = "free some space: `docker system df` says what takes it";
 
-/// The next step where a crash of the engine keeps a container from starting.
+/// The next step if a crash of the engine prevents a container from starting.
 const LEFT_OVER: &str = "a crash of the engine left something of the container's last run: remove it with `docker rm --force` (volumes stay) \
                          and bring it up again, or restart the Docker Engine";
 
-/// Why no engine could be connected to: such an error describes itself.
+/// The failure if no engine could be connected to. Such an error describes itself.
 pub fn of_connecting(error: EngineError) -> Failure {
-    // What can't be connected to as it is written was given so: nothing was asked of an engine.
+    // An address that is wrong as written is a mistake in the options: no engine was asked.
     let kind =
         if error.kind == EngineErrorKind::Invalid { Kind::Usage } else { kind_of(error.kind) };
     let failure = Failure::new(kind, sentence(&error.message));
@@ -33,14 +33,14 @@ fn kind_of(kind: EngineErrorKind) -> Kind {
     }
 }
 
-/// An engine's error while doing something: `doing` is what failed, as in `create the container
-/// "x"`.
+/// The failure for an engine's error. `doing` is the action that failed, such as `create the
+/// container "x"`.
 pub fn of_engine(error: EngineError, doing: &str) -> Failure {
     let kind = kind_of(error.kind);
     let is_left_over = is_left_over(&error);
     let missing_folder = missing_folder(&error.message).map(str::to_owned);
     let failure = match error.kind {
-        // These describe themselves; what was being done adds nothing.
+        // These describe themselves, so the action adds nothing.
         EngineErrorKind::Unreachable
         | EngineErrorKind::PermissionDenied
         | EngineErrorKind::TooOld
@@ -62,16 +62,15 @@ pub fn of_engine(error: EngineError, doing: &str) -> Failure {
     }
 }
 
-/// The folder that a volume's options bind, where it is missing:
-/// `failed to mount local volume: mount /srv/data:/var/lib/docker/…, flags: 0x1000: no such file or
-/// directory`.
+/// The missing folder that a volume's options bind: `failed to mount local volume: mount
+/// /srv/data:/var/lib/docker/…, flags: 0x1000: no such file or directory`.
 fn missing_folder(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("failed to mount local volume: mount ")?;
     let (folder, rest) = rest.split_once(":/")?;
     (folder.starts_with('/') && rest.ends_with("no such file or directory")).then_some(folder)
 }
 
-/// The host port that a start found taken, if that is what failed.
+/// The host port that was already in use, if this made the start fail.
 pub fn taken_port(error: &EngineError) -> Option<u16> {
     let text = &error.message;
     let is_taken = text.contains("port is already allocated")
@@ -89,27 +88,28 @@ pub fn taken_port(error: &EngineError) -> Option<u16> {
         .next_back()
 }
 
-/// Whether nothing can be done in a container because it is paused.
+/// Whether the call failed because the container is paused.
 pub fn is_paused(error: &EngineError) -> bool {
     error.message.contains("paused") && error.message.contains("unpause")
 }
 
-/// Whether a start found an address taken that the container asks for. What a port's listener says
-/// begins with a small letter.
+/// Whether a start failed because the container's static address is in use. The similar message
+/// about a port begins with a small letter.
 pub fn is_taken_address(error: &EngineError) -> bool {
     error.message.contains("Address already in use")
 }
 
-/// The next step where a port is taken. `is_published`: by a container of the engine; `owner`: the
-/// process that listens, as the host names it.
+/// The next step if a port is in use. `is_published`: a container of the engine publishes it.
+/// `owner`: the process that listens, by the host's name for it.
 ///
-/// After a crash of the engine two things may be left of a container that is gone: the process that
-/// passes its port on, and the engine's own note that the port is taken.
+/// After a crash the engine may leave two things of a container that is gone: the process that
+/// forwards its port, and the engine's own record that the port is in use.
 pub fn taken_port_hint(error: &EngineError, is_published: bool, owner: Option<&str>) -> String {
     let proxy = owner.and_then(|owner| owner.strip_prefix("docker-proxy (pid ")?.strip_suffix(')'));
     match proxy {
         _ if is_published => "stop what holds it, or publish another host port".to_owned(),
-        // A container that is being started has its proxy before the engine lists it as running: nobody is advised to kill one.
+        // A container that is starting has its proxy before the engine lists it as running. So the
+        // hint never suggests to kill one.
         Some(_) => {
             "no container of this engine publishes it yet: run it again, which names one that was just started; if there is none then and \
                     no other Docker Engine runs here, a crash of the engine left that process: restart the Docker Engine"
@@ -129,10 +129,10 @@ pub fn taken_port_hint(error: &EngineError, is_published: bool, owner: Option<&s
     }
 }
 
-/// Whether a start failed because a crash of the engine left something of the container's run
-/// before: runc, the shim and containerd each say so in their own words.
+/// Whether a start failed because a crash of the engine left something of the container's last run.
+/// runc, the shim and containerd have different messages for this.
 fn is_left_over(error: &EngineError) -> bool {
-    // runc before and from 1.1 on; containerd.
+    // runc before 1.1 and since 1.1; containerd.
     const WORDS: [&str; 3] = [
         "container with id exists",
         "container with given id already exists",
@@ -144,7 +144,8 @@ fn is_left_over(error: &EngineError) -> bool {
     task || shim || WORDS.iter().any(|words| text.contains(words))
 }
 
-/// The exit code a shell would give, where a start failed because the command can't be executed.
+/// The exit code that a shell would return, if a start failed because the command can't be
+/// executed.
 pub fn not_executable(error: &EngineError) -> Option<i64> {
     let text = cause_of(&error.message);
     if !text.starts_with("exec: ") {
@@ -157,8 +158,8 @@ pub fn not_executable(error: &EngineError) -> Option<i64> {
     }
 }
 
-/// A failed start without the layers of the runtime: `exec: "x": executable file not found in
-/// $PATH`.
+/// The cause of a failed start without the layers of the runtime: `exec: "x": executable file not
+/// found in $PATH`.
 pub fn cause_of(message: &str) -> &str {
     let cause = message
         .rsplit_once("unable to start container process: ")

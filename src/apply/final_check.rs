@@ -1,5 +1,5 @@
-//! `up` answers only when it is true: what was brought up, and what was up and unchanged, still
-//! runs when the verb returns.
+//! The last check of `up`: when the verb returns, the containers that it brought up, and those that
+//! were ready and did not change, are still running.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,8 @@ use crate::model::plan::{Action, Plan, WaitCondition};
 use crate::model::spec::{Project, Restart, Service};
 use crate::model::{Failure, Kind};
 
-/// The containers of `services` that are ready and that the plan leaves alone, but for those that
-/// others could do without.
+/// The containers of `services` that are ready and that the plan doesn't change, except those that
+/// are only optional for other services.
 pub fn kept(
     observed: &ObservedState,
     plan: &Plan,
@@ -46,7 +46,7 @@ pub fn kept(
         .collect()
 }
 
-/// The id of the container that an action is about, if it is there.
+/// The id of the action's container, if it exists.
 fn container_of(action: &Action) -> Option<&str> {
     match action {
         Action::StartContainer { container }
@@ -61,8 +61,8 @@ fn container_of(action: &Action) -> Option<&str> {
     }
 }
 
-/// What has to be up now: what was waited for, and what was kept. Removed ones are among them with
-/// the service they were of.
+/// The containers that have to be up now: those that a step waited for, and those that were kept.
+/// Removed ones are included, with their service.
 pub fn to_check(
     observed: &ObservedState,
     report: &ExecutionReport,
@@ -77,7 +77,7 @@ pub fn to_check(
     waited.chain(kept.iter().cloned()).collect()
 }
 
-/// The last look before the verb returns.
+/// The last check before the verb returns.
 pub struct FinalCheck<'a> {
     pub ctx: &'a VerbContext,
     pub project: &'a Project,
@@ -86,8 +86,8 @@ pub struct FinalCheck<'a> {
 }
 
 impl FinalCheck<'_> {
-    /// Fails if one of `all` is not up any more. One that is unhealthy now is waited for once more:
-    /// that may pass. Answers whether one was.
+    /// Fails if one of `all` is no longer up. If one is unhealthy now, waits for it once more,
+    /// because this may pass. Returns whether it waited.
     pub async fn check(
         &self,
         observed: &ObservedState,
@@ -123,7 +123,7 @@ impl FinalCheck<'_> {
         Ok(waited)
     }
 
-    /// A job: the engine doesn't start it again.
+    /// Whether this is a job: the engine doesn't restart it.
     fn is_done(&self, container: &Container) -> bool {
         let ended_well =
             container.exit_code == Some(0) && container.state == ContainerState::Exited;
@@ -144,7 +144,7 @@ impl FinalCheck<'_> {
         }
     }
 
-    /// Waits until it is ready again. `ended`: with which code it has ended, if it has.
+    /// Waits until the container is ready again. `ended`: its exit code, if it ended.
     async fn wait(&self, container: &Container, ended: Option<i64>) -> Result<(), Failure> {
         let container_events = ContainerEvents::new(&self.plan.project);
         let events = container_events.subscribe(self.ctx).await?;

@@ -1,5 +1,5 @@
-//! The folders that a project was made from, as the engine has them: in labels, and in the record
-//! of a move.
+//! The folders that a project was created from, as the engine knows them: from labels, and from the
+//! record of a move.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use bollard::models;
 use crate::model::names::{compose_label, is_former_folders_volume, label, read_former_folders};
 use crate::model::observed_state::MoveRecord;
 
-/// The record that a volume is, if it is one.
+/// The record of a move in this volume, if it contains one.
 pub(super) fn record(volume: &models::Volume) -> Option<MoveRecord> {
     let former = volume
         .labels
@@ -21,7 +21,7 @@ pub(super) fn record(volume: &models::Volume) -> Option<MoveRecord> {
     })
 }
 
-/// The folders that what there is of `project` was made from.
+/// The folders that existing objects of `project` were created from.
 pub(super) fn folders(
     project: &str,
     containers: &[models::ContainerSummary],

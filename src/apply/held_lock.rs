@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::host::executor::Background;
 use crate::model::{Failure, Kind};
 
-/// The lock, held; given back by [`Lock::release`].
+/// The project's lock while this run holds it; [`Lock::release`] releases it.
 pub struct Lock {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) id: String,
@@ -17,16 +17,16 @@ pub struct Lock {
     pub(super) turn: futures::lock::Mutex<()>,
 }
 
-/// Which of the tasks of a `guarded` function, which hold one lock together, starts containers now;
-/// until it is dropped.
+/// The tasks of a `guarded` function hold one lock together. The task with this guard may start
+/// containers, until it drops the guard.
 pub type StartGuard<'a> = futures::lock::MutexGuard<'a, ()>;
 
-/// Removes a lock by its container's id; one that is gone is fine.
+/// Removes a lock by the id of its container. It is fine if the container no longer exists.
 pub async fn remove(engine: &dyn Engine, id: &str) -> Result<(), Failure> {
     match engine.container_remove(id, true, true).await {
         Ok(()) => Ok(()),
         Err(error) if error.is_not_found() => Ok(()),
-        // Somebody else removes it at this moment.
+        // Someone else is removing it at this moment.
         Err(error) if error.is_conflict() && error.message.contains("already in progress") => {
             Ok(())
         }
@@ -35,7 +35,7 @@ pub async fn remove(engine: &dyn Engine, id: &str) -> Result<(), Failure> {
 }
 
 impl Lock {
-    /// Fails unless the lock is still held: asked before every change.
+    /// Fails unless the lock is still held. Called before every change.
     pub async fn verify(&self) -> Result<(), Failure> {
         let gone = || {
             Failure::new(Kind::Lock, "The project's lock was taken away from this run: it stops here")
@@ -54,17 +54,17 @@ impl Lock {
         }
     }
 
-    /// Waits until no other task of the `guarded` function that holds the lock starts containers.
+    /// Waits until no other task of the `guarded` function starts containers.
     pub async fn turn(&self) -> StartGuard<'_> {
         self.turn.lock().await
     }
 
-    /// The same without waiting; nothing where another one does.
+    /// The same without waiting; `None` if another task does.
     pub fn free_turn(&self) -> Option<StartGuard<'_>> {
         self.turn.try_lock()
     }
 
-    /// Gives the lock back.
+    /// Releases the lock.
     pub async fn release(mut self) -> Result<(), Failure> {
         self.beating.take();
         if self.lost.load(Ordering::Acquire) {

@@ -1,5 +1,5 @@
-//! Which images have no health check: beside one, a check's value that is not described is the
-//! image's, else it is the engine's default.
+//! Which images have no health check. If the description sets no value for a check, the value of
+//! the image's check applies, else the engine's default.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use crate::model::hash;
 use crate::model::observed_state::ObservedState;
 use crate::model::spec::Project;
 
-/// Looks at the images of containers that differ from their services at most in values of a check
-/// which are the engine's defaults. Most often there are none. What can't be looked at is taken to
-/// have a check: its container is replaced.
+/// Inspects the images of containers whose check may differ from the description only by the
+/// engine's defaults. Usually there are none. An image that can't be inspected is treated as one
+/// with a check, so its container is replaced.
 pub(super) async fn look_at_image_checks(
     ctx: &VerbContext,
     project: Option<&Project>,

@@ -1,4 +1,4 @@
-//! Builds, with what they report on the way.
+//! Builds images and reports their progress.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,19 +21,19 @@ use crate::model::spec::{Build, BuildSecret, Secret};
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind, hash};
 
-/// A build that reports nothing for so long is given up.
+/// A build that reports nothing for this long is cancelled.
 const STALLED: Duration = Duration::from_hours(1);
 
-/// What a build makes and from what.
+/// A build and its inputs.
 pub struct ImageBuild<'a> {
     pub image: &'a str,
     pub build: &'a Build,
-    /// The service it is for; none for an image outside a stack, which carries no labels of the
-    /// project.
+    /// The service of the image; `None` for an image outside of a stack, which gets no labels of
+    /// the project.
     pub of: Option<&'a str>,
-    /// The project whose records hold the key of fingerprints.
+    /// The project whose records contain the key of the fingerprints.
     pub project: &'a str,
-    /// The secrets that `build` names, by name.
+    /// The secrets that `build` lists, by name.
     pub secrets: &'a BTreeMap<String, Secret>,
 }
 
@@ -43,7 +43,7 @@ impl ImageBuild<'_> {
         std::iter::once(self.image.to_owned()).chain(self.build.tags.iter().cloned()).collect()
     }
 
-    /// The labels that say whose the image is; none for an image outside a stack.
+    /// The labels with the owner of the image; empty for an image outside of a stack.
     fn project_labels(&self) -> BTreeMap<String, String> {
         let Some(service) = self.of else { return BTreeMap::new() };
         let labels = [
@@ -54,7 +54,7 @@ impl ImageBuild<'_> {
         labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
     }
 
-    /// What the builder is given: id → value.
+    /// The secrets for the builder: id → value.
     fn secret_values(&self, ctx: &VerbContext) -> Result<BTreeMap<String, String>, Failure> {
         let value = |secret: &BuildSecret| {
             let described = self.secrets.get(&secret.source).ok_or_else(|| {
@@ -93,13 +93,13 @@ impl ImageBuild<'_> {
     }
 }
 
-/// The label that says what a build was given beside its context.
+/// The value of the label for build settings outside of the context.
 pub(super) fn arguments_hash(build: &Build, dockerfile: &str) -> String {
     let inputs = serde_json::json!([build.args, build.labels, dockerfile, build.network]);
     hash::sha256(inputs.to_string().as_bytes())
 }
 
-/// What an image is built from, as its labels say it: the same labels are on no other image.
+/// What an image is built from, as labels. No two different builds have the same labels.
 async fn origin(
     ctx: &VerbContext,
     building: &ImageBuild<'_>,
@@ -115,8 +115,8 @@ async fn origin(
     let mut bases = Vec::new();
     for base in context.instructions.bases.iter().flatten() {
         if build.pull || super::observe::image_id(&*ctx.engine, base).await?.is_none() {
-            // The builder would fetch it all the same, but not where its id can be asked for. If
-            // that fails, it is the builder's to say.
+            // The builder would pull it too, but then its id would be unknown here. If the pull
+            // fails, the builder reports it.
             let _ = pull(ctx, base, None, progress).await;
         }
         bases.push((base, super::observe::image_id(&*ctx.engine, base).await?));
@@ -132,8 +132,7 @@ async fn origin(
     Ok(origin)
 }
 
-/// Labels that would come from a base image, or stay from the Dockerfile, and are for spc to set:
-/// empty, as nothing has use for them yet.
+/// Empty values for reserved labels that would come from a base image or from the Dockerfile.
 async fn overwritten(
     ctx: &VerbContext,
     context: &BuildContext,
@@ -151,13 +150,13 @@ async fn overwritten(
     Ok(labels)
 }
 
-/// The fingerprint of the secrets an image was built with; empty for none, and for images from
-/// before builds took secrets.
+/// The fingerprint of the secrets that an image was built with; empty for none, and for images that
+/// are older than build secrets.
 fn fingerprint_of(image: &EngineObject) -> &str {
     image.labels.get(label::BUILD_SECRETS).map_or("", String::as_str)
 }
 
-/// Whether an image was built from the very same, and has all its names.
+/// Whether an image was built from exactly this, and has all its names.
 async fn is_as_built(
     ctx: &VerbContext,
     building: &ImageBuild<'_>,
@@ -168,7 +167,7 @@ async fn is_as_built(
     let has = |label: &str| found.labels.get(label).map_or("", String::as_str);
     let is_same =
         origin.contains_key(label::BASE) && origin.iter().all(|(label, value)| has(label) == value);
-    // A fingerprint made with a key that is not here can't be compared: the value may have changed.
+    // A fingerprint with an unknown key can't be compared: the value may have changed.
     if !is_same || fingerprint_of(found) != fingerprint {
         return Ok(false);
     }
@@ -180,8 +179,8 @@ async fn is_as_built(
     Ok(true)
 }
 
-/// Refuses base images whose triggers (`ONBUILD`) would let the engine download what the Dockerfile
-/// itself may not.
+/// Rejects base images whose triggers (`ONBUILD`) would make the engine download something that the
+/// Dockerfile may not download.
 async fn no_trigger_downloads(
     ctx: &VerbContext,
     instructions: &Instructions,
@@ -190,7 +189,8 @@ async fn no_trigger_downloads(
         return Ok(());
     }
     for base in instructions.bases.iter().flatten().chain(&instructions.possible_bases) {
-        // A name with a variable in it is none; where it can be filled in, it is among the others.
+        // A name with a variable is not a name. If the variable has a known value, the name is in
+        // the list too.
         let Some(found) =
             (if base.contains('$') { None } else { find_image(&*ctx.engine, base).await? })
         else {
@@ -211,7 +211,7 @@ async fn no_trigger_downloads(
     Ok(())
 }
 
-/// What a build downloads, from where the engine stands, and what reads its Dockerfile.
+/// Checks what a build downloads, as seen from the engine's machine, and what reads its Dockerfile.
 fn check_instructions(
     ctx: &VerbContext,
     image: &str,
@@ -234,8 +234,8 @@ fn check_instructions(
     instructions.frontends.iter().try_for_each(|frontend| Ok(ctx.policy.frontend(frontend)?))
 }
 
-/// The images that a build begins with and copies from, as far as its Dockerfile tells: none where
-/// that can't be read, which is the build's to say.
+/// The images that a build begins with and copies from; empty if the Dockerfile can't be read,
+/// which the build will report.
 pub fn bases(ctx: &VerbContext, build: &Build) -> BTreeSet<String> {
     let Ok(instructions) = context::check(&*ctx.host, &ctx.policy, build) else {
         return BTreeSet::new();
@@ -243,8 +243,7 @@ pub fn bases(ctx: &VerbContext, build: &Build) -> BTreeSet<String> {
     instructions.bases.unwrap_or(instructions.possible_bases)
 }
 
-/// What is wrong with a build as far as that is known before it begins: its context, its
-/// Dockerfile, its secrets, what it may be called.
+/// Checks a build before it starts: its context, its Dockerfile, its secrets, its names.
 pub async fn check(ctx: &VerbContext, building: &ImageBuild<'_>) -> Result<(), Failure> {
     let ImageBuild { image, build, of, .. } = building;
     let instructions =
@@ -253,7 +252,7 @@ pub async fn check(ctx: &VerbContext, building: &ImageBuild<'_>) -> Result<(), F
             None => failure,
         })?;
     check_instructions(ctx, image, build, &instructions)?;
-    // Of base images that are on the engine; others are looked at once they were pulled.
+    // Checks base images that the engine has. The others are checked after their pull.
     no_trigger_downloads(ctx, &instructions).await?;
     building.secret_values(ctx)?;
     let labels = building.project_labels();
@@ -268,7 +267,7 @@ pub async fn check(ctx: &VerbContext, building: &ImageBuild<'_>) -> Result<(), F
         .map_err(|error| of_engine(error, &format!("build the image \"{image}\"")))
 }
 
-/// Builds an image, unless it is there and was built from the very same; its id.
+/// Builds an image, unless it exists and was built from exactly this. Returns its id.
 pub async fn build(
     ctx: &VerbContext,
     building: &ImageBuild<'_>,
@@ -300,9 +299,8 @@ pub async fn build(
         progress("unchanged since it was built".into());
         return Ok(found.id.clone());
     }
-    // The builder's cache knows no secrets: what a step made of another value would be taken for
-    // this one's. Nor does an image tell that somebody else built on one that was built with
-    // the same secrets.
+    // The builder's cache ignores secrets: it would reuse a step that used another value. And an
+    // image does not show that it was built on one with the same secrets.
     let is_cache_stale = !secrets.is_empty()
         && match &found {
             Some(found) => {
@@ -339,7 +337,7 @@ pub async fn build(
         | EngineErrorKind::Refused => of_engine(error, &format!("build the image \"{image}\"")),
         _ => {
             let (first, rest) = error.message.split_once('\n').unwrap_or((&error.message, ""));
-            // The output follows in a block of its own.
+            // The output follows as a separate block.
             let first = first.strip_suffix(OUTPUT_FOLLOWS).unwrap_or(first);
             let failure =
                 Failure::new(Kind::Build, format!("The build of \"{image}\" failed: {first}"))

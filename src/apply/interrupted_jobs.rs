@@ -1,13 +1,13 @@
-//! Jobs that an interrupted run leaves before they are done.
+//! Jobs that an interrupted run started and that are not done.
 //!
-//! A job that replaces another is undone with its replacement. One without a container before it
-//! ends the same way: nobody waits for it any more, and what it does would go on beside whatever is
-//! done next. The next run runs it again.
+//! A job that replaces another one is undone together with its replacement. A job without a former
+//! container is ended in the same way: nobody waits for it any more, and it would run beside
+//! whatever comes next. The next run starts it again.
 
 use crate::model::plan::{Action, Anonymous, Plan, RollbackAction, WaitCondition};
 
-/// What ends the jobs that were started and not waited for to their end, and have no way back of
-/// their own. `is_done`: whether a step is.
+/// The steps that end the jobs which were started, are not done and have no rollback of their own.
+/// `is_done`: whether a step is done.
 pub fn ends(plan: &Plan, is_done: &dyn Fn(usize) -> bool) -> Vec<RollbackAction> {
     let steps = || plan.steps.iter().enumerate();
     let undone = |step: &crate::model::plan::Step| {

@@ -1,10 +1,11 @@
-//! One run at a time changes a project. The lock lives with the engine: a labelled container that
-//! never starts.
+//! The lock: only one run at a time changes a project. It is a labelled container on the engine
+//! that never starts.
 //!
-//! Its name is taken atomically. The owner writes a counter into it; who waits and sees the counter
-//! stand still by its own clock takes it to be left over, and removes it by id; so does, without
-//! waiting, who sees that the owner's process is gone from the machine that both are on. The owner
-//! asks for its id before every change: one call in flight is the window that is left.
+//! The engine assigns the container's name atomically. The owner writes a counter into the
+//! container. A waiting run that sees no change of the counter, by its own clock, treats the lock
+//! as left over and removes it by id. If both run on the same machine and the owner's process is
+//! gone, it does so without waiting. The owner checks the id before every change, so at most one
+//! call in flight can escape the lock.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -31,18 +32,18 @@ use crate::model::names::{LOCK_IMAGE, label, lock_container};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 
-/// How often the owner writes.
+/// The interval between two heartbeats.
 const BEAT: Duration = Duration::from_secs(5);
-/// A counter that stands still for so long belongs to nobody.
+/// A lock without a heartbeat for this long is left over.
 const STALE: Duration = Duration::from_secs(30);
-/// How often a waiter looks.
+/// The interval between two checks of a waiting run.
 const LOOK: Duration = Duration::from_secs(1);
-/// The lock's name may be taken for so long though no container has it: another run gives it back,
-/// or takes it, at this moment.
+/// How long the lock's name may be in use although no container has it, because another run
+/// releases or takes it at this moment.
 const NAMELESS: Duration = Duration::from_secs(5);
 const HEARTBEAT_FILE: &str = "spc-lock.json";
 
-/// What the owner writes.
+/// The content that the owner writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// `user@machine`.
@@ -51,14 +52,14 @@ pub struct Holder {
     /// RFC 3339.
     pub since: String,
     pub beat: u64,
-    /// Its process; version 0.1.0 doesn't write it, and not every system tells.
+    /// Its process. Version 0.1.0 doesn't write this, and not every system provides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessMark>,
 }
 
-/// Why a lock is not taken.
+/// The reason why the lock was not taken.
 enum LockError {
-    /// The engine has no space left for it, and nobody holds it.
+    /// The engine has no space for it, and nobody holds it.
     NoSpace(Failure),
     Failed(Failure),
 }
@@ -77,7 +78,7 @@ impl From<Failure> for LockError {
     }
 }
 
-/// An engine's error while the lock is taken: `doing` is what failed.
+/// An engine's error while taking the lock: `doing` is the action that failed.
 fn not_taken(error: EngineError, doing: &str) -> LockError {
     match error.kind {
         EngineErrorKind::NoSpace => LockError::NoSpace(of_engine(error, doing)),
@@ -85,7 +86,7 @@ fn not_taken(error: EngineError, doing: &str) -> LockError {
     }
 }
 
-/// Takes the lock of `project`, waiting for another run at most `patience`.
+/// Takes the lock of `project`. Waits for another run for at most `patience`.
 pub async fn acquire(
     ctx: &VerbContext,
     project: &str,
@@ -94,7 +95,7 @@ pub async fn acquire(
     acquire_for(ctx, project, patience).await.map_err(LockError::failure)
 }
 
-/// The same; nothing where the engine has no space left for a lock, for work that makes space.
+/// The same, for work that frees space: `None` if the engine has no space for a lock.
 pub async fn acquire_if_there_is_space(
     ctx: &VerbContext,
     project: &str,
@@ -107,7 +108,7 @@ pub async fn acquire_if_there_is_space(
     }
 }
 
-/// How the text ends that says that a lock is taken over.
+/// The end of the message that a lock is taken over.
 pub const TAKEN_OVER: &str = ": taken over";
 
 async fn acquire_for(
@@ -115,7 +116,7 @@ async fn acquire_for(
     project: &str,
     patience: Duration,
 ) -> Result<Lock, LockError> {
-    // Of the project, not of a container that nobody asked for.
+    // The failure should name the project, not a container that the user didn't mention.
     may(&*ctx.engine, Intent::ChangeProject(project)).await?;
     let begun = ctx.host.monotonic();
     let mut waiting = LockWaiter::default();
@@ -128,15 +129,15 @@ async fn acquire_for(
                 return Ok(lock);
             }
             Ok(LockAttempt::Refused(failure)) => LockError::Failed(failure),
-            // Somebody else may hold the lock all the same.
+            // Someone else may still hold the lock.
             Err(LockError::NoSpace(failure)) => LockError::NoSpace(failure),
             Err(failed) => return Err(failed),
         };
         let now = ctx.host.monotonic();
         let is_over = now.saturating_sub(begun) >= patience;
         match holder(ctx, project).await? {
-            // Whether its run goes on, and for how long, can't be told: not waited for, and never
-            // taken over.
+            // Only a newer spc knows whether its run is active. So don't wait for it and never take
+            // it over.
             Some(ExistingLock { content: Err(newer), .. }) => {
                 return Err(of_newer_spc(project, &newer).into());
             }
@@ -148,8 +149,8 @@ async fn acquire_for(
                             text: format!("the lock was left by {left}{TAKEN_OVER}"),
                         });
                         remove(&*ctx.engine, &id).await?;
-                        // One that the engine only says is removed is looked at again a little
-                        // later.
+                        // The engine may only claim that the container is removed; look again a
+                        // little later.
                         if !std::mem::replace(&mut waiting.has_taken_over, true) {
                             continue;
                         }
@@ -167,26 +168,26 @@ async fn acquire_for(
     }
 }
 
-/// What is said to fail where a lock is not taken.
+/// The action in failures to take the lock.
 const TAKE: &str = "take the project's lock";
 
-/// A try to take the lock.
+/// An attempt to take the lock.
 enum LockAttempt {
     Taken(Lock),
-    /// Its name is taken, as the engine says: by another run, if one has it.
+    /// The engine says that its name is in use: by another run, if a container has it.
     Refused(Failure),
 }
 
-/// Somebody who wants the lock, and what is known to them of who holds it.
+/// A run that wants the lock, and what it knows about the holder.
 #[derive(Default)]
 struct LockWaiter {
-    /// The image that locks are made from is there.
+    /// Whether the image of the lock's container exists.
     has_image: bool,
-    /// The lock, what was in it, and since when that is so.
+    /// The lock's id, its content, and since when this content has not changed.
     seen: Option<(String, Option<Holder>, Duration)>,
     is_reported: bool,
     has_taken_over: bool,
-    /// Since when the lock's name is taken and no container has it.
+    /// Since when the lock's name is in use although no container has it.
     nameless_since: Option<Duration>,
 }
 
@@ -203,8 +204,8 @@ impl LockWaiter {
         take(ctx, project).await
     }
 
-    /// The engine refuses the lock's name, and has no container of that name. That passes soon, or
-    /// something else is wrong.
+    /// The engine refuses the lock's name, but has no container with it. Either this passes soon,
+    /// or something else is wrong.
     fn nobody_has_it(
         &mut self,
         ctx: &VerbContext,
@@ -215,7 +216,7 @@ impl LockWaiter {
         if now.saturating_sub(since) >= NAMELESS {
             return Err(LockError::Failed(refused));
         }
-        // Another run that gives it back at this moment is not worth a word.
+        // A run that is just releasing it needs no message.
         if since < now && !std::mem::replace(&mut self.is_reported, true) {
             ctx.events.event(&Event::Waiting {
                 text: format!("no run holds the lock, and yet: {}", refused.message),
@@ -224,7 +225,7 @@ impl LockWaiter {
         Ok(())
     }
 
-    /// Looks at the lock as it is `now`; by whom it was left, if nobody holds it any more.
+    /// Looks at the lock at the time `now`. Returns who left it, if nobody holds it any more.
     fn look(
         &mut self,
         ctx: &VerbContext,
@@ -249,7 +250,7 @@ impl LockWaiter {
             Some(_) => {}
             None => self.seen = Some((id.to_owned(), holder.cloned(), now)),
         }
-        // One that took it a moment ago has not written yet who it is.
+        // A run that took it a moment ago has not written its identity yet.
         if !self.is_reported && (holder.is_some() || now > begun + LOOK) {
             self.is_reported = true;
             ctx.events.event(&Event::Waiting {
@@ -277,7 +278,7 @@ fn of_newer_spc(project: &str, newer: &FormatError) -> Failure {
     .hint("wait for that run to end, or use that version of spc; `spc unlock` removes a lock that nobody holds")
 }
 
-/// What is known of the process that holds a lock.
+/// What is known about the process of the lock's holder.
 pub fn liveness(ctx: &VerbContext, holder: Option<&Holder>) -> Liveness {
     holder
         .and_then(|holder| holder.process.as_ref())
@@ -292,19 +293,19 @@ async fn wait_a_little(ctx: &VerbContext) -> Result<(), Failure> {
     }
 }
 
-/// A lock that is taken.
+/// A lock that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExistingLock {
     /// The container's id.
     pub id: String,
-    /// Who holds it, unless nothing that can be read is in it; an error where a newer spc took it.
+    /// The holder, if the content can be read; an error if a newer spc wrote it.
     pub content: Result<Option<Holder>, FormatError>,
 }
 
-/// A project's lock, if it is taken.
+/// A project's lock, if it exists.
 ///
 /// # Errors
-/// Of kind `conflict` where something else has the lock's name.
+/// Fails with the kind `conflict` if another object has the lock's name.
 pub async fn holder(ctx: &VerbContext, project: &str) -> Result<Option<ExistingLock>, Failure> {
     let engine = &ctx.engine;
     let Some(found) = find_container(&**engine, &lock_container(project)).await? else {
@@ -347,7 +348,7 @@ async fn take(ctx: &VerbContext, project: &str) -> Result<LockAttempt, LockError
     };
     let engine = ctx.engine.clone();
     if let Err(error) = write_holder(&*engine, &created.id, &holder).await {
-        // Without a heartbeat others would take it for left over while it is held.
+        // Without a heartbeat, other runs would treat the lock as left over.
         remove(&*engine, &created.id).await?;
         return Err(not_taken(error, "write the heartbeat of the project's lock"));
     }
@@ -364,7 +365,7 @@ async fn take(ctx: &VerbContext, project: &str) -> Result<LockAttempt, LockError
                         lost.store(true, Ordering::Release);
                         return;
                     }
-                    // Another trouble may pass; the check before each change decides.
+                    // Other errors may pass; the check before each change decides.
                     _ => {}
                 }
             }
@@ -391,7 +392,7 @@ async fn ensure_empty_image(ctx: &VerbContext) -> Result<(), LockError> {
     imported.map(drop).map_err(|error| not_taken(error, "make the image of the project's lock"))
 }
 
-/// Bytes of the archive that a heartbeat is read from; one that spc wrote has a tenth of that.
+/// The most bytes of the archive with a heartbeat. One that spc wrote has a tenth of this.
 const LARGEST_HEARTBEAT: usize = 64 << 10;
 
 async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::engine::Result<()> {
@@ -410,8 +411,8 @@ async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::
     engine.container_upload(id, "/", packed.into()).await
 }
 
-/// What the owner wrote. What can't be read, or is not what an owner writes, tells nothing: a run
-/// that took the lock a moment ago has not written yet.
+/// Reads what the owner wrote. `None` if it can't be parsed: a run that took the lock a moment ago
+/// has not written yet.
 async fn read_holder(engine: &dyn Engine, id: &str) -> Result<Option<Holder>, FormatError> {
     let Some(text) = download_heartbeat(engine, id).await else { return Ok(None) };
     match format::read_json(&text, format::HEARTBEAT) {

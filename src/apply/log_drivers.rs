@@ -1,4 +1,4 @@
-//! Log options that the engine's own default driver decides on, known before anything is done.
+//! Checks log options that depend on the engine's default log driver, before the first change.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use crate::model::plan::{Action, Plan};
 use crate::model::spec::Project;
 use crate::model::spec::log_options::{check_with_default, depends_on_engine};
 
-/// Fails if a container that the plan makes has log options that the engine refuses. An engine that
-/// does not say its default will say so itself.
+/// Fails if a container that the plan creates has log options that the engine rejects. If the
+/// engine doesn't name its default driver, it will report the error itself.
 pub(super) async fn check(
     ctx: &VerbContext,
     project: &Project,

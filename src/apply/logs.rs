@@ -1,8 +1,8 @@
 //! Logs of containers as one stream of lines, in the order of the engine's times.
 //!
-//! What is in the logs already is merged exactly ([`merge`]), with one line of each container at
-//! hand. What comes from then on is [followed](follow): over restarts, replacements and an engine
-//! that goes away, with containers that appear later, each line once.
+//! Existing lines are merged exactly ([`merge`]), with one line of each container in memory. New
+//! lines are [followed](follow): over restarts, replacements and a restart of the engine, with
+//! containers that start later, each line once.
 
 mod container;
 mod follow;
@@ -26,17 +26,17 @@ use crate::model::event::Level;
 /// Lines in the order of their times. A failure is the last item.
 pub type LogStream = BoxStream<'static, Result<LogLine, Failure>>;
 
-/// The lines of the selected containers, by the engine's time. A log that can't be read is warned
-/// of where there are others.
+/// The lines of the selected containers, by the engine's time. If one log can't be read, it warns
+/// and continues with the others.
 ///
 /// # Errors
-/// If no log can be read, or the engine can't be asked.
+/// If no log can be read, or the engine can't be reached.
 pub async fn read(
     ctx: &VerbContext,
     selection: Selection,
     query: LogQuery,
 ) -> Result<LogStream, Failure> {
-    // Before the list, so that no start falls between the two.
+    // Before the list, so that no start is missed between the two.
     let events = if query.follow { Some(follow::subscribe(ctx, &selection).await?) } else { None };
     let containers = selection.list(ctx).await?;
     let range = Range { tail: query.tail, since: query.since, until: query.until };
@@ -44,7 +44,7 @@ pub async fn read(
     for logged in containers {
         match container::history(ctx, &logged.id, range).await {
             Ok(opened) => sources.push((logged, opened)),
-            // Removed meanwhile.
+            // The container was removed meanwhile.
             Err(error) if error.is_not_found() => {}
             Err(error) => refused.push((logged, error)),
         }
@@ -64,8 +64,8 @@ pub async fn read(
     Ok(follow::follow(ctx.clone(), selection, query, sources, events).await?.boxed())
 }
 
-/// Fails with the first of `refused` if nothing else is left, or if it is about more than one log;
-/// else warns of each.
+/// Fails with the first of `refused` if no log is left, or if it concerns several logs. Otherwise
+/// warns about each.
 fn refuse_or_warn(
     ctx: &VerbContext,
     refused: &[(LogSource, EngineError)],
@@ -84,7 +84,7 @@ fn refuse_or_warn(
     Ok(())
 }
 
-/// What is in the logs by now. A log that breaks off is warned of, and the others go on.
+/// The existing content of the logs. If a log breaks off, it warns and continues with the others.
 fn history(
     ctx: &VerbContext,
     sources: Vec<(LogSource, OpenLog)>,

@@ -13,20 +13,21 @@ use super::entry::{Content, Entry};
 use crate::host::Host;
 use crate::policy::CheckedPath;
 
-/// Small files and headers leave together, in chunks of at least this many bytes.
+/// Small files and headers are sent together, in chunks of at least this many bytes.
 const CHUNK: usize = 64 * 1024;
 const BLOCK: u64 = 512;
-/// How long a link target may be to stand in the header itself.
+/// The longest link target that fits into the header.
 const HEADER_LINK: usize = 100;
 
-/// Sends `entries` of `folder`, reading each file when its turn comes.
+/// Sends `entries` of `folder`. Reads each file only when it is sent.
 pub(super) fn stream(
     host: Arc<dyn Host>,
     folder: CheckedPath,
     entries: Arc<[Entry]>,
 ) -> BoxStream<'static, io::Result<Bytes>> {
     async_stream::try_stream! {
-        // The builder writes headers (and the GNU entries before them that hold long names); contents are ours to add.
+        // The builder writes headers (and the GNU entries for long names). This code adds the
+        // content.
         let mut tar = Builder::new(Vec::new());
         for entry in entries.iter() {
             append_header(&mut tar, entry)?;
@@ -83,7 +84,7 @@ fn append_header(tar: &mut Builder<Vec<u8>>, entry: &Entry) -> io::Result<()> {
             if written.len() > HEADER_LINK {
                 return tar.append_link(&mut header, &entry.path, target);
             }
-            // To the letter: `append_link` would shorten `./x` to `x`.
+            // Exactly as written: `append_link` would shorten `./x` to `x`.
             header.set_link_name_literal(written)?;
             tar.append_data(&mut header, &entry.path, io::empty())
         }

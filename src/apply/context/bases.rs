@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::model::dockerfile::{StageStart, Variables, filled, instruction, lines};
 
-/// What stands for no image at all.
+/// The name that means no image.
 const SCRATCH: &str = "scratch";
 
-/// The images named in `text` that are no stages of it. Nothing where a name depends on what only
+/// The images in `text` that are not stages of it. `None` if a name depends on something that only
 /// the builder knows.
 pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTreeSet<String>> {
     let mut variables = Variables::default();
     let mut stages = 0_usize;
     let mut names: HashSet<String> = HashSet::new();
     let mut images = BTreeSet::new();
-    // An empty name is none.
+    // An empty name means no image.
     let fill = |text: &str, variables: &Variables| {
         filled(text, &|name| variables.value(name).filter(|value| !value.is_empty()))
     };
@@ -44,7 +44,7 @@ pub(super) fn of(text: &str, arguments: &BTreeMap<String, String>) -> Option<BTr
             names.contains(&name.to_ascii_lowercase())
                 || name.parse::<usize>().is_ok_and(|number| number < stages)
         };
-        // The stage that was begun just now is not its own base.
+        // The stage that just began is not its own base.
         let is_from = instruction == "FROM";
         images.extend(
             named.into_iter().filter(|name| name != SCRATCH && (is_from || !is_stage(name))),

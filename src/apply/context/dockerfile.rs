@@ -1,4 +1,4 @@
-//! Where the Dockerfile is, and that it is inside the context.
+//! Finds the Dockerfile, and checks that it is inside the context.
 
 use std::collections::VecDeque;
 use std::path::{Component, Path};
@@ -9,17 +9,17 @@ use crate::model::spec::Build;
 use crate::model::suggest::nearest;
 use crate::policy::CheckedPath;
 
-/// Links followed before a path counts as a loop, as Linux has it.
+/// The most links in a path before it counts as a loop, as on Linux.
 const MAXIMUM_LINKS: usize = 40;
 
 pub(super) struct Dockerfile {
     /// Relative to the context, as described: `<asked>.dockerignore` belongs to it.
     pub asked: String,
-    /// Relative to the context, symlinks followed.
+    /// Relative to the context, with symlinks resolved.
     pub path: String,
 }
 
-/// Finds the Dockerfile of `build` in its context, the checked `folder`.
+/// Finds the Dockerfile of `build` in the checked `folder` of its context.
 pub(super) fn find(
     host: &dyn Host,
     folder: &CheckedPath,
@@ -27,7 +27,7 @@ pub(super) fn find(
 ) -> Result<Dockerfile, Failure> {
     let described = build.dockerfile.as_str();
     let whole = Path::new(described);
-    // An absolute path is fine if it leads into the context.
+    // An absolute path is allowed if it leads into the context.
     let relative =
         whole.strip_prefix(folder).or_else(|_| whole.strip_prefix(&build.context)).unwrap_or(whole);
     let outside = || {
@@ -69,7 +69,7 @@ pub(super) fn find(
             FileKind::File if ahead.is_empty() => {
                 return Ok(Dockerfile { asked: asked.join("/"), path: path.join("/") });
             }
-            // A file where a folder should be.
+            // A file in place of a folder.
             FileKind::File => return Err(missing(host, folder, described, &path)),
             FileKind::Folder | FileKind::Other => break,
         }
@@ -82,8 +82,7 @@ pub(super) fn find(
     .field("path", described))
 }
 
-/// The names of a relative path, `..` among them; nothing for an absolute one or one that is not
-/// UTF-8.
+/// The names of a relative path, with `..`; `None` for an absolute path or one that is not UTF-8.
 fn names(path: &Path) -> Option<Vec<String>> {
     let name = |component: Component<'_>| match component {
         Component::CurDir => None,
@@ -94,7 +93,7 @@ fn names(path: &Path) -> Option<Vec<String>> {
     path.components().filter_map(name).collect()
 }
 
-/// Without `..`; nothing if it leads out.
+/// Without `..`; `None` if the path leads out.
 fn lexical(names: Vec<String>) -> Option<Vec<String>> {
     let mut path = Vec::new();
     for name in names {
@@ -107,7 +106,7 @@ fn lexical(names: Vec<String>) -> Option<Vec<String>> {
     Some(path)
 }
 
-/// `path`, the last part of it, is not there.
+/// The failure if the last part of `path` doesn't exist.
 fn missing(host: &dyn Host, folder: &CheckedPath, described: &str, path: &[String]) -> Failure {
     let name = path.last().map(String::as_str).unwrap_or_default();
     let place = folder.join(path[..path.len().saturating_sub(1)].join("/"));

@@ -1,4 +1,4 @@
-//! What a build context consists of, as the walk found it.
+//! The entries of a build context, as the walk found them.
 
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ pub(super) struct Entry {
     /// Relative to the context, with `/` between names.
     pub(super) path: String,
     pub(super) mode: u32,
-    /// Seconds since 1970. Both builders leave times out of their cache, so the true one costs
-    /// nothing; with a constant one, what compares times inside the image (collectstatic,
+    /// Seconds since 1970. Both builders ignore times in their cache, so the real time costs
+    /// nothing. With a constant time, programs in the image that compare times (collectstatic,
     /// ETags) would miss changes.
     pub(super) modified: u64,
     pub(super) content: Content,
@@ -23,18 +23,18 @@ pub(super) struct Entry {
 #[derive(Debug, Clone)]
 pub(super) enum Content {
     Folder,
-    /// The target as it is written.
+    /// The target as written.
     Symlink(PathBuf),
     File {
         /// Bytes.
         len: u64,
     },
-    /// A file whose content was checked: it is sent as it was then, whatever is under its name by
-    /// now.
+    /// A file whose content was checked. It is sent with this content, whatever file has its name
+    /// by then.
     Checked(Bytes),
 }
 
-/// A symlink where none may be is the policy's concern; all else makes the build fail.
+/// A symlink that is not allowed is a policy failure. All other errors make the build fail.
 pub(super) fn of_host(error: HostError) -> Failure {
     if error.kind == HostErrorKind::SymlinkInPath {
         error.into()

@@ -1,10 +1,10 @@
-//! Refuses a Dockerfile that sets labels by which spc knows its own images and containers.
+//! Rejects a Dockerfile that sets labels by which spc identifies its own images and containers.
 
 use crate::model::Failure;
 use crate::model::dockerfile::reserved_label;
 use crate::model::spec::Build;
 
-/// Refuses the first one. `dockerfile`: its path inside the context.
+/// Rejects the first such label. `dockerfile`: its path inside the context.
 pub(super) fn refuse_reserved(text: &str, build: &Build, dockerfile: &str) -> Result<(), Failure> {
     let Some(found) = reserved_label(text, &build.args) else { return Ok(()) };
     let file = build.context.join(dockerfile).display().to_string();

@@ -1,4 +1,4 @@
-//! The way back of a plan that failed or was interrupted.
+//! Rolls back a plan that failed or was interrupted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -14,20 +14,20 @@ use crate::model::plan::{Action, GroupId, Rollback, RollbackAction};
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind};
 
-/// What one step of the way back may take; a stop its grace period as well.
+/// The time limit of one rollback step; a stop also gets its grace period.
 const UNDO_STEP: Duration = Duration::from_secs(30);
 
-/// How long a container that is brought back is waited for, at least and at most; in between, twice
-/// as long as such a one took the last time. It may not get ready before what called this run has
-/// undone its own part, so this is short where the run is interrupted.
+/// The limits for the wait until a restored container is ready. In between, the limit is twice the
+/// time that the last start took. The container may need something that the caller of this run
+/// undoes only afterwards, so the limit is short if the run is interrupted.
 const UNDO_READY: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(120);
 
 const UNDO_READY_INTERRUPTED: RangeInclusive<Duration> =
     Duration::from_secs(10)..=Duration::from_secs(30);
 
 impl PlanExecutor<'_> {
-    /// Undoes the groups that were begun and can't be finished. Not ended by an interrupt, but by a
-    /// deadline.
+    /// Rolls back the groups that were begun and can't be finished. An interrupt doesn't end this,
+    /// only a deadline does.
     pub(super) async fn roll_back(&mut self) {
         let plan = self.execution.plan;
         for group in std::mem::take(&mut self.begun_groups) {
@@ -83,7 +83,8 @@ impl PlanExecutor<'_> {
         for line in self.went_back.clone() {
             self.say_after_failure(line);
         }
-        // Together with what went back: one release is in part of the project, another in the rest.
+        // Reported together with the rollbacks: a part of the project has one release, the rest
+        // another.
         let is_replaced = |back: &Rollback| {
             back.undo.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }))
         };
@@ -108,7 +109,7 @@ impl PlanExecutor<'_> {
         }
     }
 
-    /// Ends the jobs that this run started and does not wait for any more.
+    /// Ends the jobs that this run started and no longer waits for.
     pub(super) async fn end_jobs(&mut self) {
         let ends =
             interrupted_jobs::ends(self.execution.plan, &|step| self.states[step] == State::Done);
@@ -128,16 +129,16 @@ impl PlanExecutor<'_> {
         }
     }
 
-    /// Whether a group is done so far that it has no way back and needs none.
+    /// Whether a group is so far that it can't be rolled back any more and doesn't need to be.
     pub(super) fn is_past(&self, back: &Rollback) -> bool {
         let mut ends = back.until.iter().map(|&step| self.states[step]);
         ends.clone().any(|state| state == State::Done)
             && ends.all(|state| matches!(state, State::Done | State::Skipped))
     }
 
-    /// Where something can't be undone, the rest of that service is left as it is; other services
-    /// go back all the same. Each step has a limit of its own. Answers how long a container was
-    /// waited for that is not ready, if one is not.
+    /// If a step can't be undone, the rest of that service stays as it is; other services are still
+    /// rolled back. Each step has its own time limit. Returns how long it waited for a container
+    /// that is not ready, if there is one.
     pub(super) async fn undo(
         &self,
         due: Vec<&RollbackAction>,
@@ -192,7 +193,7 @@ impl PlanExecutor<'_> {
         failed.into_values().next().map_or(Ok(not_ready), Err)
     }
 
-    /// How long one step of the way back may take.
+    /// The time limit of one rollback step.
     pub(super) fn undo_limit(&self, undo: &RollbackAction) -> Duration {
         let service = undo.service.as_deref();
         match undo.action {
@@ -208,8 +209,8 @@ impl PlanExecutor<'_> {
         }
     }
 
-    /// Leaves out what would be done to a container that this run was to make and did not: the name
-    /// may be somebody else's.
+    /// Omits steps for a container that this run should have created and did not: its name may
+    /// belong to another container.
     pub(super) async fn of_this_run<'u>(
         &self,
         undo: Vec<&'u RollbackAction>,

@@ -1,4 +1,4 @@
-//! The log of one container: what is in it by now, and its last lines.
+//! The log of one container: its existing lines, and its last lines.
 
 use std::collections::VecDeque;
 
@@ -15,24 +15,24 @@ use crate::model::lines::CUT;
 /// The log of a container.
 pub struct OpenLog {
     pub lines: Lines,
-    /// When the container was last started, in the engine's words.
+    /// When the container was last started, in the engine's form.
     pub started_at: String,
 }
 
 /// Which part of a log.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Range {
-    /// The last so many lines of the rest.
+    /// The last lines of the rest, up to this number.
     pub tail: Option<u64>,
     pub since: Option<DateTime<Utc>>,
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Bytes of a log that are read before the next log is opened: most logs are read whole then, and
-/// keep no connection.
+/// Bytes of a log that are read before the next log is opened. Most logs are shorter, so they keep
+/// no connection open.
 const READ_AHEAD: usize = 64 << 10;
 
-/// The lines of a container's log up to now, in the order of their times.
+/// The existing lines of a container's log, in the order of their times.
 pub async fn history(ctx: &VerbContext, id: &str, range: Range) -> Result<OpenLog> {
     let state = State::of(&*ctx.engine, id).await?;
     let lines = match range.tail {
@@ -55,7 +55,7 @@ pub async fn history(ctx: &VerbContext, id: &str, range: Range) -> Result<OpenLo
     Ok(OpenLog { lines: in_order(lines).boxed(), started_at: state.started_at })
 }
 
-/// What the container writes from `since` on, until its process ends.
+/// The output of the container from `since` on, until its process ends.
 pub async fn follow(ctx: &VerbContext, id: &str, since: Option<DateTime<Utc>>) -> Result<OpenLog> {
     let state = State::of(&*ctx.engine, id).await?;
     let request = LogsRequest {
@@ -72,7 +72,7 @@ pub async fn follow(ctx: &VerbContext, id: &str, since: Option<DateTime<Utc>>) -
     })
 }
 
-/// What has to be known of a container to read its log.
+/// The state of a container that is needed to read its log.
 struct State {
     tty: bool,
     started_at: String,
@@ -105,8 +105,8 @@ async fn read_ahead(mut lines: Lines) -> Lines {
 
 /// The last `count` lines.
 ///
-/// The engine counts messages, of which a long line has several, and it takes them before it looks
-/// at `until`.
+/// The engine counts messages, of which a long line has several, and it counts them before it
+/// applies `until`.
 async fn tail(
     ctx: &VerbContext,
     id: &str,
@@ -124,7 +124,7 @@ async fn tail(
     if range.until.is_some() {
         return Ok(LastLines::read(ctx, id, &request, count).await?.lines);
     }
-    // One more: the first may be the end of a line that began before.
+    // One more, because the first may be the end of an earlier line.
     let mut more = 1;
     loop {
         let asked = count.saturating_add(more);
@@ -138,10 +138,10 @@ async fn tail(
     }
 }
 
-/// The last lines of what was read.
+/// The last lines of a log.
 struct LastLines {
     lines: VecDeque<TimedLine>,
-    /// How many lines there were in all.
+    /// The total number of lines.
     all: u64,
     messages: u64,
 }
@@ -182,16 +182,16 @@ impl LastLines {
     }
 }
 
-/// A process may write a little before the engine notes its start (2.3 ms seen, on a machine with
-/// nothing else to do), and what it wrote in an earlier start is older than this: the engine needs
-/// more than 300 ms from an end to the next start.
+/// The output may begin a little before the time that the engine records as the start (2.3 ms
+/// measured on an idle machine). Output of an earlier start is older than this: the engine needs
+/// more than 300 ms from an exit to the next start.
 const BEFORE_START: TimeDelta = TimeDelta::milliseconds(100);
 
-/// Bytes of last lines that are shown.
+/// The most bytes of the last lines.
 const TEXT: usize = 64 << 10;
 
-/// The last `count` lines that a container wrote since it was started at `started_at`, as text;
-/// empty if they can't be had.
+/// The last `count` lines that a container wrote since its start at `started_at`, as text; empty if
+/// they can't be read.
 pub async fn last_lines(
     ctx: &VerbContext,
     id: &str,
@@ -205,7 +205,7 @@ pub async fn last_lines(
     let Ok(lines) = tail(ctx, id, tty, range, count).await else { return String::new() };
     let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
     let text = lines.join("\n");
-    // Few lines can be long ones.
+    // A few lines can be very long.
     let from = (text.len().saturating_sub(TEXT)..text.len())
         .find(|at| text.is_char_boundary(*at))
         .unwrap_or_default();

@@ -1,10 +1,10 @@
-//! Logs as they grow: over restarts, replacements and an engine that goes away, with containers
-//! that appear later.
+//! Follows logs: over restarts, replacements and a restart of the engine, with containers that
+//! start later.
 //!
-//! The engine ends a container's log each time its process ends. It is opened again at the next
-//! start, from the last lines on that were passed on. Following ends where nothing is left to come:
-//! [`RETURN`] after the last container was stopped from outside, soon after the last one ended by
-//! itself.
+//! The engine ends the log of a container each time its process ends. It is opened again at the
+//! next start, from the last returned lines on. Following ends when nothing can come any more:
+//! [`RETURN`] after something stopped the last container from outside, or soon after the last one
+//! ended by itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,86 +29,84 @@ use crate::model::observed_state::ContainerState;
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
 
-/// How long after it was stopped from outside a container may take to be started again, or its
-/// successor to be started.
+/// The time in which a container that was stopped from outside may be started again, or replaced.
 const RETURN: Duration = Duration::from_secs(10);
-/// How long the word that a container was stopped from outside may come after the end of its log.
+/// The time in which the event about a stop from outside may arrive after the end of the log.
 const SETTLE: Duration = Duration::from_millis(300);
-/// Between two tries to read on where the engine ended the log of a container that runs, and how
-/// often that is tried without a new line.
+/// If the engine ended the log of a running container: the pause between two attempts to continue,
+/// and the number of attempts without a new line.
 const READ_ON: Duration = Duration::from_secs(1);
 const MOST_TRIES: u32 = 5;
-/// More than any number of tries: a log that is broken is not tried again before the next start.
+/// More than any number of attempts: a broken log is not opened again before the next start.
 const NO_TRY: u32 = u32::MAX - 1;
-/// How long an engine is waited for that went away.
+/// How long to wait for an engine that went away.
 const ENGINE_AWAY: Duration = Duration::from_mins(5);
-/// Lines that are taken together, before anything else is looked at.
+/// The number of lines that are taken together before anything else.
 const AT_ONCE: usize = 256;
 
-/// A container that is followed.
+/// A container whose log is followed.
 struct FollowedContainer {
     logged: LogSource,
     seen: SeenLines,
-    /// Whether its log is open, or about to be.
+    /// Whether its log is open, or about to be opened.
     is_open: bool,
-    /// It was started again before the end of the log was read.
+    /// It was started again before its log was read to the end.
     is_started_again: bool,
-    /// It was sent a signal from outside since it was started.
+    /// It got a signal from outside since its start.
     is_signalled: bool,
     awaited: RestartWait,
-    /// When the container whose log was opened last was started.
+    /// The start time of the container when its log was last opened.
     started_at: String,
-    /// How often the log of that start was opened without a new line.
+    /// How often the log of this start was opened without a new line.
     tries: u32,
     /// It was removed.
     is_gone: bool,
 }
 
-/// Whether a container whose log has ended is waited for.
+/// What a container whose log has ended waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RestartWait {
     No,
     Until(Duration),
-    /// Until then, when its log is read on: it runs.
+    /// The time at which its log is opened again, because it still runs.
     ReadOn(Duration),
-    /// The engine starts it again.
+    /// The engine restarts it.
     Restart,
 }
 
-/// What comes from the log of one container.
+/// An item from the log of one container.
 enum LogEvent {
     Line(TimedLine),
     Broken(EngineError),
     End,
 }
 
-/// What happened next.
+/// The next event.
 enum NextEvent {
     Event(Option<Result<LifeEvent, EngineError>>),
     Answer(Answer),
-    /// The engine is there again.
+    /// The engine is reachable again.
     Back(Events, Vec<LogSource>),
     Heard((String, LogEvent)),
     Time,
 }
 
-/// What was asked of the engine, answered.
+/// An answer of the engine.
 enum Answer {
     Opened(String, Result<OpenLog, EngineError>),
-    /// How a container is whose log has ended.
+    /// The state of a container whose log has ended.
     State(String, Result<(ContainerState, String), EngineError>),
-    /// The containers there are, after the start of one that is not known.
+    /// The existing containers, after the start of an unknown one.
     Listed(String, Result<Vec<LogSource>, Failure>),
 }
 
-/// What happens to containers; ends when the engine goes away.
+/// Events of containers; the stream ends when the engine goes away.
 pub type Events = BoxStream<'static, Result<LifeEvent, EngineError>>;
 
-/// Ready when the engine is there again, with what happens from then on and the containers that
-/// there are.
+/// Ready when the engine is reachable again, with its events and the existing containers.
 type Reconnection = BoxFuture<'static, (Events, Vec<LogSource>)>;
 
-/// Subscribes to what has to be known of containers; in force once the future is ready.
+/// Subscribes to the events of containers. Active once the future is ready.
 pub async fn subscribe(ctx: &VerbContext, selection: &Selection) -> Result<Events, Failure> {
     let mut filters = match selection {
         Selection::Project { project, .. } => label_filter(compose_label::PROJECT, project),
@@ -127,7 +125,7 @@ pub async fn subscribe(ctx: &VerbContext, selection: &Selection) -> Result<Event
     Ok(events.filter_map(read).boxed())
 }
 
-/// The lines of `sources`, and what comes after them.
+/// The existing lines of `sources`, and the lines that follow.
 pub async fn follow(
     ctx: VerbContext,
     selection: Selection,
@@ -177,7 +175,7 @@ pub async fn follow(
     })
 }
 
-/// The engine's own time.
+/// The time of the engine's clock.
 async fn engine_time(ctx: &VerbContext) -> Result<Option<DateTime<Utc>>, Failure> {
     let info =
         ctx.engine.info().await.map_err(|error| of_engine(error, "ask the engine for its time"))?;
@@ -191,14 +189,14 @@ struct FollowState {
     ctx: VerbContext,
     selection: Selection,
     query: LogQuery,
-    /// From when on a log is read of which no line was passed on; of a container that was there at
-    /// the beginning.
+    /// For a container that existed at the beginning and of which no line was returned yet: the
+    /// time from which its log is read.
     since: Option<DateTime<Utc>>,
     containers: BTreeMap<String, FollowedContainer>,
     events: Fuse<Events>,
     logs: SelectAll<BoxStream<'static, (String, LogEvent)>>,
     asked: FuturesUnordered<BoxFuture<'static, Answer>>,
-    /// The engine is away: since when, and the way back to it.
+    /// While the engine is away: since when, and the reconnection.
     away: Option<(Duration, Reconnection)>,
     pending: PendingLines,
     until: Option<Duration>,
@@ -231,7 +229,7 @@ impl FollowState {
     }
 
     fn know(&mut self, logged: LogSource) {
-        // Those whose successors these are.
+        // The containers that these ones replace.
         self.containers.retain(|_, followed| followed.is_open || !followed.is_gone);
         let followed = FollowedContainer {
             seen: SeenLines::default(),
@@ -247,7 +245,7 @@ impl FollowState {
         self.containers.insert(followed.logged.id.clone(), followed);
     }
 
-    /// A line as it is passed on, once.
+    /// The line, if it was not returned before.
     fn passed(&mut self, id: &str, line: TimedLine) -> Option<LogLine> {
         let followed = self.containers.get_mut(id)?;
         if self.query.until.is_some_and(|until| line.time > until) || !followed.seen.is_new(&line) {
@@ -257,7 +255,7 @@ impl FollowState {
         Some(followed.logged.line(line))
     }
 
-    /// Whether nothing more can come.
+    /// Whether no line can come any more.
     fn is_over(&self) -> bool {
         let now = self.ctx.host.monotonic();
         if self.until.is_some_and(|until| until <= now) {
@@ -271,7 +269,7 @@ impl FollowState {
         self.away.is_none() && self.asked.is_empty() && !self.containers.values().any(is_awaited)
     }
 
-    /// When something is to be done at the latest.
+    /// The time at which something has to be done at the latest.
     fn next_time(&self) -> Option<Duration> {
         let of = |followed: &FollowedContainer| match followed.awaited {
             RestartWait::Until(time) | RestartWait::ReadOn(time) if !followed.is_open => Some(time),
@@ -283,7 +281,7 @@ impl FollowState {
         times.chain(self.pending.due()).chain(self.until).chain(away).min()
     }
 
-    /// Waits for one thing, and takes it.
+    /// Waits for one event, and handles it.
     async fn step(&mut self) {
         let now = self.ctx.host.monotonic();
         let mut timer = match self.next_time() {
@@ -340,7 +338,7 @@ impl FollowState {
     fn broken(&mut self, id: &str, error: EngineError) {
         match error.kind {
             EngineErrorKind::Unreachable => self.lost(),
-            // Removed; or of a container that only says it is of this project.
+            // It was removed, or it only claims to belong to this project.
             EngineErrorKind::NotFound | EngineErrorKind::Refused => {}
             _ if self.containers.len() == 1 => {
                 self.failure =
@@ -355,7 +353,7 @@ impl FollowState {
         }
     }
 
-    /// Opens a log, from the last lines on that were passed on.
+    /// Opens a log, from the last returned lines on.
     fn open(&mut self, id: &str) {
         if self.away.is_some() {
             return;
@@ -406,7 +404,7 @@ impl FollowState {
                     self.open(&id);
                 }
             }
-            // The way back lists them again; or else it is gone by now.
+            // The reconnection lists them again; otherwise the container is gone.
             Answer::Listed(_, Err(failure)) => {
                 if failure.kind == Kind::Engine {
                     self.lost();
@@ -429,7 +427,7 @@ impl FollowState {
         self.logs.push(lines.map(move |heard| (own.clone(), heard)).boxed());
     }
 
-    /// How a container is whose log has ended.
+    /// Handles the state of a container whose log has ended.
     fn state(&mut self, id: &str, state: ContainerState, started_at: &str) {
         let now = self.ctx.host.monotonic();
         let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open)
@@ -485,8 +483,7 @@ impl FollowState {
                 }
                 Selection::Container { name: wanted, .. } => name == *wanted,
             };
-            // A replacement is started under another name, and then takes the one that it has from
-            // then on.
+            // A replacement starts under a temporary name, and then takes the final one.
             if is_wanted && matches!(change, LifeChange::Started | LifeChange::Renamed) {
                 self.look_at(id);
             }
