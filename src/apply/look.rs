@@ -1,4 +1,4 @@
-//! A look at what there is of a project.
+//! Reads the current state of a project.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::writers::look_at_folders;
 use crate::model::Failure;
 use crate::model::observed_state::ObservedState;
 
-/// What there is of a project.
+/// The current state of a project.
 pub async fn look(ctx: &VerbContext, project: &str) -> Result<ObservedState, Failure> {
     let records = ctx.records(project);
     let mut observed =

@@ -1,23 +1,24 @@
-//! Walks plans on an engine: observe, compare, execute; readiness, lock, run records.
+//! Executes plans on an engine: observe, compare, execute; readiness, lock, run records.
 //!
-//! The verbs stand in [`verbs`]; each observes, has `model::reconcile` make a plan, and gives it to
-//! [`execute`], which decides nothing of its own.
+//! The verbs are in [`verbs`]. Each verb observes the engine, lets `model::reconcile` make a plan,
+//! and passes it to
+//! [`execute`], which makes no decisions.
 //!
-//! - [`verbs`], [`verb_run`], [`outcome`]: a verb, its run, what it did
-//! - [`run_context`]: what every verb works with; [`records`], [`saved_options`]: what is kept in
+//! - [`verbs`], [`verb_run`], [`outcome`]: a verb, its run, its result
+//! - [`run_context`]: the context of all verbs; [`records`], [`saved_options`]: the content of
 //!   `.spc/`
-//! - [`lock`], [`held_lock`], [`settle`], [`interrupted_jobs`]: one run at a time, and what a killed
-//!   or interrupted one leaves
-//! - [`observe`], [`look`]: what the engine has; [`ports`], [`start_ports`], [`log_drivers`],
-//!   [`bind_sources`], [`image_checks`], [`recent_restarts`]: what its lists don't show
-//! - [`former_folders`], [`moved_project`], [`newer_versions`], [`name_holder`]: whose an object is
-//! - [`preflight`], [`writers`], [`start_check`]: what is refused before anything is done
-//! - [`execute`], [`execution`], [`scheduler`], [`actions`]: the walk, and the engine calls of an
-//!   action
-//! - [`blockers`], [`patience`]: what is said about waits
+//! - [`lock`], [`held_lock`], [`settle`], [`interrupted_jobs`]: one run at a time, and leftovers of
+//!   a killed or interrupted run
+//! - [`observe`], [`look`]: the engine's state; [`ports`], [`start_ports`], [`log_drivers`],
+//!   [`bind_sources`], [`image_checks`], [`recent_restarts`]: facts that its lists don't contain
+//! - [`former_folders`], [`moved_project`], [`newer_versions`], [`name_holder`]: owners of objects
+//! - [`preflight`], [`writers`], [`start_check`]: checks before the first change
+//! - [`execute`], [`execution`], [`scheduler`], [`actions`]: the execution, and the engine calls of
+//!   an action
+//! - [`blockers`], [`patience`]: reports about waits
 //! - [`create`], [`secrets`], [`secret_readback`], [`anonymous_volumes`], [`suspend_restart`],
-//!   [`restore_network`]: containers and networks that are made or replaced
-//! - [`start_failures`], [`failures`]: the engine's answers in the user's words
+//!   [`restore_network`]: new and replaced containers and networks
+//! - [`start_failures`], [`failures`]: errors of the engine in the words of users
 //! - [`readiness`], [`container_events`], [`container_signal`], [`startup_history`],
 //!   [`final_check`]: ready, and still ready at the end
 //! - [`exec`], [`exec_end`], [`running_commands`], [`one_off`], [`one_off_spec`]: commands

@@ -1,21 +1,21 @@
-//! A project whose folder was renamed or moved, or that goes on in the folder of another release.
+//! Projects whose folder was renamed or moved, or that continue in the folder of another release.
 //!
-//! Whose an object is, its label of the project directory says, and labels can't be changed: a
-//! volume goes on naming the folder that it was made from. In another folder a person has to name
-//! the project, with `--project`. The first verb after that records it on the engine, in a volume
-//! without anything in it ([`MoveRecord`]), so that later runs there don't need it again. Not in `.spc/`
-//! of the project directory, which scripts and containers can write: they could take another
-//! folder's project. Not on the project's containers, which `down` removes, while its volumes stay.
+//! An object belongs to the folder in its label, and labels can't be changed: a volume keeps the
+//! name of the folder that created it. In another folder a person has to name the project, with
+//! `--project`. The next verb records this on the engine, in an empty volume ([`MoveRecord`]), so
+//! that later runs in this folder don't need the option. The record is not in `.spc/`, because
+//! scripts and containers can write that folder and could take another folder's project. It is not
+//! on the project's containers, because `down` removes them while volumes stay.
 //!
-//! The record names one folder, in which the project is now: in any other one, a former one too, a
+//! The record names the current folder of the project. In any other folder, also a former one, a
 //! person has to name the project.
 //!
-//! Docker Compose records no folder on the volumes and networks that it makes. Once a person took
-//! them over with `--adopt`, the same record, without a former folder, says that they are this
-//! folder's.
+//! Docker Compose records no folder on the volumes and networks that it creates. Once a person
+//! adopted them with `--adopt`, the same record, without a former folder, says that they belong to
+//! this folder.
 //!
-//! The record is removed once nothing on the engine names a former folder or is of Docker Compose
-//! any more.
+//! The record is removed once no object on the engine names a former folder or belongs to Docker
+//! Compose.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,7 +36,7 @@ use crate::model::names::{
 };
 use crate::model::observed_state::{MoveRecord, ObservedState};
 
-/// The folders other than the project directory that what there is of `project` was made from.
+/// The folders, other than the project directory, that created existing objects of `project`.
 pub async fn former_folders(ctx: &VerbContext, project: &str) -> Result<Vec<String>, Failure> {
     let observed = look(ctx, project).await?;
     let is_here =
@@ -44,14 +44,16 @@ pub async fn former_folders(ctx: &VerbContext, project: &str) -> Result<Vec<Stri
     Ok(observed.folders.into_iter().filter(|folder| !is_here(folder)).collect())
 }
 
-/// What is to be done so that the record is true.
+/// The changes that make the record true.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Change {
-    /// The former folders of a new record; none where only what Docker Compose left is taken over.
+    /// The former folders of a new record; empty if only objects of Docker Compose are adopted;
+    /// `None` for no new record.
     record: Option<BTreeSet<String>>,
-    /// Records that are not true any more.
+    /// Records that are no longer true.
     remove: Vec<String>,
-    /// Where the project was last: the folders of those records, or else those that objects name.
+    /// The last folder of the project: the folders in those records, or else in the labels of its
+    /// objects.
     from: BTreeSet<String>,
 }
 
@@ -65,7 +67,7 @@ fn change(ctx: &VerbContext, project: &str, observed: &ObservedState, takes_over
     let is_here =
         |folder: &str| ctx.policy.is_project_directory(folder, &|path| resolve(&*ctx.host, path));
     let is_given = ctx.policy.is_given_project(project);
-    // A record of another folder is that folder's, unless a person says which one it is.
+    // A record for another folder belongs to that folder, unless a person named the project.
     if !is_given && observed.moves.iter().any(|there| !is_here(&there.to)) {
         return Change::default();
     }
@@ -93,14 +95,14 @@ fn change(ctx: &VerbContext, project: &str, observed: &ObservedState, takes_over
     }
 }
 
-/// Whether there is anything that Docker Compose made without recording from which folder.
+/// Whether an object of Docker Compose exists without a recorded folder.
 fn has_folderless(observed: &ObservedState) -> bool {
     observed.volumes.iter().any(|volume| volume.compose && !volume.ours)
         || observed.networks.iter().any(|network| network.compose && !network.ours)
 }
 
-/// Networks and volumes that Docker Compose made and the project took over: what is recorded in
-/// `.spc/`, and all of them where the engine has the record that they are this folder's.
+/// Networks and volumes of Docker Compose that the project adopted: those recorded in `.spc/`, or
+/// all of them if the engine's record says that they belong to this folder.
 pub(super) fn adopted(
     ctx: &VerbContext,
     observed: &ObservedState,
@@ -125,8 +127,8 @@ pub(super) fn adopted(
     adopted
 }
 
-/// Whether what the engine has recorded of moves is not true, or not all, and this run may say so.
-/// `takes_over`: whether its verb is one that `--adopt` lets take over what Docker Compose made.
+/// Whether the engine's records of moves are wrong or incomplete, and this run may correct them.
+/// `takes_over`: whether `--adopt` has an effect on this verb.
 pub(super) fn is_outdated(
     ctx: &VerbContext,
     project: &str,
@@ -136,8 +138,8 @@ pub(super) fn is_outdated(
     !change(ctx, project, observed, takes_over).is_empty()
 }
 
-/// Records where the project was moved from, or removes a record that is not true any more. That it
-/// can't be done is said and is no failure.
+/// Records where the project was moved from, and removes records that are no longer true. If that
+/// fails, it only warns.
 pub(super) async fn settle(
     ctx: &VerbContext,
     project: &str,
@@ -208,7 +210,7 @@ async fn apply(ctx: &VerbContext, project: &str, change: Change) -> Result<(), F
     Ok(())
 }
 
-/// What the volume of that record is called.
+/// The name of the volume for this record.
 pub(super) fn name_of_record(project: &str, to: &Path, former: &BTreeSet<String>) -> String {
     let text = format!("{}\n{}", to.display(), serde_json::to_string(former).unwrap_or_default());
     former_folders_volume(project, &hex(&Sha256::digest(text))[..12])
@@ -219,8 +221,7 @@ fn body(project: &str, to: &Path, former: &BTreeSet<String>) -> models::VolumeCr
     let name = name_of_record(project, to, former);
     let (to, former) =
         (to.to_string_lossy().into_owned(), serde_json::to_string(former).unwrap_or_default());
-    // Without Compose's label of the project: its tools would take it for one of the project's
-    // volumes.
+    // Without Compose's project label: its tools would treat it as one of the project's volumes.
     let labels = [
         (label::FORMAT, LABEL_FORMAT.to_owned()),
         (label::PROJECT, project.to_owned()),

@@ -1,5 +1,4 @@
-//! Whose a container is that stands in the way, in words; and who has a container name that spc
-//! wants to give.
+//! Describes a container that blocks a name, and its owner.
 
 use std::fmt;
 
@@ -18,7 +17,7 @@ fn text<'a>(found: &'a EngineObject, pointer: &str) -> &'a str {
 /// `of the image "app:1", running, created 2026-01-02T03:04:05Z`
 fn described(found: &EngineObject) -> String {
     let created = text(found, "/Created");
-    // Nobody needs its nanoseconds.
+    // Nobody needs nanoseconds here.
     let created = created
         .split_once('.')
         .map_or_else(|| created.to_owned(), |(seconds, _)| format!("{seconds}Z"));
@@ -29,8 +28,8 @@ fn described(found: &EngineObject) -> String {
     )
 }
 
-/// Who made a container, as a clause: `spc made it for the service "web" of the project "shop", in
-/// "/srv/shop"`.
+/// The creator of a container, as a clause: `spc made it for the service "web" of the project
+/// "shop", in "/srv/shop"`.
 pub struct Holder<'a> {
     maker: Option<(&'static str, &'a str)>,
     service: Option<&'a str>,
@@ -39,7 +38,7 @@ pub struct Holder<'a> {
 }
 
 impl<'a> Holder<'a> {
-    /// By the labels that the container was created with.
+    /// From the labels that were set when the container was created.
     pub fn of(found: &'a EngineObject) -> Self {
         let label = |key: &str| found.labels.get(key).map(String::as_str);
         let by_spc = label(label::PROJECT).map(|project| ("spc", project));
@@ -54,7 +53,7 @@ impl<'a> Holder<'a> {
         }
     }
 
-    /// Whether it is there for one command.
+    /// Whether it is a one-off container.
     pub fn is_one_off(&self) -> bool {
         self.is_one_off
     }
@@ -77,8 +76,8 @@ impl fmt::Display for Holder<'_> {
     }
 }
 
-/// What has the name of a project's lock and is no lock: it is never removed, and waiting for it
-/// would help nobody.
+/// A container that has the name of the project's lock and is not a lock. spc never removes it, and
+/// waiting would not help.
 pub fn not_a_lock(found: &EngineObject, project: &str) -> Failure {
     let name = lock_container(project);
     let message = format!(
@@ -89,13 +88,13 @@ pub fn not_a_lock(found: &EngineObject, project: &str) -> Failure {
     Failure::new(Kind::Conflict, message).hint(another_name(&name)).field("container", name)
 }
 
-/// How a container that has one of spc's own names is kept.
+/// The next step to keep a container that has one of spc's own names.
 fn another_name(name: &str) -> String {
     format!("give that container another name: `docker rename {name} OTHER-NAME`")
 }
 
-/// The name of a container of `service` is taken by `found`. It may be somebody's database: the
-/// hint never advises to remove it.
+/// The failure if `found` has the name of a container of `service`. It may be someone's database,
+/// so the hint never suggests to remove it.
 fn taken(found: &EngineObject, name: &str, service: &Service) -> Failure {
     let message = format!(
         "The container name \"{name}\" is taken by another container: {}. It is {}",
@@ -115,20 +114,20 @@ fn taken(found: &EngineObject, name: &str, service: &Service) -> Failure {
         .field("container", name)
 }
 
-/// Why `name` can't be given to a container of `service`: the engine said that it is taken.
+/// Why `name` can't be given to a container of `service`, after the engine said that it is in use.
 pub async fn conflict(engine: &dyn Engine, name: &str, service: &Service) -> Failure {
     match find_container(engine, name).await {
         Ok(Some(found)) => taken(&found, name, service),
-        // Gone by now, or the engine does not say.
+        // It is gone by now, or the engine doesn't say.
         _ => Failure::new(Kind::Conflict, format!("The container name \"{name}\" is taken"))
             .hint("run it again: whatever had the name may be gone by now")
             .field("service", service.name.clone()),
     }
 }
 
-/// Before anything is done to `old`: refuses a replacement that would have to take over a name that
-/// another container has. Where the name stays, `old` has it. `gives_up`: whether the plan takes
-/// the name from a container of this id.
+/// Before `old` is changed: rejects a replacement whose final name belongs to another container. If
+/// the name doesn't change, `old` has it. `gives_up`: whether the plan takes the name from the
+/// container with this id.
 pub async fn check_final_name(
     engine: &dyn Engine,
     new: &str,
@@ -147,8 +146,8 @@ pub async fn check_final_name(
     }
 }
 
-/// Before anything of a plan is done: refuses a name for a container of `service` that another
-/// container has and keeps. `all`: every container on the engine.
+/// Before the first step of a plan: rejects a name for a container of `service` if another
+/// container has it and keeps it. `all`: every container on the engine.
 pub async fn check_name(
     engine: &dyn Engine,
     name: &str,

@@ -1,10 +1,10 @@
-//! Objects and records of a newer spc: whether a verb may go on beside them.
+//! Decides which verbs may continue beside objects and records of a newer spc.
 //!
-//! A verb that makes or changes containers is refused: it would compare what it does not
-//! understand, and replace it. `down`, `stop` and `remove` go on with a warning. They are what a
-//! person needs who has only this spc at hand, they go by labels that every version has (Compose's,
-//! and whose the project is), and remove no more than the same command of Docker Compose would. A
-//! lock is another matter: see `lock`.
+//! A verb that creates or changes containers is rejected: it would compare content that it does not
+//! understand, and replace it. `down`, `stop` and `remove` continue with a warning. A person who
+//! has only this spc needs them. They use only labels that every version has (Compose's, and the
+//! owner of the project), and remove no more than the same command of Docker Compose. Locks have
+//! other rules: see `lock`.
 
 use super::records::Records;
 use crate::model::format::{FormatError, USE_NEWER};
@@ -12,8 +12,7 @@ use crate::model::names::label;
 use crate::model::observed_state::ObservedState;
 use crate::model::{Failure, Kind};
 
-/// Refuses what there is of a project, or what is remembered of it, where this spc does not
-/// understand it.
+/// Rejects objects or records of a project that this spc does not understand.
 pub(super) fn check(records: &Records<'_>, observed: &ObservedState) -> Result<(), Failure> {
     records.check()?;
     let Some((object, why)) = &observed.unreadable else { return Ok(()) };

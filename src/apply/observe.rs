@@ -1,4 +1,5 @@
-//! The engine's models → `model::observed_state`. Four list calls, whatever the project's size.
+//! Converts the engine's models to `model::observed_state`, with four list calls for a project of
+//! any size.
 
 mod container_life;
 mod container_list;
@@ -37,16 +38,17 @@ use crate::model::observed_state::{
 use crate::model::spec;
 use crate::model::storage::{Storages, StoredVolume};
 
-/// Whose containers are looked at.
+/// The containers to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObserveScope {
     Project,
-    /// Those of others too, for a plan that makes containers: they may have what is wanted.
+    /// Those of others too: for a plan that creates containers, because they may hold a resource
+    /// that it needs.
     Engine,
 }
 
-/// What there is of `project`. `wanted_names`: networks and volumes of these names too, whoever
-/// made them.
+/// The state of `project`. Includes the networks and volumes in `wanted_names`, whoever created
+/// them.
 pub async fn observe(
     engine: &dyn Engine,
     project: &str,
@@ -72,7 +74,8 @@ pub async fn observe(
     let networks = networks.map_err(|error| of_engine(error, "list the networks"))?;
     let volumes = volumes.map_err(|error| of_engine(error, "list the volumes"))?;
     let images = images.map_err(|error| of_engine(error, "list the images"))?;
-    // Before its labels are read: an image may claim that its containers are of this project.
+    // Before the labels are read, because an image may claim that its containers belong to this
+    // project.
     let kept = image_labels::keep_own(engine, &mut containers, &images).await;
     kept.map_err(|error| of_engine(error, "tell a container's labels from its image's"))?;
     let mut observed = ObservedState {
@@ -118,7 +121,7 @@ pub async fn observe(
     Ok(observed)
 }
 
-/// Finds out which runs that made one-off containers still go on, as far as this machine can tell.
+/// Finds out which runs with one-off containers are still active, if this machine can tell.
 pub fn look_at_owners(host: &dyn Host, observed: &mut ObservedState) {
     for one_off in &mut observed.one_offs {
         let mark = serde_json::from_str::<ProcessMark>(&one_off.owner).ok();
@@ -130,7 +133,7 @@ pub fn look_at_owners(host: &dyn Host, observed: &mut ObservedState) {
     }
 }
 
-/// Every container on the engine, whosever it is.
+/// Every container on the engine, of any owner.
 pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<EngineContainer>, Failure> {
     let all = engine
         .container_list(true, &Filters::new())
@@ -151,15 +154,15 @@ pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<EngineContainer>, Fai
     Ok(all.iter().filter_map(bystander).collect())
 }
 
-/// An engine whose disk was full when a container was stopped lists it as running (20.10);
-/// inspecting it tells what it is.
+/// An engine whose disk was full when a container was stopped still lists it as running (20.10); an
+/// inspect shows the real state.
 async fn look_at_stopped(engine: &dyn Engine, observed: &mut ObservedState, state: &State) {
     let doubtful = observed
         .containers
         .iter_mut()
         .filter(|container| container.is_up() && state.stopped.contains(&container.id));
     futures::future::join_all(doubtful.map(|container| async {
-        // A container that is gone by now is found gone by the step that needs it.
+        // If a container is gone by now, the step that needs it will notice.
         if let Ok(found) = inspect(engine, &container.id).await
             && found.state != container.state
         {
@@ -173,7 +176,7 @@ async fn look_at_stopped(engine: &dyn Engine, observed: &mut ObservedState, stat
     .await;
 }
 
-/// While the engine still says `starting`, a pass of spc's own probe counts, if the container was
+/// While the engine still says `starting`, a pass of spc's own probe counts if the container was
 /// not restarted since.
 async fn count_own_passes(engine: &dyn Engine, observed: &mut ObservedState, state: &State) {
     let passed = observed
@@ -184,7 +187,7 @@ async fn count_own_passes(engine: &dyn Engine, observed: &mut ObservedState, sta
             state.passes.get(&container.id).map(|started| (container, started))
         });
     futures::future::join_all(passed.map(|(container, started)| async move {
-        // A container that is gone by now is found gone by the step that needs it.
+        // If a container is gone by now, the step that needs it will notice.
         if let Ok(inspect) = engine.container_inspect(&container.id).await
             && inspect.state.and_then(|state| state.started_at).as_ref() == Some(started)
         {
@@ -209,8 +212,8 @@ fn taken_subnets(network: &models::Network) -> Vec<TakenSubnet> {
     .collect()
 }
 
-/// A network as it would be described. Pools that the engine chose are there too: the list does not
-/// tell them apart.
+/// A network in the form of a description. It contains address pools that the engine chose, because
+/// the list does not distinguish them.
 fn network_settings(network: &models::Network) -> spec::Network {
     let pool = |pool: &models::IpamConfig| spec::IpamConfig {
         subnet: pool.subnet.as_ref().and_then(|text| text.parse().ok()),
@@ -280,7 +283,7 @@ fn volume(volume: &models::Volume, project: &str) -> Volume {
     }
 }
 
-/// Where all volumes are kept, those of others included.
+/// The locations of all volumes, including those of others.
 fn storages(volumes: &[models::Volume]) -> Storages {
     let stored = |it: &models::Volume| StoredVolume {
         settings: volume(it, "").settings,
@@ -298,8 +301,8 @@ fn holds_secrets(volume: &models::Volume) -> bool {
     volume.labels.get(label::HOLDS).is_some_and(|held| held == HOLDS_SECRETS)
 }
 
-/// The first object of `project` whose labels can't be read, and why. Not the lock, which is
-/// refused where it is taken.
+/// The first object of `project` whose labels can't be read, and the reason. The lock is handled
+/// where it is taken.
 fn unreadable_labels(
     containers: &[models::ContainerSummary],
     networks: &[models::Network],
@@ -351,7 +354,7 @@ fn image_names(image: &models::ImageSummary) -> Vec<(String, String)> {
         .map(|name| (name, image.id.clone()))
         .collect()
 }
-/// An image's id; none if it is not on the engine.
+/// An image's id; `None` if the engine doesn't have it.
 pub async fn image_id(engine: &dyn Engine, image: &str) -> Result<Option<String>, Failure> {
     match engine.image_inspect(image).await {
         Ok(found) => Ok(found.id),
@@ -360,7 +363,7 @@ pub async fn image_id(engine: &dyn Engine, image: &str) -> Result<Option<String>
     }
 }
 
-/// Where an image wants volumes; nowhere if it is not on the engine.
+/// The targets of an image's volumes; empty if the engine doesn't have it.
 pub async fn image_volumes(engine: &dyn Engine, image: &str) -> Result<BTreeSet<String>, Failure> {
     match engine.image_inspect(image).await {
         Ok(found) => {
@@ -371,7 +374,7 @@ pub async fn image_volumes(engine: &dyn Engine, image: &str) -> Result<BTreeSet<
     }
 }
 
-/// The names that a project's description gives to networks and volumes.
+/// The names of networks and volumes in a project's description.
 pub fn wanted_names(project: &crate::model::spec::Project) -> BTreeSet<String> {
     project
         .networks
@@ -381,7 +384,7 @@ pub fn wanted_names(project: &crate::model::spec::Project) -> BTreeSet<String> {
         .collect()
 }
 
-/// Who publishes `port` on the host, by the engine's list: a container's name.
+/// The name of the container that publishes `port` on the host, by the engine's list.
 pub async fn publisher(engine: &dyn Engine, port: u16) -> Option<String> {
     let containers = engine.container_list(false, &Filters::new()).await.ok()?;
     containers

@@ -1,4 +1,4 @@
-//! One-off containers: made for one command, removed afterwards.
+//! One-off containers: created for one command and removed afterwards.
 
 use std::collections::BTreeSet;
 
@@ -27,13 +27,13 @@ use crate::model::observed_state::OwnerState;
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind, hash};
 
-/// Runs a command in a container of its own and removes that, whatever happens. What the container
-/// needs and does not find is made before, under the project's lock, and one that writes to what
-/// only one may write to is started under it; it is not held while the command runs.
+/// Runs a command in a new container and removes the container in any case. Missing objects that
+/// the container needs are created first, under the project's lock. A container that writes to an
+/// exclusive volume is also started under the lock. The lock is not held while the command runs.
 ///
 /// # Errors
-/// Of kind `conflict`, before anything is done, where it would write to a volume beside a container
-/// that runs.
+/// Fails with the kind `conflict`, before any change, if it would write to a volume of a running
+/// container.
 pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResult, Failure> {
     let mut nonce = [0; 6];
     ctx.host.random(&mut nonce);
@@ -53,7 +53,7 @@ pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResu
         Some((project, service)) => {
             preflight::one_off_objects(ctx, project, service).await?;
             refuse_second_writer(ctx, one_off).await?;
-            // On the heap: it is large, and this future is part of others.
+            // On the heap, because it is large and this future is part of others.
             Box::pin(prepare_one_off(ctx, project, &service.name, one_off.with_dependencies))
                 .await?;
         }
@@ -65,7 +65,7 @@ pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResu
                         let only = BTreeSet::from([service.to_owned()]);
                         let built =
                             Box::pin(build_services(ctx, project, &only, Rebuild::default())).await;
-                        // Its place in the description is not where this was asked for.
+                        // Its position in the description is not the position of this call.
                         built.map_err(|failure| {
                             Failure { path: None, ..failure }.field("service", service)
                         })?;
@@ -75,8 +75,8 @@ pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResu
             }
         }
     }
-    // Until it is started: whoever has the lock starts no second writer, and sees this one when it
-    // has it.
+    // Held until it is started. A run that holds the lock starts no second writer, and afterwards
+    // sees this container.
     let mut turn = ExclusiveStart::take(ctx, one_off).await?;
     let checked = if turn.is_needed { refuse_second_writer(ctx, one_off).await } else { Ok(()) };
     let created = match checked {
@@ -137,12 +137,12 @@ pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResu
     Ok(ended)
 }
 
-/// The time from the last check to the start of a container that writes to what only one may write
-/// to: nobody else of the project starts anything meanwhile.
+/// The time from the last check to the start of a container that writes to an exclusive volume.
+/// Nothing else of the project starts meanwhile.
 struct ExclusiveStart<'a> {
     is_needed: bool,
     lock: Option<Lock>,
-    /// Of a lock that a `guarded` function holds for several tasks.
+    /// Set if a `guarded` function holds the lock for several tasks.
     among: Option<StartGuard<'a>>,
 }
 
@@ -170,8 +170,8 @@ impl<'a> ExclusiveStart<'a> {
     }
 }
 
-/// Removes the container, whether its command has ended or not. One that may be in the middle of
-/// writing to a volume is stopped first.
+/// Removes the container, whether its command has ended or not. If it may be writing to a volume,
+/// stops it first.
 async fn remove(
     ctx: &VerbContext,
     one_off: &OneOffSpec<'_>,
@@ -180,13 +180,13 @@ async fn remove(
     let writes =
         one_off.service.is_some_and(|(_, service)| service.writable_volumes().next().is_some());
     if writes {
-        // Of one that is not running it is no error; of one that is gone the removal says so.
+        // This is no error for a stopped container. If it doesn't exist, the removal reports it.
         let _ = ctx.engine.container_stop(id, &StopRequest::default()).await;
     }
     ctx.engine.container_remove(id, true, true).await
 }
 
-/// Never two containers on one writable volume, unless it is marked as shared.
+/// Two containers never write to one volume, unless it is marked as shared.
 async fn refuse_second_writer(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<(), Failure> {
     let Some((project, service)) =
         one_off.service.filter(|(project, service)| writes_alone(project, service))
@@ -195,7 +195,7 @@ async fn refuse_second_writer(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Re
     };
     let observed = look(ctx, &project.name).await?;
     let mut all = bystanders(&*ctx.engine).await?;
-    // Removed before.
+    // Removed before this one starts.
     all.retain(|there| {
         !observed
             .one_offs

@@ -1,26 +1,26 @@
-//! What a one-off container is asked for.
+//! The settings of a one-off container.
 
 use std::time::Duration;
 
 use crate::model::spec::{Project, Service};
 
-/// What is run.
+/// A one-off container and its command.
 pub struct OneOffSpec<'a> {
     pub image: &'a str,
-    /// The service's own command if empty, or else the image's.
+    /// If empty, the service's own command, else the image's.
     pub command: Vec<String>,
-    /// `KEY=value`; over the service's.
+    /// `KEY=value`; overrides the service's.
     pub environment: Vec<String>,
     pub user: Option<String>,
     pub working_dir: Option<String>,
-    /// The project it is labelled with, and the service whose settings it has.
+    /// The project for its labels, and the service with its settings.
     pub project: &'a str,
     pub service: Option<(&'a Project, &'a Service)>,
-    /// The stack and its service that build the image, where one is described and the container is
-    /// of an image alone.
+    /// For a container of an image alone: the stack and the service that build the image, if one is
+    /// described.
     pub built_by: Option<(&'a Project, &'a str)>,
-    /// Whether the services that its service depends on are brought up first.
+    /// Whether to bring up the dependencies of its service first.
     pub with_dependencies: bool,
-    /// How long its command may take.
+    /// The time limit of its command.
     pub timeout: Option<Duration>,
 }

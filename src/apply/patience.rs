@@ -1,4 +1,4 @@
-//! Waits that are spoken of: nobody has to guess what a run that stands still waits for.
+//! Reports long waits, so that nobody has to guess what a run waits for.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use futures::FutureExt;
 
 use crate::host::Host;
 
-/// A wait that is shorter needs no word.
+/// Shorter waits are not reported.
 const FIRST_WORD: Duration = Duration::from_secs(4);
-/// At least so often one is said to go on.
+/// The longest pause between two reports.
 const LAST_PAUSE: Duration = Duration::from_mins(5);
 
-/// When a wait that has lasted `waited` is spoken of next, from now: after 4 s, 8 s, 16 s and so
+/// The time until the next report about a wait that has lasted `waited`: at 4 s, 8 s, 16 s and so
 /// on, then every five minutes.
 pub fn until_next_word(waited: Duration) -> Duration {
     waited.clamp(FIRST_WORD, LAST_PAUSE)
 }
 
-/// Waits for `work`. Calls `say` from time to time with how long that has taken.
+/// Waits for `work`. Calls `say` from time to time with the elapsed time.
 pub async fn spoken_of<T>(
     host: &dyn Host,
     say: &(dyn Fn(Duration) + Sync),
@@ -35,7 +35,7 @@ pub async fn spoken_of<T>(
     }
 }
 
-/// The same, but not longer than `limit`; nothing if it took longer.
+/// The same with a time `limit`; `None` if it took longer.
 pub async fn within<T>(
     host: &dyn Host,
     limit: Duration,

@@ -1,8 +1,8 @@
-//! Ports of this machine that a process has which is no container: known before anything is
-//! stopped.
+//! Checks ports of this machine before anything is stopped: a process that is not a container may
+//! use one.
 //!
-//! What containers have, the plan knows. Where it can't be said for certain that a port is taken,
-//! the engine will say so.
+//! The plan knows the ports of containers. If it is uncertain whether a port is in use, the engine
+//! will report it.
 
 use std::collections::BTreeSet;
 
@@ -16,22 +16,22 @@ use crate::model::plan::{Action, Plan};
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 
-/// Processes that have ports for containers: of this engine, which may just be letting go, of
+/// Processes that hold ports for containers: of this engine, which may just be releasing them, of
 /// another one, or of a network of several engines.
 const OF_ENGINES: [&str; 5] =
     ["docker-proxy", "dockerd", "rootlesskit", "rootlessport", "com.docker"];
 
-/// A port that a container takes when it starts.
+/// A port that a container needs when it starts.
 pub struct RequiredPort {
-    /// Whose it is, as it is shown.
+    /// The name of the container for display.
     pub name: String,
     pub service: Option<String>,
     pub resource: Resource,
-    /// Its place in the description, if there is one.
+    /// Its path in the description, if there is one.
     pub keys: Option<Vec<String>>,
 }
 
-/// Fails if a container that the plan starts publishes a port that a process of this machine has.
+/// Fails if a container that the plan starts publishes a port that a process of this machine uses.
 pub async fn check(ctx: &VerbContext, project: &Project, plan: &Plan) -> Result<(), Failure> {
     let starts =
         plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer { .. }));
@@ -53,7 +53,7 @@ pub async fn check(ctx: &VerbContext, project: &Project, plan: &Plan) -> Result<
     check_listeners(ctx, wanted.collect()).await
 }
 
-/// Fails if a process of this machine has one of the ports.
+/// Fails if a process of this machine uses one of the ports.
 pub async fn check_listeners(ctx: &VerbContext, wanted: Vec<RequiredPort>) -> Result<(), Failure> {
     if wanted.is_empty() || !ctx.engine.publishes_here() {
         return Ok(());
@@ -64,7 +64,7 @@ pub async fn check_listeners(ctx: &VerbContext, wanted: Vec<RequiredPort>) -> Re
         else {
             continue;
         };
-        // Asked only now: who has the port may be a container, or its network the machine's own.
+        // Only now: a container may use the port, or may be on the machine's own network.
         let Ok(running) = ctx.engine.container_list(false, &Filters::new()).await else {
             return Ok(());
         };

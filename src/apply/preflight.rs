@@ -1,9 +1,9 @@
-//! What is going to be refused, found before anything is done: the description and the plan against
-//! what is on the engine.
+//! Finds rejections before the first change: checks the description and the plan against the state
+//! of the engine.
 //!
 //! A plan is checked before its first step and before the lock is taken for it. The engine's guard
-//! checks each call again when it is made. Here belongs whatever the description and the observed
-//! state already show: a check that needs a change to have been made can't be here.
+//! checks each call again. This module contains every check that needs only the description and the
+//! observed state. A check that needs an earlier change can't be here.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,12 +25,12 @@ use crate::model::plan::{Action, Plan, Step};
 use crate::model::spec::{MountSource, Project, Service, Volume};
 use crate::model::{Failure, Kind};
 
-/// Fails if the engine's guard would refuse it.
+/// Fails if the engine's guard would reject it.
 pub async fn may(engine: &dyn Engine, intent: Intent<'_>) -> Result<(), Failure> {
     engine.check(intent).await.map_err(|error| of_engine(error, "check what is going to be done"))
 }
 
-/// The same for an object that is asked about by its id, and is spoken of by its name.
+/// The same for an object that is checked by its id and shown by its name.
 async fn may_by_id(
     engine: &dyn Engine,
     intent: Intent<'_>,
@@ -43,10 +43,10 @@ async fn may_by_id(
     })
 }
 
-/// A plan and what it was made from.
+/// A plan with the state that it was made from.
 pub struct Preflight<'a> {
     pub ctx: &'a VerbContext,
-    /// What containers are made of; none for verbs that create nothing.
+    /// The description of new containers; `None` for verbs that create nothing.
     pub project: Option<&'a Project>,
     pub name: &'a str,
     pub plan: &'a Plan,
@@ -55,7 +55,7 @@ pub struct Preflight<'a> {
     pub all: &'a [EngineContainer],
 }
 
-/// What is wrong with the entry `key` of the section `section`.
+/// Adds the path of the entry `key` in the section `section` to a failure.
 fn at(section: &str, key: &str) -> impl FnOnce(Failure) -> Failure {
     let keys = vec![section.to_owned(), key.to_owned()];
     |failure| {
@@ -64,8 +64,7 @@ fn at(section: &str, key: &str) -> impl FnOnce(Failure) -> Failure {
 }
 
 impl Preflight<'_> {
-    /// Fails with the first thing that would be refused, and its place in the description if it has
-    /// one.
+    /// Fails with the first rejection, and its path in the description if it has one.
     pub async fn check(&self) -> Result<(), Failure> {
         may(&*self.ctx.engine, Intent::ChangeProject(self.name)).await?;
         if let Some(project) = self.project {
@@ -88,7 +87,7 @@ impl Preflight<'_> {
         WriterCheck { ctx, name, project: *project, observed, all }.check(plan).await
     }
 
-    /// Networks and volumes that exist and that services with work to do will use.
+    /// Existing networks and volumes that services with changes will use.
     async fn used_objects(&self, project: &Project) -> Result<(), Failure> {
         let concerned: BTreeSet<&String> =
             self.plan.steps.iter().filter_map(|step| step.service.as_ref()).collect();
@@ -182,7 +181,7 @@ impl Preflight<'_> {
             Action::RemoveNetwork { id, name } => {
                 may_by_id(engine, Intent::RemoveNetwork(id), id, name).await
             }
-            // Only on the way back.
+            // Only in a rollback.
             Action::RestoreNetwork { .. } => Ok(()),
             Action::RemoveVolume { name } => may(engine, Intent::RemoveVolume(name)).await,
             Action::StartContainer { container } | Action::RestartContainer { container } => {
@@ -236,7 +235,7 @@ impl Preflight<'_> {
         Some((project, project.services.get(service)?))
     }
 
-    /// What is mounted as it is has to be there, and nothing can be below a file.
+    /// A source that is mounted has to exist, and nothing can be below a file.
     fn bind_sources(&self, service: &Service) -> Result<(), Failure> {
         for (index, mount) in service.volumes.iter().enumerate() {
             let MountSource::Bind { path, create } = &mount.source else { continue };
@@ -258,7 +257,7 @@ impl Preflight<'_> {
         Ok(())
     }
 
-    /// The folder that a volume to be made binds has to be there.
+    /// The folder of a new volume that binds it has to exist.
     fn bound_folder(&self, key: &str, volume: &Volume) -> Result<(), Failure> {
         let device = volume.driver_opts.get("device").filter(|_| volume.is_bound()).map(Path::new);
         match device.filter(|device| device.is_absolute() && self.is_missing(device)) {
@@ -312,7 +311,7 @@ fn mounted_volumes(service: &Service) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A failure of the build of `service`.
+/// Adds the service to a failure of its build.
 pub fn in_build(service: &Service, failure: Failure) -> Failure {
     if failure.path.is_some() {
         return failure;
@@ -323,8 +322,8 @@ pub fn in_build(service: &Service, failure: Failure) -> Failure {
     })
 }
 
-/// Networks and volumes that a one-off container like those of `service` will use: by name, as no
-/// plan was made for it.
+/// The networks and volumes that a one-off container of `service` will use; by name, because it has
+/// no plan.
 pub async fn one_off_objects(
     ctx: &VerbContext,
     project: &Project,

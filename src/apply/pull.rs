@@ -1,4 +1,4 @@
-//! Pulls, with what they report on the way.
+//! Pulls images and reports the progress.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::model::image_reference::ImageReference;
 use crate::model::time::{elapsed, format_duration};
 use crate::model::{Failure, Kind, size};
 
-/// A pull that reports nothing for so long is given up.
+/// A pull that reports nothing for this long is cancelled.
 const STALLED: Duration = Duration::from_mins(10);
 
-/// Pulls `image`; its id.
+/// Pulls `image`. Returns its id.
 pub async fn pull(
     ctx: &VerbContext,
     image: &str,
@@ -60,7 +60,7 @@ pub async fn pull(
                 progress(standing);
             }
         } else if report.status != last {
-            // One line a change of status, not one a chunk.
+            // One line per change of the status, not per chunk.
             progress(report.status.as_str().into());
             last = report.status;
         }
@@ -73,8 +73,8 @@ pub async fn pull(
     })
 }
 
-/// Why an image could not be pulled: it is not there, one may not have it, or its registry does not
-/// answer. `is_here`: the engine has one of this name.
+/// Why an image could not be pulled: it does not exist, access is denied, or its registry does not
+/// answer. `is_here`: the engine has an image with this name.
 fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
     let registry =
         ImageReference::parse(image).map_or_else(String::new, |reference| reference.registry);
@@ -91,7 +91,7 @@ fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
             ),
             format!("log in with `docker login {registry}`, then run the same again"),
         ),
-        // A registry tells a stranger nothing else of an image that is another's.
+        // For an image of someone else, a registry gives a stranger no other answer.
         EngineErrorKind::NotFound if says(&["access denied", "may require"]) => (
             format!(
                 "There is no image \"{image}\" {here}in its registry, or you have no access to it: {}",
@@ -132,7 +132,7 @@ fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
     Failure::new(Kind::Image, message).hint(hint).field("image", image.to_owned())
 }
 
-/// The layers of a pull, added up.
+/// The total of all layers of a pull.
 #[derive(Default)]
 struct Transfer {
     layers: BTreeMap<String, (u64, u64)>,
@@ -143,11 +143,12 @@ struct Transfer {
 const TRANSFER_PACE: Duration = Duration::from_millis(250);
 
 impl Transfer {
-    /// Takes a layer's report; answers where the whole is, now and then.
+    /// Takes the report of a layer. Now and then returns the state of the whole.
     fn take(&mut self, report: TransferEvent, now: Duration) -> Option<StepStatus> {
         let layer = self.layers.entry(report.layer?).or_default();
         match report.progress {
-            // The engine extracts what it has loaded, and counts anew: that is no step back.
+            // The engine extracts a layer after the download and counts from 0 again. This is not a
+            // step back.
             Some((current, total)) if report.status == "Downloading" => {
                 *layer = (current, total.max(current))
             }

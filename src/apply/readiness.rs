@@ -1,5 +1,5 @@
-//! Ready means ready now: spc runs a container's own health check itself, beside the engine, and
-//! takes whichever answers first.
+//! Readiness: spc runs a container's health check itself, in addition to the engine, and the first
+//! answer counts.
 
 mod probe;
 mod wait_failure;
@@ -23,50 +23,51 @@ use crate::model::plan::WaitCondition;
 use crate::model::spec::{HealthTest, ProbeMode};
 use crate::model::time::elapsed;
 use crate::model::{Failure, Kind};
-/// A container without a check is ready once it has run so long: what exits at once is not ready.
+/// A container without a check is ready once it has run for this long. A container that exits at
+/// once is not ready.
 const SETTLE: Duration = Duration::from_millis(300);
-/// What the engine takes at most to say that a container has ended, once nothing can be run in it
-/// any more.
+/// The longest time until the engine reports that a container has ended, once nothing can be run in
+/// it any more.
 const ENDING: Duration = Duration::from_millis(100);
-/// A container that exits so often while it is waited for will not get ready.
+/// A container that exits this often during the wait will not become ready.
 const EXITS_TOLERATED: u32 = 3;
-/// A job that fails so often will not complete, where its restart policy sets no limit. The
-/// engine's pauses, which double from 100 ms on, make some 100 s of that.
+/// A job that fails this often will not complete, if its restart policy sets no limit. The engine's
+/// pauses, which double from 100 ms on, add up to about 100 s.
 const RETRIES_TOLERATED: u32 = 11;
-/// An engine that does not answer for so long is not just restarting.
+/// If an engine does not answer for this long, it is not just restarting.
 const ENGINE_AWAY: Duration = Duration::from_secs(30);
-/// Pause between looks at an engine that does not answer.
+/// The pause between two attempts to reach the engine.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// What is waited for.
+/// The container to wait for.
 pub struct WaitTarget<'a> {
     pub container: &'a str,
     /// For messages; the container's name if it belongs to no service.
     pub service: &'a str,
     pub until: WaitCondition,
     pub probe: ProbeMode,
-    /// Whether an exit with code 0 is no failure; by the container's looks if nothing is
-    /// described.
+    /// Whether an exit with code 0 is a success. If the description doesn't say it, the container's
+    /// settings decide.
     pub may_complete: Option<bool>,
-    /// Until when; from the check's own figures if not given.
+    /// The time limit; by default from the settings of the check.
     pub deadline: Option<Duration>,
-    /// How long such containers took before, of one that was just started.
+    /// For a container that was just started: how long such containers took before.
     pub startup_history: Option<&'a StartupHistory>,
 }
 
-/// How it got ready.
+/// How the container became ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
     pub elapsed: Duration,
-    /// spc's own probe passed before the engine said so: the container's start, for the record.
+    /// If spc's own probe passed before the engine's check: the container's start, for the records.
     pub own_pass: Option<String>,
     pub completed: bool,
-    /// How long it took, if a check said that it is ready.
+    /// How long it took, if a check decided that it is ready.
     pub startup_history: Option<StartupHistory>,
 }
 
-/// Waits until the container is ready (or completed), and answers at the moment it is.
+/// Waits until the container is ready (or completed), and returns at this moment.
 ///
-/// `progress` is called with where it stands whenever that changes.
+/// Calls `progress` with the current status whenever it changes.
 pub async fn wait(
     ctx: &VerbContext,
     container_events: &ContainerEvents,
@@ -74,7 +75,7 @@ pub async fn wait(
     progress: &OnProgress<'_>,
 ) -> Result<Readiness, Failure> {
     let begun = ctx.host.monotonic();
-    // Listening before looking: what happens in between is heard.
+    // Listen first, so that no event is missed between the look and the wait.
     let (_listening, signals) = container_events.listen(waiting.container);
     let mut wait = ReadinessWait::new(ctx, waiting, progress, container_events, signals);
     match wait.run().await {
@@ -86,11 +87,11 @@ pub async fn wait(
     }
 }
 
-/// A container that was ready has ended while the run that waited for it goes on. Where it has a
-/// check and the engine starts it again, it is waited for once more, but not again and again.
+/// Handles a container that was ready and has ended during the run. If it has a check and the
+/// engine restarts it, waits for it once more, but not repeatedly.
 ///
 /// # Errors
-/// Of kind `unhealthy`, unless it got ready again, or was a job whose work is done.
+/// Fails with the kind `unhealthy`, unless it became ready again, or was a job that completed.
 pub async fn ended(
     ctx: &VerbContext,
     container_events: &ContainerEvents,
@@ -140,20 +141,20 @@ struct ReadinessWait<'a> {
     begun: Duration,
     signals: UnboundedReceiver<Signal>,
     container_events: &'a ContainerEvents,
-    /// What was last said of how it stands.
+    /// The last reported status.
     reason: String,
-    /// When that it goes on was last said, monotonic; at first, when the wait began.
+    /// The time of the last report, monotonic; at first, the beginning of the wait.
     last_word: Duration,
     exits: u32,
-    /// The code of its last exit that is known.
+    /// The exit code of its last exit, if known.
     last_exit: Option<i64>,
     out_of_memory: bool,
     last_probe: Option<ProbeResult>,
     /// Since when the engine does not answer, monotonic.
     away_since: Option<Duration>,
-    /// Whether the container was looked at.
+    /// Whether the container was inspected.
     is_seen: bool,
-    /// Whether the engine had started it again when it was first looked at.
+    /// Whether the engine had already restarted it at the first look.
     is_restarted: bool,
 }
 
@@ -163,10 +164,10 @@ fn probed(exit_code: Option<i64>) -> StepStatus {
     StepStatus::new(text, Detail::Probing { exit_code })
 }
 
-/// What ended one stretch of waiting.
+/// What ended one part of the wait.
 enum WaitResult {
     Ready(Readiness),
-    /// The container's situation changed: look again.
+    /// The container's state changed: look again.
     Look,
 }
 
@@ -242,8 +243,8 @@ impl<'a> ReadinessWait<'a> {
         }
     }
 
-    /// At the first look: what the engine started again just before has to run on, and its ends so
-    /// far count.
+    /// At the first look: a container that the engine restarted just before has to keep running,
+    /// and its earlier exits count.
     fn look_at_restarts(&mut self, seen: &InspectedContainer) {
         if std::mem::replace(&mut self.is_seen, true) || seen.restart_count == 0 || !seen.restarts {
             return;
@@ -258,8 +259,8 @@ impl<'a> ReadinessWait<'a> {
         }
     }
 
-    /// The container could not be looked at. An engine that restarts is back soon, and with it what
-    /// it starts again.
+    /// The container could not be inspected. An engine that restarts is back soon, with the
+    /// containers that it starts.
     async fn not_seen(&mut self, failure: Failure) -> Result<(), Failure> {
         if failure.kind == Kind::NotFound {
             return Err(Failure::new(
@@ -277,7 +278,7 @@ impl<'a> ReadinessWait<'a> {
         if is_news {
             self.say(StepStatus::new("the engine does not answer", Detail::Waiting));
         }
-        // What is heard meanwhile is seen at the next look.
+        // Events in between are noticed at the next look.
         self.ctx.host.sleep(LOOK_AGAIN).await;
         Ok(())
     }
@@ -301,7 +302,7 @@ impl<'a> ReadinessWait<'a> {
         self.probe_and_listen(seen).await
     }
 
-    /// Without a check, ready is running; but not what exits at once.
+    /// Without a check, a running container is ready, unless it exits at once.
     async fn settle(&mut self, seen: &InspectedContainer) -> Result<WaitResult, Failure> {
         let mut settled =
             self.ctx.host.sleep(if self.is_restarted { STEADY } else { SETTLE }).fuse();
@@ -322,14 +323,14 @@ impl<'a> ReadinessWait<'a> {
                 () = deadline => return Err(self.too_late(seen).await),
                 () = next_word => {
                     self.say_again();
-                    // An engine that went away without a word is noticed so.
+                    // This notices an engine that went away silently.
                     return Ok(WaitResult::Look);
                 }
             }
         }
     }
 
-    /// Says how it stands.
+    /// Reports the status.
     fn say(&mut self, standing: StepStatus) {
         self.reason.clone_from(&standing.text);
         (self.progress)(standing);
@@ -341,7 +342,7 @@ impl<'a> ReadinessWait<'a> {
         self.ctx.host.sleep(pause.saturating_sub(since)).fuse()
     }
 
-    /// Says that it still stands so.
+    /// Reports that the status has not changed.
     fn say_again(&mut self) {
         self.last_word = self.ctx.host.monotonic();
         let waited = elapsed(self.last_word.saturating_sub(self.begun));
@@ -361,7 +362,7 @@ impl<'a> ReadinessWait<'a> {
             .startup_history
             .map_or(Duration::ZERO, |history| history.probe_delay(&seen.made_of()))
             .saturating_sub(probing_since.saturating_sub(self.begun));
-        // One own probe in flight; the first at once, where it can be ready already.
+        // One own probe at a time; the first at once, if the container may already be ready.
         let (mut probing, mut resting) = match own {
             true if probe_delay.is_zero() => {
                 (Box::pin(probe(ctx, seen, None)).fuse(), futures::future::Fuse::terminated())
@@ -424,22 +425,22 @@ impl<'a> ReadinessWait<'a> {
         }
     }
 
-    /// Whether the container is ending: nothing can be run in it then, and its exit is what there
-    /// is to tell.
+    /// Whether the container is ending. Then nothing can be run in it, and its exit will be
+    /// reported.
     async fn ends_now(&self, seen: &InspectedContainer) -> Result<bool, Failure> {
         self.ctx.host.sleep(ENDING).await;
         let now = inspect(&*self.ctx.engine, self.waiting.container).await?;
         Ok(now.state != ContainerState::Running || now.started_at != seen.started_at)
     }
 
-    /// Takes a signal; answers whether to look at the container again.
+    /// Handles a signal. Returns whether to look at the container again.
     async fn heard(
         &mut self,
         signal: Option<Signal>,
         seen: &InspectedContainer,
     ) -> Result<bool, Failure> {
         match signal {
-            // A passing "unhealthy" before the deadline is not a failure.
+            // A temporary "unhealthy" before the deadline is not a failure.
             Some(Signal::Healthy | Signal::Unhealthy) => Ok(false),
             Some(Signal::Died { exit_code }) => {
                 self.exits += 1;
@@ -478,10 +479,10 @@ impl<'a> ReadinessWait<'a> {
         {
             return Ok(WaitResult::Ready(Readiness { completed: true, ..ready(None) }));
         }
-        // It may have exited before anybody listened.
+        // It may have exited before anyone listened.
         self.exits = self.exits.max(1);
         if seen.restarts && seen.restart_count > 0 {
-            // The engine's own count is right, whatever was heard of it.
+            // The engine's own count is right, whatever events arrived.
             self.exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX).saturating_add(1);
         }
         self.last_exit = Some(code);
@@ -495,8 +496,8 @@ impl<'a> ReadinessWait<'a> {
         Err(self.exit_failure(seen, code).await)
     }
 
-    /// Whether the engine has started a failing job again so often that nobody can expect it to
-    /// succeed, and would go on for ever.
+    /// Whether the engine has restarted a failing job so often that it will not succeed, and would
+    /// continue for ever.
     fn is_retried_for_ever(&mut self, seen: &InspectedContainer) -> bool {
         let exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX).saturating_add(1);
         self.exits = self.exits.max(exits);
@@ -511,7 +512,7 @@ impl<'a> ReadinessWait<'a> {
             .unwrap_or_else(|| !seen.restarts_always && !seen.publishes && unchecked())
     }
 
-    /// What the check itself allows, measured from the beginning of the wait.
+    /// The time limit of the check, measured from the beginning of the wait.
     fn deadline(
         &self,
         seen: &InspectedContainer,
@@ -537,7 +538,7 @@ fn ready(own_pass: Option<String>) -> Readiness {
     Readiness { elapsed: Duration::ZERO, own_pass, completed: false, startup_history: None }
 }
 
-/// What Docker's users know a code as.
+/// The usual meaning of an exit code for users of Docker.
 fn meaning(code: i64) -> &'static str {
     match code {
         125 => " (the engine could not run it)",

@@ -1,5 +1,5 @@
-//! Containers that the engine has just started again: the list says "running" of what restarts
-//! again and again, between two ends.
+//! Containers that the engine has just restarted. Between two exits, the engine's list shows them
+//! as "running".
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use crate::engine::Engine;
 use crate::model::observed_state::{ContainerState, Health, ObservedState, read_status};
 use crate::model::spec::{Project, Restart};
 
-/// What runs for so long without an end counts as started well: so does the engine, which then
-/// waits for no longer at the next end.
+/// A container that runs for this long without an exit counts as started. The engine does the same:
+/// its pauses then begin at the shortest again.
 pub const STEADY: Duration = Duration::from_secs(10);
 
-/// Finds out how often the engine has started a container again that runs for less than ten
-/// seconds, and that no check tells about.
+/// Finds out how often the engine has restarted a container without a check that runs for less than
+/// ten seconds.
 pub async fn look_at_restarted(
     engine: &dyn Engine,
     project: Option<&Project>,
@@ -30,7 +30,7 @@ pub async fn look_at_restarted(
             && read_status(&container.status).2.is_some_and(|up| up < STEADY)
     });
     futures::future::join_all(doubtful.map(|container| async {
-        // A container that is gone by now is found gone by the step that needs it.
+        // If a container is gone by now, the step that needs it will notice.
         if let Ok(found) = inspect(engine, &container.id).await {
             container.restarts = u32::try_from(found.restart_count).unwrap_or(0);
         }

@@ -1,5 +1,5 @@
-//! What spc remembers between runs, in the project's `.spc/` folder: own probe passes, containers
-//! it stopped itself, and the key of the secrets' fingerprints.
+//! The records that spc keeps between runs, in the project's `.spc/` folder: passes of its own
+//! probes, containers that it stopped, and the key of the secrets' fingerprints.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,28 +20,28 @@ use crate::policy::{CheckedPath, Policy};
 const STATE: &str = "state.json";
 const KEY: &str = "key.json";
 
-/// What is remembered of one project.
+/// The record of one project.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
-    /// Container → its start (the engine's own text) at which spc's probe passed.
+    /// Container → its start (in the engine's form) at which spc's probe passed.
     pub passes: BTreeMap<String, String>,
-    /// Container → milliseconds from the begin of its start until it was ready.
+    /// Container → milliseconds from the beginning of its start until it was ready.
     pub ready: BTreeMap<String, u64>,
-    /// Service → how long its containers took to get ready.
+    /// Service → how long its containers took to become ready.
     #[serde(rename = "paces")]
     pub startup_histories: BTreeMap<String, StartupHistory>,
     /// Containers that spc stopped.
     pub stopped: BTreeSet<String>,
-    /// Networks and volumes that Docker Compose made and this project took over.
+    /// Networks and volumes of Docker Compose that this project adopted.
     pub adopted: BTreeSet<String>,
-    /// Volumes that the description marks as shared: those of Docker Compose and external ones
-    /// carry no label that says it.
+    /// Volumes that the description marks as shared. External ones and those of Docker Compose have
+    /// no label for this.
     pub shared: BTreeSet<String>,
-    /// Numbers of containers set with `scale`, of services whose description has none, until
-    /// `down`.
+    /// Numbers of containers that `scale` set for services without a number in the description;
+    /// kept until `down`.
     pub scales: BTreeMap<String, Scale>,
-    /// `guarded` functions that began and did not end, by their labels: killed, or left by a
+    /// `guarded` functions that began and did not end, by their labels: killed, or ended by a
     /// second Ctrl-C.
     pub guarded: BTreeMap<String, UnfinishedGuard>,
 }
@@ -49,21 +49,21 @@ pub struct State {
 /// A `guarded` function that did not end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnfinishedGuard {
-    /// The run's id.
+    /// The id of the run.
     pub run: String,
     /// `spc run restore.rhai`.
     pub command: String,
     /// RFC 3339.
     pub since: String,
-    /// What its undo list holds, the last first.
+    /// Its undo list, last entry first.
     pub undo: Vec<String>,
-    /// It ended, and this could not be undone. Else it was cut off.
+    /// Set if it ended and this could not be undone. Otherwise it was cut off.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
 }
 
 impl State {
-    /// Forgets containers that are gone.
+    /// Removes the records of containers that no longer exist.
     pub fn keep_only(&mut self, is_there: impl Fn(&str) -> bool) {
         self.passes.retain(|id, _| is_there(id));
         self.ready.retain(|id, _| is_there(id));
@@ -71,14 +71,15 @@ impl State {
     }
 }
 
-/// A number of containers that holds as long as the description says what it said when it was set.
+/// A number of containers that is valid as long as the description has not changed since it was
+/// set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scale {
     pub described: u32,
     pub wanted: u32,
 }
 
-/// The key of the fingerprints, and its id.
+/// The key of the fingerprints, with its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Key {
     id: String,
@@ -86,15 +87,15 @@ struct Key {
     key: String,
 }
 
-/// What was read of each project's records: what one verb knows of them.
+/// A cache of each project's records, for one verb.
 #[derive(Default)]
 pub struct ReadRecords {
     states: Mutex<BTreeMap<String, Result<Arc<State>, FormatError>>>,
     keys: Mutex<BTreeMap<String, Key>>,
 }
 
-/// Reads and writes the records of a project. What was read once is not read again, but before it
-/// is changed and by [`Self::read_again`]: other runs may have changed it.
+/// Reads and writes the records of a project. Each record is read once, and again before a change
+/// and by [`Self::read_again`], because other runs may have changed it.
 pub struct Records<'a> {
     host: &'a dyn Host,
     policy: &'a Policy,
@@ -108,13 +109,13 @@ impl<'a> Records<'a> {
         Self { host, policy, project, read: Arc::default() }
     }
 
-    /// The same, knowing what others read already.
+    /// The same, with the records that others have already read.
     #[must_use]
     pub fn sharing(self, read: Arc<ReadRecords>) -> Self {
         Self { read, ..self }
     }
 
-    /// `.spc`, or why it is not used.
+    /// `.spc`, or the reason why it is not used.
     fn folder(&self) -> Result<CheckedPath, HostError> {
         usable_folder(self.host, self.policy)
     }
@@ -123,13 +124,13 @@ impl<'a> Records<'a> {
         Ok(self.folder()?.join(self.project).join(name))
     }
 
-    /// What is remembered; nothing if there is nothing, or it can't be read. A verb that goes by it
-    /// begins with [`Self::check`].
+    /// The record; empty if there is none or it can't be read. A verb that depends on it first
+    /// calls [`Self::check`].
     pub fn state(&self) -> Arc<State> {
         self.known().unwrap_or_default()
     }
 
-    /// Fails where something is remembered that this spc does not understand.
+    /// Fails if a record exists that this spc does not understand.
     pub fn check(&self) -> Result<(), Failure> {
         let Err(unreadable) = self.known() else { return Ok(()) };
         let path = self.path(STATE)?;
@@ -149,7 +150,7 @@ impl<'a> Records<'a> {
         }))
     }
 
-    /// Reads what another run may have changed since: the lock was waited for.
+    /// Reads the record again after a wait for the lock, because another run may have changed it.
     pub fn read_again(&self) {
         let _ = self.read();
     }
@@ -168,8 +169,8 @@ impl<'a> Records<'a> {
         state
     }
 
-    /// A file that can't be reached counts as none: records on a disk that is read-only or full
-    /// only spare work.
+    /// A file that can't be reached counts as missing. Records only save work, so a read-only or
+    /// full disk is no failure.
     fn read_file(&self) -> Result<State, FormatError> {
         match self.path(STATE).and_then(|path| self.host.read(&path)) {
             Ok(bytes) => format::read_json(&bytes, format::STATE),
@@ -177,8 +178,8 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Changes what is remembered, as it is now: other tasks and runs change it too. A file that
-    /// this spc does not understand is left as it is: [`Self::check`] says so.
+    /// Changes the current record, which other tasks and runs may change too. A file that this spc
+    /// does not understand is not changed; [`Self::check`] reports it.
     pub fn update(&self, change: impl FnOnce(&mut State)) -> Result<(), HostError> {
         let Ok(before) = self.read() else { return Ok(()) };
         let mut state = State::clone(&before);
@@ -194,8 +195,8 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
-    /// `<key id>:<fingerprint>` of values, keyed so that none can be guessed. The key is made at
-    /// the first call.
+    /// `<key id>:<fingerprint>` of values. It uses a key, so that nobody can guess the values. The
+    /// first call creates the key.
     pub fn fingerprint(&self, values: &BTreeMap<String, String>) -> Result<String, HostError> {
         let key = self.key()?;
         let path = self.path(KEY)?;
@@ -207,7 +208,7 @@ impl<'a> Records<'a> {
         };
         let mut mac = Hmac::<Sha256>::new_from_slice(key.key.as_bytes()).map_err(|_| wrong())?;
         for (name, value) in values {
-            // Lengths keep neighbours apart.
+            // The lengths separate neighbouring values.
             for part in [name, value] {
                 mac.update(&part.len().to_le_bytes());
                 mac.update(part.as_bytes());
@@ -264,7 +265,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The id of a new run: its time and some randomness, so that ids sort by time and never meet.
+/// The id of a new run: its time and random digits, so that ids sort by time and are unique.
 pub fn new_run(host: &dyn Host) -> String {
     let mut nonce = [0; 3];
     host.random(&mut nonce);

@@ -1,4 +1,4 @@
-//! The way back of a network whose subnet another one got.
+//! Restores a network whose subnet another network got, in a rollback.
 
 use super::VerbContext;
 use super::create;
@@ -10,19 +10,20 @@ use crate::model::names::label;
 use crate::model::plan::ContainerRef;
 use crate::model::spec::Network;
 
-/// A network that is made again.
+/// The network to recreate.
 pub(super) struct NetworkRestore<'a> {
     pub project: &'a str,
     pub key: &'a str,
     pub network: &'a Network,
     /// The hash on its label.
     pub hash: Option<&'a str>,
-    /// Networks that have its subnet meanwhile.
+    /// Networks that have its subnet now.
     pub instead: &'a [String],
 }
 
-/// Makes the network again, unless it is still there, and puts stopped containers back on it as
-/// they were: the engine knows a container's network by its id, which is another one now.
+/// Recreates the network, unless it still exists, and reconnects stopped containers with their
+/// former settings. This is needed because the engine identifies a container's network by its id,
+/// which has changed.
 pub(super) async fn restore(
     ctx: &VerbContext,
     restored: &NetworkRestore<'_>,
@@ -39,7 +40,8 @@ pub(super) async fn restore(
     }
     let mut body =
         create::network(restored.project, &ctx.project.directory, restored.key, restored.network);
-    // What the engine chose then stands in the settings now: the description is still that one.
+    // The settings now contain values that the engine chose then. The description is still the
+    // former one.
     let labels = restored
         .hash
         .map(|hash| (label::HASH, hash))
@@ -70,7 +72,7 @@ pub(super) async fn restore(
     Ok(())
 }
 
-/// What is gone already is gone.
+/// An object that is already gone is fine.
 fn tolerate(answer: Result<(), EngineError>) -> Result<(), EngineError> {
     match answer {
         Err(error) if error.is_not_found() || error.message.contains("is not connected") => Ok(()),

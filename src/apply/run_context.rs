@@ -1,4 +1,4 @@
-//! What a run is given at its start, and what one verb of it works with.
+//! The context of a run, and that of one of its verbs.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -16,25 +16,26 @@ use crate::model::event::{Event, Level, Sink, StepStatus};
 use crate::model::secret::Secrets;
 use crate::policy::Policy;
 
-/// Reports where a long step is, whenever that changes.
+/// Reports the progress of a long step whenever it changes.
 pub type OnProgress<'a> = dyn Fn(StepStatus) + Sync + 'a;
 
-/// The project a run belongs to, as `cli` found it.
+/// The project of a run, as `cli` found it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectSettings {
-    /// Root for relative paths in descriptions, for `.env`, `secrets/`, `.spc/` and `fs::`.
+    /// The base of relative paths in descriptions, of `.env`, `secrets/`, `.spc/` and `fs::`.
     /// Absolute, canonical.
     pub directory: PathBuf,
     /// `--project`, `COMPOSE_PROJECT_NAME`: overrides the name in `stack("name", …)`.
     pub name: Option<String>,
-    /// Process environment over `.env` files: what `env()`, interpolation and secrets read.
+    /// The process environment over the `.env` files: the source for `env()`, interpolation and
+    /// secrets.
     pub environment: BTreeMap<String, String>,
-    /// The variables of `.env` files alone.
+    /// The variables of the `.env` files alone.
     pub files: BTreeMap<String, FileVariable>,
     /// Whether questions are answered with yes (`--yes`).
     pub assume_yes: bool,
-    /// Root that imports may not leave: the folder of `spc.toml`. Absolute, canonical; the
-    /// runbook's own folder if not given.
+    /// The folder that imports may not leave: that of `spc.toml`, by default that of the runbook.
+    /// Absolute, canonical.
     pub scripts: Option<PathBuf>,
     /// Default of `up`'s option: `--remove-orphans`.
     pub remove_orphans: bool,
@@ -52,23 +53,23 @@ pub struct FileVariable {
     pub place: String,
 }
 
-/// What a run is given at its start. It never changes: what a script accumulates is elsewhere.
+/// The context of a run. It never changes; the state of a script is elsewhere.
 #[derive(Clone)]
 pub struct RunContext {
     pub host: Arc<dyn Host>,
     pub executor: TaskExecutor,
     pub events: Arc<dyn Sink>,
-    /// The secrets that are masked: those of the terminal and the event sink.
+    /// The secrets that the terminal and the event sink mask.
     pub secrets: Arc<Secrets>,
     pub project: ProjectSettings,
-    /// What the run may do, and read of this machine.
+    /// What the run may do, and which files of this machine it may read.
     pub policy: Policy,
     /// The run's id, for labels and records: `20260102T030405-1a2b3c`.
     pub id: String,
 }
 
 impl RunContext {
-    /// A run with no secrets and no id, which may do what a project without `spc.toml` may.
+    /// A run without secrets and id, with the permissions of a project without `spc.toml`.
     pub fn new(
         host: Arc<dyn Host>,
         executor: TaskExecutor,
@@ -80,26 +81,27 @@ impl RunContext {
         Self { host, executor, events, secrets, project, policy, id: String::new() }
     }
 
-    /// Tells the user something.
+    /// Reports something to the user.
     pub(crate) fn log(&self, level: Level, text: impl Into<String>) {
         self.events.event(&Event::Log { level, text: text.into() });
     }
 }
 
-/// What one verb works with: its run, the engine, and what belongs to the task that called it.
+/// The context of one verb: its run, the engine, and data of the task that called it.
 #[derive(Clone)]
 pub struct VerbContext {
     pub run: Arc<RunContext>,
     pub engine: Arc<dyn Engine>,
-    /// Cancelled by Ctrl-C, a sibling's failure or a timeout: nothing new is started, waits end.
+    /// Cancelled by Ctrl-C, a failure of another task or a timeout. Then nothing new starts, and
+    /// waits end.
     pub cancel: CancellationToken,
-    /// The project's lock, where a guarded part of the script holds it already.
+    /// The project's lock, if a `guarded` function already holds it.
     pub lock: Option<Arc<Lock>>,
     read: Arc<ReadRecords>,
 }
 
 impl VerbContext {
-    /// The context of one verb, which has read no records yet.
+    /// The context of one verb that has read no records yet.
     pub fn new(
         run: Arc<RunContext>,
         engine: Arc<dyn Engine>,
@@ -109,19 +111,19 @@ impl VerbContext {
         Self { run, engine, cancel, lock, read: Arc::default() }
     }
 
-    /// The same, knowing what was read of the records before.
+    /// The same, with the records that were already read.
     #[must_use]
     pub fn knowing(self, read: Arc<ReadRecords>) -> Self {
         Self { read, ..self }
     }
 
-    /// What is remembered of a project. It is read once in the verb; see [`Records`].
+    /// The records of a project. A verb reads them once; see [`Records`].
     pub fn records<'a>(&'a self, project: &'a str) -> Records<'a> {
         Records::new(&*self.host, &self.policy, project).sharing(self.read.clone())
     }
 }
 
-/// A verb works with all that its run was given.
+/// A verb can use the whole context of its run.
 impl Deref for VerbContext {
     type Target = RunContext;
 

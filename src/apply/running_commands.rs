@@ -1,5 +1,5 @@
-//! Commands in containers that are under way in this process, for who ends a run or the process in
-//! the middle of them.
+//! The commands in containers that this process is running, so that they can be ended together with
+//! a run or the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ struct Entry {
     number: u64,
     engine: Arc<dyn Engine>,
     started: StartedCommand,
-    /// Nobody waits for it any more: the run was interrupted.
+    /// The run was interrupted, so nobody waits for it.
     is_left: bool,
 }
 
@@ -29,7 +29,7 @@ fn with_all<T>(work: impl FnOnce(&mut Vec<Entry>) -> T) -> T {
     work(&mut ALL.lock())
 }
 
-/// A command that runs. Dropped while its run is interrupted, it is left to [`end_left`].
+/// A running command. If it is dropped during an interrupt, [`end_left`] ends it.
 pub struct RunningCommand<'a> {
     ctx: &'a VerbContext,
     number: u64,
@@ -37,7 +37,7 @@ pub struct RunningCommand<'a> {
 }
 
 impl<'a> RunningCommand<'a> {
-    /// The command is about to be started.
+    /// Call this before the command starts.
     pub fn begin(ctx: &'a VerbContext, started: StartedCommand) -> Self {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         with_all(|all| {
@@ -46,7 +46,7 @@ impl<'a> RunningCommand<'a> {
         Self { ctx, number, is_over: false }
     }
 
-    /// The engine has started it.
+    /// Call this when the engine has started it.
     pub fn has_id(&self, id: &str) {
         with_all(|all| {
             if let Some(entry) = all.iter_mut().find(|entry| entry.number == self.number) {
@@ -55,7 +55,7 @@ impl<'a> RunningCommand<'a> {
         });
     }
 
-    /// It has ended, or all was done to end it.
+    /// Call this when it has ended, or when everything was done to end it.
     pub fn over(mut self) {
         self.is_over = true;
     }
@@ -73,7 +73,7 @@ impl Drop for RunningCommand<'_> {
     }
 }
 
-/// Ends what an interrupted run has left: health checks that were in flight.
+/// Ends the commands that an interrupted run has left: health checks in progress.
 pub async fn end_left(ctx: &VerbContext) {
     let is_own = |entry: &Entry| entry.is_left && Arc::ptr_eq(&entry.engine, &ctx.engine);
     let left: Vec<Entry> =
@@ -82,13 +82,12 @@ pub async fn end_left(ctx: &VerbContext) {
     with_all(|all| all.retain(|entry| !left.iter().any(|ended| ended.number == entry.number)));
 }
 
-/// Kills every command that is under way. For a process that leaves at once: whoever calls it waits
-/// only briefly.
+/// Kills every running command. For a process that exits at once: the caller waits only briefly.
 pub async fn kill_all() {
     kill(with_all(|all| all.clone())).await;
 }
 
-/// The same of one engine.
+/// The same for one engine.
 #[cfg(test)]
 pub async fn kill_all_of(engine: &Arc<dyn Engine>) {
     kill(with_all(|all| {
@@ -99,13 +98,13 @@ pub async fn kill_all_of(engine: &Arc<dyn Engine>) {
 
 async fn kill(all: Vec<Entry>) {
     join_all(all.iter().map(|Entry { engine, started, .. }| async move {
-        // Nobody is left to hear why one can't be killed.
+        // Nobody is left who could read why one can't be killed.
         let _ = send(&**engine, started, EndSignal::Kill).await;
     }))
     .await;
 }
 
-/// Whether any is under way.
+/// Whether a command is running.
 pub fn is_any() -> bool {
     with_all(|all| !all.is_empty())
 }

@@ -1,6 +1,6 @@
-//! What a project was last brought up with: options that its runbooks keep, such as the target and
-//! the profiles, so that no other runbook turns production back into development. In
-//! `.spc/options.json` of the project directory.
+//! The options of the last `up` that a project keeps, such as the target and the profiles, so that
+//! another runbook doesn't turn production back into development. Stored in `.spc/options.json` of
+//! the project directory.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,37 +15,37 @@ use crate::policy::{CheckedPath, Policy};
 
 const FILE: &str = "options.json";
 
-/// The value an option had when the project was brought up.
+/// The value of an option when the project was brought up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedOption {
-    /// As it is written on the command line.
+    /// As on the command line.
     pub value: String,
-    /// What `.env` said for the option then, if anything: once it says something else, that
-    /// counts.
+    /// The value in `.env` for the option at that time, if any. Once `.env` has another value, that
+    /// one counts.
     pub described: Option<String>,
-    /// The project that was brought up; unknown in what earlier versions kept.
+    /// The project that was brought up; unknown in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
 }
 
-/// Option → its choice.
+/// Option → its value.
 pub type SavedOptions = BTreeMap<String, SavedOption>;
 
-/// By the project's name, and below the empty name what runs without `--project` go by. What was
-/// kept for one project is the same below both.
+/// By the project's name, and below the empty name for runs without `--project`. The values of one
+/// project are equal below both.
 type File = BTreeMap<String, SavedOptions>;
 
-/// What is written beside the version. Version 1 is the [`File`] alone.
+/// The content beside the version. Version 1 is the [`File`] alone.
 #[derive(Serialize, Deserialize)]
 struct Content {
     projects: File,
 }
 
-/// What runs without `--project` go by: a project's name is not known before its options are.
+/// For runs without `--project`: a project's name is known only after its options are.
 const UNNAMED: &str = "";
 
-/// What is kept for the project that `--project` named; without one for what runs without it
-/// brought up. Fails where there is something that can't be read: a default in its place could turn
+/// The values for the project that `--project` named; without it, those of runs without
+/// `--project`. Fails if a value can't be read, because a default in its place could turn
 /// production into development.
 pub fn read(
     host: &dyn Host,
@@ -57,8 +57,8 @@ pub fn read(
         .unwrap_or_default())
 }
 
-/// Keeps `choices` for `project`, and what was kept of other options and other projects. `given`:
-/// the name that `--project` gave. For the owner's eyes alone, as `.env` is.
+/// Stores `choices` for `project`, beside other options and other projects. `given`: the name from
+/// `--project`. Only the owner can read the file, as with `.env`.
 pub fn keep(
     host: &dyn Host,
     policy: &Policy,
@@ -73,7 +73,7 @@ pub fn keep(
         |choice: &SavedOption| SavedOption { project: Some(project.to_owned()), ..choice.clone() };
     let kept: SavedOptions =
         choices.iter().map(|(option, choice)| (option.clone(), of_project(choice))).collect();
-    // A name that was given names the same project as its description does without one.
+    // A given name denotes the same project as the name in its description.
     let is_unnamed_too = before
         .get(UNNAMED)
         .is_some_and(|unnamed| unnamed.values().any(|it| it.project.as_deref() == Some(project)));
@@ -94,8 +94,8 @@ pub fn keep(
     )?)
 }
 
-/// What was kept for `project` in another folder, which a person says it was in before; nothing
-/// where that can't be read.
+/// The values for `project` in another folder, which a person named as a former one; empty if they
+/// can't be read.
 pub fn of_folder(host: &dyn Host, folder: &str, project: &str) -> SavedOptions {
     let folder = named(host, &Path::new(folder).join(records_folder::FOLDER));
     file(host, &folder).ok().and_then(|mut file| file.remove(project)).unwrap_or_default()
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(tag(&host, &policy, Some("shop")).as_deref(), Some("1"));
         keep(&host, &policy, Some("shop"), "shop", &choices("2")).unwrap();
         assert_eq!(tag(&host, &policy, None).as_deref(), Some("2"));
-        // A second environment in the same folder is none of the first one's.
+        // A second environment in the same folder doesn't share values with the first.
         keep(&host, &policy, Some("staging"), "staging", &choices("3")).unwrap();
         assert_eq!(tag(&host, &policy, None).as_deref(), Some("2"));
         assert_eq!(tag(&host, &policy, Some("shop")).as_deref(), Some("2"));

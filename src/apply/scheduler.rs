@@ -1,9 +1,8 @@
-//! In which turn steps begin that the engine itself is busy with: those first that most has to wait
-//! for.
+//! Decides in which order the engine gets steps that keep it busy: first the one that delays the
+//! rest most.
 //!
-//! The engine creates and starts containers hardly faster ten at a time than one after the other,
-//! so a start that the rest of the stack waits for must not stand behind nine that nobody waits
-//! for.
+//! The engine hardly creates and starts ten containers at once faster than one after another. So a
+//! start that the rest of the stack waits for must not be queued behind nine that nobody waits for.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,27 +11,27 @@ use std::time::Duration;
 use super::startup_history::StartupHistory;
 use crate::model::plan::{Action, Plan, Step, StepId};
 
-/// Steps of this kind that run side by side.
+/// The number of such steps that run in parallel.
 const SIDE_BY_SIDE: usize = 4;
-/// A step that takes longer holds nobody back any more: it may hang.
+/// A step that takes longer no longer counts against this limit: it may hang.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// What a step counts that is no wait.
+/// The assumed time of a step that is not a wait.
 const STEP_COUNTS: Duration = Duration::from_millis(100);
-/// What a wait until a container is ready counts, if nothing is known of the service.
+/// The assumed time of a wait until a container is ready, if nothing is known about the service.
 const WAIT_COUNTS: Duration = Duration::from_secs(2);
-/// What counts for a step that other services wait for: their starts stand behind its own, and what
-/// is known varies.
+/// An additional time for a step that other services wait for: their starts come after it, and
+/// known times vary.
 const LEAD: Duration = Duration::from_secs(1);
 
-/// Who is next.
+/// Selects the next steps.
 pub(super) struct Scheduler {
-    /// How long what comes after each step takes, by what is known.
+    /// For each step, the time of the longest chain of steps behind it, as far as known.
     ranks: Vec<Duration>,
-    /// Whether steps of other services come after.
+    /// Whether steps of other services depend on this one.
     leads: Vec<bool>,
-    /// Short steps that could begin and stand back, the next one first.
+    /// Short steps that could start and are held back, the next one first.
     held_back: BTreeSet<(Reverse<Duration>, StepId)>,
-    /// Short steps that run, and since when.
+    /// Running short steps, with their start times.
     running: BTreeMap<StepId, Duration>,
 }
 
@@ -46,7 +45,7 @@ impl Scheduler {
         };
         let mut ranks = vec![Duration::ZERO; plan.steps.len()];
         let mut leads = vec![false; plan.steps.len()];
-        // A step stands behind those it comes after.
+        // A step comes after those that it depends on.
         for (id, step) in plan.steps.iter().enumerate().rev() {
             let own = ranks[id]
                 + if matches!(step.action, Action::Wait { .. }) { wait(step) } else { STEP_COUNTS };
@@ -61,9 +60,9 @@ impl Scheduler {
         Self { ranks, leads, held_back: BTreeSet::new(), running: BTreeMap::new() }
     }
 
-    /// Of `ready`, and of what stood back before, those to begin at `now`, and when to ask again,
-    /// if some have to wait for that. While one runs that other services wait for, what less
-    /// comes after stands back: side by side a start takes four times as long.
+    /// The steps to start at `now`, from `ready` and from those held back before. Also the time of
+    /// the next call, if some have to wait for it. While a step runs that other services wait for,
+    /// steps with less behind them are held back: in parallel, a start takes four times as long.
     pub(super) fn next(
         &mut self,
         plan: &Plan,
@@ -103,7 +102,7 @@ impl Scheduler {
         (begun, again.filter(|_| !self.held_back.is_empty()))
     }
 
-    /// What stood back is somebody else's to decide about again.
+    /// Returns the steps that are held back, so that the caller can decide about them again.
     pub(super) fn give_back(&mut self) -> impl Iterator<Item = StepId> + use<> {
         std::mem::take(&mut self.held_back).into_iter().map(|(_, id)| id)
     }
@@ -113,7 +112,7 @@ impl Scheduler {
     }
 }
 
-/// Whether the engine is busy with it for a moment.
+/// Whether the step keeps the engine busy for a moment.
 fn is_short(step: &Step) -> bool {
     matches!(
         step.action,
@@ -146,7 +145,7 @@ mod tests {
         ))
     }
 
-    /// Six starts that nothing waits for, then one that another waits for.
+    /// Six starts that nothing depends on, then one that another step depends on.
     fn plan() -> Plan {
         let mut plan = Plan::default();
         for number in 0..6 {

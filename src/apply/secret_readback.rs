@@ -1,5 +1,6 @@
-//! The secrets in containers whose labels were made with a key that is not here: in another folder,
-//! or before `.spc/` was removed. spc delivered them itself, so it can read them again and compare.
+//! Reads secrets from containers whose labels were made with a key that is missing here: in another
+//! folder, or after `.spc/` was removed. spc delivered these secrets itself, so it can read and
+//! compare them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,13 +19,13 @@ use crate::model::observed_state::ObservedState;
 use crate::model::spec::{Project, Service};
 use crate::model::time::format_duration;
 
-/// How long one container is read.
+/// The time limit for one container.
 const LIMIT: Duration = Duration::from_secs(10);
-/// Bytes of an archive beside the content of its one file.
+/// Bytes of an archive in addition to the content of its one file.
 const LARGEST_HEADER: usize = 64 << 10;
 
-/// What was found so far, by the container's id. Each container is read once: an engine that does
-/// not answer is waited for once.
+/// The results so far, by container id. Each container is read once, so spc waits only once for an
+/// engine that does not answer.
 #[derive(Default)]
 pub(super) struct KnownSecrets(Mutex<BTreeMap<String, DeliveredSecrets>>);
 
@@ -79,8 +80,9 @@ async fn look(
     }
 }
 
-/// The names of the service's secrets that have another value in the container; why that can't be
-/// told. As in `secrets::values_of`: its files, and what is exposed in its environment.
+/// The names of the service's secrets that have another value in the container, or why this is
+/// unknown. Covers the same as `secrets::values_of`: its files, and exposed secrets in its
+/// environment.
 async fn changed(
     ctx: &VerbContext,
     project: &Project,
@@ -118,7 +120,7 @@ async fn changed(
     Ok(changed)
 }
 
-/// Whether the file at `path` has this content; why that can't be told.
+/// Whether the file at `path` has this content, or why this is unknown.
 async fn has_file(ctx: &VerbContext, id: &str, path: &str, content: &[u8]) -> Result<bool, String> {
     let failed = |error: EngineError| {
         if error.is_not_found() {
@@ -134,8 +136,8 @@ async fn has_file(ctx: &VerbContext, id: &str, path: &str, content: &[u8]) -> Re
         .map_err(|why| format!("\"{path}\" in it {why}"))
 }
 
-/// Whether the first file of an archive has this content; what is wrong with it. The container may
-/// have put anything there: no more is read than the content would take.
+/// Whether the first file of an archive has this content, or what is wrong with the archive. The
+/// container may have put anything there, so no more is read than the content would take.
 async fn is_content(
     mut stream: impl Stream<Item = EngineResult<Bytes>> + Unpin,
     content: &[u8],
@@ -171,7 +173,7 @@ mod tests {
 
     use super::*;
 
-    /// The first bytes of an archive of a file of this size.
+    /// The first bytes of an archive with a file of this size.
     fn header(kind: tar::EntryType, size: u64) -> Bytes {
         let mut header = tar::Header::new_gnu();
         header.set_path("token").unwrap();
@@ -181,7 +183,7 @@ mod tests {
         Bytes::copy_from_slice(header.as_bytes())
     }
 
-    /// What is found in an archive that goes on for ever, and how many bytes of it were read.
+    /// The result for an archive without an end, and the number of bytes that were read.
     fn read(first: Bytes) -> (Result<bool, &'static str>, usize) {
         let mut read = 0;
         let chunks =
@@ -199,7 +201,7 @@ mod tests {
             (header(tar::EntryType::Regular, 5), Ok(false)),
             (header(tar::EntryType::Symlink, 0), Err("is not a regular file")),
             (header(tar::EntryType::Directory, 0), Err("is not a regular file")),
-            // The name of the next entry, which never comes.
+            // The name of the next entry, which never follows.
             (header(tar::EntryType::GNULongName, 1 << 40), Err(UNREADABLE)),
             (Bytes::from_static(b"no archive"), Err(UNREADABLE)),
         ];

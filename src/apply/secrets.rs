@@ -1,5 +1,5 @@
-//! Values of secrets, and how they and configs get into a container: as files, never in its
-//! environment.
+//! Values of secrets, and their delivery into containers. Secrets and configs are files, never
+//! environment variables.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,7 +39,8 @@ pub fn value(ctx: &VerbContext, name: &str, secret: &Secret) -> Result<String, F
 fn read(ctx: &VerbContext, name: &str, secret: &Secret) -> Result<String, Failure> {
     Ok(match &secret.source {
         SecretSource::File(path) => {
-            // Once more: since it was described, a container may have put a symlink there.
+            // Checked again: since the description was read, a container may have put a symlink
+            // there.
             let checked = ctx.policy.read_path(path, &|path| resolve(&*ctx.host, path))?;
             let bytes = ctx.host.read(&checked).map_err(|error| {
                 Failure::usage(format!("The secret \"{name}\" could not be read: {error}"))
@@ -63,7 +64,8 @@ fn read(ctx: &VerbContext, name: &str, secret: &Secret) -> Result<String, Failur
     })
 }
 
-/// What would be delivered to a service: its secret files, and secrets exposed in its environment.
+/// Everything that would be delivered to a service: its secret files, and exposed secrets in its
+/// environment.
 pub(super) fn values_of(
     ctx: &VerbContext,
     project: &Project,
@@ -84,7 +86,7 @@ pub(super) fn values_of(
     Ok(values)
 }
 
-/// Service → `<key id>:<fingerprint>`, for those that get a secret.
+/// Service → `<key id>:<fingerprint>`, for services with secrets.
 pub fn fingerprints<'a>(
     ctx: &VerbContext,
     records: &Records<'_>,
@@ -146,7 +148,7 @@ async fn upload(
     files: &[(&FileMount, Vec<u8>)],
 ) -> Result<(), Failure> {
     let mut root = Vec::new();
-    // A read-only root takes no upload: its secrets lie in a volume of the container's own.
+    // A read-only root accepts no upload, so its secrets are in a volume of the container.
     let base = if service.read_only { SECRETS_FOLDER } else { "/" };
     for (mount, value) in files {
         let place = mount.place();

@@ -1,7 +1,8 @@
-//! After a run that was killed, the engine may still be at the call that it made last.
+//! Waits for the engine after a killed run, because it may still be executing the last call of that
+//! run.
 //!
-//! Who takes its lock over at once sees what is not yet done: a container that is about to be
-//! created, or is just being stopped.
+//! A run that takes over its lock at once would see an unfinished state: a container that is about
+//! to be created, or is being stopped.
 
 use std::time::Duration;
 
@@ -11,25 +12,24 @@ use crate::model::event::Event;
 use crate::model::names::label;
 use crate::model::time::format_duration;
 
-/// What the engine takes for calls that don't wait for a process: to create, connect, rename,
-/// start.
+/// The longest time of calls that don't wait for a process: create, connect, rename, start.
 const SHORT: Duration = Duration::from_secs(1);
-/// As long as a lock is waited for whose owner is not known to be gone, so that looking at it never
-/// makes a run later.
+/// As long as the wait for a lock whose owner may still exist. So this check never makes a run
+/// later.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How often a container is looked at that is being stopped.
+/// The pause between two looks at a container that is being stopped.
 const LOOK: Duration = Duration::from_millis(500);
-/// Docker's grace period of a container that doesn't set one, from the signal to the kill.
+/// Docker's default grace period, from the signal to the kill.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
-/// What the engine takes to stop a container beside its grace period.
+/// The time that the engine needs for a stop in addition to the grace period.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// Waits until the engine is done with what a killed run of `project` asked of it last; less exact
-/// where the engine doesn't answer.
+/// Waits until the engine has finished the last calls of a killed run of `project`; less exact if
+/// the engine doesn't answer.
 pub(super) async fn settle(ctx: &VerbContext, project: &str) {
     let begun = ctx.host.monotonic();
     ctx.host.sleep(SHORT).await;
-    // Up to its end that run may have noted more.
+    // That run may have recorded more until its end.
     ctx.records(project).read_again();
     let mut longest = Duration::ZERO;
     for id in stopping(ctx, project).await {
@@ -52,9 +52,9 @@ pub(super) async fn settle(ctx: &VerbContext, project: &str) {
     }
 }
 
-/// Ids of containers that run and that the killed run noted to stop, which every run does before it
-/// asks the engine. Killed between the two, it did not ask: then they go on running, and the end of
-/// their grace periods says so.
+/// Ids of running containers that the killed run recorded as to be stopped. Every run records this
+/// before it calls the engine. If it was killed in between, it did not call: then the containers
+/// still run when their grace periods end.
 async fn stopping(ctx: &VerbContext, project: &str) -> Vec<String> {
     let remembered = ctx.records(project).state();
     if remembered.stopped.is_empty() {
@@ -72,7 +72,7 @@ async fn stopping(ctx: &VerbContext, project: &str) -> Vec<String> {
         .collect()
 }
 
-/// How long the engine waits for a container to stop before it kills it.
+/// The time that the engine waits for a container to stop before it kills it.
 async fn grace(ctx: &VerbContext, id: &str) -> Duration {
     let found = ctx.engine.container_inspect(id).await.ok();
     let seconds = found

@@ -1,8 +1,8 @@
-//! A last look at who writes to a container's storages, right before and right after it is started.
+//! Checks for other writers to a container's storage right before and right after its start.
 //!
-//! A plan is checked against all containers, and a project's runs take turns by its lock. What
-//! another project's run, or a person, starts at the same time is in no plan: it is seen here.
-//! Where two were started at once, the one that started later is stopped again.
+//! A plan is checked against all containers, and the lock allows only one run of a project at a
+//! time. But a run of another project, or a person, may start a container at the same time. This
+//! check finds it. If two were started at once, the later one is stopped again.
 
 use std::cmp::Ordering;
 
@@ -20,27 +20,27 @@ use crate::model::spec::{Project, Service};
 use crate::model::storage::Storages;
 use crate::model::{Failure, Kind};
 
-/// A container that is to be started.
+/// A container that is about to start.
 pub(super) struct StartCheck<'a> {
     pub ctx: &'a VerbContext,
     /// The project's name.
     pub name: &'a str,
     pub project: Option<&'a Project>,
     pub service: Option<&'a str>,
-    /// Where volumes and folders are kept.
+    /// The locations of volumes and folders.
     pub storages: &'a Storages,
     /// Its id.
     pub id: &'a str,
 }
 
-/// Another container that writes to the same, and what is to be said of it.
+/// Another container that writes to the same storage, and the message about it.
 struct Clash {
     holder: ContainerRef,
     refusal: Failure,
 }
 
 impl StartCheck<'_> {
-    /// Fails if another container writes to what this one would write to.
+    /// Fails if another container writes to a storage of this one.
     pub fn before(&self) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
             match self.clash(true).await? {
@@ -50,7 +50,7 @@ impl StartCheck<'_> {
         })
     }
 
-    /// Stops it and fails if another one that started earlier writes to the same.
+    /// Stops it and fails if another container that started earlier writes to the same storage.
     pub fn after(&self) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
             let Some(Clash { holder, refusal }) = self.clash(false).await? else { return Ok(()) };
@@ -77,8 +77,8 @@ impl StartCheck<'_> {
         })
     }
 
-    /// Whether its description has anything that only one container may write to; of one without a
-    /// description, that is not known.
+    /// Whether its description contains something that only one container may write to; true for a
+    /// container without a description.
     fn may_clash(&self) -> bool {
         let described =
             self.project.and_then(|project| Some((project, project.services.get(self.service?)?)));
@@ -100,7 +100,7 @@ impl StartCheck<'_> {
             steps: vec![Step { service, ..Step::alone(Action::StartContainer { container }) }],
             ..Plan::default()
         };
-        // What was observed of the project's containers before is no longer so.
+        // The earlier observation of the project's containers is out of date.
         let observed =
             ObservedState { storages: self.storages.clone(), ..ObservedState::default() };
         loop {
@@ -112,7 +112,7 @@ impl StartCheck<'_> {
                 all: &all,
             };
             let Some((holder, refusal)) = writing.second(&plan).await else { return Ok(None) };
-            // The list may be behind.
+            // The list may be out of date.
             if self.is_up(&holder).await? {
                 return Ok(Some(Clash { holder, refusal }));
             }
@@ -133,7 +133,7 @@ impl StartCheck<'_> {
         }
     }
 
-    /// When it was started, by the engine's clock.
+    /// Its start time, by the engine's clock.
     async fn started(
         &self,
         id: &str,
@@ -149,12 +149,12 @@ impl StartCheck<'_> {
     }
 }
 
-/// Whether a container of the service writes to anything that no other may write to.
+/// Whether a container of the service writes to a storage that no other container may write to.
 pub(super) fn writes_alone(project: &Project, service: &Service) -> bool {
     !project.own_volumes(service).is_empty() || service.writable_binds().next().is_some()
 }
 
-/// What a one-off container is refused with: the same, with a next step of its own.
+/// The same failure for a one-off container, with another next step.
 pub(super) fn of_one_off(failure: Failure) -> Failure {
     if failure.kind != Kind::Conflict {
         return failure;

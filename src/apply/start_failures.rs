@@ -1,5 +1,5 @@
-//! Why the engine did not start a container: the command, or who has a port or address that it
-//! needs.
+//! Explains why the engine did not start a container: its command, or the holder of a port or
+//! address that it needs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use crate::model::reconcile::{taken_address, taken_address_of};
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 
-/// How long a container that is being started may take until the engine lists it as running.
+/// How long it may take until the engine lists a starting container as running.
 const STARTING: Duration = Duration::from_secs(2);
-/// Pause between looks at the engine's list.
+/// The pause between two looks at the engine's list.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// A start that the engine refused.
+/// A start that the engine rejected.
 pub struct RefusedStart<'a> {
     pub ctx: &'a VerbContext,
     /// `start` or `restart`.
     pub verb: &'a str,
     /// The project's name.
     pub project: &'a str,
-    /// What the container was made of; none for verbs that need no description.
+    /// The description of the container; `None` for verbs that need no description.
     pub described: Option<&'a Project>,
     pub service: Option<&'a str>,
     pub container: &'a str,
@@ -34,7 +34,7 @@ pub struct RefusedStart<'a> {
 }
 
 impl RefusedStart<'_> {
-    /// The engine's error in the user's words, with the next step.
+    /// The engine's error in the words of a user, with the next step.
     pub async fn explain(&self, error: EngineError) -> Failure {
         let failure = self.reason(error).await;
         match self.service {
@@ -76,7 +76,7 @@ impl RefusedStart<'_> {
             .field("port", u64::from(port))
     }
 
-    /// The container that publishes it, or else the process that has it.
+    /// The container that publishes the port, or else the process that uses it.
     async fn who_has_port(&self, port: u16) -> (Option<String>, Option<String>) {
         let host = &self.ctx.host;
         let begun = host.monotonic();
@@ -85,8 +85,8 @@ impl RefusedStart<'_> {
                 .await
                 .filter(|container| container != self.container);
             let owner = if publisher.is_none() { host.port_owner(port) } else { None };
-            // The engine lists a container that is being started as running a moment after its
-            // proxy has the port.
+            // The engine lists a starting container as running a moment after its proxy has taken
+            // the port.
             let is_starting =
                 owner.as_ref().is_some_and(|owner| owner.starts_with("docker-proxy "));
             if !is_starting || host.monotonic().saturating_sub(begun) >= STARTING {
@@ -100,7 +100,7 @@ impl RefusedStart<'_> {
         format!("{} the container \"{}\"", self.verb, self.container)
     }
 
-    /// What the next run would say of the address, if it is still taken.
+    /// The message of the next run about the address, if it is still in use.
     async fn who_has_address(&self) -> Option<Failure> {
         let ctx = self.ctx;
         let names = self.described.map_or_else(BTreeSet::new, wanted_names);

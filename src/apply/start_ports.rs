@@ -1,5 +1,5 @@
-//! Host ports of containers that are started as they are, without a description. The engine's list
-//! shows them only while a container runs, so that each is inspected.
+//! Host ports of containers that are started without a description. The engine's list shows ports
+//! only for running containers, so each container is inspected.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::model::plan::{Action, Plan};
 use crate::model::reconcile::check_ports;
 
 /// Fails if a container that the plan starts or restarts needs a host port that another container
-/// or a process of this machine has.
+/// or a process of this machine uses.
 pub async fn check(
     ctx: &VerbContext,
     plan: &Plan,
@@ -46,9 +46,9 @@ pub async fn check(
     check_listeners(ctx, wanted.collect()).await
 }
 
-/// The host ports that a container has whenever it runs: not those that the engine chooses.
+/// The host ports of a container when it runs, without those that the engine chooses.
 async fn published_at_start(engine: &dyn Engine, container: &str) -> Vec<PublishedPort> {
-    // One that is gone by now is found gone by its step.
+    // If a container is gone by now, its step will notice.
     let Ok(found) = engine.container_inspect(container).await else { return Vec::new() };
     let host = found.host_config.unwrap_or_default();
     let mode = host.network_mode.unwrap_or_default();

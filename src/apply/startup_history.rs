@@ -1,34 +1,33 @@
-//! How long a service's containers took to get ready before: until about then, asking them only
-//! takes the processor from what starts.
+//! Records how long a service's containers needed to become ready. Probes before that time would
+//! only take processor time from the starting service.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Times kept.
+/// The number of recorded times.
 const KEPT: usize = 5;
-/// Until so much of the shortest time has passed, none is asked.
+/// No probe runs before this fraction of the shortest time has passed.
 const QUIET: (u32, u32) = (3, 4);
-/// Who was ready sooner is asked at once.
+/// Services that were ready faster than this are probed immediately.
 const SHORT: Duration = Duration::from_millis(300);
 
 /// The last times of one service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartupHistory {
-    /// What its containers were made of: what was described, and the image. Others have a pace of
-    /// their own.
+    /// The description and the image of its containers. Others may start faster or slower.
     of: String,
-    /// Milliseconds from the start, the last time last.
+    /// Milliseconds since the start, the latest at the end.
     millis: Vec<u64>,
 }
 
 impl StartupHistory {
-    /// One container's, ready `elapsed` after its start.
+    /// A history with one time: ready `elapsed` after the start.
     pub fn new(of: String, elapsed: Duration) -> Self {
         Self { of, millis: vec![u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)] }
     }
 
-    /// Adds what was seen later.
+    /// Adds later times.
     pub fn add(&mut self, later: Self) {
         if self.of != later.of {
             self.millis.clear();
@@ -38,12 +37,12 @@ impl StartupHistory {
         self.millis.drain(..self.millis.len().saturating_sub(KEPT));
     }
 
-    /// The last time, of whatever it was made.
+    /// The latest time, for any description and image.
     pub fn last(&self) -> Option<Duration> {
         self.millis.last().copied().map(Duration::from_millis)
     }
 
-    /// How long after its start a container made `of` this need not be asked.
+    /// The time after the start during which a container made `of` this needs no probe.
     pub fn probe_delay(&self, of: &str) -> Duration {
         let least = self
             .millis

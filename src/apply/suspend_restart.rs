@@ -1,5 +1,5 @@
-//! An old container that was stopped for its successor stays down when the engine restarts. With
-//! `restart: always` the engine would start it again beside the new one, on the same volumes.
+//! Keeps an old container down that was stopped for its successor, even if the engine restarts.
+//! With `restart: always` the engine would start it beside the new one, on the same volumes.
 
 use super::actions::RunState;
 use super::create::restart_policy;
@@ -10,8 +10,8 @@ use crate::model::spec::Restart;
 use crate::model::{Failure, Kind};
 
 impl Execution<'_> {
-    /// To be called before it is stopped. Where a kill keeps its policy from being put back, it is
-    /// still restarted, except after it was stopped by hand.
+    /// Call this before the container is stopped. If a kill prevents the policy from being
+    /// restored, the engine still restarts it, except after a stop by hand.
     pub(super) async fn suspend_restart(
         &self,
         run_state: &RunState,
@@ -30,7 +30,7 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// To be called once it was started again, which it is where its successor failed.
+    /// Call this after the container was started again, because its successor failed.
     pub(super) async fn restore_restart(
         &self,
         run_state: &RunState,

@@ -1,4 +1,4 @@
-//! One verb under way: observe, plan, check, lock, and walk the plan.
+//! The run of one verb: observe, plan, check, lock, and execute the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,8 +26,8 @@ use crate::model::plan::{Action, Plan};
 use crate::model::plan_steps;
 use crate::model::spec::Project;
 
-/// One verb under way: plans without the lock; if there is something to do, or another run's lock
-/// is there, locks, observes again and does what is to be done then.
+/// The run of one verb. It plans without the lock. If there is something to do, or another run
+/// holds the lock, it takes the lock, observes again, and executes the new plan.
 pub(super) struct VerbRun<'a> {
     pub(super) ctx: &'a VerbContext,
     pub(super) project: Option<&'a Project>,
@@ -36,35 +36,33 @@ pub(super) struct VerbRun<'a> {
     pub(super) fingerprints: &'a BTreeMap<String, String>,
     pub(super) deadline: Option<Duration>,
     pub(super) names: &'a BTreeSet<String>,
-    /// The services meant, where that is known.
+    /// The selected services, if known.
     pub(super) services: &'a BTreeSet<String>,
-    /// It only stops and removes: goes on without the lock where the engine has no space for one,
-    /// and beside what a newer spc left.
+    /// The verb only stops and removes. It continues without the lock if the engine has no space
+    /// for one, and beside objects of a newer spc.
     pub(super) makes_space: bool,
-    /// Containers of others count too: they may hang on the project's networks.
+    /// Include containers of others, because they may be connected to the project's networks.
     pub(super) sees_others: bool,
     /// Replaced containers get new anonymous volumes.
     pub(super) renew_anonymous_volumes: bool,
-    /// Keeps what later runs have to know, once nothing is known to be refused and before anything
-    /// is done.
+    /// Stores what later runs need, after all checks and before the first change.
     pub(super) keep: Option<&'a (dyn Fn() -> Result<(), Failure> + Sync)>,
     pub(super) under_lock: Option<LockHooks<'a>>,
-    /// What was found in containers whose secrets their labels don't tell: each is read once,
-    /// however often the verb observes.
+    /// Secrets that were read from containers, because their labels can't be compared. Each
+    /// container is read once, however often the verb observes.
     pub(super) delivered: KnownSecrets,
 }
 
-/// What a caller does under the lock that a verb takes: other runs come before or after both.
+/// What a caller does under the lock of a verb, so that other runs come before or after all of it.
 #[derive(Clone, Copy)]
 pub struct LockHooks<'a> {
-    /// Before anything is done; its failure is that of the verb.
+    /// Called before the first change. Its failure is the verb's failure.
     pub first: &'a (dyn Fn() -> Result<(), Failure> + Sync),
-    /// Once all is done, not after a failure.
+    /// Called after the verb succeeded.
     pub last: &'a (dyn Fn() + Sync),
 }
 
-/// Whether containers of others can be in the way of a plan: by their names, or as writers to a
-/// volume.
+/// Whether containers of others can conflict with a plan, by their names or as writers to a volume.
 fn needs_all(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| {
         matches!(
@@ -80,7 +78,7 @@ fn needs_all(plan: &Plan) -> bool {
 pub(super) type MakePlan<'a> = dyn Fn(&ObservedState) -> Result<Plan, Failure> + Sync + 'a;
 
 impl<'a> VerbRun<'a> {
-    /// A verb that needs no description, without its name.
+    /// A verb without a description, and without its name.
     pub(super) fn without_description(
         ctx: &'a VerbContext,
         project: &'a str,
@@ -107,7 +105,7 @@ impl<'a> VerbRun<'a> {
 }
 
 impl VerbRun<'_> {
-    /// The same, without the lock and without a word where there is nothing to do.
+    /// The same, but without the lock and without a message if there is nothing to do.
     pub(super) async fn run_if_needed(
         &self,
         make_plan: &MakePlan<'_>,
@@ -120,7 +118,7 @@ impl VerbRun<'_> {
         self.run(make_plan).await.map(Some)
     }
 
-    /// Observes, plans, and walks the plan under the lock.
+    /// Observes, plans, and executes the plan under the lock.
     pub(super) async fn run(&self, make_plan: &MakePlan<'_>) -> Result<Outcome, Failure> {
         let observed = self.observe().await?;
         if self.makes_space
@@ -129,8 +127,8 @@ impl VerbRun<'_> {
             self.ctx.log(Level::Warning, format!("{}; going on without it", failure.message));
         }
         let plan = self.plan(make_plan, &observed).await?;
-        // Another run's lock: it is at work, or was killed at its very end, and then nobody else
-        // takes the lock away.
+        // A lock exists: another run is active, or was killed at its very end. In the second case
+        // nobody else removes the lock.
         let in_order = (!observed.locked || self.ctx.lock.is_some())
             && !moved_project::is_outdated(self.ctx, self.name, &observed, self.project.is_some());
         self.check(&plan, &observed, false).await?;
@@ -174,7 +172,7 @@ impl VerbRun<'_> {
         Ok(outcome)
     }
 
-    /// The lock; none where the engine has no space for it and the verb makes space.
+    /// Takes the lock; `None` if the engine has no space for it and the verb frees space.
     async fn acquire(&self) -> Result<Option<Lock>, Failure> {
         if !self.makes_space {
             return lock::acquire(self.ctx, self.name, DEFAULT_LOCK_PATIENCE).await.map(Some);
@@ -191,8 +189,8 @@ impl VerbRun<'_> {
         Ok(lock)
     }
 
-    /// Observes and plans again, now that nobody else of the project changes anything, and walks
-    /// that plan. Boxed, as the future is large.
+    /// Observes and plans again, now that nobody else changes the project, and executes that plan.
+    /// Boxed, because the future is large.
     fn locked<'a>(
         &'a self,
         make_plan: &'a MakePlan<'a>,
@@ -203,7 +201,7 @@ impl VerbRun<'_> {
             let observed = self.observe().await?;
             let plan = self.plan(make_plan, &observed).await?;
             if plan.steps.is_empty() {
-                // Another run did it meanwhile, or had done it.
+                // Another run did it meanwhile, or had already done it.
                 self.settle(&observed, lock).await?;
                 return Ok(self.unchanged(&plan, observed));
             }
@@ -218,8 +216,9 @@ impl VerbRun<'_> {
         moved_project::settle(self.ctx, self.name, observed, lock, self.project.is_some()).await
     }
 
-    /// Where the project was moved from, before anything is done: a run that is killed was accepted
-    /// as well. What `down` leaves of the project is known only after it.
+    /// Records where the project was moved from, before the first change, because a killed run was
+    /// accepted too. For `down` it happens afterwards: only then is it known what is left of the
+    /// project.
     async fn record_move(
         &self,
         observed: &ObservedState,
@@ -233,8 +232,8 @@ impl VerbRun<'_> {
         newer_versions::check(&records, observed)
     }
 
-    /// The plan. Where none can be made, whose the project is comes first: no advice leads on in
-    /// another's folder.
+    /// Makes the plan. If that fails, the owner of the project is checked first: in another folder,
+    /// no other advice helps.
     async fn plan(
         &self,
         make_plan: &MakePlan<'_>,
@@ -249,7 +248,7 @@ impl VerbRun<'_> {
         plan
     }
 
-    /// Fails if something of the plan is known to be refused.
+    /// Fails if a step of the plan is certain to be rejected.
     async fn check(
         &self,
         plan: &Plan,
@@ -257,7 +256,7 @@ impl VerbRun<'_> {
         is_locked: bool,
     ) -> Result<(), Failure> {
         if plan.steps.is_empty() {
-            // Also where nothing differs: whose it is, is not to come out when something does.
+            // Also if nothing differs: the user should learn about the owner before something does.
             let is_there = self.project.is_some() || !observed.containers.is_empty();
             return if is_there {
                 may(&*self.ctx.engine, Intent::ChangeProject(self.name)).await
@@ -268,8 +267,8 @@ impl VerbRun<'_> {
         let mut all =
             if needs_all(plan) { bystanders(&*self.ctx.engine).await? } else { Vec::new() };
         if !is_locked {
-            // Another run is at work, or the engine at the last call of one that was killed: looked
-            // at again under the lock.
+            // Another run is active, or the engine is still executing the last call of a killed
+            // one: look again under the lock.
             let is_observed =
                 |id: &String| observed.containers.iter().any(|container| container.id == *id);
             all.retain(|there| {
@@ -315,7 +314,7 @@ impl VerbRun<'_> {
         Ok(observed)
     }
 
-    /// What was found and is left alone.
+    /// Reports what was found and not changed.
     fn say_notes(&self, plan: &Plan) {
         for note in &plan.notes {
             self.ctx.log(Level::Warning, note.clone());
@@ -363,7 +362,7 @@ impl VerbRun<'_> {
                     .iter_mut()
                     .filter(|container| container.health == Health::Starting)
                 {
-                    // Passed by spc's own probe a moment ago: the engine says so later.
+                    // spc's own probe passed a moment ago; the engine will report it later.
                     if report.passes.contains_key(&container.id) {
                         container.health = Health::Healthy;
                     }
@@ -408,7 +407,7 @@ impl VerbRun<'_> {
         }
     }
 
-    /// Keeps what the next run needs; that it can't be kept is said and is no failure.
+    /// Stores what the next run needs. If that fails, it only warns.
     fn record(&self, report: &ExecutionReport, observed: &ObservedState) {
         let records = self.ctx.records(self.name);
         let kept = records.update(|state| {
@@ -420,8 +419,8 @@ impl VerbRun<'_> {
             }
             state.stopped.extend(report.stopped.iter().cloned());
             state.stopped.retain(|id| !report.ready.contains_key(id));
-            // One that is gone: what Docker Compose makes under its name later is asked about
-            // again.
+            // Objects that no longer exist are dropped: if Docker Compose creates one with this
+            // name later, it has to be adopted again.
             let of_compose = |name: &String| {
                 observed
                     .networks
@@ -441,8 +440,8 @@ impl VerbRun<'_> {
     }
 }
 
-/// A verb that walks its plan. It reports its start, and its end in any case, also when it is
-/// dropped.
+/// The report of a verb that executes its plan. It reports the start, and in any case the end, also
+/// if it is dropped.
 struct VerbReport<'a> {
     work: &'a VerbRun<'a>,
     begun: Duration,

@@ -1,4 +1,4 @@
-//! What a stack can be told to do: observe, plan, and walk the plan.
+//! The verbs of a stack: observe, plan, and execute the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,22 +33,22 @@ use crate::model::reconcile::{self, DesiredState, DownOptions};
 use crate::model::spec::{Build, Project, Service};
 use crate::model::{Failure, Kind};
 
-/// How `up` goes.
+/// Options of `up`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpOptions {
-    /// The services meant, with what they need; all active ones if not given.
+    /// The selected services, with their dependencies; all active ones by default.
     pub services: Option<Vec<String>>,
     pub remove_orphans: bool,
     pub adopt: bool,
-    /// Build the images of services that are built, also where they are there.
+    /// Build images even if they exist.
     pub build: bool,
-    /// Give replaced containers new anonymous volumes; those that have some are replaced.
+    /// Create new anonymous volumes. Containers that have some are replaced.
     pub renew_anonymous_volumes: bool,
-    /// How long a container may take to get ready.
+    /// The time limit for a container to become ready.
     pub timeout: Option<Duration>,
 }
 
-/// Brings the services up, ready. What is unchanged is not touched.
+/// Brings the services up and waits until they are ready. Does not touch unchanged ones.
 pub async fn up(
     ctx: &VerbContext,
     project: &Project,
@@ -57,7 +57,7 @@ pub async fn up(
     up_under_lock(ctx, project, options, None).await
 }
 
-/// The same, with what the caller does under the project's lock, if the verb takes it.
+/// The same, with functions of the caller that run under the project's lock, if the verb takes it.
 pub async fn up_under_lock(
     ctx: &VerbContext,
     project: &Project,
@@ -68,9 +68,9 @@ pub async fn up_under_lock(
     bring_up(ctx, project, options, services, UpPurpose::Up, under_lock).await
 }
 
-/// Makes what a one-off container of `service` needs and does not find: its image, networks and
-/// volumes and, if `with_dependencies`, the services that it depends on. Removes what one-off
-/// containers a killed run left.
+/// Creates what a one-off container of `service` needs: its image, networks and volumes, and, if
+/// `with_dependencies` is set, the services that it depends on. Also removes one-off containers
+/// that a killed run left.
 pub async fn prepare_one_off(
     ctx: &VerbContext,
     project: &Project,
@@ -97,7 +97,7 @@ pub async fn remove_left_behind(ctx: &VerbContext, project: &str) -> Result<(), 
     work.run_if_needed(&|observed| Ok(reconcile::left_behind(project, observed))).await.map(drop)
 }
 
-/// What services are brought up for.
+/// Why services are brought up.
 #[derive(Clone, Copy)]
 enum UpPurpose<'a> {
     Up,
@@ -126,7 +126,7 @@ async fn bring_up(
     let records = ctx.records(&project.name);
     records.check()?;
     let mut scales = records.state().scales.clone();
-    // What is written for a service counts, whatever it was scaled to before.
+    // A number in the description overrides what `scale` set before.
     let remembered = scales.len();
     scales.retain(|name, _| !is_scale_described(project, name));
     let forgets_scales = scales.len() < remembered;
@@ -151,7 +151,7 @@ async fn bring_up(
     )?;
     let names = wanted_names(project);
     let shared = shared_volumes(project);
-    // Kept before anything is done: a run that is killed has adopted them as well.
+    // Stored before the first change, because a killed run has adopted them as well.
     let keep = || {
         let kept = records.update(|state| {
             state.adopted.extend(names.iter().filter(|_| options.adopt).cloned());
@@ -165,7 +165,8 @@ async fn bring_up(
             state.shared.retain(|name| !names.contains(name));
             state.shared.extend(shared.iter().cloned());
         });
-        // Without the record of shared volumes alone, a later `start` asks for less than it might.
+        // If only the record of shared volumes is missing, a later `start` is stricter than
+        // necessary.
         kept.or_else(|error| if options.adopt || scaled.is_some() { Err(error) } else { Ok(()) })
             .map_err(|error| {
                 let what = scaled.map_or_else(
@@ -234,7 +235,7 @@ async fn bring_up(
     Ok(outcome)
 }
 
-/// Stops and removes what belongs to the project; volumes if asked.
+/// Stops and removes the project's containers and networks, and its volumes if requested.
 pub async fn down(
     ctx: &VerbContext,
     project: &str,
@@ -273,7 +274,7 @@ pub async fn down(
         );
         ctx.log(Level::Notice, text);
     }
-    // What is brought up next is what is described then.
+    // The next `up` uses the numbers of its description.
     if let Err(error) = records.update(|state| state.scales.clear()) {
         ctx.log(
             Level::Warning,
@@ -283,7 +284,7 @@ pub async fn down(
     Ok(outcome)
 }
 
-/// Which lifecycle verb.
+/// A lifecycle verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {
     Start,
@@ -292,8 +293,8 @@ pub enum Lifecycle {
     Remove { volumes: bool },
 }
 
-/// Starts, stops, restarts or removes containers as they are. A job that is done is not started
-/// again.
+/// Starts, stops, restarts or removes containers without changes to them. A completed job is not
+/// started again.
 pub async fn lifecycle(
     ctx: &VerbContext,
     project: &str,
@@ -304,16 +305,16 @@ pub async fn lifecycle(
     lifecycle_of(ctx, project, services, ServiceChoice::All, verb, timeout).await
 }
 
-/// How services were chosen.
+/// How services were selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceChoice {
-    /// With all the others.
+    /// Together with all others.
     All,
-    /// By name: a job among them is run, also where it was done before.
+    /// By name: a job among them runs, even if it has completed before.
     ByName,
 }
 
-/// The same of services that were chosen so.
+/// The same for services that were selected in this way.
 pub async fn lifecycle_of(
     ctx: &VerbContext,
     project: &str,
@@ -341,7 +342,7 @@ pub async fn lifecycle_of(
     work.run(&|observed| {
         let mut stopped = records.state().stopped.clone();
         if chosen == ServiceChoice::ByName {
-            // None of them counts as done.
+            // None of them counts as completed.
             let named = observed
                 .containers
                 .iter()
@@ -360,8 +361,8 @@ pub async fn lifecycle_of(
     .await
 }
 
-/// Waits until containers of a service are ready or completed; a timeout of the caller's is an
-/// error of kind `timeout`.
+/// Waits until containers of a service are ready or completed. A timeout of the caller is an error
+/// with the kind `timeout`.
 pub async fn wait(
     ctx: &VerbContext,
     project: &str,
@@ -408,7 +409,8 @@ pub async fn wait(
     result
 }
 
-/// Gives a service so many containers; later runs keep it until the described number changes.
+/// Sets the number of containers of a service. Later runs keep it until the number in the
+/// description changes.
 pub async fn scale(
     ctx: &VerbContext,
     project: &Project,
@@ -426,8 +428,8 @@ fn is_scale_described(project: &Project, service: &str) -> bool {
     project.services.get(service).is_some_and(|service| service.scale_is_described)
 }
 
-/// Says of which of `services` a number that was set with `scale` is used. `scaled`: the one that
-/// is set now.
+/// Reports which of `services` use a number that `scale` set. `scaled`: the service whose number is
+/// set now.
 fn kept_scales(
     project: &Project,
     services: &BTreeSet<String>,
@@ -451,8 +453,8 @@ fn kept_scales(
     used.map(note).collect()
 }
 
-/// The project with the numbers of containers that were set with `scale`, where the described
-/// number is still the same.
+/// The project with the numbers that `scale` set, if the number in the description is still the
+/// same.
 fn with_scales(project: &Project, scales: &BTreeMap<String, Scale>) -> Result<Project, Failure> {
     let mut project = project.clone();
     for (name, scale) in scales {

@@ -1,5 +1,4 @@
-//! Who else writes to a volume, before something is started that would: see
-//! `model::reconcile::Writers`.
+//! Checks for other writers to a volume before a start: see `model::reconcile::Writers`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +16,7 @@ use crate::model::spec::{Project, Service};
 use crate::model::storage::Storages;
 use crate::model::{Failure, Kind};
 
-/// A plan, and what it is held against.
+/// A plan, and the containers and storages to check it against.
 pub struct WriterCheck<'a> {
     pub ctx: &'a VerbContext,
     /// The project's name.
@@ -37,7 +36,7 @@ impl WriterCheck<'_> {
         }
     }
 
-    /// The first container beside which `plan` would start a second writer, and the refusal.
+    /// The first container for which `plan` would start a second writer, with the failure.
     pub(super) async fn second(&self, plan: &Plan) -> Option<(ContainerRef, Failure)> {
         let remembered = self.ctx.records(self.name).state();
         let mut storages = self.observed.storages.clone();
@@ -125,7 +124,7 @@ impl WriterCheck<'_> {
     }
 }
 
-/// Finds out where folders are, where the engine's machine is this one: a symlink is another name.
+/// Resolves symlinks in the paths of folders, if the engine runs on this machine.
 fn follow_links(ctx: &VerbContext, storages: &mut Storages, folders: impl Iterator<Item = String>) {
     if !ctx.engine.is_local() {
         return;
@@ -137,7 +136,7 @@ fn follow_links(ctx: &VerbContext, storages: &mut Storages, folders: impl Iterat
     }
 }
 
-/// Where a folder is, as far as it exists; nothing where that is its path.
+/// The resolved path of a folder, as far as it exists; `None` if it equals the path.
 fn real_folder(host: &dyn Host, folder: &str) -> Option<String> {
     let path = clean(Path::new(folder));
     let (real, rest) = path.ancestors().find_map(|ancestor| {
@@ -147,8 +146,8 @@ fn real_folder(host: &dyn Host, folder: &str) -> Option<String> {
     (real != Path::new(folder)).then(|| real.to_string_lossy().into_owned())
 }
 
-/// Finds out where the folders are that the containers of a project have mounted or will have, and
-/// those that volumes stand for.
+/// Resolves the folders that the containers of a project mount or will mount, and those behind
+/// volumes.
 pub fn look_at_folders(ctx: &VerbContext, project: Option<&Project>, observed: &mut ObservedState) {
     let described = project
         .into_iter()
@@ -162,8 +161,8 @@ pub fn look_at_folders(ctx: &VerbContext, project: Option<&Project>, observed: &
     follow_links(ctx, &mut observed.storages, folders.into_iter());
 }
 
-/// Fails if a container that is there would be a second writer once it is started, or needs a host
-/// port that is taken.
+/// Fails if an existing container would be a second writer once it starts, or needs a host port
+/// that is in use.
 pub async fn check_start(ctx: &VerbContext, project: &str, container: &str) -> Result<(), Failure> {
     let all = bystanders(&*ctx.engine).await?;
     let Some(there) = all.iter().find(|there| there.id == container || there.name == container)
@@ -206,7 +205,7 @@ pub async fn check_new(
         .await
 }
 
-/// The engine's names of the volumes that a description lets several containers write to.
+/// The engine's names of the volumes that several containers may write to, by the description.
 pub fn shared_volumes(project: &Project) -> BTreeSet<String> {
     project
         .volumes

@@ -518,7 +518,7 @@ impl FollowState {
         }
     }
 
-    /// A container was started that is not known.
+    /// Handles the start of an unknown container.
     fn look_at(&mut self, id: String) {
         let (ctx, selection) = (self.ctx.clone(), self.selection.clone());
         self.asked.push(Box::pin(async move {
@@ -527,7 +527,7 @@ impl FollowState {
         }));
     }
 
-    /// Something that was waited for did not come.
+    /// Handles a wait whose time is over.
     fn time(&mut self) {
         let now = self.ctx.host.monotonic();
         if self.away.as_ref().is_some_and(|(since, _)| *since + ENGINE_AWAY <= now) {
@@ -552,7 +552,7 @@ impl FollowState {
         }
     }
 
-    /// The connection to the engine is lost: everything is opened again when it is back.
+    /// The connection to the engine is lost. Everything is opened again when the engine is back.
     fn lost(&mut self) {
         if self.away.is_some() {
             return;
@@ -589,7 +589,7 @@ impl FollowState {
             if !self.containers.contains_key(&id) {
                 self.know(logged);
             }
-            // Also of one that has ended: what it wrote last is still to come.
+            // Also for one that has ended: its last lines are still missing.
             self.open(&id);
         }
     }

@@ -1,4 +1,4 @@
-//! Logs that end, merged by time.
+//! Merges logs that have an end, by time.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use futures::{Stream, StreamExt};
 use super::messages::TimedLine;
 use crate::engine::Result;
 
-/// Lines of one log, or why it broke off.
+/// Lines of one log, or the error that ended it.
 pub type Lines = BoxStream<'static, Result<TimedLine>>;
 
-/// The engine notes a line's time before it writes it down, so that a line of one output can stand
-/// behind a later one of the other (by 0.9 ms, as seen). A line is kept back until one that is so
-/// much later has come.
+/// The engine records a line's time before it writes the line. So a line of one output may come
+/// after a later line of the other (by 0.9 ms, as measured). A line waits until another one comes
+/// that is this much later.
 const DISORDER: TimeDelta = TimeDelta::milliseconds(20);
-/// At most so many are kept back.
+/// The most lines that wait.
 const MOST_KEPT: usize = 256;
 
-/// The lines of one log in the order of their times; lines of one time stay as they are.
+/// The lines of one log in the order of their times. Lines with the same time keep their order.
 pub fn in_order(lines: Lines) -> impl Stream<Item = Result<TimedLine>> + Send {
     async_stream::stream! {
         let mut lines = lines;
@@ -50,14 +50,14 @@ pub fn in_order(lines: Lines) -> impl Stream<Item = Result<TimedLine>> + Send {
     }
 }
 
-/// The lines of all logs in the order of their times, each with its log's number. One line of each
-/// is held.
+/// The lines of all logs in the order of their times, each with the number of its log. One line of
+/// each is in memory.
 pub fn merged(mut logs: Vec<Lines>) -> impl Stream<Item = (usize, Result<TimedLine>)> + Send {
     async_stream::stream! {
         let mut heads = BTreeMap::<(DateTime<Utc>, usize), TimedLine>::new();
         let mut next = 0..logs.len();
         loop {
-            // First one of each, then one more of the log that the last was of.
+            // First one line of each log, then one more of the log that had the last one.
             for at in next {
                 while let Some(line) = logs[at].next().await {
                     match line {

@@ -1,9 +1,9 @@
-//! Messages of a log with the engine's times → whole lines.
+//! Turns messages of a log, with the engine's times, into whole lines.
 //!
-//! The engine puts a time before each message. Where there is no terminal, a chunk is a message.
-//! The messages of a terminal follow each other without a boundary, so that the next one's time may
-//! stand in the middle of a line: after a part of [`LOG_PART`] bytes, and after what an earlier
-//! start of the container wrote last without a line feed.
+//! The engine puts a time before each message. Without a terminal, each chunk is a message. The
+//! messages of a terminal follow each other without a separator. So the time of the next message
+//! may be in the middle of a line: after a part of [`LOG_PART`] bytes, or after the last output of
+//! an earlier start that did not end with a line feed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::engine::{EngineError, LOG_PART, OutputChunk, OutputKind, OutputStream
 use crate::model::lines::Lines;
 use crate::model::secret::Secrets;
 
-/// A line, and when the engine got it.
+/// A line, and the time at which the engine got it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimedLine {
     pub time: DateTime<Utc>,
@@ -26,7 +26,7 @@ pub struct TimedLine {
 /// Bytes of a time with nanoseconds, and the space after it.
 const STAMP: usize = "2026-01-02T03:04:05.000000000Z ".len();
 
-/// The time that `bytes` begin with.
+/// The time at the beginning of `bytes`.
 fn stamp(bytes: &[u8]) -> Option<DateTime<Utc>> {
     let text = std::str::from_utf8(bytes.get(..STAMP)?).ok()?.strip_suffix("Z ")?;
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -35,31 +35,31 @@ fn stamp(bytes: &[u8]) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(&format!("{text}Z")).ok().map(|time| time.to_utc())
 }
 
-/// Chunks → lines. One for each stream of a log.
+/// Turns chunks into lines. Each stream of a log needs its own.
 #[derive(Default)]
 pub struct Reader {
     terminal: Option<Terminal>,
     time: DateTime<Utc>,
-    /// Standard output and standard error, and the time of the line that is not complete.
+    /// Standard output and standard error, each with the time of its incomplete line.
     open: [(Lines, Option<DateTime<Utc>>); 2],
-    /// How many messages came.
+    /// The number of messages so far.
     messages: u64,
-    /// What no piece of a long line cuts.
+    /// The secrets that no piece of a long line may split.
     secrets: Arc<Secrets>,
 }
 
 impl Reader {
-    /// A reader of the log of a container that has a terminal, or has none.
+    /// A reader for the log of a container with or without a terminal.
     pub fn new(tty: bool, secrets: Arc<Secrets>) -> Self {
         Self { terminal: tty.then(Terminal::default), secrets, ..Self::default() }
     }
 
-    /// How many messages came so far.
+    /// The number of messages so far.
     pub fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// Takes a chunk; the lines that it completes.
+    /// Takes a chunk and returns the lines that it completes.
     pub fn push(&mut self, chunk: &OutputChunk) -> Vec<TimedLine> {
         let mut lines = Vec::new();
         if let Some(mut terminal) = self.terminal.take() {
@@ -77,7 +77,7 @@ impl Reader {
         lines
     }
 
-    /// At the end of the stream: lines that have no line feed.
+    /// At the end of the stream: the lines without a line feed.
     pub fn finish(&mut self) -> Vec<TimedLine> {
         let mut lines = Vec::new();
         if let Some(mut terminal) = self.terminal.take() {
@@ -101,8 +101,8 @@ impl Reader {
         let time = time.unwrap_or(self.time);
         self.time = time;
         self.messages += 1;
-        // All parts of a line have one time: another one says that a process ended in the middle of
-        // its last line.
+        // All parts of a line have the same time. Another time means that a process ended in the
+        // middle of its last line.
         if self.open[slot(kind)].1.is_some_and(|open| open != time) {
             self.flush(kind, lines);
         }
@@ -127,15 +127,15 @@ fn slot(kind: OutputKind) -> usize {
     usize::from(kind == OutputKind::Stderr)
 }
 
-/// The raw log of a terminal, cut into messages.
+/// The raw log of a terminal, split into messages.
 #[derive(Debug, Default)]
 struct Terminal {
     buffer: Vec<u8>,
 }
 
 impl Terminal {
-    /// The next message that is whole, with its time where it has one of its own. At the end of the
-    /// stream all are.
+    /// The next complete message, with its time if it has one of its own. At the end of the stream
+    /// every message is complete.
     fn next(&mut self, at_end: bool) -> Option<(Option<DateTime<Utc>>, Vec<u8>)> {
         if self.buffer.is_empty() || self.buffer.len() < STAMP && !at_end {
             return None;
@@ -147,25 +147,26 @@ impl Terminal {
         Some((time, text))
     }
 
-    /// Where the message ends whose text `body` begins with.
+    /// The end of the message whose text begins at `body`.
     fn end(time: Option<DateTime<Utc>>, body: &[u8], at_end: bool) -> Option<usize> {
         let first = &body[..body.len().min(LOG_PART)];
         let end = match first.iter().position(|byte| *byte == b'\n') {
             Some(at) => at + 1,
             None if body.len() >= LOG_PART && stamp(&body[LOG_PART..]).is_some() => LOG_PART,
-            // Enough to see that no other message begins at the limit; or nothing more comes.
+            // Enough bytes to see that no other message begins at the limit, or no more bytes will
+            // come.
             None if at_end || body.len() >= LOG_PART + STAMP => body.len(),
             None => return None,
         };
-        // What a program prints of the time is earlier than when the engine gets it.
+        // If a program prints a time, this is earlier than the time at which the engine gets it.
         let begins_later =
             |at: &usize| stamp(&body[*at..end]).zip(time).is_some_and(|(inner, own)| inner > own);
         Some((1..end).find(begins_later).unwrap_or(end))
     }
 }
 
-/// The lines of a log that is asked for with times. A stream that fails keeps back the line it
-/// fails in.
+/// The lines of a log that was requested with times. If the stream fails, the incomplete line is
+/// dropped.
 pub fn timed_lines(
     stream: OutputStream,
     tty: bool,

@@ -1,5 +1,5 @@
-//! Which lines of a container were passed on, so that a log that is opened again repeats none and
-//! leaves none out.
+//! Remembers which lines of a container were returned, so that a log that is opened again repeats
+//! no line and omits none.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
@@ -10,32 +10,32 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::messages::TimedLine;
 use crate::engine::OutputKind;
 
-/// Lines of so long before the last are remembered: a line may be written down later than one of a
-/// later time.
+/// Lines up to this much before the last one are remembered, because a line may be written after a
+/// line with a later time.
 const REMEMBERED: TimeDelta = TimeDelta::milliseconds(100);
-/// At most so many, and those of one time more.
+/// The most lines that are remembered, plus those with the same time.
 const MOST: usize = 4096;
 
-/// The time, the hash of the text and of where it was written to.
+/// The time, and the hash of the text and its stream.
 type Key = (DateTime<Utc>, u64);
 
-/// See the module.
+/// The remembered lines; see the module.
 #[derive(Debug, Default)]
 pub struct SeenLines {
-    /// By time: what was passed on.
+    /// By time, the lines that were returned.
     last: BTreeMap<DateTime<Utc>, Vec<u64>>,
     count: usize,
-    /// What the log that was opened again has still to repeat.
+    /// The lines that the log will repeat after it was opened again.
     expected: HashMap<Key, usize>,
 }
 
 impl SeenLines {
-    /// From when on the log is to be opened again; nothing if no line was passed on.
+    /// The time from which the log has to be opened again; `None` if no line was returned.
     pub fn since(&self) -> Option<DateTime<Utc>> {
         self.last.first_key_value().map(|(time, _)| *time)
     }
 
-    /// The log is opened again, [since](Self::since) then.
+    /// Call this when the log is opened again, at [since](Self::since).
     pub fn reopen(&mut self) {
         self.expected.clear();
         for (time, lines) in &self.last {
@@ -45,7 +45,7 @@ impl SeenLines {
         }
     }
 
-    /// Whether a line is to be passed on; remembers it then.
+    /// Whether the line is new. A new line is remembered.
     pub fn is_new(&mut self, line: &TimedLine) -> bool {
         let mut hasher = DefaultHasher::new();
         (&line.text, line.kind == OutputKind::Stderr).hash(&mut hasher);

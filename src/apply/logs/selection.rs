@@ -1,4 +1,4 @@
-//! Which containers' logs are read, and what of them.
+//! Selects the containers whose logs are read, and the part of each log.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub struct LogLine {
     /// The container's name without the project: `backend-1`.
     pub from: String,
     pub service: String,
-    /// The engine's.
+    /// The engine's time.
     pub time: DateTime<Utc>,
     pub stderr: bool,
     pub text: String,
@@ -32,7 +32,7 @@ pub struct LogSource {
     pub from: String,
 }
 
-/// Whose logs are read.
+/// The containers whose logs are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// The containers of a project's services, or of some of them.
@@ -41,12 +41,12 @@ pub enum Selection {
     Container { project: String, name: String },
 }
 
-/// What of the logs is read.
+/// The part of each log that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogQuery {
-    /// Whether to go on with what is written from now on.
+    /// Whether to continue with new lines.
     pub follow: bool,
-    /// The last so many lines of each container.
+    /// The last lines of each container, up to this number.
     pub tail: Option<u64>,
     pub since: Option<DateTime<Utc>>,
     pub until: Option<DateTime<Utc>>,
@@ -60,7 +60,7 @@ impl Selection {
         }
     }
 
-    /// The containers that are there.
+    /// The existing containers.
     pub(super) async fn list(&self, ctx: &VerbContext) -> Result<Vec<LogSource>, Failure> {
         let services = match self {
             Self::Project { services, .. } => services,
@@ -89,7 +89,8 @@ impl Selection {
             .collect())
     }
 
-    /// A container's name as its lines show it: without the project, where a whole project is read.
+    /// A container's name for its lines: without the project, if the logs of a whole project are
+    /// read.
     pub(super) fn short(&self, name: &str) -> String {
         match self {
             Self::Project { project, .. } => name
@@ -102,14 +103,14 @@ impl Selection {
     }
 }
 
-/// Says that a container's log is not among the lines.
+/// Warns that a container's log can't be read and is missing.
 pub(super) fn warn(ctx: &VerbContext, logged: &LogSource, error: EngineError) {
     let failure = unreadable(logged, error);
     let hint = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
     ctx.log(Level::Warning, format!("{}{hint}", failure.message));
 }
 
-/// Why a container's log can't be read.
+/// The failure if a container's log can't be read.
 pub(super) fn unreadable(logged: &LogSource, error: EngineError) -> Failure {
     let from = &logged.from;
     if error.kind == EngineErrorKind::Unsupported {
@@ -123,7 +124,7 @@ pub(super) fn unreadable(logged: &LogSource, error: EngineError) -> Failure {
 }
 
 impl LogSource {
-    /// A line of this container's.
+    /// A line of this container.
     pub(super) fn line(&self, line: messages::TimedLine) -> LogLine {
         LogLine {
             from: self.from.clone(),

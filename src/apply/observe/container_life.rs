@@ -5,11 +5,11 @@ use bollard::models;
 use super::super::container_signal::Signal;
 use crate::model::names::compose_label;
 
-/// What happened to a container, as far as who follows its log has to know.
+/// What happened to a container, for code that follows its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LifeChange {
     Started,
-    /// Somebody sent it a signal: it is stopped, restarted or killed.
+    /// Someone sent it a signal: it is being stopped, restarted or killed.
     Signalled,
     Renamed,
     Removed,
@@ -28,7 +28,7 @@ pub struct LifeEvent {
 /// The events that [`life_event`] reads.
 pub const LIFE_EVENTS: [&str; 4] = ["start", "kill", "rename", "destroy"];
 
-/// A change in a container's life; nothing for any other event.
+/// A change in a container's life; `None` for other events.
 pub fn life_event(event: &models::EventMessage) -> Option<LifeEvent> {
     let actor = event.actor.as_ref()?;
     let attribute = |key: &str| {
@@ -54,8 +54,8 @@ pub fn life_event(event: &models::EventMessage) -> Option<LifeEvent> {
     })
 }
 
-/// What an event of the engine says of a container: its id and the signal; nothing for what nobody
-/// waits for.
+/// The container id and the signal in an event of the engine; `None` if nothing waits for such an
+/// event.
 pub(in crate::apply) fn signal(message: &models::EventMessage) -> Option<(String, Signal)> {
     let actor = message.actor.as_ref()?;
     let attribute =
@@ -67,7 +67,7 @@ pub(in crate::apply) fn signal(message: &models::EventMessage) -> Option<(String
         },
         "oom" => Signal::OutOfMemory,
         "destroy" => Signal::Removed,
-        // Whole words: "unhealthy" holds "healthy".
+        // Whole words: "unhealthy" contains "healthy".
         "health_status: healthy" => Signal::Healthy,
         "health_status: unhealthy" => Signal::Unhealthy,
         _ => return None,

@@ -7,17 +7,17 @@ use crate::engine::{Engine, image_labels};
 use crate::model::Failure;
 use crate::model::names::is_reserved_label;
 
-/// A container, volume, network or image as the engine knows it, for scripts.
+/// A container, volume, network or image of the engine, for scripts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineObject {
     pub id: String,
     pub name: String,
     pub labels: BTreeMap<String, String>,
-    /// All of it, with Docker's own keys.
+    /// The complete object, with Docker's own keys.
     pub json: serde_json::Value,
 }
 
-/// A create or build sets the labels that it has no use for, too: empty.
+/// A create or build also sets unused labels, to an empty value.
 fn is_set(key: &str, value: &str) -> bool {
     !(is_reserved_label(key) && value.is_empty())
 }
@@ -44,8 +44,8 @@ impl EngineObject {
     }
 }
 
-/// The container called so, if it is there; with the labels that it was created with, not those of
-/// its image.
+/// The container with this name, if it exists; with the labels that were set when it was created,
+/// not those of its image.
 pub async fn find_container(
     engine: &dyn Engine,
     name: &str,
@@ -63,13 +63,13 @@ pub async fn find_container(
     }))
 }
 
-/// The volume called so, if it is there.
+/// The volume with this name, if it exists.
 pub async fn find_volume(engine: &dyn Engine, name: &str) -> Result<Option<EngineObject>, Failure> {
     let found = there(engine.volume_inspect(name).await, "volume", name)?;
     Ok(found.map(|it| EngineObject::of(&it, None, Some(&it.name), Some(&it.labels))))
 }
 
-/// The network called so, if it is there.
+/// The network with this name, if it exists.
 pub async fn find_network(
     engine: &dyn Engine,
     name: &str,
@@ -78,7 +78,7 @@ pub async fn find_network(
     Ok(found.map(|it| EngineObject::of(&it, it.id.as_ref(), it.name.as_ref(), it.labels.as_ref())))
 }
 
-/// The image called so, if it is there.
+/// The image with this name, if it exists.
 pub async fn find_image(engine: &dyn Engine, name: &str) -> Result<Option<EngineObject>, Failure> {
     let found = there(engine.image_inspect(name).await, "image", name)?;
     Ok(found.map(|it| {

@@ -1,4 +1,4 @@
-//! One container as `container inspect` has it.
+//! One container, from the engine's inspect.
 
 use std::collections::BTreeMap;
 
@@ -11,57 +11,57 @@ use crate::model::Failure;
 use crate::model::names::label;
 use crate::model::observed_state::{ContainerState, Health};
 
-/// A container's state as `container inspect` has it.
+/// A container's state, from an inspect.
 pub struct InspectedContainer {
     pub id: String,
     pub name: String,
     pub state: ContainerState,
     pub exit_code: i64,
     pub oom_killed: bool,
-    /// The engine's own words on a start that failed.
+    /// The engine's message about a failed start.
     pub error: String,
     pub started_at: String,
     pub health: Health,
-    /// Output and exit code of the engine's last check since the container was started: the engine
-    /// keeps those of earlier starts too.
+    /// Output and exit code of the engine's last check since the container's start. The engine also
+    /// keeps those of earlier starts.
     pub last_check: Option<(String, i64)>,
-    /// The effective check in Docker's form; empty where there is none.
+    /// The effective check in Docker's form; empty if there is none.
     pub test: Vec<String>,
     pub interval: std::time::Duration,
     pub timeout: std::time::Duration,
     pub start_period: std::time::Duration,
     pub retries: u32,
-    /// What `CMD-SHELL` runs in.
+    /// The shell for `CMD-SHELL`.
     pub shell: Vec<String>,
     pub user: String,
     pub tty: bool,
-    /// Whether the engine starts it again when it exits.
+    /// Whether the engine restarts it when it exits.
     pub restarts: bool,
-    /// Whether that is so after an exit with code 0 too.
+    /// Whether the engine also restarts it after an exit with code 0.
     pub restarts_always: bool,
-    /// How often the engine did.
+    /// How often the engine restarted it.
     pub restart_count: i64,
-    /// How often it would; 0 for no limit.
+    /// The limit for this; 0 means no limit.
     pub restart_limit: i64,
-    /// Whether an engine that restarts starts it, even one that was stopped by hand.
+    /// Whether a restart of the engine starts it, even if it was stopped by hand.
     pub restarts_with_engine: bool,
     /// Whether it publishes ports.
     pub publishes: bool,
-    /// Target → name of the volumes mounted.
+    /// Target → name of the mounted volumes.
     pub volumes: BTreeMap<String, String>,
     pub image_id: String,
-    /// Our label: the hash of what was described.
+    /// spc's label with the hash of the description.
     pub hash: String,
 }
 
 impl InspectedContainer {
-    /// What was described, and the image: containers of the same behave alike.
+    /// The description and the image. Containers with the same value behave alike.
     pub fn made_of(&self) -> String {
         format!("{} {}", self.hash, self.image_id)
     }
 }
 
-/// Docker's defaults for a check that leaves them out.
+/// Docker's defaults for missing values of a check.
 const DEFAULT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
 
 const DEFAULT_RETRIES: u32 = 3;

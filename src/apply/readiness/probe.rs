@@ -1,4 +1,4 @@
-//! spc's own probes: a container's health check, run by exec, and the pauses between two of them.
+//! spc's own probes: runs a container's health check by exec, with pauses.
 
 use std::time::Duration;
 
@@ -14,40 +14,41 @@ use crate::engine::{EngineErrorKind, ExecRequest, exec_processes};
 use crate::model::spec::HealthTest;
 use crate::model::{Failure, Kind};
 
-/// Shortest pause between own probes.
+/// The shortest pause between own probes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Longest pause between own probes.
+/// The longest pause between own probes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// In between, a pause is this part of the time waited so far: so much of its own start-up may a
-/// container lose by waiting for the next probe, however long it takes.
+/// Between these limits, a pause is this fraction of the time waited so far. So a container loses
+/// at most this fraction of its start-up time by waiting for the next probe.
 const PAUSE_PART: u32 = 10;
 
-/// A pause is at least so many times what the last probe took, by how many containers are probed:
-/// all their probes together leave most of the machine to what is starting.
+/// A pause is at least this many times as long as the last probe; the number depends on how many
+/// containers are probed. So all probes together leave most of the machine to the starting
+/// containers.
 const PAUSE_TIMES: std::ops::RangeInclusive<u32> = 2..=5;
 
 /// Bytes of a probe's output that are kept.
 const OUTPUT_KEPT: usize = 4096;
 
-/// How a probe ended.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeResult {
     pub code: i64,
-    /// Both outputs, the last bytes of them.
+    /// Both outputs, their last bytes.
     pub output: String,
     pub elapsed: Duration,
 }
 
-/// How long to rest before the next own probe.
+/// The pause before the next own probe.
 pub(super) fn pause(waited: Duration, last_took: Duration, probed: usize) -> Duration {
     let times =
         u32::try_from(probed).unwrap_or(u32::MAX).clamp(*PAUSE_TIMES.start(), *PAUSE_TIMES.end());
     (waited / PAUSE_PART).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).max(last_took * times)
 }
 
-/// Codes of a shell or the engine for "not found" and "not executable".
+/// Exit codes of a shell or the engine for "not found" and "not executable".
 pub(super) fn cannot_run(code: i64) -> bool {
     matches!(code, 126 | 127)
 }
@@ -57,7 +58,7 @@ pub(super) fn shown(test: &[String]) -> String {
 }
 
 /// Runs a container's effective check once (or `test`), as the engine would: same user, same shell,
-/// its timeout. Nothing if it timed out.
+/// its timeout. `None` if it timed out.
 pub async fn probe(
     ctx: &VerbContext,
     seen: &InspectedContainer,
@@ -102,7 +103,7 @@ pub async fn probe(
         let mut session = match ctx.engine.exec_start(&seen.id, &request).await {
             Ok(session) => session,
             Err(error) if error.kind == EngineErrorKind::Unreachable => return Err(error),
-            // The container is going: its exit will be heard.
+            // The container is ending: its exit will be reported.
             Err(error) => return Ok((None, error.message)),
         };
         *id = Some(session.id.clone());
@@ -126,7 +127,7 @@ pub async fn probe(
         () = ctx.host.sleep(seen.timeout).fuse() => None,
     };
     let Some(result) = result else {
-        // What can't be ended is a health check that hangs, and whoever waits for it says so.
+        // If it can't be ended, it is a health check that hangs, and the wait reports that.
         end(ctx, &StartedCommand { id, ..started }).await;
         running.over();
         return Ok(None);

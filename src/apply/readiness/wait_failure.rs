@@ -1,4 +1,4 @@
-//! Why a container did not get ready: its exit, its last probe, its last log lines.
+//! Explains why a container did not become ready: its exit, its last probe, its last log lines.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::model::{Failure, Kind};
 const LOG_LINES: u64 = 20;
 
 impl ReadinessWait<'_> {
-    /// What is to be said of a container that ended again and again, behind `before`; nothing of
-    /// one that did not.
+    /// A remark that a container ended again and again, after the text `before`; empty if it did
+    /// not.
     pub(super) fn ends_so_far(&self, before: &str) -> String {
         match self.last_exit {
             Some(code) if self.exits > 1 => {
@@ -28,7 +28,7 @@ impl ReadinessWait<'_> {
         }
     }
 
-    /// The failure of a wait for the end of what the engine never lets end.
+    /// The failure of a wait for the end of a container that the engine always restarts.
     pub(super) async fn never_completes(&self, seen: &InspectedContainer) -> Failure {
         let service = self.waiting.service;
         let message =
@@ -49,7 +49,7 @@ impl ReadinessWait<'_> {
         let waited = format_duration(Duration::from_millis(
             u64::try_from(self.allowed(seen).as_millis()).unwrap_or(u64::MAX),
         ));
-        // The engine may know more by now than when it was looked at.
+        // The engine may know more now than at the last look.
         let now = inspect(&*self.ctx.engine, self.waiting.container).await;
         let seen = now.as_ref().unwrap_or(seen);
         let what = if self.waiting.until == WaitCondition::Completed {
@@ -73,8 +73,8 @@ impl ReadinessWait<'_> {
         failure
     }
 
-    /// A failure with what helps to understand it: probe output, exit code, out of memory, last log
-    /// lines.
+    /// A failure with the information that explains it: probe output, exit code, out of memory,
+    /// last log lines.
     pub(super) async fn failure(&self, seen: &InspectedContainer, message: String) -> Failure {
         let mut failure =
             Failure::new(Kind::Unhealthy, message).field("container", seen.name.clone());
@@ -106,8 +106,8 @@ impl ReadinessWait<'_> {
         }
     }
 
-    /// The last lines of the start that is looked at. In a crash loop that may have written nothing
-    /// yet: then those of an earlier start.
+    /// The last lines of the current start. In a crash loop this start may have written nothing
+    /// yet; then those of an earlier start.
     pub(super) async fn last_log(&self, seen: &InspectedContainer) -> (&'static str, String) {
         let newest = inspect(&*self.ctx.engine, &seen.id)
             .await

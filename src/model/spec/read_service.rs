@@ -405,7 +405,7 @@ impl Service {
         Ok(service)
     }
 
-    /// What can't be of this service alone, whatever else there is.
+    /// Mistakes that a service shows by itself.
     fn check(&self, field: &Field<'_>) -> Result<(), Failure> {
         let name = &self.name;
         if let Some(key) =
