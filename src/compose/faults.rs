@@ -1,8 +1,8 @@
-//! All that is wrong in a description, of a compose file or a script, not only what is found first.
+//! Finds all mistakes in a description of a compose file or a script, not only the first one.
 //!
-//! A reader stops at the first fault. So what it stopped at is taken out of the description, and
-//! the rest is read again, until nothing is wrong any more. What is only wrong because something
-//! was taken out is not a fault of the file.
+//! A reader stops at the first mistake. So this module removes the wrong part from the description
+//! and reads the rest again, until no mistake is left. A mistake that only exists because something
+//! was removed is not reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,16 +13,16 @@ pub use super::file::MOST;
 use crate::model::failure::SpecPath;
 use crate::model::{Failure, Kind, suggest};
 
-/// How much of a description is held against each other.
+/// How the parts of a description are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComparisonScope {
-    /// All of it.
+    /// Including references between the parts.
     Whole,
-    /// Each part by itself: of what is missing the others can't be said to lack it.
+    /// Each part separately: if a part is missing, references to it are no mistake of the others.
     Parts,
 }
 
-/// What is wrong in a file: at least one fault, by line and column.
+/// The mistakes in a file: at least one, by line and column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Faults {
     pub list: Vec<Failure>,
@@ -31,13 +31,13 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// A single one.
+    /// A single mistake.
     pub fn one(failure: Failure) -> Self {
         Self { list: vec![failure], is_cut: false }
     }
 
-    /// The first of them, with the others below it. What `spc.toml` refuses comes after what has to
-    /// be corrected in the file.
+    /// The first failure, with the others below it. Violations of `spc.toml` come after mistakes
+    /// that have to be corrected in the file.
     pub fn into_failure(self) -> Failure {
         self.joined("also wrong in this file")
     }
@@ -46,7 +46,7 @@ impl Faults {
         let Self { mut list, is_cut } = self;
         let at = list.iter().position(|failure| failure.kind != Kind::Policy).unwrap_or(0);
         let first = list.remove(at);
-        // A hint that several have is shown once.
+        // A hint that several failures share is shown once.
         let mut shown: BTreeSet<&str> = first.hint.as_deref().into_iter().collect();
         let mut lines: Vec<String> = Vec::new();
         for failure in &list {
@@ -71,7 +71,7 @@ fn line(failure: &Failure, hint: Option<&str>) -> String {
     format!("{place}{}{hint}", failure.message)
 }
 
-/// Reads a description of the file with `read`. Where that fails, all that is wrong in it, and in
+/// Reads a description of the file with `read`. If that fails, returns all mistakes in it and in
 /// the file's variables.
 pub fn read<T>(
     file: &ComposeFile,
@@ -84,7 +84,7 @@ pub fn read<T>(
         None => None,
     };
     let (list, is_cut) = search(file.faults.clone(), found, description, read);
-    // The active profiles stand in no file.
+    // The active profiles are not part of a file.
     let of_file =
         |failure: &Failure| failure.path.as_ref().is_none_or(|path| path.keys != ["profiles"]);
     let placed = |failure: Failure| if of_file(&failure) { file.placed(failure) } else { failure };
@@ -97,8 +97,8 @@ pub fn read<T>(
     Err(Faults { list, is_cut })
 }
 
-/// Reads the description of a script with `read`. Where that fails, the failure names all that is
-/// wrong in it.
+/// Reads the description of a script with `read`. If that fails, the failure lists all mistakes in
+/// it.
 pub fn read_map<T>(
     description: &Value,
     read: &dyn Fn(&Value, ComparisonScope) -> Result<T, Failure>,
@@ -111,8 +111,8 @@ pub fn read_map<T>(
     Err(Faults { list, is_cut }.joined("also wrong in this description"))
 }
 
-/// The faults `known`, then `found`, what reading stopped at first, and all that is found with it
-/// taken out. Also whether there are more than [`MOST`].
+/// The `known` mistakes, then `found`, at which the first reading stopped, and all that are found
+/// after its removal. Also whether there are more than [`MOST`].
 fn search<T>(
     known: Vec<Failure>,
     found: Option<Failure>,
@@ -151,18 +151,18 @@ fn search<T>(
     (list, next.is_some())
 }
 
-/// A description from which the faults are taken out one by one.
+/// A description from which the wrong parts are removed one by one.
 struct FaultSearch {
     description: Value,
     scope: ComparisonScope,
-    /// The numbers, as in the file, of the items taken out of each list.
+    /// For each list, the positions in the file of the removed items.
     out: BTreeMap<Vec<String>, BTreeSet<usize>>,
-    /// All that was taken out, by its path in the file.
+    /// All removed parts, by their path in the file.
     taken: Vec<Vec<String>>,
 }
 
 impl FaultSearch {
-    /// The path, in the file, of what stands at `path` now: items before it may be gone.
+    /// The path in the file of the part that is at `path` now: earlier items may have been removed.
     fn real(&self, path: &[String]) -> Vec<String> {
         let mut real: Vec<String> = Vec::new();
         for key in path {
@@ -176,7 +176,7 @@ impl FaultSearch {
         real
     }
 
-    /// The path of a list or map of names, led on to the first of them that nothing has.
+    /// The path of a list or map of names, extended to the first unknown name in it.
     fn narrowed(&self, path: &[String]) -> Vec<String> {
         let section = match path {
             [services, _, key] if services == "services" && key == "networks" => "networks",
@@ -201,7 +201,7 @@ impl FaultSearch {
         path.iter().cloned().chain(first.map(|(_, key)| key)).collect()
     }
 
-    /// Whether what is wrong at `path` may only be so because something inside it was taken out.
+    /// Whether the mistake at `path` may exist only because something inside it was removed.
     fn follows(&self, path: &[String]) -> bool {
         let is_service = path.len() == 2 && path[0] == "services";
         !is_service
@@ -209,12 +209,12 @@ impl FaultSearch {
             && self.taken.iter().any(|taken| taken.len() > path.len() && taken.starts_with(path))
     }
 
-    /// Takes out what stands at `path`, which is at `real` in the file; whether that changed
+    /// Removes the part at `path`, which is at `real` in the file. Returns whether that changed
     /// anything. `on_key`: the key itself is wrong.
     fn take_out(&mut self, path: &[String], real: &[String], on_key: bool) -> bool {
         let Some((last, around)) = path.split_last() else { return false };
         self.taken.push(real.to_vec());
-        // What others can't be compared without.
+        // The parts that others are compared with.
         let compared =
             ["read_only", "x-spc-shared", "profiles", "build", "ipam", "external", "name"];
         let stub = match path {
@@ -271,8 +271,8 @@ impl FaultSearch {
         self.description != before
     }
 
-    /// Puts an image into the service that lost what says where its image is from: without one it
-    /// would have another fault.
+    /// Adds an image to the service whose image or build was removed. Otherwise it would have
+    /// another mistake.
     fn put_image_for(&mut self, path: &[String], failure: &Failure) {
         let [services, name, key] = path else { return };
         let names_image = matches!(key.as_str(), "image" | "build" | "extends" | "provider")
@@ -292,7 +292,7 @@ impl FaultSearch {
     }
 }
 
-/// The failure with the numbers that items have in the file.
+/// The failure with the positions of items in the file.
 fn renumbered(mut failure: Failure, read: &[String], real: Vec<String>) -> Failure {
     if read != real {
         failure.message = failure.message.replace(&read.join("."), &real.join("."));

@@ -1,11 +1,13 @@
-//! A compose file as a description: the same value that a script's map is, to be read the same way.
+//! Converts a compose file into a description: the same value as a script's map, parsed by the same
+//! code.
 //!
-//! YAML with anchors and `<<`, then variables in every value, as in Compose. Not as in Compose:
+//! YAML with anchors and `<<`, then variables in every value, as in Compose. Two things differ from
+//! Compose:
 //!
-//! - A number with a leading 0 is the text that is written (`UMASK: 0022`): Compose takes it as
-//!   octal, and hands on 18.
-//! - A file holds one document, and nothing is merged into it: `include`, `extends` and several
-//!   files are refused by name.
+//! - A number with a leading 0 stays the text as written (`UMASK: 0022`). Compose reads it as octal
+//!   and passes on 18.
+//! - A file contains one document, and nothing is merged into it: `include`, `extends` and several
+//!   files are rejected by name.
 
 use std::sync::Arc;
 
@@ -21,11 +23,11 @@ use crate::model::failure::{FileSpan, SpecPath};
 use crate::model::names::{check_project, normalise_project};
 use crate::model::position::{offset, position};
 
-/// The names of a compose file, in the order in which Compose looks for them.
+/// The names of a compose file, in the order in which Compose searches for them.
 pub const FILE_NAMES: [&str; 4] =
     ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
-/// The names of a file that Compose merges into one of [`FILE_NAMES`] without being told to.
+/// The names of a file that Compose merges into one of [`FILE_NAMES`] automatically.
 pub const OVERRIDE_NAMES: [&str; 4] = [
     "compose.override.yaml",
     "compose.override.yml",
@@ -33,37 +35,36 @@ pub const OVERRIDE_NAMES: [&str; 4] = [
     "docker-compose.override.yaml",
 ];
 
-/// A compose file that could be read.
+/// A compose file that could be parsed.
 #[derive(Debug, Clone)]
 pub struct ComposeFile {
     source: Arc<Source>,
     description: Value,
-    /// What is no fault, but worth saying.
+    /// Remarks that are not mistakes.
     pub notes: Vec<Note>,
-    /// What is wrong in its variables and at its top; what is to be read is the rest.
+    /// Mistakes in its variables and at its top level; the rest can be read.
     pub(super) faults: Vec<Failure>,
-    /// Bytes of the texts whose variables were replaced so far.
+    /// The bytes of texts whose variables were replaced so far.
     replaced: usize,
 }
 
-/// Faults of one file that are looked for: each costs a reading of the whole.
+/// The most mistakes in one file that are searched: each needs another reading of the whole file.
 pub const MOST: usize = 50;
 
-/// Notes on variables that are not set.
+/// The most notes about variables without a value.
 const MOST_NOTES: usize = 100;
 
-/// Something worth saying of a line.
+/// A remark about a line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Note {
     /// From 1.
     pub line: usize,
-    /// Column, from 1, and width in characters of what it is about; the whole line if not given.
+    /// The column, from 1, and the width in characters; `None` means the whole line.
     pub span: Option<(usize, usize)>,
     pub text: String,
 }
 
-/// The text of a compose file, for showing its lines, whatever the bytes are. `name`: as the user
-/// would write it.
+/// The text of a compose file for display, for any bytes. `name`: the name that a user would write.
 pub fn source(name: &str, content: &[u8]) -> Source {
     let text = String::from_utf8_lossy(content);
     Source {
@@ -73,7 +74,8 @@ pub fn source(name: &str, content: &[u8]) -> Source {
 }
 
 impl ComposeFile {
-    /// Reads a compose file; `source` is its [`source`]. [`read`](super::faults::read) reads its description.
+    /// Parses a compose file; `source` is its [`source`]. [`read`](super::faults::read) reads its
+    /// description.
     pub fn read(source: Arc<Source>, content: &[u8], lookup: Lookup<'_>) -> Result<Self, Failure> {
         text::decode(content).map_err(|wrong| {
             let place = FileSpan {
@@ -101,7 +103,7 @@ impl ComposeFile {
         Ok(file)
     }
 
-    /// As the user would write it.
+    /// The name that a user would write.
     pub fn name(&self) -> &str {
         &self.source.name
     }
@@ -113,7 +115,7 @@ impl ComposeFile {
         description
     }
 
-    /// The project's name by the file's own `name:`.
+    /// The project's name from the file's own `name:`.
     pub fn project_name(&self) -> Result<Option<String>, Failure> {
         let Some(name) =
             self.description.get("name").and_then(Value::as_str).filter(|name| !name.is_empty())
@@ -132,7 +134,7 @@ impl ComposeFile {
         Ok(Some(normal))
     }
 
-    /// The failure, with its place in the description told as one in the file.
+    /// The failure with its path in the description converted to a position in the file.
     pub fn placed(&self, mut failure: Failure) -> Failure {
         if let Some(path) = failure.path.take_if(|_| failure.place.is_none()) {
             failure.place = Some(Box::new(self.place(locate::find(
@@ -144,7 +146,7 @@ impl ComposeFile {
         failure
     }
 
-    /// The YAML of the file, merge keys applied.
+    /// The YAML of the file, with merge keys applied.
     fn document(&self) -> Result<Yaml, Failure> {
         let text = &self.source.text;
         let mut document: Yaml = yaml::read(text).map_err(|error| match error {
@@ -190,7 +192,7 @@ impl ComposeFile {
         if is_tab { failure.hint("indent with spaces: YAML takes no tabs there") } else { failure }
     }
 
-    /// Replaces the variables of every value. Keys are left as they are.
+    /// Replaces the variables in every value. Keys are not changed.
     fn interpolate(
         &mut self,
         value: &mut Yaml,
@@ -203,7 +205,7 @@ impl ComposeFile {
                 let interpolated = match interpolate(text, lookup) {
                     Ok(interpolated) => interpolated,
                     Err(error) => {
-                        // Each costs a look through the whole file.
+                        // Each mistake needs a search through the whole file.
                         if self.faults.len() < MOST {
                             self.faults.push(self.wrong_variable(path, text, error));
                         }
@@ -250,8 +252,8 @@ impl ComposeFile {
         Ok(())
     }
 
-    /// Notes a scalar without quotes that reaches the container as another text than it is written
-    /// as, or than Compose makes of it.
+    /// Adds a note about a scalar without quotes if the container gets another text than the
+    /// written one, or than the one from Compose.
     fn note_scalar(&mut self, value: &Yaml, path: &[String]) {
         let is_text = path
             .len()
@@ -276,10 +278,10 @@ impl ComposeFile {
         }
     }
 
-    /// Notes a variable that is not set, once, however often it stands there.
+    /// Adds a note about a variable without a value, once, however often it is used.
     fn note_unset(&mut self, path: &[String], name: &str) {
         let text = format!("the variable \"{name}\" is not set, so it is empty");
-        // Each costs a look through the whole file.
+        // Each note needs a search through the whole file.
         if self.notes.len() < MOST_NOTES && self.notes.iter().all(|note| note.text != text) {
             let used = [format!("${name}"), format!("${{{name}")];
             let marks = used
@@ -304,7 +306,7 @@ impl ComposeFile {
         Ok(())
     }
 
-    /// A fault in the variables of the text at `path`, at the expression's own place.
+    /// A mistake in the variables of the text at `path`, at the position of the expression.
     fn wrong_variable(&self, path: &[String], text: &str, error: InterpolationError) -> Failure {
         let expression = &text[error.span.clone()];
         let before = text[..error.span.start].matches(expression).count();
@@ -321,7 +323,7 @@ impl ComposeFile {
         }
     }
 
-    /// The place of a piece of the text at `path`, after as many others like it.
+    /// The position of a piece of the text at `path`, after `others` equal pieces.
     fn mark_within(&self, path: &[String], piece: &str, others: usize) -> Option<Mark> {
         let text = &self.source.text;
         let begin = locate::find(text, path, false)?;
@@ -331,8 +333,8 @@ impl ComposeFile {
         Some(Mark { line, column })
     }
 
-    /// Refuses what has no services' map, and what a script may write at the top and Compose
-    /// doesn't know.
+    /// Rejects a file without a map of services, and top-level keys that a script may use but
+    /// Compose doesn't know.
     fn check_root(&mut self) -> Result<(), Failure> {
         let Value::Object(root) = &self.description else {
             return Err(match self.description {
@@ -365,13 +367,14 @@ impl ComposeFile {
         Failure::usage(message).in_file(self.place(locate::find(&self.source.text, path, on_key)))
     }
 
-    /// A place in the file, as wide as the token there; its beginning without one.
+    /// A position in the file, as wide as the token there; the beginning of the file without a
+    /// mark.
     fn place(&self, mark: Option<Mark>) -> FileSpan {
         let text = &self.source.text;
         let lines = text.split('\n').count();
         let mark = mark.unwrap_or(Mark { line: 1, column: 1 });
-        // The library tells of the line after a last one that has no end, and takes more characters
-        // than one for ends of lines.
+        // The library may report the line after an unfinished last one, and treats more characters
+        // than one as line ends.
         let line = mark.line.min(lines);
         let end = text.split('\n').nth(line - 1).unwrap_or_default().chars().count() + 1;
         let column = if mark.line > lines { end } else { mark.column.min(end) };
@@ -385,7 +388,7 @@ impl ComposeFile {
     }
 }
 
-/// The key or the scalar that a line goes on with.
+/// The key or scalar at the beginning of the rest of a line.
 fn token(rest: &str) -> &str {
     if let Some(quote) = rest.chars().next().filter(|first| ['"', '\''].contains(first)) {
         let end = rest[1..].find(quote).map_or(rest.len(), |end| end + 2);
@@ -397,7 +400,7 @@ fn token(rest: &str) -> &str {
     token.strip_suffix([':', ',']).unwrap_or(token)
 }
 
-/// The path of a `<<` that merges what is no map.
+/// The path of a `<<` whose value is not a map.
 fn wrong_merge(value: &Yaml, path: &[String]) -> Option<Vec<String>> {
     let below = |key: String| [path, &[key]].concat();
     let merges = |value: &Yaml| match value {
@@ -421,7 +424,7 @@ fn wrong_merge(value: &Yaml, path: &[String]) -> Option<Vec<String>> {
     }
 }
 
-/// Where the second document begins.
+/// The beginning of the second document.
 fn second_document(text: &str) -> Option<Mark> {
     let is_content = |line: &str| !line.trim().is_empty() && !line.starts_with(['#', '%']);
     let mut lines = text.lines().enumerate().skip_while(|(_, line)| !is_content(line)).skip(1);

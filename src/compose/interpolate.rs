@@ -1,4 +1,4 @@
-//! Variables in a string: `$VAR`, `${VAR}` and what may follow the name.
+//! Variables in a string: `$VAR`, and `${VAR}` with its operators.
 //!
 //! | written | gives |
 //! |---|---|
@@ -8,39 +8,39 @@
 //! | `${VAR:+word}`, `${VAR+word}` | `word` when set and not empty; when set; else nothing |
 //! | `$$` | a dollar sign |
 //!
-//! `word` is interpolated itself. As in a shell, and unlike Compose, a word that is not used is
-//! checked for its form only: `${A:-${B:?neither}}` asks for B only when A is missing.
+//! `word` may contain variables too. As in a shell, and unlike Compose, spc checks only the syntax
+//! of a word that is not used: `${A:-${B:?neither}}` requires B only if A is missing.
 
 use std::ops::Range;
 
 use super::Lookup;
 
-/// Words in words in words: beyond any use, and before the stack ends.
+/// The deepest nesting of words: more than anyone needs, and before the stack overflows.
 const DEEPEST: usize = 64;
 
-/// Bytes of a text with its variables replaced: as many as the whole file may have.
+/// The most bytes of a text with its variables replaced: the limit for the whole file.
 const LARGEST: usize = crate::compose::LARGEST_TEXT;
 
 /// A string with its variables replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterpolatedText {
     pub text: String,
-    /// Variables that were asked for without a default and are not set: each once, in order. Worth
-    /// a warning.
+    /// Variables without a value and without a default: each once, in order. They deserve a
+    /// warning.
     pub unset: Vec<String>,
 }
 
-/// A string whose variables can't be replaced.
+/// A mistake in the variables of a string.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct InterpolationError {
-    /// Bytes of the text, from 0: the faulty expression, from its `$`.
+    /// The bytes of the wrong expression in the text, from 0, beginning with its `$`.
     pub span: Range<usize>,
     /// Sentence case, no full stop.
     pub message: String,
     /// A suggested fix.
     pub hint: String,
-    /// The variable it is about, where the expression names one.
+    /// The variable of the expression, if it names one.
     pub variable: Option<String>,
 }
 
@@ -49,7 +49,7 @@ pub fn interpolate(text: &str, lookup: Lookup<'_>) -> Result<InterpolatedText, I
     interpolate_marked(text, '$', lookup)
 }
 
-/// The same, with another character where a `$` is to be obeyed; a `$` then stands for itself.
+/// The same, with another character in place of `$` for variables. A `$` is literal then.
 pub(super) fn interpolate_marked(
     text: &str,
     mark: char,
@@ -66,14 +66,14 @@ struct Interpolation<'a> {
     unset: Vec<String>,
 }
 
-/// Where a piece of the text stands.
+/// The position of a piece of the text.
 #[derive(Clone, Copy)]
 struct PiecePosition {
-    /// Bytes before it.
+    /// The number of bytes before it.
     offset: usize,
-    /// Expressions around it.
+    /// The number of expressions around it.
     depth: usize,
-    /// Whether its value is wanted, or only its form checked.
+    /// Whether its value is needed, or only its syntax is checked.
     used: bool,
 }
 
@@ -104,7 +104,7 @@ impl Interpolation<'_> {
                 after
             } else {
                 let (name, after) = after.split_at(name_length(after));
-                // A dollar sign before anything else stands for itself: "$1", "$(date)", "5$".
+                // A dollar sign before anything else is literal: "$1", "$(date)", "5$".
                 let value = if name.is_empty() { "$".to_owned() } else { self.plain(name, here) };
                 append(&mut out, &value, here)?;
                 after
@@ -114,13 +114,14 @@ impl Interpolation<'_> {
         Ok(out)
     }
 
-    /// Splits after the brace that closes the expression.
+    /// Splits the text after the brace that closes the expression.
     fn until_closed<'t>(
         &self,
         body: &'t str,
         here: PiecePosition,
     ) -> Result<(&'t str, &'t str), InterpolationError> {
-        // In "${A:-$${B}}" the inner brace pairs, in "${A:-$${B}" it does not: Compose takes both.
+        // In "${A:-$${B}}" the inner brace has a partner, in "${A:-$${B}" it doesn't: Compose
+        // accepts both.
         if let Some(index) =
             self.closing_brace(body, true).or_else(|| self.closing_brace(body, false))
         {
@@ -135,7 +136,7 @@ impl Interpolation<'_> {
         })
     }
 
-    /// Only a `${` opens another level; whether that of a `$${` does is asked for.
+    /// Only a `${` opens another level; `escaped_opens` says whether `$${` does too.
     fn closing_brace(&self, body: &str, escaped_opens: bool) -> Option<usize> {
         let mut open = 1;
         let mut after_mark = false;
@@ -153,7 +154,7 @@ impl Interpolation<'_> {
         None
     }
 
-    /// The value of what stands between the braces.
+    /// The value of the text between the braces.
     fn evaluate(
         &mut self,
         expression: &str,
@@ -246,7 +247,7 @@ impl Interpolation<'_> {
     }
 }
 
-/// Adds the value of the expression that begins `here`.
+/// Adds the value of the expression at `here`.
 fn append(out: &mut String, value: &str, here: PiecePosition) -> Result<(), InterpolationError> {
     if out.len() + value.len() > LARGEST {
         return Err(InterpolationError {
@@ -265,7 +266,7 @@ fn append(out: &mut String, value: &str, here: PiecePosition) -> Result<(), Inte
 
 const DOLLAR: &str = "; write \"$$\" for a dollar sign that stands for itself";
 
-/// Bytes of the variable name that `text` begins with.
+/// The number of bytes of the variable name at the beginning of `text`.
 fn name_length(text: &str) -> usize {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         return 0;
@@ -274,7 +275,8 @@ fn name_length(text: &str) -> usize {
         .unwrap_or(text.len())
 }
 
-/// Which operator `rest` begins with, whether it counts an empty value as unset, and its word.
+/// The operator at the beginning of `rest`, whether it treats an empty value as unset, and its
+/// word.
 fn operator(rest: &str) -> Option<(Operator, bool, &str)> {
     let (counts_empty, rest) = rest.strip_prefix(':').map_or((false, rest), |rest| (true, rest));
     let mut characters = rest.chars();
@@ -287,7 +289,7 @@ fn operator(rest: &str) -> Option<(Operator, bool, &str)> {
     Some((operator, counts_empty, characters.as_str()))
 }
 
-/// The character that makes `rest` no operator.
+/// The first character of `rest` that makes it no operator.
 fn first_odd(rest: &str) -> char {
     rest.chars().find(|character| *character != ':').unwrap_or(':')
 }

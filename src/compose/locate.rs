@@ -1,8 +1,8 @@
-//! Where in a YAML text a key or a value stands.
+//! Finds the position of a key or a value in a YAML text.
 //!
-//! The library that reads YAML tells places in its errors alone. So the text is read once more, as
-//! far as the place that is asked for, and refused there: the error knows where it was. It costs a
-//! reading per step, and is done for faults only.
+//! The YAML library reports positions only in its errors. So this module parses the text again up
+//! to the requested position and fails there on purpose: the error contains the position. This
+//! needs one parse per step of the path, and is done only for mistakes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-/// A place in a text. Line and column count from 1, columns in characters.
+/// A position in a text. Line and column count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     pub line: usize,
@@ -42,7 +42,7 @@ pub fn find(text: &str, path: &[String], on_key: bool) -> Option<Mark> {
     if on_key || !is_whole { key } else { value.or(key) }
 }
 
-/// The second of two equal keys of one map, if that is what a text is refused for.
+/// The second of two equal keys of one map, if the text is rejected because of it.
 pub fn duplicate(text: &str) -> Option<(String, Mark)> {
     let found = RefCell::new(None);
     let refused = DuplicateKeyVisitor { found: &found }
@@ -51,12 +51,12 @@ pub fn duplicate(text: &str) -> Option<(String, Mark)> {
     Some((found.into_inner()?, mark_of(&refused)?))
 }
 
-/// The place that an error of the library tells.
+/// The position in an error of the library.
 pub fn mark_of(error: &serde_yaml::Error) -> Option<Mark> {
     error.location().map(|location| Mark { line: location.line(), column: location.column() })
 }
 
-/// The path by which a key of the map (or an element of the list) at `parent` stands in the text.
+/// The path in the text of a key of the map (or an item of the list) at `parent`.
 fn child(text: &str, parent: &[String], key: &str) -> Option<Vec<String>> {
     let below = |parent: &[String], key: &str| [parent, &[key.to_owned()]].concat();
     let is_there = |path: &[String]| mark(text, path, true).is_some();
@@ -74,7 +74,7 @@ fn child(text: &str, parent: &[String], key: &str) -> Option<Vec<String>> {
     std::iter::once(merged.clone()).chain(several).find_map(|map| child(text, &map, key))
 }
 
-/// The place of what stands at exactly this path.
+/// The position of the value at exactly this path.
 fn mark(text: &str, path: &[String], on_key: bool) -> Option<Mark> {
     let reached = Cell::new(false);
     let walk = PathVisitor { path, on_key, reached: &reached };
@@ -82,7 +82,7 @@ fn mark(text: &str, path: &[String], on_key: bool) -> Option<Mark> {
     reached.into_inner().then(|| mark_of(&refused)).flatten()
 }
 
-/// Goes down a path, and refuses what is at its end.
+/// Follows a path, and fails at its end.
 struct PathVisitor<'a> {
     path: &'a [String],
     on_key: bool,
@@ -108,7 +108,7 @@ impl<'de> DeserializeSeed<'de> for PathVisitor<'_> {
     }
 }
 
-/// What is done with a scalar of whatever type.
+/// Handles a scalar of any type.
 macro_rules! scalars {
     ($($name:ident($type:ty)),*) => {
         $(fn $name<E: Error>(self, value: $type) -> Result<(), E> {
@@ -182,7 +182,7 @@ impl PathVisitor<'_> {
     }
 }
 
-/// A key of a map, refused where it stands if the function says so.
+/// A key of a map, at which parsing fails if the function says so.
 struct Key<'a> {
     refuse: &'a mut dyn FnMut(String) -> bool,
 }
@@ -221,7 +221,7 @@ impl<'de> Visitor<'de> for Key<'_> {
     }
 }
 
-/// Reads everything, and refuses a key that its map has already.
+/// Reads everything, and fails at a key that its map already contains.
 #[derive(Clone, Copy)]
 struct DuplicateKeyVisitor<'a> {
     found: &'a RefCell<Option<String>>,

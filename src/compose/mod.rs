@@ -1,14 +1,14 @@
-//! What Compose reads, read the same way: compose files, interpolation and `.env` files. Pure.
+//! Reads compose files, variables and `.env` files in the same way as Compose. Pure.
 //!
-//! - [`file`]: a compose file as a description, and where in it a fault stands; [`faults`]: all of
-//!   them
-//! - [`interpolate`], [`dotenv`]: variables in texts, files of variables; [`dotenv_quoting`]: values as
-//!   they are written into those
-//! - [`yaml`], [`locate`]: YAML as data, places in a YAML text; [`redact`]: that text as it may be
-//!   shown
+//! - [`file`]: a compose file as a description, with the position of a mistake; [`faults`]: all
+//!   mistakes
+//! - [`interpolate`], [`dotenv`]: variables in texts, files of variables; [`dotenv_quoting`]:
+//!   writes values for such files
+//! - [`yaml`], [`locate`]: YAML as data, positions in a YAML text; [`redact`]: that text without
+//!   its values
 //!
-//! The behaviour is that of docker compose 2.40; where a reader of ours is stricter, its
-//! documentation says so and why.
+//! The behaviour is that of docker compose 2.40. If a reader here is stricter, its documentation
+//! says so, with the reason.
 
 pub mod dotenv;
 pub mod dotenv_quoting;
@@ -23,9 +23,9 @@ pub mod yaml;
 
 pub use file::ComposeFile;
 
-/// Bytes of a text with its variables replaced, and of all values of a `.env` file together: as
-/// many as such a file may have.
+/// The most bytes of a text with its variables replaced, and of all values of a `.env` file
+/// together: the limit for such a file.
 const LARGEST_TEXT: usize = 4 << 20;
 
-/// Looks a variable up: its value, or nothing when it is not set. An empty value is a value.
+/// Returns the value of a variable, or `None` if it is not set. An empty value is a value.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -1,17 +1,17 @@
-//! A compose file as it may be shown: the values of `environment` and `args` are often passwords,
-//! and what is printed of an error goes into the logs of others.
+//! Hides values of a compose file in excerpts. The values of `environment` and `args` are often
+//! passwords, and error messages end up in logs that others read.
 
-/// What stands for a character that is not shown.
+/// Replaces a hidden character.
 const HIDDEN: char = '•';
 
-/// The text with those values hidden, each character by one, so that places in it stay what they
-/// are. Names of variables in `${…}` are shown: they are what most errors are about.
+/// The text with those values hidden, character by character, so that columns stay the same. Names
+/// of variables in `${…}` stay visible, because most errors are about them.
 pub fn redacted(text: &str) -> String {
     let mut block: Option<usize> = None;
     text.split_inclusive('\n').map(|line| veiled_line(line, &mut block)).collect()
 }
 
-/// `block`: how far the key is indented whose values are hidden.
+/// `block`: the indentation of the key whose values are hidden.
 fn veiled_line(line: &str, block: &mut Option<usize>) -> String {
     let content = line.trim_start_matches(' ');
     let indent = line.len() - content.len();
@@ -29,8 +29,8 @@ fn veiled_line(line: &str, block: &mut Option<usize>) -> String {
     format!("{}{}", &line[..indent + key.len()], hidden(&content[key.len()..]))
 }
 
-/// A value without its letters and digits, but for the names of variables and what is said where
-/// one is missing.
+/// A value without its letters and digits, except the names of variables and messages about missing
+/// ones.
 fn hidden(value: &str) -> String {
     let mut shown = String::with_capacity(value.len());
     let mut in_name = false;

@@ -1,14 +1,14 @@
-//! Scalars without quotes that are something else to YAML than to who wrote them.
+//! Scalars without quotes that YAML reads in another way than their author intended.
 
 use serde_yaml::Value as Yaml;
 
-/// Whether the values of a map of this name become texts in the container or in what is built.
+/// Whether the values of a map with this name become texts in the container or in the build.
 pub(super) fn becomes_text(map: &str) -> bool {
     ["environment", "labels", "args", "options", "driver_opts"].contains(&map)
 }
 
-/// What is to be said of a value that is written as `written`; nothing where it reaches the
-/// container as it stands, with Compose too.
+/// The remark about a value written as `written`; `None` if it reaches the container as written,
+/// also with Compose.
 pub(super) fn remark(written: &str, value: &Yaml) -> Option<String> {
     if written.is_empty() || written.starts_with(['"', '\'', '|', '>', '&', '*', '!', '$']) {
         return None;
@@ -35,7 +35,7 @@ pub(super) fn remark(written: &str, value: &Yaml) -> Option<String> {
     }
 }
 
-/// A number as the container gets it.
+/// A number in the form that the container gets.
 fn rendered(number: &serde_yaml::Number) -> String {
     match whole(number) {
         Some(whole) => whole.to_string(),
@@ -43,8 +43,8 @@ fn rendered(number: &serde_yaml::Number) -> String {
     }
 }
 
-/// What Compose makes of a number with a fraction or an exponent: the shortest digits, with an
-/// exponent of at least two digits where the number is below 0.0001 or at least a million.
+/// Compose's form of a number with a fraction or an exponent: the shortest digits, with an exponent
+/// of at least two digits if the number is below 0.0001 or at least a million.
 fn fraction_by_compose(number: &serde_yaml::Number) -> Option<String> {
     let value = number.as_f64().filter(|value| number.is_f64() && value.is_finite())?;
     let shortest = format!("{value:e}");
@@ -58,8 +58,8 @@ fn fraction_by_compose(number: &serde_yaml::Number) -> Option<String> {
     })
 }
 
-/// What Compose's YAML takes for a whole number, and what it makes of it: a leading 0 is octal
-/// where the digits allow it, and `_` only parts digits.
+/// Compose's reading of a whole number: a leading 0 means octal if the digits allow it, and `_`
+/// separates digits.
 fn whole_by_compose(written: &str) -> Option<String> {
     let (sign, digits) = written.strip_prefix('-').map_or(("", written), |digits| ("-", digits));
     let digits = digits.strip_prefix('+').unwrap_or(digits);
@@ -77,7 +77,7 @@ fn whole_by_compose(written: &str) -> Option<String> {
     Some(format!("{sign}{}", octal.map_or_else(|| plain.parse::<i64>(), Ok).ok()?))
 }
 
-/// A float without a fraction: Compose writes it as the whole number.
+/// A float without a fraction: Compose writes it as a whole number.
 pub(super) fn whole(number: &serde_yaml::Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let value = number

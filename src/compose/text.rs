@@ -2,7 +2,7 @@
 
 use crate::model::position::position;
 
-/// A file that is no text.
+/// A file that does not contain text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoText {
     /// From 1.

@@ -1,4 +1,4 @@
-//! YAML as the data that JSON has too.
+//! YAML as JSON-like data.
 
 use std::fmt;
 
@@ -8,31 +8,32 @@ use serde::de::{
 use serde_json::{Map, Number, Value};
 use serde_yaml::Value as Yaml;
 
-/// A value that JSON has not.
+/// A value that JSON can't express.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsupportedValue {
-    /// The keys that lead to it.
+    /// The path of keys that leads to it.
     pub path: Vec<String>,
-    /// What is said of the text: `holds .nan, which …`.
+    /// A clause about the text: `holds .nan, which …`.
     pub reason: String,
 }
 
-/// Brackets inside brackets, far more than any reader takes.
+/// The deepest nesting of brackets, far more than any reader accepts.
 const DEEPEST: usize = 10_000;
 
-/// Values in one text: the library holds some hundred bytes for each before anything of it is seen.
+/// The most values in one text: the library holds some hundred bytes for each before the caller
+/// sees any of them.
 const MOST: usize = 200_000;
 
-/// Bytes of all texts in it, with those that aliases repeat.
+/// The most bytes of all texts in it, including those that aliases repeat.
 pub(super) const MOST_TEXT: usize = 64 << 20;
 
-/// Why a text gives no value.
+/// Why a text can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum YamlError {
-    /// It would take too much memory or time: nothing more is to be looked for in it.
+    /// It would take too much memory or time, so no further mistakes are searched.
     #[error("{0}")]
     TooLarge(String),
-    /// A whole number that neither the library's values nor a script's hold.
+    /// A whole number that is too large for the library and for scripts.
     #[error("a whole number of more than 64 bits is no number of scripts{}", place(.0))]
     TooLong(serde_yaml::Error),
     #[error("{}{}", said(.0), place(.0))]
@@ -42,8 +43,8 @@ pub enum YamlError {
 impl From<serde_yaml::Error> for YamlError {
     fn from(error: serde_yaml::Error) -> Self {
         let said = error.to_string();
-        // The library says it with the number, which may be a secret, and with the name of a type
-        // of Rust's.
+        // The library's message contains the number, which may be a secret, and the name of a Rust
+        // type.
         if said.contains("` as u128") || said.contains("` as i128") {
             Self::TooLong(error)
         } else {
@@ -52,7 +53,7 @@ impl From<serde_yaml::Error> for YamlError {
     }
 }
 
-/// What the library says, without places: it may name several.
+/// The library's message without positions: it may contain several.
 pub fn said(error: &serde_yaml::Error) -> String {
     let text = error.to_string();
     let mut parts = text.split(" at line ");
@@ -79,7 +80,7 @@ pub fn read(text: &str) -> Result<Yaml, YamlError> {
     if marks(text) > MOST {
         return Err(YamlError::TooLarge(format!("it holds more than {MOST} values")));
     }
-    // The library gives up at a depth of 128, but not before it has looked at all of the text, in
+    // The library gives up at a depth of 128, but only after it has read the whole text, in
     // quadratic time.
     let mut depth = 0_usize;
     for byte in text.bytes() {
@@ -92,8 +93,8 @@ pub fn read(text: &str) -> Result<Yaml, YamlError> {
             return Err(YamlError::TooLarge("it is nested too deeply".to_owned()));
         }
     }
-    // Once without holding anything, so that what aliases repeat is not held that often. An error
-    // comes again below.
+    // First without storing anything, so that repeated aliases need no memory. An error occurs
+    // again below.
     let mut left = RemainingBudget { values: MOST, text: MOST_TEXT, exceeded: false };
     let counted = Count(&mut left).deserialize(serde_yaml::Deserializer::from_str(text));
     if left.exceeded {
@@ -104,7 +105,7 @@ pub fn read(text: &str) -> Result<Yaml, YamlError> {
     Ok(serde_yaml::from_str(text)?)
 }
 
-/// Characters that may begin a value, a little more than there are values.
+/// The number of characters that may begin a value, a little more than the number of values.
 fn marks(text: &str) -> usize {
     let bytes = text.as_bytes();
     let blank = |at: usize| bytes.get(at).is_none_or(u8::is_ascii_whitespace);
@@ -118,7 +119,7 @@ fn marks(text: &str) -> usize {
         .count()
 }
 
-/// What may still come.
+/// The remaining limits.
 struct RemainingBudget {
     values: usize,
     text: usize,
@@ -203,8 +204,8 @@ impl<'de> Visitor<'de> for Count<'_> {
     }
 }
 
-/// Applies merge keys (`<<`), from the inside out: what is merged may itself be merged, and the
-/// library's own walk, from the outside in, would leave a `<<` of the inner one behind.
+/// Applies merge keys (`<<`), from the inside out, because a merged map may itself contain one. The
+/// library works from the outside in and would leave a `<<` in the inner map.
 pub fn merge(value: &mut Yaml) -> Result<(), serde_yaml::Error> {
     match value {
         Yaml::Sequence(items) => items.iter_mut().try_for_each(merge),
@@ -217,12 +218,12 @@ pub fn merge(value: &mut Yaml) -> Result<(), serde_yaml::Error> {
     }
 }
 
-/// The value as JSON. Keys become text; a tag is refused, as its meaning would be lost.
+/// The value as JSON. Keys become text. A tag is rejected, because its meaning would be lost.
 pub fn to_json(value: Yaml) -> Result<Value, UnsupportedValue> {
     convert(value, &mut Vec::new())
 }
 
-/// The text that a key is: of scalars only.
+/// The text of a key; only scalars have one.
 pub fn key_text(key: &Yaml) -> Option<String> {
     match key {
         Yaml::Null => Some("null".to_owned()),

@@ -1,5 +1,4 @@
-//! The host of a plan: read as it is; what would be written, run or asked is written down and not
-//! done.
+//! The host of a plan. It reads the real host. It only records what would be written, run or asked.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -24,23 +23,23 @@ use crate::host::{
 use crate::model::step::{ActionKind, Object, ObjectKind};
 use crate::policy::CheckedPath;
 
-/// Files of spc's own: what it remembers between runs.
+/// spc's own files: its records between runs.
 const RECORDS: &str = ".spc";
 
-/// A host that is looked at and never changed.
+/// A host that is read and never changed.
 pub struct DryRunHost {
     live: Arc<dyn Host>,
-    /// Over the live one's files: what the runbook would write, it reads.
+    /// Over the files of the live host: the runbook reads what it would have written.
     sim: SimHost,
     recorder: Arc<Recorder>,
-    /// Where paths are shown from.
+    /// The base of displayed paths.
     folder: PathBuf,
-    /// Whether the runbook has run commands of the machine, which only a run does.
+    /// Whether the runbook has run host commands, which a plan doesn't execute.
     runs_commands: AtomicBool,
 }
 
 impl DryRunHost {
-    /// The host `live` under `sim`, which lies over its files.
+    /// The host `live` below `sim`, which covers its files.
     pub fn new(live: Arc<dyn Host>, sim: SimHost, recorder: Arc<Recorder>, folder: &Path) -> Self {
         Self {
             live,
@@ -62,7 +61,7 @@ impl DryRunHost {
     }
 }
 
-/// Whether spc keeps its own records there.
+/// Whether spc's own records are there.
 fn is_record(path: &CheckedPath) -> bool {
     let mut names = path
         .as_path()
@@ -222,9 +221,9 @@ impl Host for DryRunHost {
         self.live.addresses()
     }
 
-    /// Only of a process that can be named: what has a port of a container that the plan stops may
-    /// be nobody's name. And only until the plan has assumed a command, which may be the one
-    /// that ends the process.
+    /// Only for a process that can be named, because the process behind the port of a container
+    /// that the plan stops may have no name. And only until the plan has assumed a command, which
+    /// may be the one that ends the process.
     fn port_holder(&self, address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
         let may_list = !self.runs_commands.load(Ordering::Relaxed);
         self.live
@@ -236,7 +235,7 @@ impl Host for DryRunHost {
         self.live.port_owner(port)
     }
 
-    /// Somebody can always be asked: nobody is.
+    /// A plan never asks, so it always claims to have a terminal.
     fn is_terminal(&self, stream: StandardStream) -> bool {
         stream == StandardStream::Stdin
     }

@@ -1,8 +1,8 @@
-//! `spc plan`: the very runbook on a simulated engine that begins with what the live one has, on a
-//! host that is only read.
+//! `spc plan`: runs the real runbook on a simulated engine that begins with the live engine's
+//! state, on a host that is only read.
 //!
-//! - [`recorder`]: writes down what would be done, line by line
-//! - [`host`]: what would be written, run or asked; the engine's side is `engine::dry_run`
+//! - [`recorder`]: records what would be done, line by line
+//! - [`host`]: what would be written, run or asked; the engine's counterpart is `engine::dry_run`
 
 mod host;
 mod recorder;
@@ -39,52 +39,51 @@ use crate::script::project_context::{ProjectContext, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::value::record::Reader;
 
-/// The simulation's choices: any would do, and the same always gives the same plan.
+/// The seed of the simulation. Any value works; the same one always gives the same plan.
 const SEED: u64 = 1;
 
-/// A runbook that waits for so long waits for what a plan can't know.
+/// If a runbook waits for this long, it waits for something that a plan can't know.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// How often a plan is begun anew where what it begins with is removed meanwhile.
+/// How often a plan is started again if objects that it begins with are removed meanwhile.
 const ATTEMPTS: u32 = 6;
-/// Before it is begun anew for the first time; each further pause is twice as long. The engine
-/// lists a container for a while that it removes and knows no more of.
+/// The pause before the first new attempt; each further pause is twice as long. The engine lists a
+/// container that it is removing for a while, although an inspect no longer finds it.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is planned, and against what.
+/// A plan request.
 pub struct PlanRequest {
     /// Read, and never changed.
     pub host: Arc<dyn Host>,
-    /// The world of the live engine.
+    /// The task executor of the live engine.
     pub executor: TaskExecutor,
-    /// The way to it; called when the runbook first needs it.
+    /// The connection to it; made when the runbook first needs it.
     pub connector: Arc<Connector>,
     pub secrets: Arc<Secrets>,
     pub place: ProjectContext,
     pub options: RunOptions,
     pub command: Command,
-    /// Columns that tables are fitted to.
+    /// The number of columns for tables.
     pub width: Option<usize>,
-    /// Receives what the plan waits for.
+    /// Called with what the plan waits for.
     pub say: OnWait,
 }
 
-/// What came of it.
+/// The result of a plan.
 #[derive(Debug, Clone)]
 pub enum PlanOutcome {
     Preview(Masked<Preview>),
-    /// The plan up to the failure, with which a run would end too.
+    /// The plan up to the failure, which would end a run too.
     Failed(Masked<Preview>, Box<Diagnostic>),
-    /// The runbook's help was asked for.
+    /// The help of the runbook was requested.
     Help(Help),
 }
 
-/// Plans a runbook. Fails as a run would, as far as that can be known, where there is no plan to
-/// show up to there.
+/// Plans a runbook. If no plan can be shown, it fails as a run would, as far as that is known.
 ///
-/// A plan begins with what the engine has at one moment. Where something of that was removed by the
-/// time the plan needs to know more of it, as when another run replaces containers, the plan is
-/// made anew.
+/// A plan begins with the state of the engine at one moment. If an object was removed by the time
+/// the plan needs more information about it, for example because another run replaces containers,
+/// the plan starts again.
 pub fn plan(planning: &PlanRequest, runbook: &Runbook) -> Result<PlanOutcome, Box<Diagnostic>> {
     let mut gone = None;
     for number in 0..ATTEMPTS {
@@ -107,7 +106,7 @@ pub fn plan(planning: &PlanRequest, runbook: &Runbook) -> Result<PlanOutcome, Bo
     Err(plain(failure))
 }
 
-/// Plans a runbook once, on an engine that is put into `engine` when the runbook first needs it.
+/// Plans a runbook once. The engine is put into `engine` when the runbook first needs it.
 fn attempt(
     planning: &PlanRequest,
     runbook: &Runbook,
@@ -128,7 +127,7 @@ fn attempt(
     let sim = SimTaskExecutor::starting_at(SEED, now);
     let recorder = Arc::new(Recorder::default());
     let folder = live_host.current_folder().unwrap_or_else(|_| PathBuf::from("/"));
-    // Only what is beneath: this simulated host has no folder of its own.
+    // Only the files below: this simulated host has no folder of its own.
     let files =
         SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
     let host: Arc<dyn Host> =
@@ -157,7 +156,7 @@ fn attempt(
         .with_command(command.clone())
         .with_width(*width)
         .with_watch(following);
-    // It ends where nothing can happen any more.
+    // The plan ends when nothing more can happen.
     context.cancel = sim.stalled().clone();
     let limit = {
         let (sim, cancel) = (sim.clone(), context.cancel.clone());
@@ -207,24 +206,23 @@ fn attempt(
     }
 }
 
-/// Whether a failure depends on what nobody can know yet: with another answer it might not have
-/// come to that.
+/// Whether a failure depends on an unknown answer. With another answer it might not have occurred.
 fn depends(diagnostic: &Diagnostic, recorder: &Recorder, time_passed: bool) -> bool {
     if recorder.is_certain(&diagnostic.message) {
         return false;
     }
     match diagnostic.kind {
-        // In a plan only its own time passes: on the live machine it might have come in time.
+        // In a plan only virtual time passes: on the live machine it might have been in time.
         Kind::Timeout => time_passed || recorder.has_assumed(),
-        // The runbook's own `assume` leads to its own error.
+        // If the runbook's own `assume` causes an error, it is the runbook's error.
         Kind::Usage => recorder.has_default(),
         Kind::Engine | Kind::Lock => false,
         _ => recorder.has_assumed(),
     }
 }
 
-/// Whether another answer is what leads on. A refusal names the line that allows it, and what is
-/// not there is there with no answer.
+/// Whether another answer would help. It doesn't for a refusal, which names the line that allows
+/// it, or for a missing object.
 fn leads_on(kind: Kind) -> bool {
     matches!(kind, Kind::Usage | Kind::Failed | Kind::Exec | Kind::Timeout | Kind::Unhealthy)
 }
@@ -233,7 +231,7 @@ fn at(place: Option<&SourceSpan>) -> Option<RunbookLine> {
     place.map(|place| RunbookLine { file: place.source.name.clone(), line: place.line })
 }
 
-/// How the live machine is asked.
+/// How the live engine is asked.
 #[derive(Clone)]
 struct LiveAccess {
     executor: TaskExecutor,
@@ -242,7 +240,7 @@ struct LiveAccess {
     say: OnWait,
 }
 
-/// The way to the plan's engine: over the live one, of which it takes a snapshot.
+/// Connects the plan's engine to the live one, and takes a snapshot of it.
 fn seeding(
     connector: Arc<Connector>,
     live: LiveAccess,
@@ -271,7 +269,7 @@ fn seeding(
     })
 }
 
-/// Hears what the runbook's verbs tell, and where it is.
+/// Receives the events of the runbook's verbs, and its current line.
 struct PlanListener {
     recorder: Arc<Recorder>,
     engine: Arc<OnceLock<Arc<DryRunEngine>>>,
@@ -285,7 +283,7 @@ impl Sink for PlanListener {
             }
             Event::VerbStarted { .. } => Recorder::set_walking(true),
             Event::VerbDone { .. } => Recorder::set_walking(false),
-            // The plan's containers do no work: what a step waits for is taken to go well.
+            // Containers of a plan do no work, so the plan assumes that a wait succeeds.
             Event::StepStarted { label, .. } => {
                 if let (Some(engine), ObjectKind::Container) =
                     (self.engine.get(), label.object.kind)
@@ -298,8 +296,8 @@ impl Sink for PlanListener {
                     }
                 }
             }
-            // By then a plan has waited in virtual time alone: the run whose lock it is goes on,
-            // and is named already.
+            // Until then the plan has waited only in virtual time. The run with the lock is still
+            // active, and was already named.
             Event::Waiting { text } if text.ends_with(TAKEN_OVER) => {}
             Event::Log { level: Level::Notice | Level::Warning | Level::Error, text }
             | Event::Waiting { text } => self.recorder.note(text),

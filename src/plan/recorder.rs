@@ -1,4 +1,4 @@
-//! What a runbook would do, written down while it runs on a simulation: by line, with causes.
+//! Records what a runbook would do while it runs in a simulation: by line, with causes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,35 +20,36 @@ use crate::model::texts::Texts;
 use crate::value::record::Reader;
 
 thread_local! {
-    /// Where the script task on this thread is.
+    /// The current position of the script task on this thread.
     static PLACE: RefCell<Option<(Arc<str>, usize)>> = const { RefCell::new(None) };
-    /// Whether it walks a plan: what is done then stands in that.
+    /// Whether the task executes a plan: its actions are then steps of that plan.
     static WALKING: Cell<bool> = const { Cell::new(false) };
-    /// Whether it repeats itself: the plan then shows each step once.
+    /// Whether the task repeats itself: the plan then shows each step once.
     static REPEATING: Cell<bool> = const { Cell::new(false) };
-    /// What it asked last, which somebody outside would answer.
+    /// The last question of the task to something outside.
     static ASKED: RefCell<ExternalQuestion> = const { RefCell::new(ExternalQuestion {
         at: None, step: None, whose: String::new(), assumed: String::new(), is_given: false,
     }) };
 }
 
-/// A question to the outside.
+/// A question to something outside.
 #[derive(Clone, Default)]
 struct ExternalQuestion {
-    /// Where it was asked.
+    /// The line that asked.
     at: Option<RunbookLine>,
     step: Option<usize>,
-    /// Empty if its answer is known.
+    /// The source of the answer; empty if the answer is known.
     whose: String,
     assumed: String,
-    /// The runbook says itself what is assumed.
+    /// Whether the runbook itself sets the assumed answer.
     is_given: bool,
 }
 
-/// Modules of the standard library are not the user's lines: the call that led there is.
+/// Modules of the standard library are not lines of the user. The call that led there is shown
+/// instead.
 const STANDARD: &str = "std/";
 
-/// Writes down what would be done. Secrets are hidden once all is written.
+/// Records what would be done. Secrets are masked when the record is complete.
 #[derive(Default)]
 pub struct Recorder {
     state: Mutex<State>,
@@ -59,20 +60,19 @@ struct State {
     preview: Preview,
     steps: usize,
     assumptions: usize,
-    /// Image → the step after which its id is known.
-    /// By their names in one spelling.
+    /// Image → the step after which its id is known, by the canonical form of the name.
     unknown: BTreeMap<String, usize>,
-    /// Ids that the simulation made up → the step that would tell.
+    /// Ids that the simulation invented → the step that would provide the real one.
     invented: BTreeMap<String, usize>,
-    /// The answer that was looked at last.
+    /// The last answer that the script read.
     last_asked: Option<UnknownAnswer>,
-    /// Whether an answer was looked at for which the runbook has no `assume`.
+    /// Whether the script read an answer without an `assume` of the runbook.
     has_default: bool,
     /// Messages of failures that depend on no answer.
     certain: BTreeSet<String>,
 }
 
-/// An answer that nobody can know yet and that the script looked at.
+/// An unknown answer that the script read.
 struct UnknownAnswer {
     at: Option<RunbookLine>,
     answer_of: String,
@@ -80,17 +80,17 @@ struct UnknownAnswer {
 }
 
 impl Recorder {
-    /// The task on this thread begins, or ends, to walk a plan.
+    /// The task on this thread begins, or ends, to execute a plan.
     pub fn set_walking(walking: bool) {
         WALKING.set(walking);
     }
 
-    /// The task on this thread begins, or ends, to repeat itself; whether it did before.
+    /// The task on this thread begins, or ends, to repeat itself. Returns whether it did so before.
     pub fn set_repeating(repeating: bool) -> bool {
         REPEATING.replace(repeating)
     }
 
-    /// A verb is about to walk its plan.
+    /// A verb is about to execute its plan.
     pub fn planned(&self, verb: &str, project: &str, steps: &[PlanStep]) {
         let mut state = self.state.lock();
         let (before, assumptions) = (state.steps, state.assumptions);
@@ -113,7 +113,7 @@ impl Recorder {
         state.preview.items.push(PreviewItem::Call(call));
     }
 
-    /// One thing that a primitive does; its number.
+    /// Records one action of a primitive. Returns its number.
     pub fn write(&self, action: ActionKind, object: &Object) -> usize {
         self.step(action, object, true)
     }
@@ -138,7 +138,7 @@ impl Recorder {
             ..PlanStep::alone(label, cause, changes)
         };
         match state.preview.items.last_mut() {
-            // What one line does one after the other stands together.
+            // Successive actions of one line form one item.
             Some(PreviewItem::Call(call)) if call.verb.is_none() && call.at == at => {
                 let before = call.steps.last().map(PlanStep::number);
                 call.steps.push(PlanStep { after: before.into_iter().collect(), ..step });
@@ -153,7 +153,7 @@ impl Recorder {
         number
     }
 
-    /// The same of something that somebody outside answers. `whose`: `command date in container
+    /// The same for an action that something outside answers. `whose`: `command date in container
     /// web`.
     pub fn question(
         &self,
@@ -195,7 +195,7 @@ impl Recorder {
         }));
     }
 
-    /// There is something to say.
+    /// Adds a note.
     pub fn note(&self, text: &str) {
         let notes = &mut self.state.lock().preview.notes;
         if !notes.iter().any(|note| note == text) {
@@ -203,7 +203,7 @@ impl Recorder {
         }
     }
 
-    /// The script goes a way back.
+    /// The script undoes something or handles an error.
     pub fn way_back(&self, at: Option<(&str, usize)>, what: &str, because: &str) {
         let own = at
             .filter(|(file, _)| !file.starts_with(STANDARD))
@@ -224,7 +224,7 @@ impl Recorder {
         }
     }
 
-    /// What helps where the plan ends at an answer that nobody knows.
+    /// The next step if the plan ends at an unknown answer.
     pub fn advice(&self) -> Option<String> {
         let state = self.state.lock();
         let UnknownAnswer { at, answer_of, is_given } = state.last_asked.as_ref()?;
@@ -238,22 +238,23 @@ impl Recorder {
         })
     }
 
-    /// Whether the script looked at an answer that is a mere default.
+    /// Whether the script read an answer that is only a default.
     pub fn has_default(&self) -> bool {
         self.state.lock().has_default
     }
 
-    /// A failure with this message depends on no answer.
+    /// Marks a failure with this message as independent of answers.
     pub fn fails(&self, message: &str) {
         self.state.lock().certain.insert(message.to_owned());
     }
 
-    /// Whether it was said of the failure with this message.
+    /// Whether the failure with this message was marked so.
     pub fn is_certain(&self, message: &str) -> bool {
         self.state.lock().certain.contains(message)
     }
 
-    /// What the script waits for is taken to come: no answer that it could look at.
+    /// The plan assumes that a wait of the script succeeds. It has no answer that the script could
+    /// read.
     pub fn wait(&self, what: &str, assumed: &str) {
         let mut state = self.state.lock();
         let last_asked = state.last_asked.take();
@@ -264,7 +265,7 @@ impl Recorder {
         (state.last_asked, state.has_default) = (last_asked, has_default);
     }
 
-    /// The script goes on with what its own `assume` says.
+    /// The script continues with the answer of its own `assume`.
     pub fn given(&self, what: &str, assumed: &str) {
         self.assume_of(
             &ExternalQuestion {
@@ -276,12 +277,12 @@ impl Recorder {
         );
     }
 
-    /// Whether anything was assumed so far.
+    /// Whether the plan has assumed anything so far.
     pub fn has_assumed(&self) -> bool {
         self.state.lock().assumptions > 0
     }
 
-    /// What stands here, without `secrets`.
+    /// The whole record, with `secrets` masked.
     pub fn finish(&self, ends: Option<PlanEnd>, secrets: &Secrets) -> Masked<Preview> {
         let mut state = self.state.lock();
         let mut preview = std::mem::take(&mut state.preview);
@@ -383,7 +384,7 @@ impl Effects for Recorder {
             (None, Some(id)) => PlannedValue::Now(id),
             (None, None) => return,
         };
-        // A way back makes a container of the same name from another image.
+        // A rollback creates a container with the same name from another image.
         let calls =
             state.preview.items.iter_mut().rev().filter_map(|item| {
                 if let PreviewItem::Call(call) = item { Some(call) } else { None }
@@ -398,7 +399,7 @@ impl Effects for Recorder {
 }
 
 impl Recorder {
-    /// The task on this thread is at this place.
+    /// Sets the current position of the task on this thread.
     pub fn at(source: &str, line: usize) {
         PLACE.with_borrow_mut(|place| match place {
             Some((file, at)) if **file == *source => *at = line,
@@ -407,7 +408,7 @@ impl Recorder {
         });
     }
 
-    /// What the last answer is taken to be; false if it is known.
+    /// Sets the assumed value of the last answer; false if the answer is known.
     pub fn answers(assumed: &str) -> bool {
         ASKED.with_borrow_mut(|asked| {
             assumed.clone_into(&mut asked.assumed);
@@ -416,14 +417,14 @@ impl Recorder {
         })
     }
 
-    /// Receives what the script reads of the last answer.
+    /// Returns a callback for what the script reads of the last answer.
     pub fn reader(self: &Arc<Self>) -> Reader {
         let (asked, recorder) = (ASKED.with_borrow(Clone::clone), self.clone());
         Arc::new(move |_| recorder.assume_of(&asked, &asked.assumed))
     }
 }
 
-/// The number of the same step of the same line, if it was told.
+/// The number of the same step of the same line, if it was recorded.
 fn known_step(
     preview: &Preview,
     at: Option<&RunbookLine>,
@@ -440,14 +441,15 @@ fn known_step(
         .map(PlanStep::number)
 }
 
-/// Where the task on this thread is.
+/// The current position of the task on this thread.
 fn place() -> Option<RunbookLine> {
     PLACE.with_borrow(|place| {
         place.as_ref().map(|(file, line)| RunbookLine { file: file.to_string(), line: *line })
     })
 }
 
-/// Which replacements depend on the image of a new container, which only the walk told.
+/// Marks the replacements that depend on the image of a new container, which only the execution
+/// showed.
 fn complete(call: &mut Call) {
     let mut doubtful: BTreeMap<usize, ImageCondition> = BTreeMap::new();
     for step in &mut call.steps {
@@ -464,7 +466,7 @@ fn complete(call: &mut Call) {
             step.after.sort_unstable();
             step.after.dedup();
         }
-        // What completes it has its cause, and stands after it.
+        // Steps that complete it have its cause, and come after it.
         if changed && step.only_if.is_none() {
             step.only_if = step.after.iter().find_map(|before| doubtful.get(before).cloned());
         }

@@ -1,12 +1,12 @@
-//! A path that was checked, as the host opens it: a root, and names below it.
+//! A checked path in the form that the host opens: a root, and names below it.
 //!
-//! The host opens the root once and everything else relative to it, and follows no symlink on the
-//! way. A check canonicalizes first, so the path of a symlink that is allowed is the path that it
-//! leads to. A symlink that is put into the path after the check makes the operation fail.
+//! The host opens the root once and everything else relative to it, without following symlinks. The
+//! check canonicalizes first, so the path of an allowed symlink is the path of its target. If
+//! someone puts a symlink into the path after the check, the operation fails.
 
 use std::path::{Component, Path, PathBuf};
 
-/// A location below a root. No operation of the host leads out of the root.
+/// A location below a root. No operation of the host leaves the root.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CheckedPath {
     /// Absolute, without symlinks, `.` and `..`.
@@ -16,8 +16,8 @@ pub struct CheckedPath {
 }
 
 impl CheckedPath {
-    /// `path` below `root`, both absolute and canonical; nothing if it is not the root itself or
-    /// below it.
+    /// `path` below `root`, both absolute and canonical; `None` if `path` is neither the root
+    /// itself nor below it.
     pub fn below(root: &Path, path: &Path) -> Option<Self> {
         let is_plain = |path: &Path| {
             path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
@@ -32,15 +32,15 @@ impl CheckedPath {
         Self { path: root.clone(), root }
     }
 
-    /// A path that no policy has to allow: a person named it, or it belongs to a tool of this
+    /// A path that needs no permission, because a person named it or it belongs to a tool of this
     /// machine. Absolute and canonical. Its folder is the root.
     pub fn trusted(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self { root: path.parent().unwrap_or(&path).to_owned(), path }
     }
 
-    /// What is called `names` below this path. A part that leads up or to the root of the file
-    /// system counts from the root of this location and never leaves it.
+    /// The path `names` below this path. A part that leads up, or to the root of the file system,
+    /// starts at the root of this location and never leaves it.
     #[must_use]
     pub fn join(&self, names: impl AsRef<Path>) -> Self {
         let mut path = self.path.clone();
@@ -55,7 +55,7 @@ impl CheckedPath {
         Self { root: self.root.clone(), path }
     }
 
-    /// The folder that it is in; nothing for the root itself.
+    /// Its folder; `None` for the root itself.
     pub fn parent(&self) -> Option<Self> {
         if self.path == self.root {
             return None;
@@ -73,7 +73,7 @@ impl CheckedPath {
         self.path.strip_prefix(&self.root).unwrap_or(Path::new(""))
     }
 
-    /// The whole path: for messages, and to compare.
+    /// The whole path, for messages and comparisons.
     pub fn as_path(&self) -> &Path {
         &self.path
     }

@@ -1,11 +1,12 @@
-//! Host commands: which ones may run, from which file, in which folder and with which variables.
+//! Host commands: which ones may run, with which program file, in which folder, and with which
+//! variables.
 //!
-//! An entry of `commands` names words. What these words do also depends on the file that the name
-//! leads to, on the folder that the program reads its settings from, and on variables that make it
-//! start other programs. So a script chooses none of the three: programs are looked for on a fixed
-//! path, the folder is one that scripts and containers can't write, and only variables that
-//! `spc.toml` lists reach the command. `"*"` lifts all of this: who may run anything can do
-//! without.
+//! An entry of `commands` lists words. The effect of these words also depends on the program file,
+//! on the folder where the program reads its settings, and on variables that make it start other
+//! programs. So a script can't choose any of these: spc searches programs on a fixed path, the
+//! folder is one that scripts and containers can't write, and the command gets only variables that
+//! `spc.toml` lists. `"*"` removes all these limits, because a script that can run any program
+//! doesn't need to get around them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,28 +16,29 @@ use super::settings::list_with;
 use super::writable_paths::{Entry, PathLookup, Route};
 use super::{Policy, Refusal, Resolve};
 
-/// Where programs without a "/" in their name are looked for, whatever spc's own `PATH` is.
+/// Where programs without a "/" in their name are searched, whatever spc's own `PATH` is.
 pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Variables of spc's own environment that every command gets, beside those that begin with `LC_`.
+/// Variables of spc's own environment that every command gets, together with those that begin with
+/// `LC_`.
 const INHERITED: [&str; 5] = ["HOME", "LANG", "LOGNAME", "TZ", "USER"];
 
 const SET_VARIABLE: &str = "give a host command the variable";
 const RUN: &str = "run the host command";
 const RUN_IN: &str = "run a host command in";
 
-/// A host command as a script asks for it.
+/// A host command that a script requests.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestedCommand<'a> {
     /// Program, then arguments.
     pub command: &'a [String],
-    /// The variables that the script gives.
+    /// The variables from the script.
     pub environment: &'a BTreeMap<String, String>,
     /// Relative to the project directory.
     pub folder: Option<&'a Path>,
 }
 
-/// What the policy asks of the machine that a command runs on.
+/// Questions of the policy to the machine that runs a command.
 pub struct Machine<'a> {
     /// The environment of spc itself, without that of any `.env`.
     pub environment: &'a BTreeMap<String, String>,
@@ -54,39 +56,38 @@ pub struct CheckedCommand {
 }
 
 impl CheckedCommand {
-    /// The program as the script calls it, then arguments. Never empty.
+    /// The program by the script's name, then its arguments. Never empty.
     pub fn command(&self) -> &[String] {
         &self.command
     }
 
-    /// The file that was checked, and is to be executed: canonical. Nothing where there is no such
-    /// file.
+    /// The checked program file that has to be executed: canonical. `None` if it does not exist.
     pub fn program(&self) -> Option<&Path> {
         self.program.as_deref()
     }
 
-    /// All variables that it gets.
+    /// All variables of the command.
     pub fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment
     }
 
-    /// The folder it runs in: canonical as far as it exists.
+    /// The folder of the command: canonical as far as it exists.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 }
 
-/// What an entry of `commands` covers.
+/// The scope of an entry of `commands`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CommandScope {
-    /// These words, and nothing that makes them something else.
+    /// These words, without a choice of program, folder or variables.
     Words,
     /// `"*"`
     Anything,
 }
 
 impl Policy {
-    /// A command that begins with the words of an entry of `commands`.
+    /// Checks a command that begins with the words of an entry of `commands`.
     pub fn command(
         &self,
         wish: &RequestedCommand<'_>,
@@ -117,9 +118,9 @@ impl Policy {
         }) {
             return Ok(CommandScope::Words);
         }
-        // As many words as the longest entry for that program has: "git push" beside "git status".
-        // Without one, the word of what it is to do as well: a hint that is followed is to
-        // allow no more than that.
+        // The hint has as many words as the longest entry for that program: "git push" beside "git
+        // status". Without such an entry it includes the subcommand too, so that it allows no more
+        // than necessary.
         let listed = rules
             .iter()
             .filter(|rule| rule.split_whitespace().next() == Some(name))
@@ -148,8 +149,8 @@ impl Policy {
         })
     }
 
-    /// The variables of a command: a few of spc's own, those that `spc.toml` lists, and of the
-    /// script's the listed ones.
+    /// The variables of a command: some of spc's own, those that `spc.toml` lists, and the listed
+    /// ones of the script.
     fn environment(
         &self,
         given: &BTreeMap<String, String>,
@@ -175,7 +176,7 @@ impl Policy {
             }
         }
         let inherited = |name: &str| match name {
-            // A program's settings in a folder that scripts can write are the script's.
+            // If a script can write this folder, it controls the settings of programs in it.
             "HOME" => scope == CommandScope::Anything || self.is_safe_home(machine),
             _ => INHERITED.contains(&name) || name.starts_with("LC_"),
         };
@@ -195,8 +196,8 @@ impl Policy {
         })
     }
 
-    /// The folder that commands run in: the one that `spc.toml` names, else its own if nobody else
-    /// can write it, else `/`.
+    /// The folder of commands: the one that `spc.toml` names, else that of `spc.toml` if nobody
+    /// else can write it, else `/`.
     fn folder_of_commands(&self, scope: CommandScope, machine: &Machine<'_>) -> PathBuf {
         if let Some(folder) = &self.command_folder {
             return folder.clone();
@@ -235,8 +236,8 @@ impl Policy {
         Ok(home.real)
     }
 
-    /// The folder that a script asks for: in the one that commands run in, or one that it may read,
-    /// and that nobody else can write.
+    /// The folder that a script requests. It has to be inside the folder of commands or readable
+    /// for scripts, and nobody else may be able to write it.
     fn folder(
         &self,
         given: &Path,
@@ -271,8 +272,8 @@ impl Policy {
         }
     }
 
-    /// The file of a program; nothing where there is none. A name with a "/" is relative to the
-    /// folder that commands run in.
+    /// The file of a program; `None` if it doesn't exist. A name with a "/" is relative to the
+    /// folder of commands.
     fn program(
         &self,
         name: &str,
@@ -283,7 +284,7 @@ impl Policy {
         if name.contains('/') {
             let named = clean(&home.join(name));
             let route = self.route(&named, machine.look);
-            // Also where nothing is: a script could put something there.
+            // Also if nothing exists there, because a script could put something there.
             check_program(name, &named, &route, scope)?;
             return Ok(matches!(route.entry, Entry::File { .. }).then_some(route.real));
         }
@@ -305,7 +306,7 @@ impl Policy {
     }
 }
 
-/// Refuses a program that is or leads through something that scripts or containers can write.
+/// Rejects a program if scripts or containers can write the file or a part of its path.
 fn check_program(
     name: &str,
     named: &Path,
@@ -328,7 +329,7 @@ fn check_program(
         .help("name a program that they can't write: one outside of the project directory, of `write` and of `bind_mounts`"))
 }
 
-/// Whether a word says what a program is to do, as the "status" of `git status` does.
+/// Whether a word is a subcommand of a program, such as "status" in `git status`.
 fn is_plain_word(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase())
         && word.chars().all(|c| c == '-' || c.is_ascii_lowercase())
@@ -338,8 +339,8 @@ fn words(rule: &str) -> usize {
     rule.split_whitespace().count()
 }
 
-/// Whether a variable is known to make programs load or start something else: a reason to think
-/// twice before listing it.
+/// Whether a variable is known to make programs load or start something else, so that the hint
+/// warns about it.
 fn starts_programs(name: &str) -> bool {
     const BEGINNINGS: [&str; 10] =
         ["BASH_", "DYLD_", "GIT_", "LD_", "MAKE", "NODE_", "PERL", "PYTHON", "RUBY", "SSH_"];

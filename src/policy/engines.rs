@@ -1,5 +1,5 @@
-//! Docker Engines that listen over TCP: no script's request may reach one, since an engine does
-//! whatever it is asked.
+//! Docker Engines that listen over TCP. No request of a script may reach one, because an engine
+//! executes every request.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,25 +7,25 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
-/// The port of an engine that speaks plain HTTP, where an address names none.
+/// The default port of an engine with plain HTTP.
 pub const PLAIN_PORT: u16 = 2375;
-/// The port of an engine that speaks TLS, where an address names none.
+/// The default port of an engine with TLS.
 pub const TLS_PORT: u16 = 2376;
 
-/// Where `localhost` and every name below it lead, without asking anybody (RFC 6761).
+/// The addresses of `localhost` and every name below it, without a resolver (RFC 6761).
 pub const LOOPBACK: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-/// Where an engine listens.
+/// The address of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineAddress {
-    /// Lower case, without brackets and without a dot at its end.
+    /// In lower case, without brackets and without a final dot.
     host: String,
     port: u16,
 }
 
 impl EngineAddress {
-    /// The address of an engine at `host`, a name or an IP address.
+    /// The address of an engine at `host`, which is a name or an IP address.
     pub fn new(host: &str, port: u16) -> Self {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         Self { host: host.strip_suffix('.').unwrap_or(&host).to_owned(), port }
@@ -36,12 +36,12 @@ impl EngineAddress {
         &self.host
     }
 
-    /// Why no request may go there.
+    /// Why no request may go to this engine.
     pub fn reason(&self) -> String {
         format!("it leads to the Docker Engine at \"{self}\"")
     }
 
-    /// The addresses that follow from the text alone: an IP address, or a name of this machine.
+    /// The addresses that the text alone determines: an IP address, or a name of this machine.
     pub fn known_addresses(&self) -> Option<Vec<IpAddr>> {
         if let Ok(address) = self.host.parse() {
             return Some(vec![address]);
@@ -49,7 +49,7 @@ impl EngineAddress {
         is_localhost(&self.host).then(|| LOOPBACK.to_vec())
     }
 
-    /// Whether a connection to `target` at this engine's port reaches it, where it listens at
+    /// Whether a connection to `target` at this engine's port reaches the engine, if it listens at
     /// `addresses`. An engine of this machine may listen on each of its addresses.
     pub fn is_reached_at(
         &self,
@@ -79,7 +79,7 @@ impl fmt::Display for EngineAddress {
 pub struct EngineAddresses(Arc<[EngineAddress]>);
 
 impl EngineAddresses {
-    /// Those addresses.
+    /// The engines at these addresses.
     pub fn new(addresses: impl IntoIterator<Item = EngineAddress>) -> Self {
         Self(addresses.into_iter().collect())
     }
@@ -89,12 +89,12 @@ impl EngineAddresses {
         self.0.is_empty()
     }
 
-    /// The engines at that port.
+    /// The engines at this port.
     pub fn at_port(&self, port: u16) -> impl Iterator<Item = &EngineAddress> {
         self.0.iter().filter(move |engine| engine.port == port)
     }
 
-    /// The engine that a URL leads to as far as its text tells: by the same name, or by an address
+    /// The engine that a URL leads to, as far as its text shows: by the same name, or by an address
     /// that needs no resolver.
     pub(super) fn named_by(&self, url: &Url) -> Option<&EngineAddress> {
         let port = url.port_or_known_default()?;
@@ -114,7 +114,7 @@ impl Default for EngineAddresses {
     }
 }
 
-/// The addresses that a URL's host stands for without asking a resolver.
+/// The addresses of a URL's host that need no resolver.
 pub fn addresses_in(url: &Url) -> Vec<IpAddr> {
     match url.host() {
         Some(Host::Ipv4(address)) => vec![address.into()],
@@ -124,12 +124,12 @@ pub fn addresses_in(url: &Url) -> Vec<IpAddr> {
     }
 }
 
-/// Whether a name means this machine, whatever a resolver says.
+/// Whether a name always means this machine, whatever a resolver answers.
 pub fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Whether an address is this machine's on every machine: loopback, or "any", which connects to
+/// Whether an address means the own machine on every machine: loopback, or "any", which connects to
 /// loopback.
 pub fn is_own(address: IpAddr) -> bool {
     let address = address.to_canonical();

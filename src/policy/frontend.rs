@@ -1,5 +1,5 @@
-//! Which frontend may read a Dockerfile. It gets the build context and every secret of the build,
-//! and downloads from where the engine stands, so that it could reach the engine.
+//! Decides which frontend may read a Dockerfile. A frontend gets the build context and every secret
+//! of the build, and downloads from the engine's machine, so it could reach the engine.
 
 use super::settings::list_with;
 use super::{Policy, Refusal};
@@ -7,8 +7,8 @@ use crate::model::dockerfile::{FRONTEND, is_frontend_of_docker};
 use crate::model::image_reference::is_same;
 
 impl Policy {
-    /// A frontend that a Dockerfile or a build argument names: Docker's own, or one that `spc.toml`
-    /// lists.
+    /// Checks a frontend in a Dockerfile or build argument: it has to be Docker's own, or listed in
+    /// `spc.toml`.
     pub fn frontend(&self, image: &str) -> Result<(), Refusal> {
         if is_frontend_of_docker(image)
             || self.settings.frontends.iter().any(|entry| is_same(entry, image))
@@ -22,8 +22,8 @@ impl Policy {
         Err(Refusal::new("build with the frontend", image).because(reason).allowed_by(line))
     }
 
-    /// A name that a script gives to an image. Every build that asks for Docker's frontend would
-    /// run the image.
+    /// Checks a name that a script gives to an image. If it were the name of Docker's frontend,
+    /// every build that uses the frontend would run the image.
     pub fn image_name(&self, doing: &str, image: &str) -> Result<(), Refusal> {
         if !is_frontend_of_docker(image)
             || self.settings.frontends.iter().any(|entry| is_same(entry, image))

@@ -1,10 +1,10 @@
-//! What a script may do. Pure: what is on the disk comes in through [`Resolve`].
+//! What a script may do. Pure: the state of the disk comes in through [`Resolve`].
 //!
-//! Without a word in `spc.toml` a script works on its own project: it reads and writes the project
-//! directory, mounts what is in it, and reads the folder of its runbook. Anything further is a line
-//! under `[allow]`, and a [`Refusal`] names that line.
+//! By default a script works on its own project. It reads and writes the project directory, mounts
+//! files in it, and reads the folder of its runbook. Anything else needs a line under `[allow]` in
+//! `spc.toml`, and a [`Refusal`] names this line.
 //!
-//! An effect takes only a checked value, and only this module makes one: [`CheckedPath`],
+//! An effect accepts only a checked value, and only this module creates one: [`CheckedPath`],
 //! [`CheckedCommand`], [`CheckedMount`], [`CheckedVolumeOptions`], [`CheckedUrl`],
 //! [`CheckedPrivilege`], [`CheckedProject`].
 
@@ -40,8 +40,8 @@ pub use volume::CheckedVolumeOptions;
 pub use writable_paths::{Entry, PathLookup};
 
 impl Policy {
-    /// The policy of the project whose `spc.toml` lies in `root`; without one, `root` is the
-    /// project's folder and the settings are the default ones.
+    /// The policy of a project with `spc.toml` in `root`. Without such a file, `root` is the folder
+    /// of the project, and the settings are the defaults.
     pub fn new(
         root: &Path,
         settings: Settings,
@@ -71,7 +71,7 @@ impl Policy {
         resolve: Resolve<'_>,
     ) -> Self {
         let outside = |entries: &[String]| -> Vec<PathBuf> {
-            // A root that is a symlink to nothing allows nothing.
+            // A root that is a dangling symlink allows nothing.
             entries
                 .iter()
                 .filter_map(|entry| path::real(&path::clean(&root.join(entry)), resolve).ok())
@@ -81,7 +81,7 @@ impl Policy {
             (outside(&settings.read), outside(&settings.write), outside(&settings.bind_mounts));
         let engine_sockets = mount::known_sockets(resolve);
         let command_folder = settings.command_folder.as_ref().map(|given| root.join(&given.text));
-        // The whole disk is nobody's project.
+        // A project can't be the whole disk.
         let own = project_directory.parent().map(|_| project_directory.clone());
         let written = own.into_iter().chain(writable.clone()).chain(mountable.clone()).collect();
         Self {
@@ -100,47 +100,46 @@ impl Policy {
         }
     }
 
-    /// The same policy for a runbook in `folder`, which it may read.
+    /// The same policy for a runbook in `folder`, which the script may read.
     #[must_use]
     pub fn with_runbook_folder(mut self, folder: &Path, resolve: Resolve<'_>) -> Self {
         self.readable.extend(path::real(&path::clean(folder), resolve));
         self
     }
 
-    /// The same policy, knowing one more socket of an engine.
+    /// The same policy with one more known socket of an engine.
     #[must_use]
     pub fn with_engine_socket(mut self, socket: &Path, resolve: Resolve<'_>) -> Self {
         self.engine_sockets.extend(path::both_names(socket, resolve));
         self
     }
 
-    /// The same policy, knowing the engines that listen over TCP.
+    /// The same policy with known engines that listen over TCP.
     #[must_use]
     pub fn with_engines(mut self, engines: EngineAddresses) -> Self {
         self.engines = engines;
         self
     }
 
-    /// The engines that listen over TCP: no request of a script may reach one.
+    /// The engines that listen over TCP. No request of a script may reach one.
     pub fn engines(&self) -> &EngineAddresses {
         &self.engines
     }
 
-    /// The same policy of a run for the project of that name: it was given by a person, not by a
-    /// script or its files.
+    /// The same policy for a project that a person named for this run. A script or its files can't
+    /// call this.
     #[must_use]
     pub fn with_given_project(mut self, name: Option<String>) -> Self {
         self.given_project = name;
         self
     }
 
-    /// Whether a person said `--adopt`.
+    /// Whether a person passed `--adopt`.
     pub fn adopts(&self) -> bool {
         self.adopts
     }
 
-    /// The same policy of a run that a person gave `--adopt`; what a script says of adoption does
-    /// not count.
+    /// The same policy for a run with `--adopt` from a person. `adopt` in a script does not count.
     #[must_use]
     pub fn with_adoption(mut self, adopts: bool) -> Self {
         self.adopts = adopts;
@@ -152,7 +151,7 @@ impl Policy {
         self.settings.read_only_execs
     }
 
-    /// The root of relative paths.
+    /// The base of relative paths.
     pub fn project_directory(&self) -> &Path {
         &self.project_directory
     }

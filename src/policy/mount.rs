@@ -1,4 +1,4 @@
-//! Bind mounts, under every name they have.
+//! Bind mounts in all their forms.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ impl CheckedMount {
     }
 }
 
-/// Where engines listen when nobody says otherwise.
+/// The default sockets of engines.
 const KNOWN_SOCKETS: [&str; 4] = [
     "/run/docker.sock",
     "/var/run/docker.sock",
@@ -31,7 +31,7 @@ pub(super) fn known_sockets(resolve: Resolve<'_>) -> Vec<PathBuf> {
 }
 
 impl Policy {
-    /// Whether a source of a bind mount, as far as it exists, has no symlink in it.
+    /// Whether the existing part of a bind mount's source contains no symlink.
     pub fn is_canonical(&self, source: &Path, resolve: Resolve<'_>) -> bool {
         self.real(source, resolve).as_deref() == Ok(source)
     }
@@ -40,7 +40,7 @@ impl Policy {
     pub fn bind_mount(&self, given: &Path, resolve: Resolve<'_>) -> Result<CheckedMount, Refusal> {
         let refusal = Refusal::new("mount", given.to_string_lossy());
         let Ok(real) = self.real(given, resolve) else { return Err(refusal.because(DANGLING)) };
-        // The engine is sent text: another name would stand for this one.
+        // The engine gets text, so a name that is not UTF-8 would become the name of another file.
         if real.to_str().is_none() {
             return Err(
                 refusal.because(format!("\"{}\" has a name that is not UTF-8", real.display()))
@@ -63,7 +63,7 @@ impl Policy {
         )))
     }
 
-    /// Why a mount would hand over the engine, and with it the host.
+    /// Why a mount would give control over the engine, and so over the host.
     fn holds_engine(&self, given: &Path, real: &Path) -> Option<&'static str> {
         let named = path::clean(&self.project_directory.join(given));
         if real == Path::new("/") {

@@ -1,4 +1,4 @@
-//! Addresses that scripts send requests to.
+//! Addresses for requests of scripts.
 
 use url::{Host, Url};
 
@@ -15,43 +15,43 @@ pub struct CheckedUrl {
 }
 
 impl CheckedUrl {
-    /// The address as it was checked, which is the one to request: every part of it in its
-    /// canonical form.
+    /// The address to request, as it was checked: every part of it in canonical form.
     pub fn as_str(&self) -> &str {
         self.url.as_str()
     }
 
-    /// The address without user and password, as a script sees it.
+    /// The address without user and password, for scripts.
     pub fn without_user(&self) -> String {
         let mut url = self.url.clone();
-        // They fail only where there can be neither.
+        // They fail only for addresses that can have neither.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.into()
     }
 
-    /// Whether `spc.toml` lists this server with its port: somebody looked what listens there.
+    /// Whether `spc.toml` lists this server with its port. Then someone has checked what listens
+    /// there.
     pub fn is_listed_with_port(&self) -> bool {
         self.names_port
     }
 
-    /// The address that a redirect from here leads to, not yet checked; nothing if it is none.
+    /// The target of a redirect from here, not checked yet; `None` if it is not an address.
     pub fn redirected(&self, location: &str) -> Option<String> {
         self.url.join(location).ok().map(String::from)
     }
 
-    /// Whether both are the same server: what is meant for one may be sent to the other.
+    /// Whether both are the same server, so that data for one may be sent to the other.
     pub fn is_same_server(&self, other: &Self) -> bool {
         self.url.origin() == other.url.origin()
     }
 }
 
 impl Policy {
-    /// The address of an HTTP request: on this machine, where the stack's ports are published, or
-    /// listed under `network`; never a Docker Engine's.
+    /// Checks the address of an HTTP request. It has to be on this machine, where the stack's ports
+    /// are published, or listed under `network`. It must never be a Docker Engine's.
     ///
-    /// Only what the text tells is known here. Where a name leads, the host finds out when it
-    /// connects, and refuses then.
+    /// This checks only the text. The host finds out where a name leads when it connects, and
+    /// rejects the connection then.
     pub fn address(&self, given: &str) -> Result<CheckedUrl, Refusal> {
         let refusal = |reason: &str| Refusal::new("send a request to", given).because(reason);
         let url =
@@ -80,9 +80,9 @@ impl Policy {
         Ok(CheckedUrl { url, names_port })
     }
 
-    /// What a build lets the engine itself download, from where the engine stands. If an engine
-    /// listens over TCP, only from servers that are listed under `network`: names are the
-    /// engine's to resolve, and redirects are its to follow.
+    /// Checks a download by the engine during a build, as seen from the engine's machine. If an
+    /// engine listens over TCP, the server has to be listed under `network`, because the engine
+    /// resolves names and follows redirects itself.
     pub fn download(&self, given: &str) -> Result<(), Refusal> {
         let refusal = |reason: &str| Refusal::new("let a build download", given).because(reason);
         if !self.engines.is_empty() && hides_server(given) {
@@ -96,7 +96,7 @@ impl Policy {
             Err(reason) if given.to_ascii_lowercase().starts_with("http") => {
                 return Err(refusal(reason));
             }
-            // `git://`: no engine speaks that.
+            // `git://` is not a protocol of engines.
             Err(_) => return Ok(()),
         };
         if let Some(engine) = self.engines.named_by(&url) {
@@ -117,12 +117,12 @@ impl Policy {
         Ok(())
     }
 
-    /// The refusal of a request that leads to that engine.
+    /// The refusal of a request that leads to this engine.
     pub fn to_engine(&self, given: &str, engine: &EngineAddress) -> Refusal {
         Refusal::new("send a request to", given).because(engine.reason())
     }
 
-    /// The refusal of a request that was answered by an engine nobody knew of.
+    /// The refusal of a request that an unknown engine answered.
     pub fn answered_by_engine(&self, url: &CheckedUrl) -> Refusal {
         let server = &url.url[url::Position::BeforeHost..url::Position::AfterPort];
         let port = if url.url.port().is_some() {
@@ -140,15 +140,14 @@ impl Policy {
 const UNKNOWN_SOURCE: &str =
     "a variable stands for the address, which could be that of a Docker Engine";
 
-/// The address in the one form that is checked and requested; else why it is none.
+/// The address in the canonical form that is checked and requested, or why it is not an address.
 fn canonical(given: &str) -> Result<Url, &'static str> {
     const NOT_AN_ADDRESS: &str = "it is no address like \"http://localhost:8000/\"";
     let mut url = Url::parse(given).map_err(|_| NOT_AN_ADDRESS)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("only http and https are spoken");
     }
-    // A name with a dot at its end is the same name, and no list or resolver is to see a second
-    // spelling of it.
+    // A name with a final dot is the same name. Lists and resolvers must not see two forms of it.
     if let Some(name) = url.domain().and_then(|name| name.strip_suffix('.')).map(str::to_owned) {
         url.set_host(Some(&name)).map_err(|_| NOT_AN_ADDRESS)?;
     }
@@ -172,7 +171,7 @@ fn canonical(given: &str) -> Result<Url, &'static str> {
 }
 
 impl Policy {
-    /// Another machine by its name or address alone: one that a volume is mounted from.
+    /// Checks another machine by its name or address alone: the server of a volume.
     pub(super) fn machine(&self, doing: &str, server: &str) -> Result<(), Refusal> {
         let server = server.to_ascii_lowercase();
         let listed = |entry: &String| match entry.to_ascii_lowercase().strip_prefix('*') {
@@ -192,8 +191,8 @@ fn is_this_machine(url: &Url) -> bool {
     addresses_in(url).into_iter().next().is_some_and(is_own)
 }
 
-/// Whether an entry (`example.org`, `*.example.org`, `example.org:8443`, `*`) names a server, given
-/// with or without its port.
+/// Whether an entry (`example.org`, `*.example.org`, `example.org:8443`, `*`) covers a server, with
+/// or without its port.
 fn names(entry: &str, server: &str) -> bool {
     let entry = entry.to_ascii_lowercase();
     match entry.strip_prefix('*') {
@@ -203,7 +202,7 @@ fn names(entry: &str, server: &str) -> bool {
     }
 }
 
-/// Whether `server` is `host:port` and not a host alone, which may be an IPv6 address in brackets.
+/// Whether `server` is `host:port` and not only a host, which may be an IPv6 address in brackets.
 fn has_port(server: &str) -> bool {
     server.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))
 }
@@ -338,7 +337,7 @@ mod tests {
         ] {
             let checked = policy(&[]).address(given).unwrap();
             assert_eq!(checked.as_str(), requested, "{given:?}");
-            // Whoever reads it again reads the same.
+            // Parsing it again gives the same result.
             assert_eq!(policy(&[]).address(checked.as_str()).unwrap(), checked);
         }
         assert_eq!(

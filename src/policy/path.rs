@@ -1,25 +1,25 @@
-//! Paths that scripts name.
+//! Paths in scripts.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::settings::{SETTINGS_FILE, list_with};
 use super::{CheckedPath, Policy, Refusal};
 
-/// What is at a path.
+/// The result of a lookup of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// Its canonical name: absolute, without symlinks and `..`.
+    /// Its canonical path: absolute, without symlinks and `..`.
     Exists(PathBuf),
     Missing,
-    /// A symlink that leads to nothing, or in a circle. What is made under its name is made
-    /// elsewhere.
+    /// A symlink that leads to nothing, or in a cycle. A file created under its name would be
+    /// somewhere else.
     Dangling,
 }
 
-/// Tells what is at a path; the host's answer.
+/// Looks up a path; the host implements it.
 pub type Resolve<'a> = &'a dyn Fn(&Path) -> Resolution;
 
-/// What spc does with a file of its own.
+/// How spc uses a file of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnAccess {
     Read,
@@ -27,15 +27,15 @@ pub enum OwnAccess {
 }
 
 impl Policy {
-    /// A path to read or list. Relative ones start at the project directory.
+    /// Checks a path to read or list. Relative paths start at the project directory.
     pub fn read_path(&self, given: &Path, resolve: Resolve<'_>) -> Result<CheckedPath, Refusal> {
         let refusal = || Refusal::new("read", given.to_string_lossy());
         let real = self.real(given, resolve).map_err(|()| refusal().because(DANGLING))?;
         self.readable(&real).ok_or_else(|| self.unreadable(refusal(), given, &real))
     }
 
-    /// A path to write, make, rename or remove. Relative ones start at the project directory, which
-    /// is not itself one.
+    /// Checks a path to write, create, rename or remove. Relative paths start at the project
+    /// directory. The directory itself is not allowed.
     pub fn write_path(&self, given: &Path, resolve: Resolve<'_>) -> Result<CheckedPath, Refusal> {
         let refusal = || Refusal::new("write", given.to_string_lossy());
         let real = self.real(given, resolve).map_err(|()| refusal().because(DANGLING))?;
@@ -54,9 +54,9 @@ impl Policy {
         }
     }
 
-    /// A file or folder that spc itself keeps or looks for: `.env`, `.spc`, `.dockerignore`. A
-    /// container or a script can replace it by a symlink, so it leads no further than a
-    /// script's own paths do.
+    /// Checks a file or folder that spc itself uses: `.env`, `.spc`, `.dockerignore`. A container
+    /// or a script can replace it by a symlink, so the same limits apply as for a script's own
+    /// paths.
     pub fn own_path(
         &self,
         given: &Path,
@@ -69,7 +69,7 @@ impl Policy {
         };
         let refusal = || Refusal::of_spc(verb, given.to_string_lossy());
         let real = self.real(given, resolve).map_err(|()| refusal().because(DANGLING))?;
-        // Unlike a script, spc works in a project that is the whole disk.
+        // Unlike a script, spc works even if the project is the whole disk.
         let own = || CheckedPath::below(&self.project_directory, &real);
         match access {
             OwnAccess::Read => self
@@ -108,8 +108,8 @@ impl Policy {
         ))
     }
 
-    /// Why a canonical path is never written: it would let a script allow itself the rest, as a
-    /// hook of git is a host command.
+    /// Why a canonical path is never written by scripts. For example, a git hook is a host command,
+    /// so a script could allow itself everything else.
     fn written_by_hand(&self, real: &Path) -> Option<String> {
         let has = |path: &Path, name: &str| {
             path.components().any(|part| part == Component::Normal(name.as_ref()))
@@ -123,19 +123,19 @@ impl Policy {
         in_project.filter(|inner| has(inner, ".git")).map(|_| "it belongs to git".to_owned())
     }
 
-    /// A canonical path relative to the project directory, if it is in it. The whole disk is
-    /// nobody's project.
+    /// A canonical path relative to the project directory, if it is inside. The whole disk does not
+    /// count as a project.
     pub(super) fn project<'p>(&self, real: &'p Path) -> Option<&'p Path> {
         self.project_directory.parent()?;
         real.strip_prefix(&self.project_directory).ok()
     }
 
-    /// The place that a path given by a script really names.
+    /// The real location of a path from a script.
     pub(super) fn real(&self, given: &Path, resolve: Resolve<'_>) -> Result<PathBuf, ()> {
         real(&clean(&self.project_directory.join(given)), resolve)
     }
 
-    /// Why a path is not one of the project's.
+    /// Why a path does not belong to the project.
     pub(super) fn outside(&self, given: &Path, real: &Path) -> String {
         if clean(&self.project_directory.join(given)) == real {
             "it is outside of the project".to_owned()
@@ -152,15 +152,15 @@ pub(super) fn within(path: &Path, roots: &[PathBuf]) -> bool {
     roots.iter().any(|root| path.starts_with(root))
 }
 
-/// A canonical path below one of `roots`, as a location there. A root that is the path itself may
-/// be a file: its folder is opened then.
+/// A canonical path below one of `roots`. A root that equals the path may be a file; then its
+/// folder is opened.
 fn below_any(real: &Path, roots: &[PathBuf]) -> Option<CheckedPath> {
     let root = roots.iter().find(|root| real.starts_with(root))?;
     if root == real { Some(CheckedPath::trusted(real)) } else { CheckedPath::below(root, real) }
 }
 
-/// The path without `.` and `..`, the latter taken by name, as Compose does: `link/..` is the
-/// folder that holds `link`.
+/// The path without `.` and `..`. `..` removes the name before it, as in Compose: `link/..` is the
+/// folder that contains `link`.
 pub fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();
     for component in path.components() {
@@ -175,7 +175,7 @@ pub fn clean(path: &Path) -> PathBuf {
     cleaned
 }
 
-/// The canonical name of a cleaned path: that of its deepest folder that exists, and the rest as it
+/// The canonical form of a cleaned path: that of its deepest existing folder, and the rest as it
 /// is.
 pub(super) fn real(path: &Path, resolve: Resolve<'_>) -> Result<PathBuf, ()> {
     for ancestor in path.ancestors() {
@@ -184,7 +184,7 @@ pub(super) fn real(path: &Path, resolve: Resolve<'_>) -> Result<PathBuf, ()> {
             Resolution::Dangling => return Err(()),
             Resolution::Exists(real) => {
                 let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
-                // Joining nothing would add a slash.
+                // An empty rest would add a slash.
                 return Ok(if rest == Path::new("") { real } else { real.join(rest) });
             }
         }
@@ -192,7 +192,7 @@ pub(super) fn real(path: &Path, resolve: Resolve<'_>) -> Result<PathBuf, ()> {
     Ok(path.to_owned())
 }
 
-/// A path by its own name and, where it differs, its canonical one.
+/// A path in its own form and, if that differs, in its canonical form.
 pub(super) fn both_names(path: &Path, resolve: Resolve<'_>) -> Vec<PathBuf> {
     let cleaned = clean(path);
     let real = real(&cleaned, resolve).ok().filter(|real| *real != cleaned);

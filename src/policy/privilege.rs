@@ -1,4 +1,4 @@
-//! Settings by which a container reaches beyond itself.
+//! Settings that give a container access beyond itself.
 
 use super::{Policy, Refusal};
 
@@ -9,13 +9,13 @@ pub(super) const PRIVILEGED: &str = "privileged = true";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckedPrivilege(());
 
-/// Log drivers that keep what a container says on the engine.
+/// Log drivers that store the output of a container on the engine.
 const LOG_DRIVERS: [&str; 5] = ["", "json-file", "local", "journald", "none"];
 
-/// Drivers of networks that are the engine's alone.
+/// Drivers of networks that exist only on the engine.
 const NETWORK_DRIVERS: [&str; 4] = ["", "bridge", "default", "overlay"];
 
-/// Options of the bridge and overlay drivers that say how a network of one's own works.
+/// Options of the bridge and overlay drivers that only affect the network itself.
 const NETWORK_OPTIONS: [&str; 10] = [
     "com.docker.network.bridge.enable_icc",
     "com.docker.network.bridge.enable_ip_masquerade",
@@ -30,8 +30,8 @@ const NETWORK_OPTIONS: [&str; 10] = [
 ];
 
 impl Policy {
-    /// A privileged setting of a container, as it is written: `privileged: true`, `pid: host`,
-    /// `cap_add: SYS_ADMIN`.
+    /// A privileged setting of a container, in the form of the description: `privileged: true`,
+    /// `pid: host`, `cap_add: SYS_ADMIN`.
     pub fn privileged(&self, what: &str) -> Result<CheckedPrivilege, Refusal> {
         if self.settings.privileged {
             return Ok(CheckedPrivilege(()));
@@ -39,8 +39,8 @@ impl Policy {
         Err(Refusal::new("use", what).allowed_by(PRIVILEGED))
     }
 
-    /// A namespace of a container, as `network_mode: host`: the host's, and another container's,
-    /// reach beyond it.
+    /// A namespace of a container, such as `network_mode: host`. The namespaces of the host and of
+    /// other containers reach beyond the container.
     pub fn namespace(&self, key: &str, mode: &str) -> Result<(), Refusal> {
         let kind = mode.split(':').next().unwrap_or_default();
         if matches!(kind, "host" | "container" | "service" | "ns") {
@@ -50,8 +50,8 @@ impl Policy {
         }
     }
 
-    /// The driver of a network and its options: one on the host's own interfaces, a plugin, an
-    /// option that names an interface or that nobody looked at reach beyond the engine.
+    /// The driver and the options of a network. These reach beyond the engine: a driver for the
+    /// host's own interfaces, a plugin, an option that names an interface, and an unknown option.
     pub fn network<'o>(
         &self,
         driver: &str,
@@ -68,8 +68,8 @@ impl Policy {
         Ok(())
     }
 
-    /// A network whose range has an address of this machine: traffic to the machine's own network
-    /// would go to the containers.
+    /// A network whose range contains an address of this machine: traffic to the machine's own
+    /// network would go to the containers.
     pub fn range_of_machine(&self, range: &str, address: &str) -> Result<(), Refusal> {
         if self.settings.privileged {
             return Ok(());
@@ -80,8 +80,8 @@ impl Policy {
             .allowed_by(PRIVILEGED))
     }
 
-    /// The log driver of a container: the engine itself sends what others are given, and to where
-    /// it is reported.
+    /// The log driver of a container. Other drivers make the engine itself send the output
+    /// elsewhere.
     pub fn log_driver(&self, driver: &str) -> Result<(), Refusal> {
         if LOG_DRIVERS.contains(&driver) {
             Ok(())

@@ -1,11 +1,11 @@
-//! Whose an object on the engine is.
+//! The owner of an object on the engine.
 //!
-//! A project is a script's own when its name is one that a person gave (`--project`,
-//! `COMPOSE_PROJECT_NAME` in the environment, `projects` in `spc.toml`), or when nothing of it was
-//! made from another folder than the project directory. A script can choose the first name
-//! of neither, nor what is recorded on the engine. Where a person gave the name in a folder that
-//! the project was moved to, the engine has a record of the folders that it was made from before
-//! (`apply/moved_project.rs`): in that folder they count as the project directory.
+//! A project is a script's own in two cases: a person named it (`--project`, `COMPOSE_PROJECT_NAME`
+//! in the environment, `projects` in `spc.toml`), or no object of it was created from another
+//! folder than the project directory. A script can't influence either: it can't set such a name,
+//! and can't change what the engine has recorded. If a person named the project in the folder that
+//! it was moved to, the engine has a record of its former folders (`apply/moved_project.rs`). In
+//! the new folder they count as the project directory.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -24,48 +24,47 @@ impl CheckedProject {
     }
 }
 
-/// Something on the engine that is labelled with a project.
+/// An object on the engine with a project label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledObject {
-    /// The project directory that it was made from; Docker Compose records it for containers only.
+    /// The project directory that created it. Docker Compose records it only on containers.
     pub from: Option<String>,
-    /// By spc, not by Docker Compose.
+    /// Created by spc, not by Docker Compose.
     pub by_spc: bool,
-    /// Of the record that the project was moved to `from`: the folders that it was made from
-    /// before.
+    /// For the record that the project was moved to `from`: its former folders.
     pub former: Vec<String>,
 }
 
-/// What is to be done with something of a project, for the refusal.
+/// An action on an object of a project, for the refusal.
 #[derive(Debug, Clone, Copy)]
 pub struct ObjectUse<'a> {
     /// `stop the container`.
     pub doing: &'a str,
     /// `shop-db-1`.
     pub object: &'a str,
-    /// It is asked for of a stack of that project: the stack can have another name.
+    /// The script uses a stack of that project, which may have another name.
     pub of_stack: bool,
 }
 
 impl Policy {
-    /// Whether a person named the project as one that scripts may change.
+    /// Whether a person listed the project as one that scripts may change.
     pub fn names_project(&self, name: &str) -> bool {
         self.settings.projects.iter().chain(&self.given_project).any(|own| own == name)
     }
 
-    /// Whether a person gave the name for this run, so that the project is meant whatever folder it
-    /// was made from.
+    /// Whether a person named the project for this run, so that its folder does not matter.
     pub fn is_given_project(&self, name: &str) -> bool {
         self.given_project.as_deref() == Some(name)
     }
 
-    /// Whether a folder that something was made from is the project directory.
+    /// Whether the folder that created an object is the project directory.
     pub fn is_project_directory(&self, from: &str, resolve: Resolve<'_>) -> bool {
         path::real(&path::clean(Path::new(from)), resolve).as_deref()
             == Ok(self.project_directory())
     }
 
-    /// A project that something is to be done to. `there` is all that is labelled with the project.
+    /// Checks that a script may change a project. `there` contains all objects with the project's
+    /// label.
     pub fn own_project(
         &self,
         name: &str,
@@ -82,7 +81,8 @@ impl Policy {
         let former: BTreeSet<&str> =
             moved_here.flat_map(|made| made.former.iter().map(String::as_str)).collect();
         let is_own = |from: &str| former.contains(from) || is_here(from);
-        // Where the project is now says more than where its first object was made.
+        // The current folder of the project is more useful in the message than the folder of its
+        // first object.
         let records_first = there.iter().filter(|made| !made.former.is_empty()).chain(there);
         if let Some(from) =
             records_first.filter_map(|made| made.from.as_deref()).find(|from| !is_own(from))
@@ -104,8 +104,8 @@ impl Policy {
                 "to have another one beside it, give this one a name of its own with --project";
             return Err(refused.help(if of_stack { format!("{moved}; {beside}") } else { moved }));
         }
-        // Once its containers are gone, nothing says from where Docker Compose made a volume or a
-        // network: then a person's word counts.
+        // Without containers, nothing shows from where Docker Compose created a volume or a
+        // network. Then a person has to decide.
         if !self.adopts
             && there.iter().all(|made| made.from.is_none())
             && there.iter().any(|made| !made.by_spc)
@@ -121,7 +121,7 @@ impl Policy {
         Ok(CheckedProject(name.to_owned()))
     }
 
-    /// The refusal of an object of the project `owner`.
+    /// The refusal for an object of the project `owner`.
     pub fn foreign(&self, doing: &str, object: &str, owner: &str, how: &str) -> Refusal {
         Refusal::new(doing, object).because(belongs(object, owner, how)).allowed_by(list_with(
             "projects",
@@ -130,29 +130,30 @@ impl Policy {
         ))
     }
 
-    /// The refusal of a look into an object that no project made and no description uses.
+    /// The refusal to inspect an object that no project created and no description uses.
     pub fn undescribed(&self, doing: &str, object: &str) -> Refusal {
         self.of_nobody(doing, object).help("describe it in a stack with \"external: true\": what a stack uses, its script may look into")
     }
 
-    /// The refusal to change an object that Docker Compose made for the project `owner`, whatever
-    /// `spc.toml` says.
+    /// The refusal to change an object that Docker Compose created for the project `owner`,
+    /// whatever `spc.toml` allows.
     pub fn of_compose(&self, doing: &str, object: &str, owner: &str) -> Refusal {
         Refusal::new(doing, object)
             .because(format!("Docker Compose made it, for the project \"{owner}\""))
             .help("scripts change only what spc made; Docker's own commands change this one")
     }
 
-    /// The refusal of an object that no project made.
+    /// The refusal for an object that no project created.
     pub fn of_nobody(&self, doing: &str, object: &str) -> Refusal {
         Refusal::new(doing, object).because("no project made it")
     }
 }
 
-/// That an object is of the project `owner`, and how that is known: `, made from "/srv/shop"`.
+/// A clause that an object belongs to the project `owner`, with the reason: `, made from
+/// "/srv/shop"`.
 fn belongs(object: &str, owner: &str, how: &str) -> String {
     match how.strip_prefix(", ") {
-        // The project itself is what is to be changed.
+        // The action concerns the project itself.
         Some(how) if object == owner => format!("it was {how}"),
         _ => format!("it belongs to the project \"{owner}\"{how}"),
     }

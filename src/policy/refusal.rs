@@ -1,13 +1,13 @@
-//! What a script may not do, and the line that would allow it.
+//! A rejected action, and the line that would allow it.
 
 use super::settings::SETTINGS_FILE;
 use crate::model::{Failure, Kind};
 
-/// Who wants to do something.
+/// Who requests an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
     Script,
-    /// spc by itself, not because a script asked for it.
+    /// spc itself, without a request of a script.
     Spc,
 }
 
@@ -20,26 +20,26 @@ impl Actor {
     }
 }
 
-/// Something a script, or spc on its behalf, may not do.
+/// An action that a script, or spc for a script, may not perform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.message())]
 pub struct Refusal {
-    /// Who may not do it.
+    /// Who may not perform it.
     pub who: Actor,
     /// The action: `read`, `run the host command`.
     pub what: String,
-    /// What it was to be done with.
+    /// The object of the action.
     pub value: String,
-    /// Where that isn't plain: `it is outside of the project`.
+    /// The reason, if it is not obvious: `it is outside of the project`.
     pub because: Option<String>,
-    /// The lines of `spc.toml` that allow it, under `[allow]`; none where nothing does.
+    /// The lines under `[allow]` in `spc.toml` that would allow it; empty if no line does.
     pub add: Vec<String>,
-    /// The next step where no line allows it.
+    /// The next step if no line allows it.
     pub help: Option<Box<str>>,
 }
 
 impl Refusal {
-    /// A refusal of what a script asks for.
+    /// The refusal of a script's request.
     pub(super) fn new(what: &str, value: impl Into<String>) -> Self {
         Self {
             who: Actor::Script,
@@ -51,7 +51,7 @@ impl Refusal {
         }
     }
 
-    /// The same about what spc does by itself.
+    /// The refusal of an action of spc itself.
     pub(super) fn of_spc(what: &str, value: impl Into<String>) -> Self {
         Self { who: Actor::Spc, ..Self::new(what, value) }
     }
@@ -77,7 +77,7 @@ impl Refusal {
         format!("{} may not {} \"{}\"{reason}", self.who.subject(), self.what, self.value)
     }
 
-    /// The next step: the lines that allow it, where some do.
+    /// The next step: the lines that would allow it, if there are any.
     pub fn hint(&self) -> Option<String> {
         if self.add.is_empty() {
             return self.help.as_deref().map(str::to_owned);

@@ -10,21 +10,22 @@ pub struct Policy {
     pub(super) settings: Settings,
     /// The folder of `spc.toml`. Canonical.
     pub(super) root: PathBuf,
-    /// The folder of host commands that `spc.toml` names: absolute, symlinks not followed.
+    /// The folder of host commands from `spc.toml`: absolute, with unresolved symlinks.
     pub(super) command_folder: Option<PathBuf>,
-    /// What relative paths are relative to. Canonical, as all folders here.
+    /// The base of relative paths. Canonical, like all folders here.
     pub(super) project_directory: PathBuf,
     /// Folders and files outside of the project directory.
     pub(super) readable: Vec<PathBuf>,
     pub(super) writable: Vec<PathBuf>,
     pub(super) mountable: Vec<PathBuf>,
-    /// What scripts and containers can write on the host, the project directory included.
+    /// The folders of the host that scripts and containers can write, including the project
+    /// directory.
     pub(super) written: Vec<PathBuf>,
     pub(super) engine_sockets: Vec<PathBuf>,
     /// Engines that listen over TCP.
     pub(super) engines: EngineAddresses,
-    /// The name of the project that the command line or the environment gives.
+    /// The name of the project from the command line or the environment.
     pub(super) given_project: Option<String>,
-    /// A person said `--adopt`.
+    /// A person passed `--adopt`.
     pub(super) adopts: bool,
 }

@@ -1,4 +1,4 @@
-//! `spc.toml`: the project's mark, and what its scripts may do.
+//! `spc.toml`: it marks the project, and says what its scripts may do.
 
 use std::path::{Component, Path};
 
@@ -29,26 +29,26 @@ const ALLOW_KEYS: [&str; 11] = [
 /// The line that lets plans run commands which a script declares to change nothing.
 pub const READ_ONLY_EXECS: &str = "read_only_execs = true";
 
-/// What `spc.toml` says; the default is that of a project without one.
+/// The content of `spc.toml`; the default is that of a project without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Relative to the file's folder, and below it.
     pub project_directory: Option<SpannedText>,
-    /// Host commands: a program, with its first arguments if any; `*` is any.
+    /// Host commands: a program, optionally with its first arguments; `*` allows any.
     pub commands: Vec<String>,
-    /// The names of variables that host commands get, from spc's own environment or from a script.
+    /// The variables that host commands get, from spc's own environment or from a script.
     pub command_env: Vec<String>,
-    /// Where host commands run; relative to the file's folder.
+    /// The folder of host commands, relative to the file's folder.
     pub command_folder: Option<SpannedText>,
-    /// Folders and files outside of the project directory; relative ones to the file's folder.
+    /// Folders and files outside of the project directory; relative to the file's folder.
     pub read: Vec<String>,
     pub write: Vec<String>,
     pub bind_mounts: Vec<String>,
-    /// Machines that requests may go to: `example.org`, `*.example.org`, `example.org:8443`, `*`.
+    /// Machines for requests: `example.org`, `*.example.org`, `example.org:8443`, `*`.
     pub network: Vec<String>,
-    /// Images beside Docker's own that may read a Dockerfile (`# syntax=`).
+    /// Images, in addition to Docker's own, that may read a Dockerfile (`# syntax=`).
     pub frontends: Vec<String>,
-    /// Projects beyond the script's own whose objects it may look into, use and change.
+    /// Other projects whose objects the scripts may inspect, use and change.
     pub projects: Vec<String>,
     /// Privileged containers, host namespaces, devices, capabilities, plugins, the engine's
     /// socket.
@@ -57,7 +57,7 @@ pub struct Settings {
     pub read_only_execs: bool,
 }
 
-/// A text with its place in the file.
+/// A text with its position in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpannedText {
     pub text: String,
@@ -67,7 +67,7 @@ pub struct SpannedText {
     pub column: usize,
 }
 
-/// A `spc.toml` that can't be taken.
+/// A mistake in `spc.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SettingsError {
@@ -87,7 +87,7 @@ impl SpannedText {
 }
 
 impl Settings {
-    /// Reads the file's content.
+    /// Parses the file's content.
     pub fn parse(content: &[u8]) -> Result<Self, SettingsError> {
         Self::parse_for(content, env!("CARGO_PKG_VERSION"))
     }
@@ -104,7 +104,7 @@ impl Settings {
                 hint,
             }
         })?;
-        // Positions count without it.
+        // Positions don't count the byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let reader = Reader { text };
         let document = DeTable::parse(text).map_err(|error| reader.syntax(&error))?;
@@ -118,7 +118,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn settings(&self, table: &DeTable<'_>, running: &str) -> Result<Settings, SettingsError> {
-        // The version first: what follows may be a later spc's.
+        // The version comes first, because the rest may be for a later spc.
         if let Some((_, value)) = table.iter().find(|(key, _)| key.get_ref() == "spc") {
             self.version(value, running)?;
         }
@@ -284,7 +284,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Names or addresses of machines: another entry would cover nothing, and nobody would be told.
+    /// Names or addresses of machines. Another entry would silently allow nothing.
     fn machines(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
         let machines = self.list("network", "network = [\"example.org\"]", value)?;
         let Some(index) = machines.iter().position(|machine| !is_machine(machine)) else {
@@ -322,7 +322,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A list of strings, none of them empty.
+    /// A list of strings that are not empty.
     fn list(
         &self,
         key: &str,
@@ -387,8 +387,8 @@ impl Reader<'_> {
     }
 }
 
-/// `example.org`, `*.example.org`, `[::1]:8443`, `*`: no address with a scheme or a path, and no
-/// range of addresses.
+/// `example.org`, `*.example.org`, `[::1]:8443`, `*`. Addresses with a scheme or a path, and ranges
+/// of addresses, are not allowed.
 fn is_machine(text: &str) -> bool {
     let name = text.strip_prefix("*.").unwrap_or(text);
     text == "*"
@@ -399,7 +399,7 @@ fn is_home(path: &str) -> bool {
     path == "~" || path.starts_with("~/")
 }
 
-/// The line of `spc.toml` that has one entry more: `read = ["/srv/a", "/srv/b"]`.
+/// The line of `spc.toml` with one more entry: `read = ["/srv/a", "/srv/b"]`.
 pub(super) fn list_with(key: &str, entries: &[String], further: &str) -> String {
     let mut all: Vec<&str> = Vec::new();
     for entry in entries.iter().map(String::as_str).chain([further]) {
@@ -410,7 +410,7 @@ pub(super) fn list_with(key: &str, entries: &[String], further: &str) -> String 
     format!("{key} = [{}]", all.into_iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
-/// A text as a string of TOML.
+/// A text as a TOML string.
 fn quoted(text: &str) -> String {
     let mut out = "\"".to_owned();
     for character in text.chars() {

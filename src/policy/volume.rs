@@ -1,4 +1,5 @@
-//! The driver options of a volume, which can stand for a bind mount, a device or another machine.
+//! The driver options of a volume. They can make the volume a bind mount, a device or a share of
+//! another machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,18 +8,18 @@ use super::path::Resolve;
 use super::{Policy, Refusal};
 use crate::model::driver_options::without_passwords;
 
-/// Driver options that the engine may be sent: a bound folder in them is absolute and canonical.
+/// Driver options that may be sent to the engine. A bound folder in them is absolute and canonical.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedVolumeOptions(BTreeMap<String, String>);
 
 impl CheckedVolumeOptions {
-    /// The options as they were checked; what is sent is these, not what was given.
+    /// The options as they were checked. The caller sends these, not the original ones.
     pub fn into_map(self) -> BTreeMap<String, String> {
         self.0
     }
 }
 
-/// Options of mount(8) that change neither what is mounted nor who else sees it.
+/// Options of mount(8) that change neither the source of the mount nor its visibility to others.
 const FLAGS: [&str; 28] = [
     "async",
     "atime",
@@ -50,8 +51,8 @@ const FLAGS: [&str; 28] = [
     "_netdev",
 ];
 
-/// Options of NFS and CIFS that name no machine. What is not here needs `privileged = true`: one
-/// that nobody looked at could name one.
+/// Options of NFS and CIFS that name no machine. All others need `privileged = true`, because an
+/// unknown option could name a machine.
 const OF_NETWORK_FILE_SYSTEMS: [&str; 90] = [
     "ac",
     "acdirmax",
@@ -145,13 +146,13 @@ const OF_NETWORK_FILE_SYSTEMS: [&str; 90] = [
     "posixpaths",
 ];
 
-/// Options of NFS and CIFS whose value is a machine. Several may be given, and which one counts is
-/// the kernel's: all have to be allowed.
+/// Options of NFS and CIFS whose value is a machine. If several are given, the kernel decides which
+/// one counts, so all have to be allowed.
 const MACHINES: [&str; 4] = ["addr", "ip", "mountaddr", "mounthost"];
 
 impl Policy {
-    /// A volume's driver options. Relative sources start at the project directory; the engine would
-    /// start them at its own.
+    /// Checks a volume's driver options. Relative sources start at the project directory; the
+    /// engine would resolve them in its own folder.
     pub fn volume_options(
         &self,
         driver: Option<&str>,
@@ -159,7 +160,7 @@ impl Policy {
         resolve: Resolve<'_>,
     ) -> Result<CheckedVolumeOptions, Refusal> {
         let given = || CheckedVolumeOptions(options.clone());
-        // What a plugin takes as an option, and what it does with it on the host, only it knows.
+        // Only a plugin knows its options and their effects on the host.
         if let Some(driver) = driver.filter(|driver| !driver.is_empty() && *driver != "local") {
             return self.privileged(&format!("driver: {driver}")).map(|_| given());
         }
@@ -180,7 +181,7 @@ impl Policy {
             return Ok(CheckedVolumeOptions(checked));
         }
         match kind {
-            // Its own options say how large it is and whose; others are looked at as everywhere.
+            // Its own options set the size and the owner; others are checked as for all types.
             "tmpfs" => self.harmless(
                 &flags,
                 &[
@@ -203,8 +204,8 @@ impl Policy {
         Ok(given())
     }
 
-    /// A folder of another machine: every machine that the device and the options name is listed,
-    /// and nothing unknown is among them.
+    /// Checks a folder of another machine: every machine in the device and the options has to be
+    /// listed, and no option may be unknown.
     fn other_machine(&self, kind: &str, device: &str, flags: &[&str]) -> Result<(), Refusal> {
         let named = flags
             .iter()
@@ -212,7 +213,7 @@ impl Policy {
             .filter(|(key, _)| MACHINES.contains(key));
         let mut servers: Vec<&str> = named.map(|(_, value)| value).collect();
         match (kind, server_of(kind, device)) {
-            // `:/folder`: the machine is in the options.
+            // `:/folder`: the options contain the machine.
             ("nfs" | "nfs4", Some("")) if !servers.is_empty() => {}
             (_, Some(server)) if !server.is_empty() => servers.push(server),
             _ => {
@@ -228,8 +229,8 @@ impl Policy {
         self.harmless(flags, &known)
     }
 
-    /// Flags of a mount, beside those that are harmless everywhere only `known` ones, with or
-    /// without a value.
+    /// Checks the flags of a mount. In addition to those that are always harmless, only the `known`
+    /// ones are allowed, with or without a value.
     fn harmless(&self, flags: &[&str], known: &[&str]) -> Result<(), Refusal> {
         for flag in flags {
             let name = flag.split_once('=').map_or(*flag, |(name, _)| name);
@@ -242,8 +243,8 @@ impl Policy {
     }
 }
 
-/// The machine in `server:/folder` and `//server/share`; empty in `:/folder`. Nothing where it
-/// can't be told.
+/// The machine in `server:/folder` and `//server/share`; empty in `:/folder`. `None` if it is
+/// unclear.
 fn server_of<'d>(kind: &str, device: &'d str) -> Option<&'d str> {
     let server = if kind == "cifs" {
         device.strip_prefix("//")?.split('/').next()?
@@ -268,7 +269,7 @@ mod tests {
             .unwrap()
     }
 
-    /// All is there; `in` is a symlink to `data`, `out` one to `/etc`.
+    /// Everything exists; `in` is a symlink to `data`, `out` one to `/etc`.
     fn resolve(path: &Path) -> Resolution {
         for (link, target) in [("/work/app/in", "/work/app/data"), ("/work/app/out", "/etc")] {
             if let Ok(rest) = path.strip_prefix(link) {

@@ -1,7 +1,7 @@
-//! What scripts and containers can write on the host, and the paths that lead through it.
+//! Finds paths that lead through files of the host that scripts and containers can write.
 //!
-//! A symlink in such a folder leads wherever a script wants it to. So the way of a path counts, not
-//! only its end.
+//! A symlink in such a folder leads wherever a script wants. So the whole path counts, not only its
+//! end.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -10,38 +10,38 @@ use std::path::{Component, Path, PathBuf};
 use super::Policy;
 use super::path::within;
 
-/// What is at a path, a symlink not followed.
+/// What exists at a path; a symlink is not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     Missing,
     Folder,
     File {
-        /// Whether anybody may execute it.
+        /// Whether someone may execute it.
         is_executable: bool,
     },
-    /// Where it leads, as it is written.
+    /// The target as written.
     Symlink(PathBuf),
     /// A socket, a device, a pipe.
     Other,
 }
 
-/// Tells what is at a path; the host's answer.
+/// Looks up a path; the host implements it.
 pub type PathLookup<'a> = &'a dyn Fn(&Path) -> Entry;
 
-/// Where a path leads, followed name by name.
+/// The result of following a path name by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Route {
     /// Canonical as far as it exists.
     pub real: PathBuf,
     pub entry: Entry,
-    /// The first place on the way that scripts or containers can write.
+    /// The first part of the path that scripts or containers can write.
     pub through: Option<PathBuf>,
 }
 
-/// Symlinks followed before a path leads nowhere, as Linux has it.
+/// The most symlinks in a path, as on Linux.
 const MOST_SYMLINKS: usize = 40;
 
-/// Where engines keep volumes and containers, whose files containers write.
+/// Where engines store volumes and containers. Containers write files there.
 const ENGINE_FOLDERS: [&str; 3] = ["/var/lib/containerd", "/var/lib/containers", "/var/lib/docker"];
 
 impl Policy {
@@ -89,9 +89,9 @@ impl Policy {
         within(real, &self.written) || ENGINE_FOLDERS.iter().any(|folder| real.starts_with(folder))
     }
 
-    /// What scripts or containers can write that counts as a part of `folder`: a file in it or in a
-    /// folder above it, where programs look for settings too, or a hidden folder such as
-    /// `.git`. Folders of other names below it don't count.
+    /// A part of `folder` that scripts or containers can write: a file in it or in a folder above
+    /// it (programs search for settings there too), or a hidden folder such as `.git`. Folders
+    /// below it with other names don't count.
     pub(super) fn written_in(&self, folder: &Path, look: PathLookup<'_>) -> Option<PathBuf> {
         let is_beside =
             |root: &&PathBuf| root.parent().is_some_and(|parent| folder.starts_with(parent));

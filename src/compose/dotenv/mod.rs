@@ -1,15 +1,15 @@
-//! `.env` files, as Compose reads them.
+//! `.env` files, parsed as Compose does.
 //!
-//! - `NAME=value`, also `NAME: value` and `export NAME=value`; `#` begins a comment, after a value
-//!   only behind a blank.
-//! - `'…'` is taken as it stands (`\'` is a quote); `"…"` knows `\n \r \t \\ \" \$` and their like.
+//! - `NAME=value`, also `NAME: value` and `export NAME=value`; `#` begins a comment, but after a
+//!   value only if a blank precedes it.
+//! - `'…'` is literal (`\'` is a quote); `"…"` supports `\n \r \t \\ \" \$` and similar escapes.
 //!   Both may span lines.
-//! - `$VAR` and its kin are replaced in `"…"` and in bare values, from the environment first, then
-//!   from the lines above.
-//! - `NAME` alone takes the environment's value, if there is one.
+//! - `$VAR` and its other forms are replaced in `"…"` and in bare values, from the environment
+//!   first, then from earlier lines.
+//! - `NAME` alone takes its value from the environment, if there is one.
 //!
-//! Stricter than Compose, which loses text silently there: what follows a closing quote must be a
-//! comment, and a name must not be empty.
+//! Stricter than Compose in two cases in which Compose silently loses text: only a comment may
+//! follow a closing quote, and a name must not be empty.
 
 mod fault;
 mod statement;
@@ -23,19 +23,19 @@ use crate::model::position::position;
 use fault::Fault;
 use statement::Statements;
 
-/// What a `.env` file says.
+/// The content of a `.env` file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dotenv {
-    /// In the file's order; a name given twice has its last value, at its first place.
+    /// In the file's order. A repeated name has its last value at its first position.
     pub variables: IndexMap<String, Variable>,
-    /// Variables that values ask for without a default and that are not set.
+    /// Variables without a value that other values use without a default.
     pub unset: Vec<UnsetVariable>,
-    /// Variables whose bare values begin with `#`: no comment, as Compose reads them.
+    /// Variables whose bare values begin with `#`: in Compose this is not a comment.
     pub hashes: Vec<UnsetVariable>,
 }
 
 impl Dotenv {
-    /// What is worth a warning: lines, from 1, and what is said of them.
+    /// Warnings, with their lines from 1.
     pub fn remarks(&self) -> Vec<(usize, String)> {
         let unset = self.unset.iter().map(|unset| {
             (unset.line, format!("the variable \"{}\" is not set, so it is empty", unset.name))
@@ -59,7 +59,7 @@ pub struct Variable {
     pub line: usize,
 }
 
-/// A variable that a line has something to be said of.
+/// A variable that needs a remark about its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsetVariable {
     pub name: String,
@@ -67,7 +67,7 @@ pub struct UnsetVariable {
     pub line: usize,
 }
 
-/// A `.env` file that can't be read. It repeats no value: most of them are passwords.
+/// A mistake in a `.env` file. It contains no values, because most of them are passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DotenvError {
@@ -75,7 +75,7 @@ pub struct DotenvError {
     pub line: usize,
     /// Characters, from 1.
     pub column: usize,
-    /// Sentence case, no full stop. The file's name is the caller's to add.
+    /// Sentence case, no full stop. The caller adds the name of the file.
     pub message: String,
     /// A suggested fix.
     pub hint: String,
@@ -86,9 +86,9 @@ fn placed(fault: Fault, text: &str) -> DotenvError {
     DotenvError { line, column, message: fault.message, hint: fault.hint }
 }
 
-/// Reads the content of a `.env` file. `lookup` is the process environment; it goes before the
-/// file's own lines where a value asks for a variable. Whether it also goes before the values read
-/// is the caller's: it does for a project's `.env`, it does not for a service's `env_file`.
+/// Parses the content of a `.env` file. `lookup` is the process environment, and takes precedence
+/// over earlier lines if a value uses a variable. The caller decides whether the environment also
+/// overrides the parsed values: it does for a project's `.env`, but not for a service's `env_file`.
 pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> {
     let text = decode(content)?;
     let mut dotenv = Dotenv::default();
@@ -144,7 +144,7 @@ fn evaluate(
     Ok(interpolated.text)
 }
 
-/// The text of the file; without NUL, which no variable can hold.
+/// The text of the file, without NUL, which no variable can contain.
 fn decode(content: &[u8]) -> Result<&str, DotenvError> {
     let text = text::decode(content).map_err(|wrong| DotenvError {
         line: wrong.line,

@@ -1,22 +1,22 @@
-//! Where a statement of a `.env` file begins and ends.
+//! Finds the beginning and end of statements in a `.env` file.
 
 use super::fault::Fault;
 
-/// `name=value`, or a name alone.
+/// `name=value`, or only a name.
 #[derive(Debug)]
 pub(super) struct Statement<'a> {
     pub name: &'a str,
-    /// Byte of the file at which the name begins.
+    /// The byte of the file at which the name begins.
     pub offset: usize,
     pub value: Option<Value<'a>>,
 }
 
-/// A value as it is written, without its quotes and its comment.
+/// A value as written, without its quotes and its comment.
 #[derive(Debug)]
 pub(super) struct Value<'a> {
     pub quotes: Quotes,
     pub text: &'a str,
-    /// Byte of the file at which `text` begins.
+    /// The byte of the file at which `text` begins.
     pub offset: usize,
 }
 
@@ -27,7 +27,7 @@ pub(super) enum Quotes {
     Double,
 }
 
-/// The statements of a file, one after the other.
+/// The statements of a file, in order.
 pub(super) struct Statements<'a> {
     text: &'a str,
     /// Bytes read.
@@ -39,7 +39,7 @@ impl<'a> Statements<'a> {
         Self { text, at: 0 }
     }
 
-    /// The next statement; nothing at the end of the file.
+    /// The next statement; `None` at the end of the file.
     pub(super) fn next(&mut self) -> Result<Option<Statement<'a>>, Fault> {
         loop {
             self.skip(char::is_whitespace);
@@ -62,13 +62,13 @@ impl<'a> Statements<'a> {
                 self.skip(is_blank);
                 Some(self.value(name)?)
             }
-            // A name alone: the line ends here.
+            // Only a name: the line ends here.
             _ => None,
         };
         Ok(Statement { name, offset, value })
     }
 
-    /// Skips `export` where it is a prefix and not itself the name.
+    /// Skips `export` if it is a prefix and not itself the name.
     fn skip_export(&mut self) {
         let Some(rest) = self.rest().strip_prefix("export") else { return };
         let name = rest.trim_start_matches(is_blank);
@@ -88,7 +88,7 @@ impl<'a> Statements<'a> {
                 Err(Fault::new(start, "A variable's name is missing", "write NAME=value"))
             }
             found => {
-                // A line that is no assignment is most often the rest of a value that spans lines.
+                // A line that is not an assignment is usually a part of a value that spans lines.
                 const HINT: &str =
                     "write NAME=value, one to a line; a value that spans lines needs quotes";
                 let blank = after.len() < self.rest().len();
@@ -140,8 +140,8 @@ impl<'a> Statements<'a> {
         let offset = self.at;
         let line = self.rest().split('\n').next().unwrap_or_default();
         self.at += line.len();
-        // Only a blank makes a comment: "a#b" is a value, and so is "#b" itself and, as in Compose,
-        // one behind a tab.
+        // A comment needs a blank before it. "a#b" is a value, and so are "#b" and, as in Compose,
+        // "#b" after a tab.
         let text = line.split(" #").next().unwrap_or_default().trim_end();
         Value { quotes: Quotes::None, text, offset }
     }
@@ -156,13 +156,13 @@ impl<'a> Statements<'a> {
 }
 
 impl Value<'_> {
-    /// Whether it is what somebody may have meant as a comment: `NAME=  # choose one`.
+    /// Whether the value was probably intended as a comment: `NAME=  # choose one`.
     pub(super) fn is_bare_hash(&self) -> bool {
         matches!(self.quotes, Quotes::None) && self.text.starts_with('#')
     }
 }
 
-/// Bytes before the closing quote; a backslash takes the next character's meaning away.
+/// The bytes before the closing quote. A backslash removes the meaning of the next character.
 fn until_quote(text: &str, quote: char) -> Option<usize> {
     let mut characters = text.char_indices();
     while let Some((index, character)) = characters.next() {

@@ -3,13 +3,13 @@
 use super::fault::Fault;
 use super::statement::{Quotes, Value};
 
-/// A value without quotes and escapes, its variables not yet replaced.
+/// A value without quotes and escapes. Its variables are not replaced yet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DecodedValue {
     pub text: String,
-    /// Stands in `text` for each `$` that is to be obeyed.
+    /// Replaces in `text` each `$` that begins a variable.
     pub mark: char,
-    /// Bytes of the file at which those `$` stand, in order.
+    /// The bytes of the file at which these `$` are, in order.
     pub marks: Vec<usize>,
 }
 
@@ -49,8 +49,8 @@ impl DecodedValue {
     }
 }
 
-/// What a backslash before this text stands for, and how many bytes of the text belong to it. An
-/// unknown escape keeps its backslash, as in Compose.
+/// The character for a backslash before this text, and the number of bytes of the text that belong
+/// to the escape. An unknown escape keeps its backslash, as in Compose.
 fn escape(after: &str) -> (char, usize) {
     if let Some(character) = octal(after) {
         return (character, OCTAL_LENGTH);
@@ -69,10 +69,10 @@ fn escape(after: &str) -> (char, usize) {
     (character, 1)
 }
 
-/// Bytes of `0ddd`.
+/// The length of `0ddd` in bytes.
 const OCTAL_LENGTH: usize = 4;
 
-/// The character of `0ddd`; a NUL is none.
+/// The character of `0ddd`; `None` for NUL.
 fn octal(text: &str) -> Option<char> {
     let digits = text.get(1..OCTAL_LENGTH).filter(|digits| {
         text.starts_with('0') && digits.bytes().all(|digit| digit.is_ascii_digit())
