@@ -1,5 +1,5 @@
-//! `.lines() .int() .json()` of a record that carries text: what a command printed, or a server
-//! answered.
+//! `.lines() .int() .json()` of a record with text: the output of a command, or the answer of a
+//! server.
 
 use rhai::Array;
 use rhai::plugin::{Dynamic, Engine, export_module};
@@ -10,12 +10,12 @@ use crate::model::Failure;
 use crate::value::Record;
 use crate::value::json::parse;
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(methods));
 }
 
-/// The fields that hold a record's text.
+/// The fields that contain a record's text.
 const TEXTS: [&str; 2] = ["stdout", "body"];
 
 fn text_of(record: &Record) -> Result<String, Failure> {
@@ -29,7 +29,7 @@ fn text_of(record: &Record) -> Result<String, Failure> {
 #[export_module]
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 mod methods {
-    /// The lines of what was printed or answered, without their ends.
+    /// The lines of the output or answer, without their line ends.
     ///
     /// ```rhai,no_run
     /// for line in sh(["git", "status", "--short"]).lines() { print(line); }
@@ -39,7 +39,7 @@ mod methods {
         Ok(text_of(record)?.lines().map(|line| line.to_owned().into()).collect())
     }
 
-    /// The integer that was printed or answered. Throws `usage` if it is none.
+    /// The output or answer as an integer. Throws `usage` if it is not an integer.
     ///
     /// ```rhai,no_run
     /// let commits = sh(["git", "rev-list", "--count", "HEAD"]).int();
@@ -53,7 +53,7 @@ mod methods {
             .map_err(|_| Failure::usage(format!("{} is not an integer", quoted(&text))))?)
     }
 
-    /// The value that was printed or answered as JSON. Throws `usage` if it is none.
+    /// The output or answer, parsed as JSON. Throws `usage` if it is not JSON.
     ///
     /// ```rhai,no_run
     /// let health = http::get("http://localhost:8000/api/health/").json();

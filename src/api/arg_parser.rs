@@ -1,4 +1,4 @@
-//! The words of a runbook's command line, read by its declarations.
+//! Parses the arguments of a runbook by its declarations.
 
 use rhai::{Array, Dynamic, Map};
 
@@ -10,12 +10,12 @@ use crate::model::suggest::{did_you_mean, nearest};
 use crate::model::time::parse_duration;
 use crate::value::text::plain;
 
-/// The option of a key, without its dashes: `_` is `-` on the command line.
+/// The option for a key, without its dashes: `_` becomes `-` on the command line.
 pub(super) fn option_name(key: &str) -> String {
     key.replace('_', "-")
 }
 
-/// A value as a word that gives it.
+/// A value as it would be written on the command line.
 pub(super) fn written(value: &Dynamic) -> String {
     match value.read_lock::<Array>() {
         Some(list) => list.iter().map(plain).collect::<Vec<_>>().join(","),
@@ -24,7 +24,7 @@ pub(super) fn written(value: &Dynamic) -> String {
     }
 }
 
-/// The values that the words give, by key.
+/// The values of the arguments, by key.
 pub(super) fn read(declarations: &Declarations, words: &[String]) -> Result<Map, Failure> {
     let mut reader = Reader { declarations, values: Map::new(), rest: Vec::new() };
     let mut words = words.iter().peekable();
@@ -64,7 +64,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The declaration of an option as it is written, and whether it is a flag's `no-`.
+    /// The declaration of an option as written, and whether it is the `no-` form of a flag.
     fn option(&self, name: &str) -> Result<(&'a str, &'a DeclaredOption, bool), Failure> {
         let options = self
             .declarations
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
             .filter(|(_, declared)| !matches!(declared.takes, OptionKind::Rest))
             .map(|(key, _)| format!("--{}", option_name(key)))
             .collect();
-        // A single letter is meant as the start of a name.
+        // A single letter is probably the beginning of a name.
         let begins = options.iter().find(|option| word.len() == 2 && option[1..].starts_with(word));
         let meant =
             begins.map(|option| format!("did you mean \"{option}\"?")).or_else(|| own_letter(word));
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A word that is no option.
+    /// A word that is not an option.
     fn word(&mut self, word: &str) -> Result<(), Failure> {
         let number = word.parse::<f64>().is_ok();
         if word.starts_with('-') && word.len() > 1 && !number {
@@ -149,7 +149,7 @@ fn needs_value(name: &str, declared: &DeclaredOption, next: Option<&String>) -> 
     Failure::usage(format!("\"--{name}\" needs a value")).hint(hint)
 }
 
-/// The value of a word, typed like the option's default.
+/// The value of a word, with the type of the option's default.
 pub(super) fn typed(name: &str, declared: &DeclaredOption, word: &str) -> Result<Dynamic, Failure> {
     let takes = |what: &str, part: &str| {
         Failure::usage(format!("\"--{name}\" takes {what}, not {}", quoted(part)))

@@ -1,7 +1,7 @@
 //! `args` and `arg::`: the options of a runbook.
 //!
-//! A runbook declares its options in a map; `_` in a key is `-` on the command line. A value is
-//! typed like its default. Under `--help` the declarations are kept, and the script ends there.
+//! A runbook declares its options in a map; `_` in a key is `-` on the command line. A value has
+//! the type of its default. With `--help` the declarations are recorded, and the script ends there.
 
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, EvalAltResult, FnPtr, Map};
@@ -19,7 +19,7 @@ use crate::value::error::COMMAND_LINE;
 use crate::value::text::plain;
 use crate::value::{Record, type_names};
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<DeclaredOption>("declared option");
     no_fields::<DeclaredOption>(engine, "declared option");
@@ -27,7 +27,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("arg", shared_module!(declarations, "arg"));
 }
 
-/// The default as the help shows it.
+/// The default in the help text.
 fn shown_default(declared: &DeclaredOption) -> Option<String> {
     let is_shown = !declared.default.is_unit()
         && !declared.default.is::<FnPtr>()
@@ -35,8 +35,7 @@ fn shown_default(declared: &DeclaredOption) -> Option<String> {
     is_shown.then(|| arg_parser::written(&declared.default)).filter(|text| !text.is_empty())
 }
 
-/// Refuses options that spc takes for itself, however they are declared: the runbook would never
-/// see them.
+/// Rejects options that spc uses itself, in any declaration: the runbook would never get them.
 pub(super) fn free_names(map: &Map) -> Result<(), Failure> {
     let Some((key, own)) = map.keys().find_map(|key| Some((key, own_option(key)?))) else {
         return Ok(());
@@ -106,11 +105,11 @@ fn help_of(context: &Context, declarations: &Declarations) -> Help {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// The options of this runbook as the command line gives them: a record with the declared
-    /// names. The command line writes `_` as `-`: `--max-errors 0.02`, `--max-errors=0.02`,
-    /// `--build`, `--no-build`; a list is separated by commas or given several times; after
-    /// `--` come no options. Throws `usage` for what is not declared or does not
-    /// fit. With `--help` the script ends here and its options are shown.
+    /// The options of this runbook with their values from the command line: a record with the
+    /// declared names. On the command line `_` is `-`: `--max-errors 0.02`, `--max-errors=0.02`,
+    /// `--build`, `--no-build`. A list is separated by commas or given several times. No options
+    /// follow after `--`. Throws `usage` for an unknown option or a wrong value. With `--help` the
+    /// script ends here and its options are shown.
     ///
     /// ```rhai
     /// let o = args(#{ target: arg::one_of(["development", "production"], "development", "Image stage") });
@@ -151,9 +150,9 @@ mod functions {
         Ok(Record::new("args", values))
     }
 
-    /// The option, kept by `up`: where the command line doesn't say it, it is what the project was
-    /// last brought up with. The environment variable that its default reads counts before
-    /// that, and `.env` once its line was changed since. `down` forgets none of it.
+    /// The option, kept by `up`: without a value on the command line, it has the value of the last
+    /// `up`. The environment variable of its default takes precedence, and so does a line of `.env`
+    /// that changed since then. `down` does not remove the kept value.
     ///
     /// ```rhai
     /// let o = args(#{ target: arg::one_of(["development", "production"], env("BUILD_TARGET", "development"), "Image stage").kept("BUILD_TARGET") });
@@ -166,8 +165,8 @@ mod functions {
         }
     }
 
-    /// The option, kept by `up` for the runs after it, with its own default here: for a runbook
-    /// that means one thing.
+    /// The option, kept by `up` for later runs, but with its own default here: for a runbook with a
+    /// fixed value.
     ///
     /// ```rhai
     /// let o = args(#{ target: arg::one_of(["production"], "production", "Image stage").keeps("BUILD_TARGET") });
@@ -184,14 +183,14 @@ mod functions {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod declarations {
-    /// An option that takes text. The default is text, `()`, or a function that gives one of them
-    /// when it is needed.
+    /// An option with a text value. The default is text, `()`, or a function that returns one of
+    /// them when it is needed.
     #[rhai_fn(return_raw)]
     pub fn text(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<DeclaredOption> {
         placed(&call, |_| DeclaredOption::new(OptionKind::Text, default, help))
     }
 
-    /// An option without a value: true if it is given, false if not or if given as `--no-…`.
+    /// An option without a value: true if it is given, false if it is not or if `--no-…` is given.
     pub fn flag(help: &str) -> DeclaredOption {
         DeclaredOption {
             takes: OptionKind::Flag,
@@ -201,7 +200,7 @@ mod declarations {
         }
     }
 
-    /// The words that are no options, as a list of strings; `()` if there are none.
+    /// The arguments that are not options, as a list of strings; `()` if there are none.
     pub fn rest(help: &str) -> DeclaredOption {
         DeclaredOption {
             takes: OptionKind::Rest,
@@ -211,25 +210,25 @@ mod declarations {
         }
     }
 
-    /// An option that takes a list, its elements typed like the first one of the default.
+    /// An option with a list as value. Its elements have the type of the default's first element.
     #[rhai_fn(return_raw)]
     pub fn list(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<DeclaredOption> {
         placed(&call, |_| DeclaredOption::new(OptionKind::List, default, help))
     }
 
-    /// An option that takes a number: an integer if the default is one, else a float.
+    /// An option with a number as value: an integer if the default is one, else a float.
     #[rhai_fn(return_raw)]
     pub fn number(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<DeclaredOption> {
         placed(&call, |_| DeclaredOption::new(OptionKind::Number, default, help))
     }
 
-    /// An option that takes a duration like `1m30s`.
+    /// An option with a duration such as `1m30s` as value.
     #[rhai_fn(return_raw)]
     pub fn duration(call: NativeCallContext, default: Dynamic, help: &str) -> Raw<DeclaredOption> {
         placed(&call, |_| DeclaredOption::new(OptionKind::Duration, default, help))
     }
 
-    /// An option that takes one of the words of a list.
+    /// An option whose value is one of the words in a list.
     #[rhai_fn(return_raw)]
     pub fn one_of(
         call: NativeCallContext,

@@ -1,5 +1,5 @@
-//! The option `assume`: the answer that a plan is to go on with, where nobody can know the real one
-//! yet. A run reads it and goes by the real answer.
+//! The option `assume`: the answer with which a plan continues, if the real answer is unknown. A
+//! run validates it and uses the real answer.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::value::{Options, type_names};
 
 const KEY: &str = "assume";
 
-/// Characters of an assumed text that a plan shows.
+/// The most characters of an assumed text in a plan.
 const SHOWN: usize = 60;
 
-/// How a command is taken to end: a text or a number is what it prints, as is a list as JSON; a map
-/// has `code`, `stdout` and `stderr`.
+/// The assumed result of a command. A text or a number is its output, and so is a list, as JSON. A
+/// map has `code`, `stdout` and `stderr`.
 pub(super) fn end(options: &mut Options) -> Result<Option<ExecResult>, Failure> {
     options.take(KEY).map(|value| end_of(&value).map_err(placed)).transpose()
 }
@@ -47,8 +47,8 @@ fn end_of(value: &Dynamic) -> Result<ExecResult, Failure> {
     Ok(ended)
 }
 
-/// How a request is taken to be answered: an integer is the status, a text the body, as is a list
-/// as JSON; a map has `status`, `body` (a value other than a text is JSON) and `headers`.
+/// The assumed answer to a request. An integer is the status. A text is the body, and so is a list,
+/// as JSON. A map has `status`, `body` (as JSON unless it is a text) and `headers`.
 pub(super) fn response(options: &mut Options) -> Result<Option<HttpResponse>, Failure> {
     options.take(KEY).map(|value| response_of(&value).map_err(placed)).transpose()
 }
@@ -83,16 +83,17 @@ fn status_of(status: i64) -> Result<u16, Failure> {
     })
 }
 
-/// The failure at its place in the options.
+/// The failure with its position in the options.
 fn placed(failure: Failure) -> Failure {
     let inner =
         failure.path.as_deref().cloned().unwrap_or(SpecPath { keys: Vec::new(), on_key: false });
     let keys = [vec![KEY.to_owned()], inner.keys].concat();
-    // The key itself is one that there is.
+    // The key itself is valid.
     failure.at(SpecPath { on_key: inner.on_key && keys.len() > 1, keys })
 }
 
-/// A map of these parts, some at least: one that has none is meant as the answer's value.
+/// A map with some of these keys. A map with none of them is probably meant as the value of the
+/// answer.
 fn parts(value: &Dynamic, known: &[&str], hint: &str) -> Result<Options, Failure> {
     let wrong = value.read_lock::<Map>().and_then(|map| {
         map.keys().next().filter(|_| !map.keys().any(|key| known.contains(&key.as_str()))).cloned()
@@ -105,7 +106,7 @@ fn parts(value: &Dynamic, known: &[&str], hint: &str) -> Result<Options, Failure
     }
 }
 
-/// What is printed or answered: a list or map as JSON.
+/// The text of an output or answer: a list or map as JSON.
 fn text(value: &Dynamic) -> Result<String, Failure> {
     if value.read_lock::<Array>().is_some() || value.read_lock::<Map>().is_some() {
         return Ok(to_json(value)?.to_string());
@@ -120,12 +121,12 @@ fn text(value: &Dynamic) -> Result<String, Failure> {
     )))
 }
 
-/// What a file or log of a container is taken to hold, as a text: a list or map as JSON.
+/// The assumed content of a file or log of a container, as text: a list or map as JSON.
 pub(super) fn content(options: &mut Options) -> Result<Option<String>, Failure> {
     options.take(KEY).map(|value| text(&value).map_err(placed)).transpose()
 }
 
-/// What a log is taken to hold: a list of lines, or a text.
+/// The assumed content of a log: a list of lines, or a text.
 pub(super) fn lines(options: &mut Options) -> Result<Option<Vec<String>>, Failure> {
     let lines = |value: Dynamic| match value.read_lock::<Array>() {
         Some(list) => list.iter().map(text).collect::<Result<Vec<_>, _>>(),
@@ -134,7 +135,7 @@ pub(super) fn lines(options: &mut Options) -> Result<Option<Vec<String>>, Failur
     options.take(KEY).map(|value| lines(value).map_err(placed)).transpose()
 }
 
-/// What a plan assumes of a file or log, `what`, of a container, if nobody can know that yet; the
+/// In a plan, the assumed content of a file or log (`what`) of a container, if it is unknown; the
 /// plan shows it.
 pub(super) fn assumed_content<'a, T>(
     context: &Context,
@@ -154,9 +155,9 @@ where
     Some(assumed)
 }
 
-/// What a plan can show of an assumed content.
+/// Shows an assumed content in a plan.
 pub(super) trait AssumedContent {
-    /// The content in quotes, cut.
+    /// The content in quotes, shortened.
     fn shown(&self) -> String;
 }
 
@@ -172,7 +173,7 @@ impl AssumedContent for Vec<String> {
     }
 }
 
-/// How long something is waited for, and whether a plan takes it to come.
+/// The time limit of a wait, and whether a plan assumes that it succeeds.
 #[derive(Default)]
 pub(super) struct Patience {
     pub timeout: Option<Duration>,
@@ -180,7 +181,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Reads a duration, or a map with `timeout` and `assume`.
+    /// Parses a duration, or a map with `timeout` and `assume`.
     pub(super) fn read(value: &Dynamic) -> Result<Self, Failure> {
         if !value.is_map() {
             return Ok(Self { timeout: Some(duration_of(value)?), assume: None });
@@ -191,7 +192,7 @@ impl Patience {
         Ok(read)
     }
 
-    /// The failure in a plan where the script says `assume: false`: the wait does not succeed.
+    /// In a plan with `assume: false`, the failure of the wait.
     pub(super) fn refused(&self, context: &Context, what: &str) -> Option<Failure> {
         let watch = context.watch.as_ref().filter(|_| self.assume == Some(false))?;
         watch.assumes(what, "it does not come in time, as `assume` says");
@@ -199,7 +200,7 @@ impl Patience {
     }
 }
 
-/// The end of a command that a plan assumes, if this is a plan; the plan shows the assumed answer.
+/// In a plan, the assumed result of a command; the plan shows it.
 pub(super) fn assumed_end(context: &Context, assumed: Option<ExecResult>) -> Option<ExecResult> {
     let (watch, ended) = (context.watch.as_ref()?, assumed?);
     let printed = String::from_utf8_lossy(&ended.stdout);
@@ -209,7 +210,7 @@ pub(super) fn assumed_end(context: &Context, assumed: Option<ExecResult>) -> Opt
         .then_some(ended)
 }
 
-/// The same of an answer to a request.
+/// The same for the answer to a request.
 pub(super) fn assumed_response(
     context: &Context,
     assumed: Option<HttpResponse>,
@@ -226,7 +227,7 @@ pub(super) fn assumed_response(
         .then_some(response)
 }
 
-/// A text in quotes, cut.
+/// A text in quotes, shortened.
 fn shortened(text: &str) -> String {
     let text = text.trim_end();
     let cut: String = text.chars().take(SHOWN).collect();

@@ -23,16 +23,16 @@ use crate::model::names::{check_project, normalise_project};
 use crate::model::suggest::nearest;
 use crate::value::Options;
 
-/// The compose files of the project, and what stands between them.
+/// The variable with the project's compose files, and the one with their separator.
 const FILE: &str = "COMPOSE_FILE";
 const SEPARATOR: &str = "COMPOSE_PATH_SEPARATOR";
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// The options of compose: profiles and the project's name.
+/// The options of `compose`: profiles and the project's name.
 pub(super) fn options_of(given: Map) -> Result<(Option<Vec<String>>, Option<String>), Failure> {
     let mut options = Options::new(given, "options of compose");
     let profiles = options.list_of_text("profiles")?;
@@ -45,7 +45,7 @@ pub(super) fn options_of(given: Map) -> Result<(Option<Vec<String>>, Option<Stri
     Ok((profiles, project))
 }
 
-/// The stack of the compose file at `path`, which is relative to the project directory.
+/// The stack of the compose file at `path`, relative to the project directory.
 fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, Failure> {
     let (profiles, project) = options_of(options)?;
     let (file, folder) = read(context, path)?;
@@ -53,12 +53,13 @@ fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, 
         .map_err(Faults::into_failure)
 }
 
-/// How much of a description has to be right.
+/// The part of a description that has to be correct.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ValidationDepth {
-    /// What is written: what is missing on the machine is only said to who creates something.
+    /// The description as written. What is missing on the machine is reported only when something
+    /// is created.
     Written,
-    /// Also the content and the folders that its active services need.
+    /// Also the files and folders that its active services need.
     Startable,
 }
 
@@ -93,14 +94,14 @@ fn of_file(
     Ok(Stack { file: Some(Arc::new(file)), ..Stack::of(context, name, project) })
 }
 
-/// What is wrong in a compose file, and what is worth a note, for `spc check`.
+/// The mistakes and notes about a compose file, for `spc check`.
 pub struct ComposeFileCheck {
     pub source: Arc<Source>,
     pub notes: Vec<Note>,
     pub faults: Option<Faults>,
 }
 
-/// Reads a compose file of the project as [`functions::compose_of`] does; nothing where it can't be
+/// Reads a compose file of the project as [`functions::compose_of`] does; `None` if it can't be
 /// opened.
 pub fn check(context: &Arc<Context>, path: &str) -> Option<ComposeFileCheck> {
     let checked = paths::to_read(context, path).ok()?;
@@ -124,8 +125,8 @@ pub fn check(context: &Arc<Context>, path: &str) -> Option<ComposeFileCheck> {
     Some(ComposeFileCheck { source, notes, faults })
 }
 
-/// The compose files that the project names, or the one that is found by its name; those that are
-/// named need not be there.
+/// The compose files that the project names, or the one with a default name. Named files need not
+/// exist.
 pub fn default_files(context: &Context) -> Vec<String> {
     let named = named_files(context);
     if !named.is_empty() {
@@ -139,7 +140,7 @@ pub fn default_files(context: &Context) -> Vec<String> {
         .collect()
 }
 
-/// The failure for one of the [`default_files`] that can't be read.
+/// The failure if one of the [`default_files`] can't be read.
 pub fn unreadable(context: &Context, name: &str) -> Failure {
     let by = if named_files(context).is_empty() { "" } else { ", which COMPOSE_FILE names" };
     let failure = Failure::usage(format!("Could not read the compose file \"{name}\"{by}"));
@@ -156,8 +157,8 @@ pub fn unreadable(context: &Context, name: &str) -> Failure {
     }
 }
 
-/// The project at hand, where no runbook describes one: a name that was given, the compose file's
-/// own, or the project directory's.
+/// The name of the current project if no runbook describes it: a given name, the compose file's
+/// own, or that of the project directory.
 pub fn project_at_hand(context: &Context) -> Result<String, Failure> {
     let of_file = || {
         let [path] = &default_files(context)[..] else { return None };
@@ -175,7 +176,7 @@ pub fn project_at_hand(context: &Context) -> Result<String, Failure> {
     }
 }
 
-/// What is wrong with the names of files in `COMPOSE_FILE`.
+/// What is wrong with the file names in `COMPOSE_FILE`.
 pub fn wrong_names(context: &Context) -> Option<Failure> {
     let named = named_files(context);
     (named.len() > 1).then(|| {
@@ -187,7 +188,7 @@ pub fn wrong_names(context: &Context) -> Option<Failure> {
     })
 }
 
-/// The files of `COMPOSE_FILE`: between them stands `COMPOSE_PATH_SEPARATOR`, else a colon.
+/// The files of `COMPOSE_FILE`, separated by `COMPOSE_PATH_SEPARATOR`, by default a colon.
 fn named_files(context: &Context) -> Vec<String> {
     let separator =
         context.variable(SEPARATOR).filter(|separator| !separator.is_empty()).unwrap_or(":");
@@ -195,7 +196,7 @@ fn named_files(context: &Context) -> Vec<String> {
     given.split(separator).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Reads a compose file; the folder it is in. What is worth a note is reported.
+/// Reads a compose file, and returns the folder that contains it. Notes are reported.
 fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure> {
     let checked = paths::to_read(context, path)?;
     let content = context.host.read_source(&checked).map_err(|error| match error.kind {
@@ -228,7 +229,7 @@ fn missing(context: &Context, path: &str) -> Failure {
     }
 }
 
-/// The compose file of the project: `COMPOSE_FILE`, or the first that is there of the names that
+/// The compose file of the project: `COMPOSE_FILE`, or the first existing one of the names that
 /// Compose knows.
 fn found(context: &Context) -> Result<String, Failure> {
     if let Some(failure) = wrong_names(context) {
@@ -256,7 +257,7 @@ fn found(context: &Context) -> Result<String, Failure> {
         ));
     };
     if let Some(over) = there(OVERRIDE_NAMES)?.first() {
-        // Left out silently, the stack would be another than Compose's.
+        // If the file were silently ignored, the stack would differ from Compose's.
         return Err(Failure::usage(format!(
             "Compose would merge \"{over}\" into \"{first}\", which is not supported yet"
         ))
@@ -274,7 +275,7 @@ fn found(context: &Context) -> Result<String, Failure> {
     Ok((*first).to_owned())
 }
 
-/// The project's name by the folder of the file.
+/// The project's name from the folder of the file.
 fn of_folder(folder: &Path) -> Result<String, Failure> {
     let folder =
         folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -295,12 +296,12 @@ fn warn(context: &Context, text: String) {
 mod functions {
     use super::*;
 
-    /// The stack that the project's compose file describes: that of `COMPOSE_FILE`, else the first
-    /// of `compose.yaml`, `compose.yml`, `docker-compose.yml` and `docker-compose.yaml` in the
-    /// project directory. Nothing is done with it. `COMPOSE_PATH_SEPARATOR`, else a colon,
-    /// stands between several files of `COMPOSE_FILE`, which are refused.
+    /// The stack of the project's compose file: that of `COMPOSE_FILE`, else the first of
+    /// `compose.yaml`, `compose.yml`, `docker-compose.yml` and `docker-compose.yaml` in the project
+    /// directory. Does nothing with the stack. Several files in `COMPOSE_FILE`, separated by
+    /// `COMPOSE_PATH_SEPARATOR` or a colon, are rejected.
     ///
-    /// Throws `not_found` if there is none, and all that `compose(path)` throws.
+    /// Throws `not_found` if there is no such file, and everything that `compose(path)` throws.
     ///
     /// ```rhai
     /// fs::write("compose.yaml", "services: { cache: { image: redis:7-alpine } }");
@@ -312,19 +313,19 @@ mod functions {
         Ok(described(&context, &found(&context)?, Map::new())?)
     }
 
-    /// The stack that a compose file describes, as `stack("name", #{ … })` has it. Nothing is done
-    /// with it.
+    /// The stack of a compose file, as `stack("name", #{ … })` would return it. Does nothing with
+    /// the stack.
     ///
-    /// The path is relative to the project directory, the paths in the file to the file's folder.
-    /// Variables are those of the process environment and of the project's `.env`; one that is
-    /// not set and has no default is empty, with a warning. Active profiles are those of
-    /// `COMPOSE_PROFILES`. The project is called as `--project` or `COMPOSE_PROJECT_NAME` says,
-    /// else as `name:` in the file, else as the file's folder.
+    /// The path is relative to the project directory, the paths in the file are relative to the
+    /// file's folder. Variables come from the process environment and from the project's `.env`.
+    /// One that is not set and has no default is empty, with a warning. The active profiles are
+    /// those of `COMPOSE_PROFILES`. The project's name is that of `--project` or
+    /// `COMPOSE_PROJECT_NAME`, else `name:` in the file, else that of the file's folder.
     ///
-    /// Throws `not_found` if there is no such file, `policy` if it may not be read, and `usage`, at
-    /// line and column of the file, for what is not YAML, for an unknown key, for a key of
-    /// Compose's that is not supported yet, for a wrong value, and for a variable that is
-    /// required and not set.
+    /// Throws `not_found` if there is no such file, and `policy` if it may not be read. Throws
+    /// `usage`, with line and column in the file, if it is not YAML, for an unknown key, for a key
+    /// of Compose that is not supported yet, for a wrong value, and for a required variable that is
+    /// not set.
     ///
     /// ```rhai
     /// fs::write("docker-compose.yml", "name: shop\nservices:\n  cache:\n    image: redis:${REDIS:-7}-alpine\n");
@@ -336,8 +337,8 @@ mod functions {
         Ok(described(&Context::of(&context)?, path, Map::new())?)
     }
 
-    /// The same, with `profiles`, the active ones in place of those of `COMPOSE_PROFILES`, and
-    /// `project`, the name in place of the file's own.
+    /// The same, with `profiles` (the active ones, instead of those in `COMPOSE_PROFILES`) and
+    /// `project` (the name, instead of the file's own).
     ///
     /// ```rhai
     /// fs::write("compose.yaml", "services:\n  cache:\n    image: redis:7-alpine\n    profiles: [production]\n");
@@ -469,7 +470,7 @@ services:
             failure.message,
             "No service has the profile \"prod\", which COMPOSE_PROFILES names"
         );
-        // A stack without profiles is not meant.
+        // This is not meant for a stack without profiles.
         assert_eq!(with("#{ services: #{ web: #{ image: `x` } } }", "prod").unwrap(), "web");
     }
 

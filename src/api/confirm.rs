@@ -11,12 +11,12 @@ use crate::model::event::{Event, Level, Sink};
 use crate::model::visible::visible;
 use crate::value::Options;
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// Whether the question is answered with yes. Also for spc's own questions.
+/// Whether the answer to the question is yes. Also used for spc's own questions.
 pub async fn confirmed(context: &Context, question: &str) -> Result<bool, Failure> {
     let question = visible(&context.secrets.mask(question)).trim().to_owned();
     if context.project.assume_yes {
@@ -47,8 +47,7 @@ pub(super) fn answer(given: Map) -> Result<Option<bool>, Failure> {
     Ok(answer)
 }
 
-/// A question that stands at the terminal until this is dropped: nothing is drawn over it
-/// meanwhile.
+/// A question at the terminal. Until this is dropped, nothing is drawn over it.
 struct OpenQuestion<'a> {
     events: &'a dyn Sink,
     question: &'a str,
@@ -70,10 +69,10 @@ impl Drop for OpenQuestion<'_> {
 
 #[export_module]
 mod functions {
-    /// Asks at the terminal and gives whether the answer was `y` or `yes`; anything else is no.
-    /// `--yes` answers it.
+    /// Asks at the terminal. Returns true if the answer is `y` or `yes`, else false. `--yes`
+    /// answers yes.
     ///
-    /// Throws `usage` where there is no terminal.
+    /// Throws `usage` if there is no terminal.
     ///
     /// ```rhai,no_run
     /// if !confirm("Remove the volumes with all data?") { fail("failed", "nothing was removed"); }
@@ -84,7 +83,7 @@ mod functions {
         Ok(task::wait(&context, confirmed(&context, question))?)
     }
 
-    /// The same with `assume`, the answer that a plan goes on with: true without it.
+    /// The same with `assume`, the answer in a plan; true by default.
     ///
     /// ```rhai,no_run
     /// if confirm("Remove the old releases too?", #{ assume: false }) { print("removed"); }

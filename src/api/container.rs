@@ -17,7 +17,7 @@ use crate::model::{Failure, Kind, signal};
 use crate::value::Record;
 use crate::value::json::from_json;
 
-/// What is done to a container of the project.
+/// An action on a container of the project.
 enum Change<'a> {
     Start,
     Stop,
@@ -69,7 +69,7 @@ impl Container {
         })
     }
 
-    /// Starts or restarts it; the engine's refusal is explained as that of a plan's step is.
+    /// Starts or restarts it. If the engine refuses, explains the reason as for a step of a plan.
     async fn begin(&self, change: &Change<'_>, verb: &str, id: &str) -> Result<(), Failure> {
         let name = &self.name;
         let engine = self.context.engine().await?;
@@ -97,8 +97,8 @@ impl Container {
         }
     }
 
-    /// Refuses one of another project: what is in it, and what runs there, is not a script's to see
-    /// or to start.
+    /// Rejects a container of another project: a script may not see its content or start something
+    /// in it.
     pub(super) fn check_project(&self) -> Result<(), Failure> {
         let found = self.find()?.ok_or_else(|| self.missing())?;
         project::check_project(
@@ -106,7 +106,8 @@ impl Container {
             &format!("container \"{}\"", self.name),
             &found.labels,
         )?;
-        // A script chooses its project's name: the guard asks where the project was made too.
+        // A script chooses its project's name, so the guard also checks which folder created the
+        // project.
         task::wait(&self.context, async {
             let intent = Intent::LookIntoContainer(&self.name);
             may(&*self.context.engine().await?, intent).await
@@ -139,14 +140,14 @@ impl Container {
 pub mod functions {
     use super::*;
 
-    /// The container of that name.
+    /// The container with this name.
     #[rhai_fn(name = "container", return_raw)]
     pub fn container(context: NativeCallContext, name: &str) -> Raw<Container> {
         secret::none_in(name, "the name of a container")?;
         Ok(Container { context: Context::of(&context)?, name: name.to_owned() })
     }
 
-    /// Its name.
+    /// The container's name.
     #[rhai_fn(get = "name", pure)]
     pub fn name(container: &mut Container) -> String {
         container.name.clone()
@@ -159,16 +160,16 @@ pub mod functions {
             .into())
     }
 
-    /// Whether it is there.
+    /// Whether the container exists.
     #[rhai_fn(return_raw, pure)]
     pub fn exists(container: &mut Container) -> Raw<bool> {
         Ok(container.find()?.is_some())
     }
 
-    /// All the engine knows of it, as `docker inspect` shows it.
+    /// Everything that the engine knows about it, as in `docker inspect`.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(container: &mut Container) -> Raw<Dynamic> {
-        // Its environment stands in it.
+        // This contains its environment.
         container.check_project()?;
         let found = container.find()?.ok_or_else(|| container.missing())?;
         Ok(from_json(&found.json))
@@ -180,7 +181,7 @@ pub mod functions {
         Ok(container.change(&Change::Start)?)
     }
 
-    /// Stop it, with its own grace.
+    /// Stop it, with its own grace period.
     #[rhai_fn(return_raw, pure)]
     pub fn stop(container: &mut Container) -> Raw<()> {
         Ok(container.change(&Change::Stop)?)
@@ -204,40 +205,41 @@ pub mod functions {
         Ok(container.kill(signal)?)
     }
 
-    /// Remove it, running or not; its anonymous volumes are kept.
+    /// Remove it, running or not. Its anonymous volumes are kept.
     #[rhai_fn(name = "remove", return_raw, pure)]
     pub fn remove(container: &mut Container) -> Raw<()> {
         Ok(container.change(&Change::Remove { volumes: false })?)
     }
 
-    /// Its log: a list of lines.
+    /// The container's log: a list of lines.
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs(container: &mut Container) -> Raw<Dynamic> {
         Ok(container.logs(Map::new())?)
     }
 
-    /// Its log, with `follow tail since "until" timestamps assume`; see `help stack.logs`.
+    /// The container's log, with `follow tail since "until" timestamps assume`; see `help
+    /// stack.logs`.
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs_with(container: &mut Container, options: Map) -> Raw<Dynamic> {
         Ok(container.logs(options)?)
     }
 
-    /// The text of a file in it.
+    /// The text of a file in the container.
     #[rhai_fn(name = "read", return_raw, pure)]
     pub fn read(container: &mut Container, path: &str) -> Raw<String> {
         container.check_project()?;
         Ok(files::read(&container.context, &container.name, path)?)
     }
 
-    /// The same with `assume`: the text, or a list or map as JSON, that a plan goes on with where
-    /// it makes or changes the container.
+    /// The same with `assume`: the text (or a list or map, as JSON) that a plan continues with if
+    /// it creates or changes the container.
     #[rhai_fn(name = "read", return_raw, pure)]
     pub fn read_with(container: &mut Container, path: &str, options: Map) -> Raw<String> {
         container.check_project()?;
         Ok(files::read_with(&container.context, &container.name, path, options)?)
     }
 
-    /// Write a file into it; its folder has to be there.
+    /// Write a file into the container. The folder of the file has to exist.
     #[rhai_fn(name = "write", return_raw, pure)]
     pub fn write(container: &mut Container, path: &str, text: &str) -> Raw<()> {
         Ok(files::write(&container.context, &container.name, path, text)?)

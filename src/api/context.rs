@@ -1,4 +1,4 @@
-//! What every host function works with: one [`Context`] per run.
+//! The context of all host functions: one [`Context`] per run.
 
 use std::any::Any;
 use std::ops::Deref;
@@ -18,27 +18,27 @@ use crate::value::{Record, swallowed_errors};
 
 pub use super::watch::{ScriptObserver, WaitObserver};
 
-/// What a `catch` does, as a plan says it.
+/// The text in a plan for a `catch`.
 pub const CATCHES: &str = "catch goes on with an error";
 
-/// Connects to the engine; a run calls it at most once, when its script first needs it. A plan that
-/// is begun anew calls it again.
+/// Connects to the engine. A run calls it at most once, when its script first needs it. A plan that
+/// starts again calls it again.
 pub type Connector =
     Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> + Send + Sync>;
 
-/// What was said to a runbook on the command line.
+/// The command line of a runbook.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Command {
-    /// How the runbook is called, for help and messages: `spc run scripts/up.rhai`.
+    /// The command, for help and messages: `spc run scripts/up.rhai`.
     pub name: String,
-    /// The words after it, for `args`.
+    /// The arguments after it, for `args`.
     pub words: Vec<String>,
-    /// `--help` or `-h` was among spc's own options for it; among `words` it counts too.
+    /// `--help` or `-h` was among spc's own options. Among `words` it counts too.
     pub help: bool,
 }
 
 impl Command {
-    /// Whether the runbook's help is asked for, and nothing else.
+    /// Whether only the runbook's help is requested.
     pub fn wants_help(&self) -> bool {
         self.help
             || self
@@ -49,30 +49,30 @@ impl Command {
     }
 }
 
-/// What one run was given, and what its script accumulates. Shared by every native function.
+/// The context of one run and the state of its script. Shared by every native function.
 pub struct Context {
-    /// What the run was given; the context of each verb shares it.
+    /// The context of the run, which the context of each verb shares.
     pub run: Arc<RunContext>,
-    /// Cancelled by Ctrl-C: the root of the tree of tokens.
+    /// Cancelled by Ctrl-C: the root of all cancel tokens.
     pub cancel: CancellationToken,
     pub command: Command,
-    /// Columns that tables are fitted to: the terminal's, if standard output is one.
+    /// The number of columns for tables: that of the terminal, if standard output is one.
     pub width: Option<usize>,
-    /// Operations of the script after which it is ended; 0 for no end.
+    /// The script is ended after this many operations; 0 means no limit.
     pub max_operations: u64,
-    /// What functions work with that only some runs have: those of tests.
+    /// Data for functions that only some runs have: those of tests.
     extension: Option<Arc<dyn Any + Send + Sync>>,
-    /// Who follows the script, where it is planned.
+    /// Observes the script, in a plan.
     pub watch: Option<Arc<dyn ScriptObserver>>,
     /// Receives what the script waits for.
     pub awaiting: Option<Arc<dyn WaitObserver>>,
-    /// What the script accumulates.
+    /// The state that the script collects.
     pub script: ScriptState,
     connector: Connector,
     engine: tokio::sync::OnceCell<Arc<dyn Engine>>,
 }
 
-/// A script works with all that its run was given.
+/// A script can use the whole context of its run.
 impl Deref for Context {
     type Target = RunContext;
 
@@ -82,7 +82,7 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// A context; nothing is connected yet.
+    /// A context that is not connected yet.
     pub fn new(run: RunContext, connector: Connector) -> Self {
         Self {
             run: Arc::new(run),
@@ -99,7 +99,7 @@ impl Context {
         }
     }
 
-    /// The same context with the words of the command line.
+    /// The same context with the arguments of the command line.
     #[must_use]
     pub fn with_command(mut self, command: Command) -> Self {
         self.command = command;
@@ -113,26 +113,26 @@ impl Context {
         self
     }
 
-    /// The same context with an end to its script's operations.
+    /// The same context with a limit for the script's operations.
     #[must_use]
     pub fn with_max_operations(mut self, operations: u64) -> Self {
         self.max_operations = operations;
         self
     }
 
-    /// The same context, with which functions find `extension` that only this run has.
+    /// The same context with an `extension`, for functions that only this run has.
     #[must_use]
     pub fn with_extension(mut self, extension: Arc<dyn Any + Send + Sync>) -> Self {
         self.extension = Some(extension);
         self
     }
 
-    /// What [`Context::with_extension`] was given, if it is a `T`.
+    /// The value from [`Context::with_extension`], if it is a `T`.
     pub fn extension<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.extension.clone()?.downcast().ok()
     }
 
-    /// The same context, its script followed.
+    /// The same context with an observer of the script.
     #[must_use]
     pub fn with_watch(mut self, watch: Arc<dyn ScriptObserver>) -> Self {
         self.watch = Some(watch);
@@ -146,15 +146,15 @@ impl Context {
         self
     }
 
-    /// Tells the plan of an error that the last `catch` on this thread swallowed: nothing is
-    /// evaluated any more.
+    /// Tells the plan about an error that the last `catch` on this thread swallowed. Call this when
+    /// evaluation has ended.
     pub fn report_swallowed(&self) {
         if let (Some(watch), Some(it)) = (&self.watch, swallowed_errors::at_end()) {
             watch.goes_back(Some((&it.source, it.line)), CATCHES, &it.message);
         }
     }
 
-    /// An answer from outside, as a script gets it.
+    /// An answer from outside, in the form for scripts.
     pub(super) fn answered(&self, record: Record) -> Record {
         record.read_by(self.watch.as_ref().map(|watch| watch.clone().reader()))
     }
@@ -165,13 +165,13 @@ impl Context {
         self.project.environment.get(name).map(String::as_str)
     }
 
-    /// The context of the run that a native function is called in.
+    /// The context of the run in which a native function is called.
     pub fn of(call: &NativeCallContext) -> Result<Arc<Self>, Failure> {
         let context = call.tag().and_then(Self::of_tag);
         context.ok_or_else(|| Failure::new(Kind::Failed, "The function is called outside of a run"))
     }
 
-    /// The context of the run that an engine is made for.
+    /// The context of the run that an engine belongs to.
     pub fn of_engine(engine: &rhai::Engine) -> Option<Arc<Self>> {
         Self::of_tag(engine.default_tag())
     }
@@ -180,12 +180,12 @@ impl Context {
         tag.read_lock::<Arc<Self>>().map(|context| (*context).clone())
     }
 
-    /// Whether an engine is connected already.
+    /// Whether an engine is already connected.
     pub fn is_connected(&self) -> bool {
         self.engine.initialized()
     }
 
-    /// The engine, connected at the first call.
+    /// The engine; the first call connects it.
     pub async fn engine(&self) -> Result<Arc<dyn Engine>, Failure> {
         if self.command.wants_help() {
             let failure = Failure::usage("The engine is not asked under --help");
@@ -199,7 +199,7 @@ impl Context {
         connected.cloned().map_err(of_connecting)
     }
 
-    /// The engine behind the policy: no script's call gets past it.
+    /// The engine behind the policy guard, which checks every call of scripts.
     async fn connect(&self) -> Result<Arc<dyn Engine>, EngineError> {
         let engine = (self.connector)().await?;
         Ok(Arc::new(Guard::new(

@@ -15,23 +15,23 @@ use crate::value::options::number;
 use crate::value::text::{literal, plain};
 use crate::value::{Record, type_names};
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Timestamp>("timestamp");
     engine.register_global_module(shared_module!(functions));
 }
 
-/// A point of the host's clock that only goes forward.
+/// A point in time of the monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Timestamp(Duration);
 
-/// Calls a script's function without arguments.
+/// Calls a function of the script without arguments.
 pub(super) fn call(context: &NativeCallContext, function: &FnPtr) -> Raw<Dynamic> {
     function.call_raw(context, None, []).map(Dynamic::flatten)
 }
 
-/// Whether an error has to go on to the end of the run, whoever would catch it: an interrupt, a
-/// refusal, help.
+/// Whether an error must reach the end of the run although the script catches errors: an interrupt,
+/// a policy violation, help.
 pub(super) fn must_pass(error: &EvalAltResult) -> bool {
     match innermost(error).0 {
         EvalAltResult::ErrorTerminated(..) => true,
@@ -40,7 +40,7 @@ pub(super) fn must_pass(error: &EvalAltResult) -> bool {
     }
 }
 
-/// The map of a caught error, with the `place` it came from (`up.rhai:3:5`).
+/// The map of a caught error, with its `place` (`up.rhai:3:5`).
 pub(super) fn caught(context: &NativeCallContext, error: &EvalAltResult) -> Map {
     let mut map = error_map(&failure_of(error));
     let (inner, source) = innermost(error);
@@ -52,7 +52,7 @@ pub(super) fn caught(context: &NativeCallContext, error: &EvalAltResult) -> Map 
     map
 }
 
-/// Sleeps on the executor; ends early with the task.
+/// Sleeps on the executor. Ends early with the task.
 pub(super) fn pause(context: &Context, time: Duration) -> Result<(), Failure> {
     task::wait(context, async {
         context.host.sleep(time).await;
@@ -60,7 +60,7 @@ pub(super) fn pause(context: &Context, time: Duration) -> Result<(), Failure> {
     })
 }
 
-/// The failure of a script's own making.
+/// A failure that the script itself creates.
 fn failure(kind: &str, message: &str, fields: &Map) -> Result<Failure, Failure> {
     let Some(kind) = Kind::from_word(kind) else {
         let failure = Failure::usage(format!("There is no error kind \"{kind}\""));
@@ -95,12 +95,12 @@ fn seconds(value: &Dynamic) -> Result<Duration, Failure> {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// Calls `f` and gives an error as a value in place of throwing it.
+    /// Calls `f` and returns an error as a value instead of throwing it.
     ///
-    /// The answer has `ok`, `value` (what `f` returned, or `()`) and `error`: `()`, or a map with
-    /// `kind`, `message`, `hint`, `place` and the error's own fields. Errors of the script
-    /// itself are of kind `usage`; what was thrown with `throw` and is no error map is of kind
-    /// `failed`. An interrupt and a refusal by policy go on.
+    /// The result has `ok`, `value` (the result of `f`, or `()`) and `error`: `()`, or a map with
+    /// `kind`, `message`, `hint`, `place` and the error's own fields. Errors of the script itself
+    /// have the kind `usage`. A value that was thrown with `throw` and is not an error map has the
+    /// kind `failed`. Interrupts and policy violations are not caught.
     ///
     /// ```rhai
     /// let tried = attempt(|| "5 apples".int());
@@ -112,7 +112,7 @@ mod functions {
             Ok(value) => (true, value, Dynamic::UNIT),
             Err(error) if must_pass(&error) => return Err(error),
             Err(error) => {
-                // What is dealt with here nobody else catches.
+                // This error is handled here, so no `catch` handles it.
                 forget_thrown();
                 if let Some(watch) = &Context::of(&context)?.watch {
                     let at = context.call_source().zip(context.call_position().line());
@@ -129,9 +129,9 @@ mod functions {
         Ok(Record::new("answer of attempt", fields))
     }
 
-    /// Ends the script, or the `attempt` around it, with an error of `kind`: `usage`, `not_found`,
-    /// `conflict`, `unhealthy`, `timeout`, `image`, `build`, `exec`, `engine`, `policy`,
-    /// `lock`, `interrupted` or `failed`.
+    /// Ends the script, or the `attempt` around it, with an error of this `kind`: `usage`,
+    /// `not_found`, `conflict`, `unhealthy`, `timeout`, `image`, `build`, `exec`, `engine`,
+    /// `policy`, `lock`, `interrupted` or `failed`.
     ///
     /// ```rhai
     /// let tried = attempt(|| fail("unhealthy", "no worker answers"));
@@ -142,8 +142,8 @@ mod functions {
         Err(failure(kind, message, &Map::new())?.into())
     }
 
-    /// Ends the script, or the `attempt` around it, with an error of `kind` that has `fields` of
-    /// its own; `hint` is the next step for the reader.
+    /// Ends the script, or the `attempt` around it, with an error of this `kind` and with `fields`;
+    /// `hint` is the next step for the reader.
     ///
     /// ```rhai
     /// let tried = attempt(|| fail("conflict", "the database runs", #{ hint: "stop it first", service: "db" }));
@@ -195,8 +195,8 @@ mod functions {
         Ok(pause(&*Context::of(&context)?, super::seconds(&seconds.into())?)?)
     }
 
-    /// This moment, to measure from: `.elapsed` is the duration since, and one less another the
-    /// duration between.
+    /// The current time, for measurements: `.elapsed` is the duration since then, and the
+    /// difference of two is the duration between them.
     ///
     /// ```rhai
     /// let start = timestamp();
@@ -208,25 +208,25 @@ mod functions {
         Ok(Timestamp(Context::of(&context)?.host.monotonic()))
     }
 
-    /// The duration since.
+    /// The duration since then.
     #[rhai_fn(name = "elapsed", get = "elapsed", pure, return_raw, volatile)]
     pub fn elapsed(context: NativeCallContext, start: &mut Timestamp) -> Raw<Duration> {
         Ok(Context::of(&context)?.host.monotonic().saturating_sub(start.0))
     }
 
-    /// The duration from `start` to `end`; zero if it is the later one.
+    /// The duration from `start` to `end`; zero if `start` is later.
     #[rhai_fn(name = "-")]
     pub fn between(end: Timestamp, start: Timestamp) -> Duration {
         end.0.saturating_sub(start.0)
     }
 
-    /// `exit` is not there: see its message.
+    /// `exit` does not exist; its message says what to use.
     #[rhai_fn(name = "exit", return_raw)]
     pub fn exit() -> Raw<()> {
         Err(no_exit().into())
     }
 
-    /// `exit` is not there: see its message.
+    /// `exit` does not exist; its message says what to use.
     #[rhai_fn(name = "exit", return_raw)]
     pub fn exit_with(_value: Dynamic) -> Raw<()> {
         Err(no_exit().into())
@@ -238,7 +238,7 @@ fn no_exit() -> Failure {
         .hint("return ends a script well; fail(kind, message) ends it with an error")
 }
 
-/// The error for a function's answer of the wrong type.
+/// The error if a function returns a value of the wrong type.
 pub(super) fn not_bool(who: &str, value: &Dynamic) -> Failure {
     Failure::usage(format!(
         "{who} wants true or false from its function, not {}",

@@ -1,4 +1,4 @@
-//! An option as a runbook declares it.
+//! An option in the declaration of a runbook.
 
 use rhai::{Dynamic, FnPtr};
 
@@ -7,12 +7,12 @@ use crate::value::options::{duration_of, number};
 use crate::value::text::plain;
 use crate::value::type_names;
 
-/// What an option takes.
+/// The kind of value that an option takes.
 #[derive(Debug, Clone)]
 pub(super) enum OptionKind {
     Text,
     Flag,
-    /// All words that are no options.
+    /// All arguments that are not options.
     Rest,
     List,
     Number,
@@ -20,19 +20,19 @@ pub(super) enum OptionKind {
     OneOf(Vec<String>),
 }
 
-/// An option as the runbook declared it.
+/// An option in the declaration of a runbook.
 #[derive(Debug, Clone)]
 pub(super) struct DeclaredOption {
     pub takes: OptionKind,
-    /// A value, or a function that gives it.
+    /// A value, or a function that returns it.
     pub default: Dynamic,
     pub help: String,
-    /// Whether `up` keeps the option for the runs after it.
+    /// Whether `up` keeps the option for later runs.
     pub kept: Option<OptionPersistence>,
 }
 
 impl DeclaredOption {
-    /// A declaration whose default, if it is a value already, is of the right type.
+    /// A declaration. If its default is already a value, its type is checked.
     pub(super) fn new(takes: OptionKind, default: Dynamic, help: &str) -> Result<Self, Failure> {
         let declared =
             Self { takes, default: default.flatten(), help: help.to_owned(), kept: None };
@@ -42,7 +42,7 @@ impl DeclaredOption {
         Ok(declared)
     }
 
-    /// The default, of the type that the option gives; `()` stands for none.
+    /// The default with the type of the option; `()` means none.
     pub(super) fn checked(&self, default: Dynamic) -> Result<Dynamic, Failure> {
         if default.is_unit() {
             return Ok(default);
@@ -86,7 +86,7 @@ impl DeclaredOption {
         }
     }
 
-    /// What stands for the value in the help; nothing for a flag.
+    /// The placeholder for the value in the help; `None` for a flag.
     pub(super) fn placeholder(&self) -> Option<String> {
         let word = match self.takes {
             OptionKind::Flag | OptionKind::Rest => return None,
@@ -106,8 +106,8 @@ pub(super) type Declarations = Vec<(String, DeclaredOption)>;
 /// How an option is kept.
 #[derive(Debug, Clone)]
 pub(super) struct OptionPersistence {
-    /// The variable of `.env` that stands for the option.
+    /// The variable in `.env` for the option.
     pub variable: String,
-    /// Whether what is kept counts before the option's own default.
+    /// Whether the kept value takes precedence over the option's own default.
     pub reads: bool,
 }

@@ -1,11 +1,11 @@
-//! The secrets that descriptions of this run declared, and where their values come from.
+//! The secrets that descriptions of this run declare, and the sources of their values.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use parking_lot::Mutex;
 
-/// Where the value of a described secret is.
+/// The source of a described secret's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// The content of a file; absolute.
@@ -19,7 +19,7 @@ pub enum Source {
 pub struct DeclaredSecrets(Mutex<BTreeMap<String, Source>>);
 
 impl DeclaredSecrets {
-    /// Makes a secret known: `stack` does it for each one of a description.
+    /// Declares a secret: `stack` calls this for each one in a description.
     pub fn declare(&self, name: &str, source: Source) {
         self.0.lock().insert(name.to_owned(), source);
     }

@@ -1,4 +1,4 @@
-//! A description read: into the typed project, held to what `spc.toml` allows.
+//! Parses a description into the typed project, and checks it against `spc.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -27,7 +27,7 @@ use crate::policy::Refusal;
 use crate::value::json::description_to_json;
 
 impl Stack {
-    /// Reads the description in a script; nothing is done with it.
+    /// Parses a description in a script. Does nothing with it.
     pub(super) fn describe(
         context: &Arc<Context>,
         name: Option<&str>,
@@ -61,7 +61,7 @@ impl Stack {
         Ok(Self::of(context, name, project))
     }
 
-    /// The stack of a project that was read.
+    /// The stack of a parsed project.
     pub(super) fn of(context: &Arc<Context>, name: String, project: Project) -> Self {
         for (name, secret) in &project.secrets {
             let source = match &secret.source {
@@ -69,8 +69,8 @@ impl Stack {
                 SecretSource::Environment(variable) => Source::Variable(variable.clone()),
             };
             context.script.declared_secrets.declare(name, source);
-            // Masked from here on, wherever it comes from; that it has no value yet is reported when it
-            // is needed.
+            // Masked from here on, wherever it comes from. A missing value is reported when it is
+            // needed.
             let _ = secret::find(context, name);
         }
         if let Some(awaiting) = &context.awaiting {
@@ -102,7 +102,7 @@ fn has_unchosen_profiles(description: &Value) -> bool {
             .any(|service| service.get("profiles").is_some_and(|profiles| !profiles.is_null()))
 }
 
-/// Reads a description, wherever it is from; its relative paths are below `directory`.
+/// Parses a description from any source. Its relative paths are below `directory`.
 pub(super) fn project(
     context: &Context,
     name: &str,
@@ -123,16 +123,16 @@ pub(super) fn project(
     Ok(project)
 }
 
-/// Refuses, for `spc check`, what `up` of the active services will refuse, and options of a volume
-/// that lack another.
+/// For `spc check`: rejects what `up` of the active services would reject, and options of a volume
+/// that need another one.
 pub fn check_possible(context: &Context, project: &Project) -> Result<(), Failure> {
     project.volumes.iter().try_for_each(|(key, volume)| volume.check_mount(key))?;
     let active = project.services.values().filter(|service| project.is_active(service));
     check_startable(context, project, &active.map(|service| service.name.clone()).collect())
 }
 
-/// Refuses what keeps `services` from being brought up, as far as the project directory shows it:
-/// content that can't be read, and mounts below a file.
+/// Rejects what prevents `services` from being brought up, as far as the project directory shows
+/// it: content that can't be read, and mounts below a file.
 pub(super) fn check_startable(
     context: &Context,
     project: &Project,
@@ -146,8 +146,8 @@ pub(super) fn check_startable(
     )
 }
 
-/// What a description asks for and `spc.toml` has to allow: checked before anything is done with
-/// it.
+/// Checks the parts of a description that need permission in `spc.toml`, before anything is done
+/// with it.
 fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
     let resolve = |path: &Path| resolve(&*context.host, path);
     for (name, service) in &project.services {
@@ -213,7 +213,7 @@ fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A refusal about the value at `path` of the description.
+/// A policy failure about the value at `path` of the description.
 fn refused(refusal: Refusal, path: &[&str]) -> Failure {
     Failure::from(refusal)
         .at(SpecPath { keys: path.iter().map(|&key| key.to_owned()).collect(), on_key: false })
@@ -255,7 +255,7 @@ fn read_env_file(
             return Err(Failure::usage(format!("An env_file could not be read: {error}")));
         }
     };
-    // As in Compose: what the project has goes before what an earlier file of the service sets.
+    // As in Compose, variables of the project override those of an earlier file of the service.
     let lookup = |name: &str| {
         context.variable(name).map(str::to_owned).or_else(|| earlier.get(name).cloned())
     };
@@ -274,7 +274,7 @@ fn read_env_file(
         context.events.event(&Event::Log { level: Level::Warning, text });
     }
     for name in parsed.variables.keys() {
-        // Handed on whole: who reads them is the container's concern.
+        // The whole environment is passed on, so every variable counts as used.
         let _ = context.variable(name);
     }
     Ok(Some(parsed.variables.into_iter().map(|(name, variable)| (name, variable.value)).collect()))

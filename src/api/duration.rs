@@ -1,4 +1,4 @@
-//! `duration`: times that can be compared and added, never strings.
+//! `duration`: times that can be compared and added, not strings.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::model::Failure;
 use crate::model::time::{LONGEST, TOO_LONG, format_duration};
 use crate::value::options::duration_of;
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Duration>("duration");
     engine.register_global_module(shared_module!(functions));
@@ -30,7 +30,7 @@ const ORDER: [Operator; 6] = [
     (">=", Ordering::is_ge),
 ];
 
-/// The comparisons of a type with itself and with its text: `took > "30s"`.
+/// Registers the comparisons of a type with itself and with its text form: `took > "30s"`.
 pub(super) fn register_order<T>(engine: &mut Engine, read: fn(&Dynamic) -> Result<T, Failure>)
 where
     T: Ord + Clone + Send + Sync + 'static,
@@ -66,9 +66,10 @@ fn float(number: i64) -> f64 {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// A duration, from Compose's text: numbers with `us ms s m h`. It is compared, added,
-    /// multiplied; `.seconds` is a float, `.millis` an integer; printed it is text again.
-    /// Throws `usage` for text that is none.
+    /// A duration, from Compose's notation: numbers with `us ms s m h`. Durations can be compared,
+    /// added and multiplied; `.seconds` is a float, `.millis` an integer, and a printed duration
+    /// has the same notation again.
+    /// Throws `usage` if the text is not a duration.
     ///
     /// ```rhai
     /// assert_eq(duration("1m30s").seconds, 90.0);
@@ -79,25 +80,25 @@ mod functions {
         Ok(crate::model::time::parse_duration(text).map_err(Failure::usage)?)
     }
 
-    /// The duration itself: for options that may be text or a duration.
+    /// The same duration, for options that may be text or a duration.
     #[rhai_fn(name = "duration")]
     pub fn duration_itself(time: Duration) -> Duration {
         time
     }
 
-    /// A number alone is no duration: see the message.
+    /// A number without a unit is not a duration; its message says what to write.
     #[rhai_fn(name = "duration", return_raw)]
     pub fn duration_of_number(number: i64) -> Raw<Duration> {
         Ok(duration_of(&number.into())?)
     }
 
-    /// All of it, in seconds.
+    /// The duration in seconds.
     #[rhai_fn(get = "seconds", pure)]
     pub fn seconds(time: &mut Duration) -> f64 {
         time.as_secs_f64()
     }
 
-    /// All of it, in whole milliseconds.
+    /// The duration in whole milliseconds.
     #[rhai_fn(get = "millis", pure)]
     pub fn millis(time: &mut Duration) -> i64 {
         i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
@@ -155,7 +156,7 @@ mod functions {
         scaled(time, 1.0 / by)
     }
 
-    /// How many times the other.
+    /// How many times longer this duration is than the other one.
     #[rhai_fn(name = "/")]
     pub fn ratio(left: Duration, right: Duration) -> f64 {
         left.as_secs_f64() / right.as_secs_f64()

@@ -14,13 +14,13 @@ use crate::model::suggest::nearest;
 use crate::model::time::parse_duration;
 use crate::value::{Bytes, type_names};
 
-/// Makes the functions of this file known, and `env::`.
+/// Registers the functions of this file, and `env::`.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
     engine.register_static_module("env", shared_module!(module, "env"));
 }
 
-/// A value as it stands in a `.env` file. What stands for a secret stays so, in the quotes that the
+/// A value in the form for a `.env` file. A token of a secret stays a token, in the quotes that the
 /// secret's value needs.
 fn quoted(context: &Context, value: &str) -> Result<ImmutableString, Failure> {
     let revealed = context.secrets.reveal(value);
@@ -37,7 +37,7 @@ fn quoted(context: &Context, value: &str) -> Result<ImmutableString, Failure> {
     }
 }
 
-/// The value of a variable that has to be set.
+/// The value of a required variable.
 fn required(context: &Context, name: &str) -> Result<ImmutableString, Failure> {
     let environment = &context.project.environment;
     let Some(value) = set(context, name) else {
@@ -59,7 +59,7 @@ fn required(context: &Context, name: &str) -> Result<ImmutableString, Failure> {
     Ok(value.into())
 }
 
-/// The value of a variable as the type of `default`, or `default`.
+/// The value of a variable with the type of `default`, or `default`.
 fn or_default(context: &Context, name: &str, default: Dynamic) -> Result<Dynamic, Failure> {
     let Some(text) = set(context, name) else {
         context.script.defaulted(name, default.to_string());
@@ -72,12 +72,12 @@ fn or_default(context: &Context, name: &str, default: Dynamic) -> Result<Dynamic
     })
 }
 
-/// An empty value counts as unset, as in Compose's `${NAME:-default}`.
+/// An empty value counts as not set, as in Compose's `${NAME:-default}`.
 fn set<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
     context.variable(name).filter(|value| !value.is_empty())
 }
 
-/// `text` as a value of the type of `example`; the words for that type if it is none.
+/// `text` as a value with the type of `example`, or the name of this type if it can't be converted.
 fn like(text: &str, example: &Dynamic) -> Result<Dynamic, String> {
     if example.is_string() || example.is_unit() {
         return Ok(text.into());
@@ -118,7 +118,7 @@ fn like(text: &str, example: &Dynamic) -> Result<Dynamic, String> {
         .map_err(|expected| format!("a list, separated by commas, of which each is {expected}"))
 }
 
-/// The spellings that people use; case does not matter.
+/// The usual words; case does not matter.
 fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
@@ -129,10 +129,10 @@ fn boolean(text: &str) -> Option<bool> {
 
 #[export_module]
 mod functions {
-    /// The value of an environment variable, or of the `.env` file where the process has none.
+    /// The value of an environment variable, or of the `.env` file if the process has none.
     ///
-    /// Variables are read once, when the run begins: what changes `.env` later, the run itself too,
-    /// counts from the next run on.
+    /// Variables are read once, when the run begins. Later changes of `.env`, also by the run
+    /// itself, take effect in the next run.
     ///
     /// Throws `usage` if the variable is not set or empty.
     ///
@@ -148,8 +148,8 @@ mod functions {
     /// The value of an environment variable, or `default` if it is not set or empty.
     ///
     /// The value has the type of the default: an integer, a float, a bool (`true yes on 1`, `false
-    /// no off 0`), a duration, a size in bytes, a string, or a list (separated by commas, each
-    /// like the default's first). Throws `usage` if it is not of that type.
+    /// no off 0`), a duration, a size in bytes, a string, or a list (separated by commas, with
+    /// elements like the default's first). Throws `usage` if it can't be converted to this type.
     ///
     /// ```rhai
     /// let port = env("POSTGRES_PORT", 5432);
@@ -164,10 +164,10 @@ mod functions {
 
 #[export_module]
 mod module {
-    /// `value` as it is written behind `NAME=` in a `.env` file: as it is, or in the quotes that it
-    /// needs, so that spc, Docker Compose and libraries of the kind of dotenv read the same value.
+    /// `value` in the form for a line `NAME=…` of a `.env` file: as it is, or in the quotes that it
+    /// needs, so that spc, Docker Compose and dotenv libraries read the same value.
     ///
-    /// Throws `usage` if no `.env` file can hold it.
+    /// Throws `usage` if a `.env` file can't contain it.
     ///
     /// ```rhai
     /// assert_eq(env::quoted("plain"), "plain");

@@ -20,14 +20,13 @@ use crate::engine::ExecRequest;
 use crate::model::{Failure, Kind, token};
 use crate::value::{Options, Record, SecretToken, size};
 
-/// The next step after a command that ended with another code than 0.
+/// The next step after a command that ended with a code other than 0.
 pub(super) const GO_ON: &str = "to go on all the same, give it check: false";
 
 /// Lines of standard error shown with a failure.
 const SHOWN_LINES: usize = 20;
 
-/// A command as a script gives it: a list is the argument vector, a string goes through the
-/// container's shell.
+/// The command in a script: a list is the argument vector, a string runs in the container's shell.
 pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
     if let Some(line) = given.read_lock::<ImmutableString>() {
         if line.trim().is_empty() {
@@ -59,8 +58,7 @@ pub(super) fn command(given: &Dynamic) -> Result<Vec<String>, Failure> {
     Ok(words)
 }
 
-/// Refuses a secret among the words of a command, exposed or not: the engine tells the words in its
-/// events.
+/// Rejects a secret in the arguments of a command, exposed or not: the engine's events show them.
 fn no_secret(words: &[String]) -> Result<(), Failure> {
     match words.iter().find_map(|word| token::first(word)) {
         None => Ok(()),
@@ -72,7 +70,7 @@ fn no_secret(words: &[String]) -> Result<(), Failure> {
     }
 }
 
-/// Runs `given` in a container; `name` is what messages call it.
+/// Runs `given` in a container; `name` is the container's name for messages.
 pub(super) fn run(
     context: &Arc<Context>,
     project: &str,
@@ -87,14 +85,14 @@ pub(super) fn run(
         .map_or_else(|| words.join(" "), |line| line.to_string());
     let ExecOptions { request, input, output, timeout, check, assumed } =
         ExecOptions::read(context, words, options)?;
-    // In a plan the file may get what is assumed, which is known only then.
+    // In a plan, the file may get the assumed output, which is known only then.
     let is_late = context.watch.is_some() && assumed.is_some();
     let sink = output.as_ref().filter(|_| !is_late).map(|file| file.create(context)).transpose()?;
     let ended = finish(context, async {
         let ctx = verb_context(context, project).await?;
         exec(&ctx, Exec { container, name, request, input, output: sink, timeout }).await
     });
-    // A plan's simulation fails no command: one that fails was run.
+    // The simulation of a plan makes no command fail. If one fails, it really ran.
     let mut ended = ended.inspect_err(|failure| certain(context, failure))?;
     let assumed_end = assume_option::assumed_end(context, assumed);
     let is_real = assumed_end.is_none();
@@ -109,7 +107,7 @@ pub(super) fn run(
     }
     let answer = context.answered(record(&ended));
     if check && ended.code != 0 {
-        // Read here, so that a plan says on what it depends.
+        // Read the code here, so that a plan names this line as the one that depends on the answer.
         let _ = answer.get("code")?;
         let failure = failed(&shown, name, &ended);
         if is_real {
@@ -120,14 +118,14 @@ pub(super) fn run(
     Ok(answer)
 }
 
-/// In a plan: the failure doesn't depend on what nobody can know.
+/// In a plan: the failure doesn't depend on an unknown answer.
 fn certain(context: &Context, failure: &Failure) {
     if let Some(watch) = &context.watch {
         watch.fails(&failure.message);
     }
 }
 
-/// What a command is given beside its words.
+/// The options of a command.
 pub(super) struct ExecOptions {
     request: ExecRequest,
     input: Input,
@@ -138,7 +136,7 @@ pub(super) struct ExecOptions {
 }
 
 impl ExecOptions {
-    /// Reads the options of exec.
+    /// Reads the options of `exec`.
     pub(super) fn read(
         context: &Context,
         command: Vec<String>,
@@ -183,7 +181,7 @@ impl ExecOptions {
     }
 }
 
-/// Refuses `tty: true`: nobody sits at that terminal, so a command that asks something waits for
+/// Rejects `tty: true`: nobody uses that terminal, so a command that asks a question would wait for
 /// ever.
 fn no_terminal(options: &mut Options) -> Result<bool, Failure> {
     if options.bool("tty")?.unwrap_or(false) {
@@ -228,8 +226,8 @@ fn failed(shown: &str, name: &str, ended: &ExecResult) -> Failure {
     )
 }
 
-/// The failure with what a command printed: all of it as fields, the last lines of each stream to
-/// be shown.
+/// The failure with a command's output: the whole output as fields, and the last lines of each
+/// stream for display.
 pub(super) fn with_output(failure: Failure, stdout: &str, stderr: &str) -> Failure {
     let last = |text: &str| {
         let lines: Vec<&str> = text.trim_end().lines().collect();
@@ -241,7 +239,7 @@ pub(super) fn with_output(failure: Failure, stdout: &str, stderr: &str) -> Failu
         .detail("last lines of its standard error", last(stderr))
 }
 
-/// How a command ended, as scripts have it.
+/// The result of a command, for scripts.
 pub(super) fn record(ended: &ExecResult) -> Record {
     Record::new(
         "exec result",
@@ -264,8 +262,7 @@ pub mod functions {
     use super::*;
 
     /// Run a command in a service's first running container. A list is the argument vector, a
-    /// string goes through its shell. Throws `exec` unless it ends with code 0. It takes no
-    /// lock: another run may change the project meanwhile; `guarded` keeps others out.
+    /// string runs in the container's shell. Throws
     ///
     /// ```
     /// let waiting = service("redis").exec("redis-cli llen celery").int();
@@ -276,18 +273,17 @@ pub mod functions {
     }
 
     /// The same with options: `user working_dir environment privileged stdin stdout timeout check
-    /// assume read_only`. A secret goes into `stdin` or, exposed, into `environment`; the words
-    /// of a command take none. A command that is given up, at its timeout or by Ctrl-C,
-    /// is ended in the container with all that it started: the variable `SPC_EXEC` in its
-    /// environment is for that.
+    /// assume read_only`. A secret can be in `stdin` or, exposed, in `environment`, but not in the
+    /// arguments. If the command reaches its timeout or the run is interrupted, spc ends it in the
+    /// container, with everything that it started. The variable `SPC_EXEC` in its environment is
+    /// for that.
     ///
-    /// `spc plan` runs no command, and takes it to end with code 0 and to print nothing, or what
-    /// `assume` says: what it prints (a text, a number, or a list as JSON), or `#{ code,
-    /// stdout, stderr }`. A command that changes nothing can be declared `read_only: true`: a plan
-    /// runs it, in a container that it has not changed, if `read_only_execs = true` stands under
-    /// `[allow]` in `spc.toml`. Such a command takes no `stdin`: what is read from there
-    /// changes something as a rule (`psql < file`), and in a plan it may be a file that is not
-    /// there yet.
+    /// `spc plan` runs no command. It assumes exit code 0 and no output, or the answer in `assume`:
+    /// the output (a text, a number, or a list as JSON), or `#{ code, stdout, stderr }`. A command
+    /// that changes nothing can be declared `read_only: true`. A plan runs it in a container that
+    /// it has not changed, if `read_only_execs = true` is under `[allow]` in `spc.toml`. Such a
+    /// command takes no `stdin`: input usually changes something (`psql < file`), and in a plan its
+    /// file may not exist yet.
     ///
     /// ```
     /// let waiting = service("redis").exec("redis-cli llen celery", #{ read_only: true, assume: 0 }).int();
@@ -313,7 +309,7 @@ pub mod functions {
         Ok(container.exec(&command, options)?)
     }
 
-    /// Run a command in the service or container of that name, of the project at hand.
+    /// Run a command in the service or container with this name, in the current project.
     #[rhai_fn(name = "exec", return_raw)]
     pub fn exec_named(context: NativeCallContext, target: &str, command: Dynamic) -> Raw<Record> {
         Ok(Service::at_hand(&Context::of(&context)?, target)?.exec(&command, Map::new())?)

@@ -1,4 +1,4 @@
-//! Files in containers: read and written as archives.
+//! Files in containers, read and written as archives.
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -72,7 +72,8 @@ pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<Str
     Ok(text)
 }
 
-/// Writes a file into a container that spc made for this project; its folder has to be there.
+/// Writes a file into a container that spc created for this project. The folder of the file has to
+/// exist.
 pub(super) fn write(
     context: &Context,
     container: &str,

@@ -1,4 +1,5 @@
-//! A run for tests: virtual time, the simulated host, a bare engine with the primitives registered.
+//! A run for tests: virtual time, the simulated host, and a plain engine with the primitives
+//! registered.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::model::event::{Event, Sink};
 use crate::value::error::failure_of;
 use crate::value::text::plain;
 
-/// Events as they came.
+/// Events in the order in which they arrived.
 #[derive(Default)]
 pub(crate) struct EventRecorder(Mutex<Vec<Event>>);
 
@@ -62,7 +63,7 @@ impl Fixture {
         }
         let sim = SimTaskExecutor::new(seed);
         let host = SimHost::bare(sim.clone()).with_folder("/work").with_current_folder("/work");
-        // What other tests hold beside this one is no script's.
+        // Memory of other tests in this process must not count as a script's.
         host.held.store(1, Ordering::Relaxed);
         let host = Arc::new(host);
         let seen = Arc::new(EventRecorder::default());
@@ -81,7 +82,7 @@ impl Fixture {
         Self { sim, host, seen, context: Arc::new(context) }
     }
 
-    /// The value of a script as it is printed.
+    /// The printed value of a script.
     pub(crate) fn text(&self, script: &str) -> String {
         match self.run(script) {
             Ok(value) => plain(&value),

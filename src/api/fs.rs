@@ -1,6 +1,6 @@
 //! `fs::`: files of the project.
 //!
-//! Paths are relative to the project directory. What lies outside of it needs a line in `spc.toml`.
+//! Paths are relative to the project directory. Paths outside of it need a line in `spc.toml`.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use crate::model::spec::secret::is_decimal_mode;
 use crate::value::json::to_json;
 use crate::value::{Bytes as Size, Options, Record, Time, type_names};
 
-/// Makes `fs::` known.
+/// Registers `fs::`.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<File>("file");
     engine.register_static_module("fs", shared_module!(module, "fs"));
@@ -28,11 +28,11 @@ pub fn register(engine: &mut Engine) {
     no_fields::<File>(engine, "file");
 }
 
-/// Permission bits of a new file that holds a secret: its owner's alone.
+/// Permission bits of a new file that contains a secret: only its owner can read it.
 const PRIVATE: u32 = 0o600;
 
-/// A file by its name, as a script hands it to what streams: `exec`'s `stdin` and `stdout`, an
-/// image's import. What may be done with it is checked when it is done.
+/// A file name that a script passes to functions that stream: `stdin` and `stdout` of `exec`, the
+/// import of an image. The policy checks it when the file is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     path: String,
@@ -45,12 +45,12 @@ impl fmt::Display for File {
 }
 
 impl File {
-    /// The file that a script calls so.
+    /// A file with the name that a script uses.
     pub fn new(path: impl Into<String>) -> Self {
         Self { path: path.into() }
     }
 
-    /// As the script named it.
+    /// The name that the script uses.
     pub fn name(&self) -> &str {
         &self.path
     }
@@ -63,7 +63,7 @@ impl File {
         Ok(context.host.open(&paths::to_read(context, &self.path)?)?)
     }
 
-    /// A new file, its folder made if missing, that appears under its name when it is complete.
+    /// A new file. It appears under its name when it is complete. A missing folder is created.
     pub fn create(&self, context: &Context) -> Result<Box<dyn FileSink>, Failure> {
         Ok(context.host.create(&paths::to_create(context, &self.path)?)?)
     }
@@ -83,7 +83,7 @@ fn write(context: &Context, path: &str, text: &str, mode: Option<u32>) -> Result
     put(context, path, &content, mode.or_else(|| (content != text).then_some(PRIVATE)))
 }
 
-/// The value in a file, as `parse` makes it of the text and of what that is, for messages.
+/// The value in a file. `parse` gets the text, and the name of the file for messages.
 pub(super) fn read_value(
     context: &Context,
     path: &Dynamic,
@@ -93,7 +93,7 @@ pub(super) fn read_value(
     parse(&read(context, &path)?, &format!("The file \"{path}\""))
 }
 
-/// Writes a value in the form that `format` gives it, its exposed secrets in it.
+/// Writes a value in the form that `format` gives it, with the values of its exposed secrets.
 pub(super) fn write_value(
     context: &Context,
     path: &Dynamic,
@@ -109,7 +109,7 @@ fn put(context: &Context, path: &str, content: &str, mode: Option<u32>) -> Resul
     Ok(context.host.write(&paths::to_create(context, path)?, content.as_bytes(), mode)?)
 }
 
-/// A file, as the place of a secret.
+/// A file, as the location of a secret.
 fn place(path: &str) -> String {
     format!("the file \"{path}\"")
 }
@@ -119,7 +119,7 @@ fn append(context: &Context, path: &str, text: &str) -> Result<(), Failure> {
     Ok(context.host.append(&paths::to_create(context, path)?, content.as_bytes())?)
 }
 
-/// The paths in a folder, each with the folder's own name before it, sorted.
+/// The paths in a folder, each beginning with the folder's own path, sorted.
 fn list(context: &Context, folder: &str) -> Result<Vec<String>, Failure> {
     let entries = context.host.list(&paths::to_read(context, folder)?)?;
     let folder = folder.trim_end_matches('/');
@@ -153,7 +153,7 @@ async fn copy(context: &Context, from: &str, to: &str) -> Result<(), Failure> {
     Ok(copy.finish().await?)
 }
 
-/// The SHA-256 of a file's content, hexadecimal.
+/// The SHA-256 of a file's content, in hexadecimal.
 async fn sha256(context: &Context, path: &str) -> Result<String, Failure> {
     let mut content = File::new(path).open(context)?;
     let mut hasher = Sha256::new();
@@ -167,7 +167,7 @@ fn unreadable(path: &str, error: &std::io::Error) -> Failure {
     HostError::new(HostErrorKind::Other, format!("could not read \"{path}\": {error}")).into()
 }
 
-/// What is known of a path.
+/// Information about a path.
 fn info(context: &Context, path: &str) -> Result<Record, Failure> {
     let info = context.host.info(&paths::to_read(context, path)?)?;
     let kind = match info.kind {
@@ -198,7 +198,7 @@ pub(super) fn path_of(value: &Dynamic) -> Result<String, Failure> {
     })
 }
 
-/// The options of write.
+/// The options of `write`.
 pub(super) fn mode(options: &Dynamic) -> Result<Option<u32>, Failure> {
     let mut options = Options::of(options, "options of fs::write")?;
     let mode = options.count("mode")?;
@@ -213,9 +213,9 @@ pub(super) fn mode(options: &Dynamic) -> Result<Option<u32>, Failure> {
 
 #[export_module]
 mod module {
-    /// A file for what streams: `stdin` and `stdout` of `exec`, backups, imports. It is read or
-    /// written then, not now; a written one appears under its name when it is complete, and its
-    /// folder is made if missing.
+    /// A file for functions that stream: `stdin` and `stdout` of `exec`, backups, imports. It is
+    /// read or written only then. A written file appears under its name when it is complete, and a
+    /// missing folder is created.
     ///
     /// ```rhai
     /// let dump = fs::file("backups/spc_db.dump");
@@ -226,7 +226,7 @@ mod module {
 
     /// The content of a text file (UTF-8).
     ///
-    /// Throws `not_found` if there is none, `usage` if it is no text.
+    /// Throws `not_found` if the file does not exist, `usage` if it is not text.
     ///
     /// ```rhai
     /// fs::write("note.txt", "one\ntwo\n");
@@ -237,9 +237,9 @@ mod module {
         placed(&call, |context| super::read(context, &path_of(&path)?))
     }
 
-    /// Writes a text file, in place of the one that is there; its folder is made if missing.
+    /// Writes a text file and replaces an existing one. A missing folder is created.
     ///
-    /// A secret in `text` has to be exposed; the file is then its owner's alone.
+    /// A secret in `text` has to be exposed. Only the owner can read the file then.
     ///
     /// ```rhai
     /// fs::write("note.txt", "hello");
@@ -250,7 +250,7 @@ mod module {
     }
 
     /// Writes a text file with options: `mode`, the permission bits of a new file (`0o644`; `0o600`
-    /// if a secret is in it).
+    /// if it contains a secret).
     ///
     /// ```rhai
     /// fs::write("run.sh", "#!/bin/sh\n", #{ mode: 0o755 });
@@ -265,7 +265,7 @@ mod module {
         placed(&call, |context| super::write(context, &path_of(&path)?, text, mode(&options)?))
     }
 
-    /// Adds text to the end of a file, which is made if missing.
+    /// Adds text to the end of a file. A missing file is created.
     ///
     /// ```rhai
     /// fs::append("run.log", "started\n");
@@ -275,7 +275,7 @@ mod module {
         placed(&call, |context| super::append(context, &path_of(&path)?, text))
     }
 
-    /// Whether there is a file or folder of that name.
+    /// Whether a file or folder with this name exists.
     ///
     /// ```rhai
     /// assert(!fs::exists("nothing.txt"));
@@ -285,7 +285,7 @@ mod module {
         placed(&call, |context| paths::exists(context, &path_of(&path)?))
     }
 
-    /// What is known of a file or folder: `kind` (`file folder symlink other`), `size` in bytes,
+    /// Information about a file or folder: `kind` (`file folder symlink other`), `size` in bytes,
     /// `mode` and `modified`, a time.
     ///
     /// ```rhai
@@ -297,7 +297,7 @@ mod module {
         placed(&call, |context| super::info(context, &path_of(&path)?))
     }
 
-    /// The paths in a folder, sorted, each beginning with the folder's.
+    /// The paths in a folder, sorted, each beginning with the folder's path.
     ///
     /// ```rhai
     /// fs::write("backups/one.dump", "");
@@ -310,7 +310,7 @@ mod module {
         })
     }
 
-    /// Removes a file, or a folder with all it holds. Throws `not_found` if there is none.
+    /// Removes a file, or a folder with everything in it. Throws `not_found` if it does not exist.
     ///
     /// ```rhai
     /// fs::write("note.txt", "");
@@ -321,7 +321,7 @@ mod module {
         placed(&call, |context| super::remove(context, &path_of(&path)?))
     }
 
-    /// Makes a folder, with those it is in. One that is there already is fine.
+    /// Creates a folder, with its missing parent folders. It is fine if the folder already exists.
     ///
     /// ```rhai
     /// fs::mkdir("backups/today");
@@ -331,7 +331,7 @@ mod module {
         placed(&call, |context| make_folder(context, path))
     }
 
-    /// Gives a file or folder another name, in place of what has it.
+    /// Renames a file or folder, and replaces an existing one with the new name.
     ///
     /// ```rhai
     /// fs::write("new.conf", "a");
@@ -342,7 +342,7 @@ mod module {
         placed(&call, |context| super::rename(context, &path_of(&from)?, &path_of(&to)?))
     }
 
-    /// Copies a file, in place of one that is there.
+    /// Copies a file, and replaces an existing one.
     ///
     /// ```rhai
     /// fs::write("a.txt", "a");
@@ -356,7 +356,7 @@ mod module {
         })
     }
 
-    /// The SHA-256 of a file's content, as hexadecimal digits.
+    /// The SHA-256 of a file's content, in hexadecimal digits.
     ///
     /// ```rhai
     /// fs::write("note.txt", "hello");
@@ -374,7 +374,7 @@ mod module {
 #[export_module]
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 mod methods {
-    /// The file's path, as the script named it.
+    /// The file's path, as the script wrote it.
     #[rhai_fn(get = "path", pure)]
     pub fn path(file: &mut File) -> String {
         file.path.clone()

@@ -1,9 +1,9 @@
-//! Functions of Rhai's own by which a value grows, with a look at its size before it is made.
+//! Functions of Rhai that make a value larger, with a check of the size before the value is made.
 //!
-//! Rhai looks at a value when it is there, which can be more than the machine holds, and it counts
-//! all of a list at every call that is given it, so that a loop over `list.push(x)` takes quadratic
-//! time. Its limits are off: here a text, a blob and a map are measured by their length, and a list
-//! is counted when its place runs out, which is when it is copied anyway.
+//! Rhai checks a value only after it was made, when it may already be larger than the machine's
+//! memory. It also counts a whole list at every call with this list, so a loop over `list.push(x)`
+//! takes quadratic time. So Rhai's limits are off. This module measures texts, blobs and maps by
+//! their length, and counts a list when its capacity runs out, which is when it is copied anyway.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -18,12 +18,13 @@ use super::printing::text_of;
 use crate::host::memory::{self, Reservation};
 use crate::value::size::{self, ELEMENTS, SizeBudget};
 
-/// Bytes that a text in a list takes beside its letters.
+/// The bytes that a text in a list needs in addition to its characters.
 const TEXT_IN_LIST: usize = 64;
 
 rhai::def_package! {
-    /// The functions of this file. The base marks them as Rhai's own, which a script may define anew for itself: there is no other
-    /// way to say so, and its few functions are there anyway.
+    /// The functions of this file. The base marks them as Rhai's own, which a script may redefine
+    /// for itself. There is no other way to mark them, and the few functions of the base exist
+    /// anyway.
     GrowthPackage(module): BitFieldPackage {
         rhai::combine_with_exported_module!(module, "texts", texts);
         rhai::combine_with_exported_module!(module, "pieces", pieces);
@@ -33,20 +34,20 @@ rhai::def_package! {
     }
 }
 
-/// Makes the functions of this file, and those of `printing` and `sorting`, known.
+/// Registers the functions of this file, and those of `printing` and `sorting`.
 pub fn register(engine: &mut Engine) {
     static PACKAGE: LazyLock<GrowthPackage> = LazyLock::new(GrowthPackage::new);
     engine.register_global_module(PACKAGE.as_shared_module());
     super::printing::name_iterators(engine);
 }
 
-/// Room for a text or blob of so many bytes that is about to be made.
+/// Reserves memory for a new text or blob of this many bytes.
 pub(super) fn text_room(call: &NativeCallContext, bytes: usize) -> Raw<Reservation> {
     size::check_text(bytes)?;
     room(call, bytes)
 }
 
-/// Room for so many bytes of whatever is about to be made.
+/// Reserves this many bytes of memory for a new value.
 fn room(call: &NativeCallContext, bytes: usize) -> Raw<Reservation> {
     if bytes < memory::STEP {
         return Ok(memory::reserve(|| None, bytes).map_err(crate::model::Failure::from)?);
@@ -63,14 +64,14 @@ fn joined(call: &NativeCallContext, first: &str, second: &str) -> Raw<ImmutableS
     Ok(text.into())
 }
 
-/// Adds to a text in its place; the text is copied only where something else holds it too.
+/// Appends to a text in place. The text is copied only if something else shares it.
 fn add(call: &NativeCallContext, text: &mut ImmutableString, more: &str) -> Raw<()> {
     let _room = text_room(call, text.len() + more.len())?;
     *text += more;
     Ok(())
 }
 
-/// Counts a list that has no place left for `more`, all that is in it included.
+/// Counts a list with everything in it, if it has no capacity left for `more`.
 fn may_grow(list: &Array, more: usize) -> Raw<()> {
     if list.len() + more > list.capacity() {
         let mut room = SizeBudget::new();
@@ -80,7 +81,7 @@ fn may_grow(list: &Array, more: usize) -> Raw<()> {
     Ok(())
 }
 
-/// Counts what is put into a list: only a list or a map may be large and deep.
+/// Counts a value that is put into a list. Only a list or map can be large and deep.
 fn may_hold(item: &Dynamic) -> Raw<()> {
     if item.is_array() || item.is_map() {
         size::check(item)?;
@@ -106,8 +107,8 @@ fn append(list: &mut Array, more: Array) -> Raw<()> {
     Ok(())
 }
 
-/// Counts what is put into a map, and all of the map when its keys get twice as many: counting it
-/// at every call would take quadratic time.
+/// Counts values that are put into a map, and the whole map when its number of keys doubles. A
+/// count at every call would take quadratic time.
 fn may_mix(map: &Map, more: &Map) -> Raw<()> {
     let mut room = SizeBudget::new();
     room.map(more)?;
@@ -124,20 +125,20 @@ fn mix_in(map: &mut Map, more: Map) -> Raw<()> {
     Ok(())
 }
 
-/// Bytes of a value for each of which that were counted one more call of `take` goes by uncounted,
+/// For each of this many bytes of a counted value, one more call of `take` is not counted, up to
 /// [`MOST_UNCOUNTED`] at most.
 const COUNTED: usize = 64 << 10;
 
-/// Few enough that what is nested deeper meanwhile is no matter for the stack.
+/// Few enough that the additional nesting in between is safe for the stack.
 const MOST_UNCOUNTED: usize = 64;
 
 thread_local! {
-    /// Calls of `take` that go by uncounted.
+    /// The number of calls of `take` that are not counted.
     static UNCOUNTED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts a value that is moved. Not at every call where it is large: a loop that moves it to and
-/// fro would take quadratic time.
+/// Counts a value that is moved. For a large value not at every call, because a loop that moves it
+/// to and fro would take quadratic time.
 fn may_move(value: &Dynamic) -> Raw<()> {
     if !value.is_array() && !value.is_map() {
         return Ok(());
@@ -153,7 +154,7 @@ fn may_move(value: &Dynamic) -> Raw<()> {
     Ok(())
 }
 
-/// The pieces of a text, `count` at most; the last one is the rest.
+/// The pieces of a text, at most `count`; the last one is the rest.
 pub(super) fn collected<'t>(
     call: &NativeCallContext,
     length: usize,
@@ -165,18 +166,18 @@ pub(super) fn collected<'t>(
     Ok(pieces.map(Into::into).collect())
 }
 
-/// How many pieces `found` places of a separator make, of `most` at most; one that is not positive
-/// is one.
+/// The number of pieces if a separator occurs `found` times, at most `most`; a `most` that is not
+/// positive counts as one.
 fn pieces_of(found: usize, most: i64) -> usize {
     found.saturating_add(1).min(usize::try_from(most).unwrap_or(0).max(1))
 }
 
-/// How many pieces a script wants at most, as the standard library counts.
+/// The most pieces that a script wants, as the standard library counts them.
 fn most(segments: i64) -> usize {
     usize::try_from(segments).unwrap_or(0).max(1)
 }
 
-/// The length that a script asks for, in letters, elements or bytes.
+/// The length that a script requests, in characters, elements or bytes.
 fn length(number: i64) -> usize {
     usize::try_from(number).unwrap_or(0)
 }
@@ -510,8 +511,8 @@ mod collections {
         Ok(())
     }
 
-    /// Moves a value out of its variable: by this alone a value could get ever deeper without being
-    /// copied.
+    /// Moves a value out of its variable. By this alone a value could become deeper and deeper
+    /// without a copy.
     #[rhai_fn(return_raw)]
     pub fn take(value: &mut Dynamic) -> Raw<Dynamic> {
         may_move(value)?;
@@ -519,8 +520,8 @@ mod collections {
     }
 }
 
-/// Rhai's own looks at the size of what it made only when that is made, and that can be more than
-/// the machine holds.
+/// Rhai's own function checks the size of its result only afterwards, when it may already be larger
+/// than the machine's memory.
 pub(super) fn replace(
     call: &NativeCallContext,
     text: &mut ImmutableString,

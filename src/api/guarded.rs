@@ -25,10 +25,10 @@ use crate::model::{Failure, Kind};
 use crate::value::error::{amended, failure_of};
 use crate::value::options::duration_of;
 
-/// What one entry of the list may take, if it is not given another time.
+/// The default time limit of one entry of the list.
 const UNDO_LIMIT: Duration = Duration::from_secs(120);
 
-/// The undo list of a guarded function; `g` in `|g| …`.
+/// The undo list of a guarded function: `g` in `|g| …`.
 #[derive(Clone)]
 pub struct Guard {
     entries: Arc<Mutex<Entries>>,
@@ -42,7 +42,7 @@ struct Entries {
     committed: bool,
 }
 
-/// One thing that is done at the end.
+/// One function that runs at the end.
 struct Entry {
     what: String,
     function: FnPtr,
@@ -125,8 +125,8 @@ fn run(
     }
 }
 
-/// A failure with what became of the undo list. A hint to go on all the same would leave out what
-/// the list is for, and what was done by then need not stand any more.
+/// A failure with the result of the undo list. A hint to continue without the list is removed,
+/// because it would leave out what the list is for, and earlier work may have been undone.
 fn with_outcome(
     mut failure: Failure,
     label: &str,
@@ -154,9 +154,8 @@ fn with_outcome(
     failure
 }
 
-/// Undoes what was done, the last first, then does what is done always; each under a token and a
-/// limit of its own, so that an interrupt does not stop it, and one that hangs does not keep the
-/// others from being done.
+/// Runs the undo entries, last first, then the entries that always run. Each has its own token and
+/// time limit. So an interrupt does not stop it, and one that hangs does not block the others.
 fn clean_up(
     call: &NativeCallContext,
     context: &Arc<Context>,
@@ -199,13 +198,13 @@ fn clean_up(
 }
 
 impl Guard {
-    /// Whether something would be undone now.
+    /// Whether the list would undo something now.
     fn undoes(&self) -> bool {
         let entries = self.entries.lock();
         !entries.committed && !entries.undo.is_empty()
     }
 
-    /// What is undone, the last first, if the function `failed`.
+    /// The entries to undo, last first, if the function `failed`.
     fn to_undo(&self, failed: bool) -> Vec<String> {
         let entries = self.entries.lock();
         if failed && !entries.committed {
@@ -225,8 +224,8 @@ impl Guard {
 pub mod functions {
     use super::*;
 
-    /// Call `function` with an undo list, holding the project's lock. On an error, an interrupt or
-    /// a refusal what stands in the list is undone, the last first.
+    /// Call `function` with an undo list, while holding the project's lock. After an error, an
+    /// interrupt or a policy violation the entries of the list run, last first.
     ///
     /// ```
     /// guarded(stack("shop", #{ services: #{} }), "restore", |g| {
@@ -244,7 +243,7 @@ pub mod functions {
         run(&context, &stack, label, &function)
     }
 
-    /// Undo with `function` if the guarded function fails before `commit`. It may take two minutes.
+    /// Run `function` if the guarded function fails before `commit`. It may take two minutes.
     #[rhai_fn(name = "undo", pure)]
     pub fn undo(guard: &mut Guard, what: &str, function: FnPtr) {
         guard.record.add(what);
@@ -253,8 +252,7 @@ pub mod functions {
         });
     }
 
-    /// The same for what may take longer, or has to be shorter: `g.undo("restore the dump", || …,
-    /// "10m")`.
+    /// The same with another time limit: `g.undo("restore the dump", || …, "10m")`.
     #[rhai_fn(name = "undo", return_raw, pure)]
     pub fn undo_within(
         guard: &mut Guard,
@@ -268,7 +266,7 @@ pub mod functions {
         Ok(())
     }
 
-    /// Do `function` at the end, however it ends. It may take two minutes.
+    /// Run `function` at the end in any case. It may take two minutes.
     #[rhai_fn(name = "always", pure)]
     pub fn always(guard: &mut Guard, what: &str, function: FnPtr) {
         guard.with(|entries| {
@@ -383,7 +381,7 @@ mod tests {
             .collect();
         assert!(details.contains(&("undone by guarded \"restore\"", "start")), "{details:?}");
         assert!(details.contains(&("could not take the dump back", "full")), "{details:?}");
-        // What `up` says of an interrupt is what was done by then.
+        // The hint of `up` about an interrupt describes the state before the undo list ran.
         let interrupt = r#"throw #{ kind: "failed", message: "x", hint: "run it again: it goes on from here", details: [#{ title: "done", text: "create web" }] };"#;
         let failure = trial.fails(&script(&format!(r#"g.undo("down", || 1); {interrupt}"#)));
         let titles: Vec<_> = failure.details.iter().map(|detail| detail.title.as_str()).collect();
@@ -391,7 +389,7 @@ mod tests {
             (titles, failure.hint),
             (vec!["done before the undo", "undone by guarded \"restore\""], None)
         );
-        // Nothing was undone: it is an error like any other.
+        // Nothing was undone, so this is an error like any other.
         for undo in ["", r#"g.undo("take the dump back", || 1); g.commit();"#] {
             let failure = trial.fails(&script(undo));
             assert!(

@@ -1,4 +1,4 @@
-//! What a script holds of a stack, a service and a container: where they are, by name.
+//! Handles for scripts: references to a stack, a service and a container, by name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use super::context::Context;
 use crate::compose::ComposeFile;
 use crate::model::spec::Project;
 
-/// A stack as a script holds it; cheap to clone.
+/// A script's handle of a stack; cheap to clone.
 #[derive(Clone)]
 pub struct Stack {
     pub(super) context: Arc<Context>,
     pub(super) name: String,
-    /// What was described; none for `stack()`, which has what runs.
+    /// The description; `None` for `stack()`, which covers what exists.
     pub(super) project: Option<Arc<Project>>,
-    /// The compose file that it was described in, if it was one.
+    /// The compose file that describes it, if there is one.
     pub(super) file: Option<Arc<ComposeFile>>,
 }
 
@@ -24,8 +24,8 @@ impl fmt::Display for Stack {
     }
 }
 
-/// A service as a script holds it; cheap to clone. It only fetches: nothing is done until a verb is
-/// called.
+/// A script's handle of a service; cheap to clone. It only refers to the service: nothing is done
+/// until a verb is called.
 #[derive(Clone)]
 pub struct Service {
     pub(super) stack: Stack,
@@ -38,7 +38,7 @@ impl fmt::Display for Service {
     }
 }
 
-/// A container as a script holds it, whether it is there or not.
+/// A script's handle of a container, which may not exist.
 #[derive(Clone)]
 pub struct Container {
     pub(super) context: Arc<Context>,

@@ -1,4 +1,4 @@
-//! A run for tests of what reaches outside: the simulated host, an events list, the primitives.
+//! A run for tests of functions with effects: the simulated host, a list of events, the primitives.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,17 +38,17 @@ pub(crate) struct Harness {
 }
 
 impl Harness {
-    /// A project with nothing in it.
+    /// An empty project.
     pub(crate) fn new() -> Self {
         Self::on(|host| host)
     }
 
-    /// A project on a host as `given` makes it.
+    /// A project on a host that `given` sets up.
     pub(crate) fn on(given: impl FnOnce(SimHost) -> SimHost) -> Self {
         Self::with(given, "", |_| {})
     }
 
-    /// The same with an `spc.toml`, and settings of the run as `settle` makes them.
+    /// The same with an `spc.toml`, and with settings of the run that `settle` changes.
     pub(crate) fn with(
         given: impl FnOnce(SimHost) -> SimHost,
         toml: &str,
@@ -61,7 +61,7 @@ impl Harness {
         Self::connected(&SimTaskExecutor::new(1), given, toml, settle, Box::new(no_engine))
     }
 
-    /// A project whose scripts reach `engine`, in the virtual time of `sim`.
+    /// A project whose scripts use `engine`, in the virtual time of `sim`.
     pub(crate) fn on_engine(
         sim: &Arc<SimTaskExecutor>,
         engine: Arc<dyn Engine>,
@@ -105,14 +105,14 @@ impl Harness {
         Self::with(|host| host, "", |run| run.project.environment = variables)
     }
 
-    /// A project whose tables are fitted to this many columns.
+    /// A project with this many columns for tables.
     pub(crate) fn with_width(columns: usize) -> Self {
         let Self { host, context, seen } = Self::new();
         let context = Arc::into_inner(context).unwrap().with_width(Some(columns));
         Self { host, context: Arc::new(context), seen }
     }
 
-    /// The value of a script as it is printed.
+    /// The printed value of a script.
     pub(crate) fn text(&self, script: &str) -> String {
         match self.run(script) {
             Ok(value) => plain(&value),
@@ -120,7 +120,7 @@ impl Harness {
         }
     }
 
-    /// The value of a script as it is printed, or its failure.
+    /// The printed value of a script, or its failure.
     pub(crate) fn try_text(&self, script: &str) -> Result<String, Failure> {
         self.run(script).map(|value| plain(&value))
     }
@@ -143,7 +143,7 @@ impl Harness {
         String::from_utf8(self.host.read(&CheckedPath::trusted(path)).unwrap().into()).unwrap()
     }
 
-    /// A file's permission bits; nothing if it is not there.
+    /// A file's permission bits; `None` if it does not exist.
     pub(crate) fn mode(&self, path: &str) -> Option<u32> {
         self.host.info(&CheckedPath::trusted(path)).ok().map(|info| info.mode & 0o777)
     }

@@ -1,4 +1,4 @@
-//! `http::`: requests from the machine that spc runs on.
+//! `http::`: requests from the machine where spc runs.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use crate::policy::CheckedUrl;
 use crate::value::json::to_json;
 use crate::value::{Options, Record};
 
-/// Makes `http::` known.
+/// Registers `http::`.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("http", shared_module!(module, "http"));
 }
 
-/// How long an answer is waited for unless the script says.
+/// The default time limit for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Redirects followed before a request fails.
+/// The most redirects of a request.
 const MOST_REDIRECTS: usize = 10;
 
-/// What a request holds beside its method and address, secrets revealed.
+/// The content of a request beside method and address, with revealed secrets.
 pub(super) struct Content {
     headers: Vec<(String, String)>,
     body: Option<Bytes>,
@@ -55,7 +55,7 @@ impl Content {
     }
 }
 
-/// A text as it is; any other value as JSON, and said so.
+/// A text as it is; any other value as JSON, with the matching content type.
 fn body_of(
     context: &Context,
     body: &Dynamic,
@@ -71,7 +71,7 @@ fn body_of(
     Ok(secret::exposed_in_value(context, to_json(body)?, PLACE)?.to_string())
 }
 
-/// Sends a request, and follows where it leads: each address is checked for itself.
+/// Sends a request and follows redirects. Each address is checked.
 async fn send(
     context: &Context,
     method: &str,
@@ -126,8 +126,7 @@ async fn send(
     )))
 }
 
-/// The failure of a request that nobody answered. In a test that is so until the test says
-/// otherwise.
+/// The failure if nobody answers a request. In a test nobody answers unless the test says so.
 fn unanswered(context: &Context, url: &CheckedUrl, error: HostError) -> Failure {
     let is_unreachable = error.kind == HostErrorKind::Unreachable;
     let failure = Failure::from(error);
@@ -138,8 +137,7 @@ fn unanswered(context: &Context, url: &CheckedUrl, error: HostError) -> Failure 
     }
 }
 
-/// Whether an engine gave the answer, as one says of itself: it listens where spc could not know of
-/// it.
+/// Whether an engine sent the answer, by its own words: an engine that spc could not know about.
 fn is_engines(response: &HttpResponse) -> bool {
     let value = |wanted: &str| {
         response.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
@@ -149,8 +147,8 @@ fn is_engines(response: &HttpResponse) -> bool {
             .is_some_and(|server| server.starts_with("Docker/") || server.starts_with("Libpod/"))
 }
 
-/// Changes a request as browsers do: what another server must not see is left out, and a form sent
-/// once is not sent again.
+/// Changes a request after a redirect as browsers do: headers that another server must not see are
+/// removed, and a form is not sent again.
 fn redirect(request: &mut HttpRequest, status: u16, same_server: bool) {
     if !same_server {
         request.headers.retain(|(name, _)| {
@@ -204,7 +202,7 @@ fn request(
     let is_hintable = context.secrets.named_in(credentials).is_empty();
     let url = secret::exposed_in(context, url, "a request's address")?;
     let answer = task::wait(context, send(context, method, &url, content));
-    // The address may hold a secret; what goes back to the script doesn't.
+    // The address may contain a secret; the result for the script doesn't.
     let mask = |text: &str| context.secrets.mask(text);
     answer.map_err(|failure| Failure {
         message: mask(&failure.message),
@@ -213,8 +211,8 @@ fn request(
     })
 }
 
-/// The parts of an address, as a script wrote it, before and after the `@` in front of its path:
-/// who asks, and which server.
+/// The parts of a written address before and after the `@` in front of its path: the user, and the
+/// server.
 fn authority(url: &str) -> (&str, &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
@@ -223,13 +221,13 @@ fn authority(url: &str) -> (&str, &str) {
 
 #[export_module]
 mod module {
-    /// Gets an address. The answer has `status`, `ok` (a status of 200 to 299), `body` as text,
-    /// `headers` (names in lower case), `url` (after redirects) and `elapsed_ms`; `.json()` is
-    /// the body as a value.
+    /// Sends a GET request. The result has `status`, `ok` (a status of 200 to 299), `body` as text,
+    /// `headers` (names in lower case), `url` (after redirects) and `elapsed_ms`; `.json()` is the
+    /// parsed body.
     ///
-    /// A status is an answer, whatever it is. Throws `timeout` if none comes in time, `failed` if
-    /// nobody listens, `policy` if the address is on another machine and not listed in
-    /// `spc.toml`, or leads to a Docker Engine. `localhost` and names below it (`web.
+    /// Every status is a result, not an error. Throws `timeout` if no answer comes in time,
+    /// `failed` if nothing listens, and `policy` if the address is on another machine and not
+    /// listed in `spc.toml`, or leads to a Docker Engine. `localhost` and names below it (`web.
     /// localhost`) are this machine, whatever a resolver says.
     ///
     /// ```rhai,no_run
@@ -241,12 +239,12 @@ mod module {
         placed(&call, |context| request(context, "GET", url, &Dynamic::UNIT))
     }
 
-    /// Gets an address with options: `headers` (a map; a secret in them has to be exposed),
+    /// Sends a GET request with options: `headers` (a map; a secret in it has to be exposed),
     /// `timeout` (`"30s"`), `follow` redirects (true), and `assume`.
     ///
-    /// `spc plan` sends no request, and takes the answer to have the status 200 and an empty body,
-    /// or what `assume` says: a status, a body (a text, or a list as JSON), or `#{ status,
-    /// body, headers }`, whose `body` is JSON if it is no text.
+    /// `spc plan` sends no request. It assumes the status 200 and an empty body, or the answer in
+    /// `assume`: a status, a body (a text, or a list as JSON), or `#{ status, body, headers }`,
+    /// whose `body` is JSON unless it is a text.
     ///
     /// ```rhai,no_run
     /// http::get("http://localhost:5555/api/workers", #{ headers: #{ accept: "application/json" }, timeout: "5s" });
@@ -257,7 +255,7 @@ mod module {
         placed(&call, |context| request(context, "GET", url, &options))
     }
 
-    /// Asks for the headers of an address only; otherwise as `http::get`.
+    /// Sends a HEAD request; otherwise as `http::get`.
     ///
     /// ```rhai,no_run
     /// let length = http::head("http://localhost/logo.png").headers["content-length"].int();
@@ -267,7 +265,7 @@ mod module {
         placed(&call, |context| request(context, "HEAD", url, &Dynamic::UNIT))
     }
 
-    /// Asks for the headers of an address only, with the options of `http::get`.
+    /// Sends a HEAD request with the options of `http::get`.
     ///
     /// ```rhai,no_run
     /// http::head("http://localhost/logo.png", #{ timeout: "5s" });
@@ -277,8 +275,8 @@ mod module {
         placed(&call, |context| request(context, "HEAD", url, &options))
     }
 
-    /// Posts to an address. Beside the options of `http::get`: `body`, a text as it is, or any
-    /// other value as JSON.
+    /// Sends a POST request. In addition to the options of `http::get`: `body`, a text as it is, or
+    /// any other value as JSON.
     ///
     /// ```rhai,no_run
     /// http::post("http://localhost:8000/api/measurements/", #{ body: #{ value: 9.81 } });
@@ -288,7 +286,7 @@ mod module {
         placed(&call, |context| request(context, "POST", url, &options))
     }
 
-    /// Puts to an address, with the options of `http::post`.
+    /// Sends a PUT request with the options of `http::post`.
     ///
     /// ```rhai,no_run
     /// http::put("http://localhost:8000/api/measurements/1/", #{ body: #{ value: 9.82 } });
@@ -298,7 +296,7 @@ mod module {
         placed(&call, |context| request(context, "PUT", url, &options))
     }
 
-    /// Sends changes to an address, with the options of `http::post`.
+    /// Sends a PATCH request with the options of `http::post`.
     ///
     /// ```rhai,no_run
     /// http::patch("http://localhost:8000/api/measurements/1/", #{ body: #{ value: 9.83 } });
@@ -308,7 +306,7 @@ mod module {
         placed(&call, |context| request(context, "PATCH", url, &options))
     }
 
-    /// Deletes what is at an address.
+    /// Sends a DELETE request.
     ///
     /// ```rhai,no_run
     /// http::delete("http://localhost:8000/api/measurements/1/");
@@ -318,7 +316,7 @@ mod module {
         placed(&call, |context| request(context, "DELETE", url, &Dynamic::UNIT))
     }
 
-    /// Deletes what is at an address, with the options of `http::post`.
+    /// Sends a DELETE request with the options of `http::post`.
     ///
     /// ```rhai,no_run
     /// http::delete("http://localhost:8000/api/measurements/1/", #{ timeout: "5s" });
@@ -340,7 +338,7 @@ mod tests {
     use crate::host::sim::{HttpAnswer, SimHost};
     use crate::policy::{EngineAddress, EngineAddresses};
 
-    /// A host where `answer` is given to every request.
+    /// A host that answers every request with `answer`.
     fn answering(
         answer: impl Fn(&HttpRequest) -> HttpAnswer + Send + Sync + 'static,
     ) -> impl FnOnce(SimHost) -> SimHost {

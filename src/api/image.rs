@@ -30,7 +30,7 @@ use crate::model::{Failure, Kind};
 use crate::value::Options;
 use crate::value::json::{description_to_json, from_json};
 
-/// An image as a script holds it, whether it is there or not.
+/// A script's handle of an image, which may not exist.
 #[derive(Clone)]
 pub struct Image {
     context: Arc<Context>,
@@ -146,8 +146,8 @@ impl Image {
         if are_of_image(&found) == Some(false)
             && let Some(of_base) = found.labels.remove(label::PROJECT)
         {
-            // Whoever built it on an image of the project's may have labelled it; what is the
-            // base's says nothing of it.
+            // Someone may have built this image on one of the project's. Labels that come from the
+            // base image say nothing about it.
             found.labels.retain(|key, owner| key != compose_label::PROJECT || *owner != of_base);
         }
         project::check_ours(&self.context, &format!("image \"{}\"", self.name), &found.labels)?;
@@ -161,7 +161,7 @@ impl Image {
     }
 }
 
-/// How an image is to be built.
+/// The build in the options of a script.
 pub(super) fn described(context: &Context, given: &Map) -> Result<Build, Failure> {
     let json = description_to_json(given)?;
     tokens::check(&json, DescriptionKind::Build)?;
@@ -169,7 +169,7 @@ pub(super) fn described(context: &Context, given: &Map) -> Result<Build, Failure
     Build::read(&Field::root(&json), &context.project.directory, &lookup)
 }
 
-/// Refuses what Docker would not take for an image's name.
+/// Rejects names that Docker does not accept for an image.
 pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     secret::none_in(name, "the name of an image")?;
     if name.trim().is_empty() {
@@ -182,7 +182,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     }
 }
 
-/// The secrets that a build names, by name.
+/// The secrets that a build lists, by name.
 fn build_secrets(context: &Context, build: &Build) -> Result<BTreeMap<String, Secret>, Failure> {
     let found = build
         .secrets
@@ -191,7 +191,7 @@ fn build_secrets(context: &Context, build: &Build) -> Result<BTreeMap<String, Se
     found.collect()
 }
 
-/// The options of import_tar.
+/// The options of `import_tar`.
 pub(super) fn changes(given: Map) -> Result<Vec<String>, Failure> {
     let mut options = Options::new(given, "options of import_tar");
     let changes = options.list_of_text("changes")?.unwrap_or_default();
@@ -199,7 +199,7 @@ pub(super) fn changes(given: Map) -> Result<Vec<String>, Failure> {
     Ok(changes)
 }
 
-/// The options of registry_digest.
+/// The options of `registry_digest`.
 pub(super) fn patience(given: Map) -> Result<std::time::Duration, Failure> {
     let mut options = Options::new(given, "options of registry_digest");
     let timeout = options.duration("timeout")?.unwrap_or(std::time::Duration::from_secs(30));
@@ -212,32 +212,32 @@ pub(super) fn patience(given: Map) -> Result<std::time::Duration, Failure> {
 pub mod functions {
     use super::*;
 
-    /// The image of that name and tag.
+    /// The image with this name and tag.
     #[rhai_fn(name = "image", return_raw)]
     pub fn image(context: NativeCallContext, name: &str) -> Raw<Image> {
         check_name(name)?;
         Ok(Image { context: Context::of(&context)?, name: name.to_owned() })
     }
 
-    /// Its name as it was asked for.
+    /// The image's name as it was requested.
     #[rhai_fn(get = "name", pure)]
     pub fn name(image: &mut Image) -> String {
         image.name.clone()
     }
 
-    /// Whether it is on the engine.
+    /// Whether the engine has the image.
     #[rhai_fn(return_raw, pure)]
     pub fn exists(image: &mut Image) -> Raw<bool> {
         Ok(image.id()?.is_some())
     }
 
-    /// Its id, `sha256:…`.
+    /// The image's id, `sha256:…`.
     #[rhai_fn(get = "id", return_raw, pure)]
     pub fn id(image: &mut Image) -> Raw<String> {
         Ok(image.id()?.ok_or_else(|| image.missing())?)
     }
 
-    /// The digest it was pulled or pushed by; `()` for one that was only built.
+    /// The digest of its pull or push; `()` for an image that was only built.
     #[rhai_fn(get = "digest", return_raw, pure)]
     pub fn digest(image: &mut Image) -> Raw<Dynamic> {
         Ok(image.inspect()?.json["RepoDigests"][0]
@@ -245,18 +245,18 @@ pub mod functions {
             .map_or(Dynamic::UNIT, |digest| digest.to_owned().into()))
     }
 
-    /// All the engine knows of it.
+    /// Everything that the engine knows about it.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(image: &mut Image) -> Raw<Dynamic> {
         Ok(from_json(&image.inspect()?.json))
     }
 
-    /// Build it; Compose's keys of `build`: `context dockerfile target args labels no_cache pull
-    /// network tags secrets`. Its id.
+    /// Build it. Returns its id. Keys are those of Compose's `build`: `context dockerfile target
+    /// args labels no_cache pull network tags secrets`.
     ///
-    /// `secrets` names secrets as `secret` finds them; a step `RUN --mount=type=secret,id=<name>`
-    /// reads them as files, and the image keeps nothing of them. A build is done again if the
-    /// value of one has changed.
+    /// `secrets` lists names of secrets as for `secret`. A step `RUN --mount=type=secret,id=<name>`
+    /// reads a secret as a file, and the image does not contain it. If the value of a secret
+    /// changed, the image is built again.
     ///
     /// ```rhai,no_run
     /// image("local/app:dev").build(#{ context: "app", secrets: ["npm_token", #{ source: "ca", target: "ca.pem" }] });
@@ -266,13 +266,13 @@ pub mod functions {
         Ok(image.build(&options)?)
     }
 
-    /// Pull it from its registry, also where a stack builds an image of this name. Its id.
+    /// Pull it from its registry, even if a stack builds an image with this name. Returns its id.
     #[rhai_fn(name = "pull", return_raw, pure)]
     pub fn pull(image: &mut Image) -> Raw<String> {
         Ok(image.pull()?)
     }
 
-    /// Make it from the tar archive of a root file system. Its id.
+    /// Make it from the tar archive of a root file system. Returns its id.
     #[rhai_fn(name = "import_tar", return_raw, pure)]
     pub fn import(image: &mut Image, archive: File) -> Raw<String> {
         Ok(image.import(&archive, Map::new())?)
@@ -284,13 +284,13 @@ pub mod functions {
         Ok(image.import(&archive, options)?)
     }
 
-    /// Give it another name.
+    /// Give it an additional name.
     #[rhai_fn(name = "tag", return_raw, pure)]
     pub fn tag(image: &mut Image, tag: &str) -> Raw<()> {
         Ok(image.tag(tag)?)
     }
 
-    /// Ask its registry for the digest, without pulling; `timeout` (30 s).
+    /// Ask its registry for the digest without a pull; `timeout` (30 s).
     #[rhai_fn(name = "registry_digest", return_raw, pure)]
     pub fn registry_digest(image: &mut Image) -> Raw<String> {
         Ok(image.registry_digest(Map::new())?)
@@ -302,7 +302,7 @@ pub mod functions {
         Ok(image.registry_digest(options)?)
     }
 
-    /// Remove it; only one that was built for the project.
+    /// Remove it. Only an image that was built for the project can be removed.
     #[rhai_fn(name = "remove", return_raw, pure)]
     pub fn remove(image: &mut Image) -> Raw<()> {
         Ok(image.remove()?)
@@ -352,7 +352,7 @@ mod tests {
             .image("base:1", labelled(&own))
             .image("theirs:1", labelled(&own))
             .image("composed:1", labelled(&by_compose))
-            // From before spc noted names.
+            // From before spc recorded names.
             .image("old:1", labelled(&own[..2]))
             .build();
         let trial = Harness::on_engine(&sim, Arc::new(engine), |host| host, "");

@@ -7,7 +7,7 @@ use super::{Raw, fs, placed};
 use crate::model::Failure;
 use crate::value::json::{self, to_json};
 
-/// Makes `json::` known.
+/// Registers `json::`.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("json", shared_module!(module, "json"));
 }
@@ -20,9 +20,10 @@ fn written(value: &Value) -> Result<String, Failure> {
 
 #[export_module]
 mod module {
-    /// The value in a JSON file. `null` is `()`.
+    /// The value in a JSON file. `null` becomes `()`.
     ///
-    /// Throws `not_found` if there is no such file, `usage` with line and column if it is not JSON.
+    /// Throws `not_found` if the file does not exist, `usage` with line and column if it is not
+    /// JSON.
     ///
     /// ```rhai
     /// json::write("manifest.json", #{ release: "v2" });
@@ -33,8 +34,8 @@ mod module {
         placed(&call, |context| fs::read_value(context, &path, json::parse))
     }
 
-    /// Writes a value as a JSON file, indented; its folder is made if missing. Fields that are `()`
-    /// are left out.
+    /// Writes a value as a JSON file, with indentation. A missing folder is created. Fields with
+    /// the value `()` are omitted.
     ///
     /// ```rhai
     /// json::write("manifest.json", #{ release: "v2", files: ["a", "b"] });

@@ -1,4 +1,4 @@
-//! `log::`: lines beside the runbook's results.
+//! `log::`: messages that are not results of the runbook.
 
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 
@@ -8,7 +8,7 @@ use crate::model::Failure;
 use crate::model::event::{Event, Level};
 use crate::value::text::plain;
 
-/// Makes `log::` known.
+/// Registers `log::`.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("log", shared_module!(module, "log"));
 }
@@ -21,7 +21,7 @@ fn report(context: &Context, level: Level, message: &Dynamic) -> Result<(), Fail
 
 #[export_module]
 mod module {
-    /// Says something on standard error, beside what the runbook prints. `--quiet` leaves it out.
+    /// Prints a message on standard error, beside the runbook's own output. `--quiet` hides it.
     ///
     /// ```rhai
     /// log::info("moving the traffic");
@@ -31,7 +31,7 @@ mod module {
         placed(&call, |context| report(context, Level::Info, &message))
     }
 
-    /// Says that something may be wrong. `--quiet` leaves it out.
+    /// Prints a warning. `--quiet` hides it.
     ///
     /// ```rhai
     /// log::warn("the backup is a week old");
@@ -41,7 +41,7 @@ mod module {
         placed(&call, |context| report(context, Level::Warning, &message))
     }
 
-    /// Says that something is wrong, and goes on: `fail` ends the runbook.
+    /// Prints an error message and continues; `fail` would end the runbook.
     ///
     /// ```rhai
     /// log::error("one of three backups failed");
@@ -51,8 +51,8 @@ mod module {
         placed(&call, |context| report(context, Level::Error, &message))
     }
 
-    /// Says something that only `--verbose` shows: the level `debug`, whose name is a reserved word
-    /// of scripts.
+    /// Prints a message that only `--verbose` shows. This is the level `debug`, whose name is a
+    /// reserved word of Rhai.
     ///
     /// ```rhai
     /// log::verbose(#{ share: 25, requests: 1200 });

@@ -1,4 +1,4 @@
-//! Logs: lists of lines, or lines as they come.
+//! Logs: lists of lines, or lines as they arrive.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,13 +27,14 @@ use crate::value::size::SizeBudget;
 static FOLLOWED: AtomicUsize = AtomicUsize::new(0);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a script goes through a log as it is written. An interrupt is how that ends: it is no
-/// error then.
+/// Whether a script is following a log. An interrupt is the normal way to end that, and not an
+/// error.
 pub fn is_followed() -> bool {
     FOLLOWED.load(Ordering::Relaxed) > 0
 }
 
-/// The run is interrupted. Whether it follows a log, and so has nothing to finish.
+/// Call this when the run is interrupted. Returns whether it follows a log, so that it has nothing
+/// to finish.
 pub fn interrupt() -> bool {
     INTERRUPTED.store(is_followed(), Ordering::Relaxed);
     is_followed()
@@ -44,7 +45,7 @@ pub fn was_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// A log that a script goes through.
+/// A log that a script is following.
 struct FollowedLog;
 
 impl FollowedLog {
@@ -66,25 +67,24 @@ impl Drop for FollowedLog {
     }
 }
 
-/// Lines as they are written: what `for line in …` goes through. A clone goes on where the other
-/// is.
+/// A stream of lines for `for line in …`. A clone continues at the same position.
 #[derive(Clone)]
 pub struct LogStream {
     context: Arc<Context>,
     lines: Arc<Mutex<Lines>>,
-    /// Only lines that hold this.
+    /// Only lines that contain this text.
     grep: Option<String>,
-    /// Once a script goes through it.
+    /// Set once a script follows it.
     followed: Option<FollowedLog>,
 }
 
 type Lines = BoxStream<'static, Result<Line, Failure>>;
 
-/// A line of a log as a script has it; printed as `backend-1 | text`.
+/// A line of a log, for scripts; printed as `backend-1 | text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     of: LogLine,
-    /// Columns of the longest name so far, so that the texts stand below each other.
+    /// The width of the longest name so far, so that the texts are aligned.
     width: usize,
     /// Whether its time is printed.
     timestamps: bool,
@@ -106,15 +106,15 @@ impl fmt::Display for Line {
     }
 }
 
-/// What a script asks of logs.
+/// A script's request for logs.
 pub(super) struct Request {
     query: LogQuery,
     timestamps: bool,
-    /// The lines that a plan goes on with.
+    /// The lines with which a plan continues.
     assumed: Option<Vec<String>>,
 }
 
-/// The logs of a stack's services: a list, or with `follow` a stream.
+/// The logs of a stack's services: a list, or a stream with `follow`.
 pub(super) fn read(
     stack: &Stack,
     services: Option<Vec<String>>,
@@ -128,7 +128,7 @@ pub(super) fn read(
     of_services(stack, services.map(|names| names.into_iter().collect()), &request)
 }
 
-/// The logs of the containers of some services, or of all.
+/// The logs of the containers of some or all services.
 pub(super) fn of_services(
     stack: &Stack,
     services: Option<BTreeSet<String>>,
@@ -161,7 +161,7 @@ pub(super) fn of_services(
     )
 }
 
-/// The logs of some containers, which `containers` names.
+/// The logs of the given `containers`.
 pub(super) fn of(
     context: &Arc<Context>,
     selection: Selection,
@@ -198,7 +198,7 @@ pub(super) fn of(
             lines.map(Dynamic::from).collect::<Array>().into()
         });
     }
-    // Nobody will write anything while a plan is made.
+    // Nothing is written while a plan is made.
     let read = LogQuery { follow: query.follow && context.watch.is_none(), ..query };
     let project = selection.project().to_owned();
     let found = task::wait(context, async {
@@ -222,7 +222,7 @@ pub(super) fn of(
     Ok(all.into())
 }
 
-/// All lines as a list, which has the size that a list may have.
+/// All lines as a list, with the size limit of a list.
 async fn collected(context: &Context, mut lines: Lines) -> Result<Array, Failure> {
     let too_many = |failure: Failure| {
         failure.hint("ask for fewer lines with tail or since, or go through them with follow: true")
@@ -296,32 +296,32 @@ impl Iterator for LogStream {
 pub mod functions {
     use super::*;
 
-    /// What was written.
+    /// The text of the line.
     #[rhai_fn(get = "text", pure)]
     pub fn text(line: &mut Line) -> String {
         line.of.text.clone()
     }
 
-    /// The service that wrote it.
+    /// The service that wrote the line.
     #[rhai_fn(get = "service", pure)]
     pub fn service(line: &mut Line) -> String {
         line.of.service.clone()
     }
 
-    /// The container that wrote it, without the project: `backend-1`.
+    /// The container that wrote the line, without the project: `backend-1`.
     #[rhai_fn(get = "from", pure)]
     pub fn from(line: &mut Line) -> String {
         line.of.from.clone()
     }
 
-    /// When it was written, by the engine's clock: RFC 3339 with nanoseconds, as `since` and
-    /// `"until"` take it.
+    /// The time of the line by the engine's clock: RFC 3339 with nanoseconds, as `since` and
+    /// `"until"` accept it.
     #[rhai_fn(get = "time", pure)]
     pub fn time(line: &mut Line) -> String {
         Line::time(line)
     }
 
-    /// Whether it was written to standard error.
+    /// Whether the line was written to standard error.
     #[rhai_fn(get = "stderr", pure)]
     pub fn stderr(line: &mut Line) -> bool {
         line.of.stderr
@@ -343,13 +343,13 @@ pub mod functions {
         line.to_string()
     }
 
-    /// Only the lines that hold `text`.
+    /// Only the lines that contain `text`.
     #[rhai_fn(name = "grep", pure)]
     pub fn grep_stream(stream: &mut LogStream, text: &str) -> LogStream {
         LogStream { grep: Some(text.to_owned()), ..stream.clone() }
     }
 
-    /// Only the lines that hold `text`.
+    /// Only the lines that contain `text`.
     #[rhai_fn(name = "grep", pure)]
     pub fn grep_list(lines: &mut Array, text: &str) -> Array {
         let holds = |item: &&Dynamic| match item.read_lock::<Line>() {

@@ -1,4 +1,4 @@
-//! `merge`, `with_defaults`: maps put together.
+//! `merge`, `with_defaults`: combine maps.
 
 use rhai::plugin::{Dynamic, Engine, export_module};
 use rhai::{Array, Map};
@@ -10,18 +10,18 @@ use crate::model::suggest::did_you_mean;
 use crate::value::text::plain;
 use crate::value::{Record, size, type_names};
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// Lists that stand for one value: replaced, not added to.
+/// Lists that are one value: replaced, not extended.
 const REPLACED: [&str; 3] = ["command", "entrypoint", "test"];
 
-/// What Compose takes as a map or as a list of `KEY=value`.
+/// Keys for which Compose accepts a map or a list of `KEY=value`.
 const PAIRS: [&str; 5] = ["environment", "labels", "annotations", "args", "sysctls"];
 
-/// Compose's merge of one value under `key` over another.
+/// Merges one value under `key` over another, as Compose does.
 fn merged(key: &str, base: &Dynamic, over: &Dynamic) -> Dynamic {
     if over.is_unit() {
         return base.flatten_clone();
@@ -50,7 +50,7 @@ fn merged_maps(base: &Map, over: &Map) -> Map {
     result
 }
 
-/// The value as a map, also where Compose takes a list in its place.
+/// The value as a map, also if it has Compose's list form.
 fn fields(key: &str, value: &Dynamic) -> Option<Map> {
     if let Some(map) = value.read_lock::<Map>() {
         return Some(map.clone());
@@ -77,8 +77,7 @@ fn fields(key: &str, value: &Dynamic) -> Option<Map> {
     list.iter().filter(|item| !item.is_unit()).map(named).collect()
 }
 
-/// Whether `new` takes the place of `old` in a list: the same value, or the same path in the
-/// container.
+/// Whether `new` replaces `old` in a list: the same value, or the same path in the container.
 fn replaces(key: &str, old: &Dynamic, new: &Dynamic) -> bool {
     match key {
         "volumes" | "devices" => target(old) == target(new),
@@ -86,7 +85,7 @@ fn replaces(key: &str, old: &Dynamic, new: &Dynamic) -> bool {
     }
 }
 
-/// The path in the container of a mount: `./a:/app:ro`, `#{ target: "/app" }`.
+/// The path of a mount in the container: `./a:/app:ro`, `#{ target: "/app" }`.
 fn target(mount: &Dynamic) -> String {
     if let Some(map) = mount.read_lock::<Map>() {
         return map.get("target").map(plain).unwrap_or_default();
@@ -115,11 +114,11 @@ fn map_of(who: &str, which: &str, value: &Dynamic) -> Result<Map, Failure> {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// `base` with `over` laid on it, by Compose's rules: maps are merged key by key, lists are
-    /// added to without doubles, everything else is replaced; `()` leaves what is there.
-    /// `command`, `entrypoint` and `test` are replaced whole; `environment`, `labels` and the
-    /// like are merged by name also where they are lists of `KEY=value`; mounts replace the
-    /// mount of the same path.
+    /// Merges `over` into `base` by Compose's rules. Maps are merged key by key, lists are extended
+    /// without duplicates, and everything else is replaced; `()` changes nothing. `command`,
+    /// `entrypoint` and `test` are replaced as a whole. `environment`, `labels` and similar keys
+    /// are merged by name, also as lists of `KEY=value`. A mount replaces the mount with the same
+    /// path.
     ///
     /// ```rhai
     /// let base = #{ image: "a", environment: ["X=1", "Y=2"], ports: [80] };
@@ -131,8 +130,9 @@ mod functions {
         Ok(merged_maps(&map_of("merge", "base", &base)?, &map_of("merge", "second map", &over)?))
     }
 
-    /// The values of `given`, and of `defaults` where `given` has none or `()`. Throws `usage` for
-    /// a key that `defaults` has not, and so does the answer for a field that it has not.
+    /// The values of `given`, or those of `defaults` if `given` has none or `()`. Throws `usage`
+    /// for a key that `defaults` does not have. The result throws it too, if the script reads such
+    /// a field.
     ///
     /// ```rhai
     /// let o = with_defaults(#{ drain: "1m" }, #{ drain: "30s", steps: [5, 25] });

@@ -1,27 +1,28 @@
-//! What a script sees: one file per primitive, one table that registers them.
+//! The functions for scripts: one file per primitive, one table that registers them.
 //!
-//! What every native function works with:
-//! - [`context`], [`script_state`], [`watch`]: the run, what the script accumulates, who follows it
-//! - [`task`], [`thread_task`]: the task that a function runs in, and its cancel token
-//! - [`native`], [`handles`], [`project`]: results and their errors, handles, what verbs share
-//! - [`paths`], [`describe`], [`secret_rules`]: paths, descriptions and secrets, checked
-//! - [`assume_option`]: the answer that a plan goes on with
+//! Shared by all native functions:
+//! - [`context`], [`script_state`], [`watch`]: the run, the state of the script, its observer
+//! - [`task`], [`thread_task`]: the task of a function, and its cancel token
+//! - [`native`], [`handles`], [`project`]: results and errors, handles, code that verbs share
+//! - [`paths`], [`describe`], [`secret_rules`]: checks of paths, descriptions and secrets
+//! - [`assume_option`]: the answer with which a plan continues
 //! - [`options`]: which functions take options, and their readers
 //!
 //! Stacks and the engine's objects:
 //! - [`stack`], [`service`], [`container`], [`image`], [`network`], [`volume`]
 //! - [`compose`], [`profiles`]: compose files, and the variables that name profiles and files
-//! - [`exec`], [`run`], [`healthcheck`], [`files`], [`logs`], [`rows`]: in and about containers
+//! - [`exec`], [`run`], [`healthcheck`], [`files`], [`logs`], [`rows`]: work in containers, and
+//!   information about them
 //!
-//! The run and its surroundings:
+//! The run and the machine:
 //! - [`args`], [`arg_parser`], [`declared_option`], [`option_choices`], [`saved_options`]: a
 //!   runbook's options
 //! - [`env`], [`unused_variables`]: variables
-//! - [`secret`], [`declared_secrets`]: secrets as tokens, and those that descriptions declare
-//! - [`control`], [`retry`], [`parallel`], [`guarded`], [`unfinished_guards`]: errors, waiting, side
-//!   by side, undo
-//! - [`fs`], [`http`], [`sh`], [`certificate`]: the machine that spc runs on
-//! - [`confirm`], [`log`], [`table`]: what a person is asked and shown
+//! - [`secret`], [`declared_secrets`]: secrets as tokens, and secrets that descriptions declare
+//! - [`control`], [`retry`], [`parallel`], [`guarded`], [`unfinished_guards`]: errors, waits,
+//!   parallel tasks, undo
+//! - [`fs`], [`http`], [`sh`], [`certificate`]: the machine where spc runs
+//! - [`confirm`], [`log`], [`table`]: questions and messages for a person
 //!
 //! Values: [`answer`], [`bytes`], [`duration`], [`time`], [`json`], [`yaml`], [`text`], [`merge`],
 //! [`record`], [`sorting`], [`printing`], [`growth`].
@@ -32,8 +33,8 @@
     reason = "what rhai's `export_module` needs and expands to; no other code here unwraps"
 )]
 
-/// The module that `rhai::export_module` makes of a Rust module, with its name in scripts if it has
-/// one. Made once in a process: its functions find the run's context in the call.
+/// The module that `rhai::export_module` makes from a Rust module, with its name for scripts if it
+/// has one. It is made once per process: its functions find the context of the run in the call.
 macro_rules! shared_module {
     ($module:ident) => {{
         static MODULE: std::sync::LazyLock<rhai::Shared<rhai::Module>> =
@@ -44,7 +45,7 @@ macro_rules! shared_module {
         static MODULE: std::sync::LazyLock<rhai::Shared<rhai::Module>> =
             std::sync::LazyLock::new(|| {
                 let mut module = rhai::exported_module!($module);
-                // Without it Rhai copies the module to name it.
+                // Without an id Rhai copies the module to name it.
                 module.set_id($name);
                 module.into()
             });
@@ -131,7 +132,8 @@ use native::placed;
 
 /// The primitives: each file registers its own functions and types.
 const PRIMITIVES: &[fn(&mut Engine)] = &[
-    // What others define for types of their own has to come after what is for all.
+    // Functions for all types come first. Functions that others define for types of their own come
+    // later.
     growth::register,
     args::register,
     compose::register,
@@ -169,7 +171,7 @@ const PRIMITIVES: &[fn(&mut Engine)] = &[
     yaml::register,
 ];
 
-/// Makes every primitive known to `engine`, for the run of `context`.
+/// Registers every primitive with `engine`, for the run of `context`.
 pub fn register(engine: &mut Engine, context: &Arc<Context>) {
     engine.set_default_tag(Dynamic::from(context.clone()));
     for primitive in PRIMITIVES {
@@ -181,7 +183,7 @@ pub fn register(engine: &mut Engine, context: &Arc<Context>) {
 mod tests {
     use super::harness::Harness;
 
-    /// Name, namespace and comments of every function of spc's own that scripts call by name.
+    /// Name, namespace and comments of every function of spc that scripts call by name.
     fn documented() -> Vec<(String, String)> {
         let mut engine = rhai::Engine::new();
         super::register(&mut engine, &Harness::new().context);

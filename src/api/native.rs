@@ -1,4 +1,4 @@
-//! What native functions of scripts answer, and where their errors stand.
+//! Results of native functions, and the positions of their errors.
 
 use rhai::{EvalAltResult, NativeCallContext};
 
@@ -6,11 +6,11 @@ use super::context::Context;
 use crate::model::Failure;
 use crate::value::error::throw;
 
-/// What a native function of scripts answers.
+/// The result of a native function.
 pub type Raw<T> = Result<T, Box<EvalAltResult>>;
 
-/// Does the work of a module's function (`fs::read`), with the position of its call in an error:
-/// Rhai fills that in only where no `module::` stands before the name.
+/// Runs a function of a module (`fs::read`), and adds the position of its call to an error. Rhai
+/// adds it only if the name has no `module::`.
 pub(super) fn placed<T>(
     call: &NativeCallContext,
     work: impl FnOnce(&Context) -> Result<T, Failure>,

@@ -19,8 +19,8 @@ use crate::model::{Failure, Kind, names};
 use crate::value::Options;
 use crate::value::json::{description_to_json, from_json};
 
-/// A network as a script holds it, whether it is there or not. Its name is the engine's, or the key
-/// of a network of the project.
+/// A script's handle of a network, which may not exist. Its name is the engine's, or the key of a
+/// network of the project.
 #[derive(Clone)]
 pub struct Network {
     context: Arc<Context>,
@@ -126,7 +126,7 @@ impl Network {
     }
 }
 
-/// The options of connect.
+/// The options of `connect`.
 pub(super) fn aliases(given: Map) -> Result<Option<Vec<String>>, Failure> {
     let mut options = Options::new(given, "options of connect");
     let aliases = options.list_of_text("aliases")?;
@@ -139,14 +139,14 @@ pub(super) fn aliases(given: Map) -> Result<Option<Vec<String>>, Failure> {
 pub mod functions {
     use super::*;
 
-    /// The network of that name.
+    /// The network with this name.
     #[rhai_fn(name = "network", return_raw)]
     pub fn network(context: NativeCallContext, name: &str) -> Raw<Network> {
         secret::none_in(name, "the name of a network")?;
         Ok(Network { context: Context::of(&context)?, name: name.to_owned() })
     }
 
-    /// Its name as it was asked for.
+    /// The network's name as it was requested.
     #[rhai_fn(get = "name", pure)]
     pub fn name(network: &mut Network) -> String {
         network.name.clone()
@@ -158,13 +158,14 @@ pub mod functions {
         Err(Failure::usage(format!("A network has no \"tag\" (asked of {})", network.name)).into())
     }
 
-    /// Whether it is there.
+    /// Whether the network exists.
     #[rhai_fn(return_raw, pure)]
     pub fn exists(network: &mut Network) -> Raw<bool> {
         Ok(task::wait(&network.context.clone(), async { Ok(network.find().await?.is_some()) })?)
     }
 
-    /// All the engine knows of it. Only of a network of the project, or one that a stack uses.
+    /// Everything that the engine knows about it. Only for a network of the project, or one that a
+    /// stack uses.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(network: &mut Network) -> Raw<Dynamic> {
         let found = task::wait(&network.context.clone(), async {
@@ -177,37 +178,37 @@ pub mod functions {
         Ok(from_json(&found.json))
     }
 
-    /// Make it for the project; one that is there is left as it is.
+    /// Create it for the project. An existing one is not changed.
     #[rhai_fn(name = "create", return_raw, pure)]
     pub fn create(network: &mut Network) -> Raw<()> {
         Ok(network.create(&Map::new())?)
     }
 
-    /// Make it with Compose's keys: `name driver driver_opts ipam internal attachable labels`.
+    /// Create it with Compose's keys: `name driver driver_opts ipam internal attachable labels`.
     #[rhai_fn(name = "create", return_raw, pure)]
     pub fn create_with(network: &mut Network, spec: Map) -> Raw<()> {
         Ok(network.create(&spec)?)
     }
 
-    /// Remove it; only one that the project made.
+    /// Remove it. Only a network that the project created can be removed.
     #[rhai_fn(name = "remove", return_raw, pure)]
     pub fn remove(network: &mut Network) -> Raw<()> {
         Ok(network.remove()?)
     }
 
-    /// Connect a container of the project to it.
+    /// Connect a container of the project to the network.
     #[rhai_fn(name = "connect", return_raw, pure)]
     pub fn connect(network: &mut Network, container: &str) -> Raw<()> {
         Ok(network.connect(container, Map::new())?)
     }
 
-    /// Connect a container of the project to it, with `aliases`.
+    /// Connect a container of the project to the network, with `aliases`.
     #[rhai_fn(name = "connect", return_raw, pure)]
     pub fn connect_with(network: &mut Network, container: &str, options: Map) -> Raw<()> {
         Ok(network.connect(container, options)?)
     }
 
-    /// Disconnect a container of the project from it.
+    /// Disconnect a container of the project from the network.
     #[rhai_fn(name = "disconnect", return_raw, pure)]
     pub fn disconnect(network: &mut Network, container: &str) -> Raw<()> {
         Ok(network.disconnect(container)?)

@@ -1,4 +1,4 @@
-//! What a certificate is for: host names and addresses.
+//! The names of a certificate: host names and addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,7 +8,7 @@ use url::Host;
 
 use crate::model::Failure;
 
-/// The longest host name, and the longest part of one between two points.
+/// The longest host name, and the longest part between two dots.
 const LONGEST_NAME: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
@@ -33,7 +33,8 @@ impl Name {
         if name.contains('*') {
             return Err(wrong().hint("a \"*\" stands for the whole first part: \"*.example.org\""));
         }
-        // A URL's host is decoded and may hold more; it also takes "127.1" for an address.
+        // A URL's host is decoded and may contain more characters. It also accepts "127.1" as an
+        // address.
         let is_plain = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.".contains(c);
         let parsed = if name.chars().all(is_plain) { Host::parse(name).ok() } else { None };
         let Some(Host::Domain(ascii)) = parsed else { return Err(wrong()) };
@@ -56,7 +57,7 @@ impl Name {
     }
 }
 
-/// The address of 4 or 16 bytes.
+/// The address in 4 or 16 bytes.
 pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = || <[u8; 4]>::try_from(bytes).ok().map(|bytes| IpAddr::V4(Ipv4Addr::from(bytes)));
     v4().or_else(|| <[u8; 16]>::try_from(bytes).ok().map(|bytes| IpAddr::V6(Ipv6Addr::from(bytes))))
