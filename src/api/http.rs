@@ -227,8 +227,8 @@ mod module {
     ///
     /// Every status is a result, not an error. Throws `timeout` if no answer comes in time,
     /// `failed` if nothing listens, and `policy` if the address is on another machine and not
-    /// listed in `spc.toml`, or leads to a Docker Engine. `localhost` and names below it (`web.
-    /// localhost`) are this machine, whatever a resolver says.
+    /// listed in `spc.toml`, or leads to a Docker Engine. `localhost` and names below it
+    /// (`web.localhost`) are this machine, whatever a resolver says.
     ///
     /// ```rhai,no_run
     /// let answer = http::get("http://localhost:8000/api/health/");

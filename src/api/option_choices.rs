@@ -1,4 +1,4 @@
-//! The options of a run that `up` keeps for the runs after it.
+//! The options of a run that `up` keeps for later runs.
 
 use std::collections::BTreeSet;
 
@@ -9,41 +9,40 @@ use crate::apply::saved_options::{self, SavedOption, SavedOptions};
 use crate::model::Failure;
 use crate::model::event::Level;
 
-/// What was chosen in a run, and for which projects it is to be kept.
+/// The option values of a run, and the projects for which they are kept.
 #[derive(Default)]
 pub struct OptionChoices(Mutex<Choices>);
 
 #[derive(Default)]
 struct Choices {
-    /// What `up` keeps of this run's options.
+    /// The options of this run that `up` keeps.
     chosen: SavedOptions,
-    /// Those of these options that the command line or the environment gave.
+    /// Those that the command line or the environment set.
     by_hand: BTreeSet<String>,
-    /// For each `guarded` that runs, the innermost last: its project, and whether that was brought
-    /// up in it. Then the choices are kept if it ends well.
+    /// For each running `guarded`, the innermost last: its project, and whether the project was
+    /// brought up inside. In that case the values are kept if the function succeeds.
     undecided: Vec<(String, bool)>,
-    /// Projects of which only some services were brought up: what was chosen for them is kept if
-    /// the run ends well.
+    /// Projects of which only some services were brought up: their values are kept if the run
+    /// succeeds.
     partly_up: BTreeSet<String>,
     /// See [`OptionChoices::note_saved`].
     noted: Option<SavedOptions>,
-    /// The names that descriptions of this run have without `--project`.
+    /// The names of this run's descriptions without `--project`.
     own_names: BTreeSet<String>,
 }
 
-/// What the project was last brought up with.
+/// The values of the last `up`.
 pub(super) fn saved(run: &RunContext) -> Result<SavedOptions, Failure> {
     saved_options::read(&*run.host, &run.policy, run.project.name.as_deref())
 }
 
 impl OptionChoices {
-    /// What the project was last brought up with when this run read its options, or when it kept
-    /// its own.
+    /// The values of the last `up`, at the time when this run read its options or kept its own.
     pub(super) fn note_saved(&self, saved: &SavedOptions) {
         self.0.lock().noted = Some(saved.clone());
     }
 
-    /// Nothing where the run has no options.
+    /// `None` if the run has no options.
     pub(super) fn noted(&self) -> Option<SavedOptions> {
         self.0.lock().noted.clone()
     }
@@ -53,17 +52,17 @@ impl OptionChoices {
         self.0.lock().chosen.insert(option.to_owned(), choice);
     }
 
-    /// A description is called so where `--project` says nothing.
+    /// The name of a description without `--project`.
     pub(super) fn add_own_name(&self, name: &str) {
         self.0.lock().own_names.insert(name.to_owned());
     }
 
-    /// The option was given on the command line or by the environment.
+    /// The command line or the environment set the option.
     pub(super) fn choose_by_hand(&self, option: &str) {
         self.0.lock().by_hand.insert(option.to_owned());
     }
 
-    /// The options whose value nobody gave in this run.
+    /// The options whose value nobody set in this run.
     pub(super) fn unchosen(&self) -> SavedOptions {
         let choices = self.0.lock();
         choices
@@ -74,8 +73,8 @@ impl OptionChoices {
             .collect()
     }
 
-    /// Keeps what was chosen in this run for `project`, now or when the `guarded` around it ends
-    /// well. That it can't be kept is said and is no failure.
+    /// Keeps the values of this run for `project`, now or when the surrounding `guarded` succeeds.
+    /// If that fails, it only warns.
     pub(super) fn keep(&self, run: &RunContext, project: &str) {
         let (chosen, is_own) = {
             let mut choices = self.0.lock();
@@ -86,7 +85,7 @@ impl OptionChoices {
             }
             (choices.chosen.clone(), choices.own_names.contains(project))
         };
-        // A description of that name means the same project without `--project`.
+        // Without `--project`, a description with this name means the same project.
         let given = run.project.name.as_deref().filter(|_| !is_own);
         if let Err(error) = saved_options::keep(&*run.host, &run.policy, given, project, &chosen) {
             run.log(
@@ -99,7 +98,7 @@ impl OptionChoices {
         }
     }
 
-    /// The same after some of the project's services were brought up: the others may fail later in
+    /// The same after some of the project's services were brought up. The others may fail later in
     /// this run, so its end decides.
     pub(super) fn keep_at_the_end(&self, project: &str) {
         self.0.lock().partly_up.insert(project.to_owned());
@@ -113,13 +112,14 @@ impl OptionChoices {
         }
     }
 
-    /// Until [`Self::decide`] nothing is kept for `project`: what is brought up may be undone.
+    /// Stores nothing for `project` until [`Self::decide`], because what is brought up may be
+    /// undone.
     pub(super) fn defer(&self, project: &str) {
         self.0.lock().undecided.push((project.to_owned(), false));
     }
 
-    /// What was brought up since stays, or was undone: then what the project was brought up with
-    /// before counts on.
+    /// Everything since [`Self::defer`] stays, or was undone. In the second case the values of the
+    /// last `up` remain valid.
     pub(super) fn decide(&self, run: &RunContext, project: &str, stays: bool) {
         let is_up = {
             let undecided = &mut self.0.lock().undecided;

@@ -1,5 +1,5 @@
-//! Which functions take options, and their readers: what a call would refuse is known without the
-//! call.
+//! Lists the functions with options, and the readers of these options. So wrong options are found
+//! without a call.
 
 use rhai::Map;
 
@@ -11,14 +11,14 @@ use super::{
 };
 use crate::model::Failure;
 
-/// A form of a function that takes a map of options.
+/// An overload of a function that takes a map of options.
 pub struct OptionsOverload {
-    /// `http` of `http::get`; empty for those without.
+    /// `http` for `http::get`; empty for functions without a module.
     pub module: &'static str,
     pub name: &'static str,
-    /// How many values it takes, what it is called on included.
+    /// The number of its arguments, including the value on which it is called.
     pub arguments: usize,
-    /// Which of them are the options, from 0.
+    /// The index of the options among the arguments, from 0.
     pub at: usize,
     /// Reads options as the function does.
     pub read: fn(&Context, Map) -> Result<(), Failure>,
@@ -41,7 +41,7 @@ const fn of(
     OptionsOverload { module, name, arguments, at: arguments - 1, read }
 }
 
-/// All of them.
+/// All overloads with options.
 pub const ALL: &[OptionsOverload] = &[
     last("args", 1, |_, given| args::free_names(&given)),
     last("build", 2, |context, given| image::described(context, &given).map(drop)),

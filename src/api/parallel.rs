@@ -1,4 +1,4 @@
-//! `parallel`: functions side by side.
+//! `parallel`: runs functions in parallel.
 
 use parking_lot::Mutex;
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
@@ -15,13 +15,13 @@ use crate::value::type_names;
 /// Each function has a thread with a large stack.
 const MOST_TASKS: usize = 256;
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// Runs all functions, each a task of its own; the answers in their order, or the error that came
-/// first, the other tasks cancelled.
+/// Runs all functions, each in a task of its own. Returns the results in the same order, or the
+/// first error, after which the other tasks are cancelled.
 fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<Dynamic>> {
     let context = Context::of(call_context)?;
     if functions.len() > MOST_TASKS {
@@ -38,7 +38,7 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
             (group.child_token(), &context, &group, &first_error);
         Box::new(move || {
             let _entered = task::enter(token);
-            // A refusal ends the task even where the script caught it just before its end.
+            // A policy violation ends the task even if the script caught it at the last moment.
             let called = call(call_context, &function);
             context.report_swallowed();
             let result = match (called, refused()) {
@@ -62,13 +62,13 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
     answers.collect()
 }
 
-/// The error of a task, thrown on in its parent: a refusal holds there too.
+/// Rethrows the error of a task in its parent. A policy violation counts there too.
 fn rethrown(error: Box<EvalAltResult>) -> Box<EvalAltResult> {
     refuse(&failure_of(&error));
     error
 }
 
-/// The function, cut off from every variable it shares with others.
+/// The function without any variable that it shares with others.
 fn isolated(value: &Dynamic, place: &str) -> Result<FnPtr, Failure> {
     let function = cut_off(value).try_cast::<FnPtr>();
     function.ok_or_else(|| {
@@ -77,7 +77,7 @@ fn isolated(value: &Dynamic, place: &str) -> Result<FnPtr, Failure> {
     })
 }
 
-/// A copy in which no variable is shared: functions hold shared variables, and lists and maps hold
+/// A copy without shared variables: functions contain shared variables, and lists and maps contain
 /// functions.
 fn cut_off(value: &Dynamic) -> Dynamic {
     let mut value = value.flatten_clone();
@@ -98,10 +98,10 @@ fn cut_off(value: &Dynamic) -> Dynamic {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// Calls all functions at the same time and gives their answers in the order of the list.
+    /// Calls all functions at the same time and returns their results in the order of the list.
     ///
-    /// The first error cancels the others and is thrown. Each function works on copies of the
-    /// variables it uses: it returns what it found.
+    /// The first error cancels the others and is thrown. Each function works on copies of its
+    /// variables, so it has to return its result.
     ///
     /// ```rhai
     /// assert_eq(parallel([|| 1 + 1, || 2 + 2]), [2, 4]);
@@ -115,7 +115,7 @@ mod functions {
         run_all(&context, named.collect::<Result<_, _>>()?)
     }
 
-    /// Calls all functions at the same time and gives their answers in a map of the same keys.
+    /// Calls all functions at the same time and returns their results in a map with the same keys.
     ///
     /// ```rhai
     /// assert_eq(parallel(#{ a: || 1, b: || 2 }), #{ a: 1, b: 2 });

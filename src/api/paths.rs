@@ -1,4 +1,4 @@
-//! Paths that scripts name, checked by the policy against what is on the host.
+//! Checks paths of scripts against the policy and the files of the host.
 
 use std::path::Path;
 
@@ -16,14 +16,14 @@ pub fn to_read(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
         .read_path(Path::new(not_empty(given)?), &|path| resolve(context.host.as_ref(), path))?)
 }
 
-/// A path to write, make or remove; relative to the project directory.
+/// A path to write, create or remove; relative to the project directory.
 pub fn to_write(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
     Ok(context
         .policy
         .write_path(Path::new(not_empty(given)?), &|path| resolve(context.host.as_ref(), path))?)
 }
 
-/// The same, with the folder it is in made if missing.
+/// The same; a missing folder is created.
 pub fn to_create(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
     let path = to_write(context, given)?;
     if let Some(folder) = path.parent() {
@@ -32,7 +32,7 @@ pub fn to_create(context: &Context, given: &str) -> Result<CheckedPath, Failure>
     Ok(path)
 }
 
-/// Whether something is at a path that may be read.
+/// Whether something exists at a path that may be read.
 pub fn exists(context: &Context, given: &str) -> Result<bool, Failure> {
     match context.host.info(&to_read(context, given)?) {
         Ok(_) => Ok(true),

@@ -1,5 +1,5 @@
-//! Values as text: `print`, `to_string`, `debug` and text that is put together, none larger than a
-//! text may be and none with a name of Rhai's or Rust's in it.
+//! Values as text: `print`, `to_string`, `debug` and string concatenation. No text is larger than
+//! the limit, and none contains a name of Rhai or Rust.
 
 use std::fmt::Write;
 
@@ -10,10 +10,11 @@ use super::Raw;
 use crate::value::rhai_messages::{is_closure, unmarked};
 use crate::value::text::{BoundedText, literal};
 
-/// Lists and maps inside each other that are written out; what is deeper is `…`.
+/// The deepest nesting of lists and maps that is written; deeper values become `…`.
 const DEPTH: usize = 64;
 
-/// What `range(0, 10, 2)`, `"text".chars()` and `5.bits()` give has no name of its own in Rhai.
+/// The results of `range(0, 10, 2)`, `"text".chars()` and `5.bits()` have no name of their own in
+/// Rhai.
 pub(super) fn name_iterators(engine: &mut Engine) {
     for (path, word) in [
         ("StepRange<i64>", "range"),
@@ -25,7 +26,7 @@ pub(super) fn name_iterators(engine: &mut Engine) {
     }
 }
 
-/// The value as `print` shows it. Throws `usage` if that is larger than a text may be.
+/// The value in the form of `print`. Throws `usage` if the text would be too large.
 pub fn text_of(call: &NativeCallContext, value: &Dynamic) -> Raw<ImmutableString> {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return Ok(text.clone());
@@ -33,7 +34,7 @@ pub fn text_of(call: &NativeCallContext, value: &Dynamic) -> Raw<ImmutableString
     written(call, FUNC_TO_STRING, value)
 }
 
-/// The values as `print` shows them, with `separator` between them.
+/// The values in the form of `print`, with `separator` between them.
 pub fn joined(call: &NativeCallContext, values: &[Dynamic], separator: &str) -> Raw<String> {
     let mut text = BoundedText::default();
     for (index, value) in values.iter().enumerate() {
@@ -60,7 +61,7 @@ fn write_value(
     depth: usize,
 ) {
     if out.is_full() {
-        // Whatever follows is left out.
+        // Everything after this is omitted.
     } else if depth > DEPTH {
         out.push('…');
     } else if let Some(text) = value.read_lock::<ImmutableString>() {
@@ -108,7 +109,7 @@ fn write_map(call: &NativeCallContext, out: &mut BoundedText, map: &Map, depth: 
     out.push('}');
 }
 
-/// `Fn(name)`; a closure has no name that a script knows.
+/// `Fn(name)`; a closure has no name that a script could know.
 fn function_text(function: &FnPtr) -> String {
     if is_closure(function.fn_name()) {
         "(function)".to_owned()
@@ -134,8 +135,8 @@ pub(super) mod functions {
         Ok(text.whole()?.into())
     }
 
-    // An error here would make Rhai write the value in its own way, however large it is: the text
-    // is cut off.
+    // After an error, Rhai would write the value in its own way, however large it is. So the text
+    // is cut off instead.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn list_as_text(call: NativeCallContext, list: &mut Array) -> String {
         let mut text = BoundedText::default();

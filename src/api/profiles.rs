@@ -1,12 +1,12 @@
-//! The profiles and compose files that variables of Docker Compose name.
+//! The profiles and compose files in variables of Docker Compose.
 
 use super::context::Context;
 use crate::model::Failure;
 
-/// The active profiles, where none are given.
+/// The default of the active profiles.
 pub(super) const PROFILES: &str = "COMPOSE_PROFILES";
 
-/// The failure, with the variable that an unknown profile is from.
+/// The failure, with the variable that contains an unknown profile.
 pub(super) fn of_profiles_variable(mut failure: Failure) -> Failure {
     if failure.path.as_ref().is_some_and(|path| path.keys == ["profiles"]) {
         failure.message = format!("{}, which {PROFILES} names", failure.message);
@@ -14,7 +14,7 @@ pub(super) fn of_profiles_variable(mut failure: Failure) -> Failure {
     failure
 }
 
-/// The active profiles by the variable.
+/// The active profiles in the variable.
 pub(super) fn profiles_of_variable(context: &Context) -> Vec<String> {
     listed(context, PROFILES)
 }

@@ -1,5 +1,5 @@
-//! What the verbs of handles share: the context of a call, the project's name, whose an object
-//! is.
+//! Code that the verbs of handles share: the context of a call, the project's name, the owner of an
+//! object.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -12,8 +12,8 @@ use crate::engine::Intent;
 use crate::model::names::{compose_label, label, normalise_project};
 use crate::model::{Failure, Kind};
 
-/// The context of a call by the task that runs on this thread. `project`: whose lock is held,
-/// if it is.
+/// The context of a call in the task of this thread. `project`: the project whose lock the context
+/// contains, if the script holds it.
 pub async fn verb_context(context: &Context, project: &str) -> Result<VerbContext, Failure> {
     Ok(VerbContext::new(
         context.run.clone(),
@@ -23,8 +23,7 @@ pub async fn verb_context(context: &Context, project: &str) -> Result<VerbContex
     ))
 }
 
-/// Waits for what ends itself in order when the task is cancelled: plans, execs, one-off
-/// containers.
+/// Waits for work that ends itself when the task is cancelled: plans, execs, one-off containers.
 pub fn finish<T>(
     context: &Context,
     future: impl Future<Output = Result<T, Failure>>,
@@ -35,8 +34,8 @@ pub fn finish<T>(
         .map_err(|failure| with_builder_of_image(context, with_variable_of_port(context, failure)))
 }
 
-/// The same failure; of an image that is not there and could not be pulled, with the service that
-/// builds it, if a stack described in this run has one.
+/// The same failure. If an image does not exist and could not be pulled, it names the service that
+/// builds the image, if a stack of this run describes one.
 pub fn with_builder_of_image(context: &Context, failure: Failure) -> Failure {
     let image = failure
         .fields
@@ -50,7 +49,8 @@ pub fn with_builder_of_image(context: &Context, failure: Failure) -> Failure {
     failure.hint(format!("the service \"{service}\" of the stack \"{stack}\" builds it: call that stack's `build([\"{service}\"])` before"))
 }
 
-/// The same failure; of a port that is taken, with the variable that gave it, if one did.
+/// The same failure. If a port is in use, it names the variable that contains the port, if there is
+/// one.
 fn with_variable_of_port(context: &Context, failure: Failure) -> Failure {
     let port = failure.fields.get("port").filter(|_| failure.kind == Kind::Conflict);
     let variables = port
@@ -67,7 +67,7 @@ fn with_variable_of_port(context: &Context, failure: Failure) -> Failure {
     failure.hint(format!("stop what holds it, or set {variables} to another port in {place}"))
 }
 
-/// The project at hand: `--project`, the stack described in this run, or the project directory's
+/// The current project: `--project`, the stack described in this run, or the project directory's
 /// name.
 pub fn name(context: &Context) -> Result<String, Failure> {
     if let Some(name) = &context.project.name {
@@ -90,7 +90,7 @@ pub fn name(context: &Context) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// Refuses to change what does not carry the project's own label. `object`: `volume "x"`.
+/// Rejects a change of an object without the project's own label. `object`: `volume "x"`.
 pub fn check_ours(
     context: &Context,
     object: &str,
@@ -111,7 +111,8 @@ pub fn check_ours(
     Err(of_another(context, "change the", object, owner))
 }
 
-/// Refuses to work in what is not of the project, made by spc or by Docker Compose.
+/// Rejects work in an object that does not belong to the project. It may be created by spc or by
+/// Docker Compose.
 pub fn check_project(
     context: &Context,
     object: &str,
@@ -126,8 +127,8 @@ pub fn check_project(
     Err(of_another(context, "look into the", object, owners.next()))
 }
 
-/// Refuses to look into a network or volume of another project, and into one of none that no
-/// description of this run uses.
+/// Rejects an inspect of a network or volume of another project, and of one without a project that
+/// no description of this run uses.
 pub async fn may_look(
     context: &Context,
     intent: Intent<'_>,

@@ -1,4 +1,4 @@
-//! The record type: maps whose unknown field is an error.
+//! The record type: a map that throws an error for an unknown field.
 
 use rhai::plugin::{Dynamic, Engine, NativeCallContext, export_module};
 use rhai::{Array, FUNC_TO_DEBUG, FUNC_TO_STRING, Map};
@@ -9,13 +9,13 @@ use crate::value::Record;
 use crate::value::text::{literal, plain};
 use crate::value::type_names::with_article;
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Record>("record");
     engine.register_global_module(shared_module!(functions));
 }
 
-/// Makes `.tag` of a type an error as any other field it hasn't; Rhai gives every value a `.tag`,
+/// Makes `.tag` of a type an error, like any other unknown field. In Rhai every value has a `.tag`,
 /// which is 0.
 pub fn no_fields<T: Clone + Send + Sync + 'static>(engine: &mut Engine, word: &'static str) {
     engine.register_get("tag", move |_: &mut T| -> Raw<Dynamic> {
@@ -25,7 +25,7 @@ pub fn no_fields<T: Clone + Send + Sync + 'static>(engine: &mut Engine, word: &'
     });
 }
 
-/// The value as `print` shows it; values of spc's own are shown by their own function.
+/// The value in the form of `print`. Values of spc's own types are printed by their own function.
 pub fn printed(context: &NativeCallContext, value: &Dynamic) -> String {
     shown(context, FUNC_TO_STRING, value).unwrap_or_else(|| plain(value))
 }
@@ -42,7 +42,7 @@ fn equal(context: &NativeCallContext, left: &Map, right: &Map) -> Raw<bool> {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// The field of that name. Throws `usage` if there is none.
+    /// The field with this name. Throws `usage` if there is none.
     #[rhai_fn(index_get, return_raw, pure)]
     pub fn get(record: &mut Record, name: &str) -> Raw<Dynamic> {
         Ok(record.get(name)?)
@@ -60,25 +60,25 @@ mod functions {
         record.fields().keys().map(|name| name.as_str().into()).collect()
     }
 
-    /// Whether there is a field of that name; `"code" in record` asks the same.
+    /// Whether there is a field with this name; `"code" in record` does the same.
     #[rhai_fn(pure)]
     pub fn contains(record: &mut Record, name: &str) -> bool {
         record.fields().contains_key(name)
     }
 
-    /// The fields as an ordinary map, which can be changed.
+    /// The fields as an ordinary map that can be changed.
     #[rhai_fn(pure)]
     pub fn to_map(record: &mut Record) -> Map {
         record.fields().clone()
     }
 
-    /// The record with the fields of a map in place of, or beside, its own.
+    /// The record with the fields of a map added; they override its own.
     #[rhai_fn(name = "+", pure)]
     pub fn with(record: &mut Record, over: Map) -> Record {
         record.with(&over)
     }
 
-    /// The record with the fields of another in place of, or beside, its own.
+    /// The record with the fields of another one added; they override its own.
     #[rhai_fn(name = "+", pure)]
     pub fn with_record(record: &mut Record, over: Record) -> Record {
         record.with(over.fields())

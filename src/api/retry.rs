@@ -1,4 +1,4 @@
-//! `retry`, `wait_until`: again until it works, or until the time is up.
+//! `retry`, `wait_until`: repeat something until it works or the time is over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,19 +21,19 @@ use crate::value::error::{failure_of, refuse, refused};
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const LONGEST_POLL: Duration = Duration::from_secs(1);
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// What came of work under a limit of time.
+/// The result of work with a time limit.
 pub(super) struct TimedResult<T> {
     pub result: T,
-    /// The limit passed before the work ended, and it was cancelled.
+    /// The limit passed before the work ended, so it was cancelled.
     pub late: bool,
 }
 
-/// Does `work` in a task of its own that is cancelled after `limit`.
+/// Runs `work` in a task of its own that is cancelled after `limit`.
 pub(super) fn within<T>(
     context: &Arc<Context>,
     limit: Option<Duration>,
@@ -53,7 +53,7 @@ pub(super) fn within<T>(
     let entered = task::enter(token);
     let result = work();
     let late = late.load(Ordering::SeqCst);
-    // What ended the work ends the script too, unless it was the limit.
+    // An error that ended the work ends the script too, unless it was the limit.
     let refusal = refused().filter(|failure| !(late && failure.kind == Kind::Interrupted));
     drop(entered);
     drop(timer);
@@ -63,14 +63,14 @@ pub(super) fn within<T>(
     TimedResult { result, late }
 }
 
-/// How `retry` goes on.
+/// The options of `retry`.
 pub(super) struct Plan {
     times: u64,
     delay: Duration,
     backoff: f64,
     max_delay: Duration,
     timeout: Option<Duration>,
-    /// Nothing: every kind that another attempt may fix.
+    /// `None` means every kind that another attempt may fix.
     kinds: Option<Vec<Kind>>,
 }
 
@@ -119,7 +119,7 @@ fn kind(options: &Options, word: &str) -> Result<Kind, Failure> {
         .ok_or_else(|| options.wrong("on", format!("There is no error kind \"{word}\"")))
 }
 
-/// While it is there, a plan tells each step of the task on this thread once, however often it is
+/// While this exists, a plan shows each step of the task on this thread once, however often it is
 /// repeated.
 struct RepeatGuard<'a> {
     watch: Option<&'a dyn ScriptObserver>,
@@ -141,8 +141,8 @@ impl Drop for RepeatGuard<'_> {
     }
 }
 
-/// Attempts until one works, none may help, or the plan's times are used up; the last error as it
-/// was.
+/// Repeats until an attempt works, another attempt can't help, or no attempts are left. Returns the
+/// last error unchanged.
 fn attempts(
     call_context: &NativeCallContext,
     context: &Context,
@@ -176,7 +176,7 @@ fn attempts(
     Err(Failure::new(Kind::Failed, "No attempt was made").into())
 }
 
-/// Polls until `f` says true; the errors on the way are kept as the last one.
+/// Polls until `f` returns true; keeps the last of its errors.
 fn polls(
     call_context: &NativeCallContext,
     context: &Context,
@@ -206,7 +206,7 @@ fn polls(
     }
 }
 
-/// The error of work that was late, if that is why it ended; else its own.
+/// The error for late work, if that is why it ended; else its own error.
 fn late_or(
     late: bool,
     context: &Context,
@@ -216,7 +216,7 @@ fn late_or(
     if ended_late(late, context, &error) { timeout().into() } else { error }
 }
 
-/// Whether work ended with `error` because its time was up.
+/// Whether work ended with `error` because its time was over.
 fn ended_late(late: bool, context: &Context, error: &EvalAltResult) -> bool {
     late && failure_of(error).kind == Kind::Interrupted && !task::current(context).is_cancelled()
 }
@@ -241,11 +241,13 @@ fn with_last(failure: Failure, last: Option<Failure>) -> Failure {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// Calls `f` until it does not throw, and gives its answer; else its last error.
+    /// Calls `f` until it does not throw, and returns its result. After the last attempt it throws
+    /// the last error.
     ///
-    /// `options` is the number of times, or a map: `times` (3), `delay` before the second attempt
-    /// (`"1s"`), `backoff` by which it grows each time (2), `max_delay` (`"30s"`), `timeout`
-    /// for all attempts together, `on`: the error kinds to try again after (all but `usage`).
+    /// `options` is the number of attempts, or a map: `times` (3), `delay` before the second
+    /// attempt (`"1s"`), `backoff`, the factor by which the delay grows (2), `max_delay` (`"30s"`),
+    /// `timeout` for all attempts together, `on`: the error kinds after which to try again (all but
+    /// `usage`).
     ///
     /// ```rhai
     /// let answer = retry(#{ times: 5, delay: "10ms", on: ["exec", "unhealthy"] }, || 42);
@@ -267,14 +269,14 @@ mod functions {
         })
     }
 
-    /// Calls `f` until it answers true, and gives the time that took. Errors of `f` count as not
-    /// yet, but for those of kind `usage`. It is called again after 50 ms at first, then at
+    /// Calls `f` until it returns true, and returns the time that this took. Errors of `f` count as
+    /// false, except those of kind `usage`. The next call comes after 50 ms at first, then at
     /// growing intervals up to a second.
     ///
-    /// After `timeout` it throws `timeout` with the last error's message, and `f` is ended if it
-    /// still runs. In a plan, where nothing on the live machine goes on, it is then taken to
-    /// have become true. In place of the time it takes a map with `timeout` and `assume`: with
-    /// `assume: false` a plan takes it not to become true.
+    /// After `timeout` it throws `timeout` with the last error's message, and ends `f` if it is
+    /// still running. In a plan, where nothing on the live machine goes on, the condition is then
+    /// assumed to be true. Instead of the time it accepts a map with `timeout` and `assume`: with
+    /// `assume: false` a plan assumes that the condition does not become true.
     ///
     /// ```rhai
     /// let start = timestamp();
@@ -302,7 +304,7 @@ mod functions {
             within(&context, Some(timeout), || polls(&call_context, &context, &f, &mut last));
         let waited = context.host.monotonic().saturating_sub(start);
         let message = || format!("It did not become true within {}", format_duration(timeout));
-        // What the live machine does meanwhile a plan can't see.
+        // A plan can't see what the live machine does meanwhile.
         if let (Err(error), Some(watch)) = (&result, &context.watch)
             && ended_late(late, &context, error)
         {

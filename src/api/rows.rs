@@ -1,4 +1,4 @@
-//! Containers and outcomes as scripts and tables have them.
+//! Containers and results of verbs, for scripts and tables.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::model::observed_state::{Container, ContainerState, Health};
 use crate::value::Record;
 
 impl Stack {
-    /// What a verb did: `services`, a record per container; `changes`, their number; `changed`.
+    /// The result of a verb: `services`, a record per container; `changes`, their number;
+    /// `changed`.
     pub(super) fn outcome(&self, outcome: &Outcome) -> Record {
         let services: Array = outcome
             .containers
@@ -27,7 +28,7 @@ impl Stack {
         )
     }
 
-    /// A container as scripts and tables have it.
+    /// A container, for scripts and tables.
     pub(super) fn row(&self, container: &Container, ready: Option<&Duration>) -> Record {
         let ports: Array = container
             .ports
@@ -63,7 +64,7 @@ impl Stack {
         )
     }
 
-    /// Where it is reached on this machine: a URL if it speaks HTTP as far as its check tells, else
+    /// Its address on this machine: a URL if its health check shows that it speaks HTTP, else
     /// `host:port`.
     fn url(&self, container: &Container) -> Option<String> {
         let port = container.ports.iter().find(|port| port.protocol == "tcp")?;
@@ -94,13 +95,13 @@ impl Stack {
     }
 }
 
-/// Whether it runs and its check passes.
+/// Whether it runs and its health check passes.
 fn is_ready(container: &Container) -> bool {
     container.state == ContainerState::Running
         && matches!(container.health, Health::Healthy | Health::None)
 }
 
-/// Whether it has done its work: it exited with code 0.
+/// Whether it has completed: it exited with code 0.
 fn is_completed(container: &Container) -> bool {
     container.state == ContainerState::Exited && container.exit_code == Some(0)
 }

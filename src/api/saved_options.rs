@@ -1,4 +1,4 @@
-//! Options that a project keeps from run to run: what it was last brought up with.
+//! Options that a project keeps from run to run, with the values of the last `up`.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::apply::saved_options::{self, SavedOption, SavedOptions};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
 
-/// The options that `up` keeps for the runs after it.
+/// The options that `up` keeps for later runs.
 pub(super) struct SavedValues<'a> {
     context: &'a Context,
     choices: SavedOptions,
@@ -29,8 +29,8 @@ impl<'a> SavedValues<'a> {
         Ok(Self { context, choices, process: context.host.environment() })
     }
 
-    /// What the project was last brought up with, unless something newer says otherwise: the
-    /// process's own environment, or a `.env` that was changed since.
+    /// The value of the last `up`, unless something newer overrides it: the process's own
+    /// environment, or a `.env` that was changed since.
     pub(super) fn value(
         &self,
         key: &str,
@@ -45,7 +45,7 @@ impl<'a> SavedValues<'a> {
         {
             return None;
         }
-        // A word that is no choice any more is none.
+        // A value that is no longer one of the choices does not count.
         let value =
             arg_parser::typed(&arg_parser::option_name(key), declared, &choice.value).ok()?;
         if arg_parser::written(default) != choice.value {
@@ -59,7 +59,7 @@ impl<'a> SavedValues<'a> {
         Some(value)
     }
 
-    /// Takes an option's value; `is_given`: on the command line.
+    /// Records an option's value; `is_given`: it is on the command line.
     pub(super) fn choose(
         &self,
         key: &str,
@@ -92,9 +92,8 @@ impl<'a> SavedValues<'a> {
     }
 }
 
-/// Fails where a person says that a project goes on in this folder, and it was brought up in its
-/// former one with other values of options that nobody chose now: production would become
-/// development.
+/// Fails if a person says that a project continues in this folder, the former folder kept other
+/// values, and nobody chose these options now: production would become development.
 pub(super) async fn choices_of_former_folders(
     context: &Context,
     ctx: &VerbContext,
@@ -130,9 +129,9 @@ pub(super) async fn choices_of_former_folders(
     Ok(())
 }
 
-/// Under the project's lock: fails where another run brought the project up with other values after
-/// this run had read its options. This run would undo the other's work. Options that a person gave,
-/// on the command line or in the environment, count all the same.
+/// Call this under the project's lock. Fails if another run brought the project up with other
+/// values after this run had read its options: this run would undo the other's work. Options that a
+/// person gave, on the command line or in the environment, still count.
 pub(super) fn kept_meanwhile(context: &Context, project: &str) -> Result<(), Failure> {
     let Some(seen) = context.script.options.noted() else { return Ok(()) };
     let now = option_choices::saved(&context.run)?;

@@ -1,4 +1,4 @@
-//! What a script accumulates while it runs. What the run was given is in its [`RunContext`].
+//! The state that a script collects while it runs. The context of the run is in its [`RunContext`].
 //!
 //! [`RunContext`]: crate::apply::RunContext
 
@@ -14,25 +14,24 @@ use crate::model::diagnostic::Source;
 use crate::model::help::Help;
 use crate::model::spec::Project;
 
-/// What the script of one run declared, read, described and holds so far.
+/// Everything that the script of one run has declared, read and described, and its locks.
 #[derive(Default)]
 pub struct ScriptState {
-    /// The secrets that descriptions declared so far.
+    /// The secrets that descriptions have declared so far.
     pub declared_secrets: DeclaredSecrets,
-    /// What `up` keeps of this run's options.
+    /// The options of this run that `up` keeps.
     pub options: OptionChoices,
-    /// Set by `args` when help is asked for.
+    /// Set by `args` when help is requested.
     help: OnceLock<Help>,
-    /// The variables that something asked for in this run, with the default that counted where one
-    /// is not set.
+    /// The variables that were read in this run, with the default that was used if one is not set.
     read: Mutex<BTreeMap<String, Option<String>>>,
-    /// What was described, the last of each name; the last one at the end.
+    /// The described projects, the last one of each name; the latest at the end.
     described: Mutex<Vec<Arc<Project>>>,
-    /// Networks and volumes that descriptions of this run use and don't make.
+    /// Networks and volumes that descriptions of this run use and don't create.
     externals: Mutex<BTreeSet<String>>,
-    /// Files that failures are about, by the names they have there.
+    /// The texts of files for failures, by their names there.
     texts: Mutex<BTreeMap<String, Arc<Source>>>,
-    /// Locks held by `guarded`, by project.
+    /// Locks that `guarded` holds, by project.
     locks: Mutex<BTreeMap<String, Arc<Lock>>>,
 }
 
@@ -48,8 +47,8 @@ impl ScriptState {
         described.push(project.clone());
     }
 
-    /// The stack of this run that builds an image, and its service that does: of several the one
-    /// that was described last.
+    /// The stack of this run that builds an image, and the service of the build. If there are
+    /// several, the last one.
     pub(super) fn builder_of(&self, image: &str) -> Option<(Arc<Project>, String)> {
         let described = self.described.lock();
         described.iter().rev().find_map(|project| {
@@ -58,33 +57,34 @@ impl ScriptState {
         })
     }
 
-    /// Remembers networks and volumes that a description uses and doesn't make.
+    /// Records networks and volumes that a description uses and doesn't create.
     pub(super) fn add_externals(&self, names: impl Iterator<Item = String>) {
         self.externals.lock().extend(names);
     }
 
-    /// Whether a description of this run uses the network or volume of that name without making it.
+    /// Whether a description of this run uses the network or volume with this name without creating
+    /// it.
     pub(super) fn uses_external(&self, name: &str) -> bool {
         self.externals.lock().contains(name)
     }
 
-    /// Remembers that a variable was asked for.
+    /// Records that a variable was read.
     pub(super) fn add_variable(&self, name: &str) {
         self.read.lock().entry(name.to_owned()).or_default();
     }
 
-    /// The names of the variables that were asked for in this run.
+    /// The names of the variables that were read in this run.
     pub(super) fn variables_read(&self) -> BTreeSet<String> {
         self.read.lock().keys().cloned().collect()
     }
 
-    /// Remembers the default that counts for a variable that is not set.
+    /// Records the default that was used for a variable without a value.
     pub(super) fn defaulted(&self, name: &str, default: String) {
         self.read.lock().insert(name.to_owned(), Some(default));
     }
 
-    /// The variables that were asked for in this run and gave this text, from `environment` or by
-    /// their defaults.
+    /// The variables that were read in this run and have this value, from `environment` or by their
+    /// defaults.
     pub(super) fn variables_that_gave(
         &self,
         text: &str,
@@ -101,12 +101,12 @@ impl ScriptState {
             .collect()
     }
 
-    /// Keeps a file's text, so that a failure that is about it can be shown with its line.
+    /// Stores a file's text, so that a failure can show its line.
     pub(super) fn keep_text(&self, source: Arc<Source>) {
         self.texts.lock().insert(source.name.clone(), source);
     }
 
-    /// The text of a file that was read in this run; without it, the name alone.
+    /// The text of a file that was read in this run; otherwise only its name.
     pub fn text(&self, name: &str) -> Arc<Source> {
         let known = self.texts.lock().get(name).cloned();
         known.unwrap_or_else(|| Arc::new(Source { name: name.to_owned(), text: String::new() }))
@@ -117,7 +117,7 @@ impl ScriptState {
         self.locks.lock().get(project).cloned()
     }
 
-    /// Keeps a lock until [`ScriptState::take_lock`].
+    /// Stores a lock until [`ScriptState::take_lock`].
     pub(super) fn hold_lock(&self, project: &str, lock: Arc<Lock>) {
         self.locks.lock().insert(project.to_owned(), lock);
     }
@@ -126,12 +126,12 @@ impl ScriptState {
         self.locks.lock().remove(project)
     }
 
-    /// The options that `args` declared, once it was asked for help.
+    /// The options that `args` declared, if help was requested.
     pub fn help(&self) -> Option<&Help> {
         self.help.get()
     }
 
-    /// Keeps what the runbook declared; the first declaration counts.
+    /// Stores the declaration of the runbook; only the first one counts.
     pub(super) fn set_help(&self, help: Help) {
         let _ = self.help.set(help);
     }

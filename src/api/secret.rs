@@ -18,18 +18,18 @@ use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
 use crate::value::SecretToken;
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<SecretToken>("secret");
     engine.register_global_module(shared_module!(functions));
     no_fields::<SecretToken>(engine, "secret");
 }
 
-/// Where secrets without a description are looked for, in the project directory: one file each,
-/// named as the secret.
+/// The folder of secrets that are not described, in the project directory: one file per secret,
+/// with its name.
 const FOLDER: &str = "secrets";
 
-/// The secret of that name: the described one, or the file `secrets/<name>`.
+/// The secret with this name: the described one, or the file `secrets/<name>`.
 pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure> {
     let value = match context.script.declared_secrets.get(name) {
         Some(Source::Variable(variable)) => {
@@ -53,8 +53,8 @@ pub(super) fn find(context: &Context, name: &str) -> Result<SecretToken, Failure
     Ok(issue(context.host.as_ref(), &context.secrets, name, &value))
 }
 
-/// Whether a secret may be called so: its name is a file's, and stands in every text that the
-/// secret is masked in.
+/// Whether this is a valid name of a secret. It is also the name of a file, and replaces the secret
+/// in every masked text.
 fn check_name(name: &str) -> Result<(), Failure> {
     let is_file_name = !name.is_empty()
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
@@ -84,7 +84,7 @@ fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
     }))
 }
 
-/// The text of a secret's file, without the line end that editors put at its end.
+/// The text of a secret's file, without the line end that editors add.
 fn read(context: &Context, name: &str, path: &str) -> Result<String, Failure> {
     let bytes = context.host.read(&paths::to_read(context, path)?)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
@@ -95,7 +95,7 @@ fn read(context: &Context, name: &str, path: &str) -> Result<String, Failure> {
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
-/// A token for the value, the same one for the same secret.
+/// A token for the value; the same secret always gets the same token.
 pub fn issue(host: &dyn Host, secrets: &Secrets, name: &str, value: &str) -> SecretToken {
     let token = secrets.token_of(name, value).unwrap_or_else(|| {
         let mut nonce = [0_u8; 16];
@@ -107,7 +107,7 @@ pub fn issue(host: &dyn Host, secrets: &Secrets, name: &str, value: &str) -> Sec
     SecretToken { name: name.to_owned(), token }
 }
 
-/// The variables of a process that takes exposed secrets, their values revealed.
+/// The variables of a process that accepts exposed secrets, with revealed values.
 pub fn variables(
     context: &Context,
     given: BTreeMap<String, String>,
@@ -120,10 +120,10 @@ pub fn variables(
     given.into_iter().map(variable).collect()
 }
 
-/// The description of a secret for a build outside of a stack: the one that a stack of this run
+/// The description of a secret for a build outside of a stack: one that a stack of this run
 /// declared, or the file `secrets/<name>`.
 pub(super) fn described(context: &Context, name: &str) -> Result<Secret, Failure> {
-    // Found and masked first: what fails says where it was looked for.
+    // Find it first, so that it is masked, and a failure says where it was searched.
     find(context, name)?;
     let source = match context.script.declared_secrets.get(name) {
         Some(Source::Variable(variable)) => SecretSource::Environment(variable),
@@ -133,8 +133,8 @@ pub(super) fn described(context: &Context, name: &str) -> Result<Secret, Failure
     Ok(Secret { source })
 }
 
-/// `text` with the values of its exposed secrets, for a place where others may see it; a failure if
-/// it holds one that was not exposed. `place`: `the environment of a command`.
+/// `text` with the values of its exposed secrets, for a place that others may see. Fails if it
+/// contains one that was not exposed. `place`: `the environment of a command`.
 pub fn exposed_in(context: &Context, text: &str, place: &str) -> Result<String, Failure> {
     if let Some(name) = context.secrets.escaped_in(text) {
         return Err(Failure::usage(format!(
@@ -149,8 +149,8 @@ pub fn exposed_in(context: &Context, text: &str, place: &str) -> Result<String, 
     }
 }
 
-/// The same for every text in a value, keys among them: before it is written as JSON or YAML, so
-/// that it stays well-formed.
+/// The same for every text in a value and for its keys. Call it before the value is written as JSON
+/// or YAML, so that the result stays valid.
 pub fn exposed_in_value(context: &Context, value: Value, place: &str) -> Result<Value, Failure> {
     Ok(match value {
         Value::String(text) => Value::String(exposed_in(context, &text, place)?),
@@ -168,15 +168,15 @@ pub fn exposed_in_value(context: &Context, value: Value, place: &str) -> Result<
     })
 }
 
-/// Random letters and digits: 62 to the power of `length` possibilities, all as likely.
+/// Random letters and digits: 62 to the power of `length` possibilities with equal probability.
 fn random_text(host: &dyn Host, length: usize) -> String {
     const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut text = String::with_capacity(length);
     let mut bytes = [0_u8; 64];
     while text.len() < length {
         host.random(&mut bytes);
-        // Bytes past the last whole multiple of 62 are left out: they would make some letters
-        // likelier.
+        // Bytes after the last whole multiple of 62 are dropped, because they would make some
+        // letters more likely.
         let letters = bytes
             .iter()
             .filter(|byte| **byte < 248)
@@ -186,19 +186,19 @@ fn random_text(host: &dyn Host, length: usize) -> String {
     text
 }
 
-/// Random text is at least so long: shorter ones can be guessed, and are not masked in foreign
-/// output.
+/// The minimum length of random text: a shorter one can be guessed, and is not masked in output of
+/// others.
 const SHORTEST: i64 = 8;
 const LONGEST: i64 = 4096;
 
 #[export_module]
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 mod functions {
-    /// The secret of that name, as a token: printed, interpolated or thrown it is masked, and only
-    /// what delivers it turns it back. It is the secret that a description before this line
-    /// declares under `secrets`, else the file `secrets/<name>`.
+    /// The secret with this name, as a token. Printed, interpolated or thrown it is masked, and
+    /// only the call that delivers it puts in the value. It is the secret that an earlier
+    /// description declares under `secrets`, else the file `secrets/<name>`.
     ///
-    /// Throws `not_found` if there is none.
+    /// Throws `not_found` if the secret does not exist.
     ///
     /// ```rhai,no_run
     /// let password = secret("admin_password");
@@ -209,8 +209,8 @@ mod functions {
         Ok(find(&*Context::of(&call)?, name)?)
     }
 
-    /// The secret as text that an environment, a file or a request takes. It is still masked
-    /// wherever it is shown.
+    /// The secret as text for an environment, a file or a request. It is still masked in all
+    /// output.
     ///
     /// ```rhai
     /// let environment = #{ PASSWORD: expose(random_secret("password", 32)) };
@@ -219,8 +219,8 @@ mod functions {
         Secrets::exposed(&secret.token)
     }
 
-    /// A new secret of `length` random letters and digits (8 to 4096), masked under `name`. It is
-    /// kept nowhere: written to `secrets/<name>`, it is what `secret(name)` finds later, and a
+    /// A new secret of `length` random letters and digits (8 to 4096), masked under `name`. spc
+    /// does not store it. If you write it to `secrets/<name>`, `secret(name)` finds it later, and a
     /// description delivers it with `file: "secrets/<name>"`.
     ///
     /// ```rhai
@@ -252,13 +252,13 @@ mod functions {
         secret.name.clone()
     }
 
-    /// Whether both stand for the same value of the same secret.
+    /// Whether both have the same value of the same secret.
     #[rhai_fn(name = "==")]
     pub fn equals(a: SecretToken, b: SecretToken) -> bool {
         a == b
     }
 
-    /// Whether they stand for different values.
+    /// Whether they have different values.
     #[rhai_fn(name = "!=")]
     pub fn differs(a: SecretToken, b: SecretToken) -> bool {
         a != b

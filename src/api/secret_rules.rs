@@ -1,10 +1,11 @@
-//! Where no secret may stand.
+//! Places that accept no secret.
 
 use serde_json::Value;
 
 use crate::model::{Failure, token};
 
-/// Refuses a secret, exposed or not, where none is delivered: `place` is `the name of an image`.
+/// Rejects a secret, exposed or not, where none is delivered: `place` is for example `the name of
+/// an image`.
 pub fn none_in(text: &str, place: &str) -> Result<(), Failure> {
     match token::first(text) {
         None => Ok(()),

@@ -317,16 +317,15 @@ pub mod functions {
             .collect())
     }
 
-    /// Wait until the service is `"ready"` or `"completed"`, for as long as its health check
-    /// allows.
+    /// Wait until it is `"ready"` or `"completed"`, as long as its own check allows.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait(service: &mut Service, until: &str) -> Raw<()> {
         Ok(service.wait(until, &Patience::default())?)
     }
 
-    /// Wait until the service is `"ready"` or `"completed"`, at most `timeout`; throws `timeout`. A
-    /// map has the options `timeout` and `assume`: with `assume: false` a plan continues as if the
-    /// wait timed out.
+    /// Wait until it is `"ready"` or `"completed"`, at most `timeout`; throws `timeout`. A map has
+    /// the options `timeout` and `assume`: a plan takes it to come in time, with `assume:
+    /// false` not to.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait_for(service: &mut Service, until: &str, timeout: Dynamic) -> Raw<()> {
         Ok(service.wait(until, &Patience::read(&timeout)?)?)

@@ -1,4 +1,4 @@
-//! `sh`: a command of the machine that spc runs on.
+//! `sh`: a command on the machine where spc runs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,25 +24,25 @@ use crate::policy::{CheckedCommand, Machine, RequestedCommand, SEARCH_PATH};
 use crate::value::options::text;
 use crate::value::{Options, Record, size, type_names};
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// More output than this is not kept for the script.
+/// More output than this is not returned to the script.
 const MOST_OUTPUT: usize = 16 << 20;
 
-/// What a command is given beside its arguments.
+/// The options of a command.
 pub(super) struct Request {
     environment: BTreeMap<String, String>,
-    /// Relative to the project directory; without it, the folder that `spc.toml` says.
+    /// Relative to the project directory; by default the folder of host commands from `spc.toml`.
     working_dir: Option<String>,
     stdin: Option<Bytes>,
-    /// Where standard output goes instead of to the script.
+    /// Receives standard output instead of the script.
     stdout: Option<File>,
     timeout: Option<Duration>,
     check: bool,
-    /// Nothing of its output is shown.
+    /// Show none of its output.
     quiet: bool,
     assumed: Option<ExecResult>,
 }
@@ -79,7 +79,7 @@ impl Request {
     }
 }
 
-/// A text, its secrets revealed, or a file's content: only the command reads it.
+/// A text, with revealed secrets, or a file's content. Only the command reads it.
 fn stdin(context: &Context, options: &Options, value: &Dynamic) -> Result<Bytes, Failure> {
     if let Some(file) = value.read_lock::<File>() {
         return Ok(context.host.read(&paths::to_read(context, file.name())?)?);
@@ -105,7 +105,7 @@ struct Answer {
     elapsed: Duration,
 }
 
-/// Output that is kept for the script and, if it is not quiet, reported line by line.
+/// Output that is returned to the script and, unless it is quiet, reported line by line.
 #[derive(Default)]
 struct CapturedOutput {
     bytes: CollectedBytes,
@@ -149,7 +149,7 @@ fn report(context: &Context, from: &str, lines: impl IntoIterator<Item = String>
     }
 }
 
-/// Runs the command to its end, its output reported as it comes.
+/// Runs the command to its end, and reports its output as it arrives.
 async fn run(
     context: &Context,
     command: &CheckedCommand,
@@ -212,7 +212,7 @@ async fn run(
         }
     }
     if request.check && answer.code != 0 {
-        // Read here, so that a plan says on what it depends.
+        // Read the code here, so that a plan names this line as the one that depends on the answer.
         let _ = context
             .answered(Record::new("sh result", [("code".into(), answer.code.into())]))
             .get("code")?;
@@ -242,7 +242,7 @@ fn not_started(context: &Context, request: &CommandRequest, error: HostError) ->
     }
 }
 
-/// `is_elsewhere`: it ran in `/`, where the script may have meant the project.
+/// `is_elsewhere`: it ran in `/`, where the script may have expected the project.
 fn failed(shown: &str, answer: &Answer, is_elsewhere: bool) -> Failure {
     let folder = "it ran in \"/\", because scripts or containers can write the folder of spc.toml: \
                   name another with command_folder, under [allow] in spc.toml; ";
@@ -255,13 +255,13 @@ fn failed(shown: &str, answer: &Answer, is_elsewhere: bool) -> Failure {
     with_output(failure, &answer.stdout, &answer.stderr)
 }
 
-/// The program without its folder: the name its lines are marked with.
+/// The program without its folder, as the prefix of its output lines.
 fn program_name(command: &CheckedCommand) -> &str {
     let program = command.command().first().map_or("", String::as_str);
     program.rsplit('/').next().unwrap_or(program)
 }
 
-/// The command that the policy allows. A text is a line for a shell.
+/// The command that the policy allows. A text is a command line for a shell.
 fn checked(
     context: &Context,
     command: &Dynamic,
@@ -347,17 +347,16 @@ fn execute(
 
 #[export_module]
 mod functions {
-    /// Runs a command on the machine that spc runs on; its output is shown as it comes. The result
-    /// has `code`, `ok`, `stdout`, `stderr` and `elapsed_ms`; `.lines()`, `.int()` and
-    /// `.json()` read what it printed.
+    /// Runs a command on the machine where spc runs, and shows its output as it arrives. The result
+    /// has `code`, `ok`, `stdout`, `stderr` and `elapsed_ms`; `.lines()`, `.int()` and `.json()`
+    /// parse the output.
     ///
-    /// A list is the program and its arguments. A string is a line for `sh -c`, which `spc.toml`
-    /// has to allow as `sh`, and which then allows anything. The command runs in the folder of
-    /// `spc.toml`, or in the `command_folder` it names; where scripts or containers can write
-    /// the former, in `/`. It gets `PATH`, `HOME`, the locale, and the variables of spc's own
-    /// environment that `command_env` lists. Throws `exec` if it ends with another code than 0,
-    /// `not_found` if there is no such program, `policy` if `spc.toml` does not list it under
-    /// `commands`.
+    /// A list is the program and its arguments. A string is a command line for `sh -c`; `spc.toml`
+    /// has to allow `sh` for it, which allows anything. The command runs in the folder of
+    /// `spc.toml`, or in its `command_folder`. If scripts or containers can write the former, it
+    /// runs in `/`. It gets `PATH`, `HOME`, the locale, and the variables of spc's own environment
+    /// that `command_env` lists. Throws `exec` if it ends with a code other than 0, `not_found` if
+    /// the program does not exist, and `policy` if `spc.toml` does not list it under `commands`.
     ///
     /// ```rhai,no_run
     /// let revision = sh(["git", "rev-parse", "HEAD"]).stdout.trimmed();
@@ -367,12 +366,12 @@ mod functions {
         Ok(execute(&call, &command, &Dynamic::UNIT)?)
     }
 
-    /// Runs a command on the machine that spc runs on, with options: `working_dir` (relative to the
-    /// project directory, but one that scripts and containers can't write), `environment` (a
-    /// map of variables that `spc.toml` lists under `command_env`; a secret in it has to be
-    /// exposed), `stdin` (a string, a secret or a file), `stdout` (a file that takes it),
-    /// `timeout` (none), `check` (true: another code than 0 throws `exec`), `quiet` (false: its
-    /// output is shown as it comes).
+    /// Runs a command on the machine where spc runs, with options: `working_dir` (relative to the
+    /// project directory, but not writable for scripts and containers), `environment` (a map of
+    /// variables that `spc.toml` lists under `command_env`; a secret in it has to be exposed),
+    /// `stdin` (a string, a secret or a file), `stdout` (a file for the output), `timeout` (none),
+    /// `check` (true: a code other than 0 throws `exec`), `quiet` (false: the output is shown as it
+    /// arrives).
     ///
     /// ```rhai,no_run
     /// let dirty = !sh(["git", "diff", "--quiet"], #{ check: false, timeout: "10s" }).ok;
@@ -395,7 +394,7 @@ mod tests {
     use crate::host::sim::{CommandAnswer, SimHost};
     use crate::model::event::Event;
 
-    /// A project that may run everything, on a host where `answer` is given to every command.
+    /// A project that may run everything, on a host that answers every command with `answer`.
     fn answering(
         answer: impl Fn(&CommandRequest) -> CommandAnswer + Send + Sync + 'static,
     ) -> Harness {

@@ -1,6 +1,6 @@
-//! `sort` of lists. Rhai's own ends with a panic where an order contradicts itself (a function that
-//! says so, numbers that are none), and goes on in any order where the function that compares
-//! fails, so that an error in it was lost.
+//! `sort` of lists. Rhai's own function panics if an order contradicts itself (by a function, or by
+//! numbers that are NaN). If the comparing function fails, it continues in any order and loses the
+//! error.
 
 use std::cmp::Ordering;
 
@@ -11,14 +11,14 @@ use super::Raw;
 use crate::model::Failure;
 use crate::value::type_names::{a, word};
 
-/// Says which of two elements comes first.
+/// Compares two elements.
 type Comparator<'a> = dyn FnMut(&Dynamic, &Dynamic) -> Raw<Ordering> + 'a;
 
-/// Elements of these types have an order of their own.
+/// Elements of these types have a natural order.
 const ORDERED: &str = "integers, floats, strings, characters or bools";
 
-/// Sorts by merging: equal elements stay as they stood, and any answer of `order` is one that it
-/// ends with. The list is left as it is where `order` fails.
+/// Merge sort: equal elements keep their order, and it ends with any results of `order`. If `order`
+/// fails, the list is not changed.
 fn sort(list: &mut Array, order: &mut Comparator<'_>) -> Raw<()> {
     let mut sorted: Vec<usize> = (0..list.len()).collect();
     let mut width = 1;
@@ -36,7 +36,7 @@ fn sort(list: &mut Array, order: &mut Comparator<'_>) -> Raw<()> {
     Ok(())
 }
 
-/// Adds to `merged` the indices of two sorted parts of the list.
+/// Appends to `merged` the indices of two sorted parts of the list.
 fn merge(
     list: &Array,
     mut first: &[usize],
@@ -47,7 +47,7 @@ fn merge(
     if let (Some(last), Some(next)) = (first.last(), second.first())
         && order(&list[*last], &list[*next])? != Ordering::Greater
     {
-        // In order as they are.
+        // Already in order.
         merged.extend(first);
         first = &[];
     }
@@ -65,8 +65,7 @@ fn merge(
     Ok(())
 }
 
-/// The order of two elements of one type; nothing if it has none. A number that is none
-/// (`0.0 / 0.0`) comes last.
+/// The order of two elements of one type; `None` if it has no order. NaN (`0.0 / 0.0`) comes last.
 fn natural(one: &Dynamic, other: &Dynamic) -> Option<Ordering> {
     fn both<T>(one: Result<T, &str>, other: Result<T, &str>) -> Option<(T, T)> {
         one.ok().zip(other.ok())

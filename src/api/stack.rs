@@ -1,4 +1,4 @@
-//! `stack`: a description, and what can be done with it.
+//! `stack`: a description and its verbs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::model::step::ActionKind;
 use crate::value::{Options, Record};
 
 impl Stack {
-    /// The project at hand, from what runs.
+    /// The current project, from existing containers.
     fn at_hand(context: &Arc<Context>) -> Result<Self, Failure> {
         Ok(Self {
             context: context.clone(),
@@ -42,7 +42,7 @@ impl Stack {
         })
     }
 
-    /// What was described; a usage failure for a stack that is only looked at.
+    /// The description; a `usage` failure for a stack without one.
     pub fn described(&self) -> Result<&Arc<Project>, Failure> {
         self.project.as_ref().ok_or_else(|| {
             Failure::usage(format!("The stack \"{}\" has no description here", self.name))
@@ -50,7 +50,7 @@ impl Stack {
         })
     }
 
-    /// The same result; a failure about the description is placed in the file that it was in.
+    /// The same result. A failure about the description gets its position in the file.
     pub(super) fn placed<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
         result.map_err(|failure| match &self.file {
             Some(file) => file.placed(failure),
@@ -58,7 +58,7 @@ impl Stack {
         })
     }
 
-    /// The services of the description or, without one, of what runs.
+    /// The services of the description or, without one, of the existing containers.
     pub(super) fn service_names(&self) -> Result<BTreeSet<String>, Failure> {
         match &self.project {
             Some(project) => Ok(project.services.keys().cloned().collect()),
@@ -66,7 +66,7 @@ impl Stack {
         }
     }
 
-    /// The services of the description; none without one.
+    /// The services of the description; empty without one.
     pub fn described_services(&self) -> Vec<String> {
         self.project.iter().flat_map(|project| project.services.keys().cloned()).collect()
     }
@@ -81,7 +81,7 @@ impl Stack {
     pub(super) fn up(&self, services: Option<Vec<String>>, given: Map) -> Result<Record, Failure> {
         let project = self.described()?.clone();
         let up = up_options(&self.context, services, given)?;
-        // What is wrong with the names, and what is missing, is said without an engine.
+        // Wrong names and missing files are reported without an engine.
         let services = project.select(up.services.as_deref())?;
         self.placed(check_startable(&self.context, &project, &services))?;
         unused_variables::hint(&self.context);
@@ -91,7 +91,7 @@ impl Stack {
         let outcome = finish(&self.context, async {
             let ctx = verb_context(&self.context, &self.name).await?.knowing(read);
             choices_of_former_folders(&self.context, &ctx, &self.name).await?;
-            // Only of what is up now: one that failed left the project as it was before.
+            // Only services that are up now: a failed `up` left the project as it was before.
             let is_all = project.select(None).is_ok_and(|all| all.is_subset(&services));
             let keep = || {
                 if is_all {
@@ -103,7 +103,7 @@ impl Stack {
             let under_lock =
                 LockHooks { first: &|| kept_meanwhile(&self.context, &self.name), last: &keep };
             let outcome = verbs::up_under_lock(&ctx, &project, &up, Some(under_lock)).await?;
-            // Also where the verb needed no lock.
+            // Also if the verb needed no lock.
             keep();
             Ok(outcome)
         });
@@ -132,7 +132,7 @@ impl Stack {
         Ok(self.outcome(&outcome))
     }
 
-    /// The services named, checked; all if none are.
+    /// The given services, checked; all by default.
     fn chosen(&self, services: Option<Vec<String>>) -> Result<BTreeSet<String>, Failure> {
         let known = self.service_names()?;
         match services {
@@ -158,7 +158,7 @@ impl Stack {
         Ok(self.outcome(&outcome))
     }
 
-    /// Builds the images of the named services, each image once.
+    /// Builds the images of the given services, each image once.
     pub(super) fn build(
         &self,
         services: Option<Vec<String>>,
@@ -175,7 +175,7 @@ impl Stack {
         Ok(built.into_iter().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
     }
 
-    /// Pulls the images of the named services that no service of the description builds, each once.
+    /// Pulls the images of the given services that no service of the description builds, each once.
     fn pull(&self, services: Option<Vec<String>>) -> Result<Dynamic, Failure> {
         let project = self.described()?;
         let mut wanted: BTreeMap<String, (String, String)> = BTreeMap::new();
@@ -210,7 +210,7 @@ impl Stack {
         Ok(pulled.into_iter().map(|(image, id)| (image.into(), id.into())).collect::<Map>().into())
     }
 
-    /// The services named, without what they need; all active ones if none are.
+    /// The given services without their dependencies; all active ones by default.
     fn own_services(&self, services: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
         let project = self.described()?;
         match services {
@@ -236,7 +236,7 @@ pub(super) fn up_options(
     let mut options = Options::new(given, "options of up");
     let up = UpOptions {
         services,
-        // What a person says on the command line counts, whatever the script says.
+        // The person's command line overrides the script.
         remove_orphans: options.bool("remove_orphans")?.unwrap_or(false)
             || context.project.remove_orphans,
         adopt: options.bool("adopt")?.unwrap_or(false) || context.project.adopt,
@@ -256,7 +256,7 @@ pub(super) fn down_options(context: &Context, given: Map) -> Result<DownOptions,
     Ok(DownOptions { volumes, adopt: context.project.adopt })
 }
 
-/// Whether nothing is taken from the cache, and whether newer bases are asked for.
+/// Whether to build without the cache, and whether to pull newer base images.
 pub(super) fn build_options(given: Map) -> Result<(bool, bool), Failure> {
     let mut options = Options::new(given, "options of build");
     let no_cache = options.bool("no_cache")?.unwrap_or(false);
@@ -265,7 +265,7 @@ pub(super) fn build_options(given: Map) -> Result<(bool, bool), Failure> {
     Ok((no_cache, pull))
 }
 
-/// `()` is all, a list the named ones, a string one.
+/// `()` means all, a list the named ones, a string one.
 pub(super) fn names(value: &Dynamic) -> Result<Option<Vec<String>>, Failure> {
     if value.is_unit() {
         return Ok(None);
@@ -284,12 +284,12 @@ pub(super) fn names(value: &Dynamic) -> Result<Option<Vec<String>>, Failure> {
         .map(Some)
 }
 
-/// The services that `function` is given as its only argument; its options are the second one.
+/// The services if they are the only argument of `function`; the options are its second one.
 fn only_names(value: &Dynamic, function: &str) -> Result<Option<Vec<String>>, Failure> {
     let Some(options) = value.read_lock::<Map>() else { return names(value) };
     let entry = |(key, value): (&rhai::Identifier, &Dynamic)| {
         let is_plain = value.is_int() || value.is_bool();
-        // In a map that word has to be quoted.
+        // This word has to be quoted in a map.
         let key = if key == "until" { "\"until\"" } else { key.as_str() };
         format!("{key}: {}", if is_plain { value.to_string() } else { "…".to_owned() })
     };
@@ -306,10 +306,10 @@ fn only_names(value: &Dynamic, function: &str) -> Result<Option<Vec<String>>, Fa
 pub mod functions {
     use super::*;
 
-    /// Describe a stack with a map of Compose's shape. Nothing is done with it.
+    /// Describe a stack with a map of Compose's keys. Does nothing with it.
     ///
-    /// Active are the `profiles` of the map, a list; without that key those of the variable
-    /// `COMPOSE_PROFILES`.
+    /// The active profiles are those in the list `profiles` of the map; without this key those of
+    /// the variable `COMPOSE_PROFILES`.
     ///
     /// ```
     /// let shop = stack("shop", #{ services: #{ cache: #{ image: "redis:7-alpine" } } });
@@ -319,7 +319,7 @@ pub mod functions {
         Ok(Stack::describe(&Context::of(&context)?, Some(name), &description)?)
     }
 
-    /// Describe a stack whose name stands in the description, or is the project's.
+    /// Describe a stack whose name is in the description, or is the project's.
     #[rhai_fn(name = "stack", return_raw)]
     pub fn stack_unnamed(context: NativeCallContext, description: Map) -> Raw<Stack> {
         Ok(Stack::describe(&Context::of(&context)?, None, &description)?)
@@ -343,14 +343,14 @@ pub mod functions {
         Err(Failure::usage(format!("A stack has no \"tag\" (asked of {})", stack.name)).into())
     }
 
-    /// Bring all of the stack up, ready. What is unchanged is not touched.
+    /// Bring the whole stack up and wait until it is ready. Unchanged services are not touched.
     #[rhai_fn(name = "up", return_raw, pure)]
     pub fn up_all(stack: &mut Stack) -> Raw<Record> {
         Ok(stack.up(None, Map::new())?)
     }
 
-    /// Bring the named services up, with what they need: `()` is all, `[]` none. A job that is
-    /// named is run, also where it was done before.
+    /// Bring the named services up, with their dependencies: `()` means all, `[]` none. A named job
+    /// runs, even if it has completed before.
     #[rhai_fn(name = "up", return_raw, pure)]
     pub fn up_named(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
         if let Some(options) = services.read_lock::<Map>() {
@@ -359,22 +359,21 @@ pub mod functions {
         Ok(stack.up(names(&services)?, Map::new())?)
     }
 
-    /// Bring services up, with `remove_orphans`, `adopt`, `build` (build what is built, also where
-    /// its image is there), `renew_anonymous_volumes` (new ones for containers that have some;
-    /// the old ones stay on the engine), and `timeout` (how long a container may take to get
-    /// ready).
+    /// Bring services up, with `remove_orphans`, `adopt`, `build` (build images even if they
+    /// exist), `renew_anonymous_volumes` (new volumes for containers that have some; the old ones
+    /// stay on the engine), and `timeout` (the time limit for a container to become ready).
     #[rhai_fn(name = "up", return_raw, pure)]
     pub fn up_with(stack: &mut Stack, services: Dynamic, options: Map) -> Raw<Record> {
         Ok(stack.up(names(&services)?, options)?)
     }
 
-    /// Stop and remove what the stack made; volumes are kept.
+    /// Stop and remove the stack's containers and networks. Its volumes are kept.
     #[rhai_fn(name = "down", return_raw, pure)]
     pub fn down(stack: &mut Stack) -> Raw<Record> {
         Ok(stack.down(Map::new())?)
     }
 
-    /// Stop and remove what the stack made; with `volumes: true` also its volumes.
+    /// Stop and remove the stack's containers and networks; with `volumes: true` also its volumes.
     #[rhai_fn(name = "down", return_raw, pure)]
     pub fn down_with(stack: &mut Stack, options: Map) -> Raw<Record> {
         Ok(stack.down(options)?)
@@ -386,20 +385,19 @@ pub mod functions {
         Ok(stack.lifecycle(None, Lifecycle::Stop, None)?)
     }
 
-    /// Stop the containers of the named services, and nothing else.
+    /// Stop the containers of the named services, and no others.
     #[rhai_fn(name = "stop", return_raw, pure)]
     pub fn stop(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
         Ok(stack.lifecycle(names(&services)?, Lifecycle::Stop, None)?)
     }
 
-    /// Start every stopped container of the stack as it is, and wait until it is ready.
+    /// Start every stopped container of the stack without changes, and wait until it is ready.
     #[rhai_fn(name = "start", return_raw, pure)]
     pub fn start_all(stack: &mut Stack) -> Raw<Record> {
         Ok(stack.lifecycle(None, Lifecycle::Start, None)?)
     }
 
-    /// Start the stopped containers of the named services as they are; a job that is named is run
-    /// again.
+    /// Start the stopped containers of the named services without changes. A named job runs again.
     #[rhai_fn(name = "start", return_raw, pure)]
     pub fn start(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
         Ok(stack.lifecycle(names(&services)?, Lifecycle::Start, None)?)
@@ -417,7 +415,7 @@ pub mod functions {
         Ok(stack.lifecycle(names(&services)?, Lifecycle::Restart, None)?)
     }
 
-    /// Build the images of all services that are built; a map from image to id.
+    /// Build the images of all services that have a build. Returns a map from image to id.
     #[rhai_fn(name = "build", return_raw, pure)]
     pub fn build_all(stack: &mut Stack) -> Raw<Dynamic> {
         Ok(stack.build(None, Map::new())?)
@@ -435,7 +433,7 @@ pub mod functions {
         Ok(stack.build(names(&services)?, options)?)
     }
 
-    /// Pull the images of all services that are not built; a map from image to id.
+    /// Pull the images of all services that have no build. Returns a map from image to id.
     #[rhai_fn(name = "pull", return_raw, pure)]
     pub fn pull_all(stack: &mut Stack) -> Raw<Dynamic> {
         Ok(stack.pull(None)?)
@@ -448,8 +446,8 @@ pub mod functions {
     }
 
     /// The stack's containers: a list of records `id name service number state ready completed
-    /// health status exit_code image_id ports ready_ms url`. `ready` is one that runs and whose
-    /// check passes, `completed` one that exited with code 0.
+    /// health status exit_code image_id ports ready_ms url`. `ready`: the container runs and its
+    /// health check passes. `completed`: it exited with code 0.
     #[rhai_fn(return_raw, pure)]
     pub fn ps(stack: &mut Stack) -> Raw<Array> {
         let containers = stack.observe()?;
@@ -457,8 +455,8 @@ pub mod functions {
     }
 
     /// Wait until every container of the named services is ready, at most `timeout`. A map has the
-    /// options `timeout` and `assume`: a plan takes them to get ready in time, with `assume:
-    /// false` not to.
+    /// options `timeout` and `assume`: with `assume: false` a plan continues as if the wait timed
+    /// out.
     #[rhai_fn(name = "wait", return_raw, pure)]
     pub fn wait(stack: &mut Stack, services: Dynamic, timeout: Dynamic) -> Raw<()> {
         let patience = Patience::read(&timeout)?;
@@ -483,9 +481,9 @@ pub mod functions {
 
     /// The logs of the named services, sorted by the engine's times. `tail` is a number of lines of
     /// each container; `since` and `"until"` are a time to the nanosecond, or `"10m"` for ten
-    /// minutes ago. With `follow` it is a stream that goes on over restarts and replacements,
-    /// with containers that are started later, and ends when none of them runs any more.
-    /// `timestamps` prints the times.
+    /// minutes ago. With `follow` it is a stream. It continues over restarts and replacements,
+    /// includes containers that start later, and ends when none of them runs any more. `timestamps`
+    /// prints the times.
     ///
     /// ```
     /// for line in stack().logs((), #{ since: "10m", "until": "5m", timestamps: true }) { print(line); }
@@ -501,13 +499,13 @@ pub mod functions {
         Ok(Service::of(stack, name)?)
     }
 
-    /// One service of the project at hand.
+    /// One service of the current project.
     #[rhai_fn(name = "service", return_raw)]
     pub fn service_at_hand(context: NativeCallContext, name: &str) -> Raw<Service> {
         Ok(Service::of(&Stack::at_hand(&Context::of(&context)?)?, name)?)
     }
 
-    /// The promoted release of a service: `()` for now, as nothing promotes one yet. Give it a
+    /// The promoted release of a service: `()` for now, because nothing promotes one yet. Give it a
     /// default: `released("web") ?? "v1"`.
     pub fn released(service: &str) -> Dynamic {
         let _ = service;

@@ -13,12 +13,12 @@ use crate::value::json::to_json;
 use crate::value::size::SizeBudget;
 use crate::value::{Record, type_names};
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// A row's fields; `index` counts from 0. What is `()` is an empty cell.
+/// A row's fields; `index` counts from 0. `()` becomes an empty cell.
 fn fields(index: usize, row: &Dynamic) -> Result<Map<String, Value>, Failure> {
     let cells = |map: &rhai::Map| {
         map.iter().map(|(name, value)| Ok((name.to_string(), to_json(value)?))).collect()
@@ -43,7 +43,8 @@ fn text(call: &NativeCallContext, rows: &Array, columns: Option<Vec<String>>) ->
     let rows: Result<Vec<_>, Failure> =
         rows.iter().enumerate().map(|(index, row)| fields(index, row)).collect();
     let table = Table::new(rows?, columns)?;
-    // On a terminal no cell is wider than that; elsewhere one wide cell makes all rows as wide.
+    // On a terminal no cell is wider than the terminal. Elsewhere one wide cell makes all rows this
+    // wide.
     let _room =
         if context.width.is_none() { Some(text_room(call, table.filled_bytes())?) } else { None };
     Ok(table.text(context.width, &|text| context.secrets.mask(text)))
@@ -66,8 +67,9 @@ fn names(columns: &Array) -> Result<Vec<String>, Failure> {
 
 #[export_module]
 mod functions {
-    /// Rows (maps or records) as text in columns, all their fields sorted by name. Numbers stand to
-    /// the right; on a terminal rows are fitted to its width. No rows at all are `(none)`.
+    /// Rows (maps or records) as text in columns, with all their fields sorted by name. Numbers are
+    /// right-aligned; on a terminal rows are fitted to its width. Without rows the text is
+    /// `(none)`.
     ///
     /// ```rhai
     /// print(table([#{ name: "db", state: "ready" }]));
@@ -77,9 +79,9 @@ mod functions {
         text(&call, &rows, None)
     }
 
-    /// Rows as text in the named columns, in that order.
+    /// Rows as text in the named columns, in this order.
     ///
-    /// Throws `usage` if no row has a field of such a name.
+    /// Throws `usage` if no row has a field with such a name.
     ///
     /// ```rhai
     /// let rows = [#{ name: "db", ready_ms: 1210 }, #{ name: "backend", ready_ms: 98 }];

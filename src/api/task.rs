@@ -1,4 +1,4 @@
-//! The task a native function runs in: its cancel token, and waiting that the token can end.
+//! The task of a native function: its cancel token, and waits that the token can end.
 
 use std::future::Future;
 
@@ -11,13 +11,13 @@ use crate::model::Failure;
 
 pub use super::thread_task::{TaskScope, answering, ending, enter, is_cancelled, may_wait};
 
-/// The cancel token of the task that runs on this thread; the run's own if none was entered.
+/// The cancel token of the task on this thread; the run's own if no task was entered.
 pub fn current(context: &Context) -> CancellationToken {
     token().unwrap_or_else(|| context.cancel.clone())
 }
 
-/// Waits for `future` on the executor; [`Failure::interrupted`] as soon as the task's token is
-/// cancelled.
+/// Waits for `future` on the executor. Returns [`Failure::interrupted`] as soon as the task's token
+/// is cancelled.
 pub fn wait<T>(
     context: &Context,
     future: impl Future<Output = Result<T, Failure>>,

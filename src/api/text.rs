@@ -1,4 +1,4 @@
-//! What strings and lists gain: `lines`, `trimmed`, `int`, `json`, `join`.
+//! Additional functions of strings and lists: `lines`, `trimmed`, `int`, `json`, `join`.
 
 use rhai::plugin::{Dynamic, Engine, ImmutableString, NativeCallContext, export_module};
 use rhai::{Array, Map};
@@ -11,15 +11,15 @@ use crate::value::json::{self, parse};
 use crate::value::size::ELEMENTS;
 use crate::value::text::literal;
 
-/// Characters of a text that a message repeats.
+/// The most characters of a text in a message.
 const SHOWN: usize = 60;
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// The text in quotes, cut short.
+/// The text in quotes, shortened.
 pub(super) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(SHOWN).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
@@ -29,7 +29,7 @@ pub(super) fn quoted(text: &str) -> String {
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
 #[export_module]
 mod functions {
-    /// The lines, without their ends; an end at the very end begins no further line.
+    /// The lines, without their ends. A line end at the very end begins no further line.
     ///
     /// ```rhai
     /// assert_eq("a\nb\n".lines(), ["a", "b"]);
@@ -48,9 +48,9 @@ mod functions {
         text.trim().into()
     }
 
-    /// Puts `with` in the place of each `find` in the text, which is changed itself.
+    /// Replaces each `find` in the text by `with`. Changes the text itself.
     ///
-    /// Throws `usage` if the text would be larger than a text may be.
+    /// Throws `usage` if the text would become too large.
     ///
     /// ```rhai
     /// let text = "a-b-c";
@@ -67,7 +67,7 @@ mod functions {
         replace(&call, text, find, with)
     }
 
-    /// Puts a text in the place of each such letter.
+    /// Replaces each such character by a text.
     #[rhai_fn(name = "replace", return_raw)]
     pub fn replace_letter(
         call: NativeCallContext,
@@ -78,7 +78,8 @@ mod functions {
         replace(&call, text, find.encode_utf8(&mut [0; 4]), with)
     }
 
-    /// The integer that the text is, white space around it aside. Throws `usage` if it is none.
+    /// Parses the text as an integer; white space around it is allowed. Throws `usage` if it is not
+    /// an integer.
     ///
     /// ```rhai
     /// assert_eq(" 42\n".int(), 42);
@@ -91,7 +92,7 @@ mod functions {
             .map_err(|_| Failure::usage(format!("{} is not an integer", quoted(text))))?)
     }
 
-    /// The integer that the text is. Throws `usage` if it is none.
+    /// Parses the text as an integer. Throws `usage` if it is not an integer.
     ///
     /// ```rhai
     /// assert_eq(parse_int("42"), 42);
@@ -101,8 +102,8 @@ mod functions {
         int(text)
     }
 
-    /// The integer that the text is with digits of a base from 2 to 36. Throws `usage` if it is
-    /// none.
+    /// Parses the text as an integer with digits of a base from 2 to 36. Throws `usage` if it is
+    /// not an integer.
     ///
     /// ```rhai
     /// assert_eq(parse_int("ff", 16), 255);
@@ -119,7 +120,7 @@ mod functions {
         })?)
     }
 
-    /// The number that the text is. Throws `usage` if it is none.
+    /// Parses the text as a number. Throws `usage` if it is not a number.
     ///
     /// ```rhai
     /// assert_eq(parse_float("0.5"), 0.5);
@@ -132,7 +133,7 @@ mod functions {
             .map_err(|_| Failure::usage(format!("{} is not a number", quoted(text))))?)
     }
 
-    /// The value that the text is in JSON. Throws `usage` if it is none.
+    /// Parses the text as JSON. Throws `usage` if it is not JSON.
     ///
     /// ```rhai
     /// assert_eq(`{"jobs": [1, 2]}`.json().jobs, [1, 2]);
@@ -142,7 +143,7 @@ mod functions {
         Ok(parse(text, &quoted(text))?)
     }
 
-    /// The value that the text is in JSON. Throws `usage` if it is none.
+    /// Parses the text as JSON. Throws `usage` if it is not JSON.
     ///
     /// ```rhai
     /// assert_eq(parse_json(`{"a": null}`), #{ a: () });
@@ -152,7 +153,7 @@ mod functions {
         json(text)
     }
 
-    /// The map in JSON. `()` means not set and is left out. Throws `usage` for what has no place in
+    /// The map as JSON. `()` means not set and is omitted. Throws `usage` for a value that is not
     /// data: a function.
     ///
     /// ```rhai
@@ -163,7 +164,7 @@ mod functions {
         Ok(json::to_json(&map.clone().into())?.to_string())
     }
 
-    /// The elements, as they are printed, one after the other.
+    /// The printed elements, one after the other.
     ///
     /// ```rhai
     /// assert_eq([1, "b"].join(), "1b");
@@ -173,7 +174,7 @@ mod functions {
         joined(&context, list, "")
     }
 
-    /// The elements, as they are printed, with `separator` between them.
+    /// The printed elements, with `separator` between them.
     ///
     /// ```rhai
     /// assert_eq(["db", "redis"].join(", "), "db, redis");

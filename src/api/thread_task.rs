@@ -1,4 +1,4 @@
-//! The task that a thread works for: its cancel token, and whether it may wait.
+//! The task of a thread: its cancel token, and whether it may wait.
 
 use std::cell::{Cell, RefCell};
 
@@ -22,13 +22,14 @@ pub fn is_cancelled() -> bool {
     TOKEN.with_borrow(|token| token.as_ref().is_some_and(CancellationToken::is_cancelled))
 }
 
-/// Why the task on this thread has to end before anything else is evaluated: a refusal that was
-/// thrown, or its token. For `on_progress`, which gets no context.
+/// Why the task on this thread has to end before anything else is evaluated: a policy violation
+/// that was thrown, or its token. For `on_progress`, which gets no context.
 pub fn ending() -> Option<Failure> {
     refused().or_else(|| is_cancelled().then(Failure::interrupted))
 }
 
-/// Makes `token` the one of this thread, and forgets a refusal, until the answer is dropped.
+/// Sets `token` as the token of this thread, and forgets a policy violation, until the result is
+/// dropped.
 #[must_use = "the token is left when this is dropped"]
 pub fn enter(token: CancellationToken) -> TaskScope {
     TaskScope { before: TOKEN.replace(Some(token)), _aside: set_refusal_aside() }
@@ -46,8 +47,8 @@ impl Drop for TaskScope {
     }
 }
 
-/// Does `work`, a function that answers for a simulated machine while others wait: nothing in it
-/// may wait.
+/// Does `work`, a function that answers for a simulated machine while others wait. It must not wait
+/// for anything.
 pub fn answering<T>(work: impl FnOnce() -> T) -> T {
     let _entered = enter(CancellationToken::new());
     let before = ANSWERS.replace(true);
@@ -56,7 +57,7 @@ pub fn answering<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Refuses to wait where that is not possible: see [`answering`].
+/// Fails if waiting is not possible here: see [`answering`].
 pub fn may_wait() -> Result<(), Failure> {
     if !ANSWERS.get() {
         return Ok(());

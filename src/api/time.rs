@@ -1,4 +1,4 @@
-//! `time::`: moments, in UTC.
+//! `time::`: points in time, in UTC.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::model::Failure;
 use crate::value::Time;
 use crate::value::text::literal;
 
-/// Makes `time::` known.
+/// Registers `time::`.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Time>("time");
     engine.register_static_module("time", shared_module!(module, "time"));
@@ -39,8 +39,8 @@ fn beyond() -> Failure {
 
 #[export_module]
 mod module {
-    /// The time now. Times are compared with `<`, subtracted to a duration, and printed as RFC 3339
-    /// in UTC.
+    /// The current time. Times can be compared with `<` and subtracted (the result is a duration),
+    /// and are printed as RFC 3339 in UTC.
     ///
     /// ```rhai
     /// let deadline = time::now() + duration("5m");
@@ -51,7 +51,7 @@ mod module {
         placed(&call, |context| Ok(Time(context.host.now())))
     }
 
-    /// The time now as `20260101T000000Z`: for names that sort by time.
+    /// The current time as `20260101T000000Z`: for names that sort by time.
     ///
     /// ```rhai
     /// let folder = `backups/${time::stamp()}`;
@@ -61,7 +61,7 @@ mod module {
         placed(&call, |context| Ok(Time(context.host.now()).stamp()))
     }
 
-    /// The time of an RFC 3339 text. Throws `usage` if it is none.
+    /// Parses a time in RFC 3339 form. Throws `usage` if the text is not a time.
     ///
     /// ```rhai
     /// let start = time::parse("2026-01-01T00:00:00Z");
@@ -92,19 +92,19 @@ mod methods {
         time.to_string()
     }
 
-    /// The time so much later.
+    /// This time plus a duration.
     #[rhai_fn(name = "+", return_raw)]
     pub fn later(a: Time, b: Duration) -> Raw<Time> {
         Ok(a.later(b).ok_or_else(beyond)?)
     }
 
-    /// The time so much earlier.
+    /// This time minus a duration.
     #[rhai_fn(name = "-", return_raw)]
     pub fn earlier(a: Time, b: Duration) -> Raw<Time> {
         Ok(a.earlier(b).ok_or_else(beyond)?)
     }
 
-    /// The duration from `b` to `a`. Throws `usage` if `b` is the later one: a duration has no
+    /// The duration from `b` to `a`. Throws `usage` if `b` is later, because a duration has no
     /// sign.
     #[rhai_fn(name = "-", return_raw)]
     pub fn between(a: Time, b: Time) -> Raw<Duration> {

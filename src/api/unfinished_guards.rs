@@ -1,6 +1,6 @@
-//! `guarded` functions that were cut off, by a kill, a lost machine or a second Ctrl-C, or whose
-//! undo failed. Their undo lists are closures and can't be run by another process, so that what is
-//! left of them is a warning for who runs the next `up`.
+//! `guarded` functions that were cut off (by a kill, a lost machine or a second Ctrl-C), or whose
+//! undo failed. Their undo lists are closures that another process can't run. So spc only warns
+//! whoever runs the next `up`.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use super::context::Context;
 use crate::apply::records::{Records, State, UnfinishedGuard};
 use crate::model::event::{Event, Level};
 
-/// The record of one `guarded` function that runs. It spares a person a surprise, so that a record
-/// that can't be written is no failure.
+/// The record of one running `guarded` function. It only helps a person later, so a record that
+/// can't be written is no failure.
 #[derive(Clone)]
 pub(super) struct Record {
     context: Arc<Context>,
@@ -41,7 +41,7 @@ impl Record {
         });
     }
 
-    /// This was undone: only the rest is left, should the run end now.
+    /// This was undone: if the run ends now, only the rest is left.
     pub(super) fn undone(&self, what: &str) {
         self.update(|state, label| {
             if let Some(unfinished) = state.guarded.get_mut(label)
@@ -52,7 +52,7 @@ impl Record {
         });
     }
 
-    /// It ended; `left` could not be undone.
+    /// The function ended; `left` could not be undone.
     pub(super) fn end(&self, left: Vec<String>) {
         self.update(|state, label| {
             if left.is_empty() {
@@ -70,7 +70,8 @@ impl Record {
     }
 }
 
-/// Warns of what was cut off in earlier runs and may have left the project half changed.
+/// Warns about functions that were cut off in earlier runs and may have left the project half
+/// changed.
 pub(super) fn warn(context: &Context, records: &Records<'_>) {
     let state = records.state();
     for (label, unfinished) in state

@@ -1,5 +1,5 @@
-//! Lines of `.env` that nobody reads: most often a misspelt name, whose default then counts in
-//! silence.
+//! Lines of `.env` that nothing reads. Usually the name is misspelt, and the default is silently
+//! used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -10,12 +10,13 @@ use crate::model::event::{Event, Level};
 use crate::model::suggest::nearest;
 use crate::policy::CheckedPath;
 
-/// Read by Compose, Docker, BuildKit and spc themselves.
+/// Variables of Compose, Docker, BuildKit and spc themselves.
 const OF_TOOLS: [&str; 4] = ["COMPOSE_", "DOCKER_", "BUILDKIT_", "SPC_"];
-/// Where other readers of a variable may stand: runbooks, compose files, `.env.example`.
+/// Files that may use a variable: runbooks, compose files, `.env.example`.
 const READERS: [&str; 4] = ["rhai", "yml", "yaml", "example"];
 
-/// Says which lines of `.env` nothing has read in this run and no file of the project speaks of.
+/// Reports the lines of `.env` that nothing has read in this run and that no file of the project
+/// mentions.
 pub(super) fn hint(context: &Context) {
     let read = context.script.variables_read();
     let unread = |name: &&String| {
@@ -42,7 +43,7 @@ pub(super) fn hint(context: &Context) {
             .filter(|known| looks_like_one(known));
         let meant = nearest(name, known)
             .map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-        // What looks otherwise may be a line of a key that lost its quotes.
+        // Other texts may be lines of a key without its quotes.
         let named =
             if looks_like_one(name) { format!(" \"{name}\"") } else { " of this line".to_owned() };
         let text = format!(
@@ -66,7 +67,7 @@ fn texts(context: &Context) -> Vec<String> {
     let folders: BTreeMap<PathBuf, CheckedPath> =
         folders.map(|folder| (folder.as_path().to_owned(), folder)).collect();
     let paths = folders.values().flat_map(|folder| readers(context, folder));
-    // What can't be read is no reader.
+    // A file that can't be read counts as no reader.
     paths
         .filter_map(|path| context.host.read(&path).ok())
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())

@@ -20,8 +20,8 @@ use crate::model::spec::tokens::{self, DescriptionKind};
 use crate::model::{Failure, Kind, names};
 use crate::value::json::{description_to_json, from_json};
 
-/// A volume as a script holds it, whether it is there or not. Its name is the engine's, or the key
-/// of a volume of the project.
+/// A script's handle of a volume, which may not exist. Its name is the engine's, or the key of a
+/// volume of the project.
 #[derive(Clone)]
 pub struct Volume {
     context: Arc<Context>,
@@ -73,7 +73,7 @@ impl Volume {
         })
     }
 
-    /// All the engine knows of it, but for passwords.
+    /// Everything that the engine knows about it, without passwords.
     fn look(&self) -> Result<serde_json::Value, Failure> {
         let mut found = task::wait(&self.context, async {
             let found = self.find().await?.ok_or_else(|| self.missing())?;
@@ -117,14 +117,14 @@ impl Volume {
 pub mod functions {
     use super::*;
 
-    /// The volume of that name.
+    /// The volume with this name.
     #[rhai_fn(name = "volume", return_raw)]
     pub fn volume(context: NativeCallContext, name: &str) -> Raw<Volume> {
         secret::none_in(name, "the name of a volume")?;
         Ok(Volume { context: Context::of(&context)?, name: name.to_owned() })
     }
 
-    /// Its name as it was asked for.
+    /// The volume's name as it was requested.
     #[rhai_fn(get = "name", pure)]
     pub fn name(volume: &mut Volume) -> String {
         volume.name.clone()
@@ -136,32 +136,32 @@ pub mod functions {
         Err(Failure::usage(format!("A volume has no \"tag\" (asked of {})", volume.name)).into())
     }
 
-    /// Whether it is there.
+    /// Whether the volume exists.
     #[rhai_fn(return_raw, pure)]
     pub fn exists(volume: &mut Volume) -> Raw<bool> {
         Ok(task::wait(&volume.context.clone(), async { Ok(volume.find().await?.is_some()) })?)
     }
 
-    /// All the engine knows of it; passwords in its options are hidden. Only of a volume of the
-    /// project, or one that a stack uses.
+    /// Everything that the engine knows about it; passwords in its options are hidden. Only for a
+    /// volume of the project, or one that a stack uses.
     #[rhai_fn(return_raw, pure)]
     pub fn inspect(volume: &mut Volume) -> Raw<Dynamic> {
         Ok(from_json(&volume.look()?))
     }
 
-    /// Make it for the project; one that is there is left as it is.
+    /// Create it for the project. An existing one is not changed.
     #[rhai_fn(name = "create", return_raw, pure)]
     pub fn create(volume: &mut Volume) -> Raw<()> {
         Ok(volume.create(&Map::new())?)
     }
 
-    /// Make it with Compose's keys: `name driver driver_opts labels`.
+    /// Create it with Compose's keys: `name driver driver_opts labels`.
     #[rhai_fn(name = "create", return_raw, pure)]
     pub fn create_with(volume: &mut Volume, spec: Map) -> Raw<()> {
         Ok(volume.create(&spec)?)
     }
 
-    /// Remove it, with all it holds; only one that the project made.
+    /// Remove it with its data. Only a volume that the project created can be removed.
     #[rhai_fn(name = "remove", return_raw, pure)]
     pub fn remove(volume: &mut Volume) -> Raw<()> {
         Ok(volume.remove()?)

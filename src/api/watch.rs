@@ -1,4 +1,4 @@
-//! Who follows a script as it runs: a plan, and what names a wait in a failure.
+//! Observers of a running script: a plan, and tests that name a wait in a failure.
 
 use std::sync::Arc;
 
@@ -6,32 +6,34 @@ use crate::model::plan::WaitCondition;
 use crate::model::spec::Project;
 use crate::value::record::Reader;
 
-/// Follows a script as it runs, for a plan: where it is, and which answers it looks at that nobody
-/// can know yet.
+/// Observes a running script for a plan: its current line, and the unknown answers that it reads.
 pub trait ScriptObserver: Send + Sync {
-    /// The task on this thread is at this place.
+    /// The current position of the task on this thread.
     fn at(&self, source: &str, line: usize);
-    /// Receives what the script reads of an answer that the task on this thread got just
-    /// now.
+    /// Returns a callback for what the script reads of the answer that the task on this thread has
+    /// just got.
     fn reader(self: Arc<Self>) -> Reader;
     /// The script is about to wait until this container's process has ended.
     fn awaits_end(&self, container: &str);
     /// The script is about to wait until this container is ready.
     fn awaits_readiness(&self, container: &str);
-    /// The answer that the task on this thread got just now is this; false if it is the real one.
+    /// Sets the assumed value of the answer that the task on this thread has just got; false if it
+    /// is the real answer.
     fn answers(&self, assumed: &str) -> bool;
-    /// The name of a container whose files and log nobody can know yet.
+    /// The name of a container whose files and log are unknown in a plan.
     fn unknown(&self, container: &str) -> Option<String>;
-    /// The script goes on with something that nobody can know: what, and what is assumed of it.
+    /// The script continues with an assumption: about what, and which.
     fn assumes(&self, what: &str, assumed: &str);
-    /// A call fails with this message, whatever nobody can know yet: a command that really ran, a
+    /// A call fails with this message, independent of unknown answers: a command that really ran, a
     /// name that does not exist.
     fn fails(&self, message: &str);
-    /// The script goes a way back: in which line of a source, what it does, because of which error.
+    /// The script undoes something or handles an error: in which line of a source, what it does,
+    /// because of which error.
     fn goes_back(&self, at: Option<(&str, usize)>, what: &str, because: &str);
-    /// The script waited for a condition that does not come true here, and goes on as if it had.
+    /// The script waited for a condition that does not come true here, and continues as if it had.
     fn awaits_condition(&self);
-    /// From now on the task on this thread repeats itself, or no longer; whether it did before.
+    /// From now on the task on this thread repeats itself, or no longer does. Returns whether it
+    /// did before.
     fn repeats(&self, repeats: bool) -> bool;
 }
 
@@ -39,9 +41,9 @@ pub trait ScriptObserver: Send + Sync {
 pub trait WaitObserver: Send + Sync {
     /// A script describes a stack.
     fn describes(&self, project: &Project);
-    /// It begins to wait until the containers of a service are so far; the answer is for
+    /// It begins to wait until the containers of a service reach a state; the result is for
     /// [`WaitObserver::ends`].
     fn begins(&self, service: &str, containers: &[String], until: WaitCondition) -> String;
-    /// It waits no more.
+    /// It no longer waits.
     fn ends(&self, what: &str);
 }

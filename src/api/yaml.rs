@@ -9,12 +9,12 @@ use crate::compose::yaml;
 use crate::model::Failure;
 use crate::value::json::{from_json, to_json};
 
-/// Makes `yaml::` known.
+/// Registers `yaml::`.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("yaml", shared_module!(module, "yaml"));
 }
 
-/// The value of a YAML text, merge keys (`<<`) applied; `what` it is stands in the message.
+/// Parses a YAML text and applies merge keys (`<<`); the message contains `what` it is.
 fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
     let wrong = |error: yaml::YamlError| match error {
         yaml::YamlError::TooLong(_) => Failure::usage(format!("{what} can't be read: {error}"))
@@ -29,8 +29,8 @@ fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
     Ok(from_json(&value))
 }
 
-/// A value as YAML text that YAML 1.1 readers take for the same: what they would read as a bool, a
-/// number of base 60 or a date is quoted, which the library (YAML 1.2) doesn't do.
+/// A value as YAML text that YAML 1.1 readers read in the same way. Texts that they would read as a
+/// bool, a number of base 60 or a date are quoted, which the library (YAML 1.2) doesn't do.
 fn written(value: &Value) -> Result<String, Failure> {
     if has_merge_key(value) {
         return Err(Failure::usage(
@@ -46,8 +46,8 @@ fn written(value: &Value) -> Result<String, Failure> {
     Ok(put_back(&text, &quoted))
 }
 
-/// Whether a map in the value has the key `<<`, which a reader of a value takes for a merge, in
-/// quotes or not.
+/// Whether a map in the value has the key `<<`. A reader would treat it as a merge, in quotes or
+/// not.
 fn has_merge_key(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(has_merge_key),
@@ -58,7 +58,7 @@ fn has_merge_key(value: &Value) -> bool {
     }
 }
 
-/// The text with the strings, quoted, in the place of their stand-ins.
+/// The text with the quoted strings in place of their placeholders.
 fn put_back(text: &str, quoted: &[String]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut pieces = text.split(BEGIN);
@@ -73,7 +73,7 @@ fn put_back(text: &str, quoted: &[String]) -> String {
     out
 }
 
-/// Puts stand-ins for the strings, keys among them, that have to be quoted.
+/// Replaces the strings, also keys, that have to be quoted by placeholders.
 fn set_aside(value: &mut Value, quoted: &mut Vec<String>) {
     let replaced = |text: String, quoted: &mut Vec<String>| {
         quoted.push(text);
@@ -93,8 +93,8 @@ fn set_aside(value: &mut Value, quoted: &mut Vec<String>) {
     }
 }
 
-/// Around the number of a stand-in: letters of a private area. A text that holds one of them has a
-/// stand-in itself.
+/// Mark the number of a placeholder: letters of a private area. A text that contains one of them
+/// gets a placeholder itself.
 const BEGIN: char = '\u{f8f0}';
 const END: char = '\u{f8f1}';
 
@@ -102,8 +102,8 @@ fn stand_in(index: usize) -> String {
     format!("{BEGIN}{index}{END}")
 }
 
-/// Whether a reader of YAML 1.1 would not take the plain text for a string, or it could be taken
-/// for a stand-in.
+/// Whether a YAML 1.1 reader would not read the plain text as a string, or the text could be
+/// confused with a placeholder.
 fn is_ambiguous(text: &str) -> bool {
     let word = text.to_ascii_lowercase();
     let digits = |c: char| c.is_ascii_digit() || "+-._:,xob".contains(c);
@@ -118,10 +118,11 @@ fn is_ambiguous(text: &str) -> bool {
 
 #[export_module]
 mod module {
-    /// The value in a YAML file. `null` is `()`; merge keys are applied, keys that are no text
-    /// become text.
+    /// The value in a YAML file. `null` becomes `()`. Merge keys are applied, and keys that are not
+    /// text become text.
     ///
-    /// Throws `not_found` if there is no such file, `usage` with line and column if it is not YAML.
+    /// Throws `not_found` if the file does not exist, `usage` with line and column if it is not
+    /// YAML.
     ///
     /// ```rhai
     /// fs::write("a.yaml", "image: redis:7\nports: [6379]\n");
@@ -132,8 +133,8 @@ mod module {
         placed(&call, |context| fs::read_value(context, &path, parsed))
     }
 
-    /// Writes a value as a YAML file; its folder is made if missing. Fields that are `()` are left
-    /// out.
+    /// Writes a value as a YAML file. A missing folder is created. Fields with the value `()` are
+    /// omitted.
     ///
     /// ```rhai
     /// yaml::write("a.yaml", #{ image: "redis:7" });
@@ -143,7 +144,7 @@ mod module {
         placed(&call, |context| fs::write_value(context, &path, &value, written))
     }
 
-    /// The value of a YAML text. Throws `usage` with line and column if it is not YAML.
+    /// Parses a YAML text. Throws `usage` with line and column if it is not YAML.
     ///
     /// ```rhai
     /// assert_eq(yaml::parse("a: [1, 2]").a.len, 2);
@@ -191,7 +192,7 @@ mod tests {
                 && failure.message.contains("line 2"),
             "{failure}"
         );
-        // The library tells where it began, too, by another place.
+        // The library also reports where it began, as a second position.
         assert_eq!(failure.message.matches(" line ").count(), 1, "{failure}");
         assert_eq!(
             trial.fails(r#"yaml::parse("a: !reset 1")"#).message,
