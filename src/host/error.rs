@@ -1,9 +1,9 @@
-//! Why something outside of the process failed.
+//! Errors of everything outside the process, except the engine.
 
 use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
 
-/// What the host could not do.
+/// An operation that the host could not do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct HostError {
@@ -12,7 +12,7 @@ pub struct HostError {
     pub message: String,
 }
 
-/// The cases a caller tells apart.
+/// The kinds that callers distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostErrorKind {
     NotFound,
@@ -22,20 +22,20 @@ pub enum HostErrorKind {
     NoSpace,
     /// No answer in time.
     Timeout,
-    /// Nobody listens, the name does not resolve, the connection was lost.
+    /// Nothing listens, the name does not resolve, or the connection was lost.
     Unreachable,
-    /// A script's request that leads where none may.
+    /// A script's request to an address that is never allowed.
     Refused,
-    /// The content is not what was expected (not UTF-8, a folder instead of a file).
+    /// The content is not as expected (not UTF-8, or a folder instead of a file).
     Invalid,
-    /// A symlink is in a path that was checked: what it leads to was not.
+    /// A checked path contains a symlink, whose target was not checked.
     SymlinkInPath,
-    /// More than is held at once, or than a run may hold.
+    /// More than a value, or than a run, may hold.
     TooLarge,
     Other,
 }
 
-/// Why nothing is done at a path that a symlink is in.
+/// The reason if a path contains a symlink.
 pub(crate) const SYMLINK_IN_PATH: &str = "a symlink is in its path, which spc does not follow";
 
 impl HostError {
@@ -69,9 +69,9 @@ impl From<HostError> for Failure {
     }
 }
 
-/// Shorthand of the port.
+/// The result type of the port.
 pub type Result<T> = std::result::Result<T, HostError>;
 
-/// The next step for who meets a limit.
+/// The next step when a limit is reached.
 pub const STREAM: &str =
     "stream what is large, with fs::file(…) as stdin or stdout, or go through it in parts";

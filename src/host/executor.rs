@@ -1,8 +1,8 @@
-//! Who waits, and who runs: the bridge between script threads and futures.
+//! The bridge between script threads and futures: decides who waits and who runs.
 //!
-//! Script tasks are threads. A native function hands its future to the executor and gets the
-//! result. On a real host that is tokio; in virtual time it is [`SimTaskExecutor`], under which
-//! exactly one task runs at a time and time moves only when all of them wait.
+//! Each task of a script is a thread. A native function passes its future to the executor and gets
+//! the result. On a real host the executor is tokio. In virtual time it is [`SimTaskExecutor`]:
+//! exactly one task runs at a time, and time moves only when all of them wait.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::model::Failure;
 
 pub use super::script_threads::{Job, SCRIPT_STACK_BYTES, broke_off};
 
-/// The executor of a process: one, made by `cli` or by a test.
+/// The executor of a process. There is one, made by `cli` or by a test.
 #[derive(Clone)]
 pub enum TaskExecutor {
     Real(tokio::runtime::Handle),
     Sim(Arc<SimTaskExecutor>),
 }
 
-/// A future that goes on beside the script (the lock's heartbeat); ended when dropped.
+/// A future that runs beside the script (the lock's heartbeat); dropping this ends it.
 pub struct Background(Inner);
 
 enum Inner {
@@ -45,8 +45,8 @@ impl TaskExecutor {
         }
     }
 
-    /// Waits for `future` of this world on a thread of another, in which meanwhile no time passes
-    /// and nothing happens.
+    /// Waits for `future` of this executor on a thread of another one. Meanwhile, in the other one,
+    /// no time passes and nothing happens.
     pub fn block_on_external<F: Future>(&self, future: F) -> F::Output {
         match self {
             Self::Real(handle) => handle.block_on(future),
@@ -54,7 +54,7 @@ impl TaskExecutor {
         }
     }
 
-    /// Lets `future` go on beside the script until the answer is dropped.
+    /// Runs `future` beside the script until the result is dropped.
     #[must_use = "the future ends when this is dropped"]
     #[expect(
         clippy::disallowed_methods,
@@ -67,11 +67,11 @@ impl TaskExecutor {
         })
     }
 
-    /// Runs `jobs` each on a thread of its own and waits for all; results in the order given.
-    /// A job that panicked answers `Err` with the panic's payload.
+    /// Runs each of `jobs` on a thread of its own and waits for all; the results have the same
+    /// order. A job that panicked returns `Err` with the panic's payload.
     ///
     /// # Errors
-    /// If the system gives fewer threads: then no job has begun.
+    /// If the system can't start enough threads. Then no job has started.
     pub fn tasks<T: Send>(
         &self,
         jobs: Vec<Job<'_, T>>,

@@ -1,9 +1,9 @@
-//! What git would give to somebody who clones the project: tracked files, and untracked ones that
-//! are not ignored.
+//! The files that a clone of the project would have: tracked files, and untracked ones that are not
+//! ignored.
 //!
-//! Nothing is run and no setting of git is read, so that a stranger's checkout can do nothing here:
-//! the index, the `.gitignore` of each folder and `info/exclude` are read as files. Ignored for one
-//! person alone (`core.excludesFile`) is not ignored here.
+//! This runs no program and reads no git setting, so an untrusted checkout can't cause any harm: it
+//! reads the index, the `.gitignore` of each folder and `info/exclude` as files. A person's own
+//! ignore file (`core.excludesFile`) has no effect here.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,24 +18,24 @@ use super::resolve::named;
 use super::{FileKind, Host};
 use crate::policy::CheckedPath;
 
-/// Where git keeps what belongs to it: a folder, or a file that says where the folder is.
+/// git's own folder, or a file that says where that folder is.
 const GIT: &str = ".git";
 
 type Patterns = List<Ignore>;
 
-/// The files of a folder as git sees them. What was read stays as it was read.
+/// The files of a folder as git sees them. Each file is read once.
 pub struct GitFiles {
-    /// The folder that holds `.git`; without a repository the folder that was asked about.
+    /// The folder that contains `.git`; without a repository, the requested folder.
     root: PathBuf,
     index: Option<gix_index::State>,
     /// `info/exclude`.
     exclude: Option<Patterns>,
     folders: Mutex<HashMap<PathBuf, Arc<Folder>>>,
-    /// What is shown because a person named it.
+    /// Shown because a person named them.
     named: Vec<PathBuf>,
 }
 
-/// What is known of a folder.
+/// What is known about a folder.
 #[derive(Debug)]
 struct Folder {
     ignored: bool,
@@ -44,8 +44,8 @@ struct Folder {
 }
 
 impl GitFiles {
-    /// Those of the repository that `folder` is in. Without a repository only `.gitignore` files
-    /// count, from `folder` on. `folder` is absolute and without symlinks.
+    /// The files of the repository that `folder` is in. Without a repository only `.gitignore`
+    /// files count, from `folder` on. `folder` is absolute and without symlinks.
     pub fn around(host: &dyn Host, folder: &Path) -> Self {
         let found = folder.ancestors().find_map(|root| Some((root, private_folder(host, root)?)));
         let (root, git) = found.map_or((folder, None), |(root, git)| (root, Some(git)));
@@ -61,13 +61,13 @@ impl GitFiles {
             folders: Mutex::default(),
             named: Vec::new(),
         };
-        // What is above the project can be read now, and not through a host that has the project
-        // alone.
+        // Folders above the project can be read only now, not later through a host that has only
+        // the project.
         files.folder(host, folder.strip_prefix(root).unwrap_or(Path::new("")));
         files
     }
 
-    /// Shows those of `paths` that git ignores, since a person named them, and all below them.
+    /// Shows `paths` that git ignores, with everything below them, because a person named them.
     #[must_use]
     pub fn with_named(mut self, host: &dyn Host, paths: impl IntoIterator<Item = PathBuf>) -> Self {
         for path in paths {
@@ -80,7 +80,7 @@ impl GitFiles {
         self
     }
 
-    /// Whether who clones the project would not have what is at `path`, an absolute path without
+    /// Whether a clone of the project would lack the file at `path`, an absolute path without
     /// symlinks.
     pub fn hides(&self, host: &dyn Host, path: &Path, kind: FileKind) -> bool {
         let Ok(relative) = path.strip_prefix(&self.root) else { return false };
@@ -94,11 +94,11 @@ impl GitFiles {
         !self.tracks(relative, is_folder) && self.ignores(host, relative, is_folder)
     }
 
-    /// Whether git has it, or something in it.
+    /// Whether git tracks it, or something in it.
     fn tracks(&self, relative: &Path, is_folder: bool) -> bool {
         let Some(index) = &self.index else { return false };
         let name = git_path(relative);
-        // A folder may be a submodule, which is an entry itself.
+        // A folder may be a submodule, which has its own entry.
         name.is_empty()
             || index.entry_by_path(name).is_some()
             || is_folder && index.path_is_directory(name)
@@ -141,7 +141,7 @@ impl GitFiles {
 
     fn read_patterns(&self, host: &dyn Host, relative: &Path) -> Option<Patterns> {
         let path = self.root.join(relative).join(".gitignore");
-        // Git follows no symlink of that name, and no more does the host.
+        // git does not follow a symlink with this name, and neither does the host.
         let content = host.read(&CheckedPath::below(&self.root, &path)?).ok()?;
         Patterns::from_bytes(&content, path, Some(&self.root), Ignore::default()).ok()
     }
@@ -153,12 +153,12 @@ impl std::fmt::Debug for GitFiles {
     }
 }
 
-/// Where git keeps what belongs to the work tree `root`, if it is one: the index.
+/// git's own folder for the work tree `root`, if it is one; it contains the index.
 fn private_folder(host: &dyn Host, root: &Path) -> Option<PathBuf> {
     let git = root.join(GIT);
     match host.info(&CheckedPath::below(root, &git)?).ok()?.kind {
         FileKind::File => Some(root.join(text(host, &git)?.strip_prefix("gitdir:")?.trim())),
-        // A folder of that name that is no repository is nothing to git.
+        // git ignores a folder with this name that is not a repository.
         _ => host.info(&named(host, &git.join("HEAD"))).is_ok().then_some(git),
     }
 }
@@ -174,13 +174,12 @@ fn text(host: &dyn Host, path: &Path) -> Option<String> {
     Some(content.to_str_lossy().into_owned())
 }
 
-/// Nothing if it can't be read: then only ignored files are left out.
+/// `None` if it can't be read. Then only ignored files are hidden.
 fn read_index(host: &dyn Host, path: &Path) -> Option<gix_index::State> {
     let content = host.read(&named(host, path)).ok()?;
     let options = gix_index::decode::Options {
         thread_limit: Some(1),
-        // A value's own limit is 64 MiB; an entry takes less in memory than twice what it takes in
-        // the file.
+        // The limit of a value is 64 MiB. An entry needs less than twice its file size in memory.
         alloc_limit_bytes: Some(128 << 20),
         ..Default::default()
     };

@@ -1,4 +1,4 @@
-//! Sockets of this machine that keep others from a port.
+//! Sockets of this machine that block a port for others.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,23 +9,23 @@ pub struct Listener {
     pub port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
-    /// The process that has it, where it can be found: `nginx (pid 812)`.
+    /// The process that owns it, if it can be found: `nginx (pid 812)`.
     pub process: Option<String>,
 }
 
-/// Whether a listener keeps another one from an address.
+/// Whether a listener blocks an address for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
     Yes,
     No,
-    /// It listens on all IPv6 addresses, and perhaps on those of IPv4 too: the kernel's tables
-    /// don't tell.
+    /// It listens on all IPv6 addresses, and perhaps also on those of IPv4: the kernel's tables
+    /// don't show this.
     IfBothFamilies,
 }
 
 impl Listener {
-    /// Whether nobody else can listen on `address` of its port meanwhile. Without an address, on
-    /// all of IPv4: whether the engine publishes on IPv6 too is its own affair.
+    /// Whether this listener blocks `address` of its port for others. Without an address, all IPv4
+    /// addresses count. The engine decides whether it publishes on IPv6 too.
     pub fn keeps_from(&self, address: Option<IpAddr>) -> Obstacle {
         let wanted = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
         let own = self.address.to_canonical();

@@ -1,33 +1,33 @@
-//! How much memory a run may hold, and whether there is room for more before it is taken.
+//! Limits of the memory of a run, and a check before memory is allocated.
 //!
-//! A text, a blob, an HTTP body or the output of a command is at most [`LARGEST_VALUE`]. All that
-//! the process holds is at most [`RUN_LIMIT`]: scripts look at it while they run, and whatever is about to take a lot at once asks with [`reserve`] first. One
-//! step of a script can at most copy what is there, so that the process stays below twice the
-//! limit.
+//! A text, a blob, an HTTP body or the output of a command has at most [`LARGEST_VALUE`] bytes, and
+//! the whole process at most [`RUN_LIMIT`]. Scripts check this while they run, and code that
+//! allocates a lot at once calls [`reserve`] first. One step of a script can at most copy
+//! everything that exists, so the process stays below twice the limit.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use super::error::STREAM;
 use super::{HostError, HostErrorKind, Result};
 
-/// Bytes of the largest text, blob, body or output that is held at once.
+/// The most bytes of a text, blob, body or output in memory.
 pub const LARGEST_VALUE: usize = 64 << 20;
 
-/// Bytes of the largest file that people write: a script, a compose file, `.env`, `spc.toml`, a
-/// Dockerfile. What is read of such a file takes many times its size.
+/// The most bytes of a file that people write: a script, a compose file, `.env`, `spc.toml`, a
+/// Dockerfile. The parsed content needs many times its size.
 pub const LARGEST_SOURCE: usize = 4 << 20;
 
-/// Bytes that the whole process may hold while a script runs.
+/// The most bytes of the whole process while a script runs.
 pub const RUN_LIMIT: u64 = 1 << 30;
 
-/// Less than this is taken without asking: asking costs some microseconds.
+/// Smaller allocations need no check: a check takes some microseconds.
 pub const STEP: usize = 1 << 20;
 
-/// What was reserved and is not yet in use, by all threads together. Memory belongs to the process,
-/// so this does too.
+/// Bytes that are reserved and not in use yet, for all threads together. Like memory, this belongs
+/// to the process.
 static RESERVED: AtomicU64 = AtomicU64::new(0);
 
-/// Room for so many bytes, until this is dropped: from then on they show in what the process holds.
+/// Reserves memory until it is dropped. From then on, the memory counts as used by the process.
 #[must_use = "the room is given back when this is dropped"]
 pub struct Reservation(u64);
 
@@ -37,11 +37,11 @@ impl Drop for Reservation {
     }
 }
 
-/// Room for `bytes` more; `held` says what the process holds:
+/// Reserves `bytes` more; `held` returns the memory of the process:
 /// [`Host::memory`](super::Host::memory).
 ///
 /// # Errors
-/// Of kind [`HostErrorKind::TooLarge`] if the process would hold more than [`RUN_LIMIT`].
+/// Fails with [`HostErrorKind::TooLarge`] if the process would hold more than [`RUN_LIMIT`].
 pub fn reserve(held: impl FnOnce() -> Option<u64>, bytes: usize) -> Result<Reservation> {
     if bytes < STEP {
         return Ok(Reservation(0));
@@ -56,7 +56,7 @@ pub fn reserve(held: impl FnOnce() -> Option<u64>, bytes: usize) -> Result<Reser
     Ok(reservation)
 }
 
-/// The error of a run that holds, or would hold, so many bytes.
+/// The error of a run that holds, or would hold, this many bytes.
 pub fn exceeded(held: u64) -> HostError {
     let message = format!(
         "the script holds too much: {} MiB of memory, of {} at most",
@@ -66,16 +66,15 @@ pub fn exceeded(held: u64) -> HostError {
     HostError::new(HostErrorKind::TooLarge, message)
 }
 
-/// Bytes that are collected while they come: never more than [`LARGEST_VALUE`], nor than the run
-/// may hold.
+/// Collects bytes as they arrive: never more than [`LARGEST_VALUE`] or than the run may hold.
 #[derive(Default)]
 pub struct CollectedBytes {
     bytes: Vec<u8>,
-    /// Bytes up to which there was room when it was last asked.
+    /// The size up to which the last check reserved memory.
     asked: usize,
 }
 
-/// Why no more is collected.
+/// Why collecting stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CollectError {
     /// It would be larger than [`LARGEST_VALUE`].
@@ -96,7 +95,7 @@ impl CollectedBytes {
             return Err(CollectError::Value);
         }
         if length > self.asked + STEP {
-            // The bytes that come next, and the copy that a vector makes when it grows.
+            // The next bytes, and the copy that a vector makes when it grows.
             drop(reserve(held, length).map_err(CollectError::Run)?);
             self.asked = length;
         }
@@ -104,7 +103,7 @@ impl CollectedBytes {
         Ok(())
     }
 
-    /// All that came.
+    /// All bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -1,8 +1,9 @@
 //! The host port: everything outside the process that is not the engine.
 //!
-//! Clock, files, processes, HTTP, environment, terminal answers and randomness; with the
-//! [`TaskExecutor`] that decides which script task runs and who waits. Two implementations: [`real`]
-//! and [`sim`]. Nothing else in the crate reads a clock, spawns, opens a file or a socket.
+//! Clock, files, processes, HTTP, environment, terminal input and randomness; and the
+//! [`TaskExecutor`], which decides which task of a script runs and which one waits. It has two
+//! implementations: [`real`] and [`sim`]. No other code in the crate reads a clock, starts a
+//! process, or opens a file or a socket.
 
 mod error;
 pub mod executor;
@@ -37,7 +38,7 @@ pub use executor::TaskExecutor;
 pub use listener::{Listener, Obstacle};
 pub use process_mark::{Liveness, ProcessMark};
 
-/// What a path is.
+/// The type of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileKind {
     File,
@@ -47,7 +48,7 @@ pub enum FileKind {
     Other,
 }
 
-/// What is known of a path without opening it.
+/// Information about a path, without opening it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileInfo {
     pub kind: FileKind,
@@ -65,8 +66,8 @@ pub struct FolderEntry {
     pub kind: FileKind,
 }
 
-/// A file that appears under its name only when [`FileSink::finish`] is called; dropped before,
-/// nothing is left.
+/// A file that appears under its name only when [`FileSink::finish`] is called. If it is dropped
+/// before, nothing is left.
 #[async_trait]
 pub trait FileSink: Send {
     async fn write(&mut self, bytes: Bytes) -> Result<()>;
@@ -76,11 +77,11 @@ pub trait FileSink: Send {
 /// A host command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandRequest {
-    /// Program as it is called, then arguments; no shell.
+    /// The program by its name, then its arguments; without a shell.
     pub command: Vec<String>,
-    /// The file to execute, canonical; nothing where the machine has no program of that name.
+    /// The program file, canonical; `None` if the machine has no program with this name.
     pub program: Option<PathBuf>,
-    /// All variables that it gets.
+    /// All variables of the command.
     pub environment: BTreeMap<String, String>,
     /// Canonical.
     pub working_dir: PathBuf,
@@ -88,15 +89,15 @@ pub struct CommandRequest {
 }
 
 impl CommandRequest {
-    /// The program as it is called.
+    /// The program by its name.
     pub fn name(&self) -> &str {
         self.command.first().map_or("", String::as_str)
     }
 
-    /// That the command can start, by what the host tells of its folder and, where there is one, of
-    /// its program's file.
+    /// Checks whether the command can start, by what the host knows about its folder and, if it
+    /// exists, its program file.
     pub(crate) fn check(&self, info: impl Fn(&CheckedPath) -> Result<FileInfo>) -> Result<()> {
-        // What is only looked at need not be kept open.
+        // A path that is only inspected need not be kept open.
         let info = |path: &Path| CheckedPath::below(Path::new("/"), path).map(|path| info(&path));
         let error = |kind, why: &str| {
             Err(HostError::new(kind, format!("Could not start \"{}\": {why}", self.name())))
@@ -126,7 +127,7 @@ impl CommandRequest {
         }
     }
 
-    /// That the machine has no such program.
+    /// The error if the machine has no such program.
     pub(crate) fn no_program(&self) -> HostError {
         HostError::new(
             HostErrorKind::NotFound,
@@ -137,17 +138,17 @@ impl CommandRequest {
 
 const NO_PROGRAM: &str = "there is no such program on this machine";
 
-/// A host command's report.
+/// An event of a host command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandEvent {
     Stdout(Bytes),
     Stderr(Bytes),
-    /// Always last. 128 + n if ended by signal n.
+    /// Always the last event. 128 + n if signal n ended the command.
     Exit(i64),
 }
 
-/// An HTTP request; the answer's body is read whole, up to [`memory::LARGEST_VALUE`]. A redirect is
-/// an answer: whoever follows it checks where it leads first.
+/// An HTTP request. The body of the answer is read as a whole, up to [`memory::LARGEST_VALUE`]. A
+/// redirect is an answer: the caller checks its target before following it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpRequest {
     pub method: String,
@@ -155,7 +156,7 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     pub body: Option<Bytes>,
     pub timeout: Option<Duration>,
-    /// Docker Engines, to which no connection is made, whatever name leads there.
+    /// Docker Engines. No connection to them is made, under any name.
     pub engines: EngineAddresses,
 }
 
@@ -168,7 +169,7 @@ pub struct HttpResponse {
     pub body: Bytes,
 }
 
-/// One of spc's own standard streams.
+/// A standard stream of spc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandardStream {
     Stdin,
@@ -178,47 +179,47 @@ pub enum StandardStream {
 
 /// Everything outside the process that is not the engine.
 ///
-/// Files are reached only by a [`CheckedPath`]: its root is opened once, what is below it relative
-/// to that, and no symlink is followed on the way, so that what was checked is what is opened.
+/// Files are reached only by a [`CheckedPath`]. The host opens its root once, and everything below
+/// relative to the root, without following symlinks. So exactly the checked file is opened.
 /// [`Host::canonicalize`] takes any path, and opens nothing.
 #[async_trait]
 pub trait Host: Send + Sync {
     /// Wall-clock time.
     fn now(&self) -> DateTime<Utc>;
-    /// A clock that only goes forward, from an arbitrary start.
+    /// A monotonic clock with an arbitrary start.
     fn monotonic(&self) -> Duration;
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
-    /// Fills `buffer` with randomness fit for keys.
+    /// Fills `buffer` with random bytes that are suitable for keys.
     fn random(&self, buffer: &mut [u8]);
 
     /// A variable of the process environment.
     fn variable(&self, name: &str) -> Option<String>;
     /// The whole process environment (names and values that are UTF-8).
     fn environment(&self) -> BTreeMap<String, String>;
-    /// The folder spc was started in.
+    /// The folder in which spc was started.
     fn current_folder(&self) -> Result<PathBuf>;
-    /// Who runs spc, for messages and the lock: `user@machine`.
+    /// The user who runs spc, for messages and the lock: `user@machine`.
     fn identity(&self) -> String;
-    /// What tells this process from every other, where the system tells.
+    /// Distinguishes this process from every other one, if the system supports it.
     fn process_mark(&self) -> Option<ProcessMark> {
         None
     }
-    /// Whether the process with this mark is there.
+    /// Whether the process with this mark is running.
     fn liveness(&self, _mark: &ProcessMark) -> Liveness {
         Liveness::Unknown
     }
 
-    /// Bytes of memory that spc itself holds, where the system tells.
+    /// Bytes of memory that spc itself holds, if the system shows this.
     fn memory(&self) -> Option<u64> {
         None
     }
 
-    /// The same, a few milliseconds ago at most: cheap enough to ask all the time.
+    /// The same, at most a few milliseconds old: cheap enough for frequent calls.
     fn memory_lately(&self) -> Option<u64> {
         self.memory()
     }
 
-    /// The content of a file of at most 64 MiB; what is larger is opened as a stream.
+    /// The content of a file of at most 64 MiB. Open a larger one as a stream.
     fn read(&self, path: &CheckedPath) -> Result<Bytes>;
     /// The content of a file that people write, of at most [`memory::LARGEST_SOURCE`]: a script, a
     /// compose file, `.env`.
@@ -237,48 +238,48 @@ pub trait Host: Send + Sync {
     /// Writes under a temporary name, then renames. `mode`: Unix permission bits of a new file
     /// (0644 if not given).
     fn write(&self, path: &CheckedPath, content: &[u8], mode: Option<u32>) -> Result<()>;
-    /// Adds to the end of a file, made if missing.
+    /// Appends to a file. A missing file is created.
     fn append(&self, path: &CheckedPath, content: &[u8]) -> Result<()>;
     /// With its parents; an existing one is fine.
     fn create_folder(&self, path: &CheckedPath) -> Result<()>;
     /// Sorted by name.
     fn list(&self, path: &CheckedPath) -> Result<Vec<FolderEntry>>;
-    /// Of the path itself, a symlink not followed.
+    /// About the path itself; a symlink is not followed.
     fn info(&self, path: &CheckedPath) -> Result<FileInfo>;
-    /// Where a symlink points, as it is written.
+    /// The target of a symlink, as written.
     fn link_target(&self, path: &CheckedPath) -> Result<PathBuf>;
     /// Absolute, without symlinks and `..`.
     fn canonicalize(&self, path: &Path) -> Result<PathBuf>;
-    /// A file, or a folder with all it holds.
+    /// A file, or a folder with everything in it.
     fn remove(&self, path: &CheckedPath) -> Result<()>;
     fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()>;
     /// The content as a stream.
     fn open(&self, path: &CheckedPath) -> Result<BoxStream<'static, std::io::Result<Bytes>>>;
-    /// A new file written as a stream.
+    /// A new file, written as a stream.
     fn create(&self, path: &CheckedPath) -> Result<Box<dyn FileSink>>;
 
-    /// Starts a command when the stream is first polled; dropping the stream ends it and what it
-    /// started.
+    /// Starts a command when the stream is first polled. Dropping the stream ends the command and
+    /// the processes that it started.
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>>;
     /// Sends a request. `localhost` and names below it are this machine's loopback addresses,
-    /// whatever a resolver says; what another name resolves to is checked against `engines` and
-    /// is what is connected to.
+    /// whatever a resolver says. The addresses of other names are checked against `engines`, and
+    /// the connection uses exactly these addresses.
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse>;
     /// Whether `host:port` accepts a TCP connection within `timeout`.
     async fn tcp_connect(&self, address: &str, timeout: Duration) -> Result<()>;
-    /// This machine's addresses on its networks, without loopback and link-local ones; none where
-    /// the system doesn't tell.
+    /// This machine's addresses on its networks, without loopback and link-local ones; empty if the
+    /// system doesn't show them.
     fn addresses(&self) -> Vec<IpAddr> {
         Vec::new()
     }
-    /// Whether permission bits of files bar this process from nothing: it runs as root.
+    /// Whether file permissions don't restrict this process: it runs as root.
     fn ignores_permissions(&self) -> bool {
         false
     }
 
-    /// The socket of this machine that keeps others from `port` on `address` (on all addresses if
-    /// not given); nothing where there is none, or where the system does not tell for certain.
-    /// `protocol`: `tcp` or `udp`.
+    /// The socket of this machine that blocks `port` on `address` (by default on all addresses).
+    /// `None` if there is none, or if the system does not show it for certain. `protocol`: `tcp` or
+    /// `udp`.
     fn port_holder(
         &self,
         _address: Option<IpAddr>,
@@ -287,13 +288,13 @@ pub trait Host: Send + Sync {
     ) -> Option<Listener> {
         None
     }
-    /// The process that listens on a TCP port of this machine, where it can be found:
-    /// `nginx (pid 812)`.
+    /// The process that listens on a TCP port of this machine, if it can be found: `nginx (pid
+    /// 812)`.
     fn port_owner(&self, port: u16) -> Option<String>;
 
     /// Whether `stream` is a terminal.
     fn is_terminal(&self, stream: StandardStream) -> bool;
-    /// Writes `question` to the terminal and reads a line; nothing at end of input.
+    /// Writes `question` to the terminal and reads a line; `None` at the end of input.
     async fn ask(&self, question: &str) -> Result<Option<String>>;
     /// Reads all of standard input.
     async fn read_stdin(&self) -> Result<Bytes>;

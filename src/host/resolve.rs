@@ -1,11 +1,11 @@
-//! From a path to what is there: for the policy, and for paths that persons name.
+//! Resolves paths: for the policy, and for paths that persons name.
 
 use std::path::{Path, PathBuf};
 
 use super::{FileKind, Host, Result};
 use crate::policy::{CheckedPath, Entry, Resolution};
 
-/// What is at `path`, for [`Policy`](crate::policy::Policy): `&|path| resolve(host, path)`.
+/// Resolves `path` for [`Policy`](crate::policy::Policy): `&|path| resolve(host, path)`.
 pub fn resolve(host: &dyn Host, path: &Path) -> Resolution {
     match host.canonicalize(path) {
         Ok(real) => Resolution::Exists(real),
@@ -14,7 +14,7 @@ pub fn resolve(host: &dyn Host, path: &Path) -> Resolution {
     }
 }
 
-/// What stands where `path` needs a folder: the nearest there is above it, if that is none.
+/// The nearest existing parent of `path`, if it is not a folder.
 pub fn file_above(host: &dyn Host, path: &Path) -> Option<PathBuf> {
     let above =
         path.ancestors().skip(1).find_map(|above| Some((above, host.canonicalize(above).ok()?)));
@@ -24,13 +24,13 @@ pub fn file_above(host: &dyn Host, path: &Path) -> Option<PathBuf> {
 }
 
 fn is_symlink(host: &dyn Host, path: &Path) -> bool {
-    // Below the root of the file system: what is only looked for need not be kept open.
+    // Below the root of the file system: a path that is only inspected need not be kept open.
     let place =
         in_real_folder(host, path).ok().and_then(|path| CheckedPath::below(Path::new("/"), &path));
     place.is_some_and(|path| host.info(&path).is_ok_and(|info| info.kind == FileKind::Symlink))
 }
 
-/// The path with the canonical name of the folder that it is in.
+/// The path with the canonical name of its folder.
 fn in_real_folder(host: &dyn Host, path: &Path) -> Result<PathBuf> {
     match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) => Ok(host.canonicalize(folder)?.join(name)),
@@ -38,22 +38,22 @@ fn in_real_folder(host: &dyn Host, path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// A path that a person named, or that belongs to a tool of this machine: wherever it leads, no
-/// policy is asked. `path` is absolute. Not for what scripts, descriptions or containers can choose
-/// or replace.
+/// A path that a person named, or that belongs to a tool of this machine. It may lead anywhere, and
+/// the policy is not asked. `path` is absolute. Don't use this for paths that scripts, descriptions
+/// or containers can choose or replace.
 pub fn named(host: &dyn Host, path: &Path) -> CheckedPath {
     let real = host.canonicalize(path).or_else(|_| in_real_folder(host, path));
-    // Where not even its folder is, the operation says what is not there.
+    // If even its folder does not exist, the operation reports what is missing.
     CheckedPath::trusted(real.unwrap_or_else(|_| path.to_owned()))
 }
 
-/// The same for a file that is to be made or removed: a symlink under its name is not followed.
+/// The same for a file that is created or removed: a symlink with its name is not followed.
 pub fn named_itself(host: &dyn Host, path: &Path) -> CheckedPath {
     CheckedPath::trusted(in_real_folder(host, path).unwrap_or_else(|_| path.to_owned()))
 }
 
-/// What is called `name` in the canonical folder `root`, if no symlink leads out of that; where it
-/// leads, if one does.
+/// `name` in the canonical folder `root`, if no symlink leads out of the folder; otherwise the
+/// target of the symlink.
 pub fn inside(
     host: &dyn Host,
     root: &Path,
@@ -63,10 +63,10 @@ pub fn inside(
     Ok(CheckedPath::below(root, &real).ok_or(real))
 }
 
-/// What is at `path`, a symlink not followed, for [`Policy`](crate::policy::Policy): `&|path|
+/// Looks at `path` without following a symlink, for [`Policy`](crate::policy::Policy): `&|path|
 /// look(host, path)`.
 pub fn look(host: &dyn Host, path: &Path) -> Entry {
-    // Below the root of the file system: what is only looked at need not be kept open.
+    // Below the root of the file system: a path that is only inspected need not be kept open.
     let Some(path) = CheckedPath::below(Path::new("/"), path) else { return Entry::Missing };
     let Ok(info) = host.info(&path) else { return Entry::Missing };
     match info.kind {
@@ -77,7 +77,8 @@ pub fn look(host: &dyn Host, path: &Path) -> Entry {
     }
 }
 
-/// A canonical path as the user would write it: relative to the folder that spc was started in.
+/// A canonical path in the form that the user would write: relative to the folder in which spc was
+/// started.
 pub fn shown(host: &dyn Host, path: &Path) -> String {
     let here = host.current_folder().and_then(|folder| host.canonicalize(&folder));
     let shown = here

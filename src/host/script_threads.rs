@@ -1,37 +1,37 @@
-//! Threads with the stack that scripts need.
+//! Threads with a stack that is large enough for scripts.
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use crate::model::{Failure, Kind};
 
-/// Stack of a thread that runs script code: a script call wants about 20 KB.
+/// The stack of a thread that runs script code: a script call needs about 20 KB.
 pub const SCRIPT_STACK_BYTES: usize = 256 << 20;
 
 /// A task of [`TaskExecutor::tasks`].
 pub type Job<'a, T> = Box<dyn FnOnce() -> T + Send + 'a>;
 
-/// Threads that are there and wait for the word to begin.
+/// Threads that exist and wait for the signal to start.
 pub(super) struct WaitingThreads<'scope, T> {
     threads: Vec<std::thread::ScopedJoinHandle<'scope, Option<T>>>,
     begin: Arc<OnceLock<bool>>,
 }
 
 impl<T> WaitingThreads<'_, T> {
-    /// Lets all of them do their jobs.
+    /// Starts all jobs.
     pub(super) fn begin(&self) {
         let _ = self.begin.set(true);
     }
 
     /// Waits for all of them.
     pub(super) fn join(self) -> Vec<std::thread::Result<T>> {
-        // Those that were sent away are joined by their scope; here all began.
+        // Threads that were dismissed are joined by their scope; here all have started.
         self.threads.into_iter().filter_map(|thread| thread.join().transpose()).collect()
     }
 }
 
-/// A thread for each job, with the stack that script code needs; none begins before all of them are
-/// there. `most`: how many there can be.
+/// A thread for each job, with the stack for script code. None starts before all of them exist.
+/// `most`: the limit of threads.
 pub(super) fn script_threads<'scope, T: Send + 'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     jobs: Vec<impl FnOnce() -> T + Send + 'scope>,
@@ -58,7 +58,7 @@ pub(super) fn script_threads<'scope, T: Send + 'scope>(
     Ok(WaitingThreads { threads, begin })
 }
 
-/// The failure where the system starts no thread.
+/// The failure if the system can't start a thread.
 fn no_threads(count: usize, error: &std::io::Error) -> Failure {
     let what = if count == 1 { "a task".to_owned() } else { format!("{count} tasks at once") };
     let why = match error.kind() {

@@ -19,7 +19,7 @@ impl Clock {
 }
 
 pub(super) fn sleep(time: Duration) -> BoxFuture<'static, ()> {
-    // Made when polled: a script's thread is inside the runtime only while it waits.
+    // Created when polled: a script's thread is inside the runtime only while it waits.
     Box::pin(async move { tokio::time::sleep(time).await })
 }
 

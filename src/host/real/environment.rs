@@ -1,4 +1,4 @@
-//! Who runs spc, where, and with which variables.
+//! The user who runs spc, the folder, and the variables.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,22 +32,23 @@ pub(super) fn identity() -> String {
     format!("{}@{}", user.unwrap_or_else(|| id.to_string()), uname.nodename().to_string_lossy())
 }
 
-/// Whether this process was started with the hang-up signal ignored, as `nohup` does. Where the
-/// system doesn't tell (it does on Linux), it was not.
+/// Whether this process was started with the hang-up signal ignored, as by `nohup`. False if the
+/// system doesn't show it (Linux does).
 pub fn ignores_hang_up() -> bool {
     std::fs::read_to_string("/proc/self/status")
         .is_ok_and(|status| ignores(&status, rustix::process::Signal::HUP.as_raw()))
 }
 
-/// `SigIgn:\t0000000000001000` among the lines of a process's status: a bit for each signal from 1
-/// on.
+/// `SigIgn:\t0000000000001000` among the lines of a process's status: one bit for each signal from
+/// 1 on.
 fn ignores(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
     mask >> (signal - 1) & 1 == 1
 }
 
-/// How long a look at the process's memory counts. A script fills some ten MB meanwhile.
+/// How long a measurement of the process's memory is valid. A script can fill some ten MB in this
+/// time.
 const LATELY_MILLIS: u64 = 5;
 
 /// Bytes of memory that this process holds.
@@ -55,10 +56,10 @@ pub(crate) fn memory() -> Option<u64> {
     held(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// The same, a few milliseconds ago at most: for those who ask all the time.
+/// The same, at most a few milliseconds old, for frequent calls.
 pub(crate) fn memory_lately() -> Option<u64> {
     static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
-    /// Milliseconds after the start at which it is looked at again.
+    /// Milliseconds after the start at which the memory is measured again.
     static NEXT: AtomicU64 = AtomicU64::new(0);
     static HELD: AtomicU64 = AtomicU64::new(0);
     let now = u64::try_from(STARTED.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -69,8 +70,7 @@ pub(crate) fn memory_lately() -> Option<u64> {
     Some(HELD.load(Ordering::Relaxed))
 }
 
-/// `VmRSS:     1234 kB` among the lines of a process's status, and what of it was moved to the swap
-/// space.
+/// `VmRSS:     1234 kB` among the lines of a process's status, plus its swapped memory.
 fn held(status: &str) -> Option<u64> {
     let kilobytes = |name: &str| -> Option<u64> {
         let text = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -79,7 +79,7 @@ fn held(status: &str) -> Option<u64> {
     Some((kilobytes("VmRSS:")? + kilobytes("VmSwap:").unwrap_or(0)) << 10)
 }
 
-/// The name of a user id in the lines of `/etc/passwd`.
+/// The name of a user id in `/etc/passwd`.
 fn user_name(users: &str, id: u32) -> Option<String> {
     users.lines().find_map(|line| {
         let mut fields = line.split(':');

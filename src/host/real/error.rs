@@ -1,4 +1,4 @@
-//! The operating system's errors in words.
+//! Describes errors of the operating system.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(super) fn failed(action: &str, path: &Path, error: &io::Error) -> HostError 
 pub(super) fn kind(error: &io::Error) -> HostErrorKind {
     use io::ErrorKind as Io;
     match error.kind() {
-        // A part of the path that is no folder: what is named below it is not there.
+        // A part of the path is not a folder, so nothing can exist below it.
         Io::NotFound | Io::NotADirectory => HostErrorKind::NotFound,
         Io::PermissionDenied | Io::ReadOnlyFilesystem => HostErrorKind::PermissionDenied,
         Io::AlreadyExists | Io::DirectoryNotEmpty => HostErrorKind::AlreadyExists,
@@ -41,7 +41,7 @@ pub(super) fn kind(error: &io::Error) -> HostErrorKind {
     }
 }
 
-/// What went wrong: a clause without a full stop.
+/// The cause: a clause without a full stop.
 pub(super) fn cause(error: &io::Error) -> String {
     use io::ErrorKind as Io;
     let known = match error.kind() {

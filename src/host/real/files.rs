@@ -1,4 +1,4 @@
-//! Files and folders, as they are found.
+//! Files and folders of the real host.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileType};
@@ -27,13 +27,13 @@ use crate::host::{
 };
 use crate::policy::CheckedPath;
 
-/// Permission bits of a new file, less what the umask takes.
+/// Permission bits of a new file, before the umask is applied.
 pub(super) const NEW_FILE_MODE: u32 = 0o644;
 
 /// Bytes of one chunk of a stream.
 const CHUNK: usize = 64 << 10;
 
-/// `Could not <action> "<path>": <cause>` of an operation that follows no symlink.
+/// `Could not <action> "<path>": <cause>`, for an operation that follows no symlink.
 pub(super) fn failed_at(action: &str, path: &CheckedPath, error: &io::Error) -> HostError {
     if Errno::from_io_error(error) == Some(Errno::LOOP) {
         let message =
@@ -43,7 +43,7 @@ pub(super) fn failed_at(action: &str, path: &CheckedPath, error: &io::Error) -> 
     failed(action, path.as_path(), error)
 }
 
-/// The content of a file; one that is larger than what is held at once is streamed instead.
+/// The content of a file. A file that is too large for memory has to be streamed.
 pub(super) fn read(roots: &Roots, path: &CheckedPath) -> Result<Bytes> {
     let file = open_file(roots, path)?;
     let length = file.metadata().map_err(|error| failed_at("read", path, &error))?.len();
@@ -72,13 +72,13 @@ pub(super) fn open(
     Ok(ReaderStream::with_capacity(file, CHUNK).boxed())
 }
 
-/// Opens a regular file to read. A pipe would wait for a writer, a device may never end.
+/// Opens a regular file for reading. A pipe would wait for a writer, and a device may never end.
 fn open_file(roots: &Roots, path: &CheckedPath) -> Result<File> {
     open_regular(roots, path, OFlags::RDONLY, "read")
 }
 
-/// Opens a regular file that is there. What it is, is known before it is opened: a container can
-/// make devices in a folder that is mounted into it, and opening one may do something by itself (a
+/// Opens an existing regular file. Its type is checked before it is opened: a container can create
+/// devices in a folder that is mounted into it, and opening one may have an effect by itself (a
 /// watchdog, a tape).
 fn open_regular(roots: &Roots, path: &CheckedPath, flags: OFlags, action: &str) -> Result<File> {
     let failed = |error: io::Error| failed_at(action, path, &error);
@@ -95,7 +95,7 @@ fn open_regular(roots: &Roots, path: &CheckedPath, flags: OFlags, action: &str) 
     let opened =
         match rustix::fs::open(format!("/proc/self/fd/{}", seen.as_raw_fd()), flags, Mode::empty())
         {
-            // Without `/proc` it is opened by its name again.
+            // Without `/proc`, open it by its name again.
             Err(Errno::NOENT | Errno::NOTDIR) => roots.open(path, flags, Mode::empty()),
             opened => opened.map_err(io::Error::from),
         };
@@ -140,7 +140,7 @@ pub(super) fn append(roots: &Roots, path: &CheckedPath, content: &[u8]) -> Resul
     };
     let mut file = match open_regular(roots, path, flags, "append to") {
         Err(error) if error.kind == HostErrorKind::NotFound => match new() {
-            // Somebody else was faster.
+            // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 open_regular(roots, path, flags, "append to")?
             }
@@ -168,7 +168,7 @@ pub(super) fn list(roots: &Roots, path: &CheckedPath) -> Result<Vec<FolderEntry>
     Ok(entries)
 }
 
-/// What is in an open folder.
+/// The entries of an open folder.
 fn entries(folder: impl AsFd) -> io::Result<Vec<(OsString, FileKind)>> {
     let mut entries = Vec::new();
     for entry in rustix::fs::Dir::read_from(&folder)? {
@@ -178,7 +178,7 @@ fn entries(folder: impl AsFd) -> io::Result<Vec<(OsString, FileKind)>> {
             continue;
         }
         let kind = match entry.file_type() {
-            // Not every file system says it here.
+            // Some file systems don't return the type here.
             rustix::fs::FileType::Unknown => {
                 match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(found) => kind_of(&found),
@@ -264,12 +264,13 @@ pub(super) fn remove(roots: &Roots, path: &CheckedPath) -> Result<()> {
     remove().map_err(|error| failed_at("remove", path, &error))
 }
 
-/// Tries to remove what somebody makes a symlink and a folder by turns.
+/// The number of attempts to remove a name that someone turns into a symlink and a folder
+/// alternately.
 const TRIES: usize = 32;
 
-/// Removes what is called `name` in `folder`. Of a folder, all that it holds is removed through the
-/// opened folder itself: one that is moved away meanwhile takes nobody else's files with it, and a
-/// symlink that is put in its place is removed itself.
+/// Removes `name` in `folder`. The content of a folder is removed through the opened folder itself.
+/// If someone moves the folder away meanwhile, no other files are removed, and a symlink in its
+/// place is removed itself.
 fn remove_name(folder: impl AsFd, name: &OsStr) -> io::Result<()> {
     for _ in 0..TRIES {
         if try_remove(folder.as_fd(), name)? {
@@ -279,7 +280,7 @@ fn remove_name(folder: impl AsFd, name: &OsStr) -> io::Result<()> {
     Err(io::ErrorKind::DirectoryNotEmpty.into())
 }
 
-/// See [`remove_name`]; whether it is gone, and not something else by now.
+/// See [`remove_name`]. Returns whether the name is gone, and not in use again.
 fn try_remove(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
     let unlinked = |flags: AtFlags| match rustix::fs::unlinkat(folder, name, flags) {
         Err(Errno::ISDIR | Errno::NOTDIR) => Ok(false),
@@ -297,7 +298,7 @@ fn try_remove(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
     };
     for (inner, _) in entries(&opened)? {
         match remove_name(&opened, &inner) {
-            // Somebody else removed it.
+            // Another process removed it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             removed => removed?,
         }
@@ -320,7 +321,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    /// A folder with a blank and letters beyond ASCII in its name.
+    /// A folder with a space and non-ASCII letters in its name.
     struct Folder {
         roots: Roots,
         path: CheckedPath,

@@ -20,10 +20,10 @@ use crate::host::{HostError, HostErrorKind, HttpRequest, HttpResponse, Result};
 use http_messages::{innermost, shown};
 use route::{Environment, Proxies, Route};
 
-/// More clients than this are not kept.
+/// The most clients that are kept.
 const MOST_CLIENTS: usize = 16;
 
-/// Clients with their connections, made when first used: one for each way that requests take.
+/// Clients with their connections, created on first use: one for each route of requests.
 pub(super) struct Http {
     environment: Environment,
     proxies: OnceLock<Result<Proxies>>,
@@ -85,7 +85,7 @@ impl Http {
             .collect();
         let mut body = CollectedBytes::default();
         while let Some(chunk) = response.chunk().await.map_err(could_not)? {
-            // Dropped with the answer, the connection is closed: the rest is not sent.
+            // If the answer is dropped, the connection is closed and the rest is not sent.
             body.push(environment::memory, &chunk).map_err(|full| too_large(&url, full))?;
         }
         Ok(HttpResponse { status, headers, body: body.into_bytes().into() })
@@ -106,7 +106,7 @@ impl Http {
 }
 
 fn build(route: &Route) -> Result<Client> {
-    // Already there if the engine's client, or the client beside this one, was first: the same one.
+    // The engine's client, or another client, may have installed the same one before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let could_not = |error| {
         HostError::new(
@@ -131,7 +131,7 @@ fn build(route: &Route) -> Result<Client> {
             (Route::Proxy(_), None) => builder,
         }
     };
-    // A machine without any trusted certificate can still ask over http.
+    // A machine without trusted certificates can still send requests over http.
     builder().build().or_else(|_| builder().tls_certs_only([]).build()).map_err(could_not)
 }
 
@@ -183,7 +183,7 @@ fn too_large(url: &Url, full: CollectError) -> HostError {
     }
 }
 
-/// Why a TLS connection was not made.
+/// Why a TLS connection failed.
 fn distrust(error: &rustls::Error) -> String {
     use rustls::CertificateError as Certificate;
     match error {

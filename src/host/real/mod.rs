@@ -1,6 +1,6 @@
-//! The host as it is: this machine's clock, files, processes, network and terminal.
+//! The real host: this machine's clock, files, processes, network and terminal.
 //!
-//! The only place in the crate that calls what the lints keep out everywhere else.
+//! Only this module may call the functions that lints forbid everywhere else.
 
 #![expect(
     clippy::disallowed_methods,
@@ -41,9 +41,9 @@ use super::{
 };
 use crate::policy::CheckedPath;
 
-/// This machine. Cheap to make: what costs is made when it is first used.
+/// This machine. Cheap to create: expensive parts are created on first use.
 ///
-/// The futures and streams it gives want a tokio runtime when they are polled, not before.
+/// Its futures and streams need a tokio runtime only when they are polled.
 pub struct RealHost {
     clock: clock::Clock,
     http: http::Http,
@@ -56,12 +56,12 @@ impl RealHost {
     /// The host of this process, which asks its questions on standard error.
     pub fn new() -> Self {
         Self::asking(|question| {
-            // Where nobody reads the question an answer may come all the same.
+            // If nobody reads the question, an answer may still come.
             let _ = std::io::Write::write_all(&mut std::io::stderr(), question.as_bytes());
         })
     }
 
-    /// The same, with its questions shown by `show_question`.
+    /// The same; `show_question` shows its questions.
     pub fn asking(show_question: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self {
             clock: clock::Clock::new(),

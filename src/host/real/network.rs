@@ -18,7 +18,7 @@ pub(super) async fn tcp_connect(address: &str, timeout: Duration) -> Result<()> 
     }
     match tokio::time::timeout(timeout, tokio::net::TcpStream::connect(address)).await {
         Ok(Ok(_)) => Ok(()),
-        // The resolver's errors have a text only.
+        // The resolver's errors have only a text.
         Ok(Err(error)) if error.raw_os_error().is_none() => {
             could_not(HostErrorKind::Unreachable, "the name does not resolve")
         }
@@ -27,7 +27,7 @@ pub(super) async fn tcp_connect(address: &str, timeout: Duration) -> Result<()> 
     }
 }
 
-/// This machine's addresses as Linux lists them, but for loopback and link-local ones.
+/// This machine's addresses from Linux's tables, without loopback and link-local ones.
 pub(super) fn addresses() -> Vec<IpAddr> {
     let table = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let (routes, interfaces) = (table("/proc/net/fib_trie"), table("/proc/net/if_inet6"));
@@ -42,7 +42,7 @@ pub(super) fn addresses() -> Vec<IpAddr> {
     addresses
 }
 
-/// In the table of routes an address of the machine's own is followed by the line `/32 host LOCAL`.
+/// In the table of routes, the line `/32 host LOCAL` follows an address of the machine itself.
 fn own_ipv4(routes: &str) -> impl Iterator<Item = Ipv4Addr> {
     let lines = routes.lines().map(str::trim);
     let pairs = lines.clone().zip(lines.skip(1)).filter(|(_, next)| *next == "/32 host LOCAL");
@@ -113,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_does_not_come_in_time_is_a_timeout() {
-        // Nobody accepts: when the queue is full, the kernel answers no more.
+        // Nobody accepts: when the queue is full, the kernel no longer answers.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         for _ in 0..10_000 {

@@ -1,7 +1,7 @@
 //! Host commands.
 //!
-//! A command leads a process group of its own, so that ending it ends what it started, and so that
-//! Ctrl-C at the terminal is spc's to answer. It starts when its stream is first polled.
+//! A command leads its own process group. So ending it also ends the processes that it started, and
+//! Ctrl-C at the terminal reaches only spc. The command starts when its stream is first polled.
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
@@ -24,17 +24,17 @@ use super::error::{cause, kind};
 use super::roots::Roots;
 use crate::host::{CommandEvent, CommandRequest, HostError, Result};
 
-/// From SIGTERM to SIGKILL, as the engine stops a container.
+/// The time between SIGTERM and SIGKILL, as for the stop of a container.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long output is waited for when the command has ended, but something it left running still
+/// How long to wait for output after the end of a command, if a process that it left running still
 /// holds the pipes.
 const LAST_OUTPUT: Duration = Duration::from_millis(250);
 
 /// Bytes of one chunk of output.
 const CHUNK: usize = 16 << 10;
 
-/// More than a pipe holds.
+/// More than a pipe can hold.
 const MOST_LEFT_OVER: usize = 1 << 20;
 
 pub(super) fn spawn(
@@ -66,7 +66,7 @@ fn start(
 
 fn command(roots: &Roots, request: &CommandRequest) -> Result<Command> {
     request.check(|path| super::files::info(roots, path))?;
-    // It was looked for and checked before: no search path is asked again.
+    // It was found and checked before, so no search path is used.
     let (Some(program), Some((name, arguments))) =
         (&request.program, request.command.split_first())
     else {
@@ -87,19 +87,19 @@ fn command(roots: &Roots, request: &CommandRequest) -> Result<Command> {
     Ok(command)
 }
 
-/// A command that was started. Dropped before its exit was reported, it is ended.
+/// A running command. If it is dropped before its exit was reported, it is ended.
 struct ChildProcess {
     child: Option<Child>,
     group: Option<Pid>,
-    /// Waits for the end of a command that is dropped, also where the dropping thread is outside
-    /// of it.
+    /// Waits for the end of a dropped command, even if the dropping thread is outside of the
+    /// runtime.
     runtime: Handle,
     grace: Duration,
     stdin: Option<BoxFuture<'static, ()>>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     exit: Option<ProcessExit>,
-    /// Told before anything else.
+    /// Reported before anything else.
     last: VecDeque<CommandEvent>,
 }
 
@@ -172,7 +172,7 @@ impl ChildProcess {
         }
     }
 
-    /// What lies in the pipes now is the command's; what comes later is not waited for.
+    /// Everything in the pipes now belongs to the command. Later output is not awaited.
     fn take_left_over(&mut self) {
         if let Some(pipe) = self.stdout.take() {
             self.last.extend(left_over(&pipe).map(CommandEvent::Stdout));
@@ -192,7 +192,7 @@ impl Drop for ChildProcess {
     }
 }
 
-/// A process group that was sent TERM, and is killed when this is dropped: also with the runtime,
+/// A process group that got TERM. It is killed when this is dropped, also together with the runtime
 /// at spc's own end.
 struct TerminatedGroup {
     child: Child,
@@ -204,7 +204,7 @@ impl TerminatedGroup {
         const LOOK: Duration = Duration::from_millis(20);
         let gone = async {
             let _ = self.child.wait().await;
-            // What it started may still clean up.
+            // The processes that it started may still clean up.
             while test_kill_process_group(self.group).is_ok() {
                 sleep(LOOK).await;
             }
@@ -219,7 +219,7 @@ impl Drop for TerminatedGroup {
     }
 }
 
-/// The next chunk; nothing at the end, or where there is no pipe.
+/// The next chunk; `None` at the end, or without a pipe.
 async fn read(pipe: &mut Option<impl AsyncRead + Unpin>) -> Option<Bytes> {
     let mut buffer = BytesMut::with_capacity(CHUNK);
     match pipe.as_mut()?.read_buf(&mut buffer).await {
@@ -228,7 +228,7 @@ async fn read(pipe: &mut Option<impl AsyncRead + Unpin>) -> Option<Bytes> {
     }
 }
 
-/// What a pipe holds at this moment.
+/// The current content of a pipe.
 fn left_over(pipe: &impl AsFd) -> Option<Bytes> {
     let mut all = Vec::new();
     let mut buffer = [0; CHUNK];

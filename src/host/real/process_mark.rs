@@ -1,5 +1,5 @@
-//! This process and others of this machine, as `/proc` has them. Where there is none (macOS), or it
-//! is not that of this process's namespace, nothing is known.
+//! Finds this process and others of this machine in `/proc`. Without `/proc` (macOS), or if it
+//! belongs to another namespace than this process, nothing is known.
 
 use std::fs;
 use std::path::Path;
@@ -12,8 +12,7 @@ use crate::host::{Liveness, ProcessMark};
 /// The mark of this process.
 pub(super) fn own() -> Option<ProcessMark> {
     let own = getpid();
-    // A `/proc` of another namespace of processes has other numbers in it, which may be equal by
-    // chance.
+    // A `/proc` of another process namespace has other numbers, which may be equal by chance.
     let is_of_this_namespace = |status: &str| {
         status.lines().find_map(|line| line.strip_prefix("NSpid:")).is_none_or(is_one_number)
     };
@@ -26,14 +25,14 @@ pub(super) fn own() -> Option<ProcessMark> {
     let namespace = |name: &str| {
         Some(fs::read_link(format!("/proc/self/ns/{name}")).ok()?.to_string_lossy().into_owned())
     };
-    // Kernels before 5.6 have no namespaces of time.
+    // Kernels before 5.6 have no time namespaces.
     let namespaces = format!("{} {}", namespace("pid")?, namespace("time").unwrap_or_default());
     let (_, started) = state_and_start(&fs::read_to_string("/proc/self/stat").ok()?)?;
     let pid = own.as_raw_nonzero().get().try_into().ok()?;
     (!boot.is_empty()).then_some(ProcessMark { boot, namespaces, pid, started })
 }
 
-/// Whether the process with this mark is there.
+/// Whether the process with this mark is running.
 pub(super) fn liveness(mark: &ProcessMark) -> Liveness {
     let Some(own) = own() else { return Liveness::Unknown };
     let pid = i32::try_from(mark.pid).ok().and_then(Pid::from_raw);
@@ -41,16 +40,15 @@ pub(super) fn liveness(mark: &ProcessMark) -> Liveness {
     else {
         return Liveness::Unknown;
     };
-    // Asked first: `/proc` may hide what belongs to another user (`hidepid`), and then looks as if
-    // it were gone.
+    // Check this first: `/proc` may hide processes of other users (`hidepid`), which would then
+    // look gone.
     if test_kill_process(pid) == Err(Errno::SRCH) {
         return Liveness::Gone;
     }
     let stat = fs::read_to_string(format!("/proc/{}/stat", mark.pid)).ok();
     match stat.as_deref().and_then(state_and_start) {
         None => Liveness::Unknown,
-        // Another process has its number; or it is dead, and whoever started it did not ask yet how
-        // it ended.
+        // Another process has its number, or it is a zombie.
         Some((state, started)) if started != mark.started || matches!(state, 'Z' | 'X' | 'x') => {
             Liveness::Gone
         }
@@ -58,14 +56,14 @@ pub(super) fn liveness(mark: &ProcessMark) -> Liveness {
     }
 }
 
-/// Of `NSpid`, the numbers that a process has in each namespace, from that of `/proc` down to its
-/// own. Before Linux 4.1 there is none.
+/// Whether `NSpid` contains only one number. It has one for each namespace, from that of `/proc`
+/// down to the process's own. Before Linux 4.1 it doesn't exist.
 fn is_one_number(numbers: &str) -> bool {
     numbers.split_whitespace().count() == 1
 }
 
 /// The third and the 22nd field of `/proc/<pid>/stat`. The second one, the program's name in
-/// brackets, may hold anything.
+/// brackets, may contain anything.
 fn state_and_start(stat: &str) -> Option<(char, u64)> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?.chars().next()?;

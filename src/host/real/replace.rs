@@ -1,7 +1,7 @@
-//! New files that appear under their name whole or not at all.
+//! New files that appear under their name completely or not at all.
 //!
-//! The content goes into a hidden neighbour, to the disk, and only then takes the name.
-//! A file that was there keeps its permission bits and its owner unless a mode is given.
+//! The content is written to a hidden file in the same folder and synced to the disk, and then this
+//! file is renamed. A replaced file's permission bits and owner are kept, unless a mode is given.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
@@ -22,7 +22,7 @@ use super::roots::{Roots, open_name};
 use crate::host::{FileSink, HostError, Result};
 use crate::policy::CheckedPath;
 
-/// Names tried before a free one for the neighbour counts as not to be had.
+/// The most names that are tried for the hidden file.
 const MOST_NAMES: usize = 100;
 
 pub(super) fn write(
@@ -55,7 +55,7 @@ struct Sink {
     file: tokio::fs::File,
     replacement: Replacement,
     path: CheckedPath,
-    /// A part is missing: the file never takes its name.
+    /// A part is missing, so the file never gets its name.
     failed: Option<HostError>,
 }
 
@@ -85,12 +85,12 @@ impl FileSink for Sink {
     }
 }
 
-/// A file on its way to its name; gone if it is dropped before.
+/// A file before it gets its final name. If this is dropped before, the file is removed.
 struct Replacement {
-    /// The folder of both names, opened once: whatever is put in its place, the file appears in
-    /// this one.
+    /// The folder of both names, opened once: the file appears in this folder, even if another one
+    /// is put in its place.
     folder: Arc<OwnedFd>,
-    /// Nothing once the file has its name.
+    /// `None` once the file has its name.
     temporary: Option<OsString>,
     name: OsString,
     permissions: Option<Permissions>,
@@ -101,30 +101,30 @@ impl Replacement {
         let (folder, name) = roots.folder_of(path)?;
         let existing = existing(&folder, name)?;
         let mode = mode.or(existing.as_ref().map(permission_bits));
-        // The mode may be a secret's: nobody else reads the file before it is set.
+        // The mode may be that of a secret, so nobody else may read the file before it is set.
         let first_mode = if mode.is_some() { 0o600 } else { NEW_FILE_MODE };
         let (file, temporary) = new_neighbour(&folder, first_mode)?;
         let permissions = mode.map(Permissions::from_mode);
         let replacement =
             Self { folder, temporary: Some(temporary), name: name.to_owned(), permissions };
         if let Some(existing) = &existing {
-            // Only root may give a file away; for anybody else it was theirs.
+            // Only root can change the owner. For anyone else, the file already was their own.
             let _ = std::os::unix::fs::fchown(&file, Some(existing.st_uid), Some(existing.st_gid));
         }
         Ok((file, replacement))
     }
 
-    /// Takes the name. The content must be on the disk.
+    /// Renames the file. Its content must be on the disk.
     fn finish(mut self, file: &File) -> io::Result<()> {
         if let Some(permissions) = self.permissions.take() {
-            // Of the opened file: under its name there may be something else by now.
+            // On the opened file, because its name may denote another file by now.
             file.set_permissions(permissions)?;
         }
         if let Some(temporary) = &self.temporary {
             rustix::fs::renameat(&self.folder, temporary, &self.folder, &self.name)?;
         }
         self.temporary = None;
-        // The name itself, too. Some file systems can't, and the file is there anyway.
+        // Sync the name too. Some file systems can't, and the file exists anyway.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let _ =
             rustix::fs::openat(&self.folder, ".", flags, Mode::empty()).and_then(rustix::fs::fsync);
@@ -135,13 +135,13 @@ impl Replacement {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
-            // If it can't be removed, nobody can do anything about it here.
+            // If it can't be removed, nothing can be done about it here.
             let _ = rustix::fs::unlinkat(&self.folder, temporary, AtFlags::empty());
         }
     }
 }
 
-/// The file that is there now. A symlink or a pipe is none: the new file takes its place.
+/// The existing file. A symlink or a pipe does not count: the new file replaces it.
 fn existing(folder: &OwnedFd, name: &OsStr) -> io::Result<Option<Stat>> {
     match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => Ok(None),
@@ -282,7 +282,7 @@ mod tests {
             let full = tokio::fs::OpenOptions::new().write(true).open("/dev/full").await.unwrap();
             let mut sink = Box::new(Sink { file: full, replacement, path: checked, failed: None });
             for _ in 0..writes {
-                // Which of the two calls hears of it is the runtime's affair.
+                // Either of the two calls may get the error.
                 let _ = sink.write("part".into()).await;
             }
             assert_eq!(sink.finish().await.unwrap_err().kind, HostErrorKind::NoSpace);

@@ -1,8 +1,8 @@
-//! The roots of checked paths, each opened once, and opening what is below them in one step.
+//! Opens the root of each checked path once, and everything below it in one step.
 //!
-//! No symlink is followed, not even one that stays below the root: a checked path is canonical, and
+//! No symlink is followed, not even one that stays below the root. A checked path is canonical, and
 //! a symlink inside a project could still lead to a file that scripts may not write (`spc.toml`,
-//! hooks of git).
+//! git hooks).
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,25 +17,25 @@ use rustix::io::Errno;
 
 use crate::policy::CheckedPath;
 
-/// How a folder is opened that only other things are opened in.
+/// The flags for a folder in which other files are opened.
 #[cfg(target_os = "linux")]
 pub(super) const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 #[cfg(not(target_os = "linux"))]
 pub(super) const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 
-/// Roots kept open. A run has a handful; a file that a person names has its folder for a root.
+/// The most roots that are kept open. A run has a handful; the root of a file that a person names
+/// is its folder.
 const MOST_ROOTS: usize = 64;
 
-/// Permission bits of a new folder, less what the umask takes.
+/// Permission bits of a new folder, before the umask is applied.
 const NEW_FOLDER_MODE: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
 
-/// The roots that were opened so far. One that is swapped for something else afterwards stays the
-/// folder that it was.
+/// The roots that were opened so far. If one is replaced afterwards, it stays the same folder.
 #[derive(Default)]
 pub(super) struct Roots(Mutex<BTreeMap<PathBuf, Arc<OwnedFd>>>);
 
 impl Roots {
-    /// Opens what is at `path`.
+    /// Opens the file at `path`.
     pub(super) fn open(
         &self,
         path: &CheckedPath,
@@ -52,8 +52,7 @@ impl Roots {
         )
     }
 
-    /// The opened folder that `path` is in, and its name there. A root itself can't be replaced or
-    /// removed.
+    /// The opened folder of `path`, and the last name. A root itself can't be replaced or removed.
     pub(super) fn folder_of<'p>(
         &self,
         path: &'p CheckedPath,
@@ -67,7 +66,7 @@ impl Roots {
         }
     }
 
-    /// Makes a folder, with those that it is in.
+    /// Creates a folder, with its missing parents.
     pub(super) fn create_folder(&self, path: &CheckedPath) -> io::Result<()> {
         let root = match self.root(path.root()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -82,7 +81,7 @@ impl Roots {
     fn root(&self, path: &Path) -> io::Result<Arc<OwnedFd>> {
         let mut roots = self.0.lock();
         if let Some(root) = roots.get(path) {
-            // A folder that was removed has no names any more: what is there now, if anything, is
+            // A removed folder can't contain names any more. If a folder exists there now, it is
             // another one.
             if rustix::fs::fstat(root)?.st_nlink > 0 {
                 return Ok(root.clone());
@@ -106,7 +105,7 @@ fn open_absolute(path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
-/// Opens `relative`, plain names below `folder`.
+/// Opens `relative`, which consists of plain names below `folder`.
 fn open_below(
     folder: impl AsFd,
     relative: &Path,
@@ -120,9 +119,9 @@ fn open_below(
         let way = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         match rustix::io::retry_on_intr(|| rustix::fs::openat2(&folder, relative, flags, mode, way))
         {
-            // Before Linux 5.6, or not let through by a sandbox.
+            // Linux before 5.6, or a sandbox that forbids the call.
             Err(Errno::NOSYS | Errno::PERM) => {}
-            // A folder on the way was moved out of the root meanwhile.
+            // A folder in the path was moved out of the root meanwhile.
             Err(Errno::XDEV) => return Err(Errno::LOOP.into()),
             opened => return Ok(opened?),
         }
@@ -130,7 +129,7 @@ fn open_below(
     open_by_name(folder, relative, flags, mode)
 }
 
-/// The same, one name after the other.
+/// The same, one name after another.
 fn open_by_name(
     folder: impl AsFd,
     relative: &Path,
@@ -157,7 +156,7 @@ fn open_by_name(
     }
 }
 
-/// Opens one name in `folder`; a symlink is an error that says so.
+/// Opens one name in `folder`. A symlink is an error with its own kind.
 pub(super) fn open_name(
     folder: impl AsFd,
     name: &OsStr,
@@ -184,7 +183,7 @@ fn create_below(folder: Arc<OwnedFd>, relative: &Path) -> io::Result<()> {
         let opened = match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match rustix::fs::mkdirat(&at, name, NEW_FOLDER_MODE) {
-                    // Somebody else was faster.
+                    // Another process was faster.
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(errno.into()),
                 }
@@ -212,7 +211,7 @@ mod tests {
 
     use super::*;
 
-    /// Both ways to open, on the same folder: the one of old kernels must not be kinder.
+    /// Both ways to open, on the same folder: the one for old kernels must not be less strict.
     #[test]
     fn no_symlink_is_followed_with_or_without_openat2() {
         let dir = tempfile::tempdir().unwrap();
@@ -272,14 +271,14 @@ mod tests {
         std::fs::rename(base.join("root"), base.join("moved")).unwrap();
         symlink("other", base.join("root")).unwrap();
         assert_eq!(read().unwrap(), "mine");
-        // Another process starts here: its root is not one.
+        // Another process starts here: its root is not a root of this one.
         assert_eq!(
             Errno::from_io_error(
                 &Roots::default().open(&path, OFlags::RDONLY, Mode::empty()).unwrap_err()
             ),
             Some(Errno::LOOP)
         );
-        // Gone for good, the name is free for a new folder.
+        // Removed, so the name is free for a new folder.
         std::fs::remove_dir_all(base.join("moved")).unwrap();
         std::fs::remove_file(base.join("root")).unwrap();
         std::fs::rename(base.join("other"), base.join("root")).unwrap();

@@ -1,20 +1,20 @@
-//! Who has a port of this machine, by the tables in `/proc/net`: nobody is disturbed by a look.
+//! Finds who uses a port of this machine in the tables of `/proc/net`, without side effects.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::path::Path;
 
 use crate::host::{Listener, Obstacle};
 
-/// A socket in a table.
+/// One socket of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Socket {
     address: IpAddr,
     port: u16,
-    /// As links to it read: `socket:[633]`.
+    /// The text of links to it: `socket:[633]`.
     link: String,
 }
 
-/// The tables of a protocol, and the state of sockets there that take connections or packets.
+/// The tables of a protocol, and the state of sockets that accept connections or packets.
 fn tables(protocol: &str) -> Option<([&'static str; 2], &'static str)> {
     match protocol {
         "tcp" => Some((["/proc/net/tcp", "/proc/net/tcp6"], "0A")),
@@ -29,7 +29,7 @@ fn listening(protocol: &str, port: u16) -> Vec<Socket> {
     tables.flat_map(|table| sockets(&table, state)).filter(|socket| socket.port == port).collect()
 }
 
-/// The sockets in this state in a table of `/proc/net`.
+/// The sockets with this state in a table of `/proc/net`.
 fn sockets(table: &str, state: &str) -> Vec<Socket> {
     let socket = |line: &str| {
         let mut fields = line.split_whitespace();
@@ -46,7 +46,7 @@ fn sockets(table: &str, state: &str) -> Vec<Socket> {
     table.lines().skip(1).filter_map(socket).collect()
 }
 
-/// The kernel prints an address as numbers of four bytes, in the machine's own order.
+/// The kernel prints an address as four-byte numbers, in the machine's own byte order.
 fn address_of(hexadecimal: &str) -> Option<IpAddr> {
     let number = |at: usize| {
         u32::from_str_radix(hexadecimal.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes)
@@ -85,8 +85,8 @@ pub(super) fn port_holder(address: Option<IpAddr>, port: u16, protocol: &str) ->
     listening(protocol, port).into_iter().find_map(holder)
 }
 
-/// Whether the system refuses an IPv4 address for being in use. Where it does not, nobody was to be
-/// disturbed: only another socket's IPv6 addresses were taken.
+/// Whether the system refuses an IPv4 address because it is in use. If it doesn't, only another
+/// socket's IPv6 addresses are in use.
 fn is_in_use(address: IpAddr, port: u16, protocol: &str) -> bool {
     let tried = match protocol {
         "tcp" => TcpListener::bind((address, port)).map(drop),
@@ -95,14 +95,14 @@ fn is_in_use(address: IpAddr, port: u16, protocol: &str) -> bool {
     tried.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// The process that listens on a TCP port, as far as `/proc` tells: not that of another user, nor
-/// of another network namespace.
+/// The process that listens on a TCP port, if `/proc` shows it: not for other users or network
+/// namespaces.
 pub(super) fn port_owner(port: u16) -> Option<String> {
     let links: Vec<String> = listening("tcp", port).into_iter().map(|socket| socket.link).collect();
     process_of(&links)
 }
 
-/// The first process that has one of the sockets.
+/// The first process with one of the sockets.
 fn process_of(sockets: &[String]) -> Option<String> {
     if sockets.is_empty() {
         return None;
@@ -111,7 +111,7 @@ fn process_of(sockets: &[String]) -> Option<String> {
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
-    // A parent that handed the socket on has the lower number, as a rule.
+    // A parent that passed the socket on usually has the lower number.
     processes.sort_unstable();
     processes.into_iter().find_map(|id| {
         let process = Path::new("/proc").join(id.to_string());
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// Binds, and answers who keeps from which address of the port.
+    /// Binds, and returns which addresses of the port are blocked.
     fn held(port: u16, protocol: &str, address: &str) -> bool {
         let holder = port_holder(address.parse().ok(), port, protocol);
         let own = format!(" (pid {})", std::process::id());
@@ -172,7 +172,7 @@ mod tests {
         let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = datagrams.local_addr().unwrap().port();
         assert!(held(port, "udp", "") && held(port, "udp", "127.0.0.1") && !held(port, "sctp", ""));
-        // The standard library's sockets of all IPv6 addresses take IPv4 too.
+        // The standard library's sockets for all IPv6 addresses also accept IPv4.
         if let Ok(both) = TcpListener::bind("[::]:0") {
             let port = both.local_addr().unwrap().port();
             assert!(
@@ -184,7 +184,7 @@ mod tests {
             drop(both);
             assert!(!held(port, "tcp", ""));
         }
-        // One of IPv6 alone leaves IPv4 to others.
+        // A socket for IPv6 only leaves IPv4 free.
         let of_ipv6 = rustix::net::socket(
             rustix::net::AddressFamily::INET6,
             rustix::net::SocketType::STREAM,

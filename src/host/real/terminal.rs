@@ -1,8 +1,8 @@
-//! Answers from standard input.
+//! Reads answers from standard input.
 //!
-//! Reading can't be taken back once it waits, so a thread waits for "there is something to read" or
-//! "the question was withdrawn", and reads only then: nobody loses what is typed after a withdrawn
-//! question, and nothing holds up the end of the process.
+//! A read can't be cancelled once it waits. So a thread waits for "input is available" or "the
+//! question was cancelled", and reads only in the first case. So nobody loses the text that is
+//! typed after a cancelled question, and nothing delays the end of the process.
 
 use std::io::{self, IsTerminal, PipeReader};
 use std::os::fd::AsFd;
@@ -27,7 +27,7 @@ pub(super) fn is_terminal(stream: StandardStream) -> bool {
     }
 }
 
-/// Bytes of one reading.
+/// Bytes of one read.
 const CHUNK: usize = 16 << 10;
 
 type Descriptor = Arc<dyn AsFd + Send + Sync>;
@@ -35,10 +35,10 @@ type Descriptor = Arc<dyn AsFd + Send + Sync>;
 /// A standard input.
 pub(super) struct Input {
     descriptor: Descriptor,
-    /// Read, but not yet asked for: the lines after an answer that came through a pipe. Held while
-    /// reading.
+    /// Input that was read but not requested yet: the lines after an answer from a pipe. Locked
+    /// during a read.
     read_ahead: Arc<Mutex<Vec<u8>>>,
-    /// One question at a time.
+    /// Only one question at a time.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -63,7 +63,7 @@ impl Input {
         show: impl FnOnce(&str) + Send,
     ) -> Result<Option<String>> {
         let _turn = self.asking.lock().await;
-        // Without a terminal the answer may still come through a pipe.
+        // Without a terminal, the answer may still come through a pipe.
         show(question);
         let line = self.read(Amount::Line).await?;
         if line.is_empty() {
@@ -93,7 +93,7 @@ impl Input {
             .spawn(waiter)
             .map_err(|error| could_not(&error))?;
         let answer = answer.await;
-        // Closed here, or wherever this future is dropped: that withdraws the question.
+        // Closed here, or wherever this future is dropped: this cancels the question.
         drop(asked);
         match answer {
             Ok(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -112,9 +112,9 @@ impl Input {
     }
 }
 
-/// Gives an answer to who asked, or back to who asks next: what a terminal forgets at Ctrl-C may
-/// have looked like something to read, and then a withdrawn question waits in its reading, and
-/// takes the next line.
+/// Passes an answer to the asker, or keeps it for the next one. After Ctrl-C, a terminal may
+/// discard input that was already reported as available. Then a cancelled question waits in its
+/// read, and takes the next line.
 fn give(
     answer: io::Result<Vec<u8>>,
     reply: oneshot::Sender<io::Result<Vec<u8>>>,
@@ -125,7 +125,7 @@ fn give(
     }
 }
 
-/// Reads until there is enough, the input ends, or the question is withdrawn.
+/// Reads until there is enough, the input ends, or the question is cancelled.
 fn wait(
     input: &dyn AsFd,
     withdrawn: &PipeReader,
@@ -256,7 +256,7 @@ mod tests {
     async fn a_withdrawn_question_leaves_nobody_reading() {
         let Terminal { input, mut keyboard } = terminal();
         assert!(input.ask("?", |_| {}).now_or_never().is_none());
-        // The reader is gone when nobody else holds the input any more.
+        // The reader is gone when nobody else holds the input.
         let Input { descriptor, .. } = input;
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while Arc::strong_count(&descriptor) > 1 {

@@ -1,4 +1,5 @@
-//! What a run changes on the simulated host, counted, so that it can be killed at any of it.
+//! Counts the changes of a run on the simulated host, so that the run can be killed at each of
+//! them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,12 @@ use parking_lot::Mutex;
 use super::executor::{Process, SimTaskExecutor};
 use crate::host::{HostError, HostErrorKind, Result};
 
-/// On which side of what it does a run is killed.
+/// The side of a change on which a run is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeSide {
-    /// It never comes about.
+    /// The change does not happen.
     Before,
-    /// It has come about, and the run does not learn so.
+    /// The change happens, but the run doesn't learn about it.
     After,
 }
 
@@ -27,16 +28,16 @@ impl fmt::Display for ChangeSide {
     }
 }
 
-/// One thing that was changed.
+/// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// `write`, `append`, `folder`, `remove`, `rename`, `command`.
     pub method: &'static str,
-    /// A path; of a command, its program.
+    /// A path; for a command, its program.
     pub target: PathBuf,
 }
 
-/// The changes so far, and which of those to come is a run's last.
+/// The changes so far, and the one at which a run is killed.
 #[derive(Clone)]
 pub(super) struct Changes {
     executor: Arc<SimTaskExecutor>,
@@ -46,7 +47,7 @@ pub(super) struct Changes {
 #[derive(Default)]
 struct State {
     made: Vec<Change>,
-    /// How many changes from now, and on which side of it.
+    /// The number of changes until then, and the side.
     kill: Option<(u64, ChangeSide)>,
 }
 
@@ -63,7 +64,7 @@ impl Changes {
         self.state.lock().kill = kill;
     }
 
-    /// Does `work`, unless the run is killed before it, or dead already.
+    /// Does `work`, unless the run is killed before it, or already dead.
     pub(super) fn make<T>(
         &self,
         method: &'static str,
@@ -82,8 +83,8 @@ impl Changes {
         result
     }
 
-    /// The same for what takes its time: the side on which the run is killed, which is the caller's
-    /// to do.
+    /// The same for a change that takes time. Returns the side on which the run is killed; the
+    /// caller kills it.
     pub(super) fn begin(&self, method: &'static str, target: &Path) -> Result<Option<ChangeSide>> {
         if self.executor.is_killed(SimTaskExecutor::current_process()) {
             return Err(dead());
@@ -99,7 +100,7 @@ impl Changes {
         Ok(side)
     }
 
-    /// The run of `process` is dead from here on.
+    /// The run of `process` is dead from now on.
     pub(super) fn kill(&self, process: Process) {
         self.executor.kill(process);
     }

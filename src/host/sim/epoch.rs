@@ -1,10 +1,10 @@
-//! When a simulation begins, in wall-clock time.
+//! The wall-clock time at which a simulation begins.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// 2026-01-01T00:00:00Z, in seconds since 1970: when every simulation starts.
+/// 2026-01-01T00:00:00Z, in seconds since 1970: the start of every simulation.
 const EPOCH_SECONDS: i64 = 1_767_225_600;
 
 /// The date at which every simulation starts.
@@ -20,7 +20,7 @@ pub fn date(elapsed: Duration) -> DateTime<Utc> {
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// How long after [`epoch`] a date is; what was before it is at it.
+/// The time of a date after [`epoch`]; zero for an earlier date.
 pub fn since_epoch(date: DateTime<Utc>) -> Duration {
     (date - epoch()).to_std().unwrap_or_default()
 }

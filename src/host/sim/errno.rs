@@ -1,10 +1,10 @@
-//! Why a file operation fails, and how that is said.
+//! Reasons why a file operation fails, and their texts.
 
 use std::path::Path;
 
 use crate::host::{HostError, HostErrorKind, SYMLINK_IN_PATH};
 
-/// Why a file operation failed, as the operating system says it.
+/// Why a file operation failed, as the operating system reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Errno {
     NotFound,
@@ -15,11 +15,11 @@ pub(super) enum Errno {
     Denied,
     Loop,
     NoSpace,
-    /// A symlink where none is followed.
+    /// A symlink in a place where none is followed.
     SymlinkInPath,
-    /// More than is read at once.
+    /// Larger than one read may be.
     TooLarge,
-    /// A relative path, a folder moved into itself, no symlink where one is wanted.
+    /// A relative path, a folder moved into itself, or a path that should be a symlink and isn't.
     Invalid,
 }
 
@@ -37,7 +37,7 @@ impl Errno {
         }
     }
 
-    /// The cause, in the words of the real host.
+    /// The cause in the words of the real host.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::NotFound => "it is not there",

@@ -1,8 +1,9 @@
-//! Virtual time: one script task at a time, and a clock that moves only when all of them wait.
+//! Virtual time: one task of a script runs at a time, and the clock moves only when all of them
+//! wait.
 //!
-//! There is one run token. Its holder runs script code or polls its own future. A task whose future
-//! is pending passes the run token to one of the ready tasks, chosen by the seed; when none is
-//! ready the clock jumps to the earliest timer. The same seed gives the same order of everything.
+//! There is one run token. Its holder runs script code or polls its own future. A task with a
+//! pending future passes the run token to a ready task that the seed selects. If no task is ready,
+//! the clock jumps to the earliest timer. The same seed gives the same order of everything.
 
 mod chance;
 mod processes;
@@ -29,19 +30,19 @@ use crate::model::Failure;
 
 type TaskId = u64;
 
-/// Tasks that are killed together: those of one simulated process.
+/// Identifies tasks that are killed together: those of one simulated process.
 pub type Process = u64;
 
-/// The process of whoever made the executor, which nothing kills.
+/// The process that created the executor. Nothing kills it.
 const OWN_PROCESS: Process = 0;
 
-/// The first task: the thread that made the executor.
+/// The first task: the thread that created the executor.
 const MAIN_TASK: TaskId = 0;
 
 thread_local! {
     static CURRENT_TASK: std::cell::Cell<TaskId> = const { std::cell::Cell::new(MAIN_TASK) };
     static CURRENT_PROCESS: std::cell::Cell<Process> = const { std::cell::Cell::new(OWN_PROCESS) };
-    /// A future beside the tasks is polled.
+    /// Set while a future beside the tasks is polled.
     static IS_BESIDE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
@@ -54,18 +55,18 @@ pub struct SimTaskExecutor {
     stalled: CancellationToken,
 }
 
-/// Why a simulation was cancelled. What goes on all the same is killed.
+/// Why a simulation was cancelled. Tasks that continue anyway are killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// Every task waits for something that can't come: interrupted instead of hanging.
+    /// Every task waits for something that can't happen, so they are interrupted.
     Stalled,
-    /// More virtual time passed than may.
+    /// More virtual time passed than allowed.
     TooLong(Duration),
-    /// More calls were counted than may be made.
+    /// More calls were counted than allowed.
     TooManyCalls(u64),
 }
 
-/// How much virtual time those that are cancelled have to do it in order.
+/// The virtual time that cancelled tasks get to end in order.
 const GRACE: Duration = Duration::from_hours(1);
 
 struct State {
@@ -74,24 +75,24 @@ struct State {
     next_timer: u64,
     next_task: TaskId,
     random: SplitMix64,
-    /// Tasks whose future may make progress.
+    /// Tasks whose futures may make progress.
     ready: BTreeSet<TaskId>,
     holder: TaskId,
     background: BTreeMap<TaskId, Option<BackgroundTask>>,
-    /// The tasks that wait for their turn or run, and whose they are.
+    /// The tasks that wait for the token or run, with their processes.
     processes: BTreeMap<TaskId, Process>,
     next_process: Process,
     killed: BTreeSet<Process>,
-    /// Threads that the system gives for one call of `tasks`.
+    /// The most threads for one call of `tasks`.
     most_threads: usize,
-    /// Virtual time at which the simulation is cancelled.
+    /// The virtual time at which the simulation is cancelled.
     time_limit: Option<Duration>,
     calls: u64,
     call_limit: Option<u64>,
     stop: Option<Stop>,
 }
 
-/// A future beside the tasks, and the process it belongs to.
+/// A future beside the tasks, and its process.
 struct BackgroundTask {
     future: BackgroundFuture,
     process: Process,
@@ -99,7 +100,7 @@ struct BackgroundTask {
 
 type BackgroundFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Handle of a background future; dropping it ends the future.
+/// The handle of a background future; dropping it ends the future.
 pub struct SimBackground {
     executor: Arc<SimTaskExecutor>,
     id: TaskId,
@@ -107,7 +108,8 @@ pub struct SimBackground {
 
 impl Drop for SimBackground {
     fn drop(&mut self) {
-        // Taken out under the lock, dropped outside it: its own drop may wake or remove timers.
+        // Taken out under the lock and dropped outside of it, because its own drop may wake or
+        // remove timers.
         let future = {
             let mut state = self.executor.state.lock();
             state.ready.remove(&self.id);
@@ -125,7 +127,7 @@ struct TaskWaker {
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         let mut state = self.executor.state.lock();
-        // Whoever has ended would keep the run token for ever.
+        // A task that has ended would keep the run token for ever.
         if self.id == MAIN_TASK
             || state.processes.contains_key(&self.id)
             || state.background.contains_key(&self.id)
@@ -135,27 +137,26 @@ impl Wake for TaskWaker {
     }
 }
 
-/// What the holder of the run token does next.
+/// The next action of the token's holder.
 enum TokenHandover {
-    /// It is the asker's own turn.
+    /// The same task continues.
     Own,
     /// The run token went to another task.
     Passed,
 }
 
 impl SimTaskExecutor {
-    /// An executor whose choices follow from `seed` alone.
+    /// An executor whose choices depend only on `seed`.
     pub fn new(seed: u64) -> Arc<Self> {
         Self::starting_at(seed, Duration::ZERO)
     }
 
-    /// The same, with a clock that stands at `now`: so much after [`epoch`](super::epoch).
+    /// The same, with the clock at `now`, measured from [`epoch`](super::epoch).
     pub fn starting_at(seed: u64, now: Duration) -> Arc<Self> {
         Self::made(seed, now, CancellationToken::new())
     }
 
-    /// An executor that cancels everybody also when `parent` is cancelled, from whichever
-    /// thread.
+    /// An executor that also cancels all tasks when `parent` is cancelled, from any thread.
     pub fn ended_by(seed: u64, parent: &CancellationToken) -> Arc<Self> {
         Self::made(seed, Duration::ZERO, parent.child_token())
     }
@@ -190,23 +191,23 @@ impl SimTaskExecutor {
         self.state.lock().now
     }
 
-    /// The next number drawn from the seed.
+    /// The next random number.
     pub fn random(&self) -> u64 {
         self.state.lock().random.next()
     }
 
-    /// Cancelled when every task waits for something that can't come, or a limit is reached.
+    /// Cancelled when every task waits for something that can't happen, or a limit is reached.
     pub fn stalled(&self) -> &CancellationToken {
         &self.stalled
     }
 
-    /// Ends the simulation when so much virtual time has passed or so many calls were counted.
+    /// Cancels the simulation after this much virtual time or this many calls.
     pub fn limit(&self, time: Duration, calls: u64) {
         let mut state = self.state.lock();
         (state.time_limit, state.call_limit) = (Some(time), Some(calls));
     }
 
-    /// Lets the system give so many threads for tasks at once.
+    /// Limits the number of threads for tasks at the same time.
     pub fn limit_threads(&self, most: usize) {
         self.state.lock().most_threads = most;
     }
@@ -224,7 +225,7 @@ impl SimTaskExecutor {
             let limit = state.call_limit.unwrap_or(u64::MAX);
             match state.calls {
                 calls if calls == limit => Some(limit),
-                // Told to end, and it goes on.
+                // It was cancelled and continues anyway.
                 calls if calls / 2 == limit => {
                     state.kill_all();
                     None
@@ -237,13 +238,13 @@ impl SimTaskExecutor {
         }
     }
 
-    /// Tells everybody to end.
+    /// Cancels all tasks.
     fn end(&self, why: Stop) {
         self.state.lock().stop.get_or_insert(why);
         self.stalled.cancel();
     }
 
-    /// Waits for `future`; other tasks run meanwhile.
+    /// Waits for `future` while other tasks run.
     pub fn block_on<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
         let id = CURRENT_TASK.get();
         let waker = self.waker(id);
@@ -261,8 +262,8 @@ impl SimTaskExecutor {
         }
     }
 
-    /// Waits for `future` on a thread of another executor's, or of none: nobody else may be
-    /// waiting here.
+    /// Waits for `future` on a thread of another executor, or of none. Nobody else may be waiting
+    /// here.
     pub(in crate::host) fn block_on_external<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
         let (task, process) =
             (CURRENT_TASK.replace(MAIN_TASK), CURRENT_PROCESS.replace(OWN_PROCESS));
@@ -272,7 +273,7 @@ impl SimTaskExecutor {
         value
     }
 
-    /// Waits for the tasks of `join`, of a killed process too: their threads have to end.
+    /// Waits for the tasks of `join`, also in a killed process, because their threads have to end.
     fn wait_for(self: &Arc<Self>, join: &TaskGroup) {
         let id = CURRENT_TASK.get();
         let waker = self.waker(id);
@@ -336,7 +337,7 @@ impl SimTaskExecutor {
         Waker::from(Arc::new(TaskWaker { executor: self.clone(), id }))
     }
 
-    /// Passes the run token on until it is `id`'s turn.
+    /// Passes the run token on until `id` gets it.
     fn wait_for_turn(self: &Arc<Self>, id: TaskId) {
         if let TokenHandover::Passed = self.pass_run_token(Some(id)) {
             self.wait_for_baton(id);
@@ -350,7 +351,7 @@ impl SimTaskExecutor {
         }
     }
 
-    /// Chooses who goes on. `own`: the task that asks, if it may be chosen itself.
+    /// Selects the task that continues. `own`: the calling task, if it may be selected itself.
     fn pass_run_token(self: &Arc<Self>, own: Option<TaskId>) -> TokenHandover {
         loop {
             let mut state = self.state.lock();
@@ -436,7 +437,7 @@ impl State {
         Some(id)
     }
 
-    /// The limit of virtual time, if the next timer is past it.
+    /// The limit of virtual time, if the next timer is after it.
     fn over_time(&self) -> Option<Duration> {
         let ((deadline, _), _) = self.timers.first_key_value()?;
         self.time_limit.filter(|limit| deadline > limit)
@@ -449,7 +450,7 @@ impl State {
     }
 }
 
-/// The children of one `tasks` call that still run, and who waits for them.
+/// The running children of one `tasks` call, and who waits for them.
 struct TaskGroup {
     left: Mutex<(usize, Option<Waker>)>,
 }
@@ -465,7 +466,7 @@ impl TaskGroup {
     }
 }
 
-/// Owned by a task's thread: dropped at its end, also when it panicked.
+/// Owned by a task's thread and dropped at its end, also after a panic.
 struct TaskExit {
     executor: Arc<SimTaskExecutor>,
     join: Arc<TaskGroup>,

@@ -1,4 +1,4 @@
-//! The files of the simulated host: a tree in memory that fails where a real one fails.
+//! The files of the simulated host: a tree in memory with the errors of a real file system.
 
 mod by_path;
 
@@ -12,7 +12,7 @@ use super::errno::Errno;
 use super::overlay::{LowerEntry, Overlay};
 use crate::host::{FileInfo, FileKind, FolderEntry};
 
-/// Links followed before a path counts as a loop, as Linux has it.
+/// The most links in a path before it counts as a loop, as on Linux.
 const MAXIMUM_LINKS: usize = 40;
 
 const DEFAULT_FILE_MODE: u32 = 0o644;
@@ -28,7 +28,7 @@ type Result<T> = std::result::Result<T, Errno>;
 #[derive(Debug, Clone)]
 enum Node {
     File(Bytes),
-    /// A file of the host beneath; its length.
+    /// A file of the host beneath, with its length.
     Beneath(u64),
     Folder,
     Symlink(PathBuf),
@@ -53,7 +53,7 @@ impl Entry {
     }
 }
 
-/// What to do with a symlink at the end of a path.
+/// How to handle a symlink at the end of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastSymlink {
     Follow,
@@ -64,14 +64,14 @@ pub(super) enum LastSymlink {
 #[derive(Debug)]
 pub(super) struct Files {
     entries: ByPath<Entry>,
-    /// Whether there may be a folder that can't be passed through.
+    /// Whether there may be a folder without permission to pass through.
     barred: bool,
-    /// Bytes that may still be written; no limit if not given.
+    /// Bytes that can still be written; `None` means no limit.
     free: Option<u64>,
     beneath: Option<Overlay>,
-    /// Permission bits bar nothing, as for root.
+    /// Permission bits have no effect, as for root.
     ignores_permissions: bool,
-    /// What was read of the files beneath.
+    /// The content that was read from the files beneath.
     seen: ByPath<Bytes>,
     /// The folders whose names beneath are known.
     listed: ByPath<()>,
@@ -93,7 +93,7 @@ impl Files {
         }
     }
 
-    /// What lies beneath is read as who reads it may.
+    /// The files beneath are read with the permissions of the reader.
     pub(super) fn set_beneath(&mut self, beneath: Overlay) {
         self.ignores_permissions = beneath.ignores_permissions();
         self.beneath = Some(beneath);
@@ -107,8 +107,8 @@ impl Files {
         self.free = bytes;
     }
 
-    /// Fails if a symlink is in a path that was checked, as opening it on a real host does. `last`:
-    /// whether the operation would follow one that is the last name itself.
+    /// Fails if a checked path contains a symlink, as on a real host. `last`: whether the operation
+    /// would follow a symlink that is the last name.
     pub(super) fn without_symlinks(&mut self, path: &Path, last: LastSymlink) -> Result<()> {
         // A folder that is known by its path has no symlink in it.
         let is_known = |folder: &&Path| {
@@ -142,12 +142,12 @@ impl Files {
         }
     }
 
-    /// Why the host beneath has it and this one does not.
+    /// Why the host beneath has the path and this one does not.
     pub(super) fn left_out(&self, path: &Path) -> Option<&'static str> {
         self.beneath.as_ref()?.left_out(path)
     }
 
-    /// Reads a file of the host beneath, the first time; from then on it stays so.
+    /// Reads a file of the host beneath the first time. From then on its content stays the same.
     fn read_beneath(&mut self, path: &Path) -> Result<Bytes> {
         let beneath = self.beneath.as_ref().ok_or(Errno::NotFound)?;
         if let Some(content) = self.seen.get(path) {
@@ -166,8 +166,8 @@ impl Files {
         }
     }
 
-    /// A new file in the place of whatever file or symlink had the name: what writing aside and
-    /// renaming does.
+    /// A new file that replaces any file or symlink with its name, as a write to a temporary name
+    /// and a rename do.
     pub(super) fn replace(
         &mut self,
         path: &Path,
@@ -178,7 +178,7 @@ impl Files {
         let path = self.resolve(path, LastSymlink::Keep)?;
         let before = match self.entries.get(&path).map(|entry| (entry.kind(), entry.mode)) {
             Some((FileKind::Folder, _)) => return Err(Errno::IsAFolder),
-            // A file that was there keeps its mode.
+            // An existing file keeps its mode.
             Some((FileKind::File, mode)) => Some(mode),
             _ => None,
         };
@@ -189,7 +189,7 @@ impl Files {
         Ok(())
     }
 
-    /// Whether [`Files::replace`] could make a file here now.
+    /// Whether [`Files::replace`] could create a file here now.
     pub(super) fn may_create(&mut self, path: &Path) -> Result<()> {
         let path = self.resolve(path, LastSymlink::Keep)?;
         match self.entries.get(&path).map(Entry::kind) {
@@ -217,7 +217,7 @@ impl Files {
         if let Some(entry) = self.entries.get_mut(&path)
             && let Node::File(before) = &mut entry.node
         {
-            // Where nobody else reads what was there, it is not copied: a journal is appended to
+            // If nobody else shares the old content, it is not copied: a journal is appended to
             // line by line.
             let before_alone = std::mem::take(before).try_into_mut();
             let mut whole = before_alone.unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
@@ -228,7 +228,7 @@ impl Files {
         Ok(())
     }
 
-    /// Every file of its own, with its permission bits: what the host beneath does not have so.
+    /// Every file that differs from the host beneath, with its permission bits.
     pub(super) fn own(&self) -> impl Iterator<Item = (&PathBuf, &Bytes, u32)> {
         self.entries.iter().filter_map(|(path, entry)| match &entry.node {
             Node::File(content) => Some((path, content, entry.mode)),
@@ -236,13 +236,13 @@ impl Files {
         })
     }
 
-    /// What the host beneath has and this one no longer.
+    /// Paths of the host beneath that this one has removed.
     pub(super) fn removed(&self) -> impl Iterator<Item = &PathBuf> {
         let removed = self.beneath.iter().flat_map(Overlay::removed);
         removed.filter(|path| !self.entries.contains_key(path))
     }
 
-    /// With its parents; an existing folder is fine.
+    /// With its parents; it is fine if the folder exists.
     pub(super) fn create_folder(&mut self, path: &Path, now: DateTime<Utc>) -> Result<()> {
         let mut made = PathBuf::from("/");
         let mut parts = absolute(path)?.components().peekable();
@@ -334,7 +334,7 @@ impl Files {
         if self.entries.contains_key(&path) { Ok(path) } else { Err(Errno::NotFound) }
     }
 
-    /// A file, a symlink, or a folder with all it holds.
+    /// A file, a symlink, or a folder with everything in it.
     pub(super) fn remove(&mut self, path: &Path) -> Result<()> {
         let path = self.resolve(path, LastSymlink::Keep)?;
         if !self.entries.contains_key(&path) {
@@ -380,12 +380,12 @@ impl Files {
             }
         }
         self.forget_beneath(&from);
-        // What was beneath the target is covered, an empty folder's names too.
+        // The files beneath the target are covered, also the names of an empty folder.
         self.forget_beneath(&to);
         Ok(())
     }
 
-    /// Makes known what is beneath `path`, if nothing is there yet.
+    /// Loads the file beneath `path`, if nothing is known there yet.
     fn load(&mut self, path: &Path) {
         let Some(beneath) = self.beneath.as_ref().filter(|_| !self.entries.contains_key(path))
         else {
@@ -438,7 +438,7 @@ impl Files {
         }
     }
 
-    /// Makes a file of the host beneath one of our own, with its content.
+    /// Copies a file of the host beneath into this one, with its content.
     fn bring_up(&mut self, path: &Path) -> Result<()> {
         if let Some(entry) =
             self.entries.get(path).filter(|entry| matches!(entry.node, Node::Beneath(_)))
@@ -465,7 +465,7 @@ impl Files {
     }
 
     fn may_change_folder_of(&self, path: &Path) -> Result<()> {
-        // The root itself can be neither made nor removed.
+        // The root itself can be neither created nor removed.
         let folder = path.parent().ok_or(Errno::Denied)?;
         match self.entries.get(folder) {
             None => Err(Errno::NotFound),
@@ -482,8 +482,8 @@ impl Files {
         Ok(())
     }
 
-    /// A path whose folder is known, without symlinks on the way: that folder, and the name in it.
-    /// Most paths are such.
+    /// For a path without symlinks whose folder is known: the folder, and the name in it. Most
+    /// paths are like this.
     fn known_folder_of<'a>(&self, path: &'a Path) -> Option<(&'a Path, PathBuf)> {
         let (folder, name) = (path.parent()?, path.file_name()?);
         let is_plain = folder.join(name).as_os_str() == path.as_os_str();
@@ -492,7 +492,7 @@ impl Files {
         is_known.then(|| (folder, name.into()))
     }
 
-    /// The place of `path`, which itself need not exist; every folder on the way has to.
+    /// Resolves `path`, which itself need not exist; every folder in it has to.
     fn resolve(&mut self, path: &Path, last: LastSymlink) -> Result<PathBuf> {
         let mut links = 0;
         let (mut at, mut rest) = match self.known_folder_of(absolute(path)?) {

@@ -1,7 +1,7 @@
 //! The simulated host: virtual time, files in memory, scripted answers.
 //!
-//! Given what it is built with, everything it answers follows from the executor's seed. What was
-//! run, requested and asked is recorded and can be read back.
+//! All its answers follow from its set-up and the executor's seed. It records commands, requests
+//! and questions.
 
 mod changes;
 mod epoch;
@@ -45,19 +45,20 @@ pub use overlay::Overlay;
 pub use script::{CommandAnswer, HttpAnswer};
 use script::{CommandScripts, ConnectScripts, HttpScripts};
 
-/// Why nothing is reached, in the words of the real host.
+/// Why nothing is reachable, in the words of the real host.
 const REFUSED: &str = "connection refused: nobody listens there";
 
-/// How a streamed file arrives.
+/// The size of the chunks of a streamed file.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The simulated host. Built by its `with_…` and `on_…` methods; read back by its records.
+/// The simulated host. Its `with_…` and `on_…` methods set it up; its records can be read
+/// afterwards.
 pub struct SimHost {
     executor: Arc<SimTaskExecutor>,
     files: Arc<Mutex<Files>>,
     environment: Mutex<BTreeMap<String, String>>,
     current_folder: PathBuf,
-    /// Which machine it is, since its last start.
+    /// The identity of the machine since its last start.
     boot: String,
     terminals: Mutex<BTreeSet<u8>>,
     stdin: Bytes,
@@ -74,19 +75,19 @@ pub struct SimHost {
     changes: Changes,
     /// How often each file was read.
     reads: Mutex<BTreeMap<PathBuf, usize>>,
-    /// Bytes of memory that the process is said to hold; 0: what it does hold, in whichever world
-    /// a script runs.
+    /// The memory that the process claims to hold; 0 means its real memory, in every world of a
+    /// script.
     pub held: AtomicU64,
 }
 
 impl SimHost {
-    /// A host with nothing but the root folder and `/project`, in which spc was started.
+    /// A host with only the root folder and `/project`, in which spc was started.
     pub fn new(executor: Arc<SimTaskExecutor>) -> Self {
         let folder = PathBuf::from("/project");
         Self { current_folder: folder.clone(), ..Self::bare(executor) }.with_folder(folder)
     }
 
-    /// A host with nothing but the root folder.
+    /// A host with only the root folder.
     pub fn bare(executor: Arc<SimTaskExecutor>) -> Self {
         Self {
             files: Arc::new(Mutex::new(Files::new(date(executor.now())))),
@@ -116,7 +117,8 @@ impl SimHost {
         Some(self.held.load(Ordering::Relaxed)).filter(|held| *held > 0)
     }
 
-    /// Works at `path`, which no symlink may be in; the last name may be one where `last` keeps it.
+    /// Works at `path`, which must not contain a symlink. The last name may be one if `last` keeps
+    /// it.
     fn on_files<T>(
         &self,
         action: &str,
@@ -126,7 +128,7 @@ impl SimHost {
     ) -> Result<T> {
         let now = self.now();
         let files = &mut self.files.lock();
-        // As on a real host, a root is neither replaced nor removed through itself.
+        // As on a real host, a root can't be replaced or removed through itself.
         let is_root = last == LastSymlink::Keep && path.relative() == Path::new("");
         let checked = if is_root {
             Err(Errno::Invalid)
@@ -300,7 +302,7 @@ impl Host for SimHost {
     fn spawn(&self, request: &CommandRequest) -> Result<BoxStream<'static, Result<CommandEvent>>> {
         request.check(|path| self.info(path))?;
         self.commands.lock().push(request.clone());
-        // A command that a test scripts is installed by that, without a file.
+        // A command that a test scripts needs no program file.
         let Some(answer) = self.command_scripts.answer(request) else {
             return Err(request.no_program());
         };
@@ -313,7 +315,7 @@ impl Host for SimHost {
         let (executor, files) = (self.executor.clone(), self.files.clone());
         let sleep = self.executor.sleep(answer.takes).map(move |()| {
             for (path, content) in answer.files {
-                // What a command can't write is its own affair.
+                // It is not an error if the command can't write a file.
                 let _ =
                     files.lock().replace(&folder.join(path), content, None, date(executor.now()));
             }
@@ -385,7 +387,7 @@ impl Host for SimHost {
         self.network.own.iter().copied().collect()
     }
 
-    /// What listens on all IPv6 addresses listens on those of IPv4 too.
+    /// A listener on all IPv6 addresses also listens on those of IPv4.
     fn port_holder(&self, address: Option<IpAddr>, port: u16, protocol: &str) -> Option<Listener> {
         let listeners = self.listeners.lock();
         let mut of_port = listeners

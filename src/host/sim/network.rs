@@ -1,4 +1,4 @@
-//! What names and addresses lead to on the simulated host: by the rules of the real one.
+//! Names and addresses on the simulated host, by the rules of the real one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use crate::host::HttpRequest;
 use crate::policy::EngineAddress;
 use crate::policy::engines::{addresses_in, is_own};
 
-/// The names that resolve, and the addresses of the machine itself beside loopback.
+/// The names that resolve, and the addresses of the machine itself, except loopback.
 #[derive(Debug, Default)]
 pub(super) struct Network {
     pub(super) names: BTreeMap<String, Vec<IpAddr>>,

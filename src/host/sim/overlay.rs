@@ -1,4 +1,5 @@
-//! What lies under the files of a simulated host: those of another one, read and never written.
+//! The files below those of a simulated host: files of another host, which are read and never
+//! written.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,32 +12,32 @@ use crate::host::git::GitFiles;
 use crate::host::{FileInfo, FileKind, Host, HostErrorKind};
 use crate::policy::CheckedPath;
 
-/// The part of another host that shows through where the simulated one has changed nothing.
+/// The part of another host that is visible where the simulated one has changed nothing.
 #[derive(Clone)]
 pub struct Overlay {
     host: Arc<dyn Host>,
-    /// What shows through: these and all below them.
+    /// These paths are visible, with everything below them.
     roots: Vec<PathBuf>,
-    /// What does not, although it is below one.
+    /// These are not visible, although they are below one.
     hidden: Vec<PathBuf>,
-    /// Whose files show through: those that git has or would add.
+    /// Only files that git has or would add are visible.
     git: Option<Arc<GitFiles>>,
-    /// What the simulation removed or moved away.
+    /// Paths that the simulation removed or moved away.
     removed: BTreeSet<PathBuf>,
 }
 
-/// What is under a path.
+/// The entry below a path.
 pub(super) enum LowerEntry {
     File(FileInfo),
     Folder(FileInfo),
     Symlink(FileInfo, PathBuf),
     Other(FileInfo),
-    /// A folder that only leads to what shows through.
+    /// A folder that only leads to visible paths.
     Way,
 }
 
 impl Overlay {
-    /// Shows `roots` of `host`, absolute paths without symlinks.
+    /// Shows `roots` of `host`, which are absolute paths without symlinks.
     pub fn new(host: Arc<dyn Host>, roots: impl IntoIterator<Item = PathBuf>) -> Self {
         Self {
             host,
@@ -47,25 +48,25 @@ impl Overlay {
         }
     }
 
-    /// Whether the process is barred by no permission bits.
+    /// Whether permission bits don't restrict the process.
     pub(super) fn ignores_permissions(&self) -> bool {
         self.host.ignores_permissions()
     }
 
-    /// The same without what is at and below `path`.
+    /// The same without `path` and everything below it.
     #[must_use]
     pub fn without(mut self, path: impl Into<PathBuf>) -> Self {
         self.hidden.push(path.into());
         self
     }
 
-    /// The same without what `git` hides.
+    /// The same without the files that `git` hides.
     #[must_use]
     pub fn as_git_has_it(self, git: Arc<GitFiles>) -> Self {
         Self { git: Some(git), ..self }
     }
 
-    /// Why something that is at `path` does not show through.
+    /// Why the file at `path` is not visible.
     pub(super) fn left_out(&self, path: &Path) -> Option<&'static str> {
         let info = self.host.info(&self.at(path)?).ok()?;
         if self.hidden.iter().any(|hidden| path.starts_with(hidden)) {
@@ -135,7 +136,7 @@ impl Overlay {
         })
     }
 
-    /// Where a path without symlinks is on the other host, if it shows through.
+    /// The location on the other host of a path without symlinks, if it is visible.
     fn at(&self, path: &Path) -> Option<CheckedPath> {
         self.roots.iter().find_map(|root| CheckedPath::below(root, path))
     }
@@ -144,7 +145,7 @@ impl Overlay {
         self.removed.insert(path.to_path_buf());
     }
 
-    /// What the other host has and the simulation removed.
+    /// Paths of the other host that the simulation has removed.
     pub(super) fn removed(&self) -> impl Iterator<Item = &PathBuf> {
         self.removed
             .iter()

@@ -1,5 +1,5 @@
-//! What the world outside answers on the simulated host: commands and HTTP requests, as a test
-//! says.
+//! The answers of the outside world on the simulated host: for commands and HTTP requests, as a
+//! test defines them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use parking_lot::Mutex;
 
 use crate::host::{CommandRequest, HostError, HttpRequest, HttpResponse};
 
-/// How a host command ends.
+/// The result of a host command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandAnswer {
     pub stdout: Bytes,
     pub stderr: Bytes,
     pub code: i64,
-    /// Virtual time the command takes.
+    /// The virtual time that the command takes.
     pub takes: Duration,
-    /// What it writes, then: by path, relative to the folder it is run in.
+    /// The files that it writes at its end: by path, relative to its folder.
     pub files: BTreeMap<PathBuf, Bytes>,
 }
 
@@ -29,7 +29,7 @@ impl CommandAnswer {
         Self { stdout: text.into(), ..Self::default() }
     }
 
-    /// Failure with this code and these words on standard error.
+    /// Failure with this code and this text on standard error.
     pub fn failure(code: i64, stderr: impl Into<Bytes>) -> Self {
         Self { stderr: stderr.into(), code, ..Self::default() }
     }
@@ -41,7 +41,7 @@ impl CommandAnswer {
         self
     }
 
-    /// The same, and it writes a file.
+    /// The same with a file that it writes.
     #[must_use]
     pub fn writing(mut self, path: impl Into<PathBuf>, content: impl Into<Bytes>) -> Self {
         self.files.insert(path.into(), content.into());
@@ -49,12 +49,12 @@ impl CommandAnswer {
     }
 }
 
-/// How an HTTP request is answered.
+/// The answer to an HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
     /// The answer, or why there is none.
     pub result: Result<HttpResponse, HostError>,
-    /// Virtual time until it comes.
+    /// The virtual time until it arrives.
     pub takes: Duration,
 }
 
@@ -91,12 +91,11 @@ impl HttpAnswer {
 
 type Script<Request, Answer> = Arc<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
 
-/// Scripts for one kind of request; the last one added is asked first, `None` passes the question
-/// on.
+/// Scripts for one kind of request. The last one is asked first; `None` passes the request on.
 pub(super) struct Scripts<Request: ?Sized, Answer>(Mutex<Vec<Script<Request, Answer>>>);
 
 pub(super) type CommandScripts = Scripts<CommandRequest, CommandAnswer>;
-/// Of connections: the address, and how long it takes to be accepted.
+/// For connections: the address → the time until it is accepted.
 pub(super) type ConnectScripts = Scripts<str, Duration>;
 pub(super) type HttpScripts = Scripts<HttpRequest, HttpAnswer>;
 
@@ -111,7 +110,7 @@ impl<Request: ?Sized, Answer> Scripts<Request, Answer> {
         self.0.lock().push(Arc::new(script));
     }
 
-    /// Asked outside the lock: a script may look at the host.
+    /// Called without the lock, because a script may use the host.
     pub(super) fn answer(&self, request: &Request) -> Option<Answer> {
         let scripts = self.0.lock().clone();
         scripts.iter().rev().find_map(|script| script(request))

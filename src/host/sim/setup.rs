@@ -1,4 +1,4 @@
-//! Setting a simulated host up, and reading back what happened on it.
+//! Sets up a simulated host, and reads back what happened on it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,114 +16,115 @@ use super::{Change, ChangeSide, CommandAnswer, HttpAnswer, Overlay, SimHost};
 use crate::host::{CommandRequest, Host, HttpRequest, Listener, StandardStream};
 
 impl SimHost {
-    /// A host that has the files of another one at and below `root`: it asks for each once, and
-    /// keeps it as it was then.
+    /// A host with the files of another one at and below `root`. It reads each of them once and
+    /// keeps it.
     pub fn copying(host: Arc<dyn Host>, root: &Path) -> Self {
         let copy = Self::new(SimTaskExecutor::new(0));
         copy.files.lock().set_beneath(Overlay::new(host, [root.to_path_buf()]));
         copy
     }
 
-    /// Another machine than those that were not told so, or the same after a start of its own.
+    /// Sets the identity of the machine: another machine, or the same one after a restart.
     #[must_use]
     pub fn with_boot(mut self, boot: &str) -> Self {
         boot.clone_into(&mut self.boot);
         self
     }
 
-    /// A file, with the folders it is in.
+    /// Adds a file, with its parent folders.
     ///
     /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
+    /// Panics if a file is in place of a folder: a mistake of the test.
     #[must_use]
     pub fn with_file(self, path: impl AsRef<Path>, content: impl Into<Bytes>) -> Self {
         self.add_file(path, content);
         self
     }
 
-    /// The same of a host that is there: a change of somebody else's.
+    /// The same for an existing host: a change by someone else.
     ///
     /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
+    /// Panics if a file is in place of a folder: a mistake of the test.
     pub fn add_file(&self, path: impl AsRef<Path>, content: impl Into<Bytes>) {
         self.given(path.as_ref(), |files, path, now| {
             files.replace(path, content.into(), None, now)
         });
     }
 
-    /// A folder, with the folders it is in.
+    /// Adds a folder, with its parent folders.
     ///
     /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
+    /// Panics if a file is in place of a folder: a mistake of the test.
     #[must_use]
     pub fn with_folder(self, path: impl AsRef<Path>) -> Self {
         self.given(path.as_ref(), Files::create_folder);
         self
     }
 
-    /// A symlink at `path` to `target`.
+    /// Adds a symlink at `path` to `target`.
     ///
     /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
+    /// Panics if a file is in place of a folder: a mistake of the test.
     #[must_use]
     pub fn with_symlink(self, path: impl AsRef<Path>, target: impl Into<PathBuf>) -> Self {
         self.add_symlink(path, target);
         self
     }
 
-    /// The same of a host that is there: a change of somebody else's.
+    /// The same for an existing host: a change by someone else.
     ///
     /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
+    /// Panics if a file is in place of a folder: a mistake of the test.
     pub fn add_symlink(&self, path: impl AsRef<Path>, target: impl Into<PathBuf>) {
         self.given(path.as_ref(), |files, path, now| files.symlink(path, target.into(), now));
     }
 
-    /// Files of another host under its own: read where nothing was changed, never written.
+    /// Puts files of another host below its own. They are read if nothing was changed, and never
+    /// written.
     #[must_use]
     pub fn over(self, beneath: Overlay) -> Self {
         self.files.lock().set_beneath(beneath);
         self
     }
 
-    /// Unix permission bits of what is at `path`; the simulated user owns it.
+    /// Sets Unix permission bits of the file at `path`. The simulated user owns it.
     ///
     /// # Panics
-    /// If nothing is there: a mistake of the test.
+    /// Panics if nothing exists there: a mistake of the test.
     #[must_use]
     pub fn with_mode(self, path: impl AsRef<Path>, mode: u32) -> Self {
         self.set_mode(path, mode);
         self
     }
 
-    /// The same of a host that is there: a change of somebody else's.
+    /// The same for an existing host: a change by someone else.
     ///
     /// # Panics
-    /// If nothing is there: a mistake of the test.
+    /// Panics if nothing exists there: a mistake of the test.
     pub fn set_mode(&self, path: impl AsRef<Path>, mode: u32) {
         self.given(path.as_ref(), |files, path, _| files.set_mode(path, mode));
     }
 
-    /// A disk that takes so many bytes more, then none.
+    /// Limits the disk to this many more bytes.
     #[must_use]
     pub fn with_free_space(self, bytes: u64) -> Self {
         self.files.lock().set_free(Some(bytes));
         self
     }
 
-    /// The same, from now on; none: as much as is wanted.
+    /// The same, from now on; `None` means no limit.
     pub fn set_free_space(&self, bytes: Option<u64>) {
         self.files.lock().set_free(bytes);
     }
 
-    /// A variable of the process environment.
+    /// Sets a variable of the process environment.
     #[must_use]
     pub fn with_variable(self, name: &str, value: &str) -> Self {
         self.set_variable(name, Some(value));
         self
     }
 
-    /// From now on the variable has this value, or is not set.
+    /// Sets a variable from now on, or removes it.
     pub fn set_variable(&self, name: &str, value: Option<&str>) {
         let mut environment = self.environment.lock();
         match value {
@@ -132,10 +133,10 @@ impl SimHost {
         };
     }
 
-    /// The folder spc was started in.
+    /// Sets the folder in which spc was started.
     ///
     /// # Panics
-    /// If a file is where a folder has to be: a mistake of the test.
+    /// Panics if a file is in place of a folder: a mistake of the test.
     #[must_use]
     pub fn with_current_folder(mut self, path: impl Into<PathBuf>) -> Self {
         self.current_folder = path.into();
@@ -143,8 +144,8 @@ impl SimHost {
         self.with_folder(folder)
     }
 
-    /// The next line typed at the terminal; standard input, output and error are terminals from
-    /// here on.
+    /// Adds the next line that is typed at the terminal. Standard input, output and error are
+    /// terminals from now on.
     #[must_use]
     pub fn with_answer(self, line: &str) -> Self {
         self.add_answer(line);
@@ -160,22 +161,22 @@ impl SimHost {
         );
     }
 
-    /// `stream` is a terminal.
+    /// Makes `stream` a terminal.
     #[must_use]
     pub fn with_terminal(self, stream: StandardStream) -> Self {
         self.terminals.lock().insert(stream as u8);
         self
     }
 
-    /// What standard input holds.
+    /// Sets the content of standard input.
     #[must_use]
     pub fn with_stdin(mut self, content: impl Into<Bytes>) -> Self {
         self.stdin = content.into();
         self
     }
 
-    /// Answers host commands: the last script added is asked first, `None` passes the question on.
-    /// A command nobody answers does not exist.
+    /// Answers host commands. The last script is asked first; `None` passes the command on. A
+    /// command without an answer does not exist.
     #[must_use]
     pub fn on_command(
         self,
@@ -193,7 +194,7 @@ impl SimHost {
         self.command_scripts.add(script);
     }
 
-    /// What a name resolves to; names below `localhost` are this machine by themselves, and others
+    /// Sets the addresses of a name. Names below `localhost` always mean this machine. Other names
     /// need not resolve to be answered.
     #[must_use]
     pub fn with_name(mut self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
@@ -201,15 +202,15 @@ impl SimHost {
         self
     }
 
-    /// An address of this machine, beside loopback.
+    /// Adds an address of this machine, except loopback.
     #[must_use]
     pub fn with_address(mut self, address: IpAddr) -> Self {
         self.network.own.insert(address);
         self
     }
 
-    /// Answers HTTP requests: the last script added is asked first, `None` passes the question on.
-    /// Where nobody answers, the connection is refused.
+    /// Answers HTTP requests. The last script is asked first; `None` passes the request on. Without
+    /// an answer the connection is refused.
     #[must_use]
     pub fn on_http(
         self,
@@ -227,16 +228,15 @@ impl SimHost {
         self.http_scripts.add(script);
     }
 
-    /// `address` (`host:port`) accepts TCP connections after `latency`.
+    /// Makes `address` (`host:port`) accept TCP connections after `latency`.
     #[must_use]
     pub fn with_listener(self, address: &str, latency: Duration) -> Self {
         let own = address.to_owned();
         self.on_connect(move |address| (address == own).then_some(latency))
     }
 
-    /// Answers TCP connections with how long they take to be accepted: the last script added is
-    /// asked first, `None` passes the question on. Where nobody answers, the connection is
-    /// refused.
+    /// Answers TCP connections with the time until they are accepted. The last script is asked
+    /// first; `None` passes the connection on. Without an answer the connection is refused.
     #[must_use]
     pub fn on_connect(
         self,
@@ -246,14 +246,14 @@ impl SimHost {
         self
     }
 
-    /// The process that listens on a port of this machine: `nginx (pid 812)`.
+    /// Sets the process that listens on a port of this machine: `nginx (pid 812)`.
     #[must_use]
     pub fn with_port_owner(self, port: u16, process: &str) -> Self {
         self.set_port_owner(port, Some(process));
         self
     }
 
-    /// From now on this process listens there, or none.
+    /// Sets the process that listens there from now on, or removes it.
     pub fn set_port_owner(&self, port: u16, process: Option<&str>) {
         let mut owners = self.port_owners.lock();
         match process {
@@ -262,12 +262,12 @@ impl SimHost {
         };
     }
 
-    /// From now on another process of the machine has this socket.
+    /// Adds a socket of another process of the machine.
     pub fn listen(&self, listener: Listener) {
         self.listeners.lock().push(listener);
     }
 
-    /// From now on none has one of this port.
+    /// Removes all sockets of this port.
     pub fn stop_listening(&self, port: u16) {
         self.listeners.lock().retain(|listener| listener.port != port);
     }
@@ -292,18 +292,18 @@ impl SimHost {
         self.questions.lock().clone()
     }
 
-    /// What was changed so far, in order: files, folders, and commands that were run.
+    /// The changes so far, in order: files, folders, and commands that were run.
     pub fn changes(&self) -> Vec<Change> {
         self.changes.made()
     }
 
-    /// At the nth change from now (1 is the next) the run that makes it is killed; none: a
-    /// kill that did not come is called off.
+    /// Kills the run at its nth change from now (1 is the next). `None` cancels a kill that did not
+    /// happen.
     pub fn kill_at(&self, kill: Option<(u64, ChangeSide)>) {
         self.changes.kill_at(kill);
     }
 
-    /// Every file that is not as the host beneath has it, with its permission bits.
+    /// Every file that differs from the host beneath, with its permission bits.
     pub fn own_files(&self) -> BTreeMap<PathBuf, (Bytes, u32)> {
         self.files
             .lock()
@@ -312,7 +312,7 @@ impl SimHost {
             .collect()
     }
 
-    /// The paths that were removed or moved away of what the host beneath has.
+    /// Paths of the host beneath that were removed or moved away.
     pub fn removed(&self) -> Vec<PathBuf> {
         self.files.lock().removed().cloned().collect()
     }

@@ -1,14 +1,14 @@
-//! What messages say of URLs and errors.
+//! URLs and errors in messages.
 
 use std::error::Error;
 use std::io;
 
 use reqwest::Url;
 
-/// A URL without what may be a password or a token.
+/// A URL without parts that may be a password or a token.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
-    // They fail only where there can be neither.
+    // They fail only for addresses that can have neither.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
@@ -16,11 +16,11 @@ pub(super) fn shown(url: &Url) -> String {
     url.to_string()
 }
 
-/// The error at the bottom, which says what happened; those above say only where.
+/// The innermost error, which says what happened. The outer ones only say where.
 pub(super) fn innermost<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
     let mut innermost = error;
     loop {
-        // An I/O error gives its content's source, not its content.
+        // An I/O error returns the source of its content, not the content itself.
         let content = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         match content
             .map(|content| -> &(dyn Error + 'static) { content })

@@ -1,7 +1,7 @@
-//! Where a request goes: to which addresses, or through which proxy.
+//! The route of a request: its addresses, or its proxy.
 //!
-//! What a name resolves to is checked here and is all that the client may connect to, so that
-//! nothing can change in between.
+//! The addresses of a name are checked here, and the client may connect only to these. So nothing
+//! can change in between.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -16,22 +16,22 @@ use crate::host::{HostError, HostErrorKind, HttpRequest, Result};
 use crate::policy::EngineAddress;
 use crate::policy::engines::{addresses_in, is_own};
 
-/// How long a name may take to be resolved where the request has no limit of its own.
+/// The time limit for resolving a name, if the request has no limit of its own.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// This machine under its own names: no proxy leads there.
+/// The names of this machine. No proxy is used for them.
 const OWN_NAMES: &str = "localhost,127.0.0.0/8,::1";
 
 /// How a request leaves this process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Route {
-    /// To these addresses, and no others.
+    /// To these addresses and no others.
     Direct { host: String, addresses: Vec<SocketAddr> },
-    /// Through this proxy, which resolves names by itself.
+    /// Through this proxy, which resolves names itself.
     Proxy(String),
 }
 
-/// Finds the way for a request; a failure if it leads to an engine.
+/// Finds the route of a request; fails if it leads to an engine.
 pub(super) async fn find(url: &Url, request: &HttpRequest, proxies: &Proxies) -> Result<Route> {
     let limit = request.timeout.unwrap_or(PATIENCE);
     let (host, port) =
@@ -43,7 +43,7 @@ pub(super) async fn find(url: &Url, request: &HttpRequest, proxies: &Proxies) ->
         (true, None) => resolved(host, port, limit)
             .await
             .map_err(|(kind, cause)| could_not(url, kind, cause))?,
-        // A name that only the proxy knows is none of an engine that spc reaches.
+        // A name that only the proxy can resolve can't belong to an engine that spc reaches.
         (true, Some(_)) => resolved(host, port, limit).await.unwrap_or_default(),
     };
     for engine in request.engines.at_port(port) {
@@ -68,7 +68,7 @@ pub(super) async fn find(url: &Url, request: &HttpRequest, proxies: &Proxies) ->
     Ok(proxy.map_or_else(|| Route::Direct { host: host.to_owned(), addresses }, Route::Proxy))
 }
 
-/// What a name resolves to; else why not.
+/// The addresses of a name, or why it has none.
 async fn resolved(
     host: &str,
     port: u16,
@@ -92,12 +92,12 @@ fn refusal(url: &Url, engine: &EngineAddress) -> HostError {
     HostError::new(HostErrorKind::Refused, message)
 }
 
-/// Whether an address is one of this machine's: a socket can be bound to those alone.
+/// Whether an address belongs to this machine: sockets can be bound only to such addresses.
 fn is_this_machines(address: IpAddr) -> bool {
     is_own(address) || UdpSocket::bind((address, 0)).is_ok()
 }
 
-/// Resolves nothing: a client whose addresses are given asks nobody for others.
+/// Resolves nothing: the client gets its addresses and must not ask for others.
 pub(super) struct NoResolver;
 
 impl Resolve for NoResolver {
@@ -109,7 +109,7 @@ impl Resolve for NoResolver {
 
 type MakeProxy = fn(String) -> reqwest::Result<Proxy>;
 
-/// The proxies that the environment names.
+/// The proxies in the environment.
 pub(super) struct Proxies {
     matcher: Matcher,
     http: Option<String>,
@@ -147,7 +147,7 @@ impl Proxies {
         Ok(Self { matcher, http, https })
     }
 
-    /// The proxy that leads to a URL.
+    /// The proxy for a URL.
     fn of_url(&self, url: &Url) -> Option<String> {
         let uri: Uri = url[..url::Position::AfterPort].parse().ok()?;
         self.matcher.intercept(&uri)?;
@@ -174,7 +174,7 @@ mod tests {
         find(&Url::parse(url).unwrap(), &request, &proxies()).await
     }
 
-    /// The address of this machine that leads out of it; nothing if it has none.
+    /// The address of this machine for outgoing connections; `None` if it has none.
     fn outward() -> Option<IpAddr> {
         let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
         // Nothing is sent.
@@ -197,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_resolves_to_an_engine_is_refused() {
-        // The machine's own name resolves, as a rule, to one of its addresses.
+        // The machine's own name usually resolves to one of its addresses.
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         if resolved(&name, 4000, PATIENCE)
             .await
@@ -213,7 +213,7 @@ mod tests {
                 "{error}"
             );
             assert!(found(&format!("http://{name}:4001/"), "127.0.0.1", 4000).await.is_ok());
-            // And the other way round: the engine is known by the name.
+            // And the other way round: the engine is known by its name.
             assert_eq!(
                 found("http://127.0.0.1:4000/", &name, 4000).await.unwrap_err().kind,
                 HostErrorKind::Refused

@@ -1,6 +1,6 @@
-//! Numbers that follow from a seed.
+//! Random numbers from a seed.
 
-/// Vigna's SplitMix64: small, and the same on every platform and version, which a seed has to be.
+/// Vigna's SplitMix64: small, and the same on every platform and version, as a seed requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitMix64(pub u64);
 

@@ -8,22 +8,22 @@ use super::{
 use crate::host::executor::Job;
 use crate::model::Failure;
 
-/// What the thread of a killed task unwinds with.
+/// The panic payload of a killed task's thread.
 #[derive(Debug)]
 struct KilledTask;
 
 impl SimTaskExecutor {
-    /// Does `work` as a process of its own, on a thread of its own; nothing if it was killed before
+    /// Runs `work` as a process of its own, on a thread of its own. `None` if it was killed before
     /// its end.
     ///
-    /// A killed process does nothing more: its tasks unwind where they wait, and what they hold is
+    /// A killed process does nothing more: its tasks unwind where they wait, and their values are
     /// dropped.
     ///
     /// # Errors
-    /// If the system gives no thread for it.
+    /// Panics if the system can't start a thread for it.
     ///
     /// # Panics
-    /// As `work` does.
+    /// If `work` panics.
     pub fn process<T: Send>(
         self: &Arc<Self>,
         work: impl FnOnce() -> T + Send,
@@ -46,13 +46,13 @@ impl SimTaskExecutor {
         })
     }
 
-    /// The process that the caller's task belongs to.
+    /// The process of the caller's task.
     pub fn current_process() -> Process {
         CURRENT_PROCESS.get()
     }
 
-    /// Kills a process as SIGKILL does: at its tasks' next wait. The one that made the executor
-    /// goes on.
+    /// Kills a process as SIGKILL does: at its tasks' next wait. The process that created the
+    /// executor continues.
     pub fn kill(&self, process: Process) {
         if process == OWN_PROCESS {
             return;
@@ -73,7 +73,7 @@ impl SimTaskExecutor {
         self.state.lock().killed.contains(&process)
     }
 
-    /// Whether a process is there: it was neither killed nor is it at its end.
+    /// Whether a process exists: it was not killed and has not ended.
     pub fn is_alive(&self, process: Process) -> bool {
         let state = self.state.lock();
         process == OWN_PROCESS
@@ -81,8 +81,8 @@ impl SimTaskExecutor {
                 && state.processes.values().any(|own| *own == process)
     }
 
-    /// Kills a process where it stands: nothing after the call is done. What only goes on beside
-    /// its tasks is not unwound here, for the thread that drives it may be another's.
+    /// Kills the calling process at once: nothing after the call runs. Background futures are not
+    /// unwound here, because another process's thread may drive them.
     pub fn kill_here(&self, process: Process) {
         self.kill(process);
         if !IS_BESIDE.get() {
@@ -103,8 +103,8 @@ impl SimTaskExecutor {
 }
 
 impl State {
-    /// Kills every process but the one that made the executor; whether there was one that was not
-    /// killed yet.
+    /// Kills every process but the one that created the executor. Returns whether one of them was
+    /// not killed yet.
     pub(super) fn kill_all(&mut self) -> bool {
         let doomed: Vec<(TaskId, Process)> = self
             .processes

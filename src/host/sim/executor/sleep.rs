@@ -1,4 +1,4 @@
-//! Waiting in virtual time.
+//! Waits in virtual time.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,11 +1,11 @@
-//! Values by path, found quickly.
+//! A map by path with fast lookups.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-/// Values by absolute path. In the order of the paths' parts: what is in a folder stands behind it,
-/// together.
+/// Values by absolute path, in the order of the paths' parts: the content of a folder directly
+/// follows it.
 #[derive(Debug)]
 pub(super) struct ByPath<T>(BTreeMap<Vec<u8>, (PathBuf, T)>);
 
@@ -16,8 +16,8 @@ impl<T> Default for ByPath<T> {
 }
 
 impl<T> ByPath<T> {
-    /// Compared byte by byte it is in that order; comparing paths themselves takes apart both, each
-    /// time.
+    /// Bytewise comparison of this key gives that order. Comparing paths would split both of them
+    /// each time.
     fn key(path: &Path) -> Vec<u8> {
         path.as_os_str()
             .as_encoded_bytes()
@@ -54,7 +54,7 @@ impl<T> ByPath<T> {
         self.0.values().map(|(path, value)| (path, value))
     }
 
-    /// `path` and all under it.
+    /// `path` and everything below it.
     pub(super) fn below<'a>(
         &'a self,
         path: &Path,
@@ -63,7 +63,7 @@ impl<T> ByPath<T> {
         own.into_iter().chain(under.map(|(_, entry)| entry)).map(|(path, value)| (path, value))
     }
 
-    /// What is in the folder itself.
+    /// The direct children of the folder.
     pub(super) fn children<'a>(
         &'a self,
         folder: &Path,
@@ -73,7 +73,7 @@ impl<T> ByPath<T> {
             .map(|(_, (path, value))| (path, value))
     }
 
-    /// All under `path`, with what their keys have beyond its own.
+    /// Everything below `path`, with the rest of its keys.
     fn under<'a>(
         &'a self,
         path: &Path,
