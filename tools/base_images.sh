@@ -2,7 +2,7 @@
 # Makes stand-ins for the official base images from Debian's packages: those that examples/spc/.env names below local/ and that
 # the engine doesn't have; with --again, also those that it has. Needs mmdebstrap, which `make machine` installs.
 #
-# Not a runbook: a program that makes root file systems can do anything on this machine, and so could every script that may call it.
+# This is not a runbook: a program that makes root file systems can do anything on this machine, and so could any script that may call it.
 set -euo pipefail
 exec </dev/null
 
@@ -29,7 +29,7 @@ esac
 readonly AGAIN
 [[ -x $SPC ]] || die "there is no '$SPC'; build it with \`cargo build --release\`, or name another one in SPC"
 
-# Prints what to make, a line each: an image, its build context, and the suite of the Debian below it. Debian itself comes first.
+# Prints one line for each image to make: its name, its build context, and the suite of its Debian. Debian itself comes first.
 wanted() {
   # shellcheck disable=SC2016  # the code's own variables
   "$SPC" run -e '
@@ -58,12 +58,12 @@ build() {
   ' --image "$1" --context "$2"
 }
 
-# How this machine reaches its packages: proxies, checks, retries.
+# This machine's settings for package downloads: proxies, checks, retries.
 apt_settings() {
   apt-config dump | awk '/^Acquire::(http|https|Check|Retries|Force)/ && /"/ && !/""/'
 }
 
-# The files with this machine's package sources, a line each; for another suite than its own, copies with just that suite in them.
+# The files with this machine's package sources, one per line. For another suite, copies that contain only that suite.
 sources() {
   local suite=$1 file copy
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
@@ -73,7 +73,7 @@ sources() {
       continue
     fi
     copy=$CACHE/$suite-$(basename "$file")
-    # What has only bookworm's updates and security fixes is left out.
+    # Files with only bookworm's updates and security fixes are skipped.
     awk -v suite="$suite" '
       /^Suites:/ { if (($0 " ") ~ / bookworm /) print "Suites: " suite; else { print; print "Enabled: no" }; next }
       /^deb / { if (gsub(/ bookworm /, " " suite " ") == 1) print; next }

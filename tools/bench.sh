@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
 # Measures spc against docker compose 2.40.3, side by side in one run, on the reference stack. Needs an engine that answers
-# and the images that `make up` makes; what it makes is its own and is removed.
+# and the images that `make up` makes. It creates only objects of its own and removes them.
 #
-#   tools/bench.sh                   three services, db, redis and backend in development, as scripts/stack.rhai has them,
-#                                    on the engine that DOCKER_HOST or the default socket leads to
-#   tools/bench.sh --stack           all nine in production, as examples/spc/docker-compose.yml has them, and the same process
-#                                    starts by hand as a third; what decided the end of spc's median run is drawn (as root)
-#     --without-compose              spc and by hand alone, a fifth of the time; every run of spc is drawn
+#   tools/bench.sh                   three services, db, redis and backend in development, as in scripts/stack.rhai,
+#                                    on the engine of DOCKER_HOST or of the default socket
+#   tools/bench.sh --stack           all nine in production, as in examples/spc/docker-compose.yml, and the same process
+#                                    starts by hand as a third; draws the critical path of spc's median run (as root)
+#     --without-compose              only spc and by hand, in a fifth of the time; draws every run of spc
 #     --second                       on Docker 28.5.2, started for this beside the machine's engine (as root)
-#     --start-interval               there too, with `start_interval: 1s` for all instead of the seed's intervals alone
+#     --start-interval               also there, with `start_interval: 1s` for all in addition to the seed's intervals
 #     --rounds N                     rounds of a cold `up` of each (5)
 #     --spc FILE                     the binary (target/release/spc)
-#   tools/bench.sh --sim             what simulations cost: an `up` of the reference stack, its crash sweep, `spc check` of 1,000 lines,
+#   tools/bench.sh --sim             the cost of simulations: an `up` of the reference stack, its crash sweep, `spc check` of 1,000 lines,
 #                                    plans of stacks of up to 3,000 services. No engine, no image, no docker compose
 #
 # `start_interval: 1s` is written into a copy of the stack's description, the same for all: tools/bench/*-start-interval.sed. The
-# engine heeds it only within a `start_period`, so the checks without one get 40s. Every value goes to target/bench/*.json.
+# engine uses it only within a `start_period`, so checks without one get 40s. All values are written to target/bench/*.json.
 #
-# BENCH_SUBNET, BENCH_PORTS (backend, db, redis, flower, frontend, nginx's two) move it out of the way of others; POSTGRES_IMAGE,
+# BENCH_SUBNET and BENCH_PORTS (backend, db, redis, flower, frontend, nginx's two) avoid conflicts with others; POSTGRES_IMAGE,
 # REDIS_IMAGE, NGINX_IMAGE, BACKEND_IMAGE and FRONTEND_IMAGE name other images.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,7 +27,7 @@ readonly SUBNET=${BENCH_SUBNET:-172.30.244.0/24}
 read -r BACKEND_PORT POSTGRES_PORT REDIS_PORT FLOWER_PORT FRONTEND_PORT HTTP_PORT HTTPS_PORT \
   <<<"${BENCH_PORTS:-28000 25432 26379 25555 25173 28080 28443}"
 readonly BACKEND_PORT POSTGRES_PORT REDIS_PORT FLOWER_PORT FRONTEND_PORT HTTP_PORT HTTPS_PORT
-# The release that our images are tagged as: the one that others build meanwhile is not ours to lose.
+# The tag of this script's images, so that it doesn't remove those that others build meanwhile.
 readonly TAG=bench
 
 say() { printf 'bench: %s\n' "$*" >&2; }
@@ -71,7 +71,7 @@ bin=$(tools/peers.sh fetch)
 docker=$bin/docker
 export PEERS_NAME=$NAME
 
-# What bears the label of one of the projects, on the engine measured.
+# The objects with the label of one of the projects, on the measured engine.
 remove_project() {
   local side filter ids
   for side in spc compose hand; do
@@ -97,7 +97,7 @@ clean() {
   rm -rf "$work/examples"
 }
 
-# The first of the names that is here.
+# The first of the images that exists here.
 image() {
   local name
   for name in "$@"; do
@@ -109,7 +109,7 @@ image() {
   die "there is no image '$1'; \`make up\` makes what is missing"
 }
 
-# Keeps an image of ours under the tag of this measurement.
+# Keeps an image under the tag of this measurement.
 tag() {
   "$docker" tag "$1" "$2"
   tagged+=("$2")
@@ -123,10 +123,10 @@ trap 'exit 130' INT TERM
 
 # --- The project ----------------------------------------------------------------------------------
 
-# Long enough to be in no name: spc masks a secret wherever it prints it.
+# Long enough not to be part of a name: spc masks a secret in all its output.
 password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 
-# What both read, whatever is measured, and more lines.
+# The lines that both tools read in every measurement, and additional lines.
 write_env() {
   cat >"$work/examples/spc/.env" <<ENV
 TAG=$TAG
@@ -151,7 +151,7 @@ move_subnet() {
   grep -qF "$SUBNET" "$1" || die "$1 has no subnet 172.20.0.0/16 any more; change it here too"
 }
 
-# Examples and compose file, moved out of the way of others. Prints the file's place.
+# The examples and the compose file, changed to avoid conflicts with others. Prints the path of the file.
 copy_examples() {
   local file=$work/examples/spc/docker-compose.yml
   git ls-files -z examples/spc | xargs -0 cp --parents -t "$work"
@@ -164,7 +164,7 @@ copy_examples() {
   printf '%s' "$file"
 }
 
-# Three services: spc by the runbooks, compose by the compose file, which says the same.
+# Three services: spc uses the runbooks, compose uses the compose file with the same content.
 prepare_services() {
   local backend file
   backend=$(image "${BACKEND_IMAGE:-spc-backend:dev-development}")
@@ -180,7 +180,7 @@ prepare_services() {
   measure=(services.py --compose-file "$file" --port "$BACKEND_PORT")
 }
 
-# All nine: the compose file itself, the same for both.
+# All nine services: both use the same compose file.
 prepare_stack() {
   local nginx backend frontend file
   [[ -n $HTTPS_PORT ]] || die "BENCH_PORTS is '$BENCH_PORTS': --stack takes seven ports"
@@ -237,7 +237,7 @@ figures=$PWD/target/bench/$variant.json
 printf '%s against %s, Docker Engine %s, %s\n' "$("$spc" --version)" "$("$bin/docker-compose" version)" \
   "$("$docker" version --format '{{.Server.Version}} (API {{.Server.APIVersion}})')" "$intervals"
 
-# A short environment, the same for all: no variable of the caller's reaches any.
+# A short environment, the same for all, without variables of the caller.
 "${enter[@]}" env --ignore-environment PATH="$PATH" HOME="$work/home" PYTHONDONTWRITEBYTECODE=1 ${DOCKER_HOST:+DOCKER_HOST="$DOCKER_HOST"} \
   python3 "$PWD/tools/bench/${measure[0]}" --spc "$spc" --compose "$bin/docker-compose" --docker "$docker" --name "$NAME" --work "$work" \
   --directory "$work/examples/spc" "${measure[@]:1}" --rounds "$rounds" --figures "$figures"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes a Debian machine ready for the stack: a Docker Engine that answers, and what making base images needs. With
-# --tests also for `make test`: what its tests and lints run.
-# Safe to run again, and at the same time as itself: what is there is left alone, and every change is said.
+# Prepares a Debian machine for the stack: a running Docker Engine, and the tools for base images. With
+# --tests also the programs that the tests and lints of `make test` run.
+# Safe to run again, also in parallel: it changes nothing that exists, and reports every change.
 set -euo pipefail
 exec </dev/null
 
@@ -35,8 +35,8 @@ readonly FOR_TESTS
 
 # --- Packages -------------------------------------------------------------------------------------
 
-# dpkg starts services as it installs them. dockerd is started below, containerd by dockerd: keep dpkg from it, with the
-# switch Debian has for that, unless the administrator has set it already. Where systemd runs, it starts the engine.
+# dpkg starts services when it installs them. dockerd is started below, and dockerd starts containerd. So prevent dpkg from it, with the
+# switch that Debian has for this, unless the administrator has already set it. If systemd runs, it starts the engine.
 hold_services() {
   [[ -d /run/systemd/system || -e /usr/sbin/policy-rc.d ]] && return
   trap 'rm -f /usr/sbin/policy-rc.d' EXIT
@@ -50,7 +50,7 @@ release_services() {
   trap - EXIT
 }
 
-# Who only wants to run the tests has not asked to be reached from outside.
+# A person who only runs the tests has not asked for services that are reachable from outside.
 keep_ssh_off() {
   [[ -d /run/systemd/system ]] || return 0
   say "packages: masking ssh.service; to have it, run: systemctl unmask ssh.service ssh.socket"
@@ -63,12 +63,12 @@ apt() {
 
 install_missing() {
   local packages=()
-  # Asked by command, not by package: an engine from elsewhere serves as well.
+  # Check the command, not the package: an engine from another source works too.
   command -v dockerd >/dev/null || packages+=(docker.io)
   command -v iptables >/dev/null || packages+=(iptables)
   command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
   command -v curl >/dev/null || packages+=(curl)
-  # What the tests make their images of.
+  # The tests make their images from it.
   [[ -x /bin/busybox ]] || packages+=(busybox-static)
   [[ -s /etc/ssl/certs/ca-certificates.crt ]] || packages+=(ca-certificates)
   if $FOR_TESTS; then
@@ -76,17 +76,17 @@ install_missing() {
     command -v ssh >/dev/null || packages+=(openssh-client)
     [[ -x /usr/sbin/sshd ]] || packages+=(openssh-server)
     command -v shellcheck >/dev/null || packages+=(shellcheck)
-    # The page of the reference stack is looked at in a real browser.
+    # The tests open the page of the reference stack in a real browser.
     command -v chromium >/dev/null || packages+=(chromium)
     command -v chromedriver >/dev/null || packages+=(chromium-driver)
-    # Looks at the certificates that spc makes.
+    # Checks the certificates that spc makes.
     command -v openssl >/dev/null || packages+=(openssl)
     # A registry with a login, on loopback.
     command -v docker-registry >/dev/null || packages+=(docker-registry)
     command -v htpasswd >/dev/null || packages+=(apache2-utils)
-    # Debian keeps the part that makes virtual environments in a package of its own.
+    # In Debian, the module for virtual environments has its own package.
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
-    # The tests on an engine make their images of it; the `busybox` package has another, dynamic one at the same path.
+    # The tests on an engine make their images from it. The `busybox` package installs another, dynamic one at the same path.
     [[ $(dpkg-query --show --showformat='${db:Status-Status}' busybox-static 2>/dev/null) == installed ]] || packages+=(busybox-static)
   fi
   if ((${#packages[@]} == 0)); then
@@ -104,7 +104,7 @@ install_missing() {
 
 # --- Engine ---------------------------------------------------------------------------------------
 
-# Over the socket itself: the `docker` on the path may be another version's client, or none.
+# Over the socket itself, because the `docker` in the PATH may be missing or another version.
 engine_version() {
   local answer
   answer=$(curl --silent --fail --max-time 5 --unix-socket "$SOCKET" http://localhost/version) || return 1
@@ -120,8 +120,8 @@ is_live() {
   [[ -n $state && $state != Z ]]
 }
 
-# After a hard kill, dockerd and its containerd find their pid files, see a process of that number (a zombie, or whatever
-# got the number since) and refuse to start.
+# After a hard kill, dockerd and its containerd find their pid files, see a process with that number (a zombie, or a process that
+# got the number later) and refuse to start.
 remove_stale_files() {
   local file pid name
   for file in "${PID_FILES[@]}"; do
@@ -133,7 +133,7 @@ remove_stale_files() {
     say "engine: removing $file, no $name runs as $pid"
     rm -f "$file"
   done
-  # dockerd takes this socket's mere presence for a containerd that serves it.
+  # If this socket exists, dockerd assumes that a containerd serves it.
   if [[ -S /run/containerd/containerd.sock ]] && ! pgrep -x containerd >/dev/null; then
     say "engine: removing /run/containerd/containerd.sock, no containerd runs"
     rm -f /run/containerd/containerd.sock
@@ -151,7 +151,7 @@ engine_failed() {
   exit 1
 }
 
-# In a session of its own and holding none of our files, so that it outlives this script and whoever called it.
+# In a session of its own and without this script's open files, so that it outlives this script and its caller.
 run_dockerd() {
   local fd
   for fd in /proc/self/fd/*; do

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What spc is measured and tested against: docker compose 2.40.3, and a second Docker Engine, 28.5.2, beside the machine's own.
+# Provides docker compose 2.40.3 and a second Docker Engine, 28.5.2, beside the machine's own, for measurements and tests of spc.
 #
-#   tools/peers.sh fetch         unpack them, once, from Debian's packages; print the folder of their programs
+#   tools/peers.sh fetch         unpack them once from Debian's packages; print the folder of their programs
 #   tools/peers.sh start         start the second engine (as root); print its DOCKER_HOST
-#   tools/peers.sh load IMAGE…   carry images over to it from the engine that DOCKER_HOST or the default socket leads to
-#   tools/peers.sh enter CMD…    run a command in its network: its published ports are on no other loopback
-#   tools/peers.sh stop          stop it and remove everything it made; what was fetched stays
+#   tools/peers.sh load IMAGE…   copy images to it from the engine of DOCKER_HOST or of the default socket
+#   tools/peers.sh enter CMD…    run a command in its network: its published ports are only on the loopback there
+#   tools/peers.sh stop          stop it and remove everything that it created; the fetched packages stay
 #
-# PEERS_NAME (spc-peers) names the second engine, so that several may run; PEERS_FOLDER (target/tools/peers) is where
-# packages go. Safe to run again. Nothing is installed, and the machine's own engine, apt and dpkg are left alone.
+# PEERS_NAME (spc-peers) names the second engine, so that several can run; PEERS_FOLDER (target/tools/peers) is the folder for
+# packages. Safe to run again. It installs nothing, and does not touch the machine's own engine, apt and dpkg.
 set -euo pipefail
 exec </dev/null
 
@@ -16,9 +16,9 @@ export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 umask 022
 
 readonly SUITE=sid
-# The package whose version decides, and the version that figures are compared with.
+# The package whose version is checked, and the version that measurements refer to.
 readonly WANTED=(docker-compose=2.40.3 docker.io=28.5.2)
-# The runc of this suite needs a newer libc than the machine may have: containers run on the machine's own.
+# The runc of this suite may need a newer libc than the machine has, so containers use the machine's own.
 readonly PACKAGES=(docker-compose docker.io docker-cli containerd tini-static)
 readonly DEADLINE_SECONDS=60
 
@@ -27,7 +27,7 @@ readonly HERE
 readonly ENGINE=${PEERS_NAME:-spc-peers}
 readonly FOLDER=${PEERS_FOLDER:-$HERE/target/tools/peers}
 readonly BIN=$FOLDER/bin
-# Short paths, as sockets are below them.
+# Short paths, because they contain sockets.
 readonly RUN=/run/$ENGINE
 readonly DATA=/var/lib/$ENGINE
 readonly NETWORK=/run/netns/$ENGINE
@@ -44,7 +44,7 @@ die() {
 
 # --- Packages -------------------------------------------------------------------------------------
 
-# The machine's own sources of its release, with the suite changed: in `parts/`, in the format they have.
+# The machine's own package sources with the suite changed, in `parts/`, in their original format.
 write_sources() {
   local parts=$1 codename=$2 file
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
@@ -64,7 +64,7 @@ write_sources() {
   [[ -s $parts/peers.list || -s $parts/peers.sources ]]
 }
 
-# Everything apt writes is below `$1`: its lists and cache, and none of the machine's.
+# apt writes only below `$1`: its lists and cache there, not those of the machine.
 write_apt_conf() {
   cat <<APT
 Dir::Etc::sourcelist "$1/none";
@@ -91,7 +91,7 @@ fetch() {
     command -v "$program" >/dev/null || die "no '$program' here: docker compose and the engine come from Debian's packages"
   done
   local codename
-  # In a shell of its own, as the file sets names of ours.
+  # In a subshell, because the file sets variables that this script uses.
   # shellcheck source=/dev/null
   codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-none}")
   say "fetching ${PACKAGES[*]} from Debian $SUITE into $FOLDER"
@@ -111,7 +111,7 @@ fetch() {
   touch "$FOLDER/fetched"
 }
 
-# One folder for the PATH, wherever a package keeps a program.
+# One folder for the PATH, wherever a package installs a program.
 link_programs() {
   local program path
   for program in docker docker-compose dockerd docker-proxy containerd containerd-shim-runc-v2 tini-static; do
@@ -126,7 +126,7 @@ link_programs() {
 
 answers() { curl --silent --fail --max-time 5 --output /dev/null --unix-socket "$RUN/docker.sock" http://localhost/_ping; }
 
-# The process that `$RUN/$1.pid` names, if it is still the `$2` that we started: pids are given again.
+# The process in `$RUN/$1.pid`, if it is still the `$2` that this script started: process ids are reused.
 recorded() {
   local pid
   pid=$(cat "$RUN/$1.pid" 2>/dev/null) && [[ $pid =~ ^[0-9]+$ && $(cat "/proc/$pid/comm" 2>/dev/null) == "$2" ]] || return 1
@@ -146,7 +146,7 @@ wait_for() {
   done
 }
 
-# In a session of its own and with none of our files, in the second engine's network. `ip netns exec` would hide the cgroup mounts.
+# In a session of its own, without this script's open files, in the second engine's network. `ip netns exec` would hide the cgroup mounts.
 launch() {
   local program=$1
   shift
@@ -170,12 +170,12 @@ start() {
     mkdir -p "$RUN" "$DATA"
     ip netns add "$ENGINE"
     nsenter "--net=$NETWORK" ip link set lo up
-    # Its own containerd: dockerd would join one that it finds at the usual place, and with it its containers.
+    # Its own containerd: otherwise dockerd would use one at the usual path, with the containers of that one.
     printf 'version = 2\nroot = "%s"\nstate = "%s"\n[grpc]\n  address = "%s"\n' \
       "$DATA/containerd" "$RUN/containerd" "$RUN/containerd.sock" >"$RUN/containerd.toml"
     launch containerd --config "$RUN/containerd.toml" --log-level warn
     wait_for 'containerd answered' test -S "$RUN/containerd.sock"
-    # An own settings file, so that the machine's /etc/docker is not read.
+    # Its own settings file, so that it doesn't read the machine's /etc/docker.
     printf '{}\n' >"$RUN/daemon.json"
     launch dockerd --config-file "$RUN/daemon.json" --host "$HOST" --containerd "$RUN/containerd.sock" \
       --data-root "$DATA/docker" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" --cgroup-parent "/$ENGINE" \
@@ -199,7 +199,7 @@ load() {
 
 ended() { ! recorded "$@" >/dev/null; }
 
-# TERM, and KILL when that did not help within the deadline.
+# TERM, and KILL if the process does not end within the deadline.
 end_process() {
   local file=$1 program=$2 pid end=$((SECONDS + 20))
   pid=$(recorded "$file" "$program") || return 0
@@ -213,7 +213,7 @@ end_process() {
   done
 }
 
-# What keeps a container after its containerd; there is none left when its containers were removed.
+# The processes that keep a container running without its containerd. None are left if its containers were removed.
 end_shims() {
   local pid
   for pid in $(pgrep -x containerd-shim || true); do
@@ -224,7 +224,7 @@ end_shims() {
 
 remove_mounts() {
   local mount
-  # The last one first, as it may lie in another.
+  # The last one first, because it may be inside another one.
   while read -r mount; do
     umount -l "$mount" || true
   done < <(awk -v run="$RUN/" -v data="$DATA/" 'index($5, run) == 1 || index($5, data) == 1 { print $5 }' /proc/self/mountinfo | tac)

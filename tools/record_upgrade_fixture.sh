@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Records what a version of spc brings up, for the tests that a later version leaves it untouched (tests/upgrade): the engine's
+# Records the stacks that a version of spc brings up, for the tests that a later version does not change them (tests/upgrade): the engine's
 # answers for the reference stack, in development and in production, and for tools/upgrade/features, with the descriptions and
 # records that go with them.
 #
 #   tools/record_upgrade_fixture.sh SPC [CHECKOUT] [FOLDER]
 #
-# SPC is the binary of that version and CHECKOUT its sources, of which the reference stack is taken (this checkout); FOLDER is where
-# the recording goes (tests/fixtures/upgrade-<version>). It needs Docker Engine on its default socket, jq, curl, a static /bin/busybox, the base images
-# that `make up` makes, the free ports of .env.example, and write access to /srv: bind mounts have absolute paths in what is compared,
-# so that everything is brought up in /srv/spc-upgrade, and the tests play it there. What is brought up is removed at the end.
+# SPC is the binary of that version. CHECKOUT contains its sources with the reference stack (this checkout). FOLDER is the target of
+# the recording (tests/fixtures/upgrade-<version>). It needs Docker Engine on its default socket, jq, curl, a static /bin/busybox, the base images
+# of `make up`, the free ports of .env.example, and write access to /srv. The compared bind mounts have absolute paths,
+# so it brings everything up in /srv/spc-upgrade, and the tests replay it there. At the end it removes everything.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,7 +21,7 @@ readonly SPC VERSION CHECKOUT OUT ROOT=/srv/spc-upgrade IMAGE=local/upgrade-feat
 say() { printf 'record: %s\n' "$*" >&2; }
 engine() { curl --silent --show-error --fail --unix-socket /var/run/docker.sock "http://localhost$1"; }
 
-# Of lists all that a run reads; of inspects what a plan reads of a container or image.
+# All lists that a run reads, and the inspects of containers and images that a plan reads.
 record() { # NAME PROJECT
   local name=$1 project=$2 list containers images
   list=$(engine "/containers/json?all=true&filters=%7B%22label%22%3A%5B%22com.docker.compose.project=$project%22%5D%7D")
@@ -42,7 +42,7 @@ record() { # NAME PROJECT
     >"$OUT/$name.json"
 }
 
-# The records that a run reads; not the journals of earlier runs.
+# The records that a run reads, without the journals of earlier runs.
 keep_records() { # NAME PROJECT DIRECTORY
   mkdir -p "$OUT/$1-records/$2"
   cp "$3/.spc/$2/state.json" "$OUT/$1-records/$2/"
@@ -70,7 +70,7 @@ cp -r tools/upgrade/features $ROOT/
 say "the reference stack, development"
 cd $ROOT/reference
 "$SPC" --quiet run scripts/prepare.rhai
-# Nobody's secrets are recorded.
+# No real secrets are recorded.
 sed -i -E 's/^(POSTGRES_PASSWORD|SECRET_KEY|DJANGO_SUPERUSER_PASSWORD)=.*/\1=\1-of-the-fixture/' examples/spc/.env
 "$SPC" --quiet run scripts/base_images.rhai
 "$SPC" --quiet run scripts/up.rhai --build
