@@ -1,5 +1,5 @@
-//! Which errors a script catches, seen by what it evaluates next: Rhai tells nobody that a `catch`
-//! was entered.
+//! Finds out which errors a script catches, by the statement that it evaluates next: Rhai does not
+//! report that a `catch` was entered.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +9,18 @@ use rhai::{ASTNode, Expr, Position, Stmt};
 use crate::value::error::{forget_thrown, take_thrown};
 use crate::value::swallowed_errors::{self, Body};
 
-/// Where a statement begins: source, line, column.
+/// The beginning of a statement: source, line, column.
 type StatementStart = (String, usize, usize);
 
-/// The first statements of the `catch`es of every `try` that was entered.
+/// The first statements of the `catch` of every `try` that was entered.
 #[derive(Default)]
 pub struct Catches {
     first: Mutex<BTreeSet<StatementStart>>,
 }
 
 impl Catches {
-    /// The line and message of an error that was caught, if this node is evaluated because of that;
-    /// the message is empty if it is not known. `level`: how many calls deep.
+    /// The line and message of a caught error, if this node is evaluated because of it. The message
+    /// is empty if it is unknown. `level`: the depth of calls.
     pub fn caught(&self, node: ASTNode<'_>, source: &str, level: usize) -> Option<(usize, String)> {
         let is_first = beginning(source, node.position())
             .is_some_and(|place| self.first.lock().contains(&place));
@@ -31,7 +31,7 @@ impl Catches {
         if let ASTNode::Stmt(Stmt::TryCatch(parts, ..)) = node {
             forget_thrown();
             match parts.branch.statements().iter().find(|statement| is_seen(statement)) {
-                // What is evaluated is the expression.
+                // Rhai evaluates the expression.
                 Some(Stmt::Expr(first)) => {
                     self.first.lock().extend(beginning(source, first.position()))
                 }
@@ -51,7 +51,7 @@ impl Catches {
     }
 }
 
-/// Whether Rhai says that it evaluates the statement: of what is only a value it says nothing.
+/// Whether Rhai reports the evaluation of this statement. It does not for a plain value.
 fn is_seen(statement: &Stmt) -> bool {
     match statement {
         Stmt::Noop(_) => false,

@@ -1,12 +1,12 @@
-//! What was meant where a script can't be parsed: mistakes of those who come from other languages.
-//! The parser says what it expected, and often at another place.
+//! Recognizes mistakes behind syntax errors that people make who come from other languages. The
+//! parser reports what it expected, and often at another position.
 
 use rhai::{LexError, ParseErrorType, Position};
 
 use super::delimiters::{Bracket, Scan, scan};
 use crate::model::{Failure, position};
 
-/// The mistake behind a syntax error of `text` at `position`, with its own place.
+/// The mistake behind a syntax error of `text` at `position`, with its own position.
 pub fn find(text: &str, error: &ParseErrorType, position: Position) -> Option<(Failure, Position)> {
     let at = position::offset(text, position.line()?, position.position().unwrap_or(1));
     if let ParseErrorType::BadInput(LexError::MalformedChar(content)) = error {
@@ -59,8 +59,8 @@ fn missing_hash(text: &str, scan: &Scan, at: usize) -> Option<(Failure, usize)> 
     })
 }
 
-/// A bracket that nothing closes. Where a closing one is indented like another line, the bracket
-/// that it was meant for is not this one.
+/// A bracket that nothing closes. If a closing bracket is indented like another line, it was
+/// probably meant for another bracket.
 fn unclosed(
     text: &str,
     scan: &Scan,
@@ -91,7 +91,7 @@ fn unclosed(
     let by_indent = indented_alike.min_by_key(|(_, close)| *close);
     let (start, before) = match by_indent {
         Some((start, close)) => (start, Some(close)),
-        // On one line the parser's own place is as good.
+        // On one line the parser's own position is good enough.
         None if !is_end && !text[open.open..at].contains('\n') => return None,
         None => (open.open, open.close.or((!is_end).then_some(at))),
     };
@@ -115,7 +115,7 @@ fn unclosed(
     Some((failure.hint(hint), start - (opening.len() - 1)))
 }
 
-/// Where each line begins, and where its first character that is no space stands.
+/// For each line, its beginning and its first character that is not a space.
 struct Lines(Vec<(usize, usize)>);
 
 impl Lines {
@@ -134,13 +134,13 @@ impl Lines {
         self.0[self.0.partition_point(|(start, _)| *start <= at).saturating_sub(1)]
     }
 
-    /// How far the line of this byte is indented.
+    /// The indentation of this byte's line.
     fn indent(&self, at: usize) -> usize {
         let (start, first) = self.line(at);
         first - start
     }
 
-    /// Whether a line begins with this byte.
+    /// Whether a line begins at this byte.
     fn begins(&self, at: usize) -> bool {
         self.line(at).1 == at
     }

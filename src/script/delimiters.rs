@@ -1,5 +1,5 @@
-//! Brackets, strings and comments of a script, found without parsing it: also where it is being typed
-//! or can't be parsed.
+//! Finds brackets, strings and comments of a script without parsing it, so it also works for text
+//! that is incomplete or can't be parsed.
 
 use std::ops::Range;
 
@@ -7,14 +7,13 @@ use std::ops::Range;
 #[derive(Debug, Default)]
 pub struct Scan {
     pub place: CursorContext,
-    /// In the order of the opening ones.
+    /// In the order of the opening brackets.
     pub brackets: Vec<Bracket>,
-    /// What is in double quotes, with them.
+    /// Strings in double quotes, with the quotes.
     pub strings: Vec<Range<usize>>,
 }
 
-/// A bracket in code, by its byte. What closes it is the closing bracket at its place, of whichever
-/// kind.
+/// A bracket in code, by its byte. The closing bracket may be of any kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bracket {
     pub open: usize,
@@ -22,34 +21,34 @@ pub struct Bracket {
 }
 
 impl Scan {
-    /// Where the bracket was opened that is closed at `close`.
+    /// The bracket that is closed at `close`.
     pub fn opened_at(&self, close: usize) -> Option<usize> {
         self.brackets.iter().find(|it| it.close == Some(close)).map(|it| it.open)
     }
 }
 
-/// Where the text ends.
+/// The context at the end of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CursorContext {
     #[default]
     Code,
-    /// In a text in double quotes, which begins after the quote at that byte.
+    /// In a string in double quotes, which begins after the quote at this byte.
     Quoted(usize),
-    /// In a comment or a text in backticks.
+    /// In a comment or a string in backticks.
     Elsewhere,
 }
 
-/// What has begun and not ended.
+/// Delimiters that are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OpenDelimiter {
-    /// A bracket in code: which one.
+    /// A bracket in code, by its index.
     Bracket(usize),
-    /// `${` in a text in backticks.
+    /// `${` in a string in backticks.
     Inserted,
     Backticks,
 }
 
-/// Reads a text.
+/// Scans a text.
 pub fn scan(text: &str) -> Scan {
     let mut scan = Scan::default();
     let mut open: Vec<OpenDelimiter> = Vec::new();
@@ -111,7 +110,7 @@ pub fn scan(text: &str) -> Scan {
     scan
 }
 
-/// Where a text ends whose quote is at `start`, if it does.
+/// The end of the string whose quote is at `start`, if it has one.
 fn end_of_quoted(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     while at < bytes.len() {
@@ -132,8 +131,8 @@ pub fn last_word(text: &str) -> &str {
     &text[start..]
 }
 
-/// The function whose first argument, or a list that is it, begins or goes on at the end of a text:
-/// `up` in `s.up(["a", `.
+/// The function whose first argument, or a list as this argument, is incomplete at the end of a
+/// text: `up` in `s.up(["a", `.
 pub fn function_around(text: &str) -> Option<&str> {
     let mut before = text.trim_end();
     while let Some(rest) = before.strip_suffix(',') {

@@ -16,10 +16,11 @@ use crate::api::{Context, task};
 use crate::model::event::{Event, Level};
 use crate::model::{Failure, Kind};
 
-/// The field of the failure of a script that took too many operations: how many it may take.
+/// The field of a failure after too many operations: the limit.
 pub const OPERATIONS: &str = "max_operations";
 
-/// The engine for the run of `context`: every primitive registered, imports answered by `library`.
+/// The engine for the run of `context`: every primitive is registered, and `library` resolves
+/// imports.
 pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
     let mut engine = parsing();
     engine.set_strict_variables(true);
@@ -50,9 +51,9 @@ pub fn build(context: &Arc<Context>, library: &Arc<Library>) -> Engine {
     engine
 }
 
-/// An engine that reads sources, and knows what they may call; nothing runs on it. All variables
-/// that are nowhere are left to find, where [`build`]'s parser ends with the first.
-/// `more` registers what there is beside spc's own functions.
+/// An engine that only parses sources and knows their functions; nothing runs on it. It finds all
+/// undefined variables, while the parser of [`build`] stops at the first. `more` registers
+/// additional functions.
 pub fn for_reading(context: &Arc<Context>, more: Option<fn(&mut Engine)>) -> Engine {
     let mut engine = parsing();
     crate::api::register(&mut engine, context);
@@ -62,7 +63,7 @@ pub fn for_reading(context: &Arc<Context>, more: Option<fn(&mut Engine)>) -> Eng
     engine
 }
 
-/// The end of a script that may not go on for ever: a test's.
+/// Ends a script that must not run for ever: that of a test.
 fn over(limit: u64, count: u64) -> Option<Failure> {
     let failure =
         || Failure::new(Kind::Timeout, format!("The script took more than {limit} operations"));
@@ -73,7 +74,7 @@ fn over(limit: u64, count: u64) -> Option<Failure> {
     })
 }
 
-/// Tells `watch` of every line that is evaluated, and of errors that are caught.
+/// Reports every evaluated line and every caught error to `watch`.
 fn follow(engine: &mut Engine, watch: Arc<dyn ScriptObserver>) {
     let catches = Catches::default();
     #[expect(

@@ -1,5 +1,5 @@
-//! Rhai errors → diagnostics: the message in the words of scripts, the excerpt, the calls that led
-//! there.
+//! Turns Rhai errors into diagnostics: the message in the words of scripts, the excerpt, the calls
+//! that led there.
 
 use rhai::{Engine, EvalAltResult, Position};
 
@@ -14,7 +14,7 @@ use crate::value::error::{COMMAND_LINE, failure_of, innermost};
 use crate::value::rhai_messages::{MissingName, is_closure, missing, unmarked};
 use crate::value::spans::place;
 
-/// Frames that are shown of a long trace, at its two ends each.
+/// The number of calls that are shown at each end of a long trace.
 const FRAMES: usize = 8;
 
 /// The diagnostic for an error of the source `name`.
@@ -68,8 +68,8 @@ pub fn diagnose(
     diagnostic
 }
 
-/// Whether the runbook is wrong whatever it is answered: syntax, a name that does not exist. What
-/// is done with a value may depend on it.
+/// Whether the runbook is wrong for any answers: a syntax error, or a name that does not exist.
+/// Other errors about a value may depend on answers.
 fn is_certain(inner: &EvalAltResult, diagnostic: &Diagnostic) -> bool {
     match missing(inner) {
         Some(MissingName::Function { .. }) => diagnostic.message == failure_of(inner).message,
@@ -89,7 +89,7 @@ fn syntax_error(
     Some(SyntaxError::new(engine, &*library.source(source)?, kind.clone(), *position))
 }
 
-/// The message for a function that is there, with other arguments.
+/// The message for a function that exists with other arguments.
 fn other_arguments(inner: &EvalAltResult) -> String {
     match missing(inner) {
         Some(MissingName::Function { name, arguments, .. }) if arguments.is_empty() => {
@@ -102,7 +102,7 @@ fn other_arguments(inner: &EvalAltResult) -> String {
     }
 }
 
-/// The diagnostic for a failure that has no place in a source.
+/// The diagnostic for a failure without a position in a source.
 pub fn without_place(failure: Failure) -> Diagnostic {
     Diagnostic {
         severity: Severity::Error,
@@ -116,7 +116,7 @@ pub fn without_place(failure: Failure) -> Diagnostic {
     }
 }
 
-/// The error inside all calls, the name of its source, and the calls, the innermost first.
+/// The error inside all calls, the name of its source, and the calls, innermost first.
 fn unwound<'a>(
     library: &Library,
     name: &str,
@@ -135,7 +135,7 @@ fn unwound<'a>(
             _ => break,
         };
         if let Some(place) = place_of(library, &source, position) {
-            // A host function that was given the closure reports the call as its own.
+            // A host function that got the closure reports the call as its own.
             if frames.last().is_some_and(|frame| frame.place == place) {
                 frames.pop();
             }
@@ -155,13 +155,13 @@ fn place_of(library: &Library, source: &str, position: Position) -> Option<Sourc
     library.source(source).and_then(|source| place(&source, position))
 }
 
-/// A place in a file that the run has read.
+/// A position in a file that the run has read.
 fn in_file(engine: &Engine, place: &FileSpan) -> Option<SourceSpan> {
     let source = Context::of_engine(engine)?.script.text(&place.file);
     Some(SourceSpan { source, line: place.line, column: place.column, width: place.width })
 }
 
-/// Rhai names the dot for some fields: the field after it is meant.
+/// For some fields Rhai reports the position of the dot. The field after it is meant.
 fn past_dot(found: SourceSpan) -> SourceSpan {
     let line = found.source.text.lines().nth(found.line - 1).unwrap_or_default();
     let skipped =
@@ -171,13 +171,13 @@ fn past_dot(found: SourceSpan) -> SourceSpan {
     place(&found.source, Position::new(line, column)).unwrap_or(found)
 }
 
-/// The word in the source at a place.
+/// The word at a position in the source.
 fn word_at(place: &SourceSpan) -> String {
     let line = place.source.text.lines().nth(place.line - 1).unwrap_or_default();
     line.chars().skip(place.column - 1).take(place.width).collect()
 }
 
-/// A trace that a recursion made long, without its middle.
+/// A long trace of a recursion, without its middle.
 fn shortened(mut trace: Vec<Frame>) -> Vec<Frame> {
     if trace.len() > 2 * FRAMES {
         trace.drain(FRAMES..trace.len() - FRAMES);
@@ -185,7 +185,7 @@ fn shortened(mut trace: Vec<Frame>) -> Vec<Frame> {
     trace
 }
 
-/// The nearest name to one that isn't there.
+/// The name that is most similar to an unknown one.
 fn suggestion(
     library: &Library,
     engine: &Engine,
@@ -193,8 +193,7 @@ fn suggestion(
     inner: &EvalAltResult,
 ) -> Option<Suggestion> {
     let missing = missing(inner)?;
-    // Rhai says of a variable that a function doesn't see, though the file has it, that it isn't
-    // there.
+    // If a function uses a variable of the file, Rhai says that the variable does not exist.
     let defined = library.defined(source);
     if let MissingName::Variable(name) = &missing
         && defined.variables.contains(name)
@@ -207,7 +206,7 @@ fn suggestion(
     Names::all(engine).suggestion(&missing, &defined)
 }
 
-/// Whether an error is the end that `args` brings under `--help`.
+/// Whether an error is the intended end of `args` with `--help`.
 pub fn is_help(error: &EvalAltResult) -> bool {
     matches!(innermost(error).0, EvalAltResult::ErrorTerminated(token, _) if token.read_lock::<rhai::ImmutableString>().is_some_and(|word| word.as_str() == "help"))
 }

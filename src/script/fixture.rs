@@ -10,7 +10,7 @@ use crate::api::fixture::Fixture;
 use crate::model::diagnostic::{Diagnostic, SourceSpan};
 use crate::value::text::plain;
 
-/// Scripts below `/work/scripts`, spc started in `/work`.
+/// Scripts in `/work/scripts`, with spc started in `/work`.
 pub(super) struct Scripts {
     pub run: Fixture,
     pub standard: Modules,
@@ -47,7 +47,7 @@ impl Scripts {
         })
     }
 
-    /// The value of `main.rhai` as it is printed.
+    /// The printed value of `main.rhai`.
     pub(super) fn value(&self) -> String {
         match self.outcome("main.rhai") {
             Ok(Outcome::Value(value)) => plain(&value),
@@ -75,7 +75,7 @@ pub(super) fn error(text: &str) -> String {
     Scripts::new(&[("main.rhai", text)]).error()
 }
 
-/// Kind and message, the marked text and its place, the hint, the calls: a line each.
+/// Kind and message, the marked text and its position, the hint, the calls: one line each.
 pub(super) fn short(diagnostic: &Diagnostic) -> String {
     let mut lines = vec![format!("{}: {}", diagnostic.kind, diagnostic.message)];
     lines.extend(

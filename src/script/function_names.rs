@@ -1,10 +1,10 @@
-//! Function names that are unique in a run.
+//! Makes function names unique in a run.
 //!
-//! Rhai 1.27 remembers which function a name led to, and forgets to forget it where a call goes
-//! into another file: of two modules that each have a `private fn check(x)`, the second finds the
-//! first one's. So the functions of a file, and the calls inside it that mean them, get a name with
-//! the file's mark; the plain name leads to the same function, for callers outside. Positions, and
-//! so all messages, stay those of the text.
+//! Rhai 1.27 caches which function a name means, and does not clear the cache for a call into
+//! another file. If two modules have a `private fn check(x)`, the second one would get the first
+//! one's function. So the functions of a file, and the calls inside the file that mean them, get a
+//! name with the file's mark. The plain name means the same function, for callers outside.
+//! Positions, and so all messages, stay those of the text.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,14 +17,14 @@ use rhai::{
 use super::rules::definition;
 use crate::value::rhai_messages::{is_closure, marked};
 
-/// Where in the text a name gets another, while it is compiled.
+/// The positions in the text at which a name is replaced during compilation.
 type Renames = HashMap<Position, String>;
 
 thread_local! {
     static RENAMES: RefCell<Renames> = RefCell::default();
 }
 
-/// Lets `engine` compile with other names.
+/// Makes `engine` compile with other names.
 pub fn prepare(engine: &mut Engine) {
     #[expect(
         deprecated,
@@ -44,8 +44,8 @@ pub fn prepare(engine: &mut Engine) {
 
 /// The same source with unique names for its functions; `file` is its number in the run.
 ///
-/// As it is where there is nothing to rename, or, never seen, where a name was not found again in
-/// the text.
+/// The original text if there is nothing to rename, or if a name was not found in the text (which
+/// has never occurred).
 pub fn made_unique(engine: &Engine, scope: &Scope, ast: AST, text: &str, file: usize) -> AST {
     let renames = renames(&ast, text, file);
     if renames.is_empty() {
@@ -76,7 +76,7 @@ fn is_plain(function: &ScriptFuncDef) -> bool {
     function.this_type.is_none() && !is_closure(&function.name)
 }
 
-/// The functions' definitions, the calls of them, and their names in `Fn("name")`.
+/// The definitions of functions, their calls, and their names in `Fn("name")`.
 fn renames(ast: &AST, text: &str, file: usize) -> Renames {
     let mut renames = Renames::new();
     let mut functions: Vec<(&str, usize)> = Vec::new();

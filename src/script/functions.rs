@@ -1,4 +1,4 @@
-//! A script's functions, called from outside: the tests in it, and what a test answers for its
+//! Calls functions of a script from outside: tests, and closures with which a test answers for its
 //! world.
 
 use rhai::{
@@ -12,22 +12,21 @@ use super::run::Script;
 use crate::model::diagnostic::Diagnostic;
 use crate::value::rhai_messages::unmarked;
 
-/// A function that anybody may call.
+/// A public function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub name: String,
-    /// Where it is defined, from 1.
+    /// The line of its definition, from 1.
     pub line: usize,
 }
 
 impl Script {
-    /// The script's own functions that take nothing, private ones left out, in the order of the
-    /// text.
+    /// The script's own public functions without parameters, in the order of the text.
     pub fn entries(&self) -> Vec<Entry> {
         self.functions(|parameters| parameters == 0)
     }
 
-    /// Those that take something.
+    /// Those with parameters.
     pub fn with_parameters(&self) -> Vec<Entry> {
         self.functions(|parameters| parameters > 0)
     }
@@ -56,12 +55,12 @@ impl Script {
         entries
     }
 
-    /// Runs the script's statements and then its function `name`, which takes nothing.
+    /// Runs the script's statements and then its function `name`, which has no parameters.
     pub fn call(&self, name: &str) -> Result<(), Box<Diagnostic>> {
         self.run_by(|global| {
             let _ = evaluate(&self.engine, global, self.unit.ast.statements())?;
             let call = self.engine.compile(format!("{name}()"))?;
-            // Nobody wrote this call: no trace leads to it.
+            // This call is not in any source, so no trace leads to it.
             let placeless = |statement: &Stmt| match statement {
                 Stmt::FnCall(call, _) => Stmt::FnCall(call.clone(), Position::NONE),
                 Stmt::Expr(expression) => match &**expression {
@@ -79,7 +78,7 @@ impl Script {
         .map(drop)
     }
 
-    /// Calls a closure of the script with `arguments`, on whichever thread; it must not wait for
+    /// Calls a closure of the script with `arguments`, on any thread. It must not wait for
     /// anything.
     pub fn answer(
         &self,

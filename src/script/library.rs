@@ -1,10 +1,11 @@
-//! The sources of a run: compiled once, and their closures at home wherever they are called.
+//! The sources of a run. Each is compiled once, and its closures use its own functions wherever
+//! they are called.
 //!
-//! Rhai looks up the functions that a closure calls where the closure is *called*: handed to a
-//! module, a runbook's closure would find the module's private helper of the same name in place of
-//! its own, and one returned from a module would not be found at all. So every source's closures
-//! are bound to their own file before anything runs: to its functions, its imports and its
-//! constants. They stand in one module that is at the bottom of every call, where Rhai
+//! Rhai looks up the functions of a closure in the file that *calls* the closure. If a runbook
+//! passes its closure to a module, the closure would use a private function of the module instead
+//! of its own function with the same name. A closure that a module returns would not be found at
+//! all. So before anything runs, the closures of every source are bound to their own file: to its
+//! functions, imports and constants. They are in one module at the bottom of every call, where Rhai
 //! looks for closures first.
 
 use std::collections::BTreeMap;
@@ -29,15 +30,15 @@ use crate::value::error::throw;
 use crate::value::rhai_messages::is_closure;
 use crate::value::spans::Spans;
 
-/// The import that puts a source's own constants in force: see [`Library::bind_closures`].
+/// The import that makes a source's own constants available: see [`Library::bind_closures`].
 pub const CONSTANTS: &str = "<constants>";
 
-/// Constants of a source, as Rhai keeps them.
+/// The constants of a source, in Rhai's form.
 pub type Constants = Shared<Locked<BTreeMap<rhai::ImmutableString, rhai::Dynamic>>>;
 
 /// A compiled source.
 pub struct Unit {
-    /// Its name, by which Rhai's errors refer to it.
+    /// Its name in Rhai's errors.
     pub name: String,
     pub ast: AST,
     /// Its `//!` lines.
@@ -48,10 +49,10 @@ pub struct Unit {
 /// The sources of one run.
 pub struct Library {
     pub host: Arc<dyn Host>,
-    /// Imports may not leave it. Canonical.
+    /// The folder that imports may not leave. Canonical.
     pub root: PathBuf,
     pub standard: Modules,
-    /// What the engine has, found out once for all runs that have the same.
+    /// The functions of the engine, determined once for all runs with the same ones.
     host_names: &'static OnceLock<Names>,
     state: Mutex<State>,
 }
@@ -62,29 +63,29 @@ struct State {
     places: Spans,
     closures: Shared<Module>,
     modules: BTreeMap<String, Shared<Module>>,
-    /// Modules whose import has begun and not ended, the outermost first.
+    /// Modules that are being imported, the outermost first.
     loading: Vec<String>,
     /// Constants for the next [`CONSTANTS`] import.
     pending: Option<Constants>,
 }
 
-/// What is known of a source.
+/// What is known about a source.
 struct LibrarySource {
     source: Arc<Source>,
-    /// Canonical; nothing for the standard library.
+    /// Canonical; `None` for the standard library.
     path: Option<PathBuf>,
     defined: DefinedNames,
     calls: Vec<String>,
 }
 
 impl Library {
-    /// No sources yet. `root`: canonical, imports may not leave it.
+    /// A library without sources. `root`: the folder that imports may not leave, canonical.
     pub fn new(host: Arc<dyn Host>, root: PathBuf) -> Self {
         Self::with(host, root, standard_library::EMBEDDED, &NAMES)
     }
 
-    /// With another standard library, or for an engine with other functions: `names` is what it
-    /// has, once it is asked.
+    /// With another standard library, or for an engine with other functions: `names` is called once
+    /// to get them.
     pub fn with(
         host: Arc<dyn Host>,
         root: PathBuf,
@@ -94,10 +95,10 @@ impl Library {
         Self { host, root, standard, host_names: names, state: Mutex::default() }
     }
 
-    /// Compiles a source and binds its closures; its imports are followed, nothing else of it is
+    /// Compiles a source and binds its closures. Its imports are followed; nothing else is
     /// evaluated.
     ///
-    /// Errors have no source around them: it is `name`.
+    /// Errors have no source yet: it is `name`.
     pub fn compile(
         &self,
         engine: &Engine,
@@ -108,8 +109,8 @@ impl Library {
         self.compile_in(engine, &Scope::new(), name, path, text, Constants::default())
     }
 
-    /// Compiles a source that sees the variables of `scope` and adds to `constants`: a line at the
-    /// prompt.
+    /// Compiles a line of the prompt: a source that sees the variables of `scope` and adds to
+    /// `constants`.
     pub fn compile_in(
         &self,
         engine: &Engine,
@@ -158,7 +159,7 @@ impl Library {
         self.module(engine, unit, unit.ast.statements().iter()).map(Shared::new)
     }
 
-    /// The state in which a compiled source's own statements run.
+    /// The state in which the statements of a compiled source run.
     pub fn state_for(&self, engine: &Engine, unit: &Unit) -> GlobalRuntimeState {
         let mut global = engine.new_global_runtime_state();
         global.constants = Some(unit.constants.clone());
@@ -177,10 +178,10 @@ impl Library {
         global.source = Some(unit.name.as_str().into());
     }
 
-    /// Makes the closures of a source known, with its functions, imports and constants around them.
+    /// Registers the closures of a source, with the source's functions, imports and constants.
     fn bind_closures(&self, engine: &Engine, unit: &Unit) -> Result<(), Box<EvalAltResult>> {
-        // A module of the imports alone: Rhai gives its functions, closures among them, what they
-        // see.
+        // A module with only the imports. Rhai makes them available to the module's functions and
+        // closures.
         let bound = self.module(engine, unit, rules::imports(&unit.ast))?;
         let mut closures = AST::new_from_module(bound);
         closures.retain_functions(|_, _, name, _| is_closure(name));
@@ -191,7 +192,7 @@ impl Library {
         Ok(())
     }
 
-    /// A module of a source's functions and of the statements given, which are evaluated.
+    /// A module with a source's functions and the given statements, which are evaluated.
     fn module<'a>(
         &self,
         engine: &Engine,
@@ -211,8 +212,7 @@ impl Library {
         Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast)
     }
 
-    /// The constants that [`Library::module`] wants in force; nothing if a script imports the name
-    /// itself.
+    /// The constants that [`Library::module`] needs; `None` if a script imports this name itself.
     pub fn take_constants(&self) -> Option<Constants> {
         self.state.lock().pending.take()
     }
@@ -222,7 +222,7 @@ impl Library {
         self.state.lock().modules.get(name).cloned()
     }
 
-    /// Loads a module, unless it is being loaded: a cycle.
+    /// Loads a module. Fails if it is already being loaded: a cycle.
     pub fn import(
         &self,
         name: &str,
@@ -250,22 +250,22 @@ impl Library {
         module
     }
 
-    /// Says that `name`, the runbook, is being loaded: who imports it goes in a circle.
+    /// Marks `name`, the runbook, as being loaded: importing it would be a cycle.
     pub fn begin(&self, name: &str) {
         self.state.lock().loading.push(name.to_owned());
     }
 
-    /// The source of that name.
+    /// The source with this name.
     pub fn source(&self, name: &str) -> Option<Arc<Source>> {
         self.state.lock().sources.get(name).map(|known| known.source.clone())
     }
 
-    /// Where the source of that name was read from; nothing for the standard library.
+    /// The file of the source with this name; `None` for the standard library.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.state.lock().sources.get(name).and_then(|known| known.path.clone())
     }
 
-    /// Whether a source of the run calls a function of that name anywhere.
+    /// Whether a source of the run calls a function with this name.
     pub fn calls(&self, function: &str) -> bool {
         self.state
             .lock()
@@ -274,7 +274,7 @@ impl Library {
             .any(|known| known.calls.iter().any(|call| call == function))
     }
 
-    /// What a source, and for functions every source, defines.
+    /// The definitions of a source; the functions of every source.
     pub fn defined(&self, name: &str) -> DefinedNames {
         let state = self.state.lock();
         let mut defined =
@@ -284,7 +284,7 @@ impl Library {
         defined
     }
 
-    /// The place in a literal that a path of a description refers to: see [`Spans::find`].
+    /// The position in a literal for a path of a description: see [`Spans::find`].
     pub fn find(
         &self,
         path: &[String],
@@ -294,7 +294,7 @@ impl Library {
         self.state.lock().places.find(path, on_key, near)
     }
 
-    /// As the user would name a file: relative to the folder that spc was started in.
+    /// A file in the form that a user would write: relative to the folder in which spc was started.
     pub fn shown(&self, path: &Path) -> String {
         crate::host::resolve::shown(&*self.host, path)
     }
@@ -309,15 +309,14 @@ impl Library {
         }
     }
 
-    /// The variables of earlier lines are there too.
+    /// The variables of earlier lines exist too.
     fn learn_variables(&self, source: &str, scope: &Scope) {
         if let Some(known) = self.state.lock().sources.get_mut(source) {
             known.defined.variables.extend(scope.iter_raw().map(|(name, ..)| name.to_owned()));
         }
     }
 
-    /// What can be learnt from a source that breaks only the rule that variables are declared: for
-    /// suggestions.
+    /// For suggestions: what is known of a source whose only mistake is an undeclared variable.
     fn learn_broken(&self, source: &Arc<Source>) {
         if let Ok(ast) = Engine::new_raw().compile(&source.text) {
             self.learn(&ast, source);
@@ -331,8 +330,7 @@ fn at(failure: Failure, position: Position) -> Box<EvalAltResult> {
     error
 }
 
-/// The error that a check would find: what can't be read at all goes before a name that does not
-/// exist, wherever that stands.
+/// The error that a check would report. A syntax error anywhere comes before an unknown name.
 fn syntax_first(error: ParseError, text: &str) -> ParseError {
     if !matches!(
         *error.0,
@@ -389,5 +387,5 @@ pub fn in_module(name: &str, error: Box<EvalAltResult>, position: Position) -> B
     EvalAltResult::ErrorInModule(name.to_owned(), error, position).into()
 }
 
-/// What the engine of a runbook has.
+/// The functions of a runbook's engine.
 pub(super) static NAMES: OnceLock<Names> = OnceLock::new();

@@ -1,5 +1,5 @@
-//! How much memory a script may take: each value has a limit of its own, and all of them together
-//! this one.
+//! Limits the memory of a script. Each value has its own limit; this is the limit for all of them
+//! together.
 
 use std::sync::Arc;
 
@@ -7,11 +7,12 @@ use crate::host::Host;
 use crate::host::memory::{RUN_LIMIT, exceeded};
 use crate::model::Failure;
 
-/// Operations between two looks: few, as one may copy a large value.
+/// The number of operations between two checks. It is small, because one operation may copy a large
+/// value.
 const STRIDE: u64 = 4;
 
-/// The failure that ends a script while the process holds too much; for `on_progress`, whose count
-/// of operations it takes.
+/// The failure that ends a script when the process holds too much. For `on_progress`, which passes
+/// its count of operations.
 pub fn ending(host: &Arc<dyn Host>, operations: u64) -> Option<Failure> {
     if !operations.is_multiple_of(STRIDE) {
         return None;

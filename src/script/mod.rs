@@ -1,19 +1,20 @@
 //! The Rhai host: engine, imports, errors, runs.
 //!
-//! - [`project_context`]: the project a run belongs to: its folder, `spc.toml`, variables
+//! - [`project_context`]: the project of a run: its folder, `spc.toml`, variables
 //! - [`run`]: a runbook from its file to its value, its help or a diagnostic
-//! - [`functions`]: a script's functions called from outside: tests
-//! - [`session`]: line after line, for the prompt; [`statement_runner`]: a text whose values are reported;
+//! - [`functions`]: calls of a script's functions from outside: tests
+//! - [`session`]: lines one after another, for the prompt; [`statement_runner`]: a text whose
+//!   values are printed;
 //!   [`printer`]: values as text
-//! - [`engine`]: Rhai set up, every limit stated
-//! - [`library`]: the sources of a run: compiled once, their closures at home wherever they are
-//!   called
-//! - [`function_names`]: function names that two files have, kept apart
-//! - [`resolver`]: what an import leads to; [`standard_library`]: `std/…`
-//! - [`rules`]: what a source may not do, found before it runs
-//! - [`errors`]: Rhai errors → diagnostics with excerpt and trace; [`names`]: the nearest name to
-//!   an unknown one; [`syntax_error`]: what can't be parsed, the same in runs and checks;
-//!   [`common_mistakes`]: what a beginner meant by it; [`delimiters`]: brackets and strings of any text
+//! - [`engine`]: the set-up of Rhai, with all its limits
+//! - [`library`]: the sources of a run, compiled once, with bound closures
+//! - [`function_names`]: keeps functions with the same name in two files apart
+//! - [`resolver`]: resolves imports; [`standard_library`]: `std/…`
+//! - [`rules`]: what a source may not do, checked before it runs
+//! - [`errors`]: turns Rhai errors into diagnostics with excerpt and trace; [`names`]: the most
+//!   similar name to an unknown one; [`syntax_error`]: syntax errors, the same in runs and checks;
+//!   [`common_mistakes`]: beginners' mistakes behind them; [`delimiters`]: brackets and strings of
+//!   any text
 
 mod catches;
 mod common_mistakes;

@@ -1,4 +1,4 @@
-//! The names that scripts can use, and the nearest to one that isn't there.
+//! The names that scripts can use, and the one that is most similar to an unknown name.
 
 use rhai::{Engine, FuncInfo};
 
@@ -6,52 +6,52 @@ use crate::model::suggest::nearest;
 use crate::value::rhai_messages::MissingName;
 use crate::value::type_names::word_of;
 
-/// Functions of the host: spc's own, and Rhai's where they were asked for.
+/// Functions of the host: spc's own, and Rhai's if requested.
 pub struct Names {
     functions: Vec<Function>,
 }
 
-/// A function as its registration tells of it.
+/// A function, as its registration describes it.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// `arg` of `arg::text`; empty for those without.
+    /// `arg` for `arg::text`; empty for functions without a module.
     pub module: String,
     pub name: String,
-    /// Name and type word of each parameter; the word is empty where it is not known.
+    /// Name and type word of each parameter; the word is empty if the type is unknown.
     parameters: Vec<(String, String)>,
     count: usize,
-    /// Its first parameter is what it is called on: `service.exec(…)`.
+    /// It is called on its first parameter: `service.exec(…)`.
     pub is_method: bool,
-    /// It is called without its module's name too.
+    /// It can also be called without the name of its module.
     pub is_global: bool,
-    /// The word of the type it gives; empty where it is not known.
+    /// The word for the type of its result; empty if it is unknown.
     pub gives: String,
-    /// Its comment, without the marks.
+    /// Its comment, without the comment marks.
     pub doc: String,
 }
 
-/// What to say of a name that isn't there.
+/// The message and hint for an unknown name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Suggestion {
-    /// The function is there, with other arguments: its forms.
+    /// The function exists with other arguments: its forms.
     Takes(String),
     /// The next step.
     Hint(String),
 }
 
-/// What the script itself defines.
+/// The definitions of the script itself.
 #[derive(Debug, Default, Clone)]
 pub struct DefinedNames {
     /// Name and parameters.
     pub functions: Vec<(String, Vec<String>)>,
     pub variables: Vec<String>,
-    /// Names that imports got.
+    /// The names of imports.
     pub modules: Vec<String>,
 }
 
 const GETTER: &str = "get$";
 
-/// Forms of a function that a message shows.
+/// The most forms of a function in a message.
 const FORMS: usize = 4;
 
 impl Names {
@@ -67,13 +67,13 @@ impl Names {
         Self { functions: engine.collect_fn_metadata(None, |info| Some(Function::of(&info)), true) }
     }
 
-    /// All of them, operators and closures too.
+    /// All functions, also operators and closures.
     pub fn functions(&self) -> &[Function] {
         &self.functions
     }
 
-    /// Whether a script's function of that name, for values of `this_type` if it is a method, would
-    /// hide one of these.
+    /// Whether a script's function with this name would hide one of these; `this_type` is the type
+    /// of its values if it is a method.
     pub fn is_host_function(&self, name: &str, this_type: Option<&str>, parameters: usize) -> bool {
         self.functions
             .iter()
@@ -88,7 +88,7 @@ impl Names {
             })
     }
 
-    /// The next step for a name that isn't there.
+    /// The next step for an unknown name.
     pub fn suggestion(&self, missing: &MissingName, defined: &DefinedNames) -> Option<Suggestion> {
         if let MissingName::Function { module, name, .. } = missing
             && let Some(forms) = self.forms(module.as_deref(), name, defined)
@@ -138,7 +138,7 @@ impl Names {
         }
     }
 
-    /// The forms of a function that is there.
+    /// The forms of an existing function.
     fn forms(&self, module: Option<&str>, name: &str, defined: &DefinedNames) -> Option<String> {
         let own = self.functions.iter().filter(|function| {
             function.module == module.unwrap_or_default() && function.name == name
@@ -176,8 +176,7 @@ impl Names {
     }
 }
 
-/// Whether it is something that tests have beside what runbooks have.
-/// The next step for the name of a value in another language.
+/// Whether only tests have this name. The next step for the name of a value in another language.
 pub fn of_other_languages(name: &str) -> Option<&'static str> {
     match name {
         "True" | "TRUE" => Some("write true"),
@@ -207,14 +206,14 @@ fn field_meant(functions: &[Function], name: &str, arguments: &[String]) -> Opti
     functions.iter().any(is_field).then(|| format!("it is a field: write .{name} without ()"))
 }
 
-/// Whether it is a name that scripts call, not an operator, a getter or a closure.
+/// Whether scripts can call this name: it is not an operator, a getter or a closure.
 pub fn is_word(name: &str) -> bool {
     name.starts_with(|c: char| c == '_' || c.is_alphabetic()) && !name.contains('$')
 }
 
-/// `did you mean "x"?`, if a name is near.
+/// `did you mean "x"?`, if a name is similar.
 pub fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    // A single letter is near to every other.
+    // A single letter is similar to every other one.
     if name.chars().count() < 2 {
         return None;
     }
@@ -222,7 +221,7 @@ pub fn meant<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Optio
         .map(|near| format!("did you mean \"{near}\"?"))
 }
 
-/// How a function is called: `describe(options)`.
+/// The form of a function's call: `describe(options)`.
 pub fn form(name: &str, parameters: &[String]) -> String {
     format!("{name}({})", parameters.join(", "))
 }
@@ -260,35 +259,35 @@ impl Function {
         }
     }
 
-    /// The word of the type of its first parameter; nothing without one, empty where any type will
-    /// do.
+    /// The word for the type of its first parameter; `None` without parameters, empty if any type
+    /// is allowed.
     pub fn first(&self) -> Option<&str> {
         let word = self.parameters.first().map_or("", |(_, word)| word.as_str());
         (self.count > 0).then_some(if word == "value" { "" } else { word })
     }
 
-    /// The field, if it is what gives one.
+    /// The field, if the function is its getter.
     pub fn field(&self) -> Option<&str> {
         self.name.strip_prefix(GETTER).filter(|name| *name != "tag")
     }
 
-    /// Whether scripts call it by its name: it is no operator, field or closure, and not there only
-    /// to say that it isn't.
+    /// Whether scripts call it by its name: it is not an operator, a field or a closure, and does
+    /// not only exist to report that it doesn't exist.
     pub fn is_called(&self) -> bool {
         is_word(&self.name) && self.name != "exit"
     }
 
-    /// How many values it takes.
+    /// The number of its parameters.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// How it is called: `merge(base, over)`.
+    /// The form of its call: `merge(base, over)`.
     pub fn form(&self) -> String {
         form(&self.name, &self.named())
     }
 
-    /// How it is called on a value: `.exec(command)`.
+    /// The form of its call on a value: `.exec(command)`.
     pub fn form_of_method(&self) -> String {
         format!(".{}", form(&self.name, self.named().get(1..).unwrap_or_default()))
     }
@@ -299,7 +298,7 @@ impl Function {
     }
 }
 
-/// The word of the type that a function gives, of which errors are no part.
+/// The word for the type of a function's result, without its error.
 fn given(kind: &str) -> String {
     let kind = kind.trim();
     let inner = ["Raw<", "Result<", "RhaiResultOf<"]
@@ -309,7 +308,7 @@ fn given(kind: &str) -> String {
     if matches!(kind, "" | "RhaiResult") { String::new() } else { word_of(kind) }
 }
 
-/// A line of a comment without what makes it one.
+/// A line of a comment without the comment mark.
 fn without_mark(line: &str) -> &str {
     let line = line.strip_prefix("///").unwrap_or(line);
     line.strip_prefix(' ').unwrap_or(line).trim_end()

@@ -1,4 +1,4 @@
-//! Where a run takes place: the project's folder, its `spc.toml`, its variables.
+//! The project of a run: its folder, its `spc.toml`, its variables.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,24 +19,24 @@ use crate::policy::{
     CheckedPath, OwnAccess, Policy, Resolution, SETTINGS_FILE, Settings, SettingsError,
 };
 
-/// The file of the project's variables, in the project directory.
+/// The file with the project's variables, in the project directory.
 const ENV_FILE: &str = ".env";
 
-/// What the command line says about the place.
+/// The options of the command line about the project.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectOptions {
     /// `-C`: work as if started in this folder.
     pub directory: Option<PathBuf>,
     /// `--project`.
     pub project: Option<String>,
-    /// `--env-file`, in place of the project's `.env`.
+    /// `--env-file`, instead of the project's `.env`.
     pub env_file: Vec<PathBuf>,
 }
 
-/// A remark on a line of a `.env` file; not an error.
+/// A remark about a line of a `.env` file, which is not an error.
 #[derive(Debug, Clone)]
 pub struct EnvFileNote {
-    /// Without the values, as any may be a password.
+    /// Without the values, because any of them may be a password.
     pub source: Arc<Source>,
     /// From 1.
     pub line: usize,
@@ -49,27 +49,27 @@ impl fmt::Display for EnvFileNote {
     }
 }
 
-/// What is known before a runbook is read.
+/// Everything that is known before a runbook is read.
 #[derive(Clone)]
 pub struct ProjectContext {
-    /// Where `spc.toml` is, if there is one: the root that imports may not leave.
+    /// The folder of `spc.toml`, if there is one: imports may not leave it.
     pub root: Option<PathBuf>,
     pub policy: Policy,
-    /// Process environment over `.env`.
+    /// The process environment over `.env`.
     pub environment: BTreeMap<String, String>,
-    /// The variables of `.env` alone.
+    /// Only the variables of `.env`.
     pub files: BTreeMap<String, FileVariable>,
     pub project: Option<String>,
-    /// What was found on the way and is no error.
+    /// Remarks that are not errors.
     pub warnings: Vec<EnvFileNote>,
 }
 
-/// How a runbook's stack verbs go, whatever it says itself.
+/// Options for the verbs of a runbook's stacks, which override the runbook.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RunOptions {
     /// Remove containers of services that are no longer described.
     pub remove_orphans: bool,
-    /// Take over what Docker Compose made.
+    /// Adopt what Docker Compose created.
     pub adopt: bool,
     /// Give containers new anonymous volumes.
     pub renew_anonymous_volumes: bool,
@@ -78,7 +78,8 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// Takes spc's own options out of a runbook's words: no runbook has others of these names.
+    /// Takes spc's own options out of a runbook's arguments: a runbook can't have options with
+    /// these names.
     pub fn take(&mut self, mut words: Vec<String>) -> Vec<String> {
         take_flags(
             &mut words,
@@ -93,7 +94,7 @@ impl RunOptions {
     }
 }
 
-/// Takes these flags out of a runbook's words, up to `--`, and sets those that are there.
+/// Takes these flags out of a runbook's arguments, up to `--`, and sets those that it finds.
 pub fn take_flags(words: &mut Vec<String>, flags: &mut [(&str, &mut bool)]) {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let rest = words.split_off(end);
@@ -109,7 +110,7 @@ pub fn take_flags(words: &mut Vec<String>, flags: &mut [(&str, &mut bool)]) {
 }
 
 impl ProjectContext {
-    /// What a run here works with.
+    /// The context of a run in this project.
     pub fn settings(&self, options: RunOptions) -> ProjectSettings {
         ProjectSettings {
             directory: self.policy.project_directory().to_path_buf(),
@@ -125,12 +126,12 @@ impl ProjectContext {
     }
 }
 
-/// A failure that is about no place in a text.
+/// A failure without a position in a text.
 pub fn plain(failure: Failure) -> Box<Diagnostic> {
     Box::new(without_place(failure))
 }
 
-/// The folder that `-C` names, or the current one.
+/// The folder of `-C`, or the current one.
 pub fn current_folder(host: &dyn Host, wanted: &ProjectOptions) -> Result<PathBuf, Failure> {
     let current =
         host.current_folder().map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
@@ -156,8 +157,8 @@ pub fn find(
 ) -> Result<ProjectContext, Box<Diagnostic>> {
     let current = current_folder(host, wanted).map_err(plain)?;
     let (root, policy) = project_of(host, folder)?;
-    // Before anything is done: a run whose records can't be kept would repeat work, and not know
-    // what the last one chose.
+    // Before anything is done: a run that can't store its records would repeat work, and not know
+    // earlier choices.
     records_folder::folder(host, &policy).map_err(|refusal| plain(refusal.into()))?;
     let mut warnings = Vec::new();
     let files = variables(host, wanted, &current, &policy, &mut warnings)?;
@@ -167,7 +168,7 @@ pub fn find(
     let named = |variables: &BTreeMap<String, String>| {
         variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned()
     };
-    // Not that of `.env`, which scripts may write.
+    // Not the environment of `.env`, which scripts may write.
     let policy =
         policy.with_given_project(wanted.project.clone().or_else(|| named(&host.environment())));
     let project = wanted.project.clone().or_else(|| named(&environment));
@@ -177,7 +178,7 @@ pub fn find(
     Ok(ProjectContext { root, policy, environment, files, project, warnings })
 }
 
-/// The folder of the `spc.toml` that counts in `folder`, if there is one, and what it allows.
+/// The folder of the `spc.toml` for `folder`, if there is one, and what it allows.
 pub fn project_of(
     host: &dyn Host,
     folder: &Path,
@@ -201,7 +202,7 @@ pub fn project_of(
     Ok((root, policy))
 }
 
-/// The nearest folder at or above `folder` that has a `spc.toml`, be it a symlink to nothing.
+/// The nearest folder at or above `folder` with a `spc.toml`, even if it is a dangling symlink.
 /// Canonical.
 pub fn settings_folder(host: &dyn Host, folder: &Path) -> Option<PathBuf> {
     let real = host.canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
@@ -210,8 +211,8 @@ pub fn settings_folder(host: &dyn Host, folder: &Path) -> Option<PathBuf> {
     real.ancestors().find(has_settings).map(Path::to_path_buf)
 }
 
-/// Reads the `spc.toml` in the canonical folder `root`. A symlink that leads out of the folder is
-/// refused: a container could put one there, and nothing says yet what may be read.
+/// Reads the `spc.toml` in the canonical folder `root`. Rejects a symlink that leads out of the
+/// folder: a container could have put it there, and no policy is known yet.
 fn settings_file(host: &dyn Host, root: &Path) -> Result<SourceFile, Failure> {
     let shown = root.join(SETTINGS_FILE);
     let path = match inside(host, root, SETTINGS_FILE) {
@@ -234,7 +235,7 @@ fn settings_file(host: &dyn Host, root: &Path) -> Result<SourceFile, Failure> {
     })
 }
 
-/// The variables of `.env` or the given files.
+/// The variables of `.env` or of the given files.
 fn variables(
     host: &dyn Host,
     wanted: &ProjectOptions,
@@ -307,24 +308,25 @@ fn variables(
     Ok(variables)
 }
 
-/// A file whose faults are shown at their line and column.
+/// A file whose mistakes are shown with line and column.
 struct SourceFile {
-    /// As the user would write it: relative to where spc was started, also with `-C`, as the names
-    /// of runbooks are.
+    /// In the form that the user would write: relative to where spc was started, also with `-C`,
+    /// like the names of runbooks.
     name: String,
     bytes: Bytes,
 }
 
 impl SourceFile {
-    /// Reads `path`, which the user knows as `shown`.
+    /// Reads `path`, which is displayed as `shown`.
     fn read(host: &dyn Host, path: &CheckedPath, shown: &Path) -> crate::host::Result<Self> {
         let here = host.current_folder()?;
         let name = shown.strip_prefix(here).unwrap_or(shown).display().to_string();
         Ok(Self { name, bytes: host.read_source(path)? })
     }
 
-    /// The same with dots for everything but the names of variables: any value may be a password,
-    /// and so may a line that is no assignment, as a key of several lines that lost its quotes.
+    /// The same with dots for everything except the names of variables. Any value may be a
+    /// password, and so may a line that is not an assignment, such as a part of a key that lost its
+    /// quotes.
     fn redacted(&self) -> Self {
         let text = String::from_utf8_lossy(&self.bytes);
         let redact = |text: &str| {

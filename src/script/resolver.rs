@@ -1,7 +1,7 @@
-//! What an import leads to.
+//! Resolves imports.
 //!
-//! `std/<topic>` is embedded. Every other path is relative to the importing file, without `.rhai`,
-//! and may not leave the project's scripts: not by `..`, not as an absolute path, not through a
+//! `std/<topic>` is embedded. Every other path is relative to the importing file, without `.rhai`.
+//! It may not leave the project's scripts: not by `..`, not as an absolute path, not through a
 //! symlink.
 
 use std::path::Path;
@@ -19,15 +19,15 @@ use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, clean};
 
-/// What runbooks and modules end with.
+/// The ending of runbooks and modules.
 pub const EXTENSION: &str = "rhai";
 
-/// Answers the imports of a run from its library.
+/// Resolves the imports of a run from its library.
 pub struct Resolver {
     library: Arc<Library>,
 }
 
-/// A module found, not yet read.
+/// A module that was found and not read yet.
 pub enum ResolvedModule {
     Standard { name: String, text: &'static str },
     File { name: String, path: CheckedPath },
@@ -72,7 +72,7 @@ impl Resolver {
     }
 }
 
-/// What an import of `path` leads to, in the file `importer`; that has none for the standard
+/// The target of an import of `path` in the file `importer`, which is `None` for the standard
 /// library.
 pub fn find(
     library: &Library,
@@ -104,7 +104,8 @@ pub fn find(
             .hint(format!("write import \"{PREFIX}{path}\"")));
     };
     let file = folder.join(format!("{path}.{EXTENSION}"));
-    // By its words first: whether something is there outside of the scripts is not told.
+    // First by its text, so that the answer doesn't reveal whether a file exists outside of the
+    // scripts.
     if !clean(&file).starts_with(&library.root) {
         return Err(outside(library, path));
     }
@@ -130,14 +131,14 @@ fn outside(library: &Library, path: &str) -> Failure {
         .hint(format!("imports stay inside \"{}\"", library.shown(&library.root)))
 }
 
-/// The nearest module: beside the file that isn't there, or in the standard library.
+/// The most similar module: beside the missing file, or in the standard library.
 fn suggest(library: &Library, failure: Failure, path: &str, file: Option<&Path>) -> Failure {
     let mut candidates: Vec<String> =
         library.standard.iter().map(|(topic, _)| format!("{PREFIX}{topic}")).collect();
     if let Some(folder) = file.and_then(Path::parent) {
         let before =
             path.rsplit_once('/').map(|(before, _)| format!("{before}/")).unwrap_or_default();
-        // No names of what a symlink leads to outside of the scripts.
+        // Without names in the target of a symlink that leads out of the scripts.
         let folder = library
             .host
             .canonicalize(folder)
@@ -203,10 +204,10 @@ fn kind_of(error: &HostError) -> Kind {
     }
 }
 
-/// What the names of files of tests end with, before the ending.
+/// The end of the names of test files, before the extension.
 pub const TEST_MARK: &str = "_test";
 
-/// The names, without ending, of the scripts in a folder, those of tests left out.
+/// The names, without extension, of the scripts in a folder, except tests.
 pub fn scripts_in(host: &dyn Host, folder: &CheckedPath) -> Vec<String> {
     let entries = host.list(folder).unwrap_or_default();
     let files = entries.into_iter().filter(|entry| entry.kind != FileKind::Folder);
@@ -214,8 +215,8 @@ pub fn scripts_in(host: &dyn Host, folder: &CheckedPath) -> Vec<String> {
     names.filter(|name| !name.ends_with(TEST_MARK)).collect()
 }
 
-/// The text of a script file: UTF-8, without a byte order mark, lines ended alike, a `#!` line as a
-/// comment.
+/// The text of a script file: UTF-8, without a byte order mark, with uniform line ends, and with a
+/// `#!` line as a comment.
 pub fn read_source(library: &Library, path: &CheckedPath) -> Result<String, Failure> {
     let shown = library.shown(path.as_path());
     let is_folder = library.host.info(path).is_ok_and(|info| info.kind == FileKind::Folder);
@@ -233,7 +234,7 @@ pub fn read_source(library: &Library, path: &CheckedPath) -> Result<String, Fail
     source_text(&shown, &content)
 }
 
-/// The text of a script that was read from `shown`: see [`read_source`].
+/// The text of a script file that is displayed as `shown`: see [`read_source`].
 pub fn source_text(shown: &str, content: &[u8]) -> Result<String, Failure> {
     if content.len() > LARGEST_SOURCE {
         return Err(Failure::usage(format!(

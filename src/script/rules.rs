@@ -1,11 +1,11 @@
-//! What a source may not do, found before it runs.
+//! Rules for sources, checked before they run.
 
 use rhai::{AST, ASTNode, Expr, Position, ScriptFuncDef, Stmt};
 
 use super::names::Names;
 use crate::model::Failure;
 
-/// The first rule that the source breaks, and where.
+/// The first rule that the source breaks, and the position.
 pub fn broken(ast: &AST, text: &str, names: &Names) -> Option<(Failure, Position)> {
     misplaced_imports(ast).into_iter().chain(redefinitions(ast, text, names)).next()
 }
@@ -15,8 +15,8 @@ pub fn imports(ast: &AST) -> impl Iterator<Item = &Stmt> {
     ast.statements().iter().filter(|statement| matches!(statement, Stmt::Import(..)))
 }
 
-/// Imports stand at the top level, their path as text: they are followed before anything runs, and
-/// functions of the file see them wherever they are called.
+/// Imports have to be at the top level, with a literal path. They are followed before anything
+/// runs, and functions of the file see them wherever they are called.
 pub fn misplaced_imports(ast: &AST) -> Vec<(Failure, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
@@ -35,8 +35,8 @@ pub fn misplaced_imports(ast: &AST) -> Vec<(Failure, Position)> {
     found
 }
 
-/// The functions of a script that would take the place of spc's, silently, also for those who
-/// import it.
+/// The functions of a script that would silently replace spc's own, also for scripts that import
+/// it.
 pub fn redefinitions(ast: &AST, text: &str, names: &Names) -> Vec<(Failure, Position)> {
     let mut functions: Vec<&ScriptFuncDef> =
         ast.iter_fn_def().map(|function| &**function).collect();
@@ -63,7 +63,7 @@ pub fn redefinitions(ast: &AST, text: &str, names: &Names) -> Vec<(Failure, Posi
         .collect()
 }
 
-/// Where the function's name stands, before its body.
+/// The position of the function's name, before its body.
 pub fn definition(text: &str, function: &ScriptFuncDef) -> Option<Position> {
     let body = function.body.start_position();
     let (line, column) = (body.line()?, body.position().unwrap_or(1));

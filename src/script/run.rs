@@ -23,27 +23,26 @@ use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
 use crate::value::error::refused;
 
-/// Values nested deeper than this are not given out: dropping them wants more stack than other
-/// threads have.
+/// Deeper nested values are not returned: dropping them needs more stack than other threads have.
 const VALUE_DEPTH: usize = 1_000;
 
-/// What is to be run.
+/// The runbook to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Runbook {
-    /// A file, absolute or relative to the folder that spc was started in.
+    /// A file, absolute or relative to the folder in which spc was started.
     File(PathBuf),
-    /// A text that stands for a file of that path, which need not be there: a test.
+    /// A text in place of a file with this path, which need not exist: a test.
     Text { path: PathBuf, text: String },
-    /// A text that is in no file: `-e`, standard input. Its imports are relative to `folder`.
+    /// A text that is not in a file: `-e`, standard input. Its imports are relative to `folder`.
     Code { name: String, folder: PathBuf, text: String },
 }
 
-/// What came of a run that did not fail.
+/// The result of a run that did not fail.
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// The value of the runbook's last statement.
     Value(Dynamic),
-    /// `--help` was asked for, and nothing was done.
+    /// `--help` was given, and nothing was done.
     Help(Help),
 }
 
@@ -52,7 +51,7 @@ pub fn run(context: &Arc<Context>, runbook: &Runbook) -> Result<Outcome, Box<Dia
     on_script_thread(context, || Script::open(context.clone(), runbook)?.run())
 }
 
-/// The same, telling the value of each statement that has one: for text that is piped to the
+/// The same, and reports the value of each statement that has one: for text that is piped to the
 /// prompt.
 pub fn run_reporting(
     context: &Arc<Context>,
@@ -62,7 +61,7 @@ pub fn run_reporting(
     on_script_thread(context, || Script::open(context.clone(), runbook)?.run_reporting(tell))
 }
 
-/// Does `work` on a thread with the stack that scripts need, as a task under the run's cancel
+/// Runs `work` on a thread with the stack that scripts need, as a task under the run's cancel
 /// token.
 pub fn on_script_thread<T: Send>(
     context: &Arc<Context>,
@@ -82,7 +81,7 @@ pub fn on_script_thread<T: Send>(
         .unwrap_or_else(|panic| Err(Box::new(without_place(broke_off(&*panic)))))
 }
 
-/// A compiled runbook. To be used on a script thread: see [`on_script_thread`].
+/// A compiled runbook. Use it only on a script thread: see [`on_script_thread`].
 pub struct Script {
     pub(super) context: Arc<Context>,
     pub(super) library: Arc<Library>,
@@ -90,14 +89,14 @@ pub struct Script {
     pub(super) unit: Unit,
 }
 
-/// What a run has beside what every run has.
+/// Differences between a special run and a usual one.
 #[derive(Clone, Copy)]
 pub struct Extensions {
-    /// What `std/…` leads to.
+    /// The modules of `std/…`.
     pub standard: Modules,
-    /// Registers more functions.
+    /// Registers additional functions.
     pub extend: fn(&mut Engine),
-    /// What an engine with these functions has, once it was asked.
+    /// The functions of such an engine, determined once.
     pub names: &'static OnceLock<Names>,
 }
 
@@ -108,7 +107,7 @@ impl Default for Extensions {
 }
 
 impl Script {
-    /// Reads and compiles a runbook and follows its imports; nothing of it is evaluated.
+    /// Reads and compiles a runbook and follows its imports. Evaluates nothing of it.
     pub fn open(context: Arc<Context>, runbook: &Runbook) -> Result<Self, Box<Diagnostic>> {
         Self::open_with(context, runbook, Extensions::default())
     }
@@ -142,12 +141,12 @@ impl Script {
         Ok(Self { context, library, engine, unit })
     }
 
-    /// The engine that it runs on: for its documentation.
+    /// Its engine, for the documentation of functions.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// The runbook's and its imports' sources.
+    /// The sources of the runbook and its imports.
     pub fn library(&self) -> &Arc<Library> {
         &self.library
     }
@@ -166,7 +165,7 @@ impl Script {
             .join("\n")
     }
 
-    /// Runs it; under `--help` up to its call of `args`.
+    /// Runs it; with `--help` only up to its call of `args`.
     pub fn run(&self) -> Result<Outcome, Box<Diagnostic>> {
         self.run_by(|global| {
             #[expect(deprecated, reason = "the only way to evaluate in a given state")]
@@ -179,7 +178,7 @@ impl Script {
         })
     }
 
-    /// Runs it and tells the value of each statement that has one, as soon as it has.
+    /// Runs it and reports the value of each statement as soon as it has one.
     pub fn run_reporting(&self, tell: &mut OnValue<'_>) -> Result<Outcome, Box<Diagnostic>> {
         self.run_by(|global| {
             statement_runner::evaluate(&self.engine, global, self.unit.ast.statements(), tell)
@@ -222,7 +221,7 @@ impl Script {
         let mut global = self.library.state_for(&self.engine, &self.unit);
         let value = evaluate(&mut global)?.flatten();
         self.context.report_swallowed();
-        // Thrown and caught by the very last statement, it still holds.
+        // Even if the very last statement threw and caught it, it counts.
         if let Some(failure) = refused() {
             return Err(failure.into());
         }
@@ -278,7 +277,7 @@ fn read(context: &Arc<Context>, runbook: &Runbook) -> Result<(PathBuf, String), 
     }
 }
 
-/// The failure for a runbook that is not at `path`, with the nearest that is there.
+/// The failure for a missing runbook at `path`, with the most similar existing one.
 pub fn missing(library: &Library, path: &Path) -> Failure {
     let failure =
         Failure::new(Kind::Usage, format!("There is no runbook \"{}\"", library.shown(path)));
@@ -306,7 +305,7 @@ pub fn missing(library: &Library, path: &Path) -> Failure {
     }
 }
 
-/// The runbook of that name in the folder `scripts` beside, where runbooks are as a rule.
+/// The runbook with this name in a folder `scripts`, where runbooks usually are.
 fn in_scripts(library: &Library, folder: &Path, path: &Path) -> Option<String> {
     let scripts = folder.join("scripts");
     let name = Path::new(path.file_name()?).with_extension("rhai");
@@ -315,7 +314,7 @@ fn in_scripts(library: &Library, folder: &Path, path: &Path) -> Option<String> {
     there.contains(&stem).then(|| library.shown(&scripts.join(name)))
 }
 
-/// Whether lists and maps are nested deeper than `depth`.
+/// Whether lists and maps are nested more deeply than `depth`.
 fn is_deeper(value: &Dynamic, depth: usize) -> bool {
     let Some(left) = depth.checked_sub(1) else { return true };
     value

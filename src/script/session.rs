@@ -1,5 +1,5 @@
-//! Lines evaluated one after the other, for the prompt: variables, functions, closures, imports and
-//! constants persist.
+//! Evaluates lines one after another, for the prompt. Variables, functions, closures, imports and
+//! constants stay defined.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,14 +22,14 @@ use crate::model::{Failure, Kind};
 use crate::value::error::refused;
 use crate::value::rhai_messages::unmarked;
 
-/// A session at the prompt. To be used on a script thread: see [`super::on_script_thread`].
+/// A session at the prompt. Use it only on a script thread: see [`super::on_script_thread`].
 pub struct Session {
     library: Arc<Library>,
     engine: Engine,
     global: GlobalRuntimeState,
     scope: Scope<'static>,
     constants: Constants,
-    /// The folder that imports are relative to.
+    /// The base of relative imports.
     folder: std::path::PathBuf,
     lines: usize,
 }
@@ -53,9 +53,9 @@ impl Session {
         Ok(Self { library, engine, global, scope: Scope::new(), constants, folder, lines: 0 })
     }
 
-    /// Evaluates a line, or several that belong together, and gives its value, if that isn't `()`,
-    /// to `show`. What a failed one defined stays. The lines are sources of the names `repl:1`,
-    /// `repl:2`, ….
+    /// Evaluates one line, or several that belong together. Passes its value to `show`, unless it
+    /// is `()`. The definitions of a failed line stay. The lines are sources with the names
+    /// `repl:1`, `repl:2`, ….
     pub fn eval(&mut self, text: &str, show: &mut OnValue<'_>) -> Result<(), Box<Diagnostic>> {
         self.lines += 1;
         let name = format!("repl:{}", self.lines);
@@ -93,15 +93,14 @@ impl Session {
         }
     }
 
-    /// Whether nothing has to follow `text`: a bracket, a text in backticks or an operator may be
-    /// left open.
+    /// Whether `text` is complete. A bracket, a string in backticks or an operator may be open.
     pub fn is_complete(&self, text: &str) -> bool {
         let Err(error) = self.engine.compile_with_scope(&self.scope, text) else { return true };
         let ParseError(kind, position) = error;
         match *kind {
             ParseErrorType::UnexpectedEOF => false,
-            // A line of a text in double quotes goes on after `\`; one in backticks goes on by
-            // itself.
+            // A string in double quotes continues on the next line only after `\`; one in backticks
+            // always does.
             ParseErrorType::BadInput(LexError::UnterminatedString) => {
                 !(text.ends_with('\\') || text.matches('`').count() % 2 == 1)
             }
@@ -109,7 +108,7 @@ impl Session {
         }
     }
 
-    /// The functions that there are: for completion and help.
+    /// The available functions, for completion and help.
     pub fn names(&self) -> Names {
         Names::all(&self.engine)
     }
@@ -124,12 +123,12 @@ impl Session {
         self.scope.iter_raw().map(|(name, _, value)| (name, value))
     }
 
-    /// The functions that lines defined.
+    /// The functions that were defined at the prompt.
     pub fn functions(&self) -> Vec<String> {
         self.library.defined("").functions.into_iter().map(|(name, _)| name).collect()
     }
 
-    /// What lines imported: the name, and the functions in it.
+    /// The imports of earlier lines: the name, and the functions in it.
     pub fn imports(&self) -> BTreeMap<String, Vec<String>> {
         let functions = |module: &Module| {
             let functions = AST::new_from_module(module.clone());
@@ -164,7 +163,7 @@ mod tests {
     use super::*;
     use similar_asserts::assert_eq;
 
-    /// What `work` gives of a session with these files.
+    /// The result of `work` in a session with these files.
     fn with_session<T: Send>(
         files: &[(&str, &str)],
         work: impl FnOnce(&mut Session) -> T + Send,

@@ -1,12 +1,12 @@
 //! The standard library: `stdlib/<topic>.rhai`, imported as `std/<topic>`.
 
-/// Topic and text of every embedded module, by topic.
+/// Topic and text of every embedded module, in order of topic.
 pub type Modules = &'static [(&'static str, &'static str)];
 
-/// What is in `stdlib/`.
+/// The content of `stdlib/`.
 pub const EMBEDDED: Modules = &include!(concat!(env!("OUT_DIR"), "/stdlib.rs"));
 
-/// What imports from the standard library begin with.
+/// The prefix of imports from the standard library.
 pub const PREFIX: &str = "std/";
 
 #[cfg(test)]

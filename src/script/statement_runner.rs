@@ -1,5 +1,5 @@
-//! A source's statements one by one, each value told: what a prompt does, for text that is not
-//! typed.
+//! Runs a source's statements one by one and reports each value: like a prompt, but for text that
+//! is not typed.
 
 use rhai::{
     ASTFlags, Caches, Dynamic, Engine, EvalAltResult, Expr, GlobalRuntimeState, Ident, Position,
@@ -9,14 +9,15 @@ use rhai::{
 use super::printer::Printer;
 use crate::value::error::refused;
 
-/// Is told the values that are not `()`.
+/// Receives the values that are not `()`.
 pub type OnValue<'a> =
     dyn FnMut(&Printer<'_>, &Dynamic) -> Result<(), Box<EvalAltResult>> + Send + 'a;
 
-/// No name of a script: `$` is no letter of one.
+/// Not a name of a script: names can't contain `$`.
 const VALUE: &str = "value$";
 
-/// Evaluates `statements`, up to a `return`; the value is always `()`: all are reported.
+/// Evaluates `statements`, up to a `return`. The value is always `()`, because all values are
+/// reported.
 pub fn evaluate(
     engine: &Engine,
     global: &mut GlobalRuntimeState,
@@ -52,8 +53,7 @@ pub fn evaluate(
     Ok(Dynamic::UNIT)
 }
 
-/// The statement, with its value in a variable afterwards: it is there unless the statement
-/// returned.
+/// The statement, with its value in a variable: the variable exists unless the statement returned.
 fn keeping_value(statement: &Stmt) -> Vec<Stmt> {
     let position = statement.position();
     let kept = |value| {
@@ -83,7 +83,7 @@ mod tests {
     use super::super::run::{Runbook, run_reporting};
     use similar_asserts::assert_eq;
 
-    /// What is printed for a text, then the failure.
+    /// The printed values of a text, then the failure.
     fn printed(text: &str) -> String {
         let scripts = Scripts::new(&[("app.rhai", "fn name() { \"app\" }")]);
         let mut printed = Vec::new();

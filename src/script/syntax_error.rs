@@ -1,4 +1,4 @@
-//! What is wrong where a source can't be parsed, and where: the same in a run and in a check.
+//! Explains syntax errors, with their positions, in the same way for runs and checks.
 
 use rhai::{Engine, EvalAltResult, ParseErrorType, Position};
 
@@ -7,16 +7,16 @@ use crate::model::diagnostic::Source;
 use crate::model::{Failure, position};
 use crate::value::rhai_messages::describe;
 
-/// A syntax error as the user reads it.
+/// A syntax error in the words of users.
 pub struct SyntaxError {
     pub failure: Failure,
     pub position: Position,
-    /// A reserved word stands where a name is wanted.
+    /// A reserved word is used as a name.
     pub reserved_word: bool,
 }
 
 impl SyntaxError {
-    /// What the parser's error of `source` means.
+    /// The meaning of the parser's error about `source`.
     pub fn new(engine: &Engine, source: &Source, kind: ParseErrorType, position: Position) -> Self {
         let position = if position.is_none() { end_of(&source.text) } else { position };
         if let Some(failure) = reserved(engine, source, &kind, position) {
@@ -25,7 +25,7 @@ impl SyntaxError {
         if let Some((failure, position)) = common_mistakes::find(&source.text, &kind, position) {
             return Self { failure, position, reserved_word: false };
         }
-        // At the end of the text it isn't the token named that is missing.
+        // At the end of the text, the token in the message is not the missing one.
         let at_end =
             matches!(kind, ParseErrorType::MissingToken(..)) && is_past(position, &source.text);
         let (kind, position) = if at_end {
@@ -41,21 +41,21 @@ impl SyntaxError {
     }
 }
 
-/// Whether nothing but space comes from here on.
+/// Whether only white space follows.
 fn is_past(position: Position, text: &str) -> bool {
     let at = position::offset(text, position.line().unwrap_or(1), position.position().unwrap_or(1));
     text[at..].trim().is_empty()
 }
 
-/// The place after the last character.
+/// The position after the last character.
 fn end_of(text: &str) -> Position {
     let (line, column) = position::position(text, text.trim_end().len());
     let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
     Position::new(short(line), short(column))
 }
 
-/// The failure, if a reserved word is what the parser stumbled over: Rhai says what it expected,
-/// not why the word can't be it.
+/// The failure if the parser stopped at a reserved word: Rhai says what it expected, but not why
+/// the word is not allowed.
 fn reserved(
     engine: &Engine,
     source: &Source,
@@ -68,7 +68,7 @@ fn reserved(
     let end = after.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(after.len());
     let (word, after) = after.split_at(end);
     let (before, after) = (before.trim_end(), after.trim_start());
-    // Other letters than these are in no name at all.
+    // Names can't contain other letters than these.
     if !word.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic()) || !word.is_ascii() {
         return None;
     }

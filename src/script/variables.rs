@@ -1,14 +1,14 @@
-//! What a script finds in a variable, each time before it does.
+//! Checks the content of a variable each time before a script uses it.
 //!
-//! Rhai puts a text in backticks together before anybody sees its size, and gives `catch (e)` the
-//! error with its own names in it. Both stand in a variable before anything is done with them.
+//! Rhai builds a string in backticks before anything can check its size, and passes an error with
+//! Rhai's own names to `catch (e)`. Both are in a variable before the script uses them.
 
 use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, ImmutableString, Map};
 
 use crate::value::error::caught;
 use crate::value::size;
 
-/// Looks at each variable that is read.
+/// Checks each variable that is read.
 pub fn watch(engine: &mut Engine) {
     #[expect(
         deprecated,
@@ -17,7 +17,8 @@ pub fn watch(engine: &mut Engine) {
     engine.on_var(|name, _, mut context| look(name, &mut context));
 }
 
-/// Refuses a text that is too large, and says an error that Rhai caught in the words of scripts.
+/// Rejects a text that is too large, and translates an error that Rhai caught into the words of
+/// scripts.
 fn look(name: &str, context: &mut EvalContext) -> Result<Option<Dynamic>, Box<EvalAltResult>> {
     let Some(value) = context.scope().get(name) else { return Ok(None) };
     if let Some(text) = value.read_lock::<ImmutableString>() {

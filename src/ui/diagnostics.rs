@@ -1,5 +1,5 @@
-//! Errors and warnings: the excerpt with a caret, the calls that led there, the next step, blocks
-//! of foreign text.
+//! Prints errors and warnings: the excerpt with a caret, the calls that led there, the next step,
+//! blocks of outside text.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::model::failure::Detail;
 use crate::model::masking::Masked;
 use crate::model::visible::{visible, visible_line};
 
-/// Calls shown at each end of a long trace.
+/// The number of calls that are shown at each end of a long trace.
 const SHOWN_CALLS: usize = 8;
 
-/// Writes the diagnostic to standard error, its secrets hidden.
+/// Writes the diagnostic to standard error, with masked secrets.
 pub fn print(terminal: &Terminal, diagnostic: &Diagnostic) {
     let diagnostic = Masked::new(diagnostic.clone(), terminal.secrets());
     terminal.masked_err(&text(&diagnostic));
@@ -48,7 +48,7 @@ pub fn text(diagnostic: &Diagnostic) -> String {
         None => title,
     };
     let mut text = renderer.render(&[Group::with_title(title).elements(elements)]);
-    // Below a sentence alone, the hint is a sentence of its own.
+    // Below a message without an excerpt, the hint is a sentence of its own.
     if let Some(hint) = hint {
         text.push('\n');
         text.push_str(&renderer.render(&[Group::with_title(Level::HELP.primary_title(hint))]));
@@ -59,13 +59,13 @@ pub fn text(diagnostic: &Diagnostic) -> String {
     text
 }
 
-/// Where it is, and the line with the caret if the source has it.
+/// The position, and the line with the caret if the source has it.
 fn excerpt(place: &SourceSpan) -> Option<Element<'_>> {
     let name = visible_line(&place.source.name).into_owned();
     let Some(line) =
         place.source.text.split('\n').nth(place.line.saturating_sub(1)).filter(|_| place.line > 0)
     else {
-        // Nothing to show: a source known by its name only.
+        // Nothing to show: only the name of the source is known.
         return (!name.is_empty())
             .then(|| Origin::path(name).line(place.line).char_column(place.column).into());
     };
@@ -79,7 +79,7 @@ fn excerpt(place: &SourceSpan) -> Option<Element<'_>> {
     Some(if name.is_empty() { snippet.into() } else { snippet.path(name).into() })
 }
 
-/// The trace as one line per call; the middle of a long one is left out.
+/// The trace with one line per call, without the middle of a long one.
 fn calls(trace: &[Frame]) -> Vec<String> {
     let call = |frame: &Frame| {
         let SourceSpan { source, line, column, .. } = &frame.place;
@@ -99,7 +99,7 @@ fn calls(trace: &[Frame]) -> Vec<String> {
     first.iter().map(call).chain([gap]).chain(last.iter().map(call)).collect()
 }
 
-/// A titled block of foreign text, indented.
+/// A titled block of outside text, indented.
 fn block(detail: &Detail) -> String {
     let mut text = format!("\n{}", styled(SUBJECT, &format!("{}:", visible_line(&detail.title))));
     for line in detail.text.trim_end().lines() {
@@ -109,8 +109,7 @@ fn block(detail: &Detail) -> String {
     text
 }
 
-/// A diagnostic for programs: `severity kind message hint place trace details`, and its own fields
-/// beside them.
+/// A diagnostic for programs: `severity kind message hint place trace details`, and its own fields.
 #[derive(Debug, Serialize)]
 pub struct DiagnosticJson<'a> {
     severity: &'static str,
@@ -149,7 +148,7 @@ struct DetailJson<'a> {
     text: &'a str,
 }
 
-/// The keys that a field of a failure must not double.
+/// The keys that a field of a failure must not repeat.
 const OWN_KEYS: [&str; 9] =
     ["severity", "kind", "message", "hint", "place", "trace", "details", "event", "time"];
 

@@ -31,7 +31,7 @@ impl Buffer {
     }
 }
 
-/// A terminal and what was written to it.
+/// A terminal, and the text that was written to it.
 pub struct CapturedTerminal {
     pub terminal: Arc<Terminal>,
     pub secrets: Arc<Secrets>,
@@ -50,7 +50,7 @@ impl CapturedTerminal {
         Self::new(true)
     }
 
-    /// A terminal of that size, both streams on it. What is written is standard error's.
+    /// A terminal of this size with both streams. The written text is that of standard error.
     pub fn screen(size: &Arc<Mutex<TerminalSize>>, colour: bool) -> Self {
         let both = Buffer::default();
         let secrets = Arc::new(Secrets::new());
@@ -75,7 +75,7 @@ impl CapturedTerminal {
         Self { terminal, secrets, stdout, stderr }
     }
 
-    /// Hands an event to a consumer, as a run does.
+    /// Passes an event to a consumer, as a run does.
     pub fn tell(&self, consumer: &dyn Consumer, event: &Event) {
         assert_eq!(consumer.event(&Masked::new(event.clone(), &self.secrets)), Ok(()));
     }

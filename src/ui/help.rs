@@ -1,4 +1,4 @@
-//! The help of a runbook, as `spc run x.rhai --help` shows it.
+//! The help of a runbook, printed by `spc run x.rhai --help`.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -6,9 +6,9 @@ use super::terminal::{SUBJECT, styled};
 use crate::model::help::Help;
 use crate::model::visible::{visible, visible_line};
 
-/// Columns of text where the terminal doesn't say.
+/// The width of text if the terminal doesn't report one.
 const WIDTH: usize = 100;
-/// A name longer than this has its description on the next line.
+/// The description of a longer name is on the next line.
 const LONGEST_NAME: usize = 30;
 
 /// The help as text with styles, without a line end at its end; wrapped at `width` columns.
@@ -103,7 +103,7 @@ fn row(name: &str, text: &str, column: usize, width: usize) -> String {
     row
 }
 
-/// `text` in lines of at most `width` columns; a longer word stands alone.
+/// `text` in lines of at most `width` columns; a longer word gets its own line.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -1,7 +1,7 @@
 //! A run for programs: one JSON object per line on standard output.
 //!
-//! Texts are exact, secrets apart: what nobody sees, control characters among them, is written
-//! `\u…`.
+//! Texts are exact, except for secrets. Invisible characters, also control characters, are written
+//! as `\u…`.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::model::masking::{Consumer, Masked};
 use crate::model::preview::Preview;
 use crate::model::verdict::{Summary, Verdict};
 
-/// Tells the time: the host's, so that a simulated run shows simulated times.
+/// Returns the time. It is the host's, so that a simulated run shows simulated times.
 pub type WallClock = Box<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Writes each event as `{"time": …, "event": …, …}`.
@@ -53,7 +53,7 @@ struct PreviewLine<'a> {
     preview: &'a Masked<Preview>,
 }
 
-/// A finding on the way.
+/// A finding during the run.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "diagnostic")]
 struct Finding<'a> {
@@ -61,7 +61,7 @@ struct Finding<'a> {
     diagnostic: DiagnosticJson<'a>,
 }
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "checked")]
 struct CheckLine {
@@ -70,7 +70,7 @@ struct CheckLine {
     warnings: usize,
 }
 
-/// What a test came to.
+/// The result of a test.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "test")]
 struct TestLine<'a> {
@@ -94,7 +94,7 @@ struct BrokenFileLine<'a> {
     error: DiagnosticJson<'a>,
 }
 
-/// What all tests came to.
+/// The results of all tests.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "tests")]
 struct TestSummaryLine {
@@ -105,7 +105,7 @@ struct TestSummaryLine {
     elapsed_ms: u128,
 }
 
-/// A value that a line of the prompt's input gave.
+/// The value of a line that was piped to the prompt.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "value")]
 struct ValueLine<'a> {
@@ -123,12 +123,12 @@ impl JsonLines {
         self.write(Finding { diagnostic: (&*self.masked(diagnostic)).into() });
     }
 
-    /// What a check came to: `{"event": "checked", "files": …, "errors": …, "warnings": …}`.
+    /// The result of a check: `{"event": "checked", "files": …, "errors": …, "warnings": …}`.
     pub fn checked(&self, files: usize, errors: usize, warnings: usize) {
         self.write(CheckLine { files, errors, warnings });
     }
 
-    /// What a statement that was piped to the prompt gave: `{"event": "value", "value": …}`.
+    /// The value of a statement that was piped to the prompt: `{"event": "value", "value": …}`.
     pub fn value(&self, value: &serde_json::Value) {
         self.write(ValueLine { value: &masked_value(value, self.terminal.secrets()) });
     }
@@ -174,7 +174,7 @@ impl JsonLines {
         self.write(PreviewLine { preview });
     }
 
-    /// The last line: the exit code, whether all is well, and the error unless it is.
+    /// The last line: the exit code, whether the run succeeded, and the error if it didn't.
     pub fn end(&self, code: u8, ok: bool, error: Option<&Diagnostic>) {
         let error = error.map(|error| self.masked(error));
         self.write(End { ok, code, error: error.as_deref().map(DiagnosticJson::from) });
@@ -184,7 +184,7 @@ impl JsonLines {
         Masked::new(diagnostic.clone(), self.terminal.secrets())
     }
 
-    /// Writes what is masked already: words of spc's own stay, even if a secret is the same word.
+    /// Writes content that is already masked. Words of spc stay, even if a secret is the same word.
     fn write(&self, content: impl Serialize) {
         let time = (self.clock)().to_rfc3339_opts(SecondsFormat::Millis, true);
         match serde_json::to_string(&Line { time, content }) {

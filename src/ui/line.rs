@@ -1,4 +1,4 @@
-//! One line of styled text, cut to the columns there are.
+//! One line of styled text, shortened to the available columns.
 
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
@@ -6,15 +6,15 @@ use unicode_width::UnicodeWidthStr;
 use super::terminal::styled;
 use crate::model::visible::visible_line;
 
-/// What stands for the part that was cut off.
+/// Replaces the part that was cut off.
 const CUT: &str = "…";
 
-/// Pieces of text with their styles. Control characters are shown, not sent.
+/// Pieces of text with their styles. Control characters are shown as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line(Vec<(Style, String)>);
 
 impl Line {
-    /// The line with `text` after it.
+    /// Appends `text` to the line.
     #[must_use]
     pub fn then(mut self, style: Style, text: &str) -> Self {
         if !text.is_empty() {
@@ -23,7 +23,7 @@ impl Line {
         self
     }
 
-    /// The same, `text` filled up or cut to exactly `columns`.
+    /// The same, with `text` padded or shortened to exactly `columns`.
     #[must_use]
     pub fn column(self, style: Style, text: &str, columns: usize) -> Self {
         let text = cut(&visible_line(text), columns);
@@ -31,7 +31,7 @@ impl Line {
         self.then(style, &filled)
     }
 
-    /// The text with its styles, of at most `columns`; without blanks at its end.
+    /// The text with its styles, of at most `columns`, without spaces at its end.
     pub fn fitted(&self, columns: usize) -> String {
         let mut pieces: Vec<(Style, String)> = Vec::new();
         let mut left = columns;
@@ -42,8 +42,8 @@ impl Line {
                 pieces.push((*style, text.clone()));
                 left -= width;
             } else {
-                // What follows is cut off as well, so that the sign has to be there though this
-                // piece would fit.
+                // The next pieces are cut off as well, so the mark is needed even if this piece
+                // would fit.
                 let text = if width == left { format!("{text} ") } else { text.clone() };
                 pieces.push((*style, cut(&text, left)));
                 break;
@@ -67,10 +67,10 @@ impl Line {
     }
 }
 
-/// `text` as it is if it has at most so many columns, else its beginning and `…`.
+/// `text` if it has at most this many columns, else its beginning and `…`.
 pub fn cut(text: &str, columns: usize) -> String {
-    // Foreign text may be long: what is that far away can't be seen. Signs without width may take
-    // places and no columns.
+    // Outside text may be long, and its far end is never visible. Characters without a width use no
+    // columns.
     let end = text
         .char_indices()
         .nth(columns.saturating_mul(4).saturating_add(4))
@@ -82,7 +82,7 @@ pub fn cut(text: &str, columns: usize) -> String {
     if columns == 0 {
         return String::new();
     }
-    // Widths of texts, not of characters: some are wider or narrower together than apart.
+    // Widths of whole texts, not of characters: some are wider or narrower in combination.
     let ends = head.char_indices().map(|(start, c)| start + c.len_utf8());
     let kept = ends.take_while(|end| head[..*end].width() < columns).last().unwrap_or(0);
     format!("{}{CUT}", &head[..kept])

@@ -1,6 +1,5 @@
-//! A run for people at a terminal: what is under way is drawn at its live_region and moves; what is
-//! said otherwise goes above it, in order. When nothing is under way any more, what was drawn stays
-//! as a line for each service.
+//! A run for people at a terminal. Running work is drawn in the live region and updated; all other
+//! messages go above it, in order. When nothing runs any more, one line for each service stays.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +15,14 @@ use super::terminal::Terminal;
 use crate::model::event::Event;
 use crate::model::masking::{Consumer, Masked};
 
-/// How often it moves by itself.
+/// The interval of updates.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Draws events.
 pub struct LiveProgress {
     terminal: Arc<Terminal>,
     clock: Arc<MonotonicClock>,
-    /// What is not drawn is said in lines.
+    /// Prints everything that is not drawn, as lines.
     plain: Progress,
     verbosity: Verbosity,
     board: Mutex<Board>,
@@ -31,7 +30,7 @@ pub struct LiveProgress {
 }
 
 impl LiveProgress {
-    /// Draws on `terminal`, which has to be one: see [`Terminal::size`].
+    /// Draws on `terminal`, which has to be a real one: see [`Terminal::size`].
     pub fn new(terminal: Arc<Terminal>, verbosity: Verbosity, clock: MonotonicClock) -> Self {
         let clock = Arc::new(clock);
         let ticks = clock.clone();
@@ -39,7 +38,7 @@ impl LiveProgress {
         Self { terminal, clock, plain, verbosity, board: Mutex::default(), begun: Notify::new() }
     }
 
-    /// Lets times grow while something is under way; never ends. `sleep` is the host's.
+    /// Updates times while something is running; never ends. `sleep` is the host's.
     pub async fn animate(&self, sleep: impl Fn(Duration) -> BoxFuture<'static, ()>) {
         loop {
             self.begun.notified().await;
@@ -49,9 +48,8 @@ impl LiveProgress {
         }
     }
 
-    /// Draws what is under way as it is now; answers whether anything is. Who drives it drives
-    /// connections and the lock's heartbeat too, so this never waits for a terminal that stands
-    /// still.
+    /// Draws the current state. Returns whether anything is running. The caller also drives
+    /// connections and the lock's heartbeat, so this never waits for a terminal that is stopped.
     pub fn redraw(&self) -> bool {
         let Some(board) = self.board.try_lock() else { return true };
         let active = board.is_active();
@@ -95,7 +93,7 @@ impl Consumer for LiveProgress {
             self.terminal.masked_show(&board.lines(now, self.size()));
             self.begun.notify_one();
         } else if !is_output && !matches!(**event, Event::StepProgress { .. }) {
-            // Those two may come by the thousand: the next tick shows them.
+            // These two events may come by the thousand: the next update shows them.
             self.terminal.masked_show(&board.lines(now, self.size()));
         }
         Ok(())
@@ -181,7 +179,7 @@ mod tests {
             *self.millis.lock() += millis;
         }
 
-        /// What stands on the screen, after all that was sent to it.
+        /// The content of the screen after everything that was sent to it.
         fn seen(&self) -> String {
             let TerminalSize { columns, rows } = *self.size.lock();
             let size = |number: usize| u16::try_from(number).unwrap().try_into().unwrap();

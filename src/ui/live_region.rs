@@ -1,9 +1,8 @@
-//! Lines at the live_region of a terminal that are drawn anew in their place, under all that is
-//! written.
+//! The live region: lines at the bottom of a terminal that are redrawn in place, below all other
+//! output.
 //!
-//! Pure: what is to be sent, as text. The cursor always rests at the beginning of the row beneath
-//! them and is never hidden, so that whatever ends the process leaves a terminal that can be worked
-//! with.
+//! Pure: it returns the text to send. The cursor always rests at the beginning of the row below the
+//! lines and is never hidden, so the terminal stays usable however the process ends.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -14,30 +13,30 @@ pub struct TerminalSize {
     pub rows: usize,
 }
 
-/// From the cursor to the end of the screen.
+/// Clears from the cursor to the end of the screen.
 const CLEAR_BELOW: &str = "\u{1b}[J";
-/// The row the cursor is in.
+/// Clears the row of the cursor.
 const CLEAR_ROW: &str = "\u{1b}[2K";
 
-/// The lines shown, and those that are on the screen.
+/// The lines to show, and those that are on the screen.
 #[derive(Debug, Default)]
 pub struct LiveRegion {
     lines: Vec<String>,
-    /// Widths of the lines that are drawn.
+    /// The widths of the drawn lines.
     drawn: Vec<usize>,
-    /// A question stands where they would be.
+    /// A question is shown in their place.
     held: bool,
-    /// Its line has no end yet.
+    /// The question's line has no end yet.
     open: bool,
 }
 
 impl LiveRegion {
-    /// The lines to show from the next drawing on: each shorter than the terminal is wide.
+    /// Sets the lines for the next drawing: each shorter than the width of the terminal.
     pub fn set(&mut self, lines: Vec<String>) {
         self.lines = lines;
     }
 
-    /// What takes the drawn lines away, the cursor where the first of them began.
+    /// Removes the drawn lines; the cursor is then at the beginning of the first one.
     pub fn erase(&mut self, columns: usize) -> String {
         if self.drawn.is_empty() {
             return String::new();
@@ -47,7 +46,7 @@ impl LiveRegion {
         format!("{up}{CLEAR_BELOW}")
     }
 
-    /// What draws the lines, over those drawn before.
+    /// Draws the lines over those that were drawn before.
     pub fn draw(&mut self, columns: usize) -> String {
         if self.held || self.lines.is_empty() {
             return self.erase(columns);
@@ -65,26 +64,26 @@ impl LiveRegion {
         text
     }
 
-    /// Leaves the place to a question; what has to be sent.
+    /// Leaves the place to a question. Returns the text to send.
     pub fn hold(&mut self, columns: usize) -> String {
         (self.held, self.open) = (true, true);
         self.erase(columns)
     }
 
-    /// Takes the place again. `answered`: the answer has ended the question's line.
+    /// Takes the place back. `answered`: the answer has ended the question's line.
     pub fn release(&mut self, answered: bool, columns: usize) -> String {
         self.open &= !answered;
         self.held = false;
         format!("{}{}", self.line_end(), self.draw(columns))
     }
 
-    /// What ends the line of a question before something else is written.
+    /// Ends the line of a question before other text is written.
     pub fn line_end(&mut self) -> &'static str {
         if std::mem::take(&mut self.open) { "\n" } else { "" }
     }
 
-    /// To the beginning of the first drawn line. A terminal that has become narrower has broken
-    /// longer ones.
+    /// Moves to the beginning of the first drawn line. A terminal that has become narrower has
+    /// wrapped longer lines.
     fn up(&self, columns: usize) -> String {
         let rows: usize =
             self.drawn.iter().map(|width| width.div_ceil(columns.max(1)).max(1)).sum();

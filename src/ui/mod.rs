@@ -1,17 +1,17 @@
-//! Everything that is printed. The only module that writes to standard output and standard error.
+//! All output. Only this module writes to standard output and standard error.
 //!
-//! - [`terminal`]: the two streams, their colour and width; masks what is printed directly. Events
-//!   come masked (`model::masking`)
-//! - [`output_queue`]: what is written waits here, so that a reader that stands still holds up no
-//!   signal
+//! - [`terminal`]: the two streams, their colour and width; masks text that is printed directly.
+//!   Events are already masked (`model::masking`)
+//! - [`output_queue`]: buffers output, so that a stopped reader delays no signal
 //! - [`progress`]: a run as plain lines for people
-//! - [`live_progress`]: a run on a terminal, drawn in place: [`board`] says what, [`live_region`] how,
-//!   [`line`] fits it to the width
+//! - [`live_progress`]: a run on a terminal, drawn in place: [`board`] decides what,
+//!   [`live_region`] how,
+//!   [`line`] fits lines to the width
 //! - [`step_labels`]: the words for steps, and their columns
 //! - [`json_lines`]: a run as one JSON object per line
 //! - [`diagnostics`]: errors and warnings with their excerpt
-//! - [`json_masking`]: secrets hidden in JSON that is no event
-//! - [`help`]: the help of a runbook; [`verdicts`]: what tests came to
+//! - [`json_masking`]: masks secrets in JSON that is not an event
+//! - [`help`]: the help of a runbook; [`verdicts`]: results of tests
 //! - [`preview`]: what a runbook would do
 
 pub mod board;

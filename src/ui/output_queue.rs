@@ -1,10 +1,9 @@
-//! The queue before standard output and standard error.
+//! The queue in front of standard output and standard error.
 //!
-//! Whoever prints puts its text into the queue, and a thread for each stream writes it. So a reader
-//! that stands still (a pager, a stopped terminal, a program that hangs) holds up that thread and
-//! whoever prints more than the queue takes, but never the reaction to a signal: after
-//! [`OutputQueue::hurry`] text that can't be written soon is dropped, and nobody waits for it any
-//! more.
+//! Code that prints puts its text into the queue, and a thread for each stream writes it. A stopped
+//! reader (a pager, a stopped terminal, a program that hangs) delays only this thread, and code
+//! that prints more than fits into the queue. It never delays the reaction to a signal: after
+//! [`OutputQueue::hurry`] text that can't be written soon is dropped, and nobody waits for it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,12 +16,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-/// Bytes that may wait for each stream. Who prints more waits: output of any size passes through
-/// this much memory.
+/// The most bytes that wait for each stream. Code that prints more waits, so output of any size
+/// needs only this much memory.
 const CAPACITY: usize = 64 << 10;
-/// Bytes of one write at most.
+/// The most bytes of one write.
 const CHUNK: usize = 16 << 10;
-/// After a signal, a stream that takes nothing for this long is given up until it does.
+/// After a signal, a stream that accepts nothing for this long is given up until it does.
 const STALL: Duration = Duration::from_millis(100);
 
 /// One of the two streams.
@@ -45,18 +44,18 @@ impl Target {
 
 type Descriptor = Box<dyn AsFd + Send + Sync>;
 
-/// Text on its way to the two streams, in the order it came. Both may be the same terminal or pipe,
-/// so neither stream overtakes the other, unless the other is given up. The writing threads end
-/// when this is dropped and the queue is empty.
+/// Text for the two streams, in its original order. Both may be the same terminal or pipe, so no
+/// stream overtakes the other, unless the other is given up. The writing threads end when this is
+/// dropped and the queue is empty.
 pub struct OutputQueue {
     shared: Arc<SharedQueue>,
 }
 
 struct SharedQueue {
     state: Mutex<State>,
-    /// There may be something to write to the stream.
+    /// Signals that there may be something to write to the stream.
     work: [Condvar; 2],
-    /// Something was written, or a stream broke, or nobody should wait as before.
+    /// Signals that something was written, a stream broke, or nobody should wait any more.
     moved: Condvar,
     descriptors: [Descriptor; 2],
     /// Cancelled when standard output breaks.
@@ -65,10 +64,10 @@ struct SharedQueue {
 
 #[derive(Default)]
 struct State {
-    /// Text, in the order it came.
+    /// Text, in its original order.
     pieces: VecDeque<(Target, Vec<u8>)>,
     streams: [Stream; 2],
-    /// Counts what was written.
+    /// Counts written pieces.
     progress: u64,
     /// A signal came.
     is_hurried: bool,
@@ -76,23 +75,23 @@ struct State {
     is_over: bool,
 }
 
-/// Whether the writing threads are there.
+/// Whether the writing threads exist.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Threads {
     /// Nothing was printed yet.
     #[default]
     NotNeeded,
     Running,
-    /// The system has no thread left for this.
+    /// The system has no more threads.
     Unavailable,
 }
 
 #[derive(Default)]
 struct Stream {
-    /// Bytes in the queue and in the writing thread's hands.
+    /// Bytes in the queue and in the current write.
     waiting: usize,
     is_writing: bool,
-    /// It took nothing for [`STALL`] after a signal.
+    /// It accepted nothing for [`STALL`] after a signal.
     is_stuck: bool,
     failure: Option<io::ErrorKind>,
     /// Text was dropped.
@@ -100,7 +99,7 @@ struct Stream {
 }
 
 impl OutputQueue {
-    /// The queue before the process's own streams. `closed` is cancelled when standard output takes
+    /// The queue for the process's own streams. `closed` is cancelled when standard output accepts
     /// no more.
     pub fn standard(closed: CancellationToken) -> Self {
         Self::new(Box::new(io::stdout()), Box::new(io::stderr()), closed)
@@ -117,16 +116,16 @@ impl OutputQueue {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Something that writes to one of the streams through the queue. Its `flush` does nothing: see
+    /// Writes to one of the streams through the queue. Its `flush` does nothing: see
     /// [`OutputQueue::flush`].
     pub fn writer(self: &Arc<Self>, target: Target) -> impl io::Write + Send + use<> {
         Writer { queue: self.clone(), target }
     }
 
-    /// Puts `bytes` into the queue, waiting for room.
+    /// Puts `bytes` into the queue; waits until they fit.
     ///
     /// # Errors
-    /// How the stream broke, at this or an earlier text.
+    /// The error that broke the stream, at this or an earlier text.
     pub fn push(&self, target: Target, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.shared.state.lock();
         if state.threads == Threads::NotNeeded {
@@ -159,7 +158,7 @@ impl OutputQueue {
         Ok(())
     }
 
-    /// Waits until everything is written; after a signal, only for streams that take something.
+    /// Waits until everything is written; after a signal, only for streams that accept something.
     pub fn flush(&self) {
         for target in Target::BOTH {
             let mut state = self.shared.state.lock();
@@ -171,40 +170,40 @@ impl OutputQueue {
         }
     }
 
-    /// Waits a moment for everything to be written: for who is about to leave.
+    /// Waits a moment for everything to be written, before the process exits.
     pub fn flush_briefly(&self) {
         let is_waiting = |state: &mut State| {
             state.streams.iter().any(|stream| stream.waiting > 0 && !stream.is_stuck)
         };
-        // Whether it was in time makes no difference.
+        // It makes no difference whether this was in time.
         self.shared.moved.wait_while_for(&mut self.shared.state.lock(), is_waiting, STALL);
     }
 
-    /// From now on nobody waits for a stream that takes nothing.
+    /// From now on nobody waits for a stream that accepts nothing.
     pub fn hurry(&self) {
         self.shared.state.lock().is_hurried = true;
         self.shared.moved.notify_all();
     }
 
-    /// The signal is dealt with: readers are waited for again.
+    /// The signal was handled: writes wait for readers again.
     pub fn calm(&self) {
         let mut state = self.shared.state.lock();
         state.is_hurried = false;
         state.streams.iter_mut().for_each(|stream| stream.is_stuck = false);
     }
 
-    /// Whether so much waits for the stream that a drawing, which the next one replaces, is better
-    /// left out.
+    /// Whether so much waits for the stream that a drawing, which the next one replaces, should be
+    /// skipped.
     pub fn is_behind(&self, target: Target) -> bool {
         self.shared.state.lock().streams[target as usize].waiting > CAPACITY / 16
     }
 
-    /// How a stream broke, if it did.
+    /// The error that broke a stream, if there is one.
     pub fn failure(&self, target: Target) -> Option<io::ErrorKind> {
         self.shared.state.lock().streams[target as usize].failure
     }
 
-    /// Whether text was dropped, because a signal came and its reader stood still.
+    /// Whether text was dropped, because a signal came and its reader was stopped.
     pub fn has_lost_text(&self) -> bool {
         self.shared.state.lock().streams.iter().any(|stream| stream.has_lost)
     }
@@ -244,7 +243,7 @@ impl io::Write for Writer {
 }
 
 impl State {
-    /// What the stream's thread writes next.
+    /// The next bytes for the stream's thread.
     fn take(&mut self, target: Target) -> Option<Vec<u8>> {
         let at = self.pieces.iter().position(|(of, _)| *of == target)?;
         let other = &self.streams[target.other() as usize];
@@ -256,8 +255,8 @@ impl State {
         Some(piece)
     }
 
-    /// Gives the streams up that are being written to and take nothing; whether one of them was not
-    /// given up before.
+    /// Gives up the streams with a pending write that accept nothing. Returns whether one of them
+    /// was not given up before.
     fn give_up(&mut self) -> bool {
         let stuck = self.streams.iter_mut().filter(|stream| stream.is_writing && !stream.is_stuck);
         stuck.map(|stream| stream.is_stuck = true).count() > 0
@@ -271,7 +270,7 @@ impl SharedQueue {
         }
     }
 
-    /// Waits until something was written; whether the stream is given up.
+    /// Waits until something was written. Returns whether the stream is given up.
     fn wait<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -287,7 +286,7 @@ impl SharedQueue {
         let before = state.progress;
         let timeout = self.moved.wait_for(&mut state, STALL);
         if timeout.timed_out() && state.progress == before && state.give_up() {
-            // The other stream need not wait for this one any more.
+            // The other stream no longer has to wait for this one.
             self.wake_writers();
         }
         let is_stuck = state.streams[target as usize].is_stuck;
@@ -333,8 +332,7 @@ impl SharedQueue {
                         self.note_progress(target, count);
                     }
                     Err(Errno::INTR) => {}
-                    // Another program set the terminal or pipe that it shares with this one to
-                    // answer so.
+                    // Another program made the shared terminal or pipe non-blocking.
                     Err(Errno::AGAIN) => {
                         let _ = poll(
                             &mut [PollFd::from_borrowed_fd(descriptor.as_fd(), PollFlags::OUT)],
@@ -384,7 +382,7 @@ mod tests {
         Pipes { queue, closed, stdout, stderr }
     }
 
-    /// Both streams are one pipe.
+    /// Both streams use one pipe.
     fn joined() -> (Arc<OutputQueue>, PipeReader) {
         let (reader, writer) = io::pipe().unwrap();
         let other = writer.try_clone().unwrap();
@@ -394,20 +392,20 @@ mod tests {
         )
     }
 
-    /// Does `work` on a thread of its own; what hears of its end.
+    /// Runs `work` on a thread of its own. Returns a receiver for its end.
     fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
         let (done, end) = channel();
         std::thread::Builder::new().spawn(move || done.send(work())).unwrap();
         end
     }
 
-    /// Prints without end, until a push fails or so much was pushed.
+    /// Prints until a push fails or this much was pushed.
     fn flood(queue: &Arc<OutputQueue>, target: Target, bytes: usize) -> Receiver<io::Result<()>> {
         let queue = queue.clone();
         beside(move || (0..bytes / 1_000).try_for_each(|_| queue.push(target, &[b'x'; 1_000])))
     }
 
-    /// Waits for something that happens soon.
+    /// Waits for a condition that becomes true soon.
     fn until(queue: &OutputQueue, is_so: impl Fn(&State) -> bool) {
         for _ in 0..20_000 {
             let mut state = queue.shared.state.lock();
@@ -419,7 +417,7 @@ mod tests {
         panic!("it does not happen");
     }
 
-    /// Waits until the stream takes no more.
+    /// Waits until the stream accepts no more.
     fn until_full(queue: &OutputQueue, target: Target) {
         until(queue, |state| state.streams[target as usize].waiting >= CAPACITY);
     }

@@ -1,4 +1,4 @@
-//! A plan for people: by the runbook's lines, each step with its cause.
+//! Prints a plan for people: by lines of the runbook, each step with its cause.
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
@@ -11,11 +11,11 @@ use crate::model::preview::{Assumption, Call, HandledError, Preview, PreviewItem
 use crate::model::step::ActionKind;
 use crate::model::visible::visible_line;
 
-/// What a step does may be so wide before its cause has to stand on a line of its own.
+/// If a step is wider than this, its cause gets its own line.
 const WIDEST: usize = 72;
-/// The fewest columns a line is cut to.
+/// Lines are never shortened to fewer columns than this.
 const NARROWEST: usize = 40;
-/// Kinds of the summary that are shown first, in this order.
+/// The kinds of the summary that come first, in this order.
 const ORDER: [SummaryKey; 9] = [
     SummaryKey::Action(ActionKind::Pull),
     SummaryKey::Action(ActionKind::Build),
@@ -42,7 +42,7 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
     let mut lines = Vec::new();
     let numbers = preview.steps().last().map_or(1, |step| step.number().to_string().len());
     let width = width.map(|width| width.max(NARROWEST));
-    // One long command must not push the causes of all the others off the line.
+    // One long command must not move the causes of all the others to the right.
     let widest = width.map_or(WIDEST, |width| WIDEST.min(width * 3 / 5));
     let columns = preview
         .steps()
@@ -136,7 +136,7 @@ fn what(step: &PlanStep) -> String {
     format!("{} {}", step.label.action, step.label.object)
 }
 
-/// Why, and on what it depends.
+/// The cause and the dependencies.
 fn why(step: &PlanStep) -> String {
     let mut parts = vec![step.cause.to_string()];
     if let Some(ImageCondition { image, known_after, changed }) = &step.only_if {

@@ -1,5 +1,5 @@
-//! A run for people, as plain lines: what is done goes to standard error, what the runbook prints
-//! to standard output.
+//! A run for people, as plain lines: progress on standard error, the runbook's output on standard
+//! output.
 //!
 //! ```text
 //! network     created       34 ms  spc_spc-network
@@ -11,7 +11,7 @@
 //! backend     built        42.1 s  spc-backend:dev
 //! ```
 //!
-//! A step that is soon over has one line, at its end. One that takes its time is announced.
+//! A short step has one line, at its end. A long one also has one at its beginning.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,18 +30,18 @@ use crate::model::step::{Object, StepLabel};
 use crate::model::time;
 use crate::model::visible::{visible, visible_line};
 
-/// How much is shown.
+/// How much is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
-    /// Errors, and what the runbook prints.
+    /// Errors, and the runbook's output.
     Quiet,
     Normal,
-    /// Debug lines of `log::` too, every step's beginning with its cause, and on a terminal the log
-    /// of builds.
+    /// Also debug lines of `log::`, the beginning and cause of every step, and on a terminal the
+    /// logs of builds.
     Verbose,
 }
 
-/// Time since any fixed moment: the host's monotonic clock.
+/// The time since any fixed moment: the host's monotonic clock.
 pub type MonotonicClock = Box<dyn Fn() -> Duration + Send + Sync>;
 
 /// Writes events as lines.
@@ -54,39 +54,39 @@ pub struct Progress {
 
 #[derive(Default)]
 struct State {
-    /// Width of the first column; grows with the names met.
+    /// The width of the first column; grows with the names.
     column: usize,
     steps: BTreeMap<Key, RunningStep>,
-    /// Service → since when its next step can't begin, and what it waited for then.
+    /// Service → since when its next step can't start, and what it waited for then.
     waiting: BTreeMap<String, (Duration, String)>,
 }
 
-/// A step's number and what it is about: work outside of plans has no number of its own.
+/// A step's number and its content: work outside of plans has no number.
 type Key = (Option<usize>, Object);
 
 fn key(label: &StepLabel) -> Key {
     (label.step, label.object.clone())
 }
 
-/// What is remembered of a step that runs.
+/// State of a running step.
 struct RunningStep {
     waits: bool,
-    /// Why it is done, as long as that was not told.
+    /// The cause, until it was printed.
     cause: Option<Cause>,
-    /// When its last line was written, or when it began.
+    /// When its last line was printed, or when it started.
     reported: Duration,
     text: String,
 }
 
-/// While something is waited for, it is said again only after so long.
+/// The shortest time between two reports about a wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A wait that was shorter is nobody's concern.
+/// A shorter wait is not reported.
 const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 impl Progress {
-    /// Lines on `terminal`. The clock only paces repeated notices; elapsed times come with the
-    /// events.
+    /// Prints lines on `terminal`. The clock only limits repeated reports; elapsed times come with
+    /// the events.
     pub fn new(terminal: Arc<Terminal>, verbosity: Verbosity, clock: MonotonicClock) -> Self {
         Self {
             terminal,
@@ -96,7 +96,7 @@ impl Progress {
         }
     }
 
-    /// One line: who, what, how long, and about which object.
+    /// One line: service, action, duration, and object.
     fn line(
         &self,
         state: &mut State,
@@ -190,7 +190,7 @@ impl Progress {
         }
     }
 
-    /// A line from elsewhere, marked with where it comes from.
+    /// A line of another program, with its source.
     fn foreign(&self, state: &mut State, from: &str, text: &str) {
         for line in text.trim_end_matches(['\r', '\n']).split('\n') {
             let line = visible(line.strip_suffix('\r').unwrap_or(line));
@@ -264,14 +264,14 @@ impl Consumer for Progress {
                     &format!("{} {object}", label.action),
                 );
             }
-            // What still waited then waits no more.
+            // Waits from before have ended.
             Event::VerbDone { .. } => state.waiting.clear(),
-            // Said by the lines of their steps, and the question by who asks.
+            // The lines of the steps contain them, and the caller prints the question.
             Event::Planned { .. }
             | Event::VerbStarted { .. }
             | Event::Question { .. }
             | Event::Answer { answer: Some(_), .. } => {}
-            // Its line was not ended by a key.
+            // No key ended the question's line.
             Event::Answer { answer: None, .. } => self.terminal.masked_err(""),
             Event::Unchanged { project, verb } => {
                 self.line(
@@ -292,7 +292,7 @@ impl Consumer for Progress {
 }
 
 impl State {
-    /// A name in the first column, which grows to hold it.
+    /// A name in the first column, which grows to fit.
     fn first_column(&mut self, name: &str) -> String {
         let name = visible_line(name);
         self.column = self.column.max(name.width());
@@ -300,8 +300,9 @@ impl State {
     }
 }
 
-/// What stands in the first column, and what at the end: of `container spc-db-1` the name, as the
-/// service says the rest. What no single service owns has its kind in the first column.
+/// The texts of the first column and of the end. For `container spc-db-1` the end is only the name,
+/// because the first column names the service. Objects without a single service have their kind in
+/// the first column.
 fn subject_and_object(label: &StepLabel) -> (&str, String) {
     let Object { kind, .. } = &label.object;
     let subject =
@@ -313,7 +314,7 @@ fn with_cause(object: &str, cause: Option<&Cause>) -> String {
     cause.map_or_else(|| object.to_owned(), |cause| format!("{object} ({cause})"))
 }
 
-/// `text` with spaces up to `width` columns.
+/// `text`, padded to `width` columns.
 fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
@@ -384,7 +385,7 @@ mod tests {
         }
     }
 
-    /// Two services come up, one of them is built.
+    /// Two services come up, and one of them is built.
     fn bring_up(run: &Run) {
         for event in [
             started(0, Some("db"), "create", "network spc_spc-network", Some(Cause::NotThere)),

@@ -1,33 +1,32 @@
-//! The words for what a plan does, and the columns they stand in: of plain lines and of those on a
-//! terminal.
+//! The words and column widths for the actions of a plan, for plain lines and for a terminal.
 
 use crate::model::cause::Cause;
 use crate::model::step::ActionKind;
 
-/// The narrowest first column: most service names fit.
+/// The minimum width of the first column: most service names fit.
 pub const FIRST_COLUMN: usize = 10;
 /// Width of the action words.
 pub const WORD_COLUMN: usize = 9;
 /// Width of elapsed times.
 pub const TIME_COLUMN: usize = 9;
 
-/// The cause, unless it is the one that every first run has.
+/// The cause, unless it is the usual one of every first run.
 pub fn worth_saying(cause: Option<&Cause>) -> Option<&Cause> {
     cause.filter(|cause| !matches!(cause, Cause::NotThere))
 }
 
-/// How much is said of a step.
+/// How many lines a step gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lines {
     /// One, at its end.
     End,
-    /// May take long: one at its beginning too.
+    /// It may take long: also one at its beginning.
     Both,
-    /// Of interest only to those who want all of it.
+    /// Only in verbose output.
     Detail,
 }
 
-/// The words for an action, doing and done, and how much is said of it.
+/// The words for an action, during and after it, and the number of its lines.
 pub const fn words(action: ActionKind) -> (&'static str, &'static str, Lines) {
     match action {
         ActionKind::AppendTo => ("writing", "written", Lines::End),

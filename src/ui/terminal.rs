@@ -1,4 +1,4 @@
-//! Standard output and standard error: whole lines, masked, coloured only where that is wanted.
+//! Standard output and standard error: whole lines, masked, with colours only if wanted.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -13,40 +13,41 @@ use super::output_queue::{OutputQueue, Target};
 use crate::model::secret::Secrets;
 use crate::model::visible::{escaped_json, visible_styled};
 
-/// Something failed.
+/// A failure.
 pub const FAILURE: Style = AnsiColor::BrightRed.on_default().bold();
-/// Something may be wrong.
+/// A warning.
 pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-/// Something was done.
+/// A success.
 pub const SUCCESS: Style = AnsiColor::Green.on_default();
-/// What a line is about.
+/// The subject of a line.
 pub const SUBJECT: Style = Style::new().bold();
-/// Something is under way.
+/// Running work.
 pub const MOTION: Style = AnsiColor::Cyan.on_default();
-/// What may be overlooked.
+/// Secondary text.
 pub const ASIDE: Style = Style::new().dimmed();
 
-/// `text` in `style`; the terminal takes the style out again where there are no colours.
+/// `text` in `style`; the terminal removes the style if it has no colours.
 pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A place for lines.
+/// A destination of lines.
 pub struct Stream {
     pub writer: Box<dyn Write + Send>,
     pub colour: bool,
 }
 
-/// Both output streams of the process. What is printed here directly is masked; `ui`'s consumers of
-/// events, which come masked, write by the methods `masked_…`. Lines of several threads never mix.
+/// Both output streams of the process. Text that is printed here directly is masked. The consumers
+/// of events in `ui` have masked events, and use the methods `masked_…`. Lines of several threads
+/// never mix.
 pub struct Terminal {
     streams: Mutex<Streams>,
     secrets: Arc<Secrets>,
     width: Option<usize>,
-    /// Where standard error is a terminal that can be drawn on.
+    /// Set if standard error is a terminal that can be drawn on.
     screen: Option<Screen>,
     closed: CancellationToken,
-    /// What is written to the process's own streams waits here.
+    /// The queue for the process's own streams.
     queue: Option<Arc<OutputQueue>>,
 }
 
@@ -54,22 +55,21 @@ pub struct Terminal {
 pub struct Screen {
     /// Its size now.
     pub size: Box<dyn Fn() -> TerminalSize + Send + Sync>,
-    /// Whether standard output may be the same one.
+    /// Whether standard output may be the same terminal.
     pub shared: bool,
 }
 
 struct Streams {
     stdout: Stream,
     stderr: Stream,
-    /// How standard output failed, other than by its reader having gone, until it was told.
+    /// Why standard output failed, until it was reported. A reader that has gone does not count.
     failure: Option<io::Error>,
     has_failed: bool,
     live_region: LiveRegion,
 }
 
 impl Terminal {
-    /// The process's own streams. `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM` are
-    /// respected.
+    /// The process's own streams. Respects `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM`.
     pub fn standard(secrets: Arc<Secrets>) -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let screen = stderr
@@ -96,7 +96,8 @@ impl Terminal {
         Self { screen, closed, queue: Some(queue), ..terminal }
     }
 
-    /// A terminal that writes elsewhere. `width`: columns, if lines should be fitted to them.
+    /// A terminal with another destination. `width`: the number of columns, if lines should be
+    /// fitted to it.
     pub fn new(
         stdout: Stream,
         stderr: Stream,
@@ -120,21 +121,21 @@ impl Terminal {
         }
     }
 
-    /// The same with standard error a terminal that can be drawn on.
+    /// The same, with a drawable terminal as standard error.
     #[must_use]
     pub fn drawing_on(mut self, screen: Option<Screen>) -> Self {
         self.screen = screen;
         self
     }
 
-    /// The size of the terminal that standard error is, now; none where it is none.
+    /// The current size of the terminal of standard error; `None` if it is not a terminal.
     pub fn size(&self) -> Option<TerminalSize> {
         self.screen.as_ref().map(|screen| (screen.size)())
     }
 
-    /// Shows these lines under all that is written, in the place of those shown before; each
-    /// shorter than the terminal is wide. A terminal that is behind (stopped with Ctrl-S) shows
-    /// them later, with the next ones.
+    /// Shows these lines below all other output, in place of the former ones; each is shorter than
+    /// the width of the terminal. A terminal that is behind (stopped with Ctrl-S) shows them later,
+    /// with the next ones.
     pub fn show(&self, lines: &[String]) {
         let mut streams = self.streams.lock();
         let colour = streams.stderr.colour;
@@ -142,15 +143,15 @@ impl Terminal {
         self.draw(&mut streams, lines);
     }
 
-    /// The same of masked lines.
+    /// The same for masked lines.
     pub(super) fn masked_show(&self, lines: &[String]) {
         let mut streams = self.streams.lock();
         let lines = prepared_lines(lines, streams.stderr.colour);
         self.draw(&mut streams, lines);
     }
 
-    /// The same, not now but with the next ones if another thread is just writing: this never
-    /// waits.
+    /// The same, but if another thread is just writing, the lines are shown with the next ones:
+    /// this never waits.
     pub(super) fn masked_show_if_free(&self, lines: &[String]) {
         if let Some(mut streams) = self.streams.try_lock() {
             let lines = prepared_lines(lines, streams.stderr.colour);
@@ -166,12 +167,12 @@ impl Terminal {
         }
     }
 
-    /// Takes away what is shown.
+    /// Removes the shown lines.
     pub fn clear(&self) {
         self.masked_leave(&[]);
     }
 
-    /// Writes these masked lines where lines were shown, to stay.
+    /// Writes these masked lines in place of the shown ones, permanently.
     pub(super) fn masked_leave(&self, lines: &[String]) {
         let mut streams = self.streams.lock();
         let mut text = format!(
@@ -187,8 +188,9 @@ impl Terminal {
         send(&mut streams.stderr, &text);
     }
 
-    /// Leaves what is shown as it is, and the cursor under it: it is drawn no more. Nothing is done
-    /// while another thread writes: for who has to leave at once, which waits for nothing.
+    /// Leaves the shown lines as they are, with the cursor below them; they are no longer updated.
+    /// Does nothing if another thread is writing: this is for a process that exits at once and must
+    /// not wait.
     pub fn keep_if_free(&self) {
         let Some(mut streams) = self.streams.try_lock() else { return };
         if self.queue.as_ref().is_some_and(|queue| queue.is_behind(Target::Stderr)) {
@@ -203,15 +205,15 @@ impl Terminal {
         streams.live_region = LiveRegion::default();
     }
 
-    /// A signal came: from now on a reader that stands still holds nobody up, text that it doesn't
-    /// take is dropped.
+    /// A signal came: from now on a stopped reader delays nobody, and text that it doesn't accept
+    /// is dropped.
     pub fn hurry(&self) {
         if let Some(queue) = &self.queue {
             queue.hurry();
         }
     }
 
-    /// What the signal was about is over: readers are waited for again.
+    /// The signal was handled: writes wait for readers again.
     pub fn calm(&self) {
         if let Some(queue) = &self.queue {
             queue.calm();
@@ -223,15 +225,15 @@ impl Terminal {
         self.queue.as_ref().is_some_and(|queue| queue.has_lost_text())
     }
 
-    /// Waits until all that was printed is written: before something else writes to the terminal,
-    /// or the process ends.
+    /// Waits until all output is written: before another program writes to the terminal, or the
+    /// process ends.
     pub fn flush(&self) {
         if let Some(queue) = &self.queue {
             queue.flush();
         }
     }
 
-    /// The same, waiting but a moment: the process leaves at once.
+    /// The same, but waits only a moment, because the process exits at once.
     pub fn flush_briefly(&self) {
         if let Some(queue) = &self.queue {
             queue.flush_briefly();
@@ -243,14 +245,14 @@ impl Terminal {
         send(&mut self.streams.lock().stderr, &self.secrets.mask(question));
     }
 
-    /// While a question stands at the terminal nothing is shown in its place.
+    /// While a question is shown, nothing else is drawn in its place.
     pub fn hold(&self) {
         let mut streams = self.streams.lock();
         let erasing = streams.live_region.hold(self.columns());
         send(&mut streams.stderr, &erasing);
     }
 
-    /// The question is answered, or withdrawn: its line has no end yet then.
+    /// The question was answered, or cancelled. In the second case its line has no end yet.
     pub fn release(&self, answered: bool) {
         let mut streams = self.streams.lock();
         let drawing = streams.live_region.release(answered, self.columns());
@@ -261,7 +263,7 @@ impl Terminal {
         self.size().map_or(usize::MAX, |size| size.columns)
     }
 
-    /// Columns of standard output, where it is a terminal.
+    /// The number of columns of standard output, if it is a terminal.
     pub fn width(&self) -> Option<usize> {
         self.width
     }
@@ -271,7 +273,7 @@ impl Terminal {
         self.streams.lock().stdout.colour
     }
 
-    /// What is hidden in everything that is written.
+    /// The secrets that are masked in all output.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
@@ -283,19 +285,20 @@ impl Terminal {
         self.write_out(&mut streams, &text);
     }
 
-    /// The same of a masked text.
+    /// The same for a masked text.
     pub(super) fn masked_out(&self, text: &str) {
         let mut streams = self.streams.lock();
         let text = prepared(text, streams.stdout.colour);
         self.write_out(&mut streams, &text);
     }
 
-    /// The same for a line of JSON: masked in its texts, and what nobody sees is written `\u…`.
+    /// The same for a line of JSON: its texts are masked, and invisible characters are written as
+    /// `\u…`.
     pub fn data(&self, json: &str) {
         self.masked_data(&masked_json(json, &self.secrets));
     }
 
-    /// The same of a masked line.
+    /// The same for a masked line.
     pub(super) fn masked_data(&self, json: &str) {
         self.write_out(&mut self.streams.lock(), &escaped_json(json));
     }
@@ -323,15 +326,14 @@ impl Terminal {
         }
     }
 
-    /// Writes `text` and a line end to standard error: progress and messages. A failure is of no
-    /// consequence.
+    /// Writes `text` and a line end to standard error: progress and messages. Failures are ignored.
     pub fn err(&self, text: &str) {
         let mut streams = self.streams.lock();
         let text = self.masked(text, streams.stderr.colour);
         self.write_err(&mut streams, &text);
     }
 
-    /// The same of a masked text.
+    /// The same for a masked text.
     pub(super) fn masked_err(&self, text: &str) {
         let mut streams = self.streams.lock();
         let text = prepared(text, streams.stderr.colour);
@@ -348,8 +350,8 @@ impl Terminal {
         send(&mut streams.stderr, &format!("{end}{erasing}{text}\n{drawing}"));
     }
 
-    /// The same where the writing thread itself may hold the lock: then nothing is written. For who
-    /// reports a panic.
+    /// The same for code that may run while its own thread holds the lock; then nothing is written.
+    /// For the report of a panic.
     pub fn err_if_free(&self, text: &str) {
         if let Some(mut streams) = self.streams.try_lock() {
             let text = self.masked(text, streams.stderr.colour);
@@ -357,14 +359,14 @@ impl Terminal {
         }
     }
 
-    /// Cancelled when standard output takes no more, as in `spc logs | head`: what only prints
-    /// should end.
+    /// Cancelled when standard output accepts no more, as in `spc logs | head`: code that only
+    /// prints should end.
     pub fn closed(&self) -> &CancellationToken {
         &self.closed
     }
 
-    /// Waits until all that was printed is written. Why standard output failed (the disk is full),
-    /// if it did and that was not told before; a reader that has gone is no failure.
+    /// Waits until all output is written. Returns why standard output failed (the disk is full),
+    /// unless it was already reported. A reader that has gone is no failure.
     pub fn finish(&self) -> io::Result<()> {
         self.flush();
         let mut streams = self.streams.lock();
@@ -375,7 +377,7 @@ impl Terminal {
         streams.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Standard output takes no more.
+    /// Standard output accepts no more.
     fn note_failure(&self, streams: &mut Streams, error: io::Error) {
         if !streams.has_failed && error.kind() != io::ErrorKind::BrokenPipe {
             streams.failure = Some(error);
@@ -386,13 +388,13 @@ impl Terminal {
 
     fn masked(&self, text: &str, colour: bool) -> String {
         let masked = prepared(&self.secrets.mask(text), colour);
-        // Once more: a style may have stood inside of a value.
+        // Again, because a style may have been inside a value.
         if colour { masked } else { self.secrets.mask(&masked) }
     }
 }
 
-/// A masked text as it is written. Whoever writes has shown what is foreign. This holds where that
-/// was forgotten: only colours come through, and only where they are wanted.
+/// A masked text before it is written. Outside text should already be visible text here. If that
+/// was forgotten, this still lets only colours through, and only if they are wanted.
 fn prepared(text: &str, colour: bool) -> String {
     let shown = visible_styled(text);
     if colour { shown.into_owned() } else { anstream::adapter::strip_str(&shown).to_string() }
@@ -402,14 +404,14 @@ fn prepared_lines(lines: &[String], colour: bool) -> Vec<String> {
     lines.iter().map(|line| prepared(line, colour)).collect()
 }
 
-/// Standard error: where nobody reads messages there is nobody to tell either.
+/// If nobody reads standard error, there is nobody to report a failure to.
 fn send(stream: &mut Stream, text: &str) {
     if !text.is_empty() {
         let _ = stream.writer.write_all(text.as_bytes()).and_then(|()| stream.writer.flush());
     }
 }
 
-/// A terminal that doesn't know its size is taken for one of 80 columns and 24 rows.
+/// A terminal that doesn't know its size counts as one with 80 columns and 24 rows.
 fn size_of_stderr() -> TerminalSize {
     let known = terminal_size::terminal_size_of(io::stderr())
         .map(|(width, height)| (usize::from(width.0), usize::from(height.0)));

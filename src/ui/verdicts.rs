@@ -1,4 +1,4 @@
-//! What tests came to: a line each, a failure with its excerpt, a sum.
+//! Prints results of tests: one line each, a failure with its excerpt, a total.
 
 use super::diagnostics;
 use super::json_lines::JsonLines;
@@ -10,7 +10,7 @@ use crate::model::verdict::{Summary, TestReport, Verdict};
 /// Shows tests to people, on standard output.
 pub struct Verdicts<'a> {
     pub terminal: &'a Terminal,
-    /// Only what failed.
+    /// Print only failures.
     pub quiet: bool,
 }
 
@@ -63,7 +63,7 @@ pub fn tests(count: usize) -> String {
     if count == 1 { "1 test".to_owned() } else { format!("{count} tests") }
 }
 
-/// The sentence about tests that failed: `1 of 9 tests failed`.
+/// The message about failed tests: `1 of 9 tests failed`.
 pub fn sentence(summary: &Summary) -> String {
     let all = summary.passed + summary.failed;
     let failed = format!("{} of {} failed", summary.failed, tests(all));
@@ -84,7 +84,7 @@ pub fn sentence(summary: &Summary) -> String {
     format!("{said}{left_out}")
 }
 
-/// Shows tests to programs: `{"event": "test", …}` each.
+/// Prints results for programs: `{"event": "test", …}` each.
 pub fn report_json(lines: &JsonLines, reported: &TestReport) {
     match reported {
         TestReport::Broken(file, diagnostic) => lines.broken(file, diagnostic),

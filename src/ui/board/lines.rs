@@ -1,4 +1,4 @@
-//! Rows as lines of a terminal of such a size.
+//! Formats rows as lines for a terminal of a given size.
 
 use std::time::Duration;
 
@@ -13,14 +13,13 @@ use crate::ui::live_region::TerminalSize;
 use crate::ui::step_labels::{FIRST_COLUMN, TIME_COLUMN, WORD_COLUMN};
 use crate::ui::terminal::{ASIDE, FAILURE, MOTION, SUBJECT, SUCCESS, WARNING};
 
-/// Columns between columns.
+/// The spaces between two columns.
 const GAP: &str = "  ";
-/// Below this width not all stands in columns.
+/// Below this width some parts are not shown in columns.
 const NARROW: usize = 60;
 
 impl Board {
-    /// What is shown while it goes on: at most `size.rows - 2` lines, each shorter than
-    /// `size.columns`.
+    /// The lines during a run: at most `size.rows - 2` lines, each shorter than `size.columns`.
     pub fn lines(&self, now: Duration, size: TerminalSize) -> Vec<String> {
         let rows_left = size.rows.saturating_sub(2).max(1);
         let verb_lines = self.verb_lines(now);
@@ -47,7 +46,7 @@ impl Board {
         fitted(&lines[..lines.len().min(rows_left)], size)
     }
 
-    /// What stays when it is over.
+    /// The lines that stay at the end.
     pub fn last_lines(&self, now: Duration, size: TerminalSize) -> Vec<String> {
         let name_column = self.name_column(size.columns);
         let rows = self.rows().map(|(name, row)| row_line(name, row, now, name_column));
@@ -58,8 +57,8 @@ impl Board {
         fitted(&rows.chain(verb_lines).collect::<Vec<_>>(), size)
     }
 
-    /// So many rows: those that failed, then those in motion, those that wait, and those that are
-    /// done, in the order they have.
+    /// At most this many rows: those that failed, then active ones, waiting ones, and completed
+    /// ones, in their own order.
     fn most_important(&self, rows_left: usize) -> Vec<(&str, &Row)> {
         let rows: Vec<(&str, &Row)> = self.rows().collect();
         let mut places: Vec<usize> = (0..rows.len()).collect();
@@ -99,7 +98,7 @@ impl Board {
         ended.chain(running).collect()
     }
 
-    /// `1 failed, 3 ready, 2 waiting, 4 unchanged`: services by their words.
+    /// `1 failed, 3 ready, 2 waiting, 4 unchanged`: the number of services for each word.
     fn counts(&self) -> String {
         let mut counts: Vec<(Phase, &str, usize)> = Vec::new();
         let unchanged = std::iter::repeat_n((Phase::Done, UNCHANGED), self.unchanged);
@@ -111,7 +110,7 @@ impl Board {
                 None => counts.push((phase, word, 1)),
             }
         }
-        // What is done is shown before what is not, but for what went wrong.
+        // Completed services come before others, except for failures.
         let rank = |phase: Phase| match phase {
             Phase::Failed => 0,
             Phase::CutShort => 1,
@@ -128,7 +127,7 @@ impl Board {
     }
 }
 
-/// The line of a verb, under its rows.
+/// The line of a verb, below its rows.
 struct VerbLine {
     project: String,
     verb: String,
@@ -138,8 +137,7 @@ struct VerbLine {
 }
 
 impl VerbLine {
-    /// Where there is little room it is not worth the columns: the counts are what stands for the
-    /// rows that are not shown.
+    /// On a narrow terminal it is omitted: the counts represent the rows that are not shown.
     fn line(&self, name_column: usize, narrow: bool) -> Line {
         if narrow {
             let line = Line::default()
@@ -182,7 +180,7 @@ fn log_line(indent: usize, text: &str) -> Line {
     Line::default().then(Style::new(), &" ".repeat(indent)).then(ASIDE, &format!("| {text}"))
 }
 
-/// A time that grows is always shown in the same unit, or its beginning would flicker.
+/// A growing time always has the same unit; otherwise its beginning would flicker.
 fn shown_time(time: Duration, ticks: bool) -> String {
     if ticks && time < Duration::from_secs(1) {
         format!("{:.1} s", time.as_secs_f64())
@@ -191,7 +189,7 @@ fn shown_time(time: Duration, ticks: bool) -> String {
     }
 }
 
-/// The last column stays free: what ends there breaks the line on some terminals.
+/// The last column stays empty: on some terminals a character there breaks the line.
 fn fitted(lines: &[Line], size: TerminalSize) -> Vec<String> {
     lines.iter().map(|line| line.fitted(size.columns.saturating_sub(1).max(1))).collect()
 }

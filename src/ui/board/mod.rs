@@ -1,4 +1,4 @@
-//! What is under way in a run, and how it is shown: events → rows → lines. Pure.
+//! The current state of a run and its display: events → rows → lines. Pure.
 //!
 //! ```text
 //! network     created        34 ms  spc_spc-network
@@ -22,14 +22,14 @@ use self::row::{Row, is_shared};
 use crate::model::event::Event;
 use crate::model::step::{ActionKind, ObjectKind, StepLabel};
 
-/// Everything shown at a time: from the first step or verb that begins to the end of the last.
+/// Everything that is shown together: from the first step or verb to the end of the last one.
 #[derive(Debug, Default)]
 pub struct Board {
-    /// Those under way; more than one where a runbook does things at once.
+    /// The running verbs; several if a runbook works in parallel.
     verbs: Vec<Verb>,
-    /// Verbs that are over, and how.
+    /// Verbs that have ended, with their results.
     ended: Vec<(Verb, bool, Duration)>,
-    /// Networks and volumes, by what is done with them: one row each.
+    /// Networks and volumes, one row for each action.
     objects: IndexMap<(ObjectKind, ActionKind), Row>,
     services: IndexMap<String, Row>,
     unchanged: usize,
@@ -43,7 +43,7 @@ struct Verb {
 }
 
 impl Board {
-    /// Takes an event; answers whether it is shown here, and not by a line of its own.
+    /// Handles an event. Returns whether it is shown here and needs no line of its own.
     pub fn take(&mut self, event: &Event, now: Duration) -> bool {
         match event {
             Event::VerbStarted { project, verb, services, unchanged, .. } => {
@@ -87,12 +87,12 @@ impl Board {
         true
     }
 
-    /// Whether anything is under way.
+    /// Whether anything is running.
     pub fn is_active(&self) -> bool {
         !self.verbs.is_empty() || self.rows().any(|(_, row)| row.is_running())
     }
 
-    /// Whether there is anything to show, under way or over.
+    /// Whether there is anything to show, running or completed.
     pub fn is_empty(&self) -> bool {
         self.verbs.is_empty() && self.ended.is_empty() && self.rows().next().is_none()
     }

@@ -1,4 +1,4 @@
-//! What is shown of one service: the words that its steps move through.
+//! The display of one service: the words for its steps.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -9,17 +9,17 @@ use crate::model::step::{ActionKind, StepLabel};
 use crate::model::time;
 use crate::ui::step_labels::{Lines, words, worth_saying};
 
-/// Lines of a build's log that are shown while it goes on.
+/// The most lines of a build's log that are shown during the build.
 pub const LOG_LINES: usize = 3;
 
-/// The word for what was looked at and is as it should be.
+/// The word for a service that needed no change.
 pub const UNCHANGED: &str = "unchanged";
 
-/// How far a row has come.
+/// The state of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     Failed,
-    /// Told to stop before it was done.
+    /// It was cancelled before its end.
     CutShort,
     Moving,
     Waiting,
@@ -32,28 +32,28 @@ pub struct Row {
     pub phase: Phase,
     /// `probing`, `ready`.
     pub word: String,
-    /// What there is to say of it beside the word.
+    /// More text beside the word.
     pub text: String,
-    /// When the present stretch of work or waiting began; starting and getting ready are one, and
-    /// so are stopping and removing.
+    /// The beginning of the current phase of work or waiting. Starting and getting ready are one
+    /// phase, and so are stopping and removing.
     since: Duration,
-    /// How long it took, once it is over.
+    /// The duration, once it is completed.
     took: Option<Duration>,
     running: Vec<StepLabel>,
-    /// Why it is touched at all, where that is worth saying.
+    /// The cause of the change, if it is worth showing.
     cause: Option<Cause>,
-    /// What was done before: `built in 42.1 s`.
+    /// Earlier results: `built in 42.1 s`.
     before: Vec<String>,
-    /// Containers that got ready, or names of networks and volumes.
+    /// Containers that became ready, or names of networks and volumes.
     objects: BTreeSet<String>,
-    /// How its container got ready, and how long that took.
+    /// How its container became ready, and the time that this took.
     ready: Option<(String, Duration)>,
     /// The end of a build's output.
     pub log: VecDeque<String>,
 }
 
 impl Row {
-    /// A row whose first step is yet to begin.
+    /// A row before its first step.
     pub fn new(now: Duration) -> Self {
         Self {
             phase: Phase::Waiting,
@@ -70,24 +70,24 @@ impl Row {
         }
     }
 
-    /// How long the present stretch has taken; how long the last one took if it is over. Nothing if
+    /// The duration of the current phase, or of the last one if the row is completed. `None` if
     /// nothing was done.
     pub fn elapsed(&self, now: Duration) -> Option<Duration> {
         (self.word != UNCHANGED)
             .then(|| self.took.unwrap_or_else(|| now.saturating_sub(self.since)))
     }
 
-    /// Whether the elapsed time still grows.
+    /// Whether the elapsed time is still growing.
     pub fn ticks(&self) -> bool {
         self.took.is_none()
     }
 
-    /// Whether a step is under way.
+    /// Whether a step is running.
     pub fn is_running(&self) -> bool {
         !self.running.is_empty()
     }
 
-    /// Whether an image is built at the moment, whose output is this row's.
+    /// Whether an image is being built. Its output belongs to this row.
     pub fn builds(&self) -> bool {
         self.running.iter().any(|label| label.action == ActionKind::Build)
     }
@@ -142,7 +142,7 @@ impl Row {
     }
 
     pub fn outputs(&mut self, text: &str) {
-        // Of a line that was written over again and again the last state.
+        // If a line was overwritten repeatedly, its last state.
         let lines = text.lines().filter_map(|line| line.trim_end().rsplit('\r').next());
         self.log.extend(lines.filter(|line| !line.trim().is_empty()).map(str::to_owned));
         self.log.drain(..self.log.len().saturating_sub(LOG_LINES));
@@ -173,8 +173,8 @@ impl Row {
                     self.ready = Some((done.to_owned(), took));
                 }
                 self.phase = Phase::Done;
-                // A replacement ends with its old container's removal; what matters of it is the
-                // new one.
+                // A replacement ends with the removal of the old container, but the new one
+                // matters.
                 let (word, took) = self
                     .ready
                     .clone()
@@ -190,7 +190,7 @@ impl Row {
         self.cause.as_ref().map(Cause::to_string).unwrap_or_default()
     }
 
-    /// What stays to be said when it is over.
+    /// The text that stays at the end.
     fn summary(&self, label: &StepLabel) -> String {
         if is_image(label.action) || matches!(label.action, ActionKind::Push | ActionKind::Import) {
             return name(label);
@@ -209,7 +209,7 @@ impl Row {
     pub fn fails(&mut self, label: &StepLabel, message: &str, now: Duration) {
         self.stops_running(label);
         self.ends(Phase::Failed, "failed", now);
-        // All of it is in the error that ends the run.
+        // The error that ends the run contains everything.
         message.lines().next().unwrap_or_default().clone_into(&mut self.text);
     }
 
@@ -224,11 +224,11 @@ impl Row {
         }
     }
 
-    /// The verb is over; what this row still was about is not going on.
+    /// The verb has ended, so whatever this row showed no longer runs.
     pub fn is_over(&mut self, ok: bool, now: Duration) {
         self.running.clear();
         match self.phase {
-            // What it waited for showed that there is nothing to do: the image built anew is the
+            // The result of its wait was that there is nothing to do: the newly built image is the
             // same.
             Phase::Waiting if ok => {
                 self.ends(Phase::Done, UNCHANGED, now);
@@ -259,17 +259,17 @@ impl Row {
     }
 }
 
-/// Networks and volumes belong to the stack, though a service is the first to need them.
+/// Networks and volumes belong to the stack, even if a service is the first to need them.
 pub fn is_shared(label: &StepLabel) -> bool {
     label.object.kind.is_shared()
 }
 
-/// Whether the line names the image.
+/// Whether the line contains the image's name.
 const fn is_image(action: ActionKind) -> bool {
     matches!(action, ActionKind::Build | ActionKind::Pull)
 }
 
-/// The word while it is done. "waiting" is for those that wait for others.
+/// The word during an action. "waiting" is only for services that wait for others.
 fn doing(action: ActionKind) -> &'static str {
     match action {
         ActionKind::WaitUntilReady => "starting",
