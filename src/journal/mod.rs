@@ -17,8 +17,8 @@ use crate::policy::{CheckedPath, Policy};
 /// Journals kept.
 const RUNS_KEPT: usize = 50;
 
-/// Writes the journal of one run. It is made at the first step: a run that changes nothing leaves
-/// nothing.
+/// Writes the journal of one run. It is made at the first verb that has something to do, or the
+/// first step outside of one: a run that does nothing leaves nothing.
 pub struct Journal {
     host: Arc<dyn Host>,
     policy: Policy,
@@ -57,11 +57,15 @@ impl Consumer for Journal {
     fn event(&self, event: &Masked<Event>) -> Result<(), String> {
         let mut state = self.state.lock();
         let wanted = match &**event {
-            Event::StepStarted { .. }
+            // With their ends, the steps of one verb are told from those of the next.
+            Event::VerbStarted { .. }
+            | Event::StepStarted { .. }
             | Event::StepDone { .. }
             | Event::StepFailed { .. }
             | Event::StepInterrupted { .. } => true,
-            Event::Log { .. } | Event::Waiting { .. } => matches!(*state, JournalState::At(_)),
+            Event::VerbDone { .. } | Event::Log { .. } | Event::Waiting { .. } => {
+                matches!(*state, JournalState::At(_))
+            }
             _ => false,
         };
         if !wanted {

@@ -63,7 +63,7 @@ fn lines(run: &Run) -> Vec<Value> {
 }
 
 #[test]
-fn a_journal_begins_with_its_version_and_has_the_steps_in_order() {
+fn a_journal_begins_with_its_version_and_has_each_verb_with_its_steps_in_order() {
     let run = run(|host| host);
     for event in [
         log("before the first step"),
@@ -72,18 +72,38 @@ fn a_journal_begins_with_its_version_and_has_the_steps_in_order() {
         run.events.event(&event);
     }
     assert!(lines(&run).is_empty(), "nothing was changed yet");
+    let (project, verb) = (|| "shop".to_owned(), || "up".to_owned());
+    let verb_started = || Event::VerbStarted {
+        project: project(),
+        verb: verb(),
+        steps: 1,
+        services: Vec::new(),
+        unchanged: Vec::new(),
+    };
+    let verb_done = || Event::VerbDone {
+        project: project(),
+        verb: verb(),
+        ok: true,
+        elapsed: Duration::from_millis(4),
+    };
     for event in [
+        verb_started(),
         started(),
         log("slow"),
         Event::Print { text: "not the journal's".to_owned() },
         Event::StepDone { label: label(), elapsed: Duration::from_millis(3) },
+        verb_done(),
+        // Another verb has steps of the same numbers.
+        verb_started(),
+        started(),
     ] {
         run.events.event(&event);
     }
     let lines = lines(&run);
     assert_eq!(lines[0], json!({"format": 1, "run": "one"}));
     let names: Vec<_> = lines[1..].iter().map(|line| line["event"].as_str().unwrap()).collect();
-    assert_eq!(names, ["step_started", "log", "step_done"]);
+    let expected = ["verb_started", "step_started", "log", "step_done", "verb_done"];
+    assert_eq!(names, [&expected[..], &expected[..2]].concat());
     assert!(lines[1..].iter().all(|line| line.get("format").is_none()));
     assert!(lines[1..].iter().all(|line| line["time"].is_string()));
 }
