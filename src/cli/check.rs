@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::CommonOptions;
 use super::session::Session;
+use super::signals;
 use crate::check::{self, Report, Rule};
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::script::project_context::{self, RunOptions, plain};
@@ -30,7 +31,10 @@ pub struct Check {
 /// Checks; the exit code.
 pub fn main(common: &CommonOptions, check: &Check) -> u8 {
     let session = Session::new(common);
-    match execute(&session, common, check) {
+    match Session::attempt(|| {
+        signals::leave_with_an_end(&session)?;
+        execute(&session, common, check)
+    }) {
         Ok(report) => {
             let code = tell(&session, common, &report);
             session.end_with(code, code == 0)

@@ -2,6 +2,7 @@
 
 mod check;
 mod common;
+mod forced_end;
 mod plan;
 mod project_at_hand;
 mod ps;
@@ -18,6 +19,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use common::CommonOptions;
+use session::Session;
+
+use crate::model::Failure;
+use crate::script::project_context::plain;
 
 /// Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script
 /// would do around it.
@@ -54,12 +59,7 @@ enum Verb {
 pub fn main() -> ExitCode {
     let Cli { common, verb } = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // clap prints help to standard output and errors to standard error; a closed one is no
-            // news.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
+        Err(error) => return ExitCode::from(not_parsed(&error)),
     };
     ExitCode::from(match verb {
         Verb::Run(run) => run::main(common, run),
@@ -70,4 +70,28 @@ pub fn main() -> ExitCode {
         Verb::Ps => ps::main(&common),
         Verb::Unlock => unlock::main(&common),
     })
+}
+
+/// Prints why no command is run: help, the version, or what is wrong with the arguments. The exit
+/// code.
+fn not_parsed(error: &clap::Error) -> u8 {
+    // Not known from what was parsed, as nothing was.
+    let json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if !json {
+        // clap prints help to standard output and errors to standard error; a closed one is no
+        // news.
+        let _ = error.print();
+        return if error.use_stderr() { 2 } else { 0 };
+    }
+    let session = Session::new(&CommonOptions { json, ..CommonOptions::default() });
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        session.print(text.trim_end());
+        return session.end(Ok(()));
+    }
+    let mut parts = text.split("\n\n").map(str::trim).filter(|part| !part.is_empty());
+    let message = parts.next().unwrap_or_default().trim_start_matches("error: ");
+    let failure = Failure::usage(message);
+    let rest = parts.collect::<Vec<_>>().join("\n");
+    session.end(Err(plain(if rest.is_empty() { failure } else { failure.hint(rest) })))
 }

@@ -38,7 +38,7 @@ pub fn main(mut common: CommonOptions, mut given: Plan) -> u8 {
     let from = origin(&mut given.words);
     given.words.take_own_options(&mut common, &mut [("--exit-code", &mut given.exit_code)]);
     let session = Session::new(&common);
-    match execute(&session, &common, &given.words, from) {
+    match Session::attempt(|| execute(&session, &common, &given.words, from)) {
         Ok(PlanResult { refused: true, .. }) => session.end_with(Kind::Policy.exit_code(), false),
         Ok(PlanResult { changes: true, .. }) if given.exit_code => session.end_with(CHANGES, true),
         result => session.end(result.map(drop)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::CommonOptions;
 use super::session::Session;
+use super::signals;
 use crate::api::compose::project_at_hand;
 use crate::api::context::Context;
 use crate::model::diagnostic::Diagnostic;
@@ -20,6 +21,7 @@ pub struct ProjectAtHand {
 impl ProjectAtHand {
     /// Finds it; nothing is connected yet.
     pub fn find(session: &Session, common: &CommonOptions) -> Result<Self, Box<Diagnostic>> {
+        signals::leave_with_an_end(session)?;
         let wanted = common.wanted();
         let current = project_context::current_folder(&*session.host, &wanted).map_err(plain)?;
         let place = project_context::find(&*session.host, &wanted, &current)?;

@@ -16,8 +16,7 @@ use crate::script::project_context::plain;
 /// Shows them; the exit code.
 pub fn main(common: &CommonOptions) -> u8 {
     let session = Session::new(common);
-    let result = execute(&session, common);
-    session.end(result)
+    session.end(Session::attempt(|| execute(&session, common)))
 }
 
 fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnostic>> {
@@ -28,7 +27,7 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
         .map_err(plain)?;
     if common.json {
         for container in &observed.containers {
-            session.terminal.data(&json(container).to_string());
+            session.json_lines().result("container", json(container), None);
         }
         return Ok(());
     }

@@ -30,7 +30,7 @@ const CONNECTING: Duration = Duration::from_millis(200);
 /// Asks for lines, or evaluates what is piped in; the exit code.
 pub fn main(common: &CommonOptions) -> u8 {
     let session = Session::new(common);
-    match execute(&session, common) {
+    match Session::attempt(|| execute(&session, common)) {
         Ok(SessionEnd::Left) => session.end(Ok(())),
         // Told by a signal: there is nobody to tell.
         Ok(SessionEnd::Terminated) => {

@@ -59,8 +59,7 @@ pub fn main(mut common: CommonOptions, mut run: Run) -> u8 {
     let origin = origin(&mut run.words);
     run.words.take_own_options(&mut common, &mut []);
     let session = Session::new(&common);
-    let result = execute(&session, &common, &run.words, origin);
-    session.end(result)
+    session.end(Session::attempt(|| execute(&session, &common, &run.words, origin)))
 }
 
 /// Takes where the runbook is out of the words.

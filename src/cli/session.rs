@@ -1,17 +1,20 @@
 //! One process's implementations of the ports: the real host, the engine; and its terminal.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 
 use super::CommonOptions;
+use super::forced_end::ForcedEnd;
 use crate::api::context::{Connector, Context, RunContext};
 use crate::api::logs::was_interrupted;
 use crate::apply::records::new_run;
 use crate::engine::Engine;
 use crate::engine::docker::{ConnectOptions, connect, known_engines};
 use crate::engine::dry_run::OnWait;
+use crate::host::executor::broke_off;
 use crate::host::real::RealHost;
 use crate::host::{Host, TaskExecutor};
 use crate::journal::Journal;
@@ -21,7 +24,7 @@ use crate::model::masking::{Consumer, MaskingSink};
 use crate::model::secret::Secrets;
 use crate::model::url_credentials::without_credentials;
 use crate::model::{Failure, Kind};
-use crate::script::project_context::{ProjectContext, RunOptions};
+use crate::script::project_context::{ProjectContext, RunOptions, plain};
 use crate::ui::json_lines::JsonLines;
 use crate::ui::live_progress::LiveProgress;
 use crate::ui::progress::{Progress, Verbosity};
@@ -35,6 +38,8 @@ pub struct Session {
     pub host: Arc<dyn Host>,
     pub terminal: Arc<Terminal>,
     pub secrets: Arc<Secrets>,
+    lines: Arc<JsonLines>,
+    forced_end: Arc<ForcedEnd>,
     json: bool,
     verbosity: Verbosity,
 }
@@ -46,10 +51,17 @@ impl Session {
         let terminal = Arc::new(Terminal::standard(secrets.clone()));
         let asked = terminal.clone();
         report_panics(&terminal);
+        let host: Arc<dyn Host> = Arc::new(RealHost::asking(move |question| asked.ask(question)));
+        let clock = host.clone();
+        let lines = Arc::new(JsonLines::new(terminal.clone(), Box::new(move || clock.now())));
+        let to_programs = common.json.then(|| lines.clone());
+        let forced_end = ForcedEnd::new(host.clone(), secrets.clone(), to_programs);
         Self {
-            host: Arc::new(RealHost::asking(move |question| asked.ask(question))),
+            host,
             terminal,
             secrets,
+            lines,
+            forced_end: Arc::new(forced_end),
             json: common.json,
             verbosity: verbosity(common),
         }
@@ -93,7 +105,7 @@ impl Session {
     fn display(&self, handle: &tokio::runtime::Handle) -> Arc<dyn Consumer> {
         let host = self.host.clone();
         if self.json {
-            Arc::new(self.json_lines())
+            self.lines.clone()
         } else if self.verbosity > Verbosity::Quiet && self.can_draw() {
             let live = Arc::new(LiveProgress::new(
                 self.terminal.clone(),
@@ -139,6 +151,16 @@ impl Session {
         }
     }
 
+    /// What a command came to, for people and programs: with `--json` it is an event.
+    pub fn inform(&self, text: &str) {
+        if self.json {
+            let text = text.to_owned();
+            self.json_events().event(&Event::Log { level: Level::Info, text });
+        } else {
+            self.terminal.err(text);
+        }
+    }
+
     /// Receives what a plan waits for: with `--json` it is an event.
     pub fn waiting(&self) -> OnWait {
         let (terminal, events) = (self.terminal.clone(), self.json.then(|| self.json_events()));
@@ -152,13 +174,25 @@ impl Session {
 
     /// JSON lines alone: for events that come outside of a run.
     fn json_events(&self) -> MaskingSink {
-        MaskingSink::new(self.secrets.clone(), [Arc::new(self.json_lines()) as Arc<dyn Consumer>])
+        MaskingSink::new(self.secrets.clone(), [self.lines.clone() as Arc<dyn Consumer>])
     }
 
     /// The writer of JSON lines.
-    pub fn json_lines(&self) -> JsonLines {
-        let host = self.host.clone();
-        JsonLines::new(self.terminal.clone(), Box::new(move || host.now()))
+    pub fn json_lines(&self) -> &Arc<JsonLines> {
+        &self.lines
+    }
+
+    /// What is reported where the process is left at once.
+    pub fn forced_end(&self) -> Arc<ForcedEnd> {
+        self.forced_end.clone()
+    }
+
+    /// Does the command's work. If spc itself panics in it, that is how the command ends: nobody
+    /// who reads the output waits for an end that never comes.
+    pub fn attempt<T>(
+        work: impl FnOnce() -> Result<T, Box<Diagnostic>>,
+    ) -> Result<T, Box<Diagnostic>> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(plain(broke_off(&*panic))))
     }
 
     /// The same place, where scripts' requests reach none of the engines that spc knows of.
@@ -182,7 +216,9 @@ impl Session {
         let place = self.keep_from_engines(common, place);
         let run = new_run(&*self.host);
         let journal = Arc::new(Journal::new(self.host.clone(), place.policy.clone(), run.clone()));
-        let consumers: [Arc<dyn Consumer>; 2] = [self.display(handle), journal];
+        self.forced_end.keep_in(journal.clone());
+        let consumers: [Arc<dyn Consumer>; 3] =
+            [self.display(handle), journal, self.forced_end.clone()];
         let events = Arc::new(MaskingSink::new(self.secrets.clone(), consumers));
         for warning in &place.warnings {
             events.event(&Event::Log { level: Level::Warning, text: warning.to_string() });
@@ -243,11 +279,14 @@ impl Session {
         let is_end =
             |error: &Diagnostic| error.kind == Kind::Interrupted && (gone || was_interrupted());
         let error = result.err().filter(|error| !is_end(error));
-        if self.json {
-            self.json_lines().end(code, ok && error.is_none() && well == code, error.as_deref());
-        } else if let Some(diagnostic) = &error {
-            diagnostics::print(&self.terminal, diagnostic);
-        }
+        let code = if self.json {
+            self.lines.end(code, ok && error.is_none() && well == code, error.as_deref())
+        } else {
+            if let Some(diagnostic) = &error {
+                diagnostics::print(&self.terminal, diagnostic);
+            }
+            code
+        };
         let code = match written.and(self.terminal.finish()) {
             Err(reason) => {
                 self.terminal.err(&format!(

@@ -20,6 +20,7 @@ use crate::apply::running_commands;
 use crate::engine::dry_run::{is_any_running, kill_running};
 use crate::host::Host;
 use crate::host::real::ignores_hang_up;
+use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::repl::Interrupts;
 use crate::repl::interrupts::Answer;
@@ -31,6 +32,9 @@ const NOTICE: &str = "interrupted: finishing what was begun; once more leaves at
 /// Said where a run is left in the middle.
 const LEFT: &str =
     "left at once: what was begun is neither finished nor undone; the next run goes on from there";
+
+/// Said of a command that only looks.
+const NOTHING_CHANGED: &str = "nothing was changed";
 
 /// The run learns of a signal after this time, even if the notice of it could not be given yet.
 const NOTICE_TIME: Duration = Duration::from_millis(150);
@@ -123,6 +127,7 @@ fn listen<F: Future<Output = ()>>(
 /// output any more (`| head`) the run ends in order too, and quietly.
 pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), Failure> {
     let (terminal, host) = (session.terminal.clone(), session.host.clone());
+    let forced_end = session.forced_end();
     listen(move |mut signals| async move {
         let (mut is_read, mut is_ending) = (true, false);
         loop {
@@ -146,6 +151,8 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
             } else if received != ReceivedSignal::HangUp {
                 kill_commands(&*host).await;
                 soon(&*host, say(&terminal, LEFT)).await;
+                let forced_end = forced_end.clone();
+                soon(&*host, beside(move || forced_end.report(LEFT))).await;
                 leave_now(&terminal);
             }
         }
@@ -155,19 +162,28 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
 /// Any signal leaves at once: nothing was begun, there is nothing to finish. Read-only commands of
 /// a plan are ended in their containers.
 pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
+    leave(session, NOTHING_CHANGED)
+}
+
+/// The same for a command that the signal itself may end: only with `--json` does anybody wait for
+/// a last line.
+pub fn leave_with_an_end(session: &Session) -> Result<(), Box<Diagnostic>> {
+    if session.is_json() { leave(session, "it was left at once").map_err(plain) } else { Ok(()) }
+}
+
+/// `about`: what there is to know of it.
+fn leave(session: &Session, about: &'static str) -> Result<(), Failure> {
     let (terminal, host) = (session.terminal.clone(), session.host.clone());
-    let lines = session.is_json().then(|| session.json_lines());
+    let (is_json, forced_end) = (session.is_json(), session.forced_end());
     listen(move |mut signals| async move {
         signals.next().await;
         terminal.hurry();
         let said = terminal.clone();
-        let say = beside(move || match lines {
-            Some(lines) => lines.end(
-                Kind::Interrupted.exit_code(),
-                false,
-                Some(&*plain(Failure::interrupted())),
-            ),
-            None => said.err("interrupted: nothing was changed"),
+        let say = beside(move || {
+            if !is_json {
+                said.err(&format!("interrupted: {about}"));
+            }
+            forced_end.report(about);
         });
         soon(&*host, say).await;
         if is_any_running() {
@@ -185,6 +201,7 @@ pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
 pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), Failure> {
     let (terminal, host, interrupts) =
         (session.terminal.clone(), session.host.clone(), interrupts.clone());
+    let forced_end = session.forced_end();
     // As it is while no line is typed: whoever leaves in the middle of one gives it back so.
     let usual = tcgetattr(rustix::stdio::stderr()).ok();
     listen(move |mut signals| async move {
@@ -217,6 +234,8 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
                 }
                 Answer::Leave => {
                     kill_commands(&*host).await;
+                    let forced_end = forced_end.clone();
+                    soon(&*host, beside(move || forced_end.report(LEFT))).await;
                     give_back(usual.as_ref());
                     leave_now(&terminal);
                 }

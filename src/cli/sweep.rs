@@ -124,7 +124,7 @@ pub fn execute(
     let mut previous: Vec<String> = Vec::new();
     for finding in &report.findings {
         if common.json {
-            session.terminal.data(&finding.json().to_string());
+            session.json_lines().result("finding", finding.json(), finding.error());
         } else {
             let lines = finding.lines();
             let shown =
@@ -139,7 +139,7 @@ pub fn execute(
     }
     let summary = format!("{} ({:.1} s)", report.summary(), took.as_secs_f64());
     if common.json {
-        session.terminal.data(&report.json().to_string());
+        session.json_lines().result("sweep", report.json(), None);
     } else {
         report.notes().iter().for_each(|note| session.note(note));
     }

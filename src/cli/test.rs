@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use parking_lot::Mutex;
+use serde_json::json;
 
 use super::CommonOptions;
 use super::session::Session;
-use super::sweep;
+use super::{signals, sweep};
 use crate::host::resolve::named_itself;
 use crate::host::{FileSink, Host, HostErrorKind, TaskExecutor};
 use crate::machine::world::{Limits, Subject};
@@ -69,8 +70,10 @@ pub struct Test {
 /// Runs them; the exit code.
 pub fn main(common: &CommonOptions, test: &Test) -> u8 {
     let session = Session::new(common);
-    let result = execute(&session, common, test);
-    session.end(result)
+    session.end(Session::attempt(|| {
+        signals::leave_with_an_end(&session)?;
+        execute(&session, common, test)
+    }))
 }
 
 fn execute(session: &Session, common: &CommonOptions, test: &Test) -> Result<(), Box<Diagnostic>> {
@@ -201,7 +204,9 @@ fn list(
         match &file.tests {
             Ok(tests) if common.json => {
                 for test in tests {
-                    session.terminal.data(&serde_json::json!({ "file": file.shown, "name": test.name, "line": test.line }).to_string());
+                    let fields =
+                        json!({ "file": file.shown, "name": test.name, "line": test.line });
+                    session.json_lines().result("test_listed", fields, None);
                 }
             }
             Ok(_) => suite::full_names(file).iter().for_each(|name| session.terminal.out(name)),

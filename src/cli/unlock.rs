@@ -13,8 +13,7 @@ use crate::script::project_context::plain;
 /// Asks and removes; the exit code.
 pub fn main(common: &CommonOptions) -> u8 {
     let session = Session::new(common);
-    let result = execute(&session, common);
-    session.end(result)
+    session.end(Session::attempt(|| execute(&session, common)))
 }
 
 fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnostic>> {
@@ -22,7 +21,7 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
     let work = async {
         let ctx = project::verb_context(context, name).await?;
         let Some(lock::ExistingLock { id, content }) = lock::holder(&ctx, name).await? else {
-            session.terminal.err(&format!("The project \"{name}\" is not locked"));
+            session.inform(&format!("The project \"{name}\" is not locked"));
             return Ok(());
         };
         // A newer spc's lock is removed like any other: who it holds up may have no newer one.
@@ -59,7 +58,7 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
             }
         }
         lock::remove(&*ctx.engine, &id).await?;
-        session.terminal.err(&format!("The lock of \"{name}\" is removed"));
+        session.inform(&format!("The lock of \"{name}\" is removed"));
         Ok(())
     };
     context.executor.block_on(work).map_err(plain)

@@ -185,6 +185,7 @@ pub enum Event {
     Answer {
         text: String,
         /// `None` if the question was cancelled.
+        #[serde(skip_serializing_if = "Option::is_none")]
         answer: Option<bool>,
     },
 }

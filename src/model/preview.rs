@@ -65,6 +65,7 @@ pub enum PreviewItem {
 /// A call of the runbook that does something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Call {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<RunbookLine>,
     /// `up`; `None` for a primitive.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +81,7 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Assumption {
     pub number: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<RunbookLine>,
     /// The source of the answer: `command python manage.py check in container spc-backend-1`.
     pub answer_of: String,
@@ -93,6 +95,7 @@ pub struct Assumption {
 /// The plan can't continue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlanEnd {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<RunbookLine>,
     pub message: String,
     /// How to let it continue.
@@ -106,9 +109,11 @@ pub struct PlanEnd {
 /// An error that the runbook handles: `guarded` undoes its steps, or `try` or `attempt` continues.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HandledError {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<RunbookLine>,
     /// `guarded "restore" undoes what it did`.
     pub what: String,
     /// The error; empty if it is unknown.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub because: String,
 }

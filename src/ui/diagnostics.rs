@@ -177,7 +177,7 @@ impl<'a> From<&'a Diagnostic> for DiagnosticJson<'a> {
                 .fields
                 .iter()
                 .map(|(name, value)| (name.as_str(), value))
-                .filter(|(name, _)| !OWN_KEYS.contains(name))
+                .filter(|(name, value)| !OWN_KEYS.contains(name) && !value.is_null())
                 .collect(),
         }
     }

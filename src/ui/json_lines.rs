@@ -1,15 +1,19 @@
 //! A run for programs: one JSON object per line on standard output.
 //!
-//! Texts are exact, except for secrets. Invisible characters, also control characters, are written
-//! as `\u…`.
+//! Every line has the same envelope, whatever command writes it. A field without a value is left
+//! out. Texts are exact, secrets apart: what nobody sees, control characters among them, is written
+//! `\u…`, so a terminal that shows a line is sent none. `docs/json.md` describes all of it, and the
+//! tests compare that with what is written.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use parking_lot::Mutex;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::diagnostics::DiagnosticJson;
-use super::json_masking::masked_value;
+use super::json_masking::{masked_texts, masked_value};
 use super::terminal::Terminal;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::Event;
@@ -24,6 +28,8 @@ pub type WallClock = Box<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 pub struct JsonLines {
     terminal: Arc<Terminal>,
     clock: WallClock,
+    /// The exit code that the last line says, once it is written: nothing comes after it.
+    ended: Mutex<Option<u8>>,
 }
 
 /// One line: the time, RFC 3339 in UTC with milliseconds, then the fields of the event.
@@ -105,7 +111,17 @@ struct TestSummaryLine {
     elapsed_ms: u128,
 }
 
-/// The value of a line that was piped to the prompt.
+/// A result of a command, one of many: a container, a finding of a crash sweep.
+#[derive(Serialize)]
+struct ResultLine<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    fields: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<DiagnosticJson<'a>>,
+}
+
+/// A value that a line of the prompt's input gave.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "value")]
 struct ValueLine<'a> {
@@ -115,7 +131,7 @@ struct ValueLine<'a> {
 impl JsonLines {
     /// Lines with the time of `clock`.
     pub fn new(terminal: Arc<Terminal>, clock: WallClock) -> Self {
-        Self { terminal, clock }
+        Self { terminal, clock, ended: Mutex::new(None) }
     }
 
     /// A warning or an error that does not end the run: `{"event": "diagnostic", …}`.
@@ -174,10 +190,24 @@ impl JsonLines {
         self.write(PreviewLine { preview });
     }
 
-    /// The last line: the exit code, whether the run succeeded, and the error if it didn't.
-    pub fn end(&self, code: u8, ok: bool, error: Option<&Diagnostic>) {
+    /// A result of a command: `{"event": <event>, …}` with the fields of `fields`, an object. Those
+    /// that are `null`, at any depth, are left out.
+    pub fn result(&self, event: &'static str, fields: Value, error: Option<&Diagnostic>) {
         let error = error.map(|error| self.masked(error));
-        self.write(End { ok, code, error: error.as_deref().map(DiagnosticJson::from) });
+        let fields = masked_texts(&without_nulls(fields), self.terminal.secrets());
+        let error = error.as_deref().map(DiagnosticJson::from);
+        self.write(ResultLine { event, fields: &fields, error });
+    }
+
+    /// The last line: the exit code, whether all is well, and the error unless it is. The first one
+    /// counts, of a run that a signal ends while it ends by itself; the code that it says.
+    pub fn end(&self, code: u8, ok: bool, error: Option<&Diagnostic>) -> u8 {
+        let error = error.map(|error| self.masked(error));
+        let mut ended = self.ended.lock();
+        *ended.get_or_insert_with(|| {
+            self.write_line(End { ok, code, error: error.as_deref().map(DiagnosticJson::from) });
+            code
+        })
     }
 
     fn masked(&self, diagnostic: &Diagnostic) -> Masked<Diagnostic> {
@@ -186,6 +216,13 @@ impl JsonLines {
 
     /// Writes content that is already masked. Words of spc stay, even if a secret is the same word.
     fn write(&self, content: impl Serialize) {
+        let ended = self.ended.lock();
+        if ended.is_none() {
+            self.write_line(content);
+        }
+    }
+
+    fn write_line(&self, content: impl Serialize) {
         let time = (self.clock)().to_rfc3339_opts(SecondsFormat::Millis, true);
         match serde_json::to_string(&Line { time, content }) {
             Ok(line) => self.terminal.masked_data(&line),
@@ -200,6 +237,18 @@ impl Consumer for JsonLines {
     fn event(&self, event: &Masked<Event>) -> Result<(), String> {
         self.write(event);
         Ok(())
+    }
+}
+
+/// A result of spc's own without what has no value.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            fields.map(|(name, value)| (name, without_nulls(value))).collect()
+        }
+        Value::Array(values) => values.into_iter().map(without_nulls).collect(),
+        other => other,
     }
 }
 
@@ -293,6 +342,34 @@ mod tests {
             r#"{"time":"2023-11-14T22:13:20.250Z","event":"end","ok":true,"code":0}
 {"time":"2023-11-14T22:13:20.250Z","event":"end","ok":false,"code":1,"error":{"severity":"error","kind":"unhealthy","message":"The service \"db\" is not ready","service":"db"}}
 "#
+        );
+    }
+
+    #[test]
+    fn a_result_has_the_envelope_and_nothing_without_a_value() {
+        let captured = CapturedTerminal::plain();
+        captured.secrets.add("key", &Secrets::token("key", [0; 16]), "name");
+        let fields = serde_json::json!({
+            "name": "my name", "exit_code": null, "ports": [{ "published": 80, "host_ip": null }]
+        });
+        lines(&captured).result("container", fields, None);
+        assert_eq!(
+            captured.stdout(),
+            r#"{"time":"2023-11-14T22:13:20.250Z","event":"container","name":"my [secret key]","ports":[{"published":80}]}
+"#
+        );
+    }
+
+    #[test]
+    fn nothing_comes_after_the_last_line_and_its_code_counts() {
+        let captured = CapturedTerminal::plain();
+        let lines = lines(&captured);
+        assert_eq!(lines.end(130, false, None), 130);
+        captured.tell(&lines, &Event::Print { text: "too late".to_owned() });
+        assert_eq!(lines.end(0, true, None), 130);
+        assert_eq!(
+            captured.stdout(),
+            "{\"time\":\"2023-11-14T22:13:20.250Z\",\"event\":\"end\",\"ok\":false,\"code\":130}\n"
         );
     }
 

@@ -7,11 +7,10 @@ use anstyle::{AnsiColor, Style};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::json_masking::masked_json;
 use super::live_region::{LiveRegion, TerminalSize};
 use super::output_queue::{OutputQueue, Target};
 use crate::model::secret::Secrets;
-use crate::model::visible::{escaped_json, visible_styled};
+use crate::model::visible::{escaped_json, visible, visible_styled};
 
 /// A failure.
 pub const FAILURE: Style = AnsiColor::BrightRed.on_default().bold();
@@ -240,9 +239,10 @@ impl Terminal {
         }
     }
 
-    /// Writes a question as it is, without a line end.
+    /// Writes a question without a line end. Names in it may be anybody's: control characters are
+    /// shown, not sent.
     pub fn ask(&self, question: &str) {
-        send(&mut self.streams.lock().stderr, &self.secrets.mask(question));
+        send(&mut self.streams.lock().stderr, &visible(&self.secrets.mask(question)));
     }
 
     /// While a question is shown, nothing else is drawn in its place.
@@ -292,13 +292,7 @@ impl Terminal {
         self.write_out(&mut streams, &text);
     }
 
-    /// The same for a line of JSON: its texts are masked, and invisible characters are written as
-    /// `\u…`.
-    pub fn data(&self, json: &str) {
-        self.masked_data(&masked_json(json, &self.secrets));
-    }
-
-    /// The same for a masked line.
+    /// The same of a masked line of JSON: what nobody sees is written `\u…`.
     pub(super) fn masked_data(&self, json: &str) {
         self.write_out(&mut self.streams.lock(), &escaped_json(json));
     }

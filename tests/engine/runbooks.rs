@@ -30,8 +30,7 @@ fn ps_and_logs_show_what_runs() {
     }
     let rows = project.spc(&["--project", &project.name, "--json", "ps"]).ends(0).stdout;
     let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    // The last line is the end of the run.
-    let rows: Vec<Value> = rows.filter(|row| row["event"] != "end").collect();
+    let rows: Vec<Value> = rows.filter(|row| row["event"] == "container").collect();
     let services: Vec<&str> = rows.iter().map(|row| row["service"].as_str().unwrap()).collect();
     assert_eq!(services, ["backend", "db", "redis"]);
     assert_eq!(rows[0]["ports"][0]["published"].to_string(), project.variable("BACKEND_PORT"));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::images::busybox;
 use super::project::Project;
-use crate::support::step_schema;
+use crate::support::{json_schema, step_schema};
 
 fn checked(events: &[Value]) -> BTreeSet<String> {
     events.iter().filter_map(step_schema::check).map(str::to_owned).collect()
@@ -34,6 +34,10 @@ fn plan_run_and_journal_have_steps_of_one_shape() {
     for colour in ["red", "blue"] {
         stack(colour);
         let planned = project.spc(&["--json", "plan", "scripts/up.rhai"]).ends(0);
+        let seen = json_schema::check_output(&planned.stdout);
+        assert!(
+            ["verb", "project"].iter().all(|name| seen.contains(&format!("shape call: {name}")))
+        );
         assert_eq!(
             checked(&events(&planned.stdout)),
             BTreeSet::from(["plan".to_owned()]),
@@ -41,6 +45,7 @@ fn plan_run_and_journal_have_steps_of_one_shape() {
             planned.stdout
         );
         let ran = project.spc(&["--json", "run", "scripts/up.rhai"]).ends(0);
+        json_schema::check_output(&ran.stdout);
         let seen = checked(&events(&ran.stdout));
         let reported = ["planned", "step_started", "step_done"];
         assert!(reported.iter().all(|name| seen.contains(*name)), "{}", ran.stdout);

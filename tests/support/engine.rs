@@ -68,6 +68,12 @@ impl Answer {
         self
     }
 
+    /// The same answer with another text in its body.
+    pub fn with(mut self, text: &str, other: &str) -> Self {
+        self.body = self.body.replace(text, other);
+        self
+    }
+
     /// The same answer with one more header.
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push(format!("{name}: {value}"));

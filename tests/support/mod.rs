@@ -9,6 +9,7 @@
 //! nothing is, so that no test reaches the machine's engine by mistake.
 
 mod engine;
+pub mod json_schema;
 mod pipe;
 mod running;
 mod screen;
@@ -279,7 +280,10 @@ impl Spc {
             (None, _) => command.stdout(Stdio::piped()),
         };
         let redactions = Redactions::of(self.root.path());
+        let mut words = self.arguments.iter().take_while(|word| *word != "--");
+        let is_json = self.at != Streams::Terminal && words.any(|word| word == "--json");
         RunningSpc::new(command, keyboard, &self.stdin, redactions, (self.engine, self.root))
+            .writing_json(is_json)
     }
 
     fn command(&self) -> Command {

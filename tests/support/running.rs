@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::json_schema;
 use super::text::Redactions;
 use super::{DEADLINE, FakeEngine, SpcOutput};
 
@@ -27,6 +28,8 @@ pub struct RunningSpc {
     seen: usize,
     redactions: Redactions,
     is_over: bool,
+    /// Its standard output is held to the guide once it ends by itself.
+    is_json: bool,
     _surroundings: (Option<FakeEngine>, TempDir),
 }
 
@@ -74,8 +77,15 @@ impl RunningSpc {
             seen: 0,
             redactions,
             is_over: false,
+            is_json: false,
             _surroundings: surroundings,
         }
+    }
+
+    /// Whether it was asked for JSON: every line is checked then.
+    pub(super) fn writing_json(mut self, is_json: bool) -> Self {
+        self.is_json = is_json;
+        self
     }
 
     /// Waits until `text` is on its standard output.
@@ -137,6 +147,7 @@ impl RunningSpc {
     /// Goes away as `head` does: from the next line on nobody reads its standard output. It has to
     /// print one more, or this waits for it.
     pub fn closes_stdout(&mut self) {
+        self.is_json = false;
         self.stdout.close();
     }
 
@@ -176,6 +187,11 @@ impl RunningSpc {
                 self.is_over = true;
                 self.stdout.finish();
                 self.stderr.finish();
+                let output = self.stdout.bytes();
+                // Nothing came where a test took the stream away, or closed it.
+                if self.is_json && !output.is_empty() {
+                    json_schema::check_output(&String::from_utf8_lossy(&output));
+                }
                 self.so_far(status.code().unwrap_or_else(|| -status.signal().unwrap_or_default()))
             }
             Err(RecvTimeoutError::Timeout) => {

@@ -386,7 +386,8 @@ fn a_script_can_act_on_an_engine_that_is_not_there() {
 }
 
 /// One container of the project `shop`, as the engine lists it, and nothing else.
-fn of_shop(request: &str) -> Answer {
+/// An engine on which the project shop has a container.
+pub fn of_shop(request: &str) -> Answer {
     let body = match request {
         _ if request.starts_with("GET /containers/json") => {
             r#"[{"Id":"c0ffee","Names":["/shop-db-1"],"Image":"x","ImageID":"sha256:1","State":"running","Status":"Up 2 minutes (healthy)",
@@ -420,7 +421,7 @@ fn ps_shows_the_projects_containers_as_a_table_or_as_json() {
         .args(["ps", "--project", "shop", "--json"])
         .stdout(
             r#"
-            {"exit_code":null,"health":"healthy","id":"c0ffee","name":"shop-db-1","number":1,"ports":[{"host_ip":"0.0.0.0","protocol":"tcp","published":15432,"target":5432}],"service":"db","state":"running","status":"Up 2 minutes (healthy)"}
+            {"time":"[time]","event":"container","health":"healthy","id":"c0ffee","name":"shop-db-1","number":1,"ports":[{"host_ip":"0.0.0.0","protocol":"tcp","published":15432,"target":5432}],"service":"db","state":"running","status":"Up 2 minutes (healthy)"}
             {"time":"[time]","event":"end","ok":true,"code":0}
             "#,
         )

@@ -16,6 +16,7 @@ mod flags;
 mod git_ignored;
 mod interrupts;
 mod json;
+mod json_shapes;
 mod masking;
 mod modules;
 mod output;

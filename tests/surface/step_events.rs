@@ -12,6 +12,7 @@ use spc::host::Host;
 use spc::host::sim::SimHost;
 use spc::host::sim::executor::SimTaskExecutor;
 use spc::machine::World;
+use spc::model::event::Event;
 use spc::policy::CheckedPath;
 
 use crate::support::Spc;
@@ -38,8 +39,15 @@ fn checked<'a>(events: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> 
     events.into_iter().filter_map(step_schema::check).map(str::to_owned).collect()
 }
 
-#[test]
-fn the_steps_of_a_run_have_one_shape_in_its_events_and_its_journal() {
+/// Runs on a simulated machine: a first `up`, a replacement, and one that fails.
+struct SimulatedRuns {
+    /// What they reported, as on lines of JSON.
+    events: Vec<Value>,
+    /// The lines of their journals.
+    journals: Vec<Value>,
+}
+
+fn simulated_runs() -> SimulatedRuns {
     let executor = SimTaskExecutor::new(7);
     let engine = SimEngine::builder(executor.clone())
         .open_registry()
@@ -56,15 +64,37 @@ fn the_steps_of_a_run_have_one_shape_in_its_events_and_its_journal() {
         );
     let world = World::of(executor, engine, host, 7);
     let mut events = Vec::new();
-    for (file, code) in [("first.rhai", 0), ("second.rhai", 0), ("third.rhai", 1)] {
+    for (file, code) in
+        [("first.rhai", 0), ("second.rhai", 0), ("second.rhai", 0), ("third.rhai", 1)]
+    {
         let ran = world.run(&Path::new("/project").join(file), &[]);
         assert_eq!(ran.code(), code, "{:?}", ran.end);
-        events.extend(ran.events.iter().map(|event| {
-            let mut event = serde_json::to_value(event).unwrap();
-            event["time"] = "2026-01-01T00:00:00.000Z".into();
-            event
-        }));
+        events.extend(ran.events.iter().map(line_of));
     }
+    let runs = CheckedPath::root_itself("/project").join(".spc/runs");
+    let mut journals = Vec::new();
+    for entry in world.host.list(&runs).unwrap() {
+        let content = world.host.read(&runs.join(entry.name)).unwrap();
+        journals.extend(step_schema::journal(std::str::from_utf8(&content).unwrap()));
+    }
+    SimulatedRuns { events, journals }
+}
+
+/// An event as its line has it.
+pub fn line_of(event: &Event) -> Value {
+    let mut line = serde_json::to_value(event).unwrap();
+    line["time"] = "2026-01-01T00:00:00.000Z".into();
+    line
+}
+
+/// The events of the runs above.
+pub fn simulated_events() -> Vec<Value> {
+    simulated_runs().events
+}
+
+#[test]
+fn the_steps_of_a_run_have_one_shape_in_its_events_and_its_journal() {
+    let SimulatedRuns { events, journals } = simulated_runs();
     let reported = ["planned", "step_done", "step_failed", "step_started", "step_waiting"];
     let seen = checked(&events);
     assert!(reported.iter().all(|name| seen.contains(*name)), "{seen:?}");
@@ -73,13 +103,7 @@ fn the_steps_of_a_run_have_one_shape_in_its_events_and_its_journal() {
     let outside = |event: &&Value| event["event"] == "step_started" && event.get("step").is_none();
     assert!(events.iter().any(|event| outside(&event)), "a pull by itself is no step of a plan");
 
-    let runs = CheckedPath::root_itself("/project").join(".spc/runs");
-    let mut lines = Vec::new();
-    for entry in world.host.list(&runs).unwrap() {
-        let content = world.host.read(&runs.join(entry.name)).unwrap();
-        lines.extend(step_schema::journal(std::str::from_utf8(&content).unwrap()));
-    }
-    let seen = checked(&lines);
+    let seen = checked(&journals);
     assert!(
         ["step_done", "step_failed", "step_started"].iter().all(|name| seen.contains(*name)),
         "{seen:?}"

@@ -125,10 +125,9 @@ impl Report {
         notes
     }
 
-    /// The last line, as JSON.
+    /// The fields of the event `sweep`.
     pub fn json(&self) -> Value {
         json!({
-            "event": "sweep",
             "runbook": self.task,
             "seed": self.seed,
             "calls": self.calls,
@@ -190,7 +189,12 @@ impl Finding {
             .collect()
     }
 
-    /// The same for programs.
+    /// The error of the next run, if that failed.
+    pub fn error(&self) -> Option<&Diagnostic> {
+        self.problem.error.as_deref()
+    }
+
+    /// The fields of the event `finding`, but for the error.
     pub fn json(&self) -> Value {
         let point = |point: &Point, mutation: &NamedCall| {
             let on = match point.on {
@@ -202,15 +206,11 @@ impl Finding {
             })
         };
         json!({
-            "event": "finding",
             "at": self.at(),
             "killed": point(&self.point, &self.mutation),
             "killed_again": self.second.as_ref().map(|(second, mutation)| point(second, mutation)),
             "differences": self.problem.differences.iter().map(Difference::json).collect::<Vec<_>>(),
             "violations": self.problem.violations.iter().map(violation_json).collect::<Vec<_>>(),
-            "error": self.problem.error.as_ref().map(|diagnostic| {
-                json!({"kind": diagnostic.kind.word(), "message": diagnostic.message, "hint": diagnostic.hint})
-            }),
         })
     }
 }
