@@ -1,9 +1,9 @@
-//! What leads on where a build can't have the image that it begins with.
+//! The next step if a build can't get its base image.
 
 use crate::model::image_reference::ImageReference;
 
-/// The next step after a registry's words about a base image: who may not have it, or may not see
-/// it, has to log in.
+/// The next step after a registry's message about a base image: a user without access, or without
+/// permission to see the image, has to log in.
 pub(super) fn hint(image: &str, words: &str) -> String {
     let words = words.to_ascii_lowercase();
     let denied = [

@@ -1,11 +1,11 @@
-//! The calls of the port, each declared once: its method, arguments and answer, and what is known
-//! of it before it is made.
+//! The calls of the port. Each is declared once: its method, arguments and answer, and its
+//! properties.
 //!
 //! A new call is an entry here, a method of [`docker`](super::docker), one of [`sim`](super::sim),
-//! and a case of `tests/conformance`, which fails until there is one. What wraps an engine sees the
-//! call as data ([`Call`]): the policy checks what `owned` names, and refuses a call that changes
-//! something and names nothing unless it has a rule for it; a plan asks the live engine what only
-//! reads, and makes what has an `action` on the simulated one.
+//! and a case of `tests/conformance`, which fails without it. A wrapper of an engine gets the call
+//! as data ([`Call`]). The policy checks the objects in `owned`, and rejects a changing call that
+//! names no object unless it has a rule for it. A plan sends reading calls to the live engine, and
+//! those with an `action` to the simulated one.
 
 mod carried;
 mod declaration;
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::model::step::ActionKind;
 
-/// What kind of object a call names.
+/// The kind of object that a call names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) enum Kind {
     Container,
@@ -38,28 +38,28 @@ pub(in crate::engine) enum Kind {
     Image,
 }
 
-/// How an object that was checked is named to the engine.
+/// How a checked object is named to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum ObjectNaming {
-    /// By its id: its name can be another's by the time of the call. One that is not there is an
-    /// error.
+    /// By its id, because its name may belong to another object at the time of the call. A missing
+    /// object is an error.
     Id,
-    /// By the name that the call has. One that is not there is the engine's to refuse.
+    /// By the name in the call. The engine reports a missing object.
     Name,
 }
 
-/// An object that has to be the script's own.
+/// An object that has to belong to the script's project.
 pub(in crate::engine) struct OwnedObject<'c, 'a> {
     pub kind: Kind,
     pub by: ObjectNaming,
-    /// What a refusal says that the script would do.
+    /// The action in the text of a refusal.
     pub doing: &'static str,
-    /// As the call names it.
+    /// The name in the call.
     pub name: &'c mut &'a str,
 }
 
 impl Method {
-    /// The call of that name.
+    /// The call with this name.
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|method| method.name() == name)
     }
@@ -100,7 +100,7 @@ impl Call<'_> {
     }
 }
 
-/// A layer answered a call with the answer of another.
+/// A layer answered a call with the answer of another call.
 fn mistaken(method: Method) -> EngineError {
     EngineError::new(EngineErrorKind::Failed, format!("{method} was answered as another call"))
 }
@@ -110,16 +110,16 @@ engine_calls! { 'a:
     Version = version() -> models::SystemVersion
         { READS.about("its version") }
         on("") owned();
-    /// What the engine is and has.
+    /// Information about the engine.
     Info = info() -> models::SystemInfo
         { READS.about("itself") }
         on("") owned();
     /// Events from now (or `since`, seconds since the epoch) on; ends when the engine goes away.
-    /// The subscription is in force once the future is ready.
+    /// The subscription is active once the future is ready.
     Events = events(filters: &'a Filters, since: Option<i64>) -> EventStream
         { READS.streams() }
         on("") owned();
-    /// What images, containers, volumes and the build cache take on the engine's disk.
+    /// The disk space of images, containers, volumes and the build cache on the engine.
     SystemDf = system_df() -> DiskUsage
         { READS.within(LONG).about("the use of its disk") }
         on("") owned();
@@ -138,11 +138,11 @@ engine_calls! { 'a:
     ) -> models::ContainerCreateResponse
         { CHANGES.needs_space() }
         on(name) owned();
-    /// Answers whether it was started now (false: it ran already, 304).
+    /// Returns whether it was started now (false: it was already running, 304).
     ContainerStart = container_start(container: &'a str) -> bool
         { CHANGES.needs_space() }
         on(container) owned(container: Container Id "start the container");
-    /// Answers whether it was stopped now (false: it did not run, 304).
+    /// Returns whether it was stopped now (false: it was not running, 304).
     ContainerStop = container_stop(container: &'a str, request: &'a StopRequest) -> bool
         { CHANGES.with_grace().frees_space() }
         on(container) owned(container: Container Id "stop the container");
@@ -155,31 +155,31 @@ engine_calls! { 'a:
     ContainerRename = container_rename(container: &'a str, name: &'a str) -> ()
         { CHANGES.needs_space().does(ActionKind::Rename) }
         on(container) owned(container: Container Id "rename the container");
-    /// Gives it another restart policy, running or not.
+    /// Changes its restart policy, running or not.
     ContainerUpdate = container_update(container: &'a str, restart: models::RestartPolicy) -> ()
         { CHANGES.needs_space().does(ActionKind::Update) }
         on(container) owned(container: Container Id "change the container");
-    /// Removes it; `volumes` also its anonymous volumes; `force` also while it runs.
+    /// Removes it; with `volumes` also its anonymous volumes; with `force` even while it runs.
     ContainerRemove = container_remove(container: &'a str, force: bool, volumes: bool) -> ()
         { CHANGES.within(LONG).frees_space().does(ActionKind::Remove) }
         on(container) owned(container: Container Id "remove the container");
-    /// Waits until it does not run; the exit code.
+    /// Waits until it does not run. Returns the exit code.
     ContainerWait = container_wait(container: &'a str) -> i64
         { READS.unlimited() }
         on(container) owned();
-    /// Its log. Each chunk is one message as the engine keeps it: a line with its line feed, a part
+    /// Its log. Each chunk is one message in the engine's form: a line with its line feed, a part
     /// of [`LOG_PART`](super::LOG_PART) bytes of a longer line (all parts have the time of the
-    /// first), or what a process wrote last without a line feed. The log of a terminal is raw: its
-    /// messages follow each other without a boundary. A log that is followed ends each time the
-    /// process ends, restarted or not.
+    /// first), or the last output of a process without a line feed. The log of a terminal is raw:
+    /// its messages follow each other without a separator. A followed log ends each time the
+    /// process ends, even if it is restarted.
     ContainerLogs = container_logs(container: &'a str, request: &'a LogsRequest) -> OutputStream
         { READS.streams() }
         on(container) owned(container: Container Id "read the log of the container");
     ContainerTop = container_top(container: &'a str) -> ProcessTable
         { READS.about("the processes") }
         on(container) owned(container: Container Id "look into the container");
-    /// What it uses of the machine, as often as the engine measures: about once a second, or once
-    /// where that is not asked for. A container that does not run uses nothing; its readings go on.
+    /// Its resource usage, as often as the engine measures it: about once a second, or only once. A
+    /// container that does not run uses nothing; its readings continue.
     ContainerStats = container_stats(container: &'a str, request: &'a StatsRequest)
         -> BoxStream<'static, Result<models::ContainerStatsResponse>>
         { READS.streams() }
@@ -208,7 +208,7 @@ engine_calls! { 'a:
     ImageInspect = image_inspect(image: &'a str) -> models::ImageInspect
         { READS }
         on(image) owned();
-    /// Asks the image's registry for its digest, without pulling.
+    /// Asks the image's registry for its digest, without a pull.
     ImageRegistryDigest = image_registry_digest(image: &'a str, auth: Option<&'a RegistryAuth>)
         -> String
         { READS }
@@ -224,12 +224,12 @@ engine_calls! { 'a:
         -> BoxStream<'static, Result<TransferEvent>>
         { CHANGES.streams().unlimited() }
         on(image) owned(image: Image Name "push the image");
-    /// Builds; a failing step ends the stream with [`EngineErrorKind::Failed`].
+    /// Builds. A failing step ends the stream with [`EngineErrorKind::Failed`].
     ImageBuild = image_build(request: BuildRequest) -> BoxStream<'static, Result<BuildEvent>>
         { CHANGES.streams().unlimited().needs_space() }
         on(request.tags.first().map_or("", String::as_str)) owned();
-    /// Makes an image `tag` of one layer from a tar stream of a root file system, with Dockerfile
-    /// instructions in `changes`; its id.
+    /// Makes an image `tag` with one layer from a tar stream of a root file system, with Dockerfile
+    /// instructions in `changes`. Returns its id.
     ImageImport = image_import(
         tag: &'a str,
         changes: &'a [String],
@@ -250,7 +250,7 @@ engine_calls! { 'a:
     NetworkInspect = network_inspect(network: &'a str) -> models::NetworkInspect
         { READS }
         on(network) owned();
-    /// The new network's id.
+    /// Returns the new network's id.
     NetworkCreate = network_create(body: models::NetworkCreateRequest) -> String
         { CHANGES }
         on(&body.name) owned();
@@ -279,7 +279,7 @@ engine_calls! { 'a:
     VolumeInspect = volume_inspect(volume: &'a str) -> models::Volume
         { READS }
         on(volume) owned();
-    /// Idempotent: an existing volume of that name is answered as it is.
+    /// Idempotent: returns an existing volume with this name unchanged.
     VolumeCreate = volume_create(body: models::VolumeCreateRequest) -> models::Volume
         { CHANGES }
         on(body.name.as_deref().unwrap_or_default()) owned();

@@ -1,4 +1,4 @@
-//! What the arguments of a call send to the engine, piece by piece: for what must not pass with it.
+//! The pieces that the arguments of a call send to the engine, for checks of what must not be sent.
 
 use bollard::models;
 use bytes::Bytes;
@@ -10,16 +10,16 @@ use crate::engine::{
     BuildRequest, ExecRequest, Filters, LogsRequest, RegistryAuth, StatsRequest, StopRequest,
 };
 
-/// A piece of what is sent.
+/// A piece of data in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// Text that people can read on the engine.
     Text(&'a str),
-    /// What may deliver a secret: a variable, an archive, a build's secret.
+    /// A piece that may deliver a secret: a variable, an archive, a build's secret.
     Delivery(&'a [u8]),
 }
 
-/// An argument of a call. Credentials for registries and what is sent as a stream are no pieces.
+/// An argument of a call. Registry credentials and streams have no pieces.
 pub(super) trait Argument {
     /// Shows each piece.
     fn pieces(&self, see: &mut dyn FnMut(Piece<'_>));
@@ -116,7 +116,7 @@ impl Argument for models::ContainerCreateBody {
     }
 }
 
-/// Arguments that are sent as JSON, all of it text that people can read.
+/// Arguments that are sent as JSON. All of it is text that people can read.
 macro_rules! readable {
     ($($body:ty),*) => {$(
         impl Argument for $body {
@@ -140,7 +140,7 @@ impl Argument for Bytes {
     }
 }
 
-/// Arguments that send nothing of their own, or nothing that is looked at.
+/// Arguments that send nothing themselves, or nothing that is checked.
 macro_rules! silent {
     ($($argument:ty),*) => {$(
         impl Argument for $argument {
@@ -159,7 +159,7 @@ silent!(
 );
 
 fn json(body: &impl Serialize) -> Value {
-    // Docker's models have text keys only: it can't fail.
+    // Docker's models have only text keys, so this can't fail.
     serde_json::to_value(body).unwrap_or_default()
 }
 

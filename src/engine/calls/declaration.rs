@@ -1,13 +1,13 @@
-//! What is known of a call before it is made: facts that hold for each use of it.
+//! The properties of a call that hold for each use of it.
 
 use std::time::Duration;
 
 use crate::model::step::ActionKind;
 
-/// How long the engine may take to begin its answer to a call that should be short.
+/// The time until the engine begins its answer to a short call.
 pub const SHORT: Duration = Duration::from_mins(2);
 
-/// How long it may take over a call that lasts as long as there are bytes to move or delete.
+/// The same for a call that takes as long as there are bytes to move or delete.
 pub const LONG: Duration = Duration::from_mins(10);
 
 /// The same for the archive of an image, which may have many gigabytes.
@@ -20,48 +20,49 @@ pub enum Effect {
     Changes,
 }
 
-/// How long the beginning of an answer is waited for.
+/// How long to wait for the beginning of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     Within(Duration),
-    /// The container's grace period and [`SHORT`]: the call ends a container.
+    /// The container's grace period and [`SHORT`], because the call ends a container.
     Grace,
-    /// As long as what it waits for. Who asks watches what is reported, or waits for an end.
+    /// As long as the event that it waits for. The caller watches the reports, or waits for an end.
     Unlimited,
 }
 
-/// What a call does on an engine whose disk is full.
+/// The behaviour of a call on an engine whose disk is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskSpaceNeed {
-    /// It works: it writes nothing, or so little that it fits.
+    /// It works: it writes nothing, or very little.
     Enough,
-    /// It fails. Docker needs space even for renaming a container.
+    /// It fails. Docker needs space even to rename a container.
     Needed,
-    /// It works, and makes space.
+    /// It works, and frees space.
     Freed,
 }
 
-/// What an answer is.
+/// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerShape {
     Value,
-    /// A list of objects, as of the moment at which the engine looked.
+    /// A list of objects at one moment.
     List,
-    /// It begins, and goes on in pieces.
+    /// A stream: it begins, and continues in pieces.
     Stream,
 }
 
-/// What a call is, whatever its arguments. Made from [`READS`] or [`CHANGES`] by the methods below.
+/// The properties of a call, for any arguments. Made from [`READS`] or [`CHANGES`] by the methods
+/// below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Declaration {
     pub effect: Effect,
     pub limit: Limit,
     pub space: DiskSpaceNeed,
     pub shape: AnswerShape,
-    /// What a plan says that the call does to its container, where it does nothing else.
+    /// The action of the call on its container in a plan, if it does nothing else.
     pub action: Option<ActionKind>,
-    /// What the live engine is asked for by a plan: `the processes`, of the container that the call
-    /// names; empty for a call that plans answer in a way of their own.
+    /// What a plan asks the live engine for: `the processes` of the container in the call; empty
+    /// for a call that plans answer in their own way.
     pub about: &'static str,
 }
 
@@ -79,31 +80,31 @@ pub const READS: Declaration = Declaration {
 pub const CHANGES: Declaration = Declaration { effect: Effect::Changes, ..READS };
 
 impl Declaration {
-    /// It has that long.
+    /// The call takes up to this time.
     pub(super) const fn within(mut self, limit: Duration) -> Self {
         self.limit = Limit::Within(limit);
         self
     }
 
-    /// It ends a container, which has its grace period.
+    /// The call ends a container, which has its grace period.
     pub(super) const fn with_grace(mut self) -> Self {
         self.limit = Limit::Grace;
         self
     }
 
-    /// It lasts as long as what it waits for.
+    /// The call takes as long as the event that it waits for.
     pub(super) const fn unlimited(mut self) -> Self {
         self.limit = Limit::Unlimited;
         self
     }
 
-    /// It fails on a full disk.
+    /// The call fails on a full disk.
     pub(super) const fn needs_space(mut self) -> Self {
         self.space = DiskSpaceNeed::Needed;
         self
     }
 
-    /// It makes space.
+    /// The call frees space.
     pub(super) const fn frees_space(mut self) -> Self {
         self.space = DiskSpaceNeed::Freed;
         self
@@ -121,13 +122,13 @@ impl Declaration {
         self
     }
 
-    /// All that it does is `action` to the container that it names.
+    /// The call does only `action` to its container.
     pub(super) const fn does(mut self, action: ActionKind) -> Self {
         self.action = Some(action);
         self
     }
 
-    /// A plan asks the live engine about this.
+    /// A plan sends this call to the live engine.
     pub(super) const fn about(mut self, what: &'static str) -> Self {
         self.about = what;
         self

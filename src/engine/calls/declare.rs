@@ -1,4 +1,5 @@
-//! From the list of calls: the port, its calls as data, and the trait that an engine implements.
+//! Generates from the list of calls: the port, its calls as data, and the trait that an engine
+//! implements.
 
 /// Declares the calls of the port. For each:
 ///
@@ -9,8 +10,8 @@
 ///     owned(argument: Kind By "what a refusal says that the script would do", …);
 /// ```
 ///
-/// `owned` names the objects that have to be the script's own. [`By::Id`] puts the id of the
-/// object that was checked in place of its name.
+/// `owned` names the objects that have to belong to the script's project. [`By::Id`] replaces the
+/// name by the id of the checked object.
 macro_rules! engine_calls {
     ($lt:lifetime: $(
         $(#[$doc:meta])*
@@ -19,7 +20,7 @@ macro_rules! engine_calls {
             on($target:expr)
             owned($($owned:ident: $kind:ident $by:ident $doing:literal),* $(,)?);
     )*) => {
-        /// A call, by its name alone.
+        /// The name of a call.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Method {
             $($variant,)*
@@ -36,7 +37,7 @@ macro_rules! engine_calls {
                 }
             }
 
-            /// What is known of the call before it is made.
+            /// The properties of the call.
             pub const fn declaration(self) -> Declaration {
                 match self {
                     $(Self::$variant => $facts,)*
@@ -44,13 +45,13 @@ macro_rules! engine_calls {
             }
         }
 
-        /// A call that is about to be made, as data.
+        /// A call as data, before it is made.
         #[allow(clippy::large_enum_variant, reason = "a call is moved a few times at most")]
         pub enum Call<$lt> {
             $($variant { $($argument: $type),* },)*
         }
 
-        /// What the engine answered, by the call.
+        /// The engine's answer, by call.
         #[allow(clippy::large_enum_variant, reason = "an answer is moved a few times at most")]
         pub enum Answer {
             $($variant($answer),)*
@@ -64,7 +65,7 @@ macro_rules! engine_calls {
                 }
             }
 
-            /// The name or id that it is made for; empty for lists.
+            /// The name or id of its object; empty for lists.
             #[allow(unused_variables, reason = "a call is made for one of its arguments")]
             pub fn target(&self) -> &str {
                 match self {
@@ -72,7 +73,7 @@ macro_rules! engine_calls {
                 }
             }
 
-            /// The objects that have to be the script's own.
+            /// The objects that have to belong to the script's project.
             #[allow(unused_variables, reason = "few arguments name an object")]
             pub(in crate::engine) fn owned(&mut self) -> Vec<OwnedObject<'_, $lt>> {
                 match self {
@@ -93,34 +94,33 @@ macro_rules! engine_calls {
             }
         }
 
-        /// The Docker Engine API as spc uses it. Names or ids are accepted wherever the engine
-        /// accepts them.
+        /// The Docker Engine API, as far as spc uses it. Names and ids are accepted wherever the
+        /// engine accepts them.
         ///
-        /// What wraps an engine implements [`Engine::call`], which sees each call as data; the
-        /// methods by name are for who asks. Dropping a returned future or stream abandons the
-        /// wait, not necessarily the work on the engine.
+        /// A wrapper of an engine implements [`Engine::call`], which gets each call as data.
+        /// Callers use the methods by name. Dropping a returned future or stream cancels the wait,
+        /// but not necessarily the work on the engine.
         pub trait Engine: Send + Sync {
             /// The API version, read once at connection.
             fn api_version(&self) -> ApiVersion;
 
-            /// Where the engine is, for messages: `unix:///var/run/docker.sock`.
+            /// The engine's address, for messages: `unix:///var/run/docker.sock`.
             fn address(&self) -> &str;
 
-            /// Whether paths of this machine can be bind-mounted: false over tcp and ssh.
+            /// Whether paths of this machine can be bind-mounted: false over TCP and ssh.
             fn is_local(&self) -> bool;
 
-            /// Whether the ports that it publishes are this machine's as this process sees it.
-            /// False where that can't be known.
+            /// Whether the engine publishes ports on this machine, as this process sees it. False
+            /// if that is unknown.
             fn publishes_here(&self) -> bool;
 
-            /// Fails if the call would be refused by a policy; asks the engine for nothing that it
-            /// was not asked already, as far as that can be. An engine without a policy refuses
-            /// nothing.
+            /// Fails if a policy would reject the call. If possible, it asks the engine nothing
+            /// that is already known. An engine without a policy rejects nothing.
             fn check<$lt>(&$lt self, _intent: Intent<$lt>) -> BoxFuture<$lt, Result<()>> {
                 Box::pin(std::future::ready(Ok(())))
             }
 
-            /// Makes the call. The answer is the one of that call.
+            /// Makes the call. The answer belongs to this call.
             fn call<$lt>(&$lt self, call: Call<$lt>) -> BoxFuture<$lt, Result<Answer>>;
 
             $(
@@ -136,7 +136,7 @@ macro_rules! engine_calls {
             )*
         }
 
-        /// An engine of its own: answers each call.
+        /// An engine: answers each call.
         pub trait Implementation: Send + Sync {
             /// See [`Engine::api_version`].
             fn api_version(&self) -> ApiVersion;

@@ -1,4 +1,4 @@
-//! Where an engine is: the forms of `DOCKER_HOST`, which are those of a context's endpoint too.
+//! The address of an engine, in the forms of `DOCKER_HOST`, which contexts use too.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,32 +9,33 @@ use percent_encoding::percent_decode_str;
 
 use crate::policy::engines::{PLAIN_PORT, TLS_PORT};
 
-/// What an address may look like, for messages.
+/// The forms of an address, for messages.
 const FORMS: &str = "write unix:///path/to/docker.sock, tcp://host:port or ssh://user@host";
 
-/// Where an engine is.
+/// The address of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A socket file of this machine.
     Unix(PathBuf),
-    /// Another machine, or this one over its network.
+    /// Another machine, or this one over the network.
     Tcp { host: String, port: u16, tls: bool },
-    /// The engine of a machine that is logged in to.
+    /// The engine of a machine that is reached by ssh.
     Ssh(SshAddress),
 }
 
-/// A machine as `ssh` gets it as an argument; what is not said, its configuration says.
+/// A machine in the form of an argument of `ssh`. The configuration of `ssh` supplies missing
+/// parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshAddress {
     pub user: Option<String>,
-    /// A name of the network, or one of `ssh`'s own configuration.
+    /// A name on the network, or one of `ssh`'s configuration.
     pub host: String,
     pub port: Option<u16>,
-    /// The engine's socket there, where it is not the default one.
+    /// The engine's socket there, if it is not the default one.
     pub socket: Option<String>,
 }
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressError {
     pub why: String,
@@ -50,11 +51,11 @@ impl AddressError {
 type Result<T> = std::result::Result<T, AddressError>;
 
 impl Address {
-    /// Reads an address; `tls` says whether tcp is encrypted.
+    /// Parses an address; `tls` says whether TCP is encrypted.
     pub fn parse(text: &str, tls: bool) -> Result<Self> {
         let (scheme, rest) = match text.split_once("://") {
             Some(parts) => parts,
-            // As Docker's own client reads `engine.example:2375`.
+            // Docker's own client parses `engine.example:2375` in this way.
             None if text.contains(':') && !text.contains('/') => ("tcp", text),
             None => return Err(AddressError::new("it names no protocol")),
         };
@@ -69,7 +70,7 @@ impl Address {
         }
     }
 
-    /// Whether paths of this machine mean the same to the engine.
+    /// Whether paths of this machine mean the same for the engine.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Unix(_))
     }
@@ -109,7 +110,7 @@ fn tcp(rest: &str, tls: bool) -> Result<Address> {
 const BAD_PORT: &str = "the port is not a number up to 65535";
 
 impl SshAddress {
-    /// Reads what stands after `ssh://`.
+    /// Parses the text after `ssh://`.
     fn parse(rest: &str) -> Result<Self> {
         if rest.contains(['?', '#']) {
             return Err(AddressError::new("nothing may stand after the socket's path"));
@@ -146,7 +147,7 @@ impl SshAddress {
         if user.as_ref().is_some_and(|user| !plain(user, "._-+@\\")) {
             return Err(AddressError::new("that is no user name"));
         }
-        // ssh would take it for one of its own variables, and has no way to write it otherwise.
+        // ssh would treat it as a variable of its own, and can't escape it.
         if socket
             .as_ref()
             .is_some_and(|socket| socket.contains("${") || socket.contains(char::is_control))
@@ -177,7 +178,7 @@ fn host_and_port(place: &str) -> Result<(&str, Option<&str>)> {
     }
 }
 
-/// A part of a URL as it is meant.
+/// A decoded part of a URL.
 fn decoded(text: &str) -> Result<String> {
     percent_decode_str(text)
         .decode_utf8()
@@ -203,7 +204,7 @@ impl fmt::Display for SshAddress {
     }
 }
 
-/// An address as it may be shown: a password in it is none of anybody's.
+/// An address for display, without a password.
 pub fn shown(text: &str) -> Cow<'_, str> {
     let hidden = || {
         let at = text.find("://").map_or(0, |at| at + "://".len());

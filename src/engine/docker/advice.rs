@@ -1,6 +1,6 @@
-//! Why no engine was reached, with a next step: what TLS and ssh say of it.
+//! Why no engine was reached, with the next step, for errors of TLS and ssh.
 
-/// A cause and what leads on.
+/// A cause and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Advice {
     /// A clause without a full stop.

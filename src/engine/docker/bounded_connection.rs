@@ -1,8 +1,8 @@
-//! A limit on what the engine may answer at once: whoever answers may be broken, or no engine.
+//! Limits the size of an answer of the engine: the other side may be broken, or not an engine.
 //!
-//! bollard collects an answer whole and makes values of it before anybody sees it. So the bytes are
-//! counted where they arrive, and the objects in them too, because each takes far more memory than
-//! it has letters.
+//! bollard collects a whole answer and parses it before anyone sees it. So this counts the bytes as
+//! they arrive, and the objects in them too, because each object needs far more memory than it has
+//! characters.
 
 use std::io;
 use std::pin::Pin;
@@ -14,31 +14,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::transport::Stream;
 
-/// Bytes of an answer. A list has some 3 KB for each container.
+/// The most bytes of an answer. A list has about 3 KB per container.
 const BYTES: usize = 64 << 20;
-/// Objects in an answer. A list has some ten for each container; a value is made of each that takes
+/// The most objects in an answer. A list has about ten per container, and each parsed object takes
 /// up to a kilobyte.
 const OBJECTS: usize = 500_000;
-/// Commas in an answer, one for each value: a list has some hundred for each container. A label
-/// takes some hundred bytes, however short.
+/// The most commas in an answer, one per value. A list has about a hundred per container. A label
+/// takes some hundred bytes, however short it is.
 const VALUES: usize = 1_000_000;
 
-/// What an answer is larger than that is not read to its end.
+/// An answer beyond these limits is not read to its end.
 pub(super) const WORDS: &str =
     "it is larger than 64 MiB, or holds more than 500,000 objects or 1,000,000 values";
 
-/// What an answer may still have.
+/// The rest of the limits for one answer.
 #[derive(Default)]
 pub(super) struct Budget {
     bytes: AtomicUsize,
     objects: AtomicUsize,
     values: AtomicUsize,
-    /// Whether the answer is one: a stream that is read as it comes may last.
+    /// Whether the limits apply: a stream may continue for any time.
     limits: AtomicBool,
 }
 
 impl Budget {
-    /// For the next answer, which is limited where it is collected whole.
+    /// Resets the limits for the next answer, which is limited if it is collected as a whole.
     pub(super) fn renew(&self, limits: bool) {
         self.bytes.store(BYTES, Ordering::Relaxed);
         self.objects.store(OBJECTS, Ordering::Relaxed);
@@ -46,7 +46,7 @@ impl Budget {
         self.limits.store(limits, Ordering::Relaxed);
     }
 
-    /// Counts what came; whether it was too much.
+    /// Counts what arrived. Returns whether it was too much.
     fn take(&self, came: &[u8]) -> bool {
         if !self.limits.load(Ordering::Relaxed) {
             return false;
@@ -67,7 +67,7 @@ impl Budget {
     }
 }
 
-/// A connection on which answers come, one after the other.
+/// A connection that carries answers one after another.
 pub(super) struct BoundedConnection {
     stream: Box<dyn Stream>,
     budget: Arc<Budget>,

@@ -1,4 +1,4 @@
-//! Building images: with BuildKit, and with the classic builder where the engine has no BuildKit.
+//! Builds images: with BuildKit, or with the classic builder if the engine has no BuildKit.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -65,7 +65,7 @@ pub(super) async fn build(
             yield event;
         }
         let image = progress.image().ok_or_else(|| errors::cut_off("the image was built"))?;
-        // The builder takes one tag in bollard's options, the first.
+        // In bollard's options the builder gets one tag, the first.
         for tag in tags.iter().skip(1) {
             images::tag(&engine, &image, tag).await?;
         }
@@ -74,7 +74,7 @@ pub(super) async fn build(
     Ok(build.boxed())
 }
 
-/// Credentials of registries as the classic builder takes them, which asks for none.
+/// Credentials of registries for the classic builder, which can't ask for them.
 fn registries(all: &BTreeMap<String, RegistryAuth>) -> Result<HeaderValue> {
     let json: serde_json::Map<String, serde_json::Value> =
         all.iter().map(|(key, auth)| (key.clone(), transfer::as_json(auth))).collect();
@@ -92,16 +92,16 @@ fn without_buildkit() -> EngineError {
     .with_hint("use an engine with BuildKit, or leave `secrets` of the build out")
 }
 
-/// Whether there is a BuildKit: not on Windows, and not where an engine of another make has no
+/// Whether the engine has BuildKit. It doesn't on Windows, and engines of other makers may have no
 /// sessions for it.
 ///
-/// Asked before, because the context is a stream: it can be sent only once.
+/// Checked first, because the context is a stream and can be sent only once.
 async fn has_buildkit(engine: &DockerEngine) -> Result<bool> {
     if engine.windows {
         return Ok(false);
     }
-    // Without the offer to upgrade the connection nothing begins; an engine that knows the path
-    // says "invalid".
+    // Without an offer to upgrade the connection nothing starts; an engine that knows the path
+    // answers "invalid".
     match engine.wire.exchange(wire::request(Request::post("/session"), Bytes::new())?, SHORT).await
     {
         Err(error) if error.kind == EngineErrorKind::Unreachable => Err(error),
@@ -126,7 +126,7 @@ fn options(request: &BuildRequest, session: Option<String>) -> BuildImageOptions
         pull: request.pull.then(|| "true".to_owned()),
         networkmode: request.network.clone(),
         platform: request.platform.clone().unwrap_or_default(),
-        // Of the classic builder: leave no container behind.
+        // For the classic builder: leave no container behind.
         rm: true,
         forcerm: true,
         version: if session.is_some() {

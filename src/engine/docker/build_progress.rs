@@ -1,4 +1,4 @@
-//! What a builder reports, as build events, and a failed build in words.
+//! Turns a builder's reports into build events, and explains a failed build.
 
 use bollard::moby::buildkit::v1::{StatusResponse, Vertex};
 use bollard::models::{BuildInfo, BuildInfoAux};
@@ -10,22 +10,22 @@ use crate::engine::{
 };
 use crate::model::lines::{CUT, ShortLines};
 
-/// How much of a step's output is kept for the case that it fails.
+/// How much of a step's output is kept in case it fails.
 const KEPT_BYTES: usize = 8 * 1024;
 const KEPT_LINES: usize = 20;
 
-/// BuildKit's own preparations; said only if they fail.
+/// BuildKit's own preparations; reported only if they fail.
 const INTERNAL: &str = "[internal] ";
 const CONTEXT: &str = "copy /context /";
-/// The one of them that fails where the base image is neither here nor to be had.
+/// The one of them that fails if the base image does not exist and can't be pulled.
 const BASE_IMAGE: &str = "[internal] load metadata for ";
-/// What the classic builder puts before its steps and results.
+/// The prefix of the classic builder's steps and results.
 const CLASSIC_STEP: &str = "Step ";
 const CLASSIC_RESULT: &str = " ---> ";
 const CLASSIC_CACHED: &str = "Using cache";
 const CLASSIC_NOISE: [&str; 3] =
     ["Removing intermediate container ", "Successfully built ", "Successfully tagged "];
-/// BuildKit's way from its layers to the cause.
+/// The text between BuildKit's layers and the cause.
 const WRAPPERS: [&str; 4] = [
     "failed to solve with frontend dockerfile.v0: ",
     "failed to solve: ",
@@ -33,10 +33,10 @@ const WRAPPERS: [&str; 4] = [
     "rpc error: code = Unknown desc = ",
 ];
 
-/// The steps seen so far. One build is reported by one of two builders, never both.
+/// The steps so far. One of two builders reports a build, never both.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// By BuildKit's digest of the step; the classic builder's only step is under its name.
+    /// By BuildKit's digest of the step. The classic builder's only step has its name as key.
     steps: IndexMap<String, Step>,
     image: Option<String>,
 }
@@ -48,9 +48,9 @@ struct Step {
     cached: bool,
     /// Why it failed.
     error: Option<String>,
-    /// Cuts its output into lines: steps run at the same time, and a line may come in parts.
+    /// Splits its output into lines: steps run in parallel, and a line may come in parts.
     lines: ShortLines,
-    /// The end of its output, and whether more came before.
+    /// The end of its output, and whether there was more before.
     tail: Vec<u8>,
     is_cut: bool,
 }
@@ -70,7 +70,7 @@ impl Progress {
         events
     }
 
-    /// The built image's id, once it is known.
+    /// The id of the built image, once it is known.
     pub fn image(&self) -> Option<String> {
         self.image.clone()
     }
@@ -86,7 +86,7 @@ impl Progress {
         }
     }
 
-    /// What steps wrote and did not end with a line end: the build is over.
+    /// The last output of steps without a line end, when the build has ended.
     pub fn rest(&mut self) -> Vec<BuildEvent> {
         self.steps.values_mut().filter_map(|step| whole(step.lines.finish())).collect()
     }
@@ -110,8 +110,7 @@ impl Progress {
         }
     }
 
-    /// The classic builder prints: `Step 2/3 : RUN make`, ` ---> Using cache`, and a step's output
-    /// as it is.
+    /// The classic builder prints `Step 2/3 : RUN make`, ` ---> Using cache`, and a step's output.
     fn take_classic(&mut self, text: &str, events: &mut Vec<BuildEvent>) {
         if let Some((number, instruction)) =
             text.strip_prefix(CLASSIC_STEP).and_then(|step| step.split_once(" : "))
@@ -138,8 +137,8 @@ impl Progress {
         }
     }
 
-    /// The build's failure: the step, its exit code and the end of its output, as far as the
-    /// builder told.
+    /// The failure of the build: the step, its exit code and the end of its output, as far as the
+    /// builder reported them.
     pub fn failure(&self, message: &str) -> EngineError {
         let message = unwrapped(message);
         let failed = |words: String| EngineError::new(EngineErrorKind::Failed, words);
@@ -165,11 +164,12 @@ impl Progress {
     }
 
     fn failed_step(&self, message: &str) -> Option<&Step> {
-        // Steps that were under way when another failed are "canceled".
+        // Steps that were running when another one failed are "canceled".
         let failed = self.steps.values().find(|step| {
             step.error.as_ref().is_some_and(|error| !error.contains("context canceled"))
         });
-        // The classic builder runs one step at a time, and tells only the whole build's failure.
+        // The classic builder runs one step at a time, and reports only the failure of the whole
+        // build.
         failed.or_else(|| {
             exit_code(message)
                 .and_then(|_| self.steps.last())
@@ -208,17 +208,17 @@ impl Step {
     }
 }
 
-/// The next step where the engine's own builder is too old for `--mount=type=secret,env=…`.
+/// The next step if the engine's builder is too old for `--mount=type=secret,env=…`.
 const SECRET_AS_VARIABLE: &str = "this engine's builder gives a secret as a file only: leave `env=` out, and read the file in the step; \
                                   Docker 27 takes it, and so does a `# syntax=docker/dockerfile:1` line, which is pulled";
 
-/// Output of these lines, if there are any.
+/// Output with these lines, if there are any.
 fn whole(lines: impl IntoIterator<Item = String>) -> Option<BuildEvent> {
     let text: String = lines.into_iter().map(|line| line + "\n").collect();
     (!text.is_empty()).then(|| BuildEvent::Output(text.into()))
 }
 
-/// The cause without BuildKit's path to it.
+/// The cause without BuildKit's prefix.
 fn unwrapped(message: &str) -> &str {
     let mut message = message.trim();
     while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| message.strip_prefix(wrapper)) {

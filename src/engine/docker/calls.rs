@@ -1,4 +1,4 @@
-//! Each call of the port, by the file of its noun.
+//! Each call of the port, in the file of its object.
 
 use bollard::models;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! An engine that answered, and the connections that calls are made over.
+//! A connected engine, and the connections of its calls.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::wire::{self, Wire};
 use crate::engine::{ApiVersion, Filters, Method};
 use crate::host::Host;
 
-/// A Docker Engine that answered. Calls may go on at the same time.
+/// A connected Docker Engine. Calls may run in parallel.
 #[derive(Clone)]
 pub struct DockerEngine {
     pub(super) connection: Docker,
@@ -20,32 +20,31 @@ pub struct DockerEngine {
     pub(super) windows: bool,
     pub(super) address: String,
     pub(super) local: bool,
-    /// Whose registries' credentials are sent; nobody's if not given.
+    /// The source of registry credentials; none by default.
     pub(super) credentials: Option<Credentials>,
 }
 
 impl DockerEngine {
-    /// The same engine, asked with the registries' credentials of the person who runs spc on this
-    /// host.
+    /// The same engine with the registry credentials of the person who runs spc on this host.
     #[must_use]
     pub fn with_credentials_of(mut self, host: Arc<dyn Host>) -> Self {
         self.credentials = Some(Credentials::new(host));
         self
     }
 
-    /// The client for this call, which limits its answer as the call is declared.
+    /// The client for this call, with the limits in the call's declaration.
     pub(super) fn client(&self, method: Method) -> Docker {
         self.connection.clone().with_timeout(wire::limit(method))
     }
 
-    /// The client for a call that ends a container, and has `grace` besides.
+    /// The client for a call that ends a container, with `grace` as additional time.
     pub(super) fn client_with_grace(&self, method: Method, grace: Duration) -> Docker {
         let limit = wire::limit(method).checked_add(grace).unwrap_or(wire::UNLIMITED);
         self.connection.clone().with_timeout(limit.min(wire::UNLIMITED))
     }
 }
 
-/// The port's filters as bollard takes them.
+/// The port's filters in bollard's form.
 pub(super) fn filters(filters: &Filters) -> Option<HashMap<String, Vec<String>>> {
     (!filters.is_empty()).then(|| filters.clone().into_iter().collect())
 }

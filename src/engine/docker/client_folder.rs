@@ -1,4 +1,4 @@
-//! Where the settings of Docker's own client are.
+//! Finds the settings of Docker's own client.
 
 use std::path::PathBuf;
 

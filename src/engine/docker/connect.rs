@@ -1,4 +1,4 @@
-//! Finding the engine: the one that is named, or the first of this machine's that answers.
+//! Finds the engine: the one that is named, or the first one of this machine that answers.
 
 use std::sync::Arc;
 
@@ -16,10 +16,9 @@ use super::{DockerEngine, errors};
 use crate::engine::calls::SHORT;
 use crate::engine::{ApiVersion, EngineError, EngineErrorKind, MINIMUM_API, Result};
 
-/// Finds the engine as Docker's own client does, and makes sure that it is new enough: one round
-/// trip.
+/// Finds the engine as Docker's own client does, and checks its version, in one round trip.
 pub async fn connect(options: &ConnectOptions) -> Result<DockerEngine> {
-    // bollard's BuildKit session asks for the process's provider, and would panic without.
+    // bollard's BuildKit session needs the process's crypto provider, and would panic without it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let files = options.endpoint.as_ref().and_then(|endpoint| endpoint.tls.as_ref());
     let tls = files.map(TlsFiles::client_config).transpose()?;
@@ -49,8 +48,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<DockerEngine> {
     Err(explain(&attempts, options))
 }
 
-/// The engine of a machine that is logged in to: at its socket, forwarded; else, as that may be
-/// forbidden or the socket be elsewhere, what Docker's own client there leads to.
+/// The engine of a machine that is reached by ssh: at its forwarded socket. If forwarding is
+/// forbidden or the socket is elsewhere, through Docker's own client there.
 async fn over_ssh(
     machine: &SshAddress,
     asks: bool,
@@ -80,12 +79,12 @@ fn engine(wire: Arc<Wire>, address: &Address, greeting: &EngineInfo) -> Result<D
     })
 }
 
-/// What the engine says of itself in the headers of a ping: a fifteenth of what `version` costs,
-/// which asks containerd and runc.
+/// The engine's information in the headers of a ping. It takes a fifteenth of the time of
+/// `version`, which asks containerd and runc.
 struct Greeting {
     api: Option<String>,
     os: Option<String>,
-    /// The version of Podman that answers in Docker's place.
+    /// The version of Podman, if it answers instead of Docker.
     podman: Option<String>,
 }
 
@@ -94,7 +93,7 @@ struct EngineInfo {
     windows: bool,
 }
 
-/// More bytes of an answer that is a refusal are not read.
+/// The most bytes that are read of a refusing answer.
 const MOST_WORDS: usize = 64 << 10;
 
 async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greeting, Failure> {
@@ -104,7 +103,7 @@ async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greet
     let response = response.map_err(|error| Failure::of_client(&error, tls))?;
     if !response.status().is_success() {
         let status = response.status().as_u16();
-        // Whoever answers may be no engine, and may never end.
+        // The other side may not be an engine, and may never end.
         let body = Limited::new(response.into_body(), MOST_WORDS).collect();
         let words = within(SHORT, body).await.ok().and_then(std::result::Result::ok);
         let words = words.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());

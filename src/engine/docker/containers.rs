@@ -19,10 +19,10 @@ use crate::engine::{
     ProcessTable, Result, StopRequest,
 };
 
-/// Docker's grace period of a container that doesn't set one.
+/// Docker's default grace period.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-/// `stop` and `restart` take a signal from this version on; older engines ignore it without a word.
+/// `stop` and `restart` accept a signal from this version on; older engines silently ignore it.
 const STOP_SIGNAL: ApiVersion = ApiVersion { major: 1, minor: 42 };
 
 fn path_name(container: &str) -> Result<String> {
@@ -168,7 +168,7 @@ pub(super) async fn remove(
     volumes: bool,
 ) -> Result<()> {
     let options = query::RemoveContainerOptions { force, v: volumes, link: false };
-    // Lasts as long as the deletion of what the container wrote.
+    // It takes as long as the deletion of the container's files.
     engine
         .client(Method::ContainerRemove)
         .remove_container(&path_name(container)?, Some(options))
@@ -182,7 +182,7 @@ pub(super) async fn wait(engine: &DockerEngine, container: &str) -> Result<i64> 
     let mut answers = std::pin::pin!(client.wait_container(&path_name(container)?, Some(options)));
     match answers.next().await {
         Some(Ok(answer)) => Ok(answer.status_code),
-        // bollard's word for an exit code other than 0.
+        // bollard's error for an exit code other than 0.
         Some(Err(ClientError::DockerContainerWaitError { code, .. })) => Ok(code),
         Some(Err(error)) => Err(errors::from_client(error)),
         None => Err(errors::cut_off(&format!("container \"{container}\" did"))),
@@ -237,7 +237,7 @@ pub(super) async fn upload(
     tar: Bytes,
 ) -> Result<()> {
     let options = query::UploadToContainerOptions { path: path.to_owned(), ..Default::default() };
-    // The answer comes when all is unpacked.
+    // The answer comes when everything is unpacked.
     let client = engine.client(Method::ContainerUpload);
     client
         .upload_to_container(&path_name(container)?, Some(options), bollard::body_full(tar))
@@ -259,7 +259,7 @@ pub(super) async fn download(
     .await
 }
 
-/// Whether the call did something: 304 says that there was nothing to do.
+/// Whether the call did something: 304 means that there was nothing to do.
 fn changed(answer: std::result::Result<(), ClientError>) -> Result<bool> {
     match answer {
         Ok(()) => Ok(true),
@@ -279,7 +279,7 @@ fn check_signal(engine: &DockerEngine, request: &StopRequest) -> Result<()> {
     }
 }
 
-/// Whole seconds, which is what the engine takes; never less than asked for.
+/// Whole seconds, as the engine requires; never less than requested.
 fn seconds(grace: Duration) -> i32 {
     i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
 }

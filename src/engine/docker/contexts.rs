@@ -1,8 +1,8 @@
-//! Docker contexts: engines that `docker context create` gave names to.
+//! Docker contexts: engines with names from `docker context create`.
 //!
-//! They lie in the folder of Docker's own client: `config.json` says which one is in use,
-//! `contexts/meta/<sha256 of the name>/meta.json` where its engine is, and
-//! `contexts/tls/<the same>/docker/` holds its certificates.
+//! They are in the folder of Docker's own client. `config.json` contains the current one,
+//! `contexts/meta/<sha256 of the name>/meta.json` its engine, and `contexts/tls/<the same>/docker/`
+//! its certificates.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::host::resolve::named;
 use crate::host::{Host, HostErrorKind};
 use crate::model::suggest::did_you_mean;
 
-/// The name that means: no context, but `DOCKER_HOST` or this machine's socket.
+/// The name that means no context: `DOCKER_HOST` or this machine's socket.
 pub(super) const DEFAULT: &str = "default";
 
 /// The contexts of one user.
@@ -27,22 +27,22 @@ pub(super) struct Contexts<'h> {
     folder: PathBuf,
 }
 
-/// Where a context's engine is.
+/// The engine of a context.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Context {
-    /// As it is written in it; an empty one means this machine's socket.
+    /// As written; an empty one means this machine's socket.
     pub address: String,
     pub tls: Option<TlsFiles>,
 }
 
-/// What is read of `config.json`.
+/// The parts of `config.json` that are read.
 #[derive(Deserialize)]
 struct ClientConfig {
     #[serde(default, rename = "currentContext")]
     current_context: String,
 }
 
-/// What is read of `meta.json`.
+/// The parts of `meta.json` that are read.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Meta {
@@ -62,7 +62,7 @@ struct MetaEndpoint {
 }
 
 impl<'h> Contexts<'h> {
-    /// Those in `DOCKER_CONFIG`, or `~/.docker`; none where neither can be told.
+    /// The contexts in `DOCKER_CONFIG`, or `~/.docker`; none if neither is known.
     pub(super) fn of(host: &'h dyn Host) -> Option<Self> {
         client_folder(host).map(|folder| Self { host, folder })
     }
@@ -72,7 +72,7 @@ impl<'h> Contexts<'h> {
         self.folder.join("config.json")
     }
 
-    /// The context that `docker context use` chose.
+    /// The context from `docker context use`.
     pub(super) fn current(&self) -> Result<Option<String>> {
         let path = self.config_file();
         let Some(content) = self.read(&path)? else { return Ok(None) };
@@ -81,7 +81,7 @@ impl<'h> Contexts<'h> {
         Ok(Some(config.current_context).filter(|name| !name.is_empty()))
     }
 
-    /// A context by its name; `by` is who names it, for messages.
+    /// A context by its name; `by` is the source of the name, for messages.
     pub(super) fn find(&self, name: &str, by: &str) -> Result<Context> {
         let id = id(name);
         let path = self.folder.join("contexts/meta").join(&id).join("meta.json");
@@ -114,12 +114,12 @@ impl<'h> Contexts<'h> {
         }
     }
 
-    /// Those that can be read; for a suggestion.
+    /// The readable contexts, for suggestions.
     fn names(&self) -> Vec<String> {
         self.metas().into_iter().map(|meta| meta.name).filter(|name| !name.is_empty()).collect()
     }
 
-    /// The addresses of all engines, of those contexts that can be read.
+    /// The addresses of the engines of all readable contexts.
     pub(super) fn addresses(&self) -> Vec<String> {
         self.metas()
             .into_iter()
@@ -150,7 +150,7 @@ impl<'h> Contexts<'h> {
     }
 }
 
-/// The folder's name of a context.
+/// The name of a context's folder.
 fn id(name: &str) -> String {
     Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
 }

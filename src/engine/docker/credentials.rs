@@ -1,8 +1,8 @@
-//! Who may pull: the credentials that Docker's own client would send, from its `config.json`.
+//! Registry credentials: those that Docker's own client would send, from its `config.json`.
 //!
-//! A registry's entry is in `auths`, or with a program that `credHelpers` names for it or
-//! `credsStore` for all. Such a program, `docker-credential-<name>`, is the person's own, as the
-//! configuration is: it is looked for in the folders of their `PATH`.
+//! A registry has an entry in `auths`, or a program in `credHelpers`, or the program in
+//! `credsStore` for all registries. The program `docker-credential-<name>` belongs to the person,
+//! like the configuration: it is searched in the folders of their `PATH`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,20 +20,20 @@ use crate::host::resolve::named;
 use crate::host::{CommandEvent, CommandRequest, FileKind, Host, HostErrorKind};
 use crate::model::image_reference::{DEFAULT_REGISTRY, ImageReference};
 
-/// What Docker's client calls its default registry in `config.json`.
+/// The name of Docker's default registry in `config.json`.
 const INDEX_KEY: &str = "https://index.docker.io/v1/";
-/// Where the default registry's images are.
+/// The server of the default registry's images.
 const DEFAULT_HOST: &str = "registry-1.docker.io";
-/// How the programs are called.
+/// The prefix of the programs' names.
 const HELPER: &str = "docker-credential-";
-/// How long such a program may take: it may ask its person.
+/// The time limit of such a program: it may ask the person a question.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// More bytes of its answer are not read.
+/// The most bytes that are read of its answer.
 const MOST: usize = 64 << 10;
-/// The name of the user where the secret is an identity token.
+/// The user name that means that the secret is an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// What is read of `config.json`.
+/// The parts of `config.json` that are read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Config {
@@ -55,7 +55,7 @@ struct Entry {
     identity_token: String,
 }
 
-/// What a helper answers.
+/// The answer of a helper.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
@@ -65,13 +65,13 @@ struct Answer {
     secret: String,
 }
 
-/// What is known of a registry's credentials.
+/// What is known about a registry's credentials.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CredentialLookup {
     Some(RegistryAuth),
-    /// None are kept for it: it is asked as anybody.
+    /// There are none, so spc asks anonymously.
     None,
-    /// The program that keeps them is not here: anybody's images can be had all the same.
+    /// The program with the credentials is missing. Public images can still be pulled.
     NoProgram(String),
 }
 
@@ -83,7 +83,7 @@ impl CredentialLookup {
         }
     }
 
-    /// The error of a call that was made with these, with what the person can do about it.
+    /// The error of a call with these credentials, with the next step for the person.
     pub(super) fn explain(&self, mut error: EngineError, registry: &str) -> EngineError {
         if !matches!(error.kind, EngineErrorKind::Denied | EngineErrorKind::NotFound) {
             return error;
@@ -120,18 +120,18 @@ impl CredentialLookup {
     }
 }
 
-/// What `docker login` is given.
+/// The argument of `docker login`.
 fn login(registry: &str) -> &str {
     if registry == DEFAULT_REGISTRY { "" } else { registry }
 }
 
-/// The registry that an image's name leads to.
+/// The registry of an image's name.
 pub(super) fn registry_of(image: &str) -> String {
     ImageReference::parse(image)
         .map_or_else(|| DEFAULT_REGISTRY.to_owned(), |reference| reference.registry)
 }
 
-/// The credentials of the person who runs spc. Read anew each time: a login may happen meanwhile.
+/// The credentials of the person who runs spc. Read each time, because they may log in meanwhile.
 #[derive(Clone)]
 pub(super) struct Credentials {
     host: Arc<dyn Host>,
@@ -142,11 +142,11 @@ impl Credentials {
         Self { host }
     }
 
-    /// Those for `registry`: the first part of an image's name, or the host that a builder asks
-    /// for.
+    /// The credentials for `registry`: the first part of an image's name, or the host that a
+    /// builder asks for.
     ///
     /// # Errors
-    /// Where the configuration can't be read, or the program that keeps them fails.
+    /// Fails if the configuration can't be read, or the program with the credentials fails.
     pub(super) async fn of(&self, registry: &str) -> Result<CredentialLookup> {
         let Some(folder) = client_folder(&*self.host) else { return Ok(CredentialLookup::None) };
         let path = folder.join("config.json");
@@ -160,8 +160,8 @@ impl Credentials {
         }
     }
 
-    /// Those of every registry that the configuration names: for the classic builder, which asks
-    /// for none.
+    /// The credentials of every registry in the configuration, for the classic builder, which can't
+    /// ask.
     pub(super) async fn all(&self) -> Result<BTreeMap<String, RegistryAuth>> {
         let Some(folder) = client_folder(&*self.host) else { return Ok(BTreeMap::new()) };
         let Some(config) = self.config(&folder.join("config.json"))? else {
@@ -188,7 +188,7 @@ impl Credentials {
             }
         };
         serde_json::from_slice(&content).map(Some).map_err(|error| {
-            // serde's own words may hold a value.
+            // serde's own message may contain a value.
             let message = format!(
                 "could not read \"{}\": wrong at line {}, column {}",
                 path.display(),
@@ -200,7 +200,7 @@ impl Credentials {
         })
     }
 
-    /// Asks the program `docker-credential-<name>`.
+    /// Runs the program `docker-credential-<name>`.
     async fn ask(&self, name: &str, key: &str, config: &Path) -> Result<CredentialLookup> {
         let program = format!("{HELPER}{name}");
         let failed = |why: String| {
@@ -254,8 +254,7 @@ impl Credentials {
         read_answer(&stdout, code, &failed)
     }
 
-    /// The program's file, in the folders of the person's own `PATH`; a relative one counts for
-    /// nothing.
+    /// The program's file, in the folders of the person's own `PATH`; relative folders are ignored.
     fn find(&self, program: &str) -> Option<PathBuf> {
         let folders = self.host.variable("PATH")?;
         let mut files = folders
@@ -271,7 +270,7 @@ impl Credentials {
     }
 }
 
-/// The answer of a helper: with a code that is not 0, the first line says why.
+/// Parses the answer of a helper. If its code is not 0, the first line contains the reason.
 fn read_answer(
     stdout: &[u8],
     code: Option<i64>,
@@ -290,7 +289,7 @@ fn read_answer(
             format!("failed with {code}: {why}")
         }));
     }
-    // What it holds is a secret: only that it can't be read is said.
+    // Its content is a secret, so the message says only that it can't be read.
     let answer: Answer = serde_json::from_slice(stdout)
         .map_err(|_| failed("answered something else than Docker's helpers do".to_owned()))?;
     Ok(match answer.username.as_str() {
@@ -307,7 +306,7 @@ fn read_answer(
     })
 }
 
-/// A registry's entry in `auths`: under its very key, or one that is another spelling of its host.
+/// A registry's entry in `auths`: with exactly this key, or with another form of its host.
 fn read_entry(config: &Config, key: &str, path: &Path) -> Result<CredentialLookup> {
     let others =
         || config.auths.iter().find(|(other, _)| hostname(other) == key).map(|(_, entry)| entry);

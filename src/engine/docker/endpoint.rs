@@ -1,4 +1,4 @@
-//! Which engine is meant: the order in which Docker's own client asks.
+//! Finds the engine in the same order as Docker's own client.
 
 use std::path::PathBuf;
 
@@ -8,36 +8,36 @@ use super::tls::TlsFiles;
 use crate::engine::{EngineError, EngineErrorKind, Result};
 use crate::host::Host;
 
-/// What the command line says of the engine.
+/// The options of the command line about the engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineChoice {
     /// `--host`: an address.
     pub host: Option<String>,
-    /// `--context`: the name of a Docker context; an empty one counts as none.
+    /// `--context`: the name of a Docker context; an empty one counts as not given.
     pub context: Option<String>,
 }
 
-/// An engine that was named.
+/// An engine that something names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub address: Address,
-    /// Where the address is to be spoken to encrypted.
+    /// Set if the connection has to be encrypted.
     pub tls: Option<TlsFiles>,
     pub source: Source,
 }
 
-/// Who named it.
+/// The source of the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// `--host`.
     HostOption,
     /// `DOCKER_HOST`.
     DockerHost,
-    /// A Docker context, and who named that.
+    /// A Docker context, and the source of its name.
     Context { name: String, by: ContextBy },
 }
 
-/// Who named a context.
+/// The source of a context's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContextBy {
     /// `--context`.
@@ -59,7 +59,7 @@ impl ContextBy {
 }
 
 impl Source {
-    /// Whose address it is: `DOCKER_HOST`, `the context "x"`.
+    /// The source of an address: `DOCKER_HOST`, `the context "x"`.
     pub(super) fn name(&self) -> String {
         match self {
             Self::HostOption => "--host".to_owned(),
@@ -68,7 +68,7 @@ impl Source {
         }
     }
 
-    /// What leads back to this machine's engine.
+    /// The next step to use this machine's engine instead.
     pub(super) fn way_back(&self) -> &'static str {
         match self {
             Self::HostOption => "leave --host out",
@@ -81,10 +81,10 @@ impl Source {
 }
 
 impl Endpoint {
-    /// The engine that is named: by `--context` or `--host`, `DOCKER_HOST`, `DOCKER_CONTEXT`, or as
-    /// the context in use; `None` is this machine's own.
+    /// The engine from `--context` or `--host`, `DOCKER_HOST`, `DOCKER_CONTEXT`, or the current
+    /// context; `None` means this machine's own.
     ///
-    /// The context "default" is no context: `DOCKER_HOST`, or this machine's own.
+    /// The context "default" means no context: `DOCKER_HOST`, or this machine's own engine.
     pub(super) fn chosen(host: &dyn Host, choice: &EngineChoice) -> Result<Option<Self>> {
         let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty());
         if let Some(name) =
@@ -111,7 +111,7 @@ impl Endpoint {
         }
     }
 
-    /// An address outside of a context, encrypted if the environment says so.
+    /// An address without a context, encrypted if the environment requires it.
     fn at(host: &dyn Host, text: &str, source: Source) -> Result<Self> {
         let wants_tls = ["DOCKER_TLS_VERIFY", "DOCKER_TLS"]
             .iter()

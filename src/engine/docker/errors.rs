@@ -1,4 +1,4 @@
-//! What went wrong, in the port's cases and the engine's words.
+//! Maps errors to the port's kinds, in the engine's words.
 
 use std::error::Error as _;
 use std::io;
@@ -26,13 +26,13 @@ pub(super) fn from_client(error: ClientError) -> EngineError {
     }
 }
 
-/// An answer's status and the engine's message with it.
+/// The status and the message of an answer.
 pub(super) fn from_status(status: u16, message: &str) -> EngineError {
     let kind = match status {
         401 => Kind::Denied,
         403 if is_denied(message) => Kind::Denied,
-        // "Forbidden" is the engine's word for what the state doesn't allow: a network in use, a
-        // subnet or an address taken, a file system mounted read-only.
+        // "Forbidden" is also the engine's answer if the state does not allow something: a network
+        // in use, a subnet or an address in use, a read-only file system.
         304 | 403 | 409 => Kind::Conflict,
         404 => Kind::NotFound,
         408 | 504 => Kind::Timeout,
@@ -51,8 +51,8 @@ pub(super) fn from_status(status: u16, message: &str) -> EngineError {
     if status == 403 && error.kind == Kind::Denied { error.with_hint(DENIED_HINT) } else { error }
 }
 
-/// The same of a question about the engine itself, where 403 says nothing of the state of an
-/// object: who may ask. `endpoint` is `/info`, `purpose` what spc asks it for: `the engine's
+/// The same for a question about the engine itself. There 403 is about permissions, not about the
+/// state of an object. `endpoint` is `/info`, and `purpose` is what spc needs it for: `the engine's
 /// clock`.
 pub(super) fn from_asking(error: ClientError, endpoint: &str, purpose: &str) -> EngineError {
     match error {
@@ -69,7 +69,8 @@ pub(super) fn from_asking(error: ClientError, endpoint: &str, purpose: &str) -> 
     }
 }
 
-/// What stands before the engine said, without what [`forbidden_before`] puts before it.
+/// The message of a proxy or plugin in front of the engine, without the text that
+/// [`forbidden_before`] adds.
 pub(super) fn own_words(message: &str) -> &str {
     message
         .trim_start_matches(FORBIDDEN_BEFORE)
@@ -77,23 +78,22 @@ pub(super) fn own_words(message: &str) -> &str {
         .trim_start_matches(": ")
 }
 
-/// The next step where a question about the engine itself is refused.
+/// The next step if a question about the engine itself is refused.
 pub(super) fn allow(endpoint: &str) -> String {
     format!("ask whoever runs the proxy or plugin to allow \"GET {endpoint}\"")
 }
 
-/// How the message of an answer begins that is not the engine's: it says 403 in words of its own,
-/// and not as JSON.
+/// The beginning of the message for a 403 that is not the engine's: its body is not JSON.
 const FORBIDDEN_BEFORE: &str = "what stands before the Docker Engine forbids it";
 
 const DENIED_HINT: &str = "ask whoever runs the proxy or plugin to allow this request";
 
-/// Whether a 403 is about who may ask, and not about the state of an object.
+/// Whether a 403 is about permissions, and not about the state of an object.
 fn is_denied(message: &str) -> bool {
     message.contains("authorization denied") || message.starts_with(FORBIDDEN_BEFORE)
 }
 
-/// The message for a 403 whose body is no JSON: a proxy's, as before a socket that is shared.
+/// The message for a 403 whose body is not JSON: that of a proxy in front of a shared socket.
 pub(super) fn forbidden_before(body: &str) -> String {
     match without_markup(body) {
         empty if empty.is_empty() => format!("{FORBIDDEN_BEFORE} (403)"),
@@ -101,11 +101,10 @@ pub(super) fn forbidden_before(body: &str) -> String {
     }
 }
 
-/// Letters of a page that are shown.
+/// The most characters of a page that are shown.
 const SHOWN_OF_A_PAGE: usize = 200;
 
-/// The text of a page as a proxy writes it, or its `message` where it is JSON; any other text as it
-/// is.
+/// The text of a proxy's page, or its `message` if it is JSON; other texts unchanged.
 fn without_markup(text: &str) -> String {
     if !text.trim_start().starts_with('<') {
         let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
@@ -128,12 +127,12 @@ fn without_markup(text: &str) -> String {
     plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN_OF_A_PAGE).collect()
 }
 
-/// Whether an answer says that the engine's disk, or its owner's share of it, is full.
+/// Whether an answer says that the engine's disk, or a quota on it, is full.
 fn is_full(message: &str) -> bool {
     ["no space left on device", "disk quota exceeded"].iter().any(|words| message.contains(words))
 }
 
-/// An error in the middle of a pull, push, build or import: the engine gives only words.
+/// An error during a pull, push, build or import, for which the engine sends only a text.
 pub(super) fn from_stream(message: &str) -> EngineError {
     let kind = if is_full(message) {
         Kind::NoSpace
@@ -143,8 +142,8 @@ pub(super) fn from_stream(message: &str) -> EngineError {
     EngineError::new(kind, sentence(message))
 }
 
-/// An error of a pull or push as a whole. Before the first report the engine says 500, or 404, for
-/// a registry's refusal and for one that can't be reached.
+/// An error of a whole pull or push. Before the first report the engine answers 500, or 404, if a
+/// registry refuses or is not reachable.
 pub(super) fn about_transfer(mut error: EngineError) -> EngineError {
     match error.kind {
         Kind::Server => error.kind = transfer_kind(&error.message).unwrap_or(Kind::Failed),
@@ -155,12 +154,12 @@ pub(super) fn about_transfer(mut error: EngineError) -> EngineError {
     error
 }
 
-/// What a registry's words mean.
+/// The meaning of a registry's message.
 fn transfer_kind(message: &str) -> Option<Kind> {
     let message = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     // A registry hides from strangers whether an image exists ("pull access denied … does not exist
-    // or may require"): not found is what the user can act on.
+    // or may require"). "Not found" is more useful for the user.
     if says(&[
         "manifest unknown",
         "manifest for",
@@ -182,11 +181,11 @@ fn transfer_kind(message: &str) -> Option<Kind> {
     }
 }
 
-/// An error of the HTTP exchange itself.
+/// An error of the HTTP connection.
 pub(super) fn connection(error: &hyper::Error) -> EngineError {
     let cause = error.source();
     match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
-        // The body we were sending: a build's context, an import's archive.
+        // The body that spc was sending: the context of a build, the archive of an import.
         Some(cause) if error.is_user() => EngineError::new(
             Kind::Failed,
             format!("could not read what the engine was to be sent: {cause}"),
@@ -196,7 +195,7 @@ pub(super) fn connection(error: &hyper::Error) -> EngineError {
     }
 }
 
-/// The innermost of an error's causes: what the ones around it are about.
+/// The innermost cause of an error, which the others wrap.
 pub(super) fn root_cause<'a>(
     mut error: &'a (dyn std::error::Error + 'static),
 ) -> &'a (dyn std::error::Error + 'static) {
@@ -208,7 +207,7 @@ pub(super) fn root_cause<'a>(
 
 /// An error of the socket.
 pub(super) fn from_io(error: &io::Error) -> EngineError {
-    // A stream reader wraps the exchange's error.
+    // A stream reader wraps the connection's error.
     if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<hyper::Error>()) {
         return connection(inner);
     }
@@ -237,7 +236,7 @@ fn lost(cause: impl std::fmt::Display) -> EngineError {
     )
 }
 
-/// The connection ended where there had to be more.
+/// The connection ended too early.
 pub(super) fn cut_off(what: &str) -> EngineError {
     EngineError::new(
         Kind::Unreachable,
@@ -245,12 +244,12 @@ pub(super) fn cut_off(what: &str) -> EngineError {
     )
 }
 
-/// The answer is not what the Engine API says it is.
+/// The answer does not conform to the Engine API.
 pub(super) fn unreadable(cause: impl std::fmt::Display) -> EngineError {
     EngineError::new(Kind::Server, format!("could not read the Docker Engine's answer: {cause}"))
 }
 
-/// The engine's words without what only a log needs.
+/// The engine's message without the parts that are useful only in logs.
 fn sentence(message: &str) -> String {
     let message = without_markup(message);
     let message = message.trim_start_matches("Error response from daemon: ");

@@ -13,11 +13,11 @@ use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Filters, Method, R
 
 /// Subscribes; see [`crate::engine::Engine::events`].
 ///
-/// The engine sends its headers just before it takes note of the subscription, so waiting for them
-/// alone would leave a gap. It keeps the last 256 events, though, and hands over those after
-/// `since` and the subscription in one step. So the subscription is as of the time just before, by
-/// the engine's own clock (ours may differ), to the nanosecond: nothing is missed, nothing older
-/// comes.
+/// The engine sends its headers just before it registers the subscription. If spc only waited for
+/// the headers, it could miss events. But the engine keeps the last 256 events, and sends those
+/// after `since` when it registers the subscription, in one step. So spc subscribes from the time
+/// just before, by the engine's own clock (its own may differ), to the nanosecond. Then no event is
+/// missed, and no older one arrives.
 pub(super) async fn subscribe(
     engine: &DockerEngine,
     filters: &Filters,
@@ -38,15 +38,13 @@ pub(super) async fn subscribe(
     Ok(until_lost(events.boxed()))
 }
 
-/// From this version on, questions asked at the same time share one answer to `info`, the first
-/// one's.
+/// From this version on, simultaneous requests for `info` share the answer of the first one.
 const SHARED_INFO: ApiVersion = ApiVersion { major: 1, minor: 44 };
 
-/// The engine's time, not before this call began.
+/// The engine's time, not earlier than the beginning of this call.
 async fn engine_time(engine: &DockerEngine) -> Result<DateTime<Utc>> {
     if engine.api >= SHARED_INFO {
-        // A shared answer may be to a question from before this call; whatever answers next, is
-        // not.
+        // A shared answer may belong to a request from before this call. The next answer can't.
         engine.info().await?;
     }
     let info = engine.info().await?;
@@ -56,13 +54,13 @@ async fn engine_time(engine: &DockerEngine) -> Result<DateTime<Utc>> {
     Ok(time.to_utc())
 }
 
-/// As the engine reads a time: seconds since the epoch, a point, nine digits.
+/// A time in the engine's form: seconds since the epoch, a dot, nine digits.
 pub(super) fn decimal_seconds(time: DateTime<Utc>) -> String {
     format!("{}.{:09}", time.timestamp(), time.timestamp_subsec_nanos())
 }
 
-/// An event, or why there is none. One of a type that the models don't know is passed over: a newer
-/// engine's events are no reason to lose the others.
+/// An event, or an error. An event with an unknown type is skipped, so that events of a newer
+/// engine don't hide the others.
 fn read(line: Result<Bytes>) -> Option<Result<EventMessage>> {
     let line = match line {
         Ok(line) => line,
@@ -75,7 +73,7 @@ fn read(line: Result<Bytes>) -> Option<Result<EventMessage>> {
     }
 }
 
-/// The same events; a lost connection is their end, as a closed one is.
+/// The same events; a lost connection ends the stream like a closed one.
 fn until_lost(
     events: BoxStream<'static, Result<EventMessage>>,
 ) -> BoxStream<'static, Result<EventMessage>> {

@@ -1,4 +1,4 @@
-//! Processes started in a running container.
+//! Processes that are started in a running container.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use super::reference::segment;
 use super::{DockerEngine, errors, streams};
 use crate::engine::{ExecInput, ExecRequest, ExecSession, ExecState, Method, Result};
 
-/// How much output is read at once, bytes: the engine's own piece.
+/// Bytes of one read of output: the engine's own chunk size.
 const PIECE: usize = 32 * 1024;
-/// Between two looks at whether a process whose output has ended has ended itself.
+/// The pause between two checks whether a process whose output has ended has also ended.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_millis(100);
 
@@ -67,8 +67,9 @@ pub(super) async fn start(
 
 /// Everything the process wrote; ends when the process has ended.
 ///
-/// The engine closes the output a moment before it notes the exit, so an inspection right after
-/// the last byte may still say "running", without an exit code. The stream lasts until it doesn't.
+/// The engine closes the output a moment before it records the exit. So an inspect right after the
+/// last byte may still say "running", without an exit code. The stream lasts until the exit is
+/// recorded.
 fn until_ended(
     client: Docker,
     exec: String,

@@ -1,4 +1,4 @@
-//! Why no engine answered, and what to say about it.
+//! Explains why no engine answered.
 
 use std::error::Error;
 use std::fmt;
@@ -15,15 +15,15 @@ use super::tls::tls_errors::trouble;
 use crate::engine::calls::SHORT;
 use crate::engine::{EngineError, EngineErrorKind};
 
-/// What Go's servers say to plain HTTP where they speak TLS.
+/// The answer of Go's servers to plain HTTP on a TLS port.
 const ASKED_IN_PLAIN: &str = "HTTP request to an HTTPS server";
 
-/// One address that did not serve.
+/// An address that did not work.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub address: Address,
     pub failure: Failure,
-    /// The id of the group that owns the socket, if permission is what was missing.
+    /// The id of the group that owns the socket, if a permission is missing.
     pub group: Option<u32>,
 }
 
@@ -32,17 +32,17 @@ pub(super) struct Attempt {
 pub(super) enum Failure {
     Io(io::ErrorKind, String),
     Silent,
-    /// The connection was taken, and ended without an answer.
+    /// The connection was accepted, and ended without an answer.
     Closed,
-    /// What answers speaks TLS, and was not asked so.
+    /// The server speaks TLS, but spc did not.
     WantsTls,
-    /// With a next step of its own.
+    /// An error with its own next step.
     Advised(Advice),
     Other(String),
 }
 
 impl Failure {
-    /// What a request met; `tls` is what it was encrypted with.
+    /// The error of a request; `tls` is its encryption.
     pub(super) fn of_client(error: &bollard::errors::Error, tls: Option<&TlsFiles>) -> Self {
         if let bollard::errors::Error::DockerResponseServerError {
             status_code: status @ (401 | 403),
@@ -51,7 +51,8 @@ impl Failure {
         {
             return Self::of_status(*status, message);
         }
-        // bollard shows its own error and the one inside as one, whose causes begin below both.
+        // bollard prints its own error and the inner one as one text. Their causes begin below
+        // both.
         let error: &(dyn Error + 'static) = match error {
             bollard::errors::Error::HyperResponseError { err } => err,
             bollard::errors::Error::IOError { err } => err,
@@ -76,7 +77,7 @@ impl Failure {
         }
     }
 
-    /// An answer that is none of an engine's.
+    /// An answer that is not from an engine.
     pub(super) fn of_status(status: u16, body: &str) -> Self {
         if status == 400 && body.contains(ASKED_IN_PLAIN) {
             return Self::WantsTls;
@@ -112,8 +113,8 @@ fn is_end(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// The outermost error of that type among an error and its causes. An I/O error gives what its
-/// content is caused by, not its content.
+/// The outermost error of this type among an error and its causes. An I/O error returns the causes
+/// of its content, not the content itself.
 fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -148,7 +149,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Every address tried and why it failed; the hint is for the one the user most likely meant.
+/// Every address that was tried, with its error. The hint is for the one that the user probably
+/// meant.
 pub(super) fn explain(attempts: &[Attempt], options: &ConnectOptions) -> EngineError {
     let tried: Vec<_> = attempts
         .iter()
@@ -197,7 +199,7 @@ fn own_hint(failure: &Failure, endpoint: Option<&Endpoint>) -> Option<String> {
 fn permission_hint(attempt: &Attempt, options: &ConnectOptions) -> String {
     let user = options.user.as_deref().unwrap_or("$USER");
     match attempt.group.map(|id| group_name(id, options.groups.as_deref())) {
-        // Group 0 opens far more than the engine.
+        // Group 0 gives access to far more than the engine.
         Some(group) if group != "root" && group != "0" => {
             format!("join the group \"{group}\", which owns it: `sudo usermod -aG {group} {user}`, then log in again")
         }
@@ -205,7 +207,7 @@ fn permission_hint(attempt: &Attempt, options: &ConnectOptions) -> String {
     }
 }
 
-/// The group that owns a socket.
+/// The group of a socket.
 pub(super) fn owner_group(path: &Path) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
     #[allow(
@@ -215,7 +217,7 @@ pub(super) fn owner_group(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|socket| socket.gid())
 }
 
-/// A group's name by `/etc/group` (`name:password:id:members`); its number if it has none.
+/// A group's name from `/etc/group` (`name:password:id:members`); its number if it has none.
 fn group_name(id: u32, groups: Option<&str>) -> String {
     let number = id.to_string();
     groups

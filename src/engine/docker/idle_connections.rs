@@ -1,4 +1,4 @@
-//! Connections that are used for one request after the other, where opening one is dear: over a
+//! Connections that carry one request after another, used where opening one is expensive: over a
 //! session of `ssh`.
 
 #![expect(
@@ -23,16 +23,16 @@ use tokio::task::JoinHandle;
 use super::bounded_connection::{BoundedConnection, Budget};
 use super::transport::Stream;
 
-/// What is sent in a request.
+/// The body of a request.
 type RequestBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
-/// A request as it is sent.
+/// A request in the form that is sent.
 pub(super) type OutgoingRequest = Request<RequestBody>;
 
-/// A connection, over which requests are sent one after the other.
+/// A connection for requests that are sent one after another.
 pub(super) struct Exchange {
     sender: http1::SendRequest<RequestBody>,
     budget: Arc<Budget>,
-    /// Moves the bytes; ends with the connection.
+    /// The task that moves the bytes; ends with the connection.
     end: JoinHandle<hyper::Result<()>>,
 }
 
@@ -44,8 +44,8 @@ impl Exchange {
         Ok(Self { sender, budget, end: tokio::spawn(async { connection.with_upgrades().await }) })
     }
 
-    /// Sends a request; ready once the answer's headers are there. With `limits`, the answer is one
-    /// that is collected whole.
+    /// Sends a request; ready once the headers of the answer have arrived. With `limits`, the
+    /// answer is collected as a whole.
     pub(super) async fn send(
         &mut self,
         request: OutgoingRequest,
@@ -57,7 +57,8 @@ impl Exchange {
             Err(mut failed) => {
                 let request = failed.take_message();
                 let error = failed.into_error();
-                // The exchange ended because the connection did, which alone knows why.
+                // The exchange ended because the connection did. Only the connection knows the
+                // reason.
                 let cause = if error.is_canceled() {
                     (&mut self.end).await.ok().and_then(std::result::Result::err)
                 } else {
@@ -71,7 +72,7 @@ impl Exchange {
 
 /// Why there is no answer.
 pub(super) struct SendError {
-    /// The request, if none of it was sent.
+    /// The request, if nothing of it was sent.
     pub request: Option<OutgoingRequest>,
     pub error: ClientError,
 }
@@ -80,12 +81,12 @@ pub(super) struct SendError {
 #[derive(Default)]
 pub(super) struct IdleConnections {
     idle: Mutex<Vec<Exchange>>,
-    /// Told when one is there.
+    /// Notified when there is one.
     came: Notify,
 }
 
 impl IdleConnections {
-    /// One that is kept, or else what `open` opens, whichever is there first.
+    /// An idle connection, or a new one from `open`, whichever is available first.
     pub(super) async fn take(
         &self,
         open: impl Future<Output = io::Result<Box<dyn Stream>>>,
@@ -96,7 +97,7 @@ impl IdleConnections {
             let kept = self.idle.lock().pop();
             match kept {
                 Some(kept) if kept.sender.is_ready() => return Ok(kept),
-                // Its end came while it waited.
+                // It ended while it waited.
                 Some(_) => continue,
                 None => {}
             }
@@ -107,7 +108,7 @@ impl IdleConnections {
         }
     }
 
-    /// Keeps a connection as soon as its answer has been read, if it can be used again then.
+    /// Keeps a connection as soon as its answer has been read, if it can be reused then.
     pub(super) fn keep(self: &Arc<Self>, mut exchange: Exchange) {
         let kept = self.clone();
         tokio::spawn(async move {

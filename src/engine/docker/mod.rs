@@ -1,7 +1,7 @@
 //! The Docker Engine API over bollard.
 //!
-//! [`connect()`] finds the engine. The nouns' files hold one function per call; `wire` is the
-//! connection below bollard, which they use directly where bollard tells too little.
+//! [`connect()`] finds the engine. The files of the objects contain one function per call. `wire`
+//! is the connection below bollard, which they use directly if bollard provides too little.
 
 mod address;
 mod advice;

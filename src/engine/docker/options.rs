@@ -1,4 +1,4 @@
-//! What decides where the engine is, as the command line and the environment say.
+//! The options of the command line and the environment that select the engine.
 
 use std::path::{Path, PathBuf};
 
@@ -8,29 +8,29 @@ use crate::engine::Result;
 use crate::host::resolve::named;
 use crate::host::{Host, StandardStream};
 
-/// Where the engine's socket is by default.
+/// The default socket of an engine.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
-/// What decides where the engine is.
+/// The options that select the engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectOptions {
-    /// The engine that is named; without one the sockets of this machine are tried.
+    /// The named engine; without one the sockets of this machine are tried.
     pub endpoint: Option<Endpoint>,
-    /// `XDG_RUNTIME_DIR`, where a rootless engine has its socket.
+    /// `XDG_RUNTIME_DIR`, which contains the socket of a rootless engine.
     pub runtime_dir: Option<PathBuf>,
-    /// `HOME`, where Docker Desktop has it.
+    /// `HOME`, which contains that of Docker Desktop.
     pub home: Option<PathBuf>,
-    /// Who runs spc, for hints.
+    /// The user who runs spc, for hints.
     pub user: Option<String>,
     /// The content of `/etc/group`, for hints.
     pub groups: Option<String>,
-    /// Whether somebody is there whom `ssh` may ask for a password.
+    /// Whether `ssh` may ask a person for a password.
     pub asks: bool,
 }
 
 impl ConnectOptions {
-    /// What the command line and the process environment say; Docker's own files are read only if
-    /// they are needed.
+    /// From the command line and the process environment. Docker's own files are read only if
+    /// necessary.
     pub fn from_host(host: &dyn Host, choice: &EngineChoice) -> Result<Self> {
         let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty());
         let identity = host.identity();
@@ -52,7 +52,7 @@ impl ConnectOptions {
         })
     }
 
-    /// The engine at this address, not encrypted; nobody is asked.
+    /// The engine at this address, without encryption and without questions.
     pub fn at(address: Address) -> Self {
         Self {
             endpoint: Some(Endpoint { address, tls: None, source: Source::HostOption }),
@@ -60,13 +60,13 @@ impl ConnectOptions {
         }
     }
 
-    /// Whether connecting takes a moment: no login, nobody is asked.
+    /// Whether connecting takes only a moment: no login and no question.
     pub fn is_near(&self) -> bool {
         self.candidates().iter().all(|address| !matches!(address, Address::Ssh(_)))
     }
 
-    /// Where to look, in order: at the engine that is named alone, else at the default socket, then
-    /// the rootless ones.
+    /// The addresses to try, in order: only the named engine, else the default socket, then the
+    /// rootless ones.
     pub(super) fn candidates(&self) -> Vec<Address> {
         if let Some(endpoint) = &self.endpoint {
             return vec![endpoint.address.clone()];

@@ -1,12 +1,12 @@
-//! Who answers at a local socket: the engine itself, on this machine's network, or what leads
-//! elsewhere.
+//! Finds out what answers at a local socket: the engine itself, on this machine's network, or a
+//! tunnel to another one.
 
 use std::path::Path;
 
 /// Whether the process behind the socket is a Docker Engine with the network of this process. False
-/// where that can't be known: in a container that has the socket mounted, whose processes don't see
-/// the engine's, and where `ssh` or a virtual machine is behind it. An engine in the same container
-/// is one with its network.
+/// if that is unknown: in a container with a mounted socket, which can't see the engine's process,
+/// and if `ssh` or a virtual machine is behind the socket. An engine in the same container shares
+/// its network.
 #[expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -24,7 +24,7 @@ pub(super) fn is_engine_here(socket: &str) -> bool {
         network(&process).zip(network("/proc/self")).map(|(theirs, own)| theirs == own);
     match name.trim_end() {
         "dockerd" => is_same_network.unwrap_or(!is_container),
-        // systemd has made the socket where it starts the engine.
+        // systemd creates the socket if it starts the engine.
         "systemd" => !is_container && is_same_network != Some(false),
         _ => false,
     }

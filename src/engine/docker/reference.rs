@@ -1,20 +1,20 @@
-//! Names in a request's path, and image references cut where the API wants them in parts.
+//! Names in the path of a request, and image references split into the parts that the API requires.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::engine::{EngineError, EngineErrorKind, Result};
 
-/// What stands in a name as it is.
+/// Characters of a name that need no escape.
 const PLAIN: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/').remove(b':').remove(b'@');
 
-/// `name` as part of a request's path, so that whatever it holds the engine looks for just that
-/// name.
+/// `name` as part of a request's path, so that the engine searches exactly this name, whatever it
+/// contains.
 ///
-/// `noun` is the engine's word for what is looked for. A name that would make another path
-/// (empty, `..`) belongs to nothing.
+/// `noun` is the engine's word for the object. A name that would result in another path (empty,
+/// `..`) belongs to no object.
 pub(super) fn segment(noun: &str, name: &str) -> Result<String> {
-    // The engine lists container names with a slash in front.
+    // The engine lists container names with a leading slash.
     let plain = if noun == "container" { name.strip_prefix('/').unwrap_or(name) } else { name };
     if plain.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(EngineError::new(
@@ -25,18 +25,18 @@ pub(super) fn segment(noun: &str, name: &str) -> Result<String> {
     Ok(utf8_percent_encode(plain, PLAIN).to_string())
 }
 
-/// A value in a request's query.
+/// A value in the query of a request.
 pub(super) fn query_value(value: &str) -> String {
     utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
 }
 
-/// An image reference as repository and tag (or digest). Without either it is `latest`: the engine
-/// would take all tags.
+/// An image reference as repository and tag (or digest). Without either the tag is `latest`,
+/// because the engine would use all tags.
 pub(super) fn repository_and_tag(reference: &str) -> (&str, &str) {
     if let Some((repository, digest)) = reference.split_once('@') {
         return (repository, digest);
     }
-    // A colon before the last slash is the port of a registry.
+    // A colon before the last slash belongs to the port of a registry.
     let name = reference.rfind('/').map_or(0, |slash| slash + 1);
     match reference[name..].rfind(':') {
         Some(colon) => (&reference[..name + colon], &reference[name + colon + 1..]),

@@ -1,6 +1,6 @@
-//! A build's session: a connection over which BuildKit asks its client for what a build needs,
-//! above all for secrets. A secret goes this way and no other; it is in no request, and the builder
-//! keeps it in memory for the step that mounts it.
+//! The session of a build: a connection over which BuildKit asks its client for data, above all for
+//! secrets. A secret is sent only in this way. It is in no request, and the builder keeps it in
+//! memory for the step that mounts it.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -34,7 +34,7 @@ use super::wire::{self, Wire};
 use crate::engine::Result;
 use crate::engine::calls::SHORT;
 
-/// What the session answers, as BuildKit asks it.
+/// The services of the session that BuildKit can call.
 const METHODS: [&str; 6] = [
     "/grpc.health.v1.Health/Check",
     "/moby.buildkit.secrets.v1.Secrets/GetSecret",
@@ -44,12 +44,12 @@ const METHODS: [&str; 6] = [
     "/moby.filesync.v1.Auth/VerifyTokenAuthority",
 ];
 
-/// A session that is served as long as this lives.
+/// A session that is served as long as this exists.
 pub(super) struct Session(tokio::task::JoinHandle<()>);
 
 impl Session {
-    /// Opens the session `id`, by which the build names it. `secrets` are those of the build, by
-    /// id; base images are fetched with `credentials`, without any if none are given.
+    /// Opens the session `id`, which the build refers to. `secrets` are those of the build, by id.
+    /// Base images are pulled with `credentials`, or anonymously without any.
     pub(super) async fn open(
         wire: &Wire,
         id: &str,
@@ -75,7 +75,7 @@ impl Session {
             reason = "serves the session of a real engine; nothing simulated has one"
         )]
         let served = tokio::spawn(async move {
-            // Its end is the build's, which tells why.
+            // It ends with the build, which reports the reason.
             let _ =
                 http2::Builder::new(TokioExecutor::new()).serve_connection(upgraded, service).await;
         });
@@ -106,7 +106,7 @@ impl Secrets for BuildSecrets {
     }
 }
 
-/// BuildKit asks every few seconds, and gives a session up that does not answer.
+/// BuildKit asks every few seconds, and ends a session that does not answer.
 struct HealthService;
 
 type HealthStream =
@@ -138,7 +138,7 @@ impl Health for HealthService {
     }
 }
 
-/// Who fetches base images.
+/// Credentials for base images.
 struct BaseImages(Option<Credentials>);
 
 #[async_trait::async_trait]
@@ -156,7 +156,7 @@ impl Auth for BaseImages {
             .map_err(|error| Status::internal(error.message))?;
         let answer = match found.auth() {
             None => CredentialsResponse::default(),
-            // A token has no user's name, as Docker's client answers.
+            // A token has no user name, as in the answer of Docker's client.
             Some(auth) if !auth.identity_token.is_empty() => {
                 CredentialsResponse { username: String::new(), secret: auth.identity_token.clone() }
             }

@@ -1,10 +1,10 @@
-//! The way to an engine over `ssh`: this machine's own program, with the user's keys and
+//! Connects to an engine over `ssh`: with this machine's own program, and the user's keys and
 //! configuration.
 //!
-//! One login serves a whole run. The engine's socket is forwarded to a socket here, to which each
-//! connection costs no more than a message there and back; where the machine forwards none, each
-//! connection is a session of its own over the same login (`sessions.rs`), in which Docker's client
-//! there (`docker system dial-stdio`) passes the bytes on, as Docker's own client does it.
+//! One login serves a whole run. The engine's socket is forwarded to a local socket, so a
+//! connection costs only one round trip. If the machine doesn't forward sockets, each connection is
+//! a session of its own over the same login (`sessions.rs`). In this session, Docker's client on
+//! that machine (`docker system dial-stdio`) passes the bytes on, as Docker's own client does it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -31,17 +31,16 @@ use super::advice::Advice;
 use line::Line;
 use sessions::{Session, Sessions};
 
-/// How a connection is led through.
+/// How connections are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SshTransport {
-    /// By the forwarded socket.
+    /// Through the forwarded socket.
     Forward,
-    /// By Docker's client over there.
+    /// Through Docker's client on the other machine.
     Dial,
 }
 
-/// A machine that is logged in to. Dropped, or when spc is gone, whatever its end was, the login
-/// ends.
+/// A machine with a login. When this is dropped, or spc ends in any way, the login ends.
 pub(super) struct Tunnel {
     line: Arc<Line>,
     sessions: Arc<Sessions>,
@@ -59,7 +58,7 @@ impl Tunnel {
         self.line.check()?;
         match way {
             SshTransport::Forward => {
-                // It is ssh that listens, not the engine.
+                // `ssh` listens there, not the engine.
                 let stream = UnixStream::connect(self.line.login.socket()).await;
                 let stream = stream.map_err(|_| io::Error::other(self.line.login.lost()))?;
                 Ok(Connection { stream, _session: None })
@@ -80,7 +79,7 @@ impl Tunnel {
     }
 }
 
-/// A connection to the engine; with the session that it goes through, if it has one of its own.
+/// A connection to the engine, with its own session if it has one.
 pub(super) struct Connection {
     stream: UnixStream,
     _session: Option<Session>,

@@ -1,4 +1,4 @@
-//! Bytes as they arrive, cut into what the port promises: output chunks and JSON lines.
+//! Splits bytes into the units that the port promises: output chunks and JSON lines.
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::{BoxStream, Stream, StreamExt};
@@ -9,21 +9,21 @@ use hyper::body::Incoming;
 use super::errors;
 use crate::engine::{EngineError, EngineErrorKind, OutputChunk, OutputKind, OutputStream, Result};
 
-/// An answer's body.
+/// The body of an answer.
 pub(super) fn body(response: Response<Incoming>) -> BoxStream<'static, Result<Bytes>> {
     BodyDataStream::new(response.into_body())
         .map(|chunk| chunk.map_err(|error| errors::connection(&error)))
         .boxed()
 }
 
-/// An answer's body, whole: a short one.
+/// The whole body of a short answer.
 pub(super) async fn whole(response: Response<Incoming>) -> Result<Bytes> {
     let body = Limited::new(response.into_body(), LONGEST_LINE).collect().await;
     Ok(body.map_err(errors::unreadable)?.to_bytes())
 }
 
-/// The output in `bytes`: raw where there is a terminal, else in the engine's frames, piece by
-/// piece as they come.
+/// The output in `bytes`: raw for a terminal, else in the engine's frames, in pieces as they
+/// arrive.
 pub(super) fn output(
     bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
     terminal: bool,
@@ -31,7 +31,7 @@ pub(super) fn output(
     chunks(bytes, terminal, Frames::default())
 }
 
-/// The same, each frame whole: in a log it is a message.
+/// The same with whole frames: in a log each is a message.
 pub(super) fn messages(
     bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
     terminal: bool,
@@ -62,11 +62,11 @@ fn chunks(
     .boxed()
 }
 
-/// Bytes of a line of JSON, or of a message, that is held until its end comes. Events and reports
-/// have some hundred.
+/// The most bytes of a line of JSON, or of a message, that are held until its end arrives. Events
+/// and reports have some hundred.
 pub(super) const LONGEST_LINE: usize = 16 << 20;
 
-/// Lines of JSON in `bytes`, whole, without the line's end.
+/// The lines of JSON in `bytes`, without line ends.
 pub(super) fn lines(
     bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
 ) -> BoxStream<'static, Result<Bytes>> {
@@ -92,8 +92,8 @@ pub(super) fn lines(
     .boxed()
 }
 
-/// The same stream once its first item is there: a failure that is known at once is the call's, not
-/// the stream's.
+/// The same stream, once its first item has arrived. So an immediate failure belongs to the call
+/// and not to the stream.
 pub(super) async fn begun<T: Send + 'static>(
     mut stream: BoxStream<'static, Result<T>>,
 ) -> Result<BoxStream<'static, Result<T>>> {
@@ -106,20 +106,20 @@ pub(super) async fn begun<T: Send + 'static>(
     }
 }
 
-/// The engine's frames: a kind, three zeros, the length (big endian), then so many bytes.
+/// The engine's frames: a kind, three zeros, the length (big endian), then this many bytes.
 #[derive(Default)]
 struct Frames {
     buffer: BytesMut,
-    /// The frame that has begun, and what of it is still to come.
+    /// The current frame, and the number of its missing bytes.
     open: Option<(Frame, usize)>,
-    /// Whether a frame of output is held until all of it is there.
+    /// Whether a frame of output is held until it is complete.
     whole: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Frame {
     Output(OutputKind),
-    /// The engine's own words: why the output ends here.
+    /// The engine's message why the output ends here.
     Error,
 }
 
@@ -130,7 +130,7 @@ impl Frames {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next piece of output: what is there of a frame, without waiting for all of it.
+    /// The next piece of output: the available part of a frame, without waiting for the rest.
     fn next(&mut self) -> Result<Option<OutputChunk>> {
         loop {
             match self.open {
@@ -179,7 +179,7 @@ impl Frames {
         }
     }
 
-    /// At the end of the bytes: an error if that is inside a frame.
+    /// At the end of the bytes: an error if it is inside a frame.
     fn end(&self) -> Result<()> {
         if self.buffer.is_empty() && self.open.is_none() {
             Ok(())
@@ -200,7 +200,7 @@ mod tests {
         [&[kind, 0, 0, 0], length.as_slice(), content].concat()
     }
 
-    /// The stream of `bytes` in pieces of `size`.
+    /// The stream of `bytes` in pieces of this `size`.
     fn pieces(bytes: &[u8], size: usize) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
         stream::iter(
             bytes.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect::<Vec<_>>(),

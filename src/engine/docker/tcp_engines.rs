@@ -1,4 +1,4 @@
-//! The engines that listen over TCP as far as spc can tell: no script's request may reach one.
+//! The engines that listen over TCP, as far as spc can know. No request of a script may reach one.
 
 use std::path::Path;
 
@@ -11,24 +11,24 @@ use crate::host::Host;
 use crate::host::resolve::named;
 use crate::policy::{EngineAddress, EngineAddresses};
 
-/// The settings file of this machine's engine, with the addresses that it listens on.
+/// The settings file of this machine's engine, with its addresses.
 const DAEMON_FILE: &str = "/etc/docker/daemon.json";
 
-/// Where this machine's engine keeps its process number.
+/// The file with the process id of this machine's engine.
 const PID_FILES: [&str; 2] = ["/run/docker.pid", "/var/run/docker.pid"];
 
-/// What is read of it.
+/// The parts of it that are read.
 #[derive(Deserialize)]
 struct Daemon {
     #[serde(default)]
     hosts: Vec<String>,
 }
 
-/// The engines of the command line, of `DOCKER_HOST`, of all of this user's Docker contexts, of
-/// this machine's `daemon.json`, and of the command line that this machine's engine was started
-/// with, whichever of them is in use.
+/// The engines of the command line, `DOCKER_HOST`, all Docker contexts of this user, this machine's
+/// `daemon.json`, and the command line of this machine's running engine, whether they are in use or
+/// not.
 ///
-/// A file that can't be read names none: whoever needs it will say so.
+/// A file that can't be read names no engine. Code that needs it will report the error.
 pub fn known_engines(host: &dyn Host, choice: &EngineChoice) -> EngineAddresses {
     let daemon = host
         .read(&named(host, Path::new(DAEMON_FILE)))
@@ -40,15 +40,15 @@ pub fn known_engines(host: &dyn Host, choice: &EngineChoice) -> EngineAddresses 
         .chain(contexts)
         .chain(daemon.into_iter().flat_map(|daemon| daemon.hosts))
         .chain(hosts_of_running(host));
-    // Where an address names no port, TLS decides which it is, and that is said elsewhere: it is
-    // both.
+    // If an address has no port, TLS decides about the default, and that is configured elsewhere:
+    // so both count.
     EngineAddresses::new(
         all.flat_map(|text| [false, true].into_iter().filter_map(move |tls| tcp(&text, tls))),
     )
 }
 
-/// The addresses that the engine of this machine was told to listen on when it was started: `-H
-/// ADDRESS`, `--host=ADDRESS`.
+/// The addresses in the command line of this machine's running engine: `-H ADDRESS`,
+/// `--host=ADDRESS`.
 fn hosts_of_running(host: &dyn Host) -> Vec<String> {
     let text = |path: &Path| {
         host.read(&named(host, path))
@@ -63,7 +63,7 @@ fn hosts_of_running(host: &dyn Host) -> Vec<String> {
         return Vec::new();
     };
     let mut words = command.split('\0');
-    // The number may be another process's by now.
+    // The id may belong to another process by now.
     if words.next().and_then(|program| program.rsplit('/').next()) != Some("dockerd") {
         return Vec::new();
     }

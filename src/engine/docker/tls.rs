@@ -19,19 +19,20 @@ use crate::host::{Host, HostErrorKind};
 /// The content of Docker's files for TLS, PEM.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The folder they are from, for messages.
+    /// The folder of the files, for messages.
     pub folder: PathBuf,
-    /// `ca.pem`: who may vouch for the engine. Without it, those whom this machine trusts.
+    /// `ca.pem`: the certificate authorities for the engine. Without it, those of this machine.
     pub authority: Option<Bytes>,
-    /// `cert.pem` and `key.pem`: who we are. Without them the engine has to let strangers in.
+    /// `cert.pem` and `key.pem`: the client's certificate. Without them the engine has to accept
+    /// anonymous clients.
     pub identity: Option<(Bytes, Bytes)>,
-    /// Whether the engine has to prove who it is.
+    /// Whether the engine has to prove its identity.
     pub verify: bool,
-    /// The context that they are from; otherwise the environment named them.
+    /// The context of the files; otherwise the environment named them.
     pub context: Option<String>,
 }
 
-// By hand: the key is a secret.
+// By hand, because the key is a secret.
 impl std::fmt::Debug for TlsFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TlsFiles")
@@ -42,9 +43,9 @@ impl std::fmt::Debug for TlsFiles {
 }
 
 impl TlsFiles {
-    /// Those in `DOCKER_CERT_PATH`, or in the folder of Docker's client. `DOCKER_TLS_VERIFY` makes
-    /// the engine prove who it is; with `DOCKER_TLS` alone it need not, as Docker's client has
-    /// it.
+    /// The files in `DOCKER_CERT_PATH`, or in the folder of Docker's client. With
+    /// `DOCKER_TLS_VERIFY` the engine has to prove its identity; with only `DOCKER_TLS` it doesn't,
+    /// as in Docker's client.
     pub(super) fn of_environment(host: &dyn Host) -> Result<Self> {
         let variable = |name: &str| host.variable(name).filter(|value| !value.is_empty());
         let verify = variable("DOCKER_TLS_VERIFY").is_some();
@@ -72,8 +73,8 @@ impl TlsFiles {
         Ok(files)
     }
 
-    /// Those of a context; `None` if it has none and the engine is to prove itself, which means:
-    /// not encrypted.
+    /// The files of a context. `None` if it has none and the engine has to prove its identity,
+    /// which means: no encryption.
     pub(super) fn of_context(
         host: &dyn Host,
         folder: &Path,
@@ -122,14 +123,15 @@ impl TlsFiles {
         })
     }
 
-    /// What a connection needs of them.
+    /// The parts of them that a connection needs.
     pub(super) fn client_config(&self) -> Result<Arc<ClientConfig>> {
         let unusable = |name: &str, why: &dyn std::fmt::Display| {
             let message = format!("could not use \"{}\": {why}", self.folder.join(name).display());
             EngineError::new(EngineErrorKind::Invalid, message)
                 .with_hint("give it a file in PEM, as `docker` takes it")
         };
-        // Named, not taken from the process: this must not depend on who installed what before.
+        // Given explicitly and not taken from the process, so that it doesn't depend on what was
+        // installed before.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()

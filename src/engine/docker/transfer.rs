@@ -1,4 +1,4 @@
-//! Images on their way: pull, push, import, and what a registry says of one.
+//! Transfers of images: pull, push, import, and requests to a registry.
 
 use std::io;
 
@@ -27,7 +27,7 @@ pub(super) async fn registry_digest(
     digest_as(engine, image, known.auth()).await.map_err(|error| known.explain(error))
 }
 
-/// The credentials that a call is made with: those given, or else the person's own.
+/// The credentials of a call: the given ones, or else the person's own.
 struct CallCredentials {
     found: CredentialLookup,
     registry: String,
@@ -53,7 +53,7 @@ impl CallCredentials {
     }
 }
 
-/// The reports of a transfer; a registry that refuses it may say so in the middle.
+/// The reports of a transfer. A registry that refuses it may report this in the middle.
 fn explained(
     known: CallCredentials,
     reports: BoxStream<'static, Result<TransferEvent>>,
@@ -101,7 +101,7 @@ pub(super) async fn push(
 ) -> Result<BoxStream<'static, Result<TransferEvent>>> {
     let (repository, tag) = repository_and_tag(image);
     let path = format!("/images/{}/push?tag={}", segment("image", repository)?, query_value(tag));
-    // Here the engine insists on the header, even if it holds nothing.
+    // Here the engine requires the header, even if it is empty.
     let nobody = RegistryAuth::default();
     let known = CallCredentials::of(engine, image, auth).await?;
     let request = authorised(Request::post(path), Some(known.auth().unwrap_or(&nobody)))?;
@@ -136,7 +136,7 @@ pub(super) async fn import(
         .await
         .map_err(errors::about_transfer)?;
 
-    // The last report is the new image's id.
+    // The last report contains the new image's id.
     let mut reports = reports(response);
     let mut id = None;
     while let Some(report) = reports.next().await {
@@ -151,7 +151,7 @@ pub(super) async fn import(
     }
 }
 
-/// The engine's headers come with the registry's first word.
+/// The engine sends its headers when the registry first answers.
 async fn exchange(
     engine: &DockerEngine,
     method: Method,
@@ -160,8 +160,8 @@ async fn exchange(
     engine.wire.exchange(request, wire::limit(method)).await.map_err(errors::about_transfer)
 }
 
-/// A request with the credentials as the engine takes them: JSON in URL-safe base64 (it reads any
-/// other alphabet as "none", which is what bollard sends).
+/// A request with the credentials in the engine's form: JSON in URL-safe base64. The engine reads
+/// any other alphabet, such as bollard's, as "none".
 fn authorised(head: Builder, auth: Option<&RegistryAuth>) -> Result<bollard::BollardRequest> {
     let Some(auth) = auth else { return wire::request(head, Bytes::new()) };
     let json = as_json(auth);
@@ -171,7 +171,7 @@ fn authorised(head: Builder, auth: Option<&RegistryAuth>) -> Result<bollard::Bol
     wire::request(head.header("X-Registry-Auth", value), Bytes::new())
 }
 
-/// Credentials as the engine reads them.
+/// Credentials in the form for the engine.
 pub(super) fn as_json(auth: &RegistryAuth) -> serde_json::Value {
     if auth.identity_token.is_empty() {
         serde_json::json!({ "username": auth.username, "password": auth.password })
@@ -198,7 +198,7 @@ struct Failure {
     message: String,
 }
 
-/// The reports in an answer; the first failure among them is the last item.
+/// The reports in an answer. The first failure is the last item.
 fn reports(response: Response<Incoming>) -> BoxStream<'static, Result<TransferEvent>> {
     async_stream::try_stream! {
         let mut lines = streams::lines(streams::body(response));
@@ -211,7 +211,7 @@ fn reports(response: Response<Incoming>) -> BoxStream<'static, Result<TransferEv
     .boxed()
 }
 
-/// A report, if the line is one (a push also sends the digest, in a form of its own).
+/// A report, if the line is one (a push also sends the digest, in another form).
 fn read(line: &[u8]) -> Result<Option<TransferEvent>> {
     let report: Report = serde_json::from_slice(line).map_err(errors::unreadable)?;
     if let Some(message) = report.failure.map(|failure| failure.message).or(report.error) {

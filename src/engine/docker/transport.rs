@@ -1,15 +1,14 @@
-//! What every connection to an engine is, and how long it is waited for.
+//! The type of a connection to an engine, and its time limit.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// What a connection is, whichever the route.
+/// A connection, whatever its route.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// The engine's clients know no other clock than the real one: this implementation never runs in
-/// virtual time.
+/// The engine's clients use only the real clock: this implementation never runs in virtual time.
 pub(super) async fn within<T>(
     time: Duration,
     future: impl Future<Output = T>,

@@ -1,4 +1,4 @@
-//! What containers use of the machine, and what is on the engine's disk.
+//! The resource usage of containers, and the disk usage of the engine.
 
 use bollard::models::ContainerStatsResponse;
 use bytes::Bytes;
@@ -104,12 +104,12 @@ struct CacheRecord {
     in_use: bool,
 }
 
-/// The engine counts -1 for what it does not know.
+/// The engine reports -1 for an unknown value.
 fn bytes(size: i64) -> u64 {
     u64::try_from(size).unwrap_or_default()
 }
 
-/// A share of objects with their size, and whether nothing uses them.
+/// Objects with their size, and whether they are unused.
 fn share(objects: impl Iterator<Item = (i64, bool)>) -> DiskShare {
     let mut share = DiskShare::default();
     for (size, is_unused) in objects {

@@ -36,7 +36,7 @@ pub(super) async fn create(
 
 pub(super) async fn remove(engine: &DockerEngine, volume: &str, force: bool) -> Result<()> {
     let options = query::RemoveVolumeOptions { force };
-    // Lasts as long as the deletion of its files.
+    // It takes as long as the deletion of its files.
     engine
         .client(Method::VolumeRemove)
         .remove_volume(&segment("volume", volume)?, Some(options))

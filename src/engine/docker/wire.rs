@@ -1,11 +1,11 @@
-//! The connection to the engine, under bollard and beside it.
+//! The connection to the engine, below bollard and beside it.
 //!
-//! bollard sends its requests through [`Wire::client`], which limits their answers. Where the port
-//! promises more than bollard gives (a subscription in force, raw terminal output, a stream without
-//! end), the other files call [`Wire::exchange`] themselves. Every request has a connection of its
-//! own, as the engine's own client does it for streams: opening one costs some 50 µs, and a
-//! kept one may have died with the engine. Only where a connection is a session of `ssh` it serves
-//! one request after the other (`idle_connections.rs`).
+//! bollard sends its requests through [`Wire::client`], which limits their answers. If the port
+//! promises more than bollard provides (an active subscription, raw terminal output, a stream
+//! without end), the other files call [`Wire::exchange`] themselves. Every request has a connection
+//! of its own, as in the engine's own client for streams: opening one takes about 50 µs, and an
+//! idle one may have died with the engine. Only a connection over a session of `ssh` carries one
+//! request after another (`idle_connections.rs`).
 
 #![expect(
     clippy::disallowed_types,
@@ -39,13 +39,13 @@ use super::{errors, streams};
 use crate::engine::calls::{Limit, SHORT};
 use crate::engine::{Method, Result};
 
-/// For calls that last as long as what they wait for.
+/// For calls that take as long as the event that they wait for.
 pub(super) const UNLIMITED: Duration = Duration::from_secs(u32::MAX as u64);
 /// How long another machine may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long the answer to the call may take to begin. A call that ends a container has its grace
-/// period besides.
+/// How long the answer to the call may take to begin. A call that ends a container also gets its
+/// grace period.
 pub(super) const fn limit(method: Method) -> Duration {
     match method.declaration().limit {
         Limit::Within(limit) => limit,
@@ -54,11 +54,11 @@ pub(super) const fn limit(method: Method) -> Duration {
     }
 }
 
-/// How the engine is reached.
+/// How to reach the engine.
 pub(super) struct Wire {
     route: Route,
     host: HeaderValue,
-    /// Where a connection is used for more than one request.
+    /// Set if a connection carries more than one request.
     kept: Option<Arc<IdleConnections>>,
 }
 
@@ -69,17 +69,17 @@ enum Route {
     Ssh { tunnel: Arc<Tunnel>, way: SshTransport },
 }
 
-/// What HTTP wants for a name where a socket has none.
+/// The host name that HTTP requires, for a socket without one.
 const NAMELESS: HeaderValue = HeaderValue::from_static("localhost");
 
-/// The engine's words in an answer that is an error.
+/// The engine's message in an answer with an error.
 #[derive(Deserialize)]
 struct ErrorBody {
     message: String,
 }
 
 impl Wire {
-    /// A wire to `address`, over ssh aside; `tls` is the client side of TLS where the address wants
+    /// A wire to `address`, except over ssh; `tls` is the client side of TLS if the address needs
     /// it.
     pub(super) fn new(
         address: &Address,
@@ -131,7 +131,7 @@ impl Wire {
             let wire = Arc::clone(&wire);
             async move { wire.send_over(request, true).await }
         };
-        // The address only shapes the URL, of which the wire uses the path.
+        // The address is only part of the URL, and the wire uses only the URL's path.
         Docker::connect_with_custom_transport(
             transport,
             Some("http://localhost"),
@@ -141,10 +141,11 @@ impl Wire {
         .map_err(errors::from_client)
     }
 
-    /// Sends one request; ready once the answer's headers are there. What comes then has no limit.
+    /// Sends one request; ready once the headers of the answer have arrived. The rest has no time
+    /// limit.
     ///
-    /// Dropping the future, or the answer before its end, closes the connection. The answer 304 is
-    /// an error here, because bollard takes it for success.
+    /// Dropping the future, or the answer before its end, closes the connection. The status 304 is
+    /// an error here, because bollard treats it as success.
     pub(super) async fn send(
         &self,
         request: BollardRequest,
@@ -175,7 +176,7 @@ impl Wire {
                     }
                     break response;
                 }
-                // A kept connection ended just then; a new one gives no request back.
+                // An idle connection ended at this moment; a new one doesn't return the request.
                 (Err(SendError { request: Some(again), .. }), Some(_)) => request = again,
                 (Err(unsent), _) => return Err(unsent.error),
             }
@@ -194,7 +195,7 @@ impl Wire {
         Ok(response)
     }
 
-    /// Sends a request and gives the answer if it is a success; its headers have to come within
+    /// Sends a request and returns the answer if it is a success. Its headers have to arrive within
     /// `limit`.
     pub(super) async fn exchange(
         &self,
@@ -217,7 +218,7 @@ impl Wire {
         Err(errors::from_status(status.as_u16(), &message))
     }
 
-    /// Sends a request after which the connection carries raw bytes both ways.
+    /// Sends a request after which the connection carries raw bytes in both directions.
     pub(super) async fn upgrade(&self, path: &str, body: Bytes) -> Result<TokioIo<Upgraded>> {
         let head = Request::post(path).header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
         let response = self.exchange(request(head, body)?, SHORT).await?;
@@ -227,8 +228,7 @@ impl Wire {
     }
 }
 
-/// Whether an answer is JSON, as every error of the engine's is: what stands before it may answer
-/// otherwise.
+/// Whether an answer is JSON, as every error of the engine is. A proxy may answer otherwise.
 fn is_json(response: &Response<Incoming>) -> bool {
     response
         .headers()

@@ -1,15 +1,15 @@
-//! Files that ssh leaves beside a login.
+//! Files of `ssh` for a login.
 
 use std::path::{Path, PathBuf};
 
-/// What a file of ssh's words holds; nothing if there is none.
+/// The content of a file with `ssh`'s messages; empty if there is none.
 pub(super) fn read(path: &Path) -> String {
     std::fs::read(path)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .unwrap_or_default()
 }
 
-/// Whether there is something of that name.
+/// Whether a file with this name exists.
 pub(super) fn is_there(path: &PathBuf) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }

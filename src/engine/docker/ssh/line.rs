@@ -1,4 +1,4 @@
-//! A login that is made, and watched until it ends.
+//! A login that is created, and watched until it ends.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -12,22 +12,22 @@ use crate::engine::docker::address::SshAddress;
 use crate::engine::docker::advice::Advice;
 use crate::engine::docker::transport::within;
 
-/// How long logging in may take where nobody can be asked.
+/// The time limit of a login without questions.
 const LOGIN: Duration = Duration::from_secs(30);
-/// Between two looks whether it is done.
+/// The pause between two checks whether the login is complete.
 const LOOK: Duration = Duration::from_millis(4);
 
-/// A login. Dropped, it ends.
+/// A login. It ends when this is dropped.
 pub(super) struct Line {
     pub login: Login,
-    /// Why `ssh` has ended, when it has.
+    /// Why `ssh` has ended, if it has.
     ended: Arc<OnceLock<String>>,
     /// Cancelled when this is dropped.
     alive: CancellationToken,
 }
 
 impl Line {
-    /// Logs in; with `forwards`, the engine's socket is forwarded.
+    /// Logs in; with `forwards`, forwards the engine's socket.
     pub(super) async fn open(
         machine: &SshAddress,
         asks: bool,
@@ -39,7 +39,7 @@ impl Line {
         })?;
         let login = Login { machine: machine.clone(), folder: folder.path().to_owned(), asks };
         let mut ssh = login.start(forwards).map_err(|error| login.not_started(&error))?;
-        // Its guard removes it in the end.
+        // Its guard removes it at the end.
         let _ = folder.keep();
         let done = async {
             loop {
@@ -65,7 +65,7 @@ impl Line {
         Ok(line)
     }
 
-    /// Waits for the end of `ssh`, as nobody else does; `ssh` ends with this at the latest.
+    /// Waits for the end of `ssh`, because nobody else does. `ssh` ends with this at the latest.
     fn watch(&self, mut ssh: Ssh) {
         let (login, ended, alive) = (self.login.clone(), self.ended.clone(), self.alive.clone());
         tokio::spawn(async move {
@@ -91,10 +91,10 @@ impl Drop for Line {
     }
 }
 
-/// A folder of this user's alone, with a name that is short enough for the sockets in it.
+/// A folder that only this user can access, with a name that is short enough for sockets in it.
 fn private_folder() -> io::Result<TempDir> {
-    /// A socket's address holds 107 bytes, on some systems 103; ssh first takes a name
-    /// that is 17 longer.
+    /// The address of a socket has at most 107 bytes, on some systems 103. ssh first uses a name
+    /// that is 17 bytes longer.
     const LONGEST: usize = 103 - "/control".len() - 17;
     let folder = tempfile::Builder::new().prefix("spc-ssh-").tempdir()?;
     if folder.path().as_os_str().len() <= LONGEST {

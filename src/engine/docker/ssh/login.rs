@@ -1,4 +1,4 @@
-//! One login: how `ssh` is called, what is in its folder, what it said.
+//! One login: the command line of `ssh`, its folder, its messages.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,71 +16,72 @@ use super::ssh_messages::{self, BEGUN};
 use crate::engine::docker::address::SshAddress;
 use crate::engine::docker::advice::Advice;
 
-/// The engine's socket over there, where the address names none.
+/// The default socket of the engine on the other machine.
 const ENGINE_SOCKET: &str = "/var/run/docker.sock";
 
-/// The search path where none is given.
+/// The default search path.
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// A shell's code for a program that is not there. `ssh` itself ends with 255.
+/// A shell's exit code for a missing program. `ssh` itself exits with 255.
 const NO_SUCH_PROGRAM: i32 = 127;
 
 /// A login to a machine.
 #[derive(Clone)]
 pub(super) struct Login {
     pub machine: SshAddress,
-    /// Private. Removed by the guard when the login has ended.
+    /// Private. The guard removes it when the login has ended.
     pub folder: PathBuf,
     /// Whether `ssh` may ask at the terminal.
     pub asks: bool,
 }
 
-/// `ssh`, and what holds it.
+/// `ssh` and its guard.
 pub(super) struct Ssh {
     pub child: Child,
-    /// When it is closed without a word, the login is ended: also where spc is killed.
+    /// The guard ends the login when this is closed without a message, also if spc is killed.
     lifeline: ChildStdin,
 }
 
 impl Ssh {
-    /// Says that `ssh` has ended by itself, and must not be killed: its number may be another
-    /// process's by now.
+    /// Tells the guard that `ssh` has ended by itself and must not be killed: another process may
+    /// have its number by now.
     pub(super) async fn release(mut self) {
         let _ = self.lifeline.write_all(b"\n").await;
     }
 }
 
 impl Login {
-    /// The end of the forwarded socket that is here.
+    /// The local end of the forwarded socket.
     pub(super) fn socket(&self) -> PathBuf {
         self.folder.join("engine")
     }
 
-    /// Where sessions join this login.
+    /// The socket for sessions that join this login.
     fn control(&self) -> PathBuf {
         self.folder.join("control")
     }
 
-    /// What `ssh` says of the login.
+    /// The messages of `ssh` about the login.
     fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
 
-    /// What the sessions of [`super::SshTransport::Dial`] say.
+    /// The messages of the sessions of [`super::SshTransport::Dial`].
     pub(super) fn dial_log(&self) -> PathBuf {
         self.folder.join("dial-log")
     }
 
-    /// Whether it is logged in, and the socket is there: this is what `ssh` makes last.
+    /// Whether the login is complete and the socket exists, which `ssh` creates last.
     pub(super) fn is_done(&self) -> bool {
         is_there(&self.control())
     }
 
-    /// Starts it, under a shell's guard.
+    /// Starts it, with a shell as guard.
     pub(super) fn start(&self, forwards: bool) -> io::Result<Ssh> {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(guard(self.asks)).arg(&self.folder).arg(program());
-        // Of the user's own forwards one that fails, as its port is in use, is no matter here.
+        // If one of the user's own forwards fails because its port is in use, that does not matter
+        // here.
         command.args([
             "-N",
             "-o",
@@ -111,10 +112,11 @@ impl Login {
         Ok(Ssh { child, lifeline })
     }
 
-    /// A session in which Docker's client over there passes bytes on.
+    /// A session in which Docker's client on the other machine passes bytes on.
     pub(super) fn dial(&self) -> Command {
         let mut command = Command::new(program());
-        // Where the login has no room for it, ssh would make another login: instead it fails to.
+        // If the login accepts no more sessions, ssh would log in again. This option makes it fail
+        // instead.
         command.args(["-o", "ControlMaster=no", "-o", "ProxyCommand=false"]);
         self.add_destination(&mut command, false);
         command.args(["echo", BEGUN, "&&", "docker"]);
@@ -127,8 +129,8 @@ impl Login {
 
     fn add_destination(&self, command: &mut Command, asks: bool) {
         command.arg("-S").arg(escaped(&self.control().to_string_lossy()));
-        // Neither terminal nor agent nor display: only bytes pass. A dead network is noticed within
-        // a minute.
+        // No terminal, agent or display, because only bytes are passed. A dead network is noticed
+        // within a minute.
         command.args(["-T", "-a", "-x"]);
         for option in
             ["LogLevel=ERROR", "ConnectTimeout=10", "ServerAliveInterval=15", "RemoteCommand=none"]
@@ -147,7 +149,7 @@ impl Login {
         command.arg("--").arg(&self.machine.host);
     }
 
-    /// How the user would log in by hand.
+    /// The command with which the user would log in by hand.
     fn command(&self) -> String {
         let SshAddress { user, host, port, .. } = &self.machine;
         let port = port.map_or_else(String::new, |port| format!("-p {port} "));
@@ -155,7 +157,7 @@ impl Login {
         format!("`ssh {port}{user}{host}`")
     }
 
-    /// The next step where nothing better is known.
+    /// The next step if nothing better is known.
     pub(super) fn by_hand(&self) -> String {
         format!("see whether {} logs in from here", self.command())
     }
@@ -165,7 +167,7 @@ impl Login {
         Advice { why: format!("ssh could not be started: {error}"), hint: self.by_hand() }
     }
 
-    /// It ended before it was logged in.
+    /// It ended before the login was complete.
     pub(super) fn refused(&self, code: Option<i32>) -> Advice {
         if code == Some(NO_SUCH_PROGRAM) {
             return Advice {
@@ -184,7 +186,7 @@ impl Login {
         Advice { why, hint }
     }
 
-    /// It did not log in in time.
+    /// The login took too long.
     pub(super) fn too_slow(&self, limit: Duration) -> Advice {
         Advice {
             why: format!("ssh did not log in within {} s", limit.as_secs()),
@@ -192,7 +194,7 @@ impl Login {
         }
     }
 
-    /// It was logged in, and is no more.
+    /// The login was complete, and has ended.
     pub(super) fn lost(&self) -> String {
         match ssh_messages::last(&read(&self.log())) {
             said if said.is_empty() => "ssh ended".to_owned(),
@@ -220,12 +222,12 @@ impl Login {
     }
 }
 
-/// A program that no machine has: the shell ends with its code for that.
+/// A program that never exists: the shell exits with its code for that.
 const NOWHERE: &str = "/nonexistent/ssh";
 
-/// The `ssh` on the search path. Entries of it that are relative lead into the folder that spc was
-/// started in, where a script or a container may have put a program of this name: they are left
-/// out, as Docker's own client does.
+/// The `ssh` in the search path. Relative entries are ignored, as by Docker's own client: they lead
+/// into the folder in which spc was started, where a script or a container may have put a program
+/// with this name.
 fn program() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into());
     found_in(&path).unwrap_or_else(|| NOWHERE.into())
@@ -242,12 +244,11 @@ fn found_in(path: &OsStr) -> Option<PathBuf> {
         .find(is_program)
 }
 
-/// A shell that becomes the command it is given, beside a watcher that ends it when standard input
-/// closes, which it does at the latest with spc, and then removes the folder it is given first.
+/// A shell that becomes the given command. A watcher beside it ends the command when standard input
+/// closes, at the latest when spc ends, and then removes the folder that is its first argument.
 ///
-/// Ctrl-C and the like go to all processes of a terminal, and spc needs the engine to clean up:
-/// they are not for `ssh`. Where it asks, TERM is, because that makes it give the terminal back as
-/// it was.
+/// Ctrl-C reaches all processes of a terminal, but spc needs the engine to clean up, so `ssh` must
+/// ignore it. If `ssh` asks a question, it does get TERM, because then it restores the terminal.
 fn guard(asks: bool) -> String {
     let (ignored, end) =
         if asks { ("HUP INT QUIT", "TERM") } else { ("HUP INT QUIT TERM", "KILL") };
@@ -258,12 +259,12 @@ fn guard(asks: bool) -> String {
     )
 }
 
-/// A path as `ssh` expands it: `%` begins a variable.
+/// A path for `ssh`, which treats `%` as the beginning of a variable.
 fn escaped(path: &str) -> String {
     path.replace('%', "%%")
 }
 
-/// A path in a forward, whose parts are separated by colons.
+/// A path in a forward, where colons separate the parts.
 fn forwardable(path: &str) -> String {
     escaped(path).replace('\\', "\\\\").replace(':', "\\:")
 }

@@ -1,10 +1,10 @@
-//! Sessions over a login, each of which leads one connection to the engine.
+//! Sessions over a login. Each carries one connection to the engine.
 //!
-//! A server gives a login so many sessions at a time (`MaxSessions`, by default 10) and tells only
-//! by refusing one. So a login is asked until it refuses; what it had open then is its room. A
-//! connection that finds none waits for a session to end. Where none ends for a moment, as all lead
-//! streams, there is another login: one after the other, because a server may turn away those who
-//! are not logged in yet (`MaxStartups`).
+//! A server limits the number of sessions per login (`MaxSessions`, by default 10), and shows the
+//! limit only by refusing one. So spc opens sessions until the login refuses; the number that was
+//! open then is its capacity. A connection without a free session waits until one ends. If none
+//! ends soon, because all carry streams, spc logs in again. Logins happen one after another,
+//! because a server may reject clients that are not logged in yet (`MaxStartups`).
 
 use std::fs::OpenOptions;
 use std::io;
@@ -25,62 +25,62 @@ use super::files::read;
 use super::line::Line;
 use super::ssh_messages::{self, BEGUN};
 
-/// How long a session may be silent until it is taken for one that begins without these words: a
-/// key may be allowed one command alone.
+/// If a session is silent for this long, it is assumed to have begun without the marker: the key
+/// may be restricted to one command.
 const SILENCE: Duration = Duration::from_secs(3);
-/// How long a connection waits for a session to end before there is another login.
+/// How long a connection waits for the end of a session before spc logs in again.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a connection waits in all: less than the engine has for a short answer.
+/// How long a connection waits in all: less than the time limit of a short answer.
 const ALL: Duration = Duration::from_secs(25);
-/// A server frees a session a moment after it has ended here.
+/// A server releases a session a moment after it has ended here.
 const MOMENT: Duration = Duration::from_millis(50);
-/// A server that refuses a login's only session so often gives none.
+/// A server that refuses the only session of a login this often allows none.
 const REFUSALS: usize = 20;
-/// Logins at a time.
+/// The most logins at a time.
 const LOGINS: usize = 16;
-/// Bytes that a login script may print before a session begins.
+/// The most bytes that a login script may print before a session begins.
 const NOISE: usize = 64 << 10;
 
 /// The sessions of a machine.
 pub(super) struct Sessions {
     logins: Mutex<Vec<LoginSlots>>,
-    /// Signalled when a session has ended.
+    /// Notified when a session has ended.
     ended: Notify,
-    /// Held by the one connection that looks for room; the others queue behind it.
+    /// Held by the one connection that searches for a free session; the others wait for it.
     turn: tokio::sync::Mutex<()>,
-    /// Whether sessions may be silent: the key leads to Docker's client alone.
+    /// Whether sessions may be silent: the key leads only to Docker's client.
     silent: AtomicBool,
 }
 
-/// A login, and what it has room for.
+/// A login, and its capacity.
 struct LoginSlots {
     line: Arc<Line>,
     open: usize,
-    /// What was open when it refused one more. A session that had just ended may have counted
-    /// then.
+    /// The number of open sessions when it refused one more. A session that had just ended may be
+    /// included.
     most: Option<usize>,
     /// Whether it refused one more twice.
     is_sure: bool,
 }
 
-/// A place for a session in a room; dropped, it is free again.
+/// A reserved session of a login; released when this is dropped.
 struct SessionSlot {
     sessions: Arc<Sessions>,
     slots: usize,
     line: Arc<Line>,
-    /// What was open before.
+    /// The number that was open before.
     others: usize,
 }
 
-/// A session; dropped, it ends.
+/// A session; it ends when this is dropped.
 pub(super) struct Session {
-    // In this order: the place is free when the session has ended.
+    // In this order: the session ends before its reservation is released.
     _ssh: Child,
     _place: SessionSlot,
 }
 
 impl Sessions {
-    /// Over `line`, from which further logins follow.
+    /// Over `line`, from which further logins are made.
     pub(super) fn new(line: Arc<Line>) -> Self {
         let slots = LoginSlots { line, open: 0, most: None, is_sure: false };
         Self {
@@ -91,7 +91,7 @@ impl Sessions {
         }
     }
 
-    /// A connection to the engine in a session of its own, waiting for room.
+    /// A connection to the engine in a session of its own; waits for a free one.
     pub(super) async fn open(self: &Arc<Self>) -> io::Result<(UnixStream, Session)> {
         let mut alone_refused = 0;
         loop {
@@ -109,7 +109,7 @@ impl Sessions {
         }
     }
 
-    /// A place for a session, when it is this connection's turn.
+    /// Reserves a session when it is this connection's turn.
     async fn place(self: &Arc<Self>) -> io::Result<SessionSlot> {
         let _turn = self.turn.lock().await;
         let until = Instant::now() + ALL;
@@ -132,12 +132,12 @@ impl Sessions {
         }
     }
 
-    /// A place in the first room that has one.
+    /// Reserves a session of the first login with a free one.
     fn reserve(self: &Arc<Self>) -> Option<SessionSlot> {
         self.reserve_where(|slots| slots.most.is_none_or(|most| slots.open < most))
     }
 
-    /// A place where there may be one more than was thought.
+    /// Reserves a session if the capacity may be larger than assumed.
     fn reserve_more(self: &Arc<Self>) -> Option<SessionSlot> {
         self.reserve_where(|slots| !slots.is_sure)
     }
@@ -158,7 +158,7 @@ impl Sessions {
         Some(place)
     }
 
-    /// Begins a session; nothing if the server has no room for it.
+    /// Begins a session; `None` if the server refuses it.
     async fn begin(&self, place: SessionSlot) -> io::Result<Option<(UnixStream, Session)>> {
         let login = &place.line.login;
         let (mut stream, theirs) = UnixStream::pair()?;
@@ -167,18 +167,18 @@ impl Sessions {
         let said = OpenOptions::new().create(true).append(true).open(login.dial_log())?;
         let said_before = read(&login.dial_log()).len();
         let mut command = login.dial();
-        // Ctrl-C is spc's to answer, and only when this connection is dropped is it to end.
+        // Ctrl-C must not reach it: it ends only when this connection is dropped.
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::from(theirs.try_clone()?)).stdout(Stdio::from(theirs)).stderr(said);
         let child = command.spawn()?;
-        // It holds the other end of the stream too, whose end tells of the session's.
+        // It also holds the other end of the stream, whose end shows that the session has ended.
         drop(command);
         if self.has_begun(&mut stream).await? {
             self.learn(&place, true);
             return Ok(Some((stream, Session { _ssh: child, _place: place })));
         }
         place.line.check()?;
-        // Others write there too: then it is tried once more than it need be.
+        // Others write there too, so there may be one attempt more than necessary.
         let said = read(&login.dial_log()).split_off(said_before);
         if ssh_messages::is_refused_session(&said) {
             self.learn(&place, false);
@@ -187,7 +187,7 @@ impl Sessions {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, ssh_messages::last(&said)))
     }
 
-    /// Whether a session has begun on `stream`, rather than ended.
+    /// Whether a session has begun on `stream`, and did not end.
     async fn has_begun(&self, stream: &mut UnixStream) -> io::Result<bool> {
         if self.silent.load(Ordering::Relaxed) {
             return Ok(true);
@@ -212,7 +212,7 @@ impl Sessions {
         Ok(true)
     }
 
-    /// Keeps what a room has shown of its size.
+    /// Updates the known capacity of a login.
     fn learn(&self, place: &SessionSlot, has_begun: bool) {
         let mut logins = self.logins();
         let Some(slots) = logins.get_mut(place.slots) else { return };
@@ -224,7 +224,7 @@ impl Sessions {
         }
     }
 
-    /// Makes another login; why it failed.
+    /// Logs in again; returns why it failed.
     async fn log_in_again(&self) -> Option<String> {
         let (machine, logins) = {
             let logins = self.logins();

@@ -1,16 +1,15 @@
-//! What `ssh`, and Docker's client at its other end, say: shortened, and with a next step.
+//! Shortens messages of `ssh`, and of Docker's client at its other end, and adds the next step.
 
 use crate::engine::docker::address::SshAddress;
 
-/// What the shell over there says before Docker's client begins: it shows that the session is open,
-/// and where the output of a login script ends.
+/// The shell on the other machine prints this before Docker's client starts. It shows that the
+/// session is open, and where the output of a login script ends.
 pub(super) const BEGUN: &str = "spc-session-begun";
 
-/// As many lines as say what happened: the last ones.
+/// The number of lines that explain an error: the last ones.
 const LINES: usize = 2;
 
-/// The end of what was said, on one line and without control characters, which would be for a
-/// terminal.
+/// The end of the messages, on one line and without control characters for a terminal.
 pub(super) fn last(text: &str) -> String {
     let clean = |line: &str| {
         line.chars()
@@ -25,7 +24,7 @@ pub(super) fn last(text: &str) -> String {
     lines[lines.len().saturating_sub(LINES)..].join("; ")
 }
 
-/// The next step after a login that failed; `command` is how the user logs in.
+/// The next step after a failed login; `command` is how the user logs in.
 pub(super) fn login_hint(said: &str, machine: &SshAddress, command: &str) -> Option<String> {
     let said = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
@@ -52,8 +51,8 @@ pub(super) fn login_hint(said: &str, machine: &SshAddress, command: &str) -> Opt
     }
 }
 
-/// Whether a session was refused, and not what was asked of it: the login has as many as the server
-/// gives.
+/// Whether the server refused the session itself, and not its command: the login has as many
+/// sessions as the server allows.
 pub(super) fn is_refused_session(said: &str) -> bool {
     let said = said.to_lowercase();
     ["session open refused", "session request failed", "administratively prohibited"]
@@ -61,7 +60,7 @@ pub(super) fn is_refused_session(said: &str) -> bool {
         .any(|words| said.contains(words))
 }
 
-/// The next step where Docker's client over there reached no engine.
+/// The next step if Docker's client on the other machine reached no engine.
 pub(super) fn engine_hint(said: &str) -> Option<String> {
     let said = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));

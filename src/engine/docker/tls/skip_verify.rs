@@ -1,4 +1,5 @@
-//! TLS without asking who the engine is: `DOCKER_TLS` alone, or a context's `SkipTLSVerify`.
+//! TLS without a check of the engine's identity: `DOCKER_TLS` alone, or a context's
+//! `SkipTLSVerify`.
 
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Takes every certificate, if its owner is there: encrypted, and no more than that.
+/// Accepts every certificate whose owner has its key: the connection is encrypted, and nothing
+/// more.
 #[derive(Debug)]
 pub(super) struct AnyEngine(pub Arc<CryptoProvider>);
 

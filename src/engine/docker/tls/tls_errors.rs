@@ -1,11 +1,11 @@
-//! Why an engine can't be spoken to over TLS, and what to do about it.
+//! Explains TLS errors of an engine, with the next step.
 
 use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error};
 
 use super::TlsFiles;
 use crate::engine::docker::advice::Advice;
 
-/// What went wrong between the engine and these files.
+/// The problem between the engine and these files.
 pub(in crate::engine::docker) fn trouble(error: &Error, files: &TlsFiles) -> Advice {
     let file = |name: &str| format!("\"{}\"", files.folder.join(name).display());
     let advice = |why: String, hint: String| Advice { why, hint };
@@ -60,7 +60,7 @@ pub(in crate::engine::docker) fn trouble(error: &Error, files: &TlsFiles) -> Adv
     }
 }
 
-/// `"a" and "b"`, as a certificate has them: `DnsName("a")`, `IpAddress(127.0.0.1)`.
+/// `"a" and "b"`, from the names in a certificate: `DnsName("a")`, `IpAddress(127.0.0.1)`.
 fn names(presented: &[String]) -> String {
     let bare = |name: &String| {
         let name =
