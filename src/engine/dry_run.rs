@@ -1,8 +1,7 @@
-//! The engine of a plan: a simulated one that begins with what the live one has.
+//! The engine of a plan: a simulated engine that begins with the live engine's state.
 //!
-//! The live engine is read, as far as the plan needs to know it, and never changed. What would be
-//! changed is reported to [`Effects`], and done on the simulated one, so that what comes after finds it
-//! done.
+//! The plan reads from the live engine what it needs, and never changes it. Changes are reported to
+//! [`Effects`] and made on the simulated engine, so that later steps see them.
 
 mod calls;
 mod download;
@@ -31,34 +30,33 @@ use crate::model::names::{compose_label, locked_project};
 use crate::model::step::{ActionKind, Object};
 use crate::policy::settings::READ_ONLY_EXECS;
 
-/// How a command that nobody runs is taken to end.
+/// The assumed result of a command that does not run.
 pub const SILENT_SUCCESS: &str = "it ends with code 0 and prints nothing";
 
-/// Is told what would be done, by the task on this thread.
+/// Receives the effects of the task on this thread.
 pub trait Effects: Send + Sync {
-    /// One thing that is done to the engine; its number, or none where it stands in a plan that was
-    /// told whole.
+    /// One change of the engine. Returns its number, or `None` if it belongs to a plan that was
+    /// already recorded as a whole.
     fn effect(&self, action: ActionKind, object: &Object) -> Option<usize>;
-    /// What is done as that step, and answered by somebody outside: whose answer it is, and what is
-    /// assumed.
+    /// A change whose answer comes from outside: the source of the answer, and the assumption.
     fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str);
-    /// The script gets an answer that nobody can know.
+    /// The script gets an unknown answer.
     fn assume(&self, whose: &str, assumed: &str);
-    /// A command that changes nothing is really run: its answer is known.
+    /// A read-only command really runs, so its answer is known.
     fn looks(&self, action: ActionKind, object: &Object);
-    /// What there is to say, once.
+    /// A note, once.
     fn note(&self, text: &str);
-    /// What the plan can't follow, and why; it goes on all the same.
+    /// Something that the plan can't predict, and why. The plan continues.
     fn unclear(&self, what: &str);
-    /// Which image has this name is unknown until that step.
+    /// The image with this name is unknown until this step.
     fn unknown(&self, image: &str, step: usize);
-    /// The simulation made up an id for the image of that name.
+    /// The simulation invented an id for the image with this name.
     fn invented(&self, id: &str, image: &str);
-    /// A container would be made from an image.
+    /// A container would be created from an image.
     fn made_from(&self, container: &str, image: &str, id: Option<String>);
 }
 
-/// See the module.
+/// The engine of a plan; see the module.
 pub struct DryRunEngine {
     sim: SimEngine,
     live: LiveEngine,
@@ -68,7 +66,7 @@ pub struct DryRunEngine {
     state: Mutex<State>,
 }
 
-/// The live engine's own answers, for what is as it was.
+/// Answers of the live engine about objects that the plan has not changed.
 struct LiveAnswers {
     containers: BTreeMap<String, models::ContainerSummary>,
     networks: BTreeMap<String, models::Network>,
@@ -78,25 +76,25 @@ struct LiveAnswers {
 
 #[derive(Default)]
 struct State {
-    /// Containers that an inspect told of, by id.
+    /// Inspected containers, by id.
     containers: BTreeMap<String, models::ContainerInspectResponse>,
-    /// Images that one told of, by id.
+    /// Inspected images, by id.
     images: BTreeMap<String, models::ImageInspect>,
     /// Containers that the plan changed, by id.
     changed: BTreeSet<String>,
     /// Volumes that the plan removed, by name.
     removed: BTreeSet<String>,
-    /// How commands ended that the live engine ran, by the exec's id.
+    /// Results of commands that the live engine ran, by the exec's id.
     execs: BTreeMap<String, ExecState>,
-    /// What marks the processes of such commands.
+    /// The marks of the processes of such commands.
     live_marks: BTreeSet<String>,
-    /// What the plan begins with and is not on the live engine any more, as the first that was
-    /// asked about: `the container web`.
+    /// The first requested object of the snapshot that no longer exists on the live engine: `the
+    /// container web`.
     gone: Option<String>,
 }
 
 impl DryRunEngine {
-    /// The plan's engine, from a snapshot of the live one.
+    /// The engine of a plan, from a snapshot of the live one.
     pub fn new(
         executor: Arc<SimTaskExecutor>,
         live: LiveEngine,
@@ -121,11 +119,12 @@ impl DryRunEngine {
         }
     }
 
-    /// What a job that is waited for does: it ends well. Its name, if it was still to end.
+    /// Assumes that a job which something waits for ends well. Returns its name, unless it had
+    /// already ended.
     pub fn complete(&self, container: &str) -> Option<String> {
-        // Also one that failed and is about to be started again.
+        // Also for a job that failed and is about to restart.
         self.sim.readiness(container)?;
-        // One that can't be asked about is the wait's to tell.
+        // If it can't be inspected, the wait reports that.
         let name = self.touch(container).ok()??;
         self.sim
             .expect_ready(container)
@@ -134,18 +133,18 @@ impl DryRunEngine {
             .map(|()| name)
     }
 
-    /// What a container that is waited for does, if it is up: it gets ready. Its name, if it was
-    /// not ready yet. How it was found, or what the live engine says of it meanwhile, tells
-    /// nothing of what a run would see: it may be between two starts, or unhealthy at the time.
+    /// Assumes that a running container which something waits for becomes ready. Returns its name,
+    /// unless it was ready. Its current state does not predict what a run would see: it may be
+    /// restarting, or temporarily unhealthy.
     pub fn get_ready(&self, container: &str) -> Option<String> {
         let was_ready = self.sim.readiness(container)?;
-        // One that can't be asked about is the wait's to tell.
+        // If it can't be inspected, the wait reports that.
         let name = self.touch(container).ok()??;
         self.sim.expect_ready(container).ok().filter(|()| !was_ready).map(|()| name)
     }
 
-    /// What the plan begins with that was removed from the live engine before the plan knew all of
-    /// it: what is planned since is not to be relied on.
+    /// An object of the snapshot that was removed from the live engine before the plan knew all
+    /// about it. The plan since then is not reliable.
     pub fn gone(&self) -> Option<String> {
         self.state.lock().gone.clone()
     }
@@ -156,21 +155,21 @@ impl DryRunEngine {
         }
     }
 
-    /// The name of a container whose files and log nobody can know yet: the plan made or changed
+    /// The name of a container whose files and log are unknown, because the plan created or changed
     /// it.
     pub fn unknown(&self, container: &str) -> Option<String> {
         let (_, name) = self.sim.who_is(container)?;
         self.as_found(container).is_none().then_some(name)
     }
 
-    /// The id of a container that is as it was found.
+    /// The id of a container that the plan has not changed.
     fn as_found(&self, container: &str) -> Option<String> {
         let (id, _) = self.sim.who_is(container)?;
         (self.found.containers.contains_key(&id) && !self.state.lock().changed.contains(&id))
             .then_some(id)
     }
 
-    /// All that is known of a container that was found.
+    /// Everything that is known about a container of the snapshot.
     fn meet(&self, id: &str) -> Result<models::ContainerInspectResponse> {
         if let Some(known) = self.state.lock().containers.get(id) {
             return Ok(known.clone());
@@ -185,8 +184,8 @@ impl DryRunEngine {
         Ok(found)
     }
 
-    /// Before a container is changed: all there is to know of it, and its name; none of one that is
-    /// not there.
+    /// Call this before a container is changed: loads everything about it. Returns its name, or
+    /// `None` if it does not exist.
     fn touch(&self, container: &str) -> Result<Option<String>> {
         let Some((id, name)) = self.sim.who_is(container) else { return Ok(None) };
         if self.found.containers.contains_key(&id) {
@@ -196,7 +195,7 @@ impl DryRunEngine {
         Ok(Some(name))
     }
 
-    /// Before a container is made from an image.
+    /// Call this before a container is created from an image.
     fn meet_image(&self, image: &str) -> Result<()> {
         let Some(id) = self.sim.image_id(image).filter(|id| self.found.images.contains_key(id))
         else {
@@ -214,8 +213,8 @@ impl DryRunEngine {
         Ok(())
     }
 
-    /// Whether a command is to be run on the live engine: it changes nothing, and its container is
-    /// as it was found.
+    /// Whether a command runs on the live engine: it is read-only, and the plan has not changed its
+    /// container.
     fn is_run_live(&self, id: &str, name: &str, request: &ExecRequest) -> bool {
         if !request.read_only || self.as_found(id).is_none() {
             return false;
@@ -265,13 +264,13 @@ impl DryRunEngine {
         Ok(ExecSession { id: exec, output: stream::iter(chunks).boxed(), input: None })
     }
 
-    /// Tells of a change of the container that had this name.
+    /// Reports a change of the container that had this name.
     fn tell(&self, action: ActionKind, name: Option<String>) -> Option<usize> {
         name.filter(|name| !is_lock(name))
             .and_then(|name| self.effects.effect(action, &Object::container(name)))
     }
 
-    /// Whether it is there for one command.
+    /// Whether it is a one-off container.
     fn is_one_off(&self, container: &str) -> bool {
         self.sim
             .label(container, compose_label::ONEOFF)
@@ -290,7 +289,7 @@ impl DryRunEngine {
             .unwrap_or_else(|| network.to_owned())
     }
 
-    /// A build ends with an image of which nothing is known but what was asked for.
+    /// A build results in an image of which only the request is known.
     async fn comes_out(
         &self,
         tags: &[String],
@@ -304,7 +303,7 @@ impl DryRunEngine {
         Ok(self.sim.image_id(image).into_iter().map(|id| Ok(BuildEvent::Image(id))).collect())
     }
 
-    /// From here on it is open which image has this name.
+    /// From here on it is unknown which image has this name.
     fn opens(&self, step: Option<usize>, image: &str) {
         if let Some(step) = step {
             self.effects.unknown(image, step);

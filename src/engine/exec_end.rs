@@ -1,5 +1,5 @@
-//! Sends a signal to a command in a container: by another command there, as the engine itself
-//! can't.
+//! Sends a signal to a command in a container. The engine can't do this, so another command in the
+//! container does.
 
 use futures::StreamExt;
 
@@ -9,25 +9,25 @@ use super::{Engine, EngineError, ExecRequest};
 /// A command that was started, or may have been.
 #[derive(Clone)]
 pub struct StartedCommand {
-    /// The container, as the engine takes it.
+    /// The container, by name or id.
     pub container: String,
     /// For messages: the service or container.
     pub name: String,
-    /// What marks its processes: see [`super::exec_processes`].
+    /// The mark of its processes: see [`super::exec_processes`].
     pub mark: String,
-    /// Whom it runs as: only that user may look at its processes.
+    /// Its user: only that user may see its processes.
     pub user: Option<String>,
-    /// Whether it has all capabilities: only who has them too may look at it.
+    /// Whether it has all capabilities: only a process with the same ones may see it.
     pub privileged: bool,
-    /// The engine's id; none while the engine has not answered.
+    /// The engine's id; `None` until the engine has answered.
     pub id: Option<String>,
 }
 
 /// Why a command can't be ended.
 pub enum ExecEndError {
-    /// The container has no shell that could do it.
+    /// The container has no shell for it.
     NoShell,
-    /// The engine did not let it be done.
+    /// The engine did not allow it.
     Engine(EngineError),
 }
 
@@ -37,12 +37,12 @@ impl From<EngineError> for ExecEndError {
     }
 }
 
-/// The user that may end what runs as root: a command becomes that by a program like `sudo`,
-/// whoever began it.
+/// The user that may end processes of root. A command can become root with a program such as
+/// `sudo`, whoever started it.
 const ROOT: &str = "0";
 
-/// Sends a signal to the command's processes; how many there were. If its own user finds none, root
-/// looks for them.
+/// Sends a signal to the command's processes. Returns their number. If its own user finds none,
+/// root searches for them.
 pub async fn send(
     engine: &dyn Engine,
     started: &StartedCommand,
@@ -52,7 +52,7 @@ pub async fn send(
     if found > 0 || started.user.as_deref() == Some(ROOT) {
         return Ok(found);
     }
-    // An engine that refuses that leaves what the command's own user found.
+    // If the engine refuses this, the result for the command's own user counts.
     Ok(send_as(engine, started, Some(ROOT.to_owned()), signal).await.unwrap_or(0))
 }
 
@@ -65,8 +65,8 @@ async fn send_as(
     let mut session =
         engine.exec_start(&started.container, &request(started, user, signal)).await?;
     let mut said = Vec::new();
-    // Its number is waited for, not its end: the engine tells that only after the end of what it
-    // ended.
+    // Waits for its number, not for its end: the engine reports the end only after the processes
+    // that it ended are gone.
     while !said.ends_with(b"\n") {
         match session.output.next().await {
             Some(chunk) => said.extend_from_slice(&chunk?.bytes),

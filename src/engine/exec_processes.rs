@@ -1,17 +1,17 @@
-//! The processes of an exec, as its container has them: marked at the start, found and ended by
-//! another exec.
+//! Finds the processes of an exec in its container: they are marked at the start, and another exec
+//! finds and ends them.
 //!
-//! The engine can't end an exec, and the process id that it tells is the one of its own machine. So
-//! every exec that spc starts has a variable in its environment, which its processes hand on to
-//! theirs; `/proc` in the container shows it to who runs as the same user.
+//! The engine can't end an exec, and its process id is one of the engine's machine. So every exec
+//! of spc has a variable in its environment, which its processes inherit. In the container, `/proc`
+//! shows this variable to processes of the same user.
 
 /// The variable that marks the processes of an exec.
 const VARIABLE: &str = "SPC_EXEC";
 
-/// The shell that looks for them, and what runs it: only what a POSIX shell has itself, as the
-/// image may have nothing else. It prints how many processes it found. A process leads or is in a
-/// group, which may have others whose environment can't be read; a group that the container does
-/// not see is 0.
+/// The shell script that searches for them. It uses only builtins of a POSIX shell, because the
+/// image may have nothing else. It prints the number of processes that it found. A process belongs
+/// to a group with other processes whose environment may not be readable. A group that the
+/// container can't see is 0.
 const SCRIPT: &str = r#"count=0
 for folder in /proc/[0-9]*; do
     pid=${folder#/proc/}
@@ -54,7 +54,7 @@ impl EndSignal {
     }
 }
 
-/// The mark of an exec, for its environment; `chance` makes it this one's.
+/// The mark of an exec, for its environment; `chance` makes it unique.
 pub fn mark(chance: [u8; 8]) -> String {
     format!("{VARIABLE}={}", crate::model::hash::hex(&chance))
 }
@@ -69,7 +69,7 @@ pub fn end_command(mark: &str, signal: EndSignal) -> Vec<String> {
     ["/bin/sh", "-c", SCRIPT, "spc", mark, signal.name()].map(str::to_owned).to_vec()
 }
 
-/// What a command sends to which processes, if it is one of [`end_command`].
+/// The signal and the mark of a command from [`end_command`].
 pub fn parse(command: &[String]) -> Option<(&str, EndSignal)> {
     match command {
         [_, _, script, _, mark, signal] if script == SCRIPT => {

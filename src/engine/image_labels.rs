@@ -1,5 +1,5 @@
-//! The labels of images, so that what a container has of its image can be told from what it was
-//! created with.
+//! The labels of images, to separate the labels that a container inherited from those that were set
+//! when it was created.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,10 +9,10 @@ use super::{Engine, Result};
 use crate::model::names::is_reserved_label;
 use crate::model::ownership::{Labels, set_at_create};
 
-/// What is known of images: from their list, which has their labels, or from an inspect.
+/// Known images, from their list, which contains the labels, or from an inspect.
 #[derive(Debug, Clone, Default)]
 pub struct ImageLabels {
-    /// By the id's digits; nothing where the image was removed.
+    /// By the digits of the id; `None` if the image was removed.
     of: BTreeMap<String, Option<Labels>>,
 }
 
@@ -27,14 +27,14 @@ pub fn sorted(labels: Option<&HashMap<String, String>>) -> Labels {
 }
 
 impl ImageLabels {
-    /// As a list of images tells them.
+    /// From a list of images.
     pub fn of_list(images: &[models::ImageSummary]) -> Self {
         let mut known = Self::default();
         known.add_list(images);
         known
     }
 
-    /// Takes over what a list tells.
+    /// Adds the images of a list.
     pub fn add_list(&mut self, images: &[models::ImageSummary]) {
         self.of.extend(
             images
@@ -43,15 +43,15 @@ impl ImageLabels {
         );
     }
 
-    /// Whether nothing has to be asked about a container of this image. One without reserved labels
-    /// claims nothing.
+    /// Whether a container of this image needs no further call. One without reserved labels claims
+    /// nothing.
     pub fn knows(&self, labels: &Labels, image: &str) -> bool {
         image.is_empty()
             || self.of.contains_key(digits(image))
             || !labels.keys().any(|key| is_reserved_label(key))
     }
 
-    /// Takes over what [`ask`] answered.
+    /// Adds the answer of [`ask`].
     pub fn add(&mut self, image: &str, labels: Option<Labels>) {
         self.of.insert(digits(image).to_owned(), labels);
     }
@@ -64,7 +64,7 @@ impl ImageLabels {
         Ok(())
     }
 
-    /// The labels that a container was created with, as far as is known.
+    /// The labels that were set when the container was created, as far as known.
     pub fn set_at_create(&self, name: &str, labels: &Labels, image: &str) -> Labels {
         let none = Labels::new();
         let of_image = self.of.get(digits(image)).map_or(Some(&none), Option::as_ref);
@@ -72,7 +72,7 @@ impl ImageLabels {
     }
 }
 
-/// The labels of an image by its id; nothing if it was removed.
+/// The labels of an image by its id; `None` if it was removed.
 pub async fn ask(engine: &dyn Engine, image: &str) -> Result<Option<Labels>> {
     match engine.image_inspect(image).await {
         Ok(found) => Ok(Some(sorted(found.config.and_then(|config| config.labels).as_ref()))),
@@ -81,7 +81,7 @@ pub async fn ask(engine: &dyn Engine, image: &str) -> Result<Option<Labels>> {
     }
 }
 
-/// The labels that an inspected container was created with.
+/// The labels that were set when an inspected container was created.
 pub async fn of_inspected(
     engine: &dyn Engine,
     found: &models::ContainerInspectResponse,
@@ -93,9 +93,9 @@ pub async fn of_inspected(
     Ok(images.set_at_create(found.name.as_deref().unwrap_or_default(), &labels, image))
 }
 
-/// Leaves listed containers the labels that they were created with. `images`: the engine's list;
-/// the image of a container that is not in it (one that was removed, or is only another's layer) is
-/// inspected, each once.
+/// Removes inherited labels from listed containers. `images`: the engine's list. The image of a
+/// container that is not in it (it was removed, or is only a layer of another one) is inspected
+/// once.
 pub async fn keep_own(
     engine: &dyn Engine,
     containers: &mut [models::ContainerSummary],

@@ -1,29 +1,27 @@
-//! What is going to be asked of an engine, so that a refusal comes before anything is done.
+//! Future calls of an engine, so that they can be rejected before anything is done.
 
 use std::collections::BTreeMap;
 
 use bollard::models;
 
-/// One call, or what it uses, that a caller is going to make. Objects are named as in the calls, by
-/// name or id.
+/// A future call, or an object that it uses. Objects have the same names or ids as in the calls.
 #[derive(Debug, Clone, Copy)]
 pub enum Intent<'a> {
     /// Anything that changes a project of this name.
     ChangeProject(&'a str),
-    /// Something with a service of a stack, whichever container it comes to. `doing`: `run a
-    /// command in the service`.
+    /// An action on a service of a stack, on any of its containers. `doing`: `run a command in the
+    /// service`.
     UseService {
         doing: &'a str,
         service: &'a str,
         project: &'a str,
     },
-    /// A container as it would be created. The networks and volumes it uses are intents of their
-    /// own.
+    /// A container that would be created. Its networks and volumes are separate intents.
     CreateContainer {
         name: &'a str,
         body: &'a models::ContainerCreateBody,
     },
-    /// A start or restart of a container that exists: the engine looks up what it mounts again.
+    /// A start or restart of an existing container: the engine resolves its mounts again.
     StartContainer(&'a str),
     StopContainer(&'a str),
     RemoveContainer(&'a str),

@@ -1,7 +1,7 @@
-//! What the layers around an engine share.
+//! Code that the layers around an engine share.
 
-/// The methods of [`Engine`](super::Engine) that tell what an engine is, for a layer that is no
-/// other engine than the one below it, in the field `$below`.
+/// The methods of [`Engine`](super::Engine) that describe an engine, for a layer that passes them
+/// to the engine in the field `$below`.
 macro_rules! facts_of_engine_below {
     ($below:ident) => {
         fn api_version(&self) -> $crate::engine::ApiVersion {

@@ -1,9 +1,9 @@
 //! The engine port: one method per Docker Engine API call, all declared in [`calls`].
 //!
-//! Requests and answers are Docker's own models (`bollard::models`, as data); errors, streams and
-//! options are ours, so that neither implementation leaks its client. Two live here: [`docker`], the
-//! Engine API over bollard, and [`sim`], an engine in memory with the same semantics. What scripts
-//! are given is either of them behind a [`Guard`] and the last look of [`token_check`].
+//! Requests and answers are Docker's own models (`bollard::models`, as data). Errors, streams and
+//! options are spc's, so that neither implementation exposes its client. There are two: [`docker`],
+//! the Engine API over bollard, and [`sim`], an engine in memory with the same semantics. Scripts
+//! get either of them behind a [`Guard`] and the final check of [`token_check`].
 
 mod base_image;
 pub mod calls;
@@ -32,52 +32,52 @@ pub use self::calls::{Answer, Call, Engine, Method};
 pub use self::guard::Guard;
 pub use self::intent::Intent;
 
-/// What an Engine API call answered instead of success.
+/// The error of an Engine API call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EngineError {
     pub kind: EngineErrorKind,
-    /// The engine's own words, or what was tried and how it failed; a sentence without a full
-    /// stop.
+    /// The engine's message, or what was tried and how it failed; a sentence without a full stop.
     pub message: String,
-    /// The next step, where one is known.
+    /// The next step, if one is known.
     pub hint: Option<String>,
 }
 
-/// The cases a caller tells apart. HTTP status in brackets.
+/// The kinds that callers distinguish, with the HTTP status in brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineErrorKind {
     /// Nothing answers at the address, or the connection was lost.
     Unreachable,
-    /// The socket is there, but this user may not open it.
+    /// The socket exists, but this user may not open it.
     PermissionDenied,
     /// The engine's API version is below [`MINIMUM_API`].
     TooOld,
-    /// The request is not acceptable (400).
+    /// The request is invalid (400).
     Invalid,
-    /// Registry or authorization plugin refuses the credentials (401, 403).
+    /// The registry or an authorization plugin refuses the credentials (401, 403).
     Denied,
     /// No such object (404).
     NotFound,
-    /// The state of the object forbids it, or the name is taken (409; 403, the engine's word for a
-    /// network in use and the like).
+    /// The state of the object does not allow it, or the name is in use (409; also 403, for example
+    /// for a network in use).
     Conflict,
     /// The engine's disk is full (500).
     NoSpace,
-    /// The object can't do it as it is set up (501): a logging driver that nobody can read.
+    /// The object can't do it with its settings (501): for example a log driver whose logs can't be
+    /// read.
     Unsupported,
-    /// Anything else the engine could not do (500 and above).
+    /// Any other failure of the engine (500 and above).
     Server,
-    /// No answer in time.
+    /// No answer within the time limit.
     Timeout,
-    /// A build step, a pull or an import failed; the message is the failing step's.
+    /// A build step, a pull or an import failed; the message is that of the failed step.
     Failed,
-    /// The policy refuses it: the call was not made.
+    /// The policy rejects it, and the call was not made.
     Refused,
 }
 
 impl EngineError {
-    /// An error of `kind` with the engine's words.
+    /// An error of `kind` with the engine's message.
     pub fn new(kind: EngineErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None }
     }
@@ -89,12 +89,12 @@ impl EngineError {
         self
     }
 
-    /// Whether the object asked for does not exist.
+    /// Whether the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.kind == EngineErrorKind::NotFound
     }
 
-    /// Whether the object's state, or a taken name, forbids the call.
+    /// Whether the object's state, or a name in use, prevents the call.
     pub fn is_conflict(&self) -> bool {
         self.kind == EngineErrorKind::Conflict
     }
@@ -103,7 +103,7 @@ impl EngineError {
 /// The oldest Engine API that is supported.
 pub const MINIMUM_API: ApiVersion = ApiVersion { major: 1, minor: 41 };
 
-/// The engine's API version, by which features are gated.
+/// The engine's API version, which decides about features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApiVersion {
     pub major: u32,
@@ -127,7 +127,7 @@ impl std::fmt::Display for ApiVersion {
     }
 }
 
-/// Shorthand of the port.
+/// The result type of the port.
 pub type Result<T> = std::result::Result<T, EngineError>;
 
 /// Docker's filter map: `{"label": ["a=b"], "name": ["x"]}`. Values of one key are joined by OR,
@@ -139,14 +139,14 @@ pub fn label_filter(key: &str, value: &str) -> Filters {
     Filters::from([("label".to_owned(), vec![format!("{key}={value}")])])
 }
 
-/// Which output a chunk came from.
+/// The output stream of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
     Stdout,
     Stderr,
 }
 
-/// A piece of output as it arrived; not cut at lines.
+/// A piece of output as it arrived, not split at lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputChunk {
     pub kind: OutputKind,
@@ -159,7 +159,7 @@ pub type OutputStream = BoxStream<'static, Result<OutputChunk>>;
 /// The engine's events as they happen; ends when the engine goes away.
 pub type EventStream = BoxStream<'static, Result<models::EventMessage>>;
 
-/// What an exec runs.
+/// The command of an exec.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExecRequest {
     /// The argument vector; never empty.
@@ -172,19 +172,19 @@ pub struct ExecRequest {
     pub privileged: bool,
     /// Connect standard input.
     pub stdin: bool,
-    /// Whoever asks says that it changes nothing: for plans, the engine is not told.
+    /// The caller says that it changes nothing. For plans; not sent to the engine.
     pub read_only: bool,
-    /// How long whoever asks waits for its end: for plans, whose own time stands still meanwhile.
-    /// The engine is not told.
+    /// How long the caller waits for its end. For plans, whose own time stands still meanwhile; not
+    /// sent to the engine.
     pub timeout: Option<Duration>,
 }
 
-/// A started exec: its output, and its input if asked for. Dropping it does not end the process.
+/// A started exec: its output, and its input if requested. Dropping it does not end the process.
 pub struct ExecSession {
     /// The exec's id, for [`Engine::exec_inspect`].
     pub id: String,
     pub output: OutputStream,
-    /// Present if `stdin` was asked for; closing it closes the process's standard input.
+    /// Set if `stdin` was requested; closing it closes the process's standard input.
     pub input: Option<Box<dyn ExecInput>>,
 }
 
@@ -197,21 +197,21 @@ pub trait ExecInput: Send {
     async fn close(&mut self) -> Result<()>;
 }
 
-/// Whether an exec runs, and how it ended.
+/// Whether an exec is running, and how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExecState {
     pub running: bool,
     pub exit_code: Option<i64>,
 }
 
-/// The bytes of a line that the engine keeps in one message; it cuts longer lines.
+/// The bytes of a line that the engine keeps in one message; it splits longer lines.
 pub const LOG_PART: usize = 16 << 10;
 
-/// Which part of a container's log.
+/// The part of a container's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogsRequest {
     pub follow: bool,
-    /// The last so many messages, whatever their time: the engine takes them before it looks at
+    /// The last messages, up to this number, of any time: the engine selects them before it applies
     /// `since` and `until`.
     pub tail: Option<u64>,
     /// From this time on, to the nanosecond.
@@ -220,70 +220,71 @@ pub struct LogsRequest {
     pub until: Option<DateTime<Utc>>,
     /// Each message begins with the engine's RFC 3339 time and a space.
     pub timestamps: bool,
-    /// Whether the container has a terminal: its log is raw, all on stdout.
+    /// Whether the container has a terminal: then its log is raw, all on stdout.
     pub tty: bool,
 }
 
-/// What a build is made of. `context` is a tar stream, uncompressed.
+/// The input of a build. `context` is an uncompressed tar stream.
 pub struct BuildRequest {
     pub tags: Vec<String>,
     /// Path of the Dockerfile inside the context.
     pub dockerfile: String,
     pub target: Option<String>,
     pub args: BTreeMap<String, String>,
-    /// What steps with `--mount=type=secret,id=…` may read, by id. Needs an engine with BuildKit.
+    /// The secrets that steps with `--mount=type=secret,id=…` may read, by id. Needs an engine with
+    /// BuildKit.
     pub secrets: BTreeMap<String, Bytes>,
     pub labels: BTreeMap<String, String>,
     pub no_cache: bool,
     pub pull: bool,
     pub network: Option<String>,
     pub platform: Option<String>,
-    /// The digest of the context's content, hexadecimal SHA-256: what the simulated engine's image
-    /// id is a function of.
+    /// The digest of the context's content, in hexadecimal SHA-256. The simulated engine's image id
+    /// depends on it.
     pub context_digest: String,
     pub context: BoxStream<'static, std::io::Result<Bytes>>,
 }
 
-/// What comes between a build's error and the step's last output, which is in the lines after it.
+/// Separates the error of a build from the step's last output, which follows on the next lines.
 pub const OUTPUT_FOLLOWS: &str = "; its last output:";
 
-/// What to do where a step wants a secret that the build was not given.
+/// The next step if a step needs a secret that the build did not get.
 fn secret_hint(id: &str) -> String {
     format!(
         "give it to the build with `secrets: [\"{id}\"]`, or leave `required` of the step's mount out"
     )
 }
 
-/// What a build reports while it goes on.
+/// A report of a running build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildEvent {
-    /// A step began, in the builder's words: `[2/5] RUN pip install …`.
+    /// A step started, in the builder's words: `[2/5] RUN pip install …`.
     Step(String),
-    /// Output of a step: whole lines, also where the builder told them in parts.
+    /// Output of a step: whole lines, even if the builder reported them in parts.
     Output(Bytes),
-    /// The step was answered from the layer cache.
+    /// The layer cache has the result of the step.
     Cached(String),
-    /// Done: the image's id (`sha256:…`).
+    /// The build succeeded: the image's id (`sha256:…`).
     Image(String),
 }
 
-/// What a pull, push or import reports while it goes on.
+/// A report of a running pull, push or import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferEvent {
-    /// The layer, where the report is about one.
+    /// The layer, if the report is about one.
     pub layer: Option<String>,
     /// The engine's words: `Downloading`, `Pull complete`.
     pub status: String,
-    /// Bytes done and in all, where known.
+    /// Bytes done and in all, if known.
     pub progress: Option<(u64, u64)>,
 }
 
-/// Who may pull and push: a name with a password, or a token in place of both.
+/// Credentials for a registry: a name with a password, or a token instead.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RegistryAuth {
     pub username: String,
     pub password: String,
-    /// Of a registry that gave one at login; empty for none.
+    /// From a registry that gave one at login; empty for none.
     pub identity_token: String,
 }
 
@@ -293,37 +294,37 @@ impl std::fmt::Debug for RegistryAuth {
     }
 }
 
-/// Whether readings of what a container uses go on.
+/// How many readings of a container's usage to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatsRequest {
-    /// A reading about once a second, until nobody reads them; else one, which the engine takes
-    /// some two seconds for, as it measures twice.
+    /// A reading about once a second, until nobody reads them; or only one, for which the engine
+    /// needs about two seconds, because it measures twice.
     pub follow: bool,
 }
 
-/// What is on the engine's disk, by kind.
+/// The disk usage of the engine, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DiskUsage {
     pub images: DiskShare,
-    /// What containers wrote outside of volumes.
+    /// Files that containers wrote outside of volumes.
     pub containers: DiskShare,
     pub volumes: DiskShare,
     pub build_cache: DiskShare,
 }
 
-/// Objects of one kind on the disk.
+/// The disk usage of one kind of objects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DiskShare {
     pub count: u64,
     pub bytes: u64,
-    /// Of `bytes`, those of objects that nothing uses.
+    /// The part of `bytes` that belongs to unused objects.
     pub reclaimable: u64,
 }
 
-/// How a container is ended.
+/// How to end a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StopRequest {
-    /// Before the engine kills it; the container's own (10 s) if not given.
+    /// The time before the engine kills it; by default the container's own (10 s).
     pub grace: Option<Duration>,
     pub signal: Option<String>,
 }

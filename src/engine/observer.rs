@@ -1,5 +1,5 @@
-//! An engine that shows every call before it is made: who watches an engine, counts what is asked
-//! of it, or refuses calls, uses this.
+//! An engine that shows every call to a hook before it is made: to watch an engine, count its
+//! calls, or reject some.
 
 use std::ops::Deref;
 
@@ -10,14 +10,14 @@ use super::{Answer, Call, Engine, Intent, Result};
 
 type Hook = Box<dyn Fn(&Call<'_>) -> Result<()> + Send + Sync>;
 
-/// Passes every call on that the hook lets pass.
+/// Passes on every call that the hook allows.
 pub struct Observer<P> {
     engine: P,
     hook: Hook,
 }
 
 impl<P> Observer<P> {
-    /// An engine, and what each call is shown to; a call that it refuses is not made.
+    /// An engine with a hook. A call that the hook rejects is not made.
     pub fn new(engine: P, hook: impl Fn(&Call<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
         Self { engine, hook: Box::new(hook) }
     }

@@ -1,5 +1,5 @@
-//! The calls of a plan's engine: what reads is answered as found, what changes is done on the
-//! simulated one and told.
+//! The calls of a plan's engine: reads are answered from the snapshot, changes are made on the
+//! simulated engine and reported.
 
 mod containers;
 mod images;
@@ -17,7 +17,7 @@ fn stream_of<T: Send + 'static>(items: Vec<Result<T>>) -> BoxStream<'static, Res
 }
 
 impl DryRunEngine {
-    /// What only changes one container, by the action that the call is declared with.
+    /// Calls that only change one container, by the action in their declaration.
     async fn acted(&self, call: Call<'_>, action: ActionKind) -> Result<Answer> {
         let name = self.touch(call.target())?;
         let answer = self.sim.call(call).await?;
@@ -25,8 +25,8 @@ impl DryRunEngine {
         Ok(answer)
     }
 
-    /// What only reads: the live engine's answer, unless it is about a container that the plan made
-    /// or changed.
+    /// Calls that only read: the live engine answers, unless the plan created or changed the
+    /// container.
     async fn looked_up(&self, mut call: Call<'_>, about: &str) -> Result<Answer> {
         let target = call.target().to_owned();
         if target.is_empty() {
@@ -156,7 +156,8 @@ impl Engine for DryRunEngine {
                                 format!("a plan can't follow {method}"),
                             ));
                         }
-                        // Of what goes on, and of what the plan begins with, the simulation knows.
+                        // The simulation knows the processes, and the state at the beginning of the
+                        // plan.
                         (None, "") => self.sim.call(other).await?,
                         (None, about) => self.looked_up(other, about).await?,
                     }

@@ -1,4 +1,4 @@
-//! Files of the live engine's containers, as far as a plan holds them.
+//! Files of the live engine's containers, with a size limit for plans.
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, TryStreamExt};
@@ -6,8 +6,8 @@ use futures::stream::{BoxStream, TryStreamExt};
 use crate::engine::Result;
 use crate::host::memory::LARGEST_VALUE;
 
-/// The archive, or of one that is larger than a script may read so much that this shows: a
-/// container may have put a file of any size there.
+/// The archive. If it is larger than a script may read, only enough of it to show this: a container
+/// may have put a file of any size there.
 pub(super) async fn beginning(
     mut archive: BoxStream<'static, Result<Bytes>>,
 ) -> Result<Vec<Bytes>> {

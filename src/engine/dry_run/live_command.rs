@@ -1,5 +1,4 @@
-//! Read-only commands that a plan runs at this moment, for who ends the process in the middle of
-//! one.
+//! Read-only commands that a plan is running, so that they can be ended together with the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +28,7 @@ fn with_all<T>(work: impl FnOnce(&mut Vec<Entry>) -> T) -> T {
 pub(super) struct LiveCommand(u64);
 
 impl LiveCommand {
-    /// The command is about to be started.
+    /// Call this before the command starts.
     pub(super) fn begin(engine: &Arc<dyn Engine>, command: StartedCommand) -> Self {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         with_all(|all| all.push(Entry { number, engine: engine.clone(), command }));
@@ -43,16 +42,16 @@ impl Drop for LiveCommand {
     }
 }
 
-/// Whether one runs.
+/// Whether a command is running.
 pub fn is_any_running() -> bool {
     with_all(|all| !all.is_empty())
 }
 
-/// Kills all that run. For a process that leaves at once: whoever calls it waits only briefly.
+/// Kills all running commands. For a process that exits at once: the caller waits only briefly.
 pub async fn kill_running() {
     let all = with_all(|all| all.clone());
     join_all(all.iter().map(|Entry { engine, command, .. }| async move {
-        // Nobody is left to hear why one can't be killed.
+        // Nobody is left who could read why one can't be killed.
         let _ = send(&**engine, command, EndSignal::Kill).await;
     }))
     .await;

@@ -1,5 +1,5 @@
-//! The live engine, as a plan asks it: the plan's own time stands still meanwhile, so each wait has
-//! a limit in real time and a word.
+//! The live engine for a plan. The plan's own time stands still meanwhile, so each wait has a real
+//! time limit and is reported.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,30 +12,30 @@ use crate::engine::{Engine, EngineError, EngineErrorKind, ExecRequest, Result};
 use crate::host::{Host, TaskExecutor};
 use crate::model::time::format_duration;
 
-/// How long a plan waits for a command that it runs, unless the command has a `timeout` of its own.
+/// The time limit of a command, unless it has a `timeout`.
 const READ_ONLY_LIMIT: Duration = Duration::from_secs(30);
 
-/// A wait that is shorter needs no word.
+/// Shorter waits are not reported.
 const FIRST_WORD: Duration = Duration::from_secs(2);
-/// At least so often one is said to go on.
+/// The longest pause between two reports.
 const LAST_PAUSE: Duration = Duration::from_mins(5);
 
-/// Receives what a plan waits for, for whoever sits before it.
+/// Receives what a plan waits for, for its user.
 pub type OnWait = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The engine that is there, and the world it is asked in.
+/// The live engine, and its task executor.
 #[derive(Clone)]
 pub struct LiveEngine {
     pub engine: Arc<dyn Engine>,
     pub executor: TaskExecutor,
     pub host: Arc<dyn Host>,
-    /// Commands that the script declares to change nothing may be run on it.
+    /// Whether read-only commands may run on it.
     pub runs_read_only: bool,
     pub say: OnWait,
 }
 
 impl LiveEngine {
-    /// Asks; meanwhile the plan stands still. `what` is asked, for who waits: `the container web`.
+    /// Asks the engine while the plan stands still. `what` is for the report: `the container web`.
     pub(super) fn ask<T>(&self, what: &str, question: impl Future<Output = T>) -> T {
         self.executor.block_on_external(spoken_of(
             &*self.host,
@@ -45,7 +45,7 @@ impl LiveEngine {
         ))
     }
 
-    /// The same of bytes that may come without an end: `the log of the container web`.
+    /// The same for bytes that may have no end: `the log of the container web`.
     pub(super) fn read<T>(
         &self,
         what: &str,
@@ -60,7 +60,7 @@ impl LiveEngine {
         })
     }
 
-    /// The same of a command, which may never end.
+    /// The same for a command, which may never end.
     pub(super) fn run<T>(
         &self,
         name: &str,
@@ -99,7 +99,7 @@ impl LiveEngine {
     }
 }
 
-/// The engine at hand and what is on it; says when that takes its time.
+/// The live engine and a snapshot of it; reports a long wait.
 pub fn connecting<T>(
     executor: &TaskExecutor,
     host: &dyn Host,
@@ -114,8 +114,7 @@ pub fn connecting<T>(
     ))
 }
 
-/// Waits for `work`; says from time to time that `waits`, and for how long it has: after 2, 4, 8 s
-/// and so on.
+/// Waits for `work`. Reports `waits` and the elapsed time after 2, 4, 8 s and so on.
 async fn spoken_of<T>(
     host: &dyn Host,
     say: &OnWait,

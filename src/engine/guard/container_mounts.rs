@@ -1,6 +1,6 @@
-//! What a container that is there has mounted. The engine looks its folders up at every start, not
-//! when it was created: a folder that was checked then may be a symlink by now, because a container
-//! or a script that can write beside it put one there.
+//! Checks the mounts of an existing container. The engine resolves its folders at every start, not
+//! at its creation. A folder that was checked then may be a symlink by now, because a container or
+//! a script with write access beside it put one there.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use bollard::models;
 use super::{Guard, Result};
 use crate::policy::Refusal;
 
-/// The folders and files of the host that a container is given by their paths.
+/// The folders and files of the host that a container mounts by path.
 fn bound(found: &models::ContainerInspectResponse) -> Vec<String> {
     let Some(host) = &found.host_config else { return Vec::new() };
     let short =
@@ -24,9 +24,9 @@ fn bound(found: &models::ContainerInspectResponse) -> Vec<String> {
         .collect()
 }
 
-/// The volumes that a container has mounted.
+/// The volumes that a container mounts.
 fn volumes(found: &models::ContainerInspectResponse) -> Vec<String> {
-    // Nothing else that is mounted has a name.
+    // No other mounts have a name.
     found
         .mounts
         .iter()
@@ -37,10 +37,10 @@ fn volumes(found: &models::ContainerInspectResponse) -> Vec<String> {
 }
 
 impl Guard {
-    /// Refuses to start a container one of whose folders has become a symlink that leads to where
-    /// the policy allows no mount.
+    /// Rejects the start of a container if one of its folders has become a symlink to a path that
+    /// the policy does not allow.
     ///
-    /// A container that is gone, and a volume that is, are the engine's to report.
+    /// The engine itself reports a missing container or volume.
     pub(super) async fn mounts_lead_where_they_did(&self, container: &str) -> Result<()> {
         let found = match self.engine.container_inspect(container).await {
             Err(error) if error.is_not_found() => return Ok(()),
@@ -54,7 +54,7 @@ impl Guard {
                 Err(error) if error.is_not_found() => continue,
                 found => found?,
             };
-            // A bound folder in disguise; what else a device is has no path.
+            // A bound folder in a volume's options. Other devices have no path.
             if let Some(device) =
                 volume.options.get("device").filter(|device| device.starts_with('/'))
             {
@@ -64,8 +64,8 @@ impl Guard {
         Ok(())
     }
 
-    /// A path without symlinks leads to itself, whatever allowed it when it was mounted. Any other
-    /// is held to the policy again.
+    /// A path without symlinks leads to itself, and was allowed when it was mounted. Any other is
+    /// checked against the policy again.
     fn leads_where_it_did(&self, source: &str) -> Result<()> {
         let source = Path::new(source);
         if !self.policy.is_canonical(source, &|path| self.resolve(path)) {

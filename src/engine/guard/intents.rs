@@ -1,4 +1,4 @@
-//! The checks of calls that are still to be made: the same that the calls themselves make.
+//! Checks calls that will be made later, in the same way as the calls themselves.
 
 use super::Kind;
 use super::{Guard, Result, labels_of, names};
@@ -6,7 +6,8 @@ use crate::engine::Intent;
 use crate::model::names::label;
 
 impl Guard {
-    /// Refuses what the call would be refused for. What does not exist passes: the call finds out.
+    /// Rejects what the call itself would reject. Objects that don't exist pass: the call finds
+    /// out.
     pub(super) async fn check_intent(&self, intent: Intent<'_>) -> Result<()> {
         match intent {
             Intent::ChangeProject(project) => self.project(project).await,
@@ -57,7 +58,7 @@ impl Guard {
         }
     }
 
-    /// A volume's create call as it was checked: what is returned is what is sent.
+    /// Checks a volume's create call. The caller sends the returned body.
     pub(super) async fn volume(
         &self,
         mut body: bollard::models::VolumeCreateRequest,
@@ -72,8 +73,7 @@ impl Guard {
         Ok(body)
     }
 
-    /// A build: what it may be called, which network its steps have, and whose the image says that
-    /// it is.
+    /// Checks a build: its names, the network of its steps, and the owner in its labels.
     pub(super) async fn build(
         &self,
         tags: &[String],

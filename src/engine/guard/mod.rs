@@ -1,13 +1,12 @@
-//! The engine as a script may use it: every call's arguments are held to the policy before it is
-//! made.
+//! The engine for scripts: every call is checked against the policy before it is made.
 //!
-//! This is the last look, below everything that a script can reach: what a description asked for
-//! was checked where it stands, so that the refusal has a line and a column; what gets past that,
-//! or comes another way, ends here and is not sent.
+//! This is the last check, below everything that a script can reach. Descriptions were already
+//! checked, so that the error has a line and a column. A request that got past that check, or came
+//! another way, is rejected here and not sent.
 //!
-//! The names of images are everybody's, as on any engine: what is built, pulled or tagged is not
-//! asked whose it was before. Names that only spc gives, of containers and of the locks' image, are
-//! refused in [`names`].
+//! Images belong to everybody, as on any engine: a build, pull or tag doesn't check who had the
+//! name before. Names that are reserved for spc, of containers and of the locks' image, are
+//! rejected in [`names`].
 
 mod bodies;
 mod container_mounts;
@@ -46,13 +45,13 @@ impl From<Refusal> for EngineError {
     }
 }
 
-/// Labels of a create call, in order.
+/// The labels of a create call, in order.
 fn labels_of(labels: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
     labels.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 impl Guard {
-    /// `engine` for scripts that may do what `policy` says; `host` is asked what is at a path.
+    /// `engine` for scripts with the permissions of `policy`; `host` resolves paths.
     pub fn new(engine: Arc<dyn Engine>, policy: Policy, host: Arc<dyn Host>) -> Self {
         let policy = match engine.address().strip_prefix("unix://") {
             Some(socket) => {
@@ -65,8 +64,7 @@ impl Guard {
 }
 
 impl Guard {
-    /// The call as it may be made, or why it may not be. `ids` keeps the ids that were put in place
-    /// of names.
+    /// The checked call, or why it is rejected. `ids` keeps the ids that replaced names.
     async fn admitted<'a>(&'a self, mut call: Call<'a>, ids: &'a Ids) -> Result<Call<'a>> {
         self.may_be_asked(&call)?;
         for (owned, id) in call.owned().into_iter().zip(ids) {
@@ -130,7 +128,7 @@ impl Guard {
         })
     }
 
-    /// What can be told of a call from its arguments alone.
+    /// Checks that need only the arguments of a call.
     fn may_be_asked(&self, call: &Call<'_>) -> Result<()> {
         match call {
             Call::ExecStart { request, .. } if request.privileged => {
@@ -155,7 +153,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Remembers whose the objects are that an answer tells of.
+    /// Remembers the owners of the objects in an answer.
     fn saw(&self, asked: Question, answer: &Answer) {
         match (asked, answer) {
             (Question::Containers(all, filters), Answer::ContainerList(listed)) => {
@@ -178,10 +176,10 @@ impl Guard {
     }
 }
 
-/// Ids in place of the names that a call has: at most of a network and a container.
+/// Ids that replaced the names in a call: at most of a network and a container.
 type Ids = [OnceLock<String>; 2];
 
-/// What has to be known of a call to read its answer.
+/// Facts about a call that are needed to interpret its answer.
 enum Question {
     Containers(bool, Filters),
     Images(Filters),

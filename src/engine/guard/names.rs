@@ -1,5 +1,5 @@
-//! Names that only spc gives: of its locks and their image, and of replacements. A call that gives
-//! one to anything else is refused.
+//! Names that are reserved for spc: of its locks and their image, and of replacements. A call that
+//! gives one to another object is rejected.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::model::names::{
 use crate::model::ownership::reserved_name;
 use crate::policy::Policy;
 
-/// An archive without anything in it: its two closing blocks.
+/// An empty archive: only its two closing blocks.
 const EMPTY_ARCHIVE: usize = 1024;
 
 fn refused(doing: &str, object: &str, reason: &str) -> EngineError {
@@ -27,7 +27,7 @@ fn refused(doing: &str, object: &str, reason: &str) -> EngineError {
     )
 }
 
-/// Refuses a name that stands for another object wherever its id does.
+/// Rejects a name that denotes another object in calls that accept an id.
 pub(super) fn is_no_id(doing: &str, name: &str) -> Result<()> {
     if is_like_id(name.trim_start_matches('/')) {
         return Err(refused(doing, name, "the engine would take the name for another object's id"));
@@ -35,8 +35,8 @@ pub(super) fn is_no_id(doing: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a container that has a lock's name without being that lock, or a replacement's without
-/// being one.
+/// Rejects a container with a lock's name that is not the lock, or with a replacement's name that
+/// is not a replacement.
 pub(super) fn may_create(name: &str, image: &str, labels: &BTreeMap<String, String>) -> Result<()> {
     is_no_id("create the container", name)?;
     let text = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
@@ -61,7 +61,7 @@ pub(super) fn may_create(name: &str, image: &str, labels: &BTreeMap<String, Stri
     Ok(())
 }
 
-/// Refuses to give a container that is there a name that spc gives to what it makes.
+/// Rejects a rename of an existing container to a reserved name.
 pub(super) fn may_rename(container: &str, name: &str) -> Result<()> {
     is_no_id("rename a container to", name)?;
     match reserved_name(name) {
@@ -74,9 +74,9 @@ pub(super) fn may_rename(container: &str, name: &str) -> Result<()> {
     }
 }
 
-/// Lets only a project that a person gave the name of be recorded as moved, in its own words: the
-/// record makes the folders that it names as good as the project directory. A record without a
-/// folder makes what Docker Compose left the project's: for it, `--adopt` is enough.
+/// Allows a record of a move only for a project that a person named, and only in its proper form:
+/// the folders in the record count as the project directory. A record without a folder makes
+/// objects of Docker Compose the project's own; for it `--adopt` is enough.
 pub(super) fn may_record_move(
     policy: &Policy,
     volume: &str,
@@ -96,7 +96,7 @@ pub(super) fn may_record_move(
     ))
 }
 
-/// Refuses a mount that makes a volume which would say that a project was moved.
+/// Rejects a mount that would create a volume with the record of a move.
 pub(super) fn is_no_record_of_a_move(mount: &models::Mount) -> Result<()> {
     let labels = mount.volume_options.iter().flat_map(|options| options.labels.iter().flatten());
     if labels.into_iter().any(|(key, _)| key == label::FORMER_FOLDERS) {
@@ -110,7 +110,7 @@ pub(super) fn is_no_record_of_a_move(mount: &models::Mount) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to change what the name of the locks' image stands for.
+/// Rejects changes of the image with the name of the locks' image.
 pub(super) fn may_name_image(doing: &str, image: &str) -> Result<()> {
     if is_reserved_image(image) {
         return Err(refused(doing, image, "spc makes the locks of all projects from it"));
@@ -118,7 +118,7 @@ pub(super) fn may_name_image(doing: &str, image: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses labels that spc sets itself among the instructions of an import.
+/// Rejects reserved labels among the instructions of an import.
 pub(super) fn may_label_image(image: &str, changes: &[String]) -> Result<()> {
     match dockerfile::reserved_label(&changes.join("\n"), &BTreeMap::new()) {
         Some(found) => Err(refused(
@@ -130,7 +130,7 @@ pub(super) fn may_label_image(image: &str, changes: &[String]) -> Result<()> {
     }
 }
 
-/// Lets only the image of locks be imported under its name: an archive that holds nothing.
+/// Allows only an empty archive under the name of the locks' image.
 pub(super) async fn only_the_locks_image(
     image: &str,
     changes: &[String],

@@ -1,5 +1,5 @@
-//! Whose the objects of the engine are, by their labels: as the lists that passed told it, else by
-//! asking.
+//! The owners of the engine's objects by their labels, from lists that passed through the guard, or
+//! from additional calls.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -15,18 +15,18 @@ use crate::model::names::{compose_label, label, read_former_folders};
 use crate::model::ownership::Labels;
 use crate::policy::{LabelledObject, ObjectUse, Resolution};
 
-/// What an object's labels say of where it is from.
+/// The origin in an object's labels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Origin {
     /// spc's label and Compose's: both count.
     projects: BTreeSet<String>,
     from: Option<String>,
     by_spc: bool,
-    /// Of the record of a moved project, which is a volume.
+    /// For the record of a moved project, which is a volume.
     former: Vec<String>,
-    /// Of a network.
+    /// For a network.
     driver: Option<String>,
-    /// Of a listed container or network, for refusals.
+    /// For a listed container or network, in refusals.
     name: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl Origin {
 
     fn of<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
         let mut origin = Self::default();
-        // A create call sets the labels that it has no use for, too: empty.
+        // A create call also sets unused labels, to an empty value.
         for (key, value) in labels.into_iter().filter(|(_, value)| !value.is_empty()) {
             match key.as_str() {
                 label::PROJECT => {
@@ -68,7 +68,7 @@ impl Origin {
     }
 }
 
-/// A container as a list shows it: its labels may be its image's.
+/// A container in a list: its labels may come from its image.
 struct ListedContainer {
     name: String,
     labels: Labels,
@@ -85,27 +85,27 @@ impl ListedContainer {
 
 #[derive(Default)]
 struct OwnerCache {
-    /// Containers by id, volumes by name, networks by id: what these name never has other labels.
+    /// Containers by id, volumes by name, networks by id: their labels never change.
     objects: BTreeMap<(Kind, String), Origin>,
-    /// Containers by id that were listed and not asked about yet.
+    /// Containers by id that were listed and not inspected yet.
     listed: BTreeMap<String, ListedContainer>,
     image_labels: ImageLabels,
-    /// Lists that passed whole: of all volumes, of all networks, of all images, of all containers
-    /// of a project.
+    /// Complete lists that passed: of all volumes, of all networks, of all images, of all
+    /// containers of a project.
     volumes: bool,
     networks: bool,
     images: bool,
     containers_of: BTreeSet<String>,
-    /// The containers of all projects are in a list.
+    /// A list contains the containers of all projects.
     all_containers: bool,
-    /// Address ranges that networks of the engine have, or had in this run.
+    /// Address ranges of networks of the engine, also of former ones in this run.
     ranges: BTreeSet<ipnet::IpNet>,
-    /// Projects that are the script's own.
+    /// Projects that belong to the script.
     own: BTreeSet<String>,
 }
 
-/// What is known so far. An answer of the engine is remembered for the run: labels are immutable,
-/// and a project that is the script's own stays so.
+/// The knowledge so far. Answers of the engine are kept for the whole run: labels are immutable,
+/// and a project that belongs to the script stays so.
 #[derive(Default)]
 pub(super) struct Owners(Mutex<OwnerCache>);
 
@@ -156,7 +156,7 @@ impl Owners {
         });
     }
 
-    /// Images that have to be asked about before it is known whose the listed containers are for
+    /// Images that have to be inspected before the owners of the listed containers are known for
     /// which `asked` holds.
     fn open_images(&self, asked: impl Fn(&str, &ListedContainer) -> bool) -> BTreeSet<String> {
         let is_open = |known: &OwnerCache, listed: &ListedContainer| {
@@ -171,7 +171,7 @@ impl Owners {
         })
     }
 
-    /// The listed containers are known, for which `asked` holds.
+    /// Marks the listed containers as known for which `asked` holds.
     fn settle(&self, asked: impl Fn(&str, &ListedContainer) -> bool) {
         self.with(|known| {
             let settled: Vec<String> = known
@@ -194,7 +194,7 @@ impl Owners {
     }
 
     /// Whether a network of the engine has the address, or had it a moment ago: the machine may not
-    /// have let go of it yet.
+    /// have released it yet.
     pub(super) fn is_in_known_range(&self, address: &std::net::IpAddr) -> bool {
         self.with(|known| known.ranges.iter().any(|range| range.contains(address)))
     }
@@ -235,19 +235,19 @@ impl Guard {
         resolve(&*self.host, path)
     }
 
-    /// Refuses to use or change an object of another project, or a container of none. What is not
-    /// there passes.
+    /// Rejects the use or change of an object of another project, or of a container without a
+    /// project. Missing objects pass.
     pub(super) async fn may(&self, doing: &str, kind: Kind, object: &str) -> Result<()> {
         self.found(doing, kind, object).await.map(drop)
     }
 
-    /// The object that may be used or changed, by the id that was checked: its name can be
-    /// another's by the time of the call. What is not there is an error.
+    /// The object that may be used or changed, by the checked id, because its name may belong to
+    /// another one at the time of the call. A missing object is an error.
     pub(super) async fn checked(&self, doing: &str, kind: Kind, object: &str) -> Result<String> {
         self.found(doing, kind, object).await?
     }
 
-    /// The id of an object that was checked, or why the engine does not know it.
+    /// The id of a checked object, or why the engine doesn't know it.
     async fn found(&self, doing: &str, kind: Kind, object: &str) -> Result<Result<String>> {
         let (id, origin) = match self.origin(kind, object).await? {
             Ok(found) => found,
@@ -258,7 +258,7 @@ impl Guard {
         }
         match self.is_allowed(doing, kind, object, &origin).await {
             Ok(()) => Ok(Ok(id)),
-            // A refusal names what it is about, whatever the call named it by.
+            // A refusal contains the object's name, whatever the call used.
             Err(refused) => match self.name_of(kind, object, &origin).await {
                 Some(name) => self.is_allowed(doing, kind, &name, &origin).await.map(|()| Ok(id)),
                 None => Err(refused),
@@ -279,7 +279,7 @@ impl Guard {
         self.are_own(doing, object, origin).await
     }
 
-    /// The name of a container or network that a call names by its whole id.
+    /// The name of a container or network whose whole id is in the call.
     async fn name_of(&self, kind: Kind, object: &str, origin: &Origin) -> Option<String> {
         if object.len() != 64 || !object.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
@@ -293,8 +293,8 @@ impl Guard {
         name.map(|name| name.trim_start_matches('/').to_owned())
     }
 
-    /// Refuses to make an object in another project's name. What the labels say is a claim: it
-    /// makes nothing that is there the script's.
+    /// Rejects the creation of an object with another project's name. Its labels are only a claim:
+    /// they give the script no existing objects.
     pub(super) async fn labels_are_own(
         &self,
         doing: &str,
@@ -308,7 +308,7 @@ impl Guard {
         self.are_own(doing, object, &claim).await
     }
 
-    /// Refuses to change a project that is not the script's own.
+    /// Rejects a change of a project that does not belong to the script.
     pub(super) async fn project(&self, project: &str) -> Result<()> {
         self.is_own(
             ObjectUse { doing: "change the project", object: project, of_stack: true },
@@ -318,7 +318,7 @@ impl Guard {
         .await
     }
 
-    /// Refuses to do something with a service of a project that is not the script's own.
+    /// Rejects an action on a service of a project that does not belong to the script.
     pub(super) async fn service(&self, doing: &str, service: &str, project: &str) -> Result<()> {
         self.is_own(ObjectUse { doing, object: service, of_stack: true }, project, None).await
     }
@@ -339,14 +339,14 @@ impl Guard {
     ) -> Result<()> {
         let known = self.policy.names_project(project)
             || self.owners.with(|known| known.own.contains(project));
-        // Its own record counts in any case: somebody else may have made it a moment ago.
+        // The project's own record always counts: someone else may have created it a moment ago.
         let mut there: Vec<LabelledObject> = origin
             .filter(|origin| !known || origin.from.is_some())
             .map(Origin::made)
             .into_iter()
             .collect();
         if known {
-            // What says that the project was moved counts at each call.
+            // The record of a move is checked at each call.
             let is_record =
                 |origin: &&Origin| !origin.former.is_empty() && origin.projects.contains(project);
             there.extend(self.owners.with(|known| {
@@ -365,7 +365,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Makes all that is labelled with a project known; nothing is asked that a list told already.
+    /// Learns all objects with a project's label. Asks nothing that a list already contained.
     async fn list_all_of(&self, project: &str) -> Result<()> {
         use crate::engine::Engine;
         let (containers, networks, volumes) = self.owners.with(|known| {
@@ -387,9 +387,9 @@ impl Guard {
         Ok(())
     }
 
-    /// Tells the labels of listed containers from those of their images, for the containers that
-    /// `asked` holds for. The images are listed for several, as the list has their labels; what
-    /// is not in the list is inspected.
+    /// Separates the labels of listed containers from those of their images, for the containers for
+    /// which `asked` holds. For several containers it lists the images, because the list contains
+    /// their labels. Images that are not in the list are inspected.
     async fn settle(&self, asked: impl Fn(&str, &ListedContainer) -> bool + Sync) -> Result<()> {
         use crate::engine::Engine;
         let mut open = self.owners.open_images(&asked);
@@ -405,7 +405,7 @@ impl Guard {
         Ok(())
     }
 
-    /// From the list where the name tells it: an inspect also tells every container that is on the
+    /// From the list if it contains the name. An inspect would also return every container on the
     /// network.
     async fn listed_network(&self, network: &str) -> Result<(String, Origin)> {
         let named = self
@@ -441,7 +441,7 @@ impl Guard {
         Ok((found.id.unwrap_or_else(|| container.to_owned()), Origin::of(&labels)))
     }
 
-    /// The object's id and where it is from; inside, the engine's answer where it does not know it.
+    /// The object's id and origin; the inner error if the engine doesn't know it.
     async fn origin(&self, kind: Kind, object: &str) -> Result<Result<(String, Origin)>> {
         if kind == Kind::Container {
             self.settle(|id, _| id == object).await?;
@@ -469,7 +469,7 @@ impl Guard {
         };
         match found {
             Ok(found) => Ok(Ok(found)),
-            // A name that can't be one is as good as missing.
+            // An invalid name counts as a missing object.
             Err(error) if error.is_not_found() || error.kind == super::EngineErrorKind::Invalid => {
                 Ok(Err(error))
             }

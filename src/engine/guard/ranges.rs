@@ -1,4 +1,4 @@
-//! The address ranges that a network asks for.
+//! The address ranges in a network's create call.
 
 use bollard::models;
 

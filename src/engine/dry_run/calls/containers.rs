@@ -14,7 +14,7 @@ use crate::engine::{
 use crate::host::memory::LARGEST_VALUE;
 use crate::model::step::{ActionKind, Object, ObjectKind};
 
-/// A log of the live engine, which stands still meanwhile: it is held whole.
+/// A log of the live engine. The plan stands still meanwhile, so it is read as a whole.
 async fn whole_log(mut log: OutputStream) -> Result<Vec<OutputChunk>> {
     let (mut chunks, mut bytes) = (Vec::new(), 0);
     while let Some(chunk) = log.try_next().await? {
@@ -30,7 +30,7 @@ async fn whole_log(mut log: OutputStream) -> Result<Vec<OutputChunk>> {
     Ok(chunks)
 }
 
-/// A file without content, as an archive.
+/// An empty file, as an archive.
 fn empty_file(path: &str) -> Bytes {
     let mut header = tar::Header::new_gnu();
     header.set_size(0);
@@ -139,7 +139,7 @@ impl DryRunEngine {
             }
             return self.sim.container_logs(container, request).await;
         };
-        // What will be written is not there to be waited for.
+        // A wait for future lines would never end.
         let request = LogsRequest { follow: false, ..*request };
         let what = format!("the log of the container {}", self.name_of(container));
         let chunks = self.live.read(&what, async {
@@ -155,7 +155,7 @@ impl DryRunEngine {
         &self,
         container: &str,
     ) -> Result<BoxStream<'static, Result<models::ContainerStatsResponse>>> {
-        // The plan's time stands still: there is nothing to measure a second time.
+        // The plan's time stands still, so there is nothing to measure a second time.
         let once = StatsRequest { follow: false };
         let Some(id) = self.as_found(container) else {
             return self.sim.container_stats(container, &once).await;
@@ -178,7 +178,7 @@ impl DryRunEngine {
         if is_lock(&name) {
             return self.sim.container_upload(container, path, tar).await;
         }
-        // Which folders are in a container is not known here.
+        // The folders in a container are unknown here.
         if self.sim.who_is(container).is_none() {
             return self.sim.container_upload(container, path, tar).await;
         }
@@ -219,7 +219,7 @@ impl DryRunEngine {
             self.meet(&id)?;
         }
         if let Some((mark, _)) = exec_processes::parse(&request.command) {
-            // It ends a command of this plan: where that runs, and nothing to tell of.
+            // It ends a command of this plan, where that command runs. There is nothing to report.
             let is_live = self.state.lock().live_marks.contains(mark);
             return if is_live {
                 self.run_live(&id, &name, request)
@@ -229,7 +229,7 @@ impl DryRunEngine {
         }
         let line = request.command.join(" ");
         if self.is_run_live(&id, &name, request) {
-            // Before: a command that fails or hangs stands in the plan too.
+            // Reported first, so that a command that fails or hangs is in the plan too.
             self.effects.looks(ActionKind::RunReadOnly, &command(&line, &name));
             return self.run_live(&id, &name, request);
         }

@@ -109,7 +109,7 @@ impl DryRunEngine {
                     BuildRequest { context: stream::iter([Ok(context)]).boxed(), ..request };
                 self.sim.image_build(request).await?.collect().await
             }
-            // What the simulated builder can't read the live one may well.
+            // The live builder may understand what the simulated one can't.
             Err(why) => {
                 self.effects.unclear(&format!("what the build of the image {image} makes: {why}"));
                 self.comes_out(&request.tags, request.labels).await?
@@ -130,7 +130,7 @@ impl DryRunEngine {
         changes: &[String],
         tar: BoxStream<'static, std::io::Result<Bytes>>,
     ) -> Result<String> {
-        // The image that locks are made from is spc's own affair.
+        // The image of locks is internal to spc.
         if tag == LOCK_IMAGE {
             return self.sim.image_import(tag, changes, tar).await;
         }

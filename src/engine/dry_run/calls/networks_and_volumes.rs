@@ -85,10 +85,10 @@ impl DryRunEngine {
     ) -> Result<models::Volume> {
         let name = body.name.clone().unwrap_or_default();
         let is_new = name.is_empty() || self.sim.volume_inspect(&name).await.is_err();
-        // What kinds of volumes the live engine has is not known here.
+        // The live engine's volume drivers are unknown here.
         let volume =
             self.sim.volume_create(models::VolumeCreateRequest { driver: None, ..body }).await?;
-        // Where a project was moved from is spc's own record, as its lock is.
+        // The record of a moved project is internal to spc, like its lock.
         if is_new && !is_former_folders_volume(&volume.name) {
             self.effects.effect(ActionKind::Create, &Object::volume(&volume.name));
         }
@@ -98,7 +98,7 @@ impl DryRunEngine {
     pub(super) async fn volume_remove(&self, volume: &str, force: bool) -> Result<()> {
         let is_there = self.sim.volume_inspect(volume).await.is_ok();
         self.sim.volume_remove(volume, force).await?;
-        // With force the engine is content with one that is not there.
+        // With force, the engine accepts that it does not exist.
         if is_there {
             self.state.lock().removed.insert(volume.to_owned());
             if !is_former_folders_volume(volume) {

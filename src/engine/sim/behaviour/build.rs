@@ -1,5 +1,5 @@
-//! Building images: the Dockerfile decides what they are configured with, a script how the steps
-//! go.
+//! Simulated builds: the Dockerfile determines the configuration of the image, a script determines
+//! the results of the steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::model::dockerfile::has_own_frontend;
 const STEP_TAKES: Duration = Duration::from_secs(1);
 const CACHED_TAKES: Duration = Duration::from_millis(20);
 
-/// How the steps of a build go.
+/// The results of the steps of a build.
 #[derive(Debug, Clone)]
 pub struct BuildScript {
     step_takes: Duration,
@@ -49,7 +49,7 @@ impl BuildScript {
         Self::default()
     }
 
-    /// Every step takes so long.
+    /// Every step takes this long.
     #[must_use]
     pub fn step_takes(mut self, time: Duration) -> Self {
         self.step_takes = time;
@@ -78,19 +78,18 @@ impl BuildScript {
     }
 }
 
-/// How builds go, and which steps were done before.
+/// The scripts of builds, and the steps that were done before.
 #[derive(Debug, Default)]
 pub(in crate::engine::sim) struct Builds {
-    /// By a pattern for the image's name; the newest wins.
+    /// By a pattern for the image's name; the newest counts.
     pub scripts: Vec<(String, BuildScript)>,
-    /// Ids of what was built.
+    /// Ids of built images.
     built: BTreeSet<String>,
-    /// The pattern of a script, the name of an image that was to be built, and whether the two
-    /// fit.
+    /// The pattern of a script, the name of an image to build, and whether they match.
     pub asked: BTreeSet<(String, String, bool)>,
 }
 
-/// A build, without the stream its context came in.
+/// A build without the stream of its context.
 pub(in crate::engine::sim) struct BuildOrder {
     pub tags: Vec<String>,
     pub dockerfile: String,
@@ -108,7 +107,7 @@ fn failed(words: impl Into<String>) -> EngineError {
     EngineError::new(Kind::Failed, words)
 }
 
-/// What a build comes to, before anything is run.
+/// A prepared build, before anything runs.
 struct Plan {
     /// Every step in the builder's words, with the instruction itself.
     steps: Vec<String>,
@@ -118,7 +117,8 @@ struct Plan {
 }
 
 impl State {
-    /// Begins a build; its reports. What cannot be built fails in the first of them.
+    /// Starts a build and returns its reports. If it can't be built, the first of them is the
+    /// failure.
     pub fn build(&mut self, order: BuildOrder) -> UnboundedReceiver<Result<BuildEvent>> {
         match self.plan_build(&order) {
             Ok(plan) => {
@@ -191,7 +191,7 @@ impl State {
         Ok(Plan { steps, config, files, id: format!("sha256:{}", digest(parts)) })
     }
 
-    /// Refuses mounts that the builder's own frontend does not know.
+    /// Rejects mounts that the builder's own frontend does not know.
     fn check_mounts(&self, stages: &[Stage]) -> Result<()> {
         let mut runs = stages
             .iter()
@@ -226,7 +226,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// The configuration of a stage, and the id of the image it goes back to.
+    /// The configuration of a stage, and the id of the image that it begins with.
     fn base_config(
         &self,
         stages: &[Stage],
@@ -248,7 +248,7 @@ impl State {
         Ok((config, base))
     }
 
-    /// An image a build begins with: a local one, or the registry's.
+    /// The image that a build begins with: a local one, or the registry's.
     fn base_image(&self, name: &str) -> Result<&Image> {
         self.objects.find_image(name).or_else(|_| self.registry.image(name)).map_err(|error| {
             failed(format!("could not fetch the base image \"{name}\": {}", error.message))
@@ -270,7 +270,7 @@ impl State {
         let script = self.build_script(&order);
         let cached = !order.no_cache && self.builds.built.contains(&plan.id);
         let mut steps: Vec<(Duration, Step<BuildEvent>)> = Vec::new();
-        // A step begins when the one before it has ended.
+        // A step starts when the one before it has ended.
         let mut wait = Duration::ZERO;
         for words in &plan.steps {
             if cached {
@@ -314,7 +314,7 @@ impl State {
         steps
     }
 
-    /// The image is there now; its id.
+    /// Adds the image; returns its id.
     fn built(&mut self, order: &BuildOrder, plan: Plan) -> String {
         let Plan { config, files, id, .. } = plan;
         self.builds.built.insert(id.clone());
@@ -340,7 +340,7 @@ impl State {
     }
 }
 
-/// The secret that a step can't do without and the build was not given.
+/// A required secret of the step that the build did not get.
 fn missing_secret(step: &str, given: &BTreeSet<String>) -> Option<String> {
     let (_, rest) = step.split_once("] RUN ")?;
     let mounts = mounts::of_run(rest, true).unwrap_or_default();
@@ -354,7 +354,8 @@ fn find_stage(stages: &[Stage], wanted: &str) -> Option<usize> {
     named.or_else(|| wanted.parse().ok().filter(|number| *number < stages.len()))
 }
 
-/// The stages a stage is made from, itself last: those it begins with and those it copies from.
+/// The stages that a stage needs, itself last: those that it begins with and those that it copies
+/// from.
 fn needed(stages: &[Stage], last: usize) -> BTreeSet<usize> {
     let mut needed = BTreeSet::new();
     let mut open = vec![last];
@@ -391,7 +392,7 @@ fn stage_steps(stages: &[Stage], at: usize) -> Vec<String> {
         None if stages.len() > 1 => format!("stage-{at} "),
         None => String::new(),
     };
-    // Only what makes a layer is a step.
+    // Only instructions that make a layer are steps.
     let layers = stage.instructions.iter().filter(|instruction| {
         matches!(instruction.name.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR")
     });

@@ -1,5 +1,5 @@
-//! What runs on a simulated engine and around it, as a test says: processes in containers, builds,
-//! registries, traffic.
+//! The behaviour of everything on and around a simulated engine, as a test defines it: processes in
+//! containers, builds, registries, traffic.
 
 pub(super) mod build;
 pub(super) mod process;

@@ -1,8 +1,8 @@
-//! How the processes in containers behave, as a test says.
+//! The behaviour of processes in containers, as a test defines it.
 //!
-//! Nothing runs in a simulated container. A [`Process`] says when it is ready, when it exits, what
-//! commands run in it answer, and how it takes a signal. The engine's own health probes are
-//! commands too.
+//! Nothing runs in a simulated container. A [`Process`] says when it is ready, when it exits, how
+//! commands in it end, and how it reacts to a signal. The engine's own health probes are commands
+//! too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,31 +17,31 @@ use crate::engine::sim::daemon::timetable::Purpose;
 use crate::engine::sim::daemon::tree::Tree;
 use crate::engine::{ExecRequest, OutputKind};
 
-/// How long a command in a container takes: the engine's own share included, as measured.
+/// The duration of a command in a container, with the engine's share, as measured.
 const COMMAND_TAKES: Duration = Duration::from_millis(33);
 
-/// How long a process takes to end after the signal that asks it to.
+/// The time that a process needs to end after the signal.
 const STOP_TAKES: Duration = Duration::from_millis(30);
 
-/// Compose's label of a container that is there for one command.
+/// Compose's label of a one-off container.
 const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
 
 type ExecScript = Arc<dyn Fn(&ExecRequest, &mut ProcessView) -> Option<ExecAnswer> + Send + Sync>;
 
-/// What a process uses of the machine while it runs.
+/// The resource usage of a running process.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine::sim) struct Usage {
     /// Bytes.
     pub memory: u64,
-    /// Of one CPU: 0.5 is half of its time.
+    /// The share of one CPU: 0.5 is half of its time.
     pub cpus: f64,
 }
 
-/// The behaviour of a container's main process, and of commands run beside it.
+/// The behaviour of a container's main process, and of commands in the container.
 #[derive(Clone)]
 pub struct Process {
     pub(in crate::engine::sim) ready_after: Duration,
-    /// From when to when it is not ready once it was.
+    /// The period in which it is not ready again.
     unready: Vec<(Duration, Duration)>,
     pub(in crate::engine::sim) exits_after: Option<(Duration, i64)>,
     pub(in crate::engine::sim) stop_takes: Duration,
@@ -49,15 +49,15 @@ pub struct Process {
     pub(in crate::engine::sim) ignores_term: bool,
     pub(in crate::engine::sim) killed_for_memory: bool,
     pub(in crate::engine::sim) cannot_start: Option<String>,
-    /// What it writes by itself, line feeds included.
+    /// Its output, with line feeds.
     pub(in crate::engine::sim) logs: Vec<(Duration, OutputKind, String)>,
     pub(in crate::engine::sim) writes: Vec<String>,
     /// Whether its image has a shell.
     pub(in crate::engine::sim) has_shell: bool,
-    /// What it uses of the machine while it runs.
+    /// Its resource usage while it runs.
     pub(in crate::engine::sim) usage: Usage,
     exec: Option<ExecScript>,
-    /// By a pattern for the command line; the newest that fits counts.
+    /// By a pattern for the command line; the newest match counts.
     answers: Vec<(String, ExecAnswer)>,
 }
 
@@ -83,90 +83,91 @@ impl Default for Process {
 }
 
 impl Process {
-    /// Ready at once, runs until it is stopped, then exits with 0; every command succeeds silently.
+    /// Ready at once, runs until it is stopped, then exits with 0; every command succeeds without
+    /// output.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Its health test fails until it has run for so long.
+    /// Its health check fails until it has run for this long.
     #[must_use]
     pub fn ready_after(mut self, time: Duration) -> Self {
         self.ready_after = time;
         self
     }
 
-    /// Its health test fails again from when it has run for `from` until `to`.
+    /// Its health check fails again from `from` until `to` after its start.
     #[must_use]
     pub fn unready_between(mut self, from: Duration, to: Duration) -> Self {
         self.unready.push((from, to));
         self
     }
 
-    /// Exits by itself with `code` once it has run for so long.
+    /// Exits by itself with `code` after this time.
     #[must_use]
     pub fn exits_after(mut self, time: Duration, code: i64) -> Self {
         self.exits_after = Some((time, code));
         self
     }
 
-    /// Is killed for using too much memory once it has run for so long: exit code 137, `OOMKilled`.
+    /// Is killed for using too much memory after this time: exit code 137, `OOMKilled`.
     #[must_use]
     pub fn runs_out_of_memory_after(mut self, time: Duration) -> Self {
         self.killed_for_memory = true;
         self.exits_after(time, 137)
     }
 
-    /// Uses that many bytes of memory, and that much of one CPU's time: 0.5 is half of it.
+    /// Uses this many bytes of memory, and this share of one CPU: 0.5 is half of its time.
     #[must_use]
     pub fn uses(mut self, memory: u64, cpus: f64) -> Self {
         self.usage = Usage { memory, cpus };
         self
     }
 
-    /// Takes so long to end when asked to.
+    /// Takes this long to end after the signal.
     #[must_use]
     pub fn stop_takes(mut self, time: Duration) -> Self {
         self.stop_takes = time;
         self
     }
 
-    /// Exits with `code` when asked to.
+    /// Exits with `code` after the signal.
     #[must_use]
     pub fn stop_code(mut self, code: i64) -> Self {
         self.stop_code = code;
         self
     }
 
-    /// Goes on when asked to end: only a kill ends it.
+    /// Ignores the signal: only a kill ends it.
     #[must_use]
     pub fn ignores_term(mut self) -> Self {
         self.ignores_term = true;
         self
     }
 
-    /// Its start fails with the runtime's `words`: `exec: "x": executable file not found in $PATH`.
+    /// Its start fails with the runtime's message `words`: `exec: "x": executable file not found in
+    /// $PATH`.
     #[must_use]
     pub fn cannot_start(mut self, words: &str) -> Self {
         self.cannot_start = Some(words.to_owned());
         self
     }
 
-    /// Writes a line to standard output once it has run for so long.
+    /// Writes a line to standard output after this time.
     #[must_use]
     pub fn says(mut self, after: Duration, line: &str) -> Self {
         self.logs.push((after, OutputKind::Stdout, format!("{line}\n")));
         self
     }
 
-    /// Writes `text` as it is to standard output once it has run for so long: a prompt has no
-    /// line's end.
+    /// Writes `text` unchanged to standard output after this time: a prompt has no line end.
     #[must_use]
     pub fn prints(mut self, after: Duration, text: &str) -> Self {
         self.logs.push((after, OutputKind::Stdout, text.to_owned()));
         self
     }
 
-    /// Writes a line to standard error once it has run for so long.
+    /// Writes a line to standard error after this time.
     #[must_use]
     pub fn complains(mut self, after: Duration, line: &str) -> Self {
         self.logs.push((after, OutputKind::Stderr, format!("{line}\n")));
@@ -180,16 +181,16 @@ impl Process {
         self
     }
 
-    /// Its image has no shell: a command in it that is given up can't be ended.
+    /// Its image has no shell, so a cancelled command in it can't be ended.
     #[must_use]
     pub fn without_shell(mut self) -> Self {
         self.has_shell = false;
         self
     }
 
-    /// Answers commands run in the container; `None` leaves the answer to [`Process::answers`], and
-    /// then to [`Process`]'s own rule: the health test passes while it is ready, everything
-    /// else succeeds silently.
+    /// Answers commands in the container. `None` leaves the answer to [`Process::answers`], and
+    /// then to the default: the health check passes while it is ready, and everything else succeeds
+    /// without output.
     #[must_use]
     pub fn on_exec(
         mut self,
@@ -199,22 +200,22 @@ impl Process {
         self
     }
 
-    /// Commands whose words, joined by spaces, are `pattern` (`*` stands for anything) are answered
-    /// so, its health test too; the last that fits counts, and [`Process::on_exec`] is asked
-    /// first.
+    /// The answer to commands whose words, joined by spaces, match `pattern` (`*` matches
+    /// anything), also to its health check. The last match counts, and [`Process::on_exec`] is
+    /// asked first.
     #[must_use]
     pub fn answers(mut self, pattern: &str, answer: ExecAnswer) -> Self {
         self.answers.push((pattern.to_owned(), answer));
         self
     }
 
-    /// Whether it is ready when it has run for so long.
+    /// Whether it is ready after this time.
     pub(in crate::engine::sim) fn is_ready(&self, running_for: Duration) -> bool {
         running_for >= self.ready_after
             && self.unready.iter().all(|(from, to)| running_for < *from || running_for >= *to)
     }
 
-    /// Whether anybody will look into the container.
+    /// Whether anything will look into the container.
     pub(in crate::engine::sim) fn looks(&self) -> bool {
         self.exec.is_some()
     }
@@ -236,23 +237,23 @@ impl Process {
     }
 }
 
-/// How a command in a container ends.
+/// The result of a command in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecAnswer {
     pub stdout: Bytes,
     pub stderr: Bytes,
     pub code: i64,
-    /// Virtual time it takes, the engine's share included.
+    /// The virtual time that it takes, with the engine's share.
     pub takes: Duration,
-    /// What it writes on the way.
+    /// Its output before its end.
     pub(in crate::engine::sim) early: Vec<(Duration, OutputKind, Bytes)>,
     /// It does not end by itself.
     pub(in crate::engine::sim) runs_on: bool,
-    /// It goes on when it is asked to end: only a kill ends it.
+    /// It ignores the signal: only a kill ends it.
     pub(in crate::engine::sim) is_deaf: bool,
-    /// The user it becomes, by a program like `sudo`.
+    /// The user that it becomes with a program such as `sudo`.
     pub(in crate::engine::sim) becomes: Option<String>,
-    /// The runtime could not run it; `stdout` holds its words.
+    /// The runtime could not run it; `stdout` contains the runtime's message.
     pub(in crate::engine::sim) unrunnable: bool,
 }
 
@@ -279,7 +280,7 @@ impl ExecAnswer {
         Self { stdout: text.into(), ..Self::default() }
     }
 
-    /// Failure with this code and these words on standard error.
+    /// Failure with this code and this text on standard error.
     pub fn failure(code: i64, stderr: impl Into<Bytes>) -> Self {
         Self { stderr: stderr.into(), code, ..Self::default() }
     }
@@ -299,35 +300,35 @@ impl ExecAnswer {
         self
     }
 
-    /// The same, but after that time it goes on until its container ends.
+    /// The same, but after that time it keeps running until its container ends.
     #[must_use]
     pub fn running_on(mut self) -> Self {
         self.runs_on = true;
         self
     }
 
-    /// The same, and it goes on when it is asked to end.
+    /// The same, and it ignores the signal to end.
     #[must_use]
     pub fn ignoring_term(mut self) -> Self {
         self.is_deaf = true;
         self
     }
 
-    /// The same, and it becomes that user (`0` is root), whoever began it.
+    /// The same, and it becomes this user (`0` is root), whoever started it.
     #[must_use]
     pub fn becoming(mut self, user: &str) -> Self {
         self.becomes = Some(user.to_owned());
         self
     }
 
-    /// The same, and on the way it writes `text` as it is to standard output.
+    /// The same, and it writes `text` unchanged to standard output before.
     #[must_use]
     pub fn saying(mut self, after: Duration, text: impl Into<Bytes>) -> Self {
         self.early.push((after, OutputKind::Stdout, text.into()));
         self
     }
 
-    /// The same, and on the way it writes `text` as it is to standard error.
+    /// The same, and it writes `text` unchanged to standard error before.
     #[must_use]
     pub fn complaining(mut self, after: Duration, text: impl Into<Bytes>) -> Self {
         self.early.push((after, OutputKind::Stderr, text.into()));
@@ -335,23 +336,23 @@ impl ExecAnswer {
     }
 }
 
-/// A volume as a process in a container sees it.
+/// A volume for a process in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountedVolume {
     pub name: String,
-    /// Which volume of that name it is: a volume made anew has another.
+    /// The identity of the volume: a recreated volume has another one.
     pub stamp: u64,
     /// How often its content was changed.
     pub writes: u64,
-    /// Whether it is mounted to be written.
+    /// Whether it is mounted writable.
     pub writable: bool,
 }
 
-/// What a scripted command can see of its container, and change in it.
+/// What a scripted command can see and change in its container.
 pub struct ProcessView {
     /// The container's name.
     pub name: String,
-    /// The image as it was asked for.
+    /// The image by the requested name.
     pub image: String,
     pub labels: BTreeMap<String, String>,
     /// `KEY=value`.
@@ -364,9 +365,9 @@ pub struct ProcessView {
     pub ready: bool,
     /// How often the container was started.
     pub starts: u64,
-    /// By where they are mounted.
+    /// By their mount points.
     pub volumes: BTreeMap<String, MountedVolume>,
-    /// Everything on standard input; none while it is open.
+    /// Everything on standard input; `None` while it is open.
     pub(in crate::engine::sim) stdin: Option<Bytes>,
     pub(in crate::engine::sim) waits_for_input: bool,
     pub(in crate::engine::sim) health_test: Option<Vec<String>>,
@@ -387,7 +388,7 @@ impl ProcessView {
         self.environment.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// Everything on standard input. While that is open, the answer given now does not count: the
+    /// Everything on standard input. While it is open, the current answer does not count: the
     /// command is asked again when it is closed.
     pub fn read_stdin(&mut self) -> Bytes {
         self.waits_for_input |= self.stdin.is_none();
@@ -420,10 +421,10 @@ impl ProcessView {
     }
 }
 
-/// What is done with a command's answer.
+/// The handling of a command's answer.
 pub(in crate::engine::sim) type OnExecAnswer = Box<dyn FnOnce(&mut State, ExecAnswer) + Send>;
 
-/// A command about to be answered by its container's process.
+/// A command for its container's process.
 pub(in crate::engine::sim) struct Script {
     pub process: Arc<Process>,
     pub container: String,
@@ -433,7 +434,7 @@ pub(in crate::engine::sim) struct Script {
 }
 
 impl Script {
-    /// Asks the process outside the engine's lock: it may look at the engine.
+    /// Asks the process outside the engine's lock, because it may use the engine.
     pub fn run(mut self, shared: &SharedState) {
         let answer = self.process.answer(&self.request, &mut self.view);
         if self.view.waits_for_input {
@@ -445,18 +446,18 @@ impl Script {
     }
 }
 
-/// How long a job takes of which no test says how it behaves.
+/// The duration of a job without a behaviour from the test.
 const JOB_TAKES: Duration = Duration::from_secs(1);
 
 impl State {
-    /// The behaviour that a test gave a container; none if it gave none.
+    /// The behaviour that a test gave a container; `None` if it gave none.
     fn given_process(&self, id: &str) -> Option<Arc<Process>> {
         let container = self.container(id).ok()?;
         self.processes.find(&Names::of(container))
     }
 
-    /// How a container behaves that is started now. Without a test's word one that is there for one
-    /// command ends with code 0, as that does; any other runs until it is stopped.
+    /// The behaviour of a container that is started now. Without one from the test, a one-off
+    /// container ends with code 0; any other runs until it is stopped.
     pub(in crate::engine::sim) fn process_of(&self, id: &str) -> Arc<Process> {
         let is_one_off = || {
             let label =
@@ -473,8 +474,8 @@ impl State {
         self.given_process(id).unwrap_or_else(without)
     }
 
-    /// Somebody waits for the end of a container: without a test's word it comes in a moment, with
-    /// code 0.
+    /// Something waits for the end of a container. Without a behaviour from the test, it ends soon,
+    /// with code 0.
     pub(in crate::engine::sim) fn end_as_job(&mut self, wanted: &str) {
         let Ok(container) = self.objects.find_container(wanted) else { return };
         let (id, starts) = (container.id.clone(), container.starts);

@@ -1,5 +1,4 @@
-//! Which containers behave how: the behaviours that a test gave, and whether they found a
-//! container.
+//! The behaviours that a test gave to containers, and whether they matched a container.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use crate::model::image_reference::canonical;
 /// Compose's label with the name of a container's service.
 pub(in crate::engine::sim) const SERVICE_LABEL: &str = "com.docker.compose.service";
 
-/// All by which a test may mean a container.
+/// Everything by which a test may identify a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine::sim) struct Names {
     name: String,
@@ -40,33 +39,33 @@ impl Names {
     }
 }
 
-/// The behaviours that a test gave, the newest last.
+/// The behaviours of the test, the newest last.
 #[derive(Default)]
 pub(in crate::engine::sim) struct Processes {
     given: Vec<ProcessRule>,
-    /// The containers that were started, services and names.
+    /// The started containers, by service and name.
     started: Mutex<BTreeSet<String>>,
 }
 
 struct ProcessRule {
     pattern: String,
     process: Arc<Process>,
-    /// Whether a container that it means was started since.
+    /// Whether a matching container was started since.
     found: Mutex<bool>,
 }
 
-/// A behaviour that no container had.
+/// A behaviour that matched no container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusedBehaviour {
     pub pattern: String,
-    /// It means containers that were started before it was given.
+    /// It matches containers that were started before.
     pub is_late: bool,
-    /// What containers that were started are called, and their services.
+    /// The names and services of started containers.
     pub started: BTreeSet<String>,
 }
 
 impl Processes {
-    /// The newest wins.
+    /// The newest counts.
     pub fn add(&mut self, pattern: &str, process: Process) {
         self.given.push(ProcessRule {
             pattern: pattern.to_owned(),
@@ -75,7 +74,7 @@ impl Processes {
         });
     }
 
-    /// The behaviour that a test gave a container, which is started; none if it gave none.
+    /// The behaviour that a test gave to a container that starts; `None` if it gave none.
     pub fn find(&self, names: &Names) -> Option<Arc<Process>> {
         let mut started = self.started.lock();
         started.extend(
@@ -89,7 +88,7 @@ impl Processes {
         fitting.pop().map(|given| given.process.clone())
     }
 
-    /// The behaviours that no container had; `there`: the containers that there are.
+    /// The behaviours that matched no container; `there`: the existing containers.
     pub fn unused(&self, there: &[Names]) -> Vec<UnusedBehaviour> {
         let started = self.started.lock();
         let unused = self.given.iter().filter(|given| !*given.found.lock());
@@ -103,7 +102,7 @@ impl Processes {
     }
 }
 
-/// Whether `text` is `pattern`, in which `*` stands for anything.
+/// Whether `text` matches `pattern`, in which `*` matches anything.
 pub fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,

@@ -1,4 +1,4 @@
-//! The registry images are pulled from and pushed to; by default none answers.
+//! The registry for pulls and pushes; by default none answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::engine::sim::daemon::images::spec::ImageSpec;
 use crate::engine::sim::daemon::state::State;
 use crate::engine::{EngineError, EngineErrorKind as Kind, RegistryAuth, Result, TransferEvent};
 
-/// What a push of any image takes.
+/// The duration of a push of any image.
 const PUSH_TAKES: Duration = Duration::from_secs(2);
-/// What a pull of an image takes that an open registry makes up.
+/// The duration of a pull of an image that an open registry invents.
 const PULL_TAKES: Duration = Duration::from_secs(3);
-/// Looking up that nothing has changed.
+/// The duration of a check that nothing changed.
 const LOOKUP_TAKES: Duration = Duration::from_millis(300);
-/// Reports of a download under way.
+/// The number of reports of a download.
 const PARTS: u32 = 4;
 
-/// An image as the registry has it.
+/// An image of the registry.
 #[derive(Debug, Clone)]
 struct RegistryImage {
     image: Image,
@@ -36,9 +36,9 @@ struct RegistryImage {
 pub(in crate::engine::sim) struct Registry {
     /// Whether anything answers at all.
     pub answers: bool,
-    /// Whether it has an image under any name, not those only that were published.
+    /// Whether it has an image with any name, not only the published ones.
     pub open: bool,
-    /// Who may pull and push; everybody if not given.
+    /// The credentials for pull and push; everybody may if there are none.
     pub login: Option<RegistryAuth>,
     /// By full name: `postgres:15`.
     images: BTreeMap<String, RegistryImage>,
