@@ -1,4 +1,4 @@
-//! Functions that are nowhere, or take another number of arguments.
+//! Finds calls of unknown functions, and calls with a wrong number of arguments.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::model::Failure;
 use crate::model::diagnostic::Source;
 use crate::script::names::{self, Names, form, is_word, meant};
 
-/// What Rhai calls without a registration.
+/// Functions that Rhai has without a registration.
 const BUILT_IN: [&str; 9] =
     ["type_of", "call", "curry", "is_shared", "Fn", "is_def_fn", "is_def_var", "print", "debug"];
 
-/// Forms of a function that a hint shows.
+/// The most forms of a function in a hint.
 const FORMS: usize = 4;
 
 /// The functions of the host, by module and name.
 pub struct Host<'a> {
     functions: BTreeMap<(&'a str, &'a str), Vec<&'a names::Function>>,
     modules: Vec<&'a str>,
-    /// Names of methods, whatever module they are from.
+    /// Names of methods in any module.
     methods: BTreeMap<&'a str, Vec<&'a names::Function>>,
     fields: Vec<&'a str>,
 }
@@ -70,7 +70,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// What stands before `::`.
+/// The path before `::`.
 enum Target<'a> {
     Host,
     File(&'a ParsedSource),
@@ -85,7 +85,7 @@ pub struct Calls<'a> {
 }
 
 impl<'a> Calls<'a> {
-    /// Finds what is wrong in `parsed`.
+    /// Finds the mistakes in `parsed`.
     pub fn check(&mut self, parsed: &'a ParsedSource, reading: &ScriptAnalysis<'a>) {
         for undefined in &reading.undefined {
             let failure = self.undefined(parsed, reading, undefined);
@@ -185,7 +185,7 @@ impl<'a> Calls<'a> {
         );
     }
 
-    /// A function that would fit, in a module or a file that is imported.
+    /// A matching function in a module or an imported file.
     fn elsewhere(&self, parsed: &ParsedSource, name: &str, count: usize) -> Option<String> {
         let fits = |module: &&&str| {
             self.host.called(module, name).iter().any(|function| function.count() == count)
@@ -211,7 +211,7 @@ impl<'a> Calls<'a> {
     fn method(&mut self, parsed: &ParsedSource, reading: &ScriptAnalysis<'_>, call: &Call<'_>) {
         let (name, count) = (call.call.name.as_str(), call.call.args.len());
         let host = self.host.methods.get(name).map_or(&[][..], Vec::as_slice);
-        // Typed ones are known wherever their file is; those of its own file find `this`.
+        // Functions for a type are known in all files; in their own file they use `this`.
         let everywhere = self
             .sources
             .parsed
@@ -322,7 +322,7 @@ impl<'a> Calls<'a> {
         self.findings.add(Rule::UnknownFunction, &parsed.source, call.position, failure);
     }
 
-    /// What `a::b::` leads to; nothing where it isn't known, or what is wrong with it was reported.
+    /// The target of `a::b::`; `None` if it is unknown or its mistake was already reported.
     fn target(
         &mut self,
         parsed: &ParsedSource,
@@ -414,7 +414,7 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// `it takes f(a) or f(a, b)`; nothing without a form.
+/// `it takes f(a) or f(a, b)`; empty without a form.
 fn takes(forms: impl Iterator<Item = String>) -> Option<String> {
     let mut forms: Vec<String> = forms.collect();
     forms.sort_by_key(|form| (form.len(), form.clone()));

@@ -1,5 +1,5 @@
-//! Closures that use the very variable whose method they are given to: it is locked while the
-//! method runs.
+//! Finds closures that use the variable whose method they are passed to. Rhai locks this variable
+//! while the method runs.
 
 use rhai::Expr;
 
@@ -9,7 +9,7 @@ use super::rule::Rule;
 use super::script_analysis::{CallReceiver, ScriptAnalysis};
 use crate::model::Failure;
 
-/// Finds the calls that would end in a data race.
+/// Finds calls that would fail with a data race.
 pub fn check(parsed: &ParsedSource, reading: &ScriptAnalysis<'_>, findings: &mut Findings) {
     for call in &reading.calls {
         let CallReceiver::Chain {

@@ -1,4 +1,4 @@
-//! The compose file of a project and its variables: read as a run reads them.
+//! Checks the compose file of a project and its variables, with the same reader as a run.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::script::project_context::EnvFileNote;
 use super::findings::Findings;
 use super::rule::Rule;
 
-/// Checks the project's own compose file, where the project's folder is what is checked; how many
-/// files that were.
+/// Checks the project's own compose file, if the project's folder is checked. Returns the number of
+/// files.
 pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings) -> usize {
     if !folders.iter().any(|folder| *folder == context.project.directory) {
         return 0;
@@ -34,12 +34,12 @@ pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings)
     read
 }
 
-/// Whether a file is described in YAML, and no script.
+/// Whether a file is a YAML description and not a script.
 pub fn is_one(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-/// Checks a compose file; whether it could be read.
+/// Checks a compose file. Returns whether it could be read.
 pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -> bool {
     let Some(ComposeFileCheck { source, notes, faults }) = compose::check(context, path) else {
         return false;
@@ -76,7 +76,7 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
     true
 }
 
-/// Finds what was remarked on files of variables.
+/// Reports the remarks about files of variables.
 pub fn remark(remarks: &[EnvFileNote], findings: &mut Findings) {
     for EnvFileNote { source, line, text } in remarks {
         findings.add_at(
@@ -87,7 +87,7 @@ pub fn remark(remarks: &[EnvFileNote], findings: &mut Findings) {
     }
 }
 
-/// A line from its first letter to its last.
+/// A line from its first character to its last that are not spaces.
 fn whole_line(source: &Arc<Source>, line: usize) -> SourceSpan {
     let text = source.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;

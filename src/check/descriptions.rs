@@ -1,7 +1,7 @@
-//! Parts of descriptions, read by the very readers that read the whole.
+//! Checks parts of descriptions with the same readers that read a whole one.
 //!
-//! What isn't written out is left away, and a part that can't be read alone gets what it needs
-//! beside it.
+//! Values that are not literals are omitted. A part that can't be read alone gets the parts that it
+//! needs.
 
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ pub fn with_key(path: &[Step], key: &str) -> Vec<Step> {
     path.iter().cloned().chain([Step::Key(key.to_owned())]).collect()
 }
 
-/// A path with `*` for names of the description's own, and `#` for items.
+/// A path with `*` for names that the description chooses, and `#` for items.
 pub fn pattern(path: &[Step]) -> Vec<&str> {
     let own = matches!(path, [Step::Key(kind), Step::Key(_), ..] if ["services", "networks", "volumes", "secrets", "configs"].contains(&kind.as_str()));
     path.iter()
@@ -37,8 +37,8 @@ pub fn pattern(path: &[Step]) -> Vec<&str> {
         .collect()
 }
 
-/// The failure for a key that nobody reads. `kind`: the value of the key `type` beside it, nothing
-/// inside where it isn't written out.
+/// The failure for an unknown key. `kind`: the value of the key `type` beside it; `Some(None)` if
+/// that is not a literal.
 pub fn unknown_key(
     context: &Context,
     path: &[Step],
@@ -47,7 +47,7 @@ pub fn unknown_key(
 ) -> Option<Failure> {
     let mut beside = Map::new();
     match kind {
-        // What is read beside it depends on what isn't known.
+        // Keys beside it depend on an unknown value.
         Some(None) => return None,
         Some(Some(kind)) if key != "type" => drop(beside.insert("type".into(), kind.clone())),
         _ => {}
@@ -61,12 +61,12 @@ pub fn unknown_key(
     fits.then(|| renumbered(failure, &child))
 }
 
-/// The key that was meant, if the failure for an unknown one names it.
+/// The intended key, if the failure for an unknown key names it.
 pub fn meant(failure: &Failure) -> Option<&str> {
     suggest::suggested(failure.hint.as_ref()?)
 }
 
-/// The failure for a map or list where something else has to be.
+/// The failure for a map or list in place of another type.
 pub fn wrong_shape(context: &Context, path: &[Step], empty: Value) -> Option<Failure> {
     let failure = read(context, &described(path, empty, &Map::new()))?;
     let fits =
@@ -82,7 +82,7 @@ pub fn wrong_value(context: &Context, path: &[Step], value: Value) -> Option<Fai
     fits.then(|| renumbered(failure, path))
 }
 
-/// The failure of a part all of which is known, and the path inside it.
+/// The failure of a part that is completely known, with the path inside it.
 pub fn refused(context: &Context, path: &[Step], value: Value) -> Option<(Failure, Vec<String>)> {
     let options = ReadOptions { directory: &context.project.directory, lookup: &|_| None };
     let failure = if path.is_empty() {
@@ -96,7 +96,7 @@ pub fn refused(context: &Context, path: &[Step], value: Value) -> Option<(Failur
     Some((renumbered(failure, path), rest))
 }
 
-/// The keys of a path as failures name them, in a description with one item in every list.
+/// The keys of a path in the form of failures, in a description with one item in every list.
 fn names(path: &[Step]) -> Vec<String> {
     path.iter()
         .map(|step| match step {
@@ -106,7 +106,7 @@ fn names(path: &[Step]) -> Vec<String> {
         .collect()
 }
 
-/// The failure with the numbers that the items really have.
+/// The failure with the real positions of the items.
 fn renumbered(mut failure: Failure, path: &[Step]) -> Failure {
     let real: Vec<String> = path
         .iter()
@@ -118,7 +118,7 @@ fn renumbered(mut failure: Failure, path: &[Step]) -> Failure {
     let read = names(path);
     for end in (1..=path.len()).rev().filter(|end| read[end - 1] != real[end - 1]) {
         failure.message = failure.message.replace(&read[..end].join("."), &real[..end].join("."));
-        // Some name the last step alone.
+        // Some failures name only the last step.
         failure.message = failure.message.replace(
             &format!("\"{}\" needs", read[end - 1]),
             &format!("\"{}\" needs", real[end - 1]),
@@ -134,7 +134,7 @@ fn read(context: &Context, description: &Value) -> Option<Failure> {
         .err()
 }
 
-/// A description with nothing but `leaf` at `path`, and what has to be beside it.
+/// A description with only `leaf` at `path`, and the parts that it needs.
 fn described(path: &[Step], leaf: Value, beside: &Map<String, Value>) -> Value {
     let mut value = leaf;
     for (at, step) in path.iter().enumerate().rev() {
@@ -153,7 +153,7 @@ fn described(path: &[Step], leaf: Value, beside: &Map<String, Value>) -> Value {
     value
 }
 
-/// What a map at `path` that has `key` can't be read without.
+/// The other keys that the reader of a map at `path` with `key` needs.
 fn needed(path: &[Step], key: Option<&str>) -> Map<String, Value> {
     let needed = match pattern(path).as_slice() {
         ["services", "*"] => json!({ "image": "x" }),

@@ -1,4 +1,4 @@
-//! Which files are meant.
+//! Selects the files to check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::policy::CheckedPath;
 use crate::script::project_context::settings_folder;
 use crate::script::resolver::EXTENSION;
 
-/// Folders that are somebody else's, also where no `.gitignore` says so.
+/// Folders of others, even without a `.gitignore`.
 const FOREIGN: [&str; 1] = ["node_modules"];
 
-/// Folders inside folders that are looked into.
+/// The deepest folders that are searched.
 const DEPTH: usize = 64;
 
 /// Files whose imports may not leave the same folder.
@@ -27,8 +27,8 @@ pub struct Group {
     pub files: BTreeSet<PathBuf>,
 }
 
-/// The files that `paths` name, and all below those that are folders; without any, those of the
-/// project around `here`. What isn't there is a finding.
+/// The files in `paths`, and all files below those that are folders; without paths, those of the
+/// project around `here`. A missing path is a finding.
 pub fn find(
     host: &dyn Host,
     here: &Path,
@@ -58,7 +58,7 @@ pub fn find(
     groups.into_iter().map(|(root, files)| Group { root, files }).collect()
 }
 
-/// A path that leads nowhere, with the nearest that is there.
+/// A path that doesn't exist, with the most similar existing one.
 fn missing(host: &dyn Host, here: &Path, given: &Path) -> Failure {
     let failure = Failure::usage(format!("There is no file or folder \"{}\"", given.display()));
     let path = here.join(given);
@@ -90,7 +90,7 @@ fn missing(host: &dyn Host, here: &Path, given: &Path) -> Failure {
 
 struct FileSearch<'a> {
     host: &'a dyn Host,
-    /// What no symlink may lead out of. Canonical.
+    /// The folder that symlinks may not leave. Canonical.
     root: &'a Path,
     files: &'a mut BTreeSet<PathBuf>,
     git: GitFiles,
@@ -134,7 +134,7 @@ impl FileSearch<'_> {
         }
     }
 
-    /// A path that the search came to. All are below the root.
+    /// A path that the search found. All are below the root.
     fn at(&self, path: &Path) -> crate::host::Result<CheckedPath> {
         let outside = || {
             HostError::new(

@@ -1,4 +1,4 @@
-//! What was found, put together from all rules.
+//! Collects the findings of all rules.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::model::diagnostic::{Diagnostic, RULE, Source, SourceSpan};
 use crate::model::{Failure, Kind};
 use crate::value::spans;
 
-/// Findings, in any order, each place once per rule.
+/// Findings in any order, each position once per rule.
 #[derive(Default)]
 pub struct Findings {
     list: Vec<Diagnostic>,
@@ -18,7 +18,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Adds a failure's words at a place in a source.
+    /// Adds a failure at a position in a source.
     pub fn add(&mut self, rule: Rule, source: &Arc<Source>, position: Position, failure: Failure) {
         let place = spans::place(source, position).unwrap_or_else(|| SourceSpan {
             source: source.clone(),
@@ -29,14 +29,14 @@ impl Findings {
         self.add_at(rule, place, failure);
     }
 
-    /// The same, where the place is known.
+    /// The same with a known position.
     pub fn add_at(&mut self, rule: Rule, place: SourceSpan, failure: Failure) {
         if self.seen.insert((place.source.name.clone(), place.line, place.column, rule)) {
             self.list.push(diagnostic(rule, Some(place), failure));
         }
     }
 
-    /// Adds what is about a whole file or folder, once.
+    /// Adds a finding about a whole file or folder, once.
     pub fn add_without_place(&mut self, rule: Rule, failure: Failure) {
         let finding = diagnostic(rule, None, failure);
         if !self.list.contains(&finding) {
@@ -44,13 +44,13 @@ impl Findings {
         }
     }
 
-    /// Whether there is a finding of that rule at a place.
+    /// Whether this rule has a finding at a position.
     pub fn has(&self, rule: Rule, source: &Source, position: Position) -> bool {
         let at = (position.line().unwrap_or(1), position.position().unwrap_or(1));
         self.seen.contains(&(source.name.clone(), at.0, at.1, rule))
     }
 
-    /// All of them, by file, line and column; those without a place first.
+    /// All findings, by file, line and column; those without a position first.
     pub fn sorted(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_cached_key(|finding| {
             finding.place.as_ref().map(|place| {

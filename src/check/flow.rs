@@ -1,9 +1,9 @@
-//! Where literals stand: followed from the call that takes them back through variables, functions,
-//! `+` and `if`.
+//! Finds the literals of descriptions and options: follows the argument of a call back through
+//! variables, functions, `+` and `if`.
 //!
-//! A description is put together from parts (`common + #{ … }`, `if prod { … }`, a helper's
-//! result). From `stack(…)` each part is followed to the literals that it is made of, so that each
-//! is read at the place where it will stand.
+//! A description is combined from parts (`common + #{ … }`, `if prod { … }`, the result of a
+//! function). Each part is followed from `stack(…)` to its literals, so that each literal is
+//! checked at its position in the description.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,22 +24,22 @@ use crate::api::options::{ALL, OptionsOverload};
 use crate::model::Failure;
 use crate::model::names::check_project;
 
-/// Variables behind variables that are looked through.
+/// The most variables in a chain that are followed.
 const DEPTH: usize = 16;
 
-/// What a literal is read as.
+/// What a literal is checked as.
 #[derive(Clone)]
 pub enum Role {
     /// The part of a description at this path.
     Description(Vec<Step>),
-    /// The options of a function; of several forms any.
+    /// The options of a function; if it has several forms, of any of them.
     Options(Vec<&'static OptionsOverload>),
-    /// The options of a script's function: its name and what it has defaults for.
+    /// The options of a script's function: its name, and the keys with defaults.
     Defaults(String, Vec<String>),
 }
 
 impl Role {
-    /// The same text for places that are read alike.
+    /// The same text for positions that are checked alike.
     fn pattern(&self) -> String {
         match self {
             Self::Description(path) => descriptions::pattern(path).join("."),
@@ -92,15 +92,15 @@ struct Flow<'a, 'f> {
     readings: &'f BTreeMap<&'a str, ScriptAnalysis<'a>>,
     findings: &'f mut Findings,
     seen: BTreeSet<(usize, String)>,
-    /// The keys that a function's parameter has defaults for.
+    /// The keys with defaults for a function's parameter.
     defaults: BTreeMap<(usize, usize), Vec<String>>,
-    /// The names of the description that is followed.
+    /// The names in the current description.
     known: KnownNames,
-    /// Sources and messages of what was refused as a whole.
+    /// Sources and messages of literals that were rejected as a whole.
     reported: BTreeSet<(String, String)>,
 }
 
-/// An expression and the source that it is in.
+/// An expression and its source.
 #[derive(Clone, Copy)]
 struct LocatedExpression<'a> {
     parsed: &'a ParsedSource,
@@ -180,7 +180,7 @@ impl<'a> Flow<'a, '_> {
         }
     }
 
-    /// The names that a description has, where all are known.
+    /// The names that a description defines, if all are known.
     fn known_in(&self, at: LocatedExpression<'a>) -> KnownNames {
         let Expr::Map(entries, _) = at.expression else { return KnownNames::new() };
         let names = |kind: &'static str| match entries.0.iter().find(|(key, _)| key.name == kind) {
@@ -192,7 +192,7 @@ impl<'a> Flow<'a, '_> {
         KINDS.into_iter().filter_map(names).collect()
     }
 
-    /// The keys of a map, if no others can be in it.
+    /// The keys of a map, if it can't have others.
     fn keys(&self, at: LocatedExpression<'a>, depth: usize) -> Option<BTreeSet<String>> {
         let inside = |expression| self.keys(LocatedExpression { expression, ..at }, depth + 1);
         match at.expression {
@@ -221,7 +221,7 @@ impl<'a> Flow<'a, '_> {
         }
     }
 
-    /// The function of a script that a call means.
+    /// The function of a script that a call refers to.
     fn function(
         &self,
         parsed: &'a ParsedSource,
@@ -262,7 +262,7 @@ impl<'a> Flow<'a, '_> {
         if self.sources.asked.contains(&at.parsed.source.name) {
             self.literal(at, role, whole);
         } else if let (Expr::Map(entries, _), Role::Description(path)) = (at.expression, role) {
-            // Of the standard library only what leads out of it.
+            // In the standard library, only what leads out of it is followed.
             for (key, value) in &entries.0 {
                 self.stand(
                     inside(value),
@@ -290,7 +290,7 @@ impl<'a> Flow<'a, '_> {
         }
     }
 
-    /// What a call or an operator gives.
+    /// The result of a call or an operator.
     fn result(&mut self, parsed: &'a ParsedSource, call: &'a FnCallExpr, role: &Role) {
         let joins = call.is_operator_call() && call.name == "+"
             || !call.is_qualified() && call.name == "merge" && call.args.len() == 2;
@@ -394,7 +394,7 @@ impl<'a> Flow<'a, '_> {
                     }
                     match descriptions::unknown_key(self.context, path, &key.name, kind.as_ref()) {
                         Some(failure) => {
-                            // What is in it is wrong or right by itself.
+                            // Its content is wrong or right by itself.
                             let meant = descriptions::meant(&failure)
                                 .map(|key| descriptions::with_key(path, key));
                             self.found(Rule::UnknownKey, at.parsed, key.pos, failure);
@@ -427,7 +427,7 @@ impl<'a> Flow<'a, '_> {
                 for (index, item) in items.iter().enumerate() {
                     let mut path = path.to_vec();
                     path.push(Step::Item(index));
-                    // Of a test the first words have a meaning, which one alone hasn't.
+                    // The first words of a test have a meaning only together.
                     if !is_test {
                         self.stand(inside(item), &Role::Description(path), true);
                     }
@@ -464,7 +464,7 @@ impl<'a> Flow<'a, '_> {
         }
     }
 
-    /// What a literal is refused for only as a whole.
+    /// Mistakes that only the whole literal shows.
     fn whole(&mut self, at: LocatedExpression<'a>, path: &[Step], value: serde_json::Value) {
         let Some((failure, rest)) = descriptions::refused(self.context, path, value) else {
             return;
@@ -476,7 +476,7 @@ impl<'a> Flow<'a, '_> {
                 .iter()
                 .any(|rule| self.findings.has(*rule, source, *place))
         });
-        // A part that is refused is refused again with what is around it.
+        // A rejected part makes the surrounding literal fail again.
         if !is_reported && self.reported.insert((source.name.clone(), failure.message.clone())) {
             let on_key = failure.path.as_ref().is_some_and(|path| path.on_key);
             self.found(Rule::WrongValue, at.parsed, if on_key { key } else { value }, failure);
@@ -494,7 +494,7 @@ impl<'a> Flow<'a, '_> {
     }
 }
 
-/// Where the key and the value at a path inside a literal stand, as far as it goes.
+/// The positions of the key and the value at a path inside a literal, as far as it contains them.
 fn located(literal: &Expr, path: &[String]) -> (Position, Position) {
     let (mut expression, mut key) = (literal, literal::start(literal));
     for name in path {

@@ -1,9 +1,9 @@
-//! What a literal says by itself: its value as far as it is written out.
+//! The known value of a literal.
 
 use rhai::{Dynamic, Expr, Map, Position};
 use serde_json::Value;
 
-/// The value of a scalar that is written out.
+/// The value of a scalar literal.
 pub fn scalar(expression: &Expr) -> Option<Value> {
     Some(match expression {
         Expr::StringConstant(text, _) => Value::String(text.to_string()),
@@ -22,7 +22,7 @@ pub fn scalar(expression: &Expr) -> Option<Value> {
     })
 }
 
-/// The value of a literal all of which is written out; `()` in it is null.
+/// The value of a literal that is completely known; `()` in it becomes null.
 pub fn whole(expression: &Expr) -> Option<Value> {
     match expression {
         Expr::Unit(_) => Some(Value::Null),
@@ -38,7 +38,7 @@ pub fn whole(expression: &Expr) -> Option<Value> {
     }
 }
 
-/// The same as a value of scripts, without what isn't written out; nothing if that is all of it.
+/// The same as a value of scripts, without unknown parts; `None` if nothing is known.
 pub fn partial(expression: &Expr) -> Option<Dynamic> {
     match expression {
         Expr::Array(items, _) => {
@@ -56,7 +56,7 @@ pub fn partial(expression: &Expr) -> Option<Dynamic> {
     }
 }
 
-/// The text of a string, as far as it is written out; what is put in stands as a `\0`.
+/// The text of a string, as far as it is known; interpolated parts become `\0`.
 pub fn text(expression: &Expr) -> Option<String> {
     match expression {
         Expr::StringConstant(text, _) => Some(text.to_string()),
@@ -73,7 +73,7 @@ pub fn text(expression: &Expr) -> Option<String> {
     }
 }
 
-/// Where an expression begins; of `a + b` that is `a`.
+/// The beginning of an expression; for `a + b` that of `a`.
 pub fn start(expression: &Expr) -> Position {
     match expression {
         Expr::FnCall(call, position) if call.is_operator_call() => {

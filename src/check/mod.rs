@@ -1,13 +1,13 @@
-//! Static reading of scripts: what can be found without running anything.
+//! Static checks: finds mistakes in scripts without running anything.
 //!
-//! - [`rule`]: the rules and their names; [`findings`]: what was found, in order
-//! - [`files`]: which files are meant; [`sources`], [`parsed_source`]: read, with what they import
-//! - [`script_analysis`]: what names mean and what is called, one walk for all rules
+//! - [`rule`]: the rules and their names; [`findings`]: collects findings in order
+//! - [`files`]: selects the files; [`sources`], [`parsed_source`]: the sources and their imports
+//! - [`script_analysis`]: the meaning of names, and all calls, in one pass for all rules
 //! - [`calls`], [`captures`]: functions, closures
 //! - [`compose_files`]: the project's compose file and variables
-//! - [`flow`]: where the literals of descriptions and options stand; [`descriptions`],
-//!   [`references`], [`options`]: what is wrong in them
-//! - [`strings`], [`probes`]: what is no error and not meant either
+//! - [`flow`]: finds the literals of descriptions and options; [`descriptions`],
+//!   [`references`], [`options`]: find the mistakes in them
+//! - [`strings`], [`probes`]: find code that is valid but probably not intended
 
 pub mod calls;
 pub mod captures;
@@ -50,20 +50,20 @@ pub use rule::Rule;
 /// Registers functions.
 pub type Register = fn(&mut rhai::Engine);
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// By file, line and column.
     pub findings: Vec<Diagnostic>,
-    /// How many files were checked.
+    /// The number of checked files.
     pub files: usize,
 }
 
-/// Checks the files at `paths`, absolute or relative to the folder `here`; a folder is all scripts
-/// below it. Without any, all scripts of the project that `here` is in.
+/// Checks the files at `paths`, absolute or relative to the folder `here`; a folder means all
+/// scripts below it. Without paths, checks all scripts of the project around `here`.
 ///
-/// `remarks` are those on the project's files of variables; `tests` registers what tests can call
-/// besides.
+/// `remarks` are those about the project's files of variables; `tests` registers the functions that
+/// only tests have.
 pub fn check(
     context: &Arc<Context>,
     here: &Path,
@@ -122,7 +122,7 @@ fn read(
     }
     sources.find_circles(&mut findings);
     let of_tests = sources.of_tests();
-    // Only where there are tests: it takes a while to collect them.
+    // Only if there are tests, because collecting them takes a while.
     let names_of_tests = tests
         .filter(|_| !of_tests.is_empty())
         .map(|tests| Names::all(&engine::for_reading(context, Some(tests))));
@@ -137,7 +137,7 @@ fn read(
         of_tests,
     };
     apply(context, &hosts, &sources, &readings, &mut findings);
-    // Who names files means those.
+    // If files are named, only those are checked.
     let is_whole =
         paths.is_empty() || paths.iter().any(|path| here.join(path) == context.project.directory);
     let folders: Vec<&Path> =
@@ -149,7 +149,7 @@ fn read(
     Report { findings: findings.sorted(), files: sources.asked.len() + compose_files }
 }
 
-/// What can be called, in runbooks and in tests.
+/// The functions for runbooks and for tests.
 struct Hosts<'a> {
     runbooks: calls::Host<'a>,
     tests: Option<calls::Host<'a>>,
@@ -157,7 +157,7 @@ struct Hosts<'a> {
     of_tests: BTreeSet<&'a str>,
 }
 
-/// All rules, on all that was read.
+/// Applies all rules to all sources.
 fn apply(
     context: &Arc<Context>,
     hosts: &Hosts<'_>,

@@ -1,4 +1,4 @@
-//! Options of functions, read by the functions' own readers.
+//! Checks options of functions with the functions' own readers.
 
 use rhai::{Dynamic, Expr, Map};
 
@@ -9,7 +9,7 @@ use crate::api::options::OptionsOverload;
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 
-/// The failure for one key of options, or its value, if none of the forms takes it.
+/// The failure for one key of options, or its value, if none of the forms accepts it.
 pub fn refused(
     context: &Context,
     forms: &[&'static OptionsOverload],
@@ -26,7 +26,7 @@ pub fn refused(
             .as_ref()
             .filter(|path| path.keys.first().is_some_and(|first| first == key));
         let on_key = path.filter(|_| failure.kind == Kind::Usage)?.on_key;
-        // Of several forms the one that knows the key says more.
+        // Among several forms, the failure of the one that knows the key is more useful.
         if refused.as_ref().is_none_or(|(rule, _)| *rule == Rule::UnknownKey) {
             refused = Some((if on_key { Rule::UnknownKey } else { Rule::WrongValue }, failure));
         }
@@ -34,7 +34,7 @@ pub fn refused(
     refused
 }
 
-/// The failure for a key that a script's function has no default for.
+/// The failure for a key without a default in a script's function.
 pub fn unknown(function: &str, key: &str, known: &[String]) -> Failure {
     let failure = Failure::usage(format!("The options of \"{function}\" have no \"{key}\""));
     match did_you_mean(key, known.iter().map(String::as_str)) {

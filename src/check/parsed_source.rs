@@ -1,4 +1,4 @@
-//! A source as its syntax tree, with the bodies of functions and closures to look into.
+//! The syntax tree of a source, with the bodies of functions and closures.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,14 +15,14 @@ use crate::value::rhai_messages::is_closure;
 /// A source that could be parsed.
 pub struct ParsedSource {
     pub source: Arc<Source>,
-    /// Canonical; nothing for the standard library.
+    /// Canonical; `None` for the standard library.
     pub path: Option<PathBuf>,
     pub ast: AST,
     pub functions: Vec<Function>,
-    /// By the names that Rhai gave them.
+    /// By the names that Rhai gives them.
     pub closures: BTreeMap<String, Function>,
-    /// The sources that its imports lead to, by their names in it; nothing where they lead
-    /// nowhere.
+    /// The targets of its imports, by their names in the source; `None` if the target doesn't
+    /// exist.
     pub imports: BTreeMap<String, Option<String>>,
 }
 
@@ -59,15 +59,14 @@ impl ParsedSource {
         Ok(Self { source, path, ast, functions, closures, imports: BTreeMap::new() })
     }
 
-    /// The closure that an expression is, and the variables that it captures.
+    /// The closure in an expression, and the variables that it captures.
     pub fn closure<'a>(&'a self, expression: &'a Expr) -> Option<(&'a Function, &'a [Expr])> {
         match expression {
             Expr::DynamicConstant(value, _) => {
                 let pointer = value.read_lock::<FnPtr>()?;
                 self.closures.get(pointer.fn_name()).map(|closure| (closure, &[][..]))
             }
-            // What captures is a block that shares the variables and curries the function with
-            // them.
+            // A block shares the captured variables and curries the function with them.
             Expr::Stmt(block) => match block.statements() {
                 [Stmt::Share(_), Stmt::Expr(curried)] => match &**curried {
                     Expr::FnCall(call, _) => {
@@ -97,7 +96,7 @@ impl Function {
     }
 }
 
-/// The statements of a function: Rhai shows them to a walk only.
+/// The statements of a function: Rhai shows them only to a walk.
 fn body(definition: &Arc<ScriptFuncDef>) -> Vec<Stmt> {
     let mut alone = Module::new();
     alone.set_script_fn(definition.clone());

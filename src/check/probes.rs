@@ -1,15 +1,16 @@
-//! Health checks that pass too early: those whose server answers while it still sets itself up.
+//! Finds health checks that pass too early, because the server answers while it is still being set
+//! up.
 
 use rhai::Expr;
 
 use super::literal::text;
 use crate::model::Failure;
 
-/// The warning for a health check's test that asks too little.
+/// The warning for a health check whose test is too weak.
 pub fn weak(test: &Expr) -> Option<Failure> {
     let words = words(test)?;
     let (at, tool) = words.iter().enumerate().find_map(|(at, word)| Some((at, tool(word)?)))?;
-    // Until the next command.
+    // Up to the next command.
     let asked: Vec<&str> =
         words[at + 1..].iter().map(String::as_str).take_while(|word| !is_separator(word)).collect();
     match tool {
@@ -60,8 +61,8 @@ fn tool(word: &str) -> Option<Tool> {
     }
 }
 
-/// Whether something that isn't written out may be the option that counts: what follows an option
-/// is its value.
+/// Whether a part that is not a literal may be the required option: the part after an option is its
+/// value.
 fn is_unknown(words: &[&str]) -> bool {
     let before = std::iter::once("").chain(words.iter().copied());
     words.iter().zip(before).any(|(word, before)| *word == "\0" && !before.starts_with('-'))
@@ -82,8 +83,8 @@ fn is_separator(word: &str) -> bool {
     matches!(word, "&&" | "||" | ";" | "|" | "&")
 }
 
-/// The words of a test: of the line that a shell reads, or of the argument vector. What isn't
-/// written out is a `\0`.
+/// The words of a test: of the shell's command line, or of the argument vector. Unknown parts
+/// become `\0`.
 fn words(test: &Expr) -> Option<Vec<String>> {
     let Expr::Array(items, _) = test else { return text(test).map(|line| split(&line)) };
     let items: Vec<String> =
@@ -91,7 +92,7 @@ fn words(test: &Expr) -> Option<Vec<String>> {
     match items.split_first()? {
         (first, rest) if first == "CMD-SHELL" => Some(split(&rest.join(" "))),
         (first, rest) if first == "CMD" => {
-            // A shell given in words reads its line like any other.
+            // A shell as an argument vector parses its command line like any other.
             let is_shell = rest.first().is_some_and(|word| {
                 ["sh", "bash"].contains(&word.rsplit('/').next().unwrap_or_default())
             });

@@ -1,4 +1,4 @@
-//! Names that a description refers to and doesn't have.
+//! Finds names that a description refers to and doesn't define.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,14 +8,14 @@ use super::descriptions::{Step, pattern};
 use crate::model::Failure;
 use crate::model::spec::project::unknown;
 
-/// The names of a description by kind (`services`, `networks`, …); a kind isn't there if not all of
-/// its names are known.
+/// The names of the description by kind (`services`, `networks`, …). A kind is missing if not all
+/// of its names are known.
 pub type KnownNames = BTreeMap<&'static str, BTreeSet<String>>;
 
-/// What a description has names for.
+/// The kinds of names in a description.
 pub const KINDS: [&str; 5] = ["services", "networks", "volumes", "secrets", "configs"];
 
-/// The failure for a value that names what isn't there.
+/// The failure for a value that refers to an unknown name.
 pub fn dangling(known: &KnownNames, path: &[Step], value: &Value) -> Option<Failure> {
     let text = value.as_str()?;
     let (kind, name) = match pattern(path).as_slice() {

@@ -1,4 +1,4 @@
-//! The rules that `spc check` holds scripts to: their names, which stay, and what they say.
+//! The rules of `spc check`: their names, which are stable, and their descriptions.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use strum::VariantArray as _;
 
 use crate::model::diagnostic::Severity;
 
-/// What a finding is about.
+/// The subject of a finding.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -36,12 +36,12 @@ impl Rule {
     /// Every rule, in the order of the documentation.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// Its name, as findings show it.
+    /// Its name in findings.
     pub fn name(self) -> &'static str {
         self.into()
     }
 
-    /// What it finds, in a line.
+    /// Its description in one line.
     pub fn about(self) -> &'static str {
         match self {
             Self::Unreadable => "a file that can't be read, or is not UTF-8",
@@ -77,7 +77,7 @@ impl Rule {
         }
     }
 
-    /// How bad it is: what works, though not as it was meant, is a warning.
+    /// Its severity: code that works, but not as intended, is a warning.
     pub fn severity(self) -> Severity {
         match self {
             Self::Interpolation | Self::WeakProbe | Self::UnclearValue => Severity::Warning,

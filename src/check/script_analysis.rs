@@ -1,7 +1,7 @@
-//! What a source's names mean and what it calls: one walk, for all rules.
+//! The meaning of a source's names, and its calls: one pass for all rules.
 //!
-//! Variables are found as Rhai finds them: blocks end them, functions see their parameters only,
-//! closures what is around them.
+//! Variables are resolved as in Rhai: they end with their block, functions see only their
+//! parameters, closures see the surrounding variables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,55 +12,55 @@ use super::parsed_source::{Function, ParsedSource};
 /// A variable, constant or parameter.
 pub struct Binding<'a> {
     pub name: &'a str,
-    /// What it is set to, there and later; empty for what is given from outside.
+    /// The values that are assigned to it; empty if it is set from outside.
     pub values: Vec<&'a Expr>,
-    /// Something may have been put into it.
+    /// Its content may have been changed.
     pub is_changed: bool,
-    /// Of a parameter: the function's address and which of its parameters it is.
+    /// For a parameter: the function's address, and the index of the parameter.
     pub parameter: Option<(usize, usize)>,
 }
 
-/// A call of a function or method; operators are none.
+/// A call of a function or method, except operators.
 pub struct Call<'a> {
     pub call: &'a FnCallExpr,
     pub position: Position,
     pub on: CallReceiver<'a>,
 }
 
-/// What a function is called on.
+/// The value on which a function is called.
 pub enum CallReceiver<'a> {
     /// `f(x)`.
     Nothing,
-    /// `x.f()`; of `x.a.f()` what the chain begins with.
+    /// `x.f()`; for `x.a.f()` the beginning of the chain.
     Chain { begins: &'a Expr, variable: Option<usize>, is_first: bool },
 }
 
-/// A name after `module::` that is no function.
+/// A name after `module::` that is not a function.
 pub struct QualifiedName<'a> {
     pub modules: Vec<&'a str>,
     pub name: &'a str,
     pub position: Position,
 }
 
-/// A variable that is nowhere.
+/// An unknown variable.
 pub struct UndefinedVariable<'a> {
     pub name: &'a str,
     pub position: Position,
-    /// It stands in a function, which doesn't see the top level.
+    /// It is used in a function, which can't see the top level.
     pub in_function: bool,
 }
 
-/// What the walk found.
+/// The result of the pass.
 #[derive(Default)]
 pub struct ScriptAnalysis<'a> {
     pub bindings: Vec<Binding<'a>>,
     /// The binding of a variable's expression, by its address.
     meaning: BTreeMap<usize, usize>,
-    /// Variables that are nowhere.
+    /// Unknown variables.
     pub undefined: Vec<UndefinedVariable<'a>>,
     pub calls: Vec<Call<'a>>,
     pub qualified: Vec<QualifiedName<'a>>,
-    /// Keys of maps, and fields, that a closure may be in.
+    /// Keys of maps, and fields, that may contain a closure.
     pub keys: BTreeSet<&'a str>,
     /// Every name that is a variable somewhere.
     pub names: BTreeSet<&'a str>,
@@ -68,16 +68,16 @@ pub struct ScriptAnalysis<'a> {
     pub top: BTreeSet<&'a str>,
     /// Constants of the top level: `global::NAME`.
     pub constants: BTreeMap<&'a str, &'a Expr>,
-    /// What importers see: `module::NAME`.
+    /// The names that importers see: `module::NAME`.
     pub exported: BTreeSet<&'a str>,
     /// The variables that a closure captures, by the closure's address.
     captured: BTreeMap<usize, Vec<usize>>,
-    /// What stands in the body of a function: value of the last statement and of each `return`, by
-    /// the function's address.
+    /// The values of a function's body, by the function's address: of its last statement and of
+    /// each `return`.
     given: BTreeMap<usize, Vec<ResultValue<'a>>>,
 }
 
-/// A value that a function or block gives.
+/// A value that a function or block returns.
 #[derive(Clone, Copy)]
 pub enum ResultValue<'a> {
     Value(&'a Expr),
@@ -89,7 +89,7 @@ fn address<T>(item: &T) -> usize {
 }
 
 impl<'a> ScriptAnalysis<'a> {
-    /// Reads a source.
+    /// Analyses a source.
     pub fn of(parsed: &'a ParsedSource) -> Self {
         let mut walk = ScriptVisitor {
             parsed,
@@ -111,7 +111,7 @@ impl<'a> ScriptAnalysis<'a> {
         walk.reading
     }
 
-    /// What a variable's expression means.
+    /// The meaning of a variable's expression.
     pub fn binding(&self, variable: &Expr) -> Option<usize> {
         self.meaning.get(&address(variable)).copied()
     }
@@ -121,7 +121,7 @@ impl<'a> ScriptAnalysis<'a> {
         self.captured.get(&address(closure)).map_or(&[], Vec::as_slice)
     }
 
-    /// What a function gives.
+    /// The results of a function.
     pub fn given(&self, function: &Function) -> &[ResultValue<'a>] {
         self.given.get(&address(function)).map_or(&[], Vec::as_slice)
     }
@@ -130,9 +130,9 @@ impl<'a> ScriptAnalysis<'a> {
 struct ScriptVisitor<'a> {
     parsed: &'a ParsedSource,
     reading: ScriptAnalysis<'a>,
-    /// The bindings that are seen, the newest last.
+    /// The visible bindings, the newest last.
     scope: Vec<usize>,
-    /// Blocks and functions around.
+    /// The surrounding blocks and functions.
     depth: usize,
     in_function: bool,
     returns: Vec<ResultValue<'a>>,
@@ -252,7 +252,7 @@ impl<'a> ScriptVisitor<'a> {
             Stmt::Return(value, flags, _) => {
                 let Some(value) = value else { return };
                 self.expression(value);
-                // `throw` is one with this flag.
+                // `throw` has this flag.
                 if !flags.intersects(ASTFlags::BREAK) {
                     self.returns.push(ResultValue::Value(value));
                 }
@@ -302,7 +302,7 @@ impl<'a> ScriptVisitor<'a> {
         }
     }
 
-    /// What follows in a chain of `.` and `[ ]`: a field, a call, an index.
+    /// The next part of a chain of `.` and `[ ]`: a field, a call, an index.
     fn rest(
         &mut self,
         begins: (&'a Expr, Option<usize>),
@@ -364,7 +364,8 @@ impl<'a> ScriptVisitor<'a> {
         let bindings = bindings.collect();
         self.reading.captured.insert(address(closure), bindings);
         self.depth += 1;
-        // What is captured is seen as it is around the closure, and missing at its own place.
+        // A captured variable is the one around the closure; if it is unknown, it is reported at
+        // its own position.
         self.body(closure, closure.parameters.get(captured.len()..).unwrap_or_default());
         self.scope.truncate(seen);
         self.depth = depth;
@@ -396,7 +397,7 @@ impl<'a> ScriptVisitor<'a> {
     }
 }
 
-/// Whether a value that is written so may be a function.
+/// Whether an expression may be a function.
 fn may_be_a_function(value: &Expr) -> bool {
     match value {
         Expr::DynamicConstant(value, _) => value.is_fnptr(),
@@ -418,7 +419,7 @@ fn cases(cases: &SwitchCasesCollection) -> impl Iterator<Item = (&Expr, &Expr)> 
     cases.expressions.iter().map(|case| (&case.lhs, &case.rhs))
 }
 
-/// The values that the last statement may give.
+/// The possible values of the last statement.
 pub fn last_values<'a>(statements: &'a [Stmt], values: &mut Vec<ResultValue<'a>>) {
     match statements.last() {
         Some(Stmt::Expr(value)) => values.push(ResultValue::Value(value)),

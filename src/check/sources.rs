@@ -1,4 +1,4 @@
-//! The sources that are checked, and those that they import.
+//! The checked sources and the files that they import.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,14 +19,14 @@ use crate::script::resolver::{ResolvedModule, find, source_text};
 use crate::script::rules;
 use crate::script::syntax_error::SyntaxError;
 
-/// What was read, by name.
+/// The sources by name.
 #[derive(Default)]
 pub struct Sources {
     pub parsed: BTreeMap<String, ParsedSource>,
-    /// Those that are checked: what was asked for and the files that it imports, not the standard
-    /// library.
+    /// The sources to check: the requested files and the files that they import, without the
+    /// standard library.
     pub asked: BTreeSet<String>,
-    /// Those that were tried: also what can't be parsed.
+    /// All files that were tried, including those that can't be parsed.
     tried: BTreeSet<String>,
 }
 
@@ -40,10 +40,10 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a file that is to be checked.
+    /// Reads a file to check.
     pub fn ask(&mut self, path: &Path) {
         let name = self.library.shown(path);
-        // A person may name a file that is outside of every project.
+        // A person may name a file outside of every project.
         let path = CheckedPath::below(&self.library.root, path)
             .unwrap_or_else(|| CheckedPath::trusted(path));
         self.read(name, &path);
@@ -68,7 +68,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A file that isn't UTF-8: the first line that isn't.
+    /// The first line of a file that isn't UTF-8.
     fn not_text(&mut self, name: String, content: &[u8], failure: Failure) {
         let good = std::str::from_utf8(content).map_or_else(|error| error.valid_up_to(), str::len);
         let before = String::from_utf8_lossy(&content[..good]);
@@ -100,7 +100,7 @@ impl Reader<'_> {
         self.findings.add(rule, source, error.position, error.failure);
     }
 
-    /// What a source may not do that Rhai allows.
+    /// Reports what spc forbids in a source although Rhai allows it.
     fn broken(&mut self, parsed: &ParsedSource) {
         for (failure, position) in rules::misplaced_imports(&parsed.ast) {
             self.findings.add(Rule::Import, &parsed.source, position, failure);
@@ -146,7 +146,7 @@ impl Reader<'_> {
 }
 
 impl Sources {
-    /// The tests: `…_test.rhai`, what only they import, and what is in a folder `tests`.
+    /// The tests: `…_test.rhai`, files that only tests import, and files in a folder `tests`.
     pub fn of_tests(&self) -> BTreeSet<&str> {
         let is_test = |name: &str| {
             name.ends_with("_test.rhai")
@@ -181,7 +181,7 @@ impl Sources {
         }
     }
 
-    /// Says which imports go in a circle, at each that closes one.
+    /// Reports cyclic imports, at each import that closes a cycle.
     pub fn find_circles(&self, findings: &mut Findings) {
         for (name, parsed) in &self.parsed {
             for statement in rules::imports(&parsed.ast) {
@@ -202,7 +202,7 @@ impl Sources {
         }
     }
 
-    /// The shortest way by imports, both ends included.
+    /// The shortest chain of imports, with both ends.
     fn way(&self, from: &str, to: &str) -> Option<Vec<&str>> {
         let start = self.parsed.get_key_value(from)?.0.as_str();
         let mut before: BTreeMap<&str, Option<&str>> = BTreeMap::from([(start, None)]);

@@ -1,4 +1,5 @@
-//! `${X}` in a plain string of a description: compose files put a value in, runbooks don't.
+//! Finds `${X}` in a plain string of a description: compose files replace it by a value, runbooks
+//! don't.
 
 use regex_lite::Regex;
 
@@ -7,20 +8,20 @@ use std::sync::LazyLock;
 use super::descriptions::{Step, pattern};
 use crate::model::Failure;
 
-/// `${X}`, `${X:-y}`, `${X:?message}`; the name, the operator, what follows.
+/// `${X}`, `${X:-y}`, `${X:?message}`; the name, the operator, the rest.
 static BRACED: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^{}]*))?\}").ok());
 
-/// `$NAME` by itself: in capitals, and nothing around it that makes it part of a password or a
+/// `$NAME` by itself: in capitals, and without surroundings that make it part of a password or a
 /// pattern.
 static BARE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:^|[/:=, @-])\$([A-Z][A-Z0-9_]+)(?:$|[/:=, @.-])").ok());
 
-/// `$$` as compose files escape it.
+/// `$$`, the escape in compose files.
 static ESCAPED: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\$\$(?:\{[A-Za-z_]|[A-Za-z_][A-Za-z0-9_]*)").ok());
 
-/// The warning for a text at `path` that would reach the container as it is.
+/// The warning for a text at `path` that would reach the container unchanged.
 pub fn uninterpolated(path: &[Step], text: &str) -> Option<Failure> {
     if !text.contains('$') {
         return None;
@@ -38,7 +39,7 @@ pub fn uninterpolated(path: &[Step], text: &str) -> Option<Failure> {
             ));
             return Some(failure.hint(format!("only compose files escape it: write \"{single}\"")));
         }
-        // A shell in the container puts its own variables in.
+        // A shell in the container replaces its own variables.
         if in_shell || words {
             return None;
         }

@@ -1,6 +1,6 @@
-//! The journal of a run: what changed the engine, and how it went, in `.spc/runs/<run>.jsonl`.
+//! The journal of a run: its changes of the engine and their results, in `.spc/runs/<run>.jsonl`.
 //!
-//! A consumer of events beside the terminal and JSON lines, so it never sees a secret.
+//! It consumes events beside the terminal and JSON lines, so it never gets a secret.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::model::masking::{Consumer, Masked};
 use crate::model::visible::escaped_json;
 use crate::policy::{CheckedPath, Policy};
 
-/// Journals kept.
+/// The number of journals that are kept.
 const RUNS_KEPT: usize = 50;
 
 /// Writes the journal of one run. It is made at the first verb that has something to do, or the
@@ -29,7 +29,7 @@ pub struct Journal {
 enum JournalState {
     NotBegun,
     At(CheckedPath),
-    /// It can't be written; that was said.
+    /// It can't be written; this was reported.
     Broken,
 }
 
@@ -78,7 +78,7 @@ impl Consumer for Journal {
     }
 }
 
-/// Where the journal of `run` is to be; the oldest ones go.
+/// The file for the journal of `run`; removes the oldest ones.
 fn begin(host: &dyn Host, policy: &Policy, run: &str) -> Result<CheckedPath, HostError> {
     let folder = usable_folder(host, policy)?;
     make_folder(host, &folder)?;

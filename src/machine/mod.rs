@@ -1,9 +1,9 @@
-//! A simulated machine that runbooks are run on, in virtual time: what tests of runbooks and tests
-//! of plans both need.
+//! A simulated machine that runs runbooks in virtual time, for tests of runbooks and tests of
+//! plans.
 //!
 //! - [`world`]: its engine, files and time, over the project's files
 //! - [`process`]: one run of a runbook on it, as its own process would be
-//! - [`waits`]: what its runs wait for
+//! - [`waits`]: the current waits of its runs
 
 pub mod process;
 pub mod waits;

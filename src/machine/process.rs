@@ -1,5 +1,4 @@
-//! One run of a runbook, as a process of its own: it can be killed, and remembers nothing of
-//! others.
+//! One run of a runbook as a process: it can be killed, and shares no memory with others.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,20 +23,20 @@ use crate::script::{self, Outcome, Runbook};
 /// How a run ended.
 #[derive(Debug)]
 pub enum End {
-    /// To its last line.
+    /// At its last line.
     Done,
-    /// Its help was asked for.
+    /// Its help was requested.
     Help(String),
     Failed(Box<Diagnostic>),
     /// A fault of the engine killed it.
     Killed,
 }
 
-/// A run, once it is over.
+/// A completed run.
 #[derive(Debug)]
 pub struct CompletedRun {
     pub end: End,
-    /// What it reported, in order, masked as a terminal would show it.
+    /// Its reports, in order, masked as on a terminal.
     pub events: Vec<Event>,
     /// Virtual time.
     pub took: Duration,
@@ -53,7 +52,7 @@ impl CompletedRun {
         }
     }
 
-    /// What the runbook printed.
+    /// The output of the runbook.
     pub fn printed(&self) -> Vec<&str> {
         self.events
             .iter()
@@ -75,12 +74,12 @@ impl Consumer for EventRecorder {
 }
 
 impl World {
-    /// Runs the runbook at `path` with the words that would stand after it.
+    /// Runs the runbook at `path` with these arguments.
     pub fn run(&self, path: &Path, words: &[String]) -> CompletedRun {
         self.run_until(path, words, None)
     }
 
-    /// The same; Ctrl-C is pressed when it has run for so long.
+    /// The same; Ctrl-C is pressed after this time.
     pub fn run_until(
         &self,
         path: &Path,
@@ -127,7 +126,7 @@ impl World {
             .map_err(|diagnostic| Box::new(Masked::new(*diagnostic, &context.secrets).into_inner()))
     }
 
-    /// What a run here works with.
+    /// The context of a run here.
     pub fn context(
         &self,
         place: &project_context::ProjectContext,

@@ -1,5 +1,5 @@
-//! What the runs of a test wait for. A failure names the wait that never ended, and a job that
-//! somebody waits for ends.
+//! The waits of a test's runs. A failure names the wait that never ended, and a job that something
+//! waits for ends.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::model::plan::WaitCondition;
 use crate::model::spec::Project;
 use crate::model::step::{ActionKind, ObjectKind, StepLabel};
 
-/// The waits of this moment, oldest first; after the simulation was ended, those of that moment.
+/// The current waits, oldest first; after the end of the simulation, those at that moment.
 pub struct WaitTracker {
     executor: Arc<SimTaskExecutor>,
     engine: SimEngine,
     now: Mutex<Vec<String>>,
-    /// By what the services that runs described, and their containers, can be meant.
+    /// Identifies the described services and their containers.
     described: Mutex<BTreeSet<String>>,
 }
 
@@ -32,12 +32,12 @@ impl WaitTracker {
         Self { executor, engine, now: Mutex::default(), described: Mutex::default() }
     }
 
-    /// What is waited for: `the container shop-job-1 to complete`.
+    /// The current wait: `the container shop-job-1 to complete`.
     pub fn now(&self) -> Vec<String> {
         self.now.lock().clone()
     }
 
-    /// By what the services that runs described, and their containers, can be meant.
+    /// Identifies the described services and their containers.
     pub fn described(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.described.lock()
     }
@@ -47,7 +47,7 @@ impl WaitTracker {
     }
 
     fn end(&self, what: &str) {
-        // It was not done: the simulation is ending.
+        // It is not done: the simulation is ending.
         if self.executor.stop().is_some() {
             return;
         }
@@ -58,7 +58,7 @@ impl WaitTracker {
     }
 }
 
-/// A step as something that is waited for.
+/// A step as a wait.
 fn said(label: &StepLabel) -> String {
     match label.action {
         ActionKind::WaitUntilCompleted => format!("the {} to complete", label.object),
@@ -67,7 +67,7 @@ fn said(label: &StepLabel) -> String {
     }
 }
 
-/// Hears what the steps of a run wait for.
+/// Receives the waits of a run's steps.
 pub struct WaitListener {
     pub waits: Arc<WaitTracker>,
 }

@@ -1,4 +1,4 @@
-//! A machine of its own: an engine, files, time. What a run changes on it stays for the next run.
+//! A separate machine: an engine, files, time. The changes of a run stay for the next run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,26 +16,25 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::masking::Masked;
 use crate::model::secret::Secrets;
 
-/// What belongs to whoever works with the project, not to the project: no test sees it, below the
-/// project's directory.
+/// Files of a person, not of the project. Tests don't see them below the project's directory.
 const PRIVATE: [&str; 3] = [".env", ".spc", "secrets"];
 
-/// The project whose runbooks are tried.
+/// The project of the tested runbooks.
 #[derive(Clone)]
 pub struct Subject {
-    /// Where its files are.
+    /// The host with its files.
     pub host: Arc<dyn Host>,
     /// The folder of `spc.toml`. Absolute, without symlinks.
     pub root: PathBuf,
     /// Its `project_directory`.
     pub directory: PathBuf,
-    /// Which of its files others have too: tests see no more.
+    /// The files that others have too: tests see only these.
     pub git: Arc<GitFiles>,
 }
 
 impl Subject {
-    /// The project in `root`, an absolute path without symlinks. Of what git ignores, tests see
-    /// only `named`, which a person named.
+    /// The project in `root`, an absolute path without symlinks. Of the files that git ignores,
+    /// tests see only `named`, which a person named.
     pub fn new(
         host: Arc<dyn Host>,
         root: PathBuf,
@@ -47,10 +46,10 @@ impl Subject {
     }
 }
 
-/// What ends that would not end by itself.
+/// Limits for runs that would never end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Virtual time in a world.
+    /// Virtual time of a world.
     pub time: Duration,
     /// Operations of one script.
     pub operations: u64,
@@ -70,11 +69,11 @@ pub struct World {
     pub engine: SimEngine,
     pub host: Arc<SimHost>,
     pub limits: Limits,
-    /// What it follows from.
+    /// Its seed.
     pub seed: u64,
-    /// What no report of it shows.
+    /// The secrets that all reports mask.
     pub secrets: RunSecrets,
-    /// What its runs wait for.
+    /// The current waits of its runs.
     pub waits: Arc<WaitTracker>,
 }
 
@@ -83,12 +82,12 @@ pub struct World {
 pub struct RunSecrets(Mutex<Vec<Arc<Secrets>>>);
 
 impl World {
-    /// A machine with the project's files and nothing on its engine. Any image can be pulled.
+    /// A machine with the project's files and an empty engine. Any image can be pulled.
     pub fn new(subject: &Subject, seed: u64) -> Self {
         Self::made(subject, SimTaskExecutor::new(seed), seed, |builder| builder, |host| host)
     }
 
-    /// The same with more on its engine and host. `executor` follows from `seed`.
+    /// The same with additions to its engine and host. `executor` follows from `seed`.
     pub fn made(
         subject: &Subject,
         executor: Arc<SimTaskExecutor>,
@@ -139,8 +138,8 @@ impl World {
         secrets
     }
 
-    /// The diagnostic without what any run here knows as a secret. The project's files are real,
-    /// and so may a secret be that a description reads from one of them.
+    /// The diagnostic without the secrets of all runs. The project's files are real, so a secret
+    /// that a description reads from one may be real too.
     pub fn masked(&self, diagnostic: &Diagnostic) -> Box<Diagnostic> {
         let all = self.secrets.0.lock();
         let masked = all.iter().fold(diagnostic.clone(), |diagnostic, secrets| {
@@ -149,7 +148,7 @@ impl World {
         Box::new(masked)
     }
 
-    /// Where spc is started.
+    /// The folder in which spc is started.
     pub fn folder(&self) -> PathBuf {
         self.host.current_folder().unwrap_or_else(|_| Path::new("/").to_path_buf())
     }

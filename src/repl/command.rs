@@ -1,15 +1,15 @@
-//! What is a command of the prompt, and no line of a script.
+//! Commands of the prompt, which are not lines of a script.
 
-/// What is typed that is no code.
+/// A command of the prompt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command<'a> {
-    /// About everything, or about a name.
+    /// Help about everything, or about a name.
     Help(Option<&'a str>),
     Leave,
 }
 
-/// The command that a text is, if it is one: `help`, `help NAME`, `help("NAME")`, `exit`, `quit`,
-/// each also after a colon.
+/// The command in a text, if it is one: `help`, `help NAME`, `help("NAME")`, `exit`, `quit`, each
+/// also after a colon.
 pub(super) fn command(text: &str) -> Option<Command<'_>> {
     let text = text.trim().trim_end_matches(';');
     let text = text.strip_prefix(':').unwrap_or(text);

@@ -1,4 +1,4 @@
-//! What Tab offers.
+//! The completions of Tab.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::script::names::{Function, Names};
 use crate::value::Record;
 use crate::value::type_names::word;
 
-/// Words of the language that begin something, and functions of it that are of use at a prompt.
+/// Keywords that begin a statement, and Rhai functions that are useful at a prompt.
 const WORDS: [&str; 19] = [
     "const",
     "continue",
@@ -35,10 +35,10 @@ const WORDS: [&str; 19] = [
     "while ",
 ];
 
-/// Functions that take services by name.
+/// Functions with names of services as arguments.
 const OF_SERVICES: [&str; 10] =
     ["service", "up", "start", "stop", "restart", "logs", "build", "pull", "wait", "released"];
-/// Functions that take a container by name.
+/// Functions with the name of a container as argument.
 const OF_CONTAINERS: [&str; 2] = ["container", "exec"];
 
 /// What can be completed to.
@@ -46,23 +46,23 @@ pub struct Completion<'a> {
     pub session: &'a Session,
     /// The host's functions, and Rhai's.
     pub all: &'a Names,
-    /// The host's alone.
+    /// Only the host's.
     pub own: &'a Names,
-    /// Asked for only where names of services or containers stand.
+    /// Asked only if a service or container name is expected.
     pub live: &'a dyn Fn() -> engine_names::Names,
 }
 
-/// What is known of what stands before a dot.
+/// What is known about the value before a dot.
 #[derive(Default)]
 struct Receiver {
-    /// The word of its type; empty where it is not known.
+    /// The word of its type; empty if it is unknown.
     word: String,
     /// Fields that only this value has.
     fields: Vec<String>,
 }
 
 impl Completion<'_> {
-    /// The candidates for the end of `text`, and where in it they begin.
+    /// The candidates for the end of `text`, and the position at which they begin.
     pub fn of(&self, text: &str) -> (usize, Vec<String>) {
         let scan = scan(text);
         let (start, candidates) = match scan.place {
@@ -91,7 +91,7 @@ impl Completion<'_> {
         }
     }
 
-    /// Names that stand alone.
+    /// Names without a prefix.
     fn words(&self) -> Vec<String> {
         let functions = self
             .own
@@ -123,7 +123,7 @@ impl Completion<'_> {
             .collect()
     }
 
-    /// What may stand after a dot; of a receiver that is not known, all that may after any.
+    /// The names after a dot; for an unknown value, those of all types.
     fn members(&self, receiver: &Receiver) -> Vec<String> {
         let fits = |function: &&Function| {
             let first = function.first();
@@ -162,7 +162,7 @@ impl Completion<'_> {
             .unwrap_or_default()
     }
 
-    /// The word of the type that a call gives, from the text before its bracket.
+    /// The word of a call's result type, from the text before its bracket.
     fn given(&self, callee: &str) -> String {
         let name = last_word(callee);
         let before = &callee[..callee.len() - name.len()];
@@ -175,7 +175,7 @@ impl Completion<'_> {
         })
     }
 
-    /// The type that all functions of a sort give; empty where they differ.
+    /// The type that all these functions return; empty if they differ.
     fn given_by(&self, which: impl Fn(&Function) -> bool) -> String {
         let types: BTreeSet<&str> = self
             .all
@@ -190,7 +190,7 @@ impl Completion<'_> {
         }
     }
 
-    /// Names of services or containers, where a text is one.
+    /// Names of services or containers, if the text is an argument for one.
     fn named(&self, before: &str) -> Vec<String> {
         let Some(function) = function_around(before) else { return Vec::new() };
         if OF_SERVICES.contains(&function) {
@@ -226,7 +226,7 @@ mod tests {
     use crate::script::on_script_thread;
     use std::path::Path;
 
-    /// What Tab offers in a session after these lines, at the end of each text; with how often the
+    /// The completions at the end of each text, in a session after these lines; and how often the
     /// engine was asked.
     fn offered(lines: &[&str], texts: &[&str]) -> (Vec<Vec<String>>, usize) {
         let context = Harness::with(

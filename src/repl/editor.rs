@@ -1,4 +1,4 @@
-//! Lines typed with editing, history and completion: the terminal is rustyline's while a line is
+//! Reads lines with editing, history and completion. rustyline owns the terminal while a line is
 //! typed.
 
 use std::cell::RefCell;
@@ -31,10 +31,10 @@ use crate::script::names::Names;
 use crate::ui::Terminal;
 use crate::ui::terminal::{SUBJECT, styled};
 
-/// Lines that are remembered.
+/// The number of lines in the history.
 const HISTORY: usize = 10_000;
 
-/// More candidates than that are listed only if that is wanted.
+/// More candidates than this are listed only on request.
 const CANDIDATES: usize = 200;
 
 /// Whether the terminal can move its cursor.
@@ -45,11 +45,10 @@ pub fn is_supported(host: &dyn Host) -> bool {
 /// The line editor.
 pub struct Editor {
     lines: rustyline::Editor<Helper, DefaultHistory>,
-    /// As long as it is there, rustyline waits for signals as well as for keys, whichever thread
-    /// they are delivered to.
+    /// While this exists, rustyline waits for signals as well as for keys, on any thread.
     _wakes: Option<Box<dyn ExternalPrinter + Send>>,
     context: Arc<Context>,
-    /// Where lines are kept.
+    /// The file of the history.
     history: Option<PathBuf>,
     prompt: (&'static str, String),
 }
@@ -112,7 +111,7 @@ impl Editor {
         }
     }
 
-    /// Says once that lines are not kept; they are still found again in this session.
+    /// Warns once that lines can't be stored; they are still available in this session.
     fn without_history(&mut self, why: &str) {
         let file = self
             .history
@@ -136,7 +135,7 @@ impl Input for Editor {
     }
 
     fn keep(&mut self, text: &str) {
-        // It fails for none but histories in databases.
+        // It fails only for histories in databases.
         let _ = self.lines.add_history_entry(text);
         let Some(path) = self.history.clone() else { return };
         let folder = named(&*self.context.host, &path)
@@ -158,7 +157,7 @@ fn could_not(error: &ReadlineError) -> Box<Diagnostic> {
     )))
 }
 
-/// What is asked while a line is typed.
+/// The helper of rustyline while a line is typed.
 struct Helper {
     session: Rc<RefCell<Session>>,
     all: Names,

@@ -1,5 +1,5 @@
-//! The services and containers that are there, for completion: asked for seldom, and never waited
-//! for long.
+//! The existing services and containers, for completion. The engine is asked rarely, and with a
+//! short time limit.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,13 +12,13 @@ use crate::api::{Context, project};
 use crate::apply::verbs;
 use crate::model::Failure;
 
-/// The longest that a key may be without answer.
+/// The longest delay of a key.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long an answer is taken for true.
+/// How long an answer is valid.
 const FRESH: Duration = Duration::from_secs(3);
 
-/// Names of what runs.
+/// Names of existing services and containers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
     pub services: BTreeSet<String>,
@@ -28,21 +28,21 @@ pub struct Names {
 /// Asks the engine for names.
 pub struct EngineNames {
     context: Arc<Context>,
-    /// The last answer, and when it was asked for.
+    /// The last answer, and the time of the request.
     known: RefCell<(Names, Option<Duration>)>,
 }
 
 impl EngineNames {
-    /// Of the project at hand of `context`.
+    /// For the current project of `context`.
     pub fn new(context: &Arc<Context>) -> Self {
         Self { context: context.clone(), known: RefCell::default() }
     }
 
-    /// What there is, or was when the engine last answered in time; nothing if it never did.
+    /// The current names, or those of the last answer in time; empty if there was none.
     pub fn names(&self) -> Names {
         let now = self.context.host.monotonic();
         let (names, asked) = &mut *self.known.borrow_mut();
-        // A key connects to nothing: that may ask for a password, or take long.
+        // A key never connects to an engine: that may ask for a password, or take long.
         if !self.context.is_connected() {
             return Names::default();
         }

@@ -1,4 +1,4 @@
-//! What can be called, and what is said of it: from the comments of the functions themselves.
+//! The help about functions, from their doc comments.
 
 use std::collections::BTreeMap;
 
@@ -9,29 +9,29 @@ use crate::model::{Failure, Kind};
 use crate::script::names::{Function, Names};
 use crate::ui::terminal::{SUBJECT, styled};
 
-/// What stands above everything.
+/// The first lines of the help.
 const HEAD: &str = "\
 What is typed is a line of a runbook; what it gives is shown. Functions, variables and imports stay.
 Tab completes, also names of services. Ctrl-C ends what runs, Ctrl-D or exit the session.
 help NAME tells more: help exec, help stack.up, help fs.";
 
-/// The group of what is called without anything before it.
+/// The group of functions without a prefix.
 const FUNCTIONS: &str = "functions";
 
-/// Groups that stand before the others, in this order.
+/// Groups that come first, in this order.
 const FIRST: [&str; 7] = [FUNCTIONS, "stack", "service", "container", "volume", "network", "image"];
 
-/// Types whose word is two to those who read.
+/// Types with two words in their names.
 const WORDS: [(&str, &str); 3] =
     [("line", "log line"), ("logstream", "log stream"), ("secrettoken", "secret")];
 
-/// What only tests can call.
+/// Functions that only tests have.
 const TESTS: [&str; 3] = ["sim", "runbook", "sweep"];
 
-/// Names are padded to at most so many columns.
+/// Names are padded to at most this width.
 const COLUMN: usize = 14;
 
-/// Columns where there is no terminal to tell.
+/// The width without a terminal.
 const WIDTH: usize = 100;
 
 /// Functions by group, by name.
@@ -40,7 +40,7 @@ pub struct Help {
 }
 
 impl Help {
-    /// Of the host's functions.
+    /// For the host's functions.
     pub fn new(own: &Names) -> Self {
         let mut groups: BTreeMap<String, BTreeMap<String, Vec<Function>>> = BTreeMap::new();
         for function in own.functions() {
@@ -65,7 +65,7 @@ impl Help {
                 .or_default()
                 .push(function.clone());
         }
-        // The shortest form first: the others add to it.
+        // The shortest form first: the others extend it.
         groups
             .values_mut()
             .flat_map(BTreeMap::values_mut)
@@ -73,7 +73,7 @@ impl Help {
         Self { groups }
     }
 
-    /// The groups in the order they are shown in: modules last.
+    /// The groups in order of display: modules last.
     fn ordered(&self) -> Vec<(&String, &BTreeMap<String, Vec<Function>>)> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         let rank = |group: &str| {
@@ -86,8 +86,8 @@ impl Help {
         groups
     }
 
-    /// All there is, or what is said about a name, a group (`stack`, `fs`) or a name in it
-    /// (`service.exec`, `fs::read`).
+    /// The whole help, or that of a name, a group (`stack`, `fs`) or a name in it (`service.exec`,
+    /// `fs::read`).
     pub fn text(&self, about: Option<&str>, width: Option<usize>) -> Result<String, Failure> {
         let width = width.unwrap_or(WIDTH);
         let Some(about) = about else {
@@ -111,11 +111,11 @@ impl Help {
         if parts.is_empty() { Err(self.unknown(about)) } else { Ok(parts.join("\n\n")) }
     }
 
-    /// The functions of that name, with their groups.
+    /// The functions with this name, and their groups.
     fn named(&self, about: &str) -> Vec<(&str, &[Function])> {
         let (group, name) = match (about.rsplit_once("::"), about.rsplit_once('.')) {
             (Some((module, name)), _) => (Some(format!("{module}::")), name),
-            // Also `fs.read`, as the functions of handles are written.
+            // Also `fs.read`, in the form of handles' functions.
             (None, Some((word, name))) if self.groups.contains_key(&format!("{word}::")) => {
                 (Some(format!("{word}::")), name)
             }
@@ -155,7 +155,7 @@ impl Help {
     }
 }
 
-/// A group: a name and the first line of what is said of it, one to a line.
+/// A group: for each name one line with the first line of its comment.
 fn overview(group: &str, functions: &BTreeMap<String, Vec<Function>>, width: usize) -> String {
     let column = functions
         .keys()
@@ -173,7 +173,7 @@ fn overview(group: &str, functions: &BTreeMap<String, Vec<Function>>, width: usi
     format!("{}\n{}", styled(SUBJECT, group), lines.join("\n"))
 }
 
-/// A line that fits.
+/// A line, shortened to the width.
 fn shortened(line: &str, width: usize) -> String {
     if line.width() <= width {
         return line.to_owned();
@@ -188,7 +188,7 @@ fn shortened(line: &str, width: usize) -> String {
     format!("{}…", short.trim_end())
 }
 
-/// All forms of a function with all that is said of each.
+/// All forms of a function with their whole comments.
 fn in_full(group: &str, functions: &[Function]) -> String {
     let form = |function: &Function| {
         let form = match function.field() {
@@ -254,7 +254,7 @@ mod tests {
         let wide: Vec<&str> =
             text.lines().skip(HEAD.lines().count()).filter(|line| line.width() > 72).collect();
         assert_eq!(wide, [] as [&str; 0]);
-        // Nothing is listed of which nothing is said.
+        // Every listed function has a comment.
         assert_eq!(
             text.lines()
                 .filter(|line| line.starts_with("  ") && line.trim().split("  ").count() < 2)

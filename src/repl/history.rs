@@ -1,4 +1,4 @@
-//! Where typed lines are kept.
+//! The file with the history.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use crate::model::Failure;
 /// Names another file; empty for none.
 pub const VARIABLE: &str = "SPC_HISTORY";
 
-/// The file of the history; nothing where none is wanted: the variable is empty or names a device,
-/// or there is no home.
+/// The file of the history; `None` if none is wanted (the variable is empty or names a device) or
+/// there is no home folder.
 pub fn file(host: &dyn Host) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = wanted(host) else { return Ok(None) };
     let path = host.current_folder()?.join(path);
-    // As it is in the end: what would be written to and given permissions is not the link.
+    // Resolved, because spc writes to it and changes its permissions, not those of the link.
     let place = named(host, &path);
     let path = place.as_path().to_owned();
     match host.info(&place) {
@@ -35,7 +35,7 @@ fn wanted(host: &dyn Host) -> Option<PathBuf> {
     if let Some(path) = host.variable(VARIABLE) {
         return (!path.is_empty()).then(|| path.into());
     }
-    // One that is not absolute is to be ignored, as its specification says.
+    // A relative path is to be ignored, by the specification of this variable.
     let state =
         host.variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || {

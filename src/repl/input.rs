@@ -1,28 +1,28 @@
-//! Where the lines of a session come from.
+//! The source of a session's lines.
 
 use super::Interrupts;
 use crate::model::diagnostic::Diagnostic;
 
-/// What is asked before a line, and before one that goes on.
+/// The prompts for a line and for its continuation.
 pub const PROMPT: &str = "spc> ";
 pub const MORE: &str = "...> ";
 
-/// What came of asking for a line.
+/// The result of reading a line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PromptInput {
     /// A line, or several that belong together.
     Text(String),
-    /// The line was given up, or is empty.
+    /// The line was cancelled, or is empty.
     Nothing,
     /// The end of the input.
     End,
 }
 
-/// Asks for lines.
+/// Reads lines.
 pub trait Input {
     /// Waits for a text that is complete.
     fn read(&mut self, interrupts: &Interrupts) -> Result<PromptInput, Box<Diagnostic>>;
 
-    /// Keeps a text, to be found again in this session and later ones.
+    /// Stores a text in the history.
     fn keep(&mut self, text: &str);
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C: ends what a line does and keeps the session.
+//! Ctrl-C: ends the running line and keeps the session.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Context, task};
 
-/// What an interrupt is to come to.
+/// What an interrupt has to do.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// This ends what runs, once the person knows of it: what it says itself comes after.
+    /// Cancel this, after the notice to the person: later output follows it.
     Cancel(CancellationToken),
-    /// What runs was cancelled before: the process has to be left.
+    /// The line was already cancelled: exit the process.
     Leave,
-    /// Nothing runs: whoever asks for the next line deals with it.
+    /// Nothing is running: the reader of the next line handles it.
     AtPrompt,
 }
 
-/// What a session does at the moment, as signal handlers see it.
+/// The current activity of a session, for signal handlers.
 #[derive(Default)]
 pub struct Interrupts {
     state: Mutex<State>,
@@ -34,19 +34,19 @@ struct State {
 enum Activity {
     #[default]
     Nothing,
-    /// Waits for a line; the token ends that, where the terminal's own handling of keys doesn't.
+    /// Waits for a line; the token ends the wait if the terminal's own key handling doesn't.
     Asking(Option<CancellationToken>),
-    /// Evaluates; whether it was cancelled.
+    /// Evaluates; with whether it was cancelled.
     Evaluating(CancellationToken, bool),
 }
 
 impl Interrupts {
-    /// Nothing is done yet.
+    /// No activity yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes an interrupt.
+    /// Handles an interrupt.
     pub fn interrupt(&self) -> Answer {
         match &mut self.state.lock().doing {
             Activity::Evaluating(_, true) => Answer::Leave,
@@ -62,7 +62,7 @@ impl Interrupts {
         }
     }
 
-    /// Ends what is done, and after it the session. Told so once more, the process has to be left.
+    /// Ends the current activity, and then the session. The second time, the process has to exit.
     pub fn end(&self) -> Answer {
         if std::mem::replace(&mut self.state.lock().is_ending, true) {
             return Answer::Leave;
@@ -75,12 +75,12 @@ impl Interrupts {
         self.state.lock().is_ending
     }
 
-    /// Whether a line is being typed with editing: there the signal itself has to reach the reader.
+    /// Whether a line is being typed with editing: then the signal itself has to reach the reader.
     pub fn is_editing(&self) -> bool {
         matches!(self.state.lock().doing, Activity::Asking(None))
     }
 
-    /// Does `work` as a task of its own, which an interrupt ends.
+    /// Runs `work` as a task of its own, which an interrupt ends.
     pub fn during<T>(&self, context: &Arc<Context>, work: impl FnOnce() -> T) -> T {
         let token = context.cancel.child_token();
         self.doing(Activity::Evaluating(token.clone(), false), || {
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::api::harness::Harness;
 
-    /// An interrupt whose notice was given.
+    /// An interrupt whose notice was printed.
     fn cancelled(answer: &Answer) -> bool {
         match answer {
             Answer::Cancel(token) => token.cancel(),

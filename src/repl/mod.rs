@@ -1,13 +1,12 @@
-//! The prompt: lines typed one after the other, evaluated on the live stack.
+//! The prompt: evaluates typed lines one after another on the live stack.
 //!
-//! - [`input`]: where lines come from; [`editor`]: typed with editing, history and completion;
-//!   [`plain_prompt`]: typed where there is no editing
-//! - [`complete`]: what Tab offers; [`engine_names`]:
-//!   the services that are there
+//! - [`input`]: the source of lines; [`editor`]: with editing, history and completion;
+//!   [`plain_prompt`]: without editing
+//! - [`complete`]: completions; [`engine_names`]: the existing services
 //! - [`show`]: the value of a line
-//! - [`help`]: what can be called
-//! - [`history`]: where lines are kept
-//! - [`interrupts`]: Ctrl-C ends what runs, not the session
+//! - [`help`]: the help about functions
+//! - [`history`]: the file with the history
+//! - [`interrupts`]: Ctrl-C ends the running line, not the session
 
 mod command;
 mod complete;
@@ -38,13 +37,13 @@ pub use interrupts::Interrupts;
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// Whoever typed left.
+    /// The person left.
     Left,
-    /// It was terminated, or nobody reads any more what it prints.
+    /// It was terminated, or nobody reads its output any more.
     Terminated,
 }
 
-/// The prompt on `terminal`, until it is left. Imports are relative to `folder`.
+/// The prompt on `terminal`. Imports are relative to `folder`.
 pub fn run(
     context: &Arc<Context>,
     folder: &Path,
@@ -80,7 +79,7 @@ impl Prompt<'_> {
             if self.interrupts.is_ending() {
                 return Ok(SessionEnd::Terminated);
             }
-            // The editor writes to the terminal itself, after what was printed before.
+            // The editor writes directly to the terminal, after all earlier output.
             self.terminal.flush();
             let text = match input.read(self.interrupts)? {
                 PromptInput::Text(text) => text,
@@ -97,13 +96,13 @@ impl Prompt<'_> {
         }
     }
 
-    /// A variable of that name means itself.
+    /// A variable with this name takes precedence.
     fn is_variable(&self, name: &str) -> bool {
         self.session.borrow().variables().any(|(variable, _)| variable == name)
     }
 
     fn eval(&self, text: &str) {
-        // An interrupt was of the line before.
+        // An interrupt belonged to the line before.
         self.terminal.calm();
         let result = self.interrupts.during(self.context, || {
             self.session
@@ -124,7 +123,8 @@ impl Prompt<'_> {
         }
     }
 
-    /// A line that holds a secret is not kept: after the line itself, which may have made it one.
+    /// A line with a secret is not stored. Checked after the line ran, because the line itself may
+    /// have declared the secret.
     fn keep(&self, input: &mut dyn Input, text: &str) {
         if self.context.secrets.mask(text) == text {
             input.keep(text);

@@ -1,5 +1,4 @@
-//! Lines typed where there is no editing: a terminal without cursor movement, or output that goes
-//! elsewhere.
+//! Reads lines without editing: on a terminal without cursor movement, or if output goes elsewhere.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,14 +12,14 @@ use crate::model::diagnostic::Diagnostic;
 use crate::script::Session;
 use crate::script::errors::without_place;
 
-/// Asks on standard error, as questions are.
+/// Asks on standard error, like questions.
 pub struct PlainPrompt<'a> {
     context: &'a Arc<Context>,
     session: Rc<RefCell<Session>>,
 }
 
 impl<'a> PlainPrompt<'a> {
-    /// Lines for a session.
+    /// The lines for a session.
     pub fn new(context: &'a Arc<Context>, session: &Rc<RefCell<Session>>) -> Self {
         Self { context, session: session.clone() }
     }
@@ -37,7 +36,7 @@ impl Input for PlainPrompt<'_> {
             match line {
                 Ok(Some(line)) => text.push_str(&line),
                 Ok(None) if text.is_empty() => return Ok(PromptInput::End),
-                // What is there is evaluated: that says what is missing.
+                // An incomplete text is evaluated too: the error says what is missing.
                 Ok(None) => return Ok(PromptInput::Text(text)),
                 Err(failure) if failure.kind == Kind::Interrupted => {
                     return Ok(PromptInput::Nothing);

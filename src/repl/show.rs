@@ -1,4 +1,4 @@
-//! The value of a line, as people and programs read it.
+//! Shows the value of a line, for people and programs.
 
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map};
 use serde_json::Value;
@@ -13,13 +13,13 @@ use crate::value::Record;
 use crate::value::json::to_json;
 use crate::value::size::check_text;
 
-/// What is shown of containers, as `spc ps` does; the rest is in the records.
+/// The columns for containers, as in `spc ps`; the records contain the rest.
 const OF_CONTAINERS: [&str; 6] = ["name", "service", "state", "health", "status", "ports"];
 
-/// A list that is wider stands in several lines.
+/// A wider list is written on several lines.
 const WIDTH: usize = 100;
 
-/// Writes a value to the terminal. A stream of log lines is written as they come.
+/// Writes a value to the terminal. A stream of log lines is written as they arrive.
 pub fn show(
     terminal: &Terminal,
     printer: &Printer<'_>,
@@ -51,7 +51,7 @@ fn each_line(value: &Dynamic, show: &mut dyn FnMut(&Dynamic)) -> Result<(), Box<
     Ok(())
 }
 
-/// How values are laid out.
+/// The layout of values.
 struct ValueLayout<'a> {
     width: Option<usize>,
     mask: &'a dyn Fn(&str) -> String,
@@ -103,7 +103,7 @@ fn list_text(printer: &Printer<'_>, list: &Array, shape: &ValueLayout<'_>) -> St
     }
 }
 
-/// Rows as a table; nothing if they have no such columns.
+/// Rows as a table; `None` if no row has these columns.
 fn table(
     rows: Vec<serde_json::Map<String, Value>>,
     columns: &[&str],
@@ -113,7 +113,7 @@ fn table(
         (!columns.is_empty()).then(|| columns.iter().map(|name| (*name).to_owned()).collect());
     let table = Table::new(rows, columns).ok()?;
     if shape.width.is_none() {
-        // One wide cell makes all rows as wide: then the list is shown as it is written.
+        // One wide cell makes all rows wide: then the list is written as a literal.
         check_text(table.filled_bytes()).ok()?;
     }
     (!table.columns.is_empty()).then(|| table.text(shape.width, shape.mask))
@@ -131,7 +131,7 @@ fn fields(value: &Dynamic) -> Option<Map> {
     value.read_lock::<Record>().map(|record| record.fields().clone())
 }
 
-/// A value in a table. Of a list of things with names the names.
+/// A value in a table. For a list of objects with names, the names.
 fn cell(printer: &Printer<'_>, value: &Dynamic) -> Value {
     if let Some(list) = value.read_lock::<Array>() {
         let named = |item: &Dynamic| {
@@ -153,7 +153,7 @@ fn plain(printer: &Printer<'_>, value: &Dynamic) -> String {
     if value.is::<FnPtr>() { "(function)".to_owned() } else { printer.text(value) }
 }
 
-/// As it would be written in a list.
+/// The form inside a list.
 fn literal(printer: &Printer<'_>, value: &Dynamic) -> String {
     match value.read_lock::<rhai::ImmutableString>() {
         Some(text) => format!("{:?}", text.as_str()),
@@ -162,7 +162,7 @@ fn literal(printer: &Printer<'_>, value: &Dynamic) -> String {
     }
 }
 
-/// A value as data, and what is none as its text.
+/// A value as data; if it isn't data, its text.
 fn data(printer: &Printer<'_>, value: &Dynamic) -> Value {
     if let Some(list) = value.read_lock::<Array>() {
         return list.iter().map(|item| data(printer, item)).collect();
@@ -181,7 +181,7 @@ mod tests {
     use similar_asserts::assert_eq;
     use std::path::Path;
 
-    /// The text and the JSON of what a line gives.
+    /// The text and the JSON of a line's value.
     fn shown(line: &str, width: Option<usize>) -> (String, String) {
         let context = Harness::new().context;
         let shown = on_script_thread(&context, || {

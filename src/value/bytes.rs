@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// A size. Written as Compose reads it back: `64m`, `1536k`, `300b`.
+/// A size. Written in the form that Compose reads: `64m`, `1536k`, `300b`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(pub u64);
 
 impl Bytes {
-    /// As an integer of scripts; the largest one if it is larger.
+    /// As an integer for scripts; at most the largest one.
     pub fn integer(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX)
     }

@@ -1,11 +1,12 @@
-//! Failures ↔ Rhai errors, without loss.
+//! Converts failures to Rhai errors and back, without loss.
 //!
-//! A script sees a failure as a map: `kind`, `message`, `hint`, the failure's own fields, and,
-//! where there are any, `details` (blocks of text) and `at` (the place in the description or in a
-//! file). Whatever a script does with that map, thrown again it is the same failure.
+//! A script sees a failure as a map: `kind`, `message`, `hint`, the failure's own fields, and, if
+//! present, `details` (blocks of text) and `at` (the position in the description or in a file). If
+//! the script throws this map again, it is the same failure, whatever the script did with it.
 //!
-//! An interrupt and a refusal by policy can't be swallowed: once thrown, they also stand in a slot
-//! of the thread that the engine's progress callback looks at before anything else is evaluated.
+//! Scripts can't swallow interrupts and policy violations. Once thrown, they are also stored in a
+//! slot of the thread, which the engine's progress callback checks before anything else is
+//! evaluated.
 
 use std::cell::RefCell;
 
@@ -18,30 +19,31 @@ use super::text::plain;
 use crate::model::failure::{Detail, FileSpan, SpecPath};
 use crate::model::{Failure, Kind};
 
-/// The field of a failure that is about the words of the command line, not about a place in the
+/// The field of a failure that concerns the words of the command line, and not a position in the
 /// script.
 pub const COMMAND_LINE: &str = "command_line";
 
 thread_local! {
     static REFUSED: RefCell<Option<Failure>> = const { RefCell::new(None) };
-    /// The message of the last failure that was thrown: see [`take_thrown`].
+    /// The message of the last thrown failure: see [`take_thrown`].
     static THROWN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// The interrupt or refusal that ends the script of this thread.
+/// The interrupt or policy violation that ends the script of this thread.
 pub fn refused() -> Option<Failure> {
     REFUSED.with_borrow(Clone::clone)
 }
 
-/// Makes an interrupt or a refusal hold for the script of this thread; anything else does nothing.
+/// Stores an interrupt or a policy violation for the script of this thread; does nothing for other
+/// failures.
 pub fn refuse(failure: &Failure) {
     if is_final(failure) {
         REFUSED.set(Some(failure.clone()));
     }
 }
 
-/// Forgets [`refused`] until the answer is dropped: for scripts inside scripts, and for what runs
-/// after an interrupt.
+/// Forgets [`refused`] until the result is dropped: for scripts inside scripts, and for code that
+/// runs after an interrupt.
 #[must_use = "the refusal is in force again when this is dropped"]
 pub fn set_refusal_aside() -> RefusalGuard {
     RefusalGuard { before: REFUSED.take() }
@@ -64,15 +66,15 @@ impl From<Failure> for Box<EvalAltResult> {
     }
 }
 
-/// The Rhai error for a failure. Rhai fills in the position of the call.
+/// The Rhai error for a failure. Rhai adds the position of the call.
 pub fn throw(failure: Failure) -> Box<EvalAltResult> {
     refuse(&failure);
     THROWN.set(Some(failure.message.clone()));
     Box::new(EvalAltResult::ErrorRuntime(error_map(&failure).into(), Position::NONE))
 }
 
-/// The message of the last failure that a function threw on this thread since [`forget_thrown`],
-/// once.
+/// The message of the last failure that a function threw on this thread since [`forget_thrown`];
+/// returned once.
 pub fn take_thrown() -> Option<String> {
     THROWN.take()
 }
@@ -82,12 +84,12 @@ pub fn forget_thrown() {
     THROWN.take();
 }
 
-/// Whether scripts may not catch it.
+/// Whether scripts can't catch it.
 pub fn is_final(failure: &Failure) -> bool {
     matches!(failure.kind, Kind::Policy | Kind::Interrupted)
 }
 
-/// The same error where it was thrown, with what has to be added to its failure.
+/// The same error at the same position, with additions to its failure.
 pub fn amended(
     mut error: Box<EvalAltResult>,
     change: impl FnOnce(Failure) -> Failure,
@@ -117,7 +119,7 @@ pub fn amended(
     error
 }
 
-/// The failure behind a Rhai error of any sort.
+/// The failure in any Rhai error.
 pub fn failure_of(error: &EvalAltResult) -> Failure {
     match innermost(error).0 {
         EvalAltResult::ErrorRuntime(thrown, _) => from_thrown(thrown),
@@ -128,8 +130,8 @@ pub fn failure_of(error: &EvalAltResult) -> Failure {
     }
 }
 
-/// The error inside all calls and imports, and the source its position is in, if calls or imports
-/// were on the way.
+/// The error inside all calls and imports, and the source of its position if there were calls or
+/// imports.
 pub fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Option<&str>) {
     let (mut error, mut place) = (error, None);
     loop {
@@ -143,9 +145,8 @@ pub fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Option<&str>) {
     }
 }
 
-/// The map that a script sees in place of the one that Rhai makes of an error of its own for
-/// `catch`; nothing for what a script or a function threw. `source`: where it is caught, unless the
-/// map says.
+/// The map for `catch` in place of Rhai's own map for an error of Rhai; `None` for errors that a
+/// script or a function threw. `source`: where it is caught, unless the map says it.
 pub fn caught(map: &Map, source: Option<&str>) -> Option<Map> {
     let mut said = error_map(&rhai_messages::of_caught(map)?);
     let number = |key: &str| map.get(key).and_then(|value| value.as_int().ok());
@@ -159,7 +160,7 @@ pub fn caught(map: &Map, source: Option<&str>) -> Option<Map> {
     Some(said)
 }
 
-/// The map that a script sees.
+/// The map for scripts.
 pub fn error_map(failure: &Failure) -> Map {
     let mut map: Map =
         failure.fields.iter().map(|(name, value)| (name.into(), from_json(value))).collect();
@@ -202,8 +203,8 @@ fn detail_map(detail: &Detail) -> Dynamic {
     .into()
 }
 
-/// The failure for a thrown value: an error map as it was, anything else as a message of kind
-/// `failed`.
+/// The failure for a thrown value: an error map keeps its content, any other value becomes the
+/// message of a failure of kind `failed`.
 pub fn from_thrown(thrown: &Dynamic) -> Failure {
     if let Err(failure) = size::check(thrown) {
         return failure;
@@ -217,7 +218,7 @@ pub fn from_thrown(thrown: &Dynamic) -> Failure {
 
 fn from_error_map(map: &Map) -> Failure {
     let text = |key: &str| map.get(key).filter(|value| !value.is_unit()).map(plain);
-    // What `catch` gives for Rhai's own errors has the name of the error in place of a kind.
+    // For Rhai's own errors, `catch` gets the name of the error in place of a kind.
     let unnamed = if map.contains_key("error") { Kind::Usage } else { Kind::Failed };
     let kind = text("kind").and_then(|word| Kind::from_word(&word)).unwrap_or(unnamed);
     let mut failure = Failure::new(kind, text("message").unwrap_or_default());

@@ -1,8 +1,8 @@
-//! Rhai values ↔ JSON.
+//! Converts Rhai values to JSON and back.
 //!
-//! `()` in a map means "not set" and is left out. A duration becomes its text (`1m30s`), a time its
-//! own, a size an integer, a secret its token. What has no JSON (a function, a range, a handle) is
-//! refused, with its path.
+//! `()` in a map means "not set" and is omitted. A duration becomes its text (`1m30s`), and so does
+//! a time. A size becomes an integer, a secret its token. A value without a JSON form (a function,
+//! a range, a handle) is rejected, with its path.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,27 +17,28 @@ use crate::model::Failure;
 use crate::model::failure::SpecPath;
 use crate::model::time::format_duration;
 
-/// Nesting deeper than this is refused: no description is, and readers of JSON overflow on it.
+/// Deeper nesting is rejected: no description is so deep, and it would overflow readers of JSON.
 const DEPTH: usize = 100;
 
-/// The value as JSON; a usage failure with the path of what has none, or if it is too large.
+/// The value as JSON. A `usage` failure with the path if a part has no JSON form, or if it is too
+/// large.
 pub fn to_json(value: &Dynamic) -> Result<Value, Failure> {
     convert(value, &mut ConversionState::default())
 }
 
-/// A description as a JSON object. `()` is null, as a key without a value is in a compose file:
+/// A description as a JSON object. `()` becomes null, like a key without a value in a compose file:
 /// `networks: #{ back: () }`.
 pub fn description_to_json(map: &Map) -> Result<Value, Failure> {
     convert_map(map, &mut ConversionState { keeps_null: true, ..ConversionState::default() })
 }
 
-/// The keys that lead to a value, and what there is still room for: texts that a value shares are
-/// copied for each place.
+/// The keys that lead to a value, and the remaining size. Texts that a value shares are copied for
+/// each place.
 #[derive(Default)]
 struct ConversionState {
     path: Vec<String>,
     budget: SizeBudget,
-    /// Whether a key whose value is `()` stays.
+    /// Whether a key with the value `()` is kept.
     keeps_null: bool,
 }
 
@@ -122,7 +123,7 @@ fn refused(what: String, path: &[String]) -> Failure {
     Failure::usage(format!("\"{path}\" {what}")).at(path)
 }
 
-/// The value of a JSON text's value. An integer beyond those of scripts becomes a float.
+/// The script value for a JSON value. An integer that is too large for scripts becomes a float.
 pub fn from_json(value: &Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
@@ -137,8 +138,8 @@ pub fn from_json(value: &Value) -> Dynamic {
     }
 }
 
-/// The value of a JSON text, made at once and no larger than a value may be; `what` the text is
-/// stands in the message: `The file "a.json"`.
+/// Parses a JSON text directly into a value, with the size limit of values. The message contains
+/// `what` the text is: `The file "a.json"`.
 pub fn parse(text: &str, what: &str) -> Result<Dynamic, Failure> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut limits = Limits::default();
@@ -152,7 +153,7 @@ pub fn parse(text: &str, what: &str) -> Result<Dynamic, Failure> {
     }
 }
 
-/// What there is still room for, and why reading ended where there was none.
+/// The remaining size, and why parsing ended.
 #[derive(Default)]
 struct Limits {
     budget: SizeBudget,
@@ -172,7 +173,7 @@ impl Limits {
     }
 }
 
-/// Makes a value of what is read.
+/// Builds a value while parsing.
 struct Reader<'l>(&'l mut Limits);
 
 impl<'de> DeserializeSeed<'de> for Reader<'_> {

@@ -1,16 +1,16 @@
-//! Values of scripts: the types that Rhai doesn't have, and the way between object maps and typed
+//! Values of scripts: types that Rhai doesn't have, and conversions between object maps and typed
 //! options.
 //!
 //! - [`bytes`], [`record`], [`secret`], [`time`]: value types; a duration is a
 //!   [`std::time::Duration`]
-//! - [`json`]: Rhai values ↔ JSON
-//! - [`options`]: an options map read key by key, unknown keys refused
-//! - [`error`]: failures ↔ Rhai errors, without loss
-//! - [`rhai_messages`]: what Rhai reports, in the words of scripts
-//! - [`spans`]: where in a source a map literal's key stands
-//! - [`size`]: how large a value may be
-//! - [`swallowed_errors`]: errors after which a script evaluates nothing of its `catch`
-//! - [`text`], [`type_names`]: a value as people read it, a type's name as scripts know it
+//! - [`json`]: converts Rhai values to JSON and back
+//! - [`options`]: an options map that is read key by key; unknown keys are rejected
+//! - [`error`]: converts failures to Rhai errors and back, without loss
+//! - [`rhai_messages`]: translates Rhai's errors into the words of scripts
+//! - [`spans`]: the position of a map literal's key in a source
+//! - [`size`]: the size limits of a value
+//! - [`swallowed_errors`]: errors whose `catch` evaluates nothing
+//! - [`text`], [`type_names`]: values as text for people, and the names of types for scripts
 
 pub mod bytes;
 pub mod error;

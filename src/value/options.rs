@@ -1,4 +1,4 @@
-//! Options of a host function: a map read key by key, unknown keys refused.
+//! Options of a host function: a map that is read key by key; unknown keys are rejected.
 //!
 //! ```ignore
 //! let mut options = Options::new(map, "exec options");
@@ -7,8 +7,8 @@
 //! options.finish()?;
 //! ```
 //!
-//! A key that is `()` counts as not given. Every failure carries the key as its path, so that the
-//! place in the script can be shown.
+//! A key with the value `()` counts as not given. Every failure has the key as its path, so that
+//! the position in the script can be shown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,14 +28,14 @@ use crate::model::token;
 pub struct Options {
     what: String,
     map: Map,
-    /// For all that is read of them.
+    /// For everything that is read from these options.
     budget: SizeBudget,
-    /// The keys asked for so far: all there are, once everything was asked.
+    /// The keys that were read so far. At the end these are all valid keys.
     known: Vec<&'static str>,
 }
 
 impl Options {
-    /// The options in `map`; `what` they are stands in messages: `exec options`.
+    /// The options in `map`; messages contain `what` they are: `exec options`.
     pub fn new(map: Map, what: impl Into<String>) -> Self {
         Self { what: what.into(), map, budget: SizeBudget::new(), known: Vec::new() }
     }
@@ -58,7 +58,7 @@ impl Options {
         }
     }
 
-    /// Takes the value as it is; nothing if the key is not there or `()`.
+    /// Takes the unchanged value; `None` if the key is missing or `()`.
     pub fn take(&mut self, key: &'static str) -> Option<Dynamic> {
         self.known.push(key);
         self.map.remove(key).filter(|value| !value.is_unit()).map(Dynamic::flatten)
@@ -79,7 +79,7 @@ impl Options {
         })
     }
 
-    /// A float; an integer is fine too.
+    /// A float; an integer is also accepted.
     pub fn float(&mut self, key: &'static str) -> Result<Option<f64>, Failure> {
         self.read(key, "a number", number)
     }
@@ -102,8 +102,8 @@ impl Options {
         Ok(texts)
     }
 
-    /// A map of strings, as Compose's `environment`: numbers and bools are written out, `()` is
-    /// left out. A secret in one is its token, for the caller to judge.
+    /// A map of strings, like Compose's `environment`: numbers and bools become text, `()` is
+    /// omitted. A secret is its token, and the caller decides about it.
     pub fn map_of_text(
         &mut self,
         key: &'static str,
@@ -117,13 +117,13 @@ impl Options {
         })
     }
 
-    /// A duration value or Compose's text for one. A bare number is refused: of what?
+    /// A duration value, or its text in Compose's form. A number without a unit is rejected.
     pub fn duration(&mut self, key: &'static str) -> Result<Option<Duration>, Failure> {
         let Some(value) = self.take(key) else { return Ok(None) };
         duration_of(&value).map(Some).map_err(|failure| self.placed(key, failure))
     }
 
-    /// A size value, Compose's text for one, or an integer of bytes.
+    /// A size value, its text in Compose's form, or an integer of bytes.
     pub fn bytes(&mut self, key: &'static str) -> Result<Option<Bytes>, Failure> {
         let Some(value) = self.take(key) else { return Ok(None) };
         bytes_of(&value).map(Some).map_err(|failure| self.placed(key, failure))
@@ -133,12 +133,12 @@ impl Options {
         self.read(key, "a function", |value| value.clone().try_cast::<FnPtr>())
     }
 
-    /// A failure about the value of `key`, with its place.
+    /// A failure about the value of `key`, with its position.
     pub fn wrong(&self, key: &str, message: impl Into<String>) -> Failure {
         Failure::usage(message).at(SpecPath { keys: vec![key.to_owned()], on_key: false })
     }
 
-    /// Refuses a secret, exposed or not: what takes one says so by its type.
+    /// Rejects a secret, exposed or not. Options that accept one use another type.
     fn without_secret<'a>(
         &self,
         key: &str,
@@ -158,7 +158,7 @@ impl Options {
         }
     }
 
-    /// Refuses what was not asked for.
+    /// Rejects keys that were not read.
     pub fn finish(self) -> Result<(), Failure> {
         let Some(key) = self.map.keys().find(|key| !self.known.contains(&key.as_str())) else {
             return Ok(());
@@ -181,7 +181,7 @@ impl Options {
         self.budget.value(&value)?;
         match convert(&value) {
             Some(converted) => Ok(Some(converted)),
-            // Of a number it is the value that is wrong.
+            // For a number, the value is wrong.
             None if value.is_int() && wanted.starts_with("an integer") => {
                 Err(self
                     .wrong(key, format!("\"{key}\" of the {} is {wanted}, not {value}", self.what)))
@@ -203,7 +203,7 @@ impl Options {
     }
 }
 
-/// A number of scripts, integer or float.
+/// A number: integer or float.
 #[expect(clippy::cast_precision_loss, reason = "an integer where a float is wanted")]
 pub fn number(value: &Dynamic) -> Option<f64> {
     value.as_float().ok().or_else(|| value.as_int().ok().map(|number| number as f64))
@@ -225,7 +225,7 @@ fn scalar_text(value: &Dynamic) -> Option<String> {
     if plain { Some(super::text::plain(value)) } else { text(value) }
 }
 
-/// The duration of a duration value or of Compose's text for one.
+/// The duration of a duration value, or of its text in Compose's form.
 pub fn duration_of(value: &Dynamic) -> Result<Duration, Failure> {
     if let Some(time) = value.read_lock::<Duration>() {
         return Ok(*time);
@@ -242,7 +242,7 @@ pub fn duration_of(value: &Dynamic) -> Result<Duration, Failure> {
     })
 }
 
-/// The size of a size value, of Compose's text for one, or of an integer of bytes.
+/// The size of a size value, of its text in Compose's form, or of an integer of bytes.
 pub fn bytes_of(value: &Dynamic) -> Result<Bytes, Failure> {
     if let Some(size) = value.read_lock::<Bytes>() {
         return Ok(*size);

@@ -1,4 +1,4 @@
-//! Records: maps whose unknown field is an error.
+//! Records: maps that throw an error for an unknown field.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rhai::{Dynamic, Map};
 use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
 
-/// Fields with fixed names: what `args`, `exec` or `ps` answer. Cheap to clone; never changed.
+/// Fields with fixed names: the result of `args`, `exec` or `ps`. Cheap to clone; immutable.
 #[derive(Clone)]
 pub struct Record {
     what: Arc<str>,
@@ -16,16 +16,16 @@ pub struct Record {
     reader: Option<Reader>,
 }
 
-/// Is told the name of a field whenever one is read; `*` where all are.
+/// Called with the name of each field that is read; `*` if all are.
 pub type Reader = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Record {
-    /// A record; `what` it is stands in the message for an unknown field: `args`, `exec result`.
+    /// A record; the message for an unknown field contains `what` it is: `args`, `exec result`.
     pub fn new(what: &str, fields: impl Into<Map>) -> Self {
         Self { what: what.into(), fields: Arc::new(fields.into()), reader: None }
     }
 
-    /// The same record; `reader` receives what is read of it.
+    /// The same record; `reader` is called for each field that is read.
     #[must_use]
     pub fn read_by(mut self, reader: Option<Reader>) -> Self {
         self.reader = reader;
@@ -38,7 +38,7 @@ impl Record {
         }
     }
 
-    /// What it is a record of.
+    /// The kind of record.
     pub fn what(&self) -> &str {
         &self.what
     }
@@ -49,7 +49,7 @@ impl Record {
         &self.fields
     }
 
-    /// The field's value; a usage failure with the nearest name if there is none.
+    /// The field's value; a `usage` failure with the most similar name if it doesn't exist.
     pub fn get(&self, name: &str) -> Result<Dynamic, Failure> {
         if let Some(value) = self.fields.get(name) {
             self.read(name);
@@ -62,7 +62,7 @@ impl Record {
         })
     }
 
-    /// The same record with the fields of `over` in place of, or beside, its own.
+    /// The same record with the fields of `over` added; they override its own.
     #[must_use]
     pub fn with(&self, over: &Map) -> Self {
         let mut fields = (*self.fields).clone();

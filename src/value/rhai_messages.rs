@@ -1,14 +1,14 @@
-//! What Rhai reports, in the words of scripts.
+//! Translates Rhai's errors into the words of scripts.
 
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 use super::type_names::{with_article, word_of};
 use crate::model::Failure;
 
-/// Something that a script names and that isn't there: for suggestions.
+/// An unknown name in a script, for suggestions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MissingName {
-    /// The module as it is written before `::`, the name, the types of the arguments as words.
+    /// The module as written before `::`, the name, and the type words of the arguments.
     Function {
         module: Option<String>,
         name: String,
@@ -17,19 +17,20 @@ pub enum MissingName {
     Variable(String),
     /// The name before `::`.
     Module(String),
-    /// The field's name and the word of the type that hasn't it.
+    /// The field's name, and the word for the type that lacks it.
     Field {
         name: String,
         of: String,
     },
 }
 
-/// The name that a function has inside its own file, the `file`-th of a run: unique in the run.
+/// The name that a function has inside its own file, which is file number `file` of a run: unique
+/// in the run.
 pub fn marked(name: &str, file: usize) -> String {
     format!("{name}{MARK}{file}")
 }
 
-/// The name as it is in the text.
+/// The name as written.
 pub fn unmarked(name: &str) -> &str {
     match name.rsplit_once(MARK) {
         Some((plain, file)) if file.bytes().all(|byte| byte.is_ascii_digit()) => plain,
@@ -37,14 +38,14 @@ pub fn unmarked(name: &str) -> &str {
     }
 }
 
-/// Whether a function is a closure: Rhai calls them `anon$` and a hash.
+/// Whether a function is a closure: Rhai names them `anon$` and a hash.
 pub fn is_closure(name: &str) -> bool {
     name.starts_with("anon$")
 }
 
 const MARK: &str = "__in_file_";
 
-/// What is missing, if that is what the error says.
+/// The unknown name, if the error is about one.
 pub fn missing(error: &EvalAltResult) -> Option<MissingName> {
     match error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => Some(function_of(signature)),
@@ -83,7 +84,7 @@ fn function_of(signature: &str) -> MissingName {
     MissingName::Function { module, name: unmarked(name).to_owned(), arguments }
 }
 
-/// An error of Rhai's own as a usage failure. Not for thrown values and terminations.
+/// An error of Rhai as a `usage` failure. Not for thrown values and terminations.
 pub fn describe(error: &EvalAltResult) -> Failure {
     match error {
         EvalAltResult::ErrorParsing(error, _) => describe_parsing(error),
@@ -133,8 +134,8 @@ pub fn describe(error: &EvalAltResult) -> Failure {
     }
 }
 
-/// The failure behind the map that Rhai gives to `catch` for an error of its own; nothing for a map
-/// that was thrown.
+/// The failure behind Rhai's map for `catch` after an error of Rhai; `None` for a map that was
+/// thrown.
 pub fn of_caught(map: &rhai::Map) -> Option<Failure> {
     let text = |key: &str| map.get(key).map(super::text::plain).unwrap_or_default();
     let number = |key: &str| map.get(key).and_then(|value| value.as_int().ok()).unwrap_or_default();
@@ -179,7 +180,7 @@ pub fn of_caught(map: &rhai::Map) -> Option<Failure> {
         "ErrorTooManyModules" => EvalAltResult::ErrorTooManyModules(at),
         "ErrorArithmetic" => EvalAltResult::ErrorArithmetic(text("message"), at),
         "ErrorInFunctionCall" | "ErrorInModule" => of_text(&text("message")),
-        // What it is about stands in its text only.
+        // Only its text contains the subject.
         "ErrorParsing" | "ErrorSystem" | "ErrorCustomSyntax" => {
             return Some(Failure::usage(sentence(&text("message"))));
         }
@@ -188,8 +189,8 @@ pub fn of_caught(map: &rhai::Map) -> Option<Failure> {
     Some(describe(&error))
 }
 
-/// The error inside calls, of which Rhai tells only the text: on its first line, before the source
-/// and the position.
+/// The error inside calls. Rhai provides only its text: the first line, before the source and the
+/// position.
 fn of_text(text: &str) -> EvalAltResult {
     let at = Position::NONE;
     let line = text.lines().next().unwrap_or_default();
@@ -274,7 +275,7 @@ fn describe_function(missing: &MissingName) -> Failure {
             [of] => {
                 return Failure::usage(format!("\"{name}\" does not work on {}", with_article(of)));
             }
-            // No operator takes as many: it is a name that a text gave.
+            // No operator has so many operands: this is a name from a text.
             _ => {}
         }
     }
@@ -288,7 +289,7 @@ fn describe_function(missing: &MissingName) -> Failure {
     let failure =
         Failure::usage(format!("There is no function {path}{name}({})", arguments.join(", ")));
     if name == "contains" && arguments.len() == 2 {
-        // What Rhai makes of "in".
+        // Rhai's function for "in".
         return failure
             .hint("\"in\" and contains look for something in a list, a map, a string or a range");
     }
@@ -366,7 +367,7 @@ fn describe_parsing(error: &ParseErrorType) -> Failure {
     }
 }
 
-/// Rhai's text without the position that it appends.
+/// Rhai's text without the position at its end.
 fn without_position(error: &EvalAltResult) -> String {
     let text = error.to_string();
     match text.rfind(" (line ") {

@@ -1,14 +1,14 @@
-//! A secret as a script holds it.
+//! A script's handle of a secret.
 
 use std::fmt;
 
-/// Stands for a secret's value; see [`crate::model::secret::Secrets`]. Written anywhere it is its
-/// token, which every output masks.
+/// Represents a secret's value; see [`crate::model::secret::Secrets`]. As text it is its token,
+/// which every output masks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretToken {
     /// The secret's name in the description.
     pub name: String,
-    /// What stands for the value in this run.
+    /// The token for the value in this run.
     pub token: String,
 }
 

@@ -1,26 +1,25 @@
-//! How large a value of a script may be: a text or a blob 64 MiB; a list or a map, with all that is
-//! in it, 64 MiB of text, a million elements and a million keys.
+//! The size limits of a script's value: 64 MiB for a text or a blob; for a list or a map with its
+//! content, 64 MiB of text, a million elements and a million keys.
 //!
-//! Rhai's own limits count all of a value at every call that is given it, so that a loop over
-//! `list.push(x)` takes quadratic time. They are off, and a value is counted where it grows: see
-//! `api/growth`.
+//! Rhai's own limits count a whole value at every call with it, so a loop over `list.push(x)` takes
+//! quadratic time. So they are off, and a value is counted where it grows: see `api/growth`.
 
 use rhai::{Dynamic, Map};
 
 use crate::host::memory::{LARGEST_VALUE, STREAM};
 use crate::model::Failure;
 
-/// Elements of a list, those of lists inside it included; and as many keys of a map.
+/// The most elements of a list, including those of nested lists; and the most keys of a map.
 pub const ELEMENTS: usize = 1_000_000;
 
-/// Lists and maps inside each other. Far more than any data has, and little enough for the stack
-/// when they are dropped.
+/// The deepest nesting of lists and maps. Far more than any data needs, and safe for the stack when
+/// they are dropped.
 pub const DEPTH: usize = 2_000;
 
-/// Bytes that an element or a key takes beside its text, about.
+/// The approximate bytes of an element or a key, without its text.
 const OVERHEAD: usize = 64;
 
-/// What there is room for in a value that is made or counted.
+/// The remaining size of a value that is built or counted.
 #[derive(Debug, Clone)]
 pub struct SizeBudget {
     elements: usize,
@@ -35,17 +34,17 @@ impl Default for SizeBudget {
 }
 
 impl SizeBudget {
-    /// That of an empty value.
+    /// The size of an empty value.
     pub fn new() -> Self {
         Self { elements: ELEMENTS, keys: ELEMENTS, text: LARGEST_VALUE }
     }
 
-    /// Takes the place of an element of a list.
+    /// Subtracts one element of a list.
     pub fn element(&mut self) -> Result<(), Failure> {
         self.elements(1)
     }
 
-    /// Takes the places of so many elements.
+    /// Subtracts this many elements.
     pub fn elements(&mut self, count: usize) -> Result<(), Failure> {
         self.elements = self
             .elements
@@ -54,7 +53,7 @@ impl SizeBudget {
         Ok(())
     }
 
-    /// Takes the places of so many keys of a map.
+    /// Subtracts this many keys of a map.
     pub fn keys(&mut self, count: usize) -> Result<(), Failure> {
         self.keys = self
             .keys
@@ -63,19 +62,19 @@ impl SizeBudget {
         Ok(())
     }
 
-    /// Takes so many bytes of text.
+    /// Subtracts this many bytes of text.
     pub fn text(&mut self, bytes: usize) -> Result<(), Failure> {
         self.text =
             self.text.checked_sub(bytes).ok_or_else(|| too_large("more than 64 MiB of text"))?;
         Ok(())
     }
 
-    /// Takes the places of a value and of all that is in it.
+    /// Subtracts a value and everything in it.
     pub fn value(&mut self, value: &Dynamic) -> Result<(), Failure> {
         self.nested(value, 0)
     }
 
-    /// Takes the places of what is in so many copies of a value.
+    /// Subtracts the content of this many copies of a value.
     pub fn copies(&mut self, value: &Dynamic, count: usize) -> Result<(), Failure> {
         let mut one = Self::new();
         one.value(value)?;
@@ -84,17 +83,17 @@ impl SizeBudget {
         self.text((LARGEST_VALUE - one.text).saturating_mul(count))
     }
 
-    /// Takes the places of the elements of a list and of all that is in them.
+    /// Subtracts the elements of a list and everything in them.
     pub fn list(&mut self, list: &[Dynamic]) -> Result<(), Failure> {
         self.list_at(list, 0)
     }
 
-    /// Takes the places of what is in a map.
+    /// Subtracts the content of a map.
     pub fn map(&mut self, map: &Map) -> Result<(), Failure> {
         self.map_at(map, 0)
     }
 
-    /// Bytes that are taken so far, about.
+    /// The approximate bytes that were subtracted so far.
     pub fn taken(&self) -> usize {
         (2 * ELEMENTS - self.elements - self.keys) * OVERHEAD + LARGEST_VALUE - self.text
     }
@@ -135,17 +134,17 @@ impl SizeBudget {
     }
 }
 
-/// Whether a value is as large as one may be, or smaller.
+/// Whether a value is within the limits.
 pub fn check(value: &Dynamic) -> Result<(), Failure> {
     SizeBudget::new().value(value)
 }
 
-/// Whether a text of so many bytes may be.
+/// Whether a text of this many bytes is within the limit.
 pub fn check_text(bytes: usize) -> Result<(), Failure> {
     SizeBudget::new().text(bytes)
 }
 
-/// The failure of who would make a value that is larger: `what` it would be.
+/// The failure if a value would be too large: `what` it would be.
 pub fn too_large(what: &str) -> Failure {
     Failure::usage(format!("The value is too large: {what}")).hint(STREAM)
 }
@@ -182,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_value_nested_without_end_is_too_large() {
-        // As much stack as scripts have.
+        // The same stack size as for scripts.
         let said = std::thread::Builder::new()
             .stack_size(crate::host::executor::SCRIPT_STACK_BYTES)
             .spawn(|| {

@@ -1,9 +1,9 @@
-//! Where in a source a map literal's key stands.
+//! Finds the position of a map literal's key in a source.
 //!
 //! A failure names a wrong value by its path in the description (`services.db.ports.0`). The
-//! literal that it came from is nested less deep, or stands in another function or module:
-//! descriptions are put together with `+`. So the best match is the literal whose own chain of keys
-//! is the longest end of the path.
+//! literal of this value may be nested less deeply, or be in another function or module, because
+//! descriptions are combined with `+`. So the best match is the literal whose own chain of keys is
+//! the longest end of the path.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rhai::{AST, ASTNode, Expr, Position};
 
 use crate::model::diagnostic::{Source, SourceSpan};
 
-/// The keys of all map literals, and the elements of lists in them, of the sources added.
+/// The keys of all map literals in the added sources, and the elements of lists in them.
 #[derive(Default)]
 pub struct Spans {
     literals: Vec<Literal>,
@@ -19,7 +19,7 @@ pub struct Spans {
 
 struct Literal {
     source: Arc<Source>,
-    /// The keys (and list indexes) around it, its own last.
+    /// The keys (and list indexes) that lead to it, its own last.
     chain: Vec<String>,
     key: Position,
     value: Position,
@@ -45,11 +45,12 @@ impl Spans {
         });
     }
 
-    /// The place of `path`: its last key if `on_key`, else that key's value. If no literal has the
-    /// last key, that of the nearest key before it, unless the key itself is asked for.
+    /// The position of `path`: of its last key if `on_key`, else of that key's value. If no literal
+    /// has the last key, the position of the nearest key before it, unless the key itself is
+    /// requested.
     ///
-    /// Of several that fit alike the one nearest to `near`, the call that failed, is taken: after
-    /// it in the same source first, since options stand in the call.
+    /// If several match equally, the one nearest to `near` is used, the call that failed: first
+    /// those after it in the same source, because options are inside the call.
     pub fn find(
         &self,
         path: &[String],
@@ -73,12 +74,12 @@ impl Spans {
                 .zip(path.iter().rev())
                 .take_while(|(own, wanted)| own == wanted)
                 .count();
-            // A literal inside keys that the path hasn't is another thing, unless it is the
+            // A literal inside keys that are not in the path is another one, unless its key is the
             // misspelt key itself.
             let contradicts = common < literal.chain.len().min(path.len());
             (common > 0 && (on_key || !contradicts)).then_some((!contradicts, common, literal))
         });
-        // Of those alike in everything the first in the text: `max_by_key` answers the last.
+        // If several are equal, the first in the text: `max_by_key` returns the last one.
         fitting
             .rev()
             .max_by_key(|(fits, common, literal)| {
@@ -88,7 +89,7 @@ impl Spans {
     }
 }
 
-/// How far a literal is from the call: another source, before the call, lines.
+/// The distance of a literal from the call: another source, before the call, lines.
 fn distance(literal: &Literal, near: Option<&SourceSpan>) -> (bool, bool, usize) {
     let Some(near) = near else { return (false, false, 0) };
     let line = literal.key.line().unwrap_or(0);
@@ -111,7 +112,7 @@ fn children(literal: &Expr) -> Vec<(String, Position, &Expr)> {
     }
 }
 
-/// Where an expression begins; of `a + b` that is `a`.
+/// The beginning of an expression; for `a + b` that of `a`.
 fn start(expression: &Expr) -> Position {
     match expression {
         Expr::FnCall(call, position) if call.is_operator_call() => {
@@ -121,12 +122,12 @@ fn start(expression: &Expr) -> Position {
     }
 }
 
-/// The keys around the last node of `path`.
+/// The keys that lead to the last node of `path`.
 fn chain(path: &[ASTNode]) -> Vec<String> {
     let named = path.iter().zip(path.iter().skip(1)).filter_map(|(outer, inner)| {
         let (ASTNode::Expr(outer), ASTNode::Expr(inner)) = (outer, inner) else { return None };
-        // A map may have thousands of keys: they stand in memory one after the other, and the names
-        // of the others are not made.
+        // A map may have thousands of keys. They are contiguous in memory, so the names of the
+        // others need not be built.
         match outer {
             Expr::Map(map, _) => {
                 let at = map.0.partition_point(|(_, value)| std::ptr::from_ref(value) < *inner);
@@ -145,7 +146,8 @@ fn chain(path: &[ASTNode]) -> Vec<String> {
     named.collect()
 }
 
-/// A place in a source, as wide as the token there; nothing for a position that isn't in it.
+/// A position in a source, as wide as the token there; `None` if the source doesn't contain the
+/// position.
 pub fn place(source: &Arc<Source>, position: Position) -> Option<SourceSpan> {
     let line = position.line()?;
     let column = position.position().unwrap_or(1).max(1);
@@ -158,7 +160,8 @@ pub fn place(source: &Arc<Source>, position: Position) -> Option<SourceSpan> {
     })
 }
 
-/// Characters of the token at the start of `text`: a word, a number, a string; at least 1.
+/// The number of characters of the token at the beginning of `text`: a word, a number, a string; at
+/// least 1.
 fn token_width(mut text: impl Iterator<Item = char>) -> usize {
     let Some(first) = text.next() else { return 1 };
     let word = |c: char| c == '_' || c.is_alphanumeric();

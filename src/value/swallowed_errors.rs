@@ -1,5 +1,5 @@
-//! Errors that a `catch` swallows without evaluating anything: what is evaluated next comes after
-//! it, or nothing does.
+//! Errors that a `catch` swallows without evaluating anything. The next evaluation comes after the
+//! `catch`, or never.
 
 use std::cell::RefCell;
 
@@ -8,11 +8,11 @@ use rhai::Position;
 use super::error::take_thrown;
 
 thread_local! {
-    /// The body of a `try` that was entered and whose `catch` evaluates nothing.
+    /// The body of a `try` that was entered, and whose `catch` evaluates nothing.
     static ENTERED: RefCell<Option<Body>> = const { RefCell::new(None) };
 }
 
-/// A block: from where to where, and how many calls deep.
+/// A block: its beginning, its end, and the depth of calls.
 pub struct Body {
     pub source: String,
     pub begin: Position,
@@ -20,7 +20,7 @@ pub struct Body {
     pub level: usize,
 }
 
-/// An error that was swallowed, and where.
+/// A swallowed error, and its position.
 pub struct SwallowedError {
     pub source: String,
     pub line: usize,
@@ -28,7 +28,7 @@ pub struct SwallowedError {
 }
 
 impl Body {
-    /// Whether what is evaluated there comes after it.
+    /// Whether an evaluation at this position comes after it.
     fn is_left(&self, position: Position, level: usize) -> bool {
         level < self.level || level == self.level && !(self.begin..=self.end).contains(&position)
     }
@@ -47,7 +47,7 @@ pub fn enter(body: Body) {
     ENTERED.set(Some(body));
 }
 
-/// The error that was swallowed, if what is evaluated there comes after the body that was entered
+/// The swallowed error, if an evaluation at this position comes after the body that was entered
 /// last.
 pub fn before(position: Position, level: usize) -> Option<SwallowedError> {
     ENTERED
@@ -55,7 +55,7 @@ pub fn before(position: Position, level: usize) -> Option<SwallowedError> {
         .swallowed()
 }
 
-/// The error that was swallowed last, where nothing is evaluated any more on this thread.
+/// The last swallowed error, when nothing is evaluated any more on this thread.
 pub fn at_end() -> Option<SwallowedError> {
     ENTERED.take()?.swallowed()
 }

@@ -1,4 +1,4 @@
-//! Values as people read them.
+//! Values as text for people.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::host::memory::LARGEST_VALUE;
 use crate::model::Failure;
 use crate::model::time::format_duration;
 
-/// Deeper than this a value is cut off with `…`.
+/// A value is cut off with `…` below this depth.
 const DEPTH: usize = 64;
 
-/// As `print` shows it: a string is itself, maps and lists are written as literals.
+/// The form of `print`: a string is itself, maps and lists are written as literals.
 pub fn plain(value: &Dynamic) -> String {
     match value.read_lock::<rhai::ImmutableString>() {
         Some(text) => text.to_string(),
@@ -23,8 +23,7 @@ pub fn plain(value: &Dynamic) -> String {
     }
 }
 
-/// As a literal of scripts: a string in quotes. One that would be larger than a text may be ends
-/// with `…`.
+/// The form of a literal: a string in quotes. A text that would be too large ends with `…`.
 pub fn literal(value: &Dynamic) -> String {
     let mut text = BoundedText::default();
     write_literal(&mut text, value, 0);
@@ -38,7 +37,7 @@ pub fn map_literal(map: &Map) -> String {
     text.cut_off()
 }
 
-/// A text that is being written, never larger than a text may be.
+/// A text with a size limit while it is written.
 #[derive(Default)]
 pub struct BoundedText {
     text: String,
@@ -57,17 +56,17 @@ impl BoundedText {
         self.push_str(c.encode_utf8(&mut [0; 4]));
     }
 
-    /// Whether something was left out.
+    /// Whether something was omitted.
     pub fn is_full(&self) -> bool {
         self.is_full
     }
 
-    /// The text; a failure if something was left out.
+    /// The text; a failure if something was omitted.
     pub fn whole(self) -> Result<String, Failure> {
         if self.is_full { Err(size::too_large("more than 64 MiB of text")) } else { Ok(self.text) }
     }
 
-    /// The text, with `…` at its end if something was left out.
+    /// The text, with `…` at its end if something was omitted.
     pub fn cut_off(mut self) -> String {
         if self.is_full {
             self.text.push('…');
@@ -85,7 +84,7 @@ impl Write for BoundedText {
 
 fn write_literal(out: &mut BoundedText, value: &Dynamic, depth: usize) {
     if out.is_full {
-        // Whatever follows is left out.
+        // Everything after this is omitted.
     } else if depth > DEPTH {
         out.push('…');
     } else if value.is_unit() {

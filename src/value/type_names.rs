@@ -1,4 +1,4 @@
-//! The names of types as scripts know them, never Rust's.
+//! The names of types for scripts, which are never Rust's.
 
 use rhai::Dynamic;
 
@@ -12,9 +12,10 @@ pub fn a(value: &Dynamic) -> String {
     with_article(&word(value))
 }
 
-/// The word for a type by the name that Rhai or Rust has for it.
+/// The word for a type with this name in Rhai or Rust.
 ///
-/// A type of spc's own is its last name in lower case, the one it is registered under.
+/// The word for one of spc's own types is its last name in lower case, under which it is
+/// registered.
 pub fn word_of(type_name: &str) -> String {
     let name = type_name.trim().trim_start_matches("&mut ").trim_start_matches("rhai::");
     let word = match name {
@@ -41,7 +42,7 @@ pub fn word_of(type_name: &str) -> String {
     word.to_owned()
 }
 
-/// `a list`, `an integer`; `nothing` and plurals have none.
+/// `a list`, `an integer`; `nothing` and plurals have no article.
 pub fn with_article(word: &str) -> String {
     match word.chars().next() {
         _ if word == "nothing" || word == "bytes" => word.to_owned(),
