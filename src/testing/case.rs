@@ -1,4 +1,4 @@
-//! One test, on a world of its own.
+//! One test, in a world of its own.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,21 +26,21 @@ use crate::script::names::Names;
 use crate::script::project_context::{self, ProjectOptions, RunOptions};
 use crate::script::{Extensions, Runbook, Script, on_script_thread};
 
-/// What the engine of a test has.
+/// The functions of a test's engine.
 static NAMES: OnceLock<Names> = OnceLock::new();
 
-/// What the names of tests begin with.
+/// The prefix of the names of tests.
 pub const PREFIX: &str = "test_";
 
-/// What a test came to.
+/// The result of a test.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Virtual time that passed.
+    /// The virtual time that passed.
     pub simulated: Duration,
     pub failure: Option<Box<Diagnostic>>,
 }
 
-/// What the test itself prints.
+/// The output of the test itself.
 #[derive(Default)]
 struct PrintedLines(Mutex<Vec<String>>);
 
@@ -53,21 +53,21 @@ impl Consumer for PrintedLines {
     }
 }
 
-/// A test's world, before it runs.
+/// A test's world before the test runs.
 struct Bench {
     test_context: Arc<TestContext>,
     context: Arc<Context>,
     printed: Arc<PrintedLines>,
 }
 
-/// The tests of a file, in the order of its text; why there are none to be run, if so.
+/// The tests of a file, in the order of its text, or why they can't run.
 pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let Bench { test_context, context, .. } = bench(World::new(subject, 1), file)?;
     let (mut tests, others) = on_script_thread(&context, || {
         let script = open(&test_context, &context, file)?;
         Ok((script.entries(), script.with_parameters()))
     })?;
-    // Nobody could call it: left out in silence it would be taken for a test that passes.
+    // Nothing could call it: if it were silently ignored, it would look like a test that passes.
     if let Some(Entry { name, line }) = others.iter().find(|entry| entry.name.starts_with(PREFIX)) {
         let shown = crate::host::resolve::shown(&*subject.host, file);
         let failure = Failure::usage(format!(
@@ -88,14 +88,14 @@ pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagno
     Ok(tests)
 }
 
-/// What can be called in a file without arguments.
+/// The functions of a file without parameters.
 pub fn functions_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let Bench { test_context, context, .. } = bench(World::new(subject, 1), file)?;
     on_script_thread(&context, || Ok(open(&test_context, &context, file)?.entries()))
 }
 
-/// Sets `world` up with a function of a test file; the script is to be kept as long as its
-/// functions are to answer.
+/// Sets up `world` with a function of a test file. The caller keeps the script as long as its
+/// functions answer.
 pub fn set_up(
     world: World,
     file: &Path,
@@ -166,7 +166,7 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
     Outcome { simulated: executor.now(), failure }
 }
 
-/// The failure of a test in which something was that never may be.
+/// The failure of a test in which an invariant was violated.
 fn violated(test_context: &TestContext) -> Option<Box<Diagnostic>> {
     let found = test_context.world.engine.violations();
     let first = found.first()?;
@@ -176,13 +176,13 @@ fn violated(test_context: &TestContext) -> Option<Box<Diagnostic>> {
     Some(project_context::plain(failure.detail("when, and at which call", all.join("\n"))))
 }
 
-/// The failure of a test that says how a container behaves which there is not: without it the test
-/// would pass, and show nothing.
+/// The failure of a test with a behaviour for a container that does not exist. Otherwise the test
+/// would pass without testing anything.
 fn unused(test_context: &TestContext) -> Option<Box<Diagnostic>> {
     let described = test_context.world.waits.described();
     let means = |pattern: &str| described.iter().any(|name| matches(pattern, name));
     let unused = test_context.world.engine.unused_processes();
-    // Where nothing was described or started, nobody knows which names there are.
+    // If nothing was described or started, the names are unknown.
     let unused =
         unused.iter().filter(|unused| !(described.is_empty() && unused.started.is_empty()));
     let UnusedBehaviour { pattern, is_late, started } =
@@ -204,7 +204,7 @@ fn unused(test_context: &TestContext) -> Option<Box<Diagnostic>> {
     Some(project_context::plain(failure))
 }
 
-/// Where a test is defined: for a failure that nobody knows a better place for.
+/// The position of a test's definition, for failures without a better position.
 fn definition(subject: &Subject, file: &Path, test: &Entry) -> Option<SourceSpan> {
     let text = String::from_utf8(
         subject.host.read(&crate::host::resolve::named(&*subject.host, file)).ok()?.into(),

@@ -1,4 +1,4 @@
-//! Which files hold tests.
+//! Finds the files with tests.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,12 @@ use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
 use crate::script::resolver::{EXTENSION, TEST_MARK};
 
-/// Folders that hold what was made or fetched, beside those whose names begin with a dot.
+/// Folders of generated or downloaded files, in addition to those whose names begin with a dot.
 const LEFT_OUT: [&str; 4] = ["target", "node_modules", "vendor", "__pycache__"];
 
-/// The files of tests at and below `paths`, absolute, each once, in the order given and then by
-/// name.
+/// The test files at and below `paths`, absolute, each once, in the given order and then by name.
 ///
-/// A file that is named itself may have any name. In folders, what `git` hides is left out.
+/// A file that is named itself may have any name. In folders, files that `git` hides are skipped.
 pub fn discover(
     host: &dyn Host,
     git: &GitFiles,
@@ -44,7 +43,7 @@ pub fn discover(
 
 fn below(host: &dyn Host, git: &GitFiles, folder: &CheckedPath, files: &mut Vec<PathBuf>) {
     let mark = format!("{TEST_MARK}.{EXTENSION}");
-    // A folder that can't be read holds no tests that could.
+    // A folder that can't be read contains no tests that could run.
     for entry in host.list(folder).unwrap_or_default() {
         let path = folder.join(&entry.name);
         match entry.kind {

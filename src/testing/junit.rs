@@ -1,4 +1,4 @@
-//! The report that CI reads: JUnit's XML.
+//! The report for CI, in JUnit's XML.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::visible::{visible, visible_line};
 use crate::model::{Failure, Kind};
 use anstream::adapter::strip_str;
 
-/// The report as text; `shown` makes text of a failure.
+/// The report as text; `shown` turns a failure into text.
 pub fn report(
     reported: &[TestReport],
     summary: &Summary,

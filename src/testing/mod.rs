@@ -1,10 +1,11 @@
 //! Tests of runbooks on a simulated machine ([`crate::machine`]), in virtual time.
 //!
-//! - [`discover`]: which files hold tests; [`suite`]: all their tests, side by side; [`case`]: one
-//! - [`test_context`]: what a test works with; [`functions`]: what it can call beside what runbooks can
-//! - [`stubs`]: what the machine was asked, and which patterns of a test fit none of it
-//! - [`junit`]: what came of them, for CI
-//! - [`sweep`]: a runbook killed at one engine call after the other, and run again
+//! - [`discover`]: finds test files; [`suite`]: runs all their tests in parallel; [`case`]: runs
+//!   one
+//! - [`test_context`]: the context of a test; [`functions`]: the functions that only tests have
+//! - [`stubs`]: requests to the machine, and patterns of a test that match none of them
+//! - [`junit`]: the results for CI
+//! - [`sweep`]: kills a runbook at each engine call in turn, and runs it again
 
 pub mod case;
 pub mod discover;

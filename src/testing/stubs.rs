@@ -1,6 +1,6 @@
-//! What a test says is answered by the machine, and what was asked of it: a pattern that nothing
-//! fits, where something was asked that fits none, is a slip, and the test would pass and show
-//! nothing.
+//! The answers that a test defines, and the requests of its runs. If a pattern matches nothing
+//! while a request matched no pattern, this is a mistake: the test would pass without testing
+//! anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,25 +10,25 @@ use parking_lot::Mutex;
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
 
-/// The patterns of a test by the function that takes them, and what came since: cheap to clone.
+/// The patterns of a test by function, and the requests since then: cheap to clone.
 #[derive(Clone, Default)]
 pub struct Stubs(Arc<Mutex<BTreeMap<&'static str, Stub>>>);
 
 #[derive(Default)]
 struct Stub {
-    /// Each with whether something fitted it.
+    /// Each with whether it matched a request.
     patterns: BTreeMap<String, bool>,
-    /// Each with whether it fitted a pattern.
+    /// Each with whether it matched a pattern.
     asked: BTreeMap<String, bool>,
 }
 
 impl Stubs {
-    /// The test gave `function` this pattern.
+    /// The test passed this pattern to `function`.
     pub fn declare(&self, function: &'static str, pattern: &str) {
         self.0.lock().entry(function).or_default().patterns.insert(pattern.to_owned(), false);
     }
 
-    /// Something was asked and compared with the pattern.
+    /// A request was compared with the pattern.
     pub fn ask(&self, function: &'static str, pattern: &str, asked: &str, fits: bool) {
         let mut all = self.0.lock();
         let stub = all.entry(function).or_default();
@@ -36,7 +36,7 @@ impl Stubs {
         *stub.asked.entry(asked.to_owned()).or_default() |= fits;
     }
 
-    /// The failure of a test with a slip in a pattern.
+    /// The failure of a test with a wrong pattern.
     pub fn slip(&self) -> Option<Failure> {
         self.0.lock().iter().find_map(|(function, stub)| {
             let pattern =

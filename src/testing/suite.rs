@@ -1,4 +1,4 @@
-//! All tests of some files: chosen, run side by side, told in order.
+//! All tests of some files: selected, run in parallel, reported in order.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,31 +17,31 @@ use crate::model::suggest::did_you_mean;
 use crate::model::verdict::{Summary, TestReport, Verdict};
 use crate::script::functions::Entry;
 
-/// How tests are run.
+/// Options of a test run.
 #[derive(Debug, Clone)]
 pub struct SuiteOptions {
-    /// Of the first run of each test.
+    /// For the first run of each test.
     pub seed: u64,
-    /// With how many seeds each test runs.
+    /// The number of seeds for each test.
     pub seeds: u64,
     /// Only tests whose full name contains one of these.
     pub filters: Vec<String>,
-    /// Begin no test after one that failed.
+    /// Start no test after one that failed.
     pub fail_fast: bool,
-    /// Tests at once.
+    /// The number of parallel tests.
     pub jobs: usize,
     pub limits: Limits,
 }
 
-/// A file's tests, or why they can't be run.
+/// A file's tests, or why they can't run.
 pub struct File {
     pub path: PathBuf,
-    /// As the user would name it.
+    /// The name that a user would use.
     pub shown: String,
     pub tests: Result<Vec<Entry>, Box<Diagnostic>>,
 }
 
-/// Reads the files and keeps of their tests those that `filters` let through.
+/// Reads the files and selects the tests that match `filters`.
 pub fn collect(
     executor: &TaskExecutor,
     subject: &Subject,
@@ -98,7 +98,7 @@ pub fn full_names(file: &File) -> Vec<String> {
     file.tests.iter().flatten().map(|test| full_name(&file.shown, test)).collect()
 }
 
-/// Runs the tests and tells of each, in the order of the files; what they came to.
+/// Runs the tests and reports each, in the order of the files. Returns the totals.
 pub fn run(
     executor: &TaskExecutor,
     clock: &dyn Host,
@@ -144,7 +144,7 @@ pub fn run(
     Summary { took: clock.monotonic().saturating_sub(begun), ..summary }
 }
 
-/// Runs a test with all seeds, up to the first that fails.
+/// Runs a test with all seeds, until one fails.
 fn verdict(
     clock: &dyn Host,
     subject: &Subject,
@@ -180,8 +180,8 @@ fn verdict(
     Verdict { took: clock.monotonic().saturating_sub(begun), ..verdict }
 }
 
-/// Does `work` on all items, so many at once; tells of each answer in the order of the items, as
-/// soon as those before it are there.
+/// Runs `work` on all items, with this many in parallel. Reports each result in the order of the
+/// items, as soon as those before it are known.
 fn side_by_side<I: Sync, T: Send>(
     executor: &TaskExecutor,
     jobs: usize,
@@ -190,7 +190,7 @@ fn side_by_side<I: Sync, T: Send>(
     tell: &(dyn Fn(&T) + Sync),
 ) -> Vec<T> {
     struct OrderedResults<T> {
-        /// By the item's place: those that wait for one before them.
+        /// By the item's index: results that wait for one before them.
         waiting: BTreeMap<usize, Option<T>>,
         reported: Vec<T>,
         next: usize,
@@ -221,7 +221,7 @@ fn side_by_side<I: Sync, T: Send>(
         .map(|_| -> Job<'_, ()> { Box::new(worker) })
         .collect();
     if executor.tasks(workers).is_err() {
-        // One after the other; where there is no thread at all, each says so.
+        // One after another; if no thread can be started, each reports it.
         worker();
     }
     done.into_inner().reported

@@ -1,4 +1,4 @@
-//! What one test works with: its world, what it ordered for the next run, what its runs said.
+//! The context of a test: its world, its settings for the next run, the reports of its runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
@@ -26,37 +26,37 @@ use crate::script::resolver::EXTENSION;
 use crate::script::run::missing;
 use crate::script::{Library, Script};
 
-/// Lines of a run that a failure shows.
+/// The number of lines of a run in a failure.
 const TAIL: usize = 20;
 
-/// Runs that a failure shows: the last.
+/// The number of runs in a failure: the last ones.
 const SHOWN_RUNS: usize = 3;
 
-/// A test's surroundings, which its functions find in their context.
+/// The context of a test, which its functions find in the context of the run.
 pub struct TestContext {
     pub world: World,
     pub stubs: Stubs,
-    /// Of the test's file: where the runbooks stand that it names.
+    /// The folder of the test's file: the base of names of runbooks.
     folder: PathBuf,
     script: OnceLock<Weak<Script>>,
     orders: Mutex<NextRunFaults>,
     runs: Mutex<Vec<Detail>>,
     trouble: Mutex<Option<Box<Diagnostic>>>,
-    /// What no run may tell.
+    /// Secrets that no run may print.
     secrets: Secrets,
 }
 
-/// What is to happen to the next run.
+/// The settings for the next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NextRunFaults {
-    /// At its nth engine call, before or after it takes effect.
+    /// Kill it at its nth engine call, before or after the call takes effect.
     pub kill: Option<(u64, CallSide)>,
-    /// Ctrl-C after so long.
+    /// Press Ctrl-C after this time.
     pub interrupt: Option<Duration>,
 }
 
 impl TestContext {
-    /// A lab in which nothing ran.
+    /// A context without any run.
     pub fn new(world: World, folder: PathBuf) -> Self {
         Self {
             world,
@@ -70,7 +70,7 @@ impl TestContext {
         }
     }
 
-    /// The lab of the test that a function is called in.
+    /// The context of the test that calls a function.
     pub fn of(call: &NativeCallContext) -> Result<Arc<Self>, Failure> {
         let test_context = Context::of(call)?.extension::<Self>();
         test_context.ok_or_else(|| {
@@ -78,30 +78,30 @@ impl TestContext {
         })
     }
 
-    /// The test's script, as long as it runs.
+    /// The test's script, as long as it is running.
     pub fn script(&self) -> Option<Arc<Script>> {
         self.script.get().and_then(Weak::upgrade)
     }
 
-    /// Says which script it is.
+    /// Sets the script.
     pub fn set_script(&self, script: &Arc<Script>) {
         let _ = self.script.set(Arc::downgrade(script));
     }
 
-    /// Changes what is to happen to the next run.
+    /// Changes the settings for the next run.
     pub fn order(&self, change: impl FnOnce(&mut NextRunFaults)) {
         change(&mut self.orders.lock());
     }
 
-    /// From now on no run may tell this value, nor may it be on the engine but where it is
+    /// From now on no run may print this value, and it may be on the engine only where it is
     /// delivered.
     pub fn keep_secret(&self, name: &str, value: &str) {
         self.world.engine.keep_secret(name, value);
-        // Its token is never used: the value is what is looked for.
+        // Its token is never used: the search is for the value.
         self.secrets.add(name, &format!("the value of {name}"), value);
     }
 
-    /// Fails the test if a run told a secret.
+    /// Fails the test if a run printed a secret.
     fn watch(&self, ran: &CompletedRun) {
         let reported = match &ran.end {
             End::Failed(diagnostic) => format!(
@@ -122,7 +122,7 @@ impl TestContext {
         }
     }
 
-    /// The failure of a test that says what is answered to something that nobody asks.
+    /// The failure of a test with an answer that nothing requested.
     pub fn slip(&self) -> Option<Box<Diagnostic>> {
         for (pattern, image, fits) in self.world.engine.builds_asked() {
             self.stubs.ask("sim::build", &pattern, &image, fits);
@@ -130,12 +130,12 @@ impl TestContext {
         self.stubs.slip().map(crate::script::project_context::plain)
     }
 
-    /// A path as a test writes it: relative to the project's directory.
+    /// A path in a test: relative to the project's directory.
     pub fn path(&self, context: &Context, path: &str) -> PathBuf {
         context.project.directory.join(path)
     }
 
-    /// Runs a runbook, as ordered; the orders are used up.
+    /// Runs a runbook with the settings, which are used only once.
     pub fn run(&self, name: &str, words: &[String]) -> Result<CompletedRun, Failure> {
         may_wait()?;
         let path = self.runbook(name)?;
@@ -158,7 +158,7 @@ impl TestContext {
         }
     }
 
-    /// The file of a runbook: beside the test's own, unless a path is written.
+    /// The file of a runbook: in the test's folder, unless a path is given.
     fn runbook(&self, name: &str) -> Result<PathBuf, Failure> {
         let ending = format!(".{EXTENSION}");
         let file =
@@ -177,7 +177,7 @@ impl TestContext {
         }
     }
 
-    /// The test fails with this, whatever it does itself; the first counts.
+    /// Makes the test fail with this, whatever else happens; the first one counts.
     pub fn fail(&self, diagnostic: Box<Diagnostic>) {
         self.trouble.lock().get_or_insert(diagnostic);
     }
@@ -187,18 +187,18 @@ impl TestContext {
         self.trouble.lock().take()
     }
 
-    /// What the last runs said, for a test that failed.
+    /// The reports of the last runs, for a failed test.
     pub fn said(&self) -> Vec<Detail> {
         let runs = self.runs.lock();
         runs[runs.len().saturating_sub(SHOWN_RUNS)..].to_vec()
     }
 
-    /// The failure of the test if it was cancelled, at the place where `at` broke off.
+    /// The failure of the test if it was cancelled, at the position at which `at` ended.
     pub fn stopped(&self, stop: Stop, at: Option<&Diagnostic>) -> Box<Diagnostic> {
         stopped(stop, &self.world.waits.now(), at)
     }
 
-    /// Why the test has to end if this is how something in it ended: a limit was reached.
+    /// Why the test has to end if something in it ended in this way: a limit was reached.
     pub fn ending(&self, end: &End) -> Option<Box<Diagnostic>> {
         let failed = if let End::Failed(diagnostic) = end { Some(diagnostic) } else { None };
         if let Some(stop) = self.world.executor.stop() {
@@ -208,7 +208,7 @@ impl TestContext {
     }
 }
 
-/// `waits`: what it waited for.
+/// `waits`: the current waits.
 fn stopped(stop: Stop, waits: &[String], at: Option<&Diagnostic>) -> Box<Diagnostic> {
     let waited = if waits.is_empty() {
         String::new()
@@ -245,7 +245,7 @@ fn stopped(stop: Stop, waits: &[String], at: Option<&Diagnostic>) -> Box<Diagnos
     })
 }
 
-/// How a run went, in its last lines.
+/// The last lines of a run's report.
 fn reported(name: &str, words: &[String], ran: &CompletedRun) -> Detail {
     let how = match &ran.end {
         End::Done | End::Help(_) => "was done".to_owned(),
@@ -274,7 +274,7 @@ fn line(event: &Event) -> Option<&str> {
     }
 }
 
-/// The folder that a file is in.
+/// The folder of a file.
 pub fn folder_of(file: &Path) -> PathBuf {
     file.parent().map(Path::to_path_buf).unwrap_or_default()
 }

@@ -1,9 +1,9 @@
-//! What a simulated machine answers, as a test says: commands in containers and of the host,
-//! requests.
+//! The answers of a simulated machine, as a test defines them: of commands in containers and on the
+//! host, and to requests.
 //!
-//! An answer is a text (standard output), a map, a function that gives one of these, or a list of
-//! such: one after the other, the last for good. Several are a map by patterns, in which `*` stands
-//! for anything; of those that fit, the longest counts.
+//! An answer is a text (standard output), a map, a function that returns one of these, or a list of
+//! them: one after another, and the last one permanently. Several answers are a map by patterns, in
+//! which `*` matches anything; the longest matching pattern counts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -19,10 +19,10 @@ use crate::testing::test_context::TestContext;
 use crate::value::text::{literal, plain};
 use crate::value::{Options, type_names};
 
-/// The keys of a map that is an answer, not several by patterns.
+/// The keys of a map that is one answer, and not several by patterns.
 const KEYS: [&str; 6] = ["code", "stdout", "stderr", "takes", "cannot_run", "runs_on"];
 
-/// How a command ends.
+/// The result of a command.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CommandOutcome {
     code: i64,
@@ -33,7 +33,7 @@ pub struct CommandOutcome {
     runs_on: bool,
 }
 
-/// What is answered.
+/// One answer.
 #[derive(Clone)]
 enum Answer {
     Said(CommandOutcome),
@@ -41,7 +41,7 @@ enum Answer {
     InTurn(Arc<(AtomicUsize, Vec<Answer>)>),
 }
 
-/// Answers to commands.
+/// Answers of commands.
 #[derive(Clone)]
 pub struct Answers {
     test_context: Weak<TestContext>,
@@ -50,7 +50,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// The answers that a test gives.
+    /// The answers from a test.
     pub fn of(test_context: &Arc<TestContext>, value: &Dynamic) -> Result<Self, Failure> {
         let patterns = value
             .read_lock::<Map>()
@@ -69,7 +69,7 @@ impl Answers {
         Ok(Self { test_context: Arc::downgrade(test_context), by_pattern })
     }
 
-    /// The answer to a command; nothing if it is left to the machine itself.
+    /// The answer of a command; `None` leaves it to the machine.
     pub fn give(&self, command: &[String]) -> Option<CommandOutcome> {
         let words = words_of(command);
         let (_, answer) = self.by_pattern.iter().find(|(pattern, _)| matches(pattern, &words))?;
@@ -77,7 +77,7 @@ impl Answers {
     }
 }
 
-/// A command as it is written: what a shell is given is the command.
+/// A command as text: for a shell, its command line.
 pub fn words_of(command: &[String]) -> String {
     match command {
         [shell, flag, script] if flag == "-c" && shell.ends_with("sh") => script.clone(),
@@ -149,7 +149,7 @@ fn given(test_context: &Weak<TestContext>, answer: &Answer, words: &str) -> Opti
     }
 }
 
-/// What a function of the test answers. Its failure is the test's.
+/// The result of a function of the test. Its failure is the test's failure.
 fn ask(test_context: &Weak<TestContext>, function: &FnPtr, argument: Dynamic) -> Option<Dynamic> {
     let test_context = test_context.upgrade()?;
     let script = test_context.script()?;
@@ -170,7 +170,7 @@ fn failed() -> CommandOutcome {
     }
 }
 
-/// A text ends a line.
+/// Adds a line end to a text.
 fn whole_lines(text: String) -> String {
     if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" }
 }
@@ -214,7 +214,8 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// The answers that a test gives: a status, a body, a map, or a function of the request (`"GET http://…"`).
+    /// The answers from a test: a status, a body, a map, or a function of the request (`"GET
+    /// http://…"`).
     pub fn of(test_context: &Arc<TestContext>, value: &Dynamic) -> Result<Self, Failure> {
         if !value.is_fnptr() {
             page(value)?;

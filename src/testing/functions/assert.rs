@@ -1,4 +1,4 @@
-//! `assert` and its kin: what has to hold in a test.
+//! `assert` and similar functions: assertions of a test.
 
 use rhai::plugin::*;
 use rhai::{Dynamic, FnPtr, Map};
@@ -12,7 +12,7 @@ use crate::value::Record;
 use crate::value::error::{error_map, failure_of, is_final};
 use crate::value::text::literal;
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
@@ -95,7 +95,7 @@ mod functions {
         holds(condition, || "The condition does not hold".to_owned())
     }
 
-    /// Fails the test unless `condition` holds; `what` should hold stands in the message.
+    /// Fails the test unless `condition` holds; the message says `what` should hold.
     ///
     /// ```rhai
     /// assert(1 < 2, "one is less than two");
@@ -115,7 +115,7 @@ mod functions {
         assert_equal(&call, &left, &right, None)
     }
 
-    /// The same; `what` should hold stands in the message.
+    /// The same; the message says `what` should hold.
     ///
     /// ```rhai
     /// assert_eq("a".len(), 1, "one letter");
@@ -140,7 +140,7 @@ mod functions {
         assert_different(&call, &left, &right, None)
     }
 
-    /// The same; `what` should hold stands in the message.
+    /// The same; the message says `what` should hold.
     ///
     /// ```rhai
     /// assert_ne("a", "b", "two letters");
@@ -155,8 +155,7 @@ mod functions {
         assert_different(&call, &left, &right, Some(what))
     }
 
-    /// Fails the test unless `f` fails; the answer is its error: `kind message hint` and its own
-    /// fields.
+    /// Fails the test unless `f` fails. Returns its error: `kind message hint` and its own fields.
     ///
     /// ```rhai
     /// assert_eq(assert_fails(|| "5 apples".int()).kind, "usage");

@@ -1,4 +1,4 @@
-//! Calls of a test's functions, whose errors stand where they are called.
+//! Adds the positions of calls to errors of a test's functions.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::model::Failure;
 use crate::testing::test_context::TestContext;
 use crate::value::error::throw;
 
-/// Does the work of a module's function, with the position of its call in an error: Rhai fills that
-/// in only where no `module::` stands before the name.
+/// Runs a function of a module, and adds the position of its call to an error. Rhai adds it only if
+/// the name has no `module::`.
 pub(super) fn placed<T>(
     call: &NativeCallContext,
     work: impl FnOnce(&Arc<TestContext>) -> Result<T, Failure>,

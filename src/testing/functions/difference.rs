@@ -1,4 +1,4 @@
-//! How two values differ, for people.
+//! The difference of two values, for people.
 
 use rhai::{Array, Dynamic, Map};
 use similar::{ChangeTag, TextDiff};
@@ -6,14 +6,14 @@ use similar::{ChangeTag, TextDiff};
 use crate::value::Record;
 use crate::value::text::literal;
 
-/// Values written in so many characters stay on one line.
+/// Values with up to this many characters stay on one line.
 const LINE: usize = 60;
 
-/// Lines around a difference.
+/// The number of unchanged lines around a difference.
 const CONTEXT: usize = 2;
 
-/// Both values, or where they are long what differs: lines of the first begin with `-`, of the
-/// second with `+`.
+/// Both values, or only their differences if they are long: lines of the first begin with `-`, of
+/// the second with `+`.
 pub fn difference(left: &Dynamic, right: &Dynamic) -> String {
     let (left, right) = (lines(left), lines(right));
     let diff = TextDiff::from_lines(&left, &right);
@@ -36,7 +36,7 @@ pub fn difference(left: &Dynamic, right: &Dynamic) -> String {
     if text.is_empty() { format!("- {left}+ {right}") } else { text }
 }
 
-/// A value over several lines, one for each element of what is long.
+/// A value on several lines, one for each element of a long list or map.
 fn lines(value: &Dynamic) -> String {
     let mut out = String::new();
     write(&mut out, value, 0);
@@ -48,7 +48,7 @@ fn write(out: &mut String, value: &Dynamic, depth: usize) {
     let short = literal(value);
     let text = value.read_lock::<rhai::ImmutableString>();
     if let Some(text) = text.filter(|text| text.contains('\n')) {
-        // Texts of several lines are read as they are.
+        // Texts with several lines are shown unchanged.
         out.push_str(&text);
     } else if short.chars().count() <= LINE {
         out.push_str(&short);

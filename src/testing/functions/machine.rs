@@ -1,4 +1,4 @@
-//! How images, builds and processes behave, as a test says.
+//! Defines how images, builds and processes behave, for a test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::value::options::{duration_of, number};
 use crate::value::text::plain;
 use crate::value::{Options, type_names};
 
-/// A time that does not come.
+/// A time that never comes.
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// What a pull takes where nothing is said.
+/// The default duration of a pull.
 const PULL_TAKES: Duration = Duration::from_secs(3);
 
-/// Makes containers behave.
+/// Sets the behaviour of containers.
 pub fn process(
     test_context: &Arc<TestContext>,
     pattern: &str,
@@ -116,7 +116,7 @@ fn log_lines(value: Dynamic) -> Result<Vec<LogLine>, Failure> {
     }
 }
 
-/// Describes an image of the registry, or one that is there.
+/// Describes an image of the registry, or one on the engine.
 pub fn image(test_context: &TestContext, name: &str, given: &Dynamic) -> Result<(), Failure> {
     let failed = |error: crate::engine::EngineError| {
         Failure::usage(format!("The image \"{name}\" can't be made: {}", error.message))
@@ -159,7 +159,7 @@ pub fn image(test_context: &TestContext, name: &str, given: &Dynamic) -> Result<
         .map_err(failed)
 }
 
-/// Makes builds go so.
+/// Sets the results of builds.
 pub fn build(test_context: &TestContext, pattern: &str, given: &Dynamic) -> Result<(), Failure> {
     let mut options = Options::of(given, "options of a build")?;
     let mut script = BuildScript::new();
@@ -199,7 +199,7 @@ pub fn traffic(test_context: &TestContext, given: &Map) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The failure of what a test wants of a container that isn't there.
+/// The failure if a test's call needs a container that doesn't exist.
 pub fn on_container(result: crate::engine::Result<()>) -> Result<(), Failure> {
     result.map_err(|error| Failure::new(Kind::NotFound, error.message))
 }

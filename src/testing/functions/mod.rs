@@ -1,9 +1,9 @@
-//! What a test can call beside what runbooks can: one file per primitive, one table.
+//! The functions that only tests have: one file per primitive, one table.
 //!
-//! - [`assert`], [`difference`]: what has to hold
-//! - [`runbook`]: a run, and what came of it
-//! - [`sim`]: the simulated machine; [`machine`] and [`answers`] say how it behaves, [`views`] what
-//!   is there
+//! - [`assert`], [`difference`]: assertions
+//! - [`runbook`]: a run and its result
+//! - [`sim`]: the simulated machine; [`machine`] and [`answers`] set its behaviour, [`views`] show
+//!   its state
 
 #![allow(
     clippy::wildcard_imports,
@@ -24,7 +24,7 @@ use rhai::Engine;
 
 const PRIMITIVES: &[fn(&mut Engine)] = &[assert::register, runbook::register, sim::register];
 
-/// Makes them known to the engine of a test.
+/// Registers them with the engine of a test.
 pub fn register(engine: &mut Engine) {
     for primitive in PRIMITIVES {
         primitive(engine);

@@ -1,4 +1,4 @@
-//! `runbook`: one run, as a process of its own would be.
+//! `runbook`: one run, as a process of its own.
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
@@ -14,7 +14,7 @@ use crate::value::json::from_json;
 use crate::value::text::plain;
 use crate::value::{Record, type_names};
 
-/// Makes the functions of this file known.
+/// Registers the functions of this file.
 pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
@@ -61,7 +61,7 @@ fn record(ran: &CompletedRun, calls: usize) -> Record {
     Record::new("run", fields)
 }
 
-/// What of an error a script would see, with its place and its blocks of text.
+/// The parts of an error that a script would see, with its position and its blocks of text.
 fn error(diagnostic: &Diagnostic) -> Map {
     let mut map: Map =
         diagnostic.fields.iter().map(|(name, value)| (name.into(), from_json(value))).collect();
@@ -91,13 +91,13 @@ impl FromText for Dynamic {
 
 #[export_module]
 mod functions {
-    /// Runs a runbook, with the words that would stand after it on the command line, and says what
-    /// came of it: `code`, `error` (`()`, or `kind message hint place details` and its own
-    /// fields), `printed` and `logged` (lists of texts), `events` (as `--json` has them),
-    /// `calls` (of the engine, how many), `took` (virtual time), `killed`, `help`.
+    /// Runs a runbook with arguments as on the command line, and returns the result: `code`,
+    /// `error` (`()`, or `kind message hint place details` and its own fields), `printed` and
+    /// `logged` (lists of texts), `events` (as with `--json`), `calls` (the number of engine
+    /// calls), `took` (virtual time), `killed`, `help`.
     ///
-    /// The name is that of a file beside the test's own, without its ending, or a path from there.
-    /// What the run changes stays for the next.
+    /// The name is that of a file in the test's folder, without its extension, or a path from
+    /// there. The changes of the run stay for the next one.
     ///
     /// ```rhai,no_run
     /// let run = runbook("up", "--target production --tag v1");
@@ -111,7 +111,7 @@ mod functions {
         run(&call, name, &words)
     }
 
-    /// The same without words.
+    /// The same without arguments.
     ///
     /// ```rhai,no_run
     /// assert_eq(runbook("up").code, 0);
@@ -121,7 +121,7 @@ mod functions {
         run(&call, name, &[])
     }
 
-    /// The same with the words in a list: none of them is split.
+    /// The same with the arguments in a list: none of them is split.
     ///
     /// ```rhai,no_run
     /// runbook("up", ["--tag", "v1", "backend"]);

@@ -19,7 +19,7 @@ use crate::value::Options;
 use crate::value::options::duration_of;
 use crate::value::text::plain;
 
-/// Makes `sim::` known.
+/// Registers `sim::`.
 pub fn register(engine: &mut Engine) {
     engine.register_static_module("sim", shared_module!(module, "sim"));
 }
@@ -42,7 +42,7 @@ fn fault(test_context: &TestContext, given: &Dynamic) -> Result<(), Failure> {
     let mut options = Options::of(given, "parts of a fault")?;
     let on = options.text("on")?.unwrap_or_else(|| "any".to_owned());
     let nth = options.count("nth")?.unwrap_or(1);
-    // `effect: 500` is as good as `effect: "500"`.
+    // `effect: 500` means the same as `effect: "500"`.
     let effect = options.take("effect").map(|effect| plain(&effect));
     options.finish()?;
     let effect = effect
@@ -69,7 +69,7 @@ fn texts(texts: impl IntoIterator<Item = String>) -> Array {
 
 #[export_module]
 mod module {
-    /// Sets a variable of the environment for the runbooks that run from now on; `()` unsets it.
+    /// Sets an environment variable for later runs; `()` removes it.
     ///
     /// ```rhai
     /// sim::env("POSTGRES_PASSWORD", "a test's own");
@@ -83,9 +83,9 @@ mod module {
         })
     }
 
-    /// Sets a variable that is a secret: the test fails if a run tells it, or if it is in a call of
-    /// the engine other than the one that delivers it, or in an event. Values of fewer than
-    /// four letters are not looked for.
+    /// Sets a variable that is a secret: the test fails if a run prints it, or if it is in an event
+    /// or in an engine call other than the one that delivers it. Values of fewer than four letters
+    /// are not searched.
     ///
     /// ```rhai
     /// sim::secret("POSTGRES_PASSWORD", "correct horse");
@@ -99,7 +99,7 @@ mod module {
         })
     }
 
-    /// Virtual time since the test began.
+    /// The virtual time since the test began.
     ///
     /// ```rhai
     /// sim::pass("10m");
@@ -120,7 +120,7 @@ mod module {
         placed(&call, |test_context| Ok(i64::try_from(test_context.world.seed).unwrap_or(i64::MAX)))
     }
 
-    /// Lets time pass: containers exit, checks are made, traffic comes.
+    /// Lets time pass: containers exit, health checks run, traffic arrives.
     ///
     /// ```rhai
     /// sim::pass("1h");
@@ -137,7 +137,7 @@ mod module {
         })
     }
 
-    /// Kills the next run at its `k`-th engine call, before the engine hears of it.
+    /// Kills the next run at its `k`-th engine call, before the engine gets it.
     ///
     /// ```rhai,no_run
     /// sim::kill_at(12);
@@ -152,8 +152,8 @@ mod module {
         })
     }
 
-    /// Kills the next run at its `k`-th engine call, `"before"` the engine hears of it, or
-    /// `"after"` it has done it.
+    /// Kills the next run at its `k`-th engine call, `"before"` the engine gets it, or `"after"`
+    /// the engine has done it.
     ///
     /// ```rhai,no_run
     /// sim::kill_at(12, "after");
@@ -180,7 +180,7 @@ mod module {
         })
     }
 
-    /// Presses Ctrl-C when the next run has gone on for so long.
+    /// Presses Ctrl-C after the next run has lasted this long.
     ///
     /// ```rhai,no_run
     /// sim::interrupt_after("2s");
@@ -195,9 +195,9 @@ mod module {
         })
     }
 
-    /// Puts a file on the machine, with the folders it is in; the path is relative to the project's
-    /// directory. `()` takes away what is there. The project's own files are there already, but
-    /// for `.env`, `.spc` and `secrets`.
+    /// Puts a file on the machine, with its parent folders; the path is relative to the project's
+    /// directory. `()` removes an existing file. The project's own files already exist, except
+    /// `.env`, `.spc` and `secrets`.
     ///
     /// ```rhai
     /// sim::file(".env", "POSTGRES_PORT=5433\n");
@@ -243,9 +243,9 @@ mod module {
     }
 
     /// Describes an image of the registry: `command entrypoint environment user working_dir ports
-    /// volumes labels healthcheck files`, and how long its pull `takes`. `here: true`: it needs
-    /// no pull; `missing: true`: the registry hasn't it. An image that is not described can be
-    /// pulled, and runs until it is stopped.
+    /// volumes labels healthcheck files`, and how long its pull `takes`. `here: true`: it needs no
+    /// pull; `missing: true`: the registry doesn't have it. Any other image can be pulled, and runs
+    /// until it is stopped.
     ///
     /// ```rhai
     /// sim::image("postgres:15-alpine", #{ takes: "20s", volumes: ["/var/lib/postgresql/data"] });
@@ -256,8 +256,8 @@ mod module {
         placed(&call, |test_context| machine::image(test_context, name, &options))
     }
 
-    /// Says how builds go of images whose name is `pattern` (`*` stands for anything):
-    /// `step_takes`, and which step `fails_at` (a part of its words), with what `output` and
+    /// Sets the results of builds of images whose name matches `pattern` (`*` matches anything):
+    /// `step_takes`, and which step `fails_at` (a part of its words), with which `output` and
     /// `code`.
     ///
     /// ```rhai
@@ -268,7 +268,7 @@ mod module {
         placed(&call, |test_context| machine::build(test_context, pattern, &options))
     }
 
-    /// Lets a registry answer, or none.
+    /// Sets whether a registry answers.
     ///
     /// ```rhai
     /// sim::registry(false);
@@ -281,18 +281,18 @@ mod module {
         })
     }
 
-    /// Says how containers behave that are started from now on and whose name, service, image or
-    /// command line is `pattern` (`*` stands for anything); the last that fits counts, whole.
+    /// Sets the behaviour of containers that start from now on and whose name, service, image or
+    /// command line matches `pattern` (`*` matches anything). The last match counts as a whole.
     ///
-    /// `ready_after` (a duration, or `"never"`), `unready` (stretches of time), `exits_after` with
+    /// `ready_after` (a duration, or `"never"`), `unready` (periods of time), `exits_after` with
     /// `exit_code`, `out_of_memory_after`, `stop_takes`, `stop_code`, `ignores_term`,
-    /// `cannot_start`, `logs` (texts, or `#{ after, text, stderr }`), `writes` (paths of
-    /// volumes), and `exec`: what commands answer. That is a text, a map `#{ code, stdout,
-    /// stderr, takes, cannot_run, runs_on }`, a function of the command's words, a list of answers
-    /// one after the other, or a map of answers by patterns. What is left out, or answered with
-    /// `()`, succeeds silently; the health check passes when it is ready. A container of which
-    /// nothing is said runs until it is stopped; where something waits for its end (a job), and
-    /// where it is there for one command (`run`), it ends after a second with code 0.
+    /// `cannot_start`, `logs` (texts, or `#{ after, text, stderr }`), `writes` (paths of volumes),
+    /// and `exec`: the answers of commands. An answer is a text, a map `#{ code, stdout, stderr,
+    /// takes, cannot_run, runs_on }`, a function of the command's words, a list of answers one
+    /// after another, or a map of answers by patterns. A command without an answer, or with the
+    /// answer `()`, succeeds without output; the health check passes when the container is ready. A
+    /// container without a behaviour runs until it is stopped. A one-off container (`run`), and a
+    /// job that something waits for, ends after a second with code 0.
     ///
     /// ```rhai
     /// sim::process("db", #{ ready_after: "20s", exec: #{ "psql *": "1 row", "pg_dump *": #{ code: 1, stderr: "no" } } });
@@ -303,8 +303,8 @@ mod module {
         placed(&call, |test_context| machine::process(test_context, pattern, &options))
     }
 
-    /// Says what commands of the machine itself answer (those of `sh`) whose words are `pattern`;
-    /// answers are those of `exec` in `sim::process`. A command that nothing is said of is not
+    /// Sets the answer of commands of the machine itself (those of `sh`) whose words match
+    /// `pattern`; answers are those of `exec` in `sim::process`. A command without an answer is not
     /// installed.
     ///
     /// ```rhai
@@ -329,7 +329,7 @@ mod module {
         })
     }
 
-    /// The commands of the machine itself that ran so far, as they are written.
+    /// The commands of the machine itself that ran so far, as text.
     ///
     /// ```rhai
     /// assert_eq(sim::commands(), []);
@@ -343,8 +343,9 @@ mod module {
         })
     }
 
-    /// Says what requests are answered whose address, or method and address, is `pattern`: a
-    /// status, a body, a map `#{ status, body, headers, takes }`, or a function of `"GET http://…"`. Where nothing is said, nobody listens.
+    /// Sets the answer to requests whose address, or method and address, matches `pattern`: a
+    /// status, a body, a map `#{ status, body, headers, takes }`, or a function of `"GET
+    /// http://…"`. To other requests nobody answers.
     ///
     /// ```rhai
     /// sim::http("http://localhost:8000/*", #{ status: 503, takes: "2s" });
@@ -366,9 +367,9 @@ mod module {
         })
     }
 
-    /// Something goes wrong once: `on` an engine's call (`"any"` without it), the `nth` from now (1
-    /// without it), with the `effect`: `404 409 500 reply_lost hang stream_cut stale_list
-    /// no_space engine_restart events_end`, `"slow 5s"`.
+    /// Makes one engine call fail: `on` this call (`"any"` by default), the `nth` from now (1 by
+    /// default), with the `effect`: `404 409 500 reply_lost hang stream_cut stale_list no_space
+    /// engine_restart events_end`, `"slow 5s"`.
     ///
     /// ```rhai
     /// sim::fault(#{ on: "container_start", nth: 2, effect: "500" });
@@ -378,8 +379,8 @@ mod module {
         placed(&call, |test_context| fault(test_context, &parts))
     }
 
-    /// Fills the engine's disk, or frees it: what needs space fails, what ends and removes
-    /// containers works.
+    /// Fills the engine's disk, or frees it. On a full disk, calls that need space fail, and calls
+    /// that end and remove containers work.
     ///
     /// ```rhai
     /// sim::disk_full(true);
@@ -392,7 +393,7 @@ mod module {
         })
     }
 
-    /// Restarts the engine, which is away for so long; containers without a restart policy stay
+    /// Restarts the engine, which is away for this long. Containers without a restart policy stay
     /// down.
     ///
     /// ```rhai
@@ -406,7 +407,7 @@ mod module {
         })
     }
 
-    /// Another process of the machine listens on a TCP port from now on.
+    /// Makes another process of the machine listen on a TCP port from now on.
     ///
     /// ```rhai
     /// sim::take_port(5432);
@@ -428,7 +429,7 @@ mod module {
         })
     }
 
-    /// It no longer does.
+    /// Makes that process release the port.
     ///
     /// ```rhai
     /// sim::take_port(5432);
@@ -444,7 +445,7 @@ mod module {
         })
     }
 
-    /// A container's process ends by itself with `code`, as a crash does.
+    /// Ends a container's process with `code`, like a crash.
     ///
     /// ```rhai,no_run
     /// sim::end("spc-db-1", 1);
@@ -456,7 +457,7 @@ mod module {
         })
     }
 
-    /// A container writes a line to its log.
+    /// Writes a line to a container's log.
     ///
     /// ```rhai,no_run
     /// sim::say("spc-db-1", "ready to accept connections");
@@ -468,8 +469,8 @@ mod module {
         })
     }
 
-    /// Changes the content of a volume, as its containers would: `writes` of `sim::volumes` counts
-    /// it.
+    /// Changes the content of a volume, as its containers would. `writes` of `sim::volumes` counts
+    /// this.
     ///
     /// ```rhai
     /// volume("data").create();
@@ -487,8 +488,8 @@ mod module {
         })
     }
 
-    /// Requests come to the stack from now on, `rps` a second, and each release answers them with
-    /// an `error_rate` and a `p95_ms`; they stand in the log of nginx.
+    /// Sends requests to the stack from now on, `rps` per second. Each release answers them with an
+    /// `error_rate` and a `p95_ms`. They appear in the log of nginx.
     ///
     /// ```rhai
     /// sim::traffic(#{ rps: 200, v1: #{ error_rate: 0.001, p95_ms: 80 }, v2: #{ error_rate: 0.2 } });
@@ -508,7 +509,7 @@ mod module {
         placed(&call, |test_context| Ok(texts(test_context.world.engine.releases(service))))
     }
 
-    /// The containers there are, running or not: `name service state health exit_code error image
+    /// The existing containers, running or not: `name service state health exit_code error image
     /// image_id id starts networks mounts ports signals environment labels`.
     ///
     /// ```rhai
@@ -519,7 +520,7 @@ mod module {
         placed(&call, |test_context| Ok(views::containers(test_context)))
     }
 
-    /// The volumes there are: `name stamp writes most_writers labels`. One that was made anew has
+    /// The existing volumes: `name stamp writes most_writers labels`. A recreated volume has
     /// another stamp.
     ///
     /// ```rhai
@@ -530,7 +531,7 @@ mod module {
         placed(&call, |test_context| Ok(views::volumes(test_context)))
     }
 
-    /// The networks there are, the engine's own left out: `name subnets labels`.
+    /// The existing networks, except the engine's own: `name subnets labels`.
     ///
     /// ```rhai
     /// assert_eq(sim::networks(), []);
@@ -540,7 +541,7 @@ mod module {
         placed(&call, |test_context| Ok(views::networks(test_context)))
     }
 
-    /// The images that the engine has: `id tags digests`.
+    /// The images on the engine: `id tags digests`.
     ///
     /// ```rhai
     /// sim::image("redis:7", #{ here: true });

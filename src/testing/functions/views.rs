@@ -1,4 +1,4 @@
-//! What is on the simulated machine, as records.
+//! The state of the simulated machine, as records.
 
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ pub fn networks(test_context: &TestContext) -> Array {
     all.collect()
 }
 
-/// In the order they came.
+/// In the order in which they arrived.
 pub fn images(test_context: &TestContext) -> Array {
     let state = test_context.world.engine.state();
     let all = state.images.iter().map(|view| {

@@ -1,11 +1,11 @@
-//! The crash sweep: a runbook is killed at one engine call after the other, and at what it changes
-//! on the host, and has to arrive all the same when it is run again.
+//! The crash sweep: kills a runbook at each engine call and at each of its changes on the host, and
+//! checks that the next run reaches the same state.
 //!
-//! - [`points`]: where it is killed
-//! - [`state`]: what it leaves behind, and how two such states differ
+//! - [`points`]: the points of the kills
+//! - [`state`]: the state after a run, and the difference of two states
 //! - [`stage`]: the machine that it finds, and one run on it
 //! - [`setup`]: where the runbook's test file says more of it
-//! - [`report`]: what came of it, as text and as JSON lines
+//! - [`report`]: the results, as text and as JSON lines
 
 mod outcome;
 pub mod points;
@@ -41,25 +41,25 @@ use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::project_context::plain;
 
-/// Recoveries that are killed too, where nothing else is said.
+/// The default number of recovering runs that are killed too.
 pub const RECOVERIES: usize = 24;
 
-/// What lies between the first undisturbed run and the next: a name that is made of the time
-/// differs.
+/// The time between the first undisturbed run and the next: names that are made from the time then
+/// differ.
 const LATER: Duration = Duration::from_secs(3600);
 
-/// How a sweep goes.
+/// Options of a sweep.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// All that chance decides follows from it.
+    /// All random decisions follow from it.
     pub seed: u64,
-    /// Both sides of every call, not of changes alone.
+    /// Both sides of every call, not only of changes.
     pub all: bool,
-    /// How many of the runs after a kill are killed too, at a point drawn from the seed.
+    /// The number of runs after a kill that are killed too, at a point from the seed.
     pub recoveries: usize,
-    /// Threads.
+    /// The number of threads.
     pub jobs: usize,
-    /// This point alone, and one of the run after it.
+    /// Only this point, and one of the run after it.
     pub at: Option<(Point, Option<Point>)>,
     /// Ends the sweep early.
     pub cancel: CancellationToken,
@@ -78,14 +78,14 @@ impl Default for Options {
     }
 }
 
-/// Told after every point: how many are done, of how many.
+/// Called after every point with the number of completed points, and their total.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Kills `task` on `stage` at its points, one after the other, each time on a machine of its own,
-/// and runs it again.
+/// Kills `task` on `stage` at its points, one after another, each time on a fresh machine, and runs
+/// it again.
 ///
-/// Fails where the stage can't be set, the task fails undisturbed, or does not do the same each
-/// time.
+/// Fails if the stage can't be set up, or if the task fails undisturbed or does not do the same
+/// each time.
 pub fn sweep(
     stage: &SweepSetup,
     task: &Task,
@@ -99,7 +99,7 @@ pub fn sweep(
             options.seed.wrapping_add(more),
             LATER * u32::try_from(more).unwrap_or(0),
         );
-        // A run that was cancelled says nothing of the runbook.
+        // The result of a cancelled run says nothing about the runbook.
         if options.cancel.is_cancelled() { Err(plain(Failure::interrupted())) } else { clean }
     };
     let (clean, again, others) = (clean(0)?, clean(0)?, [clean(1)?, clean(2)?]);
@@ -145,8 +145,8 @@ pub fn sweep(
     Ok(report)
 }
 
-/// Plays every one, several at a time; the outcomes in their order. Ends early at the first error,
-/// or when cancelled.
+/// Plays all points, several in parallel. Returns the outcomes in their order. Ends early at the
+/// first error, or when cancelled.
 fn each(
     play: &KilledRuns<'_>,
     plays: &[(Point, Option<Point>)],
@@ -185,7 +185,7 @@ fn each(
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Points of recoveries, drawn from the seed.
+/// Points of recovering runs, from the seed.
 fn drawn(
     plays: &[(Point, Option<Point>)],
     outcomes: &[Outcome],

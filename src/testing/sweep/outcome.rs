@@ -1,4 +1,4 @@
-//! What came of one kill, or of a runbook that two runs can't be compared of.
+//! The outcome of one kill, or of a runbook whose two runs can't be compared.
 
 use super::points::MutationLog;
 use super::report::Finding;
@@ -7,13 +7,13 @@ use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::project_context::plain;
 
-/// What came of one point.
+/// The outcome of a point.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) finding: Option<Finding>,
-    /// What the run after the kill did.
+    /// The result of the run after the kill.
     pub(super) recovery: MutationLog,
-    /// The run was over before it could be killed there.
+    /// The run ended before it could be killed there.
     pub(super) too_late: bool,
 }
 

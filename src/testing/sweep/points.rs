@@ -1,4 +1,4 @@
-//! Where a run is killed: chosen from the calls of a clean one. Pure.
+//! Selects the points of the kills from the calls of an undisturbed run. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,10 +10,10 @@ use crate::host::sim::Change;
 pub use crate::host::sim::ChangeSide;
 use crate::model::names::locked_project;
 
-/// The method of a heartbeat, when it is made for the lock's container.
+/// The method of a heartbeat, if its object is the lock's container.
 const BEAT: &str = "container_upload";
 
-/// A place in a run: a call of the engine, or a change on the host. The first of each is 1.
+/// A point in a run: a call of the engine, or a change on the host. The first of each is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
     pub on: Port,
@@ -21,7 +21,7 @@ pub struct Point {
     pub side: ChangeSide,
 }
 
-/// Through which port the run reaches out.
+/// The port that the run uses at the point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Port {
     Engine,
@@ -40,7 +40,7 @@ impl From<ChangeSide> for CallSide {
 /// The folder of spc's own records.
 const RECORDS: &str = ".spc";
 
-/// What changes on the host are numbered with: `h3:after`.
+/// The prefix of changes on the host: `h3:after`.
 const HOST_MARK: char = 'h';
 
 impl fmt::Display for Point {
@@ -75,7 +75,7 @@ impl FromStr for Point {
     }
 }
 
-/// What a run did, in order: its calls, and what it changed on the host.
+/// The actions of a run, in order: its calls, and its changes on the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MutationLog {
     pub calls: Vec<NamedCall>,
@@ -83,7 +83,7 @@ pub struct MutationLog {
 }
 
 impl MutationLog {
-    /// What happens at a point.
+    /// The action at a point.
     pub fn at(&self, point: Point) -> Option<&NamedCall> {
         let mutations = match point.on {
             Port::Engine => &self.calls,
@@ -93,7 +93,7 @@ impl MutationLog {
     }
 }
 
-/// A call with the name of what it was made for in place of its id; or a change on the host.
+/// A call, with the name of its object in place of the id; or a change on the host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NamedCall {
     pub method: &'static str,
@@ -103,13 +103,13 @@ pub struct NamedCall {
 }
 
 impl NamedCall {
-    /// `names`: what an id is called.
+    /// `names`: the names of ids.
     pub fn new(call: &Call, names: &BTreeMap<String, String>) -> Self {
         let target = names.get(&call.target).unwrap_or(&call.target).clone();
         Self { method: call.method, target, mutates: call.mutates }
     }
 
-    /// A change on the host; paths as seen from `root`.
+    /// A change on the host; paths are relative to `root`.
     pub fn on_host(change: &Change, root: &Path) -> Self {
         let target =
             change.target.strip_prefix(root).unwrap_or(&change.target).display().to_string();
@@ -120,13 +120,13 @@ impl NamedCall {
         self.method == BEAT && locked_project(&self.target).is_some()
     }
 
-    /// Whether what it makes has a name that is the caller's choice.
+    /// Whether the caller chooses the name of the object that it creates.
     pub fn names(&self) -> bool {
         self.method.ends_with("_create")
             || matches!(self.method, "image_build" | "image_pull" | "image_tag" | "image_import")
     }
 
-    /// Whether it brings about something of its own, and not a look into a container.
+    /// Whether it has an effect of its own, and doesn't only look into a container.
     pub fn is_change(&self) -> bool {
         self.mutates && !self.is_heartbeat() && self.method != "exec_start"
     }
@@ -149,10 +149,10 @@ pub fn all(mutations: &MutationLog) -> Vec<Point> {
     [every(Port::Engine, &mutations.calls), every(Port::Host, &mutations.changes)].concat()
 }
 
-/// Both sides of every change; of commands in containers and of heartbeats each kind once in every
-/// phase (between two kinds of changes), of reads each kind once. What only reads leaves nothing
-/// behind, so that killing after it is killing before the next call. On the host each file counts
-/// once that is added to, and each of spc's own records.
+/// Both sides of every change. Of commands in containers and of heartbeats, each kind once in every
+/// phase (between two kinds of changes). Of reads, each kind once. A read has no effect, so a kill
+/// after it equals a kill before the next call. On the host, each file to which the run appends
+/// counts once, and so does each of spc's own records.
 pub fn chosen(mutations: &MutationLog) -> Vec<Point> {
     let calls = &mutations.calls;
     let mut phase = "";

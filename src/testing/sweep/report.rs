@@ -1,4 +1,4 @@
-//! What came of a crash sweep.
+//! The results of a crash sweep.
 
 use std::fmt::Write as _;
 
@@ -12,48 +12,48 @@ use crate::engine::sim::Violation;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::time::in_milliseconds;
 
-/// A sweep, once it is over.
+/// A completed sweep.
 #[derive(Debug)]
 pub struct Report {
     /// `up.rhai --build`.
     pub task: String,
     pub seed: u64,
-    /// Those of an undisturbed run.
+    /// The calls of an undisturbed run.
     pub calls: usize,
-    /// How many of them change something.
+    /// The number of them that change something.
     pub changes: usize,
-    /// Files and folders changed on the host, and commands run.
+    /// The number of changed files and folders on the host, and of commands.
     pub host_changes: usize,
-    /// Runs that were killed.
+    /// The number of killed runs.
     pub points: usize,
-    /// Runs that were killed a second time, while they recovered.
+    /// The number of runs that were killed a second time, during recovery.
     pub recoveries: usize,
-    /// Of these: how often the run was over before.
+    /// The number of these in which the run ended before.
     pub too_late: usize,
     pub findings: Vec<Finding>,
-    /// It was cancelled before it had been everywhere.
+    /// It was cancelled before it had covered all points.
     pub interrupted: bool,
 }
 
-/// A point from which the next run did not arrive.
+/// A point after which the next run did not reach the state.
 #[derive(Debug, Clone)]
 pub struct Finding {
     pub point: Point,
-    /// What it did there.
+    /// The action of the run at the point.
     pub mutation: NamedCall,
-    /// Where the run after it was killed.
+    /// The point at which the run after it was killed.
     pub second: Option<(Point, NamedCall)>,
     pub problem: Problem,
 }
 
-/// What was wrong.
+/// The problem.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    /// The last run did not get to its end.
+    /// The last run did not reach its end.
     pub error: Option<Box<Diagnostic>>,
-    /// It said that all is well, and it is not.
+    /// It reported success, but its state is wrong.
     pub differences: Vec<Difference>,
-    /// What never may be, and was meanwhile.
+    /// An invariant was violated meanwhile.
     pub violations: Vec<Violation>,
 }
 
@@ -88,7 +88,7 @@ impl Report {
         }
     }
 
-    /// The last line: how it went.
+    /// The last line: the summary.
     pub fn summary(&self) -> String {
         let (calls, host) = (count(self.calls, "engine call"), count(self.host_changes, "change"));
         let points = count(self.points, "point");
@@ -109,7 +109,7 @@ impl Report {
         text
     }
 
-    /// Lines about what is not as it should be and no finding.
+    /// Lines about problems that are not findings.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.too_late > 0 {
@@ -151,7 +151,7 @@ impl Finding {
         )
     }
 
-    /// What was done: `killed after engine call 17 (volume_create shop_data)`.
+    /// The action: `killed after engine call 17 (volume_create shop_data)`.
     pub fn title(&self) -> String {
         let at = |point: &Point, mutation: &NamedCall| {
             let what = match point.on {
@@ -168,7 +168,7 @@ impl Finding {
         format!("killed {}{again}", at(&self.point, &self.mutation))
     }
 
-    /// What is wrong, a line each.
+    /// The problem, one line each.
     pub fn lines(&self) -> Vec<String> {
         let Problem { error, differences, violations } = &self.problem;
         let error = error.iter().flat_map(|diagnostic| {

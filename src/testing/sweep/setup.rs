@@ -1,4 +1,5 @@
-//! The machine that a swept runbook finds, where the function `sweep` of its test file sets one up.
+//! Sets up the machine of a crash sweep, with the function `sweep` of the runbook's test file if
+//! there is one.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -12,14 +13,14 @@ use crate::machine::world::{Subject, World};
 use crate::model::diagnostic::Diagnostic;
 use crate::script::Script;
 
-/// The function that sets the machine up. It is called on each before the runbook runs, and has all
-/// that tests have.
+/// The function that sets up the machine. It is called on each machine before the runbook runs, and
+/// has all functions of tests.
 pub const FUNCTION: &str = "sweep";
 
-/// A machine, with what answers on it.
+/// A machine, with the functions that answer on it.
 pub struct Machine {
     test_context: Arc<TestContext>,
-    /// Functions of it answer for processes and commands.
+    /// Its functions answer for processes and commands.
     _script: Option<Arc<Script>>,
 }
 
@@ -32,7 +33,7 @@ impl Deref for Machine {
 }
 
 impl Machine {
-    /// `world` as it is, or set up by a test file.
+    /// `world`, unchanged or set up by a test file.
     pub fn new(world: World, file: Option<&Path>) -> Result<Self, Box<Diagnostic>> {
         match file {
             None => Ok(Self {
@@ -47,7 +48,7 @@ impl Machine {
     }
 }
 
-/// The test file beside `runbook`, if it has the function: `up_test.rhai` of `up.rhai`.
+/// The test file of `runbook`, if it has the function: `up_test.rhai` for `up.rhai`.
 pub fn beside(subject: &Subject, runbook: &Path) -> Result<Option<PathBuf>, Box<Diagnostic>> {
     let stem = runbook.file_stem().unwrap_or_default().to_string_lossy();
     let file = runbook.with_file_name(format!("{stem}_test.rhai"));

@@ -1,4 +1,4 @@
-//! What a run leaves behind, as facts that two runs can be compared by.
+//! The state after a run, as facts that can be compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -9,39 +9,39 @@ use crate::machine::World;
 use crate::model::hash::sha256;
 use crate::model::names::locked_project;
 
-/// Ports from here on are the engine's choice.
+/// The engine chooses ports from here on.
 const FIRST_CHOSEN_PORT: u16 = 32_768;
 
-/// What is shown of a value that may be a secret.
+/// Replaces a value that may be a secret.
 const NOT_SHOWN: &str = "another value";
 
-/// Below `.spc/` of the project directory: what differs from run to run, and only spares work.
+/// Files below `.spc/` of the project directory that differ from run to run and only save work.
 const RECORDS: [&str; 3] = ["runs", "state.json", "key.json"];
 
-/// What a fact is about: `container spc-db-1`, and of it `mount /data`.
+/// The subject of a fact: `container spc-db-1`, and its part `mount /data`.
 type Subject = (String, String);
 
 /// The final state of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Footprint {
     facts: BTreeMap<Subject, String>,
-    /// The project that is locked.
+    /// The project with the lock.
     pub locked: Option<String>,
 }
 
-/// One thing that is not as a clean run leaves it.
+/// A difference from the state after an undisturbed run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// `container spc-db-1`.
     pub object: String,
-    /// `state`; of a thing that is missing or too much, empty.
+    /// `state`; empty for an object that is missing or additional.
     pub aspect: String,
     pub expected: Option<String>,
     pub found: Option<String>,
 }
 
 impl Footprint {
-    /// What is on `world`'s engine, and in its files but for what the host beneath has.
+    /// The content of `world`'s engine, and its files that differ from the host beneath.
     pub fn of(world: &World) -> Self {
         let state = world.engine.state();
         let (locks, containers): (Vec<_>, Vec<_>) =
@@ -63,16 +63,16 @@ impl Footprint {
     }
 }
 
-/// What every run has to arrive at.
+/// The state that every run has to reach.
 #[derive(Debug, Clone)]
 pub struct ExpectedState {
     clean: Footprint,
-    /// What chance decides: of these only that they are there counts.
+    /// Random facts: they only have to exist.
     free: BTreeSet<Subject>,
 }
 
 impl ExpectedState {
-    /// What clean runs with several seeds have in common.
+    /// The common facts of undisturbed runs with several seeds.
     pub fn new(clean: Footprint, others: &[Footprint]) -> Self {
         let differs = |(subject, value): &(&Subject, &String)| {
             others.iter().any(|other| other.facts.get(*subject) != Some(*value))
@@ -81,7 +81,7 @@ impl ExpectedState {
         Self { clean, free }
     }
 
-    /// What is not as expected, by object.
+    /// The differences, by object.
     pub fn differences(&self, found: &Footprint) -> Vec<Difference> {
         let (wanted, there) = (self.clean.objects(), found.objects());
         let mut all: Vec<Difference> = Vec::new();
@@ -131,7 +131,7 @@ impl ExpectedState {
     }
 }
 
-/// A value that may be a secret, or says nothing to a reader.
+/// A value that may be a secret, or is not useful for a reader.
 fn is_hidden((_, aspect): &Subject) -> bool {
     aspect.starts_with("environment ") || aspect == "content"
 }
@@ -162,7 +162,7 @@ impl Facts {
         self.add(&object, "restart", &container.restart);
         self.labels(&object, &container.labels);
         for (network, endpoint) in &container.networks {
-            // The engine gives each the first 12 digits of its own id as one.
+            // The engine gives each container the first 12 digits of its id as an alias.
             let is_id = |alias: &str| alias.len() >= 12 && container.id.starts_with(alias);
             let aliases: BTreeSet<&str> =
                 endpoint.aliases.iter().map(String::as_str).filter(|alias| !is_id(alias)).collect();
@@ -192,7 +192,7 @@ impl Facts {
             self.add(&object, "subnets", network.subnets.len().to_string());
             self.labels(&object, &network.labels);
         }
-        // Which network gets which of the engine's own pools is a matter of who came first.
+        // The order of creation decides which network gets which of the engine's own pools.
         self.add(
             "networks",
             "subnets",
@@ -256,7 +256,7 @@ impl Facts {
     }
 }
 
-/// Whether a file is one of those that spc keeps to itself.
+/// Whether a file is internal to spc.
 fn is_record(path: &Path) -> bool {
     let mut parts = path.components().skip_while(|part| part.as_os_str() != ".spc").skip(1);
     parts.any(|part| matches!(part, Component::Normal(name) if RECORDS.iter().any(|record| name == *record)))
@@ -266,18 +266,18 @@ fn joined(words: BTreeSet<&str>) -> String {
     words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// Which volume each name stands for.
+/// Which volume each name denotes.
 pub type Stamps = BTreeMap<String, u64>;
 
-/// The volumes that have a name.
+/// The named volumes.
 pub fn stamps(state: &EngineState) -> Stamps {
     let named = state.volumes.iter().filter(|volume| !is_anonymous(&volume.name));
     named.map(|volume| (volume.name.clone(), volume.stamp)).collect()
 }
 
-/// The volumes that were there when the run was killed and whose names others have now: what was in
-/// them is lost. `given` were there before the run; one that a clean run replaces too (`replaced`)
-/// is meant to go.
+/// Volumes that existed when the run was killed and whose names denote others now: their data is
+/// lost. `given` existed before the run; volumes that an undisturbed run replaces too (`replaced`)
+/// are expected.
 pub fn lost(
     given: &Stamps,
     killed: &Stamps,
@@ -297,7 +297,7 @@ pub fn lost(
     killed.iter().filter(is_lost).map(difference).collect()
 }
 
-/// The volumes that a clean run makes anew.
+/// The volumes that an undisturbed run recreates.
 pub fn replaced(given: &Stamps, clean: &Stamps) -> BTreeSet<String> {
     given
         .iter()

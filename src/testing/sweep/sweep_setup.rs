@@ -1,4 +1,4 @@
-//! The machine that a swept runbook finds, and one run on it: undisturbed, or killed and run again.
+//! The machine of a crash sweep, and one run on it: undisturbed, or killed and run again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,23 +24,23 @@ use crate::script::project_context::plain;
 
 type OnEngine = Arc<dyn Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync>;
 
-/// What is there before the run that is killed: the same each time.
+/// The state before the run that is killed: the same each time.
 #[derive(Clone)]
 pub struct SweepSetup {
     pub subject: Subject,
-    /// What stands in the project's `.env`.
+    /// The content of the project's `.env`.
     pub env_file: Option<Bytes>,
-    /// The test file whose function `sweep` sets the machine up, before anything runs.
+    /// The test file whose function `sweep` sets up the machine before anything runs.
     pub setup: Option<PathBuf>,
-    /// Runbooks that were run before.
+    /// Runbooks that run before.
     pub before: Vec<Task>,
-    /// Ends its runs where they are.
+    /// Ends its runs at once.
     pub cancel: CancellationToken,
     engine: OnEngine,
 }
 
 impl SweepSetup {
-    /// Only the project's files, and an engine with nothing on it.
+    /// Only the project's files, and an empty engine.
     pub fn new(subject: Subject) -> Self {
         Self {
             subject,
@@ -62,8 +62,8 @@ impl SweepSetup {
         self
     }
 
-    /// The same over files that are read once, and stay as they were then; its runs end when
-    /// `cancel` is cancelled.
+    /// The same over files that are read once and then kept; its runs end when `cancel` is
+    /// cancelled.
     pub(super) fn frozen(&self, cancel: &CancellationToken) -> Self {
         Self { subject: self.subject.frozen(), cancel: cancel.clone(), ..self.clone() }
     }
@@ -86,7 +86,7 @@ impl SweepSetup {
         Ok(world)
     }
 
-    /// An undisturbed run, so much later than the stage was set.
+    /// An undisturbed run, this long after the stage was set up.
     pub(super) fn clean(
         &self,
         task: &Task,
@@ -94,7 +94,7 @@ impl SweepSetup {
         later: Duration,
     ) -> Result<UndisturbedRun, Box<Diagnostic>> {
         let world = self.world(seed)?;
-        // No wait at all: even one for nothing draws from the seed.
+        // No wait: even a wait for nothing uses a random number.
         if later > Duration::ZERO {
             world.executor.block_on(world.executor.sleep(later));
         }
@@ -116,7 +116,7 @@ impl SweepSetup {
         })
     }
 
-    /// What was done since then.
+    /// The actions since then.
     fn mutations(&self, world: &World, (calls, changes): (usize, usize)) -> MutationLog {
         let names = world.engine.names();
         MutationLog {
@@ -132,15 +132,15 @@ impl SweepSetup {
     }
 }
 
-/// How many calls and changes there were.
+/// The number of calls and changes.
 fn so_far(world: &World) -> (usize, usize) {
     (world.engine.calls().len(), world.host.changes().len())
 }
 
-/// What a run may fail of here and nowhere else.
+/// The likely causes of a failure that occurs only here.
 const MACHINE: &str = "on a swept machine commands in containers end with code 0 and print nothing";
 
-/// Makes of a run that did not get to its end what is reported of it.
+/// Turns a run that did not reach its end into a report.
 fn done(ran: CompletedRun, who: &str) -> Result<(), Box<Diagnostic>> {
     match ran.end {
         End::Done => Ok(()),
@@ -154,7 +154,7 @@ fn done(ran: CompletedRun, who: &str) -> Result<(), Box<Diagnostic>> {
     }
 }
 
-/// Refuses a runbook that does what never may be, also without being killed.
+/// Rejects a runbook that violates an invariant even without a kill.
 fn never_wrong(world: &World, task: &Task) -> Result<(), Box<Diagnostic>> {
     let found = world.engine.violations();
     let Some(first) = found.first() else { return Ok(()) };
@@ -176,8 +176,7 @@ pub(super) struct KilledRuns<'a> {
 }
 
 impl KilledRuns<'_> {
-    /// Kills the run at `point`, the run after it at `second`, and lets the next one get to its
-    /// end.
+    /// Kills the run at `point`, and the run after it at `second`. The next one runs to its end.
     pub fn killed(&self, point: Point, second: Option<Point>) -> Result<Outcome, Box<Diagnostic>> {
         let world = self.stage.world(self.seed)?;
         let (mutations, ran) = self.run(&world, Some(point));
@@ -214,7 +213,7 @@ impl KilledRuns<'_> {
         Ok(Outcome { finding, recovery: mutations, too_late: false })
     }
 
-    /// A run, and what it did.
+    /// A run and its actions.
     fn run(&self, world: &World, point: Option<Point>) -> (MutationLog, CompletedRun) {
         let first = so_far(world);
         match point {
@@ -280,13 +279,13 @@ impl KilledRuns<'_> {
 }
 
 impl Subject {
-    /// The same with files that are read once, and stay as they were then.
+    /// The same with files that are read once and then kept.
     #[must_use]
     pub fn frozen(&self) -> Self {
         Self { host: Arc::new(SimHost::copying(self.host.clone(), &self.root)), ..self.clone() }
     }
 
-    /// The runbook at `path`, from where the project is.
+    /// The runbook at `path`, from the project's folder.
     pub fn task(&self, path: &str, words: &[&str]) -> Task {
         Task {
             path: self.root.join(Path::new(path)),

@@ -1,4 +1,4 @@
-//! A runbook, and what is known of its run when nothing disturbs it.
+//! A runbook, and the facts about its undisturbed run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::points::{MutationLog, NamedCall};
 use super::state::{Footprint, Stamps};
 use crate::engine::sim::Call;
 
-/// A runbook and the words that would stand after it.
+/// A runbook and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     pub path: PathBuf,
@@ -16,14 +16,14 @@ pub struct Task {
 }
 
 impl Task {
-    /// How people write it: `up.rhai --target production`.
+    /// The command: `up.rhai --target production`.
     pub fn words(&self) -> String {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         [name].into_iter().chain(self.words.iter().cloned()).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// A call with its time: what two runs with one seed have in common.
+/// A call with its time: equal in two runs with one seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TimedCall {
     pub call: NamedCall,
@@ -37,15 +37,15 @@ pub(super) fn made(calls: &[Call]) -> Vec<TimedCall> {
         .collect()
 }
 
-/// What is known of a run that nothing disturbed.
+/// The facts about an undisturbed run.
 pub(super) struct UndisturbedRun {
     pub made: Vec<TimedCall>,
     pub mutations: MutationLog,
     pub footprint: Footprint,
-    /// The volumes there were before it.
+    /// The volumes that existed before it.
     pub given: Stamps,
-    /// Those of them that it made anew.
+    /// Those of them that it recreated.
     pub replaced: BTreeSet<String>,
-    /// The most containers that wrote to each volume at once.
+    /// For each volume, the most containers that wrote to it at the same time.
     pub writers: BTreeMap<String, usize>,
 }
